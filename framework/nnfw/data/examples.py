@@ -1,0 +1,102 @@
+"""Examples as a dataset delivers them: named columns and a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """N examples: columns of features, and a target.
+
+    Parameters
+    ----------
+    features
+        Column by name, in order: numeric ``(N, ...)``, or categorical ``(N,)`` of str. Images and other blocks are one
+        column with more axes.
+    target
+        Numeric ``(N, ...)``, integer classes ``(N,)``, or names of classes ``(N,)`` of str; None where there is none.
+    target_name
+        What the target is called.
+    classes
+        Names of the classes of an integer target: class k is ``classes[k]``.
+
+    Raises
+    ------
+    DataError
+        If there is no column or no example, or lengths differ.
+
+    Examples
+    --------
+    >>> data = Examples({"age": np.array([31.0, 55.0]), "city": np.array(["Oslo", "Bern"])}, np.array([0, 1]))
+    >>> len(data), categorical(data.features["city"])
+    (2, True)
+    """
+
+    features: Mapping[str, NDArray[Any]]
+    target: NDArray[Any] | None = None
+    target_name: str = "target"
+    classes: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no set of examples."""
+        if not self.features:
+            raise DataError("The data has no column of features; at least one is needed.")
+        columns = dict(self.features) | ({} if self.target is None else {self.target_name: self.target})
+        lengths = {name: len(column) for name, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            listed = ", ".join(f"{name!r}: {length}" for name, length in lengths.items())
+            raise DataError(f"x and y must have the same length, one entry per example, got {listed}.")
+        if 0 in lengths.values():
+            raise DataError("The data is empty: it holds no example.")
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(next(iter(self.features.values())))
+
+    def take(self, rows: NDArray[Any]) -> Examples:
+        """Return the examples of the given rows, in that order."""
+        features = {name: column[rows] for name, column in self.features.items()}
+        target = None if self.target is None else self.target[rows]
+        return Examples(features, target, self.target_name, self.classes)
+
+
+def categorical(column: NDArray[Any]) -> bool:
+    """Return whether a column holds names rather than numbers."""
+    return column.dtype.kind in "US"
+
+
+def require_finite(column: NDArray[Any], name: str) -> None:
+    """Raise DataError if a numeric column holds NaN or infinity; says how many and where the first is.
+
+    Raises
+    ------
+    DataError
+        With the count and the position of the first, rows counted from 0.
+    """
+    if column.dtype.kind != "f":
+        return
+    count, first = 0, ""
+    rows = max(1, _CHUNK // max(1, column[:1].nbytes))
+    for start in range(0, len(column), rows):
+        wrong = ~np.isfinite(column[start : start + rows])
+        if wrong.any():
+            if not count:
+                index = np.argwhere(wrong)[0]
+                first = ", ".join(str(int(i)) for i in (index[0] + start, *index[1:]))
+            count += int(wrong.sum())
+    if count:
+        raise DataError(
+            f"{name} holds {count} value{'s' if count > 1 else ''} that {'are' if count > 1 else 'is'} not finite, the "
+            f"first at [{first}]. Remove or fill {'them' if count > 1 else 'it'}."
+        )
+
+
+_CHUNK = 1 << 24  # bytes looked at together: a memory-mapped column is never read whole

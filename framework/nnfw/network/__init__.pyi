@@ -1,0 +1,1 @@
+from .workspace import Workspace as Workspace

@@ -1,0 +1,107 @@
+"""The memory of one layer during one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nnfw.errors import StateError
+from nnfw.protocols import Shape
+
+
+class Workspace:
+    """Reused buffers, and what forward keeps for backward.
+
+    Two passes with two workspaces never meet, so one network serves many threads. A chain of layers gives each layer,
+    and each layer's activation, a workspace of its own.
+
+    Parameters
+    ----------
+    dtype
+        The network's dtype, which buffers have unless another is asked for.
+    rng
+        The only source of randomness of the pass.
+    training
+        Whether dropout and its like act.
+    needs_input_gradient
+        Whether backward must return ∂C/∂a_prev.
+
+    Examples
+    --------
+    >>> workspace = Workspace()
+    >>> first = workspace.buffer("z", (8, 3))
+    >>> first.dtype, workspace.buffer("z", (8, 3)) is first
+    (dtype('float32'), True)
+    >>> np.shares_memory(workspace.buffer("z", (5, 3)), first)  # the last, smaller batch of an epoch
+    True
+    """
+
+    def __init__(
+        self,
+        dtype: DTypeLike = np.float32,
+        rng: np.random.Generator | None = None,
+        *,
+        training: bool = False,
+        needs_input_gradient: bool = True,
+    ) -> None:
+        self.dtype = np.dtype(dtype)
+        self.rng = np.random.default_rng(0) if rng is None else rng
+        self.training = training
+        self.needs_input_gradient = needs_input_gradient
+        self._bases: dict[str, NDArray[Any]] = {}
+        self._views: dict[tuple[str, Shape], NDArray[Any]] = {}
+        self._kept: dict[str, Any] = {}
+        self._children: dict[int | str, Workspace] = {}
+
+    def buffer(self, name: str, shape: Shape, dtype: DTypeLike = None) -> NDArray[Any]:
+        """Return an uninitialised array of `shape`; the same memory whenever the same name is asked for.
+
+        A smaller first axis gets the first rows of the larger buffer, so a shorter last batch allocates nothing.
+
+        Parameters
+        ----------
+        name
+            Name of the buffer within this workspace; one name has one dtype.
+        shape
+            Its shape, the batch axis first.
+        dtype
+            The network's dtype by default.
+        """
+        view = self._views.get((name, shape))
+        if view is None:
+            view = self._views[name, shape] = self._carve(name, shape, self.dtype if dtype is None else np.dtype(dtype))
+        return view
+
+    def _carve(self, name: str, shape: Shape, dtype: np.dtype[Any]) -> NDArray[Any]:
+        base = self._bases.get(name)
+        if base is None or base.shape[1:] != shape[1:] or base.shape[:1] < shape[:1] or base.dtype != dtype:
+            self._views = {key: view for key, view in self._views.items() if key[0] != name}
+            base = self._bases[name] = np.empty(shape, dtype)
+        return base[: shape[0]] if shape and shape[0] < base.shape[0] else base
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """Keep `value` for the backward pass."""
+        self._kept[key] = value
+
+    def __getitem__(self, key: str) -> Any:
+        """Return what forward kept under `key`.
+
+        Raises
+        ------
+        StateError
+            If nothing was kept: there was no forward pass with this workspace.
+        """
+        try:
+            return self._kept[key]
+        except KeyError as error:
+            raise StateError(f"Nothing kept under {key!r}: call forward before backward, with the same workspace.") from error
+
+    def child(self, key: int | str, *, needs_input_gradient: bool = True) -> Workspace:
+        """Return the workspace of an inner layer or an activation, made at the first call."""
+        if key not in self._children:
+            self._children[key] = Workspace(
+                self.dtype, self.rng, training=self.training, needs_input_gradient=needs_input_gradient
+            )
+        return self._children[key]

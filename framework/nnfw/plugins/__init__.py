@@ -1,0 +1,5 @@
+"""Plugins: hooks, loading with quarantine, and the registry of components."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,36 @@
+"""The hooks that a plugin may implement. All of them are optional; an unknown ``nnfw_*`` hook is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nnfw.plugins.specs import CommandSpec, ComponentSpec, hookspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@hookspec
+def nnfw_components() -> Iterable[ComponentSpec]:  # type: ignore[empty-body]
+    """Yield the components of this plugin. Must import neither them nor NumPy."""
+
+
+@hookspec
+def nnfw_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
+    """Yield subcommands for the ``nnfw`` command."""
+
+
+@hookspec
+def nnfw_run_started(directory: Path, experiment: Mapping[str, Any]) -> None:
+    """Observe that a run begins: its directory, and its experiment as plain tables."""
+
+
+@hookspec
+def nnfw_epoch_ended(directory: Path, record: Mapping[str, float]) -> None:
+    """Observe the record of an epoch: epoch, cost, metrics."""
+
+
+@hookspec
+def nnfw_run_ended(directory: Path, record: Mapping[str, Any]) -> None:
+    """Observe that a run has ended: its status, final metrics and the model's path."""

@@ -1,0 +1,168 @@
+"""What a plugin declares, and what the host notes about it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pluggy
+
+from nnfw.errors import PluginError, did_you_mean
+from nnfw.protocols import KINDS
+
+PROJECT = "nnfw"
+"""Name of the entry-point group, of the pluggy project and of the distribution whose components are built in."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_COMMAND_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class ComponentSpec:
+    """One component, declared by the hook ``nnfw_components``. Declaring it imports nothing.
+
+    Parameters
+    ----------
+    kind
+        A row of :data:`nnfw.protocols.KINDS`: ``"layer"``, ``"activation"``, ``"cost"``, ...
+    name
+        Small letters, digits and underscores: what users write.
+    target
+        ``"module:Class"``, imported when it is first used.
+    summary
+        One line.
+    default
+        For callbacks: whether it runs in every training that does not name it.
+
+    Examples
+    --------
+    >>> ComponentSpec("activation", "swish", "nnfw_swish.swish:Swish", "a = z σ(βz)").target
+    'nnfw_swish.swish:Swish'
+    """
+
+    kind: str
+    name: str
+    target: str
+    summary: str
+    default: bool = False
+
+    def validate(self) -> None:
+        """Raise PluginError if a field is not what it should be."""
+        if not all(isinstance(text, str) for text in (self.kind, self.name, self.target, self.summary)):
+            raise PluginError(f"{self!r}: kind, name, target and summary must be text.")
+        if self.kind not in KINDS:
+            raise PluginError(
+                f"{self!r}: unknown kind {self.kind!r}.{did_you_mean(self.kind, KINDS)} Kinds: {', '.join(KINDS)}."
+            )
+        _match(_NAME, self, self.name, "name", "small letters, digits and underscores")
+        _match(_TARGET, self, self.target, "target", "'module:Class'")
+        if not self.summary.strip() or "\n" in self.summary:
+            raise PluginError(f"{self!r}: the summary must be one line of text.")
+
+
+@dataclass(frozen=True)
+class CommandSpec:
+    """One subcommand of ``nnfw``, declared by the hook ``nnfw_commands``.
+
+    Parameters
+    ----------
+    name
+        Small letters, digits and hyphens.
+    target
+        ``"module:function"``: a function as Typer takes it, imported when the command is run.
+    summary
+        One line, shown by ``nnfw --help``.
+    """
+
+    name: str
+    target: str
+    summary: str
+
+    def validate(self) -> None:
+        """Raise PluginError if a field is not what it should be."""
+        if not all(isinstance(text, str) for text in (self.name, self.target, self.summary)):
+            raise PluginError(f"{self!r}: name, target and summary must be text.")
+        _match(_COMMAND_NAME, self, self.name, "name", "small letters, digits and hyphens")
+        _match(_TARGET, self, self.target, "target", "'module:function'")
+
+
+def _match(pattern: re.Pattern[str], spec: object, text: str, what: str, expected: str) -> None:
+    if not pattern.fullmatch(text):
+        raise PluginError(f"{spec!r}: the {what} must be {expected}, got {text!r}.")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """An entry point of the group ``nnfw``, and what became of it.
+
+    Parameters
+    ----------
+    distribution, version
+        The installed distribution that it belongs to; the distribution's name is the plugin's name.
+    entry_point, module
+        Name and value of the entry point.
+    status
+        ``"active"``; ``"quarantined"`` if it broke a rule; ``"disabled"`` or ``"missing"`` through NNFW_PLUGINS.
+    reason
+        Why it is not active.
+    error
+        The original error of a quarantined plugin.
+    """
+
+    distribution: str
+    version: str
+    entry_point: str
+    module: str
+    status: Literal["active", "quarantined", "disabled", "missing"] = "active"
+    reason: str = ""
+    error: BaseException | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it belongs to nnfw's own distribution."""
+        return self.distribution == PROJECT
+
+    def __str__(self) -> str:
+        """Return how messages name it: ``built-in`` or ``nnfw-swish 0.2``."""
+        return "built-in" if self.built_in else f"{self.distribution} {self.version}".strip()
+
+
+@dataclass(frozen=True)
+class Component:
+    """A declared component with its provenance.
+
+    Parameters
+    ----------
+    spec, plugin
+        What was declared, and by whom.
+    problem
+        Why it can't be had by its plain name (a clash), or at all (a target that does not exist); empty if all is well.
+    """
+
+    spec: ComponentSpec
+    plugin: Plugin
+    problem: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The component's kind."""
+        return self.spec.kind
+
+    @property
+    def name(self) -> str:
+        """The component's name."""
+        return self.spec.name
+
+    @property
+    def qualified_name(self) -> str:
+        """``distribution:name``, which always works and which saved files use."""
+        return f"{self.plugin.distribution}:{self.spec.name}"
+
+    def __str__(self) -> str:
+        """Return how messages name it: ``'swish_gate' (nnfw-swish 0.2)``."""
+        return f"{self.spec.name!r} ({self.plugin})"

@@ -1,0 +1,458 @@
+"""What a plugin implements: one protocol for each kind of component.
+
+Components are frozen dataclasses of hyper-parameters. They hold no arrays and no state, so one object serves many models
+and threads, and its fields are its configuration. Arrays live in the model's parameter vector and in a
+:class:`~nnfw.network.Workspace`, the memory of one layer during one pass.
+
+Conventions, the same everywhere:
+
+- Examples are rows. A batch is ``(N, n)``; a weight keeps the note's orientation ``(n_out, n_in)``.
+- δ is always ∂C/∂z of the cost that is minimised.
+- The factor 1/N and the sample weights live in the cost and nowhere else.
+- A `Shape` is that of one example, without the batch axis.
+
+Subclass the protocol of your kind: what has a default below may then be left out.
+
+References
+----------
+A. Mehrotra (2020), *Neural Networks*: the definitions and Equations 1 to 4.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nnfw.data import Examples
+
+    Array = NDArray[Any]
+
+Shape = tuple[int, ...]
+
+
+class Workspace(Protocol):
+    """The memory of one layer during one pass: reused buffers, and what forward keeps for backward.
+
+    Attributes
+    ----------
+    training
+        Whether this is a training pass; dropout acts only then.
+    rng
+        The only source of randomness a layer may use.
+    needs_input_gradient
+        False where nobody asks for ∂C/∂a_prev (the first layer): backward may then return None and skip the product.
+    """
+
+    training: bool
+    rng: np.random.Generator
+    needs_input_gradient: bool
+
+    def buffer(self, name: str, shape: Shape, dtype: Any = None) -> Array:
+        """Return an uninitialised array of `shape`, the same memory at each call; `dtype` is the network's by default."""
+        ...
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """Keep `value` for the backward pass."""
+        ...
+
+    def __getitem__(self, key: str) -> Any:
+        """Return what forward kept under `key`; StateError if there was no forward pass."""
+        ...
+
+
+class Initializer(Protocol):
+    """Draws the first values of a parameter."""
+
+    @abstractmethod
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+        """Return an array of `shape`, drawn from `rng` alone.
+
+        `fan_in` and `fan_out` count the inputs that one unit sums over and the units that one input reaches.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The declaration of one array that a layer owns.
+
+    Parameters
+    ----------
+    shape
+        Shape of the array; ``(n_out, n_in, ...)`` for weights.
+    initializer
+        Draws its first values.
+    trainable
+        False for state that the layer itself maintains, such as running means: it lies outside the parameter vector
+        and has no gradient.
+    decays
+        Whether weight decay and regularizers act on it: True for weights, False for biases.
+    """
+
+    shape: Shape
+    initializer: Initializer
+    trainable: bool = True
+    decays: bool = True
+
+    @property
+    def fan_in(self) -> int:
+        """Inputs that one unit sums over: ``prod(shape[1:])``."""
+        return prod(self.shape[1:])
+
+    @property
+    def fan_out(self) -> int:
+        """Units that one input reaches: ``shape[0] * prod(shape[2:])``."""
+        return prod(self.shape[:1]) * prod(self.shape[2:])
+
+
+class Activation(Protocol):
+    """a = σ(z), and the step from ∂C/∂a to δ = ∂C/∂z."""
+
+    @abstractmethod
+    def forward(self, z: Array, workspace: Workspace) -> Array:
+        """Return a = σ(z), of the shape and dtype of `z`; `z` stays as it is."""
+        ...
+
+    @abstractmethod
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
+        """Return δ = ∂C/∂z from ∂C/∂a; for an elementwise σ that is ∂C/∂a ⊙ σ'(z). Nothing given is modified."""
+        ...
+
+
+class Elementwise(Activation, Protocol):
+    """An activation that acts on each element alone: its author writes `value` and `derivative`, one line each."""
+
+    @abstractmethod
+    def value(self, z: Array) -> Array:
+        """Return σ(z)."""
+        ...
+
+    @abstractmethod
+    def derivative(self, z: Array, a: Array) -> Array:
+        """Return σ'(z); a = σ(z) is at hand, since many derivatives are shorter in a."""
+        ...
+
+    def forward(self, z: Array, workspace: Workspace) -> Array:  # noqa: ARG002 - simple authors need no workspace
+        """Return a = σ(z)."""
+        return self.value(z)
+
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:  # noqa: ARG002
+        """Return δ = ∂C/∂a ⊙ σ'(z): the right-hand factor of Equations 1 and 2."""
+        return grad_a * self.derivative(z, a)
+
+
+class Layer(Protocol):
+    """From a^(l-1) to the weighted input z^l, and back from δ^l to ∂C/∂a^(l-1).
+
+    The framework applies `activation` between a layer's z and the next layer; a layer without one says so with the
+    identity.
+
+    Attributes
+    ----------
+    activation
+        The σ of this layer; a name is replaced by the component when a network is built.
+    """
+
+    activation: Activation | str
+
+    @abstractmethod
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of one example's z. A shape that does not fit raises ShapeError; no data is read."""
+        ...
+
+    def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:  # noqa: ARG002
+        """Declare the arrays of this layer by name; none by default."""
+        return {}
+
+    @abstractmethod
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
+        """Return z of shape ``(N, *output_shape)``; `a_prev` stays as it is, what backward needs goes to `workspace`."""
+        ...
+
+    @abstractmethod
+    def backward(
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
+    ) -> Array | None:
+        """Return ∂C/∂a_prev of shape ``(N, *input_shape)`` and overwrite every array of `grads` (Equations 3 and 4).
+
+        `delta` stays as it is. None is allowed where ``workspace.needs_input_gradient`` is False.
+        """
+        ...
+
+
+class Cost(Protocol):
+    """C, its gradient ∇_a C, and the check of the labels.
+
+    C is a mean over the N examples of the batch: C = 1/N Σ_i weight_i · c(a_i, y_i), with weights of 1 by default.
+
+    Attributes
+    ----------
+    canonical
+        Name of the output activation for which δ^L has a closed form, or None. A cost that names one also has the
+        two methods of :class:`CanonicalCost`.
+    """
+
+    canonical: ClassVar[str | None] = None
+
+    @abstractmethod
+    def targets(self, y: Array, output_shape: Shape) -> Array:
+        """Return the labels of N examples in the form the other methods take; DataError for impossible labels.
+
+        Called once before training, never in a step.
+        """
+        ...
+
+    @abstractmethod
+    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C for activations `a` ``(N, *output_shape)``, labels `y` from :meth:`targets` and `weight` ``(N,)``."""
+        ...
+
+    @abstractmethod
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return ∇_a C, shaped like `a`, with 1/N and the weights inside."""
+        ...
+
+
+class CanonicalCost(Cost, Protocol):
+    """A cost with a closed form of Equation 1 for one output activation: softmax with cross-entropy, for instance."""
+
+    @abstractmethod
+    def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C from the weighted input of the output layer, in log space, so that extreme z stay finite."""
+        ...
+
+    @abstractmethod
+    def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return δ^L, equal to Equation 1 for the canonical pair: (a − y)/N for the standard ones."""
+        ...
+
+
+class Optimizer(Protocol):
+    """One step downhill, in place, on the flat parameter vector.
+
+    Attributes
+    ----------
+    learning_rate
+        The base rate η; a schedule multiplies it.
+    """
+
+    learning_rate: float
+
+    def state(self, vector: Array) -> Mapping[str, Array]:  # noqa: ARG002
+        """Return fresh arrays of state (momenta, second moments), each shaped like `vector`; none by default."""
+        return {}
+
+    @abstractmethod
+    def update(
+        self,
+        vector: Array,
+        gradient: Array,
+        state: Mapping[str, Array],
+        step: int,
+        learning_rate: float,
+        decays: slice,
+    ) -> None:
+        """Change `vector` and `state` in place.
+
+        `gradient` may be overwritten. `step` counts from 1. ``vector[decays]`` are the parameters that weight decay
+        acts on: the weights, not the biases.
+        """
+        ...
+
+
+class Schedule(Protocol):
+    """The factor by which the learning rate is multiplied, over time."""
+
+    @abstractmethod
+    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:
+        """Return the factors for times `t` in epochs.
+
+        Called once at the start of each epoch, with the times of all its steps: `t` ``(steps,)`` holds
+        ``epoch + i/steps`` where the first epoch is 0, `epochs` is the planned number and `history` the monitored
+        cost after each finished epoch.
+        """
+        ...
+
+
+class Regularizer(Protocol):
+    """A penalty Ω(w) on the weights that decay, added to the cost that is minimised."""
+
+    @abstractmethod
+    def value(self, w: Array) -> float:
+        """Return Ω(w) for the flat weights."""
+        ...
+
+    @abstractmethod
+    def add_gradient(self, w: Array, gradient: Array) -> None:
+        """Add ∂Ω/∂w to `gradient` in place."""
+        ...
+
+
+class Metric(Protocol):
+    """A figure of merit as a sum over examples and a last formula, so that it works batch by batch.
+
+    Attributes
+    ----------
+    higher_is_better
+        What early stopping looks for.
+    """
+
+    higher_is_better: ClassVar[bool]
+
+    @abstractmethod
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return a float64 array that adds up over batches; `y` comes from the cost's :meth:`Cost.targets`."""
+        ...
+
+    @abstractmethod
+    def result(self, statistics: Array) -> float | Array:
+        """Return the metric from the summed statistics."""
+        ...
+
+
+class Dataset(Protocol):
+    """Where examples come from."""
+
+    @abstractmethod
+    def load(self, directory: Path) -> Examples:
+        """Read the examples; relative paths start at `directory`. DataError says what is wrong, and where."""
+        ...
+
+
+class Transform(Protocol):
+    """A change of columns whose values are fitted on the training split and stored with the model.
+
+    Attributes
+    ----------
+    columns
+        Names of the columns to change; None for all that it `accepts`.
+    accepts
+        ``"numeric"`` or ``"categorical"``: the raw columns it takes when `columns` is None.
+    """
+
+    columns: tuple[str, ...] | None
+    accepts: ClassVar[Literal["numeric", "categorical"]]
+
+    @abstractmethod
+    def fit(self, column: Array) -> Mapping[str, Any]:
+        """Return the fitted values of one column ``(N, ...)``: strings, numbers or lists of them, fit for JSON."""
+        ...
+
+    @abstractmethod
+    def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+        """Return the changed column; its first axis stays."""
+        ...
+
+    @abstractmethod
+    def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+        """Return the column as it was before :meth:`apply`."""
+        ...
+
+
+class Fit(Protocol):
+    """What a callback sees of a training in progress.
+
+    Attributes
+    ----------
+    epoch, epochs, step, steps
+        The current epoch and the planned number, the current step and the number of steps in one epoch; all count
+        from 1 and `step` counts over the whole training.
+    cost
+        The cost of the last batch.
+    vector
+        The flat parameter vector of the model; a callback may read it, and write it at the end of the training.
+    directory
+        Where files with relative paths go.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    cost: float
+    vector: Array
+    directory: Path
+
+    def stop(self, reason: str) -> None:
+        """End the training after this epoch."""
+        ...
+
+    def better(self, monitor: str, value: float, best: float) -> bool:
+        """Whether `value` of the record entry `monitor` is better than `best`."""
+        ...
+
+    def first_non_finite(self) -> str:
+        """Name the first layer whose z, a or parameters are not finite in the last forward pass."""
+        ...
+
+    def save_model(self, path: Path) -> None:
+        """Write the model as it is now to `path`, replacing the file in one step."""
+        ...
+
+
+class Callback(Protocol):
+    """Code that runs along with a training. What it must remember lies in `state`, a dictionary of its own."""
+
+    def state(self, fit: Fit) -> dict[str, Any]:  # noqa: ARG002
+        """Return the memory of this callback for one training; called before the first step."""
+        return {}
+
+    def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
+        """Run after cost and gradient of a batch are known, before the parameters change."""
+
+    def epoch_ended(self, fit: Fit, record: Mapping[str, float], state: MutableMapping[str, Any]) -> None:
+        """Run after each epoch with its record: epoch, learning_rate, cost, metrics, validation_cost and so on."""
+
+    def fit_ended(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
+        """Run when the training has ended without an error."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of component, as a row of :data:`KINDS`.
+
+    Parameters
+    ----------
+    name
+        Singular, as in ``nnfw plugins --kind layer`` and ``nnfw.layer(...)``.
+    protocol
+        What its components implement.
+    """
+
+    name: str
+    protocol: type
+
+    @property
+    def members(self) -> Iterable[str]:
+        """Names that every component of the kind has: the methods and attributes of its protocol."""
+        bases = [base for base in self.protocol.__mro__ if base.__module__ == __name__]
+        return sorted(
+            {name for base in bases for name in (*vars(base), *base.__annotations__) if not name.startswith("_")}
+        )
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("layer", Layer),
+        Kind("activation", Activation),
+        Kind("cost", Cost),
+        Kind("optimizer", Optimizer),
+        Kind("schedule", Schedule),
+        Kind("initializer", Initializer),
+        Kind("regularizer", Regularizer),
+        Kind("metric", Metric),
+        Kind("dataset", Dataset),
+        Kind("transform", Transform),
+        Kind("callback", Callback),
+    )
+}

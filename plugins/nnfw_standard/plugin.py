@@ -1,0 +1,116 @@
+"""The hooks of the standard components. Importing this module imports none of them, nor NumPy."""
+
+from collections.abc import Iterator
+
+from nnfw.plugins import ComponentSpec, hookimpl
+
+# kind: {name: (target below nnfw_standard, summary)}
+COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
+    "layer": {
+        "dense": ("layers.dense:Dense", "z = a w^T + b"),
+        "activation": ("layers.activation:ActivationLayer", "an activation on its own: z = a_prev"),
+        "flatten": ("layers.reshaping:Flatten", "all axes of an example in one"),
+        "reshape": ("layers.reshaping:Reshape", "the axes of an example in another shape"),
+        "dropout": ("layers.dropout:Dropout", "z = a ⊙ mask / (1 − rate) in training, z = a otherwise"),
+        "sequential": ("layers.block:Block", "a chain of layers as one layer"),
+    },
+    "activation": {
+        "sigmoid": ("activations:Sigmoid", "1 / (1 + e^−z)"),
+        "tanh": ("activations:Tanh", "tanh z"),
+        "relu": ("activations:ReLU", "max(0, z)"),
+        "leaky_relu": ("activations:LeakyReLU", "z if z > 0, else slope · z"),
+        "elu": ("activations:ELU", "z if z > 0, else alpha (e^z − 1)"),
+        "selu": ("activations:SELU", "scaled ELU that normalises itself"),
+        "gelu": ("activations:GELU", "z Φ(z), exact"),
+        "silu": ("activations:SiLU", "z · sigmoid(z)"),
+        "softplus": ("activations:Softplus", "log(1 + e^z)"),
+        "softsign": ("activations:Softsign", "z / (1 + |z|)"),
+        "hard_sigmoid": ("activations:HardSigmoid", "z/6 + 1/2, clipped to [0, 1]"),
+        "identity": ("activations:Identity", "z"),
+        "softmax": ("activations:Softmax", "e^z_j / Σ_k e^z_k over the last axis"),
+        "log_softmax": ("activations:LogSoftmax", "z_j − log Σ_k e^z_k over the last axis"),
+    },
+    "cost": {
+        "mse": ("costs:MSE", "the note's cost: 1/(2N) Σ ‖a − y‖²"),
+        "mae": ("costs:MAE", "1/N Σ ‖a − y‖₁"),
+        "huber": ("costs:Huber", "quadratic within threshold, linear beyond"),
+        "cross_entropy": ("costs:CrossEntropy", "−1/N Σ Σ_k y_k log a_k; canonical with softmax"),
+        "binary_cross_entropy": (
+            "costs:BinaryCrossEntropy",
+            "−1/N Σ Σ_j y_j log a_j + (1 − y_j) log(1 − a_j); canonical with sigmoid",
+        ),
+        "poisson": ("costs:Poisson", "1/N Σ Σ_j a_j − y_j log a_j"),
+    },
+    "optimizer": {
+        "sgd": ("optimizers:SGD", "θ ← θ − η ∇C, with momentum and Nesterov's variant"),
+        "adam": ("optimizers:Adam", "first and second moments, bias-corrected"),
+        "adamw": ("optimizers:AdamW", "Adam with decoupled weight decay"),
+        "rmsprop": ("optimizers:RMSProp", "gradient over the root of its mean square"),
+        "adagrad": ("optimizers:Adagrad", "gradient over the root of its sum of squares"),
+    },
+    "schedule": {
+        "constant": ("schedules:ConstantRate", "1 throughout"),
+        "step": ("schedules:Step", "times `rate` after every `every` epochs"),
+        "exponential": ("schedules:Exponential", "rate^t"),
+        "cosine": ("schedules:Cosine", "half a cosine from 1 to `floor`, after a linear warm-up"),
+        "plateau": ("schedules:Plateau", "times `rate` whenever the cost has not fallen for `patience` epochs"),
+    },
+    "initializer": {
+        "glorot_uniform": ("initializers:GlorotUniform", "uniform, variance 2/(fan_in + fan_out)"),
+        "glorot_normal": ("initializers:GlorotNormal", "normal, variance 2/(fan_in + fan_out)"),
+        "he_uniform": ("initializers:HeUniform", "uniform, variance 2/fan_in"),
+        "he_normal": ("initializers:HeNormal", "normal, variance 2/fan_in"),
+        "lecun_uniform": ("initializers:LecunUniform", "uniform, variance 1/fan_in"),
+        "lecun_normal": ("initializers:LecunNormal", "normal, variance 1/fan_in"),
+        "normal": ("initializers:Normal", "normal with mean and standard deviation"),
+        "uniform": ("initializers:Uniform", "uniform between low and high"),
+        "orthogonal": ("initializers:Orthogonal", "rows or columns orthonormal, times gain"),
+        "zeros": ("initializers:Zeros", "0"),
+        "constant": ("initializers:Constant", "one value"),
+    },
+    "regularizer": {
+        "l1": ("regularizers:L1", "rate Σ |w|"),
+        "l2": ("regularizers:L2", "rate/2 Σ w²"),
+    },
+    "metric": {
+        "accuracy": ("metrics:Accuracy", "share of examples whose class is right"),
+        "top_k_accuracy": ("metrics:TopKAccuracy", "share of examples whose class is among the k likeliest"),
+        "mse": ("metrics:MeanSquaredError", "mean of (a − y)² over all entries"),
+        "mae": ("metrics:MeanAbsoluteError", "mean of |a − y| over all entries"),
+        "r2": ("metrics:R2", "1 − residual over total sum of squares"),
+        "precision": ("metrics:Precision", "true positives over predicted positives"),
+        "recall": ("metrics:Recall", "true positives over actual positives"),
+        "f1": ("metrics:F1", "harmonic mean of precision and recall"),
+        "confusion_matrix": ("metrics:ConfusionMatrix", "counts, rows actual and columns predicted"),
+    },
+    "dataset": {
+        "csv": ("datasets.csv:CSV", "a table with a header, numeric and categorical columns"),
+        "npy": ("datasets.arrays:Npy", "x and y from .npy files, memory-mapped"),
+        "npz": ("datasets.arrays:Npz", "x and y from one .npz archive"),
+        "idx": ("datasets.idx:IDX", "images and labels in the format of MNIST, gzip too"),
+        "digits": ("datasets.digits:Digits", "1,797 real handwritten digits of 8x8 pixels (UCI), shipped with nnfw"),
+        "xor": ("datasets.synthetic:XOR", "the four examples of the exclusive or"),
+        "spirals": ("datasets.synthetic:Spirals", "interleaved spirals in the plane"),
+        "moons": ("datasets.synthetic:Moons", "two interleaved half circles in the plane"),
+    },
+    "transform": {
+        "standardize": ("transforms:Standardize", "(x − mean) / standard deviation"),
+        "min_max": ("transforms:MinMax", "linear onto [low, high]"),
+        "one_hot": ("transforms:OneHot", "a category as a vector with a single 1"),
+    },
+    "callback": {
+        "early_stopping": ("callbacks:EarlyStopping", "stops when `monitor` no longer improves; restores the best"),
+        "checkpoint_best": ("callbacks:CheckpointBest", "writes the model whenever `monitor` is best"),
+        "csv_log": ("callbacks:CSVLog", "appends every epoch's record to a CSV file"),
+        "terminate_on_nan": ("callbacks:TerminateOnNaN", "stops at the step whose cost is not finite"),
+    },
+}
+DEFAULT = {("callback", "terminate_on_nan")}
+
+
+@hookimpl
+def nnfw_components() -> Iterator[ComponentSpec]:
+    """Yield every standard component."""
+    for kind, components in COMPONENTS.items():
+        for name, (target, summary) in components.items():
+            yield ComponentSpec(kind, name, f"nnfw_standard.{target}", summary, default=(kind, name) in DEFAULT)
