@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nnfw.data import Examples
+    from nnfw.plugins import Registry
 
     Array = NDArray[Any]
 
@@ -327,6 +328,10 @@ class Dataset(Protocol):
         """Read the examples; relative paths start at `directory`. DataError says what is wrong, and where."""
         ...
 
+    def input_shape(self) -> Shape | None:
+        """Return the shape of one example if it is known without reading anything; None by default."""
+        return None
+
 
 class Transform(Protocol):
     """A change of columns whose values are fitted on the training split and stored with the model.
@@ -366,21 +371,30 @@ class Fit(Protocol):
     epoch, epochs, step, steps
         The current epoch and the planned number, the current step and the number of steps in one epoch; all count
         from 1 and `step` counts over the whole training.
+    examples
+        The number of examples to train on.
+    recorded
+        Names of the numbers that each epoch will record, apart from matrices.
     cost
         The cost of the last batch.
     vector
-        The flat parameter vector of the model; a callback may read it, and write it at the end of the training.
+        The flat parameter vector of the model; to be read only.
     directory
         Where files with relative paths go.
+    registry
+        The installed components and plugins.
     """
 
     epoch: int
     epochs: int
     step: int
     steps: int
+    examples: int
+    recorded: tuple[str, ...]
     cost: float
     vector: Array
     directory: Path
+    registry: Registry
 
     def stop(self, reason: str) -> None:
         """End the training after this epoch."""
@@ -388,6 +402,14 @@ class Fit(Protocol):
 
     def better(self, monitor: str, value: float, best: float) -> bool:
         """Whether `value` of the record entry `monitor` is better than `best`."""
+        ...
+
+    def snapshot(self) -> tuple[Array, ...]:
+        """Return a copy of all parameters and state of the model."""
+        ...
+
+    def restore(self, snapshot: tuple[Array, ...]) -> None:
+        """Put the values of a snapshot back into the model."""
         ...
 
     def first_non_finite(self) -> str:
@@ -414,6 +436,9 @@ class Callback(Protocol):
 
     def fit_ended(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
         """Run when the training has ended without an error."""
+
+    def close(self, state: MutableMapping[str, Any]) -> None:
+        """Release what `state` holds, such as an open file; runs last, after an error too."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,6 @@ from .initializers import Orthogonal as Orthogonal
 from .initializers import Uniform as Uniform
 from .initializers import Zeros as Zeros
 from .layers.activation import ActivationLayer as ActivationLayer
-from .layers.block import Block as Block
 from .layers.dense import Dense as Dense
 from .layers.dropout import Dropout as Dropout
 from .layers.reshaping import Flatten as Flatten

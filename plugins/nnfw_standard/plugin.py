@@ -12,7 +12,6 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "flatten": ("layers.reshaping:Flatten", "all axes of an example in one"),
         "reshape": ("layers.reshaping:Reshape", "the axes of an example in another shape"),
         "dropout": ("layers.dropout:Dropout", "z = a ⊙ mask / (1 − rate) in training, z = a otherwise"),
-        "sequential": ("layers.block:Block", "a chain of layers as one layer"),
     },
     "activation": {
         "sigmoid": ("activations:Sigmoid", "1 / (1 + e^−z)"),
@@ -111,6 +110,7 @@ DEFAULT = {("callback", "terminate_on_nan")}
 @hookimpl
 def nnfw_components() -> Iterator[ComponentSpec]:
     """Yield every standard component."""
+    yield ComponentSpec("layer", "sequential", "nnfw.network.chain:Chain", "a chain of layers as one layer")
     for kind, components in COMPONENTS.items():
         for name, (target, summary) in components.items():
             yield ComponentSpec(kind, name, f"nnfw_standard.{target}", summary, default=(kind, name) in DEFAULT)

@@ -54,6 +54,7 @@ class Workspace:
         self._views: dict[tuple[str, Shape], NDArray[Any]] = {}
         self._kept: dict[str, Any] = {}
         self._children: dict[int | str, Workspace] = {}
+        self._seen: set[tuple[str, Shape]] = set()
 
     def buffer(self, name: str, shape: Shape, dtype: DTypeLike = None) -> NDArray[Any]:
         """Return an uninitialised array of `shape`; the same memory whenever the same name is asked for.
@@ -105,3 +106,10 @@ class Workspace:
                 self.dtype, self.rng, training=self.training, needs_input_gradient=needs_input_gradient
             )
         return self._children[key]
+
+    def first_time(self, what: str, shape: Shape) -> bool:
+        """Return whether `what` is asked with this shape for the first time; costly checks run only then."""
+        if (what, shape) in self._seen:
+            return False
+        self._seen.add((what, shape))
+        return True

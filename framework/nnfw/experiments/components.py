@@ -1,0 +1,85 @@
+"""Components written on the command line: ``dense:units=64,activation=relu``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from nnfw.errors import ConfigError, Mistake
+from nnfw.plugins import TYPE
+
+_OPENING, _CLOSING, _QUOTES = "[{(", "]})", "\"'"
+
+
+def parse_component(text: str) -> dict[str, Any]:
+    """Return a component written on the command line as a table.
+
+    Parameters
+    ----------
+    text
+        ``name``, ``name:option=value,...`` or ``distribution:name:option=value,...``. A value is TOML; a bare word is
+        text.
+
+    Raises
+    ------
+    ConfigError
+        If an option has no ``=`` or no name, or is given twice.
+
+    Examples
+    --------
+    >>> parse_component("dense:units=64,activation=relu")
+    {'type': 'dense', 'units': 64, 'activation': 'relu'}
+    >>> parse_component("nnfw-swish:swish")
+    {'type': 'nnfw-swish:swish'}
+    >>> parse_component('dense:units=3,activation={type="leaky_relu",slope=0.2}')["activation"]
+    {'type': 'leaky_relu', 'slope': 0.2}
+    """
+    head, equals, _ = text.partition("=")
+    name, colon, _ = head.rpartition(":") if equals else (text, "", "")
+    if equals and not colon:
+        raise ConfigError([Mistake((), f"{text!r} names no component. Write name:option=value,option=value.")])
+    if not name.strip(": "):
+        raise ConfigError([Mistake((), f"{text!r} names no component. Write its name first: dense:units=64.")])
+    table: dict[str, Any] = {TYPE: name}
+    for part in _split(text[len(name) + 1 :]) if equals else ():
+        option, equals, value = part.partition("=")
+        option = option.strip()
+        if not equals or not option:
+            raise ConfigError([Mistake((), f"{text!r}: {part!r} is no option. Write option=value.")])
+        if option in table:
+            raise ConfigError([Mistake((), f"{text!r} gives {option!r} twice.")])
+        table[option] = parse_value(value.strip())
+    return table
+
+
+def parse_value(text: str) -> Any:
+    """Return a TOML value, or the text itself where it is none.
+
+    Examples
+    --------
+    >>> parse_value("1e-3"), parse_value("relu"), parse_value("[8, 8]")
+    (0.001, 'relu', [8, 8])
+    """
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError):
+        return text
+
+
+def _split(text: str) -> Iterator[str]:
+    """Cut at the commas that stand in no bracket and no quote."""
+    depth, quote, start = 0, "", 0
+    for index, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in _QUOTES:
+            quote = letter
+        elif letter in _OPENING:
+            depth += 1
+        elif letter in _CLOSING:
+            depth -= 1
+        elif letter == "," and depth == 0:
+            yield text[start:index]
+            start = index + 1
+    yield text[start:]

@@ -1,0 +1,206 @@
+"""The experiment: one file that says data, network, cost, optimizer and training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Lt, MinLen
+
+from nnfw.configuration import build
+from nnfw.errors import ConfigError, Mistake
+from nnfw.experiments.toml import STDIN, Document, apply_overrides, read
+from nnfw.plugins import Registry
+from nnfw.protocols import Cost, Dataset, Layer, Optimizer, Transform
+from nnfw.training import TrainingOptions
+
+Fraction = Annotated[float, Ge(0), Lt(1)]
+
+
+@dataclass(frozen=True)
+class SplitSection:
+    """``[data] split``: which part of the examples is held out.
+
+    Parameters
+    ----------
+    validation, test
+        Fractions of all examples, 0 or more and together less than 1; 0.15 each by default.
+    stratify
+        Whether every part keeps the proportions of the classes; False by default.
+    """
+
+    validation: Fraction = 0.15
+    test: Fraction = 0.15
+    stratify: bool = False
+
+
+@dataclass(frozen=True)
+class DataSection:
+    """``[data]``: where examples come from and how columns become x and y.
+
+    Parameters
+    ----------
+    source
+        The dataset.
+    split
+        What is held out.
+    transforms
+        Changes of feature columns, in order; fitted on the training part only and stored with the model.
+    target_transforms
+        The same for the target.
+    """
+
+    source: Dataset | str
+    split: SplitSection = SplitSection()
+    transforms: tuple[Transform | str, ...] = ()
+    target_transforms: tuple[Transform | str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelSection:
+    """``[model]``: the network.
+
+    Parameters
+    ----------
+    layers
+        At least one ``[[model.layers]]``.
+    input_shape
+        Shape of one example. The data tells it; needed only to check the network before any data is read, where the
+        dataset does not know it by itself.
+    """
+
+    layers: tuple[Layer | str, ...]
+    input_shape: tuple[Annotated[int, Ge(1)], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A whole experiment, checked and with every component resolved.
+
+    Parameters
+    ----------
+    data, model, cost, optimizer, training
+        The sections of the file.
+    name
+        Begins the name of the run's directory; ``"experiment"`` by default.
+    seed
+        Seed of split, parameters, order and noise, 0 or more; 0 by default.
+    dtype
+        ``"float32"`` (default) or ``"float64"``.
+    """
+
+    data: DataSection
+    model: ModelSection
+    cost: Cost | str
+    optimizer: Optimizer | str
+    training: TrainingOptions = TrainingOptions()
+    name: Annotated[str, MinLen(1)] = "experiment"
+    seed: Annotated[int, Ge(0)] = 0
+    dtype: Literal["float32", "float64"] = "float32"
+
+
+@dataclass(frozen=True, eq=False)
+class ExperimentFile:
+    """An experiment with the text it came from.
+
+    Parameters
+    ----------
+    experiment
+        What it says.
+    document
+        Knows the line of every value.
+    directory
+        Where relative paths in it start: the folder of the file.
+    """
+
+    experiment: Experiment
+    document: Document
+    directory: Path = field(default_factory=Path)
+
+
+def read_experiment(path: str, registry: Registry, overrides: Iterable[str] = ()) -> ExperimentFile:
+    """Read and check an experiment file; no data is read.
+
+    Parameters
+    ----------
+    path
+        A TOML file; ``"-"`` is the standard input.
+    registry
+        Where names are looked up.
+    overrides
+        ``"training.epochs=5"`` and the like.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read or is not TOML.
+    ConfigError
+        With every mistake in it, each with its line.
+    """
+    document = apply_overrides(read(path), overrides)
+    directory = Path() if path == STDIN else Path(path).parent
+    return ExperimentFile(check_experiment(document, registry), document, directory)
+
+
+def check_experiment(document: Document, registry: Registry) -> Experiment:
+    """Return the experiment that a document holds.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake in it, each with its place.
+    """
+    try:
+        experiment: Experiment = build(Experiment, document.table, registry.resolve)
+    except ConfigError as error:
+        mistakes = [Mistake((), f"{document.place_of(mistake.path)}: {mistake}") for mistake in error.mistakes]
+        raise ConfigError(mistakes) from error
+    if not experiment.model.layers:
+        place = document.place_of(("model", "layers"))
+        raise ConfigError([Mistake((), f"{place}: model.layers must hold at least one layer, got none.")])
+    split = experiment.data.split
+    if split.validation + split.test >= 1:
+        place = document.place_of(("data", "split"))
+        text = f"{place}: data.split leaves nothing to train on: validation + test must be less than 1, got "
+        raise ConfigError([Mistake((), f"{text}{split.validation} + {split.test}.")])
+    return experiment
+
+
+def to_table(experiment: Experiment, registry: Registry) -> dict[str, Any]:
+    """Return the experiment as the table of a file, with every default written out and names as short as possible."""
+
+    def plain(value: Any, kind: str | None = None) -> Any:
+        if kind is not None and not isinstance(value, tuple):
+            return registry.describe(kind, value, qualified=False)
+        if isinstance(value, tuple):
+            return [plain(item, kind) for item in value]
+        return section(value) if isinstance(value, _SECTIONS) else value
+
+    def section(values: Any) -> dict[str, Any]:
+        return {
+            item.name: plain(getattr(values, item.name), _KINDS.get(item.name))
+            for item in fields(values)
+            if getattr(values, item.name) is not None
+        }
+
+    table = section(experiment)
+    first = ("name", "seed", "dtype")
+    return {key: table[key] for key in first} | {key: table[key] for key in table if key not in first}
+
+
+_SECTIONS = (Experiment, DataSection, SplitSection, ModelSection, TrainingOptions)
+_KINDS: Mapping[str, str] = {
+    "source": "dataset",
+    "transforms": "transform",
+    "target_transforms": "transform",
+    "layers": "layer",
+    "cost": "cost",
+    "optimizer": "optimizer",
+    "metrics": "metric",
+    "schedule": "schedule",
+    "regularizer": "regularizer",
+    "callbacks": "callback",
+}
+"""Kind of component that each option of a section refers to."""

@@ -1,0 +1,160 @@
+"""The parameters of a network: named views of one flat vector."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nnfw.errors import ShapeError
+from nnfw.protocols import Parameter
+
+Array = NDArray[Any]
+
+_INNER = re.compile(r"layers\.(\d+)\.(.+)")
+
+
+class Scope(dict[str, Array]):
+    """The arrays of one layer by name; through :meth:`layer` those of the layers inside it."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        super().__init__(arrays)
+        inner: dict[int, dict[str, Array]] = {}
+        for name, array in arrays.items():
+            match = _INNER.fullmatch(name)
+            if match:
+                inner.setdefault(int(match[1]), {})[match[2]] = array
+        self._layers = {index: Scope(items) for index, items in inner.items()}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Array]) -> Scope:
+        """Return `arrays` as a scope."""
+        return arrays if isinstance(arrays, Scope) else cls(arrays)
+
+    def layer(self, index: int) -> Scope:
+        """Return the arrays of the inner layer `index`: ``layers.<index>.weight`` is its ``weight``."""
+        return self._layers.get(index) or Scope({})
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each parameter lies in the flat vectors.
+
+    Weights (whatever decays) come first, so that weight decay is one slice; non-trainable state has a vector of its own.
+
+    Parameters
+    ----------
+    declared
+        The parameters by name.
+    places
+        The slice of each, in the trainable vector or in that of the state.
+    size, state_size
+        Lengths of the two vectors.
+    decays
+        The part of the trainable vector that decays.
+    """
+
+    declared: Mapping[str, Parameter]
+    places: Mapping[str, slice]
+    size: int
+    state_size: int
+    decays: slice
+
+    @classmethod
+    def of(cls, declared: Mapping[str, Parameter]) -> Layout:
+        """Return the layout of declared parameters."""
+        places: dict[str, slice] = {}
+        ends = {True: 0, False: 0}
+        decaying = 0
+        for name, parameter in sorted(declared.items(), key=lambda item: not item[1].decays):
+            start = ends[parameter.trainable]
+            ends[parameter.trainable] = start + prod(parameter.shape)
+            places[name] = slice(start, ends[parameter.trainable])
+            if parameter.trainable and parameter.decays:
+                decaying = ends[True]
+        return cls(declared, {name: places[name] for name in declared}, ends[True], ends[False], slice(0, decaying))
+
+    def views(self, vector: Array, state: Array | None = None) -> Scope:
+        """Return the arrays by name, as views; those of the state only if it is given."""
+        sources = {True: vector, False: state}
+        arrays = {}
+        for name, parameter in self.declared.items():
+            source = sources[parameter.trainable]
+            if source is not None:
+                arrays[name] = source[self.places[name]].reshape(parameter.shape)
+        return Scope(arrays)
+
+
+class Parameters(Mapping[str, Array]):
+    """The arrays of a network by name.
+
+    Parameters
+    ----------
+    layout
+        Where each one lies.
+    dtype
+        Their dtype.
+
+    Attributes
+    ----------
+    vector
+        All trainable parameters, flat; the arrays are views of it.
+    state
+        All non-trainable ones, flat.
+
+    Examples
+    --------
+    >>> from nnfw_standard import Dense
+    >>> import nnfw
+    >>> model = nnfw.Sequential([Dense(2)], input_shape=(3,))
+    >>> model.parameters["layers.0.bias"] = [0.5, -0.5]
+    >>> model.parameters.vector[-2:]
+    array([ 0.5, -0.5], dtype=float32)
+    """
+
+    def __init__(self, layout: Layout, dtype: DTypeLike) -> None:
+        self.layout = layout
+        self.vector: Array = np.zeros(layout.size, dtype)
+        self.state: Array = np.zeros(layout.state_size, dtype)
+        self.scope = layout.views(self.vector, self.state)
+
+    def initialise(self, rng: np.random.Generator) -> None:
+        """Draw the first values, in the order of the layers."""
+        for name, parameter in self.layout.declared.items():
+            drawn = parameter.initializer.sample(parameter.shape, parameter.fan_in, parameter.fan_out, rng)
+            self[name] = drawn
+
+    def __getitem__(self, name: str) -> Array:
+        """Return a view: writing into it changes the network."""
+        return self.scope[name]
+
+    def __setitem__(self, name: str, values: Any) -> None:
+        """Copy `values` into the array.
+
+        Raises
+        ------
+        ShapeError
+            If the shape differs: nothing is broadcast.
+        """
+        view = self.scope[name]
+        if np.shape(values) != view.shape:
+            raise ShapeError(f"Parameter {name!r} has shape {view.shape}, got values of shape {np.shape(values)}.")
+        view[...] = values
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names, in the order of the layers."""
+        return iter(self.scope)
+
+    def __len__(self) -> int:
+        """Return the number of arrays."""
+        return len(self.scope)
+
+    def __repr__(self) -> str:
+        """Return the names and shapes."""
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in self.items())
+        return f"<Parameters: {self.vector.size:,} trainable, {self.vector.dtype}: {shapes}>"

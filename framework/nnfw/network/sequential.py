@@ -1,0 +1,474 @@
+"""The model: a chain of layers with its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge
+from numpy.typing import ArrayLike, NDArray
+
+from nnfw import storage, training
+from nnfw.configuration import build
+from nnfw.data import Preprocessing, as_batch
+from nnfw.errors import ConfigError, FileFormatError, Mistake, ShapeError
+from nnfw.network.chain import Chain
+from nnfw.network.objective import Objective
+from nnfw.network.parameters import Layout, Parameters, Scope
+from nnfw.network.trace import LayerTrace, Trace
+from nnfw.network.workspace import Workspace
+from nnfw.plugins import TYPE, Registry, default_registry
+from nnfw.protocols import Activation, Layer, Shape
+from nnfw.randomness import stream
+
+Array = NDArray[Any]
+Reference = Any
+"""A component by name, by table with ``type``, or as an object."""
+
+PREDICTION_ROWS = 1024
+"""Examples that pass through the network together in `predict`: large enough for the speed of large matrix products."""
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What the constructor of a model takes besides its layers, with ranges."""
+
+    input_shape: tuple[Annotated[int, Ge(1)], ...]
+    seed: Annotated[int, Ge(0)]
+    dtype: Literal["float32", "float64"]
+
+
+class Sequential:
+    """A network of layers one after the other, with parameters that can be trained.
+
+    Forward: a^0 = x, z^l = layer l of a^(l−1), a^l = σ^l(z^l). Backward: :class:`~nnfw.Chain`.
+
+    Parameters
+    ----------
+    layers
+        The layers, by name, by table or as objects. A :class:`Sequential` among them serves as one layer and brings its
+        parameters' values along.
+    input_shape
+        Shape of one example: ``(784,)``, or 784 for short.
+    seed
+        Seed of the first parameters and, unless `fit` is told otherwise, of the training; 0 by default.
+    dtype
+        ``"float32"`` (default) or ``"float64"``, of parameters and computation.
+    registry
+        Where names are looked up; the installed plugins by default.
+
+    Attributes
+    ----------
+    parameters
+        Arrays by name, views of the flat ``parameters.vector``.
+    output_shape
+        Shape of one prediction.
+    preprocessing
+        How raw columns become x, once the model was trained from an experiment; else None.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake in the layers and settings.
+    ShapeError
+        If two layers do not fit; names both.
+
+    Examples
+    --------
+    >>> from nnfw_standard import Dense
+    >>> model = Sequential([Dense(30, activation="sigmoid"), Dense(10, activation="sigmoid")], input_shape=784)
+    >>> model.parameters.vector.size
+    23860
+    >>> model.predict(np.zeros((5, 784))).shape
+    (5, 10)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Reference],
+        input_shape: int | Shape,
+        *,
+        seed: int = 0,
+        dtype: str = "float32",
+        registry: Registry | None = None,
+    ) -> None:
+        self.registry = registry or default_registry()
+        if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
+            raise ConfigError([Mistake(("layers",), f"must be a list of at least one layer, got {layers!r}.")])
+        inner = [layer.chain if isinstance(layer, Sequential) else layer for layer in layers]
+        shape = (input_shape,) if isinstance(input_shape, int) else input_shape
+        settings = build(_Settings, {"input_shape": shape, "seed": seed, "dtype": dtype}, self.registry.resolve)
+        self.chain: Chain = build(Chain, {"layers": inner}, self.registry.resolve)
+        self.input_shape: Shape = settings.input_shape
+        self.output_shape: Shape = self.chain.output_shape(self.input_shape)
+        self.seed: int = settings.seed
+        self.dtype = np.dtype(settings.dtype)
+        self.parameters = Parameters(Layout.of(self.chain.parameters(self.input_shape)), self.dtype)
+        self.parameters.initialise(stream(self.seed, "parameters"))
+        self.preprocessing: Preprocessing | None = None
+        for index, layer in enumerate(layers):
+            if isinstance(layer, Sequential):
+                for name, values in layer.parameters.items():
+                    self.parameters[f"layers.{index}.{name}"] = values
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, with every name among their options resolved."""
+        return self.chain.layers  # type: ignore[return-value]
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        cost: Reference,
+        optimizer: Reference,
+        epochs: int = 1,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        sample_weight: ArrayLike | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        metrics: Sequence[Reference] = (),
+        schedule: Reference | None = None,
+        regularizer: Reference | None = None,
+        callbacks: Sequence[Reference] = (),
+        seed: int | None = None,
+        directory: str | PathLike[str] = ".",
+    ) -> training.History:
+        """Train the parameters on examples `x` ``(N, *input_shape)`` with labels `y`; return a record of each epoch.
+
+        Each step takes a batch, computes ∂C/∂θ by the chain of δ, and lets the optimizer change θ in place.
+
+        Parameters
+        ----------
+        x, y
+            Examples and labels; neither is modified. Memory-mapped arrays are read batch by batch.
+        cost, optimizer
+            By name, by table or as objects.
+        epochs, batch_size
+            1 or more. The last batch of an epoch may be smaller.
+        shuffle
+            Whether each epoch takes the examples in a new order.
+        sample_weight
+            Weights ``(N,)`` of the examples in C, 0 or more.
+        validation_data
+            ``(x, y)`` on which cost and metrics are also computed after each epoch.
+        metrics, schedule, regularizer, callbacks
+            By name, by table or as objects. Callbacks that are on by default run too.
+        seed
+            Seed of order and noise; that of the model by default.
+        directory
+            Where callbacks put files with relative paths.
+
+        Returns
+        -------
+        History
+            One record per epoch: ``history["cost"]`` is a list.
+
+        Raises
+        ------
+        ConfigError
+            With every wrong option.
+        DataError
+            If x, y or the weights are empty, not finite, of the wrong shape or impossible for the cost.
+        DivergedError
+            At the step whose cost is not finite.
+        """
+        objective = self.objective(cost)
+        options = {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "shuffle": shuffle,
+            "metrics": metrics,
+            "schedule": schedule,
+            "regularizer": regularizer,
+            "callbacks": callbacks,
+        }
+        loop = training.Training(
+            self,
+            self.labelled(x, y, objective, sample_weight),
+            None if validation_data is None else self.labelled(*validation_data, objective, suffix="_val"),
+            objective=objective,
+            optimizer=self.registry.resolve("optimizer", optimizer),
+            options=build(training.TrainingOptions, options, self.registry.resolve),
+            seed=self.seed if seed is None else seed,
+            directory=Path(directory),
+        )
+        return loop.run()
+
+    def predict(self, x: ArrayLike) -> Array:
+        """Return a^L for examples `x`.
+
+        Parameters
+        ----------
+        x
+            ``(N, *input_shape)``, or ``input_shape`` for one example; never modified. Memory-mapped arrays are read in
+            parts.
+
+        Returns
+        -------
+        array
+            ``(N, *output_shape)``, or ``output_shape`` for one example.
+
+        Raises
+        ------
+        DataError
+            If x is not numeric or has another shape.
+
+        Notes
+        -----
+        Safe from several threads at once: each call has a workspace of its own.
+        """
+        batch, single = as_batch(x, self.input_shape)
+        a = np.empty((len(batch), *self.output_shape), self.dtype)
+        workspace = self.workspace()
+        for start in range(0, len(batch), PREDICTION_ROWS):
+            rows = slice(start, start + PREDICTION_ROWS)
+            a[rows] = self.forward(np.asarray(batch[rows], self.dtype), workspace)[1]
+        return a[0] if single else a
+
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        cost: Reference,
+        metrics: Sequence[Reference] = (),
+        sample_weight: ArrayLike | None = None,
+    ) -> dict[str, Any]:
+        """Return C and the metrics on examples `x` with labels `y`, without dropout.
+
+        Parameters
+        ----------
+        x, y, cost, metrics, sample_weight
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        dict
+            ``{"cost": ..., "accuracy": ...}``.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As :meth:`fit`.
+        """
+        objective = self.objective(cost)
+        options = build(training.TrainingOptions, {"metrics": metrics}, self.registry.resolve)
+        named = training.named_metrics(options.metrics, self.registry)
+        return training.evaluate(self, self.labelled(x, y, objective, sample_weight), objective, named, self.workspace())
+
+    def gradient(
+        self, x: ArrayLike, y: ArrayLike, *, cost: Reference, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, Array]:
+        """Return C and the flat ∂C/∂θ, laid out like ``parameters.vector``.
+
+        Parameters
+        ----------
+        x, y, cost, sample_weight
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        tuple
+            C, and an array of the size of ``parameters.vector``.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As :meth:`fit`.
+        """
+        objective = self.objective(cost)
+        data = self.labelled(x, y, objective, sample_weight)
+        gradient = np.zeros_like(self.parameters.vector)
+        batch = data.part(0, len(data), self.dtype)
+        value, _ = self.backward(*batch, objective, self.workspace(), self.views(gradient))
+        return value, gradient
+
+    def trace(self, x: ArrayLike, y: ArrayLike, *, cost: Reference) -> Trace:
+        """Return every quantity of one forward and backward pass: per layer z, a, δ, ∇_w C and ∇_b C.
+
+        Parameters
+        ----------
+        x, y, cost
+            As for :meth:`fit`.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As :meth:`fit`.
+        """
+        objective = self.objective(cost)
+        data = self.labelled(x, y, objective, None)
+        workspace = self.workspace()
+        grads = Scope.of(self.views(np.zeros_like(self.parameters.vector)))
+        batch = data.part(0, len(data), self.dtype)
+        value, _ = self.backward(*batch, objective, workspace, grads)
+        memories = [workspace.child(index) for index in range(len(self.layers))]
+        layers = tuple(
+            LayerTrace(f"layers.{i}", m["z"].copy(), m["a"].copy(), m["delta"].copy(), dict(grads.layer(i)))
+            for i, m in enumerate(memories)
+        )
+        return Trace(batch[0].copy(), value, layers)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write architecture, parameters and preprocessing to one file, in place of an older one.
+
+        Raises
+        ------
+        PluginError
+            If a component belongs to no installed plugin.
+        DataError
+            If a parameter is not finite.
+        NnfwError
+            If the file cannot be written.
+        """
+        layers = [self.registry.describe("layer", layer) for layer in self.layers]
+        header: dict[str, Any] = {
+            "input_shape": list(self.input_shape),
+            "dtype": self.dtype.name,
+            "seed": self.seed,
+            "layers": layers,
+            "distributions": {},
+        }
+        if self.preprocessing is not None:
+            header["preprocessing"] = self.preprocessing.to_table(self.registry)
+        header["distributions"] = _distributions(header, self.registry)
+        storage.write_model(Path(path), header, dict(self.parameters))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], *, registry: Registry | None = None) -> Sequential:
+        """Return the model that :meth:`save` wrote.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is missing, damaged, of another format, or needs a plugin that is not installed.
+        """
+        registry = registry or default_registry()
+        header, arrays = storage.read_model(Path(path))
+        _require_distributions(header.get("distributions", {}), registry, path)
+        try:
+            chain = build(Chain, {"layers": header["layers"]}, registry.resolve)
+            shape = tuple(header["input_shape"])
+            expected = {name: parameter.shape for name, parameter in chain.parameters(shape).items()}
+            found = {name: array.shape for name, array in arrays.items()}
+            if found != expected:
+                raise FileFormatError(f"{path}: the arrays {found} do not fit the layers, which need {expected}.")
+            model = cls(chain.layers, shape, seed=header["seed"], dtype=header["dtype"], registry=registry)
+            if "preprocessing" in header:
+                model.preprocessing = Preprocessing.from_table(header["preprocessing"], registry)
+        except (ConfigError, ShapeError, KeyError, TypeError) as error:
+            raise FileFormatError(f"{path}: not a model that this version can build: {error}") from error
+        for name, array in arrays.items():
+            model.parameters[name] = array
+        return model
+
+    def __repr__(self) -> str:
+        """Return the layers, shapes and number of parameters."""
+        layers = ", ".join(map(repr, self.layers))
+        return f"<Sequential {self.input_shape} → {self.output_shape}, {self.parameters.vector.size:,} parameters: {layers}>"
+
+    # What the training loop needs, beside the attributes.
+
+    def objective(self, cost: Reference) -> Objective:
+        """Return `cost`, resolved, at the output of this network."""
+        activation: Activation = self.chain.activation
+        return Objective(self.registry.resolve("cost", cost), activation, self.registry)
+
+    def labelled(
+        self, x: ArrayLike, y: ArrayLike, objective: Objective, weight: ArrayLike | None = None, suffix: str = ""
+    ) -> training.Labelled:
+        """Return examples checked against this network and a cost; DataError if they do not fit."""
+        return training.labelled(
+            x,
+            y,
+            weight,
+            input_shape=self.input_shape,
+            output_shape=self.output_shape,
+            cost=objective.cost,
+            dtype=self.dtype,
+            suffix=suffix,
+        )
+
+    @property
+    def vectors(self) -> tuple[Array, Array]:
+        """The flat vector of the trainable parameters, and that of the state beside them."""
+        return self.parameters.vector, self.parameters.state
+
+    @property
+    def decays(self) -> slice:
+        """The part of the vector on which weight decay acts: the weights."""
+        return self.parameters.layout.decays
+
+    def views(self, vector: Array) -> Scope:
+        """Return a flat vector as named arrays."""
+        return self.parameters.layout.views(vector)
+
+    def workspace(self, rng: np.random.Generator | None = None, *, training: bool = False) -> Workspace:
+        """Return the memory of a pass through this network."""
+        return Workspace(self.dtype, rng, training=training, needs_input_gradient=False)
+
+    def forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
+        """Return z^L and a^L of a batch in the network's dtype; both may lie in buffers of `workspace`."""
+        z = self.chain.forward(self.parameters.scope, x, workspace)
+        return z, self.chain.activate(len(self.layers) - 1, z, workspace)
+
+    def backward(
+        self,
+        x: Array,
+        y: Array,
+        weight: Array | None,
+        objective: Objective,
+        workspace: Workspace,
+        grads: Mapping[str, Array],
+    ) -> tuple[float, Array]:
+        """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the chain."""
+        z, a = self.forward(x, workspace)
+        cost = objective.value(z, a, y, weight)
+        delta = objective.delta(z, a, y, workspace, weight)
+        self.chain.backward(self.parameters.scope, delta, grads, workspace)
+        return cost, a
+
+    def first_non_finite(self, workspace: Workspace) -> str:
+        """Name the first layer with parameters, z or a that are not finite in the last pass through `workspace`."""
+        for index in range(len(self.layers)):
+            memory = workspace.child(index)
+            arrays = dict(self.parameters.scope.layer(index)) | {"z": memory["z"], "a": memory["a"]}
+            for name, array in arrays.items():
+                if not np.isfinite(array).all():
+                    return f"{self.chain.name(index)}: {name}"
+        return "no layer, only the cost itself"
+
+
+def _distributions(header: Mapping[str, Any], registry: Registry) -> dict[str, str]:
+    """Return the distributions that the component names of a header need, with their installed versions."""
+    versions = {plugin.distribution: plugin.version for plugin in registry.plugins}
+    names: set[str] = set()
+    pending: list[Any] = [header]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Mapping):
+            pending += item.values()
+            if isinstance(item.get(TYPE), str):
+                names.add(item[TYPE].rpartition(":")[0])
+        elif isinstance(item, list):
+            pending += item
+    return {name: versions[name] for name in sorted(names & versions.keys())}
+
+
+def _require_distributions(needed: Mapping[str, str], registry: Registry, path: str | PathLike[str]) -> None:
+    active = {plugin.distribution for plugin in registry.plugins if plugin.status == "active"}
+    missing = [f"{name} {version}" for name, version in needed.items() if name not in active]
+    if missing:
+        names = " ".join(name for name in needed if name not in active)
+        raise FileFormatError(
+            f"{path}: needs {', '.join(missing)}, which is not installed or not active. Install it: pip install {names}"
+        )
+
+
+load = Sequential.load

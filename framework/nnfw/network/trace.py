@@ -1,0 +1,61 @@
+"""Every quantity of one pass, laid open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTrace:
+    """What one layer l computed, with examples as rows.
+
+    Parameters
+    ----------
+    name
+        ``layers.<i>``.
+    z, a, delta
+        Weighted input z^l, activation a^l = σ(z^l) and error δ^l = ∂C/∂z^l, each ``(N, *output_shape)``.
+    gradients
+        ∂C/∂θ for each parameter of the layer by name.
+    """
+
+    name: str
+    z: Array
+    a: Array
+    delta: Array
+    gradients: Mapping[str, Array]
+
+    @property
+    def grad_weight(self) -> Array:
+        """∇_w C of Equation 4."""
+        return self.gradients["weight"]
+
+    @property
+    def grad_bias(self) -> Array:
+        """∇_b C of Equation 3."""
+        return self.gradients["bias"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What a network computed for one batch.
+
+    Parameters
+    ----------
+    x
+        a^0 ``(N, *input_shape)``.
+    cost
+        C.
+    layers
+        One entry per layer; ``trace.layers[-1].delta`` is δ^L.
+    """
+
+    x: Array
+    cost: float
+    layers: tuple[LayerTrace, ...]

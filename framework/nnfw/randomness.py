@@ -1,0 +1,31 @@
+"""Random streams: every one is a child of a single seed, and none depends on how much another was used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Stream = Literal["parameters", "order", "noise", "split"]
+_KEYS: dict[Stream, int] = {"parameters": 0, "order": 1, "noise": 2, "split": 3}
+
+
+def stream(seed: int, name: Stream) -> np.random.Generator:
+    """Return the generator of one purpose: first parameters, order of examples, noise (dropout) or the data split.
+
+    Parameters
+    ----------
+    seed
+        The seed of the model or the experiment, 0 or greater.
+    name
+        The purpose.
+
+    Examples
+    --------
+    >>> stream(7, "order").permutation(4).tolist() == stream(7, "order").permutation(4).tolist()
+    True
+    """
+    import numpy as np  # imported here: the command line reads this module before it needs NumPy
+
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_KEYS[name],))))

@@ -1,0 +1,5 @@
+"""Training: the loop, batches, evaluation and the record of it. It knows networks only as something trainable."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,9 @@
+from .batches import Labelled as Labelled
+from .batches import labelled as labelled
+from .evaluation import evaluate as evaluate
+from .evaluation import named_metrics as named_metrics
+from .history import History as History
+from .loop import Training as Training
+from .options import TrainingOptions as TrainingOptions
+from .progress import ProgressBar as ProgressBar
+from .trainable import Trainable as Trainable

@@ -1,0 +1,117 @@
+"""Labelled examples, checked once, and the batches cut from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nnfw.data import as_batch, as_numeric, as_weights, in_dtype, require_finite
+from nnfw.errors import DataError
+from nnfw.protocols import Cost, Shape
+
+if TYPE_CHECKING:
+    from nnfw.protocols import Workspace
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """N examples that a model and a cost can take.
+
+    Parameters
+    ----------
+    x
+        ``(N, *input_shape)``; in the model's dtype unless it is memory-mapped.
+    y
+        Labels in the form that the cost takes.
+    weight
+        ``(N,)`` in the model's dtype, or None.
+    rows
+        Which of them count, where not all do: a split, without copying memory-mapped data.
+    """
+
+    x: Array
+    y: Array
+    weight: Array | None = None
+    rows: Array | None = None
+
+    def __len__(self) -> int:
+        """Return the number of examples that count."""
+        return len(self.x) if self.rows is None else len(self.rows)
+
+    def subset(self, rows: Array) -> Labelled:
+        """Return the examples of the given rows of the arrays; nothing is copied."""
+        return Labelled(self.x, self.y, self.weight, rows)
+
+    def part(self, start: int, stop: int, dtype: np.dtype[Any]) -> tuple[Array, Array, Array | None]:
+        """Return the examples from `start` to `stop`, x in `dtype`; views where nothing must be converted."""
+        rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
+        weight = None if self.weight is None else self.weight[rows]
+        return np.asarray(self.x[rows], dtype), np.asarray(self.y[rows]), weight
+
+    def gather(self, order: Array, workspace: Workspace) -> tuple[Array, Array, Array | None]:
+        """Return the examples at the given positions, copied into buffers of `workspace`."""
+        rows = order if self.rows is None else self.rows[order]
+        x = _take(self.x, rows, workspace.buffer("x", (len(rows), *self.x.shape[1:])))
+        y = _take(self.y, rows, workspace.buffer("y", (len(rows), *self.y.shape[1:]), self.y.dtype))
+        if self.weight is None:
+            return x, y, None
+        return x, y, _take(self.weight, rows, workspace.buffer("weight", (len(rows),)))
+
+
+def labelled(
+    x: ArrayLike,
+    y: ArrayLike,
+    weight: ArrayLike | None,
+    *,
+    input_shape: Shape,
+    output_shape: Shape,
+    cost: Cost,
+    dtype: np.dtype[Any],
+    suffix: str = "",
+) -> Labelled:
+    """Return checked examples.
+
+    Parameters
+    ----------
+    x, y, weight
+        As users hand them over; never modified.
+    input_shape, output_shape, cost, dtype
+        What they must fit.
+    suffix
+        Put behind the names x and y in messages, ``"_val"`` for instance.
+
+    Raises
+    ------
+    DataError
+        If there is no example, lengths differ, a shape or label does not fit, or a value is not finite.
+    """
+    x, single = as_batch(x, input_shape, f"x{suffix}")
+    y = as_numeric(y, f"y{suffix}")
+    y = y[np.newaxis] if single else y
+    if not len(x):
+        raise DataError(f"x{suffix} is empty: it holds no example.")
+    if y.ndim == 0 or len(y) != len(x):
+        raise DataError(
+            f"x{suffix} and y{suffix} must have one entry per example, got {len(x)} and {len(y) if y.ndim else 'a number'}."
+        )
+    require_finite(x, f"x{suffix}")
+    require_finite(y, f"y{suffix}")
+    y = cost.targets(y, output_shape)
+    weights = as_weights(weight, len(x))
+    return Labelled(
+        in_dtype(x, dtype),
+        in_dtype(y, dtype) if y.dtype.kind == "f" else y,
+        None if weights is None else np.asarray(weights, dtype),
+    )
+
+
+def _take(source: Array, rows: Array, out: Array) -> Array:
+    if source.dtype == out.dtype:
+        return np.take(source, rows, axis=0, out=out, mode="clip")  # "raise" would gather into a second buffer first
+    out[...] = source[rows]
+    return out

@@ -1,0 +1,89 @@
+"""Cost and metrics on examples, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nnfw.plugins import Registry
+from nnfw.protocols import Metric
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nnfw.protocols import Workspace
+    from nnfw.training.batches import Labelled
+    from nnfw.training.trainable import Objective, Trainable
+
+    Array = NDArray[Any]
+
+EVALUATION_ROWS = 1024
+"""Examples that pass through the network together when nothing is trained."""
+
+
+class Tally:
+    """Running sums of the cost and of every metric over the batches of a pass.
+
+    Parameters
+    ----------
+    metrics
+        The metrics by name.
+    """
+
+    def __init__(self, metrics: Mapping[str, Metric]) -> None:
+        self._metrics = metrics
+        self._statistics: dict[str, Array] = {}
+        self._cost = 0.0
+        self._count = 0
+
+    def add(self, cost: float, a: Array, y: Array, weight: Array | None) -> None:
+        """Add one batch."""
+        self._cost += cost * len(a)
+        self._count += len(a)
+        for name, metric in self._metrics.items():
+            statistics = metric.statistics(a, y, weight)
+            self._statistics[name] = self._statistics[name] + statistics if name in self._statistics else statistics
+
+    def record(self, prefix: str = "") -> dict[str, Any]:
+        """Return cost and metrics of everything added, with `prefix` before each name; matrices as nested lists."""
+        results = {name: metric.result(self._statistics[name]) for name, metric in self._metrics.items()}
+        plain = {name: result.tolist() if hasattr(result, "tolist") else result for name, result in results.items()}
+        return {f"{prefix}{name}": value for name, value in ({"cost": self._cost / self._count} | plain).items()}
+
+
+def named_metrics(metrics: tuple[Metric | str, ...], registry: Registry) -> dict[str, Metric]:
+    """Return resolved metrics by the name under which they are recorded; a second one of a name gets ``_2``."""
+    named: dict[str, Metric] = {}
+    for metric in metrics:
+        component = registry.component_of("metric", metric)
+        name = component.name if component else type(metric).__name__
+        count = sum(other == name or other.startswith(f"{name}_") for other in named)
+        named[f"{name}_{count + 1}" if name in named else name] = metric  # type: ignore[assignment]
+    return named
+
+
+def evaluate(
+    model: Trainable,
+    data: Labelled,
+    objective: Objective,
+    metrics: Mapping[str, Metric],
+    workspace: Workspace,
+    prefix: str = "",
+) -> dict[str, Any]:
+    """Return cost and metrics of `model` on `data`, without dropout; the network's memory stays bounded.
+
+    Parameters
+    ----------
+    model, data, objective, metrics
+        What is evaluated, on what.
+    workspace
+        Memory of an evaluation pass, from ``model.workspace()``.
+    prefix
+        Put before each name.
+    """
+    tally = Tally(metrics)
+    for start in range(0, len(data), EVALUATION_ROWS):
+        x, y, weight = data.part(start, start + EVALUATION_ROWS, model.dtype)
+        z, a = model.forward(x, workspace)
+        tally.add(objective.value(z, a, y, weight), a, y, weight)
+    return tally.record(prefix)

@@ -1,0 +1,181 @@
+"""The training loop: batch, gradient, step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.errors import PluginError
+from nnfw.protocols import Callback, Optimizer
+from nnfw.randomness import stream
+from nnfw.training.evaluation import Tally, evaluate, named_metrics
+from nnfw.training.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nnfw.training.batches import Labelled
+    from nnfw.training.options import TrainingOptions
+    from nnfw.training.trainable import Objective, Trainable
+
+Array = NDArray[Any]
+
+VALIDATION = "validation_"
+"""Prefix of what is computed on validation data."""
+
+
+class Training:
+    """One training in progress: everything that changes while it runs, and the loop that changes it.
+
+    Callbacks see it as :class:`nnfw.protocols.Fit`.
+
+    Parameters
+    ----------
+    model
+        What is trained, in place.
+    data, validation
+        Examples to train on, and to watch.
+    objective, optimizer, options
+        Resolved components.
+    seed
+        Seed of the order of the examples and of the noise.
+    directory
+        Where callbacks put files with relative paths.
+    """
+
+    def __init__(
+        self,
+        model: Trainable,
+        data: Labelled,
+        validation: Labelled | None = None,
+        *,
+        objective: Objective,
+        optimizer: Optimizer,
+        options: TrainingOptions,
+        seed: int,
+        directory: Path,
+    ) -> None:
+        self.model, self.data, self.validation = model, data, validation
+        self.objective, self.optimizer, self.options = objective, optimizer, options
+        self.directory, self.registry = directory, model.registry
+        self.history = History()
+        self.epoch, self.epochs = 0, options.epochs
+        self.step, self.steps = 0, -(-len(data) // options.batch_size)
+        self.examples, self.cost = len(data), float("nan")
+        self.vector, self.state = model.vectors
+        self.gradient = np.zeros_like(self.vector)
+        self._grads = model.views(self.gradient)
+        self._metrics = named_metrics(options.metrics, model.registry)
+        names = ("cost", *self._metrics)
+        self.recorded = names if validation is None else (*names, *(VALIDATION + name for name in names))
+        self._order = stream(seed, "order")
+        self._workspace = model.workspace(stream(seed, "noise"), training=True)
+        self._batch = model.workspace()
+        self._evaluation = model.workspace()
+        self._optimizer_state = optimizer.state(self.vector)
+        self._callbacks = [(callback, callback.state(self)) for callback in self._with_defaults(options.callbacks)]
+
+    def run(self) -> History:
+        """Train to the last epoch, or until a callback stops it; return the record.
+
+        Raises
+        ------
+        DivergedError
+            At the step whose cost is not finite.
+        """
+        try:
+            with np.errstate(all="ignore"):  # overflow on the way to divergence is told by one error, not by warnings
+                self._run_epochs()
+        finally:
+            for callback, state in self._callbacks:
+                callback.close(state)
+        return self.history
+
+    def _run_epochs(self) -> None:
+        while self.epoch < self.epochs and not self.history.stopped:
+            self.epoch += 1
+            record = self._run_epoch()
+            self.history.records.append(record)
+            for callback, state in self._callbacks:
+                callback.epoch_ended(self, record, state)
+        for callback, state in self._callbacks:
+            callback.fit_ended(self, state)
+
+    def _run_epoch(self) -> dict[str, Any]:
+        size, rates, tally = self.options.batch_size, self._rates(), Tally(self._metrics)
+        order = self._order.permutation(len(self.data)) if self.options.shuffle else np.arange(len(self.data))
+        for start, rate in zip(range(0, len(order), size), rates, strict=True):
+            self.step += 1
+            x, y, weight = self.data.gather(order[start : start + size], self._batch)
+            self.cost, a = self.model.backward(x, y, weight, self.objective, self._workspace, self._grads)
+            for callback, state in self._callbacks:
+                callback.step_computed(self, state)
+            tally.add(self.cost, a, y, weight)
+            self._update(rate)
+        return self._record(rates[0], tally)
+
+    def _update(self, rate: float) -> None:
+        decays = self.model.decays
+        if self.options.regularizer is not None:
+            self.options.regularizer.add_gradient(self.vector[decays], self.gradient[decays])  # type: ignore[union-attr]
+        self.optimizer.update(self.vector, self.gradient, self._optimizer_state, self.step, rate, decays)
+
+    def _rates(self) -> list[float]:
+        """Return the learning rate of each step of this epoch."""
+        base = self.optimizer.learning_rate
+        if self.options.schedule is None:
+            return [base] * self.steps
+        times = self.epoch - 1 + np.arange(self.steps) / self.steps
+        watched = VALIDATION + "cost" if self.validation is not None else "cost"
+        factors = self.options.schedule.factor(times, self.epochs, tuple(self.history[watched]))  # type: ignore[union-attr]
+        if np.shape(factors) != times.shape or not np.isfinite(factors).all():
+            label = self.model.registry.label("schedule", self.options.schedule)
+            raise PluginError(f"Schedule {label}: factor must return {self.steps} finite numbers, got {factors!r}.")
+        return [base * factor for factor in factors.tolist()]
+
+    def _record(self, rate: float, tally: Tally) -> dict[str, Any]:
+        record: dict[str, Any] = {"epoch": self.epoch, "learning_rate": rate} | tally.record()
+        if self.options.regularizer is not None:
+            record["penalty"] = self.options.regularizer.value(self.vector[self.model.decays])  # type: ignore[union-attr]
+        if self.validation is not None:
+            record |= evaluate(
+                self.model, self.validation, self.objective, self._metrics, self._evaluation, VALIDATION
+            )
+        return record
+
+    def _with_defaults(self, callbacks: tuple[Callback | str, ...]) -> list[Callback]:
+        """Return the callbacks, after those that are on by default and not among them."""
+        registry = self.model.registry
+        named = {registry.component_of("callback", callback) for callback in callbacks}
+        defaults = [item for item in registry.defaults("callback") if item not in named]
+        return [registry.resolve("callback", item.qualified_name) for item in defaults] + list(callbacks)  # type: ignore[arg-type]
+
+    # What callbacks may ask for, besides the attributes.
+
+    def stop(self, reason: str) -> None:
+        """End the training after this epoch."""
+        self.history.stopped = reason
+
+    def better(self, monitor: str, value: float, best: float) -> bool:
+        """Whether `value` of the record entry `monitor` is better than `best`: lower for a cost, as declared for a metric."""
+        metric = self._metrics.get(monitor.removeprefix(VALIDATION))
+        return value > best if metric is not None and metric.higher_is_better else value < best
+
+    def snapshot(self) -> tuple[Array, ...]:
+        """Return a copy of all parameters and state of the model."""
+        return self.vector.copy(), self.state.copy()
+
+    def restore(self, snapshot: tuple[Array, ...]) -> None:
+        """Put the values of a snapshot back into the model."""
+        self.vector[...], self.state[...] = snapshot
+
+    def first_non_finite(self) -> str:
+        """Name the first layer whose z, a or parameters are not finite in the last forward pass."""
+        return self.model.first_non_finite(self._workspace)
+
+    def save_model(self, path: Path) -> None:
+        """Write the model as it is now."""
+        self.model.save(path)

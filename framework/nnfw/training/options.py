@@ -1,0 +1,41 @@
+"""The options of a training: keyword arguments of ``fit`` and the section ``[training]`` of an experiment file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge
+
+from nnfw.protocols import Callback, Metric, Regularizer, Schedule
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the examples, 1 or more; 1 by default.
+    batch_size
+        Examples per step, 1 or more; 32 by default. The last batch of an epoch may be smaller.
+    shuffle
+        Whether each epoch takes the examples in a new order; True by default.
+    metrics
+        What is computed beside the cost, on training and validation data.
+    schedule
+        Multiplies the learning rate over time; by default it stays.
+    regularizer
+        Ω(w) of all weights that decay, added to the cost that is minimised and recorded as ``penalty``.
+    callbacks
+        Code that runs along, besides the callbacks that are on by default.
+    """
+
+    epochs: Annotated[int, Ge(1)] = 1
+    batch_size: Annotated[int, Ge(1)] = 32
+    shuffle: bool = True
+    metrics: tuple[Metric | str, ...] = ()
+    schedule: Schedule | str | None = None
+    regularizer: Regularizer | str | None = None
+    callbacks: tuple[Callback | str, ...] = ()

@@ -1,0 +1,76 @@
+"""What the training loop needs of a model."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nnfw.plugins import Registry
+    from nnfw.protocols import Shape, Workspace
+
+    Array = NDArray[Any]
+
+
+class Objective(Protocol):
+    """A cost at the output of a model."""
+
+    def value(self, z: Array, a: Array, y: Array, weight: Array | None) -> float:
+        """Return C."""
+        ...
+
+
+class Trainable(Protocol):
+    """A differentiable model with one flat parameter vector."""
+
+    registry: Registry
+    input_shape: Shape
+    output_shape: Shape
+    dtype: np.dtype[Any]
+
+    @property
+    def vectors(self) -> tuple[Array, Array]:
+        """The flat vector of the trainable parameters, and that of the state beside them."""
+        ...
+
+    @property
+    def decays(self) -> slice:
+        """The part of the vector on which weight decay acts."""
+        ...
+
+    def views(self, vector: Array) -> Mapping[str, Array]:
+        """Return a flat vector as named arrays."""
+        ...
+
+    def workspace(self, rng: np.random.Generator | None = None, *, training: bool = False) -> Workspace:
+        """Return the memory of a pass."""
+        ...
+
+    def forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
+        """Return z^L and a^L of a batch."""
+        ...
+
+    def backward(
+        self,
+        x: Array,
+        y: Array,
+        weight: Array | None,
+        objective: Any,
+        workspace: Workspace,
+        grads: Mapping[str, Array],
+    ) -> tuple[float, Array]:
+        """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ."""
+        ...
+
+    def first_non_finite(self, workspace: Workspace) -> str:
+        """Name the first layer with values that are not finite in the last pass."""
+        ...
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model file."""
+        ...

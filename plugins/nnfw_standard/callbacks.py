@@ -1,0 +1,239 @@
+"""Callbacks: early stopping, files written along the way, and the guard against divergence."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, MutableMapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, MinLen
+
+from nnfw.errors import ConfigError, DataError, DivergedError, Mistake, did_you_mean
+from nnfw.protocols import Callback, Fit
+
+
+@dataclass(frozen=True)
+class EarlyStopping(Callback):
+    """Stops when `monitor` has not improved for `patience` epochs, and restores the best parameters.
+
+    An epoch improves if its value is better than the best one by more than `min_delta`. Better is lower for a cost, and
+    what the metric declares for a metric.
+
+    Parameters
+    ----------
+    monitor
+        An entry of the epochs' records; ``"validation_cost"`` by default.
+    patience
+        Epochs without improvement after which training stops, 1 or more; 10 by default.
+    min_delta
+        Smallest change that counts, 0 or more; 0 by default.
+    restore_best
+        Whether the parameters of the best epoch are put back at the end, also when training was not stopped; True by
+        default.
+
+    Raises
+    ------
+    ConfigError
+        Before the first epoch, if records have no entry called `monitor`; says which there are.
+
+    Notes
+    -----
+    Keras restores nothing by default. The best parameters are kept in memory, one copy.
+
+    References
+    ----------
+    L. Prechelt (1998), *Early Stopping - But When?*
+
+    Examples
+    --------
+    >>> EarlyStopping(patience=5)
+    EarlyStopping(monitor='validation_cost', patience=5, min_delta=0.0, restore_best=True)
+    """
+
+    monitor: str = "validation_cost"
+    _: KW_ONLY
+    patience: Annotated[int, Ge(1)] = 10
+    min_delta: Annotated[float, Ge(0)] = 0.0
+    restore_best: bool = True
+
+    def state(self, fit: Fit) -> dict[str, Any]:
+        """Nothing is known yet."""
+        require_recorded(fit, self.monitor)
+        return {"best": None, "waited": 0, "parameters": None}
+
+    def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
+        """Compare with the best epoch so far."""
+        value = float(record[self.monitor])
+        if improves(fit, self.monitor, value, state["best"], self.min_delta):
+            state["best"], state["waited"] = value, 0
+            state["parameters"] = fit.snapshot() if self.restore_best else None
+            return
+        state["waited"] += 1
+        if state["waited"] >= self.patience:
+            fit.stop(f"{self.monitor} has not improved on {state['best']} for {self.patience} epochs")
+
+    def fit_ended(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
+        """Put the best parameters back."""
+        if state["parameters"] is not None:
+            fit.restore(state["parameters"])
+
+
+@dataclass(frozen=True)
+class CheckpointBest(Callback):
+    """Writes the model to a file whenever `monitor` is better than ever before.
+
+    Parameters
+    ----------
+    path
+        The file, relative to the run's directory; ``"best.nnfw"`` by default. It is replaced in one step.
+    monitor
+        An entry of the epochs' records; ``"validation_cost"`` by default.
+
+    Raises
+    ------
+    ConfigError
+        Before the first epoch, if records have no entry called `monitor`.
+
+    Examples
+    --------
+    >>> CheckpointBest(monitor="validation_accuracy").path
+    'best.nnfw'
+    """
+
+    path: Annotated[str, MinLen(1)] = "best.nnfw"
+    _: KW_ONLY
+    monitor: str = "validation_cost"
+
+    def state(self, fit: Fit) -> dict[str, Any]:
+        """Nothing is known yet."""
+        require_recorded(fit, self.monitor)
+        return {"best": None}
+
+    def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
+        """Write the model if this epoch is the best."""
+        value = float(record[self.monitor])
+        if improves(fit, self.monitor, value, state["best"]):
+            state["best"] = value
+            fit.save_model(fit.directory / self.path)
+
+
+@dataclass(frozen=True)
+class CSVLog(Callback):
+    """Writes one row per epoch to a CSV file, flushed at once.
+
+    Parameters
+    ----------
+    path
+        The file, relative to the run's directory; ``"log.csv"`` by default. An older one is replaced.
+
+    Raises
+    ------
+    DataError
+        At the start of the training, if the file cannot be written.
+
+    Notes
+    -----
+    The header holds the entries of the first record. Matrices are written as JSON.
+
+    Examples
+    --------
+    >>> CSVLog("epochs.csv")
+    CSVLog(path='epochs.csv')
+    """
+
+    path: Annotated[str, MinLen(1)] = "log.csv"
+
+    def state(self, fit: Fit) -> dict[str, Any]:
+        """Open the file."""
+        path = fit.directory / self.path
+        try:
+            file = path.open("w", newline="", encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"{path} cannot be written: {error.strerror}. Choose another path for csv_log.") from error
+        return {"file": file, "header": None}
+
+    def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:  # noqa: ARG002
+        """Append a row."""
+        writer = csv.writer(state["file"])
+        if state["header"] is None:
+            state["header"] = list(record)
+            writer.writerow(state["header"])
+        values = [record.get(name, "") for name in state["header"]]
+        writer.writerow([json.dumps(value) if isinstance(value, list) else value for value in values])
+        state["file"].flush()
+
+    def close(self, state: MutableMapping[str, Any]) -> None:
+        """Close the file."""
+        state["file"].close()
+
+
+@dataclass(frozen=True)
+class TerminateOnNaN(Callback):
+    """Stops the training with an error at the step whose cost is not finite. On by default.
+
+    Looks at C after each batch, before the parameters change, and at the parameters after each epoch.
+
+    Parameters
+    ----------
+    enabled
+        False switches it off; True by default.
+
+    Raises
+    ------
+    DivergedError
+        Names epoch, step and the first layer whose values are not finite.
+
+    Examples
+    --------
+    >>> TerminateOnNaN()
+    TerminateOnNaN(enabled=True)
+    """
+
+    enabled: bool = True
+
+    def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:  # noqa: ARG002
+        """Refuse a cost that is not finite."""
+        if self.enabled and not math.isfinite(fit.cost):
+            self._refuse(fit, f"the cost became {fit.cost}")
+
+    def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:  # noqa: ARG002
+        """Refuse parameters, or a validation cost, that are not finite."""
+        if not self.enabled:
+            return
+        if not np.isfinite(fit.vector).all():
+            self._refuse(fit, "the last step of the epoch made parameters not finite")
+        if not math.isfinite(record.get("validation_cost", 0.0)):
+            self._refuse(fit, f"the validation cost became {record['validation_cost']}")
+
+    def _refuse(self, fit: Fit, what: str) -> None:
+        raise DivergedError(
+            f"Training diverged in epoch {fit.epoch}, step {fit.step}: {what}. First values that are not finite: "
+            f"{fit.first_non_finite()}. Lower the learning rate, scale the inputs, or clip the gradient (clip_norm).",
+            epoch=fit.epoch,
+            step=fit.step,
+        )
+
+
+def require_recorded(fit: Fit, monitor: str) -> None:
+    """Refuse a `monitor` that no epoch of this training will record.
+
+    Raises
+    ------
+    ConfigError
+        Says which entries there are.
+    """
+    if monitor not in fit.recorded:
+        hint = did_you_mean(monitor, fit.recorded)
+        text = f"must be recorded each epoch, got {monitor!r}.{hint} Recorded: {', '.join(fit.recorded)}."
+        raise ConfigError([Mistake(("monitor",), text)])
+
+
+def improves(fit: Fit, monitor: str, value: float, best: float | None, min_delta: float = 0.0) -> bool:
+    """Return whether `value` is better than `best` by more than `min_delta`; a value that is not a number never is."""
+    if best is None:
+        return not math.isnan(value)
+    return fit.better(monitor, value, best) and abs(value - best) > min_delta

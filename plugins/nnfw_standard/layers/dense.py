@@ -1,0 +1,99 @@
+"""The dense layer: the note's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+from numpy.typing import NDArray
+
+from nnfw.errors import ShapeError
+from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape, Workspace
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """Every output is a weighted sum of all inputs, plus a bias.
+
+    z_j = Σ_k w_jk a_k + b_j; for a batch with examples as rows, z = a_prev w^T + b.
+
+    Parameters
+    ----------
+    units
+        n_out, the number of neurons, 1 or more.
+    activation
+        σ of the layer; identity by default.
+    bias
+        Whether b is added; True by default.
+    weight_initializer
+        First values of w ``(n_out, n_in)``; uniform after Glorot by default.
+    bias_initializer
+        First values of b ``(n_out,)``; zeros by default.
+
+    Raises
+    ------
+    ShapeError
+        From :meth:`output_shape`, for an input with more or fewer axes than one.
+
+    Notes
+    -----
+    The weight is ``(n_out, n_in)`` as in the note and in PyTorch; Keras stores its transpose.
+
+    References
+    ----------
+    A. Mehrotra (2020), *Neural Networks*, section 1 and Equations 2 to 4.
+
+    Examples
+    --------
+    >>> import numpy as np, nnfw
+    >>> model = nnfw.Sequential([Dense(1)], input_shape=(2,))
+    >>> model.parameters["layers.0.weight"] = [[2.0, 3.0]]
+    >>> model.parameters["layers.0.bias"] = [0.5]
+    >>> model.predict([1.0, 10.0])
+    array([32.5], dtype=float32)
+    """
+
+    units: Annotated[int, Ge(1)]
+    _: KW_ONLY
+    activation: Activation | str = "identity"
+    bias: bool = True
+    weight_initializer: Initializer | str = "glorot_uniform"
+    bias_initializer: Initializer | str = "zeros"
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return ``(units,)``."""
+        if len(input_shape) != 1:
+            raise ShapeError(f"expected input of shape (n,), got {input_shape}. Put a 'flatten' layer before it.")
+        return (self.units,)
+
+    def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
+        """Declare ``weight`` ``(units, n_in)`` and ``bias`` ``(units,)``."""
+        (n_in,) = input_shape
+        weight = Parameter((self.units, n_in), self.weight_initializer)  # type: ignore[arg-type]
+        bias = Parameter((self.units,), self.bias_initializer, decays=False)  # type: ignore[arg-type]
+        return {"weight": weight, "bias": bias} if self.bias else {"weight": weight}
+
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
+        """Return z = a_prev w^T + b, ``(N, units)``."""
+        workspace["a_prev"] = a_prev
+        z = np.matmul(a_prev, params["weight"].T, out=workspace.buffer("z", (len(a_prev), self.units)))
+        if self.bias:
+            z += params["bias"]
+        return z
+
+    def backward(
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
+    ) -> Array | None:
+        """Return δ w, ``(N, n_in)``: (w^T δ) of Equation 2 with examples as rows."""
+        a_prev = workspace["a_prev"]
+        np.matmul(delta.T, a_prev, out=grads["weight"])  # Equation 4, summed over the batch: δ a_prev^T
+        if self.bias:
+            np.sum(delta, axis=0, out=grads["bias"])  # Equation 3, summed over the batch: δ
+        if not workspace.needs_input_gradient:
+            return None
+        return np.matmul(delta, params["weight"], out=workspace.buffer("grad_a_prev", a_prev.shape))
