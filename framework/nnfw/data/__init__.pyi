@@ -1,3 +1,17 @@
+from .arrays import as_batch as as_batch
+from .arrays import as_numeric as as_numeric
+from .arrays import as_weights as as_weights
+from .arrays import in_dtype as in_dtype
 from .examples import Examples as Examples
 from .examples import categorical as categorical
 from .examples import require_finite as require_finite
+from .files import read_declared as read_declared
+from .files import reading as reading
+from .preprocessing import Column as Column
+from .preprocessing import Preprocessing as Preprocessing
+from .preprocessing import Step as Step
+from .splitting import Split as Split
+from .splitting import split as split
+from .tables import Table as Table
+from .tables import listed as listed
+from .tables import read_csv as read_csv

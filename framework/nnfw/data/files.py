@@ -1,0 +1,69 @@
+"""Opening data files: what the operating system says becomes a DataError, and no size is believed before it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from nnfw.errors import DataError
+
+CHUNK = 1 << 20  # bytes read together
+
+
+@contextmanager
+def reading(path: Path, expected: str) -> Iterator[None]:
+    """Turn the errors of opening and reading `path` into DataErrors.
+
+    Parameters
+    ----------
+    path
+        The file.
+    expected
+        What it should be, for the message: ``"a CSV table"``.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, a directory, or cannot be read.
+
+    Examples
+    --------
+    >>> with reading(Path("none.csv"), "a CSV table"):
+    ...     Path("none.csv").open()
+    Traceback (most recent call last):
+    nnfw.errors.DataError: none.csv: there is no such file; expected a CSV table.
+    """
+    if "\0" in str(path):
+        raise DataError(f"{str(path)!r} cannot be the path of {expected}: it holds a NUL character.")
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(f"{path}: there is no such file; expected {expected}.") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a directory; expected {expected}.") from error
+    except OSError as error:
+        raise DataError(f"{path}: {expected} cannot be read: {error.strerror or error}.") from error
+
+
+def read_declared(stream: IO[bytes], size: int) -> bytearray:
+    """Return up to ``size + 1`` bytes of `stream`.
+
+    Memory grows with what is there, never with what a header declares. More or fewer than `size` bytes show the caller
+    that the header lies.
+
+    Parameters
+    ----------
+    stream
+        A binary stream; may be a decompressing one.
+    size
+        The number of bytes that a header declares.
+    """
+    content = bytearray()
+    while len(content) <= size:
+        chunk = stream.read(min(CHUNK, size + 1 - len(content)))
+        if not chunk:
+            break
+        content += chunk
+    return content

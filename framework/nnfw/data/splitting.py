@@ -1,0 +1,150 @@
+"""Splitting examples into training, validation and test rows."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.data.examples import Examples
+from nnfw.errors import ConfigError, DataError, Mistake
+
+Rows = NDArray[np.int64]
+
+_PARTS = ("validation", "test")
+
+
+class Split(NamedTuple):
+    """Rows of the three parts, each in ascending order; together they are every row once."""
+
+    training: Rows
+    validation: Rows
+    test: Rows
+
+
+def split(
+    examples: Examples,
+    validation: float = 0.15,
+    test: float = 0.15,
+    *,
+    stratify: bool = False,
+    rng: np.random.Generator,
+) -> Split:
+    """Draw rows for validation and test; the rest is for training.
+
+    Parameters
+    ----------
+    examples
+        N examples.
+    validation, test
+        Shares of the examples, in [0, 1), together less than 1. N times the share is rounded to the nearest whole
+        number, but to no less than 1 where the share is not 0.
+    stratify
+        Whether each part has the classes in the same proportions, as closely as whole examples allow (largest
+        remainder). Every class keeps at least one example for training, so a class with one example is in training
+        only.
+    rng
+        The only source of randomness.
+
+    Returns
+    -------
+    Split
+        The rows of the parts.
+
+    Raises
+    ------
+    ConfigError
+        If a share is out of range.
+    DataError
+        If there are too few examples, or `stratify` finds no classes to go by.
+
+    Examples
+    --------
+    >>> examples = Examples({"x": np.arange(10.0)}, np.array([0, 1] * 5))
+    >>> parts = split(examples, validation=0.2, test=0.2, stratify=True, rng=np.random.default_rng(0))
+    >>> [len(part) for part in parts]
+    [6, 2, 2]
+    >>> sorted(examples.target[parts.test].tolist())
+    [0, 1]
+    """
+    shares = {"validation": validation, "test": test}
+    _check_shares(shares)
+    total = len(examples)
+    wanted = {name: max(1, int(total * share + 0.5)) if share else 0 for name, share in shares.items()}
+    if sum(wanted.values()) >= total:
+        asked = " and ".join(f"{name} ({shares[name]:g})" for name in _PARTS if shares[name])
+        raise DataError(
+            f"{total} example{'s' if total > 1 else ''} cannot be split into training, {asked}: each part needs at "
+            "least one, and training comes first. Add examples or set a share to 0."
+        )
+    held_out = _by_class(examples, wanted, rng) if stratify else _at_random(total, wanted, rng)
+    is_training = np.ones(total, dtype=bool)
+    for rows in held_out.values():
+        is_training[rows] = False
+    return Split(np.flatnonzero(is_training), np.sort(held_out["validation"]), np.sort(held_out["test"]))
+
+
+def _check_shares(shares: dict[str, float]) -> None:
+    mistakes = [
+        Mistake((name,), f"must be at least 0 and less than 1, got {share}.")
+        for name, share in shares.items()
+        if not 0 <= share < 1
+    ]
+    if not mistakes and sum(shares.values()) >= 1:
+        listed = " + ".join(f"{share}" for share in shares.values())
+        mistakes = [
+            Mistake((), f"validation + test must be less than 1, so that something is left to train on; got {listed}.")
+        ]
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
+def _at_random(total: int, wanted: dict[str, int], rng: np.random.Generator) -> dict[str, Rows]:
+    order = rng.permutation(total)
+    end = wanted["validation"]
+    return {"validation": order[:end], "test": order[end : end + wanted["test"]]}
+
+
+def _by_class(examples: Examples, wanted: dict[str, int], rng: np.random.Generator) -> dict[str, Rows]:
+    labels, sizes = np.unique(_labels(examples), return_inverse=True, return_counts=True)[1:]
+    rows_of = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
+    rows_of = [rng.permutation(rows) for rows in rows_of]
+    available = sizes - 1
+    taken = np.zeros_like(sizes)
+    held_out = {}
+    for name in _PARTS:
+        counts = _apportion(wanted[name], sizes, available - taken)
+        if counts.sum() < wanted[name]:
+            raise DataError(
+                f"stratify cannot find {wanted[name]} examples for {name}: each of the {len(sizes)} classes of "
+                f"{examples.target_name!r} keeps one for training, and there are {sizes.sum()} examples. Add examples, "
+                "hold out fewer, or do not stratify."
+            )
+        parts = [rows[start : start + count] for rows, start, count in zip(rows_of, taken, counts, strict=True)]
+        held_out[name] = np.concatenate(parts)
+        taken += counts
+    return held_out
+
+
+def _labels(examples: Examples) -> NDArray[Any]:
+    target = examples.target
+    if target is None or target.ndim != 1 or target.dtype.kind not in "Uiub":
+        found = "there is none" if target is None else f"{target.dtype} of shape {target.shape}"
+        raise DataError(
+            f"stratify needs a target of classes, one name or whole number for each example; {examples.target_name!r}: "
+            f"{found}. Do not stratify."
+        )
+    return target
+
+
+def _apportion(wanted: int, sizes: Rows, available: Rows) -> Rows:
+    """Return how many of `wanted` each class gives: its quota, the remainders to the largest fractions."""
+    quotas = wanted * sizes / sizes.sum()
+    counts: Rows = np.minimum(quotas.astype(np.int64), available)
+    while counts.sum() < wanted and (counts < available).any():
+        claims = np.where(counts < available, quotas - counts, -np.inf)
+        # The classes with the largest claims get one more each; a second round is needed only where classes ran out.
+        nearest = np.argsort(-claims, kind="stable")[: min(wanted - counts.sum(), int((counts < available).sum()))]
+        counts[nearest] += 1
+    return counts

@@ -1,0 +1,325 @@
+"""Tables of named columns, read from CSV row by row."""
+
+from __future__ import annotations
+
+import csv
+import math
+from array import array
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.data.files import reading
+from nnfw.errors import DataError, did_you_mean
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null"})
+"""What stands for a missing value, in any case of letters."""
+
+_LONGEST_LINE = 1 << 24  # characters; no table has such a line, but a file that is no text may
+_CELLS = 1 << 17  # cells parsed together
+_SHOWN = 12  # names that a message lists
+
+
+class Table:
+    r"""Columns by name. What is wrong with a column is said when somebody asks for it, and nobody else is bothered.
+
+    Parameters
+    ----------
+    name
+        What messages call the table.
+    columns
+        The columns as they were read; :func:`read_csv` makes them.
+
+    Attributes
+    ----------
+    names
+        All names, in order.
+
+    Examples
+    --------
+    >>> from io import StringIO
+    >>> table = read_csv(StringIO("age,city\n31,Oslo\n55,Bern\n"), name="people")
+    >>> table.names, len(table)
+    (('age', 'city'), 2)
+    >>> table.columns(["age"])
+    {'age': array([31., 55.])}
+    """
+
+    def __init__(self, name: str, columns: Mapping[str, _Column], length: int) -> None:
+        self.name = name
+        self.names = tuple(columns)
+        self._columns = columns
+        self._length = length
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._length
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise DataError if one of `names` is no column; suggests the nearest."""
+        unknown = [name for name in names if name not in self._columns]
+        if unknown:
+            lines = [f"{self.name}: there is no column {name!r}.{did_you_mean(name, self.names)}" for name in unknown]
+            raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.")
+
+    def columns(self, names: Iterable[str], numeric: Collection[str] = ()) -> dict[str, NDArray[Any]]:
+        """Return columns by name: float64 ``(N,)`` where they are numeric, else str ``(N,)``.
+
+        Parameters
+        ----------
+        names
+            The columns wanted.
+        numeric
+            Those among them that must be numeric.
+
+        Raises
+        ------
+        DataError
+            If a column does not exist, lacks values, or holds a word where a number is expected; all of them at once,
+            each with its first line.
+        """
+        wanted = tuple(dict.fromkeys(names))
+        self.require(wanted)
+        problems = [self._columns[name].problem(name in numeric) for name in wanted]
+        if any(problems):
+            raise DataError("\n".join(f"{self.name}:{problem}" for problem in problems if problem))
+        return {name: self._columns[name].values() for name in wanted}
+
+
+def read_csv(
+    source: Path | TextIO, *, categorical: Collection[str] = (), delimiter: str = ",", name: str = ""
+) -> Table:
+    """Return the table of a CSV file, read row by row.
+
+    The first line is the header. A column is numeric if its first value is a number, and categorical otherwise; the
+    columns in `categorical` are never parsed. White space around a cell is dropped, empty lines are skipped.
+
+    Parameters
+    ----------
+    source
+        Path of a file in UTF-8, with or without a byte order mark; or an open text stream.
+    categorical
+        Columns to keep as words, whatever they look like.
+    delimiter
+        The character between cells.
+    name
+        What messages call the table; by default the file's name.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or no text, a row is ragged, or the header is missing or repeats a name. What is wrong
+        with single cells is said by :meth:`Table.columns`.
+
+    Notes
+    -----
+    Missing is a cell that is empty or NA, N/A, NaN or null in any case of letters; in a column of `categorical` these
+    are categories like any others.
+    """
+    if not isinstance(source, Path):
+        return _read_decoded(source, categorical, delimiter, name or "table", lambda: "")
+    with reading(source, "a CSV table"), source.open(encoding="utf-8", newline="") as stream:
+        return _read_decoded(
+            stream, categorical, delimiter, name or source.name, lambda: f":{_first_undecodable(source)}"
+        )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a message, the first dozen of them.
+
+    Examples
+    --------
+    >>> listed(["a", "b"])
+    'a, b'
+    """
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+class _Column:
+    """One column while it is read: its numbers or words, and the first things wrong with it."""
+
+    def __init__(self, name: str, verbatim: bool) -> None:
+        self.name = name
+        self.verbatim = verbatim
+        self.categorical: bool | None = True if verbatim else None  # None until the first value
+        self.numbers = array("d")
+        self.words: list[str] = []
+        self.vocabulary: dict[str, str] = {}  # each word is kept once, however often it occurs
+        self.word: tuple[int, str] | None = None  # the first word, with its line
+        self.missing = 0
+        self.first_missing: tuple[int, str] = (0, "")
+
+    def extend(self, cells: Sequence[str], lines: Sequence[int]) -> None:
+        if self.verbatim:
+            self._keep(cells, lines)
+        elif self.categorical is not False or not self._extend_numbers(cells):
+            for cell, line in zip(cells, lines, strict=True):
+                self._add(cell, line)
+
+    def _extend_numbers(self, cells: Sequence[str]) -> bool:
+        """Take all cells at once if every one is a finite number; return whether it was so."""
+        try:
+            numbers = list(map(float, cells))
+        except ValueError:
+            return False
+        if not all(map(math.isfinite, numbers)) or any("_" in cell for cell in cells):
+            return False
+        self.numbers.extend(numbers)
+        return True
+
+    def _add(self, cell: str, line: int) -> None:
+        if cell.casefold() in MISSING:
+            self._miss(cell, line)
+            return
+        number = _number(cell)
+        if self.categorical is None:
+            self.categorical = number is None
+        if self.categorical:
+            self._keep([cell], [line])
+        elif number is None:
+            self.word = self.word or (line, cell)
+        elif math.isfinite(number):
+            self.numbers.append(number)
+        else:
+            self._miss(cell, line)
+
+    def _miss(self, cell: str, line: int) -> None:
+        self.first_missing = self.first_missing if self.missing else (line, cell)
+        self.missing += 1
+
+    def _keep(self, cells: Sequence[str], lines: Sequence[int]) -> None:
+        self.word = self.word or (lines[0], cells[0])
+        self.words.extend(self.vocabulary.setdefault(cell, cell) for cell in cells)
+
+    def problem(self, numeric: bool) -> str:
+        """Return ``line: column ...: what is wrong``, or nothing."""
+        if self.word and (numeric or not self.categorical):
+            line, cell = self.word
+            advice = "" if numeric else " Correct it, or name the column in categorical."
+            return f"{line}: column {self.name!r}: expected a number, got {cell!r}.{advice}"
+        if self.missing:
+            line, cell = self.first_missing
+            kind = "missing values" if self.categorical else "cells without a finite number"
+            advice = ", or name the column in categorical to keep them" if self.categorical else ""
+            return (
+                f"{line}: column {self.name!r}: {kind}: {self.missing}, the first is {cell!r} in this line. "
+                f"Fill them or remove their rows{advice}."
+            )
+        return ""
+
+    def values(self) -> NDArray[Any]:
+        return np.array(self.words) if self.categorical else np.frombuffer(self.numbers)
+
+
+def _read_decoded(
+    stream: TextIO, categorical: Collection[str], delimiter: str, name: str, place: Callable[[], str]
+) -> Table:
+    try:
+        return _read(stream, categorical, delimiter, name)
+    except UnicodeDecodeError as error:  # its position is that in a block of the stream, not in the file
+        raise DataError(
+            f"{name}{place()}: this is not text in {error.encoding.upper()} ({error.reason}). Save it as UTF-8."
+        ) from error
+
+
+def _read(stream: TextIO, categorical: Collection[str], delimiter: str, name: str) -> Table:
+    rows = _rows(stream, delimiter, name)
+    first = next(rows, None)
+    if first is None:
+        raise DataError(f"{name} is empty; expected a header line with the names of the columns.")
+    header = _header(*first, name)
+    columns = [_Column(column, column in categorical) for column in header]
+    length = 0
+    for lines, block in _blocks(rows, header, name):
+        length += len(lines)
+        for column, cells in zip(columns, zip(*block, strict=True), strict=True):
+            column.extend(cells, lines)
+    if not length:
+        raise DataError(f"{name} holds a header but no row below it; at least one example is needed.")
+    return Table(name, {column.name: column for column in columns}, length)
+
+
+def _rows(stream: TextIO, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not empty with the number of the line where it starts."""
+    reader = csv.reader(_lines(stream, name), delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True)
+    start = 1
+    try:
+        for row in reader:
+            if row:
+                yield start, [cell.strip() for cell in row]
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{name}:{start}: the row that starts here cannot be read as CSV: {error}.") from error
+
+
+def _lines(stream: TextIO, name: str) -> Iterator[str]:
+    for number, line in enumerate(iter(lambda: stream.readline(_LONGEST_LINE), ""), 1):
+        if "\0" in line:
+            raise DataError(f"{name}:{number}: holds a NUL character; expected a CSV table in UTF-8.")
+        if len(line) >= _LONGEST_LINE:
+            raise DataError(
+                f"{name}:{number}: the line is longer than {_LONGEST_LINE:,} characters; expected a CSV table."
+            )
+        yield line.removeprefix("\ufeff") if number == 1 else line
+
+
+def _header(line: int, names: list[str], name: str) -> list[str]:
+    if "" in names:
+        raise DataError(
+            f"{name}:{line}: the header gives no name to column {names.index('') + 1}. Name it or remove it."
+        )
+    repeated = [column for column, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"{name}:{line}: the header repeats {', '.join(map(repr, repeated))}. Give each column its own name."
+        )
+    return names
+
+
+def _blocks(
+    rows: Iterator[tuple[int, list[str]]], header: list[str], name: str
+) -> Iterator[tuple[list[int], list[list[str]]]]:
+    """Yield rows in blocks, with their lines; a column is parsed block by block, which is much faster than by cell."""
+    size = max(1, _CELLS // len(header))
+    lines: list[int] = []
+    block: list[list[str]] = []
+    for line, row in rows:
+        if len(row) != len(header):
+            raise DataError(f"{name}:{line}: expected {_cells(len(header))}, as in the header, got {len(row)}.")
+        lines.append(line)
+        block.append(row)
+        if len(lines) == size:
+            yield lines, block
+            lines, block = [], []
+    if lines:
+        yield lines, block
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell" if count == 1 else f"{count} cells"
+
+
+def _number(cell: str) -> float | None:
+    """Return the number in a cell, or None for a word; Python's 1_000 is a word here."""
+    try:
+        return None if "_" in cell else float(cell)
+    except ValueError:
+        return None
+
+
+def _first_undecodable(path: Path) -> int:
+    with path.open("rb") as stream:
+        return next(number for number, line in enumerate(stream, 1) if not _decodable(line))
+
+
+def _decodable(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
