@@ -1,0 +1,433 @@
+"""Optimizers: one step downhill on the flat parameter vector.
+
+θ is the vector of parameters, g = ∂C/∂θ its gradient, η the learning rate of the step, t the count of steps from 1.
+Products and powers of vectors act on each element.
+
+All of them share two options. `clip_norm` comes first: where ‖g‖₂ > clip_norm, g ← clip_norm · g / ‖g‖₂ (Pascanu,
+Mikolov, Bengio, 2013, *On the difficulty of training recurrent neural networks*, Algorithm 1). `weight_decay` λ comes
+second and acts on the parameters that decay, the weights: g ← g + λ θ; only in :class:`AdamW` is it decoupled from g.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from math import inf, sqrt
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from annotated_types import Ge, Gt, Lt
+from numpy.typing import NDArray
+
+from nnfw.protocols import Optimizer
+
+Array = NDArray[Any]
+State = Mapping[str, Array]
+
+BLOCK = 1 << 16
+"""Parameters that are updated together: few enough for the arrays of one block to stay in the processor's cache."""
+
+SCRATCH = "scratch"
+"""Name of the array in an optimizer's state that carries nothing from one step to the next."""
+
+
+@dataclass(frozen=True)
+class Descent(Optimizer):
+    """What the standard optimizers share: clipping, weight decay, and going through the vectors block by block.
+
+    Parameters
+    ----------
+    learning_rate
+        η, greater than 0.
+    weight_decay
+        λ, 0 or more; 0 by default.
+    clip_norm
+        Largest Euclidean norm of the gradient, greater than 0; None, the default, for no limit.
+    """
+
+    learning_rate: Annotated[float, Gt(0)]
+    _: KW_ONLY
+    weight_decay: Annotated[float, Ge(0)] = 0.0
+    clip_norm: Annotated[float, Gt(0)] | None = None
+
+    decoupled: ClassVar[bool] = False
+    """Whether weight decay acts on θ directly instead of on g."""
+
+    @property
+    @abstractmethod
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the arrays of state."""
+
+    @abstractmethod
+    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
+        """Change one block of `vector` and of `state` in place, element by element; `gradient` may be overwritten."""
+
+    def state(self, vector: Array) -> State:
+        """Return fresh arrays of zeros, shaped like `vector`; the one called ``scratch`` need not be kept."""
+        names = {*self.arrays, SCRATCH} if self.weight_decay and not self.decoupled else {*self.arrays}
+        return {name: np.zeros_like(vector) for name in sorted(names)}
+
+    def update(
+        self,
+        vector: Array,
+        gradient: Array,
+        state: State,
+        step: int,
+        learning_rate: float,
+        decays: slice,
+    ) -> None:
+        """Change `vector` and `state` in place; `gradient` is overwritten and nothing of its size is allocated.
+
+        Parameters
+        ----------
+        vector, gradient
+            θ and g, flat.
+        state
+            The arrays of :meth:`state`.
+        step
+            t, from 1.
+        learning_rate
+            η of this step, used in place of the base rate.
+        decays
+            The part of the vectors that weight decay acts on.
+        """
+        learning_rate = float(learning_rate)  # a NumPy scalar would compute in float64 and be cast back
+        if self.clip_norm is not None:
+            clip(gradient, self.clip_norm)
+        if self.weight_decay:
+            self._decay(vector[decays], gradient[decays], state, learning_rate, decays)
+        for start in range(0, vector.size, BLOCK):
+            block = slice(start, start + BLOCK)
+            arrays = {name: array[block] for name, array in state.items()}
+            self.descend(vector[block], gradient[block], arrays, step, learning_rate)
+
+    def _decay(self, weights: Array, gradient: Array, state: State, learning_rate: float, decays: slice) -> None:
+        if self.decoupled:
+            weights *= 1 - learning_rate * self.weight_decay
+        else:
+            gradient += np.multiply(weights, self.weight_decay, out=state[SCRATCH][decays])
+
+
+def clip(gradient: Array, norm: float) -> None:
+    """Scale `gradient` in place to the Euclidean norm `norm` if its own is larger.
+
+    A gradient that is not finite stays as it is: no scale would mend it.
+
+    Examples
+    --------
+    >>> g = np.array([3.0, 4.0])
+    >>> clip(g, 1.0)
+    >>> g
+    array([0.6, 0.8])
+    """
+    from scipy.linalg import norm as euclidean_norm  # BLAS nrm2: squares that would overflow float32 do no harm
+
+    length = float(euclidean_norm(gradient, check_finite=False))
+    if norm < length < inf:
+        gradient *= norm / length
+
+
+@dataclass(frozen=True)
+class SGD(Descent):
+    """Gradient descent on batches, with momentum and Nesterov's variant.
+
+    | v ← μ v + g
+    | θ ← θ − η v, or with `nesterov` θ ← θ − η (g + μ v)
+
+    Without momentum this is θ ← θ − η g.
+
+    Parameters
+    ----------
+    learning_rate
+        η, greater than 0; 0.01 by default.
+    momentum
+        μ in [0, 1); 0 by default.
+    nesterov
+        Whether the gradient counts as taken one momentum step ahead; False by default, and without effect at μ = 0.
+    weight_decay
+        λ, 0 or more, on the weights only; g ← g + λ θ; 0 by default.
+    clip_norm
+        Largest Euclidean norm of g, greater than 0; None, the default, for no limit.
+
+    Notes
+    -----
+    η stands outside of v, as in PyTorch (whose `dampening` is 0 here), so a change of η acts at once. Keras and
+    Sutskever have it inside, v ← μ v − η g and θ ← θ + v; at constant η the two are the same. With `nesterov`, θ is
+    what Sutskever calls θ + μ v, the point one momentum step ahead; again as in PyTorch and Keras.
+
+    References
+    ----------
+    H. Robbins, S. Monro (1951), *A stochastic approximation method*.
+    B. T. Polyak (1964), *Some methods of speeding up the convergence of iteration methods*.
+    Y. Nesterov (1983), *A method of solving a convex programming problem with convergence rate O(1/k²)*.
+    I. Sutskever, J. Martens, G. Dahl, G. Hinton (2013), *On the importance of initialization and momentum in deep
+    learning*, Equations 1 to 4.
+
+    Examples
+    --------
+    >>> sgd, theta = SGD(0.1, momentum=0.9), np.array([1.0])
+    >>> state = sgd.state(theta)
+    >>> for t in (1, 2):
+    ...     sgd.update(theta, np.array([2.0]), state, t, 0.1, slice(0, 1))
+    >>> theta.round(9)  # 1 − 0.1 · 2 − 0.1 · (0.9 · 2 + 2)
+    array([0.42])
+    """
+
+    learning_rate: Annotated[float, Gt(0)] = 0.01
+    _: KW_ONLY
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.0
+    nesterov: bool = False
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The velocity v; nothing without momentum."""
+        return ("velocity",) if self.momentum else ()
+
+    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:  # noqa: ARG002
+        """Take the step."""
+        if self.momentum:
+            v = state["velocity"]
+            v *= self.momentum
+            v += gradient
+            if self.nesterov:
+                gradient *= learning_rate
+                vector -= gradient
+                np.multiply(v, learning_rate * self.momentum, out=gradient)
+            else:
+                np.multiply(v, learning_rate, out=gradient)
+        else:
+            gradient *= learning_rate
+        vector -= gradient
+
+
+@dataclass(frozen=True)
+class Adam(Descent):
+    """Steps along the mean of the gradient, over the root of the mean of its square.
+
+    | m ← β₁ m + (1 − β₁) g
+    | v ← β₂ v + (1 − β₂) g²
+    | θ ← θ − η m̂ / (√v̂ + ε), where m̂ = m / (1 − β₁^t) and v̂ = v / (1 − β₂^t)
+
+    Parameters
+    ----------
+    learning_rate
+        η, greater than 0; 0.001 by default.
+    beta1, beta2
+        β₁ and β₂ in [0, 1), the share of the means that is kept; 0.9 and 0.999 by default.
+    epsilon
+        ε, greater than 0; 1e-8 by default.
+    weight_decay
+        λ, 0 or more, on the weights only; g ← g + λ θ; 0 by default.
+    clip_norm
+        Largest Euclidean norm of g, greater than 0; None, the default, for no limit.
+
+    Notes
+    -----
+    ε is outside of the root and added after the correction for bias, as in the paper's Algorithm 1 and in PyTorch
+    (1e-8). Keras adds 1e-7 before the correction, the ε̂ of the paper's section 2. The state holds m / (1 − β₁) and
+    v / (1 − β₂), which saves passes over the arrays; the missing factors are in η and ε.
+
+    References
+    ----------
+    D. P. Kingma, J. Ba (2015), *Adam: a method for stochastic optimization*, Algorithm 1.
+
+    Examples
+    --------
+    >>> adam, theta = Adam(), np.array([1.0, 1.0])
+    >>> adam.update(theta, np.array([2.0, -500.0]), adam.state(theta), 1, 0.001, slice(0, 2))
+    >>> theta.round(9)  # the first step is η long, whatever the gradient
+    array([0.999, 1.001])
+    """
+
+    learning_rate: Annotated[float, Gt(0)] = 0.001
+    _: KW_ONLY
+    beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
+    beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
+    epsilon: Annotated[float, Gt(0)] = 1e-8
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The discounted sums of g and of g²."""
+        return ("gradient_sum", "square_sum")
+
+    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
+        """Take the step."""
+        m, v = state["gradient_sum"], state["square_sum"]
+        m *= self.beta1
+        m += gradient
+        v *= self.beta2
+        v += np.multiply(gradient, gradient, out=gradient)
+        # m̂ = first · m and √v̂ = second · √v; divided by `second`, the fraction needs no pass that scales v
+        first = (1 - self.beta1) / (1 - self.beta1**step)
+        second = sqrt((1 - self.beta2) / (1 - self.beta2**step))
+        root = np.sqrt(v, out=gradient)
+        root += self.epsilon / second
+        np.divide(m, root, out=gradient)
+        gradient *= learning_rate * first / second
+        vector -= gradient
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with weight decay that acts on the weights directly, not through the gradient's moments.
+
+    | θ ← θ − η λ θ, on the weights only
+    | θ ← θ − η m̂ / (√v̂ + ε), with m̂ and v̂ as in :class:`Adam`
+
+    Parameters
+    ----------
+    learning_rate
+        η, greater than 0; 0.001 by default.
+    beta1, beta2
+        β₁ and β₂ in [0, 1), the share of the means that is kept; 0.9 and 0.999 by default.
+    epsilon
+        ε, greater than 0; 1e-8 by default.
+    weight_decay
+        λ, 0 or more; 0.01 by default.
+    clip_norm
+        Largest Euclidean norm of g, greater than 0; None, the default, for no limit.
+
+    Notes
+    -----
+    η multiplies the decay, as in PyTorch (λ = 0.01) and Keras (λ = 0.004); in the paper, only the schedule's factor
+    does.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter (2019), *Decoupled weight decay regularization*, Algorithm 2.
+
+    Examples
+    --------
+    >>> adamw, theta = AdamW(weight_decay=0.5), np.array([1.0, 1.0])
+    >>> adamw.update(theta, np.zeros(2), adamw.state(theta), 1, 0.1, slice(0, 1))
+    >>> theta
+    array([0.95, 1.  ])
+    """
+
+    _: KW_ONLY
+    weight_decay: Annotated[float, Ge(0)] = 0.01
+
+    decoupled: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class RMSProp(Descent):
+    """The gradient over the root of the mean of its square.
+
+    | r ← ρ r + (1 − ρ) g²
+    | θ ← θ − η g / (√r + ε)
+
+    Parameters
+    ----------
+    learning_rate
+        η, greater than 0; 0.001 by default.
+    rho
+        ρ in [0, 1), the share of the mean that is kept; 0.9 by default.
+    epsilon
+        ε, greater than 0; 1e-8 by default.
+    weight_decay
+        λ, 0 or more, on the weights only; g ← g + λ θ; 0 by default.
+    clip_norm
+        Largest Euclidean norm of g, greater than 0; None, the default, for no limit.
+
+    Notes
+    -----
+    The lecture names no ε. It is outside of the root here and in PyTorch (1e-8, with η = 0.01 and ρ = 0.99); Keras adds
+    1e-7 to r inside of it. There is no momentum and no centring. The state holds r / (1 − ρ); the missing factor is in
+    η and ε.
+
+    References
+    ----------
+    T. Tieleman, G. Hinton (2012), *Neural networks for machine learning*, lecture 6.5.
+
+    Examples
+    --------
+    >>> rmsprop, theta = RMSProp(), np.array([1.0])
+    >>> rmsprop.update(theta, np.array([500.0]), rmsprop.state(theta), 1, 0.1, slice(0, 1))
+    >>> theta.round(9)  # 1 − 0.1 / √(1 − 0.9)
+    array([0.68377223])
+    """
+
+    learning_rate: Annotated[float, Gt(0)] = 0.001
+    _: KW_ONLY
+    rho: Annotated[float, Ge(0), Lt(1)] = 0.9
+    epsilon: Annotated[float, Gt(0)] = 1e-8
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The discounted sum of g², and scratch."""
+        return ("square_sum", SCRATCH)
+
+    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:  # noqa: ARG002
+        """Take the step."""
+        r, scratch = state["square_sum"], state[SCRATCH]
+        r *= self.rho
+        r += np.multiply(gradient, gradient, out=scratch)
+        scale = sqrt(1 - self.rho)
+        _step_over_root(vector, gradient, r, self.epsilon / scale, learning_rate / scale, scratch)
+
+
+@dataclass(frozen=True)
+class Adagrad(Descent):
+    """The gradient over the root of the sum of all its squares so far.
+
+    | s ← s + g²
+    | θ ← θ − η g / (√s + ε)
+
+    Parameters
+    ----------
+    learning_rate
+        η, greater than 0; 0.01 by default.
+    epsilon
+        ε, greater than 0; 1e-10 by default.
+    weight_decay
+        λ, 0 or more, on the weights only; g ← g + λ θ; 0 by default.
+    clip_norm
+        Largest Euclidean norm of g, greater than 0; None, the default, for no limit.
+
+    Notes
+    -----
+    ε is outside of the root and s begins at 0, as in the paper and in PyTorch (same defaults). Keras adds 1e-7 inside
+    of the root, begins at 0.1, and has η = 0.001.
+
+    References
+    ----------
+    J. Duchi, E. Hazan, Y. Singer (2011), *Adaptive subgradient methods for online learning and stochastic
+    optimization*, Figure 1.
+
+    Examples
+    --------
+    >>> adagrad, theta = Adagrad(), np.array([1.0])
+    >>> state = adagrad.state(theta)
+    >>> for t in (1, 2):
+    ...     adagrad.update(theta, np.array([500.0]), state, t, 0.1, slice(0, 1))
+    >>> theta.round(9)  # 1 − 0.1 − 0.1 / √2
+    array([0.82928932])
+    """
+
+    learning_rate: Annotated[float, Gt(0)] = 0.01
+    _: KW_ONLY
+    epsilon: Annotated[float, Gt(0)] = 1e-10
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The sum of g², and scratch."""
+        return ("square_sum", SCRATCH)
+
+    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:  # noqa: ARG002
+        """Take the step."""
+        s, scratch = state["square_sum"], state[SCRATCH]
+        s += np.multiply(gradient, gradient, out=scratch)
+        _step_over_root(vector, gradient, s, self.epsilon, learning_rate, scratch)
+
+
+def _step_over_root(
+    vector: Array, gradient: Array, squares: Array, epsilon: float, learning_rate: float, scratch: Array
+) -> None:
+    """Change `vector` by −η g / (√squares + ε); `gradient` and `scratch` are overwritten."""
+    np.sqrt(squares, out=scratch)
+    scratch += epsilon
+    gradient /= scratch
+    gradient *= learning_rate
+    vector -= gradient
