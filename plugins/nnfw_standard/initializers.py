@@ -1,0 +1,343 @@
+"""Initializers: the first values of parameters, in float64; the network casts them to its own dtype.
+
+fan_in counts the inputs that one unit sums over, fan_out the units that one input reaches: n_in and n_out of a dense
+layer's weight ``(n_out, n_in)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from math import prod, sqrt
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Gt
+from numpy.typing import NDArray
+
+from nnfw.errors import ConfigError, Mistake
+from nnfw.protocols import Initializer, Shape
+
+Array = NDArray[Any]
+
+
+def _uniform(shape: Shape, variance: float, rng: np.random.Generator) -> Array:
+    """Draw from U(−r, r), whose variance is r²/3."""
+    limit = sqrt(3 * variance)
+    return rng.uniform(-limit, limit, shape)
+
+
+def _normal(shape: Shape, variance: float, rng: np.random.Generator) -> Array:
+    """Draw from N(0, variance)."""
+    return rng.normal(0.0, sqrt(variance), shape)
+
+
+@dataclass(frozen=True)
+class GlorotUniform(Initializer):
+    """Uniform, with the variance that keeps both activations and errors at their size where σ'(0) = 1.
+
+    w ~ U(−r, r) with r = √(6 / (fan_in + fan_out)), so Var w = 2 / (fan_in + fan_out)
+
+    Notes
+    -----
+    PyTorch's `xavier_uniform_` with gain 1, and Keras's default for dense layers.
+
+    References
+    ----------
+    X. Glorot, Y. Bengio (2010), *Understanding the difficulty of training deep feedforward neural networks*,
+    Equation 16.
+
+    Examples
+    --------
+    >>> w = GlorotUniform().sample((200, 100), 100, 200, np.random.default_rng(0))
+    >>> bool(np.abs(w).max() <= (6 / 300) ** 0.5), round(float(w.var()), 4)  # 2 / 300
+    (True, 0.0066)
+    """
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+        """Return an array of `shape`, float64."""
+        return _uniform(shape, 2 / (fan_in + fan_out), rng)
+
+
+@dataclass(frozen=True)
+class GlorotNormal(Initializer):
+    """Normal, with the variance that keeps both activations and errors at their size where σ'(0) = 1.
+
+    w ~ N(0, 2 / (fan_in + fan_out))
+
+    Notes
+    -----
+    PyTorch's `xavier_normal_` with gain 1. Keras cuts the normal off at two standard deviations.
+
+    References
+    ----------
+    X. Glorot, Y. Bengio (2010), *Understanding the difficulty of training deep feedforward neural networks*,
+    Equation 12.
+
+    Examples
+    --------
+    >>> w = GlorotNormal().sample((200, 100), 100, 200, np.random.default_rng(0))
+    >>> round(float(w.var()), 3)  # 2 / 300
+    0.007
+    """
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+        """Return an array of `shape`, float64."""
+        return _normal(shape, 2 / (fan_in + fan_out), rng)
+
+
+@dataclass(frozen=True)
+class HeUniform(Initializer):
+    """Uniform, with the variance that keeps activations at their size under ReLU.
+
+    w ~ U(−r, r) with r = √(6 / fan_in), so Var w = 2 / fan_in
+
+    Notes
+    -----
+    Keras's `he_uniform`, and PyTorch's `kaiming_uniform_` with nonlinearity "relu". (PyTorch's own default for linear
+    layers has variance 1 / (3 fan_in).)
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun (2015), *Delving deep into rectifiers*, Equation 10.
+
+    Examples
+    --------
+    >>> w = HeUniform().sample((200, 100), 100, 200, np.random.default_rng(0))
+    >>> bool(np.abs(w).max() <= (6 / 100) ** 0.5), round(float(w.var()), 3)  # 2 / 100
+    (True, 0.02)
+    """
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+        """Return an array of `shape`, float64."""
+        return _uniform(shape, 2 / fan_in, rng)
+
+
+@dataclass(frozen=True)
+class HeNormal(Initializer):
+    """Normal, with the variance that keeps activations at their size under ReLU.
+
+    w ~ N(0, 2 / fan_in)
+
+    Notes
+    -----
+    PyTorch's `kaiming_normal_` with nonlinearity "relu". Keras cuts the normal off at two standard deviations.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun (2015), *Delving deep into rectifiers*, Equation 10.
+
+    Examples
+    --------
+    >>> w = HeNormal().sample((200, 100), 100, 200, np.random.default_rng(0))
+    >>> round(float(w.var()), 3)  # 2 / 100
+    0.02
+    """
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+        """Return an array of `shape`, float64."""
+        return _normal(shape, 2 / fan_in, rng)
+
+
+@dataclass(frozen=True)
+class LecunUniform(Initializer):
+    """Uniform, with the variance that keeps weighted inputs at the size of the activations before them.
+
+    w ~ U(−r, r) with r = √(3 / fan_in), so Var w = 1 / fan_in
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller (1998), *Efficient backprop*, Equation 16.
+
+    Examples
+    --------
+    >>> w = LecunUniform().sample((200, 100), 100, 200, np.random.default_rng(0))
+    >>> bool(np.abs(w).max() <= (3 / 100) ** 0.5), round(float(w.var()), 3)  # 1 / 100
+    (True, 0.01)
+    """
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+        """Return an array of `shape`, float64."""
+        return _uniform(shape, 1 / fan_in, rng)
+
+
+@dataclass(frozen=True)
+class LecunNormal(Initializer):
+    """Normal, with the variance that keeps weighted inputs at the size of the activations before them.
+
+    w ~ N(0, 1 / fan_in)
+
+    Notes
+    -----
+    What SELU needs. Keras cuts the normal off at two standard deviations.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller (1998), *Efficient backprop*, Equation 16.
+
+    Examples
+    --------
+    >>> w = LecunNormal().sample((200, 100), 100, 200, np.random.default_rng(0))
+    >>> round(float(w.var()), 3)  # 1 / 100
+    0.01
+    """
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+        """Return an array of `shape`, float64."""
+        return _normal(shape, 1 / fan_in, rng)
+
+
+@dataclass(frozen=True)
+class Normal(Initializer):
+    """Normal, whatever the fans.
+
+    w ~ N(mean, standard_deviation²)
+
+    Parameters
+    ----------
+    mean
+        0 by default.
+    standard_deviation
+        0 or more; 0.05 by default.
+
+    Notes
+    -----
+    The defaults are Keras's; PyTorch's `normal_` has a standard deviation of 1.
+
+    Examples
+    --------
+    >>> w = Normal(mean=3.0, standard_deviation=0.5).sample((200, 100), 100, 200, np.random.default_rng(0))
+    >>> round(float(w.mean()), 1), round(float(w.std()), 1)
+    (3.0, 0.5)
+    """
+
+    _: KW_ONLY
+    mean: float = 0.0
+    standard_deviation: Annotated[float, Ge(0)] = 0.05
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+        """Return an array of `shape`, float64."""
+        return rng.normal(self.mean, self.standard_deviation, shape)
+
+
+@dataclass(frozen=True)
+class Uniform(Initializer):
+    """Uniform, whatever the fans.
+
+    w ~ U(low, high)
+
+    Parameters
+    ----------
+    low, high
+        −0.05 and 0.05 by default; `low` is not above `high`.
+
+    Notes
+    -----
+    The defaults are Keras's; PyTorch's `uniform_` draws from [0, 1).
+
+    Examples
+    --------
+    >>> w = Uniform(low=-2.0, high=4.0).sample((200, 100), 100, 200, np.random.default_rng(0))
+    >>> bool(w.min() >= -2), bool(w.max() <= 4), round(float(w.mean()), 1)
+    (True, True, 1.0)
+    """
+
+    _: KW_ONLY
+    low: float = -0.05
+    high: float = 0.05
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+        """Return an array of `shape`, float64.
+
+        Raises
+        ------
+        ConfigError
+            If `low` is above `high`.
+        """
+        if self.low > self.high:
+            raise ConfigError(
+                [Mistake(("low",), f"must not be above high, got low={self.low} and high={self.high}. Swap them.")],
+                "Initializer 'uniform' (built-in)",
+            )
+        return rng.uniform(self.low, self.high, shape)
+
+
+@dataclass(frozen=True)
+class Orthogonal(Initializer):
+    """A random matrix with orthonormal rows or columns, times a gain.
+
+    | w w^T = gain² I where w has no more rows than columns, else w^T w = gain² I
+
+    Parameters
+    ----------
+    gain
+        Greater than 0; 1 by default. √2 suits ReLU.
+
+    Notes
+    -----
+    w is Q of the QR decomposition of a normal matrix, each column with the sign of R's diagonal, so that it is uniform
+    over the orthogonal matrices. An array with more than two axes is a matrix ``(shape[0], the rest)``; one with one
+    axis is a column.
+
+    References
+    ----------
+    A. M. Saxe, J. L. McClelland, S. Ganguli (2014), *Exact solutions to the nonlinear dynamics of learning in deep
+    linear neural networks*, section 3.
+    F. Mezzadri (2007), *How to generate random matrices from the classical compact groups*, section 5, for the signs.
+
+    Examples
+    --------
+    >>> w = Orthogonal().sample((2, 3), 3, 2, np.random.default_rng(0))
+    >>> bool(np.allclose(w @ w.T, np.eye(2)))
+    True
+    """
+
+    _: KW_ONLY
+    gain: Annotated[float, Gt(0)] = 1.0
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+        """Return an array of `shape`, float64."""
+        rows, columns = prod(shape[:1]), prod(shape[1:])
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q *= np.copysign(self.gain, np.diagonal(r))
+        return np.ascontiguousarray(q if rows >= columns else q.T).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Zeros(Initializer):
+    """Zero everywhere: for biases.
+
+    w = 0
+
+    Examples
+    --------
+    >>> Zeros().sample((3,), 1, 3, np.random.default_rng(0))
+    array([0., 0., 0.])
+    """
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+        """Return an array of `shape`, float64; nothing is drawn."""
+        return np.zeros(shape)
+
+
+@dataclass(frozen=True)
+class Constant(Initializer):
+    """One value everywhere.
+
+    w = value
+
+    Parameters
+    ----------
+    value
+        Any finite number.
+
+    Examples
+    --------
+    >>> Constant(0.5).sample((3,), 1, 3, np.random.default_rng(0))
+    array([0.5, 0.5, 0.5])
+    """
+
+    value: float
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+        """Return an array of `shape`, float64; nothing is drawn."""
+        return np.full(shape, float(self.value))
