@@ -1,0 +1,55 @@
+"""A layer that is nothing but its activation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from nnfw.protocols import Activation, Layer, Shape, Workspace
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ActivationLayer(Layer):
+    """An activation on its own, where it is not an option of the layer before it.
+
+    z = a_prev, so a = σ(a_prev)
+
+    Parameters
+    ----------
+    activation
+        σ.
+
+    Notes
+    -----
+    Nothing is copied: z is a_prev itself, and ∂C/∂a_prev is δ itself.
+
+    Examples
+    --------
+    >>> ActivationLayer("relu").output_shape((8, 8))
+    (8, 8)
+    """
+
+    activation: Activation | str
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`."""
+        return input_shape
+
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:  # noqa: ARG002
+        """Return z = a_prev."""
+        return a_prev
+
+    def backward(
+        self,
+        params: Mapping[str, Array],  # noqa: ARG002
+        delta: Array,
+        grads: Mapping[str, Array],  # noqa: ARG002
+        workspace: Workspace,  # noqa: ARG002
+    ) -> Array | None:
+        """Return ∂C/∂a_prev = δ."""
+        return delta

@@ -1,0 +1,85 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Lt
+from numpy.typing import NDArray
+
+from nnfw.protocols import Layer, Shape, Workspace
+from nnfw_standard.activations import Identity
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """In training, each value of each example is set to 0 with probability `rate`, and the others are scaled up.
+
+    | z = a_prev ⊙ mask, where mask = 1/(1 − rate) with probability 1 − rate, else 0; in training
+    | z = a_prev otherwise
+    | ∂C/∂a_prev = δ ⊙ mask
+
+    Parameters
+    ----------
+    rate
+        Probability of a 0, in [0, 1); 0.5 by default.
+
+    Notes
+    -----
+    "Inverted": E[z] = a_prev in training, so evaluation needs no scaling; the same in PyTorch and Keras. Outside of
+    training, z is a_prev itself and nothing is drawn.
+
+    References
+    ----------
+    N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov (2014), *Dropout: a simple way to prevent
+    neural networks from overfitting*, section 4; section 10 for the scaling in training.
+
+    Examples
+    --------
+    >>> import nnfw
+    >>> workspace = nnfw.Workspace(training=True)
+    >>> z = Dropout(0.75).forward({}, np.ones((1, 8), np.float32), workspace)
+    >>> sorted(set(z[0].tolist()))
+    [0.0, 4.0]
+    """
+
+    rate: Annotated[float, Ge(0), Lt(1)] = 0.5
+
+    activation = Identity()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`."""
+        return input_shape
+
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:  # noqa: ARG002
+        """Return z, shaped like `a_prev`."""
+        if not workspace.training or self.rate == 0:
+            workspace["mask"] = None
+            return a_prev
+        workspace["mask"] = mask = self._mask(a_prev.shape, workspace)
+        return np.multiply(a_prev, mask, out=workspace.buffer("z", a_prev.shape))
+
+    def backward(
+        self,
+        params: Mapping[str, Array],  # noqa: ARG002
+        delta: Array,
+        grads: Mapping[str, Array],  # noqa: ARG002
+        workspace: Workspace,
+    ) -> Array | None:
+        """Return ∂C/∂a_prev = δ ⊙ mask."""
+        mask: Array | None = workspace["mask"]
+        if mask is None:
+            return delta
+        return np.multiply(delta, mask, out=workspace.buffer("grad_a_prev", delta.shape))
+
+    def _mask(self, shape: Shape, workspace: Workspace) -> Array:
+        # float32 in a float64 network too: 24 random bits are enough, and both drop the same values for the same seed
+        u = workspace.rng.random(out=workspace.buffer("u", shape, np.float32), dtype=np.float32)
+        mask = np.greater_equal(u, self.rate, out=workspace.buffer("mask", shape))
+        mask *= 1 / (1 - self.rate)
+        return mask

@@ -1,0 +1,116 @@
+"""Layers that change the shape of an example and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+from numpy.typing import NDArray
+
+from nnfw.errors import ShapeError
+from nnfw.protocols import Layer, Shape, Workspace
+from nnfw_standard.activations import Identity
+
+Array = NDArray[Any]
+
+
+class _Reshaping(Layer):
+    """Forward and backward of a layer that is its output shape alone."""
+
+    activation = Identity()
+
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:  # noqa: ARG002
+        """Return z of shape ``(N, *output_shape)``: a view of `a_prev` where its memory is contiguous."""
+        workspace["input_shape"] = a_prev.shape
+        return _reshaped(a_prev, (len(a_prev), *self.output_shape(a_prev.shape[1:])), "z", workspace)
+
+    def backward(
+        self,
+        params: Mapping[str, Array],  # noqa: ARG002
+        delta: Array,
+        grads: Mapping[str, Array],  # noqa: ARG002
+        workspace: Workspace,
+    ) -> Array | None:
+        """Return ∂C/∂a_prev of shape ``(N, *input_shape)``: a view of `delta` where its memory is contiguous."""
+        return _reshaped(delta, workspace["input_shape"], "grad_a_prev", workspace)
+
+
+def _reshaped(array: Array, shape: Shape, name: str, workspace: Workspace) -> Array:
+    if not array.flags.c_contiguous:  # reshape would copy into fresh memory
+        buffer = workspace.buffer(name, array.shape, array.dtype)
+        np.copyto(buffer, array)
+        array = buffer
+    return array.reshape(shape)
+
+
+@dataclass(frozen=True)
+class Flatten(_Reshaping):
+    """All axes of an example in one, the last axis fastest.
+
+    z = vec(a_prev)
+
+    Notes
+    -----
+    The result is a view: nothing is copied, unless the input's memory is not contiguous.
+
+    Examples
+    --------
+    >>> Flatten().output_shape((28, 28))
+    (784,)
+    """
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return ``(prod(input_shape),)``."""
+        return (prod(input_shape),)
+
+
+@dataclass(frozen=True)
+class Reshape(_Reshaping):
+    """The axes of an example in another shape, the last axis fastest.
+
+    z = a_prev in other axes
+
+    Parameters
+    ----------
+    shape
+        Sizes of the axes of one example, without the batch axis. One of them may be −1: it is chosen to fit.
+
+    Raises
+    ------
+    ShapeError
+        From :meth:`output_shape`, if `shape` cannot hold the values of an input, has a 0, or more than one −1.
+
+    Notes
+    -----
+    The result is a view: nothing is copied, unless the input's memory is not contiguous.
+
+    Examples
+    --------
+    >>> Reshape((8, 8)).output_shape((64,))
+    (8, 8)
+    >>> Reshape((4, -1)).output_shape((8, 8))
+    (4, 16)
+    """
+
+    shape: tuple[Annotated[int, Ge(-1)], ...]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return `shape`, with a −1 replaced by the size that fits."""
+        if 0 in self.shape or self.shape.count(-1) > 1:
+            raise ShapeError(
+                f"expected the option shape to have sizes of 1 or more, of which one may be -1, got {self.shape}. "
+                "Change it."
+            )
+        count = prod(input_shape)
+        known = prod(size for size in self.shape if size != -1)
+        if count % known or (count != known and -1 not in self.shape):
+            wanted = f"a multiple of {known}" if -1 in self.shape else f"{known}"
+            raise ShapeError(
+                f"expected input with {wanted} values, to fill the shape {self.shape}, got {input_shape} with {count}. "
+                "Change its option shape or the layer before."
+            )
+        return tuple(count // known if size == -1 else size for size in self.shape)
