@@ -1,0 +1,509 @@
+"""Costs: C = 1/N Σ_i w_i c_i over the N examples of a batch, where w_i is the sample weight, 1 by default.
+
+The cost of one example, c_i, is a sum over all its outputs. PyTorch's and Keras's costs take the mean over the outputs
+as well; theirs is nnfw's divided by the number of outputs, except where a docstring says otherwise.
+
+Everything is computed in the dtype of `a`; only the sum over the examples runs in float64. Values are computed in
+blocks of rows, so their temporary arrays are small whatever the size of the batch.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass
+from math import inf, prod, sqrt
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from annotated_types import Ge, Gt, Lt
+from numpy.typing import NDArray
+
+from nnfw.data import as_numeric, require_finite
+from nnfw.errors import DataError
+from nnfw.protocols import CanonicalCost, Cost, Shape, Workspace
+
+Array = NDArray[Any]
+
+_BLOCK = 1 << 15
+"""Values of `a` that are looked at together: they stay in the processor's cache."""
+
+
+def _blocks(a: Array) -> Iterator[slice]:
+    """Yield slices of rows with about `_BLOCK` values each."""
+    rows = max(1, _BLOCK // max(1, prod(a.shape[1:])))
+    return (slice(start, start + rows) for start in range(0, len(a), rows))
+
+
+def _mean(examples: Callable[[Array, Array], Array], a: Array, y: Array, weight: Array | None) -> float:
+    """Return 1/N Σ_i w_i c_i, where `examples` gives the c_i of a block of rows."""
+    total = 0.0
+    for rows in _blocks(a):
+        c = examples(a[rows], y[rows])
+        total += float(np.sum(c if weight is None else c * weight[rows], dtype=np.float64))
+    return total / len(a)
+
+
+def _sum_outputs(c: Any) -> Array:
+    """Return c_i = Σ_j c_ij over all axes but the first, shape ``(N,)``."""
+    summed: Array = np.einsum("ij->i", c.reshape(len(c), -1))
+    return summed
+
+
+def _scaled(gradient: Array, weight: Array | None) -> Array:
+    """Return `gradient` times w_i / N, in place."""
+    gradient /= len(gradient)
+    if weight is not None:
+        gradient *= weight.reshape(-1, *[1] * (gradient.ndim - 1))
+    return gradient
+
+
+def _smallest(dtype: np.dtype[Any]) -> float:
+    """Return the smallest normal number, which stands for a probability that has underflowed: 1e-38 in float32."""
+    return float(np.finfo(dtype).smallest_normal)
+
+
+def _first(wrong: Array) -> tuple[int, ...]:
+    """Return the index of the first True."""
+    return tuple(int(i) for i in np.argwhere(wrong)[0])
+
+
+def _place(index: tuple[int, ...]) -> str:
+    """Return an index in words: ``example 3``, or ``example 3 at (0, 2)`` where an example has more than one value."""
+    return f"example {index[0]}" + (f" at {index[1:]}" if index[1:] else "")
+
+
+_EXACT_FLOAT32 = 1 << 24
+"""Up to here every whole number is a float32."""
+
+
+def _as_float(y: Array) -> Array:
+    """Return whole numbers as float32 where that is exact, else as float64; floats as they are."""
+    if y.dtype.kind == "f":
+        return y
+    exact = not y.size or max(abs(int(y.min())), abs(int(y.max()))) <= _EXACT_FLOAT32
+    return y.astype(np.float32 if exact else np.float64)
+
+
+class _PerOutput(Cost):
+    """A cost that is a sum over outputs: c_i = Σ_j c(a_ij, y_ij)."""
+
+    _range: ClassVar[tuple[float, float]] = (-inf, inf)
+    """The least and the greatest label."""
+
+    def targets(self, y: Array, output_shape: Shape) -> Array:
+        """Return `y` as floats of shape ``(N, *output_shape)``.
+
+        Parameters
+        ----------
+        y
+            Numbers ``(N, *output_shape)``; ``(N,)`` too where `output_shape` is ``(1,)``.
+        output_shape
+            Shape of one example's `a`.
+
+        Raises
+        ------
+        DataError
+            If `y` is not numeric, of another shape, not finite or out of the cost's range.
+        """
+        owner = type(self).__name__
+        y = as_numeric(y, f"{owner}: y")
+        if y.ndim == 1 and output_shape == (1,):
+            y = y.reshape(-1, 1)
+        if not y.ndim or y.shape[1:] != output_shape:
+            wanted = ", ".join(map(str, ("N", *output_shape)))
+            raise DataError(
+                f"{owner}: y must have shape ({wanted}), one value for each output of an example, got {y.shape}. "
+                "Give it that shape, or change the output layer."
+            )
+        require_finite(y, f"{owner}: y")
+        low, high = self._range
+        wrong = (y < low) | (y > high)
+        if wrong.any():
+            index = _first(wrong)
+            limits = f"between {low:g} and {high:g}" if high < inf else f"{low:g} or more"
+            raise DataError(
+                f"{owner}: y must be {limits}, got {y[index]} for {_place(index)}. Correct it, or choose another cost."
+            )
+        return _as_float(y)
+
+    @abstractmethod
+    def _values(self, a: Array, y: Array) -> Any:
+        """Return c(a_ij, y_ij), for `y` of the dtype of `a`."""
+        ...
+
+    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C.
+
+        Parameters
+        ----------
+        a
+            Activations of the output layer, ``(N, *output_shape)``.
+        y
+            Labels from :meth:`targets`.
+        weight
+            Weights of the examples, ``(N,)``; 1 each by default.
+        """
+        return _mean(lambda a, y: _sum_outputs(self._values(a, y.astype(a.dtype, copy=False))), a, y, weight)
+
+
+@dataclass(frozen=True)
+class MSE(_PerOutput):
+    """The note's cost, half the squared distance.
+
+    C = 1/(2N) Σ_i w_i Σ_j (a_ij − y_ij)²
+
+    Notes
+    -----
+    The ½ is the note's, so ∂C/∂a_ij = w_i (a_ij − y_ij)/N. For K outputs it is K/2 times PyTorch's and Keras's, which
+    take the mean over the outputs and have no ½.
+
+    References
+    ----------
+    A. Mehrotra (2020), *Neural Networks*, section 1.
+
+    Examples
+    --------
+    >>> MSE().value(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 0.0]]))  # (0 + 4 + 9 + 16) / 4
+    7.25
+    """
+
+    def _values(self, a: Array, y: Array) -> Any:
+        return 0.5 * np.square(a - y)
+
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return w_i (a_ij − y_ij) / N."""
+        return _scaled(np.subtract(a, y, out=workspace.buffer("gradient", a.shape)), weight)
+
+
+@dataclass(frozen=True)
+class MAE(_PerOutput):
+    """The sum of absolute differences.
+
+    C = 1/N Σ_i w_i Σ_j |a_ij − y_ij|
+
+    Notes
+    -----
+    ∂C/∂a_ij = w_i sign(a_ij − y_ij)/N, 0 where both are equal. For K outputs it is K times PyTorch's and Keras's, which
+    take the mean over the outputs.
+
+    Examples
+    --------
+    >>> MAE().value(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 0.0]]))  # (0 + 2 + 3 + 4) / 2
+    4.5
+    """
+
+    def _values(self, a: Array, y: Array) -> Any:
+        return np.abs(a - y)
+
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return w_i sign(a_ij − y_ij) / N."""
+        residual = np.subtract(a, y, out=workspace.buffer("gradient", a.shape))
+        return _scaled(np.sign(residual, out=residual), weight)
+
+
+@dataclass(frozen=True)
+class Huber(_PerOutput):
+    """Quadratic for small differences, linear for large ones, so that outliers pull less.
+
+    C = 1/N Σ_i w_i Σ_j h(a_ij − y_ij), h(r) = r²/2 if |r| ≤ threshold, else threshold (|r| − threshold/2)
+
+    Parameters
+    ----------
+    threshold
+        Where the line begins, in units of y; greater than 0, 1 by default.
+
+    Notes
+    -----
+    ∂C/∂a_ij = w_i r/N with r clipped to [−threshold, threshold]. For K outputs it is K times PyTorch's `HuberLoss` and
+    Keras's `Huber`, which take the mean over the outputs.
+
+    References
+    ----------
+    P. J. Huber (1964), *Robust estimation of a location parameter*, Equation 2.1 with the example that follows it.
+
+    Examples
+    --------
+    >>> Huber(1.0).value(np.array([[0.5, 3.0]]), np.array([[0.0, 0.0]]))  # 1/8 + (3 − 1/2)
+    2.625
+    """
+
+    threshold: Annotated[float, Gt(0)] = 1.0
+
+    def _values(self, a: Array, y: Array) -> Any:
+        distance = np.abs(a - y)
+        quadratic = np.minimum(distance, self.threshold)
+        return quadratic * (distance - 0.5 * quadratic)  # both branches at once, and no square that overflows
+
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return w_i (a_ij − y_ij) / N, the difference clipped to [−threshold, threshold]."""
+        residual = np.subtract(a, y, out=workspace.buffer("gradient", a.shape))
+        return _scaled(np.clip(residual, -self.threshold, self.threshold, out=residual), weight)
+
+
+@dataclass(frozen=True)
+class Poisson(_PerOutput):
+    """The negative log-likelihood of counts y that are Poisson distributed with the rates a.
+
+    C = 1/N Σ_i w_i Σ_j (a_ij − y_ij log a_ij)
+
+    Notes
+    -----
+    The term log(y!) of the likelihood is left out, since it does not depend on `a`. The rates must be greater than 0:
+    use an output activation such as softplus. Those below 1e-19 (float64: 1e-154) count as that in the logarithm and in
+    the quotient of ∂C/∂a_ij = w_i (1 − y_ij / a_ij)/N, which keeps both finite. For K outputs it is K times Keras's
+    `Poisson` and PyTorch's `PoissonNLLLoss(log_input=False)`, which take the mean over the outputs.
+
+    Examples
+    --------
+    >>> Poisson().value(np.array([[1.0], [2.0]]), np.array([[3.0], [0.0]]))  # ((1 − 3 log 1) + 2) / 2
+    1.5
+    """
+
+    _range: ClassVar[tuple[float, float]] = (0, inf)
+
+    def _values(self, a: Array, y: Array) -> Any:
+        return a - y * np.log(np.maximum(a, self._floor(a)))
+
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return w_i (1 − y_ij / a_ij) / N."""
+        gradient = np.maximum(a, self._floor(a), out=workspace.buffer("gradient", a.shape))
+        np.divide(y, gradient, out=gradient)
+        return _scaled(np.subtract(1, gradient, out=gradient), weight)
+
+    @staticmethod
+    def _floor(a: Array) -> float:
+        return sqrt(_smallest(a.dtype))  # the root, because a count divided by the smallest number itself overflows
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(_PerOutput, CanonicalCost):
+    """The negative log-likelihood of independent yes/no labels, one for each output.
+
+    C = −1/N Σ_i w_i Σ_j (y_ij log a_ij + (1 − y_ij) log(1 − a_ij))
+
+    Notes
+    -----
+    Labels lie in [0, 1]. With sigmoid, its canonical output activation, δ^L = w_i (a − y)/N and C comes from z:
+    c_ij = max(z, 0) − y z + log(1 + e^−|z|). Away from it, `a` is clipped to [0, 1], and log a, log(1 − a) and the
+    denominator a (1 − a) of the gradient never see less than the smallest normal number (1e-38 in float32, 2e-308 in
+    float64). For K outputs it is K times PyTorch's and Keras's, which take the mean over the outputs.
+
+    Examples
+    --------
+    >>> cost = BinaryCrossEntropy()
+    >>> round(cost.value(np.array([[0.25, 0.5]]), np.array([[1.0, 0.0]])), 4)  # log 4 + log 2
+    2.0794
+    >>> cost.value_from_z(np.array([[-1e4]]), np.array([[1.0]]))
+    10000.0
+    """
+
+    canonical: ClassVar[str | None] = "sigmoid"
+    _range: ClassVar[tuple[float, float]] = (0, 1)
+
+    def _values(self, a: Array, y: Array) -> Any:
+        smallest = _smallest(a.dtype)
+        a = np.clip(a, 0, 1)
+        return -(y * np.log(np.maximum(a, smallest)) + (1 - y) * np.log(np.maximum(1 - a, smallest)))
+
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return w_i (a_ij − y_ij) / (a_ij (1 − a_ij)) / N."""
+        a = np.clip(a, 0, 1, out=workspace.buffer("clipped", a.shape))
+        variance = np.subtract(1, a, out=workspace.buffer("gradient", a.shape))
+        variance *= a
+        np.maximum(variance, _smallest(a.dtype), out=variance)
+        residual = np.subtract(a, y, out=a)
+        return _scaled(np.divide(residual, variance, out=variance), weight)
+
+    def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C for a = sigmoid(z), as the mean of w_i Σ_j (max(z, 0) − y z + log(1 + e^−|z|))."""
+
+        def examples(z: Array, y: Array) -> Array:
+            y = y.astype(z.dtype, copy=False)
+            return _sum_outputs(np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z))))
+
+        return _mean(examples, z, y, weight)
+
+    def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return δ^L = w_i (a_ij − y_ij) / N."""
+        return _scaled(np.subtract(a, y, out=workspace.buffer("delta", a.shape)), weight)
+
+
+@dataclass(frozen=True)
+class CrossEntropy(CanonicalCost):
+    """The negative log-likelihood of classes, one for each example.
+
+    C = −1/N Σ_i w_i Σ_k y'_ik log a_ik, y' = (1 − label_smoothing) y + label_smoothing/K
+
+    Parameters
+    ----------
+    label_smoothing
+        Share of each label that is spread evenly over the K classes, in [0, 1); 0 by default.
+
+    Notes
+    -----
+    The last axis of `a` holds the probabilities of the K classes; further axes, those of a sequence for instance, are
+    summed over. y is 1 for the class of a label that is a whole number, and the row itself where rows are given. With
+    softmax, its canonical output activation, δ^L = w_i (a − y')/N and C comes from z in log space. Away from it, log a
+    and the quotient of ∂C/∂a_ik = −w_i y'_ik / a_ik / N never see an `a` below the smallest normal number (1e-38 in
+    float32, 2e-308 in float64).
+
+    PyTorch's `CrossEntropyLoss` takes z instead of `a`, and divides by Σ w_i where classes have weights. Keras's
+    `CategoricalCrossentropy` clips at 1e-7; it divides each row of `a` by its sum, which is not done here.
+
+    References
+    ----------
+    C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna (2016), *Rethinking the Inception architecture for computer
+    vision*, section 7, for label smoothing.
+
+    Examples
+    --------
+    >>> a = np.array([[0.25, 0.75], [0.5, 0.5]])
+    >>> round(CrossEntropy().value(a, np.array([0, 1])), 4)  # (log 4 + log 2) / 2
+    1.0397
+    >>> CrossEntropy().value_from_z(np.array([[1e4, -1e4]]), np.array([1]))
+    20000.0
+    """
+
+    _: KW_ONLY
+    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+
+    canonical: ClassVar[str | None] = "softmax"
+
+    def targets(self, y: Array, output_shape: Shape) -> Array:
+        """Return classes as ``intp``, or rows of probabilities as floats.
+
+        Parameters
+        ----------
+        y
+            Classes, whole numbers from 0 to K − 1 of shape ``(N, *output_shape[:-1])``: ``(N,)`` for an output of shape
+            ``(K,)``. Or rows of probabilities, 0 or more with sum 1, ``(N, *output_shape)``: one-hot for instance.
+        output_shape
+            Shape of one example's `a`; K is its last entry.
+
+        Raises
+        ------
+        DataError
+            If `y` is not numeric, of another shape, or not such classes or rows. Examples are counted from 0.
+        """
+        y = as_numeric(y, "CrossEntropy: y")
+        classes = output_shape[-1]
+        if y.ndim and y.shape[1:] == output_shape:
+            return _distributions(y)
+        if y.ndim and y.shape[1:] == output_shape[:-1]:
+            return _classes(y, classes)
+        outer = ", ".join(map(str, ("N", *output_shape[:-1])))
+        raise DataError(
+            f"CrossEntropy: y must have shape ({outer}{',' if len(output_shape) == 1 else ''}) for classes or "
+            f"({outer}, {classes}) for rows of probabilities, got {y.shape}. Give it that shape, or change the output "
+            "layer."
+        )
+
+    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C.
+
+        Parameters
+        ----------
+        a
+            Probabilities, ``(N, *output_shape)``.
+        y
+            Labels from :meth:`targets`.
+        weight
+            Weights of the examples, ``(N,)``; 1 each by default.
+        """
+        smallest = _smallest(a.dtype)
+        return _mean(lambda a, y: self._examples(np.log(np.maximum(a, smallest)), y), a, y, weight)
+
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return −w_i y'_ik / a_ik / N."""
+        a = np.maximum(a, _smallest(a.dtype), out=workspace.buffer("clipped", a.shape))
+        gradient = self._negative(y, workspace.buffer("gradient", a.shape))
+        return _scaled(np.divide(gradient, a, out=gradient), weight)
+
+    def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C for a = softmax(z), from log a_ik = z_ik − log Σ_k e^z_ik."""
+        return _mean(lambda z, y: self._examples(_log_softmax(z), y), z, y, weight)
+
+    def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return δ^L = w_i (a_ik − y'_ik) / N."""
+        delta = self._negative(y, workspace.buffer("delta", a.shape))
+        return _scaled(np.add(delta, a, out=delta), weight)
+
+    def _examples(self, log_a: Array, y: Array) -> Array:
+        """Return c_i = −Σ_k y'_ik log a_ik, summed over any further axes."""
+        rows = log_a.reshape(-1, log_a.shape[-1])
+        if y.ndim < log_a.ndim:
+            expected = rows[np.arange(len(rows)), y.reshape(-1)]
+        else:
+            expected = np.einsum("ij,ij->i", rows, y.reshape(rows.shape).astype(rows.dtype, copy=False))
+        if self.label_smoothing:
+            # each term is divided before they are summed, so that the sum cannot overflow
+            uniform = np.einsum("ij->i", rows * (1 / rows.shape[-1]))
+            expected = (1 - self.label_smoothing) * expected + self.label_smoothing * uniform
+        return _sum_outputs(-expected.reshape(len(log_a), -1))
+
+    def _negative(self, y: Array, out: Array) -> Array:
+        """Return −y' in `out`."""
+        share = 1 - self.label_smoothing
+        uniform = self.label_smoothing / out.shape[-1]
+        if y.ndim == out.ndim:
+            return np.subtract(np.multiply(y, -share, out=out), uniform, out=out)
+        out.fill(-uniform)
+        for block in _blocks(out):
+            rows = out[block].reshape(-1, out.shape[-1])
+            rows[np.arange(len(rows)), y[block].reshape(-1)] -= share
+        return out
+
+
+def _log_softmax(z: Array) -> Array:
+    """Return z_k − log Σ_k e^z_k over the last axis."""
+    quarter = np.finfo(z.dtype).max / 4  # so that no difference overflows
+    bounded: Array = np.clip(z, -quarter, quarter)
+    bounded -= np.max(bounded, axis=-1, keepdims=True)
+    bounded -= np.log(np.sum(np.exp(bounded), axis=-1, keepdims=True))
+    return bounded
+
+
+def _classes(y: Array, classes: int) -> Array:
+    """Return `y` as ``intp``; DataError unless it holds whole numbers from 0 to `classes` − 1."""
+    wrong = ~((y >= 0) & (y < classes))  # in this form NaN is wrong too
+    if wrong.any():
+        index = _first(wrong)
+        raise DataError(
+            f"CrossEntropy: label {y[index]} of {_place(index)} is outside the {classes} classes 0 to {classes - 1}. "
+            f"Correct it, or give the output layer more than {classes} units."
+        )
+    labels = y.astype(np.intp, copy=False)
+    if y.dtype.kind == "f" and (wrong := labels != y).any():
+        index = _first(wrong)
+        raise DataError(
+            f"CrossEntropy: label {y[index]} of {_place(index)} is not a whole number from 0 to {classes - 1}. Number "
+            "the classes, or choose a cost for numbers such as mse."
+        )
+    return labels
+
+
+_SUM_TOLERANCE = 1e-5
+"""How far a row of probabilities may be from a sum of 1: those in files are rounded."""
+
+
+def _distributions(y: Array) -> Array:
+    """Return `y` as floats; DataError unless its rows are 0 or more and sum to 1."""
+    require_finite(y, "CrossEntropy: y")
+    negative = y < 0
+    if negative.any():
+        index = _first(negative)
+        raise DataError(
+            f"CrossEntropy: y holds the probability {y[index]} for {_place(index)}. Probabilities must be 0 or more: "
+            "correct it, or give the class as a whole number."
+        )
+    y = _as_float(y)
+    sums = y.sum(axis=-1, dtype=np.float64)
+    wrong = np.abs(sums - 1) > max(_SUM_TOLERANCE, 4 * float(np.finfo(y.dtype).eps))
+    if wrong.any():
+        index = _first(wrong)
+        raise DataError(
+            f"CrossEntropy: the probabilities of {_place(index)} sum to {sums[index]:g}. They must sum to 1: divide each "
+            "row by its sum, or give the class as a whole number."
+        )
+    return y
