@@ -1,0 +1,520 @@
+"""Metrics: figures of merit as sums over examples and a last formula.
+
+`a` holds activations of the output layer, `y` labels in the form that the cost takes. Classes are read off alike by all
+metrics of classes: with K ≥ 2 outputs the class is the largest entry along the last axis (of equal ones the first), and
+labels are whole numbers 0 to K − 1 or rows of K entries; with a single output there are two classes, class 1 above ½.
+Sample weights multiply the contribution of an example. Sums are float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from math import nan
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from annotated_types import Ge
+from numpy.typing import NDArray
+
+from nnfw.errors import DataError, ShapeError
+from nnfw.protocols import Metric
+
+Array = NDArray[Any]
+Average = Literal["binary", "macro", "micro"]
+
+_THRESHOLD = 0.5  # of a single output: above it, class 1
+
+
+@dataclass(frozen=True)
+class Accuracy(Metric):
+    """Share of examples whose class is right.
+
+    Σ_i w_i [class(a_i) = y_i] / Σ_i w_i
+
+    Notes
+    -----
+    NaN where the weights sum to 0. Rows of labels with several ones (multi-label) are not supported: the first largest
+    entry counts.
+
+    Examples
+    --------
+    >>> metric = Accuracy()
+    >>> metric.result(metric.statistics(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([0, 1])))
+    0.5
+    """
+
+    higher_is_better: ClassVar[bool] = True
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return [Σ w_i of right examples, Σ w_i].
+
+        Parameters
+        ----------
+        a : array (N, ..., K) or (N,)
+            Activations.
+        y : array
+            Labels, of the shape of `a` or without its last axis.
+        weight : array (N,) or None
+            Sample weights.
+
+        Raises
+        ------
+        ShapeError, DataError
+            If labels do not fit `a`, or are no classes of it.
+        """
+        predicted, actual, _ = _classes(a, y)
+        return _weighted_mean(predicted == actual, weight)
+
+    def result(self, statistics: Array) -> float:
+        """Return the share, in [0, 1]."""
+        return _ratio(statistics)
+
+
+@dataclass(frozen=True)
+class TopKAccuracy(Metric):
+    """Share of examples whose class is among the k with the largest activations.
+
+    Σ_i w_i [rank(a_i, y_i) < k] / Σ_i w_i
+
+    Parameters
+    ----------
+    k : int
+        1 or more, 5 by default; with k ≥ K every example counts as right.
+
+    Notes
+    -----
+    The rank is the number of classes before y_i in descending order of activation, equal ones in ascending order of
+    their number; so k = 1 is exactly the accuracy. NaN where the weights sum to 0.
+
+    Examples
+    --------
+    >>> metric = TopKAccuracy(2)
+    >>> metric.result(metric.statistics(np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([1, 2])))
+    0.5
+    """
+
+    k: Annotated[int, Ge(1)] = 5
+    higher_is_better: ClassVar[bool] = True
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return [Σ w_i of right examples, Σ w_i].
+
+        Parameters
+        ----------
+        a : array (N, ..., K)
+            Activations, K ≥ 2.
+        y : array
+            Labels, of the shape of `a` or without its last axis.
+        weight : array (N,) or None
+            Sample weights.
+
+        Raises
+        ------
+        ShapeError, DataError
+            If `a` has a single output, or labels do not fit.
+        """
+        if a.ndim < 2 or a.shape[-1] < 2:
+            raise ShapeError(
+                f"top_k_accuracy needs one output for each of 2 classes or more, got a of shape {a.shape}."
+            )
+        _, actual, count = _classes(a, y)
+        scores = a.reshape(-1, count)
+        flat = actual.reshape(-1, 1)
+        own = np.take_along_axis(scores, flat, axis=1)
+        earlier = np.arange(count) < flat
+        rank = (scores > own).sum(axis=1) + ((scores == own) & earlier).sum(axis=1)
+        return _weighted_mean((rank < self.k).reshape(actual.shape), weight)
+
+    def result(self, statistics: Array) -> float:
+        """Return the share, in [0, 1]."""
+        return _ratio(statistics)
+
+
+@dataclass(frozen=True)
+class MeanSquaredError(Metric):
+    """Mean of the squared differences over all entries.
+
+    Σ_i w_i Σ_j (a_ij − y_ij)² / (n · Σ_i w_i), with n entries in an example
+
+    Notes
+    -----
+    A mean over entries without the ½, as in PyTorch and Keras; the cost ``"mse"`` has the ½ and sums over the outputs.
+    NaN where the weights sum to 0.
+
+    Examples
+    --------
+    >>> metric = MeanSquaredError()
+    >>> metric.result(metric.statistics(np.array([[1.0, 2.0]]), np.array([[0.0, 4.0]])))
+    2.5
+    """
+
+    higher_is_better: ClassVar[bool] = False
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return [Σ_i w_i Σ_j (a_ij − y_ij)², n · Σ_i w_i].
+
+        Parameters
+        ----------
+        a : array (N, ...)
+            Activations.
+        y : array
+            Labels of as many entries.
+        weight : array (N,) or None
+            Sample weights.
+
+        Raises
+        ------
+        ShapeError
+            If `a` and `y` differ in size.
+        """
+        return _weighted_mean(np.square(a - _like(a, y, "mse")), weight)
+
+    def result(self, statistics: Array) -> float:
+        """Return the mean, 0 or more."""
+        return _ratio(statistics)
+
+
+@dataclass(frozen=True)
+class MeanAbsoluteError(Metric):
+    """Mean of the absolute differences over all entries.
+
+    Σ_i w_i Σ_j |a_ij − y_ij| / (n · Σ_i w_i), with n entries in an example
+
+    Notes
+    -----
+    A mean over entries; the cost ``"mae"`` sums over the outputs. NaN where the weights sum to 0.
+
+    Examples
+    --------
+    >>> metric = MeanAbsoluteError()
+    >>> metric.result(metric.statistics(np.array([[1.0, 2.0]]), np.array([[0.0, 4.0]])))
+    1.5
+    """
+
+    higher_is_better: ClassVar[bool] = False
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return [Σ_i w_i Σ_j |a_ij − y_ij|, n · Σ_i w_i]; parameters and errors as for ``mse``."""
+        return _weighted_mean(np.abs(a - _like(a, y, "mae")), weight)
+
+    def result(self, statistics: Array) -> float:
+        """Return the mean, 0 or more."""
+        return _ratio(statistics)
+
+
+@dataclass(frozen=True)
+class R2(Metric):
+    """Coefficient of determination: 1 − residual over total sum of squares, averaged over the outputs.
+
+    R²_j = 1 − Σ_i w_i (a_ij − y_ij)² / Σ_i w_i (y_ij − ȳ_j)², with ȳ_j = Σ_i w_i y_ij / Σ_i w_i
+
+    Notes
+    -----
+    1 is perfect, 0 as good as the mean, and there is no lower bound. For an output whose labels are all equal it is 1
+    if the residual is 0 too, and 0 otherwise. The total is computed from Σ w, Σ w y and Σ w y², which add up over batches;
+    it loses about as many digits as (ȳ/spread)² has, so labels whose mean is a million times their spread should be
+    standardized first. NaN where the weights sum to 0.
+
+    Examples
+    --------
+    >>> metric = R2()
+    >>> metric.result(metric.statistics(np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [2.0], [3.0]])))
+    0.5
+    """
+
+    higher_is_better: ClassVar[bool] = True
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return, for each output, [Σ w, Σ w y, Σ w y², Σ w (a − y)²].
+
+        Parameters
+        ----------
+        a : array (N, ...)
+            Activations.
+        y : array
+            Labels of as many entries.
+        weight : array (N,) or None
+            Sample weights.
+
+        Returns
+        -------
+        array (4, n)
+            For n entries in an example.
+
+        Raises
+        ------
+        ShapeError
+            If `a` and `y` differ in size.
+        """
+        y = _like(a, y, "r2").reshape(len(a), -1)
+        error = a.reshape(len(a), -1) - y
+        w = np.ones(len(a)) if weight is None else weight
+        sums = (
+            np.full(y.shape[1], w.sum(dtype=np.float64)),
+            np.einsum("i,ij->j", w, y, dtype=np.float64),
+            np.einsum("i,ij,ij->j", w, y, y, dtype=np.float64),
+            np.einsum("i,ij,ij->j", w, error, error, dtype=np.float64),
+        )
+        return np.stack(sums)
+
+    def result(self, statistics: Array) -> float:
+        """Return the mean of R² over the outputs, at most 1."""
+        return float(np.mean([_r2(*column) for column in statistics.T.tolist()]))
+
+
+@dataclass(frozen=True)
+class Precision(Metric):
+    """True positives over predicted positives.
+
+    TP / (TP + FP)
+
+    Parameters
+    ----------
+    average : {"binary", "macro", "micro"} or None
+        ``"binary"``: class 1 of two is the positive one. ``"macro"``: the mean over the classes. ``"micro"``: from the
+        sums over the classes. None (default): binary for two classes, macro for more.
+
+    Notes
+    -----
+    0/0 is 0. A class that is neither predicted nor actual in any example is left out of the macro mean.
+
+    Examples
+    --------
+    >>> metric = Precision()
+    >>> metric.result(metric.statistics(np.array([[0.9], [0.8], [0.1]]), np.array([[1.0], [0.0], [1.0]])))
+    0.5
+    """
+
+    _: KW_ONLY
+    average: Average | None = None
+    higher_is_better: ClassVar[bool] = True
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return the weights of true positives, false positives and false negatives of each class.
+
+        Parameters
+        ----------
+        a : array (N, ..., K) or (N,)
+            Activations.
+        y : array
+            Labels, of the shape of `a` or without its last axis.
+        weight : array (N,) or None
+            Sample weights.
+
+        Returns
+        -------
+        array (3, K)
+            For K classes.
+
+        Raises
+        ------
+        ShapeError, DataError
+            If labels do not fit `a`, or ``"binary"`` meets more than two classes.
+        """
+        return _outcomes(a, y, weight, self.average)
+
+    def result(self, statistics: Array) -> float:
+        """Return the precision, in [0, 1]."""
+        positive, wrong, _ = statistics
+        return _averaged(statistics, positive, positive + wrong, self.average)
+
+
+@dataclass(frozen=True)
+class Recall(Metric):
+    """True positives over actual positives.
+
+    TP / (TP + FN)
+
+    Parameters
+    ----------
+    average : {"binary", "macro", "micro"} or None
+        As for ``precision``.
+
+    Notes
+    -----
+    0/0 is 0. A class that is neither predicted nor actual in any example is left out of the macro mean.
+
+    Examples
+    --------
+    >>> metric = Recall()
+    >>> metric.result(metric.statistics(np.array([[0.9], [0.8], [0.1]]), np.array([[1.0], [1.0], [1.0]])))
+    0.6666666666666666
+    """
+
+    _: KW_ONLY
+    average: Average | None = None
+    higher_is_better: ClassVar[bool] = True
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return true positives, false positives and false negatives ``(3, K)``, as for ``precision``."""
+        return _outcomes(a, y, weight, self.average)
+
+    def result(self, statistics: Array) -> float:
+        """Return the recall, in [0, 1]."""
+        positive, _, missed = statistics
+        return _averaged(statistics, positive, positive + missed, self.average)
+
+
+@dataclass(frozen=True)
+class F1(Metric):
+    """Harmonic mean of precision and recall.
+
+    2 TP / (2 TP + FP + FN)
+
+    Parameters
+    ----------
+    average : {"binary", "macro", "micro"} or None
+        As for ``precision``; ``"macro"`` is the mean of the F1 of the classes.
+
+    Notes
+    -----
+    0/0 is 0. A class that is neither predicted nor actual in any example is left out of the macro mean.
+
+    Examples
+    --------
+    >>> metric = F1()
+    >>> metric.result(metric.statistics(np.array([[0.9], [0.8], [0.1]]), np.array([[1.0], [1.0], [1.0]])))
+    0.8
+    """
+
+    _: KW_ONLY
+    average: Average | None = None
+    higher_is_better: ClassVar[bool] = True
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return true positives, false positives and false negatives ``(3, K)``, as for ``precision``."""
+        return _outcomes(a, y, weight, self.average)
+
+    def result(self, statistics: Array) -> float:
+        """Return the F1 score, in [0, 1]."""
+        positive, wrong, missed = statistics
+        return _averaged(statistics, 2 * positive, 2 * positive + wrong + missed, self.average)
+
+
+@dataclass(frozen=True)
+class ConfusionMatrix(Metric):
+    """Counts of examples by actual and predicted class.
+
+    M_rc = Σ_i w_i [y_i = r] [class(a_i) = c]
+
+    Notes
+    -----
+    Rows are actual classes, columns predicted ones; two of each for a single output. `higher_is_better` means nothing
+    for a matrix, and nothing can be monitored by it.
+
+    Examples
+    --------
+    >>> metric = ConfusionMatrix()
+    >>> metric.result(metric.statistics(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([0, 1])))
+    array([[1., 0.],
+           [1., 0.]])
+    """
+
+    higher_is_better: ClassVar[bool] = True
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return M.
+
+        Parameters
+        ----------
+        a : array (N, ..., K) or (N,)
+            Activations.
+        y : array
+            Labels, of the shape of `a` or without its last axis.
+        weight : array (N,) or None
+            Sample weights.
+
+        Returns
+        -------
+        array (K, K)
+            For K classes.
+
+        Raises
+        ------
+        ShapeError, DataError
+            If labels do not fit `a`, or are no classes of it.
+        """
+        return _confusion(a, y, weight)
+
+    def result(self, statistics: Array) -> Array:
+        """Return M."""
+        return statistics
+
+
+def _weighted_mean(values: Array, weight: Array | None) -> Array:
+    """Return numerator and denominator of the weighted mean of all entries of `values` ``(N, ...)``."""
+    entries = values.size // max(1, len(values))
+    per_example = values.reshape(len(values), -1).sum(axis=1, dtype=np.float64)
+    if weight is None:
+        return np.array([per_example.sum(), float(values.size)])
+    w = weight.astype(np.float64)
+    return np.array([w @ per_example, w.sum() * entries])
+
+
+def _ratio(statistics: Array) -> float:
+    numerator, denominator = statistics.tolist()
+    return numerator / denominator if denominator else nan
+
+
+def _like(a: Array, y: Array, metric: str) -> Array:
+    if a.size != y.size or len(a) != len(y):
+        raise ShapeError(f"{metric} compares each entry of a and y: expected y of shape {a.shape}, got {y.shape}.")
+    return y.reshape(a.shape)
+
+
+def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
+    """Return predicted and actual classes, each of the shape of `a` without the axis of classes, and their number."""
+    scores = a[:, np.newaxis] if a.ndim == 1 else a
+    count = scores.shape[-1]
+    shape = scores.shape[:-1]
+    if y.shape not in (shape, scores.shape):
+        raise ShapeError(f"expected labels of shape {shape} or {scores.shape} for a of shape {a.shape}, got {y.shape}.")
+    if count == 1:
+        return scores[..., 0] > _THRESHOLD, y.reshape(shape) > _THRESHOLD, 2
+    predicted = np.argmax(scores, axis=-1)
+    actual = y.astype(np.int64, copy=False) if y.shape == shape else np.argmax(y, axis=-1)
+    if actual.size and not 0 <= actual.min() <= actual.max() < count:
+        wrong = actual.min() if actual.min() < 0 else actual.max()
+        raise DataError(f"expected classes from 0 to {count - 1}, one for each output, got {wrong}.")
+    return predicted, actual, count
+
+
+def _confusion(a: Array, y: Array, weight: Array | None) -> Array:
+    predicted, actual, count = _classes(a, y)
+    cells = (actual.astype(np.int64) * count + predicted).reshape(-1)
+    weights = None if weight is None else np.repeat(weight, cells.size // max(1, len(a)))
+    return np.bincount(cells, weights, minlength=count * count).astype(np.float64).reshape(count, count)
+
+
+def _outcomes(a: Array, y: Array, weight: Array | None, average: Average | None) -> Array:
+    matrix = _confusion(a, y, weight)
+    if average == "binary" and len(matrix) > 2:
+        raise ShapeError(f"average 'binary' needs two classes, got {len(matrix)} outputs; use 'macro' or 'micro'.")
+    right = np.diagonal(matrix)
+    return np.stack([right, matrix.sum(axis=0) - right, matrix.sum(axis=1) - right])
+
+
+def _averaged(statistics: Array, numerator: Array, denominator: Array, average: Average | None) -> float:
+    average = average or ("binary" if len(numerator) == 2 else "macro")
+    if average == "micro":
+        numerator, denominator = numerator.sum(keepdims=True), denominator.sum(keepdims=True)
+    scores = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+    if average == "binary":
+        return float(scores[1])
+    if average == "micro":
+        return float(scores[0])
+    present = statistics.sum(axis=0) > 0
+    return float(scores[present].mean()) if present.any() else 0.0
+
+
+def _r2(weight: float, first: float, second: float, residual: float) -> float:
+    if not weight:
+        return nan
+    total = second - first * first / weight
+    # Σ w y² − (Σ w y)²/Σ w of equal labels is 0 up to rounding errors of the terms.
+    if total <= _ROUNDING * second:
+        return 1.0 if residual <= _ROUNDING * second else 0.0
+    return 1 - residual / total
+
+
+_ROUNDING = 1e-14  # relative error of a sum in float64, with a margin

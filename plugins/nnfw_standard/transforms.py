@@ -1,0 +1,261 @@
+"""Transforms: changes of columns, fitted on the training split and stored with the model.
+
+Fitted values are float64 numbers, as nested lists where a column is a block. Computation is in float64; what goes in as
+float32 comes out as float32, and whole numbers come out as float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.errors import ConfigError, DataError, Mistake, short
+from nnfw.protocols import Transform
+
+Array = NDArray[Any]
+
+_CHUNK = 1 << 22  # numbers looked at together: a memory-mapped column is never read whole
+_SHOWN = 12  # categories that a message lists
+
+
+@dataclass(frozen=True)
+class Standardize(Transform):
+    """Mean 0 and standard deviation 1 on the training split.
+
+    x' = (x − mean) / scale, with scale² = 1/N Σ_i (x_i − mean)²
+
+    Parameters
+    ----------
+    columns : tuple of str or None
+        Names of the columns to change; None (default) for every numeric one.
+
+    Notes
+    -----
+    The variance is that of the population, with 1/N. A block is standardized at each of its positions. Where all
+    training values are equal, the scale is 1, so they become exactly 0.
+
+    Examples
+    --------
+    >>> transform = Standardize()
+    >>> fitted = transform.fit(np.array([1.0, 3.0, 5.0, 7.0]))
+    >>> fitted["mean"], round(fitted["scale"], 4)
+    (4.0, 2.2361)
+    >>> transform.invert(transform.apply(np.array([9.0]), fitted), fitted)
+    array([9.])
+    """
+
+    columns: tuple[str, ...] | None = None
+    accepts: ClassVar[Literal["numeric", "categorical"]] = "numeric"
+
+    def fit(self, column: Array) -> Mapping[str, Any]:
+        """Return mean and scale.
+
+        Parameters
+        ----------
+        column : array (N, ...)
+            Numbers.
+
+        Returns
+        -------
+        mapping
+            ``mean`` and ``scale``, each a number, or nested lists of the shape of one entry.
+        """
+        mean = sum((block.sum(axis=0) for block in _blocks(column)), np.float64(0)) / len(column)
+        squares = sum((np.square(block - mean).sum(axis=0) for block in _blocks(column)), np.float64(0))
+        # Compared by value, since the mean of equal numbers may be off by a rounding error.
+        constant = column.min(axis=0) == column.max(axis=0)
+        mean = np.where(constant, column[0], mean)
+        scale = np.where(constant, 1.0, np.sqrt(squares / len(column)))
+        return {"mean": mean.tolist(), "scale": np.where(scale == 0, 1.0, scale).tolist()}
+
+    def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+        """Return (x − mean) / scale, shaped like `column` ``(N, ...)``."""
+        return _like(column, (column - _value(fitted, "mean")) / _value(fitted, "scale"))
+
+    def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+        """Return x' · scale + mean, shaped like `column` ``(N, ...)``."""
+        return _like(column, column * _value(fitted, "scale") + _value(fitted, "mean"))
+
+
+@dataclass(frozen=True)
+class MinMax(Transform):
+    """Linear onto [low, high] on the training split.
+
+    x' = low + (x − min) / (max − min) · (high − low)
+
+    Parameters
+    ----------
+    low, high : float
+        Where the smallest and the largest training value go; 0 and 1 by default. `low` must be less than `high`.
+    columns : tuple of str or None
+        Names of the columns to change; None (default) for every numeric one.
+
+    Notes
+    -----
+    Other values are not clipped: outside the range of the training split they fall outside [low, high]. A block is
+    mapped at each of its positions. Where all training values are equal, max − min counts as 1, so they become `low`.
+
+    Examples
+    --------
+    >>> transform = MinMax(-1, 1)
+    >>> fitted = transform.fit(np.array([10, 20, 30]))
+    >>> fitted
+    {'minimum': 10.0, 'maximum': 30.0}
+    >>> transform.apply(np.array([10.0, 25.0, 40.0]), fitted)
+    array([-1. ,  0.5,  2. ])
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+    _: KW_ONLY
+    columns: tuple[str, ...] | None = None
+    accepts: ClassVar[Literal["numeric", "categorical"]] = "numeric"
+
+    def fit(self, column: Array) -> Mapping[str, Any]:
+        """Return minimum and maximum.
+
+        Parameters
+        ----------
+        column : array (N, ...)
+            Numbers.
+
+        Returns
+        -------
+        mapping
+            ``minimum`` and ``maximum``, each a number, or nested lists of the shape of one entry.
+
+        Raises
+        ------
+        ConfigError
+            If `low` is not less than `high`.
+        """
+        if not self.low < self.high:
+            raise ConfigError([Mistake(("low",), f"must be less than high, {self.high}, got {self.low}.")], "min_max")
+        bounds = {"minimum": column.min(axis=0), "maximum": column.max(axis=0)}
+        return {name: np.asarray(bound, np.float64).tolist() for name, bound in bounds.items()}
+
+    def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+        """Return low + (x − min) / (max − min) · (high − low), shaped like `column` ``(N, ...)``."""
+        minimum, span = self._range(fitted)
+        return _like(column, self.low + (column - minimum) / span * (self.high - self.low))
+
+    def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+        """Return min + (x' − low) / (high − low) · (max − min), shaped like `column` ``(N, ...)``."""
+        minimum, span = self._range(fitted)
+        return _like(column, minimum + (column - np.float64(self.low)) / (self.high - self.low) * span)
+
+    @staticmethod
+    def _range(fitted: Mapping[str, Any]) -> tuple[Array, Array]:
+        minimum = _value(fitted, "minimum")
+        span = _value(fitted, "maximum") - minimum
+        return minimum, np.where(span == 0, 1.0, span)
+
+
+@dataclass(frozen=True)
+class OneHot(Transform):
+    """A category as a vector with a single 1.
+
+    x'_k = 1 if x is category k, else 0
+
+    Parameters
+    ----------
+    columns : tuple of str or None
+        Names of the columns to change, of words or whole numbers; None (default) for every column of words.
+
+    Notes
+    -----
+    The categories are those of the training split, in sorted order. The vectors are float32; 0 and 1 are exact in every
+    dtype.
+
+    Examples
+    --------
+    >>> transform = OneHot()
+    >>> fitted = transform.fit(np.array(["b", "a", "c", "a"]))
+    >>> fitted
+    {'categories': ['a', 'b', 'c']}
+    >>> transform.apply(np.array(["c", "a"]), fitted)
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    >>> transform.invert(np.array([[0.2, 0.7, 0.1]]), fitted)
+    array(['b'], dtype='<U1')
+    """
+
+    columns: tuple[str, ...] | None = None
+    accepts: ClassVar[Literal["numeric", "categorical"]] = "categorical"
+
+    def fit(self, column: Array) -> Mapping[str, Any]:
+        """Return the categories.
+
+        Parameters
+        ----------
+        column : array (N,)
+            Words or numbers.
+
+        Returns
+        -------
+        mapping
+            ``categories``, a sorted list.
+
+        Raises
+        ------
+        DataError
+            If the column is a block.
+        """
+        self._require_flat(column)
+        return {"categories": np.unique(column).tolist()}
+
+    def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+        """Return the vectors ``(N, K)`` of the categories in `column` ``(N,)``.
+
+        Raises
+        ------
+        DataError
+            If a category is not among the fitted ones; names it, its row and the known ones.
+        """
+        self._require_flat(column)
+        categories = fitted["categories"]
+        position = {category: index for index, category in enumerate(categories)}
+        values, inverse = np.unique(column, return_inverse=True)
+        indices = np.array([position.get(value, -1) for value in values.tolist()])[inverse]
+        if (indices < 0).any():
+            row = int(np.argmax(indices < 0))
+            known = ", ".join(short(category) for category in categories[:_SHOWN])
+            more = f" and {len(categories) - _SHOWN} more" if len(categories) > _SHOWN else ""
+            raise DataError(
+                f"unknown category {short(column[row].item())} in row {row} (from 0); the training data had "
+                f"{known}{more}."
+            )
+        vectors = np.zeros((len(column), len(categories)), np.float32)
+        vectors[np.arange(len(column)), indices] = 1
+        return vectors
+
+    def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+        """Return the category ``(N,)`` of the largest entry of each row ``(N, K)``; of equal ones the first."""
+        categories: Array = np.array(fitted["categories"])
+        chosen: Array = categories[np.argmax(column, axis=-1)]
+        return chosen
+
+    @staticmethod
+    def _require_flat(column: Array) -> None:
+        if column.ndim != 1:
+            raise DataError(f"one_hot takes one category for each example, shape (N,), got {column.shape}.")
+
+
+def _blocks(column: Array) -> Iterator[Array]:
+    """Yield the column in float64, some rows at a time."""
+    rows = max(1, _CHUNK // max(1, column[:1].size))
+    for start in range(0, len(column), rows):
+        yield np.asarray(column[start : start + rows], np.float64)
+
+
+def _value(fitted: Mapping[str, Any], name: str) -> Array:
+    return np.asarray(fitted[name], np.float64)
+
+
+def _like(column: Array, values: Array) -> Array:
+    """Return computed values in the dtype of a column of floats; for other columns they stay float64."""
+    return values.astype(column.dtype, copy=False) if column.dtype.kind == "f" else values
