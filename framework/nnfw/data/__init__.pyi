@@ -5,6 +5,7 @@ from .arrays import in_dtype as in_dtype
 from .examples import Examples as Examples
 from .examples import categorical as categorical
 from .examples import require_finite as require_finite
+from .files import Readable as Readable
 from .files import read_declared as read_declared
 from .files import reading as reading
 from .preprocessing import Column as Column

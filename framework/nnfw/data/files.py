@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from nnfw.errors import DataError
 
 CHUNK = 1 << 20  # bytes read together
+
+
+class Readable(Protocol):
+    """A binary stream as far as it is read here; decompressing ones are such too."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+        ...
 
 
 @contextmanager
@@ -47,7 +55,7 @@ def reading(path: Path, expected: str) -> Iterator[None]:
         raise DataError(f"{path}: {expected} cannot be read: {error.strerror or error}.") from error
 
 
-def read_declared(stream: IO[bytes], size: int) -> bytearray:
+def read_declared(stream: Readable, size: int) -> bytearray:
     """Return up to ``size + 1`` bytes of `stream`.
 
     Memory grows with what is there, never with what a header declares. More or fewer than `size` bytes show the caller
@@ -56,7 +64,7 @@ def read_declared(stream: IO[bytes], size: int) -> bytearray:
     Parameters
     ----------
     stream
-        A binary stream; may be a decompressing one.
+        A binary stream.
     size
         The number of bytes that a header declares.
     """

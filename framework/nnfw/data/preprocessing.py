@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from nnfw.configuration import short
 from nnfw.data.examples import Examples, categorical, require_finite
 from nnfw.data.tables import Table, listed
-from nnfw.errors import ConfigError, DataError, FileFormatError, PluginError, did_you_mean
+from nnfw.errors import ConfigError, DataError, FileFormatError, PluginError, did_you_mean, short
 from nnfw.protocols import Shape, Transform
 
 if TYPE_CHECKING:
