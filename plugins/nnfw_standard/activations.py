@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cache
-from math import pi, sqrt
+from math import ceil, pi, sqrt
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -206,7 +206,7 @@ class _ExponentialBelow(_Scratched):
     def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
         """Return above · max(z, 0) + below · expm1(min(z, 0))."""
         above, below = self._factors
-        top = np.finfo(z.dtype).max / max(above, 1.0)  # above · z stays finite
+        top = float(np.finfo(z.dtype).max) / ceil(above)  # so that above · z does not overflow
         negative = np.expm1(np.minimum(z, 0, out=scratch), out=scratch)
         negative = np.multiply(negative, below, out=scratch)
         positive = np.multiply(np.clip(z, 0, top, out=out), above, out=out)
@@ -374,8 +374,9 @@ class Softplus(_Buffered):
     """
 
     def value(self, z: Array, out: Array | None = None) -> Array:
-        """Return log(e^0 + e^z)."""
-        return np.logaddexp(0, z, out=out)
+        """Return log(1 + e^z), at least z: it is z where e^z would overflow."""
+        a = np.exp(np.minimum(z, _exp_limit(z.dtype), out=out), out=out)
+        return np.maximum(np.log1p(a, out=out), z, out=out)
 
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:  # noqa: ARG002
         """Return 1 / (1 + e^−z)."""
@@ -429,9 +430,9 @@ class HardSigmoid(_Buffered):
         return np.clip(np.add(np.divide(z, 6, out=out), 0.5, out=out), 0, 1, out=out)
 
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:  # noqa: ARG002
-        """Return max(sign(3 − |z|), 0) / 6."""
-        inside = np.sign(np.subtract(3, np.abs(z, out=out), out=out), out=out)
-        return np.divide(np.maximum(inside, 0, out=out), 6, out=out)
+        """Return 1/6 where |z| < 3, else 0."""
+        inside = np.clip(np.subtract(3, np.abs(z, out=out), out=out), 0, 1, out=out)
+        return np.divide(np.ceil(inside, out=out), 6, out=out)  # unlike a comparison, this leaves NaN as it is
 
 
 @dataclass(frozen=True)
@@ -493,7 +494,8 @@ class Softmax(Activation):
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return e^z_j / Σ_k e^z_k over the last axis."""
         row = _row(z, workspace)
-        a = np.exp(_shifted(z, row, workspace.buffer("a", z.shape)), out=workspace.buffer("a", z.shape))
+        a = _shifted(z, row, workspace.buffer("a", z.shape))
+        np.exp(a, out=a)
         return np.divide(a, _sum(a, row), out=a)
 
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
@@ -545,9 +547,9 @@ def _row(z: Array, workspace: Workspace) -> Array:
 
 def _shifted(z: Array, row: Array, out: Array) -> Array:
     """Return z_j − max_k z_k; `row` is overwritten."""
-    quarter = np.finfo(z.dtype).max / 4  # so that no difference overflows
-    bounded = np.clip(z, -quarter, quarter, out=out)
-    return np.subtract(bounded, np.max(bounded, axis=-1, keepdims=True, out=row), out=out)
+    quarter = float(np.finfo(z.dtype).max) / 4  # so that no difference overflows
+    bounded = np.minimum(np.maximum(z, -quarter, out=out), quarter, out=out)
+    return np.subtract(bounded, np.maximum.reduce(bounded, axis=-1, keepdims=True, out=row), out=out)
 
 
 def _sum(a: Array, row: Array) -> Array:

@@ -31,23 +31,21 @@ _BLOCK = 1 << 15
 
 def _blocks(a: Array) -> Iterator[slice]:
     """Yield slices of rows with about `_BLOCK` values each."""
+    if a.size <= _BLOCK:
+        return iter((slice(None),))
     rows = max(1, _BLOCK // max(1, prod(a.shape[1:])))
     return (slice(start, start + rows) for start in range(0, len(a), rows))
 
 
-def _mean(examples: Callable[[Array, Array], Array], a: Array, y: Array, weight: Array | None) -> float:
-    """Return 1/N Σ_i w_i c_i, where `examples` gives the c_i of a block of rows."""
+def _mean(terms: Callable[[Array, Array], Any], a: Array, y: Array, weight: Array | None) -> float:
+    """Return 1/N Σ_i w_i Σ_j c_ij, where `terms` gives the c_ij ``(n, ...)`` of a block of n rows."""
     total = 0.0
     for rows in _blocks(a):
-        c = examples(a[rows], y[rows])
-        total += float(np.sum(c if weight is None else c * weight[rows], dtype=np.float64))
+        c = terms(a[rows], y[rows])
+        if weight is not None:
+            c = np.einsum("i...->i", c) * weight[rows]
+        total += float(c.sum(dtype=np.float64))
     return total / len(a)
-
-
-def _sum_outputs(c: Any) -> Array:
-    """Return c_i = Σ_j c_ij over all axes but the first, shape ``(N,)``."""
-    summed: Array = np.einsum("ij->i", c.reshape(len(c), -1))
-    return summed
 
 
 def _scaled(gradient: Array, weight: Array | None) -> Array:
@@ -128,7 +126,7 @@ class _PerOutput(Cost):
         return _as_float(y)
 
     @abstractmethod
-    def _values(self, a: Array, y: Array) -> Any:
+    def _terms(self, a: Array, y: Array) -> Any:
         """Return c(a_ij, y_ij), for `y` of the dtype of `a`."""
         ...
 
@@ -144,7 +142,7 @@ class _PerOutput(Cost):
         weight
             Weights of the examples, ``(N,)``; 1 each by default.
         """
-        return _mean(lambda a, y: _sum_outputs(self._values(a, y.astype(a.dtype, copy=False))), a, y, weight)
+        return _mean(lambda a, y: self._terms(a, y.astype(a.dtype, copy=False)), a, y, weight)
 
 
 @dataclass(frozen=True)
@@ -168,7 +166,7 @@ class MSE(_PerOutput):
     7.25
     """
 
-    def _values(self, a: Array, y: Array) -> Any:
+    def _terms(self, a: Array, y: Array) -> Any:
         return 0.5 * np.square(a - y)
 
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
@@ -193,7 +191,7 @@ class MAE(_PerOutput):
     4.5
     """
 
-    def _values(self, a: Array, y: Array) -> Any:
+    def _terms(self, a: Array, y: Array) -> Any:
         return np.abs(a - y)
 
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
@@ -230,7 +228,7 @@ class Huber(_PerOutput):
 
     threshold: Annotated[float, Gt(0)] = 1.0
 
-    def _values(self, a: Array, y: Array) -> Any:
+    def _terms(self, a: Array, y: Array) -> Any:
         distance = np.abs(a - y)
         quadratic = np.minimum(distance, self.threshold)
         return quadratic * (distance - 0.5 * quadratic)  # both branches at once, and no square that overflows
@@ -262,7 +260,7 @@ class Poisson(_PerOutput):
 
     _range: ClassVar[tuple[float, float]] = (0, inf)
 
-    def _values(self, a: Array, y: Array) -> Any:
+    def _terms(self, a: Array, y: Array) -> Any:
         return a - y * np.log(np.maximum(a, self._floor(a)))
 
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
@@ -301,7 +299,7 @@ class BinaryCrossEntropy(_PerOutput, CanonicalCost):
     canonical: ClassVar[str | None] = "sigmoid"
     _range: ClassVar[tuple[float, float]] = (0, 1)
 
-    def _values(self, a: Array, y: Array) -> Any:
+    def _terms(self, a: Array, y: Array) -> Any:
         smallest = _smallest(a.dtype)
         a = np.clip(a, 0, 1)
         return -(y * np.log(np.maximum(a, smallest)) + (1 - y) * np.log(np.maximum(1 - a, smallest)))
@@ -318,11 +316,10 @@ class BinaryCrossEntropy(_PerOutput, CanonicalCost):
     def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
         """Return C for a = sigmoid(z), as the mean of w_i Σ_j (max(z, 0) − y z + log(1 + e^−|z|))."""
 
-        def examples(z: Array, y: Array) -> Array:
-            y = y.astype(z.dtype, copy=False)
-            return _sum_outputs(np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z))))
+        def terms(z: Array, y: Array) -> Any:
+            return np.maximum(z, 0) - y.astype(z.dtype, copy=False) * z + np.log1p(np.exp(-np.abs(z)))
 
-        return _mean(examples, z, y, weight)
+        return _mean(terms, z, y, weight)
 
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return δ^L = w_i (a_ij − y_ij) / N."""
@@ -412,7 +409,7 @@ class CrossEntropy(CanonicalCost):
             Weights of the examples, ``(N,)``; 1 each by default.
         """
         smallest = _smallest(a.dtype)
-        return _mean(lambda a, y: self._examples(np.log(np.maximum(a, smallest)), y), a, y, weight)
+        return _mean(lambda a, y: self._terms(np.log(np.maximum(a, smallest)), y), a, y, weight)
 
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return −w_i y'_ik / a_ik / N."""
@@ -422,32 +419,34 @@ class CrossEntropy(CanonicalCost):
 
     def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
         """Return C for a = softmax(z), from log a_ik = z_ik − log Σ_k e^z_ik."""
-        return _mean(lambda z, y: self._examples(_log_softmax(z), y), z, y, weight)
+        return _mean(lambda z, y: self._terms(_log_softmax(z), y), z, y, weight)
 
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return δ^L = w_i (a_ik − y'_ik) / N."""
         delta = self._negative(y, workspace.buffer("delta", a.shape))
         return _scaled(np.add(delta, a, out=delta), weight)
 
-    def _examples(self, log_a: Array, y: Array) -> Array:
-        """Return c_i = −Σ_k y'_ik log a_ik, summed over any further axes."""
-        rows = log_a.reshape(-1, log_a.shape[-1])
+    def _terms(self, log_a: Array, y: Array) -> Any:
+        """Return −Σ_k y'_k log a_k of each row, as ``(n, ...)`` without the last axis."""
         if y.ndim < log_a.ndim:
-            expected = rows[np.arange(len(rows)), y.reshape(-1)]
+            rows = log_a.reshape(-1, log_a.shape[-1])
+            terms = -rows[np.arange(len(rows)), y.reshape(-1)].reshape(y.shape)
         else:
-            expected = np.einsum("ij,ij->i", rows, y.reshape(rows.shape).astype(rows.dtype, copy=False))
+            terms = -np.einsum("...k,...k->...", log_a, y.astype(log_a.dtype, copy=False))
         if self.label_smoothing:
-            # each term is divided before they are summed, so that the sum cannot overflow
-            uniform = np.einsum("ij->i", rows * (1 / rows.shape[-1]))
-            expected = (1 - self.label_smoothing) * expected + self.label_smoothing * uniform
-        return _sum_outputs(-expected.reshape(len(log_a), -1))
+            terms *= 1 - self.label_smoothing
+            # each logarithm gets its factor before they are summed, so that the sum cannot overflow
+            terms -= np.einsum("...k->...", log_a * (self.label_smoothing / log_a.shape[-1]))
+        return terms
 
     def _negative(self, y: Array, out: Array) -> Array:
         """Return −y' in `out`."""
         share = 1 - self.label_smoothing
         uniform = self.label_smoothing / out.shape[-1]
         if y.ndim == out.ndim:
-            return np.subtract(np.multiply(y, -share, out=out), uniform, out=out)
+            np.multiply(y, -share, out=out)
+            out -= uniform
+            return out
         out.fill(-uniform)
         for block in _blocks(out):
             rows = out[block].reshape(-1, out.shape[-1])
@@ -457,10 +456,10 @@ class CrossEntropy(CanonicalCost):
 
 def _log_softmax(z: Array) -> Array:
     """Return z_k − log Σ_k e^z_k over the last axis."""
-    quarter = np.finfo(z.dtype).max / 4  # so that no difference overflows
-    bounded: Array = np.clip(z, -quarter, quarter)
-    bounded -= np.max(bounded, axis=-1, keepdims=True)
-    bounded -= np.log(np.sum(np.exp(bounded), axis=-1, keepdims=True))
+    quarter = float(np.finfo(z.dtype).max) / 4  # so that no difference overflows
+    bounded: Array = np.minimum(np.maximum(z, -quarter), quarter)
+    bounded -= np.maximum.reduce(bounded, axis=-1, keepdims=True)
+    bounded -= np.log(np.einsum("...k->...", np.exp(bounded)))[..., np.newaxis]
     return bounded
 
 
@@ -503,7 +502,7 @@ def _distributions(y: Array) -> Array:
     if wrong.any():
         index = _first(wrong)
         raise DataError(
-            f"CrossEntropy: the probabilities of {_place(index)} sum to {sums[index]:g}. They must sum to 1: divide each "
-            "row by its sum, or give the class as a whole number."
+            f"CrossEntropy: the probabilities of {_place(index)} sum to {sums[index]:g}. They must sum to 1: divide "
+            "each row by its sum, or give the class as a whole number."
         )
     return y
