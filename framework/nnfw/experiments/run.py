@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from nnfw.compute import describe_environment
 from nnfw.data import Examples, Preprocessing, Split, categorical, split
-from nnfw.errors import ConfigError, DataError, DivergedError, FileFormatError, Mistake, NnfwError, ShapeError
+from nnfw.errors import DataError, DivergedError, FileFormatError, ShapeError
 from nnfw.experiments.experiment import Experiment, ExperimentFile, check_experiment, to_table
 from nnfw.experiments.toml import read, write
-from nnfw.network import Objective, Sequential
+from nnfw.network import Chain, Objective, Sequential
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback, Fit
 from nnfw.randomness import stream
@@ -97,7 +97,7 @@ def prepare(file: ExperimentFile, registry: Registry) -> Prepared:
         If the layers do not fit the data or each other.
     """
     experiment = file.experiment
-    infer_shapes(experiment, registry)
+    infer_shapes(experiment)
     examples = _with_classes(experiment.data.source.load(file.directory))  # type: ignore[union-attr]
     shares = experiment.data.split
     rows = split(
@@ -132,8 +132,8 @@ def known_input_shape(experiment: Experiment) -> tuple[int, ...] | None:
     return experiment.model.input_shape or experiment.data.source.input_shape()  # type: ignore[union-attr]
 
 
-def infer_shapes(experiment: Experiment, registry: Registry) -> Sequential | None:
-    """Return the network if the shape of its input is known without reading data, and None otherwise.
+def infer_shapes(experiment: Experiment) -> list[tuple[int, ...]] | None:
+    """Return the shape of every activation of one example, or None if the input's is not known without reading data.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def infer_shapes(experiment: Experiment, registry: Registry) -> Sequential | Non
         If the layers do not fit.
     """
     shape = known_input_shape(experiment)
-    return None if shape is None else build_model(experiment, shape, registry)
+    return None if shape is None else Chain(experiment.model.layers).shapes(shape)
 
 
 def train(file: ExperimentFile, registry: Registry, out: Path | None = None, callbacks: Sequence[Callback] = ()) -> Run:
@@ -201,13 +201,21 @@ def open_run(path: Path, registry: Registry) -> ExperimentFile:
     ConfigError
         If the experiment cannot be built any more.
     """
-    try:
-        record = json.loads((path / RECORD).read_bytes())
-        directory = Path(record["data"]["directory"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path} holds no run that can be read: {RECORD}: {error}.") from error
+    directory = Path(_recorded(path, "directory"))
     document = read(path / EXPERIMENT)
     return ExperimentFile(check_experiment(document, registry), document, directory)
+
+
+def recorded_fingerprint(path: Path) -> str:
+    """Return the SHA-256 of the data that a run was trained on; FileFormatError if the directory holds no run."""
+    return _recorded(path, "sha256")
+
+
+def _recorded(path: Path, key: str) -> str:
+    try:
+        return str(json.loads((path / RECORD).read_bytes())["data"][key])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path} holds no run that can be read: {RECORD}: {error}.") from error
 
 
 def _train(prepared: Prepared, directory: Path, callbacks: Sequence[Callback]) -> Run:

@@ -1,0 +1,49 @@
+"""Arguments and options that several commands share, and the table of results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nnfw.cli.console import print_heading, print_table, print_text
+
+ExperimentPath = Annotated[str, typer.Argument(metavar="FILE", help="The experiment, a TOML file; - is stdin.")]
+RunOrModel = Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run's directory, or a model file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change the experiment: training.epochs=5. Repeatable."),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="The run's directory. By default runs/<name>-<time>.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+
+def print_results(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print cost and metrics, one row for each part of the data; matrices below."""
+    numbers = list(dict.fromkeys(name for record in results.values() for name in record if not _is_matrix(record[name])))
+    rows = [[part, *(_number(record.get(name)) for name in numbers)] for part, record in results.items()]
+    print_table(["", *numbers], rows)
+    for part, record in results.items():
+        for name, value in record.items():
+            if _is_matrix(value):
+                print_heading(f"{part}: {name}")
+                print_text("\n".join("  ".join(f"{_number(cell):>6}" for cell in row) for row in value))
+
+
+def _is_matrix(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str)
+
+
+def _number(value: Any) -> str:
+    """Return a number for people.
+
+    Examples
+    --------
+    >>> _number(0.973333333), _number(12), _number(None)
+    ('0.97333', '12', '')
+    """
+    return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,42 @@
+"""``nnfw predict``: apply a trained model."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnfw.cli.console import Json, print_json
+from nnfw.cli.options import RunOrModel
+
+Data = Annotated[
+    str,
+    typer.Argument(metavar="DATA", help="A CSV file of raw columns, - for one on stdin, a .npy file, or a dataset."),
+]
+
+
+def predict(path: RunOrModel, data: Data, json: Json = False) -> None:
+    """Apply a trained model to data, and print one row per example as CSV.
+
+    A classifier gives the label and the probability of every class; otherwise the target in its own unit. Raw columns
+    are enough: the transforms that were fitted in training are stored with the model.
+
+    Examples
+    --------
+    $ nnfw predict runs/penguins-20260101-120000 new-penguins.csv > predictions.csv
+    $ head -3 new-penguins.csv | nnfw predict runs/penguins-20260101-120000 - --json
+    """
+    from nnfw.experiments import open_model, predict
+    from nnfw.plugins import default_registry
+
+    registry = default_registry()
+    predictions = predict(open_model(Path(path), registry), data, registry)
+    if json:
+        print_json(predictions.records())
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(predictions.header)
+    writer.writerows(predictions.rows())

@@ -1,0 +1,70 @@
+"""``nnfw summary``: what a network consists of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnfw.cli.console import Json, print_json, print_table, print_text
+from nnfw.cli.options import ExperimentPath, Overrides
+
+if TYPE_CHECKING:
+    from nnfw.experiments import Summary
+
+ReadData = Annotated[bool, typer.Option("--read-data", help="Read the data to learn the shape of its examples.")]
+
+
+def summary(
+    file: ExperimentPath, overrides: Overrides = None, read_data: ReadData = False, json: Json = False
+) -> None:
+    """Show layers, shapes, parameters and memory of an experiment's network. No data is read.
+
+    Examples
+    --------
+    $ nnfw summary examples/digits.toml
+    """
+    from nnfw.experiments import prepare, read_experiment, summarise
+    from nnfw.plugins import default_registry
+
+    registry = default_registry()
+    experiment = read_experiment(file, registry, overrides or ())
+    shape = prepare(experiment, registry).model.input_shape if read_data else None
+    found = summarise(experiment.experiment, registry, shape)
+    if json:
+        print_json(found.to_table())
+    else:
+        print_summary(found)
+
+
+def print_summary(found: Summary) -> None:
+    """Print a summary as a table and its totals."""
+    rows = [["input", "", _shape(found.input_shape), ""]]
+    rows += [
+        [f"{index} {row.layer}", row.activation, _shape(row.output_shape), f"{row.parameters:,}"]
+        for index, row in enumerate(found.layers)
+    ]
+    print_table(["layer", "activation", "output shape", "parameters"], rows)
+    state = f", {found.state:,} numbers of state" if found.state else ""
+    print_text(
+        f"{found.parameters:,} parameters{state}; training takes about {_bytes(found.training_bytes)}, data aside."
+    )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape)) or "1"
+
+
+def _bytes(count: float) -> str:
+    """Return a number of bytes for people.
+
+    Examples
+    --------
+    >>> _bytes(2048), _bytes(5_000_000)
+    ('2.0 KiB', '4.8 MiB')
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:,.1f} TiB"

@@ -1,0 +1,197 @@
+"""Using what a run has left: evaluation on data, and predictions for raw columns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.data import Examples, as_batch, read_csv, reading, require_finite
+from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake
+from nnfw.experiments.components import parse_component
+from nnfw.experiments.run import EXPERIMENT, MODEL, RECORD, open_run, prepare, recorded_fingerprint
+from nnfw.experiments.toml import STDIN
+from nnfw.network import Sequential, load
+from nnfw.plugins import Registry
+from nnfw.training import evaluate, named_metrics
+
+Array = NDArray[Any]
+
+
+def open_model(path: Path, registry: Registry) -> Sequential:
+    """Return the model of a run's directory, or of a model file.
+
+    Raises
+    ------
+    FileFormatError
+        If there is none, or it cannot be read.
+    """
+    return load(path / MODEL if path.is_dir() else path, registry=registry)
+
+
+def evaluate_run(path: Path, registry: Registry) -> tuple[dict[str, dict[str, Any]], bool]:
+    """Return cost and metrics of a run's model on each part of the run's data, and whether that data is the same still.
+
+    Raises
+    ------
+    FileFormatError, DataError
+        If run, model or data cannot be read.
+    """
+    prepared = prepare(open_run(path, registry), registry)
+    model = open_model(path, registry)
+    trained = replace(prepared, model=model, objective=model.objective(prepared.experiment.cost))
+    same = recorded_fingerprint(path) == prepared.fingerprint
+    return {part: trained.evaluate(part) for part in trained.parts}, same
+
+
+def evaluate_on(
+    path: Path, source: str, registry: Registry, cost: str | None = None, metrics: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return cost and metrics of a model on other data.
+
+    Parameters
+    ----------
+    path
+        A run's directory, or a model file.
+    source
+        A CSV file with the target's column, ``"-"``, or a dataset as :func:`parse_component` takes it.
+    registry
+        Where names are looked up.
+    cost, metrics
+        As :func:`parse_component` takes them; by default those of the run.
+
+    Raises
+    ------
+    ConfigError
+        If there is no run to take the cost from.
+    FileFormatError, DataError
+        If model or data cannot be read.
+    """
+    model = open_model(path, registry)
+    directory = path if path.is_dir() else path.parent
+    known = (directory / RECORD).is_file() and (directory / EXPERIMENT).is_file()
+    if cost is None and not known:
+        raise ConfigError([Mistake((), f"{path} stands beside no run, so name the cost: --cost mse, for instance.")])
+    experiment = open_run(directory, registry).experiment if known else None
+    chosen: Any = parse_component(cost) if cost else experiment and experiment.cost
+    wanted: Any = [parse_component(metric) for metric in metrics] or (experiment.training.metrics if experiment else ())
+    objective = model.objective(chosen)
+    resolved = tuple(registry.resolve("metric", metric) for metric in wanted)
+    examples = _examples(model, source, registry, with_target=True)
+    if model.preprocessing is None:
+        raise ConfigError([Mistake((), f"{path} was not trained from an experiment: evaluate it in Python.")])
+    x = model.preprocessing.apply(examples.features, model.dtype)
+    data = model.labelled(x, model.preprocessing.target(examples, model.dtype), objective)
+    return evaluate(model, data, objective, named_metrics(resolved, registry), model.workspace())
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of N examples.
+
+    Parameters
+    ----------
+    header
+        Names of the columns: ``label`` and ``probability_<class>``, or the target, or ``output_<k>``.
+    columns
+        One array ``(N,)`` for each.
+    """
+
+    header: tuple[str, ...]
+    columns: tuple[Array, ...]
+
+    def rows(self) -> Iterator[list[str]]:
+        """Yield the rows as text; a number has as many digits as its dtype holds."""
+        for row in zip(*self.columns, strict=True):
+            yield [str(value) for value in row]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as plain tables."""
+        plain = [column.tolist() for column in self.columns]
+        return [dict(zip(self.header, row, strict=True)) for row in zip(*plain, strict=True)]
+
+
+def predict(model: Sequential, source: str, registry: Registry) -> Predictions:
+    """Return predictions for the examples of `source`.
+
+    Parameters
+    ----------
+    model
+        From :func:`open_model`.
+    source
+        A CSV file of raw columns, ``"-"`` for one on the standard input, a ``.npy`` file of x, or a dataset as
+        :func:`parse_component` takes it.
+    registry
+        Where names are looked up.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be read or does not fit the model.
+    """
+    if source.endswith(".npy"):
+        with reading(Path(source), "an array"):
+            x = _load_npy(Path(source))
+    elif model.preprocessing is None:
+        x = _plain_table(model, source)
+    else:
+        x = model.preprocessing.apply(_examples(model, source, registry).features, model.dtype)
+    x, _ = as_batch(x, model.input_shape, source)
+    require_finite(x, source)
+    return _named(model, model.predict(x))
+
+
+def _examples(model: Sequential, source: str, registry: Registry, *, with_target: bool = False) -> Examples:
+    if source != STDIN and not source.endswith(".csv"):
+        dataset = registry.resolve("dataset", parse_component(source))
+        examples: Examples = dataset.load(Path())
+        return examples
+    if model.preprocessing is None:
+        raise DataError(f"The model does not know the names of its columns, so it cannot take {source}.")
+    words = model.preprocessing.categorical
+    table = read_csv(sys.stdin, categorical=words, name="<stdin>") if source == STDIN else read_csv(
+        Path(source), categorical=words
+    )
+    return model.preprocessing.select(table, with_target=with_target)
+
+
+def _plain_table(model: Sequential, source: str) -> Array:
+    """Return all columns of a CSV file as x, for a model without preprocessing."""
+    table = read_csv(sys.stdin, name="<stdin>") if source == STDIN else read_csv(Path(source))
+    columns = table.columns(table.names, numeric=table.names)
+    x = np.column_stack(list(columns.values()))
+    return x.reshape(len(x), *model.input_shape) if x[0].size == np.prod(model.input_shape) else x
+
+
+def _load_npy(path: Path) -> Array:
+    try:
+        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise FileFormatError(f"{path}: is no array that can be read: {error}") from error
+    return array
+
+
+def _named(model: Sequential, a: Array) -> Predictions:
+    flat = a.reshape(len(a), -1)
+    preprocessing = model.preprocessing
+    if preprocessing is None or preprocessing.target_column is None:
+        return Predictions(*_numbered("output", flat))
+    labels = preprocessing.labels(a)
+    classes = preprocessing.classes
+    if classes is None and not (labels.dtype.kind == "i" and labels.ndim == 1 and flat.shape[1] > 1):
+        return Predictions(*_numbered(preprocessing.target_column.name, labels.reshape(len(a), -1)))
+    if flat.shape[1] == 1:  # one output tells the probability of class 1
+        flat = np.hstack([1 - flat, flat])
+    names = classes or tuple(map(str, range(flat.shape[1])))
+    header = ("label", *(f"probability_{name}" for name in names))
+    return Predictions(header, (labels, *flat.T))
+
+
+def _numbered(name: str, values: Array) -> tuple[tuple[str, ...], tuple[Array, ...]]:
+    count = values.shape[1]
+    return (name,) if count == 1 else tuple(f"{name}_{k}" for k in range(count)), tuple(values.T)

@@ -1,0 +1,118 @@
+"""What a network consists of: layers, shapes, parameters, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from nnfw.errors import ConfigError, Mistake
+from nnfw.experiments.experiment import Experiment
+from nnfw.experiments.run import known_input_shape
+from nnfw.network import Chain
+from nnfw.plugins import Registry
+from nnfw.protocols import Shape
+
+VECTORS = 2  # the parameters and their gradient
+ACTIVATION_ARRAYS = 3  # z, a and δ of every layer
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer of a network.
+
+    Parameters
+    ----------
+    layer, activation
+        Names of the components.
+    output_shape
+        Shape of one example's activation.
+    parameters
+        How many numbers the layer learns.
+    """
+
+    layer: str
+    activation: str
+    output_shape: Shape
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A network, described without data and without memory for its arrays.
+
+    Parameters
+    ----------
+    input_shape
+        Shape of one example.
+    layers
+        From the first to the last.
+    parameters
+        Numbers that training changes.
+    state
+        Numbers that layers keep beside them.
+    training_bytes
+        Memory of a training: parameters, gradient, the optimizer's arrays, and z, a and δ of one batch. An estimate.
+    """
+
+    input_shape: Shape
+    layers: tuple[LayerSummary, ...]
+    parameters: int
+    state: int
+    training_bytes: int
+
+    def to_table(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+
+def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | None = None) -> Summary:
+    """Return the summary of an experiment's network.
+
+    Parameters
+    ----------
+    experiment, registry
+        What is summarised, and where names are looked up.
+    input_shape
+        Shape of one example; by default what the file or the dataset says.
+
+    Raises
+    ------
+    ConfigError
+        If the shape of the input is known only from the data.
+    ShapeError
+        If the layers do not fit.
+    """
+    shape = input_shape or known_input_shape(experiment)
+    if shape is None:
+        dataset = registry.label("dataset", experiment.data.source)
+        raise ConfigError(
+            [Mistake((), f"Dataset {dataset} knows the shape of its examples only once they are read. Set "
+                         "model.input_shape = [n], or let the data be read (--read-data).")]
+        )
+    layers: Sequence[Any] = experiment.model.layers
+    shapes = Chain(experiment.model.layers).shapes(shape)
+    declared = [layer.parameters(before) for layer, before in zip(layers, shapes[:-1], strict=True)]
+    counts = [
+        {trainable: sum(prod(p.shape) for p in items.values() if p.trainable is trainable) for trainable in (True, False)}
+        for items in declared
+    ]
+    rows = tuple(
+        LayerSummary(_name(registry, "layer", layer), _name(registry, "activation", layer.activation), after, count[True])
+        for layer, after, count in zip(layers, shapes[1:], counts, strict=True)
+    )
+    parameters = sum(count[True] for count in counts)
+    slots = len(experiment.optimizer.state(np.zeros(0)))  # type: ignore[union-attr]
+    activations = prod(shape) + ACTIVATION_ARRAYS * sum(map(prod, shapes[1:]))
+    numbers = parameters * (VECTORS + slots) + experiment.training.batch_size * activations
+    return Summary(
+        shape, rows, parameters, sum(count[False] for count in counts), numbers * np.dtype(experiment.dtype).itemsize
+    )
+
+
+def _name(registry: Registry, kind: str, component: Any) -> str:
+    registered = registry.component_of(kind, component)
+    return registered.name if registered else type(component).__name__

@@ -1,0 +1,376 @@
+"""The model: what it promises about dtype, memory, threads, inputs and errors."""
+
+import sys
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from nnfw_standard import Dense, Dropout, Flatten, Softmax
+
+import nnfw
+from nnfw.network import Workspace
+
+
+def network(**options):
+    layers = [Dense(16, activation="relu"), Dropout(0.2), Dense(3, activation="softmax")]
+    return nnfw.Sequential(layers, input_shape=8, **options)
+
+
+@pytest.fixture
+def data(rng):
+    x = rng.normal(size=(60, 8))
+    return x, rng.integers(3, size=60)
+
+
+def fit(model, data, **options):
+    settings = {"cost": "cross_entropy", "optimizer": {"type": "adam", "learning_rate": 0.01}, "metrics": ["accuracy"]}
+    return model.fit(*data, **(settings | {"epochs": 3, "batch_size": 16} | options))
+
+
+def test_parameters_are_float32_by_default_and_float64_on_request():
+    assert network().parameters.vector.dtype == np.float32
+    assert network(dtype="float64").parameters.vector.dtype == np.float64
+
+
+def test_named_parameters_are_views_of_the_flat_vector():
+    model = network()
+    model.parameters["layers.0.weight"][...] = 7.0
+    assert (model.parameters.vector == 7.0).sum() == 16 * 8
+    assert list(model.parameters) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
+
+
+def test_weights_lie_before_biases_so_that_decay_is_one_slice():
+    model = network()
+    model.parameters["layers.0.bias"][...] = 9.0
+    model.parameters["layers.2.bias"][...] = 9.0
+    assert model.decays == slice(0, 16 * 8 + 3 * 16)
+    assert (model.parameters.vector[model.decays.stop :] == 9.0).all()
+
+
+def test_setting_a_parameter_of_another_shape_is_refused():
+    with pytest.raises(nnfw.ShapeError, match=r"'layers.0.bias' has shape \(16,\), got values of shape \(1,\)"):
+        network().parameters["layers.0.bias"] = [1.0]
+
+
+def test_same_seed_gives_bit_equal_first_parameters_and_another_seed_others():
+    assert np.array_equal(network(seed=3).parameters.vector, network(seed=3).parameters.vector)
+    assert not np.array_equal(network(seed=3).parameters.vector, network(seed=4).parameters.vector)
+
+
+def test_fit_with_the_same_seed_gives_bit_equal_parameters_twice(data):
+    first, second = network(seed=5), network(seed=5)
+    histories = fit(first, data), fit(second, data)
+    assert np.array_equal(first.parameters.vector, second.parameters.vector)
+    assert histories[0].records == histories[1].records
+    assert not np.array_equal(first.parameters.vector, network(seed=5).parameters.vector)
+
+
+def test_fit_with_another_seed_takes_another_order(data):
+    first, second = network(seed=5), network(seed=5)
+    fit(first, data)
+    fit(second, data, seed=6)
+    assert not np.array_equal(first.parameters.vector, second.parameters.vector)
+
+
+def test_fit_in_float32_makes_no_float64_array_of_the_batch_or_the_parameters(data):
+    model, found = network(), []
+    smallest = 16 * 3  # entries of the smallest array of a batch
+
+    def watch(frame, event, _):
+        if event == "return" and "nnfw" in frame.f_code.co_filename:
+            for name, value in frame.f_locals.items():
+                if isinstance(value, np.ndarray) and value.dtype == np.float64 and value.size >= smallest:
+                    found.append((frame.f_code.co_qualname, name, value.shape))
+
+    examples = model.labelled(*data, model.objective("cross_entropy"))  # the user's own float64 arrays end here
+    x, y = examples.x, examples.y
+    sys.setprofile(watch)
+    try:
+        fit(model, (x, y), validation_data=(x, y), optimizer={"type": "sgd", "learning_rate": 0.1, "momentum": 0.9})
+        model.predict(x)
+        model.gradient(x, y, cost="cross_entropy")
+    finally:
+        sys.setprofile(None)
+    assert found == []
+    assert model.parameters.vector.dtype == np.float32
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "adagrad"])
+def test_a_step_allocates_nothing_of_the_size_of_batch_or_parameters_from_the_second_on(rng, optimizer):
+    model = nnfw.Sequential([Dense(512, activation="relu"), Dense(512, activation="softmax")], input_shape=512)
+    x = rng.normal(size=(2048, 512)).astype(np.float32)
+    y = rng.integers(512, size=2048)
+    largest = []
+
+    @dataclass(frozen=True)
+    class Meter(nnfw.Callback):
+        def step_computed(self, fit, state):
+            if fit.step > 1:
+                largest.append(tracemalloc.get_traced_memory()[1] - state["before"])
+            tracemalloc.reset_peak()
+            state["before"] = tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        model.fit(x, y, cost="cross_entropy", optimizer=optimizer, batch_size=1024, epochs=2, callbacks=[Meter()])
+    finally:
+        tracemalloc.stop()
+    smallest = 512 * min(1024, 512) * 4  # bytes of one activation, or of one weight
+    assert max(largest[1:]) < smallest / 2
+
+
+def test_predict_in_eight_threads_gives_what_it_gives_alone(rng):
+    model = network()
+    batches = [rng.normal(size=(rng.integers(1, 3000), 8)) for _ in range(64)]
+    alone = [model.predict(batch) for batch in batches]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(model.predict, batches))
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
+
+
+def test_predict_results_are_not_overwritten_by_the_next_call(rng):
+    model = network()
+    first = model.predict(rng.normal(size=(4, 8)))
+    kept = first.copy()
+    model.predict(rng.normal(size=(4, 8)))
+    assert np.array_equal(first, kept)
+
+
+def test_predict_of_one_example_has_no_batch_axis(rng):
+    model, x = network(), rng.normal(size=8)
+    assert model.predict(x).shape == (3,)
+    assert np.array_equal(model.predict(x), model.predict(x[np.newaxis])[0])
+
+
+def test_predict_of_an_empty_batch_is_empty():
+    assert network().predict(np.empty((0, 8))).shape == (0, 3)
+
+
+def test_inputs_are_never_modified(data):
+    x, y = data[0].astype(np.float32), data[1]
+    weight = np.ones(60, np.float32)
+    for array in (x, y, weight):
+        array.flags.writeable = False
+    model = network()
+    fit(model, (x, y), sample_weight=weight, validation_data=(x, y))
+    model.predict(x)
+    model.trace(x, y, cost="cross_entropy")
+    model.evaluate(x, y, cost="cross_entropy", sample_weight=weight)
+
+
+@pytest.mark.parametrize(
+    "rearrange", [np.asfortranarray, lambda x: np.repeat(x, 2, axis=0)[::2], lambda x: x[::-1].copy()[::-1]],
+    ids=["fortran", "strided", "negative-stride"],
+)
+def test_predict_takes_arrays_of_any_memory_layout(rng, rearrange):
+    model, x = network(), rng.normal(size=(5, 8))
+    np.testing.assert_allclose(model.predict(rearrange(x)), model.predict(x), rtol=1e-6)
+
+
+def test_gradient_equals_central_differences(data):
+    model = nnfw.Sequential(["flatten", Dense(5, activation="tanh"), Dense(3, activation="softmax")], 8, dtype="float64")
+    value, gradient = model.gradient(*data, cost="cross_entropy")
+    assert value == pytest.approx(model.evaluate(*data, cost="cross_entropy")["cost"])
+    vector, numeric = model.parameters.vector, np.empty_like(gradient)
+    for i in range(len(vector)):
+        costs = []
+        for step in (1e-5, -1e-5):
+            vector[i] += step
+            costs.append(model.gradient(*data, cost="cross_entropy")[0])
+            vector[i] -= step
+        numeric[i] = (costs[0] - costs[1]) / 2e-5
+    np.testing.assert_allclose(gradient, numeric, atol=1e-9)
+
+
+def test_sample_weight_of_two_counts_an_example_twice(data):
+    x, y = data[0][:3], data[1][:3]
+    model = network(dtype="float64")
+    weighted = model.gradient(x, y, cost="cross_entropy", sample_weight=[2.0, 1.0, 1.0])
+    rows = [0, 0, 1, 2]
+    repeated = model.gradient(x[rows], y[rows], cost="cross_entropy")
+    assert weighted[0] * 3 == pytest.approx(repeated[0] * 4)
+    np.testing.assert_allclose(weighted[1] * 3, repeated[1] * 4)
+
+
+def test_canonical_pair_is_taken_only_for_the_activation_that_the_cost_names():
+    softmax = nnfw.Sequential([Dense(3, activation="softmax")], 2)
+    sigmoid = nnfw.Sequential([Dense(3, activation="sigmoid")], 2)
+    assert softmax.objective("cross_entropy").canonical
+    assert not sigmoid.objective("cross_entropy").canonical
+    assert not softmax.objective("mse").canonical
+
+
+def test_canonical_pair_stays_finite_where_the_activation_underflows():
+    model = nnfw.Sequential([Dense(2, activation="softmax")], 1)
+    model.parameters["layers.0.weight"] = [[1e4], [-1e4]]
+    value, gradient = model.gradient([[1.0]], [1], cost="cross_entropy")
+    assert value == pytest.approx(2e4)
+    assert np.isfinite(gradient).all()
+
+
+def test_a_chain_in_a_chain_changes_nothing(data):
+    flat = nnfw.Sequential([Dense(5, activation="tanh"), Dense(4, activation="relu"), Dense(3, activation="softmax")], 8)
+    inner = nnfw.Chain((Dense(5, activation="tanh"), Dense(4, activation="relu")))
+    nested = nnfw.Sequential([inner, Dense(3, activation="softmax")], 8)
+    assert list(nested.parameters)[:2] == ["layers.0.layers.0.weight", "layers.0.layers.0.bias"]
+    for (_, ours), theirs in zip(nested.parameters.items(), flat.parameters.values(), strict=True):
+        ours[...] = theirs
+    expected, found = flat.gradient(*data, cost="cross_entropy"), nested.gradient(*data, cost="cross_entropy")
+    assert found[0] == expected[0]
+    assert np.array_equal(found[1], expected[1])
+
+
+def test_a_model_in_a_model_brings_its_parameters_along(data):
+    inner = nnfw.Sequential([Dense(5, activation="tanh")], 8, seed=9)
+    outer = nnfw.Sequential([inner, Dense(3, activation="softmax")], 8)
+    assert np.array_equal(outer.parameters["layers.0.layers.0.weight"], inner.parameters["layers.0.weight"])
+
+
+def test_layers_by_name_by_table_and_as_objects_are_the_same():
+    by_name = nnfw.Sequential(["flatten", {"type": "dense", "units": 3, "activation": "softmax"}], (2, 4))
+    by_object = nnfw.Sequential([Flatten(), Dense(3, activation=Softmax())], (2, 4))
+    assert by_name.layers == by_object.layers
+    assert np.array_equal(by_name.parameters.vector, by_object.parameters.vector)
+
+
+def test_trace_is_not_changed_by_a_later_pass(data):
+    model = network()
+    trace = model.trace(*data, cost="cross_entropy")
+    kept = trace.layers[0].z.copy(), trace.layers[-1].delta.copy()
+    model.trace(data[0] + 1, data[1], cost="cross_entropy")
+    assert np.array_equal(trace.layers[0].z, kept[0])
+    assert np.array_equal(trace.layers[-1].delta, kept[1])
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(layers=[], input_shape=3), "layers must be a list of at least one layer"),
+        (dict(layers="dense", input_shape=3), "layers must be a list of at least one layer"),
+        (dict(layers=[Dense(0)], input_shape=3), r"layers\[0\].units must be greater than or equal to 1, got 0"),
+        (dict(layers=[Dense(2.5)], input_shape=3), r"layers\[0\].units must be a whole number ≥ 1"),
+        (dict(layers=[Dense(True)], input_shape=3), r"layers\[0\].units must be a whole number ≥ 1, got True"),
+        (dict(layers=[Dense(2, activation="sigmod")], input_shape=3), "Did you mean 'sigmoid'"),
+        (dict(layers=["dens"], input_shape=3), "Did you mean 'dense'"),
+        (dict(layers=[Dense], input_shape=3), r"not a class: write Dense\(...\)"),
+        (dict(layers=[3], input_shape=3), r"layers\[0\] must be a layer"),
+        (dict(layers=[Dense(2)], input_shape=0), r"input_shape\[0\] must be greater than or equal to 1, got 0"),
+        (dict(layers=[Dense(2)], input_shape="3"), "input_shape must be"),
+        (dict(layers=[Dense(2)], input_shape=3, seed=-1), "seed must be greater than or equal to 0, got -1"),
+        (dict(layers=[Dense(2)], input_shape=3, dtype="float16"), "dtype must be 'float32' or 'float64', got 'float16'"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_wrong_networks_are_refused_with_the_reason(arguments, message):
+    with pytest.raises(nnfw.ConfigError, match=message):
+        nnfw.Sequential(**arguments)
+
+
+def test_layers_that_do_not_fit_are_both_named():
+    with pytest.raises(
+        nnfw.ShapeError,
+        match=r"Layer 1 'dense' \(built-in\): expected input of shape \(n,\), got \(2, 2\).*comes from Layer 0 'reshape'",
+    ):
+        nnfw.Sequential([{"type": "reshape", "shape": [2, 2]}, Dense(2)], 4)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((2, 7)), r"x must have shape \(N, 8\), or \(8\) for one example, got \(2, 7\)"),
+        ([["a"] * 8], "x must hold real numbers"),
+        ([[1.0], [1.0, 2.0]], "x must be a regular array of numbers"),
+        (np.zeros((2, 8), complex), "x must hold real numbers, got an array of dtype complex128"),
+        (3.0, r"got \(\)"),
+    ],
+    ids=["width", "text", "ragged", "complex", "scalar"],
+)
+def test_predict_refuses_what_is_no_batch(x, message):
+    with pytest.raises(nnfw.DataError, match=message):
+        network().predict(x)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: (x[:0], y[:0]), "x is empty: it holds no example"),
+        (lambda x, y: (x, y[:-1]), "x and y must have one entry per example, got 60 and 59"),
+        (lambda x, y: (x, 3), "got 60 and a number"),
+        (lambda x, y: (np.where(np.eye(60, 8) > 0, np.nan, x), y), r"x holds 8 values that are not finite, the first at \[0, 0\]"),
+        (lambda x, y: (x, y + 1), "label 3"),
+    ],
+    ids=["empty", "lengths", "number", "nan", "label"],
+)
+def test_fit_refuses_data_that_it_cannot_learn_from(data, change, message):
+    with pytest.raises(nnfw.DataError, match=message):
+        fit(network(), change(*data))
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1.0], r"shape \(60,\), got \(1,\)"),
+        ([-1.0] * 60, "finite and 0 or more, got -1.0 for example 0"),
+        ([float("inf")] * 60, "finite and 0 or more, got inf"),
+    ],
+    ids=["length", "negative", "infinite"],
+)
+def test_fit_refuses_weights_that_are_none(data, weight, message):
+    with pytest.raises(nnfw.DataError, match=message):
+        fit(network(), data, sample_weight=weight)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs must be greater than or equal to 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be greater than or equal to 1, got 0"),
+        ({"batch_size": True}, "batch_size must be a whole number ≥ 1, got True"),
+        ({"metrics": ["acuracy"]}, "Did you mean 'accuracy'"),
+        ({"optimizer": {"type": "sgd", "learning_rate": float("nan")}}, "learning_rate must be a finite number, got nan"),
+        ({"optimizer": {"type": "sgd", "learning_rate": -0.1}}, "learning_rate must be greater than"),
+        ({"cost": "mes"}, "Did you mean 'mse'"),
+    ],
+    ids=["epochs", "batch", "bool", "metric", "nan", "negative", "cost"],
+)
+def test_fit_refuses_wrong_options(data, options, message):
+    model = network()
+    before = model.parameters.vector.copy()
+    with pytest.raises(nnfw.ConfigError, match=message):
+        fit(model, data, **options)
+    assert np.array_equal(model.parameters.vector, before)
+
+
+def test_backward_before_forward_is_refused():
+    layer = nnfw.layer("dense", units=2)
+    with pytest.raises(nnfw.StateError, match="call forward before backward"):
+        layer.backward({"weight": np.ones((2, 2))}, np.ones((1, 2)), {"weight": np.ones((2, 2))}, Workspace())
+
+
+def _faulty(**methods):
+    """Return a layer like dense with 2 units, with some methods replaced."""
+    namespace = {"output_shape": lambda _self, _shape: (2,), "activation": nnfw.activation("identity")}
+    namespace["forward"] = lambda _self, _params, a, ws: a.copy()
+    namespace["backward"] = lambda _self, _params, delta, _grads, _ws: delta.copy()
+    return dataclass(frozen=True)(type("Faulty", (nnfw.Layer,), namespace | methods))()
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ({"forward": lambda *_: None}, r"Layer 1 'Faulty': forward returned NoneType, expected an array of shape \(4, 2\)"),
+        ({"forward": lambda _self, _p, a, _w: a[:, :1]}, r"forward returned shape \(4, 1\), expected .* \(4, 2\)"),
+        ({"forward": lambda _self, _p, a, _w: a.astype(float)}, "forward returned float64, expected float32"),
+        ({"backward": lambda _self, _p, d, _g, _w: d[:2]}, r"Layer 1 'Faulty': backward returned shape \(2, 2\), expected"),
+    ],
+    ids=["none", "shape", "dtype", "backward"],
+)
+def test_results_of_a_faulty_plugin_are_refused_with_its_name(methods, message):
+    model = nnfw.Sequential([Dense(2), _faulty(**methods), Dense(2)], 3)
+    with pytest.raises(nnfw.PluginError, match=message):
+        model.gradient(np.ones((4, 3)), np.ones((4, 2)), cost="mse")

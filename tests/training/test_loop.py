@@ -1,0 +1,282 @@
+"""The training loop: records, order, schedules, regularizers, callbacks, divergence."""
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from nnfw_standard import CSVLog, Dense, EarlyStopping, TerminateOnNaN
+
+import nnfw
+
+SGD = {"type": "sgd", "learning_rate": 0.1}
+
+
+@pytest.fixture
+def data(rng):
+    x = rng.normal(size=(50, 4))
+    return x, (x[:, 0] + x[:, 1] > 0).astype(int)
+
+
+def network(**options):
+    return nnfw.Sequential([Dense(8, activation="tanh"), Dense(2, activation="softmax")], 4, **options)
+
+
+def fit(model, data, **options):
+    settings = {"cost": "cross_entropy", "optimizer": SGD, "epochs": 4, "batch_size": 16}
+    return model.fit(*data, **(settings | options))
+
+
+@dataclass(frozen=True)
+class Recorder(nnfw.Callback):
+    """Keeps what it sees in a list that the test owns."""
+
+    seen: object
+
+    def step_computed(self, fit, state):
+        self.seen.append(("step", fit.epoch, fit.step, fit.cost))
+
+    def epoch_ended(self, fit, record, state):
+        self.seen.append(("epoch", fit.epoch, record))
+
+    def fit_ended(self, fit, state):
+        self.seen.append(("end",))
+
+    def close(self, state):
+        self.seen.append(("close",))
+
+
+# --- records ----------------------------------------------------------------------------------------------------------
+
+
+def test_history_has_one_record_per_epoch_with_validation(data):
+    history = fit(network(), data, metrics=["accuracy"], validation_data=data)
+    assert list(history[0]) == ["epoch", "learning_rate", "cost", "accuracy", "validation_cost", "validation_accuracy"]
+    assert history["epoch"] == [1, 2, 3, 4]
+    assert history["cost"][-1] < history["cost"][0]
+
+
+def test_recorded_cost_is_the_mean_over_examples_also_with_a_smaller_last_batch(data):
+    seen = []
+    history = fit(network(), data, epochs=1, callbacks=[Recorder(seen)])
+    costs = [cost for kind, *_, cost in seen[:4] if kind == "step"]
+    assert len(costs) == 4
+    assert history[0]["cost"] == pytest.approx(np.average(costs, weights=[16, 16, 16, 2]))
+
+
+def test_one_step_of_gradient_descent_is_theta_minus_eta_times_gradient(data):
+    model = network(dtype="float64")
+    before, (_, gradient) = model.parameters.vector.copy(), model.gradient(*data, cost="cross_entropy")
+    fit(model, data, epochs=1, batch_size=50)
+    np.testing.assert_allclose(model.parameters.vector, before - 0.1 * gradient, rtol=1e-12, atol=1e-15)
+
+
+def test_batch_larger_than_the_data_is_one_batch(data):
+    seen = []
+    fit(network(), data, epochs=1, batch_size=1000, callbacks=[Recorder(seen)])
+    assert [event[0] for event in seen] == ["step", "epoch", "end", "close"]
+
+
+def test_one_example_can_be_trained_on():
+    history = fit(network(), ([1.0, 2.0, 3.0, 4.0], 1))
+    assert len(history) == 4
+
+
+def test_without_shuffle_examples_come_in_order(rng):
+    x = np.arange(6.0).reshape(6, 1)
+    model = nnfw.Sequential([Dense(1, bias=False)], 1, dtype="float64")
+    model.parameters["layers.0.weight"] = [[0.0]]
+    seen = []
+    optimizer = {"type": "sgd", "learning_rate": 1e-300}
+    model.fit(x, x, cost="mse", optimizer=optimizer, batch_size=1, shuffle=False, callbacks=[Recorder(seen)])
+    assert [event[3] for event in seen if event[0] == "step"] == [value**2 / 2 for value in range(6)]
+
+
+def test_every_epoch_takes_each_example_once_in_a_new_order():
+    x = np.arange(6.0).reshape(6, 1)
+    model = nnfw.Sequential([Dense(1, bias=False)], 1, dtype="float64")
+    model.parameters["layers.0.weight"] = [[0.0]]
+    seen = []
+    optimizer = {"type": "sgd", "learning_rate": 1e-300}
+    model.fit(x, x, cost="mse", optimizer=optimizer, batch_size=1, epochs=2, callbacks=[Recorder(seen)])
+    costs = [event[3] for event in seen if event[0] == "step"]
+    assert sorted(costs[:6]) == sorted(costs[6:]) == [value**2 / 2 for value in range(6)]
+    assert costs[:6] != costs[6:]
+
+
+def test_memory_mapped_examples_of_bytes_train_like_arrays(tmp_path, rng):
+    x = rng.integers(0, 255, size=(50, 4)).astype(np.uint8)
+    y = rng.integers(2, size=50)
+    np.save(tmp_path / "x.npy", x)
+    first, second = network(), network()
+    fit(first, (x / np.float32(1), y))
+    fit(second, (np.load(tmp_path / "x.npy", mmap_mode="r"), y))
+    assert np.array_equal(first.parameters.vector, second.parameters.vector)
+
+
+# --- schedule, regularizer, weight decay --------------------------------------------------------------------------------
+
+
+def test_schedule_multiplies_the_learning_rate(data):
+    history = fit(network(), data, schedule={"type": "exponential", "rate": 0.5})
+    assert history["learning_rate"] == pytest.approx([0.1, 0.05, 0.025, 0.0125])
+
+
+def test_plateau_watches_the_validation_cost(data):
+    x, y = data
+    history = fit(
+        network(), data, epochs=6, validation_data=(x, 1 - y), schedule={"type": "plateau", "rate": 0.5, "patience": 1}
+    )
+    assert history["learning_rate"][0] > history["learning_rate"][-1]
+    assert history["validation_cost"][-1] > history["validation_cost"][0]
+
+
+@pytest.mark.parametrize("factors", [np.ones(1), np.full(4, np.nan)], ids=["count", "nan"])
+def test_schedule_that_returns_something_else_is_refused(data, factors):
+    @dataclass(frozen=True)
+    class Broken(nnfw.Schedule):
+        def factor(self, t, epochs, history):
+            return factors
+
+    with pytest.raises(nnfw.PluginError, match="Schedule 'Broken': factor must return 4 finite numbers"):
+        fit(network(), data, schedule=Broken())
+
+
+def test_regularizer_adds_to_the_gradient_of_weights_only_and_is_recorded(data):
+    model = network(dtype="float64")
+    before, (_, gradient) = model.parameters.vector.copy(), model.gradient(*data, cost="cross_entropy")
+    history = fit(model, data, epochs=1, batch_size=50, regularizer={"type": "l2", "rate": 0.5})
+    weights = np.zeros_like(before)
+    weights[model.decays] = before[model.decays]
+    np.testing.assert_allclose(model.parameters.vector, before - 0.1 * (gradient + 0.5 * weights), rtol=1e-12)
+    assert history[0]["penalty"] == pytest.approx(0.25 * np.sum(model.parameters.vector[model.decays] ** 2))
+
+
+def test_weight_decay_spares_biases(data):
+    model = network()
+    model.parameters["layers.0.bias"][...] = 5.0
+    optimizer = {"type": "adamw", "learning_rate": 1e-6, "weight_decay": 1e5}
+    before = model.parameters["layers.0.weight"].copy()
+    fit(model, data, epochs=1, batch_size=50, optimizer=optimizer)
+    assert model.parameters["layers.0.bias"] == pytest.approx(5.0, abs=1e-4)
+    np.testing.assert_allclose(model.parameters["layers.0.weight"], before * 0.9, atol=1e-4)
+
+
+# --- callbacks ----------------------------------------------------------------------------------------------------------
+
+
+def test_early_stopping_stops_and_restores_the_best_parameters(data):
+    x, y = data
+    model = network()
+    callbacks = [EarlyStopping(patience=3)]
+    history = fit(model, data, epochs=50, validation_data=(x, 1 - y), callbacks=callbacks)
+    assert len(history) == 4
+    assert history.stopped.startswith("validation_cost has not improved")
+    assert model.evaluate(x, 1 - y, cost="cross_entropy")["cost"] == pytest.approx(min(history["validation_cost"]))
+
+
+def test_early_stopping_looks_for_higher_values_of_a_metric_that_says_so(data):
+    history = fit(
+        network(), data, epochs=30, metrics=["accuracy"], callbacks=[EarlyStopping("accuracy", patience=2)],
+    )
+    assert max(history["accuracy"]) > history["accuracy"][0]
+
+
+def test_early_stopping_can_leave_the_last_parameters(data):
+    x, y = data
+    model = network()
+    callback = EarlyStopping(patience=3, restore_best=False)
+    history = fit(model, data, epochs=50, validation_data=(x, 1 - y), callbacks=[callback])
+    assert model.evaluate(x, 1 - y, cost="cross_entropy")["cost"] == pytest.approx(history["validation_cost"][-1])
+
+
+@pytest.mark.parametrize("name", ["early_stopping", "checkpoint_best"])
+def test_callback_that_monitors_what_nobody_records_is_refused_before_the_first_step(data, name):
+    seen = []
+    with pytest.raises(nnfw.ConfigError, match="monitor must be recorded each epoch, got 'validation_cost'.*Recorded: cost"):
+        fit(network(), data, callbacks=[name, Recorder(seen)])
+    assert seen == []
+
+
+def test_checkpoint_best_writes_the_model_of_the_best_epoch(data, tmp_path):
+    x, y = data
+    history = fit(network(), data, validation_data=(x, 1 - y), callbacks=["checkpoint_best"], directory=tmp_path)
+    best = nnfw.load(tmp_path / "best.nnfw")
+    assert best.evaluate(x, 1 - y, cost="cross_entropy")["cost"] == pytest.approx(min(history["validation_cost"]))
+
+
+def test_csv_log_writes_a_row_per_epoch(data, tmp_path):
+    history = fit(network(), data, metrics=["confusion_matrix"], callbacks=[CSVLog("log.csv")], directory=tmp_path)
+    with (tmp_path / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["cost"]) for row in rows] == history["cost"]
+    assert json.loads(rows[-1]["confusion_matrix"]) == history[-1]["confusion_matrix"]
+
+
+def test_csv_log_that_cannot_be_written_is_refused_before_the_first_step(data, tmp_path):
+    with pytest.raises(nnfw.DataError, match=r"none/log.csv cannot be written: No such file"):
+        fit(network(), data, callbacks=[CSVLog("none/log.csv")], directory=tmp_path)
+
+
+def test_callbacks_are_closed_after_an_error(data):
+    @dataclass(frozen=True)
+    class Failing(nnfw.Callback):
+        def epoch_ended(self, fit, record, state):
+            raise RuntimeError("the callback's own")
+
+    seen = []
+    with pytest.raises(RuntimeError, match="the callback's own"):
+        fit(network(), data, callbacks=[Failing(), Recorder(seen)])
+    assert seen[-1] == ("close",)
+
+
+def test_history_by_name_and_by_position(data):
+    history = fit(network(), data)
+    assert history[0]["cost"] == history["cost"][0]
+    assert [record["epoch"] for record in history] == history["epoch"]
+    assert len(history) == 4
+
+
+# --- divergence ---------------------------------------------------------------------------------------------------------
+
+
+def test_diverged_training_stops_at_that_step_and_names_epoch_step_and_layer(data):
+    model = nnfw.Sequential([Dense(8, activation="relu"), Dense(2)], 4)
+    x, y = data
+    seen = []
+    with pytest.raises(
+        nnfw.DivergedError, match=r"diverged in epoch 1, step \d: the cost became (inf|nan).*Layer \d 'dense' \(built-in\)"
+    ) as caught:
+        model.fit(x, np.eye(2)[y], cost="mse", optimizer={"type": "sgd", "learning_rate": 1e20}, epochs=9,
+                  batch_size=16, callbacks=[Recorder(seen)])
+    costs = [event[3] for event in seen if event[0] == "step"]
+    assert all(map(math.isfinite, costs))
+    assert caught.value.epoch == 1
+    assert caught.value.step == len(costs) + 1
+
+
+def test_parameters_that_overflow_in_the_last_step_are_found(data):
+    model = nnfw.Sequential([Dense(2)], 4)
+    x, y = data
+    with pytest.raises(nnfw.DivergedError, match="last step of the epoch made parameters not finite"):
+        model.fit(x * 1e3, np.eye(2)[y], cost="mse", optimizer={"type": "sgd", "learning_rate": 1e38}, batch_size=50)
+
+
+def test_divergence_guard_can_be_switched_off(data):
+    model = nnfw.Sequential([Dense(2)], 4)
+    x, y = data
+    history = model.fit(
+        x, np.eye(2)[y], cost="mse", optimizer={"type": "sgd", "learning_rate": 1e30}, epochs=3, batch_size=16,
+        callbacks=[TerminateOnNaN(enabled=False)],
+    )
+    assert not math.isfinite(history["cost"][-1])
+    assert len(history) == 3
+
+
+def test_validation_cost_that_is_not_finite_is_found(data):
+    x, y = data
+    model = nnfw.Sequential([Dense(2)], 4)
+    with pytest.raises(nnfw.DivergedError, match="the validation cost became inf"):
+        model.fit(x, np.eye(2)[y], cost="mse", optimizer=SGD, validation_data=(x * 1e25, np.eye(2)[y]))
