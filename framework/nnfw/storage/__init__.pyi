@@ -1,0 +1,2 @@
+from . import model_file as model_file
+from .atomic import replace_file as replace_file
