@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nnfw.configuration import short
 from nnfw.errors import ConfigError, FileFormatError, Mistake, did_you_mean
 from nnfw.experiments.toml_overrides import Refused, assign, printable, read_override
 from nnfw.experiments.toml_positions import (
@@ -196,7 +195,9 @@ def _read_bytes(path: str | os.PathLike[str], name: str) -> bytes:
     except IsADirectoryError as error:
         raise FileFormatError(f"{name}: is a folder. Name a file in it.{_listing(Path(path))}") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise FileFormatError(f"{short(name)} cannot be read: {error}. Check the path.") from error
+        raise FileFormatError(
+            f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}. Check the path."
+        ) from error
     if max(known_size, len(content)) > _LARGEST:
         raise FileFormatError(
             f"{name}: has more than {_LARGEST:,} bytes (1 MiB), the most that is read. "
