@@ -43,7 +43,7 @@ def _mean(terms: Callable[[Array, Array], Any], a: Array, y: Array, weight: Arra
     for rows in _blocks(a):
         c = terms(a[rows], y[rows])
         if weight is not None:
-            c = np.einsum("i...->i", c) * weight[rows]
+            c = np.einsum("ij->i", c.reshape(len(c), -1)) * weight[rows]
         total += float(c.sum(dtype=np.float64))
     return total / len(a)
 

@@ -116,7 +116,7 @@ BUFFERED = [name for name in ALL if name != "identity"]
 INCREASING = [name for name in ELEMENTWISE if name not in ("gelu", "silu")]
 DTYPES = ["float32", "float64"]
 
-few_examples = settings(max_examples=25)  # of each component
+few_examples = settings(max_examples=15)  # of each component
 
 
 def component_of(name):
