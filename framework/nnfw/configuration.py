@@ -1,23 +1,28 @@
-"""From a table of options to checked values, by the annotations of a dataclass alone.
+"""From a table of options to checked values, by the annotations of a dataclass alone, and back.
 
-A plugin author writes ``units: Annotated[int, Ge(1)]`` and gets the check, the message and the help text; the validation
-library (pydantic) is seen nowhere else. Three kinds of annotation are handled here, everything else by pydantic in its
-strict mode (no bool for a number, no NaN, no infinity):
+A plugin author writes ``units: Annotated[int, Ge(1)]`` and gets the check, the message and the help text; the
+validation library (pydantic) is seen nowhere else. Three kinds of annotation are handled here, everything else by
+pydantic in its strict mode (no bool for a number, no NaN, no infinity):
 
 - a protocol of :mod:`nnfw.protocols`: a reference to a component, by name, table or object;
 - a dataclass: a nested table;
-- ``tuple[X, ...]``: a list of either, or of plain values.
+- a tuple of any of these or of plain values: a list.
+
+Scalars of NumPy are taken for the Python numbers that they stand for, and stored as such.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import cache
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import cache, reduce
+from operator import or_
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from nnfw.errors import ConfigError, Mistake, PluginError, did_you_mean
+from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, article, did_you_mean, in_words
+from nnfw.errors import short as short
 from nnfw.protocols import KINDS
 
 if TYPE_CHECKING:
@@ -26,20 +31,10 @@ if TYPE_CHECKING:
 Resolve = Callable[[str, Any], Any]
 """Turns a reference of a kind into a component: ``resolve("activation", "relu")``."""
 
+Describe = Callable[[str, Any], Any]
+"""Turns a component of a kind into a table: the inverse of `Resolve`."""
+
 _UNIONS = (Union, UnionType)
-_LONGEST_VALUE = 60  # characters of a wrong value that a message repeats
-
-
-def short(value: Any) -> str:
-    """Return ``repr(value)``, cut after 60 characters.
-
-    Examples
-    --------
-    >>> short("relu")
-    "'relu'"
-    """
-    text = repr(value)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 
 @dataclass(frozen=True)
@@ -73,24 +68,27 @@ class Option:
 
 @cache
 def options_of(cls: type) -> Mapping[str, Option]:
-    """Return the options of a dataclass by name; PluginError if an annotation cannot be read."""
+    """Return the options of a dataclass by name; PluginError if an annotation or a default cannot be read."""
     try:
         hints = get_type_hints(cls, include_extras=True)
+        return {item.name: _option(item, hints[item.name]) for item in fields(cls) if item.init}
     except Exception as error:
-        raise PluginError(f"{cls.__qualname__}: its annotations cannot be read: {error}") from error
-    return {field.name: _option(field, hints[field.name]) for field in fields(cls) if field.init}
+        raise PluginError(
+            f"{cls.__qualname__}: its options cannot be read: {in_words(error)}. An annotation may use what its module "
+            "imports outside `if TYPE_CHECKING`."
+        ) from error
 
 
-def _option(field: Any, hint: Any) -> Option:
-    parts = get_args(hint) if get_origin(hint) in _UNIONS else (hint,)
-    kept = tuple(part for part in parts if part is not NoneType)
-    required = field.default is MISSING and field.default_factory is MISSING
-    default = field.default_factory() if field.default_factory is not MISSING else field.default
-    return Option(field.name, Union[kept], NoneType in parts, required, None if required else default)  # noqa: UP007
+def _option(item: Field[Any], hint: Any) -> Option:
+    parts = _parts(hint)
+    default = item.default if item.default_factory is MISSING else item.default_factory()
+    required = default is MISSING
+    kept = reduce(or_, (part for part in parts if part is not NoneType))
+    return Option(item.name, kept, NoneType in parts, required, None if required else default)
 
 
 def check(cls: type, table: Mapping[str, Any], resolve: Resolve) -> dict[str, Any]:
-    """Return the values of `table` checked against the fields of `cls`, with references resolved.
+    """Return a value for each field of `cls`, from `table` or by default, checked and with references resolved.
 
     Raises
     ------
@@ -104,21 +102,66 @@ def check(cls: type, table: Mapping[str, Any], resolve: Resolve) -> dict[str, An
         for name, option in options.items()
         if option.required and name not in table
     ]
-    values = {}
-    for name, value in table.items():
-        if name in options:
-            try:
-                values[name] = _check_option(options[name], value, resolve)
-            except ConfigError as error:
-                mistakes += [mistake.under(name) for mistake in error.mistakes]
-    if mistakes:
-        raise ConfigError(mistakes)
-    return values
+    defaults = {name: option.default for name, option in options.items() if not option.required}
+    known = defaults | {name: value for name, value in table.items() if name in options}
+    return _collected(known, lambda name, value: _check_option(options[name], value, resolve), mistakes)
 
 
 def build(cls: type, table: Mapping[str, Any], resolve: Resolve) -> Any:
-    """Return an instance of the dataclass `cls` from a checked table."""
-    return cls(**check(cls, table, resolve))
+    """Return an instance of the dataclass `cls` from a checked table.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`check`, and if the class itself refuses the values.
+    """
+    values = check(cls, table, resolve)
+    try:
+        return cls(**values)
+    except NnfwError:
+        raise
+    except Exception as error:
+        raise ConfigError([Mistake((), f"Refused by {cls.__qualname__}: {in_words(error)}.")]) from error
+
+
+def rebuild(instance: Any, resolve: Resolve) -> Any:
+    """Return a dataclass instance anew, its values checked and its references resolved.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`build`.
+    """
+    cls: type = type(instance)
+    return build(cls, {name: getattr(instance, name) for name in options_of(cls)}, resolve)
+
+
+def to_table(instance: Any, describe: Describe) -> dict[str, Any]:
+    """Return the table from which :func:`build` makes `instance` again: tables, lists, text and numbers.
+
+    None is left out where it is the default.
+    """
+    table = {}
+    for name, option in options_of(type(instance)).items():  # type: ignore[arg-type]
+        value = _plain(option.hint, getattr(instance, name), describe)
+        if value is not None or option.required or option.default is not None:
+            table[name] = value
+    return table
+
+
+def _collected(
+    values: Mapping[Any, Any], check_one: Callable[[Any, Any], Any], mistakes: list[Mistake]
+) -> dict[Any, Any]:
+    """Return the values as `check_one` gives them back, by key; all mistakes are raised together."""
+    checked = {}
+    for key, value in values.items():
+        try:
+            checked[key] = check_one(key, value)
+        except ConfigError as error:
+            mistakes += [mistake.under(key) for mistake in error.mistakes]
+    if mistakes:
+        raise ConfigError(mistakes)
+    return checked
 
 
 def _unknown(name: str, options: Mapping[str, Option]) -> str:
@@ -126,56 +169,83 @@ def _unknown(name: str, options: Mapping[str, Option]) -> str:
 
 
 def _check_option(option: Option, value: Any, resolve: Resolve) -> Any:
-    if value is None and option.optional:
-        return None
-    return _check_value(option.hint, value, resolve)
+    return None if value is None and option.optional else _check_value(option.hint, value, resolve)
 
 
 def _check_value(hint: Any, value: Any, resolve: Resolve) -> Any:
     kind = kind_of(hint)
     if kind is not None:
         return resolve(kind, value)
-    if get_origin(hint) is tuple and isinstance(value, list | tuple):
-        return _check_items(hint, tuple(value), resolve)
-    if is_dataclass(hint) and not isinstance(value, hint):  # type: ignore[arg-type]
-        if not isinstance(value, Mapping):
-            raise ConfigError([Mistake((), f"must be a table, got {short(value)}.")])
-        return build(hint, value, resolve)  # type: ignore[arg-type]
-    return _check_plain(hint, value)
+    for part in _parts(hint):
+        inner, limits = _unwrapped(part)
+        if get_origin(inner) is tuple and isinstance(value, list | tuple):
+            items = _check_items(_item_hints(inner, value), value, resolve)
+            return _check_plain(Annotated[(tuple, *limits)], items, hint) if limits else items
+        if is_dataclass(inner) and isinstance(value, Mapping):
+            return build(inner, value, resolve)  # type: ignore[arg-type]
+        if is_dataclass(inner) and isinstance(value, inner):  # type: ignore[arg-type]
+            return rebuild(value, resolve)
+    return _check_plain(hint, _as_python(value), hint)
 
 
-def _check_items(hint: Any, values: tuple[Any, ...], resolve: Resolve) -> tuple[Any, ...]:
+def _plain(hint: Any, value: Any, describe: Describe) -> Any:
+    """Return a value as a file can hold it: that from which :func:`_check_value` makes `value` again."""
+    kind = kind_of(hint)
+    if kind is not None:
+        return value if value is None or isinstance(value, str | Mapping) else describe(kind, value)
+    for part in _parts(hint):
+        inner, _ = _unwrapped(part)
+        if get_origin(inner) is tuple and isinstance(value, list | tuple):
+            return [
+                _plain(item_hint, item, describe)
+                for item_hint, item in zip(_item_hints(inner, value), value, strict=True)
+            ]
+        if is_dataclass(inner) and isinstance(value, inner):  # type: ignore[arg-type]
+            return to_table(value, describe)
+    return _as_python(value)
+
+
+def _check_items(hints: Sequence[Any], values: Sequence[Any], resolve: Resolve) -> tuple[Any, ...]:
+    checked = _collected(dict(enumerate(values)), lambda index, value: _check_value(hints[index], value, resolve), [])
+    return tuple(checked.values())
+
+
+def _item_hints(hint: Any, values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the annotation of each item of a tuple; ConfigError if there are too many or too few."""
     args = get_args(hint)
-    if len(args) != 2 or args[1] is not Ellipsis:
-        checked: tuple[Any, ...] = _check_plain(hint, values)
-        return checked
-    items, mistakes = [], []
-    for index, value in enumerate(values):
-        try:
-            items.append(_check_value(args[0], value, resolve))
-        except ConfigError as error:
-            mistakes += [mistake.under(index) for mistake in error.mistakes]
-    if mistakes:
-        raise ConfigError(mistakes)
-    return tuple(items)
+    if args[-1:] == (...,):
+        return args[:1] * len(values)
+    if len(args) != len(values):
+        raise _wrong(describe_hint(hint), values)
+    return args
 
 
-def _check_plain(hint: Any, value: Any) -> Any:
+def _check_plain(hint: Any, value: Any, shown: Any) -> Any:
+    """Return `value` checked by pydantic; `shown` is the annotation that a message describes."""
     from pydantic import ValidationError  # imported here: `nnfw --help` needs no validation
 
+    if is_dataclass(_unwrapped(hint)[0]):
+        raise _wrong(describe_hint(shown), value)
     try:
         return _adapter(hint).validate_python(value)
     except ValidationError as error:
-        raise ConfigError([Mistake((), f"must be {_wanted(hint, error)}, got {short(value)}.")]) from error
+        raise _wrong(_limit(error) or describe_hint(shown), value) from error
+    except Exception as error:
+        raise PluginError(f"The annotation {short(shown)} cannot be checked: {in_words(error)}.") from error
 
 
-def _wanted(hint: Any, error: ValidationError) -> str:
-    """Return what pydantic expected, in its words where they name a value, else in ours."""
+def _limit(error: ValidationError) -> str:
+    """Return the limits that a value of the right type oversteps, in pydantic's words; else nothing."""
     opening = "Input should be "
-    messages = dict.fromkeys(item["msg"] for item in error.errors(include_url=False))
-    if all(message.startswith(opening) for message in messages):
-        return " or ".join(message.removeprefix(opening) for message in messages)
-    return describe_hint(hint)
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if any(item["type"].endswith("_type") or not item["msg"].startswith(opening) for item in found):
+        return ""
+    return " or ".join(dict.fromkeys(item["msg"].removeprefix(opening) for item in found))
+
+
+def _wrong(expected: str, value: Any) -> ConfigError:
+    words = article(expected) if expected.startswith(_WITH_ARTICLE) else expected
+    return ConfigError([Mistake((), f"must be {words}, got {short(value)}.")])
 
 
 @cache
@@ -183,6 +253,21 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
     from pydantic import ConfigDict, TypeAdapter
 
     return TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True))
+
+
+def _as_python(value: Any) -> Any:
+    """Return the Python number that a scalar of NumPy stands for, and anything else as it is."""
+    numpy = sys.modules.get("numpy")  # where it was never imported, no value can be one of its scalars
+    return value.item() if numpy is not None and isinstance(value, numpy.generic) else value
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in _UNIONS else (hint,)
+
+
+def _unwrapped(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return an annotation without ``Annotated``, and what that added."""
+    return (hint.__origin__, hint.__metadata__) if get_origin(hint) is Annotated else (hint, ())
 
 
 def kind_of(hint: Any) -> str | None:
@@ -196,18 +281,28 @@ def kind_of(hint: Any) -> str | None:
     >>> kind_of(int) is None
     True
     """
-    parts = get_args(hint) if get_origin(hint) in _UNIONS else (hint,)
+    parts = _parts(_unwrapped(hint)[0])
     for kind in KINDS.values():
         if any(kind.protocol in getattr(part, "__mro__", ()) for part in parts):
             return kind.name
     return None
 
 
-_PLAIN_NAMES = {int: "whole number", float: "number", bool: "true or false", str: "text"}
-_BOUNDS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "multiple_of": "a multiple of"}
+_COUNTABLE = {int: "whole number", float: "number"}
+_OTHER_NAMES = {bool: "true or false", str: "text", NoneType: "none", Any: "any value"}
+_WITH_ARTICLE = (*_COUNTABLE.values(), "list", "table", *KINDS)
+_LIMITS = {
+    "gt": ">",
+    "ge": "≥",
+    "lt": "<",
+    "le": "≤",
+    "multiple_of": "a multiple of",
+    "min_length": "of length ≥",
+    "max_length": "of length ≤",
+}
 
 
-def describe_hint(hint: Any) -> str:
+def describe_hint(hint: Any, *, plural: bool = False) -> str:
     """Return an annotation in words.
 
     Examples
@@ -215,22 +310,32 @@ def describe_hint(hint: Any) -> str:
     >>> from annotated_types import Ge, Lt
     >>> describe_hint(Annotated[float, Ge(0), Lt(1)])
     'number ≥ 0, < 1'
-    >>> describe_hint(tuple[int, ...])
-    'list of whole number'
+    >>> describe_hint(tuple[Annotated[int, Ge(1)], ...])
+    'list of whole numbers ≥ 1'
     """
+    ending = "s" if plural else ""
     kind = kind_of(hint)
     if kind is not None:
-        return kind
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        bounds = [
-            f"{sign} {getattr(limit, name)}" for limit in args[1:] for name, sign in _BOUNDS.items() if hasattr(limit, name)
-        ]
-        return f"{describe_hint(args[0])} {', '.join(bounds)}".strip()
+        return kind + ending
+    inner, limits = _unwrapped(hint)
+    origin, args = get_origin(inner), get_args(inner)
+    if limits:
+        return f"{describe_hint(inner, plural=plural)} {_describe_limits(limits)}".strip()
+    if origin is tuple and args[-1:] == (...,):
+        return f"list{ending} of {describe_hint(args[0], plural=True)}"
     if origin is tuple:
-        return f"list of {describe_hint(args[0])}" if args[1:] == (...,) else f"list of {len(args)}"
+        return f"list{ending} of exactly {len(args)}: {', '.join(map(describe_hint, args))}"
     if origin in _UNIONS:
-        return " or ".join(describe_hint(arg) for arg in args)
+        return " or ".join(describe_hint(arg, plural=plural) for arg in args)
     if origin is Literal:
-        return " | ".join(map(repr, args))
-    return _PLAIN_NAMES.get(hint, getattr(hint, "__name__", str(hint)))
+        return " or ".join(map(repr, args))
+    if is_dataclass(hint):
+        return f"table{ending}"
+    if hint in _COUNTABLE:
+        return _COUNTABLE[hint] + ending
+    return _OTHER_NAMES.get(hint, getattr(hint, "__name__", str(hint)))
+
+
+def _describe_limits(limits: tuple[Any, ...]) -> str:
+    bounds = [(sign, getattr(limit, name, None)) for limit in limits for name, sign in _LIMITS.items()]
+    return ", ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)

@@ -4,9 +4,13 @@ Every message answers three questions: what was wrong, what was expected, and wh
 owner. :class:`NnfwError` is the root, so ``except nnfw.NnfwError`` catches whatever nnfw raises on purpose.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+_LONGEST_VALUE = 60  # characters of a wrong value that a message repeats
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class NnfwError(Exception):
@@ -30,16 +34,25 @@ class Mistake:
     path
         Keys and positions that lead to the value: ``("model", "layers", 1, "units")``.
     text
-        What is wrong, as a predicate of the value: ``"must be greater than 0, got -3."``.
+        What is wrong: a predicate of the value, ``"must be greater than 0, got -3."``, or a sentence of its own, which
+        begins with a capital.
+
+    Examples
+    --------
+    >>> print(Mistake(("layers", 1, "units"), "must be greater than 0, got -3."))
+    layers[1].units must be greater than 0, got -3.
+    >>> print(Mistake(("layers", 1), "Unknown layer 'dens'."))
+    layers[1]: Unknown layer 'dens'.
     """
 
     path: tuple[str | int, ...]
     text: str
 
     def __str__(self) -> str:
-        """Return the sentence: ``model.layers[1].units must be greater than 0, got -3.``."""
-        place = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.path).lstrip(".")
-        return f"{place} {self.text}".strip()
+        """Return the place and what is wrong there, as one sentence."""
+        place = "".join(f"[{key}]" if isinstance(key, int) else f".{_spelt(key)}" for key in self.path).lstrip(".")
+        link = ": " if place and self.text[:1].isupper() else " "
+        return f"{place}{link}{self.text}".strip()
 
     def under(self, *prefix: str | int) -> "Mistake":
         """Return the same mistake, seen from further up."""
@@ -54,13 +67,18 @@ class ConfigError(NnfwError, ValueError):
     mistakes
         All of them: they are reported at once.
     owner
-        What is being configured; the message begins with it.
+        What is being configured; each line of the message begins with it.
     """
 
     def __init__(self, mistakes: Iterable[Mistake], owner: str = "") -> None:
         self.mistakes = tuple(mistakes)
-        prefix = f"{owner}: " if owner else ""
-        super().__init__("\n".join(f"{prefix}{mistake}" for mistake in self.mistakes))
+        self.owner = owner
+        super().__init__(self.mistakes, owner)  # what pickle and copy call the class with
+
+    def __str__(self) -> str:
+        """Return one line for each mistake."""
+        prefix = f"{self.owner}: " if self.owner else ""
+        return "\n".join(f"{prefix}{mistake}" for mistake in self.mistakes)
 
 
 class ShapeError(NnfwError, ValueError):
@@ -86,10 +104,14 @@ class DivergedError(NnfwError, ArithmeticError):
         Where it happened, both counted from 1; the step counts over the whole training.
     """
 
-    def __init__(self, message: str, *, epoch: int, step: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, epoch: int, step: int) -> None:
+        super().__init__(message, epoch, step)  # what pickle and copy call the class with
         self.epoch = epoch
         self.step = step
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return str(self.args[0])
 
 
 class FileFormatError(NnfwError, ValueError):
@@ -99,12 +121,68 @@ class FileFormatError(NnfwError, ValueError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'dense'?"`` for the known name nearest to `name`, or nothing.
 
+    Capitals, hyphens and underscores do not count.
+
     Examples
     --------
     >>> did_you_mean("dens", ["dense", "dropout"])
     " Did you mean 'dense'?"
+    >>> did_you_mean("LeakyReLU", ["leaky_relu", "relu"])
+    " Did you mean 'leaky_relu'?"
     >>> did_you_mean("xyz", ["dense", "dropout"])
     ''
     """
-    matches = get_close_matches(name, sorted(known), n=1)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
+    folded = {_folded(form): form for form in sorted(known)}
+    matches = get_close_matches(_folded(name), folded, n=1)
+    return f" Did you mean {folded[matches[0]]!r}?" if matches else ""
+
+
+def article(words: str) -> str:
+    """Return `words` with their indefinite article.
+
+    Examples
+    --------
+    >>> article("layer"), article("activation")
+    ('a layer', 'an activation')
+    """
+    return f"{'an' if words[:1] in tuple('aeiou') else 'a'} {words}"
+
+
+def short(value: object) -> str:
+    """Return ``repr(value)`` in one line, cut after 60 characters.
+
+    Examples
+    --------
+    >>> short("relu")
+    "'relu'"
+    """
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # whatever a value's repr does: too many digits, too deep, a bug of its author
+        return f"a value of type {type(value).__name__} that cannot be shown"
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error in one line: what nnfw says as it is, all else with its class.
+
+    Examples
+    --------
+    >>> in_words(ZeroDivisionError("division by zero"))
+    'ZeroDivisionError: division by zero'
+    """
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # an error whose author made a mistake in __str__
+        text = ""
+    if isinstance(error, NnfwError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[-_ ]+", "", name).lower()
+
+
+def _spelt(key: str) -> str:
+    return key if _PLAIN_KEY.fullmatch(key) else short(key)

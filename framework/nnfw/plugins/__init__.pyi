@@ -11,7 +11,6 @@ from .registry import initializer as initializer
 from .registry import layer as layer
 from .registry import metric as metric
 from .registry import optimizer as optimizer
-from .registry import protocol_problem as protocol_problem
 from .registry import regularizer as regularizer
 from .registry import schedule as schedule
 from .registry import transform as transform
@@ -20,3 +19,4 @@ from .specs import Component as Component
 from .specs import ComponentSpec as ComponentSpec
 from .specs import Plugin as Plugin
 from .specs import hookimpl as hookimpl
+from .targets import protocol_problem as protocol_problem

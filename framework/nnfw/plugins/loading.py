@@ -1,38 +1,58 @@
 """From entry points to plugins: each is loaded and validated alone, so that a broken one harms nobody else.
 
-Every plugin is first registered with a manager of its own. pluggy keeps a plugin whose validation failed, says nothing of
-an unknown hook until asked, and stops at the first import that fails; with one manager each, none of that spreads.
+Every plugin is first registered with a manager of its own. pluggy keeps a plugin whose validation failed, says nothing
+of an unknown hook until asked, and stops at the first import that fails; with one manager each, none of that spreads.
+Metadata is read distribution by distribution for the same reason: one malformed file would end a common scan.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint, entry_points
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from importlib.metadata import Distribution, distributions
+from threading import RLock
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 
-from nnfw.errors import PluginError, did_you_mean
+from nnfw.errors import PluginError, did_you_mean, in_words, short
 from nnfw.plugins import hookspecs
-from nnfw.plugins.specs import PROJECT, CommandSpec, ComponentSpec, Plugin, hookimpl
+from nnfw.plugins.specs import PROJECT, CommandSpec, ComponentSpec, Plugin, normalised
 
 ONLY_VARIABLE = "NNFW_PLUGINS"
 STRICT_VARIABLE = "NNFW_STRICT_PLUGINS"
 
+HOOKS = tuple(sorted(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_")))
+
+DISCOVERY = RLock()
+"""Held while a plugin is loaded: ``sys.stdout`` is diverted meanwhile, which two threads must not do at a time."""
+
+Spec = TypeVar("Spec", ComponentSpec, CommandSpec)
+
 
 @dataclass(frozen=True)
 class Loaded:
-    """A plugin with what it declared; a quarantined one may have declared something before it failed."""
+    """A plugin with what it declared; a quarantined one may have declared something before it failed.
+
+    Parameters
+    ----------
+    plugin
+        The plugin with its status.
+    components, commands
+        What its hooks yielded.
+    module
+        The module of hooks of an active plugin.
+    """
 
     plugin: Plugin
     components: tuple[ComponentSpec, ...] = ()
     commands: tuple[CommandSpec, ...] = ()
+    module: ModuleType | None = field(default=None, repr=False)
 
 
 def load_plugins(manager: pluggy.PluginManager, *, only: frozenset[str] | None, strict: bool) -> list[Loaded]:
@@ -41,40 +61,47 @@ def load_plugins(manager: pluggy.PluginManager, *, only: frozenset[str] | None, 
     Parameters
     ----------
     manager
-        Receives the hook implementations of the active plugins.
+        Receives the modules of the active plugins, so that their hooks are called in the order of the result.
     only
-        Third-party distributions or entry points to load; None for all. Built-in ones are always loaded.
+        Third-party distributions or entry points to load, in normalised spelling; None for all. Built-in ones are
+        always loaded.
     strict
-        Raise PluginError instead of quarantining.
+        Raise instead of quarantining.
 
     Returns
     -------
     list of Loaded
         Built-in plugins first, then by distribution and entry point.
+
+    Raises
+    ------
+    PluginError
+        In strict mode, with all that is broken or missing.
     """
+    owners: dict[tuple[str, str], Plugin] = {}
     loaded: list[Loaded] = []
-    taken: dict[str, Plugin] = {}
-    for entry_point, plugin in _installed():
-        if only is not None and not plugin.built_in and not only & {plugin.distribution, plugin.entry_point}:
+    for plugin in _installed():
+        if only is None or plugin.built_in or only & _names(plugin):
+            loaded.append(_load(plugin, owners))
+        else:
             loaded.append(Loaded(replace(plugin, status="disabled", reason=f"not named in {ONLY_VARIABLE}")))
-            continue
-        item = _load(entry_point, plugin, taken, manager)
-        if strict and item.plugin.status == "quarantined":
-            raise PluginError(f"Plugin {plugin}: {item.plugin.reason}") from item.plugin.error
-        taken.setdefault(plugin.entry_point, plugin)
-        loaded.append(item)
-    found = {name for item in loaded for name in (item.plugin.distribution, item.plugin.entry_point)}
-    for name in sorted((only or frozenset()) - found):
-        loaded.append(Loaded(Plugin(name, "", "", "", "missing", f"named in {ONLY_VARIABLE} but not installed")))
+    found = frozenset[str]().union(*(_names(item.plugin) for item in loaded))
+    missing = sorted((only or frozenset()) - found)
+    reason = f"named in {ONLY_VARIABLE} but not installed"
+    loaded += [Loaded(Plugin(name, "", "", "", "missing", reason)) for name in missing]
+    broken = [item.plugin for item in loaded if item.plugin.status in ("quarantined", "missing")]
+    if strict and broken:
+        raise PluginError("\n".join(f"Plugin {plugin}: {plugin.reason}" for plugin in broken)) from broken[0].error
+    for item in reversed(loaded):  # pluggy calls the last first
+        if item.module is not None:
+            manager.register(item.module, name=f"{item.plugin.distribution}:{item.plugin.entry_point}")
     return loaded
 
 
 def allowed_plugins() -> frozenset[str] | None:
-    """Return the third parties that NNFW_PLUGINS allows, or None where the variable is not set."""
+    """Return the third parties that NNFW_PLUGINS allows, normalised, or None where the variable is not set."""
     names = os.environ.get(ONLY_VARIABLE)
-    if names is None:
-        return None
-    return frozenset(form for name in names.split(",") if name.strip() for form in _forms(name.strip()))
+    return None if names is None else frozenset(normalised(name) for name in names.split(",") if name.strip())
 
 
 def strict_plugins() -> bool:
@@ -89,85 +116,133 @@ def new_manager() -> pluggy.PluginManager:
     return manager
 
 
-def _normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _names(plugin: Plugin) -> frozenset[str]:
+    return frozenset({plugin.distribution, normalised(plugin.entry_point)})
 
 
-def _forms(name: str) -> tuple[str, str]:
-    return name, _normalised(name)
+def _installed() -> list[Plugin]:
+    """Return the entry points of the group, as they were declared; unreadable ones are quarantined already."""
+    found: dict[object, list[Plugin]] = {}
+    for distribution in distributions():
+        if f"[{PROJECT}]" in _entry_points_text(distribution):
+            name, version = _identity(distribution)
+            # of a distribution that lies on two path entries, the first is the one whose modules are imported
+            found.setdefault(name or distribution, _declared_by(distribution, name, version))
+    plugins = [plugin for group in found.values() for plugin in group]
+    return sorted(plugins, key=lambda plugin: (not plugin.built_in, plugin.distribution, plugin.entry_point))
 
 
-def _installed() -> list[tuple[EntryPoint, Plugin]]:
-    found = []
-    for entry_point in entry_points(group=PROJECT):
-        name = _normalised(entry_point.dist.name) if entry_point.dist else ""
-        version = entry_point.dist.version if entry_point.dist else ""
-        found.append((entry_point, Plugin(name, version or "", entry_point.name, entry_point.value)))
-    return sorted(found, key=lambda pair: (not pair[1].built_in, pair[1].distribution, pair[1].entry_point))
+def _entry_points_text(distribution: Distribution) -> str:
+    try:
+        return distribution.read_text("entry_points.txt") or ""
+    except UnicodeDecodeError as error:
+        return error.object.decode(errors="replace")
+    except Exception:  # unreadable, and so of unknown group
+        return ""
 
 
-def _load(
-    entry_point: EntryPoint, plugin: Plugin, taken: dict[str, Plugin], manager: pluggy.PluginManager
-) -> Loaded:
+def _identity(distribution: Distribution) -> tuple[str, str]:
+    """Return name and version, empty where the metadata does not give them."""
+    try:
+        metadata = distribution.metadata
+        name, version = (metadata.get_all(key, [""])[0] for key in ("Name", "Version"))
+    except Exception:
+        return "", ""
+    return normalised(name), version
+
+
+def _declared_by(distribution: Distribution, name: str, version: str) -> list[Plugin]:
+    try:
+        entry_points = distribution.entry_points.select(group=PROJECT)
+    except Exception as error:
+        reason = f"its entry_points.txt cannot be read: {in_words(error)}"
+        return [Plugin(name or "unnamed", version, "", "", "quarantined", reason, error)]
+    plugins = [Plugin(name or "unnamed", version, item.name, item.value) for item in entry_points]
+    if name:
+        return plugins
+    reason = "the metadata of its distribution gives no name; reinstall it"
+    return [replace(plugin, status="quarantined", reason=reason) for plugin in plugins]
+
+
+def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
+    """Import a plugin's module and collect what it declares; `owners` knows who has which name."""
+    if plugin.status != "active":
+        return Loaded(plugin)
     components: list[ComponentSpec] = []
     commands: list[CommandSpec] = []
     try:
-        if plugin.entry_point in taken:
-            raise PluginError(
-                f"the entry point {plugin.entry_point!r} is already taken by {taken[plugin.entry_point]}; rename it."
-            )
-        with redirect_stdout(sys.stderr):  # whatever a plugin prints must not end up in the data on stdout
-            module = _import(entry_point)
-            probe = _probe(module)
-            components += _declared(probe.hook.nnfw_components(), ComponentSpec)
-            commands += _declared(probe.hook.nnfw_commands(), CommandSpec)
-        _refuse_repeated(components, commands)
-        manager.register(module, name=f"{plugin.distribution}:{plugin.entry_point}")
-    except (Exception, SystemExit) as error:
-        reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-        plugin = replace(plugin, status="quarantined", reason=reason, error=error)
-        return Loaded(plugin, tuple(components))
-    return Loaded(plugin, tuple(components), tuple(commands))
+        with DISCOVERY, redirect_stdout(sys.stderr):  # what a plugin prints must not end up in the data on stdout
+            _claim(owners, plugin, f"the entry point {plugin.entry_point!r}")
+            module = _import(plugin)
+            _claim(owners, plugin, f"the module {plugin.module!r}")
+            hooks = _validated(module)
+            for component in _yielded(hooks.nnfw_components, ComponentSpec):
+                _claim(owners, plugin, f"{component.kind} {component.name!r}", scope=plugin.distribution)
+                components.append(component)
+            for command in _yielded(hooks.nnfw_commands, CommandSpec):
+                _claim(owners, plugin, f"the command {command.name!r}")
+                commands.append(command)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too: a plugin must not end nnfw
+        for name in [name for name, owner in owners.items() if owner is plugin]:
+            del owners[name]
+        return Loaded(replace(plugin, status="quarantined", reason=in_words(error), error=error), tuple(components))
+    return Loaded(plugin, tuple(components), tuple(commands), module)
 
 
-def _import(entry_point: EntryPoint) -> ModuleType:
-    module = entry_point.load()
-    if not isinstance(module, ModuleType):
-        raise PluginError(f"the entry point must name a module, but {entry_point.value!r} is a {type(module).__name__}.")
-    return module
+def _claim(owners: dict[tuple[str, str], Plugin], plugin: Plugin, what: str, scope: str = "") -> None:
+    """Note that `what` is the plugin's, which nobody else may have: in its own distribution (`scope`), or at all."""
+    owner = owners.get((scope, what))
+    if owner is plugin:
+        raise PluginError(f"{what} is declared twice.")
+    if owner is not None:
+        raise PluginError(f"{what} is already taken by {owner} (entry point {owner.entry_point!r}); choose another.")
+    owners[scope, what] = plugin
 
 
-def _probe(module: ModuleType) -> pluggy.PluginManager:
-    """Return a manager with `module` alone, its hooks validated."""
-    probe = new_manager()
-    known = {name for name in vars(hookspecs) if name.startswith("nnfw_")}
-    for name in vars(module):
-        if not name.startswith("nnfw_") or not callable(getattr(module, name)):
-            continue
-        if name not in known:
-            raise PluginError(f"unknown hook {name!r}.{did_you_mean(name, known)} Hooks: {', '.join(sorted(known))}.")
-        if not hasattr(getattr(module, name), hookimpl.project_name + "_impl"):
-            raise PluginError(f"the hook {name!r} is not marked: write @nnfw.hookimpl above it.")
-    probe.register(module)
-    probe.check_pending()
-    if not probe.get_hookcallers(module):
-        raise PluginError(f"module {module.__name__!r} implements no hook. Hooks: {', '.join(sorted(known))}.")
-    return probe
+def _import(plugin: Plugin) -> ModuleType:
+    if not all(part.isidentifier() for part in plugin.module.split(".")):
+        raise PluginError(f"the entry point must name a module, as in 'nnfw_swish.plugin', got {plugin.module!r}.")
+    return import_module(plugin.module)
 
 
-def _declared(results: list[Any], spec_class: type) -> Iterator[Any]:
+def _validated(module: ModuleType) -> pluggy.HookRelay:
+    """Return the hooks of `module` alone; PluginError if one is unknown, unmarked, a wrapper, or none is there."""
+    for name, function in list(vars(module).items()):
+        if name.startswith(f"{PROJECT}_") and callable(function):
+            _require_hook(name, getattr(function, f"{PROJECT}_impl", None))
+    manager = new_manager()
+    manager.register(module)
+    manager.check_pending()
+    callers = manager.get_hookcallers(module)
+    if not callers:
+        raise PluginError(f"the module {module.__name__!r} implements no hook. Hooks: {', '.join(HOOKS)}.")
+    for caller in callers:
+        if any(hook.hookwrapper or hook.wrapper for hook in caller.get_hookimpls()):
+            raise PluginError(f"the hook {caller.name!r} is a wrapper; write @nnfw.hookimpl without arguments.")
+    return manager.hook
+
+
+def _require_hook(name: str, options: Mapping[str, Any] | None) -> None:
+    hook = (options or {}).get("specname") or name
+    if hook not in HOOKS and not (options or {}).get("optionalhook"):
+        raise PluginError(f"unknown hook {hook!r}.{did_you_mean(hook, HOOKS)} Hooks: {', '.join(HOOKS)}.")
+    if options is None:
+        raise PluginError(f"the hook {name!r} is not marked; write @nnfw.hookimpl above it.")
+
+
+def _yielded(caller: pluggy.HookCaller, spec_class: type[Spec]) -> Iterator[Spec]:
+    """Yield what a hook declares, validated one by one: a generator may fail half-way."""
+    wanted = f"the hook {caller.name!r} must yield {spec_class.__name__} objects"
+    results = caller()
+    if len(results) < len(caller.get_hookimpls()):  # pluggy drops None
+        raise PluginError(f"{wanted}, but it returned None.")
     for result in results:
         if not isinstance(result, Iterable):
-            raise PluginError(f"a hook must yield {spec_class.__name__} objects, got {result!r}.")
+            raise PluginError(f"{wanted}, but it returned {short(result)}.")
         for spec in result:
             if not isinstance(spec, spec_class):
-                raise PluginError(f"a hook must yield {spec_class.__name__} objects, got {spec!r}.")
+                raise PluginError(f"{wanted}, got {short(spec)}.")
             spec.validate()
             yield spec
-
-
-def _refuse_repeated(components: list[ComponentSpec], commands: list[CommandSpec]) -> None:
-    names = [f"{spec.kind} {spec.name!r}" for spec in components] + [f"command {spec.name!r}" for spec in commands]
-    for name in names:
-        if names.count(name) > 1:
-            raise PluginError(f"{name} is declared twice.")

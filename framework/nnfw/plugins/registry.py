@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import is_dataclass, replace
 from functools import cache, partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nnfw.configuration import build, check, kind_of, options_of, short
-from nnfw.errors import ConfigError, Mistake, PluginError, UnknownComponentError, did_you_mean
-from nnfw.plugins.loading import Loaded, allowed_plugins, load_plugins, new_manager, strict_plugins
-from nnfw.plugins.specs import CommandSpec, Component, Plugin
-from nnfw.plugins.targets import problem_of
+from nnfw.configuration import build, options_of, rebuild, to_table
+from nnfw.errors import (
+    ConfigError,
+    Mistake,
+    NnfwError,
+    PluginError,
+    UnknownComponentError,
+    article,
+    did_you_mean,
+    in_words,
+    short,
+)
+from nnfw.plugins.loading import DISCOVERY, Loaded, allowed_plugins, load_plugins, new_manager, strict_plugins
+from nnfw.plugins.specs import CommandSpec, Component, Plugin, normalised
+from nnfw.plugins.targets import problems_of, protocol_problem
 from nnfw.protocols import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pluggy
 
     from nnfw import protocols
 
 TYPE = "type"
 """The key of a table that names the component; all other keys are its options."""
+
+_DEEPEST = 32  # components inside components; beyond it a table is damaged, or contains itself
 
 
 class Registry:
@@ -35,9 +46,18 @@ class Registry:
     loaded
         What :func:`~nnfw.plugins.loading.load_plugins` found.
     hooks
-        The hook caller of the active plugins, for observers of runs.
+        The hook caller of the active plugins.
     strict
-        Raise PluginError at a clash instead of listing it.
+        Raise PluginError at a clash, or at an observer that fails, instead of reporting it.
+
+    Attributes
+    ----------
+    plugins
+        Every entry point of the group ``nnfw`` with its status, the built-in ones first.
+    commands
+        The subcommands of active plugins, each with its plugin.
+    hooks
+        The hook caller of the active plugins; prefer :meth:`notify`.
     """
 
     def __init__(self, loaded: list[Loaded], hooks: pluggy.HookRelay, *, strict: bool = False) -> None:
@@ -46,13 +66,12 @@ class Registry:
             (spec, item.plugin) for item in loaded for spec in item.commands
         )
         self.hooks = hooks
-        self._components = _with_clashes(
-            [Component(spec, item.plugin) for item in loaded for spec in item.components]
-        )
+        self._strict = strict
+        self._components = _with_clashes([Component(spec, item.plugin) for item in loaded for spec in item.components])
         self._classes: dict[Component, type] = {}
-        clashes = [component for component in self._components if component.problem]
+        clashes = [item for item in self._components if item.problem]
         if strict and clashes:
-            raise PluginError("\n".join(f"{item.kind.capitalize()} {item}: {item.problem}" for item in clashes))
+            raise PluginError("\n".join(f"{_title(item)}: {item.problem}" for item in clashes))
 
     @classmethod
     def discover(cls) -> Registry:
@@ -61,23 +80,32 @@ class Registry:
         Raises
         ------
         PluginError
-            For the first broken plugin, in strict mode only.
+            In strict mode only: with everything that is broken.
         """
         manager = new_manager()
         strict = strict_plugins()
         return cls(load_plugins(manager, only=allowed_plugins(), strict=strict), manager.hook, strict=strict)
 
     def components(self, kind: str | None = None) -> tuple[Component, ...]:
-        """Return the components of active plugins, of one kind or of all, by kind and name."""
-        order = list(KINDS)
-        active = [item for item in self._components if item.plugin.status == "active" and kind in (None, item.kind)]
-        return tuple(sorted(active, key=lambda item: (order.index(item.kind), item.name, item.plugin.distribution)))
+        """Return the components of active plugins, of one kind or of all, by kind and name.
+
+        Raises
+        ------
+        UnknownComponentError
+            If there is no such kind.
+        """
+        if kind is not None:
+            _require_kind(kind)
+        return tuple(item for item in self._components if item.plugin.status == "active" and kind in (None, item.kind))
 
     def inspected(self, kind: str | None = None) -> tuple[Component, ...]:
-        """Return :meth:`components` with the problems that their source text shows; nothing is imported."""
-        return tuple(
-            replace(item, problem=item.problem or problem_of(item.spec.target)) for item in self.components(kind)
-        )
+        """Return :meth:`components` with the problems that their source text shows; nothing is imported.
+
+        Built-in components are taken as they are: the tests of nnfw inspect them.
+        """
+        components = self.components(kind)
+        problems = problems_of(item.spec for item in components if not item.plugin.built_in)
+        return tuple(replace(item, problem=item.problem or problems.get(item.spec, "")) for item in components)
 
     def find(self, kind: str, name: str) -> Component:
         """Return the component called `name` or ``distribution:name``.
@@ -87,27 +115,25 @@ class Registry:
         UnknownComponentError
             If there is none; says which is nearest, which there are, and which plugins are in quarantine.
         PluginError
-            If two plugins claim the name, or its plugin is in quarantine.
+            If two plugins claim the name, or its plugin is in quarantine or disabled.
         """
+        _require_kind(kind)
+        if not isinstance(name, str):
+            raise UnknownComponentError(f"The name of {article(kind)} must be text, got {short(name)}.")
         distribution, _, plain = name.rpartition(":")
-        matches = [
-            item
-            for item in self._components
-            if item.kind == kind and item.name == plain and distribution in ("", item.plugin.distribution)
-        ]
+        distribution = normalised(distribution)
+        named = [item for item in self._components if (item.kind, item.name) == (kind, plain)]
+        matches = [item for item in named if distribution in ("", item.plugin.distribution)]
         active = [item for item in matches if item.plugin.status == "active"]
-        if not distribution and len(active) > 1:
+        if not distribution:  # the plain names of built-in components cannot be taken
             active = [item for item in active if item.plugin.built_in] or active
-        if len(active) == 1:
-            return active[0]
-        if active:
+        if not active:
+            raise self._unavailable(kind, name, distribution, matches)
+        if len(active) > 1:
             owners = " and ".join(str(item.plugin) for item in active)
             names = " or ".join(repr(item.qualified_name) for item in active)
             raise PluginError(f"{kind.capitalize()} {plain!r} is offered by {owners}. Write {names}.")
-        if matches:
-            plugin = matches[0].plugin
-            raise PluginError(f"{kind.capitalize()} {matches[0]}: its plugin is quarantined: {plugin.reason}") from plugin.error
-        raise self._unknown(kind, name, distribution)
+        return active[0]
 
     def load(self, kind: str, name: str) -> type:
         """Return the class of a component, imported when first asked for.
@@ -118,7 +144,7 @@ class Registry:
             As :meth:`find`, and if the target is missing, fails to import or breaks its protocol.
         """
         component = self.find(kind, name)
-        if component not in self._classes:
+        if component not in self._classes:  # two threads at once import one module and find one class
             self._classes[component] = _import_target(component)
         return self._classes[component]
 
@@ -132,11 +158,11 @@ class Registry:
         ConfigError
             With every wrong option.
         """
-        component_class = self.load(kind, name)
-        try:
-            return build(component_class, options, self.resolve)
-        except ConfigError as error:
-            raise ConfigError(error.mistakes, f"{kind.capitalize()} {self.find(kind, name)}") from error
+        self.load(kind, name)  # what is wrong with the name is no mistake in the options
+        if TYPE in options:
+            text = "is not an option: it is the key of a table that names the component."
+            raise ConfigError([Mistake((TYPE,), text)], _title(self.find(kind, name)))
+        return self.resolve(kind, {TYPE: name, **options})
 
     def resolve(self, kind: str, reference: Any) -> Any:
         """Return the component that `reference` means: a name, a table with ``type`` and options, or a component.
@@ -148,110 +174,181 @@ class Registry:
         ConfigError
             With every mistake, those of nested components included.
         """
+        _require_kind(kind)
         try:
-            if isinstance(reference, str):
-                return build(self.load(kind, reference), {}, self.resolve)
-            if isinstance(reference, Mapping):
-                return self._from_table(kind, reference)
-        except (UnknownComponentError, PluginError) as error:
-            raise ConfigError([Mistake((TYPE,) if isinstance(reference, Mapping) else (), f"- {error}")]) from error
-        return self._from_object(kind, reference)
+            return self._resolve(0, kind, reference)
+        except ConfigError as error:
+            error.owner = self._owner(kind, reference)
+            raise
+        except RecursionError as error:
+            text = f"Nested more than {_DEEPEST} components deep, or inside itself; expected a flatter {kind}."
+            raise ConfigError([Mistake((), text)], self._owner(kind, reference)) from error
 
     def describe(self, kind: str, component: Any, *, qualified: bool = True) -> dict[str, Any]:
         """Return the table from which :meth:`resolve` makes `component` again, with all options.
+
+        Parameters
+        ----------
+        kind, component
+            The component and its kind.
+        qualified
+            Whether to write every name as ``distribution:name``, which no plugin installed later makes ambiguous.
 
         Raises
         ------
         PluginError
             If the component's class belongs to no installed plugin.
         """
-        registered = self.component_of(kind, component)
-        if registered is None:
+        found = self.component_of(kind, component)
+        if found is None:
+            name = type(component).__qualname__
             raise PluginError(
-                f"{kind.capitalize()} {type(component).__qualname__!r} belongs to no installed plugin, so a file cannot "
-                "name it. Declare it in a plugin."
+                f"{kind.capitalize()} {name!r} belongs to no installed plugin, so a file cannot name it. Declare it in "
+                "a plugin: yield a ComponentSpec from the hook nnfw_components."
             )
-        plain = registered.name if not registered.problem else registered.qualified_name
-        table: dict[str, Any] = {TYPE: registered.qualified_name if qualified else plain}
-        for name, option in options_of(type(component)).items():
-            value = getattr(component, name)
-            inner = kind_of(option.hint) or kind_of(next(iter(getattr(option.hint, "__args__", ())), None))
-            table[name] = self._plain(inner, value, qualified)
-        return {key: value for key, value in table.items() if value is not None}
+        name = found.qualified_name if qualified or found.problem else found.name
+        return {TYPE: name, **to_table(component, partial(self.describe, qualified=qualified))}
 
     def component_of(self, kind: str, component: Any) -> Component | None:
         """Return the registered component that `component` is an instance of, or None."""
         cls = type(component)
-        target = f"{cls.__module__}:{cls.__qualname__}"
-        for item in self.components(kind):
-            if item.spec.target == target or self._classes.get(item) is cls:
-                return item
-        return None
+        found = [item for item in self.components(kind) if cls in (self._classes.get(item), _imported(item))]
+        return min(found, key=lambda item: not item.plugin.built_in, default=None)
 
     def label(self, kind: str, component: Any) -> str:
         """Return how messages name a component: ``'dense' (built-in)``."""
-        registered = self.component_of(kind, component)
-        return str(registered) if registered else repr(type(component).__qualname__)
+        found = self.component_of(kind, component)
+        return str(found) if found else repr(type(component).__qualname__)
 
     def defaults(self, kind: str) -> tuple[Component, ...]:
         """Return the components of a kind that are on unless they are named."""
         return tuple(item for item in self.components(kind) if item.spec.default)
 
-    def _unknown(self, kind: str, name: str, distribution: str) -> UnknownComponentError | PluginError:
-        quarantined = [plugin for plugin in self.plugins if plugin.status == "quarantined"]
-        owner = [plugin for plugin in quarantined if plugin.distribution == distribution]
-        available = self.components(kind)
+    def notify(self, hook: str, arguments: Mapping[str, Any]) -> None:
+        """Call the observers of a run, plugin by plugin; one that fails is warned about and ends nothing.
+
+        Parameters
+        ----------
+        hook
+            ``"nnfw_run_started"``, ``"nnfw_epoch_ended"`` or ``"nnfw_run_ended"``.
+        arguments
+            The arguments of the hook by name; each observer gets those that it asks for.
+
+        Raises
+        ------
+        PluginError
+            If an observer fails, in strict mode only.
+        """
+        plugins = {f"{plugin.distribution}:{plugin.entry_point}": plugin for plugin in self.plugins}
+        for observer in reversed(getattr(self.hooks, hook).get_hookimpls()):  # pluggy keeps the first to call last
+            try:
+                observer.function(*(arguments[name] for name in observer.argnames))
+            except (Exception, SystemExit) as error:
+                text = f"Plugin {plugins[observer.plugin_name]}: its hook {hook!r} failed: {in_words(error)}"
+                if self._strict:
+                    raise PluginError(text) from error
+                warnings.warn(f"{text}. The run goes on without it.", stacklevel=2)
+
+    def _resolve(self, depth: int, kind: str, reference: Any) -> Any:
+        if depth > _DEEPEST:
+            raise RecursionError  # no ConfigError: those are collected, and what contains itself twice never ends
+        inner = partial(self._resolve, depth + 1)
+        table = {TYPE: reference} if isinstance(reference, str) else reference
+        try:
+            if isinstance(table, Mapping):
+                component_class = self.load(kind, self._name_in(kind, table))
+                return build(component_class, {key: table[key] for key in table if key != TYPE}, inner)
+            _require_component(kind, reference)
+            return rebuild(reference, inner)
+        except (UnknownComponentError, PluginError) as error:
+            path = (TYPE,) if isinstance(reference, Mapping) else ()
+            raise ConfigError([Mistake(path, str(error))]) from error
+
+    def _name_in(self, kind: str, table: Mapping[str, Any]) -> str:
+        name = table.get(TYPE)
+        if isinstance(name, str):
+            return name
+        wrong = f"must name {article(kind)}, got {short(name)}." if TYPE in table else f"is missing: a {kind}'s name."
+        raise ConfigError([Mistake((TYPE,), f"{wrong} Available: {_by_plugin(self.components(kind))}.")])
+
+    def _owner(self, kind: str, reference: Any) -> str:
+        """Return whose options the mistakes in a reference are about, where that is known."""
+        name = reference.get(TYPE) if isinstance(reference, Mapping) else reference
+        if isinstance(name, str):
+            try:
+                return _title(self.find(kind, name))
+            except NnfwError:
+                return ""
+        return f"{kind.capitalize()} {self.label(kind, reference)}" if _is_instance(reference) else ""
+
+    def _unavailable(
+        self, kind: str, name: str, distribution: str, declared: list[Component]
+    ) -> UnknownComponentError | PluginError:
+        """Return the error for a name that no active plugin offers, with the cause that is known or likely."""
+        broken = [plugin for plugin in self.plugins if plugin.status in ("quarantined", "disabled")]
+        owners = [item.plugin for item in declared] or [item for item in broken if item.distribution == distribution]
         error: UnknownComponentError | PluginError
-        if owner:
-            error = PluginError(f"{kind.capitalize()} {name!r}: plugin {owner[0]} is quarantined: {owner[0].reason}")
+        if owners:
+            error = PluginError(f"{kind.capitalize()} {name!r}: {_state(owners[0])}")
         else:
+            available = self.components(kind)
             hint = did_you_mean(name, [form for item in available for form in (item.name, item.qualified_name)])
+            others = [item.kind for item in self.components() if item.name == name]
             if distribution and distribution not in {plugin.distribution for plugin in self.plugins}:
-                hint = f" Its plugin is not installed; install the distribution {distribution!r}." + hint
-            error = UnknownComponentError(f"Unknown {kind} {name!r}.{hint} Available: {_by_plugin(available)}.")
-            for plugin in quarantined:
-                error.args = (f"{error} Plugin {plugin} is quarantined: {plugin.reason}",)
-        error.__cause__ = next((plugin.error for plugin in owner or quarantined), None)
+                hint = f" The distribution {distribution!r} is not installed; install it.{hint}"
+            if others:
+                hint += f" There is {article(others[0])} of that name."
+            states = "".join(f" {_state(plugin)}" for plugin in broken)
+            error = UnknownComponentError(f"Unknown {kind} {name!r}.{hint} Available: {_by_plugin(available)}.{states}")
+        error.__cause__ = next((plugin.error for plugin in owners or broken if plugin.error), None)
         return error
 
-    def _from_table(self, kind: str, table: Mapping[str, Any]) -> Any:
-        name = table.get(TYPE)
-        if not isinstance(name, str):
-            known = ", ".join(item.name for item in self.components(kind))
-            raise ConfigError([Mistake((TYPE,), f"must name a {kind}, got {short(name)}. Available: {known}.")])
-        return build(self.load(kind, name), {key: table[key] for key in table if key != TYPE}, self.resolve)
 
-    def _from_object(self, kind: str, component: Any) -> Any:
-        if isinstance(component, type):
-            raise ConfigError([Mistake((), f"must be a {kind}, not a class: write {component.__name__}(...).")])
-        problem = protocol_problem(kind, type(component))
-        if problem:
-            raise ConfigError([Mistake((), f"must be a {kind}: {short(component)} {problem}.")])
-        values = {name: getattr(component, name) for name in options_of(type(component))}
-        return replace(component, **check(type(component), values, self.resolve))
-
-    def _plain(self, kind: str | None, value: Any, qualified: bool) -> Any:
-        if isinstance(value, tuple):
-            return [self._plain(kind, item, qualified) for item in value]
-        if kind is None or value is None or isinstance(value, str):
-            return value
-        return self.describe(kind, value, qualified=qualified)
+def _require_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise UnknownComponentError(f"Unknown kind {kind!r}.{did_you_mean(kind, KINDS)} Kinds: {', '.join(KINDS)}.")
 
 
-def _by_plugin(components: tuple[Component, ...]) -> str:
+def _require_component(kind: str, reference: Any) -> None:
+    if isinstance(reference, type):
+        text = f"must be {article(kind)}, not a class: write {reference.__name__}(...)."
+    elif not _is_instance(reference):
+        text = f"must be {article(kind)}: a name, a table with {TYPE!r}, or an object, got {short(reference)}."
+    else:
+        problem = protocol_problem(kind, type(reference))
+        text = problem and f"must be {article(kind)}, but {short(reference)} {problem}."
+    if text:
+        raise ConfigError([Mistake((), text)])
+
+
+def _is_instance(reference: Any) -> bool:
+    return is_dataclass(reference) and not isinstance(reference, type)
+
+
+def _state(plugin: Plugin) -> str:
+    return f"Plugin {plugin} is {plugin.status}: {plugin.reason.rstrip('.')}."
+
+
+def _title(component: Component) -> str:
+    return f"{component.kind.capitalize()} {component}"
+
+
+def _by_plugin(components: Iterable[Component]) -> str:
     groups: dict[str, list[str]] = {}
     for item in components:
         groups.setdefault(str(item.plugin), []).append(item.name)
-    return "; ".join(f"{', '.join(names)} ({plugin})" for plugin, names in groups.items()) or "none"
+    return ", ".join(f"{', '.join(names)} ({plugin})" for plugin, names in groups.items()) or "none"
 
 
-def _with_clashes(components: list[Component]) -> list[Component]:
-    """Return the components with a problem noted on each that shares its kind and name with another plugin's."""
+def _with_clashes(components: list[Component]) -> tuple[Component, ...]:
+    """Return the components in order, a problem noted on each that shares its kind and name with another plugin's."""
     owners: dict[tuple[str, str], list[Plugin]] = {}
     for item in components:
         if item.plugin.status == "active":
             owners.setdefault((item.kind, item.name), []).append(item.plugin)
-    return [replace(item, problem=_clash(item, owners.get((item.kind, item.name), []))) for item in components]
+    order = list(KINDS)
+    noted = [replace(item, problem=_clash(item, owners.get((item.kind, item.name), []))) for item in components]
+    return tuple(sorted(noted, key=lambda item: (order.index(item.kind), item.name, item.plugin.distribution)))
 
 
 def _clash(item: Component, owners: list[Plugin]) -> str:
@@ -264,55 +361,83 @@ def _clash(item: Component, owners: list[Plugin]) -> str:
     return f"the name is also offered by {names}; write {item.qualified_name!r}"
 
 
+def _imported(component: Component) -> Any:
+    """Return the target of a component if its module happens to be imported, else None."""
+    module, _, name = component.spec.target.partition(":")
+    return getattr(sys.modules.get(module), "__dict__", {}).get(name)
+
+
 def _import_target(component: Component) -> type:
     module, _, name = component.spec.target.partition(":")
-    prefix = f"{component.kind.capitalize()} {component}: target {component.spec.target!r}"
+    prefix = f"{_title(component)}: target {component.spec.target!r}"
     try:
-        target = getattr(importlib.import_module(module), name)
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"{prefix} cannot be loaded: {type(error).__name__}: {error}") from error
+        target = getattr(import_module(module), name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too: a component must not end nnfw
+        raise PluginError(f"{prefix} cannot be loaded: {in_words(error)}.") from error
     problem = protocol_problem(component.kind, target)
     if problem:
         raise PluginError(f"{prefix} {problem}.")
-    options_of(target)
+    _require_sound_options(target, prefix)
     return target  # type: ignore[no-any-return]
 
 
-def protocol_problem(kind: str, target: Any) -> str:
-    """Return what keeps `target` from being a component class of a kind, or an empty string."""
-    if not inspect.isclass(target):
-        return f"is a {type(target).__name__}; a component is a frozen dataclass"
-    if not is_dataclass(target):
-        return "is no dataclass; write @dataclass(frozen=True) above it"
-    if not target.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        return "is a dataclass but not frozen; write @dataclass(frozen=True)"
-    names = {field.name for field in fields(target)}
-    abstract = getattr(target, "__abstractmethods__", frozenset())
-    missing = [
-        name for name in KINDS[kind].members if name not in names and (name in abstract or not hasattr(target, name))
-    ] or sorted(abstract)
-    return f"lacks {', '.join(missing)}, which every {kind} has" if missing else ""
+def _require_sound_options(target: type, prefix: str) -> None:
+    try:
+        options = options_of(target)
+    except PluginError as error:
+        raise PluginError(f"{prefix}: {error}") from error
+    if TYPE in options:
+        raise PluginError(f"{prefix} has an option {TYPE!r}, which in a table names the component; rename it.")
+    for option in options.values():
+        try:
+            hash(option.default)
+        except TypeError as error:
+            raise PluginError(
+                f"{prefix}: the default of {option.name!r}, {short(option.default)}, can be changed, but components "
+                "hold no state; use a tuple."
+            ) from error
 
 
 @cache
-def default_registry() -> Registry:
-    """Return the registry that ``nnfw``'s own helpers use: discovered at the first call."""
+def _discovered() -> Registry:
     return Registry.discover()
 
 
-def _create(kind: str, name: str, /, **options: Any) -> Any:
-    return default_registry().create(kind, name, options)
+def default_registry() -> Registry:
+    """Return the registry that ``nnfw``'s own helpers use: discovered at the first call."""
+    with DISCOVERY:  # of two threads, one discovers and one waits
+        return _discovered()
 
 
-# nnfw.layer("dense", units=30) and its ten siblings
-layer: Callable[..., protocols.Layer] = partial(_create, "layer")
-activation: Callable[..., protocols.Activation] = partial(_create, "activation")
-cost: Callable[..., protocols.Cost] = partial(_create, "cost")
-optimizer: Callable[..., protocols.Optimizer] = partial(_create, "optimizer")
-schedule: Callable[..., protocols.Schedule] = partial(_create, "schedule")
-initializer: Callable[..., protocols.Initializer] = partial(_create, "initializer")
-regularizer: Callable[..., protocols.Regularizer] = partial(_create, "regularizer")
-metric: Callable[..., protocols.Metric] = partial(_create, "metric")
-dataset: Callable[..., protocols.Dataset] = partial(_create, "dataset")
-transform: Callable[..., protocols.Transform] = partial(_create, "transform")
-callback: Callable[..., protocols.Callback] = partial(_create, "callback")
+def _creator(kind: str) -> Callable[..., Any]:
+    """Return the function that makes a component of a kind from its name and options."""
+
+    def create(name: str, /, **options: Any) -> Any:
+        return default_registry().create(kind, name, options)
+
+    create.__name__ = create.__qualname__ = kind
+    create.__doc__ = f"""Return the {kind} called `name`, or ``distribution:name``, with the given options.
+
+    Options that are left out have their defaults; ``nnfw show NAME`` lists them.
+
+    Raises
+    ------
+    UnknownComponentError, PluginError, ConfigError
+        As :meth:`nnfw.Registry.create`.
+    """
+    return create
+
+
+layer: Callable[..., protocols.Layer] = _creator("layer")
+activation: Callable[..., protocols.Activation] = _creator("activation")
+cost: Callable[..., protocols.Cost] = _creator("cost")
+optimizer: Callable[..., protocols.Optimizer] = _creator("optimizer")
+schedule: Callable[..., protocols.Schedule] = _creator("schedule")
+initializer: Callable[..., protocols.Initializer] = _creator("initializer")
+regularizer: Callable[..., protocols.Regularizer] = _creator("regularizer")
+metric: Callable[..., protocols.Metric] = _creator("metric")
+dataset: Callable[..., protocols.Dataset] = _creator("dataset")
+transform: Callable[..., protocols.Transform] = _creator("transform")
+callback: Callable[..., protocols.Callback] = _creator("callback")

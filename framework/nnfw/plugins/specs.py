@@ -8,7 +8,7 @@ from typing import Literal
 
 import pluggy
 
-from nnfw.errors import PluginError, did_you_mean
+from nnfw.errors import PluginError, did_you_mean, short
 from nnfw.protocols import KINDS
 
 PROJECT = "nnfw"
@@ -20,6 +20,17 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _COMMAND_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def normalised(name: str) -> str:
+    """Return the one spelling of a distribution's name: small letters, with hyphens.
+
+    Examples
+    --------
+    >>> normalised("NNFW_Swish")
+    'nnfw-swish'
+    """
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 @dataclass(frozen=True)
@@ -53,16 +64,19 @@ class ComponentSpec:
 
     def validate(self) -> None:
         """Raise PluginError if a field is not what it should be."""
-        if not all(isinstance(text, str) for text in (self.kind, self.name, self.target, self.summary)):
-            raise PluginError(f"{self!r}: kind, name, target and summary must be text.")
+        _require_text(self, "kind", "name", "target", "summary")
         if self.kind not in KINDS:
-            raise PluginError(
-                f"{self!r}: unknown kind {self.kind!r}.{did_you_mean(self.kind, KINDS)} Kinds: {', '.join(KINDS)}."
-            )
-        _match(_NAME, self, self.name, "name", "small letters, digits and underscores")
-        _match(_TARGET, self, self.target, "target", "'module:Class'")
-        if not self.summary.strip() or "\n" in self.summary:
-            raise PluginError(f"{self!r}: the summary must be one line of text.")
+            hint = did_you_mean(self.kind, KINDS)
+            raise PluginError(f"{self}: unknown kind {short(self.kind)}.{hint} Kinds: {', '.join(KINDS)}.")
+        _require_match(self, "name", _NAME, "small letters, digits and underscores")
+        _require_match(self, "target", _TARGET, "'module:Class'")
+        _require_line(self)
+        if not isinstance(self.default, bool) or (self.default and self.kind != "callback"):
+            raise PluginError(f"{self}: default must be False, or True for a callback, got {short(self.default)}.")
+
+    def __str__(self) -> str:
+        """Return how messages about the declaration name it: ``ComponentSpec 'swish'``."""
+        return f"ComponentSpec {short(self.name)}"
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,11 @@ class CommandSpec:
         ``"module:function"``: a function as Typer takes it, imported when the command is run.
     summary
         One line, shown by ``nnfw --help``.
+
+    Examples
+    --------
+    >>> CommandSpec("plot", "nnfw_plot.command:plot", "draw the cost of a run").name
+    'plot'
     """
 
     name: str
@@ -85,15 +104,30 @@ class CommandSpec:
 
     def validate(self) -> None:
         """Raise PluginError if a field is not what it should be."""
-        if not all(isinstance(text, str) for text in (self.name, self.target, self.summary)):
-            raise PluginError(f"{self!r}: name, target and summary must be text.")
-        _match(_COMMAND_NAME, self, self.name, "name", "small letters, digits and hyphens")
-        _match(_TARGET, self, self.target, "target", "'module:function'")
+        _require_text(self, "name", "target", "summary")
+        _require_match(self, "name", _COMMAND_NAME, "small letters, digits and hyphens")
+        _require_match(self, "target", _TARGET, "'module:function'")
+        _require_line(self)
+
+    def __str__(self) -> str:
+        """Return how messages about the declaration name it: ``CommandSpec 'plot'``."""
+        return f"CommandSpec {short(self.name)}"
 
 
-def _match(pattern: re.Pattern[str], spec: object, text: str, what: str, expected: str) -> None:
-    if not pattern.fullmatch(text):
-        raise PluginError(f"{spec!r}: the {what} must be {expected}, got {text!r}.")
+def _require_text(spec: object, *names: str) -> None:
+    for name in names:
+        if not isinstance(getattr(spec, name), str):
+            raise PluginError(f"{spec}: {name} must be text, got {short(getattr(spec, name))}.")
+
+
+def _require_match(spec: object, name: str, pattern: re.Pattern[str], expected: str) -> None:
+    if not pattern.fullmatch(getattr(spec, name)):
+        raise PluginError(f"{spec}: {name} must be {expected}, got {short(getattr(spec, name))}.")
+
+
+def _require_line(spec: ComponentSpec | CommandSpec) -> None:
+    if not spec.summary.strip() or not spec.summary.isprintable():
+        raise PluginError(f"{spec}: summary must be one line of text, got {short(spec.summary)}.")
 
 
 @dataclass(frozen=True)
@@ -109,7 +143,7 @@ class Plugin:
     status
         ``"active"``; ``"quarantined"`` if it broke a rule; ``"disabled"`` or ``"missing"`` through NNFW_PLUGINS.
     reason
-        Why it is not active.
+        Why it is not active, in one line.
     error
         The original error of a quarantined plugin.
     """

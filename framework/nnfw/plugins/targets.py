@@ -1,4 +1,4 @@
-"""Is a target there, and can it be a component? Answered from source text, without importing the module.
+"""Can a target be a component? Answered for a class, and from source text, without importing the module.
 
 ``nnfw plugins`` must show what is broken, and must not pay for importing every component. Only what is certain is
 reported; what the text leaves open shows when the component is first used.
@@ -7,72 +7,173 @@ reported; what the text leaves open shows when the component is first used.
 from __future__ import annotations
 
 import ast
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from pathlib import Path
+import re
+import sys
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from functools import cache
+from importlib.machinery import ModuleSpec
+from typing import Any
 
-from nnfw.errors import did_you_mean
+from nnfw import protocols
+from nnfw.errors import article, did_you_mean, in_words
+from nnfw.plugins.specs import PROJECT, ComponentSpec
+from nnfw.protocols import KINDS
+
+_LARGEST_SOURCE = 1 << 20  # characters; parsing more would take longer than a listing may
+_BINDS_AT_RUN_TIME = re.compile(r"\b(globals|locals|vars|setattr|exec|modules|__dict__)\b")
+
+NO_DATACLASS = "is no dataclass; write @dataclass(frozen=True) above it"
+NOT_FROZEN = "is a dataclass but not frozen; write @dataclass(frozen=True)"
+
+Bindings = Mapping[str, list[ast.AST]]
+"""The nodes that bind each name of a body."""
 
 
-def problem_of(target: str) -> str:
-    """Return why ``"module:Class"`` cannot be a component, or an empty string if nothing speaks against it."""
-    module, _, name = target.partition(":")
-    spec = find_module(module)
-    if spec is None:
-        return f"target {target!r}: there is no module {module!r}"
-    if not isinstance(spec.loader, SourceFileLoader) or spec.origin is None:
-        return ""
+def protocol_problem(kind: str, target: Any) -> str:
+    """Return what keeps `target` from being a component class of a kind, or an empty string."""
+    if not isinstance(target, type):
+        return f"is {article(type(target).__name__)}; a component is a frozen dataclass"
+    if "__dataclass_params__" not in vars(target):  # inherited ones do not count: new fields would be ignored
+        return NO_DATACLASS
+    if not target.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        return NOT_FROZEN
+    abstract: frozenset[str] = getattr(target, "__abstractmethods__", frozenset())
+    given = {item.name for item in fields(target)} | {name for name in dir(target) if name not in abstract}
+    return _lacking(kind, {*KINDS[kind].members, *abstract} - given)
+
+
+def _lacking(kind: str, names: Iterable[str]) -> str:
+    listed = ", ".join(sorted(names))
+    return f"lacks {listed}, which every {kind} has" if listed else ""
+
+
+def problems_of(specs: Iterable[ComponentSpec]) -> dict[ComponentSpec, str]:
+    """Return why the targets cannot be components; an empty string where nothing speaks against one."""
+    read = cache(_read)  # a module is read once for all its components
+    return {spec: _problem_of(spec, read) for spec in specs}
+
+
+def _problem_of(spec: ComponentSpec, read: Callable[[str], Bindings]) -> str:
+    module, _, name = spec.target.partition(":")
     try:
-        tree = ast.parse(Path(spec.origin).read_bytes())
-    except (OSError, SyntaxError, ValueError) as error:
-        return f"target {target!r}: module {module!r} cannot be read: {error}"
-    bound = _bindings(tree)
-    if name in bound:
-        return _class_problem(target, bound[name])
-    if "*" in bound or "__getattr__" in bound:
+        bindings = read(module)
+        text = _binding_problem(spec, name, bindings)
+    except (ModuleNotFoundError, SyntaxError) as error:
+        text = in_words(error)
+    except Exception:  # whatever a finder, a loader or a strange source does: the import will tell
         return ""
-    return f"target {target!r}: module {module!r} defines no {name!r}.{did_you_mean(name, bound)}"
+    return text and f"target {spec.target!r}: {text}"
 
 
-def find_module(name: str) -> ModuleSpec | None:
+def _read(module: str) -> Bindings:
+    """Return what the source of a module binds; LookupError if that cannot be told from its text.
+
+    Raises
+    ------
+    ModuleNotFoundError, SyntaxError
+        If the import will certainly fail.
+    """
+    loader: Any = _find(module).loader
+    source = loader.get_source(module)
+    if source is None or len(source) > _LARGEST_SOURCE or _BINDS_AT_RUN_TIME.search(source):
+        raise LookupError(module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an author's invalid escape sequence is no business of a listing
+        return _bindings(ast.parse(source, module).body)
+
+
+def _find(module: str) -> ModuleSpec:
     """Return the spec of a module, like :func:`importlib.util.find_spec` but without importing its parents."""
-    path = None
-    spec = None
-    for end in range(1, name.count(".") + 2):
-        spec = PathFinder.find_spec(".".join(name.split(".")[:end]), path)
-        if spec is None:
-            return None
-        path = spec.submodule_search_locations or []
-    return spec
+    names = module.split(".")
+    path, spec = None, None
+    for end in range(1, len(names) + 1):
+        name = ".".join(names[:end])
+        spec = next(filter(None, (finder.find_spec(name, path) for finder in sys.meta_path)), None)
+        if spec is None or (spec.submodule_search_locations is None and end < len(names)):
+            break
+        path = spec.submodule_search_locations
+    else:
+        assert spec is not None
+        return spec
+    if module in sys.modules:  # made by hand
+        raise LookupError(module)
+    raise ModuleNotFoundError(f"No module named {name!r}")
 
 
-def _bindings(tree: ast.Module) -> dict[str, ast.stmt]:
-    """Return the names that the statements of a module bind, also inside ``if`` and ``try``."""
-    bound: dict[str, ast.stmt] = {}
-    pending: list[ast.stmt] = list(tree.body)
+def _bindings(body: Iterable[ast.AST]) -> Bindings:
+    """Return what the statements of a body bind, also inside ``if`` and ``try``."""
+    bound: defaultdict[str, list[ast.AST]] = defaultdict(list)
+    pending = list(body)
     while pending:
         node = pending.pop()
         match node:
-            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
-                bound[name] = node
-            case ast.Assign(targets=targets):
-                bound |= {leaf.id: node for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)}
-            case ast.AnnAssign(target=ast.Name(id=name)):
-                bound[name] = node
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                bound[name].append(node)
             case ast.Import(names=names) | ast.ImportFrom(names=names):
-                bound |= {(alias.asname or alias.name).split(".")[0]: node for alias in names}
+                for alias in names:
+                    bound[(alias.asname or alias.name).partition(".")[0]].append(node)
+            case ast.Name(id=name, ctx=ast.Store()):
+                bound[name].append(node)
             case _:
-                pending += [child for child in ast.walk(node) if isinstance(child, ast.stmt) and child is not node]
-    return bound
+                pending += ast.iter_child_nodes(node)
+    return dict(bound)
 
 
-def _class_problem(target: str, node: ast.stmt) -> str:
-    if isinstance(node, ast.FunctionDef):
-        return f"target {target!r} is a function; a component is a frozen dataclass"
-    if not isinstance(node, ast.ClassDef):
+def _binding_problem(spec: ComponentSpec, name: str, bound: Bindings) -> str:
+    match bound.get(name):
+        case None if "*" not in bound and "__getattr__" not in bound:
+            return f"the module defines no {name!r}.{did_you_mean(name, bound)}"
+        case [ast.FunctionDef(decorator_list=[])]:
+            return "is a function; a component is a frozen dataclass"
+        case [ast.ClassDef(keywords=[]) as node]:
+            return _class_problem(spec.kind, node, bound)
+    return ""  # imported, bound twice, or of a metaclass
+
+
+def _class_problem(kind: str, node: ast.ClassDef, bound: Bindings) -> str:
+    bases = [_origin(base, bound) for base in node.bases]
+    known = all(base.startswith(f"{PROJECT}.") for base in bases)  # any other base class may do anything
+    match node.decorator_list:
+        case []:
+            return NO_DATACLASS if known else ""
+        case [ast.Call(func=decorator, keywords=keywords)]:
+            arguments = {keyword.arg: keyword.value for keyword in keywords}
+        case [decorator]:
+            arguments = {}
+        case _:
+            return ""
+    if _origin(decorator, bound) != "dataclasses.dataclass" or None in arguments:
         return ""
-    calls = [decorator for decorator in node.decorator_list if "dataclass" in ast.unparse(decorator)]
-    if not calls and not node.decorator_list and not node.bases and not node.keywords:
-        return f"target {target!r} is no dataclass; write @dataclass(frozen=True) above it"
-    if any("frozen=True" not in ast.unparse(call) for call in calls):
-        return f"target {target!r} is a dataclass but not frozen; write @dataclass(frozen=True)"
+    match arguments.get("frozen"):
+        case None | ast.Constant(value=False):
+            return NOT_FROZEN
+        case ast.Constant(value=True) if known:
+            return _lacks(kind, bases, _bindings(node.body))
+    return ""
+
+
+def _lacks(kind: str, bases: Iterable[str], bound: Bindings) -> str:
+    classes = [getattr(protocols, base.rpartition(".")[2]) for base in bases]
+    required = {*KINDS[kind].members}.union(*(base.__abstractmethods__ for base in classes))
+    given = {*bound, *(name for base in classes for name in dir(base) if name not in base.__abstractmethods__)}
+    return _lacking(kind, required - given)
+
+
+def _origin(expression: ast.expr, bound: Bindings) -> str:
+    """Return ``module.name`` of what an expression refers to, if the imports of the module tell; else nothing."""
+    match expression:
+        case ast.Name(id=name):
+            statements, attribute = bound.get(name), ""
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+            statements = bound.get(name)
+        case _:
+            return ""
+    match statements:
+        case [ast.ImportFrom(module=str(module), level=0, names=names)] if not attribute:
+            return next((f"{module}.{item.name}" for item in names if name == (item.asname or item.name)), "")
+        case [ast.Import(names=names)] if attribute:
+            return next((f"{item.name}.{attribute}" for item in names if name == (item.asname or item.name)), "")
     return ""
