@@ -1,0 +1,1 @@
+from .environment import describe_environment as describe_environment

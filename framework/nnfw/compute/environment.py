@@ -1,0 +1,106 @@
+"""The machine and the libraries that a figure was computed with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+DISTRIBUTION = "nnfw"
+_CPU_INFO = Path("/proc/cpuinfo")  # Linux
+_MODEL_KEYS = ("model name", "Model", "cpu model")  # as different architectures call it
+_FLAG_KEYS = ("flags", "Features")
+# What kernels of BLAS and NumPy are chosen by, on x86-64 and ARM.
+_RELEVANT = re.compile(r"sse4_2|avx|avx2|fma|f16c|avx512\w+|avx_vnni|amx_\w+|asimd\w*|sve\w*|bf16|i8mm")
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "MKL_ENABLE_INSTRUCTIONS",
+)
+_LIBRARY_FIELDS = ("user_api", "internal_api", "version", "architecture", "threading_layer", "num_threads")
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return what a result depends on besides the experiment: versions, machine, cores, BLAS and its threads.
+
+    Returns
+    -------
+    dict
+        Fit for JSON: ``python``; ``packages``, the versions of nnfw and what it requires, None where it is not
+        installed; ``platform``; ``cpu`` with its ``model``, the ``flags`` that kernels are chosen by, the ``cores`` of
+        the machine and those ``available`` to this process; ``threads`` with the ``variables`` that are set and the
+        ``libraries`` that are loaded.
+
+    Notes
+    -----
+    `libraries` are those of the process at this moment. NumPy's BLAS is always among them; SciPy brings one of its own,
+    which is there once a SciPy module that needs it is imported. Nothing is started and no network is used.
+
+    Examples
+    --------
+    >>> sorted(describe_environment())
+    ['cpu', 'packages', 'platform', 'python', 'threads']
+    """
+    return {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": _packages(),
+        "platform": {"system": platform.system(), "release": platform.release(), "machine": platform.machine()},
+        "cpu": _cpu(),
+        "threads": {
+            "variables": {name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ},
+            "libraries": _libraries(),
+        },
+    }
+
+
+def _packages() -> dict[str, str | None]:
+    """Return the versions of nnfw and of the distributions that it requires without extras."""
+    required = importlib.metadata.requires(DISTRIBUTION) or []
+    names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in required if "extra ==" not in line]
+    return {name: _version(name) for name in (DISTRIBUTION, *sorted(names))}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu() -> dict[str, Any]:
+    info = _cpu_info()
+    model = next((info[key] for key in _MODEL_KEYS if key in info), platform.machine())
+    flags = next((info[key] for key in _FLAG_KEYS if key in info), "").split()
+    return {
+        "model": model,
+        "flags": sorted(flag for flag in flags if _RELEVANT.fullmatch(flag)),
+        "cores": os.cpu_count(),
+        "available": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    }
+
+
+def _cpu_info() -> dict[str, str]:
+    """Return what the system says of its first core; empty where it has no such file."""
+    try:
+        text = _CPU_INFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {key.strip(): value.strip() for key, _, value in reversed(list(pairs)) if value.strip()}
+
+
+def _libraries() -> list[dict[str, Any]]:
+    import numpy as np  # noqa: F401 - its BLAS must be loaded to be found
+    from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
+
+    return [
+        {name: library.get(name) for name in _LIBRARY_FIELDS} | {"file": Path(library["filepath"]).name}
+        for library in threadpool_info()
+    ]
