@@ -140,7 +140,7 @@ def test_schedule_that_returns_something_else_is_refused(data, factors):
         def factor(self, t, epochs, history):
             return factors
 
-    with pytest.raises(nnfw.PluginError, match="Schedule 'Broken': factor must return 4 finite numbers"):
+    with pytest.raises(nnfw.PluginError, match="Broken': factor must return 4 finite numbers"):
         fit(network(), data, schedule=Broken())
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import ArrayLike, NDArray
 
-from nnfw import storage, training
+from nnfw import training
 from nnfw.configuration import build
 from nnfw.data import Preprocessing, as_batch
 from nnfw.errors import ConfigError, FileFormatError, Mistake, ShapeError
@@ -24,6 +24,7 @@ from nnfw.network.workspace import Workspace
 from nnfw.plugins import TYPE, Registry, default_registry
 from nnfw.protocols import Activation, Layer, Shape
 from nnfw.randomness import stream
+from nnfw.storage import model_file
 
 Array = NDArray[Any]
 Reference = Any
@@ -338,7 +339,7 @@ class Sequential:
         if self.preprocessing is not None:
             header["preprocessing"] = self.preprocessing.to_table(self.registry)
         header["distributions"] = _distributions(header, self.registry)
-        storage.write_model(Path(path), header, dict(self.parameters))
+        model_file.write(Path(path), header, dict(self.parameters))
 
     @classmethod
     def load(cls, path: str | PathLike[str], *, registry: Registry | None = None) -> Sequential:
@@ -350,7 +351,7 @@ class Sequential:
             If the file is missing, damaged, of another format, or needs a plugin that is not installed.
         """
         registry = registry or default_registry()
-        header, arrays = storage.read_model(Path(path))
+        header, arrays = model_file.read(Path(path))
         _require_distributions(header.get("distributions", {}), registry, path)
         try:
             chain = build(Chain, {"layers": header["layers"]}, registry.resolve)

@@ -1,0 +1,103 @@
+"""Every example runs, as a user would run it, and shows what it promises."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+EXPERIMENTS = sorted(path.name for path in EXAMPLES.glob("*.toml"))
+SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py"))
+
+
+def run(*arguments, cwd):
+    return subprocess.run(arguments, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+def nnfw(*arguments, cwd):
+    return run(sys.executable, "-m", "nnfw.cli.main", *arguments, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return a function that trains an example once, and gives its results and its directory."""
+    done = {}
+
+    def train(name):
+        if name not in done:
+            directory = tmp_path_factory.mktemp(name)
+            result = nnfw("train", str(EXAMPLES / name), "--out", "run", "--json", cwd=directory)
+            assert result.returncode == 0, result.stderr
+            done[name] = json.loads(result.stdout)["results"], directory / "run"
+        return done[name]
+
+    return train
+
+
+def test_every_example_has_a_test_here():
+    assert EXPERIMENTS == ["digits.toml", "penguins-mass.toml", "penguins.toml", "xor.toml"]
+    assert SCRIPTS == ["note_by_hand.py"]
+
+
+def test_digits_reaches_an_accuracy_of_97_percent_on_the_held_out_split(trained):
+    assert trained("digits.toml")[0]["test"]["accuracy"] >= 0.97
+
+
+def test_digits_evaluated_again_gives_the_same_figures(trained):
+    results, directory = trained("digits.toml")
+    evaluated = nnfw("evaluate", str(directory), "--json", cwd=directory)
+    assert json.loads(evaluated.stdout) == results
+
+
+def test_digits_predicts_labels_and_probabilities_for_a_csv_of_pixels(trained, tmp_path):
+    from nnfw_standard import Digits
+
+    _, directory = trained("digits.toml")
+    examples = Digits().load(Path())
+    (pixels,) = examples.features.values()
+    lines = [",".join(f"p{k}" for k in range(64))] + [",".join(map(str, row)) for row in pixels[:5].tolist()]
+    (tmp_path / "new.csv").write_text("\n".join(lines))
+    predicted = nnfw("predict", str(directory), "new.csv", cwd=tmp_path)
+    header, *rows = predicted.stdout.splitlines()
+    assert header.split(",")[:2] == ["label", "probability_0"]
+    assert [row.split(",")[0] for row in rows] == [str(label) for label in examples.target[:5]]
+    for row in rows:
+        assert sum(map(float, row.split(",")[1:])) == pytest.approx(1, abs=1e-5)
+
+
+def test_xor_ends_with_a_cost_below_one_hundredth(trained):
+    assert trained("xor.toml")[0]["training"]["cost"] < 0.01
+
+
+def test_penguins_are_told_apart_from_words_and_numbers(trained):
+    results, directory = trained("penguins.toml")
+    assert results["test"]["accuracy"] >= 0.95
+    predicted = nnfw("predict", str(directory), str(EXAMPLES / "penguins.csv"), "--json", cwd=directory)
+    records = json.loads(predicted.stdout)
+    assert set(records[0]) == {"label", "probability_Adelie", "probability_Chinstrap", "probability_Gentoo"}
+    assert records[0]["label"] == "Adelie"
+    assert (directory / "log.csv").read_text().startswith("epoch,learning_rate,cost,accuracy")
+
+
+def test_penguins_are_weighed_in_grams(trained):
+    results, directory = trained("penguins-mass.toml")
+    assert results["test"]["r2"] >= 0.8
+    predicted = nnfw("predict", str(directory), str(EXAMPLES / "penguins.csv"), cwd=directory)
+    header, *rows = predicted.stdout.splitlines()
+    assert header == "body_mass_g"
+    assert 3000 < float(rows[0]) < 5000
+
+
+def test_note_by_hand_prints_each_equation_and_both_sides_agree(tmp_path):
+    result = run(sys.executable, str(EXAMPLES / "note_by_hand.py"), cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    sides = [line.split("by ")[1][4:].strip() for line in result.stdout.splitlines() if line.startswith("  by ")]
+    for number in (1, 2, 3, 4):
+        assert f"Equation {number}:" in result.stdout
+    assert sides[0] == sides[1]
+    assert sides[2] == sides[3]
+    assert sides[5] == sides[6]
+    assert "z^2 =" in result.stdout
+    assert "the cost is" in result.stdout

@@ -1,0 +1,54 @@
+"""A small experiment on a small table, which tests change."""
+
+import csv
+
+import numpy as np
+import pytest
+
+TABLE = """
+name = "small"
+seed = 5
+
+[data]
+source = { type = "csv", path = "table.csv", target = "kind" }
+split = { validation = 0.2, test = 0.2, stratify = true }
+transforms = ["one_hot", "standardize"]
+
+[[model.layers]]
+type = "dense"
+units = 6
+activation = "tanh"
+
+[[model.layers]]
+type = "dense"
+units = 2
+activation = "softmax"
+
+[cost]
+type = "cross_entropy"
+
+[optimizer]
+type = "adam"
+learning_rate = 0.05
+
+[training]
+epochs = 12
+batch_size = 8
+metrics = ["accuracy"]
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """Return the path of an experiment file beside its table: numbers and words, 60 rows, two classes of words."""
+    rng = np.random.default_rng(1)
+    with (tmp_path / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["width", "colour", "kind", "height"])
+        for _ in range(60):
+            width, colour = rng.normal(), rng.choice(["red", "green", "blue"])
+            kind = "big" if width + (colour == "red") > 0.3 else "small"
+            writer.writerow([f"{width:.4f}", colour, kind, f"{rng.normal() * 100:.2f}"])
+    path = tmp_path / "small.toml"
+    path.write_text(TABLE.strip() + "\n")
+    return path
