@@ -9,7 +9,7 @@ Sample weights multiply the contribution of an example. Sums are float64.
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from math import nan
+from math import nan, prod
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -211,9 +211,9 @@ class R2(Metric):
     Notes
     -----
     1 is perfect, 0 as good as the mean, and there is no lower bound. For an output whose labels are all equal it is 1
-    if the residual is 0 too, and 0 otherwise. The total is computed from Σ w, Σ w y and Σ w y², which add up over batches;
-    it loses about as many digits as (ȳ/spread)² has, so labels whose mean is a million times their spread should be
-    standardized first. NaN where the weights sum to 0.
+    if the residual is 0 too, and 0 otherwise. The total is computed from Σ w, Σ w y and Σ w y², which add up over
+    batches; it loses about as many digits as (ȳ/spread)² has, so labels whose mean is a million times their spread
+    should be standardized first. NaN where the weights sum to 0.
 
     Examples
     --------
@@ -246,8 +246,9 @@ class R2(Metric):
         ShapeError
             If `a` and `y` differ in size.
         """
-        y = _like(a, y, "r2").reshape(len(a), -1)
-        error = a.reshape(len(a), -1) - y
+        shape = (len(a), prod(a.shape[1:]))
+        y = _like(a, y, "r2").reshape(shape)
+        error = a.reshape(shape) - y
         w = np.ones(len(a)) if weight is None else weight
         sums = (
             np.full(y.shape[1], w.sum(dtype=np.float64)),
@@ -443,12 +444,11 @@ class ConfusionMatrix(Metric):
 
 def _weighted_mean(values: Array, weight: Array | None) -> Array:
     """Return numerator and denominator of the weighted mean of all entries of `values` ``(N, ...)``."""
-    entries = values.size // max(1, len(values))
-    per_example = values.reshape(len(values), -1).sum(axis=1, dtype=np.float64)
     if weight is None:
-        return np.array([per_example.sum(), float(values.size)])
+        return np.array([values.sum(dtype=np.float64), float(values.size)])
+    per_example = values.sum(axis=tuple(range(1, values.ndim)), dtype=np.float64)
     w = weight.astype(np.float64)
-    return np.array([w @ per_example, w.sum() * entries])
+    return np.array([w @ per_example, w.sum() * prod(values.shape[1:])])
 
 
 def _ratio(statistics: Array) -> float:

@@ -206,7 +206,7 @@ class Preprocessing:
             Raw columns by name; further ones are ignored.
         dtype
             Of x, unless x is a single numeric column without transforms: that one is returned as it is, so that a
-            memory-mapped one is not read.
+            memory-mapped one is not copied.
 
         Raises
         ------
@@ -477,7 +477,7 @@ def _shape_problem(column: Column, raw: Array) -> str:
 def _cast(values: Array, dtype: np.dtype[Any], name: str) -> Array:
     if values.dtype.kind == "f" and values.dtype.itemsize > dtype.itemsize:
         largest = max(float(values.max()), -float(values.min()))
-        if largest > np.finfo(dtype).max:
+        if largest > float(np.finfo(dtype).max):
             raise DataError(f"Column {name!r} reaches {largest:g}, too large for {dtype}. Rescale it or use float64.")
     return values.astype(dtype, copy=False)
 

@@ -155,9 +155,11 @@ class _Column:
         self.first_missing: tuple[int, str] = (0, "")
 
     def extend(self, cells: Sequence[str], lines: Sequence[int]) -> None:
-        if self.verbatim:
+        if self.categorical is not True and self._extend_numbers(cells):
+            self.categorical = False
+        elif self.verbatim or (self.categorical and MISSING.isdisjoint(map(str.casefold, set(cells)))):
             self._keep(cells, lines)
-        elif self.categorical is not False or not self._extend_numbers(cells):
+        else:
             for cell, line in zip(cells, lines, strict=True):
                 self._add(cell, line)
 

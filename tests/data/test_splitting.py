@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnfw.data import Examples, split
+from nnfw.errors import ConfigError, DataError
+
+QUICK = settings(max_examples=50, deadline=None, derandomize=True)
+
+
+def examples_of(target):
+    target = np.asarray(target)
+    return Examples({"x": np.arange(len(target), dtype=float)}, target)
+
+
+def seeded(seed=0):
+    return np.random.default_rng(seed)
+
+
+@st.composite
+def labels(draw, smallest=1):
+    sizes = draw(st.lists(st.integers(smallest, 40), min_size=1, max_size=6))
+    return seeded(draw(st.integers(0, 9))).permutation(np.repeat(np.arange(len(sizes)), sizes))
+
+
+SHARES = st.sampled_from([(0.15, 0.15), (0.0, 0.2), (0.3, 0.0), (0.0, 0.0), (0.25, 0.25), (0.1, 0.5)])
+
+
+@pytest.mark.parametrize("stratify", [False, True], ids=["random", "stratified"])
+@QUICK
+@given(target=labels(smallest=8), shares=SHARES, seed=st.integers(0, 99))
+def test_split_parts_are_disjoint_and_exhaustive(stratify, target, shares, seed):
+    parts = split(examples_of(target), *shares, stratify=stratify, rng=seeded(seed))
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(target)))
+
+
+@pytest.mark.parametrize("stratify", [False, True], ids=["random", "stratified"])
+@QUICK
+@given(target=labels(smallest=8), shares=SHARES)
+def test_split_sizes_are_the_rounded_shares(stratify, target, shares):
+    parts = split(examples_of(target), *shares, stratify=stratify, rng=seeded())
+    for part, share in zip(parts[1:], shares, strict=True):
+        exact = share * len(target)
+        assert len(part) == (max(1, int(exact + 0.5)) if share else 0)
+
+
+@QUICK
+@given(target=labels(smallest=8), shares=SHARES)
+def test_split_stratified_classes_keep_their_proportions(target, shares):
+    parts = split(examples_of(target), *shares, stratify=True, rng=seeded())
+    for label, size in zip(*np.unique(target, return_counts=True), strict=True):
+        for part in parts[1:]:
+            quota = len(part) * size / len(target)
+            assert abs((target[part] == label).sum() - quota) < 1
+
+
+@pytest.mark.parametrize("stratify", [False, True], ids=["random", "stratified"])
+def test_split_depends_on_the_generator_alone(stratify):
+    examples = examples_of(np.arange(200) % 3)
+    first, again, other = (split(examples, stratify=stratify, rng=seeded(seed)) for seed in (1, 1, 2))
+    assert all(np.array_equal(one, two) for one, two in zip(first, again, strict=True))
+    assert not np.array_equal(first.test, other.test)
+
+
+def test_split_rows_are_in_ascending_order():
+    for part in split(examples_of(np.arange(100) % 2), stratify=True, rng=seeded()):
+        assert (np.diff(part) > 0).all()
+
+
+def test_split_at_random_is_uniform():
+    counts = np.zeros(10)
+    for seed in range(2000):
+        counts[split(examples_of(np.zeros(10)), 0.2, 0.0, rng=seeded(seed)).validation] += 1
+    assert counts.sum() == 4000
+    assert abs(counts - 400).max() < 5 * np.sqrt(2000 * 0.2 * 0.8)
+
+
+def test_split_stratified_rows_within_a_class_are_drawn_at_random():
+    first = [
+        split(examples_of([0] * 10), 0.1, 0.0, stratify=True, rng=seeded(seed)).validation[0] for seed in range(50)
+    ]
+    assert len(set(first)) == 10
+
+
+def test_split_without_held_out_parts_is_all_training():
+    parts = split(examples_of([5]), 0, 0, rng=seeded())
+    assert [part.tolist() for part in parts] == [[0], [], []]
+
+
+def test_split_stratified_names_are_classes():
+    target = np.array(["a"] * 10 + ["b"] * 20)
+    parts = split(examples_of(target), 0.2, 0.1, stratify=True, rng=seeded())
+    assert sorted(target[parts.validation]) == ["a"] * 2 + ["b"] * 4
+    assert sorted(target[parts.test]) == ["a"] + ["b"] * 2
+
+
+@QUICK
+@given(seed=st.integers(0, 99))
+def test_split_stratified_class_with_one_example_stays_in_training(seed):
+    target = np.array([0] * 10 + [1] + [2] * 10)
+    parts = split(examples_of(target), 0.3, 0.3, stratify=True, rng=seeded(seed))
+    assert 10 in parts.training
+
+
+@QUICK
+@given(target=labels(), seed=st.integers(0, 9))
+def test_split_stratified_every_class_keeps_an_example_for_training(target, seed):
+    try:
+        parts = split(examples_of(target), 0.3, 0.3, stratify=True, rng=seeded(seed))
+    except DataError:
+        return
+    assert set(target[parts.training]) == set(target)
+
+
+@pytest.mark.parametrize(
+    ("count", "shares", "asked"),
+    [
+        (1, (0.15, 0.15), r"1 example cannot be split into training, validation \(0.15\) and test \(0.15\)"),
+        (2, (0.15, 0.15), r"2 examples cannot be split into training, validation \(0.15\) and test \(0.15\)"),
+        (1, (0.0, 0.5), r"1 example cannot be split into training, test \(0.5\)"),
+        (3, (0.9, 0.05), r"3 examples cannot be split"),
+    ],
+    ids=["one", "two", "one for two parts", "rounded away"],
+)
+def test_split_too_few_examples_are_refused(count, shares, asked):
+    with pytest.raises(DataError, match=f"^{asked}.*: each part needs at least one.*Add examples or set a share to 0"):
+        split(examples_of(np.zeros(count, int)), *shares, rng=seeded())
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ((1.0, 0.0), r"^validation must be at least 0 and less than 1, got 1\.0\.$"),
+        ((0.1, -0.1), r"^test must be at least 0 and less than 1, got -0\.1\.$"),
+        ((float("nan"), 0.1), r"^validation must be at least 0 and less than 1, got nan\.$"),
+        (
+            (0.5, 0.5),
+            r"^validation \+ test must be less than 1, so that something is left to train on; got 0\.5 \+ 0\.5",
+        ),
+    ],
+    ids=["one", "negative", "not a number", "nothing left"],
+)
+def test_split_shares_out_of_range_are_refused(shares, message):
+    with pytest.raises(ConfigError, match=message):
+        split(examples_of(np.zeros(100)), *shares, rng=seeded())
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        (np.linspace(0, 1, 50), r"float64 of shape \(50,\)"),
+        (np.zeros((50, 3), int), r"int64 of shape \(50, 3\)"),
+        (None, "there is none"),
+    ],
+    ids=["numbers", "one-hot", "none"],
+)
+def test_split_stratify_without_classes_is_refused(target, found):
+    examples = Examples({"x": np.arange(50.0)}, target, "y")
+    message = (
+        f"^stratify needs a target of classes, one name or whole number for each example; 'y': {found}. Do not stratify"
+    )
+    with pytest.raises(DataError, match=message):
+        split(examples, stratify=True, rng=seeded())
+
+
+def test_split_stratify_of_classes_too_small_to_hold_any_out_is_refused():
+    message = (
+        r"^stratify cannot find 1 examples for validation: each of the 4 classes of 'target' keeps one for training"
+    )
+    with pytest.raises(DataError, match=message):
+        split(examples_of(["a", "b", "c", "d"]), stratify=True, rng=seeded())

@@ -1,0 +1,285 @@
+import gzip
+import re
+from io import BytesIO, StringIO, TextIOWrapper
+
+import numpy as np
+import pytest
+
+from nnfw.data import read_csv
+from nnfw.data import tables as tables_module
+from nnfw.errors import DataError
+
+PEOPLE = "age,city\n31,Oslo\n55.5,Bern\n"
+
+
+def table(text, **options):
+    return read_csv(StringIO(text, newline=""), name="people.csv", **options)
+
+
+def write(folder, content, name="people.csv"):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_read_csv_numbers_and_words_become_float64_and_str():
+    columns = table(PEOPLE).columns(["age", "city"])
+    np.testing.assert_array_equal(columns["age"], [31.0, 55.5])
+    assert columns["age"].dtype == np.float64
+    assert columns["city"].tolist() == ["Oslo", "Bern"]
+
+
+def test_read_csv_path_equals_stream(tmp_path):
+    columns = read_csv(write(tmp_path, PEOPLE)).columns(["age", "city"])
+    assert [column.tolist() for column in columns.values()] == [[31.0, 55.5], ["Oslo", "Bern"]]
+
+
+def test_read_csv_names_are_in_the_order_of_the_header():
+    assert table("b,a,c\n1,2,3\n").names == ("b", "a", "c")
+
+
+def test_read_csv_categorical_column_is_never_parsed():
+    assert table("code\n01\n1\n", categorical=["code"]).columns(["code"])["code"].tolist() == ["01", "1"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("-1.5e-3", -0.0015), (" 7 ", 7.0), ("1e2", 100.0), (".5", 0.5), ('"8"', 8.0)],
+    ids=["exponent", "spaces", "whole", "no leading zero", "quoted"],
+)
+def test_read_csv_number_in_any_common_spelling_is_parsed(cell, value):
+    assert table(f"a,b\n{cell},x\n").columns(["a"])["a"].tolist() == [value]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeff" + PEOPLE,
+        PEOPLE.replace("\n", "\r\n"),
+        PEOPLE.replace("\n", "\r"),
+        PEOPLE.rstrip("\n"),
+        "\n" + PEOPLE + "\n\n",
+    ],
+    ids=["byte order mark", "CRLF", "CR", "no last newline", "empty lines"],
+)
+def test_read_csv_variants_of_text_files_are_read_alike(tmp_path, content):
+    columns = read_csv(write(tmp_path, content)).columns(["age", "city"])
+    assert [column.tolist() for column in columns.values()] == [[31.0, 55.5], ["Oslo", "Bern"]]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", " "], ids=["semicolon", "tab", "bar", "space"])
+def test_read_csv_delimiter_separates_cells(delimiter):
+    assert table(PEOPLE.replace(",", delimiter), delimiter=delimiter).columns(["age"])["age"].tolist() == [31.0, 55.5]
+
+
+def test_read_csv_quoted_cell_may_hold_delimiters_and_line_breaks():
+    columns = table('note,a\n"one, two\nthree", 4\n"""x""",5\n').columns(["note", "a"])
+    assert columns["note"].tolist() == ["one, two\nthree", '"x"']
+    assert columns["a"].tolist() == [4.0, 5.0]
+
+
+def test_read_csv_more_rows_than_a_block_are_all_read(monkeypatch):
+    monkeypatch.setattr(tables_module, "_CELLS", 6)
+    rows = 100
+    read = table("a,b\n" + "".join(f"{i},w{i % 3}\n" for i in range(rows)))
+    assert len(read) == rows
+    columns = read.columns(["a", "b"])
+    np.testing.assert_array_equal(columns["a"], np.arange(rows))
+    assert columns["b"].tolist() == [f"w{i % 3}" for i in range(rows)]
+
+
+def test_read_csv_word_after_many_blocks_names_its_line(monkeypatch):
+    monkeypatch.setattr(tables_module, "_CELLS", 6)
+    text = "a,b\n" + "1,2\n" * 50 + "1,x\n" + "1,2\n" * 50
+    with pytest.raises(DataError, match=r"^people.csv:52: column 'b': expected a number, got 'x'\."):
+        table(text).columns(["b"])
+
+
+def test_columns_word_among_numbers_names_line_and_column():
+    message = "people.csv:3: column 'age': expected a number, got 'old'. Correct it, or name the column in categorical."
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        table("age\n31\nold\n").columns(["age"])
+
+
+def test_columns_line_after_cell_with_line_break_is_that_of_the_file():
+    with pytest.raises(DataError, match=r"people.csv:5: column 'a': expected a number, got 'x'"):
+        table('note,a\n"one\ntwo",1\n\ny,x\n').columns(["a"])
+
+
+def test_columns_number_with_underscore_is_a_word():
+    with pytest.raises(DataError, match=r"people.csv:3: column 'a': expected a number, got '1_000'"):
+        table("a\n1\n1_000\n").columns(["a"])
+
+
+def test_columns_words_where_numbers_are_demanded_names_the_first():
+    with pytest.raises(DataError, match=r"^people.csv:2: column 'city': expected a number, got 'Oslo'\.$"):
+        table(PEOPLE).columns(["age", "city"], numeric=["city"])
+
+
+@pytest.mark.parametrize("cell", ["", "NA", "n/a", "NaN", "null", "-nan", "inf", "1e999"])
+def test_columns_cell_without_a_number_gives_count_and_first_place(cell):
+    message = (
+        f"people.csv:3: column 'age': cells without a finite number: 2, the first is {cell!r} in this line. "
+        "Fill them or remove their rows."
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        table(f"age,b\n31,1\n{cell},2\n4,3\n,4\n").columns(["age"])
+
+
+def test_columns_missing_first_cell_leaves_the_column_numeric():
+    with pytest.raises(
+        DataError, match=r"people.csv:2: column 'age': cells without a finite number: 1, the first is 'NA'"
+    ):
+        table("age,b\nNA,x\n4,x\n").columns(["age"])
+
+
+def test_columns_without_any_value_are_refused():
+    with pytest.raises(DataError, match=r"people.csv:2: column 'age': cells without a finite number: 2"):
+        table("age,b\n,x\n,y\n").columns(["age"])
+
+
+def test_columns_missing_word_gives_count_and_first_place():
+    message = (
+        "people.csv:3: column 'city': missing values: 2, the first is '' in this line. "
+        "Fill them or remove their rows, or name the column in categorical to keep them."
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        table("city,a\nOslo,1\n,2\nNA,3\n").columns(["city"])
+
+
+def test_columns_missing_word_in_a_categorical_column_is_a_category():
+    read = table("city,a\nOslo,1\n,2\nNA,3\n", categorical=["city"])
+    assert read.columns(["city"])["city"].tolist() == ["Oslo", "", "NA"]
+
+
+def test_columns_word_that_reads_as_infinity_stays_a_word_among_words():
+    assert table("city\nOslo\ninf\n7\n").columns(["city"])["city"].tolist() == ["Oslo", "inf", "7"]
+
+
+def test_columns_all_problems_are_reported_at_once():
+    with pytest.raises(DataError) as caught:
+        table("a,b,c\n1,2,3\nx,,3\n").columns(["a", "b", "c"])
+    assert [line.split(":")[1:3] for line in str(caught.value).splitlines()] == [
+        ["3", " column 'a'"],
+        ["3", " column 'b'"],
+    ]
+
+
+def test_columns_that_nobody_asks_for_may_be_anything():
+    assert table("a,b\n1,2\n3,x\n").columns(["a"])["a"].tolist() == [1.0, 3.0]
+
+
+def test_columns_unknown_name_suggests_the_nearest():
+    message = r"^people.csv: there is no column 'agee'\. Did you mean 'age'\? Columns: age, city\.$"
+    with pytest.raises(DataError, match=message):
+        table(PEOPLE).columns(["agee"])
+
+
+def test_columns_unknown_name_in_a_wide_table_lists_a_few():
+    header = ",".join(f"c{i}" for i in range(100))
+    with pytest.raises(DataError, match=r"c11 and 88 more\.$"):
+        table(f"{header}\n{header}\n").require(["zzz"])
+
+
+@pytest.mark.parametrize(("row", "count"), [("1", "1"), ("1,2,3", "3")], ids=["short", "long"])
+def test_read_csv_ragged_row_names_line_and_counts(row, count):
+    with pytest.raises(DataError, match=rf"^people.csv:3: expected 2 cells, as in the header, got {count}\.$"):
+        table(f"a,b\n1,2\n{row}\n1,2\n")
+
+
+def test_read_csv_ragged_row_of_single_column_is_worded_well():
+    with pytest.raises(DataError, match="expected 1 cell, as in the header, got 2"):
+        table("a\n1,2\n")
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "\ufeff"], ids=["nothing", "empty lines", "byte order mark"])
+def test_read_csv_empty_file_is_refused(tmp_path, content):
+    with pytest.raises(DataError, match=r"^people.csv is empty; expected a header line with the names of the columns"):
+        read_csv(write(tmp_path, content))
+
+
+def test_read_csv_header_only_is_refused():
+    with pytest.raises(
+        DataError, match=r"^people.csv holds a header but no row below it; at least one example is needed"
+    ):
+        table("a,b\n")
+
+
+def test_read_csv_repeated_names_are_refused():
+    with pytest.raises(DataError, match=r"^people.csv:1: the header repeats 'a', 'c'\. Give each column its own name"):
+        table("a,b,a,c,c\n1,2,3,4,5\n")
+
+
+def test_read_csv_column_without_name_is_refused():
+    with pytest.raises(DataError, match=r"^people.csv:1: the header gives no name to column 2\. Name it or remove it"):
+        table("a, ,c\n1,2,3\n")
+
+
+def test_read_csv_other_encoding_names_the_line(tmp_path):
+    content = ("a,b\n" + "1,x\n" * 3000 + "1,Zürich\n").encode("latin-1")
+    with pytest.raises(DataError, match=r"^people.csv:3002: this is not text in UTF-8 \(.*\)\. Save it as UTF-8\.$"):
+        read_csv(write(tmp_path, content))
+
+
+def test_read_csv_utf16_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"^people.csv:1: this is not text in UTF-8"):
+        read_csv(write(tmp_path, PEOPLE.encode("utf-16")))
+
+
+def test_read_csv_character_cut_off_at_the_end_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"^people.csv:2: this is not text in UTF-8 \(unexpected end of data\)"):
+        read_csv(write(tmp_path, "a\nü".encode()[:-1]))
+
+
+def test_read_csv_stream_in_other_encoding_is_refused():
+    with pytest.raises(DataError, match=r"^<stdin>: this is not text in UTF-8"):
+        read_csv(TextIOWrapper(BytesIO("a\nü\n".encode("latin-1")), encoding="utf-8"), name="<stdin>")
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,\0\n", b"\0" * 100], ids=["in a cell", "nothing else"])
+def test_read_csv_nul_bytes_are_refused(tmp_path, content):
+    with pytest.raises(DataError, match=r"people.csv:[12]: holds a NUL character; expected a CSV table in UTF-8"):
+        read_csv(write(tmp_path, content))
+
+
+def test_read_csv_compressed_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"people.csv:1: this is not text in UTF-8"):
+        read_csv(write(tmp_path, gzip.compress(PEOPLE.encode())))
+
+
+def test_read_csv_line_without_end_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(tables_module, "_LONGEST_LINE", 1000)
+    with pytest.raises(DataError, match=r"people.csv:2: the line is longer than 1,000 characters"):
+        read_csv(write(tmp_path, "a,b\n" + "1" * 5000))
+
+
+def test_read_csv_quote_that_never_ends_names_where_it_starts():
+    with pytest.raises(
+        DataError, match=r"^people.csv:3: the row that starts here cannot be read as CSV: unexpected end"
+    ):
+        table('a,b\n1,2\n"1,2\n1,2\n')
+
+
+def test_read_csv_missing_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"none.csv: there is no such file; expected a CSV table\.$"):
+        read_csv(tmp_path / "none.csv")
+
+
+def test_read_csv_file_as_folder_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"there is no such file; expected a CSV table"):
+        read_csv(write(tmp_path, PEOPLE) / "inside.csv")
+
+
+def test_read_csv_directory_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r" is a directory; expected a CSV table\.$"):
+        read_csv(tmp_path)
+
+
+def test_read_csv_path_with_nul_is_refused(tmp_path):
+    with pytest.raises(DataError, match="cannot be the path of a CSV table: it holds a NUL character"):
+        read_csv(tmp_path / "a\0b")
+
+
+def test_read_csv_too_long_name_is_refused(tmp_path):
+    with pytest.raises(DataError, match="a CSV table cannot be read: File name too long"):
+        read_csv(tmp_path / ("a" * 1000))

@@ -1,0 +1,338 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnfw.errors import DataError, ShapeError
+from nnfw_standard import (
+    F1,
+    R2,
+    Accuracy,
+    ConfusionMatrix,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Precision,
+    Recall,
+    TopKAccuracy,
+)
+
+QUICK = settings(max_examples=25, deadline=None, derandomize=True)
+CLASSES = st.integers(2, 5)
+AVERAGES = ["binary", "macro", "micro", None]
+SCORES = {"precision": Precision, "recall": Recall, "f1": F1}
+CLASS_METRICS = [
+    Accuracy(),
+    TopKAccuracy(2),
+    ConfusionMatrix(),
+    *(score(average=average) for score in SCORES.values() for average in ("macro", "micro")),
+]
+NUMBER_METRICS = [MeanSquaredError(), MeanAbsoluteError(), R2()]
+
+
+def measure(metric, a, y, weight=None):
+    return metric.result(metric.statistics(a, y, weight))
+
+
+@st.composite
+def classified(draw, classes=CLASSES):
+    count, n = draw(classes), draw(st.integers(1, 12))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    a = rng.integers(0, 4, (n, count)) / 4  # ties happen
+    weight = rng.integers(1, 4, n).astype(np.float64) if draw(st.booleans()) else None
+    return a.astype(draw(st.sampled_from([np.float32, np.float64]))), rng.integers(0, count, n), weight
+
+
+@st.composite
+def measured(draw):
+    n, outputs = draw(st.integers(2, 12)), draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    weight = rng.uniform(0.5, 2, n) if draw(st.booleans()) else None
+    return rng.standard_normal((n, outputs)), rng.standard_normal((n, outputs)), weight
+
+
+def weights(weight, n):
+    return [1.0] * n if weight is None else weight.tolist()
+
+
+def first_largest(row):
+    return max(range(len(row)), key=lambda k: (row[k], -k))
+
+
+def outcomes(a, y, weight):
+    """Return (TP, FP, FN) of each class, counted one example at a time."""
+    counts = [[0.0, 0.0, 0.0] for _ in range(a.shape[1])]
+    for row, actual, w in zip(a.tolist(), y.tolist(), weights(weight, len(a)), strict=True):
+        predicted = first_largest(row)
+        if predicted == actual:
+            counts[actual][0] += w
+        else:
+            counts[predicted][1] += w
+            counts[actual][2] += w
+    return counts
+
+
+def score_of(name, tp, fp, fn):
+    top, bottom = {"precision": (tp, tp + fp), "recall": (tp, tp + fn), "f1": (2 * tp, 2 * tp + fp + fn)}[name]
+    return top / bottom if bottom else 0.0
+
+
+@given(classified())
+@QUICK
+def test_accuracy_equals_the_count_of_right_examples(example):
+    a, y, weight = example
+    w = weights(weight, len(a))
+    right = sum(w[i] for i in range(len(a)) if first_largest(a[i].tolist()) == y[i])
+    assert measure(Accuracy(), a, y, weight) == pytest.approx(right / sum(w))
+
+
+@given(classified(), st.integers(1, 6))
+@QUICK
+def test_top_k_accuracy_equals_the_count_by_sorting(example, k):
+    a, y, weight = example
+    w = weights(weight, len(a))
+    ranked = [sorted(range(a.shape[1]), key=lambda j, i=i: (-a[i, j], j)) for i in range(len(a))]
+    right = sum(w[i] for i in range(len(a)) if y[i] in ranked[i][:k])
+    assert measure(TopKAccuracy(k), a, y, weight) == pytest.approx(right / sum(w))
+
+
+@given(classified())
+@QUICK
+def test_top_1_accuracy_is_the_accuracy(example):
+    np.testing.assert_array_equal(TopKAccuracy(1).statistics(*example), Accuracy().statistics(*example))
+
+
+@given(classified())
+@QUICK
+def test_confusion_matrix_counts_actual_by_predicted(example):
+    a, y, weight = example
+    expected = np.zeros((a.shape[1], a.shape[1]))
+    for row, actual, w in zip(a.tolist(), y.tolist(), weights(weight, len(a)), strict=True):
+        expected[actual, first_largest(row)] += w
+    np.testing.assert_allclose(measure(ConfusionMatrix(), a, y, weight), expected)
+
+
+@pytest.mark.parametrize("name", SCORES)
+@given(example=classified())
+@QUICK
+def test_score_macro_is_the_mean_over_classes_that_occur(name, example):
+    counts = [count for count in outcomes(*example) if sum(count)]
+    expected = sum(score_of(name, *count) for count in counts) / len(counts)
+    assert measure(SCORES[name](average="macro"), *example) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", SCORES)
+@given(example=classified())
+@QUICK
+def test_score_micro_comes_from_the_sums_over_classes(name, example):
+    sums = [sum(column) for column in zip(*outcomes(*example), strict=True)]
+    assert measure(SCORES[name](average="micro"), *example) == pytest.approx(score_of(name, *sums))
+
+
+@pytest.mark.parametrize("average", ["binary", None], ids=str)
+@pytest.mark.parametrize("name", SCORES)
+@given(example=classified(classes=st.just(2)))
+@QUICK
+def test_score_of_two_classes_is_that_of_class_one(name, average, example):
+    assert measure(SCORES[name](average=average), *example) == pytest.approx(score_of(name, *outcomes(*example)[1]))
+
+
+@pytest.mark.parametrize("name", SCORES)
+@given(example=classified(classes=st.integers(3, 5)))
+@QUICK
+def test_score_of_more_classes_is_macro_by_default(name, example):
+    assert measure(SCORES[name](), *example) == measure(SCORES[name](average="macro"), *example)
+
+
+@given(measured())
+@QUICK
+def test_mse_and_mae_equal_means_over_entries(example):
+    a, y, weight = example
+    w = weights(weight, len(a))
+    squares = sum(w[i] * (a[i, j] - y[i, j]) ** 2 for i, j in np.ndindex(a.shape))
+    sizes = sum(w[i] * abs(a[i, j] - y[i, j]) for i, j in np.ndindex(a.shape))
+    assert measure(MeanSquaredError(), *example) == pytest.approx(squares / (sum(w) * a.shape[1]))
+    assert measure(MeanAbsoluteError(), *example) == pytest.approx(sizes / (sum(w) * a.shape[1]))
+
+
+@given(measured())
+@QUICK
+def test_r2_equals_the_mean_over_outputs_of_its_formula(example):
+    a, y, weight = example
+    w = weights(weight, len(a))
+    values = []
+    for j in range(a.shape[1]):
+        mean = sum(w[i] * y[i, j] for i in range(len(y))) / sum(w)
+        residual = sum(w[i] * (a[i, j] - y[i, j]) ** 2 for i in range(len(y)))
+        total = sum(w[i] * (y[i, j] - mean) ** 2 for i in range(len(y)))
+        values.append(1 - residual / total)
+    assert measure(R2(), *example) == pytest.approx(sum(values) / len(values), rel=1e-8, abs=1e-8)
+
+
+def in_parts(metric, a, y, weight, cut):
+    parts = [slice(0, cut), slice(cut, None)]
+    sums = [metric.statistics(a[part], y[part], None if weight is None else weight[part]) for part in parts]
+    return sums[0] + sums[1]
+
+
+@pytest.mark.parametrize("metric", CLASS_METRICS, ids=repr)
+@given(example=classified(), cut=st.integers(0, 12))
+@QUICK
+def test_class_metric_statistics_add_up_over_batches(metric, example, cut):
+    np.testing.assert_array_equal(in_parts(metric, *example, cut), metric.statistics(*example))
+
+
+@pytest.mark.parametrize("metric", NUMBER_METRICS, ids=repr)
+@given(example=measured(), cut=st.integers(0, 12))
+@QUICK
+def test_number_metric_statistics_add_up_over_batches(metric, example, cut):
+    np.testing.assert_allclose(in_parts(metric, *example, cut), metric.statistics(*example), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", CLASS_METRICS, ids=repr)
+@given(example=classified())
+@QUICK
+def test_class_metric_one_hot_labels_count_like_numbers(metric, example):
+    a, y, weight = example
+    np.testing.assert_array_equal(metric.statistics(a, np.eye(a.shape[1])[y], weight), metric.statistics(a, y, weight))
+
+
+@pytest.mark.parametrize("metric", [*CLASS_METRICS, *NUMBER_METRICS], ids=repr)
+def test_metric_statistics_are_float64_and_small(metric, rng):
+    a = rng.random((1000, 3)).astype(np.float32)
+    y = rng.integers(0, 3, 1000) if metric in CLASS_METRICS else rng.random((1000, 3)).astype(np.float32)
+    statistics = metric.statistics(a, y, np.ones(1000, np.float32))
+    assert statistics.dtype == np.float64
+    assert statistics.size <= 12
+
+
+@pytest.mark.parametrize("metric", [*CLASS_METRICS, *NUMBER_METRICS], ids=repr)
+def test_metric_sample_weight_two_counts_like_a_repeated_example(metric, rng):
+    a = rng.random((6, 3))
+    y = rng.integers(0, 3, 6) if metric in CLASS_METRICS else rng.random((6, 3))
+    weight = np.array([1.0, 2, 1, 0, 1, 2])
+    rows = np.repeat(np.arange(6), weight.astype(int))
+    np.testing.assert_allclose(metric.statistics(a, y, weight), metric.statistics(a[rows], y[rows]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("metric", [*CLASS_METRICS, *NUMBER_METRICS], ids=repr)
+def test_metric_leaves_its_inputs_as_they_are(metric, rng):
+    a, weight = rng.random((6, 3)), rng.random(6)
+    y = rng.integers(0, 3, 6) if metric in CLASS_METRICS else rng.random((6, 3))
+    copies = [array.copy() for array in (a, y, weight)]
+    measure(metric, a, y, weight)
+    for array, copy in zip((a, y, weight), copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+SINGLE = np.array([[0.9], [0.5], [0.2], [0.51]])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [np.array([1, 0, 1, 0]), np.array([[1.0], [0], [1], [0]]), np.array([[1], [0], [1], [0]])],
+    ids=["whole numbers", "column", "column of whole numbers"],
+)
+@pytest.mark.parametrize("a", [SINGLE, SINGLE[:, 0]], ids=["column", "flat"])
+def test_accuracy_single_output_has_its_threshold_at_one_half(a, y):
+    assert measure(Accuracy(), a, y.reshape(-1) if a.ndim == 1 else y) == 0.5
+
+
+def test_confusion_matrix_single_output_has_two_classes():
+    matrix = measure(ConfusionMatrix(), SINGLE, np.array([1, 0, 1, 0]))
+    assert matrix.tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), TopKAccuracy(1), ConfusionMatrix(), F1(average="micro")], ids=repr)
+def test_class_metric_further_axes_count_as_examples(metric, rng):
+    a, y, weight = rng.random((4, 5, 3)), rng.integers(0, 3, (4, 5)), rng.random(4)
+    flat = metric.statistics(a.reshape(20, 3), y.reshape(20), np.repeat(weight, 5))
+    np.testing.assert_allclose(metric.statistics(a, y, weight), flat, rtol=1e-12)
+
+
+@pytest.mark.parametrize("metric", NUMBER_METRICS, ids=repr)
+def test_number_metric_flat_labels_fit_a_single_output(metric, rng):
+    a, y = rng.random((5, 1)), rng.random(5)
+    np.testing.assert_array_equal(metric.statistics(a, y), metric.statistics(a, y[:, np.newaxis]))
+
+
+@pytest.mark.parametrize("metric", [MeanSquaredError(), MeanAbsoluteError()], ids=repr)
+def test_number_metric_sums_float32_in_float64(metric):
+    a = np.full((100_001, 1), 0.1, np.float32)
+    a[0] = 1e4
+    y = np.zeros_like(a)
+    exact = np.abs(a.astype(np.float64)) if isinstance(metric, MeanAbsoluteError) else a.astype(np.float64) ** 2
+    assert measure(metric, a, y) == pytest.approx(exact.mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("average", AVERAGES, ids=str)
+@pytest.mark.parametrize("name", SCORES)
+def test_score_without_any_positive_is_zero(name, average):
+    a, y = np.array([[0.9, 0.1]]), np.array([1])
+    assert measure(SCORES[name](average=average), a, y) == 0
+
+
+@pytest.mark.parametrize("average", AVERAGES, ids=str)
+@pytest.mark.parametrize("name", SCORES)
+def test_score_of_nothing_is_zero(name, average):
+    assert measure(SCORES[name](average=average), np.ones((1, 2)), np.array([1]), np.zeros(1)) == 0
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), TopKAccuracy(), *NUMBER_METRICS], ids=repr)
+def test_metric_weights_that_sum_to_zero_give_nan(metric):
+    y = np.zeros((1, 2)) if metric in NUMBER_METRICS else np.array([1])
+    assert math.isnan(measure(metric, np.ones((1, 2)), y, np.zeros(1)))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6], ids=repr)
+def test_r2_equal_labels_give_one_if_met_and_zero_otherwise(value):
+    y = np.full((1001, 1), value)
+    assert measure(R2(), y, y) == 1
+    assert measure(R2(), y + 1, y) == 0
+
+
+def test_r2_mean_as_prediction_is_zero():
+    y = np.array([[1.0], [2.0], [6.0]])
+    assert measure(R2(), np.full_like(y, 3.0), y) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("label", [-1, 3], ids=["negative", "too large"])
+@pytest.mark.parametrize("metric", CLASS_METRICS, ids=repr)
+def test_class_metric_label_outside_the_classes_is_refused(metric, label):
+    with pytest.raises(DataError, match=rf"^expected classes from 0 to 2, one for each output, got {label}\.$"):
+        metric.statistics(np.ones((2, 3)), np.array([0, label]))
+
+
+@pytest.mark.parametrize("metric", CLASS_METRICS, ids=repr)
+def test_class_metric_labels_of_another_shape_are_refused(metric):
+    message = r"expected labels of shape \(4,\) or \(4, 3\) for a of shape \(4, 3\), got \(4, 2\)"
+    with pytest.raises(ShapeError, match=message):
+        metric.statistics(np.ones((4, 3)), np.ones((4, 2)))
+
+
+@pytest.mark.parametrize(("metric", "name"), [*zip(NUMBER_METRICS, ["mse", "mae", "r2"], strict=True)], ids=repr)
+def test_number_metric_labels_of_another_size_are_refused(metric, name):
+    message = rf"^{name} compares each entry of a and y: expected y of shape \(4, 3\), got \(4,\)\.$"
+    with pytest.raises(ShapeError, match=message):
+        metric.statistics(np.ones((4, 3)), np.ones(4))
+
+
+@pytest.mark.parametrize("a", [np.ones((4, 1)), np.ones(4)], ids=["column", "flat"])
+def test_top_k_accuracy_single_output_is_refused(a):
+    with pytest.raises(
+        ShapeError, match=r"top_k_accuracy needs one output for each of 2 classes or more, got a of shape"
+    ):
+        TopKAccuracy().statistics(a, np.ones(4))
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_score_binary_of_three_classes_is_refused(name):
+    with pytest.raises(ShapeError, match="average 'binary' needs two classes, got 3 outputs; use 'macro' or 'micro'"):
+        SCORES[name](average="binary").statistics(np.ones((4, 3)), np.zeros(4, int))
+
+
+def test_metric_direction_is_down_for_errors_and_up_for_scores():
+    assert not MeanSquaredError.higher_is_better
+    assert not MeanAbsoluteError.higher_is_better
+    assert all(metric.higher_is_better for metric in (*CLASS_METRICS, R2()))

@@ -1,0 +1,204 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from nnfw.errors import ConfigError, DataError
+from nnfw_standard import MinMax, OneHot, Standardize
+from nnfw_standard import transforms as transforms_module
+
+QUICK = settings(max_examples=25, deadline=None, derandomize=True)
+NUMBERS = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
+COLUMNS = hnp.arrays(np.float64, hnp.array_shapes(min_dims=1, max_dims=3, max_side=6), elements=NUMBERS)
+NUMERIC = [Standardize(), MinMax(), MinMax(-1.0, 3.0)]
+EPS = np.finfo(np.float64).eps
+
+
+def stored(fitted):
+    return json.loads(json.dumps(fitted, allow_nan=False))
+
+
+@given(COLUMNS)
+@QUICK
+def test_standardize_apply_equals_its_formula(x):
+    transform = Standardize()
+    result = transform.apply(x, transform.fit(x))
+    for position in np.ndindex(x.shape[1:]):
+        values = [float(row[position]) for row in x]
+        mean = sum(values) / len(values)
+        scale = (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5
+        constant = min(values) == max(values)
+        expected = [0.0 if constant else (value - mean) / scale for value in values]
+        np.testing.assert_allclose([row[position] for row in result], expected, rtol=1e-6, atol=1e-9)
+
+
+@given(COLUMNS)
+@QUICK
+def test_min_max_apply_maps_extremes_onto_low_and_high(x):
+    transform = MinMax(-1.0, 3.0)
+    result = transform.apply(x, transform.fit(x))
+    spread = x.max(axis=0) > x.min(axis=0)
+    np.testing.assert_array_equal(result.min(axis=0), -1)
+    np.testing.assert_allclose(result.max(axis=0)[spread], 3, rtol=1e-15)
+    np.testing.assert_array_equal(result.max(axis=0)[~spread], -1)
+
+
+@pytest.mark.parametrize("transform", NUMERIC, ids=repr)
+@given(x=COLUMNS)
+@QUICK
+def test_numeric_invert_after_apply_returns_the_column(transform, x):
+    fitted = transform.fit(x)
+    result = transform.invert(transform.apply(x, fitted), fitted)
+    largest = np.abs(x).max(axis=0)
+    assert (np.abs(result - x) <= 16 * EPS * largest + 1e-300).all()
+
+
+@pytest.mark.parametrize("transform", NUMERIC, ids=repr)
+@given(x=COLUMNS)
+@QUICK
+def test_numeric_fitted_values_survive_json_exactly(transform, x):
+    fitted = transform.fit(x)
+    np.testing.assert_array_equal(transform.apply(x, stored(fitted)), transform.apply(x, fitted))
+
+
+@pytest.mark.parametrize("transform", NUMERIC, ids=repr)
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [("float32", "float32"), ("float64", "float64"), ("int64", "float64"), ("uint8", "float64"), ("bool", "float64")],
+)
+def test_numeric_apply_and_invert_keep_the_dtype_of_floats(transform, dtype, expected):
+    x = np.array([[0, 1], [1, 1], [1, 0]], dtype)
+    fitted = transform.fit(x)
+    assert transform.apply(x, fitted).dtype == expected
+    assert transform.invert(x, fitted).dtype == expected
+
+
+@pytest.mark.parametrize("transform", NUMERIC, ids=repr)
+def test_numeric_apply_leaves_its_input_as_it_is(transform, rng):
+    x = rng.standard_normal((7, 2))
+    before = x.copy()
+    fitted = transform.fit(x)
+    transform.invert(transform.apply(x, fitted), fitted)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_standardize_apply_float32_far_from_zero_is_computed_in_float64():
+    x = np.float32(1e8) + np.arange(8, dtype=np.float32) * 8
+    transform = Standardize()
+    result = transform.apply(x, transform.fit(x))
+    exact = (x.astype(np.float64) - x.astype(np.float64).mean()) / x.astype(np.float64).std()
+    np.testing.assert_allclose(result, exact, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.0, -1e8, 1e-30], ids=repr)
+def test_standardize_constant_column_becomes_exactly_zero_with_scale_one(value):
+    x = np.full(1001, value)
+    transform = Standardize()
+    fitted = transform.fit(x)
+    assert fitted == {"mean": value, "scale": 1.0}
+    assert (transform.apply(x, fitted) == 0).all()
+    assert transform.apply(np.array([value + 2]), fitted) == (value + 2) - value
+
+
+def test_standardize_difference_too_small_to_square_has_scale_one():
+    fitted = Standardize().fit(np.array([0.0, 1e-200]))
+    assert fitted["scale"] == 1
+
+
+def test_standardize_block_is_fitted_at_each_position(rng):
+    x = rng.standard_normal((50, 2, 3))
+    fitted = Standardize().fit(x)
+    np.testing.assert_allclose(fitted["mean"], x.mean(axis=0), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(fitted["scale"], x.std(axis=0), rtol=1e-12)
+
+
+def test_standardize_fit_of_many_rows_goes_block_by_block(rng, monkeypatch):
+    monkeypatch.setattr(transforms_module, "_CHUNK", 7)
+    x = 100 + rng.standard_normal((50, 2))
+    fitted = Standardize().fit(x)
+    np.testing.assert_allclose(fitted["mean"], x.mean(axis=0), rtol=1e-14)
+    np.testing.assert_allclose(fitted["scale"], x.std(axis=0), rtol=1e-12)
+
+
+def test_standardize_fit_of_large_float32_values_is_finite():
+    x = np.array([-1e30, 1e30, 3e30], np.float32)
+    fitted = Standardize().fit(x)
+    assert fitted["scale"] == pytest.approx(x.astype(np.float64).std())
+
+
+def test_min_max_apply_does_not_clip():
+    transform = MinMax()
+    fitted = transform.fit(np.array([0.0, 10.0]))
+    assert transform.apply(np.array([-5.0, 20.0]), fitted).tolist() == [-0.5, 2.0]
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (2.0, 1.0)], ids=["equal", "reversed"])
+def test_min_max_fit_low_not_below_high_is_refused(low, high):
+    with pytest.raises(ConfigError, match=rf"min_max: low must be less than high, {high}, got {low}\."):
+        MinMax(low, high).fit(np.arange(3.0))
+
+
+WORDS = st.text("abé '\"\n", max_size=3)
+
+
+@given(hnp.arrays(object, st.integers(1, 20), elements=WORDS).map(lambda column: column.astype(str)))
+@QUICK
+def test_one_hot_invert_after_apply_returns_the_words(column):
+    transform = OneHot()
+    fitted = stored(transform.fit(column))
+    vectors = transform.apply(column, fitted)
+    assert vectors.shape == (len(column), len(set(column.tolist())))
+    np.testing.assert_array_equal(vectors.sum(axis=1), 1)
+    assert transform.invert(vectors, fitted).tolist() == column.tolist()
+
+
+@given(hnp.arrays(np.int64, st.integers(1, 20), elements=st.integers(-3, 3)))
+@QUICK
+def test_one_hot_whole_numbers_are_categories_too(column):
+    transform = OneHot()
+    fitted = stored(transform.fit(column))
+    np.testing.assert_array_equal(transform.invert(transform.apply(column, fitted), fitted), column)
+
+
+def test_one_hot_apply_puts_the_one_at_the_sorted_position():
+    transform = OneHot()
+    fitted = transform.fit(np.array(["c", "a", "b"]))
+    np.testing.assert_array_equal(transform.apply(np.array(["b", "a"]), fitted), [[0, 1, 0], [1, 0, 0]])
+
+
+def test_one_hot_apply_is_float32():
+    transform = OneHot()
+    assert transform.apply(np.array(["a"]), {"categories": ["a", "b"]}).dtype == np.float32
+
+
+def test_one_hot_apply_unknown_category_names_value_row_and_known_ones():
+    transform = OneHot()
+    fitted = transform.fit(np.array(["Oslo", "Bern"]))
+    message = r"^unknown category 'Rome' in row 1 \(from 0\); the training data had 'Bern', 'Oslo'\.$"
+    with pytest.raises(DataError, match=message):
+        transform.apply(np.array(["Bern", "Rome", "Paris"]), fitted)
+
+
+def test_one_hot_apply_unknown_category_of_many_lists_a_few():
+    transform = OneHot()
+    fitted = transform.fit(np.arange(100))
+    with pytest.raises(DataError, match=r"unknown category 100 in row 0 .* 10, 11 and 88 more\.$"):
+        transform.apply(np.array([100]), fitted)
+
+
+@pytest.mark.parametrize("method", ["fit", "apply"])
+def test_one_hot_block_is_refused(method):
+    arguments = [np.zeros((4, 2))] + ([{"categories": [0.0]}] if method == "apply" else [])
+    with pytest.raises(DataError, match=r"^one_hot takes one category for each example, shape \(N,\), got \(4, 2\)"):
+        getattr(OneHot(), method)(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("transform", "accepts"), [(Standardize(), "numeric"), (MinMax(), "numeric"), (OneHot(), "categorical")], ids=repr
+)
+def test_transform_accepts_raw_columns_of_its_kind(transform, accepts):
+    assert transform.accepts == accepts
+    assert transform.columns is None
