@@ -247,7 +247,7 @@ def test_read_folder_is_refused(folder):
 
 
 def test_read_path_that_cannot_be_is_refused():
-    with pytest.raises(FileFormatError, match=r"^a\x00b: cannot be read: embedded null byte\. Check the path\.$"):
+    with pytest.raises(FileFormatError, match=r"^a\x00b: cannot be read: .*embedded null .* Check the path\.$"):
         read("a\0b")
 
 

@@ -191,7 +191,7 @@ def test_read_folder_is_refused(path):
 
 
 def test_read_impossible_path_is_refused():
-    with pytest.raises(FileFormatError, match=r"^a\x00b: cannot be read: embedded null byte\. Check the path\.$"):
+    with pytest.raises(FileFormatError, match=r"^a\x00b: cannot be read: .*embedded null .* Check the path\.$"):
         model_file.read("a\0b")
 
 
