@@ -413,7 +413,7 @@ class Fit(Protocol):
         ...
 
     def first_non_finite(self) -> str:
-        """Name the first layer whose z, a or parameters are not finite in the last forward pass."""
+        """Name the first layer whose z, a or parameters were not finite in the last pass, or else the last, and say what."""
         ...
 
     def save_model(self, path: Path) -> None:

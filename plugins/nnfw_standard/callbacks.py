@@ -185,7 +185,7 @@ class TerminateOnNaN(Callback):
     Raises
     ------
     DivergedError
-        Names epoch, step and the first layer whose values are not finite.
+        Names epoch, step and the first layer whose values are not finite, or else the output's.
 
     Examples
     --------
@@ -211,8 +211,7 @@ class TerminateOnNaN(Callback):
 
     def _refuse(self, fit: Fit, what: str) -> None:
         raise DivergedError(
-            f"Training diverged in epoch {fit.epoch}, step {fit.step}: {what}. First values that are not finite: "
-            f"{fit.first_non_finite()}. Lower the learning rate, scale the inputs, or clip the gradient (clip_norm).",
+            f"Training diverged in epoch {fit.epoch}, step {fit.step}: {what}. {fit.first_non_finite()}. Lower the learning rate, scale the inputs, or clip the gradient (clip_norm).",
             epoch=fit.epoch,
             step=fit.step,
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -100,6 +102,11 @@ class Parameters(Mapping[str, Array]):
     dtype
         Their dtype.
 
+    Raises
+    ------
+    ShapeError
+        If they take more memory than the machine has.
+
     Attributes
     ----------
     vector
@@ -118,6 +125,7 @@ class Parameters(Mapping[str, Array]):
     """
 
     def __init__(self, layout: Layout, dtype: DTypeLike) -> None:
+        _require_memory(layout, np.dtype(dtype))
         self.layout = layout
         self.vector: Array = np.zeros(layout.size, dtype)
         self.state: Array = np.zeros(layout.state_size, dtype)
@@ -158,3 +166,14 @@ class Parameters(Mapping[str, Array]):
         """Return the names and shapes."""
         shapes = ", ".join(f"{name} {array.shape}" for name, array in self.items())
         return f"<Parameters: {self.vector.size:,} trainable, {self.vector.dtype}: {shapes}>"
+
+
+def _require_memory(layout: Layout, dtype: np.dtype[Any]) -> None:
+    """Refuse parameters that take more than the machine's memory, before the operating system ends the process."""
+    needed = (layout.size + layout.state_size) * dtype.itemsize
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else sys.maxsize
+    if needed > present:
+        raise ShapeError(
+            f"The network has {layout.size + layout.state_size:,} parameters, which take {needed / 2**30:,.0f} GiB as "
+            f"{dtype}: more than this machine's {present / 2**30:,.0f} GiB. Use smaller layers."
+        )

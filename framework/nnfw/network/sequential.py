@@ -442,8 +442,8 @@ class Sequential:
             arrays = dict(self.parameters.scope.layer(index)) | {"z": memory["z"], "a": memory["a"]}
             for name, array in arrays.items():
                 if not np.isfinite(array).all():
-                    return f"{self.chain.name(index)}: {name}"
-        return "no layer, only the cost itself"
+                    return f"{self.chain.name(index)}: {name} is not finite"
+        return f"{self.chain.name(index)}: a reaches {np.abs(memory['a']).max():.3g}, too far for the cost"
 
 
 def _distributions(header: Mapping[str, Any], registry: Registry) -> dict[str, str]:

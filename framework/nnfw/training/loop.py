@@ -173,7 +173,7 @@ class Training:
         self.vector[...], self.state[...] = snapshot
 
     def first_non_finite(self) -> str:
-        """Name the first layer whose z, a or parameters are not finite in the last forward pass."""
+        """Name the first layer with values that are not finite in the last pass, or else the last, and what is wrong."""
         return self.model.first_non_finite(self._workspace)
 
     def save_model(self, path: Path) -> None:

@@ -68,7 +68,7 @@ class Trainable(Protocol):
         ...
 
     def first_non_finite(self, workspace: Workspace) -> str:
-        """Name the first layer with values that are not finite in the last pass."""
+        """Name the first layer with values that are not finite in the last pass, or else the last, and what is wrong."""
         ...
 
     def save(self, path: str | PathLike[str]) -> None:

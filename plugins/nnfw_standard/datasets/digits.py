@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from nnfw.data import Examples
-from nnfw.protocols import Dataset
+from nnfw.protocols import Dataset, Shape
 from nnfw_standard.datasets.idx import read_idx
 
 _DATA = Path(__file__).parent / "data"
+_PIXELS = 8 * 8
 _DARKEST = np.float32(16)  # each pixel counts the dark ones in a block of 4x4
 
 
@@ -43,3 +44,7 @@ class Digits(Dataset):
         labels = read_idx(_DATA / "digits-labels.idx1.gz")
         features = {"pixels": np.divide(pixels.reshape(len(pixels), -1), _DARKEST, dtype=np.float32)}
         return Examples(features, labels.astype(np.int64), "digit", tuple("0123456789"))
+
+    def input_shape(self) -> Shape:
+        """Return ``(64,)``."""
+        return (_PIXELS,)

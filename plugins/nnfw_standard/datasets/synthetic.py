@@ -11,13 +11,21 @@ from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 
 from nnfw.data import Examples
-from nnfw.protocols import Dataset
+from nnfw.protocols import Dataset, Shape
 
 Array = NDArray[Any]
 
 
+class _InPlane(Dataset):
+    """Examples with two coordinates."""
+
+    def input_shape(self) -> Shape:
+        """Return ``(2,)``."""
+        return (2,)
+
+
 @dataclass(frozen=True)
-class XOR(Dataset):
+class XOR(_InPlane):
     """The four examples of the exclusive or, which no network without a hidden layer can learn.
 
     y = 1 if x1 ≠ x2, else 0
@@ -47,7 +55,7 @@ class XOR(Dataset):
 
 
 @dataclass(frozen=True)
-class Spirals(Dataset):
+class Spirals(_InPlane):
     """Interleaved spirals in the plane, one for each class.
 
     x = t (cos φ, sin φ) + noise · ε, with φ = 2π (turns · t + k/classes), ε ~ N(0, 1) and t from just above 0 to 1
@@ -100,7 +108,7 @@ class Spirals(Dataset):
 
 
 @dataclass(frozen=True)
-class Moons(Dataset):
+class Moons(_InPlane):
     """Two interleaved half circles in the plane.
 
     Class 0: x = (cos t, sin t); class 1: x = (1 − cos t, ½ − sin t); plus noise · ε, with ε ~ N(0, 1) and t from 0 to π

@@ -1,0 +1,387 @@
+"""train, evaluate, predict, summary and assemble: what they print, where, and with which exit status."""
+
+import gzip
+import io
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnfw.cli.main import main
+
+XOR = """
+name = "xor"
+data = { source = "xor", split = { validation = 0.0, test = 0.0 } }
+model = { layers = [{ type = "dense", units = 2, activation = "tanh" }, { type = "dense", units = 1 }] }
+cost = { type = "mse" }
+optimizer = { type = "sgd", learning_rate = 0.1 }
+training = { epochs = 3, batch_size = 4 }
+"""
+
+
+@pytest.fixture
+def xor(tmp_path, monkeypatch):
+    """Return the path of a tiny experiment, in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "xor.toml"
+    path.write_text(XOR.strip() + "\n")
+    return path
+
+
+@pytest.fixture
+def run(xor, capsys):
+    """Return the directory of a run of that experiment."""
+    assert main(["train", "xor.toml", "--out", "run", "--quiet"]) == 0
+    capsys.readouterr()
+    return xor.parent / "run"
+
+
+def refused(capsys, *arguments, status=2):
+    """Run a command that must be refused; return what it says, after checking that it wrote nothing."""
+    before = sorted(Path().rglob("*"))
+    assert main(list(arguments)) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert sorted(Path().rglob("*")) == before
+    return err
+
+
+# --- what they print --------------------------------------------------------------------------------------------------
+
+
+def test_train_prints_results_and_the_path_of_the_run(xor, capsys):
+    assert main(["train", "xor.toml", "--out", "run"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].split() == ["cost"]
+    assert out.splitlines()[-1] == "Run: run"
+    assert err == ""  # no terminal, no progress bar
+
+
+def test_train_without_out_makes_a_directory_with_name_and_time(xor, capsys):
+    assert main(["train", "xor.toml"]) == 0
+    (directory,) = Path("runs").iterdir()
+    assert directory.name.startswith("xor-2")
+    assert f"Run: {directory}" in capsys.readouterr().out
+
+
+def test_train_in_json_holds_run_and_results(xor, capsys):
+    assert main(["train", "xor.toml", "--out", "run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["run"] == "run"
+    assert found["epochs"] == 3
+    assert set(found["results"]["training"]) == {"cost"}
+
+
+def test_train_takes_overrides_and_writes_them_to_the_resolved_experiment(xor, capsys):
+    assert main(["train", "xor.toml", "--out", "run", "--set", "training.epochs=5", "--set", "model.layers[0].units=4"]) == 0
+    resolved = tomllib.loads(Path("run/experiment.toml").read_text())
+    assert resolved["training"]["epochs"] == 5
+    assert resolved["model"]["layers"][0]["units"] == 4
+    assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 5
+
+
+def test_train_reads_an_experiment_from_stdin(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "nnfw.cli.main", "train", "-", "--out", "run"],
+        input=XOR, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "run" / "model.nnfw").is_file()
+
+
+def test_evaluate_prints_what_the_training_printed(xor, capsys):
+    assert main(["train", "xor.toml", "--out", "run"]) == 0
+    trained = capsys.readouterr().out.splitlines()
+    assert main(["evaluate", "run"]) == 0
+    assert capsys.readouterr().out.splitlines() == trained[:-1]
+
+
+def test_evaluate_on_other_data(run, capsys):
+    assert main(["evaluate", "run", "--data", "xor", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"data"}
+
+
+def test_predict_of_a_table_from_stdin(run):
+    result = subprocess.run(
+        [sys.executable, "-m", "nnfw.cli.main", "predict", "run", "-"],
+        input="x1,x2\n0,1\n1,1\n", cwd=run.parent, capture_output=True, text=True, check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 3
+
+
+def test_predict_of_an_array(run, capsys):
+    np.save("x.npy", np.array([[0.0, 1.0], [1.0, 1.0]]))
+    assert main(["predict", "run", "x.npy", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_predict_of_a_dataset(run, capsys):
+    assert main(["predict", "run", "xor", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 4
+
+
+def test_predict_with_the_model_file_equals_predict_with_the_run(run, capsys):
+    assert main(["predict", "run", "xor"]) == 0
+    first = capsys.readouterr().out
+    assert main(["predict", "run/model.nnfw", "xor"]) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_summary_shows_layers_shapes_and_parameters(xor, capsys):
+    assert main(["summary", "xor.toml"]) == 0
+    out = capsys.readouterr().out
+    assert "9 parameters" in out
+    assert [line.split()[0] for line in out.splitlines()[1:4]] == ["input", "0", "1"]
+
+
+def test_summary_in_json(xor, capsys):
+    assert main(["summary", "xor.toml", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["parameters"] == 9
+    assert found["layers"][0] == {"layer": "dense", "activation": "tanh", "output_shape": [2], "parameters": 6}
+
+
+def test_summary_reads_no_data_unless_told_to(xor, capsys):
+    xor.write_text(XOR.replace('source = "xor"', 'source = { type = "csv", path = "t.csv", target = "y" }'))
+    assert "Set model.input_shape = [n], or let the data be read" in refused(capsys, "summary", "xor.toml")
+    assert main(["summary", "xor.toml", "--set", "model.input_shape=[2]"]) == 0
+    Path("t.csv").write_text("a,b,y\n1,2,3\n4,5,6\n")
+    capsys.readouterr()
+    assert main(["summary", "xor.toml", "--read-data"]) == 0
+    assert "9 parameters" in capsys.readouterr().out
+
+
+ASSEMBLE = [
+    "assemble", "--data", "xor", "--layer", "dense:units=2,activation=tanh", "--layer", "dense:units=1", "--cost", "mse",
+    "--optimizer", "sgd:learning_rate=0.1", "--set", "data.split={validation=0.0,test=0.0}", "--epochs", "2",
+]
+
+
+def test_assemble_prints_an_experiment_that_trains(xor, capsys):
+    assert main(ASSEMBLE) == 0
+    out, err = capsys.readouterr()
+    assert "9 parameters" in err
+    Path("assembled.toml").write_text(out)
+    assert main(["train", "assembled.toml", "--out", "run"]) == 0
+    assert len(Path("run/metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_assemble_writes_a_file_and_says_what_to_do_with_it(xor, capsys):
+    assert main([*ASSEMBLE, "-o", "exp.toml"]) == 0
+    out, err = capsys.readouterr()
+    assert "9 parameters" in out
+    assert "nnfw train exp.toml" in err
+    assert tomllib.loads(Path("exp.toml").read_text())["model"]["layers"][0]["activation"] == "tanh"
+
+
+def test_assemble_trains_at_once(xor, capsys):
+    assert main([*ASSEMBLE, "--train", "--out", "run"]) == 0
+    assert Path("run/model.nnfw").is_file()
+    assert "Run: run" in capsys.readouterr().out
+
+
+def test_assemble_from_a_table(xor, capsys):
+    Path("t.csv").write_text("a,b,y\n" + "".join(f"{i},{i * i},{2 * i}\n" for i in range(20)))
+    arguments = ["assemble", "--data", "t.csv", "--target", "y", "--layer", "dense:units=1", "--cost", "mse",
+                 "--optimizer", "sgd", "--transform", "standardize", "--metric", "r2", "--train", "--out", "run"]
+    assert main(arguments) == 0
+    assert "r2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--layer", "dens:units=3"], "Unknown layer 'dens'. Did you mean 'dense'?"),
+        (["--layer", "dense:unit=3"], "Did you mean 'units'"),
+        (["--layer", "dense:units"], "units"),
+        (["--layer", "dense:units=3,units=4"], "gives 'units' twice"),
+        (["--data", "t.csv"], "name its target column with --target"),
+    ],
+    ids=["name", "option", "no-value", "twice", "target"],
+)
+def test_assemble_refuses_components_that_cannot_be(xor, capsys, change, message):
+    assert message in refused(capsys, *ASSEMBLE, *change)
+
+
+# --- bad input ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("cost.type=msee", "Did you mean 'mse'"),
+        ("cost.size=3", "cost.size is not an option"),
+        ("optimizer.learning_rate=fast", "optimizer.learning_rate must be a number"),
+        ("optimizer.learning_rate=true", "optimizer.learning_rate must be a number"),
+        ("optimizer.learning_rate=-1", "optimizer.learning_rate must be greater than 0, got -1"),
+        ("optimizer.learning_rate=nan", "optimizer.learning_rate must be"),
+        ("optimizer.learning_rate=inf", "optimizer.learning_rate must be"),
+        ("training.batch_size=0", "training.batch_size must be greater than or equal to 1, got 0"),
+        ("training.epochs=1.5", "training.epochs must be a whole number"),
+        ("model.layers[0].units=true", "model.layers[0].units must be a whole number"),
+        ("model.layers[0].units=1000000000000000", "more than this machine"),
+        ("model.layers[7].units=3", "model.layers[7]"),
+        ("training", "Write"),
+        ("data.source=xxor", "Did you mean 'xor'"),
+    ],
+)
+def test_train_refuses_wrong_values(xor, capsys, override, message):
+    assert message in refused(capsys, "train", "xor.toml", "--set", override)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "xor.toml: is empty"),
+        (b"[training\n", "xor.toml:1: "),
+        (b"seed = 1\nseed = 2\n", "xor.toml:2: "),
+        (b"seed = 1\nname = \"\xff\"\n", "xor.toml:2: is not UTF-8"),
+        (b"x = " + b"[" * 10_000 + b"]" * 10_000, "nested"),
+        (b"# " + b"x" * 100_000_000, "1 MiB"),
+        (b"seed = 1\n", "cost is missing"),
+    ],
+    ids=["empty", "syntax", "duplicate", "encoding", "nesting", "size", "incomplete"],
+)
+def test_train_refuses_files_that_are_no_experiment(xor, capsys, content, message):
+    xor.write_bytes(content)
+    assert message in refused(capsys, "train", "xor.toml")
+
+
+def test_train_refuses_a_directory_and_a_missing_file(xor, capsys):
+    assert "is a folder" in refused(capsys, "train", ".")
+    assert "Did you mean 'xor.toml'" in refused(capsys, "train", "xr.toml")
+
+
+def with_table(path, text, target="y", **changes):
+    source = f'{{ type = "csv", path = "t.csv", target = "{target}" }}'
+    path.write_text(XOR.replace('source = "xor"', f"source = {source}"))
+    if text is not None:
+        Path("t.csv").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (None, "t.csv: there is no such file"),
+        ("", "t.csv is empty"),
+        ("a,b,y\n", "holds a header but no row"),
+        ("a,b,y\n1,2,3\n1,2\n", "t.csv:3: expected 3 cells, as in the header, got 2"),
+        ("a,b,y\n1,2,3\n1,old,3\n", "t.csv:3: column 'b': expected a number, got 'old'"),
+        ("a,b,y\n1,,3\n1,2,3\n1,nan,3\n", "t.csv:2: column 'b': cells without a finite number: 2"),
+        ("a,b,z\n1,2,3\n", "there is no column 'y'"),
+        ("a,b,y\nred,2,3\nblue,3,4\n", "Add the transform 'one_hot'"),
+    ],
+    ids=["missing", "empty", "header-only", "ragged", "word", "nan", "target", "words"],
+)
+def test_train_refuses_tables_that_cannot_be_learned(xor, capsys, table, message):
+    with_table(xor, table)
+    assert message in refused(capsys, "train", "xor.toml")
+
+
+def test_train_of_one_example_with_a_split_is_refused_and_without_one_is_done(xor, capsys):
+    with_table(xor, "a,b,y\n1,2,3\n")
+    assert "example" in refused(capsys, "train", "xor.toml", "--set", "data.split.test=0.5")
+    assert main(["train", "xor.toml", "--out", "run"]) == 0
+
+
+def test_train_refuses_labels_outside_the_classes(xor, capsys):
+    with_table(xor, "a,b,y\n1,2,0\n1,2,5\n")
+    changes = ["--set", "cost.type=cross_entropy", "--set", "model.layers[1].units=2"]
+    assert "outside the 2 classes" in refused(capsys, "train", "xor.toml", *changes)
+
+
+class Harmful:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+def test_train_refuses_pickled_objects_and_executes_nothing(xor, capsys):
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.array([Harmful(), Harmful()]), allow_pickle=True)
+    Path("x.npy").write_bytes(buffer.getvalue())
+    Path("raw.npy").write_bytes(pickle.dumps(Harmful()))
+    np.save("y.npy", np.zeros(2))
+    for name in ("x.npy", "raw.npy"):
+        xor.write_text(XOR.replace('source = "xor"', f'source = {{ type = "npy", x = "{name}", y = "y.npy" }}'))
+        assert name in refused(capsys, "train", "xor.toml")
+    assert not Path("executed").exists()
+
+
+def test_train_refuses_arrays_of_different_lengths(xor, capsys):
+    np.save("x.npy", np.zeros((3, 2)))
+    np.save("y.npy", np.zeros(2))
+    xor.write_text(XOR.replace('source = "xor"', 'source = { type = "npy", x = "x.npy", y = "y.npy" }'))
+    assert "same length" in refused(capsys, "train", "xor.toml")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_train_refuses_an_idx_header_that_lies(xor, capsys, pack):
+    Path("images").write_bytes(pack(struct.pack(">BBBBIII", 0, 0, 8, 3, 2**31, 2**10, 2**10) + b"\0" * 100))
+    Path("labels").write_bytes(pack(struct.pack(">BBBBI", 0, 0, 8, 1, 100) + b"\0" * 100))
+    xor.write_text(XOR.replace('source = "xor"', 'source = { type = "idx", images = "images", labels = "labels" }'))
+    assert "images" in refused(capsys, "train", "xor.toml")
+
+
+def test_train_refuses_layers_that_do_not_fit_and_names_both(xor, capsys):
+    text = XOR.replace('{ type = "dense", units = 1 }', '{ type = "reshape", shape = [1, 2] }, { type = "dense", units = 1 }')
+    xor.write_text(text)
+    err = refused(capsys, "train", "xor.toml")
+    assert "Layer 2 'dense' (built-in)" in err
+    assert "Layer 1 'reshape' (built-in)" in err
+
+
+def test_train_refuses_a_directory_that_is_not_empty(run, capsys):
+    assert "run is not empty" in refused(capsys, "train", "xor.toml", "--out", "run")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_train_refuses_a_directory_that_cannot_be_written(xor, capsys):
+    locked = Path("locked")
+    locked.mkdir(mode=0o500)
+    assert "locked/run cannot be written" in refused(capsys, "train", "xor.toml", "--out", "locked/run")
+
+
+def test_diverged_training_exits_1_and_writes_no_model(xor, capsys):
+    arguments = ["train", "xor.toml", "--out", "run", "--set", "optimizer.learning_rate=1e30", "--set", "training.epochs=50"]
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Training diverged in epoch" in err
+    assert "Layer" in err
+    assert not Path("run/model.nnfw").exists()
+    assert json.loads(Path("run/record.json").read_text())["status"] == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda data: data[: len(data) // 2], "model.nnfw"),
+        (lambda data: b"\x80\x04 no model", "model.nnfw"),
+        (lambda data: b"", "model.nnfw"),
+        (lambda data: data.replace(b'\\"format\\":1', b'\\"format\\":9').replace(b'\\"format\\": 1', b'\\"format\\": 9'), "newer"),
+    ],
+    ids=["truncated", "other", "empty", "future"],
+)
+def test_predict_refuses_damaged_model_files(run, capsys, damage, message):
+    path = run / "model.nnfw"
+    path.write_bytes(damage(path.read_bytes()))
+    assert message in refused(capsys, "predict", "run", "xor")
+
+
+def test_predict_refuses_what_is_no_run_and_no_model(xor, capsys):
+    assert "nowhere" in refused(capsys, "predict", "nowhere", "xor")
+    Path("empty").mkdir()
+    assert "model.nnfw" in refused(capsys, "predict", "empty", "xor")
+
+
+def test_evaluate_refuses_a_cost_without_data(run, capsys):
+    assert "--cost and --metric go with --data" in refused(capsys, "evaluate", "run", "--cost", "mse")
