@@ -8,7 +8,10 @@ from .errors import PluginError as PluginError
 from .errors import ShapeError as ShapeError
 from .errors import StateError as StateError
 from .errors import UnknownComponentError as UnknownComponentError
+from .network import Chain as Chain
+from .network import Sequential as Sequential
 from .network import Workspace as Workspace
+from .network import load as load
 from .plugins import CommandSpec as CommandSpec
 from .plugins import ComponentSpec as ComponentSpec
 from .plugins import Registry as Registry
@@ -39,3 +42,5 @@ from .protocols import Regularizer as Regularizer
 from .protocols import Schedule as Schedule
 from .protocols import Shape as Shape
 from .protocols import Transform as Transform
+from .training import History as History
+from .training import ProgressBar as ProgressBar

@@ -155,7 +155,7 @@ def _declared_by(distribution: Distribution, name: str, version: str) -> list[Pl
     try:
         entry_points = distribution.entry_points.select(group=PROJECT)
     except Exception as error:
-        reason = f"its entry_points.txt cannot be read: {in_words(error)}"
+        reason = f"its entry_points.txt cannot be read ({in_words(error)}); expected 'name = module' below [{PROJECT}]"
         return [Plugin(name or "unnamed", version, "", "", "quarantined", reason, error)]
     plugins = [Plugin(name or "unnamed", version, item.name, item.value) for item in entry_points]
     if name:
@@ -180,7 +180,7 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
                 _claim(owners, plugin, f"{component.kind} {component.name!r}", scope=plugin.distribution)
                 components.append(component)
             for command in _yielded(hooks.nnfw_commands, CommandSpec):
-                _claim(owners, plugin, f"the command {command.name!r}")
+                _claim(owners, plugin, f"the command {command.name!r}", scope=plugin.distribution)
                 commands.append(command)
     except KeyboardInterrupt:
         raise
@@ -209,27 +209,25 @@ def _import(plugin: Plugin) -> ModuleType:
 
 def _validated(module: ModuleType) -> pluggy.HookRelay:
     """Return the hooks of `module` alone; PluginError if one is unknown, unmarked, a wrapper, or none is there."""
-    for name, function in list(vars(module).items()):
-        if name.startswith(f"{PROJECT}_") and callable(function):
-            _require_hook(name, getattr(function, f"{PROJECT}_impl", None))
     manager = new_manager()
+    for name, value in list(vars(module).items()):
+        options = manager.parse_hookimpl_opts(module, name)
+        if options or (name.startswith(f"{PROJECT}_") and callable(value)):
+            _require_hook(name, options)
     manager.register(module)
-    manager.check_pending()
-    callers = manager.get_hookcallers(module)
-    if not callers:
+    if not manager.get_hookcallers(module):
         raise PluginError(f"the module {module.__name__!r} implements no hook. Hooks: {', '.join(HOOKS)}.")
-    for caller in callers:
-        if any(hook.hookwrapper or hook.wrapper for hook in caller.get_hookimpls()):
-            raise PluginError(f"the hook {caller.name!r} is a wrapper; write @nnfw.hookimpl without arguments.")
     return manager.hook
 
 
 def _require_hook(name: str, options: Mapping[str, Any] | None) -> None:
     hook = (options or {}).get("specname") or name
-    if hook not in HOOKS and not (options or {}).get("optionalhook"):
+    if hook not in HOOKS and not (options or {}).get("optionalhook"):  # optional: made for another version of nnfw
         raise PluginError(f"unknown hook {hook!r}.{did_you_mean(hook, HOOKS)} Hooks: {', '.join(HOOKS)}.")
     if options is None:
         raise PluginError(f"the hook {name!r} is not marked; write @nnfw.hookimpl above it.")
+    if options["wrapper"] or options["hookwrapper"]:
+        raise PluginError(f"the hook {name!r} is a wrapper; write @nnfw.hookimpl without arguments.")
 
 
 def _yielded(caller: pluggy.HookCaller, spec_class: type[Spec]) -> Iterator[Spec]:

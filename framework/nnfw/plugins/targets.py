@@ -47,7 +47,7 @@ def protocol_problem(kind: str, target: Any) -> str:
 
 def _lacking(kind: str, names: Iterable[str]) -> str:
     listed = ", ".join(sorted(names))
-    return f"lacks {listed}, which every {kind} has" if listed else ""
+    return f"lacks {listed}, which the protocol of {article(kind)} requires" if listed else ""
 
 
 def problems_of(specs: Iterable[ComponentSpec]) -> dict[ComponentSpec, str]:
@@ -59,13 +59,12 @@ def problems_of(specs: Iterable[ComponentSpec]) -> dict[ComponentSpec, str]:
 def _problem_of(spec: ComponentSpec, read: Callable[[str], Bindings]) -> str:
     module, _, name = spec.target.partition(":")
     try:
-        bindings = read(module)
-        text = _binding_problem(spec, name, bindings)
+        problem = _binding_problem(spec.kind, name, read(module))
     except (ModuleNotFoundError, SyntaxError) as error:
-        text = in_words(error)
+        problem = f"cannot be loaded: {in_words(error)}"
     except Exception:  # whatever a finder, a loader or a strange source does: the import will tell
         return ""
-    return text and f"target {spec.target!r}: {text}"
+    return problem and f"target {spec.target!r} {problem}"
 
 
 def _read(module: str) -> Bindings:
@@ -122,14 +121,14 @@ def _bindings(body: Iterable[ast.AST]) -> Bindings:
     return dict(bound)
 
 
-def _binding_problem(spec: ComponentSpec, name: str, bound: Bindings) -> str:
+def _binding_problem(kind: str, name: str, bound: Bindings) -> str:
     match bound.get(name):
         case None if "*" not in bound and "__getattr__" not in bound:
-            return f"the module defines no {name!r}.{did_you_mean(name, bound)}"
+            return f"is not defined in its module.{did_you_mean(name, bound)}"
         case [ast.FunctionDef(decorator_list=[])]:
             return "is a function; a component is a frozen dataclass"
         case [ast.ClassDef(keywords=[]) as node]:
-            return _class_problem(spec.kind, node, bound)
+            return _class_problem(kind, node, bound)
     return ""  # imported, bound twice, or of a metaclass
 
 

@@ -1,0 +1,1 @@
+"""The command line: ``nnfw``, one file per command, each thin."""

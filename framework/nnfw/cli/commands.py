@@ -1,0 +1,238 @@
+"""The commands of ``nnfw``, and how one of them is found without importing the others.
+
+A command is a function as Typer takes it, in a module that imports little more than Typer at its top. Its docstring is
+its help; what stands there under ``Examples`` is shown at the end.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from nnfw.errors import PluginError, did_you_mean, in_words
+from nnfw.plugins import CommandSpec, Plugin, Registry, default_registry
+
+BUILT_IN = (
+    CommandSpec("train", "nnfw.cli.train:train", "Train the network of an experiment file."),
+    CommandSpec("evaluate", "nnfw.cli.evaluate:evaluate", "Compute cost and metrics of a trained model."),
+    CommandSpec("predict", "nnfw.cli.predict:predict", "Apply a trained model to new data."),
+    CommandSpec("assemble", "nnfw.cli.assemble:assemble", "Make an experiment from components named here."),
+    CommandSpec("summary", "nnfw.cli.summary:summary", "Show layers, shapes, parameters and memory of a network."),
+    CommandSpec("plugins", "nnfw.cli.plugins:plugins", "List the components that are installed, and from where."),
+    CommandSpec("show", "nnfw.cli.show:show", "Show what a component is, and its options."),
+    CommandSpec("doctor", "nnfw.cli.doctor:doctor", "Check this installation."),
+)
+
+HELP = """Small and medium neural networks on a CPU, composed of plugins.
+
+Data goes to stdout, messages to stderr. Exit status: 0 done; 1 the job ran and failed; 2 wrong usage, file or data;
+130 interrupted.
+"""
+EXAMPLES = """nnfw train examples/digits.toml        train on real handwritten digits
+nnfw train examples/digits.toml --set training.epochs=5
+nnfw plugins --kind layer              the layers there are
+nnfw show dense                        what one is, and its options
+nnfw COMMAND --help                    the options of a command
+"""
+
+
+@dataclass(frozen=True)
+class PluginCommand:
+    """A command that a plugin adds.
+
+    Parameters
+    ----------
+    spec, plugin
+        What was declared, and by whom.
+    problem
+        Why it cannot be had; empty if nothing is known against it.
+    """
+
+    spec: CommandSpec
+    plugin: Plugin
+    problem: str = ""
+
+    def __str__(self) -> str:
+        """Return how messages name it: ``'hello' (nnfw-hello 0.1)``."""
+        return f"{self.spec.name!r} ({self.plugin})"
+
+
+def plugin_commands(registry: Registry) -> tuple[PluginCommand, ...]:
+    """Return the commands that plugins add; a name that nnfw or another plugin uses too is refused to each of them."""
+    built_in = {spec.name for spec in BUILT_IN}
+
+    def problem(spec: CommandSpec, plugin: Plugin) -> str:
+        if spec.name in built_in:
+            return "the name is built in and cannot be taken; its author must choose another"
+        others = [str(other) for item, other in registry.commands if item.name == spec.name and other is not plugin]
+        return (
+            f"the name is also used by {' and '.join(others)}; choose one of them with NNFW_PLUGINS" if others else ""
+        )
+
+    return tuple(PluginCommand(spec, plugin, problem(spec, plugin)) for spec, plugin in registry.commands)
+
+
+class _Examples:
+    """A command whose help ends with examples, one a line."""
+
+    epilog: str | None
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        if self.epilog:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.epilog.splitlines()))
+
+
+class Command(_Examples, TyperCommand):
+    """A command that is run."""
+
+
+class Commands(_Examples, TyperGroup):
+    """The group of all commands. It lists them by their specs and imports the one that is run."""
+
+    plugin: Plugin | None = None
+    """Whose command is being run; None for nnfw's own."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override] # noqa: ARG002
+        """Return the names, nnfw's own first."""
+        return [spec.name for spec in BUILT_IN] + [item.spec.name for item in self._from_plugins() if not item.problem]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override] # noqa: ARG002
+        """Return a command fit for a list: its name and summary."""
+        for spec in BUILT_IN:
+            if spec.name == cmd_name:
+                return TyperCommand(cmd_name, help=spec.summary, short_help=spec.summary)
+        for item in self._from_plugins():
+            if item.spec.name == cmd_name and not item.problem:
+                return TyperCommand(cmd_name, help=item.spec.summary, short_help=f"{item.spec.summary} ({item.plugin})")
+        return None
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:  # type: ignore[override]
+        """Return the command that is to be run, imported."""
+        name, *rest = args
+        for spec in BUILT_IN:
+            if spec.name == name:
+                return name, _command(spec, _target(spec)), rest
+        wanted = [item for item in plugin_commands(default_registry()) if item.spec.name == name]
+        if not wanted:
+            known = self.list_commands(ctx)
+            ctx.fail(f"Unknown command {name!r}.{did_you_mean(name, known)} Commands: {', '.join(known)}.")
+        if wanted[0].problem:
+            raise PluginError("\n".join(f"Command {item}: {item.problem}." for item in wanted))
+        self.plugin = wanted[0].plugin
+        return name, load_command(wanted[0]), rest
+
+    @staticmethod
+    def _from_plugins() -> tuple[PluginCommand, ...]:
+        try:
+            return plugin_commands(default_registry())
+        except PluginError:  # strict mode: whoever uses a plugin is told, a list of commands is not the place
+            return ()
+
+
+def application() -> Commands:
+    """Return the whole command line."""
+    app = typer.Typer(cls=Commands, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
+    app.callback(help=HELP, epilog=EXAMPLES, invoke_without_command=True)(_root)
+    group = get_command(app)
+    assert isinstance(group, Commands)
+    for parameter in group.params:
+        _spare(parameter)
+    return group
+
+
+def load_command(item: PluginCommand) -> Command:
+    """Return a plugin's command, imported.
+
+    Raises
+    ------
+    PluginError
+        If its target is missing, fails to import or is no function that Typer takes.
+    """
+    prefix = f"Command {item}: target {item.spec.target!r}"
+    try:
+        with redirect_stdout(sys.stderr):  # what a module prints when it is imported is not the command's data
+            function = _target(item.spec)
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{prefix} cannot be loaded: {in_words(error)}") from error
+    if not inspect.isfunction(function):
+        raise PluginError(f"{prefix} is of type {type(function).__name__}; a command is a function.")
+    try:
+        return _command(item.spec, function)
+    except Exception as error:
+        raise PluginError(f"{prefix} is no function that Typer takes: {in_words(error)}") from error
+
+
+def _root(
+    ctx: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback has acted
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=lambda value: _print_version(value), is_eager=True
+        ),
+    ] = False,
+    debug: Annotated[  # noqa: ARG001 - main has acted
+        bool, typer.Option("--debug", help="Show tracebacks; anywhere on the line. Also NNFW_DEBUG=1.")
+    ] = False,
+) -> None:
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(2)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nnfw {version('nnfw')}")
+        raise typer.Exit
+
+
+def _target(spec: CommandSpec) -> Any:
+    module, _, name = spec.target.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _command(spec: CommandSpec, function: Any) -> Command:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    text, _, examples = (inspect.getdoc(function) or spec.summary).partition("\nExamples\n--------\n")
+    settings = {"help_option_names": ["-h", "--help"]}
+    examples = re.sub(r"^\$ ", "", examples.strip(), flags=re.MULTILINE)
+    app.command(spec.name, cls=Command, help=text.strip(), epilog=examples, context_settings=settings)(function)
+    command = get_command(app)
+    assert isinstance(command, Command)
+    for parameter in command.params:
+        _spare(parameter)
+    return command
+
+
+def _spare(parameter: Any) -> None:
+    """Take texts, and what is left out, as they are.
+
+    Newer versions of Typer build a validator of pydantic for every parameter of a command, needed or not, and importing
+    pydantic takes longer than ``nnfw plugins`` does. Completion needs no validation at all.
+    """
+    descriptor = getattr(parameter, "type_descriptor", None)
+    if descriptor is None:  # an older Typer, which has no such validators
+        return
+    validated = parameter.process_value
+    is_text = descriptor.annotation is str and descriptor.parameter_info.parser is None
+    is_single = parameter.nargs == 1 and not parameter.multiple
+
+    def process_value(ctx: typer.Context, value: Any) -> Any:
+        if ctx.resilient_parsing:
+            return value
+        spared = is_single and ((isinstance(value, str) and is_text) or (value is None and not parameter.required))
+        if not spared:
+            return validated(ctx, value)
+        return parameter.callback(ctx, parameter, value) if parameter.callback else value
+
+    parameter.process_value = process_value

@@ -1,0 +1,48 @@
+"""What the docstring of a component says, for people who read it in a terminal."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+
+PARAMETERS = "Parameters"
+"""The section that describes options."""
+
+_UNDERLINE = re.compile(r"-{3,}")
+_ROLE = re.compile(r":[a-z:]+:`(?:~[\w.]*?(\w+)|([^`]+))`")
+
+
+def sections_of(cls: type) -> Mapping[str, str]:
+    """Return the sections of a class's NumPy docstring by heading; what stands before them is under ``""``.
+
+    Markup is left out: a terminal shows none.
+    """
+    text = cls.__doc__ or ""
+    if text.startswith(f"{cls.__name__}("):  # made up by dataclass, where the author wrote nothing
+        text = ""
+    lines = _ROLE.sub(lambda match: f"`{match[1] or match[2]}`", inspect.cleandoc(text)).replace("``", "`").splitlines()
+    found: dict[str, list[str]] = {"": []}
+    heading = ""
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if line and _UNDERLINE.fullmatch(following):
+            heading = line
+            found[heading] = []
+        elif not _UNDERLINE.fullmatch(line):
+            found[heading].append(line)
+    return {heading: "\n".join(body).strip("\n") for heading, body in found.items()}
+
+
+def meanings_of(cls: type) -> Mapping[str, str]:
+    """Return what the docstrings of a class and of its bases say about each parameter, in one line."""
+    meanings: dict[str, list[str]] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        names: list[str] = []
+        for line in sections_of(base).get(PARAMETERS, "").splitlines():
+            if line and not line[0].isspace():
+                names = [name.strip() for name in line.partition(":")[0].split(",")]
+                meanings |= {name: [] for name in names}
+            else:
+                for name in names:
+                    meanings[name].append(line.strip())
+    return {name: " ".join(filter(None, lines)) for name, lines in meanings.items()}

@@ -1,0 +1,113 @@
+"""``nnfw doctor``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from nnfw.cli.console import Json
+
+if TYPE_CHECKING:
+    from nnfw.cli.commands import PluginCommand
+    from nnfw.plugins import Registry
+
+LIBRARIES = ("numpy", "scipy.linalg")
+"""What must work before any component can: each brings a BLAS of its own, which is loaded with it."""
+
+
+def doctor(json: Json = False) -> None:
+    """Check this installation: versions, machine, BLAS, threads, plugins, and that every component loads.
+
+    The exit status is 0 if all is well, and 1 if something is broken.
+
+    Examples
+    --------
+    $ nnfw doctor
+    $ nnfw doctor --json > environment.json
+    """
+    from nnfw.cli import console
+    from nnfw.cli.commands import plugin_commands
+    from nnfw.cli.plugins import plugin_record
+    from nnfw.compute import describe_environment
+    from nnfw.plugins import default_registry
+
+    registry = default_registry()
+    components, commands = registry.components(), plugin_commands(registry)
+    with redirect_stdout(sys.stderr):  # what a module prints when it is imported is no data
+        broken = list(_broken_libraries())
+        environment = {} if broken else describe_environment()
+        problems = [*broken, *_broken_plugins(registry), *_broken_components(registry), *_broken_commands(commands)]
+    if json:
+        plugins = [plugin_record(item) for item in registry.plugins]
+        console.print_json({"ok": not problems, "problems": problems, "plugins": plugins, "environment": environment})
+    else:
+        states = [(f"plugin {item}", item.status) for item in registry.plugins]
+        numbers = [("components", str(len(components))), ("commands of plugins", str(len(commands)))]
+        console.print_table(("what", "found"), [*_rows(environment), *states, *numbers])
+        console.print_heading("\nProblems" if problems else "\nAll is well.")
+        if problems:
+            console.print_text("\n".join(problems))
+    if problems:
+        raise typer.Exit(1)
+
+
+def _broken_libraries() -> Iterator[str]:
+    from nnfw.errors import in_words
+
+    for name in LIBRARIES:
+        try:
+            import_module(name)
+        except Exception as error:
+            yield f"Library {name!r} cannot be imported: {in_words(error)}"
+
+
+def _broken_plugins(registry: Registry) -> Iterator[str]:
+    for item in registry.plugins:
+        if item.status in ("quarantined", "missing"):
+            yield f"Plugin {item} is {item.status}: {item.reason}"
+
+
+def _broken_components(registry: Registry) -> Iterator[str]:
+    """Import every component; a clash of names is a problem too, though both can be had."""
+    from nnfw.errors import NnfwError
+
+    for item in registry.components():
+        if item.problem:
+            yield f"{item.kind.capitalize()} {item}: {item.problem}"
+        try:
+            registry.load(item.kind, item.qualified_name)
+        except NnfwError as error:
+            yield str(error)
+
+
+def _broken_commands(commands: Iterable[PluginCommand]) -> Iterator[str]:
+    from nnfw.cli.commands import load_command
+    from nnfw.errors import NnfwError
+
+    for item in commands:
+        if item.problem:
+            yield f"Command {item}: {item.problem}"
+        try:
+            load_command(item)
+        except NnfwError as error:
+            yield str(error)
+
+
+def _rows(environment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield an environment as the rows of a table."""
+    if not environment:
+        return
+    cpu, threads = environment["cpu"], environment["threads"]
+    yield "python", environment["python"]
+    yield from ((name, version or "not installed") for name, version in environment["packages"].items())
+    yield "platform", " ".join(map(str, environment["platform"].values()))
+    yield "cpu", f"{cpu['model']}, {cpu['available']} of {cpu['cores']} cores, {' '.join(cpu['flags'])}"
+    for library in threads["libraries"]:
+        name = f"{library['internal_api']} {library['version']}"
+        yield library["user_api"], f"{name}, {library['architecture']} kernels, {library['num_threads']} threads"
+    yield from threads["variables"].items()

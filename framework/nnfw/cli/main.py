@@ -1,0 +1,116 @@
+"""The entry point of ``nnfw``: runs a command and turns whatever happens into a message and an exit status.
+
+0 done; 1 the job ran and failed; 2 wrong usage, file or data; 130 interrupted; 141 nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnfw.plugins import Plugin
+
+DONE, FAILED, WRONG, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
+
+_WRONG_FILE = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+DEBUG_OPTION = "--debug"
+DEBUG_VARIABLE = "NNFW_DEBUG"
+COMPLETE_VARIABLE = "_NNFW_COMPLETE"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``nnfw`` and return its exit status.
+
+    Parameters
+    ----------
+    arguments
+        What follows ``nnfw`` on the command line; by default what the program was called with.
+    """
+    arguments, debug = _without_debug(list(sys.argv[1:] if arguments is None else arguments))
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without σ shows ? instead of ending the job
+    group = None
+    try:
+        # Imported here, so that a Ctrl-C meanwhile ends in the same way as at any other time.
+        from nnfw.cli.commands import application
+
+        group = application()
+        if os.environ.get(COMPLETE_VARIABLE):
+            from nnfw.cli.completion import answer
+
+            return answer(group, COMPLETE_VARIABLE)
+        with group.make_context("nnfw", arguments) as context:
+            group.invoke(context)
+    except (Exception, KeyboardInterrupt) as error:
+        return _status_of(error, debug, group.plugin if group else None)
+    return DONE
+
+
+def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """Take ``--debug`` out, wherever it stands before a ``--``, and tell whether it or its variable is there."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    kept = [argument for argument in arguments[:end] if argument != DEBUG_OPTION]
+    return kept + arguments[end:], len(kept) < end or os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
+
+
+def _status_of(error: Exception | KeyboardInterrupt, debug: bool, plugin: Plugin | None) -> int:
+    """Say what is wrong and return the exit status for it; `plugin` is the one whose command was run."""
+    if isinstance(error, BrokenPipeError):
+        _stop_writing()
+        return UNREAD
+
+    import typer
+
+    from nnfw.cli import console
+    from nnfw.errors import DivergedError, NnfwError, in_words
+
+    usage_error = typer.BadParameter.__mro__[2]  # ClickException: of Click, or of the copy inside a newer Typer
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if isinstance(error, usage_error):
+        console.error(_usage_of(error))
+        return WRONG
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        console.message("interrupted")
+        return INTERRUPTED
+    if isinstance(error, NnfwError):
+        console.error(str(error))
+        return FAILED if isinstance(error, DivergedError) else WRONG
+    if isinstance(error, OSError) and error.strerror:
+        _stop_writing()  # it may be stdout itself, on a full disk
+        console.error(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+        return WRONG if isinstance(error, _WRONG_FILE) else FAILED
+    if isinstance(error, MemoryError):
+        console.error(f"out of memory: {error}" if str(error) else "out of memory")
+        return FAILED
+    advice = "" if debug else f"; run again with {DEBUG_OPTION}"
+    place = f" in plugin {plugin}" if plugin else ""
+    console.message(f"nnfw: internal error{place}: {in_words(error)}{advice}")
+    return FAILED
+
+
+def _usage_of(error: Any) -> str:
+    """Return the message of one of Click's errors, with the way to the help."""
+    text = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    return f"{text} Try '{context.command_path} --help'." if context else text
+
+
+def _stop_writing() -> None:
+    """Let what is still in stdout's buffer go nowhere: written at the end of the program, it would fail once more."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):  # a stdout that is closed, or that is no file
+        sys.stdout = None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""``nnfw plugins``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nnfw.cli.completion import Kind
+from nnfw.cli.console import Json
+
+if TYPE_CHECKING:
+    from nnfw.cli.commands import PluginCommand
+    from nnfw.plugins import Component, Plugin
+
+
+def plugins(kind: Kind = None, json: Json = False) -> None:
+    """List the installed components by kind: what they are, where they come from, what is broken.
+
+    Only the plugins' declarations are imported, no component. The exit status is 0 also where something is broken.
+
+    Examples
+    --------
+    $ nnfw plugins
+    $ nnfw plugins --kind layer
+    $ nnfw plugins --json
+    """
+    from nnfw.cli import console
+    from nnfw.cli.commands import plugin_commands
+    from nnfw.plugins import default_registry
+
+    registry = default_registry()
+    components = registry.inspected(kind)
+    commands = plugin_commands(registry)
+    if json:
+        console.print_json(
+            {
+                "components": [component_record(item) for item in components],
+                "commands": [_command_record(item) for item in commands],
+                "plugins": [plugin_record(item) for item in registry.plugins],
+            }
+        )
+        return
+    console.print_table(
+        ("kind", "name", "summary", "from", "status"),
+        [(item.kind, item.name, item.spec.summary, str(item.plugin), _status(item)) for item in components],
+    )
+    if commands:
+        console.print_heading("\nCommands")
+        console.print_table(
+            ("name", "summary", "from", "status"),
+            [(item.spec.name, item.spec.summary, str(item.plugin), _status(item)) for item in commands],
+        )
+    problems = [f"{item.kind.capitalize()} {item}: {item.problem}" for item in components if item.problem]
+    problems += [f"Command {item}: {item.problem}" for item in commands if item.problem]
+    inactive = [f"{item}: {item.status}: {item.reason}" for item in registry.plugins if item.status != "active"]
+    _print_part("Problems", problems)
+    _print_part("Plugins that are not active", inactive)
+
+
+def _print_part(heading: str, lines: list[str]) -> None:
+    from nnfw.cli import console
+
+    if lines:
+        console.print_heading(f"\n{heading}")
+        console.print_text("\n".join(lines))
+
+
+def component_record(item: Component) -> dict[str, object]:
+    """Return what ``--json`` says about a component."""
+    return {
+        "kind": item.kind,
+        "name": item.name,
+        "qualified_name": item.qualified_name,
+        "summary": item.spec.summary,
+        "target": item.spec.target,
+        "distribution": item.plugin.distribution,
+        "version": item.plugin.version,
+        "status": _status(item),
+        "problem": item.problem,
+    }
+
+
+def plugin_record(item: Plugin) -> dict[str, object]:
+    """Return what ``--json`` says about a plugin."""
+    return {
+        "distribution": item.distribution,
+        "version": item.version,
+        "entry_point": item.entry_point,
+        "module": item.module,
+        "status": item.status,
+        "reason": item.reason,
+    }
+
+
+def _command_record(item: PluginCommand) -> dict[str, object]:
+    return {
+        "name": item.spec.name,
+        "summary": item.spec.summary,
+        "target": item.spec.target,
+        "distribution": item.plugin.distribution,
+        "version": item.plugin.version,
+        "status": _status(item),
+        "problem": item.problem,
+    }
+
+
+def _status(item: Component | PluginCommand) -> str:
+    return "problem" if item.problem else "ok"

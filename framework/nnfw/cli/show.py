@@ -1,0 +1,268 @@
+"""``nnfw show``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+
+import typer
+
+from nnfw.cli.completion import Kind, complete_names
+from nnfw.cli.console import Json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nnfw.configuration import Option
+    from nnfw.plugins import Component, Registry
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="A name, KIND:NAME or DISTRIBUTION:NAME, as nnfw plugins lists them.",
+        autocompletion=complete_names,
+    ),
+]
+
+PLACES = {
+    "layer": "model.layers[]",
+    "activation": "model.layers[].activation",
+    "cost": "cost",
+    "optimizer": "optimizer",
+    "schedule": "training.schedule",
+    "initializer": "model.layers[].weight_initializer",
+    "regularizer": "training.regularizer",
+    "metric": "training.metrics[]",
+    "dataset": "data.source",
+    "transform": "data.transforms[]",
+    "callback": "training.callbacks[]",
+}
+"""Where an experiment file names a component of a kind; ``[]`` is a list."""
+
+ARGUMENTS = {
+    "layer": ("nnfw assemble ... --layer", "{}"),
+    "activation": ("nnfw assemble ... --layer", "LAYER:activation={}"),
+    "cost": ("nnfw assemble ... --cost", "{}"),
+    "optimizer": ("nnfw assemble ... --optimizer", "{}"),
+    "schedule": ("nnfw train FILE --set", "training.schedule={}"),
+    "initializer": ("nnfw assemble ... --layer", "LAYER:weight_initializer={}"),
+    "regularizer": ("nnfw train FILE --set", "training.regularizer={}"),
+    "metric": ("nnfw assemble ... --metric", "{}"),
+    "dataset": ("nnfw assemble ... --data", "{}"),
+    "transform": ("nnfw assemble ... --transform", "{}"),
+    "callback": ("nnfw train FILE --set", "training.callbacks=[{}]"),
+}
+"""How the command line names it: as ``name:option=value`` where it stands alone, else as a TOML value."""
+
+_SECTIONS = ("layer", "cost", "optimizer")  # written with `type` even where there is no other option
+_VALUES: tuple[Any, ...] = (0.1, 10, 2, 1, 0, True, [10], [0.1])
+"""What an option that must be given may be in an example: the first that is of its type and in its range."""
+_OPENING = "Description"  # what a docstring says before its first section
+_LEFT_OUT = ("Parameters", "Raises", "Returns")  # the table of options says more; the others are for callers
+
+
+def show(name: Name, kind: Kind = None, json: Json = False) -> None:
+    """Show what a component is: its equation, its options with their ranges, and how to write it in an experiment.
+
+    Where several kinds have a component of this name, all of them are shown.
+
+    Examples
+    --------
+    $ nnfw show dense
+    $ nnfw show cost:mse
+    $ nnfw show nnfw-swish:swish --json
+    """
+    from nnfw.cli import console
+    from nnfw.plugins import default_registry
+
+    registry = default_registry()
+    found = find(registry, name, kind)
+    records = [_record(registry, item) for item in found]
+    if json:
+        console.print_json(records)
+        return
+    for index, record in enumerate(records):
+        if index:
+            console.print_text()
+        _print(record)
+    if len(found) > 1:
+        choices = " or ".join(f"nnfw show {item.kind}:{item.name}" for item in found)
+        console.message(f"{len(found)} kinds have a component called {name!r}. To see one: {choices}.")
+
+
+def find(registry: Registry, name: str, kind: str | None) -> list[Component]:
+    """Return the components of any kind that `name` means; ``KIND:NAME`` names one kind, as `kind` does.
+
+    Raises
+    ------
+    UnknownComponentError
+        If there is none.
+    PluginError
+        If the name is not enough, or its plugin is in quarantine.
+    """
+    from nnfw.errors import PluginError, UnknownComponentError, did_you_mean
+    from nnfw.protocols import KINDS
+
+    prefix, _, rest = name.partition(":")
+    if rest and kind is None and prefix in KINDS:
+        kind, name = prefix, rest
+    if kind is not None:
+        return [registry.find(kind, name)]
+    found: list[Component] = []
+    broken: list[PluginError] = []
+    for each in KINDS:
+        try:
+            found.append(registry.find(each, name))
+        except UnknownComponentError:
+            continue
+        except PluginError as error:
+            broken.append(error)
+    if not found and broken:
+        raise broken[0]
+    if not found:
+        components = registry.components()
+        hint = did_you_mean(name, [form for item in components for form in (item.name, item.qualified_name)])
+        states = "".join(f" Plugin {item} is {item.status}: {item.reason}." for item in registry.plugins if item.reason)
+        raise UnknownComponentError(f"Unknown component {name!r}.{hint} 'nnfw plugins' lists all.{states}")
+    return found
+
+
+def _record(registry: Registry, item: Component) -> dict[str, Any]:
+    """Return all that is known about a component, fit for JSON."""
+    from nnfw.cli.docstrings import meanings_of, sections_of
+    from nnfw.cli.plugins import component_record
+    from nnfw.configuration import options_of
+
+    with redirect_stdout(sys.stderr):  # what a module prints when it is imported is no data
+        cls = registry.load(item.kind, item.qualified_name)
+    meanings = meanings_of(cls)
+    table = example(registry, item)
+    return {
+        **component_record(item),
+        "documentation": {heading or _OPENING: text for heading, text in sections_of(cls).items()},
+        "options": [_option_record(option, meanings.get(option.name, "")) for option in options_of(cls).values()],
+        "example": {"file": in_file(item.kind, table), "command": on_command_line(item.kind, table)},
+    }
+
+
+def _option_record(option: Option, meaning: str) -> dict[str, Any]:
+    return {
+        "name": option.name,
+        "type": str(option),
+        "required": option.required,
+        "default": option.default,
+        "meaning": meaning,
+    }
+
+
+def _print(record: Mapping[str, Any]) -> None:
+    from nnfw.cli import console
+
+    origin = "built-in" if record["distribution"] == "nnfw" else f"{record['distribution']} {record['version']}"
+    console.print_heading(f"{record['name']}: {record['kind']}, {origin}")
+    console.print_text(f"{record['summary']}\nclass {record['target']}")
+    if record["problem"]:
+        console.print_text(f"Problem: {record['problem']}")
+    documentation = dict(record["documentation"])
+    opening = documentation.pop(_OPENING)
+    if opening:
+        console.print_text(f"\n{opening}")
+    console.print_heading("\nOptions" if record["options"] else "\nNo options")
+    if record["options"]:
+        rows = [(item["name"], item["type"], _default(item), item["meaning"]) for item in record["options"]]
+        console.print_table(("name", "type", "default", "meaning"), rows)
+    for heading, text in documentation.items():
+        if heading not in _LEFT_OUT:
+            console.print_heading(f"\n{heading}")
+            console.print_text(text)
+    console.print_heading("\nIn an experiment file")
+    console.print_text(record["example"]["file"])
+    console.print_heading("\nOn the command line")
+    console.print_text(record["example"]["command"])
+
+
+def _default(option: Mapping[str, Any]) -> str:
+    default = option["default"]
+    return "required" if option["required"] else "none" if default is None else _in_toml(default, bare=True)
+
+
+def example(registry: Registry, item: Component, *outer: Component) -> dict[str, Any]:
+    """Return a table that makes the component: its name and the options that must be given, or else one that may be.
+
+    `outer` are the components that it is an option of.
+    """
+    from nnfw.configuration import options_of
+    from nnfw.plugins import TYPE
+
+    options = options_of(registry.load(item.kind, item.qualified_name)).values()
+    required = {option.name: _value_for(registry, item, option, outer) for option in options if option.required}
+    usual = {option.name: option.default for option in options if option.default not in (None, ())}
+    chosen = required or ({} if outer else dict(list(usual.items())[:1]))
+    return {TYPE: item.qualified_name if item.problem else item.name, **chosen}
+
+
+def _value_for(registry: Registry, owner: Component, option: Option, outer: tuple[Component, ...]) -> Any:
+    """Return a value that an option of `owner` takes."""
+    from nnfw.configuration import check, kind_of
+    from nnfw.errors import ConfigError
+
+    placeholder = option.name.upper()
+    kind, inner_kind = (kind_of(hint) for hint in (option.hint, next(iter(get_args(option.hint)), None)))
+    if kind or inner_kind:
+        seen = (*outer, owner)
+        inner = next((item for item in registry.components(kind or inner_kind) if item not in seen), None)
+        value = _short(example(registry, inner, *seen)) if inner else placeholder
+        return value if kind else [value]
+    cls = registry.load(owner.kind, owner.qualified_name)
+    for value in (
+        get_args(option.hint) if get_origin(option.hint) is Literal else (*_VALUES, placeholder, [placeholder])
+    ):
+        try:
+            check(cls, {option.name: value}, registry.resolve)
+        except ConfigError as error:
+            if any(mistake.path[:1] == (option.name,) for mistake in error.mistakes):
+                continue
+        return value
+    return placeholder
+
+
+def in_file(kind: str, table: Mapping[str, Any]) -> str:
+    """Return the lines of an experiment file that name a component."""
+    from nnfw.experiments.toml import write
+
+    value: Any = table if kind in _SECTIONS else _short(table)
+    for key in reversed(PLACES[kind].split(".")):
+        value = {key.removesuffix("[]"): [value] if key.endswith("[]") else value}
+    return write(value).rstrip("\n")
+
+
+def on_command_line(kind: str, table: Mapping[str, Any]) -> str:
+    """Return a command that names a component, quoted for the shell."""
+    command, argument = ARGUMENTS[kind]
+    (_, name), *options = table.items()
+    if argument == "{}":
+        value = ":".join(
+            filter(None, (name, ",".join(f"{key}={_in_toml(value, bare=True)}" for key, value in options)))
+        )
+    else:
+        value = _in_toml(_short(table), bare="[" not in argument)
+    return f"{command} {shlex.quote(argument.format(value))}"
+
+
+def _short(table: Mapping[str, Any]) -> Any:
+    """Return the name alone where there is no option."""
+    return table if len(table) > 1 else next(iter(table.values()))
+
+
+def _in_toml(value: Any, *, bare: bool) -> str:
+    """Return a TOML value in one line; `bare` leaves out the quotes of a text."""
+    from nnfw.experiments.toml import write
+
+    if bare and isinstance(value, str):
+        return value
+    line = " ".join(write({"_": [[value]]}).split())  # tables in a list in a list are written in line
+    return re.sub(r"^_ = \[ ?\[|\],? ?\]$", "", line)
