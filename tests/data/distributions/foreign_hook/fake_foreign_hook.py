@@ -1,0 +1,6 @@
+from nnfw.plugins import hookimpl
+
+
+@hookimpl
+def list_components():
+    return []

@@ -1,0 +1,2 @@
+def ripple(z):
+    return z
