@@ -3,7 +3,7 @@
 An activation here computes in the buffers of its workspace: `out` receives the result and `scratch`, where a formula
 needs one, an intermediate array. Without them NumPy makes new arrays, so ``Sigmoid().value(z)`` is a plain function.
 
-All are finite, and silent, wherever z is finite; NaN stays NaN. At a kink the derivative is the one from the left.
+All are finite, and silent, wherever z is finite; NaN stays NaN. Where σ has a kink, its docstring says what σ' is there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
-from nnfw.protocols import Activation, Elementwise, Workspace
+from nnfw.network import Workspace
+from nnfw.protocols import Activation, Elementwise
 
 Array = NDArray[Any]
 
@@ -103,7 +104,7 @@ class Sigmoid(_Buffered):
         """Return 1 / (1 + e^−z)."""
         return _sigmoid(z, out)
 
-    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:  # noqa: ARG002
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return a (1 − a)."""
         return np.multiply(np.subtract(1, a, out=out), a, out=out)
 
@@ -124,7 +125,7 @@ class Tanh(_Buffered):
         """Return tanh z."""
         return np.tanh(z, out=out)
 
-    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:  # noqa: ARG002
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 − a²."""
         return np.subtract(1, np.square(a, out=out), out=out)
 
@@ -153,7 +154,7 @@ class ReLU(_Buffered):
         """Return max(0, z)."""
         return np.maximum(z, 0, out=out)
 
-    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:  # noqa: ARG002
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 where z > 0, else 0: the sign of `a`."""
         return np.sign(a, out=out)
 
@@ -175,7 +176,7 @@ class LeakyReLU(_Buffered):
 
     References
     ----------
-    A. Maas, A. Hannun, A. Ng (2013), *Rectifier nonlinearities improve neural network acoustic models*, Equation 2.
+    A. Maas, A. Hannun, A. Ng (2013), *Rectifier nonlinearities improve neural network acoustic models*.
 
     Examples
     --------
@@ -189,7 +190,7 @@ class LeakyReLU(_Buffered):
         """Return max(slope · z, z), which is the definition since slope ≤ 1."""
         return np.maximum(np.multiply(z, self.slope, out=out), z, out=out)
 
-    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:  # noqa: ARG002
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return max(sign z, slope)."""
         return np.maximum(np.sign(z, out=out), self.slope, out=out)
 
@@ -239,7 +240,7 @@ class ELU(_ExponentialBelow):
     References
     ----------
     D.-A. Clevert, T. Unterthiner, S. Hochreiter (2016), *Fast and accurate deep network learning by exponential linear
-    units (ELUs)*, Equation 15.
+    units (ELUs)*.
 
     Examples
     --------
@@ -271,8 +272,8 @@ class SELU(_ExponentialBelow):
 
     References
     ----------
-    G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter (2017), *Self-normalizing neural networks*, Equations 2 and 14,
-    for the constants too.
+    G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter (2017), *Self-normalizing neural networks*, for the constants
+    too: they have a closed form in erfc.
 
     Examples
     --------
@@ -314,7 +315,7 @@ class GELU(_Scratched):
 
         return np.multiply(z, ndtr(z, out=scratch), out=out)
 
-    def derivative(self, z: Array, a: Array, out: Array | None = None, scratch: Array | None = None) -> Array:  # noqa: ARG002
+    def derivative(self, z: Array, a: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
         """Return Φ(z) + z φ(z)."""
         from scipy.special import ndtr
 
@@ -337,7 +338,7 @@ class SiLU(_Scratched):
     References
     ----------
     S. Elfwing, E. Uchibe, K. Doya (2018), *Sigmoid-weighted linear units for neural network function approximation in
-    reinforcement learning*, Equations 7 and 9.
+    reinforcement learning*.
 
     Examples
     --------
@@ -365,7 +366,7 @@ class Softplus(_Buffered):
     References
     ----------
     C. Dugas, Y. Bengio, F. Bélisle, C. Nadeau, R. Garcia (2001), *Incorporating second-order functional knowledge for
-    better option pricing*, section 3.
+    better option pricing*.
 
     Examples
     --------
@@ -378,7 +379,7 @@ class Softplus(_Buffered):
         a = np.exp(np.minimum(z, _exp_limit(z.dtype), out=out), out=out)
         return np.maximum(np.log1p(a, out=out), z, out=out)
 
-    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:  # noqa: ARG002
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 / (1 + e^−z)."""
         return _sigmoid(z, out)
 
@@ -392,7 +393,7 @@ class Softsign(_Buffered):
     References
     ----------
     X. Glorot, Y. Bengio (2010), *Understanding the difficulty of training deep feedforward neural
-    networks*, section 3.2.
+    networks*.
 
     Examples
     --------
@@ -404,7 +405,7 @@ class Softsign(_Buffered):
         """Return z / (1 + |z|)."""
         return np.divide(z, np.add(np.abs(z, out=out), 1, out=out), out=out)
 
-    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:  # noqa: ARG002
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 / (1 + |z|)²."""
         return np.square(np.reciprocal(np.add(np.abs(z, out=out), 1, out=out), out=out), out=out)
 
@@ -429,7 +430,7 @@ class HardSigmoid(_Buffered):
         """Return z/6 + 1/2, clipped to [0, 1]."""
         return np.clip(np.add(np.divide(z, 6, out=out), 0.5, out=out), 0, 1, out=out)
 
-    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:  # noqa: ARG002
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1/6 where |z| < 3, else 0."""
         inside = np.clip(np.subtract(3, np.abs(z, out=out), out=out), 0, 1, out=out)
         return np.divide(np.ceil(inside, out=out), 6, out=out)  # unlike a comparison, this leaves NaN as it is
@@ -456,11 +457,11 @@ class Identity(Elementwise):
         """Return `z` itself."""
         return z
 
-    def derivative(self, z: Array, a: Array) -> Array:  # noqa: ARG002
+    def derivative(self, z: Array, a: Array) -> Array:
         """Return 1 for each element."""
         return np.ones_like(z)
 
-    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:  # noqa: ARG002
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
         """Return `grad_a` itself."""
         return grad_a
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from nnfw.data import as_numeric, require_finite
 from nnfw.errors import DataError
-from nnfw.protocols import CanonicalCost, Cost, Shape, Workspace
+from nnfw.network import Workspace
+from nnfw.protocols import CanonicalCost, Cost, Shape
 
 Array = NDArray[Any]
 
@@ -218,7 +219,7 @@ class Huber(_PerOutput):
 
     References
     ----------
-    P. J. Huber (1964), *Robust estimation of a location parameter*, Equation 2.1 with the example that follows it.
+    P. J. Huber (1964), *Robust estimation of a location parameter*.
 
     Examples
     --------

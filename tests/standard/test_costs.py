@@ -367,7 +367,7 @@ def test_binary_cross_entropy_from_z_equals_scipy(rng):
 def test_binary_cross_entropy_from_z_of_confident_and_right_keeps_relative_precision():
     value = BinaryCrossEntropy().value_from_z(np.array([[40.0]]), np.array([[1.0]]))
 
-    assert value == pytest.approx(math.exp(-40), rel=1e-12)
+    assert value == pytest.approx(math.exp(-40), rel=1e-12, abs=0)
 
 
 @each("cross_entropy", "cross_entropy smoothed")
@@ -516,6 +516,25 @@ def test_canonical_forms_at_extreme_z_are_finite_and_silent(name, dtype):
     for y in (np.array([[1, 0]] * 6, dtype), np.array([[0, 1]] * 6, dtype)):
         assert math.isfinite(cost.value_from_z(z, y))
         assert np.isfinite(canonical_delta(cost, forward(cost, z), y)).all()
+
+
+@each("cross_entropy", "cross_entropy smoothed")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_cross_entropy_from_the_largest_z_is_finite_and_silent(name, dtype):
+    largest = float(np.finfo(dtype).max)
+    z = np.array([[largest, -largest]], dtype)
+
+    assert math.isfinite(cost_of(name).value_from_z(z, np.array([1])))
+    assert cost_of(name).value_from_z(z, np.array([0])) < cost_of(name).value_from_z(z, np.array([1]))
+
+
+@pytest.mark.parametrize(("outside", "end"), [(1e4, 1.0), (-1e4, 0.0)], ids=["above", "below"])
+@pytest.mark.parametrize("label", [0.0, 0.25, 1.0])
+def test_binary_cross_entropy_of_activation_outside_its_range_is_that_of_the_nearest_end(outside, end, label):
+    cost, y = BinaryCrossEntropy(), np.array([[label]])
+
+    assert cost.value(np.array([[outside]]), y) == cost.value(np.array([[end]]), y)
+    assert gradient(cost, np.array([[outside]]), y) == gradient(cost, np.array([[end]]), y)
 
 
 @pytest.mark.parametrize(
