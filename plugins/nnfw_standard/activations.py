@@ -3,7 +3,7 @@
 An activation here computes in the buffers of its workspace: `out` receives the result and `scratch`, where a formula
 needs one, an intermediate array. Without them NumPy makes new arrays, so ``Sigmoid().value(z)`` is a plain function.
 
-All are finite, and silent, wherever z is finite; NaN stays NaN. Where σ has a kink, its docstring says what σ' is there.
+All are finite, and silent, wherever z is finite; NaN stays NaN. Where σ has a kink, its docstring says what σ' is.
 """
 
 from __future__ import annotations
@@ -504,7 +504,8 @@ class Softmax(Activation):
         row = _row(z, workspace)
         np.einsum("...k,...k->...", grad_a, a, out=row[..., 0])
         delta = np.subtract(grad_a, row, out=workspace.buffer("delta", z.shape))
-        return np.multiply(delta, a, out=delta)
+        delta *= a
+        return delta
 
 
 @dataclass(frozen=True)
@@ -550,7 +551,8 @@ def _shifted(z: Array, row: Array, out: Array) -> Array:
     """Return z_j − max_k z_k; `row` is overwritten."""
     quarter = float(np.finfo(z.dtype).max) / 4  # so that no difference overflows
     bounded = np.minimum(np.maximum(z, -quarter, out=out), quarter, out=out)
-    return np.subtract(bounded, np.maximum.reduce(bounded, axis=-1, keepdims=True, out=row), out=out)
+    largest: Array = np.maximum.reduce(bounded, axis=-1, keepdims=True, out=row)
+    return np.subtract(bounded, largest, out=out)
 
 
 def _sum(a: Array, row: Array) -> Array:
