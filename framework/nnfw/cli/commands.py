@@ -82,32 +82,38 @@ def plugin_commands(registry: Registry) -> tuple[PluginCommand, ...]:
     return tuple(PluginCommand(spec, plugin, problem(spec, plugin)) for spec, plugin in registry.commands)
 
 
-class _Examples:
-    """A command whose help ends with examples, one a line."""
+class _Lean:
+    """A command that validates only what needs it, and whose help ends with examples, one a line."""
 
     epilog: str | None
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+    def get_params(self, ctx: Any) -> list[Any]:
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            _spare(parameter)
+        return parameters
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
         if self.epilog:
             with formatter.section("Examples"):
                 formatter.write("".join(f"  {line}\n" for line in self.epilog.splitlines()))
 
 
-class Command(_Examples, TyperCommand):
+class Command(_Lean, TyperCommand):
     """A command that is run."""
 
 
-class Commands(_Examples, TyperGroup):
+class Commands(_Lean, TyperGroup):
     """The group of all commands. It lists them by their specs and imports the one that is run."""
 
     plugin: Plugin | None = None
     """Whose command is being run; None for nnfw's own."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override] # noqa: ARG002
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Return the names, nnfw's own first."""
         return [spec.name for spec in BUILT_IN] + [item.spec.name for item in self._from_plugins() if not item.problem]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override] # noqa: ARG002
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]
         """Return a command fit for a list: its name and summary."""
         for spec in BUILT_IN:
             if spec.name == cmd_name:
@@ -146,8 +152,6 @@ def application() -> Commands:
     app.callback(help=HELP, epilog=EXAMPLES, invoke_without_command=True)(_root)
     group = get_command(app)
     assert isinstance(group, Commands)
-    for parameter in group.params:
-        _spare(parameter)
     return group
 
 
@@ -173,13 +177,17 @@ def load_command(item: PluginCommand) -> Command:
         raise PluginError(f"{prefix} is no function that Typer takes: {in_words(error)}") from error
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nnfw {version('nnfw')}")
+        raise typer.Exit
+
+
 def _root(
     ctx: typer.Context,
     version: Annotated[  # noqa: ARG001 - its callback has acted
         bool,
-        typer.Option(
-            "--version", help="Print the version.", callback=lambda value: _print_version(value), is_eager=True
-        ),
+        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
     ] = False,
     debug: Annotated[  # noqa: ARG001 - main has acted
         bool, typer.Option("--debug", help="Show tracebacks; anywhere on the line. Also NNFW_DEBUG=1.")
@@ -188,12 +196,6 @@ def _root(
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help(), err=True)
         raise typer.Exit(2)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"nnfw {version('nnfw')}")
-        raise typer.Exit
 
 
 def _target(spec: CommandSpec) -> Any:
@@ -209,8 +211,6 @@ def _command(spec: CommandSpec, function: Any) -> Command:
     app.command(spec.name, cls=Command, help=text.strip(), epilog=examples, context_settings=settings)(function)
     command = get_command(app)
     assert isinstance(command, Command)
-    for parameter in command.params:
-        _spare(parameter)
     return command
 
 
@@ -221,7 +221,7 @@ def _spare(parameter: Any) -> None:
     pydantic takes longer than ``nnfw plugins`` does. Completion needs no validation at all.
     """
     descriptor = getattr(parameter, "type_descriptor", None)
-    if descriptor is None:  # an older Typer, which has no such validators
+    if descriptor is None or "process_value" in vars(parameter):  # an older Typer without validators, or done already
         return
     validated = parameter.process_value
     is_text = descriptor.annotation is str and descriptor.parameter_info.parser is None

@@ -45,7 +45,10 @@ Kind = Annotated[
 
 
 def complete_names(ctx: typer.Context, incomplete: str) -> list[Completion]:
-    """Complete the name of a component, of the kind that ``--kind`` names or of any."""
+    """Complete the name of a component, of the kind that ``--kind`` names or of any; ``KIND:NAME`` too."""
+    kind, _, name = incomplete.rpartition(":")
+    if kind in KINDS:
+        return [(f"{kind}:{found}", meaning) for found, meaning in _named(default_registry().components(kind), name)]
     return _named(default_registry().components(ctx.params.get("kind")), incomplete)
 
 

@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return answer(group, COMPLETE_VARIABLE)
         with group.make_context("nnfw", arguments) as context:
             group.invoke(context)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that is gone is no surprise
     except (Exception, KeyboardInterrupt) as error:
         return _status_of(error, debug, group.plugin if group else None)
     return DONE
@@ -85,7 +87,8 @@ def _status_of(error: Exception | KeyboardInterrupt, debug: bool, plugin: Plugin
         console.error(str(error))
         return FAILED if isinstance(error, DivergedError) else WRONG
     if isinstance(error, OSError) and error.strerror:
-        _stop_writing()  # it may be stdout itself, on a full disk
+        if error.filename is None:
+            _stop_writing()  # it may be stdout itself, on a full disk
         console.error(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
         return WRONG if isinstance(error, _WRONG_FILE) else FAILED
     if isinstance(error, MemoryError):
