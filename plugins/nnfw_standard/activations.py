@@ -503,7 +503,7 @@ class Softmax(Activation):
         """Return a_j (g_j − Σ_k g_k a_k) over the last axis."""
         row = _row(z, workspace)
         np.einsum("...k,...k->...", grad_a, a, out=row[..., 0])
-        delta = np.subtract(grad_a, row, out=workspace.buffer("delta", z.shape))
+        delta: Array = np.subtract(grad_a, row, out=workspace.buffer("delta", z.shape))
         delta *= a
         return delta
 
