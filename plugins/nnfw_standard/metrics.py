@@ -513,8 +513,8 @@ def _r2(weight: float, first: float, second: float, residual: float) -> float:
     total = second - first * first / weight
     # Σ w y² − (Σ w y)²/Σ w of equal labels is 0 up to rounding errors of the terms.
     if total <= _ROUNDING * second:
-        return 1.0 if residual <= _ROUNDING * second else 0.0
+        return 0.0 if residual else 1.0
     return 1 - residual / total
 
 
-_ROUNDING = 1e-14  # relative error of a sum in float64, with a margin
+_ROUNDING = 1e-12  # relative error of a sum of some thousand numbers in float64, with a margin

@@ -354,6 +354,11 @@ def test_target_one_hot_names_are_vectors_and_back():
     assert preprocessing.classes == ("no", "yes")
 
 
+def test_target_one_hot_classes_are_those_that_have_an_output():
+    preprocessing = Preprocessing.fit(with_target(["a", "c"], ("a", "b", "c")), [], [OneHot()])
+    assert preprocessing.classes == ("a", "c")
+
+
 def test_target_one_hot_numbered_classes_are_named_by_labels():
     examples = with_target([1, 0, 2], ("zero", "one", "two"))
     preprocessing = Preprocessing.fit(examples, [], [OneHot()])

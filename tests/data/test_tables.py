@@ -78,6 +78,10 @@ def test_read_csv_quoted_cell_may_hold_delimiters_and_line_breaks():
     assert columns["a"].tolist() == [4.0, 5.0]
 
 
+def test_read_csv_quoted_cell_may_follow_a_space():
+    assert table('a, note\n1, "b, c"\n').columns(["note"])["note"].tolist() == ["b, c"]
+
+
 def test_read_csv_more_rows_than_a_block_are_all_read(monkeypatch):
     monkeypatch.setattr(tables_module, "_CELLS", 6)
     rows = 100
@@ -124,6 +128,12 @@ def test_columns_cell_without_a_number_gives_count_and_first_place(cell):
     )
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         table(f"age,b\n31,1\n{cell},2\n4,3\n,4\n").columns(["age"])
+
+
+@pytest.mark.parametrize("cell", ["-nan", "inf", "1e999"])
+def test_columns_not_finite_cell_among_numbers_alone_is_found(cell):
+    with pytest.raises(DataError, match=f"people.csv:3: column 'age': cells without a finite number: 1, .* '{cell}'"):
+        table(f"age\n31\n{cell}\n4\n").columns(["age"])
 
 
 def test_columns_missing_first_cell_leaves_the_column_numeric():

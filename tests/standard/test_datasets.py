@@ -280,8 +280,16 @@ def test_npy_load_file_with_more_than_declared_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\x93NUMPY\x01\x00", b"\x93NUMPY\x03\x00" + b"\0" * 100, npy_with_header("__import__('os').abort()")],
-    ids=["empty", "no header", "unknown version", "code for a header"],
+    [
+        b"",
+        b"\x93NUMPY\x01\x00",
+        b"\x93NUMPY\x03\x00" + b"\0" * 100,
+        npy_with_header("__import__('os').abort()"),
+        npy_with_header("{'descr': '<f8', 'shape': (20, 3"),
+        b"\x93NUMPY\x01\x00" + struct.pack("<H", 9000) + b"(" * 9000,
+        b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**32 - 1) + b"{}",
+    ],
+    ids=["empty", "no header", "unknown version", "code for a header", "unclosed", "nested", "endless header"],
 )
 def test_npy_load_unreadable_header_is_refused(tmp_path, content):
     write(tmp_path, content, "x.npy")
@@ -368,12 +376,28 @@ def test_npz_load_no_archive_is_refused(tmp_path, content):
         Npz("data.npz").load(tmp_path)
 
 
-def test_npz_load_damaged_compressed_bytes_are_refused(tmp_path, rng):
+def corrupted(content, *, local, central, value):
+    """Return an archive of one member with a byte of its local and its central header changed."""
+    damaged = bytearray(content)
+    damaged[local] = value
+    damaged[content.rindex(b"PK\x01\x02") + central] = value
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda content: content[:800] + bytes(100) + content[900:], "Bad CRC-32"),
+        (lambda content: content[:60] + b"\xff" * 8 + content[68:], "Error -3 while decompressing"),
+        (lambda content: corrupted(content, local=8, central=10, value=99), "compression method is not supported"),
+        (lambda content: corrupted(content, local=6, central=8, value=1), "is encrypted"),
+    ],
+    ids=["values", "compressed stream", "unknown compression", "encrypted"],
+)
+def test_npz_load_damaged_archive_is_refused(tmp_path, rng, damage, problem):
     np.savez_compressed(tmp_path / "data.npz", x=rng.standard_normal((100, 3)))
-    content = bytearray((tmp_path / "data.npz").read_bytes())
-    content[800:900] = bytes(100)
-    write(tmp_path, bytes(content), "data.npz")
-    with pytest.raises(DataError, match=r"^data.npz is no readable .npz archive: "):
+    write(tmp_path, damage((tmp_path / "data.npz").read_bytes()), "data.npz")
+    with pytest.raises(DataError, match=rf"^data.npz(\[x\])? is no readable .np[yz] .*{problem}"):
         Npz("data.npz", y=None).load(tmp_path)
 
 

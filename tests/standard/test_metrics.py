@@ -261,9 +261,10 @@ def test_number_metric_flat_labels_fit_a_single_output(metric, rng):
 def test_number_metric_sums_float32_in_float64(metric):
     a = np.full((100_001, 1), 0.1, np.float32)
     a[0] = 1e4
-    y = np.zeros_like(a)
-    exact = np.abs(a.astype(np.float64)) if isinstance(metric, MeanAbsoluteError) else a.astype(np.float64) ** 2
-    assert measure(metric, a, y) == pytest.approx(exact.mean(), rel=1e-6)
+    entries = np.abs(a) if isinstance(metric, MeanAbsoluteError) else np.square(a)
+    exact = entries.astype(np.float64).mean()
+    for weight in (None, np.ones(len(a), np.float32)):
+        assert measure(metric, a, np.zeros_like(a), weight) == pytest.approx(exact, rel=1e-12)
 
 
 @pytest.mark.parametrize("average", AVERAGES, ids=str)
@@ -285,7 +286,7 @@ def test_metric_weights_that_sum_to_zero_give_nan(metric):
     assert math.isnan(measure(metric, np.ones((1, 2)), y, np.zeros(1)))
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, 1e6], ids=repr)
+@pytest.mark.parametrize("value", [0.0, 0.1, 0.7, 1e6, 123456.789], ids=repr)
 def test_r2_equal_labels_give_one_if_met_and_zero_otherwise(value):
     y = np.full((1001, 1), value)
     assert measure(R2(), y, y) == 1

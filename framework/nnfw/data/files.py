@@ -69,9 +69,6 @@ def read_declared(stream: Readable, size: int) -> bytearray:
         The number of bytes that a header declares.
     """
     content = bytearray()
-    while len(content) <= size:
-        chunk = stream.read(min(CHUNK, size + 1 - len(content)))
-        if not chunk:
-            break
+    while chunk := stream.read(min(CHUNK, size + 1 - len(content))):
         content += chunk
     return content

@@ -183,8 +183,8 @@ def _header(stream: IO[bytes], name: str) -> tuple[Shape, bool, np.dtype[Any]]:
         if version not in _READERS:
             raise ValueError(f"version {version} is not supported")
         shape, fortran_order, dtype = _READERS[version](stream)
-    except ValueError as error:
-        problem = str(error).splitlines()[0].rstrip(".")
+    except Exception as error:  # NumPy parses the header as Python, which fails in many ways
+        problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(f"{name} is no readable .npy array: {problem}. Write it with numpy.save.") from error
     if dtype.hasobject:
         raise DataError(
