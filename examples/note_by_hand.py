@@ -4,9 +4,9 @@ Run it with: python examples/note_by_hand.py
 """
 
 import numpy as np
-from nnfw_standard import Dense
 
 import nnfw
+from nnfw_standard import Dense
 
 np.set_printoptions(precision=6, suppress=True)
 
@@ -23,9 +23,9 @@ trace = model.trace(x, y, cost="mse")
 
 print("Forward propagation: z^l = w^l a^(l-1) + b^l and a^l = σ(z^l)")
 print("  a^0 =", trace.x[0])
-for l, layer in enumerate(trace.layers, start=1):
-    print(f"  z^{l} =", layer.z[0])
-    print(f"  a^{l} =", layer.a[0])
+for number, layer in enumerate(trace.layers, start=1):
+    print(f"  z^{number} =", layer.z[0])
+    print(f"  a^{number} =", layer.a[0])
 print("The cost: C = 1/2 ‖a^L − y‖² =", round(trace.cost, 9))
 
 (hidden, output), w2 = trace.layers, model.parameters["layers.1.weight"]

@@ -33,7 +33,11 @@ def test_house_tool_finds_nothing(command):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_source_executes_nothing_from_files(path):
-    called = {node.func.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    called = {
+        node.func.id
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
     imported = {
         alias.name.split(".")[0]
         for node in ast.walk(ast.parse(path.read_text()))
@@ -44,8 +48,20 @@ def test_source_executes_nothing_from_files(path):
     assert not imported & {"pickle", "marshal", "shelve"}
 
 
-@pytest.mark.parametrize("package", ["nnfw", "nnfw.data", "nnfw.network", "nnfw.plugins", "nnfw.training",
-                                     "nnfw.experiments", "nnfw.storage", "nnfw.compute", "nnfw_standard"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        "nnfw",
+        "nnfw.data",
+        "nnfw.network",
+        "nnfw.plugins",
+        "nnfw.training",
+        "nnfw.experiments",
+        "nnfw.storage",
+        "nnfw.compute",
+        "nnfw_standard",
+    ],
+)
 def test_every_public_name_exists(package):
     module = __import__(package, fromlist=["__all__"])
     missing = [name for name in module.__all__ if not hasattr(module, name)]
@@ -55,5 +71,5 @@ def test_every_public_name_exists(package):
 def test_readme_commands_are_those_that_ci_runs():
     readme, ci = (ROOT / "README.md").read_text(), (ROOT / ".ci" / "run").read_text()
     assert 'pip install -e ".[test]" && pytest' in readme
-    assert 'pip install . && nnfw train examples/digits.toml' in readme
+    assert "pip install . && nnfw train examples/digits.toml" in readme
     assert re.search(r"test_command='pip install -e \"\.\[test\]\" && pytest'", ci)

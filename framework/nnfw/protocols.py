@@ -1,7 +1,7 @@
 """What a plugin implements: one protocol for each kind of component.
 
-Components are frozen dataclasses of hyper-parameters. They hold no arrays and no state, so one object serves many models
-and threads, and its fields are its configuration. Arrays live in the model's parameter vector and in a
+Components are frozen dataclasses of hyper-parameters. They hold no arrays and no state, so one object serves many
+models and threads, and its fields are its configuration. Arrays live in the model's parameter vector and in a
 :class:`~nnfw.network.Workspace`, the memory of one layer during one pass.
 
 Conventions, the same everywhere:
@@ -33,41 +33,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nnfw.data import Examples
+    from nnfw.network import Workspace
     from nnfw.plugins import Registry
 
     Array = NDArray[Any]
 
 Shape = tuple[int, ...]
-
-
-class Workspace(Protocol):
-    """The memory of one layer during one pass: reused buffers, and what forward keeps for backward.
-
-    Attributes
-    ----------
-    training
-        Whether this is a training pass; dropout acts only then.
-    rng
-        The only source of randomness a layer may use.
-    needs_input_gradient
-        False where nobody asks for ∂C/∂a_prev (the first layer): backward may then return None and skip the product.
-    """
-
-    training: bool
-    rng: np.random.Generator
-    needs_input_gradient: bool
-
-    def buffer(self, name: str, shape: Shape, dtype: Any = None) -> Array:
-        """Return an uninitialised array of `shape`, the same memory at each call; `dtype` is the network's by default."""
-        ...
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        """Keep `value` for the backward pass."""
-        ...
-
-    def __getitem__(self, key: str) -> Any:
-        """Return what forward kept under `key`; StateError if there was no forward pass."""
-        ...
 
 
 class Initializer(Protocol):
@@ -142,11 +113,11 @@ class Elementwise(Activation, Protocol):
         """Return σ'(z); a = σ(z) is at hand, since many derivatives are shorter in a."""
         ...
 
-    def forward(self, z: Array, workspace: Workspace) -> Array:  # noqa: ARG002 - simple authors need no workspace
+    def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return a = σ(z)."""
         return self.value(z)
 
-    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:  # noqa: ARG002
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
         """Return δ = ∂C/∂a ⊙ σ'(z): the right-hand factor of Equations 1 and 2."""
         return grad_a * self.derivative(z, a)
 
@@ -170,13 +141,13 @@ class Layer(Protocol):
         """Return the shape of one example's z. A shape that does not fit raises ShapeError; no data is read."""
         ...
 
-    def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:  # noqa: ARG002
+    def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
         """Declare the arrays of this layer by name; none by default."""
         return {}
 
     @abstractmethod
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
-        """Return z of shape ``(N, *output_shape)``; `a_prev` stays as it is, what backward needs goes to `workspace`."""
+        """Return z of shape ``(N, *output_shape)``; `a_prev` stays as it is, `workspace` keeps what backward needs."""
         ...
 
     @abstractmethod
@@ -214,7 +185,7 @@ class Cost(Protocol):
 
     @abstractmethod
     def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
-        """Return C for activations `a` ``(N, *output_shape)``, labels `y` from :meth:`targets` and `weight` ``(N,)``."""
+        """Return C for activations `a` ``(N, *output_shape)``, `y` from :meth:`targets` and `weight` ``(N,)``."""
         ...
 
     @abstractmethod
@@ -248,7 +219,7 @@ class Optimizer(Protocol):
 
     learning_rate: float
 
-    def state(self, vector: Array) -> Mapping[str, Array]:  # noqa: ARG002
+    def state(self, vector: Array) -> Mapping[str, Array]:
         """Return fresh arrays of state (momenta, second moments), each shaped like `vector`; none by default."""
         return {}
 
@@ -413,7 +384,7 @@ class Fit(Protocol):
         ...
 
     def first_non_finite(self) -> str:
-        """Name the first layer whose z, a or parameters were not finite in the last pass, or else the last, and say what."""
+        """Name the first layer with values that were not finite in the last pass, or else the last layer."""
         ...
 
     def save_model(self, path: Path) -> None:
@@ -424,21 +395,25 @@ class Fit(Protocol):
 class Callback(Protocol):
     """Code that runs along with a training. What it must remember lies in `state`, a dictionary of its own."""
 
-    def state(self, fit: Fit) -> dict[str, Any]:  # noqa: ARG002
+    def state(self, fit: Fit) -> dict[str, Any]:
         """Return the memory of this callback for one training; called before the first step."""
         return {}
 
     def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
         """Run after cost and gradient of a batch are known, before the parameters change."""
+        return
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, float], state: MutableMapping[str, Any]) -> None:
         """Run after each epoch with its record: epoch, learning_rate, cost, metrics, validation_cost and so on."""
+        return
 
     def fit_ended(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
         """Run when the training has ended without an error."""
+        return
 
     def close(self, state: MutableMapping[str, Any]) -> None:
         """Release what `state` holds, such as an open file; runs last, after an error too."""
+        return
 
 
 @dataclass(frozen=True)

@@ -156,13 +156,14 @@ class CSVLog(Callback):
             raise DataError(f"{path} cannot be written: {error.strerror}. Choose another path for csv_log.") from error
         return {"file": file, "header": None}
 
-    def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:  # noqa: ARG002
+    def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Append a row."""
         writer = csv.writer(state["file"])
+        header = state["header"] or list(record)
         if state["header"] is None:
-            state["header"] = list(record)
-            writer.writerow(state["header"])
-        values = [record.get(name, "") for name in state["header"]]
+            state["header"] = header
+            writer.writerow(header)
+        values = [record.get(name, "") for name in header]
         writer.writerow([json.dumps(value) if isinstance(value, list) else value for value in values])
         state["file"].flush()
 
@@ -195,12 +196,12 @@ class TerminateOnNaN(Callback):
 
     enabled: bool = True
 
-    def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:  # noqa: ARG002
+    def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
         """Refuse a cost that is not finite."""
         if self.enabled and not math.isfinite(fit.cost):
             self._refuse(fit, f"the cost became {fit.cost}")
 
-    def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:  # noqa: ARG002
+    def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Refuse parameters, or a validation cost, that are not finite."""
         if not self.enabled:
             return
@@ -211,7 +212,8 @@ class TerminateOnNaN(Callback):
 
     def _refuse(self, fit: Fit, what: str) -> None:
         raise DivergedError(
-            f"Training diverged in epoch {fit.epoch}, step {fit.step}: {what}. {fit.first_non_finite()}. Lower the learning rate, scale the inputs, or clip the gradient (clip_norm).",
+            f"Training diverged in epoch {fit.epoch}, step {fit.step}: {what}. {fit.first_non_finite()}. "
+            "Lower the learning rate, scale the inputs, or clip the gradient (clip_norm).",
             epoch=fit.epoch,
             step=fit.step,
         )

@@ -107,7 +107,7 @@ class HeUniform(Initializer):
     (True, 0.02)
     """
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
         return _uniform(shape, 2 / fan_in, rng)
 
@@ -133,7 +133,7 @@ class HeNormal(Initializer):
     0.02
     """
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
         return _normal(shape, 2 / fan_in, rng)
 
@@ -155,7 +155,7 @@ class LecunUniform(Initializer):
     (True, 0.01)
     """
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
         return _uniform(shape, 1 / fan_in, rng)
 
@@ -181,7 +181,7 @@ class LecunNormal(Initializer):
     0.01
     """
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
         return _normal(shape, 1 / fan_in, rng)
 
@@ -214,7 +214,7 @@ class Normal(Initializer):
     mean: float = 0.0
     standard_deviation: Annotated[float, Ge(0)] = 0.05
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
         return rng.normal(self.mean, self.standard_deviation, shape)
 
@@ -245,7 +245,7 @@ class Uniform(Initializer):
     low: float = -0.05
     high: float = 0.05
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64.
 
         Raises
@@ -294,7 +294,7 @@ class Orthogonal(Initializer):
     _: KW_ONLY
     gain: Annotated[float, Gt(0)] = 1.0
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
         rows, columns = prod(shape[:1]), prod(shape[1:])
         q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
@@ -314,7 +314,7 @@ class Zeros(Initializer):
     array([0., 0., 0.])
     """
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64; nothing is drawn."""
         return np.zeros(shape)
 
@@ -338,6 +338,6 @@ class Constant(Initializer):
 
     value: float
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64; nothing is drawn."""
         return np.full(shape, float(self.value))

@@ -184,7 +184,7 @@ class SGD(Descent):
         """The velocity v; nothing without momentum."""
         return ("velocity",) if self.momentum else ()
 
-    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:  # noqa: ARG002
+    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
         """Take the step."""
         if self.momentum:
             v = state["velocity"]
@@ -359,7 +359,7 @@ class RMSProp(Descent):
         """The discounted sum of g², and scratch."""
         return ("square_sum", SCRATCH)
 
-    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:  # noqa: ARG002
+    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
         """Take the step."""
         r, scratch = state["square_sum"], state[SCRATCH]
         r *= self.rho
@@ -415,7 +415,7 @@ class Adagrad(Descent):
         """The sum of g², and scratch."""
         return ("square_sum", SCRATCH)
 
-    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:  # noqa: ARG002
+    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
         """Take the step."""
         s, scratch = state["square_sum"], state[SCRATCH]
         s += np.multiply(gradient, gradient, out=scratch)

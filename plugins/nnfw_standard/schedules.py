@@ -31,7 +31,7 @@ class ConstantRate(Schedule):
     array([1., 1.])
     """
 
-    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:  # noqa: ARG002
+    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:
         """Return f(t), shaped like `t`."""
         return np.ones(t.shape)
 
@@ -63,7 +63,7 @@ class Step(Schedule):
     _: KW_ONLY
     rate: Annotated[float, Gt(0), Le(1)] = 0.1
 
-    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:  # noqa: ARG002
+    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:
         """Return f(t), shaped like `t`."""
         return np.asarray(self.rate ** np.floor(t / self.every))
 
@@ -92,7 +92,7 @@ class Exponential(Schedule):
 
     rate: Annotated[float, Gt(0), Le(1)]
 
-    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:  # noqa: ARG002
+    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:
         """Return f(t), shaped like `t`."""
         return np.asarray(self.rate**t)
 
@@ -133,7 +133,7 @@ class Cosine(Schedule):
     floor: Annotated[float, Ge(0), Le(1)] = 0.0
     warmup: Annotated[float, Ge(0)] = 0.0
 
-    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:  # noqa: ARG002
+    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:
         """Return f(t), shaped like `t`, the times of the s steps of an epoch."""
         span = epochs - self.warmup
         p = np.clip((t - self.warmup) / span, 0, 1) if span > 0 else np.zeros(t.shape)
@@ -177,7 +177,7 @@ class Plateau(Schedule):
     min_delta: Annotated[float, Ge(0)] = 1e-4
     floor: Annotated[float, Ge(0), Le(1)] = 0.0
 
-    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:  # noqa: ARG002
+    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:
         """Return f, the same for all of `t`, from the costs of the finished epochs."""
         best, waited, cuts = inf, 0, 0
         for cost in history:

@@ -54,7 +54,7 @@ def refused(capsys, *arguments, status=2):
     return err
 
 
-# --- what they print --------------------------------------------------------------------------------------------------
+# --- what they print -----------------------------------------------------------------------------------------------
 
 
 def test_train_prints_results_and_the_path_of_the_run(xor, capsys):
@@ -81,7 +81,10 @@ def test_train_in_json_holds_run_and_results(xor, capsys):
 
 
 def test_train_takes_overrides_and_writes_them_to_the_resolved_experiment(xor, capsys):
-    assert main(["train", "xor.toml", "--out", "run", "--set", "training.epochs=5", "--set", "model.layers[0].units=4"]) == 0
+    assert (
+        main(["train", "xor.toml", "--out", "run", "--set", "training.epochs=5", "--set", "model.layers[0].units=4"])
+        == 0
+    )
     resolved = tomllib.loads(Path("run/experiment.toml").read_text())
     assert resolved["training"]["epochs"] == 5
     assert resolved["model"]["layers"][0]["units"] == 4
@@ -91,7 +94,11 @@ def test_train_takes_overrides_and_writes_them_to_the_resolved_experiment(xor, c
 def test_train_reads_an_experiment_from_stdin(tmp_path):
     result = subprocess.run(
         [sys.executable, "-m", "nnfw.cli.main", "train", "-", "--out", "run"],
-        input=XOR, cwd=tmp_path, capture_output=True, text=True, check=False,
+        input=XOR,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "run" / "model.nnfw").is_file()
@@ -112,7 +119,11 @@ def test_evaluate_on_other_data(run, capsys):
 def test_predict_of_a_table_from_stdin(run):
     result = subprocess.run(
         [sys.executable, "-m", "nnfw.cli.main", "predict", "run", "-"],
-        input="x1,x2\n0,1\n1,1\n", cwd=run.parent, capture_output=True, text=True, check=False,
+        input="x1,x2\n0,1\n1,1\n",
+        cwd=run.parent,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.splitlines()) == 3
@@ -161,8 +172,21 @@ def test_summary_reads_no_data_unless_told_to(xor, capsys):
 
 
 ASSEMBLE = [
-    "assemble", "--data", "xor", "--layer", "dense:units=2,activation=tanh", "--layer", "dense:units=1", "--cost", "mse",
-    "--optimizer", "sgd:learning_rate=0.1", "--set", "data.split={validation=0.0,test=0.0}", "--epochs", "2",
+    "assemble",
+    "--data",
+    "xor",
+    "--layer",
+    "dense:units=2,activation=tanh",
+    "--layer",
+    "dense:units=1",
+    "--cost",
+    "mse",
+    "--optimizer",
+    "sgd:learning_rate=0.1",
+    "--set",
+    "data.split={validation=0.0,test=0.0}",
+    "--epochs",
+    "2",
 ]
 
 
@@ -191,8 +215,26 @@ def test_assemble_trains_at_once(xor, capsys):
 
 def test_assemble_from_a_table(xor, capsys):
     Path("t.csv").write_text("a,b,y\n" + "".join(f"{i},{i * i},{2 * i}\n" for i in range(20)))
-    arguments = ["assemble", "--data", "t.csv", "--target", "y", "--layer", "dense:units=1", "--cost", "mse",
-                 "--optimizer", "sgd", "--transform", "standardize", "--metric", "r2", "--train", "--out", "run"]
+    arguments = [
+        "assemble",
+        "--data",
+        "t.csv",
+        "--target",
+        "y",
+        "--layer",
+        "dense:units=1",
+        "--cost",
+        "mse",
+        "--optimizer",
+        "sgd",
+        "--transform",
+        "standardize",
+        "--metric",
+        "r2",
+        "--train",
+        "--out",
+        "run",
+    ]
     assert main(arguments) == 0
     assert "r2" in capsys.readouterr().out
 
@@ -212,7 +254,7 @@ def test_assemble_refuses_components_that_cannot_be(xor, capsys, change, message
     assert message in refused(capsys, *ASSEMBLE, *change)
 
 
-# --- bad input ----------------------------------------------------------------------------------------------------------
+# --- bad input -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -244,7 +286,7 @@ def test_train_refuses_wrong_values(xor, capsys, override, message):
         (b"", "xor.toml: is empty"),
         (b"[training\n", "xor.toml:1: "),
         (b"seed = 1\nseed = 2\n", "xor.toml:2: "),
-        (b"seed = 1\nname = \"\xff\"\n", "xor.toml:2: is not UTF-8"),
+        (b'seed = 1\nname = "\xff"\n', "xor.toml:2: is not UTF-8"),
         (b"x = " + b"[" * 10_000 + b"]" * 10_000, "nested"),
         (b"# " + b"x" * 100_000_000, "1 MiB"),
         (b"seed = 1\n", "cost is missing"),
@@ -332,7 +374,9 @@ def test_train_refuses_an_idx_header_that_lies(xor, capsys, pack):
 
 
 def test_train_refuses_layers_that_do_not_fit_and_names_both(xor, capsys):
-    text = XOR.replace('{ type = "dense", units = 1 }', '{ type = "reshape", shape = [1, 2] }, { type = "dense", units = 1 }')
+    text = XOR.replace(
+        '{ type = "dense", units = 1 }', '{ type = "reshape", shape = [1, 2] }, { type = "dense", units = 1 }'
+    )
     xor.write_text(text)
     err = refused(capsys, "train", "xor.toml")
     assert "Layer 2 'dense' (built-in)" in err
@@ -351,7 +395,16 @@ def test_train_refuses_a_directory_that_cannot_be_written(xor, capsys):
 
 
 def test_diverged_training_exits_1_and_writes_no_model(xor, capsys):
-    arguments = ["train", "xor.toml", "--out", "run", "--set", "optimizer.learning_rate=1e30", "--set", "training.epochs=50"]
+    arguments = [
+        "train",
+        "xor.toml",
+        "--out",
+        "run",
+        "--set",
+        "optimizer.learning_rate=1e30",
+        "--set",
+        "training.epochs=50",
+    ]
     assert main(arguments) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -367,7 +420,12 @@ def test_diverged_training_exits_1_and_writes_no_model(xor, capsys):
         (lambda data: data[: len(data) // 2], "model.nnfw"),
         (lambda data: b"\x80\x04 no model", "model.nnfw"),
         (lambda data: b"", "model.nnfw"),
-        (lambda data: data.replace(b'\\"format\\":1', b'\\"format\\":9').replace(b'\\"format\\": 1', b'\\"format\\": 9'), "newer"),
+        (
+            lambda data: data.replace(b'\\"format\\":1', b'\\"format\\":9').replace(
+                b'\\"format\\": 1', b'\\"format\\": 9'
+            ),
+            "newer",
+        ),
     ],
     ids=["truncated", "other", "empty", "future"],
 )

@@ -33,7 +33,10 @@ def run(experiment, tmp_path):
 
 def test_run_directory_holds_experiment_metrics_model_and_record(run):
     assert sorted(path.name for path in run.directory.iterdir()) == [
-        "experiment.toml", "metrics.jsonl", "model.nnfw", "record.json",
+        "experiment.toml",
+        "metrics.jsonl",
+        "model.nnfw",
+        "record.json",
     ]
 
 
@@ -138,8 +141,13 @@ def test_evaluation_of_a_lone_model_needs_a_cost(run, experiment, tmp_path):
 
 def test_regression_predictions_come_back_in_the_unit_of_the_target(experiment, tmp_path):
     overrides = [
-        "data.source.target=height", "data.split.stratify=false", 'data.target_transforms=["standardize"]',
-        "model.layers[1].units=1", "model.layers[1].activation=identity", 'cost.type="mse"', "training.metrics=[]",
+        "data.source.target=height",
+        "data.split.stratify=false",
+        'data.target_transforms=["standardize"]',
+        "model.layers[1].units=1",
+        "model.layers[1].activation=identity",
+        'cost.type="mse"',
+        "training.metrics=[]",
     ]
     run = train(read_experiment(str(experiment), registry, overrides), registry, tmp_path / "run")
     predictions = predict(open_model(run.directory, registry), str(experiment.parent / "table.csv"), registry)
@@ -152,13 +160,15 @@ def test_table_of_an_experiment_builds_it_again(experiment):
     assert check_experiment(parse(write(to_table(found, registry)), "again"), registry) == found
 
 
-# --- bad input --------------------------------------------------------------------------------------------------------
+# --- bad input -----------------------------------------------------------------------------------------------------
 
 
 def test_all_mistakes_of_a_file_are_told_at_once_each_with_its_line(experiment):
     text = experiment.read_text()
     text = text.replace("learning_rate = 0.05", "learning_rate = -0.1").replace('"tanh"', '"tnh"')
-    text = text.replace("epochs = 12", "epoch = 12").replace("units = 2", "units = 2.5").replace("seed = 5", "seed = true")
+    text = (
+        text.replace("epochs = 12", "epoch = 12").replace("units = 2", "units = 2.5").replace("seed = 5", "seed = true")
+    )
     experiment.write_text(text)
     with pytest.raises(nnfw.ConfigError) as caught:
         read_experiment(str(experiment), registry)
@@ -166,7 +176,13 @@ def test_all_mistakes_of_a_file_are_told_at_once_each_with_its_line(experiment):
     assert len(lines) == 5
     for line, words in zip(
         (2, 12, 16, 24, 27),
-        ("seed", "Did you mean 'tanh'", "units", "learning_rate must be greater than 0, got -0.1", "Did you mean 'epochs'"),
+        (
+            "seed",
+            "Did you mean 'tanh'",
+            "units",
+            "learning_rate must be greater than 0, got -0.1",
+            "Did you mean 'epochs'",
+        ),
         strict=True,
     ):
         assert any(f"small.toml:{line}: " in text and words in text for text in lines), (line, words, lines)
@@ -175,7 +191,10 @@ def test_all_mistakes_of_a_file_are_told_at_once_each_with_its_line(experiment):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("training.batch_size=0", r"--set training.batch_size=0: training.batch_size must be greater than or equal to 1"),
+        (
+            "training.batch_size=0",
+            r"--set training.batch_size=0: training.batch_size must be greater than or equal to 1",
+        ),
         ("data.split.validation=0.9", r"data.split leaves nothing to train on: .*0.9 \+ 0.2"),
         ("model.layers=[]", "model.layers must hold at least one layer"),
         ("optimizer.learning_rate=nan", "must be a finite number, got nan"),
@@ -221,8 +240,14 @@ def test_directory_below_a_file_is_refused_before_training(experiment, tmp_path)
 
 
 def test_diverged_run_leaves_record_and_metrics_but_no_model(experiment, tmp_path):
-    overrides = ["optimizer.type=sgd", "optimizer.learning_rate=1e30", "model.layers[0].activation=relu", "cost.type=mse",
-                 'data.target_transforms=["one_hot"]', "model.layers[1].activation=identity"]
+    overrides = [
+        "optimizer.type=sgd",
+        "optimizer.learning_rate=1e30",
+        "model.layers[0].activation=relu",
+        "cost.type=mse",
+        'data.target_transforms=["one_hot"]',
+        "model.layers[1].activation=identity",
+    ]
     with pytest.raises(nnfw.DivergedError, match="epoch 1, step"):
         train(read_experiment(str(experiment), registry, overrides), registry, tmp_path / "run")
     assert not (tmp_path / "run" / "model.nnfw").exists()

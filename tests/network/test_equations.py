@@ -1,4 +1,4 @@
-"""The batched network against the note taken literally, on random architectures: relative difference ≤ 1e-12 in float64."""
+"""The batched network against the note taken literally, on random architectures: relative difference ≤ 1e-12."""
 
 import importlib.util
 import sys
@@ -16,6 +16,7 @@ note = sys.modules["note"] = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(note)
 
 BOUND = 1e-12
+CANCELLED = 1e-4  # below this a sum such as softmax's Σ_k g_k a_k is what rounding leaves of terms of order 1
 VECTOR_VALUED = ("softmax", "log_softmax")
 ACTIVATIONS = (*note.SIGMA, *VECTOR_VALUED)
 POSITIVE = ("sigmoid", "softplus", "softmax")  # output activations with a > 0
@@ -87,7 +88,7 @@ def cases(draw):
 
 def assert_equal(found, expected):
     expected = np.asarray(expected)
-    scale = np.abs(expected).max(initial=np.finfo(float).tiny)
+    scale = np.abs(expected).max(initial=CANCELLED)
     assert np.abs(found - expected).max(initial=0.0) <= BOUND * scale
 
 
@@ -145,10 +146,8 @@ def test_equation_4_gradient_of_every_weight_equals_the_note(case):
 @pytest.mark.parametrize("sigma", ACTIVATIONS)
 @pytest.mark.parametrize("cost", sorted(OUTPUTS))
 def test_gradient_of_every_pair_where_defined_equals_the_note(cost, sigma):
-    if sigma not in OUTPUTS[cost]:
-        sigmas = [sigma, OUTPUTS[cost][0]]  # as a hidden activation, where the cost is not defined on its values
-    else:
-        sigmas = ["tanh", sigma]
+    as_output = sigma in OUTPUTS[cost]  # else hidden, since the cost is not defined on its values
+    sigmas = ["tanh", sigma] if as_output else [sigma, OUTPUTS[cost][0]]
     case = Case(cost, (4, 5, 3), sigmas, 6, seed=7)
     expected = note.gradients(cost, case.layers, case.x.tolist(), case.y.tolist())
     flat = case.model.gradient(case.x, case.y, cost=cost)[1]

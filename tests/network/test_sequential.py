@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from nnfw_standard import Dense, Dropout, Flatten, Softmax
 
 import nnfw
 from nnfw.network import Workspace
+from nnfw_standard import Dense, Dropout, Flatten, Softmax
 
 
 def network(**options):
@@ -161,7 +161,8 @@ def test_inputs_are_never_modified(data):
 
 
 @pytest.mark.parametrize(
-    "rearrange", [np.asfortranarray, lambda x: np.repeat(x, 2, axis=0)[::2], lambda x: x[::-1].copy()[::-1]],
+    "rearrange",
+    [np.asfortranarray, lambda x: np.repeat(x, 2, axis=0)[::2], lambda x: x[::-1].copy()[::-1]],
     ids=["fortran", "strided", "negative-stride"],
 )
 def test_predict_takes_arrays_of_any_memory_layout(rng, rearrange):
@@ -170,7 +171,9 @@ def test_predict_takes_arrays_of_any_memory_layout(rng, rearrange):
 
 
 def test_gradient_equals_central_differences(data):
-    model = nnfw.Sequential(["flatten", Dense(5, activation="tanh"), Dense(3, activation="softmax")], 8, dtype="float64")
+    model = nnfw.Sequential(
+        ["flatten", Dense(5, activation="tanh"), Dense(3, activation="softmax")], 8, dtype="float64"
+    )
     value, gradient = model.gradient(*data, cost="cross_entropy")
     assert value == pytest.approx(model.evaluate(*data, cost="cross_entropy")["cost"])
     vector, numeric = model.parameters.vector, np.empty_like(gradient)
@@ -210,8 +213,26 @@ def test_canonical_pair_stays_finite_where_the_activation_underflows():
     assert np.isfinite(gradient).all()
 
 
+def test_an_activation_finds_at_delta_what_it_kept_in_forward_hidden_and_at_the_output(data):
+    @dataclass(frozen=True)
+    class Keeping(nnfw.Activation):
+        def forward(self, z, workspace):
+            workspace["slope"] = 1 - np.tanh(z) ** 2
+            return np.tanh(z)
+
+        def delta(self, grad_a, z, a, workspace):
+            return grad_a * workspace["slope"]
+
+    ours = nnfw.Sequential([Dense(4, activation=Keeping()), Dense(1, activation=Keeping())], 8)
+    theirs = nnfw.Sequential([Dense(4, activation="tanh"), Dense(1, activation="tanh")], 8)
+    found, expected = (model.gradient(data[0], data[1] * 1.0, cost="mse")[1] for model in (ours, theirs))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
 def test_a_chain_in_a_chain_changes_nothing(data):
-    flat = nnfw.Sequential([Dense(5, activation="tanh"), Dense(4, activation="relu"), Dense(3, activation="softmax")], 8)
+    flat = nnfw.Sequential(
+        [Dense(5, activation="tanh"), Dense(4, activation="relu"), Dense(3, activation="softmax")], 8
+    )
     inner = nnfw.Chain((Dense(5, activation="tanh"), Dense(4, activation="relu")))
     nested = nnfw.Sequential([inner, Dense(3, activation="softmax")], 8)
     assert list(nested.parameters)[:2] == ["layers.0.layers.0.weight", "layers.0.layers.0.bias"]
@@ -244,25 +265,28 @@ def test_trace_is_not_changed_by_a_later_pass(data):
     assert np.array_equal(trace.layers[-1].delta, kept[1])
 
 
-# --- bad input --------------------------------------------------------------------------------------------------------
+# --- bad input -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(layers=[], input_shape=3), "layers must be a list of at least one layer"),
-        (dict(layers="dense", input_shape=3), "layers must be a list of at least one layer"),
-        (dict(layers=[Dense(0)], input_shape=3), r"layers\[0\].units must be greater than or equal to 1, got 0"),
-        (dict(layers=[Dense(2.5)], input_shape=3), r"layers\[0\].units must be a whole number ≥ 1"),
-        (dict(layers=[Dense(True)], input_shape=3), r"layers\[0\].units must be a whole number ≥ 1, got True"),
-        (dict(layers=[Dense(2, activation="sigmod")], input_shape=3), "Did you mean 'sigmoid'"),
-        (dict(layers=["dens"], input_shape=3), "Did you mean 'dense'"),
-        (dict(layers=[Dense], input_shape=3), r"not a class: write Dense\(...\)"),
-        (dict(layers=[3], input_shape=3), r"layers\[0\] must be a layer"),
-        (dict(layers=[Dense(2)], input_shape=0), r"input_shape\[0\] must be greater than or equal to 1, got 0"),
-        (dict(layers=[Dense(2)], input_shape="3"), "input_shape must be"),
-        (dict(layers=[Dense(2)], input_shape=3, seed=-1), "seed must be greater than or equal to 0, got -1"),
-        (dict(layers=[Dense(2)], input_shape=3, dtype="float16"), "dtype must be 'float32' or 'float64', got 'float16'"),
+        ({"layers": [], "input_shape": 3}, "layers must be a list of at least one layer"),
+        ({"layers": "dense", "input_shape": 3}, "layers must be a list of at least one layer"),
+        ({"layers": [Dense(0)], "input_shape": 3}, r"layers\[0\].units must be greater than or equal to 1, got 0"),
+        ({"layers": [Dense(2.5)], "input_shape": 3}, r"layers\[0\].units must be a whole number ≥ 1"),
+        ({"layers": [Dense(True)], "input_shape": 3}, r"layers\[0\].units must be a whole number ≥ 1, got True"),
+        ({"layers": [Dense(2, activation="sigmod")], "input_shape": 3}, "Did you mean 'sigmoid'"),
+        ({"layers": ["dens"], "input_shape": 3}, "Did you mean 'dense'"),
+        ({"layers": [Dense], "input_shape": 3}, r"not a class: write Dense\(...\)"),
+        ({"layers": [3], "input_shape": 3}, r"layers\[0\] must be a layer"),
+        ({"layers": [Dense(2)], "input_shape": 0}, r"input_shape\[0\] must be greater than or equal to 1, got 0"),
+        ({"layers": [Dense(2)], "input_shape": "3"}, "input_shape must be"),
+        ({"layers": [Dense(2)], "input_shape": 3, "seed": -1}, "seed must be greater than or equal to 0, got -1"),
+        (
+            {"layers": [Dense(2)], "input_shape": 3, "dtype": "float16"},
+            "dtype must be 'float32' or 'float64', got 'float16'",
+        ),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
 )
@@ -274,7 +298,7 @@ def test_wrong_networks_are_refused_with_the_reason(arguments, message):
 def test_layers_that_do_not_fit_are_both_named():
     with pytest.raises(
         nnfw.ShapeError,
-        match=r"Layer 1 'dense' \(built-in\): expected input of shape \(n,\), got \(2, 2\).*comes from Layer 0 'reshape'",
+        match=r"Layer 1 'dense' \(built-in\): expected input of shape \(n,\), got \(2, 2\).*from Layer 0 'reshape'",
     ):
         nnfw.Sequential([{"type": "reshape", "shape": [2, 2]}, Dense(2)], 4)
 
@@ -301,7 +325,10 @@ def test_predict_refuses_what_is_no_batch(x, message):
         (lambda x, y: (x[:0], y[:0]), "x is empty: it holds no example"),
         (lambda x, y: (x, y[:-1]), "x and y must have one entry per example, got 60 and 59"),
         (lambda x, y: (x, 3), "got 60 and a number"),
-        (lambda x, y: (np.where(np.eye(60, 8) > 0, np.nan, x), y), r"x holds 8 values that are not finite, the first at \[0, 0\]"),
+        (
+            lambda x, y: (np.where(np.eye(60, 8) > 0, np.nan, x), y),
+            r"x holds 8 values that are not finite, the first at \[0, 0\]",
+        ),
         (lambda x, y: (x, y + 1), "label 3"),
     ],
     ids=["empty", "lengths", "number", "nan", "label"],
@@ -332,7 +359,10 @@ def test_fit_refuses_weights_that_are_none(data, weight, message):
         ({"batch_size": 0}, "batch_size must be greater than or equal to 1, got 0"),
         ({"batch_size": True}, "batch_size must be a whole number ≥ 1, got True"),
         ({"metrics": ["acuracy"]}, "Did you mean 'accuracy'"),
-        ({"optimizer": {"type": "sgd", "learning_rate": float("nan")}}, "learning_rate must be a finite number, got nan"),
+        (
+            {"optimizer": {"type": "sgd", "learning_rate": float("nan")}},
+            "learning_rate must be a finite number, got nan",
+        ),
         ({"optimizer": {"type": "sgd", "learning_rate": -0.1}}, "learning_rate must be greater than"),
         ({"cost": "mes"}, "Did you mean 'mse'"),
     ],
@@ -363,10 +393,16 @@ def _faulty(**methods):
 @pytest.mark.parametrize(
     ("methods", "message"),
     [
-        ({"forward": lambda *_: None}, r"Layer 1 'Faulty': forward returned NoneType, expected an array of shape \(4, 2\)"),
+        (
+            {"forward": lambda *_: None},
+            r"Layer 1 'Faulty': forward returned NoneType, expected an array of shape \(4, 2\)",
+        ),
         ({"forward": lambda _self, _p, a, _w: a[:, :1]}, r"forward returned shape \(4, 1\), expected .* \(4, 2\)"),
         ({"forward": lambda _self, _p, a, _w: a.astype(float)}, "forward returned float64, expected float32"),
-        ({"backward": lambda _self, _p, d, _g, _w: d[:2]}, r"Layer 1 'Faulty': backward returned shape \(2, 2\), expected"),
+        (
+            {"backward": lambda _self, _p, d, _g, _w: d[:2]},
+            r"Layer 1 'Faulty': backward returned shape \(2, 2\), expected",
+        ),
     ],
     ids=["none", "shape", "dtype", "backward"],
 )

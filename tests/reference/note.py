@@ -22,7 +22,7 @@ class Layer:
     sigma: str
 
 
-# --- σ, one number at a time; its derivative by the chain rule's definition, written out -------------------------------
+# --- σ, one number at a time; its derivative by the chain rule's definition, written out ---------------------------
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -90,7 +90,8 @@ def jacobian(sigma: str, z: Vector) -> Matrix:
     return [[derivative(z[j]) if i == j else 0.0 for j in range(n)] for i in range(n)]
 
 
-# --- C for one example, and ∂C/∂a_j ------------------------------------------------------------------------------------
+# --- C for one example, and ∂C/∂a_j --------------------------------------------------------------------------------
+
 
 def _mse(a, y):
     return sum((a[j] - y[j]) ** 2 for j in range(len(a))) / 2
@@ -130,7 +131,8 @@ COSTS = {
 }
 
 
-# --- section 1: forward propagation ------------------------------------------------------------------------------------
+# --- section 1: forward propagation --------------------------------------------------------------------------------
+
 
 def forward(layers: list[Layer], x: Vector) -> tuple[list[Vector], list[Vector]]:
     """z_j^l = Σ_k w_jk^l a_k^(l-1) + b_j^l and a^l = σ(z^l), for every layer."""
@@ -150,7 +152,8 @@ def cost(name: str, layers: list[Layer], xs: Matrix, ys: Matrix) -> float:
     return sum(value(forward(layers, x)[1][-1], y) for x, y in zip(xs, ys, strict=True)) / len(xs)
 
 
-# --- section 2: the four equations, for one example --------------------------------------------------------------------
+# --- section 2: the four equations, for one example ----------------------------------------------------------------
+
 
 def equation_1(name: str, layer: Layer, z: Vector, a: Vector, y: Vector) -> Vector:
     """δ^L = ∇_a C ⊙ σ'(z^L); for a σ that is not elementwise, δ_j = Σ_i ∂C/∂a_i ∂a_i/∂z_j."""

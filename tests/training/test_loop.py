@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from nnfw_standard import CSVLog, Dense, EarlyStopping, TerminateOnNaN
 
 import nnfw
+from nnfw_standard import CSVLog, Dense, EarlyStopping, TerminateOnNaN
 
 SGD = {"type": "sgd", "learning_rate": 0.1}
 
@@ -48,7 +48,7 @@ class Recorder(nnfw.Callback):
         self.seen.append(("close",))
 
 
-# --- records ----------------------------------------------------------------------------------------------------------
+# --- records -------------------------------------------------------------------------------------------------------
 
 
 def test_history_has_one_record_per_epoch_with_validation(data):
@@ -116,7 +116,7 @@ def test_memory_mapped_examples_of_bytes_train_like_arrays(tmp_path, rng):
     assert np.array_equal(first.parameters.vector, second.parameters.vector)
 
 
-# --- schedule, regularizer, weight decay --------------------------------------------------------------------------------
+# --- schedule, regularizer, weight decay ---------------------------------------------------------------------------
 
 
 def test_schedule_multiplies_the_learning_rate(data):
@@ -164,7 +164,7 @@ def test_weight_decay_spares_biases(data):
     np.testing.assert_allclose(model.parameters["layers.0.weight"], before * 0.9, atol=1e-4)
 
 
-# --- callbacks ----------------------------------------------------------------------------------------------------------
+# --- callbacks -----------------------------------------------------------------------------------------------------
 
 
 def test_early_stopping_stops_and_restores_the_best_parameters(data):
@@ -179,7 +179,11 @@ def test_early_stopping_stops_and_restores_the_best_parameters(data):
 
 def test_early_stopping_looks_for_higher_values_of_a_metric_that_says_so(data):
     history = fit(
-        network(), data, epochs=30, metrics=["accuracy"], callbacks=[EarlyStopping("accuracy", patience=2)],
+        network(),
+        data,
+        epochs=30,
+        metrics=["accuracy"],
+        callbacks=[EarlyStopping("accuracy", patience=2)],
     )
     assert max(history["accuracy"]) > history["accuracy"][0]
 
@@ -195,7 +199,9 @@ def test_early_stopping_can_leave_the_last_parameters(data):
 @pytest.mark.parametrize("name", ["early_stopping", "checkpoint_best"])
 def test_callback_that_monitors_what_nobody_records_is_refused_before_the_first_step(data, name):
     seen = []
-    with pytest.raises(nnfw.ConfigError, match="monitor must be recorded each epoch, got 'validation_cost'.*Recorded: cost"):
+    with pytest.raises(
+        nnfw.ConfigError, match="monitor must be recorded each epoch, got 'validation_cost'.*Recorded: cost"
+    ):
         fit(network(), data, callbacks=[name, Recorder(seen)])
     assert seen == []
 
@@ -239,7 +245,7 @@ def test_history_by_name_and_by_position(data):
     assert len(history) == 4
 
 
-# --- divergence ---------------------------------------------------------------------------------------------------------
+# --- divergence ----------------------------------------------------------------------------------------------------
 
 
 def test_diverged_training_stops_at_that_step_and_names_epoch_step_and_layer(data):
@@ -247,10 +253,18 @@ def test_diverged_training_stops_at_that_step_and_names_epoch_step_and_layer(dat
     x, y = data
     seen = []
     with pytest.raises(
-        nnfw.DivergedError, match=r"diverged in epoch 1, step \d: the cost became (inf|nan).*Layer \d 'dense' \(built-in\)"
+        nnfw.DivergedError,
+        match=r"diverged in epoch 1, step \d: the cost became (inf|nan).*Layer \d 'dense' \(built-in\)",
     ) as caught:
-        model.fit(x, np.eye(2)[y], cost="mse", optimizer={"type": "sgd", "learning_rate": 1e20}, epochs=9,
-                  batch_size=16, callbacks=[Recorder(seen)])
+        model.fit(
+            x,
+            np.eye(2)[y],
+            cost="mse",
+            optimizer={"type": "sgd", "learning_rate": 1e20},
+            epochs=9,
+            batch_size=16,
+            callbacks=[Recorder(seen)],
+        )
     costs = [event[3] for event in seen if event[0] == "step"]
     assert all(map(math.isfinite, costs))
     assert caught.value.epoch == 1
@@ -268,7 +282,12 @@ def test_divergence_guard_can_be_switched_off(data):
     model = nnfw.Sequential([Dense(2)], 4)
     x, y = data
     history = model.fit(
-        x, np.eye(2)[y], cost="mse", optimizer={"type": "sgd", "learning_rate": 1e30}, epochs=3, batch_size=16,
+        x,
+        np.eye(2)[y],
+        cost="mse",
+        optimizer={"type": "sgd", "learning_rate": 1e30},
+        epochs=3,
+        batch_size=16,
         callbacks=[TerminateOnNaN(enabled=False)],
     )
     assert not math.isfinite(history["cost"][-1])

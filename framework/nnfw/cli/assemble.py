@@ -16,29 +16,41 @@ from nnfw.cli.summary import print_summary
 
 COMPONENT = "NAME[:OPTION=VALUE,...]"
 Data = Annotated[
-    str, typer.Option("--data", metavar=COMPONENT, help="Dataset, or a CSV file.", autocompletion=complete_components("dataset"))
+    str,
+    typer.Option(
+        "--data", metavar=COMPONENT, help="Dataset, or a CSV file.", autocompletion=complete_components("dataset")
+    ),
 ]
-Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="Target column, if --data is a CSV file.")]
+Target = Annotated[
+    str | None, typer.Option("--target", metavar="COLUMN", help="Target column, if --data is a CSV file.")
+]
 Layers = Annotated[
     list[str],
-    typer.Option("--layer", metavar=COMPONENT, help="A layer; repeat it for each.", autocompletion=complete_components("layer")),
+    typer.Option(
+        "--layer", metavar=COMPONENT, help="A layer; repeat it for each.", autocompletion=complete_components("layer")
+    ),
 ]
 CostName = Annotated[
     str, typer.Option("--cost", metavar=COMPONENT, help="Cost.", autocompletion=complete_components("cost"))
 ]
 OptimizerName = Annotated[
-    str, typer.Option("--optimizer", metavar=COMPONENT, help="Optimizer.", autocompletion=complete_components("optimizer"))
+    str,
+    typer.Option("--optimizer", metavar=COMPONENT, help="Optimizer.", autocompletion=complete_components("optimizer")),
 ]
 Transforms = Annotated[
     list[str] | None,
     typer.Option(
-        "--transform", metavar=COMPONENT, help="Transform of feature columns. Repeatable.",
+        "--transform",
+        metavar=COMPONENT,
+        help="Transform of feature columns. Repeatable.",
         autocompletion=complete_components("transform"),
     ),
 ]
 Metrics = Annotated[
     list[str] | None,
-    typer.Option("--metric", metavar=COMPONENT, help="Metric. Repeatable.", autocompletion=complete_components("metric")),
+    typer.Option(
+        "--metric", metavar=COMPONENT, help="Metric. Repeatable.", autocompletion=complete_components("metric")
+    ),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the data.")]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Examples per step.")]
@@ -68,16 +80,25 @@ def assemble(
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    """Make an experiment from components named here: print its summary, write its file, or train it at once.
+    r"""Make an experiment from components named here: print its summary, write its file, or train it at once.
 
     Examples
     --------
-    $ nnfw assemble --data digits --layer dense:units=64,activation=relu --layer dense:units=10,activation=softmax \\
+    $ nnfw assemble --data digits --layer dense:units=64,activation=relu --layer dense:units=10,activation=softmax \
         --cost cross_entropy --optimizer adam:learning_rate=0.001 --metric accuracy --epochs 20 -o exp.toml
     """
     from nnfw.experiments import (
-        Document, ExperimentFile, apply_overrides, check_experiment, infer_shapes, parse_component, summarise,
-        train as carry_out, write,
+        Document,
+        ExperimentFile,
+        apply_overrides,
+        check_experiment,
+        infer_shapes,
+        parse_component,
+        summarise,
+        write,
+    )
+    from nnfw.experiments import (
+        train as carry_out,
     )
     from nnfw.plugins import default_registry
     from nnfw.training import ProgressBar
@@ -88,7 +109,10 @@ def assemble(
     table: dict[str, Any] = {
         "name": name,
         "seed": seed,
-        "data": {"source": _source(data, target), "transforms": [_short(parse_component(item)) for item in transform or ()]},
+        "data": {
+            "source": _source(data, target),
+            "transforms": [_short(parse_component(item)) for item in transform or ()],
+        },
         "model": {"layers": [parse_component(item) for item in layer]},
         "cost": parse_component(cost),
         "optimizer": parse_component(optimizer),
@@ -107,7 +131,9 @@ def assemble(
         print_text(text.rstrip("\n"))
     if train:
         directory = output.parent if output is not None else Path()
-        run = carry_out(ExperimentFile(experiment, document, directory), registry, out, () if quiet else (ProgressBar(),))
+        run = carry_out(
+            ExperimentFile(experiment, document, directory), registry, out, () if quiet else (ProgressBar(),)
+        )
         print_results(run.results)
         print_text(f"Run: {run.directory}")
 

@@ -24,7 +24,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 def print_results(results: Mapping[str, Mapping[str, Any]]) -> None:
     """Print cost and metrics, one row for each part of the data; matrices below."""
-    numbers = list(dict.fromkeys(name for record in results.values() for name in record if not _is_matrix(record[name])))
+    numbers = list(
+        dict.fromkeys(name for record in results.values() for name in record if not _is_matrix(record[name]))
+    )
     rows = [[part, *(_number(record.get(name)) for name in numbers)] for part, record in results.items()]
     print_table(["", *numbers], rows)
     for part, record in results.items():

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 ReadData = Annotated[bool, typer.Option("--read-data", help="Read the data to learn the shape of its examples.")]
 
 
-def summary(
-    file: ExperimentPath, overrides: Overrides = None, read_data: ReadData = False, json: Json = False
-) -> None:
+def summary(file: ExperimentPath, overrides: Overrides = None, read_data: ReadData = False, json: Json = False) -> None:
     """Show layers, shapes, parameters and memory of an experiment's network. No data is read.
 
     Examples

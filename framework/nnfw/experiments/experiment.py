@@ -95,7 +95,7 @@ class Experiment:
     model: ModelSection
     cost: Cost | str
     optimizer: Optimizer | str
-    training: TrainingOptions = TrainingOptions()
+    training: TrainingOptions = field(default_factory=TrainingOptions)
     name: Annotated[str, MinLen(1)] = "experiment"
     seed: Annotated[int, Ge(0)] = 0
     dtype: Literal["float32", "float64"] = "float32"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -154,8 +154,10 @@ def _examples(model: Sequential, source: str, registry: Registry, *, with_target
     if model.preprocessing is None:
         raise DataError(f"The model does not know the names of its columns, so it cannot take {source}.")
     words = model.preprocessing.categorical
-    table = read_csv(sys.stdin, categorical=words, name="<stdin>") if source == STDIN else read_csv(
-        Path(source), categorical=words
+    table = (
+        read_csv(sys.stdin, categorical=words, name="<stdin>")
+        if source == STDIN
+        else read_csv(Path(source), categorical=words)
     )
     return model.preprocessing.select(table, with_target=with_target)
 

@@ -121,7 +121,8 @@ def build_model(experiment: Experiment, input_shape: tuple[int, ...], registry: 
     declared = experiment.model.input_shape
     if declared is not None and declared != input_shape:
         raise ShapeError(
-            f"model.input_shape is {declared}, but one example of the data has shape {input_shape}. Correct or remove it."
+            f"model.input_shape is {declared}, but one example of the data has shape {input_shape}. Correct it, or "
+            "remove it."
         )
     layers: Sequence[Any] = experiment.model.layers
     return Sequential(layers, input_shape, seed=experiment.seed, dtype=experiment.dtype, registry=registry)
@@ -283,7 +284,7 @@ def _fingerprint(examples: Examples) -> str:
         array: NDArray[Any] = np.asarray(column)
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         for start in range(0, len(array), HASHED_ROWS):
-            digest.update(np.ascontiguousarray(array[start : start + HASHED_ROWS]))
+            digest.update(np.ascontiguousarray(array[start : start + HASHED_ROWS]).data)
     return digest.hexdigest()
 
 
@@ -342,5 +343,5 @@ def _notify(registry: Registry, hook: str, **arguments: Any) -> None:
     """Tell the plugins; one that fails is reported, and the run goes on."""
     try:
         getattr(registry.hooks, hook)(**arguments)
-    except Exception as error:  # noqa: BLE001 - an observer must not end a training
+    except Exception as error:
         warnings.warn(f"A plugin failed in {hook}: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=2)

@@ -90,18 +90,28 @@ def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | N
     if shape is None:
         dataset = registry.label("dataset", experiment.data.source)
         raise ConfigError(
-            [Mistake((), f"Dataset {dataset} knows the shape of its examples only once they are read. Set "
-                         "model.input_shape = [n], or let the data be read (--read-data).")]
+            [
+                Mistake(
+                    (),
+                    f"Dataset {dataset} knows the shape of its examples only once they are read. Set "
+                    "model.input_shape = [n], or let the data be read (--read-data).",
+                )
+            ]
         )
     layers: Sequence[Any] = experiment.model.layers
     shapes = Chain(experiment.model.layers).shapes(shape)
     declared = [layer.parameters(before) for layer, before in zip(layers, shapes[:-1], strict=True)]
     counts = [
-        {trainable: sum(prod(p.shape) for p in items.values() if p.trainable is trainable) for trainable in (True, False)}
+        {
+            trainable: sum(prod(p.shape) for p in items.values() if p.trainable is trainable)
+            for trainable in (True, False)
+        }
         for items in declared
     ]
     rows = tuple(
-        LayerSummary(_name(registry, "layer", layer), _name(registry, "activation", layer.activation), after, count[True])
+        LayerSummary(
+            _name(registry, "layer", layer), _name(registry, "activation", layer.activation), after, count[True]
+        )
         for layer, after, count in zip(layers, shapes[1:], counts, strict=True)
     )
     parameters = sum(count[True] for count in counts)

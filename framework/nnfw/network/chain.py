@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnfw.errors import PluginError, ShapeError
 from nnfw.network.parameters import Scope
-from nnfw.network.workspace import Workspace
+from nnfw.network.workspace import ACTIVATION, Workspace
 from nnfw.plugins import default_registry
 from nnfw.protocols import Activation, Layer, Parameter, Shape
 
@@ -89,12 +89,12 @@ class Chain(Layer):
             for name, parameter in layer.parameters(shape).items()
         }
 
-    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:  # type: ignore[override]
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z^L of shape ``(N, *output_shape)`` for a^0 = `a_prev`."""
         scope = Scope.of(params)
         a = a_prev
         for index, layer in enumerate(self._layers):
-            memory = self._memory(index, workspace)
+            memory = self.memory(index, workspace)
             z = layer.forward(scope.layer(index), a, memory)
             if memory.first_time("forward", a.shape):
                 self._check(index, "forward", z, (len(a), *layer.output_shape(a.shape[1:])), memory)
@@ -104,20 +104,20 @@ class Chain(Layer):
 
     def activate(self, index: int, z: Array, workspace: Workspace) -> Array:
         """Return a = σ(z) of one layer, and keep both for :meth:`backward`."""
-        memory = self._memory(index, workspace)
-        a = self._layers[index].activation.forward(z, memory.child(_SIGMA))  # type: ignore[union-attr]
+        memory = self.memory(index, workspace)
+        a = self._layers[index].activation.forward(z, memory.child(ACTIVATION))  # type: ignore[union-attr]
         if memory.first_time("activation", z.shape):
             self._check(index, "activation", a, z.shape, memory)
         memory["z"], memory["a"] = z, a
         return a
 
-    def backward(  # type: ignore[override]
+    def backward(
         self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array | None:
         """Return ∂C/∂a^0 for δ^L = `delta`, and fill the gradients of every layer."""
         params, grads = Scope.of(params), Scope.of(grads)
         for index in reversed(range(len(self.layers))):
-            memory = self._memory(index, workspace)
+            memory = self.memory(index, workspace)
             memory["delta"] = delta
             grad_a = self._layers[index].backward(params.layer(index), delta, grads.layer(index), memory)
             if index:
@@ -126,12 +126,12 @@ class Chain(Layer):
 
     def delta(self, index: int, grad_a: Array | None, workspace: Workspace) -> Array:
         """Return δ = ∂C/∂a ⊙ σ'(z) of one layer, where ∂C/∂a = (w^(l+1))^T δ^(l+1) comes from the layer after it."""
-        memory = self._memory(index, workspace)
+        memory = self.memory(index, workspace)
         z, a = memory["z"], memory["a"]
         first = memory.first_time("delta", z.shape)
         if first:
             self._check(index + 1, "backward", grad_a, z.shape, memory)
-        delta = self._layers[index].activation.delta(grad_a, z, a, memory.child(_SIGMA))  # type: ignore[union-attr, arg-type]
+        delta = self._layers[index].activation.delta(grad_a, z, a, memory.child(ACTIVATION))  # type: ignore[union-attr, arg-type]
         if first:
             self._check(index, "activation's delta", delta, z.shape, memory)
         return delta
@@ -140,7 +140,8 @@ class Chain(Layer):
         """Return how messages name a layer: ``Layer 1 'dense' (built-in)``."""
         return f"Layer {index} {default_registry().label('layer', self.layers[index])}"
 
-    def _memory(self, index: int, workspace: Workspace) -> Workspace:
+    def memory(self, index: int, workspace: Workspace) -> Workspace:
+        """Return the workspace of one layer within that of the chain."""
         return workspace.child(index, needs_input_gradient=index > 0 or workspace.needs_input_gradient)
 
     def _check(self, index: int, method: str, result: Any, shape: Shape, memory: Workspace) -> None:
@@ -153,7 +154,3 @@ class Chain(Layer):
             raise PluginError(
                 f"{self.name(index)}: {method} returned {result.dtype}, expected {memory.dtype}, the network's dtype."
             )
-
-
-_SIGMA = "activation"
-"""Key of the workspace that a layer's activation has for itself."""

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from nnfw.network.workspace import Workspace
+from nnfw.network.workspace import ACTIVATION, COST, Workspace
 from nnfw.plugins import Registry
 from nnfw.protocols import Activation, CanonicalCost, Cost
 
@@ -38,9 +38,9 @@ class Objective:
             return cast(CanonicalCost, self.cost).value_from_z(z, y, weight)
         return self.cost.value(a, y, weight)
 
-    def delta(self, z: Array, a: Array, y: Array, workspace: Workspace, weight: Array | None) -> Array:
-        """Return δ^L, shaped like `z`."""
+    def delta(self, z: Array, a: Array, y: Array, memory: Workspace, weight: Array | None) -> Array:
+        """Return δ^L, shaped like `z`; `memory` is that of the output layer."""
         if self.canonical:
-            return cast(CanonicalCost, self.cost).canonical_delta(a, y, workspace.child("cost"), weight)
-        grad_a = self.cost.gradient(a, y, workspace.child("cost"), weight)
-        return self.activation.delta(grad_a, z, a, workspace.child("output"))
+            return cast(CanonicalCost, self.cost).canonical_delta(a, y, memory.child(COST), weight)
+        grad_a = self.cost.gradient(a, y, memory.child(COST), weight)
+        return self.activation.delta(grad_a, z, a, memory.child(ACTIVATION))

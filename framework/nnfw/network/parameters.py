@@ -47,7 +47,8 @@ class Scope(dict[str, Array]):
 class Layout:
     """Where each parameter lies in the flat vectors.
 
-    Weights (whatever decays) come first, so that weight decay is one slice; non-trainable state has a vector of its own.
+    Weights (whatever decays) come first, so that weight decay is one slice; state that is not trained has a vector of
+    its own.
 
     Parameters
     ----------

@@ -261,7 +261,9 @@ class Sequential:
         objective = self.objective(cost)
         options = build(training.TrainingOptions, {"metrics": metrics}, self.registry.resolve)
         named = training.named_metrics(options.metrics, self.registry)
-        return training.evaluate(self, self.labelled(x, y, objective, sample_weight), objective, named, self.workspace())
+        return training.evaluate(
+            self, self.labelled(x, y, objective, sample_weight), objective, named, self.workspace()
+        )
 
     def gradient(
         self, x: ArrayLike, y: ArrayLike, *, cost: Reference, sample_weight: ArrayLike | None = None
@@ -372,7 +374,8 @@ class Sequential:
     def __repr__(self) -> str:
         """Return the layers, shapes and number of parameters."""
         layers = ", ".join(map(repr, self.layers))
-        return f"<Sequential {self.input_shape} → {self.output_shape}, {self.parameters.vector.size:,} parameters: {layers}>"
+        count = f"{self.parameters.vector.size:,} parameters"
+        return f"<Sequential {self.input_shape} → {self.output_shape}, {count}: {layers}>"
 
     # What the training loop needs, beside the attributes.
 
@@ -431,7 +434,7 @@ class Sequential:
         """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the chain."""
         z, a = self.forward(x, workspace)
         cost = objective.value(z, a, y, weight)
-        delta = objective.delta(z, a, y, workspace, weight)
+        delta = objective.delta(z, a, y, self.chain.memory(len(self.layers) - 1, workspace), weight)
         self.chain.backward(self.parameters.scope, delta, grads, workspace)
         return cost, a
 

@@ -10,6 +10,9 @@ from numpy.typing import DTypeLike, NDArray
 from nnfw.errors import StateError
 from nnfw.protocols import Shape
 
+ACTIVATION, COST = "activation", "cost"
+"""Names of the workspaces that the activation of a layer, and the cost, have for themselves."""
+
 
 class Workspace:
     """Reused buffers, and what forward keeps for backward.
@@ -56,7 +59,7 @@ class Workspace:
         self._children: dict[int | str, Workspace] = {}
         self._seen: set[tuple[str, Shape]] = set()
 
-    def buffer(self, name: str, shape: Shape, dtype: DTypeLike = None) -> NDArray[Any]:
+    def buffer(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> NDArray[Any]:
         """Return an uninitialised array of `shape`; the same memory whenever the same name is asked for.
 
         A smaller first axis gets the first rows of the larger buffer, so a shorter last batch allocates nothing.
@@ -97,7 +100,9 @@ class Workspace:
         try:
             return self._kept[key]
         except KeyError as error:
-            raise StateError(f"Nothing kept under {key!r}: call forward before backward, with the same workspace.") from error
+            raise StateError(
+                f"Nothing kept under {key!r}: call forward before backward, with the same workspace."
+            ) from error
 
     def child(self, key: int | str, *, needs_input_gradient: bool = True) -> Workspace:
         """Return the workspace of an inner layer or an activation, made at the first call."""

@@ -90,16 +90,15 @@ def _find(module: str) -> ModuleSpec:
     path, spec = None, None
     for end in range(1, len(names) + 1):
         name = ".".join(names[:end])
-        spec = next(filter(None, (finder.find_spec(name, path) for finder in sys.meta_path)), None)
-        if spec is None or (spec.submodule_search_locations is None and end < len(names)):
-            break
+        is_there = end == 1 or path is not None  # below a module that is no package there is nothing
+        spec = next(filter(None, (finder.find_spec(name, path) for finder in sys.meta_path if is_there)), None)
+        if spec is None:
+            if module in sys.modules:  # made by hand
+                raise LookupError(module)
+            raise ModuleNotFoundError(f"No module named {name!r}")
         path = spec.submodule_search_locations
-    else:
-        assert spec is not None
-        return spec
-    if module in sys.modules:  # made by hand
-        raise LookupError(module)
-    raise ModuleNotFoundError(f"No module named {name!r}")
+    assert spec is not None
+    return spec
 
 
 def _bindings(body: Iterable[ast.AST]) -> Bindings:

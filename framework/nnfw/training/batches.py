@@ -13,7 +13,7 @@ from nnfw.errors import DataError
 from nnfw.protocols import Cost, Shape
 
 if TYPE_CHECKING:
-    from nnfw.protocols import Workspace
+    from nnfw.network import Workspace
 
 Array = NDArray[Any]
 
@@ -97,7 +97,8 @@ def labelled(
         raise DataError(f"x{suffix} is empty: it holds no example.")
     if y.ndim == 0 or len(y) != len(x):
         raise DataError(
-            f"x{suffix} and y{suffix} must have one entry per example, got {len(x)} and {len(y) if y.ndim else 'a number'}."
+            f"x{suffix} and y{suffix} must have one entry per example, got {len(x)} and "
+            f"{len(y) if y.ndim else 'a number'}."
         )
     require_finite(x, f"x{suffix}")
     require_finite(y, f"y{suffix}")

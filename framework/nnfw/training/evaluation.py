@@ -11,7 +11,7 @@ from nnfw.protocols import Metric
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from nnfw.protocols import Workspace
+    from nnfw.network import Workspace
     from nnfw.training.batches import Labelled
     from nnfw.training.trainable import Objective, Trainable
 

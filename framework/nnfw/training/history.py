@@ -14,8 +14,8 @@ class History(Sequence[dict[str, Any]]):
     Parameters
     ----------
     records
-        Each with ``epoch`` (from 1), ``learning_rate``, ``cost``, the metrics, and the same for validation data with the
-        prefix ``validation_``.
+        Each with ``epoch`` (from 1), ``learning_rate``, ``cost``, the metrics, and the same for validation data with
+        the prefix ``validation_``.
     stopped
         Why the training ended before its last epoch; empty if it did not.
 

@@ -15,8 +15,6 @@ from nnfw.training.evaluation import Tally, evaluate, named_metrics
 from nnfw.training.history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from nnfw.training.batches import Labelled
     from nnfw.training.options import TrainingOptions
     from nnfw.training.trainable import Objective, Trainable
@@ -141,9 +139,7 @@ class Training:
         if self.options.regularizer is not None:
             record["penalty"] = self.options.regularizer.value(self.vector[self.model.decays])  # type: ignore[union-attr]
         if self.validation is not None:
-            record |= evaluate(
-                self.model, self.validation, self.objective, self._metrics, self._evaluation, VALIDATION
-            )
+            record |= evaluate(self.model, self.validation, self.objective, self._metrics, self._evaluation, VALIDATION)
         return record
 
     def _with_defaults(self, callbacks: tuple[Callback | str, ...]) -> list[Callback]:
@@ -151,7 +147,7 @@ class Training:
         registry = self.model.registry
         named = {registry.component_of("callback", callback) for callback in callbacks}
         defaults = [item for item in registry.defaults("callback") if item not in named]
-        return [registry.resolve("callback", item.qualified_name) for item in defaults] + list(callbacks)  # type: ignore[arg-type]
+        return [registry.resolve("callback", item.qualified_name) for item in defaults] + list(callbacks)
 
     # What callbacks may ask for, besides the attributes.
 
@@ -160,7 +156,7 @@ class Training:
         self.history.stopped = reason
 
     def better(self, monitor: str, value: float, best: float) -> bool:
-        """Whether `value` of the record entry `monitor` is better than `best`: lower for a cost, as declared for a metric."""
+        """Whether `value` of the entry `monitor` is better than `best`: lower for a cost, as declared for a metric."""
         metric = self._metrics.get(monitor.removeprefix(VALIDATION))
         return value > best if metric is not None and metric.higher_is_better else value < best
 
@@ -173,7 +169,7 @@ class Training:
         self.vector[...], self.state[...] = snapshot
 
     def first_non_finite(self) -> str:
-        """Name the first layer with values that are not finite in the last pass, or else the last, and what is wrong."""
+        """Name the first layer with values that were not finite in the last pass, or else the last layer."""
         return self.model.first_non_finite(self._workspace)
 
     def save_model(self, path: Path) -> None:

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from nnfw.network import Workspace
     from nnfw.plugins import Registry
-    from nnfw.protocols import Shape, Workspace
+    from nnfw.protocols import Shape
 
     Array = NDArray[Any]
 
@@ -68,7 +69,7 @@ class Trainable(Protocol):
         ...
 
     def first_non_finite(self, workspace: Workspace) -> str:
-        """Name the first layer with values that are not finite in the last pass, or else the last, and what is wrong."""
+        """Name the first layer with values that were not finite in the last pass, or else the last layer."""
         ...
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -38,7 +38,7 @@ class Digits(Dataset):
     ((1797, 64), array([0, 1, 2, 3, 4]))
     """
 
-    def load(self, directory: Path) -> Examples:  # noqa: ARG002 - the data lies beside this module
+    def load(self, directory: Path) -> Examples:
         """Return the examples; `directory` plays no part."""
         pixels = read_idx(_DATA / "digits-images.idx3.gz")
         labels = read_idx(_DATA / "digits-labels.idx1.gz")

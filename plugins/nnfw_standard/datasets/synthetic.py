@@ -48,7 +48,7 @@ class XOR(_InPlane):
            [1., 1., 0.]])
     """
 
-    def load(self, directory: Path) -> Examples:  # noqa: ARG002 - made, not read
+    def load(self, directory: Path) -> Examples:
         """Return the four examples; `directory` plays no part."""
         x1, x2 = np.array([0.0, 0, 1, 1]), np.array([0.0, 1, 0, 1])
         return Examples({"x1": x1, "x2": x2}, (x1 != x2).astype(np.float64)[:, np.newaxis], "y")
@@ -99,7 +99,7 @@ class Spirals(_InPlane):
     classes: Annotated[int, Ge(2)] = 2
     seed: Annotated[int, Ge(0)] = 0
 
-    def load(self, directory: Path) -> Examples:  # noqa: ARG002 - made, not read
+    def load(self, directory: Path) -> Examples:
         """Return the examples; `directory` plays no part."""
         k = np.arange(self.n) % self.classes
         t = (np.arange(self.n) // self.classes + 1) / -(-self.n // self.classes)
@@ -140,7 +140,7 @@ class Moons(_InPlane):
     noise: Annotated[float, Ge(0)] = 0.1
     seed: Annotated[int, Ge(0)] = 0
 
-    def load(self, directory: Path) -> Examples:  # noqa: ARG002 - made, not read
+    def load(self, directory: Path) -> Examples:
         """Return the examples; `directory` plays no part."""
         k = np.arange(self.n) % 2
         t = np.pi * (np.arange(self.n) // 2) / max(1, -(-self.n // 2) - 1)

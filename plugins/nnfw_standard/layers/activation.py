@@ -8,7 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from nnfw.protocols import Activation, Layer, Shape, Workspace
+from nnfw.network import Workspace
+from nnfw.protocols import Activation, Layer, Shape
 
 Array = NDArray[Any]
 
@@ -40,16 +41,16 @@ class ActivationLayer(Layer):
         """Return `input_shape`."""
         return input_shape
 
-    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:  # noqa: ARG002
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z = a_prev."""
         return a_prev
 
     def backward(
         self,
-        params: Mapping[str, Array],  # noqa: ARG002
+        params: Mapping[str, Array],
         delta: Array,
-        grads: Mapping[str, Array],  # noqa: ARG002
-        workspace: Workspace,  # noqa: ARG002
+        grads: Mapping[str, Array],
+        workspace: Workspace,
     ) -> Array | None:
         """Return ∂C/∂a_prev = δ."""
         return delta

@@ -11,7 +11,8 @@ from annotated_types import Ge
 from numpy.typing import NDArray
 
 from nnfw.errors import ShapeError
-from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape, Workspace
+from nnfw.network import Workspace
+from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
 
 Array = NDArray[Any]
 

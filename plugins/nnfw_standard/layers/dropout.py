@@ -10,7 +10,8 @@ import numpy as np
 from annotated_types import Ge, Lt
 from numpy.typing import NDArray
 
-from nnfw.protocols import Layer, Shape, Workspace
+from nnfw.network import Workspace
+from nnfw.protocols import Layer, Shape
 from nnfw_standard.activations import Identity
 
 Array = NDArray[Any]
@@ -56,30 +57,32 @@ class Dropout(Layer):
         """Return `input_shape`."""
         return input_shape
 
-    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:  # noqa: ARG002
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z, shaped like `a_prev`."""
         if not workspace.training or self.rate == 0:
             workspace["mask"] = None
             return a_prev
         workspace["mask"] = mask = self._mask(a_prev.shape, workspace)
-        return np.multiply(a_prev, mask, out=workspace.buffer("z", a_prev.shape))
+        z: Array = np.multiply(a_prev, mask, out=workspace.buffer("z", a_prev.shape))
+        return z
 
     def backward(
         self,
-        params: Mapping[str, Array],  # noqa: ARG002
+        params: Mapping[str, Array],
         delta: Array,
-        grads: Mapping[str, Array],  # noqa: ARG002
+        grads: Mapping[str, Array],
         workspace: Workspace,
     ) -> Array | None:
         """Return ∂C/∂a_prev = δ ⊙ mask."""
         mask: Array | None = workspace["mask"]
         if mask is None:
             return delta
-        return np.multiply(delta, mask, out=workspace.buffer("grad_a_prev", delta.shape))
+        grad_a_prev: Array = np.multiply(delta, mask, out=workspace.buffer("grad_a_prev", delta.shape))
+        return grad_a_prev
 
     def _mask(self, shape: Shape, workspace: Workspace) -> Array:
         # float32 in a float64 network too: 24 random bits are enough, and both drop the same values for the same seed
         u = workspace.rng.random(out=workspace.buffer("u", shape, np.float32), dtype=np.float32)
-        mask = np.greater_equal(u, self.rate, out=workspace.buffer("mask", shape))
+        mask: Array = np.greater_equal(u, self.rate, out=workspace.buffer("mask", shape))
         mask *= 1 / (1 - self.rate)
         return mask

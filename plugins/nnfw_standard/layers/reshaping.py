@@ -12,7 +12,8 @@ from annotated_types import Ge
 from numpy.typing import NDArray
 
 from nnfw.errors import ShapeError
-from nnfw.protocols import Layer, Shape, Workspace
+from nnfw.network import Workspace
+from nnfw.protocols import Layer, Shape
 from nnfw_standard.activations import Identity
 
 Array = NDArray[Any]
@@ -23,16 +24,16 @@ class _Reshaping(Layer):
 
     activation = Identity()
 
-    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:  # noqa: ARG002
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z of shape ``(N, *output_shape)``: a view of `a_prev` where its memory is contiguous."""
         workspace["input_shape"] = a_prev.shape
         return _reshaped(a_prev, (len(a_prev), *self.output_shape(a_prev.shape[1:])), "z", workspace)
 
     def backward(
         self,
-        params: Mapping[str, Array],  # noqa: ARG002
+        params: Mapping[str, Array],
         delta: Array,
-        grads: Mapping[str, Array],  # noqa: ARG002
+        grads: Mapping[str, Array],
         workspace: Workspace,
     ) -> Array | None:
         """Return ∂C/∂a_prev of shape ``(N, *input_shape)``: a view of `delta` where its memory is contiguous."""
