@@ -103,6 +103,7 @@ def _status_of(error: Exception | KeyboardInterrupt, debug: bool, plugin: Plugin
 def _usage_of(error: Any) -> str:
     """Return the message of one of Click's errors, with the way to the help."""
     text = " ".join(error.format_message().split())
+    text += "" if text.endswith((".", "?")) else "."
     context = getattr(error, "ctx", None)
     return f"{text} Try '{context.command_path} --help'." if context else text
 
