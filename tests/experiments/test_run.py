@@ -16,7 +16,7 @@ from nnfw.experiments import (
     predict,
     prepare,
     read_experiment,
-    to_table,
+    table_of,
     train,
     write,
 )
@@ -157,7 +157,7 @@ def test_regression_predictions_come_back_in_the_unit_of_the_target(experiment, 
 
 def test_table_of_an_experiment_builds_it_again(experiment):
     found = read_experiment(str(experiment), registry).experiment
-    assert check_experiment(parse(write(to_table(found, registry)), "again"), registry) == found
+    assert check_experiment(parse(write(table_of(found, registry)), "again"), registry) == found
 
 
 # --- bad input -----------------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_each_with_its_line(experiment):
             r"--set training.batch_size=0: training.batch_size must be greater than or equal to 1",
         ),
         ("data.split.validation=0.9", r"data.split leaves nothing to train on: .*0.9 \+ 0.2"),
-        ("model.layers=[]", "model.layers must hold at least one layer"),
+        ("model.layers=[]", "model.layers must be a list of layers of length ≥ 1, got"),
         ("optimizer.learning_rate=nan", "must be a finite number, got nan"),
         ("optimizer.learning_rate=inf", "must be a finite number, got inf"),
         ("cost.type=cross_entropi", "Did you mean 'cross_entropy'"),

@@ -26,7 +26,7 @@ class Examples:
     target_name
         What the target is called.
     classes
-        Names of the classes of an integer target: class k is ``classes[k]``.
+        Names of the classes: an integer target k means ``classes[k]``, a target of str holds these names.
 
     Raises
     ------

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Lt, MinLen
 
-from nnfw.configuration import build
+from nnfw.configuration import build, to_table
 from nnfw.errors import ConfigError, Mistake
 from nnfw.experiments.toml import STDIN, Document, apply_overrides, read
 from nnfw.plugins import Registry
@@ -71,7 +72,7 @@ class ModelSection:
         dataset does not know it by itself.
     """
 
-    layers: tuple[Layer | str, ...]
+    layers: Annotated[tuple[Layer | str, ...], MinLen(1)]
     input_shape: tuple[Annotated[int, Ge(1)], ...] | None = None
 
 
@@ -157,9 +158,6 @@ def check_experiment(document: Document, registry: Registry) -> Experiment:
     except ConfigError as error:
         mistakes = [Mistake((), f"{document.place_of(mistake.path)}: {mistake}") for mistake in error.mistakes]
         raise ConfigError(mistakes) from error
-    if not experiment.model.layers:
-        place = document.place_of(("model", "layers"))
-        raise ConfigError([Mistake((), f"{place}: model.layers must hold at least one layer, got none.")])
     split = experiment.data.split
     if split.validation + split.test >= 1:
         place = document.place_of(("data", "split"))
@@ -168,39 +166,8 @@ def check_experiment(document: Document, registry: Registry) -> Experiment:
     return experiment
 
 
-def to_table(experiment: Experiment, registry: Registry) -> dict[str, Any]:
+def table_of(experiment: Experiment, registry: Registry) -> dict[str, Any]:
     """Return the experiment as the table of a file, with every default written out and names as short as possible."""
-
-    def plain(value: Any, kind: str | None = None) -> Any:
-        if kind is not None and not isinstance(value, tuple):
-            return registry.describe(kind, value, qualified=False)
-        if isinstance(value, tuple):
-            return [plain(item, kind) for item in value]
-        return section(value) if isinstance(value, _SECTIONS) else value
-
-    def section(values: Any) -> dict[str, Any]:
-        return {
-            item.name: plain(getattr(values, item.name), _KINDS.get(item.name))
-            for item in fields(values)
-            if getattr(values, item.name) is not None
-        }
-
-    table = section(experiment)
+    table = to_table(experiment, partial(registry.describe, qualified=False))
     first = ("name", "seed", "dtype")
     return {key: table[key] for key in first} | {key: table[key] for key in table if key not in first}
-
-
-_SECTIONS = (Experiment, DataSection, SplitSection, ModelSection, TrainingOptions)
-_KINDS: Mapping[str, str] = {
-    "source": "dataset",
-    "transforms": "transform",
-    "target_transforms": "transform",
-    "layers": "layer",
-    "cost": "cost",
-    "optimizer": "optimizer",
-    "metrics": "metric",
-    "schedule": "schedule",
-    "regularizer": "regularizer",
-    "callbacks": "callback",
-}
-"""Kind of component that each option of a section refers to."""

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from nnfw.data import Examples, as_batch, read_csv, reading, require_finite
 from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake
 from nnfw.experiments.components import parse_component
-from nnfw.experiments.run import EXPERIMENT, MODEL, RECORD, open_run, prepare, recorded_fingerprint
+from nnfw.experiments.preparation import prepare
+from nnfw.experiments.record import EXPERIMENT, MODEL, RECORD, open_run, recorded_fingerprint
 from nnfw.experiments.toml import STDIN
 from nnfw.network import Sequential, load
 from nnfw.plugins import Registry

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnfw.errors import ConfigError, Mistake
 from nnfw.experiments.experiment import Experiment
-from nnfw.experiments.run import known_input_shape
+from nnfw.experiments.preparation import known_input_shape
 from nnfw.network import Chain
 from nnfw.plugins import Registry
 from nnfw.protocols import Shape

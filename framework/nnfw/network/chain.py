@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import MinLen
 from numpy.typing import NDArray
 
 from nnfw.errors import PluginError, ShapeError
@@ -43,7 +44,7 @@ class Chain(Layer):
     (10,)
     """
 
-    layers: tuple[Layer | str, ...]
+    layers: Annotated[tuple[Layer | str, ...], MinLen(1)]
 
     @property
     def activation(self) -> Activation:  # type: ignore[override]

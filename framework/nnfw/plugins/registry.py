@@ -268,7 +268,11 @@ class Registry:
         name = table.get(TYPE)
         if isinstance(name, str):
             return name
-        wrong = f"must name {article(kind)}, got {short(name)}." if TYPE in table else f"is missing: a {kind}'s name."
+        wrong = (
+            f"must name {article(kind)}, got {short(name)}."
+            if TYPE in table
+            else f"is missing: the name of {article(kind)}."
+        )
         raise ConfigError([Mistake((TYPE,), f"{wrong} Available: {_by_plugin(self.components(kind))}.")])
 
     def _owner(self, kind: str, reference: Any) -> str:
@@ -292,12 +296,15 @@ class Registry:
             error = PluginError(f"{kind.capitalize()} {name!r}: {_state(owners[0])}")
         else:
             available = self.components(kind)
-            hint = did_you_mean(name, [form for item in available for form in (item.name, item.qualified_name)])
             others = [item.kind for item in self.components() if item.name == name]
-            if distribution and distribution not in {plugin.distribution for plugin in self.plugins}:
-                hint = f" The distribution {distribution!r} is not installed; install it.{hint}"
-            if others:
-                hint += f" There is {article(others[0])} of that name."
+            if distribution and all(
+                item.distribution != distribution or item.status == "missing" for item in self.plugins
+            ):
+                hint = f" The distribution {distribution!r} is not installed; install it."
+            elif others:
+                hint = f" There is {article(others[0])} of that name."
+            else:
+                hint = did_you_mean(name, [item.qualified_name if distribution else item.name for item in available])
             states = "".join(f" {_state(plugin)}" for plugin in broken)
             error = UnknownComponentError(f"Unknown {kind} {name!r}.{hint} Available: {_by_plugin(available)}.{states}")
         error.__cause__ = next((plugin.error for plugin in owners or broken if plugin.error), None)

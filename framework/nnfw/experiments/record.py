@@ -1,0 +1,127 @@
+"""The directory of a run: which files it holds, and the record of how they came to be."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nnfw.compute import describe_environment
+from nnfw.errors import DataError, FileFormatError
+from nnfw.experiments.experiment import ExperimentFile, check_experiment, table_of
+from nnfw.experiments.preparation import Prepared
+from nnfw.experiments.toml import read, write
+from nnfw.plugins import Registry
+from nnfw.storage import replace_file
+
+EXPERIMENT, METRICS, MODEL, RECORD = "experiment.toml", "metrics.jsonl", "model.nnfw", "record.json"
+"""The files of a run's directory."""
+
+RECORD_FORMAT = 1
+
+
+class RunRecord:
+    """What ``record.json`` says of a run, from its start to its end, and the plugins that observe it.
+
+    Parameters
+    ----------
+    directory
+        The run's directory; it is made.
+    file, prepared
+        The experiment.
+    registry
+        The installed plugins.
+    """
+
+    def __init__(self, directory: Path, file: ExperimentFile, prepared: Prepared, registry: Registry) -> None:
+        self.directory = directory
+        self.registry = registry
+        self._content: dict[str, Any] = {
+            "format": RECORD_FORMAT,
+            "name": prepared.experiment.name,
+            "status": "running",
+            "started": _now(),
+            "seed": prepared.experiment.seed,
+            "parameters": int(prepared.model.parameters.vector.size),
+            "data": {
+                "directory": str(file.directory.absolute()),
+                "sha256": prepared.fingerprint,
+                "examples": {name: len(part) for name, part in prepared.parts.items()},
+            },
+            "plugins": [
+                {"distribution": plugin.distribution, "version": plugin.version, "status": plugin.status}
+                for plugin in registry.plugins
+            ],
+            "environment": describe_environment(),
+        }
+        table = table_of(prepared.experiment, registry)
+        _make(directory)
+        replace_file(directory / EXPERIMENT, write(table).encode())
+        self._write()
+        registry.notify("nnfw_run_started", {"directory": directory, "experiment": table})
+
+    def end(self, status: str, outcome: Mapping[str, Any]) -> None:
+        """Write how the run has ended, and tell the plugins."""
+        self._content |= {"status": status, "ended": _now(), **outcome}
+        self._write()
+        self.registry.notify("nnfw_run_ended", {"directory": self.directory, "record": self._content})
+
+    def _write(self) -> None:
+        replace_file(self.directory / RECORD, (json.dumps(self._content, indent=2) + "\n").encode())
+
+
+def new_directory(name: str) -> Path:
+    """Return ``runs/<name>-<time>``, where `name` keeps only what every file system takes."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip(".-") or "run"
+    return Path("runs") / f"{plain}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def require_writable(directory: Path) -> None:
+    """Refuse a directory that holds something or cannot be made, before any work is done; DataError says which."""
+    if directory.is_dir() and any(directory.iterdir()):
+        raise DataError(f"{directory} is not empty. Choose another directory with --out.")
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise DataError(f"{directory} cannot be written: {existing} is no directory that may be written to.")
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{directory} cannot be made: {error.strerror}. Choose another with --out.") from error
+
+
+def open_run(path: Path, registry: Registry) -> ExperimentFile:
+    """Return the experiment of a run's directory, with the folder in which its data lies.
+
+    Raises
+    ------
+    FileFormatError
+        If the directory holds no run.
+    ConfigError
+        If the experiment cannot be built any more.
+    """
+    directory = Path(_recorded(path, "directory"))
+    document = read(path / EXPERIMENT)
+    return ExperimentFile(check_experiment(document, registry), document, directory)
+
+
+def recorded_fingerprint(path: Path) -> str:
+    """Return the SHA-256 of the data that a run was trained on; FileFormatError if the directory holds no run."""
+    return _recorded(path, "sha256")
+
+
+def _recorded(path: Path, key: str) -> str:
+    try:
+        return str(json.loads((path / RECORD).read_bytes())["data"][key])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path} holds no run that can be read: {RECORD}: {error}.") from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
