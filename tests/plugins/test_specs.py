@@ -1,0 +1,119 @@
+"""What a plugin declares: every field is checked, and every note of the host reads well."""
+
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+
+import nnfw
+from nnfw.plugins import CommandSpec, Component, ComponentSpec, Plugin
+from nnfw.plugins.specs import normalised
+from nnfw.protocols import KINDS
+
+COMPONENT = ComponentSpec("layer", "gate", "nnfw_gate.layers:Gate", "z = a · gate")
+COMMAND = CommandSpec("plot-cost", "nnfw_plot.command:plot", "draw the cost of a run")
+
+NAMES = f"Kinds: {', '.join(KINDS)}."
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_component_spec_of_every_kind_is_valid(kind):
+    replace(COMPONENT, kind=kind).validate()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(replace(COMPONENT, name="a"), id="one-letter"),
+        pytest.param(replace(COMPONENT, name="conv2d_1"), id="digits-and-underscores"),
+        pytest.param(replace(COMPONENT, target="_a:_B"), id="private-target"),
+        pytest.param(replace(COMPONENT, target="a.b.c:D"), id="deep-target"),
+        pytest.param(replace(COMPONENT, summary="σ(βz) ∂C/∂z → ‖a‖²"), id="signs"),
+        pytest.param(replace(COMPONENT, kind="callback", default=True), id="default-callback"),
+        pytest.param(COMMAND, id="command"),
+        pytest.param(replace(COMMAND, name="a1-b"), id="command-name"),
+    ],
+)
+def test_spec_with_proper_fields_is_valid(spec):
+    spec.validate()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("kind", None, "ComponentSpec 'gate': kind must be text, got None."),
+        ("name", 3, "ComponentSpec 3: name must be text, got 3."),
+        ("target", b"a:B", "ComponentSpec 'gate': target must be text, got b'a:B'."),
+        ("summary", ["a"], "ComponentSpec 'gate': summary must be text, got ['a']."),
+        ("kind", "layers", f"ComponentSpec 'gate': unknown kind 'layers'. Did you mean 'layer'? {NAMES}"),
+        ("name", "", "ComponentSpec '': name must be small letters, digits and underscores, got ''."),
+        ("name", "Gate", "ComponentSpec 'Gate': name must be small letters, digits and underscores, got 'Gate'."),
+        ("name", "2d", "ComponentSpec '2d': name must be small letters, digits and underscores, got '2d'."),
+        ("name", "a-b", "ComponentSpec 'a-b': name must be small letters, digits and underscores, got 'a-b'."),
+        ("name", "a:b", "ComponentSpec 'a:b': name must be small letters, digits and underscores, got 'a:b'."),
+        ("name", "a\n", r"ComponentSpec 'a\n': name must be small letters, digits and underscores, got 'a\n'."),
+        ("name", "é", "ComponentSpec 'é': name must be small letters, digits and underscores, got 'é'."),
+        ("target", "a", "ComponentSpec 'gate': target must be 'module:Class', got 'a'."),
+        ("target", "a:B.c", "ComponentSpec 'gate': target must be 'module:Class', got 'a:B.c'."),
+        ("target", "a..b:C", "ComponentSpec 'gate': target must be 'module:Class', got 'a..b:C'."),
+        ("target", ".a:B", "ComponentSpec 'gate': target must be 'module:Class', got '.a:B'."),
+        ("summary", " ", "ComponentSpec 'gate': summary must be one line of text, got ' '."),
+        ("summary", "a\rb", r"ComponentSpec 'gate': summary must be one line of text, got 'a\rb'."),
+        ("summary", "a\u2028b", r"ComponentSpec 'gate': summary must be one line of text, got 'a\u2028b'."),
+        ("summary", "\x1b[31m", r"ComponentSpec 'gate': summary must be one line of text, got '\x1b[31m'."),
+        ("default", 1, "ComponentSpec 'gate': default must be False, or True for a callback, got 1."),
+        ("default", True, "ComponentSpec 'gate': default must be False, or True for a callback, got True."),
+    ],
+)  # fmt: skip
+def test_component_spec_with_wrong_field_is_refused(field, value, expected):
+    with pytest.raises(nnfw.PluginError) as caught:
+        replace(COMPONENT, **{field: value}).validate()
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("name", None, "CommandSpec None: name must be text, got None."),
+        ("name", "a_b", "CommandSpec 'a_b': name must be small letters, digits and hyphens, got 'a_b'."),
+        ("target", "plot", "CommandSpec 'plot-cost': target must be 'module:function', got 'plot'."),
+        ("summary", "", "CommandSpec 'plot-cost': summary must be one line of text, got ''."),
+    ],
+)  # fmt: skip
+def test_command_spec_with_wrong_field_is_refused(field, value, expected):
+    with pytest.raises(nnfw.PluginError) as caught:
+        replace(COMMAND, **{field: value}).validate()
+    assert str(caught.value) == expected
+
+
+def test_specs_are_frozen():
+    with pytest.raises(FrozenInstanceError, match="name"):
+        COMPONENT.name = "other"
+
+
+@pytest.mark.parametrize("name", ["nnfw-swish", "NNFW_Swish", "nnfw.swish", "nnfw--swish", " nnfw-_swish "])
+def test_normalised_spellings_of_one_name_are_equal(name):
+    assert normalised(name) == "nnfw-swish"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "expected"),
+    [
+        (Plugin("nnfw-swish", "0.2", "swish", "nnfw_swish.plugin"), "nnfw-swish 0.2"),
+        (Plugin("nnfw-swish", "", "swish", "nnfw_swish.plugin"), "nnfw-swish"),
+        (Plugin("nnfw", "0.1.0", "standard", "nnfw_standard.plugin"), "built-in"),
+    ],
+    ids=["version", "no-version", "built-in"],
+)
+def test_plugin_is_named_by_distribution_and_version(plugin, expected):
+    assert str(plugin) == expected
+    assert str(Component(COMPONENT, plugin)) == f"'gate' ({expected})"
+
+
+def test_plugin_error_does_not_count_for_equality():
+    plugin = Plugin("nnfw-swish", "0.2", "swish", "nnfw_swish.plugin", "quarantined", "it broke")
+    assert replace(plugin, error=ValueError()) == replace(plugin, error=OSError())
+
+
+def test_component_answers_for_its_spec():
+    component = Component(COMPONENT, Plugin("nnfw-gate", "1.0", "gate", "nnfw_gate.plugin"))
+    assert (component.kind, component.name, component.qualified_name) == ("layer", "gate", "nnfw-gate:gate")
