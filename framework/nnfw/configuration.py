@@ -224,7 +224,8 @@ def _check_plain(hint: Any, value: Any, shown: Any) -> Any:
     """Return `value` checked by pydantic; `shown` is the annotation that a message describes."""
     from pydantic import ValidationError  # imported here: `nnfw --help` needs no validation
 
-    if is_dataclass(_unwrapped(hint)[0]):
+    inner, _ = _unwrapped(hint)
+    if is_dataclass(inner) or (get_origin(inner) is tuple and not isinstance(value, tuple)):
         raise _wrong(describe_hint(shown), value)
     try:
         return _adapter(hint).validate_python(value)

@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from nnfw import training
 from nnfw.configuration import build
 from nnfw.data import Preprocessing, as_batch
-from nnfw.errors import ConfigError, FileFormatError, Mistake, ShapeError
+from nnfw.errors import ConfigError, Mistake
 from nnfw.network.chain import Chain
+from nnfw.network.description import describe
 from nnfw.network.objective import Objective
 from nnfw.network.parameters import Layout, Parameters, Scope
 from nnfw.network.trace import LayerTrace, Trace
 from nnfw.network.workspace import Workspace
-from nnfw.plugins import TYPE, Registry, default_registry
+from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Activation, Layer, Shape
 from nnfw.randomness import stream
 from nnfw.storage import model_file
@@ -321,6 +322,11 @@ class Sequential:
     def save(self, path: str | PathLike[str]) -> None:
         """Write architecture, parameters and preprocessing to one file, in place of an older one.
 
+        Parameters
+        ----------
+        path
+            The file; ``nnfw.load(path)`` reads it.
+
         Raises
         ------
         PluginError
@@ -330,46 +336,7 @@ class Sequential:
         NnfwError
             If the file cannot be written.
         """
-        layers = [self.registry.describe("layer", layer) for layer in self.layers]
-        header: dict[str, Any] = {
-            "input_shape": list(self.input_shape),
-            "dtype": self.dtype.name,
-            "seed": self.seed,
-            "layers": layers,
-            "distributions": {},
-        }
-        if self.preprocessing is not None:
-            header["preprocessing"] = self.preprocessing.to_table(self.registry)
-        header["distributions"] = _distributions(header, self.registry)
-        model_file.write(Path(path), header, dict(self.parameters))
-
-    @classmethod
-    def load(cls, path: str | PathLike[str], *, registry: Registry | None = None) -> Sequential:
-        """Return the model that :meth:`save` wrote.
-
-        Raises
-        ------
-        FileFormatError
-            If the file is missing, damaged, of another format, or needs a plugin that is not installed.
-        """
-        registry = registry or default_registry()
-        header, arrays = model_file.read(Path(path))
-        _require_distributions(header.get("distributions", {}), registry, path)
-        try:
-            chain = build(Chain, {"layers": header["layers"]}, registry.resolve)
-            shape = tuple(header["input_shape"])
-            expected = {name: parameter.shape for name, parameter in chain.parameters(shape).items()}
-            found = {name: array.shape for name, array in arrays.items()}
-            if found != expected:
-                raise FileFormatError(f"{path}: the arrays {found} do not fit the layers, which need {expected}.")
-            model = cls(chain.layers, shape, seed=header["seed"], dtype=header["dtype"], registry=registry)
-            if "preprocessing" in header:
-                model.preprocessing = Preprocessing.from_table(header["preprocessing"], registry)
-        except (ConfigError, ShapeError, KeyError, TypeError) as error:
-            raise FileFormatError(f"{path}: not a model that this version can build: {error}") from error
-        for name, array in arrays.items():
-            model.parameters[name] = array
-        return model
+        model_file.write(path, describe(self), dict(self.parameters))
 
     def __repr__(self) -> str:
         """Return the layers, shapes and number of parameters."""
@@ -447,32 +414,3 @@ class Sequential:
                 if not np.isfinite(array).all():
                     return f"{self.chain.name(index)}: {name} is not finite"
         return f"{self.chain.name(index)}: a reaches {np.abs(memory['a']).max():.3g}, too far for the cost"
-
-
-def _distributions(header: Mapping[str, Any], registry: Registry) -> dict[str, str]:
-    """Return the distributions that the component names of a header need, with their installed versions."""
-    versions = {plugin.distribution: plugin.version for plugin in registry.plugins}
-    names: set[str] = set()
-    pending: list[Any] = [header]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, Mapping):
-            pending += item.values()
-            if isinstance(item.get(TYPE), str):
-                names.add(item[TYPE].rpartition(":")[0])
-        elif isinstance(item, list):
-            pending += item
-    return {name: versions[name] for name in sorted(names & versions.keys())}
-
-
-def _require_distributions(needed: Mapping[str, str], registry: Registry, path: str | PathLike[str]) -> None:
-    active = {plugin.distribution for plugin in registry.plugins if plugin.status == "active"}
-    missing = [f"{name} {version}" for name, version in needed.items() if name not in active]
-    if missing:
-        names = " ".join(name for name in needed if name not in active)
-        raise FileFormatError(
-            f"{path}: needs {', '.join(missing)}, which is not installed or not active. Install it: pip install {names}"
-        )
-
-
-load = Sequential.load

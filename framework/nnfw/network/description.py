@@ -1,0 +1,49 @@
+"""What a model file says of a model beside its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from nnfw.plugins import TYPE, Registry
+
+if TYPE_CHECKING:
+    from nnfw.network.sequential import Sequential
+
+
+def describe(model: Sequential) -> dict[str, Any]:
+    """Return the architecture and preprocessing of a model as plain tables, lists, texts and numbers.
+
+    Every component is named as ``distribution:name``; ``distributions`` holds the versions of those that are needed.
+
+    Raises
+    ------
+    PluginError
+        If a component belongs to no installed plugin.
+    """
+    table: dict[str, Any] = {
+        "input_shape": list(model.input_shape),
+        "dtype": model.dtype.name,
+        "seed": model.seed,
+        "layers": [model.registry.describe("layer", layer) for layer in model.layers],
+    }
+    if model.preprocessing is not None:
+        table["preprocessing"] = model.preprocessing.to_table(model.registry)
+    return table | {"distributions": _distributions(table, model.registry)}
+
+
+def _distributions(table: Any, registry: Registry) -> dict[str, str]:
+    versions = {plugin.distribution: plugin.version for plugin in registry.plugins}
+    needed = {name.rpartition(":")[0] for name in _component_names(table)}
+    return {name: versions[name] for name in sorted(needed & versions.keys())}
+
+
+def _component_names(value: Any) -> Iterator[str]:
+    """Yield the name of every component in nested tables."""
+    if isinstance(value, dict):
+        if isinstance(value.get(TYPE), str):
+            yield value[TYPE]
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _component_names(item)

@@ -1,0 +1,120 @@
+"""Saving and loading models."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.storage import model_file
+from nnfw_standard import Dense, Dropout
+
+DISTRIBUTIONS = Path(__file__).parents[1] / "data" / "distributions"
+
+
+@pytest.fixture
+def model():
+    layers = [
+        Dense(5, activation=nnfw.activation("leaky_relu", slope=0.2), weight_initializer="he_normal"),
+        Dropout(0.5),
+        nnfw.Chain((Dense(4, activation="tanh", bias=False), Dense(2))),
+        {"type": "activation", "activation": "softmax"},
+    ]
+    return nnfw.Sequential(layers, 3, seed=11)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_loaded_model_is_the_saved_one_bit_for_bit(model, dtype, tmp_path, rng):
+    model = nnfw.Sequential(model.layers, 3, seed=11, dtype=dtype)
+    model.save(tmp_path / "model.nnfw")
+    loaded = nnfw.load(tmp_path / "model.nnfw")
+    assert loaded.layers == model.layers
+    assert loaded.parameters.vector.tobytes() == model.parameters.vector.tobytes()
+    assert (loaded.input_shape, loaded.output_shape, loaded.seed, loaded.dtype) == ((3,), (2,), 11, np.dtype(dtype))
+    x = rng.normal(size=(7, 3))
+    assert np.array_equal(loaded.predict(x), model.predict(x))
+
+
+def test_file_names_components_by_distribution_and_version(model, tmp_path):
+    model.save(tmp_path / "model.nnfw")
+    header, arrays = model_file.read(tmp_path / "model.nnfw")
+    assert header["layers"][0]["type"] == "nnfw:dense"
+    assert header["layers"][0]["activation"] == {"type": "nnfw:leaky_relu", "slope": 0.2}
+    assert list(header["distributions"]) == ["nnfw"]
+    assert "layers.2.layers.0.weight" in arrays
+
+
+def test_saving_a_component_of_no_plugin_is_refused_and_writes_nothing(tmp_path):
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Mine(nnfw.Elementwise):
+        def value(self, z):
+            return z
+
+        def derivative(self, z, a):
+            return np.ones_like(z)
+
+    model = nnfw.Sequential([Dense(2, activation=Mine())], 3)
+    with pytest.raises(nnfw.PluginError, match="belongs to no installed plugin, so a file cannot name it"):
+        model.save(tmp_path / "model.nnfw")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_saving_parameters_that_are_not_finite_is_refused_and_keeps_the_old_file(model, tmp_path):
+    model.save(tmp_path / "model.nnfw")
+    before = (tmp_path / "model.nnfw").read_bytes()
+    model.parameters["layers.0.weight"][0, 0] = np.nan
+    with pytest.raises(nnfw.DataError, match="layers.0.weight"):
+        model.save(tmp_path / "model.nnfw")
+    assert (tmp_path / "model.nnfw").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"distributions": {"nnfw-swish": "0.2"}},
+            r"needs nnfw-swish 0.2, which is not installed.* pip install nnfw-swish",
+        ),
+        ({"distributions": 3}, "'distributions' must be a table, got 3"),
+        ({"layers": []}, "layers must be a list of layers of length ≥ 1"),
+        ({"layers": [{"type": "nnfw:dense", "units": 6}]}, r"has shape .* the layers need"),
+        ({"layers": [{"type": "nnfw:dense", "units": 10**15}]}, r"has shape .* the layers need"),
+        ({"layers": [{"type": "nnfw:dens", "units": 6}]}, "Unknown layer 'nnfw:dens'. Did you mean 'nnfw:dense'"),
+        (
+            {"layers": [{"type": "nnfw_standard.layers.dense:Dense", "units": 5}]},
+            "The distribution 'nnfw-standard-layers-dense' is not installed",
+        ),
+        ({"layers": 3}, "layers must be a list"),
+        ({"input_shape": [2]}, r"'layers.0.weight' has shape \(5, 3\), the layers need \(5, 2\)"),
+        ({"input_shape": "3"}, "input_shape must be a list"),
+        ({"dtype": "float16"}, "dtype must be 'float32' or 'float64'"),
+        ({"seed": -1}, "seed must be greater than or equal to 0"),
+        ({"extra": 1}, "extra is not an option"),
+        ({"preprocessing": {"columns": 3}}, "preprocessing is damaged"),
+    ],
+    ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
+)
+def test_files_that_no_model_can_be_built_from_are_refused(model, tmp_path, change, message):
+    path = tmp_path / "model.nnfw"
+    model.save(path)
+    header, arrays = model_file.read(path)
+    model_file.write(path, header | change, arrays)
+    with pytest.raises(nnfw.FileFormatError, match=message) as caught:
+        nnfw.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_model_of_a_plugin_loads_where_the_plugin_is_and_says_what_to_install_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(DISTRIBUTIONS / "healthy")
+    registry = nnfw.Registry.discover()
+    model = nnfw.Sequential([{"type": "dense", "units": 2, "activation": "swish"}], 3, registry=registry)
+    model.save(tmp_path / "model.nnfw")
+    assert nnfw.load(tmp_path / "model.nnfw", registry=registry).layers == model.layers
+    (distribution,) = {item.plugin.distribution for item in registry.components("activation")} - {"nnfw"}
+    monkeypatch.undo()
+    sys.path_importer_cache.clear()
+    with pytest.raises(nnfw.FileFormatError, match=f"needs {distribution}.*pip install {distribution}"):
+        nnfw.load(tmp_path / "model.nnfw", registry=nnfw.Registry.discover())
