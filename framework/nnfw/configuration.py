@@ -176,6 +176,7 @@ def _check_value(hint: Any, value: Any, resolve: Resolve) -> Any:
     kind = kind_of(hint)
     if kind is not None:
         return resolve(kind, value)
+    plain = []
     for part in _parts(hint):
         inner, limits = _unwrapped(part)
         if get_origin(inner) is tuple and isinstance(value, list | tuple):
@@ -185,7 +186,11 @@ def _check_value(hint: Any, value: Any, resolve: Resolve) -> Any:
             return build(inner, value, resolve)  # type: ignore[arg-type]
         if is_dataclass(inner) and isinstance(value, inner):  # type: ignore[arg-type]
             return rebuild(value, resolve)
-    return _check_plain(hint, _as_python(value), hint)
+        if get_origin(inner) is not tuple and not is_dataclass(inner):
+            plain.append(part)
+    if not plain:
+        raise _wrong(describe_hint(hint), value)
+    return _check_plain(reduce(or_, plain), _as_python(value), hint)
 
 
 def _plain(hint: Any, value: Any, describe: Describe) -> Any:
@@ -224,9 +229,6 @@ def _check_plain(hint: Any, value: Any, shown: Any) -> Any:
     """Return `value` checked by pydantic; `shown` is the annotation that a message describes."""
     from pydantic import ValidationError  # imported here: `nnfw --help` needs no validation
 
-    inner, _ = _unwrapped(hint)
-    if is_dataclass(inner) or (get_origin(inner) is tuple and not isinstance(value, tuple)):
-        raise _wrong(describe_hint(shown), value)
     try:
         return _adapter(hint).validate_python(value)
     except ValidationError as error:
@@ -321,7 +323,8 @@ def describe_hint(hint: Any, *, plural: bool = False) -> str:
     inner, limits = _unwrapped(hint)
     origin, args = get_origin(inner), get_args(inner)
     if limits:
-        return f"{describe_hint(inner, plural=plural)} {_describe_limits(limits)}".strip()
+        separator = ", " if origin is tuple else " "  # what follows is about the list, not about its items
+        return f"{describe_hint(inner, plural=plural)}{separator}{_describe_limits(limits)}".strip(", ")
     if origin is tuple and args[-1:] == (...,):
         return f"list{ending} of {describe_hint(args[0], plural=True)}"
     if origin is tuple:
