@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 PARAMETERS = "Parameters"
 """The section that describes options."""
@@ -24,7 +25,7 @@ def sections_of(cls: type) -> Mapping[str, str]:
     lines = _ROLE.sub(lambda match: f"`{match[1] or match[2]}`", inspect.cleandoc(text)).replace("``", "`").splitlines()
     found: dict[str, list[str]] = {"": []}
     heading = ""
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in pairwise([*lines, ""]):
         if line and _UNDERLINE.fullmatch(following):
             heading = line
             found[heading] = []

@@ -90,7 +90,7 @@ def show(name: Name, kind: Kind = None, json: Json = False) -> None:
             console.print_text()
         _print(record)
     if len(found) > 1:
-        choices = " or ".join(f"nnfw show {item.kind}:{item.name}" for item in found)
+        choices = " or ".join(f"nnfw show {item.kind}:{name}" for item in found)
         console.message(f"{len(found)} kinds have a component called {name!r}. To see one: {choices}.")
 
 
@@ -121,12 +121,13 @@ def find(registry: Registry, name: str, kind: str | None) -> list[Component]:
             continue
         except PluginError as error:
             broken.append(error)
-    if not found and broken:
+    if not found and 0 < len(broken) < len(KINDS):  # a plugin in quarantine could have any kind
         raise broken[0]
     if not found:
         components = registry.components()
         hint = did_you_mean(name, [form for item in components for form in (item.name, item.qualified_name)])
-        states = "".join(f" Plugin {item} is {item.status}: {item.reason}." for item in registry.plugins if item.reason)
+        inactive = [item for item in registry.plugins if item.status != "active"]
+        states = "".join(f" Plugin {item} is {item.status}: {item.reason.rstrip('.')}." for item in inactive)
         raise UnknownComponentError(f"Unknown component {name!r}.{hint} 'nnfw plugins' lists all.{states}")
     return found
 
@@ -211,16 +212,16 @@ def _value_for(registry: Registry, owner: Component, option: Option, outer: tupl
     from nnfw.errors import ConfigError
 
     placeholder = option.name.upper()
-    kind, inner_kind = (kind_of(hint) for hint in (option.hint, next(iter(get_args(option.hint)), None)))
-    if kind or inner_kind:
+    kind = kind_of(option.hint)
+    inner_kind = kind or _kind_of_items(option.hint)
+    if inner_kind:
         seen = (*outer, owner)
-        inner = next((item for item in registry.components(kind or inner_kind) if item not in seen), None)
+        inner = next((item for item in registry.components(inner_kind) if item not in seen), None)
         value = _short(example(registry, inner, *seen)) if inner else placeholder
         return value if kind else [value]
     cls = registry.load(owner.kind, owner.qualified_name)
-    for value in (
-        get_args(option.hint) if get_origin(option.hint) is Literal else (*_VALUES, placeholder, [placeholder])
-    ):
+    choices = get_args(option.hint) if get_origin(option.hint) is Literal else (*_VALUES, placeholder, [placeholder])
+    for value in choices:
         try:
             check(cls, {option.name: value}, registry.resolve)
         except ConfigError as error:
@@ -228,6 +229,14 @@ def _value_for(registry: Registry, owner: Component, option: Option, outer: tupl
                 continue
         return value
     return placeholder
+
+
+def _kind_of_items(hint: Any) -> str | None:
+    """Return the kind of component that an annotation lists."""
+    from nnfw.configuration import kind_of
+
+    kinds = (kind_of(part) or _kind_of_items(part) for part in get_args(hint))
+    return next(filter(None, kinds), None)
 
 
 def in_file(kind: str, table: Mapping[str, Any]) -> str:

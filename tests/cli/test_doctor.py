@@ -1,0 +1,97 @@
+"""``nnfw doctor``: what there is, and whether it works."""
+
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from nnfw.plugins import Registry
+
+DISTRIBUTIONS = Path(__file__).parents[1] / "data" / "distributions"
+
+
+def test_doctor_of_a_sound_installation_says_so(nnfw):
+    status, out, err = nnfw("doctor")
+    assert (status, err) == (0, "")
+    assert out.endswith("\n\nAll is well.\n")
+    found = dict(line.split(maxsplit=1) for line in out.splitlines() if " " in line)
+    assert found["numpy"] == version("numpy")
+    assert "kernels" in found["blas"]
+    assert found["plugin"].split() == ["built-in", "active"]
+    assert found["components"] == str(len(Registry.discover().components()))
+
+
+def test_doctor_as_json_holds_the_environment(nnfw):
+    status, out, err = nnfw("doctor", "--json")
+    assert (status, err) == (0, "")
+    report = json.loads(out)
+    assert (report["ok"], report["problems"]) == (True, [])
+    assert report["environment"]["packages"]["nnfw"] == version("nnfw")
+    assert report["environment"]["threads"]["libraries"] != []
+    assert [item["status"] for item in report["plugins"]] == ["active"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "problem"),
+    [
+        ("import_error", "Plugin fake-import-error 1.0 is quarantined: ModuleNotFoundError: "),
+        ("component_import_error", "Activation 'ripple' (fake-component-import-error 1.0): "),
+        ("not_frozen", "is a dataclass but not frozen; write @dataclass(frozen=True)"),
+        ("built_in_name", "Activation 'relu' (fake-built-in-name 1.0): the name is built in and cannot be taken"),
+    ],
+    ids=["plugin", "component-that-fails", "component-that-is-none", "clash"],
+)
+def test_doctor_with_something_broken_tells_it_with_status_1(install, nnfw, folder, problem):
+    install(DISTRIBUTIONS / folder)
+    status, out, err = nnfw("doctor")
+    assert (status, err) == (1, "")
+    assert problem in out[out.index("\nProblems\n") :]
+    assert "All is well" not in out
+    status, out, _ = nnfw("doctor", "--json")
+    report = json.loads(out)
+    assert (status, report["ok"]) == (1, False)
+    assert any(problem in item for item in report["problems"])
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("broken", "Command 'broken' (nnfw-broken 0.1): target 'nnfw_broken_command:f' cannot be loaded: "),
+        ("train", "Command 'train' (nnfw-broken 0.1): the name is built in and cannot be taken"),
+    ],
+    ids=["import-error", "clash"],
+)
+def test_doctor_tells_broken_commands(make, nnfw, name, problem):
+    make("nnfw-broken", commands=f'CommandSpec("{name}", "nnfw_broken_command:f", "break")')
+    status, out, _ = nnfw("doctor")
+    assert status == 1
+    assert problem in out
+
+
+def test_doctor_tells_a_plugin_that_is_missing(install, nnfw, monkeypatch):
+    install(DISTRIBUTIONS / "healthy")
+    monkeypatch.setenv("NNFW_PLUGINS", "nnfw-elsewhere")
+    status, out, _ = nnfw("doctor")
+    assert status == 1
+    assert out.endswith(
+        "\nProblems\nPlugin nnfw-elsewhere is missing: named in NNFW_PLUGINS but not installed\n"
+    )  # but a disabled one is no problem
+    assert "plugin fake-swish 1.2  disabled" in out
+
+
+def test_doctor_tells_a_library_that_cannot_be_imported(nnfw, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.linalg", None)
+    status, out, _ = nnfw("doctor")
+    assert status == 1
+    assert "\nLibrary 'scipy.linalg' cannot be imported: ModuleNotFoundError: " in out
+
+
+def test_doctor_keeps_what_imports_print_out_of_the_data(make, nnfw):
+    source = "print('noise')\ndef f() -> None: ...\n"
+    commands = 'CommandSpec("noisy", "nnfw_noisy_command:f", "make noise")'
+    make("nnfw-noisy", commands=commands, nnfw_noisy_command=source)
+    status, out, err = nnfw("doctor", "--json")
+    assert (status, err) == (0, "noise\n")
+    assert json.loads(out)["ok"]
