@@ -110,6 +110,12 @@ def test_prediction_takes_raw_columns_in_any_order_and_gives_labels_and_probabil
     assert [row[0] for row in predictions.rows()] == ["big", "small"]
 
 
+def test_prediction_takes_another_delimiter(run, tmp_path):
+    (tmp_path / "new.csv").write_text("colour;height;width\nred;0.0;2.5\n")
+    predictions = predict(open_model(run.directory, registry), str(tmp_path / "new.csv"), registry, ";")
+    assert predictions.columns[0].tolist() == ["big"]
+
+
 def test_prediction_of_an_unknown_category_names_it(run, tmp_path):
     (tmp_path / "new.csv").write_text("colour,height,width\nviolet,0.0,2.5\n")
     with pytest.raises(nnfw.DataError, match="'colour'.*'violet'"):
@@ -135,7 +141,7 @@ def test_evaluation_of_a_lone_model_needs_a_cost(run, experiment, tmp_path):
     table = str(experiment.parent / "table.csv")
     with pytest.raises(nnfw.ConfigError, match="stands beside no run, so name the cost"):
         evaluate_on(lone, table, registry)
-    figures = evaluate_on(lone, table, registry, "cross_entropy", ["accuracy", "f1"])
+    figures = evaluate_on(lone, table, registry, cost="cross_entropy", metrics=["accuracy", "f1"])
     assert figures["accuracy"] == evaluate_on(run.directory, table, registry)["accuracy"]
 
 
@@ -196,7 +202,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_each_with_its_line(experiment):
             r"--set training.batch_size=0: training.batch_size must be greater than or equal to 1",
         ),
         ("data.split.validation=0.9", r"data.split leaves nothing to train on: .*0.9 \+ 0.2"),
-        ("model.layers=[]", "model.layers must be a list of layers of length ≥ 1, got"),
+        ("model.layers=[]", "model.layers must be a list of layers,? of length ≥ 1, got"),
         ("optimizer.learning_rate=nan", "must be a finite number, got nan"),
         ("optimizer.learning_rate=inf", "must be a finite number, got inf"),
         ("cost.type=cross_entropi", "Did you mean 'cross_entropy'"),

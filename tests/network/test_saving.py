@@ -79,7 +79,7 @@ def test_saving_parameters_that_are_not_finite_is_refused_and_keeps_the_old_file
             r"needs nnfw-swish 0.2, which is not installed.* pip install nnfw-swish",
         ),
         ({"distributions": 3}, "'distributions' must be a table, got 3"),
-        ({"layers": []}, "layers must be a list of layers of length ≥ 1"),
+        ({"layers": []}, "layers must be a list of layers,? of length ≥ 1"),
         ({"layers": [{"type": "nnfw:dense", "units": 6}]}, r"has shape .* the layers need"),
         ({"layers": [{"type": "nnfw:dense", "units": 10**15}]}, r"has shape .* the layers need"),
         ({"layers": [{"type": "nnfw:dens", "units": 6}]}, "Unknown layer 'nnfw:dens'. Did you mean 'nnfw:dense'"),

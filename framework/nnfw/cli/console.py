@@ -7,13 +7,14 @@ and awk; ``--json`` is for programs.
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import IO, Annotated, Any
 
 import typer
+
+from nnfw.storage.jsonable import jsonable
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 """The option of every command that prints data: ``json: Json = False``."""
@@ -35,7 +36,7 @@ def print_heading(text: str) -> None:
 def print_json(value: Any) -> None:
     """Print `value` as JSON; arrays become lists, and what is not finite becomes null, which JSON can hold."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    typer.echo(json.dumps(_jsonable(value), indent=2, ensure_ascii="utf" not in encoding.lower()))
+    typer.echo(json.dumps(jsonable(value), indent=2, ensure_ascii="utf" not in encoding.lower()))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -96,16 +97,3 @@ def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None
     console = Console(highlight=False)
     console.width = max(console.width, narrowest)  # no name is cut: rather let the terminal break the line
     console.print(table, crop=False)
-
-
-def _jsonable(value: Any) -> Any:
-    """Return `value` with plain numbers, texts, lists and tables only."""
-    if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | int):
-        return value
-    return _jsonable(value.tolist()) if hasattr(value, "tolist") else str(value)  # NumPy's arrays and numbers

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nnfw.cli.console import Json, message, print_json
-from nnfw.cli.options import RunOrModel, print_results
+from nnfw.cli.options import Delimiter, RunOrModel, print_results
 
 Data = Annotated[
     str | None,
@@ -22,7 +22,12 @@ Metrics = Annotated[
 
 
 def evaluate(
-    path: RunOrModel, data: Data = None, cost: CostName = None, metric: Metrics = None, json: Json = False
+    path: RunOrModel,
+    data: Data = None,
+    cost: CostName = None,
+    metric: Metrics = None,
+    delimiter: Delimiter = ",",
+    json: Json = False,
 ) -> None:
     """Compute cost and metrics of a trained model, on each part of its run's data or on other data.
 
@@ -36,7 +41,7 @@ def evaluate(
 
     registry = default_registry()
     if data is not None:
-        results = {"data": evaluate_on(path, data, registry, cost, metric or ())}
+        results = {"data": evaluate_on(path, data, registry, cost=cost, metrics=metric or (), delimiter=delimiter)}
     elif cost is not None or metric:
         raise typer.BadParameter("--cost and --metric go with --data; a run is evaluated as it was trained.")
     else:

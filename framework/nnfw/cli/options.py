@@ -19,6 +19,7 @@ Overrides = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run's directory. By default runs/<name>-<time>.")
 ]
+Delimiter = Annotated[str, typer.Option("--delimiter", metavar="CHARACTER", help="Between the cells of a CSV file.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nnfw.cli.console import Json, print_json
-from nnfw.cli.options import RunOrModel
+from nnfw.cli.options import Delimiter, RunOrModel
 
 Data = Annotated[
     str,
@@ -18,7 +17,7 @@ Data = Annotated[
 ]
 
 
-def predict(path: RunOrModel, data: Data, json: Json = False) -> None:
+def predict(path: RunOrModel, data: Data, delimiter: Delimiter = ",", json: Json = False) -> None:
     """Apply a trained model to data, and print one row per example as CSV.
 
     A classifier gives the label and the probability of every class; otherwise the target in its own unit. Raw columns
@@ -33,7 +32,7 @@ def predict(path: RunOrModel, data: Data, json: Json = False) -> None:
     from nnfw.plugins import default_registry
 
     registry = default_registry()
-    predictions = predict(open_model(Path(path), registry), data, registry)
+    predictions = predict(open_model(path, registry), data, registry, delimiter)
     if json:
         print_json(predictions.records())
         return

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.data import Examples, as_batch, read_csv, reading, require_finite
+from nnfw.data import Examples, Table, as_batch, read_csv, reading, require_finite
 from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake
 from nnfw.experiments.components import parse_component
 from nnfw.experiments.preparation import prepare
@@ -51,7 +51,13 @@ def evaluate_run(path: Path, registry: Registry) -> tuple[dict[str, dict[str, An
 
 
 def evaluate_on(
-    path: Path, source: str, registry: Registry, cost: str | None = None, metrics: Sequence[str] = ()
+    path: Path,
+    source: str,
+    registry: Registry,
+    *,
+    cost: str | None = None,
+    metrics: Sequence[str] = (),
+    delimiter: str = ",",
 ) -> dict[str, Any]:
     """Return cost and metrics of a model on other data.
 
@@ -65,6 +71,8 @@ def evaluate_on(
         Where names are looked up.
     cost, metrics
         As :func:`parse_component` takes them; by default those of the run.
+    delimiter
+        The character between the cells of a CSV file.
 
     Raises
     ------
@@ -83,7 +91,7 @@ def evaluate_on(
     wanted: Any = [parse_component(metric) for metric in metrics] or (experiment.training.metrics if experiment else ())
     objective = model.objective(chosen)
     resolved = tuple(registry.resolve("metric", metric) for metric in wanted)
-    examples = _examples(model, source, registry, with_target=True)
+    examples = _examples(model, source, registry, delimiter, with_target=True)
     if model.preprocessing is None:
         raise ConfigError([Mistake((), f"{path} was not trained from an experiment: evaluate it in Python.")])
     x = model.preprocessing.apply(examples.features, model.dtype)
@@ -117,7 +125,7 @@ class Predictions:
         return [dict(zip(self.header, row, strict=True)) for row in zip(*plain, strict=True)]
 
 
-def predict(model: Sequential, source: str, registry: Registry) -> Predictions:
+def predict(model: Sequential, source: str, registry: Registry, delimiter: str = ",") -> Predictions:
     """Return predictions for the examples of `source`.
 
     Parameters
@@ -129,6 +137,8 @@ def predict(model: Sequential, source: str, registry: Registry) -> Predictions:
         :func:`parse_component` takes it.
     registry
         Where names are looked up.
+    delimiter
+        The character between the cells of a CSV file.
 
     Raises
     ------
@@ -139,33 +149,36 @@ def predict(model: Sequential, source: str, registry: Registry) -> Predictions:
         with reading(Path(source), "an array"):
             x = _load_npy(Path(source))
     elif model.preprocessing is None:
-        x = _plain_table(model, source)
+        x = _plain_table(model, source, delimiter)
     else:
-        x = model.preprocessing.apply(_examples(model, source, registry).features, model.dtype)
+        x = model.preprocessing.apply(_examples(model, source, registry, delimiter).features, model.dtype)
     x, _ = as_batch(x, model.input_shape, source)
     require_finite(x, source)
     return _named(model, model.predict(x))
 
 
-def _examples(model: Sequential, source: str, registry: Registry, *, with_target: bool = False) -> Examples:
+def _examples(
+    model: Sequential, source: str, registry: Registry, delimiter: str, *, with_target: bool = False
+) -> Examples:
     if source != STDIN and not source.endswith(".csv"):
         dataset = registry.resolve("dataset", parse_component(source))
         examples: Examples = dataset.load(Path())
         return examples
     if model.preprocessing is None:
         raise DataError(f"The model does not know the names of its columns, so it cannot take {source}.")
-    words = model.preprocessing.categorical
-    table = (
-        read_csv(sys.stdin, categorical=words, name="<stdin>")
-        if source == STDIN
-        else read_csv(Path(source), categorical=words)
-    )
+    table = _table(source, delimiter, model.preprocessing.categorical)
     return model.preprocessing.select(table, with_target=with_target)
 
 
-def _plain_table(model: Sequential, source: str) -> Array:
+def _table(source: str, delimiter: str, categorical: Sequence[str] = ()) -> Table:
+    if source == STDIN:
+        return read_csv(sys.stdin, categorical=categorical, delimiter=delimiter, name="<stdin>")
+    return read_csv(Path(source), categorical=categorical, delimiter=delimiter)
+
+
+def _plain_table(model: Sequential, source: str, delimiter: str) -> Array:
     """Return all columns of a CSV file as x, for a model without preprocessing."""
-    table = read_csv(sys.stdin, name="<stdin>") if source == STDIN else read_csv(Path(source))
+    table = _table(source, delimiter)
     columns = table.columns(table.names, numeric=table.names)
     x = np.column_stack(list(columns.values()))
     return x.reshape(len(x), *model.input_shape) if x[0].size == np.prod(model.input_shape) else x

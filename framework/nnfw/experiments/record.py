@@ -16,7 +16,7 @@ from nnfw.experiments.experiment import ExperimentFile, check_experiment, table_
 from nnfw.experiments.preparation import Prepared
 from nnfw.experiments.toml import read, write
 from nnfw.plugins import Registry
-from nnfw.storage import replace_file
+from nnfw.storage import jsonable, replace_file
 
 EXPERIMENT, METRICS, MODEL, RECORD = "experiment.toml", "metrics.jsonl", "model.nnfw", "record.json"
 """The files of a run's directory."""
@@ -71,7 +71,7 @@ class RunRecord:
         self.registry.notify("nnfw_run_ended", {"directory": self.directory, "record": self._content})
 
     def _write(self) -> None:
-        replace_file(self.directory / RECORD, (json.dumps(self._content, indent=2) + "\n").encode())
+        replace_file(self.directory / RECORD, (json.dumps(jsonable(self._content), indent=2) + "\n").encode())
 
 
 def new_directory(name: str) -> Path:

@@ -14,6 +14,7 @@ from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.experiments.record import METRICS, MODEL, RunRecord, new_directory, require_writable
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback, Fit
+from nnfw.storage import jsonable
 from nnfw.training import Training
 
 
@@ -107,7 +108,7 @@ class _RunLog(Callback):
         return {"file": (self.directory / METRICS).open("w", encoding="utf-8")}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
-        state["file"].write(json.dumps(record) + "\n")
+        state["file"].write(json.dumps(jsonable(record)) + "\n")
         state["file"].flush()
         fit.registry.notify("nnfw_epoch_ended", {"directory": self.directory, "record": record})
 

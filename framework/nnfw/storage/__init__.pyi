@@ -1,2 +1,3 @@
 from . import model_file as model_file
 from .atomic import replace_file as replace_file
+from .jsonable import jsonable as jsonable
