@@ -198,7 +198,7 @@ def test_check_leaves_the_table_as_it_is():
         ("pair", [1], "pair must be a list of exactly 2: whole number, text, got [1]."),
         ("pair", [1, "a", 2], "pair must be a list of exactly 2: whole number, text, got [1, 'a', 2]."),
         ("pair", ["a", "a"], "pair[0] must be a whole number, got 'a'."),
-        ("names", [], "names must be a list of text, of length ≥ 1, got ()."),
+        ("names", [], "names must be a list of text of length ≥ 1, got ()."),
         ("names", [3], "names[0] must be text, got 3."),
         ("size", "big", "size must be a whole number or list of whole numbers, got 'big'."),
         ("size", [1, "big"], "size[1] must be a whole number, got 'big'."),

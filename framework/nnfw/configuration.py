@@ -323,8 +323,7 @@ def describe_hint(hint: Any, *, plural: bool = False) -> str:
     inner, limits = _unwrapped(hint)
     origin, args = get_origin(inner), get_args(inner)
     if limits:
-        separator = ", " if origin is tuple else " "  # what follows is about the list, not about its items
-        return f"{describe_hint(inner, plural=plural)}{separator}{_describe_limits(limits)}".strip(", ")
+        return f"{describe_hint(inner, plural=plural)} {_describe_limits(limits)}".strip()
     if origin is tuple and args[-1:] == (...,):
         return f"list{ending} of {describe_hint(args[0], plural=True)}"
     if origin is tuple:
