@@ -89,9 +89,8 @@ def test_doctor_tells_a_library_that_cannot_be_imported(nnfw, monkeypatch):
 
 
 def test_doctor_keeps_what_imports_print_out_of_the_data(make, nnfw):
-    source = "print('noise')\ndef f() -> None: ...\n"
-    commands = 'CommandSpec("noisy", "nnfw_noisy_command:f", "make noise")'
-    make("nnfw-noisy", commands=commands, nnfw_noisy_command=source)
+    source = "print('noise')\nfrom nnfw_standard import Flatten as Noisy\n"
+    make("nnfw-a", components='ComponentSpec("layer", "noisy", "nnfw_a_noisy:Noisy", "s")', nnfw_a_noisy=source)
     status, out, err = nnfw("doctor", "--json")
     assert (status, err) == (0, "noise\n")
     assert json.loads(out)["ok"]

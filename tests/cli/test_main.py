@@ -142,6 +142,11 @@ def test_interrupt_ends_the_program_with_status_130(failing):
     assert (process.returncode, err) == (130, "interrupted\n")
 
 
+def buffered():
+    """Return an environment in which stdout is written once more at the end of the program, as it is by default."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 @pytest.mark.parametrize("line", [["plugins"], ["plugins", "--json"], ["--help"]], ids=" ".join)
 def test_reader_that_goes_away_ends_the_program_quietly(line):
@@ -149,7 +154,7 @@ def test_reader_that_goes_away_ends_the_program_quietly(line):
     os.close(read)
     command = [sys.executable, "-m", "nnfw.cli.main", *line]
     with open(write, "wb") as nobody:  # noqa: PTH123 - a descriptor
-        result = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, check=False)
+        result = subprocess.run(command, env=buffered(), stdout=nobody, stderr=subprocess.PIPE, check=False)
     assert (result.returncode, result.stderr) == (141, b"")
 
 
@@ -157,7 +162,7 @@ def test_reader_that_goes_away_ends_the_program_quietly(line):
 def test_full_disk_is_told():
     command = [sys.executable, "-m", "nnfw.cli.main", "plugins"]
     with open("/dev/full", "wb") as full:  # noqa: PTH123
-        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        result = subprocess.run(command, env=buffered(), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (result.returncode, result.stderr) == (1, "error: No space left on device\n")
 
 

@@ -154,6 +154,7 @@ def test_unknown_name_tells_which_plugins_are_not_active(install, nnfw):
     for name in ("ripple", "fake-import-error:ripple"):
         status, _, err = nnfw("show", name)
         assert status == 2
+        assert err.startswith(f"error: Unknown component {name!r}.")
         assert "Plugin fake-import-error 1.0 is quarantined: ModuleNotFoundError: " in err
 
 
