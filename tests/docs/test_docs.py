@@ -169,6 +169,20 @@ def test_relative_link_leads_somewhere(page, target):
     assert not anchor or anchor in anchors(file.read_text(encoding="utf-8"))
 
 
+PATHS = sorted(
+    {
+        (page, path)
+        for page, text in PAGES.items()
+        for path in re.findall(r"`((?:framework|plugins|tests|docs|examples|\.ci)/[\w./-]*)`", text)
+    }
+)
+
+
+@pytest.mark.parametrize(("page", "path"), PATHS, ids=[f"{page}-{path}" for page, path in PATHS])
+def test_path_that_a_page_names_exists(page, path):
+    assert (ROOT / path).exists()
+
+
 MATHEMATICS = PAGES["docs/mathematics.md"]
 QUOTES = [
     (re.findall(r"\]\(\.\./([^)]+\.py)\)", MATHEMATICS[: match.start()])[-1], match["code"])
@@ -187,8 +201,11 @@ def is_quoted(code, source):
     )
 
 
-@pytest.mark.parametrize(("path", "code"), QUOTES, ids=[f"{path}-{code.split()[0]}" for path, code in QUOTES])
+@pytest.mark.parametrize(
+    ("path", "code"), QUOTES, ids=[f"{path}-{code.splitlines()[0] if code else 'nothing'}" for path, code in QUOTES]
+)
 def test_quoted_code_stands_in_the_file_that_is_named_before_it(path, code):
+    assert code.strip()
     assert is_quoted(code, (ROOT / path).read_text(encoding="utf-8"))
 
 
