@@ -230,7 +230,7 @@ def test_check_wrong_value_is_refused_in_words(name, value, expected):
         max_leaves=5,
     )
 )
-@settings(max_examples=40)  # fmt: skip
+@settings(max_examples=25)  # fmt: skip
 def test_check_any_value_is_taken_or_refused_with_a_config_error(name, value):
     try:
         checked(name, value)
@@ -454,6 +454,7 @@ def test_to_table_none_is_left_out_only_where_it_is_the_default():
     limit=st.none() | st.integers(),
     split=st.builds(lambda validation: {"validation": validation}, st.floats(0, 0.9)),
 )
+@settings(max_examples=40)
 def test_build_of_to_table_gives_the_same_instance(**table):
     first = build(Every, table, resolve)
     again = build(Every, to_table(first, describe), lambda kind, reference: resolve(kind, reference["type"]))

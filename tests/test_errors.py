@@ -4,7 +4,7 @@ import copy
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnfw
@@ -121,6 +121,7 @@ def test_did_you_mean_among_nothing_is_empty():
 
 
 @given(st.text(), st.lists(st.text()))
+@settings(max_examples=40)
 def test_did_you_mean_suggests_only_known_names(name, known):
     suggestion = did_you_mean(name, known)
     assert suggestion in {"", *(f" Did you mean {each!r}?" for each in known)}

@@ -34,12 +34,12 @@ def install(monkeypatch):
 def make(install, tmp_path):
     """Return a function that writes and installs a distribution whose only module holds the given source."""
 
-    def make_distribution(name, source, **other_modules):
+    def make_distribution(name, source, *, entry_point=None, **other_modules):
         module = name.replace("-", "_")
         info = tmp_path / name / f"{module}-1.0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[nnfw]\n{module} = {module}\n")
+        (info / "entry_points.txt").write_text(f"[nnfw]\n{entry_point or module} = {module}\n")
         for each, text in {module: source, **other_modules}.items():
             (tmp_path / name / f"{each}.py").write_text(text)
         install(tmp_path / name)

@@ -101,6 +101,14 @@ def test_discover_hook_that_fails_half_way_keeps_what_it_declared_in_quarantine(
         registry.find("activation", "ripple")
 
 
+def test_discover_quarantined_plugin_takes_no_name_from_another(make):
+    make("fake-first", "import nnfw\n\n@nnfw.hookimpl\ndef nnfw_components():\n    return 3\n", entry_point="same")
+    make("fake-second", "import nnfw\n\n@nnfw.hookimpl\ndef nnfw_components():\n    return []\n", entry_point="same")
+    registry = Registry.discover()
+    assert plugin_of(registry, "fake-first").status == "quarantined"
+    assert plugin_of(registry, "fake-second").status == "active"
+
+
 def test_discover_keyboard_interrupt_at_import_is_not_swallowed(make):
     make("fake-interrupt", "raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
