@@ -87,7 +87,15 @@ class Parameter:
 
 
 class Activation(Protocol):
-    """a = σ(z), and the step from ∂C/∂a to δ = ∂C/∂z."""
+    """a = σ(z), and the step from ∂C/∂a to δ = ∂C/∂z.
+
+    Attributes
+    ----------
+    range
+        The closed interval in which every a lies, or None where that is not known.
+    """
+
+    range: ClassVar[tuple[float, float] | None] = None
 
     @abstractmethod
     def forward(self, z: Array, workspace: Workspace) -> Array:
@@ -171,9 +179,13 @@ class Cost(Protocol):
     canonical
         Name of the output activation for which δ^L has a closed form, or None. A cost that names one also has the
         two methods of :class:`CanonicalCost`.
+    domain
+        The closed interval of the outputs that it takes, or None for any. An activation whose `range` lies outside is
+        refused at the output.
     """
 
     canonical: ClassVar[str | None] = None
+    domain: ClassVar[tuple[float, float] | None] = None
 
     @abstractmethod
     def targets(self, y: Array, output_shape: Shape) -> Array:

@@ -110,7 +110,7 @@ DEFAULT = {("callback", "terminate_on_nan")}
 @hookimpl
 def nnfw_components() -> Iterator[ComponentSpec]:
     """Yield every standard component."""
-    yield ComponentSpec("layer", "sequential", "nnfw.network.chain:Chain", "a chain of layers as one layer")
+    yield ComponentSpec("layer", "chain", "nnfw.network.chain:Chain", "a chain of layers as one layer")
     for kind, components in COMPONENTS.items():
         for name, (target, summary) in components.items():
             yield ComponentSpec(kind, name, f"nnfw_standard.{target}", summary, default=(kind, name) in DEFAULT)

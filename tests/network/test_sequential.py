@@ -1,5 +1,7 @@
 """The model: what it promises about dtype, memory, threads, inputs and errors."""
 
+import copy
+import pickle
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -49,9 +51,45 @@ def test_weights_lie_before_biases_so_that_decay_is_one_slice():
     assert (model.parameters.vector[model.decays.stop :] == 9.0).all()
 
 
-def test_setting_a_parameter_of_another_shape_is_refused():
-    with pytest.raises(nnfw.ShapeError, match=r"'layers.0.bias' has shape \(16,\), got values of shape \(1,\)"):
-        network().parameters["layers.0.bias"] = [1.0]
+@pytest.mark.parametrize(
+    ("name", "values", "error", "message"),
+    [
+        ("layers.0.bias", [1.0], nnfw.ShapeError, r"'layers.0.bias' has shape \(16,\), got values of shape \(1,\)"),
+        (
+            "layers.0.bais",
+            [1.0],
+            nnfw.ShapeError,
+            "There is no parameter 'layers.0.bais'. Did you mean 'layers.0.bias'",
+        ),
+        ("layers.0.bias", ["a"] * 16, nnfw.DataError, "Parameter 'layers.0.bias' must hold real numbers"),
+        ("layers.0.bias", [1e300] * 16, nnfw.DataError, "Parameter 'layers.0.bias'"),
+    ],
+    ids=["shape", "name", "text", "overflow"],
+)
+def test_setting_a_parameter_to_what_it_cannot_be_is_refused(name, values, error, message):
+    with pytest.raises(error, match=message):
+        network().parameters[name] = values
+
+
+def test_given_values_are_taken_and_the_others_drawn():
+    drawn, weight = network(seed=3), np.ones((16, 8))
+    model = network(seed=3, values={"layers.0.weight": weight})
+    assert np.array_equal(model.parameters["layers.0.weight"], weight)
+    assert model.parameters["layers.2.weight"].shape == drawn.parameters["layers.2.weight"].shape
+    assert np.abs(model.parameters["layers.2.weight"]).min() > 0
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))], ids=["copy", "pickle"]
+)
+def test_copies_of_a_model_are_whole_and_independent(duplicate, data):
+    model = network()
+    other = duplicate(model)
+    assert np.array_equal(other.predict(data[0]), model.predict(data[0]))
+    other.parameters.vector[...] = 0
+    assert np.abs(other.parameters["layers.0.weight"]).max() == 0
+    assert np.abs(model.parameters["layers.0.weight"]).max() > 0
+    fit(other, data)
 
 
 def test_same_seed_gives_bit_equal_first_parameters_and_another_seed_others():
@@ -229,6 +267,44 @@ def test_an_activation_finds_at_delta_what_it_kept_in_forward_hidden_and_at_the_
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 
+def test_a_layer_may_keep_things_under_any_name(data):
+    @dataclass(frozen=True)
+    class Scaled(nnfw.Layer):
+        activation = nnfw.activation("identity")
+
+        def output_shape(self, input_shape):
+            return input_shape
+
+        def parameters(self, input_shape):
+            return {"gain": nnfw.Parameter(input_shape, nnfw.initializer("constant", value=2.0))}
+
+        def forward(self, params, a_prev, workspace):
+            workspace["a"], workspace["z"], workspace["delta"], workspace["grad_a"] = a_prev, 1, 2, 3
+            return a_prev * params["gain"]
+
+        def backward(self, params, delta, grads, workspace):
+            grads["gain"][...] = (delta * workspace["a"]).sum(axis=0)
+            return delta * params["gain"]
+
+    model = nnfw.Sequential([Scaled(), Dense(1)], 8, dtype="float64")
+    target = data[1] * 1.0
+    gradient = model.views(model.gradient(data[0], target, cost="mse")[1])["layers.0.gain"]
+    model.parameters["layers.0.gain"][0] += 1e-6
+    above = model.evaluate(data[0], target, cost="mse")["cost"]
+    model.parameters["layers.0.gain"][0] -= 2e-6
+    assert gradient[0] == pytest.approx((above - model.evaluate(data[0], target, cost="mse")["cost"]) / 2e-6, rel=1e-6)
+
+
+def test_a_layer_that_assigns_a_gradient_instead_of_filling_it_gets_an_error():
+    def backward(_self, _params, delta, grads, _workspace):
+        grads["weight"] = delta
+        return delta
+
+    model = nnfw.Sequential([Dense(2), _faulty(backward=backward)], 3)
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        model.gradient(np.ones((4, 3)), np.ones((4, 2)), cost="mse")
+
+
 def test_a_chain_in_a_chain_changes_nothing(data):
     flat = nnfw.Sequential(
         [Dense(5, activation="tanh"), Dense(4, activation="relu"), Dense(3, activation="softmax")], 8
@@ -365,8 +441,11 @@ def test_fit_refuses_weights_that_are_none(data, weight, message):
         ),
         ({"optimizer": {"type": "sgd", "learning_rate": -0.1}}, "learning_rate must be greater than"),
         ({"cost": "mes"}, "Did you mean 'mse'"),
+        ({"seed": -1}, "seed must be greater than or equal to 0, got -1"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+        ({"metrics": "accuracy"}, "metrics must be a list of metrics, got 'accuracy'"),
     ],
-    ids=["epochs", "batch", "bool", "metric", "nan", "negative", "cost"],
+    ids=["epochs", "batch", "bool", "metric", "nan", "negative", "cost", "seed", "seed-type", "metrics-type"],
 )
 def test_fit_refuses_wrong_options(data, options, message):
     model = network()
@@ -374,6 +453,51 @@ def test_fit_refuses_wrong_options(data, options, message):
     with pytest.raises(nnfw.ConfigError, match=message):
         fit(model, data, **options)
     assert np.array_equal(model.parameters.vector, before)
+
+
+@pytest.mark.parametrize("validation", [(), (1,), (1, 2, 3), 5], ids=["none", "one", "three", "number"])
+def test_fit_refuses_validation_data_that_is_no_pair(data, validation):
+    with pytest.raises(nnfw.DataError, match=r"validation_data must be a pair \(x, y\), got"):
+        fit(network(), data, validation_data=validation)
+
+
+@pytest.mark.parametrize(
+    ("activation", "cost", "message"),
+    [
+        ("identity", "cross_entropy", r"takes outputs from 0 to 1, .* 'identity' .* from -inf to inf. Use 'softmax'"),
+        ("log_softmax", "cross_entropy", "takes outputs from 0 to 1"),
+        ("tanh", "binary_cross_entropy", "whose values go from -1 to 1. Use 'sigmoid'"),
+        ("tanh", "poisson", "takes outputs from 0 to inf.*Use another activation"),
+    ],
+)
+def test_a_cost_refuses_an_output_that_it_is_not_defined_on(activation, cost, message):
+    model = nnfw.Sequential([Dense(3, activation=activation)], 2)
+    with pytest.raises(nnfw.ConfigError, match=message):
+        model.gradient(np.ones((4, 2)), np.ones((4, 3)), cost=cost)
+
+
+def test_a_cost_takes_an_output_whose_range_is_not_declared():
+    @dataclass(frozen=True)
+    class Unknown(nnfw.Elementwise):
+        def value(self, z):
+            return 1 / (1 + np.exp(-z))
+
+        def derivative(self, z, a):
+            return a * (1 - a)
+
+    model = nnfw.Sequential([Dense(1, activation=Unknown())], 2)
+    assert np.isfinite(model.gradient(np.ones((4, 2)), np.ones(4), cost="binary_cross_entropy")[0])
+
+
+def test_trace_of_a_layer_without_weights_says_so(data):
+    trace = network().trace(*data, cost="cross_entropy")
+    with pytest.raises(nnfw.StateError, match="layers.1 has no weight. Gradients: none"):
+        trace.layers[1].grad_weight  # noqa: B018
+
+
+def test_random_numbers_outside_of_training_are_refused():
+    with pytest.raises(nnfw.StateError, match="This pass has no random numbers"):
+        Workspace().rng  # noqa: B018
 
 
 def test_backward_before_forward_is_refused():
@@ -395,18 +519,59 @@ def _faulty(**methods):
     [
         (
             {"forward": lambda *_: None},
-            r"Layer 1 'Faulty': forward returned NoneType, expected an array of shape \(4, 2\)",
+            r"Faulty': forward returned NoneType, expected an array of shape \(4, 2\)",
         ),
-        ({"forward": lambda _self, _p, a, _w: a[:, :1]}, r"forward returned shape \(4, 1\), expected .* \(4, 2\)"),
+        ({"forward": lambda _self, _p, a, _w: a[:, :1]}, r"forward returned shape \(4, 1\), expected \(4, 2\), the shape that"),
         ({"forward": lambda _self, _p, a, _w: a.astype(float)}, "forward returned float64, expected float32"),
         (
             {"backward": lambda _self, _p, d, _g, _w: d[:2]},
-            r"Layer 1 'Faulty': backward returned shape \(2, 2\), expected",
+            r"Faulty': backward returned shape \(2, 2\), expected",
         ),
+        ({"backward": lambda *_: None}, "Faulty': backward returned NoneType, expected an array"),
     ],
-    ids=["none", "shape", "dtype", "backward"],
+    ids=["none", "shape", "dtype", "backward", "no-gradient"],
 )
 def test_results_of_a_faulty_plugin_are_refused_with_its_name(methods, message):
     model = nnfw.Sequential([Dense(2), _faulty(**methods), Dense(2)], 3)
     with pytest.raises(nnfw.PluginError, match=message):
+        model.gradient(np.ones((4, 3)), np.ones((4, 2)), cost="mse")
+
+
+def _faulty_cost(**methods):
+    """Return a cost like mse, with some methods replaced."""
+    return dataclass(frozen=True)(type("FaultyCost", (type(nnfw.cost("mse")),), methods))()
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ({"gradient": lambda _self, a, *_: a[:1]}, r"FaultyCost': gradient returned shape \(1, 2\), expected \(4, 2\)"),
+        (
+            {"gradient": lambda _self, a, *_: a.astype(float)},
+            "FaultyCost': gradient returned float64, expected float32",
+        ),
+        ({"targets": lambda *_: None}, "FaultyCost': targets must return an array"),
+        ({"value": lambda *_: None}, "FaultyCost': value returned NoneType, expected a number"),
+    ],
+    ids=["shape", "dtype", "targets", "value"],
+)
+def test_results_of_a_faulty_cost_are_refused_with_its_name(methods, message):
+    model = nnfw.Sequential([Dense(2)], 3)
+    with pytest.raises(nnfw.PluginError, match=message):
+        model.gradient(np.ones((4, 3)), np.ones((4, 2)), cost=_faulty_cost(**methods))
+
+
+def test_results_of_a_faulty_activation_are_refused_with_the_name_of_its_layer():
+    @dataclass(frozen=True)
+    class Wide(nnfw.Activation):
+        def forward(self, z, workspace):
+            return z.copy()
+
+        def delta(self, grad_a, z, a, workspace):
+            return grad_a.astype(float)
+
+    model = nnfw.Sequential([Dense(2), Dense(2, activation=Wide())], 3)
+    with pytest.raises(
+        nnfw.PluginError, match=r"Layer 1 'dense' \(built-in\): its activation's delta returned float64"
+    ):
         model.gradient(np.ones((4, 3)), np.ones((4, 2)), cost="mse")

@@ -111,8 +111,8 @@ def test_find_plain_and_qualified_names_are_the_same_component(registry, name):
 
 def test_find_unknown_name_says_nearest_and_all_with_their_owners(registry):
     expected = (
-        "Unknown layer 'dens'. Did you mean 'dense'? Available: activation, dense, dropout, flatten, reshape, "
-        "sequential (built-in), scale (fake-swish 1.2)."
+        "Unknown layer 'dens'. Did you mean 'dense'? Available: activation, chain, dense, dropout, flatten, reshape "
+        "(built-in), scale (fake-swish 1.2)."
     )
     with pytest.raises(nnfw.UnknownComponentError, match=exactly(expected)):
         registry.find("layer", "dens")
@@ -407,12 +407,12 @@ def test_resolve_unknown_kind_names_the_kinds(registry):
 def nested(depth):
     table = {"type": "flatten"}
     for _ in range(depth):
-        table = {"type": "sequential", "layers": [table]}
+        table = {"type": "chain", "layers": [table]}
     return table
 
 
 def containing_itself():
-    table = {"type": "sequential"}
+    table = {"type": "chain"}
     table["layers"] = [table, table]
     return table
 
@@ -420,7 +420,7 @@ def containing_itself():
 @pytest.mark.parametrize("table", [nested(33), nested(10_000), containing_itself()], ids=["33", "10000", "circle"])
 def test_resolve_too_deep_table_is_refused(registry, table):
     expected = "Nested more than 32 components deep, or inside itself; expected a flatter layer."
-    with pytest.raises(nnfw.ConfigError, match=exactly(f"Layer 'sequential' (built-in): {expected}")):
+    with pytest.raises(nnfw.ConfigError, match=exactly(f"Layer 'chain' (built-in): {expected}")):
         registry.resolve("layer", table)
 
 
@@ -432,9 +432,9 @@ def test_resolve_table_of_32_levels_is_accepted(registry):
 
 
 def test_resolve_too_deep_object_is_refused(registry):
-    sequential, layer = registry.load("layer", "sequential"), registry.resolve("layer", "flatten")
+    chain, layer = registry.load("layer", "chain"), registry.resolve("layer", "flatten")
     for _ in range(40):
-        layer = sequential(layers=(layer,))
+        layer = chain(layers=(layer,))
     with pytest.raises(nnfw.ConfigError, match="Nested more than 32 components deep"):
         registry.resolve("layer", layer)
 
@@ -466,7 +466,7 @@ EXAMPLES = {
     ("layer", "activation"): {"activation": {"type": "leaky_relu", "slope": 0.25}},
     ("layer", "dense"): {"units": 3, "activation": "softmax", "weight_initializer": {"type": "normal", "mean": 0.5}},
     ("layer", "reshape"): {"shape": [2, -1]},
-    ("layer", "sequential"): {"layers": ["flatten", {"type": "sequential", "layers": [{"type": "dense", "units": 2}]}]},
+    ("layer", "chain"): {"layers": ["flatten", {"type": "chain", "layers": [{"type": "dense", "units": 2}]}]},
     ("schedule", "exponential"): {"rate": 0.5},
     ("schedule", "step"): {"every": 3},
     ("initializer", "constant"): {"value": -1},
@@ -512,11 +512,11 @@ def test_describe_unqualified_writes_plain_names_where_they_are_unambiguous(inst
 
 def test_describe_nested_list_of_layers_writes_tables(registry):
     block = registry.create(
-        "layer", "sequential", {"layers": ["flatten", {"type": "sequential", "layers": ["flatten"]}]}
+        "layer", "chain", {"layers": ["flatten", {"type": "chain", "layers": ["flatten"]}]}
     )
     assert registry.describe("layer", block, qualified=False) == {
-        "type": "sequential",
-        "layers": [{"type": "flatten"}, {"type": "sequential", "layers": [{"type": "flatten"}]}],
+        "type": "chain",
+        "layers": [{"type": "flatten"}, {"type": "chain", "layers": [{"type": "flatten"}]}],
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw_standard import CSVLog, Dense, EarlyStopping, TerminateOnNaN
+from nnfw_standard import CSVLog, Dense, Dropout, EarlyStopping, TerminateOnNaN
 
 SGD = {"type": "sgd", "learning_rate": 0.1}
 
@@ -133,14 +133,14 @@ def test_plateau_watches_the_validation_cost(data):
     assert history["validation_cost"][-1] > history["validation_cost"][0]
 
 
-@pytest.mark.parametrize("factors", [np.ones(1), np.full(4, np.nan)], ids=["count", "nan"])
+@pytest.mark.parametrize("factors", [np.ones(1), np.full(4, np.nan), [1.0] * 4], ids=["count", "nan", "list"])
 def test_schedule_that_returns_something_else_is_refused(data, factors):
     @dataclass(frozen=True)
     class Broken(nnfw.Schedule):
         def factor(self, t, epochs, history):
             return factors
 
-    with pytest.raises(nnfw.PluginError, match="Broken': factor must return 4 finite numbers"):
+    with pytest.raises(nnfw.PluginError, match="Broken': factor must return an array of 4 finite numbers"):
         fit(network(), data, schedule=Broken())
 
 
@@ -178,14 +178,13 @@ def test_early_stopping_stops_and_restores_the_best_parameters(data):
 
 
 def test_early_stopping_looks_for_higher_values_of_a_metric_that_says_so(data):
-    history = fit(
-        network(),
-        data,
-        epochs=30,
-        metrics=["accuracy"],
-        callbacks=[EarlyStopping("accuracy", patience=2)],
-    )
-    assert max(history["accuracy"]) > history["accuracy"][0]
+    model = network()
+    stopping = EarlyStopping("validation_accuracy", patience=3)
+    history = fit(model, data, epochs=40, metrics=["accuracy"], validation_data=data, callbacks=[stopping])
+    best = max(history["validation_accuracy"])
+    assert history["validation_accuracy"].index(best) > 0
+    assert model.evaluate(*data, cost="cross_entropy", metrics=["accuracy"])["accuracy"] == best
+    assert len(history) == history["validation_accuracy"].index(best) + 1 + 3
 
 
 def test_early_stopping_can_leave_the_last_parameters(data):
@@ -224,6 +223,63 @@ def test_csv_log_writes_a_row_per_epoch(data, tmp_path):
 def test_csv_log_that_cannot_be_written_is_refused_before_the_first_step(data, tmp_path):
     with pytest.raises(nnfw.DataError, match=r"none/log.csv cannot be written: No such file"):
         fit(network(), data, callbacks=[CSVLog("none/log.csv")], directory=tmp_path)
+
+
+def test_early_stopping_in_the_last_epoch_has_stopped_nothing(data):
+    x, y = data
+    history = fit(network(), data, epochs=4, validation_data=(x, 1 - y), callbacks=[EarlyStopping(patience=3)])
+    assert len(history) == 4
+    assert history.stopped == ""
+
+
+def test_early_stopping_can_watch_the_penalty(data):
+    history = fit(network(), data, regularizer={"type": "l2", "rate": 0.1}, callbacks=[EarlyStopping("penalty")])
+    assert "penalty" in history[0]
+
+
+def test_callbacks_are_closed_if_a_later_one_cannot_start(data, tmp_path):
+    seen = []
+    with pytest.raises(nnfw.ConfigError, match="monitor"):
+        fit(network(), data, callbacks=[Recorder(seen), "early_stopping"], directory=tmp_path)
+    assert seen == [("close",)]
+
+
+def test_metrics_of_weighted_batches_equal_those_of_one_batch(data, rng):
+    x, y = data
+    weight = rng.uniform(0.1, 3.0, size=50)
+    results = []
+    for batch_size in (50, 7):
+        model = network(dtype="float64")
+        record = fit(
+            model,
+            data,
+            epochs=1,
+            batch_size=batch_size,
+            sample_weight=weight,
+            metrics=["accuracy", "f1"],
+            optimizer={"type": "sgd", "learning_rate": 1e-12},
+        )[0]
+        results.append([record["cost"], record["accuracy"], record["f1"]])
+    model = network(dtype="float64")
+    whole = model.evaluate(x, y, cost="cross_entropy", metrics=["accuracy", "f1"], sample_weight=weight)
+    assert results[0] == pytest.approx(list(whole.values()))
+    assert results[1] == pytest.approx(list(whole.values()))
+
+
+@pytest.mark.parametrize("stream", ["order", "noise"])
+def test_every_random_stream_of_a_training_depends_on_the_seed(data, stream):
+    def train(seed):
+        layers = [
+            Dense(8, activation="tanh"),
+            *([Dropout(0.5)] if stream == "noise" else []),
+            Dense(2, activation="softmax"),
+        ]
+        model = nnfw.Sequential(layers, 4)
+        fit(model, data, seed=seed, shuffle=stream == "order")
+        return model.parameters.vector
+
+    assert np.array_equal(train(1), train(1))
+    assert not np.array_equal(train(1), train(2))
 
 
 def test_callbacks_are_closed_after_an_error(data):
@@ -297,5 +353,7 @@ def test_divergence_guard_can_be_switched_off(data):
 def test_validation_cost_that_is_not_finite_is_found(data):
     x, y = data
     model = nnfw.Sequential([Dense(2)], 4)
-    with pytest.raises(nnfw.DivergedError, match="the validation cost became inf"):
+    with pytest.raises(
+        nnfw.DivergedError, match=r"the validation cost became inf. Layer 0 'dense' \(built-in\): a reaches"
+    ):
         model.fit(x, np.eye(2)[y], cost="mse", optimizer=SGD, validation_data=(x * 1e25, np.eye(2)[y]))

@@ -65,6 +65,34 @@ def as_weights(weight: ArrayLike | None, count: int) -> NDArray[Any] | None:
     return array
 
 
-def in_dtype(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return `array` in `dtype`; a memory-mapped one stays on disk, to be converted batch by batch."""
-    return array if isinstance(array, np.memmap) else np.asarray(array, dtype)
+def cast(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    """Return `array` in `dtype`; itself where it has it already.
+
+    Raises
+    ------
+    DataError
+        If finite values are too large for `dtype`: says how many, and where the first is.
+    """
+    if array.dtype.kind != "f" or array.dtype.itemsize <= dtype.itemsize or not array.size:
+        return np.asarray(array, dtype)
+    with np.errstate(over="ignore"):
+        narrow = array.astype(dtype)
+    wrong = np.isinf(narrow) & np.isfinite(array)
+    if wrong.any():
+        first = tuple(np.argwhere(wrong)[0].tolist())
+        raise DataError(
+            f"{name} holds {int(wrong.sum())} values too large for {dtype}, the first, {array[first]:g}, at "
+            f"{list(first)}. Rescale it or use float64."
+        )
+    return narrow
+
+
+def in_dtype(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    """Return `array` in `dtype` and in C order; a memory-mapped one stays on disk, to be converted batch by batch.
+
+    Raises
+    ------
+    DataError
+        As :func:`cast`.
+    """
+    return array if isinstance(array, np.memmap) else np.ascontiguousarray(cast(array, dtype, name))

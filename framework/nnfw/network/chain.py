@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from annotated_types import MinLen
 from numpy.typing import NDArray
 
-from nnfw.errors import PluginError, ShapeError
+from nnfw.errors import ShapeError
 from nnfw.network.parameters import Scope
-from nnfw.network.workspace import ACTIVATION, Workspace
-from nnfw.plugins import default_registry
+from nnfw.network.workspace import ACTIVATION, LAYER, Workspace
 from nnfw.protocols import Activation, Layer, Parameter, Shape
 
 Array = NDArray[Any]
+
+
+def _class_name(layer: Any) -> str:
+    return repr(type(layer).__name__)
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,7 @@ class Chain(Layer):
     @property
     def activation(self) -> Activation:  # type: ignore[override]
         """The activation of the last layer."""
-        return self._layers[-1].activation  # type: ignore[return-value]
-
-    @property
-    def _layers(self) -> tuple[Layer, ...]:
-        return self.layers  # type: ignore[return-value]  # names are resolved before any method runs
+        return self._activation(len(self.layers) - 1)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the last layer's z for one example.
@@ -65,8 +64,15 @@ class Chain(Layer):
         """
         return self.shapes(input_shape)[-1]
 
-    def shapes(self, input_shape: Shape) -> list[Shape]:
+    def shapes(self, input_shape: Shape, label: Callable[[Any], str] = _class_name) -> list[Shape]:
         """Return the shapes of all activations of one example: that of x, then of each layer.
+
+        Parameters
+        ----------
+        input_shape
+            Shape of x.
+        label
+            Names a layer in messages.
 
         Raises
         ------
@@ -78,8 +84,10 @@ class Chain(Layer):
             try:
                 shapes.append(layer.output_shape(shapes[-1]))
             except ShapeError as error:
-                source = self.name(index - 1) if index else "the input"
-                raise ShapeError(f"{self.name(index)}: {error} The shape {shapes[-1]} comes from {source}.") from error
+                source = f"Layer {index - 1} {label(self.layers[index - 1])}" if index else "the input"
+                raise ShapeError(
+                    f"Layer {index} {label(layer)}: {error} The shape {shapes[-1]} comes from {source}."
+                ) from error
         return shapes
 
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
@@ -92,24 +100,18 @@ class Chain(Layer):
 
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z^L of shape ``(N, *output_shape)`` for a^0 = `a_prev`."""
-        scope = Scope.of(params)
-        a = a_prev
+        params, a = Scope.of(params), a_prev
         for index, layer in enumerate(self._layers):
             memory = self.memory(index, workspace)
-            z = layer.forward(scope.layer(index), a, memory)
-            if memory.first_time("forward", a.shape):
-                self._check(index, "forward", z, (len(a), *layer.output_shape(a.shape[1:])), memory)
+            z = memory["z"] = layer.forward(params.layer(index), a, memory.child(LAYER))
             if index < len(self.layers) - 1:
-                a = self.activate(index, z, workspace)
+                a = self.activate(index, workspace)
         return z
 
-    def activate(self, index: int, z: Array, workspace: Workspace) -> Array:
-        """Return a = σ(z) of one layer, and keep both for :meth:`backward`."""
+    def activate(self, index: int, workspace: Workspace) -> Array:
+        """Return a = σ(z) of one layer, whose z :meth:`forward` has kept."""
         memory = self.memory(index, workspace)
-        a = self._layers[index].activation.forward(z, memory.child(ACTIVATION))  # type: ignore[union-attr]
-        if memory.first_time("activation", z.shape):
-            self._check(index, "activation", a, z.shape, memory)
-        memory["z"], memory["a"] = z, a
+        a = memory["a"] = self._activation(index).forward(memory["z"], memory.child(ACTIVATION))
         return a
 
     def backward(
@@ -120,7 +122,7 @@ class Chain(Layer):
         for index in reversed(range(len(self.layers))):
             memory = self.memory(index, workspace)
             memory["delta"] = delta
-            grad_a = self._layers[index].backward(params.layer(index), delta, grads.layer(index), memory)
+            grad_a = self._layers[index].backward(params.layer(index), delta, grads.layer(index), memory.child(LAYER))
             if index:
                 delta = self.delta(index - 1, grad_a, workspace)
         return grad_a
@@ -128,30 +130,16 @@ class Chain(Layer):
     def delta(self, index: int, grad_a: Array | None, workspace: Workspace) -> Array:
         """Return δ = ∂C/∂a ⊙ σ'(z) of one layer, where ∂C/∂a = (w^(l+1))^T δ^(l+1) comes from the layer after it."""
         memory = self.memory(index, workspace)
-        z, a = memory["z"], memory["a"]
-        first = memory.first_time("delta", z.shape)
-        if first:
-            self._check(index + 1, "backward", grad_a, z.shape, memory)
-        delta = self._layers[index].activation.delta(grad_a, z, a, memory.child(ACTIVATION))  # type: ignore[union-attr, arg-type]
-        if first:
-            self._check(index, "activation's delta", delta, z.shape, memory)
-        return delta
-
-    def name(self, index: int) -> str:
-        """Return how messages name a layer: ``Layer 1 'dense' (built-in)``."""
-        return f"Layer {index} {default_registry().label('layer', self.layers[index])}"
+        z, a, memory["grad_a"] = memory["z"], memory["a"], grad_a
+        return self._activation(index).delta(grad_a, z, a, memory.child(ACTIVATION))  # type: ignore[arg-type]
 
     def memory(self, index: int, workspace: Workspace) -> Workspace:
-        """Return the workspace of one layer within that of the chain."""
+        """Return what the chain keeps of one layer: z, a, ∂C/∂a and δ, with workspaces for layer and activation."""
         return workspace.child(index, needs_input_gradient=index > 0 or workspace.needs_input_gradient)
 
-    def _check(self, index: int, method: str, result: Any, shape: Shape, memory: Workspace) -> None:
-        """Refuse a result of a plugin that would break the layers after it; run once for each shape of batch."""
-        found = getattr(result, "shape", None)
-        if found != shape:
-            what = f"shape {found}" if found is not None else f"{type(result).__name__}"
-            raise PluginError(f"{self.name(index)}: {method} returned {what}, expected an array of shape {shape}.")
-        if result.dtype != memory.dtype:
-            raise PluginError(
-                f"{self.name(index)}: {method} returned {result.dtype}, expected {memory.dtype}, the network's dtype."
-            )
+    @property
+    def _layers(self) -> tuple[Layer, ...]:
+        return self.layers  # type: ignore[return-value]  # names are resolved before any method runs
+
+    def _activation(self, index: int) -> Activation:
+        return self._layers[index].activation  # type: ignore[return-value]

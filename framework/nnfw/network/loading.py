@@ -53,12 +53,12 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None) -> Sequ
     try:
         found = build(_Architecture, header, registry.resolve)
         _require_shapes(found, {name: array.shape for name, array in arrays.items()})
-        model = Sequential(found.layers, found.input_shape, seed=found.seed, dtype=found.dtype, registry=registry)
+        model = Sequential(
+            found.layers, found.input_shape, seed=found.seed, dtype=found.dtype, values=arrays, registry=registry
+        )
         model.preprocessing = None if preprocessing is None else Preprocessing.from_table(preprocessing, registry)
     except (ConfigError, ShapeError, FileFormatError) as error:
         raise FileFormatError(f"{path}: is no model that can be built here: {error}") from error
-    for name, array in arrays.items():
-        model.parameters[name] = array
     return model
 
 

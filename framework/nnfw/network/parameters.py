@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from nnfw.errors import ShapeError
+from nnfw.data import as_numeric, cast
+from nnfw.errors import ShapeError, did_you_mean
 from nnfw.protocols import Parameter
 
 Array = NDArray[Any]
@@ -21,17 +22,32 @@ Array = NDArray[Any]
 _INNER = re.compile(r"layers\.(\d+)\.(.+)")
 
 
-class Scope(dict[str, Array]):
-    """The arrays of one layer by name; through :meth:`layer` those of the layers inside it."""
+class Scope(Mapping[str, Array]):
+    """The arrays of one layer by name; through :meth:`layer` those of the layers inside it.
+
+    Read-only, so that a layer which assigns a gradient instead of filling it gets an error.
+    """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
-        super().__init__(arrays)
+        self._arrays = dict(arrays)
         inner: dict[int, dict[str, Array]] = {}
         for name, array in arrays.items():
             match = _INNER.fullmatch(name)
             if match:
                 inner.setdefault(int(match[1]), {})[match[2]] = array
         self._layers = {index: Scope(items) for index, items in inner.items()}
+
+    def __getitem__(self, name: str) -> Array:
+        """Return an array."""
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        """Return the number of arrays."""
+        return len(self._arrays)
 
     @classmethod
     def of(cls, arrays: Mapping[str, Array]) -> Scope:
@@ -40,7 +56,10 @@ class Scope(dict[str, Array]):
 
     def layer(self, index: int) -> Scope:
         """Return the arrays of the inner layer `index`: ``layers.<index>.weight`` is its ``weight``."""
-        return self._layers.get(index) or Scope({})
+        return self._layers.get(index, _NO_ARRAYS)
+
+
+_NO_ARRAYS = Scope({})
 
 
 @dataclass(frozen=True)
@@ -132,14 +151,33 @@ class Parameters(Mapping[str, Array]):
         self.state: Array = np.zeros(layout.state_size, dtype)
         self.scope = layout.views(self.vector, self.state)
 
-    def initialise(self, rng: np.random.Generator) -> None:
-        """Draw the first values, in the order of the layers."""
+    def initialise(self, rng: np.random.Generator, values: Mapping[str, Any]) -> None:
+        """Copy the first values from `values`, and draw those that are not there, in the order of the layers.
+
+        Raises
+        ------
+        ShapeError
+            If a name or a shape does not fit.
+        """
+        for name in values:
+            self._view(name)
         for name, parameter in self.layout.declared.items():
-            drawn = parameter.initializer.sample(parameter.shape, parameter.fan_in, parameter.fan_out, rng)
+            drawn = (
+                values[name]
+                if name in values
+                else parameter.initializer.sample(parameter.shape, parameter.fan_in, parameter.fan_out, rng)
+            )
             self[name] = drawn
 
     def __getitem__(self, name: str) -> Array:
         """Return a view: writing into it changes the network."""
+        return self.scope[name]
+
+    def _view(self, name: str) -> Array:
+        if name not in self.scope:
+            raise ShapeError(
+                f"There is no parameter {name!r}.{did_you_mean(name, self)} Parameters: {', '.join(self)}."
+            )
         return self.scope[name]
 
     def __setitem__(self, name: str, values: Any) -> None:
@@ -148,12 +186,15 @@ class Parameters(Mapping[str, Array]):
         Raises
         ------
         ShapeError
-            If the shape differs: nothing is broadcast.
+            If there is no such parameter, or its shape differs: nothing is broadcast.
+        DataError
+            If the values are no numbers, or too large for the dtype.
         """
-        view = self.scope[name]
-        if np.shape(values) != view.shape:
-            raise ShapeError(f"Parameter {name!r} has shape {view.shape}, got values of shape {np.shape(values)}.")
-        view[...] = values
+        what = f"Parameter {name!r}"
+        view, array = self._view(name), as_numeric(values, what)
+        if array.shape != view.shape:
+            raise ShapeError(f"{what} has shape {view.shape}, got values of shape {array.shape}.")
+        view[...] = cast(array, view.dtype, what)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, in the order of the layers."""
@@ -162,6 +203,15 @@ class Parameters(Mapping[str, Array]):
     def __len__(self) -> int:
         """Return the number of arrays."""
         return len(self.scope)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs; its arrays must be views of its own vectors."""
+        return {"layout": self.layout, "vector": self.vector, "state": self.state}
+
+    def __setstate__(self, content: dict[str, Any]) -> None:
+        """Take over the content of a copy."""
+        self.__dict__ |= content
+        self.scope = self.layout.views(self.vector, self.state)
 
     def __repr__(self) -> str:
         """Return the names and shapes."""

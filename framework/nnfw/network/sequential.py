@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,26 +14,25 @@ from annotated_types import Ge
 from numpy.typing import ArrayLike, NDArray
 
 from nnfw import training
-from nnfw.configuration import build
-from nnfw.data import Preprocessing, as_batch
-from nnfw.errors import ConfigError, Mistake
+from nnfw.configuration import build, short
+from nnfw.data import Preprocessing, as_batch, cast
+from nnfw.errors import ConfigError, DataError, Mistake
 from nnfw.network.chain import Chain
 from nnfw.network.description import describe
 from nnfw.network.objective import Objective
 from nnfw.network.parameters import Layout, Parameters, Scope
 from nnfw.network.trace import LayerTrace, Trace
+from nnfw.network.verification import verified
 from nnfw.network.workspace import Workspace
 from nnfw.plugins import Registry, default_registry
-from nnfw.protocols import Activation, Layer, Shape
+from nnfw.protocols import Layer, Shape
 from nnfw.randomness import stream
 from nnfw.storage import model_file
+from nnfw.training.evaluation import EVALUATION_ROWS
 
 Array = NDArray[Any]
 Reference = Any
 """A component by name, by table with ``type``, or as an object."""
-
-PREDICTION_ROWS = 1024
-"""Examples that pass through the network together in `predict`: large enough for the speed of large matrix products."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,13 @@ class _Settings:
     input_shape: tuple[Annotated[int, Ge(1)], ...]
     seed: Annotated[int, Ge(0)]
     dtype: Literal["float32", "float64"]
+
+
+@dataclass(frozen=True)
+class _FitSettings:
+    """What `fit` takes besides the options of a training, with ranges."""
+
+    seed: Annotated[int, Ge(0)]
 
 
 class Sequential:
@@ -60,6 +67,8 @@ class Sequential:
         Seed of the first parameters and, unless `fit` is told otherwise, of the training; 0 by default.
     dtype
         ``"float32"`` (default) or ``"float64"``, of parameters and computation.
+    values
+        First values of parameters by name; those that are not given are drawn by the layers' initializers.
     registry
         Where names are looked up; the installed plugins by default.
 
@@ -77,7 +86,7 @@ class Sequential:
     ConfigError
         With every mistake in the layers and settings.
     ShapeError
-        If two layers do not fit; names both.
+        If two layers do not fit, names both; if values do not fit the parameters; if the machine's memory is too small.
 
     Examples
     --------
@@ -96,26 +105,25 @@ class Sequential:
         *,
         seed: int = 0,
         dtype: str = "float32",
+        values: Mapping[str, ArrayLike] | None = None,
         registry: Registry | None = None,
     ) -> None:
         self.registry = registry or default_registry()
         if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
             raise ConfigError([Mistake(("layers",), f"must be a list of at least one layer, got {layers!r}.")])
-        inner = [layer.chain if isinstance(layer, Sequential) else layer for layer in layers]
-        shape = (input_shape,) if isinstance(input_shape, int) else input_shape
+        models = {index: layer for index, layer in enumerate(layers) if isinstance(layer, Sequential)}
+        inner = [models[index].chain if index in models else layer for index, layer in enumerate(layers)]
+        shape = (input_shape,) if isinstance(input_shape, int | np.integer) else input_shape
         settings = build(_Settings, {"input_shape": shape, "seed": seed, "dtype": dtype}, self.registry.resolve)
         self.chain: Chain = build(Chain, {"layers": inner}, self.registry.resolve)
         self.input_shape: Shape = settings.input_shape
-        self.output_shape: Shape = self.chain.output_shape(self.input_shape)
+        self.output_shape: Shape = self.chain.shapes(self.input_shape, partial(self.registry.label, "layer"))[-1]
         self.seed: int = settings.seed
         self.dtype = np.dtype(settings.dtype)
-        self.parameters = Parameters(Layout.of(self.chain.parameters(self.input_shape)), self.dtype)
-        self.parameters.initialise(stream(self.seed, "parameters"))
         self.preprocessing: Preprocessing | None = None
-        for index, layer in enumerate(layers):
-            if isinstance(layer, Sequential):
-                for name, values in layer.parameters.items():
-                    self.parameters[f"layers.{index}.{name}"] = values
+        given = {f"layers.{index}.{name}": a for index, model in models.items() for name, a in model.parameters.items()}
+        self.parameters: Parameters = Parameters(Layout.of(self.chain.parameters(self.input_shape)), self.dtype)
+        self.parameters.initialise(stream(self.seed, "parameters"), given | dict(values or {}))
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -162,7 +170,8 @@ class Sequential:
         metrics, schedule, regularizer, callbacks
             By name, by table or as objects. Callbacks that are on by default run too.
         seed
-            Seed of order and noise; that of the model by default.
+            Seed of order and noise, 0 or more; that of the model by default. Two calls with one seed take the examples
+            in the same order.
         directory
             Where callbacks put files with relative paths.
 
@@ -174,7 +183,7 @@ class Sequential:
         Raises
         ------
         ConfigError
-            With every wrong option.
+            With every wrong option, and if the cost cannot take what the last layer gives.
         DataError
             If x, y or the weights are empty, not finite, of the wrong shape or impossible for the cost.
         DivergedError
@@ -190,17 +199,27 @@ class Sequential:
             "regularizer": regularizer,
             "callbacks": callbacks,
         }
+        resolved = build(training.TrainingOptions, options, self.registry.resolve)
+        chosen = build(_FitSettings, {"seed": self.seed if seed is None else seed}, self.registry.resolve)
         loop = training.Training(
             self,
             self.labelled(x, y, objective, sample_weight),
-            None if validation_data is None else self.labelled(*validation_data, objective, suffix="_val"),
+            self._validation(validation_data, objective),
             objective=objective,
             optimizer=self.registry.resolve("optimizer", optimizer),
-            options=build(training.TrainingOptions, options, self.registry.resolve),
-            seed=self.seed if seed is None else seed,
+            options=resolved,
+            seed=chosen.seed,
             directory=Path(directory),
         )
         return loop.run()
+
+    def _validation(self, data: Any, objective: Objective) -> training.Labelled | None:
+        if data is None:
+            return None
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            raise DataError(f"validation_data must be a pair (x, y), got {short(data)}.")
+        x, y = data
+        return self.labelled(x, y, objective, suffix="_val")
 
     def predict(self, x: ArrayLike) -> Array:
         """Return a^L for examples `x`.
@@ -228,9 +247,9 @@ class Sequential:
         batch, single = as_batch(x, self.input_shape)
         a = np.empty((len(batch), *self.output_shape), self.dtype)
         workspace = self.workspace()
-        for start in range(0, len(batch), PREDICTION_ROWS):
-            rows = slice(start, start + PREDICTION_ROWS)
-            a[rows] = self.forward(np.asarray(batch[rows], self.dtype), workspace)[1]
+        for start in range(0, len(batch), EVALUATION_ROWS):
+            rows = slice(start, start + EVALUATION_ROWS)
+            a[rows] = self.forward(cast(batch[rows], self.dtype, "x"), workspace)[1]
         return a[0] if single else a
 
     def evaluate(
@@ -312,7 +331,7 @@ class Sequential:
         grads = Scope.of(self.views(np.zeros_like(self.parameters.vector)))
         batch = data.part(0, len(data), self.dtype)
         value, _ = self.backward(*batch, objective, workspace, grads)
-        memories = [workspace.child(index) for index in range(len(self.layers))]
+        memories = [self.chain.memory(index, workspace) for index in range(len(self.layers))]
         layers = tuple(
             LayerTrace(f"layers.{i}", m["z"].copy(), m["a"].copy(), m["delta"].copy(), dict(grads.layer(i)))
             for i, m in enumerate(memories)
@@ -348,8 +367,7 @@ class Sequential:
 
     def objective(self, cost: Reference) -> Objective:
         """Return `cost`, resolved, at the output of this network."""
-        activation: Activation = self.chain.activation
-        return Objective(self.registry.resolve("cost", cost), activation, self.registry)
+        return Objective(self.registry.resolve("cost", cost), self.chain.activation, self.registry)
 
     def labelled(
         self, x: ArrayLike, y: ArrayLike, objective: Objective, weight: ArrayLike | None = None, suffix: str = ""
@@ -386,8 +404,14 @@ class Sequential:
 
     def forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
         """Return z^L and a^L of a batch in the network's dtype; both may lie in buffers of `workspace`."""
+        if workspace.first_time("forward", x.shape):
+            with verified(self.chain, x, workspace, self.registry):
+                return self._forward(x, workspace)
+        return self._forward(x, workspace)
+
+    def _forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
         z = self.chain.forward(self.parameters.scope, x, workspace)
-        return z, self.chain.activate(len(self.layers) - 1, z, workspace)
+        return z, self.chain.activate(len(self.layers) - 1, workspace)
 
     def backward(
         self,
@@ -399,7 +423,21 @@ class Sequential:
         grads: Mapping[str, Array],
     ) -> tuple[float, Array]:
         """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the chain."""
-        z, a = self.forward(x, workspace)
+        if workspace.first_time("backward", x.shape):
+            with verified(self.chain, x, workspace, self.registry, objective):
+                return self._backward(x, y, weight, objective, workspace, grads)
+        return self._backward(x, y, weight, objective, workspace, grads)
+
+    def _backward(
+        self,
+        x: Array,
+        y: Array,
+        weight: Array | None,
+        objective: Objective,
+        workspace: Workspace,
+        grads: Mapping[str, Array],
+    ) -> tuple[float, Array]:
+        z, a = self._forward(x, workspace)
         cost = objective.value(z, a, y, weight)
         delta = objective.delta(z, a, y, self.chain.memory(len(self.layers) - 1, workspace), weight)
         self.chain.backward(self.parameters.scope, delta, grads, workspace)
@@ -408,9 +446,10 @@ class Sequential:
     def first_non_finite(self, workspace: Workspace) -> str:
         """Name the first layer with parameters, z or a that are not finite in the last pass through `workspace`."""
         for index in range(len(self.layers)):
-            memory = workspace.child(index)
+            memory = self.chain.memory(index, workspace)
+            layer = f"Layer {index} {self.registry.label('layer', self.layers[index])}"
             arrays = dict(self.parameters.scope.layer(index)) | {"z": memory["z"], "a": memory["a"]}
             for name, array in arrays.items():
                 if not np.isfinite(array).all():
-                    return f"{self.chain.name(index)}: {name} is not finite"
-        return f"{self.chain.name(index)}: a reaches {np.abs(memory['a']).max():.3g}, too far for the cost"
+                    return f"{layer}: {name} is not finite"
+        return f"{layer}: a reaches {np.abs(memory['a']).max():.3g}, too far for the cost"

@@ -8,6 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nnfw.errors import StateError
+
 Array = NDArray[Any]
 
 
@@ -34,12 +36,17 @@ class LayerTrace:
     @property
     def grad_weight(self) -> Array:
         """∇_w C of Equation 4."""
-        return self.gradients["weight"]
+        return self._gradient("weight")
 
     @property
     def grad_bias(self) -> Array:
         """∇_b C of Equation 3."""
-        return self.gradients["bias"]
+        return self._gradient("bias")
+
+    def _gradient(self, parameter: str) -> Array:
+        if parameter not in self.gradients:
+            raise StateError(f"{self.name} has no {parameter}. Gradients: {', '.join(self.gradients) or 'none'}.")
+        return self.gradients[parameter]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 from nnfw.errors import StateError
 from nnfw.protocols import Shape
 
-ACTIVATION, COST = "activation", "cost"
-"""Names of the workspaces that the activation of a layer, and the cost, have for themselves."""
+LAYER, ACTIVATION, COST = "layer", "activation", "cost"
+"""Names of the workspaces that a layer, its activation and the cost have for themselves."""
 
 
 class Workspace:
@@ -25,7 +25,7 @@ class Workspace:
     dtype
         The network's dtype, which buffers have unless another is asked for.
     rng
-        The only source of randomness of the pass.
+        The only source of randomness of the pass; needed only in training.
     training
         Whether dropout and its like act.
     needs_input_gradient
@@ -50,7 +50,7 @@ class Workspace:
         needs_input_gradient: bool = True,
     ) -> None:
         self.dtype = np.dtype(dtype)
-        self.rng = np.random.default_rng(0) if rng is None else rng
+        self._rng = rng
         self.training = training
         self.needs_input_gradient = needs_input_gradient
         self._bases: dict[str, NDArray[Any]] = {}
@@ -85,6 +85,19 @@ class Workspace:
             base = self._bases[name] = np.empty(shape, dtype)
         return base[: shape[0]] if shape and shape[0] < base.shape[0] else base
 
+    @property
+    def rng(self) -> np.random.Generator:
+        """The only source of randomness that a component may use.
+
+        Raises
+        ------
+        StateError
+            If the pass has none: predictions and evaluations are deterministic.
+        """
+        if self._rng is None:
+            raise StateError("This pass has no random numbers. Draw only where workspace.training is true.")
+        return self._rng
+
     def __setitem__(self, key: str, value: Any) -> None:
         """Keep `value` for the backward pass."""
         self._kept[key] = value
@@ -104,12 +117,31 @@ class Workspace:
                 f"Nothing kept under {key!r}: call forward before backward, with the same workspace."
             ) from error
 
-    def child(self, key: int | str, *, needs_input_gradient: bool = True) -> Workspace:
-        """Return the workspace of an inner layer or an activation, made at the first call."""
+    def __contains__(self, key: str) -> bool:
+        """Return whether something is kept under `key`."""
+        return key in self._kept
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return what is kept under `key`, or `default`."""
+        return self._kept.get(key, default)
+
+    def forget(self) -> None:
+        """Drop what is kept; buffers and children stay."""
+        self._kept.clear()
+
+    def child(self, key: int | str, *, needs_input_gradient: bool | None = None) -> Workspace:
+        """Return the workspace of an inner layer or an activation, made at the first call.
+
+        Parameters
+        ----------
+        key
+            Its position or name.
+        needs_input_gradient
+            As for the constructor; by default that of this workspace.
+        """
         if key not in self._children:
-            self._children[key] = Workspace(
-                self.dtype, self.rng, training=self.training, needs_input_gradient=needs_input_gradient
-            )
+            needs = self.needs_input_gradient if needs_input_gradient is None else needs_input_gradient
+            self._children[key] = Workspace(self.dtype, self._rng, training=self.training, needs_input_gradient=needs)
         return self._children[key]
 
     def first_time(self, what: str, shape: Shape) -> bool:

@@ -86,6 +86,14 @@ class Registry:
         strict = strict_plugins()
         return cls(load_plugins(manager, only=allowed_plugins(), strict=strict), manager.hook, strict=strict)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what a pickle holds: the registry of wherever it is read."""
+        return default_registry, ()
+
+    def __deepcopy__(self, memo: Any) -> Registry:
+        """Return this registry: it says what is installed, of which there is one."""
+        return self
+
     def components(self, kind: str | None = None) -> tuple[Component, ...]:
         """Return the components of active plugins, of one kind or of all, by kind and name.
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nnfw.configuration import short
 from nnfw.data import as_batch, as_numeric, as_weights, in_dtype, require_finite
-from nnfw.errors import DataError
+from nnfw.errors import DataError, PluginError
 from nnfw.protocols import Cost, Shape
 
 if TYPE_CHECKING:
@@ -102,13 +103,23 @@ def labelled(
         )
     require_finite(x, f"x{suffix}")
     require_finite(y, f"y{suffix}")
-    y = cost.targets(y, output_shape)
+    y = _targets(cost, y, output_shape)
     weights = as_weights(weight, len(x))
     return Labelled(
-        in_dtype(x, dtype),
-        in_dtype(y, dtype) if y.dtype.kind == "f" else y,
-        None if weights is None else np.asarray(weights, dtype),
+        in_dtype(x, dtype, f"x{suffix}"),
+        in_dtype(y, dtype, f"y{suffix}") if y.dtype.kind == "f" else y,
+        None if weights is None else in_dtype(weights, dtype, "sample_weight"),
     )
+
+
+def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
+    targets = cost.targets(y, output_shape)
+    if not isinstance(targets, np.ndarray) or len(targets) != len(y):
+        raise PluginError(
+            f"Cost {type(cost).__name__!r}: targets must return an array with one entry for each of {len(y)} examples, "
+            f"got {short(targets)}."
+        )
+    return targets
 
 
 def _take(source: Array, rows: Array, out: Array) -> Array:

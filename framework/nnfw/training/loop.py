@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnfw.configuration import short
 from nnfw.errors import PluginError
 from nnfw.protocols import Callback, Optimizer
 from nnfw.randomness import stream
@@ -68,13 +70,15 @@ class Training:
         self._grads = model.views(self.gradient)
         self._metrics = named_metrics(options.metrics, model.registry)
         names = ("cost", *self._metrics)
-        self.recorded = names if validation is None else (*names, *(VALIDATION + name for name in names))
+        self.recorded = names if options.regularizer is None else (*names, "penalty")
+        self.recorded += () if validation is None else tuple(VALIDATION + name for name in names)
         self._order = stream(seed, "order")
         self._workspace = model.workspace(stream(seed, "noise"), training=True)
         self._batch = model.workspace()
         self._evaluation = model.workspace()
+        self._last_pass = self._workspace
         self._optimizer_state = optimizer.state(self.vector)
-        self._callbacks = [(callback, callback.state(self)) for callback in self._with_defaults(options.callbacks)]
+        self._callbacks: list[tuple[Callback, dict[str, Any]]] = []
 
     def run(self) -> History:
         """Train to the last epoch, or until a callback stops it; return the record.
@@ -84,17 +88,19 @@ class Training:
         DivergedError
             At the step whose cost is not finite.
         """
-        try:
-            with np.errstate(all="ignore"):  # overflow on the way to divergence is told by one error, not by warnings
-                self._run_epochs()
-        finally:
-            for callback, state in self._callbacks:
-                callback.close(state)
+        # overflow on the way to divergence is told by one error, not by warnings
+        with ExitStack() as opened, np.errstate(all="ignore"):
+            for callback in self._with_defaults(self.options.callbacks):
+                state = callback.state(self)
+                opened.callback(callback.close, state)
+                self._callbacks.append((callback, state))
+            self._run_epochs()
         return self.history
 
     def _run_epochs(self) -> None:
         while self.epoch < self.epochs and not self.history.stopped:
             self.epoch += 1
+            self._last_pass = self._workspace
             record = self._run_epoch()
             self.history.records.append(record)
             for callback, state in self._callbacks:
@@ -129,9 +135,11 @@ class Training:
         times = self.epoch - 1 + np.arange(self.steps) / self.steps
         watched = VALIDATION + "cost" if self.validation is not None else "cost"
         factors = self.options.schedule.factor(times, self.epochs, tuple(self.history[watched]))  # type: ignore[union-attr]
-        if np.shape(factors) != times.shape or not np.isfinite(factors).all():
-            label = self.model.registry.label("schedule", self.options.schedule)
-            raise PluginError(f"Schedule {label}: factor must return {self.steps} finite numbers, got {factors!r}.")
+        if not isinstance(factors, np.ndarray) or factors.shape != times.shape or not np.isfinite(factors).all():
+            label = self.registry.label("schedule", self.options.schedule)
+            raise PluginError(
+                f"Schedule {label}: factor must return an array of {self.steps} finite numbers, got {short(factors)}."
+            )
         return [base * factor for factor in factors.tolist()]
 
     def _record(self, rate: float, tally: Tally) -> dict[str, Any]:
@@ -139,6 +147,7 @@ class Training:
         if self.options.regularizer is not None:
             record["penalty"] = self.options.regularizer.value(self.vector[self.model.decays])  # type: ignore[union-attr]
         if self.validation is not None:
+            self._last_pass = self._evaluation
             record |= evaluate(self.model, self.validation, self.objective, self._metrics, self._evaluation, VALIDATION)
         return record
 
@@ -152,8 +161,9 @@ class Training:
     # What callbacks may ask for, besides the attributes.
 
     def stop(self, reason: str) -> None:
-        """End the training after this epoch."""
-        self.history.stopped = reason
+        """End the training after this epoch; says nothing if it is the last one anyway."""
+        if self.epoch < self.epochs:
+            self.history.stopped = reason
 
     def better(self, monitor: str, value: float, best: float) -> bool:
         """Whether `value` of the entry `monitor` is better than `best`: lower for a cost, as declared for a metric."""
@@ -170,7 +180,7 @@ class Training:
 
     def first_non_finite(self) -> str:
         """Name the first layer with values that were not finite in the last pass, or else the last layer."""
-        return self.model.first_non_finite(self._workspace)
+        return self.model.first_non_finite(self._last_pass)
 
     def save_model(self, path: Path) -> None:
         """Write the model as it is now."""
