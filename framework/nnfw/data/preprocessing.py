@@ -2,111 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from nnfw.data.arrays import cast
+from nnfw.data.columns import Column, Kind
 from nnfw.data.examples import Examples, categorical, require_finite
+from nnfw.data.preprocessing_file import from_table, to_table
+from nnfw.data.selection import select
 from nnfw.data.tables import Table, listed
-from nnfw.errors import ConfigError, DataError, FileFormatError, PluginError, did_you_mean, short
+from nnfw.errors import DataError, did_you_mean, short
 from nnfw.protocols import Shape, Transform
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
 
 Array = NDArray[Any]
-Kind = Literal["numeric", "integer", "categorical"]
 
 THRESHOLD = 0.5  # of a single output: above it, class 1
-
-
-@dataclass(frozen=True)
-class Step:
-    """A transform and what it fitted.
-
-    Parameters
-    ----------
-    transform
-        The component.
-    fitted
-        What its `fit` returned.
-    """
-
-    transform: Transform
-    fitted: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One raw column, and the steps that make numbers for the network out of it.
-
-    Parameters
-    ----------
-    name
-        Its name in the data.
-    kind
-        What it holds: ``"numeric"``, ``"categorical"`` (words), or ``"integer"`` for a target of whole numbers.
-    shape
-        Shape of one raw entry: ``()`` for a number or word, ``(64,)`` for a block.
-    output_shape
-        Shape of one entry after the steps.
-    steps
-        Transforms in the order in which they apply.
-    """
-
-    name: str
-    kind: Kind
-    shape: Shape
-    output_shape: Shape
-    steps: tuple[Step, ...] = ()
-
-    @classmethod
-    def fit(cls, name: str, raw: Array, transforms: Sequence[Transform], kind: Kind) -> Column:
-        """Return the column with every transform fitted on what the ones before it make of `raw`."""
-        if transforms:
-            _require_finite(raw, name)
-        steps: list[Step] = []
-        current = raw
-        for transform in transforms:
-            if steps:
-                current = _applied(name, steps[-1], current)
-            if transform.accepts == "numeric" and categorical(current):
-                raise DataError(
-                    f"Column {name!r} holds words, but {short(transform)} takes numbers. Use one_hot for it."
-                )
-            steps.append(Step(transform, _fitted(name, transform, current)))
-        first = raw[:1]
-        for step in steps:
-            first = _applied(name, step, first)
-        return cls(name, kind, raw.shape[1:], first.shape[1:], tuple(steps))
-
-    def apply(self, raw: Array) -> Array:
-        """Return the raw column after every step."""
-        values = raw
-        for step in self.steps:
-            values = _applied(self.name, step, values)
-        if values.shape[1:] != self.output_shape:
-            raise PluginError(
-                f"Column {self.name!r}: its transforms returned entries of shape {values.shape[1:]}, but had made "
-                f"{self.output_shape} when they were fitted."
-            )
-        return values
-
-    def invert(self, values: Array) -> Array:
-        """Return raw values from values after every step."""
-        for step in reversed(self.steps):
-            values = step.transform.invert(values, step.fitted)
-        return values
-
-    @property
-    def width(self) -> int:
-        """Numbers that one entry becomes."""
-        return prod(self.output_shape)
 
 
 @dataclass(frozen=True)
@@ -218,14 +136,14 @@ class Preprocessing:
         if len(self.columns) == 1:
             (column,) = self.columns
             x = column.apply(raw[column.name])
-            x = _cast(x, wanted, column.name) if column.steps else x
+            x = cast(x, wanted, f"Column {column.name!r}") if column.steps else x
             return x if column.output_shape else x.reshape(len(x), 1)
         count = len(next(iter(raw.values())))
         x = np.empty((count, *self.input_shape), wanted)
         start = 0
         for column in self.columns:
             values = column.apply(raw[column.name]).reshape(count, column.width)
-            x[:, start : start + column.width] = _cast(values, wanted, column.name)
+            x[:, start : start + column.width] = cast(values, wanted, f"Column {column.name!r}")
             start += column.width
         return x
 
@@ -249,16 +167,11 @@ class Preprocessing:
             raise DataError(f"There is no target: {missing}.")
         if not column.steps and self.classes is not None:
             return _class_numbers(raw, self.classes, column.name)
-        if categorical(raw) != (column.kind == "categorical"):
-            held, expected = ("words", "numbers") if categorical(raw) else ("numbers", "words")
-            raise DataError(f"Column {column.name!r}: the target holds {held}; expected {expected}.")
-        if raw.shape[1:] != column.shape:
-            raise DataError(_shape_problem(column, raw))
-        _require_finite(raw, column.name)
+        column.require(raw)
         y = column.apply(raw)
         if not column.steps and y.dtype.kind in "iub":
             return y.astype(np.int64)
-        y = _cast(y, np.dtype(dtype), column.name)
+        y = cast(y, np.dtype(dtype), f"Column {column.name!r}")
         return y if column.output_shape else y.reshape(len(y), 1)
 
     def labels(self, a: Array) -> Array:
@@ -309,27 +222,7 @@ class Preprocessing:
         DataError
             If columns are missing, lack values, or hold words where the model needs numbers.
         """
-        names = {column.name: self._names_in(table, column) for column in self.columns}
-        target = self.target_column if with_target else None
-        missing = [column for column in self.columns if not names[column.name]]
-        missing += [target] if target is not None and target.name not in table.names else []
-        if missing:
-            raise DataError("\n".join(_missing(table, column) for column in missing))
-        numeric = {name for column in self.columns if column.kind == "numeric" for name in names[column.name]}
-        wanted = [name for column in self.columns for name in names[column.name]]
-        if target is not None:
-            wanted.append(target.name)
-            numeric |= {target.name} if target.kind == "numeric" else set()
-        values = table.columns(wanted, numeric)
-        features = {
-            column.name: np.column_stack([values[name] for name in names[column.name]]).reshape(-1, *column.shape)
-            if column.shape
-            else values[column.name]
-            for column in self.columns
-        }
-        if target is None:
-            return Examples(features)
-        return Examples(features, _whole(values[target.name], target), target.name, self.classes)
+        return select(self, table, with_target=with_target)
 
     def to_table(self, registry: Registry) -> dict[str, Any]:
         """Return all of it as plain tables, lists, texts and numbers, fit for JSON.
@@ -339,12 +232,7 @@ class Preprocessing:
         PluginError
             If a transform belongs to no installed plugin.
         """
-        table: dict[str, Any] = {"columns": [_column_table(column, registry) for column in self.columns]}
-        if self.target_column is not None:
-            table["target"] = _column_table(self.target_column, registry)
-        if self.classes is not None:
-            table["classes"] = list(self.classes)
-        return table
+        return to_table(self, registry)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], registry: Registry) -> Preprocessing:
@@ -357,15 +245,7 @@ class Preprocessing:
         FileFormatError
             If the table is damaged.
         """
-        try:
-            columns = tuple(_column_of(entry, registry) for entry in table["columns"])
-            target = _column_of(table["target"], registry) if "target" in table else None
-            classes = tuple(str(name) for name in table["classes"]) if "classes" in table else None
-        except ConfigError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FileFormatError(f"The stored preprocessing is damaged: {type(error).__name__}: {error}.") from error
-        return cls(columns, target, classes)
+        return cls(*from_table(table, registry))
 
     def _named(self, numbers: Array) -> Array:
         names: Array = np.array(self.classes)
@@ -380,19 +260,8 @@ class Preprocessing:
         raw = {column.name: features[column.name] for column in self.columns}
         Examples(raw)  # refuses lengths that differ
         for column in self.columns:
-            _require_like(column, raw[column.name])
+            column.require(raw[column.name])
         return raw
-
-    def _names_in(self, table: Table, column: Column) -> tuple[str, ...]:
-        """Return the names of the table's columns that make up `column`; none if they are not there."""
-        if not column.shape:
-            return (column.name,) if column.name in table.names else ()
-        block = _block_names(column)
-        if set(block) <= set(table.names):
-            return block
-        target = self.target_column.name if self.target_column else None
-        others = tuple(name for name in table.names if name != target)
-        return others if len(self.columns) == 1 and len(others) == len(block) else ()
 
 
 def _fit_target(examples: Examples, transforms: Sequence[Transform]) -> tuple[Column | None, tuple[str, ...] | None]:
@@ -402,7 +271,7 @@ def _fit_target(examples: Examples, transforms: Sequence[Transform]) -> tuple[Co
             raise DataError(f"There is no target for the target transform {short(transforms[0])}.")
         return None, None
     _require_columns(transforms, {name: raw}, "target columns")
-    _require_finite(raw, name)
+    require_finite(raw, f"Column {name!r}")
     kind: Kind = "categorical" if categorical(raw) else "integer" if raw.dtype.kind in "iub" else "numeric"
     column = Column.fit(name, raw, transforms, kind)
     if kind != "categorical" or (examples.classes is not None and not transforms):
@@ -430,58 +299,6 @@ def _require_columns(transforms: Iterable[Transform], known: Collection[str], wh
         raise DataError("\n".join(lines) + f" The {what}: {listed(tuple(known))}.")
 
 
-def _fitted(name: str, transform: Transform, values: Array) -> Mapping[str, Any]:
-    try:
-        fitted = transform.fit(values)
-    except DataError as error:
-        raise DataError(f"Column {name!r}: {error}") from error
-    try:
-        json.dumps(fitted, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise PluginError(
-            f"Column {name!r}: what {short(transform)} fitted cannot be stored as JSON: {error}."
-        ) from error
-    return fitted
-
-
-def _applied(name: str, step: Step, values: Array) -> Array:
-    try:
-        result = step.transform.apply(values, step.fitted)
-    except DataError as error:
-        raise DataError(f"Column {name!r}: {error}") from error
-    if result.shape[:1] != values.shape[:1]:
-        raise PluginError(
-            f"Column {name!r}: {short(step.transform)} returned shape {result.shape} for {len(values)} examples."
-        )
-    return result
-
-
-def _require_finite(raw: Array, name: str) -> None:
-    require_finite(raw, f"Column {name!r}")
-
-
-def _require_like(column: Column, raw: Array) -> None:
-    if categorical(raw) != (column.kind == "categorical"):
-        held, expected = ("words", "numbers") if categorical(raw) else ("numbers", "words")
-        raise DataError(f"Column {column.name!r} holds {held}; the model needs {expected}.")
-    if raw.shape[1:] != column.shape:
-        raise DataError(_shape_problem(column, raw))
-    _require_finite(raw, column.name)
-
-
-def _shape_problem(column: Column, raw: Array) -> str:
-    wanted = f"({', '.join(('N', *map(str, column.shape)))}{'' if column.shape else ','})"
-    return f"Column {column.name!r} must have shape {wanted}, got {raw.shape}."
-
-
-def _cast(values: Array, dtype: np.dtype[Any], name: str) -> Array:
-    if values.dtype.kind == "f" and values.dtype.itemsize > dtype.itemsize:
-        largest = max(float(values.max()), -float(values.min()))
-        if largest > float(np.finfo(dtype).max):
-            raise DataError(f"Column {name!r} reaches {largest:g}, too large for {dtype}. Rescale it or use float64.")
-    return values.astype(dtype, copy=False)
-
-
 def _class_numbers(raw: Array, classes: tuple[str, ...], name: str) -> Array:
     if categorical(raw):
         number_of = {word: number for number, word in enumerate(classes)}
@@ -500,51 +317,3 @@ def _class_numbers(raw: Array, classes: tuple[str, ...], name: str) -> Array:
             f"Column {name!r}: unknown class {raw[row].item()!r} in row {row} (from 0); expected {expected}."
         )
     return numbers
-
-
-def _whole(values: Array, column: Column) -> Array:
-    """Return a target of whole numbers, which a table holds as float64, as int64 again."""
-    if column.kind != "integer" or categorical(values) or (values != np.rint(values)).any():
-        return values
-    return values.astype(np.int64)
-
-
-def _block_names(column: Column) -> tuple[str, ...]:
-    return tuple(f"{column.name}_{index}" for index in range(prod(column.shape)))
-
-
-def _missing(table: Table, column: Column) -> str:
-    has = f"It has {len(table.names)}: {listed(table.names)}."
-    if not column.shape:
-        return f"{table.name}: lacks the column {column.name!r}.{did_you_mean(column.name, table.names)} {has}"
-    names = _block_names(column)
-    return (
-        f"{table.name}: lacks the {len(names)} columns of {column.name!r}. Name them {names[0]!r} to {names[-1]!r}, or "
-        f"give exactly {len(names)} columns of numbers. {has}"
-    )
-
-
-def _column_table(column: Column, registry: Registry) -> dict[str, Any]:
-    return {
-        "name": column.name,
-        "kind": column.kind,
-        "shape": list(column.shape),
-        "output_shape": list(column.output_shape),
-        "steps": [
-            {"transform": registry.describe("transform", step.transform), "fitted": dict(step.fitted)}
-            for step in column.steps
-        ],
-    }
-
-
-def _column_of(table: Mapping[str, Any], registry: Registry) -> Column:
-    kind = table["kind"]
-    if kind not in ("numeric", "integer", "categorical"):
-        raise ValueError(f"unknown kind {kind!r}")
-    return Column(
-        str(table["name"]),
-        kind,
-        tuple(int(size) for size in table["shape"]),
-        tuple(int(size) for size in table["output_shape"]),
-        tuple(Step(registry.resolve("transform", step["transform"]), dict(step["fitted"])) for step in table["steps"]),
-    )
