@@ -511,9 +511,7 @@ def test_describe_unqualified_writes_plain_names_where_they_are_unambiguous(inst
 
 
 def test_describe_nested_list_of_layers_writes_tables(registry):
-    block = registry.create(
-        "layer", "chain", {"layers": ["flatten", {"type": "chain", "layers": ["flatten"]}]}
-    )
+    block = registry.create("layer", "chain", {"layers": ["flatten", {"type": "chain", "layers": ["flatten"]}]})
     assert registry.describe("layer", block, qualified=False) == {
         "type": "chain",
         "layers": [{"type": "flatten"}, {"type": "chain", "layers": [{"type": "flatten"}]}],

@@ -106,6 +106,11 @@ def test_problems_of_certain_mistake_is_told(problem_in, source, words):
             f"{SOUND}from elsewhere import Base\n@dataclass(frozen=True)\nclass Wave(Base): ...", id="unknown-base"
         ),
         pytest.param("from elsewhere import Base\nclass Wave(Base): ...", id="unknown-base-undecorated"),
+        pytest.param(
+            "from dataclasses import dataclass\nfrom elsewhere import Elementwise\n"
+            "@dataclass(frozen=True)\nclass Wave(Elementwise): ...",
+            id="base-of-a-known-name",
+        ),
         pytest.param("class Wave(make()): ...", id="computed-base"),
         pytest.param("class Wave(metaclass=Meta): ...", id="metaclass"),
         pytest.param("@make\ndef Wave(): ...", id="decorated-function"),
@@ -139,6 +144,7 @@ def test_problems_of_invalid_escape_warns_nobody(problem_in, recwarn):
         pytest.param("fake_absent.waves:Wave", "fake_absent", id="package"),
         pytest.param("fake_package.absent:Wave", "fake_package.absent", id="submodule"),
         pytest.param("fake_package.waves.absent:Wave", "fake_package.waves.absent", id="below-a-module"),
+        pytest.param("fake_package.waves.json:Wave", "fake_package.waves.json", id="below-a-module-a-known-name"),
     ],
 )
 def test_problems_of_missing_module_names_it(install, tmp_path, target, missing):
