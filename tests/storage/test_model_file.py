@@ -1,5 +1,6 @@
 """The file of a model: written right, read strictly."""
 
+import hashlib
 import json
 from functools import partial
 
@@ -257,6 +258,17 @@ def test_read_longer_file_is_refused(path, arrays):
     refused(path, match=r"is damaged: 4 bytes at its end belong to no tensor\.")
 
 
+def _metadata(own):
+    digest = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+    return {"nnfw": json.dumps({**own, "sha256": digest})}
+
+
+def test_a_changed_header_is_refused(path):
+    model_file.write(path, {"mean": 44.0083}, {"a": np.zeros(2, np.float32)})
+    path.write_bytes(path.read_bytes().replace(b"44.0083", b"94.0083"))
+    refused(path, match=r"is damaged: its header does not fit its checksum")
+
+
 def forge(path, edit, data=bytes(16)):
     """Write a file with the tensors a (2 float32) and b (2 int32), after `edit` has changed table and own header."""
     table = {
@@ -273,7 +285,7 @@ def forge(path, edit, data=bytes(16)):
     }
     table = edit(table, own) or table
     if isinstance(table, dict):
-        table = json.dumps({"__metadata__": {"nnfw": json.dumps(own)}, **table})
+        table = json.dumps({"__metadata__": _metadata(own), **table})
     text = table.encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + data)
 

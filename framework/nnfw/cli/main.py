@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             group.invoke(context)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that is gone is no surprise
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # a plugin that calls sys.exit has not done the job
         return _status_of(error, debug, group.plugin if group else None)
     return DONE
 
@@ -61,7 +61,7 @@ def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
     return kept + arguments[end:], len(kept) < end or os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
 
 
-def _status_of(error: Exception | KeyboardInterrupt, debug: bool, plugin: Plugin | None) -> int:
+def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
     """Say what is wrong and return the exit status for it; `plugin` is the one whose command was run."""
     if isinstance(error, BrokenPipeError):
         _stop_writing()
@@ -86,7 +86,9 @@ def _status_of(error: Exception | KeyboardInterrupt, debug: bool, plugin: Plugin
     if isinstance(error, NnfwError):
         console.error(str(error))
         return FAILED if isinstance(error, DivergedError) else WRONG
-    if isinstance(error, OSError) and error.strerror:
+    culprit = plugin or _culprit(error)
+    # a command of a plugin works with the user's files as nnfw's own do; a component does not
+    if isinstance(error, OSError) and error.strerror and culprit is plugin:
         if error.filename is None:
             _stop_writing()  # it may be stdout itself, on a full disk
         console.error(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
@@ -95,9 +97,29 @@ def _status_of(error: Exception | KeyboardInterrupt, debug: bool, plugin: Plugin
         console.error(f"out of memory: {error}" if str(error) else "out of memory")
         return FAILED
     advice = "" if debug else f"; run again with {DEBUG_OPTION}"
-    place = f" in plugin {plugin}" if plugin else ""
+    place = f" in plugin {culprit}" if culprit else ""
     console.message(f"nnfw: internal error{place}: {in_words(error)}{advice}")
     return FAILED
+
+
+def _culprit(error: BaseException) -> Plugin | None:
+    """Return the third-party plugin whose code raised the error, or None."""
+    from nnfw.errors import NnfwError
+    from nnfw.plugins import default_registry
+
+    try:
+        components = default_registry().components()
+    except NnfwError:  # strict mode: it was the registry that could not be made
+        return None
+    packages = {
+        target.partition(":")[0].partition(".")[0]: item.plugin
+        for item in components
+        for target in (item.spec.target, item.plugin.module)
+        if not item.plugin.built_in
+    }
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    owners = [packages.get(name.partition(".")[0]) for name in frames]
+    return next((plugin for plugin in reversed(owners) if plugin), None)
 
 
 def _usage_of(error: Any) -> str:

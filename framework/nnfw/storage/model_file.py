@@ -1,7 +1,7 @@
 """The file of a model: arrays, and a header that says what they are. Reading it executes nothing.
 
-The container is safetensors: the length of a JSON table, the table, the bytes of the arrays. Its one metadata entry,
-``"nnfw"``, is JSON again: what the caller gives, and for each array the SHA-256 of its bytes.
+The container is safetensors: the length of a JSON table, the table, the bytes of the arrays. Its metadata entry
+``"nnfw"`` is JSON again: what the caller gives, for each array the SHA-256 of its bytes, and that of all the rest.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ _LARGEST_TABLE = 16 << 20  # bytes: some 100,000 arrays; a damaged length must n
 _LENGTH_BYTES = 8
 _MOST_AXES = 64  # NumPy's limit
 _OWN = "nnfw"
+_CHECKSUM = "sha256"
 _METADATA = "__metadata__"
 _ROW = ("dtype", "shape", "data_offsets")
 _LARGEST_NUMBER = (1 << 63) - 1
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,3}")
-_RESERVED = frozenset({"format", "readable_since", "tensors"})
+_RESERVED = frozenset({"format", "readable_since", "tensors", _CHECKSUM})
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
@@ -85,7 +86,7 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
     }
     own = {**header, "format": FORMAT, "readable_since": READABLE_SINCE, "tensors": tensors}
     try:
-        text = json.dumps(own, sort_keys=True, allow_nan=False)
+        text = _json({**own, _CHECKSUM: _header_hash(own)})
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"The header of a model file must be JSON without NaN and infinity: {error}.") from error
     from safetensors.numpy import save  # imported here: reading needs no more than NumPy
@@ -202,7 +203,17 @@ def _read_own(table: Mapping[str, Any], name: str) -> dict[str, Any]:
         )
     if type(made_in) is not int or made_in < 1 or not isinstance(own.get("tensors"), dict):
         raise _damaged(name, "its header lacks a format number or the list of tensors")
+    if own.pop(_CHECKSUM, None) != _header_hash(own):
+        raise _damaged(name, "its header does not fit its checksum")
     return own
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, allow_nan=False)
+
+
+def _header_hash(own: Mapping[str, Any]) -> str:
+    return sha256(_json(own).encode()).hexdigest()
 
 
 def _layout(table: Mapping[str, Any], size: int, name: str) -> list[_Tensor]:
