@@ -161,6 +161,11 @@ def test_find_name_that_is_no_text_is_refused(registry, name):
         registry.find("activation", name)
 
 
+def test_find_endless_name_is_cut_in_the_message(registry):
+    with pytest.raises(nnfw.UnknownComponentError, match=r"^Unknown layer 'x{56}\.\.\.\. Available: "):
+        registry.find("layer", "x" * 1_000_000)
+
+
 def test_find_unknown_kind_names_the_kinds(registry):
     with pytest.raises(nnfw.UnknownComponentError, match=r"Unknown kind 'layers'\. Did you mean 'layer'\?"):
         registry.find("layers", "dense")

@@ -301,7 +301,7 @@ class Registry:
         owners = [item.plugin for item in declared] or [item for item in broken if item.distribution == distribution]
         error: UnknownComponentError | PluginError
         if owners:
-            error = PluginError(f"{kind.capitalize()} {name!r}: {_state(owners[0])}")
+            error = PluginError(f"{kind.capitalize()} {short(name)}: {_state(owners[0])}")
         else:
             available = self.components(kind)
             others = [item.kind for item in self.components() if item.name == name]
@@ -314,7 +314,9 @@ class Registry:
             else:
                 hint = did_you_mean(name, [item.qualified_name if distribution else item.name for item in available])
             states = "".join(f" {_state(plugin)}" for plugin in broken)
-            error = UnknownComponentError(f"Unknown {kind} {name!r}.{hint} Available: {_by_plugin(available)}.{states}")
+            error = UnknownComponentError(
+                f"Unknown {kind} {short(name)}.{hint} Available: {_by_plugin(available)}.{states}"
+            )
         error.__cause__ = next((plugin.error for plugin in owners or broken if plugin.error), None)
         return error
 
