@@ -10,12 +10,14 @@ from typing import Any
 from nnfw.protocols import Callback, Fit
 
 REDRAW_SECONDS = 0.1
+BAR_WIDTH = 10  # characters, so that cost and a metric fit beside it on 80 columns
 
 
 @dataclass(frozen=True)
 class ProgressBar(Callback):
     """Shows epoch, cost, metrics, examples per second and the time left on stderr.
 
+    A figure with a slash is that of the training data, then that of the validation data, both of the epoch before.
     Silent where stderr is no terminal.
     """
 
@@ -23,20 +25,24 @@ class ProgressBar(Callback):
         """Start the bar."""
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
+
+        def text(content: str, width: int) -> TextColumn:
+            return TextColumn(content, table_column=Column(no_wrap=True, min_width=width))
 
         console = Console(stderr=True)
         progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            BarColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TextColumn("{task.fields[speed]} examples/s"),
-            TimeRemainingColumn(),
+            text("{task.fields[epoch]}", len(_epoch(fit.epochs, fit.epochs))),
+            BarColumn(BAR_WIDTH),
+            text("{task.fields[figures]}", len("cost 0.000")),
+            text("{task.fields[speed]}", len("00,000/s")),
+            TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=len("0:00:00"))),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         )
         progress.start()
-        task = progress.add_task("", total=fit.epochs * fit.steps, epoch=1, epochs=fit.epochs, figures="", speed="-")
+        task = progress.add_task("", total=fit.epochs * fit.steps, epoch=_epoch(1, fit.epochs), figures="", speed="")
         return {"progress": progress, "task": task, "started": monotonic(), "drawn": 0.0, "figures": ""}
 
     def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
@@ -45,15 +51,38 @@ class ProgressBar(Callback):
         if now - state["drawn"] < REDRAW_SECONDS:
             return
         state["drawn"] = now
-        figures = state["figures"] or f"cost {fit.cost:.4g}"
-        speed = f"{fit.step / fit.steps * fit.examples / (now - state['started']):,.0f}"
-        state["progress"].update(state["task"], completed=fit.step, epoch=fit.epoch, figures=figures, speed=speed)
+        state["progress"].update(
+            state["task"],
+            completed=fit.step,
+            epoch=_epoch(fit.epoch, fit.epochs),
+            figures=state["figures"] or f"cost {fit.cost:.3g}",
+            speed=f"{fit.step / fit.steps * fit.examples / (now - state['started']):,.0f}/s",
+        )
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Take over the figures of the epoch."""
-        names = [name for name, value in record.items() if isinstance(value, float) and name != "learning_rate"]
-        state["figures"] = "  ".join(f"{name} {record[name]:.4g}" for name in names)
+        state["figures"] = figures_of(record)
 
     def close(self, state: MutableMapping[str, Any]) -> None:
         """Remove the bar."""
         state["progress"].stop()
+
+
+def _epoch(epoch: int, epochs: int) -> str:
+    return f"epoch {epoch}/{epochs}"
+
+
+def figures_of(record: Mapping[str, Any]) -> str:
+    """Return cost and metrics of an epoch in short: training data, then validation data.
+
+    Examples
+    --------
+    >>> figures_of({"epoch": 3, "learning_rate": 0.1, "cost": 0.25, "accuracy": 0.9, "validation_cost": 0.5})
+    'cost 0.25/0.5  accuracy 0.9'
+    """
+    numbers = {name: f"{value:.3g}" for name, value in record.items() if isinstance(value, float)}
+    return "  ".join(
+        f"{name} {'/'.join([number, *filter(None, [numbers.get(f'validation_{name}')])])}"
+        for name, number in numbers.items()
+        if name != "learning_rate" and not name.startswith("validation_")
+    )

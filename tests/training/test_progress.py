@@ -1,0 +1,54 @@
+"""The progress bar, on a real terminal and without one."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+EXPERIMENT = """
+data = { source = { type = "spirals", n = 3000 }, split = { validation = 0.2, test = 0.0 } }
+model = { layers = [{ type = "dense", units = 64, activation = "relu" }, { type = "dense", units = 2, activation = "softmax" }] }
+cost = { type = "cross_entropy" }
+optimizer = { type = "adam" }
+training = { epochs = 40, metrics = ["accuracy"] }
+"""
+
+
+def train_on_a_terminal(directory, *arguments):
+    """Return what a training shows on a stderr that is a terminal."""
+    (directory / "spirals.toml").write_text(EXPERIMENT)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nnfw", "train", "spirals.toml", "--out", "run", *arguments],
+        cwd=directory,
+        env=os.environ | {"COLUMNS": "80", "TERM": "xterm"},
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # the other side has been closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    assert process.wait() == 0
+    return shown.decode()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pty warns of threads where there are some
+def test_progress_shows_epoch_cost_metrics_speed_and_time_left(tmp_path):
+    shown = train_on_a_terminal(tmp_path)
+    assert "/40" in shown
+    for words in ("epoch ", "cost ", "accuracy ", "/s", "0:00:0"):
+        assert words in shown, shown[-2000:]
+
+
+def test_progress_is_silent_when_quiet(tmp_path):
+    assert train_on_a_terminal(tmp_path, "--quiet") == ""
