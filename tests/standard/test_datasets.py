@@ -515,8 +515,8 @@ def test_idx_load_header_that_declares_too_much_allocates_nothing(tmp_path, pack
     content = struct.pack(">HBB3I", 0, 8, 3, 4_000_000_000, 4_000_000_000, 28) + bytes(1000)
     write(tmp_path, pack(content), "images")
     message = (
-        "images: the header declares 4000000000 × 4000000000 × 28 values of 1 byte, 448,000,000,000,000,000,000 bytes, "
-        "but the file has 1,000. It is truncated or damaged."
+        "images: the header declares uint8 of shape (4000000000, 4000000000, 28), 448,000,000,000,000,000,000 bytes, "
+        "but the file has 1,000. It is truncated or damaged: fetch or write it again."
     )
     tracemalloc.start()
     try:
@@ -531,7 +531,7 @@ def test_idx_load_header_that_declares_too_much_allocates_nothing(tmp_path, pack
 def test_idx_load_file_with_more_than_declared_is_refused(tmp_path, pack):
     write(tmp_path, pack(idx_bytes(IMAGES) + b"\0"), "images")
     with pytest.raises(
-        DataError, match=r"^images: the header declares 2 × 3 × 4 values .* 24 bytes, but the file has more"
+        DataError, match=r"^images: the header declares uint8 of shape \(2, 3, 4\), 24 bytes, but the file has more"
     ):
         IDX("images").load(tmp_path)
 

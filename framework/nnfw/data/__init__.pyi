@@ -11,6 +11,10 @@ from .examples import require_finite as require_finite
 from .files import Readable as Readable
 from .files import read_declared as read_declared
 from .files import reading as reading
+from .files import require_size as require_size
+from .npy import map_npy as map_npy
+from .npy import read_npy as read_npy
+from .npy import read_npy_stream as read_npy_stream
 from .preprocessing import Preprocessing as Preprocessing
 from .splitting import Split as Split
 from .splitting import split as split

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nnfw.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nnfw.protocols import Shape
 
 CHUNK = 1 << 20  # bytes read together
 
@@ -72,3 +78,36 @@ def read_declared(stream: Readable, size: int) -> bytearray:
     while chunk := stream.read(min(CHUNK, size + 1 - len(content))):
         content += chunk
     return content
+
+
+def require_size(name: str, shape: Shape, dtype: np.dtype[Any], there: int) -> None:
+    """Refuse an array in a file that is shorter or longer than its header declares.
+
+    Parameters
+    ----------
+    name
+        What the message calls the array.
+    shape, dtype
+        What the header declares.
+    there
+        The number of bytes that the file has for it; one more than declared stands for any number more.
+
+    Raises
+    ------
+    DataError
+        If it has more or fewer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> require_size("x.npy", (2, 3), np.dtype("float32"), 20)
+    Traceback (most recent call last):
+    nnfw.errors.DataError: x.npy: the header declares float32 of shape (2, 3), 24 bytes, but the file has 20. It is ...
+    """
+    declared = prod(shape) * dtype.itemsize
+    if there != declared:
+        found = f"{there:,}" if there < declared else "more"
+        raise DataError(
+            f"{name}: the header declares {dtype.newbyteorder('=')} of shape {shape}, {declared:,} bytes, but the file "
+            f"has {found}. It is truncated or damaged: fetch or write it again."
+        )

@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.data import Examples, Readable, read_declared, reading
+from nnfw.data import Examples, Readable, read_declared, reading, require_size
 from nnfw.errors import DataError
 from nnfw.protocols import Dataset, Shape
 
@@ -119,7 +119,7 @@ def _map(path: Path, stream: IO[bytes]) -> Array:
     shape, dtype = _header(stream, path.name)
     start = stream.tell()
     there = path.stat().st_size - start
-    _require_size(path.name, shape, dtype, there)
+    require_size(path.name, shape, dtype, there)
     return np.memmap(path, dtype, "r", start, shape) if there else np.empty(shape, dtype)
 
 
@@ -127,7 +127,7 @@ def _read_compressed(path: Path, stream: IO[bytes]) -> Array:
     with gzip.open(stream) as content:
         shape, dtype = _header(content, path.name)
         values = read_declared(content, prod(shape) * dtype.itemsize)
-    _require_size(path.name, shape, dtype, len(values))
+    require_size(path.name, shape, dtype, len(values))
     return np.frombuffer(values, dtype).reshape(shape)
 
 
@@ -142,14 +142,3 @@ def _header(stream: Readable, name: str) -> tuple[Shape, np.dtype[Any]]:
     if len(sizes) < 4 * start[3]:
         raise DataError(f"{name}: the file ends within its header, which declares {start[3]} axes. It is truncated.")
     return tuple(np.frombuffer(sizes, ">u4").tolist()), np.dtype(_DTYPES[start[2]])
-
-
-def _require_size(name: str, shape: Shape, dtype: np.dtype[Any], there: int) -> None:
-    declared = prod(shape) * dtype.itemsize
-    if there != declared:
-        sizes = " × ".join(map(str, shape))
-        found = f"{there:,}" if there < declared else "more"
-        raise DataError(
-            f"{name}: the header declares {sizes} values of {dtype.itemsize} byte{'s' if dtype.itemsize > 1 else ''}, "
-            f"{declared:,} bytes, but the file has {found}. It is truncated or damaged."
-        )

@@ -1,0 +1,110 @@
+"""Arrays in NumPy's format. Nothing in a file is ever executed: pickled objects are refused unread."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from nnfw.data.files import read_declared, reading, require_size
+from nnfw.errors import DataError
+from nnfw.protocols import Shape
+
+Array = NDArray[Any]
+
+_NUMBERS_AND_WORDS = "biufU"  # kinds of dtype
+_READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+_ZIP_MAGIC = b"PK"
+
+
+def read_npy(path: Path) -> Array:
+    """Return the array of an ``.npy`` file, memory-mapped: its values are read from disk as they are used.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    array
+        Numbers ``(N, ...)`` or text ``(N,)``, of the shape and dtype in the file; not to be written to.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, truncated, of another format, or holds anything but numbers or text.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.save(Path(folder, "x.npy"), np.arange(3))
+    ...     read_npy(Path(folder, "x.npy"))
+    memmap([0, 1, 2])
+    """
+    with reading(path, "an .npy array"), path.open("rb") as stream:
+        if stream.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC:
+            raise DataError(
+                f"{path.name} is an archive of arrays; use the dataset 'npz' for it, or save one array with numpy.save."
+            )
+        return map_npy(path, path.name, 0, path.stat().st_size)
+
+
+def map_npy(path: Path, name: str, offset: int, size: int) -> Array:
+    """Return the array within `path` whose `size` bytes, header included, start at `offset`; its values are not read.
+
+    Raises
+    ------
+    DataError
+        As :func:`read_npy`; `name` is what the message calls the array.
+    """
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        shape, fortran_order, dtype = _header(stream, name)
+        start = stream.tell()
+    there = min(offset + size, path.stat().st_size) - start
+    require_size(name, shape, dtype, there)
+    if not there:
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype, "r", start, shape, "F" if fortran_order else "C")
+
+
+def read_npy_stream(stream: IO[bytes], name: str) -> Array:
+    """Return the array that a stream in the format ``.npy`` holds, which must end with it.
+
+    Raises
+    ------
+    DataError
+        As :func:`read_npy`; `name` is what the message calls the array.
+    """
+    shape, fortran_order, dtype = _header(stream, name)
+    content = read_declared(stream, prod(shape) * dtype.itemsize)
+    require_size(name, shape, dtype, len(content))
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+
+
+def _header(stream: IO[bytes], name: str) -> tuple[Shape, bool, np.dtype[Any]]:
+    try:
+        version = npy_format.read_magic(stream)
+        if version not in _READERS:
+            raise ValueError(f"version {version} is not supported")
+        shape, fortran_order, dtype = _READERS[version](stream)
+    except Exception as error:  # NumPy parses the header as Python, which fails in many ways
+        problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise DataError(f"{name} is no readable .npy array: {problem}. Write it with numpy.save.") from error
+    if dtype.hasobject:
+        raise DataError(
+            f"{name} holds pickled Python objects, which could run code when read; nothing of it was read. Save "
+            "numbers or text: numpy.save(file, array.astype(float))."
+        )
+    if dtype.kind not in _NUMBERS_AND_WORDS or min(shape, default=0) < 0:
+        raise DataError(f"{name} must hold real numbers or text, got dtype {dtype} and shape {shape}.")
+    if not shape or (dtype.kind == "U" and len(shape) > 1):
+        wanted = "(N,)" if shape else "(N, ...)"
+        raise DataError(f"{name} must have one entry for each example, shape {wanted}, got {shape}.")
+    return shape, fortran_order, dtype
