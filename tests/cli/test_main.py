@@ -319,3 +319,11 @@ def test_help_works_where_strict_mode_refuses_a_plugin(make, nnfw, monkeypatch):
     status, out, err = nnfw("plugins")
     assert (status, out) == (2, "")
     assert err.startswith("error: Plugin nnfw-broken 0.1: ")
+
+
+def test_closed_stdin_is_an_empty_one(tmp_path):
+    result = subprocess.run(
+        f"{sys.executable} -m nnfw train - <&-", shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert "error: <stdin>: is empty" in result.stderr

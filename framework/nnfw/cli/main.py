@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from io import TextIOWrapper
+from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments, debug = _without_debug(list(sys.argv[1:] if arguments is None else arguments))
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without σ shows ? instead of ending the job
+    if sys.stdin is None:  # closed by whoever started us: then there is nothing in it
+        sys.stdin = TextIOWrapper(BytesIO())
     group = None
     try:
         # Imported here, so that a Ctrl-C meanwhile ends in the same way as at any other time.
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             group.invoke(context)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that is gone is no surprise
-    except (Exception, KeyboardInterrupt, SystemExit) as error:  # a plugin that calls sys.exit has not done the job
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
         return _status_of(error, debug, group.plugin if group else None)
     return DONE
 
@@ -78,6 +80,9 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
     if isinstance(error, usage_error):
         console.error(_usage_of(error))
         return WRONG
+    culprit = plugin or _culprit(error)
+    if isinstance(error, SystemExit) and culprit is None:  # Typer's own; a component that exits has not done the job
+        return error.code if isinstance(error.code, int) else DONE
     if debug:
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
@@ -86,7 +91,6 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
     if isinstance(error, NnfwError):
         console.error(str(error))
         return FAILED if isinstance(error, DivergedError) else WRONG
-    culprit = plugin or _culprit(error)
     # a command of a plugin works with the user's files as nnfw's own do; a component does not
     if isinstance(error, OSError) and error.strerror and culprit is plugin:
         if error.filename is None:
