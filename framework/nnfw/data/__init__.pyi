@@ -1,13 +1,15 @@
 from .arrays import as_batch as as_batch
 from .arrays import as_numeric as as_numeric
 from .arrays import as_weights as as_weights
+from .arrays import as_whole as as_whole
 from .arrays import cast as cast
 from .arrays import in_dtype as in_dtype
+from .arrays import require_finite as require_finite
+from .arrays import row_blocks as row_blocks
 from .columns import Column as Column
 from .columns import Step as Step
 from .examples import Examples as Examples
 from .examples import categorical as categorical
-from .examples import require_finite as require_finite
 from .files import Readable as Readable
 from .files import read_declared as read_declared
 from .files import reading as reading

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,25 +12,66 @@ from numpy.typing import ArrayLike, NDArray
 from nnfw.errors import DataError
 from nnfw.protocols import Shape
 
+Array = NDArray[Any]
 
-def as_numeric(values: ArrayLike, name: str) -> NDArray[Any]:
-    """Return `values` as an array of numbers; the array itself if it is one, a memory-mapped one included.
+_BLOCK = 1 << 20  # numbers looked at together: a memory-mapped array is never read whole
+_LARGEST_WHOLE = 2.0**53  # up to here float64 tells whole numbers apart
+
+_ADVICE = {
+    "U": "Number the classes from 0, or train from an experiment, which does it and takes columns of words too.",
+    "S": "Number the classes from 0, or train from an experiment, which does it and takes columns of words too.",
+    "O": "Convert it: {name}.astype(float).",
+}
+"""What to do about an array of another kind of dtype than numbers."""
+
+
+def row_blocks(array: Array, size: int) -> Iterator[slice]:
+    """Yield slices of the first axis, in order, that hold about `size` numbers each, and at least one row.
+
+    Examples
+    --------
+    >>> list(row_blocks(np.zeros((5, 10)), 20))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
+    """
+    if array.size <= size:
+        return iter((slice(None),))
+    rows = max(1, size // prod(array.shape[1:]))
+    return (slice(start, start + rows) for start in range(0, len(array), rows))
+
+
+def as_numeric(values: ArrayLike, name: str) -> Array:
+    """Return `values` as a plain array of numbers; the array itself if it is one, a memory-mapped one included.
 
     Raises
     ------
     DataError
-        If it is ragged, or holds text, objects or complex numbers.
+        If it is ragged, or holds masked values, text, objects or complex numbers.
     """
-    try:
-        array = values if isinstance(values, np.ndarray) else np.asarray(values)
-    except ValueError as error:
-        raise DataError(f"{name} must be a regular array of numbers: {error}") from error
+    if type(values) in (np.ndarray, np.memmap):
+        array: Array = values  # type: ignore[assignment]
+    else:
+        array = _as_plain(values, name)
     if array.dtype.kind not in "fiub":
-        raise DataError(f"{name} must hold real numbers, got an array of dtype {array.dtype}.")
+        advice = _ADVICE.get(array.dtype.kind, "Make real features of it first.").format(name=name)
+        raise DataError(f"{name} must hold real numbers, got an array of dtype {array.dtype}. {advice}")
     return array
 
 
-def as_batch(x: ArrayLike, shape: Shape, name: str = "x") -> tuple[NDArray[Any], bool]:
+def _as_plain(values: ArrayLike, name: str) -> Array:
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise DataError(
+            f"{name} holds {int(np.ma.getmaskarray(values).sum())} masked values, which a network cannot leave out. Fill them: "
+            f"{name}.filled(0), for instance, or remove their examples."
+        )
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(
+            f"{name} must be a regular array of numbers: {error} Give every example the same shape."
+        ) from error
+
+
+def as_batch(x: ArrayLike, shape: Shape, name: str = "x") -> tuple[Array, bool]:
     """Return `x` as a batch ``(N, *shape)``, and whether it was a single example of `shape`.
 
     Raises
@@ -45,7 +88,7 @@ def as_batch(x: ArrayLike, shape: Shape, name: str = "x") -> tuple[NDArray[Any],
     raise DataError(f"{name} must have shape (N, {wanted}), or ({wanted}) for one example, got {array.shape}.")
 
 
-def as_weights(weight: ArrayLike | None, count: int) -> NDArray[Any] | None:
+def as_weights(weight: ArrayLike | None, count: int) -> Array | None:
     """Return sample weights as an array ``(count,)``, or None.
 
     Raises
@@ -65,7 +108,38 @@ def as_weights(weight: ArrayLike | None, count: int) -> NDArray[Any] | None:
     return array
 
 
-def cast(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+def as_whole(values: Array) -> Array:
+    """Return whole numbers as int64, so that they can be numbers of classes; anything else as it is.
+
+    Examples
+    --------
+    >>> as_whole(np.array([1.0, 2.0])), as_whole(np.array([1.0, 2.5]))
+    (array([1, 2]), array([1. , 2.5]))
+    """
+    if values.dtype.kind != "f" or (np.abs(values) > _LARGEST_WHOLE).any() or (values != np.rint(values)).any():
+        return values
+    return values.astype(np.int64)
+
+
+def require_finite(array: Array, name: str) -> None:
+    """Refuse numbers that are NaN or infinite.
+
+    Raises
+    ------
+    DataError
+        Says how many and where the first is, rows counted from 0.
+    """
+    if array.dtype.kind != "f":
+        return
+    count, first = _count(array, lambda block: ~np.isfinite(block))
+    if count:
+        raise DataError(
+            f"{name} holds {count} value{'s' if count > 1 else ''} that {'are' if count > 1 else 'is'} not finite, the "
+            f"first at {list(first)}. Remove or fill {'them' if count > 1 else 'it'}."
+        )
+
+
+def cast(array: Array, dtype: np.dtype[Any], name: str) -> Array:
     """Return `array` in `dtype`; itself where it has it already.
 
     Raises
@@ -73,26 +147,57 @@ def cast(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
     DataError
         If finite values are too large for `dtype`: says how many, and where the first is.
     """
-    if array.dtype.kind != "f" or array.dtype.itemsize <= dtype.itemsize or not array.size:
-        return np.asarray(array, dtype)
-    with np.errstate(over="ignore"):
-        narrow = array.astype(dtype)
-    wrong = np.isinf(narrow) & np.isfinite(array)
-    if wrong.any():
-        first = tuple(np.argwhere(wrong)[0].tolist())
-        raise DataError(
-            f"{name} holds {int(wrong.sum())} values too large for {dtype}, the first, {array[first]:g}, at "
-            f"{list(first)}. Rescale it or use float64."
-        )
-    return narrow
+    _require_fitting(array, dtype, name)
+    return np.asarray(array, dtype)
 
 
-def in_dtype(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
-    """Return `array` in `dtype` and in C order; a memory-mapped one stays on disk, to be converted batch by batch.
+def in_dtype(array: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Return `array` in `dtype` and as one block of memory, of which rows are taken without copying the rest.
+
+    A memory-mapped array stays on disk as it is, to be converted batch by batch.
 
     Raises
     ------
     DataError
         As :func:`cast`.
     """
-    return array if isinstance(array, np.memmap) else np.ascontiguousarray(cast(array, dtype, name))
+    if isinstance(array, np.memmap):
+        _require_fitting(array, dtype, name)
+        return array
+    return np.require(cast(array, dtype, name), requirements=("C_CONTIGUOUS", "ALIGNED"))
+
+
+def _require_fitting(array: Array, dtype: np.dtype[Any], name: str) -> None:
+    if array.dtype.kind != "f" or array.dtype.itemsize <= dtype.itemsize:
+        return  # the whole numbers of NumPy fit into every float from float32 on
+    largest = float(np.finfo(dtype).max)
+
+    def wrong(block: Array) -> Array | None:
+        low, high = block.min(initial=0), block.max(initial=0)
+        if -largest <= low and high <= largest:  # two passes that keep nothing; NaN fails them
+            return None
+        return np.isfinite(block) & (np.abs(block) > largest)
+
+    count, first = _count(array, wrong)
+    if count and not first:
+        raise DataError(f"{name} is {float(array):g}, too large for {dtype}. Rescale it or use float64.")
+    if count:
+        raise DataError(
+            f"{name} holds {count} value{'s' if count > 1 else ''} too large for {dtype}, the first, "
+            f"{array[first]:g}, at {list(first)}. Rescale it or use float64."
+        )
+
+
+def _count(array: Array, wrong: Callable[[Array], Array | None]) -> tuple[int, tuple[int, ...]]:
+    """Return how many entries `wrong` marks, and where the first is; None from `wrong` marks nothing."""
+    if not array.ndim:
+        marked = wrong(array)
+        return int(marked is not None and marked.any()), ()
+    count, first = 0, ()
+    for rows in row_blocks(array, _BLOCK):
+        marked = wrong(array[rows])
+        if marked is not None and marked.any():
+            index = np.argwhere(marked)[0].tolist()
+            first = first or ((rows.start or 0) + index[0], *index[1:])
+            count += int(marked.sum())
+    return count, first

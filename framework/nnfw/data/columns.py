@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from nnfw.data.examples import categorical, require_finite
+from nnfw.data.arrays import require_finite
+from nnfw.data.examples import categorical
 from nnfw.errors import DataError, PluginError, short
 from nnfw.protocols import Shape, Transform
 

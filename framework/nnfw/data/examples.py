@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from nnfw.errors import DataError
@@ -35,6 +34,7 @@ class Examples:
 
     Examples
     --------
+    >>> import numpy as np
     >>> data = Examples({"age": np.array([31.0, 55.0]), "city": np.array(["Oslo", "Bern"])}, np.array([0, 1]))
     >>> len(data), categorical(data.features["city"])
     (2, True)
@@ -71,32 +71,3 @@ class Examples:
 def categorical(column: NDArray[Any]) -> bool:
     """Return whether a column holds names rather than numbers."""
     return column.dtype.kind in "US"
-
-
-def require_finite(column: NDArray[Any], name: str) -> None:
-    """Raise DataError if a numeric column holds NaN or infinity; says how many and where the first is.
-
-    Raises
-    ------
-    DataError
-        With the count and the position of the first, rows counted from 0.
-    """
-    if column.dtype.kind != "f":
-        return
-    count, first = 0, ""
-    rows = max(1, _CHUNK // max(1, column[:1].nbytes))
-    for start in range(0, len(column), rows):
-        wrong = ~np.isfinite(column[start : start + rows])
-        if wrong.any():
-            if not count:
-                index = np.argwhere(wrong)[0]
-                first = ", ".join(str(int(i)) for i in (index[0] + start, *index[1:]))
-            count += int(wrong.sum())
-    if count:
-        raise DataError(
-            f"{name} holds {count} value{'s' if count > 1 else ''} that {'are' if count > 1 else 'is'} not finite, the "
-            f"first at [{first}]. Remove or fill {'them' if count > 1 else 'it'}."
-        )
-
-
-_CHUNK = 1 << 24  # bytes looked at together: a memory-mapped column is never read whole

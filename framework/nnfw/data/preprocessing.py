@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from nnfw.data.arrays import cast
+from nnfw.data.arrays import cast, require_finite
 from nnfw.data.columns import Column, Kind
-from nnfw.data.examples import Examples, categorical, require_finite
+from nnfw.data.examples import Examples, categorical
 from nnfw.data.preprocessing_file import from_table, to_table
 from nnfw.data.selection import select
 from nnfw.data.tables import Table, listed

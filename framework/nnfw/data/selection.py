@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnfw.data.arrays import as_whole
 from nnfw.data.columns import Column
-from nnfw.data.examples import Examples, categorical
+from nnfw.data.examples import Examples
 from nnfw.data.tables import Table, listed
 from nnfw.errors import DataError, did_you_mean
 
@@ -38,7 +39,8 @@ def select(preprocessing: Preprocessing, table: Table, *, with_target: bool) -> 
     }
     if target is None:
         return Examples(features)
-    return Examples(features, _whole(values[target.name], target), target.name, preprocessing.classes)
+    raw = values[target.name]
+    return Examples(features, as_whole(raw) if target.kind == "integer" else raw, target.name, preprocessing.classes)
 
 
 def _names_in(preprocessing: Preprocessing, table: Table, column: Column) -> tuple[str, ...]:
@@ -55,13 +57,6 @@ def _names_in(preprocessing: Preprocessing, table: Table, column: Column) -> tup
 
 def _joined(column: Column, values: list[Array]) -> Array:
     return np.column_stack(values).reshape(-1, *column.shape) if column.shape else values[0]
-
-
-def _whole(values: Array, column: Column) -> Array:
-    """Return a target of whole numbers, which a table holds as float64, as int64 again."""
-    if column.kind != "integer" or categorical(values) or (values != np.rint(values)).any():
-        return values
-    return values.astype(np.int64)
 
 
 def _block_names(column: Column) -> tuple[str, ...]:

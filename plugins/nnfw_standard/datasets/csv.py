@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nnfw.data import Examples, categorical, read_csv
+from nnfw.data import Examples, as_whole, categorical, read_csv
 from nnfw.errors import DataError
 from nnfw.protocols import Dataset
-
-_LARGEST_WHOLE = 2.0**53  # up to here float64 tells whole numbers apart
 
 
 @dataclass(frozen=True)
@@ -74,13 +71,6 @@ class CSV(Dataset):
         if self.target in names:
             raise DataError(f"{table.name}: {self.target!r} is the target and cannot be a feature too.")
         columns = table.columns((*names, self.target))
-        target = _whole(columns.pop(self.target))
+        target = as_whole(columns.pop(self.target))
         classes = tuple(np.unique(target).tolist()) if categorical(target) else None
         return Examples(columns, target, self.target, classes)
-
-
-def _whole(target: NDArray[Any]) -> NDArray[Any]:
-    """Return whole numbers as int64, so that they can be class numbers; anything else as it is."""
-    if categorical(target) or (np.abs(target) > _LARGEST_WHOLE).any() or (target != np.rint(target)).any():
-        return target
-    return target.astype(np.int64)

@@ -1,0 +1,259 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from nnfw.data import arrays, as_numeric, as_weights, as_whole, cast, in_dtype, require_finite, row_blocks
+from nnfw.errors import DataError
+
+FLOAT32, FLOAT64 = np.dtype("float32"), np.dtype("float64")
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Make the checks go through an array of (N, 3) row by row."""
+    monkeypatch.setattr(arrays, "_BLOCK", 3)
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    """Return a function that writes an array to a file and maps it."""
+
+    def map_array(array):
+        np.save(tmp_path / "x.npy", array)
+        return np.load(tmp_path / "x.npy", mmap_mode="r")
+
+    return map_array
+
+
+# as_numeric
+
+
+def test_as_numeric_array_of_numbers_is_the_array_itself(rng):
+    x = rng.normal(size=(3, 2))
+
+    assert as_numeric(x, "x") is x
+
+
+def test_as_numeric_memory_mapped_array_stays_mapped(mapped):
+    x = mapped(np.eye(3))
+
+    assert as_numeric(x, "x") is x
+
+
+def test_as_numeric_masked_values_are_refused():
+    x = np.ma.masked_invalid([[1.0, np.nan], [np.nan, 2.0]])
+
+    with pytest.raises(
+        DataError, match=r"^x holds 2 masked values, which a network cannot leave out\. Fill them: x\.filled\(0\), for"
+    ):
+        as_numeric(x, "x")
+
+
+def test_as_numeric_masked_array_without_masked_values_is_a_plain_array():
+    x = as_numeric(np.ma.array([1.0, 2.0]), "x")
+
+    assert type(x) is np.ndarray
+    np.testing.assert_array_equal(x, [1, 2])
+
+
+def test_as_numeric_matrix_is_a_plain_array():
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.matrix([[1.0, 2.0]])
+
+    assert type(as_numeric(matrix, "x")) is np.ndarray
+
+
+@pytest.mark.parametrize("values", [["cat", "dog"], np.array([b"cat"])], ids=["text", "bytes"])
+def test_as_numeric_text_is_refused_with_what_to_do(values):
+    with pytest.raises(
+        DataError,
+        match=r"^y must hold real numbers, got an array of dtype [<|][US]3\. Number the classes from 0, or train from "
+        "an experiment, which does it",
+    ):
+        as_numeric(values, "y")
+
+
+def test_as_numeric_objects_are_refused_with_what_to_do():
+    with pytest.raises(
+        DataError, match=r"^x must hold real numbers, got an array of dtype object\. Convert it: x\.astype\(float\)\.$"
+    ):
+        as_numeric([1, None], "x")
+
+
+def test_as_numeric_complex_numbers_are_refused_with_what_to_do():
+    with pytest.raises(DataError, match=r"got an array of dtype complex128\. Make real features of it first\.$"):
+        as_numeric([1j], "x")
+
+
+def test_as_numeric_ragged_lists_are_refused_with_what_to_do():
+    with pytest.raises(DataError, match=r"^x must be a regular array of numbers.*Give every example the same shape\.$"):
+        as_numeric([[1.0], [1.0, 2.0]], "x")
+
+
+# as_weights
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1.0, 1.0], r"must have one entry per example, shape \(3,\), got \(2,\)"),
+        ([1.0, -1.0, 1.0], r"must be finite and 0 or more, got -1\.0 for example 1"),
+        ([1.0, 1.0, np.nan], r"must be finite and 0 or more, got nan for example 2"),
+    ],
+    ids=["count", "negative", "NaN"],
+)
+def test_as_weights_refuses_what_is_no_weight(weight, message):
+    with pytest.raises(DataError, match=f"^sample_weight {message}"):
+        as_weights(weight, 3)
+
+
+# cast
+
+
+def test_cast_array_of_the_dtype_is_the_array_itself():
+    x = np.ones(3, np.float32)
+
+    assert cast(x, FLOAT32, "x") is x
+
+
+@pytest.mark.parametrize("array", [np.array(2.5), np.array([1, 2]), np.ones((0, 3)), np.array([[1.5], [2.0]])], ids=str)
+def test_cast_values_in_range_are_kept(array):
+    result = cast(array, FLOAT32, "x")
+
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, array)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_cast_values_too_large_are_refused_with_count_and_place():
+    x = np.ones((4, 3))
+    x[2, 1], x[3, 0] = -1e300, 2e300
+
+    with pytest.raises(
+        DataError,
+        match=r"^x holds 2 values too large for float32, the first, -1e\+300, at \[2, 1\]\. "
+        r"Rescale it or use float64\.$",
+    ):
+        cast(x, FLOAT32, "x")
+
+
+def test_cast_value_too_large_among_nan_is_refused():
+    with pytest.raises(DataError, match=r"^x holds 1 value too large for float32, the first, 1e\+300, at \[1\]"):
+        cast(np.array([np.nan, 1e300]), FLOAT32, "x")
+
+
+def test_cast_single_value_too_large_is_refused():
+    with pytest.raises(DataError, match=r"^x is 1e\+300, too large for float32\. Rescale it or use float64\.$"):
+        cast(np.array(1e300), FLOAT32, "x")
+
+
+def test_cast_values_that_are_not_finite_stay():
+    np.testing.assert_array_equal(cast(np.array([np.inf, np.nan]), FLOAT32, "x"), [np.inf, np.nan])
+
+
+# in_dtype
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        np.asfortranarray,
+        lambda x: x[::-1],
+        lambda x: x[:, ::2],
+        lambda x: np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(x.dtype).reshape(x.shape),
+    ],
+    ids=["Fortran", "negative stride", "columns", "unaligned"],
+)
+@pytest.mark.parametrize("dtype", [FLOAT32, FLOAT64], ids=str)
+def test_in_dtype_array_in_memory_becomes_one_that_is_gathered_without_copies(rng, change, dtype):
+    x = change(rng.normal(size=(6, 4)))
+
+    result = in_dtype(x, dtype, "x")
+
+    assert result.flags.c_contiguous
+    assert result.flags.aligned
+    np.testing.assert_array_equal(result, x.astype(dtype))
+
+
+def test_in_dtype_fitting_array_is_not_copied():
+    x = np.ones((3, 2))
+
+    assert in_dtype(x, FLOAT64, "x") is x
+
+
+def test_in_dtype_memory_mapped_array_stays_on_disk(mapped):
+    x = mapped(np.ones((3, 2)))
+
+    assert in_dtype(x, FLOAT32, "x") is x
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_in_dtype_memory_mapped_values_too_large_are_refused(mapped):
+    x = np.ones((4, 3))
+    x[2, 1] = 1e300
+
+    with pytest.raises(DataError, match=r"^x holds 1 value too large for float32, the first, 1e\+300, at \[2, 1\]"):
+        in_dtype(mapped(x), FLOAT32, "x")
+
+
+# require_finite, row_blocks, as_whole
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_require_finite_says_how_many_and_where():
+    x = np.ones((4, 3))
+    x[1, 2], x[3, 0] = np.nan, np.inf
+
+    with pytest.raises(
+        DataError, match=r"^x holds 2 values that are not finite, the first at \[1, 2\]\. Remove or fill them\.$"
+    ):
+        require_finite(x, "x")
+
+
+@pytest.mark.parametrize("check", [lambda x: require_finite(x, "x"), lambda x: in_dtype(x, FLOAT32, "x")])
+def test_checks_of_a_memory_mapped_array_hold_a_small_part_of_it(tmp_path, check):
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float64, shape=(2_000_000, 4))
+    tracemalloc.start()
+    try:
+        check(x)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < x.nbytes / 10
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "expected"),
+    [
+        ((5,), 2, [2, 2, 1]),
+        ((5, 4), 8, [2, 2, 1]),
+        ((3, 4), 1, [1, 1, 1]),
+        ((3, 0), 8, [3]),
+        ((0, 4), 8, [0]),
+        ((2, 4), 8, [2]),
+    ],
+    ids=str,
+)
+def test_row_blocks_cover_the_rows_in_order(shape, size, expected):
+    array = np.arange(np.prod(shape)).reshape(shape)
+
+    blocks = [array[rows] for rows in row_blocks(array, size)]
+
+    assert [len(block) for block in blocks] == expected
+    np.testing.assert_array_equal(np.concatenate(blocks), array)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([1.0, -2.0], "int64"), ([1.0, 2.5], "float64"), ([1.0, 2.0**53 + 2], "float64"), (["1", "2"], "<U1")],
+    ids=["whole", "fractions", "too large to be told apart", "words"],
+)
+def test_as_whole_changes_whole_numbers_only(values, dtype):
+    array = np.array(values)
+
+    whole = as_whole(array)
+
+    assert whole.dtype == dtype
+    np.testing.assert_array_equal(whole, array)
