@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any
+from errno import EACCES, EISDIR, ENOENT
+from pathlib import Path
+from typing import Annotated, Any, TextIO
 
 import numpy as np
 from annotated_types import Ge, MinLen
@@ -62,7 +65,7 @@ class EarlyStopping(Callback):
 
     def state(self, fit: Fit) -> dict[str, Any]:
         """Nothing is known yet."""
-        require_recorded(fit, self.monitor)
+        require_recorded(fit, self.monitor, fit.registry.label("callback", self))
         return {"best": None, "waited": 0, "parameters": None}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
@@ -96,7 +99,9 @@ class CheckpointBest(Callback):
     Raises
     ------
     ConfigError
-        Before the first epoch, if records have no entry called `monitor`.
+        Before the first epoch, if records have no entry called `monitor`, or `path` leads out of the run's directory.
+    DataError
+        Before the first epoch, if the folder of `path` does not exist or may not be written to.
 
     Examples
     --------
@@ -110,15 +115,16 @@ class CheckpointBest(Callback):
 
     def state(self, fit: Fit) -> dict[str, Any]:
         """Nothing is known yet."""
-        require_recorded(fit, self.monitor)
-        return {"best": None}
+        owner = fit.registry.label("callback", self)
+        require_recorded(fit, self.monitor, owner)
+        return {"path": _file_of(fit, self.path, owner), "best": None}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Write the model if this epoch is the best."""
         value = float(record[self.monitor])
         if improves(fit, self.monitor, value, state["best"]):
             state["best"] = value
-            fit.save_model(fit.directory / self.path)
+            fit.save_model(state["path"])
 
 
 @dataclass(frozen=True)
@@ -132,8 +138,10 @@ class CSVLog(Callback):
 
     Raises
     ------
+    ConfigError
+        Before the first epoch, if `path` leads out of the run's directory.
     DataError
-        At the start of the training, if the file cannot be written.
+        If the file cannot be written; before the first epoch where that can be seen.
 
     Notes
     -----
@@ -148,28 +156,24 @@ class CSVLog(Callback):
     path: Annotated[str, MinLen(1)] = "log.csv"
 
     def state(self, fit: Fit) -> dict[str, Any]:
-        """Open the file."""
-        path = fit.directory / self.path
-        try:
-            file = path.open("w", newline="", encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"{path} cannot be written: {error.strerror}. Choose another path for csv_log.") from error
-        return {"file": file, "header": None}
+        """Nothing is written yet: another callback may still refuse this training."""
+        return {"path": _file_of(fit, self.path, fit.registry.label("callback", self)), "file": None, "header": None}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
-        """Append a row."""
-        writer = csv.writer(state["file"])
-        header = state["header"] or list(record)
+        """Append a row, after the header in the first epoch."""
         if state["header"] is None:
-            state["header"] = header
-            writer.writerow(header)
-        values = [record.get(name, "") for name in header]
-        writer.writerow([json.dumps(value) if isinstance(value, list) else value for value in values])
+            state["file"], state["header"] = _opened(state["path"]), list(record)
+            csv.writer(state["file"]).writerow(record)
+        values = [record.get(name, "") for name in state["header"]]
+        csv.writer(state["file"]).writerow(
+            [json.dumps(value) if isinstance(value, list) else value for value in values]
+        )
         state["file"].flush()
 
     def close(self, state: MutableMapping[str, Any]) -> None:
         """Close the file."""
-        state["file"].close()
+        if state["file"] is not None:
+            state["file"].close()
 
 
 @dataclass(frozen=True)
@@ -219,8 +223,8 @@ class TerminateOnNaN(Callback):
         )
 
 
-def require_recorded(fit: Fit, monitor: str) -> None:
-    """Refuse a `monitor` that no epoch of this training will record.
+def require_recorded(fit: Fit, monitor: str, owner: str) -> None:
+    """Refuse a `monitor` that no epoch of this training will record; `owner` is the callback's name.
 
     Raises
     ------
@@ -230,7 +234,32 @@ def require_recorded(fit: Fit, monitor: str) -> None:
     if monitor not in fit.recorded:
         hint = did_you_mean(monitor, fit.recorded)
         text = f"must be recorded each epoch, got {monitor!r}.{hint} Recorded: {', '.join(fit.recorded)}."
-        raise ConfigError([Mistake(("monitor",), text)])
+        raise ConfigError([Mistake(("monitor",), text)], f"Callback {owner}")
+
+
+def _file_of(fit: Fit, path: str, owner: str) -> Path:
+    """Return where a callback's file goes; refuse one that would lie elsewhere, or could not be written."""
+    relative = Path(path)
+    if relative.is_absolute() or ".." in relative.parts:
+        text = f"must lie in the directory of the training, got {path!r}. Write a relative path without '..'."
+        raise ConfigError([Mistake(("path",), text)], f"Callback {owner}")
+    file = fit.directory / relative
+    problem = 0 if os.access(file.parent, os.W_OK) else EACCES
+    problem = EISDIR if file.is_dir() else problem if file.parent.is_dir() else ENOENT
+    if problem:
+        raise _unwritable(file, os.strerror(problem))
+    return file
+
+
+def _opened(file: Path) -> TextIO:
+    try:
+        return file.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(file, error.strerror or str(error)) from error
+
+
+def _unwritable(file: Path, problem: str) -> DataError:
+    return DataError(f"{file} cannot be written: {problem}. Choose another path for the callback.")
 
 
 def improves(fit: Fit, monitor: str, value: float, best: float | None, min_delta: float = 0.0) -> bool:

@@ -5,6 +5,9 @@ import csv
 import numpy as np
 import pytest
 
+from nnfw.experiments import read_experiment, train
+from nnfw.plugins import default_registry
+
 TABLE = """
 name = "small"
 seed = 5
@@ -52,3 +55,10 @@ def experiment(tmp_path):
     path = tmp_path / "small.toml"
     path.write_text(TABLE.strip() + "\n")
     return path
+
+
+@pytest.fixture
+def run(experiment, tmp_path):
+    """Return a finished run of it."""
+    registry = default_registry()
+    return train(read_experiment(str(experiment), registry), registry, tmp_path / "run")

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tomllib
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -24,11 +25,6 @@ from nnfw.experiments.toml import parse
 from nnfw.plugins import default_registry
 
 registry = default_registry()
-
-
-@pytest.fixture
-def run(experiment, tmp_path):
-    return train(read_experiment(str(experiment), registry), registry, tmp_path / "run")
 
 
 def test_run_directory_holds_experiment_metrics_model_and_record(run):
@@ -219,14 +215,18 @@ def test_nothing_is_written_where_something_is_wrong(experiment, tmp_path):
     for override, error in [
         ("data.source.path=none.csv", nnfw.DataError),
         ("model.input_shape=[7]", nnfw.ShapeError),
-        ("model.layers[1].units=3", None),
+        ("model.layers[1].units=3", nnfw.ShapeError),
+        ('training.metrics=["mse"]', nnfw.ConfigError),
+        ("cost.type=mse", nnfw.DataError),
+        ('training.callbacks=[{type="early_stopping",monitor="f1"}]', nnfw.ConfigError),
+        ('training.callbacks=["csv_log",{type="checkpoint_best",path="none/b.nnfw"}]', nnfw.DataError),
+        ('training.callbacks=[{type="csv_log",path="../log.csv"}]', nnfw.ConfigError),
         ("data.source.target=knid", nnfw.DataError),
         ('data.transforms=["standardize"]', nnfw.DataError),
     ]:
-        if error is not None:
-            with pytest.raises(error):
-                train(read_experiment(str(experiment), registry, [override]), registry, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        with pytest.raises(error):
+            train(read_experiment(str(experiment), registry, [override]), registry, tmp_path / "new" / "out")
+    assert not (tmp_path / "new").exists()
 
 
 def test_layers_that_do_not_fit_are_found_before_the_data_is_read(experiment):
@@ -271,7 +271,7 @@ def test_directory_without_a_readable_record_is_no_run(run, content):
 
 
 def test_data_without_a_target_cannot_be_learned(experiment):
-    from dataclasses import dataclass, replace
+    from dataclasses import replace
 
     @dataclass(frozen=True)
     class Unlabelled(nnfw.Dataset):
@@ -282,3 +282,32 @@ def test_data_without_a_target_cannot_be_learned(experiment):
     data = replace(file.experiment.data, source=Unlabelled())
     with pytest.raises(nnfw.DataError, match="The data has no target"):
         prepare(replace(file, experiment=replace(file.experiment, data=data)), registry)
+
+
+def test_directory_that_was_there_stays_where_a_callback_refuses_the_training(experiment, tmp_path):
+    (tmp_path / "out").mkdir()
+    file = read_experiment(str(experiment), registry, ['training.callbacks=[{type="early_stopping",monitor="f1"}]'])
+    with pytest.raises(nnfw.ConfigError, match="^Callback 'early_stopping' .*: monitor must be recorded"):
+        train(file, registry, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["../best", "logs/../../best", "/tmp/best"], ids=["up", "up-again", "absolute"])
+@pytest.mark.parametrize("callback", ["csv_log", "checkpoint_best"])
+def test_callback_that_would_write_elsewhere_is_refused(experiment, tmp_path, callback, path):
+    change = f'training.callbacks=[{{type="{callback}",path="{path}"}}]'
+    with pytest.raises(nnfw.ConfigError, match=f"^Callback '{callback}' .*: path must lie in the directory of the tr"):
+        train(read_experiment(str(experiment), registry, [change]), registry, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_run_that_fails_while_it_trains_is_recorded(experiment, tmp_path):
+    @dataclass(frozen=True)
+    class Full(nnfw.Callback):
+        def epoch_ended(self, fit, record, state):
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        train(read_experiment(str(experiment), registry), registry, tmp_path / "out", [Full()])
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert (record["status"], record["reason"]) == ("failed", "OSError: disk full")

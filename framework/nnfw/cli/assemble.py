@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -13,6 +15,10 @@ from nnfw.cli.completion import complete_components
 from nnfw.cli.console import message, print_text
 from nnfw.cli.options import Out, Overrides, Quiet, print_results
 from nnfw.cli.summary import print_summary
+
+if TYPE_CHECKING:
+    from nnfw.experiments import Document, ExperimentFile
+    from nnfw.plugins import Registry
 
 COMPONENT = "NAME[:OPTION=VALUE,...]"
 Data = Annotated[
@@ -82,71 +88,89 @@ def assemble(
 ) -> None:
     r"""Make an experiment from components named here: print its summary, write its file, or train it at once.
 
+    A CSV file is found from where you are. Paths among the options of a dataset are written as they stand: they start
+    at the folder of the experiment's file.
+
     Examples
     --------
     $ nnfw assemble --data digits --layer dense:units=64,activation=relu --layer dense:units=10,activation=softmax \
         --cost cross_entropy --optimizer adam:learning_rate=0.001 --metric accuracy --epochs 20 -o exp.toml
     """
-    from nnfw.experiments import (
-        Document,
-        ExperimentFile,
-        apply_overrides,
-        check_experiment,
-        infer_shapes,
-        parse_component,
-        summarise,
-        write,
-    )
-    from nnfw.experiments import (
-        train as carry_out,
-    )
+    from nnfw.experiments import Document, ExperimentFile, apply_overrides, check_experiment
     from nnfw.plugins import default_registry
-    from nnfw.training import ProgressBar
 
     registry = default_registry()
-    training: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size}
-    training["metrics"] = [_short(parse_component(item)) for item in metric or ()]
-    table: dict[str, Any] = {
+    directory = output.parent if output is not None else Path()
+    table = {
         "name": name,
         "seed": seed,
-        "data": {
-            "source": _source(data, target),
-            "transforms": [_short(parse_component(item)) for item in transform or ()],
-        },
-        "model": {"layers": [parse_component(item) for item in layer]},
-        "cost": parse_component(cost),
-        "optimizer": parse_component(optimizer),
-        "training": training,
+        "data": {"source": _source(data, target, directory), "transforms": _components(transform)},
+        "model": {"layers": _tables(layer)},
+        "cost": _tables([cost])[0],
+        "optimizer": _tables([optimizer])[0],
+        "training": {"epochs": epochs, "batch_size": batch_size, "metrics": _components(metric)},
     }
     document = apply_overrides(Document(_without_empty(table), "command line"), overrides or ())
-    experiment = check_experiment(document, registry)
-    if infer_shapes(experiment) is not None:
-        with redirect_stdout(sys.stdout if output or train else sys.stderr):  # the file is the data where it is printed
-            print_summary(summarise(experiment, registry))
+    experiment = ExperimentFile(check_experiment(document, registry), document, directory)
+    _summarise(
+        experiment, registry, sys.stdout if output or train else sys.stderr
+    )  # the file is data where it is printed
+    _write(document, output, printed=not train)
+    if train:
+        _train(experiment, registry, out, quiet)
+
+
+def _summarise(experiment: ExperimentFile, registry: Registry, stream: TextIO) -> None:
+    """Print the summary where the shapes are known without reading data."""
+    from nnfw.experiments import infer_shapes, summarise
+
+    if infer_shapes(experiment.experiment, registry) is not None:
+        with redirect_stdout(stream):
+            print_summary(summarise(experiment.experiment, registry))
+
+
+def _write(document: Document, output: Path | None, *, printed: bool) -> None:
+    from nnfw.experiments import write
+    from nnfw.storage import replace_file
+
     text = write(document.table)
     if output is not None:
-        _write(output, text)
+        replace_file(output, text.encode())
         message(f"Wrote {output}. Train it with: nnfw train {output}")
-    elif not train:
+    elif printed:
         print_text(text.rstrip("\n"))
-    if train:
-        directory = output.parent if output is not None else Path()
-        run = carry_out(
-            ExperimentFile(experiment, document, directory), registry, out, () if quiet else (ProgressBar(),)
-        )
-        print_results(run.results)
-        print_text(f"Run: {run.directory}")
 
 
-def _source(data: str, target: str | None) -> Any:
-    from nnfw.experiments import parse_component
+def _train(experiment: ExperimentFile, registry: Registry, out: Path | None, quiet: bool) -> None:
+    from nnfw.experiments import train
+    from nnfw.training import ProgressBar
 
-    if data.endswith(".csv") and ":" not in data:
+    run = train(experiment, registry, out, () if quiet else (ProgressBar(),))
+    print_results(run.results)
+    print_text(f"Run: {run.directory}")
+
+
+def _source(data: str, target: str | None, directory: Path) -> Any:
+    """Return the table of the dataset; the path of a file is seen from `directory`, where the experiment will lie."""
+    from nnfw.experiments import file_kind
+
+    if file_kind(data) == ".csv" and data != "-":
         if target is None:
             raise typer.BadParameter(f"--data {data} is a CSV file: name its target column with --target.")
-        return {"type": "csv", "path": data, "target": target}
-    table = parse_component(data)
+        path = data if Path(data).is_absolute() else os.path.relpath(data, directory)
+        return {"type": "csv", "path": path, "target": target}
+    (table,) = _tables([data])
     return _short(table if target is None else table | {"target": target})
+
+
+def _tables(texts: Iterable[str]) -> list[dict[str, Any]]:
+    from nnfw.experiments import parse_component
+
+    return [parse_component(text) for text in texts]
+
+
+def _components(texts: Iterable[str] | None) -> list[Any]:
+    return [_short(table) for table in _tables(texts or ())]
 
 
 def _short(table: dict[str, Any]) -> Any:
@@ -160,9 +184,3 @@ def _without_empty(value: Any) -> Any:
         return value
     kept = {key: _without_empty(item) for key, item in value.items()}
     return {key: item for key, item in kept.items() if item is not None and item not in ([], {})}
-
-
-def _write(path: Path, text: str) -> None:
-    from nnfw.storage import replace_file
-
-    replace_file(path, text.encode())

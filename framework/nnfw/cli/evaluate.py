@@ -26,7 +26,7 @@ def evaluate(
     data: Data = None,
     cost: CostName = None,
     metric: Metrics = None,
-    delimiter: Delimiter = ",",
+    delimiter: Delimiter = None,
     json: Json = False,
 ) -> None:
     """Compute cost and metrics of a trained model, on each part of its run's data or on other data.

@@ -19,7 +19,23 @@ Overrides = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run's directory. By default runs/<name>-<time>.")
 ]
-Delimiter = Annotated[str, typer.Option("--delimiter", metavar="CHARACTER", help="Between the cells of a CSV file.")]
+
+
+def _one_character(value: str | None) -> str | None:
+    if value is not None and (len(value) != 1 or value in '"\r\n'):
+        raise typer.BadParameter(f"a delimiter is one character, such as ';', got {value!r}.")
+    return value
+
+
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        "--delimiter",
+        metavar="CHARACTER",
+        help="Between the cells of a CSV file. By default as in the run's own table.",
+        callback=_one_character,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 

@@ -17,7 +17,7 @@ Data = Annotated[
 ]
 
 
-def predict(path: RunOrModel, data: Data, delimiter: Delimiter = ",", json: Json = False) -> None:
+def predict(path: RunOrModel, data: Data, delimiter: Delimiter = None, json: Json = False) -> None:
     """Apply a trained model to data, and print one row per example as CSV.
 
     A classifier gives the label and the probability of every class; otherwise the target in its own unit. Raw columns
@@ -28,11 +28,11 @@ def predict(path: RunOrModel, data: Data, delimiter: Delimiter = ",", json: Json
     $ nnfw predict runs/penguins-20260101-120000 new-penguins.csv > predictions.csv
     $ head -3 new-penguins.csv | nnfw predict runs/penguins-20260101-120000 - --json
     """
-    from nnfw.experiments import open_model, predict
+    from nnfw.experiments import open_model, predict, table_delimiter
     from nnfw.plugins import default_registry
 
     registry = default_registry()
-    predictions = predict(open_model(path, registry), data, registry, delimiter)
+    predictions = predict(open_model(path, registry), data, registry, delimiter or table_delimiter(path))
     if json:
         print_json(predictions.records())
         return

@@ -10,12 +10,14 @@ from .prediction import evaluate_on as evaluate_on
 from .prediction import evaluate_run as evaluate_run
 from .prediction import open_model as open_model
 from .prediction import predict as predict
+from .prediction import table_delimiter as table_delimiter
 from .preparation import Prepared as Prepared
 from .preparation import infer_shapes as infer_shapes
 from .preparation import prepare as prepare
 from .record import open_run as open_run
 from .run import Run as Run
 from .run import train as train
+from .sources import file_kind as file_kind
 from .summary import Summary as Summary
 from .summary import summarise as summarise
 from .toml import Document as Document

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,8 @@ from annotated_types import Ge, Lt, MinLen
 from nnfw.configuration import build, to_table
 from nnfw.errors import ConfigError, Mistake
 from nnfw.experiments.toml import STDIN, Document, apply_overrides, read
+from nnfw.experiments.toml_positions import Keys
+from nnfw.network import Chain, Objective
 from nnfw.plugins import Registry
 from nnfw.protocols import Cost, Dataset, Layer, Optimizer, Transform
 from nnfw.training import TrainingOptions
@@ -151,19 +153,35 @@ def check_experiment(document: Document, registry: Registry) -> Experiment:
     Raises
     ------
     ConfigError
-        With every mistake in it, each with its place.
+        With every mistake in it, each with its place; also if the cost cannot take what the last layer gives.
     """
     try:
         experiment: Experiment = build(Experiment, document.table, registry.resolve)
     except ConfigError as error:
-        mistakes = [Mistake((), f"{document.place_of(mistake.path)}: {mistake}") for mistake in error.mistakes]
-        raise ConfigError(mistakes) from error
-    split = experiment.data.split
-    if split.validation + split.test >= 1:
-        place = document.place_of(("data", "split"))
-        text = f"{place}: data.split leaves nothing to train on: validation + test must be less than 1, got "
-        raise ConfigError([Mistake((), f"{text}{split.validation} + {split.test}.")])
+        raise ConfigError([_placed(document, found.path, str(found)) for found in error.mistakes]) from error
+    mistakes = [*_split_mistakes(experiment.data.split), *_output_mistakes(experiment, registry)]
+    if mistakes:
+        raise ConfigError([_placed(document, path, text) for path, text in mistakes])
     return experiment
+
+
+def _split_mistakes(shares: SplitSection) -> Iterator[tuple[Keys, str]]:
+    if shares.validation + shares.test >= 1:
+        sums = f"{shares.validation} + {shares.test}"
+        text = f"data.split leaves nothing to train on: validation + test must be less than 1, got {sums}."
+        yield ("data", "split"), text
+
+
+def _output_mistakes(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys, str]]:
+    """Yield what the cost cannot take of the last layer's activation."""
+    try:
+        Objective(experiment.cost, Chain(experiment.model.layers).activation, registry)  # type: ignore[arg-type]
+    except ConfigError as error:
+        yield from ((("cost",), str(mistake)) for mistake in error.mistakes)
+
+
+def _placed(document: Document, path: Keys, text: str) -> Mistake:
+    return Mistake((), f"{document.place_of(path)}: {text}")
 
 
 def table_of(experiment: Experiment, registry: Registry) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.data import Examples, Table, as_batch, read_csv, reading, require_finite
-from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake
+from nnfw.data import as_batch, require_finite
+from nnfw.errors import ConfigError, Mistake
 from nnfw.experiments.components import parse_component
 from nnfw.experiments.preparation import prepare
 from nnfw.experiments.record import EXPERIMENT, MODEL, RECORD, open_run, recorded_fingerprint
-from nnfw.experiments.toml import STDIN
+from nnfw.experiments.sources import features, read_examples
+from nnfw.experiments.toml import read
 from nnfw.network import Sequential, load
 from nnfw.plugins import Registry
 from nnfw.training import evaluate, named_metrics
@@ -57,7 +57,7 @@ def evaluate_on(
     *,
     cost: str | None = None,
     metrics: Sequence[str] = (),
-    delimiter: str = ",",
+    delimiter: str | None = None,
 ) -> dict[str, Any]:
     """Return cost and metrics of a model on other data.
 
@@ -72,7 +72,7 @@ def evaluate_on(
     cost, metrics
         As :func:`parse_component` takes them; by default those of the run.
     delimiter
-        The character between the cells of a CSV file.
+        The character between the cells of a CSV file; by default that of the run's own table.
 
     Raises
     ------
@@ -82,21 +82,41 @@ def evaluate_on(
         If model or data cannot be read.
     """
     model = open_model(path, registry)
-    directory = path if path.is_dir() else path.parent
-    known = (directory / RECORD).is_file() and (directory / EXPERIMENT).is_file()
-    if cost is None and not known:
-        raise ConfigError([Mistake((), f"{path} stands beside no run, so name the cost: --cost mse, for instance.")])
-    experiment = open_run(directory, registry).experiment if known else None
-    chosen: Any = parse_component(cost) if cost else experiment and experiment.cost
-    wanted: Any = [parse_component(metric) for metric in metrics] or (experiment.training.metrics if experiment else ())
-    objective = model.objective(chosen)
-    resolved = tuple(registry.resolve("metric", metric) for metric in wanted)
-    examples = _examples(model, source, registry, delimiter, with_target=True)
-    if model.preprocessing is None:
+    preprocessing = model.preprocessing
+    if preprocessing is None:
         raise ConfigError([Mistake((), f"{path} was not trained from an experiment: evaluate it in Python.")])
-    x = model.preprocessing.apply(examples.features, model.dtype)
-    data = model.labelled(x, model.preprocessing.target(examples, model.dtype), objective)
+    chosen, resolved = _cost_and_metrics(path, registry, cost, metrics)
+    objective = model.objective(chosen)
+    examples = read_examples(source, model, registry, delimiter or table_delimiter(path), with_target=True)
+    y = preprocessing.target(examples, model.dtype)
+    data = model.labelled(features(model, examples), y, objective)
     return evaluate(model, data, objective, named_metrics(resolved, registry), model.workspace())
+
+
+def _cost_and_metrics(path: Path, registry: Registry, cost: str | None, metrics: Sequence[str]) -> tuple[Any, Any]:
+    """Return the cost and the metrics that are named, or else those of the run."""
+    directory = _run_of(path)
+    if cost is None and directory is None:
+        raise ConfigError([Mistake((), f"{path} stands beside no run, so name the cost: --cost mse, for instance.")])
+    experiment = None if directory is None else open_run(directory, registry).experiment
+    wanted: Any = [parse_component(metric) for metric in metrics] or (experiment.training.metrics if experiment else ())
+    chosen = parse_component(cost) if cost else experiment and experiment.cost
+    return chosen, tuple(registry.resolve("metric", metric) for metric in wanted)
+
+
+def _run_of(path: Path) -> Path | None:
+    """Return the directory of the run that a path means, or that a model file stands in; None if there is none."""
+    directory = path if path.is_dir() else path.parent
+    return directory if (directory / RECORD).is_file() and (directory / EXPERIMENT).is_file() else None
+
+
+def table_delimiter(path: Path) -> str:
+    """Return the character between the cells of the table that a run was trained on; a comma where it is not known."""
+    directory = _run_of(path)
+    data = read(directory / EXPERIMENT).table.get("data") if directory is not None else None
+    source = data.get("source") if isinstance(data, dict) else None
+    delimiter = source.get("delimiter", ",") if isinstance(source, dict) else ","
+    return str(delimiter)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +153,8 @@ def predict(model: Sequential, source: str, registry: Registry, delimiter: str =
     model
         From :func:`open_model`.
     source
-        A CSV file of raw columns, ``"-"`` for one on the standard input, a ``.npy`` file of x, or a dataset as
-        :func:`parse_component` takes it.
+        A CSV file of raw columns, ``"-"`` for one on the standard input, a ``.npy`` file for a model with one column,
+        or a dataset as :func:`parse_component` takes it.
     registry
         Where names are looked up.
     delimiter
@@ -145,51 +165,10 @@ def predict(model: Sequential, source: str, registry: Registry, delimiter: str =
     DataError
         If the data cannot be read or does not fit the model.
     """
-    if source.endswith(".npy"):
-        with reading(Path(source), "an array"):
-            x = _load_npy(Path(source))
-    elif model.preprocessing is None:
-        x = _plain_table(model, source, delimiter)
-    else:
-        x = model.preprocessing.apply(_examples(model, source, registry, delimiter).features, model.dtype)
+    x = features(model, read_examples(source, model, registry, delimiter))
     x, _ = as_batch(x, model.input_shape, source)
     require_finite(x, source)
     return _named(model, model.predict(x))
-
-
-def _examples(
-    model: Sequential, source: str, registry: Registry, delimiter: str, *, with_target: bool = False
-) -> Examples:
-    if source != STDIN and not source.endswith(".csv"):
-        dataset = registry.resolve("dataset", parse_component(source))
-        examples: Examples = dataset.load(Path())
-        return examples
-    if model.preprocessing is None:
-        raise DataError(f"The model does not know the names of its columns, so it cannot take {source}.")
-    table = _table(source, delimiter, model.preprocessing.categorical)
-    return model.preprocessing.select(table, with_target=with_target)
-
-
-def _table(source: str, delimiter: str, categorical: Sequence[str] = ()) -> Table:
-    if source == STDIN:
-        return read_csv(sys.stdin, categorical=categorical, delimiter=delimiter, name="<stdin>")
-    return read_csv(Path(source), categorical=categorical, delimiter=delimiter)
-
-
-def _plain_table(model: Sequential, source: str, delimiter: str) -> Array:
-    """Return all columns of a CSV file as x, for a model without preprocessing."""
-    table = _table(source, delimiter)
-    columns = table.columns(table.names, numeric=table.names)
-    x = np.column_stack(list(columns.values()))
-    return x.reshape(len(x), *model.input_shape) if x[0].size == np.prod(model.input_shape) else x
-
-
-def _load_npy(path: Path) -> Array:
-    try:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise FileFormatError(f"{path}: is no array that can be read: {error}") from error
-    return array
 
 
 def _named(model: Sequential, a: Array) -> Predictions:
@@ -203,7 +182,7 @@ def _named(model: Sequential, a: Array) -> Predictions:
         return Predictions(*_numbered(preprocessing.target_column.name, labels.reshape(len(a), -1)))
     if flat.shape[1] == 1:  # one output tells the probability of class 1
         flat = np.hstack([1 - flat, flat])
-    names = classes or tuple(map(str, range(flat.shape[1])))
+    names = classes or tuple(map(str, preprocessing.labels(np.eye(flat.shape[1]))))
     header = ("label", *(f"probability_{name}" for name in names))
     return Predictions(header, (labels, *flat.T))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.data import Examples, Preprocessing, Split, categorical, split
-from nnfw.errors import DataError, ShapeError
+from nnfw.data import Examples, Preprocessing, Split, categorical, listed, split
+from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
 from nnfw.experiments.experiment import Experiment, ExperimentFile
 from nnfw.network import Chain, Objective, Sequential
 from nnfw.plugins import Registry
@@ -59,10 +60,12 @@ def prepare(file: ExperimentFile, registry: Registry) -> Prepared:
     DataError
         If the data cannot be read or does not fit network or cost.
     ShapeError
-        If the layers do not fit the data or each other.
+        If the layers do not fit the data or each other, or the outputs do not fit the classes.
+    ConfigError
+        If a metric cannot take outputs and labels.
     """
     experiment = file.experiment
-    infer_shapes(experiment)
+    infer_shapes(experiment, registry)
     examples = _with_classes(experiment.data.source.load(file.directory))  # type: ignore[union-attr]
     shares = experiment.data.split
     rows = split(
@@ -71,8 +74,11 @@ def prepare(file: ExperimentFile, registry: Registry) -> Prepared:
     preprocessing = _fit_preprocessing(experiment, examples, rows)
     model = build_model(experiment, preprocessing.input_shape, registry)
     model.preprocessing = preprocessing
+    _require_an_output_for_each_class(model)
     objective = model.objective(experiment.cost)
-    return Prepared(experiment, model, objective, _parts(model, objective, examples, rows), _fingerprint(examples))
+    parts = _parts(model, objective, examples, rows)
+    _require_metrics(file, model, parts["training"])
+    return Prepared(experiment, model, objective, parts, _fingerprint(examples))
 
 
 def build_model(experiment: Experiment, input_shape: tuple[int, ...], registry: Registry) -> Sequential:
@@ -98,7 +104,7 @@ def known_input_shape(experiment: Experiment) -> tuple[int, ...] | None:
     return experiment.model.input_shape or experiment.data.source.input_shape()  # type: ignore[union-attr]
 
 
-def infer_shapes(experiment: Experiment) -> list[tuple[int, ...]] | None:
+def infer_shapes(experiment: Experiment, registry: Registry) -> list[tuple[int, ...]] | None:
     """Return the shape of every activation of one example, or None if the input's is not known without reading data.
 
     Raises
@@ -107,7 +113,12 @@ def infer_shapes(experiment: Experiment) -> list[tuple[int, ...]] | None:
         If the layers do not fit.
     """
     shape = known_input_shape(experiment)
-    return None if shape is None else Chain(experiment.model.layers).shapes(shape)
+    return None if shape is None else layer_shapes(experiment, shape, registry)
+
+
+def layer_shapes(experiment: Experiment, input_shape: tuple[int, ...], registry: Registry) -> list[tuple[int, ...]]:
+    """Return the shapes of x and of every activation of one example; ShapeError if the layers do not fit."""
+    return Chain(experiment.model.layers).shapes(input_shape, partial(registry.label, "layer"))
 
 
 def _fit_preprocessing(experiment: Experiment, examples: Examples, rows: Split) -> Preprocessing:
@@ -131,6 +142,45 @@ def _parts(model: Sequential, objective: Objective, examples: Examples, rows: Sp
     y = model.preprocessing.target(examples, model.dtype)
     whole = model.labelled(x, y, objective)
     return {name: whole.subset(part) for name, part in rows._asdict().items() if len(part)}
+
+
+def _require_an_output_for_each_class(model: Sequential) -> None:
+    """Refuse outputs that stand for no class, which a cost need not notice; one output is enough for two classes."""
+    assert model.preprocessing is not None
+    target, classes = model.preprocessing.target_column, model.preprocessing.classes
+    if target is None or classes is None:
+        return
+    if len(classes) < 2:
+        raise DataError(
+            f"The target {target.name!r} holds a single class, {classes[0]!r}: there is nothing to tell apart."
+        )
+    outputs, needed = model.output_shape[-1], len(classes)
+    one_is_enough = needed == 2 and not target.steps
+    if outputs == needed or (outputs == 1 and one_is_enough):
+        return
+    last = len(model.layers) - 1
+    raise ShapeError(
+        f"Layer {last} {model.registry.label('layer', model.layers[last])} gives {outputs} "
+        f"{'output' if outputs == 1 else 'outputs'}, but the target {target.name!r} has {needed} classes: "
+        f"{listed(classes)}. Give the last layer {needed} units{', or 1' if one_is_enough else ''}."
+    )
+
+
+def _require_metrics(file: ExperimentFile, model: Sequential, data: Labelled) -> None:
+    """Refuse metrics that cannot take outputs and labels, by asking each for its statistics of one example."""
+    x, y, weight = data.part(0, 1, model.dtype)
+    with np.errstate(all="ignore"):  # values too large are the training's matter
+        _, a = model.forward(x, model.workspace())
+        mistakes = []
+        for index, metric in enumerate(file.experiment.training.metrics):
+            try:
+                metric.statistics(a, y, weight)  # type: ignore[union-attr]
+            except (ShapeError, DataError) as error:
+                place = file.document.place_of(("training", "metrics", index))
+                label = model.registry.label("metric", metric)
+                mistakes.append(Mistake((), f"{place}: Metric {label} does not fit network and labels: {error}"))
+    if mistakes:
+        raise ConfigError(mistakes)
 
 
 def _fingerprint(examples: Examples) -> str:

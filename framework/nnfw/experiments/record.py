@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,12 @@ RECORD_FORMAT = 1
 class RunRecord:
     """What ``record.json`` says of a run, from its start to its end, and the plugins that observe it.
 
+    Nothing is written before :meth:`start`.
+
     Parameters
     ----------
     directory
-        The run's directory; it is made.
+        The run's directory.
     file, prepared
         The experiment.
     registry
@@ -40,11 +43,12 @@ class RunRecord:
     def __init__(self, directory: Path, file: ExperimentFile, prepared: Prepared, registry: Registry) -> None:
         self.directory = directory
         self.registry = registry
+        self.started = False
+        self._table = table_of(prepared.experiment, registry)
         self._content: dict[str, Any] = {
             "format": RECORD_FORMAT,
             "name": prepared.experiment.name,
             "status": "running",
-            "started": _now(),
             "seed": prepared.experiment.seed,
             "parameters": int(prepared.model.parameters.vector.size),
             "data": {
@@ -58,14 +62,19 @@ class RunRecord:
             ],
             "environment": describe_environment(),
         }
-        table = table_of(prepared.experiment, registry)
-        _make(directory)
-        replace_file(directory / EXPERIMENT, write(table).encode())
+
+    def start(self) -> None:
+        """Write experiment and record, and tell the plugins."""
+        self.started = True
+        self._content["started"] = _now()
+        replace_file(self.directory / EXPERIMENT, write(self._table).encode())
         self._write()
-        registry.notify("nnfw_run_started", {"directory": directory, "experiment": table})
+        self.registry.notify("nnfw_run_started", {"directory": self.directory, "experiment": self._table})
 
     def end(self, status: str, outcome: Mapping[str, Any]) -> None:
-        """Write how the run has ended, and tell the plugins."""
+        """Write how the run has ended, and tell the plugins; nothing if it has not started."""
+        if not self.started:
+            return
         self._content |= {"status": status, "ended": _now(), **outcome}
         self._write()
         self.registry.notify("nnfw_run_ended", {"directory": self.directory, "record": self._content})
@@ -89,11 +98,27 @@ def require_writable(directory: Path) -> None:
         raise DataError(f"{directory} cannot be written: {existing} is no directory that may be written to.")
 
 
-def _make(directory: Path) -> None:
+@contextmanager
+def made(directory: Path) -> Iterator[None]:
+    """Make a directory, and the folders above it; what the body leaves empty when it fails is removed again.
+
+    Raises
+    ------
+    DataError
+        If it cannot be made.
+    """
+    absent = [path for path in (directory, *directory.absolute().parents) if not path.exists()]
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{directory} cannot be made: {error.strerror}. Choose another with --out.") from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # of one that is not empty
+            for path in absent:
+                path.rmdir()
+        raise
 
 
 def open_run(path: Path, registry: Registry) -> ExperimentFile:

@@ -11,7 +11,7 @@ from typing import Any
 from nnfw.errors import DivergedError, in_words
 from nnfw.experiments.experiment import ExperimentFile
 from nnfw.experiments.preparation import Prepared, prepare
-from nnfw.experiments.record import METRICS, MODEL, RunRecord, new_directory, require_writable
+from nnfw.experiments.record import METRICS, MODEL, RunRecord, made, new_directory, require_writable
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback, Fit
 from nnfw.storage import jsonable
@@ -70,12 +70,13 @@ def train(file: ExperimentFile, registry: Registry, out: Path | None = None, cal
     require_writable(directory)
     prepared = prepare(file, registry)
     record = RunRecord(directory, file, prepared, registry)
-    try:
-        run = _train(prepared, directory, (_RunLog(directory), *callbacks))
-    except BaseException as error:
-        status = "diverged" if isinstance(error, DivergedError) else "failed"
-        record.end(status, {"reason": in_words(error)})
-        raise
+    with made(directory):
+        try:
+            run = _train(prepared, directory, (*callbacks, _RunLog(record)))
+        except BaseException as error:
+            status = "diverged" if isinstance(error, DivergedError) else "failed"
+            record.end(status, {"reason": in_words(error)})
+            raise
     record.end("finished", {"epochs": run.epochs, "stopped": run.stopped, "results": dict(run.results)})
     return run
 
@@ -100,17 +101,21 @@ def _train(prepared: Prepared, directory: Path, callbacks: Sequence[Callback]) -
 
 @dataclass(frozen=True)
 class _RunLog(Callback):
-    """Appends each epoch's record to ``metrics.jsonl``, and tells it to the plugins."""
+    """Starts the run, appends each epoch's record to ``metrics.jsonl``, and tells it to the plugins.
 
-    directory: Path
+    It is the last callback: where another one refuses the training, nothing has been written.
+    """
+
+    record: RunRecord
 
     def state(self, fit: Fit) -> dict[str, Any]:
-        return {"file": (self.directory / METRICS).open("w", encoding="utf-8")}
+        self.record.start()
+        return {"file": (fit.directory / METRICS).open("w", encoding="utf-8")}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         state["file"].write(json.dumps(jsonable(record)) + "\n")
         state["file"].flush()
-        fit.registry.notify("nnfw_epoch_ended", {"directory": self.directory, "record": record})
+        fit.registry.notify("nnfw_epoch_ended", {"directory": fit.directory, "record": record})
 
     def close(self, state: MutableMapping[str, Any]) -> None:
         state["file"].close()

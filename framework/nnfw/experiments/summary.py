@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
@@ -11,10 +11,9 @@ import numpy as np
 
 from nnfw.errors import ConfigError, Mistake
 from nnfw.experiments.experiment import Experiment
-from nnfw.experiments.preparation import known_input_shape
-from nnfw.network import Chain
+from nnfw.experiments.preparation import known_input_shape, layer_shapes
 from nnfw.plugins import Registry
-from nnfw.protocols import Shape
+from nnfw.protocols import Parameter, Shape
 
 VECTORS = 2  # the parameters and their gradient
 ACTIVATION_ARRAYS = 3  # z, a and δ of every layer
@@ -88,39 +87,38 @@ def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | N
     """
     shape = input_shape or known_input_shape(experiment)
     if shape is None:
-        dataset = registry.label("dataset", experiment.data.source)
-        raise ConfigError(
-            [
-                Mistake(
-                    (),
-                    f"Dataset {dataset} knows the shape of its examples only once they are read. Set "
-                    "model.input_shape = [n], or let the data be read (--read-data).",
-                )
-            ]
-        )
+        raise ConfigError([Mistake((), _unknown_input(experiment, registry))])
     layers: Sequence[Any] = experiment.model.layers
-    shapes = Chain(experiment.model.layers).shapes(shape)
-    declared = [layer.parameters(before) for layer, before in zip(layers, shapes[:-1], strict=True)]
-    counts = [
-        {
-            trainable: sum(prod(p.shape) for p in items.values() if p.trainable is trainable)
-            for trainable in (True, False)
-        }
-        for items in declared
-    ]
+    shapes = layer_shapes(experiment, shape, registry)
+    declared = [list(layer.parameters(before).values()) for layer, before in zip(layers, shapes[:-1], strict=True)]
     rows = tuple(
         LayerSummary(
-            _name(registry, "layer", layer), _name(registry, "activation", layer.activation), after, count[True]
+            _name(registry, "layer", layer), _name(registry, "activation", layer.activation), after, _size(own)
         )
-        for layer, after, count in zip(layers, shapes[1:], counts, strict=True)
+        for layer, after, own in zip(layers, shapes[1:], declared, strict=True)
     )
-    parameters = sum(count[True] for count in counts)
+    everything = [parameter for own in declared for parameter in own]
+    parameters, state = _size(everything), _size(everything, trainable=False)
+    return Summary(shape, rows, parameters, state, _training_bytes(experiment, parameters, shapes))
+
+
+def _unknown_input(experiment: Experiment, registry: Registry) -> str:
+    dataset = registry.label("dataset", experiment.data.source)
+    return (
+        f"Dataset {dataset} knows the shape of its examples only once they are read. Set model.input_shape = [n], or "
+        "let the data be read (--read-data)."
+    )
+
+
+def _size(declared: Iterable[Parameter], *, trainable: bool = True) -> int:
+    return sum(prod(parameter.shape) for parameter in declared if parameter.trainable is trainable)
+
+
+def _training_bytes(experiment: Experiment, parameters: int, shapes: Sequence[Shape]) -> int:
     slots = len(experiment.optimizer.state(np.zeros(0)))  # type: ignore[union-attr]
-    activations = prod(shape) + ACTIVATION_ARRAYS * sum(map(prod, shapes[1:]))
+    activations = prod(shapes[0]) + ACTIVATION_ARRAYS * sum(map(prod, shapes[1:]))
     numbers = parameters * (VECTORS + slots) + experiment.training.batch_size * activations
-    return Summary(
-        shape, rows, parameters, sum(count[False] for count in counts), numbers * np.dtype(experiment.dtype).itemsize
-    )
+    return numbers * np.dtype(experiment.dtype).itemsize
 
 
 def _name(registry: Registry, kind: str, component: Any) -> str:

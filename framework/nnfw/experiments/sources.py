@@ -1,0 +1,117 @@
+"""Data named on the command line: a table, an array, or a dataset with its options."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.data import Examples, Preprocessing, Table, categorical, listed, read_csv, read_npy
+from nnfw.errors import DataError
+from nnfw.experiments.components import parse_component
+from nnfw.experiments.toml import STDIN
+from nnfw.network import Sequential
+from nnfw.plugins import Registry
+
+Array = NDArray[Any]
+
+TABLE, ARRAY = ".csv", ".npy"
+"""Endings of the files that need no dataset."""
+
+_COMPONENT = re.compile(r"[A-Za-z][\w-]+:")  # ./a:b.csv is a file, npy:x=x.npy a dataset
+
+
+def file_kind(text: str) -> str:
+    """Return `TABLE` or `ARRAY` if `text` is the path of such a file or ``"-"``, and nothing if it names a dataset.
+
+    Examples
+    --------
+    >>> file_kind("new.csv"), file_kind("-"), file_kind("csv:path=new.csv,target=kind"), file_kind("digits")
+    ('.csv', '.csv', '', '')
+    """
+    if text == STDIN:
+        return TABLE
+    ending = Path(text).suffix.lower()
+    return ending if ending in (TABLE, ARRAY) and not _COMPONENT.match(text) else ""
+
+
+def read_examples(
+    source: str, model: Sequential, registry: Registry, delimiter: str = ",", *, with_target: bool = False
+) -> Examples:
+    """Return the examples that `source` names, with the columns that a model takes.
+
+    Parameters
+    ----------
+    source
+        A CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset as :func:`parse_component`
+        takes it.
+    model
+        Tells the columns.
+    registry
+        Where names are looked up.
+    delimiter
+        The character between the cells of a CSV file.
+    with_target
+        Whether the target is needed too.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be read or does not fit the model.
+    """
+    kind = file_kind(source)
+    if kind == TABLE:
+        return _of_table(source, model, delimiter, with_target)
+    if kind == ARRAY and with_target:
+        raise DataError(f"{source} holds no labels. Name both arrays, in a dataset with its options.")
+    if kind == ARRAY:
+        return _of_array(source, model)
+    table = parse_component(source)
+    if Path(source).is_file():
+        raise DataError(
+            f"{source}: only files that end in {TABLE} or {ARRAY} are read as they are. Name the dataset that reads "
+            f"this one, with its options: NAME:path={source}."
+        )
+    examples: Examples = registry.resolve("dataset", table).load(Path())
+    return examples
+
+
+def features(model: Sequential, examples: Examples) -> Array:
+    """Return x for a model, from raw columns; one without preprocessing takes them joined as they are."""
+    preprocessing = model.preprocessing or Preprocessing.fit(Examples(examples.features))
+    return preprocessing.apply(examples.features, model.dtype)
+
+
+def _of_table(source: str, model: Sequential, delimiter: str, with_target: bool) -> Examples:
+    if model.preprocessing is not None:
+        table = _table(source, delimiter, model.preprocessing.categorical)
+        return model.preprocessing.select(table, with_target=with_target)
+    table = _table(source, delimiter)
+    columns = table.columns(table.names, numeric=table.names)
+    if len(columns) != np.prod(model.input_shape):
+        return Examples(columns)
+    return Examples({"x": np.column_stack(list(columns.values())).reshape(-1, *model.input_shape)})
+
+
+def _table(source: str, delimiter: str, categorical: Collection[str] = ()) -> Table:
+    if source == STDIN:
+        return read_csv(sys.stdin, categorical=categorical, delimiter=delimiter, name="<stdin>")
+    return read_csv(Path(source), categorical=categorical, delimiter=delimiter)
+
+
+def _of_array(source: str, model: Sequential) -> Examples:
+    array = read_npy(Path(source))
+    columns = model.preprocessing.columns if model.preprocessing is not None else ()
+    if len(columns) > 1:
+        raise DataError(
+            f"{source} holds one array, but the model takes {len(columns)} columns: "
+            f"{listed([column.name for column in columns])}. Give it a table with these names."
+        )
+    name, shape = (columns[0].name, columns[0].shape) if columns else ("x", model.input_shape)
+    single = array.shape == shape and not categorical(array)
+    return Examples({name: array[np.newaxis] if single else array})

@@ -1,0 +1,112 @@
+"""From an experiment to data and a network: what is found before anything is trained."""
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.experiments import prepare, read_experiment, train
+from nnfw.plugins import default_registry
+from nnfw_standard import CrossEntropy, Tanh
+
+registry = default_registry()
+
+
+def prepared(experiment, *overrides):
+    return prepare(read_experiment(str(experiment), registry, overrides), registry)
+
+
+def rows(found):
+    return {part: tuple(data.rows.tolist()) for part, data in found.parts.items()}
+
+
+def test_split_follows_the_seed(experiment):
+    first, again, other = (rows(prepared(experiment, f"seed={seed}")) for seed in (5, 5, 6))
+    assert first == again
+    assert all(first[part] != other[part] for part in first)
+
+
+@pytest.mark.parametrize("units", [1, 3, 6])
+def test_outputs_that_are_not_those_of_the_classes_are_refused_with_both_numbers_and_the_layer(experiment, units):
+    table = experiment.parent / "table.csv"
+    table.write_text(table.read_text() + "".join(f"0.5,red,{kind},3.0\n" for kind in ("huge", "tiny") * 5))
+    with pytest.raises(nnfw.ShapeError) as caught:
+        prepared(experiment, f"model.layers[1].units={units}")
+    assert str(caught.value).startswith(
+        f"Layer 1 'dense' (built-in) gives {units} output{'s' * (units > 1)}, but the target 'kind' has 4"
+    )
+    assert str(caught.value).endswith("4 classes: big, huge, small, tiny. Give the last layer 4 units.")
+
+
+def test_outputs_for_two_classes_are_two_or_one(experiment):
+    with pytest.raises(
+        nnfw.ShapeError, match=r"gives 3 outputs.*2 classes: big, small\. Give the last layer 2 units, or 1\.$"
+    ):
+        prepared(experiment, "model.layers[1].units=3")
+    one = ["model.layers[1].units=1", "model.layers[1].activation=sigmoid", "cost.type=binary_cross_entropy"]
+    assert prepared(experiment, *one).model.output_shape == (1,)
+
+
+def test_outputs_of_a_one_hot_target_are_those_of_its_classes(experiment):
+    one_hot = ['data.target_transforms=["one_hot"]', "cost.type=mse", "model.layers[1].activation=sigmoid"]
+    assert prepared(experiment, *one_hot).model.output_shape == (2,)
+    with pytest.raises(
+        nnfw.ShapeError, match=r"gives 1 output, but the target 'kind' has 2 classes.* last layer 2 units\.$"
+    ):
+        prepared(experiment, *one_hot, "model.layers[1].units=1")
+
+
+def test_outputs_of_a_regression_are_not_counted_against_classes(experiment):
+    numbers = ["data.source.target=height", "data.split.stratify=false", "cost.type=mse", "training.metrics=[]"]
+    found = prepared(experiment, *numbers, "model.layers[1].units=1", "model.layers[1].activation=identity")
+    assert found.model.output_shape == (1,)
+
+
+def test_target_with_a_single_class_is_refused(experiment):
+    table = experiment.parent / "table.csv"
+    table.write_text(table.read_text().replace(",small,", ",big,"))
+    with pytest.raises(nnfw.DataError, match=r"'kind' holds a single class, 'big': there is nothing to tell apart"):
+        prepared(experiment)
+
+
+def test_metrics_that_do_not_fit_are_all_told_with_their_place(experiment):
+    with pytest.raises(nnfw.ConfigError) as caught:
+        prepared(experiment, 'training.metrics=["mse", "accuracy", "r2"]')
+    first, second = str(caught.value).splitlines()
+    assert "Metric 'mse' (built-in) does not fit network and labels: mse compares each entry of a and y" in first
+    assert "Metric 'r2' (built-in) does not fit" in second
+    experiment.write_text(experiment.read_text().replace('metrics = ["accuracy"]', 'metrics = ["mae"]'))
+    with pytest.raises(nnfw.ConfigError, match=r"small\.toml:29: Metric 'mae'"):
+        prepared(experiment)
+
+
+def test_output_outside_the_domain_of_the_cost_is_refused_with_its_line_before_data_is_read(experiment, monkeypatch):
+    monkeypatch.setattr(CrossEntropy, "domain", (0, 1), raising=False)
+    monkeypatch.setattr(Tanh, "range", (-1, 1), raising=False)
+    changes = ["data.source.path=none.csv", "model.layers[1].activation=tanh"]
+    with pytest.raises(nnfw.ConfigError, match=r"small\.toml:19: Cost 'cross_entropy' .*'tanh'"):
+        read_experiment(str(experiment), registry, changes)
+
+
+def test_shape_in_the_file_that_the_data_does_not_have_is_refused(experiment):
+    with pytest.raises(nnfw.ShapeError, match=r"input_shape is \(7,\), but one example of the data has shape \(5,\)"):
+        prepared(experiment, "model.input_shape=[7]")
+
+
+def test_layers_that_do_not_fit_are_named_with_their_plugin(experiment):
+    with pytest.raises(nnfw.ShapeError, match=r"^Layer 0 'dense' \(built-in\): .* comes from the input"):
+        prepared(experiment, "model.input_shape=[2, 2]")
+
+
+def test_metrics_are_asked_without_a_warning_where_outputs_overflow(experiment, tmp_path):
+    table = experiment.parent / "table.csv"
+    table.write_text("a,b,kind\n" + "".join(f"{i % 7 - 3}e30,{i % 5}e30,{i}\n" for i in range(20)))
+    changes = ["data.transforms=[]", "data.split.stratify=false", "cost.type=mse", "model.layers[1].units=1"]
+    changes += ["model.layers[0].activation=relu", "model.layers[1].activation=identity", 'training.metrics=["mse"]']
+    with pytest.raises(nnfw.DivergedError):
+        train(read_experiment(str(experiment), registry, changes), registry, tmp_path / "out")
+
+
+def test_classes_of_a_target_without_transforms_are_numbers(experiment):
+    y = prepared(experiment).parts["training"].y
+    assert y.dtype == np.intp
+    assert set(y.tolist()) == {0, 1}
