@@ -123,7 +123,7 @@ def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
 
 
 def _take(source: Array, rows: Array, out: Array) -> Array:
-    if source.dtype == out.dtype:
+    if source.dtype == out.dtype and source.flags.c_contiguous and source.flags.aligned:  # else take copies all of it
         return np.take(source, rows, axis=0, out=out, mode="clip")  # "raise" would gather into a second buffer first
     out[...] = source[rows]
     return out
