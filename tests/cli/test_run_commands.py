@@ -129,10 +129,37 @@ def test_predict_of_a_table_from_stdin(run):
     assert len(result.stdout.splitlines()) == 3
 
 
-def test_predict_of_an_array(run, capsys):
+def test_predict_of_an_array(xor, capsys):
     np.save("x.npy", np.array([[0.0, 1.0], [1.0, 1.0]]))
-    assert main(["predict", "run", "x.npy", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) == 2
+    np.save("y.npy", np.array([1.0, 0.0]))
+    xor.write_text(XOR.replace('source = "xor"', 'source = { type = "npy", x = "x.npy", y = "y.npy" }'))
+    assert main(["train", "xor.toml", "--out", "run"]) == 0
+    capsys.readouterr()
+    assert main(["predict", "run", "x.npy"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_predict_of_an_array_for_several_columns_is_refused(run, capsys):
+    np.save("x.npy", np.array([[0.0, 1.0], [1.0, 1.0]]))
+    assert "the model takes 2 columns: x1, x2. Give it a table" in refused(capsys, "predict", "run", "x.npy")
+
+
+def test_predict_of_a_table_takes_the_delimiter_of_the_run(xor, capsys):
+    with_table(xor, "a;b;y\n1;2;3\n4;5;6\n")
+    assert main(["train", "xor.toml", "--out", "run", "--set", "data.source.delimiter=;"]) == 0
+    capsys.readouterr()
+    assert main(["predict", "run", "t.csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert main(["evaluate", "run", "--data", "t.csv"]) == 0
+    capsys.readouterr()
+    assert "lacks the column 'a'" in refused(capsys, "predict", "run", "t.csv", "--delimiter", ",")
+
+
+@pytest.mark.parametrize("delimiter", ["ab", "", '"', "\n"], ids=["two", "none", "quote", "newline"])
+def test_delimiter_that_is_no_character_between_cells_is_refused(run, capsys, delimiter):
+    assert "a delimiter is one character, such as ';', got" in refused(
+        capsys, "predict", "run", "xor", "--delimiter", delimiter
+    )
 
 
 def test_predict_of_a_dataset(run, capsys):
@@ -239,6 +266,19 @@ def test_assemble_from_a_table(xor, capsys):
     assert "r2" in capsys.readouterr().out
 
 
+def test_assemble_writes_the_path_of_a_table_as_seen_from_the_file(xor, capsys):
+    for folder in ("data", "experiments"):
+        Path(folder).mkdir()
+    Path("data/t.csv").write_text("a,b,y\n" + "".join(f"{i},{i * i},{2 * i}\n" for i in range(20)))
+    arguments = ["assemble", "--target", "y", "--layer", "dense:units=1", "--cost", "mse", "--optimizer", "sgd"]
+    for data, path in (("data/t.csv", "../data/t.csv"), (str(Path("data/t.csv").absolute()),) * 2):
+        assert main([*arguments, "--data", data, "-o", "experiments/exp.toml"]) == 0
+        assert tomllib.loads(Path("experiments/exp.toml").read_text())["data"]["source"]["path"] == path
+        assert main(["summary", "experiments/exp.toml", "--read-data"]) == 0
+    assert main([*arguments, "--data", "data/t.csv", "--train", "--out", "run", "-o", "experiments/new.toml"]) == 0
+    assert main([*arguments, "--data", "data/t.csv", "--train", "--out", "again"]) == 0
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -273,6 +313,13 @@ def test_assemble_refuses_components_that_cannot_be(xor, capsys, change, message
         ("model.layers[0].units=1000000000000000", "more than this machine"),
         ("model.layers[7].units=3", "model.layers[7]"),
         ("training", "Write"),
+        ('training.metrics=["top_k_accuracy"]', "Metric 'top_k_accuracy' (built-in) does not fit network and labels"),
+        ('training.callbacks=["early_stopping"]', "monitor must be recorded each epoch, got 'validation_cost'"),
+        ('training.callbacks=[{type="csv_log",path="none/a.csv"}]', "none/a.csv cannot be written: No such file"),
+        (
+            'training.callbacks=["csv_log",{type="csv_log",path="/etc/a"}]',
+            "path must lie in the directory of the train",
+        ),
         ("data.source=xxor", "Did you mean 'xor'"),
     ],
 )
@@ -339,6 +386,13 @@ def test_train_refuses_labels_outside_the_classes(xor, capsys):
     with_table(xor, "a,b,y\n1,2,0\n1,2,5\n")
     changes = ["--set", "cost.type=cross_entropy", "--set", "model.layers[1].units=2"]
     assert "outside the 2 classes" in refused(capsys, "train", "xor.toml", *changes)
+
+
+def test_train_refuses_more_units_than_classes(xor, capsys):
+    with_table(xor, "a,b,y\n1,2,red\n1,3,blue\n2,3,green\n")
+    changes = ["--set", "cost.type=cross_entropy", "--set", "model.layers[1].units=6"]
+    message = "Layer 1 'dense' (built-in) gives 6 outputs, but the target 'y' has 3 classes: blue, green, red."
+    assert message in refused(capsys, "train", "xor.toml", *changes, "--set", "model.layers[1].activation=softmax")
 
 
 class Harmful:

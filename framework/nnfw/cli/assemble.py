@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -96,7 +95,14 @@ def assemble(
     $ nnfw assemble --data digits --layer dense:units=64,activation=relu --layer dense:units=10,activation=softmax \
         --cost cross_entropy --optimizer adam:learning_rate=0.001 --metric accuracy --epochs 20 -o exp.toml
     """
-    from nnfw.experiments import Document, ExperimentFile, apply_overrides, check_experiment
+    from nnfw.experiments import (
+        Document,
+        ExperimentFile,
+        apply_overrides,
+        check_experiment,
+        parse_component,
+        parse_reference,
+    )
     from nnfw.plugins import default_registry
 
     registry = default_registry()
@@ -104,11 +110,11 @@ def assemble(
     table = {
         "name": name,
         "seed": seed,
-        "data": {"source": _source(data, target, directory), "transforms": _components(transform)},
-        "model": {"layers": _tables(layer)},
-        "cost": _tables([cost])[0],
-        "optimizer": _tables([optimizer])[0],
-        "training": {"epochs": epochs, "batch_size": batch_size, "metrics": _components(metric)},
+        "data": {"source": _source(data, target, directory), "transforms": list(map(parse_reference, transform or ()))},
+        "model": {"layers": list(map(parse_component, layer))},
+        "cost": parse_component(cost),
+        "optimizer": parse_component(optimizer),
+        "training": {"epochs": epochs, "batch_size": batch_size, "metrics": list(map(parse_reference, metric or ()))},
     }
     document = apply_overrides(Document(_without_empty(table), "command line"), overrides or ())
     experiment = ExperimentFile(check_experiment(document, registry), document, directory)
@@ -152,30 +158,14 @@ def _train(experiment: ExperimentFile, registry: Registry, out: Path | None, qui
 
 def _source(data: str, target: str | None, directory: Path) -> Any:
     """Return the table of the dataset; the path of a file is seen from `directory`, where the experiment will lie."""
-    from nnfw.experiments import file_kind
+    from nnfw.experiments import file_kind, parse_component, parse_reference
 
     if file_kind(data) == ".csv" and data != "-":
         if target is None:
             raise typer.BadParameter(f"--data {data} is a CSV file: name its target column with --target.")
         path = data if Path(data).is_absolute() else os.path.relpath(data, directory)
         return {"type": "csv", "path": path, "target": target}
-    (table,) = _tables([data])
-    return _short(table if target is None else table | {"target": target})
-
-
-def _tables(texts: Iterable[str]) -> list[dict[str, Any]]:
-    from nnfw.experiments import parse_component
-
-    return [parse_component(text) for text in texts]
-
-
-def _components(texts: Iterable[str] | None) -> list[Any]:
-    return [_short(table) for table in _tables(texts or ())]
-
-
-def _short(table: dict[str, Any]) -> Any:
-    """Return a component without options by its name alone."""
-    return table["type"] if len(table) == 1 else table
+    return parse_reference(data) if target is None else parse_component(data) | {"target": target}
 
 
 def _without_empty(value: Any) -> Any:

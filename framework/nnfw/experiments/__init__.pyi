@@ -1,5 +1,6 @@
 from . import toml as toml
 from .components import parse_component as parse_component
+from .components import parse_reference as parse_reference
 from .experiment import Experiment as Experiment
 from .experiment import ExperimentFile as ExperimentFile
 from .experiment import check_experiment as check_experiment

@@ -53,6 +53,18 @@ def parse_component(text: str) -> dict[str, Any]:
     return table
 
 
+def parse_reference(text: str) -> str | dict[str, Any]:
+    """Return a component as :func:`parse_component`, and one without options by its name alone.
+
+    Examples
+    --------
+    >>> parse_reference("accuracy"), parse_reference("top_k_accuracy:k=3")
+    ('accuracy', {'type': 'top_k_accuracy', 'k': 3})
+    """
+    table = parse_component(text)
+    return table if len(table) > 1 else str(table[TYPE])
+
+
 def parse_value(text: str) -> Any:
     """Return a TOML value, or the text itself where it is none.
 

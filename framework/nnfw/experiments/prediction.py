@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnfw.data import as_batch, require_finite
 from nnfw.errors import ConfigError, Mistake
-from nnfw.experiments.components import parse_component
+from nnfw.experiments.components import parse_reference
 from nnfw.experiments.preparation import prepare
 from nnfw.experiments.record import EXPERIMENT, MODEL, RECORD, open_run, recorded_fingerprint
 from nnfw.experiments.sources import features, read_examples
@@ -66,11 +66,11 @@ def evaluate_on(
     path
         A run's directory, or a model file.
     source
-        A CSV file with the target's column, ``"-"``, or a dataset as :func:`parse_component` takes it.
+        A CSV file with the target's column, ``"-"``, or a dataset as :func:`parse_reference` takes it.
     registry
         Where names are looked up.
     cost, metrics
-        As :func:`parse_component` takes them; by default those of the run.
+        As :func:`parse_reference` takes them; by default those of the run.
     delimiter
         The character between the cells of a CSV file; by default that of the run's own table.
 
@@ -99,8 +99,8 @@ def _cost_and_metrics(path: Path, registry: Registry, cost: str | None, metrics:
     if cost is None and directory is None:
         raise ConfigError([Mistake((), f"{path} stands beside no run, so name the cost: --cost mse, for instance.")])
     experiment = None if directory is None else open_run(directory, registry).experiment
-    wanted: Any = [parse_component(metric) for metric in metrics] or (experiment.training.metrics if experiment else ())
-    chosen = parse_component(cost) if cost else experiment and experiment.cost
+    wanted: Any = [parse_reference(metric) for metric in metrics] or (experiment.training.metrics if experiment else ())
+    chosen = parse_reference(cost) if cost else experiment and experiment.cost
     return chosen, tuple(registry.resolve("metric", metric) for metric in wanted)
 
 
@@ -154,7 +154,7 @@ def predict(model: Sequential, source: str, registry: Registry, delimiter: str =
         From :func:`open_model`.
     source
         A CSV file of raw columns, ``"-"`` for one on the standard input, a ``.npy`` file for a model with one column,
-        or a dataset as :func:`parse_component` takes it.
+        or a dataset as :func:`parse_reference` takes it.
     registry
         Where names are looked up.
     delimiter

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nnfw.data import Examples, Preprocessing, Table, categorical, listed, read_csv, read_npy
 from nnfw.errors import DataError
-from nnfw.experiments.components import parse_component
+from nnfw.experiments.components import parse_reference
 from nnfw.experiments.toml import STDIN
 from nnfw.network import Sequential
 from nnfw.plugins import Registry
@@ -48,8 +48,7 @@ def read_examples(
     Parameters
     ----------
     source
-        A CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset as :func:`parse_component`
-        takes it.
+        A CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset as X.
     model
         Tells the columns.
     registry
@@ -71,13 +70,13 @@ def read_examples(
         raise DataError(f"{source} holds no labels. Name both arrays, in a dataset with its options.")
     if kind == ARRAY:
         return _of_array(source, model)
-    table = parse_component(source)
+    dataset = parse_reference(source)
     if Path(source).is_file():
         raise DataError(
             f"{source}: only files that end in {TABLE} or {ARRAY} are read as they are. Name the dataset that reads "
             f"this one, with its options: NAME:path={source}."
         )
-    examples: Examples = registry.resolve("dataset", table).load(Path())
+    examples: Examples = registry.resolve("dataset", dataset).load(Path())
     return examples
 
 

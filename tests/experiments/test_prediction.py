@@ -1,0 +1,197 @@
+"""Applying a trained model to tables, arrays and datasets."""
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.experiments import evaluate_on, evaluate_run, open_model, predict, read_experiment, table_delimiter, train
+from nnfw.plugins import default_registry
+from nnfw_standard import Dense
+
+registry = default_registry()
+
+BLOCKS = """
+data = { source = { type = "npy", x = "x.npy", y = "y.npy", classes = ["low", "high"] }, transforms = ["standardize"] }
+model = { layers = [{ type = "dense", units = 2, activation = "softmax" }] }
+cost = { type = "cross_entropy" }
+optimizer = { type = "adam", learning_rate = 0.1 }
+training = { epochs = 20, batch_size = 16, metrics = ["accuracy"] }
+"""
+
+
+@pytest.fixture
+def blocks(tmp_path, monkeypatch, rng):
+    """Return a run on one block of numbers that standardizing moves by a thousand, in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    x = rng.normal(1000.0, 100.0, (200, 3))
+    np.save("x.npy", x)
+    np.save("y.npy", (x.sum(axis=1) > 3000).astype(int))
+    (tmp_path / "blocks.toml").write_text(BLOCKS)
+    return train(read_experiment("blocks.toml", registry), registry, tmp_path / "blocks").directory
+
+
+@pytest.fixture
+def python_model():
+    """Return a model that was not trained from an experiment: the sum of two numbers."""
+    return nnfw.Sequential(
+        [Dense(1)], 2, values={"layers.0.weight": [[1.0, 1.0]], "layers.0.bias": [0.0]}, registry=registry
+    )
+
+
+def labels(predictions):
+    return predictions.columns[0].tolist()
+
+
+# arrays
+
+
+def test_array_goes_through_the_preprocessing(blocks):
+    found = predict(open_model(blocks, registry), "x.npy", registry)
+    expected = np.where(np.load("y.npy"), "high", "low")
+    assert np.mean(np.array(labels(found)) == expected) > 0.95
+    assert found.header == ("label", "probability_low", "probability_high")
+
+
+def test_array_gives_what_the_dataset_of_it_gives(blocks):
+    model = open_model(blocks, registry)
+    array, dataset = predict(model, "x.npy", registry), predict(model, "npy:x=x.npy", registry)
+    for ours, theirs in zip(array.columns, dataset.columns, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_array_of_one_example_is_one(blocks):
+    np.save("one.npy", np.load("x.npy")[0])
+    model = open_model(blocks, registry)
+    assert labels(predict(model, "one.npy", registry)) == labels(predict(model, "x.npy", registry))[:1]
+
+
+def test_array_for_several_columns_is_refused(run, tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((2, 3)))
+    with pytest.raises(nnfw.DataError, match=r"takes 3 columns: width, colour, height\. Give it a table"):
+        predict(open_model(run.directory, registry), str(tmp_path / "x.npy"), registry)
+
+
+def test_array_of_another_shape_is_refused(blocks):
+    np.save("wide.npy", np.zeros((2, 4)))
+    with pytest.raises(nnfw.DataError, match=r"Column 'x' must have shape \(N, 3\), got \(2, 4\)"):
+        predict(open_model(blocks, registry), "wide.npy", registry)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"\x93NUMPY\1\0"], ids=["empty", "archive", "torn"])
+def test_array_that_is_none_is_refused(blocks, tmp_path, content):
+    (tmp_path / "bad.npy").write_bytes(content)
+    with pytest.raises(nnfw.DataError, match=r"^bad\.npy "):
+        predict(open_model(blocks, registry), "bad.npy", registry)
+
+
+def test_array_without_labels_cannot_be_evaluated(blocks):
+    with pytest.raises(nnfw.DataError, match=r"^x\.npy holds no labels\. Name both arrays"):
+        evaluate_on(blocks, "x.npy", registry)
+
+
+# datasets
+
+
+def test_dataset_with_its_options_is_found_whatever_they_end_in(blocks):
+    figures = evaluate_on(blocks, "npy:x=x.npy,y=y.npy", registry)
+    assert figures["accuracy"] > 0.95
+    whole = evaluate_run(blocks, registry)[0]
+    assert min(part["accuracy"] for part in whole.values()) <= figures["accuracy"]
+
+
+def test_dataset_of_a_table_with_its_options_is_found(run, experiment, monkeypatch):
+    monkeypatch.chdir(experiment.parent)
+    model = open_model(run.directory, registry)
+    named = predict(model, "csv:target=kind,path=table.csv", registry)
+    assert labels(named) == labels(predict(model, "table.csv", registry))
+
+
+def test_file_of_another_ending_needs_its_dataset(blocks):
+    np.savez("x.npz", x=np.zeros((2, 3)))
+    with pytest.raises(nnfw.DataError, match=r"^x\.npz: only files that end in .*NAME:path=x\.npz"):
+        predict(open_model(blocks, registry), "x.npz", registry)
+    with pytest.raises(nnfw.ConfigError, match="^Unknown dataset 'nowhere'"):
+        predict(open_model(blocks, registry), "nowhere", registry)
+
+
+# models without preprocessing
+
+
+def test_model_from_python_takes_an_array_as_it_is(python_model, tmp_path):
+    np.save(tmp_path / "x.npy", np.array([[1.0, 2.0], [10.0, 20.0]]))
+    found = predict(python_model, str(tmp_path / "x.npy"), registry)
+    assert found.header == ("output",)
+    assert found.columns[0].tolist() == [3.0, 30.0]
+
+
+def test_model_from_python_takes_all_columns_of_a_table(python_model, tmp_path):
+    (tmp_path / "t.csv").write_text("b,a\n1,2\n10,20\n")
+    assert predict(python_model, str(tmp_path / "t.csv"), registry).columns[0].tolist() == [3.0, 30.0]
+    (tmp_path / "wide.csv").write_text("a,b,c\n1,2,3\n")
+    with pytest.raises(nnfw.DataError, match=r"must have shape \(N, 2\)"):
+        predict(python_model, str(tmp_path / "wide.csv"), registry)
+
+
+def test_model_from_python_takes_the_columns_of_a_dataset(python_model):
+    assert predict(python_model, "xor", registry).columns[0].tolist() == [0.0, 1.0, 1.0, 2.0]
+
+
+def test_model_from_python_shapes_a_table_as_it_needs_it(tmp_path):
+    model = nnfw.Sequential(["flatten"], (1, 2), registry=registry)
+    (tmp_path / "t.csv").write_text("b,a\n1,2\n")
+    assert predict(model, str(tmp_path / "t.csv"), registry).records() == [{"output_0": 1.0, "output_1": 2.0}]
+
+
+def test_model_from_python_is_evaluated_in_python(python_model, tmp_path):
+    python_model.save(tmp_path / "model.nnfw")
+    with pytest.raises(nnfw.ConfigError, match=r"model\.nnfw was not trained from an experiment: evaluate it in Pyth"):
+        evaluate_on(tmp_path / "model.nnfw", "xor", registry, cost="mse")
+
+
+# classes
+
+
+SIGMOID = ["model.layers[1].units=1", "model.layers[1].activation=sigmoid", "cost.type=binary_cross_entropy"]
+
+
+def test_words_as_classes_of_one_sigmoid_output_work_from_training_to_prediction(experiment, tmp_path):
+    table = str(experiment.parent / "table.csv")
+    run = train(read_experiment(str(experiment), registry, SIGMOID), registry, tmp_path / "run")
+    figures = evaluate_on(run.directory, table, registry)
+    assert figures["accuracy"] > 0.85
+    found = predict(open_model(run.directory, registry), table, registry)
+    assert found.header == ("label", "probability_big", "probability_small")
+    label, big, small = found.columns
+    np.testing.assert_allclose(big + small, 1, rtol=1e-6)
+    assert label.tolist() == np.where(small > 0.5, "small", "big").tolist()
+    actual = [line.split(",")[2] for line in (experiment.parent / "table.csv").read_text().splitlines()[1:]]
+    assert np.mean(label == actual) == figures["accuracy"]
+
+
+def test_probabilities_of_one_hot_numbers_are_named_after_the_numbers(experiment, tmp_path):
+    table = experiment.parent / "table.csv"
+    text = table.read_text().replace(",small,", ",3,").replace(",big,", ",7,")
+    table.write_text(text)
+    changes = ['data.transforms=["one_hot",{type="standardize",columns=["width","height"]}]']
+    changes += ['data.target_transforms=[{type="one_hot",columns=["kind"]}]', "data.split.stratify=false"]
+    run = train(read_experiment(str(experiment), registry, changes), registry, tmp_path / "run")
+    found = predict(open_model(run.directory, registry), str(table), registry)
+    assert found.header == ("label", "probability_3", "probability_7")
+    assert set(labels(found)) <= {3, 7}
+
+
+# delimiters
+
+
+def test_delimiter_is_that_of_the_table_of_the_run(experiment, tmp_path):
+    table = experiment.parent / "table.csv"
+    table.write_text(table.read_text().replace(",", ";"))
+    run = train(read_experiment(str(experiment), registry, ["data.source.delimiter=;"]), registry, tmp_path / "run")
+    assert table_delimiter(run.directory) == ";"
+    assert table_delimiter(run.directory / "model.nnfw") == ";"
+    assert evaluate_on(run.directory, str(table), registry)["accuracy"] > 0.8
+
+
+def test_delimiter_is_a_comma_where_no_table_is_known(blocks, tmp_path):
+    assert table_delimiter(blocks) == ","
+    assert table_delimiter(tmp_path / "nowhere" / "model.nnfw") == ","
