@@ -176,6 +176,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_each_with_its_line(experiment):
         read_experiment(str(experiment), registry)
     lines = str(caught.value).splitlines()
     assert len(lines) == 5
+    assert [int(line.split(":")[1]) for line in lines] == [2, 12, 16, 24, 27]
     for line, words in zip(
         (2, 12, 16, 24, 27),
         (

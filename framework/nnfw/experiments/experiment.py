@@ -158,7 +158,8 @@ def check_experiment(document: Document, registry: Registry) -> Experiment:
     try:
         experiment: Experiment = build(Experiment, document.table, registry.resolve)
     except ConfigError as error:
-        raise ConfigError([_placed(document, found.path, str(found)) for found in error.mistakes]) from error
+        found = sorted(error.mistakes, key=lambda mistake: document.line_of(mistake.path))
+        raise ConfigError([_placed(document, mistake.path, str(mistake)) for mistake in found]) from error
     mistakes = [*_split_mistakes(experiment.data.split), *_output_mistakes(experiment, registry)]
     if mistakes:
         raise ConfigError([_placed(document, path, text) for path, text in mistakes])
