@@ -10,6 +10,7 @@ import nnfw
 from nnfw.storage import model_file
 from nnfw_standard import Dense, Dropout
 
+COLUMN = {"name": "x", "kind": "numeric", "shape": [3], "output_shape": [3], "steps": []}
 DISTRIBUTIONS = Path(__file__).parents[1] / "data" / "distributions"
 
 
@@ -94,6 +95,10 @@ def test_saving_parameters_that_are_not_finite_is_refused_and_keeps_the_old_file
         ({"seed": -1}, "seed must be greater than or equal to 0"),
         ({"extra": 1}, "extra is not an option"),
         ({"preprocessing": {"columns": 3}}, "preprocessing is damaged"),
+        (
+            {"preprocessing": {"columns": [dict(COLUMN, output_shape=[2])]}},
+            r"makes examples of shape \(2,\), the network",
+        ),
     ],
     ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
 )

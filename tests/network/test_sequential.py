@@ -521,7 +521,10 @@ def _faulty(**methods):
             {"forward": lambda *_: None},
             r"Faulty': forward returned NoneType, expected an array of shape \(4, 2\)",
         ),
-        ({"forward": lambda _self, _p, a, _w: a[:, :1]}, r"forward returned shape \(4, 1\), expected \(4, 2\), the shape that"),
+        (
+            {"forward": lambda _self, _p, a, _w: a[:, :1]},
+            r"forward returned shape \(4, 1\), expected \(4, 2\), the shape that",
+        ),
         ({"forward": lambda _self, _p, a, _w: a.astype(float)}, "forward returned float64, expected float32"),
         (
             {"backward": lambda _self, _p, d, _g, _w: d[:2]},

@@ -56,7 +56,9 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None) -> Sequ
         model = Sequential(
             found.layers, found.input_shape, seed=found.seed, dtype=found.dtype, values=arrays, registry=registry
         )
-        model.preprocessing = None if preprocessing is None else Preprocessing.from_table(preprocessing, registry)
+        if preprocessing is not None:
+            model.preprocessing = Preprocessing.from_table(preprocessing, registry)
+            _require_fit(model.preprocessing, model)
     except (ConfigError, ShapeError, FileFormatError) as error:
         raise FileFormatError(f"{path}: is no model that can be built here: {error}") from error
     return model
@@ -71,6 +73,14 @@ def _require_shapes(found: _Architecture, stored: Mapping[str, tuple[int, ...]])
         name = wrong[0]
         raise ShapeError(
             f"array {name!r} has shape {stored.get(name, 'none')}, the layers need {needed.get(name, 'none')}."
+        )
+
+
+def _require_fit(preprocessing: Preprocessing, model: Sequential) -> None:
+    if preprocessing.input_shape != model.input_shape:
+        raise ShapeError(
+            f"its preprocessing makes examples of shape {preprocessing.input_shape}, the network takes "
+            f"{model.input_shape}."
         )
 
 
