@@ -281,7 +281,7 @@ def test_data_without_a_target_cannot_be_learned(experiment):
 
     file = read_experiment(str(experiment), registry)
     data = replace(file.experiment.data, source=Unlabelled())
-    with pytest.raises(nnfw.DataError, match="The data has no target"):
+    with pytest.raises(nnfw.DataError, match="The data has no target, so nothing can be learned from it"):
         prepare(replace(file, experiment=replace(file.experiment, data=data)), registry)
 
 
