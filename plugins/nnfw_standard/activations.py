@@ -3,7 +3,8 @@
 An activation here computes in the buffers of its workspace: `out` receives the result and `scratch`, where a formula
 needs one, an intermediate array. Without them NumPy makes new arrays, so ``Sigmoid().value(z)`` is a plain function.
 
-All are finite, and silent, wherever z is finite; NaN stays NaN. Where σ has a kink, its docstring says what σ' is.
+All are finite, and silent, wherever z is finite; NaN stays NaN. `range` is that of the mathematical σ: rounding may
+overstep it by an ε. Where σ has a kink, its docstring says what σ' is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cache
-from math import ceil, pi, sqrt
+from math import ceil, inf, pi, sqrt
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -100,6 +101,8 @@ class Sigmoid(_Buffered):
     array([0.  , 0.5 , 0.75])
     """
 
+    range: ClassVar[tuple[float, float] | None] = (0, 1)
+
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return 1 / (1 + e^−z)."""
         return _sigmoid(z, out)
@@ -115,11 +118,17 @@ class Tanh(_Buffered):
 
     a = tanh z, σ'(z) = 1 − a²
 
+    Notes
+    -----
+    σ' has the absolute precision of `a`: it is 0 where `a` has been rounded to ±1, from |z| = 19 (float32: 10) on.
+
     Examples
     --------
     >>> Tanh().value(np.array([-1e4, 0.0, np.log(2.0)])).round(4)
     array([-1. ,  0. ,  0.6])
     """
+
+    range: ClassVar[tuple[float, float] | None] = (-1, 1)
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return tanh z."""
@@ -149,6 +158,8 @@ class ReLU(_Buffered):
     >>> ReLU().value(np.array([-2.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
+
+    range: ClassVar[tuple[float, float] | None] = (0, inf)
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return max(0, z)."""
@@ -185,6 +196,8 @@ class LeakyReLU(_Buffered):
     """
 
     slope: Annotated[float, Ge(0), Le(1)] = 0.01
+
+    range: ClassVar[tuple[float, float] | None] = (-inf, inf)  # that of every slope but 0
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return max(slope · z, z), which is the definition since slope ≤ 1."""
@@ -235,7 +248,8 @@ class ELU(_ExponentialBelow):
 
     Notes
     -----
-    σ'(0) = alpha. e^z − 1 is computed without cancellation, so small z keep their relative precision.
+    σ'(0) = alpha. e^z − 1 is computed without cancellation, so small z keep their relative precision. σ' of negative z
+    has the absolute precision of `a`: it is 0 where `a` has been rounded to −alpha, from z = −37 (float32: −17) down.
 
     References
     ----------
@@ -249,6 +263,8 @@ class ELU(_ExponentialBelow):
     """
 
     alpha: Annotated[float, Gt(0)] = 1.0
+
+    range: ClassVar[tuple[float, float] | None] = (-inf, inf)  # from −alpha, whatever alpha is
 
     @property
     def _factors(self) -> tuple[float, float]:
@@ -268,7 +284,8 @@ class SELU(_ExponentialBelow):
 
     Notes
     -----
-    σ'(0) = scale · alpha. Meant for weights drawn by `lecun_normal`.
+    σ'(0) = scale · alpha. Meant for weights drawn by `lecun_normal`. The precision is that of :class:`ELU`, σ' being 0
+    from z = −37 (float32: −17) down.
 
     References
     ----------
@@ -283,6 +300,7 @@ class SELU(_ExponentialBelow):
 
     scale: ClassVar[float] = 1.0507009873554804934193349852946
     alpha: ClassVar[float] = 1.6732632423543772848170429916717
+    range: ClassVar[tuple[float, float] | None] = (-scale * alpha, inf)
 
     @property
     def _factors(self) -> tuple[float, float]:
@@ -308,6 +326,8 @@ class GELU(_Scratched):
     >>> GELU().value(np.array([-1e4, -10.0, 0.0, 1.0]))
     array([-0.00000000e+00, -7.61985302e-23,  0.00000000e+00,  8.41344746e-01])
     """
+
+    range: ClassVar[tuple[float, float] | None] = (-0.16997120748, inf)  # the minimum, at z = −0.7518
 
     def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
         """Return z Φ(z)."""
@@ -346,6 +366,8 @@ class SiLU(_Scratched):
     array([-0.   ,  0.   ,  0.824])
     """
 
+    range: ClassVar[tuple[float, float] | None] = (-0.278464542762, inf)  # the minimum, −W(1/e), at z = −1.2785
+
     def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
         """Return z / (1 + e^−z)."""
         bounded = np.maximum(z, -_exp_limit(z.dtype), out=out)  # the sigmoid stops falling there, so must its factor
@@ -374,6 +396,8 @@ class Softplus(_Buffered):
     array([0.000e+00, 6.931e-01, 1.000e+04])
     """
 
+    range: ClassVar[tuple[float, float] | None] = (0, inf)
+
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return log(1 + e^z), at least z: it is z where e^z would overflow."""
         a = np.exp(np.minimum(z, _exp_limit(z.dtype), out=out), out=out)
@@ -401,6 +425,8 @@ class Softsign(_Buffered):
     array([-0.75,  0.  ,  0.5 ])
     """
 
+    range: ClassVar[tuple[float, float] | None] = (-1, 1)
+
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return z / (1 + |z|)."""
         return np.divide(z, np.add(np.abs(z, out=out), 1, out=out), out=out)
@@ -425,6 +451,8 @@ class HardSigmoid(_Buffered):
     >>> HardSigmoid().value(np.array([-4.0, -1.5, 0.0, 4.0]))
     array([0.  , 0.25, 0.5 , 1.  ])
     """
+
+    range: ClassVar[tuple[float, float] | None] = (0, 1)
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return z/6 + 1/2, clipped to [0, 1]."""
@@ -453,6 +481,8 @@ class Identity(Elementwise):
     True
     """
 
+    range: ClassVar[tuple[float, float] | None] = (-inf, inf)
+
     def value(self, z: Array) -> Array:
         """Return `z` itself."""
         return z
@@ -476,7 +506,7 @@ class Softmax(Activation):
     -----
     Each row is shifted by its largest value first, which changes nothing but keeps e^z in range. δ is the product with
     the whole Jacobian ∂a_k/∂z_j = a_k ([j = k] − a_j), in O(N·K) for K values. z beyond a quarter of the largest finite
-    number count as that.
+    number count as that; a row with an infinite z or NaN becomes NaN.
 
     References
     ----------
@@ -492,10 +522,12 @@ class Softmax(Activation):
            [1.  , 0.  ]])
     """
 
+    range: ClassVar[tuple[float, float] | None] = (0, 1)
+
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return e^z_j / Σ_k e^z_k over the last axis."""
         row = _row(z, workspace)
-        a = _shifted(z, row, workspace.buffer("a", z.shape))
+        a = shifted(z, row, workspace.buffer("a", z.shape))
         np.exp(a, out=a)
         return np.divide(a, _sum(a, row), out=a)
 
@@ -528,10 +560,12 @@ class LogSoftmax(Activation):
            [ 0.0000e+00, -2.0000e+04]])
     """
 
+    range: ClassVar[tuple[float, float] | None] = (-inf, 0)
+
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return z_j − log Σ_k e^z_k over the last axis."""
         row = _row(z, workspace)
-        a = _shifted(z, row, workspace.buffer("a", z.shape))
+        a = shifted(z, row, workspace.buffer("a", z.shape))
         exponentials = np.exp(a, out=workspace.buffer("exponentials", z.shape))
         return np.subtract(a, np.log(_sum(exponentials, row), out=row), out=a)
 
@@ -547,12 +581,34 @@ def _row(z: Array, workspace: Workspace) -> Array:
     return workspace.buffer("row", (*z.shape[:-1], 1))
 
 
-def _shifted(z: Array, row: Array, out: Array) -> Array:
-    """Return z_j − max_k z_k; `row` is overwritten."""
-    quarter = float(np.finfo(z.dtype).max) / 4  # so that no difference overflows
-    bounded = np.minimum(np.maximum(z, -quarter, out=out), quarter, out=out)
-    largest: Array = np.maximum.reduce(bounded, axis=-1, keepdims=True, out=row)
-    return np.subtract(bounded, largest, out=out)
+@cache
+def _quarter(dtype: np.dtype[Any]) -> float:
+    """Return a quarter of the largest finite number: differences of numbers up to here do not overflow."""
+    return float(np.finfo(dtype).max) / 4
+
+
+def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Array:
+    """Return z_j − max_k z_k over the last axis: what softmax, log-softmax and their cost start from.
+
+    Finite for every finite z: beyond a quarter of the largest finite number, z counts as that. A row with an infinite z
+    or NaN becomes NaN, so that a network whose values have overflowed is not mistaken for a sound one.
+
+    Parameters
+    ----------
+    z
+        ``(..., K)``
+    row
+        A buffer ``(..., 1)``, overwritten; by default a new one.
+    out
+        A buffer shaped like `z` for the result; by default a new one.
+    """
+    quarter, lowest, highest = _quarter(z.dtype), np.minimum.reduce(z, axis=None), np.maximum.reduce(z, axis=None)
+    if not (-quarter <= lowest and highest <= quarter):  # in this form NaN is beyond it too
+        wrong = ~np.isfinite(z)
+        z = np.clip(z, -quarter, quarter, out=out)
+        z[wrong] = np.nan
+    largest: Array = np.maximum.reduce(z, axis=-1, keepdims=True, out=row)
+    return np.subtract(z, largest, out=out)
 
 
 def _sum(a: Array, row: Array) -> Array:

@@ -10,38 +10,35 @@ blocks of rows, so their temporary arrays are small whatever the size of the bat
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from math import inf, prod, sqrt
+from math import inf, sqrt
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
 
-from nnfw.data import as_numeric, require_finite
+from nnfw.data import as_numeric, require_finite, row_blocks
 from nnfw.errors import DataError
 from nnfw.network import Workspace
 from nnfw.protocols import CanonicalCost, Cost, Shape
+from nnfw_standard.activations import shifted
 
 Array = NDArray[Any]
 
-_BLOCK = 1 << 15
-"""Values of `a` that are looked at together: they stay in the processor's cache."""
-
-
-def _blocks(a: Array) -> Iterator[slice]:
-    """Yield slices of rows with about `_BLOCK` values each."""
-    if a.size <= _BLOCK:
-        return iter((slice(None),))
-    rows = max(1, _BLOCK // max(1, prod(a.shape[1:])))
-    return (slice(start, start + rows) for start in range(0, len(a), rows))
+BLOCK = 1 << 15
+"""Values of `a` whose terms are computed together: 128 KiB in float32, 256 KiB in float64, to stay in the processor's
+cache. The terms are new arrays each time. So what holds elsewhere, that a training step allocates no array of the
+batch's size, holds for the value of a cost only where the batch is larger than a block; a smaller one is given a few
+small arrays in each step.
+"""
 
 
 def _mean(terms: Callable[[Array, Array], Any], a: Array, y: Array, weight: Array | None) -> float:
     """Return 1/N Σ_i w_i Σ_j c_ij, where `terms` gives the c_ij ``(n, ...)`` of a block of n rows."""
     total = 0.0
-    for rows in _blocks(a):
+    for rows in row_blocks(a, BLOCK):
         c = terms(a[rows], y[rows])
         if weight is not None:
             c = np.einsum("ij->i", c.reshape(len(c), -1)) * weight[rows]
@@ -87,7 +84,7 @@ def _as_float(y: Array) -> Array:
 class _PerOutput(Cost):
     """A cost that is a sum over outputs: c_i = Σ_j c(a_ij, y_ij)."""
 
-    _range: ClassVar[tuple[float, float]] = (-inf, inf)
+    _labels: ClassVar[tuple[float, float]] = (-inf, inf)
     """The least and the greatest label."""
 
     def targets(self, y: Array, output_shape: Shape) -> Array:
@@ -116,7 +113,7 @@ class _PerOutput(Cost):
                 "Give it that shape, or change the output layer."
             )
         require_finite(y, f"{owner}: y")
-        low, high = self._range
+        low, high = self._labels
         wrong = (y < low) | (y > high)
         if wrong.any():
             index = _first(wrong)
@@ -251,7 +248,8 @@ class Poisson(_PerOutput):
     The term log(y!) of the likelihood is left out, since it does not depend on `a`. The rates must be greater than 0:
     use an output activation such as softplus. Those below 1e-19 (float64: 1e-154) count as that in the logarithm and in
     the quotient of ∂C/∂a_ij = w_i (1 − y_ij / a_ij)/N, which keeps both finite. For K outputs it is K times Keras's
-    `Poisson` and PyTorch's `PoissonNLLLoss(log_input=False)`, which take the mean over the outputs.
+    `Poisson` and PyTorch's `PoissonNLLLoss(log_input=False)`, which take the mean over the outputs, but for the ε that
+    both add to the rate inside the logarithm: 1e-7 and 1e-8.
 
     Examples
     --------
@@ -259,7 +257,8 @@ class Poisson(_PerOutput):
     1.5
     """
 
-    _range: ClassVar[tuple[float, float]] = (0, inf)
+    domain: ClassVar[tuple[float, float] | None] = (0, inf)
+    _labels: ClassVar[tuple[float, float]] = (0, inf)
 
     def _terms(self, a: Array, y: Array) -> Any:
         return a - y * np.log(np.maximum(a, self._floor(a)))
@@ -298,7 +297,8 @@ class BinaryCrossEntropy(_PerOutput, CanonicalCost):
     """
 
     canonical: ClassVar[str | None] = "sigmoid"
-    _range: ClassVar[tuple[float, float]] = (0, 1)
+    domain: ClassVar[tuple[float, float] | None] = (0, 1)
+    _labels: ClassVar[tuple[float, float]] = (0, 1)
 
     def _terms(self, a: Array, y: Array) -> Any:
         smallest = _smallest(a.dtype)
@@ -367,6 +367,7 @@ class CrossEntropy(CanonicalCost):
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
 
     canonical: ClassVar[str | None] = "softmax"
+    domain: ClassVar[tuple[float, float] | None] = (0, 1)
 
     def targets(self, y: Array, output_shape: Shape) -> Array:
         """Return classes as ``intp``, or rows of probabilities as floats.
@@ -449,7 +450,7 @@ class CrossEntropy(CanonicalCost):
             out -= uniform
             return out
         out.fill(-uniform)
-        for block in _blocks(out):
+        for block in row_blocks(out, BLOCK):
             rows = out[block].reshape(-1, out.shape[-1])
             rows[np.arange(len(rows)), y[block].reshape(-1)] -= share
         return out
@@ -457,11 +458,9 @@ class CrossEntropy(CanonicalCost):
 
 def _log_softmax(z: Array) -> Array:
     """Return z_k − log Σ_k e^z_k over the last axis."""
-    quarter = float(np.finfo(z.dtype).max) / 4  # so that no difference overflows
-    bounded: Array = np.minimum(np.maximum(z, -quarter), quarter)
-    bounded -= np.maximum.reduce(bounded, axis=-1, keepdims=True)
-    bounded -= np.log(np.einsum("...k->...", np.exp(bounded)))[..., np.newaxis]
-    return bounded
+    log_a = shifted(z)
+    log_a -= np.log(np.einsum("...k->...", np.exp(log_a)))[..., np.newaxis]
+    return log_a
 
 
 def _classes(y: Array, classes: int) -> Array:

@@ -20,6 +20,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
 
+from nnfw.data import row_blocks
 from nnfw.protocols import Optimizer
 
 Array = NDArray[Any]
@@ -97,8 +98,7 @@ class Descent(Optimizer):
             clip(gradient, self.clip_norm)
         if self.weight_decay:
             self._decay(vector[decays], gradient[decays], state, learning_rate, decays)
-        for start in range(0, vector.size, BLOCK):
-            block = slice(start, start + BLOCK)
+        for block in row_blocks(vector, BLOCK):
             arrays = {name: array[block] for name, array in state.items()}
             self.descend(vector[block], gradient[block], arrays, step, learning_rate)
 

@@ -1,12 +1,11 @@
 """Regularizers: a penalty Ω(w) on the weights, added to the cost.
 
 w is the flat vector of all parameters that decay: weights, not biases. Ω is a sum over them, and no mean over examples:
-the cost that is minimised is C + Ω.
+the cost that is minimised is C + Ω. Its value is summed in float64, its gradient is in the dtype of w.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,18 +13,13 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
+from nnfw.data import row_blocks
 from nnfw.protocols import Regularizer
 
 Array = NDArray[Any]
 
 BLOCK = 1 << 14
 """Weights that are handled together, so that a temporary array is never larger than this."""
-
-
-def _blocks(*vectors: Array) -> Iterator[tuple[Array, ...]]:
-    """Yield the same part of each vector, block by block, as views."""
-    for start in range(0, len(vectors[0]), BLOCK):
-        yield tuple(vector[start : start + BLOCK] for vector in vectors)
 
 
 @dataclass(frozen=True)
@@ -62,14 +56,15 @@ class L1(Regularizer):
 
     def value(self, w: Array) -> float:
         """Return Ω(w) for the flat weights."""
-        return self.rate * sum(float(np.abs(block).sum()) for (block,) in _blocks(w))
+        return self.rate * sum(float(np.abs(w[block]).sum(dtype=np.float64)) for block in row_blocks(w, BLOCK))
 
     def add_gradient(self, w: Array, gradient: Array) -> None:
         """Add ∂Ω/∂w to `gradient` in place."""
-        for block, gradient_block in _blocks(w, gradient):
-            slope = np.sign(block)
+        for block in row_blocks(w, BLOCK):
+            slope = np.sign(w[block])
             slope *= self.rate
-            gradient_block += slope
+            part = gradient[block]
+            part += slope
 
 
 @dataclass(frozen=True)
@@ -107,9 +102,11 @@ class L2(Regularizer):
 
     def value(self, w: Array) -> float:
         """Return Ω(w) for the flat weights."""
-        return self.rate / 2 * float(np.dot(w, w))
+        blocks = (w[block].astype(np.float64) for block in row_blocks(w, BLOCK))
+        return self.rate / 2 * sum(float(np.dot(block, block)) for block in blocks)
 
     def add_gradient(self, w: Array, gradient: Array) -> None:
         """Add ∂Ω/∂w to `gradient` in place."""
-        for block, gradient_block in _blocks(w, gradient):
-            gradient_block += self.rate * block
+        for block in row_blocks(w, BLOCK):
+            part = gradient[block]
+            part += self.rate * w[block]

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nnfw.data import row_blocks
 from nnfw.errors import ConfigError, DataError, Mistake, short
 from nnfw.protocols import Transform
 
@@ -247,9 +248,8 @@ class OneHot(Transform):
 
 def _blocks(column: Array) -> Iterator[Array]:
     """Yield the column in float64, some rows at a time."""
-    rows = max(1, _CHUNK // max(1, column[:1].size))
-    for start in range(0, len(column), rows):
-        yield np.asarray(column[start : start + rows], np.float64)
+    for rows in row_blocks(column, _CHUNK):
+        yield np.asarray(column[rows], np.float64)
 
 
 def _value(fitted: Mapping[str, Any], name: str) -> Array:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy import integrate, special, stats
+from scipy import integrate, optimize, special, stats
 
 import nnfw
 from nnfw_standard import (
@@ -540,6 +540,58 @@ def test_nan_in_z_is_not_hidden(name, dtype):
     assert name == "identity" or np.isnan(delta[0, 1])
     assert np.isfinite(a[1]).all()
     assert np.isfinite(delta[1]).all()
+
+
+@each(*VECTOR)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan], ids=str)
+def test_softmax_of_row_that_is_not_finite_is_nan_and_silent(name, dtype, wrong):
+    z = frozen(np.array([[0.5, wrong, 1.0], [wrong, wrong, wrong], [0.5, 1.0, 2.0]], dtype))
+
+    a = component_of(name).forward(z, nnfw.Workspace(dtype))
+
+    assert np.isnan(a[:2]).all()
+    np.testing.assert_allclose(a[2], REFERENCE[name](z[2]), rtol=1e-6)
+
+
+# --- ranges ----------------------------------------------------------------------------------------------------------
+
+
+@each()
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_value_lies_within_the_declared_range(rng, name, dtype):
+    component = component_of(name)
+    wide = np.concatenate([extremes(dtype)[0], np.linspace(-50, 50, 20_001, dtype=dtype)])
+    z = wide.reshape(-1, 1) if name in ELEMENTWISE else rng.choice(wide, (5000, 3))
+    low, high = component.range
+
+    a = component.forward(z, nnfw.Workspace(dtype))
+
+    tolerance = 4 * float(np.finfo(dtype).eps)
+    assert a.min() >= low * (1 + tolerance if low < 0 else 1)
+    assert a.max() <= high * (1 + tolerance if high > 0 else 1)
+
+
+@each(*[name for name in ALL if name not in ("elu", "leaky_relu")])
+def test_declared_range_is_no_wider_than_the_values(rng, name):
+    z = np.concatenate([np.linspace(-50, 50, 100_001), [-1e300, 1e300]])
+    z = z.reshape(-1, 1) if name in ELEMENTWISE else np.stack([z, -z], axis=1)
+    low, high = component_of(name).range
+
+    a = component_of(name).forward(z, nnfw.Workspace("float64"))
+
+    assert a.min() == pytest.approx(low, rel=1e-6, abs=1e-6) or (low == -np.inf and a.min() < -1e299)
+    assert a.max() == pytest.approx(high, rel=1e-6, abs=1e-6) or (high == np.inf and a.max() > 1e299)
+
+
+@pytest.mark.parametrize(
+    ("name", "minimum"), [("gelu", lambda z: z * Phi(z)), ("silu", lambda z: z * sigma(z))], ids=["gelu", "silu"]
+)
+def test_lower_end_of_the_range_is_the_minimum(name, minimum):
+    found = optimize.minimize_scalar(minimum, bracket=(-2, -1, 0), tol=1e-12).fun
+
+    assert component_of(name).range[0] == pytest.approx(found, rel=1e-11)
+    assert component_of(name).range[0] <= found
 
 
 # --- the components as such ------------------------------------------------------------------------------------------

@@ -568,6 +568,47 @@ def test_nan_in_activations_is_not_hidden(rng, name):
     assert np.isnan(gradient(cost_of(name), a, y)[2, 1])
 
 
+@each(*CANONICAL)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan], ids=str)
+@pytest.mark.parametrize("label", [0, 1])
+@np.errstate(invalid="ignore")
+def test_value_from_z_that_is_not_finite_is_not_finite(name, dtype, wrong, label):
+    z, y = np.array([[wrong, 0.5]], dtype), np.array([[label, 1 - label]], dtype)
+
+    assert not math.isfinite(cost_of(name).value_from_z(z, y))
+    assert not math.isfinite(cost_of(name).value_from_z(np.full_like(z, wrong), y))
+
+
+@each("cross_entropy", "cross_entropy smoothed")
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan], ids=str)
+def test_cross_entropy_of_logits_that_are_not_finite_is_nan_and_silent(name, wrong):
+    assert math.isnan(cost_of(name).value_from_z(np.full((2, 3), wrong, np.float32), np.array([0, 2])))
+
+
+# --- domains ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cost", "domain"),
+    [
+        pytest.param(MSE(), None, id="mse"),
+        pytest.param(MAE(), None, id="mae"),
+        pytest.param(Huber(), None, id="huber"),
+        pytest.param(Poisson(), (0, math.inf), id="poisson"),
+        pytest.param(BinaryCrossEntropy(), (0, 1), id="binary_cross_entropy"),
+        pytest.param(CrossEntropy(), (0, 1), id="cross_entropy"),
+    ],
+)
+def test_domain_is_where_the_formula_holds(cost, domain):
+    assert cost.domain == domain
+
+
+@each(*CANONICAL)
+def test_range_of_the_canonical_activation_is_the_domain(name):
+    assert output_activation(cost_of(name)).range == cost_of(name).domain
+
+
 # --- targets ---------------------------------------------------------------------------------------------------------
 
 

@@ -102,6 +102,17 @@ def test_value_and_gradient_of_many_weights_allocate_no_array_of_their_size(rng,
     assert peak < w.nbytes / 10
 
 
+@pytest.mark.parametrize(("regularizer", "power"), [(L1(1.0), 1), (L2(2.0), 2)], ids=["l1", "l2"])
+def test_value_of_many_float32_weights_is_precise(regularizer, power):
+    w = np.full(1 << 22, 1e-3, np.float32)
+
+    assert regularizer.value(w) == pytest.approx(len(w) * float(w[0]) ** power, rel=1e-12)
+
+
+def test_l2_value_of_float32_weights_whose_squares_overflow_is_finite():
+    assert L2(2.0).value(np.full(3, 1e20, np.float32)) == pytest.approx(3e40, rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ["l1", "l2"])
 def test_regularizer_with_negative_rate_is_refused(name):
     with pytest.raises(nnfw.ConfigError, match=r"rate must be greater than or equal to 0, got -1\.0"):

@@ -43,7 +43,7 @@ class Dropout(Layer):
     Examples
     --------
     >>> import nnfw
-    >>> workspace = nnfw.Workspace(training=True)
+    >>> workspace = nnfw.Workspace(rng=np.random.default_rng(0), training=True)
     >>> z = Dropout(0.75).forward({}, np.ones((1, 8), np.float32), workspace)
     >>> sorted(set(z[0].tolist()))
     [0.0, 4.0]
