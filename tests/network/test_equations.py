@@ -25,7 +25,7 @@ OUTPUTS = {
     "mse": ACTIVATIONS,
     "mae": ACTIVATIONS,
     "huber": ACTIVATIONS,
-    "cross_entropy": POSITIVE,
+    "cross_entropy": BELOW_ONE,
     "binary_cross_entropy": BELOW_ONE,
     "poisson": POSITIVE,
 }
