@@ -115,7 +115,8 @@ class TopKAccuracy(Metric):
         """
         if a.ndim < 2 or a.shape[-1] < 2:
             raise ShapeError(
-                f"top_k_accuracy needs one output for each of 2 classes or more, got a of shape {a.shape}."
+                f"top_k_accuracy needs one output for each of 2 classes or more, got a of shape {a.shape}. Use "
+                "accuracy."
             )
         _, actual, count = _classes(a, y)
         scores = a.reshape(-1, count)
@@ -458,7 +459,10 @@ def _ratio(statistics: Array) -> float:
 
 def _like(a: Array, y: Array, metric: str) -> Array:
     if a.size != y.size or len(a) != len(y):
-        raise ShapeError(f"{metric} compares each entry of a and y: expected y of shape {a.shape}, got {y.shape}.")
+        raise ShapeError(
+            f"{metric} compares each entry of a and y: expected y of shape {a.shape}, got {y.shape}. For numbers of "
+            "classes use a metric of classes such as accuracy, or give the labels as one-hot rows."
+        )
     return y.reshape(a.shape)
 
 
@@ -468,14 +472,20 @@ def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
     count = scores.shape[-1]
     shape = scores.shape[:-1]
     if y.shape not in (shape, scores.shape):
-        raise ShapeError(f"expected labels of shape {shape} or {scores.shape} for a of shape {a.shape}, got {y.shape}.")
+        raise ShapeError(
+            f"expected labels of shape {shape} or {scores.shape} for a of shape {a.shape}, got {y.shape}. Give each "
+            "class as a whole number or a one-hot row; for labels that are no classes use a metric such as mse."
+        )
     if count == 1:
         return scores[..., 0] > _THRESHOLD, y.reshape(shape) > _THRESHOLD, 2
     predicted = np.argmax(scores, axis=-1)
     actual = y.astype(np.int64, copy=False) if y.shape == shape else np.argmax(y, axis=-1)
     if actual.size and not 0 <= actual.min() <= actual.max() < count:
         wrong = actual.min() if actual.min() < 0 else actual.max()
-        raise DataError(f"expected classes from 0 to {count - 1}, one for each output, got {wrong}.")
+        raise DataError(
+            f"expected classes from 0 to {count - 1}, one for each output, got {wrong}. Correct it, or give the output "
+            "layer more units."
+        )
     return predicted, actual, count
 
 
