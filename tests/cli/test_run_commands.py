@@ -384,7 +384,12 @@ def test_train_of_one_example_with_a_split_is_refused_and_without_one_is_done(xo
 
 def test_train_refuses_labels_outside_the_classes(xor, capsys):
     with_table(xor, "a,b,y\n1,2,0\n1,2,5\n")
-    changes = ["--set", "cost.type=cross_entropy", "--set", "model.layers[1].units=2"]
+    changes = [
+        "--set",
+        "cost.type=cross_entropy",
+        "--set",
+        'model.layers[1]={type="dense",units=2,activation="softmax"}',
+    ]
     assert "outside the 2 classes" in refused(capsys, "train", "xor.toml", *changes)
 
 

@@ -23,6 +23,7 @@ from nnfw.experiments import (
 )
 from nnfw.experiments.toml import parse
 from nnfw.plugins import default_registry
+from nnfw_standard import EarlyStopping
 
 registry = default_registry()
 
@@ -312,3 +313,9 @@ def test_run_that_fails_while_it_trains_is_recorded(experiment, tmp_path):
         train(read_experiment(str(experiment), registry), registry, tmp_path / "out", [Full()])
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     assert (record["status"], record["reason"]) == ("failed", "OSError: disk full")
+
+
+def test_further_callback_that_refuses_the_training_leaves_nothing(experiment, tmp_path):
+    with pytest.raises(nnfw.ConfigError, match="monitor must be recorded"):
+        train(read_experiment(str(experiment), registry), registry, tmp_path / "out", [EarlyStopping("f1")])
+    assert not (tmp_path / "out").exists()

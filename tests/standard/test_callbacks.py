@@ -1,0 +1,63 @@
+"""Callbacks that write files: where, when, and what they refuse. How they act on a training: tests/training."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw_standard import CheckpointBest, CSVLog, Dense, EarlyStopping
+
+FILES = [CSVLog("file"), CheckpointBest("file", monitor="cost")]
+
+
+def fit(directory, *callbacks):
+    model = nnfw.Sequential([Dense(1)], 2)
+    model.fit(np.eye(2), [0.0, 1.0], cost="mse", optimizer="sgd", epochs=2, callbacks=callbacks, directory=directory)
+
+
+@dataclass(frozen=True)
+class Late(nnfw.Callback):
+    """Puts a folder where another callback wants its file, once the training runs."""
+
+    def step_computed(self, fit, state):
+        (fit.directory / "file").mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize("callback", FILES, ids=["csv_log", "checkpoint_best"])
+def test_file_that_is_a_folder_is_refused_before_the_first_step(callback, tmp_path):
+    (tmp_path / "file").mkdir()
+    with pytest.raises(nnfw.DataError, match=r"file cannot be written: Is a directory\. Choose another path for the c"):
+        fit(tmp_path, callback)
+
+
+@pytest.mark.parametrize("callback", FILES, ids=["csv_log", "checkpoint_best"])
+def test_file_in_a_folder_that_does_not_exist_is_refused_before_the_first_step(callback, tmp_path):
+    with pytest.raises(nnfw.DataError, match=r"none/file cannot be written: No such file or directory\."):
+        fit(tmp_path / "none", callback)
+
+
+def test_file_in_a_folder_that_may_not_be_written_to_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(nnfw.DataError, match=r"file cannot be written: Permission denied\."):
+        fit(tmp_path, CSVLog("file"))
+
+
+def test_file_that_cannot_be_opened_any_more_is_told(tmp_path):
+    with pytest.raises(nnfw.DataError, match=r"file cannot be written: Is a directory\."):
+        fit(tmp_path, CSVLog("file"), Late())
+
+
+def test_older_log_is_kept_where_another_callback_refuses_the_training(tmp_path):
+    (tmp_path / "file").write_text("older")
+    with pytest.raises(nnfw.ConfigError, match="monitor must be recorded"):
+        fit(tmp_path, CSVLog("file"), EarlyStopping())
+    assert (tmp_path / "file").read_text() == "older"
+    fit(tmp_path, CSVLog("file"))
+    assert (tmp_path / "file").read_text().startswith("epoch,learning_rate,cost")
+
+
+def test_files_in_a_folder_of_the_directory_are_written_there(tmp_path):
+    (tmp_path / "logs").mkdir()
+    fit(tmp_path, CSVLog("logs/log.csv"), CheckpointBest("logs/best.nnfw", monitor="cost"))
+    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["best.nnfw", "log.csv"]
