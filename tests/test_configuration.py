@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnfw
-from nnfw.configuration import build, check, describe_hint, kind_of, options_of, rebuild, to_table
+from nnfw.configuration import Above, build, check, describe_hint, kind_of, options_of, rebuild, to_table
 from nnfw.errors import ConfigError, Mistake
 from nnfw.protocols import KINDS, Activation, Elementwise, Layer, Metric
 
@@ -296,6 +296,44 @@ def test_rebuild_checks_and_resolves_what_an_instance_holds():
     assert rebuild(Every(np.int64(3)), resolve) == Every(3, activation=("activation", "identity"))
     with pytest.raises(ConfigError, match=r"units must be greater than or equal to 1, got 0\."):
         rebuild(Every(0), resolve)
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Options that must be in order."""
+
+    low: float = 0.0
+    high: Annotated[float, Above("low")] = 1.0
+    top: Annotated[float, Above("high"), Gt(0)] | None = None
+
+
+def test_build_options_in_order_are_taken():
+    assert build(Ordered, {"low": -1, "high": 2, "top": 3}, resolve) == Ordered(-1, 2, 3)
+    assert build(Ordered, {"high": 2}, resolve) == Ordered(high=2)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"low": 1.0}, r"^high must be greater than low, 1\.0, got 1\.0\.$"),
+        ({"low": 2.0, "high": 1.5}, r"^high must be greater than low, 2\.0, got 1\.5\.$"),
+        ({"low": 2.0, "top": 0.5}, r"^high must .*\ntop must be greater than high, 1\.0, got 0\.5\.$"),
+        ({"low": 2.0, "top": -0.5}, r"^top must be greater than 0, got -0\.5\.$"),
+    ],
+    ids=["equal to a default", "reversed", "two", "out of its own range"],
+)
+def test_build_options_that_contradict_each_other_are_refused(table, message):
+    with pytest.raises(ConfigError, match=message):
+        build(Ordered, table, resolve)
+
+
+def test_options_of_limit_by_an_unknown_option_is_refused():
+    @dataclass(frozen=True)
+    class Broken:
+        high: Annotated[float, Above("lwo")] = 1.0
+
+    with pytest.raises(nnfw.PluginError, match=r"Broken: 'high' is above 'lwo', which is no option\. Options: high\.$"):
+        options_of(Broken)
 
 
 # Annotations

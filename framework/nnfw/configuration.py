@@ -38,6 +38,19 @@ _UNIONS = (Union, UnionType)
 
 
 @dataclass(frozen=True)
+class Above:
+    """A limit that is the value of another option: ``high: Annotated[float, Above("low")]``.
+
+    Parameters
+    ----------
+    gt
+        Name of the other option, a number too, than which this one must be greater.
+    """
+
+    gt: str
+
+
+@dataclass(frozen=True)
 class Option:
     """One option of a component or a section of a file.
 
@@ -71,12 +84,19 @@ def options_of(cls: type) -> Mapping[str, Option]:
     """Return the options of a dataclass by name; PluginError if an annotation or a default cannot be read."""
     try:
         hints = get_type_hints(cls, include_extras=True)
-        return {item.name: _option(item, hints[item.name]) for item in fields(cls) if item.init}
+        options = {item.name: _option(item, hints[item.name]) for item in fields(cls) if item.init}
     except Exception as error:
         raise PluginError(
             f"{cls.__qualname__}: its options cannot be read: {in_words(error)}. An annotation may use what its module "
             "imports outside `if TYPE_CHECKING`."
         ) from error
+    for name, other in _ordered(options):
+        if other not in options:
+            raise PluginError(
+                f"{cls.__qualname__}: {name!r} is above {other!r}, which is no option.{did_you_mean(other, options)} "
+                f"Options: {', '.join(options)}."
+            )
+    return options
 
 
 def _option(item: Field[Any], hint: Any) -> Option:
@@ -93,7 +113,8 @@ def check(cls: type, table: Mapping[str, Any], resolve: Resolve) -> dict[str, An
     Raises
     ------
     ConfigError
-        With every mistake in the table: unknown and missing options, wrong types, values out of range.
+        With every mistake in the table: unknown and missing options, wrong types, values out of range; where there is
+        none of these, with options that contradict each other.
     """
     options = options_of(cls)
     mistakes = [Mistake((str(key),), _unknown(str(key), options)) for key in table if key not in options]
@@ -104,7 +125,30 @@ def check(cls: type, table: Mapping[str, Any], resolve: Resolve) -> dict[str, An
     ]
     defaults = {name: option.default for name, option in options.items() if not option.required}
     known = defaults | {name: value for name, value in table.items() if name in options}
-    return _collected(known, lambda name, value: _check_option(options[name], value, resolve), mistakes)
+    values = _collected(known, lambda name, value: _check_option(options[name], value, resolve), mistakes)
+    wrong = [(name, other) for name, other in _ordered(options) if not _above(values[name], values[other])]
+    if wrong:
+        raise ConfigError(
+            [
+                Mistake((name,), f"must be greater than {other}, {values[other]}, got {values[name]}.")
+                for name, other in wrong
+            ]
+        )
+    return values
+
+
+def _ordered(options: Mapping[str, Option]) -> list[tuple[str, str]]:
+    """Return each option with that which it must be greater than."""
+    return [
+        (name, limit.gt)
+        for name, option in options.items()
+        for limit in _unwrapped(option.hint)[1]
+        if isinstance(limit, Above)
+    ]
+
+
+def _above(value: Any, other: Any) -> bool:
+    return value is None or other is None or bool(value > other)
 
 
 def build(cls: type, table: Mapping[str, Any], resolve: Resolve) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 
-from nnfw.errors import ConfigError, Mistake
+from nnfw.configuration import Above
 from nnfw.protocols import Initializer, Shape
 
 Array = NDArray[Any]
@@ -228,7 +228,7 @@ class Uniform(Initializer):
     Parameters
     ----------
     low, high
-        −0.05 and 0.05 by default; `low` is not above `high`.
+        −0.05 and 0.05 by default; `low` must be less than `high`.
 
     Notes
     -----
@@ -243,21 +243,10 @@ class Uniform(Initializer):
 
     _: KW_ONLY
     low: float = -0.05
-    high: float = 0.05
+    high: Annotated[float, Above("low")] = 0.05
 
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        """Return an array of `shape`, float64.
-
-        Raises
-        ------
-        ConfigError
-            If `low` is above `high`.
-        """
-        if self.low > self.high:
-            raise ConfigError(
-                [Mistake(("low",), f"must not be above high, got low={self.low} and high={self.high}. Swap them.")],
-                "Initializer 'uniform' (built-in)",
-            )
+        """Return an array of `shape`, float64."""
         return rng.uniform(self.low, self.high, shape)
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnfw.configuration import Above
 from nnfw.data import row_blocks
 from nnfw.errors import ConfigError, DataError, Mistake, short
 from nnfw.protocols import Transform
@@ -111,7 +112,7 @@ class MinMax(Transform):
     """
 
     low: float = 0.0
-    high: float = 1.0
+    high: Annotated[float, Above("low")] = 1.0
     _: KW_ONLY
     columns: tuple[str, ...] | None = None
     accepts: ClassVar[Literal["numeric", "categorical"]] = "numeric"
@@ -134,8 +135,10 @@ class MinMax(Transform):
         ConfigError
             If `low` is not less than `high`.
         """
-        if not self.low < self.high:
-            raise ConfigError([Mistake(("low",), f"must be less than high, {self.high}, got {self.low}.")], "min_max")
+        if not self.low < self.high:  # Preprocessing.fit takes objects that no registry has checked
+            raise ConfigError(
+                [Mistake(("high",), f"must be greater than low, {self.low}, got {self.high}.")], "min_max"
+            )
         bounds = {"minimum": column.min(axis=0), "maximum": column.max(axis=0)}
         return {name: np.asarray(bound, np.float64).tolist() for name, bound in bounds.items()}
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import nnfw
 from nnfw.errors import ConfigError, DataError
 from nnfw_standard import MinMax, OneHot, Standardize
 from nnfw_standard import transforms as transforms_module
@@ -136,9 +137,14 @@ def test_min_max_apply_does_not_clip():
 
 
 @pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (2.0, 1.0)], ids=["equal", "reversed"])
-def test_min_max_fit_low_not_below_high_is_refused(low, high):
-    with pytest.raises(ConfigError, match=rf"min_max: low must be less than high, {high}, got {low}\."):
-        MinMax(low, high).fit(np.arange(3.0))
+@pytest.mark.parametrize(
+    "use",
+    [lambda low, high: nnfw.transform("min_max", low=low, high=high), lambda *ends: MinMax(*ends).fit(np.arange(3.0))],
+    ids=["by name", "fit"],
+)
+def test_min_max_low_not_below_high_is_refused(low, high, use):
+    with pytest.raises(ConfigError, match=rf"min_max.*: high must be greater than low, {low}, got {high}\."):
+        use(low, high)
 
 
 WORDS = st.text("abé '\"\n", max_size=3)
