@@ -4,6 +4,7 @@ import json
 import shutil
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from nnfw.experiments import (
     train,
     write,
 )
+from nnfw.experiments.record import new_directory
 from nnfw.experiments.toml import parse
 from nnfw.plugins import default_registry
 from nnfw_standard import EarlyStopping
@@ -84,6 +86,44 @@ def test_evaluation_tells_that_the_data_has_changed(run, experiment):
     table = experiment.parent / "table.csv"
     table.write_text(table.read_text() + "0.5,red,big,3.0\n")
     assert evaluate_run(run.directory, registry)[1] is False
+
+
+def test_evaluation_uses_the_preprocessing_of_the_model_not_one_fitted_anew(run, experiment):
+    table = experiment.parent / "table.csv"
+    header, *rows = table.read_text().splitlines()
+    kept = [row for row in rows if ",blue," not in row]
+    table.write_text("\n".join([header, *kept]) + "\n")
+    results, same = evaluate_run(run.directory, registry)
+    assert not same
+    whole = evaluate_on(run.directory, str(table), registry)["cost"]
+    assert 0.2 * whole < results["training"]["cost"] < 5 * whole
+
+
+@pytest.mark.parametrize("name", ["../../up", "/root", "a/b", "line\nbreak", "..", "x" * 300], ids=repr)
+def test_name_of_an_experiment_stays_inside_the_folder_of_runs(name):
+    directory = new_directory(name)
+    assert directory.parent == Path("runs")
+    assert len(directory.name) < 130
+
+
+def test_two_runs_of_one_second_have_directories_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = new_directory("twin")
+    first.mkdir(parents=True)
+    second = new_directory("twin")
+    assert second != first
+    assert not second.exists()
+
+
+def test_directory_that_another_run_makes_meanwhile_is_refused(tmp_path, monkeypatch):
+    from nnfw.experiments.record import made
+
+    directory = tmp_path / "run"
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: False if path == directory else exists(path))
+    directory.mkdir()
+    with pytest.raises(nnfw.DataError, match="run has just been made by another run"), made(directory):
+        pass
 
 
 def test_transforms_are_fitted_on_the_training_part_only(experiment):

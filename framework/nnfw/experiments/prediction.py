@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,9 @@ def evaluate_run(path: Path, registry: Registry) -> tuple[dict[str, dict[str, An
     FileFormatError, DataError
         If run, model or data cannot be read.
     """
-    prepared = prepare(open_run(path, registry), registry)
-    model = open_model(path, registry)
-    trained = replace(prepared, model=model, objective=model.objective(prepared.experiment.cost))
+    prepared = prepare(open_run(path, registry), registry, open_model(path, registry))
     same = recorded_fingerprint(path) == prepared.fingerprint
-    return {part: trained.evaluate(part) for part in trained.parts}, same
+    return {part: prepared.evaluate(part) for part in prepared.parts}, same
 
 
 def evaluate_on(

@@ -52,8 +52,15 @@ class Prepared:
         return evaluate(self.model, self.parts[part], self.objective, metrics, self.model.workspace())
 
 
-def prepare(file: ExperimentFile, registry: Registry) -> Prepared:
+def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None = None) -> Prepared:
     """Read the data of an experiment, split it, fit the preprocessing, and build the network.
+
+    Parameters
+    ----------
+    file, registry
+        The experiment, and where names are looked up.
+    trained
+        A trained model of this experiment: it and its preprocessing are then used, and nothing is fitted or built.
 
     Raises
     ------
@@ -71,9 +78,7 @@ def prepare(file: ExperimentFile, registry: Registry) -> Prepared:
     rows = split(
         examples, shares.validation, shares.test, stratify=shares.stratify, rng=stream(experiment.seed, "split")
     )
-    preprocessing = _fit_preprocessing(experiment, examples, rows)
-    model = build_model(experiment, preprocessing.input_shape, registry)
-    model.preprocessing = preprocessing
+    model = trained or _new_model(experiment, examples, rows, registry)
     _require_an_output_for_each_class(model)
     objective = model.objective(experiment.cost)
     parts = _parts(model, objective, examples, rows)
@@ -134,6 +139,13 @@ def _with_classes(examples: Examples) -> Examples:
     if examples.classes is not None or not categorical(examples.target):
         return examples
     return replace(examples, classes=tuple(np.unique(examples.target).tolist()))
+
+
+def _new_model(experiment: Experiment, examples: Examples, rows: Split, registry: Registry) -> Sequential:
+    preprocessing = _fit_preprocessing(experiment, examples, rows)
+    model = build_model(experiment, preprocessing.input_shape, registry)
+    model.preprocessing = preprocessing
+    return model
 
 
 def _parts(model: Sequential, objective: Objective, examples: Examples, rows: Split) -> dict[str, Labelled]:

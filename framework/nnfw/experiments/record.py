@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ EXPERIMENT, METRICS, MODEL, RECORD = "experiment.toml", "metrics.jsonl", "model.
 """The files of a run's directory."""
 
 RECORD_FORMAT = 1
+_LONGEST_NAME = 100  # characters of an experiment's name in that of its directory
 
 
 class RunRecord:
@@ -84,9 +86,11 @@ class RunRecord:
 
 
 def new_directory(name: str) -> Path:
-    """Return ``runs/<name>-<time>``, where `name` keeps only what every file system takes."""
-    plain = re.sub(r"[^\w.-]+", "-", name).strip(".-") or "run"
-    return Path("runs") / f"{plain}-{datetime.now():%Y%m%d-%H%M%S}"
+    """Return ``runs/<name>-<time>``, not there yet, where `name` keeps only what every file system takes."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip(".-")[:_LONGEST_NAME] or "run"
+    first = Path("runs") / f"{plain}-{datetime.now():%Y%m%d-%H%M%S}"
+    others = (first.with_name(f"{first.name}-{number}") for number in count(2))
+    return next(path for path in chain([first], others) if not path.exists())
 
 
 def require_writable(directory: Path) -> None:
@@ -109,7 +113,9 @@ def made(directory: Path) -> Iterator[None]:
     """
     absent = [path for path in (directory, *directory.absolute().parents) if not path.exists()]
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=directory not in absent)
+    except FileExistsError as error:
+        raise DataError(f"{directory} has just been made by another run. Start again, or choose with --out.") from error
     except OSError as error:
         raise DataError(f"{directory} cannot be made: {error.strerror}. Choose another with --out.") from error
     try:
