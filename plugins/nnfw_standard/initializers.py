@@ -216,7 +216,7 @@ class Normal(Initializer):
 
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
-        return rng.normal(self.mean, self.standard_deviation, shape)
+        return rng.normal(self.mean, abs(self.standard_deviation), shape)  # abs: NumPy refuses -0.0
 
 
 @dataclass(frozen=True)

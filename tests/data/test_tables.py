@@ -293,3 +293,9 @@ def test_read_csv_path_with_nul_is_refused(tmp_path):
 def test_read_csv_too_long_name_is_refused(tmp_path):
     with pytest.raises(DataError, match="a CSV table cannot be read: File name too long"):
         read_csv(tmp_path / ("a" * 1000))
+
+
+def test_require_in_a_table_of_another_delimiter_tells_which():
+    table = read_csv(StringIO("a;b;y\n1;2;3\n"), name="t.csv")
+    with pytest.raises(DataError, match="there is no column 'y'.*seem to be separated by ';': say so as the delimiter"):
+        table.require(["y"])

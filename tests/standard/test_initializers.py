@@ -139,3 +139,7 @@ def test_zeros_and_constant_samples_draw_nothing(rng):
 def test_initializer_option_out_of_range_is_refused(name, options, message):
     with pytest.raises(nnfw.ConfigError, match=message):
         nnfw.initializer(name, **options)
+
+
+def test_normal_of_negative_zero_deviation_is_the_mean(rng):
+    assert (nnfw.initializer("normal", mean=2.0, standard_deviation=-0.0).sample((3, 2), 2, 3, rng) == 2.0).all()

@@ -64,7 +64,9 @@ class Table:
         unknown = [name for name in names if name not in self._columns]
         if unknown:
             lines = [f"{self.name}: there is no column {name!r}.{did_you_mean(name, self.names)}" for name in unknown]
-            raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.")
+            alone = len(self.names) == 1 and next((mark for mark in ";\t|" if mark in self.names[0]), "")
+            advice = f" Its cells seem to be separated by {alone!r}: say so as the delimiter." if alone else ""
+            raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.{advice}")
 
     def columns(self, names: Iterable[str], numeric: Collection[str] = ()) -> dict[str, NDArray[Any]]:
         """Return columns by name: float64 ``(N,)`` where they are numeric, else str ``(N,)``.

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
 from nnfw.data import Examples
 from nnfw.protocols import Dataset, Shape
 
 Array = NDArray[Any]
+
+_MOST = 10_000_000  # examples: a slip of the keyboard must not fill the memory
 
 
 class _InPlane(Dataset):
@@ -63,7 +65,7 @@ class Spirals(_InPlane):
     Parameters
     ----------
     n : int
-        Number of examples, 1 or more; 300 by default. Example i is of class k = i mod `classes`.
+        Number of examples, 1 to 10,000,000; 300 by default. Example i is of class k = i mod `classes`.
     noise : float
         Standard deviation of the noise, 0 or more; 0.02 by default. The spirals have radius 1.
     turns : float
@@ -93,10 +95,10 @@ class Spirals(_InPlane):
     array([0, 1, 0, 1])
     """
 
-    n: Annotated[int, Ge(1)] = 300
+    n: Annotated[int, Ge(1), Le(_MOST)] = 300
     noise: Annotated[float, Ge(0)] = 0.02
     turns: Annotated[float, Gt(0)] = 1.0
-    classes: Annotated[int, Ge(2)] = 2
+    classes: Annotated[int, Ge(2), Le(_MOST)] = 2
     seed: Annotated[int, Ge(0)] = 0
 
     def load(self, directory: Path) -> Examples:
@@ -116,7 +118,7 @@ class Moons(_InPlane):
     Parameters
     ----------
     n : int
-        Number of examples, 1 or more; 300 by default. Example i is of class i mod 2.
+        Number of examples, 1 to 10,000,000; 300 by default. Example i is of class i mod 2.
     noise : float
         Standard deviation of the noise, 0 or more; 0.1 by default. The half circles have radius 1.
     seed : int
@@ -136,7 +138,7 @@ class Moons(_InPlane):
            [ 2. ,  0.5]])
     """
 
-    n: Annotated[int, Ge(1)] = 300
+    n: Annotated[int, Ge(1), Le(_MOST)] = 300
     noise: Annotated[float, Ge(0)] = 0.1
     seed: Annotated[int, Ge(0)] = 0
 
