@@ -59,9 +59,10 @@ def as_numeric(values: ArrayLike, name: str) -> Array:
 
 def _as_plain(values: ArrayLike, name: str) -> Array:
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        count = int(np.ma.getmaskarray(values).sum())
         raise DataError(
-            f"{name} holds {int(np.ma.getmaskarray(values).sum())} masked values, which a network cannot leave out. Fill them: "
-            f"{name}.filled(0), for instance, or remove their examples."
+            f"{name} holds {count} masked value{'s' if count > 1 else ''}, which a network cannot leave out. Fill "
+            f"{'them' if count > 1 else 'it'}: {name}.filled(0), for instance, or remove the examples."
         )
     try:
         return np.asarray(values)
