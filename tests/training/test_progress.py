@@ -9,10 +9,19 @@ import pytest
 
 EXPERIMENT = """
 data = { source = { type = "spirals", n = 3000 }, split = { validation = 0.2, test = 0.0 } }
-model = { layers = [{ type = "dense", units = 64, activation = "relu" }, { type = "dense", units = 2, activation = "softmax" }] }
 cost = { type = "cross_entropy" }
 optimizer = { type = "adam" }
 training = { epochs = 40, metrics = ["accuracy"] }
+
+[[model.layers]]
+type = "dense"
+units = 64
+activation = "relu"
+
+[[model.layers]]
+type = "dense"
+units = 2
+activation = "softmax"
 """
 
 

@@ -107,7 +107,7 @@ def labelled(
     weights = as_weights(weight, len(x))
     return Labelled(
         in_dtype(x, dtype, f"x{suffix}"),
-        in_dtype(y, dtype, f"y{suffix}") if y.dtype.kind == "f" else y,
+        in_dtype(y, dtype if y.dtype.kind == "f" else y.dtype, f"y{suffix}"),
         None if weights is None else in_dtype(weights, dtype, "sample_weight"),
     )
 
