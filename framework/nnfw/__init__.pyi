@@ -1,3 +1,4 @@
+from .checking import gradcheck as gradcheck
 from .data import Examples as Examples
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError

@@ -250,7 +250,7 @@ def test_listing_imports_no_component_and_nothing_heavy(line, variables):
 def test_command_of_a_plugin_is_listed_without_being_imported(hello, nnfw):
     status, out, _ = nnfw("--help")
     assert status == 0
-    assert "  hello     greet somebody (nnfw-hello 0.1)\n" in out
+    assert "  hello      greet somebody (nnfw-hello 0.1)\n" in out
     assert "nnfw_hello_command" not in sys.modules
 
 

@@ -1,0 +1,160 @@
+"""Numerical derivatives by SciPy, and whether a value agrees with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Probe = Callable[[int, float], float]
+"""C with the quantity of the given number shifted by t."""
+
+STEP = 6e-6  # near the cube root of float64's precision, where truncation and rounding of 3 points are alike
+TOLERANCE = 1e-5  # of the larger value
+SMALL = 1e-3  # of the largest derivative of a tensor: smaller ones are compared with that
+_ROUNDINGS = 20  # units in the last place that a sum may be wrong by
+_LADDER = (STEP, 1e-6, 1e-7, 1e-8)  # below, rounding hides the kink
+_ONE_SIDED = 8  # how much more rounding the one-sided formula lets through than the central one
+_PRECISE_STEP, _PRECISE_TOLERANCE, _PRECISE_MARGIN = 1e-2, 1e-8, 10
+_EPS, _TINY = float(np.finfo(np.float64).eps), float(np.finfo(np.float64).tiny)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Analytic derivatives beside numerical ones, each array ``(K,)``.
+
+    Parameters
+    ----------
+    analytic, numeric
+        Both values.
+    error
+        |a − n| relative to the larger and to what rounding makes of it.
+    kinks, confirmed, ok
+        Where the slopes on both sides differ, where the precise method has judged, and where the values agree; at a
+        kink, with any value between the slopes.
+    """
+
+    analytic: Array
+    numeric: Array
+    error: Array
+    kinks: Array
+    confirmed: Array
+    ok: Array
+
+
+def compare(probe: Probe, analytic: Array, sizes: Array, terms: float, *, precise: bool = False) -> Comparison:
+    """Compare derivatives with 3-point differences; where they differ, with slopes on both sides in smaller steps.
+
+    |a − n| ≤ 1e-5 · max(|a|, |n|, 1e-3 max |n|) + 20 eps · terms / h
+
+    Parameters
+    ----------
+    probe
+        C with quantity k shifted by t.
+    analytic
+        The derivatives to check ``(K,)``.
+    sizes
+        Steps are proportional to max(1, `sizes`).
+    terms
+        Size of the terms of which C is the sum.
+    precise
+        Whether a method that refines its steps until they converge is asked too.
+
+    Notes
+    -----
+    ``scipy.differentiate.derivative`` makes all differences. With order 2 and one iteration it is the 3-point formula,
+    central or on one side; ``scipy.optimize.approx_fprime`` offers 2 points only.
+    """
+    scales = np.maximum(1, sizes)
+    numeric = slopes(probe, np.arange(len(analytic)), STEP * scales)
+    largest = float(np.max(np.abs(numeric[np.isfinite(numeric)]), initial=0))
+
+    def scale(*values: Array) -> Array:
+        larger: Array = np.max([np.abs(value) for value in values], axis=0)
+        return np.maximum(larger, SMALL * largest)
+
+    rounding = _ROUNDINGS * _EPS * terms / (STEP * scales)
+    error = np.abs(analytic - numeric) / (scale(analytic, numeric) + rounding / TOLERANCE + _TINY)
+    ok = error <= TOLERANCE
+    kinks, inside_once = np.zeros(len(analytic), bool), np.zeros(len(analytic), bool)
+    unsettled = np.flatnonzero(~ok & np.isfinite(analytic) & np.isfinite(numeric))
+    for h in _LADDER if len(unsettled) else ():
+        a, steps = analytic[unsettled], h * scales[unsettled]
+        central, left, right = found = [slopes(probe, unsettled, steps, direction) for direction in (0, -1, 1)]
+        low, high = np.min(found, axis=0), np.max(found, axis=0)
+        larger, rounding = scale(a, left, right), _ROUNDINGS * _EPS * terms / steps
+        agree = high - low <= TOLERANCE * larger + _ONE_SIDED * rounding
+        beyond = np.maximum(0, np.maximum(low - a, a - high)) / (larger + rounding / TOLERANCE + _TINY)
+        numeric[unsettled] = np.where(agree, central, np.clip(a, low, high))
+        error[unsettled] = beyond
+        inside_once[unsettled] |= beyond <= TOLERANCE
+        ok[unsettled[agree]] = inside_once[unsettled[agree]] & (beyond <= TOLERANCE)[agree]
+        unsettled = unsettled[~agree]
+    kinks[unsettled], ok[unsettled] = True, inside_once[unsettled]
+    result = Comparison(analytic, numeric, error, kinks, np.zeros(len(analytic), bool), ok)
+    return _more_precisely(result, probe, scales, scale(analytic, numeric)) if precise else result
+
+
+def _more_precisely(found: Comparison, probe: Probe, scales: Array, larger: Array) -> Comparison:
+    """Judge anew wherever a method that refines its steps converges."""
+    from scipy.differentiate import derivative
+
+    start, numbers = np.zeros(len(scales)), np.arange(len(scales))
+    result = derivative(_function(probe), start, args=(numbers,), initial_step=_PRECISE_STEP * scales)
+    confirmed = result.success & ~found.kinks & np.isfinite(found.analytic)
+    difference = np.abs(found.analytic - result.df)
+    return Comparison(
+        found.analytic,
+        np.where(confirmed, result.df, found.numeric),
+        np.where(confirmed, difference / (larger + _TINY), found.error),
+        found.kinks,
+        confirmed,
+        np.where(confirmed, difference <= _PRECISE_TOLERANCE * larger + _PRECISE_MARGIN * result.error, found.ok),
+    )
+
+
+def slopes(probe: Probe, numbers: Array, steps: Array, direction: int = 0) -> Array:
+    """Return ∂C/∂t at 0 from three points: central for direction 0, else on one side.
+
+    Parameters
+    ----------
+    probe
+        C with quantity k shifted by t.
+    numbers
+        Which quantities, ``(K,)``.
+    steps
+        The farthest point of each.
+    direction
+        0, or the sign of the side.
+    """
+    if not len(numbers):
+        return np.zeros(0)
+    from scipy.differentiate import derivative
+
+    start = np.zeros(len(numbers))
+    result = derivative(
+        _function(probe), start, args=(numbers,), initial_step=steps, order=2, maxiter=1, step_direction=direction
+    )
+    return result.df
+
+
+def _function(probe: Probe) -> Callable[[Array, Array], Array]:
+    """Return `probe` as SciPy calls it: with arrays of shifts and of the numbers that they belong to."""
+    base: dict[int, float] = {}
+
+    def at(t: float, number: int) -> float:
+        if t == 0:
+            if not base:
+                base[0] = probe(number, 0.0)  # nothing is shifted: the same for every quantity
+            return base[0]
+        return probe(number, t)
+
+    def function(t: Array, number: Array) -> Array:
+        t, number = np.broadcast_arrays(t, number)
+        return np.array([at(float(s), int(k)) for s, k in zip(t.flat, number.flat, strict=True)]).reshape(t.shape)
+
+    return function

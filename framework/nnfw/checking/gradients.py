@@ -1,0 +1,290 @@
+"""The gradient check: what backward says of a network, against numerical differentiation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from nnfw.checking.differences import Comparison, compare
+from nnfw.checking.hints import hint_for
+from nnfw.checking.replay import INPUT, Replay, delta_name
+from nnfw.checking.report import Report, Row
+from nnfw.errors import PluginError
+from nnfw.network import Sequential
+from nnfw.protocols import Cost
+
+Array = NDArray[Any]
+
+ALL_UP_TO = 200  # elements of a tensor that are all checked; of larger ones, that many are drawn
+DIRECTIONS = 4  # over the whole of a larger tensor, so that no part of it is left out
+_DIRECTION_NORM = 10.0
+_KINKS = 0.05  # share of the derivatives at a kink from which on the point is moved
+_MOVES = 3
+_DELTA = ".delta"
+_PARAMETER_EQUATIONS = {"bias": 3, "weight": 4}
+
+
+def gradcheck(
+    model: Sequential,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    cost: Any,
+    sample_weight: ArrayLike | None = None,
+    precise: bool = False,
+    seed: int = 0,
+) -> Report:
+    """Compare every gradient that a network's backward pass gives with numerical differentiation.
+
+    | Equation 1 at the output, Equation 2 at every hidden layer: δ^l = ∂C/∂z^l
+    | Equations 3 and 4, and every other parameter: ∂C/∂θ; and ∂C/∂x
+
+    Parameters
+    ----------
+    model
+        The network; it stays as it is. A float64 copy of it is checked, in training mode and with the same noise in
+        every pass, so that dropout is checked too.
+    x, y, cost, sample_weight
+        As for :meth:`Sequential.fit`. A few examples are enough.
+    precise
+        Whether SciPy's adaptive method gives a second opinion, with a tolerance a thousand times smaller where it
+        converges; several times slower.
+    seed
+        Seed of the noise, of the elements that are drawn from large tensors, and of the moves.
+
+    Returns
+    -------
+    Report
+        ``report.ok``, ``report.rows`` with one row per tensor, and ``str(report)``.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :meth:`Sequential.fit`. Whatever a component does wrong stands in the report instead.
+
+    Notes
+    -----
+    Two points are checked: the parameters as they are, and after a few steps of descent. A value a agrees with the
+    3-point difference n of step h = 6e-6 max(1, |θ|) if |a − n| ≤ 1e-5 max(|a|, |n|, 1e-3 max |n|)
+    + 20 eps s/h, where s is the size of the terms of C. Where it does not, slopes on both sides tell a kink, at which
+    any value between them is right, from an error. Where more than 5 % lie at kinks, or where many kinks may coincide,
+    another point nearby is checked too. Tensors with more than 200 elements are checked at 200 of them and along 4
+    random directions.
+
+    Examples
+    --------
+    >>> from nnfw_standard import Dense
+    >>> model = Sequential([Dense(3, activation="tanh"), Dense(2, activation="softmax")], input_shape=4)
+    >>> report = gradcheck(model, np.eye(4), [0, 1, 1, 0], cost="cross_entropy")
+    >>> report.ok, [row.name for row in report.rows][:3]
+    (True, ['layers.1.delta', 'layers.1.bias', 'layers.1.weight'])
+    """
+    objective = model.objective(cost)
+    data = model.labelled(x, y, objective, sample_weight)
+    batch = data.part(0, len(data), np.dtype(np.float64))
+    return check_pass(model, *batch, objective.cost, precise=precise, seed=seed)
+
+
+def check_pass(
+    model: Sequential, x: Array, y: Array, weight: Array | None, cost: Cost, *, precise: bool = False, seed: int = 0
+) -> Report:
+    """Do what :func:`gradcheck` does, for a batch that has been checked already.
+
+    Parameters
+    ----------
+    model, precise, seed
+        As for :func:`gradcheck`.
+    x, y, weight
+        The batch, with labels in the form that the cost takes.
+    cost
+        The cost.
+    """
+    replay = Replay(model, x, y, weight, cost, seed)
+    rng = np.random.default_rng(seed)
+    picks = {name: _picks(shape, rng) for name, shape in _tensors(replay).items()}
+    try:
+        with threadpool_limits(
+            1, user_api="blas"
+        ):  # thousands of small products, for which threads cost more than work
+            findings = _check_two_points(replay, picks, precise)
+    except PluginError as error:
+        return Report((), len(x), str(error))
+    if not findings:
+        return Report((), len(x), "The cost is not finite, so it has no derivatives. Check other data or parameters.")
+    return Report(tuple(_row(name, found, len(x), len(model.layers)) for name, found in findings.items()), len(x))
+
+
+@dataclass(frozen=True, eq=False)
+class _Picks:
+    """The elements of one tensor that are checked, and directions ``(K, size)`` over all of it."""
+
+    shape: tuple[int, ...]
+    elements: Array
+    directions: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Finding:
+    """What one point says of one tensor: the comparison of elements, then of directions."""
+
+    picks: _Picks
+    gradient: Array
+    parts: tuple[Comparison, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(part.ok.all() for part in self.parts)
+
+    def count(self, what: str) -> int:
+        return sum(int(getattr(part, what).sum()) for part in self.parts)
+
+    @property
+    def hides_errors(self) -> bool:
+        """Whether so much lies at kinks that another point is needed."""
+        outside = any((part.kinks & ~part.ok).any() for part in self.parts)
+        return outside or self.count("kinks") > _KINKS * self.checked
+
+    def excusing_kinks(self) -> _Finding:
+        """Return the finding with every value at a kink taken for right."""
+        parts = (
+            replace(part, ok=part.ok | part.kinks, error=np.where(part.kinks, 0.0, part.error)) for part in self.parts
+        )
+        return replace(self, parts=tuple(parts))
+
+    @property
+    def checked(self) -> int:
+        return sum(len(part.ok) for part in self.parts)
+
+
+def _tensors(replay: Replay) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what is checked by name, in the order of the backward pass."""
+    model, found = replay.model, {}
+    declared = model.parameters.layout.declared
+    shapes = model.chain.shapes(model.input_shape)[1:]
+    for index in reversed(range(len(model.layers))):
+        found[delta_name(index)] = (len(replay.x), *shapes[index])
+        own = [name for name in declared if name.startswith(f"layers.{index}.") and declared[name].trainable]
+        found |= {name: declared[name].shape for name in reversed(own)}
+    return found | {INPUT: replay.x.shape}
+
+
+def _picks(shape: tuple[int, ...], rng: np.random.Generator) -> _Picks:
+    size = prod(shape)
+    if size <= ALL_UP_TO:
+        return _Picks(shape, np.arange(size), np.zeros((0, size)))
+    directions = rng.standard_normal((DIRECTIONS, size))
+    directions *= _DIRECTION_NORM / np.linalg.norm(directions, axis=1, keepdims=True)
+    return _Picks(shape, np.sort(rng.choice(size, ALL_UP_TO, replace=False)), directions)
+
+
+def _check_two_points(replay: Replay, picks: dict[str, _Picks], precise: bool) -> dict[str, list[_Finding]]:
+    """Return the findings of every point, of which there is none where the cost is not finite."""
+    findings: dict[str, list[_Finding]] = {}
+    for point in range(2):
+        if point:
+            replay.train()
+        for move in range(_MOVES + 1):
+            found = _check_point(replay, picks, precise)
+            kinked = any(finding.hides_errors for finding in found.values())
+            for name, finding in _without_joint_kinks(found).items():
+                findings.setdefault(name, []).append(finding)
+            if not kinked:
+                break
+            if move < _MOVES:
+                replay.move(also_input=move > 0)  # some kinks come from x alone
+    return findings
+
+
+def _without_joint_kinks(found: dict[str, _Finding]) -> dict[str, _Finding]:
+    """Return the findings of one point, with nothing held against values at kinks that may be several in one.
+
+    One z meets one kink, that of its own activation, if there is none in the layers after it. A parameter, x or a z
+    further below may move many z to their kinks at once, each in its own direction. The slopes on both sides are then
+    no bounds for a sum that takes one side of each; another point must tell.
+    """
+    single, kept = True, {}
+    for name, finding in found.items():
+        is_delta = name.endswith(_DELTA)
+        kept[name] = finding if is_delta and single else finding.excusing_kinks()
+        if is_delta and (finding.count("kinks") or len(finding.picks.directions)):  # some are perhaps not looked at
+            single = False
+    return kept
+
+
+def _check_point(replay: Replay, picks: dict[str, _Picks], precise: bool) -> dict[str, _Finding]:
+    said = replay.backward()
+    if not np.isfinite(said.cost):
+        return {}
+    found = {}
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is reported as wrong
+        for name, pick in picks.items():
+            gradient, size = said.gradients[name].reshape(-1), np.abs(replay.values(name).reshape(-1))
+            wheres: tuple[Any, ...] = (pick.elements.tolist(), list(pick.directions))
+            analytic = gradient[pick.elements], pick.directions @ gradient
+            sizes = size[pick.elements], np.full(len(pick.directions), np.sqrt(np.mean(np.square(size))))
+            parts = tuple(
+                compare(
+                    lambda k, t, name=name, where=where: replay.shifted_cost(name, where[k], t),  # type: ignore[misc]
+                    a,
+                    s,
+                    said.terms,
+                    precise=precise,
+                )
+                for where, a, s in zip(wheres, analytic, sizes, strict=True)
+                if len(where)
+            )
+            found[name] = _Finding(pick, said.gradients[name], parts)
+    return found
+
+
+def _row(name: str, findings: list[_Finding], examples: int, layers: int) -> Row:
+    """Return what all points together say of one tensor; the numbers are those of the worst."""
+    rows = [_row_of(name, finding, examples, layers) for finding in findings]
+    worst = max(rows, key=lambda row: (not row.ok, np.nan_to_num(row.error, nan=np.inf)))
+    ok, hint = worst.ok, worst.hint
+    last = findings[-1]
+    if ok and last.checked and last.count("kinks") == last.checked:
+        ok, hint = False, "kinks everywhere, so nothing could be compared; take other x"
+    sums = {key: sum(getattr(row, key) for row in rows) for key in ("checked", "kinks", "confirmed")}
+    return replace(worst, ok=ok, hint=hint, **sums)
+
+
+def _row_of(name: str, finding: _Finding, examples: int, layers: int) -> Row:
+    merged = {
+        key: np.concatenate([getattr(part, key) for part in finding.parts] or [np.zeros(0)])
+        for key in ("analytic", "numeric", "error", "ok")
+    }
+    if not finding.checked:
+        return Row(name, _equation(name, layers), 0, 0, 0.0, None, 0.0, 0.0, None, "", 0, True)
+    error = np.nan_to_num(merged["error"], nan=np.inf)
+    worst = int(np.argmax(np.where(merged["ok"].astype(bool), error, error + np.finfo(float).max / 2)))
+    elements = finding.picks.elements
+    index = np.unravel_index(elements[worst], finding.picks.shape) if worst < len(elements) else None
+    analytic, numeric = float(merged["analytic"][worst]), float(merged["numeric"][worst])
+    ratio = analytic / numeric if numeric and np.isfinite(analytic / numeric) else None
+    return Row(
+        name,
+        _equation(name, layers),
+        finding.checked,
+        finding.count("kinks"),
+        float(merged["error"][worst]),
+        None if index is None else tuple(map(int, index)),
+        analytic,
+        numeric,
+        ratio,
+        "" if finding.ok else hint_for(finding.parts[0], finding.gradient, elements, examples),
+        finding.count("confirmed"),
+        finding.ok,
+    )
+
+
+def _equation(name: str, layers: int) -> int | None:
+    if name == delta_name(layers - 1):
+        return 1
+    own = name.rpartition(".")[2]
+    return 2 if own == "delta" else _PARAMETER_EQUATIONS.get(own)

@@ -1,0 +1,241 @@
+"""A pass through a network in float64 that can be run again with one of its quantities shifted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.errors import PluginError
+from nnfw.network import Sequential, Workspace
+from nnfw.network.workspace import LAYER
+from nnfw.protocols import Cost
+from nnfw.randomness import stream
+
+Array = NDArray[Any]
+
+INPUT = "x"
+_STEPS, _STEP = 3, 0.1  # a few steps of descent, each a tenth of the parameters' own size
+_JITTER = 1e-2  # far beyond every step of the differences, small beside what a network computes with
+
+
+def delta_name(layer: int) -> str:
+    """Return the name of δ of a layer, beside ``layers.<i>.weight``."""
+    return f"layers.{layer}.delta"
+
+
+@dataclass(frozen=True, eq=False)
+class Analytic:
+    """What a backward pass says.
+
+    Parameters
+    ----------
+    cost
+        C.
+    gradients
+        By name: of every trainable parameter, every δ, and ∂C/∂x.
+    terms
+        Size of the numbers of which C is made, each exact to its last place: |C| + Σ_l Σ |δ^l ⊙ z^l|, which is what C
+        changes by if every z changes by its own size.
+    """
+
+    cost: float
+    gradients: Mapping[str, Array]
+    terms: float
+
+
+class Replay:
+    """One batch in a float64 copy of a network, in training mode; every pass draws the same noise.
+
+    Parameters
+    ----------
+    model
+        The network; it stays as it is.
+    x, y, weight
+        The batch, with labels in the form that the cost takes.
+    cost
+        The cost.
+    seed
+        Seed of the noise, and of the moves.
+    """
+
+    def __init__(self, model: Sequential, x: Array, y: Array, weight: Array | None, cost: Cost, seed: int) -> None:
+        self.model = Sequential(
+            model.layers,
+            model.input_shape,
+            seed=model.seed,
+            dtype="float64",
+            values=model.parameters,
+            registry=model.registry,
+        )
+        self.objective = self.model.objective(cost)
+        self.x, self.y = np.array(x, np.float64), y
+        self.weight = None if weight is None else np.asarray(weight, np.float64)
+        self._state = self.model.parameters.state.copy()
+        self._rng = np.random.default_rng(seed)
+        self._noise = stream(seed, "noise")
+        self._first_noise = self._noise.bit_generator.state
+        self._workspace = Workspace(np.float64, self._noise, training=True)
+        self._positions = {INPUT: -1} | {delta_name(index): index for index in range(len(model.layers))}
+
+    def backward(self) -> Analytic:
+        """Return what backward says of every trainable parameter, of every δ and of ∂C/∂x.
+
+        The gradients are not a number before the pass, so what backward does not overwrite is seen.
+
+        Raises
+        ------
+        PluginError
+            If a component returns another shape or dtype than its protocol says.
+        """
+        self._rewind()
+        model, workspace = self.model, self.model.workspace(self._noise, training=True)
+        grads = model.views(np.full_like(model.parameters.vector, np.nan))
+        cost, _ = model.backward(self.x, self.y, self.weight, self.objective, workspace, grads)
+        found = {name: gradient.copy() for name, gradient in grads.items()}
+        memories = [model.chain.memory(index, workspace) for index in range(len(model.layers))]
+        found |= {delta_name(index): memory["delta"].copy() for index, memory in enumerate(memories)}
+        self._require_precision(memories, found)
+        terms = abs(cost) + sum(float(np.abs(memory["delta"] * memory["z"]).sum()) for memory in memories)
+        return Analytic(cost, found | {INPUT: self._input_gradient()}, terms if np.isfinite(terms) else abs(cost))
+
+    def _input_gradient(self) -> Array:
+        """Return ∂C/∂x, which a training does not ask for."""
+        self._rewind()
+        model, workspace = self.model, Workspace(np.float64, self._noise, training=True)
+        last = len(model.layers) - 1
+        z = model.chain.forward(model.parameters.scope, self.x, workspace)
+        a = model.chain.activate(last, workspace)
+        delta = self.objective.delta(z, a, self.y, model.chain.memory(last, workspace), self.weight)
+        unused = model.views(np.zeros_like(model.parameters.vector))
+        gradient = model.chain.backward(model.parameters.scope, delta, unused, workspace)
+        if not isinstance(gradient, np.ndarray) or (gradient.shape, gradient.dtype) != (self.x.shape, self.x.dtype):
+            found = getattr(gradient, "shape", type(gradient).__name__), getattr(gradient, "dtype", "")
+            raise PluginError(
+                f"Layer 0 {model.registry.label('layer', model.layers[0])}: backward returned {found[0]} {found[1]}, "
+                f"expected {self.x.shape} float64, the shape of its input and the network's dtype."
+            )
+        return gradient.copy()
+
+    def _require_precision(self, memories: list[Workspace], found: dict[str, Array]) -> None:
+        """Refuse results that are float64 by name and float32 by value, although they come from float64 values."""
+        a_prev, chain = self.x, self.model.chain
+        for index, memory in enumerate(memories):
+            params = self.model.parameters.scope.layer(index)
+            z, a, delta = memory["z"], memory["a"], memory["delta"]
+            steps = [
+                ("forward", [a_prev, *params.values()], z),
+                ("its activation's forward", [z], a),
+            ]
+            if "grad_a" in memory:
+                steps.append(("its activation's delta", [memory["grad_a"]], delta))
+            if index:
+                steps.append(("backward", [delta], memories[index - 1]["grad_a"]))
+            own = [found[f"layers.{index}.{name}"] for name in params if f"layers.{index}.{name}" in found]
+            steps += [("backward", [delta], gradient) for gradient in own]
+            for method, sources, result in steps:
+                if all(map(_needs_float64, sources)) and _is_rounded(result):
+                    label = self.model.registry.label("layer", chain.layers[index])
+                    raise PluginError(
+                        f"Layer {index} {label}: {method} returned float64 with values rounded to float32, expected "
+                        "values computed in the network's dtype. Let it compute in workspace.dtype."
+                    )
+            a_prev = a
+
+    def values(self, name: str) -> Array:
+        """Return the array that is shifted under `name`: a parameter, x, or z of a layer for its δ."""
+        position = self._positions.get(name)
+        if position is None:
+            return self.model.parameters[name]
+        if name == INPUT:
+            return self.x
+        self.cost()
+        values: Array = self.model.chain.memory(position, self._workspace)["z"]
+        return values.copy()
+
+    def shifted_cost(self, name: str, where: int | Array, t: float) -> float:
+        """Return C with `t` added to one element of a quantity, or `t` times a flat direction added to all of them."""
+        if name in self._positions:
+            return self.cost(self._positions[name], where, t)
+        flat = self.model.parameters[name].reshape(-1)  # a view: parameters are contiguous
+        before = flat.copy() if isinstance(where, np.ndarray) else flat[where]
+        try:
+            _shift(flat, where, t)
+            return self.cost()
+        finally:
+            flat[slice(None) if isinstance(where, np.ndarray) else where] = before
+
+    def cost(self, position: int | None = None, where: int | Array = 0, t: float = 0.0) -> float:
+        """Return C; with `position`, z of that layer (x for -1) is shifted."""
+        self._rewind()
+        chain, params = self.model.chain, self.model.parameters.scope
+        a = self.x if position != -1 else _shifted(self.x, where, t)
+        for index, layer in enumerate(self.model.layers):
+            memory = chain.memory(index, self._workspace)
+            z = layer.forward(params.layer(index), a, memory.child(LAYER))
+            memory["z"] = z = z if position != index else _shifted(z, where, t)
+            a = chain.activate(index, self._workspace)
+        return self.objective.value(z, a, self.y, self.weight)
+
+    def train(self) -> None:
+        """Take a few steps downhill, and leave the values that float32 can hold."""
+        vector = self.model.parameters.vector
+        for _ in range(_STEPS):
+            self._rewind()
+            gradient = np.zeros_like(vector)
+            workspace = self.model.workspace(self._noise, training=True)
+            views = self.model.views(gradient)
+            self.model.backward(self.x, self.y, self.weight, self.objective, workspace, views)
+            size = _size(gradient)
+            if np.isfinite(size) and size > 0:
+                vector -= _STEP * max(_size(vector), _STEP) / size * gradient
+        self.move(_JITTER * _STEP)
+
+    def move(self, jitter: float = _JITTER, *, also_input: bool = False) -> None:
+        """Go to a point nearby, with noise of its own."""
+        for values in (self.model.parameters.vector, self.x) if also_input else (self.model.parameters.vector,):
+            values += jitter * np.maximum(1, np.abs(values)) * self._rng.standard_normal(values.shape)
+        self._rewind()
+        self._noise.random()
+        self._first_noise = self._noise.bit_generator.state
+
+    def _rewind(self) -> None:
+        self._noise.bit_generator.state = self._first_noise
+        self.model.parameters.state[...] = self._state
+
+
+def _shifted(values: Array, where: int | Array, t: float) -> Array:
+    copy = np.array(values)
+    _shift(copy.reshape(-1), where, t)
+    return copy
+
+
+def _shift(flat: Array, where: int | Array, t: float) -> None:
+    if isinstance(where, np.ndarray):
+        flat += t * where
+    else:
+        flat[where] += t
+
+
+def _size(vector: Array) -> float:
+    """Return the root of the mean square."""
+    return sqrt(float(np.mean(np.square(vector)))) if vector.size else 0.0
+
+
+def _survives(values: Array, dtype: Any) -> Array:
+    with np.errstate(over="ignore"):  # what overflows does not survive
+        equal: Array = values.astype(dtype).astype(np.float64) == values
+    return equal
+
+
+def _needs_float64(values: Array) -> bool:
+    return not _survives(values, np.float32).all()
+
+
+def _is_rounded(values: Array) -> bool:
+    """Return whether all values are float32, and not merely whole numbers or simple fractions."""
+    return bool(_survives(values, np.float32).all() and not _survives(values, np.float16).all())
