@@ -18,7 +18,6 @@ TOLERANCE = 1e-5  # of the larger value
 SMALL = 1e-3  # of the largest derivative of a tensor: smaller ones are compared with that
 _ROUNDINGS = 20  # units in the last place that a sum may be wrong by
 _LADDER = (STEP, 1e-6, 1e-7, 1e-8)  # below, rounding hides the kink
-_ONE_SIDED = 8  # how much more rounding the one-sided formula lets through than the central one
 _PRECISE_STEP, _PRECISE_TOLERANCE, _PRECISE_MARGIN = 1e-2, 1e-8, 10
 _EPS, _TINY = float(np.finfo(np.float64).eps), float(np.finfo(np.float64).tiny)
 
@@ -87,7 +86,7 @@ def compare(probe: Probe, analytic: Array, sizes: Array, terms: float, *, precis
         central, left, right = found = [slopes(probe, unsettled, steps, direction) for direction in (0, -1, 1)]
         low, high = np.min(found, axis=0), np.max(found, axis=0)
         larger, rounding = scale(a, left, right), _ROUNDINGS * _EPS * terms / steps
-        agree = high - low <= TOLERANCE * larger + _ONE_SIDED * rounding
+        agree = high - low <= TOLERANCE * larger + rounding
         beyond = np.maximum(0, np.maximum(low - a, a - high)) / (larger + rounding / TOLERANCE + _TINY)
         numeric[unsettled] = np.where(agree, central, np.clip(a, low, high))
         error[unsettled] = beyond

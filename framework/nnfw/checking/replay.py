@@ -19,6 +19,7 @@ from nnfw.randomness import stream
 Array = NDArray[Any]
 
 INPUT = "x"
+_SIMPLE = 2**12  # numbers with fewer binary digits may be whole or halves; the others were rounded
 _STEPS, _STEP = 3, 0.1  # a few steps of descent, each a tenth of the parameters' own size
 _JITTER = 1e-2  # far beyond every step of the differences, small beside what a network computes with
 
@@ -101,6 +102,8 @@ class Replay:
         found |= {delta_name(index): memory["delta"].copy() for index, memory in enumerate(memories)}
         self._require_precision(memories, found)
         terms = abs(cost) + sum(float(np.abs(memory["delta"] * memory["z"]).sum()) for memory in memories)
+        if self.objective.canonical:  # C comes from z^L, as differences of terms of that size
+            terms += float(np.abs(memories[-1]["z"]).sum()) / len(self.x)
         return Analytic(cost, found | {INPUT: self._input_gradient()}, terms if np.isfinite(terms) else abs(cost))
 
     def _input_gradient(self) -> Array:
@@ -238,4 +241,5 @@ def _needs_float64(values: Array) -> bool:
 
 def _is_rounded(values: Array) -> bool:
     """Return whether all values are float32, and not merely whole numbers or simple fractions."""
-    return bool(_survives(values, np.float32).all() and not _survives(values, np.float16).all())
+    mantissas = np.frexp(values)[0] * _SIMPLE
+    return bool(_survives(values, np.float32).all() and (mantissas != np.round(mantissas)).any())
