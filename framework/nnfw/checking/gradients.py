@@ -25,7 +25,6 @@ DIRECTIONS = 4  # over the whole of a larger tensor, so that no part of it is le
 _DIRECTION_NORM = 10.0
 _KINKS = 0.05  # share of the derivatives at a kink from which on the point is moved
 _MOVES = 3
-_DELTA = ".delta"
 _PARAMETER_EQUATIONS = {"bias": 3, "weight": 4}
 
 
@@ -203,17 +202,11 @@ def _check_two_points(replay: Replay, picks: dict[str, _Picks], precise: bool) -
 def _without_joint_kinks(found: dict[str, _Finding]) -> dict[str, _Finding]:
     """Return the findings of one point, with nothing held against values at kinks that may be several in one.
 
-    One z meets one kink, that of its own activation, if there is none in the layers after it. A parameter, x or a z
-    further below may move many z to their kinks at once, each in its own direction. The slopes on both sides are then
-    no bounds for a sum that takes one side of each; another point must tell.
+    One z of the output meets one kink. All else may move many z to their kinks at once, each in its own direction. The
+    slopes on both sides are then no bounds for a sum that takes one side of each; another point must tell.
     """
-    single, kept = True, {}
-    for name, finding in found.items():
-        is_delta = name.endswith(_DELTA)
-        kept[name] = finding if is_delta and single else finding.excusing_kinks()
-        if is_delta and (finding.count("kinks") or len(finding.picks.directions)):  # some are perhaps not looked at
-            single = False
-    return kept
+    output = next(iter(found), "")
+    return {name: finding if name == output else finding.excusing_kinks() for name, finding in found.items()}
 
 
 def _check_point(replay: Replay, picks: dict[str, _Picks], precise: bool) -> dict[str, _Finding]:

@@ -76,6 +76,7 @@ class Replay:
         self.objective = self.model.objective(cost)
         self.x, self.y = np.array(x, np.float64), y
         self.weight = None if weight is None else np.asarray(weight, np.float64)
+        self._moved = False
         self._state = self.model.parameters.state.copy()
         self._rng = np.random.default_rng(seed)
         self._noise = stream(seed, "noise")
@@ -100,7 +101,8 @@ class Replay:
         found = {name: gradient.copy() for name, gradient in grads.items()}
         memories = [model.chain.memory(index, workspace) for index in range(len(model.layers))]
         found |= {delta_name(index): memory["delta"].copy() for index, memory in enumerate(memories)}
-        self._require_precision(memories, found)
+        if self._moved:  # before, all values may be float32 in truth
+            self._require_precision(memories, found)
         terms = abs(cost) + sum(float(np.abs(memory["delta"] * memory["z"]).sum()) for memory in memories)
         if self.objective.canonical:  # C comes from z^L, as differences of terms of that size
             terms += float(np.abs(memories[-1]["z"]).sum()) / len(self.x)
@@ -200,6 +202,7 @@ class Replay:
 
     def move(self, jitter: float = _JITTER, *, also_input: bool = False) -> None:
         """Go to a point nearby, with noise of its own."""
+        self._moved = True
         for values in (self.model.parameters.vector, self.x) if also_input else (self.model.parameters.vector,):
             values += jitter * np.maximum(1, np.abs(values)) * self._rng.standard_normal(values.shape)
         self._rewind()
