@@ -77,7 +77,7 @@ class EarlyStopping(Callback):
             return
         state["waited"] += 1
         if state["waited"] >= self.patience:
-            fit.stop(f"{self.monitor} has not improved on {state['best']} for {self.patience} epochs")
+            fit.stop(f"{self.monitor} has not improved on {_figure(state['best'])} for {self.patience} epochs")
 
     def fit_ended(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
         """Put the best parameters back."""
@@ -267,3 +267,7 @@ def improves(fit: Fit, monitor: str, value: float, best: float | None, min_delta
     if best is None:
         return not math.isnan(value)
     return fit.better(monitor, value, best) and abs(value - best) > min_delta
+
+
+def _figure(value: float | None) -> str:
+    return "any number" if value is None else f"{value:.5g}"

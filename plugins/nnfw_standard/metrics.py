@@ -477,6 +477,7 @@ def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
             "class as a whole number or a one-hot row; for labels that are no classes use a metric such as mse."
         )
     if count == 1:
+        _require_binary(y)
         return scores[..., 0] > _THRESHOLD, y.reshape(shape) > _THRESHOLD, 2
     predicted = np.argmax(scores, axis=-1)
     actual = y.astype(np.int64, copy=False) if y.shape == shape else np.argmax(y, axis=-1)
@@ -487,6 +488,16 @@ def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
             "layer more units."
         )
     return predicted, actual, count
+
+
+def _require_binary(y: Array) -> None:
+    """Refuse labels of one output that are neither 0 nor 1: those of a regression."""
+    wrong = (y != 0) & (y != 1)
+    if wrong.any():
+        raise DataError(
+            f"expected the classes 0 and 1 for one output, got the label {y[wrong][0]:g}. For labels that are no "
+            "classes use a metric such as r2, mae or mse."
+        )
 
 
 def _confusion(a: Array, y: Array, weight: Array | None) -> Array:

@@ -83,7 +83,7 @@ def test_output_outside_the_domain_of_the_cost_is_refused_with_its_line_before_d
     monkeypatch.setattr(CrossEntropy, "domain", (0, 1), raising=False)
     monkeypatch.setattr(Tanh, "range", (-1, 1), raising=False)
     changes = ["data.source.path=none.csv", "model.layers[1].activation=tanh"]
-    with pytest.raises(nnfw.ConfigError, match=r"small\.toml:19: Cost 'cross_entropy' .*'tanh'"):
+    with pytest.raises(nnfw.ConfigError, match=r"small\.toml:20: Cost 'cross_entropy' .*'tanh'"):
         read_experiment(str(experiment), registry, changes)
 
 

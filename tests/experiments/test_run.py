@@ -359,3 +359,8 @@ def test_further_callback_that_refuses_the_training_leaves_nothing(experiment, t
     with pytest.raises(nnfw.ConfigError, match="monitor must be recorded"):
         train(read_experiment(str(experiment), registry), registry, tmp_path / "out", [EarlyStopping("f1")])
     assert not (tmp_path / "out").exists()
+
+
+def test_evaluation_of_a_model_file_needs_data(run):
+    with pytest.raises(nnfw.ConfigError, match="model.nnfw is a model file: name the data with --data"):
+        evaluate_run(run.directory / "model.nnfw", registry)

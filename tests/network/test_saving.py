@@ -120,6 +120,8 @@ def test_model_of_a_plugin_loads_where_the_plugin_is_and_says_what_to_install_el
     assert nnfw.load(tmp_path / "model.nnfw", registry=registry).layers == model.layers
     (distribution,) = {item.plugin.distribution for item in registry.components("activation")} - {"nnfw"}
     monkeypatch.undo()
+    for name in [name for name in sys.modules if name.startswith("fake_")]:
+        del sys.modules[name]
     sys.path_importer_cache.clear()
     with pytest.raises(nnfw.FileFormatError, match=f"needs {distribution}.*pip install {distribution}"):
         nnfw.load(tmp_path / "model.nnfw", registry=nnfw.Registry.discover())

@@ -723,3 +723,10 @@ def spec(kind, name, target):
         "import nnfw\n\n@nnfw.hookimpl\ndef nnfw_components():\n"
         f"    return [nnfw.ComponentSpec({kind!r}, {name!r}, {target!r}, 'a component')]\n"
     )
+
+
+def test_find_options_behind_a_name_says_where_they_stand(registry):
+    with pytest.raises(
+        nnfw.UnknownComponentError, match="Options stand in a table: { type = 'leaky_relu', option = value }"
+    ):
+        registry.find("activation", "leaky_relu:slope=0.2")

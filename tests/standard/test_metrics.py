@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nnfw import metric
 from nnfw.errors import DataError, ShapeError
 from nnfw_standard import (
     F1,
@@ -340,3 +341,10 @@ def test_metric_direction_is_down_for_errors_and_up_for_scores():
     assert not MeanSquaredError.higher_is_better
     assert not MeanAbsoluteError.higher_is_better
     assert all(metric.higher_is_better for metric in (*CLASS_METRICS, R2()))
+
+
+@pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "f1", "confusion_matrix"])
+def test_metrics_of_classes_refuse_the_labels_of_a_regression(name):
+    a, y = np.array([[0.2], [0.9]]), np.array([[0.0], [0.7]])
+    with pytest.raises(DataError, match=r"expected the classes 0 and 1 for one output, got the label 0\.7.*r2, mae"):
+        metric(name).statistics(a, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from nnfw.errors import ConfigError, Mistake
 from nnfw.plugins import TYPE
 
+_PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 _OPENING, _CLOSING, _QUOTES = "[{(", "]})", "\"'"
 
 
@@ -41,6 +43,8 @@ def parse_component(text: str) -> dict[str, Any]:
         raise ConfigError([Mistake((), f"{text!r} names no component. Write name:option=value,option=value.")])
     if not name.strip(": "):
         raise ConfigError([Mistake((), f"{text!r} names no component. Write its name first: dense:units=64.")])
+    if ":" in name and not _PLAIN_NAME.fullmatch(name.rpartition(":")[2]):
+        raise ConfigError([Mistake((), f"{text!r}: {name.rpartition(':')[2]!r} is no option. Write option=value.")])
     table: dict[str, Any] = {TYPE: name}
     for part in _split(text[len(name) + 1 :]) if equals else ():
         option, equals, value = part.partition("=")

@@ -15,7 +15,7 @@ from nnfw.errors import ConfigError, Mistake
 from nnfw.experiments.toml import STDIN, Document, apply_overrides, read
 from nnfw.experiments.toml_positions import Keys
 from nnfw.network import Chain, Objective
-from nnfw.plugins import Registry
+from nnfw.plugins import TYPE, Registry
 from nnfw.protocols import Cost, Dataset, Layer, Optimizer, Transform
 from nnfw.training import TrainingOptions
 
@@ -178,7 +178,7 @@ def _output_mistakes(experiment: Experiment, registry: Registry) -> Iterator[tup
     try:
         Objective(experiment.cost, Chain(experiment.model.layers).activation, registry)  # type: ignore[arg-type]
     except ConfigError as error:
-        yield from ((("cost",), str(mistake)) for mistake in error.mistakes)
+        yield from ((("cost", TYPE), str(mistake)) for mistake in error.mistakes)
 
 
 def _placed(document: Document, path: Keys, text: str) -> Mistake:

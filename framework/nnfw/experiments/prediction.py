@@ -40,9 +40,13 @@ def evaluate_run(path: Path, registry: Registry) -> tuple[dict[str, dict[str, An
 
     Raises
     ------
+    ConfigError
+        If `path` is a file: it does not know the data.
     FileFormatError, DataError
         If run, model or data cannot be read.
     """
+    if path.is_file():
+        raise ConfigError([Mistake((), f"{path} is a model file: name the data with --data, or the run's directory.")])
     prepared = prepare(open_run(path, registry), registry, open_model(path, registry))
     same = recorded_fingerprint(path) == prepared.fingerprint
     return {part: prepared.evaluate(part) for part in prepared.parts}, same

@@ -156,19 +156,22 @@ class Sequential:
         Parameters
         ----------
         x, y
-            Examples and labels; neither is modified. Memory-mapped arrays are read batch by batch.
+            Examples and labels; neither is modified. Memory-mapped arrays are read batch by batch. Labels are what the
+            cost takes: classes ``(N,)`` or one-hot rows for ``cross_entropy``, numbers ``(N, *output_shape)`` for
+            ``mse``; for one output ``(N,)`` will do.
         cost, optimizer
             By name, by table or as objects.
         epochs, batch_size
-            1 or more. The last batch of an epoch may be smaller.
+            1 or more; 1 and 32 by default. The last batch of an epoch may be smaller.
         shuffle
-            Whether each epoch takes the examples in a new order.
+            Whether each epoch takes the examples in a new order; True by default.
         sample_weight
             Weights ``(N,)`` of the examples in C, 0 or more.
         validation_data
             ``(x, y)`` on which cost and metrics are also computed after each epoch.
         metrics, schedule, regularizer, callbacks
-            By name, by table or as objects. Callbacks that are on by default run too.
+            By name, by table or as objects. Callbacks that are on by default run too; ``nnfw.ProgressBar()`` among
+            them shows the progress.
         seed
             Seed of order and noise, 0 or more; that of the model by default. Two calls with one seed take the examples
             in the same order.
@@ -178,7 +181,8 @@ class Sequential:
         Returns
         -------
         History
-            One record per epoch: ``history["cost"]`` is a list.
+            One record per epoch: ``history["cost"]`` is a list. Cost and metrics of an epoch are means over its
+            batches, taken while the parameters changed. Training goes on from the parameters as they are.
 
         Raises
         ------
@@ -233,7 +237,7 @@ class Sequential:
         Returns
         -------
         array
-            ``(N, *output_shape)``, or ``output_shape`` for one example.
+            ``(N, *output_shape)``, or ``output_shape`` for one example. For one output that is ``(N, 1)``.
 
         Raises
         ------
@@ -243,6 +247,9 @@ class Sequential:
         Notes
         -----
         Safe from several threads at once: each call has a workspace of its own.
+
+        A model of a run takes and gives numbers after the transforms. From raw columns to raw labels:
+        ``p = model.preprocessing; p.labels(model.predict(p.apply(columns)))`` with columns by name.
         """
         batch, single = as_batch(x, self.input_shape)
         a = np.empty((len(batch), *self.output_shape), self.dtype)

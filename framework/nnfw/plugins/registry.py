@@ -305,7 +305,9 @@ class Registry:
         else:
             available = self.components(kind)
             others = [item.kind for item in self.components() if item.name == name]
-            if distribution and all(
+            if distribution in {normalised(item.name) for item in available}:
+                hint = f" Options stand in a table: {{ type = {name.partition(':')[0]!r}, option = value }}."
+            elif distribution and all(
                 item.distribution != distribution or item.status == "missing" for item in self.plugins
             ):
                 hint = f" The distribution {distribution!r} is not installed; install it."
