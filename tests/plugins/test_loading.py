@@ -7,6 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nnfw
@@ -77,6 +78,16 @@ def test_discover_broken_plugin_in_strict_mode_raises(install, monkeypatch, case
     with pytest.raises(nnfw.PluginError) as caught:
         Registry.discover()
     assert f"Plugin {broken}: {broken.reason}" in str(caught.value)
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_training_with_built_in_components_works_beside_every_broken_plugin(install, case):
+    install(*case.paths)
+    layers = [{"type": "dense", "units": 3, "activation": "tanh"}, {"type": "dense", "units": 1}]
+    model = nnfw.Sequential(layers, 2, registry=Registry.discover())
+    x, y = np.array([[0.0, 1.0], [1.0, 1.0]]), np.array([1.0, 0.0])
+    history = model.fit(x, y, cost="mse", optimizer={"type": "sgd", "learning_rate": 0.1}, epochs=20)
+    assert history["cost"][-1] < history["cost"][0]
 
 
 def test_discover_two_broken_plugins_in_strict_mode_names_both(install, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -31,6 +32,8 @@ from nnfw.storage import model_file
 from nnfw.training.evaluation import EVALUATION_ROWS
 
 Array = NDArray[Any]
+_UNVERIFIED = nullcontext()
+
 Reference = Any
 """A component by name, by table with ``type``, or as an object."""
 
@@ -411,10 +414,9 @@ class Sequential:
 
     def forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
         """Return z^L and a^L of a batch in the network's dtype; both may lie in buffers of `workspace`."""
-        if workspace.first_time("forward", x.shape):
-            with verified(self.chain, x, workspace, self.registry):
-                return self._forward(x, workspace)
-        return self._forward(x, workspace)
+        first = workspace.first_time("forward", x.shape)
+        with verified(self.chain, x, workspace, self.registry) if first else _UNVERIFIED:
+            return self._forward(x, workspace)
 
     def _forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
         z = self.chain.forward(self.parameters.scope, x, workspace)
@@ -430,24 +432,12 @@ class Sequential:
         grads: Mapping[str, Array],
     ) -> tuple[float, Array]:
         """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the chain."""
-        if workspace.first_time("backward", x.shape):
-            with verified(self.chain, x, workspace, self.registry, objective):
-                return self._backward(x, y, weight, objective, workspace, grads)
-        return self._backward(x, y, weight, objective, workspace, grads)
-
-    def _backward(
-        self,
-        x: Array,
-        y: Array,
-        weight: Array | None,
-        objective: Objective,
-        workspace: Workspace,
-        grads: Mapping[str, Array],
-    ) -> tuple[float, Array]:
-        z, a = self._forward(x, workspace)
-        cost = objective.value(z, a, y, weight)
-        delta = objective.delta(z, a, y, self.chain.memory(len(self.layers) - 1, workspace), weight)
-        self.chain.backward(self.parameters.scope, delta, grads, workspace)
+        first = workspace.first_time("backward", x.shape)
+        with verified(self.chain, x, workspace, self.registry, objective) if first else _UNVERIFIED:
+            z, a = self._forward(x, workspace)
+            cost = objective.value(z, a, y, weight)
+            delta = objective.delta(z, a, y, self.chain.memory(len(self.layers) - 1, workspace), weight)
+            self.chain.backward(self.parameters.scope, delta, grads, workspace)
         return cost, a
 
     def first_non_finite(self, workspace: Workspace) -> str:
