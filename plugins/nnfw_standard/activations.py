@@ -602,7 +602,7 @@ def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Arr
     out
         A buffer shaped like `z` for the result; by default a new one.
     """
-    quarter, lowest, highest = _quarter(z.dtype), np.minimum.reduce(z, axis=None), np.maximum.reduce(z, axis=None)
+    quarter, lowest, highest = _quarter(z.dtype), z.min(), z.max()
     if not (-quarter <= lowest and highest <= quarter):  # in this form NaN is beyond it too
         wrong = ~np.isfinite(z)
         z = np.clip(z, -quarter, quarter, out=out)

@@ -480,7 +480,7 @@ def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
         _require_binary(y)
         return scores[..., 0] > _THRESHOLD, y.reshape(shape) > _THRESHOLD, 2
     predicted = np.argmax(scores, axis=-1)
-    actual = y.astype(np.int64, copy=False) if y.shape == shape else np.argmax(y, axis=-1)
+    actual: Array = y.astype(np.int64, copy=False) if y.shape == shape else np.asarray(np.argmax(y, axis=-1))
     if actual.size and not 0 <= actual.min() <= actual.max() < count:
         wrong = actual.min() if actual.min() < 0 else actual.max()
         raise DataError(

@@ -138,7 +138,8 @@ def slopes(probe: Probe, numbers: Array, steps: Array, direction: int = 0) -> Ar
     result = derivative(
         _function(probe), start, args=(numbers,), initial_step=steps, order=2, maxiter=1, step_direction=direction
     )
-    return result.df
+    slopes: Array = np.asarray(result.df)
+    return slopes
 
 
 def _function(probe: Probe) -> Callable[[Array, Array], Array]:
