@@ -14,7 +14,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from nnfw.storage.jsonable import jsonable
+from nnfw.storage.json_values import jsonable
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 """The option of every command that prints data: ``json: Json = False``."""

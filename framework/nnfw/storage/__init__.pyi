@@ -1,3 +1,3 @@
 from . import model_file as model_file
 from .atomic import replace_file as replace_file
-from .jsonable import jsonable as jsonable
+from .json_values import jsonable as jsonable
