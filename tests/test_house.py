@@ -33,8 +33,15 @@ def test_house_tool_finds_nothing(command):
 
 EXECUTING_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "runpy", "code", "builtins"}
 EXECUTING_CALLS = {"eval", "exec", "compile", "__import__"}
-LOADERS = ("framework/nnfw/plugins/", "framework/nnfw/cli/commands.py", "framework/nnfw/cli/doctor.py")
+LOADERS = (
+    "framework/nnfw/plugins/",
+    "framework/nnfw/cli/commands.py",
+    "framework/nnfw/cli/doctor.py",
+    "framework/nnfw/testing/import_probe.py",
+)
 """Where modules are imported by name: those that a distribution declares as its plugin, and doctor's own list."""
+PICKLES_IN_MEMORY = {"framework/nnfw/testing/common.py": {"pickle", "pickle.loads", "pickle.dumps"}}
+"""Where a pickle is read that was written one call before."""
 
 
 def executions(source, loads=False):
@@ -60,7 +67,8 @@ def executions(source, loads=False):
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_source_executes_nothing_from_files(path):
     loads = path.relative_to(ROOT).as_posix().startswith(LOADERS)
-    assert list(executions(path.read_text(), loads)) == []
+    allowed = PICKLES_IN_MEMORY.get(path.relative_to(ROOT).as_posix(), set())
+    assert set(executions(path.read_text(), loads)) - allowed == set()
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,10 @@ class Initializer(Protocol):
         """
         ...
 
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float | None:
+        """Return the variance that the values are meant to have, or None where that is left open."""
+        return None
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -93,9 +97,12 @@ class Activation(Protocol):
     ----------
     range
         The closed interval in which every a lies, or None where that is not known.
+    monotonic
+        Whether each a_j never falls where its z_j grows.
     """
 
     range: ClassVar[tuple[float, float] | None] = None
+    monotonic: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, z: Array, workspace: Workspace) -> Array:
@@ -140,9 +147,12 @@ class Layer(Protocol):
     ----------
     activation
         The σ of this layer; a name is replaced by the component when a network is built.
+    rows_independent
+        Whether the z of an example depends on that example alone; False for a layer that looks at the whole batch.
     """
 
     activation: Activation | str
+    rows_independent: ClassVar[bool] = True
 
     @abstractmethod
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -182,10 +192,13 @@ class Cost(Protocol):
     domain
         The closed interval of the outputs that it takes, or None for any. An activation whose `range` lies outside is
         refused at the output.
+    least_at_labels
+        Whether C is least where a equals the labels; an index of a class counts as the vector with a single 1.
     """
 
     canonical: ClassVar[str | None] = None
     domain: ClassVar[tuple[float, float] | None] = None
+    least_at_labels: ClassVar[bool] = False
 
     @abstractmethod
     def targets(self, y: Array, output_shape: Shape) -> Array:
@@ -227,9 +240,12 @@ class Optimizer(Protocol):
     ----------
     learning_rate
         The base rate η; a schedule multiplies it.
+    rests
+        Whether a gradient of zero leaves parameters that do not decay as they are, in the first step.
     """
 
     learning_rate: float
+    rests: ClassVar[bool] = True
 
     def state(self, vector: Array) -> Mapping[str, Array]:
         """Return fresh arrays of state (momenta, second moments), each shaped like `vector`; none by default."""

@@ -29,6 +29,7 @@ def test_component_spec_of_every_kind_is_valid(kind):
         pytest.param(replace(COMPONENT, target="a.b.c:D"), id="deep-target"),
         pytest.param(replace(COMPONENT, summary="σ(βz) ∂C/∂z → ‖a‖²"), id="signs"),
         pytest.param(replace(COMPONENT, kind="callback", default=True), id="default-callback"),
+        pytest.param(replace(COMPONENT, examples=({"units": 3},), input_shapes=((4,), (2, 3))), id="examples"),
         pytest.param(COMMAND, id="command"),
         pytest.param(replace(COMMAND, name="a1-b"), id="command-name"),
     ],
@@ -42,6 +43,10 @@ def test_spec_with_proper_fields_is_valid(spec):
     [
         ("kind", None, "ComponentSpec 'gate': kind must be text, got None."),
         ("name", 3, "ComponentSpec 3: name must be text, got 3."),
+        ("examples", [{}], "ComponentSpec 'gate': examples must be a tuple of tables, got [{}]."),
+        ("examples", ({1: 2},), "ComponentSpec 'gate': examples must be a tuple of tables, got ({1: 2},)."),
+        ("input_shapes", [(3,)], "ComponentSpec 'gate': input_shapes must be a tuple of shapes, got [(3,)]."),
+        ("input_shapes", ((0,),), "ComponentSpec 'gate': input_shapes must be a tuple of shapes, got ((0,),)."),
         ("target", b"a:B", "ComponentSpec 'gate': target must be text, got b'a:B'."),
         ("summary", ["a"], "ComponentSpec 'gate': summary must be text, got ['a']."),
         ("kind", "layers", f"ComponentSpec 'gate': unknown kind 'layers'. Did you mean 'layer'? {NAMES}"),

@@ -80,7 +80,7 @@ def show(name: Name, kind: Kind = None, json: Json = False) -> None:
     from nnfw.plugins import default_registry
 
     registry = default_registry()
-    found = find(registry, name, kind)
+    found = registry.named(name, kind)
     records = [_record(registry, item) for item in found]
     if json:
         console.print_json(records)
@@ -92,44 +92,6 @@ def show(name: Name, kind: Kind = None, json: Json = False) -> None:
     if len(found) > 1:
         choices = " or ".join(f"nnfw show {item.kind}:{name}" for item in found)
         console.message(f"{len(found)} kinds have a component called {name!r}. To see one: {choices}.")
-
-
-def find(registry: Registry, name: str, kind: str | None) -> list[Component]:
-    """Return the components of any kind that `name` means; ``KIND:NAME`` names one kind, as `kind` does.
-
-    Raises
-    ------
-    UnknownComponentError
-        If there is none.
-    PluginError
-        If the name is not enough, or its plugin is in quarantine.
-    """
-    from nnfw.errors import PluginError, UnknownComponentError, did_you_mean
-    from nnfw.protocols import KINDS
-
-    prefix, _, rest = name.partition(":")
-    if rest and kind is None and prefix in KINDS:
-        kind, name = prefix, rest
-    if kind is not None:
-        return [registry.find(kind, name)]
-    found: list[Component] = []
-    broken: list[PluginError] = []
-    for each in KINDS:
-        try:
-            found.append(registry.find(each, name))
-        except UnknownComponentError:
-            continue
-        except PluginError as error:
-            broken.append(error)
-    if not found and 0 < len(broken) < len(KINDS):  # a plugin in quarantine could have any kind
-        raise broken[0]
-    if not found:
-        components = registry.components()
-        hint = did_you_mean(name, [form for item in components for form in (item.name, item.qualified_name)])
-        inactive = [item for item in registry.plugins if item.status != "active"]
-        states = "".join(f" Plugin {item} is {item.status}: {item.reason.rstrip('.')}." for item in inactive)
-        raise UnknownComponentError(f"Unknown component {name!r}.{hint} 'nnfw plugins' lists all.{states}")
-    return found
 
 
 def _record(registry: Registry, item: Component) -> dict[str, Any]:
@@ -200,6 +162,8 @@ def example(registry: Registry, item: Component, *outer: Component) -> dict[str,
     from nnfw.plugins import TYPE
 
     options = options_of(registry.load(item.kind, item.qualified_name)).values()
+    if item.spec.examples and not outer:
+        return {TYPE: item.qualified_name if item.problem else item.name, **item.spec.examples[0]}
     required = {option.name: _value_for(registry, item, option, outer) for option in options if option.required}
     usual = {option.name: option.default for option in options if option.default not in (None, ())}
     chosen = required or ({} if outer else dict(list(usual.items())[:1]))

@@ -143,6 +143,39 @@ class Registry:
             raise PluginError(f"{kind.capitalize()} {plain!r} is offered by {owners}. Write {names}.")
         return active[0]
 
+    def named(self, name: str, kind: str | None = None) -> list[Component]:
+        """Return the components of any kind that `name` means; ``KIND:NAME`` names one kind, as `kind` does.
+
+        Raises
+        ------
+        UnknownComponentError
+            If there is none.
+        PluginError
+            If the name is not enough, or its plugin is in quarantine.
+        """
+        prefix, _, rest = name.partition(":")
+        if rest and kind is None and prefix in KINDS:
+            kind, name = prefix, rest
+        if kind is not None:
+            return [self.find(kind, name)]
+        found: list[Component] = []
+        broken: list[PluginError] = []
+        for each in KINDS:
+            try:
+                found.append(self.find(each, name))
+            except UnknownComponentError:
+                continue
+            except PluginError as error:
+                broken.append(error)
+        if not found and 0 < len(broken) < len(KINDS):  # a plugin in quarantine could have any kind
+            raise broken[0]
+        if not found:
+            forms = [form for item in self.components() for form in (item.name, item.qualified_name)]
+            states = "".join(f" {_state(item)}" for item in self.plugins if item.status != "active")
+            hint = did_you_mean(name, forms)
+            raise UnknownComponentError(f"Unknown component {name!r}.{hint} 'nnfw plugins' lists all.{states}")
+        return found
+
     def load(self, kind: str, name: str) -> type:
         """Return the class of a component, imported when first asked for.
 

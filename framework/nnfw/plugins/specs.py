@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pluggy
 
 from nnfw.errors import PluginError, did_you_mean, short
-from nnfw.protocols import KINDS
+from nnfw.protocols import KINDS, Shape
 
 PROJECT = "nnfw"
 """Name of the entry-point group, of the pluggy project and of the distribution whose components are built in."""
@@ -49,6 +50,11 @@ class ComponentSpec:
         One line.
     default
         For callbacks: whether it runs in every training that does not name it.
+    examples
+        Options that it can be made from, each a table: what ``nnfw check`` and ``nnfw show`` take where some must be
+        given, or where one choice is not enough to see it whole.
+    input_shapes
+        For layers: shapes of one example to check it with, where it takes only certain ones.
 
     Examples
     --------
@@ -61,6 +67,8 @@ class ComponentSpec:
     target: str
     summary: str
     default: bool = False
+    examples: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
+    input_shapes: tuple[Shape, ...] = ()
 
     def validate(self) -> None:
         """Raise PluginError if a field is not what it should be."""
@@ -73,6 +81,10 @@ class ComponentSpec:
         _require_line(self)
         if not isinstance(self.default, bool) or (self.default and self.kind != "callback"):
             raise PluginError(f"{self}: default must be False, or True for a callback, got {short(self.default)}.")
+        if not isinstance(self.examples, tuple) or not all(map(_is_table, self.examples)):
+            raise PluginError(f"{self}: examples must be a tuple of tables, got {short(self.examples)}.")
+        if not isinstance(self.input_shapes, tuple) or not all(map(_is_shape, self.input_shapes)):
+            raise PluginError(f"{self}: input_shapes must be a tuple of shapes, got {short(self.input_shapes)}.")
 
     def __str__(self) -> str:
         """Return how messages about the declaration name it: ``ComponentSpec 'swish'``."""
@@ -123,6 +135,14 @@ def _require_text(spec: object, *names: str) -> None:
 def _require_match(spec: object, name: str, pattern: re.Pattern[str], expected: str) -> None:
     if not pattern.fullmatch(getattr(spec, name)):
         raise PluginError(f"{spec}: {name} must be {expected}, got {short(getattr(spec, name))}.")
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, tuple) and all(type(size) is int and size > 0 for size in value)
 
 
 def _require_line(spec: ComponentSpec | CommandSpec) -> None:

@@ -1,0 +1,9 @@
+from .outcomes import CheckFailed as CheckFailed
+from .outcomes import Conformance as Conformance
+from .outcomes import Outcome as Outcome
+from .parametrization import parametrize_checks as parametrize_checks
+from .running import Check as Check
+from .running import checks_of as checks_of
+from .running import run_checks as run_checks
+from .subjects import Subject as Subject
+from .subjects import subjects_of as subjects_of

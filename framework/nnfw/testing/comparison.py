@@ -1,0 +1,23 @@
+"""When two results are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Return whether two results are the same to the last bit; NaN equals NaN."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        if (one.shape, one.dtype) != (other.shape, other.dtype):
+            return False
+        if one.dtype.kind not in "fc":
+            return bool((one == other).all())
+        return np.array_equal(one, other, equal_nan=True)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return list(one) == list(other) and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return bool(one == other) or (one != one and other != other)  # NaN

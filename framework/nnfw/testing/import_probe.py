@@ -1,0 +1,33 @@
+"""Imports one module and prints, as JSON, how long that took and what it left behind: ``python -m ... MODULE``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from importlib import import_module
+from io import StringIO
+
+import numpy  # noqa: F401 - what nnfw has imported before any component does not count against one
+import scipy  # noqa: F401
+
+import nnfw.network
+from nnfw.testing.guard import changes, global_state, in_short
+
+nnfw.network.Sequential  # noqa: B018 - imported lazily
+
+
+def main(module: str) -> None:
+    """Import `module`."""
+    out, before = StringIO(), global_state()
+    with redirect_stdout(out), redirect_stderr(out):
+        start = time.perf_counter()
+        import_module(module)
+        seconds = time.perf_counter() - start
+    changed = in_short(changes(before, global_state()))
+    print(json.dumps({"seconds": seconds, "printed": out.getvalue(), "changed": changed}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

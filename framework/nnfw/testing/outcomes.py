@@ -1,0 +1,102 @@
+"""What a check says, and what all of them say together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+Status = Literal["passed", "failed", "skipped", "expected", "unexpected"]
+BAD: tuple[Status, ...] = ("failed", "unexpected")
+
+
+class CheckFailed(AssertionError):  # noqa: N818 - what it says is that a check failed
+    """A component does not do what its protocol says; the message says what was found and what was expected."""
+
+
+class NotApplicable(Exception):  # noqa: N818 - it is no error, but the reason why a check is skipped
+    """A check says nothing about this component; the message says why."""
+
+
+def require(condition: object, message: str) -> None:
+    """Raise CheckFailed with `message` unless `condition` holds."""
+    __tracebackhide__ = True
+    if not condition:
+        raise CheckFailed(message)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one check found.
+
+    Parameters
+    ----------
+    component
+        Kind, name and options of what was checked.
+    check
+        Id of the check.
+    status
+        ``"passed"``; ``"failed"``; ``"skipped"``, where it does not apply; ``"expected"``, where it failed as
+        announced; ``"unexpected"``, where it passed all the same.
+    message
+        What is wrong, or why it was skipped.
+    error
+        What the component raised, if that is why it failed.
+    """
+
+    component: str
+    check: str
+    status: Status
+    message: str = ""
+    error: BaseException | None = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        """Return it in one line."""
+        return f"{self.component}: {self.check} {self.status}{': ' if self.message else ''}{self.message}"
+
+
+@dataclass(frozen=True)
+class Conformance:
+    """What all checks found of one or more components.
+
+    Parameters
+    ----------
+    outcomes
+        One for each component and check.
+    """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("component", "passed", "failed", "skipped")
+
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed that was not expected to, and everything failed that was."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """The outcomes that are not as they should be."""
+        return tuple(item for item in self.outcomes if item.status in BAD)
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return the rows of a table with ``COLUMNS``, one for each component."""
+        counts: dict[str, Counter[str]] = {}
+        for item in self.outcomes:
+            counts.setdefault(item.component, Counter())[item.status] += 1
+        return [
+            (name, str(found["passed"] + found["expected"]), str(sum(found[key] for key in BAD)), str(found["skipped"]))
+            for name, found in counts.items()
+        ]
+
+    def to_table(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        keys = ("component", "check", "status", "message")
+        outcomes = [{key: value for key, value in vars(item).items() if key in keys} for item in self.outcomes]
+        return {"ok": self.ok, "outcomes": outcomes}
+
+    def __str__(self) -> str:
+        """Return what failed, one line each, and how many checks there were."""
+        counts = Counter(item.status for item in self.outcomes)
+        summary = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        return "\n".join([*map(str, self.failures), summary])

@@ -1,0 +1,170 @@
+"""What is checked: a component made from one choice of options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nnfw.configuration import kind_of, options_of
+from nnfw.errors import ConfigError, Mistake, PluginError, UnknownComponentError, did_you_mean, short
+from nnfw.plugins import TYPE, Component, Registry
+from nnfw.plugins.specs import normalised
+from nnfw.protocols import Shape
+
+_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One component with what the checks need to know about it.
+
+    Parameters
+    ----------
+    kind
+        Its kind.
+    name
+        How messages name it: kind, name and options.
+    reference
+        What it is made from: a table, or the object that was given.
+    registry
+        The installed components.
+    declared
+        Its declaration, if a plugin has one.
+    input_shapes
+        For layers: shapes of one example to check it with; found by trial if there is none.
+    formula
+        For metrics: a literal formula ``(a, y, weight) -> float``, to compare with.
+    """
+
+    kind: str
+    name: str
+    reference: Any
+    registry: Registry
+    declared: Component | None = None
+    input_shapes: tuple[Shape, ...] = ()
+    formula: Callable[..., Any] | None = None
+
+    def make(self) -> Any:
+        """Return the component, made anew, with the names among its options resolved."""
+        return self.registry.resolve(self.kind, self.reference)
+
+    @cached_property
+    def component(self) -> Any:
+        """The component."""
+        return self.make()
+
+    @property
+    def cls(self) -> type:
+        """Its class."""
+        if self.declared is not None:
+            return self.registry.load(self.kind, self.declared.qualified_name)
+        return type(self.reference)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options it is made from, without those left at their defaults where it is made from a table."""
+        if isinstance(self.reference, Mapping):
+            return {name: value for name, value in self.reference.items() if name != TYPE}
+        return {name: getattr(self.reference, name) for name in options_of(self.cls)}
+
+    def rng(self) -> np.random.Generator:
+        """Return random numbers, the same at every call."""
+        return np.random.default_rng(_SEED)
+
+
+def subjects_of(
+    what: Any,
+    registry: Registry,
+    *,
+    options: Mapping[str, Any] | None = None,
+    input_shapes: tuple[Shape, ...] = (),
+    formula: Callable[..., Any] | None = None,
+) -> list[Subject]:
+    """Return what is to be checked.
+
+    Parameters
+    ----------
+    what
+        A distribution, for all its components; ``NAME``, ``KIND:NAME`` or ``DISTRIBUTION:NAME``; or a component object.
+    registry
+        The installed components.
+    options
+        Options to make a named component from, instead of the examples that its plugin declares.
+    input_shapes, formula
+        As for :class:`Subject`.
+
+    Raises
+    ------
+    UnknownComponentError, PluginError
+        If there is no such component, or its plugin is in quarantine.
+    ConfigError
+        If the component cannot be made without options, and none are given or declared.
+    """
+    if not isinstance(what, str):
+        subjects = [_of_object(what, registry)]
+    else:
+        named = [item for item in registry.components() if item.plugin.distribution == normalised(what)]
+        components = named or _named(what, registry)
+        subjects = [
+            subject for item in components for subject in _of_component(item, registry, options, is_alone=not named)
+        ]
+    return [
+        replace(subject, input_shapes=input_shapes or subject.input_shapes, formula=formula) for subject in subjects
+    ]
+
+
+def _named(name: str, registry: Registry) -> list[Component]:
+    for plugin in registry.plugins:
+        if plugin.distribution == normalised(name) and plugin.status != "active":
+            raise PluginError(f"Plugin {plugin} is {plugin.status}: {plugin.reason}") from plugin.error
+    try:
+        return registry.named(name)
+    except UnknownComponentError as error:
+        distributions = sorted({plugin.distribution for plugin in registry.plugins})
+        raise UnknownComponentError(
+            f"{error}{did_you_mean(name, distributions)} Distributions: {', '.join(distributions)}."
+        ) from error
+
+
+def _of_component(
+    item: Component, registry: Registry, options: Mapping[str, Any] | None, *, is_alone: bool
+) -> list[Subject]:
+    tables = [options] if options is not None else list(item.spec.examples) or [{}]
+    needed = [
+        name for name, option in options_of(registry.load(item.kind, item.qualified_name)).items() if option.required
+    ]
+    if is_alone and any(name not in table for table in tables for name in needed):
+        text = f"Give a value for {' and '.join(needed)}: {item.name}:{needed[0]}=... checks it with that"
+        advice = f"{text}; its plugin can declare examples in its ComponentSpec."
+        raise ConfigError([Mistake((), advice)], f"{item.kind.capitalize()} {item}")
+    return [
+        Subject(
+            item.kind,
+            f"{item.kind} {item.name}{_in_brackets(table)}",
+            {TYPE: item.qualified_name, **table},
+            registry,
+            item,
+            item.spec.input_shapes,
+        )
+        for table in tables
+    ]
+
+
+def _of_object(component: Any, registry: Registry) -> Subject:
+    kind = kind_of(type(component))
+    if kind is None:
+        raise UnknownComponentError(
+            f"{short(component)} is no component; expected a name, or an object whose class derives from a protocol."
+        )
+    declared = registry.component_of(kind, component)
+    name = declared.name if declared else type(component).__name__
+    shapes = declared.spec.input_shapes if declared else ()
+    return Subject(kind, f"{kind} {name}", component, registry, declared, shapes)
+
+
+def _in_brackets(table: Mapping[str, Any]) -> str:
+    return f"({', '.join(f'{name}={short(value)}' for name, value in table.items())})" if table else ""
