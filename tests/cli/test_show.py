@@ -201,6 +201,21 @@ def test_component_that_takes_its_own_kind_has_an_example(make, nnfw):
     assert "Twice(" not in out  # what dataclass makes up where there is no docstring
 
 
+def test_example_that_a_plugin_declares_is_shown(make, nnfw):
+    source = (
+        "from dataclasses import dataclass\n"
+        "from nnfw import Elementwise\n"
+        "@dataclass(frozen=True)\n"
+        "class Scaled(Elementwise):\n"
+        "    scale: float\n"
+        "    def value(self, z): return z\n"
+        "    def derivative(self, z, a): return z\n"
+    )
+    spec = 'ComponentSpec("activation", "scaled", "nnfw_scaled:Scaled", "s", examples=({"scale": 2.5},))'
+    make("nnfw-s", components=spec, nnfw_scaled=source)
+    assert 'activation = { type = "scaled", scale = 2.5 }' in nnfw("show", "scaled").out
+
+
 # What is imported
 
 

@@ -63,7 +63,7 @@ def problem_in(install, tmp_path):
         ),
         pytest.param(
             SOUND + "@dataclass(frozen=True)\nclass Wave: ...",
-            "lacks delta, forward, range, which the protocol of an activation requires",
+            "lacks delta, forward, monotonic, range, which the protocol of an activation requires",
             id="lacks-all",
         ),
         pytest.param(
@@ -245,12 +245,16 @@ class Empty:
         pytest.param("activation", Thawed, NOT_FROZEN, id="not-frozen"),
         pytest.param("activation", Half, LACKS, id="abstract-method-left"),
         pytest.param(
-            "activation", Empty, "lacks delta, forward, range, which the protocol of an activation requires", id="empty"
+            "activation",
+            Empty,
+            "lacks delta, forward, monotonic, range, which the protocol of an activation requires",
+            id="empty",
         ),
         pytest.param(
             "layer",
             Empty,
-            "lacks activation, backward, forward, output_shape, parameters, which the protocol of a layer requires",
+            "lacks activation, backward, forward, output_shape, parameters, rows_independent, which the protocol of a "
+            "layer requires",
             id="attribute-and-methods",
         ),
     ],
