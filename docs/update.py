@@ -11,6 +11,8 @@ A generated block stands between the lines ``<!-- generated: SOURCE -->`` and ``
 - ``members of NAME``: a table of what nnfw hands to a component, by such a class;
 - ``components of KIND``: a table of the standard components of a kind;
 - ``hooks``: a table of the hooks of a plugin;
+- ``checks of KIND``: a table of the checks of the conformance kit for a kind of component alone, or ``component``, for
+  all kinds;
 - ``file PATH``: a file of the project.
 
 Commands run in a folder that holds the examples, and the files of their page: every block of code whose first line is a
@@ -277,6 +279,14 @@ def _hooks() -> str:
     return _table(("hook", "what it does"), rows)
 
 
+def _checks(kind: str) -> str:
+    """Return a table of the checks whose ids begin with a kind."""
+    from nnfw.testing.running import all_checks
+
+    rows = ((f"`{check.id}`", _escaped(check.meaning)) for check in all_checks() if check.id.startswith(f"{kind}."))
+    return _table(("check", "what it requires"), rows)
+
+
 def _file(path: str) -> str:
     return f"```{Path(path).suffix[1:]}\n{(ROOT / path).read_text(encoding='utf-8').rstrip()}\n```"
 
@@ -287,6 +297,7 @@ _MAKERS: dict[str, Callable[..., str]] = {
     "protocol ": _protocol,
     "members of ": _given,
     "hooks": _hooks,
+    "checks of ": _checks,
     "file ": _file,
 }
 
