@@ -102,6 +102,7 @@ class Sigmoid(_Buffered):
     """
 
     range: ClassVar[tuple[float, float] | None] = (0, 1)
+    monotonic: ClassVar[bool] = True
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return 1 / (1 + e^−z)."""
@@ -129,6 +130,7 @@ class Tanh(_Buffered):
     """
 
     range: ClassVar[tuple[float, float] | None] = (-1, 1)
+    monotonic: ClassVar[bool] = True
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return tanh z."""
@@ -160,6 +162,7 @@ class ReLU(_Buffered):
     """
 
     range: ClassVar[tuple[float, float] | None] = (0, inf)
+    monotonic: ClassVar[bool] = True
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return max(0, z)."""
@@ -198,6 +201,7 @@ class LeakyReLU(_Buffered):
     slope: Annotated[float, Ge(0), Le(1)] = 0.01
 
     range: ClassVar[tuple[float, float] | None] = (-inf, inf)  # that of every slope but 0
+    monotonic: ClassVar[bool] = True
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return max(slope · z, z), which is the definition since slope ≤ 1."""
@@ -265,6 +269,7 @@ class ELU(_ExponentialBelow):
     alpha: Annotated[float, Gt(0)] = 1.0
 
     range: ClassVar[tuple[float, float] | None] = (-inf, inf)  # from −alpha, whatever alpha is
+    monotonic: ClassVar[bool] = True
 
     @property
     def _factors(self) -> tuple[float, float]:
@@ -301,6 +306,7 @@ class SELU(_ExponentialBelow):
     scale: ClassVar[float] = 1.0507009873554804934193349852946
     alpha: ClassVar[float] = 1.6732632423543772848170429916717
     range: ClassVar[tuple[float, float] | None] = (-scale * alpha, inf)
+    monotonic: ClassVar[bool] = True
 
     @property
     def _factors(self) -> tuple[float, float]:
@@ -397,6 +403,7 @@ class Softplus(_Buffered):
     """
 
     range: ClassVar[tuple[float, float] | None] = (0, inf)
+    monotonic: ClassVar[bool] = True
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return log(1 + e^z), at least z: it is z where e^z would overflow."""
@@ -426,6 +433,7 @@ class Softsign(_Buffered):
     """
 
     range: ClassVar[tuple[float, float] | None] = (-1, 1)
+    monotonic: ClassVar[bool] = True
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return z / (1 + |z|)."""
@@ -453,6 +461,7 @@ class HardSigmoid(_Buffered):
     """
 
     range: ClassVar[tuple[float, float] | None] = (0, 1)
+    monotonic: ClassVar[bool] = True
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return z/6 + 1/2, clipped to [0, 1]."""
@@ -482,6 +491,7 @@ class Identity(Elementwise):
     """
 
     range: ClassVar[tuple[float, float] | None] = (-inf, inf)
+    monotonic: ClassVar[bool] = True
 
     def value(self, z: Array) -> Array:
         """Return `z` itself."""
@@ -523,6 +533,7 @@ class Softmax(Activation):
     """
 
     range: ClassVar[tuple[float, float] | None] = (0, 1)
+    monotonic: ClassVar[bool] = True
 
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return e^z_j / Σ_k e^z_k over the last axis."""
@@ -561,6 +572,7 @@ class LogSoftmax(Activation):
     """
 
     range: ClassVar[tuple[float, float] | None] = (-inf, 0)
+    monotonic: ClassVar[bool] = True
 
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return z_j − log Σ_k e^z_k over the last axis."""
@@ -602,7 +614,7 @@ def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Arr
     out
         A buffer shaped like `z` for the result; by default a new one.
     """
-    quarter, lowest, highest = _quarter(z.dtype), z.min(), z.max()
+    quarter, lowest, highest = _quarter(z.dtype), z.min(initial=0), z.max(initial=0)
     if not (-quarter <= lowest and highest <= quarter):  # in this form NaN is beyond it too
         wrong = ~np.isfinite(z)
         z = np.clip(z, -quarter, quarter, out=out)

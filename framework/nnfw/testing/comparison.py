@@ -21,3 +21,12 @@ def equal(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(equal, one, other))
     return bool(one == other) or (one != one and other != other)  # NaN
+
+
+_CLOSE = 1e-9  # of the largest value: far above rounding in float64, far below any mistake
+
+
+def close(found: Any, expected: Any) -> bool:
+    """Return whether two arrays in float64 agree but for rounding."""
+    size = float(np.max(np.abs(expected), initial=0))
+    return found.shape == expected.shape and np.allclose(found, expected, rtol=_CLOSE, atol=_CLOSE * size)

@@ -18,7 +18,7 @@ from nnfw.errors import NnfwError, ShapeError, StateError, in_words, short
 from nnfw.network import Sequential, load
 from nnfw.protocols import Parameter, Shape
 from nnfw.testing.bench import TRIAL_SHAPES, Bench, Pass, benches, shapes_of, takes
-from nnfw.testing.comparison import equal
+from nnfw.testing.comparison import close, equal
 from nnfw.testing.outcomes import NotApplicable, require
 from nnfw.testing.subjects import Subject
 
@@ -28,7 +28,6 @@ EXTREME = 1e4
 """Inputs of this size must neither overflow nor warn in float32."""
 
 _BATCHES = (1, 3, 4)  # one example; not square and square with the shapes of the bench
-_CLOSE = 1e-9  # of the largest value: far above rounding in float64, far below any mistake
 _STEPS, _FIRST_STEP, _SHORTEST_STEP = 50, 1.0, 1e-12
 _LOWER = 1 - 1e-6  # a cost that has come down
 _MANY = 8192  # examples, so that an array of the batch stands out from small change
@@ -232,7 +231,7 @@ def check_linear_in_delta(subject: Subject) -> None:
         both = bench.run(x, 2 * one - 3 * other)
         for (name, a), (_, b), (_, c) in zip(*map(_gradients, (first, second, both)), strict=True):
             require(
-                _close(c, 2 * a - 3 * b), f"{name} is not linear in δ: off by {np.max(np.abs(c - 2 * a + 3 * b)):.3g}."
+                close(c, 2 * a - 3 * b), f"{name} is not linear in δ: off by {np.max(np.abs(c - 2 * a + 3 * b)):.3g}."
             )
 
 
@@ -243,7 +242,7 @@ def check_linear_for_large_delta(subject: Subject) -> None:
         expected = bench.run(x, delta)
         for factor in (1e6, 1e-6):
             for (name, a), (_, b) in zip(_gradients(expected), _gradients(bench.run(x, factor * delta)), strict=True):
-                require(_close(b / factor, a), f"{name} for {factor:g} δ is not {factor:g} times that for δ.")
+                require(close(b / factor, a), f"{name} for {factor:g} δ is not {factor:g} times that for δ.")
 
 
 def check_rows_are_independent(subject: Subject) -> None:
@@ -255,7 +254,7 @@ def check_rows_are_independent(subject: Subject) -> None:
         together = bench.evaluate(x)
         for row in range(len(x)):
             alone = bench.evaluate(x[row : row + 1])
-            require(_close(together[row : row + 1], alone), f"z of example {row} depends on the other examples.")
+            require(close(together[row : row + 1], alone), f"z of example {row} depends on the other examples.")
         delta[1:] = 0
         gradient = bench.run(x, delta).grad_a_prev
         assert gradient is not None
@@ -266,7 +265,7 @@ def check_permuted_batch_gives_permuted_output(subject: Subject) -> None:
     """The order of the examples does not matter."""
     for bench in benches(subject):
         x, order = bench.x(4), [2, 0, 3, 1]
-        require(_close(bench.evaluate(x[order]), bench.evaluate(x)[order]), "z depends on the order of the examples.")
+        require(close(bench.evaluate(x[order]), bench.evaluate(x)[order]), "z depends on the order of the examples.")
 
 
 def check_batch_of_one_keeps_its_axis(subject: Subject) -> None:
@@ -420,7 +419,7 @@ def check_input_gradient_may_be_left_out(subject: Subject) -> None:
         found = bench.run(x, delta, bench.workspace(needs_input_gradient=False))
         for name, gradient in bench.run(x, delta).grads.items():
             require(
-                _close(found.grads[name], gradient), f"the gradient of {name} is another if ∂C/∂a_prev is not needed."
+                close(found.grads[name], gradient), f"the gradient of {name} is another if ∂C/∂a_prev is not needed."
             )
 
 
@@ -443,7 +442,7 @@ def check_allocates_no_batch(subject: Subject) -> None:
         tracemalloc.stop()
     require(
         peak < smallest,
-        f"a third batch of {smallest:,} bytes allocates up to {peak:,} bytes. Write into workspace.buffer(name, shape).",
+        f"a third batch of {smallest:,} bytes allocates up to {peak:,} bytes. Write into workspace.buffer(...).",
     )
 
 
@@ -492,17 +491,12 @@ def _run_with_global_seed(bench: Bench, x: Array, delta: Array, seed: int) -> Pa
     return bench.run(x, delta)
 
 
-def _close(found: Array, expected: Array) -> bool:
-    size = float(np.max(np.abs(expected), initial=0))
-    return found.shape == expected.shape and np.allclose(found, expected, rtol=_CLOSE, atol=_CLOSE * size)
-
-
 def _require_layout(subject: Subject, change: Callable[[Array], Array]) -> None:
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
         pairs = zip(_named(bench.run(x, delta)), _named(bench.run(change(x), change(delta))), strict=True)
         for (name, expected), (_, found) in pairs:
-            require(_close(found, expected), f"{name} depends on how the input lies in memory.")
+            require(close(found, expected), f"{name} depends on how the input lies in memory.")
 
 
 def _read_only(array: Array) -> Array:
