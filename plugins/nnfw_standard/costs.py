@@ -84,6 +84,8 @@ def _as_float(y: Array) -> Array:
 class _PerOutput(Cost):
     """A cost that is a sum over outputs: c_i = Σ_j c(a_ij, y_ij)."""
 
+    least_at_labels: ClassVar[bool] = True
+
     _labels: ClassVar[tuple[float, float]] = (-inf, inf)
     """The least and the greatest label."""
 
@@ -368,6 +370,7 @@ class CrossEntropy(CanonicalCost):
 
     canonical: ClassVar[str | None] = "softmax"
     domain: ClassVar[tuple[float, float] | None] = (0, 1)
+    least_at_labels: ClassVar[bool] = True
 
     def targets(self, y: Array, output_shape: Shape) -> Array:
         """Return classes as ``intp``, or rows of probabilities as floats.

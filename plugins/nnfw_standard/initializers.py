@@ -55,7 +55,11 @@ class GlorotUniform(Initializer):
 
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
-        return _uniform(shape, 2 / (fan_in + fan_out), rng)
+        return _uniform(shape, self.variance(shape, fan_in, fan_out), rng)
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return 2 / (fan_in + fan_out)."""
+        return 2 / (fan_in + fan_out)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,11 @@ class GlorotNormal(Initializer):
 
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
-        return _normal(shape, 2 / (fan_in + fan_out), rng)
+        return _normal(shape, self.variance(shape, fan_in, fan_out), rng)
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return 2 / (fan_in + fan_out)."""
+        return 2 / (fan_in + fan_out)
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,11 @@ class HeUniform(Initializer):
 
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
-        return _uniform(shape, 2 / fan_in, rng)
+        return _uniform(shape, self.variance(shape, fan_in, fan_out), rng)
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return 2 / fan_in."""
+        return 2 / fan_in
 
 
 @dataclass(frozen=True)
@@ -135,7 +147,11 @@ class HeNormal(Initializer):
 
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
-        return _normal(shape, 2 / fan_in, rng)
+        return _normal(shape, self.variance(shape, fan_in, fan_out), rng)
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return 2 / fan_in."""
+        return 2 / fan_in
 
 
 @dataclass(frozen=True)
@@ -157,7 +173,11 @@ class LecunUniform(Initializer):
 
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
-        return _uniform(shape, 1 / fan_in, rng)
+        return _uniform(shape, self.variance(shape, fan_in, fan_out), rng)
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return 1 / fan_in."""
+        return 1 / fan_in
 
 
 @dataclass(frozen=True)
@@ -183,7 +203,11 @@ class LecunNormal(Initializer):
 
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
-        return _normal(shape, 1 / fan_in, rng)
+        return _normal(shape, self.variance(shape, fan_in, fan_out), rng)
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return 1 / fan_in."""
+        return 1 / fan_in
 
 
 @dataclass(frozen=True)
@@ -218,6 +242,10 @@ class Normal(Initializer):
         """Return an array of `shape`, float64."""
         return rng.normal(self.mean, abs(self.standard_deviation), shape)  # abs: NumPy refuses -0.0
 
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return standard_deviation²."""
+        return self.standard_deviation**2
+
 
 @dataclass(frozen=True)
 class Uniform(Initializer):
@@ -248,6 +276,10 @@ class Uniform(Initializer):
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64."""
         return rng.uniform(self.low, self.high, shape)
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return (high − low)² / 12."""
+        return (self.high - self.low) ** 2 / 12
 
 
 @dataclass(frozen=True)
@@ -290,6 +322,10 @@ class Orthogonal(Initializer):
         q *= np.copysign(self.gain, np.diagonal(r))
         return np.ascontiguousarray(q if rows >= columns else q.T).reshape(shape)
 
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return gain² over the larger number of rows and columns: each of their vectors has the length gain."""
+        return self.gain**2 / max(prod(shape[:1]), prod(shape[1:]))
+
 
 @dataclass(frozen=True)
 class Zeros(Initializer):
@@ -306,6 +342,10 @@ class Zeros(Initializer):
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64; nothing is drawn."""
         return np.zeros(shape)
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return 0."""
+        return 0.0
 
 
 @dataclass(frozen=True)
@@ -330,3 +370,7 @@ class Constant(Initializer):
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """Return an array of `shape`, float64; nothing is drawn."""
         return np.full(shape, float(self.value))
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return 0."""
+        return 0.0

@@ -1,6 +1,7 @@
 """The hooks of the standard components. Importing this module imports none of them, nor NumPy."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from nnfw.plugins import ComponentSpec, hookimpl
 
@@ -106,11 +107,37 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
 }
 DEFAULT = {("callback", "terminate_on_nan")}
 
+EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
+    ("layer", "dense"): ({"units": 3}, {"units": 4, "activation": "tanh", "bias": False}),
+    ("layer", "activation"): ({"activation": "tanh"}, {"activation": "softmax"}),
+    ("layer", "reshape"): ({"shape": [2, 2]},),
+    ("activation", "leaky_relu"): ({}, {"slope": 0.3}),
+    ("activation", "elu"): ({}, {"alpha": 0.5}),
+    ("optimizer", "sgd"): ({}, {"momentum": 0.9, "weight_decay": 0.1}, {"momentum": 0.9, "nesterov": True}),
+    ("optimizer", "adam"): ({}, {"weight_decay": 0.1}),
+    ("optimizer", "adamw"): ({}, {"weight_decay": 0.1}),
+    ("schedule", "step"): ({"every": 2},),
+    ("schedule", "exponential"): ({"rate": 0.9},),
+    ("initializer", "constant"): ({"value": 0.5},),
+}
+"""Options to make a component from, where some must be given or where more than the defaults is worth a check."""
+
+CHAIN = {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}, "dropout", {"type": "dense", "units": 3}]}
+
 
 @hookimpl
 def nnfw_components() -> Iterator[ComponentSpec]:
     """Yield every standard component."""
-    yield ComponentSpec("layer", "chain", "nnfw.network.chain:Chain", "a chain of layers as one layer")
+    yield ComponentSpec(
+        "layer", "chain", "nnfw.network.chain:Chain", "a chain of layers as one layer", examples=(CHAIN,)
+    )
     for kind, components in COMPONENTS.items():
         for name, (target, summary) in components.items():
-            yield ComponentSpec(kind, name, f"nnfw_standard.{target}", summary, default=(kind, name) in DEFAULT)
+            yield ComponentSpec(
+                kind,
+                name,
+                f"nnfw_standard.{target}",
+                summary,
+                default=(kind, name) in DEFAULT,
+                examples=EXAMPLES.get((kind, name), ()),
+            )

@@ -41,6 +41,19 @@ class Cotangent(Cost):
 
 
 @dataclass(frozen=True)
+class Unchanged(Activation):
+    """a = z, δ = ∂C/∂a."""
+
+    def forward(self, z: Array, workspace: Workspace) -> Array:
+        """Return z."""
+        return z
+
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
+        """Return ∂C/∂a."""
+        return grad_a
+
+
+@dataclass(frozen=True)
 class Bare(Layer):
     """z = a_prev: nothing but its activation.
 
