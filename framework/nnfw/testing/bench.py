@@ -18,7 +18,7 @@ from nnfw.testing.subjects import Subject
 
 Array = NDArray[Any]
 
-TRIAL_SHAPES: tuple[Shape, ...] = ((4,), (3,), (5,), (1,), (4, 4), (3, 4), (4, 6, 6), (2, 4, 6), (2, 3, 4, 5))
+TRIAL_SHAPES: tuple[Shape, ...] = ((4,), (3,), (5,), (1,), (3, 4), (4, 4), (2, 4, 5), (4, 6, 6), (2, 3, 4, 5))
 """Shapes of one example, some of which any layer should take: one to four axes, square and not."""
 
 _SPREAD = 0.1  # added to the first values, so that no bias is 0 and no error in one of them is lost
@@ -26,7 +26,7 @@ _NOISE_SEED = 7
 
 
 def shapes_of(subject: Subject) -> list[Shape]:
-    """Return shapes that the layer takes.
+    """Return shapes that the layer takes, one of each number of axes first.
 
     Raises
     ------
@@ -36,7 +36,8 @@ def shapes_of(subject: Subject) -> list[Shape]:
     found = [shape for shape in subject.input_shapes or TRIAL_SHAPES if takes(subject.component, shape)]
     if not found:
         raise NotApplicable("no shape is known that it takes; declare input_shapes in its ComponentSpec")
-    return found
+    first = {len(shape): shape for shape in reversed(found)}
+    return list(dict.fromkeys([*(first[axes] for axes in sorted(first)), *found]))
 
 
 def takes(layer: Any, shape: Shape) -> bool:

@@ -326,7 +326,7 @@ def _outputs(subject: Subject, z: Array) -> Array:
         return z
     low, high = component.domain
     if np.isfinite([low, high]).all():
-        return low + (high - low) / (1 + np.exp(-z))
+        return np.asarray(low + (high - low) / (1 + np.exp(-z)))
     return low + np.exp(z) if np.isfinite(low) else high - np.exp(z) if np.isfinite(high) else z
 
 
