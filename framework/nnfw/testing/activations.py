@@ -28,7 +28,7 @@ _KINKS = (0.0, -3.0, 3.0, 1.0, -1.0, 6.0)  # where functions made of pieces usua
 _NEAR = (0.0, 1e-4, -1e-7, 1e-9)
 _GRID = np.linspace(-12, 12, 2001)
 _ROUNDING = 1e-6  # in float64, what a monotonic function may fall by, or overstep its range, relative to its size
-_FLOAT32 = 1e-3  # relative: a value in float32 that is further from float64's was not computed well
+_FLOAT32 = 1e-4  # relative: a value in float32 that is further from float64's was not computed well
 
 
 def exercise(subject: Subject, component: Any) -> list[Any]:

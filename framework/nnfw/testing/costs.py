@@ -291,13 +291,14 @@ def check_nan_is_not_hidden(subject: Subject) -> None:
 def _cases(subject: Subject, examples: int = _EXAMPLES) -> list[Case]:
     """Return a case for each shape of outputs that it takes, in float64."""
     cases = []
+    rng = subject.rng()
     for shape in OUTPUT_SHAPES:
-        for _, raw in _labels(subject.rng(), examples, shape):
+        z = rng.standard_normal((examples, *shape))
+        for _, raw in _labels(rng, examples, shape):
             try:
                 y = subject.component.targets(raw.copy(), shape)
             except NnfwError:
                 continue
-            z = subject.rng().standard_normal((examples, *shape))
             y = y.astype(np.float64) if y.dtype.kind == "f" else y
             cases.append(Case(z, _outputs(subject, z), y, raw))
             break

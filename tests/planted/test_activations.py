@@ -1,0 +1,234 @@
+"""Wrong activations, each in one place, and the check that must find it; what is right must pass."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.plugins import default_registry
+from nnfw.testing import checks_of, run_checks
+from nnfw_standard import (
+    ELU,
+    GELU,
+    SELU,
+    HardSigmoid,
+    Identity,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+)
+
+DELTA, KINK = "activation.delta_is_the_gradient", "activation.delta_at_kinks"
+
+
+def with_delta(base, change):
+    """Return an activation whose δ is ``change(grad_a, z, a)``."""
+
+    @dataclass(frozen=True)
+    class Changed(base):
+        def delta(self, grad_a, z, a, workspace):
+            return change(grad_a, z, a)
+
+    return Changed()
+
+
+def slope(base, derivative):
+    """Return an elementwise activation with another derivative, of z and a."""
+    return with_delta(base, lambda grad_a, z, a: grad_a * derivative(z, a))
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def softmax_over(axis):
+    @dataclass(frozen=True)
+    class Over(nnfw.Activation):
+        def forward(self, z, workspace):
+            e = np.exp(z - z.max(axis=-1, keepdims=True))
+            return e / e.sum(axis=-1, keepdims=True)
+
+        def delta(self, grad_a, z, a, workspace):
+            return a * (grad_a - (grad_a * a).sum(axis=axis, keepdims=True))
+
+    return Over()
+
+
+def tanh_gelu(z):
+    u = np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)
+    du = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * z**2)
+    return 0.5 * (1 + np.tanh(u)) + 0.5 * z * (1 - np.tanh(u) ** 2) * du
+
+
+MATHEMATICAL = {
+    "sigmoid-slope-1e-4": (slope(Sigmoid, lambda z, a: a * (1 - a) * (1 + 1e-4)), DELTA),
+    "sigmoid-without-brackets": (slope(Sigmoid, lambda z, a: a * 1 - a), DELTA),
+    "sigmoid-derivative-at-a": (slope(Sigmoid, lambda z, a: sigmoid(a) * (1 - sigmoid(a))), DELTA),
+    "sigmoid-sign": (slope(Sigmoid, lambda z, a: a * (a - 1)), DELTA),
+    "sigmoid-upstream-ignored": (with_delta(Sigmoid, lambda g, z, a: a * (1 - a)), DELTA),
+    "tanh-without-square": (slope(Tanh, lambda z, a: 1 - a), DELTA),
+    "tanh-of-z-squared": (slope(Tanh, lambda z, a: 1 - z**2), DELTA),
+    "relu-mask-from-delta": (with_delta(ReLU, lambda g, z, a: g * (g > 0)), DELTA),
+    "relu-without-mask": (with_delta(ReLU, lambda g, z, a: g.copy()), DELTA),
+    "relu-inverted": (slope(ReLU, lambda z, a: (z <= 0) * 1.0), DELTA),
+    "relu-two-at-its-kink": (slope(ReLU, lambda z, a: np.where(z == 0, 2.0, z > 0)), KINK),
+    "relu-shifted-kink": (slope(ReLU, lambda z, a: (z > 1e-5) * 1.0), KINK),
+    "leaky-relu-slope-one": (slope(LeakyReLU, lambda z, a: np.ones_like(z)), DELTA),
+    "leaky-relu-slope-1e-4": (slope(LeakyReLU, lambda z, a: np.where(z > 0, 1, 0.01 * (1 + 1e-4))), DELTA),
+    "elu-without-alpha": (slope(ELU, lambda z, a: np.where(z > 0, 1, a)), DELTA),
+    "elu-of-z": (slope(ELU, lambda z, a: np.where(z > 0, 1, np.exp(z) - 1)), DELTA),
+    "selu-without-scale": (slope(SELU, lambda z, a: np.where(z > 0, 1, 1.6733 * np.exp(z))), DELTA),
+    "gelu-by-tanh-in-backward": (slope(GELU, lambda z, a: tanh_gelu(z)), DELTA),
+    "silu-without-a-term": (slope(SiLU, lambda z, a: sigmoid(z)), DELTA),
+    "softplus-complement": (slope(Softplus, lambda z, a: 1 - sigmoid(z)), DELTA),
+    "softsign-without-square": (slope(Softsign, lambda z, a: 1 / (1 + np.abs(z))), DELTA),
+    "hard-sigmoid-fifth": (slope(HardSigmoid, lambda z, a: (np.abs(z) < 3) / 5), DELTA),
+    "hard-sigmoid-without-clip": (slope(HardSigmoid, lambda z, a: np.full_like(z, 1 / 6)), DELTA),
+    "identity-half": (slope(Identity, lambda z, a: np.full_like(z, 0.5)), DELTA),
+    "softmax-diagonal": (with_delta(Softmax, lambda g, z, a: g * a * (1 - a)), DELTA),
+    "softmax-as-if-with-cross-entropy": (with_delta(Softmax, lambda g, z, a: a + g), DELTA),
+    "softmax-without-a": (with_delta(Softmax, lambda g, z, a: g - (g * a).sum(-1, keepdims=True)), DELTA),
+    "softmax-over-the-batch": (softmax_over(0), DELTA),
+    "softmax-over-everything": (softmax_over(None), DELTA),
+    "log-softmax-without-sum": (with_delta(LogSoftmax, lambda g, z, a: g - np.exp(a)), DELTA),
+    "log-softmax-mean-for-sum": (
+        with_delta(LogSoftmax, lambda g, z, a: g - np.exp(a) * g.mean(-1, keepdims=True)),
+        DELTA,
+    ),
+}
+
+
+@pytest.mark.parametrize(("activation", "check"), MATHEMATICAL.values(), ids=MATHEMATICAL)
+def test_wrong_delta_is_found(activation, check):
+    report = run_checks(activation, only=[check])
+    assert [item.check for item in report.failures] == [check], report
+    assert "backward gives" in report.failures[0].message
+
+
+@pytest.mark.parametrize("item", default_registry().components("activation"), ids=lambda item: item.name)
+def test_relative_error_of_1e_4_is_found_in_every_activation(item):
+    base = default_registry().load("activation", item.qualified_name)
+
+    @dataclass(frozen=True)
+    class Off(base):
+        def delta(self, grad_a, z, a, workspace):
+            return super().delta(grad_a, z, a, workspace) * (1 + 1e-4)
+
+    assert not run_checks(Off(), only=[DELTA]).ok
+
+
+# --- contracts --------------------------------------------------------------------------------------------------------
+
+
+def changed(forward=None, delta=None, base=Tanh, **attributes):
+    """Return an activation with other methods: forward(parent, z, workspace), delta(parent, grad_a, z, a, w)."""
+
+    @dataclass(frozen=True)
+    class Changed(base):
+        def forward(self, z, workspace):
+            parent = super().forward
+            return forward(parent, z, workspace) if forward else parent(z, workspace)
+
+        def delta(self, grad_a, z, a, workspace):
+            parent = super().delta
+            return delta(parent, grad_a, z, a, workspace) if delta else parent(grad_a, z, a, workspace)
+
+    for name, value in attributes.items():
+        setattr(Changed, name, value)
+    return Changed()
+
+
+_KEPT = {}
+
+
+def shared(parent, z, workspace):
+    """Forward writes into memory that all workspaces share."""
+    a = _KEPT.setdefault(z.shape, np.empty_like(z))
+    a[...] = parent(z, workspace)
+    return a
+
+
+def first_batch(parent, grad_a, z, a, workspace):
+    """Delta scales with the number of examples of the first batch that this workspace has seen."""
+    if "n" not in workspace:
+        workspace["n"] = len(z)
+    return parent(grad_a, z, a, workspace) * workspace["n"] / len(z)
+
+
+def as_in_memory(parent, z, workspace):
+    flat = z.ravel(order="K")
+    return parent(flat.reshape(z.shape), workspace)
+
+
+def base_of(array):
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def as_in_its_base(parent, z, workspace):
+    return parent(base_of(z).reshape(-1)[: z.size].reshape(z.shape), workspace)
+
+
+def no_rows(parent, z, workspace):
+    return parent(z - z.max(), workspace)
+
+
+CONTRACT = {
+    "float64-in-float32": (changed(lambda f, z, w: f(z, w).astype(np.float64)), "activation.keeps_shape_and_dtype"),
+    "column": (changed(lambda f, z, w: f(z, w)[..., :1]), "activation.keeps_shape_and_dtype"),
+    "none": (changed(lambda f, z, w: None), "activation.keeps_shape_and_dtype"),
+    "z-in-place": (changed(lambda f, z, w: np.tanh(z, out=z)), "activation.leaves_its_arguments_alone"),
+    "gradient-in-place": (
+        changed(delta=lambda d, g, z, a, w: np.multiply(g, 1 - a * a, out=g)),
+        "activation.leaves_its_arguments_alone",
+    ),
+    "other-derivative": (
+        changed(derivative=lambda self, z, a, out=None: np.ones_like(z), delta=lambda d, g, z, a, w: g * (1 - a * a)),
+        "activation.derivative_is_the_slope",
+    ),
+    "clipped": (
+        changed(delta=lambda d, g, z, a, w: np.clip(d(g, z, a, w), -5, 5)),
+        "activation.linear_in_the_gradient",
+    ),
+    "offset": (changed(delta=lambda d, g, z, a, w: d(g, z, a, w) + 1e-9), "activation.zero_gradient_gives_zero"),
+    "not-monotonic": (changed(base=SiLU, monotonic=True), "activation.monotonic_where_declared"),
+    "out-of-range": (changed(range=(-0.9, 0.9)), "activation.range_where_declared"),
+    "overflow": (changed(lambda f, z, w: np.exp(z)), "activation.finite_at_extremes"),
+    "half-precision": (
+        changed(lambda f, z, w: f(z.astype(np.float16).astype(z.dtype), w) if z.dtype == np.float32 else f(z, w)),
+        "activation.float32_is_accurate",
+    ),
+    "hidden-nan": (changed(lambda f, z, w: np.nan_to_num(f(z, w))), "activation.nan_is_not_hidden"),
+    "batch-mean": (changed(lambda f, z, w: f(z - z.mean(axis=0), w)), "activation.rows_are_independent"),
+    "largest-of-nothing": (changed(no_rows), "activation.empty_batch_is_handled"),
+    "strided": (changed(as_in_its_base), "activation.strided_input"),
+    "fortran": (changed(as_in_memory), "activation.fortran_input"),
+    "read-only": (changed(lambda f, z, w: f(np.add(z, 0, out=z), w)), "activation.read_only_input"),
+    "shared-memory": (changed(shared), "activation.workspaces_do_not_meet"),
+    "stale": (changed(delta=first_batch), "activation.reused_workspace_is_like_new"),
+}
+
+
+@pytest.mark.parametrize(("activation", "check"), CONTRACT.values(), ids=CONTRACT)
+def test_broken_contract_is_found(activation, check):
+    report = run_checks(activation, only=[check])
+    assert [item.check for item in report.failures] == [check], report
+
+
+def test_every_check_of_activations_finds_something():
+    found = {check for _, check in (*MATHEMATICAL.values(), *CONTRACT.values())}
+    assert {check.id for check in checks_of("activation") if check.id.startswith("activation.")} == found
+
+
+@pytest.mark.parametrize("name", [item.name for item in default_registry().components("activation")])
+def test_standard_activation_passes_everything(name):
+    report = run_checks(f"activation:{name}")
+    assert report.ok, report

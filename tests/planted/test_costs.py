@@ -1,0 +1,205 @@
+"""Wrong costs, each in one place, and the check that must find it; what is right must pass."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.plugins import default_registry
+from nnfw.testing import checks_of, run_checks
+from nnfw_standard import MAE, MSE, BinaryCrossEntropy, CrossEntropy, Huber, Poisson
+
+GRADIENT, CANONICAL, MEAN = (
+    "cost.gradient_is_the_gradient_of_value",
+    "cost.canonical_delta_is_equation_1",
+    "cost.is_a_mean_over_examples",
+)
+WEIGHTS = "cost.weights_scale_examples"
+
+
+def weighted(gradient, weight):
+    return gradient if weight is None else gradient * weight[:, np.newaxis]
+
+
+def one_hot(a, y):
+    return y if y.shape == a.shape else np.eye(a.shape[1])[y].astype(a.dtype)
+
+
+def changed(base, options=None, **methods):
+    """Return a cost with other methods, each ``method(self, parent's method, *arguments)``."""
+
+    def overriding(name, function):
+        def method(self, *arguments):
+            return function(self, getattr(super(cls, self), name), *arguments)
+
+        return method
+
+    body = {name: overriding(name, function) for name, function in methods.items()}
+    cls = dataclass(frozen=True)(type("Changed", (base,), {**body, "__annotations__": {}}))
+    return cls(**(options or {}))
+
+
+def gradient(base, compute, **options):
+    """Return a cost whose gradient is ``compute(a, y) / N``, weighted."""
+    return changed(
+        base,
+        options,
+        gradient=lambda self, parent, a, y, workspace, weight=None: weighted(compute(a, y) / len(a), weight),
+    )
+
+
+def scaled(base, factor, name="gradient"):
+    """Return a cost whose gradient or canonical δ is multiplied by ``factor(number of examples)``."""
+    return changed(base, **{name: lambda self, parent, a, *rest: parent(a, *rest) * factor(len(a))})
+
+
+MATHEMATICAL = {
+    "mse-without-1/n": (scaled(MSE, lambda n: n), GRADIENT),
+    "mse-1/n-twice": (scaled(MSE, lambda n: 1 / n), GRADIENT),
+    "mse-1/n-for-one-batch-size": (scaled(MSE, lambda n: n / 5), GRADIENT),
+    "mse-without-half": (gradient(MSE, lambda a, y: 2 * (a - y)), GRADIENT),
+    "mse-sign": (gradient(MSE, lambda a, y: y - a), GRADIENT),
+    "mse-mean-over-outputs": (gradient(MSE, lambda a, y: (a - y) / a.shape[1]), GRADIENT),
+    "mse-1e-4": (scaled(MSE, lambda n: 1 + 1e-4), GRADIENT),
+    "mse-gradient-in-y": (gradient(MSE, lambda a, y: a * 0 + y), GRADIENT),
+    "mse-value-over-n-twice": (changed(MSE, value=lambda self, parent, a, *rest: parent(a, *rest) / len(a)), MEAN),
+    "mse-sum-for-mean": (changed(MSE, value=lambda self, parent, a, *rest: parent(a, *rest) * len(a)), MEAN),
+    "mae-without-sign": (gradient(MAE, lambda a, y: np.ones_like(a)), GRADIENT),
+    "mae-of-the-square": (gradient(MAE, lambda a, y: a - y), GRADIENT),
+    "huber-without-threshold": (gradient(Huber, lambda a, y: a - y, threshold=0.5), GRADIENT),
+    "huber-only-sign": (gradient(Huber, lambda a, y: np.sign(a - y)), GRADIENT),
+    "poisson-without-labels": (gradient(Poisson, lambda a, y: 1 - 1 / a), GRADIENT),
+    "poisson-without-one": (gradient(Poisson, lambda a, y: -y / a), GRADIENT),
+    "cross-entropy-a-minus-y": (gradient(CrossEntropy, lambda a, y: a - one_hot(a, y)), GRADIENT),
+    "cross-entropy-without-a": (gradient(CrossEntropy, lambda a, y: -one_hot(a, y)), GRADIENT),
+    "binary-without-second-term": (gradient(BinaryCrossEntropy, lambda a, y: -y / a), GRADIENT),
+    "binary-a-minus-y": (gradient(BinaryCrossEntropy, lambda a, y: a - y), GRADIENT),
+    "canonical-without-1/n": (scaled(CrossEntropy, lambda n: n, "canonical_delta"), CANONICAL),
+    "canonical-1/n-twice": (scaled(BinaryCrossEntropy, lambda n: 1 / n, "canonical_delta"), CANONICAL),
+    "canonical-sign": (scaled(CrossEntropy, lambda n: -1, "canonical_delta"), CANONICAL),
+    "canonical-1e-4": (scaled(BinaryCrossEntropy, lambda n: 1 + 1e-4, "canonical_delta"), CANONICAL),
+    "canonical-with-slope": (
+        changed(BinaryCrossEntropy, canonical_delta=lambda self, parent, a, *rest: parent(a, *rest) * a * (1 - a)),
+        CANONICAL,
+    ),
+    "weights-missing-in-gradient": (
+        changed(MSE, gradient=lambda self, parent, a, y, workspace, weight=None: parent(a, y, workspace)),
+        WEIGHTS,
+    ),
+    "weights-missing-in-value": (changed(MSE, value=lambda self, parent, a, y, weight=None: parent(a, y)), WEIGHTS),
+    "weights-normalised": (
+        changed(
+            MSE,
+            value=lambda self, parent, a, y, weight=None: parent(
+                a, y, None if weight is None else weight / weight.mean()
+            ),
+        ),
+        WEIGHTS,
+    ),
+}
+
+
+@pytest.mark.parametrize(("cost", "check"), MATHEMATICAL.values(), ids=MATHEMATICAL)
+def test_wrong_cost_is_found(cost, check):
+    report = run_checks(cost, only=[check])
+    assert [item.check for item in report.failures] == [check], report
+
+
+@pytest.mark.parametrize("item", default_registry().components("cost"), ids=lambda item: item.name)
+@pytest.mark.parametrize(("method", "check"), [("gradient", GRADIENT), ("canonical_delta", CANONICAL)])
+def test_relative_error_of_1e_4_is_found_in_every_cost(item, method, check):
+    base = default_registry().load("cost", item.qualified_name)
+    if not hasattr(base, method):
+        assert base.canonical is None
+        return
+    assert not run_checks(scaled(base, lambda n: 1 + 1e-4, method), only=[check]).ok
+
+
+_KEPT = {}
+
+
+def shared(self, parent, a, *rest):
+    buffer = _KEPT.setdefault((a.shape, a.dtype), np.empty_like(a))
+    buffer[...] = parent(a, *rest)
+    return buffer
+
+
+def base_of(array):
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def as_in_its_base(self, parent, a, *rest):
+    return parent(base_of(a).reshape(-1)[: a.size].reshape(a.shape), *rest)
+
+
+def refuses(self, parent, y, output_shape):
+    raise nnfw.DataError("no")
+
+
+def takes_all(self, parent, y, output_shape):
+    return np.resize(np.nan_to_num(y), (len(y), *output_shape))
+
+
+def raises_something(self, parent, y, output_shape):
+    return parent(y, output_shape) if np.isfinite(y).all() else [][0]
+
+
+def in_place(self, parent, y, output_shape):
+    y *= 2
+    return parent(y, output_shape)
+
+
+CONTRACT = {
+    "refuses-all-labels": (changed(MSE, targets=refuses), "cost.takes_some_labels"),
+    "labels-in-place": (changed(MSE, targets=in_place), "cost.targets_leaves_labels_alone"),
+    "numpy-number": (changed(MSE, value=lambda s, p, *rest: np.float64(p(*rest))), "cost.value_is_a_number"),
+    "float32-inside": (changed(MSE, gradient=lambda s, p, *rest: p(*rest).astype(np.float32)), "cost.keeps_dtype"),
+    "outputs-in-place": (
+        changed(MSE, gradient=lambda s, p, a, *rest: p(np.negative(a, out=a), *rest)),
+        "cost.leaves_its_arguments_alone",
+    ),
+    "first-example-counts-twice": (
+        changed(MSE, value=lambda s, p, a, y, weight=None: p(a, y, weight) + p(a[:1], y[:1])),
+        "cost.order_of_examples_does_not_matter",
+    ),
+    "value-of-z-is-another": (
+        changed(CrossEntropy, value_from_z=lambda s, p, *rest: p(*rest) * 1.001),
+        "cost.canonical_value_is_the_value",
+    ),
+    "logits-overflow": (
+        changed(BinaryCrossEntropy, value_from_z=lambda s, p, z, y, weight=None: p(np.log(np.exp(z)), y, weight)),
+        "cost.canonical_form_is_finite_at_extreme_logits",
+    ),
+    "least-elsewhere": (
+        changed(MSE, value=lambda s, p, a, y, weight=None: p(a, y + 0.1, weight)),
+        "cost.least_at_labels_where_declared",
+    ),
+    "takes-impossible-labels": (changed(MSE, targets=takes_all), "cost.impossible_labels_are_refused"),
+    "raises-something": (changed(MSE, targets=raises_something), "cost.impossible_labels_are_refused"),
+    "strided": (changed(MSE, gradient=as_in_its_base), "cost.memory_layout_does_not_matter"),
+    "shared-memory": (changed(MSE, gradient=shared), "cost.workspaces_do_not_meet"),
+    "hidden-nan": (
+        changed(MSE, value=lambda s, p, a, y, weight=None: p(np.nan_to_num(a), y, weight)),
+        "cost.nan_is_not_hidden",
+    ),
+}
+
+
+@pytest.mark.parametrize(("cost", "check"), CONTRACT.values(), ids=CONTRACT)
+def test_broken_contract_is_found(cost, check):
+    report = run_checks(cost, only=[check])
+    assert [item.check for item in report.failures] == [check], report
+
+
+def test_every_check_of_costs_finds_something():
+    found = {check for _, check in (*MATHEMATICAL.values(), *CONTRACT.values())}
+    assert {check.id for check in checks_of("cost") if check.id.startswith("cost.")} == found
+
+
+@pytest.mark.parametrize("name", [item.name for item in default_registry().components("cost")])
+def test_standard_cost_passes_everything(name):
+    report = run_checks(f"cost:{name}")
+    assert report.ok, report
