@@ -61,7 +61,7 @@ def check_adds_to_the_gradient(subject: Subject) -> None:
     alone, onto = np.zeros_like(w), np.full_like(w, 2.0)
     returned = [subject.component.add_gradient(w, gradient) for gradient in (alone, onto)]
     require(returned == [None, None], "add_gradient returns something; expected None: it works in place.")
-    require(bool(np.any(alone)) or not self_value(subject, w), "add_gradient leaves the gradient as it is.")
+    require(bool(np.any(alone)) or not _value(subject, w), "add_gradient leaves the gradient as it is.")
     require(close(onto - 2.0, alone), "add_gradient does not add to the gradient, it overwrites it.")
 
 
@@ -90,7 +90,7 @@ def check_order_does_not_matter(subject: Subject) -> None:
     require(close(*values), "Ω depends on the order of the weights.")
 
 
-def self_value(subject: Subject, w: Array) -> float:
+def _value(subject: Subject, w: Array) -> float:
     """Return Ω(w)."""
     value: float = subject.component.value(w)
     return value
