@@ -23,6 +23,7 @@ _STEPS = 5
 _MANY_STEPS = 400
 _LOWER = 0.9  # of the first distance to the minimum: any method that works comes much closer
 _CURVATURES = np.geomspace(1, 10, _SIZE)
+_SIZES = np.geomspace(1e-6, 1, _SIZE)  # of gradients; where ε stands shows in the small ones
 _HUGE, _TINY = 1e15, 1e-15
 _ROUNDING = 1e-9
 
@@ -229,7 +230,7 @@ def check_agrees_with_its_formula(subject: Subject) -> None:
     memory: dict[str, Any] = {}
     expected, state = vector.copy(), component.state(vector)
     for step in range(1, 2 * _STEPS + 1):
-        gradient, rate = rng.standard_normal(_SIZE), component.learning_rate / step
+        gradient, rate = _SIZES * rng.standard_normal(_SIZE), component.learning_rate / step
         expected = subject.formula(expected, gradient.copy(), memory, step, rate, _DECAYS)
         component.update(vector, gradient.copy(), state, step, rate, _DECAYS)
         error = float(np.max(np.abs(vector - expected)))

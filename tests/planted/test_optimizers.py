@@ -1,0 +1,305 @@
+"""Wrong optimizers, each in one place, and the check that must find it; the standard ones against literal formulas."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.plugins import default_registry
+from nnfw.testing import checks_of, run_checks
+from nnfw_standard import SGD, Adagrad, Adam, AdamW, RMSProp
+
+FORMULA = "optimizer.agrees_with_its_formula"
+
+
+def decayed(theta, g, rate, decays):
+    g = g.copy()
+    g[decays] += rate * theta[decays]
+    return g
+
+
+def sgd(momentum=0.0, decay=0.0, *, nesterov=False):
+    def step(theta, g, memory, t, eta, decays):
+        g = decayed(theta, g, decay, decays)
+        v = memory["v"] = momentum * memory.get("v", 0) + g
+        return theta - eta * (g + momentum * v if nesterov else v)
+
+    return step
+
+
+def adam(decay=0.0, *, decoupled=False, b1=0.9, b2=0.999, epsilon=1e-8):
+    def step(theta, g, memory, t, eta, decays):
+        if decoupled:
+            theta = theta.copy()
+            theta[decays] -= eta * decay * theta[decays]
+        else:
+            g = decayed(theta, g, decay, decays)
+        m = memory["m"] = b1 * memory.get("m", 0) + (1 - b1) * g
+        v = memory["v"] = b2 * memory.get("v", 0) + (1 - b2) * g * g
+        return theta - eta * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + epsilon)
+
+    return step
+
+
+def rmsprop(component):
+    def step(theta, g, memory, t, eta, decays):
+        r = memory["r"] = component.rho * memory.get("r", 0) + (1 - component.rho) * g * g
+        return theta - eta * g / (np.sqrt(r) + component.epsilon)
+
+    return step
+
+
+def adagrad(component):
+    def step(theta, g, memory, t, eta, decays):
+        s = memory["s"] = memory.get("s", 0) + g * g
+        return theta - eta * g / (np.sqrt(s) + component.epsilon)
+
+    return step
+
+
+FORMULAS = {
+    "sgd": (SGD(0.1), sgd()),
+    "sgd-momentum": (SGD(0.1, momentum=0.9), sgd(0.9)),
+    "sgd-nesterov-and-decay": (SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1), sgd(0.9, 0.1, nesterov=True)),
+    "adam": (Adam(), adam()),
+    "adam-decay": (Adam(weight_decay=0.1), adam(0.1)),
+    "adamw": (AdamW(weight_decay=0.1), adam(0.1, decoupled=True)),
+    "rmsprop": (RMSProp(), rmsprop(RMSProp())),
+    "adagrad": (Adagrad(), adagrad(Adagrad())),
+}
+
+
+@pytest.mark.parametrize(("optimizer", "formula"), FORMULAS.values(), ids=FORMULAS)
+def test_standard_optimizer_agrees_with_its_formula(optimizer, formula):
+    report = run_checks(optimizer, only=[FORMULA], formula=formula)
+    assert [item.status for item in report.outcomes] == ["passed"], report
+
+
+@dataclass(frozen=True)
+class Momentum(nnfw.Optimizer):
+    """v ← μ v + g, θ ← θ − η v; right."""
+
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+
+    def state(self, vector):
+        return {"v": np.zeros_like(vector)}
+
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        v = state["v"]
+        v *= self.momentum
+        v += gradient
+        vector -= vector.dtype.type(learning_rate) * v
+
+
+@dataclass(frozen=True)
+class PlainAdam(nnfw.Optimizer):
+    """Adam, literally, with places to spoil it."""
+
+    learning_rate: float = 0.001
+    weight_decay: float = 0.1
+
+    def state(self, vector):
+        return {"m": np.zeros_like(vector), "v": np.zeros_like(vector)}
+
+    def correction(self, step):
+        return 1 - 0.9**step, 1 - 0.999**step
+
+    def divided(self, m, v):
+        return m / (np.sqrt(v) + 1e-8)
+
+    def decay(self, vector, gradient, learning_rate, decays):
+        vector[decays] *= 1 - learning_rate * self.weight_decay
+
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        self.decay(vector, gradient, learning_rate, decays)
+        m, v = state["m"], state["v"]
+        m[...] = 0.9 * m + 0.1 * gradient
+        v[...] = 0.999 * v + 0.001 * gradient**2
+        first, second = self.correction(step)
+        vector -= learning_rate * self.divided(m / first, v / second)
+
+
+def spoilt(base, **methods):
+    return dataclass(frozen=True)(type("Spoilt", (base,), {**methods, "__annotations__": {}}))()
+
+
+def coupled(self, vector, gradient, learning_rate, decays):
+    gradient[decays] += self.weight_decay * vector[decays]
+
+
+def on_everything(self, vector, gradient, learning_rate, decays):
+    vector *= 1 - learning_rate * self.weight_decay
+
+
+WRONG_STEPS = {
+    "momentum-sign": (replace(Momentum(), momentum=-0.9), sgd(0.9)),
+    "momentum-forgotten": (replace(Momentum(), momentum=0.0), sgd(0.9)),
+    "nesterov-that-is-plain-momentum": (Momentum(), sgd(0.9, nesterov=True)),
+    "without-bias-correction": (spoilt(PlainAdam, correction=lambda self, step: (1, 1)), adam(0.1, decoupled=True)),
+    "bias-correction-one-step-late": (
+        spoilt(PlainAdam, correction=lambda self, step: (1 - 0.9 ** (step + 1), 1 - 0.999 ** (step + 1))),
+        adam(0.1, decoupled=True),
+    ),
+    "epsilon-inside-the-root": (
+        spoilt(PlainAdam, divided=lambda self, m, v: m / np.sqrt(v + 1e-8)),
+        adam(0.1, decoupled=True),
+    ),
+    "without-root": (spoilt(PlainAdam, divided=lambda self, m, v: m / (v + 1e-8)), adam(0.1, decoupled=True)),
+    "coupled-decay": (spoilt(PlainAdam, decay=coupled), adam(0.1, decoupled=True)),
+    "decay-on-biases": (spoilt(PlainAdam, decay=on_everything), adam(0.1, decoupled=True)),
+    "without-decay": (spoilt(PlainAdam, decay=lambda *arguments: None), adam(0.1, decoupled=True)),
+}
+
+
+@pytest.mark.parametrize(("optimizer", "formula"), WRONG_STEPS.values(), ids=WRONG_STEPS)
+def test_wrong_step_is_found_by_its_formula(optimizer, formula):
+    report = run_checks(optimizer, only=[FORMULA], formula=formula)
+    assert [item.check for item in report.failures] == [FORMULA], report
+    assert "it is off its formula by up to" in report.failures[0].message
+
+
+_KEPT = {}
+
+
+def changing(change, base=Momentum):
+    """Return an optimizer whose step is ``change(parent's update, vector, gradient, state, step, rate, decays)``."""
+
+    @dataclass(frozen=True)
+    class Changed(base):
+        def update(self, vector, gradient, state, step, learning_rate, decays):
+            return change(super().update, vector, gradient, state, step, learning_rate, decays)
+
+    return Changed()
+
+
+def counting(update, vector, gradient, state, step, learning_rate, decays):
+    """The step count is kept outside of the state."""
+    _KEPT["n"] = _KEPT.get("n", 0) + 1 if step > 1 else 1
+    update(vector, gradient / _KEPT["n"], state, step, learning_rate, decays)
+
+
+def with_a_global_buffer(update, vector, gradient, state, step, learning_rate, decays):
+    v = _KEPT.setdefault("v", np.zeros_like(vector)) if step > 1 else _KEPT.__setitem__("v", np.zeros_like(vector))
+    if v is not None:
+        gradient = gradient + 0.5 * v
+    _KEPT["v"] = gradient.copy()
+    update(vector, gradient, state, step, learning_rate, decays)
+
+
+def on_a_copy(update, vector, gradient, state, step, learning_rate, decays):
+    moved = vector.copy()
+    update(moved, gradient, state, step, learning_rate, decays)
+    return moved
+
+
+def without_state(self, vector):
+    return {"v": np.zeros(len(vector) + 1)}
+
+
+def shared_state(self, vector):
+    return {"v": _KEPT.setdefault(("state", vector.dtype), np.zeros_like(vector))}
+
+
+def noisy(update, vector, gradient, state, step, learning_rate, decays):
+    update(
+        vector,
+        gradient + 1e-3 * np.random.default_rng().standard_normal(len(gradient)),
+        state,
+        step,
+        learning_rate,
+        decays,
+    )
+
+
+def drifting(update, vector, gradient, state, step, learning_rate, decays):
+    update(vector, gradient, state, step, learning_rate, decays)
+    vector -= 1e-3 * learning_rate
+
+
+def mixing(update, vector, gradient, state, step, learning_rate, decays):
+    update(vector, gradient - gradient.mean(), state, step, learning_rate, decays)
+
+
+def up(update, vector, gradient, state, step, learning_rate, decays):
+    update(vector, -gradient, state, step, learning_rate, decays)
+
+
+def own_rate(update, vector, gradient, state, step, learning_rate, decays):
+    update(vector, gradient, state, step, 0.05, decays)
+
+
+def squaring(update, vector, gradient, state, step, learning_rate, decays):
+    update(vector, gradient / np.sqrt(np.mean(gradient**4) + 1e-30), state, step, learning_rate, decays)
+
+
+def of_float16(update, vector, gradient, state, step, learning_rate, decays):
+    if vector.dtype == np.float32:
+        gradient = gradient.astype(np.float16).astype(np.float32) * np.float32(1.01)
+    update(vector, gradient, state, step, learning_rate, decays)
+
+
+def without_nan(update, vector, gradient, state, step, learning_rate, decays):
+    update(vector, np.nan_to_num(gradient), state, step, learning_rate, decays)
+
+
+def by_largest(update, vector, gradient, state, step, learning_rate, decays):
+    update(vector, gradient / max(1, np.abs(gradient).max()), state, step, learning_rate, decays)
+
+
+@dataclass(frozen=True)
+class Float64State(Momentum):
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        state["v"] = state["v"].astype(np.float64)
+        super().update(vector, gradient.astype(np.float64), state, step, learning_rate, decays)
+
+
+CONTRACT = {
+    "climbs": (changing(up), "optimizer.minimises_a_quadratic"),
+    "first-step-up": (changing(up), "optimizer.first_step_goes_downhill"),
+    "drifts": (changing(drifting), "optimizer.zero_gradient_is_rest"),
+    "mixes-gradients": (changing(mixing), "optimizer.frozen_parameters_stay"),
+    "decays-biases": (
+        changing(
+            lambda update, vector, *rest: (update(vector, *rest), vector.__imul__(1 - 0.1 * bool(rest[-1].stop)))[0]
+        ),
+        "optimizer.decay_acts_on_weights_alone",
+    ),
+    "on-a-copy": (changing(on_a_copy), "optimizer.updates_in_place"),
+    "state-of-another-length": (spoilt(Momentum, state=without_state), "optimizer.state_has_the_shape_of_the_vector"),
+    "state-shared": (spoilt(Momentum, state=shared_state), "optimizer.state_is_fresh"),
+    "float64-state": (Float64State(), "optimizer.keeps_dtype"),
+    "half-precision": (changing(of_float16), "optimizer.float32_is_accurate"),
+    "step-not-saved": (changing(counting), "optimizer.state_is_all_it_remembers"),
+    "memory-in-the-module": (changing(with_a_global_buffer), "optimizer.two_trainings_do_not_meet"),
+    "own-learning-rate": (changing(own_rate), "optimizer.uses_the_learning_rate_it_is_given"),
+    "noise": (changing(noisy), "optimizer.is_deterministic"),
+    "overflow": (changing(squaring), "optimizer.finite_for_extreme_gradients"),
+    "hidden-nan": (changing(without_nan), "optimizer.nan_is_not_hidden"),
+    "largest-of-nothing": (changing(by_largest), "optimizer.no_parameters_are_handled"),
+}
+
+
+@pytest.mark.parametrize(("optimizer", "check"), CONTRACT.values(), ids=CONTRACT)
+def test_broken_contract_is_found(optimizer, check):
+    _KEPT.clear()
+    report = run_checks(optimizer, only=[check])
+    assert [item.check for item in report.failures] == [check], report
+
+
+def test_every_check_of_optimizers_finds_something():
+    found = {FORMULA} | {check for _, check in CONTRACT.values()}
+    assert {check.id for check in checks_of("optimizer") if check.id.startswith("optimizer.")} == found
+
+
+@pytest.mark.parametrize("optimizer", [Momentum(), PlainAdam()], ids=repr)
+def test_right_optimizer_passes_everything(optimizer):
+    report = run_checks(optimizer)
+    assert [item for item in report.failures if item.check != "component.is_documented"] == [], report
+
+
+@pytest.mark.parametrize("name", [item.name for item in default_registry().components("optimizer")])
+def test_standard_optimizer_passes_everything(name):
+    report = run_checks(f"optimizer:{name}")
+    assert report.ok, report
