@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from nnfw.cli.completion import answer
 
             return answer(group, COMPLETE_VARIABLE)
-        with group.make_context("nnfw", arguments) as context:
+        with group.make_context("nnfw", arguments, obj=debug) as context:
             group.invoke(context)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that is gone is no surprise

@@ -16,7 +16,6 @@ from typing import Any
 
 from nnfw.configuration import build, options_of
 from nnfw.errors import ConfigError, NnfwError, in_words, short
-from nnfw.plugins import protocol_problem
 from nnfw.testing.comparison import equal
 from nnfw.testing.guard import guarded, in_short
 from nnfw.testing.kinds import exercise
@@ -28,6 +27,7 @@ SLOWEST_IMPORT = 1.0
 
 _TRIES = 3  # imports, of which the fastest counts: the machine may be busy
 _IMPORT_LIMIT = 60.0  # seconds after which an import counts as one that never ends
+_READS_FILES = "dataset"
 _NO_OPTION = "no_option_has_this_name"
 
 
@@ -39,22 +39,22 @@ class _Unfit:
 
 
 def check_constructible(subject: Subject) -> None:
-    """It can be made from its defaults, or from each of the examples that its plugin declares."""
+    """It is a frozen dataclass with every member of its protocol, made from its defaults or from declared examples."""
+    missing = [
+        name for name, option in options_of(subject.cls).items() if option.required and not _is_given(subject, name)
+    ]
+    if missing and subject.kind == _READS_FILES:
+        raise NotApplicable(f"it needs {' and '.join(missing)}: check it with values for them, as it reads files")
     try:
         component = subject.component
     except ConfigError as error:
+        advice = "Declare examples in its ComponentSpec." if missing else ""
         raise CheckFailed(
-            f"{error} Made from {short(subject.options)}; declare examples in its ComponentSpec if it needs options."
+            f"made from {short(dict(subject.options))} it is refused: {in_words(error)} {advice}"
         ) from error
     require(
         isinstance(component, subject.cls), f"making it returned {short(component)}, expected {subject.cls.__name__}."
     )
-
-
-def check_implements_its_protocol(subject: Subject) -> None:
-    """It is a frozen dataclass with every member of its protocol."""
-    problem = protocol_problem(subject.kind, subject.cls)
-    require(not problem, f"{subject.cls.__name__} {problem}.")
 
 
 def check_constructor_only_stores(subject: Subject) -> None:
@@ -84,25 +84,12 @@ def check_configuration_round_trip(subject: Subject) -> None:
     )
 
 
-def check_unknown_option_is_refused(subject: Subject) -> None:
-    """An option that does not exist gives one error that names it and the options there are."""
-    error = _refusal(subject, {_NO_OPTION: 1})
-    require(error is not None, f"an option {_NO_OPTION!r} is taken without an error.")
-    text = str(error)
-    require(
-        _NO_OPTION in text and len(text.splitlines()) == 1,
-        f"expected one line that names {_NO_OPTION!r}, got {text!r}.",
-    )
-
-
-def check_mistyped_option_is_refused(subject: Subject) -> None:
-    """A value of a wrong type gives one error that names the option and the value."""
-    options = {name: option for name, option in options_of(subject.cls).items() if option.hint is not Any}
-    if not options:
-        raise NotApplicable("it has no options")
-    for name in options:
+def check_wrong_options_are_refused(subject: Subject) -> None:
+    """An unknown option, and a value of a wrong type for each known one, give one error that names the option."""
+    known = [name for name, option in options_of(subject.cls).items() if option.hint is not Any]
+    for name in (_NO_OPTION, *known):
         error = _refusal(subject, {name: _Unfit()})
-        require(error is not None, f"{name}={_Unfit()!r} is taken without an error. Annotate the option with its type.")
+        require(error is not None, f"{name}={_Unfit()!r} is taken without an error. Annotate options with their types.")
         text = str(error)
         require(name in text and len(text.splitlines()) == 1, f"expected one line that names {name!r}, got {text!r}.")
 
@@ -214,6 +201,10 @@ def check_is_documented(subject: Subject) -> None:
     require(text and not text.startswith(generated), "it has no docstring; write its equation and its options.")
     missing = [name for name in options_of(subject.cls) if name not in text]
     require(not missing, f"its docstring does not explain {', '.join(missing)}, which 'nnfw show' should tell.")
+
+
+def _is_given(subject: Subject, name: str) -> bool:
+    return not isinstance(subject.reference, Mapping) or name in subject.reference
 
 
 def _contents(component: Any) -> dict[str, str]:

@@ -60,7 +60,7 @@ class Check:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # SystemExit too: a component must not end the checks
-                return Outcome(subject.name, self.id, "failed", describe(error, subject), error)
+                return Outcome(subject.name, self.id, "failed", describe(error, subject), from_own_code(error, subject))
         return Outcome(subject.name, self.id, "passed")
 
 
@@ -153,8 +153,8 @@ def _run(subject: Subject, only: Sequence[str], seconds: float) -> Iterator[Outc
         if not only or check.id in only or outcome.status == "failed":
             yield outcome
         waited += isinstance(outcome.error, TookTooLong)
-        if check.id == _MAKING and outcome.status == "failed":
-            reason = "the component cannot be made"
+        if check.id == _MAKING and outcome.status != "passed":
+            reason = "the component cannot be made" if outcome.status == "failed" else outcome.message
         elif waited == _PATIENCE:
             reason = f"{waited} checks did not come back"
 
@@ -195,6 +195,14 @@ def describe(error: BaseException, subject: Subject) -> str:
         return in_words(error)
     frame, line = own[-1]
     return f"{frame.f_code.co_name} raised {in_words(error)} ({frame.f_code.co_filename}:{line})"
+
+
+def from_own_code(error: BaseException, subject: Subject) -> BaseException:
+    """Return an error whose traceback begins where the code of the component's author does."""
+    entry = error.__traceback__
+    while entry is not None and not is_own(entry.tb_frame, subject):
+        entry = entry.tb_next
+    return error if entry is None else error.with_traceback(entry)
 
 
 def is_own(frame: FrameType, subject: Subject) -> bool:

@@ -1,0 +1,140 @@
+"""``nnfw check``: the conformance kit."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnfw.cli.completion import Kind, complete_names
+from nnfw.cli.console import Json, is_terminal, print_heading, print_json, print_table, print_text
+
+if TYPE_CHECKING:
+    from nnfw.testing import Check, Conformance, Outcome, Subject
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME[:OPTION=VALUE,...]]...",
+        help="A distribution, or components as nnfw show names them, with options if need be.",
+        show_default=False,
+        autocompletion=complete_names,
+    ),
+]
+Only = Annotated[list[str] | None, typer.Option("--only", metavar="ID", help="Run this check only. Repeatable.")]
+List = Annotated[bool, typer.Option("--list", help="List the checks and what they require.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every check, and why some are skipped.")]
+Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="How long one check may take.")]
+
+_CLEAR = "\r\x1b[K"  # to the beginning of the line, which is then empty
+
+
+def check(
+    ctx: typer.Context,
+    names: Names = None,
+    only: Only = None,
+    kind: Kind = None,
+    list_checks: List = False,
+    verbose: Verbose = False,
+    timeout: Timeout = 20.0,
+    json: Json = False,
+) -> None:
+    """Check that components keep the rules of their kind, and that their derivatives are right.
+
+    A distribution stands for all its components. A component is made from its defaults, from the examples that its
+    plugin declares, or from the options given here. The exit status is 0 if all checks pass, and 1 if one fails. With
+    --debug, an error that a component raises is shown with its traceback, from the author's own code on.
+
+    Examples
+    --------
+    $ nnfw check nnfw-swish
+    $ nnfw check layer:dense:units=3,activation=tanh --verbose
+    $ nnfw check --list --kind layer
+    """
+    from nnfw.testing.running import all_checks, checks_of
+
+    if list_checks:
+        _list(checks_of(kind) if kind else all_checks(), json)
+        return
+    if not names:
+        raise typer.BadParameter("name a distribution or a component, or ask for --list.", param_hint="'NAME'")
+    report = _run(names, kind, only or (), timeout)
+    if json:
+        print_json(report.to_table())
+    else:
+        _print(report, verbose)
+    if ctx.find_root().obj:  # --debug
+        _print_tracebacks(report.failures)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _list(checks: Iterable[Check], json: bool) -> None:
+    rows = [(item.id, item.meaning) for item in checks]
+    if json:
+        print_json([{"id": name, "meaning": meaning} for name, meaning in rows])
+    else:
+        print_table(("check", "requires"), rows)
+
+
+def _run(names: Iterable[str], kind: str | None, only: Iterable[str], timeout: float) -> Conformance:
+    from nnfw.experiments.components import parse_component
+    from nnfw.plugins import TYPE, default_registry
+    from nnfw.testing import Conformance, run_checks
+
+    outcomes: list[Outcome] = []
+    for text in names:
+        options = parse_component(text)
+        name = options.pop(TYPE)
+        report = run_checks(
+            f"{kind}:{name}" if kind else name,
+            options=options or None,
+            only=tuple(only),
+            seconds=timeout,
+            registry=default_registry(),
+            progress=_show_progress if is_terminal(sys.stderr) else None,
+        )
+        outcomes += report.outcomes
+    if is_terminal(sys.stderr):
+        sys.stderr.write(_CLEAR)
+    return Conformance(tuple(outcomes))
+
+
+def _show_progress(subject: Subject) -> None:
+    sys.stderr.write(f"{_CLEAR}checking {subject.name}")
+    sys.stderr.flush()
+
+
+def _print(report: Conformance, verbose: bool) -> None:
+    print_table(report.COLUMNS, report.rows())
+    if verbose:
+        print_text()
+        rows = [(item.component, item.check, item.status, item.message) for item in report.outcomes]
+        print_table(("component", "check", "status", "remark"), rows)
+    if report.ok:
+        print_heading("\nAll checks passed.")
+        return
+    print_heading("\nFailed")
+    meanings = _meanings()
+    for item in report.failures:
+        print_text(f"{item.component}: {item.check}\n  required: {meanings[item.check]}\n  found: {item.message}")
+
+
+def _meanings() -> dict[str, str]:
+    from nnfw.testing.running import all_checks
+
+    return {item.id: item.meaning for item in all_checks()}
+
+
+def _print_tracebacks(failures: Iterable[Outcome]) -> None:
+    shown: set[tuple[Any, ...]] = set()
+    for item in failures:
+        if item.error is None:
+            continue
+        lines = tuple(traceback.format_exception(item.error))
+        if lines not in shown:  # most errors are raised in many checks
+            shown.add(lines)
+            typer.echo(f"\n{item.component}: {item.check}\n{''.join(lines)}", err=True)
