@@ -1,0 +1,134 @@
+"""Every tensor of every layer, off by 1e-4, is found; and a thousand right networks, half of them at kinks, are not."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.checking import check_layer
+from nnfw.plugins import default_registry
+from nnfw_standard import ActivationLayer, Dense, Dropout
+
+OFF = 1 + 1e-4
+REGISTRY = default_registry()
+
+
+def tensors():
+    """Yield layer, shape of an example, and the tensor to spoil: a parameter, or x for ∂C/∂a_prev."""
+    for item in REGISTRY.components("layer"):
+        for options in item.spec.examples or ({},):
+            for shape in ((4,), (2, 2), (3, 2, 2)):
+                layer = REGISTRY.create("layer", item.qualified_name, options)
+                try:
+                    layer.output_shape(shape)
+                except nnfw.ShapeError:
+                    continue
+                yield from ((layer, shape, name) for name in ("x", *layer.parameters(shape)))
+
+
+def spoilt(layer, tensor):
+    """Return a layer like `layer` with one gradient off by 1e-4."""
+    cls = type(layer)
+
+    @dataclass(frozen=True)
+    class Spoilt(cls):
+        def backward(self, params, delta, grads, workspace):
+            gradient = super().backward(params, delta, grads, workspace)
+            if tensor == "x":
+                return None if gradient is None else gradient * OFF  # None where nobody asked for it
+            grads[tensor][...] *= OFF
+            return gradient
+
+    return Spoilt(**{name: getattr(layer, name) for name in cls.__dataclass_fields__ if name != "_"})
+
+
+CASES = list(tensors())
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "tensor"), CASES, ids=[f"{type(a).__name__}-{b}-{c}-{k}" for k, (a, b, c) in enumerate(CASES)]
+)
+def test_relative_error_of_1e_4_is_found_in_every_tensor(layer, shape, tensor):
+    report = check_layer(spoilt(layer, tensor), shape, REGISTRY)
+    wrong = [row.name for row in report.rows if not row.ok]
+    assert wrong == ["x" if tensor == "x" else f"layers.0.{tensor}"]
+
+
+# --- no false alarm ---------------------------------------------------------------------------------------------------
+
+KINKED = ("relu", "leaky_relu", "elu", "selu", "hard_sigmoid", "softsign")
+DISTANCES = (0.0, 1e-3, 1e-4, 1e-5, 3e-6, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10)
+SEEDS = 9
+NEAR_KINKS = len(KINKED) * len(DISTANCES) * SEEDS + 2 * len(DISTANCES) * SEEDS  # activations, and costs at ties
+SMOOTH_SEEDS = 22
+
+
+def network_at_a_kink(activation, distance, seed):
+    """Return whether a network passes whose hidden z lies at `distance` from a kink, on both sides."""
+    rng = np.random.default_rng(seed)
+    n_in, units, n_out, examples = rng.integers(1, 4), rng.integers(1, 4), rng.integers(1, 3), rng.integers(1, 4)
+    model = nnfw.Sequential([Dense(units, activation=activation), Dense(n_out)], n_in, dtype="float64", seed=seed)
+    x = rng.standard_normal((examples, n_in))
+    kink = 3.0 * rng.choice([-1, 1]) if activation == "hard_sigmoid" else 0.0
+    side = rng.choice([-1, 1], units)
+    model.parameters["layers.0.bias"] = kink + side * distance - model.parameters["layers.0.weight"] @ x[0]
+    return nnfw.gradcheck(model, x, rng.standard_normal((examples, n_out)), cost="mse", seed=seed)
+
+
+def cost_at_a_tie(cost, distance, seed):
+    """Return the report of a network whose outputs lie at `distance` from the labels, or from Huber's threshold."""
+    rng = np.random.default_rng(seed)
+    model = nnfw.Sequential([Dense(2, activation="tanh"), Dropout(0.3), Dense(2)], 3, dtype="float64", seed=seed)
+    x = rng.standard_normal((2, 3))
+    y = model.predict(x) + distance * rng.choice([-1, 1], (2, 2)) + (1.0 if cost == "huber" else 0.0)
+    return nnfw.gradcheck(model, x, y, cost=cost, seed=seed)
+
+
+@pytest.mark.parametrize("distance", DISTANCES, ids=str)
+@pytest.mark.parametrize("activation", KINKED)
+def test_right_network_at_a_kink_raises_no_alarm(activation, distance):
+    reports = [network_at_a_kink(activation, distance, seed) for seed in range(SEEDS)]
+    assert [str(report) for report in reports if not report.ok] == []
+
+
+@pytest.mark.parametrize("distance", DISTANCES, ids=str)
+@pytest.mark.parametrize("cost", ["mae", "huber"])
+def test_right_cost_at_a_tie_raises_no_alarm(cost, distance):
+    reports = [cost_at_a_tie(cost, distance, seed) for seed in range(SEEDS)]
+    assert [str(report) for report in reports if not report.ok] == []
+
+
+PAIRS = [
+    ("mse", "sigmoid"),
+    ("mse", "gelu"),
+    ("huber", "silu"),
+    ("mae", "tanh"),
+    ("cross_entropy", "softmax"),
+    ("binary_cross_entropy", "sigmoid"),
+    ("poisson", "softplus"),
+]
+HIDDEN = ("tanh", "softplus", "softmax")
+
+
+def smooth_network(cost, output, hidden, seed):
+    rng = np.random.default_rng(seed)
+    n_in, units, n_out, examples = rng.integers(1, 5), rng.integers(1, 4), rng.integers(2, 4), rng.integers(1, 5)
+    layers = [Dense(units, activation=hidden), ActivationLayer("gelu"), Dense(n_out, activation=output)]
+    y = rng.integers(0, 2, (examples, n_out)).astype(float)
+    if cost == "cross_entropy":
+        y = np.eye(n_out)[rng.integers(0, n_out, examples)]
+    model = nnfw.Sequential(layers, n_in, seed=seed)
+    return nnfw.gradcheck(model, rng.standard_normal((examples, n_in)), y, cost=cost, seed=seed)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize(("cost", "output"), PAIRS, ids=[f"{cost}-{output}" for cost, output in PAIRS])
+def test_right_network_raises_no_alarm(cost, output, hidden):
+    reports = [smooth_network(cost, output, hidden, seed) for seed in range(SMOOTH_SEEDS)]
+    assert [str(report) for report in reports if not report.ok] == []
+
+
+def test_a_thousand_right_networks_are_checked_and_half_of_them_near_kinks():
+    assert NEAR_KINKS >= 500
+    assert NEAR_KINKS + SMOOTH_SEEDS * len(PAIRS) * len(HIDDEN) >= 1000

@@ -1,0 +1,278 @@
+"""Wrong schedules, initializers, regularizers, metrics, datasets, transforms and callbacks, and the check for each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.data import Examples
+from nnfw.plugins import default_registry
+from nnfw.testing import checks_of, run_checks
+from nnfw_standard import (
+    L1,
+    L2,
+    XOR,
+    Accuracy,
+    ConfusionMatrix,
+    Cosine,
+    CSVLog,
+    EarlyStopping,
+    GlorotNormal,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    MinMax,
+    OneHot,
+    Standardize,
+    Step,
+)
+
+KINDS = ("schedule", "initializer", "regularizer", "metric", "dataset", "transform", "callback")
+_KEPT = {}
+
+
+def changed(base, options=(), attributes=(), **methods):
+    """Return a component with other methods, each ``method(self, parent's method, *arguments)``."""
+
+    def overriding(name, function):
+        def method(self, *arguments):
+            return function(self, getattr(super(cls, self), name), *arguments)
+
+        return method
+
+    body = {name: overriding(name, function) for name, function in methods.items()}
+    cls = dataclass(frozen=True)(type("Changed", (base,), {**body, **dict(attributes), "__annotations__": {}}))
+    return cls(*options)
+
+
+def in_place(array, factor=2.0):
+    array *= factor
+    return array
+
+
+def counted(self, parent, *arguments):
+    _KEPT["n"] = _KEPT.get("n", 0) + 1
+    return parent(*arguments) * (1 + 1e-3 * _KEPT["n"])
+
+
+def shared(self, parent, shape, *rest):
+    buffer = _KEPT.setdefault(shape, np.empty(shape))
+    buffer[...] = parent(shape, *rest)
+    return buffer
+
+
+def slightly_off(self, parent, w, gradient):
+    parent(w, gradient)
+    gradient *= 1 + 1e-4
+
+
+def refuses(self, parent, a, y, weight=None):
+    raise nnfw.DataError("no")
+
+
+def shifted(examples):
+    return Examples({name: column + np.random.default_rng().normal() for name, column in examples.features.items()})
+
+
+def kept(self, parent, directory):
+    return _KEPT.setdefault("examples", parent(directory))
+
+
+def remembered(self, parent, column):
+    return {**parent(column), "array": column}
+
+
+def centred(self, parent, column, fitted):
+    changed = parent(column, fitted)
+    return changed - changed.mean(axis=0)
+
+
+def moving(self, parent, fit, record, state):
+    fit.vector[...] *= 1.01
+    parent(fit, record, state)
+
+
+def stopping_once(self, parent, fit, record, state):
+    _KEPT["runs"] = _KEPT.get("runs", 0) + 1
+    if _KEPT["runs"] > 3:
+        fit.stop("enough")
+
+
+def unready(self, parent, fit):
+    raise RuntimeError("only for 2 epochs or more") if fit.epochs == 1 else RuntimeError("never")
+
+
+@dataclass(frozen=True)
+class Half(nnfw.Metric):
+    """Half of what is right."""
+
+    higher_is_better = True
+
+    def statistics(self, a, y, weight=None):
+        return np.array([np.mean(a), 1.0])
+
+    def result(self, statistics):
+        return float(statistics[0] / statistics[1])
+
+
+def doubled(a, y, weight):
+    return 2 * MeanSquaredError().result(MeanSquaredError().statistics(a, y, weight))
+
+
+WRONG = {
+    # schedules
+    "schedule-number": (changed(Cosine, factor=lambda s, p, t, *r: 1.0), "schedule.gives_one_factor_for_each_time"),
+    "schedule-negative": (
+        changed(Cosine, factor=lambda s, p, t, *r: 0.5 - t),
+        "schedule.is_finite_and_not_negative",
+    ),
+    "schedule-in-place": (
+        changed(Cosine, factor=lambda s, p, t, *r: p(in_place(t, 0.5), *r)),
+        "schedule.changes_nothing_it_is_given",
+    ),
+    "schedule-counts-calls": (changed(Step, (2,), factor=counted), "schedule.is_a_pure_function"),
+    "schedule-of-the-position": (
+        changed(Cosine, factor=lambda s, p, t, *r: np.linspace(1, 0.5, len(t))),
+        "schedule.each_time_has_a_factor_of_its_own",
+    ),
+    # initializers
+    "initializer-flat": (
+        changed(GlorotNormal, sample=lambda s, p, *r: p(*r).ravel()),
+        "initializer.gives_the_shape_it_is_asked_for",
+    ),
+    "initializer-infinite": (changed(GlorotNormal, sample=lambda s, p, *r: p(*r) * 1e300), "initializer.is_finite"),
+    "initializer-own-generator": (
+        changed(GlorotNormal, sample=lambda s, p, a, b, c, rng: p(a, b, c, np.random.default_rng())),
+        "initializer.same_seed_gives_same_values",
+    ),
+    "initializer-global-generator": (
+        changed(GlorotNormal, sample=lambda s, p, *r: p(*r) + np.random.random()),  # noqa: NPY002
+        "initializer.same_seed_gives_same_values",
+    ),
+    "initializer-shared": (changed(GlorotNormal, sample=shared), "initializer.gives_memory_of_its_own"),
+    "initializer-fan-in-for-both": (
+        changed(GlorotNormal, sample=lambda s, p, shape, i, o, rng: p(shape, i, i, rng)),
+        "initializer.variance_is_as_declared",
+    ),
+    "initializer-deviation-for-variance": (
+        changed(GlorotNormal, sample=lambda s, p, shape, i, o, rng: rng.normal(0, 2 / (i + o), shape)),
+        "initializer.variance_is_as_declared",
+    ),
+    # regularizers
+    "regularizer-numpy-number": (changed(L2, value=lambda s, p, w: np.float64(p(w))), "regularizer.value_is_a_number"),
+    "regularizer-twice": (
+        changed(L2, add_gradient=lambda s, p, w, g: (p(w, g), p(w, g))[0]),
+        "regularizer.gradient_is_the_gradient_of_value",
+    ),
+    "regularizer-1e-4": (changed(L1, add_gradient=slightly_off), "regularizer.gradient_is_the_gradient_of_value"),
+    "regularizer-overwrites": (
+        changed(L2, add_gradient=lambda s, p, w, g: g.fill(0) or p(w, g)),
+        "regularizer.adds_to_the_gradient",
+    ),
+    "regularizer-weights-in-place": (
+        changed(L2, value=lambda s, p, w: p(in_place(w))),
+        "regularizer.leaves_weights_alone",
+    ),
+    "regularizer-float16": (
+        changed(
+            L2,
+            add_gradient=lambda s, p, w, g: p(w.astype(np.float16).astype(w.dtype) if w.dtype == np.float32 else w, g),
+        ),
+        "regularizer.keeps_dtype",
+    ),
+    "regularizer-of-the-order": (
+        changed(L2, value=lambda s, p, w: p(w * np.arange(len(w)))),
+        "regularizer.order_does_not_matter",
+    ),
+    # metrics
+    "metric-refuses": (changed(Accuracy, statistics=refuses), "metric.takes_some_labels"),
+    "metric-no-direction": (changed(Accuracy, attributes={"higher_is_better": None}), "metric.says_what_is_better"),
+    "metric-float32": (
+        changed(Accuracy, statistics=lambda s, p, *r: p(*r).astype(np.float32)),
+        "metric.statistics_are_float64",
+    ),
+    "metric-mean-of-batches": (Half(), "metric.adds_up_over_batches"),
+    "metric-first-example": (
+        changed(MeanSquaredError, statistics=lambda s, p, a, y, w=None: p(a, y, w) + p(a[:1], y[:1])),
+        "metric.order_of_examples_does_not_matter",
+    ),
+    "metric-without-weights": (
+        changed(MeanAbsoluteError, statistics=lambda s, p, a, y, w=None: p(a, y)),
+        "metric.weights_count_examples",
+    ),
+    "metric-in-place": (
+        changed(MeanSquaredError, statistics=lambda s, p, a, y, w=None: p(in_place(a), y, w)),
+        "metric.leaves_its_arguments_alone",
+    ),
+    "metric-text": (changed(ConfusionMatrix, result=lambda s, p, x: str(p(x))), "metric.result_is_a_number"),
+    "metric-halved": (MeanSquaredError(), "metric.agrees_with_its_formula"),
+    # datasets
+    "dataset-tuple": (changed(XOR, load=lambda s, p, d: tuple(p(d).features)), "dataset.loads_examples"),
+    "dataset-random": (changed(XOR, load=lambda s, p, d: shifted(p(d))), "dataset.loads_the_same_twice"),
+    "dataset-kept": (changed(XOR, load=kept), "dataset.copies_are_independent"),
+    "dataset-shape": (changed(XOR, input_shape=lambda s, p: (7,)), "dataset.input_shape_is_real"),
+    # transforms
+    "transform-accepts-all": (changed(Standardize, attributes={"accepts": "all"}), "transform.says_what_it_accepts"),
+    "transform-array": (changed(Standardize, fit=remembered), "transform.fitted_values_are_json"),
+    "transform-drops": (changed(Standardize, apply=lambda s, p, c, f: p(c, f)[1:]), "transform.keeps_the_examples"),
+    "transform-one-way": (changed(MinMax, invert=lambda s, p, c, f: c), "transform.is_undone_by_invert"),
+    "transform-of-the-batch": (changed(Standardize, apply=centred), "transform.examples_are_changed_one_by_one"),
+    "transform-in-place": (
+        changed(Standardize, fit=lambda s, p, c: p(in_place(c))),
+        "transform.leaves_its_arguments_alone",
+    ),
+    "transform-divides-by-zero": (
+        changed(Standardize, apply=lambda s, p, c, f: (c - c.mean(0)) / c.std(0)),
+        "transform.constant_column_stays_finite",
+    ),
+    "transform-silent-about-new-words": (
+        changed(OneHot, apply=lambda s, p, c, f: p(c, f) if "violet" not in c else np.zeros((0, 3))),
+        "transform.new_values_are_handled",
+    ),
+    # callbacks
+    "callback-never": (changed(CSVLog, state=unready), "callback.runs_in_a_training"),
+    "callback-keeps-count": (changed(EarlyStopping, epoch_ended=stopping_once), "callback.state_is_fresh"),
+    "callback-moves-parameters": (changed(CSVLog, epoch_ended=moving), "callback.leaves_parameters_alone"),
+    "callback-leaves-a-file-open": (
+        changed(CSVLog, close=lambda s, p, state: _KEPT.setdefault("open", []).append(state["file"])),
+        "callback.closes_what_it_opens",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_component_is_found(case):
+    _KEPT.clear()
+    component, check = WRONG[case]
+    report = run_checks(component, only=[check], formula=doubled if case == "metric-halved" else None)
+    for file in _KEPT.pop("open", []):
+        file.close()
+    assert [item.check for item in report.failures] == [check], report
+
+
+def test_every_check_of_these_kinds_finds_something():
+    found = {check for _, check in WRONG.values()}
+    assert {check.id for kind in KINDS for check in checks_of(kind) if check.id.startswith(f"{kind}.")} == found
+
+
+FILES = {"csv", "npy", "npz", "idx"}  # tests/standard/test_datasets.py
+
+
+@pytest.mark.parametrize(
+    "name", [f"{kind}:{item.name}" for kind in KINDS for item in default_registry().components(kind)]
+)
+def test_standard_component_passes_everything(name):
+    kind, _, plain = name.partition(":")
+    if kind == "dataset" and plain in FILES:
+        with pytest.raises(nnfw.ConfigError, match="Give a value for"):
+            run_checks(name)
+        return
+    report = run_checks(name)
+    assert report.ok, report
+
+
+def test_dataset_that_reads_a_file_passes_everything(tmp_path, monkeypatch):
+    (tmp_path / "x.csv").write_text("a,b,y\n1,2,p\n3,4,q\n5,6,p\n")
+    monkeypatch.chdir(tmp_path)
+    report = run_checks("csv", options={"path": "x.csv", "target": "y"})
+    assert report.ok, report
