@@ -7,6 +7,7 @@ import pytest
 
 import nnfw
 from nnfw.checking import Report
+from nnfw.network import Chain
 from nnfw_standard import MSE, ActivationLayer, Dense, Dropout, Flatten, Identity, ReLU, Reshape, Sigmoid, Softmax
 
 SMOOTH = ["sigmoid", "tanh", "gelu", "silu", "softplus", "softsign", "identity", "softmax", "log_softmax"]
@@ -118,6 +119,25 @@ def test_rows_go_from_the_output_to_the_input_with_their_equations(rng):
     ]
 
 
+def test_layers_inside_chains_have_rows_of_their_own(rng):
+    inner = Chain((Dense(3, activation="tanh"), Chain((ActivationLayer("sigmoid"), Dense(4, activation="softplus")))))
+    report = check([Dense(3), inner, Dense(2)], rng)
+    assert report.ok, str(report)
+    deltas = [(row.name, row.equation) for row in report.rows if row.name.endswith("delta")]
+    assert deltas == [
+        ("layers.2.delta", 1),
+        ("layers.1.layers.1.layers.1.delta", 2),
+        ("layers.1.layers.1.layers.0.delta", 2),
+        ("layers.1.layers.0.delta", 2),
+        ("layers.0.delta", 2),
+    ]
+
+
+def test_wrong_activation_inside_a_chain_is_caught_where_it_is(rng):
+    report = check([Chain((Dense(3, activation=SlopeOff()), Dense(3))), Dense(2)], rng)
+    assert wrong(report)[0] == "layers.0.layers.0.delta"
+
+
 # --- kinks ------------------------------------------------------------------------------------------------------------
 
 
@@ -162,15 +182,40 @@ def test_error_is_not_hidden_by_kinks(rng):
     assert "layers.0.delta" in wrong(report)
 
 
-def test_value_outside_the_slopes_of_a_kink_is_wrong(rng):
-    @dataclass(frozen=True)
-    class Steep(ReLU):
-        def delta(self, grad_a, z, a, workspace):
-            return grad_a * np.where(z == 0, 2.0, (z > 0) * 1.0)
+@dataclass(frozen=True)
+class SteepAtZero(ReLU):
+    def delta(self, grad_a, z, a, workspace):
+        return grad_a * np.where(z == 0, 2.0, (z > 0) * 1.0)
 
-    model = nnfw.Sequential([ActivationLayer(Steep())], 3)
+
+def test_value_outside_the_slopes_of_a_kink_is_wrong(rng):
+    model = nnfw.Sequential([ActivationLayer(SteepAtZero())], 3)
     report = nnfw.gradcheck(model, np.zeros((4, 3)), rng.normal(size=(4, 3)), cost="mse")
     assert "layers.0.delta" in wrong(report)
+
+
+def test_value_outside_the_slopes_of_a_hidden_kink_is_wrong(rng):
+    """Two layers on, kinks coincide with it: C alone could not tell."""
+    layers = [ActivationLayer(SteepAtZero()), Dense(4, activation="relu"), Dense(2)]
+    report = nnfw.gradcheck(nnfw.Sequential(layers, 3), np.zeros((4, 3)), rng.normal(size=(4, 2)), cost="mse")
+    assert wrong(report) == ["layers.0.delta"]
+    assert row_of(report, "layers.0.delta").ratio == pytest.approx(2, rel=1e-6)
+
+
+@dataclass(frozen=True)
+class Rough(Dense):
+    """z = w a_prev + b, and a jitter of b so fine that no difference finds a slope."""
+
+    def forward(self, params, a_prev, workspace):
+        return super().forward(params, a_prev, workspace) + 1e-3 * np.sin(1e11 * params["bias"])
+
+
+def test_tensor_of_which_nothing_could_be_compared_is_wrong(rng):
+    report = check([Rough(3), Dense(2)], rng)
+    assert wrong(report) == ["layers.0.bias"]
+    assert row_of(report, "layers.0.bias").hint == (
+        "all of it lies at kinks, so nothing could be compared; check other data or parameters"
+    )
 
 
 def test_many_kinks_at_once_are_no_error(rng):
@@ -251,6 +296,14 @@ class TransposedGradient(Dense):
 
 
 @dataclass(frozen=True)
+class TransposedInMemory(Dense):
+    def backward(self, params, delta, grads, workspace):
+        result = super().backward(params, delta, grads, workspace)
+        grads["weight"][...] = grads["weight"].T.reshape(grads["weight"].shape)
+        return result
+
+
+@dataclass(frozen=True)
 class MeanBias(Dense):
     def backward(self, params, delta, grads, workspace):
         result = super().backward(params, delta, grads, workspace)
@@ -297,6 +350,7 @@ class Forgetful(Dense):
     [
         (Transposing(4, activation="tanh"), ["layers.0.delta", "layers.0.bias", "layers.0.weight", "x"], ""),
         (TransposedGradient(4), ["layers.1.weight"], "equal after transposing"),
+        (TransposedInMemory(3), ["layers.1.weight"], "equal after transposing"),
         (MeanBias(4), ["layers.1.bias"], "N = 6 times too small: 1/N is applied twice, or a mean stands for a sum"),
         (SlightlyOff(4), ["layers.1.weight"], "a constant factor of 1.0001"),
         (LastRowDropped(4), ["layers.1.weight"], ""),

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nnfw.checking.differences import Comparison, compare
 from nnfw.checking.hints import hint_for
-from nnfw.checking.replay import INPUT, Replay, delta_name
+from nnfw.checking.replay import INPUT, Analytic, Replay
 from nnfw.checking.report import Report, Row
 from nnfw.errors import PluginError
 from nnfw.network import Sequential
@@ -25,6 +25,7 @@ DIRECTIONS = 4  # over the whole of a larger tensor, so that no part of it is le
 _DIRECTION_NORM = 10.0
 _KINKS = 0.05  # share of the derivatives at a kink from which on the point is moved
 _MOVES = 3
+_ONLY_KINKS = "all of it lies at kinks, so nothing could be compared; check other data or parameters"
 _PARAMETER_EQUATIONS = {"bias": 3, "weight": 4}
 
 
@@ -71,9 +72,9 @@ def gradcheck(
     Two points are checked: the parameters as they are, and after a few steps of descent. A value a agrees with the
     3-point difference n of step h = 6e-6 max(1, |θ|) if |a − n| ≤ 1e-5 max(|a|, |n|, 1e-3 max |n|)
     + 20 eps s/h, where s is the size of the terms of C. Where it does not, slopes on both sides tell a kink, at which
-    any value between them is right, from an error. Where more than 5 % lie at kinks, or where many kinks may coincide,
-    another point nearby is checked too. Tensors with more than 200 elements are checked at 200 of them and along 4
-    random directions.
+    any value between them is right, from an error; for δ of a hidden layer, the slopes of Σ ∂C/∂a ⊙ σ(z) alone. Where
+    more than 5 % lie at kinks, or where many kinks may coincide, another point nearby is checked too. Tensors with more
+    than 200 elements are checked at 200 of them and along 4 random directions.
 
     Examples
     --------
@@ -115,7 +116,8 @@ def check_pass(
         return Report((), len(x), str(error))
     if not findings:
         return Report((), len(x), "The cost is not finite, so it has no derivatives. Check other data or parameters.")
-    return Report(tuple(_row(name, found, len(x), len(model.layers)) for name, found in findings.items()), len(x))
+    output = replay.leaves[-1].delta_name
+    return Report(tuple(_row(name, found, len(x), _equation(name, output)) for name, found in findings.items()), len(x))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,13 +150,6 @@ class _Finding:
         outside = any((part.kinks & ~part.ok).any() for part in self.parts)
         return outside or self.count("kinks") > _KINKS * self.checked
 
-    def excusing_kinks(self) -> _Finding:
-        """Return the finding with every value at a kink taken for right."""
-        parts = (
-            replace(part, ok=part.ok | part.kinks, error=np.where(part.kinks, 0.0, part.error)) for part in self.parts
-        )
-        return replace(self, parts=tuple(parts))
-
     @property
     def checked(self) -> int:
         return sum(len(part.ok) for part in self.parts)
@@ -162,13 +157,11 @@ class _Finding:
 
 def _tensors(replay: Replay) -> dict[str, tuple[int, ...]]:
     """Return the shapes of what is checked by name, in the order of the backward pass."""
-    model, found = replay.model, {}
-    declared = model.parameters.layout.declared
-    shapes = model.chain.shapes(model.input_shape)[1:]
-    for index in reversed(range(len(model.layers))):
-        found[delta_name(index)] = (len(replay.x), *shapes[index])
-        own = [name for name in declared if name.startswith(f"layers.{index}.") and declared[name].trainable]
-        found |= {name: declared[name].shape for name in reversed(own)}
+    declared, found = replay.model.parameters.layout.declared, {}
+    for leaf in reversed(replay.leaves):
+        found[leaf.delta_name] = (len(replay.x), *leaf.output_shape)
+        own = [f"{leaf.name}.{name}" for name in leaf.params]
+        found |= {name: declared[name].shape for name in reversed(own) if declared[name].trainable}
     return found | {INPUT: replay.x.shape}
 
 
@@ -188,10 +181,11 @@ def _check_two_points(replay: Replay, picks: dict[str, _Picks], precise: bool) -
         if point:
             replay.train()
         for move in range(_MOVES + 1):
-            found = _check_point(replay, picks, precise)
+            said = replay.backward()
+            found = _check_point(replay, said, picks, precise)
             kinked = any(finding.hides_errors for finding in found.values())
-            for name, finding in _without_joint_kinks(found).items():
-                findings.setdefault(name, []).append(finding)
+            for name, finding in found.items():
+                findings.setdefault(name, []).append(_judge_kinks(replay, said, name, finding))
             if not kinked:
                 break
             if move < _MOVES:
@@ -199,18 +193,42 @@ def _check_two_points(replay: Replay, picks: dict[str, _Picks], precise: bool) -
     return findings
 
 
-def _without_joint_kinks(found: dict[str, _Finding]) -> dict[str, _Finding]:
-    """Return the findings of one point, with nothing held against values at kinks that may be several in one.
+def _judge_kinks(replay: Replay, said: Analytic, name: str, finding: _Finding) -> _Finding:
+    """Return the finding with the values at kinks judged as far as they can be.
 
     One z of the output meets one kink. All else may move many z to their kinks at once, each in its own direction. The
-    slopes on both sides are then no bounds for a sum that takes one side of each; another point must tell.
+    slopes on both sides are then no bounds for a sum that takes one side of each: another point must tell. Yet δ of a
+    hidden layer can be compared with its σ alone, since the next layers only enter with ∂C/∂a.
     """
-    output = next(iter(found), "")
-    return {name: finding if name == output else finding.excusing_kinks() for name, finding in found.items()}
+    if name == replay.leaves[-1].delta_name or not finding.parts:
+        return finding
+    single, *directions = finding.parts
+    judged = _by_sigma_alone(replay, said, name, finding) if name in said.outputs else _excused(single)
+    return replace(finding, parts=(judged, *map(_excused, directions)))
 
 
-def _check_point(replay: Replay, picks: dict[str, _Picks], precise: bool) -> dict[str, _Finding]:
-    said = replay.backward()
+def _excused(part: Comparison) -> Comparison:
+    return replace(part, ok=part.ok | part.kinks, error=np.where(part.kinks, 0.0, part.error))
+
+
+def _by_sigma_alone(replay: Replay, said: Analytic, name: str, finding: _Finding) -> Comparison:
+    part = finding.parts[0]
+    at = np.flatnonzero(part.kinks)
+    if not len(at):
+        return part
+    (grad_a, a), elements = said.outputs[name], finding.picks.elements[at]
+    alone = compare(
+        lambda k, t: replay.sigma_alone(name, int(elements[k]), t, grad_a),
+        part.analytic[at],
+        np.abs(replay.values(name).reshape(-1)[elements]),
+        float(np.abs(grad_a * a).sum()),
+    )
+    numeric, error, ok = part.numeric.copy(), part.error.copy(), part.ok.copy()
+    numeric[at], error[at], ok[at] = alone.numeric, alone.error, alone.ok
+    return replace(part, numeric=numeric, error=error, ok=ok)
+
+
+def _check_point(replay: Replay, said: Analytic, picks: dict[str, _Picks], precise: bool) -> dict[str, _Finding]:
     if not np.isfinite(said.cost):
         return {}
     found = {}
@@ -235,21 +253,23 @@ def _check_point(replay: Replay, picks: dict[str, _Picks], precise: bool) -> dic
     return found
 
 
-def _row(name: str, findings: list[_Finding], examples: int, layers: int) -> Row:
+def _row(name: str, findings: list[_Finding], examples: int, equation: int | None) -> Row:
     """Return what all points together say of one tensor; the numbers are those of the worst."""
-    rows = [_row_of(name, finding, examples, layers) for finding in findings]
+    rows = [_row_of(name, finding, examples, equation) for finding in findings]
     worst = max(rows, key=lambda row: (not row.ok, np.nan_to_num(row.error, nan=np.inf)))
     sums = {key: sum(getattr(row, key) for row in rows) for key in ("checked", "kinks", "confirmed")}
-    return replace(worst, **sums)
+    row = replace(worst, **sums)
+    is_delta = equation in (1, 2)  # judged at kinks too
+    return row if is_delta or row.kinks < max(row.checked, 1) else replace(row, ok=False, hint=_ONLY_KINKS)
 
 
-def _row_of(name: str, finding: _Finding, examples: int, layers: int) -> Row:
+def _row_of(name: str, finding: _Finding, examples: int, equation: int | None) -> Row:
     merged = {
         key: np.concatenate([getattr(part, key) for part in finding.parts] or [np.zeros(0)])
         for key in ("analytic", "numeric", "error", "ok")
     }
     if not finding.checked:
-        return Row(name, _equation(name, layers), 0, 0, 0.0, None, 0.0, 0.0, None, "", 0, True)
+        return Row(name, equation, 0, 0, 0.0, None, 0.0, 0.0, None, "", 0, True)
     error = np.nan_to_num(merged["error"], nan=np.inf)
     worst = int(np.argmax(np.where(merged["ok"].astype(bool), error, error + np.finfo(float).max / 2)))
     elements = finding.picks.elements
@@ -258,7 +278,7 @@ def _row_of(name: str, finding: _Finding, examples: int, layers: int) -> Row:
     ratio = analytic / numeric if numeric and np.isfinite(analytic / numeric) else None
     return Row(
         name,
-        _equation(name, layers),
+        equation,
         finding.checked,
         finding.count("kinks"),
         float(merged["error"][worst]),
@@ -272,8 +292,8 @@ def _row_of(name: str, finding: _Finding, examples: int, layers: int) -> Row:
     )
 
 
-def _equation(name: str, layers: int) -> int | None:
-    if name == delta_name(layers - 1):
+def _equation(name: str, output: str) -> int | None:
+    if name == output:
         return 1
     own = name.rpartition(".")[2]
     return 2 if own == "delta" else _PARAMETER_EQUATIONS.get(own)

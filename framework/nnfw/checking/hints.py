@@ -36,8 +36,8 @@ def hint_for(found: Comparison, gradient: Array, elements: Array, examples: int)
         return "the cost does not depend on it" if np.any(a) else ""
     if not a[large].any():
         return "backward leaves it 0"
-    if gradient.ndim == 2 and gradient.shape[0] == gradient.shape[1] > 1:
-        swapped = gradient.T.reshape(-1)[elements]
+    if gradient.ndim == 2 and min(gradient.shape) > 1:
+        swapped = gradient.reshape(gradient.shape[::-1]).T.reshape(-1)[elements]
         if np.allclose(swapped, n, rtol=_SAME, atol=_SAME * SMALL * np.abs(n).max()):
             return "equal after transposing"
     ratios = a[large] / n[large]

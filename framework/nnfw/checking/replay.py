@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnfw.checking.leaves import Leaf, leaves_of
 from nnfw.errors import PluginError
 from nnfw.network import Sequential, Workspace
-from nnfw.network.workspace import LAYER
 from nnfw.protocols import Cost
 from nnfw.randomness import stream
 
@@ -22,11 +22,6 @@ INPUT = "x"
 _SIMPLE = 2**12  # numbers with fewer binary digits may be whole or halves; the others were rounded
 _STEPS, _STEP = 3, 0.1  # a few steps of descent, each a tenth of the parameters' own size
 _JITTER = 1e-2  # far beyond every step of the differences, small beside what a network computes with
-
-
-def delta_name(layer: int) -> str:
-    """Return the name of δ of a layer, beside ``layers.<i>.weight``."""
-    return f"layers.{layer}.delta"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +34,8 @@ class Analytic:
         C.
     gradients
         By name: of every trainable parameter, every δ, and ∂C/∂x.
+    outputs
+        ∂C/∂a and a of every layer before the last, by the name of its δ.
     terms
         Size of the numbers of which C is made, each exact to its last place: |C| + Σ_l Σ |δ^l ⊙ z^l|, which is what C
         changes by if every z changes by its own size.
@@ -46,6 +43,7 @@ class Analytic:
 
     cost: float
     gradients: Mapping[str, Array]
+    outputs: Mapping[str, tuple[Array, Array]]
     terms: float
 
 
@@ -81,8 +79,11 @@ class Replay:
         self._rng = np.random.default_rng(seed)
         self._noise = stream(seed, "noise")
         self._first_noise = self._noise.bit_generator.state
-        self._workspace = Workspace(np.float64, self._noise, training=True)
-        self._positions = {INPUT: -1} | {delta_name(index): index for index in range(len(model.layers))}
+        self.leaves = self._leaves(Workspace(np.float64, self._noise, training=True))
+        self._deltas = {leaf.delta_name for leaf in self.leaves}
+
+    def _leaves(self, workspace: Workspace) -> tuple[Leaf, ...]:
+        return tuple(leaves_of(self.model.chain, self.model.input_shape, self.model.parameters.scope, workspace))
 
     def backward(self) -> Analytic:
         """Return what backward says of every trainable parameter, of every δ and of ∂C/∂x.
@@ -99,14 +100,16 @@ class Replay:
         grads = model.views(np.full_like(model.parameters.vector, np.nan))
         cost, _ = model.backward(self.x, self.y, self.weight, self.objective, workspace, grads)
         found = {name: gradient.copy() for name, gradient in grads.items()}
-        memories = [model.chain.memory(index, workspace) for index in range(len(model.layers))]
-        found |= {delta_name(index): memory["delta"].copy() for index, memory in enumerate(memories)}
+        leaves = self._leaves(workspace)
+        found |= {leaf.delta_name: leaf.inner["delta"].copy() for leaf in leaves}
+        outputs = {leaf.delta_name: (leaf.outer["grad_a"].copy(), np.array(leaf.outer["a"])) for leaf in leaves[:-1]}
         if self._moved:  # before, all values may be float32 in truth
-            self._require_precision(memories, found)
-        terms = abs(cost) + sum(float(np.abs(memory["delta"] * memory["z"]).sum()) for memory in memories)
+            self._require_precision(leaves, found)
+        terms = abs(cost) + sum(float(np.abs(leaf.inner["delta"] * leaf.inner["z"]).sum()) for leaf in leaves)
         if self.objective.canonical:  # C comes from z^L, as differences of terms of that size
-            terms += float(np.abs(memories[-1]["z"]).sum()) / len(self.x)
-        return Analytic(cost, found | {INPUT: self._input_gradient()}, terms if np.isfinite(terms) else abs(cost))
+            terms += float(np.abs(leaves[-1].inner["z"]).sum()) / len(self.x)
+        found[INPUT] = self._input_gradient()
+        return Analytic(cost, found, outputs, terms if np.isfinite(terms) else abs(cost))
 
     def _input_gradient(self) -> Array:
         """Return ∂C/∂x, which a training does not ask for."""
@@ -126,46 +129,39 @@ class Replay:
             )
         return gradient.copy()
 
-    def _require_precision(self, memories: list[Workspace], found: dict[str, Array]) -> None:
+    def _require_precision(self, leaves: tuple[Leaf, ...], found: Mapping[str, Array]) -> None:
         """Refuse results that are float64 by name and float32 by value, although they come from float64 values."""
-        a_prev, chain = self.x, self.model.chain
-        for index, memory in enumerate(memories):
-            params = self.model.parameters.scope.layer(index)
-            z, a, delta = memory["z"], memory["a"], memory["delta"]
+        for before, leaf in zip((None, *leaves), leaves, strict=False):
+            a_prev = self.x if before is None else before.outer["a"]
+            z, a, delta = leaf.inner["z"], leaf.outer["a"], leaf.inner["delta"]
             steps = [
-                ("forward", [a_prev, *params.values()], z),
+                ("forward", [a_prev, *leaf.params.values()], z),
                 ("its activation's forward", [z], a),
             ]
-            if "grad_a" in memory:
-                steps.append(("its activation's delta", [memory["grad_a"]], delta))
-            if index:
-                steps.append(("backward", [delta], memories[index - 1]["grad_a"]))
-            own = [found[f"layers.{index}.{name}"] for name in params if f"layers.{index}.{name}" in found]
+            if "grad_a" in leaf.outer:
+                steps.append(("its activation's delta", [leaf.outer["grad_a"]], delta))
+            if before:
+                steps.append(("backward", [delta], before.outer["grad_a"]))
+            own = [found[f"{leaf.name}.{name}"] for name in leaf.params if f"{leaf.name}.{name}" in found]
             steps += [("backward", [delta], gradient) for gradient in own]
             for method, sources, result in steps:
                 if all(map(_needs_float64, sources)) and _is_rounded(result):
-                    label = self.model.registry.label("layer", chain.layers[index])
+                    label = self.model.registry.label("layer", leaf.layer)
                     raise PluginError(
-                        f"Layer {index} {label}: {method} returned float64 with values rounded to float32, expected "
-                        "values computed in the network's dtype. Let it compute in workspace.dtype."
+                        f"Layer {leaf.position} {label}: {method} returned float64 with values rounded to float32, "
+                        "expected values computed in the network's dtype. Let it compute in workspace.dtype."
                     )
-            a_prev = a
 
     def values(self, name: str) -> Array:
         """Return the array that is shifted under `name`: a parameter, x, or z of a layer for its δ."""
-        position = self._positions.get(name)
-        if position is None:
-            return self.model.parameters[name]
-        if name == INPUT:
-            return self.x
-        self.cost()
-        values: Array = self.model.chain.memory(position, self._workspace)["z"]
-        return values.copy()
+        if name in self._deltas:
+            return next(z for leaf, z, _ in self._pass() if leaf.delta_name == name).copy()
+        return self.x if name == INPUT else self.model.parameters[name]
 
     def shifted_cost(self, name: str, where: int | Array, t: float) -> float:
         """Return C with `t` added to one element of a quantity, or `t` times a flat direction added to all of them."""
-        if name in self._positions:
-            return self.cost(self._positions[name], where, t)
+        if name == INPUT or name in self._deltas:
+            return self.cost(name, where, t)
         flat = self.model.parameters[name].reshape(-1)  # a view: parameters are contiguous
         before = flat.copy() if isinstance(where, np.ndarray) else flat[where]
         try:
@@ -174,17 +170,28 @@ class Replay:
         finally:
             flat[slice(None) if isinstance(where, np.ndarray) else where] = before
 
-    def cost(self, position: int | None = None, where: int | Array = 0, t: float = 0.0) -> float:
-        """Return C; with `position`, z of that layer (x for -1) is shifted."""
-        self._rewind()
-        chain, params = self.model.chain, self.model.parameters.scope
-        a = self.x if position != -1 else _shifted(self.x, where, t)
-        for index, layer in enumerate(self.model.layers):
-            memory = chain.memory(index, self._workspace)
-            z = layer.forward(params.layer(index), a, memory.child(LAYER))
-            memory["z"] = z = z if position != index else _shifted(z, where, t)
-            a = chain.activate(index, self._workspace)
+    def cost(self, name: str = "", where: int | Array = 0, t: float = 0.0) -> float:
+        """Return C; x, or the z of the layer whose δ is called `name`, is shifted."""
+        *_, (_, z, a) = self._pass(name, where, t)
         return self.objective.value(z, a, self.y, self.weight)
+
+    def sigma_alone(self, name: str, where: int, t: float, grad_a: Array) -> float:
+        """Return Σ ∂C/∂a ⊙ σ(z) of the layer whose δ is called `name`, with one z shifted.
+
+        Its derivative is Equation 2 with ∂C/∂a taken for known: no layer that follows can bring a kink of its own.
+        """
+        return next(float(np.sum(grad_a * a)) for leaf, _, a in self._pass(name, where, t) if leaf.delta_name == name)
+
+    def _pass(self, name: str = "", where: int | Array = 0, t: float = 0.0) -> Iterator[tuple[Leaf, Array, Array]]:
+        """Yield every layer with its z and a, as soon as they are computed."""
+        self._rewind()
+        a = self.x if name != INPUT else _shifted(self.x, where, t)
+        for leaf in self.leaves:
+            z = leaf.forward(a)
+            if name == leaf.delta_name:
+                z = _shifted(z, where, t)
+            a = leaf.activate(z)
+            yield leaf, z, a
 
     def train(self) -> None:
         """Take a few steps downhill, and leave the values that float32 can hold."""

@@ -1,0 +1,88 @@
+"""The layers of a network that hold no others, in order: a chain in a chain changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from nnfw.network import Chain, Workspace
+from nnfw.network.parameters import Scope
+from nnfw.network.workspace import ACTIVATION, LAYER
+from nnfw.protocols import Activation, Layer, Shape
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """A layer, and where a pass keeps what it computes.
+
+    Parameters
+    ----------
+    name
+        ``layers.0``, or ``layers.1.layers.0`` inside the chain ``layers.1``.
+    layer, output_shape
+        The layer, and the shape of one example's z.
+    params
+        Its arrays.
+    inner, outer
+        Where its z and δ are kept, and where its a and ∂C/∂a are: for the last layer of a chain, by the chain around.
+    """
+
+    name: str
+    layer: Layer
+    output_shape: Shape
+    params: Mapping[str, Array]
+    inner: Workspace
+    outer: Workspace
+
+    @property
+    def delta_name(self) -> str:
+        """The name of its δ, beside ``layers.<i>.weight``."""
+        return f"{self.name}.delta"
+
+    @property
+    def position(self) -> str:
+        """Where it is, for messages: ``0``, or ``1.0`` in a chain."""
+        return self.name.removeprefix("layers.").replace(".layers.", ".")
+
+    def forward(self, a_prev: Array) -> Array:
+        """Return z."""
+        return self.layer.forward(self.params, a_prev, self.inner.child(LAYER))
+
+    def activate(self, z: Array) -> Array:
+        """Return a = σ(z)."""
+        activation: Activation = self.layer.activation  # type: ignore[assignment]  # a name no longer
+        return activation.forward(z, self.outer.child(ACTIVATION))
+
+
+def leaves_of(
+    chain: Chain,
+    input_shape: Shape,
+    params: Scope,
+    workspace: Workspace,
+    prefix: str = "",
+    around: Workspace | None = None,
+) -> Iterator[Leaf]:
+    """Yield the leaves of a chain.
+
+    Parameters
+    ----------
+    chain, input_shape, params, workspace
+        The chain, the shape of its x, its arrays, and the memory of the pass.
+    prefix, around
+        For a chain in a chain: the beginning of the names, and where the outer chain keeps its a.
+    """
+    shapes, last = chain.shapes(input_shape), len(chain.layers) - 1
+    for index in range(len(chain.layers)):
+        layer: Layer = chain.layers[index]  # type: ignore[assignment]  # names are resolved
+        name, memory = f"{prefix}layers.{index}", chain.memory(index, workspace)
+        outer = around if around is not None and index == last else memory
+        if type(layer) is Chain:  # a class derived from it may do anything between its layers
+            inside = memory.child(LAYER)
+            yield from leaves_of(layer, shapes[index], params.layer(index), inside, f"{name}.", outer)
+        else:
+            yield Leaf(name, layer, shapes[index + 1], params.layer(index), memory, outer)
