@@ -98,6 +98,20 @@ def compare(probe: Probe, analytic: Array, sizes: Array, terms: float, *, precis
     return _more_precisely(result, probe, scales, scale(analytic, numeric)) if precise else result
 
 
+def compare_values(analytic: Array, expected: Array) -> Comparison:
+    """Compare derivatives with values that are known to be right, by the same tolerance.
+
+    Parameters
+    ----------
+    analytic, expected
+        Both, ``(K,)``.
+    """
+    larger = np.maximum(np.maximum(np.abs(analytic), np.abs(expected)), SMALL * np.max(np.abs(expected), initial=0))
+    error = np.abs(analytic - expected) / (larger + _TINY)
+    nowhere = np.zeros(len(expected), bool)
+    return Comparison(analytic, expected, error, nowhere, nowhere, error <= TOLERANCE)
+
+
 def _more_precisely(found: Comparison, probe: Probe, scales: Array, larger: Array) -> Comparison:
     """Judge anew wherever a method that refines its steps converges."""
     from scipy.differentiate import derivative

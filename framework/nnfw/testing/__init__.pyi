@@ -1,3 +1,5 @@
+from .numerical import assert_same_layer as assert_same_layer
+from .numerical import numerical_layer as numerical_layer
 from .outcomes import CheckFailed as CheckFailed
 from .outcomes import Conformance as Conformance
 from .outcomes import Outcome as Outcome
