@@ -379,6 +379,20 @@ def test_layers_that_do_not_fit_are_both_named():
         nnfw.Sequential([{"type": "reshape", "shape": [2, 2]}, Dense(2)], 4)
 
 
+@dataclass(frozen=True)
+class Shapeless(Dense):
+    def output_shape(self, input_shape):
+        return [3]
+
+
+def test_layer_whose_output_shape_is_no_shape_is_refused():
+    with pytest.raises(
+        nnfw.PluginError,
+        match=r"Layer 1 'Shapeless'.*: output_shape returned \[3\], expected a tuple of whole numbers\.",
+    ):
+        nnfw.Sequential([Dense(2), Shapeless(3)], 4)
+
+
 @pytest.mark.parametrize(
     ("x", "message"),
     [

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Annotated, Any
 
 from annotated_types import MinLen
 from numpy.typing import NDArray
 
-from nnfw.errors import ShapeError
+from nnfw.errors import PluginError, ShapeError, short
 from nnfw.network.parameters import Scope
 from nnfw.network.workspace import ACTIVATION, LAYER, Workspace
 from nnfw.protocols import Activation, Layer, Parameter, Shape
 
 Array = NDArray[Any]
+
+
+def is_shape(value: Any) -> bool:
+    """Return whether a value is a shape: a tuple of whole numbers."""
+    return isinstance(value, tuple) and all(isinstance(size, Integral) and int(size) >= 0 for size in value)
 
 
 def _class_name(layer: Any) -> str:
@@ -78,16 +84,24 @@ class Chain(Layer):
         ------
         ShapeError
             As :meth:`output_shape`.
+        PluginError
+            If a layer's `output_shape` returns something else.
         """
         shapes = [input_shape]
         for index, layer in enumerate(self._layers):
             try:
-                shapes.append(layer.output_shape(shapes[-1]))
+                shape = layer.output_shape(shapes[-1])
             except ShapeError as error:
                 source = f"Layer {index - 1} {label(self.layers[index - 1])}" if index else "the input"
                 raise ShapeError(
                     f"Layer {index} {label(layer)}: {error} The shape {shapes[-1]} comes from {source}."
                 ) from error
+            if not is_shape(shape):
+                raise PluginError(
+                    f"Layer {index} {label(layer)}: output_shape returned {short(shape)}, expected a tuple of whole "
+                    "numbers."
+                )
+            shapes.append(shape)
         return shapes
 
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:

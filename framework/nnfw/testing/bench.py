@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from nnfw.errors import ShapeError
+from nnfw.errors import ShapeError, short
 from nnfw.network import Workspace
+from nnfw.network.chain import is_shape
 from nnfw.network.parameters import Layout, Scope
 from nnfw.protocols import Shape
 from nnfw.testing.outcomes import NotApplicable, require
@@ -91,6 +92,10 @@ class Bench:
         self.layer = subject.component if component is None else component
         self.shape, self.dtype = shape, np.dtype(dtype)
         self.output_shape: Shape = self.layer.output_shape(shape)
+        require(
+            is_shape(self.output_shape),
+            f"output_shape({shape}) is {short(self.output_shape)}, expected a tuple of whole numbers.",
+        )
         self.layout = Layout.of(dict(self.layer.parameters(shape)))
         rng = subject.rng()
         self.vector = np.zeros(self.layout.size, self.dtype)
