@@ -54,8 +54,10 @@ def check(
     $ nnfw check layer:dense:units=3,activation=tanh --verbose
     $ nnfw check --list --kind layer
     """
+    from nnfw.plugins import default_registry
     from nnfw.testing.running import all_checks, checks_of
 
+    default_registry().components(kind)  # refuses a kind that is none
     if list_checks:
         _list(checks_of(kind) if kind else all_checks(), json)
         return

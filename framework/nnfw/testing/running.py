@@ -172,7 +172,7 @@ def as_expected(outcome: Outcome, subject: Subject, expected_failures: Mapping[s
 
 def expected_reason(check: str, subject: Subject, expected_failures: Mapping[str, str]) -> str | None:
     """Return why a check is expected to fail, or None."""
-    own_name = subject.declared.name if subject.declared else subject.cls.__name__
+    own_name = subject.declared.name if subject.declared else type(subject.reference).__name__
     return expected_failures.get(f"{own_name}:{check}", expected_failures.get(check))
 
 
@@ -208,4 +208,4 @@ def from_own_code(error: BaseException, subject: Subject) -> BaseException:
 def is_own(frame: FrameType, subject: Subject) -> bool:
     """Return whether a frame runs code of the component's own package."""
     name: str = frame.f_globals.get("__name__", "")
-    return name.partition(".")[0] == subject.cls.__module__.partition(".")[0]
+    return name.partition(".")[0] == subject.package

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -65,6 +65,12 @@ class Subject:
         return type(self.reference)
 
     @property
+    def package(self) -> str:
+        """The package of its author; known where the class cannot be loaded, too."""
+        module = type(self.reference).__module__ if self.declared is None else self.declared.spec.target
+        return module.partition(":")[0].partition(".")[0]
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """The options it is made from, without those left at their defaults where it is made from a table."""
         if isinstance(self.reference, Mapping):
@@ -102,7 +108,7 @@ def subjects_of(
     UnknownComponentError, PluginError
         If there is no such component, or its plugin is in quarantine.
     ConfigError
-        If the component cannot be made without options, and none are given or declared.
+        If the component cannot be made without options, and none are given or declared; or not from those given.
     """
     if not isinstance(what, str):
         subjects = [_of_object(what, registry)]
@@ -134,13 +140,10 @@ def _of_component(
     item: Component, registry: Registry, options: Mapping[str, Any] | None, *, is_alone: bool
 ) -> list[Subject]:
     tables = [options] if options is not None else list(item.spec.examples) or [{}]
-    needed = [
-        name for name, option in options_of(registry.load(item.kind, item.qualified_name)).items() if option.required
-    ]
-    if is_alone and any(name not in table for table in tables for name in needed):
-        text = f"Give a value for {' and '.join(needed)}: {item.name}:{needed[0]}=... checks it with that"
-        advice = f"{text}; its plugin can declare examples in its ComponentSpec."
-        raise ConfigError([Mistake((), advice)], f"{item.kind.capitalize()} {item}")
+    if is_alone:  # whoever names one component is told at once what is wrong with the name; else it is the component
+        _require_options(item, registry, tables)
+    if options is not None:
+        registry.resolve(item.kind, {TYPE: item.qualified_name, **options})
     return [
         Subject(
             item.kind,
@@ -152,6 +155,15 @@ def _of_component(
         )
         for table in tables
     ]
+
+
+def _require_options(item: Component, registry: Registry, tables: Sequence[Mapping[str, Any]]) -> None:
+    options = options_of(registry.load(item.kind, item.qualified_name))
+    needed = [name for name, option in options.items() if option.required]
+    if needed and not any(tables):
+        text = f"Give a value for {' and '.join(needed)}: {item.name}:{needed[0]}=... checks it with that"
+        advice = f"{text}; its plugin can declare examples in its ComponentSpec."
+        raise ConfigError([Mistake((), advice)], f"{item.kind.capitalize()} {item}")
 
 
 def _of_object(component: Any, registry: Registry) -> Subject:
