@@ -30,6 +30,7 @@ BUILT_IN = (
     CommandSpec("summary", "nnfw.cli.summary:summary", "Show layers, shapes, parameters and memory of a network."),
     CommandSpec("gradcheck", "nnfw.cli.gradcheck:gradcheck", "Check a network's gradients, equation by equation."),
     CommandSpec("check", "nnfw.cli.check:check", "Check components: their rules, and their derivatives."),
+    CommandSpec("new-plugin", "nnfw.cli.new_plugin:new_plugin", "Write the project of a new plugin."),
     CommandSpec("plugins", "nnfw.cli.plugins:plugins", "List the components that are installed, and from where."),
     CommandSpec("show", "nnfw.cli.show:show", "Show what a component is, and its options."),
     CommandSpec("doctor", "nnfw.cli.doctor:doctor", "Check this installation."),

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nnfw.compute import describe_environment
-from nnfw.errors import DataError, FileFormatError
+from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake
 from nnfw.experiments.experiment import ExperimentFile, check_experiment, table_of
 from nnfw.experiments.preparation import Prepared
 from nnfw.experiments.toml import read, write
@@ -22,6 +22,8 @@ from nnfw.storage import jsonable, replace_file
 
 EXPERIMENT, METRICS, MODEL, RECORD = "experiment.toml", "metrics.jsonl", "model.nnfw", "record.json"
 """The files of a run's directory."""
+
+Part = TypeVar("Part")
 
 RECORD_FORMAT = 1
 _LONGEST_NAME = 100  # characters of an experiment's name in that of its directory
@@ -135,21 +137,40 @@ def open_run(path: Path, registry: Registry) -> ExperimentFile:
     FileFormatError
         If the directory holds no run.
     ConfigError
-        If the experiment cannot be built any more.
+        If the experiment cannot be built any more; says which plugins were there when it could.
     """
-    directory = Path(_recorded(path, "directory"))
+    directory = Path(_recorded(path, lambda record: str(record["data"]["directory"])))
     document = read(path / EXPERIMENT)
-    return ExperimentFile(check_experiment(document, registry), document, directory)
+    try:
+        return ExperimentFile(check_experiment(document, registry), document, directory)
+    except ConfigError as error:
+        missing = _missing_plugins(path, registry)
+        if not missing:
+            raise
+        text = f"{', '.join(missing.values())} was active when it ran, and is not now: pip install {' '.join(missing)}"
+        raise ConfigError([*error.mistakes, Mistake((), f"{path}: {text}")], error.owner) from error
 
 
 def recorded_fingerprint(path: Path) -> str:
     """Return the SHA-256 of the data that a run was trained on; FileFormatError if the directory holds no run."""
-    return _recorded(path, "sha256")
+    return _recorded(path, lambda record: str(record["data"]["sha256"]))
 
 
-def _recorded(path: Path, key: str) -> str:
+def _missing_plugins(path: Path, registry: Registry) -> dict[str, str]:
+    """Return the plugins that were active when a run was trained, and are not now: distribution, and with version."""
+    active = {plugin.distribution for plugin in registry.plugins if plugin.status == "active"}
+
+    def missing(record: Any) -> dict[str, str]:
+        before = {item["distribution"]: item["version"] for item in record["plugins"] if item["status"] == "active"}
+        return {name: f"{name} {version}" for name, version in before.items() if name not in active}
+
+    return _recorded(path, missing)
+
+
+def _recorded(path: Path, part: Callable[[Any], Part]) -> Part:
+    """Return a part of a run's record; FileFormatError if there is none."""
     try:
-        return str(json.loads((path / RECORD).read_bytes())["data"][key])
+        return part(json.loads((path / RECORD).read_bytes()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path} holds no run that can be read: {RECORD}: {error}.") from error
 

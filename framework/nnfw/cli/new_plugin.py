@@ -1,0 +1,144 @@
+"""``nnfw new-plugin``: a project to begin with, complete and correct."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from enum import StrEnum
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.util import find_spec
+from keyword import iskeyword
+from pathlib import Path
+from string import Template
+from typing import Annotated
+
+import typer
+
+from nnfw.cli.console import print_heading, print_table, print_text
+from nnfw.errors import NnfwError, article
+from nnfw.plugins import default_registry
+
+
+class Start(StrEnum):
+    """The kinds of components that a project can begin with."""
+
+    ACTIVATION = "activation"
+    LAYER = "layer"
+    COST = "cost"
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the distribution: nnfw-swish.")]
+StartingKind = Annotated[Start, typer.Option("--kind", help="What kind of component it begins with.")]
+Directory = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="The project's directory. By default its name.")
+]
+
+EQUATIONS = {
+    Start.ACTIVATION: "scale tanh(z / scale)",
+    Start.LAYER: "z = g ⊙ a_prev + b",
+    Start.COST: "1/N Σ s² log cosh((a − y) / s)",
+}
+FILES = {  # template: file
+    "project/pyproject.toml": "pyproject.toml",
+    "project/README.md": "README.md",
+    "project/gitignore": ".gitignore",
+    "project/tests.yml": ".github/workflows/tests.yml",
+    "project/__init__.py": "src/$package/__init__.py",
+    "project/plugin.py": "src/$package/plugin.py",
+    "$kind/component.py": "src/$package/$component.py",
+    "$kind/test.py": "tests/test_$component.py",
+    "$kind/example.toml": "example.toml",
+}
+
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]")
+_PREFIX = "nnfw_"
+_COMPONENT = re.compile(r"[a-z][a-z0-9_]*")
+_OWN_MODULES = {"plugin"}
+
+
+def new_plugin(name: Name, kind: StartingKind = Start.ACTIVATION, out: Directory = None) -> None:
+    """Write the project of a new plugin: a component with its equation, its tests and an experiment that uses it.
+
+    Its tests run the conformance kit, and pass at once. The component is called like the distribution, without nnfw- in
+    front. Put your own equation in its place.
+
+    Examples
+    --------
+    $ nnfw new-plugin nnfw-swish
+    $ nnfw new-plugin nnfw-gate --kind layer --out ~/src/nnfw-gate
+    """
+    directory = out if out is not None else Path(name)
+    values = _values(name, kind)
+    texts = {
+        _filled(file, values): _filled(_template(_filled(source, values)), values) for source, file in FILES.items()
+    }
+    _write(directory, texts)
+    print_heading(f"{directory}: {article(kind.value)} called {values['component']}")
+    print_table(("file", "lines"), [(file, str(text.count("\n"))) for file, text in texts.items()])
+    print_text(
+        f'\nNext:\n  cd {directory}\n  pip install -e ".[test]" && pytest\n  nnfw show {values["component"]}\n'
+        "  nnfw train example.toml"
+    )
+
+
+def _values(name: str, kind: Start) -> dict[str, str]:
+    """Return what the templates are filled with; refuse a name that cannot become a package and a component."""
+    if not _DISTRIBUTION.fullmatch(name):
+        raise _refused(f"{name!r} is no name of a distribution; use letters, digits and hyphens, as in nnfw-swish")
+    package = re.sub(r"[-_.]+", "_", name).lower()
+    component = package.removeprefix(_PREFIX)
+    if not _COMPONENT.fullmatch(component) or iskeyword(component) or component in _OWN_MODULES:
+        raise _refused(f"{component!r}, from {name!r}, cannot name a component; begin with a letter, as in nnfw-swish")
+    if find_spec(package) is not None:
+        raise _refused(f"a package {package!r} is installed here already; choose another name")
+    for item in default_registry().components(kind.value):
+        if item.name == component:
+            raise _refused(f"there is {article(kind.value)} {item} already; choose another name")
+    cls = "".join(part.capitalize() for part in component.split("_"))
+    summary = f"{article(kind.value).capitalize()} for networks of nnfw."
+    values = {
+        "distribution": name,
+        "package": package,
+        "component": component,
+        "cls": cls,
+        "kind": kind.value,
+        "equation": EQUATIONS[kind],
+        "summary": summary,
+        "version": version("nnfw"),
+    }
+    requirements = [f"nnfw>={values['version']}", "numpy>=2.0"]
+    if "annotated_types" in _template(f"{kind}/component.py"):
+        requirements.insert(0, "annotated-types>=0.7")
+    return values | {"requirements": ", ".join(f'"{item}"' for item in requirements)}
+
+
+def _refused(text: str) -> typer.BadParameter:
+    return typer.BadParameter(f"{text}.", param_hint="'NAME'")
+
+
+def _template(name: str) -> str:
+    return files("nnfw.cli").joinpath("templates", f"{name}.template").read_text(encoding="utf-8")
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    return Template(text).substitute(values)
+
+
+def _write(directory: Path, texts: dict[str, str]) -> None:
+    """Write all files, or none: they are written beside the directory, which then takes its name."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise NnfwError(f"{directory} exists already, and is not an empty directory. Choose another one with --out.")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = directory.with_name(f".nnfw-{secrets.token_hex(8)}.tmp")
+    try:
+        for file, text in texts.items():
+            path = temporary / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        if directory.exists():
+            directory.rmdir()  # it is empty; Windows does not replace it
+        temporary.rename(directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # after the renaming there is none

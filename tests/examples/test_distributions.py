@@ -1,0 +1,61 @@
+"""Plugins as their authors publish them: real wheels, installed beside nnfw's into environments of their own."""
+
+import json
+import zipfile
+
+import pytest
+
+
+def succeeded(result):
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_example_distribution_from_wheel_to_removal(environment, build, examples, tmp_path):
+    project = examples / "nnfw-swish"
+    environment.install(build(project))
+
+    assert "passed" in succeeded(environment.run("python", "-m", "pytest", "-q", cwd=project))
+    assert "All checks passed." in succeeded(environment.run("nnfw", "check", "nnfw-swish", cwd=tmp_path))
+    shown = json.loads(succeeded(environment.run("nnfw", "plugins", "--json", cwd=tmp_path)))
+    assert "swish_gate" in json.dumps(shown)
+    assert "*" in succeeded(environment.run("nnfw", "swish", cwd=tmp_path))
+
+    trained = succeeded(environment.run("nnfw", "train", "swish.toml", "--out", str(tmp_path / "run"), cwd=project))
+    assert "test" in trained
+    succeeded(environment.run("nnfw", "gradcheck", "swish.toml", cwd=project))
+    succeeded(environment.run("nnfw", "evaluate", str(tmp_path / "run"), cwd=tmp_path))
+
+    environment.pip("uninstall", "--quiet", "--yes", "nnfw-swish")
+    load = "import nnfw; nnfw.load('run/model.nnfw')"
+    for command in (
+        ("nnfw", "predict", "run", str(examples / "penguins.csv")),
+        ("nnfw", "evaluate", "run"),
+        ("python", "-c", load),
+    ):
+        result = environment.run(*command, cwd=tmp_path)
+        assert result.returncode == (1 if command[0] == "python" else 2), result
+        assert "nnfw-swish 0.1.0" in result.stderr
+        assert "pip install nnfw-swish" in result.stderr
+        assert ("Traceback" in result.stderr) == (command[0] == "python")
+    assert environment.run("nnfw", "swish", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("kind", ["activation", "layer", "cost"])
+def test_new_project_passes_its_tests_at_once_and_trains(environment, tmp_path, kind):
+    succeeded(environment.run("nnfw", "new-plugin", "nnfw-first-try", "--kind", kind, cwd=tmp_path))
+    project = tmp_path / "nnfw-first-try"
+    environment.install("--editable", project)
+    assert "passed" in succeeded(environment.run("python", "-m", "pytest", "-q", cwd=project))
+    assert "first_try" in succeeded(environment.run("nnfw", "plugins", "--kind", kind, cwd=project))
+    assert "first_try" in succeeded(environment.run("nnfw", "show", "first_try", cwd=project))
+    assert "All checks passed." in succeeded(environment.run("nnfw", "check", "nnfw-first-try", cwd=project))
+    succeeded(environment.run("nnfw", "train", "example.toml", "--out", "run", cwd=project))
+    imports = "import sys, nnfw_first_try.plugin; print('numpy' in sys.modules)"
+    assert succeeded(environment.run("python", "-c", imports, cwd=tmp_path)) == "False\n"
+
+
+def test_wheel_of_a_new_project_holds_its_package_alone(environment, build, tmp_path):
+    succeeded(environment.run("nnfw", "new-plugin", "nnfw-first-try", cwd=tmp_path))
+    names = zipfile.ZipFile(build(tmp_path / "nnfw-first-try")).namelist()
+    assert {name.partition("/")[0] for name in names} == {"nnfw_first_try", "nnfw_first_try-0.1.0.dist-info"}
