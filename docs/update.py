@@ -16,7 +16,8 @@ A generated block stands between the lines ``<!-- generated: SOURCE -->`` and ``
 - ``file PATH``: a file of the project.
 
 Commands run in a folder that holds the examples, and the files of their page: every block of code whose first line is a
-comment with the name of a file. Where such a file is called pyproject.toml, its project counts as installed.
+comment with the name of a file. Where such a file, or one that the page includes, is called pyproject.toml, its project
+counts as installed.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ def write_files(text: str, folder: Path) -> None:
 
 
 def _install(project: Mapping[str, Any], folder: Path) -> None:
-    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info = (
+        folder / "src" if (folder / "src").is_dir() else folder
+    ) / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir()
     metadata = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
     (info / "METADATA").write_text(metadata, encoding="utf-8")
@@ -103,6 +106,8 @@ def updated(text: str) -> str:
     with TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "examples", Path(folder, "examples"))
         write_files(text, Path(folder))
+        for path in re.findall(r"^<!-- generated: file (.+/pyproject\.toml) -->$", text, re.MULTILINE):
+            _install(tomllib.loads((ROOT / path).read_text(encoding="utf-8"))["project"], Path(folder, path).parent)
         with chdir(folder):
             return _BLOCK.sub(_made_anew, text)
 
@@ -150,11 +155,12 @@ def _transcript(command: str) -> str:
 def _run(command: str) -> tuple[int, str]:
     words = shlex.split(command)
     start = words.index("nnfw")
-    installed = [str(path.parent.absolute()) for path in sorted(Path().rglob("pyproject.toml"))]
+    installed = sorted(Path().rglob("*.dist-info"))
     if not installed and not start:
         return _run_here(words[1:])
-    names = [tomllib.loads(Path(folder, "pyproject.toml").read_text())["project"]["name"] for folder in installed]
-    environment = os.environ | {"NNFW_PLUGINS": ",".join(names), "PYTHONPATH": os.pathsep.join(installed)}
+    names = [info.name.partition("-")[0].replace("_", "-") for info in installed]
+    folders = [str(info.parent.absolute()) for info in installed]
+    environment = os.environ | {"NNFW_PLUGINS": ",".join(names), "PYTHONPATH": os.pathsep.join(folders)}
     environment |= dict(word.split("=", 1) for word in words[:start])
     program = [sys.executable, "-m", "nnfw.cli.main", *words[start + 1 :]]
     result = subprocess.run(program, env=environment, stdout=PIPE, stderr=STDOUT, encoding="utf-8", check=False)

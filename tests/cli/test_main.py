@@ -1,6 +1,7 @@
 """The frame: exit statuses, messages, help, and the commands that plugins add."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -250,7 +251,7 @@ def test_listing_imports_no_component_and_nothing_heavy(line, variables):
 def test_command_of_a_plugin_is_listed_without_being_imported(hello, nnfw):
     status, out, _ = nnfw("--help")
     assert status == 0
-    assert "  hello      greet somebody (nnfw-hello 0.1)\n" in out
+    assert re.search(r"^  hello +greet somebody \(nnfw-hello 0\.1\)$", out, re.MULTILINE)
     assert "nnfw_hello_command" not in sys.modules
 
 

@@ -136,9 +136,7 @@ def test_nothing_half_written_stays(nnfw, here, monkeypatch):
     assert list(here.iterdir()) == []
 
 
-@pytest.mark.skipif(
-    not hasattr(__import__("os"), "geteuid") or __import__("os").geteuid() == 0, reason="root may write"
-)
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
 def test_directory_that_may_not_be_written_is_named(nnfw, here):
     here.chmod(0o500)
     try:

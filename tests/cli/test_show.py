@@ -55,8 +55,8 @@ def test_show_prints_origin_equation_options_and_how_to_write_it(nnfw):
         ["units", "whole", "number", "≥", "1", "required        n_out, the number of neurons, 1 or more."],
     ]
     assert "\nReferences\nA. Mehrotra (2020)" in out
-    assert '\nIn an experiment file\n[[model.layers]]\ntype = "dense"\nunits = 10\n' in out
-    assert out.endswith("\nOn the command line\nnnfw assemble ... --layer dense:units=10\n")
+    assert '\nIn an experiment file\n[[model.layers]]\ntype = "dense"\nunits = 3\n' in out
+    assert out.endswith("\nOn the command line\nnnfw assemble ... --layer dense:units=3\n")
 
 
 def test_show_of_a_name_with_options_shows_how_to_set_one(nnfw):

@@ -162,7 +162,7 @@ def example(registry: Registry, item: Component, *outer: Component) -> dict[str,
     from nnfw.plugins import TYPE
 
     options = options_of(registry.load(item.kind, item.qualified_name)).values()
-    if item.spec.examples and not outer:
+    if item.spec.examples and item.spec.examples[0] and not outer:
         return {TYPE: item.qualified_name if item.problem else item.name, **item.spec.examples[0]}
     required = {option.name: _value_for(registry, item, option, outer) for option in options if option.required}
     usual = {option.name: option.default for option in options if option.default not in (None, ())}

@@ -124,7 +124,7 @@ def run_checks(
 
     Examples
     --------
-    >>> run_checks("relu", only=["activation.derivative"]).ok
+    >>> run_checks("relu", only=["activation.derivative_is_the_slope"]).ok
     True
     """
     registry = registry or default_registry()
