@@ -1,0 +1,95 @@
+"""Where a check says nothing about a component, it is skipped, with the reason."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from nnfw.testing import run_checks
+from nnfw_standard import MSE, SGD, XOR, Dense, ReLU, Standardize, Zeros
+
+
+@dataclass(frozen=True)
+class Undeclared(ReLU):
+    pass
+
+
+@dataclass(frozen=True)
+class Elsewhere(ReLU):
+    pass
+
+
+Elsewhere.__module__ = "module_made_by_hand"
+
+
+@dataclass(frozen=True)
+class Unbounded(ReLU):
+    range = None
+
+
+@dataclass(frozen=True)
+class WholeBatch(Dense):
+    rows_independent = False
+
+
+@dataclass(frozen=True)
+class Anywhere(MSE):
+    least_at_labels = False
+
+
+@dataclass(frozen=True)
+class Restless(SGD):
+    rests = False
+
+
+@dataclass(frozen=True)
+class Shapeless(XOR):
+    def input_shape(self):
+        return None
+
+
+@dataclass(frozen=True)
+class Unknown(Zeros):
+    def variance(self, shape, fan_in, fan_out):
+        return None
+
+
+@dataclass(frozen=True)
+class Words(Standardize):
+    def apply(self, column, fitted):
+        return column.astype(str)
+
+
+@pytest.mark.parametrize(
+    ("component", "check", "reason"),
+    [
+        (Undeclared(), "component.configuration_round_trip", "no plugin declares it, so no file can name it"),
+        (Elsewhere(), "component.import_is_fast", "its module 'module_made_by_hand' cannot be imported by name"),
+        (Anywhere(), "cost.least_at_labels_where_declared", "it does not declare least_at_labels = True"),
+        ("mse", "cost.canonical_delta_is_equation_1", "it names no canonical activation"),
+        (WholeBatch(3), "layer.rows_are_independent", "it declares rows_independent = False"),
+        (WholeBatch(3), "layer.saves_and_loads", "no plugin declares it, so no file can name it"),
+        ("dropout", "layer.wrong_shapes_are_refused", "it takes inputs of every shape"),
+        ("dropout", "layer.training_lowers_the_cost", "it has no parameters to train"),
+        ("dropout", "layer.gradients_of_parameters", "it has no parameters to train"),
+        (Shapeless(), "dataset.input_shape_is_real", "it leaves the shape open"),
+        ("accuracy", "metric.agrees_with_its_formula", "no formula is given: parametrize_checks(..., formula=...)"),
+        ("sgd", "optimizer.agrees_with_its_formula", "no formula is given: parametrize_checks(..., formula=...)"),
+        (Restless(0.1), "optimizer.zero_gradient_is_rest", "it declares rests = False"),
+        ("softmax", "activation.derivative_is_the_slope", "it is not Elementwise"),
+        ("silu", "activation.monotonic_where_declared", "it does not declare monotonic = True"),
+        (Unbounded(), "activation.range_where_declared", "it declares no range"),
+        (Unknown(), "initializer.variance_is_as_declared", "its `variance` leaves it open"),
+        (Words(), "transform.constant_column_stays_finite", "it gives no numbers"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value else "",
+)
+def test_check_that_does_not_apply_is_skipped_with_the_reason(component, check, reason):
+    outcomes = run_checks(component, only=[check]).outcomes
+    assert {(item.check, item.status, item.message) for item in outcomes} == {(check, "skipped", reason)}
+
+
+def test_dataset_that_reads_files_is_skipped_where_its_distribution_is_checked():
+    outcomes = {item.component: item for item in run_checks("nnfw", only=["component.constructible"]).outcomes}
+    assert outcomes["dataset npy"].status == "skipped"
+    assert outcomes["dataset npy"].message == "it needs x: check it with values for them, as it reads files"
+    assert outcomes["dataset xor"].status == "passed"
