@@ -370,7 +370,11 @@ class CrossEntropy(CanonicalCost):
 
     canonical: ClassVar[str | None] = "softmax"
     domain: ClassVar[tuple[float, float] | None] = (0, 1)
-    least_at_labels: ClassVar[bool] = True
+
+    @property
+    def least_at_labels(self) -> bool:  # type: ignore[override]
+        """Whether labels are not smoothed: C is least where a equals the smoothed ones."""
+        return self.label_smoothing == 0
 
     def targets(self, y: Array, output_shape: Shape) -> Array:
         """Return classes as ``intp``, or rows of probabilities as floats.

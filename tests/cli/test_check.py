@@ -104,7 +104,7 @@ def test_only_runs_that_check(cubic, nnfw):
     cubic(WRONG)
     result = nnfw("check", "cubic", "--only", "activation.keeps_shape_and_dtype", "--json")
     assert result.status == 0, result
-    assert [item["check"] for item in json.loads(result.out)["outcomes"]] == ["activation.keeps_shape_and_dtype"]
+    assert {item["check"] for item in json.loads(result.out)["outcomes"]} == {"activation.keeps_shape_and_dtype"}
 
 
 def test_verbose_shows_every_check_and_why_it_was_skipped(cubic, nnfw):
@@ -188,6 +188,28 @@ def test_name_of_two_kinds_stands_for_both(nnfw):
     assert "schedule constant" in result.out
     assert "initializer constant(value=0.5)" in result.out
     assert "schedule" not in nnfw("check", "constant", "--kind", "initializer").out
+
+
+def test_factor_that_is_missing_where_it_is_1_is_found(cubic, nnfw):
+    cubic(WRONG.replace("c: float = 0.1", "c: float = 1.0").replace("1 + 2 * self.c", "1 + 3"))
+    result = nnfw("check", "cubic")
+    assert result.status == 1
+    assert "activation cubic(c=0.8): activation.delta_is_the_gradient" in result.out
+    assert "activation cubic: " not in result.out
+
+
+@pytest.mark.parametrize(
+    "refusal", ["raise ValueError('only 0.1')", "raise nnfw.ConfigError([])"], ids=["ValueError", "ConfigError"]
+)
+def test_other_numbers_that_a_component_refuses_are_left_out(cubic, nnfw, refusal):
+    code = GOOD.replace("import numpy as np", "import nnfw\nimport numpy as np").replace(
+        "    def value",
+        f"    def __post_init__(self):\n        if self.c != 0.1:\n            {refusal}\n\n    def value",
+    )
+    cubic(code)
+    result = nnfw("check", "cubic", "--json")
+    assert result.status == 0, result
+    assert {item["component"] for item in json.loads(result.out)["outcomes"]} == {"activation cubic"}
 
 
 def test_check_of_a_component_that_hangs_ends(cubic, nnfw):

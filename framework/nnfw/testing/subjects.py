@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from nnfw.configuration import kind_of, options_of
-from nnfw.errors import ConfigError, Mistake, PluginError, UnknownComponentError, did_you_mean, short
+from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, UnknownComponentError, did_you_mean, short
 from nnfw.plugins import TYPE, Component, Registry
 from nnfw.plugins.specs import normalised
 from nnfw.protocols import Shape
 
 _SEED = 0
+_WITH_DERIVATIVES = ("layer", "activation", "cost")
+_FACTOR, _NOT_ZERO = 0.8, 0.1  # towards 0, where most ranges of options have room
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +141,7 @@ def _named(name: str, registry: Registry) -> list[Component]:
 def _of_component(
     item: Component, registry: Registry, options: Mapping[str, Any] | None, *, is_alone: bool
 ) -> list[Subject]:
-    tables = [options] if options is not None else list(item.spec.examples) or [{}]
+    tables = [options] if options is not None else list(item.spec.examples) or _defaults_and_others(item, registry)
     if is_alone:  # whoever names one component is told at once what is wrong with the name; else it is the component
         _require_options(item, registry, tables)
     if options is not None:
@@ -155,6 +157,20 @@ def _of_component(
         )
         for table in tables
     ]
+
+
+def _defaults_and_others(item: Component, registry: Registry) -> list[Mapping[str, Any]]:
+    """Return the defaults, and other numbers for what has derivatives: with 1 or 0, a missing factor is not seen."""
+    try:
+        options = options_of(registry.load(item.kind, item.qualified_name)).values()
+        numbers = {option.name: option.default for option in options if isinstance(option.default, float)}
+        others = {name: float(f"{_FACTOR * value:.3g}") or _NOT_ZERO for name, value in numbers.items()}
+        if item.kind in _WITH_DERIVATIVES and others:
+            registry.resolve(item.kind, {TYPE: item.qualified_name, **others})  # it may refuse them
+            return [{}, others]
+    except NnfwError:
+        pass  # what cannot be loaded is told by the checks
+    return [{}]
 
 
 def _require_options(item: Component, registry: Registry, tables: Sequence[Mapping[str, Any]]) -> None:
