@@ -138,10 +138,23 @@ def test_list_shows_every_check_with_what_it_requires(nnfw):
         (("dense:units=none",), "units must be"),
         (("tanh", "--only", "activation.deltas"), "Unknown check 'activation.deltas'."),
         (("tanh", "--kind", "activations"), "Unknown kind 'activations'. Did you mean 'activation'?"),
+        (("tanh", "--kind", "layer"), "'tanh' has no component of kind 'layer'."),
         (("tanh", "--timeout", "0"), "Invalid value for '--timeout'"),
         (("--list", "--kind", "neuron"), "Unknown kind 'neuron'."),
     ],
-    ids=["nothing", "name", "distribution", "needs", "option", "value", "check", "kind", "timeout", "list"],
+    ids=[
+        "nothing",
+        "name",
+        "distribution",
+        "needs",
+        "option",
+        "value",
+        "check",
+        "kind",
+        "other kind",
+        "timeout",
+        "list",
+    ],
 )
 def test_check_of_what_is_not_there_or_lacks_something_ends_with_2(nnfw, arguments, message):
     result = nnfw("check", *arguments)
@@ -210,6 +223,17 @@ def test_other_numbers_that_a_component_refuses_are_left_out(cubic, nnfw, refusa
     result = nnfw("check", "cubic", "--json")
     assert result.status == 0, result
     assert {item["component"] for item in json.loads(result.out)["outcomes"]} == {"activation cubic"}
+
+
+def test_kind_chooses_among_the_components_of_a_distribution(nnfw):
+    result = nnfw("check", "nnfw", "--kind", "schedule", "--only", "component.pickles", "--json")
+    assert result.status == 0, result
+    assert {item["component"].partition(" ")[0] for item in json.loads(result.out)["outcomes"]} == {"schedule"}
+
+
+def test_name_that_is_given_twice_is_checked_once(nnfw):
+    result = nnfw("check", "tanh", "tanh", "--only", "component.pickles", "--json")
+    assert len(json.loads(result.out)["outcomes"]) == 1
 
 
 def test_check_of_a_component_that_hangs_ends(cubic, nnfw):

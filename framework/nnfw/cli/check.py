@@ -88,13 +88,13 @@ def _run(names: Iterable[str], kind: str | None, only: Iterable[str], timeout: f
     from nnfw.testing import Conformance, run_checks
 
     outcomes: list[Outcome] = []
-    for text in names:
+    for text in dict.fromkeys(names):
         options = parse_component(text)
-        name = options.pop(TYPE)
         report = run_checks(
-            f"{kind}:{name}" if kind else name,
+            options.pop(TYPE),
             options=options or None,
             only=tuple(only),
+            kind=kind,
             seconds=timeout,
             registry=default_registry(),
             progress=_show_progress if is_terminal(sys.stderr) else None,

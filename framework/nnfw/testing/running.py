@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from nnfw.errors import ConfigError, Mistake, did_you_mean, in_words
+from nnfw.errors import ConfigError, Mistake, UnknownComponentError, did_you_mean, in_words, short
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import KINDS, Shape
 from nnfw.testing import common
@@ -84,6 +84,7 @@ def run_checks(
     options: Mapping[str, Any] | None = None,
     expected_failures: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
+    kind: str | None = None,
     input_shapes: tuple[Shape, ...] = (),
     formula: Callable[..., Any] | None = None,
     registry: Registry | None = None,
@@ -103,6 +104,8 @@ def run_checks(
         counts as a failure.
     only
         Ids of the checks to run; all by default.
+    kind
+        Check components of this kind only.
     input_shapes, formula
         As for :class:`Subject`.
     registry
@@ -120,7 +123,7 @@ def run_checks(
     Raises
     ------
     UnknownComponentError, PluginError, ConfigError
-        As :func:`subjects_of`; ConfigError for an unknown id too.
+        As :func:`subjects_of`; ConfigError for an unknown id too, and UnknownComponentError where nothing is of `kind`.
 
     Examples
     --------
@@ -134,7 +137,10 @@ def run_checks(
         subject
         for item in what
         for subject in subjects_of(item, registry, options=options, input_shapes=input_shapes, formula=formula)
+        if kind in (None, subject.kind)
     ]
+    if what and not subjects:
+        raise UnknownComponentError(f"{', '.join(map(short, what))} has no component of kind {kind!r}.")
     outcomes: list[Outcome] = []
     for subject in subjects:
         if progress:
