@@ -19,6 +19,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
+from nnfw.compute import kernels
 from nnfw.network import Workspace
 from nnfw.protocols import Activation, Elementwise
 
@@ -112,6 +113,12 @@ class Sigmoid(_Buffered):
         """Return a (1 − a)."""
         return np.multiply(np.subtract(1, a, out=out), a, out=out)
 
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
+        """Return δ = ∂C/∂a ⊙ a (1 − a)."""
+        delta = workspace.buffer("delta", z.shape)
+        kernels().sigmoid_delta(grad_a, a, delta)
+        return delta
+
 
 @dataclass(frozen=True)
 class Tanh(_Buffered):
@@ -139,6 +146,12 @@ class Tanh(_Buffered):
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 − a²."""
         return np.subtract(1, np.square(a, out=out), out=out)
+
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
+        """Return δ = ∂C/∂a ⊙ (1 − a²)."""
+        delta = workspace.buffer("delta", z.shape)
+        kernels().tanh_delta(grad_a, a, delta)
+        return delta
 
 
 @dataclass(frozen=True)
@@ -171,6 +184,12 @@ class ReLU(_Buffered):
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 where z > 0, else 0: the sign of `a`."""
         return np.sign(a, out=out)
+
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
+        """Return δ = ∂C/∂a where z > 0, else 0."""
+        delta = workspace.buffer("delta", z.shape)
+        kernels().relu_delta(grad_a, a, delta)
+        return delta
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,11 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
 
-from nnfw.data import row_blocks
+from nnfw.compute import kernels
 from nnfw.protocols import Optimizer
 
 Array = NDArray[Any]
 State = Mapping[str, Array]
-
-BLOCK = 1 << 16
-"""Parameters that are updated together: few enough for the arrays of one block to stay in the processor's cache."""
 
 SCRATCH = "scratch"
 """Name of the array in an optimizer's state that carries nothing from one step to the next."""
@@ -35,7 +32,7 @@ SCRATCH = "scratch"
 
 @dataclass(frozen=True)
 class Descent(Optimizer):
-    """What the standard optimizers share: clipping, weight decay, and going through the vectors block by block.
+    """What the standard optimizers share: clipping and weight decay.
 
     Parameters
     ----------
@@ -62,7 +59,7 @@ class Descent(Optimizer):
 
     @abstractmethod
     def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
-        """Change one block of `vector` and of `state` in place, element by element; `gradient` may be overwritten."""
+        """Change `vector` and `state` in place, element by element; `gradient` may be overwritten."""
 
     def state(self, vector: Array) -> State:
         """Return fresh arrays of zeros, shaped like `vector`; the one called ``scratch`` need not be kept."""
@@ -98,9 +95,7 @@ class Descent(Optimizer):
             clip(gradient, self.clip_norm)
         if self.weight_decay:
             self._decay(vector[decays], gradient[decays], state, learning_rate, decays)
-        for block in row_blocks(vector, BLOCK):
-            arrays = {name: array[block] for name, array in state.items()}
-            self.descend(vector[block], gradient[block], arrays, step, learning_rate)
+        self.descend(vector, gradient, state, step, learning_rate)
 
     def _decay(self, weights: Array, gradient: Array, state: State, learning_rate: float, decays: slice) -> None:
         if self.decoupled:
@@ -188,17 +183,9 @@ class SGD(Descent):
         """Take the step."""
         if self.momentum:
             v = state["velocity"]
-            v *= self.momentum
-            v += gradient
-            if self.nesterov:
-                gradient *= learning_rate
-                vector -= gradient
-                np.multiply(v, learning_rate * self.momentum, out=gradient)
-            else:
-                np.multiply(v, learning_rate, out=gradient)
+            kernels().momentum(vector, gradient, v, self.momentum, learning_rate, self.nesterov)
         else:
-            gradient *= learning_rate
-        vector -= gradient
+            kernels().sgd(vector, gradient, learning_rate)
 
 
 @dataclass(frozen=True)
@@ -253,19 +240,12 @@ class Adam(Descent):
 
     def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
         """Take the step."""
-        m, v = state["gradient_sum"], state["square_sum"]
-        m *= self.beta1
-        m += gradient
-        v *= self.beta2
-        v += np.multiply(gradient, gradient, out=gradient)
         # m̂ = first · m and √v̂ = second · √v; divided by `second`, the fraction needs no pass that scales v
         first = (1 - self.beta1) / (1 - self.beta1**step)
         second = sqrt((1 - self.beta2) / (1 - self.beta2**step))
-        root = np.sqrt(v, out=gradient)
-        root += self.epsilon / second
-        np.divide(m, root, out=gradient)
-        gradient *= learning_rate * first / second
-        vector -= gradient
+        m, v = state["gradient_sum"], state["square_sum"]
+        rate, epsilon = learning_rate * first / second, self.epsilon / second
+        kernels().adam(vector, gradient, m, v, self.beta1, self.beta2, rate, epsilon)
 
 
 @dataclass(frozen=True)
@@ -361,11 +341,9 @@ class RMSProp(Descent):
 
     def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
         """Take the step."""
-        r, scratch = state["square_sum"], state[SCRATCH]
-        r *= self.rho
-        r += np.multiply(gradient, gradient, out=scratch)
-        scale = sqrt(1 - self.rho)
-        _step_over_root(vector, gradient, r, self.epsilon / scale, learning_rate / scale, scratch)
+        r, scale = state["square_sum"], sqrt(1 - self.rho)
+        rate, epsilon = learning_rate / scale, self.epsilon / scale
+        kernels().rmsprop(vector, gradient, r, state[SCRATCH], self.rho, rate, epsilon)
 
 
 @dataclass(frozen=True)
@@ -417,17 +395,5 @@ class Adagrad(Descent):
 
     def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
         """Take the step."""
-        s, scratch = state["square_sum"], state[SCRATCH]
-        s += np.multiply(gradient, gradient, out=scratch)
-        _step_over_root(vector, gradient, s, self.epsilon, learning_rate, scratch)
-
-
-def _step_over_root(
-    vector: Array, gradient: Array, squares: Array, epsilon: float, learning_rate: float, scratch: Array
-) -> None:
-    """Change `vector` by −η g / (√squares + ε); `gradient` and `scratch` are overwritten."""
-    np.sqrt(squares, out=scratch)
-    scratch += epsilon
-    gradient /= scratch
-    gradient *= learning_rate
-    vector -= gradient
+        s = state["square_sum"]
+        kernels().rmsprop(vector, gradient, s, state[SCRATCH], 1.0, learning_rate, self.epsilon)

@@ -245,7 +245,7 @@ def test_discover_empty_variable_leaves_only_built_in_plugins(install, monkeypat
     install("healthy", "import_error")
     monkeypatch.setenv("NNFW_PLUGINS", "")
     registry = Registry.discover()
-    assert [str(plugin) for plugin in registry.plugins if plugin.status == "active"] == ["built-in"]
+    assert {str(plugin) for plugin in registry.plugins if plugin.status == "active"} == {"built-in"}
     assert plugin_of(registry, "fake-import-error").status == "disabled"
     assert "fake_import_error" not in sys.modules
     with pytest.raises(nnfw.PluginError, match=r"Plugin fake-swish 1\.2 is disabled: not named in NNFW_PLUGINS\."):
@@ -282,7 +282,7 @@ def test_discover_unknown_name_in_variable_raises_in_strict_mode(install, monkey
 def test_discover_built_in_plugin_may_be_named_in_variable(install, monkeypatch):
     install()
     monkeypatch.setenv("NNFW_PLUGINS", "nnfw,standard")
-    assert [plugin.status for plugin in Registry.discover().plugins] == ["active"]
+    assert {plugin.status for plugin in Registry.discover().plugins if plugin.entry_point == "standard"} == {"active"}
 
 
 # Order and observers
@@ -291,7 +291,7 @@ def test_discover_built_in_plugin_may_be_named_in_variable(install, monkeypatch)
 def test_discover_plugins_are_ordered_built_in_first_then_by_distribution(install):
     install("observer", "healthy", "commands")
     distributions = [plugin.distribution for plugin in Registry.discover().plugins]
-    assert distributions == ["nnfw", "fake-commands", "fake-observer", "fake-swish"]
+    assert distributions == ["nnfw", "nnfw", "fake-commands", "fake-observer", "fake-swish"]
 
 
 def test_load_plugins_hooks_are_called_in_the_order_of_the_plugins(install, make):
@@ -317,7 +317,7 @@ def test_load_plugins_broken_plugin_is_not_registered(install):
     install("misspelt_hook", "wrong_signature", "fails_half_way")
     manager = new_manager()
     load_plugins(manager, only=None, strict=False)
-    assert [name for name, _ in manager.list_name_plugin()] == ["nnfw:standard"]
+    assert sorted(name for name, _ in manager.list_name_plugin()) == ["nnfw:numba", "nnfw:standard"]
 
 
 # What is imported

@@ -1,11 +1,12 @@
 """What a plugin declares: every field is checked, and every note of the host reads well."""
 
+import textwrap
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
 import nnfw
-from nnfw.plugins import CommandSpec, Component, ComponentSpec, Plugin
+from nnfw.plugins import AcceleratorSpec, CommandSpec, Component, ComponentSpec, Plugin
 from nnfw.plugins.specs import normalised
 from nnfw.protocols import KINDS
 
@@ -122,3 +123,35 @@ def test_plugin_error_does_not_count_for_equality():
 def test_component_answers_for_its_spec():
     component = Component(COMPONENT, Plugin("nnfw-gate", "1.0", "gate", "nnfw_gate.plugin"))
     assert (component.kind, component.name, component.qualified_name) == ("layer", "gate", "nnfw-gate:gate")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "Numba"}, "AcceleratorSpec 'Numba': name must be small letters, digits and underscores, got 'Numba'"),
+        ({"target": "nowhere"}, "target must be 'module:function', got 'nowhere'"),
+        ({"summary": ""}, "summary must be one line of text, got ''"),
+        ({"name": 3}, "name must be text, got 3"),
+    ],
+    ids=["name", "target", "summary", "type"],
+)
+def test_accelerator_spec_that_is_wrong_is_refused(change, message):
+    fields = {"name": "numba", "target": "module:function", "summary": "fast"}
+    with pytest.raises(nnfw.PluginError, match=message):
+        AcceleratorSpec(**(fields | change)).validate()
+
+
+def test_two_plugins_cannot_offer_accelerators_of_one_name(make):
+    source = """
+        import nnfw
+        from nnfw.plugins import AcceleratorSpec
+
+        @nnfw.hookimpl
+        def nnfw_accelerators():
+            yield AcceleratorSpec("{name}", "somewhere:load", "fast")
+    """
+    make("fake-fast", textwrap.dedent(source.format(name="fast")))
+    make("fake-numba", textwrap.dedent(source.format(name="numba")))
+    registry = nnfw.Registry.discover()
+    assert [spec.name for spec, _ in registry.accelerators] == ["numba", "fast"]
+    assert "the accelerator 'numba'" in next(item.reason for item in registry.plugins if item.status == "quarantined")

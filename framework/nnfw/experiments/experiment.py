@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Lt, MinLen
 
+from nnfw.compute import require_known
 from nnfw.configuration import build, to_table
 from nnfw.errors import ConfigError, Mistake
 from nnfw.experiments.toml import STDIN, Document, apply_overrides, read
@@ -160,7 +161,11 @@ def check_experiment(document: Document, registry: Registry) -> Experiment:
     except ConfigError as error:
         found = sorted(error.mistakes, key=lambda mistake: document.line_of(mistake.path))
         raise ConfigError([_placed(document, mistake.path, str(mistake)) for mistake in found]) from error
-    mistakes = [*_split_mistakes(experiment.data.split), *_output_mistakes(experiment, registry)]
+    mistakes = [
+        *_split_mistakes(experiment.data.split),
+        *_output_mistakes(experiment, registry),
+        *_accelerator_mistakes(experiment.training.accelerator, registry),
+    ]
     if mistakes:
         raise ConfigError([_placed(document, path, text) for path, text in mistakes])
     return experiment
@@ -179,6 +184,13 @@ def _output_mistakes(experiment: Experiment, registry: Registry) -> Iterator[tup
         Objective(experiment.cost, Chain(experiment.model.layers).activation, registry)  # type: ignore[arg-type]
     except ConfigError as error:
         yield from ((("cost", TYPE), str(mistake)) for mistake in error.mistakes)
+
+
+def _accelerator_mistakes(name: str, registry: Registry) -> Iterator[tuple[Keys, str]]:
+    try:
+        require_known(name, registry)
+    except ConfigError as error:
+        yield from ((("training", "accelerator"), f"training.{mistake}") for mistake in error.mistakes)
 
 
 def _placed(document: Document, path: Keys, text: str) -> Mistake:

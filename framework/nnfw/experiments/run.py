@@ -32,12 +32,15 @@ class Run:
         How many epochs it took.
     stopped
         Why it ended early; empty if it did not.
+    accelerator
+        Whose kernels it used; ``"none"`` for plain NumPy.
     """
 
     directory: Path
     results: Mapping[str, Mapping[str, Any]]
     epochs: int
     stopped: str
+    accelerator: str
 
 
 def train(file: ExperimentFile, registry: Registry, out: Path | None = None, callbacks: Sequence[Callback] = ()) -> Run:
@@ -77,7 +80,8 @@ def train(file: ExperimentFile, registry: Registry, out: Path | None = None, cal
             status = "diverged" if isinstance(error, DivergedError) else "failed"
             record.end(status, {"reason": in_words(error)})
             raise
-    record.end("finished", {"epochs": run.epochs, "stopped": run.stopped, "results": dict(run.results)})
+    outcome = {"epochs": run.epochs, "stopped": run.stopped, "accelerator": run.accelerator, "results": run.results}
+    record.end("finished", outcome)
     return run
 
 
@@ -96,7 +100,7 @@ def _train(prepared: Prepared, directory: Path, callbacks: Sequence[Callback]) -
     history = loop.run()
     prepared.model.save(directory / MODEL)
     results = {part: prepared.evaluate(part) for part in prepared.parts}
-    return Run(directory, results, len(history), history.stopped)
+    return Run(directory, results, len(history), history.stopped, history.accelerator)
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,7 @@ class Sequential:
         schedule: Reference | None = None,
         regularizer: Reference | None = None,
         callbacks: Sequence[Reference] = (),
+        accelerator: str = "auto",
         seed: int | None = None,
         directory: str | PathLike[str] = ".",
     ) -> training.History:
@@ -172,7 +173,7 @@ class Sequential:
             Weights ``(N,)`` of the examples in C, 0 or more.
         validation_data
             ``(x, y)`` on which cost and metrics are also computed after each epoch.
-        metrics, schedule, regularizer, callbacks
+        metrics, schedule, regularizer, callbacks, accelerator
             By name, by table or as objects. Callbacks that are on by default run too; ``nnfw.ProgressBar()`` among
             them shows the progress.
         seed
@@ -205,6 +206,7 @@ class Sequential:
             "schedule": schedule,
             "regularizer": regularizer,
             "callbacks": callbacks,
+            "accelerator": accelerator,
         }
         resolved = build(training.TrainingOptions, options, self.registry.resolve)
         chosen = build(_FitSettings, {"seed": self.seed if seed is None else seed}, self.registry.resolve)

@@ -139,10 +139,12 @@ class Workspace:
         needs_input_gradient
             As for the constructor; by default that of this workspace.
         """
-        if key not in self._children:
+        child = self._children.get(key)
+        if child is None:
             needs = self.needs_input_gradient if needs_input_gradient is None else needs_input_gradient
-            self._children[key] = Workspace(self.dtype, self._rng, training=self.training, needs_input_gradient=needs)
-        return self._children[key]
+            child = Workspace(self.dtype, self._rng, training=self.training, needs_input_gradient=needs)
+            self._children[key] = child
+        return child
 
     def first_time(self, what: str, shape: Shape) -> bool:
         """Return whether `what` is asked with this shape for the first time; costly checks run only then."""

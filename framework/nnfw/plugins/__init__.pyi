@@ -14,6 +14,7 @@ from .registry import optimizer as optimizer
 from .registry import regularizer as regularizer
 from .registry import schedule as schedule
 from .registry import transform as transform
+from .specs import AcceleratorSpec as AcceleratorSpec
 from .specs import CommandSpec as CommandSpec
 from .specs import Component as Component
 from .specs import ComponentSpec as ComponentSpec

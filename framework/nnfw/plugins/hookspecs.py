@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nnfw.plugins.specs import CommandSpec, ComponentSpec, hookspec
+from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, ComponentSpec, hookspec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,11 @@ def nnfw_components() -> Iterable[ComponentSpec]:  # type: ignore[empty-body]
 @hookspec
 def nnfw_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
     """Yield subcommands for the ``nnfw`` command."""
+
+
+@hookspec
+def nnfw_accelerators() -> Iterable[AcceleratorSpec]:  # type: ignore[empty-body]
+    """Yield sets of faster kernels."""
 
 
 @hookspec

@@ -22,7 +22,7 @@ import pluggy
 
 from nnfw.errors import PluginError, did_you_mean, in_words, short
 from nnfw.plugins import hookspecs
-from nnfw.plugins.specs import PROJECT, CommandSpec, ComponentSpec, Plugin, normalised
+from nnfw.plugins.specs import PROJECT, AcceleratorSpec, CommandSpec, ComponentSpec, Plugin, normalised
 
 ONLY_VARIABLE = "NNFW_PLUGINS"
 STRICT_VARIABLE = "NNFW_STRICT_PLUGINS"
@@ -32,7 +32,7 @@ HOOKS = tuple(sorted(name for name in vars(hookspecs) if name.startswith(f"{PROJ
 DISCOVERY = RLock()
 """Held while a plugin is loaded: ``sys.stdout`` is diverted meanwhile, which two threads must not do at a time."""
 
-Spec = TypeVar("Spec", ComponentSpec, CommandSpec)
+Spec = TypeVar("Spec", ComponentSpec, CommandSpec, AcceleratorSpec)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Loaded:
     ----------
     plugin
         The plugin with its status.
-    components, commands
+    components, commands, accelerators
         What its hooks yielded.
     module
         The module of hooks of an active plugin.
@@ -52,6 +52,7 @@ class Loaded:
     plugin: Plugin
     components: tuple[ComponentSpec, ...] = ()
     commands: tuple[CommandSpec, ...] = ()
+    accelerators: tuple[AcceleratorSpec, ...] = ()
     module: ModuleType | None = field(default=None, repr=False)
 
 
@@ -170,6 +171,7 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
         return Loaded(plugin)
     components: list[ComponentSpec] = []
     commands: list[CommandSpec] = []
+    accelerators: list[AcceleratorSpec] = []
     try:
         with DISCOVERY, redirect_stdout(sys.stderr):  # what a plugin prints must not end up in the data on stdout
             _claim(owners, plugin, f"the entry point {plugin.entry_point!r}")
@@ -182,13 +184,16 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
             for command in _yielded(hooks.nnfw_commands, CommandSpec):
                 _claim(owners, plugin, f"the command {command.name!r}", scope=plugin.distribution)
                 commands.append(command)
+            for accelerator in _yielded(hooks.nnfw_accelerators, AcceleratorSpec):
+                _claim(owners, plugin, f"the accelerator {accelerator.name!r}")
+                accelerators.append(accelerator)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a plugin must not end nnfw
         for name in [name for name, owner in owners.items() if owner is plugin]:
             del owners[name]
         return Loaded(replace(plugin, status="quarantined", reason=in_words(error), error=error), tuple(components))
-    return Loaded(plugin, tuple(components), tuple(commands), module)
+    return Loaded(plugin, tuple(components), tuple(commands), tuple(accelerators), module)
 
 
 def _claim(owners: dict[tuple[str, str], Plugin], plugin: Plugin, what: str, scope: str = "") -> None:

@@ -23,7 +23,7 @@ from nnfw.errors import (
     short,
 )
 from nnfw.plugins.loading import DISCOVERY, Loaded, allowed_plugins, load_plugins, new_manager, strict_plugins
-from nnfw.plugins.specs import CommandSpec, Component, Plugin, normalised
+from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, Component, Plugin, normalised
 from nnfw.plugins.targets import problems_of, protocol_problem
 from nnfw.protocols import KINDS
 
@@ -56,6 +56,8 @@ class Registry:
         Every entry point of the group ``nnfw`` with its status, the built-in ones first.
     commands
         The subcommands of active plugins, each with its plugin.
+    accelerators
+        The faster kernels that active plugins offer, each with its plugin.
     hooks
         The hook caller of the active plugins; prefer :meth:`notify`.
     """
@@ -64,6 +66,9 @@ class Registry:
         self.plugins: tuple[Plugin, ...] = tuple(item.plugin for item in loaded)
         self.commands: tuple[tuple[CommandSpec, Plugin], ...] = tuple(
             (spec, item.plugin) for item in loaded for spec in item.commands
+        )
+        self.accelerators: tuple[tuple[AcceleratorSpec, Plugin], ...] = tuple(
+            (spec, item.plugin) for item in loaded for spec in item.accelerators
         )
         self.hooks = hooks
         self._strict = strict
@@ -188,6 +193,11 @@ class Registry:
         if component not in self._classes:  # two threads at once import one module and find one class
             self._classes[component] = _import_target(component)
         return self._classes[component]
+
+    def import_kernels(self, spec: AcceleratorSpec) -> Any:
+        """Return what the target of an accelerator gives; raises whatever its module does."""
+        module, _, function = spec.target.partition(":")
+        return getattr(import_module(module), function)()
 
     def create(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
         """Return a component with checked options; names of other components among them are resolved too.

@@ -126,6 +126,42 @@ class CommandSpec:
         return f"CommandSpec {short(self.name)}"
 
 
+@dataclass(frozen=True)
+class AcceleratorSpec:
+    """Faster kernels, declared by the hook ``nnfw_accelerators``.
+
+    Parameters
+    ----------
+    name
+        Small letters, digits and underscores; what ``accelerator = ...`` names in an experiment.
+    target
+        ``"module:function"``: a function without arguments that returns kernels by name, as :mod:`nnfw.compute.loops`
+        defines them. Imported when a training takes them; ModuleNotFoundError means that something is not installed.
+    summary
+        One line, which says what to install if need be.
+
+    Examples
+    --------
+    >>> AcceleratorSpec("numba", "nnfw_numba.kernels:load", "loops compiled by numba").name
+    'numba'
+    """
+
+    name: str
+    target: str
+    summary: str
+
+    def validate(self) -> None:
+        """Raise PluginError if a field is not what it should be."""
+        _require_text(self, "name", "target", "summary")
+        _require_match(self, "name", _NAME, "small letters, digits and underscores")
+        _require_match(self, "target", _TARGET, "'module:function'")
+        _require_line(self)
+
+    def __str__(self) -> str:
+        """Return how messages about the declaration name it: ``AcceleratorSpec 'numba'``."""
+        return f"AcceleratorSpec {short(self.name)}"
+
+
 def _require_text(spec: object, *names: str) -> None:
     for name in names:
         if not isinstance(getattr(spec, name), str):
@@ -145,7 +181,7 @@ def _is_shape(value: object) -> bool:
     return isinstance(value, tuple) and all(type(size) is int and size > 0 for size in value)
 
 
-def _require_line(spec: ComponentSpec | CommandSpec) -> None:
+def _require_line(spec: ComponentSpec | CommandSpec | AcceleratorSpec) -> None:
     if not spec.summary.strip() or not spec.summary.isprintable():
         raise PluginError(f"{spec}: summary must be one line of text, got {short(spec.summary)}.")
 

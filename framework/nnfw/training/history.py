@@ -18,6 +18,8 @@ class History(Sequence[dict[str, Any]]):
         the prefix ``validation_``.
     stopped
         Why the training ended before its last epoch; empty if it did not.
+    accelerator
+        Whose kernels it used; ``"none"`` for plain NumPy.
 
     Examples
     --------
@@ -28,6 +30,7 @@ class History(Sequence[dict[str, Any]]):
 
     records: list[dict[str, Any]] = field(default_factory=list)
     stopped: str = ""
+    accelerator: str = "none"
 
     def __getitem__(self, key: Any) -> Any:
         """Return the record of an epoch by its position, or a list of one entry over all epochs by its name."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnfw.compute import choose, using
 from nnfw.configuration import short
 from nnfw.errors import PluginError
 from nnfw.protocols import Callback, Optimizer
@@ -61,7 +62,9 @@ class Training:
         self.model, self.data, self.validation = model, data, validation
         self.objective, self.optimizer, self.options = objective, optimizer, options
         self.directory, self.registry = directory, model.registry
-        self.history = History()
+        changes = model.vectors[0].size * -(-len(data) // options.batch_size) * options.epochs
+        self._kernels, accelerator = choose(options.accelerator, model.registry, changes)
+        self.history = History(accelerator=accelerator)
         self.epoch, self.epochs = 0, options.epochs
         self.step, self.steps = 0, -(-len(data) // options.batch_size)
         self.examples, self.cost = len(data), float("nan")
@@ -89,7 +92,7 @@ class Training:
             At the step whose cost is not finite.
         """
         # overflow on the way to divergence is told by one error, not by warnings
-        with ExitStack() as opened, np.errstate(all="ignore"):
+        with ExitStack() as opened, np.errstate(all="ignore"), using(self._kernels):
             for callback in self._with_defaults(self.options.callbacks):
                 state = callback.state(self)
                 opened.callback(callback.close, state)

@@ -30,6 +30,9 @@ class TrainingOptions:
         Ω(w) of all weights that decay, added to the cost that is minimised and recorded as ``penalty``.
     callbacks
         Code that runs along, besides the callbacks that are on by default.
+    accelerator
+        Whose compiled kernels are used: ``"auto"``, the default, for an installed one where the training is long enough
+        to gain by it; ``"none"`` for plain NumPy; or the name of one, as ``"numba"``. Results differ in last places.
     """
 
     epochs: Annotated[int, Ge(1)] = 1
@@ -39,3 +42,4 @@ class TrainingOptions:
     schedule: Schedule | str | None = None
     regularizer: Regularizer | str | None = None
     callbacks: tuple[Callback | str, ...] = ()
+    accelerator: str = "auto"

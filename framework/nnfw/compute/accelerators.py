@@ -1,0 +1,75 @@
+"""Which kernels a training takes: the definitions in NumPy, or those of an accelerator."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+from nnfw.compute.loops import DEFINITIONS, Kernels, checked, kernels_of
+from nnfw.errors import ConfigError, Mistake, did_you_mean, in_words
+from nnfw.plugins import AcceleratorSpec, Plugin, Registry
+
+AUTO, NONE = "auto", "none"
+CHECK_VARIABLE = "NNFW_CHECK_KERNELS"
+
+WORTH = 2_000_000_000
+"""Changes of single parameters, parameters times steps, from which on a training takes an accelerator by itself. Ten
+passes of NumPy over an array cost about 3 ns an element more than one compiled loop: some six seconds, twice what an
+accelerator that must first be compiled takes to begin."""
+
+
+def choose(name: str, registry: Registry, changes: int) -> tuple[Kernels, str]:
+    """Return the kernels for a training, and whose they are: the name of an accelerator, or ``"none"``.
+
+    Parameters
+    ----------
+    name
+        ``"auto"``, ``"none"``, or an accelerator.
+    registry
+        The installed accelerators.
+    changes
+        Parameters times steps: how much there is to gain. ``"auto"`` takes an accelerator only if it is worth it.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such accelerator.
+    PluginError
+        If its plugin breaks the rules.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the accelerator cannot be loaded; the training goes on without it. Not for ``"auto"`` where merely something
+        is not installed.
+    """
+    require_known(name, registry)
+    offered = {spec.name: (spec, plugin) for spec, plugin in registry.accelerators}
+    if name == NONE or (name == AUTO and changes < WORTH):
+        return DEFINITIONS, NONE
+    for spec, plugin in offered.values() if name == AUTO else (offered[name],):
+        found = _loaded(spec, plugin, registry, quietly=name == AUTO)
+        if found is not None:
+            return found, spec.name
+    return DEFINITIONS, NONE
+
+
+def require_known(name: str, registry: Registry) -> None:
+    """Raise ConfigError unless there is an accelerator of that name."""
+    known = (AUTO, NONE, *(spec.name for spec, _ in registry.accelerators))
+    if name not in known:
+        text = f"Unknown accelerator {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}."
+        raise ConfigError([Mistake(("accelerator",), text)])
+
+
+def _loaded(spec: AcceleratorSpec, plugin: Plugin, registry: Registry, *, quietly: bool) -> Kernels | None:
+    owner = f"Accelerator {spec.name!r} ({plugin})"
+    try:
+        found = registry.import_kernels(spec)
+    except Exception as error:
+        if not (quietly and isinstance(error, ModuleNotFoundError)):
+            text = f"{owner} cannot be loaded: {in_words(error)}. {spec.summary}. The training goes on without it."
+            warnings.warn(text, RuntimeWarning, stacklevel=4)
+        return None
+    chosen = kernels_of(found, owner)
+    return checked(chosen, owner) if os.environ.get(CHECK_VARIABLE, "") not in ("", "0") else chosen
