@@ -633,8 +633,9 @@ def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Arr
     out
         A buffer shaped like `z` for the result; by default a new one.
     """
-    quarter, lowest, highest = _quarter(z.dtype), z.min(initial=0), z.max(initial=0)
-    if not (-quarter <= lowest and highest <= quarter):  # in this form NaN is beyond it too
+    quarter = _quarter(z.dtype)
+    # z² is at most the sum of all, which one call gives; in this form NaN is beyond every limit
+    if not np.vdot(z, z) <= quarter and not (-quarter <= z.min(initial=0) and z.max(initial=0) <= quarter):
         wrong = ~np.isfinite(z)
         z = np.clip(z, -quarter, quarter, out=out)
         z[wrong] = np.nan

@@ -4,6 +4,7 @@ import copy
 import pickle
 import sys
 import tracemalloc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -377,6 +378,40 @@ def test_layers_that_do_not_fit_are_both_named():
         match=r"Layer 1 'dense' \(built-in\): expected input of shape \(n,\), got \(2, 2\).*from Layer 0 'reshape'",
     ):
         nnfw.Sequential([{"type": "reshape", "shape": [2, 2]}, Dense(2)], 4)
+
+
+def test_predictions_reuse_memory_but_do_not_share_it():
+    model, x = network(), np.ones((3, 8))
+    first = model.predict(x)
+    kept = first.copy()
+    second = model.predict(2 * x)
+    assert not np.shares_memory(first, second)
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_prediction_keeps_nothing_of_what_it_was_given():
+    model, x = network(), np.ones((3, 8), np.float32)
+    model.predict(x)
+    alive = weakref.ref(x)
+    del x
+    assert alive() is None
+
+
+def test_memory_of_predictions_is_neither_pickled_nor_copied():
+    model = network()
+    before = len(pickle.dumps(model))
+    model.predict(np.ones((1000, 8)))
+    assert len(pickle.dumps(model)) == before
+    copied = copy.deepcopy(model)
+    np.testing.assert_array_equal(copied.predict(np.ones((2, 8))), model.predict(np.ones((2, 8))))
+
+
+def test_prediction_that_fails_leaves_the_model_usable():
+    model, x = network(), np.ones((3, 8))
+    right = model.predict(x)
+    with pytest.raises(nnfw.DataError):
+        model.predict(np.full((3, 8), 1e300))  # beyond float32
+    np.testing.assert_array_equal(model.predict(x), right)
 
 
 @dataclass(frozen=True)

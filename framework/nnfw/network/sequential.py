@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -127,6 +127,11 @@ class Sequential:
         given = {f"layers.{index}.{name}": a for index, model in models.items() for name, a in model.parameters.items()}
         self.parameters: Parameters = Parameters(Layout.of(self.chain.parameters(self.input_shape)), self.dtype)
         self.parameters.initialise(stream(self.seed, "parameters"), given | dict(values or {}))
+        self._idle: list[Workspace] = []  # of predictions: making one takes longer than a small network does
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle or a copy holds: all but the memory of predictions."""
+        return self.__dict__ | {"_idle": []}
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -251,18 +256,34 @@ class Sequential:
 
         Notes
         -----
-        Safe from several threads at once: each call has a workspace of its own.
+        Safe from several threads at once: each call has a workspace for itself.
 
         A model of a run takes and gives numbers after the transforms. From raw columns to raw labels:
         ``p = model.preprocessing; p.labels(model.predict(p.apply(columns)))`` with columns by name.
         """
         batch, single = as_batch(x, self.input_shape)
-        a = np.empty((len(batch), *self.output_shape), self.dtype)
-        workspace = self.workspace()
-        for start in range(0, len(batch), EVALUATION_ROWS):
-            rows = slice(start, start + EVALUATION_ROWS)
-            a[rows] = self.forward(cast(batch[rows], self.dtype, "x"), workspace)[1]
-        return a[0] if single else a
+        with self._borrowed_workspace() as workspace:
+            if len(batch) <= EVALUATION_ROWS:
+                a = self.forward(cast(batch, self.dtype, "x"), workspace)[1].copy()
+                return a[0] if single else a
+            a = np.empty((len(batch), *self.output_shape), self.dtype)
+            for start in range(0, len(batch), EVALUATION_ROWS):
+                rows = slice(start, start + EVALUATION_ROWS)
+                a[rows] = self.forward(cast(batch[rows], self.dtype, "x"), workspace)[1]
+            return a
+
+    @contextmanager
+    def _borrowed_workspace(self) -> Iterator[Workspace]:
+        """Lend a workspace that no other thread uses meanwhile."""
+        try:
+            workspace = self._idle.pop()
+        except IndexError:
+            workspace = self.workspace()
+        try:
+            yield workspace
+        finally:
+            workspace.forget()  # it must not keep the user's arrays
+            self._idle.append(workspace)
 
     def evaluate(
         self,

@@ -126,8 +126,10 @@ class Workspace:
         return self._kept.get(key, default)
 
     def forget(self) -> None:
-        """Drop what is kept; buffers and children stay."""
+        """Drop what is kept, in the children too; the buffers stay."""
         self._kept.clear()
+        for child in self._children.values():
+            child.forget()
 
     def child(self, key: int | str, *, needs_input_gradient: bool | None = None) -> Workspace:
         """Return the workspace of an inner layer or an activation, made at the first call.

@@ -94,7 +94,7 @@ class Dense(Layer):
         a_prev = workspace["a_prev"]
         np.matmul(delta.T, a_prev, out=grads["weight"])  # Equation 4, summed over the batch: δ a_prev^T
         if self.bias:
-            np.sum(delta, axis=0, out=grads["bias"])  # Equation 3, summed over the batch: δ
+            np.add.reduce(delta, axis=0, out=grads["bias"])  # Equation 3, summed over the batch: δ
         if not workspace.needs_input_gradient:
             return None
         return np.matmul(delta, params["weight"], out=workspace.buffer("grad_a_prev", a_prev.shape))
