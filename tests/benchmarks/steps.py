@@ -262,11 +262,11 @@ def versions() -> dict[str, str]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("workloads", nargs="*", default=list(WORKLOADS), choices=[*WORKLOADS, []])
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(WORKLOADS)}; all by default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     arguments = parser.parse_args()
     report = {"environment": describe_environment(), "versions": versions(), "workloads": {}}
-    for name in arguments.workloads:
+    for name in arguments.workloads or WORKLOADS:
         work = WORKLOADS[name]
         title = f"{name}: {'-'.join(map(str, work.sizes))} {work.hidden}, {work.optimizer}, batch {work.batch}"
         table = Table("", "µs per step", "spread", "over products", "over nnfw", title=title)
