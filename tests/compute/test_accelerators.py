@@ -99,7 +99,7 @@ def test_automatic_choice_tells_of_what_is_broken():
 
 
 def test_accelerator_with_an_unknown_kernel_is_refused():
-    with pytest.raises(nnfw.PluginError, match=r"Accelerator 'fake' \(nnfw-fake 1\.0\): unknown kernel 'sdg'"):
+    with pytest.raises(nnfw.PluginError, match="Accelerator 'fake': unknown kernel 'sdg'"):
         choose("fake", fake("fake_accelerator:load_wrong"), 0)
 
 

@@ -6,7 +6,7 @@ import os
 import warnings
 
 from nnfw.compute.loops import DEFINITIONS, Kernels, checked, kernels_of
-from nnfw.errors import ConfigError, Mistake, did_you_mean, in_words
+from nnfw.errors import ConfigError, Mistake, PluginError, did_you_mean, in_words
 from nnfw.plugins import AcceleratorSpec, Plugin, Registry
 
 AUTO, NONE = "auto", "none"
@@ -62,14 +62,20 @@ def require_known(name: str, registry: Registry) -> None:
         raise ConfigError([Mistake(("accelerator",), text)])
 
 
+def kernels_from(spec: AcceleratorSpec, registry: Registry) -> Kernels:
+    """Return the kernels of an accelerator; raises whatever its module does, and PluginError for what is no kernel."""
+    return kernels_of(registry.import_kernels(spec), f"Accelerator {spec.name!r}")
+
+
 def _loaded(spec: AcceleratorSpec, plugin: Plugin, registry: Registry, *, quietly: bool) -> Kernels | None:
     owner = f"Accelerator {spec.name!r} ({plugin})"
     try:
-        found = registry.import_kernels(spec)
+        chosen = kernels_from(spec, registry)
+    except PluginError:
+        raise
     except Exception as error:
         if not (quietly and isinstance(error, ModuleNotFoundError)):
             text = f"{owner} cannot be loaded: {in_words(error)}. {spec.summary}. The training goes on without it."
             warnings.warn(text, RuntimeWarning, stacklevel=4)
         return None
-    chosen = kernels_of(found, owner)
     return checked(chosen, owner) if os.environ.get(CHECK_VARIABLE, "") not in ("", "0") else chosen

@@ -10,8 +10,8 @@ import pytest
 from nnfw.plugins import default_registry
 from nnfw.testing.outcomes import CheckFailed
 from nnfw.testing.parametrization import ARGUMENT
-from nnfw.testing.running import Check, checks_of, expected_reason, require_known
-from nnfw.testing.subjects import Subject, subjects_of
+from nnfw.testing.running import Check, checks_of, expected_reason, found, require_known
+from nnfw.testing.subjects import Subject
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def _parameters(mark: pytest.Mark) -> Iterator[object]:
     expected_failures = arguments.pop("expected_failures")
     require_known(key.rpartition(":")[2] for key in expected_failures)
     for what in mark.args:
-        for subject in subjects_of(what, default_registry(), **arguments):
+        for subject in found(what, default_registry(), **arguments):
             for check in checks_of(subject.kind):
                 reason = expected_reason(check.id, subject, expected_failures)
                 marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True, raises=CheckFailed)]

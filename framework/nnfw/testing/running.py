@@ -13,10 +13,11 @@ from nnfw.errors import ConfigError, Mistake, UnknownComponentError, did_you_mea
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import KINDS, Shape
 from nnfw.testing import common
+from nnfw.testing.accelerators import ACCELERATOR, accelerators_of, kernel_checks
 from nnfw.testing.guard import TookTooLong, guarded, time_limit
 from nnfw.testing.kinds import MODULES
 from nnfw.testing.outcomes import CheckFailed, Conformance, NotApplicable, Outcome
-from nnfw.testing.subjects import Subject, subjects_of
+from nnfw.testing.subjects import Subject, is_distribution, subjects_of
 
 SECONDS = 20.0
 """How long one check may take by default: far more than any needs, for code that does not come back."""
@@ -66,6 +67,8 @@ class Check:
 
 def checks_of(kind: str) -> tuple[Check, ...]:
     """Return the checks of a kind of component: those of every kind first, in the order in which they stand."""
+    if kind == ACCELERATOR:
+        return tuple(Check(name, function) for name, function in kernel_checks())
     return tuple(
         Check(f"{prefix}.{name.removeprefix(_PREFIX)}", function)
         for prefix, module in ((_COMMON, common), (kind, MODULES[kind]))
@@ -76,7 +79,7 @@ def checks_of(kind: str) -> tuple[Check, ...]:
 
 def all_checks() -> tuple[Check, ...]:
     """Return the checks of all kinds, each once."""
-    return tuple({check.id: check for kind in KINDS for check in checks_of(kind)}.values())
+    return tuple({check.id: check for kind in (*KINDS, ACCELERATOR) for check in checks_of(kind)}.values())
 
 
 def run_checks(
@@ -96,7 +99,7 @@ def run_checks(
     Parameters
     ----------
     what
-        Distributions, names of components, or component objects; see :func:`subjects_of`.
+        Distributions, names of components or accelerators, or component objects; see :func:`subjects_of`.
     options
         Options to make a named component from.
     expected_failures
@@ -136,7 +139,7 @@ def run_checks(
     subjects = [
         subject
         for item in what
-        for subject in subjects_of(item, registry, options=options, input_shapes=input_shapes, formula=formula)
+        for subject in found(item, registry, options=options, input_shapes=input_shapes, formula=formula)
         if kind in (None, subject.kind)
     ]
     if what and not subjects:
@@ -147,6 +150,14 @@ def run_checks(
             progress(subject)
         outcomes += (as_expected(item, subject, expected_failures) for item in _run(subject, only, seconds))
     return Conformance(tuple(outcomes))
+
+
+def found(what: Any, registry: Registry, **details: Any) -> list[Subject]:
+    """Return the components and accelerators that are meant; arguments and errors as for :func:`subjects_of`."""
+    accelerators = accelerators_of(what, registry)
+    if accelerators and not is_distribution(what, registry):
+        return accelerators
+    return [*subjects_of(what, registry, **details), *accelerators]
 
 
 def _run(subject: Subject, only: Sequence[str], seconds: float) -> Iterator[Outcome]:
