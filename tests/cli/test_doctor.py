@@ -1,6 +1,7 @@
 """``nnfw doctor``: what there is, and whether it works."""
 
 import json
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,6 @@ def test_doctor_of_a_sound_installation_says_so(nnfw):
     found = dict(line.split(maxsplit=1) for line in out.splitlines() if " " in line)
     assert found["numpy"] == version("numpy")
     assert "kernels" in found["blas"]
-    assert found["plugin"].split() == ["built-in", "active"]
     assert found["components"] == str(len(Registry.discover().components()))
 
 
@@ -31,6 +31,48 @@ def test_doctor_as_json_holds_the_environment(nnfw):
     assert report["environment"]["packages"]["nnfw"] == version("nnfw")
     assert report["environment"]["threads"]["libraries"] != []
     assert {item["status"] for item in report["plugins"]} == {"active"}
+
+
+def test_doctor_lists_plugins_of_others(install, nnfw):
+    install(DISTRIBUTIONS / "healthy")
+    assert re.search(r"^plugin fake-swish 1\.2 +active$", nnfw("doctor").out, re.MULTILINE)
+
+
+ACCELERATOR = """
+import nnfw
+from nnfw.plugins import AcceleratorSpec
+
+@nnfw.hookimpl
+def nnfw_accelerators():
+    yield AcceleratorSpec("quick", "fake_quick_kernels:load", "pip install quick")
+"""
+
+
+@pytest.mark.parametrize(
+    ("kernels", "status", "state"),
+    [
+        ("def load():\n    return {}", 0, "ready"),
+        ("import planted", 0, "No module named 'planted'; pip install quick"),
+        ("raise OSError('planted')", 1, "cannot be loaded: OSError: planted"),
+        ("def load():\n    return {'sdg': print}", 1, "cannot be loaded: Accelerator 'quick': unknown kernel 'sdg'."),
+    ],
+    ids=["ready", "not installed", "broken", "wrong"],
+)
+def test_doctor_tells_whether_an_accelerator_can_be_had(install, nnfw, tmp_path, kernels, status, state):
+    info = tmp_path / "fake_quick-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-quick\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[nnfw]\nquick = fake_quick\n")
+    (tmp_path / "fake_quick.py").write_text(ACCELERATOR)
+    (tmp_path / "fake_quick_kernels.py").write_text(kernels)
+    install(tmp_path)
+    result = nnfw("doctor", "--json")
+    report = json.loads(result.out)
+    assert result.status == status
+    assert report["accelerators"]["quick"].startswith(state)
+    assert [item for item in report["problems"] if item.startswith("Accelerator 'quick' cannot be loaded")] == (
+        [f"Accelerator 'quick' {report['accelerators']['quick']}"] if status else []
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LIBRARIES = ("numpy", "scipy.linalg")
 """What must work before any component can: each brings a BLAS of its own, which is loaded with it."""
 
+BROKEN = "cannot be loaded:"
+
 
 def doctor(json: Json = False) -> None:
     """Check this installation: versions, machine, BLAS, threads, plugins, and that every component loads.
@@ -41,12 +43,20 @@ def doctor(json: Json = False) -> None:
     with redirect_stdout(sys.stderr):  # what a module prints when it is imported is no data
         broken = list(_broken_libraries())
         environment = {} if broken else describe_environment()
+        accelerators = {} if broken else dict(_accelerators(registry))
         problems = [*broken, *_broken_plugins(registry), *_broken_components(registry), *_broken_commands(commands)]
+        problems += [
+            f"Accelerator {name!r} {state}" for name, state in accelerators.items() if state.startswith(BROKEN)
+        ]
     if json:
         plugins = [plugin_record(item) for item in registry.plugins]
-        console.print_json({"ok": not problems, "problems": problems, "plugins": plugins, "environment": environment})
+        parts = {"plugins": plugins, "accelerators": accelerators, "environment": environment}
+        console.print_json({"ok": not problems, "problems": problems, **parts})
     else:
-        states = [(f"plugin {item}", item.status) for item in registry.plugins]
+        states = [
+            *((f"plugin {item}", item.status) for item in registry.plugins if not item.built_in),
+            *((f"accelerator {name}", state) for name, state in accelerators.items()),
+        ]
         numbers = [("components", str(len(components))), ("commands of plugins", str(len(commands)))]
         console.print_table(("what", "found"), [*_rows(environment), *states, *numbers])
         console.print_heading("\nProblems" if problems else "\nAll is well.")
@@ -70,6 +80,22 @@ def _broken_plugins(registry: Registry) -> Iterator[str]:
     for item in registry.plugins:
         if item.status in ("quarantined", "missing"):
             yield f"Plugin {item} is {item.status}: {item.reason}"
+
+
+def _accelerators(registry: Registry) -> Iterator[tuple[str, str]]:
+    """Yield the name of each accelerator, and whether it can be had."""
+    from nnfw.compute import kernels_from
+    from nnfw.errors import in_words
+
+    for spec, _ in registry.accelerators:
+        try:
+            kernels_from(spec, registry)
+        except ModuleNotFoundError as error:
+            yield spec.name, f"{error}; {spec.summary}"
+        except Exception as error:
+            yield spec.name, f"{BROKEN} {in_words(error)}"
+        else:
+            yield spec.name, "ready"
 
 
 def _broken_components(registry: Registry) -> Iterator[str]:
