@@ -42,6 +42,7 @@ from .protocols import Parameter as Parameter
 from .protocols import Regularizer as Regularizer
 from .protocols import Schedule as Schedule
 from .protocols import Shape as Shape
+from .protocols import Solver as Solver
 from .protocols import Transform as Transform
 from .training import History as History
 from .training import ProgressBar as ProgressBar

@@ -67,6 +67,10 @@ from .schedules import Cosine as Cosine
 from .schedules import Exponential as Exponential
 from .schedules import Plateau as Plateau
 from .schedules import Step as Step
+from .solvers import LBFGS as LBFGS
+from .solvers import ConjugateGradient as ConjugateGradient
+from .solvers import NewtonCG as NewtonCG
+from .solvers import TrustKrylov as TrustKrylov
 from .transforms import MinMax as MinMax
 from .transforms import OneHot as OneHot
 from .transforms import Standardize as Standardize

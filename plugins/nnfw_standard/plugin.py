@@ -47,6 +47,10 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "adamw": ("optimizers:AdamW", "Adam with decoupled weight decay"),
         "rmsprop": ("optimizers:RMSProp", "gradient over the root of its mean square"),
         "adagrad": ("optimizers:Adagrad", "gradient over the root of its sum of squares"),
+        "lbfgs": ("solvers:LBFGS", "all examples at once: quasi-Newton steps with little memory"),
+        "cg": ("solvers:ConjugateGradient", "all examples at once: conjugate gradients"),
+        "newton_cg": ("solvers:NewtonCG", "all examples at once: Newton's steps, by conjugate gradients"),
+        "trust_krylov": ("solvers:TrustKrylov", "all examples at once: Newton's steps in a trust region"),
     },
     "schedule": {
         "constant": ("schedules:ConstantRate", "1 throughout"),

@@ -1,4 +1,4 @@
-"""The modules of checks by kind of component, each with an ``exercise`` that uses a component as nnfw does."""
+"""The modules of checks by sort of component, each with an ``exercise`` that uses a component as nnfw does."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from nnfw.testing import (
     optimizers,
     regularizers,
     schedules,
+    solvers,
     transforms,
 )
 from nnfw.testing.subjects import Subject
@@ -26,6 +27,7 @@ MODULES: Mapping[str, ModuleType] = {
     "activation": activations,
     "cost": costs,
     "optimizer": optimizers,
+    "solver": solvers,
     "schedule": schedules,
     "initializer": initializers,
     "regularizer": regularizers,
@@ -38,5 +40,5 @@ MODULES: Mapping[str, ModuleType] = {
 
 def exercise(subject: Subject, component: Any) -> list[Any]:
     """Use `component`, made like the subject's, as nnfw does, and return everything that it computes."""
-    results: list[Any] = MODULES[subject.kind].exercise(subject, component)
+    results: list[Any] = MODULES[subject.sort].exercise(subject, component)
     return results

@@ -50,7 +50,7 @@ def _parameters(mark: pytest.Mark) -> Iterator[object]:
     require_known(key.rpartition(":")[2] for key in expected_failures)
     for what in mark.args:
         for subject in found(what, default_registry(), **arguments):
-            for check in checks_of(subject.kind):
+            for check in checks_of(subject.sort):
                 reason = expected_reason(check.id, subject, expected_failures)
                 marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True, raises=CheckFailed)]
                 yield pytest.param(PlannedCheck(check, subject), id=f"{subject.name}-{check.id}", marks=marks)

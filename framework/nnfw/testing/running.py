@@ -11,7 +11,7 @@ from typing import Any
 
 from nnfw.errors import ConfigError, Mistake, UnknownComponentError, did_you_mean, in_words, short
 from nnfw.plugins import Registry, default_registry
-from nnfw.protocols import KINDS, Shape
+from nnfw.protocols import Shape
 from nnfw.testing import common
 from nnfw.testing.accelerators import ACCELERATOR, accelerators_of, kernel_checks
 from nnfw.testing.guard import TookTooLong, guarded, time_limit
@@ -79,7 +79,7 @@ def checks_of(kind: str) -> tuple[Check, ...]:
 
 def all_checks() -> tuple[Check, ...]:
     """Return the checks of all kinds, each once."""
-    return tuple({check.id: check for kind in (*KINDS, ACCELERATOR) for check in checks_of(kind)}.values())
+    return tuple({check.id: check for kind in (*MODULES, ACCELERATOR) for check in checks_of(kind)}.values())
 
 
 def run_checks(
@@ -163,7 +163,7 @@ def found(what: Any, registry: Registry, **details: Any) -> list[Subject]:
 def _run(subject: Subject, only: Sequence[str], seconds: float) -> Iterator[Outcome]:
     """Yield the outcomes of one component; what cannot be made, or does not come back, is not asked on and on."""
     reason, waited = "", 0
-    for check in checks_of(subject.kind):
+    for check in checks_of(subject.sort):
         if only and check.id not in (*only, _MAKING):
             continue
         outcome = Outcome(subject.name, check.id, "skipped", reason) if reason else check.run(subject, seconds)

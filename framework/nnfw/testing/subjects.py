@@ -13,7 +13,7 @@ from nnfw.configuration import kind_of, options_of
 from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, UnknownComponentError, did_you_mean, short
 from nnfw.plugins import TYPE, Component, Registry
 from nnfw.plugins.specs import normalised
-from nnfw.protocols import Shape
+from nnfw.protocols import Shape, Solver
 
 _SEED = 0
 _WITH_DERIVATIVES = ("layer", "activation", "cost")
@@ -65,6 +65,16 @@ class Subject:
         if self.declared is not None:
             return self.registry.load(self.kind, self.declared.qualified_name)
         return type(self.reference)
+
+    @property
+    def sort(self) -> str:
+        """Which checks it is for: its kind, but ``"solver"`` for those optimizers that are."""
+        if self.kind != "optimizer":
+            return self.kind
+        try:
+            return "solver" if Solver in self.cls.__mro__ else self.kind
+        except NnfwError:  # it cannot be loaded
+            return self.kind
 
     @property
     def package(self) -> str:

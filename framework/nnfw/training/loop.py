@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from nnfw.compute import choose, using
 from nnfw.configuration import short
-from nnfw.errors import PluginError
-from nnfw.protocols import Callback, Optimizer
+from nnfw.errors import ConfigError, Mistake, PluginError
+from nnfw.protocols import Callback, Optimizer, Solver, is_solver
 from nnfw.randomness import stream
-from nnfw.training.evaluation import Tally, evaluate, named_metrics
+from nnfw.training.evaluation import EVALUATION_ROWS, Tally, evaluate, named_metrics
 from nnfw.training.history import History
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ class Training:
     ) -> None:
         self.model, self.data, self.validation = model, data, validation
         self.objective, self.optimizer, self.options = objective, optimizer, options
+        if options.schedule is not None and is_solver(optimizer):
+            label = model.registry.label("optimizer", optimizer)
+            text = f"has nothing to multiply: {label} chooses its steps itself. Leave the schedule out."
+            raise ConfigError([Mistake(("schedule",), text)])
         self.directory, self.registry = directory, model.registry
         changes = model.vectors[0].size * -(-len(data) // options.batch_size) * options.epochs
         self._kernels, accelerator = choose(options.accelerator, model.registry, changes)
@@ -97,19 +101,84 @@ class Training:
                 state = callback.state(self)
                 opened.callback(callback.close, state)
                 self._callbacks.append((callback, state))
-            self._run_epochs()
+            if is_solver(self.optimizer):
+                self._run_solver(self.optimizer)
+            else:
+                self._run_epochs()
+            for callback, state in self._callbacks:
+                callback.fit_ended(self, state)
         return self.history
 
     def _run_epochs(self) -> None:
         while self.epoch < self.epochs and not self.history.stopped:
             self.epoch += 1
             self._last_pass = self._workspace
-            record = self._run_epoch()
-            self.history.records.append(record)
-            for callback, state in self._callbacks:
-                callback.epoch_ended(self, record, state)
+            self._epoch_ended(self._run_epoch())
+
+    def _epoch_ended(self, record: dict[str, Any]) -> None:
+        self.history.records.append(record)
         for callback, state in self._callbacks:
-            callback.fit_ended(self, state)
+            callback.epoch_ended(self, record, state)
+
+    def _run_solver(self, solver: Solver) -> None:
+        """Let a solver lower the cost of all examples, an epoch for each of its iterations."""
+        accepted = self.vector.astype(np.float64)
+
+        def ended(theta: Array, cost: float) -> bool:
+            accepted[...] = theta
+            self.vector[...] = theta
+            self.epoch += 1
+            self.step += 1
+            self._look_at(cost)
+            self._epoch_ended(self._record_of_all(cost))
+            return bool(self.history.stopped) or self.epoch >= self.epochs
+
+        noise = self._workspace.rng.bit_generator.state
+        start = accepted.copy()
+        first, _ = self._cost_of_all(start, noise)
+        self._look_at(first)
+        reason = solver.minimise(lambda theta: self._cost_of_all(theta, noise), start, self.epochs, ended)
+        if not self.epoch:  # it was at its end from the beginning
+            ended(start, first)
+        self.vector[...] = accepted  # the θ that was tried last may be another
+        if reason:
+            self.stop(reason)
+
+    def _look_at(self, cost: float) -> None:
+        self.cost = cost
+        for callback, state in self._callbacks:
+            callback.step_computed(self, state)
+
+    def _cost_of_all(self, theta: Array, noise: Any) -> tuple[float, Array]:
+        """Return cost and gradient over all examples, penalty included; the noise is the same every time."""
+        self.vector[...] = theta
+        self._workspace.rng.bit_generator.state = noise
+        cost, gradient = 0.0, np.zeros(self.vector.size)
+        for start in range(0, len(self.data), EVALUATION_ROWS):
+            x, y, weight = self.data.part(start, start + EVALUATION_ROWS, self.model.dtype)
+            part, _ = self.model.backward(x, y, weight, self.objective, self._workspace, self._grads)
+            cost += part * len(x) / len(self.data)
+            gradient += self.gradient * (len(x) / len(self.data))
+        if self.options.regularizer is not None:
+            weights, penalty = self.vector[self.model.decays], np.zeros_like(self.gradient[self.model.decays])
+            self.options.regularizer.add_gradient(weights, penalty)  # type: ignore[union-attr]
+            gradient[self.model.decays] += penalty
+            cost += self.options.regularizer.value(weights)  # type: ignore[union-attr]
+        return cost, gradient
+
+    def _record_of_all(self, cost: float) -> dict[str, Any]:
+        tally = Tally({})
+        tally.add(cost - self._penalty(), self.data.y, self.data.y, None)
+        record = self._record(self.optimizer.learning_rate, tally)
+        if self._metrics:
+            found = evaluate(self.model, self.data, self.objective, self._metrics, self._evaluation)
+            record |= {name: found[name] for name in self._metrics}
+        return record
+
+    def _penalty(self) -> float:
+        if self.options.regularizer is None:
+            return 0.0
+        return self.options.regularizer.value(self.vector[self.model.decays])  # type: ignore[union-attr]
 
     def _run_epoch(self) -> dict[str, Any]:
         size, rates, tally = self.options.batch_size, self._rates(), Tally(self._metrics)
@@ -148,7 +217,7 @@ class Training:
     def _record(self, rate: float, tally: Tally) -> dict[str, Any]:
         record: dict[str, Any] = {"epoch": self.epoch, "learning_rate": rate} | tally.record()
         if self.options.regularizer is not None:
-            record["penalty"] = self.options.regularizer.value(self.vector[self.model.decays])  # type: ignore[union-attr]
+            record["penalty"] = self._penalty()
         if self.validation is not None:
             self._last_pass = self._evaluation
             record |= evaluate(self.model, self.validation, self.objective, self._metrics, self._evaluation, VALIDATION)

@@ -1,0 +1,215 @@
+"""Solvers: SciPy's methods for functions of all parameters, on the whole of the examples at once.
+
+C is the cost over all examples, and the penalty if there is one. They work in float64; the network computes in its own
+dtype. Small networks and small data are their ground: an iteration costs a pass over all examples or more, and comes
+much further than an epoch of small steps does.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from math import sqrt
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from annotated_types import Ge
+from numpy.typing import NDArray
+
+from nnfw.protocols import Solver
+
+Array = NDArray[Any]
+Function = Callable[[Array], tuple[float, Array]]
+
+_DIFFERENCE = float(np.finfo(np.float32).eps) ** (1 / 3)
+"""Relative step of the differences of gradients: that of central differences in float32, which networks compute in."""
+
+
+@dataclass(frozen=True)
+class ScipySolver(Solver):
+    """What the solvers share: the call of ``scipy.optimize.minimize``.
+
+    Parameters
+    ----------
+    tolerance
+        0 or more; smaller goes on for longer.
+    """
+
+    tolerance: Annotated[float, Ge(0)]
+
+    method: ClassVar[str]
+    """SciPy's name of the method."""
+
+    curved: ClassVar[bool] = False
+    """Whether it asks for products of the Hessian with vectors."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> Mapping[str, Any]:
+        """The options of SciPy's method."""
+
+    def minimise(
+        self, function: Function, vector: Array, iterations: int, ended: Callable[[Array, float], bool]
+    ) -> str:
+        """Lower `function`; see :class:`nnfw.protocols.Solver`."""
+        from scipy.optimize import OptimizeResult, minimize
+
+        told = False
+
+        def iteration_ended(intermediate_result: OptimizeResult) -> None:  # SciPy looks at this name
+            nonlocal told
+            told = ended(intermediate_result.x, float(intermediate_result.fun))
+            if told:
+                raise StopIteration
+
+        result = minimize(  # type: ignore[call-overload]
+            function,
+            vector,
+            jac=True,
+            hessp=hessian_product(function) if self.curved else None,
+            method=self.method,
+            callback=iteration_ended,
+            options={**self.settings, "maxiter": iterations},
+        )
+        return "" if told or result.nit >= iterations else str(result.message).rstrip(".")
+
+
+def hessian_product(function: Function) -> Callable[[Array, Array], Array]:
+    """Return (θ, p) ↦ H p, the Hessian of C times p, by central differences of the gradient.
+
+    H p ≈ (∇C(θ + h p) − ∇C(θ − h p)) / 2h, with h p a small part of the size of θ
+
+    Examples
+    --------
+    >>> product = hessian_product(lambda x: (float(x @ x), 2 * x))
+    >>> product(np.array([1.0, 2.0]), np.array([3.0, 0.0])).round(6)
+    array([6., 0.])
+    """
+
+    def product(theta: Array, p: Array) -> Array:
+        length = sqrt(float(p @ p))
+        if not length:
+            return 0 * p
+        h = _DIFFERENCE * (1 + sqrt(float(theta @ theta))) / length
+        found: Array = (function(theta + h * p)[1] - function(theta - h * p)[1]) / (2 * h)
+        return found
+
+    return product
+
+
+@dataclass(frozen=True)
+class LBFGS(ScipySolver):
+    """Steps along an estimate of the Newton direction, which is made of the last steps and gradients.
+
+    θ ← θ − η H ∇C, where H stands for the inverse Hessian and η comes from a line search
+
+    Parameters
+    ----------
+    tolerance
+        It ends where the largest ∂C/∂θ_k is at most that, 0 or more; 1e-5 by default.
+    memory
+        How many steps H is made of, 1 or more; 10 by default.
+
+    References
+    ----------
+    D. C. Liu, J. Nocedal (1989), *On the limited memory BFGS method for large scale optimization*.
+    SciPy's method L-BFGS-B.
+
+    Examples
+    --------
+    >>> LBFGS().minimise(lambda x: (float(x @ x), 2 * x), np.ones(2), 50, lambda x, c: False)
+    'CONVERGENCE: NORM OF PROJECTED GRADIENT <= PGTOL'
+    """
+
+    tolerance: Annotated[float, Ge(0)] = 1e-5
+    _: KW_ONLY
+    memory: Annotated[int, Ge(1)] = 10
+
+    method: ClassVar[str] = "L-BFGS-B"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Every evaluation that the line search wants, and no end because C has fallen little."""
+        return {"gtol": self.tolerance, "ftol": 0.0, "maxcor": self.memory, "maxfun": np.iinfo(np.int32).max}
+
+
+@dataclass(frozen=True)
+class ConjugateGradient(ScipySolver):
+    """Steps along directions that do not undo one another.
+
+    d ← −∇C + β d, θ ← θ + η d, with β after Polak and Ribière, and η from a line search
+
+    Parameters
+    ----------
+    tolerance
+        It ends where the largest ∂C/∂θ_k is at most that, 0 or more; 1e-5 by default.
+
+    References
+    ----------
+    J. Nocedal, S. J. Wright (2006), *Numerical optimization*, section 5.2. SciPy's method CG.
+    """
+
+    tolerance: Annotated[float, Ge(0)] = 1e-5
+
+    method: ClassVar[str] = "CG"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The tolerance."""
+        return {"gtol": self.tolerance}
+
+
+@dataclass(frozen=True)
+class NewtonCG(ScipySolver):
+    """Newton's steps, each found by conjugate gradients from products with the Hessian.
+
+    H d = −∇C, θ ← θ + η d, with H p by central differences of ∇C, and η from a line search
+
+    Parameters
+    ----------
+    tolerance
+        It ends where the mean change of θ_k in an iteration is at most that, 0 or more; 1e-5 by default.
+
+    References
+    ----------
+    J. Nocedal, S. J. Wright (2006), *Numerical optimization*, section 7.1. SciPy's method Newton-CG.
+    """
+
+    tolerance: Annotated[float, Ge(0)] = 1e-5
+
+    method: ClassVar[str] = "Newton-CG"
+    curved: ClassVar[bool] = True
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The tolerance."""
+        return {"xtol": self.tolerance}
+
+
+@dataclass(frozen=True)
+class TrustKrylov(ScipySolver):
+    """Newton's steps within a region that is trusted, which grows and shrinks with success.
+
+    d minimises ∇C · d + d · H d / 2 for ‖d‖ ≤ Δ, θ ← θ + d, with H p by central differences of ∇C
+
+    Parameters
+    ----------
+    tolerance
+        It ends where ‖∇C‖ is below that, 0 or more; 1e-5 by default.
+
+    References
+    ----------
+    N. I. M. Gould, S. Lucidi, M. Roma, P. L. Toint (1999), *Solving the trust-region subproblem using the Lanczos
+    method*. SciPy's method trust-krylov.
+    """
+
+    tolerance: Annotated[float, Ge(0)] = 1e-5
+
+    method: ClassVar[str] = "trust-krylov"
+    curved: ClassVar[bool] = True
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The tolerance."""
+        return {"gtol": self.tolerance}
