@@ -1,9 +1,11 @@
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from nnfw.data import arrays, as_numeric, as_weights, as_whole, cast, in_dtype, require_finite, row_blocks
+from nnfw.data import arrays, as_numeric, as_weights, as_whole, cast, in_dtype, release, require_finite, row_blocks
 from nnfw.errors import DataError
 
 FLOAT32, FLOAT64 = np.dtype("float32"), np.dtype("float64")
@@ -257,3 +259,58 @@ def test_as_whole_changes_whole_numbers_only(values, dtype):
 
     assert whole.dtype == dtype
     np.testing.assert_array_equal(whole, array)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, np.arange(12.0).reshape(4, 3))
+    return path
+
+
+@pytest.mark.parametrize(
+    "view", [lambda x: x, lambda x: x[1:], lambda x: x.reshape(-1)], ids=["whole", "part", "shape"]
+)
+def test_released_map_is_read_again(file, view):
+    mapped = view(np.load(file, mmap_mode="r"))
+    before = mapped.copy()
+    release(mapped)
+    np.testing.assert_array_equal(mapped, before)
+
+
+@pytest.mark.parametrize("mode", ["c", "r+"])
+def test_changes_in_a_map_are_not_released(file, mode):
+    mapped = np.load(file, mmap_mode=mode)
+    mapped[0, 0] = 77.0
+    release(mapped)
+    assert mapped[0, 0] == 77.0
+
+
+def test_release_of_a_plain_array_does_nothing():
+    array = np.ones(3)
+    release(array)
+    np.testing.assert_array_equal(array, np.ones(3))
+
+
+TRAINING = """
+import resource, sys
+import numpy as np, nnfw
+x = np.load(sys.argv[1], mmap_mode="r")
+layers = [nnfw.layer("dense", units=4), nnfw.layer("dense", units=1)]
+model = nnfw.Sequential(layers, x.shape[1])
+small = x[:2000]
+model.fit(small, np.ones((2000, 1)), cost="mse", optimizer="sgd", batch_size=1000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+model.fit(x, np.ones((len(x), 1)), cost="mse", optimizer="sgd", batch_size=250)
+model.evaluate(x, np.ones((len(x), 1)), cost="mse")
+model.predict(x)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in other units elsewhere")
+def test_memory_of_a_training_does_not_grow_with_a_mapped_file(tmp_path):
+    path = tmp_path / "large.npy"
+    np.save(path, np.zeros((400_000, 256), np.float32))  # 391 MiB
+    result = subprocess.run([sys.executable, "-c", TRAINING, path], capture_output=True, text=True, check=True)
+    assert int(result.stdout) < 250  # MiB

@@ -4,6 +4,7 @@ from .arrays import as_weights as as_weights
 from .arrays import as_whole as as_whole
 from .arrays import cast as cast
 from .arrays import in_dtype as in_dtype
+from .arrays import release as release
 from .arrays import require_finite as require_finite
 from .arrays import row_blocks as row_blocks
 from .columns import Column as Column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any
@@ -37,6 +38,20 @@ def row_blocks(array: Array, size: int) -> Iterator[slice]:
         return iter((slice(None),))
     rows = max(1, size // prod(array.shape[1:]))
     return (slice(start, start + rows) for start in range(0, len(array), rows))
+
+
+def release(array: Array) -> None:
+    """Let go of what has been read of a memory-mapped file: it stays in the system's cache, to be read again.
+
+    Otherwise all that was gone through counts as memory of this process. Does nothing for any other array, nor for a
+    map that may be written to: its pages may hold changes.
+    """
+    if isinstance(array, np.memmap) and array.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
+        base: Any = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, mmap.mmap):
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def as_numeric(values: ArrayLike, name: str) -> Array:
@@ -201,4 +216,5 @@ def _count(array: Array, wrong: Callable[[Array], Array | None]) -> tuple[int, t
             index = np.argwhere(marked)[0].tolist()
             first = first or ((rows.start or 0) + index[0], *index[1:])
             count += int(marked.sum())
+        release(array)
     return count, first

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nnfw import training
 from nnfw.configuration import build, short
-from nnfw.data import Preprocessing, as_batch, cast
+from nnfw.data import Preprocessing, as_batch, cast, release
 from nnfw.errors import ConfigError, DataError, Mistake
 from nnfw.network.chain import Chain
 from nnfw.network.description import describe
@@ -270,6 +270,7 @@ class Sequential:
             for start in range(0, len(batch), EVALUATION_ROWS):
                 rows = slice(start, start + EVALUATION_ROWS)
                 a[rows] = self.forward(cast(batch[rows], self.dtype, "x"), workspace)[1]
+                release(batch)
             return a
 
     @contextmanager

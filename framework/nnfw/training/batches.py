@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnfw.configuration import short
-from nnfw.data import as_batch, as_numeric, as_weights, in_dtype, require_finite
+from nnfw.data import as_batch, as_numeric, as_weights, in_dtype, release, require_finite
 from nnfw.errors import DataError, PluginError
 from nnfw.protocols import Cost, Shape
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from nnfw.network import Workspace
 
 Array = NDArray[Any]
+
+_READ = "read"
+_READ_AROUND = 1 << 16  # bytes that the system maps around what is asked for, where it has them at hand
+_RELEASE_AFTER = 1 << 27  # more often costs time: what is let go must be mapped again
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,7 @@ class Labelled:
 
     def part(self, start: int, stop: int, dtype: np.dtype[Any]) -> tuple[Array, Array, Array | None]:
         """Return the examples from `start` to `stop`, x in `dtype`; views where nothing must be converted."""
+        release(self.x)  # of the part before
         rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
         weight = None if self.weight is None else self.weight[rows]
         return np.asarray(self.x[rows], dtype), np.asarray(self.y[rows]), weight
@@ -57,11 +62,21 @@ class Labelled:
     def gather(self, order: Array, workspace: Workspace) -> tuple[Array, Array, Array | None]:
         """Return the examples at the given positions, copied into buffers of `workspace`."""
         rows = order if self.rows is None else self.rows[order]
+        if isinstance(self.x, np.memmap):
+            self._release_at_times(len(rows), workspace)
         x = _take(self.x, rows, workspace.buffer("x", (len(rows), *self.x.shape[1:])))
         y = _take(self.y, rows, workspace.buffer("y", (len(rows), *self.y.shape[1:]), self.y.dtype))
         if self.weight is None:
             return x, y, None
         return x, y, _take(self.weight, rows, workspace.buffer("weight", (len(rows),)))
+
+    def _release_at_times(self, count: int, workspace: Workspace) -> None:
+        """Let go of the memory map whenever so much of it may have been read."""
+        read = workspace.get(_READ, 0) + count * (self.x.nbytes // len(self.x) + _READ_AROUND)
+        if read > _RELEASE_AFTER:
+            release(self.x)
+            read = 0
+        workspace[_READ] = read
 
 
 def labelled(
