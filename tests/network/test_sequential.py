@@ -406,6 +406,16 @@ def test_memory_of_predictions_is_neither_pickled_nor_copied():
     np.testing.assert_array_equal(copied.predict(np.ones((2, 8))), model.predict(np.ones((2, 8))))
 
 
+def test_prediction_of_no_examples_asks_no_layer():
+    @dataclass(frozen=True)
+    class Fussy(Dense):
+        def forward(self, params, a_prev, workspace):
+            assert len(a_prev)
+            return super().forward(params, a_prev, workspace)
+
+    assert nnfw.Sequential([Fussy(2)], 3).predict(np.zeros((0, 3))).shape == (0, 2)
+
+
 def test_prediction_that_fails_leaves_the_model_usable():
     model, x = network(), np.ones((3, 8))
     right = model.predict(x)

@@ -263,7 +263,7 @@ class Sequential:
         """
         batch, single = as_batch(x, self.input_shape)
         with self._borrowed_workspace() as workspace:
-            if len(batch) <= EVALUATION_ROWS:
+            if 0 < len(batch) <= EVALUATION_ROWS:
                 a = self.forward(cast(batch, self.dtype, "x"), workspace)[1].copy()
                 return a[0] if single else a
             a = np.empty((len(batch), *self.output_shape), self.dtype)
