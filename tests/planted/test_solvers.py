@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from itertools import count
 
-import numpy as np
 import pytest
 
 from nnfw.testing import checks_of, run_checks
@@ -108,11 +107,3 @@ def test_standard_solver_passes_everything(name):
 @pytest.mark.parametrize("solver", [LBFGS(memory=3), ConjugateGradient(1e-9), NewtonCG(), TrustKrylov()], ids=repr)
 def test_other_options_pass_too(solver):
     assert run_checks(solver).ok
-
-
-def test_arrays_that_are_told_are_not_shared():
-    found = []
-    LBFGS().minimise(
-        lambda x: (float(x @ x), 2 * x), np.ones(3), 20, lambda theta, cost: bool(found.append(np.array(theta)))
-    )
-    assert not np.array_equal(found[0], found[-1]) or len(found) == 1
