@@ -87,9 +87,8 @@ def write_files(text: str, folder: Path) -> None:
 
 
 def _install(project: Mapping[str, Any], folder: Path) -> None:
-    info = (
-        folder / "src" if (folder / "src").is_dir() else folder
-    ) / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    place = folder / "src" if (folder / "src").is_dir() else folder
+    info = place / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir()
     metadata = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
     (info / "METADATA").write_text(metadata, encoding="utf-8")

@@ -37,8 +37,6 @@ small arrays in each step.
 
 def _mean(terms: Callable[[Array, Array], Any], a: Array, y: Array, weight: Array | None) -> float:
     """Return 1/N Σ_i w_i Σ_j c_ij, where `terms` gives the c_ij ``(n, ...)`` of a block of n rows."""
-    if a.size <= BLOCK and weight is None:
-        return float(np.add.reduce(terms(a, y), axis=None, dtype=np.float64)) / len(a)
     total = 0.0
     for rows in row_blocks(a, BLOCK):
         c = terms(a[rows], y[rows])

@@ -19,7 +19,7 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME[:OPTION=VALUE,...]]...",
-        help="A distribution, or components as nnfw show names them, with options if need be.",
+        help="A distribution, components as nnfw show names them, with options if need be, or accelerators.",
         show_default=False,
         autocompletion=complete_names,
     ),
@@ -44,9 +44,9 @@ def check(
 ) -> None:
     """Check that components keep the rules of their kind, and that their derivatives are right.
 
-    A distribution stands for all its components. A component is made from its defaults, from the examples that its
-    plugin declares, or from the options given here. The exit status is 0 if all checks pass, and 1 if one fails. With
-    --debug, an error that a component raises is shown with its traceback, from the author's own code on.
+    A distribution stands for all its components and accelerators. A component is made from its defaults, from the
+    examples that its plugin declares, or from the options given here. The exit status is 0 if all checks pass, and 1 if
+    one fails. With --debug, an error that a component raises is shown with its traceback, from the author's own code.
 
     Examples
     --------

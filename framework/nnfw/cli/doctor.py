@@ -23,7 +23,7 @@ BROKEN = "cannot be loaded:"
 
 
 def doctor(json: Json = False) -> None:
-    """Check this installation: versions, machine, BLAS, threads, plugins, and that every component loads.
+    """Check this installation: versions, machine, BLAS, threads, plugins, and that components and accelerators load.
 
     The exit status is 0 if all is well, and 1 if something is broken.
 

@@ -19,6 +19,7 @@ import typer
 from nnfw.cli.console import print_heading, print_table, print_text
 from nnfw.errors import NnfwError, article
 from nnfw.plugins import default_registry
+from nnfw.plugins.specs import NAME, normalised
 
 
 class Start(StrEnum):
@@ -54,7 +55,6 @@ FILES = {  # template: file
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]")
 _PREFIX = "nnfw_"
-_COMPONENT = re.compile(r"[a-z][a-z0-9_]*")
 _OWN_MODULES = {"plugin"}
 
 
@@ -87,9 +87,9 @@ def _values(name: str, kind: Start) -> dict[str, str]:
     """Return what the templates are filled with; refuse a name that cannot become a package and a component."""
     if not _DISTRIBUTION.fullmatch(name):
         raise _refused(f"{name!r} is no name of a distribution; use letters, digits and hyphens, as in nnfw-swish")
-    package = re.sub(r"[-_.]+", "_", name).lower()
+    package = normalised(name).replace("-", "_")
     component = package.removeprefix(_PREFIX)
-    if not _COMPONENT.fullmatch(component) or iskeyword(component) or component in _OWN_MODULES:
+    if not NAME.fullmatch(component) or iskeyword(component) or component in _OWN_MODULES:
         raise _refused(f"{component!r}, from {name!r}, cannot name a component; begin with a letter, as in nnfw-swish")
     if find_spec(package) is not None:
         raise _refused(f"a package {package!r} is installed here already; choose another name")

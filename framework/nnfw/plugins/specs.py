@@ -18,7 +18,7 @@ PROJECT = "nnfw"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a component
 _COMMAND_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -76,7 +76,7 @@ class ComponentSpec:
         if self.kind not in KINDS:
             hint = did_you_mean(self.kind, KINDS)
             raise PluginError(f"{self}: unknown kind {short(self.kind)}.{hint} Kinds: {', '.join(KINDS)}.")
-        _require_match(self, "name", _NAME, "small letters, digits and underscores")
+        _require_match(self, "name", NAME, "small letters, digits and underscores")
         _require_match(self, "target", _TARGET, "'module:Class'")
         _require_line(self)
         if not isinstance(self.default, bool) or (self.default and self.kind != "callback"):
@@ -153,7 +153,7 @@ class AcceleratorSpec:
     def validate(self) -> None:
         """Raise PluginError if a field is not what it should be."""
         _require_text(self, "name", "target", "summary")
-        _require_match(self, "name", _NAME, "small letters, digits and underscores")
+        _require_match(self, "name", NAME, "small letters, digits and underscores")
         _require_match(self, "target", _TARGET, "'module:function'")
         _require_line(self)
 

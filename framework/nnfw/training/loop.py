@@ -66,13 +66,13 @@ class Training:
             text = f"has nothing to multiply: {label} chooses its steps itself. Leave the schedule out."
             raise ConfigError([Mistake(("schedule",), text)])
         self.directory, self.registry = directory, model.registry
-        changes = model.vectors[0].size * -(-len(data) // options.batch_size) * options.epochs
-        self._kernels, accelerator = choose(options.accelerator, model.registry, changes)
-        self.history = History(accelerator=accelerator)
         self.epoch, self.epochs = 0, options.epochs
         self.step, self.steps = 0, -(-len(data) // options.batch_size)
         self.examples, self.cost = len(data), float("nan")
         self.vector, self.state = model.vectors
+        changes = self.vector.size * self.steps * self.epochs
+        self._kernels, accelerator = choose(options.accelerator, model.registry, changes)
+        self.history = History(accelerator=accelerator)
         self.gradient = np.zeros_like(self.vector)
         self._grads = model.views(self.gradient)
         self._metrics = named_metrics(options.metrics, model.registry)
@@ -167,13 +167,11 @@ class Training:
         return cost, gradient
 
     def _record_of_all(self, cost: float) -> dict[str, Any]:
-        tally = Tally({})
-        tally.add(cost - self._penalty(), self.data.y, self.data.y, None)
-        record = self._record(self.optimizer.learning_rate, tally)
+        results = {"cost": cost - self._penalty()}
         if self._metrics:
             found = evaluate(self.model, self.data, self.objective, self._metrics, self._evaluation)
-            record |= {name: found[name] for name in self._metrics}
-        return record
+            results |= {name: found[name] for name in self._metrics}
+        return self._record(self.optimizer.learning_rate, results)
 
     def _penalty(self) -> float:
         if self.options.regularizer is None:
@@ -191,7 +189,7 @@ class Training:
                 callback.step_computed(self, state)
             tally.add(self.cost, a, y, weight)
             self._update(rate)
-        return self._record(rates[0], tally)
+        return self._record(rates[0], tally.record())
 
     def _update(self, rate: float) -> None:
         decays = self.model.decays
@@ -214,8 +212,8 @@ class Training:
             )
         return [base * factor for factor in factors.tolist()]
 
-    def _record(self, rate: float, tally: Tally) -> dict[str, Any]:
-        record: dict[str, Any] = {"epoch": self.epoch, "learning_rate": rate} | tally.record()
+    def _record(self, rate: float, results: dict[str, Any]) -> dict[str, Any]:
+        record: dict[str, Any] = {"epoch": self.epoch, "learning_rate": rate} | results
         if self.options.regularizer is not None:
             record["penalty"] = self._penalty()
         if self.validation is not None:

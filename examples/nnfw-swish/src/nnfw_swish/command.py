@@ -19,7 +19,7 @@ def swish(beta: Beta = 1.0, points: Points = 13, json: Json = False) -> None:
     --------
     $ nnfw swish --beta 2
     """
-    import numpy as np  # here, because every call of nnfw reads this module's neighbour, and some this module
+    import numpy as np  # here, so that nnfw --help need not wait for it
 
     from nnfw_swish.swish import Swish
 
