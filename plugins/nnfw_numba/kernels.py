@@ -1,8 +1,9 @@
-"""The kernels of :mod:`nnfw.compute.loops`, each as one loop over the elements.
+"""The kernels of :mod:`nnfw.compute.definitions`, each as loops over the elements.
 
 numba compiles them without `fastmath`, so every element goes through the same operations as in NumPy, in the same
-order. Options come as Python floats and are brought into the arrays' dtype, as NumPy does. Each kernel runs on one
-thread: threads of its own would fight with those of the matrix products.
+order, apart from e^x. Options come as Python floats and are brought into the arrays' dtype, as NumPy does. Arrays may
+lie in memory as they like. Each kernel runs on one thread: threads of its own would fight with those of the matrix
+products, which stay with BLAS.
 """
 
 from __future__ import annotations
@@ -14,26 +15,188 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from nnfw_numba.exponential import exp, expm1
+
 Array = NDArray[Any]
+Kernel = Callable[..., Any]
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
+def compiled(function: Kernel) -> Kernel:
+    """Return a function that is compiled when it is called, and kept on disk where a directory may be written to."""
     try:
-        compiled: Callable[..., None] = njit(cache=True, error_model="numpy", nogil=True)(function)
-    except RuntimeError:  # no directory to keep compiled code in may be written to: it is compiled in each process
-        compiled = njit(error_model="numpy", nogil=True)(function)
-    return compiled
+        found: Kernel = njit(cache=True, error_model="numpy", nogil=True)(function)
+    except RuntimeError:  # no directory: it is compiled in each process
+        found = njit(error_model="numpy", nogil=True)(function)
+    return found
 
 
-@_compiled
-def _sgd(vector: Array, gradient: Array, rate: float) -> None:
+@compiled
+def add_bias(z: Array, bias: Array) -> None:
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            z[i, j] += bias[j]
+
+
+@compiled
+def sum_examples(delta: Array, out: Array) -> None:
+    for j in range(delta.shape[1]):
+        out[j] = 0
+    for i in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            out[j] += delta[i, j]
+
+
+@compiled
+def take(source: Array, rows: Array, out: Array) -> None:
+    for i in range(rows.size):
+        out[i] = source[rows[i]]
+
+
+@compiled
+def sigmoid(z: Array, out: Array) -> None:
+    one, limit = z.dtype.type(1), z.dtype.type(np.floor(np.log(np.finfo(z.dtype).max)))
+    for k in range(z.size):
+        out.flat[k] = one / (one + exp(min(-z.flat[k], limit)))
+
+
+@compiled
+def sigmoid_delta(grad_a: Array, a: Array, out: Array) -> None:
+    one = a.dtype.type(1)
+    for k in range(a.size):
+        out.flat[k] = grad_a.flat[k] * ((one - a.flat[k]) * a.flat[k])
+
+
+@compiled
+def tanh(z: Array, out: Array) -> None:
+    two = z.dtype.type(2)
+    for k in range(z.size):
+        e = expm1(-two * abs(z.flat[k]))
+        out.flat[k] = np.copysign(e / (two + e), z.flat[k])
+
+
+@compiled
+def tanh_delta(grad_a: Array, a: Array, out: Array) -> None:
+    one = a.dtype.type(1)
+    for k in range(a.size):
+        out.flat[k] = grad_a.flat[k] * (one - a.flat[k] * a.flat[k])
+
+
+@compiled
+def relu(z: Array, out: Array) -> None:
+    zero = z.dtype.type(0)
+    for k in range(z.size):
+        out.flat[k] = zero if z.flat[k] < zero else z.flat[k]
+
+
+@compiled
+def relu_delta(grad_a: Array, a: Array, out: Array) -> None:
+    for k in range(a.size):
+        out.flat[k] = grad_a.flat[k] * np.sign(a.flat[k])
+
+
+@compiled
+def _bounded(value: float, quarter: float) -> float:
+    """Return a value within ±quarter, and NaN for one that is infinite."""
+    if abs(value) <= quarter:
+        return value
+    return np.copysign(quarter, value) if np.isfinite(value) else value - value
+
+
+@compiled
+def softmax(z: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - the definition needs `row`
+    width = z.shape[-1]
+    quarter = z.dtype.type(np.finfo(z.dtype).max / 4)
+    for start in range(0, z.size, width):
+        largest = -quarter
+        for k in range(start, start + width):
+            value = _bounded(z.flat[k], quarter)
+            out.flat[k] = value
+            if not value <= largest:  # also for NaN, after which nothing is larger
+                largest = value
+        total = z.dtype.type(0)
+        for k in range(start, start + width):
+            out.flat[k] = exp(out.flat[k] - largest)
+            total += out.flat[k]
+        for k in range(start, start + width):
+            out.flat[k] /= total
+
+
+@compiled
+def residual(a: Array, y: Array, out: Array) -> None:
+    count = a.dtype.type(len(a))
+    for k in range(a.size):
+        out.flat[k] = (a.flat[k] - a.dtype.type(y.flat[k])) / count
+
+
+@compiled
+def label_residual(a: Array, y: Array, smoothing: float, out: Array) -> None:
+    t = a.dtype.type
+    width = a.shape[-1]
+    share, uniform, count = t(1 - smoothing), t(smoothing / width), t(len(a))
+    if y.ndim == a.ndim:
+        for k in range(a.size):
+            out.flat[k] = (a.flat[k] - (t(y.flat[k]) * share + uniform)) / count
+    else:
+        for k in range(a.size):
+            out.flat[k] = (a.flat[k] - uniform) / count
+        for i in range(y.size):
+            k = i * width + int(y.flat[i])
+            out.flat[k] = (a.flat[k] - (uniform + share)) / count
+
+
+@compiled
+def weigh(gradient: Array, weight: Array) -> None:
+    width = gradient.size // max(1, weight.size)
+    for i in range(weight.size):
+        for k in range(i * width, (i + 1) * width):
+            gradient.flat[k] *= weight[i]
+
+
+@compiled
+def squared_distance(a: Array, y: Array) -> float:
+    total = 0.0
+    for k in range(a.size):
+        r = a.flat[k] - a.dtype.type(y.flat[k])
+        total += r * r
+    return total
+
+
+@compiled
+def logistic_loss(z: Array, y: Array) -> float:
+    total, zero = 0.0, z.dtype.type(0)
+    for k in range(z.size):
+        v = z.flat[k]
+        positive = zero if v < zero else v
+        total += positive - z.dtype.type(y.flat[k]) * v + np.log1p(exp(-abs(v)))
+    return total
+
+
+@compiled
+def class_loss(z: Array, y: Array) -> float:
+    total = 0.0
+    quarter = z.dtype.type(np.finfo(z.dtype).max / 4)
+    for i in range(z.shape[0]):
+        largest = -quarter
+        for j in range(z.shape[1]):
+            value = _bounded(z[i, j], quarter)
+            if not value <= largest:
+                largest = value
+        summed = z.dtype.type(0)
+        for j in range(z.shape[1]):
+            summed += exp(_bounded(z[i, j], quarter) - largest)
+        total += np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)
+    return total
+
+
+@compiled
+def sgd(vector: Array, gradient: Array, rate: float) -> None:
     r = vector.dtype.type(rate)
     for k in range(vector.size):
         vector[k] -= gradient[k] * r
 
 
-@_compiled
-def _momentum(vector: Array, gradient: Array, velocity: Array, kept: float, rate: float, nesterov: bool) -> None:
+@compiled
+def momentum(vector: Array, gradient: Array, velocity: Array, kept: float, rate: float, nesterov: bool) -> None:
     t = vector.dtype.type
     mu, r, ahead = t(kept), t(rate), t(rate * kept)
     if nesterov:
@@ -48,8 +211,8 @@ def _momentum(vector: Array, gradient: Array, velocity: Array, kept: float, rate
             vector[k] -= v * r
 
 
-@_compiled
-def _adam(
+@compiled
+def adam(
     vector: Array,
     gradient: Array,
     mean: Array,
@@ -70,8 +233,8 @@ def _adam(
         vector[k] -= m / (np.sqrt(s) + e) * r
 
 
-@_compiled
-def _rmsprop(
+@compiled
+def rmsprop(
     vector: Array,
     gradient: Array,
     square: Array,
@@ -89,34 +252,32 @@ def _rmsprop(
         vector[k] -= g / (np.sqrt(s) + e) * r
 
 
-@_compiled
-def _sigmoid_delta(grad_a: Array, a: Array, out: Array) -> None:
-    one = a.dtype.type(1)
-    for k in range(a.size):
-        out.flat[k] = grad_a.flat[k] * ((one - a.flat[k]) * a.flat[k])
+def load() -> Mapping[str, Kernel]:
+    """Return the kernels by name, and what compiles."""
+    from nnfw_numba.elementwise import elementwise
+    from nnfw_numba.sequence import sequence
 
-
-@_compiled
-def _tanh_delta(grad_a: Array, a: Array, out: Array) -> None:
-    one = a.dtype.type(1)
-    for k in range(a.size):
-        out.flat[k] = grad_a.flat[k] * (one - a.flat[k] * a.flat[k])
-
-
-@_compiled
-def _relu_delta(grad_a: Array, a: Array, out: Array) -> None:
-    for k in range(a.size):
-        out.flat[k] = grad_a.flat[k] * np.sign(a.flat[k])
-
-
-def load() -> Mapping[str, Callable[..., None]]:
-    """Return the kernels by name."""
     return {
-        "sgd": _sgd,
-        "momentum": _momentum,
-        "adam": _adam,
-        "rmsprop": _rmsprop,
-        "sigmoid_delta": _sigmoid_delta,
-        "tanh_delta": _tanh_delta,
-        "relu_delta": _relu_delta,
+        "add_bias": add_bias,
+        "sum_examples": sum_examples,
+        "take": take,
+        "sigmoid": sigmoid,
+        "sigmoid_delta": sigmoid_delta,
+        "tanh": tanh,
+        "tanh_delta": tanh_delta,
+        "relu": relu,
+        "relu_delta": relu_delta,
+        "softmax": softmax,
+        "residual": residual,
+        "label_residual": label_residual,
+        "weigh": weigh,
+        "squared_distance": squared_distance,
+        "logistic_loss": logistic_loss,
+        "class_loss": class_loss,
+        "sgd": sgd,
+        "momentum": momentum,
+        "adam": adam,
+        "rmsprop": rmsprop,
+        "sequence": sequence,
+        "elementwise": elementwise,
     }

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cache
 from math import ceil, inf, pi, sqrt
 from typing import Annotated, Any, ClassVar
 
@@ -19,7 +18,8 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
-from nnfw.compute import kernels
+from nnfw.compute import definitions, kernels, kernels_only
+from nnfw.compute.definitions import exp_limit, shifted
 from nnfw.network import Workspace
 from nnfw.protocols import Activation, Elementwise
 
@@ -72,21 +72,34 @@ class _Scratched(_Buffered):
         return np.multiply(grad_a, delta, out=delta)
 
 
-@cache
-def _exp_limit(dtype: np.dtype[Any]) -> float:
-    """Return the largest whole number whose exponential is finite: 88 in float32, 709 in float64."""
-    return float(np.floor(np.log(np.finfo(dtype).max)))
+class _ByKernel(_Buffered):
+    """An activation whose σ and δ are kernels, of the names `kernel` and `kernel` + "_delta"."""
 
+    kernel: ClassVar[str]
 
-def _sigmoid(z: Array, out: Array | None) -> Array:
-    # Of the stable forms this is the fastest, and its relative error is a few ε everywhere, in the left tail too
-    a = np.minimum(np.negative(z, out=out), _exp_limit(z.dtype), out=out)
-    a = np.add(np.exp(a, out=out), 1, out=out)
-    return np.reciprocal(a, out=out)
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        """Return σ(z), in `out` if given."""
+        out = np.empty_like(z) if out is None else out
+        getattr(definitions, self.kernel)(z, out)
+        return out
+
+    @kernels_only
+    def forward(self, z: Array, workspace: Workspace) -> Array:
+        """Return a = σ(z)."""
+        a = workspace.buffer("a", z.shape)
+        getattr(kernels(), self.kernel)(z, a)
+        return a
+
+    @kernels_only
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
+        """Return δ = ∂C/∂a ⊙ σ'(z)."""
+        delta = workspace.buffer("delta", z.shape)
+        getattr(kernels(), f"{self.kernel}_delta")(grad_a, a, delta)
+        return delta
 
 
 @dataclass(frozen=True)
-class Sigmoid(_Buffered):
+class Sigmoid(_ByKernel):
     """The logistic function, from 0 to 1.
 
     a = 1 / (1 + e^−z), σ'(z) = a (1 − a)
@@ -104,24 +117,15 @@ class Sigmoid(_Buffered):
 
     range: ClassVar[tuple[float, float] | None] = (0, 1)
     monotonic: ClassVar[bool] = True
-
-    def value(self, z: Array, out: Array | None = None) -> Array:
-        """Return 1 / (1 + e^−z)."""
-        return _sigmoid(z, out)
+    kernel: ClassVar[str] = "sigmoid"
 
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return a (1 − a)."""
         return np.multiply(np.subtract(1, a, out=out), a, out=out)
 
-    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
-        """Return δ = ∂C/∂a ⊙ a (1 − a)."""
-        delta = workspace.buffer("delta", z.shape)
-        kernels().sigmoid_delta(grad_a, a, delta)
-        return delta
-
 
 @dataclass(frozen=True)
-class Tanh(_Buffered):
+class Tanh(_ByKernel):
     """The hyperbolic tangent, from −1 to 1.
 
     a = tanh z, σ'(z) = 1 − a²
@@ -138,24 +142,15 @@ class Tanh(_Buffered):
 
     range: ClassVar[tuple[float, float] | None] = (-1, 1)
     monotonic: ClassVar[bool] = True
-
-    def value(self, z: Array, out: Array | None = None) -> Array:
-        """Return tanh z."""
-        return np.tanh(z, out=out)
+    kernel: ClassVar[str] = "tanh"
 
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 − a²."""
         return np.subtract(1, np.square(a, out=out), out=out)
 
-    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
-        """Return δ = ∂C/∂a ⊙ (1 − a²)."""
-        delta = workspace.buffer("delta", z.shape)
-        kernels().tanh_delta(grad_a, a, delta)
-        return delta
-
 
 @dataclass(frozen=True)
-class ReLU(_Buffered):
+class ReLU(_ByKernel):
     """The rectifier.
 
     a = max(0, z), σ'(z) = 1 if z > 0, else 0
@@ -176,20 +171,11 @@ class ReLU(_Buffered):
 
     range: ClassVar[tuple[float, float] | None] = (0, inf)
     monotonic: ClassVar[bool] = True
-
-    def value(self, z: Array, out: Array | None = None) -> Array:
-        """Return max(0, z)."""
-        return np.maximum(z, 0, out=out)
+    kernel: ClassVar[str] = "relu"
 
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 where z > 0, else 0: the sign of `a`."""
         return np.sign(a, out=out)
-
-    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
-        """Return δ = ∂C/∂a where z > 0, else 0."""
-        delta = workspace.buffer("delta", z.shape)
-        kernels().relu_delta(grad_a, a, delta)
-        return delta
 
 
 @dataclass(frozen=True)
@@ -395,12 +381,12 @@ class SiLU(_Scratched):
 
     def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
         """Return z / (1 + e^−z)."""
-        bounded = np.maximum(z, -_exp_limit(z.dtype), out=out)  # the sigmoid stops falling there, so must its factor
-        return np.multiply(bounded, _sigmoid(z, scratch), out=out)
+        bounded = np.maximum(z, -exp_limit(z.dtype), out=out)  # the sigmoid stops falling there, so must its factor
+        return np.multiply(bounded, Sigmoid().value(z, scratch), out=out)
 
     def derivative(self, z: Array, a: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
         """Return s + a (1 − s)."""
-        s = _sigmoid(z, scratch)
+        s = Sigmoid().value(z, scratch)
         return np.add(np.multiply(np.subtract(1, s, out=out), a, out=out), s, out=out)
 
 
@@ -426,12 +412,12 @@ class Softplus(_Buffered):
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return log(1 + e^z), at least z: it is z where e^z would overflow."""
-        a = np.exp(np.minimum(z, _exp_limit(z.dtype), out=out), out=out)
+        a = np.exp(np.minimum(z, exp_limit(z.dtype), out=out), out=out)
         return np.maximum(np.log1p(a, out=out), z, out=out)
 
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 / (1 + e^−z)."""
-        return _sigmoid(z, out)
+        return Sigmoid().value(z, out)
 
 
 @dataclass(frozen=True)
@@ -520,6 +506,12 @@ class Identity(Elementwise):
         """Return 1 for each element."""
         return np.ones_like(z)
 
+    @kernels_only
+    def forward(self, z: Array, workspace: Workspace) -> Array:
+        """Return `z` itself."""
+        return z
+
+    @kernels_only
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
         """Return `grad_a` itself."""
         return grad_a
@@ -554,12 +546,12 @@ class Softmax(Activation):
     range: ClassVar[tuple[float, float] | None] = (0, 1)
     monotonic: ClassVar[bool] = True
 
+    @kernels_only
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return e^z_j / Σ_k e^z_k over the last axis."""
-        row = _row(z, workspace)
-        a = shifted(z, row, workspace.buffer("a", z.shape))
-        np.exp(a, out=a)
-        return np.divide(a, _sum(a, row), out=a)
+        a = workspace.buffer("a", z.shape)
+        kernels().softmax(z, _row(z, workspace), a)
+        return a
 
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
         """Return a_j (g_j − Σ_k g_k a_k) over the last axis."""
@@ -610,37 +602,6 @@ class LogSoftmax(Activation):
 def _row(z: Array, workspace: Workspace) -> Array:
     """Return a buffer for one number per row of the last axis."""
     return workspace.buffer("row", (*z.shape[:-1], 1))
-
-
-@cache
-def _quarter(dtype: np.dtype[Any]) -> float:
-    """Return a quarter of the largest finite number: differences of numbers up to here do not overflow."""
-    return float(np.finfo(dtype).max) / 4
-
-
-def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Array:
-    """Return z_j − max_k z_k over the last axis: what softmax, log-softmax and their cost start from.
-
-    Finite for every finite z: beyond a quarter of the largest finite number, z counts as that. A row with an infinite z
-    or NaN becomes NaN, so that a network whose values have overflowed is not mistaken for a sound one.
-
-    Parameters
-    ----------
-    z
-        ``(..., K)``
-    row
-        A buffer ``(..., 1)``, overwritten; by default a new one.
-    out
-        A buffer shaped like `z` for the result; by default a new one.
-    """
-    quarter = _quarter(z.dtype)
-    # z² is at most the sum of all, which one call gives; in this form NaN is beyond every limit
-    if not np.vdot(z, z) <= quarter and not (-quarter <= z.min(initial=0) and z.max(initial=0) <= quarter):
-        wrong = ~np.isfinite(z)
-        z = np.clip(z, -quarter, quarter, out=out)
-        z[wrong] = np.nan
-    largest: Array = np.maximum.reduce(z, axis=-1, keepdims=True, out=row)
-    return np.subtract(z, largest, out=out)
 
 
 def _sum(a: Array, row: Array) -> Array:

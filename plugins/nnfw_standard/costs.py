@@ -19,11 +19,12 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
 
+from nnfw.compute import kernels, kernels_only
+from nnfw.compute.definitions import logistic_terms, negative_labels, shifted
 from nnfw.data import as_numeric, require_finite, row_blocks
 from nnfw.errors import DataError
 from nnfw.network import Workspace
 from nnfw.protocols import CanonicalCost, Cost, Shape
-from nnfw_standard.activations import shifted
 
 Array = NDArray[Any]
 
@@ -51,6 +52,15 @@ def _scaled(gradient: Array, weight: Array | None) -> Array:
     gradient /= len(gradient)
     if weight is not None:
         gradient *= weight.reshape(-1, *[1] * (gradient.ndim - 1))
+    return gradient
+
+
+def _residual(a: Array, y: Array, workspace: Workspace, weight: Array | None) -> Array:
+    """Return w_i (a_ij − y_ij) / N, by kernels alone."""
+    gradient = workspace.buffer("gradient", a.shape)
+    kernels().residual(a, y, gradient)
+    if weight is not None:
+        kernels().weigh(gradient, weight)
     return gradient
 
 
@@ -166,12 +176,19 @@ class MSE(_PerOutput):
     7.25
     """
 
+    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C."""
+        if weight is not None:
+            return super().value(a, y, weight)
+        return 0.5 * float(kernels().squared_distance(a, y)) / len(a)
+
     def _terms(self, a: Array, y: Array) -> Any:
         return 0.5 * np.square(a - y)
 
+    @kernels_only
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return w_i (a_ij − y_ij) / N."""
-        return _scaled(np.subtract(a, y, out=workspace.buffer("gradient", a.shape)), weight)
+        return _residual(a, y, workspace, weight)
 
 
 @dataclass(frozen=True)
@@ -318,15 +335,14 @@ class BinaryCrossEntropy(_PerOutput, CanonicalCost):
 
     def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
         """Return C for a = sigmoid(z), as the mean of w_i Σ_j (max(z, 0) − y z + log(1 + e^−|z|))."""
+        if weight is None:
+            return float(kernels().logistic_loss(z, y)) / len(z)
+        return _mean(logistic_terms, z, y, weight)
 
-        def terms(z: Array, y: Array) -> Any:
-            return np.maximum(z, 0) - y.astype(z.dtype, copy=False) * z + np.log1p(np.exp(-np.abs(z)))
-
-        return _mean(terms, z, y, weight)
-
+    @kernels_only
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return δ^L = w_i (a_ij − y_ij) / N."""
-        return _scaled(np.subtract(a, y, out=workspace.buffer("delta", a.shape)), weight)
+        return _residual(a, y, workspace, weight)
 
 
 @dataclass(frozen=True)
@@ -423,17 +439,24 @@ class CrossEntropy(CanonicalCost):
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return −w_i y'_ik / a_ik / N."""
         a = np.maximum(a, _smallest(a.dtype), out=workspace.buffer("clipped", a.shape))
-        gradient = self._negative(y, workspace.buffer("gradient", a.shape))
+        gradient = workspace.buffer("gradient", a.shape)
+        negative_labels(y, self.label_smoothing, gradient)
         return _scaled(np.divide(gradient, a, out=gradient), weight)
 
     def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
         """Return C for a = softmax(z), from log a_ik = z_ik − log Σ_k e^z_ik."""
+        if weight is None and y.ndim == 1 and not self.label_smoothing:
+            return float(kernels().class_loss(z, y)) / len(z)
         return _mean(lambda z, y: self._terms(_log_softmax(z), y), z, y, weight)
 
+    @kernels_only
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return δ^L = w_i (a_ik − y'_ik) / N."""
-        delta = self._negative(y, workspace.buffer("delta", a.shape))
-        return _scaled(np.add(delta, a, out=delta), weight)
+        delta = workspace.buffer("delta", a.shape)
+        kernels().label_residual(a, y, self.label_smoothing, delta)
+        if weight is not None:
+            kernels().weigh(delta, weight)
+        return delta
 
     def _terms(self, log_a: Array, y: Array) -> Any:
         """Return −Σ_k y'_k log a_k of each row, as ``(n, ...)`` without the last axis."""
@@ -447,20 +470,6 @@ class CrossEntropy(CanonicalCost):
             # each logarithm gets its factor before they are summed, so that the sum cannot overflow
             terms -= np.einsum("...k->...", log_a * (self.label_smoothing / log_a.shape[-1]))
         return terms
-
-    def _negative(self, y: Array, out: Array) -> Array:
-        """Return −y' in `out`."""
-        share = 1 - self.label_smoothing
-        uniform = self.label_smoothing / out.shape[-1]
-        if y.ndim == out.ndim:
-            np.multiply(y, -share, out=out)
-            out -= uniform
-            return out
-        out.fill(-uniform)
-        for block in row_blocks(out, BLOCK):
-            rows = out[block].reshape(-1, out.shape[-1])
-            rows[np.arange(len(rows)), y[block].reshape(-1)] -= share
-        return out
 
 
 def _log_softmax(z: Array) -> Array:

@@ -1,8 +1,11 @@
 from .accelerators import choose as choose
 from .accelerators import kernels_from as kernels_from
 from .accelerators import require_known as require_known
+from .active import DEFINITIONS as DEFINITIONS
+from .active import Call as Call
+from .active import Kernels as Kernels
+from .active import kernels as kernels
+from .active import using as using
 from .environment import describe_environment as describe_environment
-from .loops import DEFINITIONS as DEFINITIONS
-from .loops import Kernels as Kernels
-from .loops import kernels as kernels
-from .loops import using as using
+from .tape import Tape as Tape
+from .tape import kernels_only as kernels_only

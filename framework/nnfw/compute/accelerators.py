@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 
-from nnfw.compute.loops import DEFINITIONS, Kernels, checked, kernels_of
+from nnfw.compute.active import DEFINITIONS, Kernels, kernels_of
+from nnfw.compute.comparison import checked
 from nnfw.errors import ConfigError, Mistake, PluginError, did_you_mean, in_words
 from nnfw.plugins import AcceleratorSpec, Plugin, Registry
 

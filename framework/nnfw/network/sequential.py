@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from nnfw.network.chain import Chain
 from nnfw.network.description import describe
 from nnfw.network.objective import Objective
 from nnfw.network.parameters import Layout, Parameters, Scope
+from nnfw.network.recording import RepeatedPass
 from nnfw.network.trace import LayerTrace, Trace
 from nnfw.network.verification import verified
 from nnfw.network.workspace import Workspace
@@ -458,11 +459,32 @@ class Sequential:
         """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the chain."""
         first = workspace.first_time("backward", x.shape)
         with verified(self.chain, x, workspace, self.registry, objective) if first else _UNVERIFIED:
-            z, a = self._forward(x, workspace)
-            cost = objective.value(z, a, y, weight)
-            delta = objective.delta(z, a, y, self.chain.memory(len(self.layers) - 1, workspace), weight)
-            self.chain.backward(self.parameters.scope, delta, grads, workspace)
-        return cost, a
+            z, a = self.propagate(self.chain, x, y, weight, objective, workspace, grads)
+            return objective.value(z, a, y, weight), a
+
+    def propagate(
+        self,
+        chain: Chain,
+        x: Array,
+        y: Array,
+        weight: Array | None,
+        objective: Objective,
+        workspace: Workspace,
+        grads: Mapping[str, Array],
+    ) -> tuple[Array, Array]:
+        """Return z^L and a^L of a batch, and fill `grads`, through a chain of this network's layers."""
+        last = len(chain.layers) - 1
+        z = chain.forward(self.parameters.scope, x, workspace)
+        a = chain.activate(last, workspace)
+        delta = objective.delta(z, a, y, chain.memory(last, workspace), weight)
+        chain.backward(self.parameters.scope, delta, grads, workspace)
+        return z, a
+
+    def repeated(
+        self, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
+    ) -> Callable[[Array, Array, Array | None], tuple[float, Array]]:
+        """Return :meth:`backward` for batches that lie in the same arrays time and again."""
+        return RepeatedPass(self, objective, workspace, grads)
 
     def first_non_finite(self, workspace: Workspace) -> str:
         """Name the first layer with parameters, z or a that are not finite in the last pass through `workspace`."""

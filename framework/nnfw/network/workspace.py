@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,21 @@ class Workspace:
         self._kept.clear()
         for child in self._children.values():
             child.forget()
+
+    def remember(self) -> Callable[[], None]:
+        """Return a function that keeps again what is kept now, here and in the children."""
+        kept = [(workspace, dict(workspace._kept)) for workspace in self._tree()]
+
+        def put_back() -> None:
+            for workspace, items in kept:
+                workspace._kept = dict(items)
+
+        return put_back
+
+    def _tree(self) -> Iterator[Workspace]:
+        yield self
+        for child in self._children.values():
+            yield from child._tree()
 
     def child(self, key: int | str, *, needs_input_gradient: bool | None = None) -> Workspace:
         """Return the workspace of an inner layer or an activation, made at the first call.

@@ -135,8 +135,9 @@ class AcceleratorSpec:
     name
         Small letters, digits and underscores; what ``accelerator = ...`` names in an experiment.
     target
-        ``"module:function"``: a function without arguments that returns kernels by name, as :mod:`nnfw.compute.loops`
-        defines them. Imported when a training takes them; ModuleNotFoundError means that something is not installed.
+        ``"module:function"``: a function without arguments that returns kernels by name, those of
+        :class:`nnfw.compute.Kernels`. Imported when a training takes them; ModuleNotFoundError means that something is
+        not installed.
     summary
         One line, which says what to install if need be.
 

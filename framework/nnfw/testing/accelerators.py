@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from nnfw.compute import Kernels
 from nnfw.compute.accelerators import kernels_from
-from nnfw.compute.loops import NAMES, TOLERANCE, difference
+from nnfw.compute.active import NAMES
+from nnfw.compute.comparison import TOLERANCE, difference
 from nnfw.plugins import Registry
 from nnfw.plugins.specs import normalised
 from nnfw.testing.outcomes import NotApplicable, require
@@ -70,22 +71,58 @@ def _cases(name: str) -> Iterator[tuple[Any, ...]]:
     rng = np.random.default_rng(0)
     for dtype in _DTYPES:
         for size in _SIZES:
-            for layout in _LAYOUTS:
-                yield _arguments(name, [rng.standard_normal(size).astype(dtype) for _ in range(4)], layout)
-        special = np.resize(np.array(_SPECIAL, dtype), 21)
-        yield _arguments(name, [rng.permutation(special) for _ in range(4)], _LAYOUTS[0])
+            values = [rng.standard_normal((size, _WIDTH)).astype(dtype) for _ in range(4)]
+            for arguments in _ARGUMENTS[name](*values):
+                for layout in _LAYOUTS:
+                    yield tuple(layout(item.copy()) if isinstance(item, np.ndarray) else item for item in arguments)
+        special = np.resize(np.array(_SPECIAL, dtype), (7, _WIDTH))
+        yield from _ARGUMENTS[name](*(rng.permutation(special) for _ in range(4)))
 
 
-def _arguments(name: str, values: list[Array], layout: Callable[[Array], Array]) -> tuple[Any, ...]:
-    if name in ("sgd", "momentum", "adam", "rmsprop"):
-        vector, gradient, mean = (layout(item.copy()) for item in values[:3])
-        square, scratch = (layout(np.abs(values[3])) for _ in range(2))
-        return {
-            "sgd": (vector, gradient, 0.1),
-            "momentum": (vector, gradient, mean, 0.9, 0.1, len(vector) % 2 == 0),
-            "adam": (vector, gradient, mean, square, 0.9, 0.999, 0.1, 1e-8),
-            "rmsprop": (vector, gradient, square, scratch, 0.9, 0.1, 1e-8),
-        }[name]
-    shape = (-1, 1) if len(values[0]) % 5 else (-1, 5) if len(values[0]) else (0, 3)
-    grad_a, a, out = (layout(item.reshape(shape)) for item in (values[0], np.tanh(values[1]), values[2]))
-    return grad_a, layout(np.maximum(a, 0)) if name == "relu_delta" else a, out
+_WIDTH = 3
+
+
+def _unary(z: Array, out: Array, *_: Array) -> list[tuple[Any, ...]]:
+    return [(z, out), (30 * z, out)]
+
+
+def _delta(grad_a: Array, a: Array, out: Array, _: Array) -> list[tuple[Any, ...]]:
+    return [(grad_a, np.maximum(np.tanh(a), 0), out)]
+
+
+def _label_residual(a: Array, y: Array, out: Array, _: Array) -> list[tuple[Any, ...]]:
+    return [(a, labels, share, out.copy()) for labels in (np.abs(y), _classes(y)) for share in (0.0, 0.25)]
+
+
+def _classes(like: Array) -> Array:
+    return np.arange(len(like)) % _WIDTH
+
+
+_ARGUMENTS: dict[str, Callable[..., list[tuple[Any, ...]]]] = {
+    "product": lambda a, b, c, _: [(a, b[:_WIDTH].T[:_WIDTH], c[:, : len(b[:_WIDTH])]), (a.T, b, c[:_WIDTH])][
+        : len(a) // 3
+    ],
+    "add_bias": lambda z, b, *_: [(z, b.ravel()[:_WIDTH])][: len(z)],
+    "sum_examples": lambda delta, b, *_: [(delta, b.ravel()[:_WIDTH])][: len(delta)],
+    "take": lambda source, out, *_: [(source, np.arange(len(source))[::-1] // 2, out)],
+    "sigmoid": _unary,
+    "sigmoid_delta": _delta,
+    "tanh": _unary,
+    "tanh_delta": _delta,
+    "relu": _unary,
+    "relu_delta": _delta,
+    "softmax": lambda z, out, row, _: [(z, row[:, :1], out), (30 * z, row[:, :1], out)],
+    "residual": lambda a, y, out, _: [(a, y, out)],
+    "label_residual": _label_residual,
+    "weigh": lambda gradient, weight, *_: [(gradient, np.abs(weight[:, 0]))],
+    "squared_distance": lambda a, y, *_: [(a, y)],
+    "logistic_loss": lambda z, y, *_: [(z, np.abs(np.tanh(y)))],
+    "class_loss": lambda z, y, *_: [(z, _classes(y)), (30 * z, _classes(y))],
+    "sgd": lambda v, g, *_: [(v.ravel(), g.ravel(), 0.1)],
+    "momentum": lambda v, g, m, _: [(v.ravel(), g.ravel(), m.ravel(), 0.9, 0.1, ahead) for ahead in (False, True)],
+    "adam": lambda v, g, m, s: [(v.ravel(), g.ravel(), m.ravel(), np.abs(s).ravel(), 0.9, 0.999, 0.1, 1e-8)],
+    "rmsprop": lambda v, g, r, s: [
+        (v.ravel(), g.ravel(), np.abs(r).ravel(), s.ravel(), kept, 0.1, 1e-8) for kept in (0.9, 1.0)
+    ],
+}
+"""What each kernel is called with, made of four arrays ``(n, 3)``."""

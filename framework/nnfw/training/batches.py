@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nnfw.compute import kernels
 from nnfw.configuration import short
 from nnfw.data import as_batch, as_numeric, as_weights, in_dtype, release, require_finite
 from nnfw.errors import DataError, PluginError
@@ -138,7 +139,5 @@ def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
 
 
 def _take(source: Array, rows: Array, out: Array) -> Array:
-    if source.dtype == out.dtype and source.flags.c_contiguous and source.flags.aligned:  # else take copies all of it
-        return np.take(source, rows, axis=0, out=out, mode="clip")  # "raise" would gather into a second buffer first
-    out[...] = source[rows]
+    kernels().take(source, rows, out)
     return out

@@ -81,6 +81,7 @@ class Training:
         self.recorded += () if validation is None else tuple(VALIDATION + name for name in names)
         self._order = stream(seed, "order")
         self._workspace = model.workspace(stream(seed, "noise"), training=True)
+        self._pass = model.repeated(objective, self._workspace, self._grads)
         self._batch = model.workspace()
         self._evaluation = model.workspace()
         self._last_pass = self._workspace
@@ -184,7 +185,7 @@ class Training:
         for start, rate in zip(range(0, len(order), size), rates, strict=True):
             self.step += 1
             x, y, weight = self.data.gather(order[start : start + size], self._batch)
-            self.cost, a = self.model.backward(x, y, weight, self.objective, self._workspace, self._grads)
+            self.cost, a = self._pass(x, y, weight)
             for callback, state in self._callbacks:
                 callback.step_computed(self, state)
             tally.add(self.cost, a, y, weight)

@@ -6,7 +6,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -66,6 +66,12 @@ class Trainable(Protocol):
         grads: Mapping[str, Array],
     ) -> tuple[float, Array]:
         """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ."""
+        ...
+
+    def repeated(
+        self, objective: Any, workspace: Workspace, grads: Mapping[str, Array]
+    ) -> Callable[[Array, Array, Array | None], tuple[float, Array]]:
+        """Return :meth:`backward` for batches that lie in the same arrays time and again."""
         ...
 
     def first_non_finite(self, workspace: Workspace) -> str:

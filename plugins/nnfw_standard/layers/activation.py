@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nnfw.compute import kernels_only
 from nnfw.network import Workspace
 from nnfw.protocols import Activation, Layer, Shape
 
@@ -41,10 +42,12 @@ class ActivationLayer(Layer):
         """Return `input_shape`."""
         return input_shape
 
+    @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z = a_prev."""
         return a_prev
 
+    @kernels_only
     def backward(
         self,
         params: Mapping[str, Array],

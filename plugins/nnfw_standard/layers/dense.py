@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any
 
-import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
+from nnfw.compute import kernels, kernels_only
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
@@ -79,22 +79,27 @@ class Dense(Layer):
         bias = Parameter((self.units,), self.bias_initializer, decays=False)  # type: ignore[arg-type]
         return {"weight": weight, "bias": bias} if self.bias else {"weight": weight}
 
+    @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z = a_prev w^T + b, ``(N, units)``."""
         workspace["a_prev"] = a_prev
-        z = np.matmul(a_prev, params["weight"].T, out=workspace.buffer("z", (len(a_prev), self.units)))
+        z = workspace.buffer("z", (len(a_prev), self.units))
+        kernels().product(a_prev, params["weight"].T, z)
         if self.bias:
-            z += params["bias"]
+            kernels().add_bias(z, params["bias"])
         return z
 
+    @kernels_only
     def backward(
         self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array | None:
         """Return δ w, ``(N, n_in)``: (w^T δ) of Equation 2 with examples as rows."""
         a_prev = workspace["a_prev"]
-        np.matmul(delta.T, a_prev, out=grads["weight"])  # Equation 4, summed over the batch: δ a_prev^T
+        kernels().product(delta.T, a_prev, grads["weight"])  # Equation 4, summed over the batch: δ a_prev^T
         if self.bias:
-            np.add.reduce(delta, axis=0, out=grads["bias"])  # Equation 3, summed over the batch: δ
+            kernels().sum_examples(delta, grads["bias"])  # Equation 3, summed over the batch: δ
         if not workspace.needs_input_gradient:
             return None
-        return np.matmul(delta, params["weight"], out=workspace.buffer("grad_a_prev", a_prev.shape))
+        grad_a_prev = workspace.buffer("grad_a_prev", a_prev.shape)
+        kernels().product(delta, params["weight"], grad_a_prev)
+        return grad_a_prev

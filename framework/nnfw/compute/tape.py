@@ -1,0 +1,114 @@
+"""A pass on tape: what it did to arrays, to be done again without asking how.
+
+In training, every batch goes through the same calculations in the same memory. Python decides anew each time which they
+are: it looks up buffers, options and methods. So a pass is recorded once, and then repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.compute.active import NAMES, Call, Kernels, using
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def kernels_only(method: Method) -> Method:
+    """Declare of a method of a component that all it does to arrays, it does by kernels.
+
+    For batches of one shape it must then call the same kernels with the same arrays, in the same order: parameters,
+    gradients, what it was given, buffers of its workspace and views of these. Once recorded, the calls are repeated
+    and the method is not asked again. It may keep things in the workspace; it must not draw random numbers. The
+    conformance kit checks it.
+
+    Examples
+    --------
+    >>> class Rectifier:
+    ...     @kernels_only
+    ...     def forward(self, z, workspace):
+    ...         a = workspace.buffer("a", z.shape)
+    ...         kernels().relu(z, a)
+    ...         return a
+    """
+    method.kernels_only = True  # type: ignore[attr-defined]
+    return method
+
+
+class Tape:
+    """A recording.
+
+    Parameters
+    ----------
+    chosen
+        The kernels that are recorded, and that repeat.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnfw.compute import DEFINITIONS, kernels, kernels_only
+    >>> @kernels_only
+    ... def doubled(a, out):
+    ...     kernels().product(a, 2 * np.eye(2), out)
+    ...     return out
+    >>> tape, a, out = Tape(DEFINITIONS), np.ones((1, 2)), np.zeros((1, 2))
+    >>> tape.perform(doubled, a, out)
+    array([[2., 2.]])
+    >>> a[...] = 5.0
+    >>> tape.repeat()
+    >>> out
+    array([[10., 10.]])
+    """
+
+    def __init__(self, chosen: Kernels) -> None:
+        self._chosen = chosen
+        self._recorder = Kernels(
+            **{name: self._recorded(name, getattr(chosen, name)) for name in NAMES}, elementwise=chosen.elementwise
+        )
+        self._calls: list[Call] = []
+        self._kept: list[Call] = []  # the arrays must stay where they are
+        self._steps: list[Callable[[], object]] = []
+
+    def perform(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a method of a component and record it: its kernels if it is made of nothing else, or else the method."""
+        if getattr(method, "kernels_only", False):
+            with using(self._recorder):
+                return method(*arguments)
+        result = method(*arguments)
+        self._finish_calls()
+        self._steps.append(_again(method, arguments, result))
+        return result
+
+    def call(self, name: str, kernel: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function on arrays and record it."""
+        self._calls.append(Call(name, kernel, arguments))
+        return kernel(*arguments)
+
+    def repeat(self) -> None:
+        """Do again what was recorded, with what the arrays hold now."""
+        if self._calls:
+            self._finish_calls()
+        for step in self._steps:
+            step()
+
+    def _finish_calls(self) -> None:
+        self._steps += self._chosen.sequence(self._calls)
+        self._kept += self._calls
+        self._calls = []
+
+    def _recorded(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *arguments: self.call(name, kernel, *arguments)
+
+
+def _again(method: Callable[..., Any], arguments: tuple[Any, ...], result: NDArray[Any] | None) -> Callable[[], None]:
+    """Return a function that calls a method again, and puts its result where the first one lay."""
+
+    def repeat() -> None:
+        found = method(*arguments)
+        if found is not result:
+            np.copyto(result, found)  # type: ignore[arg-type]
+
+    return repeat

@@ -1,0 +1,140 @@
+"""The pass of a training step: recorded when a batch's arrays come again, and then repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from nnfw.compute import Kernels, Tape, kernels
+from nnfw.network.chain import Chain
+from nnfw.network.objective import Objective
+from nnfw.network.workspace import Workspace
+from nnfw.protocols import Activation, Elementwise, Layer, Shape
+
+if TYPE_CHECKING:
+    from nnfw.network.sequential import Sequential
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Recording:
+    """A recorded pass: its arrays, what it gives, what it kept, and the tape; in use with `kernels`."""
+
+    x: Array
+    z: Array
+    a: Array
+    restore: Callable[[], None]
+    tape: Tape
+    kernels: Kernels
+
+
+class RepeatedPass:
+    """The pass of a training, forward and backward, for batches that lie in the same arrays time and again.
+
+    The first pass of a batch's arrays is an ordinary one. The second is recorded, and from then on the recording is
+    repeated: it calculates the same, and spends no time on deciding what.
+
+    Parameters
+    ----------
+    model, objective, workspace, grads
+        As for :meth:`Sequential.backward`.
+    """
+
+    def __init__(
+        self, model: Sequential, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
+    ) -> None:
+        self._model, self._objective, self._workspace, self._grads = model, objective, workspace, grads
+        self._seen: dict[int, Array] = {}
+        self._recordings: dict[int, _Recording] = {}
+        self._last: _Recording | None = None
+
+    def __call__(self, x: Array, y: Array, weight: Array | None) -> tuple[float, Array]:
+        """Return C and a^L of a batch, and fill the gradients; with the same `x` comes always the same `y`."""
+        found = self._recordings.get(id(x))
+        if found is None or found.kernels is not kernels():
+            return self._first(x, y, weight)
+        if found is not self._last:
+            found.restore()
+            self._last = found
+        found.tape.repeat()
+        return self._objective.value(found.z, found.a, y, weight), found.a
+
+    def _first(self, x: Array, y: Array, weight: Array | None) -> tuple[float, Array]:
+        if id(x) not in self._seen:
+            self._seen[id(x)] = x  # as long as it is kept, no other array has its id
+            self._last = None
+            return self._model.backward(x, y, weight, self._objective, self._workspace, self._grads)
+        tape = Tape(kernels())
+        chain = Chain(tuple(_RecordedLayer(layer, tape) for layer in self._model.layers))
+        objective = copy(self._objective)
+        objective.cost = _RecordedCost(objective.cost, tape)  # type: ignore[assignment]
+        objective.activation = chain.activation
+        z, a = self._model.propagate(chain, x, y, weight, objective, self._workspace, self._grads)
+        self._last = _Recording(x, z, a, self._workspace.remember(), tape, kernels())
+        self._recordings[id(x)] = self._last
+        return self._objective.value(z, a, y, weight), a
+
+
+class _RecordedLayer(Layer):
+    """A layer that is recorded."""
+
+    def __init__(self, layer: Layer, tape: Tape) -> None:
+        self._layer, self._tape = layer, tape
+        self.activation = _RecordedActivation(layer.activation, tape)  # type: ignore[arg-type]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return self._layer.output_shape(input_shape)
+
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
+        return self._tape.perform(self._layer.forward, params, a_prev, workspace)  # type: ignore[no-any-return]
+
+    def backward(
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
+    ) -> Array | None:
+        return self._tape.perform(self._layer.backward, params, delta, grads, workspace)  # type: ignore[no-any-return]
+
+
+class _RecordedActivation(Activation):
+    """An activation that is recorded; one that is only `value` and `derivative` is compiled, where something can."""
+
+    def __init__(self, activation: Activation, tape: Tape) -> None:
+        self._activation, self._tape = activation, tape
+        self._compiled = kernels().elementwise(activation) if is_plain(activation) else None
+
+    def forward(self, z: Array, workspace: Workspace) -> Array:
+        if self._compiled is None:
+            return self._tape.perform(self._activation.forward, z, workspace)  # type: ignore[no-any-return]
+        a = workspace.buffer("a", z.shape)
+        self._tape.call("", self._compiled[0], z, a)
+        return a
+
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
+        if self._compiled is None:
+            return self._tape.perform(self._activation.delta, grad_a, z, a, workspace)  # type: ignore[no-any-return]
+        delta = workspace.buffer("delta", z.shape)
+        self._tape.call("", self._compiled[1], grad_a, z, a, delta)
+        return delta
+
+
+def is_plain(activation: Activation) -> bool:
+    """Return whether an activation is no more than its `value` and `derivative`."""
+    methods = type(activation)
+    return methods.forward is Elementwise.forward and methods.delta is Elementwise.delta
+
+
+class _RecordedCost:
+    """A cost that is recorded."""
+
+    def __init__(self, cost: Any, tape: Tape) -> None:
+        self._cost, self._tape = cost, tape
+
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        return self._tape.perform(self._cost.gradient, a, y, workspace, weight)  # type: ignore[no-any-return]
+
+    def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        return self._tape.perform(self._cost.canonical_delta, a, y, workspace, weight)  # type: ignore[no-any-return]
