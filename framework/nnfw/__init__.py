@@ -5,4 +5,8 @@ The mathematics is the architecture: z = wa + b, a = σ(z), and a backward pass 
 
 import lazy_loader
 
+from nnfw.compute.blas import choose_blas_kernels
+
+choose_blas_kernels()  # now, since it has no effect once NumPy is imported
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

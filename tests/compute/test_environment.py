@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from nnfw.compute import describe_environment, environment
+from nnfw.compute import cpu, describe_environment
 
 X86 = """\
 processor\t: 0
@@ -66,13 +66,13 @@ def test_describe_environment_dependency_that_is_not_installed_has_no_version(mo
 )
 def test_describe_environment_cpu_is_that_of_the_first_core(tmp_path, monkeypatch, text, model, flags):
     (tmp_path / "cpuinfo").write_text(text)
-    monkeypatch.setattr(environment, "_CPU_INFO", tmp_path / "cpuinfo")
-    cpu = describe_environment()["cpu"]
-    assert (cpu["model"], cpu["flags"]) == (model, flags)
+    monkeypatch.setattr(cpu, "CPU_INFO", tmp_path / "cpuinfo")
+    found = describe_environment()["cpu"]
+    assert (found["model"], found["flags"]) == (model, flags)
 
 
 def test_describe_environment_without_cpuinfo_names_the_architecture(monkeypatch):
-    monkeypatch.setattr(environment, "_CPU_INFO", Path("/nowhere"))
+    monkeypatch.setattr(cpu, "CPU_INFO", Path("/nowhere"))
     description = describe_environment()
     assert description["cpu"]["model"] == description["platform"]["machine"]
     assert description["cpu"]["flags"] == []
@@ -83,11 +83,11 @@ def test_describe_environment_available_cores_follow_the_affinity():
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
-        cpu = describe_environment()["cpu"]
+        found = describe_environment()["cpu"]
     finally:
         os.sched_setaffinity(0, before)
-    assert cpu["available"] == 1
-    assert cpu["cores"] == os.cpu_count()
+    assert found["available"] == 1
+    assert found["cores"] == os.cpu_count()
 
 
 def test_describe_environment_without_affinity_counts_all_cores(monkeypatch):

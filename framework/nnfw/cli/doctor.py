@@ -136,4 +136,8 @@ def _rows(environment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for library in threads["libraries"]:
         name = f"{library['internal_api']} {library['version']}"
         yield library["user_api"], f"{name}, {library['architecture']} kernels, {library['num_threads']} threads"
+    kernels = threads["kernels"]
+    yield "kernels", f"chosen by {kernels['chosen_by']}: {kernels['reason']}"
+    if kernels["lost"]:
+        yield "lost", kernels["lost"]
     yield from threads["variables"].items()

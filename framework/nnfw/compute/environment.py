@@ -6,13 +6,14 @@ import importlib.metadata
 import os
 import platform
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from nnfw.compute.blas import CORE_VARIABLE, VARIABLE, choose_blas_kernels, lost_kernels
+from nnfw.compute.cpu import MODEL_KEYS, cpu_flags, cpu_info
+
 DISTRIBUTION = "nnfw"
-_CPU_INFO = Path("/proc/cpuinfo")  # Linux
-_MODEL_KEYS = ("model name", "Model", "cpu model")  # as different architectures call it
-_FLAG_KEYS = ("flags", "Features")
 # What kernels of BLAS and NumPy are chosen by, on x86-64 and ARM.
 _RELEVANT = re.compile(r"sse4_2|avx|avx2|fma|f16c|avx512\w+|avx_vnni|amx_\w+|asimd\w*|sve\w*|bf16|i8mm")
 _THREAD_VARIABLES = (
@@ -21,7 +22,8 @@ _THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "BLIS_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
-    "OPENBLAS_CORETYPE",
+    CORE_VARIABLE,
+    VARIABLE,
     "MKL_ENABLE_INSTRUCTIONS",
 )
 _LIBRARY_FIELDS = ("user_api", "internal_api", "version", "architecture", "threading_layer", "num_threads")
@@ -35,8 +37,8 @@ def describe_environment() -> dict[str, Any]:
     dict
         Fit for JSON: ``python``; ``packages``, the versions of nnfw and what it requires, None where it is not
         installed; ``platform``; ``cpu`` with its ``model``, the ``flags`` that kernels are chosen by, the ``cores`` of
-        the machine and those ``available`` to this process; ``threads`` with the ``variables`` that are set and the
-        ``libraries`` that are loaded.
+        the machine and those ``available`` to this process; ``threads`` with the ``variables`` that are set, the
+        ``libraries`` that are loaded, and who chose the ``kernels`` of BLAS, why, and what is lost by it, or None.
 
     Notes
     -----
@@ -48,14 +50,17 @@ def describe_environment() -> dict[str, Any]:
     >>> sorted(describe_environment())
     ['cpu', 'packages', 'platform', 'python', 'threads']
     """
+    cpu, libraries = _cpu(), _libraries()
+    lost = lost_kernels(libraries, cpu["flags"])
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "packages": _packages(),
         "platform": {"system": platform.system(), "release": platform.release(), "machine": platform.machine()},
-        "cpu": _cpu(),
+        "cpu": cpu,
         "threads": {
             "variables": {name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ},
-            "libraries": _libraries(),
+            "libraries": libraries,
+            "kernels": {**asdict(choose_blas_kernels()), "lost": lost},
         },
     }
 
@@ -75,25 +80,13 @@ def _version(name: str) -> str | None:
 
 
 def _cpu() -> dict[str, Any]:
-    info = _cpu_info()
-    model = next((info[key] for key in _MODEL_KEYS if key in info), platform.machine())
-    flags = next((info[key] for key in _FLAG_KEYS if key in info), "").split()
+    info = cpu_info()
     return {
-        "model": model,
-        "flags": sorted(flag for flag in flags if _RELEVANT.fullmatch(flag)),
+        "model": next((info[key] for key in MODEL_KEYS if key in info), platform.machine()),
+        "flags": sorted(filter(_RELEVANT.fullmatch, cpu_flags(info))),
         "cores": os.cpu_count(),
         "available": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
-
-
-def _cpu_info() -> dict[str, str]:
-    """Return what the system says of its first core; empty where it has no such file."""
-    try:
-        text = _CPU_INFO.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in text.splitlines())
-    return {key.strip(): value.strip() for key, _, value in reversed(list(pairs)) if value.strip()}
 
 
 def _libraries() -> list[dict[str, Any]]:
