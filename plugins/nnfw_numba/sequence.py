@@ -49,29 +49,29 @@ class Operation(IntEnum):
 def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
     """Yield functions which together repeat the calls in their order; the caller keeps the arrays alive."""
     encoded = [(call, *_encoded(call)) for call in calls]
-    for dtype, group in groupby(encoded, key=lambda item: item[1]):
-        if dtype is None:
+    for char, group in groupby(encoded, key=lambda item: item[1]):
+        if not char:
             yield from (partial(call.kernel, *call.arguments) for call, *_ in group)
         else:
             program = np.array([number for *_, numbers in group for number in numbers], np.int64)
-            yield partial(run, program, np.empty(0, dtype))
+            yield partial(run, program, np.empty(0, char))
 
 
-def _encoded(call: Call) -> tuple[np.dtype[Any] | None, list[int]]:
-    """Return the dtype and the numbers of a call; no dtype if it cannot be in a program."""
+def _encoded(call: Call) -> tuple[str, list[int]]:
+    """Return the character of the dtype and the numbers of a call; none if it cannot be in a program."""
     arrays = [item for item in call.arguments if isinstance(item, np.ndarray)]
     dtype = arrays[0].dtype
     labels = call.name == "label_residual" and arrays[1].dtype == np.intp
     if dtype.char not in "fd" or any(item.dtype != dtype for item in arrays if not (labels and item is arrays[1])):
-        return None, []
+        return "", []
     if call.name == "product":
         numbers = _product(*call.arguments)
     elif all(item.flags.carray for item in arrays) and call.name.upper() in Operation.__members__:
         numbers = [number for item in call.arguments for number in _argument(item)]
     else:
-        return None, []
+        return "", []
     name = "CLASS_RESIDUAL" if labels else call.name.upper()
-    return (dtype, [Operation[name], len(numbers), *numbers]) if numbers else (None, [])
+    return (dtype.char, [Operation[name], len(numbers), *numbers]) if numbers else ("", [])
 
 
 def _argument(value: Array | float) -> list[int]:

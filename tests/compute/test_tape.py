@@ -1,0 +1,172 @@
+"""The tape: what is recorded, what is called again, and that numba's program does the same."""
+
+import numpy as np
+import pytest
+
+from nnfw.compute import DEFINITIONS, Call, Tape, kernels, kernels_only
+from nnfw.compute.active import kernels_of
+
+
+@kernels_only
+def rectified_product(a, b, out):
+    kernels().product(a, b, out)
+    kernels().relu(out, out)
+    return out
+
+
+def test_repeated_tape_computes_with_what_the_arrays_hold_now(rng):
+    tape, a, b, out = Tape(DEFINITIONS), rng.normal(size=(3, 4)), rng.normal(size=(4, 2)), np.zeros((3, 2))
+    assert tape.perform(rectified_product, a, b, out) is out
+    a[...], b[...] = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+    out[...] = np.nan
+    tape.repeat()
+    np.testing.assert_array_equal(out, np.maximum(a @ b, 0))
+
+
+def test_method_made_of_kernels_is_not_asked_again():
+    asked = []
+
+    @kernels_only
+    def method(z, out):
+        asked.append(1)
+        kernels().relu(z, out)
+
+    tape = Tape(DEFINITIONS)
+    tape.perform(method, np.ones(2), np.ones(2))
+    tape.repeat()
+    assert asked == [1]
+
+
+def test_other_method_is_asked_again_and_its_result_lies_where_the_first_one_lay():
+    tape, z, out = Tape(DEFINITIONS), np.ones((2, 2)), np.zeros((2, 2))
+    doubled = tape.perform(lambda z: 2 * z, z)
+    tape.perform(rectified_product, doubled, np.eye(2), out)
+    z[...] = 3
+    tape.repeat()
+    np.testing.assert_array_equal(out, 6)
+    np.testing.assert_array_equal(doubled, 6)
+
+
+def test_other_method_that_calls_kernels_is_recorded_once():
+    calls = []
+
+    def method(z):
+        calls.append(kernels())
+        kernels().relu(z, z)
+        return z
+
+    tape, z = Tape(DEFINITIONS), np.array([-1.0, 1.0])
+    tape.perform(method, z)
+    tape.repeat()
+    assert calls == [DEFINITIONS, DEFINITIONS]
+
+
+def test_order_of_kernels_and_other_methods_is_kept():
+    tape, z, out = Tape(DEFINITIONS), np.array([[1.0]]), np.zeros((1, 1))
+
+    def shift(z):
+        z -= 2
+        return z
+
+    tape.perform(rectified_product, z, np.eye(1), out)
+    tape.perform(shift, z)
+    tape.perform(rectified_product, z, np.eye(1), out)
+    z[...] = 5
+    tape.repeat()
+    assert out.tolist() == [[3.0]]
+
+
+def test_kernels_outside_of_the_tape_are_not_recorded():
+    tape, out = Tape(DEFINITIONS), np.zeros((1, 1))
+    tape.perform(rectified_product, np.ones((1, 1)), np.eye(1), out)
+    kernels().relu(-np.ones(1), out[0])
+    out[...] = 7
+    tape.repeat()
+    assert out.tolist() == [[1.0]]
+
+
+@pytest.fixture
+def fast():
+    """Return the kernels of numba."""
+    module = pytest.importorskip("nnfw_numba.kernels", reason="numba is not installed", exc_type=ImportError)
+    return kernels_of(module.load(), "numba")
+
+
+def of(name, *arguments):
+    return Call(name, getattr(DEFINITIONS, name), arguments)
+
+
+def calls_of(rng, dtype):
+    """Return calls of every kernel that a program knows, with arrays to work on."""
+
+    def array(*shape):
+        return rng.random(shape).astype(dtype)
+
+    n, i, k = 6, 5, 3
+    x, w, z, a, delta, out = array(n, i), array(k, i), array(n, k), array(n, k), array(n, k), array(n, k)
+    classes = rng.integers(0, k, n)
+    return [
+        of("product", x, w.T, z),
+        of("add_bias", z, array(k)),
+        *(of(name, z, array(n, k)) for name in ("sigmoid", "tanh", "relu")),
+        of("softmax", z, array(n, 1), a),
+        of("residual", a, array(n, k), delta),
+        of("label_residual", a, array(n, k), 0.125, array(n, k)),
+        of("label_residual", a, classes, 0.25, delta),
+        of("weigh", delta, array(n)),
+        *(of(name, delta, a, array(n, k)) for name in ("sigmoid_delta", "tanh_delta", "relu_delta")),
+        of("product", delta.T, x, array(k, i)),
+        of("sum_examples", delta, array(k)),
+        of("product", delta, w, array(n, i)),
+        of("product", np.asfortranarray(array(n, i)), array(i, k), out),
+    ]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_program_of_numba_does_what_the_calls_do(fast, rng, dtype):
+    calls = calls_of(rng, dtype)
+    assert {call.name for call in calls} >= {"product", "softmax", "weigh"}
+    copies = {id(item): item.copy("K") for call in calls for item in call.arguments if isinstance(item, np.ndarray)}
+    steps = list(fast.sequence(calls))
+    assert len(steps) == 1  # one program, nothing is left to Python
+    steps[0]()
+    found = {key: item.copy() for call in calls for key, item in _arrays(call)}
+    for call in calls:
+        for key, item in _arrays(call):
+            item[...] = copies[key] if item.base is None else item
+    for call in calls:
+        call.kernel(*call.arguments)  # the definitions
+    tolerance = 1e-5 if dtype == np.float32 else 1e-13
+    for call in calls:
+        for key, item in _arrays(call):
+            np.testing.assert_allclose(found[key], item, rtol=tolerance, atol=tolerance, err_msg=call.name)
+
+
+def _arrays(call):
+    items = [item for item in call.arguments if isinstance(item, np.ndarray)]
+    return [(id(item), item) for item in items if call.name != "softmax" or item is not items[1]]  # that is overwritten
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        of("sgd", np.ones(3), np.ones(3), 0.5),
+        of("relu", np.ones((2, 4))[:, ::2], np.ones((2, 2))),
+        of("relu", np.ones(2, np.longdouble), np.ones(2, np.longdouble)),
+        of("residual", np.ones((2, 2)), np.ones((2, 2), np.float32), np.ones((2, 2))),
+        of("product", np.ones((2, 4))[:, ::2], np.ones((2, 2)), np.ones((2, 2))),
+        of("product", np.ones((3, 2, 2)), np.ones((2, 2)), np.ones((3, 2, 2))),
+    ],
+    ids=["unknown", "strided", "longdouble", "mixed", "strided product", "stacked product"],
+)
+def test_call_that_no_program_can_hold_is_made_from_python(fast, call):
+    between = of("relu", np.array([[-1.0]]), np.ones((1, 1)))
+    copies = [np.copy(item) if isinstance(item, np.ndarray) else item for item in call.arguments]
+    steps = list(fast.sequence([between, call, between]))
+    assert len(steps) == 3
+    for step in steps:
+        step()
+    call.kernel(*copies)
+    np.testing.assert_array_equal(call.arguments[0], copies[0])
+    np.testing.assert_array_equal(call.arguments[-1], copies[-1])
+    assert between.arguments[1].tolist() == [[0.0]]

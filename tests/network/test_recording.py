@@ -1,0 +1,162 @@
+"""A repeated pass computes what an ordinary one does, whatever the network is made of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.compute import choose, using
+from nnfw_standard import ActivationLayer, Dense, Dropout, Flatten, Reshape, Softmax
+
+ACTIVATIONS = sorted(component.name for component in nnfw.Registry.discover().components("activation"))
+
+
+@dataclass(frozen=True)
+class Bent(nnfw.Elementwise):
+    """What an author writes who knows of no buffers."""
+
+    by: float = 0.5
+
+    def value(self, z):
+        return np.where(z > 0, z, self.by * z)
+
+    def derivative(self, z, a):
+        return np.where(z > 0, 1.0, self.by)
+
+
+@dataclass(frozen=True)
+class Opaque(nnfw.Elementwise):
+    """One that numba cannot compile."""
+
+    def value(self, z):
+        return np.asarray(sorted([z.tolist()]), z.dtype)[0]
+
+    def derivative(self, z, a):
+        return np.ones_like(z)
+
+
+def networks():
+    yield from ([Dense(7, activation=name), Dense(3, activation="sigmoid")] for name in ACTIVATIONS)
+    yield [Dense(6, activation=Bent(0.25)), Dense(3, activation="sigmoid")]
+    yield [Dense(6, activation=Opaque()), Dense(3, activation="sigmoid")]
+    yield [Reshape((4, 2)), Flatten(), Dense(5, bias=False), Dropout(0.5), ActivationLayer("tanh"), Dense(3)]
+    yield [nnfw.Sequential([Dense(5, activation="tanh"), Dropout(0.25), Dense(4, activation="relu")], 8), Dense(3)]
+    yield [Dense(3, activation=Softmax())]
+
+
+def costs_of(layers):
+    """Return costs with labels, and whether examples have weights."""
+    yield "mse", (40, 3), False
+    yield "huber", (40, 3), True
+    if layers[-1].activation in ("sigmoid", Softmax()):
+        yield "mae", (40, 3), False
+        yield "cross_entropy", (40,), True
+        yield {"type": "cross_entropy", "label_smoothing": 0.1}, (40,), False
+        yield "binary_cross_entropy", (40, 3), True
+
+
+CASES = [
+    pytest.param(layers, cost, shape, weighted, id=f"{[*layers]}-{cost}-{weighted}"[:160])
+    for layers in networks()
+    for cost, shape, weighted in costs_of(layers)
+]
+
+
+def labels(shape, rng):
+    return rng.integers(0, 3, shape) if len(shape) == 1 else rng.integers(0, 2, shape).astype(float)
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+@pytest.mark.parametrize(("layers", "cost", "shape", "weighted"), CASES)
+def test_repeated_pass_gives_cost_and_gradient_of_an_ordinary_one(layers, cost, shape, weighted, accelerator, rng):
+    if accelerator == "numba":
+        pytest.importorskip("numba")
+    model = nnfw.Sequential(layers, 8, dtype="float64", seed=2)
+    objective = model.objective(cost)
+    weight = np.empty(10) if weighted else None
+    data = model.labelled(rng.normal(size=(40, 8)), labels(shape, rng), objective)
+    x, y = np.empty((10, 8)), np.empty((10, *data.y.shape[1:]), data.y.dtype)
+    memory = [model.workspace(np.random.default_rng(5), training=True) for _ in "pr"]
+    gradients = [np.zeros_like(model.parameters.vector) for _ in "pr"]
+    repeated = model.repeated(objective, memory[1], model.views(gradients[1]))
+    with using(choose(accelerator, model.registry, 0)[0]):
+        for start in (0, 10, 20, 30):
+            x[...], y[...] = data.x[start : start + 10], data.y[start : start + 10]
+            if weighted:
+                weight[...] = rng.random(10)
+            plain = model.backward(x, y, weight, objective, memory[0], model.views(gradients[0]))
+            again = repeated(x, y, weight)
+            for one, other in [*zip(plain, again, strict=True), gradients]:
+                np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
+            model.parameters.vector -= 0.1 * gradients[0]
+
+
+def test_plain_repeated_pass_is_bit_equal(rng):
+    model = nnfw.Sequential([Dense(9, activation="tanh"), Dense(3, activation="softmax")], 8)
+    objective = model.objective("cross_entropy")
+    x, y = rng.normal(size=(10, 8)).astype(np.float32), rng.integers(0, 3, 10)
+    gradients = [np.zeros_like(model.parameters.vector) for _ in "pr"]
+    repeated = model.repeated(objective, model.workspace(), model.views(gradients[1]))
+    for _ in range(3):
+        value, a = repeated(x, y, None)
+        plain, right = model.backward(x, y, None, objective, model.workspace(), model.views(gradients[0]))
+        assert value == plain
+        np.testing.assert_array_equal(a, right)
+        np.testing.assert_array_equal(*gradients)
+        x *= np.float32(0.5)
+
+
+def test_pass_is_recorded_at_the_second_batch_in_the_same_arrays_and_not_asked_after(rng):
+    asked = []
+
+    @dataclass(frozen=True)
+    class Counted(Dense):
+        def forward(self, params, a_prev, workspace):
+            asked.append("forward")
+            return super().forward(params, a_prev, workspace)
+
+        def backward(self, params, delta, grads, workspace):
+            asked.append("backward")
+            return super().backward(params, delta, grads, workspace)
+
+    Counted.forward.kernels_only = Counted.backward.kernels_only = True
+    model = nnfw.Sequential([Counted(3)], 8)
+    repeated = model.repeated(
+        model.objective("mse"), model.workspace(), model.views(np.zeros_like(model.parameters.vector))
+    )
+    x, y = np.ones((2, 8), np.float32), np.ones((2, 3), np.float32)
+    for _ in range(5):
+        repeated(x, y, None)
+    assert asked == ["forward", "backward"] * 2
+    repeated(x.copy(), y, None)
+    assert asked == ["forward", "backward"] * 3
+
+
+def test_batches_of_two_sizes_take_turns(rng):
+    model = nnfw.Sequential([Dense(4, activation="tanh"), Dense(3)], 8, dtype="float64")
+    x, y = rng.normal(size=(25, 8)), rng.normal(size=(25, 3))
+    vectors = []
+    for epochs in (6, 1):
+        model = nnfw.Sequential([Dense(4, activation="tanh"), Dense(3)], 8, dtype="float64")
+        for _ in range(6 // epochs):  # each fit begins with ordinary passes
+            model.fit(x, y, cost="mse", optimizer="sgd", epochs=epochs, batch_size=10, shuffle=False)
+        vectors.append(model.parameters.vector)
+    np.testing.assert_array_equal(*vectors)
+
+
+def test_divergence_after_a_repeated_pass_names_the_layer_of_this_pass(rng):
+    model = nnfw.Sequential([Dense(4, activation="relu"), Dense(3)], 8)
+    x, y = rng.normal(size=(25, 8)), rng.normal(size=(25, 3))
+    with pytest.raises(nnfw.DivergedError, match=r"Layer \d 'dense' \(built-in\): \w+ is not finite"):
+        model.fit(x, y, cost="mse", optimizer={"type": "sgd", "learning_rate": 1e6}, epochs=50, batch_size=10)
+
+
+def test_workspace_remembers_what_it_kept(rng):
+    workspace = nnfw.Workspace()
+    workspace["z"] = 1
+    workspace.child(0)["a"] = 2
+    put_back = workspace.remember()
+    workspace["z"] = workspace.child(0)["a"] = 3
+    put_back()
+    assert (workspace["z"], workspace.child(0)["a"]) == (1, 2)
