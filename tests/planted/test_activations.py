@@ -225,7 +225,8 @@ def test_broken_contract_is_found(activation, check):
 
 def test_every_check_of_activations_finds_something():
     found = {check for _, check in (*MATHEMATICAL.values(), *CONTRACT.values())}
-    assert {check.id for check in checks_of("activation") if check.id.startswith("activation.")} == found
+    missing = {check.id for check in checks_of("activation") if check.id.startswith("activation.")} - found
+    assert missing == {"activation.recorded_pass_is_like_asked_again"}  # tests/planted/test_recorded.py
 
 
 @pytest.mark.parametrize("name", [item.name for item in default_registry().components("activation")])

@@ -196,7 +196,8 @@ def test_broken_contract_is_found(cost, check):
 
 def test_every_check_of_costs_finds_something():
     found = {check for _, check in (*MATHEMATICAL.values(), *CONTRACT.values())}
-    assert {check.id for check in checks_of("cost") if check.id.startswith("cost.")} == found
+    missing = {check.id for check in checks_of("cost") if check.id.startswith("cost.")} - found
+    assert missing == {"cost.recorded_gradient_is_like_asked_again"}  # tests/planted/test_recorded.py
 
 
 @pytest.mark.parametrize("name", [item.name for item in default_registry().components("cost")])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from nnfw.checking import check_activation
+from nnfw.compute import DEFINITIONS, Tape
 from nnfw.network import Workspace
 from nnfw.protocols import Elementwise
 from nnfw.testing.comparison import close, equal
@@ -206,6 +207,20 @@ def check_workspaces_do_not_meet(subject: Subject) -> None:
     for each, a, memory, expected in zip((z, z + 1), values, memories, alone, strict=True):
         delta = component.delta(other, each, a, memory)
         require(equal([a, delta], expected), "beside a second pass it gives another a or δ.")
+
+
+def check_recorded_pass_is_like_asked_again(subject: Subject) -> None:
+    """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
+    z, grad_a = _normal(subject, (3, 4), np.float64)
+    tape, memory = Tape(DEFINITIONS), Workspace(np.float64)
+    a = tape.perform(subject.component.forward, z, memory)
+    delta = tape.perform(subject.component.delta, grad_a, z, a, memory)
+    z *= -0.75
+    grad_a += 1
+    tape.repeat()
+    require(
+        equal([a, delta], _both(subject.component, z, grad_a)), "recorded with `kernels_only`, it gives another a or δ."
+    )
 
 
 def check_reused_workspace_is_like_new(subject: Subject) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from nnfw.checking import check_cost
 from nnfw.checking.components import Unchanged
+from nnfw.compute import DEFINITIONS, Tape
 from nnfw.errors import DataError, NnfwError, in_words
 from nnfw.network import Workspace
 from nnfw.protocols import Activation, Shape
@@ -276,6 +277,24 @@ def check_workspaces_do_not_meet(subject: Subject) -> None:
         require(
             equal(first, before), "computing a second gradient changes the first, which has a workspace of its own."
         )
+
+
+def check_recorded_gradient_is_like_asked_again(subject: Subject) -> None:
+    """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
+    names = ["gradient"] if subject.component.canonical is None else ["gradient", "canonical_delta"]
+    for case in _cases(subject):
+        for method in (getattr(subject.component, name) for name in names):
+            for weight in (None, subject.rng().random(len(case.a))):
+                tape, a, y = Tape(DEFINITIONS), case.a.copy(), case.y.copy()
+                found = tape.perform(method, a, y, _workspace(a), weight)
+                a[...], y[...] = case.a[::-1], case.y[::-1]
+                if weight is not None:
+                    weight *= 2
+                tape.repeat()
+                require(
+                    equal(found, method(a, y, _workspace(a), weight)),
+                    f"recorded with `kernels_only`, {method.__name__} gives something else.",
+                )
 
 
 def check_nan_is_not_hidden(subject: Subject) -> None:

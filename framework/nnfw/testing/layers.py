@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from nnfw.checking import Row, check_layer
+from nnfw.compute import DEFINITIONS, Tape
 from nnfw.errors import NnfwError, ShapeError, StateError, in_words, short
 from nnfw.network import Sequential, load
 from nnfw.protocols import Parameter, Shape
@@ -193,6 +194,22 @@ def check_workspaces_do_not_meet(subject: Subject) -> None:
         for (_, delta), memory, z, expected in zip(pairs, memories, zs, alone, strict=True):
             gradient, grads = bench.backward(delta, memory)
             _require_same(expected, Pass(z, gradient, dict(grads)), "beside a second pass it gives another")
+
+
+def check_recorded_pass_is_like_asked_again(subject: Subject) -> None:
+    """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
+    for bench in benches(subject):
+        x, delta, grads, workspace = bench.x(3), bench.delta(3), bench.grads(), bench.workspace()
+        tape = Tape(DEFINITIONS)
+        z = tape.perform(bench.layer.forward, bench.params, x, workspace)
+        gradient = tape.perform(bench.layer.backward, bench.params, delta, grads, workspace)
+        other = bench.workspace()
+        bench.run(x, delta, other)  # so that the noise is at the same point
+        x[...], delta[...] = bench.x(3), bench.delta(3)
+        bench.vector *= -0.5
+        expected = bench.run(x, delta, other)
+        tape.repeat()
+        _require_same(expected, Pass(z, gradient, dict(grads)), "recorded with `kernels_only`, it gives another")
 
 
 def check_backward_before_forward_is_refused(subject: Subject) -> None:
