@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnfw.plugins import Registry
 from nnfw.protocols import Metric
 
@@ -21,6 +23,10 @@ EVALUATION_ROWS = 1024
 """Examples that pass through the network together when nothing is trained."""
 
 
+_GATHERED_VALUES = 1 << 16
+"""Outputs that are gathered before metrics look at them: one call for many small batches."""
+
+
 class Tally:
     """Running sums of the cost and of every metric over the batches of a pass.
 
@@ -35,17 +41,37 @@ class Tally:
         self._statistics: dict[str, Array] = {}
         self._cost = 0.0
         self._count = 0
+        self._gathered: list[tuple[Array, Array, Array | None]] = []
+        self._values = 0
 
     def add(self, cost: float, a: Array, y: Array, weight: Array | None) -> None:
         """Add one batch."""
         self._cost += cost * len(a)
         self._count += len(a)
+        if not self._metrics:
+            return
+        if not self._gathered and a.size >= _GATHERED_VALUES // 2:
+            self._look_at(a, y, weight)
+            return
+        self._gathered.append((a.copy(), y.copy(), None if weight is None else weight.copy()))
+        self._values += a.size
+        if self._values >= _GATHERED_VALUES:
+            self._look_at_gathered()
+
+    def _look_at_gathered(self) -> None:
+        a, y, weight = zip(*self._gathered, strict=True)
+        self._look_at(np.concatenate(a), np.concatenate(y), None if weight[0] is None else np.concatenate(weight))
+        self._gathered, self._values = [], 0
+
+    def _look_at(self, a: Array, y: Array, weight: Array | None) -> None:
         for name, metric in self._metrics.items():
             statistics = metric.statistics(a, y, weight)
             self._statistics[name] = self._statistics[name] + statistics if name in self._statistics else statistics
 
     def record(self, prefix: str = "") -> dict[str, Any]:
         """Return cost and metrics of everything added, with `prefix` before each name; matrices as nested lists."""
+        if self._gathered:
+            self._look_at_gathered()
         results = {name: metric.result(self._statistics[name]) for name, metric in self._metrics.items()}
         plain = {name: result.tolist() if hasattr(result, "tolist") else result for name, result in results.items()}
         return {f"{prefix}{name}": value for name, value in ({"cost": self._cost / self._count} | plain).items()}
