@@ -53,10 +53,10 @@ def main() -> None:
         found[name] = MEASUREMENTS[name](setting)
         if not chosen.markdown:
             console.print(terminal(found[name]))
+        if chosen.json:  # each time, so that what breaks off later loses nothing
+            chosen.json.write_text(json.dumps(as_json(found, setting), indent=2) + "\n", encoding="utf-8")
     if chosen.markdown:
         console.file.write(markdown(found.values(), setting))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(as_json(found, setting), indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ NEEDED_FLAGS = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
 PROBE = "import json, numpy, threadpoolctl; print(json.dumps(threadpoolctl.threadpool_info()))"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contender:
     """A library in one of the ways to use it, or the matrix products alone.
 
@@ -31,10 +31,6 @@ class Contender:
     environment: Mapping[str, str] = field(default_factory=dict)
     predicts: bool = True
     peer: bool = True
-
-    def missing(self) -> list[str]:
-        """Return the packages that it needs and that are not installed."""
-        return [name for name in self.packages if not installed(name)]
 
 
 PRODUCTS = "products alone"

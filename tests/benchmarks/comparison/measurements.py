@@ -1,13 +1,14 @@
 """What can be measured, by name: each measurement has a row for each contender."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from .contenders import PRODUCTS, Contender, Kernels, installed
-from .programs import PROGRAMS, Program
+from .programs import PROGRAMS
 from .turns import Row, Worker, take_turns
 from .workloads import PREDICTIONS, PREDICTOR, WORKLOADS, NotMeasuredError
 
@@ -92,50 +93,64 @@ def libraries(
     empty: Measurement, task: str, name: str, units: int, setting: Setting, contenders: Mapping[str, Contender]
 ) -> Measurement:
     """Let contenders take turns, each in its process; a turn has so many units of work."""
-    chosen, left_out = setting.kernels.apply(contenders), {}
+    entries, workers = Entries(), {}
     with ExitStack() as stack:
-        workers, rows = {}, {}
-        for key, contender in chosen.items():
-            if missing := contender.missing():
-                left_out[contender.label] = f"not installed: {', '.join(missing)}"
-                continue
-            request = {"task": task, "name": name, "module": contender.module, "variant": contender.variant}
-            environment = {**os.environ, **contender.environment}
-            workers[key] = Worker({**request, "quick": setting.quick}, environment, stack)
-        for key, worker in list(workers.items()):
-            contender = chosen[key]
-            try:
-                rows[key] = Row(contender.label, contender.peer, found=worker.prepared())
-            except NotMeasuredError as reason:
-                left_out[contender.label] = str(reason)
-        times = take_turns({key: workers[key].turn for key in rows}, setting.rounds)
-    for key, row in rows.items():
-        row.turns = [seconds / units for seconds in times[key]]
-    return replace(empty, rows=list(rows.values()), left_out=left_out)
+        for contender in setting.kernels.apply(contenders).values():
+            if entries.admits(contender.label, contender.packages):
+                request = {"task": task, "name": name, "module": contender.module, "variant": contender.variant}
+                environment = {**os.environ, **contender.environment}
+                workers[contender] = Worker({**request, "quick": setting.quick}, environment, stack)
+        for contender, worker in workers.items():
+            entries.enter(contender.label, contender.peer, worker.prepared, worker.turn)
+        entries.compete(setting.rounds, units)
+    return replace(empty, rows=list(entries.rows.values()), left_out=entries.left_out)
 
 
 def programs(name: str, setting: Setting) -> Measurement:
     """Measure whole programs, each started once before."""
-    chosen, rows, left_out = PROGRAMS[name], {}, {}
-    epochs = QUICK_EPOCHS if setting.quick else EPOCHS
-    environment = setting.kernels.environment
-
-    def turn_of(program: Program) -> Callable[[], float]:
-        return lambda: program.turn(environment, epochs)[0]
-
-    for label, program in chosen.items():
-        if missing := [package for package in program.packages if not installed(package)]:
-            left_out[label] = f"not installed: {', '.join(missing)}"
-            continue
-        try:
-            _, printed = program.turn(environment, epochs)
-            rows[label] = Row(label, program.peer, found={"printed": printed})
-        except NotMeasuredError as reason:
-            left_out[label] = str(reason)
-    for label, times in take_turns({label: turn_of(chosen[label]) for label in rows}, setting.rounds).items():
-        rows[label].turns = times
+    entries, epochs = Entries(), QUICK_EPOCHS if setting.quick else EPOCHS
+    for label, program in PROGRAMS[name].items():
+        if entries.admits(label, program.packages):
+            start = partial(program.start, setting.kernels.environment, epochs)
+            entries.enter(
+                label, program.peer, lambda start=start: {"printed": start()[1]}, lambda start=start: start()[0]
+            )
+    entries.compete(setting.rounds, 1)
+    reference = next(iter(PROGRAMS[name]))
     title, work = TITLES[name].format(epochs=epochs), "one start of the program"
-    return Measurement(name, title, "ms", 1e3, work, (next(iter(chosen)),), list(rows.values()), left_out)
+    return Measurement(name, title, "ms", 1e3, work, (reference,), list(entries.rows.values()), entries.left_out)
+
+
+class Entries:
+    """Those who take part in one measurement, and those who cannot."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.left_out: dict[str, str] = {}
+        self._turns: dict[str, Callable[[], float]] = {}
+
+    def admits(self, label: str, packages: Collection[str]) -> bool:
+        """Return whether all packages are there; if not, note who is left out."""
+        if missing := [package for package in packages if not installed(package)]:
+            self.left_out[label] = f"not installed: {', '.join(missing)}"
+        return not missing
+
+    def enter(self, label: str, peer: bool, prepare: Callable[[], dict[str, Any]], turn: Callable[[], float]) -> None:
+        """Let one take part, if it can be prepared."""
+        try:
+            self.rows[label] = Row(label, peer, found=prepare())
+            self._turns[label] = turn
+        except NotMeasuredError as reason:
+            self.left_out[label] = str(reason)
+
+    def compete(self, rounds: int, units: int) -> None:
+        """Let all take their turns, each of so many units of work; who breaks off is left out."""
+        broken = take_turns(self.rows, self._turns, rounds)
+        self.left_out |= broken
+        for label in broken:
+            del self.rows[label]
+        for row in self.rows.values():
+            row.turns = [seconds / units for seconds in row.turns]
 
 
 TITLES = {

@@ -23,11 +23,12 @@ def terminal(measurement: Measurement) -> Table:
     """Return a table with medians, spread and ratios."""
     table = Table(title=escape(measurement.title), caption=escape(caption(measurement)), caption_justify="left")
     table.add_column("", no_wrap=True)
-    for heading in (measurement.unit_name, "spread", *(f"over {label}" for label in measurement.references)):
+    references = [label for label in measurement.references if measurement.row(label) is not None]
+    for heading in (measurement.unit_name, "spread", *(f"over {label}" for label in references)):
         table.add_column(escape(heading), justify="right")
     for row in measurement.rows:
         ratios = measurement.ratios(row)
-        over = [f"{ratios[label]:.2f}" if label in ratios else NOTHING for label in measurement.references]
+        over = [f"{ratios[label]:.2f}" for label in references]
         table.add_row(escape(row.label), number(row.median * measurement.unit), f"{row.spread:.0%}", *over)
     return table
 

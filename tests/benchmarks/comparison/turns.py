@@ -40,16 +40,23 @@ class Row:
         return (high - low) / self.median
 
 
-def take_turns(turns: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each contender, one for each round; each round begins with another contender."""
-    times: dict[str, list[float]] = {name: [] for name in turns}
-    names = list(turns)
+def take_turns(rows: Mapping[str, Row], turns: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, str]:
+    """Fill in the seconds of each contender, one for each round; return why contenders broke off, by name.
+
+    Each round begins with another contender.
+    """
+    names, broken = list(turns), {}
     for number in range(rounds):
-        first = number % len(names)
+        first = number % max(1, len(names))
         for name in names[first:] + names[:first]:
+            if name in broken:
+                continue
             time.sleep(PAUSE)
-            times[name].append(turns[name]())
-    return times
+            try:
+                rows[name].turns.append(turns[name]())
+            except NotMeasuredError as reason:
+                broken[name] = str(reason)
+    return broken
 
 
 class Worker:
