@@ -1,0 +1,31 @@
+"""nnfw; the variant is the accelerator."""
+
+import nnfw
+
+from ..workloads import Array, Peer, Workload
+
+
+class Nnfw(Peer):
+    """A model and what `fit` is called with."""
+
+    def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
+        layers = [nnfw.layer("dense", units=units, activation=activation) for _, units, activation in work.layers]
+        self.model = nnfw.Sequential(layers, work.sizes[0], dtype=work.dtype)
+        self.work, self.x, self.y, self.accelerator = work, x, y, variant
+
+    def train(self) -> None:
+        self.model.fit(
+            self.x,
+            self.y,
+            cost=self.work.cost,
+            optimizer={"type": self.work.optimizer, "learning_rate": self.work.rate},
+            epochs=self.work.epochs,
+            batch_size=self.work.batch,
+            accelerator=self.accelerator,
+        )
+
+    def predict(self, x: Array) -> Array:
+        return self.model.predict(x)
+
+
+PEER = Nnfw

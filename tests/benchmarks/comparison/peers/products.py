@@ -1,0 +1,38 @@
+"""Nothing but the matrix products of a network: what no library can be faster than with the same BLAS."""
+
+import numpy as np
+
+from ..workloads import Array, Peer, Workload
+
+
+class Products(Peer):
+    """The products of forward and backward pass, into memory that is there."""
+
+    learns = False
+
+    def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
+        rng = np.random.default_rng(0)
+        self.steps, self.batch, self.dtype = work.steps, work.batch, work.dtype
+        self.w = [rng.standard_normal((n_out, n_in)).astype(work.dtype) for n_in, n_out, _ in work.layers]
+        self.a = [rng.standard_normal((work.batch, size)).astype(work.dtype) for size in work.sizes]
+        self.z, self.grad_w, self.grad_a = ([np.empty_like(k) for k in like] for like in (self.a[1:], self.w, self.a))
+
+    def train(self) -> None:
+        for _ in range(self.steps):
+            for w, a, z in zip(self.w, self.a, self.z, strict=False):
+                np.matmul(a, w.T, out=z)
+            for k in reversed(range(len(self.w))):
+                np.matmul(self.z[k].T, self.a[k], out=self.grad_w[k])
+                if k:
+                    np.matmul(self.z[k], self.w[k], out=self.grad_a[k])
+
+    def own(self, x: Array) -> list[Array]:
+        return [x, *(np.empty((len(x), len(w)), self.dtype) for w in self.w)]
+
+    def predict(self, x: list[Array]) -> Array:
+        for k, w in enumerate(self.w):
+            np.matmul(x[k], w.T, out=x[k + 1])
+        return x[-1]
+
+
+PEER = Products

@@ -1,0 +1,104 @@
+"""PyTorch: eager, and with a whole step compiled to one program."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..workloads import Array, Peer, Workload
+
+ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "tanh": nn.Tanh, "softplus": nn.Softplus}
+COSTS = {"mse": nn.MSELoss, "cross_entropy": nn.CrossEntropyLoss, "binary_cross_entropy": nn.BCEWithLogitsLoss}
+AT_THE_END = {"sigmoid": nn.Sigmoid(), "softmax": nn.Softmax(dim=-1), "identity": nn.Identity()}
+
+
+def _optimizer(work: Workload, parameters: Any) -> torch.optim.Optimizer:
+    """Return the optimizer, fused into one call where PyTorch has that."""
+    if work.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=work.rate, alpha=0.9, foreach=True)
+    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[work.optimizer]
+    return kind(parameters, lr=work.rate_for_means, fused=True)
+
+
+class PyTorch(Peer):
+    """A chain of modules. Both costs of logits take z, so those networks end without their activation."""
+
+    def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
+        dtype = getattr(torch, work.dtype)
+        modules: list[nn.Module] = []
+        for n_in, n_out, activation in work.layers:
+            modules += [nn.Linear(n_in, n_out), ACTIVATIONS.get(activation, nn.Identity)()]
+        self.last = AT_THE_END[work.output]
+        self.logits = work.cost != "mse"
+        self.z = nn.Sequential(*modules[: -1 if self.logits else None]).to(dtype)
+        self.network = nn.Sequential(self.z, self.last) if self.logits else self.z
+        self.work, self.cost = work, COSTS[work.cost]()
+        self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
+        self.optimizer = _optimizer(work, self.z.parameters())
+
+    def step(self, rows: torch.Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        self.cost(self.z(self.x.index_select(0, rows)), self.y.index_select(0, rows)).backward()
+        self.optimizer.step()
+
+    def train(self) -> None:
+        for _ in range(self.work.epochs):
+            for rows in torch.randperm(len(self.x)).split(self.work.batch):
+                self.step(rows)
+
+    def own(self, x: Array) -> torch.Tensor:
+        return torch.from_numpy(x)
+
+    def predicting(self) -> torch.inference_mode:
+        return torch.inference_mode()
+
+    def predict(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(x)
+
+
+class Compiled(PyTorch):
+    """Gradient and optimizer written as functions, so that one program holds the step: that beats a compiled module.
+
+    A compiled module with a fused optimizer was measured to be slower than eager on the small networks.
+    """
+
+    def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
+        super().__init__(work, x, y, variant)
+        self.parameters = dict(self.z.named_parameters())
+        for parameter in self.parameters.values():
+            parameter.requires_grad_(False)
+        self.m, self.v = ({name: torch.zeros_like(p) for name, p in self.parameters.items()} for _ in range(2))
+        self.t = torch.zeros(())
+        options = {"cpp_wrapper": True}
+        self.update = torch.compile(self._update, fullgraph=True, options=options)
+        self.network = torch.compile(self.network, options=options)
+
+    def step(self, rows: torch.Tensor) -> None:
+        with torch.no_grad():
+            self.update(self.parameters, self.m, self.v, self.t, self.x, self.y, rows)
+
+    def _update(self, parameters: Any, m: Any, v: Any, t: torch.Tensor, x: Any, y: Any, rows: Any) -> None:
+        def cost(parameters: Any) -> torch.Tensor:
+            return self.cost(torch.func.functional_call(self.z, parameters, (x[rows],)), y[rows])
+
+        gradients = torch.func.grad(cost)(parameters)
+        t.add_(1)
+        for name, g in gradients.items():
+            parameters[name].sub_(self._change(g, m[name], v[name], t))
+
+    def _change(self, g: Any, m: Any, v: Any, t: Any) -> Any:
+        if self.work.optimizer == "sgd":
+            return self.work.rate_for_means * g
+        if self.work.optimizer == "rmsprop":
+            v.mul_(0.9).add_(0.1 * g * g)
+            return self.work.rate * g / (v.sqrt() + 1e-8)
+        m.mul_(0.9).add_(0.1 * g)
+        v.mul_(0.999).add_(0.001 * g * g)
+        rate = self.work.rate * torch.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        return rate * m / (v.sqrt() + 1e-8)
+
+
+def PEER(work: Workload, x: Array, y: Array, variant: str) -> PyTorch:
+    torch.manual_seed(0)
+    return (Compiled if variant == "compiled" else PyTorch)(work, np.ascontiguousarray(x), y, variant)
