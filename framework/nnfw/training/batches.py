@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +16,13 @@ from nnfw.configuration import short
 from nnfw.data import as_batch, as_numeric, as_weights, in_dtype, release, require_finite
 from nnfw.errors import DataError, PluginError
 from nnfw.protocols import Cost, Shape
+from nnfw.training.read_ahead import RowFile, in_parts, opened
 
 if TYPE_CHECKING:
     from nnfw.network import Workspace
 
 Array = NDArray[Any]
 
-_READ = "read"
 _READ_AROUND = 1 << 16  # bytes that the system maps around what is asked for, where it has them at hand
 _RELEASE_AFTER = 1 << 27  # more often costs time: what is let go must be mapped again
 
@@ -59,24 +63,37 @@ class Labelled:
         weight = None if self.weight is None else self.weight[rows]
         return np.asarray(self.x[rows], dtype), np.asarray(self.y[rows]), weight
 
-    def gather(self, order: Array, workspace: Workspace) -> tuple[Array, Array, Array | None]:
-        """Return the examples at the given positions, copied into buffers of `workspace`."""
-        rows = order if self.rows is None else self.rows[order]
-        if isinstance(self.x, np.memmap):
-            self._release_at_times(len(rows), workspace)
-        x = _take(self.x, rows, workspace.buffer("x", (len(rows), *self.x.shape[1:])))
-        y = _take(self.y, rows, workspace.buffer("y", (len(rows), *self.y.shape[1:]), self.y.dtype))
-        if self.weight is None:
-            return x, y, None
-        return x, y, _take(self.weight, rows, workspace.buffer("weight", (len(rows),)))
+    def batches(
+        self, order: Array, size: int, workspace: Workspace
+    ) -> Generator[tuple[Array, Array, Array | None], None, None]:
+        """Yield the examples at the given positions, `size` at a time, each batch in the same buffers of `workspace`.
 
-    def _release_at_times(self, count: int, workspace: Workspace) -> None:
-        """Let go of the memory map whenever so much of it may have been read."""
-        read = workspace.get(_READ, 0) + count * (self.x.nbytes // len(self.x) + _READ_AROUND)
-        if read > _RELEASE_AFTER:
-            release(self.x)
-            read = 0
-        workspace[_READ] = read
+        Parameters
+        ----------
+        order
+            Positions ``(n,)`` of examples.
+        size
+            Number of examples in a batch; the last may have fewer.
+        workspace
+            Has the network's dtype.
+
+        Raises
+        ------
+        DataError
+            If a memory-mapped file is cut, or cannot be read any more.
+
+        Notes
+        -----
+        To be closed when it is left early: a file may be open and a thread at work.
+        """
+        rows = order if self.rows is None else self.rows[order]
+        dtypes = {"x": workspace.dtype, "y": self.y.dtype, "weight": workspace.dtype}
+        with ExitStack() as stack:
+            x, y, weight = (
+                stack.enter_context(closing(_batches(array, rows, size, partial(workspace.buffer, name, dtype=dtype))))
+                for (name, dtype), array in zip(dtypes.items(), (self.x, self.y, self.weight), strict=True)
+            )
+            yield from zip(x, y, weight, strict=True)
 
 
 def labelled(
@@ -135,6 +152,39 @@ def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
             f"got {short(targets)}."
         )
     return targets
+
+
+def _batches(
+    array: Array | None, rows: Array, size: int, buffer: Callable[[Shape], Array]
+) -> Generator[Any, None, None]:
+    """Yield the given rows, `size` at a time, each batch in the buffer of its shape; None throughout for None."""
+    if array is None:
+        yield from repeat(None, -(-len(rows) // size))
+    elif isinstance(array, np.memmap):
+        with opened(array) as file:
+            yield from _mapped(array, rows, size, buffer) if file is None else _read(file, array, rows, size, buffer)
+    else:
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            yield _take(array, part, buffer((len(part), *array.shape[1:])))
+
+
+def _read(file: RowFile, array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Iterator[Array]:
+    with closing(in_parts(file, array, rows, size)) as parts:
+        for part in parts:
+            out = buffer(part.shape)
+            out[...] = part
+            yield out
+
+
+def _mapped(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Iterator[Array]:
+    """Take rows through the memory map, which is let go whenever so much of it may have been read."""
+    often = max(1, _RELEASE_AFTER // (size * (array.nbytes // len(array) + _READ_AROUND)))
+    for index, start in enumerate(range(0, len(rows), size)):
+        part = rows[start : start + size]
+        yield _take(array, part, buffer((len(part), *array.shape[1:])))
+        if index % often == often - 1:
+            release(array)
 
 
 def _take(source: Array, rows: Array, out: Array) -> Array:
