@@ -16,13 +16,14 @@ from nnfw.configuration import short
 from nnfw.data import as_batch, as_numeric, as_weights, in_dtype, release, require_finite
 from nnfw.errors import DataError, PluginError
 from nnfw.protocols import Cost, Shape
-from nnfw.training.read_ahead import RowFile, in_parts, opened
+from nnfw.training.read_ahead import Batches, opened
 
 if TYPE_CHECKING:
     from nnfw.network import Workspace
 
 Array = NDArray[Any]
 
+_HELD_IN_MEMORY = 1 << 26  # bytes of a mapped array that are read once, rather than a few at every step
 _READ_AROUND = 1 << 16  # bytes that the system maps around what is asked for, where it has them at hand
 _RELEASE_AFTER = 1 << 27  # more often costs time: what is let go must be mapped again
 
@@ -62,6 +63,14 @@ class Labelled:
         rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
         weight = None if self.weight is None else self.weight[rows]
         return np.asarray(self.x[rows], dtype), np.asarray(self.y[rows]), weight
+
+    def parts(self, size: int, workspace: Workspace) -> Generator[tuple[Array, Array, Array | None], None, None]:
+        """Yield all examples in order, `size` at a time: views where nothing must be converted or read from a file."""
+        if isinstance(self.x, np.memmap) or isinstance(self.y, np.memmap):
+            yield from self.batches(np.arange(len(self)), size, workspace)
+            return
+        for start in range(0, len(self), size):
+            yield self.part(start, start + size, workspace.dtype)
 
     def batches(
         self, order: Array, size: int, workspace: Workspace
@@ -138,10 +147,16 @@ def labelled(
     y = _targets(cost, y, output_shape)
     weights = as_weights(weight, len(x))
     return Labelled(
-        in_dtype(x, dtype, f"x{suffix}"),
-        in_dtype(y, dtype if y.dtype.kind == "f" else y.dtype, f"y{suffix}"),
-        None if weights is None else in_dtype(weights, dtype, "sample_weight"),
+        _held(x, dtype, f"x{suffix}"),
+        _held(y, dtype if y.dtype.kind == "f" else y.dtype, f"y{suffix}"),
+        None if weights is None else _held(weights, dtype, "sample_weight"),
     )
+
+
+def _held(array: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Return `array` in `dtype` and in memory; only a large memory-mapped one stays on disk."""
+    small = isinstance(array, np.memmap) and array.size * dtype.itemsize <= _HELD_IN_MEMORY
+    return in_dtype(np.array(array) if small else array, dtype, name)
 
 
 def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
@@ -162,19 +177,14 @@ def _batches(
         yield from repeat(None, -(-len(rows) // size))
     elif isinstance(array, np.memmap):
         with opened(array) as file:
-            yield from _mapped(array, rows, size, buffer) if file is None else _read(file, array, rows, size, buffer)
+            if file is None:
+                yield from _mapped(array, rows, size, buffer)
+            else:
+                yield from iter(Batches(file, array.dtype, array.shape[1:], rows, size, buffer))
     else:
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
             yield _take(array, part, buffer((len(part), *array.shape[1:])))
-
-
-def _read(file: RowFile, array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Iterator[Array]:
-    with closing(in_parts(file, array, rows, size)) as parts:
-        for part in parts:
-            out = buffer(part.shape)
-            out[...] = part
-            yield out
 
 
 def _mapped(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Iterator[Array]:

@@ -154,11 +154,11 @@ class Training:
         self.vector[...] = theta
         self._workspace.rng.bit_generator.state = noise
         cost, gradient = 0.0, np.zeros(self.vector.size)
-        for start in range(0, len(self.data), EVALUATION_ROWS):
-            x, y, weight = self.data.part(start, start + EVALUATION_ROWS, self.model.dtype)
-            part, _ = self.model.backward(x, y, weight, self.objective, self._workspace, self._grads)
-            cost += part * len(x) / len(self.data)
-            gradient += self.gradient * (len(x) / len(self.data))
+        with closing(self.data.parts(EVALUATION_ROWS, self._batch)) as parts:
+            for x, y, weight in parts:
+                part, _ = self.model.backward(x, y, weight, self.objective, self._workspace, self._grads)
+                cost += part * len(x) / len(self.data)
+                gradient += self.gradient * (len(x) / len(self.data))
         if self.options.regularizer is not None:
             weights, penalty = self.vector[self.model.decays], np.zeros_like(self.gradient[self.model.decays])
             self.options.regularizer.add_gradient(weights, penalty)  # type: ignore[union-attr]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise, repeat
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from nnfw.data import release
 from nnfw.errors import DataError
+from nnfw.protocols import Shape
 
 Array = NDArray[Any]
 
@@ -50,7 +51,7 @@ class RowFile:
     step: int
 
     def read(self, rows: Array, out: Array) -> bool:
-        """Read the given rows into the first of `out`, which has the dtype of the file; return whether it had to wait.
+        """Read the given rows into `out`, which has the dtype of the file; return whether the disk was waited for.
 
         Raises
         ------
@@ -58,12 +59,11 @@ class RowFile:
             If the file ends before, or cannot be read.
         """
         content, size = out.reshape(-1).view(np.uint8).data, out[0].nbytes
-        offsets = self.start + rows * self.step
-        first = np.flatnonzero(np.diff(offsets, prepend=offsets[0] - size - 1) != size)  # neighbours are read together
-        edges = (np.append(first, len(rows)) * size).tolist()
-        places = offsets[first].tolist()
-        parts = [(content[begin:end],) for begin, end in pairwise(edges)]
-        return not self._read_at_hand(parts, places, edges[-1]) and self._read_waiting(parts, places)
+        places = (self.start + rows * self.step).tolist()
+        if self.step == size and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+            places, size = places[:1], out.nbytes  # neighbours are read together
+        parts = [(content[begin : begin + size],) for begin in range(0, out.nbytes, size)]
+        return not self._read_at_hand(parts, places, out.nbytes) and self._read_waiting(parts, places)
 
     def _read_at_hand(self, parts: list[tuple[memoryview]], places: list[int], size: int) -> bool:
         """Read what is in the system's cache; return whether that was all."""
@@ -95,13 +95,19 @@ class RowFile:
             part, place = part[count:], place + count
 
 
-def _place_in_file(array: np.memmap[Any, Any]) -> int:
-    """Return where in its file the first element of a memory-mapped array lies."""
+def _map_of(array: Array) -> mmap.mmap:
+    """Return the map of a file whose memory an array shows."""
     mapped: Any = array
     while isinstance(mapped, np.ndarray):
         mapped = mapped.base
+    assert isinstance(mapped, mmap.mmap)
+    return mapped
+
+
+def _place_in_file(array: np.memmap[Any, Any]) -> int:
+    """Return where in its file the first element of a memory-mapped array lies."""
     beginning = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
-    return beginning + array.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
+    return beginning + array.ctypes.data - np.frombuffer(_map_of(array), np.uint8).ctypes.data
 
 
 def _readable(array: Array) -> bool:
@@ -135,6 +141,9 @@ def opened(array: Array) -> Iterator[RowFile | None]:
 
 
 def _holds(file: RowFile, array: Array) -> bool:
+    """Whether the file is the one that is mapped, as far as its size and some rows show."""
+    if os.fstat(file.descriptor).st_size != _map_of(array).size():
+        return False
     rows = np.linspace(0, len(array) - 1, _COMPARED).astype(np.int64)
     found = np.empty((len(rows), *array.shape[1:]), array.dtype)
     file.read(rows, found)
@@ -143,37 +152,78 @@ def _holds(file: RowFile, array: Array) -> bool:
     return same
 
 
-def in_parts(file: RowFile, like: Array, rows: Array, size: int) -> Generator[Array, None, None]:
-    """Yield the given rows, `size` at a time; once the disk must be waited for, a thread reads ahead.
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """Rows of a file in batches; as soon as the disk must be waited for, a thread reads ahead.
 
     Parameters
     ----------
-    file, like
-        The file, and the array that it holds.
+    file, dtype, shape
+        The file, and what a row of it is.
     rows
         In the order in which they are wanted.
     size
-        Number of rows in each array, 1 or more; the last may have fewer. An array is valid until the next one is asked
-        for.
-
-    Raises
-    ------
-    DataError
-        As :meth:`RowFile.read`; also where it was the thread that read.
+        Number of rows in a batch, 1 or more; the last may have fewer.
+    buffer
+        Returns where a batch of a shape goes, in whatever dtype.
 
     Notes
     -----
-    What is in the system's cache is read without a thread: two threads that take turns at Python's lock for each row
-    are slower than one.
+    What is in the system's cache is read without the thread: two threads that hand each other Python's lock for each
+    row are slower than one.
     """
-    count = min(len(rows), size * max(1, _PART // (size * like[0].nbytes)))
-    buffers = [np.empty((count, *like.shape[1:]), like.dtype) for _ in range(2)]
-    parts = [rows[start : start + count] for start in range(0, len(rows), count)]
-    with ThreadPoolExecutor(1, "nnfw-read-ahead") as thread:
-        coming: Future[bool] | None = None
-        for index, part in enumerate(parts):
-            buffer, spare = buffers[index % 2], buffers[1 - index % 2]
-            waited = file.read(part, buffer[: len(part)]) if coming is None else coming.result()
-            after = parts[index + 1] if waited and index + 1 < len(parts) else None
-            coming = None if after is None else thread.submit(file.read, after, spare[: len(after)])
-            yield from (buffer[start : min(start + size, len(part))] for start in range(0, len(part), size))
+
+    file: RowFile
+    dtype: np.dtype[Any]
+    shape: Shape
+    rows: Array
+    size: int
+    buffer: Callable[[Shape], Array]
+
+    def __iter__(self) -> Generator[Array, None, None]:
+        """Yield each batch in its buffer; to be closed when it is left early, which ends the thread.
+
+        Raises
+        ------
+        DataError
+            As :meth:`RowFile.read`; also where it was the thread that read.
+        """
+        raw, done = self._empty(self.size), 0
+        with ThreadPoolExecutor(1, "nnfw-read-ahead") as thread:
+            while done < len(self.rows):
+                batch = self.rows[done : done + self.size]
+                out = self._buffer(len(batch))
+                read = out if out.dtype == self.dtype else raw[: len(batch)]
+                waited = self.file.read(batch, read)
+                if read is not out:
+                    out[...] = read
+                yield out
+                done += len(batch)
+                if waited:
+                    done = yield from self._ahead(thread, done)
+
+    def _ahead(self, thread: Executor, done: int) -> Generator[Array, None, int]:
+        """Let the thread read, the next part while this one is computed with, until a part is there at once."""
+        count = self.size * max(1, _PART // self._empty(self.size).nbytes)
+        part, coming = self._empty(count), self._empty(count)
+        future = self._read(thread, done, coming)
+        while future is not None:
+            waited, part, coming = future.result(), coming, part
+            end = min(done + count, len(self.rows))
+            future = self._read(thread, end, coming) if waited else None
+            for start in range(0, end - done, self.size):
+                out = self._buffer(min(self.size, end - done - start))
+                out[...] = part[start : start + len(out)]
+                yield out
+            done = end
+        return done
+
+    def _read(self, thread: Executor, done: int, part: Array) -> Future[bool] | None:
+        rows = self.rows[done : done + len(part)]
+        return thread.submit(self.file.read, rows, part[: len(rows)]) if len(rows) else None
+
+    def _empty(self, count: int) -> Array:
+        return np.empty((count, *self.shape), self.dtype)
+
+    def _buffer(self, count: int) -> Array:
+        return self.buffer((count, *self.shape))
