@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.training import batches
 from nnfw.training.batches import Labelled
 
 ROWS = np.array([4, 0, 4, 2])
@@ -30,18 +31,66 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_gather_takes_rows_in_order_without_copying_the_data(tmp_path, rng, source):
+def test_batches_take_rows_in_order_without_copying_the_data(tmp_path, rng, source):
     x = source(tmp_path / "x.npy", rng.normal(size=(50_000, 8)).astype(np.float32))
     data, workspace = Labelled(x, np.arange(len(x))), nnfw.Workspace()
+    list(data.batches(ROWS, 2, workspace))
 
     tracemalloc.start()
     try:
-        found, y, weight = data.gather(ROWS, workspace)
+        taken = [(found.copy(), y.copy(), weight) for found, y, weight in data.batches(ROWS, 3, workspace)]
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
-    np.testing.assert_array_equal(found, x[ROWS].astype(np.float32))
-    np.testing.assert_array_equal(y, ROWS)
-    assert weight is None
+    found, y, weights = zip(*taken, strict=True)
+    assert [len(batch) for batch in found] == [3, 1]
+    np.testing.assert_array_equal(np.concatenate(found), x[ROWS].astype(np.float32))
+    np.testing.assert_array_equal(np.concatenate(y), ROWS)
+    assert weights == (None, None)
     assert peak < 20_000  # bytes: the data has 1,600,000
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_batches_of_a_size_always_lie_in_the_same_buffers(tmp_path, rng, source):
+    x = source(tmp_path / "x.npy", rng.normal(size=(50, 8)).astype(np.float32))
+    data, workspace = Labelled(x, np.arange(50), np.ones(50, np.float32)), nnfw.Workspace()
+    places = {
+        tuple(array.ctypes.data for array in batch)
+        for _ in range(2)
+        for batch in data.batches(np.arange(50), 10, workspace)
+    }
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_parts_are_all_examples_that_count_in_order(tmp_path, rng, source):
+    x = source(tmp_path / "x.npy", rng.normal(size=(50, 8)).astype(np.float32))
+    rows = rng.permutation(50)[:30]
+    parts = [found.copy() for found, _, _ in Labelled(x, np.arange(50), rows=rows).parts(16, nnfw.Workspace())]
+    np.testing.assert_array_equal(np.concatenate(parts), x[rows].astype(np.float32))
+
+
+def test_labels_in_a_file_are_read_too(tmp_path, rng):
+    y = rng.normal(size=(50, 3)).astype(np.float32)
+    data = Labelled(np.arange(50), mapped(tmp_path / "y.npy", y))
+    for found in (data.parts(16, nnfw.Workspace()), data.batches(np.arange(50), 16, nnfw.Workspace())):
+        np.testing.assert_array_equal(np.concatenate([labels.copy() for _, labels, _ in found]), y)
+
+
+@pytest.mark.parametrize(("rows", "held"), [(2, True), (3, False)], ids=["small", "large"])
+def test_labelled_reads_a_small_mapped_array_once_and_leaves_a_large_one(tmp_path, monkeypatch, rows, held):
+    monkeypatch.setattr(batches, "_HELD_IN_MEMORY", 2 * 4 * 4)  # bytes: 2 rows of 4 numbers in float32
+    x = mapped(tmp_path / "x.npy", np.ones((rows, 4)))
+    model = nnfw.Sequential([nnfw.layer("dense", units=1)], 4)
+    data = model.labelled(x, np.ones(rows), model.objective("mse"))
+    assert isinstance(data.x, np.memmap) is not held
+    assert (data.x.dtype == np.float32) is held
+
+
+def test_labelled_does_not_copy_an_array_in_the_dtype_of_the_network(rng):
+    x, y = rng.normal(size=(9, 4)).astype(np.float32), rng.normal(size=(9, 1)).astype(np.float32)
+    model = nnfw.Sequential([nnfw.layer("dense", units=1)], 4)
+    data = model.labelled(x, y, model.objective("mse"))
+    assert data.x is x
+    assert np.shares_memory(data.y, y)

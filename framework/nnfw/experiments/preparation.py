@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.data import Examples, Preprocessing, Split, categorical, listed, split
+from nnfw.data import Examples, Preprocessing, Split, categorical, listed, release, split
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
 from nnfw.experiments.experiment import Experiment, ExperimentFile
 from nnfw.network import Chain, Objective, Sequential
@@ -202,4 +202,5 @@ def _fingerprint(examples: Examples) -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         for start in range(0, len(array), HASHED_ROWS):
             digest.update(np.ascontiguousarray(array[start : start + HASHED_ROWS]).data)
+            release(column)  # type: ignore[arg-type]
     return digest.hexdigest()

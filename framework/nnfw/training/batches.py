@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +17,14 @@ from nnfw.configuration import short
 from nnfw.data import as_batch, as_numeric, as_weights, in_dtype, release, require_finite
 from nnfw.errors import DataError, PluginError
 from nnfw.protocols import Cost, Shape
+from nnfw.training.read_ahead import Batches, opened
 
 if TYPE_CHECKING:
     from nnfw.network import Workspace
 
 Array = NDArray[Any]
 
-_READ = "read"
+_HELD_IN_MEMORY = 1 << 26  # bytes of a mapped array that are read once, rather than a few at every step
 _READ_AROUND = 1 << 16  # bytes that the system maps around what is asked for, where it has them at hand
 _RELEASE_AFTER = 1 << 27  # more often costs time: what is let go must be mapped again
 
@@ -60,24 +65,45 @@ class Labelled:
         weight = None if self.weight is None else self.weight[rows]
         return np.asarray(self.x[rows], dtype), np.asarray(self.y[rows]), weight
 
-    def gather(self, order: Array, workspace: Workspace) -> tuple[Array, Array, Array | None]:
-        """Return the examples at the given positions, copied into buffers of `workspace`."""
-        rows = order if self.rows is None else self.rows[order]
-        if isinstance(self.x, np.memmap):
-            self._release_at_times(len(rows), workspace)
-        x = _take(self.x, rows, workspace.buffer("x", (len(rows), *self.x.shape[1:])))
-        y = _take(self.y, rows, workspace.buffer("y", (len(rows), *self.y.shape[1:]), self.y.dtype))
-        if self.weight is None:
-            return x, y, None
-        return x, y, _take(self.weight, rows, workspace.buffer("weight", (len(rows),)))
+    def parts(self, size: int, workspace: Workspace) -> Generator[tuple[Array, Array, Array | None], None, None]:
+        """Yield all examples in order, `size` at a time: views where nothing must be converted or read from a file."""
+        if isinstance(self.x, np.memmap) or isinstance(self.y, np.memmap):
+            yield from self.batches(np.arange(len(self)), size, workspace)
+            return
+        for start in range(0, len(self), size):
+            yield self.part(start, start + size, workspace.dtype)
 
-    def _release_at_times(self, count: int, workspace: Workspace) -> None:
-        """Let go of the memory map whenever so much of it may have been read."""
-        read = workspace.get(_READ, 0) + count * (self.x.nbytes // len(self.x) + _READ_AROUND)
-        if read > _RELEASE_AFTER:
-            release(self.x)
-            read = 0
-        workspace[_READ] = read
+    def batches(
+        self, order: Array, size: int, workspace: Workspace
+    ) -> Generator[tuple[Array, Array, Array | None], None, None]:
+        """Yield the examples at the given positions, `size` at a time, each batch in the same buffers of `workspace`.
+
+        Parameters
+        ----------
+        order
+            Positions ``(n,)`` of examples.
+        size
+            Number of examples in a batch; the last may have fewer.
+        workspace
+            Has the network's dtype.
+
+        Raises
+        ------
+        DataError
+            If a memory-mapped file is cut, or cannot be read any more.
+
+        Notes
+        -----
+        To be closed when it is left early: a file may be open and a thread at work.
+        """
+        rows = order if self.rows is None else self.rows[order]
+        dtypes = {"x": workspace.dtype, "y": self.y.dtype, "weight": workspace.dtype}
+        with ExitStack() as stack:
+            x, y, weight = (
+                stack.enter_context(closing(_batches(array, rows, size, partial(workspace.buffer, name, dtype=dtype))))
+                for (name, dtype), array in zip(dtypes.items(), (self.x, self.y, self.weight), strict=True)
+            )
+            yield from zip(x, y, weight, strict=True)
 
 
 def labelled(
@@ -122,10 +148,16 @@ def labelled(
     y = _targets(cost, y, output_shape)
     weights = as_weights(weight, len(x))
     return Labelled(
-        in_dtype(x, dtype, f"x{suffix}"),
-        in_dtype(y, dtype if y.dtype.kind == "f" else y.dtype, f"y{suffix}"),
-        None if weights is None else in_dtype(weights, dtype, "sample_weight"),
+        _held(x, dtype, f"x{suffix}"),
+        _held(y, dtype if y.dtype.kind == "f" else y.dtype, f"y{suffix}"),
+        None if weights is None else _held(weights, dtype, "sample_weight"),
     )
+
+
+def _held(array: Array, dtype: np.dtype[Any], name: str) -> Array:
+    """Return `array` in `dtype` and in memory; only a large memory-mapped one stays on disk."""
+    small = isinstance(array, np.memmap) and array.size * dtype.itemsize <= _HELD_IN_MEMORY
+    return in_dtype(np.array(array) if small else array, dtype, name)
 
 
 def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
@@ -136,6 +168,34 @@ def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
             f"got {short(targets)}."
         )
     return targets
+
+
+def _batches(
+    array: Array | None, rows: Array, size: int, buffer: Callable[[Shape], Array]
+) -> Generator[Any, None, None]:
+    """Yield the given rows, `size` at a time, each batch in the buffer of its shape; None throughout for None."""
+    if array is None:
+        yield from repeat(None, -(-len(rows) // size))
+    elif isinstance(array, np.memmap):
+        with opened(array) as file:
+            if file is None:
+                yield from _mapped(array, rows, size, buffer)
+            else:
+                yield from iter(Batches(file, array.dtype, array.shape[1:], rows, size, buffer))
+    else:
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            yield _take(array, part, buffer((len(part), *array.shape[1:])))
+
+
+def _mapped(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Iterator[Array]:
+    """Take rows through the memory map, which is let go whenever so much of it may have been read."""
+    often = max(1, _RELEASE_AFTER // (size * (array.nbytes // len(array) + _READ_AROUND)))
+    for index, start in enumerate(range(0, len(rows), size)):
+        part = rows[start : start + size]
+        yield _take(array, part, buffer((len(part), *array.shape[1:])))
+        if index % often == often - 1:
+            release(array)
 
 
 def _take(source: Array, rows: Array, out: Array) -> Array:

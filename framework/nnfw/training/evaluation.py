@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,8 +109,8 @@ def evaluate(
         Put before each name.
     """
     tally = Tally(metrics)
-    for start in range(0, len(data), EVALUATION_ROWS):
-        x, y, weight = data.part(start, start + EVALUATION_ROWS, model.dtype)
-        z, a = model.forward(x, workspace)
-        tally.add(objective.value(z, a, y, weight), a, y, weight)
+    with closing(data.parts(EVALUATION_ROWS, workspace.child("data"))) as parts:
+        for x, y, weight in parts:
+            z, a = model.forward(x, workspace)
+            tally.add(objective.value(z, a, y, weight), a, y, weight)
     return tally.record(prefix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,11 +155,11 @@ class Training:
         self.vector[...] = theta
         self._workspace.rng.bit_generator.state = noise
         cost, gradient = 0.0, np.zeros(self.vector.size)
-        for start in range(0, len(self.data), EVALUATION_ROWS):
-            x, y, weight = self.data.part(start, start + EVALUATION_ROWS, self.model.dtype)
-            part, _ = self.model.backward(x, y, weight, self.objective, self._workspace, self._grads)
-            cost += part * len(x) / len(self.data)
-            gradient += self.gradient * (len(x) / len(self.data))
+        with closing(self.data.parts(EVALUATION_ROWS, self._batch)) as parts:
+            for x, y, weight in parts:
+                part, _ = self.model.backward(x, y, weight, self.objective, self._workspace, self._grads)
+                cost += part * len(x) / len(self.data)
+                gradient += self.gradient * (len(x) / len(self.data))
         if self.options.regularizer is not None:
             weights, penalty = self.vector[self.model.decays], np.zeros_like(self.gradient[self.model.decays])
             self.options.regularizer.add_gradient(weights, penalty)  # type: ignore[union-attr]
@@ -182,14 +182,14 @@ class Training:
     def _run_epoch(self) -> dict[str, Any]:
         size, rates, tally = self.options.batch_size, self._rates(), Tally(self._metrics)
         order = self._order.permutation(len(self.data)) if self.options.shuffle else np.arange(len(self.data))
-        for start, rate in zip(range(0, len(order), size), rates, strict=True):
-            self.step += 1
-            x, y, weight = self.data.gather(order[start : start + size], self._batch)
-            self.cost, a = self._pass(x, y, weight)
-            for callback, state in self._callbacks:
-                callback.step_computed(self, state)
-            tally.add(self.cost, a, y, weight)
-            self._update(rate)
+        with closing(self.data.batches(order, size, self._batch)) as batches:
+            for (x, y, weight), rate in zip(batches, rates, strict=True):
+                self.step += 1
+                self.cost, a = self._pass(x, y, weight)
+                for callback, state in self._callbacks:
+                    callback.step_computed(self, state)
+                tally.add(self.cost, a, y, weight)
+                self._update(rate)
         return self._record(rates[0], tally.record())
 
     def _update(self, rate: float) -> None:

@@ -1,0 +1,229 @@
+"""Rows of a memory-mapped array, read from its file without the map.
+
+Pages of a map that were touched count as memory of the process, each row of a shuffled epoch costs a page fault, and a
+file that is cut meanwhile ends the process. Reads cost no fault, count for nothing, and fail with an error.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.data import release
+from nnfw.errors import DataError
+from nnfw.protocols import Shape
+
+Array = NDArray[Any]
+
+_PART = 1 << 20  # bytes read together: many disk accesses at once, and yet at home in a processor's cache
+_AT_HAND = getattr(os, "RWF_NOWAIT", 0)  # fail rather than wait for the disk
+_COMPARED = 16  # rows that show whether the file is still the one that is mapped
+
+
+@dataclass(frozen=True)
+class RowFile:
+    """The open file of a memory-mapped array.
+
+    Parameters
+    ----------
+    path
+        Named in errors.
+    descriptor
+        The open file.
+    start
+        Where in it row 0 begins, in bytes.
+    step
+        Bytes from a row to the next; negative in a reversed array.
+    """
+
+    path: str
+    descriptor: int
+    start: int
+    step: int
+
+    def read(self, rows: Array, out: Array) -> bool:
+        """Read the given rows into `out`, which has the dtype of the file; return whether the disk was waited for.
+
+        Raises
+        ------
+        DataError
+            If the file ends before, or cannot be read.
+        """
+        content, size = out.reshape(-1).view(np.uint8).data, out[0].nbytes
+        places = (self.start + rows * self.step).tolist()
+        if self.step == size and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+            places, size = places[:1], out.nbytes  # neighbours are read together
+        parts = [(content[begin : begin + size],) for begin in range(0, out.nbytes, size)]
+        return not self._read_at_hand(parts, places, out.nbytes) and self._read_waiting(parts, places)
+
+    def _read_at_hand(self, parts: list[tuple[memoryview]], places: list[int], size: int) -> bool:
+        """Read what is in the system's cache; return whether that was all."""
+        try:
+            return sum(map(os.preadv, repeat(self.descriptor), parts, places, repeat(_AT_HAND))) == size
+        except OSError:  # something is not there, or the file system cannot tell
+            return False
+
+    def _read_waiting(self, parts: list[tuple[memoryview]], places: list[int]) -> bool:
+        """Ask the system for all of it, so that the disk has many requests at once, then read; return True."""
+        if hasattr(os, "posix_fadvise"):
+            for (part,), place in zip(parts, places, strict=True):
+                os.posix_fadvise(self.descriptor, place, len(part), os.POSIX_FADV_WILLNEED)
+        for (part,), place in zip(parts, places, strict=True):
+            self._read_whole(part, place)
+        return True
+
+    def _read_whole(self, part: memoryview, place: int) -> None:
+        while len(part):
+            try:
+                count = os.preadv(self.descriptor, (part,), place)
+            except OSError as error:
+                raise DataError(f"{self.path} cannot be read any more: {error.strerror or error}.") from error
+            if not count:
+                raise DataError(
+                    f"{self.path} became shorter while it was being read: it ends before byte {place + len(part):,}. "
+                    "Leave a file alone while a training reads it; write a new one beside it instead."
+                )
+            part, place = part[count:], place + count
+
+
+def _map_of(array: Array) -> mmap.mmap:
+    """Return the map of a file whose memory an array shows."""
+    mapped: Any = array
+    while isinstance(mapped, np.ndarray):
+        mapped = mapped.base
+    assert isinstance(mapped, mmap.mmap)
+    return mapped
+
+
+def _place_in_file(array: np.memmap[Any, Any]) -> int:
+    """Return where in its file the first element of a memory-mapped array lies."""
+    beginning = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
+    return beginning + array.ctypes.data - np.frombuffer(_map_of(array), np.uint8).ctypes.data
+
+
+def _readable(array: Array) -> bool:
+    """Whether the rows of an array can be read from a file, each as one piece."""
+    return (
+        isinstance(array, np.memmap)
+        and array.mode == "r"  # any other may hold changes that the file has not
+        and array.filename is not None
+        and hasattr(os, "preadv")
+        and array[0].size > 0
+        and array[0].flags.c_contiguous
+    )
+
+
+@contextmanager
+def opened(array: Array) -> Iterator[RowFile | None]:
+    """Open the file of a memory-mapped array; None for other arrays, and where another file has taken its place."""
+    try:
+        descriptor = os.open(array.filename, os.O_RDONLY) if _readable(array) else None  # type: ignore[attr-defined]
+    except OSError:
+        descriptor = None
+    if descriptor is None:
+        yield None
+        return
+    try:
+        path = os.fspath(array.filename)  # type: ignore[attr-defined]
+        file = RowFile(str(path), descriptor, _place_in_file(array), array.strides[0])  # type: ignore[arg-type]
+        yield file if _holds(file, array) else None
+    finally:
+        os.close(descriptor)
+
+
+def _holds(file: RowFile, array: Array) -> bool:
+    """Whether the file is the one that is mapped, as far as its size and some rows show."""
+    if os.fstat(file.descriptor).st_size != _map_of(array).size():
+        return False
+    rows = np.linspace(0, len(array) - 1, _COMPARED).astype(np.int64)
+    found = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    file.read(rows, found)
+    same = found.tobytes() == array[rows].tobytes()
+    release(array)
+    return same
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """Rows of a file in batches; as soon as the disk must be waited for, a thread reads ahead.
+
+    Parameters
+    ----------
+    file, dtype, shape
+        The file, and what a row of it is.
+    rows
+        In the order in which they are wanted.
+    size
+        Number of rows in a batch, 1 or more; the last may have fewer.
+    buffer
+        Returns where a batch of a shape goes, in whatever dtype.
+
+    Notes
+    -----
+    What is in the system's cache is read without the thread: two threads that hand each other Python's lock for each
+    row are slower than one.
+    """
+
+    file: RowFile
+    dtype: np.dtype[Any]
+    shape: Shape
+    rows: Array
+    size: int
+    buffer: Callable[[Shape], Array]
+
+    def __iter__(self) -> Generator[Array, None, None]:
+        """Yield each batch in its buffer; to be closed when it is left early, which ends the thread.
+
+        Raises
+        ------
+        DataError
+            As :meth:`RowFile.read`; also where it was the thread that read.
+        """
+        raw, done = self._empty(self.size), 0
+        with ThreadPoolExecutor(1, "nnfw-read-ahead") as thread:
+            while done < len(self.rows):
+                batch = self.rows[done : done + self.size]
+                out = self._buffer(len(batch))
+                read = out if out.dtype == self.dtype else raw[: len(batch)]
+                waited = self.file.read(batch, read)
+                if read is not out:
+                    out[...] = read
+                yield out
+                done += len(batch)
+                if waited:
+                    done = yield from self._ahead(thread, done)
+
+    def _ahead(self, thread: Executor, done: int) -> Generator[Array, None, int]:
+        """Let the thread read, the next part while this one is computed with, until a part is there at once."""
+        count = self.size * max(1, _PART // self._empty(self.size).nbytes)
+        part, coming = self._empty(count), self._empty(count)
+        future = self._read(thread, done, coming)
+        while future is not None:
+            waited, part, coming = future.result(), coming, part
+            end = min(done + count, len(self.rows))
+            future = self._read(thread, end, coming) if waited else None
+            for start in range(0, end - done, self.size):
+                out = self._buffer(min(self.size, end - done - start))
+                out[...] = part[start : start + len(out)]
+                yield out
+            done = end
+        return done
+
+    def _read(self, thread: Executor, done: int, part: Array) -> Future[bool] | None:
+        rows = self.rows[done : done + len(part)]
+        return thread.submit(self.file.read, rows, part[: len(rows)]) if len(rows) else None
+
+    def _empty(self, count: int) -> Array:
+        return np.empty((count, *self.shape), self.dtype)
+
+    def _buffer(self, count: int) -> Array:
+        return self.buffer((count, *self.shape))
