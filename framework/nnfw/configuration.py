@@ -376,7 +376,7 @@ def describe_hint(hint: Any, *, plural: bool = False) -> str:
         return " or ".join(describe_hint(arg, plural=plural) for arg in args)
     if origin is Literal:
         return " or ".join(map(repr, args))
-    if is_dataclass(hint):
+    if is_dataclass(hint) or origin is dict:
         return f"table{ending}"
     if hint in _COUNTABLE:
         return _COUNTABLE[hint] + ending

@@ -22,6 +22,7 @@ Array = NDArray[Any]
 
 _CHUNK = 1 << 22  # numbers looked at together: a memory-mapped column is never read whole
 _SHOWN = 12  # categories that a message lists
+_ALIKE = (str, int | float)  # what the categories of one column are
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,20 @@ class Standardize(Transform):
 
     def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return (x − mean) / scale, shaped like `column` ``(N, ...)``."""
-        return _like(column, (column - _value(fitted, "mean")) / _value(fitted, "scale"))
+        mean, scale = self._values(fitted)
+        return _like(column, (column - mean) / scale)
 
     def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return x' · scale + mean, shaped like `column` ``(N, ...)``."""
-        return _like(column, column * _value(fitted, "scale") + _value(fitted, "mean"))
+        mean, scale = self._values(fitted)
+        return _like(column, column * scale + mean)
+
+    @staticmethod
+    def _values(fitted: Mapping[str, Any]) -> tuple[Array, Array]:
+        mean, scale = _numbers(fitted, "mean", "scale")
+        if (scale <= 0).any():
+            raise DataError(f"the fitted scale must be greater than 0, got {scale.min()}.")
+        return mean, scale
 
 
 @dataclass(frozen=True)
@@ -154,8 +164,10 @@ class MinMax(Transform):
 
     @staticmethod
     def _range(fitted: Mapping[str, Any]) -> tuple[Array, Array]:
-        minimum = _value(fitted, "minimum")
-        span = _value(fitted, "maximum") - minimum
+        minimum, maximum = _numbers(fitted, "minimum", "maximum")
+        if (minimum > maximum).any():
+            raise DataError("the fitted minimum must not be greater than the maximum.")
+        span = maximum - minimum
         return minimum, np.where(span == 0, 1.0, span)
 
 
@@ -221,7 +233,7 @@ class OneHot(Transform):
             If a category is not among the fitted ones; names it, its row and the known ones.
         """
         self._require_flat(column)
-        categories = fitted["categories"]
+        categories = self._categories(fitted)
         position = {category: index for index, category in enumerate(categories)}
         values, inverse = np.unique(column, return_inverse=True)
         indices = np.array([position.get(value, -1) for value in values.tolist()])[inverse]
@@ -239,9 +251,18 @@ class OneHot(Transform):
 
     def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return the category ``(N,)`` of the largest entry of each row ``(N, K)``; of equal ones the first."""
-        categories: Array = np.array(fitted["categories"])
+        categories: Array = np.array(self._categories(fitted))
         chosen: Array = categories[np.argmax(column, axis=-1)]
         return chosen
+
+    @staticmethod
+    def _categories(fitted: Mapping[str, Any]) -> list[Any]:
+        found: Any = fitted.get("categories")
+        if not isinstance(found, list) or not any(all(isinstance(item, one) for item in found) for one in _ALIKE):
+            raise DataError(f"the fitted categories must be a list of words, or of numbers, got {short(found)}.")
+        if not found or len(set(found)) < len(found) or len(fitted) > 1:
+            raise DataError(f"the fitted categories must be different ones, one at least, got {short(found)}.")
+        return found
 
     @staticmethod
     def _require_flat(column: Array) -> None:
@@ -255,8 +276,21 @@ def _blocks(column: Array) -> Iterator[Array]:
         yield np.asarray(column[rows], np.float64)
 
 
-def _value(fitted: Mapping[str, Any], name: str) -> Array:
-    return np.asarray(fitted[name], np.float64)
+def _numbers(fitted: Mapping[str, Any], *names: str) -> tuple[Array, ...]:
+    """Return fitted values as arrays of one shape; what a file says they are may be anything."""
+    if set(fitted) != set(names):
+        raise DataError(f"the fitted values must be {' and '.join(names)}, got {short(list(fitted))}.")
+    return tuple(_array(fitted[name], name) for name in names)
+
+
+def _array(value: Any, name: str) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise DataError(f"the fitted {name} must be numbers, got {short(value)}.")
+    return array.astype(np.float64)
 
 
 def _like(column: Array, values: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnfw.data import Examples, Preprocessing, read_csv, split
-from nnfw.errors import ConfigError, DataError, FileFormatError, PluginError
+from nnfw.errors import ConfigError, DataError, PluginError
 from nnfw.plugins import default_registry
 from nnfw.protocols import Transform
 from nnfw_standard import CSV, XOR, Digits, MinMax, OneHot, Standardize
@@ -48,11 +48,15 @@ class Faulty(Transform):
         return {"value": np.float32(1)} if self.fault == "fitted array" else {"value": len(column)}
 
     def apply(self, column, fitted):
+        if "error" in fitted:
+            raise fitted["error"]
         if self.fault == "loses rows":
             return column[:-1]
         return column[:, np.newaxis] if self.fault == "grows" and len(column) > 1 else column
 
     def invert(self, column, fitted):
+        if "error" in fitted:
+            raise fitted["error"]
         return column
 
 
@@ -600,24 +604,136 @@ def test_from_table_missing_plugin_says_what_to_install():
         Preprocessing.from_table(stored, default_registry())
 
 
+STORED = {"name": "a", "kind": "numeric", "shape": [], "output_shape": [], "steps": []}
+
+
+def column(**changes):
+    return {"columns": [STORED | changes]}
+
+
+def standardize(**fitted):
+    return {"transform": "standardize", "fitted": {"mean": 0.0, "scale": 1.0} | fitted}
+
+
+def one_hot(categories):
+    step = {"transform": "one_hot", "fitted": {"categories": categories}}
+    return column(kind="categorical", output_shape=[2], steps=[step])
+
+
 @pytest.mark.parametrize(
-    "damage",
+    ("stored", "message"),
     [
-        lambda stored: stored.pop("columns"),
-        lambda stored: stored["columns"][0].pop("shape"),
-        lambda stored: stored["columns"][0].update(kind="odd"),
-        lambda stored: stored["columns"][0].update(shape=["x"]),
-        lambda stored: stored.update(columns=7),
-        lambda stored: stored["columns"][0].update(steps=[{"fitted": {}}]),
-        lambda stored: stored.update(columns=["text"]),
+        pytest.param(7, r"preprocessing must be a table, got 7", id="no-table"),
+        pytest.param({}, r"preprocessing\.columns is missing", id="no-columns"),
+        pytest.param({"columns": []}, r"preprocessing\.columns must be a list of tables of length ≥ 1", id="no-column"),
+        pytest.param({"columns": ["a"]}, r"preprocessing\.columns\[0\] must be a table, got 'a'", id="text"),
+        pytest.param(column(kind="odd"), r"columns\[0\]\.kind must be 'numeric', 'integer' or", id="kind"),
+        pytest.param(column(shape=["x"]), r"columns\[0\]\.shape\[0\] must be a whole number", id="shape"),
+        pytest.param(column(shape=[0]), r"columns\[0\]\.shape\[0\] must be greater than or equal to 1", id="nothing"),
+        pytest.param(column(more=1), r"columns\[0\]\.more is not an option", id="more"),
+        pytest.param({"columns": [STORED, STORED]}, r"columns must be different names, got 'a' twice", id="repeated"),
+        pytest.param(column(steps=[{"fitted": {}}]), r"steps\[0\]\.transform is missing", id="no-transform"),
+        pytest.param(
+            column(steps=[standardize() | {"fitted": 3}]),
+            r"steps\[0\]\.fitted must be a table, got 3",
+            id="fitted-number",
+        ),
+        pytest.param(
+            column() | {"classes": ["a", "a"]}, r"classes must be different names, got 'a' twice", id="classes"
+        ),
+        pytest.param(
+            column() | {"classes": ["a" * 1001]}, r"classes\[0\] must be text of length ≤ 1000, got", id="long-class"
+        ),
     ],
-    ids=["no columns", "no shape", "unknown kind", "wrong shape", "a number", "no transform", "text"],
 )
-def test_from_table_damaged_is_refused(damage):
-    stored = Preprocessing.fit(NUMBERS).to_table(default_registry())
-    damage(stored)
-    with pytest.raises(FileFormatError, match=r"^The stored preprocessing is damaged: "):
+def test_from_table_damaged_is_refused(stored, message):
+    with pytest.raises(ConfigError, match=message):
         Preprocessing.from_table(stored, default_registry())
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        pytest.param(
+            column(output_shape=[2]), r"^Column 'a' has no steps, yet they make \(2,\) of \(\)\.$", id="steps"
+        ),
+        pytest.param(
+            column(shape=[1 << 40], output_shape=[1 << 40], steps=[standardize()]),
+            r"^Column 'a': transforms take entries of up to 1,048,576 numbers\.$",
+            id="huge",
+        ),
+        pytest.param(
+            column(steps=[standardize(mean=None)]), r"'a': the fitted mean must be numbers, got None", id="none"
+        ),
+        pytest.param(column(steps=[standardize(mean="1")]), r"the fitted mean must be numbers, got '1'", id="words"),
+        pytest.param(column(steps=[standardize(mean=[[1], [1, 2]])]), r"the fitted mean must be numbers", id="ragged"),
+        pytest.param(
+            column(steps=[standardize(mean=10**400)]), r"the fitted mean must be numbers, got 1000", id="vast"
+        ),
+        pytest.param(column(steps=[standardize(scale=0)]), r"scale must be greater than 0, got 0\.0", id="scale"),
+        pytest.param(
+            column(steps=[standardize(more=0)]), r"must be mean and scale, got \['mean', 'scale', 'more'\]", id="more"
+        ),
+        pytest.param(
+            column(steps=[{"transform": "min_max", "fitted": {"minimum": 2, "maximum": 1}}]),
+            r"^Column 'a': the fitted minimum must not be greater than the maximum\.$",
+            id="min-max",
+        ),
+        pytest.param(
+            one_hot([["a"], "b"]), r"must be a list of words, or of numbers, got \[\['a'\], 'b'\]", id="nested"
+        ),
+        pytest.param(one_hot(["a", 1]), r"must be a list of words, or of numbers", id="mixed"),
+        pytest.param(one_hot("ab"), r"must be a list of words, or of numbers, got 'ab'", id="no-list"),
+        pytest.param(one_hot([]), r"must be different ones, one at least, got \[\]", id="no-category"),
+        pytest.param(one_hot(["a", "a"]), r"must be different ones, one at least", id="same"),
+        pytest.param(one_hot([1, 2]), r"^Column 'a' holds numbers; the model needs words\.$", id="numbers"),
+    ],
+)
+def test_from_table_with_impossible_steps_is_refused(stored, message):
+    with pytest.raises(DataError, match=message):
+        Preprocessing.from_table(stored, default_registry())
+
+
+def test_from_table_whose_steps_make_another_shape_is_refused():
+    stored = one_hot(["a", "b", "c"])
+    with pytest.raises(
+        PluginError, match=r"^Column 'a': its transforms returned entries of shape \(3,\), but had made"
+    ):
+        Preprocessing.from_table(stored, default_registry())
+
+
+FAULTS = [
+    (
+        ZeroDivisionError("division by zero"),
+        PluginError,
+        r"^Column 'a': Faulty\(.*\) failed: ZeroDivisionError: division",
+    ),
+    (MemoryError("no 3 GiB"), DataError, r"^Column 'a': Faulty\(.*\) needs more memory than there is: no 3 GiB\. Take"),
+    (PluginError("its own"), PluginError, "^its own$"),
+]
+
+
+@pytest.mark.parametrize(("fault", "error", "message"), FAULTS, ids=["bug", "memory", "own"])
+def test_transform_that_raises_is_named_with_its_column(fault, error, message):
+    preprocessing = Preprocessing.fit(NUMBERS, [Faulty("raises", columns=("a",))])
+    preprocessing.columns[0].steps[0].fitted["error"] = fault
+    with pytest.raises(error, match=message):
+        preprocessing.apply(NUMBERS.features)
+    with pytest.raises(error, match=message):
+        preprocessing.columns[0].invert(np.zeros(3))
+
+
+def test_apply_transform_that_overflows_is_refused():
+    preprocessing = Preprocessing.fit(NUMBERS, [Standardize()])
+    preprocessing.columns[0].steps[0].fitted["scale"] = 1e-300
+    with pytest.raises(DataError, match=r"^Column 'a', after its transforms, holds 3 values that are not finite"):
+        preprocessing.apply({"a": np.array([1e300, 2e300, -1e300]), "b": np.zeros((3, 2))})
+
+
+def test_labels_beyond_the_classes_are_refused():
+    preprocessing = Preprocessing.fit(Examples(NUMBERS.features, np.array(["no", "yes", "no"])))
+    with pytest.raises(DataError, match=r"^The outputs stand for classes 0 to 5, of 2\.$"):
+        preprocessing.labels(np.eye(6))
 
 
 # together

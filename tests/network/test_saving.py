@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.data import Preprocessing
 from nnfw.storage import model_file
 from nnfw_standard import Dense, Dropout
 
 COLUMN = {"name": "x", "kind": "numeric", "shape": [3], "output_shape": [3], "steps": []}
+MEANS = {"transform": "standardize", "fitted": {"mean": [0, 0, 0], "scale": [1, 1, 1]}}
 DISTRIBUTIONS = Path(__file__).parents[1] / "data" / "distributions"
 
 
@@ -79,25 +81,42 @@ def test_saving_parameters_that_are_not_finite_is_refused_and_keeps_the_old_file
             {"distributions": {"nnfw-swish": "0.2"}},
             r"needs nnfw-swish 0.2, which is not installed.* pip install nnfw-swish",
         ),
-        ({"distributions": 3}, "'distributions' must be a table, got 3"),
+        ({"distributions": 3}, "'distributions' must be a table of names and versions, got 3"),
+        ({"distributions": {"x; rm -r ~": "1"}}, r"'distributions' must be a table of names and versions, got {'x; rm"),
+        ({"distributions": {"x": "1\nrun this"}}, r"'distributions' must be a table of names and versions, got {'x': "),
         ({"layers": []}, "layers must be a list of layers,? of length ≥ 1"),
-        ({"layers": [{"type": "nnfw:dense", "units": 6}]}, r"has shape .* the layers need"),
-        ({"layers": [{"type": "nnfw:dense", "units": 10**15}]}, r"has shape .* the layers need"),
+        (
+            {"layers": [{"type": "nnfw:dense", "units": 6}]},
+            r"array 'layers.0.bias' is float32 \(5,\), the layers need float32 \(\d+,\)",
+        ),
+        (
+            {"layers": [{"type": "nnfw:dense", "units": 10**15}]},
+            r"array 'layers.0.bias' is float32 \(5,\), the layers need float32 \(\d+,\)",
+        ),
         ({"layers": [{"type": "nnfw:dens", "units": 6}]}, "Unknown layer 'nnfw:dens'. Did you mean 'nnfw:dense'"),
         (
             {"layers": [{"type": "nnfw_standard.layers.dense:Dense", "units": 5}]},
             "The distribution 'nnfw-standard-layers-dense' is not installed",
         ),
         ({"layers": 3}, "layers must be a list"),
-        ({"input_shape": [2]}, r"'layers.0.weight' has shape \(5, 3\), the layers need \(5, 2\)"),
+        ({"input_shape": [2]}, r"'layers.0.weight' is float32 \(5, 3\), the layers need float32 \(5, 2\)"),
         ({"input_shape": "3"}, "input_shape must be a list"),
         ({"dtype": "float16"}, "dtype must be 'float32' or 'float64'"),
+        ({"dtype": "float64"}, r"'layers.0.bias' is float32 \(5,\), the layers need float64 \(5,\)"),
         ({"seed": -1}, "seed must be greater than or equal to 0"),
         ({"extra": 1}, "extra is not an option"),
-        ({"preprocessing": {"columns": 3}}, "preprocessing is damaged"),
+        ({"preprocessing": {"columns": 3}}, "preprocessing.columns must be a list of tables"),
         (
-            {"preprocessing": {"columns": [dict(COLUMN, output_shape=[2])]}},
+            {"preprocessing": {"columns": [dict(COLUMN, shape=[2], output_shape=[2])]}},
             r"makes examples of shape \(2,\), the network",
+        ),
+        (
+            {"preprocessing": {"columns": [COLUMN], "classes": ["a", "b", "c"]}},
+            r"it has 3 classes, the network gives \(2,\)",
+        ),
+        (
+            {"preprocessing": {"columns": [COLUMN], "target": dict(COLUMN, steps=[MEANS])}},
+            r"its transforms make targets of shape \(3,\), the network gives \(2,\)",
         ),
     ],
     ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
@@ -110,6 +129,22 @@ def test_files_that_no_model_can_be_built_from_are_refused(model, tmp_path, chan
     with pytest.raises(nnfw.FileFormatError, match=message) as caught:
         nnfw.load(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_file_of_another_version_that_cannot_be_built_says_which_it_was_written_with(model, tmp_path):
+    path = tmp_path / "model.nnfw"
+    model.save(path)
+    header, arrays = model_file.read(path)
+    model_file.write(path, header | {"distributions": {"nnfw": "77.1"}, "extra": 1}, arrays)
+    with pytest.raises(nnfw.FileFormatError, match=r"extra is not an option.* It was written with nnfw 77\.1 \(here "):
+        nnfw.load(path)
+
+
+def test_saving_a_preprocessing_that_does_not_fit_is_refused_and_writes_nothing(model, tmp_path):
+    model.preprocessing = Preprocessing.fit(nnfw.Examples({"x": np.zeros((4, 2))}))
+    with pytest.raises(nnfw.ShapeError, match=r"makes examples of shape \(2,\), the network takes \(3,\)"):
+        model.save(tmp_path / "model.nnfw")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_model_of_a_plugin_loads_where_the_plugin_is_and_says_what_to_install_elsewhere(tmp_path, monkeypatch):

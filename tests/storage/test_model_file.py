@@ -170,8 +170,24 @@ def test_write_header_with_a_taken_name_is_refused(path, key):
 
 
 def test_write_header_too_large_to_be_read_is_refused(path):
-    with pytest.raises(DataError, match=r"has 16,8\d\d,\d\d\d bytes; with the table .*, 16,777,216 are the most\. Put"):
-        model_file.write(path, {"note": "x" * (16_800_000)}, {})
+    with pytest.raises(DataError, match=r"has 8,4\d\d,\d\d\d bytes; with the table .*, 8,388,608 are the most\. Put"):
+        model_file.write(path, {"note": "x" * (8_400_000)}, {})
+
+
+class Twice(dict):
+    """A table that gives one of its keys twice."""
+
+    def items(self):
+        return [("a", 1), ("a", 2)]
+
+
+@pytest.mark.parametrize(
+    "header", [{"a": [0] * 600_000}, {"a": "\ud800"}, {"a": Twice(a=1)}], ids=["many", "half", "twice"]
+)
+def test_write_header_that_would_not_be_read_is_refused(path, header):
+    with pytest.raises(DataError, match=r"^The header of a model file must be JSON .*(524,288|surrogates|twice)"):
+        model_file.write(path, header, {})
+    assert not path.exists()
 
 
 def test_write_to_missing_folder_is_refused(tmp_path):
@@ -192,7 +208,7 @@ def test_read_folder_is_refused(path):
 
 
 def test_read_impossible_path_is_refused():
-    with pytest.raises(FileFormatError, match=r"^a\x00b: cannot be read: .*embedded null .* Check the path\.$"):
+    with pytest.raises(FileFormatError, match=r"^a\x00b: cannot be read: .*embedded null .* Check path and disk\.$"):
         model_file.read("a\0b")
 
 
@@ -202,7 +218,7 @@ def test_read_error_of_the_disk_is_reported(path, arrays, monkeypatch):
 
     model_file.write(path, HEADER, arrays)
     monkeypatch.setattr(model_file, "_read_table", fail)
-    refused(path, match=r"cannot be read: Input/output error\. Check the disk\.$")
+    refused(path, match=r"cannot be read: Input/output error\. Check path and disk\.$")
 
 
 def test_read_empty_file_is_refused(path):
@@ -259,8 +275,8 @@ def test_read_longer_file_is_refused(path, arrays):
 
 
 def _metadata(own):
-    digest = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
-    return {"nnfw": json.dumps({**own, "sha256": digest})}
+    text = own if isinstance(own, str) else json.dumps(own)
+    return {"nnfw": f"{hashlib.sha256(text.encode()).hexdigest()} {text}"}
 
 
 def test_a_changed_header_is_refused(path):
@@ -400,14 +416,33 @@ def described(name, **changes):
         pytest.param(
             lambda table, own: '{"a": 1, "a": 2}', r"is damaged: its header is not JSON: a key is there", id="twice"
         ),
-        pytest.param(lambda table, own: '{"a": NaN}', r"is damaged: its header is not JSON: NaN is no JSON", id="nan"),
+        pytest.param(lambda table, own: '{"a": NaN}', r"is damaged: .* not JSON: 'NaN' is no finite number", id="nan"),
+        pytest.param(
+            lambda table, own: '{"a": -1e400}', r"is damaged: .* not JSON: '-1e400' is no finite number", id="infinite"
+        ),
+        pytest.param(
+            lambda table, own: r'{"\ud800": 1}', r"is damaged: .* not JSON: .*surrogates not allowed", id="half"
+        ),
+        pytest.param(
+            lambda table, own: '{"a": [' + "0," * 600_000, r"is damaged: .* more than 524,288 values", id="many"
+        ),
+        pytest.param(
+            lambda table, own: json.dumps({"__metadata__": _metadata(own) | {"more": ""}, **table}),
+            r"is damaged: its metadata have more than the entry 'nnfw'",
+            id="more-metadata",
+        ),
+        pytest.param(
+            lambda table, own: json.dumps({"__metadata__": {"nnfw": f" {json.dumps(own)}"}, **table}),
+            r"is damaged: its header does not fit its checksum",
+            id="no-checksum",
+        ),
         pytest.param(
             lambda table, own: '{"a": ' + "1" * 5000, r"is damaged: its header is not JSON: Exceeds", id="digits"
         ),
         pytest.param(lambda table, own: '{"a": ' + "[" * 99_999, r"is damaged: its header is not JSON: ", id="deep"),
         pytest.param(lambda table, own: '{"a": 1', r"is damaged: its header is not JSON: ", id="unclosed"),
         pytest.param(
-            lambda table, own: '{"__metadata__": {"nnfw": "[]"}}', r"is damaged: its header is no table", id="list"
+            lambda table, own: '{"__metadata__": {"nnfw": " []"}}', r"is damaged: its header is no table", id="list"
         ),
         pytest.param(
             lambda table, own: '{"__metadata__": {"nnfw": {}}}', r"is a safetensors file, but no model", id="none"
@@ -433,7 +468,7 @@ def test_read_file_that_shrinks_meanwhile_is_refused(path, arrays, monkeypatch):
         real(*given)
 
     monkeypatch.setattr(model_file, "_compare", shrink)
-    monkeypatch.setattr(model_file, "_open", lambda path, name: path.open("rb", buffering=0))
+    monkeypatch.setattr(model_file, "open_regular", lambda path: path.open("rb", buffering=0))
     refused(path, match=r"is damaged: tensor '.*' ended while it was read\.")
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nnfw.data.arrays import require_finite
 from nnfw.data.examples import categorical
-from nnfw.errors import DataError, PluginError, short
+from nnfw.errors import DataError, NnfwError, PluginError, in_words, short
 from nnfw.protocols import Shape, Transform
 
 Array = NDArray[Any]
 Kind = Literal["numeric", "integer", "categorical"]
+
+_LARGEST_ENTRY = 1 << 20  # numbers in one entry of a column that a file describes
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,16 @@ class Column:
 
     def require(self, raw: Array) -> None:
         """Refuse raw values of another kind or shape, or that are not finite; DataError says which."""
+        self._require_form(raw)
+        require_finite(raw, f"Column {self.name!r}")
+
+    def _require_form(self, raw: Array) -> None:
         if categorical(raw) != (self.kind == "categorical"):
             held, expected = ("words", "numbers") if categorical(raw) else ("numbers", "words")
             raise DataError(f"Column {self.name!r} holds {held}; the model needs {expected}.")
         if raw.shape[1:] != self.shape:
             wanted = f"({', '.join(('N', *map(str, self.shape)))}{'' if self.shape else ','})"
             raise DataError(f"Column {self.name!r} must have shape {wanted}, got {raw.shape}.")
-        require_finite(raw, f"Column {self.name!r}")
 
     def apply(self, raw: Array) -> Array:
         """Return the raw column after every step."""
@@ -99,13 +106,31 @@ class Column:
                 f"Column {self.name!r}: its transforms returned entries of shape {values.shape[1:]}, but had made "
                 f"{self.output_shape} when they were fitted."
             )
+        if self.steps:
+            require_finite(values, f"Column {self.name!r}, after its transforms,")
         return values
 
     def invert(self, values: Array) -> Array:
         """Return raw values from values after every step."""
         for step in reversed(self.steps):
-            values = step.transform.invert(values, step.fitted)
+            with _calling(self.name, step.transform):
+                values = step.transform.invert(values, step.fitted)
         return values
+
+    def require_sound(self) -> None:
+        """Refuse steps that do not lead from raw entries to those after them and back, which only a file can hold.
+
+        One entry goes the way back and forth; DataError or PluginError says what is wrong.
+        """
+        if not self.steps and self.output_shape != self.shape:
+            raise DataError(f"Column {self.name!r} has no steps, yet they make {self.output_shape} of {self.shape}.")
+        if max(prod(self.shape), prod(self.output_shape)) > _LARGEST_ENTRY and self.steps:
+            raise DataError(f"Column {self.name!r}: transforms take entries of up to {_LARGEST_ENTRY:,} numbers.")
+        if self.steps:
+            with np.errstate(all="ignore"):
+                raw = self.invert(np.zeros((1, *self.output_shape)))
+                self._require_form(raw)
+                self.apply(raw)
 
     @property
     def width(self) -> int:
@@ -114,10 +139,8 @@ class Column:
 
 
 def _fitted(name: str, transform: Transform, values: Array) -> Mapping[str, Any]:
-    try:
+    with _calling(name, transform):
         fitted = transform.fit(values)
-    except DataError as error:
-        raise DataError(f"Column {name!r}: {error}") from error
     try:
         json.dumps(fitted, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -128,12 +151,28 @@ def _fitted(name: str, transform: Transform, values: Array) -> Mapping[str, Any]
 
 
 def _applied(name: str, step: Step, values: Array) -> Array:
-    try:
+    with _calling(name, step.transform):
         result = step.transform.apply(values, step.fitted)
-    except DataError as error:
-        raise DataError(f"Column {name!r}: {error}") from error
-    if result.shape[:1] != values.shape[:1]:
+    if np.shape(result)[:1] != values.shape[:1]:
         raise PluginError(
-            f"Column {name!r}: {short(step.transform)} returned shape {result.shape} for {len(values)} examples."
+            f"Column {name!r}: {short(step.transform)} returned shape {np.shape(result)} for {len(values)} examples."
         )
     return result
+
+
+@contextmanager
+def _calling(name: str, transform: Transform) -> Iterator[None]:
+    """Name the column in what a transform raises; what overflows is found in its results."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except DataError as error:
+        raise DataError(f"Column {name!r}: {error}") from error
+    except NnfwError:
+        raise
+    except MemoryError as error:
+        raise DataError(
+            f"Column {name!r}: {short(transform)} needs more memory than there is: {error}. Take fewer examples."
+        ) from error
+    except Exception as error:
+        raise PluginError(f"Column {name!r}: {short(transform)} failed: {in_words(error)}.") from error

@@ -16,7 +16,7 @@ from nnfw.data.examples import Examples, categorical
 from nnfw.data.preprocessing_file import from_table, to_table
 from nnfw.data.selection import select
 from nnfw.data.tables import Table, listed
-from nnfw.errors import DataError, did_you_mean, short
+from nnfw.errors import DataError, ShapeError, did_you_mean, short
 from nnfw.protocols import Shape, Transform
 
 if TYPE_CHECKING:
@@ -112,6 +112,32 @@ class Preprocessing:
         """Names of the raw columns, the target included, that hold words: :func:`read_csv` must not parse them."""
         columns = (*self.columns, *([self.target_column] if self.target_column else []))
         return tuple(column.name for column in columns if column.kind == "categorical")
+
+    def tells_apart(self, outputs: int) -> bool:
+        """Return whether so many outputs can stand for the classes: one each, or a single one for two of them."""
+        assert self.classes is not None
+        single = len(self.classes) == 2 and not (self.target_column and self.target_column.steps)
+        return outputs == len(self.classes) or (outputs == 1 and single)
+
+    def require_fit(self, input_shape: Shape, output_shape: Shape) -> None:
+        """Refuse a network of other shapes than it makes and takes back.
+
+        Raises
+        ------
+        ShapeError
+            Says which shape differs.
+        """
+        if self.input_shape != input_shape:
+            raise ShapeError(
+                f"its preprocessing makes examples of shape {self.input_shape}, the network takes {input_shape}."
+            )
+        target = self.target_column
+        if target is not None and target.steps and prod(target.output_shape) != prod(output_shape):
+            raise ShapeError(
+                f"its transforms make targets of shape {target.output_shape}, the network gives {output_shape}."
+            )
+        if self.classes is not None and not self.tells_apart((1, *output_shape)[-1]):
+            raise ShapeError(f"it has {len(self.classes)} classes, the network gives {output_shape}.")
 
     def apply(self, features: Mapping[str, Array], dtype: DTypeLike = np.float32) -> Array:
         """Return x of shape ``(N, *input_shape)`` from raw columns.
@@ -241,14 +267,16 @@ class Preprocessing:
         Raises
         ------
         ConfigError
-            If a transform is not installed.
-        FileFormatError
-            If the table is damaged.
+            With every mistake in the table, a transform that is not installed among them.
+        DataError, PluginError
+            If a transform cannot be applied with the values fitted.
         """
         return cls(*from_table(table, registry))
 
     def _named(self, numbers: Array) -> Array:
         names: Array = np.array(self.classes)
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(names):
+            raise DataError(f"The outputs stand for classes {numbers.min()} to {numbers.max()}, of {len(names)}.")
         named: Array = names[numbers]
         return named
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from annotated_types import Ge, MaxLen, MinLen
+
+from nnfw.configuration import build
 from nnfw.data.columns import Column, Step
-from nnfw.errors import ConfigError, FileFormatError
+from nnfw.errors import ConfigError, Mistake, short
+from nnfw.protocols import Transform
 
 if TYPE_CHECKING:
     from nnfw.data.preprocessing import Preprocessing
@@ -14,6 +20,35 @@ if TYPE_CHECKING:
 
 Parts = tuple[tuple[Column, ...], Column | None, tuple[str, ...] | None]
 """What a preprocessing consists of: feature columns, target column and classes."""
+
+_Size = Annotated[int, Ge(1)]
+_Word = Annotated[str, MaxLen(1000)]  # an array of words gives each of them the room of the longest
+
+
+@dataclass(frozen=True)
+class _StepTable:
+    transform: Transform | str
+    fitted: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _ColumnTable:
+    name: str
+    kind: Literal["numeric", "integer", "categorical"]
+    shape: tuple[_Size, ...]
+    output_shape: tuple[_Size, ...]
+    steps: tuple[_StepTable, ...]
+
+    def column(self) -> Column:
+        steps = tuple(Step(step.transform, step.fitted) for step in self.steps)  # type: ignore[arg-type]  # resolved
+        return Column(self.name, self.kind, self.shape, self.output_shape, steps)
+
+
+@dataclass(frozen=True)
+class _PreprocessingTable:
+    columns: Annotated[tuple[_ColumnTable, ...], MinLen(1)]
+    target: _ColumnTable | None = None
+    classes: Annotated[tuple[_Word, ...], MinLen(1)] | None = None
 
 
 def to_table(preprocessing: Preprocessing, registry: Registry) -> dict[str, Any]:
@@ -26,25 +61,37 @@ def to_table(preprocessing: Preprocessing, registry: Registry) -> dict[str, Any]
     return table
 
 
-def from_table(table: Mapping[str, Any], registry: Registry) -> Parts:
+def from_table(table: Any, registry: Registry) -> Parts:
     """Return the parts of the preprocessing that :func:`to_table` described.
 
     Raises
     ------
     ConfigError
-        If a transform is not installed.
-    FileFormatError
-        If the table is damaged.
+        With every mistake in the table, a transform that is not installed among them.
+    DataError, PluginError
+        If a transform cannot be applied with the values fitted.
     """
+    if not isinstance(table, Mapping):
+        raise ConfigError([Mistake(("preprocessing",), f"must be a table, got {short(table)}.")])
     try:
-        columns = tuple(_column_of(entry, registry) for entry in table["columns"])
-        target = _column_of(table["target"], registry) if "target" in table else None
-        classes = tuple(str(name) for name in table["classes"]) if "classes" in table else None
-    except ConfigError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FileFormatError(f"The stored preprocessing is damaged: {type(error).__name__}: {error}.") from error
-    return columns, target, classes
+        found: _PreprocessingTable = build(_PreprocessingTable, table, registry.resolve)
+    except ConfigError as error:
+        raise ConfigError([mistake.under("preprocessing") for mistake in error.mistakes]) from error
+    _require_different("columns", (column.name for column in found.columns))
+    _require_different("classes", found.classes or ())
+    columns = tuple(column.column() for column in found.columns)
+    target = None if found.target is None else found.target.column()
+    for column in (*columns, *([] if target is None else [target])):
+        column.require_sound()
+    return columns, target, found.classes
+
+
+def _require_different(what: str, names: Iterable[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ConfigError(
+            [Mistake(("preprocessing", what), f"must be different names, got {short(repeated[0])} twice.")]
+        )
 
 
 def _column_table(column: Column, registry: Registry) -> dict[str, Any]:
@@ -58,16 +105,3 @@ def _column_table(column: Column, registry: Registry) -> dict[str, Any]:
             for step in column.steps
         ],
     }
-
-
-def _column_of(table: Mapping[str, Any], registry: Registry) -> Column:
-    kind = table["kind"]
-    if kind not in ("numeric", "integer", "categorical"):
-        raise ValueError(f"unknown kind {kind!r}")
-    return Column(
-        str(table["name"]),
-        kind,
-        tuple(int(size) for size in table["shape"]),
-        tuple(int(size) for size in table["output_shape"]),
-        tuple(Step(registry.resolve("transform", step["transform"]), dict(step["fitted"])) for step in table["steps"]),
-    )

@@ -167,14 +167,14 @@ def _require_an_output_for_each_class(model: Sequential) -> None:
             f"The target {target.name!r} holds a single class, {classes[0]!r}: there is nothing to tell apart."
         )
     outputs, needed = model.output_shape[-1], len(classes)
-    one_is_enough = needed == 2 and not target.steps
-    if outputs == needed or (outputs == 1 and one_is_enough):
+    if model.preprocessing.tells_apart(outputs):
         return
     last = len(model.layers) - 1
+    or_one = ", or 1" if model.preprocessing.tells_apart(1) else ""
     raise ShapeError(
         f"Layer {last} {model.registry.label('layer', model.layers[last])} gives {outputs} "
         f"{'output' if outputs == 1 else 'outputs'}, but the target {target.name!r} has {needed} classes: "
-        f"{listed(classes)}. Give the last layer {needed} units{', or 1' if one_is_enough else ''}."
+        f"{listed(classes)}. Give the last layer {needed} units{or_one}."
     )
 
 

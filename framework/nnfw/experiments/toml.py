@@ -29,6 +29,7 @@ from nnfw.experiments.toml_positions import (
     split,
 )
 from nnfw.experiments.toml_writing import write
+from nnfw.storage import open_without_waiting
 
 __all__ = ["STDIN", "Document", "apply_overrides", "parse", "read", "write"]
 
@@ -187,7 +188,7 @@ def _read_bytes(path: str | os.PathLike[str], name: str) -> bytes:
         if path == STDIN:
             content = sys.stdin.buffer.read(_LARGEST + 1)
         else:
-            with Path(path).open("rb") as file:
+            with open_without_waiting(path) as file:
                 known_size = os.fstat(file.fileno()).st_size  # 0 for a pipe
                 content = file.read(_LARGEST + 1) if known_size <= _LARGEST else b""
     except FileNotFoundError as error:

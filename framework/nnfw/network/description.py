@@ -20,6 +20,8 @@ def describe(model: Sequential) -> dict[str, Any]:
     ------
     PluginError
         If a component belongs to no installed plugin.
+    ShapeError
+        If the preprocessing makes other examples than the network takes, or cannot take what it gives.
     """
     table: dict[str, Any] = {
         "input_shape": list(model.input_shape),
@@ -28,6 +30,7 @@ def describe(model: Sequential) -> dict[str, Any]:
         "layers": [model.registry.describe("layer", layer) for layer in model.layers],
     }
     if model.preprocessing is not None:
+        model.preprocessing.require_fit(model.input_shape, model.output_shape)
         table["preprocessing"] = model.preprocessing.to_table(model.registry)
     return table | {"distributions": _distributions(table, model.registry)}
 

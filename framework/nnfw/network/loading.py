@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -12,12 +14,15 @@ from annotated_types import Ge, MinLen
 
 from nnfw.configuration import build
 from nnfw.data import Preprocessing
-from nnfw.errors import ConfigError, FileFormatError, ShapeError
+from nnfw.errors import FileFormatError, NnfwError, ShapeError, short
 from nnfw.network.chain import Chain
 from nnfw.network.sequential import Sequential
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Layer
 from nnfw.storage import model_file
+
+_DISTRIBUTION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # as the registry spells names
+_VERSION = re.compile(r"[A-Za-z0-9.!+_-]*")  # none, where its metadata gives none
 
 
 @dataclass(frozen=True)
@@ -47,50 +52,76 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None) -> Sequ
         distribution to install.
     """
     registry = registry or default_registry()
-    header, arrays = model_file.read(Path(path))
-    _require_distributions(header.pop("distributions", {}), registry, path)
-    preprocessing = header.pop("preprocessing", None)
-    try:
-        found = build(_Architecture, header, registry.resolve)
-        _require_shapes(found, {name: array.shape for name, array in arrays.items()})
-        model = Sequential(
-            found.layers, found.input_shape, seed=found.seed, dtype=found.dtype, values=arrays, registry=registry
-        )
-        if preprocessing is not None:
-            model.preprocessing = Preprocessing.from_table(preprocessing, registry)
-            _require_fit(model.preprocessing, model)
-    except (ConfigError, ShapeError, FileFormatError) as error:
-        raise FileFormatError(f"{path}: is no model that can be built here: {error}") from error
+    with model_file.opened(Path(path)) as file:
+        header = dict(file.header)
+        _require_distributions(header.pop("distributions", None), registry, path)
+        with _told_with(path, file.header, registry):
+            stored = header.pop("preprocessing", None)
+            found = build(_Architecture, header, registry.resolve)
+            _require_arrays(found, file.tensors)
+            preprocessing = None if stored is None else Preprocessing.from_table(stored, registry)
+            if preprocessing is not None:
+                preprocessing.require_fit(found.input_shape, Chain(found.layers).output_shape(found.input_shape))
+        arrays = file.arrays()
+        with _told_with(path, file.header, registry):
+            model = Sequential(
+                found.layers, found.input_shape, seed=found.seed, dtype=found.dtype, values=arrays, registry=registry
+            )
+    model.preprocessing = preprocessing
     return model
 
 
-def _require_shapes(found: _Architecture, stored: Mapping[str, tuple[int, ...]]) -> None:
+@contextmanager
+def _told_with(path: str | PathLike[str], header: Mapping[str, Any], registry: Registry) -> Iterator[None]:
+    """Name the file in what is wrong with the model, and the plugins that had another version when it was saved."""
+    try:
+        yield
+    except NnfwError as error:
+        raise FileFormatError(
+            f"{path}: is no model that can be built here: {error}{_other_versions(header, registry)}"
+        ) from error
+
+
+def _require_arrays(found: _Architecture, stored: Iterable[model_file.Tensor]) -> None:
     """Refuse arrays that are not those of the layers, before any memory is taken for parameters."""
     declared = Chain(found.layers).parameters(found.input_shape)
-    needed = {name: parameter.shape for name, parameter in declared.items()}
-    wrong = sorted(name for name in needed.keys() | stored.keys() if needed.get(name) != stored.get(name))
+    needed = {name: f"{found.dtype} {parameter.shape}" for name, parameter in declared.items()}
+    there = {tensor.name: f"{tensor.dtype} {tensor.shape}" for tensor in stored}
+    wrong = sorted(name for name in needed.keys() | there.keys() if needed.get(name) != there.get(name))
     if wrong:
         name = wrong[0]
         raise ShapeError(
-            f"array {name!r} has shape {stored.get(name, 'none')}, the layers need {needed.get(name, 'none')}."
-        )
-
-
-def _require_fit(preprocessing: Preprocessing, model: Sequential) -> None:
-    if preprocessing.input_shape != model.input_shape:
-        raise ShapeError(
-            f"its preprocessing makes examples of shape {preprocessing.input_shape}, the network takes "
-            f"{model.input_shape}."
+            f"array {name!r} is {there.get(name, 'not there')}, the layers need {needed.get(name, 'none')}."
         )
 
 
 def _require_distributions(needed: Any, registry: Registry, path: str | PathLike[str]) -> None:
+    if not isinstance(needed, Mapping) or not all(map(_is_distribution, needed.items())):
+        raise FileFormatError(
+            f"{path}: 'distributions' must be a table of names and versions, got {short(needed)}. The file is damaged."
+        )
     active = {plugin.distribution for plugin in registry.plugins if plugin.status == "active"}
-    if not isinstance(needed, Mapping):
-        raise FileFormatError(f"{path}: 'distributions' must be a table, got {needed!r}. The file is damaged.")
     missing = {name: version for name, version in needed.items() if name not in active}
     if missing:
         listed = ", ".join(f"{name} {version}" for name, version in missing.items())
         raise FileFormatError(
             f"{path}: needs {listed}, which is not installed or not active. Install it: pip install {' '.join(missing)}"
         )
+
+
+def _is_distribution(entry: tuple[Any, Any]) -> bool:
+    """Return whether an entry is name and version: both go into a message, and the name into a command to copy."""
+    name, version = entry
+    return isinstance(version, str) and bool(_DISTRIBUTION.fullmatch(name) and _VERSION.fullmatch(version))
+
+
+def _other_versions(header: Mapping[str, Any], registry: Registry) -> str:
+    """Return the sentence about distributions whose version is not that of the file, if there are any."""
+    installed = {plugin.distribution: plugin.version for plugin in registry.plugins}
+    written = header.get("distributions")
+    others = [
+        f"{name} {version} (here {installed[name]})"
+        for name, version in (written.items() if isinstance(written, Mapping) else ())
+        if installed.get(name, version) != version
+    ]
+    return f" It was written with {', '.join(others)}." if others else ""

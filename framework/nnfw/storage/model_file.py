@@ -1,7 +1,8 @@
 """The file of a model: arrays, and a header that says what they are. Reading it executes nothing.
 
-The container is safetensors: the length of a JSON table, the table, the bytes of the arrays. Its metadata entry
-``"nnfw"`` is JSON again: what the caller gives, for each array the SHA-256 of its bytes, and that of all the rest.
+The container is safetensors: the length of a JSON table, the table, the bytes of the arrays. The only entry of its
+metadata, ``"nnfw"``, is a SHA-256 and the text that it is of, JSON again: what the caller gives, and for each array the
+SHA-256 of its bytes. ``docs/model-file.md`` specifies all of it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from math import prod
-from pathlib import Path
+from math import isfinite, prod
 from typing import IO, Any
 
 import numpy as np
@@ -22,10 +23,12 @@ from numpy.typing import NDArray
 from nnfw.configuration import short
 from nnfw.errors import DataError, FileFormatError
 from nnfw.storage.atomic import replace_file
+from nnfw.storage.opening import open_regular
 
 FORMAT = 1
 READABLE_SINCE = "0.1"  # the first nnfw that reads FORMAT
-_LARGEST_TABLE = 16 << 20  # bytes: some 100,000 arrays; a damaged length must not make us allocate more
+_LARGEST_TABLE = 8 << 20  # bytes
+_MOST_VALUES = 1 << 19  # in the table and in the header within: as Python's objects they may take 80 bytes each
 _LENGTH_BYTES = 8
 _MOST_AXES = 64  # NumPy's limit
 _OWN = "nnfw"
@@ -34,7 +37,7 @@ _METADATA = "__metadata__"
 _ROW = ("dtype", "shape", "data_offsets")
 _LARGEST_NUMBER = (1 << 63) - 1
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,3}")
-_RESERVED = frozenset({"format", "readable_since", "tensors", _CHECKSUM})
+_RESERVED = frozenset({"format", "readable_since", "tensors"})
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
@@ -47,14 +50,74 @@ Header = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class _Tensor:
-    """One row of the container's table."""
+class Tensor:
+    """What a model file says of one of its arrays.
+
+    Parameters
+    ----------
+    name, dtype, shape
+        Those of the array.
+    begin, end
+        Where its bytes are, counted from the end of the table.
+    """
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     begin: int
     end: int
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFile:
+    """A model file that is open: its header is checked, its arrays are still on the disk.
+
+    Parameters
+    ----------
+    header
+        As :func:`write` took it.
+    tensors
+        What the arrays are, in the order of their bytes; together these are as long as the rest of the file.
+    """
+
+    header: Header
+    tensors: tuple[Tensor, ...]
+    _file: IO[bytes]
+    _name: str
+    _hashes: Mapping[str, Any]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Read the arrays: sorted by name, bit by bit as they were written, writable.
+
+        Raises
+        ------
+        FileFormatError
+            If the bytes of one are not those that were written, or are numbers that are not finite.
+        """
+        with _reading(self._name):
+            arrays = {tensor.name: self._array(tensor) for tensor in self.tensors}
+        return dict(sorted(arrays.items()))
+
+    def _array(self, tensor: Tensor) -> NDArray[Any]:
+        shown = f"tensor {short(tensor.name)}"
+        try:
+            content = np.empty(tensor.end - tensor.begin, np.uint8)
+        except MemoryError as error:
+            raise FileFormatError(
+                f"{self._name}: {shown} takes {tensor.end - tensor.begin:,} bytes of memory, more than there are. Load "
+                "it on a larger machine."
+            ) from error
+        if self._file.readinto(content) != content.size:  # type: ignore[attr-defined]
+            raise _damaged(self._name, f"{shown} ended while it was read")
+        if _hash(content) != self._hashes[tensor.name]:
+            raise _damaged(self._name, f"the bytes of {shown} are not those that were written")
+        try:
+            array = content.view(tensor.dtype).reshape(tensor.shape)
+        except ValueError as error:  # more than NumPy can index, times zero
+            raise _damaged(self._name, f"{shown} cannot have shape {tensor.shape}") from error
+        if _count_not_finite(array):
+            raise _damaged(self._name, f"{shown} holds numbers that are not finite")
+        return array
 
 
 def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -81,18 +144,21 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
     if taken:
         raise DataError(f"The header of a model file has {taken[0]!r}, a name that the format needs. Rename it.")
     tensors = {
-        name: {"sha256": _hash(array), "dtype": array.dtype.name, "shape": array.shape}
+        name: {_CHECKSUM: _hash(array), "dtype": array.dtype.name, "shape": array.shape}
         for name, array in stored.items()
     }
     own = {**header, "format": FORMAT, "readable_since": READABLE_SINCE, "tensors": tensors}
-    try:
-        text = _json({**own, _CHECKSUM: _header_hash(own)})
-    except (TypeError, ValueError, RecursionError) as error:
-        raise DataError(f"The header of a model file must be JSON without NaN and infinity: {error}.") from error
     from safetensors.numpy import save  # imported here: reading needs no more than NumPy
 
-    content = save(stored, {_OWN: text})
-    if int.from_bytes(content[:_LENGTH_BYTES], "little") > _LARGEST_TABLE:
+    try:
+        text = json.dumps(own, sort_keys=True, allow_nan=False)
+        _parsed(text)
+        content = save(stored, {_OWN: f"{_text_hash(text)} {text}"})  # of several entries the order would vary
+        table = content[_LENGTH_BYTES : _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")]
+        _parsed(table.decode("utf-8"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"The header of a model file must be JSON without NaN and infinity: {error}.") from error
+    if len(table) > _LARGEST_TABLE:
         raise DataError(
             f"The header of a model file has {len(text):,} bytes; with the table of the arrays, {_LARGEST_TABLE:,} "
             "are the most. Put what is large into arrays."
@@ -101,17 +167,25 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]:
-    """Read a model file.
+    """Return header and arrays of a model file, as :func:`write` took them.
+
+    Raises
+    ------
+    FileFormatError
+        As :func:`opened` and :meth:`ModelFile.arrays`.
+    """
+    with opened(path) as file:
+        return file.header, file.arrays()
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[ModelFile]:
+    """Open a model file and check all but the bytes of its arrays.
 
     Parameters
     ----------
     path
         The file.
-
-    Returns
-    -------
-    tuple
-        Header and arrays as :func:`write` took them, the arrays sorted by name, bit by bit the same, writable.
 
     Raises
     ------
@@ -120,18 +194,34 @@ def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]
         the file claims before the claim is checked against its size.
     """
     name = os.fspath(path)
-    try:
-        with _open(path, name) as file:
-            size = os.fstat(file.fileno()).st_size
-            table = _read_table(file, size, name)
+    with _reading(name):
+        stream = open_regular(path)
+    with stream:
+        with _reading(name):
+            size = os.fstat(stream.fileno()).st_size
+            table = _read_table(stream, size, name)
             own = _read_own(table, name)
-            tensors = _layout(table, size - file.tell(), name)
+            tensors = _layout(table, size - stream.tell(), name)
             _compare(tensors, own["tensors"], name)
-            arrays = {tensor.name: _read_array(file, tensor, own["tensors"][tensor.name], name) for tensor in tensors}
-    except OSError as error:
-        raise FileFormatError(f"{name}: cannot be read: {error.strerror or error}. Check the disk.") from error
-    header = {key: value for key, value in own.items() if key not in _RESERVED}
-    return header, dict(sorted(arrays.items()))
+        header = {key: value for key, value in own.items() if key not in _RESERVED}
+        hashes = {key: row[_CHECKSUM] for key, row in own["tensors"].items()}
+        yield ModelFile(header, tuple(tensors), stream, name, hashes)
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turn the errors of opening and reading into FileFormatErrors."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileFormatError(f"{name}: there is no such file. Check the path.") from error
+    except IsADirectoryError as error:
+        raise FileFormatError(f"{name}: is a folder. Name a model file in it.") from error
+    except FileFormatError:  # which is a ValueError
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise FileFormatError(f"{name}: cannot be read: {reason}. Check path and disk.") from error
 
 
 def _stored(name: str, array: NDArray[Any]) -> NDArray[Any]:
@@ -141,8 +231,8 @@ def _stored(name: str, array: NDArray[Any]) -> NDArray[Any]:
         raise DataError(
             f"Tensor {name!r} has dtype {array.dtype}; a model file holds float32, float64 and integers. Convert it."
         )
-    if dtype.kind == "f" and not np.isfinite(array).all():
-        count = array.size - int(np.isfinite(array).sum())
+    count = _count_not_finite(array)
+    if count:
         raise DataError(
             f"Tensor {name!r} holds {count} value{'s' if count > 1 else ''} that {'are' if count > 1 else 'is'} not "
             "finite; such a model is not written. Lower the learning rate, or check the data."
@@ -156,19 +246,12 @@ def _encodable(name: str) -> bool:
     return name.encode("utf-8", "replace").decode("utf-8") == name
 
 
+def _count_not_finite(array: NDArray[Any]) -> int:
+    return array.size - int(np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
+
+
 def _hash(array: NDArray[Any]) -> str:
     return sha256(array.reshape(-1).view(np.uint8).data).hexdigest()
-
-
-def _open(path: str | os.PathLike[str], name: str) -> IO[bytes]:
-    try:
-        return Path(path).open("rb")
-    except FileNotFoundError as error:
-        raise FileFormatError(f"{name}: there is no such file. Check the path.") from error
-    except IsADirectoryError as error:
-        raise FileFormatError(f"{name}: is a folder. Name a model file in it.") from error
-    except ValueError as error:  # a NUL in the path
-        raise FileFormatError(f"{name}: cannot be read: {error}. Check the path.") from error
 
 
 def _read_table(file: IO[bytes], size: int, name: str) -> dict[str, Any]:
@@ -188,11 +271,13 @@ def _read_table(file: IO[bytes], size: int, name: str) -> dict[str, Any]:
 def _read_own(table: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return nnfw's entry of the metadata; refuse what this version cannot read."""
     metadata = table.get(_METADATA)
-    if not isinstance(metadata, dict) or not isinstance(metadata.get(_OWN), str):
+    entry = metadata.get(_OWN) if isinstance(metadata, dict) else None
+    if not isinstance(entry, str):
         raise FileFormatError(
             f"{name}: is a safetensors file, but no model of nnfw. Name a file that `nnfw train` or `model.save` wrote."
         )
-    own = _strict_json(metadata[_OWN], name)
+    digest, _, text = entry.partition(" ")
+    own = _strict_json(text, name)
     made_in = own.get("format")
     if type(made_in) is int and made_in > FORMAT:
         since = own.get("readable_since")
@@ -203,20 +288,18 @@ def _read_own(table: Mapping[str, Any], name: str) -> dict[str, Any]:
         )
     if type(made_in) is not int or made_in < 1 or not isinstance(own.get("tensors"), dict):
         raise _damaged(name, "its header lacks a format number or the list of tensors")
-    if own.pop(_CHECKSUM, None) != _header_hash(own):
+    if digest != _text_hash(text):
         raise _damaged(name, "its header does not fit its checksum")
+    if metadata != {_OWN: entry}:
+        raise _damaged(name, "its metadata have more than the entry 'nnfw'")
     return own
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, allow_nan=False)
+def _text_hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
-def _header_hash(own: Mapping[str, Any]) -> str:
-    return sha256(_json(own).encode()).hexdigest()
-
-
-def _layout(table: Mapping[str, Any], size: int, name: str) -> list[_Tensor]:
+def _layout(table: Mapping[str, Any], size: int, name: str) -> list[Tensor]:
     """Return the rows of the table in the order of their bytes, which must fill the `size` that there are, once."""
     tensors = sorted(
         (_tensor(key, row, name) for key, row in table.items() if key != _METADATA),
@@ -236,7 +319,7 @@ def _layout(table: Mapping[str, Any], size: int, name: str) -> list[_Tensor]:
     return tensors
 
 
-def _tensor(key: str, row: Any, name: str) -> _Tensor:
+def _tensor(key: str, row: Any, name: str) -> Tensor:
     match row:
         case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [begin, end]} if len(row) == len(_ROW):
             numbers = [*shape, begin, end]
@@ -254,43 +337,45 @@ def _tensor(key: str, row: Any, name: str) -> _Tensor:
         raise _damaged(name, f"shape or offsets of tensor {short(key)} are no list of sizes")
     if end - begin != prod(shape) * _DTYPES[dtype].itemsize:
         raise _damaged(name, f"tensor {short(key)} of shape {tuple(shape)} cannot have {end - begin:,} bytes")
-    return _Tensor(key, _DTYPES[dtype], tuple(shape), begin, end)
+    return Tensor(key, _DTYPES[dtype], tuple(shape), begin, end)
 
 
-def _compare(tensors: Iterable[_Tensor], described: Mapping[str, Any], name: str) -> None:
+def _compare(tensors: Iterable[Tensor], described: Mapping[str, Any], name: str) -> None:
     """Refuse a table that does not agree with nnfw's own description of the tensors."""
     found = {tensor.name: {"dtype": tensor.dtype.name, "shape": list(tensor.shape)} for tensor in tensors}
     for key in sorted(found.keys() | described.keys()):
         row = described.get(key)
-        if key not in found or not isinstance(row, dict) or row != {**found[key], "sha256": row.get("sha256")}:
+        if key not in found or not isinstance(row, dict) or row != {**found[key], _CHECKSUM: row.get(_CHECKSUM)}:
             raise _damaged(name, f"its header and its table disagree about tensor {short(key)}")
 
 
-def _read_array(file: IO[bytes], tensor: _Tensor, described: Mapping[str, Any], name: str) -> NDArray[Any]:
-    array = np.empty(tensor.end - tensor.begin, np.uint8)
-    if file.readinto(array) != array.size:  # type: ignore[attr-defined]
-        raise _damaged(name, f"tensor {short(tensor.name)} ended while it was read")
-    if _hash(array) != described["sha256"]:
-        raise _damaged(name, f"the bytes of tensor {short(tensor.name)} are not those that were written")
-    try:
-        return array.view(tensor.dtype).reshape(tensor.shape)
-    except ValueError as error:  # more than NumPy can index, times zero
-        raise _damaged(name, f"tensor {short(tensor.name)} cannot have shape {tensor.shape}") from error
-
-
 def _strict_json(text: str | bytes, name: str) -> dict[str, Any]:
-    """Return the table in a JSON text without repeated keys, NaN and infinity."""
+    """Return the table in a JSON text, read strictly."""
     try:
-        table = json.loads(
-            text if isinstance(text, str) else text.decode("utf-8"),
-            object_pairs_hook=_without_repeats,
-            parse_constant=_no_constant,
-        )
+        table = _parsed(text if isinstance(text, str) else text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise _damaged(name, f"its header is not JSON: {error}") from error
     if not isinstance(table, dict):
         raise _damaged(name, "its header is no table")
     return table
+
+
+def _parsed(text: str) -> Any:
+    """Return the value of a JSON text without repeated keys, numbers that are not finite, and halves of characters.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is not such a text, or holds too many values.
+    """
+    if text.count(",") + text.count("[") + text.count("{") > _MOST_VALUES:
+        raise ValueError(f"it holds more than {_MOST_VALUES:,} values, the most that are read")
+    value = json.loads(
+        text, object_pairs_hook=_without_repeats, parse_constant=_finite_number, parse_float=_finite_number
+    )
+    if "\\u" in text:  # written so, half a character passes the decoder
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -300,8 +385,11 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+def _finite_number(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):  # NaN, Infinity, and 1e400, which Python takes for infinity
+        raise ValueError(f"{short(text)} is no finite number")
+    return number
 
 
 def _truncated(name: str, size: int, expected: int) -> FileFormatError:

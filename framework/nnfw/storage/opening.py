@@ -1,0 +1,68 @@
+"""Opening files that others may have named: what is no file, such as a pipe or a device, may never end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import IO
+
+_AT_ONCE = getattr(
+    os, "O_NONBLOCK", 0
+)  # else the opening of a pipe waits for its writer; 0 where there is no such pipe
+
+
+def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open a file for reading, or the file that a link leads to.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is a folder, a pipe, a socket or a device: these are not read from.
+    ValueError
+        If the path holds a NUL.
+
+    Examples
+    --------
+    >>> open_regular(os.devnull)
+    Traceback (most recent call last):
+    OSError: [Errno 22] it is a device or a pipe, not a file
+    """
+    file = open_without_waiting(path)
+    try:
+        require_regular(os.fstat(file.fileno()).st_mode)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def open_without_waiting(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open what may be a pipe too, for reading; one that nobody writes to is empty.
+
+    Raises
+    ------
+    OSError, ValueError
+        As :func:`open_regular`; of a folder only.
+    """
+    descriptor = os.open(path, os.O_RDONLY | _AT_ONCE | getattr(os, "O_BINARY", 0))
+    try:
+        if _AT_ONCE:
+            os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "rb")
+    except OSError:
+        os.close(descriptor)
+        raise
+
+
+def require_regular(mode: int) -> None:
+    """Refuse what is no file, by the mode that the system tells; OSError says what it is."""
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file")
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
