@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 
 _LONGEST_VALUE = 60  # characters of a wrong value that a message repeats
+_MOST_COMPARED = 1000  # names: whoever has more of them may wait for the nearest
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -132,8 +134,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("xyz", ["dense", "dropout"])
     ''
     """
-    folded = {_folded(form): form for form in sorted(known)}
-    matches = get_close_matches(_folded(name), folded, n=1)
+    near = (form for form in known if abs(len(form) - len(name)) < _LONGEST_VALUE)
+    folded = {_folded(form): form for form in sorted(islice(near, _MOST_COMPARED))}
+    matches = get_close_matches(_folded(name), folded, n=1) if len(name) <= _LONGEST_VALUE else ()
     return f" Did you mean {folded[matches[0]]!r}?" if matches else ""
 
 

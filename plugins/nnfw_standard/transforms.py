@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Ge
 from numpy.typing import NDArray
 
 from nnfw.configuration import Above
@@ -181,6 +182,9 @@ class OneHot(Transform):
     ----------
     columns : tuple of str or None
         Names of the columns to change, of words or whole numbers; None (default) for every column of words.
+    most : int
+        Categories at most, 1 or more; 1,000 by default. Each becomes an input of the network: a column of names or
+        remarks, almost all of them different, would fill the memory and teach nothing.
 
     Notes
     -----
@@ -201,6 +205,8 @@ class OneHot(Transform):
     """
 
     columns: tuple[str, ...] | None = None
+    _: KW_ONLY
+    most: Annotated[int, Ge(1)] = 1000
     accepts: ClassVar[Literal["numeric", "categorical"]] = "categorical"
 
     def fit(self, column: Array) -> Mapping[str, Any]:
@@ -219,10 +225,12 @@ class OneHot(Transform):
         Raises
         ------
         DataError
-            If the column is a block.
+            If the column is a block, or has more than `most` categories.
         """
         self._require_flat(column)
-        return {"categories": np.unique(column).tolist()}
+        categories = np.unique(column).tolist()
+        self._require_few(categories)
+        return {"categories": categories}
 
     def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return the vectors ``(N, K)`` of the categories in `column` ``(N,)``.
@@ -255,14 +263,21 @@ class OneHot(Transform):
         chosen: Array = categories[np.argmax(column, axis=-1)]
         return chosen
 
-    @staticmethod
-    def _categories(fitted: Mapping[str, Any]) -> list[Any]:
+    def _categories(self, fitted: Mapping[str, Any]) -> list[Any]:
         found: Any = fitted.get("categories")
         if not isinstance(found, list) or not any(all(isinstance(item, one) for item in found) for one in _ALIKE):
             raise DataError(f"the fitted categories must be a list of words, or of numbers, got {short(found)}.")
         if not found or len(set(found)) < len(found) or len(fitted) > 1:
             raise DataError(f"the fitted categories must be different ones, one at least, got {short(found)}.")
+        self._require_few(found)
         return found
+
+    def _require_few(self, categories: list[Any]) -> None:
+        if len(categories) > self.most:
+            raise DataError(
+                f"one_hot found {len(categories):,} categories, more than {self.most:,}. Leave the column out, or "
+                f"allow more of them: most = {len(categories)}."
+            )
 
     @staticmethod
     def _require_flat(column: Array) -> None:

@@ -258,9 +258,41 @@ def test_read_csv_compressed_file_is_refused(tmp_path):
 
 
 def test_read_csv_line_without_end_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(tables_module, "_LONGEST_LINE", 1000)
-    with pytest.raises(DataError, match=r"people.csv:2: the line is longer than 1,000 characters"):
+    monkeypatch.setattr(tables_module, "_LONGEST_ROW", 1000)
+    with pytest.raises(DataError, match=r"people.csv:2: the row is longer than 1,000 characters; expected a CSV table"):
         read_csv(write(tmp_path, "a,b\n" + "1" * 5000))
+
+
+def test_read_csv_row_of_many_lines_without_end_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(tables_module, "_LONGEST_ROW", 1000)
+    with pytest.raises(DataError, match=r"people.csv:2: the row is longer than 1,000 characters; expected a CSV table"):
+        read_csv(write(tmp_path, 'a,b\n"' + "1\n" * 5000))
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b,c,d,e\n1,2,3,4,5\n", 'a,b\n"1\n,2",3,"4\n","5\n","6\n"\n'], ids=["header", "lines"]
+)
+def test_read_csv_row_of_too_many_cells_is_refused(monkeypatch, text):
+    monkeypatch.setattr(tables_module, "_MOST_COLUMNS", 4)
+    with pytest.raises(
+        DataError, match=r"^people.csv:[12]: the row has more than 4 cells, the most that are read\. Store"
+    ):
+        table(text)
+
+
+def test_read_csv_many_short_rows_are_no_long_one(monkeypatch):
+    monkeypatch.setattr(tables_module, "_LONGEST_ROW", 10)
+    monkeypatch.setattr(tables_module, "_MOST_COLUMNS", 3)
+    assert len(table("a,b\n" + "1,2\n" * 20)) == 20
+
+
+def test_columns_with_a_long_category_are_refused_when_asked_for():
+    found = table(f"a,b\nx,1\n{'y' * 1001},2\n")
+    assert found.columns(["b"])["b"].tolist() == [1, 2]
+    with pytest.raises(
+        DataError, match=r"^people.csv:3: column 'a': a category may have 1,000 characters, this .* 1,001"
+    ):
+        found.columns(["a"])
 
 
 def test_read_csv_quote_that_never_ends_names_where_it_starts():

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20  # bytes read together
 
+_MOST_EXPANDED = 200  # times the compressed bytes; deflate reaches 1,032 with zeros alone, images and tables 2 to 20
+_SMALL = 16 << 20  # bytes that do no harm, however they are compressed
+_LARGEST = (1 << 63) - 1  # bytes that NumPy can address
+_UNEXPANDED = ("~", "$", "%", "file:")
+
 
 class Readable(Protocol):
     """A binary stream as far as it is read here; decompressing ones are such too."""
@@ -40,7 +45,7 @@ def reading(path: Path, expected: str) -> Iterator[None]:
     Raises
     ------
     DataError
-        If the file is missing, a directory, or cannot be read.
+        If the file is missing, a directory, or cannot be read; if it does not fit into memory.
 
     Examples
     --------
@@ -54,29 +59,51 @@ def reading(path: Path, expected: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise DataError(f"{path}: there is no such file; expected {expected}.") from error
+        literally = any(mark in str(path) for mark in _UNEXPANDED)
+        advice = " A path is taken as it is written: nothing in it stands for something else." if literally else ""
+        raise DataError(f"{path}: there is no such file; expected {expected}.{advice}") from error
     except IsADirectoryError as error:
         raise DataError(f"{path} is a directory; expected {expected}.") from error
     except OSError as error:
         raise DataError(f"{path}: {expected} cannot be read: {error.strerror or error}.") from error
+    except MemoryError as error:
+        raise DataError(
+            f"{path}: does not fit into memory. Store it as an .npy array, which is not read whole."
+        ) from error
 
 
-def read_declared(stream: Readable, size: int) -> bytearray:
-    """Return up to ``size + 1`` bytes of `stream`.
+def read_declared(name: str, stream: Readable, size: int, compressed: int) -> bytearray:
+    """Return up to ``size + 1`` bytes of a stream that decompresses.
 
     Memory grows with what is there, never with what a header declares. More or fewer than `size` bytes show the caller
     that the header lies.
 
     Parameters
     ----------
+    name
+        What the message calls the array.
     stream
         A binary stream.
     size
         The number of bytes that a header declares.
+    compressed
+        The number of bytes that the stream decompresses.
+
+    Raises
+    ------
+    DataError
+        If more than 16 MiB come out, and more than 200 times `compressed`: little else than zeros is compressed so far,
+        or a file that was made to fill the memory.
     """
+    most = max(_SMALL, _MOST_EXPANDED * compressed)
     content = bytearray()
-    while chunk := stream.read(min(CHUNK, size + 1 - len(content))):
+    while chunk := stream.read(min(CHUNK, min(size, most) + 1 - len(content))):
         content += chunk
+    if len(content) > most:
+        raise DataError(
+            f"{name}: {compressed:,} compressed bytes expand to more than {_MOST_EXPANDED} times as many, the most "
+            "that is read. Write it without compression."
+        )
     return content
 
 
@@ -111,3 +138,5 @@ def require_size(name: str, shape: Shape, dtype: np.dtype[Any], there: int) -> N
             f"{name}: the header declares {dtype.newbyteorder('=')} of shape {shape}, {declared:,} bytes, but the file "
             f"has {found}. It is truncated or damaged: fetch or write it again."
         )
+    if prod(size or 1 for size in shape) * dtype.itemsize > _LARGEST:  # of no bytes, since one of its sizes is 0
+        raise DataError(f"{name}: the header declares shape {shape}, more than can be addressed. The file is damaged.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -13,11 +15,13 @@ from numpy.typing import NDArray
 from nnfw.data.files import read_declared, reading, require_size
 from nnfw.errors import DataError
 from nnfw.protocols import Shape
+from nnfw.storage import open_regular
 
 Array = NDArray[Any]
 
 _NUMBERS_AND_WORDS = "biufU"  # kinds of dtype
 _READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+_LONGEST_HEADER = 1 << 14  # bytes; NumPy itself takes 10,000, but reads all that are declared before it says so
 _ZIP_MAGIC = b"PK"
 
 
@@ -47,12 +51,12 @@ def read_npy(path: Path) -> Array:
     ...     read_npy(Path(folder, "x.npy"))
     memmap([0, 1, 2])
     """
-    with reading(path, "an .npy array"), path.open("rb") as stream:
+    with reading(path, "an .npy array"), open_regular(path) as stream:
         if stream.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC:
             raise DataError(
                 f"{path.name} is an archive of arrays; use the dataset 'npz' for it, or save one array with numpy.save."
             )
-        return map_npy(path, path.name, 0, path.stat().st_size)
+        return map_npy(path, path.name, 0, os.fstat(stream.fileno()).st_size)
 
 
 def map_npy(path: Path, name: str, offset: int, size: int) -> Array:
@@ -63,37 +67,48 @@ def map_npy(path: Path, name: str, offset: int, size: int) -> Array:
     DataError
         As :func:`read_npy`; `name` is what the message calls the array.
     """
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         stream.seek(offset)
         shape, fortran_order, dtype = _header(stream, name)
         start = stream.tell()
-    there = min(offset + size, path.stat().st_size) - start
+        there = min(offset + size, os.fstat(stream.fileno()).st_size) - start
     require_size(name, shape, dtype, there)
     if not there:
         return np.empty(shape, dtype)
     return np.memmap(path, dtype, "r", start, shape, "F" if fortran_order else "C")
 
 
-def read_npy_stream(stream: IO[bytes], name: str) -> Array:
+def read_npy_stream(stream: IO[bytes], name: str, compressed: int) -> Array:
     """Return the array that a stream in the format ``.npy`` holds, which must end with it.
+
+    Parameters
+    ----------
+    stream
+        Decompresses while it is read, and can be set back.
+    name
+        What messages call the array.
+    compressed
+        The number of bytes that it decompresses.
 
     Raises
     ------
     DataError
-        As :func:`read_npy`; `name` is what the message calls the array.
+        As :func:`read_npy`, and as :func:`read_declared`.
     """
     shape, fortran_order, dtype = _header(stream, name)
-    content = read_declared(stream, prod(shape) * dtype.itemsize)
+    content = read_declared(name, stream, prod(shape) * dtype.itemsize, compressed)
     require_size(name, shape, dtype, len(content))
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
 def _header(stream: IO[bytes], name: str) -> tuple[Shape, bool, np.dtype[Any]]:
+    start = stream.tell()
+    head = BytesIO(stream.read(_LONGEST_HEADER))
     try:
-        version = npy_format.read_magic(stream)
+        version = npy_format.read_magic(head)
         if version not in _READERS:
             raise ValueError(f"version {version} is not supported")
-        shape, fortran_order, dtype = _READERS[version](stream)
+        shape, fortran_order, dtype = _READERS[version](head)
     except Exception as error:  # NumPy parses the header as Python, which fails in many ways
         problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(f"{name} is no readable .npy array: {problem}. Write it with numpy.save.") from error
@@ -102,7 +117,8 @@ def _header(stream: IO[bytes], name: str) -> tuple[Shape, bool, np.dtype[Any]]:
             f"{name} holds pickled Python objects, which could run code when read; nothing of it was read. Save "
             "numbers or text: numpy.save(file, array.astype(float))."
         )
-    if dtype.kind not in _NUMBERS_AND_WORDS or min(shape, default=0) < 0:
+    stream.seek(start + head.tell())
+    if dtype.kind not in _NUMBERS_AND_WORDS or not dtype.itemsize or min(shape, default=0) < 0:
         raise DataError(f"{name} must hold real numbers or text, got dtype {dtype} and shape {shape}.")
     if not shape or (dtype.kind == "U" and len(shape) > 1):
         wanted = "(N,)" if shape else "(N, ...)"

@@ -5,21 +5,26 @@ from __future__ import annotations
 import csv
 import math
 from array import array
+from codecs import getincrementaldecoder
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.data.files import reading
-from nnfw.errors import DataError, did_you_mean
+from nnfw.data.files import CHUNK, reading
+from nnfw.errors import DataError, did_you_mean, short
+from nnfw.storage import open_regular
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null"})
 """What stands for a missing value, in any case of letters."""
 
-_LONGEST_LINE = 1 << 24  # characters; no table has such a line, but a file that is no text may
+_LONGEST_ROW = 1 << 22  # characters; no table has such a row, but a file that is no text may
+_MOST_COLUMNS = 1 << 16
+_LONGEST_WORD = 1000  # characters of a category: an array of words gives each of them the room of the longest
 _CELLS = 1 << 17  # cells parsed together
 _SHOWN = 12  # names that a message lists
 
@@ -124,7 +129,7 @@ def read_csv(
     """
     if not isinstance(source, Path):
         return _read_decoded(source, categorical, delimiter, name or "table", lambda: "")
-    with reading(source, "a CSV table"), source.open(encoding="utf-8", newline="") as stream:
+    with reading(source, "a CSV table"), TextIOWrapper(open_regular(source), "utf-8", newline="") as stream:
         return _read_decoded(
             stream, categorical, delimiter, name or source.name, lambda: f":{_first_undecodable(source)}"
         )
@@ -155,6 +160,7 @@ class _Column:
         self.word: tuple[int, str] | None = None  # the first word, with its line
         self.missing = 0
         self.first_missing: tuple[int, str] = (0, "")
+        self.long: tuple[int, int] | None = None  # the first word that is too long, as line and length
 
     def extend(self, cells: Sequence[str], lines: Sequence[int]) -> None:
         if self.categorical is not True and self._extend_numbers(cells):
@@ -198,6 +204,10 @@ class _Column:
 
     def _keep(self, cells: Sequence[str], lines: Sequence[int]) -> None:
         self.word = self.word or (lines[0], cells[0])
+        if not self.long and max(map(len, cells)) > _LONGEST_WORD:
+            self.long = next(
+                (line, len(cell)) for line, cell in zip(lines, cells, strict=True) if len(cell) > _LONGEST_WORD
+            )
         self.words.extend(self.vocabulary.setdefault(cell, cell) for cell in cells)
 
     def problem(self, numeric: bool) -> str:
@@ -205,7 +215,13 @@ class _Column:
         if self.word and (numeric or not self.categorical):
             line, cell = self.word
             advice = "" if numeric else " Correct it, or name the column in categorical."
-            return f"{line}: column {self.name!r}: expected a number, got {cell!r}.{advice}"
+            return f"{line}: column {self.name!r}: expected a number, got {short(cell)}.{advice}"
+        if self.long:
+            line, length = self.long
+            return (
+                f"{line}: column {self.name!r}: a category may have {_LONGEST_WORD:,} characters, this one has "
+                f"{length:,}. Shorten it, or leave the column out of the features."
+            )
         if self.missing:
             line, cell = self.first_missing
             kind = "missing values" if self.categorical else "cells without a finite number"
@@ -250,26 +266,51 @@ def _read(stream: TextIO, categorical: Collection[str], delimiter: str, name: st
 
 def _rows(stream: TextIO, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row that is not empty with the number of the line where it starts."""
-    reader = csv.reader(_lines(stream, name), delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True)
+    lines = _Lines(stream, name, delimiter)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True)
     start = 1
     try:
         for row in reader:
             if row:
                 yield start, [cell.strip() for cell in row]
-            start = reader.line_num + 1
+            start = lines.next_row()
     except csv.Error as error:
         raise DataError(f"{name}:{start}: the row that starts here cannot be read as CSV: {error}.") from error
 
 
-def _lines(stream: TextIO, name: str) -> Iterator[str]:
-    for number, line in enumerate(iter(lambda: stream.readline(_LONGEST_LINE), ""), 1):
+class _Lines:
+    """The lines of a table; a row that is too long is refused before it is cut into cells."""
+
+    def __init__(self, stream: TextIO, name: str, delimiter: str) -> None:
+        self.stream, self.name, self.delimiter = stream, name, delimiter
+        self.number = 0
+        self.start, self.length, self.marks = 1, 0, 0  # of the row
+
+    def next_row(self) -> int:
+        """Return the number of the line where the next row starts."""
+        self.start, self.length, self.marks = self.number + 1, 0, 0
+        return self.start
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._next, "")
+
+    def _next(self) -> str:
+        line = self.stream.readline(_LONGEST_ROW)
+        self.number += 1
+        self.length += len(line)
+        self.marks += line.count(self.delimiter)
         if "\0" in line:
-            raise DataError(f"{name}:{number}: holds a NUL character; expected a CSV table in UTF-8.")
-        if len(line) >= _LONGEST_LINE:
+            raise DataError(f"{self.name}:{self.number}: holds a NUL character; expected a CSV table in UTF-8.")
+        if self.length >= _LONGEST_ROW:
             raise DataError(
-                f"{name}:{number}: the line is longer than {_LONGEST_LINE:,} characters; expected a CSV table."
+                f"{self.name}:{self.start}: the row is longer than {_LONGEST_ROW:,} characters; expected a CSV table."
             )
-        yield line.removeprefix("\ufeff") if number == 1 else line
+        if self.marks >= _MOST_COLUMNS:
+            raise DataError(
+                f"{self.name}:{self.start}: the row has more than {_MOST_COLUMNS:,} cells, the most that are read. "
+                "Store so many columns as an array: numpy.save."
+            )
+        return line.removeprefix("\ufeff") if self.number == 1 else line
 
 
 def _header(line: int, names: list[str], name: str) -> list[str]:
@@ -279,9 +320,8 @@ def _header(line: int, names: list[str], name: str) -> list[str]:
         )
     repeated = [column for column, count in Counter(names).items() if count > 1]
     if repeated:
-        raise DataError(
-            f"{name}:{line}: the header repeats {', '.join(map(repr, repeated))}. Give each column its own name."
-        )
+        shown = listed([short(column) for column in repeated])
+        raise DataError(f"{name}:{line}: the header repeats {shown}. Give each column its own name.")
     return names
 
 
@@ -317,13 +357,13 @@ def _number(cell: str) -> float | None:
 
 
 def _first_undecodable(path: Path) -> int:
-    with path.open("rb") as stream:
-        return next(number for number, line in enumerate(stream, 1) if not _decodable(line))
-
-
-def _decodable(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    """Return the line of the first byte that is not UTF-8."""
+    decoder, line = getincrementaldecoder("utf-8")(), 1
+    with open_regular(path) as stream:
+        try:
+            while chunk := stream.read(CHUNK):
+                line += decoder.decode(chunk).count("\n")
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            line += error.object.count(b"\n", 0, error.start)
+    return line

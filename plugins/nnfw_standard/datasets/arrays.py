@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nnfw.data import Examples, map_npy, read_npy, read_npy_stream, reading
 from nnfw.errors import DataError, did_you_mean
 from nnfw.protocols import Dataset
+from nnfw.storage import open_regular
 
 Array = NDArray[Any]
 
@@ -112,7 +113,7 @@ class Npz(Dataset):
         path = directory / self.path
         with reading(path, "an .npz archive"):
             try:
-                with zipfile.ZipFile(path) as archive:
+                with open_regular(path) as file, zipfile.ZipFile(file) as archive:
                     features = {self.x: _read_member(path, archive, self.x)}
                     target = None if self.y is None else _read_member(path, archive, self.y)
             except DataError:
@@ -135,13 +136,15 @@ def _read_member(path: Path, archive: zipfile.ZipFile, member: str) -> Array:
     name = f"{path.name}[{member}]"
     if info.compress_type == zipfile.ZIP_STORED:
         return map_npy(path, name, _start(path, info), info.file_size)
+    if info.compress_type != zipfile.ZIP_DEFLATED:  # others can expand without end in one step
+        raise DataError(f"{name} is compressed in a way that NumPy does not use. Write it with numpy.savez_compressed.")
     with archive.open(info) as stream:
-        return read_npy_stream(stream, name)
+        return read_npy_stream(stream, name, min(info.compress_size, path.stat().st_size))
 
 
 def _start(path: Path, info: zipfile.ZipInfo) -> int:
     """Return where in the file the bytes of a stored member start."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         stream.seek(info.header_offset)
         signature, name, extra = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
     if signature != zipfile.stringFileHeader:  # type: ignore[attr-defined]

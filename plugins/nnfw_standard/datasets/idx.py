@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from dataclasses import KW_ONLY, dataclass
 from math import prod
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from nnfw.data import Examples, Readable, read_declared, reading, require_size
 from nnfw.errors import DataError
 from nnfw.protocols import Dataset, Shape
+from nnfw.storage import open_regular
 
 Array = NDArray[Any]
 
@@ -107,7 +109,7 @@ def read_idx(path: Path) -> Array:
     """
     with reading(path, "an IDX file"):
         try:
-            with path.open("rb") as stream:
+            with open_regular(path) as stream:
                 compressed = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
                 stream.seek(0)
                 return _read_compressed(path, stream) if compressed else _map(path, stream)
@@ -118,7 +120,7 @@ def read_idx(path: Path) -> Array:
 def _map(path: Path, stream: IO[bytes]) -> Array:
     shape, dtype = _header(stream, path.name)
     start = stream.tell()
-    there = path.stat().st_size - start
+    there = os.fstat(stream.fileno()).st_size - start
     require_size(path.name, shape, dtype, there)
     return np.memmap(path, dtype, "r", start, shape) if there else np.empty(shape, dtype)
 
@@ -126,7 +128,8 @@ def _map(path: Path, stream: IO[bytes]) -> Array:
 def _read_compressed(path: Path, stream: IO[bytes]) -> Array:
     with gzip.open(stream) as content:
         shape, dtype = _header(content, path.name)
-        values = read_declared(content, prod(shape) * dtype.itemsize)
+        compressed = os.fstat(stream.fileno()).st_size
+        values = read_declared(path.name, content, prod(shape) * dtype.itemsize, compressed)
     require_size(path.name, shape, dtype, len(values))
     return np.frombuffer(values, dtype).reshape(shape)
 
