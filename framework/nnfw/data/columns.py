@@ -117,20 +117,24 @@ class Column:
                 values = step.transform.invert(values, step.fitted)
         return values
 
-    def require_sound(self) -> None:
+    def require_sound(self) -> Array:
         """Refuse steps that do not lead from raw entries to those after them and back, which only a file can hold.
 
-        One entry goes the way back and forth; DataError or PluginError says what is wrong.
+        One entry goes the way back and forth, and is returned; DataError or PluginError says what is wrong.
         """
-        if not self.steps and self.output_shape != self.shape:
-            raise DataError(f"Column {self.name!r} has no steps, yet they make {self.output_shape} of {self.shape}.")
-        if max(prod(self.shape), prod(self.output_shape)) > _LARGEST_ENTRY and self.steps:
+        entry = np.array([""]) if self.kind == "categorical" else np.zeros(())
+        if not self.steps:
+            if self.output_shape != self.shape:
+                raise DataError(
+                    f"Column {self.name!r} has no steps, yet they make {self.output_shape} of {self.shape}."
+                )
+            return entry
+        if max(prod(self.shape), prod(self.output_shape)) > _LARGEST_ENTRY:
             raise DataError(f"Column {self.name!r}: transforms take entries of up to {_LARGEST_ENTRY:,} numbers.")
-        if self.steps:
-            with np.errstate(all="ignore"):
-                raw = self.invert(np.zeros((1, *self.output_shape)))
-                self._require_form(raw)
-                self.apply(raw)
+        with np.errstate(all="ignore"):
+            raw = self.invert(np.zeros((1, *self.output_shape)))
+            self._require_form(raw)
+            return self.apply(raw)
 
     @property
     def width(self) -> int:

@@ -11,7 +11,8 @@ from annotated_types import Ge, MaxLen, MinLen
 
 from nnfw.configuration import build
 from nnfw.data.columns import Column, Step
-from nnfw.errors import ConfigError, Mistake, short
+from nnfw.data.examples import categorical
+from nnfw.errors import ConfigError, DataError, Mistake, short
 from nnfw.protocols import Transform
 
 if TYPE_CHECKING:
@@ -81,8 +82,11 @@ def from_table(table: Any, registry: Registry) -> Parts:
     _require_different("classes", found.classes or ())
     columns = tuple(column.column() for column in found.columns)
     target = None if found.target is None else found.target.column()
-    for column in (*columns, *([] if target is None else [target])):
-        column.require_sound()
+    for column in columns:
+        if categorical(column.require_sound()):
+            raise DataError(f"Column {column.name!r} gives words, which a network cannot take.")
+    if target is not None:
+        target.require_sound()
     return columns, target, found.classes
 
 

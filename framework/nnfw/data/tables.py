@@ -301,14 +301,14 @@ class _Lines:
         self.marks += line.count(self.delimiter)
         if "\0" in line:
             raise DataError(f"{self.name}:{self.number}: holds a NUL character; expected a CSV table in UTF-8.")
-        if self.length >= _LONGEST_ROW:
-            raise DataError(
-                f"{self.name}:{self.start}: the row is longer than {_LONGEST_ROW:,} characters; expected a CSV table."
-            )
         if self.marks >= _MOST_COLUMNS:
             raise DataError(
                 f"{self.name}:{self.start}: the row has more than {_MOST_COLUMNS:,} cells, the most that are read. "
                 "Store so many columns as an array: numpy.save."
+            )
+        if self.length >= _LONGEST_ROW:
+            raise DataError(
+                f"{self.name}:{self.start}: the row is longer than {_LONGEST_ROW:,} characters; expected a CSV table."
             )
         return line.removeprefix("\ufeff") if self.number == 1 else line
 

@@ -145,10 +145,10 @@ class Parameters(Mapping[str, Array]):
     """
 
     def __init__(self, layout: Layout, dtype: DTypeLike) -> None:
-        _require_memory(layout, np.dtype(dtype))
         self.layout = layout
-        self.vector: Array = np.zeros(layout.size, dtype)
-        self.state: Array = np.zeros(layout.state_size, dtype)
+        self.vector: Array
+        self.state: Array
+        self.vector, self.state = _allocated(layout, np.dtype(dtype))
         self.scope = layout.views(self.vector, self.state)
 
     def initialise(self, rng: np.random.Generator, values: Mapping[str, Any]) -> None:
@@ -219,12 +219,17 @@ class Parameters(Mapping[str, Array]):
         return f"<Parameters: {self.vector.size:,} trainable, {self.vector.dtype}: {shapes}>"
 
 
-def _require_memory(layout: Layout, dtype: np.dtype[Any]) -> None:
-    """Refuse parameters that take more than the machine's memory, before the operating system ends the process."""
+def _allocated(layout: Layout, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return both vectors; refuse what takes more than the machine's memory, before the system ends the process."""
     needed = (layout.size + layout.state_size) * dtype.itemsize
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else sys.maxsize
-    if needed > present:
+    try:
+        if needed > present:
+            raise MemoryError
+        return np.zeros(layout.size, dtype), np.zeros(layout.state_size, dtype)
+    except MemoryError as error:
+        limit = f"this machine's {present / 2**30:,.0f} GiB" if needed > present else "this process may have"
         raise ShapeError(
-            f"The network has {layout.size + layout.state_size:,} parameters, which take {needed / 2**30:,.0f} GiB as "
-            f"{dtype}: more than this machine's {present / 2**30:,.0f} GiB. Use smaller layers."
-        )
+            f"The network has {layout.size + layout.state_size:,} parameters, which take {needed / 2**30:,.1f} GiB as "
+            f"{dtype}: more than {limit}. Use smaller layers."
+        ) from error

@@ -127,6 +127,8 @@ class Npz(Dataset):
 
 def _read_member(path: Path, archive: zipfile.ZipFile, member: str) -> Array:
     names = [name.removesuffix(".npy") for name in archive.namelist()]
+    if any(_climbs(name) for name in names):
+        raise DataError(f"{path.name} names arrays outside of the archive; nothing of it was read. Do not unpack it.")
     if member not in names:
         raise DataError(
             f"{path.name}: there is no array {member!r}.{did_you_mean(member, names)} Arrays: "
@@ -140,6 +142,11 @@ def _read_member(path: Path, archive: zipfile.ZipFile, member: str) -> Array:
         raise DataError(f"{name} is compressed in a way that NumPy does not use. Write it with numpy.savez_compressed.")
     with archive.open(info) as stream:
         return read_npy_stream(stream, name, min(info.compress_size, path.stat().st_size))
+
+
+def _climbs(name: str) -> bool:
+    """Return whether a name would lead out of a folder into which somebody unpacks the archive."""
+    return name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/")
 
 
 def _start(path: Path, info: zipfile.ZipInfo) -> int:

@@ -1,0 +1,56 @@
+"""Files made to do harm are refused by a limit that the message states, within 64 MiB."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent / "hostile.py"
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory as Linux has them")
+
+
+def cases():
+    if not sys.platform.startswith("linux"):
+        return {}
+    spec = importlib.util.spec_from_file_location("reliability_hostile", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.CASES
+
+
+CASES = cases()
+
+
+@pytest.fixture(scope="module")
+def messages():
+    result = subprocess.run([sys.executable, str(SCRIPT), "--json"], capture_output=True, text=True, check=False)
+    assert result.stdout, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_hostile_file_is_refused_by_a_stated_limit(messages, name):
+    _, expected = CASES[name]
+    assert not messages[name].startswith("NO ERROR OF NNFW")
+    assert re.search(expected, messages[name])
+
+
+def test_script_tells_a_lack_of_memory_a_made_file_and_a_wait_from_errors():
+    program = f"""
+import importlib.util, os, time
+spec = importlib.util.spec_from_file_location("hostile", {str(SCRIPT)!r})
+hostile = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(hostile)
+hostile.SECONDS = 1
+for use in (lambda folder: bytes(100 << 20), lambda folder: (folder / "made").touch(), lambda folder: time.sleep(30)):
+    print(hostile.outcome(lambda folder: lambda: use(folder)))
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    memory, made, wait = result.stdout.splitlines()
+    assert memory.startswith("NO ERROR OF NNFW: MemoryError")
+    assert made == "NO ERROR OF NNFW: made ['made']"
+    assert wait.startswith("NO ERROR OF NNFW: ended by signal 14")
