@@ -135,6 +135,83 @@ def test_replace_file_error_while_renaming_changes_nothing(path, monkeypatch):
     assert_untouched(path)
 
 
+LEFT_OVER = ".nnfw-0123456789abcdef.tmp"
+
+
+@posix
+def test_replace_file_removes_what_a_dead_process_has_left(path):
+    path.with_name(LEFT_OVER).write_bytes(b"half")
+    replace_file(path, b"new")
+    assert names_in(path.parent) == [path.name]
+
+
+@posix
+def test_replace_file_leaves_the_temporary_file_of_another_that_lives(path):
+    import fcntl
+
+    with path.with_name(LEFT_OVER).open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        replace_file(path, b"new")
+        assert sorted(names_in(path.parent)) == [LEFT_OVER, path.name]
+
+
+@posix
+@pytest.mark.parametrize("name", [".nnfw-mine.tmp", "nnfw-0123456789abcdef.tmp"])
+def test_replace_file_leaves_other_names(path, name):
+    path.with_name(name).write_bytes(b"mine")
+    replace_file(path, b"new")
+    assert path.with_name(name).read_bytes() == b"mine"
+
+
+@posix
+def test_replace_file_leaves_what_is_no_file_but_has_such_a_name(path):
+    os.mkfifo(path.with_name(LEFT_OVER))
+    replace_file(path, b"new")
+    assert path.with_name(LEFT_OVER).exists()
+
+
+@posix
+def test_replace_file_without_locks_writes_and_removes_nothing(path, monkeypatch):
+    import fcntl
+
+    def fail(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    path.with_name(LEFT_OVER).write_bytes(b"half")
+    replace_file(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert sorted(names_in(path.parent)) == [LEFT_OVER, path.name]
+
+
+@posix
+def test_replace_file_whose_temporary_file_was_taken_for_a_left_over_makes_another(path, monkeypatch):
+    import fcntl
+
+    real, taken = fcntl.flock, []
+
+    def clean_first(file, operation):
+        if not taken:
+            taken.append(Path(file.name))
+            taken[0].unlink()
+        real(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", clean_first)
+    replace_file(path, b"new")
+    assert taken
+    assert path.read_bytes() == b"new"
+    assert names_in(path.parent) == [path.name]
+
+
+@posix
+def test_replace_file_never_shows_secrets_under_wider_permissions(path, monkeypatch):
+    seen = []
+    path.chmod(0o600)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append(os.fstat(descriptor).st_mode & 0o777))
+    replace_file(path, b"new")
+    assert seen[0] == 0o600
+
+
 def test_replace_file_interrupted_changes_nothing(path, monkeypatch):
     def interrupt(descriptor):
         raise KeyboardInterrupt

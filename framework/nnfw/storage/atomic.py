@@ -6,14 +6,21 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from nnfw.errors import NnfwError
+from nnfw.storage.opening import open_regular, require_regular
+
+if sys.platform != "win32":
+    import fcntl
 
 _NO_SPACE = "Free some space or choose another place."
 _NOT_ALLOWED = "Choose a folder that you may write to."
 _NO_FOLDER = "Make the folder or choose another one."
+_TEMPORARY = f".nnfw-{'[0-9a-f]' * 16}.tmp"
 _HINTS = {
     errno.ENOSPC: _NO_SPACE,
     errno.EDQUOT: _NO_SPACE,
@@ -30,7 +37,8 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Write `content` to the file `path`, replacing one that is there in one step.
 
     The bytes go to a temporary file beside it, reach the disk, and then take the name. A link stays and leads to the
-    new content; an existing file's permissions stay too. If anything fails, the temporary file is removed.
+    new content; an existing file's permissions stay too. If anything fails, the temporary file is removed; what a
+    process that was killed has left in the folder is removed by the next one that writes there.
 
     Parameters
     ----------
@@ -55,10 +63,14 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
     try:
         target = Path(os.path.realpath(path))
         permissions = _permissions(target)
-        temporary = target.with_name(f".nnfw-{secrets.token_hex(8)}.tmp")
+        _remove_left_overs(target.parent)
+        temporary, file = _temporary(target.parent)
         try:
-            _write(temporary, content, permissions)
-            temporary.replace(target)
+            with file:
+                _write(file, content, permissions)
+                if sys.platform == "win32":
+                    file.close()  # what is open has to keep its name there
+                temporary.replace(target)  # while it is locked
         finally:
             with suppress(OSError):  # after the replacement there is none
                 temporary.unlink()
@@ -77,22 +89,51 @@ def _permissions(target: Path) -> int | None:
         mode = target.stat().st_mode
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
-        raise OSError(errno.EINVAL, f"it is {kind}, not a file")
+    require_regular(mode)
     return stat.S_IMODE(mode)
 
 
-def _write(path: Path, content: bytes, permissions: int | None) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-        size = os.fstat(file.fileno()).st_size
-        if size != len(content):  # some network disks drop bytes without an error
-            raise OSError(errno.EIO, f"only {size:,} of them arrived")
+def _temporary(folder: Path) -> tuple[Path, IO[bytes]]:
+    """Make a temporary file, open and locked: the lock ends with the process, and so tells whether it lives."""
+    while True:
+        path = folder / f".nnfw-{secrets.token_hex(8)}.tmp"
+        file = path.open("xb")
+        if _locked(file) and path.exists():
+            return path, file
+        file.close()  # another process took it for a left-over before it was locked
+
+
+def _remove_left_overs(folder: Path) -> None:
+    """Remove the temporary files of processes that are no more, where locks tell that."""
+    with suppress(OSError):
+        for path in folder.glob(_TEMPORARY):
+            with suppress(OSError), open_regular(path) as file:
+                if _locked(file, unknown=False):
+                    path.unlink()
+
+
+def _locked(file: IO[bytes], *, unknown: bool = True) -> bool:
+    """Lock an open file for this process; return whether no other has, or `unknown` where there are no locks."""
+    if sys.platform == "win32":
+        return unknown
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network disks
+        return unknown
+    return True
+
+
+def _write(file: IO[bytes], content: bytes, permissions: int | None) -> None:
     if permissions is not None:
-        path.chmod(permissions)
+        Path(file.name).chmod(permissions)
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
+    size = os.fstat(file.fileno()).st_size
+    if size != len(content):  # some network disks drop bytes without an error
+        raise OSError(errno.EIO, f"only {size:,} of them arrived")
 
 
 def _sync(folder: Path) -> None:
