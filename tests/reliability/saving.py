@@ -3,8 +3,8 @@
 Run it with: python tests/reliability/saving.py [--kills 100] [--seed 0]
 
 Needs POSIX. A real full disk and a disk that turns read-only need the right to mount a tmpfs; without it, a limit of
-the file's size and the permissions of the folder stand for them. Exit status: 1 if a file is torn or lost, an error is no
-NnfwError with path and bytes, or a temporary file is left.
+the file's size and the permissions of the folder stand for them. Exit status: 1 if a file is torn or lost, an
+error is no NnfwError with path and bytes, or a temporary file is left.
 """
 
 from __future__ import annotations

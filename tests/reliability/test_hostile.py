@@ -39,6 +39,14 @@ def test_hostile_file_is_refused_by_a_stated_limit(messages, name):
     assert re.search(expected, messages[name])
 
 
+def test_cases_that_the_page_names_exist():
+    page = (SCRIPT.parents[2] / "docs" / "limits.md").read_text(encoding="utf-8")
+    rows = [row.split(" | ") for row in page.splitlines() if row.startswith("| ")][2:]
+    named = {name for row in rows for name in re.findall("`([^`]+)`", row[2])}
+    assert len(rows) > 10
+    assert named <= set(CASES)
+
+
 def test_script_tells_a_lack_of_memory_a_made_file_and_a_wait_from_errors():
     program = f"""
 import importlib.util, os, time

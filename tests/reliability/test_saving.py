@@ -26,6 +26,7 @@ def write_in_place(path, content):
             time.sleep(0.002)
 
 model_file.replace_file = write_in_place
+saving.CASES = ()
 sys.argv[1:] = ["--kills", "20"]
 sys.exit(saving.main())
 """
