@@ -192,6 +192,11 @@ def csv_of_one_long_word(folder: Path) -> Use:
     return dataset("csv", folder, path="x.csv", target="b")
 
 
+def csv_of_short_words_and_a_longer_one(folder: Path) -> Use:
+    (folder / "x.csv").write_text("a,b\n" + "x,1\n" * 50_000 + "y" * 1000 + ",1\n")
+    return dataset("csv", folder, path="x.csv", target="b")
+
+
 # --- experiments ------------------------------------------------------------------------------------------------------
 
 
@@ -302,10 +307,18 @@ CASES: dict[str, tuple[Case, str]] = {
     "csv of one cell": (csv('a,b\n"' + "1\n" * (10 << 20)), r"field larger than field limit|longer than 4,194,304"),
     "csv of a sparse TiB": (csv_sparse, r"holds a NUL character"),
     "csv of one long word": (csv_of_one_long_word, r"a category may have 1,000 characters, this one has 100,000"),
+    "csv of 2 · 10^7 numbers": (
+        csv(",".join(f"c{k}" for k in range(500)) + "\n" + ("1," * 499 + "1\n") * 40_000),
+        r"x\.csv: does not fit into memory\. Store it as an \.npy array",
+    ),
+    "csv of short words and a longer one": (
+        csv_of_short_words_and_a_longer_one,
+        r"column 'a' does not fit into memory: 50,001 words with the room for 1,000 characters each",
+    ),
     "one_hot of 50,000 words": (experiment(str, 50_000), r"found 3\d,\d+ categories, more than 1,000"),
     "layer of 10^7 units": (
         experiment(lambda text: text.replace("units = 2", "units = 10000000")),
-        r"parameters, which take",
+        r"40,000,000 parameters, which take 0\.1 GiB as float32: more than this process may have",
     ),
     "layer of 10^15 units": (
         experiment(lambda text: text.replace("units = 2", f"units = {10**15}")),

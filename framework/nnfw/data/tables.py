@@ -94,7 +94,17 @@ class Table:
         problems = [self._columns[name].problem(name in numeric) for name in wanted]
         if any(problems):
             raise DataError("\n".join(f"{self.name}:{problem}" for problem in problems if problem))
-        return {name: self._columns[name].values() for name in wanted}
+        return {name: self._values(name) for name in wanted}
+
+    def _values(self, name: str) -> NDArray[Any]:
+        column = self._columns[name]
+        try:
+            return column.values()
+        except MemoryError as error:
+            raise DataError(
+                f"{self.name}: column {name!r} does not fit into memory: {column.size()}. Shorten the longest, or "
+                "leave the column out of the features."
+            ) from error
 
 
 def read_csv(
@@ -234,6 +244,11 @@ class _Column:
 
     def values(self) -> NDArray[Any]:
         return np.array(self.words) if self.categorical else np.frombuffer(self.numbers)
+
+    def size(self) -> str:
+        """Return in words how large the column is."""
+        longest = max(map(len, self.vocabulary), default=0)
+        return f"{len(self.words):,} words with the room for {longest:,} characters each"
 
 
 def _read_decoded(

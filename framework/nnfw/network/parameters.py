@@ -145,10 +145,13 @@ class Parameters(Mapping[str, Array]):
     """
 
     def __init__(self, layout: Layout, dtype: DTypeLike) -> None:
+        _require_memory(layout, np.dtype(dtype))
         self.layout = layout
-        self.vector: Array
-        self.state: Array
-        self.vector, self.state = _allocated(layout, np.dtype(dtype))
+        try:
+            self.vector: Array = np.zeros(layout.size, dtype)
+            self.state: Array = np.zeros(layout.state_size, dtype)
+        except MemoryError as error:
+            raise _too_large(layout, np.dtype(dtype), "this process may have") from error
         self.scope = layout.views(self.vector, self.state)
 
     def initialise(self, rng: np.random.Generator, values: Mapping[str, Any]) -> None:
@@ -219,17 +222,19 @@ class Parameters(Mapping[str, Array]):
         return f"<Parameters: {self.vector.size:,} trainable, {self.vector.dtype}: {shapes}>"
 
 
-def _allocated(layout: Layout, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Return both vectors; refuse what takes more than the machine's memory, before the system ends the process."""
-    needed = (layout.size + layout.state_size) * dtype.itemsize
+def _require_memory(layout: Layout, dtype: np.dtype[Any]) -> None:
+    """Refuse parameters that take more than the machine's memory, before the operating system ends the process."""
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else sys.maxsize
-    try:
-        if needed > present:
-            raise MemoryError
-        return np.zeros(layout.size, dtype), np.zeros(layout.state_size, dtype)
-    except MemoryError as error:
-        limit = f"this machine's {present / 2**30:,.0f} GiB" if needed > present else "this process may have"
-        raise ShapeError(
-            f"The network has {layout.size + layout.state_size:,} parameters, which take {needed / 2**30:,.1f} GiB as "
-            f"{dtype}: more than {limit}. Use smaller layers."
-        ) from error
+    if _bytes(layout, dtype) > present:
+        raise _too_large(layout, dtype, f"this machine's {present / 2**30:,.0f} GiB")
+
+
+def _bytes(layout: Layout, dtype: np.dtype[Any]) -> int:
+    return (layout.size + layout.state_size) * dtype.itemsize
+
+
+def _too_large(layout: Layout, dtype: np.dtype[Any], limit: str) -> ShapeError:
+    return ShapeError(
+        f"The network has {layout.size + layout.state_size:,} parameters, which take "
+        f"{_bytes(layout, dtype) / 2**30:,.1f} GiB as {dtype}: more than {limit}. Use smaller layers."
+    )
