@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from functools import partial
 
 import numpy as np
@@ -452,6 +453,52 @@ def described(name, **changes):
 def test_read_forged_file_is_refused(path, edit, message):
     forge(path, edit)
     refused(path, match=message)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf], ids=str)
+def test_read_numbers_that_are_not_finite_are_refused(path, number):
+    data = np.array([1, number], "<f4").tobytes()
+
+    def edit(table, own):
+        own["tensors"]["a"]["sha256"] = hashlib.sha256(data).hexdigest()
+
+    forge(path, edit, data + bytes(8))
+    refused(path, match=r"is damaged: tensor 'a' holds numbers that are not finite\. Take a copy that is whole\.$")
+
+
+def test_read_integers_with_the_bytes_of_nan_are_integers(path):
+    data = np.array([1, np.nan], "<f4").tobytes()
+
+    def edit(table, own):
+        own["tensors"]["b"]["sha256"] = hashlib.sha256(data).hexdigest()
+
+    forge(path, edit, bytes(8) + data)
+    assert model_file.read(path)[1]["b"].tobytes() == data
+
+
+def test_read_array_larger_than_memory_is_refused(path, monkeypatch):
+    def fail(*given):
+        raise MemoryError
+
+    forge(path, lambda table, own: None)
+    monkeypatch.setattr(model_file.np, "empty", fail)
+    refused(path, match=r"tensor 'a' takes 8 bytes of memory, more than there are\. Load it on a larger machine\.$")
+
+
+def test_read_pipe_is_refused_at_once(path):
+    os.mkfifo(path)
+    refused(path, match=r"cannot be read: it is a device or a pipe, not a file\. Check path and disk\.$")
+
+
+def test_opened_reads_no_array_before_it_is_asked_to(path):
+    forge(path, lambda table, own: None, bytes(15) + b"x")
+    with model_file.opened(path) as file:
+        assert [(tensor.name, tensor.dtype.name, tensor.shape) for tensor in file.tensors] == [
+            ("a", "float32", (2,)),
+            ("b", "int32", (2,)),
+        ]
+        with pytest.raises(FileFormatError, match="the bytes of tensor 'b' are not those that were written"):
+            file.arrays()
 
 
 def test_read_table_that_is_not_utf_8_is_refused(path):
