@@ -293,7 +293,7 @@ def _blocks(column: Array) -> Iterator[Array]:
 
 def _numbers(fitted: Mapping[str, Any], *names: str) -> tuple[Array, ...]:
     """Return fitted values as arrays of one shape; what a file says they are may be anything."""
-    if set(fitted) != set(names):
+    if fitted.keys() != set(names):
         raise DataError(f"the fitted values must be {' and '.join(names)}, got {short(list(fitted))}.")
     return tuple(_array(fitted[name], name) for name in names)
 
