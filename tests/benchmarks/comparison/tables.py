@@ -75,8 +75,8 @@ def introduction(found: list[Measurement], setting: Setting) -> str:
     spreads = [row.spread for measurement in found for row in measurement.rows]
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d}: {cpu['model']}, {cpu['available']} cores, {platform.system()}, "
-        f"Python {platform.python_version()}, {packages}. {setting.kernels.reason} Medians of {setting.rounds} rounds; "
-        f"between the quartiles lie {min(spreads):.0%} to {max(spreads):.0%} of the median. {SHOWN_IN_BRACKETS}"
+        f"Python {platform.python_version()}, {packages}. {setting.kernels.reason}. Medians of {setting.rounds} "
+        f"rounds; between the quartiles lie {min(spreads):.0%} to {max(spreads):.0%} of the median. {SHOWN_IN_BRACKETS}"
     )
 
 
