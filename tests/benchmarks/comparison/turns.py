@@ -17,8 +17,8 @@ from typing import Any
 from .workloads import NotMeasuredError
 
 HERE = Path(__file__).parents[1]
-PAUSE = 0.05
-"""Seconds between two turns: BLAS and OpenMP let their threads wait actively for some time after the last product."""
+PAUSE = 0.15
+"""Seconds between two turns: OpenBLAS lets its threads spin for a tenth of a second after the last product."""
 
 
 @dataclass
