@@ -1,8 +1,10 @@
 """The benchmark runs for real, in tiny turns; what it says of them is checked, never how long they took."""
 
 import json
+import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -110,6 +112,18 @@ def test_contender_that_fails_is_named_as_left_out_with_its_error(comparison):
     )
 
 
+def test_worker_that_is_gone_is_a_contender_that_failed(comparison):
+    request = {"task": "train", "name": "U1", "module": "products", "variant": "", "quick": True}
+    with ExitStack() as stack:
+        worker = comparison["turns"].Worker(request, dict(os.environ), stack)
+        assert worker.prepared()["libraries"]
+        assert worker.turn() > 0
+        worker.process.kill()
+        worker.process.wait()
+        with pytest.raises(comparison["workloads"].NotMeasuredError, match="it failed: it said nothing"):
+            worker.turn()
+
+
 def test_contender_whose_cost_does_not_fall_is_left_out(comparison):
     from comparison import worker
 
@@ -134,7 +148,7 @@ def test_program_that_fails_is_reported_with_its_last_line(comparison):
 
     program = Program((sys.executable, "-c", "raise SystemExit('no good')"))
     with pytest.raises(comparison["workloads"].NotMeasuredError, match="it failed: no good"):
-        program.start({}, 1)
+        program.start(1)
 
 
 def rows_and_turns(comparison, taken, breaking=""):
@@ -167,23 +181,40 @@ def test_contender_that_breaks_off_does_not_end_the_turns_of_others(comparison):
 
 
 AVX512 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "fma"}
+REMOVED, SET = {"OPENBLAS_CORETYPE": None}, {"OPENBLAS_CORETYPE": "SkylakeX"}
 
 
 @pytest.mark.parametrize(
-    ("found", "flags", "variable", "expected"),
+    ("current", "default", "flags", "others"),
     [
-        ("Haswell", AVX512, None, ({"OPENBLAS_CORETYPE": "SkylakeX"}, {"Haswell": {}})),
-        ("Haswell", AVX512, "Haswell", ({}, {"SkylakeX": {"OPENBLAS_CORETYPE": "SkylakeX"}})),
-        ("Haswell", {"fma"}, None, ({}, {})),
-        ("SkylakeX", AVX512, None, ({}, {})),
-        ("SapphireRapids", AVX512, None, ({}, {})),
-        (None, AVX512, None, ({}, {})),
+        ("SkylakeX", "Haswell", AVX512, {"Haswell": REMOVED}),
+        ("Haswell", "Haswell", AVX512, {"SkylakeX": SET}),
+        ("Haswell", "Zen", {"fma"}, {"Zen": REMOVED}),
+        ("SkylakeX", "SkylakeX", AVX512, {}),
+        ("Haswell", "Haswell", {"fma"}, {}),
+        (None, None, AVX512, {}),
     ],
-    ids=["not-seen", "users-choice", "no-avx512", "seen", "seen-newer", "no-openblas"],
+    ids=["chosen-well", "lost", "users-choice", "seen", "no-avx512", "no-openblas"],
 )
-def test_kernels_are_chosen_where_openblas_does_not_see_avx512(comparison, found, flags, variable, expected):
-    chosen = comparison["contenders"].choose_kernels(found, flags, variable)
-    assert (chosen.environment, chosen.others) == expected
+def test_kernels_that_differ_are_measured_with_the_products_alone(comparison, current, default, flags, others):
+    def probe(changes):
+        return current if not changes else default if changes == REMOVED else "SkylakeX"
+
+    contenders = comparison["contenders"]
+    found = contenders.find_kernels(probe, flags, "by nobody")
+    assert found.others == others
+    labels = [contender.label for contender in found.apply(contenders.CONTENDERS)]
+    assert labels[: len(others) + 2] == [
+        "products alone",
+        *(f"products alone, {kernels} kernels" for kernels in others),
+        "nnfw",
+    ]
+
+
+def test_environment_of_a_contender_loses_what_is_removed(comparison, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert "OPENBLAS_CORETYPE" not in comparison["contenders"].changed(REMOVED)
+    assert comparison["contenders"].changed(SET)["OPENBLAS_CORETYPE"] == "SkylakeX"
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 
 from nnfw.compute import describe_environment
+from nnfw.compute.blas import CORE_VARIABLE, KERNELS, NEEDED
 
-VARIABLE = "OPENBLAS_CORETYPE"
-AVX512 = "SkylakeX"
-WITH_AVX512 = {AVX512, "Cooperlake", "SapphireRapids"}
-NEEDED_FLAGS = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+Changes = Mapping[str, str | None]
+"""Variables of the environment that are set, or removed where the value is None."""
+
 PROBE = "import json, numpy, threadpoolctl; print(json.dumps(threadpoolctl.threadpool_info()))"
 
 
@@ -28,7 +28,7 @@ class Contender:
     module: str
     variant: str = ""
     packages: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Changes = field(default_factory=dict)
     predicts: bool = True
     peer: bool = True
 
@@ -49,6 +49,11 @@ CONTENDERS = {
 PACKAGES = sorted({name for contender in CONTENDERS.values() for name in contender.packages} | {"numpy", "scipy"})
 
 
+def changed(changes: Changes) -> dict[str, str]:
+    """Return the environment of this process with changes."""
+    return {name: value for name, value in {**os.environ, **changes}.items() if value is not None}
+
+
 def installed(package: str) -> str | None:
     """Return the version of a package, or None."""
     try:
@@ -64,52 +69,52 @@ def versions() -> dict[str, str | None]:
 
 @dataclass(frozen=True)
 class Kernels:
-    """The kernels of OpenBLAS that all contenders have, and others with which the products alone are measured too."""
+    """The kernels of OpenBLAS that all contenders have, and how to get the others that this processor can run."""
 
     reason: str
-    environment: Mapping[str, str] = field(default_factory=dict)
-    others: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    others: Mapping[str, Changes] = field(default_factory=dict)
 
-    def apply(self, contenders: Mapping[str, Contender]) -> dict[str, Contender]:
-        """Return the contenders with that environment, and the products with the other kernels after their row."""
-        chosen = {}
-        for name, contender in contenders.items():
-            chosen[name] = replace(contender, environment={**contender.environment, **self.environment})
-            if name == "products":
-                for kernels, environment in self.others.items():
+    def apply(self, contenders: Mapping[str, Contender]) -> Iterator[Contender]:
+        """Yield the contenders, and the products also with each of the other kernels."""
+        for contender in contenders.values():
+            yield contender
+            if contender.label == PRODUCTS:
+                for kernels, changes in self.others.items():
                     label = f"{PRODUCTS}, {kernels} kernels"
-                    chosen[f"{name}-{kernels}"] = replace(contender, label=label, environment=environment)
-        return chosen
+                    yield replace(contender, label=label, environment={**contender.environment, **changes})
 
 
-def choose_kernels(found: str | None, flags: Collection[str], variable: str | None) -> Kernels:
-    """Take AVX-512 kernels where the processor has it, OpenBLAS does not see it, and nobody chose.
+def probe(changes: Changes) -> str | None:
+    """Return the kernels that OpenBLAS takes in an environment with these changes; None if it is not NumPy's BLAS."""
+    program = [sys.executable, "-c", PROBE]
+    result = subprocess.run(program, capture_output=True, text=True, check=True, env=changed(changes))
+    libraries = json.loads(result.stdout)
+    return next((library.get("architecture") for library in libraries if library["internal_api"] == "openblas"), None)
+
+
+def find_kernels(probe: Callable[[Changes], str | None], flags: Collection[str], choice: str) -> Kernels:
+    """Return the kernels as they are, and those by OpenBLAS's own choice and with AVX-512, where they are others.
 
     Parameters
     ----------
-    found
-        The kernels that OpenBLAS takes now; None if NumPy has another BLAS.
+    probe
+        :func:`probe`.
     flags
         Those of the processor.
-    variable
-        The value of ``OPENBLAS_CORETYPE``, if it is set.
+    choice
+        Who chose the kernels, and why.
     """
-    if found is None:
-        return Kernels("NumPy's BLAS is not OpenBLAS, so no kernels are chosen.")
-    who = f"{VARIABLE}={variable} chooses" if variable else "by itself OpenBLAS takes"
-    if found in WITH_AVX512 or not set(flags) >= NEEDED_FLAGS:
-        lack = "" if found in WITH_AVX512 else ", and the processor has no AVX-512"
-        return Kernels(f"Kernels: {who} {found}{lack}.")
-    better = {VARIABLE: AVX512}
-    if variable:
-        reason = f"Kernels: {who} {found} for all, though the processor has AVX-512; unset it to measure with that."
-        return Kernels(reason, others={AVX512: better})
-    return Kernels(f"Kernels: {who} {found}, so all contenders have {VARIABLE}={AVX512}.", better, {found: {}})
+    current = probe({})
+    if current is None:
+        return Kernels("NumPy's BLAS is not OpenBLAS")
+    ways: list[Changes] = [{CORE_VARIABLE: None}]
+    ways += [{CORE_VARIABLE: KERNELS}] if set(flags) >= NEEDED else []
+    others = {str(found): changes for changes in ways if (found := probe(changes)) != current}
+    return Kernels(f"OpenBLAS has {current} kernels for all contenders ({choice})", others)
 
 
 def kernels() -> Kernels:
-    """Return the kernels for this machine."""
-    probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
-    libraries = json.loads(probe.stdout)
-    found = next((library.get("architecture") for library in libraries if library["internal_api"] == "openblas"), None)
-    return choose_kernels(found, describe_environment()["cpu"]["flags"], os.environ.get(VARIABLE))
+    """Return the kernels of this machine, as nnfw or the environment chose them."""
+    environment = describe_environment()
+    choice = environment["threads"]["kernels"]
+    return find_kernels(probe, environment["cpu"]["flags"], f"chosen by {choice['chosen_by']}: {choice['reason']}")

@@ -1,13 +1,12 @@
 """What can be measured, by name: each measurement has a row for each contender."""
 
-import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from .contenders import PRODUCTS, Contender, Kernels, installed
+from .contenders import PRODUCTS, Contender, Kernels, changed, installed
 from .programs import PROGRAMS
 from .turns import Row, Worker, take_turns
 from .workloads import PREDICTIONS, PREDICTOR, WORKLOADS, NotMeasuredError
@@ -95,10 +94,10 @@ def libraries(
     """Let contenders take turns, each in its process; a turn has so many units of work."""
     entries, workers = Entries(), {}
     with ExitStack() as stack:
-        for contender in setting.kernels.apply(contenders).values():
+        for contender in setting.kernels.apply(contenders):
             if entries.admits(contender.label, contender.packages):
                 request = {"task": task, "name": name, "module": contender.module, "variant": contender.variant}
-                environment = {**os.environ, **contender.environment}
+                environment = changed(contender.environment)
                 workers[contender] = Worker({**request, "quick": setting.quick}, environment, stack)
         for contender, worker in workers.items():
             entries.enter(contender.label, contender.peer, worker.prepared, worker.turn)
@@ -111,7 +110,7 @@ def programs(name: str, setting: Setting) -> Measurement:
     entries, epochs = Entries(), QUICK_EPOCHS if setting.quick else EPOCHS
     for label, program in PROGRAMS[name].items():
         if entries.admits(label, program.packages):
-            start = partial(program.start, setting.kernels.environment, epochs)
+            start = partial(program.start, epochs)
             entries.enter(
                 label, program.peer, lambda start=start: {"printed": start()[1]}, lambda start=start: start()[0]
             )

@@ -29,7 +29,7 @@ class Program:
     packages: tuple[str, ...] = ()
     peer: bool = False
 
-    def start(self, environment: Mapping[str, str], epochs: int) -> tuple[float, str]:
+    def start(self, epochs: int) -> tuple[float, str]:
         """Return the seconds that it takes and the last line that it prints; NotMeasuredError if it fails."""
         with TemporaryDirectory() as scratch:
             command = [part.format(scratch=scratch, epochs=epochs) for part in self.command]
@@ -38,7 +38,7 @@ class Program:
             result = subprocess.run(
                 command,
                 cwd=scratch,
-                env={**os.environ, **environment, **changes},
+                env={**os.environ, **changes},
                 capture_output=True,
                 text=True,
                 check=False,

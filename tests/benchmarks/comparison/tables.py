@@ -14,6 +14,7 @@ from nnfw.compute import describe_environment
 
 from .contenders import versions
 from .measurements import OWN, Measurement, Setting
+from .turns import Row
 
 SHOWN_IN_BRACKETS = "In brackets: how many times as long as the first row."
 NOTHING = "–"
@@ -43,17 +44,13 @@ def caption(measurement: Measurement) -> str:
     return "\n".join(lines)
 
 
-def own_rows(measurement: Measurement) -> list[Any]:
+def own_rows(measurement: Measurement) -> list[Row]:
     """Return the rows of nnfw that were measured."""
     return [row for label in OWN if (row := measurement.row(label)) is not None]
 
 
 def number(value: float) -> str:
-    """Return three digits of it, or all that stand before the point.
-
-    >>> [number(value) for value in (1234.5, 12.34, 1.234)]
-    ['1,234', '12.3', '1.23']
-    """
+    """Return three digits of it, or all that stand before the point."""
     return f"{value:,.{max(0, 2 - (value >= 10) - (value >= 100))}f}"
 
 
@@ -72,11 +69,11 @@ def introduction(found: list[Measurement], setting: Setting) -> str:
     """Return when, on what and how this was measured."""
     cpu = describe_environment()["cpu"]
     packages = ", ".join(f"{name} {version}" for name, version in versions().items() if version)
-    spreads = [row.spread for measurement in found for row in measurement.rows]
+    spreads = [row.spread for measurement in found for row in measurement.rows] or [0.0]
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d}: {cpu['model']}, {cpu['available']} cores, {platform.system()}, "
-        f"Python {platform.python_version()}, {packages}. {setting.kernels.reason} Medians of {setting.rounds} rounds; "
-        f"between the quartiles lie {min(spreads):.0%} to {max(spreads):.0%} of the median. {SHOWN_IN_BRACKETS}"
+        f"Python {platform.python_version()}, {packages}. {setting.kernels.reason}. Medians of {setting.rounds} "
+        f"rounds; between the quartiles lie {min(spreads):.0%} to {max(spreads):.0%} of the median. {SHOWN_IN_BRACKETS}"
     )
 
 

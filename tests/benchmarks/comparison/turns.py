@@ -1,6 +1,8 @@
 """Taking turns: in each round every contender has one, so that what disturbs the machine disturbs all."""
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -15,8 +17,8 @@ from typing import Any
 from .workloads import NotMeasuredError
 
 HERE = Path(__file__).parents[1]
-PAUSE = 0.05
-"""Seconds between two turns: BLAS and OpenMP let their threads wait actively for some time after the last product."""
+PAUSE = 0.15
+"""Seconds between two turns: OpenBLAS lets its threads spin for a tenth of a second after the last product."""
 
 
 @dataclass
@@ -65,7 +67,7 @@ class Worker:
     def __init__(self, request: Mapping[str, Any], environment: Mapping[str, str], stack: ExitStack) -> None:
         self._errors = stack.enter_context(TemporaryFile("w+"))  # noqa: SIM115 - the stack closes it
         program = [sys.executable, "-m", "comparison.worker", json.dumps(request)]
-        self._process = stack.enter_context(
+        self.process = stack.enter_context(
             subprocess.Popen(
                 program,
                 cwd=HERE,
@@ -76,11 +78,11 @@ class Worker:
                 stderr=self._errors,
             )
         )
-        stack.callback(self._process.kill)
+        stack.callback(self.process.kill)
 
     def answer(self) -> Any:
         """Return the next line that it prints; NotMeasuredError if it broke off."""
-        line = self._process.stdout.readline()
+        line = self.process.stdout.readline()
         if not line:
             raise NotMeasuredError(f"it failed: {last_line(self._errors)}")
         return json.loads(line)
@@ -94,8 +96,8 @@ class Worker:
 
     def turn(self) -> float:
         """Return the seconds of one turn, as the worker measures them."""
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it is gone: its answer tells
+            os.write(self.process.stdin.fileno(), b"\n")
         return float(self.answer())
 
 

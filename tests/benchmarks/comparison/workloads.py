@@ -47,7 +47,7 @@ class Workload:
     """A network and its training.
 
     `batches` batches of data, `epochs` times, make a turn. That is so many steps that what a call of `fit` costs beside
-    its steps, 0.4 ms in nnfw, is below one hundredth of the turn.
+    its steps, half a millisecond in nnfw, is about one hundredth of the turn at most.
     """
 
     sizes: tuple[int, ...]

@@ -7,6 +7,7 @@ from ..workloads import Array, NotMeasuredError, Peer, Workload
 
 LAYERS = {"sigmoid": api.Sigmoid, "relu": api.Relu, "softmax": api.Softmax, "identity": api.Linear}
 OPTIMIZERS = {"sgd": api.SGD, "adam": api.Adam}
+INIT = api.glorot_uniform_init  # some layers begin with zeros, with which hidden neurons would stay alike
 OFFERED = LAYERS.keys() | OPTIMIZERS.keys() | {"mse", "cross_entropy", "float32"}
 
 
@@ -18,7 +19,7 @@ class Thinc(Peer):
             raise NotMeasuredError(f"has not all of {work.hidden}, {work.cost}, {work.optimizer} and {work.dtype}")
         api.fix_random_seed(0)
         api.set_current_ops(api.NumpyOps(use_blis=False))
-        self.model = api.chain(*(LAYERS[activation](n_out) for _, n_out, activation in work.layers))
+        self.model = api.chain(*(LAYERS[activation](n_out, init_W=INIT) for _, n_out, activation in work.layers))
         self.y = np.eye(work.sizes[-1], dtype=np.float32)[y] if work.cost == "cross_entropy" else y
         self.model.initialize(X=x[:2], Y=self.y[:2])
         self.optimizer = OPTIMIZERS[work.optimizer](work.rate, L2=0, grad_clip=0, use_averages=False)
