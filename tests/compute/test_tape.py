@@ -17,6 +17,8 @@ def rectified_product(a, b, out):
 def test_repeated_tape_computes_with_what_the_arrays_hold_now(rng):
     tape, a, b, out = Tape(DEFINITIONS), rng.normal(size=(3, 4)), rng.normal(size=(4, 2)), np.zeros((3, 2))
     assert tape.perform(rectified_product, a, b, out) is out
+    tape.finish()
+    np.testing.assert_array_equal(out, np.maximum(a @ b, 0))
     a[...], b[...] = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
     out[...] = np.nan
     tape.repeat()
@@ -33,6 +35,7 @@ def test_method_made_of_kernels_is_not_asked_again():
 
     tape = Tape(DEFINITIONS)
     tape.perform(method, np.ones(2), np.ones(2))
+    tape.finish()
     tape.repeat()
     assert asked == [1]
 
@@ -41,6 +44,7 @@ def test_other_method_is_asked_again_and_its_result_lies_where_the_first_one_lay
     tape, z, out = Tape(DEFINITIONS), np.ones((2, 2)), np.zeros((2, 2))
     doubled = tape.perform(lambda z: 2 * z, z)
     tape.perform(rectified_product, doubled, np.eye(2), out)
+    tape.finish()
     z[...] = 3
     tape.repeat()
     np.testing.assert_array_equal(out, 6)
@@ -71,6 +75,8 @@ def test_order_of_kernels_and_other_methods_is_kept():
     tape.perform(rectified_product, z, np.eye(1), out)
     tape.perform(shift, z)
     tape.perform(rectified_product, z, np.eye(1), out)
+    tape.finish()
+    assert (z.tolist(), out.tolist()) == ([[-1.0]], [[0.0]])
     z[...] = 5
     tape.repeat()
     assert out.tolist() == [[3.0]]
@@ -80,6 +86,7 @@ def test_kernels_outside_of_the_tape_are_not_recorded():
     tape, out = Tape(DEFINITIONS), np.zeros((1, 1))
     tape.perform(rectified_product, np.ones((1, 1)), np.eye(1), out)
     kernels().relu(-np.ones(1), out[0])
+    tape.finish()
     out[...] = 7
     tape.repeat()
     assert out.tolist() == [[1.0]]

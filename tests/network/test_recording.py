@@ -22,7 +22,7 @@ class Bent(nnfw.Elementwise):
         return np.where(z > 0, z, self.by * z)
 
     def derivative(self, z, a):
-        return np.where(z > 0, 1.0, self.by)
+        return np.where(z > 0, z.dtype.type(1), z.dtype.type(self.by))
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def test_plain_repeated_pass_is_bit_equal(rng):
         x *= np.float32(0.5)
 
 
-def test_pass_is_recorded_at_the_second_batch_in_the_same_arrays_and_not_asked_after(rng):
+def test_pass_is_recorded_with_the_arrays_of_a_batch_and_not_asked_after(rng):
     asked = []
 
     @dataclass(frozen=True)
@@ -128,9 +128,9 @@ def test_pass_is_recorded_at_the_second_batch_in_the_same_arrays_and_not_asked_a
     x, y = np.ones((2, 8), np.float32), np.ones((2, 3), np.float32)
     for _ in range(5):
         repeated(x, y, None)
-    assert asked == ["forward", "backward"] * 2
+    assert asked == ["forward", "backward"]
     repeated(x.copy(), y, None)
-    assert asked == ["forward", "backward"] * 3
+    assert asked == ["forward", "backward"] * 2
 
 
 def test_batches_of_two_sizes_take_turns(rng):
@@ -160,3 +160,42 @@ def test_workspace_remembers_what_it_kept(rng):
     workspace["z"] = workspace.child(0)["a"] = 3
     put_back()
     assert (workspace["z"], workspace.child(0)["a"]) == (1, 2)
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_first_pass_has_the_bits_of_a_repeated_one(accelerator, rng):
+    if accelerator == "numba":
+        pytest.importorskip("numba")
+    inner = nnfw.Sequential([Dense(40, activation="tanh"), Dense(30, activation=Bent())], 50)
+    model = nnfw.Sequential([inner, Dense(20, activation="sigmoid"), Dense(4, activation="softmax")], 50)
+    objective = model.objective("cross_entropy")
+    x, y = rng.normal(size=(33, 50)).astype(np.float32), rng.integers(0, 4, 33)
+    found = []
+    with using(choose(accelerator, model.registry, 0)[0]):
+        for passes in (1, 2, 3):
+            gradient = np.zeros_like(model.parameters.vector)
+            repeated = model.repeated(objective, model.workspace(), model.views(gradient))
+            for _ in range(passes):
+                cost, a = repeated(x, y, None)
+            found.append((cost, a.tobytes(), gradient.tobytes()))
+    assert found[0] == found[1] == found[2]
+
+
+def test_layers_of_inner_networks_are_recorded_too(monkeypatch, rng):
+    asked = []
+    forward = Dense.forward
+
+    def counted(self, params, a_prev, workspace):
+        asked.append(self.units)
+        return forward(self, params, a_prev, workspace)
+
+    counted.kernels_only = True
+    monkeypatch.setattr(Dense, "forward", counted)
+    model = nnfw.Sequential([nnfw.Sequential([Dense(4, activation="tanh"), Dense(3)], 8), Dense(2)], 8)
+    repeated = model.repeated(
+        model.objective("mse"), model.workspace(), model.views(np.zeros_like(model.parameters.vector))
+    )
+    x, y = np.ones((2, 8), np.float32), np.ones((2, 2), np.float32)
+    for _ in range(3):
+        repeated(x, y, None)
+    assert asked == [4, 3, 2]

@@ -7,6 +7,7 @@ are: it looks up buffers, options and methods. So a pass is recorded once, and t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -55,7 +56,10 @@ class Tape:
     ...     kernels().product(a, 2 * np.eye(2), out)
     ...     return out
     >>> tape, a, out = Tape(DEFINITIONS), np.ones((1, 2)), np.zeros((1, 2))
-    >>> tape.perform(doubled, a, out)
+    >>> out is tape.perform(doubled, a, out)
+    True
+    >>> tape.finish()
+    >>> out
     array([[2., 2.]])
     >>> a[...] = 5.0
     >>> tape.repeat()
@@ -73,34 +77,39 @@ class Tape:
         self._steps: list[Callable[[], object]] = []
 
     def perform(self, method: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a method of a component and record it: its kernels if it is made of nothing else, or else the method."""
+        """Record a method of a component: its kernels if it is made of nothing else, or else the method, and call it.
+
+        What kernels compute is there once :meth:`finish` or a method that is called needs it: they are carried out in
+        the way in which they are repeated, so that the first time gives the same bits.
+        """
         if getattr(method, "kernels_only", False):
             with using(self._recorder):
                 return method(*arguments)
+        self.finish()
         result = method(*arguments)
-        self._finish_calls()
         self._steps.append(_again(method, arguments, result))
         return result
 
-    def call(self, name: str, kernel: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function on arrays and record it."""
+    def call(self, name: str, kernel: Callable[..., Any], *arguments: Any) -> None:
+        """Record a function on arrays."""
         self._calls.append(Call(name, kernel, arguments))
-        return kernel(*arguments)
+
+    def finish(self) -> None:
+        """Carry out what is recorded and was not yet carried out."""
+        steps = tuple(self._chosen.sequence(self._calls))
+        self._kept += self._calls
+        self._calls = []
+        for step in steps:
+            step()
+        self._steps += steps
 
     def repeat(self) -> None:
         """Do again what was recorded, with what the arrays hold now."""
-        if self._calls:
-            self._finish_calls()
         for step in self._steps:
             step()
 
-    def _finish_calls(self) -> None:
-        self._steps += self._chosen.sequence(self._calls)
-        self._kept += self._calls
-        self._calls = []
-
     def _recorded(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *arguments: self.call(name, kernel, *arguments)
+        return partial(self.call, name, kernel)
 
 
 def _again(method: Callable[..., Any], arguments: tuple[Any, ...], result: NDArray[Any] | None) -> Callable[[], None]:

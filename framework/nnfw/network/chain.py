@@ -104,6 +104,12 @@ class Chain(Layer):
             shapes.append(shape)
         return shapes
 
+    def mapped(self, function: Callable[[Layer], Layer]) -> Chain:
+        """Return the chain of what `function` makes of each layer, of those in inner chains too."""
+        return Chain(
+            tuple(layer.mapped(function) if isinstance(layer, Chain) else function(layer) for layer in self._layers)
+        )
+
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
         """Return the parameters of all layers as ``layers.<i>.<name>``."""
         return {

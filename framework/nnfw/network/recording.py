@@ -1,16 +1,16 @@
-"""The pass of a training step: recorded when a batch's arrays come again, and then repeated."""
+"""The pass of a training step: recorded with a batch's arrays, and then repeated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from nnfw.compute import Kernels, Tape, kernels
-from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
 from nnfw.network.workspace import Workspace
 from nnfw.protocols import Activation, Elementwise, Layer, Shape
@@ -36,8 +36,8 @@ class _Recording:
 class RepeatedPass:
     """The pass of a training, forward and backward, for batches that lie in the same arrays time and again.
 
-    The first pass of a batch's arrays is an ordinary one. The second is recorded, and from then on the recording is
-    repeated: it calculates the same, and spends no time on deciding what.
+    The first pass of a batch's arrays is recorded, and from then on the recording is repeated: it calculates the same,
+    to the bit, and spends no time on deciding what.
 
     Parameters
     ----------
@@ -49,7 +49,6 @@ class RepeatedPass:
         self, model: Sequential, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
     ) -> None:
         self._model, self._objective, self._workspace, self._grads = model, objective, workspace, grads
-        self._seen: dict[int, Array] = {}
         self._recordings: dict[int, _Recording] = {}
         self._last: _Recording | None = None
 
@@ -57,27 +56,25 @@ class RepeatedPass:
         """Return C and a^L of a batch, and fill the gradients; with the same `x` comes always the same `y`."""
         found = self._recordings.get(id(x))
         if found is None or found.kernels is not kernels():
-            return self._first(x, y, weight)
-        if found is not self._last:
-            found.restore()
-            self._last = found
-        found.tape.repeat()
+            found = self._recordings[id(x)] = self._last = self._record(x, y, weight)
+        else:
+            if found is not self._last:
+                found.restore()
+                self._last = found
+            found.tape.repeat()
         return self._objective.value(found.z, found.a, y, weight), found.a
 
-    def _first(self, x: Array, y: Array, weight: Array | None) -> tuple[float, Array]:
-        if id(x) not in self._seen:
-            self._seen[id(x)] = x  # as long as it is kept, no other array has its id
-            self._last = None
-            return self._model.backward(x, y, weight, self._objective, self._workspace, self._grads)
+    def _record(self, x: Array, y: Array, weight: Array | None) -> _Recording:
         tape = Tape(kernels())
-        chain = Chain(tuple(_RecordedLayer(layer, tape) for layer in self._model.layers))
         objective = copy(self._objective)
         objective.cost = _RecordedCost(objective.cost, tape)  # type: ignore[assignment]
+        chain = self._model.chain.mapped(partial(_RecordedLayer, tape=tape))
         objective.activation = chain.activation
-        z, a = self._model.propagate(chain, x, y, weight, objective, self._workspace, self._grads)
-        self._last = _Recording(x, z, a, self._workspace.remember(), tape, kernels())
-        self._recordings[id(x)] = self._last
-        return self._objective.value(z, a, y, weight), a
+        model, workspace = self._model, self._workspace
+        with model.verified(x, workspace, self._objective):
+            z, a = model.propagate(chain, x, y, weight, objective, workspace, self._grads)
+            tape.finish()
+        return _Recording(x, z, a, workspace.remember(), tape, kernels())
 
 
 class _RecordedLayer(Layer):

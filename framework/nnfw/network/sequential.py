@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -439,13 +439,17 @@ class Sequential:
 
     def forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
         """Return z^L and a^L of a batch in the network's dtype; both may lie in buffers of `workspace`."""
-        first = workspace.first_time("forward", x.shape)
-        with verified(self.chain, x, workspace, self.registry) if first else _UNVERIFIED:
-            return self._forward(x, workspace)
+        with self.verified(x, workspace):
+            z = self.chain.forward(self.parameters.scope, x, workspace)
+            return z, self.chain.activate(len(self.layers) - 1, workspace)
 
-    def _forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
-        z = self.chain.forward(self.parameters.scope, x, workspace)
-        return z, self.chain.activate(len(self.layers) - 1, workspace)
+    def verified(
+        self, x: Array, workspace: Workspace, objective: Objective | None = None
+    ) -> AbstractContextManager[None]:
+        """Return what looks at the results of a pass in its body, where a batch of this shape is the first one."""
+        if not workspace.first_time("forward" if objective is None else "backward", x.shape):
+            return _UNVERIFIED
+        return verified(self.chain, x, workspace, self.registry, objective)
 
     def backward(
         self,
@@ -457,8 +461,7 @@ class Sequential:
         grads: Mapping[str, Array],
     ) -> tuple[float, Array]:
         """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the chain."""
-        first = workspace.first_time("backward", x.shape)
-        with verified(self.chain, x, workspace, self.registry, objective) if first else _UNVERIFIED:
+        with self.verified(x, workspace, objective):
             z, a = self.propagate(self.chain, x, y, weight, objective, workspace, grads)
             return objective.value(z, a, y, weight), a
 

@@ -215,6 +215,7 @@ def check_recorded_pass_is_like_asked_again(subject: Subject) -> None:
     tape, memory = Tape(DEFINITIONS), Workspace(np.float64)
     a = tape.perform(subject.component.forward, z, memory)
     delta = tape.perform(subject.component.delta, grad_a, z, a, memory)
+    tape.finish()
     z *= -0.75
     grad_a += 1
     tape.repeat()

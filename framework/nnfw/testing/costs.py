@@ -287,6 +287,7 @@ def check_recorded_gradient_is_like_asked_again(subject: Subject) -> None:
             for weight in (None, subject.rng().random(len(case.a))):
                 tape, a, y = Tape(DEFINITIONS), case.a.copy(), case.y.copy()
                 found = tape.perform(method, a, y, _workspace(a), weight)
+                tape.finish()
                 a[...], y[...] = case.a[::-1], case.y[::-1]
                 if weight is not None:
                     weight *= 2

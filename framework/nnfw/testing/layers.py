@@ -203,6 +203,7 @@ def check_recorded_pass_is_like_asked_again(subject: Subject) -> None:
         tape = Tape(DEFINITIONS)
         z = tape.perform(bench.layer.forward, bench.params, x, workspace)
         gradient = tape.perform(bench.layer.backward, bench.params, delta, grads, workspace)
+        tape.finish()
         other = bench.workspace()
         bench.run(x, delta, other)  # so that the noise is at the same point
         x[...], delta[...] = bench.x(3), bench.delta(3)
