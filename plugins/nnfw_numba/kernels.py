@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types  # type: ignore[attr-defined]
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from nnfw_numba.exponential import exp, expm1
@@ -46,10 +48,31 @@ def sum_examples(delta: Array, out: Array) -> None:
             out[j] += delta[i, j]
 
 
+def _copying(context: Any, to: Any, source: Any, count: Any) -> Any:  # noqa: ARG001
+    """Copy bytes from one address to another."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        pointer, size = ir.IntType(8).as_pointer(), ir.IntType(64)
+        copy = builder.module.declare_intrinsic("llvm.memcpy", [pointer, pointer, size])
+        ends = [builder.inttoptr(address, pointer) for address in arguments[:2]]
+        builder.call(copy, [*ends, arguments[2], ir.Constant(ir.IntType(1), 0)])
+        return context.get_dummy_value()
+
+    return types.void(to, source, count), code
+
+
+_copy: Any = intrinsic(_copying)
+
+
 @compiled
 def take(source: Array, rows: Array, out: Array) -> None:
-    for i in range(rows.size):
-        out[i] = source[rows[i]]
+    if source.dtype == out.dtype and source.flags.c_contiguous and out.flags.c_contiguous:
+        width = source.itemsize * (out.size // max(1, rows.size))
+        for i in range(rows.size):  # a loop over numbers takes twice as long
+            _copy(out.ctypes.data + i * width, source.ctypes.data + rows[i] * width, width)
+    else:
+        for i in range(rows.size):
+            out[i] = source[rows[i]]
 
 
 @compiled

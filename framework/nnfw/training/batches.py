@@ -183,9 +183,12 @@ def _batches(
             else:
                 yield from iter(Batches(file, array.dtype, array.shape[1:], rows, size, buffer))
     else:
+        take, out = kernels().take, buffer((min(size, len(rows)), *array.shape[1:]))
         for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            yield _take(array, part, buffer((len(part), *array.shape[1:])))
+            if start + len(out) > len(rows):
+                out = buffer((len(rows) - start, *array.shape[1:]))
+            take(array, rows[start : start + size], out)
+            yield out
 
 
 def _mapped(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Iterator[Array]:
@@ -193,11 +196,8 @@ def _mapped(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Arra
     often = max(1, _RELEASE_AFTER // (size * (array.nbytes // len(array) + _READ_AROUND)))
     for index, start in enumerate(range(0, len(rows), size)):
         part = rows[start : start + size]
-        yield _take(array, part, buffer((len(part), *array.shape[1:])))
+        out = buffer((len(part), *array.shape[1:]))
+        kernels().take(array, part, out)
+        yield out
         if index % often == often - 1:
             release(array)
-
-
-def _take(source: Array, rows: Array, out: Array) -> Array:
-    kernels().take(source, rows, out)
-    return out
