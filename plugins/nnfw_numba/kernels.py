@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types  # type: ignore[attr-defined]
+from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -278,9 +278,10 @@ def rmsprop(
 def load() -> Mapping[str, Kernel]:
     """Return the kernels by name, and what compiles."""
     from nnfw_numba.elementwise import elementwise
-    from nnfw_numba.sequence import sequence
+    from nnfw_numba.sequence import product, sequence
 
     return {
+        "product": product,
         "add_bias": add_bias,
         "sum_examples": sum_examples,
         "take": take,

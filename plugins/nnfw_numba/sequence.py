@@ -20,7 +20,7 @@ from numba import carray, types  # type: ignore[attr-defined]
 from numba.extending import get_cython_function_address, intrinsic
 from numpy.typing import NDArray
 
-from nnfw.compute import Call
+from nnfw.compute import Call, definitions
 from nnfw_numba import kernels
 from nnfw_numba.kernels import compiled
 
@@ -55,6 +55,12 @@ def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
         else:
             program = np.array([number for *_, numbers in group for number in numbers], np.int64)
             yield partial(run, program, np.empty(0, char))
+
+
+def product(a: Array, b: Array, out: Array) -> None:
+    """Multiply by the BLAS of programs, whose threads would else wait beside those of NumPy's, in each other's way."""
+    for step in sequence([Call("product", definitions.product, (a, b, out))]):
+        step()
 
 
 def _encoded(call: Call) -> tuple[str, list[int]]:

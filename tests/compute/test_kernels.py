@@ -128,8 +128,8 @@ def test_exponential_of_numba_is_precise_to_two_units_in_the_last_place(dtype):
     assert np.max(np.abs(e1 - np.expm1(exact)) / np.maximum(np.abs(np.expm1(exact)), 1e-300)) < 2 * unit
 
 
-def test_every_kernel_but_the_product_is_offered_by_numba():
-    assert {*nnfw_numba_kernels.load()} == {*NAMES, "sequence", "elementwise"} - {"product"}
+def test_every_kernel_is_offered_by_numba():
+    assert {*nnfw_numba_kernels.load()} == {*NAMES, "sequence", "elementwise"}
 
 
 def test_difference_of_a_wrong_kernel_names_place_and_values():

@@ -1,5 +1,7 @@
 """A repeated pass computes what an ordinary one does, whatever the network is made of."""
 
+import copy
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -199,3 +201,56 @@ def test_layers_of_inner_networks_are_recorded_too(monkeypatch, rng):
     for _ in range(3):
         repeated(x, y, None)
     assert asked == [4, 3, 2]
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+@pytest.mark.parametrize("layers", [*networks()], ids=lambda layers: f"{layers}"[:80])
+def test_repeated_prediction_is_that_of_the_parameters_and_example_of_now(layers, accelerator, rng):
+    if accelerator == "numba":
+        pytest.importorskip("numba")
+    model = nnfw.Sequential(layers, 8, dtype="float64", seed=2)
+    for count in (1, 1, 1, 3, 3, 1, 1):
+        x = rng.normal(size=(count, 8))
+        expected = model.forward(x, model.workspace())[1]
+        np.testing.assert_allclose(model.predict(x, accelerator=accelerator), expected, rtol=1e-11, atol=1e-13)
+        model.parameters.vector *= 1.1
+
+
+def test_plain_prediction_has_the_same_bits_the_first_time_and_later(rng):
+    model = nnfw.Sequential([Dense(40, activation="gelu"), Dense(4, activation="softmax")], 30)
+    x = rng.normal(size=(1, 30)).astype(np.float32)
+    assert len({model.predict(x).tobytes() for _ in range(4)}) == 1
+
+
+def test_result_of_a_prediction_is_the_callers_own(rng):
+    model = nnfw.Sequential([Dense(3)], 8)
+    x = rng.normal(size=(4, 1, 8))
+    results = [model.predict(each) for each in x]
+    assert not any(np.shares_memory(one, other) for one, other in itertools.pairwise(results))
+    np.testing.assert_allclose(np.concatenate(results), model.predict(x[:, 0]), rtol=1e-6)
+
+
+def test_prediction_that_is_the_example_itself_is_a_copy(rng):
+    model = nnfw.Sequential([Reshape((8,))], 8)
+    x = rng.normal(size=(1, 8)).astype(np.float32)
+    for _ in range(3):
+        result = model.predict(x)
+        assert not np.shares_memory(result, x)
+        np.testing.assert_array_equal(result, x)
+
+
+def test_prediction_by_an_unknown_accelerator_is_refused():
+    model = nnfw.Sequential([Dense(3)], 8)
+    with pytest.raises(nnfw.ConfigError, match="Unknown accelerator 'nubma'. Did you mean 'numba'?"):
+        model.predict(np.zeros(8), accelerator="nubma")
+
+
+def test_pickled_model_predicts_without_what_was_recorded(rng):
+    pytest.importorskip("numba")
+    model = nnfw.Sequential([Dense(3, activation="tanh")], 8)
+    x = rng.normal(size=(1, 8)).astype(np.float32)
+    first = [model.predict(x, accelerator="numba") for _ in range(3)][-1]
+    again = copy.deepcopy(model)
+    again.parameters.vector[...] = 0
+    assert not again.predict(x, accelerator="numba").any()
+    np.testing.assert_array_equal(model.predict(x, accelerator="numba"), first)

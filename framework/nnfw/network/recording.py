@@ -1,4 +1,4 @@
-"""The pass of a training step: recorded with a batch's arrays, and then repeated."""
+"""Passes that come again: those of a training step and those of predictions are recorded, and then repeated."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.compute import Kernels, Tape, kernels
+from nnfw.compute import Kernels, Tape, kernels, using
 from nnfw.network.objective import Objective
 from nnfw.network.workspace import Workspace
 from nnfw.protocols import Activation, Elementwise, Layer, Shape
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from nnfw.network.sequential import Sequential
 
 Array = NDArray[Any]
+
+_COPIED = 1 << 14
+"""Numbers in a batch that may be copied for a recording; to decide anew is nothing beside passing more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,52 @@ class RepeatedPass:
             z, a = model.propagate(chain, x, y, weight, objective, workspace, self._grads)
             tape.finish()
         return _Recording(x, z, a, workspace.remember(), tape, kernels())
+
+
+class RepeatedForward:
+    """The forward pass of predictions, one after the other; two at a time need two of these.
+
+    Small batches of one shape are worth a recording: the second in a row is recorded.
+
+    Parameters
+    ----------
+    model
+        The network.
+    """
+
+    def __init__(self, model: Sequential) -> None:
+        self._model, self._workspace = model, model.workspace()
+        self._shape: Shape = ()
+        self._recording: tuple[Kernels, Array, Array, Tape] | None = None
+
+    def __call__(self, x: Array, chosen: Kernels) -> Array:
+        """Return a^L of a batch in the network's dtype; it may be `x`, or be overwritten by the next call."""
+        if x.shape != self._shape or x.size > _COPIED:
+            return self._plainly(x, chosen)
+        if self._recording is None or self._recording[0] is not chosen:
+            return self._record(x, chosen)
+        _, copy_of_x, a, tape = self._recording
+        np.copyto(copy_of_x, x)
+        tape.repeat()
+        return a
+
+    def _plainly(self, x: Array, chosen: Kernels) -> Array:
+        self._shape, self._recording = x.shape, None
+        try:
+            with using(chosen):
+                return self._model.forward(x, self._workspace)[1]
+        finally:
+            self._workspace.forget()  # it must not keep the user's arrays
+
+    def _record(self, x: Array, chosen: Kernels) -> Array:
+        tape, x = Tape(chosen), x.copy()
+        chain = self._model.chain.mapped(partial(_RecordedLayer, tape=tape))
+        with using(chosen):
+            chain.forward(self._model.parameters.scope, x, self._workspace)
+            a = chain.activate(len(chain.layers) - 1, self._workspace)
+            tape.finish()
+        self._recording = chosen, x, a, tape
+        return a
 
 
 class _RecordedLayer(Layer):

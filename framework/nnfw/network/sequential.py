@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -15,6 +15,7 @@ from annotated_types import Ge
 from numpy.typing import ArrayLike, NDArray
 
 from nnfw import training
+from nnfw.compute import DEFINITIONS, Kernels, choose
 from nnfw.configuration import build, short
 from nnfw.data import Preprocessing, as_batch, cast, release
 from nnfw.errors import ConfigError, DataError, Mistake
@@ -22,7 +23,7 @@ from nnfw.network.chain import Chain
 from nnfw.network.description import describe
 from nnfw.network.objective import Objective
 from nnfw.network.parameters import Layout, Parameters, Scope
-from nnfw.network.recording import RepeatedPass
+from nnfw.network.recording import RepeatedForward, RepeatedPass
 from nnfw.network.trace import LayerTrace, Trace
 from nnfw.network.verification import verified
 from nnfw.network.workspace import Workspace
@@ -128,11 +129,12 @@ class Sequential:
         given = {f"layers.{index}.{name}": a for index, model in models.items() for name, a in model.parameters.items()}
         self.parameters: Parameters = Parameters(Layout.of(self.chain.parameters(self.input_shape)), self.dtype)
         self.parameters.initialise(stream(self.seed, "parameters"), given | dict(values or {}))
-        self._idle: list[Workspace] = []  # of predictions: making one takes longer than a small network does
+        self._idle: list[RepeatedForward] = []  # making one takes longer than a small network does
+        self._kernels: dict[str, Kernels] = {"none": DEFINITIONS}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy holds: all but the memory of predictions."""
-        return self.__dict__ | {"_idle": []}
+        return self.__dict__ | {"_idle": [], "_kernels": {"none": DEFINITIONS}}
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -236,7 +238,7 @@ class Sequential:
         x, y = data
         return self.labelled(x, y, objective, suffix="_val")
 
-    def predict(self, x: ArrayLike) -> Array:
+    def predict(self, x: ArrayLike, *, accelerator: str = "none") -> Array:
         """Return a^L for examples `x`.
 
         Parameters
@@ -244,6 +246,9 @@ class Sequential:
         x
             ``(N, *input_shape)``, or ``input_shape`` for one example; never modified. Memory-mapped arrays are read in
             parts.
+        accelerator
+            Whose compiled kernels are used, ``"numba"`` for instance; by default ``"none"``, plain NumPy. It pays where
+            many single examples are predicted, and takes time at the first. Results differ in last places.
 
         Returns
         -------
@@ -254,6 +259,8 @@ class Sequential:
         ------
         DataError
             If x is not numeric or has another shape.
+        ConfigError
+            If there is no such accelerator.
 
         Notes
         -----
@@ -263,29 +270,27 @@ class Sequential:
         ``p = model.preprocessing; p.labels(model.predict(p.apply(columns)))`` with columns by name.
         """
         batch, single = as_batch(x, self.input_shape)
-        with self._borrowed_workspace() as workspace:
+        chosen = self._kernels.get(accelerator) or self._chosen(accelerator)
+        try:
+            forward = self._idle.pop()  # no other thread uses it meanwhile
+        except IndexError:
+            forward = RepeatedForward(self)
+        try:
             if 0 < len(batch) <= EVALUATION_ROWS:
-                a = self.forward(cast(batch, self.dtype, "x"), workspace)[1].copy()
+                a = forward(cast(batch, self.dtype, "x"), chosen).copy()
                 return a[0] if single else a
             a = np.empty((len(batch), *self.output_shape), self.dtype)
             for start in range(0, len(batch), EVALUATION_ROWS):
                 rows = slice(start, start + EVALUATION_ROWS)
-                a[rows] = self.forward(cast(batch[rows], self.dtype, "x"), workspace)[1]
+                a[rows] = forward(cast(batch[rows], self.dtype, "x"), chosen)
                 release(batch)
             return a
-
-    @contextmanager
-    def _borrowed_workspace(self) -> Iterator[Workspace]:
-        """Lend a workspace that no other thread uses meanwhile."""
-        try:
-            workspace = self._idle.pop()
-        except IndexError:
-            workspace = self.workspace()
-        try:
-            yield workspace
         finally:
-            workspace.forget()  # it must not keep the user's arrays
-            self._idle.append(workspace)
+            self._idle.append(forward)
+
+    def _chosen(self, accelerator: str) -> Kernels:
+        self._kernels[accelerator], _ = choose(accelerator, self.registry, 0)
+        return self._kernels[accelerator]
 
     def evaluate(
         self,
