@@ -1,4 +1,4 @@
-"""Elementwise activations of anybody, compiled from their own two methods where numba can."""
+"""Elementwise activations as loops: those of nnfw_standard, and anybody's from their own two methods if numba can."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import warnings
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from nnfw.protocols import Elementwise
+from nnfw_numba.activations import KNOWN
 
 Array = NDArray[Any]
 Kernel = Callable[..., Any]
@@ -27,21 +30,32 @@ def elementwise(activation: Any) -> tuple[Kernel, Kernel] | None:
     Parameters
     ----------
     activation
-        With options that are numbers. Its `value` and `derivative` are compiled as functions of one number each.
+        One of nnfw_standard, or one with options that are numbers, and only `value` and `derivative` of its own. These
+        are compiled as functions of one number each.
     """
+    if type(activation) in KNOWN:
+        forward, delta, options_of = KNOWN[type(activation)]
+        return partial(forward, *options_of(activation)), partial(delta, *options_of(activation))
+    if not _is_plain(type(activation)):
+        return None
     options = {field.name: getattr(activation, field.name) for field in fields(activation)}
     if not all(isinstance(value, int | float) for value in options.values()):
         return None
     of_dtype = {dtype: _options(tuple(options), tuple(options.values()), dtype) for dtype in "fd"}
-    value, delta = _loops(type(activation))  # type: ignore[arg-type]
+    value, slope = _loops(type(activation))  # type: ignore[arg-type]
 
-    def forward(z: Array, out: Array) -> None:
+    def sigma(z: Array, out: Array) -> None:
         value(of_dtype[z.dtype.char], z, out)
 
     def backward(grad_a: Array, z: Array, a: Array, out: Array) -> None:
-        delta(of_dtype[z.dtype.char], grad_a, z, a, out)
+        slope(of_dtype[z.dtype.char], grad_a, z, a, out)
 
-    return (forward, backward) if _agree(activation, forward, backward) else None
+    return (sigma, backward) if _agree(activation, sigma, backward) else None
+
+
+def _is_plain(activation: type) -> bool:
+    """Return whether an activation is no more than its `value` and `derivative`."""
+    return all(getattr(activation, name, None) is getattr(Elementwise, name) for name in ("forward", "delta"))
 
 
 def _options(names: tuple[str, ...], values: tuple[Any, ...], dtype: str) -> Any:

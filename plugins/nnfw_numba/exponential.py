@@ -1,8 +1,11 @@
-"""e^x as a polynomial, which compiles to vector instructions; a call of the C library's function does not.
+"""e^x and log(1 + x) as polynomials, which compile to vector instructions; calls of the C library's functions do not.
 
 e^x = 2^n e^r with n = round(x / ln 2) and r = x − n ln 2, so |r| ≤ ln 2 / 2 = 0.347. ln 2 is taken in two parts, the
 first with so few bits that n times it is exact. e^r is its Taylor series: the first term left out is below
 0.347^8/8! = 5e-9 in float32 and 0.347^14/14! = 4e-18 in float64. What remains is rounding, less than 1.5 ε.
+
+log(1 + x) = 2 artanh s with s = x / (2 + x), for x from 0 to 1, so s ≤ 1/3. The first term of artanh s / s that is left
+out is 9^−8/17 = 1.4e-9 in float32 and 9^−16/33 = 1.6e-17 in float64.
 """
 
 from __future__ import annotations
@@ -75,6 +78,35 @@ def _exp(x: Any) -> Any:
 @overload(expm1)
 def _expm1(x: Any) -> Any:
     return _calls(_OF_TYPE[x][1])
+
+
+def _logarithm(real: Any, terms: int) -> Callable[..., Any]:
+    """Return log(1 + x) for one type, by so many terms of the series of artanh."""
+    two, leading = real(2), real(1 / (2 * terms - 1))
+    others = tuple(real(1 / (2 * k - 1)) for k in range(terms - 1, 0, -1))
+
+    @njit(error_model="numpy")
+    def log1p(x: Any) -> Any:
+        s = x / (two + x)
+        p = leading
+        for k in range(len(others)):
+            p = p * (s * s) + others[k]
+        return two * s * p
+
+    return log1p
+
+
+_LOGARITHM = {types.float32: _logarithm(np.float32, 8), types.float64: _logarithm(np.float64, 16)}
+
+
+def log1p(x: Any) -> Any:
+    """Return log(1 + x) for x from 0 to 1."""
+    raise NotImplementedError(x)  # pragma: no cover
+
+
+@overload(log1p)
+def _log1p(x: Any) -> Any:
+    return _calls(_LOGARITHM[x])
 
 
 def _calls(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from nnfw_numba.exponential import exp, expm1
+from nnfw_numba.exponential import exp, expm1, log1p
 
 Array = NDArray[Any]
 Kernel = Callable[..., Any]
@@ -76,10 +76,15 @@ def take(source: Array, rows: Array, out: Array) -> None:
 
 
 @compiled
+def sigmoid_of(value: Any) -> Any:
+    t = type(value)
+    return t(1) / (t(1) + exp(min(-value, t(np.floor(np.log(np.finfo(t).max))))))
+
+
+@compiled
 def sigmoid(z: Array, out: Array) -> None:
-    one, limit = z.dtype.type(1), z.dtype.type(np.floor(np.log(np.finfo(z.dtype).max)))
     for k in range(z.size):
-        out.flat[k] = one / (one + exp(min(-z.flat[k], limit)))
+        out.flat[k] = sigmoid_of(z.flat[k])
 
 
 @compiled
@@ -190,7 +195,7 @@ def logistic_loss(z: Array, y: Array) -> float:
     for k in range(z.size):
         v = z.flat[k]
         positive = zero if v < zero else v
-        total += positive - z.dtype.type(y.flat[k]) * v + np.log1p(exp(-abs(v)))
+        total += positive - z.dtype.type(y.flat[k]) * v + log1p(exp(-abs(v)))
     return total
 
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnfw
-from nnfw.compute import DEFINITIONS, kernels, using
+from nnfw.compute import DEFINITIONS, kernels, made_of_kernels, using
 from nnfw.compute.active import NAMES, kernels_of
 from nnfw.compute.comparison import checked, difference
+from nnfw_standard import GELU
 
 nnfw_numba_kernels = pytest.importorskip("nnfw_numba.kernels", reason="numba is not installed", exc_type=ImportError)
 exponential = pytest.importorskip("nnfw_numba.exponential")
@@ -128,6 +129,22 @@ def test_exponential_of_numba_is_precise_to_two_units_in_the_last_place(dtype):
     assert np.max(np.abs(e1 - np.expm1(exact)) / np.maximum(np.abs(np.expm1(exact)), 1e-300)) < 2 * unit
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logarithm_of_numba_is_precise_to_two_units_in_the_last_place(dtype):
+    @nnfw_numba_kernels.compiled
+    def log1p(x, out):
+        for k in range(x.size):
+            out[k] = exponential.log1p(x[k])
+
+    x = np.concatenate([[0], np.geomspace(1e-30, 1, 20_001)]).astype(dtype)
+    out = np.empty_like(x)
+    log1p(x, out)
+    exact = np.log1p(x.astype(np.longdouble))
+    assert np.max(np.abs(out - exact) / np.maximum(exact, 1e-300)) < 2 * np.finfo(dtype).eps
+    log1p(np.array([np.nan], dtype), out[:1])
+    assert np.isnan(out[0])
+
+
 def test_every_kernel_is_offered_by_numba():
     assert {*nnfw_numba_kernels.load()} == {*NAMES, "sequence", "elementwise"}
 
@@ -172,3 +189,39 @@ def test_kernels_are_those_of_this_thread():
         assert kernels() is chosen
     assert seen == [DEFINITIONS]
     assert kernels() is DEFINITIONS
+
+
+_OTHER_OPTIONS = {"leaky_relu": {"slope": 0.25}, "elu": {"alpha": 1.75}}
+
+
+def elementwise_activations():
+    registry = nnfw.Registry.discover()
+    for component in registry.components("activation"):
+        activation = registry.create("activation", component.name, {})
+        if hasattr(activation, "derivative") and not made_of_kernels(activation.forward):
+            yield activation
+    yield from (registry.create("activation", name, given) for name, given in _OTHER_OPTIONS.items())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", [*elementwise_activations()], ids=repr)
+def test_loops_of_numba_give_what_the_activation_gives(activation, dtype, rng):
+    forward, delta = nnfw_numba_kernels.load()["elementwise"](activation)
+    far = float(np.finfo(dtype).max) / 8
+    special = [0.0, -0.0, np.nan, -far, far, -3.0, 3.0, -1e-30, 1e-30, -80.0, 80.0, -700.0, 700.0]
+    z = np.concatenate([special, rng.normal(0, 1, 400), rng.normal(0, 30, 400)]).astype(dtype)
+    g = rng.normal(size=z.shape).astype(dtype)
+    a, d = np.empty_like(z), np.empty_like(z)
+    with np.errstate(all="ignore"):
+        right = activation.value(z)
+        slopes = activation.derivative(z, right)
+        forward(z, a)
+        delta(g, z, right, d)
+        units = 8 + (np.minimum(z * z, 1e4) if isinstance(activation, GELU) else 0)  # one of z is z² of Φ in its tail
+        epsilon, least = np.finfo(dtype).eps, np.finfo(dtype).smallest_normal
+        close = abs(a - right) <= 8 * least + units * epsilon * abs(right)
+        close_slopes = abs(d - g * slopes) <= 8 * epsilon * (1 + abs(g * slopes))
+    assert np.isnan(a[2])
+    assert np.isnan(d[2])
+    assert (close | np.isnan(z)).all()
+    assert (close_slopes | np.isnan(z)).all()

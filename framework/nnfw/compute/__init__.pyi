@@ -9,3 +9,4 @@ from .active import using as using
 from .environment import describe_environment as describe_environment
 from .tape import Tape as Tape
 from .tape import kernels_only as kernels_only
+from .tape import made_of_kernels as made_of_kernels

@@ -49,8 +49,8 @@ class Kernels:
     sequence
         Takes calls and yields functions which together repeat all of them in their order, as often as they are asked.
     elementwise
-        Takes an activation of which only `value` and `derivative` are its own, and returns two kernels,
-        ``forward(z, out)`` and ``delta(grad_a, z, a, out)``; or None where it cannot.
+        Takes an activation that is not made of kernels, and returns two, ``forward(z, out)`` and
+        ``delta(grad_a, z, a, out)``; or None where it cannot.
     """
 
     product: Kernel = definitions.product

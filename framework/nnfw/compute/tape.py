@@ -39,6 +39,11 @@ def kernels_only(method: Method) -> Method:
     return method
 
 
+def made_of_kernels(method: Callable[..., Any]) -> bool:
+    """Return whether a method is declared `kernels_only`."""
+    return getattr(method, "kernels_only", False)
+
+
 class Tape:
     """A recording.
 
@@ -82,7 +87,7 @@ class Tape:
         What kernels compute is there once :meth:`finish` or a method that is called needs it: they are carried out in
         the way in which they are repeated, so that the first time gives the same bits.
         """
-        if getattr(method, "kernels_only", False):
+        if made_of_kernels(method):
             with using(self._recorder):
                 return method(*arguments)
         self.finish()

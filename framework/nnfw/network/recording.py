@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.compute import Kernels, Tape, kernels, using
+from nnfw.compute import Kernels, Tape, kernels, made_of_kernels, using
 from nnfw.network.objective import Objective
 from nnfw.network.workspace import Workspace
-from nnfw.protocols import Activation, Elementwise, Layer, Shape
+from nnfw.protocols import Activation, Layer, Shape
 
 if TYPE_CHECKING:
     from nnfw.network.sequential import Sequential
@@ -147,11 +147,11 @@ class _RecordedLayer(Layer):
 
 
 class _RecordedActivation(Activation):
-    """An activation that is recorded; one that is only `value` and `derivative` is compiled, where something can."""
+    """An activation that is recorded, or compiled where it is not made of kernels and something can."""
 
     def __init__(self, activation: Activation, tape: Tape) -> None:
         self._activation, self._tape = activation, tape
-        self._compiled = kernels().elementwise(activation) if is_plain(activation) else None
+        self._compiled = None if made_of_kernels(activation.forward) else kernels().elementwise(activation)
 
     def forward(self, z: Array, workspace: Workspace) -> Array:
         if self._compiled is None:
@@ -166,12 +166,6 @@ class _RecordedActivation(Activation):
         delta = workspace.buffer("delta", z.shape)
         self._tape.call("", self._compiled[1], grad_a, z, a, delta)
         return delta
-
-
-def is_plain(activation: Activation) -> bool:
-    """Return whether an activation is no more than its `value` and `derivative`."""
-    methods = type(activation)
-    return methods.forward is Elementwise.forward and methods.delta is Elementwise.delta
 
 
 class _RecordedCost:
