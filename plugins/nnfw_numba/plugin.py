@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from nnfw.plugins import AcceleratorSpec, hookimpl
 
+_START = 5.0
+"""Seconds of the first use on a machine; later ones find the compiled loops on disk, and take half a second."""
+
 
 @hookimpl
 def nnfw_accelerators() -> Iterator[AcceleratorSpec]:
     """Yield the accelerator."""
-    yield AcceleratorSpec(
-        "numba", "nnfw_numba.kernels:load", "pip install 'nnfw[fast]' brings numba, which compiles the loops of a step"
-    )
+    summary = "pip install 'nnfw[fast]' brings numba, which compiles the loops of a step"
+    yield AcceleratorSpec("numba", "nnfw_numba.kernels:load", summary, _START)

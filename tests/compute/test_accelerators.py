@@ -2,18 +2,19 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import nnfw
 from nnfw.compute import DEFINITIONS, choose, kernels
-from nnfw.compute.accelerators import WORTH
+from nnfw.compute.accelerators import gain
 from nnfw.plugins import AcceleratorSpec, Plugin
 from nnfw_standard import Dense
 
 REGISTRY = nnfw.Registry.discover()
-MUCH = WORTH
+MUCH = 5.0
 
 
 def fake(target, name="fake"):
@@ -47,9 +48,20 @@ def targets(monkeypatch):
     monkeypatch.delenv("NNFW_CHECK_KERNELS", raising=False)
 
 
-@pytest.mark.parametrize(("name", "changes"), [("none", MUCH), ("auto", MUCH - 1)], ids=["none", "short"])
-def test_plain_numpy_is_taken_where_it_is_asked_for_or_better(name, changes):
-    assert choose(name, REGISTRY, changes) == (DEFINITIONS, "none")
+@pytest.mark.parametrize(("name", "seconds"), [("none", MUCH), ("auto", MUCH - 0.1)], ids=["none", "short"])
+def test_plain_numpy_is_taken_where_it_is_asked_for_or_better(name, seconds):
+    assert choose(name, REGISTRY, seconds) == (DEFINITIONS, "none")
+
+
+def test_accelerator_that_begins_at_once_is_taken_for_a_short_training():
+    registry = fake("fake_accelerator:load_one")
+    ((spec, plugin),) = registry.accelerators
+    registry.accelerators = ((replace(spec, start=0.0), plugin),)
+    assert choose("auto", registry)[1] == "fake"
+
+
+def test_gain_grows_with_parameters_and_with_steps():
+    assert gain(10, 100) < gain(1000, 100) < gain(1000, 1000)
 
 
 @pytest.mark.parametrize("name", ["auto", "fake"])

@@ -132,8 +132,10 @@ def test_component_answers_for_its_spec():
         ({"target": "nowhere"}, "target must be 'module:function', got 'nowhere'"),
         ({"summary": ""}, "summary must be one line of text, got ''"),
         ({"name": 3}, "name must be text, got 3"),
+        ({"start": -1}, "start must be a number of seconds, 0 or more, got -1"),
+        ({"start": float("nan")}, "start must be a number of seconds, 0 or more, got nan"),
     ],
-    ids=["name", "target", "summary", "type"],
+    ids=["name", "target", "summary", "type", "start", "nan"],
 )
 def test_accelerator_spec_that_is_wrong_is_refused(change, message):
     fields = {"name": "numba", "target": "module:function", "summary": "fast"}

@@ -1,4 +1,5 @@
 from .accelerators import choose as choose
+from .accelerators import gain as gain
 from .accelerators import kernels_from as kernels_from
 from .accelerators import require_known as require_known
 from .active import DEFINITIONS as DEFINITIONS

@@ -13,13 +13,23 @@ from nnfw.plugins import AcceleratorSpec, Plugin, Registry
 AUTO, NONE = "auto", "none"
 CHECK_VARIABLE = "NNFW_CHECK_KERNELS"
 
-WORTH = 2_000_000_000
-"""Changes of single parameters, parameters times steps, from which on a training takes an accelerator by itself. Ten
-passes of NumPy over an array cost about 3 ns an element more than one compiled loop: some six seconds, twice what an
-accelerator that must first be compiled takes to begin."""
+_GAIN_OF_STEP, _GAIN_OF_CHANGE = 15e-6, 0.5e-9
+"""Seconds that compiled kernels save for each step, and beside that for each parameter that it changes. SGD gains the
+least; Adam, of ten passes over all parameters, some three times as much as that."""
 
 
-def choose(name: str, registry: Registry, changes: int) -> tuple[Kernels, str]:
+def gain(parameters: int, steps: int) -> float:
+    """Return the seconds that an accelerator saves in a training at least, by a rough estimate.
+
+    Examples
+    --------
+    >>> round(gain(23_860, 180_000), 1)  # 784-30-10, 60,000 examples in batches of 10, 30 epochs
+    4.8
+    """
+    return steps * (_GAIN_OF_STEP + _GAIN_OF_CHANGE * parameters)
+
+
+def choose(name: str, registry: Registry, seconds: float = 0.0) -> tuple[Kernels, str]:
     """Return the kernels for a training, and whose they are: the name of an accelerator, or ``"none"``.
 
     Parameters
@@ -28,8 +38,8 @@ def choose(name: str, registry: Registry, changes: int) -> tuple[Kernels, str]:
         ``"auto"``, ``"none"``, or an accelerator.
     registry
         The installed accelerators.
-    changes
-        Parameters times steps: how much there is to gain. ``"auto"`` takes an accelerator only if it is worth it.
+    seconds
+        What there is to gain; ``"auto"`` takes an accelerator only if that is what it may need to begin.
 
     Raises
     ------
@@ -46,9 +56,10 @@ def choose(name: str, registry: Registry, changes: int) -> tuple[Kernels, str]:
     """
     require_known(name, registry)
     offered = {spec.name: (spec, plugin) for spec, plugin in registry.accelerators}
-    if name == NONE or (name == AUTO and changes < WORTH):
+    if name == NONE:
         return DEFINITIONS, NONE
-    for spec, plugin in offered.values() if name == AUTO else (offered[name],):
+    worth = [pair for pair in offered.values() if seconds >= pair[0].start]
+    for spec, plugin in worth if name == AUTO else (offered[name],):
         found = _loaded(spec, plugin, registry, quietly=name == AUTO)
         if found is not None:
             return found, spec.name

@@ -289,7 +289,7 @@ class Sequential:
             self._idle.append(forward)
 
     def _chosen(self, accelerator: str) -> Kernels:
-        self._kernels[accelerator], _ = choose(accelerator, self.registry, 0)
+        self._kernels[accelerator], _ = choose(accelerator, self.registry)
         return self._kernels[accelerator]
 
     def evaluate(

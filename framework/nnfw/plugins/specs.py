@@ -140,6 +140,10 @@ class AcceleratorSpec:
         not installed.
     summary
         One line, which says what to install if need be.
+    start
+        Seconds that its first use on a machine takes, importing and compiling, 0 or more; 5 by default. A training that
+        chooses by itself takes it if that is to be gained. It must not depend on what was compiled before: a training
+        repeated would choose otherwise, and its last places differ.
 
     Examples
     --------
@@ -150,6 +154,7 @@ class AcceleratorSpec:
     name: str
     target: str
     summary: str
+    start: float = 5.0
 
     def validate(self) -> None:
         """Raise PluginError if a field is not what it should be."""
@@ -157,6 +162,8 @@ class AcceleratorSpec:
         _require_match(self, "name", NAME, "small letters, digits and underscores")
         _require_match(self, "target", _TARGET, "'module:function'")
         _require_line(self)
+        if not isinstance(self.start, int | float) or not self.start >= 0:
+            raise PluginError(f"{self}: start must be a number of seconds, 0 or more, got {short(self.start)}.")
 
     def __str__(self) -> str:
         """Return how messages about the declaration name it: ``AcceleratorSpec 'numba'``."""

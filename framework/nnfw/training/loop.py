@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.compute import choose, using
+from nnfw.compute import choose, gain, using
 from nnfw.configuration import short
 from nnfw.errors import ConfigError, Mistake, PluginError
 from nnfw.protocols import Callback, Optimizer, Solver, is_solver
@@ -70,8 +70,8 @@ class Training:
         self.step, self.steps = 0, -(-len(data) // options.batch_size)
         self.examples, self.cost = len(data), float("nan")
         self.vector, self.state = model.vectors
-        changes = self.vector.size * self.steps * self.epochs
-        self._kernels, accelerator = choose(options.accelerator, model.registry, changes)
+        seconds = gain(self.vector.size, self.steps * self.epochs)
+        self._kernels, accelerator = choose(options.accelerator, model.registry, seconds)
         self.history = History(accelerator=accelerator)
         self.gradient = np.zeros_like(self.vector)
         self._grads = model.views(self.gradient)
