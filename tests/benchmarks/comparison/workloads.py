@@ -122,7 +122,7 @@ WORKLOADS = {
     "T1": Workload((784, 30, 10), "sigmoid", "sigmoid", "mse", "sgd", 0.5, 10, 1000, 3),
     "T2": Workload((784, 128, 10), "relu", "softmax", "cross_entropy", "adam", 1e-3, 32, 300, 3),
     "T3": Workload((784, 512, 512, 10), "relu", "softmax", "cross_entropy", "adam", 1e-3, 128, 30, 4),
-    "T4": Workload((1024, 2048, 2048, 1024), "relu", "identity", "mse", "sgd", 1e-4, 1024, 2, 1),
+    "T4": Workload((1024, 2048, 2048, 1024), "relu", "identity", "mse", "sgd", 1e-4, 1024, 2, 6),
     "U1": Workload((30, 50, 50, 2), "tanh", "sigmoid", "binary_cross_entropy", "adam", 1e-3, 16, 1000, 3),
     "U2": Workload((100, 64, 64, 1), "softplus", "identity", "mse", "rmsprop", 1e-3, 64, 300, 3, "float64"),
     "U3": Workload((256, 1000, 300, 20), "tanh", "softmax", "cross_entropy", "rmsprop", 1e-4, 200, 20, 4),
