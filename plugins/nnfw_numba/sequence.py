@@ -2,7 +2,8 @@
 
 A program is a line of whole numbers: for each call its operation, how many numbers follow, and these. An array is given
 by where it lies, its rows, and its columns: whatever comes after the first axis, together. Fractions are given by their
-bits. What cannot be written so is called from Python in between.
+bits. What cannot be written so is called from Python in between. A compiled loop trusts the sizes of its arrays; what
+does not fit together is left to NumPy, which refuses it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Operation(IntEnum):
 
 def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
     """Yield functions which together repeat the calls in their order; the caller keeps the arrays alive."""
+    calls = [call if _fits(call) else Call("", getattr(definitions, call.name), call.arguments) for call in calls]
     encoded = [(call, *_encoded(call)) for call in calls]
     for char, group in groupby(encoded, key=lambda item: item[1]):
         if not char:
@@ -80,6 +82,19 @@ def _encoded(call: Call) -> tuple[str, list[int]]:
     return (dtype.char, [Operation[name], len(numbers), *numbers]) if numbers else ("", [])
 
 
+def _fits(call: Call) -> bool:
+    """Return whether arrays have the sizes that an operation takes for granted; a product looks at shapes itself."""
+    if call.name == "product" or call.name.upper() not in Operation.__members__:
+        return True
+    first, second, *others = (item for item in call.arguments if isinstance(item, np.ndarray))
+    width = first.size // max(1, len(first)) if call.name in ("add_bias", "sum_examples") else first.shape[-1]
+    sizes = {"add_bias": width, "sum_examples": width, "softmax": first.size // max(1, width), "weigh": len(first)}
+    wanted = sizes.get(call.name, first.size)
+    if call.name == "label_residual" and second.ndim < first.ndim:
+        wanted = sizes["softmax"]
+    return second.size == wanted and all(item.size == first.size for item in others)
+
+
 def _argument(value: Array | float) -> list[int]:
     if isinstance(value, np.ndarray):
         return [value.ctypes.data, len(value), value.size // max(1, len(value))]
@@ -95,6 +110,8 @@ def _bits(value: float, dtype: np.dtype[Any]) -> int:
 def _product(a: Array, b: Array, out: Array) -> list[int]:
     """Return gemm's address and its arguments; BLAS counts by columns, so it is asked for out^T = b^T a^T."""
     if not (a.ndim == b.ndim == out.ndim == 2 and out.flags.carray):
+        return []
+    if a.shape[1] != b.shape[0] or out.shape != (a.shape[0], b.shape[1]):
         return []
     left, right = _operand(b), _operand(a)
     if not left or not right:

@@ -177,3 +177,25 @@ def test_call_that_no_program_can_hold_is_made_from_python(fast, call):
     np.testing.assert_array_equal(call.arguments[0], copies[0])
     np.testing.assert_array_equal(call.arguments[-1], copies[-1])
     assert between.arguments[1].tolist() == [[0.0]]
+
+
+MISFITS = {
+    "product": lambda a: (a(2, 3), a(4, 3), a(2, 3)),
+    "add_bias": lambda a: (a(2, 3), a(2)),
+    "sum_examples": lambda a: (a(2, 3), a(4)),
+    "sigmoid": lambda a: (a(2, 3), a(2, 2)),
+    "tanh_delta": lambda a: (a(2, 3), a(2, 3), a(4, 3)),
+    "relu_delta": lambda a: (a(2, 3), a(3, 3), a(2, 3)),
+    "softmax": lambda a: (a(2, 3), a(3, 1), a(2, 3)),
+    "residual": lambda a: (a(2, 3), a(2, 2), a(2, 3)),
+    "label_residual": lambda a: (a(2, 3), np.zeros(3, np.intp), 0.0, a(2, 3)),
+    "weigh": lambda a: (a(2, 3), a(3)),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_arrays_that_do_not_fit_together_are_refused_by_numpy_and_not_trusted_by_numba(fast, name):
+    arguments = MISFITS[name](lambda *shape: np.ones(shape))
+    (step,) = fast.sequence([Call(name, getattr(fast, name), arguments)])
+    with pytest.raises((ValueError, IndexError)):
+        step()
