@@ -295,6 +295,7 @@ def forge(path, edit, data=bytes(16)):
     digest = "af5570f5a1810b7af78caf4bc70a660f0df51e42baf91d4de5b2328de0e83dfc"  # of 8 zero bytes
     own = {
         "format": 1,
+        "readable_since": "0.1",
         "tensors": {
             "a": {"dtype": "float32", "shape": [2], "sha256": digest},
             "b": {"dtype": "int32", "shape": [2], "sha256": digest},
@@ -379,6 +380,7 @@ def described(name, **changes):
             row("b", dtype="F32"), r"is damaged: its header and its table disagree about tensor 'b'", id="other-dtype"
         ),
         pytest.param(described("b", shape=[1, 2]), r"is damaged: its header and its table disagree", id="other-shape"),
+        pytest.param(described("b", shape=[2.0]), r"is damaged: its header and its table disagree", id="shape-float"),
         pytest.param(described("b", more=1), r"is damaged: its header and its table disagree", id="more-described"),
         pytest.param(described("b", sha256=None), r"is damaged: the bytes of tensor 'b' are not those", id="no-hash"),
         pytest.param(
@@ -394,11 +396,15 @@ def described(name, **changes):
             r"is damaged: .* disagree about tensor 'c'",
             id="only-described",
         ),
+        pytest.param(own(format=0), r"is damaged: its header lacks format, readable_since or tensors", id="format-0"),
         pytest.param(
-            own(format=0), r"is damaged: its header lacks a format number or the list of tensors", id="format-0"
+            own(format=True), r"is damaged: its header lacks format, readable_since or tensors", id="format-bool"
         ),
-        pytest.param(own(format=True), r"is damaged: its header lacks a format number", id="format-bool"),
-        pytest.param(own(tensors=[]), r"is damaged: its header lacks a format number or the list", id="no-tensors"),
+        pytest.param(own(readable_since=None), r"is damaged: its header lacks format, readable_since", id="no-reader"),
+        pytest.param(own(readable_since="9" * 10), r"is damaged: its header lacks format, readable_", id="odd-reader"),
+        pytest.param(
+            own(tensors=[]), r"is damaged: its header lacks format, readable_since or tensors", id="no-tensors"
+        ),
         pytest.param(
             own(format=2, readable_since="0.7.1", tensors=None, more=1),
             r"was made by a newer nnfw: its format is 2",
@@ -408,6 +414,9 @@ def described(name, **changes):
             own(format=2, readable_since="0.7.1"),
             r"was made by a newer nnfw: its format is 2, this version reads up to 1\. Install nnfw >= 0\.7\.1\.$",
             id="newer",
+        ),
+        pytest.param(
+            own(format=10**100), r"was made by a newer nnfw: its format is 10{56}\.\.\., this version", id="far-newer"
         ),
         pytest.param(
             own(format=2, readable_since="0; rm"),

@@ -36,7 +36,7 @@ _CHECKSUM = "sha256"
 _METADATA = "__metadata__"
 _ROW = ("dtype", "shape", "data_offsets")
 _LARGEST_NUMBER = (1 << 63) - 1
-_VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,3}")
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 _RESERVED = frozenset({"format", "readable_since", "tensors"})
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
@@ -279,15 +279,16 @@ def _read_own(table: Mapping[str, Any], name: str) -> dict[str, Any]:
     digest, _, text = entry.partition(" ")
     own = _strict_json(text, name)
     made_in = own.get("format")
+    since = own.get("readable_since")
+    has_since = isinstance(since, str) and _VERSION.fullmatch(since) is not None
     if type(made_in) is int and made_in > FORMAT:
-        since = own.get("readable_since")
-        wanted = f"nnfw >= {since}" if isinstance(since, str) and _VERSION.fullmatch(since) else "the newest nnfw"
+        wanted = f"nnfw >= {since}" if has_since else "the newest nnfw"
         raise FileFormatError(
-            f"{name}: was made by a newer nnfw: its format is {made_in}, this version reads up to {FORMAT}. "
+            f"{name}: was made by a newer nnfw: its format is {short(made_in)}, this version reads up to {FORMAT}. "
             f"Install {wanted}."
         )
-    if type(made_in) is not int or made_in < 1 or not isinstance(own.get("tensors"), dict):
-        raise _damaged(name, "its header lacks a format number or the list of tensors")
+    if type(made_in) is not int or made_in < 1 or not has_since or not isinstance(own.get("tensors"), dict):
+        raise _damaged(name, "its header lacks format, readable_since or tensors")
     if digest != _text_hash(text):
         raise _damaged(name, "its header does not fit its checksum")
     if metadata != {_OWN: entry}:
@@ -345,7 +346,12 @@ def _compare(tensors: Iterable[Tensor], described: Mapping[str, Any], name: str)
     found = {tensor.name: {"dtype": tensor.dtype.name, "shape": list(tensor.shape)} for tensor in tensors}
     for key in sorted(found.keys() | described.keys()):
         row = described.get(key)
-        if key not in found or not isinstance(row, dict) or row != {**found[key], _CHECKSUM: row.get(_CHECKSUM)}:
+        if (
+            key not in found
+            or not isinstance(row, dict)
+            or row != {**found[key], _CHECKSUM: row.get(_CHECKSUM)}
+            or any(type(size) is not int for size in row["shape"])  # 2.0 and true equal whole numbers
+        ):
             raise _damaged(name, f"its header and its table disagree about tensor {short(key)}")
 
 
