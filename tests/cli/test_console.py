@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,3 +117,67 @@ def test_heading_is_bold_on_a_real_terminal_only(variables, bold):
     os.close(main)
     assert re.sub(r"\x1b\[[\d;]*m", "", text) == "Options\r\nerror: bad\r\n"
     assert ("\x1b[1mOptions\x1b[0m" in text) == bold
+
+
+HOSTILE = "a\x1b]0;title\x07\r\x9b2J\u202eb"
+ESCAPED = r"a\u001b]0;title\u0007\u000d\u009b2J\u202eb"
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        console.print_text,
+        console.print_heading,
+        console.message,
+        console.error,
+        lambda text: console.print_table((text,), [("cell",)]),
+        lambda text: console.print_table(("heading",), [(text,)]),
+        lambda text: console.print_json({text: text}),
+    ],
+    ids=["text", "heading", "message", "error", "headings", "cells", "json"],
+)
+@pytest.mark.parametrize("width", [None, 80], ids=["pipe", "terminal"])
+def test_control_characters_are_printed_as_escapes(capsys, terminal, printed, width):
+    if width:
+        terminal(width)
+    printed(HOSTILE)
+    found = "".join(capsys.readouterr())
+    assert ESCAPED.lower() in found.lower().replace(r"\r", r"\u000d")  # JSON has a short one for \r
+    assert not set(HOSTILE) & set(found) - set(ESCAPED)
+
+
+def test_json_with_escapes_is_json(capsys):
+    console.print_json([HOSTILE, "tab\tand\nline"])
+    assert json.loads(capsys.readouterr().out) == [HOSTILE, "tab\tand\nline"]
+
+
+def test_tabs_lines_and_letters_of_all_scripts_stay(capsys):
+    text = "tab\tline\n\u0645\u06cc\u200c\u062e σ 🙂"  # with the joiner that Persian needs
+    console.print_text(text)
+    assert capsys.readouterr().out == f"{text}\n"
+
+
+def test_csv_in_a_pipe_is_as_it_is(capsys):
+    console.print_csv([["label"], ["a\x1b[2J"], ["a,b"]])
+    assert capsys.readouterr().out == 'label\na\x1b[2J\n"a,b"\n'
+
+
+def test_csv_on_a_terminal_is_escaped(capsys, terminal):
+    terminal(80)
+    console.print_csv([["label"], ["a\x1b[2J"], ["a,b"]])
+    assert capsys.readouterr().out == 'label\na\\u001b[2J\n"a,b"\n'
+
+
+PRINTING = re.compile(r"\b(typer\.echo|print|print_exception|sys\.std(out|err)\.write|csv\.writer)\(")
+OTHERS_THAT_PRINT = {
+    "check.py": 2,  # the progress, with the name of an installed component
+    "commands.py": 2,  # version and help
+    "completion.py": 1,  # for the shell, of names of installed components
+}
+
+
+def test_nothing_else_prints():
+    folder = Path(console.__file__).parent
+    lines = {path.name: len(PRINTING.findall(path.read_text(encoding="utf-8"))) for path in folder.glob("*.py")}
+    del lines["console.py"]
+    assert {name: count for name, count in lines.items() if count} == OTHERS_THAT_PRINT

@@ -502,3 +502,12 @@ def test_predict_refuses_what_is_no_run_and_no_model(xor, capsys):
 
 def test_evaluate_refuses_a_cost_without_data(run, capsys):
     assert "--cost and --metric go with --data" in refused(capsys, "evaluate", "run", "--cost", "mse")
+
+
+@pytest.mark.parametrize("options", [[], ["--debug"]], ids=["message", "traceback"])
+def test_path_that_commands_a_terminal_is_printed_as_an_escape(tmp_path, monkeypatch, capsys, options):
+    monkeypatch.chdir(tmp_path)
+    assert main([*options, "train", "a\x1b[2J.toml"]) == 2
+    err = capsys.readouterr().err
+    assert r"a\u001b[2J.toml" in err
+    assert "\x1b" not in err

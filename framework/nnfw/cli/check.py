@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnfw.cli.completion import Kind, complete_names
-from nnfw.cli.console import Json, is_terminal, print_heading, print_json, print_table, print_text
+from nnfw.cli.console import Json, is_terminal, message, print_heading, print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from nnfw.testing import Check, Conformance, Outcome, Subject
@@ -139,4 +139,4 @@ def _print_tracebacks(failures: Iterable[Outcome]) -> None:
         lines = tuple(traceback.format_exception(item.error))
         if lines not in shown:  # most errors are raised in many checks
             shown.add(lines)
-            typer.echo(f"\n{item.component}: {item.check}\n{''.join(lines)}", err=True)
+            message(f"\n{item.component}: {item.check}\n{''.join(lines)}")

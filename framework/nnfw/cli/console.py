@@ -1,13 +1,16 @@
 """What commands print: data on stdout, messages on stderr, never with markup that eats brackets.
 
 On a terminal a table is fitted to its width. Everywhere else it is aligned text, complete and without boxes, for grep
-and awk; ``--json`` is for programs.
+and awk; ``--json`` is for programs. Names come from files of others: whatever could command a terminal is printed as
+an escape.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import IO, Annotated, Any
@@ -20,23 +23,48 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 """The option of every command that prints data: ``json: Json = False``."""
 
 _GAP = "  "  # between two columns
+_COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters other than tab and newline, and those that turn the direction of the text."""
 _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
 
 
+def escaped(text: str) -> str:
+    r"""Return `text` with every character that could command a terminal written as JSON and TOML write it.
+
+    Examples
+    --------
+    >>> print(escaped("a\x1b[2Jb"))
+    a\u001b[2Jb
+    """
+    return _COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def print_text(text: str = "") -> None:
-    """Print data as it is."""
-    typer.echo(text)
+    """Print text as it is."""
+    typer.echo(escaped(text))
 
 
 def print_heading(text: str) -> None:
     """Print the heading of a part of the data, bold on a terminal."""
-    typer.echo(_styled(text, _BOLD, sys.stdout))
+    typer.echo(_styled(escaped(text), _BOLD, sys.stdout))
 
 
 def print_json(value: Any) -> None:
     """Print `value` as JSON; arrays become lists, and what is not finite becomes null, which JSON can hold."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    typer.echo(json.dumps(jsonable(value), indent=2, ensure_ascii="utf" not in encoding.lower()))
+    typer.echo(escaped(json.dumps(jsonable(value), indent=2, ensure_ascii="utf" not in encoding.lower())))
+
+
+def print_csv(rows: Iterable[Sequence[str]]) -> None:
+    """Print rows as CSV: on a terminal escaped, else as they are, for a program that reads them."""
+    output: Any = _Escaping() if sys.stdout is None or is_terminal(sys.stdout) else sys.stdout
+    csv.writer(output, lineterminator="\n").writerows(rows)
+
+
+class _Escaping:
+    @staticmethod
+    def write(text: str) -> None:
+        typer.echo(escaped(text), nl=False)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -49,24 +77,24 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     rows
         One text for each column. A column of single words is never wrapped.
     """
-    cells = [[" ".join(cell.split()) for cell in row] for row in rows]
+    headings, *cells = [[" ".join(escaped(cell).split()) for cell in row] for row in (columns, *rows)]
     if is_terminal(sys.stdout):
-        _print_fitted(columns, cells)
+        _print_fitted(headings, cells)
         return
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    for row in (columns, *cells):
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    for row in (headings, *cells):
         typer.echo(_GAP.join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def message(text: str) -> None:
     """Tell the user something that is not data."""
-    typer.echo(text, err=True)
+    typer.echo(escaped(text), err=True)
 
 
 def error(text: str) -> None:
     """Tell the user what is wrong; each line is one mistake."""
     label = _styled("error:", _RED, sys.stderr)
-    for line in text.splitlines() or [""]:
+    for line in escaped(text).splitlines() or [""]:
         typer.echo(f"{label} {line}", err=True)
 
 

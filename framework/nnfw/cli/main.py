@@ -84,7 +84,7 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
     if isinstance(error, SystemExit) and culprit is None:  # Typer's own; a component that exits has not done the job
         return error.code if isinstance(error.code, int) else DONE
     if debug:
-        traceback.print_exception(error)
+        console.message("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         console.message("interrupted")
         return INTERRUPTED

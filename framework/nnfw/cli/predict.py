@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import sys
+from itertools import chain
 from typing import Annotated
 
 import typer
 
-from nnfw.cli.console import Json, print_json
+from nnfw.cli.console import Json, print_csv, print_json
 from nnfw.cli.options import Delimiter, RunOrModel
 
 Data = Annotated[
@@ -33,9 +32,4 @@ def predict(path: RunOrModel, data: Data, delimiter: Delimiter = None, json: Jso
 
     registry = default_registry()
     predictions = predict(open_model(path, registry), data, registry, delimiter or table_delimiter(path))
-    if json:
-        print_json(predictions.records())
-        return
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(predictions.header)
-    writer.writerows(predictions.rows())
+    print_json(predictions.records()) if json else print_csv(chain([predictions.header], predictions.rows()))
