@@ -497,3 +497,14 @@ def test_build_of_to_table_gives_the_same_instance(**table):
     first = build(Every, table, resolve)
     again = build(Every, to_table(first, describe), lambda kind, reference: resolve(kind, reference["type"]))
     assert again == first
+
+
+@pytest.mark.parametrize(
+    "table",
+    [{f"option{index}": 1 for index in range(1000)}, {"units": 1, "shape": [0] * 1000}],
+    ids=["unknown", "values"],
+)
+def test_build_looks_for_a_hundred_mistakes_at_most(table):
+    with pytest.raises(ConfigError) as caught:
+        build(Every, table, resolve)
+    assert 100 <= len(caught.value.mistakes) <= 101  # a missing option beside unknown ones

@@ -179,3 +179,8 @@ def test_short_of_anything_is_one_line_of_60_characters_at_most(value):
 )
 def test_in_words_is_one_line_with_the_class_of_foreign_errors(error, expected):
     assert in_words(error) == expected
+
+
+def test_mistake_at_a_long_key_repeats_only_its_beginning():
+    assert str(Mistake(("a", "b" * 60), "is wrong.")) == f"a.{'b' * 60} is wrong."
+    assert str(Mistake(("a", "b" * 61), "is wrong.")) == f"a.'{'b' * 56}... is wrong."

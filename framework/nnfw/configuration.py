@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache, reduce
+from itertools import islice
 from operator import or_
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -35,6 +36,7 @@ Describe = Callable[[str, Any], Any]
 """Turns a component of a kind into a table: the inverse of `Resolve`."""
 
 _UNIONS = (Union, UnionType)
+_MOST_MISTAKES = 100  # that are looked for: nobody reads more at once, and a file may be made of them
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,12 @@ def check(cls: type, table: Mapping[str, Any], resolve: Resolve) -> dict[str, An
     Raises
     ------
     ConfigError
-        With every mistake in the table: unknown and missing options, wrong types, values out of range; where there is
-        none of these, with options that contradict each other.
+        With every mistake in the table, up to a hundred: unknown and missing options, wrong types, values out of range;
+        where there is none of these, with options that contradict each other.
     """
     options = options_of(cls)
-    mistakes = [Mistake((str(key),), _unknown(str(key), options)) for key in table if key not in options]
+    unknown = islice((str(key) for key in table if key not in options), _MOST_MISTAKES)
+    mistakes = [Mistake((key,), _unknown(key, options)) for key in unknown]
     mistakes += [
         Mistake((name,), f"is missing: {option}.")
         for name, option in options.items()
@@ -199,6 +202,8 @@ def _collected(
     """Return the values as `check_one` gives them back, by key; all mistakes are raised together."""
     checked = {}
     for key, value in values.items():
+        if len(mistakes) >= _MOST_MISTAKES:
+            break
         try:
             checked[key] = check_one(key, value)
         except ConfigError as error:

@@ -12,7 +12,7 @@ from itertools import islice
 
 _LONGEST_VALUE = 60  # characters of a wrong value that a message repeats
 _MOST_COMPARED = 1000  # names: whoever has more of them may wait for the nearest
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_PLAIN_KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_VALUE}}}")
 
 
 class NnfwError(Exception):

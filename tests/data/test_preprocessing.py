@@ -157,6 +157,16 @@ def test_apply_leaves_raw_columns_as_they_are():
         np.testing.assert_array_equal(column, before[name])
 
 
+def test_apply_examples_that_do_not_fit_into_memory_are_refused():
+    column = np.broadcast_to(np.int8(1), (1 << 50,))  # takes one byte itself
+    preprocessing = Preprocessing.fit(Examples({"a": np.ones(2), "b": np.ones(2)}))
+    with pytest.raises(
+        DataError,
+        match=r"^1,125,899,906,842,624 examples of shape \(2,\) need more memory than there is: .*\. Take fewer",
+    ):
+        preprocessing.apply({"a": column, "b": column})
+
+
 def test_apply_ignores_further_columns():
     preprocessing = Preprocessing.fit(NUMBERS)
     x = preprocessing.apply({"c": np.array(["x"] * 3), **NUMBERS.features})

@@ -110,3 +110,22 @@ def test_classes_of_a_target_without_transforms_are_numbers(experiment):
     y = prepared(experiment).parts["training"].y
     assert y.dtype == np.intp
     assert set(y.tolist()) == {0, 1}
+
+
+def test_model_that_no_file_could_hold_is_refused_before_it_is_trained(experiment):
+    table = experiment.parent / "table.csv"
+    table.write_text(table.read_text().replace(",small,", f",{'s' * 1000},"))
+    assert prepared(experiment).model.preprocessing.classes == ("big", "s" * 1000)
+    names = ("big", "s" * 1001)
+    np.savez(experiment.parent / "table.npz", x=np.eye(60), y=np.array(names * 30))
+    source = ['data.source={ type = "npz", path = "table.npz" }', "data.transforms=[]"]
+    with pytest.raises(
+        nnfw.DataError, match=r"^A model of this data could not be saved: preprocessing\.classes\[1\] .* length ≤ 1000"
+    ):
+        prepared(experiment, *source)
+
+
+def test_model_whose_header_would_be_too_large_is_refused_before_it_is_trained(experiment, monkeypatch):
+    monkeypatch.setattr(nnfw.storage.model_file, "_MOST_VALUES", 50)
+    with pytest.raises(nnfw.DataError, match=r"^A model of this data could not be saved: .* more than 50 values"):
+        prepared(experiment)

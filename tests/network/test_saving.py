@@ -1,5 +1,6 @@
 """Saving and loading models."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -84,6 +85,13 @@ def test_saving_parameters_that_are_not_finite_is_refused_and_keeps_the_old_file
         ({"distributions": 3}, "'distributions' must be a table of names and versions, got 3"),
         ({"distributions": {"x; rm -r ~": "1"}}, r"'distributions' must be a table of names and versions, got {'x; rm"),
         ({"distributions": {"x": "1\nrun this"}}, r"'distributions' must be a table of names and versions, got {'x': "),
+        ({"distributions": {"x": 1}}, r"'distributions' must be a table of names and versions, got {'x': 1}"),
+        ({"distributions": {"x" * 101: "1"}}, r"'distributions' must be a table of names and versions, got {'xxx"),
+        ({"distributions": {"x": "1" * 101}}, r"'distributions' must be a table of names and versions, got {'x': '11"),
+        (
+            {"distributions": {f"x{index}": "1" for index in range(101)}},
+            r"'distributions' must be a table of names and versions, got {'x0': '1', ",
+        ),
         ({"layers": []}, "layers must be a list of layers,? of length ≥ 1"),
         (
             {"layers": [{"type": "nnfw:dense", "units": 6}]},
@@ -101,6 +109,7 @@ def test_saving_parameters_that_are_not_finite_is_refused_and_keeps_the_old_file
         ({"layers": 3}, "layers must be a list"),
         ({"input_shape": [2]}, r"'layers.0.weight' is float32 \(5, 3\), the layers need float32 \(5, 2\)"),
         ({"input_shape": "3"}, "input_shape must be a list"),
+        ({"input_shape": [1] * 65}, "input_shape must be a list of whole numbers ≥ 1 of length ≤ 64"),
         ({"dtype": "float16"}, "dtype must be 'float32' or 'float64'"),
         ({"dtype": "float64"}, r"'layers.0.bias' is float32 \(5,\), the layers need float64 \(5,\)"),
         ({"seed": -1}, "seed must be greater than or equal to 0"),
@@ -129,6 +138,27 @@ def test_files_that_no_model_can_be_built_from_are_refused(model, tmp_path, chan
     with pytest.raises(nnfw.FileFormatError, match=message) as caught:
         nnfw.load(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_parameters_beyond_the_memory_of_the_machine_are_refused_before_they_are_read(model, tmp_path, monkeypatch):
+    model.save(tmp_path / "model.nnfw")
+    monkeypatch.setattr(os, "sysconf", lambda name: 9)  # pages of as many bytes
+    monkeypatch.setattr(model_file.ModelFile, "arrays", lambda self: pytest.fail("arrays are read"))
+    with pytest.raises(nnfw.FileFormatError, match=r"50 parameters, which take .* more than this machine's 0 GiB"):
+        nnfw.load(tmp_path / "model.nnfw")
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [(("a", "a"), "must be different names, got 'a' twice"), (("a", "b" * 1001), "must be text of length ≤ 1000")],
+    ids=["twice", "long"],
+)
+def test_saving_classes_that_would_not_be_read_is_refused_and_writes_nothing(model, tmp_path, classes, message):
+    examples = nnfw.Examples({"x": np.zeros((4, 3))}, np.array([0, 1, 0, 1]), classes=classes)
+    model.preprocessing = Preprocessing.fit(examples)
+    with pytest.raises(nnfw.ConfigError, match=message):
+        model.save(tmp_path / "model.nnfw")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_file_of_another_version_that_cannot_be_built_says_which_it_was_written_with(model, tmp_path):

@@ -155,21 +155,31 @@ class Preprocessing:
         Raises
         ------
         DataError
-            If a column is missing, of another kind or shape, holds an unknown category, or a value that is not finite.
+            If a column is missing, of another kind or shape, holds an unknown category, or a value that is not finite;
+            if the examples do not fit into memory.
         """
-        wanted = np.dtype(dtype)
         raw = self._raw(features)
+        try:
+            return self._joined(raw, np.dtype(dtype))
+        except MemoryError as error:
+            count = len(next(iter(raw.values())))
+            raise DataError(
+                f"{count:,} examples of shape {self.input_shape} need more memory than there is: {error}. Take fewer "
+                "of them, or store them as an .npy array of numbers that needs no transforms, which is not read whole."
+            ) from error
+
+    def _joined(self, raw: Mapping[str, Array], dtype: np.dtype[Any]) -> Array:
         if len(self.columns) == 1:
             (column,) = self.columns
             x = column.apply(raw[column.name])
-            x = cast(x, wanted, f"Column {column.name!r}") if column.steps else x
+            x = cast(x, dtype, f"Column {column.name!r}") if column.steps else x
             return x if column.output_shape else x.reshape(len(x), 1)
         count = len(next(iter(raw.values())))
-        x = np.empty((count, *self.input_shape), wanted)
+        x = np.empty((count, *self.input_shape), dtype)
         start = 0
         for column in self.columns:
             values = column.apply(raw[column.name]).reshape(count, column.width)
-            x[:, start : start + column.width] = cast(values, wanted, f"Column {column.name!r}")
+            x[:, start : start + column.width] = cast(values, dtype, f"Column {column.name!r}")
             start += column.width
         return x
 

@@ -6,17 +6,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnfw.data import Examples, Preprocessing, Split, categorical, listed, release, split
-from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
+from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError
 from nnfw.experiments.experiment import Experiment, ExperimentFile
-from nnfw.network import Chain, Objective, Sequential
+from nnfw.network import Chain, Objective, Sequential, describe
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
+from nnfw.storage import model_file
 from nnfw.training import Labelled, evaluate, named_metrics
 
 HASHED_ROWS = 1 << 14  # rows of a column that are hashed together: a memory-mapped one is never read whole
@@ -65,7 +68,7 @@ def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None
     Raises
     ------
     DataError
-        If the data cannot be read or does not fit network or cost.
+        If the data cannot be read or does not fit network or cost, or no file could hold the model.
     ShapeError
         If the layers do not fit the data or each other, or the outputs do not fit the classes.
     ConfigError
@@ -83,6 +86,8 @@ def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None
     objective = model.objective(experiment.cost)
     parts = _parts(model, objective, examples, rows)
     _require_metrics(file, model, parts["training"])
+    if trained is None:
+        _require_storable(model)
     return Prepared(experiment, model, objective, parts, _fingerprint(examples))
 
 
@@ -176,6 +181,15 @@ def _require_an_output_for_each_class(model: Sequential) -> None:
         f"{'output' if outputs == 1 else 'outputs'}, but the target {target.name!r} has {needed} classes: "
         f"{listed(classes)}. Give the last layer {needed} units{or_one}."
     )
+
+
+def _require_storable(model: Sequential) -> None:
+    """Refuse a model that could not be saved and read again, before anybody waits for its training."""
+    try:
+        with TemporaryDirectory() as folder:
+            model_file.write(Path(folder, "model"), describe(model), {})
+    except NnfwError as error:
+        raise DataError(f"A model of this data could not be saved: {error}") from error
 
 
 def _require_metrics(file: ExperimentFile, model: Sequential, data: Labelled) -> None:

@@ -1,4 +1,5 @@
 from .chain import Chain as Chain
+from .description import describe as describe
 from .loading import load as load
 from .objective import Objective as Objective
 from .parameters import Layout as Layout

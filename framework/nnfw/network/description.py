@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from nnfw.data import Preprocessing
 from nnfw.plugins import TYPE, Registry
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def describe(model: Sequential) -> dict[str, Any]:
         If a component belongs to no installed plugin.
     ShapeError
         If the preprocessing makes other examples than the network takes, or cannot take what it gives.
+    ConfigError, DataError
+        If the preprocessing could not be read again: repeated classes, for instance.
     """
     table: dict[str, Any] = {
         "input_shape": list(model.input_shape),
@@ -32,6 +35,7 @@ def describe(model: Sequential) -> dict[str, Any]:
     if model.preprocessing is not None:
         model.preprocessing.require_fit(model.input_shape, model.output_shape)
         table["preprocessing"] = model.preprocessing.to_table(model.registry)
+        Preprocessing.from_table(table["preprocessing"], model.registry)  # what would not be read is not written
     return table | {"distributions": _distributions(table, model.registry)}
 
 

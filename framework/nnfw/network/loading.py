@@ -10,12 +10,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, MinLen
+import numpy as np
+from annotated_types import Ge, MaxLen, MinLen
 
 from nnfw.configuration import build
 from nnfw.data import Preprocessing
 from nnfw.errors import FileFormatError, NnfwError, ShapeError, short
 from nnfw.network.chain import Chain
+from nnfw.network.parameters import Layout, require_memory
 from nnfw.network.sequential import Sequential
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Layer
@@ -23,13 +25,16 @@ from nnfw.storage import model_file
 
 _DISTRIBUTION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # as the registry spells names
 _VERSION = re.compile(r"[A-Za-z0-9.!+_-]*")  # none, where its metadata gives none
+_LONGEST_NAME = 100  # characters of these two
+_MOST_DISTRIBUTIONS = 100
+_MOST_AXES = 64  # NumPy's limit
 
 
 @dataclass(frozen=True)
 class _Architecture:
     """What :func:`~nnfw.network.description.describe` wrote, apart from preprocessing and distributions."""
 
-    input_shape: tuple[Annotated[int, Ge(1)], ...]
+    input_shape: Annotated[tuple[Annotated[int, Ge(1)], ...], MaxLen(_MOST_AXES)]
     dtype: Literal["float32", "float64"]
     seed: Annotated[int, Ge(0)]
     layers: Annotated[tuple[Layer | str, ...], MinLen(1)]
@@ -83,7 +88,7 @@ def _told_with(path: str | PathLike[str], header: Mapping[str, Any], registry: R
 
 
 def _require_arrays(found: _Architecture, stored: Iterable[model_file.Tensor]) -> None:
-    """Refuse arrays that are not those of the layers, before any memory is taken for parameters."""
+    """Refuse arrays that are not those of the layers, or too many of them, before any memory is taken for them."""
     declared = Chain(found.layers).parameters(found.input_shape)
     needed = {name: f"{found.dtype} {parameter.shape}" for name, parameter in declared.items()}
     there = {tensor.name: f"{tensor.dtype} {tensor.shape}" for tensor in stored}
@@ -91,12 +96,14 @@ def _require_arrays(found: _Architecture, stored: Iterable[model_file.Tensor]) -
     if wrong:
         name = wrong[0]
         raise ShapeError(
-            f"array {name!r} is {there.get(name, 'not there')}, the layers need {needed.get(name, 'none')}."
+            f"array {short(name)} is {there.get(name, 'not there')}, the layers need {needed.get(name, 'none')}."
         )
+    require_memory(Layout.of(declared), np.dtype(found.dtype))
 
 
 def _require_distributions(needed: Any, registry: Registry, path: str | PathLike[str]) -> None:
-    if not isinstance(needed, Mapping) or not all(map(_is_distribution, needed.items())):
+    sound = isinstance(needed, Mapping) and len(needed) <= _MOST_DISTRIBUTIONS
+    if not sound or not all(map(_is_distribution, needed.items())):
         raise FileFormatError(
             f"{path}: 'distributions' must be a table of names and versions, got {short(needed)}. The file is damaged."
         )
@@ -112,7 +119,9 @@ def _require_distributions(needed: Any, registry: Registry, path: str | PathLike
 def _is_distribution(entry: tuple[Any, Any]) -> bool:
     """Return whether an entry is name and version: both go into a message, and the name into a command to copy."""
     name, version = entry
-    return isinstance(version, str) and bool(_DISTRIBUTION.fullmatch(name) and _VERSION.fullmatch(version))
+    if not isinstance(version, str) or max(len(name), len(version)) > _LONGEST_NAME:
+        return False
+    return bool(_DISTRIBUTION.fullmatch(name) and _VERSION.fullmatch(version))
 
 
 def _other_versions(header: Mapping[str, Any], registry: Registry) -> str:

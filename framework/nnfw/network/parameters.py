@@ -145,7 +145,7 @@ class Parameters(Mapping[str, Array]):
     """
 
     def __init__(self, layout: Layout, dtype: DTypeLike) -> None:
-        _require_memory(layout, np.dtype(dtype))
+        require_memory(layout, np.dtype(dtype))
         self.layout = layout
         try:
             self.vector: Array = np.zeros(layout.size, dtype)
@@ -222,8 +222,14 @@ class Parameters(Mapping[str, Array]):
         return f"<Parameters: {self.vector.size:,} trainable, {self.vector.dtype}: {shapes}>"
 
 
-def _require_memory(layout: Layout, dtype: np.dtype[Any]) -> None:
-    """Refuse parameters that take more than the machine's memory, before the operating system ends the process."""
+def require_memory(layout: Layout, dtype: np.dtype[Any]) -> None:
+    """Refuse parameters that take more than the machine's memory, before the operating system ends the process.
+
+    Raises
+    ------
+    ShapeError
+        Says how much they take.
+    """
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else sys.maxsize
     if _bytes(layout, dtype) > present:
         raise _too_large(layout, dtype, f"this machine's {present / 2**30:,.0f} GiB")
