@@ -1,9 +1,11 @@
 """Reading one array; what can be wrong with a header is tested with the dataset `npy`."""
 
+import os
+
 import numpy as np
 import pytest
 
-from nnfw.data import read_npy
+from nnfw.data import npy, read_npy
 from nnfw.errors import DataError
 
 
@@ -55,4 +57,29 @@ def test_read_npy_truncated_file_is_refused(tmp_path):
         match=r"^x\.npy: the header declares float32 of shape \(2, 5\), 40 bytes, but the file has 32\. It is "
         r"truncated or damaged: fetch or write it again\.$",
     ):
+        read_npy(tmp_path / "x.npy")
+
+
+def test_read_npy_file_replaced_meanwhile_is_the_one_that_was_opened(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.arange(4))
+    np.save(tmp_path / "other.npy", np.arange(4) + 7)
+    monkeypatch.setattr(npy, "require_size", lambda *given: (tmp_path / "other.npy").replace(tmp_path / "x.npy"))
+    assert read_npy(tmp_path / "x.npy").tolist() == [0, 1, 2, 3]
+
+
+def test_read_npy_file_cut_meanwhile_is_refused(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.arange(4000))
+    monkeypatch.setattr(npy, "require_size", lambda *given: os.truncate(tmp_path / "x.npy", 200))
+    with pytest.raises(DataError, match=r"x\.npy: became shorter while it was being read\. Read it again\.$"):
+        read_npy(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize(
+    ("version", "message"), [(b"\x03\0", r"version \(3, 0\) is not supported"), (b"\x01\1", r"version \(1, 1\) is not")]
+)
+def test_read_npy_of_another_version_is_refused(tmp_path, version, message):
+    np.save(tmp_path / "x.npy", np.arange(4))
+    content = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(content[:6] + version + content[8:])
+    with pytest.raises(DataError, match=rf"^x\.npy is no readable \.npy array: {message}"):
         read_npy(tmp_path / "x.npy")

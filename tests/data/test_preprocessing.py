@@ -696,6 +696,11 @@ def test_from_table_damaged_is_refused(stored, message):
         pytest.param(one_hot("ab"), r"must be a list of words, or of numbers, got 'ab'", id="no-list"),
         pytest.param(one_hot([]), r"must be different ones, one at least, got \[\]", id="no-category"),
         pytest.param(one_hot(["a", "a"]), r"must be different ones, one at least", id="same"),
+        pytest.param(
+            {"columns": [STORED], "target": {**STORED, "name": "y", "steps": [standardize(mean=None)]}},
+            r"^Column 'y': the fitted mean must be numbers, got None\.$",
+            id="target",
+        ),
         pytest.param(one_hot([1, 2]), r"^Column 'a' holds numbers; the model needs words\.$", id="numbers"),
     ],
 )

@@ -235,6 +235,13 @@ def test_replace_file_folder_that_cannot_be_synced_is_no_error(path, monkeypatch
     assert path.read_bytes() == b"new"
 
 
+@posix
+def test_replace_file_leaves_nothing_open(path):
+    before = os.listdir("/dev/fd")  # noqa: PTH208
+    replace_file(path, b"new")
+    assert len(os.listdir("/dev/fd")) == len(before)  # noqa: PTH208
+
+
 def test_replace_file_in_missing_folder_is_refused(tmp_path):
     refused(tmp_path / "none" / "a", b"1", match=r"none.a: its 1 bytes cannot .*: No such file or directory\. Make the")
 

@@ -16,6 +16,7 @@ from .files import read_declared as read_declared
 from .files import reading as reading
 from .files import require_size as require_size
 from .npy import map_npy as map_npy
+from .npy import map_values as map_values
 from .npy import read_npy as read_npy
 from .npy import read_npy_stream as read_npy_stream
 from .preprocessing import Preprocessing as Preprocessing

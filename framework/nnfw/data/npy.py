@@ -6,7 +6,7 @@ import os
 from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -56,26 +56,52 @@ def read_npy(path: Path) -> Array:
             raise DataError(
                 f"{path.name} is an archive of arrays; use the dataset 'npz' for it, or save one array with numpy.save."
             )
-        return map_npy(path, path.name, 0, os.fstat(stream.fileno()).st_size)
+        return map_npy(stream, path, path.name, 0, os.fstat(stream.fileno()).st_size)
 
 
-def map_npy(path: Path, name: str, offset: int, size: int) -> Array:
-    """Return the array within `path` whose `size` bytes, header included, start at `offset`; its values are not read.
+def map_npy(stream: IO[bytes], path: Path, name: str, offset: int, size: int) -> Array:
+    """Return the array in a file whose `size` bytes, header included, start at `offset`; its values are not read.
+
+    Parameters
+    ----------
+    stream, path
+        The open file, and where it is.
+    name
+        What messages call the array.
+    offset, size
+        Where it lies.
 
     Raises
     ------
     DataError
-        As :func:`read_npy`; `name` is what the message calls the array.
+        As :func:`read_npy`.
     """
-    with open_regular(path) as stream:
-        stream.seek(offset)
-        shape, fortran_order, dtype = _header(stream, name)
-        start = stream.tell()
-        there = min(offset + size, os.fstat(stream.fileno()).st_size) - start
+    stream.seek(offset)
+    shape, fortran_order, dtype = _header(stream, name)
+    start = stream.tell()
+    there = min(offset + size, os.fstat(stream.fileno()).st_size) - start
     require_size(name, shape, dtype, there)
-    if not there:
+    return map_values(stream, path, dtype, shape, start, "F" if fortran_order else "C")
+
+
+def map_values(
+    stream: IO[bytes], path: Path, dtype: np.dtype[Any], shape: Shape, start: int, order: Literal["C", "F"] = "C"
+) -> Array:
+    """Return the values from byte `start` of an open file on, memory-mapped.
+
+    Raises
+    ------
+    DataError
+        If the file became shorter meanwhile.
+    """
+    if not prod(shape):
         return np.empty(shape, dtype)
-    return np.memmap(path, dtype, "r", start, shape, "F" if fortran_order else "C")
+    try:
+        array = np.memmap(stream, dtype, "r", start, shape, order)  # by its path it might be another file by now
+    except ValueError as error:
+        raise DataError(f"{path}: became shorter while it was being read. Read it again.") from error
+    array.filename = str(path.resolve())  # by which it is opened again to read ahead
+    return array
 
 
 def read_npy_stream(stream: IO[bytes], name: str, compressed: int) -> Array:

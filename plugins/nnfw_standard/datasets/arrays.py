@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zipfile
 import zlib
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from nnfw.data import Examples, map_npy, read_npy, read_npy_stream, reading
+from nnfw.data import Examples, listed, map_npy, read_npy, read_npy_stream, reading
 from nnfw.errors import DataError, did_you_mean
 from nnfw.protocols import Dataset
 from nnfw.storage import open_regular
 
 Array = NDArray[Any]
 
+_LONGEST_LIST = 1 << 20  # bytes: ten thousand arrays; a hundred bytes of it take a thousand of memory
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, ..., lengths of the name and of the extra field
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, ValueError)
 
@@ -113,9 +115,9 @@ class Npz(Dataset):
         path = directory / self.path
         with reading(path, "an .npz archive"):
             try:
-                with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-                    features = {self.x: _read_member(path, archive, self.x)}
-                    target = None if self.y is None else _read_member(path, archive, self.y)
+                with open_regular(path) as file, zipfile.ZipFile(_InPieces(file, path.name)) as archive:
+                    features = {self.x: _read_member(file, path, archive, self.x)}
+                    target = None if self.y is None else _read_member(file, path, archive, self.y)
             except DataError:
                 raise
             except _DAMAGED as error:
@@ -125,23 +127,40 @@ class Npz(Dataset):
         return Examples(features, target, self.y or "y", self.classes)
 
 
-def _read_member(path: Path, archive: zipfile.ZipFile, member: str) -> Array:
+class _InPieces:
+    """An open archive that is read in pieces, all but the list of its members, which is limited by that."""
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._file, self._name = file, name
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._file.read(_LONGEST_LIST + 1 if size < 0 else min(size, _LONGEST_LIST + 1))
+        if len(content) > _LONGEST_LIST:
+            raise DataError(
+                f"{self._name}: the list of its arrays has more than {_LONGEST_LIST:,} bytes, the most that is read. "
+                "Put the examples into few arrays."
+            )
+        return content
+
+
+def _read_member(file: IO[bytes], path: Path, archive: zipfile.ZipFile, member: str) -> Array:
     names = [name.removesuffix(".npy") for name in archive.namelist()]
     if any(_climbs(name) for name in names):
         raise DataError(f"{path.name} names arrays outside of the archive; nothing of it was read. Do not unpack it.")
     if member not in names:
         raise DataError(
             f"{path.name}: there is no array {member!r}.{did_you_mean(member, names)} Arrays: "
-            f"{', '.join(names) or 'none'}."
+            f"{listed(names) or 'none'}."
         )
     info = archive.infolist()[names.index(member)]
     name = f"{path.name}[{member}]"
     if info.compress_type == zipfile.ZIP_STORED:
-        return map_npy(path, name, _start(path, info), info.file_size)
+        return map_npy(file, path, name, _start(file, info), info.file_size)
     if info.compress_type != zipfile.ZIP_DEFLATED:  # others can expand without end in one step
         raise DataError(f"{name} is compressed in a way that NumPy does not use. Write it with numpy.savez_compressed.")
     with archive.open(info) as stream:
-        return read_npy_stream(stream, name, min(info.compress_size, path.stat().st_size))
+        return read_npy_stream(stream, name, min(info.compress_size, os.fstat(file.fileno()).st_size))
 
 
 def _climbs(name: str) -> bool:
@@ -149,11 +168,10 @@ def _climbs(name: str) -> bool:
     return name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/")
 
 
-def _start(path: Path, info: zipfile.ZipInfo) -> int:
+def _start(file: IO[bytes], info: zipfile.ZipInfo) -> int:
     """Return where in the file the bytes of a stored member start."""
-    with open_regular(path) as stream:
-        stream.seek(info.header_offset)
-        signature, name, extra = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
+    file.seek(info.header_offset)
+    signature, name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     if signature != zipfile.stringFileHeader:  # type: ignore[attr-defined]
         raise zipfile.BadZipFile(f"no member starts at byte {info.header_offset}")
     return int(info.header_offset + _LOCAL_HEADER.size + name + extra)

@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.data import Examples, Readable, read_declared, reading, require_size
+from nnfw.data import Examples, Readable, map_values, read_declared, reading, require_size
 from nnfw.errors import DataError
 from nnfw.protocols import Dataset, Shape
 from nnfw.storage import open_regular
@@ -122,7 +122,7 @@ def _map(path: Path, stream: IO[bytes]) -> Array:
     start = stream.tell()
     there = os.fstat(stream.fileno()).st_size - start
     require_size(path.name, shape, dtype, there)
-    return np.memmap(path, dtype, "r", start, shape) if there else np.empty(shape, dtype)
+    return map_values(stream, path, dtype, shape, start)
 
 
 def _read_compressed(path: Path, stream: IO[bytes]) -> Array:
