@@ -129,3 +129,8 @@ def test_model_whose_header_would_be_too_large_is_refused_before_it_is_trained(e
     monkeypatch.setattr(nnfw.storage.model_file, "_MOST_VALUES", 50)
     with pytest.raises(nnfw.DataError, match=r"^A model of this data could not be saved: .* more than 50 values"):
         prepared(experiment)
+
+
+def test_input_shape_of_more_axes_than_an_array_has_is_refused(experiment):
+    with pytest.raises(nnfw.ConfigError, match=r"model\.input_shape must be a list of whole .* of length ≤ 64"):
+        prepared(experiment, f"model.input_shape={[1] * 65}")

@@ -7,7 +7,8 @@ length edited, a value of its JSON or a token of its text edited. The header of 
 checksums made anew, too: otherwise nothing behind them would be reached. A model that loads is used for a prediction.
 
 A file counts as a failure if reading it raises anything but an NnfwError or warns, if another file than it and the
-modules of Python is opened, or if anything is created, removed, run or connected to. Exit status: 1 if there are any.
+modules of Python is opened, or if anything is created, removed, run or connected to; also if the message is empty or
+has more than 20,000 characters. Exit status: 1 if there are any.
 ``--only INDEX`` reads a single file again, with its traceback; ``--keep FILE`` keeps that file.
 """
 
@@ -404,16 +405,12 @@ KINDS = {
 MODULES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")} | {str(ROOT), sys.base_prefix})
 SOURCES = (".py", ".pyc", ".pyi", ".so")
 FORBIDDEN = (
-    "os.mkdir",
-    "os.remove",
-    "os.rename",
-    "os.link",
-    "os.symlink",
-    "os.system",
-    "os.exec",
-    "subprocess.",
-    "socket.",
+    *(f"os.{name}" for name in ("mkdir", "remove", "rmdir", "rename", "link", "symlink", "truncate", "chmod", "chown")),
+    *(f"os.{name}" for name in ("system", "exec", "spawn", "posix_spawn", "fork", "putenv")),
+    *("shutil.", "tempfile.", "subprocess.", "socket.", "urllib.", "webbrowser.", "ctypes.dlopen", "pickle.find_class"),
 )
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+LONGEST_MESSAGE = 20_000  # characters
 
 
 @dataclass
@@ -428,7 +425,7 @@ class Watch:
             return
         if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
             path = os.fsdecode(arguments[0])
-            writes = arguments[1] is not None and set(str(arguments[1])) & set("wax+")
+            writes = set(str(arguments[1] or "")) & set("wax+") or arguments[2] & WRITING
             module = path.startswith(MODULES) and path.endswith(SOURCES)
             if writes or not (path == self.allowed or module):
                 self.seen.append(f"opened {path}")
@@ -481,8 +478,10 @@ def read_one(use: Callable[[Path], object], path: Path) -> str:
         try:
             use(path)
             result = "used"
-        except nnfw.NnfwError:
-            result = "refused"
+        except nnfw.NnfwError as error:
+            result = (
+                "refused" if 0 < len(str(error)) <= LONGEST_MESSAGE else f"a message of {len(str(error))} characters"
+            )
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise

@@ -1,6 +1,8 @@
 """Mutated files give a result or an error of nnfw; and whoever judges that notices everything else."""
 
 import importlib.util
+import os
+import pickle
 import re
 import subprocess
 import sys
@@ -77,6 +79,22 @@ def make(path):
     path.with_name("folder").mkdir()
 
 
+def open_to_write(path):
+    os.close(os.open(path, os.O_WRONLY | os.O_TRUNC))
+
+
+def unpickle(path):
+    pickle.loads(pickle.dumps(Path))
+
+
+def refuse_without_a_word(path):
+    raise nnfw.DataError("")
+
+
+def refuse_at_length(path):
+    raise nnfw.DataError("no" * 20_000)
+
+
 def start(path):
     subprocess.run([sys.executable, "-V"], capture_output=True, check=True)
 
@@ -92,6 +110,10 @@ def start(path):
         (open_another, r"^it opened .*model-1\.nnfw$"),
         (write, r"^it opened .*file$"),
         (make, r"^it os\.mkdir "),
+        (open_to_write, r"^it opened .*file$"),
+        (unpickle, r"^it pickle\.find_class "),
+        (refuse_without_a_word, "^a message of 0 characters$"),
+        (refuse_at_length, "^a message of 40000 characters$"),
         (start, r"^it (opened /dev/null|subprocess\.Popen )"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -28,12 +28,12 @@ _COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069
 _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
 
 
-def escaped(text: str) -> str:
+def visible(text: str) -> str:
     r"""Return `text` with every character that could command a terminal written as JSON and TOML write it.
 
     Examples
     --------
-    >>> print(escaped("a\x1b[2Jb"))
+    >>> print(visible("a\x1b[2Jb"))
     a\u001b[2Jb
     """
     return _COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -41,18 +41,18 @@ def escaped(text: str) -> str:
 
 def print_text(text: str = "") -> None:
     """Print text as it is."""
-    typer.echo(escaped(text))
+    typer.echo(visible(text))
 
 
 def print_heading(text: str) -> None:
     """Print the heading of a part of the data, bold on a terminal."""
-    typer.echo(_styled(escaped(text), _BOLD, sys.stdout))
+    typer.echo(_styled(visible(text), _BOLD, sys.stdout))
 
 
 def print_json(value: Any) -> None:
     """Print `value` as JSON; arrays become lists, and what is not finite becomes null, which JSON can hold."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    typer.echo(escaped(json.dumps(jsonable(value), indent=2, ensure_ascii="utf" not in encoding.lower())))
+    typer.echo(visible(json.dumps(jsonable(value), indent=2, ensure_ascii="utf" not in encoding.lower())))
 
 
 def print_csv(rows: Iterable[Sequence[str]]) -> None:
@@ -64,7 +64,7 @@ def print_csv(rows: Iterable[Sequence[str]]) -> None:
 class _Escaping:
     @staticmethod
     def write(text: str) -> None:
-        typer.echo(escaped(text), nl=False)
+        typer.echo(visible(text), nl=False)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -77,7 +77,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     rows
         One text for each column. A column of single words is never wrapped.
     """
-    headings, *cells = [[" ".join(escaped(cell).split()) for cell in row] for row in (columns, *rows)]
+    headings, *cells = [[" ".join(visible(cell).split()) for cell in row] for row in (columns, *rows)]
     if is_terminal(sys.stdout):
         _print_fitted(headings, cells)
         return
@@ -88,13 +88,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def message(text: str) -> None:
     """Tell the user something that is not data."""
-    typer.echo(escaped(text), err=True)
+    typer.echo(visible(text), err=True)
 
 
 def error(text: str) -> None:
     """Tell the user what is wrong; each line is one mistake."""
     label = _styled("error:", _RED, sys.stderr)
-    for line in escaped(text).splitlines() or [""]:
+    for line in visible(text).splitlines() or [""]:
         typer.echo(f"{label} {line}", err=True)
 
 

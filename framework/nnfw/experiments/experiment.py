@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Lt, MinLen
+from annotated_types import Ge, Lt, MaxLen, MinLen
 
 from nnfw.compute import require_known
 from nnfw.configuration import build, to_table
@@ -76,7 +76,7 @@ class ModelSection:
     """
 
     layers: Annotated[tuple[Layer | str, ...], MinLen(1)]
-    input_shape: tuple[Annotated[int, Ge(1)], ...] | None = None
+    input_shape: Annotated[tuple[Annotated[int, Ge(1)], ...], MaxLen(64)] | None = None  # NumPy's limit
 
 
 @dataclass(frozen=True)
