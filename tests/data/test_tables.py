@@ -157,6 +157,13 @@ def test_columns_missing_word_gives_count_and_first_place():
         table("city,a\nOslo,1\n,2\nNA,3\n").columns(["city"])
 
 
+def test_columns_missing_word_after_many_blocks_is_found(monkeypatch):
+    monkeypatch.setattr(tables_module, "_CELLS", 6)
+    table = read_csv(StringIO("a\n" + "x\n" * 40 + "NA\n" + "x\n" * 9), name="t")
+    with pytest.raises(DataError, match=r"^t:42: column 'a': missing values: 1, the first is 'NA'"):
+        table.columns(["a"])
+
+
 def test_columns_missing_word_in_a_categorical_column_is_a_category():
     read = table("city,a\nOslo,1\n,2\nNA,3\n", categorical=["city"])
     assert read.columns(["city"])["city"].tolist() == ["Oslo", "", "NA"]

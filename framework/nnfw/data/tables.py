@@ -203,10 +203,8 @@ class _Column:
             self._keep([cell], [line])
         elif number is None:
             self.word = self.word or (line, cell)
-        elif math.isfinite(number):
-            self.numbers.append(number)
-        else:
-            self._miss(cell, line)
+        elif not math.isfinite(number):
+            self._miss(cell, line)  # the other cells are looked at for what is wrong with them alone
 
     def _miss(self, cell: str, line: int) -> None:
         self.first_missing = self.first_missing if self.missing else (line, cell)
@@ -378,7 +376,6 @@ def _first_undecodable(path: Path) -> int:
         try:
             while chunk := stream.read(CHUNK):
                 line += decoder.decode(chunk).count("\n")
-            decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
             line += error.object.count(b"\n", 0, error.start)
     return line
