@@ -613,7 +613,7 @@ def _faulty_cost(**methods):
             "FaultyCost': gradient returned float64, expected float32",
         ),
         ({"targets": lambda *_: None}, "FaultyCost': targets must return an array"),
-        ({"value": lambda *_: None}, "FaultyCost': value returned NoneType, expected a number"),
+        ({"value": lambda *_: None}, r"FaultyCost': value returned NoneType, expected a number \(float\)\."),
     ],
     ids=["shape", "dtype", "targets", "value"],
 )

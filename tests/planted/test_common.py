@@ -244,7 +244,12 @@ INSTALLED = {
     "seterr": ("np.seterr(all='ignore')", "", "component.import_leaves_the_process_alone", "changes np.seterr"),
     "prints": ("print('hello')", "", "component.import_leaves_the_process_alone", "prints 'hello"),
     "sleeps": ("import time; time.sleep(1.2)", "", "component.import_is_fast", "expected less than 1 s"),
-    "needs-options": ("", "scale: float", "component.constructible", "scale is missing: number. Declare examples"),
+    "needs-options": (
+        "",
+        "scale: float",
+        "component.constructible",
+        "it is refused: Activation 'nnfw_needs_options' (nnfw-needs-options 1.0): scale is missing: number. Declare",
+    ),
     "grows": ("", RESCALED, "component.configuration_round_trip", "became Part(scale=3.0) through"),
 }
 
@@ -255,6 +260,11 @@ def test_wrong_plugin_is_found(case, registry_with):
     report = run_checks(f"nnfw-{case}", only=[check], registry=registry_with(f"nnfw-{case}", at_import, options))
     assert {item.check for item in report.failures} == {check}, report
     assert message in report.failures[0].message
+
+
+def test_repr_that_is_no_expression_is_shown():
+    (failure,) = run_checks(OtherRepr(), only=["component.repr_rebuilds"]).failures
+    assert failure.message == "its repr is no expression: 'tanh!'."
 
 
 def test_right_plugin_passes_everything(registry_with):

@@ -1,5 +1,6 @@
 """Wrong schedules, initializers, regularizers, metrics, datasets, transforms and callbacks, and the check for each."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -276,3 +277,9 @@ def test_dataset_that_reads_a_file_passes_everything(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     report = run_checks("csv", options={"path": "x.csv", "target": "y"})
     assert report.ok, report
+
+
+def test_fitted_values_that_are_no_json_are_shown():
+    component, check = WRONG["transform-array"]
+    (failure,) = run_checks(component, only=[check]).failures
+    assert re.search(r"^fit returned \{.*\}, which is no JSON: TypeError: ", failure.message, re.DOTALL)

@@ -735,7 +735,7 @@ def test_cross_entropy_targets_of_another_shape_are_refused(y, output_shape, mes
         pytest.param(
             Poisson(),
             [1.0, 0.0, -2.0],
-            r"Poisson: y must be 0 or more, got -2\.0 for example 2.*\. Correct it",
+            r"Poisson: y must be 0 or more, got -2\.0 for example 2.*\. Correct it, or choose another cost\.",
             id="poisson",
         ),
         pytest.param(

@@ -208,3 +208,19 @@ def test_one_hot_block_is_refused(method):
 def test_transform_accepts_raw_columns_of_its_kind(transform, accepts):
     assert transform.accepts == accepts
     assert transform.columns is None
+
+
+def test_one_hot_of_more_categories_than_allowed_is_refused():
+    message = r"^one_hot found 3 categories, more than 2\. Leave the column out, or allow more of them: most = 3\.$"
+    with pytest.raises(DataError, match=message):
+        OneHot(most=2).fit(np.array(["a", "b", "c"]))
+    with pytest.raises(DataError, match=message):
+        OneHot(most=2).apply(np.array(["a"]), {"categories": ["a", "b", "c"]})
+
+
+@pytest.mark.parametrize(
+    ("transform", "names"), [(Standardize(), "mean and scale"), (MinMax(), "minimum and maximum")], ids=repr
+)
+def test_fitted_values_of_other_names_are_refused(transform, names):
+    with pytest.raises(DataError, match=rf"^the fitted values must be {names}, got \['other'\]\.$"):
+        transform.apply(np.ones(3), {"other": 1.0})

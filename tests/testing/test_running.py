@@ -89,7 +89,12 @@ def test_after_three_checks_that_do_not_come_back_the_others_are_left_out():
     ("arguments", "options", "error", "message"),
     [
         (["rleu"], {}, nnfw.UnknownComponentError, r"Unknown component 'rleu'. Did you mean 'relu'\?.*Distributions: "),
-        (["relu"], {"only": ["activation.x"]}, nnfw.ConfigError, r"Unknown check 'activation\.x'\..*--list"),
+        (
+            ["relu"],
+            {"only": ["activation.x"]},
+            nnfw.ConfigError,
+            r"Unknown check 'activation\.x'\..* 'nnfw check --list' shows all\.$",
+        ),
         (["relu"], {"expected_failures": {"a:b.c": "x"}}, nnfw.ConfigError, r"Unknown check 'b\.c'"),
         (["relu"], {"options": {"alpha": 1}}, nnfw.ConfigError, "alpha is not an option"),
         (

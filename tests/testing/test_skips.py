@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from nnfw import DataError, ShapeError
 from nnfw.testing import run_checks
-from nnfw_standard import MSE, SGD, XOR, Dense, ReLU, Standardize, Zeros
+from nnfw_standard import MSE, SGD, XOR, Accuracy, Dense, ReLU, Standardize, Zeros
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,47 @@ class Unknown(Zeros):
 
 
 @dataclass(frozen=True)
+class Shy(Dense):
+    def output_shape(self, input_shape):
+        raise ShapeError("no")
+
+
+@dataclass(frozen=True)
+class Unlabelled(MSE):
+    def targets(self, y, output_shape):
+        raise DataError("no")
+
+
+@dataclass(frozen=True)
+class Piled(MSE):
+    def targets(self, y, output_shape):
+        return super().targets(y, output_shape)[:, None]
+
+
+@dataclass(frozen=True)
+class Blind(Accuracy):
+    def statistics(self, a, y, weight=None):
+        raise DataError("no")
+
+
+@dataclass(frozen=True)
+class Frozen(XOR):
+    def load(self, directory):
+        examples = super().load(directory)
+        for array in (*examples.features.values(), examples.target):
+            array.flags.writeable = False
+        return examples
+
+
+def local():
+    @dataclass(frozen=True)
+    class Local(ReLU):
+        pass
+
+    return Local()
+
+
+@dataclass(frozen=True)
 class Words(Standardize):
     def apply(self, column, fitted):
         return column.astype(str)
@@ -79,6 +121,20 @@ class Words(Standardize):
         ("silu", "activation.monotonic_where_declared", "it does not declare monotonic = True"),
         (Unbounded(), "activation.range_where_declared", "it declares no range"),
         (Unknown(), "initializer.variance_is_as_declared", "its `variance` leaves it open"),
+        (
+            Shy(3),
+            "layer.rows_are_independent",
+            "no shape is known that it takes; declare input_shapes in its ComponentSpec",
+        ),
+        (Unlabelled(), "cost.value_is_a_number", "no labels are known that it takes"),
+        (
+            Piled(),
+            "cost.least_at_labels_where_declared",
+            "labels of shape (4, 1, 3) are no outputs of shape (4, 3)",
+        ),
+        (Blind(), "metric.adds_up_over_batches", "no labels are known that it takes"),
+        (Frozen(), "dataset.copies_are_independent", "what it loads cannot be written"),
+        (local(), "component.pickles", "its class is defined inside a function, where pickle cannot find it"),
         (Words(), "transform.constant_column_stays_finite", "it gives no numbers"),
     ],
     ids=lambda value: value if isinstance(value, str) and "." in value else "",

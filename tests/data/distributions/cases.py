@@ -71,7 +71,7 @@ CASES = (
         "wrong_signature", "nnfw_components(registry)", "Argument(s) {'registry'}", "can not be found in the hookspec"
     ),
     _case("wrapper_hook", "the hook 'nnfw_components' is a wrapper; write @nnfw.hookimpl without arguments."),
-    _case("no_hook", "the module 'fake_no_hook' implements no hook.", HOOKS),
+    _case("no_hook", "the module 'fake_no_hook' implements no hook. Hooks: ", HOOKS),
     _case("no_module", "the entry point must name a module", "got 'fake_no_module:nnfw_components'"),
     _case(
         "repeated_entry",
