@@ -37,8 +37,9 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Write `content` to the file `path`, replacing one that is there in one step.
 
     The bytes go to a temporary file beside it, reach the disk, and then take the name. A link stays and leads to the
-    new content; an existing file's permissions stay too. If anything fails, the temporary file is removed; what a
-    process that was killed has left in the folder is removed by the next one that writes there.
+    new content; an existing file's permissions stay too, and one that is read-only is not replaced. If anything fails,
+    the temporary file is removed; what a process that was killed has left in the folder is removed by the next one that
+    writes there.
 
     Parameters
     ----------
@@ -84,12 +85,14 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def _permissions(target: Path) -> int | None:
-    """Return the permissions of an existing file; refuse what is no file, which a replacement would destroy."""
+    """Return the permissions of an existing file; refuse what must stay: what is no file, or may not be written to."""
     try:
         mode = target.stat().st_mode
     except FileNotFoundError:
         return None
     require_regular(mode)
+    if not os.access(target, os.W_OK):  # which a replacement would not ask
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return stat.S_IMODE(mode)
 
 
