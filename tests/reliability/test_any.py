@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 import nnfw
 from nnfw.configuration import kind_of, options_of
 from nnfw.data import Examples, Preprocessing, read_csv
-from nnfw.experiments import read_experiment
+from nnfw.experiments import (
+    Document,
+    apply_overrides,
+    parse_component,
+    parse_reference,
+    predict,
+    read_experiment,
+)
+from nnfw.experiments.record import open_run
 from nnfw.plugins import TYPE, default_registry
 
 REGISTRY = default_registry()
@@ -101,6 +109,28 @@ def load_dataset(name, option, path):
     return nnfw.dataset(name, **{option: path.name}).load(path.parent)
 
 
+def read_stdin(path):
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        read_csv(stream)
+
+
+def predict_table(path):
+    table = path.with_name("any.csv")
+    path.replace(table)
+    model = nnfw.Sequential([{TYPE: "dense", "units": 2}], 2)
+    model.preprocessing = Preprocessing.fit(Examples({"a": np.array([1.0, 2.0]), "b": np.array([3.0, 5.0])}))
+    list(predict(model, str(table), REGISTRY).rows())
+
+
+def open_directory(path):
+    """Read the record of a run, and the experiment that it is about."""
+    directory = path.with_name("run")
+    directory.mkdir(exist_ok=True)
+    path.replace(directory / "record.json")
+    (directory / "experiment.toml").write_text("seed = 1\n")
+    open_run(directory, REGISTRY)
+
+
 READERS = {
     "model": (nnfw.load, [b"", (90).to_bytes(8, "little") + b'{"__metadata__": {"nnfw": "']),
     "csv": (read_csv, [b"", b"a,b\n1,2\n"]),
@@ -110,6 +140,9 @@ READERS = {
     ),
     "npz": (partial(load_dataset, "npz", "path"), [b"", b"PK\x03\x04"]),
     "idx": (partial(load_dataset, "idx", "images"), [b"", b"\0\0\x08\x01\0\0\0\x02", b"\x1f\x8b\x08\0"]),
+    "csv-on-stdin": (read_stdin, [b"", b"a,b\n1,2\n"]),
+    "csv-to-predict": (predict_table, [b"", b"a,b\n1,2\n", b'b,a\n"', b"x,a,b\n1,"]),
+    "record": (open_directory, [b"", b'{"data": {"directory": ', b'{"data": {"directory": "."}, "plugins": ']),
     "experiment": (lambda path: read_experiment(str(path), REGISTRY), [b"", b"[data]\nsource = "]),
 }
 
@@ -123,5 +156,23 @@ def test_any_bytes_are_read_or_refused_by_an_error_of_nnfw(name, data, tmp_path_
     path.write_bytes(data.draw(st.sampled_from(starts)) + data.draw(st.binary(max_size=200)))
     try:
         read(path)
+    except nnfw.NnfwError as error:
+        assert str(error)  # noqa: PT017
+
+
+TEXTS = {
+    "reference": (parse_reference, ["", "dense:", "dense:units=", "dense:activation={type="]),
+    "component": (parse_component, ["", "chain:layers=[", "x:a="]),
+    "override": (lambda text: apply_overrides(Document({"a": [{"b": 1}]}), [text]), ["", "a[0].b=", "a=", "c.d="]),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_any_text_is_read_or_refused_by_an_error_of_nnfw(name, data):
+    read, starts = TEXTS[name]
+    try:
+        read(data.draw(st.sampled_from(starts)) + data.draw(st.text(max_size=60)))
     except nnfw.NnfwError as error:
         assert str(error)  # noqa: PT017
