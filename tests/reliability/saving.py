@@ -29,6 +29,7 @@ import nnfw
 UNITS = 400  # a file of 640 kB takes some time to write
 LONGEST = 0.03  # seconds until a process is killed: several savings
 DISK = 2 << 20  # bytes
+READS = 200
 
 
 def model_of(value: float) -> nnfw.Sequential:
@@ -92,6 +93,28 @@ def kill(count: int, seed: int) -> Iterator[str]:
         if names != ["model.nnfw"]:
             yield f"after the next saving there is more than the file: {names}"
     print(f"killed {count} times: {value:.0f} files written, temporary files left {left_over} times, all removed later")
+
+
+def several_at_once() -> Iterator[str]:
+    """Read a file again and again while processes replace it; yield what is wrong."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "model.nnfw")
+        model_of(0).save(path)
+        writers = [in_a_child(lambda start=start: save_for_ever(path, start)) for start in (1, 1 << 20)]  # type: ignore[misc]
+        try:
+            found = {value_in(path) for _ in range(READS)}
+        except (nnfw.NnfwError, ValueError) as error:
+            yield f"a file that is being replaced: {error}"
+            return
+        finally:
+            for writer in writers:
+                os.kill(writer, signal.SIGKILL)
+                os.waitpid(writer, 0)
+        print(f"    read {READS} times, {len(found)} different files")
+        model_of(0).save(path)
+        names = sorted(item.name for item in Path(folder).iterdir())
+        if names != ["model.nnfw"]:
+            yield f"after the next saving there is more than the file: {names}"
 
 
 # --- no place, no right, no folder ------------------------------------------------------------------------------------
@@ -195,7 +218,7 @@ def vanished_folder() -> Iterator[str]:
             yield f"{path.parent}: was made again"
 
 
-CASES = (full_disk, size_limit, read_only_disk, read_only_folder, vanished_folder)
+CASES = (several_at_once, full_disk, size_limit, read_only_disk, read_only_folder, vanished_folder)
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """A model file survives what may happen while it is written."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,8 +27,8 @@ def write_in_place(path, content):
             time.sleep(0.002)
 
 model_file.replace_file = write_in_place
-saving.CASES = ()
-sys.argv[1:] = ["--kills", "20"]
+saving.CASES = (getattr(saving, sys.argv.pop()),) if len(sys.argv) > 1 else ()
+sys.argv[1:] = ["--kills", "0" if saving.CASES else "20"]
 sys.exit(saving.main())
 """
 
@@ -41,9 +42,16 @@ def test_killed_processes_full_disks_and_vanished_folders_leave_the_file_before(
     assert result.returncode == 0, result.stdout + result.stderr
     assert "killed 100 times: " in result.stdout
     assert ", temporary files left 0 times" not in result.stdout  # else no kill came in the middle
+    assert int(re.search(r"read 200 times, (\d+) different", result.stdout)[1]) > 10
 
 
 def test_script_finds_a_file_that_is_written_in_place():
     result = run("-c", PLANTED)
     assert result.returncode == 1
     assert "WRONG: kill " in result.stdout
+
+
+def test_script_finds_a_file_that_is_written_in_place_while_it_is_read():
+    result = run("-c", PLANTED, "several_at_once")
+    assert result.returncode == 1
+    assert "WRONG: a file that is being replaced: " in result.stdout

@@ -20,6 +20,7 @@ if sys.platform != "win32":
 _NO_SPACE = "Free some space or choose another place."
 _NOT_ALLOWED = "Choose a folder that you may write to."
 _NO_FOLDER = "Make the folder or choose another one."
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _TEMPORARY = f".nnfw-{'[0-9a-f]' * 16}.tmp"
 _HINTS = {
     errno.ENOSPC: _NO_SPACE,
@@ -85,13 +86,13 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def _permissions(target: Path) -> int | None:
-    """Return the permissions of an existing file; refuse what must stay: what is no file, or may not be written to."""
+    """Return the permissions of an existing file; refuse what must stay: what is no file, or is read-only."""
     try:
         mode = target.stat().st_mode
     except FileNotFoundError:
         return None
     require_regular(mode)
-    if not os.access(target, os.W_OK):  # which a replacement would not ask
+    if not mode & _WRITABLE:  # which a replacement would not ask
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return stat.S_IMODE(mode)
 
