@@ -240,8 +240,8 @@ def require_recorded(fit: Fit, monitor: str, owner: str) -> None:
 def _file_of(fit: Fit, path: str, owner: str) -> Path:
     """Return where a callback's file goes; refuse one that would lie elsewhere, or could not be written."""
     relative = Path(path)
-    if relative.is_absolute() or ".." in relative.parts:
-        text = f"must lie in the directory of the training, got {path!r}. Write a relative path without '..'."
+    if relative.is_absolute() or ".." in relative.parts or "\0" in path:
+        text = f"must lie in the directory of the training, got {path!r}. Write a relative path without '..' and NUL."
         raise ConfigError([Mistake(("path",), text)], f"Callback {owner}")
     file = fit.directory / relative
     problem = 0 if os.access(file.parent, os.W_OK) else EACCES

@@ -334,7 +334,9 @@ def test_directory_that_was_there_stays_where_a_callback_refuses_the_training(ex
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize("path", ["../best", "logs/../../best", "/tmp/best"], ids=["up", "up-again", "absolute"])
+@pytest.mark.parametrize(
+    "path", ["../best", "logs/../../best", "/tmp/best", "a\\u0000b"], ids=["up", "up-again", "absolute", "nul"]
+)
 @pytest.mark.parametrize("callback", ["csv_log", "checkpoint_best"])
 def test_callback_that_would_write_elsewhere_is_refused(experiment, tmp_path, callback, path):
     change = f'training.callbacks=[{{type="{callback}",path="{path}"}}]'

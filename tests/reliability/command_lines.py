@@ -70,10 +70,14 @@ WORDS = re.findall(
     xor mse relu dense dense:units=3 dense:units=0 dense:units= dense:units=3,units=4 chain:layers=[flatten] layer:dense
     nnfw:dense nnfw-none:gate sgd:learning_rate=nan training.epochs=0 training.epochs=2 training.batch_size=10000
     model.layers=[] model.layers[0].units=5 model.layers[7].units=5 data.split.validation=0.9 data.source=digit seed=-1
-    seed=99999999999999999999 dtype=float64 name= training.callbacks=["print"] optimizer.learning_rate=1e308 a.b.c[0]=[[
+    seed=99999999999999999999 dtype=float64 name= training.callbacks=["print"]
+    training.callbacks=[{type="csv_log",path="../a"}] training.callbacks=[{type="csv_log",path="a\\u0000"}]
+    training.callbacks=[{type="checkpoint_best",path="a/b"}] data.source.path="a\\u0000" data.source.path="/dev/zero"
+    optimizer.learning_rate=1e308 a.b.c[0]=[[
     cost.type=mse training.accelerator=none -1 0 1 1e999 nan ; ,, layer cost 3.5 0x10 = [ {} ../../x file:///etc/passwd
     """,
 )
+OVERRIDES = [word for word in WORDS if re.match(r"[a-z]+[.=][\w.\[\]]*", word) and "=" in word]
 ODD = (
     "",
     " ",
@@ -121,7 +125,7 @@ def given(name: str, rng: random.Random) -> list[str]:
     """Return an option of a command with a value, which it may not take."""
     known = options().get(name, ())
     option = rng.choice(rng.choice(known)) if known else word(rng)
-    value = word(rng)
+    value = rng.choice(OVERRIDES) if option == "--set" and rng.random() < 0.8 else word(rng)
     return rng.choice(([option, value], [f"{option}={value}"], [option]))
 
 
