@@ -64,12 +64,24 @@ def networks(draw):
     return nnfw.Sequential(layers, first, seed=seed, dtype=draw(st.sampled_from(["float32", "float64"])))
 
 
+def fill_with_extremes(vector, rng):
+    limits = np.finfo(vector.dtype)
+    some = [-0.0, limits.smallest_subnormal, -limits.tiny, limits.max, limits.min, 1 / 3, rng.normal()]
+    vector[...] = rng.choice(some, vector.size)
+
+
 @settings(deadline=None, max_examples=150)
-@given(model=networks())
-def test_network_of_any_components_saves_and_loads_bit_equal(model, tmp_path_factory):
+@given(model=networks(), seed=st.integers(0, 1 << 30), extreme=st.booleans())
+def test_network_of_any_components_saves_and_loads_bit_equal(model, seed, extreme, tmp_path_factory):
+    rng = np.random.default_rng(seed)
     path = tmp_path_factory.getbasetemp() / "any.nnfw"
+    if extreme:
+        fill_with_extremes(model.parameters.vector, rng)
+        fill_with_extremes(model.parameters.state, rng)
     model.save(path)
     loaded = nnfw.load(path)
+    x = rng.normal(size=(3, *model.input_shape))
+    assert extreme or loaded.predict(x).tobytes() == model.predict(x).tobytes()
     assert loaded.layers == model.layers
     assert (loaded.seed, loaded.dtype, loaded.input_shape) == (model.seed, model.dtype, model.input_shape)
     assert loaded.parameters.vector.tobytes() == model.parameters.vector.tobytes()
