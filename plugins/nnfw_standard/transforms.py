@@ -22,6 +22,7 @@ from nnfw.protocols import Transform
 Array = NDArray[Any]
 
 _CHUNK = 1 << 22  # numbers looked at together: a memory-mapped column is never read whole
+_MOST_ROOM = 1 << 24  # characters, in an array that gives each category the room of the longest
 _SHOWN = 12  # categories that a message lists
 _ALIKE = (str, int | float)  # what the categories of one column are
 
@@ -270,6 +271,12 @@ class OneHot(Transform):
         if not found or len(set(found)) < len(found) or len(fitted) > 1:
             raise DataError(f"the fitted categories must be different ones, one at least, got {short(found)}.")
         self._require_few(found)
+        room = len(found) * max(len(item) if isinstance(item, str) else 1 for item in found)
+        if room > _MOST_ROOM:
+            raise DataError(
+                f"the fitted categories with the room of the longest have {room:,} characters; {_MOST_ROOM:,} are the "
+                "most."
+            )
         return found
 
     def _require_few(self, categories: list[Any]) -> None:

@@ -669,7 +669,7 @@ def test_from_table_damaged_is_refused(stored, message):
         ),
         pytest.param(
             column(shape=[1 << 40], output_shape=[1 << 40], steps=[standardize()]),
-            r"^Column 'a': transforms take entries of up to 1,048,576 numbers\.$",
+            r"^Transforms may make 4,194,304 numbers of one example, these make [\d,]+\.$",
             id="huge",
         ),
         pytest.param(
@@ -707,6 +707,22 @@ def test_from_table_damaged_is_refused(stored, message):
 def test_from_table_with_impossible_steps_is_refused(stored, message):
     with pytest.raises(DataError, match=message):
         Preprocessing.from_table(stored, default_registry())
+
+
+def test_from_table_of_many_columns_that_make_much_work_is_refused():
+    columns = [{**STORED, "name": str(k), "shape": [1 << 17], "output_shape": [1 << 17]} for k in range(33)]
+    for stored in columns:
+        stored["steps"] = [standardize()]
+    with pytest.raises(DataError, match=r"^Transforms may make 4,194,304 numbers of one example, these make 4,325,376"):
+        Preprocessing.from_table({"columns": columns}, default_registry())
+
+
+def test_from_table_of_classes_that_would_fill_the_memory_is_refused():
+    classes = ["x" * 1000, *map(str, range(20_000))]
+    with pytest.raises(
+        DataError, match=r"^20,001 classes with the room of the longest have 20,001,000 characters; 16,"
+    ):
+        Preprocessing.from_table({"columns": [STORED], "classes": classes}, default_registry())
 
 
 def test_from_table_whose_steps_make_another_shape_is_refused():

@@ -224,3 +224,12 @@ def test_one_hot_of_more_categories_than_allowed_is_refused():
 def test_fitted_values_of_other_names_are_refused(transform, names):
     with pytest.raises(DataError, match=rf"^the fitted values must be {names}, got \['other'\]\.$"):
         transform.apply(np.ones(3), {"other": 1.0})
+
+
+def test_one_hot_categories_that_would_fill_the_memory_are_refused():
+    fitted = {"categories": ["x" * 17_000, *map(str, range(999))]}
+    message = (
+        r"^the fitted categories with the room of the longest have 17,000,000 characters; 16,777,216 are the most\.$"
+    )
+    with pytest.raises(DataError, match=message):
+        OneHot().invert(np.eye(1000), fitted)

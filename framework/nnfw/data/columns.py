@@ -20,8 +20,6 @@ from nnfw.protocols import Shape, Transform
 Array = NDArray[Any]
 Kind = Literal["numeric", "integer", "categorical"]
 
-_LARGEST_ENTRY = 1 << 20  # numbers in one entry of a column that a file describes
-
 
 @dataclass(frozen=True)
 class Step:
@@ -129,12 +127,15 @@ class Column:
                     f"Column {self.name!r} has no steps, yet they make {self.output_shape} of {self.shape}."
                 )
             return entry
-        if max(prod(self.shape), prod(self.output_shape)) > _LARGEST_ENTRY:
-            raise DataError(f"Column {self.name!r}: transforms take entries of up to {_LARGEST_ENTRY:,} numbers.")
         with np.errstate(all="ignore"):
             raw = self.invert(np.zeros((1, *self.output_shape)))
             self._require_form(raw)
             return self.apply(raw)
+
+    @property
+    def work(self) -> int:
+        """Numbers that the steps make of one entry, all together, as far as the shapes tell."""
+        return len(self.steps) * max(prod(self.shape), prod(self.output_shape))
 
     @property
     def width(self) -> int:

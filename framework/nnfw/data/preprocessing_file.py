@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Parts = tuple[tuple[Column, ...], Column | None, tuple[str, ...] | None]
 """What a preprocessing consists of: feature columns, target column and classes."""
 
+_MOST_WORK = 1 << 22  # numbers that transforms may make of one example
+_MOST_ROOM = 1 << 24  # characters, in an array that gives each class the room of the longest
 _Size = Annotated[int, Ge(1)]
 _Word = Annotated[str, MaxLen(1000)]  # an array of words gives each of them the room of the longest
 
@@ -80,8 +82,12 @@ def from_table(table: Any, registry: Registry) -> Parts:
         raise ConfigError([mistake.under("preprocessing") for mistake in error.mistakes]) from error
     _require_different("columns", (column.name for column in found.columns))
     _require_different("classes", found.classes or ())
+    _require_room(found.classes or ())
     columns = tuple(column.column() for column in found.columns)
     target = None if found.target is None else found.target.column()
+    work = sum(column.work for column in (*columns, *([target] if target else ())))
+    if work > _MOST_WORK:
+        raise DataError(f"Transforms may make {_MOST_WORK:,} numbers of one example, these make {work:,}.")
     for column in columns:
         if categorical(column.require_sound()):
             raise DataError(f"Column {column.name!r} gives words, which a network cannot take.")
@@ -95,6 +101,15 @@ def _require_different(what: str, names: Iterable[str]) -> None:
     if repeated:
         raise ConfigError(
             [Mistake(("preprocessing", what), f"must be different names, got {short(repeated[0])} twice.")]
+        )
+
+
+def _require_room(classes: tuple[str, ...]) -> None:
+    room = len(classes) * max(map(len, classes), default=0)
+    if room > _MOST_ROOM:
+        raise DataError(
+            f"{len(classes):,} classes with the room of the longest have {room:,} characters; {_MOST_ROOM:,} are the "
+            "most. Shorten their names."
         )
 
 
