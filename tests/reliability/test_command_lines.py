@@ -46,7 +46,7 @@ def test_line_that_others_are_made_from_works(line, files):
 
 
 def test_random_lines_are_of_every_command():
-    drawn = [lines.line(random.Random(seed)) for seed in range(500)]
+    drawn = [lines.line(random.Random(seed)) for seed in range(3000)]
     for name, options in lines.options().items():
         mine = {word.partition("=")[0] for words in drawn if words[0] == name for word in words}
         assert mine
