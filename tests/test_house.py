@@ -35,7 +35,7 @@ EXECUTING_MODULES = {
     *("pickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "runpy", "code", "codeop"),
     *("builtins", "ctypes", "cffi", "zipimport", "imp"),
 }
-EXECUTING_CALLS = {"eval", "exec", "compile", "__import__"}
+EXECUTING_CALLS = {"eval", "exec", "compile", "__import__", "__builtins__"}
 IMPORTING_CALLS = ("import_module", "entry_points", "exec_module", "load_module", "spec_from_file_location")
 LOADERS = (
     "framework/nnfw/plugins/",
@@ -98,6 +98,7 @@ def test_source_executes_nothing_from_files(path):
         "import ctypes",
         "spec_from_file_location(name, path)",
         "builtins.eval(text)",
+        "__builtins__['eval'](text)",
         "marshal.loads(content)",
         "exec(content)",
         "__import__(name)",

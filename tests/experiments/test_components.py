@@ -24,6 +24,10 @@ def test_component_that_cannot_be_read_is_refused(text, message):
     assert message in str(caught.value)
 
 
+def test_line_behind_a_value_is_not_left_out_in_silence():
+    assert parse_component("dense:units=3\nbias=false") == {"type": "dense", "units": "3\nbias=false"}
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [

@@ -564,11 +564,12 @@ def test_idx_load_small_header_on_a_large_compressed_file_stops_early(tmp_path):
         (b"", r"\(none\)"),
         (b"\0\0", "00 00;"),
         (b"PNG...", "50 4e 47 2e"),
+        (b"\0\x01\x08\x01" + bytes(4), "00 01 08 01"),
         (b"\0\0\x07\x01" + bytes(8), "00 00 07 01"),
         (b"\0\0\x08\x00" + bytes(8), "00 00 08 00"),
         (b"\0\0\x08\xff" + bytes(2000), "00 00 08 ff"),
     ],
-    ids=["empty", "two bytes", "another format", "unknown type", "no axis", "255 axes"],
+    ids=["empty", "two bytes", "another format", "one byte wrong", "unknown type", "no axis", "255 axes"],
 )
 def test_idx_load_other_formats_are_refused(tmp_path, content, start):
     write(tmp_path, content, "images")

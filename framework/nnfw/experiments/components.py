@@ -78,9 +78,10 @@ def parse_value(text: str) -> Any:
     (0.001, 'relu', [8, 8])
     """
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        table = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, ValueError, RecursionError):
         return text
+    return table["value"] if len(table) == 1 else text  # after the end of a line there may be more than a value
 
 
 def _split(text: str) -> Iterator[str]:
