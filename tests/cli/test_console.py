@@ -168,6 +168,11 @@ def test_csv_on_a_terminal_is_escaped(capsys, terminal):
     assert capsys.readouterr().out == 'label\na\\u001b[2J\n"a,b"\n'
 
 
+def test_csv_goes_nowhere_where_stdout_is_closed(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    console.print_csv([["label"], ["a"]])
+
+
 PRINTING = re.compile(r"\b(typer\.echo|print|print_exception|sys\.std(out|err)\.write|csv\.writer)\(")
 OTHERS_THAT_PRINT = {
     "check.py": 2,  # the progress, with the name of an installed component
