@@ -72,6 +72,8 @@ def nearest(statements: Iterable[Statement], path: Keys) -> tuple[int, int]:
         reached = statement.reach(path)
         if reached > depth:
             depth, line = reached, statement.line
+        if depth == len(path):  # no other can mention more
+            break
     return depth, line
 
 
