@@ -49,13 +49,24 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     rows
         One text for each column. A column of single words is never wrapped.
     """
-    cells = [[" ".join(cell.split()) for cell in row] for row in rows]
+    cells = [[visible(" ".join(cell.split())) for cell in row] for row in rows]
     if is_terminal(sys.stdout):
         _print_fitted(columns, cells)
         return
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     for row in (columns, *cells):
         typer.echo(_GAP.join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def visible(text: str) -> str:
+    r"""Return `text` with what a terminal would obey, rather than show, written as an escape.
+
+    Examples
+    --------
+    >>> print(visible("caf\u00e9 \x1b[2J"))
+    café \x1b[2J
+    """
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def message(text: str) -> None:
@@ -67,7 +78,7 @@ def error(text: str) -> None:
     """Tell the user what is wrong; each line is one mistake."""
     label = _styled("error:", _RED, sys.stderr)
     for line in text.splitlines() or [""]:
-        typer.echo(f"{label} {line}", err=True)
+        typer.echo(f"{label} {visible(line)}", err=True)
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
