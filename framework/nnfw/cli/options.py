@@ -22,8 +22,6 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run's directory. By default runs/<name>-<time>.")
 ]
 
-_MINUTE = 60  # seconds; an hour has as many minutes
-
 
 def _one_character(value: str | None) -> str | None:
     if value is not None and (len(value) != 1 or value in '"\r\n'):
@@ -74,21 +72,3 @@ def as_text(value: Any) -> str:
     ('0.97333', '12', '')
     """
     return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def duration(seconds: float | None) -> str:
-    """Return a time span for people.
-
-    Examples
-    --------
-    >>> duration(0.42), duration(75), duration(3700), duration(None)
-    ('0.42 s', '1 min 15 s', '1 h 01 min', '')
-    """
-    if seconds is None:
-        return ""
-    if seconds < _MINUTE:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), _MINUTE)
-    return (
-        f"{minutes} min {rest:02d} s" if minutes < _MINUTE else f"{minutes // _MINUTE:,} h {minutes % _MINUTE:02d} min"
-    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnfw.cli.console import Json, message, print_json, print_table
-from nnfw.cli.options import as_text, duration
+from nnfw.cli.options import as_text
 
 if TYPE_CHECKING:
     from nnfw.experiments.listing import ListedRun
@@ -62,13 +62,15 @@ def print_runs(found: Sequence[ListedRun], keys: Sequence[str]) -> None:
     if not found:
         message("No run.")
         return
+    from nnfw.experiments.recorded import time_span
+
     reasons = [run.values["reason"] if run.values["status"] != "finished" else "" for run in found]
     rows = [
         [
             run.values["run"],
             run.values["status"],
             as_text(run.values["started"] and f"{run.values['started'].astimezone():%Y-%m-%d %H:%M}"),
-            duration(run.values["seconds"]),
+            time_span(run.values["seconds"]),
             as_text(run.values["epochs"]),
             *(as_text(run.value(key)) for key in keys),
             *([reason] if any(reasons) else []),

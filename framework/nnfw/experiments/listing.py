@@ -58,7 +58,7 @@ class ListedRun:
                 return table[key]
         return self._experiment().get(key)
 
-    def keys(self) -> list[str]:
+    def known_keys(self) -> list[str]:
         """Return all keys that it has a value for."""
         return [*self.values, *self.figures, *self._experiment()]
 
@@ -164,7 +164,7 @@ def _value(text: str) -> Any:
 def _require_known(key: str, runs: Sequence[ListedRun]) -> None:
     if not runs or any(key in run.values or run.value(key) is not None for run in runs):
         return
-    known = dict.fromkeys(name for run in runs for name in run.keys())
+    known = dict.fromkeys(name for run in runs for name in run.known_keys())
     raise ConfigError(
         [Mistake((), f"No run has a value of {key!r}.{did_you_mean(key, known)} Known are: {', '.join(known)}.")]
     )

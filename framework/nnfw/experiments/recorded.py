@@ -30,6 +30,8 @@ KILLED = "killed"
 PARTS = ("training", "validation", "test")
 VALIDATION = "validation_"
 _LARGEST = {RECORD: 16 << 20, METRICS: 1 << 30}  # bytes; a record has some 10,000
+_MINUTE = 60  # seconds; an hour has as many minutes
+_FEW_SECONDS = 10  # below, tenths are told
 _ROW_KEYS = ("epoch", "learning_rate")
 
 # What is in a record, and what it must be if it is there.
@@ -193,6 +195,24 @@ def read_run(path: Path) -> RecordedRun:
 def numbers(record: Mapping[str, Any]) -> dict[str, float]:
     """Return the entries that are numbers: no matrices, and nothing that was not finite."""
     return {name: value for name, value in record.items() if type(value) in (int, float)}
+
+
+def time_span(seconds: float | None) -> str:
+    """Return a time span for people.
+
+    Examples
+    --------
+    >>> time_span(0.42), time_span(75), time_span(3700), time_span(None)
+    ('0.42 s', '1 min 15 s', '1 h 01 min', '')
+    """
+    if seconds is None:
+        return ""
+    if seconds < _MINUTE:
+        return f"{seconds:.2g} s" if seconds < _FEW_SECONDS else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    return (
+        f"{minutes} min {rest:02d} s" if minutes < _MINUTE else f"{minutes // _MINUTE:,} h {minutes % _MINUTE:02d} min"
+    )
 
 
 def _read(path: Path) -> bytes:
