@@ -52,6 +52,12 @@ _TABLE: Mapping[str, type] = {
     "plugins[].status": str,
     "distributions": dict,
     "environment": dict,
+    "environment.python": str,
+    "environment.packages": dict,
+    "environment.cpu": dict,
+    "environment.platform": dict,
+    "environment.threads": dict,
+    "environment.threads.libraries": list,
     "git": dict,
     "process": dict,
     "process.id": int,
@@ -183,7 +189,7 @@ def read_run(path: Path) -> RecordedRun:
     if path.exists() and not path.is_dir():
         raise FileFormatError(f"{path} is no directory of a run. Name one, such as those that `nnfw runs` lists.")
     try:
-        record = json.loads(_read(path / RECORD))
+        record = json.loads(_read(path / RECORD).decode())
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{name} is not JSON: {error}.") from error
     record = jsonable(record)
@@ -233,7 +239,7 @@ def _epochs(path: Path, content: bytes) -> Iterator[dict[str, Any]]:
     lines = content.split(b"\n")
     for number, line in enumerate(lines[:-1], 1):  # behind the last end of a line stands nothing, or what is torn
         try:
-            record = jsonable(json.loads(line))
+            record = jsonable(json.loads(line.decode()))
         except (ValueError, RecursionError) as error:
             if number == len(lines) - 1:
                 return
@@ -243,6 +249,10 @@ def _epochs(path: Path, content: bytes) -> Iterator[dict[str, Any]]:
                 f"{path}:{number}: expected a table with the number of an epoch, got {short(record)}."
             )
         yield record
+
+
+def _is_figure(value: Any) -> bool:
+    return all(map(_is_figure, value)) if isinstance(value, list) else value is None or type(value) in (int, float)
 
 
 def _problems(record: Any) -> Iterator[str]:
@@ -256,6 +266,8 @@ def _problems(record: Any) -> Iterator[str]:
         for value in _at(record, place):
             if value is not None and type(value) is not expected:
                 yield f"{place} must be {_WORDS[expected]}, got {short(value)}."
+            elif expected is int and value is not None and value < 0:
+                yield f"{place} must be 0 or more, got {value}."
     if record.get("status") not in STATUSES:
         yield f"status must be one of {', '.join(STATUSES)}, got {short(record.get('status'))}."
     for key in ("started", "ended"):

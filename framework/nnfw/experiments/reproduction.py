@@ -99,6 +99,7 @@ def reproduce(
         If its data cannot be read.
     """
     old = read_run(path)
+    _ = old.metrics  # read and kept: what is damaged is told before the training
     if old.status not in ENDED:
         advice = "Train its experiment.toml anew, or go on with it first."
         raise ConfigError([Mistake((), f"{path} is {old.status}: nothing final is recorded to compare with. {advice}")])

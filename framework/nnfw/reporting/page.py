@@ -68,7 +68,7 @@ def _evidence(run: RecordedRun, registry: Registry, data_directory: Path | None)
 
 
 def _summary(path: Path, registry: Registry, data_directory: Path | None) -> Summary:
-    """Return what the network consists of; where there is no model, the data may have to tell the shape of its input."""
+    """Return what the network consists of; where there is no model, the data may have to tell the input's shape."""
     file = open_run(path, registry)
     if (path / MODEL).exists():
         return summarise(file.experiment, registry, open_model(path, registry).input_shape)
@@ -98,7 +98,14 @@ def _page(run: RecordedRun, main: Node) -> str:
         node("style", style),
     )
     links = [node("a", part.capitalize(), attributes={"href": f"#{part}"}) for part in PARTS]
-    theme = node("button", "Dark or light", attributes={"type": "button", "id": "theme", "hidden": "hidden"})
+    switch = {
+        "type": "button",
+        "id": "theme",
+        "hidden": "hidden",
+        "aria-label": "Dark or light",
+        "title": "Dark or light",
+    }
+    theme = node("button", "◐", attributes=switch)
     bar = node("nav", *links, theme, attributes={"aria-label": "Parts of the page"})
     footer = node("footer", f"Written by nnfw from {run.path.resolve().name}.")
     body = node("body", bar, sections.header(run), main, footer, node("script", script))

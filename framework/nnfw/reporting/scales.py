@@ -9,6 +9,9 @@ from math import ceil, floor, isfinite, log10
 _LOGARITHMIC = 20
 """Values that span so many times their smallest are easier to read on a logarithmic axis."""
 
+_LARGEST = 1e300
+"""What is beyond, on a run's way to divergence, is drawn beyond the axis."""
+
 _STEPS = (1, 2, 5, 10)
 _MOST_DECADES = 6
 
@@ -72,9 +75,10 @@ def fitted(values: Iterable[float], start: float, end: float, *, logarithmic: bo
     logarithmic
         Whether it may be: it is, where all values are positive and the largest is 20 times the smallest.
     """
-    known = [value for value in values if isfinite(value)] or [0.0, 1.0]
+    known = [max(-_LARGEST, min(value, _LARGEST)) for value in values if isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
-    if logarithmic and low > 0 and high / low >= _LOGARITHMIC:
+    if logarithmic and low > 0 and high >= _LOGARITHMIC * low:
+        low = max(low, 1 / _LARGEST)
         return Scale(low / 1.2, high * 1.2, start, end, logarithmic=True)
     room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
     return Scale(max(low - room, 0.0) if low >= 0 else low - room, high + room, start, end)
@@ -88,7 +92,7 @@ def labels(ticks: Sequence[float]) -> list[str]:
     >>> labels([0.0, 0.05, 0.1]), labels([0.001, 0.1, 10.0]), labels([0.0, 20000.0])
     (['0', '0.05', '0.1'], ['0.001', '0.1', '10'], ['0', '20k'])
     """
-    return [_label(0.0 if abs(tick) < 1e-12 * max(map(abs, ticks)) else tick) for tick in ticks]
+    return [_label(tick) for tick in ticks]
 
 
 def _label(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,8 +23,10 @@ MOST_PICTURES, MOST_EXAMPLES = 12, 10
 """Of the worst."""
 
 _LOGARITHMIC = ("cost", "penalty", "learning_rate")
+_LAYER = re.compile(r"model\.layers\[\d+\]\.type")
 _RATE = "learning_rate"
 _SHADES = 9
+_MOST_CONFUSIONS = 20
 _MOST_ROWS = 200  # of the table of epochs
 _MOST_POINTS = 800  # of a scatter plot
 _MOST_OUTPUTS, _MOST_COLUMNS, _MOST_TILES = 4, 10, 4
@@ -105,8 +108,8 @@ def worst_examples(found: Findings | str) -> Node:
 def network(found: Summary | str, experiment: Mapping[str, Any]) -> Node:
     """Return the layers with shapes and parameters; without these where they are not known."""
     if isinstance(found, str):
-        layers = experiment.get("model", {}).get("layers", [])
-        names = [[str(index), str(layer.get("type", ""))] for index, layer in enumerate(layers)]
+        types = (str(value) for key, value in flattened(experiment).items() if _LAYER.fullmatch(key))
+        names = [[str(index), name] for index, name in enumerate(types)]
         return section("network", "Network", table(["", "layer"], names), note(f"Shapes are not shown: {found}"))
     largest = max((row.parameters for row in found.layers), default=0) or 1
     rows: list[Sequence[Node | str]] = [["", "input", "", _shape(found.input_shape), "", ""]]
@@ -191,7 +194,21 @@ def _matrix(found: Findings) -> list[Node]:
     ]
     heads = [node("th", name, attributes={"scope": "col"}) for name in ["", *names]]
     whole = node("table.matrix", node("thead", node("tr", *heads)), node("tbody", *body))
-    return [note(text + _looked_at(found)), node("div.scroll", whole, attributes={"tabindex": 0})]
+    scroll = node("div.scroll", whole, attributes={"tabindex": 0})
+    return [
+        note(text + _looked_at(found)),
+        scroll,
+        *([_confusions(found, counts)] if len(counts) > MOST_CLASSES else []),
+    ]
+
+
+def _confusions(found: Findings, counts: Any) -> Node:
+    """Return the most frequent mistakes, wherever they are in the matrix."""
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]
+    places = [np.unravel_index(index, wrong.shape) for index in order.tolist() if wrong.flat[index]]
+    rows = [[found.classes[row], found.classes[column], number(int(wrong[row, column]))] for row, column in places]
+    return _folded("The most frequent mistakes", table(["is", "taken for", "times"], rows, _NUMBERS))
 
 
 def _cell(count: int, share: float, *, right: bool) -> Node:
@@ -236,7 +253,7 @@ def _gallery(found: Findings, pictures: Any) -> Node:
     for index in found.worst(MOST_PICTURES).tolist():
         truth, prediction = _said(found.truths[index]), _said(found.predictions[index])
         right = truth == prediction
-        said = f"{truth}, rightly" if right else f"{truth} taken for {prediction}"
+        said = f"{truth}, correct" if right else f"{truth} taken for {prediction}"
         picture = node("img", attributes={"src": data_uri(pictures[index]), "alt": f"Example: {said}"})
         loss = node("span.loss", f"cost {number(float(found.losses[index]))}")
         figures.append(
