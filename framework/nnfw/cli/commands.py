@@ -237,7 +237,7 @@ def _spare(parameter: Any) -> None:
     def process_value(ctx: typer.Context, value: Any) -> Any:
         if ctx.resilient_parsing:
             return value
-        spared = is_single and ((isinstance(value, str) and is_text) or (value is None and not parameter.required))
+        spared = (is_single and is_text and isinstance(value, str)) or (value is None and not parameter.required)
         if not spared:
             return validated(ctx, value)
         return parameter.callback(ctx, parameter, value) if parameter.callback else value

@@ -14,12 +14,12 @@ from nnfw.cli.options import as_text
 if TYPE_CHECKING:
     from nnfw.experiments.listing import ListedRun
 
-FOLDER = Path("runs")
+FOLDER = "runs"
 """Where `nnfw train` puts them."""
 
 _SHOWN = ("run", "status", "started", "seconds", "epochs", "reason")  # always, or where there is anything to say
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder that holds them, or one run.")]
+Folder = Annotated[str, typer.Argument(metavar="DIR", help="The folder that holds them, or one run.")]
 Where = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="CONDITION", help='Only these: status=finished, "test accuracy>0.97". Repeatable.'),
@@ -45,11 +45,11 @@ def runs(
     """
     from nnfw.experiments.listing import condition_keys, list_runs, shown_figures
 
-    if folder == FOLDER and not folder.exists():
+    if folder == FOLDER and not Path(folder).exists():
         message("There are no runs yet: `nnfw train FILE` makes one.")
         found: list[ListedRun] = []
     else:
-        found = list_runs(folder, where or (), sort, reverse=reverse)
+        found = list_runs(Path(folder), where or (), sort, reverse=reverse)
     if json:
         print_json([{"path": str(run.path), **_plain(run.values), "figures": run.figures} for run in found])
         return

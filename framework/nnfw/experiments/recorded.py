@@ -248,6 +248,9 @@ def _epochs(path: Path, content: bytes) -> Iterator[dict[str, Any]]:
             raise FileFormatError(
                 f"{path}:{number}: expected a table with the number of an epoch, got {short(record)}."
             )
+        for name, value in record.items():
+            if not _is_figure(value):
+                raise FileFormatError(f"{path}:{number}: {short(name)} must be numbers, got {short(value)}.")
         yield record
 
 
@@ -266,7 +269,7 @@ def _problems(record: Any) -> Iterator[str]:
         for value in _at(record, place):
             if value is not None and type(value) is not expected:
                 yield f"{place} must be {_WORDS[expected]}, got {short(value)}."
-            elif expected is int and value is not None and value < 0:
+            elif isinstance(value, int) and value < 0:
                 yield f"{place} must be 0 or more, got {value}."
     if record.get("status") not in STATUSES:
         yield f"status must be one of {', '.join(STATUSES)}, got {short(record.get('status'))}."
