@@ -9,8 +9,11 @@ from xml.etree.ElementTree import Element, tostring
 Node = Element
 Content = Element | str
 
-_NOT_IN_HTML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range(55296, 57344)), "�")
-"""Control characters, and halves of characters: no text of a page may hold them."""
+_CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160))
+_TURNING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_HALVES = range(0xD800, 0xE000)
+_NOT_ON_A_PAGE = dict.fromkeys((*_CONTROLS, *_TURNING, *_HALVES), "\ufffd")
+"""Control characters, those that turn the direction of what follows, and halves of characters."""
 
 
 def node(tag: str, *content: Content, attributes: Mapping[str, object] | None = None) -> Node:
@@ -76,4 +79,4 @@ def number(value: Any) -> str:
 
 
 def _text(value: object) -> str:
-    return str(value).translate(_NOT_IN_HTML)
+    return str(value).translate(_NOT_ON_A_PAGE)
