@@ -1,8 +1,10 @@
 """Runs as their directories tell of them: older records, torn lines, and what makes no sense."""
 
+import copy
 import json
 import os
 import platform
+import random
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -10,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 import nnfw
-from nnfw.experiments import read_run
+from nnfw.experiments import compare_runs, list_runs, read_run
 
 LEAST = {"format": 1, "status": "finished"}
 EPOCHS = [
@@ -93,6 +95,8 @@ def test_record_that_makes_no_sense_is_refused(make, text, message):
         ({"ended": "2026-01-01T00:00:00"}, "ended must be a time with its zone"),
         ({"plugins": [1]}, r"plugins\[\] must be a table, got 1"),
         ({"plugins": [{"version": 1}]}, r"plugins\[\]\.version must be text, got 1"),
+        ({"plugins": [None]}, r"plugins\[\] must be a table, got None"),
+        ({"results": {"test": None}}, r"results\[\] must be a table, got None"),
         ({"results": {"test": [1]}}, r"results\[\] must be a table, got \[1\]"),
         ({"environment": {"threads": {"libraries": 5}}}, r"environment\.threads\.libraries must be a list, got 5"),
         ({"data": []}, "data must be a table, got"),
@@ -188,3 +192,40 @@ def test_run_whose_process_is_no_more_was_killed(make, process, status):
     found = read_run(directory)
     assert found.status == status
     assert (found.seconds == 42) is (status == "killed")
+
+
+STRANGE = (None, True, -1, 1e308, 10**40, "", "x\x1b[2J<b>", [], {}, [1], [[]], {"": [{}]}, float("nan"))
+
+
+def changed_somewhere(value, choice):
+    """Return a JSON value in which one entry, anywhere, is another one or gone."""
+    table = copy.deepcopy(value)
+    places = [(table, key) for key in table]
+    for inner, key in places:
+        entry = inner[key]
+        keys = entry if isinstance(entry, dict) else range(len(entry)) if isinstance(entry, list) else ()
+        places += [(entry, each) for each in keys]
+    inner, key = choice.choice(places)
+    if choice.random() < 0.2:
+        del inner[key]
+    else:
+        inner[key] = choice.choice(STRANGE)
+    return table
+
+
+@pytest.mark.parametrize("name", ["record.json", "metrics.jsonl"])
+def test_record_that_was_changed_anywhere_is_read_or_refused(run, name):
+    path = run.directory / name
+    *kept, last = path.read_text().splitlines() if name == "metrics.jsonl" else [path.read_text()]
+    original, choice, results = json.loads(last), random.Random(5), set()
+    for _ in range(400):
+        path.write_text("".join(f"{line}\n" for line in [*kept, json.dumps(changed_somewhere(original, choice))]))
+        try:
+            found = read_run(run.directory)
+            compare_runs([found, found])
+            results.add("read")
+        except nnfw.FileFormatError:
+            results.add("refused")
+        (listed,) = list_runs(run.directory)
+        assert listed.values["status"]
+    assert results == {"read", "refused"}

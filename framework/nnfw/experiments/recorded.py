@@ -34,6 +34,7 @@ _MINUTE = 60  # seconds; an hour has as many minutes
 _FEW_SECONDS = 10  # below, tenths are told
 _ROW_KEYS = ("epoch", "learning_rate")
 
+_EACH = "[]"  # stands for every entry of a list or table
 # What is in a record, and what it must be if it is there.
 _TABLE: Mapping[str, type] = {
     "format": int,
@@ -267,7 +268,9 @@ def _problems(record: Any) -> Iterator[str]:
         yield f"has format {record['format']}, this nnfw reads formats up to {RECORD_FORMAT}. Install a newer nnfw."
     for place, expected in _TABLE.items():
         for value in _at(record, place):
-            if value is not None and type(value) is not expected:
+            if value is None and not place.endswith(_EACH):  # as good as missing
+                continue
+            if type(value) is not expected:
                 yield f"{place} must be {_WORDS[expected]}, got {short(value)}."
             elif isinstance(value, int) and value < 0:
                 yield f"{place} must be 0 or more, got {value}."
@@ -279,10 +282,10 @@ def _problems(record: Any) -> Iterator[str]:
 
 
 def _at(value: Any, place: str) -> list[Any]:
-    """Return the values at a place; ``[]`` stands for every entry of a list or table."""
+    """Return the values at a place."""
     found = [value]
-    for key in place.replace("[]", ".[]").split("."):
-        if key == "[]":
+    for key in place.replace(_EACH, f".{_EACH}").split("."):
+        if key == _EACH:
             found = [item for each in found for item in (each.values() if isinstance(each, dict) else each or ())]
         else:
             found = [each[key] for each in found if isinstance(each, dict) and key in each]
