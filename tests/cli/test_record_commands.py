@@ -73,7 +73,7 @@ def test_runs_tells_why_one_is_broken_or_failed(runs, nnfw):
 
 def test_runs_without_any_says_so(tmp_path, monkeypatch, nnfw):
     monkeypatch.chdir(tmp_path)
-    assert nnfw("runs") == (0, "", "There are no runs yet: `nnfw train FILE` makes one.\nNo run.\n")
+    assert nnfw("runs") == (0, "", "There are no runs yet: `nnfw train FILE` makes one.\n")
     assert nnfw("runs", "--json").out == "[]\n"
     status, out, err = nnfw("runs", "elsewhere")
     assert (status, out) == (2, "")

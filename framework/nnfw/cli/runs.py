@@ -45,13 +45,13 @@ def runs(
     """
     from nnfw.experiments.listing import condition_keys, list_runs, shown_figures
 
-    if folder == FOLDER and not Path(folder).exists():
-        message("There are no runs yet: `nnfw train FILE` makes one.")
-        found: list[ListedRun] = []
-    else:
-        found = list_runs(Path(folder), where or (), sort, reverse=reverse)
+    none_yet = folder == FOLDER and not Path(folder).exists()
+    found = [] if none_yet else list_runs(Path(folder), where or (), sort, reverse=reverse)
     if json:
         print_json([{"path": str(run.path), **_plain(run.values), "figures": run.figures} for run in found])
+        return
+    if not found:
+        message("There are no runs yet: `nnfw train FILE` makes one." if none_yet else "No run.")
         return
     keys = list(dict.fromkeys([*shown_figures(found), *condition_keys(where or ()), sort]))
     print_runs(found, [key for key in keys if key not in _SHOWN])
@@ -59,9 +59,6 @@ def runs(
 
 def print_runs(found: Sequence[ListedRun], keys: Sequence[str]) -> None:
     """Print runs as a table, with the values of further keys."""
-    if not found:
-        message("No run.")
-        return
     from nnfw.experiments.recorded import time_span
 
     reasons = [run.values["reason"] if run.values["status"] != "finished" else "" for run in found]

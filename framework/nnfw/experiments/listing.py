@@ -165,9 +165,9 @@ def _require_known(key: str, runs: Sequence[ListedRun]) -> None:
     if not runs or any(key in run.values or run.value(key) is not None for run in runs):
         return
     known = dict.fromkeys(name for run in runs for name in run.known_keys())
-    raise ConfigError(
-        [Mistake((), f"No run has a value of {key!r}.{did_you_mean(key, known)} Known are: {', '.join(known)}.")]
-    )
+    shown = dict.fromkeys(name for run in runs for name in (*run.values, *run.figures))
+    text = f"No run has a value of {key!r}.{did_you_mean(key, known)} Known are what experiments say, and"
+    raise ConfigError([Mistake((), f"{text} {', '.join(shown)}.")])
 
 
 def _holds(value: Any, sign: str, expected: Any) -> bool:

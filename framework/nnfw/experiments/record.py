@@ -128,8 +128,15 @@ def made(directory: Path) -> Iterator[None]:
         raise
 
 
-def open_run(path: Path, registry: Registry) -> ExperimentFile:
+def open_run(path: Path, registry: Registry, *, data_directory: Path | None = None) -> ExperimentFile:
     """Return the experiment of a run's directory, with the folder in which its data lies.
+
+    Parameters
+    ----------
+    path, registry
+        The directory, and where names are looked up.
+    data_directory
+        Where relative paths of the data start; by default where they did.
 
     Raises
     ------
@@ -139,7 +146,7 @@ def open_run(path: Path, registry: Registry) -> ExperimentFile:
         If the experiment cannot be built any more; says which plugins were there when it could.
     """
     run = read_run(path)
-    directory = Path(_required(run, "data", "directory"))
+    directory = data_directory or Path(_required(run, "data", "directory"))
     document = read(path / EXPERIMENT)
     try:
         return ExperimentFile(check_experiment(document, registry), document, directory)

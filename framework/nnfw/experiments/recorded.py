@@ -68,6 +68,7 @@ _TABLE: Mapping[str, type] = {
     "epochs": int,
     "stopped": str,
     "reason": str,
+    "exit": int,
     "accelerator": str,
     "results": dict,
     "results[]": dict,

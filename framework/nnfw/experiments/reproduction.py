@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
@@ -103,8 +103,7 @@ def reproduce(
     if old.status not in ENDED:
         advice = "Train its experiment.toml anew, or go on with it first."
         raise ConfigError([Mistake((), f"{path} is {old.status}: nothing final is recorded to compare with. {advice}")])
-    file = open_run(path, registry)
-    file = file if data_directory is None else replace(file, directory=data_directory)
+    file = open_run(path, registry, data_directory=data_directory)
     before = open_model(path, registry) if old.status == "finished" else None
     directory = _beside(path) if out is None else out
     require_writable(directory)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,7 @@ def examine(path: Path, registry: Registry, fingerprint: str | None, data_direct
         If model or data cannot be read.
     """
     model = open_model(path, registry)
-    file = open_run(path, registry)
-    file = file if data_directory is None else replace(file, directory=data_directory)
+    file = open_run(path, registry, data_directory=data_directory)
     prepared = prepare(file, registry, model)
     part = next(name for name in reversed(PARTS) if name in prepared.parts)
     rows = prepared.parts[part].rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +22,8 @@ from nnfw.reporting.markup import Node, node, to_html
 
 Found = TypeVar("Found")
 
-PARTS = ("results", "curves", "predictions", "worst", "network", "record")
+_THEME = "Dark or light"
+_SECTIONS = ("results", "curves", "predictions", "worst", "network", "record")
 
 
 def report(path: Path, registry: Registry, data_directory: Path | None = None) -> str:
@@ -69,12 +69,11 @@ def _evidence(run: RecordedRun, registry: Registry, data_directory: Path | None)
 
 def _summary(path: Path, registry: Registry, data_directory: Path | None) -> Summary:
     """Return what the network consists of; where there is no model, the data may have to tell the input's shape."""
-    file = open_run(path, registry)
+    file = open_run(path, registry, data_directory=data_directory)
     if (path / MODEL).exists():
         return summarise(file.experiment, registry, open_model(path, registry).input_shape)
     if known_input_shape(file.experiment) is not None:
         return summarise(file.experiment, registry)
-    file = file if data_directory is None else replace(file, directory=data_directory)
     return summarise(file.experiment, registry, prepare(file, registry).model.input_shape)
 
 
@@ -97,16 +96,9 @@ def _page(run: RecordedRun, main: Node) -> str:
         node("title", f"{run.name} – nnfw"),
         node("style", style),
     )
-    links = [node("a", part.capitalize(), attributes={"href": f"#{part}"}) for part in PARTS]
-    switch = {
-        "type": "button",
-        "id": "theme",
-        "hidden": "hidden",
-        "aria-label": "Dark or light",
-        "title": "Dark or light",
-    }
-    theme = node("button", "◐", attributes=switch)
-    bar = node("nav", *links, theme, attributes={"aria-label": "Parts of the page"})
+    links = [node("a", name.capitalize(), attributes={"href": f"#{name}"}) for name in _SECTIONS]
+    switch = {"type": "button", "id": "theme", "hidden": "hidden", "aria-label": _THEME, "title": _THEME}
+    bar = node("nav", *links, node("button", "◐", attributes=switch), attributes={"aria-label": "Parts of the page"})
     footer = node("footer", f"Written by nnfw from {run.path.resolve().name}.")
     body = node("body", bar, sections.header(run), main, footer, node("script", script))
     return f"<!DOCTYPE html>\n{to_html(node('html', head, body, attributes={'lang': 'en'}))}\n"
@@ -114,7 +106,6 @@ def _page(run: RecordedRun, main: Node) -> str:
 
 def _policy(style: str, script: str) -> str:
     """Return what the browser allows the page: its own style and script, by their hashes, and pictures within it."""
-    hashes = (f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, script))
-    style_hash, script_hash = hashes
-    rest = "img-src data:; base-uri 'none'; form-action 'none'"
-    return f"default-src 'none'; style-src {style_hash}; script-src {script_hash}; {rest}"
+    style, script = (f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, script))
+    own = f"style-src {style}; script-src {script}; img-src data:"
+    return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
