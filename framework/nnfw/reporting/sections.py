@@ -294,7 +294,8 @@ def _folded(title: str, content: Node) -> Node:
 
 
 def _rows(facts: Mapping[str, Any]) -> list[list[str]]:
-    return [[key.replace(".", " › "), _listed(value)] for key, value in flattened(facts).items()]
+    known = flattened(facts)
+    return [[key.removeprefix("environment.").replace(".", " › "), _listed(known[key])] for key in known]
 
 
 def _listed(value: Any) -> str:
