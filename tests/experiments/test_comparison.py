@@ -81,13 +81,12 @@ def test_changed_input_is_named(changed, entries, section, key, now):
 
 
 def test_kernels_and_threads_of_a_library_are_told_apart_but_not_its_build(changed):
-    runs = changed()
-    library = dict(runs[0].get("environment", "threads", "libraries")[0])
-    name = library["file"].partition("-")[0].partition(".")[0]
-    library |= {"architecture": "Other", "file": f"{name}-0123.so"}
-    found = input_differences(changed(environment__threads__libraries=[library]))
-    assert found["machine"][f"blas.{name}.kernels"][1] == "Other"
-    assert not any("version" in key or "0123" in key for key in found["machine"] if key.startswith(f"blas.{name}"))
+    first = {"user_api": "blas", "file": "libblas-1.so", "version": "1", "architecture": "Haswell", "num_threads": 2}
+    loaded_later = {**first, "file": "libother-5.so"}
+    now = {**first, "file": "libblas-2.so", "architecture": "SkylakeX"}
+    runs = [*changed(environment__threads__libraries=[first, loaded_later])[1:]]
+    runs += changed(environment__threads__libraries=[now])[1:]
+    assert input_differences(runs) == {"machine": {"libblas kernels": ("Haswell", "SkylakeX")}}
 
 
 def test_record_that_lacks_a_section_does_not_count_there(changed):

@@ -54,7 +54,7 @@ def input_differences(runs: Sequence[RecordedRun]) -> dict[str, Differences]:
     sections = {
         "data": differing([_data(run) for run in runs]),
         "versions": differing([_versions(run) for run in runs]) | differing(installed),
-        "machine": differing([_machine(run) for run in runs]),
+        "machine": differing([_machine(run) for run in runs]) | _differing_libraries(runs),
     }
     return {name: found for name, found in sections.items() if found}
 
@@ -98,16 +98,25 @@ def _machine(run: RecordedRun) -> Values:
         "platform": environment.get("platform"),
         "cpu": environment.get("cpu"),
         "variables": threads.get("variables"),
-        "blas": _libraries(threads.get("libraries")),
         "accelerator": run.get("accelerator"),
     }
     return _recorded(flattened(_recorded(chosen)))
 
 
-def _libraries(libraries: Any) -> dict[str, Any] | None:
+def _differing_libraries(runs: Sequence[RecordedRun]) -> Differences:
+    """Compare each library among the runs that had loaded it by then: SciPy's comes when it is first needed."""
+    libraries = [_libraries(run) for run in runs]
+    return {
+        f"{name} {key}": values
+        for name in dict.fromkeys(name for loaded in libraries for name in loaded)
+        for key, values in differing([loaded.get(name) for loaded in libraries]).items()
+    }
+
+
+def _libraries(run: RecordedRun) -> dict[str, Values]:
     """Return version, kernels and threads of each library; its file is named after its build, which plays no part."""
-    known: Iterable[Any] = libraries if isinstance(libraries, list) else ()
-    found = {
+    known: Iterable[Any] = run.get("environment", "threads", "libraries") or ()
+    return {
         str(library.get("file", "")).partition("-")[0].partition(".")[0]: {
             "version": library.get("version"),
             "kernels": library.get("architecture"),
@@ -116,7 +125,6 @@ def _libraries(libraries: Any) -> dict[str, Any] | None:
         for library in known
         if isinstance(library, dict) and library.get("user_api") == "blas"
     }
-    return found or None
 
 
 def _recorded(table: Values) -> dict[str, Any]:
