@@ -57,6 +57,15 @@ def test_other_digits_of_the_costs_are_within_rounding(run):
     assert found.directory.exists()
 
 
+def test_sign_of_a_zero_is_a_bit(experiment, tmp_path):
+    without_weight = read_experiment(str(experiment), registry, ["training.regularizer={type='l2',rate=0.0}"])
+    run = train(without_weight, registry, tmp_path / "run").directory
+    assert reproduce(run, registry).verdict == "bit-equal"
+    change_metrics(run, lambda record: {**record, "penalty": -record["penalty"]})
+    found = reproduce(run, registry)
+    assert (found.verdict, found.largest["penalty"]) == ("within rounding", 0.0)
+
+
 def test_costs_further_away_than_rounding_are_different(run):
     change_metrics(run.directory, lambda record: {**record, "validation_cost": record["validation_cost"] * 1.001})
     assert reproduce(run.directory, registry).verdict == "different"

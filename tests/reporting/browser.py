@@ -5,10 +5,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PROGRAM = None if sys.platform == "win32" else next(filter(None, map(shutil.which, _NAMES)), None)
+"""None where there is none, or a process cannot be given pipes."""
+
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),

@@ -15,6 +15,8 @@ from nnfw.experiments.record import open_run
 from nnfw.plugins import default_registry
 from nnfw.reporting import report
 from nnfw.reporting.charts import MOST_POINTS
+from nnfw.reporting.findings import Findings
+from nnfw.reporting.sections import rights_and_wrongs
 
 registry = default_registry()
 
@@ -319,6 +321,21 @@ def test_page_of_a_regression_shows_residuals_of_the_first_outputs(trained):
     assert [float(table[4 + 5 * k]) for k in range(4)] == pytest.approx(np.abs(residuals).max(axis=0)[:4], rel=1e-3)
     assert len([a for a in page.all("circle") if a.get("r") == "2.5"]) == 4 * len(x)
     assert "(4 numbers)" in page.texts["worst"]
+
+
+@pytest.mark.parametrize(
+    ("predictions", "text"),
+    [
+        ([1.0, np.inf, np.nan, 2.0], "2 predictions that are not finite are left out."),
+        ([np.inf] * 4, "no prediction is finite"),
+    ],
+    ids=["some", "all"],
+)
+def test_page_leaves_out_predictions_that_are_not_finite(predictions, text):
+    column = np.array([[1.0], [2.0], [3.0], [4.0]])
+    said = np.array(predictions)[:, np.newaxis]
+    found = Findings("test", 4, {"x": column}, column, said, np.ones(4), "y", (), True)
+    assert text in "".join(rights_and_wrongs(found).itertext())
 
 
 def test_page_of_one_probability_has_a_matrix_of_two_classes(trained):

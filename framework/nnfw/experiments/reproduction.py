@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +15,9 @@ import numpy as np
 
 from nnfw.errors import ConfigError, DataError, DivergedError, Mistake
 from nnfw.experiments.comparison import Differences, input_differences
+from nnfw.experiments.experiment import ExperimentFile
 from nnfw.experiments.prediction import open_model
-from nnfw.experiments.record import open_run, require_writable
+from nnfw.experiments.record import open_run
 from nnfw.experiments.recorded import VALIDATION, RecordedRun, read_run
 from nnfw.experiments.run import train
 from nnfw.network import Sequential
@@ -98,32 +100,46 @@ def reproduce(
     DataError
         If its data cannot be read.
     """
-    old = read_run(path)
-    _ = old.metrics  # read and kept: what is damaged is told before the training
-    if old.status not in ENDED:
-        advice = "Train its experiment.toml anew, or go on with it first."
-        raise ConfigError([Mistake((), f"{path} is {old.status}: nothing final is recorded to compare with. {advice}")])
+    old = _ended(path)
     file = open_run(path, registry, data_directory=data_directory)
     before = open_model(path, registry) if old.status == "finished" else None
     directory = _beside(path) if out is None else out
-    require_writable(directory)
-    with suppress(DivergedError):  # its record says so
-        try:
-            train(file, registry, directory, callbacks)
-        except DataError as error:
-            advice = f"The run read it from {file.directory}. If it lies elsewhere now, name that folder: --data-dir."
-            raise DataError(f"{error} {advice}") from error
-    new = read_run(directory)
+    new = _trained_again(file, registry, directory, callbacks)
+    after = open_model(directory, registry) if new.status == "finished" else None
     largest = dict(_largest_differences(old, new))
-    if before is not None and new.status == "finished":
-        largest["parameters"] = _parameter_difference(before, open_model(directory, registry))
+    if before is not None and after is not None:
+        largest["parameters"] = _parameter_difference(before, after)
     tolerance = float(np.sqrt(np.finfo(file.experiment.dtype).eps))
-    verdict = _verdict(old, new, largest, tolerance)
+    verdict: Verdict = (
+        "bit-equal" if _bits(old, before) == _bits(new, after) else _verdict(old, new, largest, tolerance)
+    )
     kept = out is not None or verdict != "bit-equal"
     if not kept:
         shutil.rmtree(directory)
     changed = input_differences([old, new])
     return Reproduction(verdict, tolerance, largest, changed, directory if kept else None, _outcome(old, new))
+
+
+def _ended(path: Path) -> RecordedRun:
+    """Return a run that came to its end; what is damaged is told now, before anything is trained."""
+    run = read_run(path)
+    if run.status in ENDED and run.metrics is not None:
+        return run
+    advice = "Train its experiment.toml anew, or go on with it first."
+    raise ConfigError([Mistake((), f"{path} is {run.status}: nothing final is recorded to compare with. {advice}")])
+
+
+def _trained_again(
+    file: ExperimentFile, registry: Registry, directory: Path, callbacks: Sequence[Callback]
+) -> RecordedRun:
+    """Train, and return the record; it says so if the training diverged."""
+    try:
+        with suppress(DivergedError):
+            train(file, registry, directory, callbacks)
+    except DataError as error:
+        advice = f"The run read it from {file.directory}. If it lies elsewhere now, name that folder: --data-dir."
+        raise DataError(f"{error} {advice}") from error
+    return read_run(directory)
 
 
 def _beside(path: Path) -> Path:
@@ -133,11 +149,15 @@ def _beside(path: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
+def _bits(run: RecordedRun, model: Sequential | None) -> tuple[str, ...]:
+    """Return all that must be the same to the last bit; a text tells 0.0 from -0.0, which are equal."""
+    vectors = () if model is None else tuple(sha256(vector.tobytes()).hexdigest() for vector in model.vectors)
+    return run.status, run.reason, repr(run.metrics), *vectors
+
+
 def _verdict(old: RecordedRun, new: RecordedRun, largest: Mapping[str, float], tolerance: float) -> Verdict:
     if old.status != new.status or len(old.metrics) != len(new.metrics):
         return "different"
-    if not any(largest.values()) and old.reason == new.reason:
-        return "bit-equal"
     judged = [value for name, value in largest.items() if name in _JUDGED]
     return "within rounding" if max(judged, default=0.0) <= tolerance else "different"
 

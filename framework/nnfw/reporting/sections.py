@@ -217,7 +217,10 @@ def _cell(count: int, share: float, *, right: bool) -> Node:
 
 
 def _residuals(found: Findings) -> list[Node]:
-    truths, predictions = (values.astype(np.float64) for values in (found.truths, found.predictions))
+    finite = np.isfinite(found.predictions.astype(np.float64)).all(axis=1)
+    if not finite.any():
+        return [note("Not shown: no prediction is finite.")]
+    truths, predictions = (values[finite].astype(np.float64) for values in (found.truths, found.predictions))
     outputs = truths.shape[1]
     shown = range(min(outputs, _MOST_OUTPUTS))
     names = [found.target] if outputs == 1 else [f"{found.target} {index}" for index in shown]
@@ -233,6 +236,7 @@ def _residuals(found: Findings) -> list[Node]:
     ]
     rows = [[name, *_spread(residuals[:, index])] for index, name in zip(shown, names, strict=True)]
     more = f"The first {len(shown)} of {outputs} outputs are shown. " if outputs > len(shown) else ""
+    more += "" if finite.all() else f"{np.sum(~finite):,} predictions that are not finite are left out. "
     text = f"Predictions over labels on the {found.part} data; on the line they are equal. {more}{_looked_at(found)}"
     heads = ["residuals", "mean", "root mean square", "largest"]
     return [note(text), node("div.charts", *charts), table(heads, rows, _NUMBERS)]
