@@ -137,6 +137,7 @@ def test_loader_of_plugins_may_import_by_name_but_not_unpickle():
         "nnfw.plugins",
         "nnfw.training",
         "nnfw.experiments",
+        "nnfw.reporting",
         "nnfw.storage",
         "nnfw.compute",
         "nnfw_standard",

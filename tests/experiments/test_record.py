@@ -1,9 +1,17 @@
 """The directory of a run."""
 
+import json
+
 import pytest
 
 import nnfw
-from nnfw.experiments.record import made
+from nnfw.experiments import open_run
+from nnfw.experiments.record import made, recorded_fingerprint
+from nnfw.plugins import default_registry
+
+
+def fingerprint(path, registry):
+    return recorded_fingerprint(path)
 
 
 def interrupted(file):
@@ -30,3 +38,13 @@ def test_made_directory_below_a_file_cannot_be(tmp_path):
     )
     with refusal, made(tmp_path / "file" / "run"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("read", "key"), [(open_run, "data.directory"), (fingerprint, "data.sha256")], ids=["run", "data"]
+)
+def test_record_without_what_is_asked_for_is_refused(run, read, key):
+    path = run.directory / "record.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data": {}}))
+    with pytest.raises(nnfw.FileFormatError, match=f"run holds no run that can be read: record.json lacks {key}"):
+        read(run.directory, default_registry())

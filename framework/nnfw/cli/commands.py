@@ -26,6 +26,10 @@ BUILT_IN = (
     CommandSpec("train", "nnfw.cli.train:train", "Train the network of an experiment file."),
     CommandSpec("evaluate", "nnfw.cli.evaluate:evaluate", "Compute cost and metrics of a trained model."),
     CommandSpec("predict", "nnfw.cli.predict:predict", "Apply a trained model to new data."),
+    CommandSpec("runs", "nnfw.cli.runs:runs", "List runs with their final metrics."),
+    CommandSpec("compare", "nnfw.cli.compare:compare", "Show what differs between runs."),
+    CommandSpec("reproduce", "nnfw.cli.reproduce:reproduce", "Train again from a run's record, and compare."),
+    CommandSpec("report", "nnfw.cli.report:report", "Write a page about a run, to look at offline."),
     CommandSpec("assemble", "nnfw.cli.assemble:assemble", "Make an experiment from components named here."),
     CommandSpec("summary", "nnfw.cli.summary:summary", "Show layers, shapes, parameters and memory of a network."),
     CommandSpec("gradcheck", "nnfw.cli.gradcheck:gradcheck", "Check a network's gradients, equation by equation."),
@@ -233,7 +237,7 @@ def _spare(parameter: Any) -> None:
     def process_value(ctx: typer.Context, value: Any) -> Any:
         if ctx.resilient_parsing:
             return value
-        spared = is_single and ((isinstance(value, str) and is_text) or (value is None and not parameter.required))
+        spared = (is_single and is_text and isinstance(value, str)) or (value is None and not parameter.required)
         if not spared:
             return validated(ctx, value)
         return parameter.callback(ctx, parameter, value) if parameter.callback else value

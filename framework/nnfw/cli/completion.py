@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from io import StringIO
+from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
@@ -72,6 +73,15 @@ def complete_components(kind: str) -> Callable[[str], list[Completion]]:
         return _named(default_registry().components(kind), incomplete) or _configured(kind, incomplete)
 
     return complete
+
+
+def complete_runs(incomplete: str) -> list[Completion]:
+    """Complete the directory of a run: those in ``runs``, and the folders that `incomplete` leads to."""
+    folder, _, name = incomplete.rpartition("/")
+    begun = [path for path in Path(f"{folder}/" if folder or name != incomplete else ".").glob("*") if path.is_dir()]
+    listed = [record.parent for record in Path().glob("runs/*/record.json")]
+    found = {path.as_posix(): "" for path in sorted({*begun, *listed})}
+    return [(path, meaning) for path, meaning in found.items() if path.startswith(incomplete)]
 
 
 def answer(group: Any, variable: str) -> int:

@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from nnfw.cli.completion import complete_runs
 from nnfw.cli.console import print_heading, print_table, print_text
 
 ExperimentPath = Annotated[str, typer.Argument(metavar="FILE", help="The experiment, a TOML file; - is stdin.")]
 RunOrModel = Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run's directory, or a model file.")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.", autocompletion=complete_runs)]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change the experiment: training.epochs=5. Repeatable."),
@@ -36,6 +38,10 @@ Delimiter = Annotated[
         callback=_one_character,
     ),
 ]
+DataDirectory = Annotated[
+    Path | None,
+    typer.Option("--data-dir", metavar="DIR", help="Where the data's paths start. By default where they did."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
@@ -44,25 +50,25 @@ def print_results(results: Mapping[str, Mapping[str, Any]]) -> None:
     numbers = list(
         dict.fromkeys(name for record in results.values() for name in record if not _is_matrix(record[name]))
     )
-    rows = [[part, *(_number(record.get(name)) for name in numbers)] for part, record in results.items()]
+    rows = [[part, *(as_text(record.get(name)) for name in numbers)] for part, record in results.items()]
     print_table(["", *numbers], rows)
     for part, record in results.items():
         for name, value in record.items():
             if _is_matrix(value):
                 print_heading(f"{part}: {name}")
-                print_text("\n".join("  ".join(f"{_number(cell):>6}" for cell in row) for row in value))
+                print_text("\n".join("  ".join(f"{as_text(cell):>6}" for cell in row) for row in value))
 
 
 def _is_matrix(value: Any) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, str)
 
 
-def _number(value: Any) -> str:
+def as_text(value: Any) -> str:
     """Return a number for people.
 
     Examples
     --------
-    >>> _number(0.973333333), _number(12), _number(None)
+    >>> as_text(0.973333333), as_text(12), as_text(None)
     ('0.97333', '12', '')
     """
     return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)

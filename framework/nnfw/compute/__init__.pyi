@@ -8,6 +8,7 @@ from .active import Kernels as Kernels
 from .active import kernels as kernels
 from .active import using as using
 from .environment import describe_environment as describe_environment
+from .environment import installed_distributions as installed_distributions
 from .tape import Tape as Tape
 from .tape import kernels_only as kernels_only
 from .tape import made_of_kernels as made_of_kernels

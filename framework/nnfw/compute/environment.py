@@ -12,6 +12,7 @@ from typing import Any
 
 from nnfw.compute.blas import CORE_VARIABLE, VARIABLE, choose_blas_kernels, lost_kernels
 from nnfw.compute.cpu import MODEL_KEYS, cpu_flags, cpu_info
+from nnfw.plugins.specs import normalised
 
 DISTRIBUTION = "nnfw"
 # What kernels of BLAS and NumPy are chosen by, on x86-64 and ARM.
@@ -63,6 +64,24 @@ def describe_environment() -> dict[str, Any]:
             "kernels": {**asdict(choose_blas_kernels()), "lost": lost},
         },
     }
+
+
+def installed_distributions() -> dict[str, str]:
+    """Return the version of every distribution that is installed, by its normalised name.
+
+    Of two with one name it is that which Python imports.
+
+    Examples
+    --------
+    >>> installed_distributions()["numpy"] == importlib.metadata.version("numpy")
+    True
+    """
+    found: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions():
+        name = distribution.metadata["Name"]
+        if name:  # a folder that an uninstallation has left half empty has none
+            found.setdefault(normalised(name), distribution.version or "")
+    return dict(sorted(found.items()))
 
 
 def _packages() -> dict[str, str | None]:

@@ -1,4 +1,5 @@
 from . import toml as toml
+from .comparison import compare_runs as compare_runs
 from .components import parse_component as parse_component
 from .components import parse_reference as parse_reference
 from .experiment import Experiment as Experiment
@@ -6,6 +7,7 @@ from .experiment import ExperimentFile as ExperimentFile
 from .experiment import check_experiment as check_experiment
 from .experiment import read_experiment as read_experiment
 from .experiment import table_of as table_of
+from .listing import list_runs as list_runs
 from .prediction import Predictions as Predictions
 from .prediction import evaluate_on as evaluate_on
 from .prediction import evaluate_run as evaluate_run
@@ -16,6 +18,10 @@ from .preparation import Prepared as Prepared
 from .preparation import infer_shapes as infer_shapes
 from .preparation import prepare as prepare
 from .record import open_run as open_run
+from .recorded import RecordedRun as RecordedRun
+from .recorded import read_run as read_run
+from .reproduction import Reproduction as Reproduction
+from .reproduction import reproduce as reproduce
 from .run import Run as Run
 from .run import train as train
 from .sources import file_kind as file_kind

@@ -14,7 +14,8 @@ from nnfw.data import as_batch, require_finite
 from nnfw.errors import ConfigError, Mistake
 from nnfw.experiments.components import parse_reference
 from nnfw.experiments.preparation import prepare
-from nnfw.experiments.record import EXPERIMENT, MODEL, RECORD, open_run, recorded_fingerprint
+from nnfw.experiments.record import open_run, recorded_fingerprint
+from nnfw.experiments.recorded import EXPERIMENT, MODEL, RECORD
 from nnfw.experiments.sources import features, read_examples
 from nnfw.experiments.toml import read
 from nnfw.network import Sequential, load

@@ -5,27 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from nnfw.compute import describe_environment
+from nnfw.compute import describe_environment, installed_distributions
 from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake
 from nnfw.experiments.experiment import ExperimentFile, check_experiment, table_of
+from nnfw.experiments.git import describe_commit
 from nnfw.experiments.preparation import Prepared
+from nnfw.experiments.recorded import EXPERIMENT, RECORD, RECORD_FORMAT, RecordedRun, read_run, this_process
 from nnfw.experiments.toml import read, write
 from nnfw.plugins import Registry
 from nnfw.storage import jsonable, replace_file
 
-EXPERIMENT, METRICS, MODEL, RECORD = "experiment.toml", "metrics.jsonl", "model.nnfw", "record.json"
-"""The files of a run's directory."""
-
-Part = TypeVar("Part")
-
-RECORD_FORMAT = 1
 _LONGEST_NAME = 100  # characters of an experiment's name in that of its directory
 
 
@@ -64,7 +60,10 @@ class RunRecord:
                 {"distribution": plugin.distribution, "version": plugin.version, "status": plugin.status}
                 for plugin in registry.plugins
             ],
+            "distributions": installed_distributions(),
             "environment": describe_environment(),
+            "git": describe_commit(file.directory),
+            "process": this_process(),
         }
 
     def start(self) -> None:
@@ -129,8 +128,15 @@ def made(directory: Path) -> Iterator[None]:
         raise
 
 
-def open_run(path: Path, registry: Registry) -> ExperimentFile:
+def open_run(path: Path, registry: Registry, *, data_directory: Path | None = None) -> ExperimentFile:
     """Return the experiment of a run's directory, with the folder in which its data lies.
+
+    Parameters
+    ----------
+    path, registry
+        The directory, and where names are looked up.
+    data_directory
+        Where relative paths of the data start; by default where they did.
 
     Raises
     ------
@@ -139,12 +145,13 @@ def open_run(path: Path, registry: Registry) -> ExperimentFile:
     ConfigError
         If the experiment cannot be built any more; says which plugins were there when it could.
     """
-    directory = Path(_recorded(path, lambda record: str(record["data"]["directory"])))
+    run = read_run(path)
+    directory = data_directory or Path(_required(run, "data", "directory"))
     document = read(path / EXPERIMENT)
     try:
         return ExperimentFile(check_experiment(document, registry), document, directory)
     except ConfigError as error:
-        missing = _missing_plugins(path, registry)
+        missing = _missing_plugins(run, registry)
         if not missing:
             raise
         text = f"{', '.join(missing.values())} was active when it ran, and is not now: pip install {' '.join(missing)}"
@@ -153,27 +160,26 @@ def open_run(path: Path, registry: Registry) -> ExperimentFile:
 
 def recorded_fingerprint(path: Path) -> str:
     """Return the SHA-256 of the data that a run was trained on; FileFormatError if the directory holds no run."""
-    return _recorded(path, lambda record: str(record["data"]["sha256"]))
+    return str(_required(read_run(path), "data", "sha256"))
 
 
-def _missing_plugins(path: Path, registry: Registry) -> dict[str, str]:
+def _missing_plugins(run: RecordedRun, registry: Registry) -> dict[str, str]:
     """Return the plugins that were active when a run was trained, and are not now: distribution, and with version."""
     active = {plugin.distribution for plugin in registry.plugins if plugin.status == "active"}
+    before = {
+        item["distribution"]: item.get("version", "")
+        for item in run.get("plugins") or ()
+        if item.get("status") == "active" and "distribution" in item
+    }
+    return {name: f"{name} {version}" for name, version in before.items() if name not in active}
 
-    def missing(record: Any) -> dict[str, str]:
-        before = {item["distribution"]: item["version"] for item in record["plugins"] if item["status"] == "active"}
-        return {name: f"{name} {version}" for name, version in before.items() if name not in active}
 
-    return _recorded(path, missing)
-
-
-def _recorded(path: Path, part: Callable[[Any], Part]) -> Part:
-    """Return a part of a run's record; FileFormatError if there is none."""
-    try:
-        return part(json.loads((path / RECORD).read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path} holds no run that can be read: {RECORD}: {error}.") from error
+def _required(run: RecordedRun, *keys: str) -> Any:
+    value = run.get(*keys)
+    if value is None:
+        raise FileFormatError(f"{run.path} holds no run that can be read: {RECORD} lacks {'.'.join(keys)}.")
+    return value
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

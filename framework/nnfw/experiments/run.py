@@ -11,7 +11,8 @@ from typing import Any
 from nnfw.errors import DivergedError, in_words
 from nnfw.experiments.experiment import ExperimentFile
 from nnfw.experiments.preparation import Prepared, prepare
-from nnfw.experiments.record import METRICS, MODEL, RunRecord, made, new_directory, require_writable
+from nnfw.experiments.record import RunRecord, made, new_directory, require_writable
+from nnfw.experiments.recorded import METRICS, MODEL
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback, Fit
 from nnfw.storage import jsonable

@@ -1,0 +1,43 @@
+"""``nnfw report``: a page about a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnfw.cli.console import message, print_text
+from nnfw.cli.options import DataDirectory, RunPath
+
+STDOUT = Path("-")
+
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="The page; - is stdout. By default RUN/report.html."),
+]
+
+
+def report(path: RunPath, output: Output = None, data_dir: DataDirectory = None) -> None:
+    """Write a page about a run: curves, right and wrong predictions, worst examples, network and record.
+
+    It is one file of HTML that opens offline, in any browser. What needs the data is left out where the data is not at
+    hand, and the page says so.
+
+    Examples
+    --------
+    $ nnfw report runs/digits-20260101-120000
+    $ nnfw report runs/digits-20260101-120000 -o digits.html
+    """
+    from nnfw.plugins import default_registry
+    from nnfw.reporting import report
+    from nnfw.storage import replace_file
+
+    page = report(path, default_registry(), data_dir)
+    if output == STDOUT:
+        print_text(page)
+        return
+    target = output or path / "report.html"
+    replace_file(target, page.encode())
+    message(f"{len(page.encode()) / 1024:,.0f} KiB")
+    print_text(str(target))

@@ -1,0 +1,82 @@
+"""``nnfw runs``: what was trained, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnfw.cli.console import Json, message, print_json, print_table
+from nnfw.cli.options import as_text
+
+if TYPE_CHECKING:
+    from nnfw.experiments.listing import ListedRun
+
+FOLDER = "runs"
+"""Where `nnfw train` puts them."""
+
+_SHOWN = ("run", "status", "started", "seconds", "epochs", "reason")  # always, or where there is anything to say
+
+Folder = Annotated[str, typer.Argument(metavar="DIR", help="The folder that holds them, or one run.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="CONDITION", help='Only these: status=finished, "test accuracy>0.97". Repeatable.'),
+]
+Sort = Annotated[str, typer.Option("--sort", metavar="KEY", help="Sort by this.")]
+Reverse = Annotated[bool, typer.Option("--reverse", help="Largest or newest first.")]
+
+
+def runs(
+    folder: Folder = FOLDER, where: Where = None, sort: Sort = "started", reverse: Reverse = False, json: Json = False
+) -> None:
+    """List runs with their final metrics.
+
+    A CONDITION compares a KEY with a value by one of = != < <= > >=. A KEY is run, name, status, started, seconds,
+    epochs or reason; a figure, such as "test accuracy"; or what the experiment says, such as optimizer.learning_rate.
+    The figures shown are those of the test data, where there is any, and those that you name. The status is running,
+    finished, failed, diverged, interrupted, killed, or broken, where files cannot be read.
+
+    Examples
+    --------
+    $ nnfw runs
+    $ nnfw runs --where status=finished --where "test accuracy>0.97" --sort "test cost"
+    """
+    from nnfw.experiments.listing import condition_keys, list_runs, shown_figures
+
+    none_yet = folder == FOLDER and not Path(folder).exists()
+    found = [] if none_yet else list_runs(Path(folder), where or (), sort, reverse=reverse)
+    if json:
+        print_json([{"path": str(run.path), **_plain(run.values), "figures": run.figures} for run in found])
+        return
+    if not found:
+        message("There are no runs yet: `nnfw train FILE` makes one." if none_yet else "No run.")
+        return
+    keys = list(dict.fromkeys([*shown_figures(found), *condition_keys(where or ()), sort]))
+    print_runs(found, [key for key in keys if key not in _SHOWN])
+
+
+def print_runs(found: Sequence[ListedRun], keys: Sequence[str]) -> None:
+    """Print runs as a table, with the values of further keys."""
+    from nnfw.experiments.recorded import time_span
+
+    reasons = [run.values["reason"] if run.values["status"] != "finished" else "" for run in found]
+    rows = [
+        [
+            run.values["run"],
+            run.values["status"],
+            as_text(run.values["started"] and f"{run.values['started'].astimezone():%Y-%m-%d %H:%M}"),
+            time_span(run.values["seconds"]),
+            as_text(run.values["epochs"]),
+            *(as_text(run.value(key)) for key in keys),
+            *([reason] if any(reasons) else []),
+        ]
+        for run, reason in zip(found, reasons, strict=True)
+    ]
+    print_table(["run", "status", "started", "time", "epochs", *keys, *(["reason"] if any(reasons) else [])], rows)
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    started = values["started"]
+    return {**values, "started": started and started.isoformat()}

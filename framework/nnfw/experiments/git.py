@@ -1,0 +1,73 @@
+"""The commit of the folder in which an experiment lies.
+
+A repository may name programs that git runs when it looks at files, and the folder may be a stranger's. So git finds
+the commit, which runs none of them, and then compares the files with it as those of another repository, an empty one,
+which names none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+_SECONDS = 10  # on a slow disk, a large repository may take them; then nothing is recorded
+_FILES = ("--git-path", "objects", "--git-path", "index")
+_DIFFERENT = 1  # exit status of `git diff --quiet`
+
+
+def describe_commit(folder: Path) -> dict[str, Any] | None:
+    """Return the commit that is checked out in `folder`, and whether a file under version control differs from it.
+
+    Parameters
+    ----------
+    folder
+        The experiment's.
+
+    Returns
+    -------
+    dict or None
+        ``commit``, and ``changed``, which is None where it cannot be told; None if there is no git, or it knows no
+        commit of that folder. A run does not fail for it.
+    """
+    try:
+        found = _git(["rev-parse", "--path-format=absolute", "--show-toplevel", *_FILES, "HEAD"], folder)
+        root, objects, index, commit = os.fsdecode(found.stdout).splitlines()
+        return {"commit": commit, "changed": _changed(root, objects, index, commit)}
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+
+
+def _changed(root: str, objects: str, index: str, commit: str) -> bool | None:
+    with TemporaryDirectory() as empty:
+        for name in ("objects", "refs"):
+            Path(empty, name).mkdir()
+        Path(empty, "HEAD").write_text("ref: refs/heads/none\n")
+        places = {"GIT_DIR": empty, "GIT_WORK_TREE": root, "GIT_OBJECT_DIRECTORY": objects, "GIT_INDEX_FILE": index}
+        try:
+            _git(["--no-optional-locks", "diff", "--quiet", "--ignore-submodules=all", commit], Path(root), places)
+        except subprocess.CalledProcessError as error:
+            return True if error.returncode == _DIFFERENT else None
+    return False
+
+
+def _git(
+    arguments: list[str], folder: Path, places: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    program = shutil.which("git")
+    if program is None:
+        raise FileNotFoundError("there is no git")
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return subprocess.run(
+        [program, *arguments],
+        cwd=folder,
+        env=own | dict(places or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=_SECONDS,
+    )

@@ -1,0 +1,28 @@
+"""Nested tables as one of paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def flattened(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a nested table as one of paths, as ``--set`` takes them; a list without tables in it is one value.
+
+    Examples
+    --------
+    >>> flattened({"seed": 7, "model": {"layers": [{"units": 8}, {"units": [2, 3]}]}})
+    {'seed': 7, 'model.layers[0].units': 8, 'model.layers[1].units': [2, 3]}
+    """
+    return dict(_flattened("", table))
+
+
+def _flattened(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _flattened(f"{path}.{key}" if path else str(key), item)
+    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
+        for index, item in enumerate(value):
+            yield from _flattened(f"{path}[{index}]", item)
+    else:
+        yield path, value

@@ -1,0 +1,190 @@
+"""Drawings in SVG: curves over epochs, and predictions over labels."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from nnfw.reporting.markup import Node, node, number
+from nnfw.reporting.scales import Scale, fitted, labels
+
+WIDTH, HEIGHT = 560, 260
+LEFT, RIGHT, TOP, BOTTOM = 60, 22, 12, 36  # room for what stands beside the axes
+
+MOST_POINTS = 400
+"""Epochs that a curve shows; a page for people has no more pixels for them."""
+
+_SIDE = 300  # of the squares of predictions over labels, and of residuals
+_BARS = 25
+
+Values = Sequence[float | None]
+
+
+def curves(title: str, epochs: Sequence[int], series: Mapping[str, Values], *, logarithmic: bool) -> Node:
+    """Return a chart of values over epochs, with its legend and the values at a place.
+
+    Parameters
+    ----------
+    title
+        What is drawn.
+    epochs
+        Their numbers.
+    series
+        A value for each epoch, by name; None is a gap.
+    logarithmic
+        Whether the axis may be, where that helps.
+    """
+    kept = thinned(series, MOST_POINTS)
+    shown = {name: [values[index] for index in kept] for name, values in series.items()}
+    numbers = [epochs[index] for index in kept]
+    across = Scale(*_span(numbers), LEFT, WIDTH - RIGHT)
+    known = [value for values in shown.values() for value in values if value is not None]
+    up = fitted(known, HEIGHT - BOTTOM, TOP, logarithmic=logarithmic)
+    places = [across(epoch) for epoch in numbers]
+    lines = [_line(index, places, values, up) for index, values in enumerate(shown.values())]
+    marks = node("g.cursor", attributes={"visibility": "hidden"})
+    data = {"epochs": numbers, "x": places, "series": _read_out(shown, up), "top": TOP, "bottom": HEIGHT - BOTTOM}
+    drawing = node(
+        "svg.plot",
+        *_axes(across, up, "epoch"),
+        *(item for line in lines for item in line),
+        marks,
+        attributes={
+            "viewBox": f"0 0 {WIDTH} {HEIGHT}",
+            "role": "img",
+            "tabindex": 0,
+            "aria-label": f"{title} over {len(epochs)} epochs. Arrow keys read the values.",
+            "data-curves": json.dumps(data, separators=(",", ":")),
+        },
+    )
+    scale = node("span.hint", "logarithmic") if up.logarithmic else ""
+    heading = node("h3", title, " ", scale)
+    return node("figure.chart", heading, drawing, node("figcaption", _legend(series), node("output.reading")))
+
+
+def scatter(title: str, truths: Sequence[float], predictions: Sequence[float]) -> Node:
+    """Return a chart of predictions over labels; on its diagonal the two are equal."""
+    both = [*truths, *predictions]
+    across, up = fitted(both, LEFT, LEFT + _SIDE), fitted(both, TOP + _SIDE, TOP)
+    first, last = across.low, across.high
+    diagonal = {"x1": across(first), "y1": up(first), "x2": across(last), "y2": up(last)}
+    points = [
+        node("circle", attributes={"cx": across(truth), "cy": up(prediction), "r": 2.5})
+        for truth, prediction in zip(truths, predictions, strict=True)
+    ]
+    label = f"{title}: predictions over labels, {len(truths)} examples"
+    return _square(
+        title,
+        label,
+        _square_axes(across, up, "label"),
+        node("line.diagonal", attributes=diagonal),
+        node("g.points", *points),
+    )
+
+
+def histogram(title: str, axis: str, values: Sequence[float]) -> Node:
+    """Return a chart of how often values lie where; `axis` says what they are."""
+    across = fitted(values, LEFT, LEFT + _SIDE)
+    width = (across.high - across.low) / _BARS
+    counts = Counter(min(int((value - across.low) / width), _BARS - 1) for value in values)
+    up = Scale(0, max(counts.values()) * 1.06, TOP + _SIDE, TOP)
+    bars = [
+        node(
+            "rect",
+            attributes={
+                "x": across(across.low + index * width),
+                "y": up(count),
+                "width": round(_SIDE / _BARS - 1, 1),
+                "height": round(up.start - up(count), 1),
+            },
+        )
+        for index, count in sorted(counts.items())
+    ]
+    label = f"{title}: how often each {axis} occurs, {len(values)} examples"
+    return _square(title, label, _square_axes(across, up, axis), node("g.bars", *bars))
+
+
+def thinned(series: Mapping[str, Values], most: int) -> list[int]:
+    """Return the positions that a curve keeps: of every stretch the lowest and the highest of each series.
+
+    Examples
+    --------
+    >>> thinned({"cost": [3.0, 2.0, 1.0]}, 400)
+    [0, 1, 2]
+    >>> spike = [1.0] * 500 + [99.0] + [1.0] * 499
+    >>> 500 in thinned({"cost": spike}, 100), len(thinned({"cost": spike}, 100)) <= 100
+    (True, True)
+    """
+    count = max(map(len, series.values()), default=0)
+    if count <= most:
+        return list(range(count))
+    stretches = max(1, (most - 2) // (2 * len(series)))
+    kept = {0, count - 1}
+    for stretch in range(stretches):
+        positions = range(stretch * count // stretches, (stretch + 1) * count // stretches)
+        for values in series.values():
+            known = [index for index in positions if values[index] is not None]
+            if known:
+                kept |= {min(known, key=lambda i: values[i] or 0.0), max(known, key=lambda i: values[i] or 0.0)}
+    return sorted(kept)
+
+
+def _square(title: str, label: str, axes: Sequence[Node], *content: Node) -> Node:
+    box = {"viewBox": f"0 0 {LEFT + _SIDE + RIGHT} {TOP + _SIDE + BOTTOM}", "role": "img", "aria-label": label}
+    return node("figure.chart", node("h3", title), node("svg.plot.square", *axes, *content, attributes=box))
+
+
+def _square_axes(across: Scale, up: Scale, title: str) -> list[Node]:
+    return _axes(across, up, title, width=LEFT + _SIDE + RIGHT, height=TOP + _SIDE + BOTTOM)
+
+
+def _span(numbers: Sequence[int]) -> tuple[float, float]:
+    """Return the ends of the axis of epochs; a single epoch stands in its middle."""
+    low, high = (min(numbers), max(numbers)) if numbers else (0, 1)
+    return (low, high) if low < high else (low - 1, high + 1)
+
+
+def _read_out(shown: Mapping[str, Values], up: Scale) -> list[dict[str, object]]:
+    return [
+        {"name": name, "text": [number(v) for v in values], "y": [None if v is None else up(v) for v in values]}
+        for name, values in shown.items()
+    ]
+
+
+def _line(index: int, places: Sequence[float], values: Values, up: Scale) -> list[Node]:
+    """Return a line through the values, interrupted where there is none; a value alone is a dot."""
+    pieces: list[list[tuple[float, float]]] = [[]]
+    for place, value in zip(places, values, strict=True):
+        if value is None:
+            pieces.append([])
+        else:
+            pieces[-1].append((place, up(value)))
+    path = " ".join("M" + "L".join(f"{x:g},{y:g}" for x, y in piece) for piece in pieces if len(piece) > 1)
+    dots = [
+        node(f"circle.dot.s{index}", attributes={"cx": f"{x:g}", "cy": f"{y:g}", "r": 3})
+        for piece in pieces
+        if len(piece) == 1
+        for x, y in piece
+    ]
+    return [node(f"path.line.s{index}", attributes={"d": path})] * bool(path) + dots
+
+
+def _axes(across: Scale, up: Scale, title: str, *, width: int = WIDTH, height: int = HEIGHT) -> list[Node]:
+    floor, right = height - BOTTOM, width - RIGHT
+    rows, columns = up.ticks(5), [tick for tick in across.ticks(6) if title != "epoch" or tick == int(tick)]
+    grid = [node("line.grid", attributes={"x1": LEFT, "x2": right, "y1": up(tick), "y2": up(tick)}) for tick in rows]
+    beside = [
+        node("text.up", text, attributes={"x": LEFT - 8, "y": up(tick) + 4})
+        for tick, text in zip(rows, labels(rows), strict=True)
+    ]
+    below = [
+        node("text.across", text, attributes={"x": across(tick), "y": floor + 18})
+        for tick, text in zip(columns, labels(columns), strict=True)
+    ]
+    base = node("line.base", attributes={"x1": LEFT, "x2": right, "y1": floor, "y2": floor})
+    return [*grid, base, *beside, *below, node("text.title", title, attributes={"x": right, "y": height - 2})]
+
+
+def _legend(series: Mapping[str, Values]) -> Node:
+    return node("span.legend", *(node(f"span.key.s{index}", name) for index, name in enumerate(series)))

@@ -1,0 +1,153 @@
+"""What a trained model gets right and wrong on data that it was not trained on, as far as there is any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.data import Examples
+from nnfw.experiments import Prepared, open_model, prepare
+from nnfw.experiments.record import open_run
+from nnfw.experiments.recorded import PARTS
+from nnfw.network import Sequential
+from nnfw.plugins import Registry
+
+Array = NDArray[Any]
+
+MOST_EXAMPLES = 10_000
+"""Examples that are looked at: the loss of each is computed by itself."""
+
+_PROBABILITIES = (0.0, 1.0)
+_ROWS = 1024  # examples that pass through the network together
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """N examples of one part of the data, and what the model says of them.
+
+    Parameters
+    ----------
+    part
+        Which one: the furthest from training that there is.
+    total
+        How many examples the part has; the first N of them are looked at.
+    columns
+        Their raw columns.
+    truths, predictions
+        Names of classes ``(N,)``, ``(N, k)`` where an example has several labels, or numbers ``(N, k)``.
+    losses
+        The cost of each example by itself, ``(N,)``.
+    target
+        What the label is called.
+    classes
+        Names of all classes in order; empty for a regression.
+    same_data
+        Whether the data is that of the training.
+    """
+
+    part: str
+    total: int
+    columns: Mapping[str, Array]
+    truths: Array
+    predictions: Array
+    losses: Array
+    target: str
+    classes: tuple[str, ...]
+    same_data: bool
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.losses)
+
+    def worst(self, most: int) -> Array:
+        """Return the positions of the examples with the largest losses, the largest first."""
+        return np.argsort(-self.losses, kind="stable")[:most]
+
+    def confusion(self) -> Array:
+        """Return how many examples of each class (row) were taken for each class (column)."""
+        order = {name: index for index, name in enumerate(self.classes)}
+        counts = np.zeros((len(order), len(order)), np.int64)
+        rows, columns = (
+            [order[name] for name in names.tolist()] for names in (self.truths.ravel(), self.predictions.ravel())
+        )
+        np.add.at(counts, (rows, columns), 1)
+        return counts
+
+
+def examine(path: Path, registry: Registry, fingerprint: str | None, data_directory: Path | None = None) -> Findings:
+    """Return what a run's model says of the run's data.
+
+    Parameters
+    ----------
+    path
+        The run's directory.
+    registry
+        Where names are looked up.
+    fingerprint
+        The recorded one.
+    data_directory
+        Where relative paths of the data start; by default where they did.
+
+    Raises
+    ------
+    NnfwError
+        If model or data cannot be read.
+    """
+    model = open_model(path, registry)
+    file = open_run(path, registry, data_directory=data_directory)
+    prepared = prepare(file, registry, model)
+    part = next(name for name in reversed(PARTS) if name in prepared.parts)
+    rows = prepared.parts[part].rows
+    assert rows is not None  # every part is a split
+    examples = file.experiment.data.source.load(file.directory).take(rows[:MOST_EXAMPLES])  # type: ignore[union-attr]
+    a, losses = _outputs(prepared, part)
+    truths, predictions, classes = _labels(prepared, examples, a)
+    same = prepared.fingerprint == fingerprint
+    return Findings(
+        part, len(rows), examples.features, truths, predictions, losses, examples.target_name, classes, same
+    )
+
+
+def _outputs(prepared: Prepared, part: str) -> tuple[Array, Array]:
+    """Return a^L and the loss of each example that is looked at."""
+    model, data = prepared.model, prepared.parts[part]
+    workspace = model.workspace()
+    some = data.subset(data.rows[:MOST_EXAMPLES])  # type: ignore[index]
+    outputs: list[Array] = []
+    losses: list[float] = []
+    with np.errstate(all="ignore"), closing(some.parts(_ROWS, workspace.child("data"))) as parts:
+        for x, y, _ in parts:
+            z, a = model.forward(x, workspace)
+            outputs.append(a.copy())
+            one = (slice(index, index + 1) for index in range(len(a)))
+            losses += [prepared.objective.value(z[i], a[i], y[i], None) for i in one]
+    return np.concatenate(outputs), np.array(losses)
+
+
+def _labels(prepared: Prepared, examples: Examples, a: Array) -> tuple[Array, Array, tuple[str, ...]]:
+    """Return what is true and what is predicted, as names of classes or as numbers, and the classes."""
+    model = prepared.model
+    assert model.preprocessing is not None
+    assert examples.target is not None
+    raw, said = examples.target, model.preprocessing.labels(a)
+    names = model.preprocessing.classes
+    if names is None and _tells_yes_or_no(prepared, model, raw):
+        said = (a.reshape(len(a)) > 0.5).astype(np.int64)
+    if said.shape != raw.shape or said.dtype.kind not in "USiu":
+        return np.reshape(raw, (len(a), -1)), np.reshape(said, (len(a), -1)), ()
+    truths = np.array(names)[raw] if names is not None and raw.dtype.kind in "iub" else raw
+    truths, predictions = truths.astype(str), said.astype(str)
+    classes = names or np.unique([raw, said]).tolist()
+    return truths, predictions, tuple(map(str, classes))
+
+
+def _tells_yes_or_no(prepared: Prepared, model: Sequential, raw: Array) -> bool:
+    """Tell whether the only output is the probability of a label 1 rather than 0."""
+    single = raw.ndim == 1 and model.output_shape == (1,) and raw.dtype.kind in "iub"
+    return single and prepared.objective.cost.domain == _PROBABILITIES and set(np.unique(raw).tolist()) <= {0, 1}

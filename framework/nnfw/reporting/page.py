@@ -1,0 +1,111 @@
+"""The page about a run: what is known of it, put together."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from nnfw.errors import NnfwError, in_words
+from nnfw.experiments import Summary, open_model, prepare, read_run, summarise
+from nnfw.experiments.preparation import known_input_shape
+from nnfw.experiments.record import open_run
+from nnfw.experiments.recorded import EXPERIMENT, MODEL, RecordedRun
+from nnfw.experiments.toml import Document, read
+from nnfw.plugins import Registry
+from nnfw.reporting import sections
+from nnfw.reporting.findings import Findings, examine
+from nnfw.reporting.markup import Node, node, to_html
+
+Found = TypeVar("Found")
+
+_THEME = "Dark or light"
+_SECTIONS = ("results", "curves", "predictions", "worst", "network", "record")
+
+
+def report(path: Path, registry: Registry, data_directory: Path | None = None) -> str:
+    """Return a page about a run, as one text of HTML that needs no other file and no network.
+
+    What cannot be had, the data for instance, is missing on the page, which says why.
+
+    Parameters
+    ----------
+    path
+        The run's directory, of whatever status.
+    registry
+        Where names are looked up.
+    data_directory
+        Where relative paths of the data start; by default where they did.
+
+    Raises
+    ------
+    FileFormatError
+        If the directory holds no run that can be read.
+    """
+    run = read_run(path)
+    document = _or_reason(lambda: read(path / EXPERIMENT))
+    table, text = (document.table, document.text) if isinstance(document, Document) else ({}, document)
+    evidence = _evidence(run, registry, data_directory)
+    main = node(
+        "main",
+        sections.results(run),
+        sections.courses(run),
+        sections.rights_and_wrongs(evidence),
+        sections.worst_examples(evidence),
+        sections.network(_or_reason(lambda: _summary(path, registry, data_directory)), table),
+        sections.record(run, text),
+    )
+    return _page(run, main)
+
+
+def _evidence(run: RecordedRun, registry: Registry, data_directory: Path | None) -> Findings | str:
+    if not (run.path / MODEL).exists():
+        return f"the run is {run.status} and has left no model."
+    return _or_reason(lambda: examine(run.path, registry, run.get("data", "sha256"), data_directory))
+
+
+def _summary(path: Path, registry: Registry, data_directory: Path | None) -> Summary:
+    """Return what the network consists of; where there is no model, the data may have to tell the input's shape."""
+    file = open_run(path, registry, data_directory=data_directory)
+    if (path / MODEL).exists():
+        return summarise(file.experiment, registry, open_model(path, registry).input_shape)
+    if known_input_shape(file.experiment) is not None:
+        return summarise(file.experiment, registry)
+    return summarise(file.experiment, registry, prepare(file, registry).model.input_shape)
+
+
+def _or_reason(find: Callable[[], Found]) -> Found | str:
+    """Return what is found, or in words why it is not."""
+    try:
+        return find()
+    except NnfwError as error:
+        return in_words(error)
+
+
+def _page(run: RecordedRun, main: Node) -> str:
+    style, script = (files("nnfw.reporting").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
+    head = node(
+        "head",
+        node("meta", attributes={"charset": "utf-8"}),
+        node("meta", attributes={"http-equiv": "Content-Security-Policy", "content": _policy(style, script)}),
+        node("meta", attributes={"name": "viewport", "content": "width=device-width, initial-scale=1"}),
+        node("meta", attributes={"name": "color-scheme", "content": "light dark"}),
+        node("title", f"{run.name} – nnfw"),
+        node("style", style),
+    )
+    links = [node("a", name.capitalize(), attributes={"href": f"#{name}"}) for name in _SECTIONS]
+    switch = {"type": "button", "id": "theme", "hidden": "hidden", "aria-label": _THEME, "title": _THEME}
+    bar = node("nav", *links, node("button", "◐", attributes=switch), attributes={"aria-label": "Parts of the page"})
+    footer = node("footer", f"Written by nnfw from {run.path.resolve().name}.")
+    body = node("body", bar, sections.header(run), main, footer, node("script", script))
+    return f"<!DOCTYPE html>\n{to_html(node('html', head, body, attributes={'lang': 'en'}))}\n"
+
+
+def _policy(style: str, script: str) -> str:
+    """Return what the browser allows the page: its own style and script, by their hashes, and pictures within it."""
+    style, script = (f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, script))
+    own = f"style-src {style}; script-src {script}; img-src data:"
+    return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"

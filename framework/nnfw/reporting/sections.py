@@ -1,0 +1,310 @@
+"""The parts of a page, from top to bottom. Each says so where it has nothing to show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnfw.experiments import Summary
+from nnfw.experiments.recorded import PARTS, VALIDATION, RecordedRun, numbers, time_span
+from nnfw.experiments.toml_flattening import flattened
+from nnfw.reporting.charts import curves, histogram, scatter
+from nnfw.reporting.findings import Findings
+from nnfw.reporting.markup import Node, node, number, table
+from nnfw.reporting.pictures import as_pictures, data_uri
+
+MOST_CLASSES = 20
+"""Rows of a confusion matrix that a screen holds."""
+
+MOST_PICTURES, MOST_EXAMPLES = 12, 10
+"""Of the worst."""
+
+_LOGARITHMIC = ("cost", "penalty", "learning_rate")
+_LAYER = re.compile(r"model\.layers\[\d+\]\.type")
+_RATE = "learning_rate"
+_SHADES = 9
+_MOST_CONFUSIONS = 20
+_MOST_ROWS = 200  # of the table of epochs
+_MOST_POINTS = 800  # of a scatter plot
+_MOST_OUTPUTS, _MOST_COLUMNS, _MOST_TILES = 4, 10, 4
+_NUMBERS = ".numbers"
+
+
+def section(identifier: str, title: str, *content: Node | str) -> Node:
+    """Return a part of the page under its heading."""
+    heading = node("h2", title, attributes={"id": f"{identifier}-title"})
+    return node("section", heading, *content, attributes={"id": identifier, "aria-labelledby": f"{identifier}-title"})
+
+
+def note(text: str) -> Node:
+    """Return a remark."""
+    return node("p.note", text)
+
+
+def header(run: RecordedRun) -> Node:
+    """Return what the run is, and its most telling figures."""
+    started = f"{run.started.astimezone():%d %B %Y, %H:%M}" if run.started else "start not recorded"
+    size = run.get("parameters")
+    facts = [started, time_span(run.seconds), f"{run.epochs:,} {'epoch' if run.epochs == 1 else 'epochs'}"]
+    facts += [] if size is None else [f"{size:,} parameters"]
+    status = node(f"span.status.{run.status}", run.status)
+    reason = [node("p.reason", run.reason)] if run.reason else []
+    title = node("h1", run.name, " ", status)
+    tiles = [_tiles(run)] if run.figures else []
+    return node("header", title, node("p.facts", " · ".join(filter(None, facts))), *reason, *tiles)
+
+
+def results(run: RecordedRun) -> Node:
+    """Return final cost and metrics of every part."""
+    recorded = run.get("results")
+    if not run.figures:
+        return section("results", "Results", note("No epoch was completed, so there are none."))
+    names = list(dict.fromkeys(key.split(" ", 1)[1] for key in run.figures))
+    parts = dict.fromkeys(key.split(" ", 1)[0] for key in run.figures)
+    rows = [[part, *(number(run.figures.get(f"{part} {name}")) for name in names)] for part in parts]
+    source = "Of the final model." if recorded else "Of the last complete epoch: there is no final model."
+    return section("results", "Results", table(["", *names], rows, _NUMBERS), note(source))
+
+
+def courses(run: RecordedRun) -> Node:
+    """Return the curves of cost, metrics and learning rate, and the table of epochs."""
+    records = run.metrics
+    if not records:
+        return section("curves", "Curves", note("No epoch was completed, so there are none."))
+    names = dict.fromkeys(name for record in records for name in numbers(record) if name != "epoch")
+    own = [name for name in names if not name.startswith(VALIDATION)]
+    own += [name for name in names if name.removeprefix(VALIDATION) not in names]
+    charts = [_course(name, records) for name in own if name != _RATE]
+    charts += [_course(_RATE, records)] if _varies(_RATE, records) else []
+    best = run.best
+    remark = (
+        f"Lowest {'validation ' if f'{VALIDATION}cost' in best else ''}cost in epoch {best['epoch']}." if best else ""
+    )
+    return section("curves", "Curves", node("div.charts", *charts), note(remark), _epochs(records, list(names)))
+
+
+def rights_and_wrongs(found: Findings | str) -> Node:
+    """Return the confusion matrix, or predictions over labels."""
+    if isinstance(found, str):
+        return section("predictions", "Predictions", note(f"Not shown: {found}"))
+    content = _matrix(found) if found.classes else _residuals(found)
+    return section("predictions", "Confusion matrix" if found.classes else "Predictions", *content)
+
+
+def worst_examples(found: Findings | str) -> Node:
+    """Return the examples with the largest losses, as pictures where they are some."""
+    if isinstance(found, str):
+        return section("worst", "Worst examples", note(f"Not shown: {found}"))
+    column = next(iter(found.columns.values()))
+    pictures = as_pictures(column) if len(found.columns) == 1 and column.dtype.kind in "fiub" else None
+    content = _examples(found) if pictures is None else _gallery(found, pictures)
+    text = f"Those of the {found.part} data with the largest cost, each by itself. {_looked_at(found)}"
+    return section("worst", "Worst examples", note(text), content)
+
+
+def network(found: Summary | str, experiment: Mapping[str, Any]) -> Node:
+    """Return the layers with shapes and parameters; without these where they are not known."""
+    if isinstance(found, str):
+        types = (str(value) for key, value in flattened(experiment).items() if _LAYER.fullmatch(key))
+        names = [[str(index), name] for index, name in enumerate(types)]
+        return section("network", "Network", table(["", "layer"], names), note(f"Shapes are not shown: {found}"))
+    largest = max((row.parameters for row in found.layers), default=0) or 1
+    rows: list[Sequence[Node | str]] = [["", "input", "", _shape(found.input_shape), "", ""]]
+    for index, row in enumerate(found.layers):
+        bar = _bar(row.parameters / largest) if row.parameters else ""
+        values = (row.layer, row.activation, _shape(row.output_shape), number(row.parameters))
+        rows.append([str(index), *values, bar])
+    state = f", {found.state:,} numbers of state" if found.state else ""
+    heads = ["", "layer", "activation", "output", "parameters", ""]
+    return section(
+        "network", "Network", table(heads, rows, ".layers"), note(f"{found.parameters:,} parameters{state}.")
+    )
+
+
+def record(run: RecordedRun, experiment_text: str) -> Node:
+    """Return what a colleague needs to get the same: experiment, seed, data, versions and machine."""
+    hidden = ("format", "results", "distributions", "plugins", "name", "status", "reason")
+    facts = {key: value for key, value in run.record.items() if key not in hidden}
+    plugins = [
+        [str(item.get("distribution")), str(item.get("version")), str(item.get("status"))]
+        for item in run.get("plugins") or ()
+    ]
+    installed = [[name, str(version)] for name, version in (run.get("distributions") or {}).items()]
+    return section(
+        "record",
+        "Record",
+        _folded("Experiment file", node("pre", experiment_text, attributes={"tabindex": 0})),
+        _folded("Data, seed, versions and machine", table(["", ""], _rows(facts), ".known")),
+        _folded("Plugins", table(["plugin", "version", "status"], plugins)),
+        _folded("All that was installed", table(["distribution", "version"], installed)),
+    )
+
+
+def _tiles(run: RecordedRun) -> Node:
+    part = next((part for part in reversed(PARTS) if any(key.startswith(f"{part} ") for key in run.figures)), "")
+    shown = [(key, value) for key, value in run.figures.items() if key.startswith(f"{part} ")][:_MOST_TILES]
+    return node("dl.tiles", *(node("div", node("dt", key), node("dd", number(value))) for key, value in shown))
+
+
+def _course(name: str, records: Sequence[Mapping[str, Any]]) -> Node:
+    known = [numbers(record) for record in records]
+    series = {"training": name, "validation": f"{VALIDATION}{name}"} if name != _RATE else {"": name}
+    values = {label: [record.get(key) for record in known] for label, key in series.items()}
+    drawn = {label: column for label, column in values.items() if any(value is not None for value in column)}
+    base = name.removeprefix(VALIDATION)
+    return curves(base.replace("_", " "), [r["epoch"] for r in records], drawn, logarithmic=base in _LOGARITHMIC)
+
+
+def _varies(name: str, records: Sequence[Mapping[str, Any]]) -> bool:
+    return len({record.get(name) for record in records}) > 1
+
+
+def _epochs(records: Sequence[Mapping[str, Any]], names: list[str]) -> Node:
+    """Return the figures of the epochs as a table: of many of them, some at equal distances and the last."""
+    step = -(-len(records) // _MOST_ROWS)
+    shown = [record for index, record in enumerate(records) if index % step == 0 or index == len(records) - 1]
+    rows = [[str(record["epoch"]), *(number(numbers(record).get(name)) for name in names)] for record in shown]
+    title = "Figures of every epoch" if step == 1 else f"Figures of every {step:,}th epoch, and the last"
+    return _folded(title, table(["epoch", *(name.replace("_", " ") for name in names)], rows, _NUMBERS))
+
+
+def _matrix(found: Findings) -> list[Node]:
+    counts = found.confusion()
+    right, total = int(np.trace(counts)), int(counts.sum())
+    text = (
+        f"{right:,} of {total:,} right, on the {found.part} data. A row is what it is, a column what it was taken for. "
+    )
+    kept = np.arange(len(counts))
+    if len(counts) > MOST_CLASSES:
+        wrong = counts.sum(0) + counts.sum(1) - 2 * np.diag(counts)
+        kept = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
+        text += f"Of {len(counts):,} classes, the {MOST_CLASSES} with the most mistakes are shown. "
+    names = [found.classes[index] for index in kept]
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    body = [
+        node(
+            "tr",
+            node("th", found.classes[row], attributes={"scope": "row"}),
+            *(_cell(int(counts[row, column]), float(shares[row, column]), right=row == column) for column in kept),
+        )
+        for row in kept
+    ]
+    heads = [node("th", name, attributes={"scope": "col"}) for name in ["", *names]]
+    whole = node("table.matrix", node("thead", node("tr", *heads)), node("tbody", *body))
+    scroll = node("div.scroll", whole, attributes={"tabindex": 0})
+    return [
+        note(text + _looked_at(found)),
+        scroll,
+        *([_confusions(found, counts)] if len(counts) > MOST_CLASSES else []),
+    ]
+
+
+def _confusions(found: Findings, counts: Any) -> Node:
+    """Return the most frequent mistakes, wherever they are in the matrix."""
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]
+    places = [np.unravel_index(index, wrong.shape) for index in order.tolist() if wrong.flat[index]]
+    rows = [[found.classes[row], found.classes[column], number(int(wrong[row, column]))] for row, column in places]
+    return _folded("The most frequent mistakes", table(["is", "taken for", "times"], rows, _NUMBERS))
+
+
+def _cell(count: int, share: float, *, right: bool) -> Node:
+    shade = min(_SHADES, int(np.ceil(share * _SHADES)))
+    return node(f"td.{'right' if right else 'wrong'}.h{shade}", str(count) if count else "·")
+
+
+def _residuals(found: Findings) -> list[Node]:
+    finite = np.isfinite(found.predictions.astype(np.float64)).all(axis=1)
+    if not finite.any():
+        return [note("Not shown: no prediction is finite.")]
+    truths, predictions = (values[finite].astype(np.float64) for values in (found.truths, found.predictions))
+    outputs = truths.shape[1]
+    shown = range(min(outputs, _MOST_OUTPUTS))
+    names = [found.target] if outputs == 1 else [f"{found.target} {index}" for index in shown]
+    picked = np.linspace(0, len(truths) - 1, min(len(truths), _MOST_POINTS)).astype(int)
+    residuals = predictions - truths
+    charts = [
+        chart
+        for index, name in zip(shown, names, strict=True)
+        for chart in (
+            scatter(f"{name}: predictions", truths[picked, index].tolist(), predictions[picked, index].tolist()),
+            histogram(f"{name}: residuals", "prediction − label", residuals[:, index].tolist()),
+        )
+    ]
+    rows = [[name, *_spread(residuals[:, index])] for index, name in zip(shown, names, strict=True)]
+    more = f"The first {len(shown)} of {outputs} outputs are shown. " if outputs > len(shown) else ""
+    more += "" if finite.all() else f"{np.sum(~finite):,} predictions that are not finite are left out. "
+    text = f"Predictions over labels on the {found.part} data; on the line they are equal. {more}{_looked_at(found)}"
+    heads = ["residuals", "mean", "root mean square", "largest"]
+    return [note(text), node("div.charts", *charts), table(heads, rows, _NUMBERS)]
+
+
+def _spread(residuals: Any) -> list[str]:
+    figures = residuals.mean(), np.sqrt((residuals**2).mean()), np.abs(residuals).max()
+    return [number(float(figure)) for figure in figures]
+
+
+def _looked_at(found: Findings) -> str:
+    less = f"The first {len(found):,} of {found.total:,} examples were looked at. " if len(found) < found.total else ""
+    return less + ("" if found.same_data else "The data has changed since the training, so this is not what it was.")
+
+
+def _gallery(found: Findings, pictures: Any) -> Node:
+    figures = []
+    for index in found.worst(MOST_PICTURES).tolist():
+        truth, prediction = _said(found.truths[index]), _said(found.predictions[index])
+        right = truth == prediction
+        said = f"{truth}, correct" if right else f"{truth} taken for {prediction}"
+        picture = node("img", attributes={"src": data_uri(pictures[index]), "alt": f"Example: {said}"})
+        loss = node("span.loss", f"cost {number(float(found.losses[index]))}")
+        figures.append(
+            node("figure.example" if right else "figure.example.wrong", picture, node("figcaption", said, loss))
+        )
+    return node("div.gallery", *figures)
+
+
+def _examples(found: Findings) -> Node:
+    columns = list(found.columns.items())[:_MOST_COLUMNS]
+    rows = [
+        [
+            _said(found.truths[index]),
+            _said(found.predictions[index]),
+            number(float(found.losses[index])),
+            *(_said(column[index]) for _, column in columns),
+        ]
+        for index in found.worst(MOST_EXAMPLES).tolist()
+    ]
+    return table([found.target, "prediction", "cost", *(name for name, _ in columns)], rows, _NUMBERS)
+
+
+def _said(value: Any) -> str:
+    """Return a label, a prediction or a cell: a word, a number, or the first few of many."""
+    values = np.ravel(value)
+    texts = [number(item) for item in values[:3].tolist()]
+    return ", ".join(texts) + (f", … ({values.size:,} numbers)" if values.size > 3 else "")
+
+
+def _bar(share: float) -> Node:
+    width = max(1.0, round(100 * share, 1))
+    inside = node("rect", attributes={"width": width, "height": 8, "rx": 2})
+    return node("svg.bar", inside, attributes={"viewBox": "0 0 100 8", "aria-hidden": "true"})
+
+
+def _folded(title: str, content: Node) -> Node:
+    return node("details", node("summary", title), content)
+
+
+def _rows(facts: Mapping[str, Any]) -> list[list[str]]:
+    known = flattened(facts)
+    return [[key.removeprefix("environment.").replace(".", " › "), _listed(known[key])] for key in known]
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else "–" if value in (None, {}) else str(value)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape)) or "1"

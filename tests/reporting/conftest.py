@@ -1,0 +1,56 @@
+"""Runs to write pages about."""
+
+import json
+
+import pytest
+
+from nnfw.errors import DivergedError
+from nnfw.experiments import read_experiment, train
+from nnfw.plugins import default_registry
+
+DIGITS = """
+name = "digits <b>&amp;"
+[data]
+source = "digits"
+[[model.layers]]
+type = "dense"
+units = 16
+activation = "relu"
+[[model.layers]]
+type = "dense"
+units = 10
+activation = "softmax"
+[cost]
+type = "cross_entropy"
+[optimizer]
+type = "adam"
+learning_rate = 0.003
+[training]
+epochs = 4
+metrics = ["accuracy", "confusion_matrix"]
+"""
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Return a function that carries an experiment out, beside the given files, and returns the run's directory."""
+
+    def carry_out(text, files=(), overrides=()):
+        folder = tmp_path_factory.mktemp("run")
+        (folder / "file.toml").write_text(text.strip() + "\n")
+        for name, write in dict(files).items():
+            write(folder / name)
+        registry = default_registry()
+        try:
+            train(read_experiment(str(folder / "file.toml"), registry, overrides), registry, folder / "run")
+        except DivergedError:
+            assert json.loads((folder / "run" / "record.json").read_text())["status"] == "diverged"
+        return folder / "run"
+
+    return carry_out
+
+
+@pytest.fixture(scope="session")
+def digits(trained):
+    """Return a run on handwritten digits, which tests read and do not change."""
+    return trained(DIGITS)
