@@ -37,7 +37,7 @@ def _acceleration(activation: Activation, spec: AcceleratorSpec, registry: Regis
     try:
         chosen = kernels_from(spec, registry)
     except Exception as error:  # whatever its module raises
-        return NUMPY, f"{in_words(error)}. {spec.summary}"
+        return NUMPY, f"{in_words(error).rstrip('.')}. {spec.summary}"
     try:
         return _tried(activation, chosen)
     except Exception as error:  # whatever the activation raises
