@@ -261,7 +261,7 @@ def computed(make, nnfw):
 @pytest.mark.parametrize(
     ("source", "how", "why"),
     [
-        (PLAIN.format(value="2 * z", derivative="2 + 0 * z"), "compiled", "it is no more than value and derivative"),
+        (PLAIN.format(value="2 * z", derivative="2 + 0 * z"), "compiled", "as loops over the elements"),
         (
             PLAIN.format(value="np.sort(z) * 1.0", derivative="1 + 0 * z"),
             "NumPy",
@@ -271,7 +271,7 @@ def computed(make, nnfw):
         (
             OWN.format(forward="return 1.0 * z"),
             "NumPy",
-            "it has a forward or a delta of its own, and calls no kernels",
+            "it has a forward of its own, which calls no kernels",
         ),
         (
             OWN.format(forward="raise OSError('planted')"),

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnfw.compute import DEFINITIONS, Kernels, kernels_from, using
+from nnfw.compute import DEFINITIONS, Kernels, kernels_from, made_of_kernels, using
 from nnfw.compute.active import NAMES
 from nnfw.errors import in_words
 from nnfw.network import Workspace
-from nnfw.network.recording import is_plain
+from nnfw.protocols import Elementwise
 
 if TYPE_CHECKING:
     from nnfw.plugins import AcceleratorSpec, Registry
@@ -45,17 +45,17 @@ def _acceleration(activation: Activation, spec: AcceleratorSpec, registry: Regis
 
 
 def _tried(activation: Activation, chosen: Kernels) -> tuple[str, str]:
-    if is_plain(activation):
-        if chosen.elementwise(activation) is not None:
-            return COMPILED, "it is no more than value and derivative"
-        return NUMPY, "value and derivative cannot be compiled, or give something else then"
+    if not made_of_kernels(activation.forward) and chosen.elementwise(activation) is not None:
+        return COMPILED, "as loops over the elements"
     called = _kernels_called(activation)
     lacking = [name for name in called if getattr(chosen, name) is getattr(DEFINITIONS, name)]
     if lacking:
         return NUMPY, f"the accelerator has no kernel {', '.join(lacking)}"
     if called:
         return KERNELS, f"it calls {', '.join(called)}"
-    return NUMPY, "it has a forward or a delta of its own, and calls no kernels"
+    if type(activation).forward is Elementwise.forward:
+        return NUMPY, "value and derivative cannot be compiled, or give something else then"
+    return NUMPY, "it has a forward of its own, which calls no kernels"
 
 
 def _kernels_called(activation: Activation) -> list[str]:
