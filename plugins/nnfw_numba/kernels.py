@@ -13,23 +13,15 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from nnfw_numba.caching import compiled
 from nnfw_numba.exponential import exp, expm1, log1p
 
 Array = NDArray[Any]
 Kernel = Callable[..., Any]
-
-
-def compiled(function: Kernel) -> Kernel:
-    """Return a function that is compiled when it is called, and kept on disk where a directory may be written to."""
-    try:
-        found: Kernel = njit(cache=True, error_model="numpy", nogil=True)(function)
-    except RuntimeError:  # no directory: it is compiled in each process
-        found = njit(error_model="numpy", nogil=True)(function)
-    return found
 
 
 @compiled

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from nnfw.compute import Call, definitions
 from nnfw_numba import kernels
-from nnfw_numba.kernels import compiled
+from nnfw_numba.caching import compiled
 
 Array = NDArray[Any]
 

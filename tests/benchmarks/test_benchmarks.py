@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr
 from pathlib import Path
 from statistics import median
 
 import pytest
+from rich.console import Console
 
 HERE = Path(__file__).parent
 
@@ -22,14 +23,15 @@ def run(*arguments):
 def comparison(monkeypatch):
     """Return the modules that the benchmark is made of and that need no other library."""
     monkeypatch.syspath_prepend(str(HERE))
-    from comparison import contenders, measurements, tables, turns, workloads
+    from comparison import contenders, measurements, tables, turns, watching, workloads
 
     return {
-        module.__name__.partition(".")[2]: module for module in (contenders, measurements, tables, turns, workloads)
+        module.__name__.partition(".")[2]: module
+        for module in (contenders, measurements, tables, turns, watching, workloads)
     }
 
 
-QUICK = ("T1", "predict-one", "program-import", "--quick", "--markdown")
+QUICK = ("T1", "predict-one", "watch-T1", "program-import", "--quick", "--markdown")
 ONLY = ("--only", "products", "--only", "nnfw", "--only", "fast")
 
 
@@ -44,7 +46,7 @@ def quick(tmp_path_factory):
 
 def test_benchmark_quick_run_measures_all_that_was_asked_for(quick):
     measurements = quick[1]["measurements"]
-    assert list(measurements) == ["T1", "predict-one", "program-import"]
+    assert list(measurements) == ["T1", "predict-one", "watch-T1", "program-import"]
     assert not any(found["left out"] for found in measurements.values())
     labels = {row["contender"] for row in measurements["T1"]["rows"]}
     assert {"products alone", "nnfw", "nnfw[fast]"} <= labels
@@ -73,6 +75,19 @@ def test_benchmark_markdown_has_a_row_for_each_contender(quick):
     for found in report["measurements"].values():
         for row in found["rows"]:
             assert f"\n| {row['contender']} | " in page
+
+
+def test_benchmark_compares_a_training_that_is_watched_with_one_that_is_not(quick):
+    rows = quick[1]["measurements"]["watch-T1"]["rows"]
+    assert [row["contender"] for row in rows][:3] == ["nothing", "accuracy", "early stopping and a CSV log"]
+    assert all(list(row["over"]) == ["nothing"] for row in rows)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+def test_pseudo_terminal_is_one_for_whoever_draws_on_it(comparison, monkeypatch):
+    monkeypatch.delenv("TERM", raising=False)
+    with comparison["watching"].pseudo_terminal() as terminal, redirect_stderr(terminal):
+        assert Console(stderr=True).is_terminal
 
 
 def test_benchmark_unknown_measurement_is_refused_with_those_there_are():

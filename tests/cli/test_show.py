@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from nnfw.cli.acceleration import accelerations
 from nnfw.cli.docstrings import meanings_of, sections_of
 from nnfw.cli.show import ARGUMENTS, PLACES
+from nnfw.compute import DEFINITIONS
 from nnfw.experiments import Document, apply_overrides, parse_component
-from nnfw.plugins import Registry
+from nnfw.plugins import AcceleratorSpec, Plugin, Registry
 from nnfw.protocols import KINDS
+from nnfw_standard import ReLU
 
 DISTRIBUTIONS = Path(__file__).parents[1] / "data" / "distributions"
 REGISTRY = Registry.discover()
@@ -216,13 +219,117 @@ def test_example_that_a_plugin_declares_is_shown(make, nnfw):
     assert 'activation = { type = "scaled", scale = 2.5 }' in nnfw("show", "scaled").out
 
 
+# What accelerators make of it
+
+
+ACTIVATION = """
+from dataclasses import dataclass
+import numpy as np
+from nnfw import Activation, Elementwise
+from nnfw.compute import kernels
+"""
+PLAIN = """
+@dataclass(frozen=True)
+class Mine(Elementwise):
+    def value(self, z): return {value}
+    def derivative(self, z, a): return {derivative}
+"""
+OWN = """
+@dataclass(frozen=True)
+class Mine(Activation):
+    def forward(self, z, workspace): {forward}
+    def delta(self, grad_a, z, a, workspace): return grad_a * 1.0
+"""
+
+
+@pytest.fixture
+def computed(make, nnfw):
+    """Return a function that shows what accelerators make of an activation."""
+    pytest.importorskip("numba")
+
+    def show(source):
+        declared = 'ComponentSpec("activation", "mine", "nnfw_mine_mine:Mine", "s")'
+        make("nnfw-mine", components=declared, nnfw_mine_mine=ACTIVATION + source)
+        status, out, err = nnfw("show", "mine", "--accelerators", "--json")
+        assert (status, err) == (0, "")
+        ((found,),) = (record["accelerators"] for record in json.loads(out))
+        return found
+
+    return show
+
+
+@pytest.mark.parametrize(
+    ("source", "how", "why"),
+    [
+        (PLAIN.format(value="2 * z", derivative="2 + 0 * z"), "compiled", "as loops over the elements"),
+        (
+            PLAIN.format(value="np.sort(z) * 1.0", derivative="1 + 0 * z"),
+            "NumPy",
+            "value and derivative cannot be compiled, or give something else then",
+        ),
+        (OWN.format(forward="a = 0 * z; kernels().tanh(z, a); return a"), "kernels", "it calls tanh"),
+        (
+            OWN.format(forward="return 1.0 * z"),
+            "NumPy",
+            "it has a forward of its own, which calls no kernels",
+        ),
+        (
+            OWN.format(forward="raise OSError('planted')"),
+            "unknown",
+            "it cannot be tried: OSError: planted",
+        ),
+    ],
+    ids=["plain", "refused", "kernels", "own", "broken"],
+)
+def test_show_with_accelerators_says_how_an_activation_is_computed_and_why(computed, source, how, why):
+    assert computed(source) == {"accelerator": "numba", "computed_by": how, "because": why}
+
+
+def load_one():
+    return {"relu": lambda z, out: DEFINITIONS.relu(z, out)}
+
+
+def load_none():
+    raise OSError("planted")
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("load_one", "the accelerator has no kernel relu_delta"),
+        ("load_none", "OSError: planted. get it at the fair"),
+    ],
+    ids=["lacks a kernel", "cannot be loaded"],
+)
+def test_accelerator_without_what_an_activation_needs_leaves_it_to_numpy(monkeypatch, target, why):
+    monkeypatch.setitem(sys.modules, "fake_accelerator", sys.modules[__name__])
+    registry = Registry.discover()
+    spec = AcceleratorSpec("fake", f"fake_accelerator:{target}", "get it at the fair")
+    registry.accelerators = ((spec, Plugin("nnfw-fake", "1.0", "fake", "fake")),)
+    assert accelerations(ReLU(), registry) == [{"accelerator": "fake", "computed_by": "NumPy", "because": why}]
+
+
+def test_show_with_accelerators_prints_a_table(nnfw):
+    pytest.importorskip("numba")
+    out = nnfw("show", "relu", "--accelerators").out
+    table = "accelerator  computed by  because\nnumba        kernels      it calls relu, relu_delta\n"
+    assert f"\nWith accelerators\n{table}\n" in out
+
+
+def test_show_with_accelerators_of_what_is_no_activation_is_refused(nnfw):
+    status, out, err = nnfw("show", "dense", "--accelerators")
+    assert (status, out) == (2, "")
+    assert "--accelerators tells of activations, and 'dense' is none. Leave it out." in err
+
+
 # What is imported
 
 
 def test_show_imports_only_that_component():
     code = (
         "import sys\nfrom nnfw.cli.main import main\nmain(['show', 'activation:relu'])\n"
-        "print(*sorted(name for name in sys.modules if name.startswith(('nnfw_standard.', 'scipy'))), file=sys.stderr)"
+        "looked_for = ('nnfw_standard.', 'scipy', 'numba')\n"
+        "print(*sorted(name for name in sys.modules if name.startswith(looked_for)), file=sys.stderr)"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, check=True

@@ -1,16 +1,20 @@
 """Solvers against closed forms, and in trainings."""
 
 import json
+import re
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 import nnfw
 from nnfw.cli.main import main
+from nnfw.experiments import check_experiment, table_of, toml
 from nnfw_standard import LBFGS, MSE, ConjugateGradient, Dense, Dropout, NewtonCG, TrustKrylov
 from nnfw_standard.solvers import hessian_product
 
 SOLVERS = [LBFGS(1e-9), ConjugateGradient(1e-9), NewtonCG(1e-9), TrustKrylov(1e-9)]
+REGISTRY = nnfw.Registry.discover()
 EVERY_SOLVER = pytest.mark.parametrize("solver", SOLVERS, ids=lambda solver: type(solver).__name__)
 
 
@@ -122,11 +126,66 @@ def test_cost_that_is_not_finite_ends_a_solver(data):
         model.fit(*data, cost="mse", optimizer="lbfgs", epochs=5)
 
 
-def test_schedule_with_a_solver_is_refused(data):
-    with pytest.raises(
-        nnfw.ConfigError, match=r"schedule.*has nothing to multiply: 'lbfgs' \(built-in\) chooses its steps itself"
-    ):
-        linear().fit(*data, cost="mse", optimizer="lbfgs", schedule="cosine")
+USELESS = {
+    "batch_size": (16, "has nothing to divide: 'lbfgs' (built-in) sees all examples at once. Leave it out."),
+    "shuffle": (False, "has no order to keep: 'lbfgs' (built-in) sees all examples at once. Leave it out."),
+    "schedule": ("cosine", "has nothing to multiply: 'lbfgs' (built-in) chooses its steps itself. Leave it out."),
+}
+
+
+@pytest.mark.parametrize("name", USELESS)
+def test_setting_that_a_solver_has_no_use_for_is_refused(data, name):
+    value, text = USELESS[name]
+    with pytest.raises(nnfw.ConfigError, match=f"^{re.escape(f'{name} {text}')}$"):
+        linear().fit(*data, cost="mse", optimizer="lbfgs", **{name: value})
+
+
+def test_settings_that_a_solver_has_no_use_for_are_told_together_before_anything_happens(data):
+    model = linear()
+    before = model.parameters.vector.copy()
+    settings = {name: value for name, (value, _) in USELESS.items()}
+    with pytest.raises(nnfw.ConfigError) as raised:
+        model.fit(*data, cost="mse", optimizer="lbfgs", accelerator="gpu", **settings)
+    assert [mistake.path for mistake in raised.value.mistakes] == [("accelerator",), *((name,) for name in USELESS)]
+    np.testing.assert_array_equal(model.parameters.vector, before)
+
+
+def test_settings_that_a_solver_has_no_use_for_are_told_with_their_lines(tmp_path, capsys):
+    (tmp_path / "xor.toml").write_text(
+        '[data]\nsource = "xor"\nsplit = { validation = 0.5, test = 0.5 }\n'
+        '[[model.layers]]\ntype = "dense"\nunits = 1\n'
+        '[cost]\ntype = "mse"\n[optimizer]\ntype = "lbfgs"\n'
+        '[training]\nschedule = "cosine"\naccelerator = "gpu"\nbatch_size = 2\nshuffle = false\n'
+    )
+    assert main(["train", str(tmp_path / "xor.toml"), "--out", str(tmp_path / "run")]) == 2
+    places = [line.partition("xor.toml:")[2] for line in capsys.readouterr().err.splitlines()]
+    assert [place.partition(":")[0] for place in places] == ["3", "12", "13", "14", "15"]
+    assert places[1] == f"12: training.schedule {USELESS['schedule'][1]}"
+    assert places[3] == f"14: training.batch_size {USELESS['batch_size'][1]}"
+    assert not (tmp_path / "run").exists()
+
+
+def test_experiment_with_a_solver_that_is_written_out_can_be_read_again(tmp_path):
+    text = (
+        'data = { source = "xor" }\nmodel = { layers = [{ type = "dense", units = 1 }] }\n'
+        'cost = { type = "mse" }\noptimizer = { type = "lbfgs" }\n'
+    )
+    experiment = check_experiment(toml.parse(text, "xor.toml"), REGISTRY)
+    written = toml.write(table_of(experiment, REGISTRY))
+    assert "batch_size = 32" in written
+    assert check_experiment(toml.parse(written, "resolved.toml"), REGISTRY) == experiment
+
+
+def test_solver_has_one_step_in_an_epoch(data):
+    seen = []
+
+    @dataclass(frozen=True)
+    class Watch(nnfw.Callback):
+        def epoch_ended(self, fit, record, state):
+            seen.append((fit.epoch, fit.step, fit.steps))
+
+    linear().fit(*data, cost="mse", optimizer="cg", epochs=3, callbacks=[Watch()])
+    assert seen == [(1, 1, 1), (2, 2, 1), (3, 3, 1)]
 
 
 def test_single_step_of_a_solver_is_refused():

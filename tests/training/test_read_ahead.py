@@ -97,7 +97,7 @@ def test_training_from_a_file_is_bit_equal_to_one_in_memory(path, rng, cache, dt
 
 def test_validation_and_solver_read_the_same_from_a_file(path, cache):
     x = mapped(path)
-    settings = {"optimizer": "lbfgs", "metrics": ["r2"]}
+    settings = {"optimizer": "lbfgs", "batch_size": 32, "metrics": ["r2"]}
     y = np.ones(len(x))
     vector, records = fit(x, validation_data=(x, y), **settings)
     expected, expected_records = fit(np.array(x), validation_data=(np.array(x), y), **settings)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
@@ -47,13 +49,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from nnfw.cli.completion import answer
 
             return answer(group, COMPLETE_VARIABLE)
-        with group.make_context("nnfw", arguments, obj=debug) as context:
+        with _plain_warnings(debug), group.make_context("nnfw", arguments, obj=debug) as context:
             group.invoke(context)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that is gone is no surprise
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         return _status_of(error, debug, group.plugin if group else None)
     return DONE
+
+
+@contextmanager
+def _plain_warnings(debug: bool) -> Iterator[None]:
+    """Let warnings tell what is the matter and not, unless `debug`, the line of code that noticed it."""
+    usual = warnings.formatwarning
+    if not debug:
+        warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
@@ -112,18 +126,20 @@ def _culprit(error: BaseException) -> Plugin | None:
     from nnfw.plugins import default_registry
 
     try:
-        components = default_registry().components()
+        registry = default_registry()
     except NnfwError:  # strict mode: it was the registry that could not be made
         return None
+    owners = [(item.spec.target, item.plugin) for item in registry.components()]
+    owners += [(spec.target, plugin) for spec, plugin in registry.accelerators]
     packages = {
-        target.partition(":")[0].partition(".")[0]: item.plugin
-        for item in components
-        for target in (item.spec.target, item.plugin.module)
-        if not item.plugin.built_in
+        name.partition(":")[0].partition(".")[0]: plugin
+        for target, plugin in owners
+        for name in (target, plugin.module)
+        if not plugin.built_in
     }
     frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    owners = [packages.get(name.partition(".")[0]) for name in frames]
-    return next((plugin for plugin in reversed(owners) if plugin), None)
+    found = [packages.get(name.partition(".")[0]) for name in frames]
+    return next((plugin for plugin in reversed(found) if plugin), None)
 
 
 def _usage_of(error: Any) -> str:

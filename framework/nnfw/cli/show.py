@@ -28,6 +28,11 @@ Name = Annotated[
     ),
 ]
 
+Accelerators = Annotated[
+    bool,
+    typer.Option("--accelerators", help="Also what accelerators make of an activation. It is compiled for that."),
+]
+
 PLACES = {
     "layer": "model.layers[]",
     "activation": "model.layers[].activation",
@@ -58,6 +63,7 @@ ARGUMENTS = {
 }
 """How the command line names it: as ``name:option=value`` where it stands alone, else as a TOML value."""
 
+ACTIVATION = "activation"
 _SECTIONS = ("layer", "cost", "optimizer")  # written with `type` even where there is no other option
 _VALUES: tuple[Any, ...] = (0.1, 10, 2, 1, 0, True, [10], [0.1])
 """What an option that must be given may be in an example: the first that is of its type and in its range."""
@@ -65,7 +71,7 @@ _OPENING = "Description"  # what a docstring says before its first section
 _LEFT_OUT = ("Parameters", "Raises", "Returns")  # the table of options says more; the others are for callers
 
 
-def show(name: Name, kind: Kind = None, json: Json = False) -> None:
+def show(name: Name, kind: Kind = None, accelerators: Accelerators = False, json: Json = False) -> None:
     """Show what a component is: its equation, its options with their ranges, and how to write it in an experiment.
 
     Where several kinds have a component of this name, all of them are shown.
@@ -74,6 +80,7 @@ def show(name: Name, kind: Kind = None, json: Json = False) -> None:
     --------
     $ nnfw show dense
     $ nnfw show cost:mse
+    $ nnfw show relu --accelerators
     $ nnfw show nnfw-swish:swish --json
     """
     from nnfw.cli import console
@@ -81,7 +88,9 @@ def show(name: Name, kind: Kind = None, json: Json = False) -> None:
 
     registry = default_registry()
     found = registry.named(name, kind)
-    records = [_record(registry, item) for item in found]
+    if accelerators and all(item.kind != ACTIVATION for item in found):
+        raise typer.BadParameter(f"--accelerators tells of activations, and {name!r} is none. Leave it out.")
+    records = [_record(registry, item, accelerators) for item in found]
     if json:
         console.print_json(records)
         return
@@ -94,7 +103,7 @@ def show(name: Name, kind: Kind = None, json: Json = False) -> None:
         console.message(f"{len(found)} kinds have a component called {name!r}. To see one: {choices}.")
 
 
-def _record(registry: Registry, item: Component) -> dict[str, Any]:
+def _record(registry: Registry, item: Component, accelerators: bool) -> dict[str, Any]:
     """Return all that is known about a component, fit for JSON."""
     from nnfw.cli.docstrings import meanings_of, sections_of
     from nnfw.cli.plugins import component_record
@@ -102,14 +111,22 @@ def _record(registry: Registry, item: Component) -> dict[str, Any]:
 
     with redirect_stdout(sys.stderr):  # what a module prints when it is imported is no data
         cls = registry.load(item.kind, item.qualified_name)
+        table = example(registry, item)
+        accelerated = _accelerated(registry, table) if accelerators and item.kind == ACTIVATION else {}
     meanings = meanings_of(cls)
-    table = example(registry, item)
     return {
         **component_record(item),
         "documentation": {heading or _OPENING: text for heading, text in sections_of(cls).items()},
         "options": [_option_record(option, meanings.get(option.name, "")) for option in options_of(cls).values()],
         "example": {"file": in_file(item.kind, table), "command": on_command_line(item.kind, table)},
+        **accelerated,
     }
+
+
+def _accelerated(registry: Registry, table: Mapping[str, Any]) -> dict[str, Any]:
+    from nnfw.cli.acceleration import accelerations
+
+    return {"accelerators": accelerations(registry.resolve(ACTIVATION, table), registry)}
 
 
 def _option_record(option: Option, meaning: str) -> dict[str, Any]:
@@ -142,6 +159,10 @@ def _print(record: Mapping[str, Any]) -> None:
         if heading not in _LEFT_OUT:
             console.print_heading(f"\n{heading}")
             console.print_text(text)
+    if "accelerators" in record:
+        console.print_heading("\nWith accelerators")
+        rows = [tuple(item.values()) for item in record["accelerators"]]
+        console.print_table(("accelerator", "computed by", "because"), rows)
     console.print_heading("\nIn an experiment file")
     console.print_text(record["example"]["file"])
     console.print_heading("\nOn the command line")

@@ -17,6 +17,8 @@ _GAIN_OF_STEP, _GAIN_OF_CHANGE = 15e-6, 0.5e-9
 """Seconds that compiled kernels save for each step, and beside that for each parameter that it changes. SGD gains the
 least; Adam, of ten passes over all parameters, some three times as much as that."""
 
+_CALLER_OF_FIT = 5  # frames up from where the warning is given
+
 
 def gain(parameters: int, steps: int) -> float:
     """Return the seconds that an accelerator saves in a training at least, by a rough estimate.
@@ -88,6 +90,6 @@ def _loaded(spec: AcceleratorSpec, plugin: Plugin, registry: Registry, *, quietl
     except Exception as error:
         if not (quietly and isinstance(error, ModuleNotFoundError)):
             text = f"{owner} cannot be loaded: {in_words(error)}. {spec.summary}. The training goes on without it."
-            warnings.warn(text, RuntimeWarning, stacklevel=4)
+            warnings.warn(text, RuntimeWarning, stacklevel=_CALLER_OF_FIT)
         return None
     return checked(chosen, owner) if os.environ.get(CHECK_VARIABLE, "") not in ("", "0") else chosen

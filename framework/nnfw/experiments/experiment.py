@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Lt, MaxLen, MinLen
 
-from nnfw.compute import require_known
 from nnfw.configuration import build, to_table
 from nnfw.errors import ConfigError, Mistake
 from nnfw.experiments.toml import STDIN, Document, apply_overrides, read
@@ -18,7 +17,7 @@ from nnfw.experiments.toml_positions import Keys
 from nnfw.network import Chain, Objective
 from nnfw.plugins import TYPE, Registry
 from nnfw.protocols import Cost, Dataset, Layer, Optimizer, Transform
-from nnfw.training import TrainingOptions
+from nnfw.training import TrainingOptions, contradictions
 
 Fraction = Annotated[float, Ge(0), Lt(1)]
 
@@ -164,9 +163,10 @@ def check_experiment(document: Document, registry: Registry) -> Experiment:
     mistakes = [
         *_split_mistakes(experiment.data.split),
         *_output_mistakes(experiment, registry),
-        *_accelerator_mistakes(experiment.training.accelerator, registry),
+        *_training_mistakes(experiment, registry),
     ]
     if mistakes:
+        mistakes.sort(key=lambda mistake: document.line_of(mistake[0]))
         raise ConfigError([_placed(document, path, text) for path, text in mistakes])
     return experiment
 
@@ -186,11 +186,9 @@ def _output_mistakes(experiment: Experiment, registry: Registry) -> Iterator[tup
         yield from ((("cost", TYPE), str(mistake)) for mistake in error.mistakes)
 
 
-def _accelerator_mistakes(name: str, registry: Registry) -> Iterator[tuple[Keys, str]]:
-    try:
-        require_known(name, registry)
-    except ConfigError as error:
-        yield from ((("training", "accelerator"), f"training.{mistake}") for mistake in error.mistakes)
+def _training_mistakes(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys, str]]:
+    for mistake in contradictions(experiment.training, experiment.optimizer, registry):  # type: ignore[arg-type]
+        yield ("training", *mistake.path), f"training.{mistake}"
 
 
 def _placed(document: Document, path: Keys, text: str) -> Mistake:

@@ -218,12 +218,15 @@ class Sequential:
         }
         resolved = build(training.TrainingOptions, options, self.registry.resolve)
         chosen = build(_FitSettings, {"seed": self.seed if seed is None else seed}, self.registry.resolve)
+        optimizer = self.registry.resolve("optimizer", optimizer)
+        if mistakes := list(training.contradictions(resolved, optimizer, self.registry)):
+            raise ConfigError(mistakes)
         loop = training.Training(
             self,
             self.labelled(x, y, objective, sample_weight),
             self._validation(validation_data, objective),
             objective=objective,
-            optimizer=self.registry.resolve("optimizer", optimizer),
+            optimizer=optimizer,
             options=resolved,
             seed=chosen.seed,
             directory=Path(directory),

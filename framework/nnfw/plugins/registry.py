@@ -195,9 +195,18 @@ class Registry:
         return self._classes[component]
 
     def import_kernels(self, spec: AcceleratorSpec) -> Any:
-        """Return what the target of an accelerator gives; raises whatever its module does."""
+        """Return what the target of an accelerator gives; raises whatever its module does.
+
+        Raises
+        ------
+        ImportError
+            If the module would end the process.
+        """
         module, _, function = spec.target.partition(":")
-        return getattr(import_module(module), function)()
+        try:
+            return getattr(import_module(module), function)()
+        except SystemExit as error:
+            raise ImportError(f"{spec.target} would end the process: {in_words(error)}") from error
 
     def create(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
         """Return a component with checked options; names of other components among them are resolved too.

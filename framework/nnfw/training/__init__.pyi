@@ -5,5 +5,6 @@ from .evaluation import named_metrics as named_metrics
 from .history import History as History
 from .loop import Training as Training
 from .options import TrainingOptions as TrainingOptions
+from .options import contradictions as contradictions
 from .progress import ProgressBar as ProgressBar
 from .trainable import Trainable as Trainable

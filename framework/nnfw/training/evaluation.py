@@ -24,8 +24,11 @@ EVALUATION_ROWS = 1024
 """Examples that pass through the network together when nothing is trained."""
 
 
-_GATHERED_VALUES = 1 << 16
-"""Outputs that are gathered before metrics look at them: one call for many small batches."""
+_GATHERED_VALUES = 1 << 14
+"""Outputs that are gathered before metrics look at them: one call for many small batches. They are few enough to leave
+the processor's caches to the parameters."""
+
+_Batch = tuple["Array", "Array", "Array | None"]
 
 
 class Tally:
@@ -42,8 +45,9 @@ class Tally:
         self._statistics: dict[str, Array] = {}
         self._cost = 0.0
         self._count = 0
-        self._gathered: list[tuple[Array, Array, Array | None]] = []
-        self._values = 0
+        self._gathered: _Batch | None = None
+        self._places: list[_Batch] = []  # parts of what is gathered, one for each batch
+        self._filled = self._most = self._size = 0
 
     def add(self, cost: float, a: Array, y: Array, weight: Array | None) -> None:
         """Add one batch."""
@@ -51,18 +55,36 @@ class Tally:
         self._count += len(a)
         if not self._metrics:
             return
-        if not self._gathered and a.size >= _GATHERED_VALUES // 2:
+        if not self._size:
+            self._make_room(a, y, weight)
+        if len(a) != self._size or self._most < 2:
             self._look_at(a, y, weight)
             return
-        self._gathered.append((a.copy(), y.copy(), None if weight is None else weight.copy()))
-        self._values += a.size
-        if self._values >= _GATHERED_VALUES:
+        if self._filled == len(self._places):
+            self._places.append(self._part(slice(self._filled * self._size, (self._filled + 1) * self._size)))
+        to_a, to_y, to_weight = self._places[self._filled]
+        to_a[...] = a
+        to_y[...] = y
+        if to_weight is not None:
+            to_weight[...] = weight
+        self._filled += 1
+        if self._filled == self._most:
             self._look_at_gathered()
 
+    def _make_room(self, a: Array, y: Array, weight: Array | None) -> None:
+        """Make room for batches like the first one; those of another size, as the last one, are not gathered."""
+        self._size, self._most = len(a), _GATHERED_VALUES // a.size
+        rows = self._size * self._most
+        self._gathered = _empty(a, rows), _empty(y, rows), None if weight is None else _empty(weight, rows)
+
+    def _part(self, rows: slice) -> _Batch:
+        assert self._gathered is not None
+        a, y, weight = self._gathered
+        return a[rows], y[rows], None if weight is None else weight[rows]
+
     def _look_at_gathered(self) -> None:
-        a, y, weight = zip(*self._gathered, strict=True)
-        self._look_at(np.concatenate(a), np.concatenate(y), None if weight[0] is None else np.concatenate(weight))
-        self._gathered, self._values = [], 0
+        self._look_at(*self._part(slice(self._filled * self._size)))
+        self._filled = 0
 
     def _look_at(self, a: Array, y: Array, weight: Array | None) -> None:
         for name, metric in self._metrics.items():
@@ -71,11 +93,15 @@ class Tally:
 
     def record(self, prefix: str = "") -> dict[str, Any]:
         """Return cost and metrics of everything added, with `prefix` before each name; matrices as nested lists."""
-        if self._gathered:
+        if self._filled:
             self._look_at_gathered()
         results = {name: metric.result(self._statistics[name]) for name, metric in self._metrics.items()}
         plain = {name: result.tolist() if hasattr(result, "tolist") else result for name, result in results.items()}
         return {f"{prefix}{name}": value for name, value in ({"cost": self._cost / self._count} | plain).items()}
+
+
+def _empty(like: Array, rows: int) -> Array:
+    return np.empty((rows, *like.shape[1:]), like.dtype)
 
 
 def named_metrics(metrics: tuple[Metric | str, ...], registry: Registry) -> dict[str, Metric]:

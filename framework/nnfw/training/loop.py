@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nnfw.compute import choose, gain, using
 from nnfw.configuration import short
-from nnfw.errors import ConfigError, Mistake, PluginError
+from nnfw.errors import PluginError
 from nnfw.protocols import Callback, Optimizer, Solver, is_solver
 from nnfw.randomness import stream
 from nnfw.training.evaluation import EVALUATION_ROWS, Tally, evaluate, named_metrics
@@ -61,13 +61,9 @@ class Training:
     ) -> None:
         self.model, self.data, self.validation = model, data, validation
         self.objective, self.optimizer, self.options = objective, optimizer, options
-        if options.schedule is not None and is_solver(optimizer):
-            label = model.registry.label("optimizer", optimizer)
-            text = f"has nothing to multiply: {label} chooses its steps itself. Leave the schedule out."
-            raise ConfigError([Mistake(("schedule",), text)])
         self.directory, self.registry = directory, model.registry
         self.epoch, self.epochs = 0, options.epochs
-        self.step, self.steps = 0, -(-len(data) // options.batch_size)
+        self.step, self.steps = 0, 1 if is_solver(optimizer) else -(-len(data) // options.batch_size)
         self.examples, self.cost = len(data), float("nan")
         self.vector, self.state = model.vectors
         seconds = gain(self.vector.size, self.steps * self.epochs)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge
 
-from nnfw.protocols import Callback, Metric, Regularizer, Schedule
+from nnfw.compute import require_known
+from nnfw.errors import ConfigError, Mistake
+from nnfw.plugins import Registry
+from nnfw.protocols import Callback, Metric, Optimizer, Regularizer, Schedule, is_solver
+
+_NOT_FOR_SOLVERS = {
+    "batch_size": "has nothing to divide: {} sees all examples at once. Leave it out.",
+    "shuffle": "has no order to keep: {} sees all examples at once. Leave it out.",
+    "schedule": "has nothing to multiply: {} chooses its steps itself. Leave it out.",
+}
 
 
 @dataclass(frozen=True)
@@ -43,3 +53,21 @@ class TrainingOptions:
     regularizer: Regularizer | str | None = None
     callbacks: tuple[Callback | str, ...] = ()
     accelerator: str = "auto"
+
+
+def contradictions(options: TrainingOptions, optimizer: Optimizer, registry: Registry) -> Iterator[Mistake]:
+    """Yield what no value shows by itself: an accelerator that is not installed, and what a solver has no use for.
+
+    Notes
+    -----
+    A default may stand where it has no use: an experiment that is written out names it.
+    """
+    try:
+        require_known(options.accelerator, registry)
+    except ConfigError as error:
+        yield from error.mistakes
+    if is_solver(optimizer):
+        label = registry.label("optimizer", optimizer)
+        for name, text in _NOT_FOR_SOLVERS.items():
+            if getattr(options, name) != getattr(TrainingOptions, name):
+                yield Mistake((name,), text.format(label))

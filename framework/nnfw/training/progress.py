@@ -9,7 +9,7 @@ from typing import Any
 
 from nnfw.protocols import Callback, Fit
 
-REDRAW_SECONDS = 0.1
+REDRAW_SECONDS = 0.2  # drawing takes a millisecond or two, which is to be one in a hundred
 BAR_WIDTH = 10  # characters, so that cost and a metric fit beside it on 80 columns
 
 
@@ -40,13 +40,14 @@ class ProgressBar(Callback):
             console=console,
             disable=not console.is_terminal,
             transient=True,
+            refresh_per_second=1 / REDRAW_SECONDS,
         )
         progress.start()
         task = progress.add_task("", total=fit.epochs * fit.steps, epoch=_epoch(1, fit.epochs), figures="", speed="")
         return {"progress": progress, "task": task, "started": monotonic(), "drawn": 0.0, "figures": ""}
 
     def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
-        """Redraw, at most ten times a second."""
+        """Redraw, at most five times a second."""
         now = monotonic()
         if now - state["drawn"] < REDRAW_SECONDS:
             return

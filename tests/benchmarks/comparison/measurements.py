@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from .contenders import PRODUCTS, Contender, Kernels, changed, installed
+from .contenders import CONTENDERS, PRODUCTS, Contender, Kernels, changed, installed
 from .programs import PROGRAMS
 from .turns import Row, Worker, take_turns
+from .watching import NOTHING, WATCHED, turns, workload
 from .workloads import PREDICTIONS, PREDICTOR, WORKLOADS, NotMeasuredError
 
 OWN = ("nnfw", "nnfw[fast]")
@@ -120,6 +121,21 @@ def programs(name: str, setting: Setting) -> Measurement:
     return Measurement(name, title, "ms", 1e3, work, (reference,), list(entries.rows.values()), entries.left_out)
 
 
+def watching(name: str, setting: Setting) -> Measurement:
+    """Measure trainings that are watched; each has one turn before."""
+    entries, (network, accelerator) = Entries(), WATCHED[name]
+    work = workload(network, setting.quick)
+    packages = CONTENDERS["fast" if accelerator == "numba" else "nnfw"].packages
+    with ExitStack() as stack:
+        if entries.admits(NOTHING, packages):
+            for label, turn in turns(work, accelerator, stack).items():
+                entries.enter(label, False, lambda turn=turn: {"first turn": turn()}, turn)
+            entries.compete(setting.rounds, work.steps)
+    title = f"{network}, accelerator {accelerator}, watched by"
+    text = f"{work.steps:,} steps: {work.epochs} epochs of {work.batches:,} batches"
+    return Measurement("watching", title, "µs", 1e6, text, (NOTHING,), list(entries.rows.values()), entries.left_out)
+
+
 class Entries:
     """Those who take part in one measurement, and those who cannot."""
 
@@ -161,5 +177,6 @@ TITLES = {
 MEASUREMENTS: dict[str, Callable[[Setting], Measurement]] = {
     **{name: lambda setting, name=name: steps(name, setting) for name in WORKLOADS},
     **{f"predict-{name}": lambda setting, name=name: prediction(name, setting) for name in PREDICTIONS},
+    **{name: lambda setting, name=name: watching(name, setting) for name in WATCHED},
     **{f"program-{name}": lambda setting, name=name: programs(name, setting) for name in PROGRAMS},
 }

@@ -1,5 +1,7 @@
 """nnfw; the variant is the accelerator."""
 
+from typing import Any
+
 import nnfw
 
 from ..workloads import Array, Peer, Workload
@@ -13,7 +15,8 @@ class Nnfw(Peer):
         self.model = nnfw.Sequential(layers, work.sizes[0], dtype=work.dtype)
         self.work, self.x, self.y, self.accelerator = work, x, y, variant
 
-    def train(self) -> None:
+    def train(self, **settings: Any) -> None:
+        """Train; `settings` are further arguments of `fit`."""
         self.model.fit(
             self.x,
             self.y,
@@ -22,6 +25,7 @@ class Nnfw(Peer):
             epochs=self.work.epochs,
             batch_size=self.work.batch,
             accelerator=self.accelerator,
+            **settings,
         )
 
     def predict(self, x: Array) -> Array:

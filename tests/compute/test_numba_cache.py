@@ -1,0 +1,62 @@
+"""Compiled functions on disk: what is damaged or cannot be written costs time, and nothing else."""
+
+from types import FunctionType
+
+import pytest
+
+numba_caching = pytest.importorskip("nnfw_numba.caching", reason="numba is not installed", exc_type=ImportError)
+
+
+def twice(x):
+    return 2 * x
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Let compiled functions be kept in a new folder."""
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+def found_on_disk():
+    """Call the function as a new process would; return whether it was there, compiled."""
+    again = numba_caching.compiled(twice)
+    assert again(3) == 6
+    return bool(again.stats.cache_hits)
+
+
+def test_compiled_function_is_found_on_disk_the_next_time(folder):
+    assert [found_on_disk(), found_on_disk()] == [False, True]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04\x95", b"not what numba wrote"], ids=["empty", "cut", "other"])
+@pytest.mark.parametrize("ending", ["nbi", "nbc"], ids=["index", "code"])
+def test_damaged_file_is_replaced(folder, ending, content):
+    found_on_disk()
+    for file in folder.rglob(f"*.{ending}"):
+        file.write_bytes(content)
+    assert [found_on_disk(), found_on_disk()] == [False, True]
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"], ids=["index", "code"])
+def test_file_that_can_be_neither_read_nor_written_is_done_without(folder, ending):
+    found_on_disk()
+    for file in folder.rglob(f"*.{ending}"):
+        file.unlink()
+        file.mkdir()
+    assert [found_on_disk(), found_on_disk()] == [False, False]
+
+
+def test_folder_that_is_gone_when_something_is_compiled_is_done_without(folder):
+    compiled = numba_caching.compiled(twice)
+    for inner in folder.iterdir():
+        inner.rmdir()
+        inner.write_text("")
+    assert compiled(3) == 6
+
+
+def test_function_for_which_there_is_no_folder_is_compiled_all_the_same():
+    nowhere = FunctionType(twice.__code__.replace(co_filename="<nowhere>"), {})
+    compiled = numba_caching.compiled(nowhere)
+    assert compiled(3) == 6
+    assert compiled.stats.cache_path is None

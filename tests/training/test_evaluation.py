@@ -1,0 +1,36 @@
+"""Sums over batches: the same as over all examples at once, whatever the batches are and whoever overwrites them."""
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.training.evaluation import Tally
+
+METRICS = {"accuracy": nnfw.metric("accuracy"), "mse": nnfw.metric("mse")}
+COUNT, CLASSES = 20_011, 3  # a prime number: the last batch is smaller
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("size", [1, 32, 900, 3000, COUNT])
+def test_tally_of_batches_is_that_of_all_examples(rng, size, weighted):
+    a, y = rng.random((COUNT, CLASSES)), np.eye(CLASSES)[rng.integers(0, CLASSES, COUNT)]
+    weight = rng.random(COUNT) if weighted else None
+    tally = Tally(METRICS)
+    for start in range(0, COUNT, size):
+        rows = slice(start, start + size)
+        batch = [None if array is None else array[rows].copy() for array in (a, y, weight)]
+        tally.add(0.25, *batch)
+        for array in batch:
+            if array is not None:
+                array[...] = np.nan
+    expected = {name: metric.result(metric.statistics(a, y, weight)) for name, metric in METRICS.items()}
+    assert tally.record("some_") == pytest.approx(
+        {"some_cost": 0.25} | {f"some_{name}": value for name, value in expected.items()}, rel=1e-12
+    )
+
+
+def test_tally_without_metrics_has_the_mean_cost():
+    tally = Tally({})
+    for cost, count in ((1.0, 3), (2.0, 1)):
+        tally.add(cost, np.zeros((count, 2)), np.zeros((count, 2)), None)
+    assert tally.record() == {"cost": 1.25}
