@@ -83,7 +83,7 @@ def test_runs_without_any_says_so(tmp_path, monkeypatch, nnfw):
 def test_runs_shows_what_a_terminal_would_obey_as_escapes(runs, nnfw):
     shutil.move(runs / "one", runs / "\x1b[31mred\u202e")
     out = nnfw("runs").out
-    assert r"\x1b[31mred\u202e" in out
+    assert r"\u001b[31mred\u202e" in out
     assert "\x1b" not in out
 
 
