@@ -359,6 +359,12 @@ def test_npz_load_unknown_array_suggests_the_nearest(tmp_path):
         Npz("data.npz", x="image").load(tmp_path)
 
 
+def test_npz_load_archive_without_arrays_is_refused(tmp_path):
+    np.savez(tmp_path / "data.npz")
+    with pytest.raises(DataError, match=r"^data.npz: there is no array 'x'\. Arrays: none\.$"):
+        nnfw.dataset("npz", path="data.npz").load(tmp_path)
+
+
 @pytest.mark.usefixtures("unexploded")
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed], ids=["stored", "compressed"])
 def test_npz_load_pickled_objects_are_refused_and_not_run(tmp_path, save):
