@@ -28,7 +28,7 @@ import numpy as np
 
 import nnfw
 from nnfw.data import read_csv
-from nnfw.experiments import read_experiment
+from nnfw.experiments import read_experiment, read_run
 from nnfw.experiments.preparation import prepare
 from nnfw.plugins import default_registry
 
@@ -256,6 +256,17 @@ def experiment_of_a_tib(folder: Path) -> Use:
 # --- pipes, devices and links -----------------------------------------------------------------------------------------
 
 
+def record_of_a_tib(folder: Path) -> Use:
+    sparse(folder / "record.json", b"{")
+    return lambda: read_run(folder)
+
+
+def metrics_of_a_tib(folder: Path) -> Use:
+    (folder / "record.json").write_text('{"format": 1, "status": "finished"}')
+    sparse(folder / "metrics.jsonl", b"{")
+    return lambda: read_run(folder).metrics
+
+
 def readers(path: Path) -> dict[str, Use]:
     """Return every reader of a file, for one path."""
     return {
@@ -349,6 +360,8 @@ CASES: dict[str, tuple[Case, str]] = {
         r"include is not an option",
     ),
     "experiment of a TiB": (experiment_of_a_tib, r"has more than 1,048,576 bytes"),
+    "record of a TiB": (record_of_a_tib, r"has more than 16,777,216 bytes"),
+    "metrics of a TiB": (metrics_of_a_tib, r"has more than 268,435,456 bytes"),
     "$HOME in a path": (with_path("$HOME/words.csv"), LITERAL),
     "~ in a path": (with_path("~/words.csv"), LITERAL),
     "file:// in a path": (with_path("file:///etc/passwd"), LITERAL),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.cli.console import visible
 from nnfw.experiments import open_model, prepare
 from nnfw.experiments.record import open_run
 from nnfw.plugins import default_registry
@@ -245,9 +246,10 @@ def test_markup_in_the_data_is_text(trained):
 
 
 def test_control_characters_are_replaced(copy):
-    change(copy, name="a\x00\x1b[2J\u202eb\ud800c")
+    change(copy, name="a\x00\x1b[2J\u202eb\ud800c\r\x0b")
     text = report(copy, registry)
-    assert "a\ufffd\ufffd[2J\ufffdb\ufffdc" in text
+    assert "a\ufffd\ufffd[2J\ufffdb\ufffdc\ufffd\ufffd" in text
+    assert visible(text) == text  # so that stdout gets the same page as a file
     assert text.encode()
 
 

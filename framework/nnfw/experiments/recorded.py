@@ -29,7 +29,7 @@ KILLED = "killed"
 
 PARTS = ("training", "validation", "test")
 VALIDATION = "validation_"
-_LARGEST = {RECORD: 16 << 20, METRICS: 1 << 30}  # bytes; a record has some 10,000
+_LARGEST = {RECORD: 16 << 20, METRICS: 256 << 20}  # bytes; a record has some 10,000, a million epochs 200 MiB
 _MINUTE = 60  # seconds; an hour has as many minutes
 _FEW_SECONDS = 10  # below, tenths are told
 _ROW_KEYS = ("epoch", "learning_rate")
@@ -227,11 +227,12 @@ def _read(path: Path) -> bytes:
     largest = _LARGEST[path.name]
     try:
         with open_regular(path) as file:
-            content = file.read(largest + 1)
+            size = os.fstat(file.fileno()).st_size
+            content = file.read(largest + 1) if size <= largest else b""
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise FileFormatError(f"{path.parent} holds no run that can be read: {path.name}: {reason}.") from error
-    if len(content) > largest:
+    if max(size, len(content)) > largest:
         raise FileFormatError(f"{path} has more than {largest:,} bytes, the most that is read.")
     return content
 

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, tostring
 Node = Element
 Content = Element | str
 
-_CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160))
+_CONTROLS = (*range(9), *range(11, 32), *range(127, 160))
 _TURNING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _HALVES = range(0xD800, 0xE000)
 _NOT_ON_A_PAGE = dict.fromkeys((*_CONTROLS, *_TURNING, *_HALVES), "\ufffd")
