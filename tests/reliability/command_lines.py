@@ -54,6 +54,10 @@ predict run/model.nnfw - --json --delimiter ,
 assemble --data xor --layer dense:units=1 --cost mse --optimizer sgd:learning_rate=0.1 -o new.toml
 assemble --data table.csv --target kind --layer dense:units=2,activation=softmax --cost cross_entropy --optimizer adam \
     --transform one_hot --epochs 1 --train --out out
+runs . --where status=finished --json
+compare run run --json
+reproduce run --json
+report run -o page.html
 summary small.toml --read-data
 gradcheck small.toml --batch 3
 check flatten --only layer.takes_some_shape
@@ -74,7 +78,8 @@ WORDS = re.findall(
     training.callbacks=[{type="csv_log",path="../a"}] training.callbacks=[{type="csv_log",path="a\\u0000"}]
     training.callbacks=[{type="checkpoint_best",path="a/b"}] data.source.path="a\\u0000" data.source.path="/dev/zero"
     optimizer.learning_rate=1e308 a.b.c[0]=[[
-    cost.type=mse training.accelerator=none -1 0 1 1e999 nan ; ,, layer cost 3.5 0x10 = [ {} ../../x file:///etc/passwd
+    cost.type=mse training.accelerator=none cost<0.5 status!=failed "test accuracy>=0"
+    -1 0 1 1e999 nan ; ,, layer cost 3.5 0x10 = [ {} ../../x file:///etc/passwd
     """,
 )
 OVERRIDES = [word for word in WORDS if re.match(r"[a-z]+[.=][\w.\[\]]*", word) and "=" in word]
