@@ -373,7 +373,7 @@ def described(name, **changes):
         pytest.param(row("b", shape=2), r"is damaged: tensor 'b' lacks one of", id="shape-is-no-list"),
         pytest.param(
             row("b", dtype="BF16"),
-            r"tensor 'b' has dtype 'BF16'; a model of nnfw holds float32, float64 and integers\. Convert it with",
+            r"tensor 'b' has dtype 'BF16'; a file of nnfw holds float32, float64 and integers\. Convert it with",
             id="dtype",
         ),
         pytest.param(
@@ -534,3 +534,25 @@ def test_read_long_names_are_cut_in_messages(path):
     with pytest.raises(FileFormatError) as caught:
         model_file.read(path)
     assert len(str(caught.value)) < 400
+
+
+# --- other kinds of file ---------------------------------------------------------------------------------------------
+
+LETTER = model_file.Format("letter", "nnfw-letter", "`post`", 2, "0.3")
+
+
+def test_file_of_another_kind_is_read_as_that_kind_alone(path):
+    model_file.write(path, HEADER, {"a": np.ones(2)}, LETTER)
+    assert model_file.read(path, LETTER)[0] == HEADER
+    with pytest.raises(FileFormatError, match="is a safetensors file, but no model of nnfw"):
+        model_file.read(path)
+    model_file.write(path, HEADER, {})
+    with pytest.raises(FileFormatError, match="no letter of nnfw. Name a file that `post` wrote"):
+        model_file.read(path, LETTER)
+
+
+def test_format_of_another_kind_is_counted_by_itself(path):
+    model_file.write(path, HEADER, {}, LETTER)
+    older = model_file.Format("letter", "nnfw-letter", "`post`", 1, "0.1")
+    with pytest.raises(FileFormatError, match="its format is 2, this version reads up to 1. Install nnfw >= 0.3"):
+        model_file.read(path, older)

@@ -2,7 +2,7 @@
 
 The container is safetensors: the length of a JSON table, the table, the bytes of the arrays. The only entry of its
 metadata, ``"nnfw"``, is a SHA-256 and the text that it is of, JSON again: what the caller gives, and for each array the
-SHA-256 of its bytes. ``docs/model-file.md`` specifies all of it.
+SHA-256 of its bytes. ``docs/model-file.md`` specifies all of it. Checkpoints are such files under another `Format`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,10 @@ from nnfw.errors import DataError, FileFormatError
 from nnfw.storage.atomic import replace_file
 from nnfw.storage.opening import open_regular
 
-FORMAT = 1
-READABLE_SINCE = "0.1"  # the first nnfw that reads FORMAT
 _LARGEST_TABLE = 8 << 20  # bytes
 _MOST_VALUES = 1 << 19  # in the table and in the header within: as Python's objects they may take 80 bytes each
 _LENGTH_BYTES = 8
 _MOST_AXES = 64  # NumPy's limit
-_OWN = "nnfw"
 _CHECKSUM = "sha256"
 _METADATA = "__metadata__"
 _ROW = ("dtype", "shape", "data_offsets")
@@ -47,6 +44,34 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 _ALLOWED = frozenset(_DTYPES.values())
 
 Header = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Format:
+    """What tells one kind of file in this container from another.
+
+    Parameters
+    ----------
+    noun
+        What such a file holds, in messages.
+    entry
+        The only entry of its metadata.
+    source
+        What writes such files, in messages.
+    number
+        The format that is written, and the newest that is read; from 1.
+    readable_since
+        The first version of nnfw that reads it.
+    """
+
+    noun: str
+    entry: str
+    source: str
+    number: int
+    readable_since: str
+
+
+MODEL = Format("model", "nnfw", "`nnfw train` or `model.save`", 1, "0.1")
 
 
 @dataclass(frozen=True)
@@ -120,8 +145,10 @@ class ModelFile:
         return array
 
 
-def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a model file, replacing one that is there in one step.
+def write(
+    path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], kind: Format = MODEL
+) -> None:
+    """Write a model file, or one of another kind, replacing one that is there in one step.
 
     Parameters
     ----------
@@ -131,6 +158,8 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
         What JSON can hold, without NaN and infinity; the names format, readable_since and tensors are taken.
     arrays
         Array by name: float32, float64 or integers, finite, of any shape and memory layout.
+    kind
+        What kind of file it is.
 
     Raises
     ------
@@ -139,53 +168,55 @@ def write(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mappi
     NnfwError
         If the file cannot be written.
     """
-    stored = {name: _stored(name, array) for name, array in arrays.items()}
+    stored = {name: _stored(name, array, kind) for name, array in arrays.items()}
     taken = sorted(_RESERVED & header.keys())
     if taken:
-        raise DataError(f"The header of a model file has {taken[0]!r}, a name that the format needs. Rename it.")
+        raise DataError(f"The header of a {kind.noun} file has {taken[0]!r}, a name that the format needs. Rename it.")
     tensors = {
         name: {_CHECKSUM: _hash(array), "dtype": array.dtype.name, "shape": array.shape}
         for name, array in stored.items()
     }
-    own = {**header, "format": FORMAT, "readable_since": READABLE_SINCE, "tensors": tensors}
+    own = {**header, "format": kind.number, "readable_since": kind.readable_since, "tensors": tensors}
     from safetensors.numpy import save  # imported here: reading needs no more than NumPy
 
     try:
         text = json.dumps(own, sort_keys=True, allow_nan=False)
         _parsed(text)
-        content = save(stored, {_OWN: f"{_text_hash(text)} {text}"})  # of several entries the order would vary
+        content = save(stored, {kind.entry: f"{_text_hash(text)} {text}"})  # of several entries the order would vary
         table = content[_LENGTH_BYTES : _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")]
         _parsed(table.decode("utf-8"))
     except (TypeError, ValueError, RecursionError) as error:
-        raise DataError(f"The header of a model file must be JSON without NaN and infinity: {error}.") from error
+        raise DataError(f"The header of a {kind.noun} file must be JSON without NaN and infinity: {error}.") from error
     if len(table) > _LARGEST_TABLE:
         raise DataError(
-            f"The header of a model file has {len(text):,} bytes; with the table of the arrays, {_LARGEST_TABLE:,} "
-            "are the most. Put what is large into arrays."
+            f"The header of a {kind.noun} file has {len(text):,} bytes; with the table of the arrays, "
+            f"{_LARGEST_TABLE:,} are the most. Put what is large into arrays."
         )
     replace_file(path, content)
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Header, dict[str, NDArray[Any]]]:
-    """Return header and arrays of a model file, as :func:`write` took them.
+def read(path: str | os.PathLike[str], kind: Format = MODEL) -> tuple[Header, dict[str, NDArray[Any]]]:
+    """Return header and arrays of a file, as :func:`write` took them.
 
     Raises
     ------
     FileFormatError
         As :func:`opened` and :meth:`ModelFile.arrays`.
     """
-    with opened(path) as file:
+    with opened(path, kind) as file:
         return file.header, file.arrays()
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[ModelFile]:
-    """Open a model file and check all but the bytes of its arrays.
+def opened(path: str | os.PathLike[str], kind: Format = MODEL) -> Iterator[ModelFile]:
+    """Open a file and check all but the bytes of its arrays.
 
     Parameters
     ----------
     path
         The file.
+    kind
+        What kind of file it must be.
 
     Raises
     ------
@@ -199,8 +230,8 @@ def opened(path: str | os.PathLike[str]) -> Iterator[ModelFile]:
     with stream:
         with _reading(name):
             size = os.fstat(stream.fileno()).st_size
-            table = _read_table(stream, size, name)
-            own = _read_own(table, name)
+            table = _read_table(stream, size, name, kind)
+            own = _read_own(table, name, kind)
             tensors = _layout(table, size - stream.tell(), name)
             _compare(tensors, own["tensors"], name)
         header = {key: value for key, value in own.items() if key not in _RESERVED}
@@ -224,18 +255,19 @@ def _reading(name: str) -> Iterator[None]:
         raise FileFormatError(f"{name}: cannot be read: {reason}. Check path and disk.") from error
 
 
-def _stored(name: str, array: NDArray[Any]) -> NDArray[Any]:
+def _stored(name: str, array: NDArray[Any], kind: Format) -> NDArray[Any]:
     """Return the array as it is stored: little-endian and contiguous, which safetensors takes for granted."""
     dtype = array.dtype.newbyteorder("<")
     if dtype not in _ALLOWED:
         raise DataError(
-            f"Tensor {name!r} has dtype {array.dtype}; a model file holds float32, float64 and integers. Convert it."
+            f"Tensor {name!r} has dtype {array.dtype}; a {kind.noun} file holds float32, float64 and integers. "
+            "Convert it."
         )
     count = _count_not_finite(array)
     if count:
         raise DataError(
             f"Tensor {name!r} holds {count} value{'s' if count > 1 else ''} that {'are' if count > 1 else 'is'} not "
-            "finite; such a model is not written. Lower the learning rate, or check the data."
+            f"finite; such a {kind.noun} is not written. Lower the learning rate, or check the data."
         )
     if name == _METADATA or not _encodable(name):
         raise DataError(f"Tensor {name!r}: the format cannot hold this name. Rename it.")
@@ -254,45 +286,46 @@ def _hash(array: NDArray[Any]) -> str:
     return sha256(array.reshape(-1).view(np.uint8).data).hexdigest()
 
 
-def _read_table(file: IO[bytes], size: int, name: str) -> dict[str, Any]:
+def _read_table(file: IO[bytes], size: int, name: str, kind: Format) -> dict[str, Any]:
     """Return the container's table and leave the file where the arrays begin."""
     if not size:
         raise FileFormatError(f"{name}: is empty. Take a copy that is whole.")
     start = file.read(_LENGTH_BYTES + 1)
     length = int.from_bytes(start[:_LENGTH_BYTES], "little")
     if start[_LENGTH_BYTES:] != b"{" or length > _LARGEST_TABLE:
-        raise FileFormatError(f"{name}: is no model file of nnfw. Name a file that `nnfw train` or `model.save` wrote.")
+        raise FileFormatError(f"{name}: is no {kind.noun} file of nnfw. Name a file that {kind.source} wrote.")
     if _LENGTH_BYTES + length > size:
         raise _truncated(name, size, _LENGTH_BYTES + length)
     file.seek(_LENGTH_BYTES)
     return _strict_json(file.read(length), name)
 
 
-def _read_own(table: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _read_own(table: Mapping[str, Any], name: str, kind: Format) -> dict[str, Any]:
     """Return nnfw's entry of the metadata; refuse what this version cannot read."""
     metadata = table.get(_METADATA)
-    entry = metadata.get(_OWN) if isinstance(metadata, dict) else None
+    entry = metadata.get(kind.entry) if isinstance(metadata, dict) else None
     if not isinstance(entry, str):
         raise FileFormatError(
-            f"{name}: is a safetensors file, but no model of nnfw. Name a file that `nnfw train` or `model.save` wrote."
+            f"{name}: is a safetensors file, but no {kind.noun} of nnfw. Name a file that {kind.source} wrote."
         )
     digest, _, text = entry.partition(" ")
     own = _strict_json(text, name)
     made_in = own.get("format")
     since = own.get("readable_since")
     has_since = isinstance(since, str) and _VERSION.fullmatch(since) is not None
-    if type(made_in) is int and made_in > FORMAT:
+    if type(made_in) is int and made_in > kind.number:
         wanted = f"nnfw >= {since}" if has_since else "the newest nnfw"
         raise FileFormatError(
-            f"{name}: was made by a newer nnfw: its format is {short(made_in)}, this version reads up to {FORMAT}. "
+            f"{name}: was made by a newer nnfw: its format is {short(made_in)}, this version reads up to "
+            f"{kind.number}. "
             f"Install {wanted}."
         )
     if type(made_in) is not int or made_in < 1 or not has_since or not isinstance(own.get("tensors"), dict):
         raise _damaged(name, "its header lacks format, readable_since or tensors")
     if digest != _text_hash(text):
         raise _damaged(name, "its header does not fit its checksum")
-    if metadata != {_OWN: entry}:
-        raise _damaged(name, "its metadata have more than the entry 'nnfw'")
+    if metadata != {kind.entry: entry}:
+        raise _damaged(name, f"its metadata have more than the entry {kind.entry!r}")
     return own
 
 
@@ -328,7 +361,7 @@ def _tensor(key: str, row: Any, name: str) -> Tensor:
             raise _damaged(name, f"tensor {short(key)} lacks one of {', '.join(_ROW)}, or has more")
     if dtype not in _DTYPES:
         raise FileFormatError(
-            f"{name}: tensor {short(key)} has dtype {short(dtype)}; a model of nnfw holds float32, float64 and "
+            f"{name}: tensor {short(key)} has dtype {short(dtype)}; a file of nnfw holds float32, float64 and "
             "integers. Convert it with the program that made it."
         )
     if (
