@@ -8,6 +8,7 @@ from .errors import NnfwError as NnfwError
 from .errors import PluginError as PluginError
 from .errors import ShapeError as ShapeError
 from .errors import StateError as StateError
+from .errors import TrainingInterrupted as TrainingInterrupted
 from .errors import UnknownComponentError as UnknownComponentError
 from .network import Chain as Chain
 from .network import Sequential as Sequential

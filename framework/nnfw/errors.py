@@ -116,6 +116,26 @@ class DivergedError(NnfwError, ArithmeticError):
         return str(self.args[0])
 
 
+class TrainingInterrupted(KeyboardInterrupt):
+    """A training that ended on a signal, after a whole step: the model can be used, and the training be resumed.
+
+    Parameters
+    ----------
+    message
+        Says where it ended, and how it is resumed.
+    signal
+        The number of the signal.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message, signal)  # what pickle and copy call the class with
+        self.signal = signal
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return str(self.args[0])
+
+
 class FileFormatError(NnfwError, ValueError):
     """A file that is truncated, damaged, or of another format or version."""
 

@@ -21,12 +21,12 @@ A. Mehrotra (2020), *Neural Networks*: the definitions and Equations 1 to 4.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeGuard
 
-from nnfw.errors import StateError
+from nnfw.errors import DivergedError, StateError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -427,6 +427,8 @@ class Fit(Protocol):
         Names of the numbers that each epoch will record, apart from matrices.
     cost
         The cost of the last batch.
+    history
+        The records of the epochs that have ended, the first one first.
     vector
         The flat parameter vector of the model; to be read only.
     directory
@@ -446,6 +448,11 @@ class Fit(Protocol):
     directory: Path
     registry: Registry
 
+    @property
+    def history(self) -> Sequence[dict[str, Any]]:
+        """The records of the epochs that have ended, the first one first."""
+        ...
+
     def stop(self, reason: str) -> None:
         """End the training after this epoch."""
         ...
@@ -462,6 +469,14 @@ class Fit(Protocol):
         """Put the values of a snapshot back into the model."""
         ...
 
+    def watch(self) -> None:
+        """Look from now on at the parameters; where a step makes them not finite, DivergedError names it."""
+        ...
+
+    def diverged(self, what: str) -> DivergedError:
+        """Return the error for a cost that is not finite, as `what` says; it names the step where that began."""
+        ...
+
     def first_non_finite(self) -> str:
         """Name the first layer with values that were not finite in the last pass, or else the last layer."""
         ...
@@ -472,10 +487,15 @@ class Fit(Protocol):
 
 
 class Callback(Protocol):
-    """Code that runs along with a training. What it must remember lies in `state`, a dictionary of its own."""
+    """Code that runs along with a training. What it must remember lies in `state`, a dictionary of its own.
+
+    Where a training is resumed, :meth:`state` is called as at its beginning, and then every entry comes back that was
+    plain in the checkpoint: numbers, texts, True and False, None and arrays, and lists, tuples and dictionaries of
+    these. What is not plain, such as an open file, stays as :meth:`state` has made it.
+    """
 
     def state(self, fit: Fit) -> dict[str, Any]:
-        """Return the memory of this callback for one training; called before the first step."""
+        """Return the memory of this callback for one training; called before its first step, resumed or not."""
         return {}
 
     def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import KW_ONLY, dataclass
 from errno import EACCES, EISDIR, ENOENT
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
-import numpy as np
 from annotated_types import Ge, MinLen
 
-from nnfw.errors import ConfigError, DataError, DivergedError, Mistake, did_you_mean
+from nnfw.errors import ConfigError, DataError, Mistake, did_you_mean
 from nnfw.protocols import Callback, Fit
+from nnfw.storage import LineFile
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class CheckpointBest(Callback):
 
 @dataclass(frozen=True)
 class CSVLog(Callback):
-    """Writes one row per epoch to a CSV file, flushed at once.
+    """Writes one row per epoch to a CSV file, at once.
 
     Parameters
     ----------
@@ -141,11 +141,14 @@ class CSVLog(Callback):
     ConfigError
         Before the first epoch, if `path` leads out of the run's directory.
     DataError
-        If the file cannot be written; before the first epoch where that can be seen.
+        Before the first epoch, if it can be seen that the file cannot be written.
+    NnfwError
+        If that shows later.
 
     Notes
     -----
-    The header holds the entries of the first record. Matrices are written as JSON.
+    The header holds the entries of the first record. Matrices are written as JSON. A training that is resumed writes
+    the file anew, from the first epoch on.
 
     Examples
     --------
@@ -157,18 +160,19 @@ class CSVLog(Callback):
 
     def state(self, fit: Fit) -> dict[str, Any]:
         """Nothing is written yet: another callback may still refuse this training."""
-        return {"path": _file_of(fit, self.path, fit.registry.label("callback", self)), "file": None, "header": None}
+        return {"path": _file_of(fit, self.path, fit.registry.label("callback", self)), "file": None}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
-        """Append a row, after the header in the first epoch."""
-        if state["header"] is None:
-            state["file"], state["header"] = _opened(state["path"]), list(record)
-            csv.writer(state["file"]).writerow(record)
-        values = [record.get(name, "") for name in state["header"]]
-        csv.writer(state["file"]).writerow(
-            [json.dumps(value) if isinstance(value, list) else value for value in values]
+        """Append a row; at first the header, and the rows of the epochs before a training was resumed."""
+        header, records = list(fit.history[0]), [record]
+        if state["file"] is None:
+            file = state["file"] = LineFile(state["path"])
+            csv.writer(file).writerow(header)
+            records = list(fit.history)
+        rows = ([item.get(name, "") for name in header] for item in records)
+        csv.writer(state["file"]).writerows(
+            [json.dumps(value) if isinstance(value, list) else value for value in row] for row in rows
         )
-        state["file"].flush()
 
     def close(self, state: MutableMapping[str, Any]) -> None:
         """Close the file."""
@@ -178,9 +182,10 @@ class CSVLog(Callback):
 
 @dataclass(frozen=True)
 class TerminateOnNaN(Callback):
-    """Stops the training with an error at the step whose cost is not finite. On by default.
+    """Stops the training with an error at the step where cost, gradient or parameters are not finite. On by default.
 
-    Looks at C after each batch, before the parameters change, and at the parameters after each epoch.
+    Looks at C after each batch, before the parameters change. The parameters are looked at once in 200 steps and after
+    each epoch; where they are not finite, these steps are taken again, one by one, to find the first.
 
     Parameters
     ----------
@@ -190,7 +195,11 @@ class TerminateOnNaN(Callback):
     Raises
     ------
     DivergedError
-        Names epoch, step and the first layer whose values are not finite, or else the output's.
+        Names epoch, step, layer and array.
+
+    Notes
+    -----
+    For that it keeps copies of the parameters and of the optimizer's arrays.
 
     Examples
     --------
@@ -200,27 +209,21 @@ class TerminateOnNaN(Callback):
 
     enabled: bool = True
 
+    def state(self, fit: Fit) -> dict[str, Any]:
+        """Let the parameters be watched."""
+        if self.enabled:
+            fit.watch()
+        return {}
+
     def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
         """Refuse a cost that is not finite."""
         if self.enabled and not math.isfinite(fit.cost):
-            self._refuse(fit, f"the cost became {fit.cost}")
+            raise fit.diverged(f"the cost became {fit.cost}")
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
-        """Refuse parameters, or a validation cost, that are not finite."""
-        if not self.enabled:
-            return
-        if not np.isfinite(fit.vector).all():
-            self._refuse(fit, "the last step of the epoch made parameters not finite")
-        if not math.isfinite(record.get("validation_cost", 0.0)):
-            self._refuse(fit, f"the validation cost became {record['validation_cost']}")
-
-    def _refuse(self, fit: Fit, what: str) -> None:
-        raise DivergedError(
-            f"Training diverged in epoch {fit.epoch}, step {fit.step}: {what}. {fit.first_non_finite()}. "
-            "Lower the learning rate, scale the inputs, or clip the gradient (clip_norm).",
-            epoch=fit.epoch,
-            step=fit.step,
-        )
+        """Refuse a validation cost that is not finite."""
+        if self.enabled and not math.isfinite(record.get("validation_cost", 0.0)):
+            raise fit.diverged(f"the validation cost became {record['validation_cost']}")
 
 
 def require_recorded(fit: Fit, monitor: str, owner: str) -> None:
@@ -249,13 +252,6 @@ def _file_of(fit: Fit, path: str, owner: str) -> Path:
     if problem:
         raise _unwritable(file, os.strerror(problem))
     return file
-
-
-def _opened(file: Path) -> TextIO:
-    try:
-        return file.open("w", newline="", encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(file, error.strerror or str(error)) from error
 
 
 def _unwritable(file: Path, problem: str) -> DataError:

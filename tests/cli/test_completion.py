@@ -59,7 +59,7 @@ def test_completion_of_names(complete, words, expected):
 def test_completion_of_nothing_lists_the_commands(complete):
     status, found = complete("")
     assert status == 0
-    assert found[:3] == ["train", "evaluate", "predict"]
+    assert found[:3] == ["train", "resume", "evaluate"]
     assert {"plugins", "show", "doctor"} < set(found)
 
 

@@ -112,7 +112,7 @@ def test_debug_after_two_hyphens_is_an_argument(hello, nnfw):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (("plgins",), "error: Unknown command 'plgins'. Did you mean 'plugins'? Commands: train, evaluate, "),
+        (("plgins",), "error: Unknown command 'plgins'. Did you mean 'plugins'? Commands: train, resume, evaluate, "),
         (("--verbos",), "error: No such option"),
         (("show",), "error: Missing argument 'NAME'. Try 'nnfw show --help'.\n"),
         (("plugins", "--jsn"), "error: No such option"),

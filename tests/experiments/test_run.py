@@ -32,6 +32,7 @@ registry = default_registry()
 
 def test_run_directory_holds_experiment_metrics_model_and_record(run):
     assert sorted(path.name for path in run.directory.iterdir()) == [
+        "checkpoints",
         "experiment.toml",
         "metrics.jsonl",
         "model.nnfw",
@@ -115,15 +116,16 @@ def test_two_runs_of_one_second_have_directories_of_their_own(tmp_path, monkeypa
     assert not second.exists()
 
 
-def test_directory_that_another_run_makes_meanwhile_is_refused(tmp_path, monkeypatch):
-    from nnfw.experiments.record import made
+def test_directory_that_another_run_fills_meanwhile_is_refused(experiment, tmp_path, monkeypatch):
+    def slow(file, registry):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "record.json").touch()
+        return prepare(file, registry)
 
-    directory = tmp_path / "run"
-    exists = Path.exists
-    monkeypatch.setattr(Path, "exists", lambda path: False if path == directory else exists(path))
-    directory.mkdir()
-    with pytest.raises(nnfw.DataError, match="run has just been made by another run"), made(directory):
-        pass
+    monkeypatch.setattr("nnfw.experiments.run.prepare", slow)
+    with pytest.raises(nnfw.DataError, match="run is not empty. Choose another directory"):
+        train(read_experiment(str(experiment), registry), registry, tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["record.json"]
 
 
 def test_transforms_are_fitted_on_the_training_part_only(experiment):
@@ -203,7 +205,7 @@ def test_table_of_an_experiment_builds_it_again(experiment):
     assert check_experiment(parse(write(table_of(found, registry)), "again"), registry) == found
 
 
-# --- bad input -----------------------------------------------------------------------------------------------------
+# --- bad input -------------------------------------------------------------------------------------------------------
 
 
 def test_all_mistakes_of_a_file_are_told_at_once_each_with_its_line(experiment):

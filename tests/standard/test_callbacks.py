@@ -44,7 +44,7 @@ def test_file_in_a_folder_that_may_not_be_written_to_is_refused(tmp_path, monkey
 
 
 def test_file_that_cannot_be_opened_any_more_is_told(tmp_path):
-    with pytest.raises(nnfw.DataError, match=r"file cannot be written: Is a directory\."):
+    with pytest.raises(nnfw.NnfwError, match=r"file: its 0 bytes cannot be written: it is a folder, not a file\."):
         fit(tmp_path, CSVLog("file"), Late())
 
 

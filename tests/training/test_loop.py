@@ -330,7 +330,7 @@ def test_diverged_training_stops_at_that_step_and_names_epoch_step_and_layer(dat
 def test_parameters_that_overflow_in_the_last_step_are_found(data):
     model = nnfw.Sequential([Dense(2)], 4)
     x, y = data
-    with pytest.raises(nnfw.DivergedError, match="last step of the epoch made parameters not finite"):
+    with pytest.raises(nnfw.DivergedError, match="step 1: the step made layers.0.weight, layers.0.bias not"):
         model.fit(x * 1e3, np.eye(2)[y], cost="mse", optimizer={"type": "sgd", "learning_rate": 1e38}, batch_size=50)
 
 

@@ -24,6 +24,7 @@ from nnfw.plugins import CommandSpec, Plugin, Registry, default_registry
 
 BUILT_IN = (
     CommandSpec("train", "nnfw.cli.train:train", "Train the network of an experiment file."),
+    CommandSpec("resume", "nnfw.cli.resume:resume", "Go on with a run that was interrupted or killed."),
     CommandSpec("evaluate", "nnfw.cli.evaluate:evaluate", "Compute cost and metrics of a trained model."),
     CommandSpec("predict", "nnfw.cli.predict:predict", "Apply a trained model to new data."),
     CommandSpec("runs", "nnfw.cli.runs:runs", "List runs with their final metrics."),
@@ -43,7 +44,7 @@ BUILT_IN = (
 HELP = """Small and medium neural networks on a CPU, composed of plugins.
 
 Data goes to stdout, messages to stderr. Exit status: 0 done; 1 the job ran and failed; 2 wrong usage, file or data;
-130 interrupted.
+130 and 143 interrupted.
 """
 EXAMPLES = """nnfw train examples/digits.toml        train on real handwritten digits
 nnfw train examples/digits.toml --set training.epochs=5

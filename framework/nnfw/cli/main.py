@@ -1,6 +1,7 @@
 """The entry point of ``nnfw``: runs a command and turns whatever happens into a message and an exit status.
 
-0 done; 1 the job ran and failed; 2 wrong usage, file or data; 130 interrupted; 141 nobody reads the output any more.
+0 done; 1 the job ran and failed; 2 wrong usage, file or data; 130 and 143 interrupted, by SIGINT and SIGTERM;
+141 nobody reads the output any more.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nnfw.plugins import Plugin
 
 DONE, FAILED, WRONG, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
+SIGNALLED = 128  # and the number of the signal
 
 _WRONG_FILE = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 
@@ -86,7 +88,7 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
     import typer
 
     from nnfw.cli import console
-    from nnfw.errors import DivergedError, NnfwError, in_words
+    from nnfw.errors import DivergedError, NnfwError, TrainingInterrupted, in_words
 
     usage_error = typer.BadParameter.__mro__[2]  # ClickException: of Click, or of the copy inside a newer Typer
     if isinstance(error, typer.Exit):
@@ -99,6 +101,9 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
         return error.code if isinstance(error.code, int) else DONE
     if debug:
         console.message("".join(traceback.format_exception(error)).rstrip())
+    if isinstance(error, TrainingInterrupted):
+        console.message(str(error))
+        return SIGNALLED + error.signal
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         console.message("interrupted")
         return INTERRUPTED

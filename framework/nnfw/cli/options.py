@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nnfw.cli.completion import complete_runs
-from nnfw.cli.console import print_heading, print_table, print_text
+from nnfw.cli.console import message, print_heading, print_json, print_table, print_text
+
+if TYPE_CHECKING:
+    from nnfw.experiments import Run
 
 ExperimentPath = Annotated[str, typer.Argument(metavar="FILE", help="The experiment, a TOML file; - is stdin.")]
 RunOrModel = Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run's directory, or a model file.")]
@@ -57,6 +60,17 @@ def print_results(results: Mapping[str, Mapping[str, Any]]) -> None:
             if _is_matrix(value):
                 print_heading(f"{part}: {name}")
                 print_text("\n".join("  ".join(f"{as_text(cell):>6}" for cell in row) for row in value))
+
+
+def print_run(run: Run, *, json: bool) -> None:
+    """Print what came of a run."""
+    if run.stopped:
+        message(f"Stopped after {run.epochs} epochs: {run.stopped}.")
+    if json:
+        print_json({"run": str(run.directory), "epochs": run.epochs, "stopped": run.stopped, "results": run.results})
+        return
+    print_results(run.results)
+    print_text(f"Run: {run.directory}")
 
 
 def _is_matrix(value: Any) -> bool:

@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
-from nnfw.cli.console import Json, message, print_json, print_text
-from nnfw.cli.options import ExperimentPath, Out, Overrides, Quiet, print_results
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnfw.cli.console import Json, error, message, print_json, print_text
+from nnfw.cli.options import ExperimentPath, Out, Overrides, Quiet, print_run
+
+if TYPE_CHECKING:
+    from nnfw.experiments import Verification
+
+Verify = Annotated[
+    bool,
+    typer.Option("--verify-resume", help="Train for a few steps only, to see that resuming is exact; write no run."),
+]
 
 
 def train(
-    file: ExperimentPath, overrides: Overrides = None, out: Out = None, quiet: Quiet = False, json: Json = False
+    file: ExperimentPath,
+    overrides: Overrides = None,
+    out: Out = None,
+    verify: Verify = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Train the network of an experiment file.
 
     The file is checked before any data is read, and all of its mistakes are reported at once. The run's directory gets
-    the resolved experiment, metrics.jsonl, the model and a record of versions, plugins, seed and data.
+    the resolved experiment, metrics.jsonl, checkpoints, the model and a record of versions, plugins, seed and data. A
+    run that is interrupted goes on with nnfw resume.
 
     Examples
     --------
     $ nnfw train examples/digits.toml
+    $ nnfw train examples/digits.toml --verify-resume
     $ nnfw train examples/digits.toml --set training.epochs=5 --set optimizer.learning_rate=0.01 --out runs/short
     """
-    from nnfw.experiments import read_experiment, train
+    from nnfw.experiments import read_experiment, train, verify_resume
     from nnfw.plugins import default_registry
     from nnfw.training import ProgressBar
 
     registry = default_registry()
     experiment = read_experiment(file, registry, overrides or ())
-    run = train(experiment, registry, out, () if quiet else (ProgressBar(),))
-    if run.stopped:
-        message(f"Stopped after {run.epochs} epochs: {run.stopped}.")
-    if json:
-        print_json({"run": str(run.directory), "epochs": run.epochs, "stopped": run.stopped, "results": run.results})
+    if verify:
+        _report_verification(verify_resume(experiment, registry), json=json)
         return
-    print_results(run.results)
-    print_text(f"Run: {run.directory}")
+    callbacks = () if quiet else (ProgressBar(),)
+    print_run(train(experiment, registry, out, callbacks, message), json=json)
+
+
+def _report_verification(found: Verification, *, json: bool) -> None:
+    places = " and ".join(map(str, found.resumed_after))
+    if json:
+        print_json({"steps": found.steps, "resumed_after": found.resumed_after, "different": found.different})
+    elif not found.different:
+        print_text(f"Resumed after step {places}: after step {found.steps}, all is equal to the bit.")
+    if found.different:
+        error(f"Resumed after step {places}: after step {found.steps}, different are {', '.join(found.different)}.")
+        raise typer.Exit(1)

@@ -1,6 +1,7 @@
 from .accelerators import choose as choose
 from .accelerators import gain as gain
 from .accelerators import kernels_from as kernels_from
+from .accelerators import known_accelerators as known_accelerators
 from .accelerators import require_known as require_known
 from .active import DEFINITIONS as DEFINITIONS
 from .active import Call as Call
@@ -8,6 +9,7 @@ from .active import Kernels as Kernels
 from .active import kernels as kernels
 from .active import using as using
 from .environment import describe_environment as describe_environment
+from .environment import describe_exactness as describe_exactness
 from .environment import installed_distributions as installed_distributions
 from .tape import Tape as Tape
 from .tape import kernels_only as kernels_only

@@ -68,9 +68,14 @@ def choose(name: str, registry: Registry, seconds: float = 0.0) -> tuple[Kernels
     return DEFINITIONS, NONE
 
 
+def known_accelerators(registry: Registry) -> tuple[str, ...]:
+    """Return what a training may ask for: ``"auto"``, ``"none"``, and the name of each accelerator."""
+    return AUTO, NONE, *(spec.name for spec, _ in registry.accelerators)
+
+
 def require_known(name: str, registry: Registry) -> None:
     """Raise ConfigError unless there is an accelerator of that name."""
-    known = (AUTO, NONE, *(spec.name for spec, _ in registry.accelerators))
+    known = known_accelerators(registry)
     if name not in known:
         text = f"Unknown accelerator {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}."
         raise ConfigError([Mistake(("accelerator",), text)])

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,69 @@ def describe_environment() -> dict[str, Any]:
             "kernels": {**asdict(choose_blas_kernels()), "lost": lost},
         },
     }
+
+
+def describe_exactness(accelerator: str) -> dict[str, Any]:
+    """Return that part of the environment on which the last bits of a result can depend.
+
+    Parameters
+    ----------
+    accelerator
+        Whose kernels are used; ``"none"`` for plain NumPy.
+
+    Returns
+    -------
+    dict
+        Fit for JSON: ``python``, ``packages``, ``accelerator`` with the version of the package of that name, ``cpu``,
+        and ``blas``: version, kernels and threads of each library, by file.
+
+    Examples
+    --------
+    >>> describe_exactness("none")["accelerator"]
+    'none'
+    """
+    found = describe_environment()
+    blas = {
+        item["file"]: f"{item['version']}, {item['architecture']} kernels, {item['num_threads']} threads"
+        for item in found["threads"]["libraries"]
+    }
+    return {
+        "python": found["python"],
+        "packages": found["packages"],
+        "accelerator": " ".join(filter(None, (accelerator, _version(accelerator)))),
+        "cpu": {name: found["cpu"][name] for name in ("model", "flags")},
+        "blas": blas,
+    }
+
+
+def restore_variables(recorded: Any) -> list[str]:
+    """Set those variables on which the kernels and threads of BLAS depend, as a recorded environment had them.
+
+    Parameters
+    ----------
+    recorded
+        From :func:`describe_environment`, perhaps damaged since.
+
+    Returns
+    -------
+    list
+        ``"OPENBLAS_CORETYPE=Haswell"`` and the like for each that was changed. Nothing is, on a CPU of another model,
+        or once NumPy is imported, as that is when BLAS looks at them.
+    """
+    match recorded:
+        case {"cpu": {"model": model}, "threads": {"variables": dict(variables)}} if model == _cpu()["model"]:
+            known = "numpy" not in sys.modules
+        case _:
+            known = False
+    changes = []
+    for name in _THREAD_VARIABLES if known else ():
+        value = variables.get(name)
+        if value != os.environ.get(name) and (value is None or (isinstance(value, str) and value.isprintable())):
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+            changes.append(f"{name} is not set" if value is None else f"{name}={value}")
+    return changes
 
 
 def installed_distributions() -> dict[str, str]:

@@ -23,6 +23,7 @@ from .recorded import read_run as read_run
 from .reproduction import Reproduction as Reproduction
 from .reproduction import reproduce as reproduce
 from .run import Run as Run
+from .run import resume as resume
 from .run import train as train
 from .sources import file_kind as file_kind
 from .summary import Summary as Summary
@@ -30,3 +31,5 @@ from .summary import summarise as summarise
 from .toml import Document as Document
 from .toml import apply_overrides as apply_overrides
 from .toml import write as write
+from .verification import Verification as Verification
+from .verification import verify_resume as verify_resume

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain, count
@@ -18,9 +18,9 @@ from nnfw.experiments.experiment import ExperimentFile, check_experiment, table_
 from nnfw.experiments.git import describe_commit
 from nnfw.experiments.preparation import Prepared
 from nnfw.experiments.recorded import EXPERIMENT, RECORD, RECORD_FORMAT, RecordedRun, read_run, this_process
-from nnfw.experiments.toml import read, write
+from nnfw.experiments.toml import apply_overrides, read, write
 from nnfw.plugins import Registry
-from nnfw.storage import jsonable, replace_file
+from nnfw.storage import LOCK, jsonable, locked, replace_file
 
 _LONGEST_NAME = 100  # characters of an experiment's name in that of its directory
 
@@ -38,12 +38,18 @@ class RunRecord:
         The experiment.
     registry
         The installed plugins.
+    resumed
+        Whether the directory holds a run already, which goes on.
     """
 
-    def __init__(self, directory: Path, file: ExperimentFile, prepared: Prepared, registry: Registry) -> None:
+    def __init__(
+        self, directory: Path, file: ExperimentFile, prepared: Prepared, registry: Registry, *, resumed: bool = False
+    ) -> None:
         self.directory = directory
         self.registry = registry
         self.started = False
+        now = _now()
+        before = read_run(directory) if resumed else None
         self._table = table_of(prepared.experiment, registry)
         self._content: dict[str, Any] = {
             "format": RECORD_FORMAT,
@@ -64,12 +70,13 @@ class RunRecord:
             "environment": describe_environment(),
             "git": describe_commit(file.directory),
             "process": this_process(),
+            "started": (before and before.get("started")) or now,
+            "resumed": [*(before.get("resumed") or []), now] if before else [],
         }
 
     def start(self) -> None:
         """Write experiment and record, and tell the plugins."""
         self.started = True
-        self._content["started"] = _now()
         replace_file(self.directory / EXPERIMENT, write(self._table).encode())
         self._write()
         self.registry.notify("nnfw_run_started", {"directory": self.directory, "experiment": self._table})
@@ -96,11 +103,19 @@ def new_directory(name: str) -> Path:
 
 def require_writable(directory: Path) -> None:
     """Refuse a directory that holds something or cannot be made, before any work is done; DataError says which."""
-    if directory.is_dir() and any(directory.iterdir()):
-        raise DataError(f"{directory} is not empty. Choose another directory with --out.")
+    if (directory / LOCK).exists():
+        with locked(directory):  # refused at once, before any data is read; or a killed process has left it
+            pass
+    require_empty(directory)
     existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise DataError(f"{directory} cannot be written: {existing} is no directory that may be written to.")
+
+
+def require_empty(directory: Path) -> None:
+    """Refuse a directory that holds something else than a lock; DataError says so."""
+    if directory.is_dir() and any(path.name != LOCK for path in directory.iterdir()):
+        raise DataError(f"{directory} is not empty. Choose another directory with --out.")
 
 
 @contextmanager
@@ -114,9 +129,7 @@ def made(directory: Path) -> Iterator[None]:
     """
     absent = [path for path in (directory, *directory.absolute().parents) if not path.exists()]
     try:
-        directory.mkdir(parents=True, exist_ok=directory not in absent)
-    except FileExistsError as error:
-        raise DataError(f"{directory} has just been made by another run. Start again, or choose with --out.") from error
+        directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{directory} cannot be made: {error.strerror}. Choose another with --out.") from error
     try:
@@ -128,13 +141,17 @@ def made(directory: Path) -> Iterator[None]:
         raise
 
 
-def open_run(path: Path, registry: Registry, *, data_directory: Path | None = None) -> ExperimentFile:
+def open_run(
+    path: Path, registry: Registry, overrides: Iterable[str] = (), *, data_directory: Path | None = None
+) -> ExperimentFile:
     """Return the experiment of a run's directory, with the folder in which its data lies.
 
     Parameters
     ----------
     path, registry
         The directory, and where names are looked up.
+    overrides
+        ``"training.epochs=5"`` and the like.
     data_directory
         Where relative paths of the data start; by default where they did.
 
@@ -147,7 +164,7 @@ def open_run(path: Path, registry: Registry, *, data_directory: Path | None = No
     """
     run = read_run(path)
     directory = data_directory or Path(_required(run, "data", "directory"))
-    document = read(path / EXPERIMENT)
+    document = apply_overrides(read(path / EXPERIMENT), overrides)
     try:
         return ExperimentFile(check_experiment(document, registry), document, directory)
     except ConfigError as error:
@@ -161,6 +178,11 @@ def open_run(path: Path, registry: Registry, *, data_directory: Path | None = No
 def recorded_fingerprint(path: Path) -> str:
     """Return the SHA-256 of the data that a run was trained on; FileFormatError if the directory holds no run."""
     return str(_required(read_run(path), "data", "sha256"))
+
+
+def has_finished(path: Path) -> bool:
+    """Return whether a run has come to its end; FileFormatError if the directory holds no run."""
+    return bool(read_run(path).get("status") == "finished")
 
 
 def _missing_plugins(run: RecordedRun, registry: Registry) -> dict[str, str]:

@@ -64,6 +64,8 @@ _TABLE: Mapping[str, type] = {
     "process.id": int,
     "process.host": str,
     "started": str,
+    "resumed": list,
+    "resumed[]": str,
     "ended": str,
     "epochs": int,
     "stopped": str,

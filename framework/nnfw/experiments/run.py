@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, MutableMapping, Sequence
+import shlex
+import signal
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nnfw.errors import DivergedError, in_words
-from nnfw.experiments.experiment import ExperimentFile
+from nnfw.errors import DivergedError, FileFormatError, NnfwError, TrainingInterrupted, in_words
+from nnfw.experiments.experiment import ExperimentFile, table_of
 from nnfw.experiments.preparation import Prepared, prepare
-from nnfw.experiments.record import RunRecord, made, new_directory, require_writable
+from nnfw.experiments.record import (
+    RunRecord,
+    has_finished,
+    made,
+    new_directory,
+    open_run,
+    require_empty,
+    require_writable,
+)
 from nnfw.experiments.recorded import METRICS, MODEL
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback, Fit
-from nnfw.storage import jsonable
-from nnfw.training import Training
+from nnfw.storage import LineFile, jsonable, locked
+from nnfw.training import (
+    FREE_OPTIONS,
+    Checkpoint,
+    Checkpoints,
+    Training,
+    differences,
+    newest,
+    require_same_origin,
+    warn,
+)
+
+CHECKPOINTS = "checkpoints"
+"""The folder of a run's checkpoints."""
+
+_SIGNALLED = 128  # exit status of a process that a signal has ended, less the number of the signal
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +69,13 @@ class Run:
     accelerator: str
 
 
-def train(file: ExperimentFile, registry: Registry, out: Path | None = None, callbacks: Sequence[Callback] = ()) -> Run:
+def train(
+    file: ExperimentFile,
+    registry: Registry,
+    out: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    tell: Callable[[str], None] = warn,
+) -> Run:
     """Carry an experiment out, and write the run's directory.
 
     Parameters
@@ -57,6 +88,8 @@ def train(file: ExperimentFile, registry: Registry, out: Path | None = None, cal
         The directory; ``runs/<name>-<time>`` by default. It must not hold a run yet.
     callbacks
         Further callbacks, a progress bar for instance.
+    tell
+        Is told what is no error; by default it warns.
 
     Returns
     -------
@@ -67,28 +100,136 @@ def train(file: ExperimentFile, registry: Registry, out: Path | None = None, cal
     ------
     ConfigError, DataError, ShapeError
         Before anything is written.
+    StateError
+        If another process works in the directory.
     DivergedError
         If the cost stops being finite: the directory then holds the record and the metrics so far, but no model.
+    TrainingInterrupted
+        If a signal ends it; says how it is resumed.
     """
     directory = new_directory(file.experiment.name) if out is None else out
     require_writable(directory)
     prepared = prepare(file, registry)
     record = RunRecord(directory, file, prepared, registry)
-    with made(directory):
-        try:
-            run = _train(prepared, directory, (*callbacks, _RunLog(record)))
-        except BaseException as error:
-            status = "diverged" if isinstance(error, DivergedError) else "failed"
-            record.end(status, {"reason": in_words(error)})
-            raise
+    with made(directory), locked(directory):
+        require_empty(directory)  # another run may have been here meanwhile
+        return _carry_out(prepared, record, callbacks, tell)
+
+
+def resume(
+    directory: Path,
+    registry: Registry,
+    overrides: Sequence[str] = (),
+    callbacks: Sequence[Callback] = (),
+    tell: Callable[[str], None] = warn,
+    *,
+    force: bool = False,
+) -> Run | None:
+    """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped.
+
+    Parameters
+    ----------
+    directory
+        Of the run.
+    registry, callbacks, tell
+        As for :func:`train`.
+    overrides
+        Changes of its experiment; ``"training.epochs=50"`` for more epochs.
+    force
+        Whether to go on although experiment or data have changed.
+
+    Returns
+    -------
+    Run or None
+        None if there is nothing to do: it has finished.
+
+    Raises
+    ------
+    FileFormatError
+        If the directory holds no run, or no checkpoint that can be read.
+    DataError
+        If experiment or data have changed; says what.
+    StateError, DivergedError, TrainingInterrupted
+        As :func:`train`.
+    """
+    file = open_run(directory, registry, overrides)
+    with locked(directory):
+        start = newest(directory / CHECKPOINTS, registry, tell)
+        finished = has_finished(directory)
+        if start is None and finished:
+            raise FileFormatError(f"{directory} holds no checkpoint, so it cannot go on. Train the experiment anew.")
+        if start is not None and finished and start.header.is_end(file.experiment.training.epochs):
+            return None
+        prepared = prepare(file, registry)
+        if start is None:
+            tell(f"{directory} holds no checkpoint yet: the run begins anew.")
+        elif force:
+            changed = "; ".join(differences(start.header.origin, _origin(prepared)))
+            tell(f"Not bit-exact: {changed}.") if changed else None
+        else:
+            require_same_origin(start, _origin(prepared), "Undo that, or go on with --force.")
+        record = RunRecord(directory, file, prepared, registry, resumed=True)
+        return _carry_out(prepared, record, callbacks, tell, start)
+
+
+def _carry_out(
+    prepared: Prepared,
+    record: RunRecord,
+    callbacks: Sequence[Callback],
+    tell: Callable[[str], None],
+    start: Checkpoint | None = None,
+) -> Run:
+    checkpoints = Checkpoints(
+        record.directory / CHECKPOINTS,
+        prepared.experiment.training.checkpoint_seconds,
+        origin=_origin(prepared),
+        advice=f"Continue with: nnfw resume {shlex.quote(str(record.directory))}",
+        tell=tell,
+        start=start,
+    )
+    try:
+        run = _train(prepared, record.directory, (*callbacks, _RunLog(record)), checkpoints)
+    except BaseException as error:
+        status, code = _end_of(error)
+        with suppress(NnfwError):  # a full disk must not hide what happened
+            record.end(status, {"exit": code, "reason": in_words(error)})
+        raise
     outcome = {"epochs": run.epochs, "stopped": run.stopped, "accelerator": run.accelerator, "results": run.results}
-    record.end("finished", outcome)
+    record.end("finished", {"exit": 0, **outcome})
     return run
 
 
-def _train(prepared: Prepared, directory: Path, callbacks: Sequence[Callback]) -> Run:
+def _end_of(error: BaseException) -> tuple[str, int]:
+    """Return how the record calls an end by an error, and the exit status that goes with it."""
+    if isinstance(error, KeyboardInterrupt):
+        number = error.signal if isinstance(error, TrainingInterrupted) else signal.SIGINT
+        return "interrupted", _SIGNALLED + number
+    if isinstance(error, DivergedError):
+        return "diverged", 1
+    return "failed", 2 if isinstance(error, NnfwError) else 1
+
+
+def _origin(prepared: Prepared) -> dict[str, Any]:
+    """Return what the results depend on: the experiment, but for what is free to change, and the data."""
+    table = table_of(prepared.experiment, prepared.model.registry)
+    del table["name"]
+    training = {name: value for name, value in table["training"].items() if name not in FREE_OPTIONS}
+    return {**table, "training": training, "data.sha256": prepared.fingerprint}
+
+
+def _train(prepared: Prepared, directory: Path, callbacks: Sequence[Callback], checkpoints: Checkpoints) -> Run:
+    history = training_of(prepared, directory, callbacks, checkpoints).run()
+    prepared.model.save(directory / MODEL)
+    results = {part: prepared.evaluate(part) for part in prepared.parts}
+    return Run(directory, results, len(history), history.stopped, history.accelerator)
+
+
+def training_of(
+    prepared: Prepared, directory: Path, callbacks: Sequence[Callback], checkpoints: Checkpoints | None
+) -> Training:
+    """Return the training of an experiment, with further callbacks."""
     experiment = prepared.experiment
-    loop = Training(
+    return Training(
         prepared.model,
         prepared.parts["training"],
         prepared.parts.get("validation"),
@@ -97,16 +238,13 @@ def _train(prepared: Prepared, directory: Path, callbacks: Sequence[Callback]) -
         options=replace(experiment.training, callbacks=(*experiment.training.callbacks, *callbacks)),
         seed=experiment.seed,
         directory=directory,
+        checkpoints=checkpoints,
     )
-    history = loop.run()
-    prepared.model.save(directory / MODEL)
-    results = {part: prepared.evaluate(part) for part in prepared.parts}
-    return Run(directory, results, len(history), history.stopped, history.accelerator)
 
 
 @dataclass(frozen=True)
 class _RunLog(Callback):
-    """Starts the run, appends each epoch's record to ``metrics.jsonl``, and tells it to the plugins.
+    """Starts the run, writes each epoch's record to ``metrics.jsonl``, and tells it to the plugins.
 
     It is the last callback: where another one refuses the training, nothing has been written.
     """
@@ -115,12 +253,15 @@ class _RunLog(Callback):
 
     def state(self, fit: Fit) -> dict[str, Any]:
         self.record.start()
-        return {"file": (fit.directory / METRICS).open("w", encoding="utf-8")}
+        return {"file": LineFile(fit.directory / METRICS, "".join(map(_line, fit.history)))}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
-        state["file"].write(json.dumps(jsonable(record)) + "\n")
-        state["file"].flush()
+        state["file"].write(_line(record))
         fit.registry.notify("nnfw_epoch_ended", {"directory": fit.directory, "record": record})
 
     def close(self, state: MutableMapping[str, Any]) -> None:
         state["file"].close()
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(jsonable(record)) + "\n"

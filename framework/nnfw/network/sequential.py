@@ -21,6 +21,7 @@ from nnfw.data import Preprocessing, as_batch, cast, release
 from nnfw.errors import ConfigError, DataError, Mistake
 from nnfw.network.chain import Chain
 from nnfw.network.description import describe
+from nnfw.network.fitting import Fitting
 from nnfw.network.objective import Objective
 from nnfw.network.parameters import Layout, Parameters, Scope
 from nnfw.network.recording import RepeatedForward, RepeatedPass
@@ -54,6 +55,7 @@ class _FitSettings:
     """What `fit` takes besides the options of a training, with ranges."""
 
     seed: Annotated[int, Ge(0)]
+    resume: bool
 
 
 class Sequential:
@@ -160,6 +162,9 @@ class Sequential:
         accelerator: str = "auto",
         seed: int | None = None,
         directory: str | PathLike[str] = ".",
+        checkpoints: str | PathLike[str] | None = None,
+        checkpoint_seconds: float = 30.0,
+        resume: bool = False,
     ) -> training.History:
         """Train the parameters on examples `x` ``(N, *input_shape)`` with labels `y`; return a record of each epoch.
 
@@ -189,6 +194,13 @@ class Sequential:
             in the same order.
         directory
             Where callbacks put files with relative paths.
+        checkpoints
+            A folder for checkpoints, of this training alone; by default there are none.
+        checkpoint_seconds
+            Time between two of them within an epoch, 0 or more; 30 by default. With 0 there is one after each step.
+        resume
+            Whether to go on from the newest checkpoint in the folder, bit for bit as if the training had never
+            stopped; it begins where there is none. False by default.
 
         Returns
         -------
@@ -204,6 +216,11 @@ class Sequential:
             If x, y or the weights are empty, not finite, of the wrong shape or impossible for the cost.
         DivergedError
             At the step whose cost is not finite.
+        TrainingInterrupted
+            A KeyboardInterrupt, after the step during which Ctrl-C was pressed; the model has the parameters of it. A
+            second Ctrl-C ends at once. With checkpoints, SIGTERM does the same.
+        StateError
+            If another process keeps its checkpoints in the folder.
         """
         objective = self.objective(cost)
         options = {
@@ -215,23 +232,29 @@ class Sequential:
             "regularizer": regularizer,
             "callbacks": callbacks,
             "accelerator": accelerator,
+            "checkpoint_seconds": checkpoint_seconds,
         }
         resolved = build(training.TrainingOptions, options, self.registry.resolve)
-        chosen = build(_FitSettings, {"seed": self.seed if seed is None else seed}, self.registry.resolve)
+        chosen = {"seed": self.seed if seed is None else seed, "resume": resume}
+        settings: _FitSettings = build(_FitSettings, chosen, self.registry.resolve)
         optimizer = self.registry.resolve("optimizer", optimizer)
         if mistakes := list(training.contradictions(resolved, optimizer, self.registry)):
             raise ConfigError(mistakes)
-        loop = training.Training(
+        fitting = Fitting(
             self,
             self.labelled(x, y, objective, sample_weight),
             self._validation(validation_data, objective),
-            objective=objective,
-            optimizer=optimizer,
-            options=resolved,
-            seed=chosen.seed,
-            directory=Path(directory),
+            objective,
+            optimizer,
+            resolved,
+            settings.seed,
+            Path(directory),
         )
-        return loop.run()
+        if checkpoints is not None:
+            return fitting.run_with_checkpoints(Path(checkpoints), resume=settings.resume)
+        if settings.resume:
+            raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])
+        return fitting.run()
 
     def _validation(self, data: Any, objective: Objective) -> training.Labelled | None:
         if data is None:

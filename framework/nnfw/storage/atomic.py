@@ -65,7 +65,7 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
     try:
         target = Path(os.path.realpath(path))
         permissions = _permissions(target)
-        _remove_left_overs(target.parent)
+        remove_left_overs(target.parent)
         temporary, file = _temporary(target.parent)
         try:
             with file:
@@ -77,12 +77,17 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
             with suppress(OSError):  # after the replacement there is none
                 temporary.unlink()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        hint = _HINTS.get(getattr(error, "errno", None) or 0, "Choose another place.")
         reason = getattr(error, "strerror", None) or error
         raise NnfwError(
-            f"{os.fspath(path)}: its {len(content):,} bytes cannot be written: {reason}. {hint} Nothing was changed."
+            f"{os.fspath(path)}: its {len(content):,} bytes cannot be written: {reason}. {hint_of(error)} "
+            "Nothing was changed."
         ) from error
     _sync(target.parent)
+
+
+def hint_of(error: BaseException) -> str:
+    """Return what a user can do against a file that cannot be written."""
+    return _HINTS.get(getattr(error, "errno", None) or 0, "Choose another place.")
 
 
 def _permissions(target: Path) -> int | None:
@@ -107,8 +112,8 @@ def _temporary(folder: Path) -> tuple[Path, IO[bytes]]:
         file.close()  # another process took it for a left-over before it was locked
 
 
-def _remove_left_overs(folder: Path) -> None:
-    """Remove the temporary files of processes that are no more, where locks tell that."""
+def remove_left_overs(folder: Path) -> None:
+    """Remove the temporary files of processes that are no more from a folder, where locks tell that."""
     with suppress(OSError):
         for path in folder.glob(_TEMPORARY):
             with suppress(OSError), open_regular(path) as file:

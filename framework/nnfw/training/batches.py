@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ Array = NDArray[Any]
 
 _HELD_IN_MEMORY = 1 << 26  # bytes of a mapped array that are read once, rather than a few at every step
 _READ_AROUND = 1 << 16  # bytes that the system maps around what is asked for, where it has them at hand
+_HASHED_ROWS = 1 << 12
 _RELEASE_AFTER = 1 << 27  # more often costs time: what is let go must be mapped again
 
 
@@ -57,6 +59,17 @@ class Labelled:
     def subset(self, rows: Array) -> Labelled:
         """Return the examples of the given rows of the arrays; nothing is copied."""
         return Labelled(self.x, self.y, self.weight, rows)
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of the examples that count, in their order, read in parts."""
+        digest = sha256()
+        for array in (self.x, self.y, self.weight):
+            for start in range(0, len(self), _HASHED_ROWS) if array is not None else ():
+                rows = slice(start, start + _HASHED_ROWS)
+                part = np.ascontiguousarray(array[rows if self.rows is None else self.rows[rows]])  # type: ignore[index]
+                digest.update(f"{part.dtype.str} {part.shape}".encode() + part.data)
+                release(array)  # type: ignore[arg-type]
+        return digest.hexdigest()
 
     def part(self, start: int, stop: int, dtype: np.dtype[Any]) -> tuple[Array, Array, Array | None]:
         """Return the examples from `start` to `stop`, x in `dtype`; views where nothing must be converted."""

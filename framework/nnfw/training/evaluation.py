@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnfw.errors import FileFormatError, short
 from nnfw.plugins import Registry
 from nnfw.protocols import Metric
 
@@ -51,7 +52,7 @@ class Tally:
 
     def add(self, cost: float, a: Array, y: Array, weight: Array | None) -> None:
         """Add one batch."""
-        self._cost += cost * len(a)
+        self._cost += float(cost) * len(a)
         self._count += len(a)
         if not self._metrics:
             return
@@ -59,7 +60,12 @@ class Tally:
             self._make_room(a, y, weight)
         if len(a) != self._size or self._most < 2:
             self._look_at(a, y, weight)
-            return
+        else:
+            self._gather(a, y, weight)
+
+    def _gather(self, a: Array, y: Array, weight: Array | None) -> None:
+        if not self._size:
+            self._make_room(a, y, weight)
         if self._filled == len(self._places):
             self._places.append(self._part(slice(self._filled * self._size, (self._filled + 1) * self._size)))
         to_a, to_y, to_weight = self._places[self._filled]
@@ -91,6 +97,31 @@ class Tally:
             statistics = metric.statistics(a, y, weight)
             self._statistics[name] = self._statistics[name] + statistics if name in self._statistics else statistics
 
+    def content(self) -> dict[str, Any]:
+        """Return all that was added so far, for :meth:`put_back`."""
+        gathered = self._part(slice(self._filled * self._size)) if self._filled else None
+        sums = {"statistics": dict(self._statistics), "cost": self._cost, "count": self._count}
+        return {**sums, "gathered": gathered, "size": self._size}
+
+    def put_back(self, content: Mapping[str, Any]) -> None:
+        """Take over the content of another tally; FileFormatError if it is none of these metrics."""
+        match content:
+            case {
+                "statistics": dict(found),
+                "cost": float(cost),
+                "count": int(count),
+                "gathered": gathered,
+                "size": int(size),
+            } if found.keys() <= self._metrics.keys() and (gathered is None or _is_gathered(gathered, size)):
+                self._statistics, self._cost, self._count = found, cost, count
+            case _:
+                raise FileFormatError(f"{short(content)} holds no sums of the cost and of these metrics")
+        if gathered is not None:
+            a, y, weight = gathered
+            for start in range(0, len(a), size):
+                rows = slice(start, start + size)
+                self._gather(a[rows], y[rows], None if weight is None else weight[rows])
+
     def record(self, prefix: str = "") -> dict[str, Any]:
         """Return cost and metrics of everything added, with `prefix` before each name; matrices as nested lists."""
         if self._filled:
@@ -102,6 +133,15 @@ class Tally:
 
 def _empty(like: Array, rows: int) -> Array:
     return np.empty((rows, *like.shape[1:]), like.dtype)
+
+
+def _is_gathered(value: Any, size: int) -> bool:
+    """Return whether a value is what was gathered of some batches of `size` examples."""
+    match value:
+        case (np.ndarray() as a, np.ndarray() as y, weight) if a.ndim and y.ndim and a.size and size > 0:
+            whole = len(a) % size == 0 and len(a) // size < _GATHERED_VALUES // a[:size].size
+            return whole and len(y) == len(a) and (weight is None or np.shape(weight) == (len(a),))
+    return False
 
 
 def named_metrics(metrics: tuple[Metric | str, ...], registry: Registry) -> dict[str, Metric]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.compute import choose, gain, using
+from nnfw.compute import choose, gain, known_accelerators, using
 from nnfw.configuration import short
-from nnfw.errors import PluginError
+from nnfw.errors import DivergedError, PluginError, TrainingInterrupted
 from nnfw.protocols import Callback, Optimizer, Solver, is_solver
 from nnfw.randomness import stream
+from nnfw.training.checkpoint import memories_of, restore, set_random
 from nnfw.training.evaluation import EVALUATION_ROWS, Tally, evaluate, named_metrics
 from nnfw.training.history import History
+from nnfw.training.interruption import Interruption
+from nnfw.training.watch import Watch, diverged
 
 if TYPE_CHECKING:
     from nnfw.training.batches import Labelled
+    from nnfw.training.checkpoints import Checkpoints
     from nnfw.training.options import TrainingOptions
     from nnfw.training.trainable import Objective, Trainable
 
@@ -45,6 +51,13 @@ class Training:
         Seed of the order of the examples and of the noise.
     directory
         Where callbacks put files with relative paths.
+    checkpoints
+        Where its state is kept, and where it goes on from; None to keep none.
+
+    Raises
+    ------
+    FileFormatError
+        If the checkpoint to go on from is not of such a training.
     """
 
     def __init__(
@@ -58,31 +71,45 @@ class Training:
         options: TrainingOptions,
         seed: int,
         directory: Path,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.model, self.data, self.validation = model, data, validation
         self.objective, self.optimizer, self.options = objective, optimizer, options
         self.directory, self.registry = directory, model.registry
         self.epoch, self.epochs = 0, options.epochs
         self.step, self.steps = 0, 1 if is_solver(optimizer) else -(-len(data) // options.batch_size)
+        self.position = 0  # steps of this epoch that are taken; 0 between two epochs
+        self.stop_reason = ""
         self.examples, self.cost = len(data), float("nan")
         self.vector, self.state = model.vectors
-        seconds = gain(self.vector.size, self.steps * self.epochs)
-        self._kernels, accelerator = choose(options.accelerator, model.registry, seconds)
+        start = None if checkpoints is None else checkpoints.start
+        wanted = options.accelerator
+        if start is not None and start.header.accelerator in known_accelerators(model.registry):
+            wanted = start.header.accelerator
+        self._kernels, accelerator = choose(wanted, model.registry, gain(self.vector.size, self.steps * self.epochs))
         self.history = History(accelerator=accelerator)
         self.gradient = np.zeros_like(self.vector)
-        self._grads = model.views(self.gradient)
+        self.gradients, self.parameters = model.views(self.gradient), model.views(self.vector)
         self._metrics = named_metrics(options.metrics, model.registry)
         names = ("cost", *self._metrics)
         self.recorded = names if options.regularizer is None else (*names, "penalty")
+        self._watched = "cost" if validation is None else VALIDATION + "cost"
         self.recorded += () if validation is None else tuple(VALIDATION + name for name in names)
-        self._order = stream(seed, "order")
-        self._workspace = model.workspace(stream(seed, "noise"), training=True)
-        self._pass = model.repeated(objective, self._workspace, self._grads)
+        self._order, self.noise = stream(seed, "order"), stream(seed, "noise")
+        self._order_of_epoch = self.order
+        self.tally = Tally(self._metrics)
+        self._workspace = model.workspace(self.noise, training=True)
+        self.propagate = model.repeated(objective, self._workspace, self.gradients)
         self._batch = model.workspace()
         self._evaluation = model.workspace()
         self._last_pass = self._workspace
-        self._optimizer_state = optimizer.state(self.vector)
-        self._callbacks: list[tuple[Callback, dict[str, Any]]] = []
+        self.optimizer_state = optimizer.state(self.vector)
+        self.callbacks: list[tuple[Callback, dict[str, Any]]] = []
+        self._checkpoints = checkpoints
+        self._watch: Watch | None = None
+        self._interruption = Interruption(terminated=checkpoints is not None)
+        if start is not None:
+            restore(self, start)
 
     def run(self) -> History:
         """Train to the last epoch, or until a callback stops it; return the record.
@@ -91,31 +118,80 @@ class Training:
         ------
         DivergedError
             At the step whose cost is not finite.
+        TrainingInterrupted
+            After the step during which a signal came, with the parameters of that step.
+        NnfwError
+            If a checkpoint cannot be written.
         """
         # overflow on the way to divergence is told by one error, not by warnings
-        with ExitStack() as opened, np.errstate(all="ignore"), using(self._kernels):
-            for callback in self._with_defaults(self.options.callbacks):
-                state = callback.state(self)
-                opened.callback(callback.close, state)
-                self._callbacks.append((callback, state))
-            if is_solver(self.optimizer):
+        with ExitStack() as opened, np.errstate(all="ignore"), using(self._kernels), self._interruption:
+            opened.callback(self._unwatch)
+            self._begin(opened)
+            if is_solver(self.optimizer) and self._goes_on:
                 self._run_solver(self.optimizer)
-            else:
+            elif not is_solver(self.optimizer):
                 self._run_epochs()
-            for callback, state in self._callbacks:
+            if self._checkpoints is not None:
+                self._checkpoints.write(self)
+            for callback, state in self.callbacks:
                 callback.fit_ended(self, state)
+            if self._interruption.signal:  # it came while nothing could be interrupted any more
+                self._interrupt()
         return self.history
 
+    def _begin(self, opened: ExitStack) -> None:
+        """Let each callback make its memory; what it remembered in the checkpoint comes back."""
+        callbacks, registry = self._with_defaults(self.options.callbacks), self.registry
+        start = None if self._checkpoints is None else self._checkpoints.start
+        memories = [{} for _ in callbacks] if start is None else memories_of(start, callbacks, registry)
+        for callback, memory in zip(callbacks, memories, strict=True):
+            state = callback.state(self)
+            opened.callback(callback.close, state)
+            state.update(memory)
+            self.callbacks.append((callback, state))
+        if self._checkpoints is not None:
+            self._checkpoints.begin(self)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.epoch < self.epochs and not self.history.stopped
+
     def _run_epochs(self) -> None:
-        while self.epoch < self.epochs and not self.history.stopped:
-            self.epoch += 1
+        while self.position or self._goes_on:
             self._last_pass = self._workspace
             self._epoch_ended(self._run_epoch())
 
     def _epoch_ended(self, record: dict[str, Any]) -> None:
         self.history.records.append(record)
-        for callback, state in self._callbacks:
+        for callback, state in self.callbacks:
             callback.epoch_ended(self, record, state)
+        if self._checkpoints is not None:
+            self._checkpoints.epoch_ended(self, record[self._watched])
+        if self._interruption.signal:
+            self._interrupt()
+
+    def _step_ended(self) -> None:
+        if self._watch is not None and self.position >= self._watch.due:
+            self._watch.look()
+            self._watch.begin()
+        if self._interruption.signal:
+            self._interrupt()
+        if self._checkpoints is not None and monotonic() >= self._checkpoints.due:
+            self._keep(self._checkpoints)
+
+    def _keep(self, checkpoints: Checkpoints) -> None:
+        if self._watch is not None:
+            self._watch.look()
+        checkpoints.write(self)
+
+    def _interrupt(self) -> None:
+        """Keep what there is, and end."""
+        advice = ""
+        if self._checkpoints is not None:
+            self._keep(self._checkpoints)
+            advice = f" Its state is in {self._checkpoints.folder}. {self._checkpoints.advice}"
+        text = f"The training was interrupted in epoch {self.epoch}, after step {self.step}.{advice}"
+        raise TrainingInterrupted(text, self._interruption.signal)
 
     def _run_solver(self, solver: Solver) -> None:
         """Let a solver lower the cost of all examples, an epoch for each of its iterations."""
@@ -124,26 +200,33 @@ class Training:
         def ended(theta: Array, cost: float) -> bool:
             accepted[...] = theta
             self.vector[...] = theta
+            self.noise.bit_generator.state = noise  # as at the beginning, where a checkpoint is resumed
             self.epoch += 1
             self.step += 1
             self._look_at(cost)
             self._epoch_ended(self._record_of_all(cost))
             return bool(self.history.stopped) or self.epoch >= self.epochs
 
-        noise = self._workspace.rng.bit_generator.state
+        def function(theta: Array) -> tuple[float, Array]:
+            if self._interruption.signal:
+                self.vector[...], self.noise.bit_generator.state = accepted, noise
+                self._interrupt()
+            return self._cost_of_all(theta, noise)
+
+        noise = self.noise.bit_generator.state
         start = accepted.copy()
-        first, _ = self._cost_of_all(start, noise)
+        first, _ = function(start)
         self._look_at(first)
-        reason = solver.minimise(lambda theta: self._cost_of_all(theta, noise), start, self.epochs, ended)
+        reason = solver.minimise(function, start, self.epochs - self.epoch, ended)
         if not self.epoch:  # it was at its end from the beginning
             ended(start, first)
-        self.vector[...] = accepted  # the θ that was tried last may be another
+        self.vector[...], self.noise.bit_generator.state = accepted, noise  # the θ that was tried last may be another
         if reason:
             self.stop(reason)
 
     def _look_at(self, cost: float) -> None:
         self.cost = cost
-        for callback, state in self._callbacks:
+        for callback, state in self.callbacks:
             callback.step_computed(self, state)
 
     def _cost_of_all(self, theta: Array, noise: Any) -> tuple[float, Array]:
@@ -153,7 +236,7 @@ class Training:
         cost, gradient = 0.0, np.zeros(self.vector.size)
         with closing(self.data.parts(EVALUATION_ROWS, self._batch)) as parts:
             for x, y, weight in parts:
-                part, _ = self.model.backward(x, y, weight, self.objective, self._workspace, self._grads)
+                part, _ = self.model.backward(x, y, weight, self.objective, self._workspace, self.gradients)
                 cost += part * len(x) / len(self.data)
                 gradient += self.gradient * (len(x) / len(self.data))
         if self.options.regularizer is not None:
@@ -176,23 +259,52 @@ class Training:
         return self.options.regularizer.value(self.vector[self.model.decays])  # type: ignore[union-attr]
 
     def _run_epoch(self) -> dict[str, Any]:
-        size, rates, tally = self.options.batch_size, self._rates(), Tally(self._metrics)
-        order = self._order.permutation(len(self.data)) if self.options.shuffle else np.arange(len(self.data))
-        with closing(self.data.batches(order, size, self._batch)) as batches:
-            for (x, y, weight), rate in zip(batches, rates, strict=True):
+        """Take the steps of an epoch, or those that are left of one that was begun, and return its record."""
+        if not self.position:
+            self.epoch += 1
+            self.tally = Tally(self._metrics)
+        self._rates_of_epoch, self._order_of_epoch = self._rates(), self._order.bit_generator.state
+        count = len(self.data)
+        self._rows_of_epoch = self._order.permutation(count) if self.options.shuffle else np.arange(count)
+        if self._watch is not None:
+            self._watch.begin()
+        with closing(self.batches_from(self.position)) as batches:
+            for (x, y, weight), rate in batches:
                 self.step += 1
-                self.cost, a = self._pass(x, y, weight)
-                for callback, state in self._callbacks:
+                self.cost, a = self.propagate(x, y, weight)
+                for callback, state in self.callbacks:
                     callback.step_computed(self, state)
-                tally.add(self.cost, a, y, weight)
-                self._update(rate)
-        return self._record(rates[0], tally.record())
+                self.tally.add(self.cost, a, y, weight)
+                self.update(rate)
+                self.position += 1
+                if self.position < self.steps:
+                    self._step_ended()
+        if self._watch is not None:
+            self._watch.look()
+        self.position = 0
+        return self._record(self._rates_of_epoch[0], self.tally.record())
 
-    def _update(self, rate: float) -> None:
+    def batches_from(self, position: int) -> Generator[tuple[tuple[Array, Array, Array | None], float], None, None]:
+        """Yield the batches of this epoch after the first `position`, each with the learning rate of its step."""
+        size = self.options.batch_size
+        with closing(self.data.batches(self._rows_of_epoch[position * size :], size, self._batch)) as batches:
+            yield from zip(batches, self._rates_of_epoch[position:], strict=True)
+
+    def update(self, rate: float) -> None:
+        """Let the optimizer take the present step."""
         decays = self.model.decays
         if self.options.regularizer is not None:
             self.options.regularizer.add_gradient(self.vector[decays], self.gradient[decays])  # type: ignore[union-attr]
-        self.optimizer.update(self.vector, self.gradient, self._optimizer_state, self.step, rate, decays)
+        self.optimizer.update(self.vector, self.gradient, self.optimizer_state, self.step, rate, decays)
+
+    @property
+    def order(self) -> Any:
+        """State of the random numbers from which the order of this epoch was drawn; between two, of the next one."""
+        return self._order_of_epoch if self.position else self._order.bit_generator.state
+
+    @order.setter
+    def order(self, state: Any) -> None:
+        set_random(self._order, state)
 
     def _rates(self) -> list[float]:
         """Return the learning rate of each step of this epoch."""
@@ -200,8 +312,8 @@ class Training:
         if self.options.schedule is None:
             return [base] * self.steps
         times = self.epoch - 1 + np.arange(self.steps) / self.steps
-        watched = VALIDATION + "cost" if self.validation is not None else "cost"
-        factors = self.options.schedule.factor(times, self.epochs, tuple(self.history[watched]))  # type: ignore[union-attr]
+        history = tuple(self.history[self._watched])
+        factors = self.options.schedule.factor(times, self.epochs, history)  # type: ignore[union-attr]
         if not isinstance(factors, np.ndarray) or factors.shape != times.shape or not np.isfinite(factors).all():
             label = self.registry.label("schedule", self.options.schedule)
             raise PluginError(
@@ -229,6 +341,7 @@ class Training:
 
     def stop(self, reason: str) -> None:
         """End the training after this epoch; says nothing if it is the last one anyway."""
+        self.stop_reason = reason
         if self.epoch < self.epochs:
             self.history.stopped = reason
 
@@ -244,6 +357,19 @@ class Training:
     def restore(self, snapshot: tuple[Array, ...]) -> None:
         """Put the values of a snapshot back into the model."""
         self.vector[...], self.state[...] = snapshot
+
+    def watch(self) -> None:
+        """Look from now on at the parameters; where a step makes them not finite, DivergedError names it."""
+        if not is_solver(self.optimizer):  # a solver keeps away from such parameters by itself
+            self._watch = Watch(self)
+
+    def _unwatch(self) -> None:
+        self._watch = None  # it knows this training: as long as each has the other, neither is freed
+
+    def diverged(self, what: str) -> DivergedError:
+        """Return the error for a cost that is not finite, which names the step where that began."""
+        what = f"{what}. {self.first_non_finite()}"
+        return diverged(self, what) if self._watch is None else self._watch.error(what)
 
     def first_non_finite(self) -> str:
         """Name the first layer with values that were not finite in the last pass, or else the last layer."""

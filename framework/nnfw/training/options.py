@@ -43,6 +43,8 @@ class TrainingOptions:
     accelerator
         Whose compiled kernels are used: ``"auto"``, the default, for an installed one where the training is long enough
         to gain by it; ``"none"`` for plain NumPy; or the name of one, as ``"numba"``. Results differ in last places.
+    checkpoint_seconds
+        Time between two checkpoints within an epoch, 0 or more; 30 by default. With 0 there is one after each step.
     """
 
     epochs: Annotated[int, Ge(1)] = 1
@@ -53,6 +55,11 @@ class TrainingOptions:
     regularizer: Regularizer | str | None = None
     callbacks: tuple[Callback | str, ...] = ()
     accelerator: str = "auto"
+    checkpoint_seconds: Annotated[float, Ge(0)] = 30.0
+
+
+FREE_OPTIONS = ("epochs", "checkpoint_seconds")
+"""Those that may be others when a training is resumed."""
 
 
 def contradictions(options: TrainingOptions, optimizer: Optimizer, registry: Registry) -> Iterator[Mistake]:

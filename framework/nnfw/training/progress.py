@@ -13,6 +13,18 @@ REDRAW_SECONDS = 0.2  # drawing takes a millisecond or two, which is to be one i
 BAR_WIDTH = 10  # characters, so that cost and a metric fit beside it on 80 columns
 
 
+@dataclass
+class _Bar:
+    """What is drawn: not plain, so that no checkpoint brings back the times of another process."""
+
+    progress: Any
+    task: Any
+    figures: str
+    first_step: int
+    started: float
+    drawn: float = 0.0
+
+
 @dataclass(frozen=True)
 class ProgressBar(Callback):
     """Shows epoch, cost, metrics, examples per second and the time left on stderr.
@@ -44,29 +56,30 @@ class ProgressBar(Callback):
         )
         progress.start()
         task = progress.add_task("", total=fit.epochs * fit.steps, epoch=_epoch(1, fit.epochs), figures="", speed="")
-        return {"progress": progress, "task": task, "started": monotonic(), "drawn": 0.0, "figures": ""}
+        figures = figures_of(fit.history[-1]) if fit.history else ""
+        return {"bar": _Bar(progress, task, figures, fit.step, monotonic())}
 
     def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
         """Redraw, at most five times a second."""
-        now = monotonic()
-        if now - state["drawn"] < REDRAW_SECONDS:
+        bar, now = state["bar"], monotonic()
+        if now - bar.drawn < REDRAW_SECONDS:
             return
-        state["drawn"] = now
-        state["progress"].update(
-            state["task"],
+        bar.drawn = now
+        bar.progress.update(
+            bar.task,
             completed=fit.step,
             epoch=_epoch(fit.epoch, fit.epochs),
-            figures=state["figures"] or f"cost {fit.cost:.3g}",
-            speed=f"{fit.step / fit.steps * fit.examples / (now - state['started']):,.0f}/s",
+            figures=bar.figures or f"cost {fit.cost:.3g}",
+            speed=f"{(fit.step - bar.first_step) / fit.steps * fit.examples / (now - bar.started):,.0f}/s",
         )
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Take over the figures of the epoch."""
-        state["figures"] = figures_of(record)
+        state["bar"].figures = figures_of(record)
 
     def close(self, state: MutableMapping[str, Any]) -> None:
         """Remove the bar."""
-        state["progress"].stop()
+        state["bar"].progress.stop()
 
 
 def _epoch(epoch: int, epochs: int) -> str:

@@ -1,0 +1,48 @@
+"""``nnfw resume``: go on with a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnfw.cli.console import Json, message
+from nnfw.cli.options import Overrides, Quiet, RunPath, print_run
+
+Force = Annotated[bool, typer.Option("--force", help="Go on although the experiment or the data have changed.")]
+
+
+def resume(
+    run: RunPath, overrides: Overrides = None, force: Force = False, quiet: Quiet = False, json: Json = False
+) -> None:
+    """Go on with a run that was interrupted or killed, from its newest checkpoint.
+
+    It ends bit for bit like a run that was never stopped. What can make a difference in the last places, such as
+    another version of NumPy, is told. A finished run goes on if it is given more epochs.
+
+    Examples
+    --------
+    $ nnfw resume runs/digits-20260101-120000
+    $ nnfw resume runs/digits-20260101-120000 --set training.epochs=80
+    """
+    _restore_variables(run)
+    from nnfw.experiments import resume
+    from nnfw.plugins import default_registry
+    from nnfw.training import ProgressBar
+
+    callbacks = () if quiet else (ProgressBar(),)
+    done = resume(run, default_registry(), overrides or (), callbacks, message, force=force)
+    if done is None:
+        message(f"Nothing to do: {run} has finished. Give it more epochs with --set training.epochs=N.")
+        return
+    print_run(done, json=json)
+
+
+def _restore_variables(run: Path) -> None:
+    """Let BLAS take the kernels and threads of the run: it looks at the variables while NumPy is imported."""
+    from nnfw.compute.environment import restore_variables
+    from nnfw.experiments.recorded import read_run
+
+    for change in restore_variables(read_run(run).get("environment")):
+        message(f"{change}, as in the run.")

@@ -1,0 +1,125 @@
+"""Plain values as JSON and arrays of bytes, and back: every type stays, and every bit of a number.
+
+Plain are None, texts, numbers and arrays of them, those of NumPy included, and lists, tuples and dictionaries of plain
+values. What JSON has not is written as a table of one entry, whose name says what it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import MutableMapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.errors import DataError, FileFormatError, short
+
+Array = NDArray[Any]
+
+_DTYPES = {name: np.dtype(name) for name in (np.dtype(code).name for code in "?bBhHiIqQefdFD")}
+_NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_MOST_BITS = 1024  # of a whole number: Python refuses to read very long ones
+
+
+def encoded(value: Any, arrays: MutableMapping[str, Array], prefix: str = "value") -> Any:
+    """Return a plain value as JSON; the bytes of its arrays go into `arrays`, under names that begin with `prefix`.
+
+    Raises
+    ------
+    DataError
+        If it is not plain.
+
+    Examples
+    --------
+    >>> arrays = {}
+    >>> encoded({"best": (0.5, float("inf")), "theta": np.zeros(2)}, arrays)
+    {'dict': [['best', {'tuple': [0.5, {'float': 'inf'}]}], ['theta', {'array': ['float64', [2], 'value.0']}]]}
+    >>> decoded({"tuple": [1, {"array": ["float64", [2], "value.0"]}]}, arrays)
+    (1, array([0., 0.]))
+    """
+    if _is_json(value):
+        return value
+    if type(value) is list:
+        return [encoded(item, arrays, prefix) for item in value]
+    if type(value) is tuple:
+        return {"tuple": [encoded(item, arrays, prefix) for item in value]}
+    if type(value) is dict:
+        pairs = [[encoded(key, arrays, prefix), encoded(item, arrays, prefix)] for key, item in value.items()]
+        return {"dict": pairs}
+    if type(value) is float:
+        return {"float": str(value)}
+    if isinstance(value, np.generic) or type(value) is np.ndarray:
+        return {"array" if type(value) is np.ndarray else "scalar": _array(np.asarray(value), arrays, prefix)}
+    raise _not_plain(value)
+
+
+def _is_json(value: Any) -> bool:
+    if type(value) is str:
+        return value.encode("utf-8", "replace").decode() == value
+    if type(value) is int:
+        return value.bit_length() <= _MOST_BITS
+    return value is None or type(value) is bool or (type(value) is float and math.isfinite(value))
+
+
+def _array(array: Array, arrays: MutableMapping[str, Array], prefix: str) -> list[Any]:
+    if _DTYPES.get(array.dtype.name) != array.dtype:
+        raise _not_plain(array)
+    name = f"{prefix}.{len(arrays)}"
+    stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    arrays[name] = stored.reshape(-1).view(np.uint8)
+    return [array.dtype.name, list(array.shape), name]
+
+
+def _not_plain(value: Any) -> DataError:
+    return DataError(f"{short(value)} of type {type(value).__name__} is no plain value, so a file cannot hold it.")
+
+
+def decoded(node: Any, arrays: MutableMapping[str, Array]) -> Any:
+    """Return the value that :func:`encoded` was given; the arrays that it holds are taken out of `arrays`.
+
+    Raises
+    ------
+    FileFormatError
+        If no value is written so.
+    """
+    match node:
+        case None | bool() | int() | float() | str():
+            return node
+        case [*items]:
+            return [decoded(item, arrays) for item in items]
+        case {"tuple": [*items], **more} if not more:
+            return tuple(decoded(item, arrays) for item in items)
+        case {"dict": [*pairs], **more} if not more:
+            return _dictionary([decoded(pair, arrays) for pair in pairs])
+        case {"float": str(text), **more} if text in _NOT_FINITE and not more:
+            return _NOT_FINITE[text]
+        case {"array": [str(dtype), [*shape], str(name)], **more} if not more:
+            return _taken(dtype, shape, name, arrays)
+        case {"scalar": [str(dtype), [], str(name)], **more} if not more:
+            return _taken(dtype, [], name, arrays)[()]
+    raise FileFormatError(f"no value is written as {short(node)}")
+
+
+def _dictionary(pairs: list[Any]) -> dict[Any, Any]:
+    try:
+        found = {key: value for key, value in pairs}  # noqa: C416 - dict() takes texts of two letters for pairs
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(f"a dictionary has an entry that is no key with a value: {error}") from error
+    if len(found) < len(pairs):
+        raise FileFormatError("a dictionary has a key twice")
+    return found
+
+
+def _taken(dtype: str, shape: list[Any], name: str, arrays: MutableMapping[str, Array]) -> Array:
+    content = arrays.pop(name, None)
+    if content is None or dtype not in _DTYPES:
+        raise FileFormatError(f"there is no array {short(name)} of dtype {short(dtype)}, or it is used twice")
+    sizes = tuple(size for size in shape if type(size) is int and size >= 0)
+    stored = _DTYPES[dtype].newbyteorder("<")
+    if len(sizes) < len(shape) or content.dtype != np.uint8 or content.size != math.prod(sizes) * stored.itemsize:
+        raise FileFormatError(f"array {short(name)} cannot have shape {short(shape)}")
+    try:
+        return content.view(stored).reshape(sizes).astype(_DTYPES[dtype], copy=False)
+    except ValueError as error:  # more axes than NumPy has, or more than it can index, times zero
+        raise FileFormatError(f"array {short(name)} cannot have shape {short(shape)}") from error

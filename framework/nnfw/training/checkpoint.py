@@ -1,0 +1,252 @@
+"""A checkpoint: all that a training needs to go on as if it had never stopped, in one file.
+
+The file is in the container of a model file. ``docs/resume.md`` says what is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+from numpy.typing import NDArray
+
+from nnfw.configuration import build, short
+from nnfw.errors import ConfigError, DataError, FileFormatError
+from nnfw.protocols import Callback
+from nnfw.storage import decoded, encoded, model_file
+
+if TYPE_CHECKING:
+    from nnfw.plugins import Registry
+    from nnfw.training.loop import Training
+
+Array = NDArray[Any]
+
+FORMAT = model_file.Format("checkpoint", "nnfw-checkpoint", "a training", 1, "0.1")
+_VECTOR, _STATE, _PROGRESS = "vector", "state", "progress"
+_PARTS = {
+    "order": dict,
+    "noise": dict,
+    "optimizer": dict,
+    "records": list,
+    "tally": dict,
+    "cost": float,
+    "callbacks": list,
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a checkpoint says of itself.
+
+    Parameters
+    ----------
+    epoch, step
+        Those that were reached, counted over the whole training.
+    position
+        Steps of the epoch that are taken; 0 where it has ended.
+    stopped
+        Why no further epoch is to begin; empty if one may.
+    accelerator
+        Whose kernels were used.
+    best_cost, best_step
+        The checkpoint at the end of an epoch with the lowest cost; None where there is none.
+    origin
+        What was trained on what, as far as the results depend on it.
+    environment
+        Versions, machine and libraries.
+    """
+
+    epoch: Annotated[int, Ge(0)]
+    step: Annotated[int, Ge(0)]
+    position: Annotated[int, Ge(0)]
+    stopped: str
+    accelerator: str
+    best_cost: float | None
+    best_step: int | None
+    origin: dict[str, Any]
+    environment: dict[str, Any]
+
+    def is_end(self, epochs: int) -> bool:
+        """Return whether a training of so many epochs has no step to take after it."""
+        return not self.position and (self.epoch >= epochs or bool(self.stopped))
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A checkpoint that was read.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    header
+        What it says of itself.
+    vector, state
+        The parameters, and the state beside them.
+    progress
+        Everything else that changes while a training runs.
+    """
+
+    path: Path
+    header: Header
+    vector: Array
+    state: Array
+    progress: Mapping[str, Any]
+
+
+def write(path: Path, header: Header, training: Training) -> None:
+    """Write all that changes in a training; if that fails, NnfwError says why, and a file that was there stays."""
+    arrays: dict[str, Array] = {}
+    memories = [_memory(training, index, arrays) for index in range(len(training.callbacks))]
+    changing = {
+        "order": training.order,
+        "noise": training.noise.bit_generator.state,
+        "optimizer": dict(training.optimizer_state),
+        "records": training.history.records,
+        "tally": training.tally.content(),
+        "cost": float(training.cost),
+    }
+    progress = encoded(changing, arrays, _PROGRESS)
+    progress["dict"].append(["callbacks", memories])
+    parameters = {_VECTOR: training.vector, _STATE: training.state}
+    model_file.write(path, {**asdict(header), _PROGRESS: progress}, arrays | parameters, FORMAT)
+
+
+def _memory(training: Training, index: int, arrays: dict[str, Array]) -> list[Any]:
+    """Return a callback's name, and the entries of its memory that are plain; others it makes anew."""
+    callback, state = training.callbacks[index]
+    entries: list[Any] = []
+    for key, value in state.items():
+        part: dict[str, Array] = {}
+        try:
+            entries.append([encoded(key, part), encoded(value, part, f"callbacks.{index}.{len(entries)}")])
+        except (DataError, RecursionError):
+            continue
+        arrays |= part
+    return [name_of(callback, training.registry), {"dict": entries}]
+
+
+def name_of(callback: Callback, registry: Registry) -> str:
+    """Return the name under which a callback's memory is found again."""
+    component = registry.component_of("callback", callback)
+    return component.qualified_name if component else type(callback).__qualname__
+
+
+def read(path: Path, registry: Registry) -> Checkpoint:
+    """Return a checkpoint.
+
+    Raises
+    ------
+    FileFormatError
+        If it is missing, damaged, or of another format.
+    """
+    table, arrays = model_file.read(path, FORMAT)
+    with _told(path, "is no checkpoint"):
+        vector, state, node = (part.pop(name, None) for part, name in _places(arrays, table))
+        progress = decoded(node, arrays)
+        if arrays or vector is None or state is None:
+            raise FileFormatError(f"its arrays are not those of a training: {short(sorted(arrays))}")
+        if type(progress) is not dict or {key: type(value) for key, value in progress.items()} != _PARTS:
+            raise FileFormatError(f"its progress is {short(progress)}")
+        header = build(Header, table, registry.resolve)
+    return Checkpoint(path, header, vector, state, progress)
+
+
+def _places(arrays: dict[str, Any], table: dict[str, Any]) -> tuple[tuple[dict[str, Any], str], ...]:
+    return (arrays, _VECTOR), (arrays, _STATE), (table, _PROGRESS)
+
+
+@contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    """Name the file in what is wrong with it."""
+    try:
+        yield
+    except (FileFormatError, ConfigError) as error:
+        raise FileFormatError(f"{path}: {what}: {error}") from error
+
+
+def restore(training: Training, checkpoint: Checkpoint) -> None:
+    """Put all values back but the memories of callbacks.
+
+    Arrays are filled in place, as others know where they lie. Where the checkpoint does not fit, the model stays as it
+    was.
+
+    Raises
+    ------
+    FileFormatError
+        If it is not of such a training.
+    """
+    header, progress = checkpoint.header, checkpoint.progress
+    with _told(checkpoint.path, "does not fit this training"):
+        found = {"parameters": checkpoint.vector, "state": checkpoint.state, **progress["optimizer"]}
+        own = {"parameters": training.vector, "state": training.state, **training.optimizer_state}
+        _require_alike(found, own)
+        if header.position >= training.steps or len(progress["records"]) != header.epoch - bool(header.position):
+            raise FileFormatError(
+                f"it holds {len(progress['records'])} records in epoch {header.epoch}, after step {header.position} of "
+                f"{training.steps}"
+            )
+        _require_records(progress["records"], training.recorded)
+        training.tally.put_back(progress["tally"])
+        set_random(training.noise, progress["noise"])
+        training.order = progress["order"]
+    for name, array in own.items():
+        array[...] = found[name]
+    training.epoch, training.step, training.position = header.epoch, header.step, header.position
+    training.history.records = progress["records"]
+    training.cost = progress["cost"]
+    training.stop(header.stopped)
+
+
+def _require_alike(found: Mapping[Any, Any], own: Mapping[str, Array]) -> None:
+    for name in dict.fromkeys((*own, *found)):
+        there, here = (_layout(table.get(name)) for table in (found, own))
+        if there != here:
+            raise FileFormatError(f"its {name} are {there}, those of the training {here}")
+
+
+def _layout(array: Any) -> str:
+    return f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else short(array)
+
+
+def _require_records(records: list[Any], recorded: tuple[str, ...]) -> None:
+    for record in records:
+        if type(record) is not dict or not {"epoch", "learning_rate", *recorded} <= record.keys():
+            raise FileFormatError(f"a record of an epoch is {short(record)}; it must have {', '.join(recorded)}")
+
+
+def set_random(generator: np.random.Generator, state: Any) -> None:
+    """Let a generator go on from a state; FileFormatError if that is none."""
+    try:
+        generator.bit_generator.state = state
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise FileFormatError(f"{short(state)} is no state of random numbers") from error
+
+
+def memories_of(checkpoint: Checkpoint, callbacks: Iterable[Callback], registry: Registry) -> list[dict[Any, Any]]:
+    """Return what each of some callbacks had in its memory, found by name; nothing for one that was not there.
+
+    Raises
+    ------
+    FileFormatError
+        If there was a callback with a memory that is not among them.
+    """
+    stored: dict[Any, list[dict[Any, Any]]] = {}
+    with _told(checkpoint.path, "does not fit this training"):
+        for item in checkpoint.progress["callbacks"]:
+            match item:
+                case [str(name), {**entries}]:
+                    stored.setdefault(name, []).append(entries)
+                case _:
+                    raise FileFormatError(f"{short(item)} is no memory of a callback")
+        names = [name_of(callback, registry) for callback in callbacks]
+        found = [stored[name].pop(0) if stored.get(name) else {} for name in names]
+        missing = [name for name, memories in stored.items() if any(memories)]
+        if missing:
+            raise FileFormatError(f"there is no callback {missing[0]!r} here, which remembers something")
+    return found

@@ -1,0 +1,234 @@
+"""When checkpoints of a training are written, which of them stay, and which one a training goes on from."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnfw.compute import describe_exactness
+from nnfw.errors import DataError, FileFormatError, NnfwError, short
+from nnfw.protocols import is_solver
+from nnfw.storage import remove_left_overs
+from nnfw.training.checkpoint import Checkpoint, Header, read, write
+
+if TYPE_CHECKING:
+    from nnfw.plugins import Registry
+    from nnfw.training.loop import Training
+
+KEPT = 2  # of the newest: should the last one be damaged, there is the one before
+_NAME = re.compile(r"step-\d{12}\.checkpoint")
+_SHARE = 0.01  # of the time that may go into checkpoints
+
+
+class Checkpoints:
+    """The checkpoints of one training: files in a folder of their own.
+
+    One is written before the first step, at the end of an epoch, every few seconds within one, and when the training
+    ends or is interrupted. The two newest stay, and that of the best end of an epoch: the one with the lowest
+    validation cost, or cost where there is none.
+
+    Parameters
+    ----------
+    folder
+        It is made if it is not there.
+    seconds
+        Time between two of them within an epoch, 0 or more; 0 writes one after each step. Above 0, they wait for a
+        hundred times as long as the last one took: writing them takes no more than one hundredth of the time.
+    origin
+        What is trained on what, as far as the results depend on it: tables, lists, texts and numbers.
+    advice
+        How people resume the training.
+    tell
+        Is told, when the training goes on, why that may not be exact to the bit.
+    start
+        The one to go on from; None for the beginning.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        seconds: float,
+        *,
+        origin: Mapping[str, Any],
+        advice: str,
+        tell: Callable[[str], None],
+        start: Checkpoint | None = None,
+    ) -> None:
+        self.folder, self.advice, self.start = folder, advice, start
+        self._seconds, self._origin, self._tell = seconds, dict(origin), tell
+        self._environment: dict[str, Any] = {}
+        self.due = self._epoch_due = 0.0
+        header = None if start is None else start.header
+        self._steps = [] if header is None else [header.step]
+        self._place = None if header is None else (header.step, header.position)
+        self._best_cost = None if header is None else header.best_cost
+        self._best_step = None if header is None else header.best_step
+
+    def begin(self, training: Training) -> None:
+        """Write the first one, so that a lack of space shows before the work; where one is resumed, it is there.
+
+        Raises
+        ------
+        NnfwError
+            If it cannot be written.
+        """
+        make_folder(self.folder)
+        remove_left_overs(self.folder)
+        self._environment = describe_exactness(training.history.accelerator)
+        if self.start is not None:
+            self._tell_of_changes(training, self.start)
+        self.write(training)
+
+    def _tell_of_changes(self, training: Training, start: Checkpoint) -> None:
+        reasons = list(_changes(start.header.environment, self._environment))
+        if is_solver(training.optimizer):
+            label = training.registry.label("optimizer", training.optimizer)
+            reasons.append(f"{label} begins anew from where it was, without what it remembered")
+        if reasons:
+            self._tell(f"Not bit-exact: {'; '.join(reasons)}.")
+
+    def epoch_ended(self, training: Training, cost: float) -> None:
+        """Write one, if it costs little beside the epochs since the last one."""
+        if monotonic() < self._epoch_due:
+            return
+        best = self._best_cost, self._best_step
+        if math.isfinite(cost) and (self._best_cost is None or cost < self._best_cost):
+            best = cost, training.step
+        self.write(training, best)
+
+    def write(self, training: Training, best: tuple[float | None, int | None] | None = None) -> None:
+        """Write one, unless it is there; when it is on the disk, remove those that are not needed any more.
+
+        Parameters which are not finite are not written: the last good ones stay.
+        """
+        place = training.step, training.position
+        if place != self._place and np.isfinite(training.vector).all() and np.isfinite(training.state).all():
+            started = monotonic()
+            best_cost, best_step = best or (self._best_cost, self._best_step)
+            write(self._path(training.step), self._header(training, best_cost, best_step), training)
+            self._place, self._best_cost, self._best_step = place, best_cost, best_step
+            self._steps = [*(step for step in self._steps if step != training.step), training.step][-KEPT:]
+            self._remove_others()
+            self._wait(monotonic() - started)
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"step-{step:012}.checkpoint"
+
+    def _header(self, training: Training, best_cost: float | None, best_step: int | None) -> Header:
+        return Header(
+            epoch=training.epoch,
+            step=training.step,
+            position=training.position,
+            stopped=training.stop_reason,
+            accelerator=training.history.accelerator,
+            best_cost=best_cost,
+            best_step=best_step,
+            origin=self._origin,
+            environment=self._environment,
+        )
+
+    def _remove_others(self) -> None:
+        kept = {self._path(step) for step in (*self._steps, self._best_step) if step is not None}
+        for path in checkpoint_files(self.folder):
+            if path not in kept:
+                with suppress(OSError):  # what cannot be removed does no harm
+                    path.unlink()
+
+    def _wait(self, took: float) -> None:
+        now = monotonic()
+        pause = took / _SHARE if self._seconds else 0.0
+        self.due, self._epoch_due = now + max(self._seconds, pause), now + pause
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where they are not there; NnfwError if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NnfwError(f"{folder} cannot be made: {error.strerror}. Choose another folder.") from error
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder, the newest last; none where there is no folder."""
+    try:
+        return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    except OSError:
+        return []
+
+
+def newest(folder: Path, registry: Registry, tell: Callable[[str], None]) -> Checkpoint | None:
+    """Return the newest checkpoint in a folder that can be read; None if there is none at all.
+
+    Parameters
+    ----------
+    folder, registry
+        Where it is, and where names are looked up.
+    tell
+        Is told of each that is damaged.
+
+    Raises
+    ------
+    FileFormatError
+        If all of them are damaged.
+    """
+    problem = None
+    for path in reversed(checkpoint_files(folder)):
+        try:
+            return read(path, registry)
+        except FileFormatError as error:
+            problem = error
+            tell(f"{error} The one before it is taken.")
+    if problem is not None:
+        raise FileFormatError(f"{folder} holds no checkpoint that can be read. {problem}") from problem
+    return None
+
+
+def warn(text: str) -> None:
+    """Tell, as a RuntimeWarning, what is no error."""
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+def require_same_origin(start: Checkpoint, origin: Mapping[str, Any], advice: str) -> None:
+    """Refuse a checkpoint of another training; DataError says in what that differs, and ends with `advice`."""
+    changed = "; ".join(differences(start.header.origin, origin))
+    if changed:
+        raise DataError(f"{start.path} is of another training: {changed}. {advice}")
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what differs between two environments; of BLAS libraries only SciPy's, loaded when needed, may be new."""
+    there, here = before.get("blas"), now["blas"]
+    common = there.keys() & here.keys() if isinstance(there, Mapping) else set()
+    if common:
+        before, now = ({**table, "blas": {name: table["blas"][name] for name in common}} for table in (before, now))
+    yield from differences(before, now)
+
+
+def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
+    """Yield what differs between two tables, with its place.
+
+    Examples
+    --------
+    >>> list(differences({"seed": 1, "optimizer": {"rate": 0.1}}, {"seed": 1, "optimizer": {"rate": 0.5}}))
+    ['optimizer.rate is 0.5, was 0.1']
+    """
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys((*before, *now)):
+            yield from differences(before.get(key), now.get(key), f"{place}.{key}".lstrip("."))
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for index, (old, new) in enumerate(zip(before, now, strict=True)):
+            yield from differences(old, new, f"{place}[{index}]")
+    elif before != now:
+        yield f"{place} is {_shown(now)}, was {_shown(before)}"
+
+
+def _shown(value: Any) -> str:
+    return "not there" if value is None else short(value)

@@ -1,0 +1,99 @@
+"""The step at which a training stopped being finite, found without looking at all parameters after each step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.errors import DivergedError
+
+if TYPE_CHECKING:
+    from nnfw.training.loop import Training
+
+Array = NDArray[Any]
+
+WINDOW = 200
+"""Steps between two looks: one, with the copy that follows it, costs a small network as much as half a step."""
+
+_ADVICE = "Lower the learning rate, scale the inputs, or clip the gradient (clip_norm)."
+
+
+class Watch:
+    """Looks at the parameters of a training after every few steps of an epoch, and at its end.
+
+    Where they are not finite, the steps since the look before are taken again, from a copy of what there was then, and
+    cost, gradient and parameters of each are looked at. Steps can be repeated to the bit, so that finds the first one.
+
+    Parameters
+    ----------
+    training
+        Whose epochs it follows.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+        self._parameters = [array for array in (training.vector, training.state) if array.size]
+        self._changing = [*self._parameters, *training.optimizer_state.values()]
+        self._copies = [array.copy() for array in self._changing]
+        self.begin()
+
+    def begin(self) -> None:
+        """Keep what a repetition begins with: so far all is well."""
+        for copy, array in zip(self._copies, self._changing, strict=True):
+            copy[...] = array
+        self._noise = self._training.noise.bit_generator.state
+        self._position, self._step = self._training.position, self._training.step
+        self.due = self._position + WINDOW
+
+    def look(self) -> None:
+        """Where parameters are not finite, raise DivergedError for the step that made them so."""
+        if not all(np.isfinite(array).all() for array in self._parameters):
+            raise self.error("parameters were made not finite by something else than a step")
+
+    def error(self, otherwise: str) -> DivergedError:
+        """Return the error for the first step since the last look at which something is not finite.
+
+        Parameters
+        ----------
+        otherwise
+            What there is to say if no step is found.
+        """
+        training, last = self._training, self._training.step
+        for copy, array in zip(self._copies, self._changing, strict=True):
+            array[...] = copy
+        training.noise.bit_generator.state, training.step = self._noise, self._step
+        with closing(training.batches_from(self._position)) as batches:
+            for _, (batch, rate) in zip(range(self._step, last), batches, strict=False):
+                training.step += 1
+                found = self._repeat(batch, rate)
+                if found:
+                    return diverged(training, found)
+        return diverged(training, otherwise)
+
+    def _repeat(self, batch: Any, rate: float) -> str:
+        """Take a step, and say what is not finite in it; nothing if all is."""
+        training = self._training
+        cost, _ = training.propagate(*batch)
+        if not math.isfinite(cost):
+            return f"the cost became {cost}. {training.first_non_finite()}"
+        gradients = _not_finite(training.gradients)
+        if gradients:
+            return f"the gradient of {gradients} is not finite"
+        training.update(rate)
+        parameters = _not_finite(training.parameters)
+        return f"the step made {parameters} not finite" if parameters else ""
+
+
+def _not_finite(arrays: Mapping[str, Array]) -> str:
+    return ", ".join(name for name, array in arrays.items() if not np.isfinite(array).all())
+
+
+def diverged(training: Training, what: str) -> DivergedError:
+    """Return the error of a training that is not finite in its present step."""
+    place = f"epoch {training.epoch}, step {training.step}"
+    return DivergedError(f"Training diverged in {place}: {what}. {_ADVICE}", epoch=training.epoch, step=training.step)

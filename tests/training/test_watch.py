@@ -1,0 +1,125 @@
+"""The watch on parameters: the very step at which something is not finite, and what it is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.training import checkpoint_files
+from nnfw.training.watch import WINDOW
+from nnfw_standard import Dense, Dropout
+
+STEPS = 3 * WINDOW
+
+
+@dataclass(frozen=True)
+class Planted(nnfw.Optimizer):
+    """Steps of gradient descent, one of which makes a parameter not finite."""
+
+    at: int
+    value: str
+    place: int = 0
+    learning_rate: float = 0.01
+
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        vector -= np.float32(learning_rate) * gradient
+        if step == self.at:
+            vector[self.place] = float(self.value)
+
+
+@dataclass(frozen=True)
+class Spoilt(nnfw.Cost):
+    """Half the squared distance, with a gradient that is not finite for one example."""
+
+    value_at_it: str
+
+    def targets(self, y, output_shape):
+        return y.reshape(-1, *output_shape)
+
+    def value(self, a, y, weight=None):
+        return 0.5
+
+    def gradient(self, a, y, workspace, weight=None):
+        return np.where(y == 7, np.float32(float(self.value_at_it)), (a - y) / np.float32(len(a)))
+
+
+@dataclass(frozen=True)
+class Records(nnfw.Callback):
+    """Keeps the steps that were computed."""
+
+    seen: object
+
+    def step_computed(self, fit, state):
+        self.seen.append(fit.step)
+
+
+def fit(optimizer, rng, **others):
+    """Train a network whose saturated units hide what is not finite from the cost."""
+    model = nnfw.Sequential([Dense(3, activation="sigmoid"), Dropout(0.5), Dense(1)], 2)
+    x = rng.normal(size=(STEPS, 2))
+    given = {"cost": "mse", "optimizer": optimizer, "batch_size": 1, "epochs": 2}
+    return model.fit(x, x[:, :1], **(given | others))
+
+
+@pytest.mark.parametrize("at", [1, 2, WINDOW - 1, WINDOW, WINDOW + 1, STEPS - 1, STEPS, STEPS + 5, 2 * STEPS])
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_step_that_makes_a_parameter_not_finite_is_named(rng, at, value):
+    with pytest.raises(
+        nnfw.DivergedError, match=rf"step {at}: the step made layers.0.weight not finite\. Lower"
+    ) as found:
+        fit(Planted(at, value), rng)
+    assert (found.value.epoch, found.value.step) == (1 + (at > STEPS), at)
+
+
+def test_array_of_the_parameter_is_named(rng):
+    with pytest.raises(nnfw.DivergedError, match=r"the step made layers\.2\.bias not finite"):
+        fit(Planted(7, "inf", place=-1), rng)
+
+
+def test_gradient_that_is_not_finite_is_named_before_the_step_is_taken(rng):
+    model = nnfw.Sequential([Dense(1)], 2, dtype="float32")
+    x, y = rng.normal(size=(50, 2)), np.zeros(50)
+    y[20] = 7
+    match = r"epoch 1, step 21: the gradient of layers\.0\.weight, layers\.0\.bias is not finite"
+    with pytest.raises(nnfw.DivergedError, match=match):
+        model.fit(x, y, cost=Spoilt("inf"), optimizer="adam", batch_size=1, shuffle=False)
+    assert np.isfinite(model.parameters.vector).all()
+
+
+def test_cost_that_is_not_finite_is_found_at_its_step(rng):
+    seen = []
+    with pytest.raises(nnfw.DivergedError, match=r"the cost became (inf|nan)\. Layer") as found:
+        fit({"type": "sgd", "learning_rate": 1e12}, rng, callbacks=[Records(seen)])
+    assert found.value.step == seen[-1] + 1
+
+
+def test_epochs_after_a_resumed_step_are_watched_too(rng, tmp_path):
+    x = rng.normal(size=(STEPS, 2))
+    given = {"checkpoints": tmp_path, "checkpoint_seconds": 0, "resume": True}
+    for at in (250, 270):
+        with pytest.raises(nnfw.DivergedError, match=f"step {at}: the step made layers.0.weight"):
+            fit(Planted(at, "inf"), np.random.default_rng(1), **given)
+    assert len(x) == STEPS
+
+
+def test_last_checkpoint_is_that_before_the_step(rng, tmp_path):
+    with pytest.raises(nnfw.DivergedError, match="step 250"):
+        fit(Planted(250, "inf"), rng, checkpoints=tmp_path, checkpoint_seconds=0)
+    assert checkpoint_files(tmp_path)[-1].name == "step-000000000249.checkpoint"
+
+
+def test_parameters_that_a_callback_spoils_are_told(rng):
+    @dataclass(frozen=True)
+    class Spoils(nnfw.Callback):
+        def step_computed(self, fit, state):
+            if fit.step == 30:
+                fit.vector[0] = np.inf
+
+    with pytest.raises(nnfw.DivergedError, match="parameters were made not finite by something else than a step"):
+        fit("sgd", rng, callbacks=[Spoils()])
+
+
+def test_switched_off_watch_sees_nothing(rng):
+    off = nnfw.callback("terminate_on_nan", enabled=False)
+    assert len(fit(Planted(30, "inf"), rng, callbacks=[off])) == 2
