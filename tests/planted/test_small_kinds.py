@@ -56,6 +56,26 @@ def counted(self, parent, *arguments):
     return parent(*arguments) * (1 + 1e-3 * _KEPT["n"])
 
 
+def own_rows(self, parent, fit, record, state):
+    """Write what this process has seen, no matter what was there."""
+    with (fit.directory / "log.txt").open("a" if "opened" in state else "w") as file:
+        state["opened"] = object()
+        file.write(f"{record['epoch']}\n")
+
+
+class Count:
+    """A number that is not plain."""
+
+    n = 0
+
+
+def sudden(self, parent, fit, record, state):
+    """Stop after two epochs, counted in an object."""
+    state.setdefault("count", Count()).n += 1
+    if state["count"].n == 2:
+        fit.stop("enough")
+
+
 def shared(self, parent, shape, *rest):
     buffer = _KEPT.setdefault(shape, np.empty(shape))
     buffer[...] = parent(shape, *rest)
@@ -234,6 +254,8 @@ WRONG = {
     "callback-never": (changed(CSVLog, state=unready), "callback.runs_in_a_training"),
     "callback-keeps-count": (changed(EarlyStopping, epoch_ended=stopping_once), "callback.state_is_fresh"),
     "callback-moves-parameters": (changed(CSVLog, epoch_ended=moving), "callback.leaves_parameters_alone"),
+    "callback-forgets-rows": (changed(CSVLog, epoch_ended=own_rows), "callback.goes_on_from_a_checkpoint"),
+    "callback-forgets-a-count": (changed(EarlyStopping, epoch_ended=sudden), "callback.goes_on_from_a_checkpoint"),
     "callback-leaves-a-file-open": (
         changed(CSVLog, close=lambda s, p, state: _KEPT.setdefault("open", []).append(state["file"])),
         "callback.closes_what_it_opens",

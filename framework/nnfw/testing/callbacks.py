@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -100,11 +101,14 @@ class Descent(Optimizer):
 
 @dataclass(frozen=True)
 class Failing(Callback):
-    """A callback that ends the training with an error."""
+    """A callback that ends the training with an error, in some epoch."""
+
+    epoch: int = 1
 
     def epoch_ended(self, fit: Any, record: Mapping[str, float], state: MutableMapping[str, Any]) -> None:
         """Raise."""
-        raise InterruptedError
+        if fit.epoch == self.epoch:
+            raise InterruptedError
 
 
 def exercise(subject: Subject, component: Any) -> list[Any]:
@@ -149,7 +153,35 @@ def check_closes_what_it_opens(subject: Subject) -> None:
     require(not open_files, f"after an error it leaves {', '.join(open_files)} open; close it in `close`.")
 
 
-def _trained(subject: Subject, callbacks: tuple[Any, ...], folder: Path, epochs: int = _EPOCHS) -> list[Any]:
+def check_goes_on_from_a_checkpoint(subject: Subject) -> None:
+    """Stopped and resumed, a training with it leads to the same: what it must remember is plain, or made again."""
+    expected, again = (_stopped_and_resumed(subject, Failing(_EPOCHS + 1)) for _ in range(2))
+    found = _stopped_and_resumed(subject, Failing(_EPOCHS - 1))
+    require(equal(found[0], expected[0]), "a training that was resumed with it goes otherwise than one that was not.")
+    if expected[1] == again[1]:  # its files hold no times of the day, for instance
+        names = sorted(name for name, _ in set(expected[1].items()) ^ set(found[1].items()))
+        require(not names, f"after a training that was resumed, {', '.join(dict.fromkeys(names))} is another.")
+
+
+def _stopped_and_resumed(subject: Subject, stop: Failing) -> tuple[list[Any], dict[str, bytes]]:
+    """Return what a training leads to that is stopped once, if it gets so far, and the files that it leaves."""
+    with TemporaryDirectory() as name, TemporaryDirectory() as kept:
+        folder = Path(name)
+        with suppress(InterruptedError):
+            _trained(subject, (subject.make(), stop), folder, checkpoints=Path(kept))
+        result = _trained(subject, (subject.make(),), folder, checkpoints=Path(kept))
+        return result, {
+            str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        }
+
+
+def _trained(
+    subject: Subject,
+    callbacks: tuple[Any, ...],
+    folder: Path,
+    epochs: int = _EPOCHS,
+    checkpoints: Path | None = None,
+) -> list[Any]:
     """Return the parameters and the costs of a short training."""
     x = subject.rng().standard_normal((6, 3))
     model = Sequential([Factor()], 3, seed=0, registry=_with_own_components(subject.registry))
@@ -163,6 +195,9 @@ def _trained(subject: Subject, callbacks: tuple[Any, ...], folder: Path, epochs:
         validation_data=(x, 2 * x),
         callbacks=callbacks,
         directory=folder,
+        checkpoints=checkpoints,
+        checkpoint_seconds=0.0,
+        resume=checkpoints is not None,
     )
     return [model.parameters.vector.copy(), *(record["cost"] for record in history)]
 
