@@ -47,6 +47,9 @@ training = { epochs = 1, batch_size = 4, metrics = ["accuracy"] }
 GOOD = """
 train small.toml --out out -q
 train small.toml --set training.epochs=2 --out out --json
+train small.toml --verify-resume --json
+resume run --quiet --json
+resume run --set training.epochs=2 --force
 evaluate run
 evaluate run/model.nnfw --data table.csv --cost cross_entropy --metric accuracy
 predict run table.csv

@@ -43,6 +43,9 @@ from nnfw.data import Examples, Preprocessing, read_csv, read_npy
 from nnfw.experiments import read_experiment
 from nnfw.experiments.preparation import infer_shapes
 from nnfw.plugins import default_registry
+from nnfw.training import Checkpoints, Training, TrainingOptions, checkpoint_files, differences
+from nnfw.training.checkpoint import FORMAT, memories_of, restore
+from nnfw.training.checkpoint import read as read_checkpoint
 
 Mutation = Callable[[bytes, random.Random], bytes]
 ROOT = Path(__file__).resolve().parents[2]
@@ -190,19 +193,19 @@ def edit_value(content: bytes, rng: random.Random) -> bytes:
 # --- model files ------------------------------------------------------------------------------------------------------
 
 
-def opened(content: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes]:
+def opened(content: bytes, entry: str = "nnfw") -> tuple[dict[str, Any], dict[str, Any], bytes]:
     """Return table of the container, header of nnfw, and the bytes of the arrays."""
     end = LENGTH + int.from_bytes(content[:LENGTH], "little")
     table = json.loads(content[LENGTH:end])
-    own = json.loads(table.pop("__metadata__")["nnfw"].partition(" ")[2])
+    own = json.loads(table.pop("__metadata__")[entry].partition(" ")[2])
     return table, own, content[end:]
 
 
-def closed(table: Any, own: Any, data: bytes) -> bytes:
+def closed(table: Any, own: Any, data: bytes, entry: str = "nnfw") -> bytes:
     """Return a model file whose checksum is right, whatever it says."""
     text = json.dumps(own)
-    entry = {"nnfw": f"{sha256(text.encode()).hexdigest()} {text}"}
-    content = json.dumps({"__metadata__": entry, **table} if isinstance(table, dict) else table).encode()
+    metadata = {entry: f"{sha256(text.encode()).hexdigest()} {text}"}
+    content = json.dumps({"__metadata__": metadata, **table} if isinstance(table, dict) else table).encode()
     return len(content).to_bytes(LENGTH, "little") + content + data
 
 
@@ -309,6 +312,60 @@ def use_model(path: Path) -> None:
         model.preprocessing.apply(raw)
 
 
+# --- checkpoints ------------------------------------------------------------------------------------------------------
+
+
+def training(folder: Path, epochs: int, checkpoints: Checkpoints | None = None) -> Training:
+    """Return a training of a small network, with everything that a checkpoint can hold."""
+    x = np.linspace(-1, 1, 48).reshape(16, 3)
+    layers = [{"type": "dense", "units": 3}, {"type": "dropout", "rate": 0.2}, {"type": "dense", "units": 1}]
+    model = nnfw.Sequential(layers, 3)
+    objective = model.objective("mse")
+    return Training(
+        model,
+        model.labelled(x, x[:, :1], objective),
+        model.labelled(x, x[:, :1], objective),
+        objective=objective,
+        optimizer=nnfw.optimizer("adam"),
+        options=TrainingOptions(
+            epochs=epochs,
+            batch_size=5,
+            metrics=(nnfw.metric("mae"),),
+            callbacks=(nnfw.callback("early_stopping"),),
+        ),
+        seed=0,
+        directory=folder,
+        checkpoints=checkpoints,
+    )
+
+
+def checkpoint_contents() -> Iterator[bytes]:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        keeper = Checkpoints(folder, 0.0, origin={"seed": 0}, advice="", tell=print)
+        training(folder, 3, keeper).run()
+        for path in checkpoint_files(folder):
+            yield path.read_bytes()
+
+
+def use_checkpoint(path: Path) -> None:
+    start = read_checkpoint(path, default_registry())
+    restored = training(path.parent, 5)
+    restore(restored, start)
+    memories_of(start, restored.options.callbacks, restored.registry)  # type: ignore[arg-type]
+    list(differences(start.header.origin, {"seed": 0}))
+
+
+def forge_progress(content: bytes, rng: random.Random) -> bytes:
+    """Change what a checkpoint says beside its arrays, with a checksum that is right."""
+    table, own, data = opened(content, FORMAT.entry)
+    tensors = own.pop("tensors")
+    part = rng.choice((None, "progress", "progress"))
+    edited = edit_json(own if part is None else own[part], rng)
+    own = edited if part is None else own | {part: edited}
+    return closed(table, own | {"tensors": tensors} if isinstance(own, dict) else own, data, FORMAT.entry)
+
+
 # --- experiments and data ---------------------------------------------------------------------------------------------
 
 
@@ -393,6 +450,8 @@ def samples(files: Callable[[], Iterator[bytes]]) -> tuple[bytes, ...]:
 KINDS = {
     "model": Kind(model_files, use_model, BYTES, 3),
     "forged-model": Kind(model_files, use_model, FORGED, 6),
+    "checkpoint": Kind(checkpoint_contents, use_checkpoint, BYTES, 2),
+    "forged-checkpoint": Kind(checkpoint_contents, use_checkpoint, (forge_progress,), 3),
     "experiment": Kind(experiment_files, use_experiment, (*(edit_token, edit_value, edit_value) * 4, *BYTES), 6),
     "csv": Kind(csv_files, use_csv, (edit_token, *BYTES), 2),
     "npy": Kind(npy_files, read_npy, (edit_token, *BYTES)),
