@@ -317,6 +317,11 @@ def test_read_other_encoding_is_refused_with_line(folder):
             "digits.toml:2: is no text: NUL byte at column 7. Name a TOML file in UTF-8.",
             id="nul-byte",
         ),
+        pytest.param(
+            "a = 1\r\nb = 2\r\r\nc = 3",
+            "digits.toml:2: ends in two carriage returns. Save it with ordinary ends of lines.",
+            id="carriage-returns",
+        ),
         pytest.param("a = { b = 1, b = 2 }", "digits.toml:1: duplicate inline table key 'b'", id="inline-duplicate"),
         pytest.param("[a]\n[a", "digits.toml:2: cannot declare ('a',) twice, but the file ends.", id="two-mistakes"),
     ],

@@ -129,6 +129,9 @@ def parse(text: str, name: str) -> Document:
     if "\0" in text:
         line, column = position(text, text.index("\0"))
         raise FileFormatError(f"{name}:{line}: is no text: NUL byte at column {column}. Name a TOML file in UTF-8.")
+    if "\r\n" in text:  # tomllib would take it for the end of a line, as it took the one that was here before
+        line, _ = position(text, text.index("\r\n"))
+        raise FileFormatError(f"{name}:{line}: ends in two carriage returns. Save it with ordinary ends of lines.")
     pieces = split(text, name)
     try:
         table = tomllib.loads(text)
