@@ -52,7 +52,8 @@ class Watch:
 
     def look(self) -> None:
         """Where parameters are not finite, raise DivergedError for the step that made them so."""
-        if not all(np.isfinite(array).all() for array in self._parameters):
+        # a sum of squares that is finite takes no memory to find; one that is not may merely be too large
+        if not all(np.isfinite(np.vdot(array, array)) or np.isfinite(array).all() for array in self._parameters):
             raise self.error("parameters were made not finite by something else than a step")
 
     def error(self, otherwise: str) -> DivergedError:
