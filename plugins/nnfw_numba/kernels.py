@@ -149,6 +149,16 @@ def residual(a: Array, y: Array, out: Array) -> None:
 
 
 @compiled
+def _class_of(label: Any, classes: int) -> int:
+    """Return a label; its array may have changed since it was checked, and nothing else may be read or written."""
+    if not 0 <= label < classes:
+        raise IndexError(
+            "A label is none of the classes: labels changed while they were in use. Leave them alone meanwhile."
+        )
+    return int(label)
+
+
+@compiled
 def label_residual(a: Array, y: Array, smoothing: float, out: Array) -> None:
     t = a.dtype.type
     width = a.shape[-1]
@@ -160,7 +170,7 @@ def label_residual(a: Array, y: Array, smoothing: float, out: Array) -> None:
         for k in range(a.size):
             out.flat[k] = (a.flat[k] - uniform) / count
         for i in range(y.size):
-            k = i * width + int(y.flat[i])
+            k = i * width + _class_of(y.flat[i], width)
             out.flat[k] = (a.flat[k] - (uniform + share)) / count
 
 
@@ -204,7 +214,7 @@ def class_loss(z: Array, y: Array) -> float:
         summed = z.dtype.type(0)
         for j in range(z.shape[1]):
             summed += exp(_bounded(z[i, j], quarter) - largest)
-        total += np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)
+        total += np.log(summed) - (_bounded(z[i, _class_of(y[i], z.shape[1])], quarter) - largest)
     return total
 
 
