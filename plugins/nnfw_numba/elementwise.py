@@ -39,8 +39,8 @@ def elementwise(activation: Any) -> tuple[Kernel, Kernel] | None:
     if not _is_plain(type(activation)):
         return None
     options = {field.name: getattr(activation, field.name) for field in fields(activation)}
-    if not all(isinstance(value, int | float) for value in options.values()):
-        return None
+    if not all(isinstance(value, int | float) and name[0] != "_" for name, value in options.items()):
+        return None  # a named tuple, which stands for `self`, takes no other names
     of_dtype = {dtype: _options(tuple(options), tuple(options.values()), dtype) for dtype in "fd"}
     value, slope = _loops(type(activation))  # type: ignore[arg-type]
 

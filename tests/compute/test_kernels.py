@@ -1,6 +1,7 @@
 """Kernels: their definitions, those of numba, and what happens to one that is wrong."""
 
 import threading
+from dataclasses import dataclass
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -225,3 +226,17 @@ def test_loops_of_numba_give_what_the_activation_gives(activation, dtype, rng):
     assert np.isnan(d[2])
     assert (close | np.isnan(z)).all()
     assert (close_slopes | np.isnan(z)).all()
+
+
+def test_activation_with_a_private_option_stays_as_it_is_written():
+    @dataclass(frozen=True)
+    class Private(nnfw.Elementwise):
+        _by: float = 0.5
+
+        def value(self, z):
+            return self._by * z
+
+        def derivative(self, z, a):
+            return np.full_like(z, self._by)
+
+    assert nnfw_numba_kernels.load()["elementwise"](Private()) is None
