@@ -300,15 +300,15 @@ class Sequential:
         try:
             forward = self._idle.pop()  # no other thread uses it meanwhile
         except IndexError:
-            forward = RepeatedForward(self)
+            forward = RepeatedForward(self.workspace())
         try:
             if 0 < len(batch) <= EVALUATION_ROWS:
-                a = forward(cast(batch, self.dtype, "x"), chosen).copy()
+                a = forward(self, cast(batch, self.dtype, "x"), chosen).copy()
                 return a[0] if single else a
             a = np.empty((len(batch), *self.output_shape), self.dtype)
             for start in range(0, len(batch), EVALUATION_ROWS):
                 rows = slice(start, start + EVALUATION_ROWS)
-                a[rows] = forward(cast(batch[rows], self.dtype, "x"), chosen)
+                a[rows] = forward(self, cast(batch[rows], self.dtype, "x"), chosen)
                 release(batch)
             return a
         finally:
