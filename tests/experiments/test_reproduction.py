@@ -84,8 +84,9 @@ def test_metric_that_counts_is_told_but_not_judged(run):
         lambda record: {**record, "cost": None},
         lambda record: {name: value for name, value in record.items() if name != "cost"},
         lambda record: {**record, "cost": [1.0]},
+        lambda record: {**record, "cost": [[1.0, 2.0], [3.0]]},
     ],
-    ids=["not-finite", "missing", "matrix"],
+    ids=["not-finite", "missing", "matrix", "ragged"],
 )
 def test_cost_that_one_side_lacks_is_different(run, change):
     change_metrics(run.directory, change)
