@@ -122,7 +122,7 @@ def test_changed_data_is_named(run, experiment):
 def test_moved_data_is_asked_for_and_found_by_its_folder(run, experiment, tmp_path):
     (tmp_path / "moved").mkdir()
     shutil.move(experiment.parent / "table.csv", tmp_path / "moved")
-    with pytest.raises(nnfw.DataError, match=r"table\.csv.* The run read it from .*name that folder: --data-dir"):
+    with pytest.raises(nnfw.DataError, match=r"table\.csv.* It was looked for in .*name that folder: --data-dir"):
         reproduce(run.directory, registry)
     assert not run.directory.with_name("run-reproduced").exists()
     assert reproduce(run.directory, registry, data_directory=tmp_path / "moved").verdict == "bit-equal"

@@ -137,7 +137,7 @@ def _trained_again(
         with suppress(DivergedError):
             train(file, registry, directory, callbacks)
     except DataError as error:
-        advice = f"The run read it from {file.directory}. If it lies elsewhere now, name that folder: --data-dir."
+        advice = f"It was looked for in {file.directory}. If it lies elsewhere, name that folder: --data-dir."
         raise DataError(f"{error} {advice}") from error
     return read_run(directory)
 
