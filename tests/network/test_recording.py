@@ -268,6 +268,18 @@ def test_repeated_prediction_uses_the_kernels_that_it_was_asked_for(outer, rng):
     assert [found is DEFINITIONS for found in seen] == [True] * 3 + [False] * 3
 
 
+def test_prediction_that_was_refused_is_refused_again():
+    @dataclass(frozen=True)
+    class Narrow(Dense):
+        def forward(self, params, a_prev, workspace):
+            return super().forward(params, a_prev, workspace)[:, :1]
+
+    model = nnfw.Sequential([Narrow(3)], 8)
+    for _ in range(3):
+        with pytest.raises(nnfw.PluginError, match=r"forward returned shape \(1, 1\), expected \(1, 3\)"):
+            model.predict(np.zeros(8))
+
+
 def test_model_that_has_predicted_is_gone_with_its_last_reference():
     model = nnfw.Sequential([Dense(3)], 8)
     for _ in range(3):
