@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum, auto
 from functools import cache, partial
 from itertools import groupby
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,7 @@ def _fits(call: Call) -> bool:
 
 def _argument(value: Array | float) -> list[int]:
     if isinstance(value, np.ndarray):
-        return [value.ctypes.data, len(value), value.size // max(1, len(value))]
+        return [value.ctypes.data, len(value), prod(value.shape[1:])]
     return [_bits(float(value), np.dtype(float))]
 
 

@@ -146,6 +146,14 @@ def test_logarithm_of_numba_is_precise_to_two_units_in_the_last_place(dtype):
     assert np.isnan(out[0])
 
 
+@pytest.mark.parametrize("layout", ["strided", "reversed", "fortran"])
+def test_label_residual_is_written_wherever_its_array_lies(layout, rng):
+    a, y = rng.random((4, 2, 3)), rng.integers(0, 3, (4, 2))
+    out = laid_out(np.zeros_like(a), layout)
+    DEFINITIONS.label_residual(a, y, 0.0, out)
+    np.testing.assert_allclose(out, (a - np.eye(3)[y]) / 4, rtol=1e-15)
+
+
 def test_every_kernel_is_offered_by_numba():
     assert {*nnfw_numba_kernels.load()} == {*NAMES, "sequence", "elementwise"}
 
