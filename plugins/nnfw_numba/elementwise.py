@@ -19,9 +19,9 @@ from nnfw_numba.activations import KNOWN
 Array = NDArray[Any]
 Kernel = Callable[..., Any]
 
-_SAMPLE = (-30.0, -3.0, -1.0, -0.5, -1e-3, 0.0, 1e-3, 0.5, 1.0, 3.0, 30.0)
+_SAMPLE = (-30.0, -3.0, -1.0, -0.5, -1e-3, 0.0, 1e-3, 0.5, 1.0, 3.0, 30.0, float("nan"))
 _AGREES = 64
-"""Units in the last place by which compiled results may differ from NumPy's on the sample, of the largest of them."""
+"""Units in the last place, of the result or of 1, by which compiled results may differ from NumPy's on the sample."""
 
 
 def elementwise(activation: Any) -> tuple[Kernel, Kernel] | None:

@@ -17,6 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from nnfw.compute import definitions
 from nnfw_numba.caching import compiled
 from nnfw_numba.exponential import exp, expm1, log1p
 
@@ -57,14 +58,19 @@ _copy: Any = intrinsic(_copying)
 
 
 @compiled
-def take(source: Array, rows: Array, out: Array) -> None:
-    if source.dtype == out.dtype and source.flags.c_contiguous and out.flags.c_contiguous:
+def _take(source: Array, rows: Array, out: Array) -> None:
+    if source.flags.c_contiguous and out.flags.c_contiguous:
         width = source.itemsize * (out.size // max(1, rows.size))
         for i in range(rows.size):  # a loop over numbers takes twice as long
             _copy(out.ctypes.data + i * width, source.ctypes.data + rows[i] * width, width)
     else:
         for i in range(rows.size):
             out[i] = source[rows[i]]
+
+
+def take(source: Array, rows: Array, out: Array) -> None:
+    """Gather examples; NumPy does it where numbers must be converted, and may lie in a file as numba knows none."""
+    (_take if source.dtype == out.dtype else definitions.take)(source, rows, out)
 
 
 @compiled
