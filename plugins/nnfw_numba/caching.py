@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from numba import njit
 from numba.core.caching import FunctionCache
 
 
+@cache
+def _sources() -> bytes:
+    """Return a hash of this package. Compiled code holds that of the functions which it calls, in other files too."""
+    return sha256(b"\0".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))).digest()
+
+
 class _Cache(FunctionCache):
     """numba's cache, for which no file is worth an error: damaged ones are replaced, a full disk keeps none."""
+
+    def _index_key(self, *arguments: Any) -> Any:
+        return *super()._index_key(*arguments), _sources()  # type: ignore[no-untyped-call]
 
     def load_overload(self, *arguments: Any) -> Any:
         try:

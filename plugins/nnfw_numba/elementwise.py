@@ -19,9 +19,9 @@ from nnfw_numba.activations import KNOWN
 Array = NDArray[Any]
 Kernel = Callable[..., Any]
 
-_SAMPLE = (-30.0, -3.0, -1.0, -0.5, -1e-3, 0.0, 1e-3, 0.5, 1.0, 3.0, 30.0)
+_SAMPLE = (-30.0, -3.0, -1.0, -0.5, -1e-3, 0.0, 1e-3, 0.5, 1.0, 3.0, 30.0, float("nan"))
 _AGREES = 64
-"""Units in the last place by which compiled results may differ from NumPy's on the sample, of the largest of them."""
+"""Units in the last place, of the result or of 1, by which compiled results may differ from NumPy's on the sample."""
 
 
 def elementwise(activation: Any) -> tuple[Kernel, Kernel] | None:
@@ -39,8 +39,8 @@ def elementwise(activation: Any) -> tuple[Kernel, Kernel] | None:
     if not _is_plain(type(activation)):
         return None
     options = {field.name: getattr(activation, field.name) for field in fields(activation)}
-    if not all(isinstance(value, int | float) for value in options.values()):
-        return None
+    if not all(isinstance(value, int | float) and name[0] != "_" for name, value in options.items()):
+        return None  # a named tuple, which stands for `self`, takes no other names
     of_dtype = {dtype: _options(tuple(options), tuple(options.values()), dtype) for dtype in "fd"}
     value, slope = _loops(type(activation))  # type: ignore[arg-type]
 

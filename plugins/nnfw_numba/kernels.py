@@ -17,6 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from nnfw.compute import definitions
 from nnfw_numba.caching import compiled
 from nnfw_numba.exponential import exp, expm1, log1p
 
@@ -57,14 +58,19 @@ _copy: Any = intrinsic(_copying)
 
 
 @compiled
-def take(source: Array, rows: Array, out: Array) -> None:
-    if source.dtype == out.dtype and source.flags.c_contiguous and out.flags.c_contiguous:
+def _take(source: Array, rows: Array, out: Array) -> None:
+    if source.flags.c_contiguous and out.flags.c_contiguous:
         width = source.itemsize * (out.size // max(1, rows.size))
         for i in range(rows.size):  # a loop over numbers takes twice as long
             _copy(out.ctypes.data + i * width, source.ctypes.data + rows[i] * width, width)
     else:
         for i in range(rows.size):
             out[i] = source[rows[i]]
+
+
+def take(source: Array, rows: Array, out: Array) -> None:
+    """Gather examples; NumPy does it where numbers must be converted, and may lie in a file as numba knows none."""
+    (_take if source.dtype == out.dtype else definitions.take)(source, rows, out)
 
 
 @compiled
@@ -149,6 +155,16 @@ def residual(a: Array, y: Array, out: Array) -> None:
 
 
 @compiled
+def _class_of(label: Any, classes: int) -> int:
+    """Return a label; its array may have changed since it was checked, and nothing else may be read or written."""
+    if not 0 <= label < classes:
+        raise IndexError(
+            "A label is none of the classes: labels changed while they were in use. Leave them alone meanwhile."
+        )
+    return int(label)
+
+
+@compiled
 def label_residual(a: Array, y: Array, smoothing: float, out: Array) -> None:
     t = a.dtype.type
     width = a.shape[-1]
@@ -160,7 +176,7 @@ def label_residual(a: Array, y: Array, smoothing: float, out: Array) -> None:
         for k in range(a.size):
             out.flat[k] = (a.flat[k] - uniform) / count
         for i in range(y.size):
-            k = i * width + int(y.flat[i])
+            k = i * width + _class_of(y.flat[i], width)
             out.flat[k] = (a.flat[k] - (uniform + share)) / count
 
 
@@ -204,7 +220,7 @@ def class_loss(z: Array, y: Array) -> float:
         summed = z.dtype.type(0)
         for j in range(z.shape[1]):
             summed += exp(_bounded(z[i, j], quarter) - largest)
-        total += np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)
+        total += np.log(summed) - (_bounded(z[i, _class_of(y[i], z.shape[1])], quarter) - largest)
     return total
 
 

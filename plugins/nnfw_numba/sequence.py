@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum, auto
 from functools import cache, partial
 from itertools import groupby
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,10 @@ class Operation(IntEnum):
     WEIGH = auto()
 
 
+_OF_LAST_AXIS = ("softmax", "label_residual")
+"""Operations on rows of the last axis, which are those of a program only in a matrix."""
+
+
 def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
     """Yield functions which together repeat the calls in their order; the caller keeps the arrays alive."""
     calls = [call if _fits(call) else Call("", getattr(definitions, call.name), call.arguments) for call in calls]
@@ -69,11 +74,13 @@ def _encoded(call: Call) -> tuple[str, list[int]]:
     """Return the character of the dtype and the numbers of a call; none if it cannot be in a program."""
     arrays = [item for item in call.arguments if isinstance(item, np.ndarray)]
     dtype = arrays[0].dtype
-    labels = call.name == "label_residual" and arrays[1].dtype == np.intp
+    labels = call.name == "label_residual" and arrays[1].dtype == np.intp and arrays[1].ndim < arrays[0].ndim
     if dtype.char not in "fd" or any(item.dtype != dtype for item in arrays if not (labels and item is arrays[1])):
         return "", []
     if call.name == "product":
         numbers = _product(*call.arguments)
+    elif call.name in _OF_LAST_AXIS and arrays[0].ndim != 2:
+        return "", []
     elif all(item.flags.carray for item in arrays) and call.name.upper() in Operation.__members__:
         numbers = [number for item in call.arguments for number in _argument(item)]
     else:
@@ -83,21 +90,24 @@ def _encoded(call: Call) -> tuple[str, list[int]]:
 
 
 def _fits(call: Call) -> bool:
-    """Return whether arrays have the sizes that an operation takes for granted; a product looks at shapes itself."""
+    """Return whether arrays have the shapes that an operation takes for granted; a product looks at shapes itself."""
     if call.name == "product" or call.name.upper() not in Operation.__members__:
         return True
     first, second, *others = (item for item in call.arguments if isinstance(item, np.ndarray))
-    width = first.size // max(1, len(first)) if call.name in ("add_bias", "sum_examples") else first.shape[-1]
-    sizes = {"add_bias": width, "sum_examples": width, "softmax": first.size // max(1, width), "weigh": len(first)}
-    wanted = sizes.get(call.name, first.size)
-    if call.name == "label_residual" and second.ndim < first.ndim:
-        wanted = sizes["softmax"]
-    return second.size == wanted and all(item.size == first.size for item in others)
+    shapes = {
+        "add_bias": first.shape[1:],
+        "sum_examples": first.shape[1:],
+        "softmax": (*first.shape[:-1], 1),
+        "label_residual": first.shape[: max(second.ndim, first.ndim - 1)],
+        "weigh": first.shape[:1],
+    }
+    wanted = shapes.get(call.name, first.shape)
+    return second.ndim > 0 and second.shape == wanted and all(item.shape == first.shape for item in others)
 
 
 def _argument(value: Array | float) -> list[int]:
     if isinstance(value, np.ndarray):
-        return [value.ctypes.data, len(value), value.size // max(1, len(value))]
+        return [value.ctypes.data, len(value), prod(value.shape[1:])]
     return [_bits(float(value), np.dtype(float))]
 
 

@@ -152,6 +152,23 @@ def test_training_with_numba_gives_what_numpy_gives(optimizer, dtype, rng, monke
     np.testing.assert_allclose(*vectors, rtol=1e-4 if dtype == "float32" else 1e-10, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [">f8", ">f4", "f2", "g", "f8"])
+@pytest.mark.parametrize("mode", ["r", "c"])
+def test_numbers_that_lie_in_a_file_in_another_form_are_trained_on(tmp_path, monkeypatch, rng, dtype, mode):
+    pytest.importorskip("numba")
+    monkeypatch.setattr("nnfw.training.batches._HELD_IN_MEMORY", 0)
+    x, y = rng.normal(size=(20, 3)).astype(dtype), rng.normal(size=(20, 2)).astype(dtype)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    vectors = []
+    for arrays in ((x, y), [np.load(tmp_path / name, mmap_mode=mode) for name in ("x.npy", "y.npy")]):
+        model = nnfw.Sequential([Dense(2)], 3)
+        model.fit(*arrays, cost="mse", optimizer="sgd", epochs=2, batch_size=8, accelerator="numba")
+        model.evaluate(*arrays, cost="mse")
+        vectors.append(model.parameters.vector)
+    np.testing.assert_array_equal(*vectors)
+
+
 def test_kernels_of_a_training_are_gone_after_it():
     pytest.importorskip("numba")
     model = nnfw.Sequential([Dense(1)], 2)

@@ -1,6 +1,7 @@
 """Kernels: their definitions, those of numba, and what happens to one that is wrong."""
 
 import threading
+from dataclasses import dataclass
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -145,6 +146,14 @@ def test_logarithm_of_numba_is_precise_to_two_units_in_the_last_place(dtype):
     assert np.isnan(out[0])
 
 
+@pytest.mark.parametrize("layout", ["strided", "reversed", "fortran"])
+def test_label_residual_is_written_wherever_its_array_lies(layout, rng):
+    a, y = rng.random((4, 2, 3)), rng.integers(0, 3, (4, 2))
+    out = laid_out(np.zeros_like(a), layout)
+    DEFINITIONS.label_residual(a, y, 0.0, out)
+    np.testing.assert_allclose(out, (a - np.eye(3)[y]) / 4, rtol=1e-15)
+
+
 def test_every_kernel_is_offered_by_numba():
     assert {*nnfw_numba_kernels.load()} == {*NAMES, "sequence", "elementwise"}
 
@@ -225,3 +234,17 @@ def test_loops_of_numba_give_what_the_activation_gives(activation, dtype, rng):
     assert np.isnan(d[2])
     assert (close | np.isnan(z)).all()
     assert (close_slopes | np.isnan(z)).all()
+
+
+def test_activation_with_a_private_option_stays_as_it_is_written():
+    @dataclass(frozen=True)
+    class Private(nnfw.Elementwise):
+        _by: float = 0.5
+
+        def value(self, z):
+            return self._by * z
+
+        def derivative(self, z, a):
+            return np.full_like(z, self._by)
+
+    assert nnfw_numba_kernels.load()["elementwise"](Private()) is None

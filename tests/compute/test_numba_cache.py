@@ -29,6 +29,12 @@ def test_compiled_function_is_found_on_disk_the_next_time(folder):
     assert [found_on_disk(), found_on_disk()] == [False, True]
 
 
+def test_code_that_was_compiled_from_other_files_of_the_package_is_not_used(folder, monkeypatch):
+    assert [found_on_disk(), found_on_disk()] == [False, True]
+    monkeypatch.setattr(numba_caching, "_sources", lambda: b"after one of them was changed")
+    assert [found_on_disk(), found_on_disk()] == [False, True]
+
+
 @pytest.mark.parametrize("content", [b"", b"\x80\x04\x95", b"not what numba wrote"], ids=["empty", "cut", "other"])
 @pytest.mark.parametrize("ending", ["nbi", "nbc"], ids=["index", "code"])
 def test_damaged_file_is_replaced(folder, ending, content):

@@ -149,6 +149,46 @@ def test_program_of_numba_does_what_the_calls_do(fast, rng, dtype):
             np.testing.assert_allclose(found[key], item, rtol=tolerance, atol=tolerance, err_msg=call.name)
 
 
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (4, 1), (1, 3), (4, 2, 3), (4, 3, 1)], ids=str)
+def test_program_of_numba_takes_the_axes_of_its_calls(fast, rng, shape):
+    def array(*shape):
+        return rng.random(shape)
+
+    classes, ones = rng.integers(0, shape[-1], shape[:-1]), rng.integers(0, 2, shape)
+    calls = [
+        of("relu", array(*shape), array(*shape)),
+        of("residual", array(*shape), array(*shape), array(*shape)),
+        of("softmax", array(*shape), array(*shape[:-1], 1), array(*shape)),
+        of("weigh", array(*shape), array(shape[0])),
+        *(
+            of("label_residual", array(*shape), y, 0.125, array(*shape))
+            for y in (array(*shape), ones, ones.astype("i4"))
+        ),
+    ]
+    if len(shape) > 1:
+        calls += [
+            of("add_bias", array(*shape), array(*shape[1:])),
+            of("sum_examples", array(*shape), array(*shape[1:])),
+        ]
+        calls += [of("label_residual", array(*shape), y, 0.125, array(*shape)) for y in (classes, classes.astype("i4"))]
+    copies = [[np.copy(item) if isinstance(item, np.ndarray) else item for item in call.arguments] for call in calls]
+    for step in fast.sequence([call._replace(kernel=getattr(fast, call.name)) for call in calls]):
+        step()
+    for call, arguments in zip(calls, copies, strict=True):
+        call.kernel(*arguments)
+        for position in (0, -1):
+            np.testing.assert_allclose(call.arguments[position], arguments[position], rtol=1e-13, err_msg=call.name)
+
+
+@pytest.mark.parametrize("label", [-1, 3, 1 << 40])
+def test_label_that_changed_into_none_of_the_classes_is_refused(fast, label):
+    a, y, out = np.ones((2, 3)), np.array([0, label]), np.zeros((2, 3))
+    (step,) = fast.sequence([Call("label_residual", fast.label_residual, (a, y, 0.0, out))])
+    for attempt in (step, lambda: fast.class_loss(a, y)):
+        with pytest.raises(IndexError, match="A label is none of the classes: labels changed while they were in use"):
+            attempt()
+
+
 def _arrays(call):
     items = [item for item in call.arguments if isinstance(item, np.ndarray)]
     return [(id(item), item) for item in items if call.name != "softmax" or item is not items[1]]  # that is overwritten
@@ -189,13 +229,15 @@ MISFITS = {
     "softmax": lambda a: (a(2, 3), a(3, 1), a(2, 3)),
     "residual": lambda a: (a(2, 3), a(2, 2), a(2, 3)),
     "label_residual": lambda a: (a(2, 3), np.zeros(3, np.intp), 0.0, a(2, 3)),
+    "label_residual of one label": lambda a: (a(2, 3, 4), np.zeros(2, np.intp), 0.0, a(2, 3, 4)),
     "weigh": lambda a: (a(2, 3), a(3)),
+    "sigmoid_delta of one axis less": lambda a: (a(2, 1), a(2), a(2, 1)),
 }
 
 
 @pytest.mark.parametrize("name", MISFITS)
 def test_arrays_that_do_not_fit_together_are_refused_by_numpy_and_not_trusted_by_numba(fast, name):
-    arguments = MISFITS[name](lambda *shape: np.ones(shape))
+    arguments, name = MISFITS[name](lambda *shape: np.ones(shape)), name.split()[0]
     (step,) = fast.sequence([Call(name, getattr(fast, name), arguments)])
     with pytest.raises((ValueError, IndexError)):
         step()

@@ -92,6 +92,8 @@ def test_record_that_makes_no_sense_is_refused(make, text, message):
         ({"seed": True}, "seed must be a whole number, got True"),
         ({"epochs": -1}, "epochs must be 0 or more, got -1"),
         ({"started": "yesterday"}, "started must be a time with its zone, got 'yesterday'"),
+        ({"started": "0001-01-01T00:00:00+14:00"}, "started must be a time with its zone, got '0001-01-01T00"),
+        ({"ended": "9999-12-31T23:59:59-14:00"}, "ended must be a time with its zone, got '9999-12-31T23"),
         ({"ended": "2026-01-01T00:00:00"}, "ended must be a time with its zone"),
         ({"plugins": [1]}, r"plugins\[\] must be a table, got 1"),
         ({"plugins": [{"version": 1}]}, r"plugins\[\]\.version must be text, got 1"),
@@ -109,8 +111,11 @@ def test_record_with_a_wrong_entry_is_refused(make, entry, message):
 
 
 def test_record_that_is_not_there_or_too_large_is_refused(tmp_path, make):
-    with pytest.raises(nnfw.FileFormatError, match="holds no run that can be read: record.json: No such file"):
+    with pytest.raises(
+        nnfw.FileFormatError, match="holds no run that can be read: record.json: No such file"
+    ) as refusal:
         read_run(tmp_path)
+    assert "is not JSON" not in str(refusal.value)
     with (make({}) / "record.json").open("r+b") as file:
         file.truncate((16 << 20) + 1)
     with pytest.raises(nnfw.FileFormatError, match="has more than 16,777,216 bytes, the most that is read"):
@@ -137,8 +142,11 @@ def test_metrics_are_read_without_a_torn_last_line(make, torn):
         ("[1]\n", r"metrics\.jsonl:2: expected a table with the number of an epoch, got \[1\]"),
         ('{"cost": 1.0}\n', r"metrics\.jsonl:2: expected a table with the number of an epoch"),
         ('{"epoch": 2, "cost": "low"}\n', r"metrics\.jsonl:2: 'cost' must be numbers, got 'low'"),
+        (f'{{"epoch": 2, "cost": {10**309}}}\n', r"metrics\.jsonl:2: 'cost' must be numbers, got 1000"),
+        (f'{{"epoch": 2, "counts": [[1, -{10**309}]]}}\n', r"metrics\.jsonl:2: 'counts' must be numbers, got"),
+        (f'{{"epoch": {10**309}}}\n', r"metrics\.jsonl:2: 'epoch' must be numbers, got 1000"),
     ],
-    ids=["torn", "list", "no-epoch", "word"],
+    ids=["torn", "list", "no-epoch", "word", "large", "large-in-a-matrix", "large-epoch"],
 )
 def test_metrics_with_a_damaged_line_in_the_middle_are_refused(make, line, message):
     found = read_run(make({}, lines(EPOCHS[:1]) + line + lines(EPOCHS[1:])))

@@ -84,8 +84,9 @@ def test_metric_that_counts_is_told_but_not_judged(run):
         lambda record: {**record, "cost": None},
         lambda record: {name: value for name, value in record.items() if name != "cost"},
         lambda record: {**record, "cost": [1.0]},
+        lambda record: {**record, "cost": [[1.0, 2.0], [3.0]]},
     ],
-    ids=["not-finite", "missing", "matrix"],
+    ids=["not-finite", "missing", "matrix", "ragged"],
 )
 def test_cost_that_one_side_lacks_is_different(run, change):
     change_metrics(run.directory, change)
@@ -121,7 +122,7 @@ def test_changed_data_is_named(run, experiment):
 def test_moved_data_is_asked_for_and_found_by_its_folder(run, experiment, tmp_path):
     (tmp_path / "moved").mkdir()
     shutil.move(experiment.parent / "table.csv", tmp_path / "moved")
-    with pytest.raises(nnfw.DataError, match=r"table\.csv.* The run read it from .*name that folder: --data-dir"):
+    with pytest.raises(nnfw.DataError, match=r"table\.csv.* It was looked for in .*name that folder: --data-dir"):
         reproduce(run.directory, registry)
     assert not run.directory.with_name("run-reproduced").exists()
     assert reproduce(run.directory, registry, data_directory=tmp_path / "moved").verdict == "bit-equal"

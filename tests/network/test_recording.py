@@ -1,14 +1,16 @@
 """A repeated pass computes what an ordinary one does, whatever the network is made of."""
 
 import copy
+import gc
 import itertools
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 import nnfw
-from nnfw.compute import choose, using
+from nnfw.compute import DEFINITIONS, choose, kernels, using
 from nnfw_standard import ActivationLayer, Dense, Dropout, Flatten, Reshape, Softmax
 
 ACTIVATIONS = sorted(component.name for component in nnfw.Registry.discover().components("activation"))
@@ -92,6 +94,19 @@ def test_repeated_pass_gives_cost_and_gradient_of_an_ordinary_one(layers, cost, 
             for one, other in [*zip(plain, again, strict=True), gradients]:
                 np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
             model.parameters.vector -= 0.1 * gradients[0]
+
+
+@pytest.mark.parametrize("rows", [False, True], ids=["classes", "rows"])
+def test_classes_at_several_places_are_learned_with_compiled_kernels_too(rows, rng):
+    pytest.importorskip("numba")
+    x, y = rng.normal(size=(30, 8)), rng.integers(0, 3, (30, 2))
+    vectors = []
+    for accelerator in ("none", "numba"):
+        model = nnfw.Sequential([Dense(6), Reshape((2, 3)), ActivationLayer(Softmax())], 8, dtype="float64")
+        labels = np.eye(3)[y] if rows else y
+        model.fit(x, labels, cost="cross_entropy", optimizer="adam", epochs=3, batch_size=7, accelerator=accelerator)
+        vectors.append(model.parameters.vector)
+    np.testing.assert_allclose(*vectors, rtol=1e-10, atol=1e-12)
 
 
 def test_plain_repeated_pass_is_bit_equal(rng):
@@ -220,6 +235,64 @@ def test_plain_prediction_has_the_same_bits_the_first_time_and_later(rng):
     model = nnfw.Sequential([Dense(40, activation="gelu"), Dense(4, activation="softmax")], 30)
     x = rng.normal(size=(1, 30)).astype(np.float32)
     assert len({model.predict(x).tobytes() for _ in range(4)}) == 1
+
+
+@pytest.mark.parametrize("outer", ["none", "numba"])
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_prediction_has_the_same_bits_wherever_and_however_often_it_is_asked_for(accelerator, outer, rng):
+    pytest.importorskip("numba")
+    model = nnfw.Sequential([Dense(40, activation="gelu"), Dense(40, activation=Bent()), Dense(4)], 30)
+    x = rng.normal(size=(3, 30)).astype(np.float32)
+    right = model.predict(x, accelerator=accelerator).tobytes()
+    with using(choose(outer, model.registry)[0]):
+        assert {model.predict(x, accelerator=accelerator).tobytes() for _ in range(3)} == {right}
+
+
+@pytest.mark.parametrize("outer", ["none", "numba"])
+def test_repeated_prediction_uses_the_kernels_that_it_was_asked_for(outer, rng):
+    pytest.importorskip("numba")
+    seen = []
+
+    @dataclass(frozen=True)
+    class Asking(Dense):
+        def forward(self, params, a_prev, workspace):
+            seen.append(kernels())
+            return super().forward(params, a_prev, workspace)
+
+    model = nnfw.Sequential([Asking(3)], 8)
+    chosen = {name: choose(name, model.registry)[0] for name in ("none", "numba")}
+    with using(chosen[outer]):
+        for name in ("none", "none", "none", "numba", "numba", "numba"):
+            model.predict(np.zeros(8), accelerator=name)
+        assert kernels() is chosen[outer]
+    assert [found is DEFINITIONS for found in seen] == [True] * 3 + [False] * 3
+
+
+def test_prediction_that_was_refused_is_refused_again():
+    @dataclass(frozen=True)
+    class Narrow(Dense):
+        def forward(self, params, a_prev, workspace):
+            return super().forward(params, a_prev, workspace)[:, :1]
+
+    model = nnfw.Sequential([Narrow(3)], 8)
+    for _ in range(3):
+        with pytest.raises(nnfw.PluginError, match=r"forward returned shape \(1, 1\), expected \(1, 3\)"):
+            model.predict(np.zeros(8))
+
+
+def test_model_that_has_predicted_is_gone_with_its_last_reference():
+    model = nnfw.Sequential([Dense(3)], 8)
+    for _ in range(3):
+        model.predict(np.zeros(8))
+    gone = weakref.ref(model.parameters)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        del model
+        assert gone() is None
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def test_result_of_a_prediction_is_the_callers_own(rng):

@@ -273,6 +273,12 @@ def test_page_of_one_epoch_has_a_dot(copy):
     assert page.curves()["cost"]["epochs"] == [1]
 
 
+def test_learning_rate_that_is_no_number_has_no_curve(copy):
+    records = [{"epoch": n, "learning_rate": rate, "cost": 1.0} for n, rate in enumerate([[0.1], 0.1, None], 1)]
+    (copy / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert list(page_of(copy).curves()) == ["cost", "learning rate"]
+
+
 def test_curve_has_a_gap_where_a_value_was_not_finite(copy):
     records = [{"epoch": n, "cost": value} for n, value in enumerate([3.0, 2.0, None, 1.0, 0.5], 1)]
     (copy / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records) + '{"epoch": 6, "co')

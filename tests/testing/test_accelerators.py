@@ -1,6 +1,7 @@
 """The checks of accelerators: wrong kernels are found, and what is not installed is skipped."""
 
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -88,6 +89,31 @@ def test_wrong_kernel_is_found(registry, monkeypatch, name, make):
     monkeypatch.setitem(OFFERED, name, make(name))
     found = outcomes(registry)
     assert [check for check, item in found.items() if item.status == "failed"] == [f"kernel.{name}"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if RESULTS.get(name, (2,))])
+def test_wrong_sequence_is_found(registry, monkeypatch, name):
+    def sequence(calls):
+        for call in calls:
+            kernel = off(name) if call.name == name else call.kernel
+            yield partial(kernel, *call.arguments)
+
+    monkeypatch.setitem(OFFERED, "sequence", sequence)
+    found = outcomes(registry)
+    assert [check for check, item in found.items() if item.status == "failed"] == [f"kernel.{name}"]
+    assert ", in a sequence, gives " in found[f"kernel.{name}"].message
+
+
+def test_rows_of_an_example_that_are_taken_for_one_are_found(registry, monkeypatch):
+    def flat(z, row, out):
+        if z.ndim == 2:
+            DEFINITIONS.softmax(z, row, out)
+        else:
+            whole = np.exp(z - z.max(axis=(1, 2), keepdims=True))
+            out[...] = whole / whole.sum(axis=(1, 2), keepdims=True)
+
+    monkeypatch.setitem(OFFERED, "softmax", flat)
+    assert "shape (1, 2, 3), it gives 0." in outcomes(registry)["kernel.softmax"].message
 
 
 def test_message_names_arrays_place_and_values(registry, monkeypatch):

@@ -12,7 +12,7 @@ from nnfw.cli.console import Json, print_heading, print_json, print_table, print
 from nnfw.cli.options import as_text
 
 Runs = Annotated[
-    list[Path], typer.Argument(metavar="RUN RUN...", help="Two directories or more.", autocompletion=complete_runs)
+    list[Path], typer.Argument(metavar="RUN", help="Two directories or more.", autocompletion=complete_runs)
 ]
 
 

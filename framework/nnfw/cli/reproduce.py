@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nnfw.cli.compare import print_differences
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
-from nnfw.cli.options import DataDirectory, Out, Quiet, RunPath
+from nnfw.cli.options import DataDirectory, Quiet, RunPath
 
 if TYPE_CHECKING:
     from nnfw.experiments import Reproduction
+
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="The new run's directory. By default beside the old one.")
+]
 
 
 def reproduce(

@@ -137,8 +137,8 @@ def negative_labels(y: Array, smoothing: float, out: Array) -> None:
         return
     out.fill(-uniform)
     for rows in _rows(out):
-        places = out[rows].reshape(-1, out.shape[-1])
-        places[np.arange(len(places)), y[rows].reshape(-1)] -= share
+        part = out[rows]
+        part[(*np.indices(part.shape[:-1], sparse=True), y[rows])] -= share
 
 
 def weigh(gradient: Array, weight: Array) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.compute.active import NAMES, Call, Kernels, using
+from nnfw.compute.active import NAMES, Call, Kernels, kernels, using
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -80,6 +80,7 @@ class Tape:
         self._calls: list[Call] = []
         self._kept: list[Call] = []  # the arrays must stay where they are
         self._steps: list[Callable[[], object]] = []
+        self._asks = False  # whether methods are called, which may want to know the kernels in use
 
     def perform(self, method: Callable[..., Any], *arguments: Any) -> Any:
         """Record a method of a component: its kernels if it is made of nothing else, or else the method, and call it.
@@ -93,6 +94,7 @@ class Tape:
         self.finish()
         result = method(*arguments)
         self._steps.append(_again(method, arguments, result))
+        self._asks = True
         return result
 
     def call(self, name: str, kernel: Callable[..., Any], *arguments: Any) -> None:
@@ -109,7 +111,11 @@ class Tape:
         self._steps += steps
 
     def repeat(self) -> None:
-        """Do again what was recorded, with what the arrays hold now."""
+        """Do again what was recorded, by the same kernels, with what the arrays hold now."""
+        if self._asks and kernels() is not self._chosen:
+            with using(self._chosen):
+                self.repeat()
+            return
         for step in self._steps:
             step()
 

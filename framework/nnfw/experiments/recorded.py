@@ -11,7 +11,7 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -192,8 +192,9 @@ def read_run(path: Path) -> RecordedRun:
     name = f"{path} holds no run that can be read: {RECORD}"
     if path.exists() and not path.is_dir():
         raise FileFormatError(f"{path} is no directory of a run. Name one, such as those that `nnfw runs` lists.")
+    content = _read(path / RECORD)
     try:
-        record = json.loads(_read(path / RECORD).decode())
+        record = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{name} is not JSON: {error}.") from error
     record = jsonable(record)
@@ -260,7 +261,10 @@ def _epochs(path: Path, content: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _is_figure(value: Any) -> bool:
-    return all(map(_is_figure, value)) if isinstance(value, list) else value is None or type(value) in (int, float)
+    """Return whether a value is a number that a float can hold, None for what was not finite, or a list of these."""
+    if isinstance(value, list):
+        return all(map(_is_figure, value))
+    return value is None or (type(value) in (int, float) and abs(value) <= sys.float_info.max)
 
 
 def _problems(record: Any) -> Iterator[str]:
@@ -315,7 +319,7 @@ def _time(text: str | None) -> datetime | None:
         time = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return time if time.tzinfo else None
+    return time if time.tzinfo and MINYEAR < time.year < MAXYEAR else None  # so that every other zone has it, too
 
 
 def _changed(path: Path) -> datetime | None:

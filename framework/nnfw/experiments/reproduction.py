@@ -137,7 +137,7 @@ def _trained_again(
         with suppress(DivergedError):
             train(file, registry, directory, callbacks)
     except DataError as error:
-        advice = f"The run read it from {file.directory}. If it lies elsewhere now, name that folder: --data-dir."
+        advice = f"It was looked for in {file.directory}. If it lies elsewhere, name that folder: --data-dir."
         raise DataError(f"{error} {advice}") from error
     return read_run(directory)
 
@@ -179,7 +179,10 @@ def _parameter_difference(before: Sequential, after: Sequential) -> float:
 
 def _difference(before: Any, after: Any) -> float:
     """Return the largest relative difference of two numbers, arrays or nested lists; None is what was not finite."""
-    a, b = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    try:
+        a, b = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    except ValueError:  # rows of unequal lengths
+        return float("inf")
     if np.array_equal(a, b, equal_nan=True):
         return 0.0
     if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):

@@ -13,8 +13,10 @@ def flattened(table: Mapping[str, Any]) -> dict[str, Any]:
     --------
     >>> flattened({"seed": 7, "model": {"layers": [{"units": 8}, {"units": [2, 3]}]}})
     {'seed': 7, 'model.layers[0].units': 8, 'model.layers[1].units': [2, 3]}
+    >>> flattened({})
+    {}
     """
-    return dict(_flattened("", table))
+    return dict(_flattened("", table)) if table else {}
 
 
 def _flattened(path: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.compute import Kernels, Tape, kernels, made_of_kernels, using
+from nnfw.compute import DEFINITIONS, Kernels, Tape, kernels, made_of_kernels, using
 from nnfw.network.objective import Objective
 from nnfw.network.workspace import Workspace
 from nnfw.protocols import Activation, Layer, Shape
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nnfw.network.sequential import Sequential
 
 Array = NDArray[Any]
+Compiler = Callable[[Any], tuple[Callable[..., Any], Callable[..., Any]] | None]
 
 _COPIED = 1 << 14
 """Numbers in a batch that may be copied for a recording; to decide anew is nothing beside passing more."""
@@ -72,7 +73,7 @@ class RepeatedPass:
         tape = Tape(kernels())
         objective = copy(self._objective)
         objective.cost = _RecordedCost(objective.cost, tape)  # type: ignore[assignment]
-        chain = self._model.chain.mapped(partial(_RecordedLayer, tape=tape))
+        chain = self._model.chain.mapped(partial(_RecordedLayer, tape=tape, elementwise=kernels().elementwise))
         objective.activation = chain.activation
         model, workspace = self._model, self._workspace
         with model.verified(x, workspace, self._objective):
@@ -88,39 +89,41 @@ class RepeatedForward:
 
     Parameters
     ----------
-    model
-        The network.
+    workspace
+        Its memory. The network is handed over with each batch: it holds this object, and in a circle of references its
+        memory would stay after its end.
     """
 
-    def __init__(self, model: Sequential) -> None:
-        self._model, self._workspace = model, model.workspace()
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
         self._shape: Shape = ()
         self._recording: tuple[Kernels, Array, Array, Tape] | None = None
 
-    def __call__(self, x: Array, chosen: Kernels) -> Array:
+    def __call__(self, model: Sequential, x: Array, chosen: Kernels) -> Array:
         """Return a^L of a batch in the network's dtype; it may be `x`, or be overwritten by the next call."""
         if x.shape != self._shape or x.size > _COPIED:
-            return self._plainly(x, chosen)
+            return self._plainly(model, x, chosen)
         if self._recording is None or self._recording[0] is not chosen:
-            return self._record(x, chosen)
+            return self._record(model, x, chosen)
         _, copy_of_x, a, tape = self._recording
         np.copyto(copy_of_x, x)
         tape.repeat()
         return a
 
-    def _plainly(self, x: Array, chosen: Kernels) -> Array:
+    def _plainly(self, model: Sequential, x: Array, chosen: Kernels) -> Array:
         self._shape, self._recording = x.shape, None
         try:
             with using(chosen):
-                return self._model.forward(x, self._workspace)[1]
+                return model.forward(x, self._workspace)[1]
         finally:
             self._workspace.forget()  # it must not keep the user's arrays
 
-    def _record(self, x: Array, chosen: Kernels) -> Array:
+    def _record(self, model: Sequential, x: Array, chosen: Kernels) -> Array:
         tape, x = Tape(chosen), x.copy()
-        chain = self._model.chain.mapped(partial(_RecordedLayer, tape=tape))
+        # nothing is compiled: the first prediction, which is not recorded, must have the same bits
+        chain = model.chain.mapped(partial(_RecordedLayer, tape=tape, elementwise=DEFINITIONS.elementwise))
         with using(chosen):
-            chain.forward(self._model.parameters.scope, x, self._workspace)
+            chain.forward(model.parameters.scope, x, self._workspace)
             a = chain.activate(len(chain.layers) - 1, self._workspace)
             tape.finish()
         self._recording = chosen, x, a, tape
@@ -130,9 +133,9 @@ class RepeatedForward:
 class _RecordedLayer(Layer):
     """A layer that is recorded."""
 
-    def __init__(self, layer: Layer, tape: Tape) -> None:
+    def __init__(self, layer: Layer, tape: Tape, elementwise: Compiler) -> None:
         self._layer, self._tape = layer, tape
-        self.activation = _RecordedActivation(layer.activation, tape)  # type: ignore[arg-type]
+        self.activation = _RecordedActivation(layer.activation, tape, elementwise)  # type: ignore[arg-type]
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return self._layer.output_shape(input_shape)
@@ -149,9 +152,9 @@ class _RecordedLayer(Layer):
 class _RecordedActivation(Activation):
     """An activation that is recorded, or compiled where it is not made of kernels and something can."""
 
-    def __init__(self, activation: Activation, tape: Tape) -> None:
+    def __init__(self, activation: Activation, tape: Tape, elementwise: Compiler) -> None:
         self._activation, self._tape = activation, tape
-        self._compiled = None if made_of_kernels(activation.forward) else kernels().elementwise(activation)
+        self._compiled = None if made_of_kernels(activation.forward) else elementwise(activation)
 
     def forward(self, z: Array, workspace: Workspace) -> Array:
         if self._compiled is None:

@@ -300,19 +300,20 @@ class Sequential:
         try:
             forward = self._idle.pop()  # no other thread uses it meanwhile
         except IndexError:
-            forward = RepeatedForward(self)
-        try:
-            if 0 < len(batch) <= EVALUATION_ROWS:
-                a = forward(cast(batch, self.dtype, "x"), chosen).copy()
-                return a[0] if single else a
-            a = np.empty((len(batch), *self.output_shape), self.dtype)
-            for start in range(0, len(batch), EVALUATION_ROWS):
-                rows = slice(start, start + EVALUATION_ROWS)
-                a[rows] = forward(cast(batch[rows], self.dtype, "x"), chosen)
-                release(batch)
-            return a
-        finally:
-            self._idle.append(forward)
+            forward = RepeatedForward(self.workspace())
+        a = self._predicted(batch, forward, chosen)
+        self._idle.append(forward)  # not after an error, for what was half done
+        return a[0] if single else a
+
+    def _predicted(self, batch: Array, forward: RepeatedForward, chosen: Kernels) -> Array:
+        if 0 < len(batch) <= EVALUATION_ROWS:
+            return forward(self, cast(batch, self.dtype, "x"), chosen).copy()
+        a = np.empty((len(batch), *self.output_shape), self.dtype)
+        for start in range(0, len(batch), EVALUATION_ROWS):
+            rows = slice(start, start + EVALUATION_ROWS)
+            a[rows] = forward(self, cast(batch[rows], self.dtype, "x"), chosen)
+            release(batch)
+        return a
 
     def _chosen(self, accelerator: str) -> Kernels:
         self._kernels[accelerator], _ = choose(accelerator, self.registry)

@@ -159,7 +159,7 @@ def _course(name: str, records: Sequence[Mapping[str, Any]]) -> Node:
 
 
 def _varies(name: str, records: Sequence[Mapping[str, Any]]) -> bool:
-    return len({record.get(name) for record in records}) > 1
+    return len({numbers(record).get(name) for record in records}) > 1
 
 
 def _epochs(records: Sequence[Mapping[str, Any]], names: list[str]) -> Node:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.compute import Kernels
+from nnfw.compute import Call, Kernels
 from nnfw.compute.accelerators import kernels_from
 from nnfw.compute.active import NAMES
-from nnfw.compute.comparison import TOLERANCE, difference
+from nnfw.compute.comparison import RESULTS, TOLERANCE, difference
 from nnfw.plugins import Registry
 from nnfw.plugins.specs import normalised
 from nnfw.testing.outcomes import NotApplicable, require
@@ -49,14 +50,27 @@ def kernel_checks() -> Iterator[tuple[str, Callable[[Subject], None]]]:
 
 
 def _check_of(name: str) -> Callable[[Subject], None]:
+    recorded = bool(RESULTS.get(name, (2,)))  # what returns a number is no part of a recording
+
     def check(subject: Subject) -> None:
         chosen = _kernels(subject)
-        for arguments in _cases(name):
+        for arguments, same in zip(_cases(name), _cases(name), strict=True):
+            what = f"for arrays of {arguments[0].dtype}, shape {arguments[0].shape}, it"
             found = difference(name, getattr(chosen, name), arguments)
-            require(not found, f"for arrays of {arguments[0].dtype}, shape {arguments[0].shape}, it {found}.")
+            require(not found, f"{what} {found}.")
+            found = difference(name, partial(_in_a_sequence, chosen, name), same) if recorded else ""
+            require(not found, f"{what}, in a sequence, {found}.")
 
-    check.__doc__ = f"`{name}` gives what its definition gives, to {TOLERANCE} units in the last place."
+    check.__doc__ = (
+        f"`{name}` gives what its definition gives, to {TOLERANCE} units in the last place"
+        f"{', by itself and in a `sequence`' if recorded else ''}."
+    )
     return check
+
+
+def _in_a_sequence(chosen: Kernels, name: str, *arguments: Any) -> None:
+    for step in chosen.sequence([Call(name, getattr(chosen, name), arguments)]):
+        step()
 
 
 def _kernels(subject: Subject) -> Kernels:
@@ -90,8 +104,23 @@ def _delta(grad_a: Array, a: Array, out: Array, _: Array) -> list[tuple[Any, ...
     return [(grad_a, np.maximum(np.tanh(a), 0), out)]
 
 
+def _softmax(z: Array, out: Array, row: Array, _: Array) -> list[tuple[Any, ...]]:
+    rows = row[:, :1]
+    return [(z, rows, out), (30 * z, rows, out), (_twice(z), _twice(rows), _twice(out))]
+
+
 def _label_residual(a: Array, y: Array, out: Array, _: Array) -> list[tuple[Any, ...]]:
-    return [(a, labels, share, out.copy()) for labels in (np.abs(y), _classes(y)) for share in (0.0, 0.25)]
+    return [
+        (form(a), form(labels), share, form(out))
+        for form in (np.copy, _twice)
+        for labels in (np.abs(y), _classes(y))
+        for share in (0.0, 0.25)
+    ]
+
+
+def _twice(array: Array) -> Array:
+    """Return two rows for each example, ``(n, 2, ...)``, the other in another order."""
+    return np.stack([array, array[::-1]], axis=1)
 
 
 def _classes(like: Array) -> Array:
@@ -111,7 +140,7 @@ _ARGUMENTS: dict[str, Callable[..., list[tuple[Any, ...]]]] = {
     "tanh_delta": _delta,
     "relu": _unary,
     "relu_delta": _delta,
-    "softmax": lambda z, out, row, _: [(z, row[:, :1], out), (30 * z, row[:, :1], out)],
+    "softmax": _softmax,
     "residual": lambda a, y, out, _: [(a, y, out)],
     "label_residual": _label_residual,
     "weigh": lambda gradient, weight, *_: [(gradient, np.abs(weight[:, 0]))],

@@ -76,7 +76,11 @@ class Labelled:
         release(self.x)  # of the part before
         rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
         weight = None if self.weight is None else self.weight[rows]
-        return np.asarray(self.x[rows], dtype), np.asarray(self.y[rows]), weight
+        return np.asarray(self.x[rows], dtype), np.asarray(self.y[rows], self._label_dtype(dtype)), weight
+
+    def _label_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the dtype of labels in a batch of x in `dtype`; a memory-mapped array keeps that of its file."""
+        return dtype if self.y.dtype.kind == "f" else self.y.dtype
 
     def parts(self, size: int, workspace: Workspace) -> Generator[tuple[Array, Array, Array | None], None, None]:
         """Yield all examples in order, `size` at a time: views where nothing must be converted or read from a file."""
@@ -110,7 +114,7 @@ class Labelled:
         To be closed when it is left early: a file may be open and a thread at work.
         """
         rows = order if self.rows is None else self.rows[order]
-        dtypes = {"x": workspace.dtype, "y": self.y.dtype, "weight": workspace.dtype}
+        dtypes = {"x": workspace.dtype, "y": self._label_dtype(workspace.dtype), "weight": workspace.dtype}
         with ExitStack() as stack:
             x, y, weight = (
                 stack.enter_context(closing(_batches(array, rows, size, partial(workspace.buffer, name, dtype=dtype))))
