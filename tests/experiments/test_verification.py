@@ -7,7 +7,7 @@ import pytest
 
 import nnfw
 from nnfw.cli.main import main
-from nnfw.experiments import read_experiment, verify_resume
+from nnfw.experiments import read_experiment, verification, verify_resume
 from nnfw.experiments import run as run_module
 from nnfw.plugins import default_registry
 
@@ -22,8 +22,9 @@ registry = default_registry()
         (["training.batch_size=1", "training.epochs=3"], 41, (18, 36)),
         (["training.batch_size=1000", "training.epochs=1"], 1, (0,)),
         (["training.batch_size=36", "training.epochs=2"], 1, (0,)),
+        (["training.batch_size=4", "training.callbacks=['csv_log', 'early_stopping']"], 14, (4, 9)),
     ],
-    ids=["into-the-second-epoch", "small", "one-by-one", "one-step", "two-steps"],
+    ids=["into-the-second-epoch", "small", "one-by-one", "one-step", "two-steps", "callbacks"],
 )
 def test_verified_experiment_is_equal_to_the_bit(experiment, overrides, steps, places):
     found = verify_resume(read_experiment(str(experiment), registry, overrides), registry)
@@ -55,6 +56,25 @@ def test_optimizer_that_remembers_elsewhere_is_found(experiment, monkeypatch):
     )
     found = verify_resume(read_experiment(str(experiment), registry), registry)
     assert "parameters" in found.different
+
+
+@dataclass(frozen=True)
+class Forgetting(nnfw.Callback):
+    """Keeps in a list of its own how often it was called."""
+
+    calls: object
+
+    def step_computed(self, fit, state):
+        self.calls.append(fit.step)
+        state["calls"] = len(self.calls)
+
+
+def test_callback_that_remembers_something_else_is_found(experiment, monkeypatch):
+    real = run_module.training_of
+    monkeypatch.setattr(
+        verification, "training_of", lambda *given: real(*given[:2], (*given[2], Forgetting([])), *given[3:])
+    )
+    assert verify_resume(read_experiment(str(experiment), registry), registry).different == ("callbacks",)
 
 
 def test_command_says_that_all_is_equal_and_writes_no_run(experiment, tmp_path, monkeypatch, capsys):

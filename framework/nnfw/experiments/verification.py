@@ -130,7 +130,13 @@ def _parts(checkpoint: Checkpoint) -> dict[str, Any]:
         "place": place,
         "accelerator": checkpoint.header.accelerator,
         **checkpoint.progress,
+        "callbacks": [(name, _known(memory)) for name, memory in checkpoint.progress["callbacks"]],
     }
+
+
+def _known(memory: dict[Any, Any]) -> dict[Any, Any]:
+    """Leave out what is None: a file, for instance, that is open in one training, and not yet in a resumed one."""
+    return {key: value for key, value in memory.items() if value is not None}
 
 
 def _bits(value: Any) -> tuple[Any, dict[str, bytes]]:
