@@ -252,7 +252,7 @@ class OneHot(Transform):
             more = f" and {len(categories) - _SHOWN} more" if len(categories) > _SHOWN else ""
             raise DataError(
                 f"unknown category {short(column[row].item())} in row {row} (from 0); the training data had "
-                f"{known}{more}."
+                f"{known}{more}. Correct it, or train without the column."
             )
         vectors = np.zeros((len(column), len(categories)), np.float32)
         vectors[np.arange(len(column)), indices] = 1
