@@ -72,7 +72,7 @@ def test_training_without_numba_says_what_would_bring_it_and_goes_on(train, inst
     assert result.returncode == 0
     assert result.stderr.startswith(f"warning: Accelerator 'numba' (built-in) cannot be loaded: {message}")
     assert result.stderr.endswith(
-        "pip install 'nnfw[fast]' brings numba, which compiles the loops of a step. The training goes on without it.\n"
+        "pip install 'nnfw[fast]' brings numba, which compiles the loops of a step. It goes on without.\n"
     )
     assert '"accelerator": "none"' in (tmp_path / "run" / "record.json").read_text()
 
