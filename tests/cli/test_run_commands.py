@@ -443,7 +443,9 @@ def test_train_refuses_layers_that_do_not_fit_and_names_both(xor, capsys):
 
 
 def test_train_refuses_a_directory_that_is_not_empty(run, capsys):
-    assert "run is not empty" in refused(capsys, "train", "xor.toml", "--out", "run")
+    assert "run holds a run already. Go on with it: nnfw resume run, or" in refused(
+        capsys, "train", "xor.toml", "--out", "run"
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -45,6 +45,15 @@ def labels(predictions):
 # arrays
 
 
+def test_run_that_has_not_finished_has_no_model(run):
+    (run.directory / "model.nnfw").unlink()
+    record = run.directory / "record.json"
+    record.write_text(record.read_text().replace('"finished"', '"interrupted"'))
+    match = r"run holds no model: its status is 'interrupted'\. Go on with it: nnfw resume .*run$"
+    with pytest.raises(nnfw.FileFormatError, match=match):
+        open_model(run.directory, registry)
+
+
 def test_array_goes_through_the_preprocessing(blocks):
     found = predict(open_model(blocks, registry), "x.npy", registry)
     expected = np.where(np.load("y.npy"), "high", "low")

@@ -123,7 +123,7 @@ def test_directory_that_another_run_fills_meanwhile_is_refused(experiment, tmp_p
         return prepare(file, registry)
 
     monkeypatch.setattr("nnfw.experiments.run.prepare", slow)
-    with pytest.raises(nnfw.DataError, match="run is not empty. Choose another directory"):
+    with pytest.raises(nnfw.DataError, match="run holds a run already. Go on with it: nnfw resume"):
         train(read_experiment(str(experiment), registry), registry, tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["record.json"]
 
@@ -280,8 +280,13 @@ def test_layers_that_do_not_fit_are_found_before_the_data_is_read(experiment):
 
 
 def test_directory_that_holds_something_is_refused_before_training(experiment, run):
+    file = read_experiment(str(experiment), registry)
+    match = rf"run holds a run already. Go on with it: nnfw resume {run.directory}, or choose another with --out\."
+    with pytest.raises(nnfw.DataError, match=match):
+        train(file, registry, run.directory)
+    (run.directory / "record.json").unlink()
     with pytest.raises(nnfw.DataError, match="run is not empty. Choose another directory with --out"):
-        train(read_experiment(str(experiment), registry), registry, run.directory)
+        train(file, registry, run.directory)
 
 
 def test_directory_below_a_file_is_refused_before_training(experiment, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnfw.data import as_batch, require_finite
-from nnfw.errors import ConfigError, Mistake
+from nnfw.errors import ConfigError, FileFormatError, Mistake
 from nnfw.experiments.components import parse_reference
 from nnfw.experiments.preparation import prepare
 from nnfw.experiments.record import open_run, recorded_fingerprint
-from nnfw.experiments.recorded import EXPERIMENT, MODEL, RECORD
+from nnfw.experiments.recorded import EXPERIMENT, MODEL, RECORD, read_run
 from nnfw.experiments.sources import features, read_examples
 from nnfw.experiments.toml import read
 from nnfw.network import Sequential, load
@@ -33,6 +34,10 @@ def open_model(path: Path, registry: Registry) -> Sequential:
     FileFormatError
         If there is none, or it cannot be read.
     """
+    if (path / RECORD).exists() and not (path / MODEL).exists():
+        status = read_run(path).status
+        command = f"nnfw resume {shlex.quote(str(path))}"
+        raise FileFormatError(f"{path} holds no model: its status is {status!r}. Go on with it: {command}")
     return load(path / MODEL if path.is_dir() else path, registry=registry)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -114,6 +115,9 @@ def require_writable(directory: Path) -> None:
 
 def require_empty(directory: Path) -> None:
     """Refuse a directory that holds something else than a lock; DataError says so."""
+    if (directory / RECORD).exists():
+        command = f"nnfw resume {shlex.quote(str(directory))}"
+        raise DataError(f"{directory} holds a run already. Go on with it: {command}, or choose another with --out.")
     if directory.is_dir() and any(path.name != LOCK for path in directory.iterdir()):
         raise DataError(f"{directory} is not empty. Choose another directory with --out.")
 
