@@ -76,6 +76,15 @@ def test_resume_of_a_finished_run_says_that_there_is_nothing_to_do(small, nnfw):
     assert result.err == "Nothing to do: run has finished. Give it more epochs with --set training.epochs=N.\n"
 
 
+def test_resume_of_a_run_that_was_stopped_early_says_why_there_is_nothing_to_do(small, nnfw):
+    stopping = "training.callbacks=[{ type = 'early_stopping', min_delta = 10.0, patience = 2 }]"
+    assert nnfw("train", "small.toml", "--out", "run", "-q", "--set", stopping).status == 0
+    result = nnfw("resume", "run", "--set", "training.epochs=50")
+    assert (result.status, result.out) == (0, "")
+    assert result.err.startswith("Nothing to do: run was stopped after 3 epochs: validation_cost has not improved on")
+    assert result.err.endswith(" for 2 epochs. Train it anew to go further.\n")
+
+
 def test_resume_of_a_finished_run_with_more_epochs_prints_results(small, nnfw):
     assert nnfw("train", "small.toml", "--out", "run", "-q").status == 0
     result = nnfw("resume", "run", "--set", "training.epochs=6", "--json")

@@ -87,6 +87,24 @@ def test_finished_run_goes_on_with_more_epochs(run, experiment, tmp_path):
     assert (whole.directory / "experiment.toml").read_bytes() == (run.directory / "experiment.toml").read_bytes()
 
 
+def test_run_that_was_stopped_early_has_nothing_to_do_with_more_epochs(experiment, tmp_path):
+    stopping = "training.callbacks=[{ type = 'early_stopping', min_delta = 10.0, patience = 2 }]"
+    file = read_experiment(str(experiment), registry, [stopping])
+    assert train(file, registry, tmp_path / "run").epochs == 3
+    assert resume(tmp_path / "run", registry, ["training.epochs=15"]) is None
+
+
+def test_run_goes_on_with_data_that_was_moved(run, experiment, tmp_path):
+    out = killed(experiment, tmp_path / "killed", 7)
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "table.csv").rename(tmp_path / "moved" / "table.csv")
+    with pytest.raises(nnfw.DataError, match="there is no such file"):
+        resume(out, registry)
+    resume(out, registry, data_directory=tmp_path / "moved")
+    assert same_files(run.directory, out)
+    assert record_of(out)["data"]["directory"] == str(tmp_path / "moved")
+
+
 def test_run_killed_after_its_last_step_gets_its_model(run, experiment, tmp_path, monkeypatch):
     monkeypatch.setattr(nnfw.Sequential, "save", lambda model, path: (_ for _ in ()).throw(KilledError()))
     with pytest.raises(KilledError):
@@ -142,6 +160,17 @@ def test_changed_data_is_refused_unless_forced(experiment, tmp_path):
     told = []
     assert resume(out, registry, tell=told.append, force=True)
     assert told[0].startswith("Not bit-exact: data.sha256 is")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_fewer_epochs_than_were_begun_are_refused(experiment, tmp_path, force):
+    out = killed(experiment, tmp_path / "killed", 12)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    match = r"-000000000011\.checkpoint is of epoch 3, more than the 2 that are wanted\. Raise training\.epochs"
+    with pytest.raises(nnfw.DataError, match=match):
+        resume(out, registry, ["training.epochs=2"], force=force)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert resume(out, registry, ["training.epochs=3"], force=force).epochs == 3
 
 
 def test_override_that_changes_results_is_refused(experiment, tmp_path):

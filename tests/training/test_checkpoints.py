@@ -412,6 +412,13 @@ def test_folder_with_checkpoints_is_not_begun_anew(tmp_path, data):
         network().fit(*data, **options(data), checkpoints=tmp_path)
 
 
+def test_fewer_epochs_than_were_begun_are_refused(tmp_path, data):
+    killed(data, tmp_path, 10)
+    match = r"\.checkpoint is of epoch 3, more than the 2 that are wanted\. Raise training\.epochs"
+    with pytest.raises(nnfw.DataError, match=match):
+        resumed(data, tmp_path, epochs=2)
+
+
 def test_resume_without_a_folder_is_refused(data):
     with pytest.raises(nnfw.ConfigError, match="resume needs the folder of the checkpoints"):
         network().fit(*data, **options(data), resume=True)
@@ -518,7 +525,7 @@ def head(**values):
         (head(epoch=-1), "is no checkpoint: epoch must be"),
         (head(origin=3), "is no checkpoint: origin must be"),
         (head(position=4), "does not fit this training: it holds 1 records in epoch 2, after step 4 of 4"),
-        (head(epoch=7), "it holds 1 records in epoch 7"),
+        (head(epoch=3), "it holds 1 records in epoch 3"),
         (replace("records", [3]), "a record of an epoch is 3; it must have cost"),
         (replace("order", {"dict": []}), r"\{\} is no state of random numbers"),
         (replace("noise", {"dict": [["state", 1]]}), "is no state of random numbers"),

@@ -8,13 +8,18 @@ from typing import Annotated
 import typer
 
 from nnfw.cli.console import Json, message
-from nnfw.cli.options import Overrides, Quiet, RunPath, print_run
+from nnfw.cli.options import DataDirectory, Overrides, Quiet, RunPath, print_run
 
 Force = Annotated[bool, typer.Option("--force", help="Go on although the experiment or the data have changed.")]
 
 
 def resume(
-    run: RunPath, overrides: Overrides = None, force: Force = False, quiet: Quiet = False, json: Json = False
+    run: RunPath,
+    overrides: Overrides = None,
+    data_dir: DataDirectory = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Go on with a run that was interrupted or killed, from its newest checkpoint.
 
@@ -25,6 +30,7 @@ def resume(
     --------
     $ nnfw resume runs/digits-20260101-120000
     $ nnfw resume runs/digits-20260101-120000 --set training.epochs=80
+    $ nnfw resume runs/penguins-20260101-120000 --data-dir ~/tables
     """
     _restore_variables(run)
     from nnfw.experiments import resume
@@ -32,11 +38,23 @@ def resume(
     from nnfw.training import ProgressBar
 
     callbacks = () if quiet else (ProgressBar(),)
-    done = resume(run, default_registry(), overrides or (), callbacks, message, force=force)
+    done = resume(run, default_registry(), overrides or (), callbacks, message, data_directory=data_dir, force=force)
     if done is None:
-        message(f"Nothing to do: {run} has finished. Give it more epochs with --set training.epochs=N.")
+        message(_nothing_to_do(run))
         return
     print_run(done, json=json)
+
+
+def _nothing_to_do(path: Path) -> str:
+    """Say that a run has finished, and what can be done; more epochs do not undo that it was stopped early."""
+    from nnfw.experiments.recorded import read_run
+
+    run = read_run(path)
+    if run.reason:
+        return (
+            f"Nothing to do: {path} was stopped after {run.epochs} epochs: {run.reason}. Train it anew to go further."
+        )
+    return f"Nothing to do: {path} has finished. Give it more epochs with --set training.epochs=N."
 
 
 def _restore_variables(run: Path) -> None:

@@ -34,6 +34,7 @@ from nnfw.training import (
     Training,
     differences,
     newest,
+    require_epochs,
     require_same_origin,
     warn,
 )
@@ -123,6 +124,7 @@ def resume(
     callbacks: Sequence[Callback] = (),
     tell: Callable[[str], None] = warn,
     *,
+    data_directory: Path | None = None,
     force: bool = False,
 ) -> Run | None:
     """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped.
@@ -135,6 +137,8 @@ def resume(
         As for :func:`train`.
     overrides
         Changes of its experiment; ``"training.epochs=50"`` for more epochs.
+    data_directory
+        Where relative paths of the data start; by default where they did.
     force
         Whether to go on although experiment or data have changed.
 
@@ -148,11 +152,11 @@ def resume(
     FileFormatError
         If the directory holds no run, or no checkpoint that can be read.
     DataError
-        If experiment or data have changed; says what.
+        If experiment or data have changed, or there are fewer epochs than it has begun; says what.
     StateError, DivergedError, TrainingInterrupted
         As :func:`train`.
     """
-    file = open_run(directory, registry, overrides)
+    file = open_run(directory, registry, overrides, data_directory=data_directory)
     with locked(directory):
         start = newest(directory / CHECKPOINTS, registry, tell)
         finished = has_finished(directory)
@@ -160,6 +164,8 @@ def resume(
             raise FileFormatError(f"{directory} holds no checkpoint, so it cannot go on. Train the experiment anew.")
         if start is not None and finished and start.header.is_end(file.experiment.training.epochs):
             return None
+        if start is not None:
+            require_epochs(start, file.experiment.training.epochs)
         prepared = prepare(file, registry)
         if start is None:
             tell(f"{directory} holds no checkpoint yet: the run begins anew.")

@@ -58,7 +58,7 @@ class Fitting:
         Raises
         ------
         DataError
-            If there are some and they are not wanted, or are those of another training.
+            If there are some and they are not wanted, or are those of another training or of a later epoch.
         StateError
             If another process uses the folder.
         """
@@ -70,6 +70,7 @@ class Fitting:
                 )
             origin, start = self.origin(), training.newest(folder, self.model.registry, training.warn)
             if start is not None:
+                training.require_epochs(start, self.options.epochs)
                 training.require_same_origin(start, origin, "Train as before, or choose another folder.")
             return self.run(
                 training.Checkpoints(

@@ -6,6 +6,7 @@ from .checkpoints import checkpoint_files as checkpoint_files
 from .checkpoints import differences as differences
 from .checkpoints import make_folder as make_folder
 from .checkpoints import newest as newest
+from .checkpoints import require_epochs as require_epochs
 from .checkpoints import require_same_origin as require_same_origin
 from .checkpoints import warn as warn
 from .evaluation import evaluate as evaluate

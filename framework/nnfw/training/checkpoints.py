@@ -203,6 +203,15 @@ def require_same_origin(start: Checkpoint, origin: Mapping[str, Any], advice: st
         raise DataError(f"{start.path} is of another training: {changed}. {advice}")
 
 
+def require_epochs(start: Checkpoint, epochs: int) -> None:
+    """Refuse fewer epochs than a checkpoint has begun, as nothing takes them back; DataError says how many."""
+    if start.header.epoch > epochs:
+        raise DataError(
+            f"{start.path} is of epoch {start.header.epoch}, more than the {epochs} that are wanted. Raise "
+            "training.epochs, or begin anew elsewhere."
+        )
+
+
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """Yield what differs between two environments; of BLAS libraries only SciPy's, loaded when needed, may be new."""
     there, here = before.get("blas"), now["blas"]
