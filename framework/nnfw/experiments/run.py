@@ -110,9 +110,9 @@ def train(
     directory = new_directory(file.experiment.name) if out is None else out
     require_writable(directory)
     prepared = prepare(file, registry)
-    record = RunRecord(directory, file, prepared, registry)
-    with made(directory), locked(directory):
+    with made(directory, new=out is None) as directory, locked(directory):
         require_empty(directory)  # another run may have been here meanwhile
+        record = RunRecord(directory, file, prepared, registry)
         return _carry_out(prepared, record, callbacks, tell)
 
 
