@@ -143,6 +143,14 @@ def test_interrupt_ends_the_program_with_status_130(failing):
     assert (process.returncode, err) == (130, "interrupted\n")
 
 
+def test_second_interrupt_while_the_first_is_told_ends_with_status_130(failing, nnfw, monkeypatch):
+    def interrupted(text):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nnfw.cli.console.message", interrupted)
+    assert nnfw("fail", "interrupt").status == 130
+
+
 def buffered():
     """Return an environment in which stdout is written once more at the end of the program, as it is by default."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}

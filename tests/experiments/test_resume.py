@@ -235,6 +235,22 @@ def test_signal_after_the_last_step_is_not_lost(run, experiment, tmp_path):
     assert same_files(run.directory, tmp_path / "late")
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+def test_signal_while_the_model_is_evaluated_tells_how_to_go_on(run, experiment, tmp_path, monkeypatch, number, status):
+    def interrupted(prepared, part):
+        os.kill(os.getpid(), number)
+        return {}
+
+    out = tmp_path / "stopped"
+    monkeypatch.setattr("nnfw.experiments.preparation.Prepared.evaluate", interrupted)
+    with pytest.raises(nnfw.TrainingInterrupted, match="was interrupted after its training. Continue with: nnfw res"):
+        train(read_experiment(str(experiment), registry), registry, out)
+    assert (record_of(out)["status"], record_of(out)["exit"]) == ("interrupted", status)
+    monkeypatch.undo()
+    assert resume(out, registry).results == run.results
+    assert same_files(out, run.directory)
+
+
 def test_second_signal_ends_a_run_at_once(experiment, tmp_path):
     @dataclass(frozen=True)
     class Twice(nnfw.Callback):

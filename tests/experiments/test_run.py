@@ -4,6 +4,7 @@ import json
 import shutil
 import tomllib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,30 @@ def test_two_runs_of_one_second_have_directories_of_their_own(tmp_path, monkeypa
     second = new_directory("twin")
     assert second != first
     assert not second.exists()
+
+
+def test_run_that_was_started_in_the_same_second_gets_another_directory(experiment, tmp_path, monkeypatch):
+    def slow(file, registry):
+        others.append(new_directory(file.experiment.name))
+        others[-1].mkdir(parents=True)
+        return prepare(file, registry)
+
+    others = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nnfw.experiments.run.prepare", slow)
+    monkeypatch.setattr("nnfw.experiments.record.datetime", Stopped)
+    run = train(read_experiment(str(experiment), registry), registry)
+    assert run.directory == others[0].with_name(f"{others[0].name}-2")
+    assert (run.directory / "model.nnfw").exists()
+    assert list(others[0].iterdir()) == []
+
+
+class Stopped(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 1, 1, tzinfo=tz)
 
 
 def test_directory_that_another_run_fills_meanwhile_is_refused(experiment, tmp_path, monkeypatch):

@@ -63,6 +63,12 @@ def test_holder_that_has_not_signed_yet_is_another_process(tmp_path, holder):
         pass
 
 
+def test_holder_that_has_signed_with_nonsense_is_another_process(tmp_path, holder):
+    (tmp_path / LOCK).write_bytes(b"[" * 4000)
+    with pytest.raises(StateError, match="is in use by another process"), locked(tmp_path):
+        pass
+
+
 def test_directory_that_is_not_there_is_refused(tmp_path):
     with (
         pytest.raises(NnfwError, match="none/lock cannot be written: No such file or directory"),
@@ -76,6 +82,21 @@ def test_lock_that_is_a_link_is_refused(tmp_path):
     with pytest.raises(NnfwError, match="lock cannot be written"), locked(tmp_path):
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_lock_that_is_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / LOCK)
+    match = "lock cannot be written: it is a device or a pipe, not a file"
+    with pytest.raises(NnfwError, match=match), locked(tmp_path):
+        pass
+
+
+def test_lock_of_another_process_stays_where_ones_own_was_removed(tmp_path):
+    with locked(tmp_path):
+        (tmp_path / LOCK).unlink()
+        (tmp_path / LOCK).touch()
+    assert (tmp_path / LOCK).exists()
 
 
 def test_directory_that_vanishes_meanwhile_is_no_matter(tmp_path):

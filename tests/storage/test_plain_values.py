@@ -1,5 +1,6 @@
 """Plain values: what is encoded comes back with its types and bits; nothing else is read."""
 
+import json
 import math
 from pathlib import Path
 
@@ -43,6 +44,47 @@ def same(first, second):
     return np.float64(first).tobytes() == np.float64(second).tobytes() if type(first) is float else first == second
 
 
+LONG = [
+    [0.1, math.nan, -0.0, *[math.inf] * 40],
+    list(range(50)),
+    [[[number, 2], [3, 4]] for number in range(50)],
+    [True, *range(50)],
+    [1.5, *range(50)],
+    [1 << 70, *range(50)],
+    [[1, 2]] * 50 + [[1]],
+    [[]] * 50,
+    [[[[[[number]]]]] for number in range(50)],
+    [{"epoch": number, "cost": number / 3, "matrix": [[number, 1], [2, 3]], "odd": None} for number in range(50)],
+    [{"a": 1}] * 50 + [{"b": 1}],
+    [{"a": 1, "b": 2}] * 50 + [{"b": 1, "a": 2}],
+    [{}] * 50,
+    [{3: {"inner": np.float32(1)}}] * 50,
+]
+
+
+@pytest.mark.parametrize("value", LONG, ids=range(len(LONG)))
+def test_long_list_comes_back_with_types_and_bits(value):
+    arrays = {}
+    node = encoded(value, arrays)
+    assert same(decoded(json.loads(json.dumps(node)), arrays), value)
+    assert arrays == {}
+
+
+def test_json_of_long_lists_of_numbers_does_not_grow_with_them():
+    def length(count):
+        records = [{"epoch": number, "cost": 0.5, "matrix": [[0.5] * 10] * 10} for number in range(count)]
+        return len(json.dumps(encoded({"records": records, "costs": [0.5] * count}, {})))
+
+    assert length(90_000) < length(10_000) + 10
+
+
+def test_list_that_holds_itself_is_refused():
+    value = []
+    value.extend([value] * 50)
+    with pytest.raises(RecursionError):
+        encoded(value, {})
+
+
 @given(VALUES)
 def test_value_comes_back_with_types_and_bits(value):
     arrays = {}
@@ -76,6 +118,12 @@ def test_value_that_is_not_plain_is_refused(value):
         ({"tuple": 3}, "no value is written as"),
         ({"array": ["float64", [2]]}, "no value is written as"),
         ({"scalar": ["float64", [2], "a"]}, "no value is written as"),
+        ({"list": ["float64", [], "a"]}, "no value is written as"),
+        ({"list": ["float64", [3], "a"]}, r"array 'a' cannot have shape \[3\]"),
+        ({"rows": []}, "no value is written as"),
+        ({"rows": [["a", [1]], ["b", [1, 2]]]}, "the columns of a table are no lists of one length"),
+        ({"rows": [["a", 1]]}, "the columns of a table are no lists of one length"),
+        ({"rows": [["a", [1]], ["a", [2]]]}, "a dictionary has a key twice"),
         ({"dict": [[1]]}, "a dictionary has an entry that is no key with a value"),
         ({"dict": [[[1], 2]]}, "a dictionary has an entry that is no key with a value"),
         ({"dict": [3]}, "a dictionary has an entry that is no key with a value"),

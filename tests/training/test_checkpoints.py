@@ -272,6 +272,18 @@ def test_more_epochs_go_on_where_fewer_ended(tmp_path, data):
     assert resumed(data, tmp_path, **others) == trained(data, **others)
 
 
+def test_training_of_very_many_epochs_goes_on_to_the_bit(tmp_path):
+    x, y = np.eye(10), np.arange(10)
+    given = {"cost": "cross_entropy", "optimizer": "sgd", "batch_size": 10, "metrics": ["confusion_matrix"]}
+
+    def fit(epochs, **others):
+        model = nnfw.Sequential([Dense(10, activation="softmax")], 10)
+        return end(model, model.fit(x, y, **given, epochs=epochs, **others))
+
+    fit(6000, checkpoints=tmp_path)  # whose records have more numbers than a header may have values
+    assert fit(6001, checkpoints=tmp_path, resume=True) == fit(6001)
+
+
 def test_training_that_was_stopped_early_stays_stopped(tmp_path, data):
     others = {"callbacks": [EarlyStopping(monitor="cost", min_delta=100.0, patience=2)]}
     whole = trained(data, epochs=9, **others)

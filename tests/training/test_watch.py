@@ -72,6 +72,64 @@ def test_step_that_makes_a_parameter_not_finite_is_named(rng, at, value):
     assert (found.value.epoch, found.value.step) == (1 + (at > STEPS), at)
 
 
+@dataclass(frozen=True)
+class Counted(nnfw.Layer):
+    """Counts the steps in an array that is no parameter, which one step makes infinite."""
+
+    activation: nnfw.Activation | str = "identity"
+    at: int = 150
+
+    def output_shape(self, input_shape):
+        return input_shape
+
+    def parameters(self, input_shape):
+        return {"count": nnfw.Parameter((1,), nnfw.initializer("zeros"), trainable=False)}
+
+    def forward(self, params, a_prev, workspace):
+        if workspace.training:
+            params["count"][...] += 1
+            params["count"][params["count"] == self.at] = np.inf
+        return a_prev.copy()
+
+    def backward(self, params, delta, grads, workspace):
+        return delta.copy()
+
+
+def test_step_that_makes_a_state_not_finite_is_named(rng, tmp_path):
+    layers = [Dense(2), nnfw.Chain([Counted(), Dense(2)]), Dense(1)]
+    model = nnfw.Sequential(layers, 2)
+    x = rng.normal(size=(STEPS, 2))
+    with pytest.raises(nnfw.DivergedError, match=r"step 150: the step made layers\.1\.layers\.0\.count not finite"):
+        model.fit(x, x[:, :1], cost="mse", optimizer="sgd", batch_size=1, checkpoints=tmp_path, checkpoint_seconds=0)
+    assert checkpoint_files(tmp_path)[-1].name == "step-000000000149.checkpoint"
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_step_that_makes_a_memory_of_the_optimizer_not_finite_is_named(tmp_path, accelerator):
+    model = nnfw.Sequential([Dense(1)], 1, dtype="float32")
+    x, y = np.ones((30, 1)), np.zeros(30)
+    x[16] = 1e15  # whose gradient is finite, unlike its square
+    given = {"optimizer": "adam", "batch_size": 1, "shuffle": False, "accelerator": accelerator}
+    match = r"step 17: the step made square_sum of the optimizer not finite\. Lower the learning rate"
+    with pytest.raises(nnfw.DivergedError, match=match):
+        model.fit(x, y, cost="mse", **given, checkpoints=tmp_path, checkpoint_seconds=0)
+    assert checkpoint_files(tmp_path)[-1].name == "step-000000000016.checkpoint"
+
+
+def test_memory_of_an_optimizer_that_begins_infinite_may_stay_so(rng):
+    @dataclass(frozen=True)
+    class Least(nnfw.Optimizer):
+        learning_rate: float = 0.01
+
+        def state(self, vector):
+            return {"least": np.full_like(vector, np.inf)}
+
+        def update(self, vector, gradient, state, step, learning_rate, decays):
+            vector -= learning_rate * gradient
+
+    assert len(fit(Least(), rng)) == 2
+
+
 def test_array_of_the_parameter_is_named(rng):
     with pytest.raises(nnfw.DivergedError, match=r"the step made layers\.2\.bias not finite"):
         fit(Planted(7, "inf", place=-1), rng)

@@ -56,7 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that is gone is no surprise
     except (Exception, KeyboardInterrupt, SystemExit) as error:
-        return _status_of(error, debug, group.plugin if group else None)
+        try:
+            return _status_of(error, debug, group.plugin if group else None)
+        except KeyboardInterrupt:  # once more, by somebody who does not want to be told
+            return INTERRUPTED
     return DONE
 
 

@@ -98,8 +98,11 @@ def new_directory(name: str) -> Path:
     """Return ``runs/<name>-<time>``, not there yet, where `name` keeps only what every file system takes."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip(".-")[:_LONGEST_NAME] or "run"
     first = Path("runs") / f"{plain}-{datetime.now():%Y%m%d-%H%M%S}"
-    others = (first.with_name(f"{first.name}-{number}") for number in count(2))
-    return next(path for path in chain([first], others) if not path.exists())
+    return next(path for path in _and_others(first) if not path.exists())
+
+
+def _and_others(first: Path) -> Iterator[Path]:
+    return chain([first], (first.with_name(f"{first.name}-{number}") for number in count(2)))
 
 
 def require_writable(directory: Path) -> None:
@@ -123,26 +126,50 @@ def require_empty(directory: Path) -> None:
 
 
 @contextmanager
-def made(directory: Path) -> Iterator[None]:
+def made(directory: Path, *, new: bool = False) -> Iterator[Path]:
     """Make a directory, and the folders above it; what the body leaves empty when it fails is removed again.
+
+    Parameters
+    ----------
+    directory
+        Where it is wanted.
+    new
+        Whether it gets another name if it is there, made by a process that was started at the same time.
 
     Raises
     ------
     DataError
         If it cannot be made.
     """
-    absent = [path for path in (directory, *directory.absolute().parents) if not path.exists()]
+    absent = [path for path in directory.absolute().parents if not path.exists()]
+    is_there = directory.exists() and not new
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = _make(directory, new=new)
     except OSError as error:
         raise DataError(f"{directory} cannot be made: {error.strerror}. Choose another with --out.") from error
     try:
-        yield
+        yield directory
     except BaseException:
         with suppress(OSError):  # of one that is not empty
-            for path in absent:
+            for path in absent if is_there else (directory, *absent):
                 path.rmdir()
         raise
+
+
+def _make(directory: Path, *, new: bool) -> Path:
+    if not new:
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    return next(path for path in _and_others(directory) if _is_made(path))
+
+
+def _is_made(path: Path) -> bool:
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def open_run(

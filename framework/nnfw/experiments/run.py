@@ -31,6 +31,7 @@ from nnfw.training import (
     FREE_OPTIONS,
     Checkpoint,
     Checkpoints,
+    Interruption,
     Training,
     differences,
     newest,
@@ -111,9 +112,9 @@ def train(
     directory = new_directory(file.experiment.name) if out is None else out
     require_writable(directory)
     prepared = prepare(file, registry)
-    record = RunRecord(directory, file, prepared, registry)
-    with made(directory), locked(directory):
+    with made(directory, new=out is None) as directory, locked(directory):
         require_empty(directory)  # another run may have been here meanwhile
+        record = RunRecord(directory, file, prepared, registry)
         return _carry_out(prepared, record, callbacks, tell)
 
 
@@ -225,8 +226,14 @@ def _origin(prepared: Prepared) -> dict[str, Any]:
 
 def _train(prepared: Prepared, directory: Path, callbacks: Sequence[Callback], checkpoints: Checkpoints) -> Run:
     history = training_of(prepared, directory, callbacks, checkpoints).run()
-    prepared.model.save(directory / MODEL)
-    results = {part: prepared.evaluate(part) for part in prepared.parts}
+    results = {}
+    with Interruption(terminated=True) as interruption:
+        prepared.model.save(directory / MODEL)
+        for part in prepared.parts:
+            results[part] = prepared.evaluate(part)
+            if interruption.signal:
+                text = f"The run was interrupted after its training. {checkpoints.advice}"
+                raise TrainingInterrupted(text, interruption.signal)
     return Run(directory, results, len(history), history.stopped, history.accelerator)
 
 

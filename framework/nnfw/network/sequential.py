@@ -461,9 +461,9 @@ class Sequential:
         """The part of the vector on which weight decay acts: the weights."""
         return self.parameters.layout.decays
 
-    def views(self, vector: Array) -> Scope:
-        """Return a flat vector as named arrays."""
-        return self.parameters.layout.views(vector)
+    def views(self, vector: Array, state: Array | None = None) -> Scope:
+        """Return a flat vector as named arrays, and with them those of the state if it is given."""
+        return self.parameters.layout.views(vector, state)
 
     def workspace(self, rng: np.random.Generator | None = None, *, training: bool = False) -> Workspace:
         """Return the memory of a pass through this network."""

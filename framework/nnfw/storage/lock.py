@@ -14,6 +14,7 @@ from time import sleep
 from typing import IO
 
 from nnfw.errors import NnfwError, StateError
+from nnfw.storage.opening import require_regular
 
 if sys.platform != "win32":
     import fcntl
@@ -53,7 +54,8 @@ def locked(directory: Path) -> Iterator[None]:
             yield
         finally:
             with suppress(OSError):  # the directory may have vanished
-                path.unlink()  # while it is locked: nobody else's
+                if _is_at(file, path):  # else somebody has removed it, and this may be the lock of another process
+                    path.unlink()
             file.close()
     except _HeldError as error:
         raise StateError(
@@ -69,16 +71,30 @@ def _acquired(path: Path) -> IO[bytes]:
     """Return the file at a path, open and locked."""
     while True:
         try:
-            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _PLAIN, 0o644), "r+b")
+            file = _opened(path)
         except OSError as error:
             raise NnfwError(f"{path} cannot be written: {error.strerror}. Choose another directory.") from error
         if not _lock(file):
             with file:
                 raise _HeldError(_holder(file))
         with suppress(OSError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            if _is_at(file, path):
                 return file
         file.close()  # its holder has removed it before it was locked here
+
+
+def _opened(path: Path) -> IO[bytes]:
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _PLAIN, 0o644), "r+b", buffering=0)
+    try:
+        require_regular(os.fstat(file.fileno()).st_mode)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    return os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def _lock(file: IO[bytes]) -> bool:
@@ -110,6 +126,6 @@ def _holder(file: IO[bytes]) -> str:
         try:
             found = json.loads(os.pread(file.fileno(), 1 << 12, 0))
             return f"process {found['pid']} on {found['host']} since {found['since']}"
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             sleep(_PAUSE)
     return "another process"

@@ -1,13 +1,15 @@
 """Plain values as JSON and arrays of bytes, and back: every type stays, and every bit of a number.
 
 Plain are None, texts, numbers and arrays of them, those of NumPy included, and lists, tuples and dictionaries of plain
-values. What JSON has not is written as a table of one entry, whose name says what it is.
+values. What JSON has not is written as a table of one entry, whose name says what it is. So are long lists of numbers,
+and long lists of dictionaries with the same keys, which would make the JSON grow with every epoch of a training.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import MutableMapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ Array = NDArray[Any]
 _DTYPES = {name: np.dtype(name) for name in (np.dtype(code).name for code in "?bBhHiIqQefdFD")}
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _MOST_BITS = 1024  # of a whole number: Python refuses to read very long ones
+_FEW = 32  # entries of a list that is written as it is: an array takes some 300 bytes beside its own
+_MOST_DEEP = 4  # axes of numbers in lists that become an array
 
 
 def encoded(value: Any, arrays: MutableMapping[str, Array], prefix: str = "value") -> Any:
@@ -41,7 +45,7 @@ def encoded(value: Any, arrays: MutableMapping[str, Array], prefix: str = "value
     if _is_json(value):
         return value
     if type(value) is list:
-        return [encoded(item, arrays, prefix) for item in value]
+        return _list(value, arrays, prefix)
     if type(value) is tuple:
         return {"tuple": [encoded(item, arrays, prefix) for item in value]}
     if type(value) is dict:
@@ -52,6 +56,46 @@ def encoded(value: Any, arrays: MutableMapping[str, Array], prefix: str = "value
     if isinstance(value, np.generic) or type(value) is np.ndarray:
         return {"array" if type(value) is np.ndarray else "scalar": _array(np.asarray(value), arrays, prefix)}
     raise _not_plain(value)
+
+
+def _list(items: list[Any], arrays: MutableMapping[str, Array], prefix: str) -> Any:
+    if len(items) > _FEW:
+        numbers = _numbers(items)
+        if numbers is not None:
+            return {"list": _array(numbers, arrays, prefix)}
+        if _is_table(items):
+            columns = [(key, [row[key] for row in items]) for key in items[0]]
+            return {
+                "rows": [[encoded(key, arrays, prefix), encoded(column, arrays, prefix)] for key, column in columns]
+            }
+    return [encoded(item, arrays, prefix) for item in items]
+
+
+def _numbers(items: list[Any]) -> Array | None:
+    """Return floats only, or whole numbers only, perhaps in lists of one length, as an array; None for all else."""
+    first, depth = items[0], 1
+    while type(first) is list and first and depth < _MOST_DEEP:
+        first, depth = first[0], depth + 1
+    if type(first) not in (float, int):
+        return None
+    leaves = items
+    for _ in range(depth - 1):
+        if set(map(type, leaves)) != {list} or len(set(map(len, leaves))) > 1:
+            return None
+        leaves = list(chain.from_iterable(leaves))
+    if set(map(type, leaves)) != {type(first)}:
+        return None
+    try:
+        return np.array(items, np.float64 if type(first) is float else np.int64)
+    except OverflowError:  # a whole number of more than 64 bits
+        return None
+
+
+def _is_table(items: list[Any]) -> bool:
+    """Return whether all are dictionaries with the same keys in the same order."""
+    return bool(type(items[0]) is dict and items[0]) and all(
+        type(item) is dict and tuple(item) == tuple(items[0]) for item in items
+    )
 
 
 def _is_json(value: Any) -> bool:
@@ -92,10 +136,14 @@ def decoded(node: Any, arrays: MutableMapping[str, Array]) -> Any:
             return tuple(decoded(item, arrays) for item in items)
         case {"dict": [*pairs], **more} if not more:
             return _dictionary([decoded(pair, arrays) for pair in pairs])
+        case {"rows": [*pairs], **more} if pairs and not more:
+            return _rows(_dictionary([decoded(pair, arrays) for pair in pairs]))
         case {"float": str(text), **more} if text in _NOT_FINITE and not more:
             return _NOT_FINITE[text]
         case {"array": [str(dtype), [*shape], str(name)], **more} if not more:
             return _taken(dtype, shape, name, arrays)
+        case {"list": [str(dtype), [_, *_] as shape, str(name)], **more} if not more:
+            return _taken(dtype, shape, name, arrays).tolist()
         case {"scalar": [str(dtype), [], str(name)], **more} if not more:
             return _taken(dtype, [], name, arrays)[()]
     raise FileFormatError(f"no value is written as {short(node)}")
@@ -109,6 +157,12 @@ def _dictionary(pairs: list[Any]) -> dict[Any, Any]:
     if len(found) < len(pairs):
         raise FileFormatError("a dictionary has a key twice")
     return found
+
+
+def _rows(columns: dict[Any, Any]) -> list[dict[Any, Any]]:
+    if {type(column) for column in columns.values()} != {list} or len(set(map(len, columns.values()))) > 1:
+        raise FileFormatError("the columns of a table are no lists of one length")
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _taken(dtype: str, shape: list[Any], name: str, arrays: MutableMapping[str, Array]) -> Array:

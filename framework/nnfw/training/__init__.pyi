@@ -12,6 +12,7 @@ from .checkpoints import warn as warn
 from .evaluation import evaluate as evaluate
 from .evaluation import named_metrics as named_metrics
 from .history import History as History
+from .interruption import Interruption as Interruption
 from .loop import Training as Training
 from .options import FREE_OPTIONS as FREE_OPTIONS
 from .options import TrainingOptions as TrainingOptions

@@ -89,7 +89,7 @@ class Training:
         self._kernels, accelerator = choose(wanted, model.registry, gain(self.vector.size, self.steps * self.epochs))
         self.history = History(accelerator=accelerator)
         self.gradient = np.zeros_like(self.vector)
-        self.gradients, self.parameters = model.views(self.gradient), model.views(self.vector)
+        self.gradients, self.parameters = model.views(self.gradient), model.views(self.vector, self.state)
         self._metrics = named_metrics(options.metrics, model.registry)
         names = ("cost", *self._metrics)
         self.recorded = names if options.regularizer is None else (*names, "penalty")

@@ -44,8 +44,8 @@ class Trainable(Protocol):
         """The part of the vector on which weight decay acts."""
         ...
 
-    def views(self, vector: Array) -> Mapping[str, Array]:
-        """Return a flat vector as named arrays."""
+    def views(self, vector: Array, state: Array | None = None) -> Mapping[str, Array]:
+        """Return a flat vector as named arrays, and with them those of the state if it is given."""
         ...
 
     def workspace(self, rng: np.random.Generator | None = None, *, training: bool = False) -> Workspace:

@@ -24,10 +24,12 @@ _ADVICE = "Lower the learning rate, scale the inputs, or clip the gradient (clip
 
 
 class Watch:
-    """Looks at the parameters of a training after every few steps of an epoch, and at its end.
+    """Looks at all that the steps of a training change, after every few of them and at the end of an epoch.
 
     Where they are not finite, the steps since the look before are taken again, from a copy of what there was then, and
     cost, gradient and parameters of each are looked at. Steps can be repeated to the bit, so that finds the first one.
+    Arrays of the optimizer are parameters in this sense, if they were finite in the beginning: a sum of squares that is
+    infinite leaves the parameters finite, as they are not changed any more.
 
     Parameters
     ----------
@@ -39,6 +41,11 @@ class Watch:
         self._training = training
         self._parameters = [array for array in (training.vector, training.state) if array.size]
         self._changing = [*self._parameters, *training.optimizer_state.values()]
+        self._memory = {
+            name: array
+            for name, array in training.optimizer_state.items()
+            if array.dtype.kind == "f" and array.size and np.isfinite(array).all()
+        }
         self._copies = [array.copy() for array in self._changing]
         self.begin()
 
@@ -53,7 +60,8 @@ class Watch:
     def look(self) -> None:
         """Where parameters are not finite, raise DivergedError for the step that made them so."""
         # a sum of squares that is finite takes no memory to find; one that is not may merely be too large
-        if not all(np.isfinite(np.vdot(array, array)) or np.isfinite(array).all() for array in self._parameters):
+        watched = (*self._parameters, *self._memory.values())
+        if not all(np.isfinite(np.vdot(array, array)) or np.isfinite(array).all() for array in watched):
             raise self.error("parameters were made not finite by something else than a step")
 
     def error(self, otherwise: str) -> DivergedError:
@@ -86,8 +94,9 @@ class Watch:
         if gradients:
             return f"the gradient of {gradients} is not finite"
         training.update(rate)
-        parameters = _not_finite(training.parameters)
-        return f"the step made {parameters} not finite" if parameters else ""
+        parameters, memory = _not_finite(training.parameters), _not_finite(self._memory)
+        found = parameters or (memory and f"{memory} of the optimizer")
+        return f"the step made {found} not finite" if found else ""
 
 
 def _not_finite(arrays: Mapping[str, Array]) -> str:
