@@ -183,7 +183,9 @@ def test_one_hot_apply_is_float32():
 def test_one_hot_apply_unknown_category_names_value_row_and_known_ones():
     transform = OneHot()
     fitted = transform.fit(np.array(["Oslo", "Bern"]))
-    message = r"^unknown category 'Rome' in row 1 \(from 0\); the training data had 'Bern', 'Oslo'\. Correct it, or train"
+    message = (
+        r"^unknown category 'Rome' in row 1 \(from 0\); the training data had 'Bern', 'Oslo'\. Correct it, or train"
+    )
     with pytest.raises(DataError, match=message):
         transform.apply(np.array(["Bern", "Rome", "Paris"]), fitted)
 
