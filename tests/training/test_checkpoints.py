@@ -373,6 +373,13 @@ def test_checkpoints_take_no_more_than_a_hundredth_of_the_time(tmp_path, data, m
     assert min(np.diff(written[:-1])) >= 50.0
 
 
+def test_checkpoint_of_a_very_late_step_is_the_newest(tmp_path):
+    names = [f"step-{step:012}.checkpoint" for step in (10**12 - 1, 10**12, 10**13)]
+    for name in ("step-9.checkpoint", *names):
+        (tmp_path / name).touch()
+    assert [path.name for path in checkpoint_files(tmp_path)] == names
+
+
 def test_damaged_checkpoint_is_passed_over_with_a_word(tmp_path, data):
     killed(data, tmp_path, 7)
     last = checkpoint_files(tmp_path)[-1]

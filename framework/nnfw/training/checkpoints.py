@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nnfw.training.loop import Training
 
 KEPT = 2  # of the newest: should the last one be damaged, there is the one before
-_NAME = re.compile(r"step-\d{12}\.checkpoint")
+_NAME = re.compile(r"step-[0-9]{12,}\.checkpoint")
 _SHARE = 0.01  # of the time that may go into checkpoints
 
 
@@ -159,9 +159,10 @@ def make_folder(folder: Path) -> None:
 def checkpoint_files(folder: Path) -> list[Path]:
     """Return the checkpoints in a folder, the newest last; none where there is no folder."""
     try:
-        return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
     except OSError:
         return []
+    return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
 def newest(folder: Path, registry: Registry, tell: Callable[[str], None]) -> Checkpoint | None:
