@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from nnfw.errors import NnfwError
+from nnfw.storage.lock import lock_file
 from nnfw.storage.opening import open_regular, require_regular
-
-if sys.platform != "win32":
-    import fcntl
 
 _NO_SPACE = "Free some space or choose another place."
 _NOT_ALLOWED = "Choose a folder that you may write to."
@@ -107,7 +105,7 @@ def _temporary(folder: Path) -> tuple[Path, IO[bytes]]:
     while True:
         path = folder / f".nnfw-{secrets.token_hex(8)}.tmp"
         file = path.open("xb")
-        if _locked(file) and path.exists():
+        if lock_file(file) and path.exists():
             return path, file
         file.close()  # another process took it for a left-over before it was locked
 
@@ -117,21 +115,8 @@ def remove_left_overs(folder: Path) -> None:
     with suppress(OSError):
         for path in folder.glob(_TEMPORARY):
             with suppress(OSError), open_regular(path) as file:
-                if _locked(file, unknown=False):
+                if lock_file(file, unknown=False):
                     path.unlink()
-
-
-def _locked(file: IO[bytes], *, unknown: bool = True) -> bool:
-    """Lock an open file for this process; return whether no other has, or `unknown` where there are no locks."""
-    if sys.platform == "win32":
-        return unknown
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network disks
-        return unknown
-    return True
 
 
 def _write(file: IO[bytes], content: bytes, permissions: int | None) -> None:

@@ -63,6 +63,19 @@ def locked(directory: Path) -> Iterator[None]:
         ) from error
 
 
+def lock_file(file: IO[bytes], *, unknown: bool = True) -> bool:
+    """Lock an open file for this process; return whether no other has, or `unknown` where there are no locks."""
+    if sys.platform == "win32":
+        return unknown
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network disks
+        return unknown
+    return True
+
+
 class _HeldError(Exception):
     """Somebody else has the lock; the text says who."""
 
@@ -74,7 +87,7 @@ def _acquired(path: Path) -> IO[bytes]:
             file = _opened(path)
         except OSError as error:
             raise NnfwError(f"{path} cannot be written: {error.strerror}. Choose another directory.") from error
-        if not _lock(file):
+        if not lock_file(file):
             with file:
                 raise _HeldError(_holder(file))
         with suppress(OSError):
@@ -95,18 +108,6 @@ def _opened(path: Path) -> IO[bytes]:
 
 def _is_at(file: IO[bytes], path: Path) -> bool:
     return os.path.samestat(os.fstat(file.fileno()), path.stat())
-
-
-def _lock(file: IO[bytes]) -> bool:
-    if sys.platform == "win32":
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network disks
-        return True
-    return True
 
 
 def _sign(file: IO[bytes]) -> None:
