@@ -105,8 +105,11 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
     "callback": {
         "early_stopping": ("callbacks:EarlyStopping", "stops when `monitor` no longer improves; restores the best"),
         "checkpoint_best": ("callbacks:CheckpointBest", "writes the model whenever `monitor` is best"),
-        "csv_log": ("callbacks:CSVLog", "appends every epoch's record to a CSV file"),
-        "terminate_on_nan": ("callbacks:TerminateOnNaN", "stops at the step whose cost is not finite"),
+        "csv_log": ("callbacks:CSVLog", "writes every epoch's record to a CSV file"),
+        "terminate_on_nan": (
+            "callbacks:TerminateOnNaN",
+            "stops at the step where cost, gradient or parameters are not finite",
+        ),
     },
 }
 DEFAULT = {("callback", "terminate_on_nan")}
