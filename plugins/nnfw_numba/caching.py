@@ -9,8 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from numba import njit
+from numba import njit, types
 from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
 
 
 @cache
@@ -40,7 +41,19 @@ class _Cache(FunctionCache):
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that is compiled when it is called, and kept on disk where a directory may be written to."""
-    found: Any = njit(error_model="numpy", nogil=True)(function)
-    with suppress(RuntimeError):  # no such directory: it is compiled in each process
+    found = njit(error_model="numpy", nogil=True)(function)
+    _keep(found, function)
+    return found
+
+
+def native(function: Callable[..., None], *arguments: types.Type) -> CFunc:
+    """Return a C function that returns nothing, compiled now and kept on disk likewise; it lies at its `address`."""
+    found = CFunc(function, (arguments, types.void), {}, {"error_model": "numpy"})
+    _keep(found, function)
+    found.compile()
+    return found
+
+
+def _keep(found: Any, function: Callable[..., Any]) -> None:
+    with suppress(RuntimeError):  # no directory may be written to: it is compiled in each process
         found._cache = _Cache(function)  # type: ignore[no-untyped-call]
-    return found  # type: ignore[no-any-return]

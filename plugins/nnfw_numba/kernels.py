@@ -2,8 +2,7 @@
 
 numba compiles them without `fastmath`, so every element goes through the same operations as in NumPy, in the same
 order, apart from e^x. Options come as Python floats and are brought into the arrays' dtype, as NumPy does. Arrays may
-lie in memory as they like. Each kernel runs on one thread: threads of its own would fight with those of the matrix
-products, which stay with BLAS.
+lie in memory as they like. Each kernel runs on one thread; :mod:`nnfw_numba.team` shares out large arrays in parts.
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from nnfw.compute import definitions
 from nnfw_numba.caching import compiled
 from nnfw_numba.exponential import exp, expm1, log1p
+from nnfw_numba.machine import copy
 
 Array = NDArray[Any]
 Kernel = Callable[..., Any]
@@ -34,27 +31,11 @@ def add_bias(z: Array, bias: Array) -> None:
 
 @compiled
 def sum_examples(delta: Array, out: Array) -> None:
-    for j in range(delta.shape[1]):
+    for j in range(out.size):
         out[j] = 0
     for i in range(delta.shape[0]):
-        for j in range(delta.shape[1]):
+        for j in range(out.size):  # which may be fewer than a row of delta has: a part of the sums
             out[j] += delta[i, j]
-
-
-def _copying(context: Any, to: Any, source: Any, count: Any) -> Any:  # noqa: ARG001
-    """Copy bytes from one address to another."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        pointer, size = ir.IntType(8).as_pointer(), ir.IntType(64)
-        copy = builder.module.declare_intrinsic("llvm.memcpy", [pointer, pointer, size])
-        ends = [builder.inttoptr(address, pointer) for address in arguments[:2]]
-        builder.call(copy, [*ends, arguments[2], ir.Constant(ir.IntType(1), 0)])
-        return context.get_dummy_value()
-
-    return types.void(to, source, count), code
-
-
-_copy: Any = intrinsic(_copying)
 
 
 @compiled
@@ -62,7 +43,7 @@ def _take(source: Array, rows: Array, out: Array) -> None:
     if source.flags.c_contiguous and out.flags.c_contiguous:
         width = source.itemsize * (out.size // max(1, rows.size))
         for i in range(rows.size):  # a loop over numbers takes twice as long
-            _copy(out.ctypes.data + i * width, source.ctypes.data + rows[i] * width, width)
+            copy(out.ctypes.data + i * width, source.ctypes.data + rows[i] * width, width)
     else:
         for i in range(rows.size):
             out[i] = source[rows[i]]
@@ -292,6 +273,7 @@ def load() -> Mapping[str, Kernel]:
     """Return the kernels by name, and what compiles."""
     from nnfw_numba.elementwise import elementwise
     from nnfw_numba.sequence import product, sequence
+    from nnfw_numba.updates import adam, momentum, rmsprop, sgd
 
     return {
         "product": product,

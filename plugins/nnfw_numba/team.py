@@ -1,0 +1,215 @@
+"""A team of threads that share the work of programs: the thread that trains, and helpers that wait for it.
+
+BLAS shares out each product by itself. All that lies between two products then runs on one core, and on numbers of
+which other cores hold a part. Here large operations are cut in parts, products too, and each member takes the same part
+of the same arrays time and again, so that these stay in the cache of its core.
+
+The calling thread leads. It posts a stage, which is a program for each member, works on its own, takes over those that
+nobody has begun, and waits for those under way. So it never waits for a helper that sleeps, that the system keeps from
+running, or that was lost in a fork; and who works on a part makes no difference to the bits. A helper that finds
+nothing to do for about a millisecond sleeps until it is woken.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable
+from functools import cache
+from threading import Event, Thread
+from typing import Any
+
+import numpy as np
+from numba import carray, types  # type: ignore[attr-defined]
+from numpy.typing import NDArray
+
+from nnfw_numba import blas
+from nnfw_numba.caching import compiled
+from nnfw_numba.machine import ask, exchange, load, pointer, store, tell
+from nnfw_numba.programs import run
+
+Array = NDArray[Any]
+
+_LINE = 16
+"""Whole numbers between two that threads share, two lines of a cache: what one writes is in no other one's way."""
+
+_TICKET, _STAGE, _LEADING, _LOCK, _USERS, _THREADS, _END, _OF_MEMBERS = range(8)
+_CLAIMED, _DONE, _ASLEEP, _OF_MEMBER = range(4)
+
+_LOOKS, _PATIENCE = 4000, 6000
+"""How often a thread looks at the board as fast as it can, and how often until it sleeps. In between it lets others run
+first, in case that they wait for its core."""
+
+_yield: Any = types.ExternalFunction("sched_yield", types.int32())
+
+
+@compiled
+def _at(board: Array, place: int) -> int:
+    return board.ctypes.data + 8 * _LINE * place
+
+
+@compiled
+def _of(board: Array, member: int, place: int) -> int:
+    return _at(board, _OF_MEMBERS + _OF_MEMBER * member + place)  # type: ignore[no-any-return]
+
+
+@compiled
+def _work(board: Array, stage: int, member: int) -> None:
+    part = carray(pointer(stage + 16 * member, board), (2,))
+    run(carray(pointer(part[0], board), (part[1],)))
+
+
+@compiled
+def _claim(board: Array, member: int, ticket: int) -> bool:
+    """Return whether it is for the caller to work on a member's part."""
+    place = _of(board, member, _CLAIMED)
+    old = load(place)
+    return old < ticket and exchange(place, old, ticket)  # type: ignore[no-any-return]
+
+
+@compiled
+def help_out(board: Array, member: int, patience: int) -> None:
+    """Work on the parts of a member until there was nothing to do for a while."""
+    store(_of(board, member, _ASLEEP), 0)
+    seen, looks = load(_of(board, member, _CLAIMED)), 0
+    while looks < patience and load(_at(board, _END)) == 0:
+        ticket = load(_at(board, _TICKET))
+        looks += 1
+        if ticket != seen:
+            seen, looks = ticket, 0
+            if _claim(board, member, ticket):  # until it is done, the stage stays posted
+                _work(board, load(_at(board, _STAGE)), member)
+                store(_of(board, member, _DONE), ticket)
+        elif looks > _LOOKS:
+            _yield()
+    store(_of(board, member, _ASLEEP), 1)
+
+
+@compiled
+def _share(board: Array, stage: int, members: int) -> None:
+    ticket = load(_at(board, _TICKET)) + 1
+    store(_at(board, _STAGE), stage)
+    store(_at(board, _TICKET), ticket)
+    _work(board, stage, 0)
+    for member in range(1, members):
+        if _claim(board, member, ticket):
+            _work(board, stage, member)
+            store(_of(board, member, _DONE), ticket)
+    for member in range(1, members):
+        looks = 0
+        while load(_of(board, member, _DONE)) < ticket:
+            looks += 1
+            if looks > _LOOKS:
+                _yield()
+
+
+@compiled
+def _limit_blas(board: Array, controls: Array, change: int) -> int:
+    """Have BLAS use one thread while a thread carries out stages; return how many it has else."""
+    while not exchange(_at(board, _LOCK), 0, 1):
+        _yield()
+    users = load(_at(board, _USERS)) + change
+    store(_at(board, _USERS), users)
+    if change > 0 and users == 1:
+        store(_at(board, _THREADS), ask(controls[0]))
+        tell(controls[1], np.int32(1))
+    threads = load(_at(board, _THREADS))
+    if users == 0:
+        tell(controls[1], np.int32(threads))
+    store(_at(board, _LOCK), 0)
+    return threads  # type: ignore[no-any-return]
+
+
+@compiled
+def lead(stages: Array, board: Array, controls: Array) -> bool:
+    """Carry out stages, and return whether a helper sleeps.
+
+    Without the helpers where BLAS is limited to one thread, and while another thread leads.
+
+    Parameters
+    ----------
+    stages
+        ``(count, members, 2)``: address and length of each program; a stage without a second one is not shared.
+    board
+        Where the team meets.
+    controls
+        Addresses of the functions that tell and set the number of threads of BLAS.
+    """
+    members, asleep = stages.shape[1], 0
+    leading = _limit_blas(board, controls, 1) > 1 and exchange(_at(board, _LEADING), 0, 1)
+    for k in range(stages.shape[0]):
+        stage = stages.ctypes.data + 16 * members * k
+        if leading and stages[k, 1, 1] > 0:
+            _share(board, stage, members)
+        else:
+            for member in range(members):
+                _work(board, stage, member)
+    if leading:
+        store(_at(board, _LEADING), 0)
+        for member in range(1, members):
+            asleep += load(_of(board, member, _ASLEEP))
+    _limit_blas(board, controls, -1)
+    return asleep > 0
+
+
+class Team:
+    """The helpers of this process, and what they need.
+
+    Parameters
+    ----------
+    size
+        Members, the caller included.
+    controls
+        Addresses of the functions that tell and set the number of threads of BLAS.
+    """
+
+    def __init__(self, size: int, controls: blas.Threads) -> None:
+        self.size = size
+        self._controls = np.array(controls, np.int64)
+        self._board = np.zeros(_LINE * (_OF_MEMBERS + _OF_MEMBER * size), np.int64)
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+        atexit.register(self._end)
+
+    def lead(self, function: Callable[..., bool], *arguments: Any) -> None:
+        """Call :func:`lead`, or a compiled function that does, with the arguments that come before the board."""
+        if function(*arguments, self._board, self._controls):
+            self._wake()
+
+    def _begin(self) -> None:
+        """Have no helpers, as in a child process; they start when they are missed."""
+        self._board[:] = 0
+        self._board[_LINE * (_OF_MEMBERS + _ASLEEP) :: _LINE * _OF_MEMBER] = 1
+        self._calls = [Event() for _ in range(1, self.size)]
+        self._threads = [
+            Thread(target=self._help, args=(member, called), name=f"nnfw-{member}", daemon=True)
+            for member, called in enumerate(self._calls, 1)
+        ]
+
+    def _wake(self) -> None:
+        help_out(self._board, 1, 0)  # compiled in this thread, whose end the end of the program waits for
+        for thread, called in zip(self._threads, self._calls, strict=True):
+            if not thread.ident:
+                thread.start()
+            called.set()
+
+    def _help(self, member: int, called: Event) -> None:
+        while not self._board[_LINE * _END]:
+            called.wait()
+            called.clear()
+            help_out(self._board, member, _PATIENCE)
+
+    def _end(self) -> None:
+        """End the helpers, before the code that they run is taken away."""
+        self._board[_LINE * _END] = 1
+        for thread, called in zip(self._threads, self._calls, strict=True):
+            if thread.is_alive():
+                called.set()
+                thread.join()
+
+
+@cache
+def team() -> Team | None:
+    """Return the team of this process, of as many as BLAS has threads when this is asked first; None if that is one."""
+    controls, size = blas.threads(), blas.number_of_threads()
+    return Team(size, controls) if controls and size > 1 and hasattr(os, "sched_yield") else None

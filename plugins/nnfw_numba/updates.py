@@ -1,0 +1,79 @@
+"""The steps of optimizers, which the team shares where there are many parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw_numba import kernels
+from nnfw_numba.caching import compiled
+from nnfw_numba.machine import bits
+from nnfw_numba.programs import operation
+from nnfw_numba.team import lead, team
+
+Array = NDArray[Any]
+
+_SHARED = 1 << 15
+"""Parameters from which on a step is shared."""
+
+_ARGUMENTS = 16  # numbers that stand for four arrays and four fractions
+_TOGETHER = 16  # parameters in a line of the cache
+
+
+def sgd(*arguments: Any) -> None:
+    """Take a step, as the definition of this name says."""
+    vector, gradient, rate = arguments
+    if not _shared("sgd", (vector, gradient, vector, vector), (rate, 0.0, 0.0, 0.0)):
+        kernels.sgd(*arguments)
+
+
+def momentum(*arguments: Any) -> None:
+    """Take a step, as the definition of this name says."""
+    vector, gradient, velocity, kept, rate, nesterov = arguments
+    if not _shared("momentum", (vector, gradient, velocity, vector), (kept, rate, float(nesterov), 0.0)):
+        kernels.momentum(*arguments)
+
+
+def adam(*arguments: Any) -> None:
+    """Take a step, as the definition of this name says."""
+    if not _shared("adam", arguments[:4], arguments[4:]):
+        kernels.adam(*arguments)
+
+
+def rmsprop(*arguments: Any) -> None:
+    """Take a step, as the definition of this name says."""
+    if not _shared("rmsprop", arguments[:4], (*arguments[4:], 0.0)):
+        kernels.rmsprop(*arguments)
+
+
+def _shared(name: str, arrays: tuple[Array, ...], options: tuple[float, ...]) -> bool:
+    """Let the team take the step; return whether it did."""
+    vector, members = arrays[0], team() if arrays[0].size >= _SHARED else None
+    if members is None or not all(
+        item.flags.carray and item.shape == (vector.size,) and item.dtype == vector.dtype for item in arrays
+    ):
+        return False
+    members.lead(_lead, operation(name, vector.dtype.char), arrays, tuple(map(float, options)), members.size)
+    return True
+
+
+@compiled
+def _lead(place: int, arrays: Any, options: Any, members: int, board: Array, controls: Array) -> bool:
+    """Write a program for each member, and carry them out."""
+    vector, start = arrays[0], 0
+    stages, programs = np.empty((1, members, 2), np.int64), np.empty((members, 2 + _ARGUMENTS), np.int64)
+    for member in range(members):
+        program, end = programs[member], vector.size
+        if member < members - 1:
+            end = vector.size * (member + 1) // members // _TOGETHER * _TOGETHER
+        program[0], program[1] = place, _ARGUMENTS
+        for k in range(4):
+            program[2 + 3 * k] = arrays[k].ctypes.data + start * vector.itemsize
+            program[3 + 3 * k] = end - start
+            program[4 + 3 * k] = 1
+            program[14 + k] = bits(options[k])
+        stages[0, member, 0], stages[0, member, 1] = program.ctypes.data, program.size
+        start = end
+    return lead(stages, board, controls)  # type: ignore[no-any-return]
