@@ -44,6 +44,10 @@ def _product(p: Numbers, like: Numbers) -> None:  # noqa: ARG001 - gemm knows it
     call(p[0], (*sizes, p[7], at + 64, p[9], at + 80, at + 88, p[12], at + 104))
 
 
+def _take(p: Numbers, like: Numbers) -> None:  # noqa: ARG001 - bytes have no dtype
+    kernels.copy_rows(p[0], _vector(p, 1, p), p[4], p[5])
+
+
 def _add_bias(p: Numbers, like: Numbers) -> None:
     kernels.add_bias(_matrix(p, 0, like), _vector(p, 3, like))
 
@@ -132,6 +136,7 @@ def _rmsprop(p: Numbers, like: Numbers) -> None:
 
 _OPERATIONS = {
     "product": _product,
+    "take": _take,
     "add_bias": _add_bias,
     "sum_examples": _sum_examples,
     "sigmoid": _sigmoid,

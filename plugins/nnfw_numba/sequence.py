@@ -54,6 +54,9 @@ def product(a: Array, b: Array, out: Array) -> None:
 
 def _fits(call: Call) -> bool:
     """Return whether arrays have the shapes that an operation takes for granted; a product looks at shapes itself."""
+    if call.name == "take":
+        source, rows, out = call.arguments
+        return bool(out.shape == (*rows.shape, *source.shape[1:]))
     if call.name == "product" or call.name not in PASSES:
         return True
     first, second, *others = (item for item in call.arguments if isinstance(item, np.ndarray))
@@ -70,6 +73,8 @@ def _fits(call: Call) -> bool:
 
 def _can_be_in_a_program(call: Call) -> bool:
     arrays = [item for item in call.arguments if isinstance(item, np.ndarray)]
+    if call.name == "take":
+        return _can_copy(*arrays)
     dtype = arrays[0].dtype
     others = [arrays[0], *arrays[2:]] if _of_classes(call) else arrays
     if dtype.char not in "fd" or any(item.dtype != dtype for item in others):
@@ -92,6 +97,11 @@ def _can_multiply(a: Array, b: Array, out: Array) -> bool:
     if not (a.ndim == b.ndim == out.ndim == 2 and out.flags.carray):
         return False
     return a.shape[1] == b.shape[0] and out.shape == (len(a), b.shape[1]) and all(map(_operand, (a, b)))
+
+
+def _can_copy(source: Array, rows: Array, out: Array) -> bool:
+    whole = source.flags.c_contiguous and out.flags.carray and rows.flags.carray
+    return bool(whole and source.dtype == out.dtype and rows.dtype == np.int64)
 
 
 def _program(calls: list[Call]) -> Callable[[], object]:
@@ -123,10 +133,11 @@ def _stages(parts: Iterable[list[Call]]) -> Iterator[list[Array]]:
 def _parts(call: Call, most: int) -> list[Call]:
     """Return calls that together do the same as one; itself if it is too small to be shared."""
     first, *_, out = call.arguments
+    of_all = out if call.name == "take" else first
     if call.name == "product":
         length, work = max(out.shape), out.size * first.shape[1] // _PART_OF_PRODUCT
     else:
-        length, work = out.size if call.name == "sum_examples" else len(first), first.size // _PART
+        length, work = out.size if call.name == "sum_examples" else len(of_all), of_all.size // _PART
     count = min(most, work, length // _TOGETHER)
     if count < 2 or call.name in _OF_ALL_EXAMPLES:
         return [call]
@@ -143,6 +154,8 @@ def _part(call: Call, cut: slice) -> tuple[Any, ...]:
             return a[cut], b, out[cut]
         case "sum_examples", (delta, out):
             return delta.reshape(len(delta), -1)[:, cut], out.reshape(-1)[cut]
+        case "take", (source, chosen, out):
+            return source, chosen[cut], out[cut]
         case "add_bias", (z, bias):
             return z[cut], bias
         case _, arguments:
@@ -155,12 +168,19 @@ def _numbers(calls: list[Call]) -> Array:
 
 
 def _encoded(call: Call) -> list[int]:
-    name = "class_residual" if _of_classes(call) else call.name
-    if call.name == "product":
+    name, char = "class_residual" if _of_classes(call) else call.name, call.arguments[0].dtype.char
+    if name == "product":
         numbers = _product(*call.arguments)
+    elif name == "take":
+        numbers, char = _taking(*call.arguments), "d"  # it is the same for all
     else:
         numbers = [number for item in call.arguments for number in _argument(item)]
-    return [operation(name, call.arguments[0].dtype.char), len(numbers), *numbers]
+    return [operation(name, char), len(numbers), *numbers]
+
+
+def _taking(source: Array, rows: Array, out: Array) -> list[int]:
+    """Return where rows come from, which they are, where they go, and their bytes."""
+    return [source.ctypes.data, *_argument(rows), out.ctypes.data, out.itemsize * prod(out.shape[1:])]
 
 
 def _argument(value: Array | float) -> list[int]:

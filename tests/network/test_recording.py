@@ -11,6 +11,7 @@ import pytest
 
 import nnfw
 from nnfw.compute import DEFINITIONS, choose, kernels, using
+from nnfw.training import Batch
 from nnfw_standard import ActivationLayer, Dense, Dropout, Flatten, Reshape, Softmax
 
 ACTIVATIONS = sorted(component.name for component in nnfw.Registry.discover().components("activation"))
@@ -90,7 +91,7 @@ def test_repeated_pass_gives_cost_and_gradient_of_an_ordinary_one(layers, cost, 
             if weighted:
                 weight[...] = rng.random(10)
             plain = model.backward(x, y, weight, objective, memory[0], model.views(gradients[0]))
-            again = repeated(x, y, weight)
+            again = repeated(Batch(x, y, weight))
             for one, other in [*zip(plain, again, strict=True), gradients]:
                 np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
             model.parameters.vector -= 0.1 * gradients[0]
@@ -116,7 +117,7 @@ def test_plain_repeated_pass_is_bit_equal(rng):
     gradients = [np.zeros_like(model.parameters.vector) for _ in "pr"]
     repeated = model.repeated(objective, model.workspace(), model.views(gradients[1]))
     for _ in range(3):
-        value, a = repeated(x, y, None)
+        value, a = repeated(Batch(x, y))
         plain, right = model.backward(x, y, None, objective, model.workspace(), model.views(gradients[0]))
         assert value == plain
         np.testing.assert_array_equal(a, right)
@@ -144,9 +145,9 @@ def test_pass_is_recorded_with_the_arrays_of_a_batch_and_not_asked_after(rng):
     )
     x, y = np.ones((2, 8), np.float32), np.ones((2, 3), np.float32)
     for _ in range(5):
-        repeated(x, y, None)
+        repeated(Batch(x, y))
     assert asked == ["forward", "backward"]
-    repeated(x.copy(), y, None)
+    repeated(Batch(x.copy(), y))
     assert asked == ["forward", "backward"] * 2
 
 
@@ -193,7 +194,7 @@ def test_first_pass_has_the_bits_of_a_repeated_one(accelerator, rng):
             gradient = np.zeros_like(model.parameters.vector)
             repeated = model.repeated(objective, model.workspace(), model.views(gradient))
             for _ in range(passes):
-                cost, a = repeated(x, y, None)
+                cost, a = repeated(Batch(x, y))
             found.append((cost, a.tobytes(), gradient.tobytes()))
     assert found[0] == found[1] == found[2]
 
@@ -214,7 +215,7 @@ def test_layers_of_inner_networks_are_recorded_too(monkeypatch, rng):
     )
     x, y = np.ones((2, 8), np.float32), np.ones((2, 2), np.float32)
     for _ in range(3):
-        repeated(x, y, None)
+        repeated(Batch(x, y))
     assert asked == [4, 3, 2]
 
 

@@ -18,6 +18,7 @@ from nnfw.protocols import Activation, Layer, Shape
 
 if TYPE_CHECKING:
     from nnfw.network.sequential import Sequential
+    from nnfw.training import Batch
 
 Array = NDArray[Any]
 Compiler = Callable[[Any], tuple[Callable[..., Any], Callable[..., Any]] | None]
@@ -41,7 +42,7 @@ class _Recording:
 class RepeatedPass:
     """The pass of a training, forward and backward, for batches that lie in the same arrays time and again.
 
-    The first pass of a batch's arrays is recorded, and from then on the recording is repeated: it calculates the same,
+    Gathering the batch is the beginning of it. The first pass of a batch's arrays is recorded, and from then on the recording is repeated: it calculates the same,
     to the bit, and spends no time on deciding what.
 
     Parameters
@@ -57,27 +58,28 @@ class RepeatedPass:
         self._recordings: dict[int, _Recording] = {}
         self._last: _Recording | None = None
 
-    def __call__(self, x: Array, y: Array, weight: Array | None) -> tuple[float, Array]:
-        """Return C and a^L of a batch, and fill the gradients; with the same `x` comes always the same `y`."""
-        found = self._recordings.get(id(x))
+    def __call__(self, batch: Batch) -> tuple[float, Array]:
+        """Return C and a^L of a batch, and fill the gradients; what has the same `x` is the same otherwise, too."""
+        found = self._recordings.get(id(batch.x))
         if found is None or found.kernels is not kernels():
-            found = self._recordings[id(x)] = self._last = self._record(x, y, weight)
+            found = self._recordings[id(batch.x)] = self._last = self._record(batch)
         else:
             if found is not self._last:
                 found.restore()
                 self._last = found
             found.tape.repeat()
-        return self._objective.value(found.z, found.a, y, weight), found.a
+        return self._objective.value(found.z, found.a, batch.y, batch.weight), found.a
 
-    def _record(self, x: Array, y: Array, weight: Array | None) -> _Recording:
+    def _record(self, batch: Batch) -> _Recording:
         tape = Tape(kernels())
         objective = copy(self._objective)
         objective.cost = _RecordedCost(objective.cost, tape)  # type: ignore[assignment]
         chain = self._model.chain.mapped(partial(_RecordedLayer, tape=tape, elementwise=kernels().elementwise))
         objective.activation = chain.activation
-        model, workspace = self._model, self._workspace
+        model, workspace, x = self._model, self._workspace, batch.x
         with model.verified(x, workspace, self._objective):
-            z, a = model.propagate(chain, x, y, weight, objective, workspace, self._grads)
+            tape.perform(batch.gather)
+            z, a = model.propagate(chain, x, batch.y, batch.weight, objective, workspace, self._grads)
             tape.finish()
         return _Recording(x, z, a, workspace.remember(), tape, kernels())
 

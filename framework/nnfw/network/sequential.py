@@ -517,8 +517,8 @@ class Sequential:
 
     def repeated(
         self, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
-    ) -> Callable[[Array, Array, Array | None], tuple[float, Array]]:
-        """Return :meth:`backward` for batches that lie in the same arrays time and again."""
+    ) -> Callable[[training.Batch], tuple[float, Array]]:
+        """Return :meth:`backward` for batches that lie in the same arrays time and again, and that it gathers."""
         return RepeatedPass(self, objective, workspace, grads)
 
     def first_non_finite(self, workspace: Workspace) -> str:

@@ -1,3 +1,4 @@
+from .batches import Batch as Batch
 from .batches import Labelled as Labelled
 from .batches import labelled as labelled
 from .checkpoint import Checkpoint as Checkpoint

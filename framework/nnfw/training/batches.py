@@ -7,13 +7,12 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnfw.compute import kernels
+from nnfw.compute import kernels, kernels_only
 from nnfw.configuration import short
 from nnfw.data import as_batch, as_numeric, as_weights, in_dtype, release, require_finite
 from nnfw.errors import DataError, PluginError
@@ -29,6 +28,31 @@ _HELD_IN_MEMORY = 1 << 26  # bytes of a mapped array that are read once, rather 
 _READ_AROUND = 1 << 16  # bytes that the system maps around what is asked for, where it has them at hand
 _HASHED_ROWS = 1 << 12
 _RELEASE_AFTER = 1 << 27  # more often costs time: what is let go must be mapped again
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Where the batches of one size lie, one after the other.
+
+    Parameters
+    ----------
+    x, y, weight
+        The examples, labels and weights of the present batch; no weights are None.
+    sources
+        Arrays in memory, each with the rows to take from it and the one of `x`, `y` and `weight` where they go. What
+        comes from files is there.
+    """
+
+    x: Array
+    y: Array
+    weight: Array | None = None
+    sources: tuple[tuple[Array, Array, Array], ...] = ()
+
+    @kernels_only
+    def gather(self) -> None:
+        """Take the rows from the arrays in memory: a part of the step, so that it is recorded with the others."""
+        for source, rows, out in self.sources:
+            kernels().take(source, rows, out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +117,16 @@ class Labelled:
     def batches(
         self, order: Array, size: int, workspace: Workspace
     ) -> Generator[tuple[Array, Array, Array | None], None, None]:
+        """Yield the examples at the given positions as :meth:`feed` does, gathered."""
+        with closing(self.feed(order, size, workspace)) as feed:
+            for batch in feed:
+                batch.gather()
+                yield batch.x, batch.y, batch.weight
+
+    def feed(self, order: Array, size: int, workspace: Workspace) -> Generator[Batch, None, None]:
         """Yield the examples at the given positions, `size` at a time, each batch in the same buffers of `workspace`.
+
+        What lies in memory is there once the batch's :meth:`Batch.gather` was called.
 
         Parameters
         ----------
@@ -114,13 +147,35 @@ class Labelled:
         To be closed when it is left early: a file may be open and a thread at work.
         """
         rows = order if self.rows is None else self.rows[order]
-        dtypes = {"x": workspace.dtype, "y": self._label_dtype(workspace.dtype), "weight": workspace.dtype}
+        batch, present = self._batch(min(size, len(rows)), workspace)
         with ExitStack() as stack:
-            x, y, weight = (
-                stack.enter_context(closing(_batches(array, rows, size, partial(workspace.buffer, name, dtype=dtype))))
-                for (name, dtype), array in zip(dtypes.items(), (self.x, self.y, self.weight), strict=True)
-            )
-            yield from zip(x, y, weight, strict=True)
+            files = [
+                stack.enter_context(closing(_from_file(array, rows, size, partial(workspace.buffer, name, dtype=dtype))))
+                for name, array, dtype in self._arrays(workspace.dtype)
+                if isinstance(array, np.memmap)
+            ]
+            for start in range(0, len(rows), size):
+                if start + size > len(rows):
+                    batch, present = self._batch(len(rows) - start, workspace)
+                present[...] = rows[start : start + size]
+                for file in files:
+                    next(file)
+                yield batch
+
+    def _batch(self, count: int, workspace: Workspace) -> tuple[Batch, Array]:
+        """Return where a batch of so many examples lies, and where its rows are put before it is gathered."""
+        rows = workspace.buffer("rows", (count,), np.intp)
+        places: dict[str, Array] = {}
+        sources: list[tuple[Array, Array, Array]] = []
+        for name, array, dtype in self._arrays(workspace.dtype):
+            out = places[name] = workspace.buffer(name, (count, *array.shape[1:]), dtype)
+            sources += [] if isinstance(array, np.memmap) else [(array, rows, out)]
+        return Batch(**places, sources=tuple(sources)), rows
+
+    def _arrays(self, dtype: np.dtype[Any]) -> list[tuple[str, Array, np.dtype[Any]]]:
+        """Return the arrays that there are with their names, and the dtypes that they have in a batch of x in `dtype`."""
+        labels, weights = ("y", self.y, self._label_dtype(dtype)), ("weight", self.weight, dtype)
+        return [("x", self.x, dtype), labels, *([] if self.weight is None else [weights])]
 
 
 def labelled(
@@ -187,25 +242,15 @@ def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
     return targets
 
 
-def _batches(
-    array: Array | None, rows: Array, size: int, buffer: Callable[[Shape], Array]
-) -> Generator[Any, None, None]:
-    """Yield the given rows, `size` at a time, each batch in the buffer of its shape; None throughout for None."""
-    if array is None:
-        yield from repeat(None, -(-len(rows) // size))
-    elif isinstance(array, np.memmap):
-        with opened(array) as file:
-            if file is None:
-                yield from _mapped(array, rows, size, buffer)
-            else:
-                yield from iter(Batches(file, array.dtype, array.shape[1:], rows, size, buffer))
-    else:
-        take, out = kernels().take, buffer((min(size, len(rows)), *array.shape[1:]))
-        for start in range(0, len(rows), size):
-            if start + len(out) > len(rows):
-                out = buffer((len(rows) - start, *array.shape[1:]))
-            take(array, rows[start : start + size], out)
-            yield out
+def _from_file(
+    array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]
+) -> Generator[Array, None, None]:
+    """Yield the given rows of a memory-mapped array, `size` at a time, each batch in the buffer of its shape."""
+    with opened(array) as file:
+        if file is None:
+            yield from _mapped(array, rows, size, buffer)
+        else:
+            yield from iter(Batches(file, array.dtype, array.shape[1:], rows, size, buffer))
 
 
 def _mapped(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Iterator[Array]:

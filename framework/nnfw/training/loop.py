@@ -23,7 +23,7 @@ from nnfw.training.interruption import Interruption
 from nnfw.training.watch import Watch, diverged
 
 if TYPE_CHECKING:
-    from nnfw.training.batches import Labelled
+    from nnfw.training.batches import Batch, Labelled
     from nnfw.training.checkpoints import Checkpoints
     from nnfw.training.options import TrainingOptions
     from nnfw.training.trainable import Objective, Trainable
@@ -269,12 +269,12 @@ class Training:
         if self._watch is not None:
             self._watch.begin()
         with closing(self.batches_from(self.position)) as batches:
-            for (x, y, weight), rate in batches:
+            for batch, rate in batches:
                 self.step += 1
-                self.cost, a = self.propagate(x, y, weight)
+                self.cost, a = self.propagate(batch)
                 for callback, state in self.callbacks:
                     callback.step_computed(self, state)
-                self.tally.add(self.cost, a, y, weight)
+                self.tally.add(self.cost, a, batch.y, batch.weight)
                 self.update(rate)
                 self.position += 1
                 if self.position < self.steps:
@@ -284,10 +284,10 @@ class Training:
         self.position = 0
         return self._record(self._rates_of_epoch[0], self.tally.record())
 
-    def batches_from(self, position: int) -> Generator[tuple[tuple[Array, Array, Array | None], float], None, None]:
+    def batches_from(self, position: int) -> Generator[tuple[Batch, float], None, None]:
         """Yield the batches of this epoch after the first `position`, each with the learning rate of its step."""
         size = self.options.batch_size
-        with closing(self.data.batches(self._rows_of_epoch[position * size :], size, self._batch)) as batches:
+        with closing(self.data.feed(self._rows_of_epoch[position * size :], size, self._batch)) as batches:
             yield from zip(batches, self._rates_of_epoch[position:], strict=True)
 
     def update(self, rate: float) -> None:

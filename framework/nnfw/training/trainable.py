@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nnfw.network import Workspace
     from nnfw.plugins import Registry
     from nnfw.protocols import Shape
+    from nnfw.training.batches import Batch
 
     Array = NDArray[Any]
 
@@ -70,8 +71,8 @@ class Trainable(Protocol):
 
     def repeated(
         self, objective: Any, workspace: Workspace, grads: Mapping[str, Array]
-    ) -> Callable[[Array, Array, Array | None], tuple[float, Array]]:
-        """Return :meth:`backward` for batches that lie in the same arrays time and again."""
+    ) -> Callable[[Batch], tuple[float, Array]]:
+        """Return :meth:`backward` for batches that lie in the same arrays time and again, and that it gathers."""
         ...
 
     def first_non_finite(self, workspace: Workspace) -> str:

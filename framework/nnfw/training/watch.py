@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nnfw.errors import DivergedError
 
 if TYPE_CHECKING:
+    from nnfw.training.batches import Batch
     from nnfw.training.loop import Training
 
 Array = NDArray[Any]
@@ -84,10 +85,10 @@ class Watch:
                     return diverged(training, found)
         return diverged(training, otherwise)
 
-    def _repeat(self, batch: Any, rate: float) -> str:
+    def _repeat(self, batch: Batch, rate: float) -> str:
         """Take a step, and say what is not finite in it; nothing if all is."""
         training = self._training
-        cost, _ = training.propagate(*batch)
+        cost, _ = training.propagate(batch)
         if not math.isfinite(cost):
             return f"the cost became {cost}. {training.first_non_finite()}"
         gradients = _not_finite(training.gradients)
