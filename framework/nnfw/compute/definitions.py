@@ -6,7 +6,7 @@ the dtype of the arrays; the sums that a cost returns are taken in float64.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -38,7 +38,7 @@ def sum_examples(delta: Array, out: Array) -> None:
 def take(source: Array, rows: Array, out: Array) -> None:
     """Gather examples: out_i ← source at rows_i; all `rows` are from 0 to len(source) − 1."""
     if source.dtype == out.dtype and source.flags.c_contiguous and source.flags.aligned:  # else take copies all of it
-        np.take(source, rows, axis=0, out=out, mode="clip")  # "raise" would gather into a second array first
+        source.take(rows, 0, out, "clip")  # "raise" would gather into a second array first
     else:
         out[...] = source[rows]
 
@@ -46,14 +46,16 @@ def take(source: Array, rows: Array, out: Array) -> None:
 def sigmoid(z: Array, out: Array) -> None:
     """Apply the logistic function: out ← 1 / (1 + e^−z), at least its value where e^−z would overflow."""
     # Of the stable forms this is the fastest, and its relative error is a few ε everywhere, in the left tail too
-    np.minimum(np.negative(z, out=out), exp_limit(z.dtype), out=out)
-    np.add(np.exp(out, out=out), 1, out=out)
+    limit, one = _limit_and_one(z.dtype)
+    np.minimum(np.negative(z, out=out), limit, out=out)
+    np.add(np.exp(out, out=out), one, out=out)
     np.reciprocal(out, out=out)
 
 
 def sigmoid_delta(grad_a: Array, a: Array, out: Array) -> None:
     """δ of the sigmoid: out ← ∂C/∂a ⊙ a (1 − a)."""
-    np.subtract(1, a, out=out)
+    _, one = _limit_and_one(a.dtype)
+    np.subtract(one, a, out=out)
     np.multiply(out, a, out=out)
     np.multiply(grad_a, out, out=out)
 
@@ -148,8 +150,11 @@ def weigh(gradient: Array, weight: Array) -> None:
 
 def squared_distance(a: Array, y: Array) -> float:
     """Return Σ (a − y)²."""
-    y = y.astype(a.dtype, copy=False)
-    return sum(float(np.square(a[rows] - y[rows]).sum(dtype=np.float64)) for rows in _rows(a))
+    total = 0.0
+    for rows in _rows(a):
+        r = a[rows] - y[rows].astype(a.dtype, copy=False)
+        total += float(np.add.reduce(np.multiply(r, r, out=r), axis=None, dtype=np.float64))
+    return total
 
 
 def logistic_loss(z: Array, y: Array) -> float:
@@ -177,8 +182,9 @@ def class_loss(z: Array, y: Array) -> float:
 def sgd(vector: Array, gradient: Array, rate: float) -> None:
     """Gradient descent: θ ← θ − rate g; g is overwritten."""
     for block in _blocks(vector):
-        gradient[block] *= rate
-        vector[block] -= gradient[block]
+        g, theta = gradient[block], vector[block]
+        g *= rate
+        theta -= g
 
 
 def momentum(vector: Array, gradient: Array, velocity: Array, kept: float, rate: float, nesterov: bool) -> None:
@@ -243,6 +249,12 @@ def exp_limit(dtype: np.dtype[Any]) -> float:
 
 
 @cache
+def _limit_and_one(dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return :func:`exp_limit` and 1 as arrays; a Python number costs NumPy as much as one more small operation."""
+    return np.array(exp_limit(dtype), dtype), np.array(1, dtype)
+
+
+@cache
 def _quarter(dtype: np.dtype[Any]) -> float:
     """Return a quarter of the largest finite number: differences of numbers up to here do not overflow."""
     return float(np.finfo(dtype).max) / 4
@@ -253,8 +265,9 @@ def _blocks(vector: Array) -> Iterator[slice]:
         yield slice(start, start + BLOCK)
 
 
-def _rows(a: Array) -> Iterator[slice]:
-    """Yield slices of as many rows as make half a block, and at least one: temporary arrays stay as small."""
-    count = max(1, BLOCK // 2 * len(a) // max(1, a.size))
-    for start in range(0, len(a), count):
-        yield slice(start, start + count)
+def _rows(a: Array) -> Iterable[slice]:
+    """Return slices of as many rows as make half a block, and at least one: temporary arrays stay as small."""
+    if 2 * a.size <= BLOCK:
+        return (slice(None),)
+    count = max(1, BLOCK // 2 * len(a) // a.size)
+    return (slice(start, start + count) for start in range(0, len(a), count))

@@ -29,10 +29,10 @@ _COPIED = 1 << 14
 
 @dataclass(frozen=True, eq=False)
 class _Recording:
-    """A recorded pass: its arrays, what it gives, what it kept, and the tape; in use with `kernels`."""
+    """A recorded pass: its batch, the tape, what it gives then, and what it kept; in use with `kernels`."""
 
-    x: Array
-    z: Array
+    batch: Batch
+    value: Callable[[], float]
     a: Array
     restore: Callable[[], None]
     tape: Tape
@@ -42,8 +42,8 @@ class _Recording:
 class RepeatedPass:
     """The pass of a training, forward and backward, for batches that lie in the same arrays time and again.
 
-    Gathering the batch is the beginning of it. The first pass of a batch's arrays is recorded, and from then on the recording is repeated: it calculates the same,
-    to the bit, and spends no time on deciding what.
+    The first pass of a batch's arrays is recorded, and from then on the recording is repeated: it calculates the same,
+    to the bit, and spends no time on deciding what. It begins with gathering the batch.
 
     Parameters
     ----------
@@ -63,12 +63,12 @@ class RepeatedPass:
         found = self._recordings.get(id(batch.x))
         if found is None or found.kernels is not kernels():
             found = self._recordings[id(batch.x)] = self._last = self._record(batch)
-        else:
-            if found is not self._last:
-                found.restore()
-                self._last = found
-            found.tape.repeat()
-        return self._objective.value(found.z, found.a, batch.y, batch.weight), found.a
+            return found.value(), found.a
+        if found is not self._last:
+            found.restore()
+            self._last = found
+        found.tape.repeat()
+        return found.value(), found.a
 
     def _record(self, batch: Batch) -> _Recording:
         tape = Tape(kernels())
@@ -81,7 +81,8 @@ class RepeatedPass:
             tape.perform(batch.gather)
             z, a = model.propagate(chain, x, batch.y, batch.weight, objective, workspace, self._grads)
             tape.finish()
-        return _Recording(x, z, a, workspace.remember(), tape, kernels())
+        value = partial(self._objective.value, z, a, batch.y, batch.weight)
+        return _Recording(batch, value, a, workspace.remember(), tape, kernels())
 
 
 class RepeatedForward:

@@ -149,11 +149,7 @@ class Labelled:
         rows = order if self.rows is None else self.rows[order]
         batch, present = self._batch(min(size, len(rows)), workspace)
         with ExitStack() as stack:
-            files = [
-                stack.enter_context(closing(_from_file(array, rows, size, partial(workspace.buffer, name, dtype=dtype))))
-                for name, array, dtype in self._arrays(workspace.dtype)
-                if isinstance(array, np.memmap)
-            ]
+            files = [stack.enter_context(closing(file)) for file in self._files(rows, size, workspace)]
             for start in range(0, len(rows), size):
                 if start + size > len(rows):
                     batch, present = self._batch(len(rows) - start, workspace)
@@ -172,10 +168,18 @@ class Labelled:
             sources += [] if isinstance(array, np.memmap) else [(array, rows, out)]
         return Batch(**places, sources=tuple(sources)), rows
 
-    def _arrays(self, dtype: np.dtype[Any]) -> list[tuple[str, Array, np.dtype[Any]]]:
-        """Return the arrays that there are with their names, and the dtypes that they have in a batch of x in `dtype`."""
-        labels, weights = ("y", self.y, self._label_dtype(dtype)), ("weight", self.weight, dtype)
-        return [("x", self.x, dtype), labels, *([] if self.weight is None else [weights])]
+    def _files(self, rows: Array, size: int, workspace: Workspace) -> Iterator[Generator[Array, None, None]]:
+        """Yield for each memory-mapped array what puts its rows into the batch, one batch at a time."""
+        for name, array, dtype in self._arrays(workspace.dtype):
+            if isinstance(array, np.memmap):
+                yield _from_file(array, rows, size, partial(workspace.buffer, name, dtype=dtype))
+
+    def _arrays(self, dtype: np.dtype[Any]) -> Iterator[tuple[str, Array, np.dtype[Any]]]:
+        """Yield the arrays that there are with their names, and with their dtypes in a batch of x in `dtype`."""
+        yield "x", self.x, dtype
+        yield "y", self.y, self._label_dtype(dtype)
+        if self.weight is not None:
+            yield "weight", self.weight, dtype
 
 
 def labelled(
@@ -242,9 +246,7 @@ def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
     return targets
 
 
-def _from_file(
-    array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]
-) -> Generator[Array, None, None]:
+def _from_file(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Generator[Array, None, None]:
     """Yield the given rows of a memory-mapped array, `size` at a time, each batch in the buffer of its shape."""
     with opened(array) as file:
         if file is None:

@@ -82,6 +82,7 @@ class Training:
         self.stop_reason = ""
         self.examples, self.cost = len(data), float("nan")
         self.vector, self.state = model.vectors
+        self._decays = model.decays
         start = None if checkpoints is None else checkpoints.start
         wanted = options.accelerator
         if start is not None and start.header.accelerator in known_accelerators(model.registry):
@@ -268,21 +269,27 @@ class Training:
         self._rows_of_epoch = self._order.permutation(count) if self.options.shuffle else np.arange(count)
         if self._watch is not None:
             self._watch.begin()
-        with closing(self.batches_from(self.position)) as batches:
-            for batch, rate in batches:
-                self.step += 1
-                self.cost, a = self.propagate(batch)
-                for callback, state in self.callbacks:
-                    callback.step_computed(self, state)
-                self.tally.add(self.cost, a, batch.y, batch.weight)
-                self.update(rate)
-                self.position += 1
-                if self.position < self.steps:
-                    self._step_ended()
+        self._take_steps()
         if self._watch is not None:
             self._watch.look()
         self.position = 0
         return self._record(self._rates_of_epoch[0], self.tally.record())
+
+    def _take_steps(self) -> None:
+        """Take the steps of this epoch that are left."""
+        computed = [(call.step_computed, state) for call, state in self.callbacks if _looks_at_steps(call)]
+        propagate, add, update = self.propagate, self.tally.add, self.update  # looked up once: a step is short
+        with closing(self.batches_from(self.position)) as batches:
+            for batch, rate in batches:
+                self.step += 1
+                self.cost, a = propagate(batch)
+                for step_computed, state in computed:
+                    step_computed(self, state)
+                add(self.cost, a, batch.y, batch.weight)
+                update(rate)
+                self.position += 1
+                if self.position < self.steps:
+                    self._step_ended()
 
     def batches_from(self, position: int) -> Generator[tuple[Batch, float], None, None]:
         """Yield the batches of this epoch after the first `position`, each with the learning rate of its step."""
@@ -292,7 +299,7 @@ class Training:
 
     def update(self, rate: float) -> None:
         """Let the optimizer take the present step."""
-        decays = self.model.decays
+        decays = self._decays
         if self.options.regularizer is not None:
             self.options.regularizer.add_gradient(self.vector[decays], self.gradient[decays])  # type: ignore[union-attr]
         self.optimizer.update(self.vector, self.gradient, self.optimizer_state, self.step, rate, decays)
@@ -378,3 +385,8 @@ class Training:
     def save_model(self, path: Path) -> None:
         """Write the model as it is now."""
         self.model.save(path)
+
+
+def _looks_at_steps(callback: Callback) -> bool:
+    """Return whether a callback has a `step_computed` of its own."""
+    return getattr(callback.step_computed, "__func__", None) is not Callback.step_computed
