@@ -106,6 +106,16 @@ class Labelled:
         """Return the dtype of labels in a batch of x in `dtype`; a memory-mapped array keeps that of its file."""
         return dtype if self.y.dtype.kind == "f" else self.y.dtype
 
+    def labels(self, order: Array, workspace: Workspace) -> tuple[Array, Array | None]:
+        """Return labels and weights of the examples at the given positions, in buffers of `workspace`."""
+        rows = self._rows_at(order)
+        found: dict[str, Array] = {}
+        for name, array, dtype in self._arrays(workspace.dtype):
+            if name != "x":
+                buffer = partial(workspace.buffer, name, dtype=dtype)
+                found[name] = _taken(array, rows, buffer)
+        return found["y"], found.get("weight")
+
     def parts(self, size: int, workspace: Workspace) -> Generator[tuple[Array, Array, Array | None], None, None]:
         """Yield all examples in order, `size` at a time: views where nothing must be converted or read from a file."""
         if isinstance(self.x, np.memmap) or isinstance(self.y, np.memmap):
@@ -146,7 +156,7 @@ class Labelled:
         -----
         To be closed when it is left early: a file may be open and a thread at work.
         """
-        rows = order if self.rows is None else self.rows[order]
+        rows = self._rows_at(order)
         batch, present = self._batch(min(size, len(rows)), workspace)
         with ExitStack() as stack:
             files = [stack.enter_context(closing(file)) for file in self._files(rows, size, workspace)]
@@ -157,6 +167,9 @@ class Labelled:
                 for file in files:
                     next(file)
                 yield batch
+
+    def _rows_at(self, order: Array) -> Array:
+        return order if self.rows is None else self.rows[order]
 
     def _batch(self, count: int, workspace: Workspace) -> tuple[Batch, Array]:
         """Return where a batch of so many examples lies, and where its rows are put before it is gathered."""
@@ -253,6 +266,16 @@ def _from_file(array: Array, rows: Array, size: int, buffer: Callable[[Shape], A
             yield from _mapped(array, rows, size, buffer)
         else:
             yield from iter(Batches(file, array.dtype, array.shape[1:], rows, size, buffer))
+
+
+def _taken(array: Array, rows: Array, buffer: Callable[[Shape], Array]) -> Array:
+    """Return the given rows of an array, in memory or not, in the buffer of their shape."""
+    if isinstance(array, np.memmap):
+        with closing(_from_file(array, rows, len(rows), buffer)) as batches:
+            return next(batches)
+    out = buffer((len(rows), *array.shape[1:]))
+    kernels().take(array, rows, out)
+    return out
 
 
 def _mapped(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Iterator[Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +29,12 @@ _GATHERED_VALUES = 1 << 14
 """Outputs that are gathered before metrics look at them: one call for many small batches. They are few enough to leave
 the processor's caches to the parameters."""
 
-_Batch = tuple["Array", "Array", "Array | None"]
-
 
 class Tally:
     """Running sums of the cost and of every metric over the batches of a pass.
+
+    Metrics look at each batch, unless it is known where labels come from: then the outputs of small batches are
+    gathered, and metrics look at many of them at once.
 
     Parameters
     ----------
@@ -46,50 +47,55 @@ class Tally:
         self._statistics: dict[str, Array] = {}
         self._cost = 0.0
         self._count = 0
-        self._gathered: _Batch | None = None
-        self._places: list[_Batch] = []  # parts of what is gathered, one for each batch
-        self._filled = self._most = self._size = 0
+        self._labels: Callable[[int, int], tuple[Array, Array | None]] | None = None
+        self._outputs: Array | None = None
+        self._places: list[Array] = []  # parts of the outputs, one for each batch
+        self._filled = self._size = 0
+
+    def follow(self, data: Labelled, order: Array, workspace: Workspace) -> None:
+        """Know from now on that `data` passes in the given order; `workspace` is for its labels."""
+        self._labels = lambda start, stop: data.labels(order[start:stop], workspace)
 
     def add(self, cost: float, a: Array, y: Array, weight: Array | None) -> None:
         """Add one batch."""
-        self._cost += float(cost) * len(a)
+        if self._metrics:
+            if not self._size and self._labels is not None:
+                self._make_room(a)
+            if len(a) == self._size:
+                self._gather(a)
+            else:
+                self._take_alone(a, y, weight)
+        self._cost += cost * len(a)
         self._count += len(a)
-        if not self._metrics:
-            return
-        if not self._size:
-            self._make_room(a, y, weight)
-        if len(a) != self._size or self._most < 2:
-            self._look_at(a, y, weight)
-        else:
-            self._gather(a, y, weight)
 
-    def _gather(self, a: Array, y: Array, weight: Array | None) -> None:
-        if not self._size:
-            self._make_room(a, y, weight)
+    def _gather(self, a: Array) -> None:
         if self._filled == len(self._places):
-            self._places.append(self._part(slice(self._filled * self._size, (self._filled + 1) * self._size)))
-        to_a, to_y, to_weight = self._places[self._filled]
-        to_a[...] = a
-        to_y[...] = y
-        if to_weight is not None:
-            to_weight[...] = weight
-        self._filled += 1
-        if self._filled == self._most:
             self._look_at_gathered()
+        self._places[self._filled][...] = a
+        self._filled += 1
 
-    def _make_room(self, a: Array, y: Array, weight: Array | None) -> None:
-        """Make room for batches like the first one; those of another size, as the last one, are not gathered."""
-        self._size, self._most = len(a), _GATHERED_VALUES // a.size
-        rows = self._size * self._most
-        self._gathered = _empty(a, rows), _empty(y, rows), None if weight is None else _empty(weight, rows)
+    def _take_alone(self, a: Array, y: Array, weight: Array | None) -> None:
+        """Take a batch that is not gathered, such as the last one if it is smaller."""
+        if self._filled:
+            self._look_at_gathered()
+        self._look_at(a, y, weight)
 
-    def _part(self, rows: slice) -> _Batch:
-        assert self._gathered is not None
-        a, y, weight = self._gathered
-        return a[rows], y[rows], None if weight is None else weight[rows]
+    def _make_room(self, a: Array) -> None:
+        """Make room for the outputs of batches like this one, if there is any for two of them."""
+        size, most = len(a), _most(a)
+        if most > 1:
+            self._size, self._outputs = size, np.empty((most * size, *a.shape[1:]), a.dtype)
+            self._places = [self._outputs[start : start + size] for start in range(0, most * size, size)]
+
+    def _gathered(self) -> Array:
+        assert self._outputs is not None
+        return self._outputs[: self._filled * self._size]
 
     def _look_at_gathered(self) -> None:
-        self._look_at(*self._part(slice(self._filled * self._size)))
+        """Let the metrics look at the outputs gathered, which are those of the last examples that were counted."""
+        assert self._labels is not None
+        a = self._gathered()
+        self._look_at(a, *self._labels(self._count - len(a), self._count))
         self._filled = 0
 
     def _look_at(self, a: Array, y: Array, weight: Array | None) -> None:
@@ -99,8 +105,8 @@ class Tally:
 
     def content(self) -> dict[str, Any]:
         """Return all that was added so far, for :meth:`put_back`."""
-        gathered = self._part(slice(self._filled * self._size)) if self._filled else None
-        sums = {"statistics": dict(self._statistics), "cost": self._cost, "count": self._count}
+        gathered = self._gathered() if self._filled else None
+        sums = {"statistics": dict(self._statistics), "cost": float(self._cost), "count": self._count}
         return {**sums, "gathered": gathered, "size": self._size}
 
     def put_back(self, content: Mapping[str, Any]) -> None:
@@ -112,15 +118,14 @@ class Tally:
                 "count": int(count),
                 "gathered": gathered,
                 "size": int(size),
-            } if found.keys() <= self._metrics.keys() and (gathered is None or _is_gathered(gathered, size)):
+            } if found.keys() <= self._metrics.keys() and (gathered is None or _is_gathered(gathered, size, count)):
                 self._statistics, self._cost, self._count = found, cost, count
             case _:
                 raise FileFormatError(f"{short(content)} holds no sums of the cost and of these metrics")
         if gathered is not None:
-            a, y, weight = gathered
-            for start in range(0, len(a), size):
-                rows = slice(start, start + size)
-                self._gather(a[rows], y[rows], None if weight is None else weight[rows])
+            self._make_room(gathered[:size])
+            self._filled = len(gathered) // size
+            self._gathered()[...] = gathered
 
     def record(self, prefix: str = "") -> dict[str, Any]:
         """Return cost and metrics of everything added, with `prefix` before each name; matrices as nested lists."""
@@ -128,20 +133,20 @@ class Tally:
             self._look_at_gathered()
         results = {name: metric.result(self._statistics[name]) for name, metric in self._metrics.items()}
         plain = {name: result.tolist() if hasattr(result, "tolist") else result for name, result in results.items()}
-        return {f"{prefix}{name}": value for name, value in ({"cost": self._cost / self._count} | plain).items()}
+        return {f"{prefix}{name}": value for name, value in ({"cost": float(self._cost) / self._count} | plain).items()}
 
 
-def _empty(like: Array, rows: int) -> Array:
-    return np.empty((rows, *like.shape[1:]), like.dtype)
+def _most(a: Array) -> int:
+    """Return how many batches like this one are gathered."""
+    return _GATHERED_VALUES // a.size
 
 
-def _is_gathered(value: Any, size: int) -> bool:
-    """Return whether a value is what was gathered of some batches of `size` examples."""
-    match value:
-        case (np.ndarray() as a, np.ndarray() as y, weight) if a.ndim and y.ndim and a.size and size > 0:
-            whole = len(a) % size == 0 and len(a) // size < _GATHERED_VALUES // a[:size].size
-            return whole and len(y) == len(a) and (weight is None or np.shape(weight) == (len(a),))
-    return False
+def _is_gathered(value: Any, size: int, count: int) -> bool:
+    """Return whether a value is the outputs of batches of `size` examples, as they are gathered, of `count` in all."""
+    if not isinstance(value, np.ndarray) or not value.ndim or not value.size or size <= 0 or len(value) > count:
+        return False
+    most = _most(value[:size])
+    return len(value) % size == 0 and most > 1 and len(value) <= most * size
 
 
 def named_metrics(metrics: tuple[Metric | str, ...], registry: Registry) -> dict[str, Metric]:

@@ -267,6 +267,7 @@ class Training:
         self._rates_of_epoch, self._order_of_epoch = self._rates(), self._order.bit_generator.state
         count = len(self.data)
         self._rows_of_epoch = self._order.permutation(count) if self.options.shuffle else np.arange(count)
+        self.tally.follow(self.data, self._rows_of_epoch, self._batch.child("labels"))
         if self._watch is not None:
             self._watch.begin()
         self._take_steps()
