@@ -4,8 +4,13 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
+
+import nnfw
+from nnfw.training import progress
 
 EXPERIMENT = """
 data = { source = { type = "spirals", n = 3000 }, split = { validation = 0.2, test = 0.0 } }
@@ -61,3 +66,18 @@ def test_progress_shows_epoch_cost_metrics_speed_and_time_left(tmp_path):
 
 def test_progress_is_silent_when_quiet(tmp_path):
     assert train_on_a_terminal(tmp_path, "--quiet") == ""
+
+
+def test_bar_of_an_instant_is_not_made(monkeypatch):
+    seconds = iter([5.0, 5.1, 5.3, 5.4, 5.4])
+    monkeypatch.setattr(progress, "monotonic", lambda: next(seconds))
+    model, seen = nnfw.Sequential([nnfw.layer("dense", units=1)], 2), []
+
+    @dataclass(frozen=True)
+    class Looks(nnfw.ProgressBar):
+        def step_computed(self, fit, state):
+            super().step_computed(fit, state)
+            seen.append(state["bar"].progress is not None)
+
+    model.fit(np.ones((6, 2)), np.ones(6), cost="mse", optimizer="sgd", batch_size=2, callbacks=[Looks()])
+    assert seen == [False, True, True]

@@ -9,7 +9,7 @@ from typing import Any
 
 from nnfw.protocols import Callback, Fit
 
-REDRAW_SECONDS = 0.2  # drawing takes a millisecond or two, which is to be one in a hundred
+REDRAW_SECONDS = 0.2  # drawing takes half a millisecond to two, which is to be one in a hundred
 BAR_WIDTH = 10  # characters, so that cost and a metric fit beside it on 80 columns
 
 
@@ -17,12 +17,12 @@ BAR_WIDTH = 10  # characters, so that cost and a metric fit beside it on 80 colu
 class _Bar:
     """What is drawn: not plain, so that no checkpoint brings back the times of another process."""
 
-    progress: Any
-    task: Any
     figures: str
     first_step: int
     started: float
-    drawn: float = 0.0
+    drawn: float
+    progress: Any = None
+    task: Any = None
 
 
 @dataclass(frozen=True)
@@ -30,48 +30,30 @@ class ProgressBar(Callback):
     """Shows epoch, cost, metrics, examples per second and the time left on stderr.
 
     A figure with a slash is that of the training data, then that of the validation data, both of the epoch before.
-    Silent where stderr is no terminal.
+    Silent where stderr is no terminal, and while a training has lasted no more than an instant.
     """
 
     def state(self, fit: Fit) -> dict[str, Any]:
-        """Start the bar."""
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-        from rich.table import Column
-
-        def text(content: str, width: int) -> TextColumn:
-            return TextColumn(content, table_column=Column(no_wrap=True, min_width=width))
-
-        console = Console(stderr=True)
-        progress = Progress(
-            text("{task.fields[epoch]}", len(_epoch(fit.epochs, fit.epochs))),
-            BarColumn(BAR_WIDTH),
-            text("{task.fields[figures]}", len("cost 0.000")),
-            text("{task.fields[speed]}", len("00,000/s")),
-            TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=len("0:00:00"))),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-            refresh_per_second=1 / REDRAW_SECONDS,
-        )
-        progress.start()
-        task = progress.add_task("", total=fit.epochs * fit.steps, epoch=_epoch(1, fit.epochs), figures="", speed="")
-        figures = figures_of(fit.history[-1]) if fit.history else ""
-        return {"bar": _Bar(progress, task, figures, fit.step, monotonic())}
+        """Note when the training began; the bar is made when it is drawn for the first time."""
+        figures, now = figures_of(fit.history[-1]) if fit.history else "", monotonic()
+        return {"bar": _Bar(figures, fit.step, now, now)}
 
     def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
         """Redraw, at most five times a second."""
         bar, now = state["bar"], monotonic()
         if now - bar.drawn < REDRAW_SECONDS:
             return
-        bar.drawn = now
+        if bar.progress is None:
+            bar.progress, bar.task = _begun(fit)
         bar.progress.update(
             bar.task,
             completed=fit.step,
             epoch=_epoch(fit.epoch, fit.epochs),
             figures=bar.figures or f"cost {fit.cost:.3g}",
             speed=f"{(fit.step - bar.first_step) / fit.steps * fit.examples / (now - bar.started):,.0f}/s",
+            refresh=True,
         )
+        bar.drawn = monotonic()
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Take over the figures of the epoch."""
@@ -79,7 +61,33 @@ class ProgressBar(Callback):
 
     def close(self, state: MutableMapping[str, Any]) -> None:
         """Remove the bar."""
-        state["bar"].progress.stop()
+        if state["bar"].progress is not None:
+            state["bar"].progress.stop()
+
+
+def _begun(fit: Fit) -> tuple[Any, Any]:
+    """Return a bar on the screen, and its task. No thread redraws it: that would take turns with the training."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    def text(content: str, width: int) -> TextColumn:
+        return TextColumn(content, table_column=Column(no_wrap=True, min_width=width))
+
+    console = Console(stderr=True)
+    progress = Progress(
+        text("{task.fields[epoch]}", len(_epoch(fit.epochs, fit.epochs))),
+        BarColumn(BAR_WIDTH),
+        text("{task.fields[figures]}", len("cost 0.000")),
+        text("{task.fields[speed]}", len("00,000/s")),
+        TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=len("0:00:00"))),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+        auto_refresh=False,
+    )
+    progress.start()
+    return progress, progress.add_task("", total=fit.epochs * fit.steps, epoch="", figures="", speed="")
 
 
 def _epoch(epoch: int, epochs: int) -> str:
