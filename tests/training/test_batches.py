@@ -94,3 +94,24 @@ def test_labelled_does_not_copy_an_array_in_the_dtype_of_the_network(rng):
     data = model.labelled(x, y, model.objective("mse"))
     assert data.x is x
     assert np.shares_memory(data.y, y)
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_labels_are_those_of_the_examples_at_the_positions(tmp_path, rng, source):
+    y = source(tmp_path / "y.npy", rng.normal(size=(50, 8)).astype(np.float32))
+    rows, weight = rng.permutation(50)[:30], rng.random(50).astype(np.float32)
+    found, weights = Labelled(np.arange(50), y, weight, rows).labels(ROWS, nnfw.Workspace())
+    np.testing.assert_array_equal(found, y[rows[ROWS]].astype(np.float32))
+    np.testing.assert_array_equal(weights, weight[rows[ROWS]])
+
+
+def test_batch_in_memory_is_gathered_when_it_is_asked(rng):
+    data = Labelled(np.arange(8.0, dtype=np.float32), np.arange(8))
+    feed = data.feed(np.array([5, 2, 7]), 2, nnfw.Workspace())
+    batch = next(feed)
+    batch.x[...] = batch.y[...] = 0
+    batch.gather()
+    assert (batch.x.tolist(), batch.y.tolist(), batch.weight) == ([5, 2], [5, 2], None)
+    last = next(feed)
+    last.gather()
+    assert (last.x.tolist(), last.y.tolist()) == ([7], [7])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.training.batches import Labelled
 from nnfw.training.evaluation import Tally
 
 METRICS = {"accuracy": nnfw.metric("accuracy"), "mse": nnfw.metric("mse")}
@@ -11,11 +12,17 @@ COUNT, CLASSES = 20_011, 3  # a prime number: the last batch is smaller
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("gathers", [False, True], ids=["each", "gathered"])
 @pytest.mark.parametrize("size", [1, 32, 900, 3000, COUNT])
-def test_tally_of_batches_is_that_of_all_examples(rng, size, weighted):
+def test_tally_of_batches_is_that_of_all_examples(rng, size, gathers, weighted):
     a, y = rng.random((COUNT, CLASSES)), np.eye(CLASSES)[rng.integers(0, CLASSES, COUNT)]
     weight = rng.random(COUNT) if weighted else None
     tally = Tally(METRICS)
+    if gathers:
+        order = rng.permutation(COUNT)
+        back = np.argsort(order)
+        data = Labelled(a[back], y[back], None if weight is None else weight[back])
+        tally.follow(data, order, nnfw.Workspace("float64"))
     for start in range(0, COUNT, size):
         rows = slice(start, start + size)
         batch = [None if array is None else array[rows].copy() for array in (a, y, weight)]

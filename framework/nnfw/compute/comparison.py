@@ -71,7 +71,8 @@ def _compare(name: str, function: Kernel, arguments: tuple[Any, ...]) -> tuple[s
     in_place = name in ("sgd", "momentum", "adam", "rmsprop")
     pairs = [(arguments[k], expected[k], np.abs(before[k]) if in_place else terms) for k in RESULTS.get(name, (2,))]
     pairs += [] if right is None else [(np.asarray(returned), np.asarray(right), terms)]
-    info = np.finfo(arguments[0].dtype)
+    dtype = arguments[0].dtype
+    info = np.finfo(dtype if dtype.kind == "f" else np.float64)  # whole numbers, such as labels that are taken
     epsilon, smallest = TOLERANCE * float(info.eps), float(info.smallest_normal)
     for found, definition, terms in pairs:
         with np.errstate(all="ignore"):

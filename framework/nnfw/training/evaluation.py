@@ -58,34 +58,34 @@ class Tally:
 
     def add(self, cost: float, a: Array, y: Array, weight: Array | None) -> None:
         """Add one batch."""
-        if self._metrics:
-            if not self._size and self._labels is not None:
-                self._make_room(a)
-            if len(a) == self._size:
-                self._gather(a)
-            else:
-                self._take_alone(a, y, weight)
-        self._cost += cost * len(a)
-        self._count += len(a)
+        count = len(a)
+        if count == self._size:
+            if self._filled == len(self._places):
+                self._look_at_gathered()
+            self._places[self._filled][...] = a
+            self._filled += 1
+        elif self._metrics:
+            self._add_first_or_last(a, y, weight)
+        self._cost += cost * count
+        self._count += count
 
-    def _gather(self, a: Array) -> None:
-        if self._filled == len(self._places):
-            self._look_at_gathered()
-        self._places[self._filled][...] = a
-        self._filled += 1
-
-    def _take_alone(self, a: Array, y: Array, weight: Array | None) -> None:
-        """Take a batch that is not gathered, such as the last one if it is smaller."""
+    def _add_first_or_last(self, a: Array, y: Array, weight: Array | None) -> None:
+        """Take the first batch of a size, or one that stays alone, such as the last one if it is smaller."""
         if self._filled:
             self._look_at_gathered()
+        elif self._labels is not None and self._make_room(a):
+            self._gathered()[...] = a
+            return
         self._look_at(a, y, weight)
 
-    def _make_room(self, a: Array) -> None:
-        """Make room for the outputs of batches like this one, if there is any for two of them."""
+    def _make_room(self, a: Array) -> bool:
+        """Make room for the outputs of batches like this one, the first of them; return whether it is worth it."""
         size, most = len(a), _most(a)
         if most > 1:
             self._size, self._outputs = size, np.empty((most * size, *a.shape[1:]), a.dtype)
             self._places = [self._outputs[start : start + size] for start in range(0, most * size, size)]
+            self._filled = 1
+        return most > 1
 
     def _gathered(self) -> Array:
         assert self._outputs is not None
