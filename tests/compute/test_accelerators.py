@@ -124,6 +124,15 @@ def test_kernels_are_compared_with_their_definitions_where_the_variable_says_so(
     assert vector.tolist() == [0.5, 0.5]
 
 
+def test_labels_that_are_whole_numbers_are_compared_too(monkeypatch, rng):
+    pytest.importorskip("numba")
+    monkeypatch.setenv("NNFW_CHECK_KERNELS", "1")
+    model = nnfw.Sequential([Dense(3, activation="softmax")], 4)
+    x, y = rng.normal(size=(20, 4)), rng.integers(0, 3, 20)
+    history = model.fit(x, y, cost="cross_entropy", optimizer="sgd", accelerator="numba")
+    assert history.accelerator == "numba"
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     "optimizer",

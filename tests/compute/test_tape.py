@@ -233,6 +233,8 @@ MISFITS = {
     "label_residual": lambda a: (a(2, 3), np.zeros(3, np.intp), 0.0, a(2, 3)),
     "label_residual of one label": lambda a: (a(2, 3, 4), np.zeros(2, np.intp), 0.0, a(2, 3, 4)),
     "weigh": lambda a: (a(2, 3), a(3)),
+    "take": lambda a: (a(5, 3), np.zeros(2, np.intp), a(2, 4)),
+    "take of fewer": lambda a: (a(5, 3), np.zeros(3, np.intp), a(2, 3)),
     "sigmoid_delta of one axis less": lambda a: (a(2, 1), a(2), a(2, 1)),
 }
 
@@ -243,3 +245,23 @@ def test_arrays_that_do_not_fit_together_are_refused_by_numpy_and_not_trusted_by
     (step,) = fast.sequence([Call(name, getattr(fast, name), arguments)])
     with pytest.raises((ValueError, IndexError)):
         step()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gathered_examples_and_labels_are_part_of_the_program_of_a_network(fast, dtype, rng):
+    x, y = rng.normal(size=(9, 4)).astype(dtype), rng.integers(0, 3, 9)
+    rows, a, labels = np.zeros(2, np.intp), np.zeros((2, 4), dtype), np.zeros(2, np.intp)
+    calls = [of("take", y, rows, labels), of("take", x, rows, a), of("relu", a, a)]
+    (step,) = fast.sequence(calls)
+    for present in ([3, 8], [0, 0]):
+        rows[...] = present
+        step()
+        np.testing.assert_array_equal(a, np.maximum(x[present], 0))
+        np.testing.assert_array_equal(labels, y[present])
+
+
+def test_labels_are_gathered_by_a_program_of_their_own(fast):
+    out = np.zeros(2, np.intp)
+    (step,) = fast.sequence([of("take", np.arange(9), np.array([7, 1]), out)])
+    step()
+    assert out.tolist() == [7, 1]

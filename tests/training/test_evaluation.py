@@ -41,3 +41,39 @@ def test_tally_without_metrics_has_the_mean_cost():
     for cost, count in ((1.0, 3), (2.0, 1)):
         tally.add(cost, np.zeros((count, 2)), np.zeros((count, 2)), None)
     assert tally.record() == {"cost": 1.25}
+
+
+WRONG = {
+    "more than was counted": {"count": 3},
+    "no whole batches": {"size": 3},
+    "no size": {"size": 0},
+    "numbers": {"gathered": [1, 2]},
+    "empty": {"gathered": np.zeros((0, 2))},
+    "a number": {"gathered": np.float64(1)},
+    "more than are gathered": {"gathered": np.zeros((20_000, 2)), "count": 20_000},
+    "large batches": {"gathered": np.zeros((20_000, 2)), "count": 20_000, "size": 20_000},
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_tally_takes_back_only_whole_batches_of_outputs(change):
+    content = {"statistics": {}, "cost": 1.0, "count": 8, "gathered": np.zeros((4, 2)), "size": 2}
+    Tally(METRICS).put_back(content)
+    with pytest.raises(nnfw.FileFormatError, match="holds no sums of the cost and of these metrics"):
+        Tally(METRICS).put_back(content | change)
+
+
+def test_tally_goes_on_with_what_another_has_gathered(rng):
+    a, y, order = rng.random((50, CLASSES)), rng.integers(0, CLASSES, 50), np.arange(50)
+    records = []
+    for stop in (0, 4, 12, 48):
+        tally = Tally({"accuracy": METRICS["accuracy"]})
+        for start in range(0, 50, 4):
+            tally.follow(Labelled(a, y), order, nnfw.Workspace("float64"))
+            if start == stop:
+                content, tally = tally.content(), Tally({"accuracy": METRICS["accuracy"]})
+                tally.put_back(content)
+                tally.follow(Labelled(a, y), order, nnfw.Workspace("float64"))
+            tally.add(0.5, a[start : start + 4], y[start : start + 4], None)
+        records.append(tally.record())
+    assert records == [records[0]] * 4
