@@ -93,7 +93,7 @@ class _ByKernel(_Buffered):
     @kernels_only
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
         """Return δ = ∂C/∂a ⊙ σ'(z)."""
-        delta = workspace.buffer("delta", z.shape)
+        delta = workspace.passing("delta", z.shape)
         getattr(kernels(), f"{self.kernel}_delta")(grad_a, a, delta)
         return delta
 

@@ -57,7 +57,7 @@ def _scaled(gradient: Array, weight: Array | None) -> Array:
 
 def _residual(a: Array, y: Array, workspace: Workspace, weight: Array | None) -> Array:
     """Return w_i (a_ij − y_ij) / N, by kernels alone."""
-    gradient = workspace.buffer("gradient", a.shape)
+    gradient = workspace.passing("gradient", a.shape)
     kernels().residual(a, y, gradient)
     if weight is not None:
         kernels().weigh(gradient, weight)
@@ -126,9 +126,8 @@ class _PerOutput(Cost):
             )
         require_finite(y, f"{owner}: y")
         low, high = self._labels
-        wrong = (y < low) | (y > high)
-        if wrong.any():
-            index = _first(wrong)
+        if y.size and (y.min() < low or y.max() > high):
+            index = _first((y < low) | (y > high))
             limits = f"between {low:g} and {high:g}" if high < inf else f"{low:g} or more"
             raise DataError(
                 f"{owner}: y must be {limits}, got {y[index]} for {_place(index)}. Correct it, or choose another cost."
@@ -452,7 +451,7 @@ class CrossEntropy(CanonicalCost):
     @kernels_only
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return δ^L = w_i (a_ik − y'_ik) / N."""
-        delta = workspace.buffer("delta", a.shape)
+        delta = workspace.passing("delta", a.shape)
         kernels().label_residual(a, y, self.label_smoothing, delta)
         if weight is not None:
             kernels().weigh(delta, weight)
@@ -505,9 +504,8 @@ _SUM_TOLERANCE = 1e-5
 def _distributions(y: Array) -> Array:
     """Return `y` as floats; DataError unless its rows are 0 or more and sum to 1."""
     require_finite(y, "CrossEntropy: y")
-    negative = y < 0
-    if negative.any():
-        index = _first(negative)
+    if y.min(initial=0) < 0:
+        index = _first(y < 0)
         raise DataError(
             f"CrossEntropy: y holds the probability {y[index]} for {_place(index)}. Probabilities must be 0 or more: "
             "correct it, or give the class as a whole number."

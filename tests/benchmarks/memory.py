@@ -50,11 +50,18 @@ class Case:
         return nnfw.Sequential([*layers[:-1], layers[-1] | {"activation": "identity"}], sizes[0])
 
     def fit(self, model: nnfw.Sequential, x: np.ndarray, y: np.ndarray) -> None:
-        """Train for one epoch."""
+        """Train for two epochs: the order of the second is drawn while that of the first is there."""
         optimizer = {"type": self.optimizer, "learning_rate": 1e-6}
         held_out = (x[: len(x) // 10], y[: len(x) // 10]) if self.validation else None
         model.fit(
-            x, y, cost="mse", optimizer=optimizer, batch_size=self.batch, shuffle=self.shuffle, validation_data=held_out
+            x,
+            y,
+            cost="mse",
+            optimizer=optimizer,
+            epochs=2,
+            batch_size=self.batch,
+            shuffle=self.shuffle,
+            validation_data=held_out,
         )
 
     def bound(self, model: nnfw.Sequential) -> int:

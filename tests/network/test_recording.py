@@ -48,6 +48,14 @@ def networks():
     yield [Reshape((4, 2)), Flatten(), Dense(5, bias=False), Dropout(0.5), ActivationLayer("tanh"), Dense(3)]
     yield [nnfw.Sequential([Dense(5, activation="tanh"), Dropout(0.25), Dense(4, activation="relu")], 8), Dense(3)]
     yield [Dense(3, activation=Softmax())]
+    handing_on = [
+        Dense(6),
+        ActivationLayer("relu"),
+        Dense(9, activation="tanh"),
+        Dropout(0.5),
+        ActivationLayer("identity"),
+    ]
+    yield [*handing_on, nnfw.Chain([Dense(7), ActivationLayer("sigmoid")]), Dense(5), Dense(4), Dense(3)]
 
 
 def costs_of(layers):
@@ -168,6 +176,42 @@ def test_divergence_after_a_repeated_pass_names_the_layer_of_this_pass(rng):
     x, y = rng.normal(size=(25, 8)), rng.normal(size=(25, 3))
     with pytest.raises(nnfw.DivergedError, match=r"Layer \d 'dense' \(built-in\): \w+ is not finite"):
         model.fit(x, y, cost="mse", optimizer={"type": "sgd", "learning_rate": 1e6}, epochs=50, batch_size=10)
+
+
+def test_every_delta_of_a_repeated_pass_lies_in_one_of_two_places(rng):
+    sizes = [7, 9, 8, 8, 8, 3]
+    model = nnfw.Sequential([Dense(size, activation="tanh") for size in sizes], 8, dtype="float64")
+    objective, workspace = model.objective("mse"), model.workspace()
+    gradient = np.zeros_like(model.parameters.vector)
+    x, y = rng.normal(size=(10, 8)), rng.normal(size=(10, 3))
+    model.repeated(objective, workspace, model.views(gradient))(x, y, None)
+    memories = [model.chain.memory(index, workspace) for index in range(len(sizes))]
+    places = {memory[name].ctypes.data for memory in memories for name in ("grad_a", "delta")}
+    assert len(places) == 2
+    assert not any(memory["a"].ctypes.data in places or memory["z"].ctypes.data in places for memory in memories)
+    model.backward(x, y, None, objective, model.workspace(), model.views(expected := np.zeros_like(gradient)))
+    np.testing.assert_array_equal(gradient, expected)
+
+
+def test_passing_memory_is_a_buffer_unless_it_is_lent():
+    workspace = nnfw.Workspace()
+    assert workspace.passing("delta", (4, 3)) is workspace.buffer("delta", (4, 3))
+    with workspace.lending(None):
+        assert workspace.passing("delta", (4, 3)) is workspace.buffer("delta", (4, 3))
+
+
+def test_passing_memory_is_lent_once_and_only_if_it_is_large_enough():
+    workspace, lent = nnfw.Workspace(), np.empty(12, np.float32)
+    with workspace.lending(lent):
+        first, second = workspace.passing("delta", (2, 3)), workspace.passing("other", (2, 3))
+    assert first.shape == (2, 3)
+    assert np.shares_memory(first, lent)
+    assert not np.shares_memory(second, lent)
+    with workspace.lending(lent):
+        assert not np.shares_memory(workspace.passing("delta", (5, 3)), lent)
+    with workspace.lending(lent):
+        pass
+    assert not np.shares_memory(workspace.passing("delta", (2, 3)), lent)
 
 
 def test_workspace_remembers_what_it_kept(rng):

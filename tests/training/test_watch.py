@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.training import checkpoint_files
+from nnfw.training import checkpoint_files, stored_copy
 from nnfw.training.watch import WINDOW
 from nnfw_standard import Dense, Dropout
 
 STEPS = 3 * WINDOW
+
+
+@pytest.fixture(autouse=True, params=["memory", "file"])
+def place(request, monkeypatch):
+    """Let the copy of all parameters lie where that of a small network and that of a large one lies."""
+    if request.param == "file":
+        monkeypatch.setattr(stored_copy, "LARGE", 0)
 
 
 @dataclass(frozen=True)
@@ -181,3 +188,16 @@ def test_parameters_that_a_callback_spoils_are_told(rng):
 def test_switched_off_watch_sees_nothing(rng):
     off = nnfw.callback("terminate_on_nan", enabled=False)
     assert len(fit(Planted(30, "inf"), rng, callbacks=[off])) == 2
+
+
+def test_step_is_not_looked_for_if_the_copy_cannot_be_read(rng, tmp_path, monkeypatch):
+    monkeypatch.setattr(stored_copy, "LARGE", 0)
+    monkeypatch.setattr(stored_copy, "TemporaryFile", lambda: (tmp_path / "written").open("wb"))
+    with pytest.raises(nnfw.DivergedError, match=rf"step {WINDOW}: parameters were made not finite by something else"):
+        fit(Planted(7, "inf"), rng)
+
+
+def test_second_watch_of_a_training_changes_nothing(rng):
+    watches = [nnfw.callback("terminate_on_nan"), nnfw.callback("terminate_on_nan")]
+    with pytest.raises(nnfw.DivergedError, match="step 7: the step made layers.0.weight not finite"):
+        fit(Planted(7, "inf"), rng, callbacks=watches)

@@ -194,8 +194,8 @@ def _require_fitting(array: Array, dtype: np.dtype[Any], name: str) -> None:
     largest = float(np.finfo(dtype).max)
 
     def wrong(block: Array) -> Array | None:
-        low, high = block.min(initial=0), block.max(initial=0)
-        if -largest <= low and high <= largest:  # two passes that keep nothing; NaN fails them
+        low, high = _limits(block)
+        if -largest <= low and high <= largest:  # NaN fails them
             return None
         return np.isfinite(block) & (np.abs(block) > largest)
 
@@ -207,6 +207,11 @@ def _require_fitting(array: Array, dtype: np.dtype[Any], name: str) -> None:
             f"{name} holds {count} value{'s' if count > 1 else ''} too large for {dtype}, the first, "
             f"{array[first]:g}, at {list(first)}. Rescale it or use float64."
         )
+
+
+def _limits(block: Array) -> tuple[Any, Any]:
+    """Return the least and the greatest number, and 0 if that lies beyond; NaN if there is one. Nothing is kept."""
+    return block.min(initial=0), block.max(initial=0)
 
 
 def _count(array: Array, wrong: Callable[[Array], Array | None]) -> tuple[int, tuple[int, ...]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -59,6 +61,7 @@ class Workspace:
         self._kept: dict[str, Any] = {}
         self._children: dict[int | str, Workspace] = {}
         self._seen: set[tuple[str, Shape]] = set()
+        self._lent: NDArray[Any] | None = None
 
     def buffer(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> NDArray[Any]:
         """Return an uninitialised array of `shape`; the same memory whenever the same name is asked for.
@@ -85,6 +88,31 @@ class Workspace:
             self._views = {key: view for key, view in self._views.items() if key[0] != name}
             base = self._bases[name] = np.empty(shape, dtype)
         return base[: shape[0]] if shape and shape[0] < base.shape[0] else base
+
+    def passing(self, name: str, shape: Shape) -> NDArray[Any]:
+        """Return an uninitialised array for the δ or ∂C/∂a that a method returns, which is not wanted for long.
+
+        It is a buffer of this name, or memory that is lent: in a training, where a recorded method of a component asks,
+        the next component but one writes there again.
+
+        Parameters
+        ----------
+        name, shape
+            As for :meth:`buffer`.
+        """
+        lent, self._lent = self._lent, None  # one method may take it once
+        if lent is None or lent.size < prod(shape):
+            return self.buffer(name, shape)
+        return lent[: prod(shape)].reshape(shape)
+
+    @contextmanager
+    def lending(self, memory: NDArray[Any] | None) -> Iterator[None]:
+        """Have :meth:`passing` return the given flat memory, once, in the body; None for a buffer."""
+        self._lent = memory
+        try:
+            yield
+        finally:
+            self._lent = None
 
     @property
     def rng(self) -> np.random.Generator:

@@ -368,10 +368,12 @@ class Training:
 
     def watch(self) -> None:
         """Look from now on at the parameters; where a step makes them not finite, DivergedError names it."""
-        if not is_solver(self.optimizer):  # a solver keeps away from such parameters by itself
+        if self._watch is None and not is_solver(self.optimizer):  # a solver keeps away from such parameters by itself
             self._watch = Watch(self)
 
     def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
         self._watch = None  # it knows this training: as long as each has the other, neither is freed
 
     def diverged(self, what: str) -> DivergedError:

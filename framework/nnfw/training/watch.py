@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnfw.errors import DivergedError
+from nnfw.training.stored_copy import StoredCopy
 
 if TYPE_CHECKING:
     from nnfw.training.batches import Batch
@@ -47,13 +48,11 @@ class Watch:
             for name, array in training.optimizer_state.items()
             if array.dtype.kind == "f" and array.size and np.isfinite(array).all()
         }
-        self._copies = [array.copy() for array in self._changing]
-        self.begin()
+        self._copy = StoredCopy(self._changing)
 
     def begin(self) -> None:
         """Keep what a repetition begins with: so far all is well."""
-        for copy, array in zip(self._copies, self._changing, strict=True):
-            copy[...] = array
+        self._copy.renew()
         self._noise = self._training.noise.bit_generator.state
         self._position, self._step = self._training.position, self._training.step
         self.due = self._position + WINDOW
@@ -74,8 +73,10 @@ class Watch:
             What there is to say if no step is found.
         """
         training, last = self._training, self._training.step
-        for copy, array in zip(self._copies, self._changing, strict=True):
-            array[...] = copy
+        try:
+            self._copy.put_back()
+        except OSError:
+            return diverged(training, otherwise)
         training.noise.bit_generator.state, training.step = self._noise, self._step
         with closing(training.batches_from(self._position)) as batches:
             for _, (batch, rate) in zip(range(self._step, last), batches, strict=False):
@@ -84,6 +85,10 @@ class Watch:
                 if found:
                     return diverged(training, found)
         return diverged(training, otherwise)
+
+    def close(self) -> None:
+        """End the watch."""
+        self._copy.close()
 
     def _repeat(self, batch: Batch, rate: float) -> str:
         """Take a step, and say what is not finite in it; nothing if all is."""

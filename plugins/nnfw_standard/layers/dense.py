@@ -100,6 +100,6 @@ class Dense(Layer):
             kernels().sum_examples(delta, grads["bias"])  # Equation 3, summed over the batch: δ
         if not workspace.needs_input_gradient:
             return None
-        grad_a_prev = workspace.buffer("grad_a_prev", a_prev.shape)
+        grad_a_prev = workspace.passing("grad_a_prev", a_prev.shape)
         kernels().product(delta, params["weight"], grad_a_prev)
         return grad_a_prev
