@@ -132,7 +132,8 @@ def test_worker_that_is_gone_is_a_contender_that_failed(comparison):
     with ExitStack() as stack:
         worker = comparison["turns"].Worker(request, dict(os.environ), stack)
         assert worker.prepared()["libraries"]
-        assert worker.turn() > 0
+        assert isinstance(worker.turn(), float)
+        assert len(worker.calls) == 1
         worker.process.kill()
         worker.process.wait()
         with pytest.raises(comparison["workloads"].NotMeasuredError, match="it failed: it said nothing"):
@@ -146,7 +147,7 @@ def test_contender_whose_cost_does_not_fall_is_left_out(comparison):
         def __init__(self, work, x, y, variant):
             self.work = work
 
-        def train(self):
+        def train(self, epochs):
             pass
 
         def predict(self, x):
@@ -156,6 +157,28 @@ def test_contender_whose_cost_does_not_fall_is_left_out(comparison):
         comparison["workloads"].NotMeasuredError, match="its cost did not fall: 0.4[0-9]+ before a turn"
     ):
         worker.training(Idle, "", "T1", quick=True)
+
+
+def test_turn_of_training_is_the_difference_of_two_calls(comparison, monkeypatch):
+    from comparison import worker
+
+    clock = []
+
+    class Slow(comparison["workloads"].Peer):
+        learns = False
+
+        def __init__(self, work, x, y, variant):
+            self.work = work
+
+        def train(self, epochs):
+            clock.append(10 + 2 * epochs)  # seconds of a call and of an epoch
+
+        def predict(self, x):
+            raise NotImplementedError
+
+    monkeypatch.setattr(worker.time, "perf_counter", lambda: sum(clock))
+    turn, _ = worker.training(Slow, "", "T1", quick=False)
+    assert turn() == (2 * comparison["workloads"].WORKLOADS["T1"].epochs, 10)
 
 
 def test_program_that_fails_is_reported_with_its_last_line(comparison):

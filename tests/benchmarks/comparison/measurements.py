@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import median
 from typing import Any
 
 from .contenders import CONTENDERS, PRODUCTS, Contender, Kernels, changed, installed
@@ -74,7 +75,7 @@ class Setting:
 def steps(name: str, setting: Setting) -> Measurement:
     """Measure steps of training."""
     work = WORKLOADS[name].shortened() if setting.quick else WORKLOADS[name]
-    text = f"{work.steps:,} steps: {work.epochs} epochs of {work.batches:,} batches"
+    text = f"{work.steps:,} steps, {work.epochs} epochs of {work.batches:,} batches, after one that is not counted"
     empty = Measurement("steps", f"{name} {work.title}", "µs", 1e6, text, (PRODUCTS, *OWN))
     return libraries(empty, "train", name, work.steps, setting, setting.contenders)
 
@@ -103,6 +104,9 @@ def libraries(
         for contender, worker in workers.items():
             entries.enter(contender.label, contender.peer, worker.prepared, worker.turn)
         entries.compete(setting.rounds, units)
+    for contender, worker in workers.items():
+        if worker.calls and contender.label in entries.rows:
+            entries.rows[contender.label].found["call beside its steps"] = median(worker.calls)
     return replace(empty, rows=list(entries.rows.values()), left_out=entries.left_out)
 
 

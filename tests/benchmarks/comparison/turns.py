@@ -79,6 +79,7 @@ class Worker:
             )
         )
         stack.callback(self.process.kill)
+        self.calls: list[float] = []
 
     def answer(self) -> Any:
         """Return the next line that it prints; NotMeasuredError if it broke off."""
@@ -95,10 +96,12 @@ class Worker:
         return found
 
     def turn(self) -> float:
-        """Return the seconds of one turn, as the worker measures them."""
+        """Return the seconds of one turn, as the worker measures them; note those of a call beside its steps."""
         with contextlib.suppress(BrokenPipeError):  # it is gone: its answer tells
             os.write(self.process.stdin.fileno(), b"\n")
-        return float(self.answer())
+        seconds, call = self.answer()
+        self.calls.append(call)
+        return float(seconds)
 
 
 def last_line(file: Any) -> str:

@@ -57,7 +57,7 @@ def seconds(model: Nnfw, terminal: IO[str] | None = None, **settings: Any) -> fl
     """Return how long a training takes with further arguments of `fit`, and perhaps another stderr."""
     with nullcontext() if terminal is None else redirect_stderr(terminal):
         start = time.perf_counter()
-        model.train(**settings)
+        model.train(model.work.epochs, **settings)
         return time.perf_counter() - start
 
 

@@ -1,7 +1,7 @@
 """One contender in a process of its own: the libraries do not share threads, settings or kernels.
 
 The first line that it prints tells that it is ready, and what it found; then, for each line that it reads, it takes a
-turn and prints its seconds.
+turn, and prints the seconds of what is measured and those of what a call costs beside it.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -21,7 +22,7 @@ LIBRARY_FIELDS = ("internal_api", "version", "architecture", "num_threads")
 EXAMPLES = 512  # that the cost is computed on
 
 Make = Callable[..., Peer]
-Turn = Callable[[], None]
+Turn = Callable[[], tuple[float, float]]
 
 
 def training(make: Make, variant: str, name: str, quick: bool) -> tuple[Turn, dict[str, Any]]:
@@ -29,20 +30,27 @@ def training(make: Make, variant: str, name: str, quick: bool) -> tuple[Turn, di
     work = WORKLOADS[name].shortened() if quick else WORKLOADS[name]
     x, y = work.data()
     peer = make(work, x, y, variant)
+
+    def turn() -> tuple[float, float]:
+        """Train for one epoch, and for those of the turn and one: the difference is steps in memory that is warm."""
+        first = seconds(partial(peer.train, 1))
+        steps = seconds(partial(peer.train, work.epochs + 1)) - first
+        return steps, first - steps / work.epochs
+
     if not peer.learns:
-        peer.train()
-        return peer.train, {}
+        turn()
+        return turn, {}
 
     def cost() -> float:
         with peer.predicting():
             return work.value(np.asarray(peer.predict(peer.own(x[:EXAMPLES]))), y[:EXAMPLES])
 
     before = cost()
-    peer.train()
+    turn()
     after = cost()
     if not after < before:
         raise NotMeasuredError(f"its cost did not fall: {before:g} before a turn, {after:g} after it")
-    return peer.train, {"cost before": before, "cost after": after}
+    return turn, {"cost before": before, "cost after": after}
 
 
 def predicting(make: Make, variant: str, name: str, quick: bool) -> tuple[Turn, dict[str, Any]]:
@@ -51,13 +59,20 @@ def predicting(make: Make, variant: str, name: str, quick: bool) -> tuple[Turn, 
     peer = make(PREDICTOR, *PREDICTOR.data(), variant)
     x = peer.own(np.random.default_rng(1).standard_normal((prediction.examples, PREDICTOR.sizes[0]), np.float32))
 
-    def turn() -> None:
+    def predict() -> None:
         with peer.predicting():
             for _ in range(prediction.times):
                 peer.predict(x)
 
-    turn()
-    return turn, {}
+    predict()
+    return lambda: (seconds(predict), 0.0), {}
+
+
+def seconds(work: Callable[[], None]) -> float:
+    """Return how long it takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 TASKS = {"train": training, "predict": predicting}
@@ -76,9 +91,7 @@ def serve(task: str, name: str, module: str, variant: str, quick: bool) -> None:
         say(json.dumps(found) + "\n")
         sys.__stdout__.flush()
         for _ in sys.stdin:
-            start = time.perf_counter()
-            turn()
-            say(f"{time.perf_counter() - start}\n")
+            say(json.dumps(turn()) + "\n")
             sys.__stdout__.flush()
 
 

@@ -26,8 +26,8 @@ class Peer(ABC):
     """Whether its cost must fall."""
 
     @abstractmethod
-    def train(self) -> None:
-        """Train for the epochs of a turn, and come back when all is computed."""
+    def train(self, epochs: int) -> None:
+        """Train for so many epochs, and come back when all is computed."""
 
     @abstractmethod
     def predict(self, x: Any) -> Any:
@@ -46,8 +46,7 @@ class Peer(ABC):
 class Workload:
     """A network and its training.
 
-    `batches` batches of data, `epochs` times, make a turn. That is so many steps that what a call of `fit` costs beside
-    its steps, half a millisecond in nnfw, is about one hundredth of the turn at most.
+    `batches` batches of data, `epochs` times, are the steps that a turn measures.
     """
 
     sizes: tuple[int, ...]

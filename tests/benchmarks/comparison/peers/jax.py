@@ -73,8 +73,8 @@ class Jax(Peer):
         w = self.rng.standard_normal((n_in, n_out)) * np.sqrt(2 / (n_in + n_out))
         return jnp.asarray(w, self.work.dtype), jnp.zeros(n_out, self.work.dtype)
 
-    def train(self) -> None:
-        for _ in range(self.work.epochs):
+    def train(self, epochs: int) -> None:
+        for _ in range(epochs):
             order = self.rng.permutation(len(self.x)).astype(np.int32).reshape(-1, self.work.batch)
             for rows in [order] if self.whole_epoch else order:
                 self.state = self.fast(self.state, self.x, self.y, rows)

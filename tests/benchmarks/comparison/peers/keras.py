@@ -43,8 +43,8 @@ class Keras(Peer):
         last = LAST[work.output] if logits else LAST["identity"]
         self.outputs = jax.jit(lambda trained, other, x: last(self.model.stateless_call(trained, other, x)[0]))
 
-    def train(self) -> None:
-        self.model.fit(self.x, self.y, batch_size=self.work.batch, epochs=self.work.epochs, verbose=0)
+    def train(self, epochs: int) -> None:
+        self.model.fit(self.x, self.y, batch_size=self.work.batch, epochs=epochs, verbose=0)
 
     def own(self, x: Array) -> Any:
         values = [

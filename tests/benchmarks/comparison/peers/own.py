@@ -15,14 +15,14 @@ class Nnfw(Peer):
         self.model = nnfw.Sequential(layers, work.sizes[0], dtype=work.dtype)
         self.work, self.x, self.y, self.accelerator = work, x, y, variant
 
-    def train(self, **settings: Any) -> None:
+    def train(self, epochs: int, **settings: Any) -> None:
         """Train; `settings` are further arguments of `fit`."""
         self.model.fit(
             self.x,
             self.y,
             cost=self.work.cost,
             optimizer={"type": self.work.optimizer, "learning_rate": self.work.rate},
-            epochs=self.work.epochs,
+            epochs=epochs,
             batch_size=self.work.batch,
             accelerator=self.accelerator,
             **settings,

@@ -12,13 +12,13 @@ class Products(Peer):
 
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
         rng = np.random.default_rng(0)
-        self.steps, self.batch, self.dtype = work.steps, work.batch, work.dtype
+        self.batches, self.batch, self.dtype = work.batches, work.batch, work.dtype
         self.w = [rng.standard_normal((n_out, n_in)).astype(work.dtype) for n_in, n_out, _ in work.layers]
         self.a = [rng.standard_normal((work.batch, size)).astype(work.dtype) for size in work.sizes]
         self.z, self.grad_w, self.grad_a = ([np.empty_like(k) for k in like] for like in (self.a[1:], self.w, self.a))
 
-    def train(self) -> None:
-        for _ in range(self.steps):
+    def train(self, epochs: int) -> None:
+        for _ in range(epochs * self.batches):
             for w, a, z in zip(self.w, self.a, self.z, strict=False):
                 np.matmul(a, w.T, out=z)
             for k in reversed(range(len(self.w))):

@@ -42,8 +42,8 @@ class PyTorch(Peer):
         self.cost(self.z(self.x.index_select(0, rows)), self.y.index_select(0, rows)).backward()
         self.optimizer.step()
 
-    def train(self) -> None:
-        for _ in range(self.work.epochs):
+    def train(self, epochs: int) -> None:
+        for _ in range(epochs):
             for rows in torch.randperm(len(self.x)).split(self.work.batch):
                 self.step(rows)
 

@@ -26,14 +26,14 @@ class ScikitLearn(Peer):
             batch_size=work.batch,
             learning_rate_init=rate,
             momentum=0.0,
-            max_iter=work.epochs,
             random_state=0,
         )
-        self.model.set_params(max_iter=1, learning_rate_init=1e-12)
-        self.train()  # only what was fitted can predict; with this rate it is as good as untrained
-        self.model.set_params(max_iter=work.epochs, learning_rate_init=rate)
+        self.model.set_params(learning_rate_init=1e-12)
+        self.train(1)  # only what was fitted can predict; with this rate it is as good as untrained
+        self.model.set_params(learning_rate_init=rate)
 
-    def train(self) -> None:
+    def train(self, epochs: int) -> None:
+        self.model.set_params(max_iter=epochs)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it has not converged
             self.model.fit(self.x, self.y)

@@ -25,8 +25,8 @@ class Thinc(Peer):
         self.optimizer = OPTIMIZERS[work.optimizer](work.rate, L2=0, grad_clip=0, use_averages=False)
         self.work, self.x = work, x
 
-    def train(self) -> None:
-        for _ in range(self.work.epochs):
+    def train(self, epochs: int) -> None:
+        for _ in range(epochs):
             for x, y in self.model.ops.multibatch(self.work.batch, self.x, self.y, shuffle=True):
                 a, backward = self.model.begin_update(x)
                 backward((a - y) / len(y))
