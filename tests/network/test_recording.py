@@ -41,6 +41,17 @@ class Opaque(nnfw.Elementwise):
         return np.ones_like(z)
 
 
+@dataclass(frozen=True)
+class Skip(nnfw.Chain):
+    """A chain around which its input goes, too."""
+
+    def forward(self, params, a_prev, workspace):
+        return super().forward(params, a_prev, workspace) + a_prev
+
+    def backward(self, params, delta, grads, workspace):
+        return super().backward(params, delta, grads, workspace) + delta
+
+
 def networks():
     yield from ([Dense(7, activation=name), Dense(3, activation="sigmoid")] for name in ACTIVATIONS)
     yield [Dense(6, activation=Bent(0.25)), Dense(3, activation="sigmoid")]
@@ -48,6 +59,7 @@ def networks():
     yield [Reshape((4, 2)), Flatten(), Dense(5, bias=False), Dropout(0.5), ActivationLayer("tanh"), Dense(3)]
     yield [nnfw.Sequential([Dense(5, activation="tanh"), Dropout(0.25), Dense(4, activation="relu")], 8), Dense(3)]
     yield [Dense(3, activation=Softmax())]
+    yield [Dense(6, activation="tanh"), Skip([Dense(7, activation="relu"), Dense(6, activation="tanh")]), Dense(3)]
     handing_on = [
         Dense(6),
         ActivationLayer("relu"),

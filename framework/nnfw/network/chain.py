@@ -107,7 +107,7 @@ class Chain(Layer):
     def mapped(self, function: Callable[[Layer], Layer]) -> Chain:
         """Return the chain of what `function` makes of each layer, of those in inner chains too."""
         return Chain(
-            tuple(layer.mapped(function) if isinstance(layer, Chain) else function(layer) for layer in self._layers)
+            tuple(layer.mapped(function) if type(layer) is Chain else function(layer) for layer in self._layers)
         )
 
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:

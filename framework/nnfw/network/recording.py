@@ -76,7 +76,7 @@ class RepeatedPass:
 
     def _record(self, batch: Batch) -> _Recording:
         tape = Tape(kernels())
-        recorder = _Recorder(tape, kernels().elementwise, self._places_for(x))
+        recorder = _Recorder(tape, kernels().elementwise, self._places_for(batch.x))
         objective = copy(self._objective)
         objective.cost = _RecordedCost(objective.cost, recorder)  # type: ignore[assignment]
         chain = self._model.chain.mapped(partial(_RecordedLayer, recorder=recorder))
