@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from llvmlite import binding  # type: ignore[import-untyped]
 from numba.extending import get_cython_function_address
 from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
@@ -29,22 +29,26 @@ def gemm(char: str) -> int:
 
 @cache
 def threads() -> Threads | None:
-    """Return how the threads of SciPy's BLAS are counted; None if it is no OpenBLAS that has threads of its own."""
-    gemm("f")
-    found = [item for item in threadpool_info() if item["internal_api"] == "openblas"]
-    chosen = [item for item in found if len(found) == 1 or Path(item["filepath"]).parent.name == "scipy.libs"]
-    if len(chosen) != 1 or chosen[0]["threading_layer"] != "pthreads":
+    """Return how the threads of SciPy's BLAS are told; None if it is no OpenBLAS that has threads of its own."""
+    library = _library()
+    if library is None:
         return None
-    library: Any = ctypes.CDLL(chosen[0]["filepath"])
+    binding.load_library_permanently(library["filepath"])  # it is there already: now its names are found
     for prefix in ("scipy_", ""):
-        names = (f"{prefix}openblas_{verb}_num_threads" for verb in ("get", "set"))
-        functions = [getattr(library, name, None) for name in names]
-        if all(functions):
-            return Threads(*(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions))  # type: ignore[arg-type]
+        places = [binding.address_of_symbol(f"{prefix}openblas_{verb}_num_threads") for verb in ("get", "set")]
+        if all(places):
+            return Threads(*places)
     return None
 
 
 def number_of_threads() -> int:
     """Return how many threads SciPy's BLAS takes at present; 1 if nothing is known of it."""
-    found = threads()
-    return 1 if found is None else int(ctypes.CFUNCTYPE(ctypes.c_int)(found.get)())
+    library = _library()
+    return 1 if library is None else int(library["num_threads"])
+
+
+def _library() -> dict[str, Any] | None:
+    gemm("f")
+    found = [item for item in threadpool_info() if item["internal_api"] == "openblas"]
+    chosen = [item for item in found if len(found) == 1 or Path(item["filepath"]).parent.name == "scipy.libs"]
+    return chosen[0] if len(chosen) == 1 and chosen[0]["threading_layer"] == "pthreads" else None
