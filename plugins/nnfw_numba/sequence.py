@@ -135,7 +135,7 @@ def _parts(call: Call, most: int) -> list[Call]:
     first, *_, out = call.arguments
     of_all = out if call.name == "take" else first
     if call.name == "product":
-        length, work = max(out.shape), out.size * first.shape[1] // _PART_OF_PRODUCT
+        length, work = out.shape[_axis(first, out)], out.size * first.shape[1] // _PART_OF_PRODUCT
     else:
         length, work = out.size if call.name == "sum_examples" else len(of_all), of_all.size // _PART
     count = min(most, work, length // _TOGETHER)
@@ -145,10 +145,18 @@ def _parts(call: Call, most: int) -> list[Call]:
     return [call._replace(arguments=_part(call, slice(*limits))) for limits in pairwise(ends)]
 
 
+def _axis(a: Array, out: Array) -> int:
+    """Return which axis of a product is cut: that of the units, for ∂C/∂w = δ^T a as for z = a w^T, or else the longer.
+
+    So a member computes the gradient of those weights that it multiplies by, and takes the optimizer's step for them.
+    """
+    return 0 if len(out) >= out.shape[1] or not a.flags.c_contiguous else 1
+
+
 def _part(call: Call, cut: slice) -> tuple[Any, ...]:
     """Return the arguments for a part: columns of a wide product or of a sum, or else rows."""
     match call.name, call.arguments:
-        case "product", (a, b, out) if out.shape[1] > len(out):
+        case "product", (a, b, out) if _axis(a, out):
             return a, b[:, cut], out[:, cut]
         case "product", (a, b, out):
             return a[cut], b, out[cut]

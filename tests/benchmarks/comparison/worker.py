@@ -32,10 +32,13 @@ def training(make: Make, variant: str, name: str, quick: bool) -> tuple[Turn, di
     peer = make(work, x, y, variant)
 
     def turn() -> tuple[float, float]:
-        """Train for one epoch, and for those of the turn and one: the difference is steps in memory that is warm."""
-        first = seconds(partial(peer.train, 1))
-        steps = seconds(partial(peer.train, work.epochs + 1)) - first
-        return steps, first - steps / work.epochs
+        """Train for one epoch, for one again, and for those of the turn and one.
+
+        The last two differ by the steps of the turn. The first one finds threads asleep and caches with the data of
+        others, which would be subtracted from the steps if it was one of these two.
+        """
+        called, again, longer = (seconds(partial(peer.train, epochs)) for epochs in (1, 1, work.epochs + 1))
+        return longer - again, called - (longer - again) / work.epochs
 
     if not peer.learns:
         turn()
