@@ -49,6 +49,8 @@ def number_of_threads() -> int:
 
 def _library() -> dict[str, Any] | None:
     gemm("f")
-    found = [item for item in threadpool_info() if item["internal_api"] == "openblas"]
-    chosen = [item for item in found if len(found) == 1 or Path(item["filepath"]).parent.name == "scipy.libs"]
+    libraries = [(Path(item["filepath"]).parent.name, item) for item in threadpool_info()]
+    # an OpenBLAS of NumPy's wheels serves NumPy alone
+    found = [pair for pair in libraries if pair[1]["internal_api"] == "openblas" and pair[0] != "numpy.libs"]
+    chosen = [item for folder, item in found if len(found) == 1 or folder == "scipy.libs"]
     return chosen[0] if len(chosen) == 1 and chosen[0]["threading_layer"] == "pthreads" else None

@@ -31,10 +31,10 @@ def add_bias(z: Array, bias: Array) -> None:
 
 @compiled
 def sum_examples(delta: Array, out: Array) -> None:
-    for j in range(out.size):
+    for j in range(delta.shape[1]):
         out[j] = 0
     for i in range(delta.shape[0]):
-        for j in range(out.size):  # which may be fewer than a row of delta has: a part of the sums
+        for j in range(delta.shape[1]):
             out[j] += delta[i, j]
 
 
@@ -56,7 +56,7 @@ def _take(source: Array, rows: Array, out: Array) -> None:
 
 def take(source: Array, rows: Array, out: Array) -> None:
     """Gather examples; NumPy does it where numbers must be converted, and may lie in a file as numba knows none."""
-    (_take if source.dtype == out.dtype else definitions.take)(source, rows, out)
+    (_take if source.dtype == out.dtype and rows.ndim == 1 else definitions.take)(source, rows, out)
 
 
 @compiled

@@ -24,8 +24,8 @@ Array = NDArray[Any]
 Numbers = Any
 """Where the numbers of a call lie, and as a second argument a pointer of the arrays' dtype, which points nowhere."""
 
-_INDICES = types.CPointer(types.intp)  # type: ignore[no-untyped-call]
-_POINTERS = {char: types.CPointer(kind) for char, kind in (("f", types.float32), ("d", types.float64))}  # type: ignore[no-untyped-call]
+INDICES = types.CPointer(types.intp)  # type: ignore[no-untyped-call]
+POINTERS = {char: types.CPointer(kind) for char, kind in (("f", types.float32), ("d", types.float64))}  # type: ignore[no-untyped-call]
 
 
 @compiled
@@ -53,7 +53,11 @@ def _add_bias(p: Numbers, like: Numbers) -> None:
 
 
 def _sum_examples(p: Numbers, like: Numbers) -> None:
-    kernels.sum_examples(_matrix(p, 0, like), _vector(p, 3, like))
+    delta, out = _matrix(p, 0, like), _vector(p, 3, like)
+    out[:] = 0
+    for i in range(delta.shape[0]):
+        for j in range(out.size):  # not all of a row, in a part
+            out[j] += delta[i, j]
 
 
 def _sigmoid(p: Numbers, like: Numbers) -> None:
@@ -163,7 +167,7 @@ vectors and four fractions, of which they take what they need."""
 
 @cache
 def _compiled_operation(name: str, char: str) -> Any:
-    return native(_OPERATIONS[name], _INDICES, _POINTERS[char])
+    return native(_OPERATIONS[name], INDICES, POINTERS[char])
 
 
 def operation(name: str, char: str) -> int:

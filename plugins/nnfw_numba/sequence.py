@@ -30,7 +30,8 @@ _OF_ALL_EXAMPLES = ("residual", "label_residual")
 """Operations that divide by the number of examples, which a part does not know."""
 
 _PART_OF_PRODUCT, _PART = 1 << 18, 1 << 12
-"""Multiplications, and numbers of another operation, from which on a part takes longer than handing it over."""
+"""Multiplications, and numbers of another operation, from which on a part takes longer than handing it over. OpenBLAS
+shares no product of fewer, either."""
 
 _TOGETHER = 16
 """Rows and columns that are not cut apart: a line of the cache, and what BLAS takes at a time."""
@@ -56,7 +57,7 @@ def _fits(call: Call) -> bool:
     """Return whether arrays have the shapes that an operation takes for granted; a product looks at shapes itself."""
     if call.name == "take":
         source, rows, out = call.arguments
-        return bool(out.shape == (*rows.shape, *source.shape[1:]))
+        return bool(rows.ndim == 1 and out.shape == (*rows.shape, *source.shape[1:]))
     if call.name == "product" or call.name not in PASSES:
         return True
     first, second, *others = (item for item in call.arguments if isinstance(item, np.ndarray))
@@ -77,7 +78,7 @@ def _can_be_in_a_program(call: Call) -> bool:
         return _can_copy(*arrays)
     dtype = arrays[0].dtype
     others = [arrays[0], *arrays[2:]] if _of_classes(call) else arrays
-    if dtype.char not in "fd" or any(item.dtype != dtype for item in others):
+    if dtype not in (np.float32, np.float64) or any(item.dtype != dtype for item in others):
         return False
     if call.name == "product":
         return _can_multiply(*arrays)
@@ -107,9 +108,9 @@ def _can_copy(source: Array, rows: Array, out: Array) -> bool:
 def _program(calls: list[Call]) -> Callable[[], object]:
     """Return what carries out calls that can be in a program."""
     members = team()
-    parts = [[call] if members is None else _parts(call, members.size) for call in calls]
-    if members is None or max(map(len, parts)) == 1:
+    if members is None or not any(map(_may_be_shared, calls)):
         return partial(run, _numbers(calls))
+    parts = [_parts(call, members.size) for call in calls]
     stages = list(_stages(parts))
     table = np.zeros((len(stages), members.size, 2), np.int64)
     for row, programs in zip(table, stages, strict=True):
@@ -130,12 +131,24 @@ def _stages(parts: Iterable[list[Call]]) -> Iterator[list[Array]]:
             yield from ([_numbers([part]) for part in each] for each in group)
 
 
+def _may_be_shared(call: Call) -> bool:
+    """Return whether the team, or else BLAS, might share an operation: BLAS would not do so in every surrounding."""
+    if call.name == "product":
+        return _multiplications(call) >= _PART_OF_PRODUCT
+    return len(_parts(call, 2)) > 1
+
+
+def _multiplications(call: Call) -> int:
+    a, _, out = call.arguments
+    return int(out.size * a.shape[1])
+
+
 def _parts(call: Call, most: int) -> list[Call]:
     """Return calls that together do the same as one; itself if it is too small to be shared."""
     first, *_, out = call.arguments
     of_all = out if call.name == "take" else first
     if call.name == "product":
-        length, work = out.shape[_axis(first, out)], out.size * first.shape[1] // _PART_OF_PRODUCT
+        length, work = out.shape[_axis(first, out)], _multiplications(call) // _PART_OF_PRODUCT
     else:
         length, work = out.size if call.name == "sum_examples" else len(of_all), of_all.size // _PART
     count = min(most, work, length // _TOGETHER)

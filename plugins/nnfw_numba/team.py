@@ -5,9 +5,9 @@ which other cores hold a part. Here large operations are cut in parts, products 
 of the same arrays time and again, so that these stay in the cache of its core.
 
 The calling thread leads. It posts a stage, which is a program for each member, works on its own, takes over those that
-nobody has begun, and waits for those under way. So it never waits for a helper that sleeps, that the system keeps from
-running, or that was lost in a fork; and who works on a part makes no difference to the bits. A helper that finds
-nothing to do for about a millisecond sleeps until it is woken.
+nobody has begun, and waits for those under way. So it never waits for a helper that sleeps, or was lost in a fork; and
+who works on a part makes no difference to the bits. A helper that finds nothing to do for about a millisecond sleeps
+until it is woken.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable
-from functools import cache
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -168,7 +167,7 @@ class Team:
         self._controls = np.array(controls, np.int64)
         self._board = np.zeros(_LINE * (_OF_MEMBERS + _OF_MEMBER * size), np.int64)
         self._begin()
-        os.register_at_fork(after_in_child=self._begin)
+        os.register_at_fork(after_in_child=self._begin_in_child)
         atexit.register(self._end)
 
     def lead(self, function: Callable[..., bool], *arguments: Any) -> None:
@@ -176,10 +175,19 @@ class Team:
         if function(*arguments, self._board, self._controls):
             self._wake()
 
+    def _begin_in_child(self) -> None:
+        """Begin anew after a fork, in the midst of which another thread may have led."""
+        self._board[_LINE * _LOCK] = 0
+        users = int(self._board[_LINE * _USERS])
+        if users:
+            _limit_blas(self._board, self._controls, -users)
+        self._begin()
+
     def _begin(self) -> None:
-        """Have no helpers, as in a child process; they start when they are missed."""
+        """Have no helpers; they start when they are missed."""
         self._board[:] = 0
         self._board[_LINE * (_OF_MEMBERS + _ASLEEP) :: _LINE * _OF_MEMBER] = 1
+        self._waking = Lock()  # several threads may lead
         self._calls = [Event() for _ in range(1, self.size)]
         self._threads = [
             Thread(target=self._help, args=(member, called), name=f"nnfw-{member}", daemon=True)
@@ -187,11 +195,12 @@ class Team:
         ]
 
     def _wake(self) -> None:
-        help_out(self._board, 1, 0)  # compiled in this thread, whose end the end of the program waits for
-        for thread, called in zip(self._threads, self._calls, strict=True):
-            if not thread.ident:
-                thread.start()
-            called.set()
+        with self._waking:
+            for member, (thread, called) in enumerate(zip(self._threads, self._calls, strict=True), 1):
+                if not thread.ident:
+                    help_out(self._board, member, 0)  # compiled in this thread: the end of the program waits for it
+                    thread.start()
+                called.set()
 
     def _help(self, member: int, called: Event) -> None:
         while not self._board[_LINE * _END]:
@@ -208,8 +217,15 @@ class Team:
                 thread.join()
 
 
-@cache
-def team() -> Team | None:
-    """Return the team of this process, of as many as BLAS has threads when this is asked first; None if that is one."""
+def _of_this_process() -> Team | None:
     controls, size = blas.threads(), blas.number_of_threads()
     return Team(size, controls) if controls and size > 1 and hasattr(os, "sched_yield") else None
+
+
+_TEAM = _of_this_process()
+"""Made while this is imported, so that there is one at most, whichever threads ask for it."""
+
+
+def team() -> Team | None:
+    """Return the team of this process, of as many as BLAS had threads when this was imported; None if that was one."""
+    return _TEAM

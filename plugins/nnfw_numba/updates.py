@@ -22,38 +22,47 @@ _ARGUMENTS = 16  # numbers that stand for four arrays and four fractions
 _TOGETHER = 16  # parameters in a line of the cache
 
 
-def sgd(*arguments: Any) -> None:
+def sgd(vector: Array, gradient: Array, rate: float) -> None:
     """Take a step, as the definition of this name says."""
-    vector, gradient, rate = arguments
-    if not _shared("sgd", (vector, gradient, vector, vector), (rate, 0.0, 0.0, 0.0)):
-        kernels.sgd(*arguments)
+    if not _shared("sgd", (vector, gradient, vector, vector), (rate, 0, 0, 0)):
+        kernels.sgd(vector, gradient, rate)
 
 
-def momentum(*arguments: Any) -> None:
+def momentum(vector: Array, gradient: Array, velocity: Array, kept: float, rate: float, nesterov: bool) -> None:
     """Take a step, as the definition of this name says."""
-    vector, gradient, velocity, kept, rate, nesterov = arguments
-    if not _shared("momentum", (vector, gradient, velocity, vector), (kept, rate, float(nesterov), 0.0)):
-        kernels.momentum(*arguments)
+    if not _shared("momentum", (vector, gradient, velocity, vector), (kept, rate, nesterov, 0)):
+        kernels.momentum(vector, gradient, velocity, kept, rate, nesterov)
 
 
-def adam(*arguments: Any) -> None:
+def adam(
+    vector: Array,
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    kept_mean: float,
+    kept_square: float,
+    rate: float,
+    epsilon: float,
+) -> None:
     """Take a step, as the definition of this name says."""
-    if not _shared("adam", arguments[:4], arguments[4:]):
-        kernels.adam(*arguments)
+    if not _shared("adam", (vector, gradient, mean, square), (kept_mean, kept_square, rate, epsilon)):
+        kernels.adam(vector, gradient, mean, square, kept_mean, kept_square, rate, epsilon)
 
 
-def rmsprop(*arguments: Any) -> None:
+def rmsprop(
+    vector: Array, gradient: Array, square: Array, scratch: Array, kept: float, rate: float, epsilon: float
+) -> None:
     """Take a step, as the definition of this name says."""
-    if not _shared("rmsprop", arguments[:4], (*arguments[4:], 0.0)):
-        kernels.rmsprop(*arguments)
+    if not _shared("rmsprop", (vector, gradient, square, scratch), (kept, rate, epsilon, 0)):
+        kernels.rmsprop(vector, gradient, square, scratch, kept, rate, epsilon)
 
 
 def _shared(name: str, arrays: tuple[Array, ...], options: tuple[float, ...]) -> bool:
     """Let the team take the step; return whether it did."""
     vector, members = arrays[0], team() if arrays[0].size >= _SHARED else None
-    if members is None or not all(
-        item.flags.carray and item.shape == (vector.size,) and item.dtype == vector.dtype for item in arrays
-    ):
+    if members is None or vector.dtype not in (np.float32, np.float64):
+        return False
+    if not all(item.flags.carray and item.shape == (vector.size,) and item.dtype == vector.dtype for item in arrays):
         return False
     members.lead(_lead, operation(name, vector.dtype.char), arrays, tuple(map(float, options)), members.size)
     return True
@@ -76,4 +85,5 @@ def _lead(place: int, arrays: Any, options: Any, members: int, board: Array, con
             program[14 + k] = bits(options[k])
         stages[0, member, 0], stages[0, member, 1] = program.ctypes.data, program.size
         start = end
-    return lead(stages, board, controls)  # type: ignore[no-any-return]
+    asleep = lead(stages, board, controls)
+    return asleep and programs.size > 0  # which keeps the programs until here: they are known by their addresses

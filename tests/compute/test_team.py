@@ -16,6 +16,9 @@ from nnfw.compute.active import kernels_of
 pytest.importorskip("numba")
 
 from nnfw_numba import blas, kernels, sequence, team, updates
+from nnfw_numba.caching import native
+from nnfw_numba.machine import ask
+from nnfw_numba.programs import INDICES, POINTERS
 
 pytestmark = pytest.mark.skipif(blas.threads() is None, reason="SciPy has no OpenBLAS with threads of its own")
 
@@ -292,8 +295,9 @@ LIBRARY = {"internal_api": "openblas", "threading_layer": "pthreads", "filepath"
         [LIBRARY | {"internal_api": "mkl"}],
         [LIBRARY | {"threading_layer": "openmp"}],
         [LIBRARY | {"filepath": "/x/a/lib.so"}, LIBRARY | {"filepath": "/x/b/lib.so"}],
+        [LIBRARY | {"filepath": "/x/numpy.libs/lib.so"}, LIBRARY | {"internal_api": "mkl"}],
     ],
-    ids=["none", "mkl", "openmp", "two"],
+    ids=["none", "mkl", "openmp", "two", "of NumPy"],
 )
 def test_there_is_no_team_beside_a_blas_whose_threads_cannot_be_told(libraries, monkeypatch):
     monkeypatch.setattr(blas, "threadpool_info", lambda: libraries)
@@ -324,3 +328,116 @@ def test_training_with_a_team_is_that_of_the_definitions(make_team, rng):
         )
         costs[accelerator] = history["cost"]
     np.testing.assert_allclose(costs["numba"], costs["none"], rtol=1e-4)
+
+
+def probe(p, like):
+    """Note in a program how many threads BLAS has while it runs."""
+    p[1] = ask(p[0])
+
+
+def test_blas_has_one_thread_while_a_team_works(make_team):
+    members, noted = make_team(2), []
+    for _ in range(2):
+        program = np.array([native(probe, INDICES, POINTERS["f"]).address, 2, blas.threads().get, -1])
+        table = np.zeros((1, 2, 2), np.int64)
+        table[0, 0] = program.ctypes.data, program.size
+        members.lead(team.lead, table)
+        noted.append(program[3])
+    assert noted == [1, 1]
+    assert blas.number_of_threads() > 1
+
+
+def test_waking_helpers_that_have_begun_tells_nothing_of_how_they_are(make_team, fast, rng, monkeypatch):
+    members, patience = make_team(3), []
+    step, *_kept = _step(rng, fast)
+    step()
+    monkeypatch.setattr(team, "help_out", lambda _board, _member, found: patience.append(found))
+    members._wake()
+    assert 0 not in patience  # such a call, which only compiles, writes that a member is asleep
+
+
+def in_process(source, **variables):
+    """Return what a Python program prints."""
+    result = subprocess.run(
+        [sys.executable, "-c", source],
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | variables,
+        timeout=120,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs glibc")
+def test_step_of_an_optimizer_uses_no_memory_that_was_freed():
+    source = (
+        "import numpy as np, nnfw_numba.updates as updates, nnfw_numba.kernels as kernels\n"
+        "a, b = ([np.full(40_000, 1.0, 'f4') for _ in range(4)] for _ in 'ab')\n"
+        "for _ in range(50):\n"
+        "    updates.adam(*a, 0.9, 0.99, 1e-3, 1e-8); kernels.adam(*b, 0.9, 0.99, 1e-3, 1e-8)\n"
+        "print(all((x == y).all() for x, y in zip(a, b)))"
+    )
+    tunables = "glibc.malloc.tcache_count=0:glibc.malloc.perturb=165"  # what is freed is overwritten
+    assert in_process(source, GLIBC_TUNABLES=tunables) == "True\n"
+
+
+def test_trainings_that_begin_in_two_threads_leave_the_threads_of_blas_as_they_were():
+    source = (
+        "import numpy as np, nnfw, threading\n"
+        "x, y = np.random.rand(256, 784), np.random.rand(256, 10)\n"
+        "def train():\n"
+        "    model = nnfw.Sequential([{'type': 'dense', 'units': 512}, {'type': 'dense', 'units': 10}], 784)\n"
+        "    model.fit(x, y, cost='mse', optimizer='adam', epochs=3, batch_size=128, accelerator='numba')\n"
+        "threads = [threading.Thread(target=train) for _ in range(2)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "from nnfw_numba import blas, team\n"
+        "print(blas.number_of_threads() == team.team().size)"
+    )
+    if blas.number_of_threads() == 1:
+        pytest.skip("BLAS has one thread")
+    assert in_process(source) == "True\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_child_of_a_fork_while_another_thread_leads_has_all_threads_of_blas(make_team):
+    members = make_team(2)
+    before = blas.number_of_threads()
+    team._limit_blas(members._board, members._controls, 1)  # as if another thread led
+    try:
+        child = os.fork()
+        if not child:
+            os._exit(0 if blas.number_of_threads() == before else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        team._limit_blas(members._board, members._controls, -1)
+    assert blas.number_of_threads() == before
+
+
+def test_prediction_has_the_same_bits_whether_or_not_a_product_can_be_cut(rng):
+    layers = [{"type": "dense", "units": 5000, "activation": "relu"}, {"type": "dense", "units": 8}]
+    model = nnfw.Sequential(layers, 500, seed=4)
+    for examples in (7, 16, 31):
+        x = rng.normal(size=(examples, 500)).astype("f4")
+        first, *others = (model.predict(x, accelerator="numba") for _ in range(4))
+        assert all(np.array_equal(first, other) for other in others)
+
+
+def test_arrays_in_another_order_of_bytes_are_left_to_numpy(fast, rng):
+    a, b = (rng.normal(size=(4, 4)).astype(">f8") for _ in range(2))
+    out = np.zeros((4, 4), ">f8")
+    fast.product(a, b, out)
+    np.testing.assert_allclose(out, a @ b)
+
+
+def test_rows_of_two_axes_are_left_to_numpy(fast, rng):
+    source, rows = rng.normal(size=(9, 4)), rng.integers(0, 9, (2, 3))
+    out, again = np.full((4, 3, 4), 7.0), np.zeros((2, 3, 4))
+    (step,) = fast.sequence([Call("take", fast.take, (source, rows, out[:2]))])
+    step()
+    fast.take(source, rows, again)
+    np.testing.assert_array_equal(out[:2], source[rows])
+    np.testing.assert_array_equal(again, source[rows])
+    np.testing.assert_array_equal(out[2:], 7.0)

@@ -205,6 +205,15 @@ def test_every_delta_of_a_repeated_pass_lies_in_one_of_two_places(rng):
     np.testing.assert_array_equal(gradient, expected)
 
 
+def test_places_of_a_repeated_pass_are_large_enough_for_inner_networks(rng):
+    inner = nnfw.Sequential([Dense(50, activation="tanh"), Dense(4, activation="tanh")], 8)
+    model = nnfw.Sequential([inner, Dense(3)], 8)
+    vector = np.zeros_like(model.parameters.vector)
+    repeated = model.repeated(model.objective("mse"), model.workspace(), model.views(vector))
+    repeated(Batch(rng.normal(size=(10, 8)).astype("f4"), rng.normal(size=(10, 3)).astype("f4")))
+    assert [place.size for place in repeated._places] == [500, 500]
+
+
 def test_passing_memory_is_a_buffer_unless_it_is_lent():
     workspace = nnfw.Workspace()
     assert workspace.passing("delta", (4, 3)) is workspace.buffer("delta", (4, 3))

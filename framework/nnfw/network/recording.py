@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnfw.compute import DEFINITIONS, Kernels, Tape, kernels, made_of_kernels, using
+from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
 from nnfw.network.workspace import Workspace
 from nnfw.protocols import Activation, Layer, Shape
@@ -91,10 +92,18 @@ class RepeatedPass:
 
     def _places_for(self, x: Array) -> tuple[Array, Array]:
         """Return room for the largest δ of a batch, twice; a shorter last batch has the same."""
-        size = len(x) * max(prod(shape) for shape in self._model.chain.shapes(x.shape[1:])[1:])
+        size = len(x) * _widest(self._model.chain, x.shape[1:])
         if self._places[0].size < size:
             self._places = np.empty(size, x.dtype), np.empty(size, x.dtype)
         return self._places
+
+
+def _widest(chain: Chain, input_shape: Shape) -> int:
+    """Return the size of the largest z of an example, in inner chains too."""
+    shapes = chain.shapes(input_shape)
+    pairs = zip(chain.layers, shapes, strict=False)
+    inner = (_widest(layer, shape) for layer, shape in pairs if isinstance(layer, Chain))
+    return max(*map(prod, shapes[1:]), *inner, 0)
 
 
 class RepeatedForward:
