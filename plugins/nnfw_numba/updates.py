@@ -60,10 +60,12 @@ def rmsprop(
 def _shared(name: str, arrays: tuple[Array, ...], options: tuple[float, ...]) -> bool:
     """Let the team take the step; return whether it did."""
     vector, members = arrays[0], team() if arrays[0].size >= _SHARED else None
-    if members is None or vector.dtype not in (np.float32, np.float64):
+    dtype, shape = vector.dtype, (vector.size,)
+    if members is None or dtype.char not in "fd" or not dtype.isnative:
         return False
-    if not all(item.flags.carray and item.shape == (vector.size,) and item.dtype == vector.dtype for item in arrays):
-        return False
+    for item in arrays:
+        if not (item.flags.carray and item.shape == shape and item.dtype == dtype):
+            return False
     members.lead(_lead, operation(name, vector.dtype.char), arrays, tuple(map(float, options)), members.size)
     return True
 
