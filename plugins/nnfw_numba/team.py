@@ -33,7 +33,7 @@ _LINE = 16
 """Whole numbers between two that threads share, two lines of a cache: what one writes is in no other one's way."""
 
 _TICKET, _STAGE, _LEADING, _LOCK, _USERS, _THREADS, _END, _OF_MEMBERS = range(8)
-_CLAIMED, _DONE, _ASLEEP, _OF_MEMBER = range(4)
+_CLAIMED, _DONE, _OF_MEMBER = range(3)
 
 _LOOKS, _PATIENCE = 4000, 6000
 """How often a thread looks at the board as fast as it can, and how often until it sleeps. In between it lets others run
@@ -69,7 +69,6 @@ def _claim(board: Array, member: int, ticket: int) -> bool:
 @compiled
 def help_out(board: Array, member: int, patience: int) -> None:
     """Work on the parts of a member until there was nothing to do for a while."""
-    store(_of(board, member, _ASLEEP), 0)
     seen, looks = load(_of(board, member, _CLAIMED)), 0
     while looks < patience and load(_at(board, _END)) == 0:
         ticket = load(_at(board, _TICKET))
@@ -81,7 +80,6 @@ def help_out(board: Array, member: int, patience: int) -> None:
                 store(_of(board, member, _DONE), ticket)
         elif looks > _LOOKS:
             _yield()
-    store(_of(board, member, _ASLEEP), 1)
 
 
 @compiled
@@ -120,10 +118,8 @@ def _limit_blas(board: Array, controls: Array, change: int) -> int:
 
 
 @compiled
-def lead(stages: Array, board: Array, controls: Array) -> bool:
-    """Carry out stages, and return whether a helper sleeps.
-
-    Without the helpers where BLAS is limited to one thread, and while another thread leads.
+def lead(stages: Array, board: Array, controls: Array) -> None:
+    """Carry out stages; without the helpers where BLAS is limited to one thread, and while another thread leads.
 
     Parameters
     ----------
@@ -134,7 +130,7 @@ def lead(stages: Array, board: Array, controls: Array) -> bool:
     controls
         Addresses of the functions that tell and set the number of threads of BLAS.
     """
-    members, asleep = stages.shape[1], 0
+    members = stages.shape[1]
     leading = _limit_blas(board, controls, 1) > 1 and exchange(_at(board, _LEADING), 0, 1)
     for k in range(stages.shape[0]):
         stage = stages.ctypes.data + 16 * members * k
@@ -145,10 +141,7 @@ def lead(stages: Array, board: Array, controls: Array) -> bool:
                 _work(board, stage, member)
     if leading:
         store(_at(board, _LEADING), 0)
-        for member in range(1, members):
-            asleep += load(_of(board, member, _ASLEEP))
     _limit_blas(board, controls, -1)
-    return asleep > 0
 
 
 class Team:
@@ -170,10 +163,11 @@ class Team:
         os.register_at_fork(after_in_child=self._begin_in_child)
         atexit.register(self._end)
 
-    def lead(self, function: Callable[..., bool], *arguments: Any) -> None:
+    def lead(self, function: Callable[..., object], *arguments: Any) -> None:
         """Call :func:`lead`, or a compiled function that does, with the arguments that come before the board."""
-        if function(*arguments, self._board, self._controls):
+        if self._asleep:
             self._wake()
+        function(*arguments, self._board, self._controls)
 
     def _begin_in_child(self) -> None:
         """Begin anew after a fork, in the midst of which another thread may have led."""
@@ -186,7 +180,7 @@ class Team:
     def _begin(self) -> None:
         """Have no helpers; they start when they are missed."""
         self._board[:] = 0
-        self._board[_LINE * (_OF_MEMBERS + _ASLEEP) :: _LINE * _OF_MEMBER] = 1
+        self._asleep = True  # at least one of the helpers
         self._waking = Lock()  # several threads may lead
         self._calls = [Event() for _ in range(1, self.size)]
         self._threads = [
@@ -196,6 +190,7 @@ class Team:
 
     def _wake(self) -> None:
         with self._waking:
+            self._asleep = False
             for member, (thread, called) in enumerate(zip(self._threads, self._calls, strict=True), 1):
                 if not thread.ident:
                     help_out(self._board, member, 0)  # compiled in this thread: the end of the program waits for it
@@ -204,6 +199,7 @@ class Team:
 
     def _help(self, member: int, called: Event) -> None:
         while not self._board[_LINE * _END]:
+            self._asleep = True
             called.wait()
             called.clear()
             help_out(self._board, member, _PATIENCE)

@@ -132,8 +132,7 @@ def test_who_works_on_a_part_makes_no_difference_to_the_bits(make_team, fast, rn
 
 
 def _sleeping(members):
-    places = team._LINE * (team._OF_MEMBERS + team._OF_MEMBER * np.arange(1, members.size) + team._ASLEEP)
-    return bool(members._board[places].any())
+    return members._asleep
 
 
 def _until(condition):
@@ -347,13 +346,13 @@ def test_blas_has_one_thread_while_a_team_works(make_team):
     assert blas.number_of_threads() > 1
 
 
-def test_waking_helpers_that_have_begun_tells_nothing_of_how_they_are(make_team, fast, rng, monkeypatch):
-    members, patience = make_team(3), []
-    step, *_kept = _step(rng, fast)
-    step()
-    monkeypatch.setattr(team, "help_out", lambda _board, _member, found: patience.append(found))
-    members._wake()
-    assert 0 not in patience  # such a call, which only compiles, writes that a member is asleep
+def test_helpers_are_woken_before_the_work_and_not_after_it(make_team, monkeypatch):
+    members, order = make_team(2), []
+    monkeypatch.setattr(members, "_wake", lambda: order.append("woken"))
+    members.lead(lambda *_: order.append("worked"))
+    members._asleep = False
+    members.lead(lambda *_: order.append("worked"))
+    assert order == ["woken", "worked", "worked"]
 
 
 def in_process(source, **variables):
