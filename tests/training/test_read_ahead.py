@@ -1,5 +1,6 @@
 """Rows of a memory-mapped file: read like the map, ahead in a thread where the disk must be waited for."""
 
+import gc
 import os
 import threading
 from dataclasses import dataclass
@@ -191,6 +192,7 @@ def test_thread_reads_from_disk_while_the_training_computes(path, from_disk):
     ("act", "error"), [(interrupt, KeyboardInterrupt), (diverge, DivergedError), (lambda: 1 / 0, ZeroDivisionError)]
 )
 def test_thread_and_file_end_with_a_training_that_ends_early(path, from_disk, act, error):
+    gc.collect()  # maps of other tests, which errors have kept
     open_before = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []  # noqa: PTH112, PTH208
     x = mapped(path)
     with pytest.raises(error):
