@@ -38,6 +38,12 @@ def _vector(p: Numbers, k: int, like: Numbers) -> Array:
     return carray(pointer(p[k], like), (p[k + 1] * p[k + 2],))
 
 
+@compiled
+def _vectors(p: Numbers, like: Numbers) -> tuple[Array, ...]:
+    """Return the four vectors of an optimizer's step."""
+    return _vector(p, 0, like), _vector(p, 3, like), _vector(p, 6, like), _vector(p, 9, like)
+
+
 def _product(p: Numbers, like: Numbers) -> None:  # noqa: ARG001 - gemm knows it
     at = address(p)
     sizes = (at + 8, at + 16, at + 24, at + 32, at + 40, at + 48)
@@ -114,27 +120,17 @@ def _sgd(p: Numbers, like: Numbers) -> None:
 
 
 def _momentum(p: Numbers, like: Numbers) -> None:
-    vector, gradient, velocity = _vector(p, 0, like), _vector(p, 3, like), _vector(p, 6, like)
+    vector, gradient, velocity, _ = _vectors(p, like)
     kernels.momentum(vector, gradient, velocity, fraction(p[12]), fraction(p[13]), fraction(p[14]) != 0)
 
 
 def _adam(p: Numbers, like: Numbers) -> None:
-    vector, gradient, mean, square = (
-        _vector(p, 0, like),
-        _vector(p, 3, like),
-        _vector(p, 6, like),
-        _vector(p, 9, like),
-    )
+    vector, gradient, mean, square = _vectors(p, like)
     kernels.adam(vector, gradient, mean, square, fraction(p[12]), fraction(p[13]), fraction(p[14]), fraction(p[15]))
 
 
 def _rmsprop(p: Numbers, like: Numbers) -> None:
-    vector, gradient, square, scratch = (
-        _vector(p, 0, like),
-        _vector(p, 3, like),
-        _vector(p, 6, like),
-        _vector(p, 9, like),
-    )
+    vector, gradient, square, scratch = _vectors(p, like)
     kernels.rmsprop(vector, gradient, square, scratch, fraction(p[12]), fraction(p[13]), fraction(p[14]))
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from nnfw.compute import Call, definitions
 from nnfw_numba.blas import gemm
 from nnfw_numba.programs import PASSES, operation, run
-from nnfw_numba.team import Team, lead, team
+from nnfw_numba.team import TOGETHER, Team, lead, team
 
 Array = NDArray[Any]
 
@@ -32,9 +32,6 @@ _OF_ALL_EXAMPLES = ("residual", "label_residual")
 _PART_OF_PRODUCT, _PART = 1 << 18, 1 << 12
 """Multiplications, and numbers of another operation, from which on a part takes longer than handing it over. OpenBLAS
 shares no product of fewer, either."""
-
-_TOGETHER = 16
-"""Rows and columns that are not cut apart: a line of the cache, and what BLAS takes at a time."""
 
 
 def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
@@ -151,10 +148,10 @@ def _parts(call: Call, most: int) -> list[Call]:
         length, work = out.shape[_axis(first, out)], _multiplications(call) // _PART_OF_PRODUCT
     else:
         length, work = out.size if call.name == "sum_examples" else len(of_all), of_all.size // _PART
-    count = min(most, work, length // _TOGETHER)
+    count = min(most, work, length // TOGETHER)
     if count < 2 or call.name in _OF_ALL_EXAMPLES:
         return [call]
-    ends = [length * k // count // _TOGETHER * _TOGETHER for k in range(count)] + [length]
+    ends = [length * k // count // TOGETHER * TOGETHER for k in range(count)] + [length]
     return [call._replace(arguments=_part(call, slice(*limits))) for limits in pairwise(ends)]
 
 

@@ -32,6 +32,9 @@ Array = NDArray[Any]
 _LINE = 16
 """Whole numbers between two that threads share, two lines of a cache: what one writes is in no other one's way."""
 
+TOGETHER = 16
+"""Numbers, rows or columns that are not cut apart: a line of the cache, and what BLAS takes at a time."""
+
 _TICKET, _STAGE, _LEADING, _LOCK, _USERS, _THREADS, _END, _OF_MEMBERS = range(8)
 _CLAIMED, _DONE, _OF_MEMBER = range(3)
 

@@ -11,7 +11,7 @@ from nnfw_numba import kernels
 from nnfw_numba.caching import compiled
 from nnfw_numba.machine import bits
 from nnfw_numba.programs import operation
-from nnfw_numba.team import lead, team
+from nnfw_numba.team import TOGETHER, lead, team
 
 Array = NDArray[Any]
 
@@ -19,7 +19,6 @@ _SHARED = 1 << 15
 """Parameters from which on a step is shared."""
 
 _ARGUMENTS = 16  # numbers that stand for four arrays and four fractions
-_TOGETHER = 16  # parameters in a line of the cache
 
 
 def sgd(vector: Array, gradient: Array, rate: float) -> None:
@@ -78,7 +77,7 @@ def _lead(place: int, arrays: Any, options: Any, members: int, board: Array, con
     for member in range(members):
         program, end = programs[member], vector.size
         if member < members - 1:
-            end = vector.size * (member + 1) // members // _TOGETHER * _TOGETHER
+            end = vector.size * (member + 1) // members // TOGETHER * TOGETHER
         program[0], program[1] = place, _ARGUMENTS
         for k in range(4):
             program[2 + 3 * k] = arrays[k].ctypes.data + start * vector.itemsize

@@ -75,7 +75,9 @@ class Setting:
 def steps(name: str, setting: Setting) -> Measurement:
     """Measure steps of training."""
     work = WORKLOADS[name].shortened() if setting.quick else WORKLOADS[name]
-    text = f"{work.steps:,} steps, {work.epochs} epochs of {work.batches:,} batches, after one that is not counted"
+    text = (
+        f"{work.steps:,} steps, {work.epochs} epochs of {work.batches:,} batches, between others that are not counted"
+    )
     empty = Measurement("steps", f"{name} {work.title}", "µs", 1e6, text, (PRODUCTS, *OWN))
     return libraries(empty, "train", name, work.steps, setting, setting.contenders)
 
