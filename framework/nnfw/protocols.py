@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nnfw.data import Examples
     from nnfw.network import Workspace
     from nnfw.plugins import Registry
+    from nnfw.storage import LineFile
 
     Array = NDArray[Any]
 
@@ -483,6 +484,14 @@ class Fit(Protocol):
 
     def save_model(self, path: Path) -> None:
         """Write the model as it is now to `path`, replacing the file in one step."""
+        ...
+
+    def claim(self, path: str, callback: Callback) -> Path:
+        """Return where a callback's file goes, and keep that name for it alone; ConfigError if another has it."""
+        ...
+
+    def lines(self, path: Path) -> LineFile:
+        """Return a new text file at a claimed path, whose `write` reaches the system at once; `close` ends it."""
         ...
 
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import KW_ONLY, dataclass
-from errno import EACCES, EISDIR, ENOENT
-from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, MinLen
 
-from nnfw.errors import ConfigError, DataError, Mistake, did_you_mean
+from nnfw.errors import ConfigError, Mistake, did_you_mean
 from nnfw.protocols import Callback, Fit
-from nnfw.storage import LineFile
 
 
 @dataclass(frozen=True)
@@ -99,9 +95,11 @@ class CheckpointBest(Callback):
     Raises
     ------
     ConfigError
-        Before the first epoch, if records have no entry called `monitor`, or `path` leads out of the run's directory.
+        Before the first epoch, if records have no entry called `monitor`, or `path` leads out of the run's directory or
+        is the name of another file of the run.
     DataError
-        Before the first epoch, if the folder of `path` does not exist or may not be written to.
+        Before the first epoch, if the folder of `path` does not exist or may not be written to, or if `path`
+        is a link in a run's directory.
 
     Examples
     --------
@@ -115,9 +113,8 @@ class CheckpointBest(Callback):
 
     def state(self, fit: Fit) -> dict[str, Any]:
         """Nothing is known yet."""
-        owner = fit.registry.label("callback", self)
-        require_recorded(fit, self.monitor, owner)
-        return {"path": _file_of(fit, self.path, owner), "best": None}
+        require_recorded(fit, self.monitor, fit.registry.label("callback", self))
+        return {"path": fit.claim(self.path, self), "best": None}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Write the model if this epoch is the best."""
@@ -139,7 +136,7 @@ class CSVLog(Callback):
     Raises
     ------
     ConfigError
-        Before the first epoch, if `path` leads out of the run's directory.
+        Before the first epoch, if `path` leads out of the run's directory or is the name of another file of the run.
     DataError
         Before the first epoch, if it can be seen that the file cannot be written.
     NnfwError
@@ -160,13 +157,13 @@ class CSVLog(Callback):
 
     def state(self, fit: Fit) -> dict[str, Any]:
         """Nothing is written yet: another callback may still refuse this training."""
-        return {"path": _file_of(fit, self.path, fit.registry.label("callback", self)), "file": None}
+        return {"path": fit.claim(self.path, self), "file": None}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Append a row; at first the header, and the rows of the epochs before a training was resumed."""
         header, records = list(fit.history[0]), [record]
         if state["file"] is None:
-            file = state["file"] = LineFile(state["path"])
+            file = state["file"] = fit.lines(state["path"])
             csv.writer(file).writerow(header)
             records = list(fit.history)
         rows = ([item.get(name, "") for name in header] for item in records)
@@ -238,24 +235,6 @@ def require_recorded(fit: Fit, monitor: str, owner: str) -> None:
         hint = did_you_mean(monitor, fit.recorded)
         text = f"must be recorded each epoch, got {monitor!r}.{hint} Recorded: {', '.join(fit.recorded)}."
         raise ConfigError([Mistake(("monitor",), text)], f"Callback {owner}")
-
-
-def _file_of(fit: Fit, path: str, owner: str) -> Path:
-    """Return where a callback's file goes; refuse one that would lie elsewhere, or could not be written."""
-    relative = Path(path)
-    if relative.is_absolute() or ".." in relative.parts or "\0" in path:
-        text = f"must lie in the directory of the training, got {path!r}. Write a relative path without '..' and NUL."
-        raise ConfigError([Mistake(("path",), text)], f"Callback {owner}")
-    file = fit.directory / relative
-    problem = 0 if os.access(file.parent, os.W_OK) else EACCES
-    problem = EISDIR if file.is_dir() else problem if file.parent.is_dir() else ENOENT
-    if problem:
-        raise _unwritable(file, os.strerror(problem))
-    return file
-
-
-def _unwritable(file: Path, problem: str) -> DataError:
-    return DataError(f"{file} cannot be written: {problem}. Choose another path for the callback.")
 
 
 def improves(fit: Fit, monitor: str, value: float, best: float | None, min_delta: float = 0.0) -> bool:

@@ -79,6 +79,20 @@ def test_metrics_that_do_not_fit_are_all_told_with_their_place(experiment):
         prepared(experiment)
 
 
+@pytest.mark.parametrize("row", [10, 59], ids=["early", "last"])
+def test_labels_that_a_metric_cannot_take_are_refused_in_every_row_before_anything_is_written(
+    experiment, tmp_path, row
+):
+    table = experiment.parent / "table.csv"
+    rows = [f"{number},{0.5 if number == row else number % 2}" for number in range(60)]
+    table.write_text("width,kind\n" + "\n".join(rows) + "\n")
+    changes = ["data.transforms=[]", "data.split.stratify=false", "cost.type=mse", "model.layers[1].units=1"]
+    changes += ["model.layers[1].activation=sigmoid"]
+    with pytest.raises(nnfw.ConfigError, match=r"Metric 'accuracy' .* does not fit network and labels: .*0\.5"):
+        train(read_experiment(str(experiment), registry, changes), registry, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_output_outside_the_domain_of_the_cost_is_refused_with_its_line_before_data_is_read(experiment, monkeypatch):
     monkeypatch.setattr(CrossEntropy, "domain", (0, 1), raising=False)
     monkeypatch.setattr(Tanh, "range", (-1, 1), raising=False)

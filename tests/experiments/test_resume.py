@@ -106,7 +106,7 @@ def test_run_goes_on_with_data_that_was_moved(run, experiment, tmp_path):
 
 
 def test_run_killed_after_its_last_step_gets_its_model(run, experiment, tmp_path, monkeypatch):
-    monkeypatch.setattr(nnfw.Sequential, "save", lambda model, path: (_ for _ in ()).throw(KilledError()))
+    monkeypatch.setattr(nnfw.Sequential, "save", lambda model, path, inside: (_ for _ in ()).throw(KilledError()))
     with pytest.raises(KilledError):
         train(read_experiment(str(experiment), registry), registry, tmp_path / "killed")
     monkeypatch.undo()

@@ -19,7 +19,7 @@ spec.loader.exec_module(resuming)
 from nnfw.storage import model_file
 from nnfw.training import loop
 
-def write_in_place(path, content):
+def write_in_place(path, content, inside=None):
     with Path(path).open("wb") as file:
         for start in range(0, len(content), 3000):
             file.write(content[start : start + 3000])

@@ -19,7 +19,7 @@ saving = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(saving)
 from nnfw.storage import model_file
 
-def write_in_place(path, content):
+def write_in_place(path, content, inside=None):
     with Path(path).open("wb") as file:
         for start in range(0, len(content), 100_000):
             file.write(content[start : start + 100_000])

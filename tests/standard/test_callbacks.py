@@ -27,7 +27,9 @@ class Late(nnfw.Callback):
 @pytest.mark.parametrize("callback", FILES, ids=["csv_log", "checkpoint_best"])
 def test_file_that_is_a_folder_is_refused_before_the_first_step(callback, tmp_path):
     (tmp_path / "file").mkdir()
-    with pytest.raises(nnfw.DataError, match=r"file cannot be written: Is a directory\. Choose another path for the c"):
+    with pytest.raises(
+        nnfw.DataError, match=r"file cannot be written: it is a folder, not a file\. Choose another path for the c"
+    ):
         fit(tmp_path, callback)
 
 
@@ -38,7 +40,7 @@ def test_file_in_a_folder_that_does_not_exist_is_refused_before_the_first_step(c
 
 
 def test_file_in_a_folder_that_may_not_be_written_to_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    monkeypatch.setattr("os.access", lambda path, mode, **directory: False)  # root may write everywhere
     with pytest.raises(nnfw.DataError, match=r"file cannot be written: Permission denied\."):
         fit(tmp_path, CSVLog("file"))
 

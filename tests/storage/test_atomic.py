@@ -2,13 +2,14 @@
 
 import errno
 import os
+import shutil
+import stat
 import sys
-from pathlib import Path
 
 import pytest
 
 from nnfw.errors import NnfwError
-from nnfw.storage import replace_file
+from nnfw.storage import Directory, replace_file
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX permissions, links and limits")
 
@@ -127,10 +128,10 @@ def test_replace_file_bytes_lost_without_an_error_changes_nothing(path, monkeypa
 
 
 def test_replace_file_error_while_renaming_changes_nothing(path, monkeypatch):
-    def fail(self, target):
+    def fail(old, new, **descriptors):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     refused(path, b"new", match=r"cannot be written: Permission denied\.")
     assert_untouched(path)
 
@@ -192,7 +193,7 @@ def test_replace_file_whose_temporary_file_was_taken_for_a_left_over_makes_anoth
 
     def clean_first(file, operation):
         if not taken:
-            taken.append(Path(file.name))
+            taken.extend(path.parent.glob(".nnfw-*.tmp"))
             taken[0].unlink()
         real(file, operation)
 
@@ -222,17 +223,124 @@ def test_replace_file_interrupted_changes_nothing(path, monkeypatch):
     assert_untouched(path)
 
 
-def test_replace_file_folder_that_cannot_be_synced_is_no_error(path, monkeypatch):
-    real = os.open
+def failing_sync_of_the_folder(monkeypatch, number):
+    """Let the system fail to bring a folder's names to the disk."""
+    real = os.fsync
 
-    def fail(name, flags, *args):
-        if name == path.parent:
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return real(name, flags, *args)
+    def fail(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
 
-    monkeypatch.setattr(os, "open", fail)
+    monkeypatch.setattr(os, "fsync", fail)
+
+
+@posix
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EACCES], ids=["not-supported", "not-allowed"])
+def test_replace_file_in_a_folder_that_knows_no_sync_is_no_error(path, monkeypatch, number):
+    failing_sync_of_the_folder(monkeypatch, number)
     replace_file(path, b"new")
     assert path.read_bytes() == b"new"
+
+
+@posix
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT], ids=["broken-disk", "full", "quota"])
+def test_replace_file_whose_name_does_not_reach_the_disk_is_an_error(path, monkeypatch, number):
+    failing_sync_of_the_folder(monkeypatch, number)
+    refused(path, b"new", match=r"was written, but the disk did not confirm its name: .* may be the one before\.$")
+    assert names_in(path.parent) == [path.name]
+
+
+@posix
+def test_replace_file_whose_bytes_are_lost_when_it_is_closed_changes_nothing(path, monkeypatch):
+    """Network disks report lost bytes at close; the first close of the new file must come before it has the name."""
+    real, files = os.close, []
+
+    def fail(descriptor):
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        real(descriptor)
+        if regular and not files:
+            files.append(descriptor)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "close", fail)
+    refused(path, b"new", match=r"model\.nnfw: its 3 bytes cannot be .*: Input/output error\. .* Nothing was changed")
+    assert files
+    assert_untouched(path)
+
+
+@posix
+def test_replace_file_takes_short_writes(path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:2]))
+    replace_file(path, b"newer")
+    assert path.read_bytes() == b"newer"
+
+
+@posix
+def test_replace_file_drops_the_bits_that_run_a_program_as_its_owner(path):
+    path.chmod(0o6755)
+    replace_file(path, b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+
+@posix
+def test_replace_file_changes_the_mode_of_nothing_else_where_its_name_is_swapped(path, tmp_path, monkeypatch):
+    """Whoever may write into the folder can put a link where the temporary file was."""
+    victim = tmp_path.with_name(f"{tmp_path.name}-victim")
+    victim.write_bytes(b"theirs")
+    victim.chmod(0o600)
+    path.chmod(0o666)
+    for name in ("chmod", "fchmod"):
+        monkeypatch.setattr(os, name, swapping(getattr(os, name), path.parent, victim))
+    replace_file(path, b"new")
+    assert victim.stat().st_mode & 0o777 == 0o600
+
+
+def swapping(change, folder, victim):
+    def swapped(place, mode, **options):
+        for temporary in folder.glob(".nnfw-*.tmp"):
+            temporary.unlink()
+            temporary.symlink_to(victim)
+        change(place, mode, **options)
+
+    return swapped
+
+
+@posix
+def test_replace_file_inside_a_directory_refuses_a_link(path, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "report.html").symlink_to(path)
+    with pytest.raises(NnfwError, match=r"report\.html: its 3 bytes cannot .*: it is a link, and .* Remove the"):
+        replace_file(run / "report.html", b"new", inside=Directory(run))
+    assert path.read_bytes() == b"old"
+    assert (run / "report.html").is_symlink()
+
+
+@posix
+def test_replace_file_inside_a_directory_refuses_a_linked_folder(path, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "logs").symlink_to(path.parent, target_is_directory=True)
+    with pytest.raises(NnfwError, match=r"logs/model\.nnfw: .* it is a link, and links in here are not followed"):
+        replace_file(run / "logs" / path.name, b"new", inside=Directory(run))
+    assert path.read_bytes() == b"old"
+
+
+@posix
+def test_replace_file_inside_a_directory_that_was_replaced_writes_nothing(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    directory = Directory(run)
+    replace_file(run / "a", b"1", inside=directory)
+    shutil.rmtree(run)
+    run.mkdir()
+    with pytest.raises(
+        NnfwError, match=r"a: its 1 bytes cannot be written: another directory has taken the place of its own"
+    ):
+        replace_file(run / "a", b"2", inside=directory)
+    assert names_in(run) == []
 
 
 @posix

@@ -525,7 +525,7 @@ def test_read_file_that_shrinks_meanwhile_is_refused(path, arrays, monkeypatch):
         real(*given)
 
     monkeypatch.setattr(model_file, "_compare", shrink)
-    monkeypatch.setattr(model_file, "open_regular", lambda path: path.open("rb", buffering=0))
+    monkeypatch.setattr(model_file, "open_regular", lambda path, inside: path.open("rb", buffering=0))
     refused(path, match=r"is damaged: tensor '.*' ended while it was read\.")
 
 

@@ -361,7 +361,9 @@ def test_checkpoints_take_no_more_than_a_hundredth_of_the_time(tmp_path, data, m
     monkeypatch.setattr("nnfw.training.checkpoints.monotonic", slow)
     written = []
     real = model_file.write
-    monkeypatch.setattr(model_file, "write", lambda *given: written.append(clock[0]) or real(*given))
+    monkeypatch.setattr(
+        model_file, "write", lambda *given, **inside: written.append(clock[0]) or real(*given, **inside)
+    )
 
     @dataclass(frozen=True)
     class Ticks(nnfw.Callback):

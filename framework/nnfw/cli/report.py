@@ -29,15 +29,16 @@ def report(path: RunPath, output: Output = None, data_dir: DataDirectory = None)
     $ nnfw report runs/digits-20260101-120000
     $ nnfw report runs/digits-20260101-120000 -o digits.html
     """
+    from nnfw.experiments.recorded import PAGE
     from nnfw.plugins import default_registry
     from nnfw.reporting import report
-    from nnfw.storage import replace_file
+    from nnfw.storage import Directory, replace_file
 
     page = report(path, default_registry(), data_dir)
     if output == STDOUT:
         print_text(page)
         return
-    target = output or path / "report.html"
-    replace_file(target, page.encode())
+    target = output or path / PAGE
+    replace_file(target, page.encode(), inside=None if output else Directory(path))
     message(f"{len(page.encode()) / 1024:,.0f} KiB")
     print_text(str(target))

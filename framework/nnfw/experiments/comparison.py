@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nnfw.errors import ConfigError, Mistake
-from nnfw.experiments.recorded import EXPERIMENT, RecordedRun, numbers
-from nnfw.experiments.toml import read
+from nnfw.experiments.recorded import RecordedRun, numbers, read_document
 from nnfw.experiments.toml_flattening import flattened
 
 Values = Mapping[str, Any]
@@ -34,7 +33,7 @@ def compare_runs(runs: Sequence[RecordedRun]) -> dict[str, Differences]:
     """
     if len(runs) < 2:
         raise ConfigError([Mistake((), "There must be two runs or more to compare.")])
-    experiments = [flattened(read(run.path / EXPERIMENT).table) for run in runs]
+    experiments = [flattened(read_document(run.path).table) for run in runs]
     outcomes = [{"status": run.status, "epochs": run.epochs, "reason": run.reason} for run in runs]
     sections = {
         "experiment": differing(experiments),

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake, did_you_mean, in_words
-from nnfw.experiments.recorded import EXPERIMENT, METRICS, MODEL, RECORD, RecordedRun, read_run
-from nnfw.experiments.toml import parse, read
+from nnfw.experiments.recorded import EXPERIMENT, METRICS, MODEL, RECORD, RecordedRun, read_document, read_run
+from nnfw.experiments.toml import parse
 from nnfw.experiments.toml_flattening import flattened
 
 BROKEN = "broken"
@@ -64,7 +64,7 @@ class ListedRun:
 
     def _experiment(self) -> dict[str, Any]:
         with suppress(FileFormatError):
-            return flattened(read(self.path / EXPERIMENT).table)
+            return flattened(read_document(self.path).table)
         return {}
 
 

@@ -16,11 +16,11 @@ from nnfw.errors import ConfigError, FileFormatError, Mistake
 from nnfw.experiments.components import parse_reference
 from nnfw.experiments.preparation import prepare
 from nnfw.experiments.record import open_run, recorded_fingerprint
-from nnfw.experiments.recorded import EXPERIMENT, MODEL, RECORD, read_run
+from nnfw.experiments.recorded import EXPERIMENT, MODEL, RECORD, read_document, read_run
 from nnfw.experiments.sources import features, read_examples
-from nnfw.experiments.toml import read
 from nnfw.network import Sequential, load
 from nnfw.plugins import Registry
+from nnfw.storage import Directory
 from nnfw.training import evaluate, named_metrics
 
 Array = NDArray[Any]
@@ -38,7 +38,9 @@ def open_model(path: Path, registry: Registry) -> Sequential:
         status = read_run(path).status
         command = f"nnfw resume {shlex.quote(str(path))}"
         raise FileFormatError(f"{path} holds no model: its status is {status!r}. Go on with it: {command}")
-    return load(path / MODEL if path.is_dir() else path, registry=registry)
+    if path.is_dir():
+        return load(path / MODEL, registry=registry, inside=Directory(path))
+    return load(path, registry=registry)
 
 
 def evaluate_run(path: Path, registry: Registry) -> tuple[dict[str, dict[str, Any]], bool]:
@@ -121,7 +123,7 @@ def _run_of(path: Path) -> Path | None:
 def table_delimiter(path: Path) -> str:
     """Return the character between the cells of the table that a run was trained on; a comma where it is not known."""
     directory = _run_of(path)
-    data = read(directory / EXPERIMENT).table.get("data") if directory is not None else None
+    data = read_document(directory).table.get("data") if directory is not None else None
     source = data.get("source") if isinstance(data, dict) else None
     delimiter = source.get("delimiter", ",") if isinstance(source, dict) else ","
     return str(delimiter)

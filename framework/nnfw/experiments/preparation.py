@@ -18,9 +18,11 @@ from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError
 from nnfw.experiments.experiment import Experiment, ExperimentFile
 from nnfw.network import Chain, Objective, Sequential, describe
 from nnfw.plugins import Registry
+from nnfw.protocols import Metric
 from nnfw.randomness import stream
 from nnfw.storage import model_file
 from nnfw.training import Labelled, evaluate, named_metrics
+from nnfw.training.evaluation import EVALUATION_ROWS
 
 HASHED_ROWS = 1 << 14  # rows of a column that are hashed together: a memory-mapped one is never read whole
 
@@ -85,7 +87,7 @@ def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None
     _require_an_output_for_each_class(model)
     objective = model.objective(experiment.cost)
     parts = _parts(model, objective, examples, rows)
-    _require_metrics(file, model, parts["training"])
+    _require_metrics(file, model, parts)
     if trained is None:
         _require_storable(model)
     return Prepared(experiment, model, objective, parts, _fingerprint(examples))
@@ -192,21 +194,30 @@ def _require_storable(model: Sequential) -> None:
         raise DataError(f"A model of this data could not be saved: {error}") from error
 
 
-def _require_metrics(file: ExperimentFile, model: Sequential, data: Labelled) -> None:
-    """Refuse metrics that cannot take outputs and labels, by asking each for its statistics of one example."""
-    x, y, weight = data.part(0, 1, model.dtype)
-    with np.errstate(all="ignore"):  # values too large are the training's matter
-        _, a = model.forward(x, model.workspace())
-        mistakes = []
-        for index, metric in enumerate(file.experiment.training.metrics):
-            try:
-                metric.statistics(a, y, weight)  # type: ignore[union-attr]
-            except (ShapeError, DataError) as error:
-                place = file.document.place_of(("training", "metrics", index))
-                label = model.registry.label("metric", metric)
-                mistakes.append(Mistake((), f"{place}: Metric {label} does not fit network and labels: {error}"))
+def _require_metrics(file: ExperimentFile, model: Sequential, parts: Mapping[str, Labelled]) -> None:
+    """Refuse metrics that cannot take the outputs or some label, before the training begins."""
+    mistakes = []
+    for index, metric in enumerate(file.experiment.training.metrics):
+        try:
+            for data in parts.values():
+                _try_metric(metric, model, data)  # type: ignore[arg-type]
+        except (ShapeError, DataError) as error:
+            place = file.document.place_of(("training", "metrics", index))
+            label = model.registry.label("metric", metric)
+            mistakes.append(Mistake((), f"{place}: Metric {label} does not fit network and labels: {error}"))
     if mistakes:
         raise ConfigError(mistakes)
+
+
+def _try_metric(metric: Metric, model: Sequential, data: Labelled) -> None:
+    """Let a metric look at all labels, as if every output were that of the first example."""
+    x, _, _ = data.part(0, 1, model.dtype)
+    workspace = model.workspace()
+    with np.errstate(all="ignore"):  # values too large are the training's matter
+        _, a = model.forward(x, workspace)
+        for start in range(0, len(data), EVALUATION_ROWS):
+            rows = np.arange(start, min(start + EVALUATION_ROWS, len(data)))
+            metric.statistics(np.repeat(a, len(rows), axis=0), *data.labels(rows, workspace.child("labels")))
 
 
 def _fingerprint(examples: Examples) -> str:

@@ -18,10 +18,18 @@ from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake
 from nnfw.experiments.experiment import ExperimentFile, check_experiment, table_of
 from nnfw.experiments.git import describe_commit
 from nnfw.experiments.preparation import Prepared
-from nnfw.experiments.recorded import EXPERIMENT, RECORD, RECORD_FORMAT, RecordedRun, read_run, this_process
-from nnfw.experiments.toml import apply_overrides, read, write
+from nnfw.experiments.recorded import (
+    EXPERIMENT,
+    RECORD,
+    RECORD_FORMAT,
+    RecordedRun,
+    read_document,
+    read_run,
+    this_process,
+)
+from nnfw.experiments.toml import apply_overrides, write
 from nnfw.plugins import Registry
-from nnfw.storage import LOCK, jsonable, locked, replace_file
+from nnfw.storage import LOCK, TEMPORARY, Directory, jsonable, locked, replace_file
 
 _LONGEST_NAME = 100  # characters of an experiment's name in that of its directory
 
@@ -34,7 +42,7 @@ class RunRecord:
     Parameters
     ----------
     directory
-        The run's directory.
+        The run's directory, locked.
     file, prepared
         The experiment.
     registry
@@ -44,13 +52,19 @@ class RunRecord:
     """
 
     def __init__(
-        self, directory: Path, file: ExperimentFile, prepared: Prepared, registry: Registry, *, resumed: bool = False
+        self,
+        directory: Directory,
+        file: ExperimentFile,
+        prepared: Prepared,
+        registry: Registry,
+        *,
+        resumed: bool = False,
     ) -> None:
         self.directory = directory
         self.registry = registry
-        self.started = False
+        self.started, self._resumed = False, resumed
         now = _now()
-        before = read_run(directory) if resumed else None
+        before = read_run(directory.path) if resumed else None
         self._table = table_of(prepared.experiment, registry)
         self._content: dict[str, Any] = {
             "format": RECORD_FORMAT,
@@ -76,22 +90,34 @@ class RunRecord:
         }
 
     def start(self) -> None:
-        """Write experiment and record, and tell the plugins."""
+        """Write experiment and record, and notify the plugins.
+
+        The record comes last: what lacks it is no run yet. If it cannot be written, a new directory is left as it was.
+        """
+        try:
+            self._replace(EXPERIMENT, write(self._table))
+            self._write()
+        except BaseException:
+            for name in () if self._resumed else (RECORD, EXPERIMENT):
+                with suppress(OSError):
+                    self.directory.remove(name)
+            raise
         self.started = True
-        replace_file(self.directory / EXPERIMENT, write(self._table).encode())
-        self._write()
-        self.registry.notify("nnfw_run_started", {"directory": self.directory, "experiment": self._table})
+        self.registry.notify("nnfw_run_started", {"directory": self.directory.path, "experiment": self._table})
 
     def end(self, status: str, outcome: Mapping[str, Any]) -> None:
-        """Write how the run has ended, and tell the plugins; nothing if it has not started."""
+        """Write how the run has ended, and notify the plugins; nothing if it has not started."""
         if not self.started:
             return
         self._content |= {"status": status, "ended": _now(), **outcome}
         self._write()
-        self.registry.notify("nnfw_run_ended", {"directory": self.directory, "record": self._content})
+        self.registry.notify("nnfw_run_ended", {"directory": self.directory.path, "record": self._content})
 
     def _write(self) -> None:
-        replace_file(self.directory / RECORD, (json.dumps(jsonable(self._content), indent=2) + "\n").encode())
+        self._replace(RECORD, json.dumps(jsonable(self._content), indent=2) + "\n")
+
+    def _replace(self, name: str, text: str) -> None:
+        replace_file(self.directory.path / name, text.encode(), inside=self.directory)
 
 
 def new_directory(name: str) -> Path:
@@ -108,21 +134,39 @@ def _and_others(first: Path) -> Iterator[Path]:
 def require_writable(directory: Path) -> None:
     """Refuse a directory that holds something or cannot be made, before any work is done; DataError says which."""
     if (directory / LOCK).exists():
-        with locked(directory):  # refused at once, before any data is read; or a killed process has left it
-            pass
+        with locked(directory) as held:  # refused at once, before any data is read; or a killed process has left it
+            _remove_beginning(held)
     require_empty(directory)
     existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise DataError(f"{directory} cannot be written: {existing} is no directory that may be written to.")
 
 
+def _remove_beginning(directory: Directory) -> None:
+    """Remove what a run leaves that is killed before its record is written: temporary files, and its experiment.
+
+    Its lock, which the caller has taken over, shows that the experiment is not somebody's own file.
+    """
+    directory.remove_left_overs()
+    if set(directory.names()) == {LOCK, EXPERIMENT}:
+        directory.remove(EXPERIMENT)
+
+
 def require_empty(directory: Path) -> None:
-    """Refuse a directory that holds something else than a lock; DataError says so."""
-    if (directory / RECORD).exists():
+    """Refuse a directory that holds something else than a lock and left-overs of writing; DataError says so."""
+    names = {name for name in _names(directory) if name != LOCK and not TEMPORARY.fullmatch(name)}
+    if RECORD in names:
         command = f"nnfw resume {shlex.quote(str(directory))}"
         raise DataError(f"{directory} holds a run already. Go on with it: {command}, or choose another with --out.")
-    if directory.is_dir() and any(path.name != LOCK for path in directory.iterdir()):
+    if names:
         raise DataError(f"{directory} is not empty. Choose another directory with --out.")
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return Directory(directory).names()
+    except OSError:  # it is not there, or its place cannot be written to, which is found next
+        return []
 
 
 @contextmanager
@@ -195,7 +239,7 @@ def open_run(
     """
     run = read_run(path)
     directory = data_directory or Path(_required(run, "data", "directory"))
-    document = apply_overrides(read(path / EXPERIMENT), overrides)
+    document = apply_overrides(read_document(path), overrides)
     try:
         return ExperimentFile(check_experiment(document, registry), document, directory)
     except ConfigError as error:

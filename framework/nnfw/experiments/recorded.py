@@ -17,10 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from nnfw.errors import FileFormatError, short
-from nnfw.storage import jsonable, open_regular
+from nnfw.experiments.toml import Document, read
+from nnfw.storage import Directory, jsonable, open_regular
 
 EXPERIMENT, METRICS, MODEL, RECORD = "experiment.toml", "metrics.jsonl", "model.nnfw", "record.json"
 """The files of a run's directory."""
+
+PAGE = "report.html"
+"""The page that `nnfw report` writes there."""
 
 RECORD_FORMAT = 1
 STATUSES = ("running", "finished", "failed", "diverged", "interrupted")
@@ -226,10 +230,15 @@ def time_span(seconds: float | None) -> str:
     )
 
 
+def read_document(path: Path) -> Document:
+    """Return the experiment in a run's directory; FileFormatError if it cannot be read, or is a link."""
+    return read(path / EXPERIMENT, inside=Directory(path))
+
+
 def _read(path: Path) -> bytes:
     largest = _LARGEST[path.name]
     try:
-        with open_regular(path) as file:
+        with open_regular(path, Directory(path.parent)) as file:
             size = os.fstat(file.fileno()).st_size
             content = file.read(largest + 1) if size <= largest else b""
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path

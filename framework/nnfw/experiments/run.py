@@ -23,10 +23,10 @@ from nnfw.experiments.record import (
     require_empty,
     require_writable,
 )
-from nnfw.experiments.recorded import METRICS, MODEL
+from nnfw.experiments.recorded import EXPERIMENT, METRICS, MODEL, PAGE, RECORD
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback, Fit
-from nnfw.storage import LineFile, jsonable, locked
+from nnfw.storage import LOCK, Directory, LineFile, jsonable, locked
 from nnfw.training import (
     FREE_OPTIONS,
     Checkpoint,
@@ -112,9 +112,9 @@ def train(
     directory = new_directory(file.experiment.name) if out is None else out
     require_writable(directory)
     prepared = prepare(file, registry)
-    with made(directory, new=out is None) as directory, locked(directory):
-        require_empty(directory)  # another run may have been here meanwhile
-        record = RunRecord(directory, file, prepared, registry)
+    with made(directory, new=out is None) as path, locked(path) as held:
+        require_empty(path)  # another run may have been started here since
+        record = RunRecord(held, file, prepared, registry)
         return _carry_out(prepared, record, callbacks, tell)
 
 
@@ -158,8 +158,8 @@ def resume(
         As :func:`train`.
     """
     file = open_run(directory, registry, overrides, data_directory=data_directory)
-    with locked(directory):
-        start = newest(directory / CHECKPOINTS, registry, tell)
+    with locked(directory) as held:
+        start = newest(held.below(CHECKPOINTS), registry, tell)
         finished = has_finished(directory)
         if start is None and finished:
             raise FileFormatError(f"{directory} holds no checkpoint, so it cannot go on. Train the experiment anew.")
@@ -175,7 +175,7 @@ def resume(
             tell(f"Not bit-exact: {changed}.") if changed else None
         else:
             require_same_origin(start, _origin(prepared), "Undo that, or go on with --force.")
-        record = RunRecord(directory, file, prepared, registry, resumed=True)
+        record = RunRecord(held, file, prepared, registry, resumed=True)
         return _carry_out(prepared, record, callbacks, tell, start)
 
 
@@ -187,10 +187,10 @@ def _carry_out(
     start: Checkpoint | None = None,
 ) -> Run:
     checkpoints = Checkpoints(
-        record.directory / CHECKPOINTS,
+        record.directory.below(CHECKPOINTS),
         prepared.experiment.training.checkpoint_seconds,
         origin=_origin(prepared),
-        advice=f"Continue with: nnfw resume {shlex.quote(str(record.directory))}",
+        advice=f"Continue with: nnfw resume {shlex.quote(str(record.directory.path))}",
         tell=tell,
         start=start,
     )
@@ -224,21 +224,21 @@ def _origin(prepared: Prepared) -> dict[str, Any]:
     return {**table, "training": training, "data.sha256": prepared.fingerprint}
 
 
-def _train(prepared: Prepared, directory: Path, callbacks: Sequence[Callback], checkpoints: Checkpoints) -> Run:
+def _train(prepared: Prepared, directory: Directory, callbacks: Sequence[Callback], checkpoints: Checkpoints) -> Run:
     history = training_of(prepared, directory, callbacks, checkpoints).run()
     results = {}
     with Interruption(terminated=True) as interruption:
-        prepared.model.save(directory / MODEL)
+        prepared.model.save(directory.path / MODEL, inside=directory)
         for part in prepared.parts:
             results[part] = prepared.evaluate(part)
             if interruption.signal:
                 text = f"The run was interrupted after its training. {checkpoints.advice}"
                 raise TrainingInterrupted(text, interruption.signal)
-    return Run(directory, results, len(history), history.stopped, history.accelerator)
+    return Run(directory.path, results, len(history), history.stopped, history.accelerator)
 
 
 def training_of(
-    prepared: Prepared, directory: Path, callbacks: Sequence[Callback], checkpoints: Checkpoints | None
+    prepared: Prepared, directory: Directory, callbacks: Sequence[Callback], checkpoints: Checkpoints | None
 ) -> Training:
     """Return the training of an experiment, with further callbacks."""
     experiment = prepared.experiment
@@ -251,6 +251,7 @@ def training_of(
         options=replace(experiment.training, callbacks=(*experiment.training.callbacks, *callbacks)),
         seed=experiment.seed,
         directory=directory,
+        taken=(EXPERIMENT, RECORD, METRICS, MODEL, PAGE, LOCK, CHECKPOINTS),
         checkpoints=checkpoints,
     )
 
@@ -266,7 +267,8 @@ class _RunLog(Callback):
 
     def state(self, fit: Fit) -> dict[str, Any]:
         self.record.start()
-        return {"file": LineFile(fit.directory / METRICS, "".join(map(_line, fit.history)))}
+        directory = self.record.directory
+        return {"file": LineFile(directory.path / METRICS, "".join(map(_line, fit.history)), inside=directory)}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         state["file"].write(_line(record))

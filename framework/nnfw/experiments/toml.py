@@ -29,7 +29,7 @@ from nnfw.experiments.toml_positions import (
     split,
 )
 from nnfw.experiments.toml_writing import write
-from nnfw.storage import open_without_waiting
+from nnfw.storage import Directory, open_regular, open_without_waiting
 
 __all__ = ["STDIN", "Document", "apply_overrides", "parse", "read", "write"]
 
@@ -91,13 +91,15 @@ class Document:
         return tuple(parse_each(split(self.text, self.name)))
 
 
-def read(path: str | os.PathLike[str]) -> Document:
+def read(path: str | os.PathLike[str], *, inside: Directory | None = None) -> Document:
     """Read a TOML file.
 
     Parameters
     ----------
     path
         The file, UTF-8 with or without a byte order mark, at most 1 MiB; ``"-"`` is the standard input.
+    inside
+        A directory that `path` lies in: no link below it is followed.
 
     Raises
     ------
@@ -105,7 +107,7 @@ def read(path: str | os.PathLike[str]) -> Document:
         If there is no such file, it cannot be read, or it is not TOML; the message names file, line and column.
     """
     name = "<stdin>" if path == STDIN else os.fspath(path)
-    content = _read_bytes(path, name)
+    content = _read_bytes(path, name, inside)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -185,13 +187,13 @@ def apply_overrides(document: Document, arguments: Iterable[str]) -> Document:
     return Document(table, document.name, document.text, (*document.overrides, *applied))
 
 
-def _read_bytes(path: str | os.PathLike[str], name: str) -> bytes:
+def _read_bytes(path: str | os.PathLike[str], name: str, inside: Directory | None) -> bytes:
     known_size = 0
     try:
         if path == STDIN:
             content = sys.stdin.buffer.read(_LARGEST + 1)
         else:
-            with open_without_waiting(path) as file:
+            with open_without_waiting(path) if inside is None else open_regular(path, inside) as file:
                 known_size = os.fstat(file.fileno()).st_size  # 0 for a pipe
                 content = file.read(_LARGEST + 1) if known_size <= _LARGEST else b""
     except FileNotFoundError as error:

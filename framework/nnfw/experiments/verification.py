@@ -16,7 +16,7 @@ from nnfw.experiments.preparation import prepare
 from nnfw.experiments.run import training_of
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback, Fit
-from nnfw.storage import encoded
+from nnfw.storage import Directory, encoded
 from nnfw.training import Checkpoint, Checkpoints, newest, warn
 
 _MOST_STEPS = 100  # of an epoch: the next one is only begun where it is not longer
@@ -107,7 +107,7 @@ class _Attempt:
         notes: list[str] = []
         checkpoints = Checkpoints(kept, 0.0, origin={}, advice="", tell=notes.append, start=start)
         self.folder.mkdir(exist_ok=True)
-        training = training_of(prepare(self.file, self.registry), self.folder, (_Stop(steps),), checkpoints)
+        training = training_of(prepare(self.file, self.registry), Directory(self.folder), (_Stop(steps),), checkpoints)
         with suppress(_EnoughError):
             training.run()
         end = newest(kept, self.registry, warn)

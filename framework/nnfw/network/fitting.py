@@ -10,7 +10,7 @@ from nnfw import training
 from nnfw.configuration import to_table
 from nnfw.errors import DataError, PluginError
 from nnfw.plugins import TYPE
-from nnfw.storage import locked
+from nnfw.storage import Directory, locked
 
 if TYPE_CHECKING:
     from nnfw.network.objective import Objective
@@ -52,7 +52,7 @@ class Fitting:
         )
         return loop.run()
 
-    def run_with_checkpoints(self, folder: Path, *, resume: bool) -> training.History:
+    def run_with_checkpoints(self, path: Path, *, resume: bool) -> training.History:
         """Train with checkpoints in a folder, from the newest of them if that is wanted.
 
         Raises
@@ -62,11 +62,12 @@ class Fitting:
         StateError
             If another process uses the folder.
         """
+        folder = Directory(path)
         training.make_folder(folder)
         with locked(folder):
             if not resume and training.checkpoint_files(folder):
                 raise DataError(
-                    f"{folder} holds checkpoints. Continue their training with resume=True, or choose another folder."
+                    f"{path} holds checkpoints. Continue their training with resume=True, or choose another folder."
                 )
             origin, start = self.origin(), training.newest(folder, self.model.registry, training.warn)
             if start is not None:

@@ -21,7 +21,7 @@ from nnfw.network.parameters import Layout, require_memory
 from nnfw.network.sequential import Sequential
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Layer
-from nnfw.storage import model_file
+from nnfw.storage import Directory, model_file
 
 _DISTRIBUTION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # as the registry spells names
 _VERSION = re.compile(r"[A-Za-z0-9.!+_-]*")  # none, where its metadata gives none
@@ -40,7 +40,7 @@ class _Architecture:
     layers: Annotated[tuple[Layer | str, ...], MinLen(1)]
 
 
-def load(path: str | PathLike[str], *, registry: Registry | None = None) -> Sequential:
+def load(path: str | PathLike[str], *, registry: Registry | None = None, inside: Directory | None = None) -> Sequential:
     """Return the model of a file that :meth:`Sequential.save` wrote, with bit-equal parameters.
 
     Parameters
@@ -49,6 +49,8 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None) -> Sequ
         The file.
     registry
         Where names are looked up; the installed plugins by default.
+    inside
+        An open directory that `path` lies in: no link below it is followed.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None) -> Sequ
         distribution to install.
     """
     registry = registry or default_registry()
-    with model_file.opened(Path(path)) as file:
+    with model_file.opened(Path(path), inside=inside) as file:
         header = dict(file.header)
         _require_distributions(header.pop("distributions", None), registry, path)
         with _told_with(path, file.header, registry):

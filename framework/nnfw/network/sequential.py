@@ -31,7 +31,7 @@ from nnfw.network.workspace import Workspace
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Layer, Shape
 from nnfw.randomness import stream
-from nnfw.storage import model_file
+from nnfw.storage import Directory, model_file
 from nnfw.training.evaluation import EVALUATION_ROWS
 
 Array = NDArray[Any]
@@ -405,13 +405,15 @@ class Sequential:
         )
         return Trace(batch[0].copy(), value, layers)
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: str | PathLike[str], *, inside: Directory | None = None) -> None:
         """Write architecture, parameters and preprocessing to one file, in place of an older one.
 
         Parameters
         ----------
         path
-            The file; ``nnfw.load(path)`` reads it.
+            The file; ``nnfw.load(path)`` reads it. A link is followed.
+        inside
+            An open directory that `path` lies in: no link below it is followed.
 
         Raises
         ------
@@ -422,7 +424,7 @@ class Sequential:
         NnfwError
             If the file cannot be written.
         """
-        model_file.write(path, describe(self), dict(self.parameters))
+        model_file.write(path, describe(self), dict(self.parameters), inside=inside)
 
     def __repr__(self) -> str:
         """Return the layers, shapes and number of parameters."""

@@ -13,8 +13,8 @@ from nnfw.errors import NnfwError, in_words
 from nnfw.experiments import Summary, open_model, prepare, read_run, summarise
 from nnfw.experiments.preparation import known_input_shape
 from nnfw.experiments.record import open_run
-from nnfw.experiments.recorded import EXPERIMENT, MODEL, RecordedRun
-from nnfw.experiments.toml import Document, read
+from nnfw.experiments.recorded import MODEL, RecordedRun, read_document
+from nnfw.experiments.toml import Document
 from nnfw.plugins import Registry
 from nnfw.reporting import sections
 from nnfw.reporting.findings import Findings, examine
@@ -46,7 +46,7 @@ def report(path: Path, registry: Registry, data_directory: Path | None = None) -
         If the directory holds no run that can be read.
     """
     run = read_run(path)
-    document = _or_reason(lambda: read(path / EXPERIMENT))
+    document = _or_reason(lambda: read_document(path))
     table, text = (document.table, document.text) if isinstance(document, Document) else ({}, document)
     evidence = _evidence(run, registry, data_directory)
     main = node(

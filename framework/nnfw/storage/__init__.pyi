@@ -1,11 +1,14 @@
 from . import model_file as model_file
-from .atomic import remove_left_overs as remove_left_overs
+from .atomic import place_of as place_of
 from .atomic import replace_file as replace_file
+from .directory import TEMPORARY as TEMPORARY
+from .directory import Directory as Directory
+from .directory import as_directory as as_directory
+from .directory import open_regular as open_regular
 from .json_values import jsonable as jsonable
 from .line_file import LineFile as LineFile
 from .lock import LOCK as LOCK
 from .lock import locked as locked
-from .opening import open_regular as open_regular
 from .opening import open_without_waiting as open_without_waiting
 from .plain_values import decoded as decoded
 from .plain_values import encoded as encoded

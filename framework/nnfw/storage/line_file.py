@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from nnfw.errors import NnfwError
-from nnfw.storage.atomic import hint_of, replace_file
+from nnfw.storage.atomic import hint_of, place_of, replace_file, unwritten
+from nnfw.storage.directory import Directory, close_written, write_whole
 
 
 class LineFile:
@@ -18,11 +19,13 @@ class LineFile:
         The file; one that is there is replaced in one step.
     beginning
         What it holds at first.
+    inside
+        A directory that `path` lies in: no link below it is followed.
 
     Raises
     ------
     NnfwError
-        If it cannot be made, or written.
+        If it cannot be made, or written; if another file has taken its place.
 
     Examples
     --------
@@ -35,26 +38,38 @@ class LineFile:
     'one\n'
     """
 
-    def __init__(self, path: Path, beginning: str = "") -> None:
+    def __init__(self, path: Path, beginning: str = "", *, inside: Directory | None = None) -> None:
         self._path = path
-        replace_file(path, beginning.encode())
+        replace_file(path, beginning.encode(), inside=inside)
         try:
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+            self._directory, self._name = place_of(path, inside)
+            self._descriptor = self._directory.append_to(self._name)
         except OSError as error:
             raise NnfwError(f"{path} cannot be written: {error.strerror}. {hint_of(error)}") from error
 
     def write(self, text: str) -> None:
         """Add a text at the end."""
         content = text.encode()
-        done = 0
         try:
-            while done < len(content):
-                done += os.write(self._descriptor, content[done:])
+            write_whole(self._descriptor, content)
         except OSError as error:
-            raise NnfwError(
-                f"{self._path}: its next {len(content):,} bytes cannot be written: {error.strerror}. {hint_of(error)}"
-            ) from error
+            raise unwritten(self._path, f"its next {len(content):,} bytes", error) from error
+        self._require_place()
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
+        """Close the file, when its bytes have reached the disk."""
+        try:
+            try:
+                os.fsync(self._descriptor)
+                close_written(self._descriptor)
+            finally:
+                os.close(self._descriptor)
+        except OSError as error:
+            raise unwritten(self._path, "its last bytes", error) from error
+
+    def _require_place(self) -> None:
+        if not self._directory.is_at(self._descriptor, self._name):
+            raise NnfwError(
+                f"{self._path} was removed or replaced while it was being written. Keep other programs from changing "
+                "it; a resumed training writes it again, whole."
+            )

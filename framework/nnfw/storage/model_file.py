@@ -7,6 +7,7 @@ SHA-256 of its bytes. ``docs/model-file.md`` specifies all of it. Checkpoints ar
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from nnfw.configuration import short
 from nnfw.errors import DataError, FileFormatError
 from nnfw.storage.atomic import replace_file
-from nnfw.storage.opening import open_regular
+from nnfw.storage.directory import Directory, open_regular
 
 _LARGEST_TABLE = 8 << 20  # bytes
 _MOST_VALUES = 1 << 19  # in the table and in the header within: as Python's objects they may take 80 bytes each
@@ -128,7 +129,7 @@ class ModelFile:
         try:
             content = np.empty(tensor.end - tensor.begin, np.uint8)
         except MemoryError as error:
-            raise FileFormatError(
+            raise NotReadableError(
                 f"{self._name}: {shown} takes {tensor.end - tensor.begin:,} bytes of memory, more than there are. Load "
                 "it on a larger machine."
             ) from error
@@ -146,7 +147,12 @@ class ModelFile:
 
 
 def write(
-    path: str | os.PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], kind: Format = MODEL
+    path: str | os.PathLike[str],
+    header: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    kind: Format = MODEL,
+    *,
+    inside: Directory | None = None,
 ) -> None:
     """Write a model file, or one of another kind, replacing one that is there in one step.
 
@@ -160,6 +166,8 @@ def write(
         Array by name: float32, float64 or integers, finite, of any shape and memory layout.
     kind
         What kind of file it is.
+    inside
+        A directory that `path` lies in: no link below it is followed.
 
     Raises
     ------
@@ -192,10 +200,12 @@ def write(
             f"The header of a {kind.noun} file has {len(text):,} bytes; with the table of the arrays, "
             f"{_LARGEST_TABLE:,} are the most. Put what is large into arrays."
         )
-    replace_file(path, content)
+    replace_file(path, content, inside=inside)
 
 
-def read(path: str | os.PathLike[str], kind: Format = MODEL) -> tuple[Header, dict[str, NDArray[Any]]]:
+def read(
+    path: str | os.PathLike[str], kind: Format = MODEL, *, inside: Directory | None = None
+) -> tuple[Header, dict[str, NDArray[Any]]]:
     """Return header and arrays of a file, as :func:`write` took them.
 
     Raises
@@ -203,12 +213,14 @@ def read(path: str | os.PathLike[str], kind: Format = MODEL) -> tuple[Header, di
     FileFormatError
         As :func:`opened` and :meth:`ModelFile.arrays`.
     """
-    with opened(path, kind) as file:
+    with opened(path, kind, inside=inside) as file:
         return file.header, file.arrays()
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str], kind: Format = MODEL) -> Iterator[ModelFile]:
+def opened(
+    path: str | os.PathLike[str], kind: Format = MODEL, *, inside: Directory | None = None
+) -> Iterator[ModelFile]:
     """Open a file and check all but the bytes of its arrays.
 
     Parameters
@@ -217,6 +229,8 @@ def opened(path: str | os.PathLike[str], kind: Format = MODEL) -> Iterator[Model
         The file.
     kind
         What kind of file it must be.
+    inside
+        A directory that `path` lies in: no link below it is followed.
 
     Raises
     ------
@@ -226,7 +240,7 @@ def opened(path: str | os.PathLike[str], kind: Format = MODEL) -> Iterator[Model
     """
     name = os.fspath(path)
     with _reading(name):
-        stream = open_regular(path)
+        stream = open_regular(path, inside)
     with stream:
         with _reading(name):
             size = os.fstat(stream.fileno()).st_size
@@ -237,6 +251,10 @@ def opened(path: str | os.PathLike[str], kind: Format = MODEL) -> Iterator[Model
         header = {key: value for key, value in own.items() if key not in _RESERVED}
         hashes = {key: row[_CHECKSUM] for key, row in own["tensors"].items()}
         yield ModelFile(header, tuple(tensors), stream, name, hashes)
+
+
+class NotReadableError(FileFormatError):
+    """A file that may well be whole, but cannot be read here: no permission, no memory, or made by a newer nnfw."""
 
 
 @contextmanager
@@ -252,7 +270,8 @@ def _reading(name: str) -> Iterator[None]:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
-        raise FileFormatError(f"{name}: cannot be read: {reason}. Check path and disk.") from error
+        kind = FileFormatError if getattr(error, "errno", None) == errno.EIO else NotReadableError
+        raise kind(f"{name}: cannot be read: {reason}. Check path and disk.") from error
 
 
 def _stored(name: str, array: NDArray[Any], kind: Format) -> NDArray[Any]:
@@ -315,7 +334,7 @@ def _read_own(table: Mapping[str, Any], name: str, kind: Format) -> dict[str, An
     has_since = isinstance(since, str) and _VERSION.fullmatch(since) is not None
     if type(made_in) is int and made_in > kind.number:
         wanted = f"nnfw >= {since}" if has_since else "the newest nnfw"
-        raise FileFormatError(
+        raise NotReadableError(
             f"{name}: was made by a newer nnfw: its format is {short(made_in)}, this version reads up to "
             f"{kind.number}. "
             f"Install {wanted}."

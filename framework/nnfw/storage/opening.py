@@ -12,43 +12,15 @@ _AT_ONCE = getattr(
 )  # else the opening of a pipe waits for its writer; 0 where there is no such pipe
 
 
-def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
-    """Open a file for reading, or the file that a link leads to.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Raises
-    ------
-    OSError
-        If it cannot be opened, or is a folder, a pipe, a socket or a device: these are not read from.
-    ValueError
-        If the path holds a NUL.
-
-    Examples
-    --------
-    >>> open_regular(os.devnull)
-    Traceback (most recent call last):
-    OSError: [Errno 22] it is a device or a pipe, not a file
-    """
-    file = open_without_waiting(path)
-    try:
-        require_regular(os.fstat(file.fileno()).st_mode)
-    except OSError:
-        file.close()
-        raise
-    return file
-
-
 def open_without_waiting(path: str | os.PathLike[str]) -> IO[bytes]:
     """Open what may be a pipe too, for reading; one that nobody writes to is empty.
 
     Raises
     ------
-    OSError, ValueError
-        As :func:`open_regular`; of a folder only.
+    OSError
+        If it cannot be opened, or is a folder.
+    ValueError
+        If the path holds a NUL.
     """
     descriptor = os.open(path, os.O_RDONLY | _AT_ONCE | getattr(os, "O_BINARY", 0))
     try:

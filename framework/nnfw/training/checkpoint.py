@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nnfw.configuration import build, short
 from nnfw.errors import ConfigError, DataError, FileFormatError
 from nnfw.protocols import Callback
-from nnfw.storage import decoded, encoded, model_file
+from nnfw.storage import Directory, decoded, encoded, model_file
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
@@ -99,8 +99,14 @@ class Checkpoint:
     progress: Mapping[str, Any]
 
 
-def write(path: Path, header: Header, training: Training) -> None:
-    """Write all that changes in a training; if that fails, NnfwError says why, and a file that was there stays."""
+def write(path: Path, header: Header, training: Training, folder: Directory) -> None:
+    """Write all that changes in a training to a file in a folder.
+
+    Raises
+    ------
+    NnfwError
+        If that fails; a file that was there stays.
+    """
     arrays: dict[str, Array] = {}
     memories = [_memory(training, index, arrays) for index in range(len(training.callbacks))]
     changing = {
@@ -114,7 +120,7 @@ def write(path: Path, header: Header, training: Training) -> None:
     progress = encoded(changing, arrays, _PROGRESS)
     progress["dict"].append(["callbacks", memories])
     parameters = {_VECTOR: training.vector, _STATE: training.state}
-    model_file.write(path, {**asdict(header), _PROGRESS: progress}, arrays | parameters, FORMAT)
+    model_file.write(path, {**asdict(header), _PROGRESS: progress}, arrays | parameters, FORMAT, inside=folder)
 
 
 def _memory(training: Training, index: int, arrays: dict[str, Array]) -> list[Any]:
@@ -137,15 +143,15 @@ def name_of(callback: Callback, registry: Registry) -> str:
     return component.qualified_name if component else type(callback).__qualname__
 
 
-def read(path: Path, registry: Registry) -> Checkpoint:
-    """Return a checkpoint.
+def read(path: Path, registry: Registry, folder: Directory | None = None) -> Checkpoint:
+    """Return the checkpoint in a file; with `folder`, the directory that it lies in, it must not be a link.
 
     Raises
     ------
     FileFormatError
         If it is missing, damaged, or of another format.
     """
-    table, arrays = model_file.read(path, FORMAT)
+    table, arrays = model_file.read(path, FORMAT, inside=folder)
     with _told(path, "is no checkpoint"):
         vector, state, node = (part.pop(name, None) for part, name in _places(arrays, table))
         progress = decoded(node, arrays)

@@ -16,7 +16,8 @@ import numpy as np
 from nnfw.compute import describe_exactness
 from nnfw.errors import DataError, FileFormatError, NnfwError, short
 from nnfw.protocols import is_solver
-from nnfw.storage import remove_left_overs
+from nnfw.storage import Directory, as_directory
+from nnfw.storage.model_file import NotReadableError
 from nnfw.training.checkpoint import Checkpoint, Header, read, write
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Checkpoints:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | Directory,
         seconds: float,
         *,
         origin: Mapping[str, Any],
@@ -62,7 +63,8 @@ class Checkpoints:
         tell: Callable[[str], None],
         start: Checkpoint | None = None,
     ) -> None:
-        self.folder, self.advice, self.start = folder, advice, start
+        self._directory, self.advice, self.start = as_directory(folder), advice, start
+        self.folder = self._directory.path
         self._seconds, self._origin, self._tell = seconds, dict(origin), tell
         self._environment: dict[str, Any] = {}
         self.due = self._epoch_due = 0.0
@@ -80,8 +82,8 @@ class Checkpoints:
         NnfwError
             If it cannot be written.
         """
-        make_folder(self.folder)
-        remove_left_overs(self.folder)
+        make_folder(self._directory)
+        self._directory.remove_left_overs()
         self._environment = describe_exactness(training.history.accelerator)
         if self.start is not None:
             self._tell_of_changes(training, self.start)
@@ -113,7 +115,7 @@ class Checkpoints:
         if place != self._place and np.isfinite(training.vector).all() and np.isfinite(training.state).all():
             started = monotonic()
             best_cost, best_step = best or (self._best_cost, self._best_step)
-            write(self._path(training.step), self._header(training, best_cost, best_step), training)
+            write(self._path(training.step), self._header(training, best_cost, best_step), training, self._directory)
             self._place, self._best_cost, self._best_step = place, best_cost, best_step
             self._steps = [*(step for step in self._steps if step != training.step), training.step][-KEPT:]
             self._remove_others()
@@ -137,10 +139,10 @@ class Checkpoints:
 
     def _remove_others(self) -> None:
         kept = {self._path(step) for step in (*self._steps, self._best_step) if step is not None}
-        for path in checkpoint_files(self.folder):
+        for path in checkpoint_files(self._directory):
             if path not in kept:
                 with suppress(OSError):  # what cannot be removed does no harm
-                    path.unlink()
+                    self._directory.remove(path.name)
 
     def _wait(self, took: float) -> None:
         now = monotonic()
@@ -148,24 +150,34 @@ class Checkpoints:
         self.due, self._epoch_due = now + max(self._seconds, pause), now + pause
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, where they are not there; NnfwError if that cannot be."""
+def make_folder(folder: Directory) -> None:
+    """Make a folder unless it exists; NnfwError if that cannot be."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.make()
     except OSError as error:
-        raise NnfwError(f"{folder} cannot be made: {error.strerror}. Choose another folder.") from error
+        raise NnfwError(f"{folder.path} cannot be made: {error.strerror}. Choose another folder.") from error
 
 
-def checkpoint_files(folder: Path) -> list[Path]:
-    """Return the checkpoints in a folder, the newest last; none where there is no folder."""
+def checkpoint_files(folder: Path | Directory) -> list[Path]:
+    """Return the checkpoints in a folder, the newest last; none where there is no folder.
+
+    Raises
+    ------
+    FileFormatError
+        If the folder is there and cannot be read, or is a link inside of a run.
+    """
+    folder = as_directory(folder)
     try:
-        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
-    except OSError:
+        found = [folder.path / name for name in folder.names() if _NAME.fullmatch(name)]
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        text = f"{folder.path}: its checkpoints cannot be read: {error.strerror}. Check the folder."
+        raise FileFormatError(text) from error
     return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
-def newest(folder: Path, registry: Registry, tell: Callable[[str], None]) -> Checkpoint | None:
+def newest(folder: Path | Directory, registry: Registry, tell: Callable[[str], None]) -> Checkpoint | None:
     """Return the newest checkpoint in a folder that can be read; None if there is none at all.
 
     Parameters
@@ -178,17 +190,19 @@ def newest(folder: Path, registry: Registry, tell: Callable[[str], None]) -> Che
     Raises
     ------
     FileFormatError
-        If all of them are damaged.
+        If all of them are damaged, or the newest one may be whole and cannot be read here.
     """
-    problem = None
+    folder, problem = as_directory(folder), None
     for path in reversed(checkpoint_files(folder)):
         try:
-            return read(path, registry)
+            return read(path, registry, folder)
+        except NotReadableError:  # it is not known to be damaged: with the one before it, this one would be lost
+            raise
         except FileFormatError as error:
             problem = error
             tell(f"{error} The one before it is taken.")
     if problem is not None:
-        raise FileFormatError(f"{folder} holds no checkpoint that can be read. {problem}") from problem
+        raise FileFormatError(f"{folder.path} holds no checkpoint that can be read. {problem}") from problem
     return None
 
 

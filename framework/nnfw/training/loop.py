@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from time import monotonic
@@ -18,11 +18,13 @@ from nnfw.protocols import Callback, Optimizer, Solver, is_solver
 from nnfw.randomness import stream
 from nnfw.training.checkpoint import memories_of, restore, set_random
 from nnfw.training.evaluation import EVALUATION_ROWS, Tally, evaluate, named_metrics
+from nnfw.training.files import CallbackFiles
 from nnfw.training.history import History
 from nnfw.training.interruption import Interruption
 from nnfw.training.watch import Watch, diverged
 
 if TYPE_CHECKING:
+    from nnfw.storage import Directory, LineFile
     from nnfw.training.batches import Batch, Labelled
     from nnfw.training.checkpoints import Checkpoints
     from nnfw.training.options import TrainingOptions
@@ -50,7 +52,9 @@ class Training:
     seed
         Seed of the order of the examples and of the noise.
     directory
-        Where callbacks put files with relative paths.
+        Where callbacks put files with relative paths; below one that is held open no link is followed.
+    taken
+        Names there that callbacks may not use.
     checkpoints
         Where its state is kept, and where it goes on from; None to keep none.
 
@@ -70,12 +74,14 @@ class Training:
         optimizer: Optimizer,
         options: TrainingOptions,
         seed: int,
-        directory: Path,
+        directory: Path | Directory,
+        taken: Iterable[str] = (),
         checkpoints: Checkpoints | None = None,
     ) -> None:
         self.model, self.data, self.validation = model, data, validation
         self.objective, self.optimizer, self.options = objective, optimizer, options
-        self.directory, self.registry = directory, model.registry
+        self._files, self.registry = CallbackFiles(directory, taken), model.registry
+        self.directory = self._files.directory
         self.epoch, self.epochs = 0, options.epochs
         self.step, self.steps = 0, 1 if is_solver(optimizer) else -(-len(data) // options.batch_size)
         self.position = 0  # steps of this epoch that are taken; 0 between two epochs
@@ -386,8 +392,16 @@ class Training:
         return self.model.first_non_finite(self._last_pass)
 
     def save_model(self, path: Path) -> None:
-        """Write the model as it is now."""
-        self.model.save(path)
+        """Write the model as it is now; no link in a run's directory is followed."""
+        self.model.save(path, inside=self._files.inside(path))
+
+    def claim(self, path: str, callback: Callback) -> Path:
+        """Return where a callback's file goes, and keep the name for it alone."""
+        return self._files.claim(path, self.registry.label("callback", callback))
+
+    def lines(self, path: Path) -> LineFile:
+        """Return a new text file at a claimed path."""
+        return self._files.lines(path)
 
 
 def _looks_at_steps(callback: Callback) -> bool:

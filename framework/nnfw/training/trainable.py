@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nnfw.network import Workspace
     from nnfw.plugins import Registry
     from nnfw.protocols import Shape
+    from nnfw.storage import Directory
     from nnfw.training.batches import Batch
 
     Array = NDArray[Any]
@@ -79,6 +80,6 @@ class Trainable(Protocol):
         """Name the first layer with values that were not finite in the last pass, or else the last layer."""
         ...
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the model file."""
+    def save(self, path: str | PathLike[str], *, inside: Directory | None = None) -> None:
+        """Write the model file; no link below `inside` is followed."""
         ...

@@ -1,0 +1,333 @@
+"""A directory held open: what is written into it goes there and nowhere else, whatever becomes of its path."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import stat
+import sys
+import weakref
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from nnfw.storage.opening import open_without_waiting, require_regular
+
+if sys.platform != "win32":
+    import fcntl
+
+TEMPORARY = re.compile(r"\.nnfw-[0-9a-f]{16}\.tmp")
+"""Names of files that are being written, or that a killed process has left."""
+
+_HAS_DESCRIPTORS = os.open in os.supports_dir_fd  # not on Windows: there, links are looked for before each use
+_PLAIN = sum(
+    getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
+)  # no link, no waiting for a pipe
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+_NOT_SYNCED = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM}
+
+
+class Directory:
+    """A directory, opened when it is first used and held open from then on.
+
+    All names are those of entries in it. A link is never followed: whoever sends a run may have put one there.
+
+    Parameters
+    ----------
+    path
+        The directory; links on the way to it are followed.
+    parent
+        The directory that `path` is an entry of: then `path` itself must not be a link.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], parent: Directory | None = None) -> None:
+        self.path = Path(path)
+        self._parent = parent
+        self._opened: int | None = None
+
+    def below(self, name: str) -> Directory:
+        """Return a directory in this one, which need not exist yet."""
+        return Directory(self.path / name, self)
+
+    def holding(self, path: Path) -> tuple[Directory, str]:
+        """Return the directory that holds a path below this one, and the path's last name."""
+        *folders, name = path.relative_to(self.path).parts
+        directory = self
+        for folder in folders:
+            directory = directory.below(folder)
+        return directory, name
+
+    def make(self) -> None:
+        """Make the directory unless it exists; one that is not in another `Directory` with all above it.
+
+        Raises
+        ------
+        OSError
+            If it cannot be made, or something else has its name.
+        """
+        if self._parent is None:
+            self.path.mkdir(parents=True, exist_ok=True)
+        else:
+            with suppress(FileExistsError):
+                os.mkdir(self._parent._place(self.path.name), dir_fd=self._parent._descriptor)
+        self._descriptor  # noqa: B018 - opens it now, so that what is not a directory is refused
+
+    def names(self) -> list[str]:
+        """Return the names of its entries, in no particular order."""
+        descriptor = self._descriptor
+        return os.listdir(self.path if descriptor is None else descriptor)  # noqa: PTH208 - a Path knows no descriptor
+
+    def has(self, name: str) -> bool:
+        """Return whether it has an entry of this name, be it a link that leads nowhere."""
+        try:
+            self._stat(name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file for reading.
+
+        Raises
+        ------
+        OSError
+            If it cannot be opened, or is a link, a folder, a pipe or a device.
+        """
+        return os.fdopen(self._open_file(name, os.O_RDONLY), "rb")
+
+    def append_to(self, name: str) -> int:
+        """Return the descriptor of a file to add to at its end; OSError if that cannot be."""
+        return self._open_file(name, os.O_WRONLY | os.O_APPEND)
+
+    def is_at(self, descriptor: int, name: str) -> bool:
+        """Return whether an open file is the one of this name."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._stat(name))
+        except OSError:
+            return False
+
+    def create(self, name: str, *, new: bool) -> int:
+        """Return the descriptor of a file for reading and writing, made if it is not there.
+
+        Raises
+        ------
+        OSError
+            If it is a link or cannot be opened; with `new`, also if it is there.
+        """
+        return self._open_file(name, os.O_RDWR | os.O_CREAT | (os.O_EXCL if new else 0))
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or a link itself; OSError if that cannot be."""
+        os.unlink(self._place(name), dir_fd=self._descriptor)
+
+    def require_writable(self, name: str) -> None:
+        """Refuse a name whose file can be seen not to be writable; OSError says why."""
+        self._permissions(name)
+        if not os.access(self._place("."), os.W_OK | os.X_OK, dir_fd=self._descriptor):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Write a file, replacing one of this name in one step.
+
+        The bytes go to a temporary file, reach the disk, and then take the name. An existing file's permissions stay.
+        If anything fails, the temporary file is removed; what a killed process has left is removed by the next one that
+        writes here.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written, is a link or is read-only: what was there before is untouched.
+        """
+        self._require_place()
+        permissions = self._permissions(name)
+        self.remove_left_overs()
+        temporary, descriptor = self._temporary()
+        try:
+            _fill(descriptor, content, permissions)
+            if sys.platform == "win32":
+                os.close(descriptor)  # what is open has to keep its name there
+            self._rename(temporary, name)  # while it is locked
+        finally:
+            with suppress(OSError):
+                os.close(descriptor)
+            with suppress(OSError):  # after the renaming there is none
+                self.remove(temporary)
+
+    def remove_left_overs(self) -> None:
+        """Remove the temporary files of processes that are gone, as far as locks show that."""
+        with suppress(OSError):
+            for name in filter(TEMPORARY.fullmatch, self.names()):
+                with suppress(OSError), self.open(name) as file:
+                    if lock_file(file.fileno(), unknown=False):
+                        self.remove(name)
+
+    def sync(self) -> None:
+        """Bring the names of its files to the disk, where the system can do that; OSError if it fails."""
+        if self._descriptor is not None:
+            try:
+                os.fsync(self._descriptor)
+            except OSError as error:
+                if error.errno not in _NOT_SYNCED:
+                    raise
+
+    @property
+    def _descriptor(self) -> int | None:
+        if self._opened is None and _HAS_DESCRIPTORS:
+            self._opened = self._open()
+            weakref.finalize(self, os.close, self._opened)
+        return self._opened
+
+    def _open(self) -> int:
+        where = None if self._parent is None else self._parent._descriptor
+        name = self.path if self._parent is None else self.path.name
+        flags = os.O_DIRECTORY | (0 if self._parent is None else os.O_NOFOLLOW)
+        try:
+            return os.open(name, os.O_RDONLY | flags, dir_fd=where)
+        except PermissionError:  # it may still be written to, where it cannot be listed
+            return os.open(name, getattr(os, "O_PATH", os.O_RDONLY) | flags, dir_fd=where)
+        except OSError as error:
+            if self._parent is not None and self._parent._is_link(self.path.name):
+                raise _link() from error
+            raise
+
+    def _require_place(self) -> None:
+        """Refuse to write where the path does not lead any more, since nobody would look there."""
+        if self._descriptor is not None and not os.path.samestat(os.fstat(self._descriptor), self.path.stat()):
+            raise FileNotFoundError(errno.ENOENT, "another directory has taken the place of its own")
+
+    def _place(self, name: str) -> str:
+        """Return what names an entry to the system, beside the descriptor."""
+        return name if self._descriptor is not None else str(self.path / name)
+
+    def _stat(self, name: str) -> os.stat_result:
+        return os.stat(self._place(name), dir_fd=self._descriptor, follow_symlinks=False)
+
+    def _open_file(self, name: str, flags: int) -> int:
+        try:
+            if not _HAS_DESCRIPTORS and self._is_link(name):
+                raise _link()
+            descriptor = os.open(self._place(name), flags | _PLAIN, 0o666, dir_fd=self._descriptor)
+        except OSError as error:
+            if self._is_link(name):
+                raise _link() from error
+            raise
+        try:
+            require_regular(os.fstat(descriptor).st_mode)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _is_link(self, name: str) -> bool:
+        try:
+            return stat.S_ISLNK(self._stat(name).st_mode)
+        except OSError:
+            return False
+
+    def _permissions(self, name: str) -> int | None:
+        """Return the permissions of a file; refuse what must stay: a link, what is no file, or is read-only."""
+        try:
+            mode = self._stat(name).st_mode
+        except FileNotFoundError:
+            return None
+        if stat.S_ISLNK(mode):
+            raise _link()
+        require_regular(mode)
+        if not mode & _WRITABLE:  # which a replacement would not ask
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return mode & 0o777  # without the bits that run a program as its owner
+
+    def _temporary(self) -> tuple[str, int]:
+        """Make a temporary file, open and locked: the lock ends with the process, and so shows whether it lives."""
+        while True:
+            name = f".nnfw-{secrets.token_hex(8)}.tmp"
+            descriptor = self.create(name, new=True)
+            if lock_file(descriptor) and self.is_at(descriptor, name):
+                return name, descriptor
+            os.close(descriptor)  # another process took it for a left-over before it was locked
+
+    def _rename(self, old: str, new: str) -> None:
+        where = self._descriptor
+        os.replace(self._place(old), self._place(new), src_dir_fd=where, dst_dir_fd=where)
+
+
+def as_directory(path: Path | Directory) -> Directory:
+    """Return the directory of a path; one that is held open already stays what it is."""
+    return path if isinstance(path, Directory) else Directory(path)
+
+
+def open_regular(path: str | os.PathLike[str], inside: Directory | None = None) -> IO[bytes]:
+    """Open a file for reading.
+
+    Parameters
+    ----------
+    path
+        The file.
+    inside
+        A directory that `path` lies in: no link below it is followed. Without it, links are followed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is a folder, a pipe, a socket or a device: these are not read from.
+    ValueError
+        If the path holds a NUL.
+
+    Examples
+    --------
+    >>> open_regular(os.devnull)
+    Traceback (most recent call last):
+    OSError: [Errno 22] it is a device or a pipe, not a file
+    """
+    if inside is not None:
+        directory, name = inside.holding(Path(path))
+        return directory.open(name)
+    file = open_without_waiting(path)
+    try:
+        require_regular(os.fstat(file.fileno()).st_mode)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def lock_file(descriptor: int, *, unknown: bool = True) -> bool:
+    """Lock an open file for this process; return whether no other has, or `unknown` where there are no locks."""
+    if sys.platform == "win32":
+        return unknown
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network disks
+        return unknown
+    return True
+
+
+def write_whole(descriptor: int, content: bytes) -> None:
+    """Write all bytes to a file, in as many pieces as the system wants; OSError if that cannot be."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def close_written(descriptor: int) -> None:
+    """Let a network disk report now what it could not write, as it does when a file is closed; the file stays open."""
+    os.close(os.dup(descriptor))
+
+
+def _fill(descriptor: int, content: bytes, permissions: int | None) -> None:
+    if permissions is not None and sys.platform != "win32":
+        os.fchmod(descriptor, permissions)
+    write_whole(descriptor, content)
+    os.fsync(descriptor)
+    close_written(descriptor)
+    size = os.fstat(descriptor).st_size
+    if size != len(content):  # some network disks drop bytes without an error
+        raise OSError(errno.EIO, f"only {size:,} of them arrived")
+
+
+def _link() -> OSError:
+    return OSError(errno.ELOOP, "it is a link, and links in here are not followed")

@@ -1,0 +1,83 @@
+"""The files that callbacks write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from unicodedata import normalize
+
+from nnfw.errors import ConfigError, DataError, Mistake, short
+from nnfw.storage import TEMPORARY, Directory, LineFile, place_of
+
+
+class CallbackFiles:
+    """The files of a training's callbacks: all lie in the training's directory, and each has one writer.
+
+    Parameters
+    ----------
+    directory
+        The training's directory. Below one that is held open, a run's, no link is followed.
+    taken
+        Names in it that callbacks may not use: what has such a name, or lies in a folder of that name, is the run's.
+    """
+
+    def __init__(self, directory: Path | Directory, taken: Iterable[str] = ()) -> None:
+        self._inside = directory if isinstance(directory, Directory) else None
+        self.directory = directory.path if isinstance(directory, Directory) else directory
+        self._taken = {_folded(Path(name)): "the run" for name in taken}
+
+    def claim(self, path: str, owner: str) -> Path:
+        """Return where a callback's file goes, and keep the name for it alone; `owner` is the callback's name.
+
+        Raises
+        ------
+        ConfigError
+            If it would lie outside of the directory, or another writer has that name.
+        DataError
+            If it can be seen already that it cannot be written, a link for instance.
+        """
+        relative = Path(path)
+        if relative.is_absolute() or ".." in relative.parts or "\0" in path:
+            raise _refused(
+                f"must lie in the directory of the training, got {short(path)}. Write a relative path without '..' and "
+                "NUL.",
+                owner,
+            )
+        name = _folded(relative)
+        writer = next((self._taken[part] for part in _beginnings(name) if part in self._taken), None)
+        if TEMPORARY.fullmatch(relative.name):
+            writer = "nnfw"
+        if writer is not None:
+            raise _refused(
+                f"must be a file of its own, got {short(path)}, which {writer} writes. Choose another name.", owner
+            )
+        self._taken[name] = f"callback {owner}"
+        file = self.directory / relative
+        try:
+            folder, last = place_of(file, self._inside)
+            folder.require_writable(last)
+        except OSError as error:
+            text = f"{file} cannot be written: {error.strerror}. Choose another path for the callback."
+            raise DataError(text) from error
+        return file
+
+    def lines(self, path: Path) -> LineFile:
+        """Return a new text file at a claimed path."""
+        return LineFile(path, inside=self.inside(path))
+
+    def inside(self, path: Path) -> Directory | None:
+        """Return the directory in which no link on the way to a file is followed; None where links may be."""
+        return self._inside if path.is_relative_to(self.directory) else None
+
+
+def _folded(path: Path) -> tuple[str, ...]:
+    """Return a path's parts as the least particular file system compares them: capitals and accents alike."""
+    return tuple(normalize("NFC", part).casefold() for part in path.parts)
+
+
+def _beginnings(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [parts[: count + 1] for count in range(len(parts))]
+
+
+def _refused(text: str, owner: str) -> ConfigError:
+    return ConfigError([Mistake(("path",), text)], f"Callback {owner}")
