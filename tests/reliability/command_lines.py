@@ -1,11 +1,15 @@
 """Run nnfw with random command lines: whatever is typed, it ends with a known status and without a traceback.
 
-Run it with: python tests/reliability/command_lines.py [--count 2000] [--seed 0] [--processes 50]
+Run it with: python tests/reliability/command_lines.py [--count 2000] [--seed 0] [--processes 50] [--hostile 300]
 
 A line is one that works, or none, after some changes: options of the real commands, files that are there or not, and
 odd words are put in, taken out and exchanged. Each runs in a copy of a folder with an experiment, a table, an array and
 a run; the last ones in processes of their own. Exit status: 1 if a line ends with another status than 0, 1, 2 or 130,
 with a traceback or with an internal error. ``--only INDEX`` runs a single line again.
+
+The hostile lines run beside a run that somebody else has made: files, folders and callbacks' files in it are links that
+lead out of it, to files that are there or not. Nothing outside may change, but where a line names such a file itself as
+its output.
 """
 
 from __future__ import annotations
@@ -212,12 +216,92 @@ def copied(folder: Path) -> Iterator[Path]:
         yield Path(shutil.copytree(folder, Path(copy, "here")))
 
 
+RUNS_NAMES = (
+    "checkpoints",
+    "experiment.toml",
+    "record.json",
+    "metrics.jsonl",
+    "model.nnfw",
+    "report.html",
+    "log.csv",
+    "best.nnfw",
+    "lock",
+)
+OUTPUTS = ("-o", "--out", "--output")
+WRITING = """
+report run
+resume run --set training.epochs=2
+resume run --set training.epochs=3 --force --set training.callbacks=["csv_log","checkpoint_best"]
+resume run --set training.epochs=2 --set training.checkpoint_seconds=0 --force
+train small.toml --out run
+reproduce run
+""".strip().splitlines()
+"""Lines that write into the run's directory, or beside it."""
+
+
+def make_hostile(folder: Path, rng: random.Random) -> Path:
+    """Turn some entries of the run into links that lead outside, and return where."""
+    outside = folder.parent / "outside"
+    shutil.copytree(folder / "run", outside)
+    for name in ("report.html", "log.csv", "best.nnfw", "lock"):
+        (outside / name).write_text("theirs")
+    for name in rng.sample(RUNS_NAMES, rng.randrange(1, 4)):
+        path = folder / "run" / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        path.symlink_to(outside / (name if rng.random() < 0.7 else f"new-{name}"))
+    return outside
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def names_its_output(words: list[str]) -> bool:
+    """Return whether a line itself says that something in the run, or beside it, shall be written."""
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    return any(word.startswith(OUTPUTS) and "run/" in word + value for word, value in pairs)
+
+
+def hostile_line(rng: random.Random) -> list[str]:
+    """Return a line that is about the run and names no output of its own there."""
+    while True:
+        words = line(rng)
+        if rng.random() < 0.7:
+            words = rng.choice(WRITING).split()
+            words += given(words[0], rng) if rng.random() < 0.3 else []
+        if any(word.startswith("run") for word in words) and not names_its_output(words):
+            return words
+
+
+def hostile_lines(folder: Path, count: int, seed: int) -> int:
+    """Run lines beside a hostile run; return how many changed something outside, or ended badly."""
+    wrong, statuses = 0, Counter[int | str]()
+    for index in range(count):
+        rng = random.Random(f"hostile:{seed}:{index}")
+        with copied(folder) as copy:
+            outside = make_hostile(copy, rng)
+            before, words = content_of(outside), hostile_line(rng)
+            outcome = run_here(words, copy)
+            after = content_of(outside)
+        statuses[outcome.status] += 1
+        changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+        if changed or outcome.problem:
+            wrong += 1
+            print(f"hostile {index}: nnfw {shlex.join(words)[:300]}\n    {changed} {outcome.problem}")
+            print(f"    {outcome.messages[-600:]}")
+    print(f"{count} lines beside a hostile run, statuses {dict(statuses)}: {wrong} wrote outside or ended badly")
+    return wrong
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=50)
     parser.add_argument("--only", type=int, metavar="INDEX")
+    parser.add_argument("--hostile", type=int, default=300)
     given = parser.parse_args(arguments)
     indices = range(given.count) if given.only is None else [given.only]
     statuses: Counter[str] = Counter()
@@ -236,6 +320,8 @@ def main(arguments: list[str] | None = None) -> int:
             if outcome.problem or given.only is not None:
                 wrong += bool(outcome.problem)
                 print(f"{index}: nnfw {shlex.join(words)[:300]}\n    {outcome.problem}: {outcome.messages[-600:]}")
+        if given.only is None:
+            wrong += hostile_lines(Path(folder), given.hostile, given.seed)
     print("\n".join(f"{name:16} {count:6}" for name, count in sorted(statuses.items())))
     print(f"slowest: {slowest[0]:.1f} s, {slowest[1][:200]}")
     return int(wrong > 0)

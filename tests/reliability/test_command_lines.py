@@ -73,3 +73,18 @@ def test_error_that_no_command_expects_is_found(files, monkeypatch):
     monkeypatch.setattr("nnfw.experiments.read_experiment", lambda *given: 1 / 0)
     outcome = lines.run_here(["summary", "small.toml"], files)
     assert (outcome.status, outcome.problem) == (1, "internal error")
+
+
+def test_lines_beside_a_hostile_run_write_nothing_outside(files):
+    assert lines.hostile_lines(files, 40, seed=1) == 0
+
+
+def test_line_that_writes_outside_of_a_hostile_run_is_noticed(files, monkeypatch):
+    def follow(words, folder):
+        for path in (folder / "run").iterdir():
+            if path.is_symlink() and not path.is_dir():
+                path.write_text("poison")
+        return lines.Outcome(words, 0, "")
+
+    monkeypatch.setattr(lines, "run_here", follow)
+    assert lines.hostile_lines(files, 10, seed=1) > 5
