@@ -3,7 +3,15 @@
 The mathematics is the architecture: z = wa + b, a = σ(z), and a backward pass that is a chain of δ.
 """
 
+from pathlib import Path
+
 import lazy_loader
+
+if not Path(__file__).is_file():
+    raise ImportError(
+        f"nnfw cannot be imported from {__file__}, which is no file of its own: it reads others that lie beside it. "
+        "Unpack the archive, and put the folder on Python's path instead."
+    )
 
 from nnfw.compute.blas import choose_blas_kernels
 

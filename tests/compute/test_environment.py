@@ -51,7 +51,7 @@ def test_describe_environment_names_nnfw_python_and_every_dependency():
 
 def test_describe_environment_dependency_that_is_not_installed_has_no_version(monkeypatch):
     lines = ["numpy>=2.0", "no-such-thing[fast]>=1 ; python_version > '3'", "pytest; extra == 'test'"]
-    monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
+    monkeypatch.setattr(importlib.metadata.Distribution, "requires", lines)
     packages = describe_environment()["packages"]
     assert list(packages) == ["nnfw", "no-such-thing", "numpy"]
     assert packages["no-such-thing"] is None

@@ -5,14 +5,16 @@ import os
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import nnfw
-from nnfw.plugins import Registry, load_plugins, new_manager
-from nnfw.plugins.loading import allowed_plugins, strict_plugins
+from nnfw.compute import describe_environment, installed_distributions
+from nnfw.plugins import Registry, load_plugins, new_manager, own_version
+from nnfw.plugins.loading import allowed_plugins, own_distribution, strict_plugins
 
 DISTRIBUTIONS = Path(__file__).parents[1] / "data" / "distributions"
 _spec = importlib.util.spec_from_file_location("distribution_cases", DISTRIBUTIONS / "cases.py")
@@ -230,6 +232,120 @@ def test_discover_undecodable_entry_points_are_quarantined(make, tmp_path):
     (tmp_path / "fake-latin" / "fake_latin-1.0.dist-info" / "entry_points.txt").write_bytes(b"[nnfw]\nx = \xe9t\xe9\n")
     reason = plugin_of(Registry.discover(), "fake-latin").reason
     assert reason.startswith("its entry_points.txt cannot be read (UnicodeDecodeError: ")
+
+
+# The name of nnfw
+
+HOME = Path(nnfw.__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def impostor(install, monkeypatch, tmp_path):
+    """Return a function that installs another distribution named nnfw, first or last on the path."""
+
+    def write(folder, name="nnfw", *, last=False, **files):
+        info = tmp_path / folder / "other-9.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.0\n")
+        (info / "entry_points.txt").write_text("[nnfw]\nstandard = impostor\n")
+        for key, text in files.items():
+            (info / key).write_bytes(text)
+        (tmp_path / folder / "impostor.py").write_text("raise AssertionError('imported')")
+        if last:
+            monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / folder)])
+        else:
+            install(tmp_path / folder)
+        return tmp_path / folder
+
+    return write
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["first", "last"])
+@pytest.mark.parametrize("name", ["nnfw", "NNFW", " Nnfw "])
+def test_discover_another_distribution_named_nnfw_is_quarantined_with_both_places(impostor, name, last):
+    folder = impostor("elsewhere", name, last=last)
+    registry = Registry.discover()
+    (other,) = [plugin for plugin in registry.plugins if plugin.status != "active"]
+    assert str(other) == "nnfw 9.0"
+    assert (other.status, other.built_in) == ("quarantined", False)
+    assert other.reason == (
+        f"it lies in {folder}, but nnfw is imported from {HOME}, and only what belongs to that is built in. Uninstall "
+        "the one that you do not want, or take its folder off Python's path"
+    )
+    assert registry.find("layer", "dense").plugin.built_in
+    assert "impostor" not in sys.modules
+
+
+def test_discover_two_other_distributions_named_nnfw_are_both_told(impostor):
+    places = {impostor("a"), impostor("b", "NNFW")}
+    reasons = [plugin.reason for plugin in Registry.discover().plugins if plugin.status == "quarantined"]
+    assert {place for place in places for reason in reasons if f"it lies in {place}," in reason} == places
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"RECORD": b"\xff\xfe"},
+        {"RECORD": b"nnfw/__init__.py,,\n"},
+        {"RECORD": b"_other.pth,,\n../gone.pth,,\n"},
+    ],
+    ids=["undecodable", "claims-its-files", "pth-that-is-missing"],
+)
+def test_discover_other_distribution_named_nnfw_with_a_strange_record_is_quarantined(impostor, files):
+    impostor("elsewhere", **files)
+    assert [plugin.status for plugin in Registry.discover().plugins].count("quarantined") == 1
+
+
+def test_discover_other_distribution_named_nnfw_with_a_strange_pth_is_quarantined(impostor):
+    folder = impostor("elsewhere", RECORD=b"_other.pth,,\n")
+    (folder / "_other.pth").write_bytes(b"a\0b\n/nowhere\nimport os\n")
+    assert [plugin.status for plugin in Registry.discover().plugins].count("quarantined") == 1
+
+
+def test_discover_other_distribution_named_nnfw_in_strict_mode_raises(impostor, monkeypatch):
+    impostor("elsewhere")
+    monkeypatch.setenv("NNFW_STRICT_PLUGINS", "1")
+    with pytest.raises(nnfw.PluginError, match=r"Plugin nnfw 9\.0: it lies in .*elsewhere, but nnfw is imported from"):
+        Registry.discover()
+
+
+def test_own_version_is_that_of_the_distribution_imported(impostor):
+    before = own_version()
+    impostor("elsewhere")
+    assert own_version() == before != "9.0"
+    assert describe_environment()["packages"]["nnfw"] == before
+    assert installed_distributions()["nnfw"] == before
+    assert list(describe_environment()["packages"])[1:3] == ["annotated-types", "lazy-loader"]
+
+
+def test_own_version_without_metadata_says_where_nnfw_lies(monkeypatch):
+    monkeypatch.setattr("nnfw.plugins.loading.is_own", lambda distribution: False)
+    assert own_distribution() is None
+    assert describe_environment()["packages"] == {"nnfw": None}
+    with pytest.raises(nnfw.PluginError, match=r"^nnfw is imported from .*, but not installed there: its metadata are"):
+        own_version()
+
+
+def test_installed_distributions_with_undecodable_metadata_leaves_it_out(install, tmp_path):
+    info = tmp_path / "stranger-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_bytes(b"Name: \xff\n")
+    install(tmp_path)
+    assert {"nnfw", "numpy"} <= installed_distributions().keys()
+
+
+def test_import_from_an_archive_says_to_unpack_it(tmp_path):
+    archive = tmp_path / "nnfw.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in (HOME / "nnfw").rglob("*.py*"):
+            if "__pycache__" not in path.parts:
+                file.write(path, path.relative_to(HOME))
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import nnfw"
+    command = [sys.executable, "-c", program, str(archive)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert f"ImportError: nnfw cannot be imported from {archive}/nnfw/__init__.py, which is no file" in result.stderr
+    assert "Unpack the archive" in result.stderr
 
 
 # Choice

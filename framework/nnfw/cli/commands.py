@@ -12,7 +12,6 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from nnfw.errors import PluginError, did_you_mean, in_words
-from nnfw.plugins import CommandSpec, Plugin, Registry, default_registry
+from nnfw.plugins import CommandSpec, Plugin, Registry, default_registry, own_version
 
 BUILT_IN = (
     CommandSpec("train", "nnfw.cli.train:train", "Train the network of an experiment file."),
@@ -187,7 +186,7 @@ def load_command(item: PluginCommand) -> Command:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"nnfw {version('nnfw')}")
+        typer.echo(f"nnfw {own_version()}")
         raise typer.Exit
 
 

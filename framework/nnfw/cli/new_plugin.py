@@ -6,7 +6,6 @@ import re
 import secrets
 import shutil
 from enum import StrEnum
-from importlib.metadata import version
 from importlib.resources import files
 from importlib.util import find_spec
 from keyword import iskeyword
@@ -18,7 +17,7 @@ import typer
 
 from nnfw.cli.console import print_heading, print_table, print_text
 from nnfw.errors import NnfwError, article
-from nnfw.plugins import default_registry
+from nnfw.plugins import default_registry, own_version
 from nnfw.plugins.specs import NAME, normalised
 
 
@@ -106,7 +105,7 @@ def _values(name: str, kind: Start) -> dict[str, str]:
         "kind": kind.value,
         "equation": EQUATIONS[kind],
         "summary": summary,
-        "version": version("nnfw"),
+        "version": own_version(),
     }
     requirements = [f"nnfw>={values['version']}", "numpy>=2.0"]
     if "annotated_types" in _template(f"{kind}/component.py"):

@@ -13,9 +13,9 @@ from typing import Any
 
 from nnfw.compute.blas import CORE_VARIABLE, VARIABLE, choose_blas_kernels, lost_kernels
 from nnfw.compute.cpu import MODEL_KEYS, cpu_flags, cpu_info
-from nnfw.plugins.specs import normalised
+from nnfw.plugins.loading import identity, own_distribution
+from nnfw.plugins.specs import PROJECT
 
-DISTRIBUTION = "nnfw"
 # What kernels of BLAS and NumPy are chosen by, on x86-64 and ARM.
 _RELEVANT = re.compile(r"sse4_2|avx|avx2|fma|f16c|avx512\w+|avx_vnni|amx_\w+|asimd\w*|sve\w*|bf16|i8mm")
 _THREAD_VARIABLES = (
@@ -133,26 +133,28 @@ def restore_variables(recorded: Any) -> list[str]:
 def installed_distributions() -> dict[str, str]:
     """Return the version of every distribution that is installed, by its normalised name.
 
-    Of two with one name it is that which Python imports.
+    Of two with one name it is that which Python imports, and of two named nnfw this one.
 
     Examples
     --------
     >>> installed_distributions()["numpy"] == importlib.metadata.version("numpy")
     True
     """
-    found: dict[str, str] = {}
+    own = own_distribution()
+    found: dict[str, str] = {} if own is None else {PROJECT: own.version}
     for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"]
+        name, version = identity(distribution)
         if name:  # a folder that an uninstallation has left half empty has none
-            found.setdefault(normalised(name), distribution.version or "")
+            found.setdefault(name, version or "")
     return dict(sorted(found.items()))
 
 
 def _packages() -> dict[str, str | None]:
     """Return the versions of nnfw and of the distributions that it requires without extras."""
-    required = importlib.metadata.requires(DISTRIBUTION) or []
+    own = own_distribution()
+    required = (own and own.requires) or []
     names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in required if "extra ==" not in line]
-    return {name: _version(name) for name in (DISTRIBUTION, *sorted(names))}
+    return {PROJECT: own.version if own else None, **{name: _version(name) for name in sorted(names)}}
 
 
 def _version(name: str) -> str | None:

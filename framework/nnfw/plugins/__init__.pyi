@@ -1,5 +1,6 @@
 from .loading import load_plugins as load_plugins
 from .loading import new_manager as new_manager
+from .loading import own_version as own_version
 from .registry import TYPE as TYPE
 from .registry import Registry as Registry
 from .registry import activation as activation

@@ -8,12 +8,14 @@ Metadata is read distribution by distribution for the same reason: one malformed
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.metadata import Distribution, distributions
+from pathlib import Path
 from threading import RLock
 from types import ModuleType
 from typing import Any, TypeVar
@@ -31,6 +33,8 @@ HOOKS = tuple(sorted(name for name in vars(hookspecs) if name.startswith(f"{PROJ
 
 DISCOVERY = RLock()
 """Held while a plugin is loaded: ``sys.stdout`` is diverted meanwhile, which two threads must not do at a time."""
+
+_HOME = Path(__file__).resolve().parents[2]  # the folder from which nnfw was imported
 
 Spec = TypeVar("Spec", ComponentSpec, CommandSpec, AcceleratorSpec)
 
@@ -125,25 +129,72 @@ def _installed() -> list[Plugin]:
     """Return the entry points of the group, as they were declared; unreadable ones are quarantined already."""
     found: dict[object, list[Plugin]] = {}
     for distribution in distributions():
-        if f"[{PROJECT}]" in _entry_points_text(distribution):
-            name, version = _identity(distribution)
-            # of a distribution that lies on two path entries, the first is the one whose modules are imported
-            found.setdefault(name or distribution, _declared_by(distribution, name, version))
+        if f"[{PROJECT}]" in _text(distribution, "entry_points.txt"):
+            name, version = identity(distribution)
+            declared = _declared_by(distribution, name, version)
+            if name == PROJECT and not is_own(distribution):
+                found[distribution] = [_impostor(distribution, plugin) for plugin in declared]
+            else:
+                # of a distribution that lies on two path entries, the first is the one whose modules are imported
+                found.setdefault(name or distribution, declared)
     plugins = [plugin for group in found.values() for plugin in group]
     return sorted(plugins, key=lambda plugin: (not plugin.built_in, plugin.distribution, plugin.entry_point))
 
 
-def _entry_points_text(distribution: Distribution) -> str:
+def own_distribution() -> Distribution | None:
+    """Return the distribution that this nnfw belongs to; None if its metadata are missing, as in a bare checkout."""
+    return next(filter(is_own, distributions(name=PROJECT)), None)
+
+
+def own_version() -> str:
+    """Return the version of this nnfw; PluginError if its metadata are missing."""
+    own = own_distribution()
+    if own is None:
+        raise PluginError(f"nnfw is imported from {_HOME}, but not installed there: its metadata are missing. Use pip.")
+    return own.version
+
+
+def is_own(distribution: Distribution) -> bool:
+    """Return whether nnfw was imported from where a distribution has its modules. Its name proves nothing."""
+    return _HOME in map(_resolved, _module_folders(distribution))
+
+
+def _module_folders(distribution: Distribution) -> Iterator[str]:
+    """Yield where the modules of a distribution named nnfw lie: beside its metadata, or where its .pth files lead."""
+    record = _text(distribution, "RECORD")
+    if not record or f"{PROJECT}/__init__.py," in record:  # Linux distributions leave the record out
+        yield str(distribution.locate_file(""))
+    for name in re.findall(r"^[\w-]+\.pth(?=,)", record, re.MULTILINE):  # of an editable installation
+        yield from _text(distribution, f"../{name}").splitlines()
+
+
+def _resolved(folder: str) -> Path | None:
     try:
-        return distribution.read_text("entry_points.txt") or ""
+        return Path(folder).resolve()
+    except (OSError, ValueError, RuntimeError):  # of a .pth that somebody else wrote
+        return None
+
+
+def _impostor(distribution: Distribution, plugin: Plugin) -> Plugin:
+    reason = (
+        f"it lies in {distribution.locate_file('')}, but nnfw is imported from {_HOME}, and only what belongs to that "
+        "is built in. Uninstall the one that you do not want, or take its folder off Python's path"
+    )
+    return replace(plugin, status="quarantined", reason=reason)
+
+
+def _text(distribution: Distribution, name: str) -> str:
+    """Return a file of a distribution's metadata; an empty text where it cannot be read."""
+    try:
+        return distribution.read_text(name) or ""
     except UnicodeDecodeError as error:
         return error.object.decode(errors="replace")
-    except Exception:  # unreadable, and so of unknown group
+    except Exception:  # whatever a stranger's file or finder does
         return ""
 
 
-def _identity(distribution: Distribution) -> tuple[str, str]:
-    """Return name and version, empty where the metadata does not give them."""
+def identity(distribution: Distribution) -> tuple[str, str]:
+    """Return normalised name and version of a distribution, empty where its metadata do not give them."""
     try:
         metadata = distribution.metadata
         name, version = (metadata.get_all(key, [""])[0] for key in ("Name", "Version"))

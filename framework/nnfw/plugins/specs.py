@@ -222,8 +222,8 @@ class Plugin:
 
     @property
     def built_in(self) -> bool:
-        """Whether it belongs to nnfw's own distribution."""
-        return self.distribution == PROJECT
+        """Whether it is active and belongs to nnfw's own distribution."""
+        return self.distribution == PROJECT and self.status == "active"
 
     def __str__(self) -> str:
         """Return how messages name it: ``built-in`` or ``nnfw-swish 0.2``."""
