@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import nnfw
 from nnfw import errors
-from nnfw.errors import Mistake, article, did_you_mean, in_words, short
+from nnfw.errors import Mistake, article, class_name, did_you_mean, in_words, short
 
 CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
 
@@ -139,6 +139,32 @@ class UnprintableError(Exception):
     __str__ = __repr__
 
 
+class ExitingError(Exception):
+    def __repr__(self):
+        raise SystemExit
+
+    __str__ = __repr__
+
+
+class SilentError(nnfw.NnfwError):
+    def __str__(self):
+        raise KeyboardInterrupt
+
+
+class Odd(str):
+    def split(self):
+        raise SystemExit
+
+
+class OddError(Exception):
+    def __str__(self):
+        return Odd("two\nlines")
+
+
+class Named(type):
+    __name__ = property(lambda self: 1 / 0)
+
+
 def nested_list(depth):
     deep = []
     for _ in range(depth):
@@ -154,6 +180,8 @@ def nested_list(depth):
         pytest.param("x" * 59, "'" + "x" * 56 + "...", id="61-characters"),
         pytest.param(10**5000, "a value of type int that cannot be shown", id="5000-digits"),
         pytest.param(UnprintableError(), "a value of type UnprintableError that cannot be shown", id="no-repr"),
+        pytest.param(ExitingError(), "a value of type ExitingError that cannot be shown", id="exit"),
+        pytest.param(type("a\nb", (ExitingError,), {})(), "a value of type a b that cannot be shown", id="two-lines"),
         pytest.param(nested_list(10_000), "a value of type list that cannot be shown", id="deep"),
     ],
 )
@@ -175,10 +203,18 @@ def test_short_of_anything_is_one_line_of_60_characters_at_most(value):
         pytest.param(ValueError("two\n  lines"), "ValueError: two lines", id="two-lines"),
         pytest.param(KeyError(), "KeyError", id="no-words"),
         pytest.param(UnprintableError(), "UnprintableError", id="no-str"),
+        pytest.param(ExitingError(), "ExitingError", id="exit"),
+        pytest.param(SilentError(), "SilentError", id="own-that-interrupts"),
+        pytest.param(OddError(), "OddError: two lines", id="odd-text"),
+        pytest.param(type("a\nb", (Exception,), {})("c"), "a b: c", id="two-lines-in-a-name"),
     ],
 )
 def test_in_words_is_one_line_with_the_class_of_foreign_errors(error, expected):
     assert in_words(error) == expected
+
+
+def test_class_name_is_that_of_the_class_whatever_its_metaclass_says():
+    assert class_name(Named("x" * 100, (), {})()) == "x" * 60
 
 
 def test_mistake_at_a_long_key_repeats_only_its_beginning():

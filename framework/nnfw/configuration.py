@@ -22,7 +22,7 @@ from operator import or_
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, article, did_you_mean, in_words
+from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, article, did_you_mean, in_words, one_line
 from nnfw.errors import short as short
 from nnfw.protocols import KINDS
 
@@ -87,16 +87,18 @@ def options_of(cls: type) -> Mapping[str, Option]:
     try:
         hints = get_type_hints(cls, include_extras=True)
         options = {item.name: _option(item, hints[item.name]) for item in fields(cls) if item.init}
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a default may be made by a stranger's function
         raise PluginError(
-            f"{cls.__qualname__}: its options cannot be read: {in_words(error)}. An annotation may use what its module "
-            "imports outside `if TYPE_CHECKING`."
+            f"{one_line(cls.__qualname__)}: its options cannot be read: {in_words(error)}. An annotation may use what "
+            "its module imports outside `if TYPE_CHECKING`."
         ) from error
     for name, other in _ordered(options):
         if other not in options:
             raise PluginError(
-                f"{cls.__qualname__}: {name!r} is above {other!r}, which is no option.{did_you_mean(other, options)} "
-                f"Options: {', '.join(options)}."
+                f"{one_line(cls.__qualname__)}: {name!r} is above {other!r}, which is no option."
+                f"{did_you_mean(other, options)} Options: {', '.join(options)}."
             )
     return options
 
@@ -165,10 +167,10 @@ def build(cls: type, table: Mapping[str, Any], resolve: Resolve) -> Any:
     values = check(cls, table, resolve)
     try:
         return cls(**values)
-    except NnfwError:
+    except (NnfwError, KeyboardInterrupt):
         raise
-    except Exception as error:
-        raise ConfigError([Mistake((), f"Refused by {cls.__qualname__}: {in_words(error)}.")]) from error
+    except BaseException as error:  # SystemExit too: a component must not end nnfw
+        raise ConfigError([Mistake((), f"Refused by {one_line(cls.__qualname__)}: {in_words(error)}.")]) from error
 
 
 def rebuild(instance: Any, resolve: Resolve) -> Any:

@@ -180,10 +180,32 @@ def short(value: object) -> str:
     "'relu'"
     """
     try:
-        text = " ".join(repr(value).split())
-    except Exception:  # whatever a value's repr does: too many digits, too deep, a bug of its author
-        return f"a value of type {type(value).__name__} that cannot be shown"
+        text = one_line(repr(value))
+    except BaseException:  # whatever a value's repr does: too many digits, too deep, a bug of its author, an exit
+        return f"a value of type {class_name(value)} that cannot be shown"
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def one_line(text: str) -> str:
+    """Return `text` in one line.
+
+    Examples
+    --------
+    >>> one_line(" two   spaces ")
+    'two spaces'
+    """
+    return " ".join(str.split(text))  # of `str`: a text of a subclass splits as its author likes
+
+
+def class_name(value: object) -> str:
+    """Return the name of a value's class in one line, cut after 60 characters, whatever its metaclass says.
+
+    Examples
+    --------
+    >>> class_name(3)
+    'int'
+    """
+    return one_line(type.__dict__["__name__"].__get__(type(value)))[:_LONGEST_VALUE]
 
 
 def in_words(error: BaseException) -> str:
@@ -194,13 +216,18 @@ def in_words(error: BaseException) -> str:
     >>> in_words(ZeroDivisionError("division by zero"))
     'ZeroDivisionError: division by zero'
     """
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # an error whose author made a mistake in __str__
-        text = ""
-    if isinstance(error, NnfwError):
+    text = one_line(text_of(error))
+    if text and issubclass(type(error), NnfwError):
         return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{class_name(error)}: {text}" if text else class_name(error)
+
+
+def text_of(error: BaseException) -> str:
+    """Return ``str(error)``, or nothing where its author made a mistake in ``__str__``, were it an exit."""
+    try:
+        return str.__str__(str(error))
+    except BaseException:
+        return ""
 
 
 def _folded(name: str) -> str:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeGuard
 
-from nnfw.errors import DivergedError, StateError
+from nnfw.errors import DivergedError, StateError, class_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -290,7 +290,7 @@ class Solver(Optimizer, Protocol):
         decays: slice,
     ) -> None:
         """Raise StateError: a solver takes no single steps."""
-        raise StateError(f"{type(self).__name__} takes no single steps: it sees all examples at once, with minimise.")
+        raise StateError(f"{class_name(self)} takes no single steps: it sees all examples at once, with minimise.")
 
     @abstractmethod
     def minimise(

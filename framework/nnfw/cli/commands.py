@@ -18,8 +18,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from nnfw.errors import PluginError, did_you_mean, in_words
+from nnfw.errors import PluginError, class_name, did_you_mean, in_words
 from nnfw.plugins import CommandSpec, Plugin, Registry, default_registry, own_version
+from nnfw.plugins.loading import importing
 
 BUILT_IN = (
     CommandSpec("train", "nnfw.cli.train:train", "Train the network of an experiment file."),
@@ -172,12 +173,15 @@ def load_command(item: PluginCommand) -> Command:
     """
     prefix = f"Command {item}: target {item.spec.target!r}"
     try:
-        with redirect_stdout(sys.stderr):  # what a module prints when it is imported is not the command's data
+        # what a module prints when it is imported is not the command's data
+        with redirect_stdout(sys.stderr), importing(item.plugin):
             function = _target(item.spec)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise PluginError(f"{prefix} cannot be loaded: {in_words(error)}") from error
     if not inspect.isfunction(function):
-        raise PluginError(f"{prefix} is of type {type(function).__name__}; a command is a function.")
+        raise PluginError(f"{prefix} is of type {class_name(function)}; a command is a function.")
     try:
         return _command(item.spec, function)
     except Exception as error:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnfw.plugins import Plugin
+    from nnfw.plugins.blame import Culprit
 
 DONE, FAILED, WRONG, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 SIGNALLED = 128  # and the number of the signal
@@ -55,11 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             group.invoke(context)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that is gone is no surprise
-    except (Exception, KeyboardInterrupt, SystemExit) as error:
+    except BaseException as error:  # whatever a plugin raises: nothing ends without a word
         try:
             return _status_of(error, debug, group.plugin if group else None)
         except KeyboardInterrupt:  # once more, by somebody who does not want to be told
             return INTERRUPTED
+        except BaseException as again:  # an error that fails when it is looked at, with a status that says so
+            return _status_of(again, debug, group.plugin if group else None)
     return DONE
 
 
@@ -91,7 +94,8 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
     import typer
 
     from nnfw.cli import console
-    from nnfw.errors import DivergedError, NnfwError, TrainingInterrupted, in_words
+    from nnfw.errors import DivergedError, NnfwError, TrainingInterrupted, in_words, one_line, text_of
+    from nnfw.plugins.blame import Culprit
 
     usage_error = typer.BadParameter.__mro__[2]  # ClickException: of Click, or of the copy inside a newer Typer
     if isinstance(error, typer.Exit):
@@ -99,55 +103,47 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
     if isinstance(error, usage_error):
         console.error(_usage_of(error))
         return WRONG
-    culprit = plugin or _culprit(error)
-    if isinstance(error, SystemExit) and culprit is None:  # Typer's own; a component that exits has not done the job
-        return error.code if isinstance(error.code, int) else DONE
+    culprit = Culprit(plugin) if plugin else _culprit(error)
+    # Typer's own; a component that exits has not done the job, and a text is what it ends with
+    if isinstance(error, SystemExit) and culprit is None and isinstance(error.code, int | None):
+        return error.code or DONE
     if debug:
         console.message("".join(traceback.format_exception(error)).rstrip())
+    place = f" in {culprit}" if culprit else ""
     if isinstance(error, TrainingInterrupted):
         console.message(str(error))
         return SIGNALLED + error.signal
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        console.message("interrupted")
+        text = one_line(text_of(error))
+        console.message(f"interrupted{'' if plugin else place}{text and ': '}{text}")
         return INTERRUPTED
     if isinstance(error, NnfwError):
-        console.error(str(error))
+        console.error(text_of(error) or in_words(error))
         return FAILED if isinstance(error, DivergedError) else WRONG
     # a command of a plugin works with the user's files as nnfw's own do; a component does not
-    if isinstance(error, OSError) and error.strerror and culprit is plugin:
+    if isinstance(error, OSError) and error.strerror and (plugin or culprit is None):
         if error.filename is None:
             _stop_writing()  # it may be stdout itself, on a full disk
         console.error(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
         return WRONG if isinstance(error, _WRONG_FILE) else FAILED
     if isinstance(error, MemoryError):
-        console.error(f"out of memory: {error}" if str(error) else "out of memory")
+        text = text_of(error)
+        console.error(f"out of memory: {text}" if text else "out of memory")
         return FAILED
     advice = "" if debug else f"; run again with {DEBUG_OPTION}"
-    place = f" in plugin {culprit}" if culprit else ""
     console.message(f"nnfw: internal error{place}: {in_words(error)}{advice}")
     return FAILED
 
 
-def _culprit(error: BaseException) -> Plugin | None:
-    """Return the third-party plugin whose code raised the error, or None."""
-    from nnfw.errors import NnfwError
+def _culprit(error: BaseException) -> Culprit | None:
+    """Return the third party whose code raised the error, or None."""
     from nnfw.plugins import default_registry
+    from nnfw.plugins.blame import culprit_of
 
     try:
-        registry = default_registry()
-    except NnfwError:  # strict mode: it was the registry that could not be made
+        return culprit_of(error, default_registry())
+    except BaseException:  # strict mode, or a second Ctrl-C: it was the registry that could not be made
         return None
-    owners = [(item.spec.target, item.plugin) for item in registry.components()]
-    owners += [(spec.target, plugin) for spec, plugin in registry.accelerators]
-    packages = {
-        name.partition(":")[0].partition(".")[0]: plugin
-        for target, plugin in owners
-        for name in (target, plugin.module)
-        if not plugin.built_in
-    }
-    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    found = [packages.get(name.partition(".")[0]) for name in frames]
-    return next((plugin for plugin in reversed(found) if plugin), None)
 
 
 def _usage_of(error: Any) -> str:

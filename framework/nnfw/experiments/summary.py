@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnfw.errors import ConfigError, Mistake
+from nnfw.errors import ConfigError, Mistake, class_name
 from nnfw.experiments.experiment import Experiment
 from nnfw.experiments.preparation import known_input_shape, layer_shapes
 from nnfw.plugins import Registry
@@ -123,4 +123,4 @@ def _training_bytes(experiment: Experiment, parameters: int, shapes: Sequence[Sh
 
 def _name(registry: Registry, kind: str, component: Any) -> str:
     registered = registry.component_of(kind, component)
-    return registered.name if registered else type(component).__name__
+    return registered.name if registered else class_name(component)

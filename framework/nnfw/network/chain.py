@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from annotated_types import MinLen
 from numpy.typing import NDArray
 
-from nnfw.errors import PluginError, ShapeError, short
+from nnfw.errors import PluginError, ShapeError, class_name, short
 from nnfw.network.parameters import Scope
 from nnfw.network.workspace import ACTIVATION, LAYER, Workspace
 from nnfw.protocols import Activation, Layer, Parameter, Shape
@@ -24,7 +24,7 @@ def is_shape(value: Any) -> bool:
 
 
 def _class_name(layer: Any) -> str:
-    return repr(type(layer).__name__)
+    return repr(class_name(layer))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.errors import NnfwError, PluginError
+from nnfw.errors import NnfwError, PluginError, class_name
 from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
 from nnfw.network.workspace import Workspace
@@ -98,7 +98,7 @@ def _problem(result: Any, shape: Shape, dtype: np.dtype[Any]) -> str:
     if result is _NOTHING:
         return ""
     if not isinstance(result, np.ndarray):
-        return f"{type(result).__name__}, expected an array of shape {shape}"
+        return f"{class_name(result)}, expected an array of shape {shape}"
     if result.shape != shape:
         return f"shape {result.shape}, expected {shape}"
     return f"{result.dtype}, expected {dtype}, the network's dtype, in shape {shape}" if result.dtype != dtype else ""

@@ -11,18 +11,18 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
-from threading import RLock
+from threading import RLock, Timer
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import pluggy
 
-from nnfw.errors import PluginError, did_you_mean, in_words, short
+from nnfw.errors import PluginError, did_you_mean, in_words, one_line, short
 from nnfw.plugins import hookspecs
 from nnfw.plugins.specs import PROJECT, AcceleratorSpec, CommandSpec, ComponentSpec, Plugin, normalised
 
@@ -33,6 +33,8 @@ HOOKS = tuple(sorted(name for name in vars(hookspecs) if name.startswith(f"{PROJ
 
 DISCOVERY = RLock()
 """Held while a plugin is loaded: ``sys.stdout`` is diverted meanwhile, which two threads must not do at a time."""
+
+_PATIENCE = 5.0  # seconds that an import may take before somebody at a terminal is told what is waited for
 
 _HOME = Path(__file__).resolve().parents[2]  # the folder from which nnfw was imported
 
@@ -200,7 +202,11 @@ def identity(distribution: Distribution) -> tuple[str, str]:
         name, version = (metadata.get_all(key, [""])[0] for key in ("Name", "Version"))
     except Exception:
         return "", ""
-    return normalised(name), version
+    return normalised(_printable(name)), _printable(version)
+
+
+def _printable(text: str) -> str:
+    return "".join(filter(str.isprintable, one_line(text)))
 
 
 def _declared_by(distribution: Distribution, name: str, version: str) -> list[Plugin]:
@@ -224,7 +230,8 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
     commands: list[CommandSpec] = []
     accelerators: list[AcceleratorSpec] = []
     try:
-        with DISCOVERY, redirect_stdout(sys.stderr):  # what a plugin prints must not end up in the data on stdout
+        # what a plugin prints must not end up in the data on stdout
+        with DISCOVERY, redirect_stdout(sys.stderr), importing(plugin):
             _claim(owners, plugin, f"the entry point {plugin.entry_point!r}")
             module = _import(plugin)
             _claim(owners, plugin, f"the module {plugin.module!r}")
@@ -245,6 +252,36 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
             del owners[name]
         return Loaded(replace(plugin, status="quarantined", reason=in_words(error), error=error), tuple(components))
     return Loaded(plugin, tuple(components), tuple(commands), tuple(accelerators), module)
+
+
+@contextmanager
+def importing(plugin: Plugin) -> Iterator[None]:
+    """Name the plugin whose code is imported in the body: at a terminal if that takes long, and if Ctrl-C ends it.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        With a text, whether the user pressed Ctrl-C or the plugin raised it.
+    """
+    waiting = None if plugin.built_in or sys.stderr is None or not sys.stderr.isatty() else _timer(plugin, sys.stderr)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if plugin.built_in:
+            raise
+        raise KeyboardInterrupt(
+            f"plugin {plugin} was being imported. If it does this by itself, leave it out with {ONLY_VARIABLE}."
+        ) from error
+    finally:
+        if waiting is not None:
+            waiting.cancel()
+
+
+def _timer(plugin: Plugin, terminal: TextIO) -> Timer:
+    timer = Timer(_PATIENCE, terminal.write, [f"Still importing plugin {plugin}; Ctrl-C ends it.\n"])
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def _claim(owners: dict[tuple[str, str], Plugin], plugin: Plugin, what: str, scope: str = "") -> None:

@@ -20,9 +20,18 @@ from nnfw.errors import (
     article,
     did_you_mean,
     in_words,
+    one_line,
     short,
 )
-from nnfw.plugins.loading import DISCOVERY, Loaded, allowed_plugins, load_plugins, new_manager, strict_plugins
+from nnfw.plugins.loading import (
+    DISCOVERY,
+    Loaded,
+    allowed_plugins,
+    importing,
+    load_plugins,
+    new_manager,
+    strict_plugins,
+)
 from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, Component, Plugin, normalised
 from nnfw.plugins.targets import problems_of, protocol_problem
 from nnfw.protocols import KINDS
@@ -203,9 +212,13 @@ class Registry:
             If the module would end the process.
         """
         module, _, function = spec.target.partition(":")
+        plugin = next(plugin for item, plugin in self.accelerators if item is spec)
         try:
-            return getattr(import_module(module), function)()
-        except SystemExit as error:
+            with importing(plugin):
+                return getattr(import_module(module), function)()
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # SystemExit and its like
             raise ImportError(f"{spec.target} would end the process: {in_words(error)}") from error
 
     def create(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
@@ -239,6 +252,8 @@ class Registry:
             return self._resolve(0, kind, reference)
         except ConfigError as error:
             error.owner = self._owner(kind, reference)
+            if any(not mistake.path and mistake.text[:1].islower() for mistake in error.mistakes):
+                error.owner = error.owner or kind.capitalize()  # a predicate needs a subject
             raise
         except RecursionError as error:
             text = f"Nested more than {_DEEPEST} components deep, or inside itself; expected a flatter {kind}."
@@ -271,8 +286,11 @@ class Registry:
 
     def component_of(self, kind: str, component: Any) -> Component | None:
         """Return the registered component that `component` is an instance of, or None."""
-        cls = type(component)
-        found = [item for item in self.components(kind) if cls in (self._classes.get(item), _imported(item))]
+        return self.component_of_class(type(component), kind)
+
+    def component_of_class(self, cls: type, kind: str | None = None) -> Component | None:
+        """Return the registered component whose class is `cls`, of one kind or of any, or None."""
+        found = [item for item in self.components(kind) if cls is self._classes.get(item) or cls is _imported(item)]
         return min(found, key=lambda item: not item.plugin.built_in, default=None)
 
     def label(self, kind: str, component: Any) -> str:
@@ -303,11 +321,13 @@ class Registry:
         for observer in reversed(getattr(self.hooks, hook).get_hookimpls()):  # pluggy keeps the first to call last
             try:
                 observer.function(*(arguments[name] for name in observer.argnames))
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # SystemExit too: an observer must not end a run
                 text = f"Plugin {plugins[observer.plugin_name]}: its hook {hook!r} failed: {in_words(error)}"
                 if self._strict:
                     raise PluginError(text) from error
-                warnings.warn(f"{text}. The run goes on without it.", stacklevel=2)
+                warnings.warn(f"{text}. The run goes on.", stacklevel=2)
 
     def _resolve(self, depth: int, kind: str, reference: Any) -> Any:
         if depth > _DEEPEST:
@@ -382,7 +402,7 @@ def _require_kind(kind: str) -> None:
 
 def _require_component(kind: str, reference: Any) -> None:
     if isinstance(reference, type):
-        text = f"must be {article(kind)}, not a class: write {reference.__name__}(...)."
+        text = f"must be {article(kind)}, not a class: write {one_line(reference.__name__)}(...)."
     elif not _is_instance(reference):
         text = f"must be {article(kind)}: a name, a table with {TYPE!r}, or an object, got {short(reference)}."
     else:
@@ -442,7 +462,8 @@ def _import_target(component: Component) -> type:
     module, _, name = component.spec.target.partition(":")
     prefix = f"{_title(component)}: target {component.spec.target!r}"
     try:
-        target = getattr(import_module(module), name)
+        with importing(component.plugin):
+            target = getattr(import_module(module), name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a component must not end nnfw
@@ -464,7 +485,9 @@ def _require_sound_options(target: type, prefix: str) -> None:
     for option in options.values():
         try:
             hash(option.default)
-        except TypeError as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a TypeError, or whatever a stranger's __hash__ does
             raise PluginError(
                 f"{prefix}: the default of {option.name!r}, {short(option.default)}, can be changed, but components "
                 "hold no state; use a tuple."

@@ -172,8 +172,10 @@ class AcceleratorSpec:
 
 def _require_text(spec: object, *names: str) -> None:
     for name in names:
-        if not isinstance(getattr(spec, name), str):
-            raise PluginError(f"{spec}: {name} must be text, got {short(getattr(spec, name))}.")
+        value = getattr(spec, name)
+        if not isinstance(value, str):
+            raise PluginError(f"{spec}: {name} must be text, got {short(value)}.")
+        object.__setattr__(spec, name, str.__str__(value))  # a subclass may compare and hash as its author likes
 
 
 def _require_match(spec: object, name: str, pattern: re.Pattern[str], expected: str) -> None:

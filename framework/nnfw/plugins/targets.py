@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from nnfw import protocols
-from nnfw.errors import article, did_you_mean, in_words
+from nnfw.errors import article, class_name, did_you_mean, in_words
 from nnfw.plugins.specs import PROJECT, ComponentSpec
 from nnfw.protocols import KINDS
 
@@ -35,7 +35,7 @@ Bindings = Mapping[str, list[ast.AST]]
 def protocol_problem(kind: str, target: Any) -> str:
     """Return what keeps `target` from being a component class of a kind, or an empty string."""
     if not isinstance(target, type):
-        return f"is {article(type(target).__name__)}; a component is a frozen dataclass"
+        return f"is {article(class_name(target))}; a component is a frozen dataclass"
     if "__dataclass_params__" not in vars(target):  # inherited ones do not count: new fields would be ignored
         return NO_DATACLASS
     if not target.__dataclass_params__.frozen:  # type: ignore[attr-defined]

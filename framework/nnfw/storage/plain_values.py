@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.errors import DataError, FileFormatError, short
+from nnfw.errors import DataError, FileFormatError, class_name, short
 
 Array = NDArray[Any]
 
@@ -116,7 +116,7 @@ def _array(array: Array, arrays: MutableMapping[str, Array], prefix: str) -> lis
 
 
 def _not_plain(value: Any) -> DataError:
-    return DataError(f"{short(value)} of type {type(value).__name__} is no plain value, so a file cannot hold it.")
+    return DataError(f"{short(value)} of type {class_name(value)} is no plain value, so a file cannot hold it.")
 
 
 def decoded(node: Any, arrays: MutableMapping[str, Array]) -> Any:

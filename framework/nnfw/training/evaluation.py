@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnfw.errors import FileFormatError, short
+from nnfw.errors import FileFormatError, class_name, short
 from nnfw.plugins import Registry
 from nnfw.protocols import Metric
 
@@ -154,7 +154,7 @@ def named_metrics(metrics: tuple[Metric | str, ...], registry: Registry) -> dict
     named: dict[str, Metric] = {}
     for metric in metrics:
         component = registry.component_of("metric", metric)
-        name = component.name if component else type(metric).__name__
+        name = component.name if component else class_name(metric)
         count = sum(other == name or other.startswith(f"{name}_") for other in named)
         named[f"{name}_{count + 1}" if name in named else name] = metric  # type: ignore[assignment]
     return named

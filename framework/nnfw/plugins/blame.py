@@ -1,0 +1,77 @@
+"""Whose code raised an error. The traceback tells it, so that calling a component costs nothing."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from nnfw.errors import in_words, one_line
+
+if TYPE_CHECKING:
+    from nnfw.plugins.registry import Registry
+    from nnfw.plugins.specs import Component, Plugin
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """The plugin whose code raised an error.
+
+    Parameters
+    ----------
+    plugin
+        A third party's.
+    component, method
+        Its component whose method was called, and the method; None and an empty text where it was other code.
+    """
+
+    plugin: Plugin
+    component: Component | None = None
+    method: str = ""
+
+    def __str__(self) -> str:
+        """Return how messages name it: ``plugin nnfw-swish 0.2 (layer 'gate', forward)``."""
+        where = f" ({self.component.kind} {self.component.name!r}, {self.method})" if self.component else ""
+        return f"plugin {self.plugin}{where}"
+
+
+def culprit_of(error: BaseException, registry: Registry) -> Culprit | None:
+    """Return the third party whose code raised an error, or None: then it was nnfw, or code of no plugin."""
+    packages = {name: plugin for plugin, name in _packages(registry) if not plugin.built_in}
+    frames = [
+        (frame, packages[package])
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if (package := _package(str(frame.f_globals.get("__name__")))) in packages
+    ]
+    if not frames:
+        return None
+    plugin = frames[-1][1]
+    called = ((frame, registry.component_of_class(_class_of_self(frame))) for frame, owner in frames if owner is plugin)
+    for frame, component in called:
+        if component is not None and component.plugin is plugin:
+            return Culprit(plugin, component, one_line(frame.f_code.co_name))
+    return Culprit(plugin)
+
+
+def in_words_with_culprit(error: BaseException, registry: Registry) -> str:
+    """Return an error in one line, after the plugin whose code raised it."""
+    culprit = culprit_of(error, registry)
+    return f"{culprit}: {in_words(error)}" if culprit else in_words(error)
+
+
+def _packages(registry: Registry) -> list[tuple[Plugin, str]]:
+    """Return each plugin with the packages that its declarations name."""
+    declared = [(plugin, plugin.module) for plugin in registry.plugins if plugin.status == "active"]
+    declared += [(item.plugin, item.spec.target) for item in registry.components()]
+    declared += [(plugin, spec.target) for spec, plugin in registry.accelerators]
+    declared += [(plugin, spec.target) for spec, plugin in registry.commands]
+    return [(plugin, _package(name.partition(":")[0])) for plugin, name in declared]
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _class_of_self(frame: FrameType) -> type:
+    return type(frame.f_locals.get("self"))
