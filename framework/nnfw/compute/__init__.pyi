@@ -11,6 +11,7 @@ from .active import using as using
 from .environment import describe_environment as describe_environment
 from .environment import describe_exactness as describe_exactness
 from .environment import installed_distributions as installed_distributions
+from .environment import required_packages as required_packages
 from .tape import Tape as Tape
 from .tape import kernels_only as kernels_only
 from .tape import made_of_kernels as made_of_kernels

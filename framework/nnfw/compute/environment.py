@@ -56,7 +56,7 @@ def describe_environment() -> dict[str, Any]:
     lost = lost_kernels(libraries, cpu["flags"])
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "packages": _packages(),
+        "packages": required_packages(),
         "platform": {"system": platform.system(), "release": platform.release(), "machine": platform.machine()},
         "cpu": cpu,
         "threads": {
@@ -149,7 +149,7 @@ def installed_distributions() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _packages() -> dict[str, str | None]:
+def required_packages() -> dict[str, str | None]:
     """Return the versions of nnfw and of the distributions that it requires without extras."""
     own = own_distribution()
     required = (own and own.requires) or []

@@ -191,6 +191,11 @@ def _training_mistakes(experiment: Experiment, registry: Registry) -> Iterator[t
         yield ("training", *mistake.path), f"training.{mistake}"
 
 
+def distributions_of(experiment: Experiment, registry: Registry) -> dict[str, str]:
+    """Return the versions of the distributions whose components an experiment names."""
+    return registry.distributions_in(to_table(experiment, registry.describe))
+
+
 def _placed(document: Document, path: Keys, text: str) -> Mistake:
     return Mistake((), f"{document.place_of(path)}: {text}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnfw.compute import required_packages
 from nnfw.data import as_batch, require_finite
 from nnfw.errors import ConfigError, FileFormatError, Mistake
 from nnfw.experiments.components import parse_reference
+from nnfw.experiments.experiment import Experiment, distributions_of
 from nnfw.experiments.preparation import prepare
 from nnfw.experiments.record import open_run, recorded_fingerprint
 from nnfw.experiments.recorded import EXPERIMENT, MODEL, RECORD, read_document, read_run
 from nnfw.experiments.sources import features, read_examples
-from nnfw.network import Sequential, load
+from nnfw.network import Sequential, describe, load
 from nnfw.plugins import Registry
 from nnfw.storage import Directory
-from nnfw.training import evaluate, named_metrics
+from nnfw.training import evaluate, named_metrics, warn
 
 Array = NDArray[Any]
+
+_NUMERICAL = ("numpy", "scipy")  # of what nnfw requires, that on which the last places depend
 
 
 def open_model(path: Path, registry: Registry) -> Sequential:
@@ -39,8 +43,31 @@ def open_model(path: Path, registry: Registry) -> Sequential:
         command = f"nnfw resume {shlex.quote(str(path))}"
         raise FileFormatError(f"{path} holds no model: its status is {status!r}. Go on with it: {command}")
     if path.is_dir():
-        return load(path / MODEL, registry=registry, inside=Directory(path))
-    return load(path, registry=registry)
+        model = load(path / MODEL, registry=registry, inside=Directory(path))
+    else:
+        model = load(path, registry=registry)
+    directory = _run_of(path)
+    if directory is not None:
+        packages = required_packages()
+        before = read_run(directory).get("environment", "packages") or {}
+        _tell_of_versions(directory, before, {name: packages[name] for name in _NUMERICAL})
+    return model
+
+
+def _tell_of_plugins(directory: Path, experiment: Experiment, model: Sequential) -> None:
+    """Warn of plugins of other versions than in a run, but for those of the model: its file has told them."""
+    plugins = read_run(directory).get("plugins") or ()
+    before = {item.get("distribution"): item.get("version") for item in plugins if item.get("status") == "active"}
+    own = model.registry.distributions_in(describe(model))
+    now = distributions_of(experiment, model.registry)
+    _tell_of_versions(directory, before, {name: version for name, version in now.items() if name not in own})
+
+
+def _tell_of_versions(directory: Path, before: Mapping[str, Any], now: Mapping[str, str | None]) -> None:
+    """Warn of what had another version when a run was trained; what is not recorded is as it is now."""
+    changed = [f"{name} {before[name]} (here {now[name]})" for name in now if before.get(name, now[name]) != now[name]]
+    if changed:
+        warn(f"{directory} was trained with {', '.join(changed)}. What it gives may differ.")
 
 
 def evaluate_run(path: Path, registry: Registry) -> tuple[dict[str, dict[str, Any]], bool]:
@@ -55,7 +82,9 @@ def evaluate_run(path: Path, registry: Registry) -> tuple[dict[str, dict[str, An
     """
     if path.is_file():
         raise ConfigError([Mistake((), f"{path} is a model file: name the data with --data, or the run's directory.")])
-    prepared = prepare(open_run(path, registry), registry, open_model(path, registry))
+    file = open_run(path, registry)
+    prepared = prepare(file, registry, open_model(path, registry))
+    _tell_of_plugins(path, file.experiment, prepared.model)
     same = recorded_fingerprint(path) == prepared.fingerprint
     return {part: prepared.evaluate(part) for part in prepared.parts}, same
 
@@ -95,7 +124,7 @@ def evaluate_on(
     preprocessing = model.preprocessing
     if preprocessing is None:
         raise ConfigError([Mistake((), f"{path} was not trained from an experiment: evaluate it in Python.")])
-    chosen, resolved = _cost_and_metrics(path, registry, cost, metrics)
+    chosen, resolved = _cost_and_metrics(path, model, cost, metrics)
     objective = model.objective(chosen)
     examples = read_examples(source, model, registry, delimiter or table_delimiter(path), with_target=True)
     y = preprocessing.target(examples, model.dtype)
@@ -103,12 +132,14 @@ def evaluate_on(
     return evaluate(model, data, objective, named_metrics(resolved, registry), model.workspace())
 
 
-def _cost_and_metrics(path: Path, registry: Registry, cost: str | None, metrics: Sequence[str]) -> tuple[Any, Any]:
+def _cost_and_metrics(path: Path, model: Sequential, cost: str | None, metrics: Sequence[str]) -> tuple[Any, Any]:
     """Return the cost and the metrics that are named, or else those of the run."""
-    directory = _run_of(path)
+    directory, registry = _run_of(path), model.registry
     if cost is None and directory is None:
         raise ConfigError([Mistake((), f"{path} stands beside no run, so name the cost: --cost mse, for instance.")])
     experiment = None if directory is None else open_run(directory, registry).experiment
+    if directory is not None and experiment is not None:
+        _tell_of_plugins(directory, experiment, model)
     wanted: Any = [parse_reference(metric) for metric in metrics] or (experiment.training.metrics if experiment else ())
     chosen = parse_reference(cost) if cost else experiment and experiment.cost
     return chosen, tuple(registry.resolve("metric", metric) for metric in wanted)

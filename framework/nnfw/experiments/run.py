@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnfw.errors import DivergedError, FileFormatError, NnfwError, TrainingInterrupted, in_words
-from nnfw.experiments.experiment import ExperimentFile, table_of
+from nnfw.experiments.experiment import ExperimentFile, distributions_of, table_of
 from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.experiments.record import (
     RunRecord,
@@ -192,6 +192,7 @@ def _carry_out(
         origin=_origin(prepared),
         advice=f"Continue with: nnfw resume {shlex.quote(str(record.directory.path))}",
         tell=tell,
+        plugins=distributions_of(prepared.experiment, record.registry),
         start=start,
     )
     try:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nnfw.data import Preprocessing
-from nnfw.plugins import TYPE, Registry
 
 if TYPE_CHECKING:
     from nnfw.network.sequential import Sequential
@@ -36,21 +34,4 @@ def describe(model: Sequential) -> dict[str, Any]:
         model.preprocessing.require_fit(model.input_shape, model.output_shape)
         table["preprocessing"] = model.preprocessing.to_table(model.registry)
         Preprocessing.from_table(table["preprocessing"], model.registry)  # what would not be read is not written
-    return table | {"distributions": _distributions(table, model.registry)}
-
-
-def _distributions(table: Any, registry: Registry) -> dict[str, str]:
-    versions = {plugin.distribution: plugin.version for plugin in registry.plugins}
-    needed = {name.rpartition(":")[0] for name in _component_names(table)}
-    return {name: versions[name] for name in sorted(needed & versions.keys())}
-
-
-def _component_names(value: Any) -> Iterator[str]:
-    """Yield the name of every component in nested tables."""
-    if isinstance(value, dict):
-        if isinstance(value.get(TYPE), str):
-            yield value[TYPE]
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _component_names(item)
+    return table | {"distributions": model.registry.distributions_in(table)}

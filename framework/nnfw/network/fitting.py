@@ -80,6 +80,7 @@ class Fitting:
                     origin=origin,
                     advice="Continue with fit(..., resume=True).",
                     tell=training.warn,
+                    plugins=self.model.registry.distributions_in(origin),
                     start=start,
                 )
             )

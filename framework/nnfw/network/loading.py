@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None, inside:
     FileFormatError
         If the file is missing, damaged, of another format, or needs a plugin that is not installed: says which
         distribution to install.
+
+    Warns
+    -----
+    RuntimeWarning
+        If nnfw or a plugin had another version when the file was written.
     """
     registry = registry or default_registry()
     with model_file.opened(Path(path), inside=inside) as file:
@@ -75,6 +81,9 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None, inside:
                 found.layers, found.input_shape, seed=found.seed, dtype=found.dtype, values=arrays, registry=registry
             )
     model.preprocessing = preprocessing
+    others = _other_versions(file.header, registry)
+    if others:
+        warnings.warn(f"{path}:{others} What it gives may differ.", RuntimeWarning, stacklevel=2)
     return model
 
 

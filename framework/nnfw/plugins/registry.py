@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass, replace
 from functools import cache, partial
 from importlib import import_module
@@ -284,6 +284,12 @@ class Registry:
         name = found.qualified_name if qualified or found.problem else found.name
         return {TYPE: name, **to_table(component, partial(self.describe, qualified=qualified))}
 
+    def distributions_in(self, table: Mapping[str, Any]) -> dict[str, str]:
+        """Return the versions of the distributions whose components tables name as :meth:`describe` does."""
+        needed = {name.rpartition(":")[0] for name in _component_names(table)}
+        versions = {plugin.distribution: plugin.version for plugin in self.plugins if plugin.status == "active"}
+        return {name: versions[name] for name in sorted(needed & versions.keys())}
+
     def component_of(self, kind: str, component: Any) -> Component | None:
         """Return the registered component that `component` is an instance of, or None."""
         return self.component_of_class(type(component), kind)
@@ -450,6 +456,17 @@ def _clash(item: Component, owners: list[Plugin]) -> str:
         return f"the name is built in and cannot be taken; write {item.qualified_name!r}"
     names = " and ".join(str(plugin) for plugin in others)
     return f"the name is also offered by {names}; write {item.qualified_name!r}"
+
+
+def _component_names(value: Any) -> Iterator[str]:
+    """Yield the name of every component in nested tables."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get(TYPE), str):
+            yield value[TYPE]
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _component_names(item)
 
 
 def _imported(component: Component) -> Any:

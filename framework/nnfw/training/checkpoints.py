@@ -15,6 +15,7 @@ import numpy as np
 
 from nnfw.compute import describe_exactness
 from nnfw.errors import DataError, FileFormatError, NnfwError, short
+from nnfw.plugins.specs import PROJECT
 from nnfw.protocols import is_solver
 from nnfw.storage import Directory, as_directory
 from nnfw.storage.model_file import NotReadableError
@@ -49,6 +50,9 @@ class Checkpoints:
         How people resume the training.
     tell
         Is told, when the training goes on, why that may not be exact to the bit.
+    plugins
+        Versions of the distributions whose components `origin` names; those of callbacks and of the accelerator are
+        added.
     start
         The one to go on from; None for the beginning.
     """
@@ -61,11 +65,13 @@ class Checkpoints:
         origin: Mapping[str, Any],
         advice: str,
         tell: Callable[[str], None],
+        plugins: Mapping[str, str] | None = None,
         start: Checkpoint | None = None,
     ) -> None:
         self._directory, self.advice, self.start = as_directory(folder), advice, start
         self.folder = self._directory.path
         self._seconds, self._origin, self._tell = seconds, dict(origin), tell
+        self._plugins = dict(plugins or {})
         self._environment: dict[str, Any] = {}
         self.due = self._epoch_due = 0.0
         header = None if start is None else start.header
@@ -84,10 +90,19 @@ class Checkpoints:
         """
         make_folder(self._directory)
         self._directory.remove_left_overs()
-        self._environment = describe_exactness(training.history.accelerator)
+        self._environment = describe_exactness(training.history.accelerator) | {"plugins": self._versions(training)}
         if self.start is not None:
             self._tell_of_changes(training, self.start)
         self.write(training)
+
+    def _versions(self, training: Training) -> dict[str, str]:
+        """Return the versions of the plugins that take part; nnfw's own is among the packages."""
+        registry = training.registry
+        callbacks = [registry.component_of("callback", callback) for callback, _ in training.callbacks]
+        found = [component.plugin for component in callbacks if component is not None]
+        found += [plugin for spec, plugin in registry.accelerators if spec.name == training.history.accelerator]
+        versions = self._plugins | {plugin.distribution: plugin.version for plugin in found}
+        return {name: version for name, version in sorted(versions.items()) if name != PROJECT}
 
     def _tell_of_changes(self, training: Training, start: Checkpoint) -> None:
         reasons = list(_changes(start.header.environment, self._environment))
@@ -233,6 +248,8 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]
     common = there.keys() & here.keys() if isinstance(there, Mapping) else set()
     if common:
         before, now = ({**table, "blas": {name: table["blas"][name] for name in common}} for table in (before, now))
+    if "plugins" not in before:  # as in older files
+        now = {key: value for key, value in now.items() if key != "plugins"}
     yield from differences(before, now)
 
 
