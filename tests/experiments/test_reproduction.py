@@ -144,6 +144,46 @@ def test_run_of_a_plugin_that_is_missing_is_refused_with_its_version(run):
         reproduce(run.directory, registry)
 
 
+def missing_plugins(run, *plugins):
+    """Return what is said of a run whose record has further plugins, after the mistake in its experiment."""
+    record = json.loads((run.directory / "record.json").read_text())
+    record["plugins"] += [dict(zip(("distribution", "version", "status"), plugin, strict=False)) for plugin in plugins]
+    (run.directory / "record.json").write_text(json.dumps(record))
+    change_experiment(run.directory, "cost", type="nnfw-gone:loss")
+    with pytest.raises(nnfw.ConfigError) as caught:
+        reproduce(run.directory, registry)
+    first, *others = str(caught.value).splitlines()
+    assert "Unknown cost 'nnfw-gone:loss'" in first
+    return others
+
+
+def test_run_of_missing_plugins_names_all_that_were_active_and_no_other(run):
+    plugins = [
+        ("nnfw-gone", "0.3", "active"),
+        ("nnfw-unused", "0.4", "disabled"),
+        ("nnfw-broken", "0.5", "quarantined"),
+        ("nnfw-too", "", "active"),
+        ("nnfw-stateless", "0.6"),
+    ]
+    text = "nnfw-gone 0.3, nnfw-too was active when it ran, and is not now: pip install nnfw-gone nnfw-too"
+    assert missing_plugins(run, *plugins) == [f"{run.directory}: {text}"]
+
+
+@pytest.mark.parametrize(
+    "plugin",
+    [("x; rm -rf ~", "1", "active"), ("x", "1; rm -rf ~", "active"), ("--index-url=evil", "1", "active")],
+    ids=["name", "version", "option"],
+)
+def test_run_whose_record_names_no_distribution_gives_no_command_for_it(run, plugin):
+    good = ("nnfw-gone", "0.3", "active")
+    text = "nnfw-gone 0.3 was active when it ran, and is not now: pip install nnfw-gone"
+    assert missing_plugins(run, plugin, good) == [f"{run.directory}: {text}"]
+
+
+def test_run_whose_record_names_nothing_but_commands_gives_none(run):
+    assert missing_plugins(run, ("x; rm -rf ~", "1", "active")) == []
+
+
 def test_damaged_metrics_are_told_before_the_training(run, monkeypatch):
     monkeypatch.setattr("nnfw.experiments.reproduction.train", None)
     (run.directory / "metrics.jsonl").write_text("[1]\n")

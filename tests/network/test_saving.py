@@ -75,6 +75,9 @@ def test_saving_parameters_that_are_not_finite_is_refused_and_keeps_the_old_file
     assert (tmp_path / "model.nnfw").read_bytes() == before
 
 
+DISTRIBUTIONS_WRONG = r"'distributions' must be a table of names and versions, got {'[xy][^\n]*The file is damaged\.$"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -84,6 +87,10 @@ def test_saving_parameters_that_are_not_finite_is_refused_and_keeps_the_old_file
         ),
         ({"distributions": 3}, "'distributions' must be a table of names and versions, got 3"),
         ({"distributions": {"x; rm -r ~": "1"}}, r"'distributions' must be a table of names and versions, got {'x; rm"),
+        ({"distributions": {"x": "1", "y; rm -rf ~": "1"}}, DISTRIBUTIONS_WRONG),
+        ({"distributions": {"y; rm -rf ~": "1", "x": "1"}}, DISTRIBUTIONS_WRONG),
+        ({"distributions": {"x": "1", "y": "1; rm -rf ~"}}, DISTRIBUTIONS_WRONG),
+        ({"distributions": {"x": "1", "y": None}}, DISTRIBUTIONS_WRONG),
         ({"distributions": {"x": "1\nrun this"}}, r"'distributions' must be a table of names and versions, got {'x': "),
         ({"distributions": {"x": 1}}, r"'distributions' must be a table of names and versions, got {'x': 1}"),
         ({"distributions": {"x" * 101: "1"}}, r"'distributions' must be a table of names and versions, got {'xxx"),

@@ -29,6 +29,7 @@ from nnfw.experiments.recorded import (
 )
 from nnfw.experiments.toml import apply_overrides, write
 from nnfw.plugins import Registry
+from nnfw.plugins.specs import is_distribution
 from nnfw.storage import LOCK, TEMPORARY, Directory, jsonable, locked, replace_file
 
 _LONGEST_NAME = 100  # characters of an experiment's name in that of its directory
@@ -261,14 +262,18 @@ def has_finished(path: Path) -> bool:
 
 
 def _missing_plugins(run: RecordedRun, registry: Registry) -> dict[str, str]:
-    """Return the plugins that were active when a run was trained, and are not now: distribution, and with version."""
+    """Return the plugins that were active when a run was trained, and are not now: distribution, and with version.
+
+    A record comes from others: what is no name of a distribution is left out, since people copy the command.
+    """
     active = {plugin.distribution for plugin in registry.plugins if plugin.status == "active"}
     before = {
         item["distribution"]: item.get("version", "")
         for item in run.get("plugins") or ()
         if item.get("status") == "active" and "distribution" in item
     }
-    return {name: f"{name} {version}" for name, version in before.items() if name not in active}
+    missing = {name: version for name, version in before.items() if name not in active}
+    return {name: f"{name} {version}".strip() for name, version in missing.items() if is_distribution(name, version)}
 
 
 def _required(run: RecordedRun, *keys: str) -> Any:

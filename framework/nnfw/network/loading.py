@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,12 +20,10 @@ from nnfw.network.chain import Chain
 from nnfw.network.parameters import Layout, require_memory
 from nnfw.network.sequential import Sequential
 from nnfw.plugins import Registry, default_registry
+from nnfw.plugins.specs import is_distribution
 from nnfw.protocols import Layer
 from nnfw.storage import Directory, model_file
 
-_DISTRIBUTION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # as the registry spells names
-_VERSION = re.compile(r"[A-Za-z0-9.!+_-]*")  # none, where its metadata gives none
-_LONGEST_NAME = 100  # characters of these two
 _MOST_DISTRIBUTIONS = 100
 _MOST_AXES = 64  # NumPy's limit
 
@@ -114,7 +111,9 @@ def _require_arrays(found: _Architecture, stored: Iterable[model_file.Tensor]) -
 
 def _require_distributions(needed: Any, registry: Registry, path: str | PathLike[str]) -> None:
     sound = isinstance(needed, Mapping) and len(needed) <= _MOST_DISTRIBUTIONS
-    if not sound or not all(map(_is_distribution, needed.items())):
+    if not sound or not all(
+        type(version) is str and is_distribution(name, version) for name, version in needed.items()
+    ):
         raise FileFormatError(
             f"{path}: 'distributions' must be a table of names and versions, got {short(needed)}. The file is damaged."
         )
@@ -125,14 +124,6 @@ def _require_distributions(needed: Any, registry: Registry, path: str | PathLike
         raise FileFormatError(
             f"{path}: needs {listed}, which is not installed or not active. Install it: pip install {' '.join(missing)}"
         )
-
-
-def _is_distribution(entry: tuple[Any, Any]) -> bool:
-    """Return whether an entry is name and version: both go into a message, and the name into a command to copy."""
-    name, version = entry
-    if not isinstance(version, str) or max(len(name), len(version)) > _LONGEST_NAME:
-        return False
-    return bool(_DISTRIBUTION.fullmatch(name) and _VERSION.fullmatch(version))
 
 
 def _other_versions(header: Mapping[str, Any], registry: Registry) -> str:

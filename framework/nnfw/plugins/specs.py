@@ -19,6 +19,9 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a component
+_DISTRIBUTION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # as `normalised` spells it
+_VERSION = re.compile(r"[A-Za-z0-9.!+_-]*")  # none, where its metadata gives none
+_LONGEST_NAME = 100  # characters of these two
 _COMMAND_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -32,6 +35,18 @@ def normalised(name: str) -> str:
     'nnfw-swish'
     """
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def is_distribution(name: str, version: str) -> bool:
+    """Return whether name and version of a file can go into a message, and the name into a command to copy.
+
+    Examples
+    --------
+    >>> is_distribution("nnfw-swish", "0.2"), is_distribution("x; rm -rf ~", "0.2")
+    (True, False)
+    """
+    longest = max(len(name), len(version))
+    return longest <= _LONGEST_NAME and bool(_DISTRIBUTION.fullmatch(name) and _VERSION.fullmatch(version))
 
 
 @dataclass(frozen=True)
