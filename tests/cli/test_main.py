@@ -132,6 +132,7 @@ def test_data_and_messages_of_the_real_program_go_apart(failing, program):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_the_program_with_status_130(failing):
     command = [sys.executable, "-m", "nnfw.cli.main", "fail", "wait"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

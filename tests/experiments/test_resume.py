@@ -16,6 +16,8 @@ from nnfw.plugins import default_registry
 from nnfw.storage import locked
 from nnfw.training import checkpoint_files
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 registry = default_registry()
 EVERY_STEP = "training.checkpoint_seconds=0"
 FILES = ("metrics.jsonl", "model.nnfw")

@@ -28,6 +28,7 @@ from nnfw.experiments.recorded import (
     this_process,
 )
 from nnfw.experiments.toml import apply_overrides, write
+from nnfw.experiments.trust import resume_command
 from nnfw.plugins import Registry
 from nnfw.plugins.specs import is_distribution
 from nnfw.storage import LOCK, TEMPORARY, Directory, jsonable, locked, replace_file
@@ -63,6 +64,7 @@ class RunRecord:
     ) -> None:
         self.directory = directory
         self.registry = registry
+        self.resume_command = resume_command(file, directory.path, registry)
         self.started, self._resumed = False, resumed
         now = _now()
         before = read_run(directory.path) if resumed else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import signal
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
@@ -24,6 +23,7 @@ from nnfw.experiments.record import (
     require_writable,
 )
 from nnfw.experiments.recorded import EXPERIMENT, METRICS, MODEL, PAGE, RECORD
+from nnfw.experiments.trust import require_trusted
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback, Fit
 from nnfw.storage import LOCK, Directory, LineFile, jsonable, locked
@@ -127,6 +127,7 @@ def resume(
     *,
     data_directory: Path | None = None,
     force: bool = False,
+    trust: bool = True,
 ) -> Run | None:
     """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped.
 
@@ -142,6 +143,8 @@ def resume(
         Where relative paths of the data start; by default where they did.
     force
         Whether to go on although experiment or data have changed.
+    trust
+        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
 
     Returns
     -------
@@ -158,6 +161,8 @@ def resume(
         As :func:`train`.
     """
     file = open_run(directory, registry, overrides, data_directory=data_directory)
+    if not trust:
+        require_trusted(file, directory, registry, data_directory)
     with locked(directory) as held:
         start = newest(held.below(CHECKPOINTS), registry, tell)
         finished = has_finished(directory)
@@ -171,10 +176,10 @@ def resume(
         if start is None:
             tell(f"{directory} holds no checkpoint yet: the run begins anew.")
         elif force:
-            changed = "; ".join(differences(start.header.origin, _origin(prepared)))
+            changed = "; ".join(differences(start.header.origin, origin_of(prepared)))
             tell(f"Not bit-exact: {changed}.") if changed else None
         else:
-            require_same_origin(start, _origin(prepared), "Undo that, or go on with --force.")
+            require_same_origin(start, origin_of(prepared), "Undo that, or go on with --force.")
         record = RunRecord(held, file, prepared, registry, resumed=True)
         return _carry_out(prepared, record, callbacks, tell, start)
 
@@ -189,8 +194,8 @@ def _carry_out(
     checkpoints = Checkpoints(
         record.directory.below(CHECKPOINTS),
         prepared.experiment.training.checkpoint_seconds,
-        origin=_origin(prepared),
-        advice=f"Continue with: nnfw resume {shlex.quote(str(record.directory.path))}",
+        origin=origin_of(prepared),
+        advice=f"Continue with: {record.resume_command}",
         tell=tell,
         plugins=distributions_of(prepared.experiment, record.registry),
         start=start,
@@ -200,11 +205,17 @@ def _carry_out(
     except BaseException as error:
         status, code = _end_of(error)
         with suppress(NnfwError):  # a full disk must not hide what happened
-            record.end(status, {"exit": code, "reason": in_words(error)})
+            record.end(status, {"exit": code, "reason": _reason(error)})
         raise
     outcome = {"epochs": run.epochs, "stopped": run.stopped, "accelerator": run.accelerator, "results": run.results}
     record.end("finished", {"exit": 0, **outcome})
     return run
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a run ended; without the advice of an interruption, whose path is another one in a copy of the run."""
+    text = in_words(error)
+    return f"{text.partition('. ')[0].rstrip('.')}." if isinstance(error, TrainingInterrupted) else text
 
 
 def _end_of(error: BaseException) -> tuple[str, int]:
@@ -217,7 +228,7 @@ def _end_of(error: BaseException) -> tuple[str, int]:
     return "failed", 2 if isinstance(error, NnfwError) else 1
 
 
-def _origin(prepared: Prepared) -> dict[str, Any]:
+def origin_of(prepared: Prepared) -> dict[str, Any]:
     """Return what the results depend on: the experiment, but for what is free to change, and the data."""
     table = table_of(prepared.experiment, prepared.model.registry)
     del table["name"]
