@@ -1,5 +1,6 @@
 """runs, compare, reproduce and report: what they print, where, and with which exit status."""
 
+import io
 import json
 import os
 import shutil
@@ -226,3 +227,51 @@ def test_completion_of_runs(runs, nnfw, monkeypatch, words, expected):
     monkeypatch.setenv("COMP_CWORD", str(len(words)))
     assert nnfw().out.split() == expected
     assert os.environ["COMP_CWORD"] == str(len(words))
+
+
+# --- runs from others ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def theirs(tmp_path, monkeypatch, nnfw):
+    """Return a run whose table lies neither in it nor in the current directory, which is an empty one."""
+    monkeypatch.chdir(tmp_path)
+    Path("xor.csv").write_text("a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n")
+    Path("xor.toml").write_text(
+        XOR.strip().replace('"xor", split', '{ type = "csv", path = "xor.csv", target = "y" }, split')
+    )
+    assert nnfw("train", "xor.toml", "--out", "runs/one").status == 0
+    Path("here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "runs" / "one"
+
+
+@pytest.mark.parametrize("line", ["report {}", "reproduce {}", "evaluate {}", "resume {} -q", "predict {} -"])
+def test_data_of_a_run_from_elsewhere_is_read_only_on_trust(theirs, nnfw, tmp_path, monkeypatch, line):
+    if line.startswith("predict"):  # else it needs no data of the run
+        (theirs / "model.nnfw").unlink()
+    before = sorted(tmp_path.rglob("*"))
+    words = line.format(theirs).split()
+    result = nnfw(*words)
+    assert (result.status, result.out) == (2, "")
+    assert f"names data outside of the run's folder and of the current one: {tmp_path}/xor.csv. A run" in result.err
+    assert "say --trust; or name the folder of its data: --data-dir DIR." in result.err
+    assert sorted(tmp_path.rglob("*")) == before
+    for answer in (["--trust"], ["--data-dir", str(tmp_path)]):
+        monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,1\n"))
+        assert "names data outside" not in nnfw(*words, *answer).err
+
+
+def test_evaluate_predict_and_report_take_the_newest_checkpoint_where_there_is_no_model(runs, nnfw, monkeypatch):
+    (runs / "two" / "model.nnfw").unlink()
+    change(runs / "two", status="interrupted")
+    said = "runs/two is interrupted and holds no model: its newest checkpoint is taken, after epoch 3."
+    status, out, err = nnfw("evaluate", "runs/two")
+    assert (status, err) == (0, f"{said}\n")
+    assert out.splitlines()[0].split() == ["cost"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("x1,x2\n1,1\n"))
+    status, out, err = nnfw("predict", "runs/two", "xor")
+    assert (status, err) == (0, f"{said}\n")
+    assert len(out.splitlines()) == 5
+    assert nnfw("report", "runs/two").status == 0
+    assert said in Path("runs/two/report.html").read_text()

@@ -1,11 +1,15 @@
 """Applying a trained model to tables, arrays and datasets."""
 
+import shutil
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 import nnfw
 from nnfw.experiments import evaluate_on, evaluate_run, open_model, predict, read_experiment, table_delimiter, train
 from nnfw.plugins import default_registry
+from nnfw.training import newest, restore_model, warn
 from nnfw_standard import Dense
 
 registry = default_registry()
@@ -45,13 +49,69 @@ def labels(predictions):
 # arrays
 
 
-def test_run_that_has_not_finished_has_no_model(run):
+@pytest.fixture
+def stopped(run):
+    """Return the directory of a run that was interrupted after its training: without model, with its checkpoints."""
     (run.directory / "model.nnfw").unlink()
     record = run.directory / "record.json"
     record.write_text(record.read_text().replace('"finished"', '"interrupted"'))
-    match = r"run holds no model: its status is 'interrupted'\. Go on with it: nnfw resume .*run$"
+    return run.directory
+
+
+def test_run_without_model_has_that_of_its_newest_checkpoint_and_says_so(run, stopped, tmp_path):
+    expected = train(read_experiment(str(tmp_path / "small.toml"), registry), registry, tmp_path / "whole").directory
+    told = []
+    model = open_model(stopped, registry, told.append)
+    assert np.array_equal(model.parameters.vector, open_model(expected, registry).parameters.vector)
+    assert told == [f"{stopped} is interrupted and holds no model: its newest checkpoint is taken, after epoch 12."]
+    with pytest.warns(RuntimeWarning, match="its newest checkpoint is taken, after epoch 12"):
+        results, same = evaluate_run(stopped, registry)
+    assert (results, same) == (run.results, True)
+    table = str(tmp_path / "table.csv")
+    with pytest.warns(RuntimeWarning, match="its newest checkpoint is taken"):
+        assert evaluate_on(stopped, table, registry) == evaluate_on(expected, table, registry)
+
+
+def test_run_killed_within_an_epoch_has_the_model_of_its_last_step(experiment, tmp_path):
+    @dataclass(frozen=True)
+    class Kill(nnfw.Callback):
+        def step_computed(self, fit, state):
+            if fit.step == 8:
+                vectors.append(fit.vector.copy())
+                raise KeyboardInterrupt
+
+    vectors, told = [], []
+    file = read_experiment(str(experiment), registry, ["training.checkpoint_seconds=0"])
+    with pytest.raises(KeyboardInterrupt):
+        train(file, registry, tmp_path / "run", [Kill()])
+    model = open_model(tmp_path / "run", registry, told.append)
+    assert np.array_equal(model.parameters.vector, vectors[0])
+    assert told[0].endswith(
+        " is interrupted and holds no model: its newest checkpoint is taken, in epoch 2, after step 7."
+    )
+
+
+def test_run_without_a_trained_step_has_no_model(stopped):
+    shutil.rmtree(stopped / "checkpoints")
+    match = r"run holds neither a model nor .*: its status is 'interrupted'\. Go on with it: nnfw resume .*run --trust$"
     with pytest.raises(nnfw.FileFormatError, match=match):
-        open_model(run.directory, registry)
+        open_model(stopped, registry)
+
+
+def test_checkpoint_is_not_used_with_data_that_has_changed(stopped, tmp_path):
+    with (tmp_path / "table.csv").open("a") as file:
+        file.write("0.1,red,big,10\n")
+    with pytest.raises(nnfw.DataError, match=r"is of another training: data.sha256 is .* holds no model\.$"):
+        open_model(stopped, registry)
+
+
+def test_checkpoint_of_another_network_is_refused(stopped):
+    model = open_model(stopped, registry, lambda text: None)
+    other = nnfw.Sequential([Dense(1)], 3)
+    start = newest(stopped / "checkpoints", registry, warn)
+    with pytest.raises(nnfw.FileFormatError, match="does not fit this model: its parameters are float32"):
+        restore_model(other, start)
+    assert model.parameters.vector.any()
 
 
 def test_array_goes_through_the_preprocessing(blocks):

@@ -302,8 +302,10 @@ def test_page_of_a_run_that_diverged_says_what_is_missing(trained):
     assert "Training diverged in epoch 1" in page.texts[""]
     assert "No epoch was completed" in page.texts["results"]
     assert "No epoch was completed" in page.texts["curves"]
-    assert "the run is diverged and has left no model" in page.texts["predictions"]
-    assert "the run is diverged and has left no model" in page.texts["worst"]
+    assert (
+        "holds neither a model nor a checkpoint of a trained one: its status is 'diverged'" in page.texts["predictions"]
+    )
+    assert "holds neither a model nor a checkpoint of a trained one: its status is 'diverged'" in page.texts["worst"]
     assert "30 parameters." in page.texts["network"]
 
 

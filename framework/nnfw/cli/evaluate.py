@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nnfw.cli.console import Json, message, print_json
-from nnfw.cli.options import Delimiter, RunOrModel, print_results
+from nnfw.cli.options import DataDirectory, Delimiter, RunOrModel, Trust, print_results
 
 Data = Annotated[
     str | None,
@@ -27,9 +27,13 @@ def evaluate(
     cost: CostName = None,
     metric: Metrics = None,
     delimiter: Delimiter = None,
+    data_dir: DataDirectory = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Compute cost and metrics of a trained model, on each part of its run's data or on other data.
+
+    Of a run that was interrupted, killed or has failed, the newest checkpoint is taken.
 
     Examples
     --------
@@ -41,11 +45,22 @@ def evaluate(
 
     registry = default_registry()
     if data is not None:
-        results = {"data": evaluate_on(path, data, registry, cost=cost, metrics=metric or (), delimiter=delimiter)}
+        found = evaluate_on(
+            path,
+            data,
+            registry,
+            cost=cost,
+            metrics=metric or (),
+            delimiter=delimiter,
+            tell=message,
+            data_directory=data_dir,
+            trust=trust,
+        )
+        results = {"data": found}
     elif cost is not None or metric:
         raise typer.BadParameter("--cost and --metric go with --data; a run is evaluated as it was trained.")
     else:
-        results, same = evaluate_run(path, registry)
+        results, same = evaluate_run(path, registry, message, data_directory=data_dir, trust=trust)
         if not same:
             message("warning: the data has changed since the run, so its parts are not those of the training.")
     print_json(results) if json else print_results(results)

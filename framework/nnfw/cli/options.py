@@ -45,6 +45,10 @@ DataDirectory = Annotated[
     Path | None,
     typer.Option("--data-dir", metavar="DIR", help="Where the data's paths start. By default where they did."),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Read the run's data wherever it lies: whoever made the run is trusted."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 

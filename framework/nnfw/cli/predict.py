@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nnfw.cli.console import Json, print_csv, print_json
-from nnfw.cli.options import Delimiter, RunOrModel
+from nnfw.cli.console import Json, message, print_csv, print_json
+from nnfw.cli.options import DataDirectory, Delimiter, RunOrModel, Trust
 
 Data = Annotated[
     str,
@@ -16,11 +16,19 @@ Data = Annotated[
 ]
 
 
-def predict(path: RunOrModel, data: Data, delimiter: Delimiter = None, json: Json = False) -> None:
+def predict(
+    path: RunOrModel,
+    data: Data,
+    delimiter: Delimiter = None,
+    data_dir: DataDirectory = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
     """Apply a trained model to data, and print one row per example as CSV.
 
     A classifier gives the label and the probability of every class; otherwise the target in its own unit. Raw columns
-    are enough: the transforms that were fitted in training are stored with the model.
+    are enough: the transforms that were fitted in training are stored with the model. Of a run that was interrupted,
+    killed or has failed, the newest checkpoint is taken, and its own data is read to fit the transforms again.
 
     Examples
     --------
@@ -31,5 +39,6 @@ def predict(path: RunOrModel, data: Data, delimiter: Delimiter = None, json: Jso
     from nnfw.plugins import default_registry
 
     registry = default_registry()
-    predictions = predict(open_model(path, registry), data, registry, delimiter or table_delimiter(path))
+    model = open_model(path, registry, message, data_directory=data_dir, trust=trust)
+    predictions = predict(model, data, registry, delimiter or table_delimiter(path))
     print_json(predictions.records()) if json else print_csv(chain([predictions.header], predictions.rows()))

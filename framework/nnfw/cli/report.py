@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nnfw.cli.console import message, print_text
-from nnfw.cli.options import DataDirectory, RunPath
+from nnfw.cli.options import DataDirectory, RunPath, Trust
 
 STDOUT = Path("-")
 
@@ -18,11 +18,12 @@ Output = Annotated[
 ]
 
 
-def report(path: RunPath, output: Output = None, data_dir: DataDirectory = None) -> None:
+def report(path: RunPath, output: Output = None, data_dir: DataDirectory = None, trust: Trust = False) -> None:
     """Write a page about a run: curves, right and wrong predictions, worst examples, network and record.
 
     It is one file of HTML that opens offline, in any browser. What needs the data is left out where the data is not at
-    hand, and the page says so.
+    hand, and the page says so. Data outside of the run's folder and of the current one is read with --trust alone, as
+    the run of somebody else could name any file of yours.
 
     Examples
     --------
@@ -34,7 +35,7 @@ def report(path: RunPath, output: Output = None, data_dir: DataDirectory = None)
     from nnfw.reporting import report
     from nnfw.storage import Directory, replace_file
 
-    page = report(path, default_registry(), data_dir)
+    page = report(path, default_registry(), data_dir, trust=trust)
     if output == STDOUT:
         print_text(page)
         return

@@ -9,7 +9,7 @@ import typer
 
 from nnfw.cli.compare import print_differences
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
-from nnfw.cli.options import DataDirectory, Quiet, RunPath
+from nnfw.cli.options import DataDirectory, Quiet, RunPath, Trust
 
 if TYPE_CHECKING:
     from nnfw.experiments import Reproduction
@@ -20,7 +20,12 @@ Out = Annotated[
 
 
 def reproduce(
-    path: RunPath, out: Out = None, data_dir: DataDirectory = None, quiet: Quiet = False, json: Json = False
+    path: RunPath,
+    out: Out = None,
+    data_dir: DataDirectory = None,
+    trust: Trust = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Train again from a run's record, and tell whether the same comes out, and which input has changed.
 
@@ -38,7 +43,8 @@ def reproduce(
     from nnfw.plugins import default_registry
     from nnfw.training import ProgressBar
 
-    found = reproduce(path, default_registry(), out, data_dir, () if quiet else (ProgressBar(),))
+    callbacks = () if quiet else (ProgressBar(),)
+    found = reproduce(path, default_registry(), out, data_dir, callbacks, trust=trust)
     if json:
         print_json(
             {

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nnfw.cli.console import Json, message
-from nnfw.cli.options import DataDirectory, Overrides, Quiet, RunPath, print_run
+from nnfw.cli.options import DataDirectory, Overrides, Quiet, RunPath, Trust, print_run
 
 Force = Annotated[bool, typer.Option("--force", help="Go on although the experiment or the data have changed.")]
 
@@ -17,6 +17,7 @@ def resume(
     run: RunPath,
     overrides: Overrides = None,
     data_dir: DataDirectory = None,
+    trust: Trust = False,
     force: Force = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -38,7 +39,9 @@ def resume(
     from nnfw.training import ProgressBar
 
     callbacks = () if quiet else (ProgressBar(),)
-    done = resume(run, default_registry(), overrides or (), callbacks, message, data_directory=data_dir, force=force)
+    done = resume(
+        run, default_registry(), overrides or (), callbacks, message, data_directory=data_dir, force=force, trust=trust
+    )
     if done is None:
         message(_nothing_to_do(run))
         return

@@ -13,6 +13,7 @@ from .prediction import evaluate_on as evaluate_on
 from .prediction import evaluate_run as evaluate_run
 from .prediction import open_model as open_model
 from .prediction import predict as predict
+from .prediction import prepare_run as prepare_run
 from .prediction import table_delimiter as table_delimiter
 from .preparation import Prepared as Prepared
 from .preparation import infer_shapes as infer_shapes

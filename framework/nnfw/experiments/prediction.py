@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,38 @@ from nnfw.data import as_batch, require_finite
 from nnfw.errors import ConfigError, FileFormatError, Mistake
 from nnfw.experiments.components import parse_reference
 from nnfw.experiments.experiment import Experiment, distributions_of
-from nnfw.experiments.preparation import prepare
+from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.experiments.record import open_run, recorded_fingerprint
 from nnfw.experiments.recorded import EXPERIMENT, MODEL, RECORD, read_document, read_run
+from nnfw.experiments.run import CHECKPOINTS, origin_of
 from nnfw.experiments.sources import features, read_examples
+from nnfw.experiments.trust import require_trusted, resume_command
 from nnfw.network import Sequential, describe, load
 from nnfw.plugins import Registry
 from nnfw.storage import Directory
-from nnfw.training import evaluate, named_metrics, warn
+from nnfw.training import evaluate, named_metrics, newest, require_same_origin, restore_model, warn
 
 Array = NDArray[Any]
 
 _NUMERICAL = ("numpy", "scipy")  # of what nnfw requires, that on which the last places depend
 
 
-def open_model(path: Path, registry: Registry) -> Sequential:
+def open_model(
+    path: Path,
+    registry: Registry,
+    tell: Callable[[str], None] = warn,
+    *,
+    data_directory: Path | None = None,
+    trust: bool = True,
+) -> Sequential:
     """Return the model of a run's directory, or of a model file.
+
+    Parameters
+    ----------
+    path, registry
+        The directory or the file, and where names are looked up.
+    tell, data_directory, trust
+        As for :func:`prepare_run`, which makes the model of a run that has not left one.
 
     Raises
     ------
@@ -39,9 +54,7 @@ def open_model(path: Path, registry: Registry) -> Sequential:
         If there is none, or it cannot be read.
     """
     if (path / RECORD).exists() and not (path / MODEL).exists():
-        status = read_run(path).status
-        command = f"nnfw resume {shlex.quote(str(path))}"
-        raise FileFormatError(f"{path} holds no model: its status is {status!r}. Go on with it: {command}")
+        return prepare_run(path, registry, tell, data_directory=data_directory, trust=trust).model
     if path.is_dir():
         model = load(path / MODEL, registry=registry, inside=Directory(path))
     else:
@@ -70,8 +83,69 @@ def _tell_of_versions(directory: Path, before: Mapping[str, Any], now: Mapping[s
         warn(f"{directory} was trained with {', '.join(changed)}. What it gives may differ.")
 
 
-def evaluate_run(path: Path, registry: Registry) -> tuple[dict[str, dict[str, Any]], bool]:
+def prepare_run(
+    path: Path,
+    registry: Registry,
+    tell: Callable[[str], None] = warn,
+    *,
+    data_directory: Path | None = None,
+    trust: bool = True,
+) -> Prepared:
+    """Return a run's experiment with its data read and its model trained, or as far trained as it got.
+
+    Parameters
+    ----------
+    path, registry
+        The directory, and where names are looked up.
+    tell
+        Called with a message if the run has left no model, so that its newest checkpoint is taken.
+    data_directory
+        Where relative paths of the data start; by default where they did.
+    trust
+        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
+
+    Raises
+    ------
+    FileFormatError
+        If the run cannot be read, or holds neither model nor checkpoint.
+    DataError
+        If the data cannot be read, or has changed since a checkpoint that is needed.
+    """
+    file = open_run(path, registry, data_directory=data_directory)
+    if not trust:
+        require_trusted(file, path, registry, data_directory)
+    if (path / MODEL).exists():
+        prepared = prepare(file, registry, open_model(path, registry))
+        _tell_of_plugins(path, file.experiment, prepared.model)
+        return prepared
+    status = read_run(path).status
+    start = newest(Directory(path).below(CHECKPOINTS), registry, tell)
+    if start is None or not start.header.step:
+        raise FileFormatError(
+            f"{path} holds neither a model nor a checkpoint of a trained one: its status is {status!r}. Go on with it: "
+            f"{resume_command(file, path, registry)}"
+        )
+    prepared = prepare(file, registry)
+    require_same_origin(start, origin_of(prepared), f"Undo that, or train to the end: {path} holds no model.")
+    restore_model(prepared.model, start)
+    tell(f"{path} is {status} and holds no model: its newest checkpoint is taken, {start.header.place}.")
+    return prepared
+
+
+def evaluate_run(
+    path: Path,
+    registry: Registry,
+    tell: Callable[[str], None] = warn,
+    *,
+    data_directory: Path | None = None,
+    trust: bool = True,
+) -> tuple[dict[str, dict[str, Any]], bool]:
     """Return cost and metrics of a run's model on each part of the run's data, and whether that data is the same still.
+
+    Parameters
+    ----------
+    path, registry, tell, data_directory, trust
+        As for :func:`prepare_run`.
 
     Raises
     ------
@@ -82,9 +156,7 @@ def evaluate_run(path: Path, registry: Registry) -> tuple[dict[str, dict[str, An
     """
     if path.is_file():
         raise ConfigError([Mistake((), f"{path} is a model file: name the data with --data, or the run's directory.")])
-    file = open_run(path, registry)
-    prepared = prepare(file, registry, open_model(path, registry))
-    _tell_of_plugins(path, file.experiment, prepared.model)
+    prepared = prepare_run(path, registry, tell, data_directory=data_directory, trust=trust)
     same = recorded_fingerprint(path) == prepared.fingerprint
     return {part: prepared.evaluate(part) for part in prepared.parts}, same
 
@@ -97,6 +169,9 @@ def evaluate_on(
     cost: str | None = None,
     metrics: Sequence[str] = (),
     delimiter: str | None = None,
+    tell: Callable[[str], None] = warn,
+    data_directory: Path | None = None,
+    trust: bool = True,
 ) -> dict[str, Any]:
     """Return cost and metrics of a model on other data.
 
@@ -112,6 +187,8 @@ def evaluate_on(
         As :func:`parse_reference` takes them; by default those of the run.
     delimiter
         The character between the cells of a CSV file; by default that of the run's own table.
+    tell, data_directory, trust
+        As for :func:`prepare_run`, which makes the model of a run that has not left one.
 
     Raises
     ------
@@ -120,7 +197,7 @@ def evaluate_on(
     FileFormatError, DataError
         If model or data cannot be read.
     """
-    model = open_model(path, registry)
+    model = open_model(path, registry, tell, data_directory=data_directory, trust=trust)
     preprocessing = model.preprocessing
     if preprocessing is None:
         raise ConfigError([Mistake((), f"{path} was not trained from an experiment: evaluate it in Python.")])

@@ -20,6 +20,7 @@ from nnfw.experiments.prediction import open_model
 from nnfw.experiments.record import open_run
 from nnfw.experiments.recorded import VALIDATION, RecordedRun, read_run
 from nnfw.experiments.run import train
+from nnfw.experiments.trust import require_trusted
 from nnfw.network import Sequential
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback
@@ -75,6 +76,8 @@ def reproduce(
     out: Path | None = None,
     data_directory: Path | None = None,
     callbacks: Sequence[Callback] = (),
+    *,
+    trust: bool = True,
 ) -> Reproduction:
     """Train a run's experiment again, and compare.
 
@@ -90,6 +93,8 @@ def reproduce(
         Where relative paths of the data start; by default where they did.
     callbacks
         Further callbacks, a progress bar for instance.
+    trust
+        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
 
     Raises
     ------
@@ -102,6 +107,8 @@ def reproduce(
     """
     old = _ended(path)
     file = open_run(path, registry, data_directory=data_directory)
+    if not trust:
+        require_trusted(file, path, registry, data_directory)
     before = open_model(path, registry) if old.status == "finished" else None
     directory = _beside(path) if out is None else out
     new = _trained_again(file, registry, directory, callbacks)

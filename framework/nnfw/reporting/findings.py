@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnfw.data import Examples
-from nnfw.experiments import Prepared, open_model, prepare
+from nnfw.experiments import Prepared, prepare_run
 from nnfw.experiments.record import open_run
 from nnfw.experiments.recorded import PARTS
 from nnfw.network import Sequential
@@ -49,6 +49,8 @@ class Findings:
         Names of all classes in order; empty for a regression.
     same_data
         Whether the data is that of the training.
+    remark
+        What is to be said of the model; empty if it is the final one.
     """
 
     part: str
@@ -60,6 +62,7 @@ class Findings:
     target: str
     classes: tuple[str, ...]
     same_data: bool
+    remark: str = ""
 
     def __len__(self) -> int:
         """Return N."""
@@ -99,18 +102,27 @@ def examine(path: Path, registry: Registry, fingerprint: str | None, data_direct
     NnfwError
         If model or data cannot be read.
     """
-    model = open_model(path, registry)
-    file = open_run(path, registry, data_directory=data_directory)
-    prepared = prepare(file, registry, model)
+    told: list[str] = []
+    prepared = prepare_run(path, registry, told.append, data_directory=data_directory)
     part = next(name for name in reversed(PARTS) if name in prepared.parts)
     rows = prepared.parts[part].rows
     assert rows is not None  # every part is a split
-    examples = file.experiment.data.source.load(file.directory).take(rows[:MOST_EXAMPLES])  # type: ignore[union-attr]
+    directory = open_run(path, registry, data_directory=data_directory).directory
+    examples = prepared.experiment.data.source.load(directory).take(rows[:MOST_EXAMPLES])  # type: ignore[union-attr]
     a, losses = _outputs(prepared, part)
     truths, predictions, classes = _labels(prepared, examples, a)
     same = prepared.fingerprint == fingerprint
     return Findings(
-        part, len(rows), examples.features, truths, predictions, losses, examples.target_name, classes, same
+        part,
+        len(rows),
+        examples.features,
+        truths,
+        predictions,
+        losses,
+        examples.target_name,
+        classes,
+        same,
+        " ".join(told),
     )
 
 

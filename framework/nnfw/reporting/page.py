@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from nnfw.errors import NnfwError, in_words
-from nnfw.experiments import Summary, open_model, prepare, read_run, summarise
+from nnfw.experiments import ExperimentFile, Summary, open_model, prepare, read_run, summarise
 from nnfw.experiments.preparation import known_input_shape
 from nnfw.experiments.record import open_run
 from nnfw.experiments.recorded import MODEL, RecordedRun, read_document
 from nnfw.experiments.toml import Document
+from nnfw.experiments.trust import require_trusted
 from nnfw.plugins import Registry
 from nnfw.reporting import sections
 from nnfw.reporting.findings import Findings, examine
@@ -26,7 +27,7 @@ _THEME = "Dark or light"
 _SECTIONS = ("results", "curves", "predictions", "worst", "network", "record")
 
 
-def report(path: Path, registry: Registry, data_directory: Path | None = None) -> str:
+def report(path: Path, registry: Registry, data_directory: Path | None = None, *, trust: bool = True) -> str:
     """Return a page about a run, as one text of HTML that needs no other file and no network.
 
     What cannot be had, the data for instance, is missing on the page, which says why.
@@ -39,13 +40,20 @@ def report(path: Path, registry: Registry, data_directory: Path | None = None) -
         Where names are looked up.
     data_directory
         Where relative paths of the data start; by default where they did.
+    trust
+        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
 
     Raises
     ------
     FileFormatError
         If the directory holds no run that can be read.
+    DataError
+        If the run is not trusted.
     """
     run = read_run(path)
+    file = _or_reason(lambda: open_run(path, registry, data_directory=data_directory))
+    if not trust and isinstance(file, ExperimentFile):
+        require_trusted(file, path, registry, data_directory)
     document = _or_reason(lambda: read_document(path))
     table, text = (document.table, document.text) if isinstance(document, Document) else ({}, document)
     evidence = _evidence(run, registry, data_directory)
@@ -62,8 +70,6 @@ def report(path: Path, registry: Registry, data_directory: Path | None = None) -
 
 
 def _evidence(run: RecordedRun, registry: Registry, data_directory: Path | None) -> Findings | str:
-    if not (run.path / MODEL).exists():
-        return f"the run is {run.status} and has left no model."
     return _or_reason(lambda: examine(run.path, registry, run.get("data", "sha256"), data_directory))
 
 

@@ -249,7 +249,8 @@ def _spread(residuals: Any) -> list[str]:
 
 def _looked_at(found: Findings) -> str:
     less = f"The first {len(found):,} of {found.total:,} examples were looked at. " if len(found) < found.total else ""
-    return less + ("" if found.same_data else "The data has changed since the training, so this is not what it was.")
+    other = "" if found.same_data else "The data has changed since the training, so this is not what it was. "
+    return less + other + found.remark
 
 
 def _gallery(found: Findings, pictures: Any) -> Node:

@@ -23,6 +23,7 @@ from nnfw.storage import Directory, decoded, encoded, model_file
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
     from nnfw.training.loop import Training
+    from nnfw.training.trainable import Trainable
 
 Array = NDArray[Any]
 
@@ -74,6 +75,11 @@ class Header:
     def is_end(self, epochs: int) -> bool:
         """Return whether a training of so many epochs has no step to take after it."""
         return not self.position and (self.epoch >= epochs or bool(self.stopped))
+
+    @property
+    def place(self) -> str:
+        """Where the training was, in words."""
+        return f"in epoch {self.epoch}, after step {self.step}" if self.position else f"after epoch {self.epoch}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +213,16 @@ def restore(training: Training, checkpoint: Checkpoint) -> None:
     training.history.records = progress["records"]
     training.cost = progress["cost"]
     training.stop(header.stopped)
+
+
+def restore_model(model: Trainable, checkpoint: Checkpoint) -> None:
+    """Give a model the parameters of a checkpoint, and the state beside them; FileFormatError if they do not fit."""
+    own = dict(zip(("parameters", "state"), model.vectors, strict=True))
+    found = {"parameters": checkpoint.vector, "state": checkpoint.state}
+    with _told(checkpoint.path, "does not fit this model"):
+        _require_alike(found, own)
+    for name, array in own.items():
+        array[...] = found[name]
 
 
 def _require_alike(found: Mapping[Any, Any], own: Mapping[str, Array]) -> None:
