@@ -335,11 +335,8 @@ def kind_of(hint: Any) -> str | None:
     >>> kind_of(int) is None
     True
     """
-    parts = _parts(_unwrapped(hint)[0])
-    for kind in KINDS.values():
-        if any(kind.protocol in getattr(part, "__mro__", ()) for part in parts):
-            return kind.name
-    return None
+    classes = {each for part in _parts(_unwrapped(hint)[0]) for each in getattr(part, "__mro__", ())}
+    return next((kind.name for kind in KINDS.values() if kind.protocol in classes), None)
 
 
 _COUNTABLE = {int: "whole number", float: "number"}

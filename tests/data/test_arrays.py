@@ -1,11 +1,27 @@
 import subprocess
 import sys
 import tracemalloc
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import sparse
 
-from nnfw.data import arrays, as_numeric, as_weights, as_whole, cast, in_dtype, release, require_finite, row_blocks
+from nnfw.data import (
+    arrays,
+    as_column,
+    as_numeric,
+    as_weights,
+    as_whole,
+    cast,
+    in_dtype,
+    release,
+    require_finite,
+    row_blocks,
+)
 from nnfw.errors import DataError
 
 FLOAT32, FLOAT64 = np.dtype("float32"), np.dtype("float64")
@@ -66,21 +82,106 @@ def test_as_numeric_matrix_is_a_plain_array():
     assert type(as_numeric(matrix, "x")) is np.ndarray
 
 
-@pytest.mark.parametrize("values", [["cat", "dog"], np.array([b"cat"])], ids=["text", "bytes"])
-def test_as_numeric_text_is_refused_with_what_to_do(values):
-    with pytest.raises(
-        DataError,
-        match=r"^y must hold real numbers, got an array of dtype [<|][US]3\. Number the classes from 0, or train from "
-        "an experiment, which does it",
-    ):
-        as_numeric(values, "y")
+class Tensor:
+    """Stands for what cannot be made an array."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on a tensor.")
 
 
-def test_as_numeric_objects_are_refused_with_what_to_do():
-    with pytest.raises(
-        DataError, match=r"^x must hold real numbers, got an array of dtype object\. Convert it: x\.astype\(float\)\.$"
-    ):
-        as_numeric([1, None], "x")
+class NAType:
+    """Stands for what pandas calls missing."""
+
+    def __repr__(self):
+        return "<NA>"
+
+
+class LazyFrame:
+    def collect(self):
+        return np.zeros((2, 2))
+
+
+class Frame:
+    """Stands for a frame whose columns differ in kind."""
+
+    columns = ("age", "Origin")
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([[31, "USA"], [55, "Japan"]], object)
+
+
+WORDS = r"Number classes from 0 and encode categories as numbers, or train from an experiment, which takes words\.$"
+FILL = r"Fill what is missing, or remove the examples\.$"
+FLOATS = r"Convert them: np\.array\(y, float\)\.$"
+DATES = r"Make numbers of dates and times, such as the days since a fixed day\.$"
+NO_NUMBERS = {
+    "text": (["cat", "dog"], rf"got 'cat' at \[0\]\. {WORDS}"),
+    "text among numbers": ([["1", "dog"]], rf"got 'dog' at \[0, 1\]\. {WORDS}"),
+    "bytes": (np.array([b"cat"]), rf"got b'cat' at \[0\]\. {WORDS}"),
+    "StringDType": (np.array(["cat"], np.dtypes.StringDType()), rf"got 'cat' at \[0\]\. {WORDS}"),
+    "words as objects": (np.array([1, "cat"], object), rf"got 'cat' at \[1\]\. {WORDS}"),
+    "frame": (Frame(), rf"got 'USA' at \[0, 1\], column 'Origin'\. {WORDS}"),
+    "None": ([1, None], rf"got None at \[1\]\. {FILL}"),
+    "NA": ([[1, NAType()]], rf"got <NA> at \[0, 1\]\. {FILL}"),
+    "numbers as text": ([["1", "2.5"]], f"got numbers as text. {FLOATS}"),
+    "Decimal": ([Decimal(1), Fraction(1, 2), True, np.True_], f"got numbers as objects. {FLOATS}"),
+    "huge": ([2**64, 1], f"got numbers as objects. {FLOATS}"),
+    "dates": ([date(2020, 1, 1)], rf"got datetime\.date\(2020, 1, 1\) at \[0\]\. {DATES}"),
+    "records": (
+        [{"a": 1}],
+        r"got {'a': 1} at \[0\]\. Take its values in the same .*: \[\[row\[name\] for name in names\]",
+    ),
+    "nested": (np.array([[1], None], object), r"got \[1\] at \[0\]\. Give every example the same shape, with one numb"),
+    "datetime64": (
+        np.array(["2020-01-01"], "M8[D]"),
+        r"dtype datetime64\[D\]\. Count from a fixed day, for instance: \(y - np\.datetime64\('2000-01-01'\)\) / np\.",
+    ),
+    "timedelta64": (
+        np.ones(2, "m8[s]"),
+        r"dtype timedelta64\[s\]\. Count in a unit, for instance: y / np\.timedelta64",
+    ),
+    "structured": (
+        np.zeros(2, [("a", float), ("b", float)]),
+        r"dtype \[\('a', '<f8'\), \('b', '<f8'\)\]\. Join its fields: numpy\.lib\.recfunctions\.structured_to_unstruct",
+    ),
+}
+NO_ARRAYS = {
+    "None": (None, r"got None\. Give a NumPy array, nested lists or a frame of numbers\.$"),
+    "array of None": (np.array(None), r"got None\. Give a NumPy array"),
+    "function": (len, r"got a builtin_function_or_method\. Give a NumPy array"),
+    "generator": ((row for row in [1]), r"got a generator\. Collect it first: np\.array\(list\(y\)\)\.$"),
+    "values": ({"a": 1}.values(), r"got a dict_values\. Collect it first: np\.array\(list\(y\)\)\.$"),
+    "dict": (
+        {"a": [1]},
+        r"got a dict\. Join its columns, always in the same order: np\.column_stack\(\[y\[name\] for name in names",
+    ),
+    "set": ({1, 2}, r"got a set\. It has no order: give a list\.$"),
+    "sparse": (sparse.csr_array(np.eye(2)), r"got a csr_array\. Make it dense: y\.toarray\(\)\.$"),
+    "lazy": (LazyFrame(), r"got a LazyFrame\. Collect it first: y\.collect\(\)\.$"),
+    "text": (
+        "data.csv",
+        r"got 'data\.csv'\. Read a file first, with numpy\.load or pandas\.read_csv; give a class as its",
+    ),
+    "path": (Path("data.csv"), r"got PosixPath\('data\.csv'\)\. Read a file first"),
+    "tensor": (Tensor(), r"but Tensor cannot be made one: RuntimeError: Can't call numpy\(\) on a tensor\.$"),
+}
+
+
+@pytest.mark.parametrize(("values", "message"), NO_NUMBERS.values(), ids=NO_NUMBERS)
+def test_as_numeric_what_holds_no_numbers_is_refused_with_what_to_do(values, message):
+    with pytest.raises(DataError, match=f"^Cost: y must hold real numbers, got .*{message.removeprefix('got ')}"):
+        as_numeric(values, "Cost: y")
+
+
+@pytest.mark.parametrize(("values", "message"), NO_ARRAYS.values(), ids=NO_ARRAYS)
+def test_as_numeric_what_is_no_array_is_refused_with_what_to_do(values, message):
+    with pytest.raises(DataError, match=f"^Cost: y must be an array of real numbers, {message}"):
+        as_numeric(values, "Cost: y")
+
+
+def test_as_numeric_advice_for_values_of_no_variable_has_one():
+    with pytest.raises(DataError, match=r"Convert them: np\.array\(values, float\)\.$"):
+        as_numeric(["1"], "Column 'a'")
 
 
 def test_as_numeric_complex_numbers_are_refused_with_what_to_do():
@@ -91,6 +192,49 @@ def test_as_numeric_complex_numbers_are_refused_with_what_to_do():
 def test_as_numeric_ragged_lists_are_refused_with_what_to_do():
     with pytest.raises(DataError, match=r"^x must be a regular array of numbers.*Give every example the same shape\.$"):
         as_numeric([[1.0], [1.0, 2.0]], "x")
+
+
+# as_column
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.array(["b", "a"], object), np.array(["b", "a"], np.dtypes.StringDType()), ["b", "a"]],
+    ids=["objects", "StringDType", "list"],
+)
+def test_as_column_words_of_any_kind_are_words(values):
+    column = as_column(values, "Column 'a'")
+
+    assert column.dtype.kind == "U"
+    assert column.tolist() == ["b", "a"]
+
+
+def test_as_column_array_of_words_or_numbers_is_the_array_itself(mapped):
+    for values in (np.array(["b"]), np.ones(2, np.int8), mapped(np.eye(2))):
+        assert as_column(values, "Column 'a'") is values
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["b", None], rf"must hold words alone, got None at \[1\]\. {FILL}"),
+        (["b", np.nan], rf"must hold words alone, got nan at \[1\]\. {FILL}"),
+        (
+            ["b", 3],
+            r"must hold words alone, got 3 at \[1\]\. Make words of all: \[str\(value\) for value in values\]\.$",
+        ),
+        ([None, 3], rf"must hold real numbers, got None at \[0\]\. {FILL}"),
+        ([Decimal(3)], r"must hold real numbers, got numbers as objects\. Convert them: np\.array\(values, float\)\.$"),
+        (
+            np.array(["2020"], "M8[D]"),
+            r"must hold real numbers, got an array of dtype datetime64\[D\]\. Count from a fix",
+        ),
+    ],
+    ids=["None", "NaN", "mixed", "missing number", "Decimal", "dates"],
+)
+def test_as_column_what_is_neither_is_refused_with_what_to_do(values, message):
+    with pytest.raises(DataError, match=f"^Column 'a' {message}"):
+        as_column(np.array(values, None if isinstance(values, np.ndarray) else object), "Column 'a'")
 
 
 # as_weights

@@ -104,6 +104,49 @@ def test_apply_uses_the_values_of_the_training_split():
     np.testing.assert_allclose(x, [[2, 2, 2]])
 
 
+@dataclass(frozen=True)
+class Series:
+    """A column of a frame, as far as pandas, polars and pyarrow agree: words are objects."""
+
+    values: list
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, object if isinstance(self.values[0], str) else dtype)
+
+    def __len__(self):
+        return len(self.values)
+
+
+def test_words_and_numbers_of_frames_are_those_of_arrays():
+    framed = Examples(
+        {name: Series(column.tolist()) for name, column in PEOPLE.features.items()}, Series(["a", "b", "a"])
+    )
+    plain = Examples(PEOPLE.features, np.array(["a", "b", "a"]))
+
+    assert Preprocessing.fit(framed, TRANSFORMS) == Preprocessing.fit(plain, TRANSFORMS)
+    preprocessing = Preprocessing.fit(plain, TRANSFORMS)
+    columns = {name: Series(column.tolist()) for name, column in PEOPLE.features.items()}
+    np.testing.assert_array_equal(preprocessing.apply(columns), preprocessing.apply(PEOPLE.features))
+    assert preprocessing.target(framed).tolist() == [0, 1, 0]
+
+
+def test_apply_structured_array_is_picked_by_name():
+    rows = np.array([(1.7, 40.0, "Oslo")], [("height", float), ("age", float), ("city", "U4")])
+
+    np.testing.assert_array_equal(
+        Preprocessing.fit(PEOPLE, [OneHot()]).apply(rows), np.float32([[40.0, 0.0, 1.0, 1.7]])
+    )
+
+
+def test_columns_of_neither_numbers_nor_words_are_refused_by_name():
+    with pytest.raises(
+        DataError, match=r"^Column 'city' must hold words alone, got None at \[1\]\. Fill what is missing"
+    ):
+        people(city=Series(["Oslo", None, "Bern"]))
+    with pytest.raises(DataError, match=r"^Column 'day' must hold real numbers, got an array of dtype datetime64"):
+        Examples({"a": np.zeros(1)}, np.array(["2020-01-01"], "M8[D]"), "day")
+
+
 def test_apply_single_column_keeps_its_shape(rng):
     examples = Examples({"image": rng.random((5, 4, 3))})
     preprocessing = Preprocessing.fit(examples, [Standardize()])

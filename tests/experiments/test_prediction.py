@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.data import Preprocessing
 from nnfw.experiments import evaluate_on, evaluate_run, open_model, predict, read_experiment, table_delimiter, train
 from nnfw.plugins import default_registry
 from nnfw.training import newest, restore_model, warn
@@ -213,6 +214,33 @@ def test_model_from_python_shapes_a_table_as_it_needs_it(tmp_path):
 
 def test_model_from_python_is_evaluated_in_python(python_model, tmp_path):
     python_model.save(tmp_path / "model.nnfw")
+    with pytest.raises(nnfw.ConfigError, match=r"model\.nnfw was not trained from an experiment: evaluate it in Pyth"):
+        evaluate_on(tmp_path / "model.nnfw", "xor", registry, cost="mse")
+
+
+@pytest.fixture
+def named_model(python_model):
+    """Return the model as it is after a training on a frame with the columns b and a: b - a."""
+    python_model.preprocessing = Preprocessing.of_names(["b", "a"], "x")
+    python_model.parameters["layers.0.weight"] = [[1.0, -1.0]]
+    return python_model
+
+
+def test_model_trained_on_a_frame_takes_the_columns_of_a_table_by_name(named_model, tmp_path):
+    (tmp_path / "t.csv").write_text("a,id,b\n1,x,2\n10,y,20\n")
+    assert predict(named_model, str(tmp_path / "t.csv"), registry).columns[0].tolist() == [1.0, 10.0]
+    (tmp_path / "other.csv").write_text("A,b\n1,2\n")
+    with pytest.raises(nnfw.DataError, match=r"^other\.csv: lacks the column 'a'\. Did you mean 'A'\?"):
+        predict(named_model, str(tmp_path / "other.csv"), registry)
+
+
+def test_model_trained_on_a_frame_takes_an_array_by_position(named_model, tmp_path):
+    np.save(tmp_path / "x.npy", np.array([[1.0, 2.0], [10.0, 20.0]]))
+    assert predict(named_model, str(tmp_path / "x.npy"), registry).columns[0].tolist() == [-1.0, -10.0]
+
+
+def test_model_trained_on_a_frame_is_evaluated_in_python(named_model, tmp_path):
+    named_model.save(tmp_path / "model.nnfw")
     with pytest.raises(nnfw.ConfigError, match=r"model\.nnfw was not trained from an experiment: evaluate it in Pyth"):
         evaluate_on(tmp_path / "model.nnfw", "xor", registry, cost="mse")
 

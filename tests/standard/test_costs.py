@@ -682,9 +682,9 @@ def test_cross_entropy_targets_of_rounded_probabilities_are_taken():
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        pytest.param(np.array([["a", "b"]]), r"y must hold real numbers, got an array of dtype <U1", id="text"),
+        pytest.param(np.array([["a", "b"]]), r"y must hold real numbers, got 'a' at \[0, 0\]", id="text"),
         pytest.param(np.array([[1j, 0]]), r"y must hold real numbers, got an array of dtype complex128", id="complex"),
-        pytest.param(np.array([[None, 0]]), r"y must hold real numbers, got an array of dtype object", id="objects"),
+        pytest.param(np.array([[None, 0]]), r"y must hold real numbers, got None at \[0, 0\]", id="objects"),
         pytest.param(np.array([[1.0, np.nan]]), r"y holds 1 value that is not finite, the first at \[0, 1\]", id="NaN"),
     ],
 )

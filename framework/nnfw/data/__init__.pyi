@@ -1,8 +1,11 @@
 from .arrays import as_batch as as_batch
+from .arrays import as_column as as_column
 from .arrays import as_numeric as as_numeric
 from .arrays import as_weights as as_weights
 from .arrays import as_whole as as_whole
 from .arrays import cast as cast
+from .arrays import cast_finite as cast_finite
+from .arrays import column_names as column_names
 from .arrays import in_dtype as in_dtype
 from .arrays import release as release
 from .arrays import require_finite as require_finite

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnfw.errors import DataError
+from nnfw.data.refusals import not_an_array, not_numbers, not_words, place, variable
+from nnfw.errors import DataError, in_words
 from nnfw.protocols import Shape
 
 Array = NDArray[Any]
 
 _BLOCK = 1 << 20  # numbers looked at together: a memory-mapped array is never read whole
 _LARGEST_WHOLE = 2.0**53  # up to here float64 tells whole numbers apart
-
-_ADVICE = {
-    "U": "Number the classes from 0, or train from an experiment, which does it and takes columns of words too.",
-    "S": "Number the classes from 0, or train from an experiment, which does it and takes columns of words too.",
-    "O": "Convert it: {name}.astype(float).",
-}
-"""What to do about an array of another kind of dtype than numbers."""
 
 
 def row_blocks(array: Array, size: int) -> Iterator[slice]:
@@ -62,29 +56,78 @@ def as_numeric(values: ArrayLike, name: str) -> Array:
     DataError
         If it is ragged, or holds masked values, text, objects or complex numbers.
     """
-    if type(values) in (np.ndarray, np.memmap):
-        array: Array = values  # type: ignore[assignment]
-    else:
-        array = _as_plain(values, name)
+    array = _as_plain(values, name)
     if array.dtype.kind not in "fiub":
-        advice = _ADVICE.get(array.dtype.kind, "Make real features of it first.").format(name=name)
-        raise DataError(f"{name} must hold real numbers, got an array of dtype {array.dtype}. {advice}")
+        raise DataError(not_numbers(array, name, column_names(values)))
     return array
 
 
+def as_column(values: ArrayLike, name: str) -> Array:
+    """Return one column as a plain array of numbers or of words; words may be objects, as those of frames are.
+
+    Raises
+    ------
+    DataError
+        As :func:`as_numeric`; words with something else among them are refused too.
+
+    Examples
+    --------
+    >>> as_column(np.array(["Oslo", "Bern"], object), "city")
+    array(['Oslo', 'Bern'], dtype='<U4')
+    """
+    array = _as_plain(values, name)
+    if array.dtype.kind in "fiubUS":
+        return array
+    if array.dtype.kind in "OT" and array.ndim:
+        entries = array.ravel().tolist()
+        if all(isinstance(entry, str) for entry in entries):
+            return np.array(entries, str).reshape(array.shape)
+        if any(isinstance(entry, str) for entry in entries):
+            raise DataError(not_words(array, name))
+    raise DataError(not_numbers(array, name))
+
+
+def column_names(values: object) -> tuple[str, ...]:
+    """Return the names of the columns of a frame, or of the fields of a row; none where they are only numbered.
+
+    Examples
+    --------
+    >>> column_names(np.zeros(2, [("age", float), ("height", float)])), column_names([[31.0, 1.8]])
+    (('age', 'height'), ())
+    """
+    if isinstance(values, np.ndarray):
+        return values.dtype.names or ()
+    for attribute in ("column_names", "columns", "index"):  # of a table of pyarrow, a frame, a row of pandas
+        labels = getattr(values, attribute, None)
+        if isinstance(labels, Iterable):
+            names = tuple(map(str, labels))
+            return names if names != tuple(map(str, range(len(names)))) else ()
+    return ()
+
+
 def _as_plain(values: ArrayLike, name: str) -> Array:
+    if type(values) in (np.ndarray, np.memmap):
+        return values  # type: ignore[return-value]
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         count = int(np.ma.getmaskarray(values).sum())
         raise DataError(
             f"{name} holds {count} masked value{'s' if count > 1 else ''}, which a network cannot leave out. Fill "
-            f"{'them' if count > 1 else 'it'}: {name}.filled(0), for instance, or remove the examples."
+            f"{'them' if count > 1 else 'it'}: {variable(name)}.filled(0), for instance, or remove the examples."
         )
     try:
-        return np.asarray(values)
-    except ValueError as error:
+        array = np.asarray(values)
+    except Exception as error:  # whatever a stranger's __array__ raises
+        if isinstance(error, ValueError) and isinstance(values, Sequence):
+            raise DataError(
+                f"{name} must be a regular array of numbers: {error} Give every example the same shape."
+            ) from error
         raise DataError(
-            f"{name} must be a regular array of numbers: {error} Give every example the same shape."
+            f"{name} must be an array of real numbers, but {type(values).__name__} cannot be made one: "
+            f"{in_words(error)}"
         ) from error
+    if not array.ndim and array.dtype.kind not in "fiubcMmV":
+        raise DataError(not_an_array(values, name))
+    return array
 
 
 def as_batch(x: ArrayLike, shape: Shape, name: str = "x") -> tuple[Array, bool]:
@@ -137,8 +180,17 @@ def as_whole(values: Array) -> Array:
     return values.astype(np.int64)
 
 
-def require_finite(array: Array, name: str) -> None:
+def require_finite(array: Array, name: str, columns: Sequence[str] = ()) -> None:
     """Refuse numbers that are NaN or infinite.
+
+    Parameters
+    ----------
+    array
+        Numbers.
+    name
+        What the message calls them.
+    columns
+        Names of the columns, where they are known.
 
     Raises
     ------
@@ -151,7 +203,7 @@ def require_finite(array: Array, name: str) -> None:
     if count:
         raise DataError(
             f"{name} holds {count} value{'s' if count > 1 else ''} that {'are' if count > 1 else 'is'} not finite, the "
-            f"first at {list(first)}. Remove or fill {'them' if count > 1 else 'it'}."
+            f"first at {place(first, columns)}. Remove or fill {'them' if count > 1 else 'it'}."
         )
 
 
@@ -170,6 +222,23 @@ def cast(array: Array, dtype: np.dtype[Any], name: str) -> Array:
     """
     _require_fitting(array, dtype, name)
     return np.asarray(array, dtype)
+
+
+def cast_finite(part: Array, dtype: np.dtype[Any], name: str, whole: Array, columns: Sequence[str] = ()) -> Array:
+    """Return some rows of `whole` in `dtype`, after one look at them.
+
+    Raises
+    ------
+    DataError
+        As :func:`require_finite` and :func:`cast`, for the whole array.
+    """
+    with np.errstate(over="ignore"):
+        array = np.asarray(part, dtype)
+    wrong = _not_finite(array)
+    if wrong is not None and wrong.any():
+        require_finite(whole, name, columns)
+        _require_fitting(whole, dtype, name)
+    return array
 
 
 def in_dtype(array: Array, dtype: np.dtype[Any], name: str) -> Array:

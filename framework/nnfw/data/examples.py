@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from nnfw.data.arrays import as_column
 from nnfw.errors import DataError
 
 
@@ -19,7 +20,7 @@ class Examples:
     ----------
     features
         Column by name, in order: numeric ``(N, ...)``, or categorical ``(N,)`` of str. Images and other blocks are one
-        column with more axes.
+        column with more axes. Columns of frames become arrays.
     target
         Numeric ``(N, ...)``, integer classes ``(N,)``, or names of classes ``(N,)`` of str; None where there is none.
     target_name
@@ -30,7 +31,7 @@ class Examples:
     Raises
     ------
     DataError
-        If there is no column or no example, or lengths differ.
+        If there is no column or no example, lengths differ, or a column holds neither numbers nor words.
 
     Examples
     --------
@@ -46,7 +47,11 @@ class Examples:
     classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no set of examples."""
+        """Make arrays of the columns, and refuse what is no set of examples."""
+        features = {name: as_column(column, f"Column {name!r}") for name, column in self.features.items()}
+        object.__setattr__(self, "features", features)
+        if self.target is not None:
+            object.__setattr__(self, "target", as_column(self.target, f"Column {self.target_name!r}"))
         if not self.features:
             raise DataError("The data has no column of features; at least one is needed.")
         columns = dict(self.features) | ({} if self.target is None else {self.target_name: self.target})

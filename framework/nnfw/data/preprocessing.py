@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from nnfw.data.arrays import cast, require_finite
+from nnfw.data.arrays import cast, column_names, require_finite
 from nnfw.data.columns import Column, Kind
 from nnfw.data.examples import Examples, categorical
 from nnfw.data.preprocessing_file import from_table, to_table
@@ -100,6 +101,28 @@ class Preprocessing:
             )
         return cls(columns, *_fit_target(examples, target_transforms))
 
+    @classmethod
+    def of_names(cls, names: Sequence[str], owner: str) -> Preprocessing:
+        """Return the preprocessing of columns of numbers that are taken as they are.
+
+        Raises
+        ------
+        DataError
+            If a name occurs twice; `owner` is what has them.
+        """
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        if repeated:
+            raise DataError(
+                f"{owner} has several columns {short(repeated[0])}. Rename them, or give the numbers alone: "
+                f"{owner}.to_numpy()."
+            )
+        return cls(tuple(Column(name, "numeric", (), ()) for name in names))
+
+    @property
+    def plain(self) -> bool:
+        """Whether x is the raw columns as they are, side by side."""
+        return not any(column.steps or column.shape for column in self.columns)
+
     @property
     def input_shape(self) -> Shape:
         """Shape of one example of x."""
@@ -139,6 +162,32 @@ class Preprocessing:
         if self.classes is not None and not self.tells_apart((1, *output_shape)[-1]):
             raise ShapeError(f"it has {len(self.classes)} classes, the network gives {output_shape}.")
 
+    def require_names(self, names: Sequence[str], owner: str) -> None:
+        """Refuse named columns that do not lie in `owner` as they lie in x; without names, position counts.
+
+        Raises
+        ------
+        DataError
+            If columns are missing, in another order, more than those of x, or have still to be transformed.
+        """
+        own = tuple(column.name for column in self.columns)
+        if not names or (tuple(names) == own and self.plain):
+            return
+        if not self.plain:
+            raise DataError(
+                f"{owner} names its columns, but the network takes what transforms made of raw ones. Give raw columns "
+                f"as model.preprocessing.apply({owner}), transformed ones without names: {owner}.to_numpy()."
+            )
+        self._require_there(names, owner)
+        known = set(own)
+        further = [name for name in names if name not in known]
+        if further:
+            what = f"columns that the model was not trained on: {listed(further)}"
+        else:
+            first = next(index for index, pair in enumerate(zip(names, own, strict=False)) if pair[0] != pair[1])
+            what = f"its columns in another order than in training: {names[first]!r} in the place of {own[first]!r}"
+        raise DataError(f"{owner} has {what}. Give model.preprocessing.apply({owner}), which picks them by name.")
+
     def apply(self, features: Mapping[str, Array], dtype: DTypeLike = np.float32) -> Array:
         """Return x of shape ``(N, *input_shape)`` from raw columns.
 
@@ -147,7 +196,7 @@ class Preprocessing:
         Parameters
         ----------
         features
-            Raw columns by name; further ones are ignored.
+            Raw columns by name, or a frame; further ones are ignored.
         dtype
             Of x, unless x is a single numeric column without transforms: that one is returned as it is, so that a
             memory-mapped one is not copied.
@@ -290,16 +339,19 @@ class Preprocessing:
         named: Array = names[numbers]
         return named
 
-    def _raw(self, features: Mapping[str, Array]) -> dict[str, Array]:
-        missing = [column.name for column in self.columns if column.name not in features]
-        if missing:
-            lines = [f"The data lacks the column {name!r}.{did_you_mean(name, features)}" for name in missing]
-            raise DataError("\n".join(lines) + f" It has: {listed(tuple(features))}.")
-        raw = {column.name: features[column.name] for column in self.columns}
-        Examples(raw)  # refuses lengths that differ
+    def _raw(self, features: Mapping[str, Array]) -> Mapping[str, Array]:
+        self._require_there(column_names(features) or tuple(features), "The data")
+        raw = Examples({column.name: features[column.name] for column in self.columns}).features
         for column in self.columns:
             column.require(raw[column.name])
         return raw
+
+    def _require_there(self, names: Sequence[str], owner: str) -> None:
+        there = set(names)
+        missing = [column.name for column in self.columns if column.name not in there]
+        if missing:
+            lines = [f"{owner} lacks the column {name!r}.{did_you_mean(name, names)}" for name in missing]
+            raise DataError("\n".join(lines) + f" It has: {listed(names)}.")
 
 
 def _fit_target(examples: Examples, transforms: Sequence[Transform]) -> tuple[Column | None, tuple[str, ...] | None]:

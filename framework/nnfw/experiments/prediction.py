@@ -199,7 +199,7 @@ def evaluate_on(
     """
     model = open_model(path, registry, tell, data_directory=data_directory, trust=trust)
     preprocessing = model.preprocessing
-    if preprocessing is None:
+    if preprocessing is None or preprocessing.target_column is None:
         raise ConfigError([Mistake((), f"{path} was not trained from an experiment: evaluate it in Python.")])
     chosen, resolved = _cost_and_metrics(path, model, cost, metrics)
     objective = model.objective(chosen)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from nnfw import training
 from nnfw.compute import DEFINITIONS, Kernels, choose
 from nnfw.configuration import build, short
-from nnfw.data import Preprocessing, as_batch, cast, release
+from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
 from nnfw.errors import ConfigError, DataError, Mistake
 from nnfw.network.chain import Chain
 from nnfw.network.description import describe
@@ -35,6 +35,7 @@ from nnfw.storage import Directory, model_file
 from nnfw.training.evaluation import EVALUATION_ROWS
 
 Array = NDArray[Any]
+_MOST_NAMES = 1 << 14  # columns: a file with more of them takes seconds to write and to read
 _UNVERIFIED = nullcontext()
 
 Reference = Any
@@ -86,7 +87,7 @@ class Sequential:
     output_shape
         Shape of one prediction.
     preprocessing
-        How raw columns become x, once the model was trained from an experiment; else None.
+        How raw columns become x, once the model was trained from an experiment or on named columns; else None.
 
     Raises
     ------
@@ -175,7 +176,9 @@ class Sequential:
         x, y
             Examples and labels; neither is modified. Memory-mapped arrays are read batch by batch. Labels are what the
             cost takes: classes ``(N,)`` or one-hot rows for ``cross_entropy``, numbers ``(N, *output_shape)`` for
-            ``mse``; for one output ``(N,)`` will do.
+            ``mse``; for one output ``(N,)`` will do. The model remembers the names of a frame's columns, up to 16,384
+            of them, and from then on refuses frames with other columns or another order. Arrays without names are taken
+            by position.
         cost, optimizer
             By name, by table or as objects.
         epochs, batch_size
@@ -240,28 +243,41 @@ class Sequential:
         optimizer = self.registry.resolve("optimizer", optimizer)
         if mistakes := list(training.contradictions(resolved, optimizer, self.registry)):
             raise ConfigError(mistakes)
+        preprocessing = self._remembering(x)
         fitting = Fitting(
             self,
             self.labelled(x, y, objective, sample_weight),
-            self._validation(validation_data, objective),
+            self._validation(validation_data, objective, preprocessing),
             objective,
             optimizer,
             resolved,
             settings.seed,
             Path(directory),
         )
+        if settings.resume and checkpoints is None:
+            raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])
+        self.preprocessing = preprocessing
         if checkpoints is not None:
             return fitting.run_with_checkpoints(Path(checkpoints), resume=settings.resume)
-        if settings.resume:
-            raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])
         return fitting.run()
 
-    def _validation(self, data: Any, objective: Objective) -> training.Labelled | None:
+    def _remembering(self, x: ArrayLike) -> Preprocessing | None:
+        """Return the preprocessing that there is, or else the one that remembers the columns of a frame."""
+        names = column_names(x)
+        if self.preprocessing is None and 0 < len(names) <= _MOST_NAMES:
+            return Preprocessing.of_names(names, "x")
+        return self.preprocessing
+
+    def _validation(
+        self, data: Any, objective: Objective, preprocessing: Preprocessing | None
+    ) -> training.Labelled | None:
         if data is None:
             return None
         if not isinstance(data, tuple | list) or len(data) != 2:
             raise DataError(f"validation_data must be a pair (x, y), got {short(data)}.")
         x, y = data
+        if preprocessing is not None:
+            preprocessing.require_names(column_names(x), "x_val")
         return self.labelled(x, y, objective, suffix="_val")
 
     def predict(self, x: ArrayLike, *, accelerator: str = "none") -> Array:
@@ -271,7 +287,7 @@ class Sequential:
         ----------
         x
             ``(N, *input_shape)``, or ``input_shape`` for one example; never modified. Memory-mapped arrays are read in
-            parts.
+            parts. Named columns must be those of :meth:`fit`, in their order.
         accelerator
             Whose compiled kernels are used, ``"numba"`` for instance; by default ``"none"``, plain NumPy. It pays where
             many single examples are predicted, and takes time at the first. Results differ in last places.
@@ -284,7 +300,8 @@ class Sequential:
         Raises
         ------
         DataError
-            If x is not numeric or has another shape.
+            If x is not numeric, has another shape or other columns, or holds a value that is not finite: names row and
+            column.
         ConfigError
             If there is no such accelerator.
 
@@ -295,23 +312,31 @@ class Sequential:
         A model of a run takes and gives numbers after the transforms. From raw columns to raw labels:
         ``p = model.preprocessing; p.labels(model.predict(p.apply(columns)))`` with columns by name.
         """
+        names = self._names(x, "x")
         batch, single = as_batch(x, self.input_shape)
         chosen = self._kernels.get(accelerator) or self._chosen(accelerator)
         try:
             forward = self._idle.pop()  # no other thread uses it meanwhile
         except IndexError:
             forward = RepeatedForward(self.workspace())
-        a = self._predicted(batch, forward, chosen)
+        a = self._predicted(batch, names, forward, chosen)
         self._idle.append(forward)  # not after an error, for what was half done
         return a[0] if single else a
 
-    def _predicted(self, batch: Array, forward: RepeatedForward, chosen: Kernels) -> Array:
+    def _names(self, x: ArrayLike, owner: str) -> tuple[str, ...]:
+        """Return the names of the columns of a frame; refuse other ones than the model was trained on."""
+        names = column_names(x)
+        if names and self.preprocessing is not None:
+            self.preprocessing.require_names(names, owner)
+        return names
+
+    def _predicted(self, batch: Array, names: tuple[str, ...], forward: RepeatedForward, chosen: Kernels) -> Array:
         if 0 < len(batch) <= EVALUATION_ROWS:
-            return forward(self, cast(batch, self.dtype, "x"), chosen).copy()
+            return forward(self, cast_finite(batch, self.dtype, "x", batch, names), chosen).copy()
         a = np.empty((len(batch), *self.output_shape), self.dtype)
         for start in range(0, len(batch), EVALUATION_ROWS):
             rows = slice(start, start + EVALUATION_ROWS)
-            a[rows] = forward(self, cast(batch[rows], self.dtype, "x"), chosen)
+            a[rows] = forward(self, cast_finite(batch[rows], self.dtype, "x", batch, names), chosen)
             release(batch)
         return a
 
@@ -442,6 +467,7 @@ class Sequential:
         self, x: ArrayLike, y: ArrayLike, objective: Objective, weight: ArrayLike | None = None, suffix: str = ""
     ) -> training.Labelled:
         """Return examples checked against this network and a cost; DataError if they do not fit."""
+        self._names(x, f"x{suffix}")
         return training.labelled(
             x,
             y,

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nnfw.compute import kernels, kernels_only
 from nnfw.configuration import short
-from nnfw.data import as_batch, as_numeric, as_weights, in_dtype, release, require_finite
+from nnfw.data import as_batch, as_numeric, as_weights, column_names, in_dtype, release, require_finite
 from nnfw.errors import DataError, PluginError
 from nnfw.protocols import Cost, Shape
 from nnfw.training.read_ahead import Batches, opened
@@ -222,6 +222,7 @@ def labelled(
     DataError
         If there is no example, lengths differ, a shape or label does not fit, or a value is not finite.
     """
+    names = column_names(x)
     x, single = as_batch(x, input_shape, f"x{suffix}")
     y = as_numeric(y, f"y{suffix}")
     y = y[np.newaxis] if single else y
@@ -232,9 +233,15 @@ def labelled(
             f"x{suffix} and y{suffix} must have one entry per example, got {len(x)} and "
             f"{len(y) if y.ndim else 'a number'}."
         )
-    require_finite(x, f"x{suffix}")
+    require_finite(x, f"x{suffix}", names)
     require_finite(y, f"y{suffix}")
-    y = _targets(cost, y, output_shape)
+    try:
+        y = _targets(cost, y, output_shape)
+    except DataError as error:
+        if not single:
+            raise
+        shape = f"x{suffix} has the shape of one example, {input_shape}, so y{suffix} is taken for its label."
+        raise DataError(f"{error} {shape}") from error
     weights = as_weights(weight, len(x))
     return Labelled(
         _held(x, dtype, f"x{suffix}"),
