@@ -120,11 +120,24 @@ def test_did_you_mean_among_nothing_is_empty():
     assert did_you_mean("dense", []) == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("caf\xe9", "cafe\u0301"), ("cafe\u0301", "caf\xe9"), ("\xb5m", "\u03bcm")],
+    ids=["NFC", "NFD", "micro"],
+)
+def test_did_you_mean_says_how_names_that_look_alike_differ(name, nearest):
+    assert did_you_mean(name, [nearest, "dense"]) == (
+        f" Did you mean {nearest!a}? It is {name!a} in another Unicode form: write both in one form, NFC for instance."
+    )
+
+
 @given(st.text(), st.lists(st.text()))
 @settings(max_examples=40)
 def test_did_you_mean_suggests_only_known_names(name, known):
     suggestion = did_you_mean(name, known)
-    assert suggestion in {"", *(f" Did you mean {each!r}?" for each in known)}
+    assert not suggestion or suggestion.startswith(
+        tuple(f" Did you mean {shown}?" for each in known for shown in (repr(each), ascii(each)))
+    )
 
 
 @pytest.mark.parametrize(("words", "expected"), [("layer", "a layer"), ("optimizer", "an optimizer"), ("", "a ")])

@@ -5,6 +5,7 @@ owner. :class:`NnfwError` is the root, so ``except nnfw.NnfwError`` catches what
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -143,7 +144,7 @@ class FileFormatError(NnfwError, ValueError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'dense'?"`` for the known name nearest to `name`, or nothing.
 
-    Capitals, hyphens and underscores do not count.
+    Capitals, hyphens and underscores do not count. Where the two only look alike, it says how they differ.
 
     Examples
     --------
@@ -157,7 +158,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = (form for form in known if abs(len(form) - len(name)) < _LONGEST_VALUE)
     folded = {_folded(form): form for form in sorted(islice(near, _MOST_COMPARED))}
     matches = get_close_matches(_folded(name), folded, n=1) if len(name) <= _LONGEST_VALUE else ()
-    return f" Did you mean {folded[matches[0]]!r}?" if matches else ""
+    if not matches:
+        return ""
+    nearest = folded[matches[0]]
+    if name != nearest and _normal(name) == _normal(nearest):
+        return (
+            f" Did you mean {nearest!a}? It is {name!a} in another Unicode form: write both in one form, NFC for "
+            "instance."
+        )
+    return f" Did you mean {nearest!r}?"
 
 
 def article(words: str) -> str:
@@ -231,7 +240,12 @@ def text_of(error: BaseException) -> str:
 
 
 def _folded(name: str) -> str:
-    return re.sub(r"[-_ ]+", "", name).lower()
+    return re.sub(r"[-_ ]+", "", _normal(name)).lower()
+
+
+def _normal(name: str) -> str:
+    """Return a name in the form that all its spellings in Unicode share."""
+    return unicodedata.normalize("NFKC", name)
 
 
 def _spelt(key: str) -> str:

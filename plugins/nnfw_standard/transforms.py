@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nnfw.configuration import Above
 from nnfw.data import row_blocks
-from nnfw.errors import ConfigError, DataError, Mistake, short
+from nnfw.errors import ConfigError, DataError, Mistake, did_you_mean, short
 from nnfw.protocols import Transform
 
 Array = NDArray[Any]
@@ -250,9 +250,10 @@ class OneHot(Transform):
             row = int(np.argmax(indices < 0))
             known = ", ".join(short(category) for category in categories[:_SHOWN])
             more = f" and {len(categories) - _SHOWN} more" if len(categories) > _SHOWN else ""
+            hint = did_you_mean(str(column[row]), map(str, categories)) if column.dtype.kind == "U" else ""
             raise DataError(
                 f"unknown category {short(column[row].item())} in row {row} (from 0); the training data had "
-                f"{known}{more}. Correct it, or train without the column."
+                f"{known}{more}.{hint} Correct it, or train without the column."
             )
         vectors = np.zeros((len(column), len(categories)), np.float32)
         vectors[np.arange(len(column)), indices] = 1

@@ -460,6 +460,19 @@ def test_target_unfit_is_refused(fitted_on, target, message):
         Preprocessing.fit(with_target(fitted_on)).target(with_target(target))
 
 
+def test_names_and_classes_in_another_unicode_form_say_so():
+    examples = Examples({"caf\u00e9": np.zeros(2)}, np.array(["Z\u00fcrich", "Bern"]), "y")
+    preprocessing = Preprocessing.fit(examples)
+    with pytest.raises(
+        DataError, match=r"lacks the column 'café'\. Did you mean 'cafe\\u0301'\? It is 'caf\\xe9' in ano"
+    ):
+        preprocessing.select(table("cafe\u0301\n1\n"))
+    with pytest.raises(
+        DataError, match=r"expected Bern, Zürich\. Did you mean 'Z\\xfcrich'\? It is 'Zu\\u0308rich' in "
+    ):
+        preprocessing.target(with_target(["Zu\u0308rich", "Bern"]))
+
+
 def test_target_numbers_for_one_hot_names_are_refused():
     preprocessing = Preprocessing.fit(with_target(["a", "b"]), [], [OneHot()])
     with pytest.raises(DataError, match=r"^Column 'y' holds numbers; the model needs words"):

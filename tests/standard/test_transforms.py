@@ -190,6 +190,16 @@ def test_one_hot_apply_unknown_category_names_value_row_and_known_ones():
         transform.apply(np.array(["Bern", "Rome", "Paris"]), fitted)
 
 
+def test_one_hot_apply_category_in_another_unicode_form_says_so():
+    transform = OneHot()
+    fitted = transform.fit(np.array(["Bern", "Z\u00fcrich"]))
+    with pytest.raises(
+        DataError,
+        match=r"had 'Bern', 'Zürich'\. Did you mean 'Z\\xfcrich'\? It is 'Zu\\u0308rich' in another Unicode form",
+    ):
+        transform.apply(np.array(["Zu\u0308rich"]), fitted)
+
+
 def test_one_hot_apply_unknown_category_of_many_lists_a_few():
     transform = OneHot()
     fitted = transform.fit(np.arange(100))
