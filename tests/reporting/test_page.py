@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import tracemalloc
 from html.parser import HTMLParser
 
 import numpy as np
@@ -425,3 +426,20 @@ def test_page_without_an_experiment_says_so(copy):
 def test_page_of_no_run_is_refused(tmp_path):
     with pytest.raises(nnfw.FileFormatError, match="holds no run that can be read"):
         report(tmp_path, registry)
+
+
+def test_findings_of_many_classes_count_pairs_and_make_no_matrix(rng):
+    classes = tuple(map(str, range(30_000)))
+    truths, predictions = (rng.integers(0, len(classes), 500).astype(str) for _ in range(2))
+    predictions[:3], truths[:3] = "7", "7"
+    found = Findings("test", 500, {}, truths, predictions, np.zeros(500), "kind", classes, same_data=True)
+    rows, columns, times = found.pairs()
+    assert times[(rows == 7) & (columns == 7)].tolist() == [3]
+    tracemalloc.start()
+    try:
+        text = "".join(rights_and_wrongs(found).itertext())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "3 of 500 right" in text
+    assert peak < 32 << 20  # a matrix has 6.7 GiB

@@ -72,15 +72,17 @@ class Findings:
         """Return the positions of the examples with the largest losses, the largest first."""
         return np.argsort(-self.losses, kind="stable")[:most]
 
-    def confusion(self) -> Array:
-        """Return how many examples of each class (row) were taken for each class (column)."""
+    def pairs(self) -> tuple[Array, Array, Array]:
+        """Return each class with one that it was taken for, as positions in `classes`, and how many times it was.
+
+        There are no more of them than examples; a matrix has an entry for every two classes.
+        """
         order = {name: index for index, name in enumerate(self.classes)}
-        counts = np.zeros((len(order), len(order)), np.int64)
         rows, columns = (
-            [order[name] for name in names.tolist()] for names in (self.truths.ravel(), self.predictions.ravel())
+            np.array([order[name] for name in names.ravel().tolist()]) for names in (self.truths, self.predictions)
         )
-        np.add.at(counts, (rows, columns), 1)
-        return counts
+        pairs, counts = np.unique(np.stack([rows, columns]), axis=1, return_counts=True)
+        return pairs[0], pairs[1], counts
 
 
 def examine(path: Path, registry: Registry, fingerprint: str | None, data_directory: Path | None = None) -> Findings:

@@ -172,25 +172,30 @@ def _epochs(records: Sequence[Mapping[str, Any]], names: list[str]) -> Node:
 
 
 def _matrix(found: Findings) -> list[Node]:
-    counts = found.confusion()
-    right, total = int(np.trace(counts)), int(counts.sum())
+    rows, columns, times = found.pairs()
+    mistakes = np.where(rows == columns, 0, times)
+    total, classes = int(times.sum()), len(found.classes)
+    right = total - int(mistakes.sum())
     text = (
         f"{right:,} of {total:,} right, on the {found.part} data. A row is what it is, a column what it was taken for. "
     )
-    kept = np.arange(len(counts))
-    if len(counts) > MOST_CLASSES:
-        wrong = counts.sum(0) + counts.sum(1) - 2 * np.diag(counts)
+    kept = np.arange(classes)
+    if classes > MOST_CLASSES:
+        wrong = sum(np.bincount(side, mistakes, classes) for side in (rows, columns))
         kept = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
-        text += f"Of {len(counts):,} classes, the {MOST_CLASSES} with the most mistakes are shown. "
-    names = [found.classes[index] for index in kept]
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        text += f"Of {classes:,} classes, the {MOST_CLASSES} with the most mistakes are shown. "
+    counts = np.zeros((len(kept), len(kept)), np.int64)
+    shown = np.isin(rows, kept) & np.isin(columns, kept)
+    counts[np.searchsorted(kept, rows[shown]), np.searchsorted(kept, columns[shown])] = times[shown]
+    names, positions = [found.classes[index] for index in kept], range(len(kept))
+    shares = counts / np.maximum(np.bincount(rows, times, classes)[kept, np.newaxis], 1)
     body = [
         node(
             "tr",
-            node("th", found.classes[row], attributes={"scope": "row"}),
-            *(_cell(int(counts[row, column]), float(shares[row, column]), right=row == column) for column in kept),
+            node("th", name, attributes={"scope": "row"}),
+            *(_cell(int(counts[row, column]), float(shares[row, column]), right=row == column) for column in positions),
         )
-        for row in kept
+        for row, name in zip(positions, names, strict=True)
     ]
     heads = [node("th", name, attributes={"scope": "col"}) for name in ["", *names]]
     whole = node("table.matrix", node("thead", node("tr", *heads)), node("tbody", *body))
@@ -198,17 +203,17 @@ def _matrix(found: Findings) -> list[Node]:
     return [
         note(text + _looked_at(found)),
         scroll,
-        *([_confusions(found, counts)] if len(counts) > MOST_CLASSES else []),
+        *([_confusions(found, rows, columns, mistakes)] if classes > MOST_CLASSES else []),
     ]
 
 
-def _confusions(found: Findings, counts: Any) -> Node:
+def _confusions(found: Findings, rows: Any, columns: Any, mistakes: Any) -> Node:
     """Return the most frequent mistakes, wherever they are in the matrix."""
-    wrong = counts - np.diag(np.diag(counts))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]
-    places = [np.unravel_index(index, wrong.shape) for index in order.tolist() if wrong.flat[index]]
-    rows = [[found.classes[row], found.classes[column], number(int(wrong[row, column]))] for row, column in places]
-    return _folded("The most frequent mistakes", table(["is", "taken for", "times"], rows, _NUMBERS))
+    order = [index for index in np.argsort(-mistakes, kind="stable")[:_MOST_CONFUSIONS].tolist() if mistakes[index]]
+    found_rows = [
+        [found.classes[rows[index]], found.classes[columns[index]], number(int(mistakes[index]))] for index in order
+    ]
+    return _folded("The most frequent mistakes", table(["is", "taken for", "times"], found_rows, _NUMBERS))
 
 
 def _cell(count: int, share: float, *, right: bool) -> Node:
