@@ -129,9 +129,9 @@ class _PerOutput(Cost):
         if y.size and (y.min() < low or y.max() > high):
             index = _first((y < low) | (y > high))
             limits = f"between {low:g} and {high:g}" if high < inf else f"{low:g} or more"
-            raise DataError(
-                f"{owner}: y must be {limits}, got {y[index]} for {_place(index)}. Correct it, or choose another cost."
-            )
+            two_classes = self._labels == (0, 1)
+            advice = (two_classes and from_one(y, 2)) or "Correct it, or choose another cost."
+            raise DataError(f"{owner}: y must be {limits}, got {y[index]} for {_place(index)}. {advice}")
         return _as_float(y)
 
     @abstractmethod
@@ -478,14 +478,25 @@ def _log_softmax(z: Array) -> Array:
     return log_a
 
 
+def from_one(y: Array, classes: int) -> str:
+    """Return what to do about labels that number the classes from 1; nothing where they do not."""
+    if y.min() != 1 or y.max() != classes or (y.dtype.kind == "f" and (y != np.rint(y)).any()):
+        return ""
+    return (
+        f"The labels count from 1 to {classes}: subtract 1. In an experiment on a CSV table, name their column in "
+        "`categorical` of the data's source instead, which takes each number for the name of a class."
+    )
+
+
 def _classes(y: Array, classes: int) -> Array:
     """Return `y` as ``intp``; DataError unless it holds whole numbers from 0 to `classes` − 1."""
     wrong = ~((y >= 0) & (y < classes))  # in this form NaN is wrong too
     if wrong.any():
         index = _first(wrong)
+        advice = from_one(y, classes) or f"Correct it, or give the output layer more than {classes} units."
         raise DataError(
             f"CrossEntropy: label {y[index]} of {_place(index)} is outside the {classes} classes 0 to {classes - 1}. "
-            f"Correct it, or give the output layer more than {classes} units."
+            f"{advice}"
         )
     labels = y.astype(np.intp, copy=False)
     if y.dtype.kind == "f" and (wrong := labels != y).any():
@@ -497,7 +508,7 @@ def _classes(y: Array, classes: int) -> Array:
     return labels
 
 
-_SUM_TOLERANCE = 1e-5
+SUM_TOLERANCE = 1e-5
 """How far a row of probabilities may be from a sum of 1: those in files are rounded."""
 
 
@@ -512,7 +523,7 @@ def _distributions(y: Array) -> Array:
         )
     y = _as_float(y)
     sums = y.sum(axis=-1, dtype=np.float64)
-    wrong = np.abs(sums - 1) > max(_SUM_TOLERANCE, 4 * float(np.finfo(y.dtype).eps))
+    wrong = np.abs(sums - 1) > max(SUM_TOLERANCE, 4 * float(np.finfo(y.dtype).eps))
     if wrong.any():
         index = _first(wrong)
         raise DataError(

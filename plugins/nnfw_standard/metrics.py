@@ -2,7 +2,8 @@
 
 `a` holds activations of the output layer, `y` labels in the form that the cost takes. Classes are read off alike by all
 metrics of classes: with K ≥ 2 outputs the class is the largest entry along the last axis (of equal ones the first), and
-labels are whole numbers 0 to K − 1 or rows of K entries; with a single output there are two classes, class 1 above ½.
+labels are whole numbers 0 to K − 1 or rows of K entries, the largest of which is the class; with a single output there
+are two classes, class 1 above ½.
 Sample weights multiply the contribution of an example. Sums are float64.
 """
 
@@ -18,11 +19,13 @@ from numpy.typing import NDArray
 
 from nnfw.errors import DataError, ShapeError
 from nnfw.protocols import Metric
+from nnfw_standard.costs import SUM_TOLERANCE, from_one
 
 Array = NDArray[Any]
 Average = Literal["binary", "macro", "micro"]
 
 _THRESHOLD = 0.5  # of a single output: above it, class 1
+_MOST_CLASSES = 1 << 12  # of a confusion matrix
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,9 @@ class Accuracy(Metric):
 
     Notes
     -----
-    NaN where the weights sum to 0. Rows of labels with several ones (multi-label) are not supported: the first largest
-    entry counts.
+    NaN where the weights sum to 0. Rows of labels with no 1 or with several (multi-label) are refused: libraries differ
+    in what their accuracy is (scikit-learn: all labels of an example right; Keras: the share of right labels).
+    ``precision``, ``recall`` and ``f1`` with ``multilabel`` take them.
 
     Examples
     --------
@@ -275,6 +279,9 @@ class Precision(Metric):
     average : {"binary", "macro", "micro"} or None
         ``"binary"``: class 1 of two is the positive one. ``"macro"``: the mean over the classes. ``"micro"``: from the
         sums over the classes. None (default): binary for two classes, macro for more.
+    multilabel : bool
+        Whether each output is a class of its own, which an example has or has not, as with several sigmoids: an output
+        above ½ says yes, and a row of labels may hold any number of ones. False by default.
 
     Notes
     -----
@@ -289,6 +296,7 @@ class Precision(Metric):
 
     _: KW_ONLY
     average: Average | None = None
+    multilabel: bool = False
     higher_is_better: ClassVar[bool] = True
 
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
@@ -311,14 +319,14 @@ class Precision(Metric):
         Raises
         ------
         ShapeError, DataError
-            If labels do not fit `a`, or ``"binary"`` meets more than two classes.
+            If labels do not fit `a`, or ``"binary"`` meets more than two classes, or several labels.
         """
-        return _outcomes(a, y, weight, self.average)
+        return _outcomes(a, y, weight, self.average, self.multilabel)
 
     def result(self, statistics: Array) -> float:
         """Return the precision, in [0, 1]."""
         positive, wrong, _ = statistics
-        return _averaged(statistics, positive, positive + wrong, self.average)
+        return _averaged(statistics, positive, positive + wrong, self.average, self.multilabel)
 
 
 @dataclass(frozen=True)
@@ -330,6 +338,8 @@ class Recall(Metric):
     Parameters
     ----------
     average : {"binary", "macro", "micro"} or None
+        As for ``precision``.
+    multilabel : bool
         As for ``precision``.
 
     Notes
@@ -345,16 +355,17 @@ class Recall(Metric):
 
     _: KW_ONLY
     average: Average | None = None
+    multilabel: bool = False
     higher_is_better: ClassVar[bool] = True
 
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
         """Return true positives, false positives and false negatives ``(3, K)``, as for ``precision``."""
-        return _outcomes(a, y, weight, self.average)
+        return _outcomes(a, y, weight, self.average, self.multilabel)
 
     def result(self, statistics: Array) -> float:
         """Return the recall, in [0, 1]."""
         positive, _, missed = statistics
-        return _averaged(statistics, positive, positive + missed, self.average)
+        return _averaged(statistics, positive, positive + missed, self.average, self.multilabel)
 
 
 @dataclass(frozen=True)
@@ -367,6 +378,8 @@ class F1(Metric):
     ----------
     average : {"binary", "macro", "micro"} or None
         As for ``precision``; ``"macro"`` is the mean of the F1 of the classes.
+    multilabel : bool
+        As for ``precision``.
 
     Notes
     -----
@@ -381,16 +394,17 @@ class F1(Metric):
 
     _: KW_ONLY
     average: Average | None = None
+    multilabel: bool = False
     higher_is_better: ClassVar[bool] = True
 
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
         """Return true positives, false positives and false negatives ``(3, K)``, as for ``precision``."""
-        return _outcomes(a, y, weight, self.average)
+        return _outcomes(a, y, weight, self.average, self.multilabel)
 
     def result(self, statistics: Array) -> float:
         """Return the F1 score, in [0, 1]."""
         positive, wrong, missed = statistics
-        return _averaged(statistics, 2 * positive, 2 * positive + wrong + missed, self.average)
+        return _averaged(statistics, 2 * positive, 2 * positive + wrong + missed, self.average, self.multilabel)
 
 
 @dataclass(frozen=True)
@@ -402,7 +416,8 @@ class ConfusionMatrix(Metric):
     Notes
     -----
     Rows are actual classes, columns predicted ones; two of each for a single output. `higher_is_better` means nothing
-    for a matrix, and nothing can be monitored by it.
+    for a matrix, and nothing can be monitored by it. More than 4,096 classes are refused: their matrix takes more than
+    128 MiB, and every epoch's record holds one.
 
     Examples
     --------
@@ -434,9 +449,18 @@ class ConfusionMatrix(Metric):
         Raises
         ------
         ShapeError, DataError
-            If labels do not fit `a`, or are no classes of it.
+            If labels do not fit `a`, or are no classes of it; if there are too many classes.
         """
-        return _confusion(a, y, weight)
+        count = max(2, (1, *a.shape)[-1] if a.ndim > 1 else 1)
+        if count > _MOST_CLASSES:
+            raise ShapeError(
+                f"a confusion matrix of {count:,} classes has {count**2:,} entries, {count**2 >> 17:,} MiB; "
+                f"{_MOST_CLASSES:,} classes are the most. Use f1, precision or recall, which count per class."
+            )
+        predicted, actual, count = _classes(a, y)
+        cells = (actual * count + predicted).reshape(-1)
+        matrix = np.bincount(cells, _weights(weight, a, cells.size), minlength=count * count)
+        return matrix.reshape(count, count)
 
     def result(self, statistics: Array) -> Array:
         """Return M."""
@@ -478,45 +502,78 @@ def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
         )
     if count == 1:
         _require_binary(y)
-        return scores[..., 0] > _THRESHOLD, y.reshape(shape) > _THRESHOLD, 2
+        return (scores[..., 0] > _THRESHOLD).astype(np.intp), (y.reshape(shape) > _THRESHOLD).astype(np.intp), 2
     predicted = np.argmax(scores, axis=-1)
-    actual: Array = y.astype(np.int64, copy=False) if y.shape == shape else np.asarray(np.argmax(y, axis=-1))
+    if y.shape != shape:
+        return predicted, _largest(y), count
+    actual = y.astype(np.intp, copy=False)
     if actual.size and not 0 <= actual.min() <= actual.max() < count:
         wrong = actual.min() if actual.min() < 0 else actual.max()
-        raise DataError(
-            f"expected classes from 0 to {count - 1}, one for each output, got {wrong}. Correct it, or give the output "
-            "layer more units."
-        )
+        advice = from_one(actual, count) or "Correct it, or give the output layer more units."
+        raise DataError(f"expected classes from 0 to {count - 1}, one for each output, got {wrong}. {advice}")
     return predicted, actual, count
+
+
+def _largest(y: Array) -> Array:
+    """Return the class of each row of labels; refuse rows with no 1 or with several, which name no single class."""
+    first: Array = np.argmax(y, axis=-1)
+    tied = first != y.shape[-1] - 1 - np.argmax(y[..., ::-1], axis=-1)
+    rows = y[tied]
+    wrong = np.abs(np.abs(rows).sum(axis=-1, dtype=np.float64) - 1) > SUM_TOLERANCE  # (½, ½) is a distribution
+    if wrong.any():
+        row = rows[wrong][0]
+        raise DataError(
+            f"expected labels that name one class each, got a row whose largest entry, {row.max():g}, occurs "
+            f"{np.count_nonzero(row == row.max())} times. Where an example has any number of labels, use f1, precision "
+            "or recall with multilabel = true."
+        )
+    return first
 
 
 def _require_binary(y: Array) -> None:
     """Refuse labels of one output that are neither 0 nor 1: those of a regression."""
     wrong = (y != 0) & (y != 1)
     if wrong.any():
-        raise DataError(
-            f"expected the classes 0 and 1 for one output, got the label {y[wrong][0]:g}. For labels that are no "
-            "classes use a metric such as r2, mae or mse."
-        )
+        advice = from_one(y, 2) or "For labels that are no classes use a metric such as r2, mae or mse."
+        raise DataError(f"expected the classes 0 and 1 for one output, got the label {y[wrong][0]:g}. {advice}")
 
 
-def _confusion(a: Array, y: Array, weight: Array | None) -> Array:
+def _weights(weight: Array | None, a: Array, count: int) -> Array:
+    """Return the weight of each of `count` entries; the entries of an example have its weight."""
+    return np.ones(count) if weight is None else np.repeat(weight, count // max(1, len(a))).astype(np.float64)
+
+
+def _outcomes(a: Array, y: Array, weight: Array | None, average: Average | None, multilabel: bool) -> Array:
+    """Return the weights of true positives, false positives and false negatives of each class ``(3, K)``."""
+    if multilabel:
+        return _outcomes_of_labels(a, y, weight, average)
     predicted, actual, count = _classes(a, y)
-    cells = (actual.astype(np.int64) * count + predicted).reshape(-1)
-    weights = None if weight is None else np.repeat(weight, cells.size // max(1, len(a)))
-    return np.bincount(cells, weights, minlength=count * count).astype(np.float64).reshape(count, count)
+    if average == "binary" and count > 2:
+        raise ShapeError(f"average 'binary' needs two classes, got {count} outputs; use 'macro' or 'micro'.")
+    predicted, actual = predicted.reshape(-1), actual.reshape(-1)
+    right, w = predicted == actual, _weights(weight, a, actual.size)
+    found = ((actual, right), (predicted, ~right), (actual, ~right))
+    return np.stack([np.bincount(classes[rows], w[rows], minlength=count) for classes, rows in found])
 
 
-def _outcomes(a: Array, y: Array, weight: Array | None, average: Average | None) -> Array:
-    matrix = _confusion(a, y, weight)
-    if average == "binary" and len(matrix) > 2:
-        raise ShapeError(f"average 'binary' needs two classes, got {len(matrix)} outputs; use 'macro' or 'micro'.")
-    right = np.diagonal(matrix)
-    return np.stack([right, matrix.sum(axis=0) - right, matrix.sum(axis=1) - right])
+def _outcomes_of_labels(a: Array, y: Array, weight: Array | None, average: Average | None) -> Array:
+    """Return the same where each output answers yes or no by itself."""
+    if average == "binary":
+        raise ShapeError("average 'binary' has one positive class, multilabel has one for each output; use 'macro'.")
+    y = _like(a, y, "multilabel")
+    wrong = (y != 0) & (y != 1)
+    if wrong.any():
+        raise DataError(f"multilabel expects 0 or 1 for each output, got the label {y[wrong][0]:g}. Correct it.")
+    outputs = (1, *a.shape)[-1] if a.ndim > 1 else 1
+    predicted, actual = (values.reshape(-1, outputs) > _THRESHOLD for values in (a, y))
+    w = _weights(weight, a, len(actual))
+    return np.stack([w @ found for found in (predicted & actual, predicted & ~actual, ~predicted & actual)])
 
 
-def _averaged(statistics: Array, numerator: Array, denominator: Array, average: Average | None) -> float:
-    average = average or ("binary" if len(numerator) == 2 else "macro")
+def _averaged(
+    statistics: Array, numerator: Array, denominator: Array, average: Average | None, multilabel: bool
+) -> float:
+    average = average or ("binary" if len(numerator) == 2 and not multilabel else "macro")
     if average == "micro":
         numerator, denominator = numerator.sum(keepdims=True), denominator.sum(keepdims=True)
     scores = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)

@@ -776,6 +776,29 @@ def test_cross_entropy_message_names_the_place_within_a_sequence():
         CrossEntropy().targets(np.array([[0, 2], [3, 0]]), (2, 3))
 
 
+def test_cross_entropy_labels_from_one_are_told_to_count_from_zero():
+    message = (
+        r"label 3 of example 2 is outside the 3 classes 0 to 2\. The labels count from 1 to 3: subtract 1\. .*categor"
+    )
+    with pytest.raises(nnfw.DataError, match=message):
+        CrossEntropy().targets(np.array([1, 2, 3]), (3,))
+
+
+@pytest.mark.parametrize("y", [[1, 2, 4], [0, 2, 3], [1.5, 2, 3]], ids=["gap", "from zero", "fraction"])
+def test_cross_entropy_other_labels_are_told_to_take_more_units(y):
+    with pytest.raises(
+        nnfw.DataError, match=r"outside the 3 classes 0 to 2\. Correct it, or give the output layer more"
+    ):
+        CrossEntropy().targets(np.array(y), (3,))
+
+
+def test_binary_cross_entropy_labels_one_and_two_are_told_to_count_from_zero():
+    with pytest.raises(
+        nnfw.DataError, match=r"y must be between 0 and 1, got 2 for example 1 at .*count from 1 to 2: sub"
+    ):
+        BinaryCrossEntropy().targets(np.array([1, 2, 1]), (1,))
+
+
 @pytest.mark.parametrize(
     ("y", "message"),
     [

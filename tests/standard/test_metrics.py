@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -348,3 +349,113 @@ def test_metrics_of_classes_refuse_the_labels_of_a_regression(name):
     a, y = np.array([[0.2], [0.9]]), np.array([[0.0], [0.7]])
     with pytest.raises(DataError, match=r"expected the classes 0 and 1 for one output, got the label 0\.7.*r2, mae"):
         metric(name).statistics(a, y)
+
+
+SEVERAL = np.array([[0.9, 0.8, 0.1], [0.2, 0.7, 0.6], [0.1, 0.2, 0.3], [0.6, 0.1, 0.9]])
+MULTILABEL = np.array([[1, 1, 0], [0, 0, 1], [0, 0, 0], [1, 0, 1]])
+# Label by label: TP 2, 1, 2; FP 0, 1, 0; FN 0, 0, 0.
+
+
+@pytest.mark.parametrize(
+    ("name", "average", "expected"),
+    [
+        ("precision", "macro", (1 + 1 / 2 + 1) / 3),
+        ("precision", "micro", 5 / 6),
+        ("recall", None, 1.0),
+        ("f1", None, (1 + 2 / 3 + 1) / 3),
+        ("f1", "micro", 10 / 11),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.int64, np.float32], ids=["int64", "float32"])
+def test_score_multilabel_counts_every_output_by_itself(name, average, expected, dtype):
+    metric = SCORES[name](average=average, multilabel=True)
+    assert measure(metric, SEVERAL, MULTILABEL.astype(dtype)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_score_multilabel_of_two_outputs_is_macro_by_default(name):
+    a, y = SEVERAL[:, :2], MULTILABEL[:, :2]
+    assert measure(SCORES[name](multilabel=True), a, y) == measure(SCORES[name](average="macro", multilabel=True), a, y)
+
+
+def test_score_multilabel_weighs_examples_and_adds_up():
+    metric, weight = F1(multilabel=True), np.array([2.0, 1, 0, 1])
+    rows = np.repeat(np.arange(4), weight.astype(int))
+    np.testing.assert_array_equal(
+        in_parts(metric, SEVERAL, MULTILABEL, weight, 1), metric.statistics(SEVERAL[rows], MULTILABEL[rows])
+    )
+
+
+def test_score_multilabel_of_one_output_counts_class_one():
+    a, y = np.array([0.9, 0.2, 0.8]), np.array([1, 1, 0])
+    assert measure(F1(multilabel=True), a, y) == measure(F1(average="binary"), a, y)
+
+
+def test_score_multilabel_binary_average_is_refused():
+    with pytest.raises(ShapeError, match=r"'binary' has one positive class, multilabel has one for each output; use"):
+        F1(average="binary", multilabel=True).statistics(SEVERAL, MULTILABEL)
+
+
+def test_score_multilabel_labels_beside_zero_and_one_are_refused():
+    with pytest.raises(DataError, match=r"multilabel expects 0 or 1 for each output, got the label 0\.5\. Correct it"):
+        F1(multilabel=True).statistics(SEVERAL, MULTILABEL * 0.5)
+
+
+@pytest.mark.parametrize("metric", CLASS_METRICS, ids=repr)
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        ([0, 0, 0], "0, occurs 3 times"),
+        ([1, 1, 0], "1, occurs 2 times"),
+        ([-1, 1, 1], "1, occurs 2 times"),
+    ],
+    ids=["none", "two", "signs"],
+)
+def test_class_metric_rows_that_name_no_single_class_are_refused(metric, row, shown):
+    y = np.array([[0, 1, 0], row, [1, 0, 0], [0, 0, 1]])
+    with pytest.raises(DataError, match=rf"name one class each, got a row whose largest entry, {shown}.*multilabel"):
+        metric.statistics(SEVERAL, y)
+
+
+@pytest.mark.parametrize("row", [[0.5, 0.5, 0], [1 / 3, 1 / 3, 1 / 3], [-1, 1, -1]], ids=str)
+def test_class_metric_distributions_and_single_signs_name_their_first_largest(row):
+    assert measure(Accuracy(), np.array([row]), np.array([row], np.float32)) == 1
+
+
+def test_scores_of_many_classes_keep_three_numbers_for_each(rng):
+    classes = 20_000
+    a, y = rng.random((4, classes), np.float32), rng.integers(0, classes, 4)
+    for score in SCORES.values():
+        assert score().statistics(a, y).shape == (3, classes)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_scores_of_many_classes_take_memory_for_each_class_only(name, rng):
+    a, y = rng.random((4, 3000), np.float32), rng.integers(0, 3000, 4)
+    tracemalloc.start()
+    try:
+        measure(SCORES[name](), a, y)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 << 20  # a matrix has 69 MiB
+
+
+def test_confusion_matrix_of_too_many_classes_is_refused_with_its_size():
+    a = np.broadcast_to(np.float32(0), (1, 100_000))
+    message = r"matrix of 100,000 classes has 10,000,000,000 entries, 76,293 MiB; 4,096 classes are the most\. Use f1"
+    with pytest.raises(ShapeError, match=message):
+        ConfusionMatrix().statistics(a, np.array([0]))
+
+
+@pytest.mark.parametrize("metric", CLASS_METRICS, ids=repr)
+def test_class_metric_labels_from_one_are_told_to_count_from_zero(metric):
+    with pytest.raises(
+        DataError, match=r"got 3\. The labels count from 1 to 3: subtract 1\. In an experiment.*categor"
+    ):
+        metric.statistics(SEVERAL, np.array([1, 2, 3, 1]))
+
+
+def test_class_metric_single_output_labels_one_and_two_are_told_to_count_from_zero():
+    with pytest.raises(DataError, match=r"for one output, got the label 2\. The labels count from 1 to 2: subtract 1"):
+        Accuracy().statistics(SINGLE, np.array([1, 2, 1, 2]))
