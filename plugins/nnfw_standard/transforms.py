@@ -24,6 +24,9 @@ Array = NDArray[Any]
 _CHUNK = 1 << 22  # numbers looked at together: a memory-mapped column is never read whole
 _MOST_ROOM = 1 << 24  # characters, in an array that gives each category the room of the longest
 _SHOWN = 12  # categories that a message lists
+_ROUNDING = 8  # units in the last place by which numbers may differ that were computed in float64 and should be equal
+_ROUNDING_OF_STORED = 2  # float32 and float16 are for storage, where each step may be data: only neighbours are equal
+_USUAL = 300  # exponent of two: the square of 2^300, and a sum of many such, are far from the limits of float64
 _ALIKE = (str, int | float)  # what the categories of one column are
 
 
@@ -41,7 +44,8 @@ class Standardize(Transform):
     Notes
     -----
     The variance is that of the population, with 1/N. A block is standardized at each of its positions. Where all
-    training values are equal, the scale is 1, so they become exactly 0.
+    training values are equal, the scale is 1, so they become exactly 0. Values that differ by rounding alone count as
+    equal: by less than 8 units in the last place of the largest, in float32 by one.
 
     Examples
     --------
@@ -69,23 +73,32 @@ class Standardize(Transform):
         mapping
             ``mean`` and ``scale``, each a number, or nested lists of the shape of one entry.
         """
-        mean = sum((block.sum(axis=0) for block in _blocks(column)), np.float64(0)) / len(column)
-        squares = sum((np.square(block - mean).sum(axis=0) for block in _blocks(column)), np.float64(0))
-        # Compared by value, since the mean of equal numbers may be off by a rounding error.
-        constant = column.min(axis=0) == column.max(axis=0)
-        mean = np.where(constant, column[0], mean)
-        scale = np.where(constant, 1.0, np.sqrt(squares / len(column)))
+        low, high = _bounds(column)
+        power = _power(low, high)
+        mean = sum((_divided(block, power).sum(axis=0) for block in _blocks(column)), np.float64(0)) / len(column)
+        first = second = np.float64(0)
+        for block in _blocks(column):
+            deviation = _divided(block, power) - mean
+            first, second = first + deviation.sum(axis=0), second + np.square(deviation).sum(axis=0)
+        # the first sum is 0 but for the rounding of the mean
+        variance = np.maximum(second / len(column) - np.square(first / len(column)), 0)
+        constant = low == high
+        mean = np.where(constant, low, np.ldexp(mean, power))
+        scale = np.where(constant, 1.0, np.ldexp(np.sqrt(variance), power))
         return {"mean": mean.tolist(), "scale": np.where(scale == 0, 1.0, scale).tolist()}
 
     def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return (x − mean) / scale, shaped like `column` ``(N, ...)``."""
         mean, scale = self._values(fitted)
-        return _like(column, (column - mean) / scale)
+        power = _power(mean, scale)
+        x, mean, scale = (_divided(values, power) for values in (column, mean, scale))
+        return _like(column, (x - mean) / scale)
 
     def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return x' · scale + mean, shaped like `column` ``(N, ...)``."""
         mean, scale = self._values(fitted)
-        return _like(column, column * scale + mean)
+        power = _power(mean, scale)
+        return _like(column, np.ldexp(column * _divided(scale, power) + _divided(mean, power), power))
 
     @staticmethod
     def _values(fitted: Mapping[str, Any]) -> tuple[Array, Array]:
@@ -111,7 +124,8 @@ class MinMax(Transform):
     Notes
     -----
     Other values are not clipped: outside the range of the training split they fall outside [low, high]. A block is
-    mapped at each of its positions. Where all training values are equal, max − min counts as 1, so they become `low`.
+    mapped at each of its positions. Where all training values are equal, or differ by rounding alone as for
+    ``standardize``, max − min counts as 1, so they become `low`.
 
     Examples
     --------
@@ -151,26 +165,30 @@ class MinMax(Transform):
             raise ConfigError(
                 [Mistake(("high",), f"must be greater than low, {self.low}, got {self.high}.")], "min_max"
             )
-        bounds = {"minimum": column.min(axis=0), "maximum": column.max(axis=0)}
-        return {name: np.asarray(bound, np.float64).tolist() for name, bound in bounds.items()}
+        minimum, maximum = _bounds(column)
+        return {"minimum": minimum.tolist(), "maximum": maximum.tolist()}
 
     def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return low + (x − min) / (max − min) · (high − low), shaped like `column` ``(N, ...)``."""
-        minimum, span = self._range(fitted)
-        return _like(column, self.low + (column - minimum) / span * (self.high - self.low))
+        minimum, span, power = self._range(fitted)
+        share = (_divided(column, power) - minimum) / span
+        return _like(column, self.low + share * (self.high - self.low))
 
     def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return min + (x' − low) / (high − low) · (max − min), shaped like `column` ``(N, ...)``."""
-        minimum, span = self._range(fitted)
-        return _like(column, minimum + (column - np.float64(self.low)) / (self.high - self.low) * span)
+        minimum, span, power = self._range(fitted)
+        share = (column - np.float64(self.low)) / (self.high - self.low)
+        return _like(column, np.ldexp(minimum + share * span, power))
 
     @staticmethod
-    def _range(fitted: Mapping[str, Any]) -> tuple[Array, Array]:
+    def _range(fitted: Mapping[str, Any]) -> tuple[Array, Array, Array]:
+        """Return min and max − min, divided by a power of two, and the exponent of that."""
         minimum, maximum = _numbers(fitted, "minimum", "maximum")
         if (minimum > maximum).any():
             raise DataError("the fitted minimum must not be greater than the maximum.")
-        span = maximum - minimum
-        return minimum, np.where(span == 0, 1.0, span)
+        power = np.where(minimum == maximum, 0, _power(minimum, maximum))
+        span = _divided(maximum, power) - _divided(minimum, power)
+        return _divided(minimum, power), np.where(span == 0, 1.0, span), power
 
 
 @dataclass(frozen=True)
@@ -297,6 +315,30 @@ def _blocks(column: Array) -> Iterator[Array]:
     """Yield the column in float64, some rows at a time."""
     for rows in row_blocks(column, _CHUNK):
         yield np.asarray(column[rows], np.float64)
+
+
+def _bounds(column: Array) -> tuple[Array, Array]:
+    """Return the least and the greatest number at each position: the same one twice where they differ by rounding."""
+    low, high = (np.asarray(bound, np.float64) for bound in (column.min(axis=0), column.max(axis=0)))
+    if column.dtype.kind == "f":
+        units = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(column.dtype)).astype(np.float64)
+        rounding = units * (_ROUNDING if column.dtype == np.float64 else _ROUNDING_OF_STORED)
+        high = np.where(high / 2 - low / 2 < rounding / 2, low, high)  # the difference itself may overflow
+    return low, high
+
+
+def _power(*values: Array) -> Array:
+    """Return the exponent of the power of two near the largest of some numbers; 0 where its square is a usual number.
+
+    Divided by it, which is exact, numbers of any size can be squared and summed.
+    """
+    _, exponent = np.frexp(np.max(np.abs(values), axis=0))
+    return np.where(np.abs(exponent) > _USUAL, exponent, 0)
+
+
+def _divided(values: Array, power: Array) -> Array:
+    """Return values over a power of two."""
+    return np.ldexp(np.asarray(values, np.float64), -power) if power.any() else values
 
 
 def _numbers(fitted: Mapping[str, Any], *names: str) -> tuple[Array, ...]:

@@ -104,9 +104,88 @@ def test_standardize_constant_column_becomes_exactly_zero_with_scale_one(value):
     assert transform.apply(np.array([value + 2]), fitted) == (value + 2) - value
 
 
-def test_standardize_difference_too_small_to_square_has_scale_one():
+def test_standardize_difference_too_small_to_square_has_its_scale():
     fitted = Standardize().fit(np.array([0.0, 1e-200]))
-    assert fitted["scale"] == 1
+    assert fitted == {"mean": 5e-201, "scale": 5e-201}
+
+
+ROUNDED = [
+    pytest.param(np.array([0.3, 0.30000000000000004] * 50), 0.3, id="in turn"),
+    pytest.param(np.array([-0.3, -0.30000000000000004] * 50), -0.30000000000000004, id="negative"),
+    pytest.param(np.array([sum([0.1] * 10), 1.0, 0.7 + 0.2 + 0.1]), sum([0.1] * 10), id="sums"),
+    pytest.param(np.array([1e300, np.nextafter(1e300, 2e300)]), 1e300, id="large"),
+    pytest.param(
+        np.array([0.1, np.nextafter(np.float32(0.1), np.float32(1))], np.float32), np.float32(0.1), id="float32"
+    ),
+]
+
+
+@pytest.mark.parametrize(("x", "first"), ROUNDED)
+def test_standardize_column_constant_but_for_rounding_has_scale_one(x, first):
+    transform = Standardize()
+    fitted = transform.fit(x)
+    assert fitted == {"mean": first, "scale": 1.0}
+    np.testing.assert_allclose(transform.apply(x + 0, fitted), 0, atol=8 * np.spacing(np.abs(x).max()))
+    assert transform.invert(np.zeros(1), fitted)[0] == first
+
+
+@pytest.mark.parametrize(("x", "first"), ROUNDED)
+def test_min_max_column_constant_but_for_rounding_becomes_low(x, first):
+    transform = MinMax(-1, 2)
+    fitted = transform.fit(x)
+    assert fitted == {"minimum": first, "maximum": first}
+    np.testing.assert_allclose(transform.apply(x, fitted), -1, atol=24 * np.spacing(np.abs(x).max()))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        pytest.param(1.7e9 + np.array([0.0, 1e-3, 2e-3]), id="milliseconds"),
+        pytest.param(np.array([2**53 - 1, 2**53 - 2]), id="whole numbers"),
+        pytest.param(np.array([16_777_216, 16_777_220], np.float32), id="two steps of float32"),
+    ],
+)
+def test_standardize_small_spread_above_rounding_is_kept(x):
+    assert Standardize().fit(x)["scale"] == pytest.approx(np.std(x.astype(np.float64) - x[0]), rel=1e-6)
+
+
+SIZES = [1.7e308, 1e300, 1e160, 1e-160, 1e-300, 1e-307]
+"""The sizes at which squares, sums or differences leave float64."""
+
+
+@pytest.mark.parametrize("size", SIZES, ids=repr)
+@pytest.mark.parametrize("transform", NUMERIC, ids=repr)
+def test_numeric_transforms_numbers_of_every_size_as_those_near_one(transform, size):
+    x = np.array([-1.0, -0.5, 0.25, 1.0, 1.0])
+    expected = transform.apply(x, transform.fit(x))
+    with np.errstate(all="raise", under="ignore"):
+        fitted = stored(transform.fit(x * size))
+        result = transform.apply(x * size, fitted)
+        np.testing.assert_allclose(result, expected, rtol=1e-13)
+        np.testing.assert_allclose(transform.invert(result, fitted), x * size, rtol=1e-13)
+
+
+def test_standardize_fits_mean_and_scale_of_every_size():
+    for size in SIZES:
+        fitted = Standardize().fit(np.array([0.25, 0.5, 0.75, 0.5]) * size)
+        assert fitted["mean"] == pytest.approx(0.5 * size, rel=1e-14)
+        assert fitted["scale"] == pytest.approx(size * np.sqrt(1 / 32), rel=1e-14)
+
+
+@pytest.mark.parametrize("transform", NUMERIC, ids=repr)
+def test_numeric_transforms_numbers_too_small_for_full_precision(transform):
+    x = np.array([0.0, 1e-310, 2e-310])
+    expected = transform.apply(np.arange(3.0), transform.fit(np.arange(3.0)))
+    fitted = stored(transform.fit(x))
+    np.testing.assert_allclose(transform.apply(x, fitted), expected, rtol=1e-12)
+    np.testing.assert_allclose(transform.invert(expected, fitted), x, rtol=1e-12, atol=5e-323)
+
+
+def test_numeric_transforms_each_position_in_its_own_size():
+    x = np.array([[0.0, 0.0, 3.0], [1e300, 1e-300, 5.0]])
+    for transform in NUMERIC:
+        result = transform.apply(x, transform.fit(x))
+        np.testing.assert_array_equal(result, np.repeat(result[:, 2:], 3, axis=1))
 
 
 def test_standardize_block_is_fitted_at_each_position(rng):
