@@ -416,6 +416,40 @@ def test_target_one_hot_classes_are_those_that_have_an_output():
     assert preprocessing.classes == ("a", "c")
 
 
+@pytest.mark.parametrize(
+    "target", [1.7e9 + np.arange(5.0), np.arange(1.0, 6) * 1e39], ids=["steps of one", "beyond float32"]
+)
+@pytest.mark.parametrize("transform", [Standardize(), MinMax()], ids=repr)
+def test_labels_undo_target_transforms_in_float64(transform, target):
+    preprocessing = Preprocessing.fit(with_target(target), target_transforms=[transform])
+    y = preprocessing.target(with_target(target), np.float32)
+    found = preprocessing.labels(y)
+    assert (y.dtype, found.dtype) == (np.float32, np.float64)
+    np.testing.assert_allclose(found, target, rtol=0, atol=1e-6 * np.ptp(target))
+
+
+@pytest.mark.parametrize(
+    ("a", "text"),
+    [
+        pytest.param([[1.0], [np.nan], [2.0]], r"example 1 \(from 0\) is nan\. Check its features", id="nan"),
+        pytest.param(
+            [[1.0], [np.inf], [-np.inf]], r"example 1 \(from 0\) is inf, and so are those for 1 more\.", id="two"
+        ),
+    ],
+)
+def test_labels_of_outputs_that_are_not_finite_are_refused(a, text):
+    for target in ([1.0, 2.0, 3.0], [0, 1, 0]):
+        with pytest.raises(DataError, match=text):
+            Preprocessing.fit(with_target(target)).labels(np.array(a))
+
+
+def test_labels_that_leave_float64_are_refused():
+    preprocessing = Preprocessing.fit(with_target([-1e308, 1e308]), target_transforms=[Standardize()])
+    assert preprocessing.labels(np.array([[1.5]])).tolist() == [1.5e308]
+    with pytest.raises(DataError, match=r"example 1 \(from 0\) is -inf when the transforms of 'y' are undone\. Check"):
+        preprocessing.labels(np.array([[1.5], [-2.0]]))
+
+
 def test_target_one_hot_numbered_classes_are_named_by_labels():
     examples = with_target([1, 0, 2], ("zero", "one", "two"))
     preprocessing = Preprocessing.fit(examples, [], [OneHot()])

@@ -280,6 +280,66 @@ def test_probabilities_of_one_hot_numbers_are_named_after_the_numbers(experiment
 # delimiters
 
 
+TIMES = """
+data = { source = { type = "csv", path = "times.csv", target = "time" }, target_transforms = ["standardize"] }
+model = { layers = [{ type = "dense", units = 1 }] }
+cost = { type = "mse" }
+optimizer = { type = "lbfgs" }
+training = { epochs = 20 }
+"""
+
+
+@pytest.fixture
+def times(tmp_path, monkeypatch):
+    """Return a run whose target needs more digits than float32 has, in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{i / 100},{1_700_000_000 + i}\n" for i in range(200))
+    (tmp_path / "times.csv").write_text(f"x,time\n{rows}")
+    (tmp_path / "times.toml").write_text(TIMES)
+    return train(read_experiment("times.toml", registry), registry, tmp_path / "times").directory
+
+
+def test_predictions_have_the_digits_of_the_target(times):
+    found = predict(open_model(times, registry), "times.csv", registry)
+    np.testing.assert_allclose(found.columns[0], 1.7e9 + np.arange(200), rtol=0, atol=1e-3)
+    assert [round(float(row[0])) for row in found.rows()] == list(range(1_700_000_000, 1_700_000_200))
+    assert found.records()[3]["time"] == pytest.approx(1_700_000_003, abs=1e-3)
+
+
+@pytest.mark.parametrize("value", ["1e38", "-1e38"])
+def test_prediction_that_is_not_finite_is_refused(tmp_path, value, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    values = {"layers.0.weight": [[100.0]], "layers.0.bias": [0.0]}
+    nnfw.Sequential([Dense(1)], 1, values=values, registry=registry).save("model.nnfw")
+    (tmp_path / "x.csv").write_text(f"x\n1\n{value}\n")
+    with pytest.raises(nnfw.DataError, match=r"prediction for example 1 \(from 0\) is -?inf\. Check its features"):
+        predict(open_model(tmp_path / "model.nnfw", registry), "x.csv", registry)
+
+
+def test_cost_that_is_not_finite_is_refused_in_evaluation(times, tmp_path):
+    (tmp_path / "far.csv").write_text("x,time\n1e30,1\n")
+    with pytest.raises(
+        nnfw.DataError, match=r"^The cost of the given data is inf: outputs or labels of an example are"
+    ):
+        evaluate_on(times, "far.csv", registry)
+
+
+def test_cost_that_is_not_finite_is_refused_in_evaluation_of_a_run(times, tmp_path):
+    table = (tmp_path / "times.csv").read_text()
+    for row in range(200):
+        table = table.replace(f"\n{row / 100},", "\n1e30,")
+    (tmp_path / "times.csv").write_text(table)
+    with pytest.raises(nnfw.DataError, match=r"^The cost of the training data is inf: outputs or labels of an example"):
+        evaluate_run(times, registry)
+
+
+def test_cost_that_is_not_finite_is_refused_in_python(python_model):
+    with pytest.raises(
+        nnfw.DataError, match=r"^The cost of these examples is inf: outputs or labels of an example are"
+    ):
+        python_model.evaluate(np.full((1, 2), 1e30), np.zeros((1, 1)), cost="mse")
+
+
 def test_delimiter_is_that_of_the_table_of_the_run(experiment, tmp_path):
     table = experiment.parent / "table.csv"
     table.write_text(table.read_text().replace(",", ";"))

@@ -9,6 +9,7 @@ from .arrays import column_names as column_names
 from .arrays import in_dtype as in_dtype
 from .arrays import release as release
 from .arrays import require_finite as require_finite
+from .arrays import require_finite_predictions as require_finite_predictions
 from .arrays import row_blocks as row_blocks
 from .columns import Column as Column
 from .columns import Step as Step

@@ -207,6 +207,27 @@ def require_finite(array: Array, name: str, columns: Sequence[str] = ()) -> None
         )
 
 
+def require_finite_predictions(values: Array, what: str = "") -> None:
+    """Refuse predictions that are NaN or infinite; `what` ends the first sentence of the message.
+
+    Raises
+    ------
+    DataError
+        Says for how many examples, and which is the first.
+    """
+    if values.dtype.kind != "f" or np.isfinite(values).all():
+        return
+    wrong = ~np.isfinite(values.reshape(len(values), -1))
+    row = int(np.argmax(wrong.any(axis=1)))
+    value = values.reshape(len(values), -1)[row][wrong[row]][0]
+    others = int(wrong.any(axis=1).sum()) - 1
+    more = f", and so are those for {others} more" if others else ""
+    raise DataError(
+        f"The prediction for example {row} (from 0) is {value}{more}{what}. Check its features: they may lie far "
+        "outside those of the training. If they are right, train with dtype float64."
+    )
+
+
 def _not_finite(block: Array) -> Array | None:
     # a sum of squares is one pass that keeps nothing; where it is not finite, numbers may merely be large
     return None if np.isfinite(np.vdot(block, block)) else ~np.isfinite(block)

@@ -109,7 +109,8 @@ class Column:
         return values
 
     def invert(self, values: Array) -> Array:
-        """Return raw values from values after every step."""
+        """Return raw values from values after every step; floats are computed and returned in float64."""
+        values = values.astype(np.float64) if values.dtype.kind == "f" else values
         for step in reversed(self.steps):
             with _calling(self.name, step.transform):
                 values = step.transform.invert(values, step.fitted)

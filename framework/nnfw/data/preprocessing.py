@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from nnfw.data.arrays import cast, column_names, require_finite
+from nnfw.data.arrays import cast, column_names, require_finite, require_finite_predictions
 from nnfw.data.columns import Column, Kind
 from nnfw.data.examples import Examples, categorical
 from nnfw.data.preprocessing_file import from_table, to_table
@@ -272,11 +272,18 @@ class Preprocessing:
         array
             Names of classes ``(N,)``, that of the largest output, or of class 1 where a single output is above ½.
             For a target of whole numbers without names and several outputs, the number of the largest. Else values in
-            the target's unit, target transforms undone.
+            the target's unit; in float64 where target transforms were undone.
+
+        Raises
+        ------
+        DataError
+            If an activation, or a value in the target's unit, is not finite; says of which example.
         """
+        require_finite_predictions(a)
         column = self.target_column
         if column is not None and column.steps:
             values = column.invert(a.reshape(len(a), *column.output_shape))
+            require_finite_predictions(values, f" when the transforms of {column.name!r} are undone")
             named = self.classes is not None and values.dtype.kind in "iu"
             return self._named(values) if named else values
         single = a.shape[-1] == 1

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnfw.compute import required_packages
-from nnfw.data import as_batch, require_finite
+from nnfw.data import as_batch, require_finite, require_finite_predictions
 from nnfw.errors import ConfigError, FileFormatError, Mistake
 from nnfw.experiments.components import parse_reference
 from nnfw.experiments.experiment import Experiment, distributions_of
@@ -24,7 +24,15 @@ from nnfw.experiments.trust import require_trusted, resume_command
 from nnfw.network import Sequential, describe, load
 from nnfw.plugins import Registry
 from nnfw.storage import Directory
-from nnfw.training import evaluate, named_metrics, newest, require_same_origin, restore_model, warn
+from nnfw.training import (
+    evaluate,
+    named_metrics,
+    newest,
+    require_finite_cost,
+    require_same_origin,
+    restore_model,
+    warn,
+)
 
 Array = NDArray[Any]
 
@@ -158,7 +166,10 @@ def evaluate_run(
         raise ConfigError([Mistake((), f"{path} is a model file: name the data with --data, or the run's directory.")])
     prepared = prepare_run(path, registry, tell, data_directory=data_directory, trust=trust)
     same = recorded_fingerprint(path) == prepared.fingerprint
-    return {part: prepared.evaluate(part) for part in prepared.parts}, same
+    results = {part: prepared.evaluate(part) for part in prepared.parts}
+    for part, record in results.items():
+        require_finite_cost(record["cost"], f"the {part} data")
+    return results, same
 
 
 def evaluate_on(
@@ -206,7 +217,9 @@ def evaluate_on(
     examples = read_examples(source, model, registry, delimiter or table_delimiter(path), with_target=True)
     y = preprocessing.target(examples, model.dtype)
     data = model.labelled(features(model, examples), y, objective)
-    return evaluate(model, data, objective, named_metrics(resolved, registry), model.workspace())
+    record = evaluate(model, data, objective, named_metrics(resolved, registry), model.workspace())
+    require_finite_cost(record["cost"], "the given data")
+    return record
 
 
 def _cost_and_metrics(path: Path, model: Sequential, cost: str | None, metrics: Sequence[str]) -> tuple[Any, Any]:
@@ -281,12 +294,15 @@ def predict(model: Sequential, source: str, registry: Registry, delimiter: str =
     Raises
     ------
     DataError
-        If the data cannot be read or does not fit the model.
+        If the data cannot be read or does not fit the model; if a prediction is not finite.
     """
     x = features(model, read_examples(source, model, registry, delimiter))
     x, _ = as_batch(x, model.input_shape, source)
     require_finite(x, source)
-    return _named(model, model.predict(x))
+    with np.errstate(over="ignore", invalid="ignore"):  # told below, with the example
+        a = model.predict(x)
+    require_finite_predictions(a)
+    return _named(model, a)
 
 
 def _named(model: Sequential, a: Array) -> Predictions:

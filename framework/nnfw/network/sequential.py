@@ -368,14 +368,15 @@ class Sequential:
         Raises
         ------
         ConfigError, DataError
-            As :meth:`fit`.
+            As :meth:`fit`, and if C is not finite.
         """
         objective = self.objective(cost)
         options = build(training.TrainingOptions, {"metrics": metrics}, self.registry.resolve)
         named = training.named_metrics(options.metrics, self.registry)
-        return training.evaluate(
-            self, self.labelled(x, y, objective, sample_weight), objective, named, self.workspace()
-        )
+        data = self.labelled(x, y, objective, sample_weight)
+        record = training.evaluate(self, data, objective, named, self.workspace())
+        training.require_finite_cost(record["cost"], "these examples")
+        return record
 
     def gradient(
         self, x: ArrayLike, y: ArrayLike, *, cost: Reference, sample_weight: ArrayLike | None = None

@@ -149,7 +149,10 @@ def _labels(prepared: Prepared, examples: Examples, a: Array) -> tuple[Array, Ar
     model = prepared.model
     assert model.preprocessing is not None
     assert examples.target is not None
-    raw, said = examples.target, model.preprocessing.labels(a)
+    finite = np.isfinite(a).reshape(len(a), -1).all(axis=1)
+    raw, said = examples.target, model.preprocessing.labels(np.where(finite.reshape(-1, *[1] * (a.ndim - 1)), a, 0))
+    if said.dtype.kind == "f":
+        said[~finite] = np.nan
     names = model.preprocessing.classes
     if names is None and _tells_yes_or_no(prepared, model, raw):
         said = (a.reshape(len(a)) > 0.5).astype(np.int64)

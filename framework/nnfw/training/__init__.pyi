@@ -13,6 +13,7 @@ from .checkpoints import require_same_origin as require_same_origin
 from .checkpoints import warn as warn
 from .evaluation import evaluate as evaluate
 from .evaluation import named_metrics as named_metrics
+from .evaluation import require_finite_cost as require_finite_cost
 from .history import History as History
 from .interruption import Interruption as Interruption
 from .loop import Training as Training

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnfw.errors import FileFormatError, class_name, short
+from nnfw.errors import DataError, FileFormatError, class_name, short
 from nnfw.plugins import Registry
 from nnfw.protocols import Metric
 
@@ -180,8 +181,18 @@ def evaluate(
         Put before each name.
     """
     tally = Tally(metrics)
-    with closing(data.parts(EVALUATION_ROWS, workspace.child("data"))) as parts:
+    overflow = np.errstate(over="ignore", invalid="ignore")  # shows in the cost
+    with overflow, closing(data.parts(EVALUATION_ROWS, workspace.child("data"))) as parts:
         for x, y, weight in parts:
             z, a = model.forward(x, workspace)
             tally.add(objective.value(z, a, y, weight), a, y, weight)
     return tally.record(prefix)
+
+
+def require_finite_cost(cost: float, what: str) -> None:
+    """Refuse a cost of evaluated data that is NaN or infinite: DataError names the data."""
+    if not isfinite(cost):
+        raise DataError(
+            f"The cost of {what} is {cost}: outputs or labels of an example are too large for it. Check the examples: "
+            "they may lie far outside those of the training."
+        )
