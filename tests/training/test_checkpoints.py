@@ -319,15 +319,41 @@ def steps_in(folder):
     return [int(path.stem.removeprefix("step-")) for path in checkpoint_files(folder)]
 
 
+WANDERING = {"callbacks": [], "schedule": None, "optimizer": {"type": "sgd", "learning_rate": 30.0}}
+"""A training whose cost goes up and down, so that the best epoch is not the last."""
+
+
 def test_two_newest_and_the_best_are_kept(tmp_path, data):
-    killed(
-        data, tmp_path, EPOCHS * STEPS, callbacks=[], schedule=None, optimizer={"type": "sgd", "learning_rate": 30.0}
-    )
+    killed(data, tmp_path, EPOCHS * STEPS, **WANDERING)
     header = read(checkpoint_files(tmp_path)[-1], registry).header
-    costs = json.loads(trained(data, callbacks=[], schedule=None, optimizer={"type": "sgd", "learning_rate": 30.0})[2])
+    costs = json.loads(trained(data, **WANDERING)[2])
     best = min(costs[: EPOCHS - 1], key=lambda record: record["validation_cost"])
     assert (header.best_step, header.best_cost) == (best["epoch"] * STEPS, best["validation_cost"])
     assert steps_in(tmp_path) == sorted({header.best_step, EPOCHS * STEPS - 2, EPOCHS * STEPS - 1})
+
+
+def test_resumed_training_keeps_the_best_checkpoint_and_the_one_it_goes_on_from(tmp_path, data):
+    killed(data, tmp_path, 3 * STEPS + 3, **WANDERING)
+    header = read(checkpoint_files(tmp_path)[-1], registry).header
+    assert (header.step, header.best_step < 3 * STEPS) == (3 * STEPS + 2, True)
+    with pytest.raises(KilledError):
+        resumed(data, tmp_path, **WANDERING | {"callbacks": [Kill(header.step + 2)]})  # one more is written
+    assert steps_in(tmp_path) == [header.best_step, header.step, header.step + 1]
+    assert read(checkpoint_files(tmp_path)[-1], registry).header.best_cost == header.best_cost
+
+
+@pytest.mark.parametrize(
+    ("costs", "epoch"),
+    [([2.0, 2.0, 2.0], 1), ([np.nan, 2.0, 3.0], 2), ([np.inf, np.inf, 2.0], 3)],
+    ids=["tie", "nan", "inf"],
+)
+def test_first_of_equal_epochs_is_the_best_and_none_that_is_not_finite(tmp_path, data, monkeypatch, costs, epoch):
+    values = iter(costs)
+    real = nnfw.training.Checkpoints.epoch_ended
+    monkeypatch.setattr(nnfw.training.Checkpoints, "epoch_ended", lambda self, fit, cost: real(self, fit, next(values)))
+    network().fit(*data, **options(data, epochs=3), checkpoints=tmp_path, checkpoint_seconds=0)
+    header = read(checkpoint_files(tmp_path)[-1], registry).header
+    assert (header.best_step, header.best_cost) == (epoch * STEPS, 2.0)
 
 
 def test_first_checkpoint_is_there_before_the_first_step(tmp_path, data):

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import signal
 from dataclasses import dataclass
 
 import numpy as np
@@ -299,6 +300,74 @@ def test_history_by_name_and_by_position(data):
     assert history[0]["cost"] == history["cost"][0]
     assert [record["epoch"] for record in history] == history["epoch"]
     assert len(history) == 4
+
+
+# --- signals -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Interrupts(nnfw.Callback):
+    """Sends SIGINT to the process in one of its methods, at some step."""
+
+    method: str
+    step: int
+
+    def step_computed(self, fit, state):
+        self.send("step_computed", fit)
+
+    def epoch_ended(self, fit, record, state):
+        self.send("epoch_ended", fit)
+
+    def send(self, method, fit):
+        if (method, fit.step) == (self.method, self.step):
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def interruptible():
+    """Let SIGINT act as Python lets it, where a shell ignores it too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize(
+    ("method", "step", "epochs"),
+    [("step_computed", 6, 1), ("step_computed", 7, 1), ("step_computed", 8, 2), ("epoch_ended", 8, 2)],
+    ids=["within-an-epoch", "before-the-last-step", "last-step", "end-of-an-epoch"],
+)
+def test_signal_ends_a_training_before_the_next_step(data, method, step, epochs):
+    seen = []
+    with pytest.raises(nnfw.TrainingInterrupted, match=rf"interrupted in epoch 2, after step {step}\.$"):
+        fit(network(), data, callbacks=[Interrupts(method, step), Recorder(seen)])
+    assert [event[2] for event in seen if event[0] == "step"] == list(range(1, step + 1))
+    assert sum(event[0] == "epoch" for event in seen) == epochs  # an epoch whose steps are taken has its record
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("method", ["step_computed", "epoch_ended"])
+def test_signal_ends_a_solver_before_its_next_iteration(data, method):
+    seen, model, expected = [], network(), network()
+    given = {"cost": "cross_entropy", "optimizer": "lbfgs"}
+    with pytest.raises(nnfw.TrainingInterrupted, match=r"interrupted in epoch 2, after step 2\.$"):
+        model.fit(*data, **given, epochs=4, callbacks=[Recorder(seen), Interrupts(method, 2)])
+    expected.fit(*data, **given, epochs=2)
+    assert [event[1] for event in seen if event[0] == "epoch"] == [1, 2]
+    assert np.array_equal(model.parameters.vector, expected.parameters.vector)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("method", ["step_computed", "epoch_ended"])
+def test_training_interrupted_at_the_end_of_an_epoch_goes_on_with_the_next(data, tmp_path, method):
+    kept = {"checkpoints": tmp_path, "checkpoint_seconds": 1000}
+    with pytest.raises(nnfw.TrainingInterrupted, match=r"after step 8\. Its state is in"):
+        fit(network(), data, callbacks=[Interrupts(method, 8)], **kept)
+    resumed, whole, seen = network(), network(), []
+    fit(resumed, data, callbacks=[Recorder(seen)], resume=True, **kept)
+    fit(whole, data)
+    assert seen[0][:3] == ("step", 3, 9)
+    assert np.array_equal(resumed.parameters.vector, whole.parameters.vector)
 
 
 # --- divergence ----------------------------------------------------------------------------------------------------
