@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.configuration import options_of
 from nnfw.testing import checks_of, run_checks
-from nnfw_standard import Tanh
+from nnfw_standard import SGD, BinaryCrossEntropy, Dense, Tanh
 
 
 def using(action):
@@ -178,6 +179,58 @@ def test_lack_of_manners_is_found(component, check):
     report = run_checks(component, only=[check])
     assert check in [item.check for item in report.failures], report
     assert (np.geterr(), Path.cwd(), dict(os.environ), list(warnings.filters), np.get_printoptions()) == before
+
+
+def acting(component, method, action):
+    """Return a component whose method acts first, with what it is given, and then does what it did."""
+
+    def both(self, *arguments):
+        action(*arguments)
+        return getattr(super(cls, self), method)(*arguments)
+
+    cls = dataclass(frozen=True)(type("Acting", (type(component),), {method: both, "__annotations__": {}}))
+    return cls(**{name: getattr(component, name) for name in options_of(type(component))})
+
+
+EXTREME = {
+    "activation-forward": (
+        acting(Tanh(), "forward", lambda z, workspace: np.exp(z)),
+        "activation.finite_at_extremes",
+        "it warns at extreme z: overflow encountered in exp.",
+    ),
+    "activation-delta": (
+        acting(Tanh(), "delta", lambda grad_a, z, a, workspace: np.exp(z)),
+        "activation.finite_at_extremes",
+        "it warns at extreme z: overflow encountered in exp.",
+    ),
+    "layer-forward": (
+        acting(Dense(3), "forward", lambda params, a_prev, workspace: np.exp(a_prev)),
+        "layer.finite_at_extremes",
+        "for inputs of ±10000 it warns: overflow encountered in exp.",
+    ),
+    "cost-value": (
+        acting(BinaryCrossEntropy(), "value_from_z", lambda z, y, weight=None: np.exp(z)),
+        "cost.canonical_form_is_finite_at_extreme_logits",
+        "for z of ±10000 it warns: overflow encountered in exp.",
+    ),
+    "cost-delta": (
+        acting(BinaryCrossEntropy(), "canonical_delta", lambda a, *others: 1 / (1 - a)),
+        "cost.canonical_form_is_finite_at_extreme_logits",
+        "for z of ±10000 it warns: divide by zero encountered in divide.",
+    ),
+    "optimizer": (
+        acting(SGD(0.1), "update", lambda vector, gradient, *others: gradient**3),
+        "optimizer.finite_for_extreme_gradients",
+        "for gradients of 1e+15 it warns: overflow encountered in power.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EXTREME)
+def test_warning_at_extreme_values_is_found_where_all_results_are_finite(case):
+    component, check, message = EXTREME[case]
+    report = run_checks(component, only=[check, "component.warns_of_nothing"])
+    assert [(item.check, item.message) for item in report.failures] == [(check, message)]
 
 
 def test_thread_that_is_left_running_is_found():

@@ -125,6 +125,20 @@ def shared(self, parent, a, *rest):
     return buffer
 
 
+def first_batch(self, parent, a, y, workspace, weight=None):
+    """The gradient is over the number of examples in the first batch."""
+    if "n" not in workspace:
+        workspace["n"] = len(a)
+    return parent(a, y, workspace, weight) * len(a) / workspace["n"]
+
+
+def labels_by_identity(self, parent, a, y, workspace, weight=None):
+    """Labels are copied once for each array y, whatever is in it later."""
+    if "y" not in workspace or workspace["y"] is not y:
+        workspace["y"], workspace["copy"] = y, y.copy()
+    return parent(a, workspace["copy"], workspace, weight)
+
+
 def base_of(array):
     while isinstance(array.base, np.ndarray):
         array = array.base
@@ -180,6 +194,12 @@ CONTRACT = {
     "takes-impossible-labels": (changed(MSE, targets=takes_all), "cost.impossible_labels_are_refused"),
     "raises-something": (changed(MSE, targets=raises_something), "cost.impossible_labels_are_refused"),
     "strided": (changed(MSE, gradient=as_in_its_base), "cost.memory_layout_does_not_matter"),
+    "stale": (changed(MSE, gradient=first_batch), "cost.reused_workspace_is_like_new"),
+    "labels-by-identity": (changed(CrossEntropy, gradient=labels_by_identity), "cost.reused_workspace_is_like_new"),
+    "labels-by-identity-in-canonical-delta": (
+        changed(CrossEntropy, canonical_delta=labels_by_identity),
+        "cost.reused_workspace_is_like_new",
+    ),
     "shared-memory": (changed(MSE, gradient=shared), "cost.workspaces_do_not_meet"),
     "hidden-nan": (
         changed(MSE, value=lambda s, p, a, y, weight=None: p(np.nan_to_num(a), y, weight)),

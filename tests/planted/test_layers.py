@@ -290,6 +290,21 @@ def stale_cache(self, parent, params, a_prev, workspace):
     return z
 
 
+def input_by_identity(self, parent, params, a_prev, workspace):
+    """Forward copies each array a_prev once, whatever is in it later."""
+    if "given" not in workspace or workspace["given"] is not a_prev:
+        workspace["given"], workspace["copy"] = a_prev, a_prev.copy()
+    return parent(a=workspace["copy"])
+
+
+def weight_by_identity(self, parent, params, a_prev, workspace):
+    """Forward multiplies with the w of the first pass, although a step has changed it in place."""
+    if "weight" not in workspace or workspace["weight"] is not params["weight"]:
+        workspace["weight"], workspace["copy"] = params["weight"], params["weight"].copy()
+    parent()
+    return a_prev @ workspace["copy"].T + params["bias"]
+
+
 def accumulating(self, parent, params, delta, grads, workspace):
     before = np.nan_to_num(grads["bias"].copy())
     gradient = parent()
@@ -415,6 +430,8 @@ CONTRACT = {
     "returns-its-gradient-buffer": (with_backward(in_gradient), "layer.gives_memory_of_its_own"),
     "accumulated-gradients": (with_backward(accumulating), "layer.overwrites_gradients"),
     "stale-cache": (with_forward(stale_cache), "layer.reused_workspace_is_like_new"),
+    "input-by-identity": (with_forward(input_by_identity), "layer.reused_workspace_is_like_new"),
+    "weight-by-identity": (with_forward(weight_by_identity), "layer.reused_workspace_is_like_new"),
     "shared-output-buffer": (with_forward(shared_buffer), "layer.workspaces_do_not_meet"),
     "float32-inside": (with_forward(to_float32), "layer.keeps_float64"),
     "float64-inside": (with_forward(to_float64), "layer.keeps_float32"),

@@ -249,6 +249,23 @@ def by_largest(update, vector, gradient, state, step, learning_rate, decays):
 
 
 @dataclass(frozen=True)
+class PreviousGradient(Momentum):
+    """Steps along 2 g − the gradient before, which it remembers without a copy."""
+
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        before = state.get("before", gradient)
+        super().update(vector, 2 * gradient - before, state, step, learning_rate, decays)
+        state["before"] = gradient
+
+
+def first_slope(update, vector, gradient, state, step, learning_rate, decays):
+    """Scale by the size that the gradient had when this array was first seen."""
+    if _KEPT.get("gradient") is not gradient:
+        _KEPT.update(gradient=gradient, size=1 + np.abs(gradient).max())
+    update(vector, gradient / _KEPT["size"], state, step, learning_rate, decays)
+
+
+@dataclass(frozen=True)
 class Float64State(Momentum):
     def update(self, vector, gradient, state, step, learning_rate, decays):
         state["v"] = state["v"].astype(np.float64)
@@ -272,6 +289,8 @@ CONTRACT = {
     "float64-state": (Float64State(), "optimizer.keeps_dtype"),
     "half-precision": (changing(of_float16), "optimizer.float32_is_accurate"),
     "step-not-saved": (changing(counting), "optimizer.state_is_all_it_remembers"),
+    "remembers-without-a-copy": (PreviousGradient(), "optimizer.copies_what_it_remembers"),
+    "size-by-identity": (changing(first_slope), "optimizer.copies_what_it_remembers"),
     "memory-in-the-module": (changing(with_a_global_buffer), "optimizer.two_trainings_do_not_meet"),
     "own-learning-rate": (changing(own_rate), "optimizer.uses_the_learning_rate_it_is_given"),
     "noise": (changing(noisy), "optimizer.is_deterministic"),

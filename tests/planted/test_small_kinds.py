@@ -13,13 +13,17 @@ from nnfw.testing import checks_of, run_checks
 from nnfw_standard import (
     L1,
     L2,
+    SGD,
     XOR,
     Accuracy,
     ConfusionMatrix,
+    Constant,
     Cosine,
     CSVLog,
+    Dropout,
     EarlyStopping,
     GlorotNormal,
+    GlorotUniform,
     MeanAbsoluteError,
     MeanSquaredError,
     MinMax,
@@ -179,6 +183,14 @@ WRONG = {
         changed(GlorotNormal, sample=lambda s, p, shape, i, o, rng: rng.normal(0, 2 / (i + o), shape)),
         "initializer.variance_is_as_declared",
     ),
+    "initializer-7-percent-more": (
+        changed(GlorotNormal, sample=lambda s, p, *r: p(*r) * np.sqrt(1.07)),
+        "initializer.variance_is_as_declared",
+    ),
+    "initializer-7-percent-less": (
+        changed(GlorotUniform, sample=lambda s, p, *r: p(*r) * np.sqrt(0.93)),
+        "initializer.variance_is_as_declared",
+    ),
     # regularizers
     "regularizer-numpy-number": (changed(L2, value=lambda s, p, w: np.float64(p(w))), "regularizer.value_is_a_number"),
     "regularizer-twice": (
@@ -276,6 +288,16 @@ def test_wrong_component_is_found(case):
 def test_every_check_of_these_kinds_finds_something():
     found = {check for _, check in WRONG.values()}
     assert {check.id for kind in KINDS for check in checks_of(kind) if check.id.startswith(f"{kind}.")} == found
+
+
+@pytest.mark.parametrize(
+    "component",
+    [L1(0.0), L2(0.0), Dropout(0.0), SGD(0.1, weight_decay=0.0), Constant(0.0), Step(3, rate=1.0)],
+    ids=repr,
+)
+def test_right_component_that_does_nothing_passes_everything(component):
+    report = run_checks(component)
+    assert report.ok, report
 
 
 FILES = {"csv", "npy", "npz", "idx"}  # tests/standard/test_datasets.py

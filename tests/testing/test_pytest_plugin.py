@@ -4,10 +4,11 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
-from nnfw.testing import checks_of
+from nnfw.testing import checks_of, run_checks
 
 HEADER = """
 import nnfw.testing
@@ -42,12 +43,21 @@ def run(tmp_path):
 
 
 def test_each_check_of_each_component_is_one_test(run):
-    status, out = run(f'{HEADER}@nnfw.testing.parametrize_checks("relu", Identity()){BODY}')
+    status, out = run(f'{HEADER}@nnfw.testing.parametrize_checks("silu", Identity()){BODY}')
     assert status == 0, out
-    passed = re.findall(r"^PASSED test_it\.py::test_component\[activation (?:relu|identity)-(.*)\]$", out, re.MULTILINE)
+    passed = re.findall(r"^PASSED test_it\.py::test_component\[activation (?:silu|identity)-(.*)\]$", out, re.MULTILINE)
     skipped = sum(map(int, re.findall(r"^SKIPPED \[(\d+)\]", out, re.MULTILINE)))
     assert len(passed) + skipped == 2 * len(checks_of("activation"))
+    statuses = Counter(item.status for item in run_checks("silu", "identity").outcomes)
+    assert statuses == {"passed": len(passed), "skipped": skipped}
     assert passed.count("activation.delta_is_the_gradient") == 2
+
+
+def test_check_that_does_not_apply_is_a_test_that_is_skipped_with_the_reason(run):
+    status, out = run(f'{HEADER}@nnfw.testing.parametrize_checks("softmax"){BODY}', "-k", "derivative_is_the_slope")
+    assert status == 0, out
+    assert re.search(r"^SKIPPED \[1\] .*: it is not Elementwise$", out, re.MULTILINE), out
+    assert re.search(r"^1 skipped, \d+ deselected in", out, re.MULTILINE), out
 
 
 def test_checks_are_distributed_over_processes(run):

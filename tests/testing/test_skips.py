@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from nnfw import DataError, ShapeError
-from nnfw.testing import run_checks
+from nnfw.testing import Conformance, Outcome, run_checks
 from nnfw_standard import MSE, SGD, XOR, Accuracy, Dense, ReLU, Standardize, Zeros
 
 
@@ -149,3 +149,35 @@ def test_dataset_that_reads_files_is_skipped_where_its_distribution_is_checked()
     assert outcomes["dataset npy"].status == "skipped"
     assert outcomes["dataset npy"].message == "it needs x: check it with values for them, as it reads files"
     assert outcomes["dataset xor"].status == "passed"
+
+
+def test_skipped_check_is_counted_as_neither_passed_nor_failed():
+    report = run_checks("softmax", only=["activation.derivative_is_the_slope", "activation.keeps_shape_and_dtype"])
+    assert report.ok
+    assert str(report) == "1 passed, 1 skipped"
+    assert report.rows() == [("activation softmax", "1", "0", "1")]
+
+
+def test_checks_of_a_component_that_cannot_be_made_count_as_skipped():
+    report = run_checks("npy", options={"x": "x.npy"}, only=["dataset.loads_examples"])
+    assert report.rows()[0][1:] == ("0", "1", "0")  # it is made, and its file is not there
+    with_nothing = run_checks("nnfw", kind="dataset", only=["dataset.loads_examples"])
+    rows = {name: counts for name, *counts in with_nothing.rows()}
+    assert rows["dataset npy"] == ["0", "0", "1"]
+    assert rows["dataset xor"] == ["1", "0", "0"]
+
+
+def test_skipped_check_that_was_expected_to_fail_stays_skipped():
+    check = "activation.derivative_is_the_slope"
+    report = run_checks("softmax", only=[check], expected_failures={check: "planted"})
+    assert [(item.status, item.message) for item in report.outcomes] == [("skipped", "it is not Elementwise")]
+    assert report.ok
+
+
+def test_sums_of_a_table_count_expected_failures_as_passed_and_unexpected_successes_as_failed():
+    statuses = ("passed", "expected", "failed", "unexpected", "unexpected", "skipped", "skipped", "skipped")
+    report = Conformance(tuple(Outcome("layer a", f"layer.{index}", status) for index, status in enumerate(statuses)))
+    assert report.rows() == [("layer a", "2", "3", "3")]
+    assert [item.check for item in report.failures] == ["layer.2", "layer.3", "layer.4"]
+    assert str(report).splitlines()[-1] == "1 expected, 1 failed, 1 passed, 3 skipped, 2 unexpected"
+    assert not report.ok

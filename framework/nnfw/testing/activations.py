@@ -225,13 +225,17 @@ def check_recorded_pass_is_like_asked_again(subject: Subject) -> None:
 
 
 def check_reused_workspace_is_like_new(subject: Subject) -> None:
-    """A pass in a used workspace, after larger and smaller batches, gives what it gives in a new one."""
-    workspace = Workspace(np.float64)
+    """A pass in a used workspace gives what it gives in a new one: after other sizes, and with other numbers in z."""
+    component, workspace = subject.component, Workspace(np.float64)
     for examples in (4, 2, 5):
         z, grad_a = _normal(subject, (examples, 4), np.float64)
-        a = subject.component.forward(z, workspace)
-        delta = subject.component.delta(grad_a, z, a, workspace)
-        require(equal([a, delta], _both(subject.component, z, grad_a)), "in a used workspace it gives another a or δ.")
+        batches = [(z.copy(), grad_a.copy()), (-0.75 * z, grad_a + 1)]
+        expected = [_both(component, *batch) for batch in batches]
+        for batch, right in zip(batches, expected, strict=True):
+            z[...], grad_a[...] = batch  # as a network does: into the arrays of the batch before
+            a = component.forward(z, workspace)
+            delta = component.delta(grad_a, z, a, workspace)
+            require(equal([a, delta], right), "in a used workspace it gives another a or δ.")
 
 
 def _normal(subject: Subject, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[Array, Array]:

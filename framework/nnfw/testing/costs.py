@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -279,11 +279,26 @@ def check_workspaces_do_not_meet(subject: Subject) -> None:
         )
 
 
+def check_reused_workspace_is_like_new(subject: Subject) -> None:
+    """A gradient in a used workspace is that in a new one: after other sizes, and with other numbers in a and y."""
+    for method in _gradient_methods(subject):
+        workspace = Workspace(np.float64)
+        for case in (case for examples in (4, 2, 5) for case in _cases(subject, examples)):
+            a, y = case.a.copy(), case.y.copy()
+            batches = [(case.a, case.y), (case.a[::-1].copy(), case.y[::-1].copy())]
+            expected = [method(*batch, _workspace(a)).copy() for batch in batches]
+            for batch, right in zip(batches, expected, strict=True):
+                a[...], y[...] = batch  # as a network does: into the arrays of the batch before
+                require(
+                    equal(method(a, y, workspace), right),
+                    f"in a used workspace {method.__name__} gives something else.",
+                )
+
+
 def check_recorded_gradient_is_like_asked_again(subject: Subject) -> None:
     """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
-    names = ["gradient"] if subject.component.canonical is None else ["gradient", "canonical_delta"]
     for case in _cases(subject):
-        for method in (getattr(subject.component, name) for name in names):
+        for method in _gradient_methods(subject):
             for weight in (None, subject.rng().random(len(case.a))):
                 tape, a, y = Tape(DEFINITIONS), case.a.copy(), case.y.copy()
                 found = tape.perform(method, a, y, _workspace(a), weight)
@@ -370,6 +385,12 @@ def _canonical(subject: Subject) -> Activation:
         raise NotApplicable("it names no canonical activation")
     activation: Activation = subject.registry.resolve("activation", subject.component.canonical)
     return activation
+
+
+def _gradient_methods(subject: Subject) -> list[Callable[..., Array]]:
+    """Return the methods that give δ^L or what it is made of."""
+    names = ["gradient"] if subject.component.canonical is None else ["gradient", "canonical_delta"]
+    return [getattr(subject.component, name) for name in names]
 
 
 def _gradient(subject: Subject, case: Case, weight: Array | None = None) -> Array:

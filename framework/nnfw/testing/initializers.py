@@ -60,7 +60,7 @@ def check_gives_memory_of_its_own(subject: Subject) -> None:
 
 
 def check_variance_is_as_declared(subject: Subject) -> None:
-    """Where `variance` says a number, the values have it, and the mean is that of the distribution."""
+    """Where `variance` says a number, that is the variance of the values."""
     declared = {shape: subject.component.variance(shape, *_fans(shape)) for shape in _LARGE}
     if None in declared.values():
         raise NotApplicable("its `variance` leaves it open")

@@ -174,14 +174,22 @@ def check_overwrites_gradients(subject: Subject) -> None:
 
 
 def check_reused_workspace_is_like_new(subject: Subject) -> None:
-    """A pass in a used workspace, after larger and smaller batches, gives what it gives in a new one."""
-    for bench in benches(subject):
+    """A pass in a used workspace gives what it gives in a new one: after other sizes, and with other numbers in x."""
+    for bench, other in zip(benches(subject), benches(subject), strict=True):
         workspace = bench.workspace()
         for examples in (4, 2, 5, 1):
-            x, delta = bench.x(examples), bench.delta(examples)
-            workspace.rng.bit_generator.state = bench.workspace().rng.bit_generator.state
-            found = bench.run(x, delta, workspace)
-            _require_same(bench.run(x, delta), found, "in a workspace that was used before it gives another")
+            arrays = bench.x(examples), bench.delta(examples), bench.vector
+            batches = [[factor * array for array in arrays] for factor in (1, -0.75)]
+            expected = []
+            for x, delta, vector in batches:
+                other.vector[...] = vector
+                expected.append(other.run(x, delta))
+            for batch, right in zip(batches, expected, strict=True):
+                for array, values in zip(arrays, batch, strict=True):
+                    array[...] = values  # as a network does: into the arrays of the batch before
+                workspace.rng.bit_generator.state = bench.workspace().rng.bit_generator.state
+                found = bench.run(*arrays[:2], workspace)
+                _require_same(right, found, "in a workspace that was used before it gives another")
 
 
 def check_workspaces_do_not_meet(subject: Subject) -> None:

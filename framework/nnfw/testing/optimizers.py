@@ -158,6 +158,14 @@ def check_state_is_all_it_remembers(subject: Subject) -> None:
     )
 
 
+def check_copies_what_it_remembers(subject: Subject) -> None:
+    """What it remembers of a gradient is a copy: a network puts the next gradient into the same array."""
+    found, expected = (
+        _trained(subject, subject.component, np.float64, _STEPS, one_array=each)[0] for each in (True, False)
+    )
+    require(equal(found, expected), "where all gradients come in one array it goes otherwise. Copy what it remembers.")
+
+
 def check_two_trainings_do_not_meet(subject: Subject) -> None:
     """Two trainings that take turns with one optimizer go as each does alone."""
     component = subject.component
@@ -241,13 +249,14 @@ def check_agrees_with_its_formula(subject: Subject) -> None:
 
 
 def _trained(
-    subject: Subject, component: Any, dtype: DTypeLike, steps: int
+    subject: Subject, component: Any, dtype: DTypeLike, steps: int, *, one_array: bool = False
 ) -> tuple[Array, np.random.Generator, dict[str, Array]]:
     """Return vector, random numbers and state after some steps along random gradients."""
     rng = subject.rng()
     vector = rng.standard_normal(_SIZE).astype(dtype)
-    state = dict(component.state(vector))
+    state, gradient = dict(component.state(vector)), np.empty_like(vector)
     for step in range(1, steps + 1):
-        gradient = rng.standard_normal(_SIZE).astype(dtype)
+        gradient = gradient if one_array else np.empty_like(vector)
+        gradient[...] = rng.standard_normal(_SIZE)
         component.update(vector, gradient, state, step, component.learning_rate, _DECAYS)
     return vector, rng, state
