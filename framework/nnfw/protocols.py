@@ -107,6 +107,10 @@ class Activation(Protocol):
     range: ClassVar[tuple[float, float] | None] = None
     monotonic: ClassVar[bool] = False
 
+    def require_shape(self, shape: Shape) -> None:
+        """Refuse a shape of one example's z for which `a` says nothing; ShapeError says why. Takes all by default."""
+        return
+
     @abstractmethod
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return a = σ(z), of the shape and dtype of `z`; `z` stays as it is."""

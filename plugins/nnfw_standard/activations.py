@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from nnfw.compute import definitions, kernels, kernels_only
 from nnfw.compute.definitions import exp_limit, shifted
+from nnfw.errors import ShapeError
 from nnfw.network import Workspace
-from nnfw.protocols import Activation, Elementwise
+from nnfw.protocols import Activation, Elementwise, Shape
 
 Array = NDArray[Any]
 
@@ -546,6 +547,10 @@ class Softmax(Activation):
     range: ClassVar[tuple[float, float] | None] = (0, 1)
     monotonic: ClassVar[bool] = True
 
+    def require_shape(self, shape: Shape) -> None:
+        """Refuse a single value, whose softmax is always 1; ShapeError."""
+        _require_several(shape, "softmax", 1)
+
     @kernels_only
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return e^z_j / Σ_k e^z_k over the last axis."""
@@ -585,6 +590,10 @@ class LogSoftmax(Activation):
     range: ClassVar[tuple[float, float] | None] = (-inf, 0)
     monotonic: ClassVar[bool] = True
 
+    def require_shape(self, shape: Shape) -> None:
+        """Refuse a single value, whose log_softmax is always 0; ShapeError."""
+        _require_several(shape, "log_softmax", 0)
+
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return z_j − log Σ_k e^z_k over the last axis."""
         row = _row(z, workspace)
@@ -597,6 +606,14 @@ class LogSoftmax(Activation):
         delta = np.exp(a, out=workspace.buffer("delta", z.shape))
         delta = np.multiply(delta, _sum(grad_a, _row(z, workspace)), out=delta)
         return np.subtract(grad_a, delta, out=delta)
+
+
+def _require_several(shape: Shape, name: str, value: int) -> None:
+    if shape[-1:] in ((), (1,)):
+        raise ShapeError(
+            f"{name} over a single unit is always {value}, so there is nothing to learn. For two classes use sigmoid "
+            "(with the cost binary_cross_entropy), or give the layer a unit for each class."
+        )
 
 
 def _row(z: Array, workspace: Workspace) -> Array:

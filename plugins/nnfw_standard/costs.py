@@ -398,19 +398,28 @@ class CrossEntropy(CanonicalCost):
         ----------
         y
             Classes, whole numbers from 0 to K − 1 of shape ``(N, *output_shape[:-1])``: ``(N,)`` for an output of shape
-            ``(K,)``. Or rows of probabilities, 0 or more with sum 1, ``(N, *output_shape)``: one-hot for instance.
+            ``(K,)``, where ``(N, 1)`` will do. Or rows of probabilities, 0 or more with sum 1, ``(N, *output_shape)``:
+            one-hot for instance.
         output_shape
             Shape of one example's `a`; K is its last entry.
 
         Raises
         ------
         DataError
-            If `y` is not numeric, of another shape, or not such classes or rows. Examples are counted from 0.
+            If `y` is not numeric, of another shape, or not such classes or rows; if K is 1. Examples are counted
+            from 0.
         """
         y = as_numeric(y, "CrossEntropy: y")
         classes = output_shape[-1]
+        if classes == 1:
+            raise DataError(
+                "CrossEntropy: a single output cannot tell classes apart. For two classes use binary_cross_entropy "
+                "with sigmoid, or give the output layer a unit for each class."
+            )
         if y.ndim and y.shape[1:] == output_shape:
             return _distributions(y)
+        if y.ndim and y.shape[1:] == (*output_shape[:-1], 1):
+            y = y[..., 0]
         if y.ndim and y.shape[1:] == output_shape[:-1]:
             return _classes(y, classes)
         outer = ", ".join(map(str, ("N", *output_shape[:-1])))

@@ -391,6 +391,14 @@ def test_row_blocks_cover_the_rows_in_order(shape, size, expected):
     np.testing.assert_array_equal(np.concatenate(blocks), array)
 
 
+def test_as_whole_looks_at_every_block(monkeypatch):
+    monkeypatch.setattr(arrays, "_BLOCK", 4)
+    values = np.arange(10.0)
+    assert as_whole(values).dtype == np.int64
+    values[-1] += 0.5
+    assert as_whole(values) is values
+
+
 @pytest.mark.parametrize(
     ("values", "dtype"),
     [([1.0, -2.0], "int64"), ([1.0, 2.5], "float64"), ([1.0, 2.0**53 + 2], "float64"), (["1", "2"], "<U1")],

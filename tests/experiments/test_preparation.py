@@ -11,6 +11,15 @@ from nnfw_standard import CrossEntropy, Tanh
 registry = default_registry()
 
 
+ARRAYS = """
+data = { source = { type = "npy", x = "x.npy", y = "y.npy" } }
+model = { layers = [{ type = "dense", units = 3, activation = "softmax" }] }
+cost = { type = "cross_entropy" }
+optimizer = { type = "sgd", learning_rate = 0.1 }
+training = { metrics = ["accuracy"] }
+"""
+
+
 def prepared(experiment, *overrides):
     return prepare(read_experiment(str(experiment), registry, overrides), registry)
 
@@ -44,6 +53,40 @@ def test_outputs_for_two_classes_are_two_or_one(experiment):
         prepared(experiment, "model.layers[1].units=3")
     one = ["model.layers[1].units=1", "model.layers[1].activation=sigmoid", "cost.type=binary_cross_entropy"]
     assert prepared(experiment, *one).model.output_shape == (1,)
+
+
+def test_softmax_over_a_single_unit_is_refused_with_its_line(experiment):
+    text = experiment.read_text()
+    line = next(number for number, row in enumerate(text.splitlines(), 1) if "softmax" in row)
+    with pytest.raises(nnfw.ConfigError) as caught:
+        prepared(experiment, "model.layers[1].units=1")
+    message = str(caught.value)
+    assert message.startswith(
+        f"{experiment}:{line}: Layer 1 'dense' (built-in): softmax over a single unit is always 1"
+    )
+    assert "For two classes use sigmoid (with the cost binary_cross_entropy)" in message
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_labels_in_an_array_may_be_whole_floats(tmp_path, rng, dtype):
+    np.save(tmp_path / "x.npy", rng.random((30, 2)))
+    np.save(tmp_path / "y.npy", np.arange(30).astype(dtype) % 3)
+    (tmp_path / "arrays.toml").write_text(ARRAYS)
+    found = prepared(tmp_path / "arrays.toml")
+    assert found.parts["training"].y.dtype == np.intp
+    assert found.model.preprocessing.labels(np.eye(3)).tolist() == [0, 1, 2]
+    named = prepared(tmp_path / "arrays.toml", 'data.source.classes=["a","b","c"]')
+    assert named.model.preprocessing.labels(np.eye(3)).tolist() == ["a", "b", "c"]
+
+
+def test_labels_in_an_array_that_are_no_whole_numbers_are_refused_as_such(tmp_path, rng):
+    np.save(tmp_path / "x.npy", rng.random((30, 2)))
+    np.save(tmp_path / "y.npy", np.arange(30) % 3 + 0.5)
+    (tmp_path / "arrays.toml").write_text(ARRAYS)
+    with pytest.raises(
+        nnfw.DataError, match=r"label 0\.5 of example 0 is not a whole number from 0 to 2\. Number the cl"
+    ):
+        prepared(tmp_path / "arrays.toml")
 
 
 def test_outputs_of_a_one_hot_target_are_those_of_its_classes(experiment):

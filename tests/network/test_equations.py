@@ -79,6 +79,7 @@ def cases(draw):
     depth = draw(st.integers(1, 5))
     widths = draw(st.lists(st.integers(1, 7), min_size=depth + 1, max_size=depth + 1))
     cost = draw(st.sampled_from(sorted(OUTPUTS)))
+    widths[-1] = max(widths[-1], 2 if cost == "cross_entropy" else 1)
     hidden = draw(st.lists(st.sampled_from(ACTIVATIONS), min_size=depth - 1, max_size=depth - 1))
     sigmas = [*hidden, draw(st.sampled_from(OUTPUTS[cost]))]
     case = Case(cost, widths, sigmas, draw(st.integers(1, 9)), draw(st.integers(0, 2**32 - 1)))

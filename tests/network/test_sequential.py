@@ -637,3 +637,51 @@ def test_results_of_a_faulty_activation_are_refused_with_the_name_of_its_layer()
         nnfw.PluginError, match=r"Layer 1 'dense' \(built-in\): its activation's delta returned float64"
     ):
         model.gradient(np.ones((4, 3)), np.ones((4, 2)), cost="mse")
+
+
+SINGLE = r"softmax over a single unit is always 1.*use sigmoid"
+
+
+@pytest.mark.parametrize(
+    ("layers", "text"),
+    [
+        pytest.param([Dense(1, activation="softmax")], rf"^Layer 0 'dense' \(built-in\): {SINGLE}", id="output"),
+        pytest.param(
+            [Dense(1, activation="log_softmax"), Dense(2)],
+            r"^Layer 0 'dense' .*: log_softmax over a single",
+            id="hidden",
+        ),
+        pytest.param(
+            [Dense(3), nnfw.Sequential([Dense(1, activation="softmax")], 3)],
+            rf"^Layer 1 'chain' \(built-in\): Layer 0 'dense' \(built-in\): {SINGLE}",
+            id="inner",
+        ),
+    ],
+)
+def test_fit_softmax_over_a_single_unit_is_refused_before_anything_changes(layers, text):
+    model = nnfw.Sequential(layers, 2)
+    before = model.parameters.vector.copy()
+    with pytest.raises(nnfw.ShapeError, match=text):
+        model.fit(np.ones((4, 2)), np.ones((4, *model.output_shape)), cost="mse", optimizer="sgd")
+    np.testing.assert_array_equal(model.parameters.vector, before)
+
+
+def test_fit_softmax_over_several_positions_of_one_channel_is_refused():
+    layers = [Dense(4), {"type": "reshape", "shape": [4, 1]}, {"type": "activation", "activation": "softmax"}]
+    with pytest.raises(nnfw.ShapeError, match=rf"^Layer 2 'activation' \(built-in\): {SINGLE}"):
+        nnfw.Sequential(layers, 2).fit(np.ones((4, 2)), np.ones((4, 4, 1)), cost="mse", optimizer="sgd")
+
+
+def test_model_of_a_single_softmax_unit_still_predicts(tmp_path):
+    model = nnfw.Sequential([Dense(1, activation="softmax")], 2)
+    model.save(tmp_path / "model.nnfw")
+    assert nnfw.load(tmp_path / "model.nnfw").predict(np.ones((3, 2))).tolist() == [[1]] * 3
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate", "gradient"])
+def test_weights_that_are_all_zero_are_refused(call):
+    model, options = nnfw.Sequential([Dense(1)], 2), {"optimizer": "sgd"} if call == "fit" else {}
+    with pytest.raises(
+        nnfw.DataError, match=r"^sample_weight is 0 for every example, so none of them counts\. Give one"
+    ):
+        getattr(model, call)(np.ones((4, 2)), np.ones(4), cost="mse", sample_weight=np.zeros(4), **options)

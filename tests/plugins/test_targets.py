@@ -63,7 +63,7 @@ def problem_in(install, tmp_path):
         ),
         pytest.param(
             SOUND + "@dataclass(frozen=True)\nclass Wave: ...",
-            "lacks delta, forward, monotonic, range, which the protocol of an activation requires",
+            "lacks delta, forward, monotonic, range, require_shape, which the protocol of an activation requires",
             id="lacks-all",
         ),
         pytest.param(
@@ -247,7 +247,7 @@ class Empty:
         pytest.param(
             "activation",
             Empty,
-            "lacks delta, forward, monotonic, range, which the protocol of an activation requires",
+            "lacks delta, forward, monotonic, range, require_shape, which the protocol of an activation requires",
             id="empty",
         ),
         pytest.param(

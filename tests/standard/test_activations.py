@@ -623,3 +623,20 @@ def test_common_activations_start_without_scipy_special():
         "assert not any(name.startswith('scipy.special') for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("name", "value"), [("softmax", 1), ("log_softmax", 0)])
+@pytest.mark.parametrize("shape", [(1,), (5, 1), ()], ids=str)
+def test_softmax_over_a_single_unit_is_refused(name, value, shape):
+    message = (
+        rf"^{name} over a single unit is always {value}, so there is nothing to learn\. For two classes use sigmoid"
+    )
+    with pytest.raises(nnfw.ShapeError, match=message):
+        nnfw.activation(name).require_shape(shape)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 2)], ids=str)
+def test_activations_take_every_other_shape(shape):
+    for item in nnfw.plugins.default_registry().components("activation"):
+        nnfw.activation(item.name).require_shape(shape)
+    nnfw.activation("sigmoid").require_shape((1,))

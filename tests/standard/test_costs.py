@@ -839,3 +839,21 @@ def test_component_found_by_name_is_the_class_with_its_defaults(name):
 def test_option_out_of_range_is_refused(name, options, message):
     with pytest.raises(nnfw.ConfigError, match=message):
         nnfw.cost(name, **options)
+
+
+@pytest.mark.parametrize("shape", [(1,), (4, 1)], ids=str)
+@pytest.mark.parametrize("label", [0, 1])
+def test_cross_entropy_of_a_single_output_is_refused(shape, label):
+    message = (
+        r"a single output cannot tell classes apart\. For two classes use binary_cross_entropy with sigmoid, or give"
+    )
+    with pytest.raises(nnfw.DataError, match=message):
+        CrossEntropy().targets(np.full((3, *shape), label), shape)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float32], ids=["int64", "float32"])
+def test_cross_entropy_takes_labels_in_a_column(dtype):
+    y = np.array([[0], [2], [1]], dtype)
+    np.testing.assert_array_equal(CrossEntropy().targets(y, (3,)), [0, 2, 1])
+    steps = np.array([[[0], [2]], [[1], [1]]], dtype)
+    np.testing.assert_array_equal(CrossEntropy().targets(steps, (2, 3)), [[0, 2], [1, 1]])

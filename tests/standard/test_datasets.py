@@ -160,6 +160,24 @@ def test_npy_load_maps_both_files(tmp_path, rng):
     assert examples.classes == tuple("abcde")
 
 
+@pytest.mark.parametrize("save", ["npy", "npz", "compressed"])
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        pytest.param(np.array([0.0, 2.0, 1.0]), np.int64, id="whole"),
+        pytest.param(np.array([0.0, 2.5, 1.0], np.float32), np.float32, id="fraction"),
+        pytest.param(np.ones((3, 2)), np.float64, id="rows"),
+    ],
+)
+def test_array_target_of_whole_floats_becomes_whole_numbers(tmp_path, save, y, expected):
+    np.save(tmp_path / "x.npy", np.eye(3))
+    np.save(tmp_path / "y.npy", y)
+    (np.savez_compressed if save == "compressed" else np.savez)(tmp_path / "data.npz", x=np.eye(3), y=y)
+    target = (Npy("x.npy", "y.npy") if save == "npy" else Npz("data.npz")).load(tmp_path).target
+    assert target.dtype == expected
+    np.testing.assert_array_equal(target, y)
+
+
 def test_npy_load_without_y_has_no_target(tmp_path):
     np.save(tmp_path / "x.npy", np.eye(3))
     assert Npy("x.npy").load(tmp_path).target is None

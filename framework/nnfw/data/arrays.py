@@ -153,7 +153,7 @@ def as_weights(weight: ArrayLike | None, count: int) -> Array | None:
     Raises
     ------
     DataError
-        If there is not one finite number of 0 or more for each example.
+        If there is not one finite number of 0 or more for each example, or all of them are 0.
     """
     if weight is None:
         return None
@@ -164,6 +164,8 @@ def as_weights(weight: ArrayLike | None, count: int) -> Array | None:
     if wrong.any():
         first = int(np.argmax(wrong))
         raise DataError(f"sample_weight must be finite and 0 or more, got {array[first]} for example {first}.")
+    if count and not array.any():
+        raise DataError("sample_weight is 0 for every example, so none of them counts. Give one of them more.")
     return array
 
 
@@ -175,9 +177,13 @@ def as_whole(values: Array) -> Array:
     >>> as_whole(np.array([1.0, 2.0])), as_whole(np.array([1.0, 2.5]))
     (array([1, 2]), array([1. , 2.5]))
     """
-    if values.dtype.kind != "f" or (np.abs(values) > _LARGEST_WHOLE).any() or (values != np.rint(values)).any():
+    if values.dtype.kind != "f" or not all(_are_whole(values[rows]) for rows in row_blocks(values, _BLOCK)):
         return values
     return values.astype(np.int64)
+
+
+def _are_whole(values: Array) -> bool:
+    return not (np.abs(values) > _LARGEST_WHOLE).any() and bool((values == np.rint(values)).all())
 
 
 def require_finite(array: Array, name: str, columns: Sequence[str] = ()) -> None:

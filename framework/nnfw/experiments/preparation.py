@@ -74,7 +74,7 @@ def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None
     ShapeError
         If the layers do not fit the data or each other, or the outputs do not fit the classes.
     ConfigError
-        If a metric cannot take outputs and labels.
+        If a metric cannot take outputs and labels, or an activation says nothing for the number of units.
     """
     experiment = file.experiment
     infer_shapes(experiment, registry)
@@ -85,6 +85,8 @@ def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None
     )
     model = trained or _new_model(experiment, examples, rows, registry)
     _require_an_output_for_each_class(model)
+    if trained is None:
+        _require_fit_activations(file, model)
     objective = model.objective(experiment.cost)
     parts = _parts(model, objective, examples, rows)
     _require_metrics(file, model, parts)
@@ -161,6 +163,14 @@ def _parts(model: Sequential, objective: Objective, examples: Examples, rows: Sp
     y = model.preprocessing.target(examples, model.dtype)
     whole = model.labelled(x, y, objective)
     return {name: whole.subset(part) for name, part in rows._asdict().items() if len(part)}
+
+
+def _require_fit_activations(file: ExperimentFile, model: Sequential) -> None:
+    """Refuse activations that say nothing for the number of their units, each with its line."""
+    found = model.chain.unfit(model.input_shape, partial(model.registry.label, "layer"))
+    places = ((file.document.place_of(("model", "layers", index, "activation")), text) for index, text in found)
+    if mistakes := [Mistake((), f"{place}: {text}") for place, text in places]:
+        raise ConfigError(mistakes)
 
 
 def _require_an_output_for_each_class(model: Sequential) -> None:

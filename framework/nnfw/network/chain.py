@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Annotated, Any
@@ -103,6 +103,19 @@ class Chain(Layer):
                 )
             shapes.append(shape)
         return shapes
+
+    def unfit(self, input_shape: Shape, label: Callable[[Any], str] = _class_name) -> Iterator[tuple[int, str]]:
+        """Yield the position of each layer whose activation says nothing for the shape of its z, with what is wrong."""
+        shapes = self.shapes(input_shape)
+        for index, layer in enumerate(self._layers):
+            inner = layer.unfit(shapes[index], label) if type(layer) is Chain else self._unfit(index, shapes[index + 1])
+            yield from ((index, f"Layer {index} {label(layer)}: {text}") for _, text in inner)
+
+    def _unfit(self, index: int, shape: Shape) -> Iterator[tuple[int, str]]:
+        try:
+            self._activation(index).require_shape(shape)
+        except ShapeError as error:
+            yield index, str(error)
 
     def mapped(self, function: Callable[[Layer], Layer]) -> Chain:
         """Return the chain of what `function` makes of each layer, of those in inner chains too."""

@@ -18,7 +18,7 @@ from nnfw import training
 from nnfw.compute import DEFINITIONS, Kernels, choose
 from nnfw.configuration import build, short
 from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
-from nnfw.errors import ConfigError, DataError, Mistake
+from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
 from nnfw.network.chain import Chain
 from nnfw.network.description import describe
 from nnfw.network.fitting import Fitting
@@ -217,6 +217,8 @@ class Sequential:
             With every wrong option, and if the cost cannot take what the last layer gives.
         DataError
             If x, y or the weights are empty, not finite, of the wrong shape or impossible for the cost.
+        ShapeError
+            If an activation says nothing for the number of units: softmax of a single one is always 1.
         DivergedError
             At the step whose cost is not finite.
         TrainingInterrupted
@@ -225,6 +227,8 @@ class Sequential:
         StateError
             If another process keeps its checkpoints in the folder.
         """
+        if unfit := [text for _, text in self.chain.unfit(self.input_shape, partial(self.registry.label, "layer"))]:
+            raise ShapeError("\n".join(unfit))
         objective = self.objective(cost)
         options = {
             "epochs": epochs,

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from nnfw.data import Examples, listed, map_npy, read_npy, read_npy_stream, reading
+from nnfw.data import Examples, as_whole, listed, map_npy, read_npy, read_npy_stream, reading
 from nnfw.errors import DataError, did_you_mean
 from nnfw.protocols import Dataset
 from nnfw.storage import open_regular
@@ -38,7 +38,8 @@ class Npy(Dataset):
     Notes
     -----
     The features are one column ``x`` of shape ``(N, ...)``. Numbers of every real dtype are taken, and text ``(N,)`` as
-    categories. Files with Python objects are refused unread, since unpickling can run code.
+    categories. A target ``(N,)`` of floats that are all whole becomes int64, as in ``csv``, so it may number classes.
+    Files with Python objects are refused unread, since unpickling can run code.
 
     Examples
     --------
@@ -65,7 +66,7 @@ class Npy(Dataset):
         DataError
             If a file is missing, truncated, of another format, or holds anything but numbers or text.
         """
-        target = None if self.y is None else read_npy(directory / self.y)
+        target = None if self.y is None else _target(read_npy(directory / self.y))
         return Examples({"x": read_npy(directory / self.x)}, target, "y", self.classes)
 
 
@@ -117,7 +118,7 @@ class Npz(Dataset):
             try:
                 with open_regular(path) as file, zipfile.ZipFile(_InPieces(file, path.name)) as archive:
                     features = {self.x: _read_member(file, path, archive, self.x)}
-                    target = None if self.y is None else _read_member(file, path, archive, self.y)
+                    target = None if self.y is None else _target(_read_member(file, path, archive, self.y))
             except DataError:
                 raise
             except _DAMAGED as error:
@@ -125,6 +126,11 @@ class Npz(Dataset):
                     f"{path.name} is no readable .npz archive: {error}. Write it with numpy.savez."
                 ) from error
         return Examples(features, target, self.y or "y", self.classes)
+
+
+def _target(y: Array) -> Array:
+    """Return y, as whole numbers where it holds one in each entry: floats may number classes too."""
+    return as_whole(y) if y.ndim == 1 else y
 
 
 class _InPieces:
