@@ -101,11 +101,11 @@ def test_evaluation_uses_the_preprocessing_of_the_model_not_one_fitted_anew(run,
     assert 0.2 * whole < results["training"]["cost"] < 5 * whole
 
 
-@pytest.mark.parametrize("name", ["../../up", "/root", "a/b", "line\nbreak", "..", "x" * 300], ids=repr)
+@pytest.mark.parametrize("name", ["../../up", "/root", "a/b", "line\nbreak", "..", "x" * 300, "中" * 100], ids=repr)
 def test_name_of_an_experiment_stays_inside_the_folder_of_runs(name):
     directory = new_directory(name)
     assert directory.parent == Path("runs")
-    assert len(directory.name) < 130
+    assert len(directory.name.encode()) < 130
 
 
 def test_two_runs_of_one_second_have_directories_of_their_own(tmp_path, monkeypatch):

@@ -33,7 +33,7 @@ from nnfw.plugins import Registry
 from nnfw.plugins.specs import is_distribution
 from nnfw.storage import LOCK, TEMPORARY, Directory, jsonable, locked, replace_file
 
-_LONGEST_NAME = 100  # characters of an experiment's name in that of its directory
+_LONGEST_NAME = 100  # bytes of an experiment's name in that of its directory
 
 
 class RunRecord:
@@ -125,7 +125,7 @@ class RunRecord:
 
 def new_directory(name: str) -> Path:
     """Return ``runs/<name>-<time>``, not there yet, where `name` keeps only what every file system takes."""
-    plain = re.sub(r"[^\w.-]+", "-", name).strip(".-")[:_LONGEST_NAME] or "run"
+    plain = re.sub(r"[^\w.-]+", "-", name).strip(".-").encode()[:_LONGEST_NAME].decode(errors="ignore") or "run"
     first = Path("runs") / f"{plain}-{datetime.now():%Y%m%d-%H%M%S}"
     return next(path for path in _and_others(first) if not path.exists())
 

@@ -214,8 +214,9 @@ def _carry_out(
 
 def _reason(error: BaseException) -> str:
     """Return why a run ended; without the advice of an interruption, whose path is another one in a copy of the run."""
-    text = in_words(error)
-    return f"{text.partition('. ')[0].rstrip('.')}." if isinstance(error, TrainingInterrupted) else text
+    if isinstance(error, TrainingInterrupted):
+        return f"{str(error).partition('. ')[0].rstrip('.')}."
+    return in_words(error)
 
 
 def _end_of(error: BaseException) -> tuple[str, int]:
