@@ -338,3 +338,37 @@ def test_require_in_a_table_of_another_delimiter_tells_which():
     table = read_csv(StringIO("a;b;y\n1;2;3\n"), name="t.csv")
     with pytest.raises(DataError, match="there is no column 'y'.*seem to be separated by ';': say so as the delimiter"):
         table.require(["y"])
+
+
+@pytest.mark.parametrize(
+    "line", [" ", "   ", "\t", " \t ", "\u00a0"], ids=["one", "spaces", "tab", "mixed", "no-break"]
+)
+@pytest.mark.parametrize("columns", ["a", "a,b"], ids=["one", "two"])
+def test_line_of_white_space_is_empty(line, columns):
+    row = ",".join("1" for _ in columns.split(","))
+    table = read_csv(StringIO(f"{columns}\n{row}\n{line}\n{row}\n{line}\n"), name="t")
+    assert len(table) == 2
+
+
+def test_line_of_delimiters_is_a_row_and_one_of_other_white_space_is_none():
+    table = read_csv(StringIO("a\tb\n1\t2\n   \n3\t4\n"), delimiter="\t", name="t")
+    assert table.columns(["a"])["a"].tolist() == [1, 3]
+    with pytest.raises(DataError, match=r"t:3: column 'a': cells without a finite number: 1, the first is ''"):
+        read_csv(StringIO("a\tb\n1\t2\n\t\n"), delimiter="\t", name="t").columns(["a"])
+    assert len(read_csv(StringIO("a b\n1 2\n   \n"), delimiter=" ", name="t")) == 1
+
+
+def test_white_space_within_a_quoted_cell_is_kept():
+    table = read_csv(StringIO('a,b\n"x\n   \ny",1\n'), name="t")
+    assert table.columns(["a"])["a"].tolist() == ["x\n   \ny"]
+
+
+def test_cell_that_is_quoted_and_empty_is_missing():
+    with pytest.raises(DataError, match=r"t:3: column 'a': cells without a finite number: 1"):
+        read_csv(StringIO('a\n1\n""\n'), name="t").columns(["a"])
+
+
+def test_ragged_row_below_a_single_heading_hints_at_the_delimiter():
+    match = r"t:2: expected 1 cell, as in the header, got 3\. Its cells seem to be separated by ';': say so"
+    with pytest.raises(DataError, match=match):
+        read_csv(StringIO("a;b\n1,5;2,5\n"), name="t")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nnfw.data.arrays import as_whole
 from nnfw.data.columns import Column
 from nnfw.data.examples import Examples
-from nnfw.data.tables import Table, listed
+from nnfw.data.tables import Table, delimiter_advice, listed
 from nnfw.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def select(preprocessing: Preprocessing, table: Table, *, with_target: bool) -> 
     missing = [column for column in preprocessing.columns if not names[column.name]]
     missing += [target] if target is not None and target.name not in table.names else []
     if missing:
-        raise DataError("\n".join(_missing(table, column) for column in missing))
+        raise DataError("\n".join(_missing(table, column) for column in missing) + delimiter_advice(table.names))
     numeric = {name for column in preprocessing.columns if column.kind == "numeric" for name in names[column.name]}
     wanted = [name for column in preprocessing.columns for name in names[column.name]]
     if target is not None:

@@ -69,9 +69,7 @@ class Table:
         unknown = [name for name in names if name not in self._columns]
         if unknown:
             lines = [f"{self.name}: there is no column {name!r}.{did_you_mean(name, self.names)}" for name in unknown]
-            alone = len(self.names) == 1 and next((mark for mark in ";\t|" if mark in self.names[0]), "")
-            advice = f" Its cells seem to be separated by {alone!r}: say so as the delimiter." if alone else ""
-            raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.{advice}")
+            raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.{delimiter_advice(self.names)}")
 
     def columns(self, names: Iterable[str], numeric: Collection[str] = ()) -> dict[str, NDArray[Any]]:
         """Return columns by name: float64 ``(N,)`` where they are numeric, else str ``(N,)``.
@@ -155,6 +153,18 @@ def listed(names: Sequence[str]) -> str:
     """
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
+
+
+def delimiter_advice(names: Sequence[str]) -> str:
+    r"""Return what to say, with a space before it, if the only column of a table looks like several; else nothing.
+
+    Examples
+    --------
+    >>> delimiter_advice(["a;b"]), delimiter_advice(["a"]), delimiter_advice(["a;b", "c"])
+    (" Its cells seem to be separated by ';': say so as the delimiter.", '', '')
+    """
+    found = len(names) == 1 and next((mark for mark in ",;\t|" if mark in names[0]), "")
+    return f" Its cells seem to be separated by {found!r}: say so as the delimiter." if found else ""
 
 
 class _Column:
@@ -309,6 +319,8 @@ class _Lines:
 
     def _next(self) -> str:
         line = self.stream.readline(_LONGEST_ROW)
+        if not self.length and line.isspace() and not (self.delimiter == "\t" and "\t" in line):
+            line = "\n"  # not a row of one empty cell
         self.number += 1
         self.length += len(line)
         self.marks += line.count(self.delimiter)
@@ -347,7 +359,10 @@ def _blocks(
     block: list[list[str]] = []
     for line, row in rows:
         if len(row) != len(header):
-            raise DataError(f"{name}:{line}: expected {_cells(len(header))}, as in the header, got {len(row)}.")
+            raise DataError(
+                f"{name}:{line}: expected {_cells(len(header))}, as in the header, got {len(row)}."
+                f"{delimiter_advice(header)}"
+            )
         lines.append(line)
         block.append(row)
         if len(lines) == size:
