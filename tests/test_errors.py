@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import nnfw
 from nnfw import errors
-from nnfw.errors import Mistake, article, class_name, did_you_mean, in_words, short
+from nnfw.errors import ConfigError, Mistake, article, class_name, did_you_mean, in_words, readable, short
 
 CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
 
@@ -233,3 +233,32 @@ def test_class_name_is_that_of_the_class_whatever_its_metaclass_says():
 def test_mistake_at_a_long_key_repeats_only_its_beginning():
     assert str(Mistake(("a", "b" * 60), "is wrong.")) == f"a.{'b' * 60} is wrong."
     assert str(Mistake(("a", "b" * 61), "is wrong.")) == f"a.'{'b' * 56}... is wrong."
+
+
+LONG = "n" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        nnfw.DataError(f"There is no column {LONG!r}. Columns: a."),
+        nnfw.UnknownComponentError(f"There is no column {LONG!r}. Columns: a."),
+        ConfigError([Mistake((LONG,), f"must be one of {LONG}, got {LONG!r}. Columns: a.")], LONG),
+        nnfw.DivergedError(f"There is no column {LONG!r}. Columns: a.", 1, 1),
+        nnfw.DataError("a few letters " * 100_000 + "Columns: a."),
+    ],
+    ids=["data", "unknown", "config", "diverged", "words"],
+)
+def test_error_with_a_name_of_a_megabyte_is_short_and_keeps_its_end(error):
+    assert len(str(error)) <= 4000
+    assert str(error).endswith("Columns: a.")
+    assert "..." in str(error)
+
+
+def test_in_words_of_a_foreign_error_of_a_megabyte_is_short():
+    assert len(in_words(ValueError(LONG))) == len("ValueError:") + 1 + 500
+
+
+def test_readable_cuts_each_line_for_itself():
+    assert readable(f"{'a ' * 3000}\n{LONG}\nshort").split("\n")[2] == "short"
+    assert [len(line) for line in readable(f"{'a ' * 3000}\n{LONG}\nshort").split("\n")] == [4000, 500, 5]

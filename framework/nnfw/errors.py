@@ -12,12 +12,19 @@ from difflib import get_close_matches
 from itertools import islice
 
 _LONGEST_VALUE = 60  # characters of a wrong value that a message repeats
+_LONGEST_WORD = 500  # characters of a name or path in a message, as in a deep folder
+_LONGEST_LINE = 4000  # characters of one mistake
+_BOTH_ENDS = 3  # the end, where the advice stands, gets a third of what is kept
 _MOST_COMPARED = 1000  # names: whoever has more of them may wait for the nearest
 _PLAIN_KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_VALUE}}}")
 
 
 class NnfwError(Exception):
-    """Root of all errors that nnfw raises on purpose."""
+    """Root of all errors that nnfw raises on purpose. A name of a megabyte makes no message of a megabyte."""
+
+    def __str__(self) -> str:
+        """Return the message, cut where nobody would read on."""
+        return readable(super().__str__())
 
 
 class UnknownComponentError(NnfwError, LookupError):
@@ -81,7 +88,7 @@ class ConfigError(NnfwError, ValueError):
     def __str__(self) -> str:
         """Return one line for each mistake."""
         prefix = f"{self.owner}: " if self.owner else ""
-        return "\n".join(f"{prefix}{mistake}" for mistake in self.mistakes)
+        return readable("\n".join(f"{prefix}{mistake}" for mistake in self.mistakes))
 
 
 class ShapeError(NnfwError, ValueError):
@@ -114,7 +121,7 @@ class DivergedError(NnfwError, ArithmeticError):
 
     def __str__(self) -> str:
         """Return the message."""
-        return str(self.args[0])
+        return readable(str(self.args[0]))
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -217,6 +224,27 @@ def class_name(value: object) -> str:
     return one_line(type.__dict__["__name__"].__get__(type(value)))[:_LONGEST_VALUE]
 
 
+def readable(text: str) -> str:
+    """Return a message with each word cut after 500 characters, and each line after 4,000, both in the middle.
+
+    Examples
+    --------
+    >>> len(readable(f"there is no column '{'x' * 1_000_000}'. Columns: a, b."))
+    534
+    """
+    if len(text) <= _LONGEST_WORD:
+        return text
+    words = re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda word: _cut(word[0], _LONGEST_WORD), text)
+    return "\n".join(_cut(line, _LONGEST_LINE) for line in words.split("\n"))
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    end = most // _BOTH_ENDS
+    return f"{text[: most - end - len('...')]}...{text[-end:]}"
+
+
 def in_words(error: BaseException) -> str:
     """Return an error in one line: what nnfw says as it is, all else with its class.
 
@@ -228,7 +256,7 @@ def in_words(error: BaseException) -> str:
     text = one_line(text_of(error))
     if text and issubclass(type(error), NnfwError):
         return text
-    return f"{class_name(error)}: {text}" if text else class_name(error)
+    return readable(f"{class_name(error)}: {text}" if text else class_name(error))
 
 
 def text_of(error: BaseException) -> str:
