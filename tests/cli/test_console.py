@@ -186,3 +186,79 @@ def test_nothing_else_prints():
     lines = {path.name: len(PRINTING.findall(path.read_text(encoding="utf-8"))) for path in folder.glob("*.py")}
     del lines["console.py"]
     assert {name: count for name, count in lines.items() if count} == OTHERS_THAT_PRINT
+
+
+# --- lines that fit a terminal -------------------------------------------------------------------------------------
+
+RUNS = ("run", "status", "started", "epochs", "test cost", "reason")
+LISTED = [
+    ("digits-20260101-120000", "finished", "2026-01-01 12:00", "40", "0.05", ""),
+    ("xor", "failed", "2026-01-01 12:00", "3", "", "OSError: there is no space left on this device"),
+]
+WANTED = ("run", "status", "test cost", "reason", "epochs", "started")
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out", "last"),
+    [
+        (120, [], "OSError: there is no space left on this device"),
+        (92, ["started"], "OSError: there is no space left on thi…"),
+        (80, ["started"], "OSError: there is no space…"),
+        (60, ["started", "reason"], "3"),
+        (20, ["started", "epochs", "test cost", "reason"], "failed"),
+    ],
+)
+def test_chosen_columns_fit_and_every_row_is_one_line(capsys, terminal, width, left_out, last):
+    terminal(width)
+    assert console.print_chosen(RUNS, LISTED, WANTED, "reason") == left_out
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 3
+    assert lines[0].split("  ")[0] == "run"
+    assert max(map(len, lines)) <= max(width, len("digits-20260101-120000  finished"))
+    assert lines[2].endswith(last)
+
+
+def test_chosen_columns_are_all_columns_in_a_pipe(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    assert console.print_chosen(RUNS, LISTED, WANTED, "reason") == []
+    assert capsys.readouterr().out.splitlines()[2].endswith("OSError: there is no space left on this device")
+
+
+def test_mistake_on_a_terminal_is_broken_between_words(capsys, terminal):
+    terminal(30)
+    console.error("must be greater than 0, got -1.\nUnknown layer 'dens'.")
+    assert capsys.readouterr().err.splitlines() == [
+        *("error: must be greater than 0,", "got -1.", "error: Unknown layer 'dens'."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["nnfw resume runs/one-of-yours --trust", "nnfw resume 'runs/with a space in it'", "`nnfw assemble ... -o FILE`"],
+)
+def test_command_is_not_broken_so_that_it_can_be_copied(capsys, terminal, command):
+    terminal(30)
+    console.message(f"The training was interrupted. Continue with: {command}")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["The training was interrupted.", "Continue with:"]
+    assert lines[2:] == [command]
+
+
+def test_long_path_and_a_traceback_are_left_to_the_terminal(capsys, terminal):
+    terminal(30)
+    console.message(f"  File {'x' * 40}, line 3\n{'y' * 40} is there")
+    assert capsys.readouterr().err.splitlines() == [f"  File {'x' * 40}, line 3", "y" * 40, "is there"]
+
+
+def test_message_in_a_pipe_is_one_line(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    console.error("must be greater than 0, got -1. " * 10)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("say", [console.message, console.error])
+def test_message_of_a_megabyte_is_cut(capsys, say):
+    say(f"{'x' * 1_000_000} is not there. Choose another.")
+    err = capsys.readouterr().err
+    assert len(err) < 600
+    assert err.endswith("x is not there. Choose another.\n")

@@ -6,11 +6,18 @@ import signal
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from nnfw.cli.commands import BUILT_IN
 
+XOR = """
+data = { source = "xor", split = { validation = 0.0, test = 0.0 } }
+model = { layers = [{ type = "dense", units = 1 }] }
+cost = { type = "mse" }
+optimizer = { type = "sgd" }
+"""
 HELLO = '"hello", "nnfw_hello_command:hello", "greet somebody"'
 FAIL = '"fail", "nnfw_fail_command:fail", "fail in a given way"'
 INTERNAL = "nnfw: internal error in plugin nnfw-fail 0.1:"
@@ -337,3 +344,28 @@ def test_closed_stdin_is_an_empty_one(tmp_path):
     )
     assert result.returncode == 2
     assert "error: <stdin>: is empty" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["report {}", "evaluate {}", "runs {}", "train {}", "train xor.toml --out {}", "predict {} xor", "resume {}"],
+)
+def test_name_that_is_too_long_for_a_file_is_wrong_usage_and_is_named(nnfw, tmp_path, monkeypatch, line):
+    monkeypatch.chdir(tmp_path)
+    Path("xor.toml").write_text(XOR)
+    result = nnfw(*line.format("x" * 300).split())
+    assert (result.status, result.out) == (2, "")
+    assert "x" * 300 in result.err
+    assert list(tmp_path.iterdir()) == [tmp_path / "xor.toml"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, the current directory cannot be deleted")
+@pytest.mark.parametrize("line", ["train {}/xor.toml", "train {}/xor.toml --out run", "train xor.toml", "report run"])
+def test_current_directory_that_was_deleted_is_named(nnfw, tmp_path, monkeypatch, line):
+    (tmp_path / "xor.toml").write_text(XOR)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = nnfw(*line.format(tmp_path).split())
+    assert (result.status, result.out) == (2, "")
+    assert result.err.endswith("error: The current directory is not there any more. Change to one that is: cd DIR\n")

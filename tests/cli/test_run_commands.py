@@ -157,7 +157,7 @@ def test_predict_of_a_table_takes_the_delimiter_of_the_run(xor, capsys):
 
 @pytest.mark.parametrize("delimiter", ["ab", "", '"', "\n"], ids=["two", "none", "quote", "newline"])
 def test_delimiter_that_is_no_character_between_cells_is_refused(run, capsys, delimiter):
-    assert "a delimiter is one character, such as ';', got" in refused(
+    assert r"a delimiter is one character, such as ';', or \t for a tab, got" in refused(
         capsys, "predict", "run", "xor", "--delimiter", delimiter
     )
 
@@ -513,3 +513,30 @@ def test_path_that_commands_a_terminal_is_printed_as_an_escape(tmp_path, monkeyp
     err = capsys.readouterr().err
     assert r"a\u001b[2J.toml" in err
     assert "\x1b" not in err
+
+
+@pytest.mark.parametrize("delimiter", ["\t", r"\t"], ids=["tab", "escape"])
+def test_delimiter_may_be_a_tab_or_its_escape(run, capsys, delimiter):
+    Path("t.csv").write_text("x1\tx2\n0\t1\n")
+    assert main(["predict", "run", "t.csv", "--delimiter", delimiter]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("command", [["predict", "run", "t.csv"], ["evaluate", "run", "--data", "t.csv"]], ids=" ".join)
+def test_table_with_another_delimiter_is_refused_with_a_hint(run, capsys, command):
+    Path("t.csv").write_text("x1;x2;y\n0;1;1\n")
+    assert "Its cells seem to be separated by ';': say so as the delimiter." in refused(capsys, *command)
+
+
+def test_summary_of_very_many_layers_shows_the_first_and_the_last(xor, capsys):
+    layers = ", ".join('{ type = "dense", units = 1 }' for _ in range(1000))
+    xor.write_text(
+        XOR.replace(
+            '[{ type = "dense", units = 2, activation = "tanh" }, { type = "dense", units = 1 }]', f"[{layers}]"
+        )
+    )
+    assert main(["summary", "xor.toml"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 403
+    assert [rows[200], rows[201].strip(), rows[202].split()[0]] == [rows[200], "(601 more)", "800"]
+    assert rows[-2].split()[:2] == ["999", "dense"]

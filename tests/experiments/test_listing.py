@@ -106,3 +106,12 @@ def test_figures_that_are_shown_are_those_furthest_from_training(folder):
 
 def test_keys_of_conditions_keep_their_spaces():
     assert condition_keys(["test accuracy >= 0.5"]) == ["test accuracy"]
+
+
+def test_reason_of_a_broken_run_does_not_repeat_its_path(folder):
+    (folder / "low" / "metrics.jsonl").write_text("{\n{\n")
+    record = json.loads((folder / "low" / "record.json").read_text())
+    (folder / "low" / "record.json").write_text(json.dumps({**record, "epochs": None, "results": None}))
+    reasons = {run.values["run"]: run.values["reason"] for run in list_runs(folder) if run.values["status"] == "broken"}
+    assert reasons["broken"] == "record.json: No such file or directory."
+    assert reasons["low"].startswith("metrics.jsonl:1: is not JSON: ")

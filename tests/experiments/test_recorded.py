@@ -7,7 +7,7 @@ import platform
 import random
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -200,6 +200,13 @@ def test_run_whose_process_is_no_more_was_killed(make, process, status):
     found = read_run(directory)
     assert found.status == status
     assert (found.seconds == 42) is (status == "killed")
+
+
+def test_time_of_a_run_is_not_known_where_the_clock_went_back(make):
+    found = read_run(make({"started": "2026-01-01T12:00:30+00:00", "ended": "2026-01-01T12:00:00+00:00"}))
+    assert found.seconds is None
+    future = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    assert read_run(make({"status": "running", "started": future})).seconds is None
 
 
 STRANGE = (None, True, -1, 1e308, 10**40, "", "x\x1b[2J<b>", [], {}, [1], [[]], {"": [{}]}, float("nan"))

@@ -11,20 +11,30 @@ import csv
 import json
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import IO, Annotated, Any
 
 import typer
 
+from nnfw.errors import readable
 from nnfw.storage.json_values import jsonable
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 """The option of every command that prints data: ``json: Json = False``."""
 
+_ERROR = "error:"
 _GAP = "  "  # between two columns
+_ALWAYS = 2  # columns that are shown however narrow a terminal is
+_LEAST_CUT = 24  # letters of a text that is cut: what it begins with must be understood
 _COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters other than tab and newline, and those that turn the direction of the text."""
+_TOGETHER = re.compile(r"`[^`\n]*`|'[^'\n]*'|\bnnfw [a-z][\w-]*(?: (?:'[^']*'|--?[\w-]+|\S*/\S*[^\s.,;]))*")
+"""What a line is not broken in, so that it can be copied: commands, and what stands in quotes."""
+_NARROWEST = 20  # columns of a terminal for which lines are broken at words
+_ELLIPSIS = "…"
 _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
 
 
@@ -86,16 +96,76 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         typer.echo(_GAP.join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def print_chosen(columns: Sequence[str], rows: Sequence[Sequence[str]], wanted: Sequence[str], cut: str) -> list[str]:
+    """Print a table: on a terminal with those columns only that fit, each row in one line; return what is left out.
+
+    Parameters
+    ----------
+    columns, rows
+        As for :func:`print_table`.
+    wanted
+        The headings, the most wanted first; the first two are always shown.
+    cut
+        The heading of the column that is cut to the room which the others leave.
+    """
+    if not is_terminal(sys.stdout):
+        print_table(columns, rows)
+        return []
+    cells = [[" ".join(visible(cell).split()) for cell in row] for row in (columns, *rows)]
+    widths = {column[0]: max(map(len, column)) for column in zip(*cells, strict=True)}
+    shown: list[str] = []
+    left = _width()
+    for name in wanted:
+        least = min(widths[name], _LEAST_CUT) if name == cut else widths[name]
+        if len(shown) < _ALWAYS or least <= left:
+            shown.append(name)
+            left -= least + len(_GAP)
+    room = left + len(_GAP) + min(widths.get(cut, 0), _LEAST_CUT)
+    kept = [index for index, name in enumerate(columns) if name in shown]
+    print_table(
+        [columns[index] for index in kept],
+        [
+            [_shortened(row[index], room) if columns[index] == cut else row[index] for index in kept]
+            for row in cells[1:]
+        ],
+    )
+    return [name for name in columns if name not in shown]
+
+
+def _shortened(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 1].rstrip()}{_ELLIPSIS}"
+
+
 def message(text: str) -> None:
     """Tell the user something that is not data."""
-    typer.echo(visible(text), err=True)
+    for line in _lines(text):
+        typer.echo(line, err=True)
 
 
 def error(text: str) -> None:
     """Tell the user what is wrong; each line is one mistake."""
-    label = _styled("error:", _RED, sys.stderr)
-    for line in visible(text).splitlines() or [""]:
-        typer.echo(f"{label} {line}", err=True)
+    label = _styled(_ERROR, _RED, sys.stderr)
+    for mistake in visible(readable(text)).splitlines() or [""]:
+        first, *others = _lines(f"{_ERROR} {mistake}")
+        typer.echo("\n".join([f"{label}{first.removeprefix(_ERROR)}", *others]), err=True)
+
+
+def _lines(text: str) -> list[str]:
+    """Return a text as lines: on a terminal broken at words, but not within what somebody may want to copy."""
+    lines = visible(readable(text)).split("\n")
+    if not is_terminal(sys.stderr) or _width() < _NARROWEST:
+        return lines
+    return [piece for line in lines for piece in (_broken(line) if line[:1].strip() else [line])]
+
+
+def _broken(line: str) -> list[str]:
+    joined = _TOGETHER.sub(lambda found: found[0].replace(" ", "\0"), line)
+    pieces = textwrap.wrap(joined, _width(), break_long_words=False, break_on_hyphens=False)
+    return [piece.replace("\0", " ") for piece in pieces]
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def is_terminal(stream: IO[str] | None) -> bool:

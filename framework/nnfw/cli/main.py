@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO, TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ DONE, FAILED, WRONG, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 SIGNALLED = 128  # and the number of the signal
 
 _WRONG_FILE = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
+_WRONG_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+_NOWHERE = "The current directory is not there any more. Change to one that is: cd DIR"
 
 DEBUG_OPTION = "--debug"
 DEBUG_VARIABLE = "NNFW_DEBUG"
@@ -118,14 +122,14 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
         console.message(f"interrupted{'' if plugin else place}{text and ': '}{text}")
         return INTERRUPTED
     if isinstance(error, NnfwError):
-        console.error(text_of(error) or in_words(error))
+        console.error(f"{text_of(error) or in_words(error)}{_nowhere()}")
         return FAILED if isinstance(error, DivergedError) else WRONG
     # a command of a plugin works with the user's files as nnfw's own do; a component does not
     if isinstance(error, OSError) and error.strerror and (plugin or culprit is None):
-        if error.filename is None:
+        if error.filename is None and not _nowhere():
             _stop_writing()  # it may be stdout itself, on a full disk
-        console.error(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
-        return WRONG if isinstance(error, _WRONG_FILE) else FAILED
+        console.error((f"{error.filename}: {error.strerror}" if error.filename else error.strerror) + _nowhere())
+        return WRONG if isinstance(error, _WRONG_FILE) or error.errno in _WRONG_NAME else FAILED
     if isinstance(error, MemoryError):
         text = text_of(error)
         console.error(f"out of memory: {text}" if text else "out of memory")
@@ -133,6 +137,15 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
     advice = "" if debug else f"; run again with {DEBUG_OPTION}"
     console.message(f"nnfw: internal error{place}: {in_words(error)}{advice}")
     return FAILED
+
+
+def _nowhere() -> str:
+    """Return one more line if the current directory has been deleted, which is then what is wrong with most paths."""
+    try:
+        Path.cwd()
+    except OSError:
+        return f"\n{_NOWHERE}"
+    return ""
 
 
 def _culprit(error: BaseException) -> Culprit | None:

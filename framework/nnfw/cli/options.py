@@ -10,6 +10,7 @@ import typer
 
 from nnfw.cli.completion import complete_runs
 from nnfw.cli.console import message, print_heading, print_json, print_table, print_text
+from nnfw.errors import short
 
 if TYPE_CHECKING:
     from nnfw.experiments import Run
@@ -27,8 +28,9 @@ Out = Annotated[
 
 
 def _one_character(value: str | None) -> str | None:
+    value = "\t" if value == r"\t" else value  # a tab is hard to type
     if value is not None and (len(value) != 1 or value in '"\r\n'):
-        raise typer.BadParameter(f"a delimiter is one character, such as ';', got {value!r}.")
+        raise typer.BadParameter(f"a delimiter is one character, such as ';', or \\t for a tab, got {short(value)}.")
     return value
 
 
@@ -37,7 +39,7 @@ Delimiter = Annotated[
     typer.Option(
         "--delimiter",
         metavar="CHARACTER",
-        help="Between the cells of a CSV file. By default as in the run's own table.",
+        help=r"Between the cells of a CSV file; \t is a tab. By default as in the run's own table.",
         callback=_one_character,
     ),
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnfw.cli.console import Json, message, print_json, print_table
+from nnfw.cli.console import Json, message, print_chosen, print_json
 from nnfw.cli.options import as_text
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ FOLDER = "runs"
 """Where `nnfw train` puts them."""
 
 _SHOWN = ("run", "status", "started", "seconds", "epochs", "reason")  # always, or where there is anything to say
+
+_FIRST = 2  # figures that are more telling than when a run started
 
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="The folder that holds them, or one run.")]
 Where = Annotated[
@@ -35,7 +37,8 @@ def runs(
 
     A CONDITION compares a KEY with a value by one of = != < <= > >=. A KEY is run, name, status, started, seconds,
     epochs or reason; a figure, such as "test accuracy"; or what the experiment says, such as optimizer.learning_rate.
-    The figures shown are those of the test data, where there is any, and those that you name. The status is running,
+    The figures shown are those of the test data, where there is any, and those that you name; on a terminal, as many as
+    fit. The status is running,
     finished, failed, diverged, interrupted, killed, or broken, where files cannot be read.
 
     Examples
@@ -53,13 +56,15 @@ def runs(
     if not found:
         message("There are no runs yet: `nnfw train FILE` makes one." if none_yet else "No run.")
         return
-    keys = list(dict.fromkeys([*shown_figures(found), *condition_keys(where or ()), sort]))
-    print_runs(found, [key for key in keys if key not in _SHOWN])
+    asked = [key for key in dict.fromkeys([*condition_keys(where or ()), sort]) if key not in _SHOWN]
+    print_runs(found, [key for key in shown_figures(found) if key not in asked], asked)
 
 
-def print_runs(found: Sequence[ListedRun], keys: Sequence[str]) -> None:
-    """Print runs as a table, with the values of further keys."""
+def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequence[str]) -> None:
+    """Print runs as a table, with figures, and the values of keys that were asked for; a terminal shows what fits."""
     from nnfw.experiments.recorded import time_span
+
+    keys = [*figures, *asked]
 
     reasons = [run.values["reason"] if run.values["status"] != "finished" else "" for run in found]
     rows = [
@@ -74,7 +79,12 @@ def print_runs(found: Sequence[ListedRun], keys: Sequence[str]) -> None:
         ]
         for run, reason in zip(found, reasons, strict=True)
     ]
-    print_table(["run", "status", "started", "time", "epochs", *keys, *(["reason"] if any(reasons) else [])], rows)
+    columns = ["run", "status", "started", "time", "epochs", *keys, *(["reason"] if any(reasons) else [])]
+    frequent = sorted(figures, key=lambda name: -sum(name in run.figures for run in found))
+    wanted = ["run", "status", *asked, *frequent[:_FIRST], "reason", "epochs", "started", "time", *frequent[_FIRST:]]
+    left_out = print_chosen(columns, rows, [name for name in wanted if name in columns], cut="reason")
+    if left_out:
+        message(f"Not shown, as the terminal is too narrow: {', '.join(left_out)}. --json tells everything.")
 
 
 def _plain(values: Any) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from nnfw.cli.options import ExperimentPath, Overrides
 if TYPE_CHECKING:
     from nnfw.experiments import Summary
 
+_MOST_ROWS = 400  # of the table of layers; --json has all
+
 ReadData = Annotated[bool, typer.Option("--read-data", help="Read the data to learn the shape of its examples.")]
 
 
@@ -42,11 +44,19 @@ def print_summary(found: Summary) -> None:
         [f"{index} {row.layer}", row.activation, _shape(row.output_shape), f"{row.parameters:,}"]
         for index, row in enumerate(found.layers)
     ]
-    print_table(["layer", "activation", "output shape", "parameters"], rows)
+    print_table(["layer", "activation", "output shape", "parameters"], _ends(rows))
     state = f", {found.state:,} numbers of state" if found.state else ""
     print_text(
         f"{found.parameters:,} parameters{state}; training takes about {_bytes(found.training_bytes)}, data aside."
     )
+
+
+def _ends(rows: list[list[str]]) -> list[list[str]]:
+    """Return the rows, or of very many the first and the last."""
+    if len(rows) <= _MOST_ROWS:
+        return rows
+    half = _MOST_ROWS // 2
+    return [*rows[:half], [f"({len(rows) - 2 * half:,} more)", "", "", ""], *rows[-half:]]
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -134,7 +135,7 @@ def _listed(path: Path) -> ListedRun:
         run = read_run(path)
         return ListedRun(path, _values(run), run.figures)
     except FileFormatError as error:
-        reason = in_words(error)
+        reason = in_words(error).removeprefix(f"{path} holds no run that can be read: ").removeprefix(f"{path}{os.sep}")
         return ListedRun(
             path, dict.fromkeys((*COLUMNS, *_OTHERS)) | {"run": path.name, "status": BROKEN, "reason": reason}
         )

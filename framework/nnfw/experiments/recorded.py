@@ -122,11 +122,15 @@ class RecordedRun:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, or has been taking; for a run that was killed, until its last epoch."""
+        """How long it took, or has been taking; for a run that was killed, until its last epoch.
+
+        None if it is not known: nothing was recorded, or a clock went back meanwhile.
+        """
         ended = _time(self.get("ended"))
         if ended is None:
             ended = datetime.now(UTC) if self.status == "running" else _changed(self.path / METRICS)
-        return (ended - self.started).total_seconds() if ended and self.started else None
+        seconds = (ended - self.started).total_seconds() if ended and self.started else -1.0
+        return seconds if seconds >= 0 else None
 
     @property
     def epochs(self) -> int:
