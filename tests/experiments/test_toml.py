@@ -3,6 +3,7 @@
 import io
 import math
 import os
+import re
 import sys
 import tomllib
 from contextlib import suppress
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from nnfw.errors import ConfigError, FileFormatError
 from nnfw.experiments import toml
 from nnfw.experiments.toml import Document, apply_overrides, parse, read, write
+from nnfw.experiments.toml_positions import split
 
 DIGITS = """\
 # an experiment
@@ -377,11 +379,46 @@ def test_parse_out_of_stack_is_refused(monkeypatch):
         pytest.param("a = '[[[[" + "[" * 100 + "'\nb = 1 # " + "{" * 100, id="brackets-in-text-and-comment"),
         pytest.param('a = """' + "a." * 100 + '"""\nb = \'' + "a." * 100 + "'", id="dots-in-text"),
         pytest.param(f"a = [{', '.join(['1.5'] * 100)}]", id="many-numbers"),
-        pytest.param("a = " + "[" * 62 + "]" * 62, id="deep-enough"),
+        pytest.param('"' + "a." * 100 + '" = 1', id="dots-in-a-key"),
     ],
 )
 def test_parse_text_that_only_looks_deep_is_accepted(text):
     assert parse(text, "digits.toml").table == tomllib.loads(text)
+
+
+NESTED = {
+    "key": lambda n: f"{'.'.join('a' * n)} = 1",
+    "key-with-dots-in-quotes": lambda n: ".".join(["'a.a'"] * n) + " = 1",
+    "key-with-one-dot-in-quotes": lambda n: f"{' . '.join('a' * (n - 1))} . 'b.b' = 1",
+    "header-and-key": lambda n: f"[{'.'.join('a' * (n - 1))}]\nb = 1",
+    "header-and-dotted-key": lambda n: f"[{'.'.join('a' * 30)}]\n{'.'.join('b' * (n - 30))} = 1",
+    "array-of-tables": lambda n: f"[[{'.'.join('a' * (n - 2))}]]\nb = 1",
+    "lists": lambda n: f"a = {'[' * (n - 1)}{']' * (n - 1)}",
+    "tables": lambda n: f"a = {'{a=' * (n - 1)}1{'}' * (n - 1)}",
+}
+
+
+@pytest.mark.parametrize("text", NESTED.values(), ids=NESTED)
+def test_parse_64_levels_are_accepted_and_65_refused(text):
+    assert parse(text(64), "digits.toml").table == tomllib.loads(text(64))
+    assert re.fullmatch(r"digits\.toml:[12]: keys, lists or tables are nested more than 64 .*", refusal(text(65)))
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        pytest.param(NESTED["key"](64), NESTED["key"](65), id="key"),
+        pytest.param(NESTED["key-with-one-dot-in-quotes"](64), NESTED["key"](65), id="key-with-a-dot-in-quotes"),
+        pytest.param(NESTED["lists"](65), NESTED["lists"](66), id="lists"),
+        pytest.param("a = " + "[" * 64 + "]" * 64 + "]]]\nb = " + "[" * 64, "a = ]]\nb = " + "[" * 65, id="unbalanced"),
+    ],
+)
+def test_split_refuses_what_tomllib_would_be_slow_for(good, bad):
+    split(good, "digits.toml")
+    with pytest.raises(
+        FileFormatError, match=r"^digits\.toml:[12]: keys, lists or tables are nested more than 64 deep"
+    ):
+        split(bad, "digits.toml")
 
 
 @pytest.mark.parametrize(
@@ -398,6 +435,12 @@ def test_parse_integer_beyond_64_bits_is_refused_with_line(value):
     assert refusal(f"a = 9223372036854775807\nb = {value}\n") == (
         "digits.toml:2: a whole number outside the range of TOML, -2^63 to 2^63 - 1. Write a smaller one."
     )
+
+
+@pytest.mark.parametrize("value", [(1 << 63) - 1, -(1 << 63)], ids=["largest", "smallest"])
+def test_parse_integer_at_the_limit_is_accepted(value):
+    assert parse(f"a = [{{ b = {value} }}]", "digits.toml").table == {"a": [{"b": value}]}
+    assert digits(f"seed={value}").table["seed"] == value
 
 
 @given(st.binary(max_size=200))
@@ -511,6 +554,13 @@ def test_override_of_an_override_is_placed_exactly():
     assert changed.table["cost"] == {"type": "huber", "threshold": 2}
     assert changed.place_of(("cost", "threshold")) == "--set cost.threshold=2"
     assert changed.place_of(("cost", "type")) == "--set cost={type='huber'}"
+
+
+def test_override_of_64_levels_is_accepted():
+    node = digits("a" + ".a" * 63 + "=5").table
+    for _ in range(63):
+        node = node["a"]
+    assert node == {"a": 5}
 
 
 @pytest.mark.parametrize(
