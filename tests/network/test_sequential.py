@@ -2,11 +2,13 @@
 
 import copy
 import pickle
+import re
 import sys
 import tracemalloc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -425,17 +427,50 @@ def test_prediction_that_fails_leaves_the_model_usable():
 
 
 @dataclass(frozen=True)
-class Shapeless(Dense):
+class Shaped(nnfw.Layer):
+    """Says that its output has some shape, and gives zeros of it."""
+
+    shape: Any
+    activation: nnfw.Activation | str = "identity"
+
     def output_shape(self, input_shape):
-        return [3]
+        return self.shape
+
+    def parameters(self, input_shape):
+        return {}
+
+    def forward(self, params, a_prev, workspace):
+        workspace["a_prev"] = a_prev
+        return np.zeros((len(a_prev), *self.shape), a_prev.dtype)
+
+    def backward(self, params, delta, grads, workspace):
+        return np.zeros_like(workspace["a_prev"])
 
 
-def test_layer_whose_output_shape_is_no_shape_is_refused():
-    with pytest.raises(
-        nnfw.PluginError,
-        match=r"Layer 1 'Shapeless'.*: output_shape returned \[3\], expected a tuple of whole numbers\.",
-    ):
-        nnfw.Sequential([Dense(2), Shapeless(3)], 4)
+@pytest.mark.parametrize(
+    "shape",
+    [[3], None, 3, (-1,), (2, -1), (2.0,), ("2",), ((2,),), (None,)],
+    ids=["list", "none", "number", "negative", "negative-second", "float", "text", "nested", "none-inside"],
+)
+def test_layer_whose_output_shape_is_no_shape_is_refused(shape):
+    returned = re.escape(f"output_shape returned {shape!r}, expected a tuple of whole numbers.")
+    with pytest.raises(nnfw.PluginError, match=f"Layer 1 'Shaped'.*: {returned}"):
+        nnfw.Sequential([Dense(2), Shaped(shape)], 4)
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (), (np.int64(2), 3)], ids=["empty", "empty-rows", "scalar", "int64"])
+def test_output_of_any_whole_sizes_is_a_shape(shape):
+    model = nnfw.Sequential([Dense(2), Shaped(shape)], 4)
+    assert model.output_shape == shape
+    assert model.predict(np.ones((5, 4))).shape == (5, *shape)
+
+
+def test_layer_after_an_empty_output_trains_on_nothing_but_its_bias():
+    model = nnfw.Sequential([Shaped((0,)), Dense(2)], 4, dtype="float64")
+    y = np.array([[1.0, 3.0], [3.0, 5.0]])
+    model.fit(np.ones((2, 4)), y, cost="mse", optimizer={"type": "sgd", "learning_rate": 1.0}, epochs=1, batch_size=2)
+    assert model.parameters["layers.1.weight"].shape == (2, 0)
+    assert model.predict(np.ones((1, 4))) == pytest.approx(y.mean(axis=0)[np.newaxis])
 
 
 @pytest.mark.parametrize(
