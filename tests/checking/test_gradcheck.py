@@ -8,7 +8,7 @@ import pytest
 import nnfw
 from nnfw.checking import Report
 from nnfw.network import Chain
-from nnfw_standard import MSE, ActivationLayer, Dense, Dropout, Flatten, Identity, ReLU, Reshape, Sigmoid, Softmax
+from nnfw_standard import MAE, MSE, ActivationLayer, Dense, Dropout, Flatten, Identity, ReLU, Reshape, Sigmoid, Softmax
 
 SMOOTH = ["sigmoid", "tanh", "gelu", "silu", "softplus", "softsign", "identity", "softmax", "log_softmax"]
 KINKED = ["relu", "leaky_relu", "elu", "selu", "hard_sigmoid"]
@@ -200,6 +200,20 @@ def test_value_outside_the_slopes_of_a_hidden_kink_is_wrong(rng):
     report = nnfw.gradcheck(nnfw.Sequential(layers, 3), np.zeros((4, 3)), rng.normal(size=(4, 2)), cost="mse")
     assert wrong(report) == ["layers.0.delta"]
     assert row_of(report, "layers.0.delta").ratio == pytest.approx(2, rel=1e-6)
+
+
+@dataclass(frozen=True)
+class SteepAtTies(MAE):
+    def gradient(self, a, y, workspace, weight=None):
+        return np.where(a == y, 2 / len(a), super().gradient(a, y, workspace, weight))
+
+
+@pytest.mark.parametrize("layers", [[], [Dense(3, activation="tanh")]], ids=["one-layer", "two-layers"])
+def test_value_outside_the_slopes_of_a_cost_is_wrong_however_deep_the_network(layers, rng):
+    model = nnfw.Sequential([*layers, Dense(2)], 4, dtype="float64")
+    x = rng.normal(size=(6, 4))
+    report = nnfw.gradcheck(model, x, model.predict(x), cost=SteepAtTies())
+    assert wrong(report) == [f"layers.{len(layers)}.delta"]
 
 
 @dataclass(frozen=True)
