@@ -148,10 +148,19 @@ class FileFormatError(NnfwError, ValueError):
     """A file that is truncated, damaged, or of another format or version."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return ``" Did you mean 'dense'?"`` for the known name nearest to `name`, or nothing.
 
     Capitals, hyphens and underscores do not count. Where the two only look alike, it says how they differ.
+
+    Parameters
+    ----------
+    name
+        What is not known.
+    known
+        What is.
+    likeness
+        From 0 to 1, how much they must have in common; with 1 they differ in nothing that counts.
 
     Examples
     --------
@@ -164,7 +173,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     near = (form for form in known if abs(len(form) - len(name)) < _LONGEST_VALUE)
     folded = {_folded(form): form for form in sorted(islice(near, _MOST_COMPARED))}
-    matches = get_close_matches(_folded(name), folded, n=1) if len(name) <= _LONGEST_VALUE else ()
+    matches = get_close_matches(_folded(name), folded, n=1, cutoff=likeness) if len(name) <= _LONGEST_VALUE else ()
     if not matches:
         return ""
     nearest = folded[matches[0]]

@@ -268,7 +268,7 @@ class OneHot(Transform):
             row = int(np.argmax(indices < 0))
             known = ", ".join(short(category) for category in categories[:_SHOWN])
             more = f" and {len(categories) - _SHOWN} more" if len(categories) > _SHOWN else ""
-            hint = did_you_mean(str(column[row]), map(str, categories)) if column.dtype.kind == "U" else ""
+            hint = did_you_mean(str(column[row]), map(str, categories), 1) if column.dtype.kind == "U" else ""
             raise DataError(
                 f"unknown category {short(column[row].item())} in row {row} (from 0); the training data had "
                 f"{known}{more}.{hint} Correct it, or train without the column."

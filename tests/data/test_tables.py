@@ -144,8 +144,41 @@ def test_columns_missing_first_cell_leaves_the_column_numeric():
 
 
 def test_columns_without_any_value_are_refused():
-    with pytest.raises(DataError, match=r"people.csv:2: column 'age': cells without a finite number: 2"):
-        table("age,b\n,x\n,y\n").columns(["age"])
+    with pytest.raises(DataError, match=r"^people\.csv:2: column 'age' is empty\. Leave it out of the features\.$"):
+        table("age,b\n,x\nNA,y\n").columns(["age"])
+
+
+CLUTTERED = ["1,234", "1 234", "1\u202f234,5", "1.234.567,8", "1'234", "3,5", "$5", "-$5", "5 €", "5%", "\u22125"]
+
+
+@pytest.mark.parametrize("cell", CLUTTERED)
+def test_columns_number_that_is_written_in_another_way_is_told_how(cell):
+    with pytest.raises(
+        DataError, match=r"^people\.csv:3: column 'a': expected a number, got .* Write numbers as 1234\.5\.$"
+    ):
+        table(f'a,b\n1,x\n"{cell}",x\n').columns(["a"])
+
+
+@pytest.mark.parametrize("cell", ["abc", "2020-01-01", "192.168.0.1", "a1", "1-2", "12:30"])
+def test_columns_word_among_numbers_is_not_told_how_to_write_numbers(cell):
+    with pytest.raises(DataError, match=r"got '.*'\. Correct it, or name the column in categorical\.$"):
+        table(f"a,b\n1,x\n{cell},x\n").columns(["a"])
+
+
+@pytest.mark.parametrize("first", ["?", "1,234"])
+def test_columns_of_numbers_that_are_taken_for_words_warn(first):
+    text = f'a,b\n"{first}",x\n2,x\n3.5,x\n2,x\n'
+    message = (
+        rf"^people\.csv:2: column 'a' is taken for words, since its first value is '{re.escape(first)}', but [23] of 3 "
+        r"different values look like numbers\. Correct it and write numbers as 1234\.5, or name the column in categ"
+    )
+    with pytest.warns(RuntimeWarning, match=message):
+        table(text).columns(["a"])
+    assert table(text, categorical=["a"]).columns(["a"])["a"].tolist() == [first, "2", "3.5", "2"]
+
+
+def test_columns_of_words_with_some_numbers_do_not_warn():
+    assert table("a,b\nB12,1\n12,2\n2020-01-01,3\n").columns(["a"])["a"].tolist() == ["B12", "12", "2020-01-01"]
 
 
 def test_columns_missing_word_gives_count_and_first_place():
@@ -198,15 +231,45 @@ def test_columns_unknown_name_in_a_wide_table_lists_a_few():
         table(f"{header}\n{header}\n").require(["zzz"])
 
 
-@pytest.mark.parametrize(("row", "count"), [("1", "1"), ("1,2,3", "3")], ids=["short", "long"])
-def test_read_csv_ragged_row_names_line_and_counts(row, count):
-    with pytest.raises(DataError, match=rf"^people.csv:3: expected 2 cells, as in the header, got {count}\.$"):
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("1", r"1\."),
+        ("1,2,3", r"3\. Quote cells that hold the delimiter\."),
+        ("1,2,", r"3\. Remove the delimiter at the end of the line\."),
+    ],
+    ids=["short", "long", "trailing"],
+)
+def test_read_csv_ragged_row_names_line_and_counts(row, found):
+    with pytest.raises(DataError, match=rf"^people.csv:3: expected 2 cells, as in the header, got {found}$"):
         table(f"a,b\n1,2\n{row}\n1,2\n")
 
 
 def test_read_csv_ragged_row_of_single_column_is_worded_well():
-    with pytest.raises(DataError, match="expected 1 cell, as in the header, got 2"):
-        table("a\n1,2\n")
+    with pytest.raises(
+        DataError,
+        match=r"^people\.csv:2: expected 1 cell, as in the header, got 2\. The header is '# me'; it must name all col",
+    ):
+        table("# me\na,b\n1,2\n")
+
+
+def test_read_csv_decimal_commas_between_other_delimiters_tell_which():
+    with pytest.raises(
+        DataError, match=r"in the header, got 3\. Its cells seem to be separated by ';': say so as the del"
+    ):
+        table("a;b\n1,5;2,5\n")
+
+
+def test_require_in_a_table_without_header_says_so():
+    with pytest.raises(
+        DataError, match=r"Columns: red, 1\.5\. The first line must name the columns; '1\.5' is a number\.$"
+    ):
+        table("red,1.5\nblue,2.5\n").require(["colour"])
+
+
+def test_require_shows_odd_names_so_that_they_stay_in_a_line():
+    with pytest.raises(DataError, match=r"Columns: a, 'b\\nc', '\\x1b\[31m'\.$"):
+        table('a,"b\nc",\x1b[31m\n1,2,3\n').require(["zzz"])
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "\ufeff"], ids=["nothing", "empty lines", "byte order mark"])
@@ -230,6 +293,10 @@ def test_read_csv_repeated_names_are_refused():
 def test_read_csv_column_without_name_is_refused():
     with pytest.raises(DataError, match=r"^people.csv:1: the header gives no name to column 2\. Name it or remove it"):
         table("a, ,c\n1,2,3\n")
+    with pytest.raises(
+        DataError, match=r"column 1\. .* If it is an index of pandas, leave it out: to_csv\(\.\.\., index"
+    ):
+        table(",a\n0,1\n")
 
 
 def test_read_csv_other_encoding_names_the_line(tmp_path):
@@ -304,7 +371,8 @@ def test_columns_with_a_long_category_are_refused_when_asked_for():
 
 def test_read_csv_quote_that_never_ends_names_where_it_starts():
     with pytest.raises(
-        DataError, match=r"^people.csv:3: the row that starts here cannot be read as CSV: unexpected end"
+        DataError,
+        match=r"^people.csv:3: the row that starts here cannot be read as CSV: a quotation mark is opened and not",
     ):
         table('a,b\n1,2\n"1,2\n1,2\n')
 

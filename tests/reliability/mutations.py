@@ -413,7 +413,9 @@ def csv_files() -> Iterator[bytes]:
 
 def use_csv(path: Path) -> None:
     table = read_csv(path)
-    table.columns(table.names)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* is taken for words", RuntimeWarning)
+        table.columns(table.names)
 
 
 def use_dataset(name: str, option: str, path: Path) -> None:

@@ -409,7 +409,7 @@ def _class_numbers(raw: Array, classes: tuple[str, ...], name: str) -> Array:
     wrong = (numbers < 0) | (numbers >= len(classes))
     if wrong.any():
         row = int(np.argmax(wrong))
-        hint = did_you_mean(str(raw[row]), classes) if categorical(raw) else ""
+        hint = did_you_mean(str(raw[row]), classes, 1) if categorical(raw) else ""
         expected = listed(classes) if categorical(raw) else f"0 to {len(classes) - 1}"
         raise DataError(
             f"Column {name!r}: unknown class {raw[row].item()!r} in row {row} (from 0); expected {expected}.{hint}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import re
+import warnings
 from array import array
 from codecs import getincrementaldecoder
 from collections import Counter
@@ -27,6 +29,10 @@ _MOST_COLUMNS = 1 << 16
 _LONGEST_WORD = 1000  # characters of a category: an array of words gives each of them the room of the longest
 _CELLS = 1 << 17  # cells parsed together
 _SHOWN = 12  # names that a message lists
+_MARKS = ";\t|"  # what may stand between cells instead of a comma
+_UNCLOSED = "unexpected end of data"  # what Python's csv says of a quotation mark
+_CLUTTERED = re.compile(r"[$€£¥]?[-+−]?[$€£¥]?(\d{1,3}([\s,.'’]\d{3})+|\d+)([.,]\d+)?\s?[%$€£¥]?")
+"""A number with separators, a decimal comma, a unit or a currency."""
 
 
 class Table:
@@ -69,7 +75,7 @@ class Table:
         unknown = [name for name in names if name not in self._columns]
         if unknown:
             lines = [f"{self.name}: there is no column {name!r}.{did_you_mean(name, self.names)}" for name in unknown]
-            raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.{delimiter_advice(self.names)}")
+            raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.{_about_header(self.names)}")
 
     def columns(self, names: Iterable[str], numeric: Collection[str] = ()) -> dict[str, NDArray[Any]]:
         """Return columns by name: float64 ``(N,)`` where they are numeric, else str ``(N,)``.
@@ -86,12 +92,19 @@ class Table:
         DataError
             If a column does not exist, lacks values, or holds a word where a number is expected; all of them at once,
             each with its first line.
+
+        Warns
+        -----
+        RuntimeWarning
+            If most of what is taken for words looks like numbers.
         """
         wanted = tuple(dict.fromkeys(names))
         self.require(wanted)
         problems = [self._columns[name].problem(name in numeric) for name in wanted]
         if any(problems):
             raise DataError("\n".join(f"{self.name}:{problem}" for problem in problems if problem))
+        for doubt in filter(None, (self._columns[name].doubt() for name in wanted)):
+            warnings.warn(f"{self.name}:{doubt}", RuntimeWarning, stacklevel=2)
         return {name: self._values(name) for name in wanted}
 
     def _values(self, name: str) -> NDArray[Any]:
@@ -152,7 +165,7 @@ def listed(names: Sequence[str]) -> str:
     'a, b'
     """
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return ", ".join(name if name.isprintable() else short(name) for name in names[:_SHOWN]) + more
 
 
 def delimiter_advice(names: Sequence[str]) -> str:
@@ -163,7 +176,7 @@ def delimiter_advice(names: Sequence[str]) -> str:
     >>> delimiter_advice(["a;b"]), delimiter_advice(["a"]), delimiter_advice(["a;b", "c"])
     (" Its cells seem to be separated by ';': say so as the delimiter.", '', '')
     """
-    found = len(names) == 1 and next((mark for mark in ",;\t|" if mark in names[0]), "")
+    found = len(names) == 1 and next((mark for mark in _MARKS if mark in names[0]), "")
     return f" Its cells seem to be separated by {found!r}: say so as the delimiter." if found else ""
 
 
@@ -233,6 +246,7 @@ class _Column:
         if self.word and (numeric or not self.categorical):
             line, cell = self.word
             advice = "" if numeric else " Correct it, or name the column in categorical."
+            advice = " Write numbers as 1234.5." if _CLUTTERED.fullmatch(cell) else advice
             return f"{line}: column {self.name!r}: expected a number, got {short(cell)}.{advice}"
         if self.long:
             line, length = self.long
@@ -240,6 +254,8 @@ class _Column:
                 f"{line}: column {self.name!r}: a category may have {_LONGEST_WORD:,} characters, this one has "
                 f"{length:,}. Shorten it, or leave the column out of the features."
             )
+        if self.missing and self.categorical is None:
+            return f"{self.first_missing[0]}: column {self.name!r} is empty. Leave it out of the features."
         if self.missing:
             line, cell = self.first_missing
             kind = "missing values" if self.categorical else "cells without a finite number"
@@ -249,6 +265,18 @@ class _Column:
                 f"Fill them or remove their rows{advice}."
             )
         return ""
+
+    def doubt(self) -> str:
+        """Return ``line: column ...: what may be wrong``, or nothing."""
+        like_numbers = 0 if self.verbatim else sum(map(_like_number, self.vocabulary))
+        if self.word is None or 2 * like_numbers <= len(self.vocabulary):
+            return ""
+        line, cell = self.word
+        return (
+            f"{line}: column {self.name!r} is taken for words, since its first value is {short(cell)}, but "
+            f"{like_numbers:,} of {len(self.vocabulary):,} different values look like numbers. Correct it and write "
+            "numbers as 1234.5, or name the column in categorical."
+        )
 
     def values(self) -> NDArray[Any]:
         return np.array(self.words) if self.categorical else np.frombuffer(self.numbers)
@@ -298,7 +326,8 @@ def _rows(stream: TextIO, delimiter: str, name: str) -> Iterator[tuple[int, list
                 yield start, [cell.strip() for cell in row]
             start = lines.next_row()
     except csv.Error as error:
-        raise DataError(f"{name}:{start}: the row that starts here cannot be read as CSV: {error}.") from error
+        what = "a quotation mark is opened and not closed" if str(error) == _UNCLOSED else error
+        raise DataError(f"{name}:{start}: the row that starts here cannot be read as CSV: {what}.") from error
 
 
 class _Lines:
@@ -340,9 +369,9 @@ class _Lines:
 
 def _header(line: int, names: list[str], name: str) -> list[str]:
     if "" in names:
-        raise DataError(
-            f"{name}:{line}: the header gives no name to column {names.index('') + 1}. Name it or remove it."
-        )
+        number = names.index("") + 1
+        index = " If it is an index of pandas, leave it out: to_csv(..., index=False)." if number == 1 else ""
+        raise DataError(f"{name}:{line}: the header gives no name to column {number}. Name it or remove it.{index}")
     repeated = [column for column, count in Counter(names).items() if count > 1]
     if repeated:
         shown = listed([short(column) for column in repeated])
@@ -361,7 +390,7 @@ def _blocks(
         if len(row) != len(header):
             raise DataError(
                 f"{name}:{line}: expected {_cells(len(header))}, as in the header, got {len(row)}."
-                f"{delimiter_advice(header)}"
+                f"{_about_row(row, header)}"
             )
         lines.append(line)
         block.append(row)
@@ -370,6 +399,26 @@ def _blocks(
             lines, block = [], []
     if lines:
         yield lines, block
+
+
+def _about_row(row: Sequence[str], header: Sequence[str]) -> str:
+    """Return what may be wrong with a row that has more or fewer cells than the header."""
+    if len(header) == 1:
+        return _about_header(header) or f" The header is {short(header[0])}; it must name all columns."
+    if len(row) < len(header):
+        return ""
+    if not any(row[len(header) :]):
+        return " Remove the delimiter at the end of the line."
+    return " Quote cells that hold the delimiter."
+
+
+def _about_header(names: Sequence[str]) -> str:
+    """Return what may be wrong with a header in which columns are missing."""
+    advice = delimiter_advice(names)
+    if advice:
+        return advice
+    number = next((name for name in names if _number(name) is not None), "")
+    return f" The first line must name the columns; {short(number)} is a number." if number else ""
 
 
 def _cells(count: int) -> str:
@@ -382,6 +431,12 @@ def _number(cell: str) -> float | None:
         return None if "_" in cell else float(cell)
     except ValueError:
         return None
+
+
+def _like_number(cell: str) -> bool:
+    """Return whether a cell is a finite number, written well or in some other way."""
+    number = _number(cell)
+    return bool(_CLUTTERED.fullmatch(cell)) if number is None else math.isfinite(number)
 
 
 def _first_undecodable(path: Path) -> int:
