@@ -160,9 +160,9 @@ NO_ARRAYS = {
     "lazy": (LazyFrame(), r"got a LazyFrame\. Collect it first: y\.collect\(\)\.$"),
     "text": (
         "data.csv",
-        r"got 'data\.csv'\. Read a file first, with numpy\.load or pandas\.read_csv; give a class as its",
+        r"got 'data\.csv'\. Give the array itself; a file is read first, with numpy\.load or pandas\.rea",
     ),
-    "path": (Path("data.csv"), r"got PosixPath\('data\.csv'\)\. Read a file first"),
+    "path": (Path("data.csv"), r"got PosixPath\('data\.csv'\)\. Give the array itself"),
     "tensor": (Tensor(), r"but Tensor cannot be made one: RuntimeError: Can't call numpy\(\) on a tensor\.$"),
 }
 
@@ -245,9 +245,14 @@ def test_as_column_what_is_neither_is_refused_with_what_to_do(values, message):
     [
         ([1.0, 1.0], r"must have one entry per example, shape \(3,\), got \(2,\)"),
         ([1.0, -1.0, 1.0], r"must be finite and 0 or more, got -1\.0 for example 1"),
+        (
+            {0: 1.0, 1: 2.0},
+            r"must be an array with one entry per example, got {0: 1\.0, 1: 2\.0}\. For weights of classes: \[",
+        ),
+        ("balanced", "must be an array with one entry per example, got 'balanced'"),
         ([1.0, 1.0, np.nan], r"must be finite and 0 or more, got nan for example 2"),
     ],
-    ids=["count", "negative", "NaN"],
+    ids=["count", "negative", "mapping", "text", "NaN"],
 )
 def test_as_weights_refuses_what_is_no_weight(weight, message):
     with pytest.raises(DataError, match=f"^sample_weight {message}"):

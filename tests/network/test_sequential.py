@@ -476,7 +476,7 @@ def test_layer_after_an_empty_output_trains_on_nothing_but_its_bias():
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (np.zeros((2, 7)), r"x must have shape \(N, 8\), or \(8\) for one example, got \(2, 7\)"),
+        (np.zeros((2, 7)), r"x must have shape \(N, 8\), or \(8,\) for one example, got \(2, 7\)"),
         ([["a"] * 8], "x must hold real numbers"),
         ([[1.0], [1.0, 2.0]], "x must be a regular array of numbers"),
         (np.zeros((2, 8), complex), "x must hold real numbers, got an array of dtype complex128"),
@@ -538,8 +538,13 @@ def test_fit_refuses_weights_that_are_none(data, weight, message):
         ({"seed": -1}, "seed must be greater than or equal to 0, got -1"),
         ({"seed": 1.5}, "seed must be a whole number"),
         ({"metrics": "accuracy"}, "metrics must be a list of metrics, got 'accuracy'"),
+        ({"directory": None}, r"^directory must be text, got None\.$"),
+        ({"checkpoints": 3}, r"^checkpoints must be text, got 3\.$"),
     ],
-    ids=["epochs", "batch", "bool", "metric", "nan", "negative", "cost", "seed", "seed-type", "metrics-type"],
+    ids=[
+        *("epochs", "batch", "bool", "metric", "nan", "negative", "cost", "seed", "seed-type", "metrics-type"),
+        *("directory", "checkpoints"),
+    ],
 )
 def test_fit_refuses_wrong_options(data, options, message):
     model = network()
@@ -547,6 +552,25 @@ def test_fit_refuses_wrong_options(data, options, message):
     with pytest.raises(nnfw.ConfigError, match=message):
         fit(model, data, **options)
     assert np.array_equal(model.parameters.vector, before)
+
+
+def test_fit_refuses_labels_of_a_single_example_with_what_they_are_taken_for(data):
+    x, y = data
+    with pytest.raises(
+        nnfw.DataError, match=r"got \(1, 60\)\..* x has the shape of one example, \(8,\), so y is taken for"
+    ):
+        fit(network(), (x[0], y))
+
+
+@pytest.mark.parametrize("accelerator", [None, []], ids=["None", "list"])
+def test_predict_refuses_an_accelerator_that_is_no_name(accelerator):
+    with pytest.raises(nnfw.ConfigError, match=r"^accelerator must be text, got (None|\[\])\.$"):
+        network().predict(np.zeros(8), accelerator=accelerator)
+
+
+def test_values_that_are_no_arrays_by_name_are_refused():
+    with pytest.raises(nnfw.ConfigError, match=r"^values must be arrays by name, got \[1\]\.$"):
+        network(values=[1])
 
 
 @pytest.mark.parametrize("validation", [(), (1,), (1, 2, 3), 5], ids=["none", "one", "three", "number"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnfw.data.refusals import not_an_array, not_numbers, not_words, place, variable
-from nnfw.errors import DataError, in_words
+from nnfw.errors import DataError, in_words, short
 from nnfw.protocols import Shape
 
 Array = NDArray[Any]
@@ -144,7 +144,7 @@ def as_batch(x: ArrayLike, shape: Shape, name: str = "x") -> tuple[Array, bool]:
     if array.shape[1:] == shape and array.ndim:
         return array, False
     wanted = ", ".join(map(str, shape))
-    raise DataError(f"{name} must have shape (N, {wanted}), or ({wanted}) for one example, got {array.shape}.")
+    raise DataError(f"{name} must have shape (N, {wanted}), or {shape} for one example, got {array.shape}.")
 
 
 def as_weights(weight: ArrayLike | None, count: int) -> Array | None:
@@ -157,6 +157,11 @@ def as_weights(weight: ArrayLike | None, count: int) -> Array | None:
     """
     if weight is None:
         return None
+    if isinstance(weight, Mapping | str):
+        raise DataError(
+            f"sample_weight must be an array with one entry per example, got {short(weight)}. For weights of classes: "
+            "[weights[label] for label in y]."
+        )
     array = as_numeric(weight, "sample_weight")
     if array.shape != (count,):
         raise DataError(f"sample_weight must have one entry per example, shape ({count},), got {array.shape}.")

@@ -94,7 +94,7 @@ def not_words(array: Array, name: str) -> str:
 
 def _about_object(values: object) -> str:
     if isinstance(values, str | bytes | PathLike):
-        return "Read a file first, with numpy.load or pandas.read_csv; give a class as its number."
+        return "Give the array itself; a file is read first, with numpy.load or pandas.read_csv."
     if hasattr(values, "toarray"):
         return "Make it dense: {x}.toarray()."
     if hasattr(values, "collect"):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -57,6 +57,8 @@ class _FitSettings:
 
     seed: Annotated[int, Ge(0)]
     resume: bool
+    directory: str
+    checkpoints: str | None
 
 
 class Sequential:
@@ -119,6 +121,8 @@ class Sequential:
         self.registry = registry or default_registry()
         if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
             raise ConfigError([Mistake(("layers",), f"must be a list of at least one layer, got {layers!r}.")])
+        if not isinstance(values, Mapping | None):
+            raise ConfigError([Mistake(("values",), f"must be arrays by name, got {short(values)}.")])
         models = {index: layer for index, layer in enumerate(layers) if isinstance(layer, Sequential)}
         inner = [models[index].chain if index in models else layer for index, layer in enumerate(layers)]
         shape = (input_shape,) if isinstance(input_shape, int | np.integer) else input_shape
@@ -242,7 +246,12 @@ class Sequential:
             "checkpoint_seconds": checkpoint_seconds,
         }
         resolved = build(training.TrainingOptions, options, self.registry.resolve)
-        chosen = {"seed": self.seed if seed is None else seed, "resume": resume}
+        chosen = {
+            "seed": self.seed if seed is None else seed,
+            "resume": resume,
+            "directory": _as_text(directory),
+            "checkpoints": _as_text(checkpoints),
+        }
         settings: _FitSettings = build(_FitSettings, chosen, self.registry.resolve)
         optimizer = self.registry.resolve("optimizer", optimizer)
         if mistakes := list(training.contradictions(resolved, optimizer, self.registry)):
@@ -256,13 +265,13 @@ class Sequential:
             optimizer,
             resolved,
             settings.seed,
-            Path(directory),
+            Path(settings.directory),
         )
-        if settings.resume and checkpoints is None:
+        if settings.resume and settings.checkpoints is None:
             raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])
         self.preprocessing = preprocessing
-        if checkpoints is not None:
-            return fitting.run_with_checkpoints(Path(checkpoints), resume=settings.resume)
+        if settings.checkpoints is not None:
+            return fitting.run_with_checkpoints(Path(settings.checkpoints), resume=settings.resume)
         return fitting.run()
 
     def _remembering(self, x: ArrayLike) -> Preprocessing | None:
@@ -318,7 +327,7 @@ class Sequential:
         """
         names = self._names(x, "x")
         batch, single = as_batch(x, self.input_shape)
-        chosen = self._kernels.get(accelerator) or self._chosen(accelerator)
+        chosen = (isinstance(accelerator, str) and self._kernels.get(accelerator)) or self._chosen(accelerator)
         try:
             forward = self._idle.pop()  # no other thread uses it meanwhile
         except IndexError:
@@ -345,6 +354,8 @@ class Sequential:
         return a
 
     def _chosen(self, accelerator: str) -> Kernels:
+        if not isinstance(accelerator, str):
+            raise ConfigError([Mistake(("accelerator",), f"must be text, got {short(accelerator)}.")])
         self._kernels[accelerator], _ = choose(accelerator, self.registry)
         return self._kernels[accelerator]
 
@@ -564,3 +575,8 @@ class Sequential:
                 if not np.isfinite(array).all():
                     return f"{layer}: {name} is not finite"
         return f"{layer}: a reaches {np.abs(memory['a']).max():.3g}, too far for the cost"
+
+
+def _as_text(path: str | PathLike[str] | None) -> str | None:
+    """Return a path as text; what is no path as it is, to be refused with the other options."""
+    return fspath(path) if isinstance(path, PathLike) else path
