@@ -66,7 +66,7 @@ def test_columns_in_another_order_are_refused(x, use):
     with pytest.raises(
         nnfw.DataError,
         match=r"^x has its columns in another order than in training: 'height' in the place of 'age'\. Give "
-        r"model\.preprocessing\.apply\(x\), which picks them by name\.$",
+        r"model\.preprocessing\.apply\(x, model\.dtype\), which picks them by name\.$",
     ):
         use(fitted(x), swapped(x))
 
@@ -76,7 +76,7 @@ def test_columns_in_another_order_are_picked_by_name(x, attribute):
     model = fitted(x, attribute=attribute)
     frame = Frame(x[:, [1, 0, 2]], ("height", "age", "weight"), attribute)
 
-    found = model.predict(model.preprocessing.apply(frame, np.float64))
+    found = model.predict(model.preprocessing.apply(frame, model.dtype))
 
     np.testing.assert_array_equal(found, model.predict(Frame(x, attribute=attribute)))
 
@@ -92,6 +92,13 @@ def test_columns_that_are_missing_are_named(x):
 def test_columns_beyond_those_of_training_are_named(x):
     with pytest.raises(nnfw.DataError, match=r"^x has columns that the model was not trained on: id\. Give model\.pre"):
         fitted(x).predict(Frame(np.column_stack([x, x[:, 0]]), (*NAMES, "id")))
+
+
+def test_columns_that_occur_twice_are_named(x):
+    with pytest.raises(
+        nnfw.DataError, match=r"^x has several columns 'weight'\. Rename them, or give the numbers alone"
+    ):
+        fitted(x).predict(Frame(np.column_stack([x, x[:, 2]]), (*NAMES, "weight")))
 
 
 def test_columns_of_validation_data_must_be_those_of_this_very_training(x):
@@ -173,7 +180,20 @@ def test_frame_for_a_model_whose_columns_are_transformed_is_refused(x):
     with pytest.raises(
         nnfw.DataError,
         match=r"^x names its columns, but the network takes what transforms made of raw ones\. Give raw columns as "
-        r"model\.preprocessing\.apply\(x\), transformed ones without names: x\.to_numpy\(\)\.$",
+        r"model\.preprocessing\.apply\(x, model\.dtype\), transformed ones without names: x\.to_numpy\(\)\.$",
+    ):
+        model.predict(Frame(x))
+
+
+def test_frame_for_a_model_of_one_block_is_taken_by_position_or_must_be_transformed(x):
+    model = network()
+    model.preprocessing = Preprocessing.fit(nnfw.Examples({"pixels": x}))
+    np.testing.assert_array_equal(model.predict(Frame(x)), model.predict(x))
+
+    model.preprocessing = Preprocessing.fit(nnfw.Examples({"pixels": x}), [Standardize()])
+    with pytest.raises(
+        nnfw.DataError,
+        match=r"Give raw columns as model\.preprocessing\.apply\({'pixels': x\.to_numpy\(\)}, model\.dtype\), ",
     ):
         model.predict(Frame(x))
 

@@ -110,12 +110,7 @@ class Preprocessing:
         DataError
             If a name occurs twice; `owner` is what has them.
         """
-        repeated = [name for name, count in Counter(names).items() if count > 1]
-        if repeated:
-            raise DataError(
-                f"{owner} has several columns {short(repeated[0])}. Rename them, or give the numbers alone: "
-                f"{owner}.to_numpy()."
-            )
+        _require_different(names, owner)
         return cls(tuple(Column(name, "numeric", (), ()) for name in names))
 
     @property
@@ -171,13 +166,17 @@ class Preprocessing:
             If columns are missing, in another order, more than those of x, or have still to be transformed.
         """
         own = tuple(column.name for column in self.columns)
-        if not names or (tuple(names) == own and self.plain):
+        block = len(own) == 1 and self.columns[0].shape != ()  # its numbers have no names
+        transformed = any(column.steps for column in self.columns)
+        if not names or (tuple(names) == own and self.plain) or (block and not transformed):
             return
         if not self.plain:
+            raw = f"{{{own[0]!r}: {owner}.to_numpy()}}" if block else owner
             raise DataError(
                 f"{owner} names its columns, but the network takes what transforms made of raw ones. Give raw columns "
-                f"as model.preprocessing.apply({owner}), transformed ones without names: {owner}.to_numpy()."
+                f"as model.preprocessing.apply({raw}, model.dtype), transformed ones without names: {owner}.to_numpy()."
             )
+        _require_different(names, owner)
         self._require_there(names, owner)
         known = set(own)
         further = [name for name in names if name not in known]
@@ -186,7 +185,9 @@ class Preprocessing:
         else:
             first = next(index for index, pair in enumerate(zip(names, own, strict=False)) if pair[0] != pair[1])
             what = f"its columns in another order than in training: {names[first]!r} in the place of {own[first]!r}"
-        raise DataError(f"{owner} has {what}. Give model.preprocessing.apply({owner}), which picks them by name.")
+        raise DataError(
+            f"{owner} has {what}. Give model.preprocessing.apply({owner}, model.dtype), which picks them by name."
+        )
 
     def apply(self, features: Mapping[str, Array], dtype: DTypeLike = np.float32) -> Array:
         """Return x of shape ``(N, *input_shape)`` from raw columns.
@@ -383,6 +384,15 @@ def _of_column(name: str, raw: Array, transforms: Iterable[Transform]) -> list[T
         for transform in transforms
         if (transform.accepts == kind if transform.columns is None else name in transform.columns)
     ]
+
+
+def _require_different(names: Iterable[str], owner: str) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"{owner} has several columns {short(repeated[0])}. Rename them, or give the numbers alone: "
+            f"{owner}.to_numpy()."
+        )
 
 
 def _require_columns(transforms: Iterable[Transform], known: Collection[str], what: str) -> None:
