@@ -209,6 +209,13 @@ def test_as_column_words_of_any_kind_are_words(values):
     assert column.tolist() == ["b", "a"]
 
 
+def test_as_column_single_entry_is_refused():
+    with pytest.raises(
+        DataError, match=r"^Column 'a' must have an entry for each example, got 3\.0\. Give a list of one\.$"
+    ):
+        as_column(np.float64(3), "Column 'a'")
+
+
 def test_as_column_array_of_words_or_numbers_is_the_array_itself(mapped):
     for values in (np.array(["b"]), np.ones(2, np.int8), mapped(np.eye(2))):
         assert as_column(values, "Column 'a'") is values

@@ -68,7 +68,7 @@ def as_column(values: ArrayLike, name: str) -> Array:
     Raises
     ------
     DataError
-        As :func:`as_numeric`; words with something else among them are refused too.
+        As :func:`as_numeric`, and if it is a single number, or holds something else among words.
 
     Examples
     --------
@@ -76,9 +76,11 @@ def as_column(values: ArrayLike, name: str) -> Array:
     array(['Oslo', 'Bern'], dtype='<U4')
     """
     array = _as_plain(values, name)
+    if not array.ndim:
+        raise DataError(f"{name} must have an entry for each example, got {short(array.item())}. Give a list of one.")
     if array.dtype.kind in "fiubUS":
         return array
-    if array.dtype.kind in "OT" and array.ndim:
+    if array.dtype.kind in "OT":
         entries = array.ravel().tolist()
         if all(isinstance(entry, str) for entry in entries):
             return np.array(entries, str).reshape(array.shape)

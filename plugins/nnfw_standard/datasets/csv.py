@@ -37,7 +37,8 @@ class CSV(Dataset):
     Numeric columns become float64, categorical ones str. A target of words is one of classes, its ``classes`` are the
     words in the table in sorted order. A numeric target becomes int64 if every value is a whole number, else float64.
     White space around cells is dropped and empty lines are skipped. A cell that is empty or NA, N/A, NaN or null is
-    missing, which is an error, except in the columns of `categorical`, where it is a category like any other.
+    missing, which is an error, except in the columns of `categorical`, where it is a category like any other. Where a
+    column counts as words by its first value but holds mostly numbers, a warning says so.
 
     Examples
     --------
