@@ -29,7 +29,7 @@ _MOST_COLUMNS = 1 << 16
 _LONGEST_WORD = 1000  # characters of a category: an array of words gives each of them the room of the longest
 _CELLS = 1 << 17  # cells parsed together
 _SHOWN = 12  # names that a message lists
-_MARKS = ";\t|"  # what may stand between cells instead of a comma
+_MARKS = ",;\t|"  # what may stand between cells
 _UNCLOSED = "unexpected end of data"  # what Python's csv says of a quotation mark
 _CLUTTERED = re.compile(r"[$€£¥]?[-+−]?[$€£¥]?(\d{1,3}([\s,.'’]\d{3})+|\d+)([.,]\d+)?\s?[%$€£¥]?")
 """A number with separators, a decimal comma, a unit or a currency."""

@@ -105,9 +105,9 @@ def _table(source: str, delimiter: str, categorical: Collection[str] = ()) -> Ta
 
 def _of_array(source: str, model: Sequential) -> Examples:
     array = read_npy(Path(source))
-    if model.preprocessing is not None and model.preprocessing.plain and array.shape[1:] == model.input_shape:
-        names = [column.name for column in model.preprocessing.columns]
-        return Examples({name: array[:, index] for index, name in enumerate(names)})
+    own = model.preprocessing
+    if own is not None and own.target_column is None and own.plain and array.shape[1:] == model.input_shape:
+        return Examples({column.name: array[:, index] for index, column in enumerate(own.columns)})
     columns = model.preprocessing.columns if model.preprocessing is not None else ()
     if len(columns) > 1:
         raise DataError(
