@@ -307,8 +307,14 @@ def swapping(change, folder, victim):
     return swapped
 
 
+@pytest.fixture(params=[True, False], ids=["descriptors", "none"])
+def descriptors(request, monkeypatch):
+    """Let directories have descriptors, or none, as on Windows."""
+    monkeypatch.setattr("nnfw.storage.directory._HAS_DESCRIPTORS", request.param)
+
+
 @posix
-def test_replace_file_inside_a_directory_refuses_a_link(path, tmp_path):
+def test_replace_file_inside_a_directory_refuses_a_link(path, tmp_path, descriptors):
     run = tmp_path / "run"
     run.mkdir()
     (run / "report.html").symlink_to(path)
@@ -319,13 +325,33 @@ def test_replace_file_inside_a_directory_refuses_a_link(path, tmp_path):
 
 
 @posix
-def test_replace_file_inside_a_directory_refuses_a_linked_folder(path, tmp_path):
+def test_replace_file_inside_a_directory_refuses_a_linked_folder(path, tmp_path, descriptors):
     run = tmp_path / "run"
     run.mkdir()
     (run / "logs").symlink_to(path.parent, target_is_directory=True)
     with pytest.raises(NnfwError, match=r"logs/model\.nnfw: .* it is a link, and links in here are not followed"):
         replace_file(run / "logs" / path.name, b"new", inside=Directory(run))
     assert path.read_bytes() == b"old"
+
+
+@posix
+def test_directory_reads_and_writes_with_descriptors_and_without(tmp_path, descriptors):
+    (tmp_path / "elsewhere").write_bytes(b"theirs")
+    directory = Directory(tmp_path / "run").below("logs")
+    Directory(tmp_path / "run").make()
+    directory.make()
+    directory.make()
+    directory.replace("a", b"1")
+    directory.sync()
+    (tmp_path / "run" / "logs" / "b").symlink_to(tmp_path / "elsewhere")
+    with directory.open("a") as file:
+        assert file.read() == b"1"
+    for use in (directory.open, directory.append_to):
+        with pytest.raises(OSError, match="it is a link"):
+            use("b")
+    directory.remove("b")
+    assert directory.names() == ["a"]
+    assert (tmp_path / "elsewhere").read_bytes() == b"theirs"
 
 
 @posix

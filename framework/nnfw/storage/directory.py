@@ -22,9 +22,9 @@ TEMPORARY = re.compile(r"\.nnfw-[0-9a-f]{16}\.tmp")
 """Names of files that are being written, or that a killed process has left."""
 
 _HAS_DESCRIPTORS = os.open in os.supports_dir_fd  # not on Windows: there, links are looked for before each use
-_PLAIN = sum(
-    getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
-)  # no link, no waiting for a pipe
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Neither through a link nor waiting for a pipe."""
+
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _NOT_SYNCED = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM}
 
@@ -78,14 +78,6 @@ class Directory:
         """Return the names of its entries, in no particular order."""
         descriptor = self._descriptor
         return os.listdir(self.path if descriptor is None else descriptor)  # noqa: PTH208 - a Path knows no descriptor
-
-    def has(self, name: str) -> bool:
-        """Return whether it has an entry of this name, be it a link that leads nowhere."""
-        try:
-            self._stat(name)
-        except FileNotFoundError:
-            return False
-        return True
 
     def open(self, name: str) -> IO[bytes]:
         """Open a file for reading.
@@ -174,7 +166,11 @@ class Directory:
 
     @property
     def _descriptor(self) -> int | None:
-        if self._opened is None and _HAS_DESCRIPTORS:
+        if not _HAS_DESCRIPTORS:
+            if self._parent is not None and self._parent._is_link(self.path.name):
+                raise _link()
+            return None
+        if self._opened is None:
             self._opened = self._open()
             weakref.finalize(self, os.close, self._opened)
         return self._opened
