@@ -1,6 +1,7 @@
 """A component of a plugin that fails in the middle of a job: the message names the plugin, the exit status is 1."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,17 @@ class Evil(Exception):
     def __str__(self):
         sys.exit(0)
     __repr__ = __str__
+
+CALLS = []
+
+def stop():
+    raise Stop("mine")
+
+def evil():
+    raise Evil
+
+def interrupt():
+    raise KeyboardInterrupt
 
 class EvilNnfw(Evil, nnfw.NnfwError):
     pass
@@ -126,6 +138,35 @@ def test_component_that_fails_shows_its_own_frame_with_debug(train):
     result = train("raise RuntimeError('boom')", "--debug")
     assert result.returncode == 1
     assert "fake_broken/layer.py" in result.stderr
+
+
+LATER = "CALLS.append(1); {}; return a_prev"
+
+
+@pytest.mark.parametrize(
+    ("statement", "status", "reason"),
+    [
+        ("1 / (len(CALLS) < 5)", "failed", f"{FORWARD}: ZeroDivisionError: division by zero"),
+        ("len(CALLS) < 5 or sys.exit(0)", "failed", f"{FORWARD}: SystemExit: 0"),
+        ("len(CALLS) < 5 or stop()", "failed", f"{FORWARD}: Stop: mine"),
+        ("len(CALLS) < 5 or evil()", "failed", f"{FORWARD}: Evil"),
+        ("len(CALLS) < 5 or interrupt()", "interrupted", f"{FORWARD}: KeyboardInterrupt"),
+        (
+            "a_prev = a_prev if len(CALLS) < 5 else None",
+            "failed",
+            (
+                "Layer 'broken' (fake-broken 0.3): forward returned NoneType, "
+                "expected a float32 array of shape (4, 2), as before."
+            ),
+        ),
+    ],
+    ids=["raises", "exit", "stop", "evil", "ctrl-c", "none"],
+)
+def test_record_of_a_run_names_the_component_that_failed_and_its_method(train, tmp_path, statement, status, reason):
+    result = train(LATER.format(statement), "--set", "training.epochs=9", "--set", "training.metrics=[]", "--quiet")
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert (record["status"], record["reason"]) == (status, reason)
+    assert result.returncode == record["exit"]
 
 
 # What a stranger's objects do where they are looked at

@@ -307,7 +307,10 @@ def test_fit_value_that_is_not_finite_is_refused_before_it_spoils_the_fit():
     ("fault", "message"),
     [
         ("fitted array", r"^Column 'a': what Faulty\(.*\) fitted cannot be stored as JSON: Object of type float32"),
-        ("loses rows", r"^Column 'a': Faulty\(.*\) returned shape \(0,\) for 1 examples"),
+        (
+            "loses rows",
+            r"^Transform 'Faulty': apply returned a float64 array of shape \(0,\), expected an array of length 1 for ",
+        ),
     ],
     ids=["fitted array", "loses rows"],
 )
@@ -827,7 +830,7 @@ FAULTS = [
     (
         ZeroDivisionError("division by zero"),
         PluginError,
-        r"^Column 'a': Faulty\(.*\) failed: ZeroDivisionError: division",
+        r"^Column 'a': Transform 'Faulty': invert failed: ZeroDivisionError: division",
     ),
     (MemoryError("no 3 GiB"), DataError, r"^Column 'a': Faulty\(.*\) needs more memory than there is: no 3 GiB\. Take"),
     (PluginError("its own"), PluginError, "^its own$"),

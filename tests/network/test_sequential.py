@@ -671,7 +671,10 @@ def _faulty_cost(**methods):
             {"gradient": lambda _self, a, *_: a.astype(float)},
             "FaultyCost': gradient returned float64, expected float32",
         ),
-        ({"targets": lambda *_: None}, "FaultyCost': targets must return an array"),
+        (
+            {"targets": lambda *_: None},
+            "FaultyCost': targets returned NoneType, expected an array with a number or more",
+        ),
         ({"value": lambda *_: None}, r"FaultyCost': value returned NoneType, expected a number \(float\)\."),
     ],
     ids=["shape", "dtype", "targets", "value"],

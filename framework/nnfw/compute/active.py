@@ -131,4 +131,31 @@ def kernels_of(found: Mapping[str, Kernel], owner: str) -> Kernels:
             )
         if not callable(function):
             raise PluginError(f"{owner}: kernel {name!r} must be a function, got {short(function)}.")
-    return replace(DEFINITIONS, **found)
+    checked = {name: check(found[name], owner) for name, check in _CHECKS.items() if name in found}
+    return replace(DEFINITIONS, **{**found, **checked})
+
+
+def _checked_sequence(sequence: Callable[..., Any], owner: str) -> Callable[..., Any]:
+    def checked(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
+        for function in sequence(calls):
+            if not callable(function):
+                raise PluginError(f"{owner}: sequence must yield functions, got {short(function)}.")
+            yield function
+
+    return checked
+
+
+def _checked_elementwise(elementwise: Callable[..., Any], owner: str) -> Callable[..., Any]:
+    def checked(activation: Any) -> tuple[Kernel, Kernel] | None:
+        match elementwise(activation):
+            case None:
+                return None
+            case (forward, delta) if callable(forward) and callable(delta):
+                return forward, delta
+            case found:
+                raise PluginError(f"{owner}: elementwise must return two functions or None, got {short(found)}.")
+
+    return checked
+
+
+_CHECKS = {"sequence": _checked_sequence, "elementwise": _checked_elementwise}

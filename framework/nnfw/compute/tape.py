@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnfw.compute.active import NAMES, Call, Kernels, kernels, using
+from nnfw.plugins.results import wrong_result
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -123,12 +123,22 @@ class Tape:
         return partial(self.call, name, kernel)
 
 
-def _again(method: Callable[..., Any], arguments: tuple[Any, ...], result: NDArray[Any] | None) -> Callable[[], None]:
-    """Return a function that calls a method again, and puts its result where the first one lay."""
+def _again(method: Callable[..., Any], arguments: tuple[Any, ...], result: Any) -> Callable[[], object]:
+    """Return a function that calls a method again, and puts its result where the first one lay.
+
+    What cannot lie there is refused; a first result that is none is not wanted, or was refused itself.
+    """
+    if not isinstance(result, np.ndarray):
+        return partial(method, *arguments)
+    shape, dtype = result.shape, result.dtype
 
     def repeat() -> None:
         found = method(*arguments)
-        if found is not result:
-            np.copyto(result, found)  # type: ignore[arg-type]
+        if found is result:
+            return
+        if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != dtype:
+            expected = f"a {dtype} array of shape {shape}, as before"
+            raise wrong_result(getattr(method, "__self__", method), method.__name__, found, expected)
+        np.copyto(result, found)
 
     return repeat

@@ -15,6 +15,8 @@ from .columns import Column as Column
 from .columns import Step as Step
 from .examples import Examples as Examples
 from .examples import categorical as categorical
+from .examples import load_examples as load_examples
+from .examples import shape_of as shape_of
 from .files import Readable as Readable
 from .files import read_declared as read_declared
 from .files import reading as reading

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from nnfw.data.arrays import require_finite
 from nnfw.data.examples import categorical
 from nnfw.errors import DataError, NnfwError, PluginError, in_words, short
+from nnfw.plugins import default_registry
+from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Shape, Transform
 
 Array = NDArray[Any]
@@ -112,8 +114,9 @@ class Column:
         """Return raw values from values after every step; floats are computed and returned in float64."""
         values = values.astype(np.float64) if values.dtype.kind == "f" else values
         for step in reversed(self.steps):
-            with _calling(self.name, step.transform):
-                values = step.transform.invert(values, step.fitted)
+            with _calling(self.name, step.transform, "invert"):
+                result = step.transform.invert(values, step.fitted)
+            values = _rows(self.name, step.transform, "invert", result, len(values))
         return values
 
     def require_sound(self) -> Array:
@@ -145,8 +148,10 @@ class Column:
 
 
 def _fitted(name: str, transform: Transform, values: Array) -> Mapping[str, Any]:
-    with _calling(name, transform):
+    with _calling(name, transform, "fit"):
         fitted = transform.fit(values)
+    if not isinstance(fitted, Mapping) or not all(isinstance(key, str) for key in fitted):
+        raise wrong_result(transform, "fit", fitted, "a dictionary of plain values by name")
     try:
         json.dumps(fitted, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -157,17 +162,20 @@ def _fitted(name: str, transform: Transform, values: Array) -> Mapping[str, Any]
 
 
 def _applied(name: str, step: Step, values: Array) -> Array:
-    with _calling(name, step.transform):
+    with _calling(name, step.transform, "apply"):
         result = step.transform.apply(values, step.fitted)
-    if np.shape(result)[:1] != values.shape[:1]:
-        raise PluginError(
-            f"Column {name!r}: {short(step.transform)} returned shape {np.shape(result)} for {len(values)} examples."
-        )
+    return _rows(name, step.transform, "apply", result, len(values))
+
+
+def _rows(name: str, transform: Transform, method: str, result: Any, count: int) -> Array:
+    """Return what a transform made of so many entries of a column; PluginError unless it is an array of as many."""
+    if not isinstance(result, np.ndarray) or result.shape[:1] != (count,):
+        raise wrong_result(transform, method, result, f"an array of length {count} for column {short(name)}")
     return result
 
 
 @contextmanager
-def _calling(name: str, transform: Transform) -> Iterator[None]:
+def _calling(name: str, transform: Transform, method: str) -> Iterator[None]:
     """Name the column in what a transform raises; what overflows is found in its results."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -181,4 +189,5 @@ def _calling(name: str, transform: Transform) -> Iterator[None]:
             f"Column {name!r}: {short(transform)} needs more memory than there is: {error}. Take fewer examples."
         ) from error
     except Exception as error:
-        raise PluginError(f"Column {name!r}: {short(transform)} failed: {in_words(error)}.") from error
+        owner = default_registry().title(transform)
+        raise PluginError(f"Column {name!r}: {owner}: {method} failed: {in_words(error)}.") from error

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nnfw.data.arrays import as_column
-from nnfw.errors import DataError
+from nnfw.errors import DataError, short
+from nnfw.plugins.results import wrong_result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nnfw.protocols import Dataset, Shape
+
+_KINDS = "biufUS"  # of dtypes that are real numbers or texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +80,40 @@ class Examples:
         features = {name: column[rows] for name, column in self.features.items()}
         target = None if self.target is None else self.target[rows]
         return Examples(features, target, self.target_name, self.classes)
+
+
+def load_examples(dataset: Dataset, directory: Path) -> Examples:
+    """Return the examples of a dataset whose relative paths start at `directory`.
+
+    Raises
+    ------
+    PluginError
+        If what it returns is no :class:`Examples` of arrays.
+    """
+    found: object = dataset.load(directory)
+    if not isinstance(found, Examples):
+        raise wrong_result(dataset, "load", found, "Examples")
+    if not isinstance(found.features, Mapping) or not all(isinstance(name, str) for name in found.features):
+        raise wrong_result(dataset, "load", found.features, "features that are columns by name")
+    columns = dict(found.features) | ({} if found.target is None else {found.target_name: found.target})
+    for name, column in columns.items():
+        if not isinstance(column, np.ndarray) or not column.ndim or column.dtype.kind not in _KINDS:
+            raise wrong_result(dataset, "load", column, f"an array of numbers or of texts as column {short(name)}")
+    if found.classes is not None and not (isinstance(found.classes, tuple) and all(map(_is_text, found.classes))):
+        raise wrong_result(dataset, "load", found.classes, "classes that are a tuple of texts, or None")
+    return found
+
+
+def shape_of(dataset: Dataset) -> Shape | None:
+    """Return the shape of one example where a dataset knows it; PluginError if what it returns is none."""
+    found: object = dataset.input_shape()
+    if found is not None and not (isinstance(found, tuple) and all(type(size) is int and size > 0 for size in found)):
+        raise wrong_result(dataset, "input_shape", found, "a tuple of whole numbers above 0, or None")
+    return found
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def categorical(column: NDArray[Any]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.data import Examples, Preprocessing, Split, categorical, listed, release, split
+from nnfw.data import Examples, Preprocessing, Split, categorical, listed, load_examples, release, shape_of, split
 from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError
 from nnfw.experiments.experiment import Experiment, ExperimentFile
 from nnfw.network import Chain, Objective, Sequential, describe
@@ -21,7 +21,7 @@ from nnfw.plugins import Registry
 from nnfw.protocols import Metric
 from nnfw.randomness import stream
 from nnfw.storage import model_file
-from nnfw.training import Labelled, evaluate, named_metrics
+from nnfw.training import Labelled, evaluate, named_metrics, statistics_of
 from nnfw.training.evaluation import EVALUATION_ROWS
 
 HASHED_ROWS = 1 << 14  # rows of a column that are hashed together: a memory-mapped one is never read whole
@@ -78,7 +78,7 @@ def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None
     """
     experiment = file.experiment
     infer_shapes(experiment, registry)
-    examples = _with_classes(experiment.data.source.load(file.directory))  # type: ignore[union-attr]
+    examples = _with_classes(load_examples(experiment.data.source, file.directory))  # type: ignore[arg-type]
     shares = experiment.data.split
     rows = split(
         examples, shares.validation, shares.test, stratify=shares.stratify, rng=stream(experiment.seed, "split")
@@ -115,7 +115,7 @@ def build_model(experiment: Experiment, input_shape: tuple[int, ...], registry: 
 
 def known_input_shape(experiment: Experiment) -> tuple[int, ...] | None:
     """Return the shape of one example as far as it is known without reading data."""
-    return experiment.model.input_shape or experiment.data.source.input_shape()  # type: ignore[union-attr]
+    return experiment.model.input_shape or shape_of(experiment.data.source)  # type: ignore[arg-type]
 
 
 def infer_shapes(experiment: Experiment, registry: Registry) -> list[tuple[int, ...]] | None:
@@ -227,7 +227,7 @@ def _try_metric(metric: Metric, model: Sequential, data: Labelled) -> None:
         _, a = model.forward(x, workspace)
         for start in range(0, len(data), EVALUATION_ROWS):
             rows = np.arange(start, min(start + EVALUATION_ROWS, len(data)))
-            metric.statistics(np.repeat(a, len(rows), axis=0), *data.labels(rows, workspace.child("labels")))
+            statistics_of(metric, np.repeat(a, len(rows), axis=0), *data.labels(rows, workspace.child("labels")))
 
 
 def _fingerprint(examples: Examples) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nnfw.errors import DivergedError, FileFormatError, NnfwError, TrainingInterrupted, in_words
+from nnfw.errors import DivergedError, FileFormatError, NnfwError, TrainingInterrupted
 from nnfw.experiments.experiment import ExperimentFile, distributions_of, table_of
 from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.experiments.record import (
@@ -25,6 +25,7 @@ from nnfw.experiments.record import (
 from nnfw.experiments.recorded import EXPERIMENT, METRICS, MODEL, PAGE, RECORD
 from nnfw.experiments.trust import require_trusted
 from nnfw.plugins import Registry
+from nnfw.plugins.blame import in_words_with_culprit
 from nnfw.protocols import Callback, Fit
 from nnfw.storage import LOCK, Directory, LineFile, jsonable, locked
 from nnfw.training import (
@@ -205,18 +206,18 @@ def _carry_out(
     except BaseException as error:
         status, code = _end_of(error)
         with suppress(NnfwError):  # a full disk must not hide what happened
-            record.end(status, {"exit": code, "reason": _reason(error)})
+            record.end(status, {"exit": code, "reason": _reason(error, record.registry)})
         raise
     outcome = {"epochs": run.epochs, "stopped": run.stopped, "accelerator": run.accelerator, "results": run.results}
     record.end("finished", {"exit": 0, **outcome})
     return run
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, registry: Registry) -> str:
     """Return why a run ended; without the advice of an interruption, whose path is another one in a copy of the run."""
     if isinstance(error, TrainingInterrupted):
         return f"{str(error).partition('. ')[0].rstrip('.')}."
-    return in_words(error)
+    return in_words_with_culprit(error, registry)
 
 
 def _end_of(error: BaseException) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.data import Examples, Preprocessing, Table, categorical, listed, read_csv, read_npy
+from nnfw.data import Examples, Preprocessing, Table, categorical, listed, load_examples, read_csv, read_npy
 from nnfw.errors import DataError
 from nnfw.experiments.components import parse_reference
 from nnfw.experiments.toml import STDIN
@@ -76,8 +76,7 @@ def read_examples(
             f"{source}: only files that end in {TABLE} or {ARRAY} are read as they are. Name the dataset that reads "
             f"this one, with its options: NAME:path={source}."
         )
-    examples: Examples = registry.resolve("dataset", dataset).load(Path())
-    return examples
+    return load_examples(registry.resolve("dataset", dataset), Path())
 
 
 def features(model: Sequential, examples: Examples) -> Array:

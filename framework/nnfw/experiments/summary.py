@@ -14,6 +14,7 @@ from nnfw.experiments.experiment import Experiment
 from nnfw.experiments.preparation import known_input_shape, layer_shapes
 from nnfw.plugins import Registry
 from nnfw.protocols import Parameter, Shape
+from nnfw.training import state_of
 
 VECTORS = 2  # the parameters and their gradient
 ACTIVATION_ARRAYS = 3  # z, a and δ of every layer
@@ -115,7 +116,7 @@ def _size(declared: Iterable[Parameter], *, trainable: bool = True) -> int:
 
 
 def _training_bytes(experiment: Experiment, parameters: int, shapes: Sequence[Shape]) -> int:
-    slots = len(experiment.optimizer.state(np.zeros(0)))  # type: ignore[union-attr]
+    slots = len(state_of(experiment.optimizer, np.zeros(0)))  # type: ignore[arg-type]
     activations = prod(shapes[0]) + ACTIVATION_ARRAYS * sum(map(prod, shapes[1:]))
     numbers = parameters * (VECTORS + slots) + experiment.training.batch_size * activations
     return numbers * np.dtype(experiment.dtype).itemsize

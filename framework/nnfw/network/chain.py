@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nnfw.errors import PluginError, ShapeError, class_name, short
 from nnfw.network.parameters import Scope
 from nnfw.network.workspace import ACTIVATION, LAYER, Workspace
+from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Activation, Layer, Parameter, Shape
 
 Array = NDArray[Any]
@@ -25,6 +26,21 @@ def is_shape(value: Any) -> bool:
 
 def _class_name(layer: Any) -> str:
     return repr(class_name(layer))
+
+
+def _declared(layer: Layer, input_shape: Shape) -> Mapping[str, Parameter]:
+    """Return the parameters that a layer declares; PluginError if they are none."""
+    declared: Any = layer.parameters(input_shape)
+    if not isinstance(declared, Mapping) or not all(isinstance(name, str) for name in declared):
+        raise wrong_result(layer, "parameters", declared, "a dictionary of Parameter objects by name")
+    for name, parameter in declared.items():
+        if not isinstance(parameter, Parameter) or not is_shape(parameter.shape):
+            raise wrong_result(
+                layer, f"parameters[{short(name)}]", parameter, "a Parameter whose shape is whole numbers"
+            )
+        if not hasattr(parameter.initializer, "sample"):
+            raise wrong_result(layer, f"parameters[{short(name)}].initializer", parameter.initializer, "an initializer")
+    return declared
 
 
 @dataclass(frozen=True)
@@ -128,7 +144,7 @@ class Chain(Layer):
         return {
             f"layers.{index}.{name}": parameter
             for index, (layer, shape) in enumerate(zip(self._layers, self.shapes(input_shape)[:-1], strict=True))
-            for name, parameter in layer.parameters(shape).items()
+            for name, parameter in _declared(layer, shape).items()
         }
 
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:

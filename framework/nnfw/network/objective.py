@@ -6,9 +6,10 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from nnfw.errors import ConfigError, Mistake, PluginError
+from nnfw.errors import ConfigError, Mistake, PluginError, short
 from nnfw.network.workspace import ACTIVATION, COST, Workspace
 from nnfw.plugins import Registry
+from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Activation, CanonicalCost, Cost
 
 Array = NDArray[Any]
@@ -37,18 +38,19 @@ class Objective:
         self.cost = cost
         self.activation = activation
         _require_domain(cost, activation, registry)
-        self.canonical = cost.canonical is not None and activation == registry.resolve("activation", cost.canonical)
+        self._registry = registry
+        self.canonical = cost.canonical is not None and activation == _canonical(cost, registry)
 
     def value(self, z: Array, a: Array, y: Array, weight: Array | None) -> float:
         """Return C for z^L and a^L = σ(z^L), both ``(N, *output_shape)``."""
+        value: Any
         if self.canonical:
             value = cast(CanonicalCost, self.cost).value_from_z(z, y, weight)
         else:
             value = self.cost.value(a, y, weight)
         if not isinstance(value, float):
-            raise PluginError(
-                f"Cost {type(self.cost).__name__!r}: value returned {type(value).__name__}, expected a number (float)."
-            )
+            method = "value_from_z" if self.canonical else "value"
+            raise wrong_result(self.cost, method, value, "a number (float)", self._registry)
         return value
 
     def delta(self, z: Array, a: Array, y: Array, memory: Workspace, weight: Array | None) -> Array:
@@ -59,10 +61,33 @@ class Objective:
         return self.activation.delta(grad_a, z, a, memory.child(ACTIVATION))
 
 
+def _canonical(cost: Cost, registry: Registry) -> Any:
+    """Return the canonical activation of a cost; PluginError if there is none, or a method for it is missing."""
+    missing = [name for name in ("value_from_z", "canonical_delta") if not hasattr(cost, name)]
+    if missing:
+        raise PluginError(f"{registry.title(cost)}: has a canonical activation, but lacks {' and '.join(missing)}.")
+    try:
+        return registry.resolve("activation", cost.canonical)
+    except ConfigError as error:
+        raise PluginError(f"{registry.title(cost)}: canonical is {short(cost.canonical)}: {error}") from error
+
+
+def _interval(component: Any, name: str, registry: Registry) -> tuple[float, float] | None:
+    match getattr(component, name):
+        case None:
+            return None
+        case (int() | float() as low, int() | float() as high) if low <= high:
+            return low, high
+        case found:
+            title = registry.title(component)
+            raise PluginError(f"{title}: {name} is {short(found)}, expected two numbers in order, or None.")
+
+
 def _require_domain(cost: Cost, activation: Activation, registry: Registry) -> None:
-    if cost.domain is None or activation.range is None:
+    domain, values = _interval(cost, "domain", registry), _interval(activation, "range", registry)
+    if domain is None or values is None:
         return
-    (lowest, highest), (low, high) = cost.domain, activation.range
+    (lowest, highest), (low, high) = domain, values
     if low < lowest or high > highest:
         advice = f"Use {cost.canonical!r} there." if cost.canonical else "Use another activation there."
         raise ConfigError(

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from nnfw.data import as_numeric, cast
-from nnfw.errors import ShapeError, did_you_mean
+from nnfw.errors import PluginError, ShapeError, did_you_mean
+from nnfw.plugins import default_registry
+from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Parameter
 
 Array = NDArray[Any]
@@ -165,12 +167,7 @@ class Parameters(Mapping[str, Array]):
         for name in values:
             self._view(name)
         for name, parameter in self.layout.declared.items():
-            drawn = (
-                values[name]
-                if name in values
-                else parameter.initializer.sample(parameter.shape, parameter.fan_in, parameter.fan_out, rng)
-            )
-            self[name] = drawn
+            self[name] = values[name] if name in values else _drawn(parameter, rng)
 
     def __getitem__(self, name: str) -> Array:
         """Return a view: writing into it changes the network."""
@@ -220,6 +217,17 @@ class Parameters(Mapping[str, Array]):
         """Return the names and shapes."""
         shapes = ", ".join(f"{name} {array.shape}" for name, array in self.items())
         return f"<Parameters: {self.vector.size:,} trainable, {self.vector.dtype}: {shapes}>"
+
+
+def _drawn(parameter: Parameter, rng: np.random.Generator) -> Array:
+    """Return first values of a parameter; PluginError unless they are finite numbers of its shape."""
+    initializer, shape = parameter.initializer, parameter.shape
+    drawn: Any = initializer.sample(shape, parameter.fan_in, parameter.fan_out, rng)
+    if not isinstance(drawn, np.ndarray) or drawn.shape != shape or drawn.dtype.kind not in "fiub":
+        raise wrong_result(initializer, "sample", drawn, f"an array of numbers of shape {shape}")
+    if not np.isfinite(drawn).all():
+        raise PluginError(f"{default_registry().title(initializer)}: sample returned values that are not finite.")
+    return drawn
 
 
 def require_memory(layout: Layout, dtype: np.dtype[Any]) -> None:

@@ -147,7 +147,7 @@ class RepeatedForward:
         # nothing is compiled: the first prediction, which is not recorded, must have the same bits
         recorder = _Recorder(tape, DEFINITIONS.elementwise, _NO_PLACES)
         chain = model.chain.mapped(partial(_RecordedLayer, recorder=recorder))
-        with using(chosen):
+        with using(chosen), model.verified(x, self._workspace):
             chain.forward(model.parameters.scope, x, self._workspace)
             a = chain.activate(len(chain.layers) - 1, self._workspace)
             tape.finish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike, fspath
@@ -26,7 +26,7 @@ from nnfw.network.objective import Objective
 from nnfw.network.parameters import Layout, Parameters, Scope
 from nnfw.network.recording import RepeatedForward, RepeatedPass
 from nnfw.network.trace import LayerTrace, Trace
-from nnfw.network.verification import verified
+from nnfw.network.verification import Verification, require_activations
 from nnfw.network.workspace import Workspace
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Layer, Shape
@@ -36,7 +36,6 @@ from nnfw.training.evaluation import EVALUATION_ROWS
 
 Array = NDArray[Any]
 _MOST_NAMES = 1 << 14  # columns: a file with more of them takes seconds to write and to read
-_UNVERIFIED = nullcontext()
 
 Reference = Any
 """A component by name, by table with ``type``, or as an object."""
@@ -130,6 +129,7 @@ class Sequential:
         self.chain: Chain = build(Chain, {"layers": inner}, self.registry.resolve)
         self.input_shape: Shape = settings.input_shape
         self.output_shape: Shape = self.chain.shapes(self.input_shape, partial(self.registry.label, "layer"))[-1]
+        require_activations(self.chain, self.registry)
         self.seed: int = settings.seed
         self.dtype = np.dtype(settings.dtype)
         self.preprocessing: Preprocessing | None = None
@@ -522,10 +522,12 @@ class Sequential:
     def verified(
         self, x: Array, workspace: Workspace, objective: Objective | None = None
     ) -> AbstractContextManager[None]:
-        """Return what looks at the results of a pass in its body, where a batch of this shape is the first one."""
-        if not workspace.first_time("forward" if objective is None else "backward", x.shape):
-            return _UNVERIFIED
-        return verified(self.chain, x, workspace, self.registry, objective)
+        """Return what looks at the results of a pass in its body."""
+        found: Verification = workspace.once(
+            ("verification", objective),
+            lambda: Verification(self.chain, self.input_shape, workspace, self.registry, objective),
+        )
+        return found.of(len(x))
 
     def backward(
         self,

@@ -1,94 +1,170 @@
-"""Do the components of a network return what their protocols say? Asked once for each shape of batch.
+"""Do the components of a network return what their protocols say? Looked at in every pass that asks them one by one.
 
 A plugin that returns another shape or dtype would give wrong parameters, or an error far from its cause. The equations
 of the chain stay free of checks: the chain keeps what every component returned, and that is looked at after the pass.
+The steps of a training repeat a recording, which looks at the results by itself (:mod:`nnfw.compute.tape`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.errors import NnfwError, PluginError, class_name
+from nnfw.errors import NnfwError, PluginError, class_name, short
 from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
-from nnfw.network.workspace import Workspace
+from nnfw.network.workspace import LAYER, Workspace
 from nnfw.plugins import Registry
-from nnfw.protocols import Shape
+from nnfw.protocols import Cost, Layer, Shape
 
 Array = NDArray[Any]
 
 
-@contextmanager
-def verified(
-    chain: Chain, x: Array, workspace: Workspace, registry: Registry, objective: Objective | None = None
-) -> Iterator[None]:
-    """Look at every result of the pass in the body, also where it failed.
+def require_activations(chain: Chain, registry: Registry) -> None:
+    """Refuse a layer whose `activation` is none, which an attribute that is no option may be; PluginError names it."""
+    for index, layer in enumerate(chain.layers):
+        if type(layer) is Chain:
+            require_activations(layer, registry)
+        elif not (hasattr(layer, "activation") and hasattr(layer.activation, "forward")):
+            found = short(getattr(layer, "activation", None))
+            label = registry.label("layer", layer)
+            raise PluginError(f"Layer {index} {label}: its activation is {found}, expected an activation.")
+
+
+class Verification:
+    """Looks at every result of a pass in its body, also where it failed.
 
     Parameters
     ----------
-    chain, x, workspace, registry
-        What passes through what, in which memory; and who names the components.
+    chain, input_shape, workspace
+        What examples of which shape pass through, in which memory.
+    registry
+        Names the components.
     objective
         The cost, where the pass goes backward too.
-
-    Raises
-    ------
-    PluginError
-        For the first result of another shape or dtype than its protocol says; names the component.
     """
-    memories = [chain.memory(index, workspace) for index in range(len(chain.layers))]
-    for memory in memories:
-        memory.forget()
-    try:
-        yield
-    except NnfwError:
-        raise
-    except Exception as error:
-        _verify(chain, x, memories, registry, objective, error)
-        raise
-    _verify(chain, x, memories, registry, objective, None)
+
+    def __init__(
+        self,
+        chain: Chain,
+        input_shape: Shape,
+        workspace: Workspace,
+        registry: Registry,
+        objective: Objective | None = None,
+    ) -> None:
+        forward = list(_forward(chain, input_shape, workspace))
+        self._results = [*forward, *_backward(forward, objective)]
+        self._memories = [result.memory for result in forward if result.key == "z"]
+        self._registry, self._count = registry, 0
+
+    def of(self, count: int) -> Verification:
+        """Return itself, for a pass of so many examples."""
+        self._count = count
+        return self
+
+    def __enter__(self) -> None:
+        """Forget the results of the pass before."""
+        for memory in self._memories:
+            memory.forget_own()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Look at the results.
+
+        Raises
+        ------
+        PluginError
+            For the first result of another shape or dtype than its protocol says; names the component.
+        """
+        if error is None:
+            count = self._count
+            for result in self._results:
+                found = result.memory.get(result.key)
+                is_array = type(found) is np.ndarray and found.dtype == result.memory.dtype
+                if not is_array or found.shape[:1] != (count,) or found.shape[1:] != result.shape:
+                    self._blame(None)
+        elif isinstance(error, Exception) and not isinstance(error, NnfwError):
+            self._blame(error)
+
+    def _blame(self, cause: Exception | None) -> None:
+        for result in self._results:
+            shape = (self._count, *result.shape)
+            problem = _problem(result.memory.get(result.key, _NOTHING), shape, result.memory.dtype)
+            if problem:
+                raise PluginError(f"{result.author(self._registry)} returned {problem}, {result.meaning}.") from cause
+            if result.key not in result.memory:
+                return  # the pass ended here
 
 
-def _verify(
-    chain: Chain,
-    x: Array,
-    memories: list[Workspace],
-    registry: Registry,
-    objective: Objective | None,
-    cause: Exception | None,
-) -> None:
-    shapes = [(len(x), *shape) for shape in chain.shapes(x.shape[1:])]
-    for who, key, memory, shape, meaning in _expected(chain, memories, shapes, registry, objective):
-        problem = _problem(memory.get(key, _NOTHING), shape, memory.dtype)
-        if problem:
-            raise PluginError(f"{who} returned {problem}, {meaning}.") from cause
-        if key not in memory:
-            return  # the pass ended here
+@dataclass(frozen=True, eq=False, slots=True)
+class _Result:
+    """What a component has left: under which key, where, of which shape for one example, and why that one.
+
+    Parameters
+    ----------
+    places
+        The layer, from outside to inside: its position in each chain, and itself.
+    key, memory, shape, meaning
+        What is expected of it.
+    method
+        What returned it, as a message says.
+    cost
+        Who did, where it was the cost.
+    """
+
+    places: tuple[tuple[int, Layer], ...]
+    key: str
+    memory: Workspace
+    shape: Shape
+    meaning: str
+    method: str
+    cost: Cost | None = None
+
+    def author(self, registry: Registry) -> str:
+        """Return who returned it, and by which method."""
+        if self.cost is not None:
+            return f"Cost {registry.label('cost', self.cost)}: {self.method}"
+        layers = ", layer ".join(f"{index} {registry.label('layer', layer)}" for index, layer in self.places)
+        return f"Layer {layers}: {self.method}"
 
 
-def _expected(
-    chain: Chain, memories: list[Workspace], shapes: list[Shape], registry: Registry, objective: Objective | None
-) -> Iterator[tuple[str, str, Workspace, Shape, str]]:
-    """Yield what is expected in the order of the pass: by whom, under which key, where, of which shape, and why."""
-    names = [f"Layer {index} {registry.label('layer', layer)}" for index, layer in enumerate(chain.layers)]
-    for name, memory, shape in zip(names, memories, shapes[1:], strict=True):
-        yield f"{name}: forward", "z", memory, shape, "the shape that output_shape declares"
-        yield f"{name}: its activation's forward", "a", memory, shape, "the shape of z"
+def _forward(
+    chain: Chain, input_shape: Shape, workspace: Workspace, outside: tuple[tuple[int, Layer], ...] = ()
+) -> Iterator[_Result]:
+    """Yield what a forward pass leaves, in its order; z, then a, of each layer, after those of the chain that it is."""
+    for index, (layer, before, shape) in enumerate(_steps(chain, input_shape)):
+        places, memory = (*outside, (index, layer)), chain.memory(index, workspace)
+        if type(layer) is Chain:
+            yield from _forward(layer, before, memory.child(LAYER), places)
+        yield _Result(places, "z", memory, shape, "the shape that output_shape declares", "forward")
+        if not outside or index < len(chain.layers) - 1:  # that of the last one inside is the chain's
+            yield _Result(places, "a", memory, shape, "the shape of z", "its activation's forward")
+
+
+def _backward(forward: list[_Result], objective: Objective | None) -> Iterator[_Result]:
+    """Yield what a backward pass leaves after such a forward pass, layer by layer from the output on."""
     if objective is None:
         return
-    cost = f"Cost {registry.label('cost', objective.cost)}"
-    source = f"{cost}: gradient"
-    for name, memory, shape in reversed(list(zip(names, memories, shapes[1:], strict=True))):
-        if "grad_a" in memory:  # a canonical pair has none
-            yield source, "grad_a", memory, shape, "the shape of the activation before it"
-        author = f"{name}: its activation's delta" if "grad_a" in memory else f"{cost}: canonical_delta"
-        yield author, "delta", memory, shape, "the shape of z"
-        source = f"{name}: backward"
+    after: _Result | None = None
+    of_gradient, of_z = "the shape of the activation before it", "the shape of z"
+    for result in (item for item in reversed(forward) if item.key == "a"):
+        if after is not None:
+            yield replace(result, places=after.places, key="grad_a", meaning=of_gradient, method="backward")
+        elif not objective.canonical:
+            yield replace(result, key="grad_a", meaning=of_gradient, method="gradient", cost=objective.cost)
+        if after is None and objective.canonical:
+            yield replace(result, key="delta", meaning=of_z, method="canonical_delta", cost=objective.cost)
+        else:
+            yield replace(result, key="delta", meaning=of_z, method="its activation's delta")
+        after = result
+
+
+def _steps(chain: Chain, input_shape: Shape) -> Iterator[tuple[Layer, Shape, Shape]]:
+    shapes = chain.shapes(input_shape)
+    return zip(chain.layers, shapes[:-1], shapes[1:], strict=True)  # type: ignore[arg-type]
 
 
 _NOTHING = object()

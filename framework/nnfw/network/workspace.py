@@ -60,7 +60,7 @@ class Workspace:
         self._views: dict[tuple[str, Shape], NDArray[Any]] = {}
         self._kept: dict[str, Any] = {}
         self._children: dict[int | str, Workspace] = {}
-        self._seen: set[tuple[str, Shape]] = set()
+        self._made: dict[object, Any] = {}
         self._lent: NDArray[Any] | None = None
 
     def buffer(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> NDArray[Any]:
@@ -160,6 +160,10 @@ class Workspace:
         for child in self._children.values():
             child.forget()
 
+    def forget_own(self) -> None:
+        """Drop what is kept here; what the children keep stays."""
+        self._kept.clear()
+
     def remember(self) -> Callable[[], None]:
         """Return a function that keeps again what is kept now, here and in the children."""
         kept = [(workspace, dict(workspace._kept)) for workspace in self._tree()]
@@ -192,9 +196,8 @@ class Workspace:
             self._children[key] = child
         return child
 
-    def first_time(self, what: str, shape: Shape) -> bool:
-        """Return whether `what` is asked with this shape for the first time; costly checks run only then."""
-        if (what, shape) in self._seen:
-            return False
-        self._seen.add((what, shape))
-        return True
+    def once(self, key: object, make: Callable[[], Any]) -> Any:
+        """Return what `make` returned at the first call with this key: what a pass needs time and again."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]

@@ -18,6 +18,7 @@ from nnfw.errors import (
     PluginError,
     UnknownComponentError,
     article,
+    class_name,
     did_you_mean,
     in_words,
     one_line,
@@ -303,6 +304,14 @@ class Registry:
         """Return how messages name a component: ``'dense' (built-in)``."""
         found = self.component_of(kind, component)
         return str(found) if found else repr(type(component).__qualname__)
+
+    def title(self, component: Any) -> str:
+        """Return how messages name a component of any kind: ``Layer 'dense' (built-in)``."""
+        found = self.component_of_class(type(component))
+        if found is not None:
+            return _title(found)
+        kind = next((kind for kind, row in KINDS.items() if row.protocol in type(component).__mro__), "component")
+        return f"{kind.capitalize()} {class_name(component)!r}"
 
     def defaults(self, kind: str) -> tuple[Component, ...]:
         """Return the components of a kind that are on unless they are named."""

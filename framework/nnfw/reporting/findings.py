@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.data import Examples
+from nnfw.data import Examples, load_examples
 from nnfw.experiments import Prepared, prepare_run
 from nnfw.experiments.record import open_run
 from nnfw.experiments.recorded import PARTS
@@ -110,7 +110,8 @@ def examine(path: Path, registry: Registry, fingerprint: str | None, data_direct
     rows = prepared.parts[part].rows
     assert rows is not None  # every part is a split
     directory = open_run(path, registry, data_directory=data_directory).directory
-    examples = prepared.experiment.data.source.load(directory).take(rows[:MOST_EXAMPLES])  # type: ignore[union-attr]
+    source = prepared.experiment.data.source
+    examples = load_examples(source, directory).take(rows[:MOST_EXAMPLES])  # type: ignore[arg-type]
     a, losses = _outputs(prepared, part)
     truths, predictions, classes = _labels(prepared, examples, a)
     same = prepared.fingerprint == fingerprint

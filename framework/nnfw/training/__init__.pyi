@@ -14,9 +14,11 @@ from .checkpoints import warn as warn
 from .evaluation import evaluate as evaluate
 from .evaluation import named_metrics as named_metrics
 from .evaluation import require_finite_cost as require_finite_cost
+from .evaluation import statistics_of as statistics_of
 from .history import History as History
 from .interruption import Interruption as Interruption
 from .loop import Training as Training
+from .loop import state_of as state_of
 from .options import FREE_OPTIONS as FREE_OPTIONS
 from .options import TrainingOptions as TrainingOptions
 from .options import contradictions as contradictions

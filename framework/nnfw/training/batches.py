@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnfw.compute import kernels, kernels_only
-from nnfw.configuration import short
 from nnfw.data import as_batch, as_numeric, as_weights, column_names, in_dtype, release, require_finite
-from nnfw.errors import DataError, PluginError
+from nnfw.errors import DataError
+from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Cost, Shape
 from nnfw.training.read_ahead import Batches, opened
 
@@ -258,11 +258,8 @@ def _held(array: Array, dtype: np.dtype[Any], name: str) -> Array:
 
 def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
     targets = cost.targets(y, output_shape)
-    if not isinstance(targets, np.ndarray) or len(targets) != len(y):
-        raise PluginError(
-            f"Cost {type(cost).__name__!r}: targets must return an array with one entry for each of {len(y)} examples, "
-            f"got {short(targets)}."
-        )
+    if not isinstance(targets, np.ndarray) or targets.shape[:1] != y.shape[:1] or targets.dtype.kind not in "fiub":
+        raise wrong_result(cost, "targets", targets, f"an array with a number or more for each of {len(y)} examples")
     return targets
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnfw.errors import DataError, FileFormatError, class_name, short
 from nnfw.plugins import Registry
+from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Metric
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from nnfw.training.trainable import Objective, Trainable
 
     Array = NDArray[Any]
+
+NUMERIC_KINDS = "fiub"
+"""Kinds of dtypes that are real numbers."""
 
 EVALUATION_ROWS = 1024
 """Examples that pass through the network together when nothing is trained."""
@@ -101,8 +105,9 @@ class Tally:
 
     def _look_at(self, a: Array, y: Array, weight: Array | None) -> None:
         for name, metric in self._metrics.items():
-            statistics = metric.statistics(a, y, weight)
-            self._statistics[name] = self._statistics[name] + statistics if name in self._statistics else statistics
+            before = self._statistics.get(name)
+            statistics = statistics_of(metric, a, y, weight, before)
+            self._statistics[name] = statistics if before is None else before + statistics
 
     def content(self) -> dict[str, Any]:
         """Return all that was added so far, for :meth:`put_back`."""
@@ -132,9 +137,32 @@ class Tally:
         """Return cost and metrics of everything added, with `prefix` before each name; matrices as nested lists."""
         if self._filled:
             self._look_at_gathered()
-        results = {name: metric.result(self._statistics[name]) for name, metric in self._metrics.items()}
+        results = {name: _result_of(metric, self._statistics[name]) for name, metric in self._metrics.items()}
         plain = {name: result.tolist() if hasattr(result, "tolist") else result for name, result in results.items()}
         return {f"{prefix}{name}": value for name, value in ({"cost": float(self._cost) / self._count} | plain).items()}
+
+
+def statistics_of(metric: Metric, a: Array, y: Array, weight: Array | None, before: Any = None) -> Array:
+    """Return the statistics of a metric, of the shape that they had `before`; PluginError if they are not numbers."""
+    found = metric.statistics(a, y, weight)
+    if not _is_numeric(found):
+        raise wrong_result(metric, "statistics", found, "an array of numbers")
+    if before is not None and np.shape(found) != np.shape(before):
+        raise wrong_result(metric, "statistics", found, f"the shape of the first ones, {np.shape(before)}")
+    return found
+
+
+def _result_of(metric: Metric, statistics: Array) -> Any:
+    found = metric.result(statistics)
+    if not _is_numeric(found):
+        raise wrong_result(metric, "result", found, "a number or an array of numbers")
+    return found
+
+
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, int | float) or (
+        isinstance(value, np.ndarray | np.generic) and value.dtype.kind in NUMERIC_KINDS
+    )
 
 
 def _most(a: Array) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from time import monotonic
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nnfw.compute import choose, gain, known_accelerators, using
 from nnfw.configuration import short
 from nnfw.errors import DivergedError, PluginError, TrainingInterrupted
+from nnfw.plugins.results import described, wrong_result
 from nnfw.protocols import Callback, Optimizer, Solver, is_solver
 from nnfw.randomness import stream
 from nnfw.training.checkpoint import memories_of, restore, set_random
@@ -110,7 +111,7 @@ class Training:
         self._batch = model.workspace()
         self._evaluation = model.workspace()
         self._last_pass = self._workspace
-        self.optimizer_state = optimizer.state(self.vector)
+        self.optimizer_state = state_of(optimizer, self.vector)
         self.callbacks: list[tuple[Callback, dict[str, Any]]] = []
         self._checkpoints = checkpoints
         self._watch: Watch | None = None
@@ -153,6 +154,8 @@ class Training:
         memories = [{} for _ in callbacks] if start is None else memories_of(start, callbacks, registry)
         for callback, memory in zip(callbacks, memories, strict=True):
             state = callback.state(self)
+            if not isinstance(state, dict):
+                raise wrong_result(callback, "state", state, "a dictionary", registry)
             opened.callback(callback.close, state)
             state.update(memory)
             self.callbacks.append((callback, state))
@@ -205,6 +208,7 @@ class Training:
         accepted = self.vector.astype(np.float64)
 
         def ended(theta: Array, cost: float) -> bool:
+            self._require_theta(solver, theta)
             accepted[...] = theta
             self.vector[...] = theta
             self.noise.bit_generator.state = noise  # as at the beginning, where a checkpoint is resumed
@@ -215,6 +219,7 @@ class Training:
             return bool(self.history.stopped) or self.epoch >= self.epochs
 
         def function(theta: Array) -> tuple[float, Array]:
+            self._require_theta(solver, theta)
             if self._interruption.signal:
                 self.vector[...], self.noise.bit_generator.state = accepted, noise
                 self._interrupt()
@@ -225,11 +230,19 @@ class Training:
         first, _ = function(start)
         self._look_at(first)
         reason = solver.minimise(function, start, self.epochs - self.epoch, ended)
+        if not isinstance(reason, str):
+            raise wrong_result(solver, "minimise", reason, "text: why it ended, or an empty one", self.registry)
         if not self.epoch:  # it was at its end from the beginning
             ended(start, first)
         self.vector[...], self.noise.bit_generator.state = accepted, noise  # the θ that was tried last may be another
         if reason:
             self.stop(reason)
+
+    def _require_theta(self, solver: Solver, theta: Any) -> None:
+        if not isinstance(theta, np.ndarray) or theta.shape != self.vector.shape:
+            wanted = f"an array of shape {self.vector.shape}"
+            label = self.registry.title(solver)
+            raise PluginError(f"{label}: minimise must give its functions {wanted}, got {described(theta)}.")
 
     def _look_at(self, cost: float) -> None:
         self.cost = cost
@@ -250,7 +263,7 @@ class Training:
             weights, penalty = self.vector[self.model.decays], np.zeros_like(self.gradient[self.model.decays])
             self.options.regularizer.add_gradient(weights, penalty)  # type: ignore[union-attr]
             gradient[self.model.decays] += penalty
-            cost += self.options.regularizer.value(weights)  # type: ignore[union-attr]
+            cost += self._penalty()
         return cost, gradient
 
     def _record_of_all(self, cost: float) -> dict[str, Any]:
@@ -263,7 +276,10 @@ class Training:
     def _penalty(self) -> float:
         if self.options.regularizer is None:
             return 0.0
-        return self.options.regularizer.value(self.vector[self.model.decays])  # type: ignore[union-attr]
+        penalty = self.options.regularizer.value(self.vector[self.model.decays])  # type: ignore[union-attr]
+        if not isinstance(penalty, int | float | np.number):
+            raise wrong_result(self.options.regularizer, "value", penalty, "a number", self.registry)
+        return float(penalty)
 
     def _run_epoch(self) -> dict[str, Any]:
         """Take the steps of an epoch, or those that are left of one that was begun, and return its record."""
@@ -402,6 +418,17 @@ class Training:
     def lines(self, path: Path) -> LineFile:
         """Return a new text file at a claimed path."""
         return self._files.lines(path)
+
+
+def state_of(optimizer: Optimizer, vector: Array) -> Mapping[str, Array]:
+    """Return fresh state of an optimizer for a vector; PluginError unless that is arrays of the vector's shape."""
+    state = optimizer.state(vector)
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+        raise wrong_result(optimizer, "state", state, "a dictionary of arrays by name")
+    for name, array in state.items():
+        if not isinstance(array, np.ndarray) or array.shape != vector.shape:
+            raise wrong_result(optimizer, f"state[{short(name)}]", array, f"an array of shape {vector.shape}")
+    return state
 
 
 def _looks_at_steps(callback: Callback) -> bool:

@@ -1,0 +1,42 @@
+"""What the method of a component returned, where it is not what its protocol says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nnfw.errors import PluginError, class_name
+from nnfw.plugins.registry import default_registry
+
+if TYPE_CHECKING:
+    from nnfw.plugins.registry import Registry
+
+
+def wrong_result(
+    component: object, method: str, found: Any, expected: str, registry: Registry | None = None
+) -> PluginError:
+    """Return the error for what a method of a component returned.
+
+    Parameters
+    ----------
+    component, method
+        Whose method it was.
+    found, expected
+        What it returned, and what it should have, in words.
+    registry
+        Names the component; by default the installed plugins.
+    """
+    owner = (registry or default_registry()).title(component)
+    return PluginError(f"{owner}: {method} returned {described(found)}, expected {expected}.")
+
+
+def described(found: Any) -> str:
+    """Return what a result is: of an array dtype and shape, of all else the class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> described(None), described(np.zeros((2, 3)))
+    ('NoneType', 'a float64 array of shape (2, 3)')
+    """
+    dtype, shape = getattr(found, "dtype", None), getattr(found, "shape", None)
+    return f"a {dtype} array of shape {shape}" if dtype is not None and type(shape) is tuple else class_name(found)

@@ -1,0 +1,424 @@
+"""What a stranger's method returns is looked at where it is used, and the error names owner and method."""
+
+import re
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.compute.active import kernels_of
+from nnfw.data import Preprocessing, load_examples, shape_of
+from nnfw.plugins import default_registry
+from nnfw.protocols import Parameter
+from nnfw.training import state_of
+from nnfw_standard import MSE, SGD, Accuracy, Dense, Tanh, Zeros
+
+ROWS = 6
+X, Y = np.arange(2.0 * ROWS).reshape(ROWS, 2) / ROWS, np.arange(float(ROWS)) / ROWS
+
+
+def later(cls, method, wrong, after, *options):
+    """Return an instance of a subclass whose method returns something else from some call on."""
+    calls, original = count(), getattr(cls, method)
+
+    def changed(self, *arguments):
+        found = original(self, *arguments)
+        return np.array(found) if next(calls) < after else wrong
+
+    changed.__name__ = method
+    return dataclass(frozen=True)(type("Later", (cls,), {method: changed}))(*options)
+
+
+def sequential(*layers):
+    return nnfw.Sequential(layers, 2)
+
+
+WRONG = [
+    pytest.param(None, "NoneType", id="none"),
+    pytest.param(0.0, "float", id="number"),
+    pytest.param(np.zeros((1, 3), np.float32), r"(a float32 array of )?shape \(1, 3\)", id="broadcastable"),
+    pytest.param(np.zeros((2, 3)), r"(a float64 array of shape \(2, 3\)|float64)", id="dtype"),
+]
+FIT = {"cost": "mse", "optimizer": SGD(), "batch_size": 2, "accelerator": "none", "shuffle": False}
+
+
+@pytest.mark.parametrize("after", range(5))
+@pytest.mark.parametrize(("wrong", "said"), WRONG)
+def test_forward_that_returns_something_else_from_some_call_on_is_named(wrong, said, after):
+    model = sequential(later(Dense, "forward", wrong, after, 3), Dense(1))
+    message = rf"^Layer (0 )?'Later': forward returned {said}, expected "
+    with pytest.raises(nnfw.PluginError, match=message):
+        model.fit(X, Y, epochs=2, **FIT)
+
+
+@pytest.mark.parametrize("after", range(5))
+@pytest.mark.parametrize(("wrong", "said"), WRONG)
+def test_backward_that_returns_something_else_from_some_call_on_is_named(wrong, said, after):
+    model = sequential(Dense(3), later(Dense, "backward", wrong, after, 1))
+    with pytest.raises(nnfw.PluginError, match=rf"^Layer (1 )?'Later': backward returned {said}, expected "):
+        model.fit(X, Y, epochs=2, **FIT)
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+@pytest.mark.parametrize("method", ["forward", "delta"])
+@pytest.mark.parametrize(("wrong", "said"), WRONG)
+def test_activation_that_returns_something_else_from_some_call_on_is_named(wrong, said, method, after):
+    activation = later(Tanh, method, wrong, after)
+    model = sequential(Dense(3, activation=activation), Dense(1))
+    owner = rf"(Layer 0 'dense' \(built-in\): its activation's|Activation 'Later':) {method}"
+    with pytest.raises(nnfw.PluginError, match=rf"^{owner} returned {said}, expected "):
+        model.fit(X, Y, epochs=2, **FIT)
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+@pytest.mark.parametrize("wrong", [None, np.zeros((1, 1), np.float32)], ids=["none", "broadcastable"])
+def test_cost_whose_gradient_is_something_else_from_some_call_on_is_named(wrong, after):
+    model = sequential(Dense(3), Dense(1))
+    with pytest.raises(nnfw.PluginError, match=r"^Cost 'Later': gradient returned .*, expected "):
+        model.fit(X, Y, epochs=2, **FIT | {"cost": later(MSE, "gradient", wrong, after)})
+
+
+@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("rows", [2, 1500])
+def test_forward_in_a_prediction_is_looked_at_at_every_call(rows, after):
+    model = sequential(later(Dense, "forward", None, after, 3), Dense(1))
+
+    def predict(times):
+        for time in range(times):
+            model.predict(np.zeros((rows + time // 3, 2)))
+
+    with pytest.raises(nnfw.PluginError, match=r"^Layer (0 )?'Later': forward returned NoneType, expected "):
+        predict(6)
+
+
+def test_forward_in_an_evaluation_is_looked_at_at_every_call():
+    model = sequential(later(Dense, "forward", np.zeros((1, 3), np.float32), 1, 3), Dense(1))
+    with pytest.raises(
+        nnfw.PluginError, match=r"^Layer 0 'Later': forward returned shape \(1, 3\), expected \(476, 3\)"
+    ):
+        model.evaluate(np.zeros((1500, 2)), np.zeros(1500), cost="mse")
+
+
+def test_layer_inside_a_chain_that_returns_something_else_is_named_with_its_place():
+    inner = nnfw.Chain((Dense(3), later(Dense, "forward", None, 0, 3), Dense(3)))
+    model = sequential(inner, Dense(1))
+    with pytest.raises(
+        nnfw.PluginError, match=r"^Layer 0 'chain' \(built-in\), layer 1 'Later': forward returned NoneType, expected "
+    ):
+        model.predict(X)
+
+
+def test_result_that_failed_in_a_longer_batch_is_not_blamed_on_the_shorter_one():
+    model = sequential(later(Dense, "forward", None, 1, 3), Dense(1))
+    workspace = model.workspace()
+    model.forward(np.zeros((4, 2), np.float32), workspace)
+    with pytest.raises(
+        nnfw.PluginError, match=r"^Layer 0 'Later': forward returned NoneType, expected an array of shape"
+    ):
+        model.forward(np.zeros((2, 2), np.float32), workspace)
+
+
+# What is asked once, or at the end of an epoch
+
+
+def faulty(protocol, **members):
+    """Return an instance of a frozen dataclass with the given methods."""
+    return dataclass(frozen=True)(type("Faulty", (protocol,), members))()
+
+
+def returns(value):
+    return lambda *_, **__: value
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "message"),
+    [
+        ("statistics", None, "statistics returned NoneType, expected an array of numbers."),
+        ("statistics", [1.0], "statistics returned list, expected an array of numbers."),
+        ("statistics", "a", "statistics returned str, expected an array of numbers."),
+        ("statistics", np.array(["a"]), "statistics returned a <U1 array of shape (1,), expected an array of numbers."),
+        ("result", None, "result returned NoneType, expected a number or an array of numbers."),
+        ("result", {"a": 1.0}, "result returned dict, expected a number or an array of numbers."),
+        ("result", np.array([None]), "result returned a object array of shape (1,), expected a number or an array"),
+    ],
+)
+def test_metric_that_returns_something_else_is_named(member, value, message):
+    metric = faulty(nnfw.Metric, higher_is_better=True, statistics=returns(np.zeros(2)), result=returns(0.0))
+    metric = faulty(type(metric), **{member: returns(value)})
+    with pytest.raises(nnfw.PluginError, match=f"^Metric 'Faulty': {re.escape(message)}"):
+        nnfw.Sequential([Dense(1)], 2).fit(X, Y, metrics=[metric], **FIT)
+    with pytest.raises(nnfw.PluginError, match=f"^Metric 'Faulty': {re.escape(message)}"):
+        nnfw.Sequential([Dense(1)], 2).evaluate(X, Y, cost="mse", metrics=[metric])
+
+
+def test_metric_whose_statistics_change_their_shape_is_named():
+    calls = iter([np.zeros(2), np.zeros((2, 2))])
+    metric = faulty(nnfw.Metric, higher_is_better=True, statistics=lambda *_: next(calls), result=returns(0.0))
+    message = (
+        r"^Metric 'Faulty': statistics returned a float64 array of shape \(2, 2\), expected the shape of the first "
+    )
+    with pytest.raises(nnfw.PluginError, match=message):
+        nnfw.Sequential([Dense(1)], 2).evaluate(np.zeros((1500, 2)), np.zeros(1500), cost="mse", metrics=[metric])
+
+
+@pytest.mark.parametrize("value", [np.float64(1.0), 2, 1.5, np.array(3.0)], ids=["float64", "int", "float", "array"])
+def test_metric_that_returns_a_number_is_taken(value):
+    metric = faulty(nnfw.Metric, higher_is_better=True, statistics=returns(value), result=returns(value))
+    history = nnfw.Sequential([Dense(1)], 2).fit(X, Y, metrics=[metric], **FIT)
+    assert history[-1]["Faulty"] == value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "state returned NoneType, expected a dictionary of arrays by name."),
+        ([], "state returned list, expected a dictionary of arrays by name."),
+        ({1: np.zeros(3)}, "state returned dict, expected a dictionary of arrays by name."),
+        ({"m": None}, "state['m'] returned NoneType, expected an array of shape (3,)."),
+        ({"m": np.zeros(2)}, "state['m'] returned a float64 array of shape (2,), expected an array of shape (3,)."),
+    ],
+)
+def test_optimizer_whose_state_is_something_else_is_named(value, message):
+    optimizer = faulty(nnfw.Optimizer, learning_rate=0.1, state=returns(value), update=returns(None))
+    with pytest.raises(nnfw.PluginError, match=f"^Optimizer 'Faulty': {re.escape(message)}$"):
+        nnfw.Sequential([Dense(1)], 2).fit(X, Y, **FIT | {"optimizer": optimizer})
+    with pytest.raises(nnfw.PluginError, match=re.escape(message)):
+        state_of(optimizer, np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("minimise", "message"),
+    [
+        (returns(None), "minimise returned NoneType, expected text: why it ended, or an empty one."),
+        (
+            lambda _self, function, *_: function(np.zeros(2)),
+            "minimise must give its functions an array of shape (3,), got a float64 array of shape (2,).",
+        ),
+        (
+            lambda _self, function, vector, iterations, ended: ended(0.0, 1.0),
+            "minimise must give its functions an array of shape (3,), got float.",
+        ),
+    ],
+    ids=["reason", "function", "ended"],
+)
+def test_solver_that_does_something_else_is_named(minimise, message):
+    solver = faulty(nnfw.Solver, minimise=minimise)
+    with pytest.raises(nnfw.PluginError, match=f"^Optimizer 'Faulty': {re.escape(message)}$"):
+        nnfw.Sequential([Dense(1)], 2).fit(X, Y, cost="mse", optimizer=solver)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
+def test_regularizer_whose_value_is_no_number_is_named(optimizer):
+    regularizer = faulty(nnfw.Regularizer, value=returns(None), add_gradient=returns(None))
+    message = r"^Regularizer 'Faulty': value returned NoneType, expected a number\.$"
+    with pytest.raises(nnfw.PluginError, match=message):
+        nnfw.Sequential([Dense(1)], 2).fit(X, Y, cost="mse", optimizer=optimizer, regularizer=regularizer)
+
+
+@pytest.mark.parametrize("value", [None, [], "state"])
+def test_callback_whose_state_is_no_dictionary_is_named(value):
+    callback = faulty(nnfw.Callback, state=returns(value))
+    message = rf"^Callback 'Faulty': state returned {type(value).__name__}, expected a dictionary\.$"
+    with pytest.raises(nnfw.PluginError, match=message):
+        nnfw.Sequential([Dense(1)], 2).fit(X, Y, callbacks=[callback], **FIT)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, r"sample returned NoneType, expected an array of numbers of shape \(1, 2\)\."),
+        (
+            np.zeros(2),
+            r"sample returned a float64 array of shape \(2,\), expected an array of numbers of shape \(1, 2\)\.",
+        ),
+        (
+            np.full((1, 2), "a"),
+            r"sample returned a <U1 array of shape \(1, 2\), expected an array of numbers of shape ",
+        ),
+        (np.full((1, 2), np.nan), r"sample returned values that are not finite\."),
+    ],
+    ids=["none", "shape", "words", "nan"],
+)
+def test_initializer_that_returns_something_else_is_named(value, message):
+    initializer = faulty(nnfw.Initializer, sample=returns(value))
+    with pytest.raises(nnfw.PluginError, match=f"^Initializer 'Faulty': {message}"):
+        nnfw.Sequential([Dense(1, weight_initializer=initializer)], 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "parameters returned NoneType, expected a dictionary of Parameter objects by name."),
+        (
+            {1: Parameter((1,), Zeros())},
+            "parameters returned dict, expected a dictionary of Parameter objects by name.",
+        ),
+        ({"w": None}, "parameters['w'] returned NoneType, expected a Parameter whose shape is whole numbers."),
+        ({"w": Parameter(3, Zeros())}, "parameters['w'] returned Parameter, expected a Parameter whose shape is whole"),
+        ({"w": Parameter((3,), "zeros")}, "parameters['w'].initializer returned str, expected an initializer."),
+    ],
+    ids=["none", "key", "value", "shape", "initializer"],
+)
+def test_layer_that_declares_something_else_is_named(value, message):
+    layer = faulty(Dense, parameters=returns(value), units=1, __annotations__={"units": int})
+    with pytest.raises(nnfw.PluginError, match=f"^Layer 'Faulty': {re.escape(message)}"):
+        nnfw.Sequential([layer], 2)
+
+
+@pytest.mark.parametrize("value", [None, "relu", 3])
+def test_layer_whose_activation_is_none_is_named(value):
+    members = {name: returns(None) for name in ("forward", "backward")}
+    layer = faulty(nnfw.Layer, activation=value, output_shape=returns((2,)), **members)
+    message = rf"^Layer 0 'Faulty': its activation is {value!r}, expected an activation\.$"
+    with pytest.raises(nnfw.PluginError, match=message):
+        nnfw.Sequential([layer], 2)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"domain": 3}, "domain is 3, expected two numbers in order, or None."),
+        ({"domain": (1.0, 0.0)}, "domain is (1.0, 0.0), expected two numbers in order, or None."),
+        ({"canonical": "softmax"}, "has a canonical activation, but lacks value_from_z and canonical_delta."),
+        (
+            {"canonical": "nothing", "value_from_z": returns(0.0), "canonical_delta": returns(None)},
+            "canonical is 'nothing': Unknown activation 'nothing'.",
+        ),
+    ],
+    ids=["domain", "domain-reversed", "canonical-methods", "canonical-unknown"],
+)
+def test_cost_with_attributes_that_make_no_sense_is_named(members, message):
+    methods = {name: returns(None) for name in ("targets", "value", "gradient")}
+    cost = faulty(nnfw.Cost, **methods, **members)
+    with pytest.raises(nnfw.PluginError, match=f"^Cost 'Faulty': {re.escape(message)}"):
+        nnfw.Sequential([Dense(1)], 2).objective(cost)
+
+
+def test_cost_whose_targets_are_words_is_named():
+    cost = faulty(MSE, targets=returns(np.array(["a"] * ROWS)))
+    message = (
+        r"^Cost 'Faulty': targets returned a <U1 array of shape \(6,\), expected an array with a number or more for "
+    )
+    with pytest.raises(nnfw.PluginError, match=message):
+        nnfw.Sequential([Dense(1)], 2).fit(X, Y, **FIT | {"cost": cost})
+
+
+EXAMPLES = nnfw.Examples({"x": X}, Y)
+
+
+def examples(**changes):
+    """Return examples that were changed behind the back of their constructor."""
+    found = nnfw.Examples(EXAMPLES.features, EXAMPLES.target)
+    for name, value in changes.items():
+        object.__setattr__(found, name, value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "load returned NoneType, expected Examples."),
+        ((X, Y), "load returned tuple, expected Examples."),
+        (examples(features=[X]), "load returned list, expected features that are columns by name."),
+        (examples(features={3: X}), "load returned dict, expected features that are columns by name."),
+        (
+            nnfw.Examples({"a": [1.0, 2.0]}),
+            "load returned list, expected an array of numbers or of texts as column 'a'.",
+        ),
+        (
+            examples(features={"a": np.array([None])}),
+            "load returned a object array of shape (1,), expected an array of",
+        ),
+        (
+            nnfw.Examples({"a": X}, list(Y)),
+            "load returned list, expected an array of numbers or of texts as column 'tar",
+        ),
+        (examples(classes=["a"]), "load returned list, expected classes that are a tuple of texts, or None."),
+        (examples(classes=(1, 2)), "load returned tuple, expected classes that are a tuple of texts, or None."),
+    ],
+    ids=["none", "pair", "features", "name", "column", "objects", "target", "classes", "class"],
+)
+def test_dataset_that_loads_something_else_is_named(value, message, tmp_path):
+    dataset = faulty(nnfw.Dataset, load=returns(value))
+    with pytest.raises(nnfw.PluginError, match=f"^Dataset 'Faulty': {re.escape(message)}"):
+        load_examples(dataset, tmp_path)
+
+
+def test_dataset_that_loads_examples_is_taken(tmp_path):
+    assert load_examples(faulty(nnfw.Dataset, load=returns(EXAMPLES)), tmp_path) is EXAMPLES
+
+
+@pytest.mark.parametrize("value", [3, [3], (0,), ("3",), (3.0,)], ids=repr)
+def test_dataset_whose_input_shape_is_none_is_named(value):
+    dataset = faulty(nnfw.Dataset, load=returns(EXAMPLES), input_shape=returns(value))
+    message = (
+        rf"^Dataset 'Faulty': input_shape returned {type(value).__name__}, expected a tuple of whole numbers above 0"
+    )
+    with pytest.raises(nnfw.PluginError, match=message):
+        shape_of(dataset)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"fit": returns([1.0])}, "fit returned list, expected a dictionary of plain values by name."),
+        ({"fit": returns({1: 2})}, "fit returned dict, expected a dictionary of plain values by name."),
+        ({"apply": returns(None)}, "apply returned NoneType, expected an array of length "),
+        ({"apply": returns([1.0] * ROWS)}, "apply returned list, expected an array of length 1 for column 'target'."),
+    ],
+    ids=["fit", "fit-key", "apply", "apply-list"],
+)
+def test_transform_that_returns_something_else_is_named(members, message):
+    with pytest.raises(nnfw.PluginError, match=f"^Transform 'Faulty': {re.escape(message)}"):
+        Preprocessing.fit(EXAMPLES, (), (transform(**members),))
+
+
+def transform(**members):
+    def unchanged(_self, column, _fitted):
+        return column
+
+    methods = {"fit": returns({}), "apply": unchanged, "invert": unchanged}
+    return faulty(nnfw.Transform, columns=None, accepts="numeric", **methods | members)
+
+
+@pytest.mark.parametrize("value", [None, [0.0] * ROWS, np.zeros(2)], ids=["none", "list", "shape"])
+def test_transform_whose_inverse_is_something_else_is_named(value):
+    preprocessing = Preprocessing.fit(EXAMPLES, (), (transform(invert=returns(value)),))
+    message = r"^Transform 'Faulty': invert returned .*, expected an array of length 6 for column 'target'\.$"
+    with pytest.raises(nnfw.PluginError, match=message):
+        preprocessing.labels(np.zeros((ROWS, 1)))
+
+
+@pytest.mark.parametrize(
+    ("found", "use", "message"),
+    [
+        (
+            {"sequence": lambda calls: [None]},
+            lambda kernels: list(kernels.sequence([])),
+            "sequence must yield functions, got None.",
+        ),
+        (
+            {"elementwise": returns(3)},
+            lambda kernels: kernels.elementwise(None),
+            "elementwise must return two functions or None, got 3.",
+        ),
+        (
+            {"elementwise": returns((print, None))},
+            lambda kernels: kernels.elementwise(None),
+            "elementwise must return two functions or None, got (<built-in function print>, None).",
+        ),
+    ],
+    ids=["sequence", "elementwise", "elementwise-half"],
+)
+def test_accelerator_that_compiles_something_else_is_named(found, use, message):
+    with pytest.raises(nnfw.PluginError, match=f"^Accelerator 'own': {re.escape(message)}$"):
+        use(kernels_of(found, "Accelerator 'own'"))
+
+
+def test_title_names_a_component_of_any_kind_with_its_owner():
+    registry = default_registry()
+    assert registry.title(Accuracy()) == "Metric 'accuracy' (built-in)"
+    assert registry.title(faulty(nnfw.Schedule, factor=returns(None))) == "Schedule 'Faulty'"
+    assert registry.title(3) == "Component 'int'"
