@@ -233,7 +233,10 @@ def require_recorded(fit: Fit, monitor: str, owner: str) -> None:
     """
     if monitor not in fit.recorded:
         hint = did_you_mean(monitor, fit.recorded)
-        text = f"must be recorded each epoch, got {monitor!r}.{hint} Recorded: {', '.join(fit.recorded)}."
+        text = (
+            f"must be a number that each epoch records, got {monitor!r}.{hint} Recorded: {', '.join(fit.recorded)}. "
+            "A matrix has no best value."
+        )
         raise ConfigError([Mistake(("monitor",), text)], f"Callback {owner}")
 
 

@@ -314,7 +314,10 @@ def test_assemble_refuses_components_that_cannot_be(xor, capsys, change, message
         ("model.layers[7].units=3", "model.layers[7]"),
         ("training", "Write"),
         ('training.metrics=["top_k_accuracy"]', "Metric 'top_k_accuracy' (built-in) does not fit network and labels"),
-        ('training.callbacks=["early_stopping"]', "monitor must be recorded each epoch, got 'validation_cost'"),
+        (
+            'training.callbacks=["early_stopping"]',
+            "monitor must be a number that each epoch records, got 'validation_c",
+        ),
         ('training.callbacks=[{type="csv_log",path="none/a.csv"}]', "none/a.csv cannot be written: No such file"),
         (
             'training.callbacks=["csv_log",{type="csv_log",path="/etc/a"}]',
@@ -540,3 +543,12 @@ def test_summary_of_very_many_layers_shows_the_first_and_the_last(xor, capsys):
     assert len(rows) == 403
     assert [rows[200], rows[201].strip(), rows[202].split()[0]] == [rows[200], "(601 more)", "800"]
     assert rows[-2].split()[:2] == ["999", "dense"]
+
+
+def test_train_tells_of_a_network_that_became_worse_and_the_page_shows_it(xor, capsys):
+    changes = ["optimizer.type=sgd", "optimizer.learning_rate=1e6", "training.epochs=2", "training.callbacks=[]"]
+    assert main(["train", "xor.toml", "--out", "run", *(part for text in changes for part in ("--set", text))]) == 0
+    assert "before the training to" in (told := capsys.readouterr().err)
+    assert "the model is worse than an untrained one" in " ".join(told.split())
+    assert main(["report", "run"]) == 0
+    assert "the model is worse than an untrained one" in Path("run", "report.html").read_text()

@@ -89,6 +89,23 @@ def test_labels_in_an_array_that_are_no_whole_numbers_are_refused_as_such(tmp_pa
         prepared(tmp_path / "arrays.toml")
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "confusion_matrix"])
+def test_metric_that_cannot_take_a_late_label_is_refused_with_its_line(tmp_path, rng, metric):
+    y = np.eye(3)[rng.integers(0, 3, 3000)]
+    y[2999] = 1
+    np.save(tmp_path / "x.npy", rng.random((3000, 2)))
+    np.save(tmp_path / "y.npy", y)
+    text = ARRAYS.replace("cross_entropy", "binary_cross_entropy").replace("softmax", "sigmoid")
+    (tmp_path / "arrays.toml").write_text(text.replace("accuracy", metric))
+    message = (
+        rf"^{tmp_path}/arrays\.toml:6: Metric '{metric}' .* does not fit network and labels: .*largest entry, 1, occ"
+    )
+    with pytest.raises(nnfw.ConfigError, match=message):
+        prepared(tmp_path / "arrays.toml")
+    several = 'training.metrics=[{type="f1",multilabel=true}]'
+    assert prepared(tmp_path / "arrays.toml", several).evaluate("training")["f1"] > 0
+
+
 def test_outputs_of_a_one_hot_target_are_those_of_its_classes(experiment):
     one_hot = ['data.target_transforms=["one_hot"]', "cost.type=mse", "model.layers[1].activation=sigmoid"]
     assert prepared(experiment, *one_hot).model.output_shape == (2,)

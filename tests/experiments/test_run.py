@@ -361,7 +361,7 @@ def test_data_without_a_target_cannot_be_learned(experiment):
 def test_directory_that_was_there_stays_where_a_callback_refuses_the_training(experiment, tmp_path):
     (tmp_path / "out").mkdir()
     file = read_experiment(str(experiment), registry, ['training.callbacks=[{type="early_stopping",monitor="f1"}]'])
-    with pytest.raises(nnfw.ConfigError, match="^Callback 'early_stopping' .*: monitor must be recorded"):
+    with pytest.raises(nnfw.ConfigError, match="^Callback 'early_stopping' .*: monitor must be a number"):
         train(file, registry, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -390,7 +390,7 @@ def test_run_that_fails_while_it_trains_is_recorded(experiment, tmp_path):
 
 
 def test_further_callback_that_refuses_the_training_leaves_nothing(experiment, tmp_path):
-    with pytest.raises(nnfw.ConfigError, match="monitor must be recorded"):
+    with pytest.raises(nnfw.ConfigError, match="monitor must be a number"):
         train(read_experiment(str(experiment), registry), registry, tmp_path / "out", [EarlyStopping("f1")])
     assert not (tmp_path / "out").exists()
 
@@ -398,3 +398,17 @@ def test_further_callback_that_refuses_the_training_leaves_nothing(experiment, t
 def test_evaluation_of_a_model_file_needs_data(run):
     with pytest.raises(nnfw.ConfigError, match="model.nnfw is a model file: name the data with --data"):
         evaluate_run(run.directory / "model.nnfw", registry)
+
+
+def test_run_that_makes_the_network_worse_is_told_and_recorded(experiment, tmp_path):
+    told = []
+    changes = ["optimizer.type=sgd", "optimizer.learning_rate=1e6", "training.epochs=2"]
+    run = train(read_experiment(str(experiment), registry, changes), registry, tmp_path / "run", tell=told.append)
+    assert told == [run.warning]
+    assert told[0].startswith("The cost of the first 36 examples rose from ")
+    record = json.loads((run.directory / "record.json").read_text())
+    assert (record["status"], record["exit"], record["warning"]) == ("finished", 0, run.warning)
+
+
+def test_run_that_learns_has_no_warning_in_its_record(run):
+    assert "warning" not in json.loads((run.directory / "record.json").read_text())

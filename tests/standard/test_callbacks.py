@@ -52,7 +52,7 @@ def test_file_that_cannot_be_opened_any_more_is_told(tmp_path):
 
 def test_older_log_is_kept_where_another_callback_refuses_the_training(tmp_path):
     (tmp_path / "file").write_text("older")
-    with pytest.raises(nnfw.ConfigError, match="monitor must be recorded"):
+    with pytest.raises(nnfw.ConfigError, match="monitor must be a number that each epoch records"):
         fit(tmp_path, CSVLog("file"), EarlyStopping())
     assert (tmp_path / "file").read_text() == "older"
     fit(tmp_path, CSVLog("file"))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.training import watch
 from nnfw_standard import CSVLog, Dense, Dropout, EarlyStopping, TerminateOnNaN
 
 SGD = {"type": "sgd", "learning_rate": 0.1}
@@ -200,7 +201,7 @@ def test_early_stopping_can_leave_the_last_parameters(data):
 def test_callback_that_monitors_what_nobody_records_is_refused_before_the_first_step(data, name):
     seen = []
     with pytest.raises(
-        nnfw.ConfigError, match="monitor must be recorded each epoch, got 'validation_cost'.*Recorded: cost"
+        nnfw.ConfigError, match="monitor must be a number that each epoch records, got 'validation_cost'.*ed: cost"
     ):
         fit(network(), data, callbacks=[name, Recorder(seen)])
     assert seen == []
@@ -406,15 +407,16 @@ def test_parameters_that_overflow_in_the_last_step_are_found(data):
 def test_divergence_guard_can_be_switched_off(data):
     model = nnfw.Sequential([Dense(2)], 4)
     x, y = data
-    history = model.fit(
-        x,
-        np.eye(2)[y],
-        cost="mse",
-        optimizer={"type": "sgd", "learning_rate": 1e30},
-        epochs=3,
-        batch_size=16,
-        callbacks=[TerminateOnNaN(enabled=False)],
-    )
+    with pytest.warns(RuntimeWarning, match="rose from .* to (nan|inf): the model is worse than an untrained one"):
+        history = model.fit(
+            x,
+            np.eye(2)[y],
+            cost="mse",
+            optimizer={"type": "sgd", "learning_rate": 1e30},
+            epochs=3,
+            batch_size=16,
+            callbacks=[TerminateOnNaN(enabled=False)],
+        )
     assert not math.isfinite(history["cost"][-1])
     assert len(history) == 3
 
@@ -426,3 +428,191 @@ def test_validation_cost_that_is_not_finite_is_found(data):
         nnfw.DivergedError, match=r"the validation cost became inf. Layer 0 'dense' \(built-in\): a reaches"
     ):
         model.fit(x, np.eye(2)[y], cost="mse", optimizer=SGD, validation_data=(x * 1e25, np.eye(2)[y]))
+
+
+# --- metrics that are told apart, and those that cannot be watched ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (["f1", {"type": "f1", "average": "micro"}], ["f1", "f1_micro"]),
+        ([{"type": "f1", "average": "macro"}, {"type": "f1", "average": "micro"}], ["f1_macro", "f1_micro"]),
+        ([{"type": "f1", "average": "micro"}], ["f1"]),
+        ([{"type": "f1", "average": "micro"}, {"type": "recall", "average": "macro"}], ["f1", "recall"]),
+        (["top_k_accuracy", {"type": "top_k_accuracy", "k": 2}], ["top_k_accuracy", "top_k_accuracy_2"]),
+        (["f1", {"type": "f1", "multilabel": True}], ["f1", "f1_multilabel"]),
+        (["f1", "f1", "f1"], ["f1", "f1_2", "f1_3"]),
+        (["f1", {"type": "f1", "average": "micro"}, "f1"], ["f1", "f1_micro", "f1_2"]),
+    ],
+    ids=["default", "both", "alone", "others", "number", "flag", "same", "some the same"],
+)
+def test_metrics_of_one_name_are_recorded_with_what_tells_them_apart(metrics, expected):
+    registry = nnfw.plugins.default_registry()
+    resolved = tuple(registry.resolve("metric", metric) for metric in metrics)
+    assert list(nnfw.training.named_metrics(resolved, registry)) == expected
+
+
+@dataclass(frozen=True)
+class Quantile(nnfw.Metric):
+    """A metric of no plugin, with options of several kinds."""
+
+    at: float = 0.5
+    exact: bool = True
+    words: tuple[str, ...] = ()
+    higher_is_better = False
+
+    def statistics(self, a, y, weight=None):
+        return np.zeros(1)
+
+    def result(self, statistics):
+        return 0.0
+
+
+def test_metrics_of_no_plugin_are_told_apart_by_their_options():
+    metrics = (Quantile(), Quantile(0.9), Quantile(0.9, exact=False), Quantile(words=("a b",)))
+    found = nnfw.training.named_metrics(metrics, nnfw.plugins.default_registry())
+    assert list(found) == ["Quantile", "Quantile_0.9", "Quantile_0.9_exact_False", "Quantile_2"]
+
+
+def test_early_stopping_watches_a_metric_by_what_tells_it_apart(data):
+    metrics = [{"type": "f1", "average": average} for average in ("macro", "micro")]
+    stop = EarlyStopping("validation_f1_micro", patience=1)
+    history = fit(network(), data, metrics=metrics, validation_data=data, callbacks=[stop], epochs=40)
+    assert history.stopped.startswith("validation_f1_micro has not improved on 0.")
+
+
+@pytest.mark.parametrize("callback", ["early_stopping", "checkpoint_best"])
+@pytest.mark.parametrize("monitor", ["confusion_matrix", "validation_confusion_matrix"])
+def test_matrix_cannot_be_watched_and_is_refused_before_the_first_step(data, tmp_path, callback, monitor):
+    model, table = network(), {"type": callback, "monitor": monitor}
+    before = model.parameters.vector.copy()
+    message = (
+        rf"a number that each epoch records, got '{monitor}'.* Recorded: cost, accuracy, validation_cost, .*matrix h"
+    )
+    with pytest.raises(nnfw.ConfigError, match=message) as caught:
+        fit(
+            model,
+            data,
+            metrics=["confusion_matrix", "accuracy"],
+            validation_data=data,
+            callbacks=[table],
+            directory=tmp_path,
+        )
+    assert "A matrix has no best value." in str(caught.value)
+    np.testing.assert_array_equal(model.parameters.vector, before)
+
+
+@pytest.mark.parametrize("part", ["training", "validation"])
+def test_metric_that_cannot_take_a_late_label_is_refused_before_the_first_step(rng, part):
+    x, y = rng.normal(size=(3000, 4)), np.eye(3)[rng.integers(0, 3, 3000)]
+    late = y.copy()
+    late[2999] = 1
+    model = nnfw.Sequential([Dense(3, activation="sigmoid")], 4)
+    before = model.parameters.vector.copy()
+    options = {"cost": "binary_cross_entropy", "optimizer": SGD, "metrics": ["f1"]}
+    with pytest.raises(
+        nnfw.DataError, match=r"^Metric 'f1' \(built-in\) does not fit network and labels: .*multilabel"
+    ):
+        model.fit(x, late if part == "training" else y, validation_data=(x, late), **options)
+    np.testing.assert_array_equal(model.parameters.vector, before)
+    options["metrics"] = [{"type": "f1", "multilabel": True}]
+    assert 0 <= model.fit(x, late, **options)[0]["f1"] <= 1
+
+
+def test_confusion_matrix_of_too_many_classes_is_refused_before_the_first_step(rng):
+    model = nnfw.Sequential([Dense(5000, activation="softmax")], 2)
+    with pytest.raises(
+        nnfw.DataError, match=r"'confusion_matrix' .* matrix of 5,000 classes has 25,000,000 entries, 190 M"
+    ):
+        model.fit(
+            rng.normal(size=(4, 2)), np.arange(4), cost="cross_entropy", optimizer=SGD, metrics=["confusion_matrix"]
+        )
+
+
+# --- what made it diverge ---------------------------------------------------------------------------------------------
+
+
+def linear(rng, x=1.0, y=1.0, **options):
+    settings = {"cost": "mse", "optimizer": SGD, "batch_size": 50, "epochs": 3}
+    return nnfw.Sequential([Dense(1)], 2).fit(
+        x * rng.normal(size=(100, 2)), y * rng.normal(size=(100, 1)), **(settings | options)
+    )
+
+
+@pytest.mark.parametrize("size", [1e20, 1e30])
+def test_divergence_by_labels_names_the_labels(rng, size):
+    message = (
+        r"step 1: the cost became inf\. The labels reach [\d.]+e\+\d\d, too far for the cost in float32\. Scale the "
+        r"labels, which reach [\d.]+e\+\d\d \(target_transforms\), lower the learning rate, or clip"
+    )
+    with pytest.raises(nnfw.DivergedError, match=message):
+        linear(rng, y=size)
+
+
+def test_divergence_by_inputs_advises_to_scale_them(rng):
+    message = r"Layer 0 'dense' \(built-in\): .*\. Scale the inputs, which reach [\d.]+e\+03 \(transforms\), lower the"
+    with pytest.raises(nnfw.DivergedError, match=message):
+        linear(rng, x=1e3, epochs=50)
+
+
+def test_divergence_by_the_learning_rate_does_not_advise_to_scale(rng):
+    with pytest.raises(nnfw.DivergedError, match=r"\. Lower the learning rate or clip the gradient \(clip_norm\)\.$"):
+        linear(rng, optimizer={"type": "sgd", "learning_rate": 1e6}, epochs=20)
+
+
+def test_numbers_of_classes_are_nothing_to_scale(data):
+    x, y = data
+    model = nnfw.Sequential([Dense(2, activation="relu"), Dense(500, activation="softmax")], 4)
+    with pytest.raises(nnfw.DivergedError, match=r"\. Lower the learning rate or clip the gradient \(clip_norm\)\.$"):
+        model.fit(x, 499 * y, cost="cross_entropy", optimizer={"type": "sgd", "learning_rate": 1e38}, epochs=20)
+
+
+def test_reach_of_a_memory_mapped_array_is_that_of_its_first_rows(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.array([[1.0, -3.0], [2.0, 2.0], [9.0, 9.0]]))
+    monkeypatch.setattr(watch, "_LOOKED_AT", 4)
+    assert watch.reach(np.load(tmp_path / "x.npy", mmap_mode="r")) == 3
+    assert watch.reach(np.load(tmp_path / "x.npy")) == 9
+
+
+# --- a training that makes the model worse ----------------------------------------------------------------------------
+
+WORSE = (
+    r"The cost of the first 100 examples rose from [\d.]+ before the training to [\d.]+e\+\d+: the model is worse "
+    r"than an untrained one\. Lower the learning rate or clip the gradient \(clip_norm\)\.$"
+)
+
+
+@pytest.mark.parametrize("size", [50, 100], ids=["two steps", "one step"])
+def test_cost_far_above_that_before_the_training_is_told(rng, size):
+    with pytest.warns(RuntimeWarning, match=f"^{WORSE}"):
+        history = linear(rng, optimizer={"type": "sgd", "learning_rate": 1e6}, epochs=1, batch_size=size)
+    assert history.warning.startswith("The cost of the first 100 examples rose from")
+
+
+def test_cost_that_rises_a_little_is_not_told(rng):
+    assert linear(rng, optimizer={"type": "sgd", "learning_rate": 2.5}, epochs=2).warning == ""
+
+
+@dataclass(frozen=True)
+class PutBack(nnfw.Callback):
+    """Ends with the parameters of the beginning."""
+
+    def state(self, fit):
+        return {"first": fit.snapshot()}
+
+    def fit_ended(self, fit, state):
+        fit.restore(state["first"])
+
+
+def test_cost_that_rose_is_not_told_where_better_parameters_are_put_back(rng):
+    optimizer = {"type": "sgd", "learning_rate": 30.0}
+    history = linear(rng, optimizer=optimizer, epochs=4, batch_size=100, callbacks=[PutBack()])
+    assert history["cost"][-1] > 1000 * history["cost"][0]
+    assert history.warning == ""
+
+
+def test_cost_that_was_zero_before_the_training_is_not_compared(rng):
+    x = rng.normal(size=(20, 2))
+    model = nnfw.Sequential([Dense(1)], 2, values={"layers.0.weight": [[0.0, 0.0]]})
+    assert model.fit(x, np.zeros(20), cost="mse", optimizer=SGD).warning == ""

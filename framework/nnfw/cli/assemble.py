@@ -151,7 +151,7 @@ def _train(experiment: ExperimentFile, registry: Registry, out: Path | None, qui
     from nnfw.experiments import train
     from nnfw.training import ProgressBar
 
-    run = train(experiment, registry, out, () if quiet else (ProgressBar(),))
+    run = train(experiment, registry, out, () if quiet else (ProgressBar(),), message)
     print_results(run.results)
     print_text(f"Run: {run.directory}")
 

@@ -18,11 +18,9 @@ from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError
 from nnfw.experiments.experiment import Experiment, ExperimentFile
 from nnfw.network import Chain, Objective, Sequential, describe
 from nnfw.plugins import Registry
-from nnfw.protocols import Metric
 from nnfw.randomness import stream
 from nnfw.storage import model_file
-from nnfw.training import Labelled, evaluate, named_metrics, statistics_of
-from nnfw.training.evaluation import EVALUATION_ROWS
+from nnfw.training import Labelled, evaluate, named_metrics, refused
 
 HASHED_ROWS = 1 << 14  # rows of a column that are hashed together: a memory-mapped one is never read whole
 
@@ -205,29 +203,16 @@ def _require_storable(model: Sequential) -> None:
 
 
 def _require_metrics(file: ExperimentFile, model: Sequential, parts: Mapping[str, Labelled]) -> None:
-    """Refuse metrics that cannot take the outputs or some label, before the training begins."""
+    """Refuse metrics that cannot take outputs and labels of every part."""
+    metrics: Any = file.experiment.training.metrics
+    found = dict(item for part in parts.values() for item in refused(model, part, metrics))
     mistakes = []
-    for index, metric in enumerate(file.experiment.training.metrics):
-        try:
-            for data in parts.values():
-                _try_metric(metric, model, data)  # type: ignore[arg-type]
-        except (ShapeError, DataError) as error:
-            place = file.document.place_of(("training", "metrics", index))
-            label = model.registry.label("metric", metric)
-            mistakes.append(Mistake((), f"{place}: Metric {label} does not fit network and labels: {error}"))
+    for index in sorted(found):
+        place = file.document.place_of(("training", "metrics", index))
+        label = model.registry.label("metric", metrics[index])
+        mistakes.append(Mistake((), f"{place}: Metric {label} does not fit network and labels: {found[index]}"))
     if mistakes:
         raise ConfigError(mistakes)
-
-
-def _try_metric(metric: Metric, model: Sequential, data: Labelled) -> None:
-    """Let a metric look at all labels, as if every output were that of the first example."""
-    x, _, _ = data.part(0, 1, model.dtype)
-    workspace = model.workspace()
-    with np.errstate(all="ignore"):  # values too large are the training's matter
-        _, a = model.forward(x, workspace)
-        for start in range(0, len(data), EVALUATION_ROWS):
-            rows = np.arange(start, min(start + EVALUATION_ROWS, len(data)))
-            statistics_of(metric, np.repeat(a, len(rows), axis=0), *data.labels(rows, workspace.child("labels")))
 
 
 def _fingerprint(examples: Examples) -> str:

@@ -73,6 +73,7 @@ _TABLE: Mapping[str, type] = {
     "ended": str,
     "epochs": int,
     "stopped": str,
+    "warning": str,
     "reason": str,
     "exit": int,
     "accelerator": str,

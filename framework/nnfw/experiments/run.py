@@ -63,6 +63,8 @@ class Run:
         Why it ended early; empty if it did not.
     accelerator
         Whose kernels it used; ``"none"`` for plain NumPy.
+    warning
+        That the training made the model much worse; empty if it did not.
     """
 
     directory: Path
@@ -70,6 +72,7 @@ class Run:
     epochs: int
     stopped: str
     accelerator: str
+    warning: str = ""
 
 
 def train(
@@ -208,7 +211,10 @@ def _carry_out(
         with suppress(NnfwError):  # a full disk must not hide what happened
             record.end(status, {"exit": code, "reason": _reason(error, record.registry)})
         raise
+    if run.warning:
+        tell(run.warning)
     outcome = {"epochs": run.epochs, "stopped": run.stopped, "accelerator": run.accelerator, "results": run.results}
+    outcome |= {"warning": run.warning} if run.warning else {}
     record.end("finished", {"exit": 0, **outcome})
     return run
 
@@ -248,7 +254,7 @@ def _train(prepared: Prepared, directory: Directory, callbacks: Sequence[Callbac
             if interruption.signal:
                 text = f"The run was interrupted after its training. {checkpoints.advice}"
                 raise TrainingInterrupted(text, interruption.signal)
-    return Run(directory.path, results, len(history), history.stopped, history.accelerator)
+    return Run(directory.path, results, len(history), history.stopped, history.accelerator, history.warning)
 
 
 def training_of(

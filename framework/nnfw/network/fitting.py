@@ -50,7 +50,10 @@ class Fitting:
             directory=self.directory,
             checkpoints=checkpoints,
         )
-        return loop.run()
+        history = loop.run()
+        if history.warning:
+            training.warn(history.warning)
+        return history
 
     def run_with_checkpoints(self, path: Path, *, resume: bool) -> training.History:
         """Train with checkpoints in a folder, from the newest of them if that is wanted.

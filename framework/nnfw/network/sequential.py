@@ -220,7 +220,7 @@ class Sequential:
         ConfigError
             With every wrong option, and if the cost cannot take what the last layer gives.
         DataError
-            If x, y or the weights are empty, not finite, of the wrong shape or impossible for the cost.
+            If x, y or the weights are empty, not finite, of the wrong shape or impossible for the cost or a metric.
         ShapeError
             If an activation says nothing for the number of units: softmax of a single one is always 1.
         DivergedError
@@ -257,10 +257,13 @@ class Sequential:
         if mistakes := list(training.contradictions(resolved, optimizer, self.registry)):
             raise ConfigError(mistakes)
         preprocessing = self._remembering(x)
+        data = self.labelled(x, y, objective, sample_weight)
+        validation = self._validation(validation_data, objective, preprocessing)
+        self._require_metrics(resolved.metrics, data, validation)
         fitting = Fitting(
             self,
-            self.labelled(x, y, objective, sample_weight),
-            self._validation(validation_data, objective, preprocessing),
+            data,
+            validation,
             objective,
             optimizer,
             resolved,
@@ -280,6 +283,12 @@ class Sequential:
         if self.preprocessing is None and 0 < len(names) <= _MOST_NAMES:
             return Preprocessing.of_names(names, "x")
         return self.preprocessing
+
+    def _require_metrics(self, metrics: Sequence[Any], *parts: training.Labelled | None) -> None:
+        for part in filter(None, parts):
+            for index, error in training.refused(self, part, metrics):
+                label = self.registry.label("metric", metrics[index])
+                raise DataError(f"Metric {label} does not fit network and labels: {error}") from error
 
     def _validation(
         self, data: Any, objective: Objective, preprocessing: Preprocessing | None
@@ -567,8 +576,11 @@ class Sequential:
         """Return :meth:`backward` for batches that lie in the same arrays time and again, and that it gathers."""
         return RepeatedPass(self, objective, workspace, grads)
 
-    def first_non_finite(self, workspace: Workspace) -> str:
-        """Name the first layer with parameters, z or a that are not finite in the last pass through `workspace`."""
+    def first_non_finite(self, workspace: Workspace, labels: float = 0.0) -> str:
+        """Name the first layer with parameters, z or a that are not finite in the last pass through `workspace`.
+
+        If all are finite, name the labels, which reach up to `labels`, or the last layer's `a`: whichever is larger.
+        """
         for index in range(len(self.layers)):
             memory = self.chain.memory(index, workspace)
             layer = f"Layer {index} {self.registry.label('layer', self.layers[index])}"
@@ -576,7 +588,10 @@ class Sequential:
             for name, array in arrays.items():
                 if not np.isfinite(array).all():
                     return f"{layer}: {name} is not finite"
-        return f"{layer}: a reaches {np.abs(memory['a']).max():.3g}, too far for the cost"
+        largest = np.abs(memory["a"]).max()
+        if labels > largest:
+            return f"The labels reach {labels:.3g}, too far for the cost in {self.dtype}"
+        return f"{layer}: a reaches {largest:.3g}, too far for the cost"
 
 
 def _as_text(path: str | PathLike[str] | None) -> str | None:

@@ -51,7 +51,7 @@ def header(run: RecordedRun) -> Node:
     facts = [started, time_span(run.seconds), f"{run.epochs:,} {'epoch' if run.epochs == 1 else 'epochs'}"]
     facts += [] if size is None else [f"{size:,} parameters"]
     status = node(f"span.status.{run.status}", run.status)
-    reason = [node("p.reason", run.reason)] if run.reason else []
+    reason = [node("p.reason", text) for text in (run.reason, run.get("warning")) if text]
     title = node("h1", run.name, " ", status)
     tiles = [_tiles(run)] if run.figures else []
     return node("header", title, node("p.facts", " · ".join(filter(None, facts))), *reason, *tiles)

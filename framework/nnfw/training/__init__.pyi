@@ -13,6 +13,7 @@ from .checkpoints import require_same_origin as require_same_origin
 from .checkpoints import warn as warn
 from .evaluation import evaluate as evaluate
 from .evaluation import named_metrics as named_metrics
+from .evaluation import refused as refused
 from .evaluation import require_finite_cost as require_finite_cost
 from .evaluation import statistics_of as statistics_of
 from .history import History as History

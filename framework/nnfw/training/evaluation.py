@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import fields, is_dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnfw.errors import DataError, FileFormatError, class_name, short
+from nnfw.errors import DataError, FileFormatError, NnfwError, ShapeError, short
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Metric
@@ -29,6 +31,11 @@ NUMERIC_KINDS = "fiub"
 EVALUATION_ROWS = 1024
 """Examples that pass through the network together when nothing is trained."""
 
+
+FIRST_EXAMPLES = 256
+"""Examples that are looked at before a training: their cost is the one that others are compared with."""
+
+_PLAIN = re.compile(r"[\w.+-]{1,30}")  # what an option may add to the name of a metric
 
 _GATHERED_VALUES = 1 << 14
 """Outputs that are gathered before metrics look at them: one call for many small batches. They are few enough to leave
@@ -179,14 +186,68 @@ def _is_gathered(value: Any, size: int, count: int) -> bool:
 
 
 def named_metrics(metrics: tuple[Metric | str, ...], registry: Registry) -> dict[str, Metric]:
-    """Return resolved metrics by the name under which they are recorded; a second one of a name gets ``_2``."""
+    """Return resolved metrics by the name under which they are recorded.
+
+    Metrics of one name get what tells them apart: the options in which they differ, but for defaults, as in ``f1`` and
+    ``f1_micro``. One that is the same as another gets ``_2``.
+    """
+    names = [_name(metric, registry) for metric in metrics]
     named: dict[str, Metric] = {}
-    for metric in metrics:
-        component = registry.component_of("metric", metric)
-        name = component.name if component else class_name(metric)
-        count = sum(other == name or other.startswith(f"{name}_") for other in named)
-        named[f"{name}_{count + 1}" if name in named else name] = metric  # type: ignore[assignment]
+    for metric, name in zip(metrics, names, strict=True):
+        alike = [other for other, its_name in zip(metrics, names, strict=True) if its_name == name]
+        key = "_".join((name, *_told_apart(metric, alike)))
+        count = next(number for number in range(1, len(metrics) + 1) if _numbered(key, number) not in named)
+        named[_numbered(key, count)] = metric  # type: ignore[assignment]
     return named
+
+
+def _name(metric: Any, registry: Registry) -> str:
+    component = registry.component_of("metric", metric)
+    return component.name if component else type(metric).__name__
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}_{number}"
+
+
+def _told_apart(metric: Any, alike: Sequence[Any]) -> Iterator[str]:
+    """Yield the options of a metric that are other than by default and than in others of its name."""
+    for option in fields(metric) if is_dataclass(metric) else ():
+        value = getattr(metric, option.name)
+        if value != option.default and any(getattr(other, option.name, None) != value for other in alike):
+            text = option.name if value is True else f"{option.name}_{value}" if value in (False, None) else str(value)
+            yield from [text] if _PLAIN.fullmatch(text) else []
+
+
+def refused(model: Trainable, data: Labelled, metrics: Sequence[Metric]) -> Iterator[tuple[int, NnfwError]]:
+    """Yield the position of each metric that cannot take the outputs, or some label, of `data`, with its error.
+
+    The outputs are those of the first example, whatever the label: nothing else passes through the network.
+    """
+    with np.errstate(all="ignore"):  # values too large are the training's matter
+        x, _, _ = data.part(0, 1, model.dtype)
+        _, a = model.forward(x, model.workspace())
+        for index, metric in enumerate(metrics):
+            try:
+                _try_labels(metric, a, data, model.workspace())
+            except (ShapeError, DataError) as error:
+                yield index, error
+
+
+def _try_labels(metric: Metric, a: Array, data: Labelled, workspace: Workspace) -> None:
+    for start in range(0, len(data), EVALUATION_ROWS):
+        y, weight = data.labels(np.arange(start, min(start + EVALUATION_ROWS, len(data))), workspace)
+        statistics_of(metric, np.broadcast_to(a, (len(y), *a.shape[1:])), y, weight)
+
+
+def first_look(
+    model: Trainable, data: Labelled, objective: Objective, metrics: Mapping[str, Metric], size: int
+) -> dict[str, Any]:
+    """Return cost and metrics of the first few examples, `size` of them at a time."""
+    count = min(len(data), FIRST_EXAMPLES)
+    some = data.subset(np.arange(count) if data.rows is None else data.rows[:count])
+    with np.errstate(all="ignore"):
+        return evaluate(model, some, objective, metrics, model.workspace(), size=min(size, count))
 
 
 def evaluate(
@@ -196,6 +257,7 @@ def evaluate(
     metrics: Mapping[str, Metric],
     workspace: Workspace,
     prefix: str = "",
+    size: int = EVALUATION_ROWS,
 ) -> dict[str, Any]:
     """Return cost and metrics of `model` on `data`, without dropout; the network's memory stays bounded.
 
@@ -207,10 +269,12 @@ def evaluate(
         Memory of an evaluation pass, from ``model.workspace()``.
     prefix
         Put before each name.
+    size
+        Examples that pass through the network together.
     """
     tally = Tally(metrics)
     overflow = np.errstate(over="ignore", invalid="ignore")  # shows in the cost
-    with overflow, closing(data.parts(EVALUATION_ROWS, workspace.child("data"))) as parts:
+    with overflow, closing(data.parts(size, workspace.child("data"))) as parts:
         for x, y, weight in parts:
             z, a = model.forward(x, workspace)
             tally.add(objective.value(z, a, y, weight), a, y, weight)

@@ -20,6 +20,8 @@ class History(Sequence[dict[str, Any]]):
         Why the training ended before its last epoch; empty if it did not.
     accelerator
         Whose kernels it used; ``"none"`` for plain NumPy.
+    warning
+        That the training made the model much worse; empty if it did not.
 
     Examples
     --------
@@ -31,6 +33,7 @@ class History(Sequence[dict[str, Any]]):
     records: list[dict[str, Any]] = field(default_factory=list)
     stopped: str = ""
     accelerator: str = "none"
+    warning: str = ""
 
     def __getitem__(self, key: Any) -> Any:
         """Return the record of an epoch by its position, or a list of one entry over all epochs by its name."""

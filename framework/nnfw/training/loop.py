@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,11 @@ from nnfw.plugins.results import described, wrong_result
 from nnfw.protocols import Callback, Optimizer, Solver, is_solver
 from nnfw.randomness import stream
 from nnfw.training.checkpoint import memories_of, restore, set_random
-from nnfw.training.evaluation import EVALUATION_ROWS, Tally, evaluate, named_metrics
+from nnfw.training.evaluation import EVALUATION_ROWS, FIRST_EXAMPLES, Tally, evaluate, first_look, named_metrics
 from nnfw.training.files import CallbackFiles
 from nnfw.training.history import History
 from nnfw.training.interruption import Interruption
-from nnfw.training.watch import Watch, diverged
+from nnfw.training.watch import Watch, advice, diverged, reach
 
 if TYPE_CHECKING:
     from nnfw.storage import Directory, LineFile
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from nnfw.training.trainable import Objective, Trainable
 
 Array = NDArray[Any]
+
+_FAR = 100  # times the cost before the training, which chance alone does not bring about
 
 VALIDATION = "validation_"
 """Prefix of what is computed on validation data."""
@@ -99,7 +102,9 @@ class Training:
         self.gradient = np.zeros_like(self.vector)
         self.gradients, self.parameters = model.views(self.gradient), model.views(self.vector, self.state)
         self._metrics = named_metrics(options.metrics, model.registry)
-        names = ("cost", *self._metrics)
+        look = self._look()
+        self._first_cost = look["cost"]
+        names = ("cost", *(name for name in self._metrics if not isinstance(look[name], list)))
         self.recorded = names if options.regularizer is None else (*names, "penalty")
         self._watched = "cost" if validation is None else VALIDATION + "cost"
         self.recorded += () if validation is None else tuple(VALIDATION + name for name in names)
@@ -143,6 +148,7 @@ class Training:
                 self._checkpoints.write(self)
             for callback, state in self.callbacks:
                 callback.fit_ended(self, state)
+            self.history.warning = self._rise()
             if self._interruption.signal:  # it came while nothing could be interrupted any more
                 self._interrupt()
         return self.history
@@ -161,6 +167,21 @@ class Training:
             self.callbacks.append((callback, state))
         if self._checkpoints is not None:
             self._checkpoints.begin(self)
+
+    def _look(self) -> dict[str, Any]:
+        """Return cost and metrics of the first examples, with the parameters as they are."""
+        size = EVALUATION_ROWS if is_solver(self.optimizer) else self.options.batch_size
+        return first_look(self.model, self.data, self.objective, self._metrics, size)
+
+    def _rise(self) -> str:
+        """Return what there is to say of a cost that is far above that of the first parameters; nothing usually."""
+        first, last = self._first_cost, self._look()["cost"]
+        if not 0 < first < inf or last <= _FAR * first:
+            return ""
+        return (
+            f"The cost of the first {min(FIRST_EXAMPLES, len(self.data))} examples rose from {first:.3g} before the "
+            f"training to {last:.3g}: the model is worse than an untrained one. {advice(self)}"
+        )
 
     @property
     def _goes_on(self) -> bool:
@@ -404,8 +425,8 @@ class Training:
         return diverged(self, what) if self._watch is None else self._watch.error(what)
 
     def first_non_finite(self) -> str:
-        """Name the first layer with values that were not finite in the last pass, or else the last layer."""
-        return self.model.first_non_finite(self._last_pass)
+        """Name the first layer with values that were not finite in the last pass, or else labels or the last layer."""
+        return self.model.first_non_finite(self._last_pass, reach(self.data.y))
 
     def save_model(self, path: Path) -> None:
         """Write the model as it is now; no link in a run's directory is followed."""

@@ -76,8 +76,11 @@ class Trainable(Protocol):
         """Return :meth:`backward` for batches that lie in the same arrays time and again, and that it gathers."""
         ...
 
-    def first_non_finite(self, workspace: Workspace) -> str:
-        """Name the first layer with values that were not finite in the last pass, or else the last layer."""
+    def first_non_finite(self, workspace: Workspace, labels: float = 0.0) -> str:
+        """Name the first layer with values that were not finite in the last pass, or else the last layer.
+
+        Labels that reach further, up to `labels`, are named instead of the last layer.
+        """
         ...
 
     def save(self, path: str | PathLike[str], *, inside: Directory | None = None) -> None:

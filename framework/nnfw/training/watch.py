@@ -22,7 +22,8 @@ Array = NDArray[Any]
 WINDOW = 200
 """Steps between two looks: one, with the copy that follows it, costs a small network as much as half a step."""
 
-_ADVICE = "Lower the learning rate, scale the inputs, or clip the gradient (clip_norm)."
+_UNSCALED = 100.0  # standardized numbers hardly go as far, and those up to here seldom make a training diverge
+_LOOKED_AT = 1 << 24  # numbers of a memory-mapped array
 
 
 class Watch:
@@ -112,4 +113,24 @@ def _not_finite(arrays: Mapping[str, Array]) -> str:
 def diverged(training: Training, what: str) -> DivergedError:
     """Return the error of a training that is not finite in its present step."""
     place = f"epoch {training.epoch}, step {training.step}"
-    return DivergedError(f"Training diverged in {place}: {what}. {_ADVICE}", epoch=training.epoch, step=training.step)
+    text = f"Training diverged in {place}: {what}. {advice(training)}"
+    return DivergedError(text, epoch=training.epoch, step=training.step)
+
+
+def advice(training: Training) -> str:
+    """Return what to do about a cost that grows: first scale what is not scaled."""
+    labels, inputs = reach(training.data.y), reach(training.data.x)
+    steps = [f"scale the labels, which reach {labels:.3g} (target_transforms)"] if labels > _UNSCALED else []
+    steps += [f"scale the inputs, which reach {inputs:.3g} (transforms)"] if inputs > _UNSCALED else []
+    steps += ["lower the learning rate", "clip the gradient (clip_norm)"]
+    text = f"{', '.join(steps[:-1])}{',' * (len(steps) > 2)} or {steps[-1]}."
+    return text[0].upper() + text[1:]
+
+
+def reach(array: Array) -> float:
+    """Return the largest absolute value of floats; 0 for numbers of classes."""
+    if array.dtype.kind != "f":
+        return 0.0
+    if isinstance(array, np.memmap):
+        array = array[: max(1, _LOOKED_AT // max(1, array[:1].size))]
+    return float(max(array.max(), -array.min()))
