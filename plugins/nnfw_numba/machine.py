@@ -55,26 +55,6 @@ def _calling(context: Any, address: Any, pointers: Any) -> Any:  # noqa: ARG001
     return types.void(address, pointers), code
 
 
-def _asking(context: Any, address: Any) -> Any:  # noqa: ARG001
-    """Return the ``int`` that a function without arguments returns."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        return builder.call(_function(builder, arguments[0], ir.FunctionType(ir.IntType(32), [])), [])
-
-    return types.int32(address), code
-
-
-def _telling(context: Any, address: Any, value: Any) -> Any:  # noqa: ARG001
-    """Call a function of one ``int`` that returns nothing."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        function = _function(builder, arguments[0], ir.FunctionType(ir.VoidType(), [ir.IntType(32)]))
-        builder.call(function, [arguments[1]])
-        return context.get_dummy_value()
-
-    return types.void(address, types.int32), code
-
-
 def _function(builder: Any, address: Any, kind: ir.FunctionType) -> Any:
     return builder.inttoptr(address, kind.as_pointer())
 
@@ -130,8 +110,6 @@ pointer: Any = intrinsic(_pointing)
 address: Any = intrinsic(_locating)
 copy: Any = intrinsic(_copying)
 call: Any = intrinsic(_calling)
-ask: Any = intrinsic(_asking)
-tell: Any = intrinsic(_telling)
 bits: Any = intrinsic(_bits)
 fraction: Any = intrinsic(_fraction)
 load: Any = intrinsic(_loading)

@@ -22,9 +22,9 @@ import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
-from nnfw_numba import blas
+from nnfw.compute import Limit, limit_of
 from nnfw_numba.caching import compiled
-from nnfw_numba.machine import ask, exchange, load, pointer, store, tell
+from nnfw_numba.machine import exchange, load, pointer, store
 from nnfw_numba.programs import run
 
 Array = NDArray[Any]
@@ -35,7 +35,7 @@ _LINE = 16
 TOGETHER = 16
 """Numbers, rows or columns that are not cut apart: a line of the cache, and what BLAS takes at a time."""
 
-_TICKET, _STAGE, _LEADING, _LOCK, _USERS, _THREADS, _END, _OF_MEMBERS = range(8)
+_TICKET, _STAGE, _LEADING, _END, _OF_MEMBERS = range(5)
 _CLAIMED, _DONE, _OF_MEMBER = range(3)
 
 _LOOKS, _PATIENCE = 4000, 6000
@@ -104,25 +104,8 @@ def _share(board: Array, stage: int, members: int) -> None:
 
 
 @compiled
-def _limit_blas(board: Array, controls: Array, change: int) -> int:
-    """Have BLAS use one thread while a thread carries out stages; return how many it has else."""
-    while not exchange(_at(board, _LOCK), 0, 1):
-        _yield()
-    users = load(_at(board, _USERS)) + change
-    store(_at(board, _USERS), users)
-    if change > 0 and users == 1:
-        store(_at(board, _THREADS), ask(controls[0]))
-        tell(controls[1], np.int32(1))
-    threads = load(_at(board, _THREADS))
-    if users == 0:
-        tell(controls[1], np.int32(threads))
-    store(_at(board, _LOCK), 0)
-    return threads  # type: ignore[no-any-return]
-
-
-@compiled
-def lead(stages: Array, board: Array, controls: Array) -> None:
-    """Carry out stages; without the helpers where BLAS is limited to one thread, and while another thread leads.
+def lead(stages: Array, board: Array, helped: bool) -> None:
+    """Carry out stages; without the helpers where they are not wanted, and while another thread leads.
 
     Parameters
     ----------
@@ -130,11 +113,11 @@ def lead(stages: Array, board: Array, controls: Array) -> None:
         ``(count, members, 2)``: address and length of each program; a stage without a second one is not shared.
     board
         Where the team meets.
-    controls
-        Addresses of the functions that tell and set the number of threads of BLAS.
+    helped
+        Whether helpers are wanted.
     """
     members = stages.shape[1]
-    leading = _limit_blas(board, controls, 1) > 1 and exchange(_at(board, _LEADING), 0, 1)
+    leading = helped and exchange(_at(board, _LEADING), 0, 1)
     for k in range(stages.shape[0]):
         stage = stages.ctypes.data + 16 * members * k
         if leading and stages[k, 1, 1] > 0:
@@ -144,7 +127,6 @@ def lead(stages: Array, board: Array, controls: Array) -> None:
                 _work(board, stage, member)
     if leading:
         store(_at(board, _LEADING), 0)
-    _limit_blas(board, controls, -1)
 
 
 class Team:
@@ -154,34 +136,33 @@ class Team:
     ----------
     size
         Members, the caller included.
-    controls
-        Addresses of the functions that tell and set the number of threads of BLAS.
+    limit
+        Keeps BLAS on one thread while a thread leads.
     """
 
-    def __init__(self, size: int, controls: blas.Threads) -> None:
+    def __init__(self, size: int, limit: Limit) -> None:
         self.size = size
-        self._controls = np.array(controls, np.int64)
+        self._limit = limit
         self._board = np.zeros(_LINE * (_OF_MEMBERS + _OF_MEMBER * size), np.int64)
         self._begin()
-        os.register_at_fork(after_in_child=self._begin_in_child)
+        os.register_at_fork(after_in_child=self._begin)
         atexit.register(self._end)
 
     def lead(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call :func:`lead`, or a compiled function that does, with the arguments that come before the board."""
+        """Call :func:`lead`, or a compiled function that does, with the arguments that come before the board.
+
+        Where the user has BLAS on one thread, no helper works, either.
+        """
         if self._asleep:
             self._wake()
-        function(*arguments, self._board, self._controls)
-
-    def _begin_in_child(self) -> None:
-        """Begin anew after a fork, in the midst of which another thread may have led."""
-        self._board[_LINE * _LOCK] = 0
-        users = int(self._board[_LINE * _USERS])
-        if users:
-            _limit_blas(self._board, self._controls, -users)
-        self._begin()
+        helped = self._limit.change(1) > 1
+        try:
+            function(*arguments, self._board, helped)
+        finally:
+            self._limit.change(-1)
 
     def _begin(self) -> None:
-        """Have no helpers; they start when they are missed."""
+        """Have no helpers, as in the child of a fork; they start when they are missed."""
         self._board[:] = 0
         self._asleep = True  # at least one of the helpers
         self._waking = Lock()  # several threads may lead
@@ -217,8 +198,9 @@ class Team:
 
 
 def _of_this_process() -> Team | None:
-    controls, size = blas.threads(), blas.number_of_threads()
-    return Team(size, controls) if controls and size > 1 and hasattr(os, "sched_yield") else None
+    limit = limit_of("scipy")
+    shared = limit is not None and limit.threads > 1 and hasattr(os, "sched_yield")
+    return Team(limit.threads, limit) if limit is not None and shared else None
 
 
 _TEAM = _of_this_process()

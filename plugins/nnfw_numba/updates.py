@@ -70,7 +70,7 @@ def _shared(name: str, arrays: tuple[Array, ...], options: tuple[float, ...]) ->
 
 
 @compiled
-def _lead(place: int, arrays: Any, options: Any, members: int, board: Array, controls: Array) -> int:
+def _lead(place: int, arrays: Any, options: Any, members: int, board: Array, helped: bool) -> int:
     """Write a program for each member, and carry them out."""
     vector, start = arrays[0], 0
     stages, programs = np.empty((1, members, 2), np.int64), np.empty((members, 2 + _ARGUMENTS), np.int64)
@@ -86,5 +86,5 @@ def _lead(place: int, arrays: Any, options: Any, members: int, board: Array, con
             program[14 + k] = bits(options[k])
         stages[0, member, 0], stages[0, member, 1] = program.ctypes.data, program.size
         start = end
-    lead(stages, board, controls)
+    lead(stages, board, helped)
     return programs.size  # which keeps them until here: the stages have their addresses

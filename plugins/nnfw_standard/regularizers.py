@@ -13,6 +13,7 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
+from nnfw.compute import sum_of_squares
 from nnfw.data import row_blocks
 from nnfw.protocols import Regularizer
 
@@ -103,7 +104,7 @@ class L2(Regularizer):
     def value(self, w: Array) -> float:
         """Return Ω(w) for the flat weights."""
         blocks = (w[block].astype(np.float64) for block in row_blocks(w, BLOCK))
-        return self.rate / 2 * sum(float(np.dot(block, block)) for block in blocks)
+        return self.rate / 2 * sum(map(sum_of_squares, blocks))
 
     def add_gradient(self, w: Array, gradient: Array) -> None:
         """Add ∂Ω/∂w to `gradient` in place."""

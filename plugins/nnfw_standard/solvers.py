@@ -17,6 +17,7 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
+from nnfw.compute import one_thread_in_scipy
 from nnfw.protocols import Solver
 
 Array = NDArray[Any]
@@ -52,10 +53,13 @@ class ScipySolver(Solver):
     def minimise(
         self, function: Function, vector: Array, iterations: int, ended: Callable[[Array, float], bool]
     ) -> str:
-        """Lower `function`; see :class:`nnfw.protocols.Solver`."""
+        """Lower `function`; see :class:`nnfw.protocols.Solver`.
+
+        Sums over parameters are short, so SciPy's BLAS takes one thread for them; what is called has all of them.
+        """
         from scipy.optimize import OptimizeResult, minimize
 
-        told = False
+        function, ended, told = one_thread_in_scipy(-1)(function), one_thread_in_scipy(-1)(ended), False
 
         def iteration_ended(intermediate_result: OptimizeResult) -> None:  # SciPy looks at this name
             nonlocal told
@@ -63,15 +67,16 @@ class ScipySolver(Solver):
             if told:
                 raise StopIteration
 
-        result = minimize(  # type: ignore[call-overload]
-            function,
-            vector,
-            jac=True,
-            hessp=hessian_product(function) if self.curved else None,
-            method=self.method,
-            callback=iteration_ended,
-            options={**self.settings, "maxiter": iterations},
-        )
+        with one_thread_in_scipy():
+            result = minimize(  # type: ignore[call-overload]
+                function,
+                vector,
+                jac=True,
+                hessp=hessian_product(function) if self.curved else None,
+                method=self.method,
+                callback=iteration_ended,
+                options={**self.settings, "maxiter": iterations},
+            )
         return "" if told or result.nit >= iterations else str(result.message).rstrip(".")
 
 

@@ -8,19 +8,19 @@ from time import monotonic, sleep
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import nnfw
-from nnfw.compute import Call, definitions
+from nnfw.compute import Call, definitions, limit_of
 from nnfw.compute.active import kernels_of
+from nnfw.compute.threads import openblas
 
 pytest.importorskip("numba")
 
-from nnfw_numba import blas, kernels, sequence, team, updates
-from nnfw_numba.caching import native
-from nnfw_numba.machine import ask
-from nnfw_numba.programs import INDICES, POINTERS
+from nnfw_numba import kernels, sequence, team, updates
 
-pytestmark = pytest.mark.skipif(blas.threads() is None, reason="SciPy has no OpenBLAS with threads of its own")
+LIMIT = limit_of("scipy")
+pytestmark = pytest.mark.skipif(LIMIT is None, reason="SciPy has no OpenBLAS with threads of its own")
 
 SIZES = [2, 3, 5]
 
@@ -31,7 +31,7 @@ def make_team(monkeypatch):
     made = []
 
     def make(size):
-        made.append(team.Team(size, blas.threads()))
+        made.append(team.Team(size, LIMIT))
         for module in (sequence, updates):
             monkeypatch.setattr(module, "team", lambda: made[-1])
         return made[-1]
@@ -39,6 +39,11 @@ def make_team(monkeypatch):
     yield make
     for each in made:
         each._end()
+
+
+def number_of_threads():
+    """Return how many threads SciPy's BLAS has at this moment."""
+    return openblas("scipy")["num_threads"]
 
 
 @pytest.fixture(scope="module")
@@ -221,16 +226,16 @@ def test_arrays_of_a_step_that_do_not_fit_are_not_trusted(make_team, fast, misfi
 
 def test_threads_of_blas_are_as_before_after_a_program(make_team, fast, rng):
     make_team(2)
-    before = blas.number_of_threads()
+    before = number_of_threads()
     step, out, right, _kept = _step(rng, fast)
     step()
-    assert blas.number_of_threads() == before
+    assert number_of_threads() == before
     np.testing.assert_allclose(out, right, rtol=1e-3, atol=1e-3)
 
 
 def test_two_threads_that_train_have_the_results_of_one(make_team, fast, rng):
     make_team(2)
-    before = blas.number_of_threads()
+    before = number_of_threads()
     steps = [_step(rng, fast, 300) for _ in range(2)]
     for step, *_ in steps:
         step()
@@ -247,7 +252,7 @@ def test_two_threads_that_train_have_the_results_of_one(make_team, fast, rng):
         thread.join()
     for (_, out, *_), right in zip(steps, once, strict=True):
         np.testing.assert_array_equal(out, right)
-    assert blas.number_of_threads() == before
+    assert number_of_threads() == before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
@@ -280,27 +285,8 @@ def test_program_ends_with_helpers_at_work():
         [sys.executable, "-c", source], capture_output=True, encoding="utf-8", timeout=120, check=False
     )
     assert (result.returncode, result.stderr) == (0, "")
-    if blas.number_of_threads() > 1:
-        assert result.stdout.strip() == str([f"nnfw-{member}" for member in range(1, blas.number_of_threads())])
-
-
-LIBRARY = {"internal_api": "openblas", "threading_layer": "pthreads", "filepath": "/x/scipy.libs/lib.so"}
-
-
-@pytest.mark.parametrize(
-    "libraries",
-    [
-        [],
-        [LIBRARY | {"internal_api": "mkl"}],
-        [LIBRARY | {"threading_layer": "openmp"}],
-        [LIBRARY | {"filepath": "/x/a/lib.so"}, LIBRARY | {"filepath": "/x/b/lib.so"}],
-        [LIBRARY | {"filepath": "/x/numpy.libs/lib.so"}, LIBRARY | {"internal_api": "mkl"}],
-    ],
-    ids=["none", "mkl", "openmp", "two", "of NumPy"],
-)
-def test_there_is_no_team_beside_a_blas_whose_threads_cannot_be_told(libraries, monkeypatch):
-    monkeypatch.setattr(blas, "threadpool_info", lambda: libraries)
-    assert blas.threads.__wrapped__() is None
+    if number_of_threads() > 1:
+        assert result.stdout.strip() == str([f"nnfw-{member}" for member in range(1, number_of_threads())])
 
 
 def test_there_is_no_team_on_one_thread():
@@ -329,21 +315,26 @@ def test_training_with_a_team_is_that_of_the_definitions(make_team, rng):
     np.testing.assert_allclose(costs["numba"], costs["none"], rtol=1e-4)
 
 
-def probe(p, like):
-    """Note in a program how many threads BLAS has while it runs."""
-    p[1] = ask(p[0])
-
-
 def test_blas_has_one_thread_while_a_team_works(make_team):
-    members, noted = make_team(2), []
+    members, noted, before = make_team(2), [], number_of_threads()
     for _ in range(2):
-        program = np.array([native(probe, INDICES, POINTERS["f"]).address, 2, blas.threads().get, -1])
-        table = np.zeros((1, 2, 2), np.int64)
-        table[0, 0] = program.ctypes.data, program.size
-        members.lead(team.lead, table)
-        noted.append(program[3])
-    assert noted == [1, 1]
-    assert blas.number_of_threads() > 1
+        members.lead(lambda _board, helped: noted.append((number_of_threads(), helped)))
+    assert noted == [(1, before > 1)] * 2
+    assert number_of_threads() == before
+
+
+def test_blas_has_all_threads_again_after_an_error_in_the_work(make_team):
+    members, before = make_team(2), number_of_threads()
+    with pytest.raises(ZeroDivisionError):
+        members.lead(lambda _board, _helped: 1 / 0)
+    assert number_of_threads() == before
+
+
+def test_no_helper_is_wanted_where_the_user_has_blas_on_one_thread(make_team):
+    members, noted = make_team(2), []
+    with threadpool_limits(1, "blas"):
+        members.lead(lambda _board, helped: noted.append(helped))
+    assert noted == [False]
 
 
 def test_helpers_are_woken_before_the_work_and_not_after_it(make_team, monkeypatch):
@@ -392,27 +383,26 @@ def test_trainings_that_begin_in_two_threads_leave_the_threads_of_blas_as_they_w
         "threads = [threading.Thread(target=train) for _ in range(2)]\n"
         "for thread in threads: thread.start()\n"
         "for thread in threads: thread.join()\n"
-        "from nnfw_numba import blas, team\n"
-        "print(blas.number_of_threads() == team.team().size)"
+        "from nnfw.compute.threads import openblas\nfrom nnfw_numba.team import team\n"
+        "print(openblas('scipy')['num_threads'] == team().size)"
     )
-    if blas.number_of_threads() == 1:
+    if number_of_threads() == 1:
         pytest.skip("BLAS has one thread")
     assert in_process(source) == "True\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_child_of_a_fork_while_another_thread_leads_has_all_threads_of_blas(make_team):
-    members = make_team(2)
-    before = blas.number_of_threads()
-    team._limit_blas(members._board, members._controls, 1)  # as if another thread led
+def test_child_of_a_fork_while_another_thread_leads_has_all_threads_of_blas():
+    before = number_of_threads()
+    LIMIT.change(1)  # as if another thread led
     try:
         child = os.fork()
         if not child:
-            os._exit(0 if blas.number_of_threads() == before else 1)
+            os._exit(0 if number_of_threads() == before else 1)
         assert os.waitpid(child, 0)[1] == 0
     finally:
-        team._limit_blas(members._board, members._controls, -1)
-    assert blas.number_of_threads() == before
+        LIMIT.change(-1)
+    assert number_of_threads() == before
 
 
 def test_prediction_has_the_same_bits_whether_or_not_a_product_can_be_cut(rng):

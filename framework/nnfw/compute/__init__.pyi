@@ -15,3 +15,7 @@ from .environment import required_packages as required_packages
 from .tape import Tape as Tape
 from .tape import kernels_only as kernels_only
 from .tape import made_of_kernels as made_of_kernels
+from .threads import Limit as Limit
+from .threads import limit_of as limit_of
+from .threads import one_thread_in_scipy as one_thread_in_scipy
+from .threads import sum_of_squares as sum_of_squares

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from nnfw.compute import definitions
+from nnfw.compute.threads import multiplication
 from nnfw.errors import PluginError, did_you_mean, short
 
 Kernel = Callable[..., Any]
@@ -30,7 +31,12 @@ class Call(NamedTuple):
 
 def one_by_one(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
     """Yield functions that repeat the calls, one for each."""
-    return (partial(call.kernel, *call.arguments) for call in calls)
+    for _, kernel, arguments in calls:
+        if kernel is definitions.product:
+            a, _, out = arguments
+            yield partial(multiplication(a, out), *arguments)
+        else:
+            yield partial(kernel, *arguments)
 
 
 def compiles_nothing(activation: object) -> None:  # noqa: ARG001 - what others compile

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnfw.compute.threads import multiplication, sum_of_squares
+
 Array = NDArray[Any]
 
 
@@ -21,8 +23,8 @@ BLOCK = 1 << 16
 
 
 def product(a: Array, b: Array, out: Array) -> None:
-    """Multiply matrices: out ← a b."""
-    np.matmul(a, b, out=out)
+    """Multiply matrices: out ← a b, on as many threads as :mod:`nnfw.compute.threads` says."""
+    multiplication(a, out)(a, b, out)
 
 
 def add_bias(z: Array, bias: Array) -> None:
@@ -106,7 +108,7 @@ def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Arr
     """
     quarter = _quarter(z.dtype)
     # z² is at most the sum of all, which one call gives; in this form NaN is beyond every limit
-    if not np.vdot(z, z) <= quarter and not (-quarter <= z.min(initial=0) and z.max(initial=0) <= quarter):
+    if not sum_of_squares(z) <= quarter and not (-quarter <= z.min(initial=0) and z.max(initial=0) <= quarter):
         wrong = ~np.isfinite(z)
         z = np.clip(z, -quarter, quarter, out=out)
         z[wrong] = np.nan

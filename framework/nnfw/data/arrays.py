@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nnfw.compute import sum_of_squares
 from nnfw.data.refusals import not_an_array, not_numbers, not_words, place, variable
 from nnfw.errors import DataError, in_words, short
 from nnfw.protocols import Shape
@@ -243,7 +244,7 @@ def require_finite_predictions(values: Array, what: str = "") -> None:
 
 def _not_finite(block: Array) -> Array | None:
     # a sum of squares is one pass that keeps nothing; where it is not finite, numbers may merely be large
-    return None if np.isfinite(np.vdot(block, block)) else ~np.isfinite(block)
+    return None if np.isfinite(sum_of_squares(block)) else ~np.isfinite(block)
 
 
 def cast(array: Array, dtype: np.dtype[Any], name: str) -> Array:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnfw.compute import sum_of_squares
 from nnfw.errors import DivergedError
 from nnfw.training.stored_copy import StoredCopy
 
@@ -62,7 +63,7 @@ class Watch:
         """Where parameters are not finite, raise DivergedError for the step that made them so."""
         # a sum of squares that is finite takes no memory to find; one that is not may merely be too large
         watched = (*self._parameters, *self._memory.values())
-        if not all(np.isfinite(np.vdot(array, array)) or np.isfinite(array).all() for array in watched):
+        if not all(np.isfinite(sum_of_squares(array)) or np.isfinite(array).all() for array in watched):
             raise self.error("parameters were made not finite by something else than a step")
 
     def error(self, otherwise: str) -> DivergedError:

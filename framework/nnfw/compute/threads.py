@@ -1,0 +1,172 @@
+"""The threads of OpenBLAS: how many a product is given, by its size, and a limit for what others compute with it.
+
+OpenBLAS shares out every product from half a million multiplications on, which take some 10 µs. Other cores save
+little of that, while one that is busy with something else holds the product up until it is free: for milliseconds. So a
+product of middling size takes one thread here. Which those are depends on shapes alone, not on what else the machine
+does, so a training can be repeated to the bit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from ctypes import PyDLL
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_SHARED, _LARGE = 460_800, 11_000_000
+"""Multiplications from which on OpenBLAS shares a product out, and from which on it may: a quarter of a millisecond. It
+begins with 460,800 if one operand is a vector, and else with 524,289 or later."""
+
+_LONG = 10_000
+"""Numbers in a vector up to which OpenBLAS shares out no sum over it."""
+
+
+def multiplication(a: Array, out: Array) -> Callable[[Array, Array, Array], object]:
+    """Return the function that computes out ← a b, on one thread or on all, as suits the size."""
+    work = out.size * a.shape[-1]
+    limit = limit_of("numpy") if work >= _SHARED else None
+    if limit is None:
+        return np.matmul
+    return limit.multiply_on_all if work >= _LARGE else limit.multiply_on_one
+
+
+def sum_of_squares(array: Array) -> float:
+    """Return Σ a², on one thread."""
+    if array.size <= _LONG:
+        return float(np.vdot(array, array))
+    flat = array.reshape(-1)
+    parts = (flat[start : start + _LONG] for start in range(0, flat.size, _LONG))
+    return float(sum(np.vdot(part, part) for part in parts))
+
+
+def limit_of(package: str) -> Limit | None:
+    """Return the limit of the OpenBLAS of a package; None if it has none with threads of its own."""
+    path = _path(package)
+    return None if path is None else _limit(path)
+
+
+@cache
+def _path(package: str) -> str | None:
+    library = openblas(package)
+    return library["filepath"] if library is not None and library["threading_layer"] == "pthreads" else None
+
+
+@cache
+def _limit(path: str) -> Limit:
+    return Limit(path)
+
+
+@contextmanager
+def one_thread_in_scipy(users: int = 1) -> Iterator[None]:
+    """Have SciPy's BLAS on one thread in the body; with -1, let one of those who want that do without it there."""
+    limit = limit_of("scipy")
+    if limit is None:
+        yield
+        return
+    limit.change(users)
+    try:
+        yield
+    finally:
+        limit.change(-users)
+
+
+def openblas(package: str) -> Mapping[str, Any] | None:
+    """Return the OpenBLAS that ``"numpy"`` or ``"scipy"`` computes with, as threadpoolctl describes it; else None.
+
+    Their wheels bring one each; elsewhere, as in conda, both use the same.
+    """
+    if package == "scipy":
+        import scipy.linalg.cython_blas  # noqa: F401 - what is not loaded is not found
+    from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
+
+    found = [(_owner(Path(item["filepath"])), item) for item in threadpool_info() if item["internal_api"] == "openblas"]
+    own = [item for owner, item in found if owner == package] or [item for owner, item in found if not owner]
+    return own[0] if len(own) == 1 else None
+
+
+def _owner(library: Path) -> str:
+    """Return the package that a library came with, from ``numpy.libs/x.so`` or ``numpy/.dylibs/x.dylib``; else ""."""
+    folder = library.parent.parent if library.parent.name == ".dylibs" else library.parent
+    name = folder.name.removesuffix(".libs")
+    return name if name in ("numpy", "scipy") else ""
+
+
+class Limit:
+    """Keeps an OpenBLAS on one thread while anybody wants that, in whichever Python thread.
+
+    Parameters
+    ----------
+    path
+        Where the library lies.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._get, self._set = _function(path, "get"), _function(path, "set")
+        self._users = self._threads = 0
+        self._lock = Lock()
+        self._turn = Lock()  # of a product: its bits depend on how many threads it has
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._begin_in_child
+            )
+
+    @property
+    def threads(self) -> int:
+        """How many threads it has when nobody wants one."""
+        with self._lock:
+            return self._threads if self._users else int(self._get())
+
+    def change(self, users: int) -> int:
+        """Let so many more want it, or fewer; return how many threads it has when nobody does."""
+        with self._lock:
+            if not self._users:
+                self._threads = int(self._get())
+            self._users += users
+            if self._threads > 1:
+                self._set(1 if self._users else self._threads)
+            return self._threads
+
+    def multiply_on_one(self, a: Array, b: Array, out: Array) -> None:
+        """Compute out ← a b on one thread."""
+        with self._turn:
+            self.change(1)
+            try:
+                np.matmul(a, b, out)
+            finally:
+                self.change(-1)
+
+    def multiply_on_all(self, a: Array, b: Array, out: Array) -> None:
+        """Compute out ← a b on as many threads as BLAS takes, while no other product of ours limits them."""
+        with self._turn:
+            np.matmul(a, b, out)
+
+    def _before_fork(self) -> None:
+        self._turn.acquire()
+        self._lock.acquire()
+
+    def _after_fork(self) -> None:
+        self._lock.release()
+        self._turn.release()
+
+    def _begin_in_child(self) -> None:
+        """Forget what other threads wanted, which are not here; the one that forks wants nothing."""
+        self._after_fork()
+        if self._users:
+            self.change(-self._users)
+
+
+def _function(path: str, verb: str) -> Callable[..., int]:
+    """Return OpenBLAS's function that tells or sets the number of threads, under the name that it has in this build."""
+    library = PyDLL(path)  # calls are too short to let other Python threads run meanwhile
+    names = [f"{prefix}openblas_{verb}_num_threads{end}" for prefix in ("scipy_", "") for end in ("64_", "_64", "")]
+    found: Callable[..., int] = getattr(library, next(name for name in names if hasattr(library, name)))
+    return found
