@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import threading
 from dataclasses import dataclass
 
@@ -58,7 +59,8 @@ def fit(x, **options):
 
 
 def threads():
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("nnfw")]
+    """Return the threads that read; those of numba's team stay once they were needed, in whichever test."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("nnfw-read-ahead")]
 
 
 @dataclass(frozen=True)
@@ -207,3 +209,24 @@ def test_data_in_memory_or_in_the_cache_starts_no_thread(path):
     for x in (np.load(path), mapped(path)):
         fit(x, callbacks=[Act(20, lambda: seen.extend(threads()))])
     assert seen == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_child_of_a_fork_trains_on_from_the_disk_as_its_parent_does(path, from_disk):
+    """Where the child hangs, an alarm ends it."""
+    expected, _ = fit(np.load(path))
+    children = []
+
+    def fork():
+        children.append(os.fork())
+        if not children[-1]:
+            signal.alarm(60)
+
+    try:
+        vector, _ = fit(mapped(path), callbacks=[Act(20, fork)])
+        same = bool((vector == expected).all())
+    finally:
+        if children == [0]:
+            os._exit(0 if same else 1)
+    assert same
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0

@@ -98,3 +98,44 @@ def test_stored_copy_leaves_nothing_behind_when_its_process_is_killed(tmp_path):
     assert found.returncode < 0, found.stderr
     assert found.stdout == "[]\n"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.parametrize("renews", [True, False], ids=["renews", "does not renew"])
+def test_child_of_a_fork_leaves_the_file_to_its_parent(renews):
+    changing = [np.zeros(LARGE_COUNT, np.float32)]
+    with closing(StoredCopy(changing)) as copy:
+        copy.renew()
+        child = os.fork()
+        if not child:
+            os._exit(0 if _keeps_its_own(copy, changing[0], renews) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        changing[0][...] = 9
+        copy.put_back()
+        assert (changing[0] == 0).all()
+
+
+def _keeps_its_own(copy, array, renews):
+    """Return whether a child gets back what it has kept itself, and nothing of its parent's."""
+    if renews:
+        array[...] = 5
+        copy.renew()
+    array[...] = 7
+    try:
+        copy.put_back()
+    except OSError as error:
+        return not renews and "belongs to the process that this one was forked from" in str(error)
+    return renews and (array == 5).all()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_child_of_a_fork_has_the_copy_that_lies_in_memory():
+    changing = [np.zeros(SMALL_COUNT)]
+    with closing(StoredCopy(changing)) as copy:
+        copy.renew()
+        child = os.fork()
+        if not child:
+            changing[0][...] = 7
+            copy.put_back()
+            os._exit(0 if (changing[0] == 0).all() else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from ctypes import PyDLL
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -112,8 +112,8 @@ class Limit:
     def __init__(self, path: str) -> None:
         self._get, self._set = _function(path, "get"), _function(path, "set")
         self._users = self._threads = 0
-        self._lock = Lock()
-        self._turn = Lock()  # of a product: its bits depend on how many threads it has
+        self._lock = RLock()
+        self._turn = RLock()  # of a product: its bits depend on how many threads it has
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._begin_in_child

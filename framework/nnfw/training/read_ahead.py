@@ -9,9 +9,10 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -170,7 +171,7 @@ class Batches:
     Notes
     -----
     What is in the system's cache is read without the thread: two threads that hand each other Python's lock for each
-    row are slower than one.
+    row are slower than one. The child of a fork has no such thread, and reads by itself.
     """
 
     file: RowFile
@@ -188,7 +189,7 @@ class Batches:
         DataError
             As :meth:`RowFile.read`; also where it was the thread that read.
         """
-        raw, done = self._empty(self.size), 0
+        raw, done, process = self._empty(self.size), 0, os.getpid()
         with ThreadPoolExecutor(1, "nnfw-read-ahead") as thread:
             while done < len(self.rows):
                 batch = self.rows[done : done + self.size]
@@ -199,18 +200,19 @@ class Batches:
                     out[...] = read
                 yield out
                 done += len(batch)
-                if waited:
+                if waited and os.getpid() == process:
                     done = yield from self._ahead(thread, done)
 
     def _ahead(self, thread: Executor, done: int) -> Generator[Array, None, int]:
         """Let the thread read, the next part while this one is computed with, until a part is there at once."""
         count = self.size * max(1, _PART // self._empty(self.size).nbytes)
         part, coming = self._empty(count), self._empty(count)
-        future = self._read(thread, done, coming)
-        while future is not None:
-            waited, part, coming = future.result(), coming, part
+        process, reading = os.getpid(), self._read(thread, done, coming)
+        while reading is not None:
+            waited = reading() and os.getpid() == process
+            part, coming = coming, part
             end = min(done + count, len(self.rows))
-            future = self._read(thread, end, coming) if waited else None
+            reading = self._read(thread, end, coming) if waited else None
             for start in range(0, end - done, self.size):
                 out = self._buffer(min(self.size, end - done - start))
                 out[...] = part[start : start + len(out)]
@@ -218,9 +220,14 @@ class Batches:
             done = end
         return done
 
-    def _read(self, thread: Executor, done: int, part: Array) -> Future[bool] | None:
-        rows = self.rows[done : done + len(part)]
-        return thread.submit(self.file.read, rows, part[: len(rows)]) if len(rows) else None
+    def _read(self, thread: Executor, done: int, part: Array) -> Callable[[], bool] | None:
+        """Have the thread read a part; return what waits for it, or None at the end of the rows."""
+        rows, process = self.rows[done : done + len(part)], os.getpid()
+        if not len(rows):
+            return None
+        read = partial(self.file.read, rows, part[: len(rows)])
+        future = thread.submit(read)
+        return lambda: future.result() if os.getpid() == process else read()
 
     def _empty(self, count: int) -> Array:
         return np.empty((count, *self.shape), self.dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from io import BytesIO
@@ -22,7 +24,8 @@ class StoredCopy:
 
     A large one lies in a temporary file, which leaves the memory to something else. The file has no name and belongs to
     the process: it ends with it, however that happens. It is written, not mapped, for pages of a map count as memory of
-    the process. Where it cannot be written, on a full disk for instance, the copy lies in memory like a small one.
+    the process. Where it cannot be written, on a full disk for instance, the copy lies in memory like a small one. The
+    child of a fork leaves the file to its parent, and has a copy again once it renews it.
 
     Parameters
     ----------
@@ -32,13 +35,20 @@ class StoredCopy:
 
     def __init__(self, arrays: Sequence[Array]) -> None:
         self._arrays = arrays
+        self._open()
+
+    def _open(self) -> None:
+        self._process = os.getpid()
         self._file: IO[bytes] = BytesIO()
-        if sum(array.nbytes for array in arrays) >= LARGE:
+        if sum(array.nbytes for array in self._arrays) >= LARGE:
             with suppress(OSError):
                 self._file = TemporaryFile()  # noqa: SIM115 - `close` closes it
 
     def renew(self) -> None:
         """Keep what the arrays hold now, in place of what was kept before."""
+        if os.getpid() != self._process:
+            self.close()
+            self._open()
         try:
             self._write()
         except OSError:
@@ -58,8 +68,10 @@ class StoredCopy:
         Raises
         ------
         OSError
-            If the file cannot be read.
+            If the file cannot be read, or is that of the parent process.
         """
+        if os.getpid() != self._process and not isinstance(self._file, BytesIO):
+            raise OSError(errno.EBADF, "The copy belongs to the process that this one was forked from")
         self._file.seek(0)
         for array in self._arrays:
             array[...] = np.frombuffer(self._file.read(array.nbytes), array.dtype).reshape(array.shape)
