@@ -95,6 +95,43 @@ def test_copies_of_a_model_are_whole_and_independent(duplicate, data):
     fit(other, data)
 
 
+def out_of_band(model, kind):
+    """Return a pickled model whose arrays lie in buffers of their own, as joblib and multiprocessing hand them over."""
+    buffers = []
+    content = pickle.dumps(model, protocol=5, buffer_callback=buffers.append)
+    return pickle.loads(content, buffers=[kind(buffer.raw()) for buffer in buffers])
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_model_unpickled_into_memory_that_is_read_only_can_be_trained(data, accelerator, optimizer):
+    if accelerator == "numba":
+        pytest.importorskip("numba")
+    model = network()
+    other = out_of_band(model, bytes)
+    other.parameters["layers.0.bias"] = np.zeros(16)
+    options = {"cost": "cross_entropy", "optimizer": optimizer, "accelerator": accelerator}
+    for each in (model, other):
+        each.fit(*data, **options)
+    np.testing.assert_array_equal(other.parameters.vector, model.parameters.vector)
+
+
+def test_model_unpickled_into_memory_that_can_be_written_to_takes_no_other():
+    assert not out_of_band(network(), bytearray).parameters.vector.flags.owndata
+
+
+@pytest.mark.parametrize("mode", ["r", "c", "r+"])
+def test_training_of_a_model_whose_parameters_were_mapped_leaves_their_file_as_it_is(tmp_path, data, mode):
+    model = network()
+    np.save(tmp_path / "vector.npy", model.parameters.vector)
+    mapped = np.load(tmp_path / "vector.npy", mmap_mode=mode)
+    model.parameters.__setstate__(model.parameters.__getstate__() | {"vector": mapped})
+    before = (tmp_path / "vector.npy").read_bytes()
+    fit(model, data)
+    assert (tmp_path / "vector.npy").read_bytes() == before
+    assert not np.array_equal(model.parameters.vector, mapped)
+
+
 def test_same_seed_gives_bit_equal_first_parameters_and_another_seed_others():
     assert np.array_equal(network(seed=3).parameters.vector, network(seed=3).parameters.vector)
     assert not np.array_equal(network(seed=3).parameters.vector, network(seed=4).parameters.vector)

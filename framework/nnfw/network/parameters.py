@@ -209,8 +209,8 @@ class Parameters(Mapping[str, Array]):
         return {"layout": self.layout, "vector": self.vector, "state": self.state}
 
     def __setstate__(self, content: dict[str, Any]) -> None:
-        """Take over the content of a copy."""
-        self.__dict__ |= content
+        """Take over the content of a copy; what lies in a file, or where nothing can be written, is copied."""
+        self.__dict__ |= content | {name: _changeable(content[name]) for name in ("vector", "state")}
         self.scope = self.layout.views(self.vector, self.state)
 
     def __repr__(self) -> str:
@@ -228,6 +228,10 @@ def _drawn(parameter: Parameter, rng: np.random.Generator) -> Array:
     if not np.isfinite(drawn).all():
         raise PluginError(f"{default_registry().title(initializer)}: sample returned values that are not finite.")
     return drawn
+
+
+def _changeable(array: Array) -> Array:
+    return array if array.flags.writeable and not isinstance(array, np.memmap) else np.array(array)
 
 
 def require_memory(layout: Layout, dtype: np.dtype[Any]) -> None:
