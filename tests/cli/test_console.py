@@ -190,38 +190,62 @@ def test_nothing_else_prints():
 
 # --- lines that fit a terminal -------------------------------------------------------------------------------------
 
-RUNS = ("run", "status", "started", "epochs", "test cost", "reason")
+RUNS = ("run", "status", "started", "epochs", "test cost")
 LISTED = [
-    ("digits-20260101-120000", "finished", "2026-01-01 12:00", "40", "0.05", ""),
-    ("xor", "failed", "2026-01-01 12:00", "3", "", "OSError: there is no space left on this device"),
+    ("digits-20260101-120000", "finished", "2026-01-01 12:00", "40", "0.05"),
+    ("xor", "failed", "2026-01-01 12:00", "3", ""),
 ]
-WANTED = ("run", "status", "test cost", "reason", "epochs", "started")
+WANTED = ("run", "status", "test cost", "epochs", "started")
+REMARKS = ("reason", "", "OSError: there is no space left on this device")
 
 
 @pytest.mark.parametrize(
-    ("width", "left_out", "last"),
+    ("width", "left_out", "lines"),
     [
-        (120, [], "OSError: there is no space left on this device"),
-        (92, ["started"], "OSError: there is no space left on thi…"),
-        (80, ["started"], "OSError: there is no space…"),
-        (60, ["started", "reason"], "3"),
-        (20, ["started", "epochs", "test cost", "reason"], "failed"),
+        (
+            80,
+            [],
+            [
+                "run                     status    started           epochs  test cost",
+                "digits-20260101-120000  finished  2026-01-01 12:00  40      0.05",
+                "xor                     failed    2026-01-01 12:00  3       OSError: there is n…",
+            ],
+        ),
+        (
+            60,
+            ["started"],
+            [
+                "run                     status    epochs  test cost",
+                "digits-20260101-120000  finished  40      0.05",
+                "xor                     failed    3       OSError: there is…",
+            ],
+        ),
+        (
+            20,
+            ["started", "epochs", "test cost"],
+            ["run                     status", "digits-20260101-120000  finished", "xor                     failed"],
+        ),
     ],
+    ids=["80", "60", "20"],
 )
-def test_chosen_columns_fit_and_every_row_is_one_line(capsys, terminal, width, left_out, last):
+def test_chosen_columns_fit_and_every_row_is_one_line(capsys, terminal, width, left_out, lines):
     terminal(width)
-    assert console.print_chosen(RUNS, LISTED, WANTED, "reason") == left_out
-    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert len(lines) == 3
-    assert lines[0].split("  ")[0] == "run"
-    assert max(map(len, lines)) <= max(width, len("digits-20260101-120000  finished"))
-    assert lines[2].endswith(last)
+    assert console.print_chosen(RUNS, LISTED, WANTED, REMARKS) == left_out
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_chosen_columns_of_wide_letters_are_aligned_by_their_width(capsys, terminal):
+    terminal(40)
+    console.print_chosen(("run", "status"), [("数字", "x"), ("ab", "")], ("run", "status"), ("", "", "数" * 40))
+    assert capsys.readouterr().out.splitlines() == ["run   status", "数字  x", f"ab    {'数' * 16}…"]
 
 
 def test_chosen_columns_are_all_columns_in_a_pipe(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
-    assert console.print_chosen(RUNS, LISTED, WANTED, "reason") == []
-    assert capsys.readouterr().out.splitlines()[2].endswith("OSError: there is no space left on this device")
+    assert console.print_chosen(RUNS, LISTED, WANTED, REMARKS) == []
+    header, _, last = capsys.readouterr().out.splitlines()
+    assert header.endswith("test cost  reason")
+    assert last.endswith("OSError: there is no space left on this device")
 
 
 def test_mistake_on_a_terminal_is_broken_between_words(capsys, terminal):

@@ -209,6 +209,18 @@ def test_time_of_a_run_is_not_known_where_the_clock_went_back(make):
     assert read_run(make({"status": "running", "started": future})).seconds is None
 
 
+@pytest.mark.parametrize(
+    "advice",
+    [
+        " Its state is in runs/old/checkpoints. Continue with: nnfw resume runs/old",
+        " Continue with: nnfw resume runs/old",
+    ],
+    ids=["training", "after"],
+)
+def test_reason_of_an_older_record_does_not_advise_the_path_of_then(make, advice):
+    assert read_run(make({"status": "interrupted", "reason": f"It was stopped.{advice}"})).reason == "It was stopped."
+
+
 STRANGE = (None, True, -1, 1e308, 10**40, "", "x\x1b[2J<b>", [], {}, [1], [[]], {"": [{}]}, float("nan"))
 
 

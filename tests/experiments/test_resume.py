@@ -221,7 +221,7 @@ def test_signal_ends_a_run_after_its_step_and_tells_how_to_go_on(run, experiment
         train(read_experiment(str(experiment), registry), registry, out, [Kill(7, number)])
     assert found.value.signal == number
     assert (record_of(out)["status"], record_of(out)["exit"]) == ("interrupted", status)
-    assert record_of(out)["reason"] == "The training was interrupted in epoch 2, after step 7."
+    assert record_of(out)["reason"] == "in epoch 2, after step 7"
     resume(out, registry)
     assert same_files(run.directory, out)
 
@@ -249,6 +249,7 @@ def test_signal_while_the_model_is_evaluated_tells_how_to_go_on(run, experiment,
     with pytest.raises(nnfw.TrainingInterrupted, match="was interrupted after its training. Continue with: nnfw res"):
         train(read_experiment(str(experiment), registry), registry, out)
     assert (record_of(out)["status"], record_of(out)["exit"]) == ("interrupted", status)
+    assert record_of(out)["reason"] == "after its training"
     monkeypatch.undo()
     assert resume(out, registry).results == run.results
     assert same_files(out, run.directory)

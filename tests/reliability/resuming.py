@@ -365,6 +365,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=number)
     parser.add_argument("--no-disks", action="store_true")
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this to ignore it
     rng = random.Random(given.seed)
     wrong: list[str] = []
     if given.kills:

@@ -27,8 +27,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _ERROR = "error:"
 _GAP = "  "  # between two columns
+_LEAST_REMARK = 12  # letters; fewer say nothing
 _ALWAYS = 2  # columns that are shown however narrow a terminal is
-_LEAST_CUT = 24  # letters of a text that is cut: what it begins with must be understood
 _COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters other than tab and newline, and those that turn the direction of the text."""
 _TOGETHER = re.compile(r"`[^`\n]*`|'[^'\n]*'|\bnnfw [a-z][\w-]*(?: (?:'[^']*'|--?[\w-]+|\S*/\S*[^\s.,;]))*")
@@ -96,8 +96,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         typer.echo(_GAP.join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def print_chosen(columns: Sequence[str], rows: Sequence[Sequence[str]], wanted: Sequence[str], cut: str) -> list[str]:
-    """Print a table: on a terminal with those columns only that fit, each row in one line; return what is left out.
+def print_chosen(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], wanted: Sequence[str], remarks: Sequence[str]
+) -> list[str]:
+    """Print a table with a remark at the end of some rows.
+
+    On a terminal each row is one line: the columns are those that fit, a remark begins where the cells of its row end,
+    and is cut at the edge. Elsewhere everything is printed.
 
     Parameters
     ----------
@@ -105,35 +110,48 @@ def print_chosen(columns: Sequence[str], rows: Sequence[Sequence[str]], wanted: 
         As for :func:`print_table`.
     wanted
         The headings, the most wanted first; the first two are always shown.
-    cut
-        The heading of the column that is cut to the room which the others leave.
+    remarks
+        A text for each row, empty where there is nothing to say; its heading, the first, is for no terminal.
+
+    Returns
+    -------
+    list of str
+        The headings of the columns that are left out.
     """
     if not is_terminal(sys.stdout):
-        print_table(columns, rows)
+        whole = [[*row, remark] for row, remark in zip((columns, *rows), remarks, strict=True)]
+        print_table(*((whole[0], whole[1:]) if any(remarks[1:]) else (columns, rows)))
         return []
+    from rich.cells import cell_len, set_cell_size
+
     cells = [[" ".join(visible(cell).split()) for cell in row] for row in (columns, *rows)]
-    widths = {column[0]: max(map(len, column)) for column in zip(*cells, strict=True)}
-    shown: list[str] = []
+    widths = {heading: max(map(cell_len, (heading, *column))) for heading, *column in zip(*cells, strict=True)}
+    shown = _fitting(widths, wanted)
+    for row, text in zip(cells, ["", *remarks[1:]], strict=True):
+        kept = [(cell, widths[name]) for name, cell in zip(cells[0], row, strict=True) if name in shown]
+        said = max((index for index, (cell, _) in enumerate(kept) if cell), default=0)
+        line = "".join(f"{set_cell_size(cell, width)}{_GAP}" for cell, width in kept[: said + 1])
+        room = _width() - cell_len(line)
+        remark = _shortened(" ".join(visible(text).split()), room) if room >= _LEAST_REMARK else ""
+        typer.echo(f"{line}{remark}".rstrip())
+    return [name for name in cells[0] if name not in shown]
+
+
+def _fitting(widths: dict[str, int], wanted: Sequence[str]) -> set[str]:
+    """Return which of the columns that are wanted fit beside those that are wanted more."""
+    shown: set[str] = set()
     left = _width()
     for name in wanted:
-        least = min(widths[name], _LEAST_CUT) if name == cut else widths[name]
-        if len(shown) < _ALWAYS or least <= left:
-            shown.append(name)
-            left -= least + len(_GAP)
-    room = left + len(_GAP) + min(widths.get(cut, 0), _LEAST_CUT)
-    kept = [index for index, name in enumerate(columns) if name in shown]
-    print_table(
-        [columns[index] for index in kept],
-        [
-            [_shortened(row[index], room) if columns[index] == cut else row[index] for index in kept]
-            for row in cells[1:]
-        ],
-    )
-    return [name for name in columns if name not in shown]
+        if len(shown) < _ALWAYS or widths[name] <= left:
+            shown.add(name)
+            left -= widths[name] + len(_GAP)
+    return shown
 
 
 def _shortened(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: room - 1].rstrip()}{_ELLIPSIS}"
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= room else f"{set_cell_size(text, room - 1).rstrip()}{_ELLIPSIS}"
 
 
 def message(text: str) -> None:

@@ -65,8 +65,6 @@ def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequen
     from nnfw.experiments.recorded import time_span
 
     keys = [*figures, *asked]
-
-    reasons = [run.values["reason"] if run.values["status"] != "finished" else "" for run in found]
     rows = [
         [
             run.values["run"],
@@ -75,14 +73,14 @@ def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequen
             time_span(run.values["seconds"]),
             as_text(run.values["epochs"]),
             *(as_text(run.value(key)) for key in keys),
-            *([reason] if any(reasons) else []),
         ]
-        for run, reason in zip(found, reasons, strict=True)
+        for run in found
     ]
-    columns = ["run", "status", "started", "time", "epochs", *keys, *(["reason"] if any(reasons) else [])]
+    reasons = [run.values["reason"] if run.values["status"] != "finished" else "" for run in found]
     frequent = sorted(figures, key=lambda name: -sum(name in run.figures for run in found))
-    wanted = ["run", "status", *asked, *frequent[:_FIRST], "reason", "epochs", "started", "time", *frequent[_FIRST:]]
-    left_out = print_chosen(columns, rows, [name for name in wanted if name in columns], cut="reason")
+    wanted = ["run", "status", *asked, *frequent[:_FIRST], "epochs", "started", "time", *frequent[_FIRST:]]
+    columns = ["run", "status", "started", "time", "epochs", *keys]
+    left_out = print_chosen(columns, rows, wanted, ["reason", *reasons])
     if left_out:
         message(f"Not shown, as the terminal is too narrow: {', '.join(left_out)}. --json tells everything.")
 

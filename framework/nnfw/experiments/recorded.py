@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nnfw.errors import FileFormatError, short
+from nnfw.errors import FileFormatError, readable, short
 from nnfw.experiments.toml import Document, read
 from nnfw.storage import Directory, jsonable, open_regular
 
@@ -36,6 +36,7 @@ VALIDATION = "validation_"
 _LARGEST = {RECORD: 16 << 20, METRICS: 256 << 20}  # bytes; a record has some 10,000, a million epochs 200 MiB
 _MINUTE = 60  # seconds; an hour has as many minutes
 _FEW_SECONDS = 10  # below, tenths are told
+_FORMER_ADVICE = (" Its state is in ", " Continue with: ")  # in older records, with a path that may be another one now
 _ROW_KEYS = ("epoch", "learning_rate")
 
 _EACH = "[]"  # stands for every entry of a list or table
@@ -142,7 +143,10 @@ class RecordedRun:
     @property
     def reason(self) -> str:
         """Why it ended as it did; empty if there is nothing to say."""
-        return self.get("reason") or self.get("stopped") or ""
+        text = readable(self.get("reason") or self.get("stopped") or "")
+        for advice in _FORMER_ADVICE:
+            text = text.partition(advice)[0]
+        return text
 
     @cached_property
     def metrics(self) -> tuple[dict[str, Any], ...]:

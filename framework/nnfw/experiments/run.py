@@ -220,9 +220,9 @@ def _carry_out(
 
 
 def _reason(error: BaseException, registry: Registry) -> str:
-    """Return why a run ended; without the advice of an interruption, whose path is another one in a copy of the run."""
+    """Return why a run ended; of an interruption only where, as its advice names a path, another one in a copy."""
     if isinstance(error, TrainingInterrupted):
-        return f"{str(error).partition('. ')[0].rstrip('.')}."
+        return str(error).partition(". ")[0].partition("interrupted ")[2].rstrip(".")
     return in_words_with_culprit(error, registry)
 
 
