@@ -286,3 +286,22 @@ def test_message_of_a_megabyte_is_cut(capsys, say):
     err = capsys.readouterr().err
     assert len(err) < 600
     assert err.endswith("x is not there. Choose another.\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="terminals of POSIX")
+def test_mistake_fits_the_terminal_of_stderr_though_stdout_is_a_pipe():
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    own, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"NO_COLOR": "1"}
+    code = "from nnfw.cli.console import error; error('word ' * 20)"
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=theirs, check=True)
+    os.close(theirs)
+    lines = os.read(own, 1 << 16).decode().split("\r\n")
+    os.close(own)
+    assert lines == [f"error:{' word' * 6}", *("word" + " word" * (count - 1) for count in (8, 6)), ""]

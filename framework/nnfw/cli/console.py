@@ -15,6 +15,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import IO, Annotated, Any
 
 import typer
@@ -131,7 +132,7 @@ def print_chosen(
         kept = [(cell, widths[name]) for name, cell in zip(cells[0], row, strict=True) if name in shown]
         said = max((index for index, (cell, _) in enumerate(kept) if cell), default=0)
         line = "".join(f"{set_cell_size(cell, width)}{_GAP}" for cell, width in kept[: said + 1])
-        room = _width() - cell_len(line)
+        room = _width(sys.stdout) - cell_len(line)
         remark = _shortened(" ".join(visible(text).split()), room) if room >= _LEAST_REMARK else ""
         typer.echo(f"{line}{remark}".rstrip())
     return [name for name in cells[0] if name not in shown]
@@ -140,7 +141,7 @@ def print_chosen(
 def _fitting(widths: dict[str, int], wanted: Sequence[str]) -> set[str]:
     """Return which of the columns that are wanted fit beside those that are wanted more."""
     shown: set[str] = set()
-    left = _width()
+    left = _width(sys.stdout)
     for name in wanted:
         if len(shown) < _ALWAYS or widths[name] <= left:
             shown.add(name)
@@ -171,19 +172,24 @@ def error(text: str) -> None:
 def _lines(text: str) -> list[str]:
     """Return a text as lines: on a terminal broken at words, but not within what somebody may want to copy."""
     lines = visible(readable(text)).split("\n")
-    if not is_terminal(sys.stderr) or _width() < _NARROWEST:
+    if not is_terminal(sys.stderr) or _width(sys.stderr) < _NARROWEST:
         return lines
     return [piece for line in lines for piece in (_broken(line) if line[:1].strip() else [line])]
 
 
 def _broken(line: str) -> list[str]:
     joined = _TOGETHER.sub(lambda found: found[0].replace(" ", "\0"), line)
-    pieces = textwrap.wrap(joined, _width(), break_long_words=False, break_on_hyphens=False)
+    pieces = textwrap.wrap(joined, _width(sys.stderr), break_long_words=False, break_on_hyphens=False)
     return [piece.replace("\0", " ") for piece in pieces]
 
 
-def _width() -> int:
-    return shutil.get_terminal_size().columns
+def _width(stream: IO[str]) -> int:
+    """Return the columns of the terminal that `stream` is; another stream may lead elsewhere."""
+    known = 0
+    if not os.environ.get("COLUMNS"):
+        with suppress(OSError, ValueError):
+            known = os.get_terminal_size(stream.fileno()).columns
+    return known or shutil.get_terminal_size().columns
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
