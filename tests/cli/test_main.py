@@ -18,6 +18,12 @@ model = { layers = [{ type = "dense", units = 1 }] }
 cost = { type = "mse" }
 optimizer = { type = "sgd" }
 """
+WARNING = """
+import warnings
+
+def warn() -> None:
+    warnings.warn("careful \\x1b[2J")
+"""
 HELLO = '"hello", "nnfw_hello_command:hello", "greet somebody"'
 FAIL = '"fail", "nnfw_fail_command:fail", "fail in a given way"'
 INTERNAL = "nnfw: internal error in plugin nnfw-fail 0.1:"
@@ -369,3 +375,8 @@ def test_current_directory_that_was_deleted_is_named(nnfw, tmp_path, monkeypatch
     result = nnfw(*line.format(tmp_path).split())
     assert (result.status, result.out) == (2, "")
     assert result.err.endswith("error: The current directory is not there any more. Change to one that is: cd DIR\n")
+
+
+def test_warning_is_printed_like_a_message(make, program):
+    make("nnfw-warn", commands='CommandSpec("warn", "nnfw_warn_command:warn", "warn")', nnfw_warn_command=WARNING)
+    assert program("warn").err == "warning: careful \\u001b[2J\n"

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +63,9 @@ def test_interrupt_that_is_to_be_ignored_is_ignored():
     result = started("-c", INTERRUPTED_IN_AN_IMPORT, "nnfw.cli.main", "summary", "none.toml", ignoring=True)
     assert result.returncode == 2
     assert "none.toml" in result.stderr
+
+
+def test_program_is_installed_with_its_start():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert project["project"]["scripts"] == {"nnfw": "nnfw_start:main"}
+    assert "framework/nnfw_start.py" in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]

@@ -157,24 +157,22 @@ def _shortened(text: str, room: int) -> str:
 
 def message(text: str) -> None:
     """Tell the user something that is not data."""
-    for line in _lines(text):
-        typer.echo(line, err=True)
+    typer.echo(fitted(text), err=True)
 
 
 def error(text: str) -> None:
     """Tell the user what is wrong; each line is one mistake."""
     label = _styled(_ERROR, _RED, sys.stderr)
     for mistake in visible(readable(text)).splitlines() or [""]:
-        first, *others = _lines(f"{_ERROR} {mistake}")
-        typer.echo("\n".join([f"{label}{first.removeprefix(_ERROR)}", *others]), err=True)
+        typer.echo(f"{label}{fitted(f'{_ERROR} {mistake}').removeprefix(_ERROR)}", err=True)
 
 
-def _lines(text: str) -> list[str]:
-    """Return a text as lines: on a terminal broken at words, but not within what somebody may want to copy."""
+def fitted(text: str) -> str:
+    """Return a text for stderr: on a terminal broken at words, but not within what somebody may want to copy."""
     lines = visible(readable(text)).split("\n")
     if not is_terminal(sys.stderr) or _width(sys.stderr) < _NARROWEST:
-        return lines
-    return [piece for line in lines for piece in (_broken(line) if line[:1].strip() else [line])]
+        return "\n".join(lines)
+    return "\n".join(piece for line in lines for piece in (_broken(line) if line[:1].strip() else [line]))
 
 
 def _broken(line: str) -> list[str]:

@@ -75,7 +75,9 @@ def _plain_warnings(debug: bool) -> Iterator[None]:
     """Let warnings tell what is the matter and not, unless `debug`, the line of code that noticed it."""
     usual = warnings.formatwarning
     if not debug:
-        warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+        from nnfw.cli.console import fitted
+
+        warnings.formatwarning = lambda message, *_, **__: f"{fitted(f'warning: {message}')}\n"
     try:
         yield
     finally:
