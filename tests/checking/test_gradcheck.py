@@ -138,6 +138,35 @@ def test_wrong_activation_inside_a_chain_is_caught_where_it_is(rng):
     assert wrong(report)[0] == "layers.0.layers.0.delta"
 
 
+@dataclass(frozen=True)
+class Nothing(nnfw.Layer):
+    """Gives no numbers at all."""
+
+    activation: nnfw.Activation | str = "identity"
+
+    def output_shape(self, input_shape):
+        return (0,)
+
+    def parameters(self, input_shape):
+        return {}
+
+    def forward(self, params, a_prev, workspace):
+        workspace["a_prev"] = a_prev
+        return a_prev[:, :0]
+
+    def backward(self, params, delta, grads, workspace):
+        return np.zeros_like(workspace["a_prev"])
+
+
+def test_tensor_of_no_elements_is_ok_with_nothing_checked(rng):
+    report = check([Nothing(), Dense(2)], rng)
+    assert report.ok, str(report)
+    row = row_of(report, "layers.1.weight")
+    assert (row.checked, row.kinks, row.confirmed, row.error, row.where, row.ratio) == (0, 0, 0, 0.0, None, None)
+    assert row_of(report, "layers.0.delta").checked == 0
+    assert row_of(report, "layers.1.bias").checked == 4  # two elements at two points
+
+
 # --- kinks ------------------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nnfw.checking.differences import Comparison, compare
 from nnfw.checking.hints import hint_for
-from nnfw.checking.replay import INPUT, Analytic, Replay
+from nnfw.checking.replay import INPUT, Analytic, Replay, root_mean_square
 from nnfw.checking.report import Report, Row
 from nnfw.errors import PluginError
 from nnfw.network import Sequential
@@ -237,7 +237,7 @@ def _check_point(replay: Replay, said: Analytic, picks: dict[str, _Picks], preci
             gradient, size = said.gradients[name].reshape(-1), np.abs(replay.values(name).reshape(-1))
             wheres: tuple[Any, ...] = (pick.elements.tolist(), list(pick.directions))
             analytic = gradient[pick.elements], pick.directions @ gradient
-            sizes = size[pick.elements], np.full(len(pick.directions), np.sqrt(np.mean(np.square(size))))
+            sizes = size[pick.elements], np.full(len(pick.directions), root_mean_square(size))
             parts = tuple(
                 compare(
                     lambda k, t, name=name, where=where: replay.shifted_cost(name, where[k], t),  # type: ignore[misc]

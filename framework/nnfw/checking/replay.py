@@ -202,9 +202,9 @@ class Replay:
             workspace = self.model.workspace(self._noise, training=True)
             views = self.model.views(gradient)
             self.model.backward(self.x, self.y, self.weight, self.objective, workspace, views)
-            size = _size(gradient)
+            size = root_mean_square(gradient)
             if np.isfinite(size) and size > 0:
-                vector -= _STEP * max(_size(vector), _STEP) / size * gradient
+                vector -= _STEP * max(root_mean_square(vector), _STEP) / size * gradient
         self.move(_JITTER * _STEP)
 
     def move(self, jitter: float = _JITTER, *, also_input: bool = False) -> None:
@@ -234,8 +234,8 @@ def _shift(flat: Array, where: int | Array, t: float) -> None:
         flat[where] += t
 
 
-def _size(vector: Array) -> float:
-    """Return the root of the mean square."""
+def root_mean_square(vector: Array) -> float:
+    """Return the root of the mean square; 0 of nothing."""
     return sqrt(float(np.mean(np.square(vector)))) if vector.size else 0.0
 
 
