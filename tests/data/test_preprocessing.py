@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnfw.data import Examples, Preprocessing, read_csv, split
-from nnfw.errors import ConfigError, DataError, PluginError
+from nnfw.errors import ConfigError, DataError, PluginError, ShapeError
 from nnfw.plugins import default_registry
 from nnfw.protocols import Transform
 from nnfw_standard import CSV, XOR, Digits, MinMax, OneHot, Standardize
@@ -878,3 +878,20 @@ def test_real_table_from_file_to_arrays_and_back(rng):
     selected = preprocessing.select(raw, with_target=True)
     np.testing.assert_array_equal(preprocessing.apply(selected.features), preprocessing.apply(examples.features))
     np.testing.assert_array_equal(preprocessing.target(selected), preprocessing.target(examples))
+
+
+@pytest.mark.parametrize(
+    ("classes", "transforms", "fitting"),
+    [(["no", "yes"], [], {1, 2}), (["no", "yes"], [OneHot()], {2}), (["a", "b", "c"], [], {3}), (["a"], [], {1})],
+    ids=["two", "two-one-hot", "three", "one"],
+)
+def test_outputs_that_can_stand_for_the_classes(classes, transforms, fitting):
+    examples = Examples({"x": np.arange(6.0)}, np.resize(classes, 6))
+    preprocessing = Preprocessing.fit(examples, [], transforms)
+    assert {outputs for outputs in range(6) if preprocessing.tells_apart(outputs)} == fitting
+    for outputs in range(1, 6):
+        if outputs in fitting:
+            preprocessing.require_fit((1,), (outputs,))
+        else:
+            with pytest.raises(ShapeError):
+                preprocessing.require_fit((1,), (outputs,))
