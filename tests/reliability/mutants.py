@@ -24,11 +24,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
+import venv
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
@@ -235,17 +238,18 @@ def tests_for(path: str, tests: tuple[str, ...]) -> list[str]:
 
 
 class Checkout:
-    """A copy of the checkout, in which the tests run.
+    """A copy of the checkout, and an environment of its own in which the tests run.
 
     Parameters
     ----------
     folder
-        Where to make it.
+        Where to make them.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.temporary = folder / "checkout", folder / "temporary"
         shutil.copytree(ROOT, self.folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        self.python = python_with(self.folder, folder / "environment")
 
     def judge(self, mutant: Mutant, tests: tuple[str, ...], longest: float, *, show: bool = False) -> str:
         """Return what comes of a mutant: "caught", "survived" or "timeout"."""
@@ -260,9 +264,9 @@ class Checkout:
     def run(self, tests: list[str], longest: float, *, show: bool = False) -> str:
         """Return what comes of some tests."""
         self.temporary.mkdir()
-        command = [sys.executable, "-m", "pytest", "-n0", "-x", "-q", "-p", "no:cacheprovider"]
+        command = [str(self.python), "-m", "pytest", "-n0", "-x", "-q", "-p", "no:cacheprovider"]
         environment = {
-            "PYTHONPATH": os.pathsep.join(str(self.folder / source) for source in SOURCES),
+            "PYTHONPATH": "",
             "PYTHONDONTWRITEBYTECODE": "1",  # two mutants of one size within a second would share it
             "TMPDIR": str(self.temporary),
         }
@@ -286,6 +290,23 @@ class Checkout:
                 os.killpg(process.pid, signal.SIGKILL)  # with all that the tests have started
             process.wait()
             shutil.rmtree(self.temporary)
+
+
+def python_with(checkout: Path, folder: Path) -> Path:
+    """Make an environment with all that is installed here, but nnfw from a checkout; return its Python."""
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "nnfw" not in path.name:
+            (site / path.name).symlink_to(path)
+    own = distribution("nnfw")
+    metadata = site / f"nnfw-{own.version}.dist-info"
+    metadata.mkdir()
+    for name in ("METADATA", "entry_points.txt"):
+        (metadata / name).write_text(own.read_text(name) or "")
+    (metadata / "RECORD").write_text("nnfw.pth,,\n")
+    (site / "nnfw.pth").write_text("".join(f"{checkout / source}\n" for source in SOURCES))
+    return folder / "bin" / "python"
 
 
 def prepare() -> None:

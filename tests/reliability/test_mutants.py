@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def larger(a, b):
     """Return whether a is larger than b."""
     return a > b
 '''
+PLUGIN = {f"framework/nnfw/{name}.py": "" for name in ("__init__", "testing/__init__", "testing/pytest_plugin")}
+"""What pytest imports wherever nnfw is installed."""
+
 HALF_A_TEST = "from app.larger import larger\n\n\ndef test_larger():\n    assert larger(2, 1) and not larger(1, 2)\n"
 WHOLE_TEST = f"{HALF_A_TEST}    assert larger(1, 1) is False\n"
 
@@ -30,7 +34,8 @@ def checkout(tmp_path, monkeypatch):
     """Return a function that makes a small checkout with some tests, which the script then works on."""
 
     def make(test, source=LARGER):
-        for name, content in {"framework/app/larger.py": source, "tests/app/test_larger.py": test}.items():
+        files = {"framework/app/larger.py": source, "tests/app/test_larger.py": test, **PLUGIN}
+        for name, content in files.items():
             tmp_path.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
             tmp_path.joinpath(name).write_text(content, encoding="utf-8")
         monkeypatch.setattr(mutants, "ROOT", tmp_path)
@@ -147,6 +152,17 @@ def test_every_folder_of_the_source_is_known_and_its_tests_are_there():
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
+
+def test_tests_import_the_copy_with_its_plugins_and_nothing_else(tmp_path):
+    copy = mutants.Checkout(tmp_path)
+    look = "import nnfw, nnfw_standard; print(nnfw.__file__, nnfw_standard.__file__); "
+    look += "print(*(f'{plugin.status}: {plugin.module}' for plugin in nnfw.Registry.discover().plugins))"
+    result = subprocess.run([copy.python, "-c", look], cwd=tmp_path, capture_output=True, text=True, check=True)
+    files, plugins = result.stdout.splitlines()
+    assert files == f"{copy.folder}/framework/nnfw/__init__.py {copy.folder}/plugins/nnfw_standard/__init__.py"
+    assert plugins == "active: nnfw_numba.plugin active: nnfw_standard.plugin"
+
+
 LINE = "survived 1: framework/app/larger.py:6: a > b  ->  (a >= b)"
 
 
@@ -164,7 +180,8 @@ def test_mutant_that_no_test_notices_is_listed_and_others_are_not(checkout, caps
         ["framework/app", "2", "1", "1", "0"],
     ]
     assert root.joinpath("framework/app/larger.py").read_text() == LARGER
-    assert sorted(path.name for path in root.rglob("*") if path.is_file()) == ["larger.py", "test_larger.py"]
+    files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    assert files == {"framework/app/larger.py", "tests/app/test_larger.py", *PLUGIN}
 
 
 def test_mutants_that_tests_notice_are_counted(checkout, capsys):
@@ -175,7 +192,7 @@ def test_mutants_that_tests_notice_are_counted(checkout, capsys):
 
 def test_tests_that_fail_without_a_change_are_told(checkout, capsys):
     checkout("def test_nothing():\n    assert False\n")
-    assert run() == 2
+    assert run("--count", "1") == 2
     assert capsys.readouterr().out == "framework/app: its tests fail without any change\n"
 
 
