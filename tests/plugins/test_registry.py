@@ -181,6 +181,57 @@ def test_find_name_of_two_distributions_names_both(install):
         Registry.discover().find("activation", "ripple")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "found"),
+    [
+        ("relu", None, ["activation"]),
+        ("activation:relu", None, ["activation"]),
+        ("nnfw:relu", None, ["activation"]),
+        ("relu", "activation", ["activation"]),
+        ("zeros", None, ["initializer"]),
+    ],
+)
+def test_named_finds_components_of_any_kind(registry, name, kind, found):
+    assert [item.kind for item in registry.named(name, kind)] == found
+
+
+def test_named_finds_one_name_in_several_kinds(make):
+    specs = [f'ComponentSpec("{kind}", "ripple", "nnfw_a:X", "s")' for kind in ("activation", "layer")]
+    source = (
+        f"from nnfw import ComponentSpec, hookimpl\n@hookimpl\ndef nnfw_components(): return [{', '.join(specs)}]\n"
+    )
+    make("nnfw-a", source)
+    registry = Registry.discover()
+    assert [item.kind for item in registry.named("ripple")] == ["layer", "activation"]
+    assert [item.kind for item in registry.named("nnfw-a:ripple")] == ["layer", "activation"]
+    assert [item.kind for item in registry.named("layer:ripple")] == ["layer"]
+
+
+def test_named_of_two_distributions_names_both(install):
+    install("clash_first", "clash_second")
+    registry = Registry.discover()
+    for name in ("ripple", "activation:ripple"):
+        with pytest.raises(nnfw.PluginError, match="^Activation 'ripple' is offered by fake-clash-first 1.0 and fake-"):
+            registry.named(name)
+    (found,) = registry.named("fake-clash-second:ripple")
+    assert found.plugin.distribution == "fake-clash-second"
+
+
+def test_named_what_nobody_offers_names_what_is_not_active(install):
+    install("import_error")
+    registry = Registry.discover()
+    pattern = (
+        r"^Unknown component '{}'\.{} 'nnfw plugins' lists all\. Plugin fake-import-error 1\.0 is quarantined: Mod"
+    )
+    for name, hint in (("sigmiod", r" Did you mean 'sigmoid'\?"), ("fake-import-error:ripple", "")):
+        with pytest.raises(nnfw.UnknownComponentError, match=pattern.format(name, hint)):
+            registry.named(name)
+    with pytest.raises(
+        nnfw.PluginError, match=r"^Layer 'fake-import-error:gate': Plugin fake-import-error 1.0 is quar"
+    ):
+        registry.named("fake-import-error:gate", "layer")
+
+
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_find_qualified_name_of_two_distributions_is_unambiguous(install, which):
     install("clash_first", "clash_second")

@@ -1,5 +1,7 @@
 """Callbacks that write files: where, when, and what they refuse. How they act on a training: tests/training."""
 
+import csv
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +13,9 @@ from nnfw_standard import CheckpointBest, CSVLog, Dense, EarlyStopping
 FILES = [CSVLog("file"), CheckpointBest("file", monitor="cost")]
 
 
-def fit(directory, *callbacks):
-    model = nnfw.Sequential([Dense(1)], 2)
-    model.fit(np.eye(2), [0.0, 1.0], cost="mse", optimizer="sgd", epochs=2, callbacks=callbacks, directory=directory)
+def fit(directory, *callbacks, metrics=()):
+    given = {"cost": "mse", "optimizer": "sgd", "epochs": 2, "metrics": metrics}
+    nnfw.Sequential([Dense(1)], 2).fit(np.eye(2), [0.0, 1.0], **given, callbacks=callbacks, directory=directory)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,29 @@ def test_older_log_is_kept_where_another_callback_refuses_the_training(tmp_path)
     assert (tmp_path / "file").read_text() == "older"
     fit(tmp_path, CSVLog("file"))
     assert (tmp_path / "file").read_text().startswith("epoch,learning_rate,cost")
+
+
+@dataclass(frozen=True)
+class Several(nnfw.Metric):
+    """A figure for each of three classes, of which one has none."""
+
+    higher_is_better = True
+
+    def statistics(self, a, y, weight=None):
+        return np.zeros(3)
+
+    def result(self, statistics):
+        return np.array([0.5, np.nan, 1.0])
+
+
+def test_log_holds_lists_as_json_and_numbers_as_they_are(tmp_path):
+    fit(tmp_path, CSVLog("log.csv"), metrics=[Several()])
+    with (tmp_path / "log.csv").open(newline="") as file:
+        header, first, second = csv.reader(file)
+    assert header == ["epoch", "learning_rate", "cost", "Several"]
+    assert first[:2] == ["1", "0.01"]
+    assert json.loads(first[3]) == [0.5, pytest.approx(np.nan, nan_ok=True), 1.0]
+    assert first[3] == second[3] == "[0.5, NaN, 1.0]"
 
 
 def test_files_in_a_folder_of_the_directory_are_written_there(tmp_path):
