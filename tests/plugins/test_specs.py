@@ -11,6 +11,7 @@ from nnfw.plugins.specs import normalised
 from nnfw.protocols import KINDS
 
 COMPONENT = ComponentSpec("layer", "gate", "nnfw_gate.layers:Gate", "z = a · gate")
+ACCELERATOR = AcceleratorSpec("numba", "module:function", "fast")
 COMMAND = CommandSpec("plot-cost", "nnfw_plot.command:plot", "draw the cost of a run")
 
 NAMES = f"Kinds: {', '.join(KINDS)}."
@@ -33,6 +34,9 @@ def test_component_spec_of_every_kind_is_valid(kind):
         pytest.param(replace(COMPONENT, examples=({"units": 3},), input_shapes=((4,), (2, 3))), id="examples"),
         pytest.param(COMMAND, id="command"),
         pytest.param(replace(COMMAND, name="a1-b"), id="command-name"),
+        pytest.param(replace(COMPONENT, input_shapes=((1,), (1, 1), ())), id="smallest-shapes"),
+        pytest.param(replace(ACCELERATOR, start=0), id="accelerator-that-starts-at-once"),
+        pytest.param(replace(ACCELERATOR, start=0.5), id="accelerator-that-starts-soon"),
     ],
 )
 def test_spec_with_proper_fields_is_valid(spec):
@@ -47,6 +51,8 @@ def test_spec_with_proper_fields_is_valid(spec):
         ("examples", [{}], "ComponentSpec 'gate': examples must be a tuple of tables, got [{}]."),
         ("examples", ({1: 2},), "ComponentSpec 'gate': examples must be a tuple of tables, got ({1: 2},)."),
         ("input_shapes", [(3,)], "ComponentSpec 'gate': input_shapes must be a tuple of shapes, got [(3,)]."),
+        ("input_shapes", ((2, 0),), "ComponentSpec 'gate': input_shapes must be a tuple of shapes, got ((2, 0),)."),
+        ("input_shapes", ((True,),), "ComponentSpec 'gate': input_shapes must be a tuple of shapes, got ((True,),)."),
         ("input_shapes", ((0,),), "ComponentSpec 'gate': input_shapes must be a tuple of shapes, got ((0,),)."),
         ("target", b"a:B", "ComponentSpec 'gate': target must be text, got b'a:B'."),
         ("summary", ["a"], "ComponentSpec 'gate': summary must be text, got ['a']."),
@@ -133,14 +139,16 @@ def test_component_answers_for_its_spec():
         ({"summary": ""}, "summary must be one line of text, got ''"),
         ({"name": 3}, "name must be text, got 3"),
         ({"start": -1}, "start must be a number of seconds, 0 or more, got -1"),
+        ({"start": -1e-9}, "start must be a number of seconds, 0 or more, got -1e-09"),
         ({"start": float("nan")}, "start must be a number of seconds, 0 or more, got nan"),
+        ({"start": "5"}, "start must be a number of seconds, 0 or more, got '5'"),
+        ({"start": None}, "start must be a number of seconds, 0 or more, got None"),
     ],
-    ids=["name", "target", "summary", "type", "start", "nan"],
+    ids=["name", "target", "summary", "type", "start", "below-0", "nan", "text", "none"],
 )
 def test_accelerator_spec_that_is_wrong_is_refused(change, message):
-    fields = {"name": "numba", "target": "module:function", "summary": "fast"}
     with pytest.raises(nnfw.PluginError, match=message):
-        AcceleratorSpec(**(fields | change)).validate()
+        replace(ACCELERATOR, **change).validate()
 
 
 def test_two_plugins_cannot_offer_accelerators_of_one_name(make):
