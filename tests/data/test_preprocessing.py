@@ -830,7 +830,7 @@ FAULTS = [
     (
         ZeroDivisionError("division by zero"),
         PluginError,
-        r"^Column 'a': Transform 'Faulty': invert failed: ZeroDivisionError: division",
+        r"^Column 'a': Transform 'Faulty': (apply|invert) failed: ZeroDivisionError: division",
     ),
     (MemoryError("no 3 GiB"), DataError, r"^Column 'a': Faulty\(.*\) needs more memory than there is: no 3 GiB\. Take"),
     (PluginError("its own"), PluginError, "^its own$"),

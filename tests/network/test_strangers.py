@@ -39,7 +39,7 @@ WRONG = [
     pytest.param(None, "NoneType", id="none"),
     pytest.param(0.0, "float", id="number"),
     pytest.param(np.zeros((1, 3), np.float32), r"(a float32 array of )?shape \(1, 3\)", id="broadcastable"),
-    pytest.param(np.zeros((2, 3)), r"(a float64 array of shape \(2, 3\)|float64)", id="dtype"),
+    pytest.param(np.zeros((2, 3)), r"((a float64 array of )?shape \(2, 3\)|float64)", id="dtype"),
 ]
 FIT = {"cost": "mse", "optimizer": SGD(), "batch_size": 2, "accelerator": "none", "shuffle": False}
 
@@ -324,21 +324,13 @@ def examples(**changes):
         (examples(features=[X]), "load returned list, expected features that are columns by name."),
         (examples(features={3: X}), "load returned dict, expected features that are columns by name."),
         (
-            nnfw.Examples({"a": [1.0, 2.0]}),
-            "load returned list, expected an array of numbers or of texts as column 'a'.",
-        ),
-        (
             examples(features={"a": np.array([None])}),
             "load returned a object array of shape (1,), expected an array of",
-        ),
-        (
-            nnfw.Examples({"a": X}, list(Y)),
-            "load returned list, expected an array of numbers or of texts as column 'tar",
         ),
         (examples(classes=["a"]), "load returned list, expected classes that are a tuple of texts, or None."),
         (examples(classes=(1, 2)), "load returned tuple, expected classes that are a tuple of texts, or None."),
     ],
-    ids=["none", "pair", "features", "name", "column", "objects", "target", "classes", "class"],
+    ids=["none", "pair", "features", "name", "objects", "classes", "class"],
 )
 def test_dataset_that_loads_something_else_is_named(value, message, tmp_path):
     dataset = faulty(nnfw.Dataset, load=returns(value))

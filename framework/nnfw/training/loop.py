@@ -175,8 +175,12 @@ class Training:
 
     def _rise(self) -> str:
         """Return what there is to say of a cost that is far above that of the first parameters; nothing usually."""
-        first, last = self._first_cost, self._look()["cost"]
-        if not 0 < first < inf or last <= _FAR * first:
+        first, records = self._first_cost, self.history.records
+        recorded = records[-1]["cost"] if records and self.steps > 1 else inf  # of one step: the cost before it
+        if not 0 < first < inf or recorded <= _FAR * first:
+            return ""
+        last = self._look()["cost"]  # a callback may have put better parameters back
+        if last <= _FAR * first:
             return ""
         return (
             f"The cost of the first {min(FIRST_EXAMPLES, len(self.data))} examples rose from {first:.3g} before the "
