@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numba import config
 from numpy.typing import NDArray
 
 from nnfw.compute import definitions
@@ -275,11 +276,22 @@ def rmsprop(
 
 
 def load() -> Mapping[str, Kernel]:
-    """Return the kernels by name, and what compiles."""
+    """Return the kernels by name, and what compiles.
+
+    Raises
+    ------
+    RuntimeError
+        If NUMBA_DISABLE_JIT is set.
+    Exception
+        Whatever numba raises if it cannot compile, so that it does not happen in the midst of a training.
+    """
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
+        raise RuntimeError("NUMBA_DISABLE_JIT is set, so numba compiles nothing")
     from nnfw_numba.elementwise import elementwise
     from nnfw_numba.sequence import product, sequence
     from nnfw_numba.updates import adam, momentum, rmsprop, sgd
 
+    product(*np.ones((3, 1, 1)))
     return {
         "product": product,
         "add_bias": add_bias,

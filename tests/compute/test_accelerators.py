@@ -220,3 +220,15 @@ def test_unknown_accelerator_in_an_experiment_is_told_with_its_line(tmp_path, ca
     assert "xor.toml:6: training.accelerator: Unknown accelerator 'gpu'. There are auto, none, numba." in (
         capsys.readouterr().err
     )
+
+
+def test_numba_that_fails_to_compile_is_done_without_from_the_beginning(monkeypatch):
+    pytest.importorskip("numba")
+
+    def fail(*arguments):
+        raise SystemError("LLVM is broken.")
+
+    monkeypatch.setattr("nnfw_numba.sequence.operation", fail)
+    expected = r"'numba' \(built-in\) cannot be loaded: SystemError: LLVM is broken\. pip install"
+    with pytest.warns(RuntimeWarning, match=expected):
+        assert choose("numba", REGISTRY) == (DEFINITIONS, "none")

@@ -77,6 +77,35 @@ def test_training_without_numba_says_what_would_bring_it_and_goes_on(train, inst
     assert '"accelerator": "none"' in (tmp_path / "run" / "record.json").read_text()
 
 
+UNFIT = {
+    "NUMBA_DISABLE_JIT": ("1", "RuntimeError: NUMBA_DISABLE_JIT is set, so numba compiles nothing"),
+    "NUMBA_NUM_THREADS": ("0", "ValueError: Number of threads specified must be > 0"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_training_with_numba_that_cannot_compile_says_so_and_goes_on(train, run, name, tmp_path):
+    pytest.importorskip("numba")
+    value, message = UNFIT[name]
+    result = train("numba", **{name: value})
+    assert result.returncode == 0
+    assert result.stderr == (
+        f"warning: Accelerator 'numba' (built-in) cannot be loaded: {message}. pip install 'nnfw[fast]' brings numba, "
+        "which compiles the loops of a step. It goes on without.\n"
+    )
+    assert '"accelerator": "none"' in (tmp_path / "run" / "record.json").read_text()
+    doctor = run("-m", "nnfw", "doctor", **{name: value})
+    assert f"Accelerator 'numba' cannot be loaded: {message}" in doctor.stdout
+
+
+def test_training_with_numba_does_without_a_folder_for_what_it_compiles(train, tmp_path):
+    pytest.importorskip("numba")
+    (tmp_path / "a-file").write_text("")
+    result = train("numba", NUMBA_CACHE_DIR="a-file")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert '"accelerator": "numba"' in (tmp_path / "run" / "record.json").read_text()
+
+
 def test_short_training_says_nothing_of_numba(train, instead_of_numba):
     instead_of_numba("raise OSError")
     result = train("auto")

@@ -94,7 +94,8 @@ def _loaded(spec: AcceleratorSpec, plugin: Plugin, registry: Registry, *, quietl
         raise
     except Exception as error:
         if not (quietly and isinstance(error, ModuleNotFoundError)):
-            text = f"{owner} cannot be loaded: {in_words(error)}. {spec.summary}. It goes on without."
+            reason = in_words(error).rstrip(".")
+            text = f"{owner} cannot be loaded: {reason}. {spec.summary}. It goes on without."
             warnings.warn(text, RuntimeWarning, stacklevel=_CALLER_OF_FIT)
         return None
     return checked(chosen, owner) if os.environ.get(CHECK_VARIABLE, "") not in ("", "0") else chosen
