@@ -73,6 +73,20 @@ def test_run_without_model_has_that_of_its_newest_checkpoint_and_says_so(run, st
         assert evaluate_on(stopped, table, registry) == evaluate_on(expected, table, registry)
 
 
+def test_model_of_a_run_that_has_gone_on_since_is_taken_and_said_to_be_old(run):
+    record = run.directory / "record.json"
+    record.write_text(record.read_text().replace('"finished"', '"interrupted"'))
+    told = []
+    assert evaluate_run(run.directory, registry, told.append)[0] == run.results
+    open_model(run.directory, registry, told.append)
+    assert (
+        told
+        == [f"{run.directory} is interrupted: its model is that of the last time that its training came to an end."] * 2
+    )
+    record.write_text("{")
+    assert open_model(run.directory, registry, told.append).parameters.vector.any()
+
+
 def test_run_killed_within_an_epoch_has_the_model_of_its_last_step(experiment, tmp_path):
     @dataclass(frozen=True)
     class Kill(nnfw.Callback):

@@ -443,3 +443,14 @@ def test_findings_of_many_classes_count_pairs_and_make_no_matrix(rng):
         tracemalloc.stop()
     assert "3 of 500 right" in text
     assert peak < 32 << 20  # a matrix has 6.7 GiB
+
+
+def test_page_of_a_run_that_has_gone_on_since_says_which_model_it_shows(trained):
+    run = trained(REGRESSION, ARRAYS)
+    record = json.loads((run / "record.json").read_text())
+    (run / "record.json").write_text(json.dumps({**record, "status": "interrupted"}))
+    assert "its model is that of the last time that its training came to an end" in page_of(run).texts["predictions"]
+    (run / "model.nnfw").unlink()
+    page = page_of(run)
+    assert "holds no model: its newest checkpoint is taken, after epoch 3." in page.texts["predictions"]
+    assert "holds no model: its newest checkpoint is taken, after epoch 3." in page.texts["worst"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,16 +64,22 @@ def open_model(
     """
     if (path / RECORD).exists() and not (path / MODEL).exists():
         return prepare_run(path, registry, tell, data_directory=data_directory, trust=trust).model
-    if path.is_dir():
-        model = load(path / MODEL, registry=registry, inside=Directory(path))
-    else:
-        model = load(path, registry=registry)
+    model = _load(path, registry)
     directory = _run_of(path)
     if directory is not None:
-        packages = required_packages()
-        before = read_run(directory).get("environment", "packages") or {}
-        _tell_of_versions(directory, before, {name: packages[name] for name in _NUMERICAL})
+        with suppress(FileFormatError):  # of a directory without a record that can be read, the model is enough
+            run, packages = read_run(directory), required_packages()
+            before = run.get("environment", "packages") or {}
+            _tell_of_versions(directory, before, {name: packages[name] for name in _NUMERICAL})
+            if path.is_dir() and run.status != "finished":
+                tell(f"{path} is {run.status}: its model is that of the last time that its training came to an end.")
     return model
+
+
+def _load(path: Path, registry: Registry) -> Sequential:
+    if path.is_dir():
+        return load(path / MODEL, registry=registry, inside=Directory(path))
+    return load(path, registry=registry)
 
 
 def _tell_of_plugins(directory: Path, experiment: Experiment, model: Sequential) -> None:
@@ -106,7 +113,8 @@ def prepare_run(
     path, registry
         The directory, and where names are looked up.
     tell
-        Called with a message if the run has left no model, so that its newest checkpoint is taken.
+        Called with a message if the run has left no model, so that its newest checkpoint is taken, or may have gone on
+        since it left one.
     data_directory
         Where relative paths of the data start; by default where they did.
     trust
@@ -123,7 +131,7 @@ def prepare_run(
     if not trust:
         require_trusted(file, path, registry, data_directory)
     if (path / MODEL).exists():
-        prepared = prepare(file, registry, open_model(path, registry))
+        prepared = prepare(file, registry, open_model(path, registry, tell))
         _tell_of_plugins(path, file.experiment, prepared.model)
         return prepared
     status = read_run(path).status

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from nnfw.errors import NnfwError, in_words
-from nnfw.experiments import ExperimentFile, Summary, open_model, prepare, read_run, summarise
+from nnfw.experiments import ExperimentFile, Summary, prepare, read_run, summarise
 from nnfw.experiments.preparation import known_input_shape
 from nnfw.experiments.record import open_run
 from nnfw.experiments.recorded import MODEL, RecordedRun, read_document
 from nnfw.experiments.toml import Document
 from nnfw.experiments.trust import require_trusted
+from nnfw.network import load
 from nnfw.plugins import Registry
 from nnfw.reporting import sections
 from nnfw.reporting.findings import Findings, examine
 from nnfw.reporting.markup import Node, node, to_html
+from nnfw.storage import Directory
 
 Found = TypeVar("Found")
 
@@ -77,7 +79,9 @@ def _summary(path: Path, registry: Registry, data_directory: Path | None) -> Sum
     """Return what the network consists of; where there is no model, the data may have to tell the input's shape."""
     file = open_run(path, registry, data_directory=data_directory)
     if (path / MODEL).exists():
-        return summarise(file.experiment, registry, open_model(path, registry).input_shape)
+        return summarise(
+            file.experiment, registry, load(path / MODEL, registry=registry, inside=Directory(path)).input_shape
+        )
     if known_input_shape(file.experiment) is not None:
         return summarise(file.experiment, registry)
     return summarise(file.experiment, registry, prepare(file, registry).model.input_shape)
