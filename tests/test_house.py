@@ -127,6 +127,20 @@ def test_source_that_executes_nothing_is_none(source):
     assert list(executions(source)) == []
 
 
+GATHERING = {"History", "Traces", "_Bar"}
+"""Dataclasses that change: records of what happens."""
+
+
+def test_dataclasses_are_frozen_but_for_those_that_gather():
+    changing = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            decorators = [ast.unparse(each) for each in getattr(node, "decorator_list", ())]
+            if any(each.startswith("dataclass") and "frozen=True" not in each for each in decorators):
+                changing.add(node.name)
+    assert changing == GATHERING
+
+
 def test_loader_of_plugins_may_import_by_name_but_not_unpickle():
     assert list(executions("import_module(name)", loads=True)) == []
     assert list(executions("pickle.loads(content)", loads=True)) == ["pickle.loads"]
