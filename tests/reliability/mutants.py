@@ -42,7 +42,10 @@ SOURCES = ("framework", "plugins")
 MEMORY = 8 << 30  # bytes that the tests may take: a changed number may ask for all there are
 LONGEST_TEXT = 100  # characters of a change that are shown
 TESTS = {
-    "framework/nnfw": ("tests", "tests/plugins", "tests/network"),
+    "framework/nnfw": (
+        *("tests/test_configuration.py", "tests/test_errors.py", "tests/test_kinds.py", "tests/test_randomness.py"),
+        *("tests/plugins", "tests/network"),
+    ),
     "framework/nnfw/checking": ("tests/checking", "tests/planted", "tests/testing"),
     "framework/nnfw/cli": ("tests/cli", "tests/experiments"),
     "framework/nnfw/compute": ("tests/compute", "tests/network", "tests/training"),
@@ -51,7 +54,7 @@ TESTS = {
     "framework/nnfw/network": ("tests/network", "tests/training", "tests/standard", "tests/compute", "tests/proofs"),
     "framework/nnfw/plugins": ("tests/plugins", "tests/cli", "tests/examples"),
     "framework/nnfw/reporting": ("tests/reporting", "tests/cli"),
-    "framework/nnfw/storage": ("tests/storage", "tests/network", "tests/training", "tests/reliability"),
+    "framework/nnfw/storage": ("tests/storage", "tests/network", "tests/training", "tests/reliability/test_any.py"),
     "framework/nnfw/testing": ("tests/testing", "tests/planted", "tests/cli"),
     "framework/nnfw/training": ("tests/training", "tests/experiments", "tests/network", "tests/standard"),
     "plugins/nnfw_numba": ("tests/compute", "tests/network", "tests/training"),
