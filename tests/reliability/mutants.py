@@ -55,7 +55,7 @@ TESTS = {
     "framework/nnfw/plugins": ("tests/plugins", "tests/cli", "tests/examples"),
     "framework/nnfw/reporting": ("tests/reporting", "tests/cli"),
     "framework/nnfw/storage": ("tests/storage", "tests/network", "tests/training", "tests/reliability/test_any.py"),
-    "framework/nnfw/testing": ("tests/testing", "tests/planted", "tests/cli"),
+    "framework/nnfw/testing": ("tests/planted", "tests/testing", "tests/cli"),
     "framework/nnfw/training": ("tests/training", "tests/experiments", "tests/network", "tests/standard"),
     "plugins/nnfw_numba": ("tests/compute", "tests/network", "tests/training"),
     "plugins/nnfw_standard": ("tests/standard", "tests/network", "tests/training", "tests/planted"),
