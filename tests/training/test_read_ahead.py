@@ -137,6 +137,28 @@ def test_file_removed_before_the_training_is_read_through_the_map(path):
     np.testing.assert_array_equal(fit(x)[0], fit(before)[0])
 
 
+@pytest.mark.parametrize(
+    ("array", "row"),
+    [
+        (np.ones((5, 3)), 24),
+        (np.ones(5), 8),
+        (np.ones((5, 2, 3), np.uint8), 6),
+        (np.ones((5, 1), order="F"), 8),
+        (np.ones((5, 0)), None),
+        (np.ones((5, 2, 0)), None),
+        (np.ones((5, 3), order="F"), None),
+        (np.ones((5, 2, 3), order="F"), None),
+    ],
+    ids=["rows", "numbers", "blocks", "one-column", "nothing", "blocks-of-nothing", "columns", "blocks-of-columns"],
+)
+def test_file_is_read_where_each_row_is_one_piece(tmp_path, array, row):
+    np.save(tmp_path / "x.npy", array)
+    with read_ahead.opened(mapped(tmp_path / "x.npy")) as file:
+        assert (None if file is None else file.step) == row
+    with read_ahead.opened(array) as file:
+        assert file is None
+
+
 @pytest.mark.parametrize("mode", ["c", "r+"])
 def test_changes_in_a_map_are_trained_on(path, mode):
     x = np.load(path, mmap_mode=mode)
