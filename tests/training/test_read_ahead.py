@@ -159,6 +159,17 @@ def test_file_is_read_where_each_row_is_one_piece(tmp_path, array, row):
         assert file is None
 
 
+@pytest.mark.parametrize("size", [1, 7, 35, 36, 250, 500, 501])
+@pytest.mark.parametrize("count", [0, 1, 42, 43, 500])
+def test_batches_hold_each_row_once_and_the_last_one_what_is_left(path, cache, rng, size, count):
+    values, rows = np.load(path), rng.permutation(SHAPE[0])[:count]
+    with read_ahead.opened(mapped(path)) as file:
+        batches = read_ahead.Batches(file, values.dtype, SHAPE[1:], rows, size, lambda shape: np.empty(shape, "f4"))
+        found = list(batches)
+    assert [len(batch) for batch in found] == [len(rows[start : start + size]) for start in range(0, count, size)]
+    np.testing.assert_array_equal(np.concatenate([np.empty((0, 6)), *found]), values[rows])
+
+
 @pytest.mark.parametrize("mode", ["c", "r+"])
 def test_changes_in_a_map_are_trained_on(path, mode):
     x = np.load(path, mmap_mode=mode)
