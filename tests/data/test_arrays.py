@@ -12,6 +12,7 @@ from scipy import sparse
 
 from nnfw.data import (
     arrays,
+    as_batch,
     as_column,
     as_numeric,
     as_weights,
@@ -478,3 +479,35 @@ def test_memory_of_a_training_does_not_grow_with_a_mapped_file(tmp_path):
     np.save(path, np.zeros((400_000, 256), np.float32))  # 391 MiB
     result = subprocess.run([sys.executable, "-c", TRAINING, path], capture_output=True, text=True, check=True)
     assert int(result.stdout) < 250  # MiB
+
+
+@pytest.mark.parametrize(
+    ("x", "shape", "batch", "single"),
+    [
+        (np.ones(3), (3,), (1, 3), True),
+        (np.ones((1, 3)), (3,), (1, 3), False),
+        (np.ones((3, 3)), (3,), (3, 3), False),
+        (np.ones((2, 3)), (2, 3), (1, 2, 3), True),
+        (np.ones((0, 3)), (3,), (0, 3), False),
+        (5.0, (), (1,), True),
+        ([5.0, 6.0], (), (2,), False),
+    ],
+)
+def test_as_batch_tells_a_batch_from_a_single_example(x, shape, batch, single):
+    found, was_single = as_batch(x, shape)
+    assert (found.shape, was_single) == (batch, single)
+    np.testing.assert_array_equal(found.reshape(-1), np.reshape(x, -1))
+
+
+@pytest.mark.parametrize(
+    ("x", "shape", "wanted"),
+    [
+        (np.ones(4), (3,), r"must have shape \(N, 3\), or \(3\) for one example, got \(4,\)"),
+        (np.ones((2, 4)), (3,), r"got \(2, 4\)"),
+        (np.ones((2, 1, 3)), (3,), r"got \(2, 1, 3\)"),
+        (5.0, (3,), r"got \(\)"),
+    ],
+)
+def test_as_batch_of_another_shape_is_refused(x, shape, wanted):
+    with pytest.raises(DataError, match=f"^x .*{wanted}"):
+        as_batch(x, shape)
