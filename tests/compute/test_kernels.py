@@ -248,3 +248,60 @@ def test_activation_with_a_private_option_stays_as_it_is_written():
             return np.full_like(z, self._by)
 
     assert nnfw_numba_kernels.load()["elementwise"](Private()) is None
+
+
+@dataclass(frozen=True)
+class Line(nnfw.Elementwise):
+    """What the activations below are, but for one method each."""
+
+    def value(self, z):
+        return z
+
+    def derivative(self, z, a):
+        return np.ones_like(z)
+
+
+@dataclass(frozen=True)
+class OwnForward(Line):
+    def forward(self, z, workspace):
+        return 2 * z
+
+
+@dataclass(frozen=True)
+class OwnDelta(Line):
+    def delta(self, grad_a, z, a, workspace):
+        return 2 * grad_a
+
+
+@dataclass(frozen=True)
+class RoundedValue(Line):
+    def value(self, z):
+        return (z + 1e8) - 1e8  # in float32 a multiple of 8; numba adds in float64
+
+
+@dataclass(frozen=True)
+class RoundedDerivative(Line):
+    def derivative(self, z, a):
+        return (z + 1e8) - 1e8  # in float32 a multiple of 8; numba adds in float64
+
+
+@pytest.mark.parametrize("activation", [OwnForward, OwnDelta], ids=lambda each: each.__name__)
+def test_activation_with_a_method_of_its_own_is_not_compiled_from_the_others(activation, rng):
+    assert nnfw_numba_kernels.load()["elementwise"](activation()) is None
+    x = rng.normal(size=(40, 3))
+    trained = []
+    for accelerator in ("none", "numba"):
+        layers = [nnfw.layer("dense", units=4, activation=activation()), nnfw.layer("dense", units=1)]
+        model = nnfw.Sequential(layers, 3, dtype="float64")
+        model.fit(x, x[:, :1], cost="mse", optimizer="sgd", epochs=3, accelerator=accelerator)
+        trained.append(model.parameters.vector)
+    np.testing.assert_allclose(*trained, rtol=1e-9)
+
+
+@pytest.mark.parametrize("activation", [RoundedValue, RoundedDerivative], ids=lambda each: each.__name__)
+def test_activation_that_differs_in_float32_when_it_is_compiled_stays_as_it_is_written(activation):
+    assert nnfw_numba_kernels.load()["elementwise"](activation()) is None
+
+
+def test_activation_that_is_the_same_when_it_is_compiled_is_compiled():
+    assert nnfw_numba_kernels.load()["elementwise"](Line()) is not None

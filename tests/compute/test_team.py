@@ -18,6 +18,9 @@ from nnfw.compute.threads import openblas
 pytest.importorskip("numba")
 
 from nnfw_numba import kernels, sequence, team, updates
+from nnfw_numba.caching import native
+from nnfw_numba.machine import load, store
+from nnfw_numba.programs import INDICES, POINTERS
 
 LIMIT = limit_of("scipy")
 pytestmark = pytest.mark.skipif(LIMIT is None, reason="SciPy has no OpenBLAS with threads of its own")
@@ -335,6 +338,30 @@ def test_no_helper_is_wanted_where_the_user_has_blas_on_one_thread(make_team):
     with threadpool_limits(1, "blas"):
         members.lead(lambda _board, helped: noted.append(helped))
     assert noted == [False]
+
+
+def wait_for_another(p, like):
+    """Wait in a program, for some seconds at most, until another one sets a number; keep it."""
+    looks = 0
+    while load(p[0]) == 0 and looks < 20_000_000:
+        looks += 1
+        team._yield()
+    p[1] = load(p[0])
+
+
+def come(p, like):
+    """Set that number."""
+    store(p[0], 1)
+
+
+@pytest.mark.skipif(number_of_threads() == 1, reason="BLAS has one thread")
+def test_helper_takes_its_part_while_the_leader_is_at_work(make_team):
+    members, met = make_team(2), np.zeros(1, np.int64)
+    waiting, coming = (native(function, INDICES, POINTERS["f"]).address for function in (wait_for_another, come))
+    programs = np.array([[waiting, 2, met.ctypes.data, 0], [coming, 1, met.ctypes.data, 0]])
+    table = np.array([[(programs[0].ctypes.data, 4), (programs[1].ctypes.data, 3)]])
+    members.lead(team.lead, table)
+    assert programs[0, 3] == 1
 
 
 def test_helpers_are_woken_before_the_work_and_not_after_it(make_team, monkeypatch):

@@ -436,6 +436,33 @@ def test_prediction_keeps_nothing_of_what_it_was_given():
     assert alive() is None
 
 
+@pytest.mark.parametrize("shape", [(9, 3), (5, 4), (4, 3)], ids=["more rows", "other rows", "fewer rows"])
+def test_batches_of_all_sizes_share_memory_after_a_buffer_was_replaced(shape):
+    workspace = Workspace()
+    for size in (1, 5, 2):
+        workspace.buffer("z", (size, 3))
+    largest = workspace.buffer("z", shape)
+    views = [workspace.buffer("z", (size, *shape[1:])) for size in (1, 2, shape[0])]
+    assert all(np.shares_memory(view, largest) for view in views)
+    assert all(
+        base.nbytes == 4 * max(5 * (shape[1:] == (3,)), shape[0]) * shape[1] for base in workspace._bases.values()
+    )
+
+
+def test_batches_that_grow_take_no_more_memory_than_the_largest():
+    workspace = Workspace()
+    tracemalloc.start()
+    try:
+        for size in range(1, 200):
+            workspace.buffer("z", (size, 1000))
+        for size in range(1, 200):
+            workspace.buffer("z", (size, 1000))[...] = 1
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 1_000_000  # bytes: the largest has 796,000, all of them together 80 million
+
+
 def test_memory_of_predictions_is_neither_pickled_nor_copied():
     model = network()
     before = len(pickle.dumps(model))

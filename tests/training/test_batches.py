@@ -1,4 +1,6 @@
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,3 +117,21 @@ def test_batch_in_memory_is_gathered_when_it_is_asked(rng):
     last = next(feed)
     last.gather()
     assert (last.x.tolist(), last.y.tolist()) == ([7], [7])
+
+
+def resident(name):
+    """Return how many bytes of the maps of a file are in memory."""
+    lines = iter(Path("/proc/self/smaps").read_text().splitlines())
+    sizes = (next(line for line in lines if line.startswith("Rss:")) for head in lines if name in head)
+    return sum(1024 * int(size.split()[1]) for size in sizes)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_map_of_a_removed_file_is_let_go_as_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "_RELEASE_AFTER", 1 << 21)
+    x = mapped(tmp_path / "removed.npy", np.ones((1 << 14, 256), np.float32))  # 16 MiB
+    (tmp_path / "removed.npy").unlink()
+    most = 0
+    for number, _ in enumerate(Labelled(x, np.arange(len(x))).batches(np.arange(len(x)), 64, nnfw.Workspace())):
+        most = max(most, resident("removed.npy") if number % 32 == 31 else 0)
+    assert 0 < most < x.nbytes / 2
