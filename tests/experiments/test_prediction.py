@@ -251,6 +251,8 @@ def test_model_trained_on_a_frame_takes_the_columns_of_a_table_by_name(named_mod
 def test_model_trained_on_a_frame_takes_an_array_by_position(named_model, tmp_path):
     np.save(tmp_path / "x.npy", np.array([[1.0, 2.0], [10.0, 20.0]]))
     assert predict(named_model, str(tmp_path / "x.npy"), registry).columns[0].tolist() == [-1.0, -10.0]
+    np.save(tmp_path / "x.npy", np.array([1.0, 2.0]))
+    assert predict(named_model, str(tmp_path / "x.npy"), registry).columns[0].tolist() == [-1.0]
 
 
 def test_model_trained_on_a_frame_is_evaluated_in_python(named_model, tmp_path):

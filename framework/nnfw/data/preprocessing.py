@@ -119,6 +119,11 @@ class Preprocessing:
         return not any(column.steps or column.shape for column in self.columns)
 
     @property
+    def only_names(self) -> bool:
+        """Whether it is that of a training in Python, which knows the names of columns and nothing else."""
+        return self.plain and self.target_column is None
+
+    @property
     def input_shape(self) -> Shape:
         """Shape of one example of x."""
         if len(self.columns) == 1:

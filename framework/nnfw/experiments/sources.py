@@ -104,10 +104,10 @@ def _table(source: str, delimiter: str, categorical: Collection[str] = ()) -> Ta
 
 def _of_array(source: str, model: Sequential) -> Examples:
     array = read_npy(Path(source))
-    own = model.preprocessing
-    if own is not None and own.target_column is None and own.plain and array.shape[1:] == model.input_shape:
-        return Examples({column.name: array[:, index] for index, column in enumerate(own.columns)})
     columns = model.preprocessing.columns if model.preprocessing is not None else ()
+    rows = np.atleast_2d(array)
+    if model.preprocessing is not None and model.preprocessing.only_names and rows.shape[1:] == model.input_shape:
+        return Examples({column.name: rows[:, index] for index, column in enumerate(columns)})
     if len(columns) > 1:
         raise DataError(
             f"{source} holds one array, but the model takes {len(columns)} columns: "
