@@ -213,8 +213,13 @@ def _carry_out(
         raise
     if run.warning:
         tell(run.warning)
-    outcome = {"epochs": run.epochs, "stopped": run.stopped, "accelerator": run.accelerator, "results": run.results}
-    outcome |= {"warning": run.warning} if run.warning else {}
+    outcome = {
+        "epochs": run.epochs,
+        "stopped": run.stopped,
+        "warning": run.warning,
+        "accelerator": run.accelerator,
+        "results": run.results,
+    }
     record.end("finished", {"exit": 0, **outcome})
     return run
 

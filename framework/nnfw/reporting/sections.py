@@ -126,7 +126,7 @@ def network(found: Summary | str, experiment: Mapping[str, Any]) -> Node:
 
 def record(run: RecordedRun, experiment_text: str) -> Node:
     """Return what a colleague needs to get the same: experiment, seed, data, versions and machine."""
-    hidden = ("format", "results", "distributions", "plugins", "name", "status", "reason")
+    hidden = ("format", "results", "distributions", "plugins", "name", "status", "reason", "warning")
     facts = {key: value for key, value in run.record.items() if key not in hidden}
     plugins = [
         [str(item.get("distribution")), str(item.get("version")), str(item.get("status"))]
