@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -163,6 +164,16 @@ def test_second_interrupt_while_the_first_is_told_ends_with_status_130(failing, 
 
     monkeypatch.setattr("nnfw.cli.console.message", interrupted)
     assert nnfw("fail", "interrupt").status == 130
+
+
+def test_interrupt_that_leaves_modules_half_imported_ends_with_status_130(nnfw, monkeypatch):
+    class Interrupted(ModuleType):
+        def __getattr__(self, name):
+            raise KeyboardInterrupt if name == "application" else AttributeError(name)
+
+    monkeypatch.setitem(sys.modules, "nnfw.cli.commands", Interrupted("nnfw.cli.commands"))
+    monkeypatch.setitem(sys.modules, "typer", ModuleType("typer"))
+    assert nnfw("plugins") == (130, "", "")
 
 
 def buffered():

@@ -44,7 +44,16 @@ def started(*arguments, ignoring=False):
     "module",
     [
         *("nnfw", "lazy_loader", "nnfw.compute.blas", "dataclasses", "nnfw.cli", "nnfw.cli.main", "nnfw.cli.commands"),
-        *("typer", "nnfw.plugins", "nnfw.cli.summary", "nnfw.experiments", "numpy", "nnfw_standard.plugin"),
+        *(
+            "typer",
+            "typer.core",
+            "typer.main",
+            "nnfw.plugins",
+            "nnfw.cli.summary",
+            "nnfw.experiments",
+            "numpy",
+            "nnfw_standard.plugin",
+        ),
     ],
 )
 def test_interrupt_while_a_module_is_imported_ends_with_status_130_and_one_line_at_most(module):

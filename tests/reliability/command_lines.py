@@ -52,9 +52,9 @@ GOOD = """
 train small.toml --out out -q
 train small.toml --set training.epochs=2 --out out --json
 train small.toml --verify-resume --json
-resume run --quiet --json
-resume run --set training.epochs=2 --force
-evaluate run
+resume run --quiet --json --data-dir .
+resume run --set training.epochs=2 --force --trust
+evaluate run --data-dir .
 evaluate run/model.nnfw --data table.csv --cost cross_entropy --metric accuracy
 predict run table.csv
 predict run/model.nnfw - --json --delimiter ,
@@ -63,8 +63,8 @@ assemble --data table.csv --target kind --layer dense:units=2,activation=softmax
     --transform one_hot --epochs 1 --train --out out
 runs . --where status=finished --json
 compare run run --json
-reproduce run --json
-report run -o page.html
+reproduce run --json --data-dir .
+report run -o page.html --data-dir .
 summary small.toml --read-data
 gradcheck small.toml --batch 3
 check flatten --only layer.takes_some_shape

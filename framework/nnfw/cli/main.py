@@ -61,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that is gone is no surprise
     except BaseException as error:  # whatever a plugin raises: nothing ends without a word
+        if group is None and isinstance(error, KeyboardInterrupt) and not error.args:
+            return INTERRUPTED  # what was imported half could not be used to report it
         try:
             return _status_of(error, debug, group.plugin if group else None)
         except KeyboardInterrupt:  # once more, by somebody who does not want to be told
