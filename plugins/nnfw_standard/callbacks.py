@@ -37,7 +37,7 @@ class EarlyStopping(Callback):
     Raises
     ------
     ConfigError
-        Before the first epoch, if records have no entry called `monitor`; says which there are.
+        Before the first epoch, if records have no entry called `monitor` or it is a matrix; says which there are.
 
     Notes
     -----
@@ -95,8 +95,8 @@ class CheckpointBest(Callback):
     Raises
     ------
     ConfigError
-        Before the first epoch, if records have no entry called `monitor`, or `path` leads out of the run's directory or
-        is the name of another file of the run.
+        Before the first epoch, if records have no number called `monitor`, or `path` leads out of the run's directory
+        or is the name of another file of the run.
     DataError
         Before the first epoch, if the folder of `path` does not exist or may not be written to, or if `path`
         is a link in a run's directory.

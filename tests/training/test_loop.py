@@ -440,7 +440,7 @@ def test_validation_cost_that_is_not_finite_is_found(data):
         ([{"type": "f1", "average": "macro"}, {"type": "f1", "average": "micro"}], ["f1_macro", "f1_micro"]),
         ([{"type": "f1", "average": "micro"}], ["f1"]),
         ([{"type": "f1", "average": "micro"}, {"type": "recall", "average": "macro"}], ["f1", "recall"]),
-        (["top_k_accuracy", {"type": "top_k_accuracy", "k": 2}], ["top_k_accuracy", "top_k_accuracy_2"]),
+        (["top_k_accuracy", {"type": "top_k_accuracy", "k": 3}], ["top_k_accuracy", "top_k_accuracy_3"]),
         (["f1", {"type": "f1", "multilabel": True}], ["f1", "f1_multilabel"]),
         (["f1", "f1", "f1"], ["f1", "f1_2", "f1_3"]),
         (["f1", {"type": "f1", "average": "micro"}, "f1"], ["f1", "f1_micro", "f1_2"]),
