@@ -39,6 +39,8 @@ def fail(how: str) -> None:
     print("data")
     if how == "interrupt":
         raise KeyboardInterrupt
+    if how == "wrap":
+        raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
     if how == "exit":
         raise typer.Exit(7)
     if how == "wait":
@@ -164,6 +166,10 @@ def test_second_interrupt_while_the_first_is_told_ends_with_status_130(failing, 
 
     monkeypatch.setattr("nnfw.cli.console.message", interrupted)
     assert nnfw("fail", "interrupt").status == 130
+
+
+def test_interrupt_that_python_wraps_into_another_error_ends_with_status_130(failing, nnfw):
+    assert nnfw("fail", "wrap") == (130, "data\n", "interrupted\n")
 
 
 def test_interrupt_that_leaves_modules_half_imported_ends_with_status_130(nnfw, monkeypatch):

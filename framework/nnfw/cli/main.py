@@ -138,9 +138,19 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
         text = text_of(error)
         console.error(f"out of memory: {text}" if text else "out of memory")
         return FAILED
+    if _began_with_an_interrupt(error):
+        console.message("interrupted")
+        return INTERRUPTED
     advice = "" if debug else f"; run again with {DEBUG_OPTION}"
     console.message(f"nnfw: internal error{place}: {in_words(error)}{advice}")
     return FAILED
+
+
+def _began_with_an_interrupt(error: BaseException | None) -> bool:
+    """Return whether an error was raised from a Ctrl-C, as Python does where it comes while a class is made."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _nowhere() -> str:
