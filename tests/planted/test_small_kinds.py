@@ -95,6 +95,19 @@ def refuses(self, parent, a, y, weight=None):
     raise nnfw.DataError("no")
 
 
+def by_identity(position):
+    """Return a method that copies one of its arrays once, whatever is in it later."""
+
+    def statistics(self, parent, *arrays):
+        arrays = list(arrays)
+        if _KEPT.get("array") is not arrays[position]:
+            _KEPT.update(array=arrays[position], copy=arrays[position].copy())
+        arrays[position] = _KEPT["copy"]
+        return parent(*arrays)
+
+    return statistics
+
+
 def shifted(examples):
     return Examples({name: column + np.random.default_rng().normal() for name, column in examples.features.items()})
 
@@ -237,6 +250,8 @@ WRONG = {
         changed(MeanSquaredError, statistics=lambda s, p, a, y, w=None: p(in_place(a), y, w)),
         "metric.leaves_its_arguments_alone",
     ),
+    "metric-outputs-by-identity": (changed(MeanSquaredError, statistics=by_identity(0)), "metric.remembers_nothing"),
+    "metric-labels-by-identity": (changed(Accuracy, statistics=by_identity(1)), "metric.remembers_nothing"),
     "metric-text": (changed(ConfusionMatrix, result=lambda s, p, x: str(p(x))), "metric.result_is_a_number"),
     "metric-halved": (MeanSquaredError(), "metric.agrees_with_its_formula"),
     # datasets

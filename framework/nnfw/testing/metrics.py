@@ -87,6 +87,19 @@ def check_leaves_its_arguments_alone(subject: Subject) -> None:
         require(equal([a, y, statistics], [*before, kept]), "it changes outputs, labels or statistics.")
 
 
+def check_remembers_nothing(subject: Subject) -> None:
+    """Statistics depends on the numbers in its arrays, and not on which arrays they are."""
+    for a, y in _cases(subject):
+        for changed in ((np.roll(a, 1, axis=0), y), (a, np.roll(y, 1, axis=0))):
+            expected = subject.component.statistics(*changed)
+            arrays = a.copy(), y.copy()
+            subject.component.statistics(*arrays)
+            for array, values in zip(arrays, changed, strict=True):
+                array[...] = values  # as a network does: into the arrays of the batch before
+            found = subject.component.statistics(*arrays)
+            require(equal(found, expected), "for other numbers in the same arrays it gives the statistics of before.")
+
+
 def check_result_is_a_number(subject: Subject) -> None:
     """Result is a float, or an array such as a matrix."""
     for a, y in _cases(subject):
