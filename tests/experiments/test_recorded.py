@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import nnfw
-from nnfw.experiments import compare_runs, list_runs, read_run
+from nnfw.experiments import compare_runs, list_runs, read_run, recorded
 
 LEAST = {"format": 1, "status": "finished"}
 EPOCHS = [
@@ -120,6 +120,38 @@ def test_record_that_is_not_there_or_too_large_is_refused(tmp_path, make):
         file.truncate((16 << 20) + 1)
     with pytest.raises(nnfw.FileFormatError, match="has more than 16,777,216 bytes, the most that is read"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["record.json", "metrics.jsonl"])
+def test_file_of_the_largest_size_is_read_and_one_byte_more_refused(make, monkeypatch, name):
+    directory = make({}, lines(EPOCHS))
+    size = (directory / name).stat().st_size
+    monkeypatch.setitem(recorded._LARGEST, name, size)
+    assert len(read_run(directory).metrics) == 3
+    monkeypatch.setitem(recorded._LARGEST, name, size - 1)
+    with pytest.raises(nnfw.FileFormatError, match=f"{name} has more than {size - 1:,} bytes, the most that is read"):
+        assert read_run(directory).metrics
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (0.0, "0 s"),
+        (0.123, "0.12 s"),
+        (9.94, "9.9 s"),
+        (10.0, "10 s"),
+        (59.4, "59 s"),
+        (60.0, "1 min 00 s"),
+        (119.6, "2 min 00 s"),
+        (3599.4, "59 min 59 s"),
+        (3600.0, "1 h 00 min"),
+        (7265.0, "2 h 01 min"),
+        (3600.0 * 12345, "12,345 h 00 min"),
+    ],
+)
+def test_time_is_told_in_the_units_that_matter(seconds, text):
+    assert recorded.time_span(seconds) == text
 
 
 def test_file_in_place_of_a_directory_is_refused(tmp_path):

@@ -269,6 +269,17 @@ def test_read_large_file_is_refused_by_its_size(folder):
         read("digits.toml")
 
 
+@pytest.mark.parametrize("more", [0, 1], ids=["largest", "one-more"])
+def test_read_file_of_1_mib_is_accepted_and_one_byte_more_refused(folder, more):
+    content = b"a = 1 #"
+    (folder / "digits.toml").write_bytes(content + b" " * ((1 << 20) + more - len(content)))
+    if more:
+        with pytest.raises(FileFormatError, match="has more than 1,048,576 bytes"):
+            read("digits.toml")
+    else:
+        assert read("digits.toml").table == {"a": 1}
+
+
 def test_read_large_standard_input_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"#" * ((1 << 20) + 1))))
     with pytest.raises(FileFormatError, match=r"^<stdin>: has more than 1,048,576 bytes"):
