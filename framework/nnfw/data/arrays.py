@@ -267,8 +267,11 @@ def cast_finite(part: Array, dtype: np.dtype[Any], name: str, whole: Array, colu
     DataError
         As :func:`require_finite` and :func:`cast`, for the whole array.
     """
-    with np.errstate(over="ignore"):
-        array = np.asarray(part, dtype)
+    if part.dtype == dtype:
+        array = np.asarray(part)
+    else:
+        with np.errstate(over="ignore"):  # what is too large is found below
+            array = np.asarray(part, dtype)
     wrong = _not_finite(array)
     if wrong is not None and wrong.any():
         require_finite(whole, name, columns)
