@@ -502,7 +502,7 @@ def test_as_batch_tells_a_batch_from_a_single_example(x, shape, batch, single):
 @pytest.mark.parametrize(
     ("x", "shape", "wanted"),
     [
-        (np.ones(4), (3,), r"must have shape \(N, 3\), or \(3\) for one example, got \(4,\)"),
+        (np.ones(4), (3,), r"must have shape \(N, 3\), or \(3,\) for one example, got \(4,\)"),
         (np.ones((2, 4)), (3,), r"got \(2, 4\)"),
         (np.ones((2, 1, 3)), (3,), r"got \(2, 1, 3\)"),
         (5.0, (3,), r"got \(\)"),
