@@ -188,6 +188,13 @@ def test_optimizer_whose_state_is_something_else_is_named(value, message):
         state_of(optimizer, np.zeros(3))
 
 
+def test_optimizer_whose_learning_rate_is_no_number_is_named():
+    optimizer = faulty(nnfw.Optimizer, learning_rate=None, update=returns(None))
+    message = r"^Optimizer 'Faulty': learning_rate returned NoneType, expected a number\.$"
+    with pytest.raises(nnfw.PluginError, match=message):
+        nnfw.Sequential([Dense(1)], 2).fit(X, Y, **FIT | {"optimizer": optimizer})
+
+
 @pytest.mark.parametrize(
     ("minimise", "message"),
     [

@@ -117,6 +117,9 @@ class Training:
         self._evaluation = model.workspace()
         self._last_pass = self._workspace
         self.optimizer_state = state_of(optimizer, self.vector)
+        rate: object = optimizer.learning_rate
+        if not isinstance(rate, int | float):
+            raise wrong_result(optimizer, "learning_rate", rate, "a number", self.registry)
         self.callbacks: list[tuple[Callback, dict[str, Any]]] = []
         self._checkpoints = checkpoints
         self._watch: Watch | None = None
