@@ -354,7 +354,7 @@ def come(p, like):
     store(p[0], 1)
 
 
-@pytest.mark.skipif(number_of_threads() == 1, reason="BLAS has one thread")
+@pytest.mark.skipif(LIMIT is None or LIMIT.threads == 1, reason="BLAS has one thread")
 def test_helper_takes_its_part_while_the_leader_is_at_work(make_team):
     members, met = make_team(2), np.zeros(1, np.int64)
     waiting, coming = (native(function, INDICES, POINTERS["f"]).address for function in (wait_for_another, come))

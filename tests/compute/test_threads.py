@@ -133,21 +133,37 @@ def test_threads_are_as_before_after_a_product_that_numpy_refuses(products):
     assert products == [1]
 
 
+def test_product_in_the_midst_of_another_as_of_a_handler_of_signals_does_not_wait_for_it(products, monkeypatch):
+    inner, multiply = np.ones((3, 100, 100)), np.matmul
+
+    def interrupted(a, b, out):
+        monkeypatch.setattr(np, "matmul", multiply)
+        definitions.product(*inner)
+        multiply(a, b, out)
+
+    monkeypatch.setattr(np, "matmul", interrupted)
+    definitions.product(*np.ones((3, 110, 110)))
+    assert products == [1, 1]
+    assert inner[2, 0, 0] == 100
+
+
 def test_large_product_waits_until_no_other_one_limits_its_threads(products):
     small, large = (np.ones((3, 100, 100)), np.ones((3, 300, 300)))
     workers = [
-        threading.Thread(target=lambda arrays=arrays: [definitions.product(*arrays) for _ in range(100)])
+        threading.Thread(target=lambda arrays=arrays: [definitions.product(*arrays) for _ in range(30)])
         for arrays in (small, large)
     ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert (products.count(1), products.count(3)) == (100, 100)
+    assert (products.count(1), products.count(3)) == (30, 30)
 
 
-def test_blas_of_numpy_without_threads_of_its_own_is_left_alone(monkeypatch):
-    monkeypatch.setattr(threads, "limit_of", lambda package: None)
+@pytest.mark.parametrize("count", [None, 1], ids=["no OpenBLAS", "one thread"])
+def test_blas_of_numpy_without_several_threads_of_its_own_is_left_alone(monkeypatch, count):
+    library = None if count is None else make_limit(monkeypatch, count)
+    monkeypatch.setattr(threads, "limit_of", lambda package: library)
     assert threads.multiplication(*np.ones((2, 100, 100))) is np.matmul
 
 

@@ -34,7 +34,7 @@ def multiplication(a: Array, out: Array) -> Callable[[Array, Array, Array], obje
     """Return the function that computes out ← a b, on one thread or on all, as suits the size."""
     work = out.size * a.shape[-1]
     limit = limit_of("numpy") if work >= _SHARED else None
-    if limit is None:
+    if limit is None or limit.threads == 1:  # then several Python threads may multiply at the same time
         return np.matmul
     return limit.multiply_on_all if work >= _LARGE else limit.multiply_on_one
 
