@@ -16,5 +16,6 @@ if not Path(__file__).is_file():
 from nnfw.compute.blas import choose_blas_kernels
 
 choose_blas_kernels()  # now, since it has no effect once NumPy is imported
+del Path
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -92,7 +92,7 @@ def refuse_without_a_word(path):
 
 
 def refuse_at_length(path):
-    raise nnfw.DataError("no" * 20_000)
+    raise nnfw.DataError("no\n" * 20_000)  # a single line would be cut
 
 
 def start(path):
@@ -113,7 +113,7 @@ def start(path):
         (open_to_write, r"^it opened .*file$"),
         (unpickle, r"^it pickle\.find_class "),
         (refuse_without_a_word, "^a message of 0 characters$"),
-        (refuse_at_length, "^a message of 40000 characters$"),
+        (refuse_at_length, "^a message of 60000 characters$"),
         (start, r"^it (opened /dev/null|subprocess\.Popen )"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -651,3 +651,26 @@ def test_differences_name_the_place_of_each():
         "gone is not there, was True",
         "new is 'x', was not there",
     ]
+
+
+def test_optimizer_whose_arrays_have_the_names_of_the_models_own_resumes_exactly(tmp_path, data):
+    """An optimizer may call an array `parameters`: what is put back into the model must be the model's."""
+
+    @dataclass(frozen=True)
+    class Averaging(nnfw.Optimizer):
+        learning_rate: float = 0.1
+
+        def state(self, vector):
+            return {"parameters": np.zeros_like(vector)}
+
+        def update(self, vector, gradient, state, step, learning_rate, decays):
+            vector -= learning_rate * gradient
+            state["parameters"] += vector
+
+    chosen = options(data, optimizer=Averaging(), epochs=2)
+    whole = network()
+    whole.fit(*data, **chosen)
+    network().fit(*data, **options(data, optimizer=Averaging(), epochs=1), checkpoints=tmp_path)
+    again = network()
+    again.fit(*data, **chosen, checkpoints=tmp_path, resume=True)
+    assert np.array_equal(again.parameters.vector, whole.parameters.vector)

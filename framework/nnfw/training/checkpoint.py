@@ -195,8 +195,8 @@ def restore(training: Training, checkpoint: Checkpoint) -> None:
     """
     header, progress = checkpoint.header, checkpoint.progress
     with _told(checkpoint.path, "does not fit this training"):
-        found = {"parameters": checkpoint.vector, "state": checkpoint.state, **progress["optimizer"]}
-        own = {"parameters": training.vector, "state": training.state, **training.optimizer_state}
+        found = {**_named(checkpoint.vector, checkpoint.state), **_of_optimizer(progress["optimizer"])}
+        own = {**_named(training.vector, training.state), **_of_optimizer(training.optimizer_state)}
         _require_alike(found, own)
         if header.position >= training.steps or len(progress["records"]) != header.epoch - bool(header.position):
             raise FileFormatError(
@@ -217,12 +217,20 @@ def restore(training: Training, checkpoint: Checkpoint) -> None:
 
 def restore_model(model: Trainable, checkpoint: Checkpoint) -> None:
     """Give a model the parameters of a checkpoint, and the state beside them; FileFormatError if they do not fit."""
-    own = dict(zip(("parameters", "state"), model.vectors, strict=True))
-    found = {"parameters": checkpoint.vector, "state": checkpoint.state}
+    found, own = _named(checkpoint.vector, checkpoint.state), _named(*model.vectors)
     with _told(checkpoint.path, "does not fit this model"):
         _require_alike(found, own)
     for name, array in own.items():
         array[...] = found[name]
+
+
+def _named(vector: Array, state: Array) -> dict[str, Array]:
+    return {"parameters": vector, "state": state}
+
+
+def _of_optimizer(arrays: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return an optimizer's arrays under names that are not those of the model's."""
+    return {f"optimizer's {name}": array for name, array in arrays.items()}
 
 
 def _require_alike(found: Mapping[Any, Any], own: Mapping[str, Array]) -> None:
