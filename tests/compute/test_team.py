@@ -281,7 +281,7 @@ def test_program_ends_with_helpers_at_work():
         "import numpy as np, nnfw\n"
         "x = np.random.rand(256, 784); y = np.random.rand(256, 10)\n"
         "model = nnfw.Sequential([{'type': 'dense', 'units': 512}, {'type': 'dense', 'units': 10}], 784)\n"
-        "model.fit(x, y, cost='mse', optimizer='sgd', epochs=3, batch_size=128, accelerator='numba')\n"
+        "model.fit(x, y, cost='mse', optimizer='adam', epochs=3, batch_size=128, accelerator='numba')\n"
         "import threading; print([thread.name for thread in threading.enumerate()][1:])"
     )
     result = subprocess.run(
