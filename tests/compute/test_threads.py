@@ -133,6 +133,29 @@ def test_threads_are_as_before_after_a_product_that_numpy_refuses(products):
     assert products == [1]
 
 
+@pytest.mark.parametrize("moment", range(1, 4))
+def test_threads_are_as_before_after_a_ctrl_c_at_any_moment_of_a_product(products, monkeypatch, moment):
+    library, calls = threads.limit_of("numpy"), []
+
+    def interrupt(function):
+        def called(*given):
+            result = function(*given)
+            calls.append(function)
+            if len(calls) == moment:
+                raise KeyboardInterrupt  # as Python does after a function of C in which the signal came
+            return result
+
+        return called
+
+    multiply = threads.multiplication(*np.ones((2, 100, 100)))
+    for name in ("_get", "_set"):
+        monkeypatch.setattr(library, name, interrupt(getattr(library, name)))
+    monkeypatch.setattr(np, "matmul", interrupt(np.matmul))
+    with pytest.raises(KeyboardInterrupt):
+        multiply(*np.ones((3, 100, 100)))
+    assert (library.now, library._users) == (3, 0)
+
+
 def test_product_in_the_midst_of_another_as_of_a_handler_of_signals_does_not_wait_for_it(products, monkeypatch):
     inner, multiply = np.ones((3, 100, 100)), np.matmul
 

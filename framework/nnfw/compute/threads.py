@@ -112,11 +112,10 @@ class Limit:
     def __init__(self, path: str) -> None:
         self._get, self._set = _function(path, "get"), _function(path, "set")
         self._users = self._threads = 0
-        self._lock = RLock()
-        self._turn = RLock()  # of a product: its bits depend on how many threads it has
+        self._lock = RLock()  # held by products too: their bits depend on how many threads they have
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
-                before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._begin_in_child
+                before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._begin_in_child
             )
 
     @property
@@ -137,29 +136,22 @@ class Limit:
 
     def multiply_on_one(self, a: Array, b: Array, out: Array) -> None:
         """Compute out ← a b on one thread."""
-        with self._turn:
-            self.change(1)
-            try:
+        with self._lock:
+            threads = self._get()
+            try:  # a Ctrl-C may come between any two lines
+                self._set(1)
                 np.matmul(a, b, out)
             finally:
-                self.change(-1)
+                self._set(threads)
 
     def multiply_on_all(self, a: Array, b: Array, out: Array) -> None:
         """Compute out ← a b on as many threads as BLAS takes, while no other product of ours limits them."""
-        with self._turn:
+        with self._lock:
             np.matmul(a, b, out)
-
-    def _before_fork(self) -> None:
-        self._turn.acquire()
-        self._lock.acquire()
-
-    def _after_fork(self) -> None:
-        self._lock.release()
-        self._turn.release()
 
     def _begin_in_child(self) -> None:
         """Forget what other threads wanted, which are not here; the one that forks wants nothing."""
-        self._after_fork()
+        self._lock.release()
         if self._users:
             self.change(-self._users)
 
