@@ -330,14 +330,10 @@ def examples(**changes):
         ((X, Y), "load returned tuple, expected Examples."),
         (examples(features=[X]), "load returned list, expected features that are columns by name."),
         (examples(features={3: X}), "load returned dict, expected features that are columns by name."),
-        (
-            examples(features={"a": np.array([None])}),
-            "load returned a object array of shape (1,), expected an array of",
-        ),
         (examples(classes=["a"]), "load returned list, expected classes that are a tuple of texts, or None."),
         (examples(classes=(1, 2)), "load returned tuple, expected classes that are a tuple of texts, or None."),
     ],
-    ids=["none", "pair", "features", "name", "objects", "classes", "class"],
+    ids=["none", "pair", "features", "name", "classes", "class"],
 )
 def test_dataset_that_loads_something_else_is_named(value, message, tmp_path):
     dataset = faulty(nnfw.Dataset, load=returns(value))

@@ -6,19 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from nnfw.data.arrays import as_column
-from nnfw.errors import DataError, short
+from nnfw.errors import DataError
 from nnfw.plugins.results import wrong_result
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nnfw.protocols import Dataset, Shape
-
-_KINDS = "biufUS"  # of dtypes that are real numbers or texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,19 +85,16 @@ def load_examples(dataset: Dataset, directory: Path) -> Examples:
     Raises
     ------
     PluginError
-        If what it returns is no :class:`Examples` of arrays.
+        If what it returns is not :class:`Examples`, or a column or class in it has no name.
     """
     found: object = dataset.load(directory)
     if not isinstance(found, Examples):
         raise wrong_result(dataset, "load", found, "Examples")
     if not isinstance(found.features, Mapping) or not all(isinstance(name, str) for name in found.features):
         raise wrong_result(dataset, "load", found.features, "features that are columns by name")
-    columns = dict(found.features) | ({} if found.target is None else {found.target_name: found.target})
-    for name, column in columns.items():
-        if not isinstance(column, np.ndarray) or not column.ndim or column.dtype.kind not in _KINDS:
-            raise wrong_result(dataset, "load", column, f"an array of numbers or of texts as column {short(name)}")
-    if found.classes is not None and not (isinstance(found.classes, tuple) and all(map(_is_text, found.classes))):
-        raise wrong_result(dataset, "load", found.classes, "classes that are a tuple of texts, or None")
+    classes = found.classes
+    if classes is not None and not (isinstance(classes, tuple) and all(isinstance(name, str) for name in classes)):
+        raise wrong_result(dataset, "load", classes, "classes that are a tuple of texts, or None")
     return found
 
 
@@ -110,10 +104,6 @@ def shape_of(dataset: Dataset) -> Shape | None:
     if found is not None and not (isinstance(found, tuple) and all(type(size) is int and size > 0 for size in found)):
         raise wrong_result(dataset, "input_shape", found, "a tuple of whole numbers above 0, or None")
     return found
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
 
 
 def categorical(column: NDArray[Any]) -> bool:
