@@ -324,14 +324,6 @@ class Interrupts(nnfw.Callback):
             signal.raise_signal(signal.SIGINT)
 
 
-@pytest.fixture
-def interruptible():
-    """Let SIGINT act as Python lets it, where a shell ignores it too."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("method", "step", "epochs"),
