@@ -76,7 +76,9 @@ def _acquired(directory: Directory) -> int:
             text = f"{directory.path / LOCK} cannot be written: {error.strerror}. Choose another directory."
             raise NnfwError(text) from error
         if not lock_file(descriptor):
-            raise _HeldError(_holder(descriptor))
+            holder = _holder(descriptor)
+            os.close(descriptor)
+            raise _HeldError(holder)
         if directory.is_at(descriptor, LOCK):
             return descriptor
         os.close(descriptor)  # its holder has removed it before it was locked here
@@ -95,13 +97,10 @@ def _sign(descriptor: int) -> None:
 
 
 def _holder(descriptor: int) -> str:
-    try:
-        for _ in range(_ATTEMPTS):
-            try:
-                found = json.loads(os.pread(descriptor, 1 << 12, 0))
-                return f"process {found['pid']} on {found['host']} since {found['since']}"
-            except (ValueError, KeyError, TypeError, RecursionError):
-                sleep(_PAUSE)
-        return "another process"
-    finally:
-        os.close(descriptor)
+    for _ in range(_ATTEMPTS):
+        try:
+            found = json.loads(os.pread(descriptor, 1 << 12, 0))
+            return f"process {found['pid']} on {found['host']} since {found['since']}"
+        except (ValueError, KeyError, TypeError, RecursionError):
+            sleep(_PAUSE)
+    return "another process"
