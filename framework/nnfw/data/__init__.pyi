@@ -1,3 +1,4 @@
+from .arrays import NUMERIC_KINDS as NUMERIC_KINDS
 from .arrays import as_batch as as_batch
 from .arrays import as_column as as_column
 from .arrays import as_numeric as as_numeric

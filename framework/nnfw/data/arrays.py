@@ -17,6 +17,9 @@ from nnfw.protocols import Shape
 
 Array = NDArray[Any]
 
+NUMERIC_KINDS = "fiub"
+"""Kinds of dtypes that hold real numbers."""
+
 _BLOCK = 1 << 20  # numbers looked at together: a memory-mapped array is never read whole
 _LARGEST_WHOLE = 2.0**53  # up to here float64 tells whole numbers apart
 
@@ -58,7 +61,7 @@ def as_numeric(values: ArrayLike, name: str) -> Array:
         If it is ragged, or holds masked values, text, objects or complex numbers.
     """
     array = _as_plain(values, name)
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in NUMERIC_KINDS:
         raise DataError(not_numbers(array, name, column_names(values)))
     return array
 
@@ -79,7 +82,7 @@ def as_column(values: ArrayLike, name: str) -> Array:
     array = _as_plain(values, name)
     if not array.ndim:
         raise DataError(f"{name} must have an entry for each example, got {short(array.item())}. Give a list of one.")
-    if array.dtype.kind in "fiubUS":
+    if array.dtype.kind in f"{NUMERIC_KINDS}US":
         return array
     if array.dtype.kind in "OT":
         entries = array.ravel().tolist()

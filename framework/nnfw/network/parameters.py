@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from nnfw.data import as_numeric, cast
+from nnfw.data import NUMERIC_KINDS, as_numeric, cast
 from nnfw.errors import PluginError, ShapeError, did_you_mean
 from nnfw.plugins import default_registry
 from nnfw.plugins.results import wrong_result
@@ -223,7 +223,7 @@ def _drawn(parameter: Parameter, rng: np.random.Generator) -> Array:
     """Return first values of a parameter; PluginError unless they are finite numbers of its shape."""
     initializer, shape = parameter.initializer, parameter.shape
     drawn: Any = initializer.sample(shape, parameter.fan_in, parameter.fan_out, rng)
-    if not isinstance(drawn, np.ndarray) or drawn.shape != shape or drawn.dtype.kind not in "fiub":
+    if not isinstance(drawn, np.ndarray) or drawn.shape != shape or drawn.dtype.kind not in NUMERIC_KINDS:
         raise wrong_result(initializer, "sample", drawn, f"an array of numbers of shape {shape}")
     if not np.isfinite(drawn).all():
         raise PluginError(f"{default_registry().title(initializer)}: sample returned values that are not finite.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnfw.data import NUMERIC_KINDS
 from nnfw.experiments import Summary
 from nnfw.experiments.recorded import PARTS, VALIDATION, RecordedRun, numbers, time_span
 from nnfw.experiments.toml_flattening import flattened
@@ -99,7 +100,7 @@ def worst_examples(found: Findings | str) -> Node:
     if isinstance(found, str):
         return section("worst", "Worst examples", note(f"Not shown: {found}"))
     column = next(iter(found.columns.values()))
-    pictures = as_pictures(column) if len(found.columns) == 1 and column.dtype.kind in "fiub" else None
+    pictures = as_pictures(column) if len(found.columns) == 1 and column.dtype.kind in NUMERIC_KINDS else None
     content = _examples(found) if pictures is None else _gallery(found, pictures)
     text = f"Those of the {found.part} data with the largest cost, each by itself. {_looked_at(found)}"
     return section("worst", "Worst examples", note(text), content)

@@ -15,7 +15,6 @@ from .evaluation import evaluate as evaluate
 from .evaluation import named_metrics as named_metrics
 from .evaluation import refused as refused
 from .evaluation import require_finite_cost as require_finite_cost
-from .evaluation import statistics_of as statistics_of
 from .history import History as History
 from .interruption import Interruption as Interruption
 from .loop import Training as Training

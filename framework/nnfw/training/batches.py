@@ -13,7 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnfw.compute import kernels, kernels_only
-from nnfw.data import as_batch, as_numeric, as_weights, column_names, in_dtype, release, require_finite
+from nnfw.data import (
+    NUMERIC_KINDS,
+    as_batch,
+    as_numeric,
+    as_weights,
+    column_names,
+    in_dtype,
+    release,
+    require_finite,
+)
 from nnfw.errors import DataError
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Cost, Shape
@@ -258,7 +267,11 @@ def _held(array: Array, dtype: np.dtype[Any], name: str) -> Array:
 
 def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
     targets = cost.targets(y, output_shape)
-    if not isinstance(targets, np.ndarray) or targets.shape[:1] != y.shape[:1] or targets.dtype.kind not in "fiub":
+    if (
+        not isinstance(targets, np.ndarray)
+        or targets.shape[:1] != y.shape[:1]
+        or targets.dtype.kind not in NUMERIC_KINDS
+    ):
         raise wrong_result(cost, "targets", targets, f"an array with a number or more for each of {len(y)} examples")
     return targets
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnfw.data import NUMERIC_KINDS
 from nnfw.errors import DataError, FileFormatError, NnfwError, ShapeError, short
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from nnfw.training.trainable import Objective, Trainable
 
     Array = NDArray[Any]
-
-NUMERIC_KINDS = "fiub"
-"""Kinds of dtypes that are real numbers."""
 
 EVALUATION_ROWS = 1024
 """Examples that pass through the network together when nothing is trained."""
