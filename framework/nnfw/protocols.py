@@ -483,7 +483,7 @@ class Fit(Protocol):
         ...
 
     def first_non_finite(self) -> str:
-        """Name the first layer with values that were not finite in the last pass, or else the last layer."""
+        """Name the first layer with values that were not finite in the last pass, or else labels or the last layer."""
         ...
 
     def save_model(self, path: Path) -> None:

@@ -322,7 +322,7 @@ def test_own_version_without_metadata_says_where_nnfw_lies(monkeypatch):
     monkeypatch.setattr("nnfw.plugins.loading.is_own", lambda distribution: False)
     assert own_distribution() is None
     assert describe_environment()["packages"] == {"nnfw": None}
-    with pytest.raises(nnfw.PluginError, match=r"^nnfw is imported from .*, but not installed there: its metadata are"):
+    with pytest.raises(nnfw.PluginError, match=r"^nnfw is imported from .*, but not installed there: its metadata is"):
         own_version()
 
 

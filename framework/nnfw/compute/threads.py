@@ -67,7 +67,7 @@ def _limit(path: str) -> Limit:
 
 @contextmanager
 def one_thread_in_scipy(users: int = 1) -> Iterator[None]:
-    """Have SciPy's BLAS on one thread in the body; with -1, let one of those who want that do without it there."""
+    """Limit SciPy's BLAS to one thread in the body; with ``users=-1``, lift one such limit there."""
     limit = limit_of("scipy")
     if limit is None:
         yield
@@ -120,12 +120,12 @@ class Limit:
 
     @property
     def threads(self) -> int:
-        """How many threads it has when nobody wants one."""
+        """How many threads it has without a limit."""
         with self._lock:
             return self._threads if self._users else int(self._get())
 
     def change(self, users: int) -> int:
-        """Let so many more want it, or fewer; return how many threads it has when nobody does."""
+        """Add so many who want one thread, or take them away; return how many threads there are without a limit."""
         with self._lock:
             if not self._users:
                 self._threads = int(self._get())
@@ -145,19 +145,19 @@ class Limit:
                 self._set(threads)
 
     def multiply_on_all(self, a: Array, b: Array, out: Array) -> None:
-        """Compute out ← a b on as many threads as BLAS takes, while no other product of ours limits them."""
+        """Compute out ← a b on as many threads as BLAS takes, once no other product of nnfw limits them."""
         with self._lock:
             np.matmul(a, b, out)
 
     def _begin_in_child(self) -> None:
-        """Forget what other threads wanted, which are not here; the one that forks wants nothing."""
+        """Lift the limits of other threads, which are not in the child; the one that forks has none."""
         self._lock.release()
         if self._users:
             self.change(-self._users)
 
 
 def _function(path: str, verb: str) -> Callable[..., int]:
-    """Return OpenBLAS's function that tells or sets the number of threads, under the name that it has in this build."""
+    """Return OpenBLAS's function that gets or sets the number of threads, under its name in this build."""
     library = PyDLL(path)  # calls are too short to let other Python threads run meanwhile
     names = [f"{prefix}openblas_{verb}_num_threads{end}" for prefix in ("scipy_", "") for end in ("64_", "_64", "")]
     found: Callable[..., int] = getattr(library, next(name for name in names if hasattr(library, name)))

@@ -29,7 +29,7 @@ def _class_name(layer: Any) -> str:
 
 
 def _declared(layer: Layer, input_shape: Shape) -> Mapping[str, Parameter]:
-    """Return the parameters that a layer declares; PluginError if they are none."""
+    """Return the parameters that a layer declares; PluginError unless they are Parameters by name."""
     declared: Any = layer.parameters(input_shape)
     if not isinstance(declared, Mapping) or not all(isinstance(name, str) for name in declared):
         raise wrong_result(layer, "parameters", declared, "a dictionary of Parameter objects by name")

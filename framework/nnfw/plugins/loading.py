@@ -144,15 +144,17 @@ def _installed() -> list[Plugin]:
 
 
 def own_distribution() -> Distribution | None:
-    """Return the distribution that this nnfw belongs to; None if its metadata are missing, as in a bare checkout."""
+    """Return the distribution that this nnfw belongs to; None if its metadata is missing, as in a bare checkout."""
     return next(filter(is_own, distributions(name=PROJECT)), None)
 
 
 def own_version() -> str:
-    """Return the version of this nnfw; PluginError if its metadata are missing."""
+    """Return the version of this nnfw; PluginError if its metadata is missing."""
     own = own_distribution()
     if own is None:
-        raise PluginError(f"nnfw is imported from {_HOME}, but not installed there: its metadata are missing. Use pip.")
+        raise PluginError(
+            f"nnfw is imported from {_HOME}, but not installed there: its metadata is missing. Install it with pip."
+        )
     return own.version
 
 
@@ -196,7 +198,7 @@ def _text(distribution: Distribution, name: str) -> str:
 
 
 def identity(distribution: Distribution) -> tuple[str, str]:
-    """Return normalised name and version of a distribution, empty where its metadata do not give them."""
+    """Return normalised name and version of a distribution, empty where its metadata does not give them."""
     try:
         metadata = distribution.metadata
         name, version = (metadata.get_all(key, [""])[0] for key in ("Name", "Version"))
