@@ -85,6 +85,15 @@ def test_lock_that_is_a_link_is_refused(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_lock_that_is_a_hard_link_is_refused_and_the_other_name_keeps_its_content(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "run" / LOCK).hardlink_to(tmp_path / "mine")
+    with pytest.raises(NnfwError, match="lock cannot be written: it is a link"), locked(tmp_path / "run"):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_lock_that_is_a_pipe_is_refused(tmp_path):
     os.mkfifo(tmp_path / LOCK)
     match = "lock cannot be written: it is a device or a pipe, not a file"

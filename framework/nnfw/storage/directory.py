@@ -106,9 +106,14 @@ class Directory:
         Raises
         ------
         OSError
-            If it is a link or cannot be opened; with `new`, also if it is there.
+            If it is a link, has another name besides (a hard link), or cannot be opened; with `new`, also if it is
+            there.
         """
-        return self._open_file(name, os.O_RDWR | os.O_CREAT | (os.O_EXCL if new else 0))
+        descriptor = self._open_file(name, os.O_RDWR | os.O_CREAT | (os.O_EXCL if new else 0))
+        if os.fstat(descriptor).st_nlink > 1:  # what is written here would change somebody's file elsewhere
+            os.close(descriptor)
+            raise _link()
+        return descriptor
 
     def remove(self, name: str) -> None:
         """Remove a file, or a link itself; OSError if that cannot be."""
