@@ -128,6 +128,15 @@ def test_moved_data_is_asked_for_and_found_by_its_folder(run, experiment, tmp_pa
     assert reproduce(run.directory, registry, data_directory=tmp_path / "moved").verdict == "bit-equal"
 
 
+def test_moved_data_is_found_by_its_folder_where_the_run_has_no_model(run, experiment, tmp_path):
+    (tmp_path / "moved").mkdir()
+    shutil.move(experiment.parent / "table.csv", tmp_path / "moved")
+    (run.directory / "model.nnfw").unlink()
+    with pytest.warns(RuntimeWarning, match="holds no model: its newest checkpoint is taken"):
+        found = reproduce(run.directory, registry, data_directory=tmp_path / "moved", trust=False)
+    assert found.verdict == "bit-equal"
+
+
 def test_run_that_did_not_end_is_refused(run):
     record = json.loads((run.directory / "record.json").read_text()) | {"status": "interrupted"}
     (run.directory / "record.json").write_text(json.dumps(record))

@@ -109,7 +109,8 @@ def reproduce(
     file = open_run(path, registry, data_directory=data_directory)
     if not trust:
         require_trusted(file, path, registry, data_directory)
-    before = open_model(path, registry) if old.status == "finished" else None
+    finished = old.status == "finished"
+    before = open_model(path, registry, data_directory=data_directory, trust=trust) if finished else None
     directory = _beside(path) if out is None else out
     new = _trained_again(file, registry, directory, callbacks)
     after = open_model(directory, registry) if new.status == "finished" else None
