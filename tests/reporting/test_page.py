@@ -349,6 +349,24 @@ def test_page_leaves_out_predictions_that_are_not_finite(predictions, text):
     assert text in "".join(rights_and_wrongs(found).itertext())
 
 
+@pytest.mark.parametrize(
+    ("truths", "predictions", "figures"),
+    [
+        ([1.7e308, -1.7e308], [-1.7e308, 1.7e308], ["nan", "nan", "inf"]),
+        ([3e300, 0.0], [0.0, 4e300], ["5e+299", "3.5355e+300", "4e+300"]),
+        ([1.0, 2.0], [1.0, 2.0], ["0", "0", "0"]),
+    ],
+    ids=["difference overflows", "square overflows", "none"],
+)
+def test_page_of_a_regression_takes_labels_of_every_size(truths, predictions, figures):
+    truths, predictions = np.array(truths)[:, np.newaxis], np.array(predictions)[:, np.newaxis]
+    found = Findings("test", 2, {"x": truths}, truths, predictions, np.ones(2), "y", (), True)
+    section = rights_and_wrongs(found)
+    assert [cell.text for cell in section.iter("td")][:3] == figures
+    heights = [float(bar.get("height")) for bar in section.iter("rect")]
+    assert all(height > 0 for height in heights)
+
+
 def test_page_of_one_probability_has_a_matrix_of_two_classes(trained):
     def labels(path):
         np.save(path, np.arange(200) % 2)

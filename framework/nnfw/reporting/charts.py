@@ -87,7 +87,8 @@ def histogram(title: str, axis: str, values: Sequence[float]) -> Node:
     """Return a chart of how often values lie where; `axis` says what they are."""
     across = fitted(values, LEFT, LEFT + _SIDE)
     width = (across.high - across.low) / _BARS
-    counts = Counter(min(int((value - across.low) / width), _BARS - 1) for value in values)
+    inside = (max(across.low, min(value, across.high)) for value in values)  # what is beyond counts at its end
+    counts = Counter(min(int((value - across.low) / width), _BARS - 1) for value in inside)
     up = Scale(0, max(counts.values()) * 1.06, TOP + _SIDE, TOP)
     bars = [
         node(

@@ -231,7 +231,8 @@ def _residuals(found: Findings) -> list[Node]:
     shown = range(min(outputs, _MOST_OUTPUTS))
     names = [found.target] if outputs == 1 else [f"{found.target} {index}" for index in shown]
     picked = np.linspace(0, len(truths) - 1, min(len(truths), _MOST_POINTS)).astype(int)
-    residuals = predictions - truths
+    with np.errstate(over="ignore"):  # of two numbers of the largest size that there is
+        residuals = predictions - truths
     charts = [
         chart
         for index, name in zip(shown, names, strict=True)
@@ -249,8 +250,10 @@ def _residuals(found: Findings) -> list[Node]:
 
 
 def _spread(residuals: Any) -> list[str]:
-    figures = residuals.mean(), np.sqrt((residuals**2).mean()), np.abs(residuals).max()
-    return [number(float(figure)) for figure in figures]
+    largest = np.abs(residuals).max()
+    with np.errstate(over="ignore", invalid="ignore"):  # as above
+        root_mean_square = largest * np.sqrt(((residuals / (largest or 1.0)) ** 2).mean())  # no square overflows
+        return [number(float(figure)) for figure in (residuals.mean(), root_mean_square, largest)]
 
 
 def _looked_at(found: Findings) -> str:
