@@ -811,3 +811,10 @@ def test_weights_that_are_all_zero_are_refused(call):
         nnfw.DataError, match=r"^sample_weight is 0 for every example, so none of them counts\. Give one"
     ):
         getattr(model, call)(np.ones((4, 2)), np.ones(4), cost="mse", sample_weight=np.zeros(4), **options)
+
+
+def test_weights_that_become_zero_in_the_models_dtype_are_refused():
+    with pytest.raises(nnfw.DataError, match=r"^sample_weight is 0 for every example in float32, so none.* Multiply"):
+        nnfw.Sequential([Dense(1)], 2).evaluate(
+            np.ones((4, 2)), np.ones(4), cost="mse", sample_weight=np.full(4, 1e-60)
+        )

@@ -252,10 +252,13 @@ def labelled(
         shape = f"x{suffix} has the shape of one example, {input_shape}, so y{suffix} is taken for its label."
         raise DataError(f"{error} {shape}") from error
     weights = as_weights(weight, len(x))
+    held = None if weights is None else _held(weights, dtype, "sample_weight")
+    if held is not None and not held.any():
+        raise DataError(
+            f"sample_weight is 0 for every example in {dtype}, so none of them counts. Multiply them all by one number."
+        )
     return Labelled(
-        _held(x, dtype, f"x{suffix}"),
-        _held(y, dtype if y.dtype.kind == "f" else y.dtype, f"y{suffix}"),
-        None if weights is None else _held(weights, dtype, "sample_weight"),
+        _held(x, dtype, f"x{suffix}"), _held(y, dtype if y.dtype.kind == "f" else y.dtype, f"y{suffix}"), held
     )
 
 
