@@ -135,7 +135,11 @@ def test_plateau_watches_the_validation_cost(data):
     assert history["validation_cost"][-1] > history["validation_cost"][0]
 
 
-@pytest.mark.parametrize("factors", [np.ones(1), np.full(4, np.nan), [1.0] * 4], ids=["count", "nan", "list"])
+@pytest.mark.parametrize(
+    "factors",
+    [np.ones(1), np.full(4, np.nan), [1.0] * 4, np.full(4, None), np.full(4, 1j)],
+    ids=["count", "nan", "list", "objects", "complex"],
+)
 def test_schedule_that_returns_something_else_is_refused(data, factors):
     @dataclass(frozen=True)
     class Broken(nnfw.Schedule):

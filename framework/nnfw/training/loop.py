@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -305,9 +305,10 @@ class Training:
         if self.options.regularizer is None:
             return 0.0
         penalty = self.options.regularizer.value(self.vector[self.model.decays])  # type: ignore[union-attr]
-        if not isinstance(penalty, int | float | np.number):
-            raise wrong_result(self.options.regularizer, "value", penalty, "a number", self.registry)
-        return float(penalty)
+        if isinstance(penalty, int | float | np.integer | np.floating):
+            with suppress(OverflowError):  # of a whole number
+                return float(penalty)
+        raise wrong_result(self.options.regularizer, "value", penalty, "a number", self.registry)
 
     def _run_epoch(self) -> dict[str, Any]:
         """Take the steps of an epoch, or those that are left of one that was begun, and return its record."""
@@ -372,7 +373,8 @@ class Training:
         times = self.epoch - 1 + np.arange(self.steps) / self.steps
         history = tuple(self.history[self._watched])
         factors = self.options.schedule.factor(times, self.epochs, history)  # type: ignore[union-attr]
-        if not isinstance(factors, np.ndarray) or factors.shape != times.shape or not np.isfinite(factors).all():
+        is_array = isinstance(factors, np.ndarray) and factors.shape == times.shape and factors.dtype.kind in "fiu"
+        if not is_array or not np.isfinite(factors).all():
             label = self.registry.label("schedule", self.options.schedule)
             raise PluginError(
                 f"Schedule {label}: factor must return an array of {self.steps} finite numbers, got {short(factors)}."
