@@ -504,7 +504,10 @@ class NoInputGradient(Dense):
 def test_component_that_returns_float32_fails_with_that_reason(rng):
     report = check([Dense(3, activation=Float32Output()), Dense(2)], rng)
     assert not report.ok
-    assert "its activation's forward returned float32, expected float64, the network's dtype" in report.problem
+    assert (
+        "forward of its activation 'Float32Output' returned float32, expected float64, the network's dtype"
+        in report.problem
+    )
     assert str(report) == report.problem
 
 

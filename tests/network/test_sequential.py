@@ -749,7 +749,7 @@ def test_results_of_a_faulty_cost_are_refused_with_its_name(methods, message):
         model.gradient(np.ones((4, 3)), np.ones((4, 2)), cost=_faulty_cost(**methods))
 
 
-def test_results_of_a_faulty_activation_are_refused_with_the_name_of_its_layer():
+def test_results_of_a_faulty_activation_are_refused_with_its_name_and_that_of_its_layer():
     @dataclass(frozen=True)
     class Wide(nnfw.Activation):
         def forward(self, z, workspace):
@@ -760,7 +760,7 @@ def test_results_of_a_faulty_activation_are_refused_with_the_name_of_its_layer()
 
     model = nnfw.Sequential([Dense(2), Dense(2, activation=Wide())], 3)
     with pytest.raises(
-        nnfw.PluginError, match=r"Layer 1 'dense' \(built-in\): its activation's delta returned float64"
+        nnfw.PluginError, match=r"Layer 1 'dense' \(built-in\): delta of its activation '.*Wide' returned float64"
     ):
         model.gradient(np.ones((4, 3)), np.ones((4, 2)), cost="mse")
 

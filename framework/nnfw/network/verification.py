@@ -110,9 +110,11 @@ class _Result:
     key, memory, shape, meaning
         What is expected of it.
     method
-        What returned it, as a message says.
+        What returned it.
     cost
-        Who did, where it was the cost.
+        Whose method that is, where it is the cost's.
+    activates
+        Whether it is that of the layer's activation.
     """
 
     places: tuple[tuple[int, Layer], ...]
@@ -122,12 +124,16 @@ class _Result:
     meaning: str
     method: str
     cost: Cost | None = None
+    activates: bool = False
 
     def author(self, registry: Registry) -> str:
         """Return who returned it, and by which method."""
         if self.cost is not None:
             return f"Cost {registry.label('cost', self.cost)}: {self.method}"
         layers = ", layer ".join(f"{index} {registry.label('layer', layer)}" for index, layer in self.places)
+        if self.activates:
+            activation = registry.label("activation", self.places[-1][1].activation)
+            return f"Layer {layers}: {self.method} of its activation {activation}"
         return f"Layer {layers}: {self.method}"
 
 
@@ -141,7 +147,7 @@ def _forward(
             yield from _forward(layer, before, memory.child(LAYER), places)
         yield _Result(places, "z", memory, shape, "the shape that output_shape declares", "forward")
         if not outside or index < len(chain.layers) - 1:  # that of the last one inside is the chain's
-            yield _Result(places, "a", memory, shape, "the shape of z", "its activation's forward")
+            yield _Result(places, "a", memory, shape, "the shape of z", "forward", activates=True)
 
 
 def _backward(forward: list[_Result], objective: Objective | None) -> Iterator[_Result]:
@@ -152,13 +158,13 @@ def _backward(forward: list[_Result], objective: Objective | None) -> Iterator[_
     of_gradient, of_z = "the shape of the activation before it", "the shape of z"
     for result in (item for item in reversed(forward) if item.key == "a"):
         if after is not None:
-            yield replace(result, places=after.places, key="grad_a", meaning=of_gradient, method="backward")
+            yield _Result(after.places, "grad_a", result.memory, result.shape, of_gradient, "backward")
         elif not objective.canonical:
             yield replace(result, key="grad_a", meaning=of_gradient, method="gradient", cost=objective.cost)
         if after is None and objective.canonical:
             yield replace(result, key="delta", meaning=of_z, method="canonical_delta", cost=objective.cost)
         else:
-            yield replace(result, key="delta", meaning=of_z, method="its activation's delta")
+            yield replace(result, key="delta", meaning=of_z, method="delta")
         after = result
 
 
