@@ -674,3 +674,21 @@ def test_optimizer_whose_arrays_have_the_names_of_the_models_own_resumes_exactly
     again = network()
     again.fit(*data, **chosen, checkpoints=tmp_path, resume=True)
     assert np.array_equal(again.parameters.vector, whole.parameters.vector)
+
+
+@pytest.mark.parametrize(
+    ("folder", "path"), [(".", "lock"), (".", "LOCK"), ("saved", "saved"), ("saved", "saved/lock")]
+)
+def test_callback_cannot_have_a_file_of_the_checkpoints(data, tmp_path, folder, path):
+    given = options(data, callbacks=[CSVLog(path)]) | {"directory": tmp_path, "checkpoints": tmp_path / folder}
+    with pytest.raises(nnfw.ConfigError, match="path must be a file of its own, got"):
+        network().fit(*data, **given)
+
+
+def test_callback_may_write_beside_the_checkpoints_and_where_they_are_elsewhere(data, tmp_path):
+    given = options(data, callbacks=[CSVLog("log.csv")]) | {"directory": tmp_path}
+    network().fit(*data, **given, checkpoints=tmp_path)
+    assert (tmp_path / "log.csv").exists()
+    (tmp_path / "of").mkdir()
+    network().fit(*data, **given | {"directory": tmp_path / "of", "checkpoints": tmp_path / "saved"})
+    assert (tmp_path / "of" / "log.csv").exists()

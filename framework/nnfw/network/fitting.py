@@ -10,7 +10,7 @@ from nnfw import training
 from nnfw.configuration import to_table
 from nnfw.errors import DataError, PluginError
 from nnfw.plugins import TYPE
-from nnfw.storage import Directory, locked
+from nnfw.storage import LOCK, Directory, locked
 
 if TYPE_CHECKING:
     from nnfw.network.objective import Objective
@@ -48,6 +48,7 @@ class Fitting:
             options=self.options,
             seed=self.seed,
             directory=self.directory,
+            taken=() if checkpoints is None else self._names_of(checkpoints.folder),
             checkpoints=checkpoints,
         )
         history = loop.run()
@@ -87,6 +88,13 @@ class Fitting:
                     start=start,
                 )
             )
+
+    def _names_of(self, checkpoints: Path) -> tuple[str, ...]:
+        """Return what callbacks may not use in the directory because checkpoints, and their lock, lie there."""
+        directory, folder = self.directory.resolve(), checkpoints.resolve()
+        if folder == directory:
+            return (LOCK,)
+        return (str(folder.relative_to(directory)),) if folder.is_relative_to(directory) else ()
 
     def origin(self) -> dict[str, Any]:
         """Return what the results depend on as tables and texts; a component of no plugin by its class alone.
