@@ -140,6 +140,7 @@ def returns(value):
         ("statistics", "a", "statistics returned str, expected an array of numbers."),
         ("statistics", np.array(["a"]), "statistics returned a <U1 array of shape (1,), expected an array of numbers."),
         ("result", None, "result returned NoneType, expected a number or an array of numbers."),
+        ("result", 1 << 63, "result returned int, expected a number or an array of numbers."),
         ("result", {"a": 1.0}, "result returned dict, expected a number or an array of numbers."),
         ("result", np.array([None]), "result returned a object array of shape (1,), expected a number or an array"),
     ],

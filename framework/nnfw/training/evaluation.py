@@ -34,6 +34,7 @@ FIRST_EXAMPLES = 256
 """Examples that are looked at before a training: their cost is the one that others are compared with."""
 
 _PLAIN = re.compile(r"[\w.+-]{1,30}")  # what an option may add to the name of a metric
+_WHOLE_BITS = 64  # of a whole number with its sign, as checkpoints hold it
 
 _GATHERED_VALUES = 1 << 14
 """Outputs that are gathered before metrics look at them: one call for many small batches. They are few enough to leave
@@ -165,7 +166,9 @@ def _result_of(metric: Metric, statistics: Array) -> Any:
 
 
 def _is_numeric(value: Any) -> bool:
-    return isinstance(value, int | float) or (
+    if isinstance(value, int):
+        return value.bit_length() < _WHOLE_BITS
+    return isinstance(value, float) or (
         isinstance(value, np.ndarray | np.generic) and value.dtype.kind in NUMERIC_KINDS
     )
 
