@@ -9,7 +9,7 @@ import lazy_loader
 
 if not Path(__file__).is_file():
     raise ImportError(
-        f"nnfw cannot be imported from {__file__}, which is no file of its own: it reads others that lie beside it. "
+        f"nnfw cannot be imported from {__file__}, which is not a file on disk: it reads others beside it. "
         "Unpack the archive, and put the folder on Python's path instead."
     )
 

@@ -79,10 +79,7 @@ def test_model_of_a_run_that_has_gone_on_since_is_taken_and_said_to_be_old(run):
     told = []
     assert evaluate_run(run.directory, registry, told.append)[0] == run.results
     open_model(run.directory, registry, told.append)
-    assert (
-        told
-        == [f"{run.directory} is interrupted: its model is that of the last time that its training came to an end."] * 2
-    )
+    assert told == [f"{run.directory} is interrupted: its model is from the last time its training finished."] * 2
     record.write_text("{")
     assert open_model(run.directory, registry, told.append).parameters.vector.any()
 

@@ -344,7 +344,7 @@ def test_import_from_an_archive_says_to_unpack_it(tmp_path):
     command = [sys.executable, "-c", program, str(archive)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert f"ImportError: nnfw cannot be imported from {archive}/nnfw/__init__.py, which is no file" in result.stderr
+    assert f"ImportError: nnfw cannot be imported from {archive}/nnfw/__init__.py, which is not a file" in result.stderr
     assert "Unpack the archive" in result.stderr
 
 

@@ -467,7 +467,7 @@ def test_page_of_a_run_that_has_gone_on_since_says_which_model_it_shows(trained)
     run = trained(REGRESSION, ARRAYS)
     record = json.loads((run / "record.json").read_text())
     (run / "record.json").write_text(json.dumps({**record, "status": "interrupted"}))
-    assert "its model is that of the last time that its training came to an end" in page_of(run).texts["predictions"]
+    assert "its model is from the last time its training finished" in page_of(run).texts["predictions"]
     (run / "model.nnfw").unlink()
     page = page_of(run)
     assert "holds no model: its newest checkpoint is taken, after epoch 3." in page.texts["predictions"]

@@ -38,8 +38,7 @@ def runs(
     A CONDITION compares a KEY with a value by one of = != < <= > >=. A KEY is run, name, status, started, seconds,
     epochs or reason; a figure, such as "test accuracy"; or what the experiment says, such as optimizer.learning_rate.
     The figures shown are those of the test data, where there is any, and those that you name; on a terminal, as many as
-    fit. The status is running,
-    finished, failed, diverged, interrupted, killed, or broken, where files cannot be read.
+    fit. The status is running, finished, failed, diverged, interrupted, killed, or broken, where files cannot be read.
 
     Examples
     --------
@@ -82,7 +81,7 @@ def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequen
     columns = ["run", "status", "started", "time", "epochs", *keys]
     left_out = print_chosen(columns, rows, wanted, ["reason", *reasons])
     if left_out:
-        message(f"Not shown, as the terminal is too narrow: {', '.join(left_out)}. --json tells everything.")
+        message(f"Not shown, as the terminal is too narrow: {', '.join(left_out)}. --json prints them too.")
 
 
 def _plain(values: Any) -> dict[str, Any]:

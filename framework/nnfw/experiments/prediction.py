@@ -72,7 +72,7 @@ def open_model(
             before = run.get("environment", "packages") or {}
             _tell_of_versions(directory, before, {name: packages[name] for name in _NUMERICAL})
             if path.is_dir() and run.status != "finished":
-                tell(f"{path} is {run.status}: its model is that of the last time that its training came to an end.")
+                tell(f"{path} is {run.status}: its model is from the last time its training finished.")
     return model
 
 
