@@ -108,7 +108,7 @@ class Activation(Protocol):
     monotonic: ClassVar[bool] = False
 
     def require_shape(self, shape: Shape) -> None:
-        """Refuse a shape of one example's z for which `a` says nothing; ShapeError says why. Takes all by default."""
+        """Refuse a shape of one example's z that makes no sense here; ShapeError says why. Takes all by default."""
         return
 
     @abstractmethod

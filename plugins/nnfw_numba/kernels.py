@@ -283,7 +283,7 @@ def load() -> Mapping[str, Kernel]:
     RuntimeError
         If NUMBA_DISABLE_JIT is set.
     Exception
-        Whatever numba raises if it cannot compile, so that it does not happen in the midst of a training.
+        Whatever numba raises if it cannot compile, so that it does not happen in the middle of a training.
     """
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
         raise RuntimeError("NUMBA_DISABLE_JIT is set, so numba compiles nothing")

@@ -55,7 +55,7 @@ class ScipySolver(Solver):
     ) -> str:
         """Lower `function`; see :class:`nnfw.protocols.Solver`.
 
-        Sums over parameters are short, so SciPy's BLAS takes one thread for them; what is called has all of them.
+        SciPy's BLAS has one thread for its short sums over parameters; `function` and `ended` have all.
         """
         from scipy.optimize import OptimizeResult, minimize
 

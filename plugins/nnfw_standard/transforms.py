@@ -318,7 +318,7 @@ def _blocks(column: Array) -> Iterator[Array]:
 
 
 def _bounds(column: Array) -> tuple[Array, Array]:
-    """Return the least and the greatest number at each position: the same one twice where they differ by rounding."""
+    """Return minimum and maximum at each position; twice the minimum where they differ by rounding alone."""
     low, high = (np.asarray(bound, np.float64) for bound in (column.min(axis=0), column.max(axis=0)))
     if column.dtype.kind == "f":
         units = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(column.dtype)).astype(np.float64)

@@ -235,7 +235,7 @@ def _shift(flat: Array, where: int | Array, t: float) -> None:
 
 
 def root_mean_square(vector: Array) -> float:
-    """Return the root of the mean square; 0 of nothing."""
+    """Return the root of the mean square; 0 for an empty vector."""
     return sqrt(float(np.mean(np.square(vector)))) if vector.size else 0.0
 
 

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _status_of(error, debug, group.plugin if group else None)
         except KeyboardInterrupt:  # once more, by somebody who does not want to be told
             return INTERRUPTED
-        except BaseException as again:  # an error that fails when it is looked at, with a status that says so
+        except BaseException as again:  # an error whose own methods fail
             return _status_of(again, debug, group.plugin if group else None)
     return DONE
 
@@ -154,7 +154,7 @@ def _began_with_an_interrupt(error: BaseException | None) -> bool:
 
 
 def _nowhere() -> str:
-    """Return one more line if the current directory has been deleted, which is then what is wrong with most paths."""
+    """Return one more line if the current directory has been deleted, which is then why most paths fail."""
     try:
         Path.cwd()
     except OSError:

@@ -53,7 +53,7 @@ class Examples:
     classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Make arrays of the columns, and refuse what is no set of examples."""
+        """Make arrays of the columns; refuse what does not fit together."""
         features = {name: as_column(column, f"Column {name!r}") for name, column in self.features.items()}
         object.__setattr__(self, "features", features)
         if self.target is not None:

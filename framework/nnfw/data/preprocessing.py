@@ -120,7 +120,7 @@ class Preprocessing:
 
     @property
     def only_names(self) -> bool:
-        """Whether it is that of a training in Python, which knows the names of columns and nothing else."""
+        """Whether it holds only the names of columns, as after a training in Python."""
         return self.plain and self.target_column is None
 
     @property

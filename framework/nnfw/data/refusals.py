@@ -1,4 +1,4 @@
-"""What to say about values that are no array of real numbers, and what to do about them."""
+"""Messages about values that are not an array of real numbers, with what to do about each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nnfw.errors import article, short
 
 Array = NDArray[Any]
 
-_MOST_SEARCHED = 1 << 20  # entries that are looked at for the one that is no number
+_MOST_SEARCHED = 1 << 20  # entries searched for the first that is not a number
 _MISSING = ("NAType", "NaTType")  # pandas says so; it need not be installed
 _FILL = "Fill what is missing, or remove the examples."
 _WORDS = "Number classes from 0 and encode categories as numbers, or train from an experiment, which takes words."
@@ -34,7 +34,7 @@ _ADVICE = {
 
 
 def not_numbers(array: Array, name: str, columns: Sequence[str] = ()) -> str:
-    """Return what is wrong with an array of no real numbers.
+    """Return what is wrong with an array that does not hold real numbers.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def _about_entry(entry: object, name: str) -> str:
 
 
 def _is_odd(found: tuple[tuple[int, ...], object]) -> bool:
-    """Return whether an entry is no real number, not even as text."""
+    """Return whether an entry is not a real number, not even as text."""
     _, entry = found
     if isinstance(entry, str | bytes):
         with suppress(ValueError):

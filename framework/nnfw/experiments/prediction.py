@@ -83,7 +83,7 @@ def _load(path: Path, registry: Registry) -> Sequential:
 
 
 def _tell_of_plugins(directory: Path, experiment: Experiment, model: Sequential) -> None:
-    """Warn of plugins of other versions than in a run, but for those of the model: its file has told them."""
+    """Warn of plugins of other versions than in a run; those of the model have been reported when it was loaded."""
     plugins = read_run(directory).get("plugins") or ()
     before = {item.get("distribution"): item.get("version") for item in plugins if item.get("status") == "active"}
     own = model.registry.distributions_in(describe(model))
@@ -92,7 +92,7 @@ def _tell_of_plugins(directory: Path, experiment: Experiment, model: Sequential)
 
 
 def _tell_of_versions(directory: Path, before: Mapping[str, Any], now: Mapping[str, str | None]) -> None:
-    """Warn of what had another version when a run was trained; what is not recorded is as it is now."""
+    """Warn of what had another version when a run was trained; what is not recorded counts as unchanged."""
     changed = [f"{name} {before[name]} (here {now[name]})" for name in now if before.get(name, now[name]) != now[name]]
     if changed:
         warn(f"{directory} was trained with {', '.join(changed)}. What it gives may differ.")
@@ -307,7 +307,7 @@ def predict(model: Sequential, source: str, registry: Registry, delimiter: str =
     x = features(model, read_examples(source, model, registry, delimiter))
     x, _ = as_batch(x, model.input_shape, source)
     require_finite(x, source)
-    with np.errstate(over="ignore", invalid="ignore"):  # told below, with the example
+    with np.errstate(over="ignore", invalid="ignore"):  # reported below, with the example
         a = model.predict(x)
     require_finite_predictions(a)
     return _named(model, a)

@@ -72,7 +72,7 @@ def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None
     ShapeError
         If the layers do not fit the data or each other, or the outputs do not fit the classes.
     ConfigError
-        If a metric cannot take outputs and labels, or an activation says nothing for the number of units.
+        If a metric cannot take outputs and labels, or an activation refuses the number of units.
     """
     experiment = file.experiment
     infer_shapes(experiment, registry)
@@ -164,7 +164,7 @@ def _parts(model: Sequential, objective: Objective, examples: Examples, rows: Sp
 
 
 def _require_fit_activations(file: ExperimentFile, model: Sequential) -> None:
-    """Refuse activations that say nothing for the number of their units, each with its line."""
+    """Refuse layers whose activation refuses the number of units, each with its line."""
     found = model.chain.unfit(model.input_shape, partial(model.registry.label, "layer"))
     places = ((file.document.place_of(("model", "layers", index, "activation")), text) for index, text in found)
     if mistakes := [Mistake((), f"{place}: {text}") for place, text in places]:

@@ -95,7 +95,8 @@ class RunRecord:
     def start(self) -> None:
         """Write experiment and record, and notify the plugins.
 
-        The record comes last: what lacks it is no run yet. If it cannot be written, a new directory is left as it was.
+        The record comes last: without it, there is no run yet. If it cannot be written, a new directory is left as it
+        was.
         """
         try:
             self._replace(EXPERIMENT, write(self._table))
@@ -266,7 +267,7 @@ def has_finished(path: Path) -> bool:
 def _missing_plugins(run: RecordedRun, registry: Registry) -> dict[str, str]:
     """Return the plugins that were active when a run was trained, and are not now: distribution, and with version.
 
-    A record comes from others: what is no name of a distribution is left out, since people copy the command.
+    A record may come from others, and people copy the command: what is not the name of a distribution is left out.
     """
     active = {plugin.distribution for plugin in registry.plugins if plugin.status == "active"}
     before = {

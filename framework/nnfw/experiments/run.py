@@ -225,7 +225,7 @@ def _carry_out(
 
 
 def _reason(error: BaseException, registry: Registry) -> str:
-    """Return why a run ended; of an interruption only where, as its advice names a path, another one in a copy."""
+    """Return why a run ended. Of an interruption, only where: its advice names a path, which a copy does not have."""
     if isinstance(error, TrainingInterrupted):
         return str(error).partition(". ")[0].partition("interrupted ")[2].rstrip(".")
     return in_words_with_culprit(error, registry)

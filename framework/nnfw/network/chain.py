@@ -121,7 +121,7 @@ class Chain(Layer):
         return shapes
 
     def unfit(self, input_shape: Shape, label: Callable[[Any], str] = _class_name) -> Iterator[tuple[int, str]]:
-        """Yield the position of each layer whose activation says nothing for the shape of its z, with what is wrong."""
+        """Yield the position of each layer whose activation refuses the shape of its z, with the reason."""
         shapes = self.shapes(input_shape)
         for index, layer in enumerate(self._layers):
             inner = layer.unfit(shapes[index], label) if type(layer) is Chain else self._unfit(index, shapes[index + 1])

@@ -222,7 +222,7 @@ class Sequential:
         DataError
             If x, y or the weights are empty, not finite, of the wrong shape or impossible for the cost or a metric.
         ShapeError
-            If an activation says nothing for the number of units: softmax of a single one is always 1.
+            If an activation refuses the number of units: softmax of a single one is always 1.
         DivergedError
             At the step whose cost is not finite.
         TrainingInterrupted
@@ -595,5 +595,5 @@ class Sequential:
 
 
 def _as_text(path: str | PathLike[str] | None) -> str | None:
-    """Return a path as text; what is no path as it is, to be refused with the other options."""
+    """Return a path as text; anything else as it is, to be refused with the other options."""
     return fspath(path) if isinstance(path, PathLike) else path

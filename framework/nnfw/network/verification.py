@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 
 def require_activations(chain: Chain, registry: Registry) -> None:
-    """Refuse a layer whose `activation` is none, which an attribute that is no option may be; PluginError names it."""
+    """Refuse a layer whose `activation` is not one, as an attribute that is no option may be; PluginError names it."""
     for index, layer in enumerate(chain.layers):
         if type(layer) is Chain:
             require_activations(layer, registry)

@@ -1,4 +1,4 @@
-"""Whose code raised an error. The traceback tells it, so that calling a component costs nothing."""
+"""Whose code raised an error. The traceback shows it, so calling a component costs nothing."""
 
 from __future__ import annotations
 

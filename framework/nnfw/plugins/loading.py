@@ -34,7 +34,7 @@ HOOKS = tuple(sorted(name for name in vars(hookspecs) if name.startswith(f"{PROJ
 DISCOVERY = RLock()
 """Held while a plugin is loaded: ``sys.stdout`` is diverted meanwhile, which two threads must not do at a time."""
 
-_PATIENCE = 5.0  # seconds that an import may take before somebody at a terminal is told what is waited for
+_PATIENCE = 5.0  # seconds that an import may take before a message at a terminal names the plugin
 
 _HOME = Path(__file__).resolve().parents[2]  # the folder from which nnfw was imported
 

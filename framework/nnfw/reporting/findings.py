@@ -75,7 +75,7 @@ class Findings:
     def pairs(self) -> tuple[Array, Array, Array]:
         """Return each class with one that it was taken for, as positions in `classes`, and how many times it was.
 
-        There are no more of them than examples; a matrix has an entry for every two classes.
+        There are at most as many as examples, where a matrix has an entry for every two classes.
         """
         order = {name: index for index, name in enumerate(self.classes)}
         rows, columns = (

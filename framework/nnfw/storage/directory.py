@@ -1,4 +1,4 @@
-"""A directory held open: what is written into it goes there and nowhere else, whatever becomes of its path."""
+"""A directory held open: what is written goes into it and nowhere else, whatever happens to its path."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ class Directory:
             return False
 
     def _permissions(self, name: str) -> int | None:
-        """Return the permissions of a file; refuse what must stay: a link, what is no file, or is read-only."""
+        """Return the permissions of a file; refuse what must stay: a link, a read-only file, anything else."""
         try:
             mode = self._stat(name).st_mode
         except FileNotFoundError:

@@ -31,7 +31,7 @@ EVALUATION_ROWS = 1024
 
 
 FIRST_EXAMPLES = 256
-"""Examples that are looked at before a training: their cost is the one that others are compared with."""
+"""Examples that are evaluated before a training; the final cost is compared with theirs."""
 
 _PLAIN = re.compile(r"[\w.+-]{1,30}")  # what an option may add to the name of a metric
 _WHOLE_BITS = 64  # of a whole number with its sign, as checkpoints hold it

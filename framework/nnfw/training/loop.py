@@ -177,7 +177,7 @@ class Training:
         return first_look(self.model, self.data, self.objective, self._metrics, size)
 
     def _rise(self) -> str:
-        """Return what there is to say of a cost that is far above that of the first parameters; nothing usually."""
+        """Return a warning if the cost is far above that of the first parameters; usually nothing."""
         first, records = self._first_cost, self.history.records
         recorded = records[-1]["cost"] if records and self.steps > 1 else inf  # of one step: the cost before it
         if not 0 < first < inf or recorded <= _FAR * first:
