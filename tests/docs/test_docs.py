@@ -335,6 +335,16 @@ def test_readme_plugin_has_15_lines_of_python():
     assert sum(bool(line.strip()) and not line.startswith("#") for code in blocks for line in code.splitlines()) == 15
 
 
+def test_readme_plugin_can_be_built(tmp_path):
+    update.write_files(PAGES["README.md"], tmp_path)
+    for name in re.findall(r"an empty\s+file `(.+?)`", PAGES["README.md"]):
+        (tmp_path / name).touch()
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel"], cwd=tmp_path, capture_output=True, check=True
+    )
+    assert len(list(tmp_path.glob("dist/nnfw_sine-0.1-*.whl"))) == 1
+
+
 def test_readme_plugin_is_listed_with_its_distribution(sine):
     listed = json.loads(sine("-m", "nnfw.cli.main", "plugins", "--kind", "activation", "--json"))["components"]
     found = next(item for item in listed if item["name"] == "sine")
