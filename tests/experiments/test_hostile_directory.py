@@ -102,6 +102,7 @@ def test_run_that_is_named_by_a_link_goes_on(run, tmp_path):
 
 # --- which names a callback may use -----------------------------------------------------------------------------------
 
+LEFT_OVER = ".nnfw-0123456789abcdef.tmp"
 RUNS_OWN = ["metrics.jsonl", "experiment.toml", "record.json", "model.nnfw", "lock", "report.html"]
 
 
@@ -130,8 +131,9 @@ def test_two_callbacks_of_one_file_are_refused_before_training(experiment, tmp_p
     assert not (tmp_path / "run").exists()
 
 
-def test_callback_that_wants_the_name_of_a_temporary_file_is_refused(experiment, tmp_path):
-    override = "training.callbacks=[{type='csv_log', path='.nnfw-0123456789abcdef.tmp'}]"
+@pytest.mark.parametrize("path", [LEFT_OVER, "step-000000000012.checkpoint"])
+def test_callback_that_wants_the_name_of_a_file_of_nnfw_is_refused(experiment, tmp_path, path):
+    override = f"training.callbacks=[{{type='csv_log', path='{path}'}}]"
     with pytest.raises(nnfw.ConfigError, match=r"path must be a file of its own, got .*, which nnfw writes\."):
         train(read_experiment(str(experiment), registry, [override]), registry, tmp_path / "run")
 
@@ -158,9 +160,6 @@ def test_callback_of_a_stranger_claims_its_file_as_the_standard_ones_do(experime
 
 
 # --- beginnings that were cut short -----------------------------------------------------------------------------------
-
-
-LEFT_OVER = ".nnfw-0123456789abcdef.tmp"
 
 
 @pytest.mark.parametrize(

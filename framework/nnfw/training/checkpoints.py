@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -20,13 +19,13 @@ from nnfw.protocols import is_solver
 from nnfw.storage import Directory, as_directory
 from nnfw.storage.model_file import NotReadableError
 from nnfw.training.checkpoint import Checkpoint, Header, read, write
+from nnfw.training.files import CHECKPOINT
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
     from nnfw.training.loop import Training
 
 KEPT = 2  # of the newest: should the last one be damaged, there is the one before
-_NAME = re.compile(r"step-[0-9]{12,}\.checkpoint")
 _SHARE = 0.01  # of the time that may go into checkpoints
 
 
@@ -183,7 +182,7 @@ def checkpoint_files(folder: Path | Directory) -> list[Path]:
     """
     folder = as_directory(folder)
     try:
-        found = [folder.path / name for name in folder.names() if _NAME.fullmatch(name)]
+        found = [folder.path / name for name in folder.names() if CHECKPOINT.fullmatch(name)]
     except FileNotFoundError:
         return []
     except OSError as error:

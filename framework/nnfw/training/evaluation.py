@@ -225,6 +225,8 @@ def refused(model: Trainable, data: Labelled, metrics: Sequence[Metric]) -> Iter
 
     The outputs are those of the first example, whatever the label: nothing else passes through the network.
     """
+    if not metrics:
+        return
     with np.errstate(all="ignore"):  # values too large are the training's matter
         x, _, _ = data.part(0, 1, model.dtype)
         _, a = model.forward(x, model.workspace())

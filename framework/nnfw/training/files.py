@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from unicodedata import normalize
 
 from nnfw.errors import ConfigError, DataError, Mistake, short
 from nnfw.storage import TEMPORARY, Directory, LineFile, place_of
+
+CHECKPOINT = re.compile(r"step-[0-9]{12,}\.checkpoint")
+"""Names of checkpoints."""
 
 
 class CallbackFiles:
@@ -45,7 +49,7 @@ class CallbackFiles:
             )
         name = _folded(relative)
         writer = next((self._taken[part] for part in _beginnings(name) if part in self._taken), None)
-        if TEMPORARY.fullmatch(relative.name):
+        if writer is None and any(names.fullmatch(relative.name) for names in (TEMPORARY, CHECKPOINT)):
             writer = "nnfw"
         if writer is not None:
             raise _refused(
