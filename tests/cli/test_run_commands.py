@@ -528,7 +528,9 @@ def test_delimiter_may_be_a_tab_or_its_escape(run, capsys, delimiter):
 @pytest.mark.parametrize("command", [["predict", "run", "t.csv"], ["evaluate", "run", "--data", "t.csv"]], ids=" ".join)
 def test_table_with_another_delimiter_is_refused_with_a_hint(run, capsys, command):
     Path("t.csv").write_text("x1;x2;y\n0;1;1\n")
-    assert "Its cells seem to be separated by ';': say so as the delimiter." in refused(capsys, *command)
+    error = refused(capsys, *command)
+    assert "Its cells seem to be separated by ';': say so as the delimiter." in error
+    assert error.count("lacks the column") == 1  # not once for each
 
 
 def test_summary_of_very_many_layers_shows_the_first_and_the_last(xor, capsys):

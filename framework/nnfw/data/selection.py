@@ -27,7 +27,9 @@ def select(preprocessing: Preprocessing, table: Table, *, with_target: bool) -> 
     missing = [column for column in preprocessing.columns if not names[column.name]]
     missing += [target] if target is not None and target.name not in table.names else []
     if missing:
-        raise DataError("\n".join(_missing(table, column) for column in missing) + delimiter_advice(table.names))
+        advice = delimiter_advice(table.names)  # once, for then all columns are missing
+        shown = missing[:1] if advice else missing
+        raise DataError("\n".join(_missing(table, column) for column in shown) + advice)
     numeric = {name for column in preprocessing.columns if column.kind == "numeric" for name in names[column.name]}
     wanted = [name for column in preprocessing.columns for name in names[column.name]]
     if target is not None:
