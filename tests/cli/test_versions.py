@@ -1,4 +1,4 @@
-"""What has another version than in training is told on stderr, whatever goes on with the run."""
+"""Versions that differ from those in training are reported on stderr."""
 
 import functools
 import importlib

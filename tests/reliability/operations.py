@@ -137,7 +137,7 @@ def command(folder: Path, words: list[str], number: int, kind: str) -> tuple[int
 
 
 def carry_out(folder: Path, number: int, kind: str) -> Iterator[str]:
-    """Train with one operation that fails, then do as one is told until it has finished; yield what is wrong."""
+    """Train with one operation that fails, then follow the messages until it has finished; yield what is wrong."""
     train = ["train", "everything.toml", "--out", "run", "--quiet"]
     words = train
     for attempt in range(ATTEMPTS):

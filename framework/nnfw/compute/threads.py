@@ -158,7 +158,7 @@ class Limit:
 
 def _function(path: str, verb: str) -> Callable[..., int]:
     """Return OpenBLAS's function that gets or sets the number of threads, under its name in this build."""
-    library = PyDLL(path)  # calls are too short to let other Python threads run meanwhile
+    library = PyDLL(path)  # which keeps the GIL: the calls are short
     names = [f"{prefix}openblas_{verb}_num_threads{end}" for prefix in ("scipy_", "") for end in ("64_", "_64", "")]
     found: Callable[..., int] = getattr(library, next(name for name in names if hasattr(library, name)))
     return found

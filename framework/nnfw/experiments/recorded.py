@@ -126,7 +126,7 @@ class RecordedRun:
     def seconds(self) -> float | None:
         """How long it took, or has been taking; for a run that was killed, until its last epoch.
 
-        None if it is not known: nothing was recorded, or a clock went back meanwhile.
+        None if it is not known: nothing was recorded, or the clock was set back.
         """
         ended = _time(self.get("ended"))
         if ended is None:

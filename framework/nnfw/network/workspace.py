@@ -197,7 +197,7 @@ class Workspace:
         return child
 
     def once(self, key: object, make: Callable[[], Any]) -> Any:
-        """Return what `make` returned at the first call with this key: what a pass needs time and again."""
+        """Return what `make` returned at the first call with this key: for what every pass needs."""
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
