@@ -41,7 +41,7 @@ from nnfw.training import checkpoint_files, newest
 
 FILES = ("metrics.jsonl", "model.nnfw", "log.csv", "best.nnfw")
 TEMPORARY = ".nnfw-*.tmp"
-ALONE = 4.0  # seconds within which a process of its own is killed
+ALONE = 2.0  # seconds within which a process of its own is killed
 FORKED = 0.25  # seconds within which a forked one is: it has imported everything
 EPOCHS = 100
 DISK = 3 << 19  # bytes
