@@ -150,7 +150,7 @@ class Mutant:
     line, start
         Line and byte where the change begins.
     old, new
-        What is there, and what replaces it.
+        The old text and its replacement.
     """
 
     path: str

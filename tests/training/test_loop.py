@@ -426,7 +426,7 @@ def test_validation_cost_that_is_not_finite_is_found(data):
         model.fit(x, np.eye(2)[y], cost="mse", optimizer=SGD, validation_data=(x * 1e25, np.eye(2)[y]))
 
 
-# --- metrics that are told apart, and those that cannot be watched ---------------------------------------------------
+# --- names of metrics, and metrics that cannot be monitored -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(

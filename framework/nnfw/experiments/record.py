@@ -147,7 +147,7 @@ def require_writable(directory: Path) -> None:
 
 
 def _remove_beginning(directory: Directory) -> None:
-    """Remove what a run leaves that is killed before its record is written: temporary files, and its experiment.
+    """Remove what a run killed before its record was written has left: temporary files, and its experiment.
 
     Its lock, which the caller has taken over, shows that the experiment is not somebody's own file.
     """
