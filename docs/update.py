@@ -200,7 +200,7 @@ def _default(option: Any) -> str:
 
 
 def _in_toml(value: Any) -> str:
-    from nnfw.experiments.toml import write
+    from nnfw.toml.document import write
 
     return write({"_": value}).removeprefix("_ = ").strip()
 
@@ -286,7 +286,7 @@ def _hooks() -> str:
 
 def _checks(kind: str) -> str:
     """Return a table of the checks whose ids begin with a kind."""
-    from nnfw.testing.running import all_checks
+    from nnfw.conformance.running import all_checks
 
     rows = ((f"`{check.id}`", _escaped(check.meaning)) for check in all_checks() if check.id.startswith(f"{kind}."))
     return _table(("check", "what it requires"), rows)

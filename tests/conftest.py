@@ -1,9 +1,46 @@
 """Fixtures that all tests share."""
 
+import csv
 import signal
 
 import numpy as np
 import pytest
+
+from nnfw.experiments import read_experiment
+from nnfw.plugins import default_registry
+from nnfw.runs import train
+
+TABLE = """
+name = "small"
+seed = 5
+
+[data]
+source = { type = "csv", path = "table.csv", target = "kind" }
+split = { validation = 0.2, test = 0.2, stratify = true }
+transforms = ["one_hot", "standardize"]
+
+[[model.layers]]
+type = "dense"
+units = 6
+activation = "tanh"
+
+[[model.layers]]
+type = "dense"
+units = 2
+activation = "softmax"
+
+[cost]
+type = "cross_entropy"
+
+[optimizer]
+type = "adam"
+learning_rate = 0.05
+
+[training]
+epochs = 12
+batch_size = 8
+metrics = ["accuracy"]
+"""
 
 
 @pytest.fixture
@@ -18,3 +55,26 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """Return the path of an experiment file beside its table: numbers and words, 60 rows, two classes of words."""
+    rng = np.random.default_rng(1)
+    with (tmp_path / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["width", "colour", "kind", "height"])
+        for _ in range(60):
+            width, colour = rng.normal(), rng.choice(["red", "green", "blue"])
+            kind = "big" if width + (colour == "red") > 0.3 else "small"
+            writer.writerow([f"{width:.4f}", colour, kind, f"{rng.normal() * 100:.2f}"])
+    path = tmp_path / "small.toml"
+    path.write_text(TABLE.strip() + "\n")
+    return path
+
+
+@pytest.fixture
+def run(experiment, tmp_path):
+    """Return a finished run of it."""
+    registry = default_registry()
+    return train(read_experiment(str(experiment), registry), registry, tmp_path / "run")

@@ -13,7 +13,7 @@ if not Path(__file__).is_file():
         "Unpack the archive, and put the folder on Python's path instead."
     )
 
-from nnfw.compute.blas import choose_blas_kernels
+from nnfw.machine.blas import choose_blas_kernels
 
 choose_blas_kernels()  # now, since it has no effect once NumPy is imported
 del Path

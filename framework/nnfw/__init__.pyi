@@ -10,10 +10,10 @@ from .errors import ShapeError as ShapeError
 from .errors import StateError as StateError
 from .errors import TrainingInterrupted as TrainingInterrupted
 from .errors import UnknownComponentError as UnknownComponentError
+from .model import Sequential as Sequential
+from .model import load as load
 from .network import Chain as Chain
-from .network import Sequential as Sequential
 from .network import Workspace as Workspace
-from .network import load as load
 from .plugins import CommandSpec as CommandSpec
 from .plugins import ComponentSpec as ComponentSpec
 from .plugins import Registry as Registry

@@ -1,4 +1,4 @@
-"""The kernels of :mod:`nnfw.compute.definitions`, each as loops over the elements.
+"""The kernels of :mod:`nnfw.ops.definitions`, each as loops over the elements.
 
 numba compiles them without `fastmath`, so every element goes through the same operations as in NumPy, in the same
 order, apart from e^x. Options come as Python floats and are brought into the arrays' dtype, as NumPy does. Arrays may
@@ -14,7 +14,7 @@ import numpy as np
 from numba import config
 from numpy.typing import NDArray
 
-from nnfw.compute import definitions
+from nnfw.ops import definitions
 from nnfw_numba.caching import compiled
 from nnfw_numba.exponential import exp, expm1, log1p
 from nnfw_numba.machine import copy

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.compute import Call, definitions
+from nnfw.ops import Call, definitions
 from nnfw_numba.blas import gemm
 from nnfw_numba.programs import PASSES, operation, run
 from nnfw_numba.team import TOGETHER, Team, lead, team

@@ -22,7 +22,7 @@ import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
-from nnfw.compute import Limit, limit_of
+from nnfw.machine import Limit, limit_of
 from nnfw_numba.caching import compiled
 from nnfw_numba.machine import exchange, load, pointer, store
 from nnfw_numba.programs import run

@@ -18,10 +18,10 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
-from nnfw.compute import definitions, kernels, kernels_only
-from nnfw.compute.definitions import exp_limit, shifted
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
+from nnfw.ops import definitions, kernels, kernels_only
+from nnfw.ops.definitions import exp_limit, shifted
 from nnfw.protocols import Activation, Elementwise, Shape
 
 Array = NDArray[Any]

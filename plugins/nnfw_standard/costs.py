@@ -19,11 +19,11 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
 
-from nnfw.compute import kernels, kernels_only
-from nnfw.compute.definitions import logistic_terms, negative_labels, shifted
 from nnfw.data import as_numeric, require_finite, row_blocks
 from nnfw.errors import DataError
 from nnfw.network import Workspace
+from nnfw.ops import kernels, kernels_only
+from nnfw.ops.definitions import logistic_terms, negative_labels, shifted
 from nnfw.protocols import CanonicalCost, Cost, Shape
 
 Array = NDArray[Any]

@@ -20,7 +20,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
 
-from nnfw.compute import kernels
+from nnfw.ops import kernels
 from nnfw.protocols import Optimizer
 
 Array = NDArray[Any]

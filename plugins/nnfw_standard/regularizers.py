@@ -13,8 +13,8 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
-from nnfw.compute import sum_of_squares
 from nnfw.data import row_blocks
+from nnfw.machine import sum_of_squares
 from nnfw.protocols import Regularizer
 
 Array = NDArray[Any]

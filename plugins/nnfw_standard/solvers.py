@@ -17,7 +17,7 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
-from nnfw.compute import one_thread_in_scipy
+from nnfw.machine import one_thread_in_scipy
 from nnfw.protocols import Solver
 
 Array = NDArray[Any]

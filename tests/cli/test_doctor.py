@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nnfw.compute.blas import choose_blas_kernels
+from nnfw.machine.blas import choose_blas_kernels
 from nnfw.plugins import Registry
 
 DISTRIBUTIONS = Path(__file__).parents[1] / "data" / "distributions"
@@ -36,7 +36,7 @@ def test_doctor_as_json_holds_the_environment(nnfw):
 
 @pytest.mark.parametrize("lost", [None, "planted"])
 def test_doctor_tells_who_chose_the_kernels_of_blas_and_what_is_lost(nnfw, monkeypatch, lost):
-    monkeypatch.setattr("nnfw.compute.environment.lost_kernels", lambda libraries, flags: lost)
+    monkeypatch.setattr("nnfw.machine.environment.lost_kernels", lambda libraries, flags: lost)
     choice = choose_blas_kernels()
     rows = [line.split(maxsplit=1) for line in nnfw("doctor").out.splitlines() if " " in line]
     assert ["kernels", f"chosen by {choice.chosen_by}: {choice.reason}"] in rows

@@ -14,10 +14,11 @@ import pytest
 from nnfw.cli.acceleration import accelerations
 from nnfw.cli.docstrings import meanings_of, sections_of
 from nnfw.cli.show import ARGUMENTS, PLACES
-from nnfw.compute import DEFINITIONS
-from nnfw.experiments import Document, apply_overrides, parse_component
+from nnfw.experiments import parse_component
+from nnfw.ops import DEFINITIONS
 from nnfw.plugins import AcceleratorSpec, Plugin, Registry
 from nnfw.protocols import KINDS
+from nnfw.toml import Document, apply_overrides
 from nnfw_standard import ReLU
 
 DISTRIBUTIONS = Path(__file__).parents[1] / "data" / "distributions"
@@ -226,7 +227,7 @@ ACTIVATION = """
 from dataclasses import dataclass
 import numpy as np
 from nnfw import Activation, Elementwise
-from nnfw.compute import kernels
+from nnfw.ops import kernels
 """
 PLAIN = """
 @dataclass(frozen=True)

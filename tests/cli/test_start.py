@@ -43,7 +43,7 @@ def started(*arguments, ignoring=False):
 @pytest.mark.parametrize(
     "module",
     [
-        *("nnfw", "lazy_loader", "nnfw.compute.blas", "dataclasses", "nnfw.cli", "nnfw.cli.main", "nnfw.cli.commands"),
+        *("nnfw", "lazy_loader", "nnfw.machine.blas", "dataclasses", "nnfw.cli", "nnfw.cli.main", "nnfw.cli.commands"),
         *(
             "typer",
             "typer.core",

@@ -10,7 +10,7 @@ import scipy
 
 from nnfw.plugins import Registry
 from nnfw.storage import model_file
-from nnfw.training.checkpoint import FORMAT
+from nnfw.training.checkpoint_file import FORMAT
 from nnfw.training.checkpoints import checkpoint_files
 
 LAYER = """

@@ -16,10 +16,12 @@ import pytest
 
 import nnfw
 from nnfw.cli.commands import BUILT_IN
-from nnfw.experiments import Document, check_experiment, read_experiment, train
+from nnfw.experiments import check_experiment, read_experiment
 from nnfw.plugins import protocol_problem
 from nnfw.plugins.loading import HOOKS
 from nnfw.protocols import KINDS, Elementwise
+from nnfw.runs import train
+from nnfw.toml import Document
 
 ROOT = Path(__file__).parents[2]
 MAIN_JOB = "pip install . && nnfw train examples/digits.toml"

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.experiments import prepare, read_experiment, train
+from nnfw.experiments import prepare, read_experiment
 from nnfw.plugins import default_registry
+from nnfw.runs import train
 from nnfw_standard import CrossEntropy, Tanh
 
 registry = default_registry()

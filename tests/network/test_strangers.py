@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.compute.active import kernels_of
 from nnfw.data import Preprocessing, load_examples, shape_of
+from nnfw.ops.active import kernels_of
 from nnfw.plugins import default_registry
 from nnfw.protocols import Parameter
 from nnfw.training import state_of

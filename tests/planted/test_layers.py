@@ -540,7 +540,7 @@ def test_broken_contract_is_found(layer, check):
 def test_every_check_of_layers_finds_something():
     found = {check for _, check in (*MATHEMATICAL.values(), *CONTRACT.values())}
     missing = {check.id for check in checks_of("layer") if check.id.startswith("layer.")} - found
-    # tests/testing/test_layer_checks.py, tests/planted/test_recorded.py
+    # tests/conformance/test_layer_checks.py, tests/planted/test_recorded.py
     assert missing == {"layer.saves_and_loads", "layer.recorded_pass_is_like_asked_again"}
 
 

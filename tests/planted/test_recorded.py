@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from nnfw.compute import kernels, kernels_only
+from nnfw.ops import kernels, kernels_only
 from nnfw.testing import run_checks
 from nnfw_standard import MSE, CrossEntropy, Dense, Dropout, Tanh
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.compute import describe_environment, installed_distributions
+from nnfw.machine import describe_environment, installed_distributions
 from nnfw.plugins import Registry, load_plugins, new_manager, own_version
 from nnfw.plugins.loading import allowed_plugins, own_distribution, strict_plugins
 

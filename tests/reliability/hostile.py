@@ -28,9 +28,10 @@ import numpy as np
 
 import nnfw
 from nnfw.data import read_csv
-from nnfw.experiments import read_experiment, read_run
+from nnfw.experiments import read_experiment
 from nnfw.experiments.preparation import prepare
 from nnfw.plugins import default_registry
+from nnfw.runs import read_run
 
 EXTRA = 64 << 20
 SECONDS = 10

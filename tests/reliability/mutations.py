@@ -44,8 +44,8 @@ from nnfw.experiments import read_experiment
 from nnfw.experiments.preparation import infer_shapes
 from nnfw.plugins import default_registry
 from nnfw.training import Checkpoints, Training, TrainingOptions, checkpoint_files, differences
-from nnfw.training.checkpoint import FORMAT, memories_of, restore
-from nnfw.training.checkpoint import read as read_checkpoint
+from nnfw.training.checkpoint_file import FORMAT, memories_of, restore
+from nnfw.training.checkpoint_file import read as read_checkpoint
 
 Mutation = Callable[[bytes, random.Random], bytes]
 ROOT = Path(__file__).resolve().parents[2]

@@ -35,8 +35,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import nnfw
-from nnfw.experiments import read_experiment, resume, train
+from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
+from nnfw.runs import resume, train
 from nnfw.training import checkpoint_files, newest
 
 FILES = ("metrics.jsonl", "model.nnfw", "log.csv", "best.nnfw")

@@ -10,16 +10,11 @@ from hypothesis import strategies as st
 import nnfw
 from nnfw.configuration import kind_of, options_of
 from nnfw.data import Examples, Preprocessing, read_csv
-from nnfw.experiments import (
-    Document,
-    apply_overrides,
-    parse_component,
-    parse_reference,
-    predict,
-    read_experiment,
-)
-from nnfw.experiments.record import open_run
+from nnfw.experiments import parse_component, parse_reference, read_experiment
 from nnfw.plugins import TYPE, default_registry
+from nnfw.runs import predict
+from nnfw.runs.record import open_run
+from nnfw.toml import Document, apply_overrides
 
 REGISTRY = default_registry()
 SHAPES = [(4,), (2, 2), (3, 2, 2)]

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from nnfw.errors import DivergedError
-from nnfw.experiments import read_experiment, train
+from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
+from nnfw.runs import train
 
 DIGITS = """
 name = "digits <b>&amp;"

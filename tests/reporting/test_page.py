@@ -12,13 +12,14 @@ import pytest
 
 import nnfw
 from nnfw.cli.console import visible
-from nnfw.experiments import open_model, prepare
-from nnfw.experiments.record import open_run
+from nnfw.experiments import prepare
 from nnfw.plugins import default_registry
 from nnfw.reporting import report
 from nnfw.reporting.charts import MOST_POINTS
 from nnfw.reporting.findings import Findings
 from nnfw.reporting.sections import rights_and_wrongs
+from nnfw.runs import open_model
+from nnfw.runs.record import open_run
 
 registry = default_registry()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.compute import definitions
+from nnfw.ops import definitions
 from nnfw_standard import SGD, Adagrad, Adam, AdamW, RMSProp, optimizers
 from nnfw_standard.optimizers import clip
 

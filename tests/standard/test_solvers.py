@@ -9,7 +9,8 @@ import pytest
 
 import nnfw
 from nnfw.cli.main import main
-from nnfw.experiments import check_experiment, table_of, toml
+from nnfw.experiments import check_experiment, table_of
+from nnfw.toml import document as toml
 from nnfw_standard import LBFGS, MSE, ConjugateGradient, Dense, Dropout, NewtonCG, TrustKrylov
 from nnfw_standard.solvers import hessian_product
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import nnfw
 from nnfw.plugins import default_registry
 from nnfw.storage import model_file
-from nnfw.training.checkpoint import FORMAT, read
+from nnfw.training.checkpoint_file import FORMAT, read
 from nnfw.training.checkpoints import checkpoint_files, differences, newest
 from nnfw_standard import CheckpointBest, CSVLog, Dense, Dropout, EarlyStopping
 
@@ -622,7 +622,7 @@ def test_checkpoint_of_a_wider_network_does_not_fit(tmp_path, data):
         seed=0,
         directory=tmp_path,
     )
-    from nnfw.training.checkpoint import restore
+    from nnfw.training.checkpoint_file import restore
 
     with pytest.raises(
         nnfw.FileFormatError, match=r"its \w+ are float32 \(\d+,\), those of the training float32 \(65,\)"

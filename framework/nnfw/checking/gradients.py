@@ -15,7 +15,7 @@ from nnfw.checking.hints import hint_for
 from nnfw.checking.replay import INPUT, Analytic, Replay, root_mean_square
 from nnfw.checking.report import Report, Row
 from nnfw.errors import PluginError
-from nnfw.network import Sequential
+from nnfw.model import Sequential
 from nnfw.protocols import Cost
 
 Array = NDArray[Any]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from nnfw.checking.leaves import Leaf, leaves_of
 from nnfw.errors import PluginError
-from nnfw.network import Sequential, Workspace
+from nnfw.model import Sequential
+from nnfw.network import Workspace
 from nnfw.protocols import Cost
 from nnfw.randomness import stream
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnfw.compute import DEFINITIONS, Kernels, kernels_from, made_of_kernels, using
-from nnfw.compute.active import NAMES
 from nnfw.errors import in_words
 from nnfw.network import Workspace
+from nnfw.ops import DEFINITIONS, Kernels, kernels_from, made_of_kernels, using
+from nnfw.ops.active import NAMES
 from nnfw.protocols import Elementwise
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from nnfw.cli.options import Out, Overrides, Quiet, print_results
 from nnfw.cli.summary import print_summary
 
 if TYPE_CHECKING:
-    from nnfw.experiments import Document, ExperimentFile
+    from nnfw.experiments import ExperimentFile
     from nnfw.plugins import Registry
+    from nnfw.toml import Document
 
 COMPONENT = "NAME[:OPTION=VALUE,...]"
 Data = Annotated[
@@ -95,15 +96,9 @@ def assemble(
     $ nnfw assemble --data digits --layer dense:units=64,activation=relu --layer dense:units=10,activation=softmax \
         --cost cross_entropy --optimizer adam:learning_rate=0.001 --metric accuracy --epochs 20 -o exp.toml
     """
-    from nnfw.experiments import (
-        Document,
-        ExperimentFile,
-        apply_overrides,
-        check_experiment,
-        parse_component,
-        parse_reference,
-    )
+    from nnfw.experiments import ExperimentFile, check_experiment, parse_component, parse_reference
     from nnfw.plugins import default_registry
+    from nnfw.toml import Document, apply_overrides
 
     registry = default_registry()
     directory = output.parent if output is not None else Path()
@@ -136,8 +131,8 @@ def _summarise(experiment: ExperimentFile, registry: Registry, stream: TextIO) -
 
 
 def _write(document: Document, output: Path | None, *, printed: bool) -> None:
-    from nnfw.experiments import write
     from nnfw.storage import replace_file
+    from nnfw.toml import write
 
     text = write(document.table)
     if output is not None:
@@ -148,7 +143,7 @@ def _write(document: Document, output: Path | None, *, printed: bool) -> None:
 
 
 def _train(experiment: ExperimentFile, registry: Registry, out: Path | None, quiet: bool) -> None:
-    from nnfw.experiments import train
+    from nnfw.runs import train
     from nnfw.training import ProgressBar
 
     run = train(experiment, registry, out, () if quiet else (ProgressBar(),), message)

@@ -54,8 +54,8 @@ def check(
     $ nnfw check layer:dense:units=3,activation=tanh --verbose
     $ nnfw check --list --kind layer
     """
+    from nnfw.conformance.running import all_checks, checks_of
     from nnfw.plugins import default_registry
-    from nnfw.testing.running import all_checks, checks_of
 
     default_registry().components(kind)  # refuses a kind that is none
     if list_checks:
@@ -83,7 +83,7 @@ def _list(checks: Iterable[Check], json: bool) -> None:
 
 
 def _run(names: Iterable[str], kind: str | None, only: Iterable[str], timeout: float) -> Conformance:
-    from nnfw.experiments.components import parse_component
+    from nnfw.experiments.component_text import parse_component
     from nnfw.plugins import TYPE, default_registry
     from nnfw.testing import Conformance, run_checks
 
@@ -126,7 +126,7 @@ def _print(report: Conformance, verbose: bool) -> None:
 
 
 def _meanings() -> dict[str, str]:
-    from nnfw.testing.running import all_checks
+    from nnfw.conformance.running import all_checks
 
     return {item.id: item.meaning for item in all_checks()}
 

@@ -26,7 +26,7 @@ def compare(paths: Runs, json: Json = False) -> None:
     --------
     $ nnfw compare runs/digits-20260101-120000 runs/digits-20260101-130000
     """
-    from nnfw.experiments import compare_runs, read_run
+    from nnfw.runs import compare_runs, read_run
 
     sections = compare_runs([read_run(path) for path in paths])
     if json:

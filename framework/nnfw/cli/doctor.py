@@ -35,7 +35,7 @@ def doctor(json: Json = False) -> None:
     from nnfw.cli import console
     from nnfw.cli.commands import plugin_commands
     from nnfw.cli.plugins import plugin_record
-    from nnfw.compute import describe_environment
+    from nnfw.machine import describe_environment
     from nnfw.plugins import default_registry
 
     registry = default_registry()
@@ -84,8 +84,8 @@ def _broken_plugins(registry: Registry) -> Iterator[str]:
 
 def _accelerators(registry: Registry) -> Iterator[tuple[str, str]]:
     """Yield the name of each accelerator, and whether it can be had."""
-    from nnfw.compute import kernels_from
     from nnfw.errors import in_words
+    from nnfw.ops import kernels_from
 
     for spec, _ in registry.accelerators:
         try:

@@ -40,8 +40,8 @@ def evaluate(
     $ nnfw evaluate runs/digits-20260101-120000
     $ nnfw evaluate runs/penguins-20260101-120000 --data new-penguins.csv
     """
-    from nnfw.experiments import evaluate_on, evaluate_run
     from nnfw.plugins import default_registry
+    from nnfw.runs import evaluate_on, evaluate_run
 
     registry = default_registry()
     if data is not None:

@@ -13,7 +13,7 @@ from nnfw.cli.console import message, print_heading, print_json, print_table, pr
 from nnfw.errors import short
 
 if TYPE_CHECKING:
-    from nnfw.experiments import Run
+    from nnfw.runs import Run
 
 ExperimentPath = Annotated[str, typer.Argument(metavar="FILE", help="The experiment, a TOML file; - is stdin.")]
 RunOrModel = Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run's directory, or a model file.")]

@@ -35,8 +35,8 @@ def predict(
     $ nnfw predict runs/penguins-20260101-120000 new-penguins.csv > predictions.csv
     $ head -3 new-penguins.csv | nnfw predict runs/penguins-20260101-120000 - --json
     """
-    from nnfw.experiments import open_model, predict, table_delimiter
     from nnfw.plugins import default_registry
+    from nnfw.runs import open_model, predict, table_delimiter
 
     registry = default_registry()
     model = open_model(path, registry, message, data_directory=data_dir, trust=trust)

@@ -30,9 +30,9 @@ def report(path: RunPath, output: Output = None, data_dir: DataDirectory = None,
     $ nnfw report runs/digits-20260101-120000
     $ nnfw report runs/digits-20260101-120000 -o digits.html
     """
-    from nnfw.experiments.recorded import PAGE
     from nnfw.plugins import default_registry
     from nnfw.reporting import report
+    from nnfw.runs.reading import PAGE
     from nnfw.storage import Directory, replace_file
 
     page = report(path, default_registry(), data_dir, trust=trust)

@@ -12,7 +12,7 @@ from nnfw.cli.console import Json, print_heading, print_json, print_table, print
 from nnfw.cli.options import DataDirectory, Quiet, RunPath, Trust
 
 if TYPE_CHECKING:
-    from nnfw.experiments import Reproduction
+    from nnfw.runs import Reproduction
 
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The new run's directory. By default beside the old one.")
@@ -39,8 +39,8 @@ def reproduce(
     $ nnfw reproduce runs/digits-20260101-120000
     $ nnfw reproduce runs/penguins-20260101-120000 --data-dir ~/tables --out runs/again
     """
-    from nnfw.experiments import reproduce
     from nnfw.plugins import default_registry
+    from nnfw.runs import reproduce
     from nnfw.training import ProgressBar
 
     callbacks = () if quiet else (ProgressBar(),)

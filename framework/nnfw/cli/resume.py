@@ -34,8 +34,8 @@ def resume(
     $ nnfw resume runs/penguins-20260101-120000 --data-dir ~/tables
     """
     _restore_variables(run)
-    from nnfw.experiments import resume
     from nnfw.plugins import default_registry
+    from nnfw.runs import resume
     from nnfw.training import ProgressBar
 
     callbacks = () if quiet else (ProgressBar(),)
@@ -50,7 +50,7 @@ def resume(
 
 def _nothing_to_do(path: Path) -> str:
     """Say that a run has finished, and what can be done; more epochs do not undo that it was stopped early."""
-    from nnfw.experiments.recorded import read_run
+    from nnfw.runs.reading import read_run
 
     run = read_run(path)
     if run.reason:
@@ -62,8 +62,8 @@ def _nothing_to_do(path: Path) -> str:
 
 def _restore_variables(run: Path) -> None:
     """Let BLAS take the kernels and threads of the run: it looks at the variables while NumPy is imported."""
-    from nnfw.compute.environment import restore_variables
-    from nnfw.experiments.recorded import read_run
+    from nnfw.machine.environment import restore_variables
+    from nnfw.runs.reading import read_run
 
     for change in restore_variables(read_run(run).get("environment")):
         message(f"{change}, as in the run.")

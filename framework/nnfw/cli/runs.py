@@ -12,7 +12,7 @@ from nnfw.cli.console import Json, message, print_chosen, print_json
 from nnfw.cli.options import as_text
 
 if TYPE_CHECKING:
-    from nnfw.experiments.listing import ListedRun
+    from nnfw.runs.listing import ListedRun
 
 FOLDER = "runs"
 """Where `nnfw train` puts them."""
@@ -45,7 +45,7 @@ def runs(
     $ nnfw runs
     $ nnfw runs --where status=finished --where "test accuracy>0.97" --sort "test cost"
     """
-    from nnfw.experiments.listing import condition_keys, list_runs, shown_figures
+    from nnfw.runs.listing import condition_keys, list_runs, shown_figures
 
     none_yet = folder == FOLDER and not Path(folder).exists()
     found = [] if none_yet else list_runs(Path(folder), where or (), sort, reverse=reverse)
@@ -61,7 +61,7 @@ def runs(
 
 def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequence[str]) -> None:
     """Print runs as a table, with figures, and the values of keys that were asked for; a terminal shows what fits."""
-    from nnfw.experiments.recorded import time_span
+    from nnfw.runs.reading import time_span
 
     keys = [*figures, *asked]
     rows = [

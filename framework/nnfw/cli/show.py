@@ -226,7 +226,7 @@ def _kind_of_items(hint: Any) -> str | None:
 
 def in_file(kind: str, table: Mapping[str, Any]) -> str:
     """Return the lines of an experiment file that name a component."""
-    from nnfw.experiments.toml import write
+    from nnfw.toml.document import write
 
     value: Any = table if kind in _SECTIONS else _short(table)
     for key in reversed(PLACES[kind].split(".")):
@@ -254,7 +254,7 @@ def _short(table: Mapping[str, Any]) -> Any:
 
 def _in_toml(value: Any, *, bare: bool) -> str:
     """Return a TOML value in one line; `bare` leaves out the quotes of a text."""
-    from nnfw.experiments.toml import write
+    from nnfw.toml.document import write
 
     if bare and isinstance(value, str):
         return value

@@ -10,7 +10,7 @@ from nnfw.cli.console import Json, error, message, print_json, print_text
 from nnfw.cli.options import ExperimentPath, Out, Overrides, Quiet, print_run
 
 if TYPE_CHECKING:
-    from nnfw.experiments import Verification
+    from nnfw.runs import Verification
 
 Verify = Annotated[
     bool,
@@ -38,8 +38,9 @@ def train(
     $ nnfw train examples/digits.toml --verify-resume
     $ nnfw train examples/digits.toml --set training.epochs=5 --set optimizer.learning_rate=0.01 --out runs/short
     """
-    from nnfw.experiments import read_experiment, train, verify_resume
+    from nnfw.experiments import read_experiment
     from nnfw.plugins import default_registry
+    from nnfw.runs import train, verify_resume
     from nnfw.training import ProgressBar
 
     registry = default_registry()

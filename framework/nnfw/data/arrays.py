@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnfw.compute import sum_of_squares
 from nnfw.data.refusals import not_an_array, not_numbers, not_words, place, variable
 from nnfw.errors import DataError, in_words, short
+from nnfw.machine import sum_of_squares
 from nnfw.protocols import Shape
 
 Array = NDArray[Any]

@@ -1,4 +1,4 @@
-"""Experiments: files that describe one, and what becomes of them."""
+"""Experiments: files that describe data, network and training, and their preparation."""
 
 import lazy_loader
 

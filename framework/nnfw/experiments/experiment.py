@@ -12,11 +12,11 @@ from annotated_types import Ge, Lt, MaxLen, MinLen
 
 from nnfw.configuration import build, to_table
 from nnfw.errors import ConfigError, Mistake
-from nnfw.experiments.toml import STDIN, Document, apply_overrides, read
-from nnfw.experiments.toml_positions import Keys
 from nnfw.network import Chain, Objective
 from nnfw.plugins import TYPE, Registry
 from nnfw.protocols import Cost, Dataset, Layer, Optimizer, Transform
+from nnfw.toml.document import STDIN, Document, apply_overrides, read
+from nnfw.toml.positions import Keys
 from nnfw.training import TrainingOptions, contradictions
 
 Fraction = Annotated[float, Ge(0), Lt(1)]

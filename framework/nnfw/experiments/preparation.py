@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from nnfw.data import Examples, Preprocessing, Split, categorical, listed, load_examples, release, shape_of, split
 from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError
 from nnfw.experiments.experiment import Experiment, ExperimentFile
-from nnfw.network import Chain, Objective, Sequential, describe
+from nnfw.model import Sequential, describe
+from nnfw.network import Chain, Objective
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import model_file

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from nnfw.data import Examples, Preprocessing, Table, categorical, listed, load_examples, read_csv, read_npy
 from nnfw.errors import DataError
-from nnfw.experiments.components import parse_reference
-from nnfw.experiments.toml import STDIN
-from nnfw.network import Sequential
+from nnfw.experiments.component_text import parse_reference
+from nnfw.model import Sequential
 from nnfw.plugins import Registry
+from nnfw.toml.document import STDIN
 
 Array = NDArray[Any]
 

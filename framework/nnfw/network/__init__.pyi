@@ -1,11 +1,8 @@
 from .chain import Chain as Chain
-from .description import describe as describe
-from .loading import load as load
 from .objective import Objective as Objective
 from .parameters import Layout as Layout
 from .parameters import Parameters as Parameters
 from .parameters import Scope as Scope
-from .sequential import Sequential as Sequential
 from .trace import LayerTrace as LayerTrace
 from .trace import Trace as Trace
 from .workspace import Workspace as Workspace

@@ -2,7 +2,7 @@
 
 A plugin that returns another shape or dtype would give wrong parameters, or an error far from its cause. The equations
 of the chain stay free of checks: the chain keeps what every component returned, and that is looked at after the pass.
-The steps of a training repeat a recording, which looks at the results by itself (:mod:`nnfw.compute.tape`).
+The steps of a training repeat a recording, which looks at the results by itself (:mod:`nnfw.ops.tape`).
 """
 
 from __future__ import annotations

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnfw.data import Examples, load_examples
-from nnfw.experiments import Prepared, prepare_run
-from nnfw.experiments.record import open_run
-from nnfw.experiments.recorded import PARTS
-from nnfw.network import Sequential
+from nnfw.experiments import Prepared
+from nnfw.model import Sequential
 from nnfw.plugins import Registry
+from nnfw.runs import prepare_run
+from nnfw.runs.reading import PARTS
+from nnfw.runs.record import open_run
 
 Array = NDArray[Any]
 

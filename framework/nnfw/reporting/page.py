@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from nnfw.errors import NnfwError, in_words
-from nnfw.experiments import ExperimentFile, Summary, prepare, read_run, summarise
+from nnfw.experiments import ExperimentFile, Summary, prepare, summarise
 from nnfw.experiments.preparation import known_input_shape
-from nnfw.experiments.record import open_run
-from nnfw.experiments.recorded import MODEL, RecordedRun, read_document
-from nnfw.experiments.toml import Document
-from nnfw.experiments.trust import require_trusted
-from nnfw.network import load
+from nnfw.model import load
 from nnfw.plugins import Registry
 from nnfw.reporting import sections
 from nnfw.reporting.findings import Findings, examine
 from nnfw.reporting.markup import Node, node, to_html
+from nnfw.runs import read_run
+from nnfw.runs.reading import MODEL, RecordedRun, read_document
+from nnfw.runs.record import open_run
+from nnfw.runs.trust import require_trusted
 from nnfw.storage import Directory
+from nnfw.toml.document import Document
 
 Found = TypeVar("Found")
 

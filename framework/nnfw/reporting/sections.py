@@ -10,12 +10,12 @@ import numpy as np
 
 from nnfw.data import NUMERIC_KINDS
 from nnfw.experiments import Summary
-from nnfw.experiments.recorded import PARTS, VALIDATION, RecordedRun, numbers, time_span
-from nnfw.experiments.toml_flattening import flattened
 from nnfw.reporting.charts import curves, histogram, scatter
 from nnfw.reporting.findings import Findings
 from nnfw.reporting.markup import Node, node, number, table
 from nnfw.reporting.pictures import as_pictures, data_uri
+from nnfw.runs.reading import PARTS, VALIDATION, RecordedRun, numbers, time_span
+from nnfw.toml.flattening import flattened
 
 MOST_CLASSES = 20
 """Rows of a confusion matrix that a screen holds."""

@@ -1,4 +1,4 @@
-"""Training: the loop, batches, evaluation and the record of it. It knows networks only as something trainable."""
+"""Training: the loop, batches, evaluation and the record of it."""
 
 import lazy_loader
 

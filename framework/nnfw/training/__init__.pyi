@@ -1,8 +1,8 @@
 from .batches import Batch as Batch
 from .batches import Labelled as Labelled
 from .batches import labelled as labelled
-from .checkpoint import Checkpoint as Checkpoint
-from .checkpoint import restore_model as restore_model
+from .checkpoint_file import Checkpoint as Checkpoint
+from .checkpoint_file import restore_model as restore_model
 from .checkpoints import Checkpoints as Checkpoints
 from .checkpoints import checkpoint_files as checkpoint_files
 from .checkpoints import differences as differences

@@ -12,18 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnfw.compute import kernels, kernels_only
-from nnfw.data import (
-    NUMERIC_KINDS,
-    as_batch,
-    as_numeric,
-    as_weights,
-    column_names,
-    in_dtype,
-    release,
-    require_finite,
-)
+from nnfw.data import NUMERIC_KINDS, as_batch, as_numeric, as_weights, column_names, in_dtype, release, require_finite
 from nnfw.errors import DataError
+from nnfw.ops import kernels, kernels_only
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Cost, Shape
 from nnfw.training.read_ahead import Batches, opened

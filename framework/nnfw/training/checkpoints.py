@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnfw.compute import describe_exactness
 from nnfw.errors import DataError, FileFormatError, NnfwError, short
+from nnfw.machine import describe_exactness
 from nnfw.plugins.specs import PROJECT
 from nnfw.protocols import is_solver
 from nnfw.storage import Directory, as_directory
 from nnfw.storage.model_file import NotReadableError
-from nnfw.training.checkpoint import Checkpoint, Header, read, write
+from nnfw.training.checkpoint_file import Checkpoint, Header, read, write
 from nnfw.training.files import CHECKPOINT
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.compute import choose, gain, known_accelerators, using
 from nnfw.configuration import short
 from nnfw.errors import DivergedError, PluginError, TrainingInterrupted
+from nnfw.ops import choose, gain, known_accelerators, using
 from nnfw.plugins.results import described, wrong_result
 from nnfw.protocols import Callback, Optimizer, Solver, is_solver
 from nnfw.randomness import stream
-from nnfw.training.checkpoint import memories_of, restore, set_random
+from nnfw.training.checkpoint_file import memories_of, restore, set_random
 from nnfw.training.evaluation import EVALUATION_ROWS, FIRST_EXAMPLES, Tally, evaluate, first_look, named_metrics
 from nnfw.training.files import CallbackFiles
 from nnfw.training.history import History

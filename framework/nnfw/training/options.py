@@ -8,8 +8,8 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from nnfw.compute import require_known
 from nnfw.errors import ConfigError, Mistake
+from nnfw.ops import require_known
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback, Metric, Optimizer, Regularizer, Schedule, is_solver
 

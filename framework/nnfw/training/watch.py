@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnfw.compute import sum_of_squares
 from nnfw.errors import DivergedError
+from nnfw.machine import sum_of_squares
 from nnfw.training.stored_copy import StoredCopy
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from nnfw.compute import kernels_only
 from nnfw.network import Workspace
+from nnfw.ops import kernels_only
 from nnfw.protocols import Activation, Layer, Shape
 
 Array = NDArray[Any]

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from annotated_types import Ge
 from numpy.typing import NDArray
 
-from nnfw.compute import kernels, kernels_only
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
+from nnfw.ops import kernels, kernels_only
 from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
 
 Array = NDArray[Any]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 
-from nnfw.compute import describe_environment
-from nnfw.compute.blas import CORE_VARIABLE, KERNELS, NEEDED
+from nnfw.machine import describe_environment
+from nnfw.machine.blas import CORE_VARIABLE, KERNELS, NEEDED
 
 Changes = Mapping[str, str | None]
 """Variables of the environment that are set, or removed where the value is None."""

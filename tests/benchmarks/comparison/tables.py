@@ -10,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from nnfw.compute import describe_environment
+from nnfw.machine import describe_environment
 
 from .contenders import versions
 from .measurements import OWN, Measurement, Setting

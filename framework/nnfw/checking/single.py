@@ -1,0 +1,153 @@
+"""The gradient check of a single component: it stands alone in a network, and a random cotangent is its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.checking.gradients import check_pass
+from nnfw.checking.report import Report
+from nnfw.model import Sequential
+from nnfw.network import Workspace
+from nnfw.plugins import Registry
+from nnfw.protocols import Activation, Cost, Layer, Shape
+
+Array = NDArray[Any]
+
+_COTANGENT = 1  # a stream of its own: c must have nothing to do with a z that was drawn with the same seed
+
+
+@dataclass(frozen=True)
+class Cotangent(Cost):
+    """C = Σ c ⊙ a, whose labels are the cotangent c: then ∇_a C = c.
+
+    A normal c shows errors that equal weights would hide, as those of softmax, whose outputs have a constant sum.
+    """
+
+    def targets(self, y: Array, output_shape: Shape) -> Array:
+        """Return c as it is."""
+        return y
+
+    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
+        """Return Σ c ⊙ a."""
+        return float(np.sum(a * y))
+
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return c."""
+        gradient = workspace.buffer("gradient", a.shape)
+        gradient[...] = y
+        return gradient
+
+
+@dataclass(frozen=True)
+class Unchanged(Activation):
+    """a = z, δ = ∂C/∂a."""
+
+    def forward(self, z: Array, workspace: Workspace) -> Array:
+        """Return z."""
+        return z
+
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
+        """Return ∂C/∂a."""
+        return grad_a
+
+
+@dataclass(frozen=True)
+class Bare(Layer):
+    """z = a_prev: nothing but its activation.
+
+    Parameters
+    ----------
+    activation
+        The σ that is looked at.
+    """
+
+    activation: Activation | str
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`."""
+        return input_shape
+
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
+        """Return a_prev."""
+        return a_prev
+
+    def backward(
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
+    ) -> Array | None:
+        """Return δ."""
+        return delta
+
+
+def check_layer(layer: Layer, input_shape: Shape, registry: Registry, *, examples: int = 3, seed: int = 0) -> Report:
+    """Compare ∂C/∂a_prev and every gradient of one layer with numerical differentiation, for C = Σ c ⊙ σ(z).
+
+    Parameters
+    ----------
+    layer
+        The layer, with its activation.
+    input_shape
+        Shape of one example.
+    registry
+        Finds the components that it names.
+    examples
+        N.
+    seed
+        Of parameters, inputs, cotangent and noise.
+
+    Returns
+    -------
+    Report
+        As :func:`gradcheck` gives it, for two points: the first parameters, and some steps further.
+
+    Examples
+    --------
+    >>> import nnfw
+    >>> check_layer(nnfw.layer("dense", units=3), (4,), nnfw.Registry.discover()).ok
+    True
+    """
+    rng = np.random.default_rng(seed)
+    model = Sequential([layer], input_shape, seed=seed, dtype="float64", registry=registry)
+    x = rng.standard_normal((examples, *model.input_shape))
+    return check_pass(model, x, rng.standard_normal((examples, *model.output_shape)), None, Cotangent(), seed=seed)
+
+
+def check_activation(activation: Activation, z: Array, registry: Registry, *, seed: int = 0) -> Report:
+    """Compare δ = ∂C/∂z of one activation with numerical differentiation, for C = Σ c ⊙ σ(z).
+
+    Parameters
+    ----------
+    activation
+        The σ.
+    z
+        Weighted inputs, ``(N, ...)``.
+    registry, seed
+        As for :func:`check_layer`.
+    """
+    cotangent = np.random.default_rng((seed, _COTANGENT)).standard_normal(z.shape)
+    model = Sequential([Bare(activation)], z.shape[1:], seed=seed, dtype="float64", registry=registry)
+    return check_pass(model, z, cotangent, None, Cotangent(), seed=seed)
+
+
+def check_cost(
+    cost: Cost, activation: Activation | str, z: Array, y: Array, weight: Array | None, registry: Registry
+) -> Report:
+    """Compare δ^L (Equation 1) of a cost with numerical differentiation; the closed form, for its canonical activation.
+
+    Parameters
+    ----------
+    cost, activation
+        The cost, and the activation before it.
+    z
+        Weighted inputs of the output layer, ``(N, ...)``.
+    y, weight
+        Labels as ``cost.targets`` gives them, and the weights of the examples.
+    registry
+        As for :func:`check_layer`.
+    """
+    model = Sequential([Bare(activation)], z.shape[1:], dtype="float64", registry=registry)
+    return check_pass(model, z, y, weight, cost)

@@ -1,5 +1,0 @@
-"""Compute: the machine, its BLAS libraries and their threads."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+"""The conformance kit. Its face is :mod:`nnfw.testing`."""

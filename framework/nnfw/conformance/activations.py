@@ -1,0 +1,280 @@
+"""The checks of activations."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nnfw.checking import check_activation
+from nnfw.conformance.equality import close, equal
+from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.subjects import Subject
+from nnfw.network import Workspace
+from nnfw.ops import DEFINITIONS, Tape
+from nnfw.protocols import Elementwise
+
+Array = NDArray[Any]
+
+SHAPES = ((1, 5), (3, 4), (4, 4), (2, 3, 4))
+"""Shapes of a batch of z: one example, not square, square, and with more axes."""
+
+EXTREMES = (-1e4, -700.0, -88.0, -1e-40, 0.0, 1e-40, 88.0, 700.0, 1e4)
+"""Values of z that must neither overflow nor warn in float32."""
+
+_KINKS = (0.0, -3.0, 3.0, 1.0, -1.0, 6.0)  # where functions made of pieces usually change
+_NEAR = (0.0, 1e-4, -1e-7, 1e-9)
+_GRID = np.linspace(-12, 12, 2001)
+_ROUNDING = 1e-6  # in float64, what a monotonic function may fall by, or overstep its range, relative to its size
+_FLOAT32 = 1e-4  # relative: a value in float32 that is further from float64's was not computed well
+
+
+def exercise(subject: Subject, component: Any) -> list[Any]:
+    """Use an activation as nnfw does, and return everything that it computes."""
+    results: list[Any] = []
+    for shape in SHAPES[:3]:
+        z, cotangent = _normal(subject, shape, np.float32)
+        results += _both(component, z, cotangent)
+    return results
+
+
+def check_keeps_shape_and_dtype(subject: Subject) -> None:
+    """A and δ have the shape and the dtype of z, float32 and float64."""
+    for dtype in (np.float32, np.float64):
+        for shape in SHAPES:
+            z, cotangent = _normal(subject, shape, dtype)
+            for name, found in zip(("a", "δ"), _both(subject.component, z, cotangent), strict=True):
+                require(
+                    (found.shape, found.dtype) == (z.shape, z.dtype),
+                    f"{name} is {found.dtype} of shape {found.shape}, expected {z.dtype} of shape {z.shape}, as z.",
+                )
+
+
+def check_leaves_its_arguments_alone(subject: Subject) -> None:
+    """Neither forward nor delta changes z, a or ∂C/∂a."""
+    z, grad_a = _normal(subject, (3, 4), np.float64)
+    workspace = Workspace(np.float64)
+    before = z.copy(), grad_a.copy()
+    a = subject.component.forward(z, workspace)
+    require(equal(z, before[0]), "forward changes z.")
+    a_before = a.copy()
+    subject.component.delta(grad_a, z, a, workspace)
+    for name, array, old in (("z", z, before[0]), ("∂C/∂a", grad_a, before[1]), ("a", a, a_before)):
+        require(equal(array, old), f"delta changes {name}.")
+
+
+def check_delta_is_the_gradient(subject: Subject) -> None:
+    """δ agrees with numerical differentiation for a random ∂C/∂a, for several shapes and at more than one point."""
+    for scale in (1.0, 4.0):
+        for shape in SHAPES:
+            _require_gradient(subject, scale * _normal(subject, shape, np.float64)[0], "")
+
+
+def check_delta_at_kinks(subject: Subject) -> None:
+    """At and near a kink, δ lies between the slopes on both sides."""
+    for kink in _KINKS:
+        z = kink + np.resize(_NEAR, (3, 4))
+        _require_gradient(subject, z, f"near z = {kink:g}: ")
+
+
+def check_derivative_is_the_slope(subject: Subject) -> None:
+    """For an elementwise activation, delta is ∂C/∂a times `derivative`, and forward is `value`."""
+    component = subject.component
+    if Elementwise not in subject.cls.__mro__:
+        raise NotApplicable("it is not Elementwise")
+    z, grad_a = _normal(subject, (3, 4), np.float64)
+    a, delta = _both(component, z, grad_a)
+    require(close(component.value(z), a), "forward is not what value gives.")
+    require(close(grad_a * component.derivative(z, a), delta), "delta is not ∂C/∂a ⊙ derivative(z, a).")
+
+
+def check_linear_in_the_gradient(subject: Subject) -> None:
+    """δ is linear in ∂C/∂a, however large or small that is."""
+    z, one = _normal(subject, (3, 4), np.float64)
+    other = one[::-1].copy()
+    first, second = (_both(subject.component, z, each)[1] for each in (one, other))
+    for factor in (1.0, 1e6, 1e-6):
+        _, found = _both(subject.component, z, factor * (2 * one - 3 * other))
+        require(close(found / factor, 2 * first - 3 * second), f"δ is not linear in ∂C/∂a, of size {factor:g}.")
+
+
+def check_zero_gradient_gives_zero(subject: Subject) -> None:
+    """For ∂C/∂a = 0, δ is exactly 0."""
+    z, grad_a = _normal(subject, (3, 4), np.float64)
+    _, delta = _both(subject.component, z, 0 * grad_a)
+    require(not np.any(delta), "δ is not 0 where ∂C/∂a is.")
+
+
+def check_monotonic_where_declared(subject: Subject) -> None:
+    """Where it declares monotonic, no a_j falls as its z_j grows."""
+    if not subject.component.monotonic:
+        raise NotApplicable("it does not declare monotonic = True")
+    z = np.zeros((len(_GRID), 3))
+    z[:, 1] = _GRID
+    a = _value(subject.component, z)[:, 1]
+    falls = np.diff(a) < -_ROUNDING * np.maximum(1, np.abs(a[1:]))
+    require(not falls.any(), f"a falls where z grows, at z = {_GRID[1:][falls][0] if falls.any() else 0:.4g}.")
+
+
+def check_range_where_declared(subject: Subject) -> None:
+    """Every a lies in the range that it declares."""
+    if subject.component.range is None:
+        raise NotApplicable("it declares no range")
+    low, high = subject.component.range
+    for z in (_GRID.reshape(-1, 3), np.array([EXTREMES]), _normal(subject, (5, 4), np.float64)[0]):
+        a = _value(subject.component, z)
+        margin = _ROUNDING * max(1.0, float(np.max(np.abs(a))))
+        outside = (a < low - margin) | (a > high + margin)
+        value = a[outside][0] if outside.any() else 0.0
+        require(not outside.any(), f"a = {value:.6g} lies outside of the range {(low, high)} that it declares.")
+
+
+def check_finite_at_extremes(subject: Subject) -> None:
+    """For z from −10,000 to 10,000 in float32, a and δ are finite, without a warning."""
+    for z in (np.array([EXTREMES], np.float32), *(np.full((2, 3), value, np.float32) for value in EXTREMES)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            a, delta = _both(subject.component, z, np.ones_like(z))
+        require(not caught, f"it warns at extreme z: {caught[0].message if caught else ''}.")
+        require(np.isfinite(a).all(), f"a is not finite for z from {z.min():g} to {z.max():g}.")
+        require(np.isfinite(delta).all(), f"δ is not finite for z from {z.min():g} to {z.max():g}.")
+
+
+def check_float32_is_accurate(subject: Subject) -> None:
+    """In float32, a and δ are close to those in float64."""
+    z, grad_a = _normal(subject, (6, 5), np.float32)
+    exact = _both(subject.component, z.astype(np.float64), grad_a.astype(np.float64))
+    for name, found, expected in zip(("a", "δ"), _both(subject.component, z, grad_a), exact, strict=True):
+        error = float(np.max(np.abs(found - expected)) / max(1e-30, float(np.max(np.abs(expected)))))
+        require(
+            error < _FLOAT32,
+            f"{name} in float32 differs by {error:.2g} from {name} in float64, relative to the largest.",
+        )
+
+
+def check_nan_is_not_hidden(subject: Subject) -> None:
+    """Where z is NaN, a is NaN; where ∂C/∂a is NaN, δ is NaN."""
+    z, grad_a = _normal(subject, (3, 4), np.float64)
+    spoilt = z.copy()
+    spoilt[1] = np.nan
+    require(np.isnan(_value(subject.component, spoilt)[1]).any(), "a has no NaN where z is NaN.")
+    grad_a[1] = np.nan
+    _, delta = _both(subject.component, z, grad_a)
+    require(np.isnan(delta[1]).any(), "δ has no NaN where ∂C/∂a is NaN.")
+
+
+def check_rows_are_independent(subject: Subject) -> None:
+    """A and δ of an example depend on that example alone."""
+    z, grad_a = _normal(subject, (4, 5), np.float64)
+    a, delta = _both(subject.component, z, grad_a)
+    for row in range(len(z)):
+        alone = _both(subject.component, z[row : row + 1], grad_a[row : row + 1])
+        require(close(a[row : row + 1], alone[0]), "a of an example depends on other examples.")
+        require(close(delta[row : row + 1], alone[1]), "δ of an example depends on other examples.")
+
+
+def check_empty_batch_is_handled(subject: Subject) -> None:
+    """A batch of no examples gives empty results."""
+    z = np.zeros((0, 4))
+    for name, found in zip(("a", "δ"), _both(subject.component, z, z.copy()), strict=True):
+        require(found.shape == (0, 4), f"{name} of no examples has shape {found.shape}, expected (0, 4).")
+
+
+def check_strided_input(subject: Subject) -> None:
+    """Z and ∂C/∂a that are every second element of larger arrays give what their copies give."""
+    _require_layout(subject, lambda array: np.repeat(array, 2, axis=-1)[..., ::2])
+
+
+def check_fortran_input(subject: Subject) -> None:
+    """Z and ∂C/∂a in Fortran's order give what their copies give."""
+    _require_layout(subject, np.asfortranarray)
+
+
+def check_read_only_input(subject: Subject) -> None:
+    """Z and ∂C/∂a that cannot be written give what their copies give."""
+    _require_layout(subject, _read_only)
+
+
+def check_workspaces_do_not_meet(subject: Subject) -> None:
+    """Two passes that take turns, each with its own workspace, do not disturb each other."""
+    component, (z, other) = subject.component, _normal(subject, (3, 4), np.float64)
+    alone = [_both(component, each, other) for each in (z, z + 1)]
+    memories = [Workspace(np.float64) for _ in alone]
+    values = [component.forward(each, memory) for each, memory in zip((z, z + 1), memories, strict=True)]
+    for each, a, memory, expected in zip((z, z + 1), values, memories, alone, strict=True):
+        delta = component.delta(other, each, a, memory)
+        require(equal([a, delta], expected), "beside a second pass it gives another a or δ.")
+
+
+def check_recorded_pass_is_like_asked_again(subject: Subject) -> None:
+    """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
+    z, grad_a = _normal(subject, (3, 4), np.float64)
+    tape, memory = Tape(DEFINITIONS), Workspace(np.float64)
+    a = tape.perform(subject.component.forward, z, memory)
+    delta = tape.perform(subject.component.delta, grad_a, z, a, memory)
+    tape.finish()
+    z *= -0.75
+    grad_a += 1
+    tape.repeat()
+    require(
+        equal([a, delta], _both(subject.component, z, grad_a)), "recorded with `kernels_only`, it gives another a or δ."
+    )
+
+
+def check_reused_workspace_is_like_new(subject: Subject) -> None:
+    """A pass in a used workspace gives what it gives in a new one: after other sizes, and with other numbers in z."""
+    component, workspace = subject.component, Workspace(np.float64)
+    for examples in (4, 2, 5):
+        z, grad_a = _normal(subject, (examples, 4), np.float64)
+        batches = [(z.copy(), grad_a.copy()), (-0.75 * z, grad_a + 1)]
+        expected = [_both(component, *batch) for batch in batches]
+        for batch, right in zip(batches, expected, strict=True):
+            z[...], grad_a[...] = batch  # as a network does: into the arrays of the batch before
+            a = component.forward(z, workspace)
+            delta = component.delta(grad_a, z, a, workspace)
+            require(equal([a, delta], right), "in a used workspace it gives another a or δ.")
+
+
+def _normal(subject: Subject, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[Array, Array]:
+    """Return normal z and ∂C/∂a."""
+    rng = subject.rng()
+    return 2 * rng.standard_normal(shape).astype(dtype), rng.standard_normal(shape).astype(dtype)
+
+
+def _value(component: Any, z: Array) -> Array:
+    a = component.forward(z, Workspace(z.dtype))
+    require(isinstance(a, np.ndarray), f"forward returned {type(a).__name__}, expected an array.")
+    return a.copy()  # type: ignore[no-any-return]
+
+
+def _both(component: Any, z: Array, grad_a: Array) -> list[Array]:
+    """Return copies of a and δ from a new workspace."""
+    workspace = Workspace(z.dtype)
+    a = component.forward(z, workspace)
+    require(isinstance(a, np.ndarray), f"forward returned {type(a).__name__}, expected an array.")
+    delta = component.delta(grad_a, z, a, workspace)
+    require(isinstance(delta, np.ndarray), f"delta returned {type(delta).__name__}, expected an array.")
+    return [a.copy(), delta.copy()]
+
+
+def _require_gradient(subject: Subject, z: Array, where: str) -> None:
+    report = check_activation(subject.component, z, subject.registry)
+    require(not report.problem, report.problem)
+    row = report.rows[0]
+    require(row.ok, f"{where}δ for z of shape {z.shape}: {row.explanation()}")
+
+
+def _require_layout(subject: Subject, change: Callable[[Array], Array]) -> None:
+    z, grad_a = _normal(subject, (3, 4), np.float64)
+    expected = _both(subject.component, z, grad_a)
+    found = _both(subject.component, change(z), change(grad_a))
+    require(all(map(close, found, expected)), "a or δ depends on how z and ∂C/∂a lie in memory.")
+
+
+def _read_only(array: Array) -> Array:
+    array = array.copy()
+    array.flags.writeable = False
+    return array

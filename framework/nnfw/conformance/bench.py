@@ -1,0 +1,161 @@
+"""One layer on the bench: its parameters, its workspaces and its passes, as a network would make them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.subjects import Subject
+from nnfw.errors import ShapeError, short
+from nnfw.network import Workspace
+from nnfw.network.chain import is_shape
+from nnfw.network.parameters import Layout, Scope
+from nnfw.protocols import Shape
+
+Array = NDArray[Any]
+
+TRIAL_SHAPES: tuple[Shape, ...] = ((4,), (3,), (5,), (1,), (3, 4), (4, 4), (2, 4, 5), (4, 6, 6), (2, 3, 4, 5))
+"""Shapes of one example, some of which any layer should take: one to four axes, square and not."""
+
+_SPREAD = 0.1  # added to the first values, so that no bias is 0 and no error in one of them is lost
+_NOISE_SEED = 7
+
+
+def shapes_of(subject: Subject) -> list[Shape]:
+    """Return shapes that the layer takes, one of each number of axes first.
+
+    Raises
+    ------
+    NotApplicable
+        If there is none.
+    """
+    found = [shape for shape in subject.input_shapes or TRIAL_SHAPES if takes(subject.component, shape)]
+    if not found:
+        raise NotApplicable("no shape is known that it takes; declare input_shapes in its ComponentSpec")
+    first = {len(shape): shape for shape in reversed(found)}
+    return list(dict.fromkeys([*(first[axes] for axes in sorted(first)), *found]))
+
+
+def takes(layer: Any, shape: Shape) -> bool:
+    """Return whether a layer takes inputs of a shape."""
+    try:
+        layer.output_shape(shape)
+    except ShapeError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """What one pass forward and backward gave, as copies.
+
+    Parameters
+    ----------
+    z, grad_a_prev
+        The results; None where backward gave none.
+    grads
+        The gradient of every trainable parameter.
+    """
+
+    z: Array
+    grad_a_prev: Array | None
+    grads: Mapping[str, Array]
+
+    def arrays(self) -> list[Any]:
+        """Return everything in one list."""
+        return [self.z, self.grad_a_prev, *self.grads.values()]
+
+
+class Bench:
+    """A layer with parameters for inputs of one shape.
+
+    Parameters
+    ----------
+    subject
+        Whose component is taken.
+    shape
+        Shape of one example.
+    dtype
+        Of parameters and workspaces.
+    component
+        The component itself, where it is not the subject's own.
+    """
+
+    def __init__(
+        self, subject: Subject, shape: Shape, dtype: DTypeLike = np.float64, component: Any | None = None
+    ) -> None:
+        self.layer = subject.component if component is None else component
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        self.output_shape: Shape = self.layer.output_shape(shape)
+        require(
+            is_shape(self.output_shape),
+            f"output_shape({shape}) is {short(self.output_shape)}, expected a tuple of whole numbers.",
+        )
+        self.layout = Layout.of(dict(self.layer.parameters(shape)))
+        rng = subject.rng()
+        self.vector = np.zeros(self.layout.size, self.dtype)
+        self.state = np.zeros(self.layout.state_size, self.dtype)
+        self.params = self.layout.views(self.vector, self.state)
+        for name, parameter in self.layout.declared.items():
+            first = parameter.initializer.sample(parameter.shape, parameter.fan_in, parameter.fan_out, rng)
+            spread = _SPREAD * rng.standard_normal(parameter.shape) if parameter.trainable else 0.0
+            self.params[name][...] = first + spread
+        self._first_state = self.state.copy()
+        self._rng = rng
+
+    def x(self, examples: int) -> Array:
+        """Return normal inputs, others at each call."""
+        return self._rng.standard_normal((examples, *self.shape)).astype(self.dtype)
+
+    def delta(self, examples: int) -> Array:
+        """Return a normal δ, another at each call."""
+        return self._rng.standard_normal((examples, *self.output_shape)).astype(self.dtype)
+
+    def grads(self, fill: float = np.nan) -> Scope:
+        """Return arrays for the gradients, full of what must not be left there."""
+        return self.layout.views(np.full(self.layout.size, fill, self.dtype))
+
+    def workspace(
+        self, *, training: bool = True, needs_input_gradient: bool = True, seed: int = _NOISE_SEED
+    ) -> Workspace:
+        """Return a workspace of its own; without random numbers where it is not for training."""
+        rng = np.random.default_rng(seed) if training else None
+        return Workspace(self.dtype, rng, training=training, needs_input_gradient=needs_input_gradient)
+
+    def forward(self, x: Array, workspace: Workspace) -> Array:
+        """Return z as the layer gives it, from the first state."""
+        self.state[...] = self._first_state
+        z = self.layer.forward(self.params, x, workspace)
+        require(isinstance(z, np.ndarray), f"forward returned {type(z).__name__}, expected an array.")
+        return z  # type: ignore[no-any-return]
+
+    def backward(self, delta: Array, workspace: Workspace, grads: Scope | None = None) -> tuple[Array, Scope]:
+        """Return ∂C/∂a_prev as the layer gives it, and the gradients."""
+        grads = self.grads() if grads is None else grads
+        gradient = self.layer.backward(self.params, delta, grads, workspace)
+        if workspace.needs_input_gradient:
+            require(
+                isinstance(gradient, np.ndarray), f"backward returned {type(gradient).__name__}, expected an array."
+            )
+        return gradient, grads
+
+    def run(self, x: Array, delta: Array, workspace: Workspace | None = None) -> Pass:
+        """Return copies of what a pass gives, in training and with the same noise unless a workspace is given."""
+        workspace = self.workspace() if workspace is None else workspace
+        z = self.forward(x, workspace).copy()
+        gradient, grads = self.backward(delta, workspace)
+        return Pass(z, None if gradient is None else gradient.copy(), {name: g.copy() for name, g in grads.items()})
+
+    def evaluate(self, x: Array) -> Array:
+        """Return a copy of z outside of training."""
+        return self.forward(x, self.workspace(training=False)).copy()
+
+
+def benches(subject: Subject, dtype: DTypeLike = np.float64) -> list[Bench]:
+    """Return a bench for each of the first shapes that the layer takes."""
+    return [Bench(subject, shape, dtype) for shape in shapes_of(subject)[:3]]

@@ -1,0 +1,224 @@
+"""The checks of callbacks: each runs in a short training of a network of the kit's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.checking.single import Unchanged
+from nnfw.conformance.equality import equal
+from nnfw.conformance.outcomes import require
+from nnfw.conformance.subjects import Subject
+from nnfw.model import Sequential
+from nnfw.network import Workspace
+from nnfw.plugins import ComponentSpec, Plugin, Registry
+from nnfw.plugins.loading import Loaded
+from nnfw.plugins.specs import PROJECT
+from nnfw.protocols import Activation, Callback, Cost, Initializer, Layer, Optimizer, Parameter, Shape
+
+Array = NDArray[Any]
+
+_EPOCHS = 3
+
+
+@dataclass(frozen=True)
+class Ones(Initializer):
+    """w = 1."""
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+        """Return ones."""
+        return np.ones(shape)
+
+
+@dataclass(frozen=True)
+class Factor(Layer):
+    """z = a_prev ⊙ w."""
+
+    activation: Activation | str = field(default_factory=Unchanged)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`."""
+        return input_shape
+
+    def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
+        """Declare w."""
+        return {"weight": Parameter(input_shape, Ones())}
+
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
+        """Return z."""
+        workspace["a_prev"] = a_prev
+        return np.asarray(a_prev * params["weight"])
+
+    def backward(
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
+    ) -> Array | None:
+        """Return δ ⊙ w."""
+        np.sum(delta * workspace["a_prev"], axis=0, out=grads["weight"])
+        return np.asarray(delta * params["weight"])
+
+
+@dataclass(frozen=True)
+class Squares(Cost):
+    """C = 1/(2N) Σ ‖a − y‖²."""
+
+    def targets(self, y: Array, output_shape: Shape) -> Array:
+        """Return y."""
+        return y
+
+    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C."""
+        return float(np.sum(np.square(a - y)) / (2 * len(a)))
+
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return (a − y) / N."""
+        return np.asarray((a - y) / len(a), a.dtype)
+
+
+@dataclass(frozen=True)
+class Descent(Optimizer):
+    """θ ← θ − η g."""
+
+    learning_rate: float = 0.1
+
+    def update(
+        self,
+        vector: Array,
+        gradient: Array,
+        state: Mapping[str, Array],
+        step: int,
+        learning_rate: float,
+        decays: slice,
+    ) -> None:
+        """Take one step."""
+        vector -= vector.dtype.type(learning_rate) * gradient
+
+
+@dataclass(frozen=True)
+class Failing(Callback):
+    """A callback that ends the training with an error, in some epoch."""
+
+    epoch: int = 1
+
+    def epoch_ended(self, fit: Any, record: Mapping[str, float], state: MutableMapping[str, Any]) -> None:
+        """Raise."""
+        if fit.epoch == self.epoch:
+            raise InterruptedError
+
+
+def exercise(subject: Subject, component: Any) -> list[Any]:
+    """Use a callback as nnfw does, and return what the training leads to."""
+    with TemporaryDirectory() as folder:
+        return _trained(subject, (component,), Path(folder))
+
+
+def check_runs_in_a_training(subject: Subject) -> None:
+    """It runs along with a training, of one epoch or of several."""
+    for epochs in (1, _EPOCHS):
+        with TemporaryDirectory() as folder:
+            _trained(subject, (subject.component,), Path(folder), epochs)
+
+
+def check_state_is_fresh(subject: Subject) -> None:
+    """A second training with the same callback goes as the first: its memory lies in `state` alone."""
+    component = subject.make()
+    first, second = (exercise(subject, component) for _ in range(2))
+    require(equal(first, second), "a second training with it goes otherwise than the first.")
+
+
+def check_leaves_parameters_alone(subject: Subject) -> None:
+    """While it goes on, the parameters are those of a training without it."""
+    with TemporaryDirectory() as folder:
+        vector, *record = _trained(subject, (subject.component,), Path(folder))
+        expected, *others = _trained(subject, (), Path(folder))
+    if len(record) == len(others):  # it has not ended the training early
+        require(equal(vector, expected), "it changes the parameters.")
+
+
+def check_closes_what_it_opens(subject: Subject) -> None:
+    """After an error its files are closed, and another training can begin in the same folder."""
+    with TemporaryDirectory() as folder:
+        for _ in range(2):
+            try:
+                _trained(subject, (subject.component, Failing()), Path(folder))
+            except InterruptedError:
+                continue
+            require(False, "it swallows the error of another callback.")
+        open_files = _open_below(Path(folder))
+    require(not open_files, f"after an error it leaves {', '.join(open_files)} open; close it in `close`.")
+
+
+def check_goes_on_from_a_checkpoint(subject: Subject) -> None:
+    """Stopped and resumed, a training with it leads to the same: what it must remember is plain, or made again."""
+    expected, again = (_stopped_and_resumed(subject, Failing(_EPOCHS + 1)) for _ in range(2))
+    found = _stopped_and_resumed(subject, Failing(_EPOCHS - 1))
+    require(equal(found[0], expected[0]), "a training that was resumed with it goes otherwise than one that was not.")
+    if expected[1] == again[1]:  # its files hold no times of the day, for instance
+        names = sorted(name for name, _ in set(expected[1].items()) ^ set(found[1].items()))
+        require(not names, f"after a training that was resumed, {', '.join(dict.fromkeys(names))} is another.")
+
+
+def _stopped_and_resumed(subject: Subject, stop: Failing) -> tuple[list[Any], dict[str, bytes]]:
+    """Return what a training leads to that is stopped once, if it gets so far, and the files that it leaves."""
+    with TemporaryDirectory() as name, TemporaryDirectory() as kept:
+        folder = Path(name)
+        with suppress(InterruptedError):
+            _trained(subject, (subject.make(), stop), folder, checkpoints=Path(kept))
+        result = _trained(subject, (subject.make(),), folder, checkpoints=Path(kept))
+        return result, {
+            str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        }
+
+
+def _trained(
+    subject: Subject,
+    callbacks: tuple[Any, ...],
+    folder: Path,
+    epochs: int = _EPOCHS,
+    checkpoints: Path | None = None,
+) -> list[Any]:
+    """Return the parameters and the costs of a short training."""
+    x = subject.rng().standard_normal((6, 3))
+    model = Sequential([Factor()], 3, seed=0, registry=_with_own_components(subject.registry))
+    history = model.fit(
+        x,
+        2 * x,
+        cost=Squares(),
+        optimizer=Descent(),
+        epochs=epochs,
+        batch_size=3,
+        validation_data=(x, 2 * x),
+        callbacks=callbacks,
+        directory=folder,
+        checkpoints=checkpoints,
+        checkpoint_seconds=0.0,
+        resume=checkpoints is not None,
+    )
+    return [model.parameters.vector.copy(), *(record["cost"] for record in history)]
+
+
+def _with_own_components(registry: Registry) -> Registry:
+    """Return a registry that knows the kit's network too, so that a callback can save it."""
+    loaded = [
+        Loaded(plugin, tuple(item.spec for item in registry.components() if item.plugin is plugin))
+        for plugin in registry.plugins
+    ]
+    own = (
+        ComponentSpec("layer", "factor_of_the_kit", f"{__name__}:{Factor.__name__}", "z = a_prev ⊙ w"),
+        ComponentSpec("initializer", "ones_of_the_kit", f"{__name__}:{Ones.__name__}", "w = 1"),
+        ComponentSpec("activation", "unchanged_by_the_kit", f"{Unchanged.__module__}:{Unchanged.__name__}", "a = z"),
+    )
+    return Registry([*loaded, Loaded(Plugin(PROJECT, "", "testing", __name__), own)], registry.hooks)
+
+
+def _open_below(folder: Path) -> list[str]:
+    """Return the files of this process that are open below a folder, where the system lists them."""
+    listed = Path("/proc/self/fd")
+    targets = [path.readlink() for path in listed.iterdir() if path.is_symlink()] if listed.is_dir() else []
+    return [path.name for path in targets if folder in path.parents]

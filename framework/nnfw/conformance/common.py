@@ -1,0 +1,264 @@
+"""The checks of every kind of component: options, configuration, and manners."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from nnfw.configuration import build, options_of
+from nnfw.conformance.equality import equal
+from nnfw.conformance.guard import guarded, in_short
+from nnfw.conformance.kinds import exercise
+from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
+from nnfw.conformance.subjects import Subject
+from nnfw.errors import ConfigError, NnfwError, in_words, short
+
+SLOWEST_IMPORT = 1.0
+"""Seconds that importing a component may take: it is waited for at the first use of its name."""
+
+_TRIES = 3  # imports, of which the fastest counts: the machine may be busy
+_IMPORT_LIMIT = 60.0  # seconds after which an import counts as one that never ends
+_READS_FILES = "dataset"
+_NO_OPTION = "no_option_has_this_name"
+
+
+class _Unfit:
+    """A value that no option can take."""
+
+    def __repr__(self) -> str:
+        return "<a value of no known type>"
+
+
+def check_constructible(subject: Subject) -> None:
+    """It is a frozen dataclass with every member of its protocol, made from its defaults or from declared examples."""
+    missing = [
+        name for name, option in options_of(subject.cls).items() if option.required and not _is_given(subject, name)
+    ]
+    if missing and subject.kind == _READS_FILES:
+        raise NotApplicable(f"it needs {' and '.join(missing)}: check it with values for them, as it reads files")
+    try:
+        component = subject.component
+    except ConfigError as error:
+        advice = "Declare examples in its ComponentSpec." if missing else ""
+        raise CheckFailed(
+            f"made from {short(dict(subject.options))} it is refused: {in_words(error)} {advice}"
+        ) from error
+    require(
+        isinstance(component, subject.cls), f"making it returned {short(component)}, expected {subject.cls.__name__}."
+    )
+
+
+def check_constructor_only_stores(subject: Subject) -> None:
+    """Its constructor stores the options and nothing else: no change, no array, no file, no further attribute."""
+    component = subject.make()
+    values = {item.name: getattr(component, item.name) for item in fields(component) if item.init}
+    again = subject.cls(**values)
+    for name, value in values.items():
+        stored = getattr(again, name)
+        require(stored is value or stored == value, f"{name} is {short(stored)} after {short(value)} was given.")
+    extra = sorted(set(getattr(again, "__dict__", {})) - {item.name for item in fields(component)})
+    require(
+        not extra, f"the constructor also sets {', '.join(extra)}; expected the options alone. Compute it when asked."
+    )
+
+
+def check_configuration_round_trip(subject: Subject) -> None:
+    """Component to configuration and back gives an equal component, through JSON too."""
+    if subject.declared is None:
+        raise NotApplicable("no plugin declares it, so no file can name it")
+    table = subject.registry.describe(subject.kind, subject.component)
+    written = _as_json(table)
+    again = subject.registry.resolve(subject.kind, written)
+    require(again == subject.component, f"{short(subject.component)} became {short(again)} through {short(table)}.")
+    require(
+        subject.registry.describe(subject.kind, again) == table, f"a second configuration differs from {short(table)}."
+    )
+
+
+def check_wrong_options_are_refused(subject: Subject) -> None:
+    """An unknown option, and a value of a wrong type for each known one, give one error that names the option."""
+    known = [name for name, option in options_of(subject.cls).items() if option.hint is not Any]
+    for name in (_NO_OPTION, *known):
+        error = _refusal(subject, {name: _Unfit()})
+        require(error is not None, f"{name}={_Unfit()!r} is taken without an error. Annotate options with their types.")
+        text = str(error)
+        require(name in text and len(text.splitlines()) == 1, f"expected one line that names {name!r}, got {text!r}.")
+
+
+def check_repr_rebuilds(subject: Subject) -> None:
+    """Its repr is the call that makes it again."""
+    component = subject.component
+    text = repr(component)
+    try:
+        call = ast.parse(text, mode="eval").body
+    except SyntaxError as error:
+        raise CheckFailed(f"its repr is no expression: {short(text)}.") from error
+    require(isinstance(call, ast.Call), f"its repr is no call: {short(text)}.")
+    assert isinstance(call, ast.Call)
+    name = ast.unparse(call.func)
+    require(name == subject.cls.__qualname__, f"its repr calls {name!r}, expected {subject.cls.__qualname__!r}.")
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    values = {item.name: getattr(component, item.name) for item in fields(component) if item.init}
+    expected = {key: ast.unparse(ast.parse(repr(value), mode="eval")) for key, value in values.items()}
+    require(given == expected, f"its repr gives {short(given)}, expected every option: {short(expected)}.")
+
+
+def check_pickles(subject: Subject) -> None:
+    """A pickled copy is equal, so that it can go to another process."""
+    component = subject.component
+    if "<locals>" in subject.cls.__qualname__:
+        raise NotApplicable("its class is defined inside a function, where pickle cannot find it")
+    again = pickle.loads(pickle.dumps(component))
+    require(again == component, f"{short(component)} became {short(again)}.")
+
+
+def check_equal_options_make_equal_components(subject: Subject) -> None:
+    """Made twice from the same options, it is equal and has the same hash; networks compare components."""
+    first, second = subject.make(), subject.make()
+    require(first == second, f"two made from the same options differ: {short(first)} and {short(second)}.")
+    require(hash(first) == hash(second), "two equal ones have different hashes.")
+
+
+def check_holds_no_state(subject: Subject) -> None:
+    """Using it does not change it: arrays live in the model's parameters and in the workspace."""
+    component = subject.make()
+    before = _contents(component)
+    exercise(subject, component)
+    changed = sorted(name for name, value in _contents(component).items() if before.get(name) != value)
+    require(
+        not changed, f"using it changed its {', '.join(changed)}; a component serves many networks and threads at once."
+    )
+
+
+def check_instances_share_nothing(subject: Subject) -> None:
+    """Two components used in turn give what each gives alone, so nothing lies in the class or its module."""
+    alone = exercise(subject, subject.make())
+    first, second = subject.make(), subject.make()
+    exercise(subject, first)
+    exercise(subject, second)
+    exercise(subject, first)
+    require(
+        equal(alone, exercise(subject, second)),
+        "after others were used, it computes other values than before. Keep no arrays in the class or the module.",
+    )
+
+
+def check_prints_nothing(subject: Subject) -> None:
+    """Using it writes neither to stdout nor to stderr, which belong to the program that runs it."""
+    with guarded() as traces:
+        exercise(subject, subject.make())
+    require(not traces.printed, f"it prints {short(traces.printed)}.")
+
+
+def check_warns_of_nothing(subject: Subject) -> None:
+    """Using it on ordinary values gives no warning."""
+    with guarded() as traces:
+        exercise(subject, subject.make())
+    require(not traces.warned, f"it warns: {'; '.join(traces.warned)}")
+
+
+def check_leaves_the_process_alone(subject: Subject) -> None:
+    """Using it changes nothing that is shared: np.seterr, global random numbers, filters, directory."""
+    with guarded() as traces:
+        exercise(subject, subject.make())
+    require(not traces.changed, f"it changes {in_short(traces.changed)}.")
+
+
+def check_import_leaves_the_process_alone(subject: Subject) -> None:
+    """Importing it prints nothing and changes nothing that is shared."""
+    found = _import_of(subject)
+    require(not found["printed"], f"importing {subject.cls.__module__} prints {short(found['printed'])}.")
+    require(not found["changed"], f"importing {subject.cls.__module__} changes {found['changed']}.")
+
+
+def check_import_is_fast(subject: Subject) -> None:
+    """Importing it takes less than a second, NumPy and nnfw not counted."""
+    seconds = _import_of(subject)["seconds"]
+    for _ in range(_TRIES - 1):
+        if seconds < SLOWEST_IMPORT:
+            return
+        seconds = min(seconds, _measured_import(subject.cls.__module__)["seconds"])
+    require(
+        seconds < SLOWEST_IMPORT,
+        f"importing {subject.cls.__module__} takes {seconds:.1f} s, expected less than {SLOWEST_IMPORT:g} s. "
+        "Import what is heavy where it is used.",
+    )
+
+
+def check_is_documented(subject: Subject) -> None:
+    """Its docstring says what it is, and what every option means."""
+    text = (subject.cls.__doc__ or "").strip()
+    generated = f"{subject.cls.__name__}("  # what @dataclass writes where there is none
+    require(text and not text.startswith(generated), "it has no docstring; write its equation and its options.")
+    missing = [name for name in options_of(subject.cls) if name not in text]
+    require(not missing, f"its docstring does not explain {', '.join(missing)}, which 'nnfw show' should tell.")
+
+
+def _is_given(subject: Subject, name: str) -> bool:
+    return not isinstance(subject.reference, Mapping) or name in subject.reference
+
+
+def _contents(component: Any) -> dict[str, str]:
+    own = {item.name: getattr(component, item.name) for item in fields(component)}
+    return {name: repr(value) for name, value in (own | getattr(component, "__dict__", {})).items()}
+
+
+def _as_json(table: Mapping[str, Any]) -> Any:
+    try:
+        return json.loads(json.dumps(table))
+    except TypeError as error:
+        raise CheckFailed(f"its configuration {short(table)} cannot be written: {in_words(error)}.") from error
+
+
+def _refusal(subject: Subject, wrong: Mapping[str, Any]) -> NnfwError | None:
+    """Return the error that an option leads to, or None."""
+    component = subject.component
+    options = {name: getattr(component, name) for name in options_of(subject.cls)}
+    try:
+        if subject.declared is None:
+            build(subject.cls, {**options, **wrong}, subject.registry.resolve)
+        else:
+            subject.registry.create(subject.kind, subject.declared.qualified_name, {**options, **wrong})
+    except NnfwError as error:
+        return error
+    return None
+
+
+def _import_of(subject: Subject) -> Mapping[str, Any]:
+    module = subject.cls.__module__
+    if not _is_importable(module):
+        raise NotApplicable(f"its module {module!r} cannot be imported by name")
+    return _first_import(module)
+
+
+def _is_importable(module: str) -> bool:
+    """Return whether another process finds a module too; what is in sys.modules may have been made by hand."""
+    package = module.partition(".")[0]
+    return any(finder.find_spec(package, None) for finder in sys.meta_path)
+
+
+@cache
+def _first_import(module: str) -> Mapping[str, Any]:
+    return _measured_import(module)
+
+
+def _measured_import(module: str) -> Mapping[str, Any]:
+    """Import a module in a process of its own, and return what that took and changed."""
+    command = [sys.executable, "-m", "nnfw.conformance.import_probe", module]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    result = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=_IMPORT_LIMIT
+    )
+    require(
+        result.returncode == 0, f"importing {module} in a process of its own failed: {result.stderr.strip()[-200:]}"
+    )
+    found: Mapping[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return found

@@ -1,0 +1,423 @@
+"""The checks of costs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nnfw.checking import check_cost
+from nnfw.checking.single import Unchanged
+from nnfw.conformance.equality import close, equal
+from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.subjects import Subject
+from nnfw.errors import DataError, NnfwError, in_words
+from nnfw.network import Workspace
+from nnfw.ops import DEFINITIONS, Tape
+from nnfw.protocols import Activation, Shape
+
+Array = NDArray[Any]
+
+OUTPUT_SHAPES: tuple[Shape, ...] = ((3,), (4,), (1,))
+"""Shapes of one example's a, of which a cost should take at least one."""
+
+_EXAMPLES = 4
+_BATCHES = (1, 2, 5)
+_EXTREME_LOGITS = (1e4, 200.0, 90.0)
+_NUDGE = 1e-3
+_ROUNDING = 1e-9
+_WRONG_COLUMNS = 7
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Outputs and labels that a cost takes.
+
+    Parameters
+    ----------
+    z, a
+        Weighted inputs, and the outputs that the canonical activation makes of them; where there is none, both are
+        the outputs.
+    y
+        Labels, as :meth:`Cost.targets` returned them.
+    raw
+        The labels before that.
+    """
+
+    z: Array
+    a: Array
+    y: Array
+    raw: Array
+
+
+def exercise(subject: Subject, component: Any) -> list[Any]:
+    """Use a cost as nnfw does, and return everything that it computes."""
+    case = _cast(_cases(subject)[0], np.float32)
+    y = component.targets(case.raw.copy(), case.a.shape[1:])
+    weight = np.linspace(0.5, 2, len(case.a), dtype=np.float32)
+    results: list[Any] = [component.value(case.a, y), component.value(case.a, y, weight)]
+    results += [component.gradient(case.a, y, _workspace(case.a), each).copy() for each in (None, weight)]
+    return results
+
+
+def check_takes_some_labels(subject: Subject) -> None:
+    """It takes labels of a usual form: numbers, probabilities, counts, ±1, one-hot vectors or classes."""
+    tried = []
+    for shape in OUTPUT_SHAPES:
+        for name, labels in _labels(subject.rng(), _EXAMPLES, shape):
+            try:
+                y = subject.component.targets(labels.copy(), shape)
+            except NnfwError as error:
+                tried.append(f"{name}: {error}")
+            else:
+                require(isinstance(y, np.ndarray), f"targets returned {type(y).__name__}, expected an array.")
+                require(len(y) == _EXAMPLES, f"targets made {len(y)} labels of {_EXAMPLES}.")
+                return
+    require(False, f"it refuses labels of every form that was tried; the first: {tried[0]}")
+
+
+def check_targets_leaves_labels_alone(subject: Subject) -> None:
+    """Targets does not change the labels that it is given."""
+    for case in _cases(subject):
+        raw = case.raw.copy()
+        subject.component.targets(raw, case.a.shape[1:])
+        require(equal(raw, case.raw), "targets changes the labels that it is given.")
+
+
+def check_value_is_a_number(subject: Subject) -> None:
+    """Value returns a Python float."""
+    for case in _cases(subject):
+        value = subject.component.value(case.a, case.y)
+        require(type(value) is float, f"value returned {type(value).__name__}, expected float.")
+        require(np.isfinite(value), f"value is {value} for ordinary outputs and labels.")
+
+
+def check_keeps_dtype(subject: Subject) -> None:
+    """The gradient has the shape and the dtype of a, float32 and float64."""
+    for dtype in (np.float32, np.float64):
+        for case in (_cast(each, dtype) for each in _cases(subject)):
+            gradient = _gradient(subject, case)
+            require(
+                (gradient.shape, gradient.dtype) == (case.a.shape, case.a.dtype),
+                f"gradient is {gradient.dtype} {gradient.shape}, expected {case.a.dtype} {case.a.shape}, as a.",
+            )
+
+
+def check_leaves_its_arguments_alone(subject: Subject) -> None:
+    """Neither value nor gradient changes a, y or the weights."""
+    for case in _cases(subject):
+        weight = np.linspace(0.5, 2, len(case.a))
+        before = [case.a.copy(), case.y.copy(), weight.copy()]
+        subject.component.value(case.a, case.y, weight)
+        _gradient(subject, case, weight)
+        for name, array, old in zip(("a", "y", "the weights"), (case.a, case.y, weight), before, strict=True):
+            require(equal(array, old), f"it changes {name}.")
+
+
+def check_gradient_is_the_gradient_of_value(subject: Subject) -> None:
+    """∇_a C agrees with numerical differentiation of C, for several batch sizes and with weights."""
+    for case in (case for examples in _BATCHES for case in _cases(subject, examples)):
+        for weight in (None, np.linspace(0.5, 2, len(case.a))):
+            _require_gradient(subject, case, weight)
+
+
+def check_is_a_mean_over_examples(subject: Subject) -> None:
+    """C is a mean over the examples: 1/N Σ c_i, for every N; the gradient of each example is 1/N of its own."""
+    for case in (case for examples in _BATCHES for case in _cases(subject, examples)):
+        n = len(case.a)
+        single = [_part(case, row) for row in range(n)]
+        expected = float(np.mean([subject.component.value(each.a, each.y) for each in single]))
+        found = subject.component.value(case.a, case.y)
+        require(
+            abs(found - expected) <= _ROUNDING * max(1, abs(expected)),
+            f"C of {n} examples is {found:.10g}; the mean of each alone is {expected:.10g}.",
+        )
+        alone = np.concatenate([_gradient(subject, each) for each in single]) / n
+        require(close(_gradient(subject, case), alone), f"∇_a C of {n} examples is not 1/{n} of that of each alone.")
+
+
+def check_weights_scale_examples(subject: Subject) -> None:
+    """C = 1/N Σ weight_i c_i, with the weights in value and gradient alike; weights of 1 change nothing."""
+    for case in _cases(subject):
+        n = len(case.a)
+        ones, weight = np.ones(n), np.linspace(0.0, 2.5, n)
+        plain, gradient = subject.component.value(case.a, case.y), _gradient(subject, case)
+        require(
+            close(np.array(subject.component.value(case.a, case.y, ones)), np.array(plain)), "weights of 1 change C."
+        )
+        require(close(_gradient(subject, case, ones), gradient), "weights of 1 change ∇_a C.")
+        values = [subject.component.value(each.a, each.y) for each in (_part(case, row) for row in range(n))]
+        expected, found = float(np.mean(weight * values)), subject.component.value(case.a, case.y, weight)
+        require(
+            abs(found - expected) <= _ROUNDING * max(1, abs(expected)),
+            f"C with weights is {found:.10g}, expected 1/N Σ weight_i c_i = {expected:.10g}.",
+        )
+        scaled = gradient * weight.reshape(-1, *[1] * (gradient.ndim - 1))
+        require(
+            close(_gradient(subject, case, weight), scaled), "∇_a C with weights is not weight_i times that without."
+        )
+
+
+def check_order_of_examples_does_not_matter(subject: Subject) -> None:
+    """A permuted batch has the same C and the permuted gradient."""
+    for case in _cases(subject):
+        order = np.roll(np.arange(len(case.a)), 1)
+        other = replace(case, z=case.z[order], a=case.a[order], y=case.y[order])
+        values = [np.array(subject.component.value(each.a, each.y)) for each in (case, other)]
+        require(close(*values), "C depends on the order of the examples.")
+        require(close(_gradient(subject, other), _gradient(subject, case)[order]), "∇_a C depends on the order.")
+
+
+def check_canonical_delta_is_equation_1(subject: Subject) -> None:
+    """The closed form of δ^L equals Equation 1: ∇_a C ⊙ σ'(z), with and without weights, and the slope of C."""
+    activation = _canonical(subject)
+    for case in _cases(subject):
+        for weight in (None, np.linspace(0.5, 2, len(case.a))):
+            closed = subject.component.canonical_delta(case.a, case.y, _workspace(case.a), weight).copy()
+            memory = _workspace(case.z)
+            a = activation.forward(case.z, memory)
+            chained = activation.delta(_gradient(subject, replace(case, a=a), weight), case.z, a, memory)
+            error = float(np.max(np.abs(closed - chained)))
+            require(close(closed, chained), f"canonical_delta differs from Equation 1 by up to {error:.3g}.")
+            report = check_cost(subject.component, activation, case.z, case.y, weight, subject.registry)
+            require(not report.problem, report.problem)
+            require(report.rows[0].ok, f"canonical_delta: {report.rows[0].explanation()}")
+
+
+def check_canonical_value_is_the_value(subject: Subject) -> None:
+    """value_from_z(z) equals value(σ(z)) for the canonical σ, with and without weights."""
+    _canonical(subject)
+    for case in _cases(subject):
+        for weight in (None, np.linspace(0.5, 2, len(case.a))):
+            from_z = subject.component.value_from_z(case.z, case.y, weight)
+            value = subject.component.value(case.a, case.y, weight)
+            require(type(from_z) is float, f"value_from_z returned {type(from_z).__name__}, expected float.")
+            require(close(np.array(from_z), np.array(value)), f"value_from_z is {from_z:.10g}, but value {value:.10g}.")
+
+
+def check_canonical_form_is_finite_at_extreme_logits(subject: Subject) -> None:
+    """For z of ±10,000 in float32, value_from_z and canonical_delta are finite, without a warning."""
+    activation = _canonical(subject)
+    for case in _cases(subject):
+        for size in _EXTREME_LOGITS:
+            z = (size * np.sign(case.z)).astype(np.float32)
+            y = _cast(case, np.float32).y
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                value = subject.component.value_from_z(z, y)
+                a = activation.forward(z, _workspace(z))
+                delta = subject.component.canonical_delta(a, y, _workspace(z))
+            require(not caught, f"for z of ±{size:g} it warns: {caught[0].message if caught else ''}.")
+            require(np.isfinite(value), f"value_from_z is {value} for z of ±{size:g}.")
+            require(np.isfinite(delta).all(), f"canonical_delta is not finite for z of ±{size:g}.")
+
+
+def check_least_at_labels_where_declared(subject: Subject) -> None:
+    """Where it declares least_at_labels, C is nowhere lower than where a equals the labels."""
+    if not subject.component.least_at_labels:
+        raise NotApplicable("it does not declare least_at_labels = True")
+    for case in _cases(subject):
+        best = _as_outputs(subject, case)
+        lowest = subject.component.value(best, case.y)
+        rng = subject.rng()
+        for step in (_NUDGE * rng.standard_normal(best.shape) for _ in range(8)):
+            value = subject.component.value(_inside(subject, best + step), case.y)
+            require(
+                value >= lowest - _ROUNDING * max(1, abs(lowest)),
+                f"C is {value:.10g} near the labels, lower than {lowest:.10g} where a equals them.",
+            )
+        require(
+            subject.component.value(case.a, case.y) >= lowest - _ROUNDING, "C is lower elsewhere than at the labels."
+        )
+
+
+def check_impossible_labels_are_refused(subject: Subject) -> None:
+    """NaN, infinite numbers, and labels of another shape raise DataError that says what was wrong."""
+    for case in _cases(subject)[:1]:
+        shape = case.a.shape[1:]
+        wrong = {
+            "NaN": np.full((_EXAMPLES, *shape), np.nan),
+            "infinity": np.full((_EXAMPLES, *shape), np.inf),
+            f"{_WRONG_COLUMNS} columns": np.full((_EXAMPLES, _WRONG_COLUMNS), 0.5),
+            "three axes": np.full((_EXAMPLES, 2, *shape), 0.5),
+        }
+        for name, labels in wrong.items():
+            try:
+                subject.component.targets(labels, shape)
+            except DataError as error:
+                require(str(error), f"for labels with {name} its DataError says nothing.")
+            except Exception as error:
+                require(False, f"for labels with {name} it raises {in_words(error)}; expected DataError.")
+            else:
+                require(False, f"targets takes labels with {name} for outputs of shape {shape}.")
+
+
+def check_memory_layout_does_not_matter(subject: Subject) -> None:
+    """Outputs in another order of memory, or read-only, give the same value and gradient."""
+    for case in _cases(subject):
+        expected = [np.array(subject.component.value(case.a, case.y)), _gradient(subject, case)]
+        strided = np.repeat(case.a, 2, axis=-1)[..., ::2]
+        fixed = case.a.copy()
+        fixed.flags.writeable = False
+        for a in (strided, np.asfortranarray(case.a), fixed):
+            found = [np.array(subject.component.value(a, case.y)), _gradient(subject, replace(case, a=a))]
+            require(all(map(close, found, expected)), "C or ∇_a C depends on how the outputs lie in memory.")
+
+
+def check_workspaces_do_not_meet(subject: Subject) -> None:
+    """A gradient stays what it is while another is computed with another workspace."""
+    for case in _cases(subject):
+        first = subject.component.gradient(case.a, case.y, _workspace(case.a))
+        before = first.copy()
+        subject.component.gradient(case.a[::-1].copy(), case.y[::-1].copy(), _workspace(case.a))
+        require(
+            equal(first, before), "computing a second gradient changes the first, which has a workspace of its own."
+        )
+
+
+def check_reused_workspace_is_like_new(subject: Subject) -> None:
+    """A gradient in a used workspace is that in a new one: after other sizes, and with other numbers in a and y."""
+    for method in _gradient_methods(subject):
+        workspace = Workspace(np.float64)
+        for case in (case for examples in (4, 2, 5) for case in _cases(subject, examples)):
+            a, y = case.a.copy(), case.y.copy()
+            batches = [(case.a, case.y), (case.a[::-1].copy(), case.y[::-1].copy())]
+            expected = [method(*batch, _workspace(a)).copy() for batch in batches]
+            for batch, right in zip(batches, expected, strict=True):
+                a[...], y[...] = batch  # as a network does: into the arrays of the batch before
+                require(
+                    equal(method(a, y, workspace), right),
+                    f"in a used workspace {method.__name__} gives something else.",
+                )
+
+
+def check_recorded_gradient_is_like_asked_again(subject: Subject) -> None:
+    """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
+    for case in _cases(subject):
+        for method in _gradient_methods(subject):
+            for weight in (None, subject.rng().random(len(case.a))):
+                tape, a, y = Tape(DEFINITIONS), case.a.copy(), case.y.copy()
+                found = tape.perform(method, a, y, _workspace(a), weight)
+                tape.finish()
+                a[...], y[...] = case.a[::-1], case.y[::-1]
+                if weight is not None:
+                    weight *= 2
+                tape.repeat()
+                require(
+                    equal(found, method(a, y, _workspace(a), weight)),
+                    f"recorded with `kernels_only`, {method.__name__} gives something else.",
+                )
+
+
+def check_nan_is_not_hidden(subject: Subject) -> None:
+    """Where a is NaN, so are C and the gradient of that example."""
+    for case in _cases(subject):
+        a = case.a.copy()
+        a[0] = np.nan
+        require(np.isnan(subject.component.value(a, case.y)), "C is a number although an output is NaN.")
+        gradient = _gradient(subject, replace(case, a=a))
+        require(np.isnan(gradient[0]).any(), "∇_a C has no NaN for an example whose outputs are NaN.")
+
+
+def _cases(subject: Subject, examples: int = _EXAMPLES) -> list[Case]:
+    """Return a case for each shape of outputs that it takes, in float64."""
+    cases = []
+    rng = subject.rng()
+    for shape in OUTPUT_SHAPES:
+        z = rng.standard_normal((examples, *shape))
+        for _, raw in _labels(rng, examples, shape):
+            try:
+                y = subject.component.targets(raw.copy(), shape)
+            except NnfwError:
+                continue
+            y = y.astype(np.float64) if y.dtype.kind == "f" else y
+            cases.append(Case(z, _outputs(subject, z), y, raw))
+            break
+    if not cases:
+        raise NotApplicable("no labels are known that it takes")
+    return cases
+
+
+def _labels(rng: np.random.Generator, examples: int, shape: Shape) -> Iterator[tuple[str, Array]]:
+    """Yield labels of the usual forms, by name."""
+    size = (examples, *shape)
+    yield "numbers", rng.standard_normal(size)
+    yield "classes", np.arange(examples) % max(2, shape[-1])
+    yield "one-hot vectors", np.eye(max(2, shape[-1]))[np.arange(examples) % shape[-1]][:, : shape[-1]]
+    yield "probabilities", rng.uniform(0.1, 0.9, size)
+    yield "counts", rng.integers(0, 5, size).astype(float)
+    yield "±1", rng.choice([-1.0, 1.0], size)
+
+
+def _outputs(subject: Subject, z: Array) -> Array:
+    """Return outputs that the cost takes: those of its canonical activation, else of its domain."""
+    component = subject.component
+    if component.canonical is not None:
+        return np.array(_canonical(subject).forward(z, _workspace(z)))
+    if component.domain is None:
+        return z
+    low, high = component.domain
+    if np.isfinite([low, high]).all():
+        return np.asarray(low + (high - low) / (1 + np.exp(-z)))
+    return low + np.exp(z) if np.isfinite(low) else high - np.exp(z) if np.isfinite(high) else z
+
+
+def _inside(subject: Subject, a: Array) -> Array:
+    low, high = subject.component.domain or (-np.inf, np.inf)
+    return np.clip(a, low, high)
+
+
+def _as_outputs(subject: Subject, case: Case) -> Array:
+    """Return the labels as outputs; the index of a class as a vector with a single 1."""
+    if case.y.shape == case.a.shape:
+        return _inside(subject, case.y.astype(np.float64))
+    if case.y.ndim == 1 and case.y.dtype.kind in "iu" and case.a.ndim == 2:
+        return np.eye(case.a.shape[1])[case.y]
+    raise NotApplicable(f"labels of shape {case.y.shape} are no outputs of shape {case.a.shape}")
+
+
+def _canonical(subject: Subject) -> Activation:
+    if subject.component.canonical is None:
+        raise NotApplicable("it names no canonical activation")
+    activation: Activation = subject.registry.resolve("activation", subject.component.canonical)
+    return activation
+
+
+def _gradient_methods(subject: Subject) -> list[Callable[..., Array]]:
+    """Return the methods that give δ^L or what it is made of."""
+    names = ["gradient"] if subject.component.canonical is None else ["gradient", "canonical_delta"]
+    return [getattr(subject.component, name) for name in names]
+
+
+def _gradient(subject: Subject, case: Case, weight: Array | None = None) -> Array:
+    gradient = subject.component.gradient(case.a, case.y, _workspace(case.a), weight)
+    require(isinstance(gradient, np.ndarray), f"gradient returned {type(gradient).__name__}, expected an array.")
+    return gradient.copy()  # type: ignore[no-any-return]
+
+
+def _part(case: Case, row: int) -> Case:
+    rows = slice(row, row + 1)
+    return replace(case, z=case.z[rows], a=case.a[rows], y=case.y[rows])
+
+
+def _cast(case: Case, dtype: DTypeLike) -> Case:
+    y = case.y.astype(dtype) if case.y.dtype.kind == "f" else case.y
+    return replace(case, z=case.z.astype(dtype), a=case.a.astype(dtype), y=y)
+
+
+def _workspace(array: Array) -> Workspace:
+    return Workspace(array.dtype)
+
+
+def _require_gradient(subject: Subject, case: Case, weight: Array | None) -> None:
+    """Compare ∇_a C with differences, where the cost follows an activation that changes nothing."""
+    report = check_cost(subject.component, Unchanged(), case.a, case.y, weight, subject.registry)
+    require(not report.problem, report.problem)
+    row = report.rows[0]
+    require(
+        row.ok, f"∇_a C of {len(case.a)} examples{' with weights' if weight is not None else ''}: {row.explanation()}"
+    )

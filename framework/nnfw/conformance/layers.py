@@ -1,0 +1,564 @@
+"""The checks of layers."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nnfw.checking import Row, check_layer
+from nnfw.conformance.bench import TRIAL_SHAPES, Bench, Pass, benches, shapes_of, takes
+from nnfw.conformance.equality import close, equal
+from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.subjects import Subject
+from nnfw.errors import NnfwError, ShapeError, StateError, in_words, short
+from nnfw.model import Sequential, load
+from nnfw.ops import DEFINITIONS, Tape
+from nnfw.protocols import Parameter, Shape
+
+Array = NDArray[Any]
+
+EXTREME = 1e4
+"""Inputs of this size must neither overflow nor warn in float32."""
+
+_BATCHES = (1, 3, 4)  # one example; not square and square with the shapes of the bench
+_STEPS, _FIRST_STEP, _SHORTEST_STEP = 50, 1.0, 1e-12
+_LOWER = 1 - 1e-6  # a cost that has come down
+_MANY = 8192  # examples, so that an array of the batch stands out from small change
+_LATER_PASSES = 8
+
+
+def exercise(subject: Subject, component: Any) -> list[Any]:
+    """Use a layer as nnfw does, in training and out of it, and return everything that it computes."""
+    results: list[Any] = []
+    for shape in shapes_of(subject)[:2]:
+        bench = Bench(subject, shape, np.float32, component)
+        x, delta, workspace = bench.x(3), bench.delta(3), bench.workspace()
+        for _ in range(2):
+            results += bench.run(x, delta, workspace).arrays()
+        results.append(bench.evaluate(x))
+    return results
+
+
+def check_takes_some_shape(subject: Subject) -> None:
+    """It takes inputs of a shape that its plugin declares, or of a usual one."""
+    wanted = subject.input_shapes or TRIAL_SHAPES
+    require(
+        any(takes(subject.component, shape) for shape in wanted),
+        f"it refuses inputs of all shapes that were tried: {', '.join(map(str, wanted))}. "
+        "Declare input_shapes in its ComponentSpec.",
+    )
+
+
+def check_output_shape_is_real(subject: Subject) -> None:
+    """output_shape says, without reading data, what shape forward gives, for every batch and input shape."""
+    for shape in shapes_of(subject):
+        bench = Bench(subject, shape)
+        said = bench.output_shape
+        for examples in (*_BATCHES, 7, 2):
+            found = bench.forward(bench.x(examples), bench.workspace()).shape
+            require(
+                found == (examples, *said), f"forward gave shape {found} for {shape}, expected {(examples, *said)}."
+            )
+
+
+def check_parameters_are_real(subject: Subject) -> None:
+    """Every declared parameter has a name, a shape that its initializer fills, and a gradient of that shape."""
+    for shape in shapes_of(subject):
+        declared = subject.component.parameters(shape)
+        for name, parameter in declared.items():
+            require(isinstance(name, str) and name, f"a parameter is named {short(name)}, expected text.")
+            require(isinstance(parameter, Parameter), f"{name} is {short(parameter)}, expected a Parameter.")
+            first = np.asarray(
+                parameter.initializer.sample(parameter.shape, parameter.fan_in, parameter.fan_out, subject.rng())
+            )
+            require(
+                first.shape == parameter.shape, f"{name} is drawn in shape {first.shape}, expected {parameter.shape}."
+            )
+        bench = Bench(subject, shape)
+        for name, gradient in bench.run(bench.x(3), bench.delta(3)).grads.items():
+            require(
+                np.isfinite(gradient).all(),
+                f"backward leaves parts of the gradient of {name} unwritten, or not finite.",
+            )
+
+
+def check_keeps_float32(subject: Subject) -> None:
+    """In a float32 network everything is float32."""
+    _require_dtype(subject, np.float32)
+
+
+def check_keeps_float64(subject: Subject) -> None:
+    """In a float64 network everything is float64."""
+    _require_dtype(subject, np.float64)
+
+
+def check_leaves_input_alone(subject: Subject) -> None:
+    """Neither forward nor backward changes a_prev, which is another layer's a."""
+    for bench in benches(subject):
+        x, delta = bench.x(3), bench.delta(3)
+        before, workspace = x.copy(), bench.workspace()
+        bench.forward(x, workspace)
+        require(equal(x, before), "forward changes its input.")
+        bench.backward(delta, workspace)
+        require(equal(x, before), "backward changes the input of forward.")
+
+
+def check_leaves_delta_alone(subject: Subject) -> None:
+    """Backward does not change δ."""
+    for bench in benches(subject):
+        x, delta = bench.x(3), bench.delta(3)
+        before = delta.copy()
+        bench.run(x, delta)
+        require(equal(delta, before), "backward changes delta.")
+
+
+def check_leaves_parameters_alone(subject: Subject) -> None:
+    """Neither forward nor backward changes a trainable parameter: that is the optimizer's."""
+    for bench in benches(subject):
+        before = bench.vector.copy()
+        bench.run(bench.x(3), bench.delta(3))
+        require(equal(bench.vector, before), "a pass changes the parameters.")
+
+
+def check_leaves_z_alone(subject: Subject) -> None:
+    """Backward does not change z, which the activation needs."""
+    for bench in benches(subject):
+        workspace = bench.workspace()
+        z = bench.forward(bench.x(3), workspace)
+        before = z.copy()
+        bench.backward(bench.delta(3), workspace)
+        require(equal(z, before), "backward changes the z that forward returned. Ask for a buffer of another name.")
+
+
+def check_gives_memory_of_its_own(subject: Subject) -> None:
+    """What backward returns shares no memory with the parameters or their gradients, nor z with the parameters."""
+    for bench in benches(subject):
+        workspace = bench.workspace()
+        z = bench.forward(bench.x(3), workspace)
+        gradient, grads = bench.backward(bench.delta(3), workspace)
+        for name, array in bench.params.items():
+            require(not np.may_share_memory(z, array), f"z lies in the memory of the parameter {name}.")
+            require(not np.may_share_memory(gradient, array), f"∂C/∂a_prev lies in the memory of the parameter {name}.")
+        for name, array in grads.items():
+            require(
+                not np.may_share_memory(gradient, array), f"∂C/∂a_prev lies in the memory of the gradient of {name}."
+            )
+
+
+def check_same_seed_gives_same_bits(subject: Subject) -> None:
+    """Two passes with the same noise are equal to the last bit."""
+    for bench in benches(subject):
+        x, delta = bench.x(3), bench.delta(3)
+        _require_same(bench.run(x, delta), bench.run(x, delta), "a second pass with the same seed gives another")
+
+
+def check_overwrites_gradients(subject: Subject) -> None:
+    """Backward overwrites the gradients; it does not add to what is there."""
+    for bench in benches(subject):
+        x, delta, workspace = bench.x(3), bench.delta(3), bench.workspace()
+        expected = bench.run(x, delta)
+        bench.forward(x, workspace)
+        grads = bench.grads(fill=0.0)
+        for _ in range(2):
+            bench.backward(delta, workspace, grads)
+        for name, gradient in grads.items():
+            require(equal(gradient, expected.grads[name]), f"a second backward adds to the gradient of {name}.")
+
+
+def check_reused_workspace_is_like_new(subject: Subject) -> None:
+    """A pass in a used workspace gives what it gives in a new one: after other sizes, and with other numbers in x."""
+    for bench, other in zip(benches(subject), benches(subject), strict=True):
+        workspace = bench.workspace()
+        for examples in (4, 2, 5, 1):
+            arrays = bench.x(examples), bench.delta(examples), bench.vector
+            batches = [[factor * array for array in arrays] for factor in (1, -0.75)]
+            expected = []
+            for x, delta, vector in batches:
+                other.vector[...] = vector
+                expected.append(other.run(x, delta))
+            for batch, right in zip(batches, expected, strict=True):
+                for array, values in zip(arrays, batch, strict=True):
+                    array[...] = values  # as a network does: into the arrays of the batch before
+                workspace.rng.bit_generator.state = bench.workspace().rng.bit_generator.state
+                found = bench.run(*arrays[:2], workspace)
+                _require_same(right, found, "in a workspace that was used before it gives another")
+
+
+def check_workspaces_do_not_meet(subject: Subject) -> None:
+    """Two passes that take turns, each with its own workspace, do not disturb each other."""
+    for bench in benches(subject):
+        pairs = [(bench.x(3), bench.delta(3)) for _ in range(2)]
+        alone = [bench.run(x, delta) for x, delta in pairs]
+        memories = [bench.workspace() for _ in pairs]
+        zs = [bench.forward(x, memory) for (x, _), memory in zip(pairs, memories, strict=True)]
+        for (_, delta), memory, z, expected in zip(pairs, memories, zs, alone, strict=True):
+            gradient, grads = bench.backward(delta, memory)
+            _require_same(expected, Pass(z, gradient, dict(grads)), "beside a second pass it gives another")
+
+
+def check_recorded_pass_is_like_asked_again(subject: Subject) -> None:
+    """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
+    for bench in benches(subject):
+        x, delta, grads, workspace = bench.x(3), bench.delta(3), bench.grads(), bench.workspace()
+        tape = Tape(DEFINITIONS)
+        z = tape.perform(bench.layer.forward, bench.params, x, workspace)
+        gradient = tape.perform(bench.layer.backward, bench.params, delta, grads, workspace)
+        tape.finish()
+        other = bench.workspace()
+        bench.run(x, delta, other)  # so that the noise is at the same point
+        x[...], delta[...] = bench.x(3), bench.delta(3)
+        bench.vector *= -0.5
+        expected = bench.run(x, delta, other)
+        tape.repeat()
+        _require_same(expected, Pass(z, gradient, dict(grads)), "recorded with `kernels_only`, it gives another")
+
+
+def check_backward_before_forward_is_refused(subject: Subject) -> None:
+    """Backward without forward raises StateError, unless it needs nothing from forward."""
+    for bench in benches(subject):
+        x, delta = bench.x(3), bench.delta(3)
+        expected = bench.run(x, delta)
+        try:
+            gradient, grads = bench.backward(delta, bench.workspace())
+        except StateError:
+            continue
+        except Exception as error:
+            require(
+                False, f"backward before forward raises {in_words(error)}; expected StateError, as workspace[key] does."
+            )
+        found = Pass(expected.z, gradient, dict(grads))
+        _require_same(expected, found, "backward without forward raises nothing and gives a wrong")
+
+
+def check_zero_delta_gives_zero(subject: Subject) -> None:
+    """For δ = 0 every gradient is exactly 0."""
+    for bench in benches(subject):
+        found = bench.run(bench.x(3), np.zeros_like(bench.delta(3)))
+        for name, array in _gradients(found):
+            require(not np.any(array), f"{name} is not 0 for δ = 0, but up to {np.max(np.abs(array)):.3g}.")
+
+
+def check_linear_in_delta(subject: Subject) -> None:
+    """Backward is linear: the gradients for 2 δ₁ − 3 δ₂ are 2 times those for δ₁ minus 3 times those for δ₂."""
+    for bench in benches(subject):
+        x, one, other = bench.x(3), bench.delta(3), bench.delta(3)
+        first, second = bench.run(x, one), bench.run(x, other)
+        both = bench.run(x, 2 * one - 3 * other)
+        for (name, a), (_, b), (_, c) in zip(*map(_gradients, (first, second, both)), strict=True):
+            require(
+                close(c, 2 * a - 3 * b), f"{name} is not linear in δ: off by {np.max(np.abs(c - 2 * a + 3 * b)):.3g}."
+            )
+
+
+def check_linear_for_large_delta(subject: Subject) -> None:
+    """Backward scales with δ however large or small it is; nothing is clipped."""
+    for bench in benches(subject):
+        x, delta = bench.x(3), bench.delta(3)
+        expected = bench.run(x, delta)
+        for factor in (1e6, 1e-6):
+            for (name, a), (_, b) in zip(_gradients(expected), _gradients(bench.run(x, factor * delta)), strict=True):
+                require(close(b / factor, a), f"{name} for {factor:g} δ is not {factor:g} times that for δ.")
+
+
+def check_rows_are_independent(subject: Subject) -> None:
+    """Where rows_independent is True, z and ∂C/∂a_prev of an example depend on that example alone."""
+    if not subject.component.rows_independent:
+        raise NotApplicable("it declares rows_independent = False")
+    for bench in benches(subject):
+        x, delta = bench.x(4), bench.delta(4)
+        together = bench.evaluate(x)
+        for row in range(len(x)):
+            alone = bench.evaluate(x[row : row + 1])
+            require(close(together[row : row + 1], alone), f"z of example {row} depends on the other examples.")
+        delta[1:] = 0
+        gradient = bench.run(x, delta).grad_a_prev
+        assert gradient is not None
+        require(not np.any(gradient[1:]), "∂C/∂a_prev of an example depends on the δ of others.")
+
+
+def check_permuted_batch_gives_permuted_output(subject: Subject) -> None:
+    """The order of the examples does not matter."""
+    for bench in benches(subject):
+        x, order = bench.x(4), [2, 0, 3, 1]
+        require(close(bench.evaluate(x[order]), bench.evaluate(x)[order]), "z depends on the order of the examples.")
+
+
+def check_batch_of_one_keeps_its_axis(subject: Subject) -> None:
+    """One example is a batch too: no axis is dropped."""
+    for bench in benches(subject):
+        found = bench.run(bench.x(1), bench.delta(1))
+        assert found.grad_a_prev is not None
+        for name, array, shape in (("z", found.z, bench.output_shape), ("∂C/∂a_prev", found.grad_a_prev, bench.shape)):
+            require(
+                array.shape == (1, *shape), f"{name} of one example has shape {array.shape}, expected {(1, *shape)}."
+            )
+
+
+def check_empty_batch_is_handled(subject: Subject) -> None:
+    """A batch of no examples gives empty results and gradients of 0, or an error of nnfw."""
+    for bench in benches(subject):
+        try:
+            found = bench.run(bench.x(0), bench.delta(0))
+        except NnfwError:
+            continue
+        require(found.z.shape == (0, *bench.output_shape), f"z of no examples has shape {found.z.shape}.")
+        for name, gradient in found.grads.items():
+            require(not np.any(gradient), f"the gradient of {name} for no examples is not 0.")
+
+
+def check_strided_input(subject: Subject) -> None:
+    """Inputs and δ that are every second element of a larger array give what their copies give."""
+    _require_layout(subject, lambda a: np.repeat(a, 2, axis=-1)[..., ::2])
+
+
+def check_fortran_input(subject: Subject) -> None:
+    """Inputs and δ in Fortran's order give what their copies give."""
+    _require_layout(subject, np.asfortranarray)
+
+
+def check_reversed_input(subject: Subject) -> None:
+    """Inputs and δ with negative strides give what their copies give."""
+    _require_layout(subject, lambda a: a[::-1].copy()[::-1])
+
+
+def check_read_only_input(subject: Subject) -> None:
+    """Inputs and δ that cannot be written give what their copies give."""
+    _require_layout(subject, _read_only)
+
+
+def check_wrong_shapes_are_refused(subject: Subject) -> None:
+    """An input of a shape that does not fit is refused with ShapeError, which names it and what was expected."""
+    refused = 0
+    for shape in (*TRIAL_SHAPES, (), (2, 2, 2, 2, 2)):
+        try:
+            subject.component.output_shape(shape)
+        except ShapeError as error:
+            refused += 1
+            text = str(error)
+            require(str(shape) in text, f"for the shape {shape} its error does not name that shape: {text!r}.")
+            rest = text.replace(str(shape), "")
+            require(
+                "expected" in rest.lower(), f"for the shape {shape} its error does not say what is expected: {text!r}."
+            )
+    if not refused:
+        raise NotApplicable("it takes inputs of every shape")
+
+
+def check_nan_is_not_hidden(subject: Subject) -> None:
+    """A NaN that comes in goes out again, forward and backward; an error must not look like a number."""
+    for bench in benches(subject):
+        x, delta = bench.x(3), bench.delta(3)
+        x[1] = np.nan
+        require(np.isnan(bench.evaluate(x)[1]).any(), "z of an example that is all NaN has no NaN.")
+        delta[1] = np.nan
+        found = bench.run(bench.x(3), delta)
+        assert found.grad_a_prev is not None
+        require(np.isnan(found.grad_a_prev[1]).any(), "∂C/∂a_prev for a δ that is all NaN has no NaN.")
+
+
+def check_evaluation_is_deterministic(subject: Subject) -> None:
+    """Outside of training it draws no random numbers, and gives the same at every call."""
+    for bench in benches(subject):
+        x = bench.x(3)
+        require(equal(bench.evaluate(x), bench.evaluate(x)), "two evaluations of one batch differ.")
+
+
+def check_evaluation_has_no_side_effects(subject: Subject) -> None:
+    """Outside of training neither parameters nor state change."""
+    for bench in benches(subject):
+        vector, state = bench.vector.copy(), bench.state.copy()
+        bench.layer.forward(bench.params, bench.x(3), bench.workspace(training=False))
+        require(equal(bench.vector, vector), "an evaluation changes the parameters.")
+        require(equal(bench.state, state), "an evaluation changes the state that is not trained.")
+
+
+def check_uses_only_the_generator_it_is_given(subject: Subject) -> None:
+    """Its noise comes from workspace.rng alone, so that a seed settles it."""
+    for bench in benches(subject):
+        x, delta = bench.x(3), bench.delta(3)
+        first, second = (_run_with_global_seed(bench, x, delta, seed) for seed in (1, 2))
+        _require_same(first, second, "with other global random numbers it gives another")
+
+
+def check_finite_at_extremes(subject: Subject) -> None:
+    """Inputs of ±10,000 and of 0 give finite results in float32, without a warning."""
+    for bench in benches(subject, np.float32):
+        for x in (np.sign(bench.x(3)) * np.float32(EXTREME), np.zeros_like(bench.x(3))):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                found = bench.run(x, bench.delta(3))
+            require(not caught, f"for inputs of ±{EXTREME:g} it warns: {caught[0].message if caught else ''}.")
+            for array in found.arrays():
+                require(
+                    np.isfinite(array).all(), f"for inputs of {short(x.flat[0])} it gives values that are not finite."
+                )
+
+
+def check_training_lowers_the_cost(subject: Subject) -> None:
+    """50 steps along its gradients lower the cost of a regression that it can fit."""
+    bench = benches(subject)[0]
+    if not bench.layout.size:
+        raise NotApplicable("it has no parameters to train")
+    x, rng, first = bench.x(8), subject.rng(), bench.vector.copy()
+    bench.vector += rng.standard_normal(bench.vector.shape)
+    y = bench.forward(x, bench.workspace()).copy()
+    bench.vector[...] = first
+    before = _squares(bench, x, y)
+    step = _FIRST_STEP
+    for _ in range(_STEPS):
+        step = _descend(bench, x, y, 2 * step)
+    after = _squares(bench, x, y)
+    require(after < before * _LOWER, f"{_STEPS} steps of descent bring the cost from {before:.6g} to {after:.6g}.")
+
+
+def check_saves_and_loads(subject: Subject) -> None:
+    """A saved model with it is the same to the last bit when it is loaded."""
+    if subject.declared is None:
+        raise NotApplicable("no plugin declares it, so no file can name it")
+    shape = shapes_of(subject)[0]
+    model = Sequential([subject.component], shape, registry=subject.registry)
+    x = subject.rng().standard_normal((3, *shape))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.nnfw"
+        model.save(path)
+        again = load(path, registry=subject.registry)
+    for name, array in model.parameters.items():
+        require(equal(array, again.parameters[name]), f"{name} differs after loading.")
+    require(equal(model.predict(x), again.predict(x)), "a loaded model predicts other values.")
+
+
+def check_input_gradient_may_be_left_out(subject: Subject) -> None:
+    """Where needs_input_gradient is False, the gradients of the parameters are the same."""
+    for bench in benches(subject):
+        x, delta = bench.x(3), bench.delta(3)
+        found = bench.run(x, delta, bench.workspace(needs_input_gradient=False))
+        for name, gradient in bench.run(x, delta).grads.items():
+            require(
+                close(found.grads[name], gradient), f"the gradient of {name} is another if ∂C/∂a_prev is not needed."
+            )
+
+
+def check_memory_does_not_grow(subject: Subject) -> None:
+    """Passes leave no memory behind: a long training holds what a short one holds."""
+    bench = Bench(subject, shapes_of(subject)[0], np.float32)
+    x, delta, workspace = bench.x(_MANY), bench.delta(_MANY), bench.workspace()
+    grads = bench.grads()
+
+    def held_after(passes: int) -> int:
+        for _ in range(passes):
+            bench.forward(x, workspace)
+            bench.backward(delta, workspace, grads)
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        growth = -held_after(2) + held_after(_LATER_PASSES)
+    finally:
+        tracemalloc.stop()
+    smallest = min(x.nbytes, delta.nbytes)
+    require(
+        growth < _LATER_PASSES * smallest / 2,
+        f"{_LATER_PASSES} further passes with batches of {smallest:,} bytes left {growth:,} bytes behind.",
+    )
+
+
+def check_gradient_of_input(subject: Subject) -> None:
+    """∂C/∂a_prev agrees with numerical differentiation, with noise and activation, for several shapes and points."""
+    _require_gradients(subject, lambda row: row.name == "x")
+
+
+def check_gradients_of_parameters(subject: Subject) -> None:
+    """The gradient of every parameter agrees with numerical differentiation (Equations 3 and 4 for w and b)."""
+    if not any(bench.layout.size for bench in benches(subject)):
+        raise NotApplicable("it has no parameters to train")
+    _require_gradients(subject, lambda row: row.name != "x" and not row.name.endswith(".delta"))
+
+
+def _require_dtype(subject: Subject, dtype: DTypeLike) -> None:
+    for bench in benches(subject, dtype):
+        found = bench.run(bench.x(3), bench.delta(3))
+        for name, array in [("z", found.z), *_gradients(found)]:
+            require(
+                array.dtype == bench.dtype, f"{name} is {array.dtype}, expected {bench.dtype}, the network's dtype."
+            )
+        z = bench.evaluate(bench.x(3))
+        require(z.dtype == bench.dtype, f"z outside of training is {z.dtype}, expected {bench.dtype}.")
+
+
+def _require_same(expected: Pass, found: Pass, what: str) -> None:
+    for (name, a), (_, b) in zip(_named(expected), _named(found), strict=True):
+        require(equal(a, b), f"{what} {name}.")
+
+
+def _named(found: Pass) -> Iterator[tuple[str, Any]]:
+    yield "z", found.z
+    yield from _gradients(found)
+
+
+def _gradients(found: Pass) -> Iterator[tuple[str, Array]]:
+    if found.grad_a_prev is not None:
+        yield "∂C/∂a_prev", found.grad_a_prev
+    yield from ((f"gradient of {name}", gradient) for name, gradient in found.grads.items())
+
+
+def _run_with_global_seed(bench: Bench, x: Array, delta: Array, seed: int) -> Pass:
+    np.random.seed(seed)  # noqa: NPY002 - it must not matter
+    random.seed(seed)
+    return bench.run(x, delta)
+
+
+def _require_layout(subject: Subject, change: Callable[[Array], Array]) -> None:
+    for bench in benches(subject):
+        x, delta = bench.x(3), bench.delta(3)
+        pairs = zip(_named(bench.run(x, delta)), _named(bench.run(change(x), change(delta))), strict=True)
+        for (name, expected), (_, found) in pairs:
+            require(close(found, expected), f"{name} depends on how the input lies in memory.")
+
+
+def _read_only(array: Array) -> Array:
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def _squares(bench: Bench, x: Array, y: Array) -> float:
+    return 0.5 * float(np.sum(np.square(bench.forward(x, bench.workspace()) - y)))
+
+
+def _descend(bench: Bench, x: Array, y: Array, step: float) -> float:
+    """Take one step along the gradient, halved until the cost falls, and return its length."""
+    workspace = bench.workspace()
+    z = bench.forward(x, workspace)
+    delta, before = z - y, 0.5 * float(np.sum(np.square(z - y)))
+    gradient = np.zeros_like(bench.vector)
+    bench.backward(delta, workspace, bench.layout.views(gradient))
+    start = bench.vector.copy()
+    while step > _SHORTEST_STEP:
+        bench.vector[...] = start - step * gradient
+        if _squares(bench, x, y) < before:
+            return step
+        step /= 2
+    bench.vector[...] = start
+    return _FIRST_STEP
+
+
+def _require_gradients(subject: Subject, wanted: Callable[[Row], bool]) -> None:
+    for shape, examples in _cases(subject):
+        report = check_layer(subject.component, shape, subject.registry, examples=examples)
+        require(not report.problem, report.problem)
+        for row in filter(wanted, report.rows):
+            require(row.ok, f"for {examples} examples of shape {shape}: {row.explanation()}")
+
+
+def _cases(subject: Subject) -> Iterator[tuple[Shape, int]]:
+    """Yield shapes with numbers of examples: one example, not square, and square."""
+    for index, shape in enumerate(shapes_of(subject)[:3]):
+        yield from ((shape, examples) for examples in (_BATCHES if not index else _BATCHES[index : index + 1]))

@@ -1,0 +1,150 @@
+"""The checks of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.conformance.equality import close, equal
+from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.subjects import Subject
+from nnfw.errors import in_words
+
+Array = NDArray[Any]
+
+_EXAMPLES = 7
+_OUTPUTS = (2, 3, 1)
+
+
+def exercise(subject: Subject, component: Any) -> list[Any]:
+    """Use a metric as nnfw does, and return everything that it computes."""
+    a, y = _cases(subject)[0]
+    statistics = component.statistics(a.astype(np.float32), y)
+    return [statistics, component.result(statistics)]
+
+
+def check_takes_some_labels(subject: Subject) -> None:
+    """It takes outputs with labels of a usual form: classes, one-hot vectors or numbers."""
+    tried = [f"{name}: {error}" for name, _, _, error in _tried(subject) if error]
+    require(len(tried) < len(list(_tried(subject))), f"it refuses labels of every form; the first: {tried[:1]}")
+
+
+def check_says_what_is_better(subject: Subject) -> None:
+    """higher_is_better is True or False."""
+    found = subject.component.higher_is_better
+    require(isinstance(found, bool), f"higher_is_better is {found!r}, expected True or False.")
+
+
+def check_statistics_are_float64(subject: Subject) -> None:
+    """Statistics is an array of float64, also for outputs in float32: sums over many examples must stay exact."""
+    for a, y in _cases(subject):
+        for each in (a, a.astype(np.float32)):
+            found = subject.component.statistics(each, y)
+            require(isinstance(found, np.ndarray), f"statistics returned {type(found).__name__}, expected an array.")
+            require(found.dtype == np.float64, f"statistics returned {found.dtype}, expected float64.")
+
+
+def check_adds_up_over_batches(subject: Subject) -> None:
+    """The statistics of two parts add up to those of the whole."""
+    for a, y in _cases(subject):
+        whole = subject.component.statistics(a, y)
+        parts = [subject.component.statistics(a[rows], y[rows]) for rows in (slice(0, 3), slice(3, None))]
+        require(close(parts[0] + parts[1], whole), "the statistics of two parts do not add up to those of the whole.")
+
+
+def check_order_of_examples_does_not_matter(subject: Subject) -> None:
+    """A permuted batch has the same result."""
+    for a, y in _cases(subject):
+        found = [np.array(_result(subject, *each)) for each in ((a, y), (a[::-1].copy(), y[::-1].copy()))]
+        require(close(*found), "the result depends on the order of the examples.")
+
+
+def check_weights_count_examples(subject: Subject) -> None:
+    """Weights of 1 change nothing; a weight of 2 is the example twice, and one of 0 is its absence."""
+    for a, y in _cases(subject):
+        ones, weight = np.ones(_EXAMPLES), np.ones(_EXAMPLES)
+        require(
+            close(np.array(_result(subject, a, y, ones)), np.array(_result(subject, a, y))), "weights of 1 change it."
+        )
+        weight[:2] = 2, 0
+        rows = [0, 0, *range(2, _EXAMPLES)]
+        found, expected = (
+            np.array(each) for each in (_result(subject, a, y, weight), _result(subject, a[rows], y[rows]))
+        )
+        require(close(found, expected), f"with weights it is {found}; with the examples repeated {expected}.")
+
+
+def check_leaves_its_arguments_alone(subject: Subject) -> None:
+    """Neither statistics nor result changes what it is given."""
+    for a, y in _cases(subject):
+        before = a.copy(), y.copy()
+        statistics = subject.component.statistics(a, y)
+        kept = statistics.copy()
+        subject.component.result(statistics)
+        require(equal([a, y, statistics], [*before, kept]), "it changes outputs, labels or statistics.")
+
+
+def check_remembers_nothing(subject: Subject) -> None:
+    """Statistics depends on the numbers in its arrays, and not on which arrays they are."""
+    for a, y in _cases(subject):
+        for changed in ((np.roll(a, 1, axis=0), y), (a, np.roll(y, 1, axis=0))):
+            expected = subject.component.statistics(*changed)
+            arrays = a.copy(), y.copy()
+            subject.component.statistics(*arrays)
+            for array, values in zip(arrays, changed, strict=True):
+                array[...] = values  # as a network does: into the arrays of the batch before
+            found = subject.component.statistics(*arrays)
+            require(equal(found, expected), "for other numbers in the same arrays it gives the statistics of before.")
+
+
+def check_result_is_a_number(subject: Subject) -> None:
+    """Result is a float, or an array such as a matrix."""
+    for a, y in _cases(subject):
+        found = _result(subject, a, y)
+        fits = type(found) is float or isinstance(found, np.ndarray)
+        require(fits, f"result returned {type(found).__name__}, expected float or an array.")
+
+
+def check_agrees_with_its_formula(subject: Subject) -> None:
+    """Its result is that of the literal formula that its author gives to the kit."""
+    if subject.formula is None:
+        raise NotApplicable("no formula is given: parametrize_checks(..., formula=...)")
+    for a, y in _cases(subject):
+        for weight in (np.ones(_EXAMPLES), np.linspace(0.5, 2, _EXAMPLES)):
+            found, expected = np.array(_result(subject, a, y, weight)), np.array(subject.formula(a, y, weight))
+            require(close(found, expected), f"it is {found}, by its formula {expected}.")
+
+
+def _result(subject: Subject, a: Array, y: Array, weight: Array | None = None) -> Any:
+    return subject.component.result(subject.component.statistics(a, y, weight))
+
+
+def _cases(subject: Subject) -> list[tuple[Array, Array]]:
+    """Return outputs and labels that it takes."""
+    found = [(a, y) for _, a, y, error in _tried(subject) if not error]
+    if not found:
+        raise NotApplicable("no labels are known that it takes")
+    return found
+
+
+def _tried(subject: Subject) -> Iterator[tuple[str, Array, Array, str]]:
+    """Yield outputs and labels of the usual forms, and why they are refused."""
+    rng = subject.rng()
+    for outputs in _OUTPUTS:
+        a = rng.dirichlet(np.ones(max(2, outputs)), _EXAMPLES)[:, :outputs]
+        classes = np.arange(_EXAMPLES) % max(2, outputs)
+        forms = {
+            "classes": classes,
+            "one-hot vectors": np.eye(outputs)[classes % outputs],
+            "numbers": rng.random(a.shape),
+        }
+        for name, y in forms.items():
+            try:
+                subject.component.result(subject.component.statistics(a, y))
+            except Exception as error:  # arrays that do not fit: one that takes numbers need not take classes
+                yield name, a, y, in_words(error)
+            else:
+                yield name, a, y, ""

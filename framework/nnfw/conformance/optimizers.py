@@ -1,0 +1,262 @@
+"""The checks of optimizers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from nnfw.conformance.equality import close, equal
+from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.subjects import Subject
+
+Array = NDArray[Any]
+Formula = Callable[[Array, Array, dict[str, Any], int, float, slice], Array]
+"""``(vector, gradient, memory, step, learning_rate, decays) -> new vector``; `memory` is empty at the first step."""
+
+_SIZE = 12
+_DECAYS = slice(0, 8)
+_STEPS = 5
+_MANY_STEPS = 400
+_LOWER = 0.9  # of the first distance to the minimum: any method that works comes much closer
+_CURVATURES = np.geomspace(1, 10, _SIZE)
+_SIZES = np.geomspace(1e-6, 1, _SIZE)  # of gradients; where ε stands shows in the small ones
+_HUGE, _TINY = 1e15, 1e-15
+_ROUNDING = 1e-9
+
+
+def exercise(subject: Subject, component: Any) -> list[Any]:
+    """Use an optimizer as nnfw does, and return everything that it computes."""
+    vector, _, state = _trained(subject, component, np.float32, _STEPS)
+    return [vector, *(state[name] for name in sorted(state))]
+
+
+def check_minimises_a_quadratic(subject: Subject) -> None:
+    """400 steps with its own learning rate lead towards the minimum of Σ ½ h_i (θ_i − 1)²."""
+    component, vector = subject.component, subject.rng().standard_normal(_SIZE)
+    before = float(np.sum(_CURVATURES * (vector - 1) ** 2))
+    state = component.state(vector)
+    for step in range(1, _MANY_STEPS + 1):
+        component.update(vector, _CURVATURES * (vector - 1), state, step, component.learning_rate, slice(0, 0))
+    after = float(np.sum(_CURVATURES * (vector - 1) ** 2))
+    require(
+        after < _LOWER * before, f"{_MANY_STEPS} steps bring 2C from {before:.6g} to {after:.6g}: it does not descend."
+    )
+
+
+def check_first_step_goes_downhill(subject: Subject) -> None:
+    """The first step does not go up the gradient anywhere where nothing decays."""
+    component, vector = subject.component, np.zeros(_SIZE)
+    gradient = subject.rng().standard_normal(_SIZE)
+    component.update(vector, gradient.copy(), component.state(vector), 1, component.learning_rate, slice(0, 0))
+    uphill = vector * gradient > 0
+    require(not uphill.any(), f"the first step moves {int(uphill.sum())} of {_SIZE} parameters up their gradient.")
+
+
+def check_zero_gradient_is_rest(subject: Subject) -> None:
+    """Where rests is True, a gradient of 0 leaves parameters that do not decay as they are, at the first step."""
+    if not subject.component.rests:
+        raise NotApplicable("it declares rests = False")
+    vector = subject.rng().standard_normal(_SIZE)
+    before = vector.copy()
+    state = subject.component.state(vector)
+    subject.component.update(vector, np.zeros(_SIZE), state, 1, subject.component.learning_rate, _DECAYS)
+    rest = slice(_DECAYS.stop, None)
+    require(equal(vector[rest], before[rest]), "a gradient of 0 moves parameters that do not decay.")
+
+
+def check_frozen_parameters_stay(subject: Subject) -> None:
+    """A parameter whose gradient is always 0 and which does not decay stays exactly as it is while others move."""
+    if not subject.component.rests:
+        raise NotApplicable("it declares rests = False")
+    rng, component = subject.rng(), subject.component
+    vector = rng.standard_normal(_SIZE)
+    before, state = vector.copy(), component.state(vector)
+    for step in range(1, _STEPS + 1):
+        gradient = rng.standard_normal(_SIZE)
+        gradient[-2:] = 0
+        component.update(vector, gradient, state, step, component.learning_rate, _DECAYS)
+    require(equal(vector[-2:], before[-2:]), "parameters whose gradient is 0 move with the others.")
+
+
+def check_decay_acts_on_weights_alone(subject: Subject) -> None:
+    """What lies outside of `decays` moves as it would without any decay."""
+    rng, component = subject.rng(), subject.component
+    start, gradient = rng.standard_normal(_SIZE), rng.standard_normal(_SIZE)
+    found = []
+    for decays in (_DECAYS, slice(0, 0)):
+        vector = start.copy()
+        component.update(vector, gradient.copy(), component.state(vector), 1, component.learning_rate, decays)
+        found.append(vector[_DECAYS.stop :])
+    require(close(*found), "parameters outside of `decays` are moved by the decay.")
+
+
+def check_updates_in_place(subject: Subject) -> None:
+    """It writes into the vector that it is given, also where that is part of a larger one, and nowhere else."""
+    component, larger = subject.component, subject.rng().standard_normal(_SIZE + 4)
+    before, vector = larger.copy(), larger[2:-2]
+    state = component.state(vector)
+    returned = component.update(vector, np.ones(_SIZE), state, 1, component.learning_rate, _DECAYS)
+    require(returned is None, f"update returned {type(returned).__name__}, expected None: it works in place.")
+    require(not equal(larger[2:-2], before[2:-2]), "update does not change the vector that it is given.")
+    require(equal(larger[:2], before[:2]) and equal(larger[-2:], before[-2:]), "update writes beyond its vector.")
+
+
+def check_state_has_the_shape_of_the_vector(subject: Subject) -> None:
+    """Every array of state has the shape and the dtype of the vector, and is its own memory."""
+    for dtype in (np.float32, np.float64):
+        vector = subject.rng().standard_normal(_SIZE).astype(dtype)
+        for name, array in subject.component.state(vector).items():
+            require(isinstance(array, np.ndarray), f"state {name!r} is {type(array).__name__}, expected an array.")
+            require(
+                (array.shape, array.dtype) == (vector.shape, vector.dtype),
+                f"state {name!r} is {array.dtype} {array.shape}, expected {vector.dtype} {vector.shape}.",
+            )
+            require(not np.may_share_memory(array, vector), f"state {name!r} lies in the memory of the vector.")
+
+
+def check_state_is_fresh(subject: Subject) -> None:
+    """Each call of state gives new arrays of the same values, so that no training goes on in another."""
+    vector = subject.rng().standard_normal(_SIZE)
+    first = subject.component.state(vector)
+    expected = {name: array.copy() for name, array in first.items()}
+    for array in first.values():
+        array += 1
+    second = subject.component.state(vector)
+    require(equal(dict(second), expected), "state gives arrays that were used before.")
+
+
+def check_keeps_dtype(subject: Subject) -> None:
+    """In float32 and float64, vector and state keep their dtype."""
+    for dtype in (np.float32, np.float64):
+        vector, _, state = _trained(subject, subject.component, dtype, _STEPS)
+        for name, array in {"the vector": vector, **state}.items():
+            require(array.dtype == dtype, f"{name} is {array.dtype} after a step, expected {np.dtype(dtype)}.")
+
+
+def check_float32_is_accurate(subject: Subject) -> None:
+    """Steps in float32 are those in float64 but for rounding."""
+    single, double = (_trained(subject, subject.component, dtype, _STEPS)[0] for dtype in (np.float32, np.float64))
+    require(np.allclose(single, double, rtol=1e-3, atol=1e-4), "the steps in float32 differ from those in float64.")
+
+
+def check_state_is_all_it_remembers(subject: Subject) -> None:
+    """Saved and restored, vector, state and step count lead on to the same bits: nothing is kept anywhere else."""
+    whole, _, _ = _trained(subject, subject.component, np.float64, 2 * _STEPS)
+    component = subject.make()
+    vector, rng, state = _trained(subject, component, np.float64, _STEPS)
+    restored = {name: array.copy() for name, array in state.items()}
+    _trained(subject, component, np.float64, 3)  # another training in between
+    again = subject.make()
+    for step in range(_STEPS + 1, 2 * _STEPS + 1):
+        again.update(vector, rng.standard_normal(_SIZE), restored, step, again.learning_rate, _DECAYS)
+    require(
+        equal(vector, whole), "a training that is restored from its state goes on otherwise. Keep all of it in state."
+    )
+
+
+def check_copies_what_it_remembers(subject: Subject) -> None:
+    """What it remembers of a gradient is a copy: a network puts the next gradient into the same array."""
+    found, expected = (
+        _trained(subject, subject.component, np.float64, _STEPS, one_array=each)[0] for each in (True, False)
+    )
+    require(equal(found, expected), "where all gradients come in one array it goes otherwise. Copy what it remembers.")
+
+
+def check_two_trainings_do_not_meet(subject: Subject) -> None:
+    """Two trainings that take turns with one optimizer go as each does alone."""
+    component = subject.component
+    alone, _, _ = _trained(subject, component, np.float64, _STEPS)
+    rngs = [subject.rng() for _ in range(2)]
+    vectors = [rng.standard_normal(_SIZE) for rng in rngs]
+    states = [component.state(vector) for vector in vectors]
+    for step in range(1, _STEPS + 1):
+        for vector, rng, state in zip(vectors, rngs, states, strict=True):
+            component.update(vector, rng.standard_normal(_SIZE), state, step, component.learning_rate, _DECAYS)
+    require(equal(vectors[1], alone), "beside a second training it goes otherwise.")
+
+
+def check_uses_the_learning_rate_it_is_given(subject: Subject) -> None:
+    """The rate of a step is its argument, which a schedule changes: with 0 nothing moves, with less it moves less."""
+    start = subject.rng().standard_normal(_SIZE)
+    moved = []
+    for rate in (0.0, 1e-4, 1e-3):
+        vector = start.copy()
+        subject.component.update(vector, np.ones(_SIZE), subject.component.state(vector), 1, rate, slice(0, 0))
+        moved.append(float(np.max(np.abs(vector - start))))
+    require(moved[0] == 0, f"a learning rate of 0 moves the parameters by up to {moved[0]:.3g}.")
+    text = f"rates of 1e-4 and 1e-3 move the parameters by {moved[1]:.3g} and {moved[2]:.3g}"
+    require(0 < moved[1] < moved[2], f"{text}; expected more with more.")
+
+
+def check_is_deterministic(subject: Subject) -> None:
+    """Two trainings from the same start are equal to the last bit."""
+    first, second = (_trained(subject, subject.component, np.float64, _STEPS)[0] for _ in range(2))
+    require(equal(first, second), "two trainings from the same start differ.")
+
+
+def check_finite_for_extreme_gradients(subject: Subject) -> None:
+    """Gradients of 1e15, 1e-15 and 0 in float32 give finite parameters, without a warning."""
+    for size in (_HUGE, _TINY, 0.0):
+        component, vector = subject.component, np.ones(_SIZE, np.float32)
+        state = component.state(vector)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for step in (1, 2):
+                gradient = np.full(_SIZE, size, np.float32)
+                component.update(vector, gradient, state, step, component.learning_rate, _DECAYS)
+        require(not caught, f"for gradients of {size:g} it warns: {caught[0].message if caught else ''}.")
+        require(np.isfinite(vector).all(), f"gradients of {size:g} give parameters that are not finite.")
+
+
+def check_nan_is_not_hidden(subject: Subject) -> None:
+    """A gradient of NaN gives a parameter of NaN, so that it is noticed."""
+    vector, gradient = np.ones(_SIZE), np.ones(_SIZE)
+    gradient[3] = np.nan
+    component = subject.component
+    component.update(vector, gradient, component.state(vector), 1, component.learning_rate, slice(0, 0))
+    require(np.isnan(vector[3]), f"a gradient of NaN gives the parameter {vector[3]:.6g}.")
+
+
+def check_no_parameters_are_handled(subject: Subject) -> None:
+    """A network without parameters can be trained: empty vectors raise nothing."""
+    vector = np.zeros(0)
+    subject.component.update(
+        vector, np.zeros(0), subject.component.state(vector), 1, subject.component.learning_rate, slice(0, 0)
+    )
+
+
+def check_agrees_with_its_formula(subject: Subject) -> None:
+    """Its steps are those of the literal formula that its author gives to the kit."""
+    if subject.formula is None:
+        raise NotApplicable("no formula is given: parametrize_checks(..., formula=...)")
+    component, rng = subject.component, subject.rng()
+    vector = rng.standard_normal(_SIZE)
+    memory: dict[str, Any] = {}
+    expected, state = vector.copy(), component.state(vector)
+    for step in range(1, 2 * _STEPS + 1):
+        gradient, rate = _SIZES * rng.standard_normal(_SIZE), component.learning_rate / step
+        expected = subject.formula(expected, gradient.copy(), memory, step, rate, _DECAYS)
+        component.update(vector, gradient.copy(), state, step, rate, _DECAYS)
+        error = float(np.max(np.abs(vector - expected)))
+        require(
+            error <= _ROUNDING * max(1.0, float(np.max(np.abs(expected)))),
+            f"after step {step} it is off its formula by up to {error:.3g}.",
+        )
+
+
+def _trained(
+    subject: Subject, component: Any, dtype: DTypeLike, steps: int, *, one_array: bool = False
+) -> tuple[Array, np.random.Generator, dict[str, Array]]:
+    """Return vector, random numbers and state after some steps along random gradients."""
+    rng = subject.rng()
+    vector = rng.standard_normal(_SIZE).astype(dtype)
+    state, gradient = dict(component.state(vector)), np.empty_like(vector)
+    for step in range(1, steps + 1):
+        gradient = gradient if one_array else np.empty_like(vector)
+        gradient[...] = rng.standard_normal(_SIZE)
+        component.update(vector, gradient, state, step, component.learning_rate, _DECAYS)
+    return vector, rng, state

@@ -1,0 +1,228 @@
+"""Which checks there are, and how they are run."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from nnfw.conformance import common
+from nnfw.conformance.accelerators import ACCELERATOR, accelerators_of, kernel_checks
+from nnfw.conformance.guard import TookTooLong, guarded, time_limit
+from nnfw.conformance.kinds import MODULES
+from nnfw.conformance.outcomes import CheckFailed, Conformance, NotApplicable, Outcome
+from nnfw.conformance.subjects import Subject, is_distribution, subjects_of
+from nnfw.errors import ConfigError, Mistake, UnknownComponentError, did_you_mean, in_words, short
+from nnfw.plugins import Registry, default_registry
+from nnfw.protocols import Shape
+
+SECONDS = 20.0
+"""How long one check may take by default: far more than any needs, for code that does not come back."""
+
+_PATIENCE = 3  # checks of one component that may not come back, until the others are left out
+_PREFIX = "check_"
+_COMMON = "component"
+_MAKING = f"{_COMMON}.constructible"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Parameters
+    ----------
+    id
+        ``"layer.zero_delta"``: the kind, or ``component`` for every kind, and the function's name.
+    function
+        Raises CheckFailed if the component fails it, and NotApplicable if it says nothing about it.
+    """
+
+    id: str
+    function: Callable[[Subject], None]
+
+    @property
+    def meaning(self) -> str:
+        """What it requires, in one line."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    def run(self, subject: Subject, seconds: float = SECONDS) -> Outcome:
+        """Return what it finds; output is caught, and what the component changes in the process is undone."""
+        with guarded():
+            try:
+                with time_limit(seconds):
+                    self.function(subject)
+            except NotApplicable as reason:
+                return Outcome(subject.name, self.id, "skipped", str(reason))
+            except CheckFailed as failure:
+                return Outcome(subject.name, self.id, "failed", str(failure))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # SystemExit too: a component must not end the checks
+                return Outcome(subject.name, self.id, "failed", describe(error, subject), from_own_code(error, subject))
+        return Outcome(subject.name, self.id, "passed")
+
+
+def checks_of(kind: str) -> tuple[Check, ...]:
+    """Return the checks of a kind of component: those of every kind first, in the order in which they stand."""
+    if kind == ACCELERATOR:
+        return tuple(Check(name, function) for name, function in kernel_checks())
+    return tuple(
+        Check(f"{prefix}.{name.removeprefix(_PREFIX)}", function)
+        for prefix, module in ((_COMMON, common), (kind, MODULES[kind]))
+        for name, function in vars(module).items()
+        if name.startswith(_PREFIX) and getattr(function, "__module__", None) == module.__name__
+    )
+
+
+def all_checks() -> tuple[Check, ...]:
+    """Return the checks of all kinds, each once."""
+    return tuple({check.id: check for kind in (*MODULES, ACCELERATOR) for check in checks_of(kind)}.values())
+
+
+def run_checks(
+    *what: Any,
+    options: Mapping[str, Any] | None = None,
+    expected_failures: Mapping[str, str] | None = None,
+    only: Sequence[str] = (),
+    kind: str | None = None,
+    input_shapes: tuple[Shape, ...] = (),
+    formula: Callable[..., Any] | None = None,
+    registry: Registry | None = None,
+    seconds: float = SECONDS,
+    progress: Callable[[Subject], None] | None = None,
+) -> Conformance:
+    """Check components.
+
+    Parameters
+    ----------
+    what
+        Distributions, names of components or accelerators, or component objects; see :func:`subjects_of`.
+    options
+        Options to make a named component from.
+    expected_failures
+        Reasons by id of a check, or by ``NAME:ID`` for one component. A check that passes although it is named here
+        counts as a failure.
+    only
+        Ids of the checks to run; all by default.
+    kind
+        Check components of this kind only.
+    input_shapes, formula
+        As for :class:`Subject`.
+    registry
+        The installed components by default.
+    seconds
+        How long one check may take.
+    progress
+        Called with each component before it is checked.
+
+    Returns
+    -------
+    Conformance
+        ``ok``, and one outcome for each component and check.
+
+    Raises
+    ------
+    UnknownComponentError, PluginError, ConfigError
+        As :func:`subjects_of`; ConfigError for an unknown id too, and UnknownComponentError where nothing is of `kind`.
+
+    Examples
+    --------
+    >>> run_checks("relu", only=["activation.derivative_is_the_slope"]).ok
+    True
+    """
+    registry = registry or default_registry()
+    expected_failures = expected_failures or {}
+    require_known([*only, *(key.rpartition(":")[2] for key in expected_failures)])
+    subjects = [
+        subject
+        for item in what
+        for subject in found(item, registry, options=options, input_shapes=input_shapes, formula=formula)
+        if kind in (None, subject.kind)
+    ]
+    if what and not subjects:
+        raise UnknownComponentError(f"{', '.join(map(short, what))} has no component of kind {kind!r}.")
+    outcomes: list[Outcome] = []
+    for subject in subjects:
+        if progress:
+            progress(subject)
+        outcomes += (as_expected(item, subject, expected_failures) for item in _run(subject, only, seconds))
+    return Conformance(tuple(outcomes))
+
+
+def found(what: Any, registry: Registry, **details: Any) -> list[Subject]:
+    """Return the components and accelerators that are meant; arguments and errors as for :func:`subjects_of`."""
+    accelerators = accelerators_of(what, registry)
+    if accelerators and not is_distribution(what, registry):
+        return accelerators
+    return [*subjects_of(what, registry, **details), *accelerators]
+
+
+def _run(subject: Subject, only: Sequence[str], seconds: float) -> Iterator[Outcome]:
+    """Yield the outcomes of one component; what cannot be made, or does not come back, is not asked on and on."""
+    reason, waited = "", 0
+    for check in checks_of(subject.sort):
+        if only and check.id not in (*only, _MAKING):
+            continue
+        outcome = Outcome(subject.name, check.id, "skipped", reason) if reason else check.run(subject, seconds)
+        if not only or check.id in only or outcome.status == "failed":
+            yield outcome
+        waited += isinstance(outcome.error, TookTooLong)
+        if check.id == _MAKING and outcome.status != "passed":
+            reason = "the component cannot be made" if outcome.status == "failed" else outcome.message
+        elif waited == _PATIENCE:
+            reason = f"{waited} checks did not come back"
+
+
+def as_expected(outcome: Outcome, subject: Subject, expected_failures: Mapping[str, str]) -> Outcome:
+    """Return the outcome in the light of the failures that were announced."""
+    reason = expected_reason(outcome.check, subject, expected_failures)
+    if reason is None or outcome.status == "skipped":
+        return outcome
+    if outcome.status == "failed":
+        return Outcome(outcome.component, outcome.check, "expected", f"{reason} ({outcome.message})", outcome.error)
+    text = f"it passes, but a failure is expected: {reason}. Take it out of expected_failures."
+    return Outcome(outcome.component, outcome.check, "unexpected", text)
+
+
+def expected_reason(check: str, subject: Subject, expected_failures: Mapping[str, str]) -> str | None:
+    """Return why a check is expected to fail, or None."""
+    own_name = subject.declared.name if subject.declared else type(subject.reference).__name__
+    return expected_failures.get(f"{own_name}:{check}", expected_failures.get(check))
+
+
+def require_known(ids: Iterable[str]) -> None:
+    """Raise ConfigError with every id that is none."""
+    known = [check.id for check in all_checks()]
+    mistakes = [
+        Mistake((), f"Unknown check {name!r}.{did_you_mean(name, known)} 'nnfw check --list' shows all.")
+        for name in ids
+        if name not in known
+    ]
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
+def describe(error: BaseException, subject: Subject) -> str:
+    """Return what a component raised, with the author's own line where it happened."""
+    own = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if is_own(frame, subject)]
+    if not own:
+        return in_words(error)
+    frame, line = own[-1]
+    return f"{frame.f_code.co_name} raised {in_words(error)} ({frame.f_code.co_filename}:{line})"
+
+
+def from_own_code(error: BaseException, subject: Subject) -> BaseException:
+    """Return an error whose traceback begins where the code of the component's author does."""
+    entry = error.__traceback__
+    while entry is not None and not is_own(entry.tb_frame, subject):
+        entry = entry.tb_next
+    return error if entry is None else error.with_traceback(entry)
+
+
+def is_own(frame: FrameType, subject: Subject) -> bool:
+    """Return whether a frame runs code of the component's own package."""
+    name: str = frame.f_globals.get("__name__", "")
+    return name.partition(".")[0] == subject.package

@@ -1,0 +1,115 @@
+"""The checks of solvers: optimizers that see all examples at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.conformance.equality import equal
+from nnfw.conformance.outcomes import require
+from nnfw.conformance.subjects import Subject
+from nnfw.errors import StateError, short
+
+Array = NDArray[Any]
+
+_SIZE = 12
+_CURVATURES = np.geomspace(1, 10, _SIZE)
+_ITERATIONS = 60
+_MANY = 10_000
+_ROUNDING = 1e-9
+_LOWER = 1e-3  # of the first C: a method that works comes closer to the minimum of a quadratic
+
+
+class _Log:
+    """What a solver tells after its iterations; it is told to stop at the last of them."""
+
+    def __init__(self, stop_after: int = 10**9) -> None:
+        self.thetas: list[Array] = []
+        self.costs: list[float] = []
+        self._stop_after = stop_after
+
+    def __call__(self, theta: Array, cost: float) -> bool:
+        self.thetas.append(np.array(theta))
+        self.costs.append(cost)
+        return len(self.costs) >= self._stop_after
+
+
+def exercise(subject: Subject, component: Any) -> list[Any]:
+    """Use a solver as nnfw does, and return everything that it computes."""
+    log = _Log()
+    component.minimise(_function, _start(subject), _ITERATIONS, log)
+    return [*log.thetas, *log.costs]
+
+
+def check_minimises_a_quadratic(subject: Subject) -> None:
+    """60 iterations lead to the minimum of Σ ½ h_i (θ_i − 1)²."""
+    log, before = _Log(), _function(_start(subject))[0]
+    _minimise(subject, _ITERATIONS, log)
+    require(log.thetas, "it never called ended, which is to be called after each iteration.")
+    after = _function(log.thetas[-1])[0]
+    require(after < _LOWER * before, f"{_ITERATIONS} iterations bring C from {before:.6g} to {after:.6g}.")
+
+
+def check_tells_each_iteration(subject: Subject) -> None:
+    """Ended is called with θ and C of each iteration, at most as often as there may be iterations."""
+    log = _Log()
+    _minimise(subject, 3, log)
+    require(0 < len(log.costs) <= 3, f"for 3 iterations, ended was called {len(log.costs)} times.")
+    for theta, cost in zip(log.thetas, log.costs, strict=True):
+        right = _function(theta)[0]
+        require(np.isclose(cost, right, rtol=_ROUNDING), f"it tells C = {cost!r} for a θ where C is {right!r}.")
+
+
+def check_stops_when_told(subject: Subject) -> None:
+    """Where ended returns True, no iteration follows, and the reason is left to whoever said so."""
+    log = _Log(stop_after=2)
+    reason = _minimise(subject, _ITERATIONS, log)
+    require(len(log.costs) == 2, f"told to stop at the second iteration, it went on to {len(log.costs)}.")
+    require(reason == "", f"told to stop, it gives a reason of its own: {short(reason)}.")
+
+
+def check_says_why_it_ends(subject: Subject) -> None:
+    """What minimise returns is text: why there were fewer iterations than there might be."""
+    log = _Log(stop_after=_MANY)
+    reason = _minimise(subject, _MANY, log)
+    require(isinstance(reason, str), f"minimise returned {short(reason)}, expected text.")
+    require(
+        reason or len(log.costs) >= _MANY, f"it ended after {len(log.costs)} of {_MANY} iterations, and says no reason."
+    )
+
+
+def check_leaves_the_first_vector_alone(subject: Subject) -> None:
+    """The vector that it begins with stays as it is."""
+    start = _start(subject)
+    before = start.copy()
+    subject.component.minimise(_function, start, 5, _Log())
+    require(equal(start, before), "it changes the vector that it begins with.")
+
+
+def check_is_deterministic(subject: Subject) -> None:
+    """Solving twice gives the same to the last bit."""
+    first, second = (exercise(subject, subject.component) for _ in range(2))
+    require(equal(first, second), "solving the same twice gives different θ.")
+
+
+def check_refuses_single_steps(subject: Subject) -> None:
+    """Update raises StateError: there are no single steps."""
+    try:
+        subject.component.update(np.ones(2), np.ones(2), {}, 1, 1.0, slice(0, 0))
+    except StateError:
+        return
+    require(False, "update takes a step; expected StateError. Leave update as Solver has it.")
+
+
+def _start(subject: Subject) -> Array:
+    return subject.rng().standard_normal(_SIZE)
+
+
+def _function(theta: Array) -> tuple[float, Array]:
+    return float(np.sum(_CURVATURES * (theta - 1) ** 2) / 2), _CURVATURES * (theta - 1)
+
+
+def _minimise(subject: Subject, iterations: int, ended: _Log) -> Any:
+    return subject.component.minimise(_function, _start(subject), iterations, ended)

@@ -1,0 +1,128 @@
+"""The checks of transforms."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnfw.conformance.equality import equal
+from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
+from nnfw.conformance.subjects import Subject
+from nnfw.errors import DataError, in_words
+
+Array = NDArray[Any]
+
+_EXAMPLES = 9
+_UNDONE = 1e-6  # relative to the size of the column
+_NUMERIC, _CATEGORICAL = "numeric", "categorical"
+_WORDS = np.array(["red", "green", "blue", "green"])
+
+
+def exercise(subject: Subject, component: Any) -> list[Any]:
+    """Use a transform as nnfw does, and return everything that it computes."""
+    results: list[Any] = []
+    for column in _columns(subject):
+        fitted = component.fit(column)
+        changed = component.apply(column, fitted)
+        results += [dict(fitted), changed, component.invert(changed, fitted)]
+    return results
+
+
+def check_says_what_it_accepts(subject: Subject) -> None:
+    """Accepts is "numeric" or "categorical"."""
+    found = subject.component.accepts
+    require(found in (_NUMERIC, _CATEGORICAL), f"accepts is {found!r}, expected 'numeric' or 'categorical'.")
+
+
+def check_fitted_values_are_json(subject: Subject) -> None:
+    """What fit returns can be written as JSON, and applies in the same way when it is read again."""
+    for column in _columns(subject):
+        fitted = dict(subject.component.fit(column))
+        try:
+            again = json.loads(json.dumps(fitted))
+        except (TypeError, ValueError) as error:
+            raise CheckFailed(f"fit returned {fitted}, which is no JSON: {in_words(error)}.") from error
+        found = [subject.component.apply(column, each) for each in (fitted, again)]
+        require(equal(*found), "read from JSON, the fitted values lead to another column.")
+
+
+def check_keeps_the_examples(subject: Subject) -> None:
+    """Apply returns an array with an entry for each example."""
+    for column in _columns(subject):
+        changed = subject.component.apply(column, subject.component.fit(column))
+        require(isinstance(changed, np.ndarray), f"apply returned {type(changed).__name__}, expected an array.")
+        require(len(changed) == len(column), f"apply made {len(changed)} entries of {len(column)}.")
+
+
+def check_is_undone_by_invert(subject: Subject) -> None:
+    """Invert gives back what apply was given."""
+    for column in _columns(subject):
+        fitted = subject.component.fit(column)
+        found = subject.component.invert(subject.component.apply(column, fitted), fitted)
+        same = equal(found, column) if column.dtype.kind == "U" else _near(found, column)
+        require(same, "invert does not give back what apply was given.")
+
+
+def check_examples_are_changed_one_by_one(subject: Subject) -> None:
+    """Apply depends on the fitted values and the example alone, not on the other examples."""
+    for column in _columns(subject):
+        fitted = subject.component.fit(column)
+        whole = subject.component.apply(column, fitted)
+        part = subject.component.apply(column[2:5], fitted)
+        require(equal(whole[2:5], part), "apply to a part of a column gives other values than to the whole.")
+
+
+def check_leaves_its_arguments_alone(subject: Subject) -> None:
+    """Fit, apply and invert change neither column nor fitted values."""
+    for column in _columns(subject):
+        before = column.copy()
+        fitted = dict(subject.component.fit(column))
+        kept = json.dumps(fitted)
+        changed = subject.component.apply(column, fitted)
+        copy = changed.copy()
+        subject.component.invert(changed, fitted)
+        require(equal(column, before) and equal(changed, copy), "it changes the column that it is given.")
+        require(json.dumps(fitted) == kept, "it changes the fitted values.")
+
+
+def check_constant_column_stays_finite(subject: Subject) -> None:
+    """A column of equal values gives finite numbers."""
+    column = np.full(_EXAMPLES, 3.0) if subject.component.accepts == _NUMERIC else np.full(_EXAMPLES, "red")
+    changed = subject.component.apply(column, subject.component.fit(column))
+    if changed.dtype.kind != "f":
+        raise NotApplicable("it gives no numbers")
+    require(np.isfinite(changed).all(), "a column of equal values becomes one that is not finite.")
+
+
+def check_new_values_are_handled(subject: Subject) -> None:
+    """A value that the training split does not have gives a finite number, or a DataError that names it."""
+    if subject.component.accepts == _NUMERIC:
+        fitted = subject.component.fit(np.linspace(0, 1, _EXAMPLES))
+        changed = subject.component.apply(np.array([-5.0, 7.0]), fitted)
+        require(
+            changed.dtype.kind not in "fc" or np.isfinite(changed).all(), "a new value becomes one that is not finite."
+        )
+        return
+    fitted = subject.component.fit(_WORDS)
+    try:
+        changed = subject.component.apply(np.array(["violet"]), fitted)
+    except DataError as error:
+        require("violet" in str(error), f"its DataError does not name the new category 'violet': {error}")
+        return
+    require(len(changed) == 1, f"a new category becomes {len(changed)} entries.")
+
+
+def _columns(subject: Subject) -> list[Array]:
+    """Return columns that it accepts: words, or numbers and blocks of numbers."""
+    rng = subject.rng()
+    if subject.component.accepts == _CATEGORICAL:
+        return [np.resize(_WORDS, _EXAMPLES)]
+    return [10 + 3 * rng.standard_normal(_EXAMPLES), rng.standard_normal((_EXAMPLES, 3))]
+
+
+def _near(found: Array, expected: Array) -> bool:
+    size = float(np.max(np.abs(expected)))
+    return found.shape == expected.shape and np.allclose(found, expected, rtol=_UNDONE, atol=_UNDONE * size)

@@ -1,0 +1,3 @@
+from .description import describe as describe
+from .loading import load as load
+from .sequential import Sequential as Sequential

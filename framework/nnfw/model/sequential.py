@@ -1,0 +1,599 @@
+"""The model: a chain of layers with its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge
+from numpy.typing import ArrayLike, NDArray
+
+from nnfw import training
+from nnfw.configuration import build, short
+from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
+from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
+from nnfw.model.description import describe
+from nnfw.model.fitting import Fitting
+from nnfw.network.chain import Chain
+from nnfw.network.objective import Objective
+from nnfw.network.parameters import Layout, Parameters, Scope
+from nnfw.network.passes import RepeatedForward, RepeatedPass
+from nnfw.network.trace import LayerTrace, Trace
+from nnfw.network.verification import Verification, require_activations
+from nnfw.network.workspace import Workspace
+from nnfw.ops import DEFINITIONS, Kernels, choose
+from nnfw.plugins import Registry, default_registry
+from nnfw.protocols import Layer, Shape
+from nnfw.randomness import stream
+from nnfw.storage import Directory, model_file
+from nnfw.training.evaluation import EVALUATION_ROWS
+
+Array = NDArray[Any]
+_MOST_NAMES = 1 << 14  # columns: a file with more of them takes seconds to write and to read
+
+Reference = Any
+"""A component by name, by table with ``type``, or as an object."""
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What the constructor of a model takes besides its layers, with ranges."""
+
+    input_shape: tuple[Annotated[int, Ge(1)], ...]
+    seed: Annotated[int, Ge(0)]
+    dtype: Literal["float32", "float64"]
+
+
+@dataclass(frozen=True)
+class _FitSettings:
+    """What `fit` takes besides the options of a training, with ranges."""
+
+    seed: Annotated[int, Ge(0)]
+    resume: bool
+    directory: str
+    checkpoints: str | None
+
+
+class Sequential:
+    """A network of layers one after the other, with parameters that can be trained.
+
+    Forward: a^0 = x, z^l = layer l of a^(l−1), a^l = σ^l(z^l). Backward: :class:`~nnfw.Chain`.
+
+    Parameters
+    ----------
+    layers
+        The layers, by name, by table or as objects. A :class:`Sequential` among them serves as one layer and brings its
+        parameters' values along.
+    input_shape
+        Shape of one example: ``(784,)``, or 784 for short.
+    seed
+        Seed of the first parameters and, unless `fit` is told otherwise, of the training; 0 by default.
+    dtype
+        ``"float32"`` (default) or ``"float64"``, of parameters and computation.
+    values
+        First values of parameters by name; those that are not given are drawn by the layers' initializers.
+    registry
+        Where names are looked up; the installed plugins by default.
+
+    Attributes
+    ----------
+    parameters
+        Arrays by name, views of the flat ``parameters.vector``.
+    output_shape
+        Shape of one prediction.
+    preprocessing
+        How raw columns become x, once the model was trained from an experiment or on named columns; else None.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake in the layers and settings.
+    ShapeError
+        If two layers do not fit, names both; if values do not fit the parameters; if the machine's memory is too small.
+
+    Examples
+    --------
+    >>> from nnfw_standard import Dense
+    >>> model = Sequential([Dense(30, activation="sigmoid"), Dense(10, activation="sigmoid")], input_shape=784)
+    >>> model.parameters.vector.size
+    23860
+    >>> model.predict(np.zeros((5, 784))).shape
+    (5, 10)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Reference],
+        input_shape: int | Shape,
+        *,
+        seed: int = 0,
+        dtype: str = "float32",
+        values: Mapping[str, ArrayLike] | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        self.registry = registry or default_registry()
+        if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
+            raise ConfigError([Mistake(("layers",), f"must be a list of at least one layer, got {layers!r}.")])
+        if not isinstance(values, Mapping | None):
+            raise ConfigError([Mistake(("values",), f"must be arrays by name, got {short(values)}.")])
+        models = {index: layer for index, layer in enumerate(layers) if isinstance(layer, Sequential)}
+        inner = [models[index].chain if index in models else layer for index, layer in enumerate(layers)]
+        shape = (input_shape,) if isinstance(input_shape, int | np.integer) else input_shape
+        settings = build(_Settings, {"input_shape": shape, "seed": seed, "dtype": dtype}, self.registry.resolve)
+        self.chain: Chain = build(Chain, {"layers": inner}, self.registry.resolve)
+        self.input_shape: Shape = settings.input_shape
+        self.output_shape: Shape = self.chain.shapes(self.input_shape, partial(self.registry.label, "layer"))[-1]
+        require_activations(self.chain, self.registry)
+        self.seed: int = settings.seed
+        self.dtype = np.dtype(settings.dtype)
+        self.preprocessing: Preprocessing | None = None
+        given = {f"layers.{index}.{name}": a for index, model in models.items() for name, a in model.parameters.items()}
+        self.parameters: Parameters = Parameters(Layout.of(self.chain.parameters(self.input_shape)), self.dtype)
+        self.parameters.initialise(stream(self.seed, "parameters"), given | dict(values or {}))
+        self._idle: list[RepeatedForward] = []  # making one takes longer than a small network does
+        self._kernels: dict[str, Kernels] = {"none": DEFINITIONS}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle or a copy holds: all but the memory of predictions."""
+        return self.__dict__ | {"_idle": [], "_kernels": {"none": DEFINITIONS}}
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, with every name among their options resolved."""
+        return self.chain.layers  # type: ignore[return-value]
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        cost: Reference,
+        optimizer: Reference,
+        epochs: int = 1,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        sample_weight: ArrayLike | None = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        metrics: Sequence[Reference] = (),
+        schedule: Reference | None = None,
+        regularizer: Reference | None = None,
+        callbacks: Sequence[Reference] = (),
+        accelerator: str = "auto",
+        seed: int | None = None,
+        directory: str | PathLike[str] = ".",
+        checkpoints: str | PathLike[str] | None = None,
+        checkpoint_seconds: float = 30.0,
+        resume: bool = False,
+    ) -> training.History:
+        """Train the parameters on examples `x` ``(N, *input_shape)`` with labels `y`; return a record of each epoch.
+
+        Each step takes a batch, computes ∂C/∂θ by the chain of δ, and lets the optimizer change θ in place.
+
+        Parameters
+        ----------
+        x, y
+            Examples and labels; neither is modified. Memory-mapped arrays are read batch by batch. Labels are what the
+            cost takes: classes ``(N,)`` or one-hot rows for ``cross_entropy``, numbers ``(N, *output_shape)`` for
+            ``mse``; for one output ``(N,)`` will do. The model remembers the names of a frame's columns, up to 16,384
+            of them, and from then on refuses frames with other columns or another order. Arrays without names are taken
+            by position.
+        cost, optimizer
+            By name, by table or as objects.
+        epochs, batch_size
+            1 or more; 1 and 32 by default. The last batch of an epoch may be smaller.
+        shuffle
+            Whether each epoch takes the examples in a new order; True by default.
+        sample_weight
+            Weights ``(N,)`` of the examples in C, 0 or more.
+        validation_data
+            ``(x, y)`` on which cost and metrics are also computed after each epoch.
+        metrics, schedule, regularizer, callbacks, accelerator
+            By name, by table or as objects. Callbacks that are on by default run too; ``nnfw.ProgressBar()`` among
+            them shows the progress.
+        seed
+            Seed of order and noise, 0 or more; that of the model by default. Two calls with one seed take the examples
+            in the same order.
+        directory
+            Where callbacks put files with relative paths.
+        checkpoints
+            A folder for checkpoints, of this training alone; by default there are none.
+        checkpoint_seconds
+            Time between two of them within an epoch, 0 or more; 30 by default. With 0 there is one after each step.
+        resume
+            Whether to go on from the newest checkpoint in the folder, bit for bit as if the training had never
+            stopped; it begins where there is none. False by default.
+
+        Returns
+        -------
+        History
+            One record per epoch: ``history["cost"]`` is a list. Cost and metrics of an epoch are means over its
+            batches, taken while the parameters changed. Training goes on from the parameters as they are.
+
+        Raises
+        ------
+        ConfigError
+            With every wrong option, and if the cost cannot take what the last layer gives.
+        DataError
+            If x, y or the weights are empty, not finite, of the wrong shape or impossible for the cost or a metric.
+        ShapeError
+            If an activation refuses the number of units: softmax of a single one is always 1.
+        DivergedError
+            At the step whose cost is not finite.
+        TrainingInterrupted
+            A KeyboardInterrupt, after the step during which Ctrl-C was pressed; the model has the parameters of it. A
+            second Ctrl-C ends at once. With checkpoints, SIGTERM does the same.
+        StateError
+            If another process keeps its checkpoints in the folder.
+        """
+        if unfit := [text for _, text in self.chain.unfit(self.input_shape, partial(self.registry.label, "layer"))]:
+            raise ShapeError("\n".join(unfit))
+        objective = self.objective(cost)
+        options = {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "shuffle": shuffle,
+            "metrics": metrics,
+            "schedule": schedule,
+            "regularizer": regularizer,
+            "callbacks": callbacks,
+            "accelerator": accelerator,
+            "checkpoint_seconds": checkpoint_seconds,
+        }
+        resolved = build(training.TrainingOptions, options, self.registry.resolve)
+        chosen = {
+            "seed": self.seed if seed is None else seed,
+            "resume": resume,
+            "directory": _as_text(directory),
+            "checkpoints": _as_text(checkpoints),
+        }
+        settings: _FitSettings = build(_FitSettings, chosen, self.registry.resolve)
+        optimizer = self.registry.resolve("optimizer", optimizer)
+        if mistakes := list(training.contradictions(resolved, optimizer, self.registry)):
+            raise ConfigError(mistakes)
+        preprocessing = self._remembering(x)
+        data = self.labelled(x, y, objective, sample_weight)
+        validation = self._validation(validation_data, objective, preprocessing)
+        self._require_metrics(resolved.metrics, data, validation)
+        fitting = Fitting(
+            self,
+            data,
+            validation,
+            objective,
+            optimizer,
+            resolved,
+            settings.seed,
+            Path(settings.directory),
+        )
+        if settings.resume and settings.checkpoints is None:
+            raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])
+        self.preprocessing = preprocessing
+        if settings.checkpoints is not None:
+            return fitting.run_with_checkpoints(Path(settings.checkpoints), resume=settings.resume)
+        return fitting.run()
+
+    def _remembering(self, x: ArrayLike) -> Preprocessing | None:
+        """Return the preprocessing that there is, or else the one that remembers the columns of a frame."""
+        names = column_names(x)
+        if self.preprocessing is None and 0 < len(names) <= _MOST_NAMES:
+            return Preprocessing.of_names(names, "x")
+        return self.preprocessing
+
+    def _require_metrics(self, metrics: Sequence[Any], *parts: training.Labelled | None) -> None:
+        for part in filter(None, parts):
+            for index, error in training.refused(self, part, metrics):
+                label = self.registry.label("metric", metrics[index])
+                raise DataError(f"Metric {label} does not fit network and labels: {error}") from error
+
+    def _validation(
+        self, data: Any, objective: Objective, preprocessing: Preprocessing | None
+    ) -> training.Labelled | None:
+        if data is None:
+            return None
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            raise DataError(f"validation_data must be a pair (x, y), got {short(data)}.")
+        x, y = data
+        if preprocessing is not None:
+            preprocessing.require_names(column_names(x), "x_val")
+        return self.labelled(x, y, objective, suffix="_val")
+
+    def predict(self, x: ArrayLike, *, accelerator: str = "none") -> Array:
+        """Return a^L for examples `x`.
+
+        Parameters
+        ----------
+        x
+            ``(N, *input_shape)``, or ``input_shape`` for one example; never modified. Memory-mapped arrays are read in
+            parts. Named columns must be those of :meth:`fit`, in their order.
+        accelerator
+            Whose compiled kernels are used, ``"numba"`` for instance; by default ``"none"``, plain NumPy. It pays where
+            many single examples are predicted, and takes time at the first. Results differ in last places.
+
+        Returns
+        -------
+        array
+            ``(N, *output_shape)``, or ``output_shape`` for one example. For one output that is ``(N, 1)``.
+
+        Raises
+        ------
+        DataError
+            If x is not numeric, has another shape or other columns, or holds a value that is not finite: names row and
+            column.
+        ConfigError
+            If there is no such accelerator.
+
+        Notes
+        -----
+        Safe from several threads at once: each call has a workspace for itself.
+
+        A model of a run takes and gives numbers after the transforms. From raw columns to raw labels:
+        ``p = model.preprocessing; p.labels(model.predict(p.apply(columns)))`` with columns by name.
+        """
+        names = self._names(x, "x")
+        batch, single = as_batch(x, self.input_shape)
+        chosen = (isinstance(accelerator, str) and self._kernels.get(accelerator)) or self._chosen(accelerator)
+        try:
+            forward = self._idle.pop()  # no other thread uses it meanwhile
+        except IndexError:
+            forward = RepeatedForward(self.workspace())
+        a = self._predicted(batch, names, forward, chosen)
+        self._idle.append(forward)  # not after an error, for what was half done
+        return a[0] if single else a
+
+    def _names(self, x: ArrayLike, owner: str) -> tuple[str, ...]:
+        """Return the names of the columns of a frame; refuse other ones than the model was trained on."""
+        names = column_names(x)
+        if names and self.preprocessing is not None:
+            self.preprocessing.require_names(names, owner)
+        return names
+
+    def _predicted(self, batch: Array, names: tuple[str, ...], forward: RepeatedForward, chosen: Kernels) -> Array:
+        if 0 < len(batch) <= EVALUATION_ROWS:
+            return forward(self, cast_finite(batch, self.dtype, "x", batch, names), chosen).copy()
+        a = np.empty((len(batch), *self.output_shape), self.dtype)
+        for start in range(0, len(batch), EVALUATION_ROWS):
+            rows = slice(start, start + EVALUATION_ROWS)
+            a[rows] = forward(self, cast_finite(batch[rows], self.dtype, "x", batch, names), chosen)
+            release(batch)
+        return a
+
+    def _chosen(self, accelerator: str) -> Kernels:
+        if not isinstance(accelerator, str):
+            raise ConfigError([Mistake(("accelerator",), f"must be text, got {short(accelerator)}.")])
+        self._kernels[accelerator], _ = choose(accelerator, self.registry)
+        return self._kernels[accelerator]
+
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        cost: Reference,
+        metrics: Sequence[Reference] = (),
+        sample_weight: ArrayLike | None = None,
+    ) -> dict[str, Any]:
+        """Return C and the metrics on examples `x` with labels `y`, without dropout.
+
+        Parameters
+        ----------
+        x, y, cost, metrics, sample_weight
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        dict
+            ``{"cost": ..., "accuracy": ...}``.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As :meth:`fit`, and if C is not finite.
+        """
+        objective = self.objective(cost)
+        options = build(training.TrainingOptions, {"metrics": metrics}, self.registry.resolve)
+        named = training.named_metrics(options.metrics, self.registry)
+        data = self.labelled(x, y, objective, sample_weight)
+        record = training.evaluate(self, data, objective, named, self.workspace())
+        training.require_finite_cost(record["cost"], "these examples")
+        return record
+
+    def gradient(
+        self, x: ArrayLike, y: ArrayLike, *, cost: Reference, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, Array]:
+        """Return C and the flat ∂C/∂θ, laid out like ``parameters.vector``.
+
+        Parameters
+        ----------
+        x, y, cost, sample_weight
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        tuple
+            C, and an array of the size of ``parameters.vector``.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As :meth:`fit`.
+        """
+        objective = self.objective(cost)
+        data = self.labelled(x, y, objective, sample_weight)
+        gradient = np.zeros_like(self.parameters.vector)
+        batch = data.part(0, len(data), self.dtype)
+        value, _ = self.backward(*batch, objective, self.workspace(), self.views(gradient))
+        return value, gradient
+
+    def trace(self, x: ArrayLike, y: ArrayLike, *, cost: Reference) -> Trace:
+        """Return every quantity of one forward and backward pass: per layer z, a, δ, ∇_w C and ∇_b C.
+
+        Parameters
+        ----------
+        x, y, cost
+            As for :meth:`fit`.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As :meth:`fit`.
+        """
+        objective = self.objective(cost)
+        data = self.labelled(x, y, objective, None)
+        workspace = self.workspace()
+        grads = Scope.of(self.views(np.zeros_like(self.parameters.vector)))
+        batch = data.part(0, len(data), self.dtype)
+        value, _ = self.backward(*batch, objective, workspace, grads)
+        memories = [self.chain.memory(index, workspace) for index in range(len(self.layers))]
+        layers = tuple(
+            LayerTrace(f"layers.{i}", m["z"].copy(), m["a"].copy(), m["delta"].copy(), dict(grads.layer(i)))
+            for i, m in enumerate(memories)
+        )
+        return Trace(batch[0].copy(), value, layers)
+
+    def save(self, path: str | PathLike[str], *, inside: Directory | None = None) -> None:
+        """Write architecture, parameters and preprocessing to one file, in place of an older one.
+
+        Parameters
+        ----------
+        path
+            The file; ``nnfw.load(path)`` reads it. A link is followed.
+        inside
+            An open directory that `path` lies in: no link below it is followed.
+
+        Raises
+        ------
+        PluginError
+            If a component belongs to no installed plugin.
+        DataError
+            If a parameter is not finite.
+        NnfwError
+            If the file cannot be written.
+        """
+        model_file.write(path, describe(self), dict(self.parameters), inside=inside)
+
+    def __repr__(self) -> str:
+        """Return the layers, shapes and number of parameters."""
+        layers = ", ".join(map(repr, self.layers))
+        count = f"{self.parameters.vector.size:,} parameters"
+        return f"<Sequential {self.input_shape} → {self.output_shape}, {count}: {layers}>"
+
+    # What the training loop needs, beside the attributes.
+
+    def objective(self, cost: Reference) -> Objective:
+        """Return `cost`, resolved, at the output of this network."""
+        return Objective(self.registry.resolve("cost", cost), self.chain.activation, self.registry)
+
+    def labelled(
+        self, x: ArrayLike, y: ArrayLike, objective: Objective, weight: ArrayLike | None = None, suffix: str = ""
+    ) -> training.Labelled:
+        """Return examples checked against this network and a cost; DataError if they do not fit."""
+        self._names(x, f"x{suffix}")
+        return training.labelled(
+            x,
+            y,
+            weight,
+            input_shape=self.input_shape,
+            output_shape=self.output_shape,
+            cost=objective.cost,
+            dtype=self.dtype,
+            suffix=suffix,
+        )
+
+    @property
+    def vectors(self) -> tuple[Array, Array]:
+        """The flat vector of the trainable parameters, and that of the state beside them."""
+        return self.parameters.vector, self.parameters.state
+
+    @property
+    def decays(self) -> slice:
+        """The part of the vector on which weight decay acts: the weights."""
+        return self.parameters.layout.decays
+
+    def views(self, vector: Array, state: Array | None = None) -> Scope:
+        """Return a flat vector as named arrays, and with them those of the state if it is given."""
+        return self.parameters.layout.views(vector, state)
+
+    def workspace(self, rng: np.random.Generator | None = None, *, training: bool = False) -> Workspace:
+        """Return the memory of a pass through this network."""
+        return Workspace(self.dtype, rng, training=training, needs_input_gradient=False)
+
+    def forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
+        """Return z^L and a^L of a batch in the network's dtype; both may lie in buffers of `workspace`."""
+        with self.verified(x, workspace):
+            z = self.chain.forward(self.parameters.scope, x, workspace)
+            return z, self.chain.activate(len(self.layers) - 1, workspace)
+
+    def verified(
+        self, x: Array, workspace: Workspace, objective: Objective | None = None
+    ) -> AbstractContextManager[None]:
+        """Return what looks at the results of a pass in its body."""
+        found: Verification = workspace.once(
+            ("verification", objective),
+            lambda: Verification(self.chain, self.input_shape, workspace, self.registry, objective),
+        )
+        return found.of(len(x))
+
+    def backward(
+        self,
+        x: Array,
+        y: Array,
+        weight: Array | None,
+        objective: Objective,
+        workspace: Workspace,
+        grads: Mapping[str, Array],
+    ) -> tuple[float, Array]:
+        """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the chain."""
+        with self.verified(x, workspace, objective):
+            z, a = self.propagate(self.chain, x, y, weight, objective, workspace, grads)
+            return objective.value(z, a, y, weight), a
+
+    def propagate(
+        self,
+        chain: Chain,
+        x: Array,
+        y: Array,
+        weight: Array | None,
+        objective: Objective,
+        workspace: Workspace,
+        grads: Mapping[str, Array],
+    ) -> tuple[Array, Array]:
+        """Return z^L and a^L of a batch, and fill `grads`, through a chain of this network's layers."""
+        last = len(chain.layers) - 1
+        z = chain.forward(self.parameters.scope, x, workspace)
+        a = chain.activate(last, workspace)
+        delta = objective.delta(z, a, y, chain.memory(last, workspace), weight)
+        chain.backward(self.parameters.scope, delta, grads, workspace)
+        return z, a
+
+    def repeated(
+        self, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
+    ) -> Callable[[training.Batch], tuple[float, Array]]:
+        """Return :meth:`backward` for batches that lie in the same arrays time and again, and that it gathers."""
+        return RepeatedPass(self, objective, workspace, grads)
+
+    def first_non_finite(self, workspace: Workspace, labels: float = 0.0) -> str:
+        """Name the first layer with parameters, z or a that are not finite in the last pass through `workspace`.
+
+        If all are finite, name the labels, which reach up to `labels`, or the last layer's `a`: whichever is larger.
+        """
+        for index in range(len(self.layers)):
+            memory = self.chain.memory(index, workspace)
+            layer = f"Layer {index} {self.registry.label('layer', self.layers[index])}"
+            arrays = dict(self.parameters.scope.layer(index)) | {"z": memory["z"], "a": memory["a"]}
+            for name, array in arrays.items():
+                if not np.isfinite(array).all():
+                    return f"{layer}: {name} is not finite"
+        largest = np.abs(memory["a"]).max()
+        if labels > largest:
+            return f"The labels reach {labels:.3g}, too far for the cost in {self.dtype}"
+        return f"{layer}: a reaches {largest:.3g}, too far for the cost"
+
+
+def _as_text(path: str | PathLike[str] | None) -> str | None:
+    """Return a path as text; anything else as it is, to be refused with the other options."""
+    return fspath(path) if isinstance(path, PathLike) else path

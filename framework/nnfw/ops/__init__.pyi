@@ -1,0 +1,13 @@
+from .accelerators import choose as choose
+from .accelerators import gain as gain
+from .accelerators import kernels_from as kernels_from
+from .accelerators import known_accelerators as known_accelerators
+from .accelerators import require_known as require_known
+from .active import DEFINITIONS as DEFINITIONS
+from .active import Call as Call
+from .active import Kernels as Kernels
+from .active import kernels as kernels
+from .active import using as using
+from .tape import Tape as Tape
+from .tape import kernels_only as kernels_only
+from .tape import made_of_kernels as made_of_kernels

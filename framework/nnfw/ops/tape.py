@@ -1,0 +1,144 @@
+"""A pass on tape: what it did to arrays, to be done again without asking how.
+
+In training, every batch goes through the same calculations in the same memory. Python decides anew each time which they
+are: it looks up buffers, options and methods. So a pass is recorded once, and then repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from nnfw.ops.active import NAMES, Call, Kernels, kernels, using
+from nnfw.plugins.results import wrong_result
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def kernels_only(method: Method) -> Method:
+    """Declare of a method of a component that all it does to arrays, it does by kernels.
+
+    For batches of one shape it must then call the same kernels with the same arrays, in the same order: parameters,
+    gradients, what it was given, buffers of its workspace and views of these. Once recorded, the calls are repeated
+    and the method is not asked again. It may keep things in the workspace; it must not draw random numbers. The
+    conformance kit checks it.
+
+    Examples
+    --------
+    >>> class Rectifier:
+    ...     @kernels_only
+    ...     def forward(self, z, workspace):
+    ...         a = workspace.buffer("a", z.shape)
+    ...         kernels().relu(z, a)
+    ...         return a
+    """
+    method.kernels_only = True  # type: ignore[attr-defined]
+    return method
+
+
+def made_of_kernels(method: Callable[..., Any]) -> bool:
+    """Return whether a method is declared `kernels_only`."""
+    return getattr(method, "kernels_only", False)
+
+
+class Tape:
+    """A recording.
+
+    Parameters
+    ----------
+    chosen
+        The kernels that are recorded, and that repeat.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnfw.ops import DEFINITIONS, kernels, kernels_only
+    >>> @kernels_only
+    ... def doubled(a, out):
+    ...     kernels().product(a, 2 * np.eye(2), out)
+    ...     return out
+    >>> tape, a, out = Tape(DEFINITIONS), np.ones((1, 2)), np.zeros((1, 2))
+    >>> out is tape.perform(doubled, a, out)
+    True
+    >>> tape.finish()
+    >>> out
+    array([[2., 2.]])
+    >>> a[...] = 5.0
+    >>> tape.repeat()
+    >>> out
+    array([[10., 10.]])
+    """
+
+    def __init__(self, chosen: Kernels) -> None:
+        self._chosen = chosen
+        self._recorder = Kernels(
+            **{name: self._recorded(name, getattr(chosen, name)) for name in NAMES}, elementwise=chosen.elementwise
+        )
+        self._calls: list[Call] = []
+        self._kept: list[Call] = []  # the arrays must stay where they are
+        self._steps: list[Callable[[], object]] = []
+        self._asks = False  # whether methods are called, which may want to know the kernels in use
+
+    def perform(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        """Record a method of a component: its kernels if it is made of nothing else, or else the method, and call it.
+
+        What kernels compute is there once :meth:`finish` or a method that is called needs it: they are carried out in
+        the way in which they are repeated, so that the first time gives the same bits.
+        """
+        if made_of_kernels(method):
+            with using(self._recorder):
+                return method(*arguments)
+        self.finish()
+        result = method(*arguments)
+        self._steps.append(_again(method, arguments, result))
+        self._asks = True
+        return result
+
+    def call(self, name: str, kernel: Callable[..., Any], *arguments: Any) -> None:
+        """Record a function on arrays."""
+        self._calls.append(Call(name, kernel, arguments))
+
+    def finish(self) -> None:
+        """Carry out what is recorded and was not yet carried out."""
+        steps = tuple(self._chosen.sequence(self._calls))
+        self._kept += self._calls
+        self._calls = []
+        for step in steps:
+            step()
+        self._steps += steps
+
+    def repeat(self) -> None:
+        """Do again what was recorded, by the same kernels, with what the arrays hold now."""
+        if self._asks and kernels() is not self._chosen:
+            with using(self._chosen):
+                self.repeat()
+            return
+        for step in self._steps:
+            step()
+
+    def _recorded(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        return partial(self.call, name, kernel)
+
+
+def _again(method: Callable[..., Any], arguments: tuple[Any, ...], result: Any) -> Callable[[], object]:
+    """Return a function that calls a method again, and puts its result where the first one lay.
+
+    What cannot lie there is refused; a first result that is none is not wanted, or was refused itself.
+    """
+    if not isinstance(result, np.ndarray):
+        return partial(method, *arguments)
+    shape, dtype = result.shape, result.dtype
+
+    def repeat() -> None:
+        found = method(*arguments)
+        if found is result:
+            return
+        if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != dtype:
+            expected = f"a {dtype} array of shape {shape}, as before"
+            raise wrong_result(getattr(method, "__self__", method), method.__name__, found, expected)
+        np.copyto(result, found)
+
+    return repeat

@@ -1,0 +1,5 @@
+"""Runs: what becomes of an experiment, from its directory to its reproduction."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

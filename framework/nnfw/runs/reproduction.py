@@ -1,0 +1,198 @@
+"""Training again from a run's record, and judging whether the same came out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain, count
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from nnfw.errors import ConfigError, DataError, DivergedError, Mistake
+from nnfw.experiments.experiment import ExperimentFile
+from nnfw.model import Sequential
+from nnfw.plugins import Registry
+from nnfw.protocols import Callback
+from nnfw.runs.comparison import Differences, input_differences
+from nnfw.runs.prediction import open_model
+from nnfw.runs.reading import VALIDATION, RecordedRun, read_run
+from nnfw.runs.record import open_run
+from nnfw.runs.run import train
+from nnfw.runs.trust import require_trusted
+
+Verdict = Literal["bit-equal", "within rounding", "different"]
+
+ENDED = ("finished", "diverged")
+_JUDGED = ("cost", f"{VALIDATION}cost", "penalty", "parameters")
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """What came out of training again.
+
+    Parameters
+    ----------
+    verdict
+        ``"bit-equal"``: every number of every epoch, and every parameter. ``"within rounding"``: the costs of every
+        epoch and the parameters differ by no more than `tolerance`. Else ``"different"``.
+    tolerance
+        The square root of the machine epsilon of the experiment's dtype: 3.5e-4 for float32, 1.5e-8 for float64.
+    largest
+        The largest relative difference of each number that epochs record, and of ``parameters``, by name; infinite if
+        one side lacks it.
+    changed
+        The inputs that were others, by section: what was recorded, and what it is now.
+    directory
+        The new run, None if it was removed again.
+    outcome
+        How the old and the new run ended, if that differs; else empty.
+
+    Notes
+    -----
+    Other kernels, threads or versions add the same numbers in another order. A sum so changed differs in its last
+    digits, and training carries that on. Where half of the digits are still the same, rounding explains it: with
+    OpenBLAS's Haswell kernels instead of those for AVX-512, the costs and parameters of nnfw's examples differ by at
+    most 4e-6 in float32 and 2e-15 in float64; another seed or learning rate changes their first digits. The difference
+    of a cost is relative to that cost, that of the parameters to the largest of them. Metrics that count examples jump
+    as soon as one of these crosses a border, so they are told, but not judged.
+    """
+
+    verdict: Verdict
+    tolerance: float
+    largest: Mapping[str, float]
+    changed: Mapping[str, Differences]
+    directory: Path | None
+    outcome: str
+
+
+def reproduce(
+    path: Path,
+    registry: Registry,
+    out: Path | None = None,
+    data_directory: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    *,
+    trust: bool = True,
+) -> Reproduction:
+    """Train a run's experiment again, and compare.
+
+    Parameters
+    ----------
+    path
+        The run's directory.
+    registry
+        Where names are looked up.
+    out
+        The directory of the new run. By default it is made beside the old one, and removed again if all is bit-equal.
+    data_directory
+        Where relative paths of the data start; by default where they did.
+    callbacks
+        Further callbacks, a progress bar for instance.
+    trust
+        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
+
+    Raises
+    ------
+    FileFormatError
+        If the directory holds no run that can be read.
+    ConfigError
+        If the run did not come to its end, or cannot be built any more: a plugin is missing, for instance.
+    DataError
+        If its data cannot be read.
+    """
+    old = _ended(path)
+    file = open_run(path, registry, data_directory=data_directory)
+    if not trust:
+        require_trusted(file, path, registry, data_directory)
+    finished = old.status == "finished"
+    before = open_model(path, registry, data_directory=data_directory, trust=trust) if finished else None
+    directory = _beside(path) if out is None else out
+    new = _trained_again(file, registry, directory, callbacks)
+    after = open_model(directory, registry) if new.status == "finished" else None
+    largest = dict(_largest_differences(old, new))
+    if before is not None and after is not None:
+        largest["parameters"] = _parameter_difference(before, after)
+    tolerance = float(np.sqrt(np.finfo(file.experiment.dtype).eps))
+    verdict: Verdict = (
+        "bit-equal" if _bits(old, before) == _bits(new, after) else _verdict(old, new, largest, tolerance)
+    )
+    kept = out is not None or verdict != "bit-equal"
+    if not kept:
+        shutil.rmtree(directory)
+    changed = input_differences([old, new])
+    return Reproduction(verdict, tolerance, largest, changed, directory if kept else None, _outcome(old, new))
+
+
+def _ended(path: Path) -> RecordedRun:
+    """Return a run that came to its end; what is damaged is told now, before anything is trained."""
+    run = read_run(path)
+    if run.status in ENDED and run.metrics is not None:
+        return run
+    advice = "Train its experiment.toml anew, or go on with it first."
+    raise ConfigError([Mistake((), f"{path} is {run.status}: nothing final is recorded to compare with. {advice}")])
+
+
+def _trained_again(
+    file: ExperimentFile, registry: Registry, directory: Path, callbacks: Sequence[Callback]
+) -> RecordedRun:
+    """Train, and return the record; it says so if the training diverged."""
+    try:
+        with suppress(DivergedError):
+            train(file, registry, directory, callbacks)
+    except DataError as error:
+        advice = f"It was looked for in {file.directory}. If it lies elsewhere, name that folder: --data-dir."
+        raise DataError(f"{error} {advice}") from error
+    return read_run(directory)
+
+
+def _beside(path: Path) -> Path:
+    """Return a directory that is not there yet, next to the run's."""
+    whole = path.resolve()
+    names = (whole.with_name(f"{whole.name}-reproduced{ending}") for ending in chain([""], map("-{}".format, count(2))))
+    return next(name for name in names if not name.exists())
+
+
+def _bits(run: RecordedRun, model: Sequential | None) -> tuple[str, ...]:
+    """Return all that must be the same to the last bit; a text tells 0.0 from -0.0, which are equal."""
+    vectors = () if model is None else tuple(sha256(vector.tobytes()).hexdigest() for vector in model.vectors)
+    return run.status, run.reason, repr(run.metrics), *vectors
+
+
+def _verdict(old: RecordedRun, new: RecordedRun, largest: Mapping[str, float], tolerance: float) -> Verdict:
+    if old.status != new.status or len(old.metrics) != len(new.metrics):
+        return "different"
+    judged = [value for name, value in largest.items() if name in _JUDGED]
+    return "within rounding" if max(judged, default=0.0) <= tolerance else "different"
+
+
+def _outcome(old: RecordedRun, new: RecordedRun) -> str:
+    before, now = (f"{run.status} after {run.epochs} epochs. {run.reason}".strip() for run in (old, new))
+    return "" if before == now else f"It was {before}\nNow it is {now}"
+
+
+def _largest_differences(old: RecordedRun, new: RecordedRun) -> Iterator[tuple[str, float]]:
+    for name in dict.fromkeys(name for run in (old, new) for record in run.metrics for name in record):
+        pairs = zip(old.metrics, new.metrics, strict=False)
+        yield name, max((_difference(a.get(name), b.get(name)) for a, b in pairs), default=0.0)
+
+
+def _parameter_difference(before: Sequential, after: Sequential) -> float:
+    return max(_difference(a, b) for a, b in zip(before.vectors, after.vectors, strict=True))
+
+
+def _difference(before: Any, after: Any) -> float:
+    """Return the largest relative difference of two numbers, arrays or nested lists; None is what was not finite."""
+    try:
+        a, b = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    except ValueError:  # rows of unequal lengths
+        return float("inf")
+    if np.array_equal(a, b, equal_nan=True):
+        return 0.0
+    if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return float("inf")
+    return float(np.max(np.abs(a - b)) / max(np.max(np.abs(a)), np.max(np.abs(b))))

@@ -1,0 +1,307 @@
+"""A run: an experiment carried out, in one directory of plain files."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nnfw.errors import DivergedError, FileFormatError, NnfwError, TrainingInterrupted
+from nnfw.experiments.experiment import ExperimentFile, distributions_of, table_of
+from nnfw.experiments.preparation import Prepared, prepare
+from nnfw.plugins import Registry
+from nnfw.plugins.blame import in_words_with_culprit
+from nnfw.protocols import Callback, Fit
+from nnfw.runs.reading import EXPERIMENT, METRICS, MODEL, PAGE, RECORD
+from nnfw.runs.record import (
+    RunRecord,
+    has_finished,
+    made,
+    new_directory,
+    open_run,
+    require_empty,
+    require_writable,
+)
+from nnfw.runs.trust import require_trusted
+from nnfw.storage import LOCK, Directory, LineFile, jsonable, locked
+from nnfw.training import (
+    FREE_OPTIONS,
+    Checkpoint,
+    Checkpoints,
+    Interruption,
+    Training,
+    differences,
+    newest,
+    require_epochs,
+    require_same_origin,
+    warn,
+)
+
+CHECKPOINTS = "checkpoints"
+"""The folder of a run's checkpoints."""
+
+_SIGNALLED = 128  # exit status of a process that a signal has ended, less the number of the signal
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run.
+
+    Parameters
+    ----------
+    directory
+        Its files.
+    results
+        Cost and metrics of the final model by part.
+    epochs
+        How many epochs it took.
+    stopped
+        Why it ended early; empty if it did not.
+    accelerator
+        Whose kernels it used; ``"none"`` for plain NumPy.
+    warning
+        That the training made the model much worse; empty if it did not.
+    """
+
+    directory: Path
+    results: Mapping[str, Mapping[str, Any]]
+    epochs: int
+    stopped: str
+    accelerator: str
+    warning: str = ""
+
+
+def train(
+    file: ExperimentFile,
+    registry: Registry,
+    out: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    tell: Callable[[str], None] = warn,
+) -> Run:
+    """Carry an experiment out, and write the run's directory.
+
+    Parameters
+    ----------
+    file
+        The experiment.
+    registry
+        Where names are looked up.
+    out
+        The directory; ``runs/<name>-<time>`` by default. It must not hold a run yet.
+    callbacks
+        Further callbacks, a progress bar for instance.
+    tell
+        Is told what is no error; by default it warns.
+
+    Returns
+    -------
+    Run
+        Where the files are, and the results.
+
+    Raises
+    ------
+    ConfigError, DataError, ShapeError
+        Before anything is written.
+    StateError
+        If another process works in the directory.
+    DivergedError
+        If the cost stops being finite: the directory then holds the record and the metrics so far, but no model.
+    TrainingInterrupted
+        If a signal ends it; says how it is resumed.
+    """
+    directory = new_directory(file.experiment.name) if out is None else out
+    require_writable(directory)
+    prepared = prepare(file, registry)
+    with made(directory, new=out is None) as path, locked(path) as held:
+        require_empty(path)  # another run may have been started here since
+        record = RunRecord(held, file, prepared, registry)
+        return _carry_out(prepared, record, callbacks, tell)
+
+
+def resume(
+    directory: Path,
+    registry: Registry,
+    overrides: Sequence[str] = (),
+    callbacks: Sequence[Callback] = (),
+    tell: Callable[[str], None] = warn,
+    *,
+    data_directory: Path | None = None,
+    force: bool = False,
+    trust: bool = True,
+) -> Run | None:
+    """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped.
+
+    Parameters
+    ----------
+    directory
+        Of the run.
+    registry, callbacks, tell
+        As for :func:`train`.
+    overrides
+        Changes of its experiment; ``"training.epochs=50"`` for more epochs.
+    data_directory
+        Where relative paths of the data start; by default where they did.
+    force
+        Whether to go on although experiment or data have changed.
+    trust
+        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
+
+    Returns
+    -------
+    Run or None
+        None if there is nothing to do: it has finished.
+
+    Raises
+    ------
+    FileFormatError
+        If the directory holds no run, or no checkpoint that can be read.
+    DataError
+        If experiment or data have changed, or there are fewer epochs than it has begun; says what.
+    StateError, DivergedError, TrainingInterrupted
+        As :func:`train`.
+    """
+    file = open_run(directory, registry, overrides, data_directory=data_directory)
+    if not trust:
+        require_trusted(file, directory, registry, data_directory)
+    with locked(directory) as held:
+        start = newest(held.below(CHECKPOINTS), registry, tell)
+        finished = has_finished(directory)
+        if start is None and finished:
+            raise FileFormatError(f"{directory} holds no checkpoint, so it cannot go on. Train the experiment anew.")
+        if start is not None and finished and start.header.is_end(file.experiment.training.epochs):
+            return None
+        if start is not None:
+            require_epochs(start, file.experiment.training.epochs)
+        prepared = prepare(file, registry)
+        if start is None:
+            tell(f"{directory} holds no checkpoint yet: the run begins anew.")
+        elif force:
+            changed = "; ".join(differences(start.header.origin, origin_of(prepared)))
+            tell(f"Not bit-exact: {changed}.") if changed else None
+        else:
+            require_same_origin(start, origin_of(prepared), "Undo that, or go on with --force.")
+        record = RunRecord(held, file, prepared, registry, resumed=True)
+        return _carry_out(prepared, record, callbacks, tell, start)
+
+
+def _carry_out(
+    prepared: Prepared,
+    record: RunRecord,
+    callbacks: Sequence[Callback],
+    tell: Callable[[str], None],
+    start: Checkpoint | None = None,
+) -> Run:
+    checkpoints = Checkpoints(
+        record.directory.below(CHECKPOINTS),
+        prepared.experiment.training.checkpoint_seconds,
+        origin=origin_of(prepared),
+        advice=f"Continue with: {record.resume_command}",
+        tell=tell,
+        plugins=distributions_of(prepared.experiment, record.registry),
+        start=start,
+    )
+    try:
+        run = _train(prepared, record.directory, (*callbacks, _RunLog(record)), checkpoints)
+    except BaseException as error:
+        status, code = _end_of(error)
+        with suppress(NnfwError):  # a full disk must not hide what happened
+            record.end(status, {"exit": code, "reason": _reason(error, record.registry)})
+        raise
+    if run.warning:
+        tell(run.warning)
+    outcome = {
+        "epochs": run.epochs,
+        "stopped": run.stopped,
+        "warning": run.warning,
+        "accelerator": run.accelerator,
+        "results": run.results,
+    }
+    record.end("finished", {"exit": 0, **outcome})
+    return run
+
+
+def _reason(error: BaseException, registry: Registry) -> str:
+    """Return why a run ended. Of an interruption, only where: its advice names a path, which a copy does not have."""
+    if isinstance(error, TrainingInterrupted):
+        return str(error).partition(". ")[0].partition("interrupted ")[2].rstrip(".")
+    return in_words_with_culprit(error, registry)
+
+
+def _end_of(error: BaseException) -> tuple[str, int]:
+    """Return how the record calls an end by an error, and the exit status that goes with it."""
+    if isinstance(error, KeyboardInterrupt):
+        number = error.signal if isinstance(error, TrainingInterrupted) else signal.SIGINT
+        return "interrupted", _SIGNALLED + number
+    if isinstance(error, DivergedError):
+        return "diverged", 1
+    return "failed", 2 if isinstance(error, NnfwError) else 1
+
+
+def origin_of(prepared: Prepared) -> dict[str, Any]:
+    """Return what the results depend on: the experiment, but for what is free to change, and the data."""
+    table = table_of(prepared.experiment, prepared.model.registry)
+    del table["name"]
+    training = {name: value for name, value in table["training"].items() if name not in FREE_OPTIONS}
+    return {**table, "training": training, "data.sha256": prepared.fingerprint}
+
+
+def _train(prepared: Prepared, directory: Directory, callbacks: Sequence[Callback], checkpoints: Checkpoints) -> Run:
+    history = training_of(prepared, directory, callbacks, checkpoints).run()
+    results = {}
+    with Interruption(terminated=True) as interruption:
+        prepared.model.save(directory.path / MODEL, inside=directory)
+        for part in prepared.parts:
+            results[part] = prepared.evaluate(part)
+            if interruption.signal:
+                text = f"The run was interrupted after its training. {checkpoints.advice}"
+                raise TrainingInterrupted(text, interruption.signal)
+    return Run(directory.path, results, len(history), history.stopped, history.accelerator, history.warning)
+
+
+def training_of(
+    prepared: Prepared, directory: Directory, callbacks: Sequence[Callback], checkpoints: Checkpoints | None
+) -> Training:
+    """Return the training of an experiment, with further callbacks."""
+    experiment = prepared.experiment
+    return Training(
+        prepared.model,
+        prepared.parts["training"],
+        prepared.parts.get("validation"),
+        objective=prepared.objective,
+        optimizer=experiment.optimizer,  # type: ignore[arg-type]
+        options=replace(experiment.training, callbacks=(*experiment.training.callbacks, *callbacks)),
+        seed=experiment.seed,
+        directory=directory,
+        taken=(EXPERIMENT, RECORD, METRICS, MODEL, PAGE, LOCK, CHECKPOINTS),
+        checkpoints=checkpoints,
+    )
+
+
+@dataclass(frozen=True)
+class _RunLog(Callback):
+    """Starts the run, writes each epoch's record to ``metrics.jsonl``, and tells it to the plugins.
+
+    It is the last callback: where another one refuses the training, nothing has been written.
+    """
+
+    record: RunRecord
+
+    def state(self, fit: Fit) -> dict[str, Any]:
+        self.record.start()
+        directory = self.record.directory
+        return {"file": LineFile(directory.path / METRICS, "".join(map(_line, fit.history)), inside=directory)}
+
+    def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
+        state["file"].write(_line(record))
+        fit.registry.notify("nnfw_epoch_ended", {"directory": fit.directory, "record": record})
+
+    def close(self, state: MutableMapping[str, Any]) -> None:
+        state["file"].close()
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(jsonable(record)) + "\n"

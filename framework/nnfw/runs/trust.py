@@ -1,0 +1,70 @@
+"""Runs from others: a run names the data that it was trained on, and that may be any file of whoever opens it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nnfw.errors import DataError
+from nnfw.experiments.experiment import ExperimentFile
+from nnfw.plugins import Registry
+from nnfw.runs.reading import EXPERIMENT
+from nnfw.toml.flattening import flattened
+
+
+def require_trusted(file: ExperimentFile, run: Path, registry: Registry, data_directory: Path | None = None) -> None:
+    """Refuse a run whose data lies where its maker has no business, before any of it is read.
+
+    Links are resolved: what counts is where a file is in the end.
+
+    Parameters
+    ----------
+    file
+        The run's experiment.
+    run
+        Its directory.
+    registry
+        Where names are looked up.
+    data_directory
+        A folder that the user has named; data may lie there too.
+
+    Raises
+    ------
+    DataError
+        If an option of the dataset names an existing file or folder that is neither in the run's directory, nor in the
+        current one, nor in `data_directory`.
+    """
+    for path in _elsewhere(file, run, registry, data_directory):
+        target = Path(os.path.realpath(path))
+        link = "" if target == path.absolute() else f", which leads to {target}"
+        raise DataError(
+            f"{run / EXPERIMENT} names data outside of the run's folder and of the current one: {path}{link}. A run "
+            "from somebody else could show what is in any file of yours, so nothing was read. If you trust whoever "
+            "made the run, say --trust; or name the folder of its data: --data-dir DIR."
+        )
+
+
+def resume_command(file: ExperimentFile, run: Path, registry: Registry) -> str:
+    """Return the command that goes on with a run."""
+    trust = " --trust" if any(_elsewhere(file, run, registry)) else ""
+    return f"nnfw resume {shlex.quote(str(run))}{trust}"
+
+
+def _elsewhere(
+    file: ExperimentFile, run: Path, registry: Registry, data_directory: Path | None = None
+) -> Iterator[Path]:
+    """Yield the files and folders outside that the options of the dataset name."""
+    inside = [Path(os.path.realpath(folder)) for folder in (run, Path(), data_directory) if folder is not None]
+    for text in _texts(registry.describe("dataset", file.experiment.data.source)):
+        path = file.directory / text
+        there = os.path.exists(path)  # noqa: PTH110 - a Path raises where a name is too long
+        if there and not any(Path(os.path.realpath(path)).is_relative_to(each) for each in inside):
+            yield path
+
+
+def _texts(options: dict[str, Any]) -> Iterator[str]:
+    for value in flattened(options).values():
+        yield from (text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str))

@@ -1,0 +1,5 @@
+"""TOML: documents that know the line of every value, overrides, and writing."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

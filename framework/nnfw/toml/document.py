@@ -1,0 +1,233 @@
+"""TOML files: read with the place of every value, changed by ``--set``, and written back."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Iterable
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nnfw.errors import ConfigError, FileFormatError, Mistake, did_you_mean
+from nnfw.storage import Directory, open_regular, open_without_waiting
+from nnfw.toml.overrides import Refused, assign, printable, read_override
+from nnfw.toml.positions import (
+    TOO_DEEP,
+    TOO_LARGE,
+    Keys,
+    Statement,
+    explain,
+    extremes,
+    line_of_digits,
+    nearest,
+    parse_each,
+    position,
+    split,
+)
+from nnfw.toml.writing import write
+
+__all__ = ["STDIN", "Document", "apply_overrides", "parse", "read", "write"]
+
+STDIN = "-"
+_LARGEST = 1 << 20  # bytes: a thousand times the size of a usual experiment
+_LISTED = 10  # files of a folder that a message lists
+_LONGEST_ARGUMENT = 60  # characters of a --set that a message repeats
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    r"""A table of values that can say where each of them comes from.
+
+    Parameters
+    ----------
+    table
+        The values, as plain dictionaries and lists.
+    name
+        What messages call it: the path as the user gave it.
+    text
+        The text that `table` was parsed from; empty where it came from elsewhere.
+    overrides
+        What :func:`apply_overrides` changed: the argument, and the place that it set.
+
+    Examples
+    --------
+    >>> document = parse("seed = 7\n\n[training]\nepochs = 40\n", "digits.toml")
+    >>> document.table["training"]
+    {'epochs': 40}
+    >>> document.line_of(("training", "epochs"))
+    4
+    >>> document.place_of(("training", "batch_size"))  # not given: the place of its section
+    'digits.toml:3'
+    >>> apply_overrides(document, ["training.epochs=5"]).place_of(("training", "epochs"))
+    '--set training.epochs=5'
+    """
+
+    table: dict[str, Any]
+    name: str = ""
+    text: str = ""
+    overrides: tuple[tuple[str, Statement], ...] = ()
+
+    def line_of(self, path: Keys) -> int:
+        """Return the first line of the statement that introduces `path`, or else its nearest ancestor; 1 at worst."""
+        return nearest(self._statements, path)[1]
+
+    def place_of(self, path: Keys) -> str:
+        """Return ``"digits.toml:14"``, or ``"--set training.epochs=5"`` for what an override has set."""
+        depth, line = nearest(self._statements, path)
+        place = f"{self.name}:{line}" if self.text else self.name
+        for argument, statement in self.overrides:
+            reached = statement.reach(path)
+            if reached > depth or statement.keys == path[: len(statement.keys)]:
+                depth, place = reached, f"--set {argument}"
+        return place
+
+    @cached_property
+    def _statements(self) -> tuple[Statement, ...]:
+        return tuple(parse_each(split(self.text, self.name)))
+
+
+def read(path: str | os.PathLike[str], *, inside: Directory | None = None) -> Document:
+    """Read a TOML file.
+
+    Parameters
+    ----------
+    path
+        The file, UTF-8 with or without a byte order mark, at most 1 MiB; ``"-"`` is the standard input.
+    inside
+        A directory that `path` lies in: no link below it is followed.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no such file, it cannot be read, or it is not TOML; the message names file, line and column.
+    """
+    name = "<stdin>" if path == STDIN else os.fspath(path)
+    content = _read_bytes(path, name, inside)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line, column = position(content, error.start)
+        raise FileFormatError(
+            f"{name}:{line}: is not UTF-8: byte 0x{content[error.start]:02x} at byte {column} of the line. "
+            "Save the file as UTF-8."
+        ) from error
+    return parse(text, name)
+
+
+def parse(text: str, name: str) -> Document:
+    """Parse a TOML text; `name` is what messages call it.
+
+    Raises
+    ------
+    FileFormatError
+        If it is empty or not TOML, nests more than 64 deep or holds an integer beyond 64 bits.
+    """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    if "\0" in text:
+        line, column = position(text, text.index("\0"))
+        raise FileFormatError(f"{name}:{line}: is no text: NUL byte at column {column}. Name a TOML file in UTF-8.")
+    if "\r\n" in text:  # tomllib would take it for the end of a line, as it took the one that was here before
+        line, _ = position(text, text.index("\r\n"))
+        raise FileFormatError(f"{name}:{line}: ends in two carriage returns. Save it with ordinary ends of lines.")
+    pieces = split(text, name)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FileFormatError(f"{name}:{explain(error, pieces)}") from error
+    except RecursionError as error:
+        raise FileFormatError(f"{name}: {TOO_DEEP}") from error
+    except ValueError as error:  # more digits than Python converts
+        raise FileFormatError(f"{name}:{line_of_digits(pieces)}: {TOO_LARGE}") from error
+    if not table:
+        raise FileFormatError(f"{name}: is empty. `nnfw assemble ... -o FILE` writes a complete experiment.")
+    document = Document(table, name, text)
+    for path, problem in extremes(table):
+        raise FileFormatError(f"{document.place_of(path)}: {problem}")
+    return document
+
+
+def apply_overrides(document: Document, arguments: Iterable[str]) -> Document:
+    """Return the document with values set by arguments such as ``"model.layers[0].units=32"``.
+
+    Parameters
+    ----------
+    document
+        Stays as it is.
+    arguments
+        ``path=value`` each. The path is dotted, a position in a list is ``[0]`` or ``.0``, a key of other characters
+        stands in double quotes; tables on the way that are missing are made. The value is TOML; a bare word is text.
+
+    Raises
+    ------
+    ConfigError
+        With every argument that cannot be applied.
+
+    Examples
+    --------
+    >>> document = parse("optimizer.type = 'adam'", "digits.toml")
+    >>> apply_overrides(document, ["optimizer.type=sgd", "optimizer.learning_rate=3"]).table
+    {'optimizer': {'type': 'sgd', 'learning_rate': 3}}
+    """
+    table = deepcopy(document.table)
+    applied, mistakes = [], []
+    for argument in arguments:
+        shown = argument if len(argument) <= _LONGEST_ARGUMENT else f"{argument[: _LONGEST_ARGUMENT - 3]}..."
+        try:
+            steps, value = read_override(argument)
+            applied.append((shown, Statement(0, assign(table, steps, value), deepcopy(value))))
+        except Refused as refused:
+            mistakes.append(Mistake((), f"--set {printable(shown)}: {refused}"))
+    if mistakes:
+        raise ConfigError(mistakes)
+    return Document(table, document.name, document.text, (*document.overrides, *applied))
+
+
+def _read_bytes(path: str | os.PathLike[str], name: str, inside: Directory | None) -> bytes:
+    known_size = 0
+    try:
+        if path == STDIN:
+            content = sys.stdin.buffer.read(_LARGEST + 1)
+        else:
+            with open_without_waiting(path) if inside is None else open_regular(path, inside) as file:
+                known_size = os.fstat(file.fileno()).st_size  # 0 for a pipe
+                content = file.read(_LARGEST + 1) if known_size <= _LARGEST else b""
+    except FileNotFoundError as error:
+        raise FileFormatError(_missing(Path(path))) from error
+    except IsADirectoryError as error:
+        raise FileFormatError(f"{name}: is a folder. Name a file in it.{_listing(Path(path))}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise FileFormatError(
+            f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}. Check the path."
+        ) from error
+    if max(known_size, len(content)) > _LARGEST:
+        raise FileFormatError(
+            f"{name}: has more than {_LARGEST:,} bytes (1 MiB), the most that is read. "
+            "Keep data in files of its own and name them here."
+        )
+    return content
+
+
+def _missing(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"{path}: there is no folder {path.parent}. Check the path."
+    names = [file.name for file in _toml_files(path.parent)]
+    return f"{path}: there is no such file.{did_you_mean(path.name, names)}{_listing(path.parent)}"
+
+
+def _listing(folder: Path) -> str:
+    names = [file.name for file in _toml_files(folder)]
+    if not names:
+        return f" The folder {folder} holds no TOML file."
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f" TOML files in {folder}: {', '.join(names[:_LISTED])}{more}."
+
+
+def _toml_files(folder: Path) -> list[Path]:
+    with suppress(OSError):
+        return sorted(folder.glob("*.toml"))
+    return []

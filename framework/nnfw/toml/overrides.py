@@ -1,0 +1,98 @@
+"""One ``--set path=value``: its syntax, and its place in a table."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+from nnfw.configuration import short
+from nnfw.errors import Mistake
+from nnfw.toml.positions import DEEPEST, TOO_DEEP, TOO_LARGE, Keys, extremes
+
+_STEP = r"""(?:[A-Za-z0-9_-]+|"[^"]*")"""
+_PATH = re.compile(rf"{_STEP}(?:\.{_STEP}|\[[0-9]{{1,9}}\])*")
+_STEPS = re.compile(r"""\[(?P<position>[0-9]+)\]|"(?P<quoted>[^"]*)"|(?P<bare>[A-Za-z0-9_-]+)""")
+
+
+class Refused(Exception):  # noqa: N818 - a reason, which becomes part of a ConfigError
+    """Why an override cannot be applied."""
+
+
+def printable(text: str) -> str:
+    """Return `text` with what no UTF-8 terminal can show, such as a byte that was not UTF-8, written as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def read_override(argument: str) -> tuple[list[str | int], Any]:
+    """Return the steps of the path, and the value."""
+    if printable(argument) != argument:
+        raise Refused("is not UTF-8 text. Check the terminal's encoding.")
+    path, equals, text = (part.strip() for part in argument.partition("="))
+    if not equals:
+        raise Refused("has no '='. Write path=value, as in training.epochs=5.")
+    steps = [_step(found) for found in _STEPS.finditer(path)]
+    if not _PATH.fullmatch(path) or len(steps) > DEEPEST:
+        raise Refused(f"{short(path)} is no path. Write keys with dots and positions, as in model.layers[0].units=32.")
+    return steps, _read_value(text)
+
+
+def _step(found: re.Match[str]) -> str | int:
+    if found["position"]:
+        return int(found["position"])
+    return found["bare"] or found["quoted"]
+
+
+def _read_value(text: str) -> Any:
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError as error:
+        if text.startswith(("[", "{", '"', "'")):
+            raise Refused(f"the value is not TOML: {error}. Close brackets and quotes.") from error
+        return text
+    except RecursionError as error:
+        raise Refused(TOO_DEEP) from error
+    except ValueError as error:  # more digits than Python converts
+        raise Refused(TOO_LARGE) from error
+    for _, problem in extremes(table):
+        raise Refused(problem)
+    return table["value"] if len(table) == 1 else text
+
+
+def assign(table: dict[str, Any], steps: list[str | int], value: Any) -> Keys:
+    """Put `value` at the end of `steps`, making tables that are missing, and return the keys that the steps mean."""
+    node: Any = table
+    keys: Keys = ()
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        key = _key_in(node, step, keys)
+        keys = (*keys, key)
+        if following is None:
+            node[key] = value
+        elif isinstance(node, list):
+            node = node[key]
+        elif key not in node and isinstance(following, int):
+            raise Refused(f"there is no list {_spelt(keys)}. Set a whole list, or a position in one that is there.")
+        else:
+            node = node.setdefault(key, {})
+    return keys
+
+
+def _key_in(node: Any, step: str | int, keys: Keys) -> Any:
+    """Return the key or position that `step` means in `node`, which lies at `keys`."""
+    if isinstance(node, list):
+        position = int(step) if re.fullmatch("[0-9]{1,9}", str(step)) else len(node)
+        if position < len(node):
+            return position
+        entries = f"{len(node)} {'entry' if len(node) == 1 else 'entries'}"
+        known = f"Write a position from [0] to [{len(node) - 1}]." if node else "Set the whole list."
+        raise Refused(f"{_spelt(keys)} has {entries}, none at {short(step)}. {known}")
+    if not isinstance(node, dict):
+        hint = f' Set all of it: {_spelt(keys)}={{ type = "{node}", ... }}.' if isinstance(node, str) else ""
+        raise Refused(f"{_spelt(keys)} is {short(node)}, which has no {step!r}; expected a table.{hint}")
+    if isinstance(step, int):
+        raise Refused(f"{_spelt(keys)} is a table, which has no position [{step}]. Write {_spelt(keys)}.key.")
+    return step
+
+
+def _spelt(keys: Keys) -> str:
+    return str(Mistake(keys, ""))

@@ -1,0 +1,244 @@
+"""Components that raise, return nonsense, do not come back or spoil the process: the kit says so, and goes on."""
+
+import os
+import random
+import sys
+import threading
+import time
+import warnings
+from dataclasses import dataclass, fields
+from itertools import count
+
+import numpy as np
+import pytest
+
+from nnfw.conformance.guard import changes, global_state
+from nnfw.testing import checks_of, run_checks
+from nnfw_standard import (
+    L2,
+    MSE,
+    SGD,
+    XOR,
+    Accuracy,
+    BinaryCrossEntropy,
+    Constant,
+    Cosine,
+    Dense,
+    EarlyStopping,
+    Standardize,
+    Tanh,
+)
+
+SECONDS = 0.2
+METHODS = [
+    *((Dense(3), method) for method in ("output_shape", "parameters", "forward", "backward")),
+    *((Tanh(), method) for method in ("forward", "delta")),
+    *((MSE(), method) for method in ("targets", "value", "gradient")),
+    *((BinaryCrossEntropy(), method) for method in ("canonical_delta", "value_from_z")),
+    *((SGD(0.1, momentum=0.5), method) for method in ("state", "update")),
+    (Cosine(), "factor"),
+    *((Constant(2.0), method) for method in ("sample", "variance")),
+    *((L2(0.1), method) for method in ("value", "add_gradient")),
+    *((Accuracy(), method) for method in ("statistics", "result")),
+    *((XOR(), method) for method in ("load", "input_shape")),
+    *((Standardize(), method) for method in ("fit", "apply", "invert")),
+    *((EarlyStopping(), method) for method in ("state", "epoch_ended")),
+]
+EVERY_METHOD = pytest.mark.parametrize(
+    ("component", "method"), METHODS, ids=[f"{type(item).__name__}-{method}" for item, method in METHODS]
+)
+
+
+def sabotaged(component, method, deed):
+    """Return a component like the given one, whose method does a deed first, and returns what comes of it."""
+    good = getattr(type(component), method)
+
+    def bad(self, *arguments, **options):
+        return deed(lambda: good(self, *arguments, **options))
+
+    cls = dataclass(frozen=True)(type("Bad", (type(component),), {method: bad, "__module__": __name__}))
+    return cls(**{item.name: getattr(component, item.name) for item in fields(component)})
+
+
+def raises(good):
+    raise ZeroDivisionError("planted")
+
+
+def exits(good):
+    sys.exit(3)
+
+
+def interrupts(good):
+    raise GeneratorExit("planted")
+
+
+def nothing(good):
+    return None
+
+
+def text(good):
+    return "nonsense"
+
+
+def pairs(good):
+    return [[1.0], [2.0, 3.0]]
+
+
+def another_shape(good):
+    return np.ones((2, 7, 1))
+
+
+def objects(good):
+    return np.array([None, "a"], dtype=object)
+
+
+def generator(good):
+    return (number for number in range(3))
+
+
+def endless_generator(good):
+    return count()
+
+
+def recursion(good):
+    return recursion(good)
+
+
+DEEDS = [
+    raises,
+    exits,
+    interrupts,
+    nothing,
+    text,
+    pairs,
+    another_shape,
+    objects,
+    generator,
+    endless_generator,
+    recursion,
+]
+NONSENSE = [nothing, text, pairs, another_shape, objects, generator, endless_generator]
+ALLOWED = {"Constant-variance-nothing", "XOR-input_shape-nothing", "EarlyStopping-epoch_ended-nothing"}
+"""None is what these may return."""
+RETURNS = {
+    f"{type(component).__name__}-{method}-{deed.__name__}": (component, method, deed)
+    for component, method in METHODS
+    for deed in NONSENSE
+}
+
+
+@EVERY_METHOD
+@pytest.mark.parametrize("deed", [raises, exits, interrupts, recursion], ids=lambda deed: deed.__name__)
+def test_method_that_raises_is_reported_with_what_it_raised(component, method, deed):
+    report = run_checks(sabotaged(component, method, deed), seconds=5)
+    what = {
+        raises: "ZeroDivisionError: planted",
+        exits: "SystemExit: 3",
+        interrupts: "GeneratorExit: planted",
+        recursion: "RecursionError: maximum recursion depth exceeded",
+    }[deed]
+    assert any(what in item.message for item in report.failures), str(report)
+
+
+@pytest.mark.parametrize("case", sorted(set(RETURNS) - ALLOWED))
+def test_method_that_returns_nonsense_is_reported(case):
+    report = run_checks(sabotaged(*RETURNS[case]), seconds=5)
+    assert not report.ok, str(report)
+
+
+@EVERY_METHOD
+def test_method_that_does_not_come_back_is_reported_and_the_others_are_left_out(component, method):
+    def loops(good):
+        while True:
+            time.sleep(0.001)
+
+    report = run_checks(sabotaged(component, method, loops), seconds=SECONDS)
+    assert any(f"did not come back within {SECONDS:g} s" in item.message for item in report.failures), str(report)
+
+
+def prints(good):
+    sys.stdout.write("look at me")
+    return good()
+
+
+def warns(good):
+    warnings.warn("planted", stacklevel=1)
+    return good()
+
+
+def sets_errors(good):
+    np.seterr(all="ignore")
+    return good()
+
+
+def seeds(good):
+    np.random.seed(1)  # noqa: NPY002
+    random.seed(1)
+    return good()
+
+
+def moves(good):
+    os.chdir("/")
+    return good()
+
+
+def sets_environment(good):
+    os.environ["NNFW_PLANTED"] = "1"
+    return good()
+
+
+def extends_path(good):
+    sys.path.append("/planted")
+    return good()
+
+
+@pytest.mark.parametrize(
+    "deed", [warns, sets_errors, seeds, moves, sets_environment, extends_path, prints], ids=lambda deed: deed.__name__
+)
+@pytest.mark.parametrize(
+    ("component", "method"),
+    [
+        (Dense(3), "forward"),
+        (Tanh(), "delta"),
+        (MSE(), "value"),
+        (SGD(0.1), "update"),
+        (EarlyStopping(), "epoch_ended"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_what_spoils_the_process_is_reported_and_undone(component, method, deed, capfd):
+    before = global_state()
+    report = run_checks(sabotaged(component, method, deed), seconds=5)
+    assert not report.ok, str(report)
+    assert changes(before, global_state()) == {}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_thread_that_stays_is_reported():
+    stop = threading.Event()
+
+    def starts_a_thread(good):
+        threading.Thread(target=stop.wait, daemon=True).start()
+        return good()
+
+    try:
+        report = run_checks(sabotaged(Tanh(), "forward", starts_a_thread), seconds=5)
+    finally:
+        stop.set()
+    assert any("threads" in item.message for item in report.failures), str(report)
+
+
+@pytest.mark.parametrize("method", ["__eq__", "__repr__", "__hash__", "__init__"])
+def test_special_method_that_raises_is_reported(method):
+    tanh = sabotaged(Tanh(), "delta", lambda good: good())
+    setattr(type(tanh), method, lambda self, *arguments, **options: 1 / 0)
+    report = run_checks(tanh, seconds=5)
+    assert any("ZeroDivisionError" in item.message for item in report.failures), str(report)
+
+
+def test_other_components_are_checked_as_if_nothing_had_been():
+    bad = sabotaged(Tanh(), "forward", exits)
+    report = run_checks(bad, "tanh", bad, "relu")
+    own = [item for item in report.outcomes if item.component in ("activation tanh", "activation relu")]
+    assert len(own) == 2 * len(checks_of("activation"))
+    assert {item.status for item in own} <= {"passed", "skipped"}

@@ -1,0 +1,50 @@
+"""The directory of a run."""
+
+import json
+
+import pytest
+
+import nnfw
+from nnfw.plugins import default_registry
+from nnfw.runs import open_run
+from nnfw.runs.record import made, recorded_fingerprint
+
+
+def fingerprint(path, registry):
+    return recorded_fingerprint(path)
+
+
+def interrupted(file):
+    file.touch()
+    raise KeyboardInterrupt
+
+
+def test_made_directory_that_stays_empty_is_removed_after_an_error_with_the_folders_made_for_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none"), made(tmp_path / "runs" / "one"):
+        interrupted(tmp_path / "runs" / "one" / "none" / "log.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_made_directory_that_holds_something_stays_after_an_error(tmp_path):
+    with pytest.raises(KeyboardInterrupt), made(tmp_path / "runs" / "one"):
+        interrupted(tmp_path / "runs" / "one" / "log.csv")
+    assert (tmp_path / "runs" / "one" / "log.csv").exists()
+
+
+def test_made_directory_below_a_file_cannot_be(tmp_path):
+    (tmp_path / "file").touch()
+    refusal = pytest.raises(
+        nnfw.DataError, match=r"file/run cannot be made: Not a directory\. Choose another with --out"
+    )
+    with refusal, made(tmp_path / "file" / "run"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("read", "key"), [(open_run, "data.directory"), (fingerprint, "data.sha256")], ids=["run", "data"]
+)
+def test_record_without_what_is_asked_for_is_refused(run, read, key):
+    path = run.directory / "record.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data": {}}))
+    with pytest.raises(nnfw.FileFormatError, match=f"run holds no run that can be read: record.json lacks {key}"):
+        read(run.directory, default_registry())
