@@ -32,14 +32,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
-    from numpy.typing import NDArray
 
+    from nnfw.arrays import Array
     from nnfw.data import Examples
     from nnfw.network import Workspace
     from nnfw.plugins import Registry
     from nnfw.storage import LineFile
 
-    Array = NDArray[Any]
 
 Shape = tuple[int, ...]
 

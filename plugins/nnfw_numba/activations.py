@@ -11,14 +11,13 @@ from math import erfc, pi, sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw_numba.caching import compiled
 from nnfw_numba.exponential import exp, expm1, log1p
 from nnfw_numba.kernels import sigmoid_of
 from nnfw_standard import ELU, GELU, SELU, HardSigmoid, LeakyReLU, SiLU, Softplus, Softsign
 
-Array = NDArray[Any]
 Kernel = Callable[..., Any]
 
 

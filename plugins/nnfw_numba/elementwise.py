@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.protocols import Elementwise
 from nnfw_numba.activations import KNOWN
 
-Array = NDArray[Any]
 Kernel = Callable[..., Any]
 
 _SAMPLE = (-30.0, -3.0, -1.0, -0.5, -1e-3, 0.0, 1e-3, 0.5, 1.0, 3.0, 30.0, float("nan"))

@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 from numba import config
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.ops import definitions
 from nnfw_numba.caching import compiled
 from nnfw_numba.exponential import exp, expm1, log1p
 from nnfw_numba.machine import copy
 
-Array = NDArray[Any]
 Kernel = Callable[..., Any]
 
 

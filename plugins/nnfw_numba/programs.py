@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw_numba import kernels
 from nnfw_numba.caching import compiled, native
 from nnfw_numba.machine import address, call, fraction, pointer
 
-Array = NDArray[Any]
 Numbers = Any
 """Where the numbers of a call lie, and as a second argument a pointer of the arrays' dtype, which points nowhere."""
 

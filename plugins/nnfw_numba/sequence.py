@@ -14,14 +14,12 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.ops import Call, definitions
 from nnfw_numba.blas import gemm
 from nnfw_numba.programs import PASSES, operation, run
 from nnfw_numba.team import TOGETHER, Team, lead, team
-
-Array = NDArray[Any]
 
 _OF_LAST_AXIS = ("softmax", "label_residual")
 """Operations on rows of the last axis, which are those of a program only in a matrix."""

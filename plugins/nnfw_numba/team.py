@@ -20,14 +20,12 @@ from typing import Any
 
 import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.machine import Limit, limit_of
 from nnfw_numba.caching import compiled
 from nnfw_numba.machine import exchange, load, pointer, store
 from nnfw_numba.programs import run
-
-Array = NDArray[Any]
 
 _LINE = 16
 """Whole numbers between two that threads share, two lines of a cache: what one writes is in no other one's way."""

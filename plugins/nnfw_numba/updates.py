@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw_numba import kernels
 from nnfw_numba.caching import compiled
 from nnfw_numba.machine import bits
 from nnfw_numba.programs import operation
 from nnfw_numba.team import TOGETHER, lead, team
-
-Array = NDArray[Any]
 
 _SHARED = 1 << 15
 """Parameters from which on a step is shared."""

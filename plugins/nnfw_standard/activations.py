@@ -12,19 +12,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from math import ceil, inf, pi, sqrt
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import definitions, kernels, kernels_only
 from nnfw.ops.definitions import exp_limit, shifted
 from nnfw.protocols import Activation, Elementwise, Shape
-
-Array = NDArray[Any]
 
 
 class _Buffered(Elementwise):

@@ -17,16 +17,14 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data import as_numeric, require_finite, row_blocks
 from nnfw.errors import DataError
 from nnfw.network import Workspace
 from nnfw.ops import kernels, kernels_only
 from nnfw.ops.definitions import logistic_terms, negative_labels, shifted
 from nnfw.protocols import CanonicalCost, Cost, Shape
-
-Array = NDArray[Any]
 
 BLOCK = 1 << 15
 """Values of `a` whose terms are computed together: 128 KiB in float32, 256 KiB in float64, to stay in the processor's

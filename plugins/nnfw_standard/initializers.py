@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from math import prod, sqrt
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.configuration import Above
 from nnfw.protocols import Initializer, Shape
-
-Array = NDArray[Any]
 
 
 def _uniform(shape: Shape, variance: float, rng: np.random.Generator) -> Array:

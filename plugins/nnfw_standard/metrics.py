@@ -11,17 +11,16 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from math import nan, prod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.errors import DataError, ShapeError
 from nnfw.protocols import Metric
 from nnfw_standard.costs import SUM_TOLERANCE, from_one
 
-Array = NDArray[Any]
 Average = Literal["binary", "macro", "micro"]
 
 _THRESHOLD = 0.5  # of a single output: above it, class 1

@@ -14,16 +14,15 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from math import inf, sqrt
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.ops import kernels
 from nnfw.protocols import Optimizer
 
-Array = NDArray[Any]
 State = Mapping[str, Array]
 
 SCRATCH = "scratch"

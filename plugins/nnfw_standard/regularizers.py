@@ -7,17 +7,15 @@ the cost that is minimised is C + Ω. Its value is summed in float64, its gradie
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data import row_blocks
 from nnfw.machine import sum_of_squares
 from nnfw.protocols import Regularizer
-
-Array = NDArray[Any]
 
 BLOCK = 1 << 14
 """Weights that are handled together, so that a temporary array is never larger than this."""

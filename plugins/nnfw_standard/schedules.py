@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from math import inf
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.protocols import Schedule
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.machine import one_thread_in_scipy
 from nnfw.protocols import Solver
 
-Array = NDArray[Any]
 Function = Callable[[Array], tuple[float, Array]]
 
 _DIFFERENCE = float(np.finfo(np.float32).eps) ** (1 / 3)

@@ -12,14 +12,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.configuration import Above
 from nnfw.data import row_blocks
 from nnfw.errors import ConfigError, DataError, Mistake, did_you_mean, short
 from nnfw.protocols import Transform
-
-Array = NDArray[Any]
 
 _CHUNK = 1 << 22  # numbers looked at together: a memory-mapped column is never read whole
 _MOST_ROOM = 1 << 24  # characters, in an array that gives each category the room of the longest

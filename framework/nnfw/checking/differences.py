@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from nnfw.arrays import Array
+
 Probe = Callable[[int, float], float]
 """C with the quantity of the given number shifted by t."""
 

@@ -7,9 +7,10 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from nnfw.arrays import Array
 from nnfw.checking.differences import Comparison, compare
 from nnfw.checking.hints import hint_for
 from nnfw.checking.replay import INPUT, Analytic, Replay, root_mean_square
@@ -17,8 +18,6 @@ from nnfw.checking.report import Report, Row
 from nnfw.errors import PluginError
 from nnfw.model import Sequential
 from nnfw.protocols import Cost
-
-Array = NDArray[Any]
 
 ALL_UP_TO = 200  # elements of a tensor that are all checked; of larger ones, that many are drawn
 DIRECTIONS = 4  # over the whole of a larger tensor, so that no part of it is left out

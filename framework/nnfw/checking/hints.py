@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.checking.differences import SMALL, Comparison
-
-Array = NDArray[Any]
 
 _SAME = 1e-3  # relative difference of ratios that count as one
 

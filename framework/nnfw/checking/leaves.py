@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
-
+from nnfw.arrays import Array
 from nnfw.network import Chain, Workspace
 from nnfw.network.parameters import Scope
 from nnfw.network.workspace import ACTIVATION, LAYER
 from nnfw.protocols import Activation, Layer, Shape
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

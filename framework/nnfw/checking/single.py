@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.checking.gradients import check_pass
 from nnfw.checking.report import Report
 from nnfw.model import Sequential
 from nnfw.network import Workspace
 from nnfw.plugins import Registry
 from nnfw.protocols import Activation, Cost, Layer, Shape
-
-Array = NDArray[Any]
 
 _COTANGENT = 1  # a stream of its own: c must have nothing to do with a z that was drawn with the same seed
 

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.ops import Call, Kernels
@@ -17,8 +17,6 @@ from nnfw.ops.active import NAMES
 from nnfw.ops.checked import RESULTS, TOLERANCE, difference
 from nnfw.plugins import Registry
 from nnfw.plugins.specs import normalised
-
-Array = NDArray[Any]
 
 ACCELERATOR, KERNEL = "accelerator", "kernel"
 

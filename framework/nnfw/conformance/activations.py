@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from nnfw.arrays import Array
 from nnfw.checking import check_activation
 from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import NotApplicable, require
@@ -16,8 +17,6 @@ from nnfw.conformance.subjects import Subject
 from nnfw.network import Workspace
 from nnfw.ops import DEFINITIONS, Tape
 from nnfw.protocols import Elementwise
-
-Array = NDArray[Any]
 
 SHAPES = ((1, 5), (3, 4), (4, 4), (2, 3, 4))
 """Shapes of a batch of z: one example, not square, square, and with more axes."""

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.checking.single import Unchanged
 from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
@@ -22,8 +22,6 @@ from nnfw.plugins import ComponentSpec, Plugin, Registry
 from nnfw.plugins.loading import Loaded
 from nnfw.plugins.specs import PROJECT
 from nnfw.protocols import Activation, Callback, Cost, Initializer, Layer, Optimizer, Parameter, Shape
-
-Array = NDArray[Any]
 
 _EPOCHS = 3
 

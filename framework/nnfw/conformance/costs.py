@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from nnfw.arrays import Array
 from nnfw.checking import check_cost
 from nnfw.checking.single import Unchanged
 from nnfw.conformance.equality import close, equal
@@ -19,8 +20,6 @@ from nnfw.errors import DataError, NnfwError, in_words
 from nnfw.network import Workspace
 from nnfw.ops import DEFINITIONS, Tape
 from nnfw.protocols import Activation, Shape
-
-Array = NDArray[Any]
 
 OUTPUT_SHAPES: tuple[Shape, ...] = ((3,), (4,), (1,))
 """Shapes of one example's a, of which a cost should take at least one."""

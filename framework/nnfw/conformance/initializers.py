@@ -6,14 +6,12 @@ from math import prod, sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.protocols import Shape
-
-Array = NDArray[Any]
 
 SHAPES: tuple[Shape, ...] = ((3, 4), (4, 4), (7,), (1, 1), (6, 3, 2, 2))
 """Shapes of weights and biases."""

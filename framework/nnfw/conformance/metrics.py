@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import in_words
-
-Array = NDArray[Any]
 
 _EXAMPLES = 7
 _OUTPUTS = (2, 3, 1)

@@ -7,8 +7,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.checking.differences import STEP, compare_values, slopes
 from nnfw.checking.hints import hint_for
 from nnfw.conformance.bench import Bench
@@ -19,7 +19,6 @@ from nnfw.network import Workspace
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Activation, Layer, Parameter, Shape
 
-Array = NDArray[Any]
 Forward = Callable[[Mapping[str, Array], Array], Array]
 
 

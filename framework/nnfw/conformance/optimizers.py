@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from nnfw.arrays import Array
 from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 
-Array = NDArray[Any]
 Formula = Callable[[Array, Array, dict[str, Any], int, float, slice], Array]
 """``(vector, gradient, memory, step, learning_rate, decays) -> new vector``; `memory` is empty at the first step."""
 

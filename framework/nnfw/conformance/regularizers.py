@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.checking.differences import compare
 from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.subjects import Subject
-
-Array = NDArray[Any]
 
 _SIZE = 20
 _AWAY = 0.1  # from 0, where a penalty may have a kink

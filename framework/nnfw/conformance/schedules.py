@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.subjects import Subject
-
-Array = NDArray[Any]
 
 _EPOCHS, _STEPS = 6, 10
 _HISTORY = (1.0, 0.5, 0.5, 0.6, 0.4, 0.4)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import StateError, short
-
-Array = NDArray[Any]
 
 _SIZE = 12
 _CURVATURES = np.geomspace(1, 10, _SIZE)

@@ -6,14 +6,12 @@ import json
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, in_words
-
-Array = NDArray[Any]
 
 _EXAMPLES = 9
 _UNDONE = 1e-6  # relative to the size of the column

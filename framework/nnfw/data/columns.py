@@ -10,8 +10,8 @@ from math import prod
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data.arrays import require_finite
 from nnfw.data.examples import categorical
 from nnfw.errors import DataError, NnfwError, PluginError, in_words, short
@@ -19,7 +19,6 @@ from nnfw.plugins import default_registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Shape, Transform
 
-Array = NDArray[Any]
 Kind = Literal["numeric", "integer", "categorical"]
 
 

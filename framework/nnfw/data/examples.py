@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from numpy.typing import NDArray
-
+from nnfw.arrays import Array
 from nnfw.data.arrays import as_column
 from nnfw.errors import DataError
 from nnfw.plugins.results import wrong_result
@@ -47,8 +46,8 @@ class Examples:
     (2, True)
     """
 
-    features: Mapping[str, NDArray[Any]]
-    target: NDArray[Any] | None = None
+    features: Mapping[str, Array]
+    target: Array | None = None
     target_name: str = "target"
     classes: tuple[str, ...] | None = None
 
@@ -72,7 +71,7 @@ class Examples:
         """Return N."""
         return len(next(iter(self.features.values())))
 
-    def take(self, rows: NDArray[Any]) -> Examples:
+    def take(self, rows: Array) -> Examples:
         """Return the examples of the given rows, in that order."""
         features = {name: column[rows] for name, column in self.features.items()}
         target = None if self.target is None else self.target[rows]
@@ -106,6 +105,6 @@ def shape_of(dataset: Dataset) -> Shape | None:
     return found
 
 
-def categorical(column: NDArray[Any]) -> bool:
+def categorical(column: Array) -> bool:
     """Return whether a column holds names rather than numbers."""
     return column.dtype.kind in "US"

@@ -10,14 +10,12 @@ from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy_format
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data.files import read_declared, reading, require_size
 from nnfw.errors import DataError
 from nnfw.protocols import Shape
 from nnfw.storage import open_regular
-
-Array = NDArray[Any]
 
 _NUMBERS_AND_WORDS = "biufU"  # kinds of dtype
 _READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}

@@ -9,8 +9,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from nnfw.arrays import Array
 from nnfw.data.arrays import cast, column_names, require_finite, require_finite_predictions
 from nnfw.data.columns import Column, Kind
 from nnfw.data.examples import Examples, categorical
@@ -23,7 +24,6 @@ from nnfw.protocols import Shape, Transform
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
 
-Array = NDArray[Any]
 
 THRESHOLD = 0.5  # of a single output: above it, class 1
 

@@ -9,14 +9,11 @@ from decimal import Decimal
 from itertools import islice
 from numbers import Real
 from os import PathLike
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.errors import article, short
-
-Array = NDArray[Any]
 
 _MOST_SEARCHED = 1 << 20  # entries searched for the first that is not a number
 _MISSING = ("NAType", "NaTType")  # pandas says so; it need not be installed

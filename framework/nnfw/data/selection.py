@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data.arrays import as_whole
 from nnfw.data.columns import Column
 from nnfw.data.examples import Examples
@@ -16,8 +16,6 @@ from nnfw.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     from nnfw.data.preprocessing import Preprocessing
-
-Array = NDArray[Any]
 
 
 def select(preprocessing: Preprocessing, table: Table, *, with_target: bool) -> Examples:

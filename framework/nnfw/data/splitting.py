@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data.examples import Examples
 from nnfw.errors import ConfigError, DataError, Mistake
 
@@ -127,7 +128,7 @@ def _by_class(examples: Examples, wanted: dict[str, int], rng: np.random.Generat
     return held_out
 
 
-def _labels(examples: Examples) -> NDArray[Any]:
+def _labels(examples: Examples) -> Array:
     target = examples.target
     if target is None or target.ndim != 1 or target.dtype.kind not in "Uiub":
         found = "there is none" if target is None else f"{target.dtype} of shape {target.shape}"

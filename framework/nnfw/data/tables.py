@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data.files import CHUNK, reading
 from nnfw.errors import DataError, did_you_mean, short
 from nnfw.storage import open_regular
@@ -77,7 +77,7 @@ class Table:
             lines = [f"{self.name}: there is no column {name!r}.{did_you_mean(name, self.names)}" for name in unknown]
             raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.{_about_header(self.names)}")
 
-    def columns(self, names: Iterable[str], numeric: Collection[str] = ()) -> dict[str, NDArray[Any]]:
+    def columns(self, names: Iterable[str], numeric: Collection[str] = ()) -> dict[str, Array]:
         """Return columns by name: float64 ``(N,)`` where they are numeric, else str ``(N,)``.
 
         Parameters
@@ -107,7 +107,7 @@ class Table:
             warnings.warn(f"{self.name}:{doubt}", RuntimeWarning, stacklevel=2)
         return {name: self._values(name) for name in wanted}
 
-    def _values(self, name: str) -> NDArray[Any]:
+    def _values(self, name: str) -> Array:
         column = self._columns[name]
         try:
             return column.values()
@@ -278,7 +278,7 @@ class _Column:
             "numbers as 1234.5, or name the column in categorical."
         )
 
-    def values(self) -> NDArray[Any]:
+    def values(self) -> Array:
         return np.array(self.words) if self.categorical else np.frombuffer(self.numbers)
 
     def size(self) -> str:

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data import Examples, Preprocessing, Split, categorical, listed, load_examples, release, shape_of, split
 from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError
 from nnfw.experiments.experiment import Experiment, ExperimentFile
@@ -219,7 +219,7 @@ def _require_metrics(file: ExperimentFile, model: Sequential, parts: Mapping[str
 def _fingerprint(examples: Examples) -> str:
     digest = hashlib.sha256()
     for name, column in {**examples.features, examples.target_name: examples.target}.items():
-        array: NDArray[Any] = np.asarray(column)
+        array: Array = np.asarray(column)
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         for start in range(0, len(array), HASHED_ROWS):
             digest.update(np.ascontiguousarray(array[start : start + HASHED_ROWS]).data)

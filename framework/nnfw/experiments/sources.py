@@ -6,19 +6,16 @@ import re
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data import Examples, Preprocessing, Table, categorical, listed, load_examples, read_csv, read_npy
 from nnfw.errors import DataError
 from nnfw.experiments.component_text import parse_reference
 from nnfw.model import Sequential
 from nnfw.plugins import Registry
 from nnfw.toml.document import STDIN
-
-Array = NDArray[Any]
 
 TABLE, ARRAY = ".csv", ".npy"
 """Endings of the files that need no dataset."""

@@ -18,9 +18,8 @@ from threading import RLock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from nnfw.arrays import Array
 
 _SHARED, _LARGE = 460_800, 11_000_000
 """Multiplications from which on OpenBLAS shares a product out, and from which on it may: a quarter of a millisecond. It

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from nnfw import training
+from nnfw.arrays import Array
 from nnfw.configuration import build, short
 from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
@@ -34,7 +35,6 @@ from nnfw.randomness import stream
 from nnfw.storage import Directory, model_file
 from nnfw.training.evaluation import EVALUATION_ROWS
 
-Array = NDArray[Any]
 _MOST_NAMES = 1 << 14  # columns: a file with more of them takes seconds to write and to read
 
 Reference = Any

@@ -8,15 +8,13 @@ from numbers import Integral
 from typing import Annotated, Any
 
 from annotated_types import MinLen
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.errors import PluginError, ShapeError, class_name, short
 from nnfw.network.parameters import Scope
 from nnfw.network.workspace import ACTIVATION, LAYER, Workspace
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Activation, Layer, Parameter, Shape
-
-Array = NDArray[Any]
 
 
 def is_shape(value: Any) -> bool:

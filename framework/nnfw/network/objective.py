@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from numpy.typing import NDArray
-
+from nnfw.arrays import Array
 from nnfw.errors import ConfigError, Mistake, PluginError, short
 from nnfw.network.workspace import ACTIVATION, COST, Workspace
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Activation, CanonicalCost, Cost
-
-Array = NDArray[Any]
 
 
 class Objective:

@@ -11,15 +11,14 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from nnfw.arrays import Array
 from nnfw.data import NUMERIC_KINDS, as_numeric, cast
 from nnfw.errors import PluginError, ShapeError, did_you_mean
 from nnfw.plugins import default_registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Parameter
-
-Array = NDArray[Any]
 
 _INNER = re.compile(r"layers\.(\d+)\.(.+)")
 

@@ -10,8 +10,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
 from nnfw.network.workspace import Workspace
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from nnfw.model.sequential import Sequential
     from nnfw.training import Batch
 
-Array = NDArray[Any]
 Compiler = Callable[[Any], tuple[Callable[..., Any], Callable[..., Any]] | None]
 
 _COPIED = 1 << 14

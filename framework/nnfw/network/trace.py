@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
-
+from nnfw.arrays import Array
 from nnfw.errors import StateError
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

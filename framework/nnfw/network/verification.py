@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnfw.errors import NnfwError, PluginError, class_name, short
 from nnfw.network.chain import Chain
@@ -20,8 +19,6 @@ from nnfw.network.objective import Objective
 from nnfw.network.workspace import LAYER, Workspace
 from nnfw.plugins import Registry
 from nnfw.protocols import Cost, Layer, Shape
-
-Array = NDArray[Any]
 
 
 def require_activations(chain: Chain, registry: Registry) -> None:

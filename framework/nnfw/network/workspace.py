@@ -8,8 +8,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
+from nnfw.arrays import Array
 from nnfw.errors import StateError
 from nnfw.protocols import Shape
 
@@ -56,14 +57,14 @@ class Workspace:
         self._rng = rng
         self.training = training
         self.needs_input_gradient = needs_input_gradient
-        self._bases: dict[str, NDArray[Any]] = {}
-        self._views: dict[tuple[str, Shape], NDArray[Any]] = {}
+        self._bases: dict[str, Array] = {}
+        self._views: dict[tuple[str, Shape], Array] = {}
         self._kept: dict[str, Any] = {}
         self._children: dict[int | str, Workspace] = {}
         self._made: dict[object, Any] = {}
-        self._lent: NDArray[Any] | None = None
+        self._lent: Array | None = None
 
-    def buffer(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> NDArray[Any]:
+    def buffer(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> Array:
         """Return an uninitialised array of `shape`; the same memory whenever the same name is asked for.
 
         A smaller first axis gets the first rows of the larger buffer, so a shorter last batch allocates nothing.
@@ -82,14 +83,14 @@ class Workspace:
             view = self._views[name, shape] = self._carve(name, shape, self.dtype if dtype is None else np.dtype(dtype))
         return view
 
-    def _carve(self, name: str, shape: Shape, dtype: np.dtype[Any]) -> NDArray[Any]:
+    def _carve(self, name: str, shape: Shape, dtype: np.dtype[Any]) -> Array:
         base = self._bases.get(name)
         if base is None or base.shape[1:] != shape[1:] or base.shape[:1] < shape[:1] or base.dtype != dtype:
             self._views = {key: view for key, view in self._views.items() if key[0] != name}
             base = self._bases[name] = np.empty(shape, dtype)
         return base[: shape[0]] if shape and shape[0] < base.shape[0] else base
 
-    def passing(self, name: str, shape: Shape) -> NDArray[Any]:
+    def passing(self, name: str, shape: Shape) -> Array:
         """Return an uninitialised array for the δ or ∂C/∂a that a method returns, which is not wanted for long.
 
         It is a buffer of this name, or memory that is lent: in a training, where a recorded method of a component asks,
@@ -106,7 +107,7 @@ class Workspace:
         return lent[: prod(shape)].reshape(shape)
 
     @contextmanager
-    def lending(self, memory: NDArray[Any] | None) -> Iterator[None]:
+    def lending(self, memory: Array | None) -> Iterator[None]:
         """Have :meth:`passing` return the given flat memory, once, in the body; None for a buffer."""
         self._lent = memory
         try:

@@ -7,12 +7,10 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.errors import PluginError
 from nnfw.ops.active import DEFINITIONS, NAMES, Kernel, Kernels
-
-Array = NDArray[Any]
 
 TOLERANCE = 4
 """Units in the last place by which a kernel may differ: of the largest number that an element is made of, and for a sum

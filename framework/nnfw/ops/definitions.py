@@ -11,12 +11,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.machine.threads import multiplication, sum_of_squares
-
-Array = NDArray[Any]
-
 
 BLOCK = 1 << 16
 """Elements that are handled together: few enough for their arrays to stay in the processor's cache."""

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data import Examples, load_examples
 from nnfw.experiments import Prepared
 from nnfw.model import Sequential
@@ -18,8 +17,6 @@ from nnfw.plugins import Registry
 from nnfw.runs import prepare_run
 from nnfw.runs.reading import PARTS
 from nnfw.runs.record import open_run
-
-Array = NDArray[Any]
 
 MOST_EXAMPLES = 10_000
 """Examples that are looked at: the loss of each is computed by itself."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import zlib
 from base64 import b64encode
 from struct import pack
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from nnfw.arrays import Array
 
 _SMALLEST, _LARGEST = 4, 256  # pixels of a side
 _CHANNELS = {1: 0, 3: 2}  # PNG's colour types: shades of grey, and red, green, blue

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data import as_batch, require_finite, require_finite_predictions
 from nnfw.errors import ConfigError, FileFormatError, Mistake
 from nnfw.experiments.component_text import parse_reference
@@ -26,8 +26,6 @@ from nnfw.runs.run import CHECKPOINTS, origin_of
 from nnfw.runs.trust import require_trusted, resume_command
 from nnfw.storage import Directory
 from nnfw.training import evaluate, named_metrics, newest, require_finite_cost, require_same_origin, restore_model, warn
-
-Array = NDArray[Any]
 
 _NUMERICAL = ("numpy", "scipy")  # of what nnfw requires, that on which the last places depend
 

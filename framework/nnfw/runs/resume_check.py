@@ -9,8 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from numpy.typing import NDArray
-
+from nnfw.arrays import Array
 from nnfw.experiments.experiment import ExperimentFile
 from nnfw.experiments.preparation import prepare
 from nnfw.plugins import Registry
@@ -140,6 +139,6 @@ def _known(memory: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _bits(value: Any) -> tuple[Any, dict[str, bytes]]:
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, Array] = {}
     node = encoded(value, arrays)
     return node, {name: array.tobytes() for name, array in arrays.items()}

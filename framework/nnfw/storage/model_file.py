@@ -19,8 +19,8 @@ from math import isfinite, prod
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.configuration import short
 from nnfw.errors import DataError, FileFormatError
 from nnfw.storage.atomic import replace_file
@@ -112,7 +112,7 @@ class ModelFile:
     _name: str
     _hashes: Mapping[str, Any]
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, Array]:
         """Read the arrays: sorted by name, bit by bit as they were written, writable.
 
         Raises
@@ -124,7 +124,7 @@ class ModelFile:
             arrays = {tensor.name: self._array(tensor) for tensor in self.tensors}
         return dict(sorted(arrays.items()))
 
-    def _array(self, tensor: Tensor) -> NDArray[Any]:
+    def _array(self, tensor: Tensor) -> Array:
         shown = f"tensor {short(tensor.name)}"
         try:
             content = np.empty(tensor.end - tensor.begin, np.uint8)
@@ -149,7 +149,7 @@ class ModelFile:
 def write(
     path: str | os.PathLike[str],
     header: Mapping[str, Any],
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, Array],
     kind: Format = MODEL,
     *,
     inside: Directory | None = None,
@@ -205,7 +205,7 @@ def write(
 
 def read(
     path: str | os.PathLike[str], kind: Format = MODEL, *, inside: Directory | None = None
-) -> tuple[Header, dict[str, NDArray[Any]]]:
+) -> tuple[Header, dict[str, Array]]:
     """Return header and arrays of a file, as :func:`write` took them.
 
     Raises
@@ -274,7 +274,7 @@ def _reading(name: str) -> Iterator[None]:
         raise kind(f"{name}: cannot be read: {reason}. Check path and disk.") from error
 
 
-def _stored(name: str, array: NDArray[Any], kind: Format) -> NDArray[Any]:
+def _stored(name: str, array: Array, kind: Format) -> Array:
     """Return the array as it is stored: little-endian and contiguous, which safetensors takes for granted."""
     dtype = array.dtype.newbyteorder("<")
     if dtype not in _ALLOWED:
@@ -297,11 +297,11 @@ def _encodable(name: str) -> bool:
     return name.encode("utf-8", "replace").decode("utf-8") == name
 
 
-def _count_not_finite(array: NDArray[Any]) -> int:
+def _count_not_finite(array: Array) -> int:
     return array.size - int(np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
 
 
-def _hash(array: NDArray[Any]) -> str:
+def _hash(array: Array) -> str:
     return sha256(array.reshape(-1).view(np.uint8).data).hexdigest()
 
 

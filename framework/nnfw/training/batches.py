@@ -10,8 +10,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from nnfw.arrays import Array
 from nnfw.data import NUMERIC_KINDS, as_batch, as_numeric, as_weights, column_names, in_dtype, release, require_finite
 from nnfw.errors import DataError
 from nnfw.ops import kernels, kernels_only
@@ -22,7 +23,6 @@ from nnfw.training.read_ahead import Batches, opened
 if TYPE_CHECKING:
     from nnfw.network import Workspace
 
-Array = NDArray[Any]
 
 _HELD_IN_MEMORY = 1 << 26  # bytes of a mapped array that are read once, rather than a few at every step
 _READ_AROUND = 1 << 16  # bytes that the system maps around what is asked for, where it has them at hand

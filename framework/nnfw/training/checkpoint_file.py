@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.configuration import build, short
 from nnfw.errors import ConfigError, DataError, FileFormatError
 from nnfw.protocols import Callback
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nnfw.training.loop import Training
     from nnfw.training.trainable import Trainable
 
-Array = NDArray[Any]
 
 FORMAT = model_file.Format("checkpoint", "nnfw-checkpoint", "a training", 1, "0.1")
 _VECTOR, _STATE, _PROGRESS = "vector", "state", "progress"

@@ -18,13 +18,11 @@ from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Metric
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from nnfw.arrays import Array
     from nnfw.network import Workspace
     from nnfw.training.batches import Labelled
     from nnfw.training.trainable import Objective, Trainable
 
-    Array = NDArray[Any]
 
 EVALUATION_ROWS = 1024
 """Examples that pass through the network together when nothing is trained."""

@@ -10,8 +10,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.configuration import short
 from nnfw.errors import DivergedError, PluginError, TrainingInterrupted
 from nnfw.ops import choose, gain, known_accelerators, using
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from nnfw.training.options import TrainingOptions
     from nnfw.training.trainable import Objective, Trainable
 
-Array = NDArray[Any]
 
 _FAR = 100  # times the cost before the training, which chance alone does not bring about
 

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from io import BytesIO
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from nnfw.arrays import Array
 
 LARGE = 1 << 20
 """Bytes from which a copy goes into a file."""

@@ -9,15 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy as np
-    from numpy.typing import NDArray
 
+    from nnfw.arrays import Array
     from nnfw.network import Workspace
     from nnfw.plugins import Registry
     from nnfw.protocols import Shape
     from nnfw.storage import Directory
     from nnfw.training.batches import Batch
-
-    Array = NDArray[Any]
 
 
 class Objective(Protocol):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.errors import DivergedError
 from nnfw.machine import sum_of_squares
 from nnfw.training.stored_copy import StoredCopy
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from nnfw.training.batches import Batch
     from nnfw.training.loop import Training
 
-Array = NDArray[Any]
 
 WINDOW = 200
 """Steps between two looks: one, with the copy that follows it, costs a small network as much as half a step."""

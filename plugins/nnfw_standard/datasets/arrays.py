@@ -8,16 +8,13 @@ import zipfile
 import zlib
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from numpy.typing import NDArray
-
+from nnfw.arrays import Array
 from nnfw.data import Examples, as_whole, listed, map_npy, read_npy, read_npy_stream, reading
 from nnfw.errors import DataError, did_you_mean
 from nnfw.protocols import Dataset
 from nnfw.storage import open_regular
-
-Array = NDArray[Any]
 
 _LONGEST_LIST = 1 << 20  # bytes: ten thousand arrays; a hundred bytes of it take a thousand of memory
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, ..., lengths of the name and of the extra field

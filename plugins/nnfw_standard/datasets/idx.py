@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data import Examples, Readable, map_values, read_declared, reading, require_size
 from nnfw.errors import DataError
 from nnfw.protocols import Dataset, Shape
 from nnfw.storage import open_regular
-
-Array = NDArray[Any]
 
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"

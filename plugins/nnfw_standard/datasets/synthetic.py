@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
-from numpy.typing import NDArray
 
+from nnfw.arrays import Array
 from nnfw.data import Examples
 from nnfw.protocols import Dataset, Shape
-
-Array = NDArray[Any]
 
 _MOST = 10_000_000  # examples: a slip of the keyboard must not fill the memory
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
-
+from nnfw.arrays import Array
 from nnfw.network import Workspace
 from nnfw.ops import kernels_only
 from nnfw.protocols import Activation, Layer, Shape
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
