@@ -12,7 +12,7 @@ import pytest
 import nnfw
 from nnfw.ops import DEFINITIONS, choose, kernels, using
 from nnfw.training import Batch
-from nnfw_standard import ActivationLayer, Dense, Dropout, Flatten, Reshape, Softmax
+from nnfw_standard import ActivationLayer, Dense, Dropout, Flatten, Identity, Reshape, Softmax
 
 ACTIVATIONS = sorted(component.name for component in nnfw.Registry.discover().components("activation"))
 
@@ -106,12 +106,13 @@ def test_repeated_pass_gives_cost_and_gradient_of_an_ordinary_one(layers, cost, 
     gradients = [np.zeros_like(model.parameters.vector) for _ in "pr"]
     repeated = model.repeated(objective, memory[1], model.views(gradients[1]))
     with using(choose(accelerator, model.registry, 0)[0]):
+        batch = Batch(x, y, weight)
         for start in (0, 10, 20, 30):
             x[...], y[...] = data.x[start : start + 10], data.y[start : start + 10]
             if weighted:
                 weight[...] = rng.random(10)
             plain = model.backward(x, y, weight, objective, memory[0], model.views(gradients[0]))
-            again = repeated(Batch(x, y, weight))
+            again = repeated(batch)
             for one, other in [*zip(plain, again, strict=True), gradients]:
                 np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
             model.parameters.vector -= 0.1 * gradients[0]
@@ -135,9 +136,9 @@ def test_plain_repeated_pass_is_bit_equal(rng):
     objective = model.objective("cross_entropy")
     x, y = rng.normal(size=(10, 8)).astype(np.float32), rng.integers(0, 3, 10)
     gradients = [np.zeros_like(model.parameters.vector) for _ in "pr"]
-    repeated = model.repeated(objective, model.workspace(), model.views(gradients[1]))
+    repeated, batch = model.repeated(objective, model.workspace(), model.views(gradients[1])), Batch(x, y)
     for _ in range(3):
-        value, a = repeated(Batch(x, y))
+        value, a = repeated(batch)
         plain, right = model.backward(x, y, None, objective, model.workspace(), model.views(gradients[0]))
         assert value == plain
         np.testing.assert_array_equal(a, right)
@@ -145,7 +146,7 @@ def test_plain_repeated_pass_is_bit_equal(rng):
         x *= np.float32(0.5)
 
 
-def test_pass_is_recorded_with_the_arrays_of_a_batch_and_not_asked_after(rng):
+def test_pass_is_recorded_once_for_each_batch(rng):
     asked = []
 
     @dataclass(frozen=True)
@@ -164,10 +165,11 @@ def test_pass_is_recorded_with_the_arrays_of_a_batch_and_not_asked_after(rng):
         model.objective("mse"), model.workspace(), model.views(np.zeros_like(model.parameters.vector))
     )
     x, y = np.ones((2, 8), np.float32), np.ones((2, 3), np.float32)
+    batch = Batch(x, y)
     for _ in range(5):
-        repeated(Batch(x, y))
+        repeated(batch)
     assert asked == ["forward", "backward"]
-    repeated(Batch(x.copy(), y))
+    repeated(Batch(x, y))
     assert asked == ["forward", "backward"] * 2
 
 
@@ -258,8 +260,9 @@ def test_first_pass_has_the_bits_of_a_repeated_one(accelerator, rng):
         for passes in (1, 2, 3):
             gradient = np.zeros_like(model.parameters.vector)
             repeated = model.repeated(objective, model.workspace(), model.views(gradient))
+            batch = Batch(x, y)
             for _ in range(passes):
-                cost, a = repeated(Batch(x, y))
+                cost, a = repeated(batch)
             found.append((cost, a.tobytes(), gradient.tobytes()))
     assert found[0] == found[1] == found[2]
 
@@ -279,8 +282,9 @@ def test_layers_of_inner_networks_are_recorded_too(monkeypatch, rng):
         model.objective("mse"), model.workspace(), model.views(np.zeros_like(model.parameters.vector))
     )
     x, y = np.ones((2, 8), np.float32), np.ones((2, 2), np.float32)
+    batch = Batch(x, y)
     for _ in range(3):
-        repeated(Batch(x, y))
+        repeated(batch)
     assert asked == [4, 3, 2]
 
 
@@ -393,3 +397,70 @@ def test_pickled_model_predicts_without_what_was_recorded(rng):
     again.parameters.vector[...] = 0
     assert not again.predict(x, accelerator="numba").any()
     np.testing.assert_array_equal(model.predict(x, accelerator="numba"), first)
+
+
+def test_predictions_that_alternate_between_accelerators_record_once_for_each(rng):
+    pytest.importorskip("numba")
+    asked = []
+
+    @dataclass(frozen=True)
+    class Counted(Dense):
+        def forward(self, params, a_prev, workspace):
+            asked.append(kernels() is DEFINITIONS)
+            return super().forward(params, a_prev, workspace)
+
+    Counted.forward.kernels_only = True
+    model, x = nnfw.Sequential([Counted(3)], 8), rng.normal(size=8)
+    for _ in range(4):
+        for name in ("none", "numba"):
+            model.predict(x, accelerator=name)
+    assert len(asked) == 3  # one plain pass for the new shape, then one recording each
+
+
+def test_step_of_a_pass_is_plain_again_after_an_error(rng):
+    workspace = nnfw.Workspace()
+    child = workspace.child("inner")
+    with pytest.raises(ZeroDivisionError), workspace.stepping(lambda method, *arguments: 1 / 0):
+        child.step(len, ())
+    assert child.step(len, ()) == 0
+
+
+def test_layer_that_calls_a_chain_of_its_own_is_replayed_once(rng):
+    """What it calls in turn is not on the tape a second time."""
+    asked = []
+
+    @dataclass(frozen=True)
+    class Counted(Dense):
+        def forward(self, params, a_prev, workspace):
+            asked.append("inner")
+            return super().forward(params, a_prev, workspace)
+
+    resolved = nnfw.Registry.discover().resolve("layer", Counted(3, activation=Identity()))
+
+    @dataclass(frozen=True)
+    class Around(nnfw.Layer):
+        activation = Identity()
+        inner = nnfw.Chain((resolved,))
+
+        def output_shape(self, input_shape):
+            return (3,)
+
+        def parameters(self, input_shape):
+            return resolved.parameters(input_shape)
+
+        def forward(self, params, a_prev, workspace):
+            params = {f"layers.0.{name}": array for name, array in params.items()}
+            return self.inner.forward(params, a_prev, workspace.child("inner"))
+
+        def backward(self, params, delta, grads, workspace):
+            params, grads = ({f"layers.0.{name}": a for name, a in part.items()} for part in (params, grads))
+            return self.inner.backward(params, delta, grads, workspace.child("inner"))
+
+    model = nnfw.Sequential([Around()], 8)
+    batch = Batch(np.ones((2, 8), np.float32), np.ones((2, 3), np.float32))
+    repeated = model.repeated(
+        model.objective("mse"), model.workspace(), model.views(np.zeros_like(model.parameters.vector))
+    )
+    for _ in range(3):
+        repeated(batch)
+    assert asked == ["inner"] * 3

@@ -549,12 +549,11 @@ class Sequential:
     ) -> tuple[float, Array]:
         """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the chain."""
         with self.verified(x, workspace, objective):
-            z, a = self.propagate(self.chain, x, y, weight, objective, workspace, grads)
+            z, a = self.propagate(x, y, weight, objective, workspace, grads)
             return objective.value(z, a, y, weight), a
 
     def propagate(
         self,
-        chain: Chain,
         x: Array,
         y: Array,
         weight: Array | None,
@@ -562,8 +561,8 @@ class Sequential:
         workspace: Workspace,
         grads: Mapping[str, Array],
     ) -> tuple[Array, Array]:
-        """Return z^L and a^L of a batch, and fill `grads`, through a chain of this network's layers."""
-        last = len(chain.layers) - 1
+        """Return z^L and a^L of a batch, and fill `grads`."""
+        chain, last = self.chain, len(self.layers) - 1
         z = chain.forward(self.parameters.scope, x, workspace)
         a = chain.activate(last, workspace)
         delta = objective.delta(z, a, y, chain.memory(last, workspace), weight)

@@ -12,6 +12,7 @@ from annotated_types import MinLen
 from nnfw.arrays import Array
 from nnfw.errors import PluginError, ShapeError, class_name, short
 from nnfw.network.parameters import Scope
+from nnfw.network.step import asks_step
 from nnfw.network.workspace import ACTIVATION, LAYER, Workspace
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Activation, Layer, Parameter, Shape
@@ -131,12 +132,6 @@ class Chain(Layer):
         except ShapeError as error:
             yield index, str(error)
 
-    def mapped(self, function: Callable[[Layer], Layer]) -> Chain:
-        """Return the chain of what `function` makes of each layer, of those in inner chains too."""
-        return Chain(
-            tuple(layer.mapped(function) if type(layer) is Chain else function(layer) for layer in self._layers)
-        )
-
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
         """Return the parameters of all layers as ``layers.<i>.<name>``."""
         return {
@@ -145,40 +140,42 @@ class Chain(Layer):
             for name, parameter in _declared(layer, shape).items()
         }
 
+    @asks_step
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z^L of shape ``(N, *output_shape)`` for a^0 = `a_prev`."""
-        params, a = Scope.of(params), a_prev
+        params, a, step = Scope.of(params), a_prev, workspace.step
         for index, layer in enumerate(self._layers):
             memory = self.memory(index, workspace)
-            z = memory["z"] = layer.forward(params.layer(index), a, memory.child(LAYER))
+            z = memory["z"] = step(layer.forward, params.layer(index), a, memory.child(LAYER))
             if index < len(self.layers) - 1:
                 a = self.activate(index, workspace)
         return z
 
     def activate(self, index: int, workspace: Workspace) -> Array:
         """Return a = σ(z) of one layer, whose z :meth:`forward` has kept."""
-        memory = self.memory(index, workspace)
-        a = memory["a"] = self._activation(index).forward(memory["z"], memory.child(ACTIVATION))
+        memory, activation = self.memory(index, workspace), self._activation(index)
+        a = memory["a"] = workspace.step(activation.forward, memory["z"], memory.child(ACTIVATION))
         return a
 
+    @asks_step
     def backward(
         self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array | None:
         """Return ∂C/∂a^0 for δ^L = `delta`, and fill the gradients of every layer."""
-        params, grads = Scope.of(params), Scope.of(grads)
-        for index in reversed(range(len(self.layers))):
+        params, grads, step = Scope.of(params), Scope.of(grads), workspace.step
+        for index, layer in reversed([*enumerate(self._layers)]):
             memory = self.memory(index, workspace)
             memory["delta"] = delta
-            grad_a = self._layers[index].backward(params.layer(index), delta, grads.layer(index), memory.child(LAYER))
+            grad_a = step(layer.backward, params.layer(index), delta, grads.layer(index), memory.child(LAYER))
             if index:
                 delta = self.delta(index - 1, grad_a, workspace)
         return grad_a
 
     def delta(self, index: int, grad_a: Array | None, workspace: Workspace) -> Array:
         """Return δ = ∂C/∂a ⊙ σ'(z) of one layer, where ∂C/∂a = (w^(l+1))^T δ^(l+1) comes from the layer after it."""
-        memory = self.memory(index, workspace)
+        memory, activation = self.memory(index, workspace), self._activation(index)
         z, a, memory["grad_a"] = memory["z"], memory["a"], grad_a
-        return self._activation(index).delta(grad_a, z, a, memory.child(ACTIVATION))  # type: ignore[arg-type]
+        return workspace.step(activation.delta, grad_a, z, a, memory.child(ACTIVATION))  # type: ignore[arg-type]
 
     def memory(self, index: int, workspace: Workspace) -> Workspace:
         """Return what the chain keeps of one layer: z, a, ∂C/∂a and δ, with workspaces for layer and activation."""

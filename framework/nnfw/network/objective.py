@@ -52,10 +52,11 @@ class Objective:
 
     def delta(self, z: Array, a: Array, y: Array, memory: Workspace, weight: Array | None) -> Array:
         """Return δ^L, shaped like `z`; `memory` is that of the output layer."""
+        step = memory.step
         if self.canonical:
-            return cast(CanonicalCost, self.cost).canonical_delta(a, y, memory.child(COST), weight)
-        grad_a = memory["grad_a"] = self.cost.gradient(a, y, memory.child(COST), weight)
-        return self.activation.delta(grad_a, z, a, memory.child(ACTIVATION))
+            return step(cast(CanonicalCost, self.cost).canonical_delta, a, y, memory.child(COST), weight)
+        grad_a = memory["grad_a"] = step(self.cost.gradient, a, y, memory.child(COST), weight)
+        return step(self.activation.delta, grad_a, z, a, memory.child(ACTIVATION))
 
 
 def _canonical(cost: Cost, registry: Registry) -> Any:

@@ -1,52 +1,48 @@
-"""Passes that come again: those of a training step and those of predictions are recorded, and then repeated."""
+"""Passes recorded once, then replayed: those of training steps and of predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import copy
-from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
+from nnfw.network.step import Arguments, Result, plain
 from nnfw.network.workspace import Workspace
 from nnfw.ops import DEFINITIONS, Kernels, Tape, kernels, made_of_kernels, using
-from nnfw.protocols import Activation, Layer, Shape
+from nnfw.protocols import Shape
 
 if TYPE_CHECKING:
     from nnfw.model.sequential import Sequential
     from nnfw.training import Batch
 
-Compiler = Callable[[Any], tuple[Callable[..., Any], Callable[..., Any]] | None]
+Compiler = Callable[[object], tuple[Callable[..., object], Callable[..., object]] | None]
 
 _COPIED = 1 << 14
-"""Numbers in a batch that may be copied for a recording; to decide anew is nothing beside passing more."""
+"""Most numbers in a batch that is copied for a recording; above this size, dispatch cost is negligible."""
 
 _NO_PLACES = np.empty(0), np.empty(0)
 
 
-@dataclass(frozen=True, eq=False)
-class _Recording:
-    """A recorded pass: its batch, the tape, what it gives then, and what it kept; in use with `kernels`."""
+class _Recording(NamedTuple):
+    """A recorded pass: how to get its cost, its a^L, what puts back what it kept, and the tape."""
 
-    batch: Batch
     value: Callable[[], float]
     a: Array
-    restore: Callable[[], None]
+    put_back: Callable[[], None]
     tape: Tape
-    kernels: Kernels
 
 
 class RepeatedPass:
-    """The pass of a training, forward and backward, for batches that lie in the same arrays time and again.
+    """The pass of a training, forward and backward, for batches that use the same arrays again and again.
 
-    The first pass of a batch's arrays is recorded, and from then on the recording is repeated: it calculates the same,
-    to the bit, and spends no time on deciding what. It begins with gathering the batch.
+    The first pass of a batch is recorded, and from then on the recording is replayed: the same calculation to the bit,
+    without the cost of dispatch. It begins with gathering the batch.
 
     Parameters
     ----------
@@ -58,18 +54,18 @@ class RepeatedPass:
         self, model: Sequential, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
     ) -> None:
         self._model, self._objective, self._workspace, self._grads = model, objective, workspace, grads
-        self._recordings: dict[int, _Recording] = {}
+        self._recordings: dict[tuple[Batch, Kernels], _Recording] = {}
         self._last: _Recording | None = None
         self._places = _NO_PLACES
 
     def __call__(self, batch: Batch) -> tuple[float, Array]:
-        """Return C and a^L of a batch, and fill the gradients; what has the same `x` is the same otherwise, too."""
-        found = self._recordings.get(id(batch.x))
-        if found is None or found.kernels is not kernels():
-            found = self._recordings[id(batch.x)] = self._last = self._record(batch)
+        """Return C and a^L of a batch, and fill the gradients."""
+        found = self._recordings.get((batch, kernels()))
+        if found is None:
+            found = self._recordings[batch, kernels()] = self._last = self._record(batch)
             return found.value(), found.a
         if found is not self._last:
-            found.restore()
+            found.put_back()
             self._last = found
         found.tape.repeat()
         return found.value(), found.a
@@ -77,17 +73,13 @@ class RepeatedPass:
     def _record(self, batch: Batch) -> _Recording:
         tape = Tape(kernels())
         recorder = _Recorder(tape, kernels().elementwise, self._places_for(batch.x))
-        objective = copy(self._objective)
-        objective.cost = _RecordedCost(objective.cost, recorder)  # type: ignore[assignment]
-        chain = self._model.chain.mapped(partial(_RecordedLayer, recorder=recorder))
-        objective.activation = chain.activation
-        model, workspace, x = self._model, self._workspace, batch.x
-        with model.verified(x, workspace, self._objective):
+        model, workspace = self._model, self._workspace
+        with model.verified(batch.x, workspace, self._objective), workspace.stepping(recorder):
             tape.perform(batch.gather)
-            z, a = model.propagate(chain, x, batch.y, batch.weight, objective, workspace, self._grads)
+            z, a = model.propagate(batch.x, batch.y, batch.weight, self._objective, workspace, self._grads)
             tape.finish()
         value = partial(self._objective.value, z, a, batch.y, batch.weight)
-        return _Recording(batch, value, a, workspace.remember(), tape, kernels())
+        return _Recording(value, a, workspace.remember(), tape)
 
     def _places_for(self, x: Array) -> tuple[Array, Array]:
         """Return room for the largest δ of a batch, twice; a shorter last batch has the same."""
@@ -108,57 +100,60 @@ def _widest(chain: Chain, input_shape: Shape) -> int:
 class RepeatedForward:
     """The forward pass of predictions, one after the other; two at a time need two of these.
 
-    Small batches of one shape are worth a recording: the second in a row is recorded.
+    Small batches of one shape are worth a recording: the second in a row is recorded, once for each set of kernels.
 
     Parameters
     ----------
     workspace
-        Its memory. The network is handed over with each batch: it holds this object, and in a circle of references its
-        memory would stay after its end.
+        Its memory. The network is handed over with each batch: it holds this object, and a cycle of references would
+        keep its memory alive.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._shape: Shape = ()
-        self._recording: tuple[Kernels, Array, Array, Tape] | None = None
+        self._recordings: dict[Kernels, tuple[Array, Array, Tape]] = {}
 
     def __call__(self, model: Sequential, x: Array, chosen: Kernels) -> Array:
         """Return a^L of a batch in the network's dtype; it may be `x`, or be overwritten by the next call."""
         if x.shape != self._shape or x.size > _COPIED:
             return self._plainly(model, x, chosen)
-        if self._recording is None or self._recording[0] is not chosen:
-            return self._record(model, x, chosen)
-        _, copy_of_x, a, tape = self._recording
-        np.copyto(copy_of_x, x)
+        if chosen not in self._recordings:
+            self._recordings[chosen] = self._record(model, x.copy(), chosen)
+            return self._recordings[chosen][1]
+        own_x, a, tape = self._recordings[chosen]
+        np.copyto(own_x, x)
         tape.repeat()
         return a
 
     def _plainly(self, model: Sequential, x: Array, chosen: Kernels) -> Array:
-        self._shape, self._recording = x.shape, None
+        self._shape = x.shape
+        self._recordings.clear()
         try:
             with using(chosen):
                 return model.forward(x, self._workspace)[1]
         finally:
             self._workspace.forget()  # it must not keep the user's arrays
 
-    def _record(self, model: Sequential, x: Array, chosen: Kernels) -> Array:
-        tape, x = Tape(chosen), x.copy()
+    def _record(self, model: Sequential, x: Array, chosen: Kernels) -> tuple[Array, Array, Tape]:
+        tape = Tape(chosen)
         # nothing is compiled: the first prediction, which is not recorded, must have the same bits
         recorder = _Recorder(tape, DEFINITIONS.elementwise, _NO_PLACES)
-        chain = model.chain.mapped(partial(_RecordedLayer, recorder=recorder))
-        with using(chosen), model.verified(x, self._workspace):
-            chain.forward(model.parameters.scope, x, self._workspace)
-            a = chain.activate(len(chain.layers) - 1, self._workspace)
+        with using(chosen), self._workspace.stepping(recorder), model.verified(x, self._workspace):
+            model.chain.forward(model.parameters.scope, x, self._workspace)
+            a = model.chain.activate(len(model.layers) - 1, self._workspace)
             tape.finish()
-        self._recording = chosen, x, a, tape
-        return a
+        return x, a, tape
 
 
 class _Recorder:
-    """What records the methods of components.
+    """The step that records: what a component's method does goes on the tape.
+
+    A chain's own methods are called, as they ask for the methods of its layers. Methods made of kernels are recorded
+    whole. Any other is called again at each replay; what it calls in turn, it calls plainly.
 
     Every δ and ∂C/∂a is used up as soon as the next one is there, so two places hold them all, in turn. Only methods
-    made of kernels get them: any other is asked again at each repetition, and may then return something else.
+    made of kernels get them: what any other returns at a replay may be another array.
 
     Parameters
     ----------
@@ -171,71 +166,33 @@ class _Recorder:
     """
 
     def __init__(self, tape: Tape, elementwise: Compiler, places: tuple[Array, Array]) -> None:
-        self.tape, self.elementwise, self._places = tape, elementwise, places
+        self._tape, self._places = tape, places
+        self._compiled = cache(elementwise)
 
-    def pass_on(self, workspace: Workspace, source: Array, method: Callable[..., Any], *arguments: Any) -> Any:
-        """Record a method that makes δ or ∂C/∂a from `source`."""
-        if not made_of_kernels(method):
-            return self.tape.perform(method, *arguments)
-        with workspace.lending(self.beside(source)):
-            return self.tape.perform(method, *arguments)
+    def __call__(
+        self, method: Callable[Arguments, Result], /, *arguments: Arguments.args, **named: Arguments.kwargs
+    ) -> Result:
+        """Record a method of a component, and return what it returns."""
+        if hasattr(method, "asks_step"):
+            return method(*arguments, **named)
+        workspace = next(item for item in arguments if isinstance(item, Workspace))
+        arrays = [item for item in arguments if isinstance(item, np.ndarray)]
+        backward = method.__name__ != "forward"
+        with workspace.lending(self._free_place(arrays) if backward else None):
+            if made_of_kernels(method):
+                return self._tape.perform(method, *arguments, **named)
+            if loops := self._compiled(getattr(method, "__self__", None)):
+                return cast(Result, self._activate(loops[backward], arrays, workspace))
+        with workspace.stepping(plain):
+            return self._tape.perform(method, *arguments, **named)
 
-    def beside(self, array: Array) -> Array:
-        """Return the place that `array` is not in."""
-        first, second = self._places
-        return second if np.may_share_memory(first, array) else first
+    def _activate(self, loop: Callable[..., object], arrays: list[Array], workspace: Workspace) -> Array:
+        """Record a compiled activation: σ(z) from z, or δ from ∂C/∂a, z and a."""
+        shape = arrays[0].shape
+        out = workspace.buffer("a", shape) if len(arrays) == 1 else workspace.passing("delta", shape)
+        self._tape.call("", loop, *arrays, out)
+        return out
 
-
-class _RecordedLayer(Layer):
-    """A layer that is recorded."""
-
-    def __init__(self, layer: Layer, recorder: _Recorder) -> None:
-        self._layer, self._recorder = layer, recorder
-        self.activation = _RecordedActivation(layer.activation, recorder)  # type: ignore[arg-type]
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return self._layer.output_shape(input_shape)
-
-    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
-        return self._recorder.tape.perform(self._layer.forward, params, a_prev, workspace)  # type: ignore[no-any-return]
-
-    def backward(
-        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
-    ) -> Array | None:
-        return self._recorder.pass_on(workspace, delta, self._layer.backward, params, delta, grads, workspace)  # type: ignore[no-any-return]
-
-
-class _RecordedActivation(Activation):
-    """An activation that is recorded, or compiled where it is not made of kernels and something can."""
-
-    def __init__(self, activation: Activation, recorder: _Recorder) -> None:
-        self._activation, self._recorder = activation, recorder
-        self._compiled = None if made_of_kernels(activation.forward) else recorder.elementwise(activation)
-
-    def forward(self, z: Array, workspace: Workspace) -> Array:
-        if self._compiled is None:
-            return self._recorder.tape.perform(self._activation.forward, z, workspace)  # type: ignore[no-any-return]
-        a = workspace.buffer("a", z.shape)
-        self._recorder.tape.call("", self._compiled[0], z, a)
-        return a
-
-    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
-        if self._compiled is None:
-            return self._recorder.pass_on(workspace, grad_a, self._activation.delta, grad_a, z, a, workspace)  # type: ignore[no-any-return]
-        with workspace.lending(self._recorder.beside(grad_a)):
-            delta = workspace.passing("delta", z.shape)
-        self._recorder.tape.call("", self._compiled[1], grad_a, z, a, delta)
-        return delta
-
-
-class _RecordedCost:
-    """A cost that is recorded."""
-
-    def __init__(self, cost: Any, recorder: _Recorder) -> None:
-        self._cost, self._recorder = cost, recorder
-
-    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
-        return self._recorder.pass_on(workspace, a, self._cost.gradient, a, y, workspace, weight)  # type: ignore[no-any-return]
-
-    def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
-        return self._recorder.pass_on(workspace, a, self._cost.canonical_delta, a, y, workspace, weight)  # type: ignore[no-any-return]
+    def _free_place(self, arrays: list[Array]) -> Array | None:
+        """Return a place that no argument lies in."""
+        return next((p for p in self._places if not any(np.may_share_memory(p, a) for a in arrays)), None)

@@ -12,10 +12,18 @@ from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array
 from nnfw.errors import StateError
+from nnfw.network.step import Step, plain
 from nnfw.protocols import Shape
 
 LAYER, ACTIVATION, COST = "layer", "activation", "cost"
 """Names of the workspaces that a layer, its activation and the cost have for themselves."""
+
+
+class _Pass:
+    """What all workspaces of a pass share. It refers to none of them: in a cycle of references they would stay."""
+
+    def __init__(self) -> None:
+        self.step: Step = plain
 
 
 class Workspace:
@@ -63,6 +71,7 @@ class Workspace:
         self._children: dict[int | str, Workspace] = {}
         self._made: dict[object, Any] = {}
         self._lent: Array | None = None
+        self._pass = _Pass()
 
     def buffer(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> Array:
         """Return an uninitialised array of `shape`; the same memory whenever the same name is asked for.
@@ -114,6 +123,20 @@ class Workspace:
             yield
         finally:
             self._lent = None
+
+    @property
+    def step(self) -> Step:
+        """How this pass calls the methods of components; the same in all workspaces of a pass."""
+        return self._pass.step
+
+    @contextmanager
+    def stepping(self, step: Step) -> Iterator[None]:
+        """Have the pass call components through another step in the body."""
+        before, self._pass.step = self._pass.step, step
+        try:
+            yield
+        finally:
+            self._pass.step = before
 
     @property
     def rng(self) -> np.random.Generator:
@@ -194,6 +217,7 @@ class Workspace:
         if child is None:
             needs = self.needs_input_gradient if needs_input_gradient is None else needs_input_gradient
             child = Workspace(self.dtype, self._rng, training=self.training, needs_input_gradient=needs)
+            child._pass = self._pass
             self._children[key] = child
         return child
 

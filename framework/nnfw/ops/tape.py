@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from nnfw.ops.active import NAMES, Call, Kernels, kernels, using
 from nnfw.plugins.results import wrong_result
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+Method = TypeVar("Method", bound=Callable[..., object])
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def kernels_only(method: Method) -> Method:
@@ -39,9 +41,9 @@ def kernels_only(method: Method) -> Method:
     return method
 
 
-def made_of_kernels(method: Callable[..., Any]) -> bool:
+def made_of_kernels(method: Callable[..., object]) -> bool:
     """Return whether a method is declared `kernels_only`."""
-    return getattr(method, "kernels_only", False)
+    return bool(getattr(method, "kernels_only", False))
 
 
 class Tape:
@@ -82,7 +84,9 @@ class Tape:
         self._steps: list[Callable[[], object]] = []
         self._asks = False  # whether methods are called, which may want to know the kernels in use
 
-    def perform(self, method: Callable[..., Any], *arguments: Any) -> Any:
+    def perform(
+        self, method: Callable[Arguments, Result], /, *arguments: Arguments.args, **named: Arguments.kwargs
+    ) -> Result:
         """Record a method of a component: its kernels if it is made of nothing else, or else the method, and call it.
 
         What kernels compute is there once :meth:`finish` or a method that is called needs it: they are carried out in
@@ -90,14 +94,14 @@ class Tape:
         """
         if made_of_kernels(method):
             with using(self._recorder):
-                return method(*arguments)
+                return method(*arguments, **named)
         self.finish()
-        result = method(*arguments)
-        self._steps.append(_again(method, arguments, result))
+        result = method(*arguments, **named)
+        self._steps.append(_again(partial(method, *arguments, **named), method, result))
         self._asks = True
         return result
 
-    def call(self, name: str, kernel: Callable[..., Any], *arguments: Any) -> None:
+    def call(self, name: str, kernel: Callable[..., object], *arguments: object) -> None:
         """Record a function on arrays."""
         self._calls.append(Call(name, kernel, arguments))
 
@@ -119,21 +123,21 @@ class Tape:
         for step in self._steps:
             step()
 
-    def _recorded(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+    def _recorded(self, name: str, kernel: Callable[..., object]) -> Callable[..., Any]:
         return partial(self.call, name, kernel)
 
 
-def _again(method: Callable[..., Any], arguments: tuple[Any, ...], result: Any) -> Callable[[], object]:
+def _again(call: Callable[[], object], method: Callable[..., object], result: object) -> Callable[[], object]:
     """Return a function that calls a method again, and puts its result where the first one lay.
 
-    What cannot lie there is refused; a first result that is none is not wanted, or was refused itself.
+    A result that does not fit there is refused. A first result that is not an array is not used, or was refused itself.
     """
     if not isinstance(result, np.ndarray):
-        return partial(method, *arguments)
+        return call
     shape, dtype = result.shape, result.dtype
 
     def repeat() -> None:
-        found = method(*arguments)
+        found = call()
         if found is result:
             return
         if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != dtype:

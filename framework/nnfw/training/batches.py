@@ -32,7 +32,7 @@ _RELEASE_AFTER = 1 << 27  # more often costs time: what is let go must be mapped
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Where the batches of one size lie, one after the other.
+    """Buffers shared by all batches of one size.
 
     Parameters
     ----------
@@ -172,7 +172,11 @@ class Labelled:
         return order if self.rows is None else self.rows[order]
 
     def _batch(self, count: int, workspace: Workspace) -> tuple[Batch, Array]:
-        """Return where a batch of so many examples lies, and where its rows are put before it is gathered."""
+        """Return the one batch of so many examples in this workspace, and where its rows are put before gathering."""
+        found: tuple[Batch, Array] = workspace.once((self, count), lambda: self._new_batch(count, workspace))
+        return found
+
+    def _new_batch(self, count: int, workspace: Workspace) -> tuple[Batch, Array]:
         rows = workspace.buffer("rows", (count,), np.intp)
         places: dict[str, Array] = {}
         sources: list[tuple[Array, Array, Array]] = []
