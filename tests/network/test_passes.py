@@ -199,7 +199,7 @@ def test_every_delta_of_a_repeated_pass_lies_in_one_of_two_places(rng):
     gradient = np.zeros_like(model.parameters.vector)
     x, y = rng.normal(size=(10, 8)), rng.normal(size=(10, 3))
     model.repeated(objective, workspace, model.views(gradient))(Batch(x, y))
-    memories = [model.chain.memory(index, workspace) for index in range(len(sizes))]
+    memories = [model.chain.workspace_of(index, workspace) for index in range(len(sizes))]
     places = {memory[name].ctypes.data for memory in memories for name in ("grad_a", "delta")}
     assert len(places) == 2
     assert not any(memory["a"].ctypes.data in places or memory["z"].ctypes.data in places for memory in memories)

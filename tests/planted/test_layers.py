@@ -147,7 +147,7 @@ class BareChain(nnfw.Chain):
     """A chain that forgets σ between its layers, in the backward pass alone."""
 
     def delta(self, index, grad_a, workspace):
-        memory = self.memory(index, workspace)
+        memory = self.workspace_of(index, workspace)
         return self.layers[index].activation.delta(grad_a, memory["a"], memory["z"], memory.child("activation"))
 
 

@@ -75,7 +75,7 @@ def leaves_of(
     shapes, last = chain.shapes(input_shape), len(chain.layers) - 1
     for index in range(len(chain.layers)):
         layer: Layer = chain.layers[index]  # type: ignore[assignment]  # names are resolved
-        name, memory = f"{prefix}layers.{index}", chain.memory(index, workspace)
+        name, memory = f"{prefix}layers.{index}", chain.workspace_of(index, workspace)
         outer = around if around is not None and index == last else memory
         if type(layer) is Chain:  # a class derived from it may do anything between its layers
             inside = memory.child(LAYER)

@@ -117,7 +117,7 @@ class Replay:
         last = len(model.layers) - 1
         z = model.chain.forward(model.parameters.scope, self.x, workspace)
         a = model.chain.activate(last, workspace)
-        delta = self.objective.delta(z, a, self.y, model.chain.memory(last, workspace), self.weight)
+        delta = self.objective.delta(z, a, self.y, model.chain.workspace_of(last, workspace), self.weight)
         unused = model.views(np.zeros_like(model.parameters.vector))
         gradient = model.chain.backward(model.parameters.scope, delta, unused, workspace)
         if not isinstance(gradient, np.ndarray) or (gradient.shape, gradient.dtype) != (self.x.shape, self.x.dtype):

@@ -448,7 +448,7 @@ class Sequential:
         grads = Scope.of(self.views(np.zeros_like(self.parameters.vector)))
         batch = data.part(0, len(data), self.dtype)
         value, _ = self.backward(*batch, objective, workspace, grads)
-        memories = [self.chain.memory(index, workspace) for index in range(len(self.layers))]
+        memories = [self.chain.workspace_of(index, workspace) for index in range(len(self.layers))]
         layers = tuple(
             LayerTrace(f"layers.{i}", m["z"].copy(), m["a"].copy(), m["delta"].copy(), dict(grads.layer(i)))
             for i, m in enumerate(memories)
@@ -565,7 +565,7 @@ class Sequential:
         chain, last = self.chain, len(self.layers) - 1
         z = chain.forward(self.parameters.scope, x, workspace)
         a = chain.activate(last, workspace)
-        delta = objective.delta(z, a, y, chain.memory(last, workspace), weight)
+        delta = objective.delta(z, a, y, chain.workspace_of(last, workspace), weight)
         chain.backward(self.parameters.scope, delta, grads, workspace)
         return z, a
 
@@ -581,7 +581,7 @@ class Sequential:
         If all are finite, name the labels, which reach up to `labels`, or the last layer's `a`: whichever is larger.
         """
         for index in range(len(self.layers)):
-            memory = self.chain.memory(index, workspace)
+            memory = self.chain.workspace_of(index, workspace)
             layer = f"Layer {index} {self.registry.label('layer', self.layers[index])}"
             arrays = dict(self.parameters.scope.layer(index)) | {"z": memory["z"], "a": memory["a"]}
             for name, array in arrays.items():

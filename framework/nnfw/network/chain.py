@@ -145,16 +145,16 @@ class Chain(Layer):
         """Return z^L of shape ``(N, *output_shape)`` for a^0 = `a_prev`."""
         params, a, step = Scope.of(params), a_prev, workspace.step
         for index, layer in enumerate(self._layers):
-            memory = self.memory(index, workspace)
-            z = memory["z"] = step(layer.forward, params.layer(index), a, memory.child(LAYER))
+            own = self.workspace_of(index, workspace)
+            z = own["z"] = step(layer.forward, params.layer(index), a, own.child(LAYER))
             if index < len(self.layers) - 1:
                 a = self.activate(index, workspace)
         return z
 
     def activate(self, index: int, workspace: Workspace) -> Array:
         """Return a = σ(z) of one layer, whose z :meth:`forward` has kept."""
-        memory, activation = self.memory(index, workspace), self._activation(index)
-        a = memory["a"] = workspace.step(activation.forward, memory["z"], memory.child(ACTIVATION))
+        own, activation = self.workspace_of(index, workspace), self._activation(index)
+        a = own["a"] = workspace.step(activation.forward, own["z"], own.child(ACTIVATION))
         return a
 
     @asks_step
@@ -164,20 +164,20 @@ class Chain(Layer):
         """Return ∂C/∂a^0 for δ^L = `delta`, and fill the gradients of every layer."""
         params, grads, step = Scope.of(params), Scope.of(grads), workspace.step
         for index, layer in reversed([*enumerate(self._layers)]):
-            memory = self.memory(index, workspace)
-            memory["delta"] = delta
-            grad_a = step(layer.backward, params.layer(index), delta, grads.layer(index), memory.child(LAYER))
+            own = self.workspace_of(index, workspace)
+            own["delta"] = delta
+            grad_a = step(layer.backward, params.layer(index), delta, grads.layer(index), own.child(LAYER))
             if index:
                 delta = self.delta(index - 1, grad_a, workspace)
         return grad_a
 
     def delta(self, index: int, grad_a: Array | None, workspace: Workspace) -> Array:
         """Return δ = ∂C/∂a ⊙ σ'(z) of one layer, where ∂C/∂a = (w^(l+1))^T δ^(l+1) comes from the layer after it."""
-        memory, activation = self.memory(index, workspace), self._activation(index)
-        z, a, memory["grad_a"] = memory["z"], memory["a"], grad_a
-        return workspace.step(activation.delta, grad_a, z, a, memory.child(ACTIVATION))  # type: ignore[arg-type]
+        own, activation = self.workspace_of(index, workspace), self._activation(index)
+        z, a, own["grad_a"] = own["z"], own["a"], grad_a
+        return workspace.step(activation.delta, grad_a, z, a, own.child(ACTIVATION))  # type: ignore[arg-type]
 
-    def memory(self, index: int, workspace: Workspace) -> Workspace:
+    def workspace_of(self, index: int, workspace: Workspace) -> Workspace:
         """Return what the chain keeps of one layer: z, a, ∂C/∂a and δ, with workspaces for layer and activation."""
         return workspace.child(index, needs_input_gradient=index > 0 or workspace.needs_input_gradient)
 

@@ -50,13 +50,13 @@ class Objective:
             raise wrong_result(self.cost, method, value, "a number (float)", self._registry)
         return value
 
-    def delta(self, z: Array, a: Array, y: Array, memory: Workspace, weight: Array | None) -> Array:
-        """Return δ^L, shaped like `z`; `memory` is that of the output layer."""
-        step = memory.step
+    def delta(self, z: Array, a: Array, y: Array, workspace: Workspace, weight: Array | None) -> Array:
+        """Return δ^L, shaped like `z`; `workspace` is that of the output layer."""
+        step = workspace.step
         if self.canonical:
-            return step(cast(CanonicalCost, self.cost).canonical_delta, a, y, memory.child(COST), weight)
-        grad_a = memory["grad_a"] = step(self.cost.gradient, a, y, memory.child(COST), weight)
-        return step(self.activation.delta, grad_a, z, a, memory.child(ACTIVATION))
+            return step(cast(CanonicalCost, self.cost).canonical_delta, a, y, workspace.child(COST), weight)
+        grad_a = workspace["grad_a"] = step(self.cost.gradient, a, y, workspace.child(COST), weight)
+        return step(self.activation.delta, grad_a, z, a, workspace.child(ACTIVATION))
 
 
 def _canonical(cost: Cost, registry: Registry) -> Any:

@@ -139,7 +139,7 @@ def _forward(
 ) -> Iterator[_Result]:
     """Yield what a forward pass leaves, in its order; z, then a, of each layer, after those of the chain that it is."""
     for index, (layer, before, shape) in enumerate(_steps(chain, input_shape)):
-        places, memory = (*outside, (index, layer)), chain.memory(index, workspace)
+        places, memory = (*outside, (index, layer)), chain.workspace_of(index, workspace)
         if type(layer) is Chain:
             yield from _forward(layer, before, memory.child(LAYER), places)
         yield _Result(places, "z", memory, shape, "the shape that output_shape declares", "forward")
