@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeGuard
 
+from nnfw.arrays import Shape as Shape
 from nnfw.errors import DivergedError, StateError, class_name
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from nnfw.network import Workspace
     from nnfw.plugins import Registry
     from nnfw.storage import LineFile
-
-
-Shape = tuple[int, ...]
 
 
 class Initializer(Protocol):

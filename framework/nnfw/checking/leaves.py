@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.network import Chain, Workspace
 from nnfw.network.parameters import Scope
 from nnfw.network.workspace import ACTIVATION, LAYER
-from nnfw.protocols import Activation, Layer, Shape
+from nnfw.protocols import Activation, Layer
 
 
 @dataclass(frozen=True, eq=False)

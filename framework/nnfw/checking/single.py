@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.checking.gradients import check_pass
 from nnfw.checking.report import Report
 from nnfw.model import Sequential
 from nnfw.network import Workspace
 from nnfw.plugins import Registry
-from nnfw.protocols import Activation, Cost, Layer, Shape
+from nnfw.protocols import Activation, Cost, Layer
 
 _COTANGENT = 1  # a stream of its own: c must have nothing to do with a z that was drawn with the same seed
 

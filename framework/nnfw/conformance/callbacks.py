@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.checking.single import Unchanged
 from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
@@ -21,7 +21,7 @@ from nnfw.network import Workspace
 from nnfw.plugins import ComponentSpec, Plugin, Registry
 from nnfw.plugins.loading import Loaded
 from nnfw.plugins.specs import PROJECT
-from nnfw.protocols import Activation, Callback, Cost, Initializer, Layer, Optimizer, Parameter, Shape
+from nnfw.protocols import Activation, Callback, Cost, Initializer, Layer, Optimizer, Parameter
 
 _EPOCHS = 3
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.checking import check_cost
 from nnfw.checking.single import Unchanged
 from nnfw.conformance.equality import close, equal
@@ -19,7 +19,7 @@ from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, NnfwError, in_words
 from nnfw.network import Workspace
 from nnfw.ops import DEFINITIONS, Tape
-from nnfw.protocols import Activation, Shape
+from nnfw.protocols import Activation
 
 OUTPUT_SHAPES: tuple[Shape, ...] = ((3,), (4,), (1,))
 """Shapes of one example's a, of which a cost should take at least one."""

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
-from nnfw.protocols import Shape
 
 SHAPES: tuple[Shape, ...] = ((3, 4), (4, 4), (7,), (1, 1), (6, 3, 2, 2))
 """Shapes of weights and biases."""

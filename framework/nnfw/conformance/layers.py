@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.checking import Row, check_layer
 from nnfw.conformance.bench import TRIAL_SHAPES, Bench, Pass, benches, shapes_of, takes
 from nnfw.conformance.equality import close, equal
@@ -22,7 +22,7 @@ from nnfw.conformance.subjects import Subject
 from nnfw.errors import NnfwError, ShapeError, StateError, in_words, short
 from nnfw.model import Sequential, load
 from nnfw.ops import DEFINITIONS, Tape
-from nnfw.protocols import Parameter, Shape
+from nnfw.protocols import Parameter
 
 EXTREME = 1e4
 """Inputs of this size must neither overflow nor warn in float32."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.checking.differences import STEP, compare_values, slopes
 from nnfw.checking.hints import hint_for
 from nnfw.conformance.bench import Bench
@@ -17,7 +17,7 @@ from nnfw.conformance.subjects import subjects_of
 from nnfw.errors import ShapeError, in_words, short
 from nnfw.network import Workspace
 from nnfw.plugins import Registry, default_registry
-from nnfw.protocols import Activation, Layer, Parameter, Shape
+from nnfw.protocols import Activation, Layer, Parameter
 
 Forward = Callable[[Mapping[str, Array], Array], Array]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pytest
 
-    from nnfw.protocols import Shape
+    from nnfw.arrays import Shape
 
 MARK = "nnfw_checks"
 ARGUMENT = "check"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from nnfw.arrays import Shape
 from nnfw.conformance import common
 from nnfw.conformance.accelerators import ACCELERATOR, accelerators_of, kernel_checks
 from nnfw.conformance.guard import TookTooLong, guarded, time_limit
@@ -17,7 +18,6 @@ from nnfw.conformance.outcomes import CheckFailed, Conformance, NotApplicable, O
 from nnfw.conformance.subjects import Subject, is_distribution, subjects_of
 from nnfw.errors import ConfigError, Mistake, UnknownComponentError, did_you_mean, in_words, short
 from nnfw.plugins import Registry, default_registry
-from nnfw.protocols import Shape
 
 SECONDS = 20.0
 """How long one check may take by default: far more than any needs, for code that does not come back."""

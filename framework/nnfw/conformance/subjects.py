@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from nnfw.arrays import Shape
 from nnfw.configuration import kind_of, options_of
 from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, UnknownComponentError, did_you_mean, short
 from nnfw.plugins import TYPE, Component, Registry
 from nnfw.plugins.specs import normalised
-from nnfw.protocols import Shape, Solver
+from nnfw.protocols import Solver
 
 _SEED = 0
 _WITH_DERIVATIVES = ("layer", "activation", "cost")

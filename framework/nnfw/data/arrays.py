@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.data.refusals import not_an_array, not_numbers, not_words, place, variable
 from nnfw.errors import DataError, in_words, short
 from nnfw.machine import sum_of_squares
-from nnfw.protocols import Shape
 
 NUMERIC_KINDS = "fiub"
 """Kinds of dtypes that hold real numbers."""

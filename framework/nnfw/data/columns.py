@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.data.arrays import require_finite
 from nnfw.data.examples import categorical
 from nnfw.errors import DataError, NnfwError, PluginError, in_words, short
 from nnfw.plugins import default_registry
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Shape, Transform
+from nnfw.protocols import Transform
 
 Kind = Literal["numeric", "integer", "categorical"]
 

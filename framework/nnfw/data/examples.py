@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.data.arrays import as_column
 from nnfw.errors import DataError
 from nnfw.plugins.results import wrong_result
@@ -14,7 +14,7 @@ from nnfw.plugins.results import wrong_result
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nnfw.protocols import Dataset, Shape
+    from nnfw.protocols import Dataset
 
 
 @dataclass(frozen=True, eq=False)

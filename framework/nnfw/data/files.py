@@ -13,7 +13,7 @@ from nnfw.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
 
-    from nnfw.protocols import Shape
+    from nnfw.arrays import Shape
 
 CHUNK = 1 << 20  # bytes read together
 

@@ -11,10 +11,9 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.lib import format as npy_format
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.data.files import read_declared, reading, require_size
 from nnfw.errors import DataError
-from nnfw.protocols import Shape
 from nnfw.storage import open_regular
 
 _NUMBERS_AND_WORDS = "biufU"  # kinds of dtype

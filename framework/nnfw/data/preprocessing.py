@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.data.arrays import cast, column_names, require_finite, require_finite_predictions
 from nnfw.data.columns import Column, Kind
 from nnfw.data.examples import Examples, categorical
@@ -19,7 +19,7 @@ from nnfw.data.preprocessing_file import from_table, to_table
 from nnfw.data.selection import select
 from nnfw.data.tables import Table, listed
 from nnfw.errors import DataError, ShapeError, did_you_mean, short
-from nnfw.protocols import Shape, Transform
+from nnfw.protocols import Transform
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from nnfw.arrays import Shape
 from nnfw.errors import ConfigError, Mistake, class_name
 from nnfw.experiments.experiment import Experiment
 from nnfw.experiments.preparation import known_input_shape, layer_shapes
 from nnfw.plugins import Registry
-from nnfw.protocols import Parameter, Shape
+from nnfw.protocols import Parameter
 from nnfw.training import state_of
 
 VECTORS = 2  # the parameters and their gradient

@@ -15,7 +15,7 @@ from annotated_types import Ge
 from numpy.typing import ArrayLike
 
 from nnfw import training
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, short
 from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
@@ -30,7 +30,7 @@ from nnfw.network.verification import Verification, require_activations
 from nnfw.network.workspace import Workspace
 from nnfw.ops import DEFINITIONS, Kernels, choose
 from nnfw.plugins import Registry, default_registry
-from nnfw.protocols import Layer, Shape
+from nnfw.protocols import Layer
 from nnfw.randomness import stream
 from nnfw.storage import Directory, model_file
 from nnfw.training.evaluation import EVALUATION_ROWS

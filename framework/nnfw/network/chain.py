@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 from annotated_types import MinLen
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.errors import PluginError, ShapeError, class_name, short
 from nnfw.network.parameters import Scope
 from nnfw.network.step import asks_step
 from nnfw.network.workspace import ACTIVATION, LAYER, Workspace
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Activation, Layer, Parameter, Shape
+from nnfw.protocols import Activation, Layer, Parameter
 
 
 def is_shape(value: Any) -> bool:

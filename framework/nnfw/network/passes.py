@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
 from nnfw.network.step import Arguments, Result, plain
 from nnfw.network.workspace import Workspace
 from nnfw.ops import DEFINITIONS, Kernels, Tape, kernels, made_of_kernels, using
-from nnfw.protocols import Shape
 
 if TYPE_CHECKING:
     from nnfw.model.sequential import Sequential

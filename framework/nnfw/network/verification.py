@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from nnfw.arrays import Shape
 from nnfw.errors import NnfwError, PluginError, class_name, short
 from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
 from nnfw.network.workspace import LAYER, Workspace
 from nnfw.plugins import Registry
-from nnfw.protocols import Cost, Layer, Shape
+from nnfw.protocols import Cost, Layer
 
 
 def require_activations(chain: Chain, registry: Registry) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.errors import StateError
 from nnfw.network.step import Step, plain
-from nnfw.protocols import Shape
 
 LAYER, ACTIVATION, COST = "layer", "activation", "cost"
 """Names of the workspaces that a layer, its activation and the cost have for themselves."""

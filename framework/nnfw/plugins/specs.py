@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import pluggy
 
+from nnfw.arrays import Shape
 from nnfw.errors import PluginError, did_you_mean, short
-from nnfw.protocols import KINDS, Shape
+from nnfw.protocols import KINDS
 
 PROJECT = "nnfw"
 """Name of the entry-point group, of the pluggy project and of the distribution whose components are built in."""

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.data import NUMERIC_KINDS, as_batch, as_numeric, as_weights, column_names, in_dtype, release, require_finite
 from nnfw.errors import DataError
 from nnfw.ops import kernels, kernels_only
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Cost, Shape
+from nnfw.protocols import Cost
 from nnfw.training.read_ahead import Batches, opened
 
 if TYPE_CHECKING:

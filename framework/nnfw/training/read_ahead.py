@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.data import release
 from nnfw.errors import DataError
-from nnfw.protocols import Shape
 
 _PART = 1 << 20  # bytes read together: many disk accesses at once, and yet at home in a processor's cache
 _AT_HAND = getattr(os, "RWF_NOWAIT", 0)  # fail rather than wait for the disk

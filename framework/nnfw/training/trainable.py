@@ -10,10 +10,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from nnfw.arrays import Array
+    from nnfw.arrays import Array, Shape
     from nnfw.network import Workspace
     from nnfw.plugins import Registry
-    from nnfw.protocols import Shape
     from nnfw.storage import Directory
     from nnfw.training.batches import Batch
 
