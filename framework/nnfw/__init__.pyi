@@ -13,7 +13,6 @@ from .errors import UnknownComponentError as UnknownComponentError
 from .model import Sequential as Sequential
 from .model import load as load
 from .network import Chain as Chain
-from .network import Workspace as Workspace
 from .plugins import CommandSpec as CommandSpec
 from .plugins import ComponentSpec as ComponentSpec
 from .plugins import Registry as Registry
@@ -47,3 +46,4 @@ from .protocols import Solver as Solver
 from .protocols import Transform as Transform
 from .training import History as History
 from .training import ProgressBar as ProgressBar
+from .workspace import Workspace as Workspace

@@ -2,7 +2,7 @@
 
 Components are frozen dataclasses of hyper-parameters. They hold no arrays and no state, so one object serves many
 models and threads, and its fields are its configuration. Arrays live in the model's parameter vector and in a
-:class:`~nnfw.network.Workspace`, the memory of one layer during one pass.
+:class:`~nnfw.Workspace`, the memory of one layer during one pass.
 
 Conventions, the same everywhere:
 
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
     from nnfw.arrays import Array
     from nnfw.data import Examples
-    from nnfw.network import Workspace
     from nnfw.plugins import Registry
     from nnfw.storage import LineFile
+    from nnfw.workspace import Workspace
 
 
 class Initializer(Protocol):

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nnfw.arrays import Array, Shape
-from nnfw.network import Chain, Workspace
+from nnfw.network import Chain
 from nnfw.network.parameters import Scope
-from nnfw.network.workspace import ACTIVATION, LAYER
 from nnfw.protocols import Activation, Layer
+from nnfw.workspace import ACTIVATION, LAYER, Workspace
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,9 @@ from nnfw.arrays import Array
 from nnfw.checking.leaves import Leaf, leaves_of
 from nnfw.errors import PluginError
 from nnfw.model import Sequential
-from nnfw.network import Workspace
 from nnfw.protocols import Cost
 from nnfw.randomness import stream
+from nnfw.workspace import Workspace
 
 INPUT = "x"
 _SIMPLE = 2**12  # numbers with fewer binary digits may be whole or halves; the others were rounded

@@ -11,9 +11,9 @@ from nnfw.arrays import Array, Shape
 from nnfw.checking.gradients import check_pass
 from nnfw.checking.report import Report
 from nnfw.model import Sequential
-from nnfw.network import Workspace
 from nnfw.plugins import Registry
 from nnfw.protocols import Activation, Cost, Layer
+from nnfw.workspace import Workspace
 
 _COTANGENT = 1  # a stream of its own: c must have nothing to do with a z that was drawn with the same seed
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnfw.errors import in_words
-from nnfw.network import Workspace
 from nnfw.ops import DEFINITIONS, Kernels, kernels_from, made_of_kernels, using
 from nnfw.ops.active import NAMES
 from nnfw.protocols import Elementwise
+from nnfw.workspace import Workspace
 
 if TYPE_CHECKING:
     from nnfw.plugins import AcceleratorSpec, Registry

@@ -14,9 +14,9 @@ from nnfw.checking import check_activation
 from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
-from nnfw.network import Workspace
 from nnfw.ops import DEFINITIONS, Tape
 from nnfw.protocols import Elementwise
+from nnfw.workspace import Workspace
 
 SHAPES = ((1, 5), (3, 4), (4, 4), (2, 3, 4))
 """Shapes of a batch of z: one example, not square, square, and with more axes."""

@@ -13,9 +13,9 @@ from nnfw.arrays import Array, Shape
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import ShapeError, short
-from nnfw.network import Workspace
 from nnfw.network.chain import is_shape
 from nnfw.network.parameters import Layout, Scope
+from nnfw.workspace import Workspace
 
 TRIAL_SHAPES: tuple[Shape, ...] = ((4,), (3,), (5,), (1,), (3, 4), (4, 4), (2, 4, 5), (4, 6, 6), (2, 3, 4, 5))
 """Shapes of one example, some of which any layer should take: one to four axes, square and not."""

@@ -17,11 +17,11 @@ from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.subjects import Subject
 from nnfw.model import Sequential
-from nnfw.network import Workspace
 from nnfw.plugins import ComponentSpec, Plugin, Registry
 from nnfw.plugins.loading import Loaded
 from nnfw.plugins.specs import PROJECT
 from nnfw.protocols import Activation, Callback, Cost, Initializer, Layer, Optimizer, Parameter
+from nnfw.workspace import Workspace
 
 _EPOCHS = 3
 

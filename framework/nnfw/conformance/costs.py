@@ -17,9 +17,9 @@ from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, NnfwError, in_words
-from nnfw.network import Workspace
 from nnfw.ops import DEFINITIONS, Tape
 from nnfw.protocols import Activation
+from nnfw.workspace import Workspace
 
 OUTPUT_SHAPES: tuple[Shape, ...] = ((3,), (4,), (1,))
 """Shapes of one example's a, of which a cost should take at least one."""

@@ -15,9 +15,9 @@ from nnfw.conformance.bench import Bench
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.subjects import subjects_of
 from nnfw.errors import ShapeError, in_words, short
-from nnfw.network import Workspace
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Activation, Layer, Parameter
+from nnfw.workspace import Workspace
 
 Forward = Callable[[Mapping[str, Array], Array], Array]
 

@@ -27,13 +27,13 @@ from nnfw.network.parameters import Layout, Parameters, Scope
 from nnfw.network.passes import RepeatedForward, RepeatedPass
 from nnfw.network.trace import LayerTrace, Trace
 from nnfw.network.verification import Verification, require_activations
-from nnfw.network.workspace import Workspace
 from nnfw.ops import DEFINITIONS, Kernels, choose
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Layer
 from nnfw.randomness import stream
 from nnfw.storage import Directory, model_file
 from nnfw.training.evaluation import EVALUATION_ROWS
+from nnfw.workspace import Workspace
 
 _MOST_NAMES = 1 << 14  # columns: a file with more of them takes seconds to write and to read
 

@@ -12,10 +12,11 @@ from annotated_types import MinLen
 from nnfw.arrays import Array, Shape
 from nnfw.errors import PluginError, ShapeError, class_name, short
 from nnfw.network.parameters import Scope
-from nnfw.network.step import asks_step
-from nnfw.network.workspace import ACTIVATION, LAYER, Workspace
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Activation, Layer, Parameter
+from nnfw.step import asks_step
+from nnfw.workspace import ACTIVATION, LAYER
+from nnfw.workspace import Workspace as Workspace  # nnfw.network offers it too
 
 
 def is_shape(value: Any) -> bool:

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 from nnfw.arrays import Array
 from nnfw.errors import ConfigError, Mistake, PluginError, short
-from nnfw.network.workspace import ACTIVATION, COST, Workspace
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Activation, CanonicalCost, Cost
+from nnfw.workspace import ACTIVATION, COST, Workspace
 
 
 class Objective:

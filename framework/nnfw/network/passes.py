@@ -12,9 +12,9 @@ import numpy as np
 from nnfw.arrays import Array, Shape
 from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
-from nnfw.network.step import Arguments, Result, plain
-from nnfw.network.workspace import Workspace
 from nnfw.ops import DEFINITIONS, Kernels, Tape, kernels, made_of_kernels, using
+from nnfw.step import Arguments, Result, plain
+from nnfw.workspace import Workspace
 
 if TYPE_CHECKING:
     from nnfw.model.sequential import Sequential

@@ -17,9 +17,9 @@ from nnfw.arrays import Shape
 from nnfw.errors import NnfwError, PluginError, class_name, short
 from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
-from nnfw.network.workspace import LAYER, Workspace
 from nnfw.plugins import Registry
 from nnfw.protocols import Cost, Layer
+from nnfw.workspace import LAYER, Workspace
 
 
 def require_activations(chain: Chain, registry: Registry) -> None:

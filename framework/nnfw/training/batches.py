@@ -21,7 +21,7 @@ from nnfw.protocols import Cost
 from nnfw.training.read_ahead import Batches, opened
 
 if TYPE_CHECKING:
-    from nnfw.network import Workspace
+    from nnfw.workspace import Workspace
 
 
 _HELD_IN_MEMORY = 1 << 26  # bytes of a mapped array that are read once, rather than a few at every step

@@ -19,9 +19,9 @@ from nnfw.protocols import Metric
 
 if TYPE_CHECKING:
     from nnfw.arrays import Array
-    from nnfw.network import Workspace
     from nnfw.training.batches import Labelled
     from nnfw.training.trainable import Objective, Trainable
+    from nnfw.workspace import Workspace
 
 
 EVALUATION_ROWS = 1024

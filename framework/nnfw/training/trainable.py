@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nnfw.arrays import Array, Shape
-    from nnfw.network import Workspace
     from nnfw.plugins import Registry
     from nnfw.storage import Directory
     from nnfw.training.batches import Batch
+    from nnfw.workspace import Workspace
 
 
 class Objective(Protocol):

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
 from nnfw.errors import StateError
-from nnfw.network.step import Step, plain
+from nnfw.step import Step, plain
 
 LAYER, ACTIVATION, COST = "layer", "activation", "cost"
 """Names of the workspaces that a layer, its activation and the cost have for themselves."""
