@@ -1,14 +1,23 @@
-"""The types of an array and of its shape."""
+"""The types of an array and of its shape. Importing `Shape` alone does not import NumPy."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
+
+Shape = tuple[int, ...]
+"""The shape of an array, or of one example: then without the batch axis."""
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Array: TypeAlias = "NDArray[Any]"  # a text, since the command line reads this module before it needs NumPy
-"""An array of numbers or texts, of any shape: docstrings give shape and dtype."""
+    Array = NDArray[Any]
+    """An array of numbers or texts, of any shape: docstrings give shape and dtype."""
+else:
 
-Shape: TypeAlias = tuple[int, ...]
-"""The shape of an array, or of one example: then without the batch axis."""
+    def __getattr__(name: str) -> object:
+        """Return `Array`; the first use imports NumPy."""
+        if name != "Array":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from numpy.typing import NDArray
+
+        return NDArray[Any]
