@@ -543,7 +543,7 @@ class Kind:
     @property
     def members(self) -> Iterable[str]:
         """Names that every component of the kind has: the methods and attributes of its protocol."""
-        bases = [base for base in self.protocol.__mro__ if base.__module__ == __name__]
+        bases = [base for base in self.protocol.__mro__ if base.__module__.startswith("nnfw.protocols.")]
         return sorted(
             {name for base in bases for name in (*vars(base), *base.__annotations__) if not name.startswith("_")}
         )
