@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+
+from nnfw.plain import Plain, PlainTable
 
 
-def flattened(table: Mapping[str, Any]) -> dict[str, Any]:
+def flattened(table: PlainTable) -> dict[str, Plain]:
     """Return a nested table as one of paths, as ``--set`` takes them; a list without tables in it is one value.
 
     Examples
@@ -19,7 +20,7 @@ def flattened(table: Mapping[str, Any]) -> dict[str, Any]:
     return dict(_flattened("", table)) if table else {}
 
 
-def _flattened(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _flattened(path: str, value: Plain) -> Iterator[tuple[str, Plain]]:
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from _flattened(f"{path}.{key}" if path else str(key), item)
