@@ -19,7 +19,7 @@ from nnfw.reporting.charts import MOST_POINTS
 from nnfw.reporting.findings import Findings
 from nnfw.reporting.sections import rights_and_wrongs
 from nnfw.runs import open_model
-from nnfw.runs.record import open_run
+from nnfw.runs.record_writer import open_run
 
 registry = default_registry()
 

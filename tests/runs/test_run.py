@@ -14,7 +14,7 @@ import nnfw
 from nnfw.experiments import check_experiment, prepare, read_experiment, table_of
 from nnfw.plugins import default_registry
 from nnfw.runs import evaluate_on, evaluate_run, open_model, predict, train
-from nnfw.runs.record import new_directory
+from nnfw.runs.record_writer import new_directory
 from nnfw.toml import write
 from nnfw.toml.document import parse
 from nnfw_standard import EarlyStopping
@@ -117,7 +117,7 @@ def test_run_that_was_started_in_the_same_second_gets_another_directory(experime
     others = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("nnfw.runs.run.prepare", slow)
-    monkeypatch.setattr("nnfw.runs.record.datetime", Stopped)
+    monkeypatch.setattr("nnfw.runs.record_writer.datetime", Stopped)
     run = train(read_experiment(str(experiment), registry), registry)
     assert run.directory == others[0].with_name(f"{others[0].name}-2")
     assert (run.directory / "model.nnfw").exists()

@@ -19,7 +19,7 @@ from nnfw.reporting.findings import Findings, examine
 from nnfw.reporting.markup import Node, node, to_html
 from nnfw.runs import read_run
 from nnfw.runs.reading import MODEL, RecordedRun, read_document
-from nnfw.runs.record import open_run
+from nnfw.runs.record_writer import open_run
 from nnfw.runs.trust import require_trusted
 from nnfw.storage import Directory
 from nnfw.toml.document import Document

@@ -9,7 +9,7 @@ from .prediction import prepare_run as prepare_run
 from .prediction import table_delimiter as table_delimiter
 from .reading import RecordedRun as RecordedRun
 from .reading import read_run as read_run
-from .record import open_run as open_run
+from .record_writer import open_run as open_run
 from .reproduction import Reproduction as Reproduction
 from .reproduction import reproduce as reproduce
 from .resume_check import Verification as Verification

@@ -21,7 +21,7 @@ from nnfw.machine import required_packages
 from nnfw.model import Sequential, describe, load
 from nnfw.plugins import Registry
 from nnfw.runs.reading import EXPERIMENT, MODEL, RECORD, read_document, read_run
-from nnfw.runs.record import open_run, recorded_fingerprint
+from nnfw.runs.record_writer import open_run, recorded_fingerprint
 from nnfw.runs.run import CHECKPOINTS, origin_of
 from nnfw.runs.trust import require_trusted, resume_command
 from nnfw.storage import Directory

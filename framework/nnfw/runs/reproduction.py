@@ -21,7 +21,7 @@ from nnfw.protocols import Callback
 from nnfw.runs.comparison import Differences, input_differences
 from nnfw.runs.prediction import open_model
 from nnfw.runs.reading import VALIDATION, RecordedRun, read_run
-from nnfw.runs.record import open_run
+from nnfw.runs.record_writer import open_run
 from nnfw.runs.run import train
 from nnfw.runs.trust import require_trusted
 

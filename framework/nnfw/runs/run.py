@@ -17,7 +17,7 @@ from nnfw.plugins import Registry
 from nnfw.plugins.blame import in_words_with_culprit
 from nnfw.protocols import Callback, Fit
 from nnfw.runs.reading import EXPERIMENT, METRICS, MODEL, PAGE, RECORD
-from nnfw.runs.record import (
+from nnfw.runs.record_writer import (
     RunRecord,
     has_finished,
     made,

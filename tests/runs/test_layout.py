@@ -7,7 +7,7 @@ import pytest
 import nnfw
 from nnfw.plugins import default_registry
 from nnfw.runs import open_run
-from nnfw.runs.record import made, recorded_fingerprint
+from nnfw.runs.record_writer import made, recorded_fingerprint
 
 
 def fingerprint(path, registry):
