@@ -207,10 +207,9 @@ def read_run(path: Path) -> RecordedRun:
         raise FileFormatError(f"{path} is no directory of a run. Name one, such as those that `nnfw runs` lists.")
     content = _read(path / RECORD)
     try:
-        record = json.loads(content.decode())
+        record: Any = jsonable(json.loads(content.decode()))
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{name} is not JSON: {error}.") from error
-    record = jsonable(record)
     for problem in _problems(record):
         raise FileFormatError(f"{name}: {problem}")
     return RecordedRun(path, record)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+
+from nnfw.plain import Plain
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: object) -> Plain:
     """Return `value` with plain numbers, texts, lists and tables only; what is not finite becomes None.
 
     Examples

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+
+from nnfw.plain import Plain, PlainTable
 
 _WIDTH = 100  # characters that a line has at most, where it can be broken
 
 
-def write(table: Mapping[str, Any]) -> str:
+def write(table: PlainTable) -> str:
     """Return `table` as TOML text: sections, ``[[lists.of.tables]]``, and small inner tables in line.
 
     Parameters
@@ -35,41 +36,45 @@ def write(table: Mapping[str, Any]) -> str:
     return "\n".join(_sections(_without_none(table), "", ""))
 
 
-def _without_none(value: Any) -> Any:
+def _without_none(table: PlainTable) -> PlainTable:
+    return {key: _cleaned(value) for key, value in table.items() if value is not None}
+
+
+def _cleaned(value: Plain) -> Plain:
     if isinstance(value, Mapping):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return [_without_none(item) for item in value] if isinstance(value, list | tuple) else value
+        return _without_none(value)
+    return [_cleaned(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _sections(table: Mapping[str, Any], name: str, header: str) -> Iterator[str]:
+def _sections(table: PlainTable, name: str, header: str) -> Iterator[str]:
     """Yield the text of a section and of those below it; a section that only holds sections needs no header."""
-    inner = {key: value for key, value in table.items() if _is_section(key, value, name)}
+    inner = {key: tables for key, value in table.items() if (tables := _tables(key, value, name))}
     lines = [_assignment(key, value) for key, value in table.items() if key not in inner]
     if lines or header.startswith("[[") or (header and not inner):
         yield "".join(f"{line}\n" for line in ([header] if header else []) + lines)
-    for key, value in inner.items():
+    for key, tables in inner.items():
         path = f"{name}.{_key(key)}" if name else _key(key)
-        if isinstance(value, Mapping):
-            yield from _sections(value, path, f"[{path}]")
-        else:
-            for item in value:
-                yield from _sections(item, path, f"[[{path}]]")
+        for item in tables:
+            yield from _sections(item, path, f"[{path}]" if item is table[key] else f"[[{path}]]")
 
 
-def _is_section(key: str, value: Any, name: str) -> bool:
+def _tables(key: str, value: Plain, name: str) -> list[PlainTable]:
+    """Return the tables of a value that are written as sections of their own."""
     if isinstance(value, Mapping):
-        return not name or len(_assignment(key, value)) > _WIDTH
-    return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
+        return [value] if not name or len(_assignment(key, value)) > _WIDTH else []
+    items = value if isinstance(value, list) else []
+    tables = [item for item in items if isinstance(item, Mapping)]
+    return tables if len(tables) == len(items) else []
 
 
-def _assignment(key: str, value: Any) -> str:
+def _assignment(key: str, value: Plain) -> str:
     line = f"{_key(key)} = {_literal(value)}"
     if len(line) <= _WIDTH or not isinstance(value, list):
         return line
     return "\n".join([f"{_key(key)} = [", *(f"    {_literal(item)}," for item in value), "]"])
 
 
-def _literal(value: Any) -> str:
+def _literal(value: Plain) -> str:
     if isinstance(value, Mapping):
         inside = ", ".join(f"{_key(key)} = {_literal(item)}" for key, item in value.items())
         return f"{{ {inside} }}" if inside else "{}"
@@ -82,7 +87,7 @@ def _key(key: str) -> str:
     return _dumps({key: 0}).removesuffix(" = 0\n")
 
 
-def _dumps(table: dict[str, Any]) -> str:
+def _dumps(table: PlainTable) -> str:
     import tomli_w  # imported here: most commands only read
 
     return tomli_w.dumps(table)
