@@ -340,8 +340,8 @@ def test_solver_computes_on_one_thread_and_the_network_on_all(limit, rng, solver
     )
 
     model = nnfw.Sequential([nnfw.layer("dense", units=2)], 3)
-    backward = model.backward
-    model.backward = lambda *arguments: (seen["pass"].add(library.now), backward(*arguments))[1]
+    backward = model.network.backward
+    model.network.backward = lambda *arguments: (seen["pass"].add(library.now), backward(*arguments))[1]
     model.fit(
         rng.normal(size=(9, 3)),
         np.ones((9, 2)),

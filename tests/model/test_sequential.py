@@ -50,8 +50,8 @@ def test_weights_lie_before_biases_so_that_decay_is_one_slice():
     model = network()
     model.parameters["layers.0.bias"][...] = 9.0
     model.parameters["layers.2.bias"][...] = 9.0
-    assert model.decays == slice(0, 16 * 8 + 3 * 16)
-    assert (model.parameters.vector[model.decays.stop :] == 9.0).all()
+    assert model.parameters.layout.decays == slice(0, 16 * 8 + 3 * 16)
+    assert (model.parameters.vector[model.parameters.layout.decays.stop :] == 9.0).all()
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_a_layer_may_keep_things_under_any_name(data):
 
     model = nnfw.Sequential([Scaled(), Dense(1)], 8, dtype="float64")
     target = data[1] * 1.0
-    gradient = model.views(model.gradient(data[0], target, cost="mse")[1])["layers.0.gain"]
+    gradient = model.network.views(model.gradient(data[0], target, cost="mse")[1])["layers.0.gain"]
     model.parameters["layers.0.gain"][0] += 1e-6
     above = model.evaluate(data[0], target, cost="mse")["cost"]
     model.parameters["layers.0.gain"][0] -= 2e-6

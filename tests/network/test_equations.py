@@ -152,7 +152,7 @@ def test_gradient_of_every_pair_where_defined_equals_the_note(cost, sigma):
     case = Case(cost, (4, 5, 3), sigmas, 6, seed=7)
     expected = note.gradients(cost, case.layers, case.x.tolist(), case.y.tolist())
     flat = case.model.gradient(case.x, case.y, cost=cost)[1]
-    views = case.model.views(flat)
+    views = case.model.network.views(flat)
     for index, (grad_w, grad_b) in enumerate(expected):
         assert_equal(views[f"layers.{index}.weight"], grad_w)
         assert_equal(views[f"layers.{index}.bias"], grad_b)

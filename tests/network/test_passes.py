@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.network import Batch, RepeatedPass
 from nnfw.ops import DEFINITIONS, choose, kernels, using
-from nnfw.training import Batch
 from nnfw_standard import ActivationLayer, Dense, Dropout, Flatten, Identity, Reshape, Softmax
 
 ACTIVATIONS = sorted(component.name for component in nnfw.Registry.discover().components("activation"))
@@ -102,16 +102,16 @@ def test_repeated_pass_gives_cost_and_gradient_of_an_ordinary_one(layers, cost, 
     weight = np.empty(10) if weighted else None
     data = model.labelled(rng.normal(size=(40, 8)), labels(shape, rng), objective)
     x, y = np.empty((10, 8)), np.empty((10, *data.y.shape[1:]), data.y.dtype)
-    memory = [model.workspace(np.random.default_rng(5), training=True) for _ in "pr"]
+    memory = [model.network.workspace(np.random.default_rng(5), training=True) for _ in "pr"]
     gradients = [np.zeros_like(model.parameters.vector) for _ in "pr"]
-    repeated = model.repeated(objective, memory[1], model.views(gradients[1]))
+    repeated = RepeatedPass(model.network, objective, memory[1], model.network.views(gradients[1]))
     with using(choose(accelerator, model.registry, 0)[0]):
         batch = Batch(x, y, weight)
         for start in (0, 10, 20, 30):
             x[...], y[...] = data.x[start : start + 10], data.y[start : start + 10]
             if weighted:
                 weight[...] = rng.random(10)
-            plain = model.backward(x, y, weight, objective, memory[0], model.views(gradients[0]))
+            plain = model.network.backward(x, y, weight, objective, memory[0], model.network.views(gradients[0]))
             again = repeated(batch)
             for one, other in [*zip(plain, again, strict=True), gradients]:
                 np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
@@ -136,10 +136,15 @@ def test_plain_repeated_pass_is_bit_equal(rng):
     objective = model.objective("cross_entropy")
     x, y = rng.normal(size=(10, 8)).astype(np.float32), rng.integers(0, 3, 10)
     gradients = [np.zeros_like(model.parameters.vector) for _ in "pr"]
-    repeated, batch = model.repeated(objective, model.workspace(), model.views(gradients[1])), Batch(x, y)
+    repeated, batch = (
+        RepeatedPass(model.network, objective, model.network.workspace(), model.network.views(gradients[1])),
+        Batch(x, y),
+    )
     for _ in range(3):
         value, a = repeated(batch)
-        plain, right = model.backward(x, y, None, objective, model.workspace(), model.views(gradients[0]))
+        plain, right = model.network.backward(
+            x, y, None, objective, model.network.workspace(), model.network.views(gradients[0])
+        )
         assert value == plain
         np.testing.assert_array_equal(a, right)
         np.testing.assert_array_equal(*gradients)
@@ -161,8 +166,11 @@ def test_pass_is_recorded_once_for_each_batch(rng):
 
     Counted.forward.kernels_only = Counted.backward.kernels_only = True
     model = nnfw.Sequential([Counted(3)], 8)
-    repeated = model.repeated(
-        model.objective("mse"), model.workspace(), model.views(np.zeros_like(model.parameters.vector))
+    repeated = RepeatedPass(
+        model.network,
+        model.objective("mse"),
+        model.network.workspace(),
+        model.network.views(np.zeros_like(model.parameters.vector)),
     )
     x, y = np.ones((2, 8), np.float32), np.ones((2, 3), np.float32)
     batch = Batch(x, y)
@@ -195,15 +203,17 @@ def test_divergence_after_a_repeated_pass_names_the_layer_of_this_pass(rng):
 def test_every_delta_of_a_repeated_pass_lies_in_one_of_two_places(rng):
     sizes = [7, 9, 8, 8, 8, 3]
     model = nnfw.Sequential([Dense(size, activation="tanh") for size in sizes], 8, dtype="float64")
-    objective, workspace = model.objective("mse"), model.workspace()
+    objective, workspace = model.objective("mse"), model.network.workspace()
     gradient = np.zeros_like(model.parameters.vector)
     x, y = rng.normal(size=(10, 8)), rng.normal(size=(10, 3))
-    model.repeated(objective, workspace, model.views(gradient))(Batch(x, y))
+    RepeatedPass(model.network, objective, workspace, model.network.views(gradient))(Batch(x, y))
     memories = [model.chain.workspace_of(index, workspace) for index in range(len(sizes))]
     places = {memory[name].ctypes.data for memory in memories for name in ("grad_a", "delta")}
     assert len(places) == 2
     assert not any(memory["a"].ctypes.data in places or memory["z"].ctypes.data in places for memory in memories)
-    model.backward(x, y, None, objective, model.workspace(), model.views(expected := np.zeros_like(gradient)))
+    model.network.backward(
+        x, y, None, objective, model.network.workspace(), model.network.views(expected := np.zeros_like(gradient))
+    )
     np.testing.assert_array_equal(gradient, expected)
 
 
@@ -211,7 +221,9 @@ def test_places_of_a_repeated_pass_are_large_enough_for_inner_networks(rng):
     inner = nnfw.Sequential([Dense(50, activation="tanh"), Dense(4, activation="tanh")], 8)
     model = nnfw.Sequential([inner, Dense(3)], 8)
     vector = np.zeros_like(model.parameters.vector)
-    repeated = model.repeated(model.objective("mse"), model.workspace(), model.views(vector))
+    repeated = RepeatedPass(
+        model.network, model.objective("mse"), model.network.workspace(), model.network.views(vector)
+    )
     repeated(Batch(rng.normal(size=(10, 8)).astype("f4"), rng.normal(size=(10, 3)).astype("f4")))
     assert [place.size for place in repeated._places] == [500, 500]
 
@@ -259,7 +271,7 @@ def test_first_pass_has_the_bits_of_a_repeated_one(accelerator, rng):
     with using(choose(accelerator, model.registry, 0)[0]):
         for passes in (1, 2, 3):
             gradient = np.zeros_like(model.parameters.vector)
-            repeated = model.repeated(objective, model.workspace(), model.views(gradient))
+            repeated = RepeatedPass(model.network, objective, model.network.workspace(), model.network.views(gradient))
             batch = Batch(x, y)
             for _ in range(passes):
                 cost, a = repeated(batch)
@@ -278,8 +290,11 @@ def test_layers_of_inner_networks_are_recorded_too(monkeypatch, rng):
     counted.kernels_only = True
     monkeypatch.setattr(Dense, "forward", counted)
     model = nnfw.Sequential([nnfw.Sequential([Dense(4, activation="tanh"), Dense(3)], 8), Dense(2)], 8)
-    repeated = model.repeated(
-        model.objective("mse"), model.workspace(), model.views(np.zeros_like(model.parameters.vector))
+    repeated = RepeatedPass(
+        model.network,
+        model.objective("mse"),
+        model.network.workspace(),
+        model.network.views(np.zeros_like(model.parameters.vector)),
     )
     x, y = np.ones((2, 8), np.float32), np.ones((2, 2), np.float32)
     batch = Batch(x, y)
@@ -296,7 +311,7 @@ def test_repeated_prediction_is_that_of_the_parameters_and_example_of_now(layers
     model = nnfw.Sequential(layers, 8, dtype="float64", seed=2)
     for count in (1, 1, 1, 3, 3, 1, 1):
         x = rng.normal(size=(count, 8))
-        expected = model.forward(x, model.workspace())[1]
+        expected = model.network.forward(x, model.network.workspace())[1]
         np.testing.assert_allclose(model.predict(x, accelerator=accelerator), expected, rtol=1e-11, atol=1e-13)
         model.parameters.vector *= 1.1
 
@@ -458,8 +473,11 @@ def test_layer_that_calls_a_chain_of_its_own_is_replayed_once(rng):
 
     model = nnfw.Sequential([Around()], 8)
     batch = Batch(np.ones((2, 8), np.float32), np.ones((2, 3), np.float32))
-    repeated = model.repeated(
-        model.objective("mse"), model.workspace(), model.views(np.zeros_like(model.parameters.vector))
+    repeated = RepeatedPass(
+        model.network,
+        model.objective("mse"),
+        model.network.workspace(),
+        model.network.views(np.zeros_like(model.parameters.vector)),
     )
     for _ in range(3):
         repeated(batch)

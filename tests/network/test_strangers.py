@@ -112,12 +112,12 @@ def test_layer_inside_a_chain_that_returns_something_else_is_named_with_its_plac
 
 def test_result_that_failed_in_a_longer_batch_is_not_blamed_on_the_shorter_one():
     model = sequential(later(Dense, "forward", None, 1, 3), Dense(1))
-    workspace = model.workspace()
-    model.forward(np.zeros((4, 2), np.float32), workspace)
+    workspace = model.network.workspace()
+    model.network.forward(np.zeros((4, 2), np.float32), workspace)
     with pytest.raises(
         nnfw.PluginError, match=r"^Layer 0 'Later': forward returned NoneType, expected an array of shape"
     ):
-        model.forward(np.zeros((2, 2), np.float32), workspace)
+        model.network.forward(np.zeros((2, 2), np.float32), workspace)
 
 
 # What is asked once, or at the end of an epoch

@@ -123,7 +123,7 @@ def test_checkpoint_of_another_network_is_refused(stopped):
     other = nnfw.Sequential([Dense(1)], 3)
     start = newest(stopped / "checkpoints", registry, warn)
     with pytest.raises(nnfw.FileFormatError, match="does not fit this model: its parameters are float32"):
-        restore_model(other, start)
+        restore_model(other.parameters, start)
     assert model.parameters.vector.any()
 
 

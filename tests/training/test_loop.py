@@ -155,9 +155,11 @@ def test_regularizer_adds_to_the_gradient_of_weights_only_and_is_recorded(data):
     before, (_, gradient) = model.parameters.vector.copy(), model.gradient(*data, cost="cross_entropy")
     history = fit(model, data, epochs=1, batch_size=50, regularizer={"type": "l2", "rate": 0.5})
     weights = np.zeros_like(before)
-    weights[model.decays] = before[model.decays]
+    weights[model.parameters.layout.decays] = before[model.parameters.layout.decays]
     np.testing.assert_allclose(model.parameters.vector, before - 0.1 * (gradient + 0.5 * weights), rtol=1e-12)
-    assert history[0]["penalty"] == pytest.approx(0.25 * np.sum(model.parameters.vector[model.decays] ** 2))
+    assert history[0]["penalty"] == pytest.approx(
+        0.25 * np.sum(model.parameters.vector[model.parameters.layout.decays] ** 2)
+    )
 
 
 def test_weight_decay_spares_biases(data):

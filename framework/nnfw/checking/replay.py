@@ -95,9 +95,9 @@ class Replay:
             If a component returns another shape or dtype than its protocol says.
         """
         self._rewind()
-        model, workspace = self.model, self.model.workspace(self._noise, training=True)
-        grads = model.views(np.full_like(model.parameters.vector, np.nan))
-        cost, _ = model.backward(self.x, self.y, self.weight, self.objective, workspace, grads)
+        model, workspace = self.model, self.model.network.workspace(self._noise, training=True)
+        grads = model.network.views(np.full_like(model.parameters.vector, np.nan))
+        cost, _ = model.network.backward(self.x, self.y, self.weight, self.objective, workspace, grads)
         found = {name: gradient.copy() for name, gradient in grads.items()}
         leaves = self._leaves(workspace)
         found |= {leaf.delta_name: leaf.inner["delta"].copy() for leaf in leaves}
@@ -118,7 +118,7 @@ class Replay:
         z = model.chain.forward(model.parameters.scope, self.x, workspace)
         a = model.chain.activate(last, workspace)
         delta = self.objective.delta(z, a, self.y, model.chain.workspace_of(last, workspace), self.weight)
-        unused = model.views(np.zeros_like(model.parameters.vector))
+        unused = model.network.views(np.zeros_like(model.parameters.vector))
         gradient = model.chain.backward(model.parameters.scope, delta, unused, workspace)
         if not isinstance(gradient, np.ndarray) or (gradient.shape, gradient.dtype) != (self.x.shape, self.x.dtype):
             found = getattr(gradient, "shape", type(gradient).__name__), getattr(gradient, "dtype", "")
@@ -198,9 +198,9 @@ class Replay:
         for _ in range(_STEPS):
             self._rewind()
             gradient = np.zeros_like(vector)
-            workspace = self.model.workspace(self._noise, training=True)
-            views = self.model.views(gradient)
-            self.model.backward(self.x, self.y, self.weight, self.objective, workspace, views)
+            workspace = self.model.network.workspace(self._noise, training=True)
+            views = self.model.network.views(gradient)
+            self.model.network.backward(self.x, self.y, self.weight, self.objective, workspace, views)
             size = root_mean_square(gradient)
             if np.isfinite(size) and size > 0:
                 vector -= _STEP * max(root_mean_square(vector), _STEP) / size * gradient

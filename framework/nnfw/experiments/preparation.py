@@ -53,7 +53,8 @@ class Prepared:
     def evaluate(self, part: str) -> dict[str, Any]:
         """Return cost and metrics of the model on one part."""
         metrics = named_metrics(self.experiment.training.metrics, self.model.registry)
-        return evaluate(self.model, self.parts[part], self.objective, metrics, self.model.workspace())
+        network = self.model.network
+        return evaluate(network, self.parts[part], self.objective, metrics, network.workspace())
 
 
 def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None = None) -> Prepared:
@@ -206,7 +207,7 @@ def _require_storable(model: Sequential) -> None:
 def _require_metrics(file: ExperimentFile, model: Sequential, parts: Mapping[str, Labelled]) -> None:
     """Refuse metrics that cannot take outputs and labels of every part."""
     metrics: Any = file.experiment.training.metrics
-    found = dict(item for part in parts.values() for item in refused(model, part, metrics))
+    found = dict(item for part in parts.values() for item in refused(model.network, part, metrics))
     mistakes = []
     for index in sorted(found):
         place = file.document.place_of(("training", "metrics", index))

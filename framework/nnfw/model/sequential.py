@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike, fspath
@@ -21,19 +20,13 @@ from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, releas
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
 from nnfw.model.description import describe
 from nnfw.model.fitting import Fitting
-from nnfw.network.chain import Chain
-from nnfw.network.objective import Objective
-from nnfw.network.parameters import Layout, Parameters, Scope
-from nnfw.network.passes import RepeatedForward, RepeatedPass
-from nnfw.network.trace import LayerTrace, Trace
-from nnfw.network.verification import Verification, require_activations
+from nnfw.network import Chain, LayerTrace, Network, Objective, Parameters, RepeatedForward, Scope, Trace
 from nnfw.ops import DEFINITIONS, Kernels, choose
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Layer
 from nnfw.randomness import stream
 from nnfw.storage import Directory, model_file
 from nnfw.training.evaluation import EVALUATION_ROWS
-from nnfw.workspace import Workspace
 
 _MOST_NAMES = 1 << 14  # columns: a file with more of them takes seconds to write and to read
 
@@ -117,7 +110,7 @@ class Sequential:
         values: Mapping[str, ArrayLike] | None = None,
         registry: Registry | None = None,
     ) -> None:
-        self.registry = registry or default_registry()
+        registry = registry or default_registry()
         if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
             raise ConfigError([Mistake(("layers",), f"must be a list of at least one layer, got {layers!r}.")])
         if not isinstance(values, Mapping | None):
@@ -125,16 +118,12 @@ class Sequential:
         models = {index: layer for index, layer in enumerate(layers) if isinstance(layer, Sequential)}
         inner = [models[index].chain if index in models else layer for index, layer in enumerate(layers)]
         shape = (input_shape,) if isinstance(input_shape, int | np.integer) else input_shape
-        settings = build(_Settings, {"input_shape": shape, "seed": seed, "dtype": dtype}, self.registry.resolve)
-        self.chain: Chain = build(Chain, {"layers": inner}, self.registry.resolve)
-        self.input_shape: Shape = settings.input_shape
-        self.output_shape: Shape = self.chain.shapes(self.input_shape, partial(self.registry.label, "layer"))[-1]
-        require_activations(self.chain, self.registry)
+        settings = build(_Settings, {"input_shape": shape, "seed": seed, "dtype": dtype}, registry.resolve)
+        chain = build(Chain, {"layers": inner}, registry.resolve)
+        self.network = Network(chain, settings.input_shape, settings.dtype, registry)
         self.seed: int = settings.seed
-        self.dtype = np.dtype(settings.dtype)
         self.preprocessing: Preprocessing | None = None
         given = {f"layers.{index}.{name}": a for index, model in models.items() for name, a in model.parameters.items()}
-        self.parameters: Parameters = Parameters(Layout.of(self.chain.parameters(self.input_shape)), self.dtype)
         self.parameters.initialise(stream(self.seed, "parameters"), given | dict(values or {}))
         self._idle: list[RepeatedForward] = []  # making one takes longer than a small network does
         self._kernels: dict[str, Kernels] = {"none": DEFINITIONS}
@@ -142,6 +131,36 @@ class Sequential:
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy holds: all but the memory of predictions."""
         return self.__dict__ | {"_idle": [], "_kernels": {"none": DEFINITIONS}}
+
+    @property
+    def registry(self) -> Registry:
+        """Where names are looked up."""
+        return self.network.registry
+
+    @property
+    def chain(self) -> Chain:
+        """The layers, as one."""
+        return self.network.chain
+
+    @property
+    def parameters(self) -> Parameters:
+        """Arrays by name, views of the flat ``parameters.vector``."""
+        return self.network.parameters
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one example."""
+        return self.network.input_shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of one prediction."""
+        return self.network.output_shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of parameters and computation."""
+        return self.network.dtype
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -286,7 +305,7 @@ class Sequential:
 
     def _require_metrics(self, metrics: Sequence[Any], *parts: training.Labelled | None) -> None:
         for part in filter(None, parts):
-            for index, error in training.refused(self, part, metrics):
+            for index, error in training.refused(self.network, part, metrics):
                 label = self.registry.label("metric", metrics[index])
                 raise DataError(f"Metric {label} does not fit network and labels: {error}") from error
 
@@ -340,7 +359,7 @@ class Sequential:
         try:
             forward = self._idle.pop()  # no other thread uses it meanwhile
         except IndexError:
-            forward = RepeatedForward(self.workspace())
+            forward = RepeatedForward(self.network.workspace())
         a = self._predicted(batch, names, forward, chosen)
         self._idle.append(forward)  # not after an error, for what was half done
         return a[0] if single else a
@@ -354,11 +373,11 @@ class Sequential:
 
     def _predicted(self, batch: Array, names: tuple[str, ...], forward: RepeatedForward, chosen: Kernels) -> Array:
         if 0 < len(batch) <= EVALUATION_ROWS:
-            return forward(self, cast_finite(batch, self.dtype, "x", batch, names), chosen).copy()
+            return forward(self.network, cast_finite(batch, self.dtype, "x", batch, names), chosen).copy()
         a = np.empty((len(batch), *self.output_shape), self.dtype)
         for start in range(0, len(batch), EVALUATION_ROWS):
             rows = slice(start, start + EVALUATION_ROWS)
-            a[rows] = forward(self, cast_finite(batch[rows], self.dtype, "x", batch, names), chosen)
+            a[rows] = forward(self.network, cast_finite(batch[rows], self.dtype, "x", batch, names), chosen)
             release(batch)
         return a
 
@@ -398,7 +417,7 @@ class Sequential:
         options = build(training.TrainingOptions, {"metrics": metrics}, self.registry.resolve)
         named = training.named_metrics(options.metrics, self.registry)
         data = self.labelled(x, y, objective, sample_weight)
-        record = training.evaluate(self, data, objective, named, self.workspace())
+        record = training.evaluate(self.network, data, objective, named, self.network.workspace())
         training.require_finite_cost(record["cost"], "these examples")
         return record
 
@@ -426,7 +445,7 @@ class Sequential:
         data = self.labelled(x, y, objective, sample_weight)
         gradient = np.zeros_like(self.parameters.vector)
         batch = data.part(0, len(data), self.dtype)
-        value, _ = self.backward(*batch, objective, self.workspace(), self.views(gradient))
+        value, _ = self.network.backward(*batch, objective, self.network.workspace(), self.network.views(gradient))
         return value, gradient
 
     def trace(self, x: ArrayLike, y: ArrayLike, *, cost: Reference) -> Trace:
@@ -444,10 +463,10 @@ class Sequential:
         """
         objective = self.objective(cost)
         data = self.labelled(x, y, objective, None)
-        workspace = self.workspace()
-        grads = Scope.of(self.views(np.zeros_like(self.parameters.vector)))
+        workspace = self.network.workspace()
+        grads = Scope.of(self.network.views(np.zeros_like(self.parameters.vector)))
         batch = data.part(0, len(data), self.dtype)
-        value, _ = self.backward(*batch, objective, workspace, grads)
+        value, _ = self.network.backward(*batch, objective, workspace, grads)
         memories = [self.chain.workspace_of(index, workspace) for index in range(len(self.layers))]
         layers = tuple(
             LayerTrace(f"layers.{i}", m["z"].copy(), m["a"].copy(), m["delta"].copy(), dict(grads.layer(i)))
@@ -482,8 +501,6 @@ class Sequential:
         count = f"{self.parameters.vector.size:,} parameters"
         return f"<Sequential {self.input_shape} → {self.output_shape}, {count}: {layers}>"
 
-    # What the training loop needs, beside the attributes.
-
     def objective(self, cost: Reference) -> Objective:
         """Return `cost`, resolved, at the output of this network."""
         return Objective(self.registry.resolve("cost", cost), self.chain.activation, self.registry)
@@ -503,94 +520,6 @@ class Sequential:
             dtype=self.dtype,
             suffix=suffix,
         )
-
-    @property
-    def vectors(self) -> tuple[Array, Array]:
-        """The flat vector of the trainable parameters, and that of the state beside them."""
-        return self.parameters.vector, self.parameters.state
-
-    @property
-    def decays(self) -> slice:
-        """The part of the vector on which weight decay acts: the weights."""
-        return self.parameters.layout.decays
-
-    def views(self, vector: Array, state: Array | None = None) -> Scope:
-        """Return a flat vector as named arrays, and with them those of the state if it is given."""
-        return self.parameters.layout.views(vector, state)
-
-    def workspace(self, rng: np.random.Generator | None = None, *, training: bool = False) -> Workspace:
-        """Return the memory of a pass through this network."""
-        return Workspace(self.dtype, rng, training=training, needs_input_gradient=False)
-
-    def forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
-        """Return z^L and a^L of a batch in the network's dtype; both may lie in buffers of `workspace`."""
-        with self.verified(x, workspace):
-            z = self.chain.forward(self.parameters.scope, x, workspace)
-            return z, self.chain.activate(len(self.layers) - 1, workspace)
-
-    def verified(
-        self, x: Array, workspace: Workspace, objective: Objective | None = None
-    ) -> AbstractContextManager[None]:
-        """Return what looks at the results of a pass in its body."""
-        found: Verification = workspace.once(
-            ("verification", objective),
-            lambda: Verification(self.chain, self.input_shape, workspace, self.registry, objective),
-        )
-        return found.of(len(x))
-
-    def backward(
-        self,
-        x: Array,
-        y: Array,
-        weight: Array | None,
-        objective: Objective,
-        workspace: Workspace,
-        grads: Mapping[str, Array],
-    ) -> tuple[float, Array]:
-        """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the chain."""
-        with self.verified(x, workspace, objective):
-            z, a = self.propagate(x, y, weight, objective, workspace, grads)
-            return objective.value(z, a, y, weight), a
-
-    def propagate(
-        self,
-        x: Array,
-        y: Array,
-        weight: Array | None,
-        objective: Objective,
-        workspace: Workspace,
-        grads: Mapping[str, Array],
-    ) -> tuple[Array, Array]:
-        """Return z^L and a^L of a batch, and fill `grads`."""
-        chain, last = self.chain, len(self.layers) - 1
-        z = chain.forward(self.parameters.scope, x, workspace)
-        a = chain.activate(last, workspace)
-        delta = objective.delta(z, a, y, chain.workspace_of(last, workspace), weight)
-        chain.backward(self.parameters.scope, delta, grads, workspace)
-        return z, a
-
-    def repeated(
-        self, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
-    ) -> Callable[[training.Batch], tuple[float, Array]]:
-        """Return :meth:`backward` for batches that lie in the same arrays time and again, and that it gathers."""
-        return RepeatedPass(self, objective, workspace, grads)
-
-    def first_non_finite(self, workspace: Workspace, labels: float = 0.0) -> str:
-        """Name the first layer with parameters, z or a that are not finite in the last pass through `workspace`.
-
-        If all are finite, name the labels, which reach up to `labels`, or the last layer's `a`: whichever is larger.
-        """
-        for index in range(len(self.layers)):
-            memory = self.chain.workspace_of(index, workspace)
-            layer = f"Layer {index} {self.registry.label('layer', self.layers[index])}"
-            arrays = dict(self.parameters.scope.layer(index)) | {"z": memory["z"], "a": memory["a"]}
-            for name, array in arrays.items():
-                if not np.isfinite(array).all():
-                    return f"{layer}: {name} is not finite"
-        largest = np.abs(memory["a"]).max()
-        if labels > largest:
-            return f"The labels reach {labels:.3g}, too far for the cost in {self.dtype}"
-        return f"{layer}: a reaches {largest:.3g}, too far for the cost"
 
 
 def _as_text(path: str | PathLike[str] | None) -> str | None:

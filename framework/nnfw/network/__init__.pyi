@@ -1,8 +1,12 @@
+from .batch import Batch as Batch
 from .chain import Chain as Chain
 from .chain import Workspace as Workspace
+from .network import Network as Network
 from .objective import Objective as Objective
 from .parameters import Layout as Layout
 from .parameters import Parameters as Parameters
 from .parameters import Scope as Scope
+from .passes import RepeatedForward as RepeatedForward
+from .passes import RepeatedPass as RepeatedPass
 from .trace import LayerTrace as LayerTrace
 from .trace import Trace as Trace

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from nnfw.arrays import Array, Shape
+from nnfw.network.batch import Batch
 from nnfw.network.chain import Chain
+from nnfw.network.network import Network
 from nnfw.network.objective import Objective
 from nnfw.ops import DEFINITIONS, Kernels, Tape, kernels, made_of_kernels, using
 from nnfw.step import Arguments, Result, plain
 from nnfw.workspace import Workspace
-
-if TYPE_CHECKING:
-    from nnfw.model.sequential import Sequential
-    from nnfw.training import Batch
 
 Compiler = Callable[[object], tuple[Callable[..., object], Callable[..., object]] | None]
 
@@ -45,14 +43,14 @@ class RepeatedPass:
 
     Parameters
     ----------
-    model, objective, workspace, grads
-        As for :meth:`Sequential.backward`.
+    network, objective, workspace, grads
+        As for :meth:`Network.backward`.
     """
 
     def __init__(
-        self, model: Sequential, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
+        self, network: Network, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
     ) -> None:
-        self._model, self._objective, self._workspace, self._grads = model, objective, workspace, grads
+        self._network, self._objective, self._workspace, self._grads = network, objective, workspace, grads
         self._recordings: dict[tuple[Batch, Kernels], _Recording] = {}
         self._last: _Recording | None = None
         self._places = _NO_PLACES
@@ -72,17 +70,17 @@ class RepeatedPass:
     def _record(self, batch: Batch) -> _Recording:
         tape = Tape(kernels())
         recorder = _Recorder(tape, kernels().elementwise, self._places_for(batch.x))
-        model, workspace = self._model, self._workspace
-        with model.verified(batch.x, workspace, self._objective), workspace.stepping(recorder):
+        network, workspace = self._network, self._workspace
+        with network.verified(batch.x, workspace, self._objective), workspace.stepping(recorder):
             tape.perform(batch.gather)
-            z, a = model.propagate(batch.x, batch.y, batch.weight, self._objective, workspace, self._grads)
+            z, a = network.propagate(batch.x, batch.y, batch.weight, self._objective, workspace, self._grads)
             tape.finish()
         value = partial(self._objective.value, z, a, batch.y, batch.weight)
         return _Recording(value, a, workspace.remember(), tape)
 
     def _places_for(self, x: Array) -> tuple[Array, Array]:
         """Return room for the largest δ of a batch, twice; a shorter last batch has the same."""
-        size = len(x) * _widest(self._model.chain, x.shape[1:])
+        size = len(x) * _widest(self._network.chain, x.shape[1:])
         if self._places[0].size < size:
             self._places = np.empty(size, x.dtype), np.empty(size, x.dtype)
         return self._places
@@ -113,34 +111,34 @@ class RepeatedForward:
         self._shape: Shape = ()
         self._recordings: dict[Kernels, tuple[Array, Array, Tape]] = {}
 
-    def __call__(self, model: Sequential, x: Array, chosen: Kernels) -> Array:
+    def __call__(self, network: Network, x: Array, chosen: Kernels) -> Array:
         """Return a^L of a batch in the network's dtype; it may be `x`, or be overwritten by the next call."""
         if x.shape != self._shape or x.size > _COPIED:
-            return self._plainly(model, x, chosen)
+            return self._plainly(network, x, chosen)
         if chosen not in self._recordings:
-            self._recordings[chosen] = self._record(model, x.copy(), chosen)
+            self._recordings[chosen] = self._record(network, x.copy(), chosen)
             return self._recordings[chosen][1]
         own_x, a, tape = self._recordings[chosen]
         np.copyto(own_x, x)
         tape.repeat()
         return a
 
-    def _plainly(self, model: Sequential, x: Array, chosen: Kernels) -> Array:
+    def _plainly(self, network: Network, x: Array, chosen: Kernels) -> Array:
         self._shape = x.shape
         self._recordings.clear()
         try:
             with using(chosen):
-                return model.forward(x, self._workspace)[1]
+                return network.forward(x, self._workspace)[1]
         finally:
             self._workspace.forget()  # it must not keep the user's arrays
 
-    def _record(self, model: Sequential, x: Array, chosen: Kernels) -> tuple[Array, Array, Tape]:
+    def _record(self, network: Network, x: Array, chosen: Kernels) -> tuple[Array, Array, Tape]:
         tape = Tape(chosen)
         # nothing is compiled: the first prediction, which is not recorded, must have the same bits
         recorder = _Recorder(tape, DEFINITIONS.elementwise, _NO_PLACES)
-        with using(chosen), self._workspace.stepping(recorder), model.verified(x, self._workspace):
-            model.chain.forward(model.parameters.scope, x, self._workspace)
-            a = model.chain.activate(len(model.layers) - 1, self._workspace)
+        with using(chosen), self._workspace.stepping(recorder), network.verified(x, self._workspace):
+            network.chain.forward(network.parameters.scope, x, self._workspace)
+            a = network.chain.activate(len(network.chain.layers) - 1, self._workspace)
             tape.finish()
         return x, a, tape
 

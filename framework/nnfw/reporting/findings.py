@@ -129,14 +129,14 @@ def examine(path: Path, registry: Registry, fingerprint: str | None, data_direct
 
 def _outputs(prepared: Prepared, part: str) -> tuple[Array, Array]:
     """Return a^L and the loss of each example that is looked at."""
-    model, data = prepared.model, prepared.parts[part]
-    workspace = model.workspace()
+    network, data = prepared.model.network, prepared.parts[part]
+    workspace = network.workspace()
     some = data.subset(data.rows[:MOST_EXAMPLES])  # type: ignore[index]
     outputs: list[Array] = []
     losses: list[float] = []
     with np.errstate(all="ignore"), closing(some.parts(_ROWS, workspace.child("data"))) as parts:
         for x, y, _ in parts:
-            z, a = model.forward(x, workspace)
+            z, a = network.forward(x, workspace)
             outputs.append(a.copy())
             one = (slice(index, index + 1) for index in range(len(a)))
             losses += [prepared.objective.value(z[i], a[i], y[i], None) for i in one]

@@ -133,7 +133,7 @@ def prepare_run(
         )
     prepared = prepare(file, registry)
     require_same_origin(start, origin_of(prepared), f"Undo that, or train to the end: {path} holds no model.")
-    restore_model(prepared.model, start)
+    restore_model(prepared.model.parameters, start)
     tell(f"{path} is {status} and holds no model: its newest checkpoint is taken, {start.header.place}.")
     return prepared
 
@@ -215,7 +215,8 @@ def evaluate_on(
     examples = read_examples(source, model, registry, delimiter or table_delimiter(path), with_target=True)
     y = preprocessing.target(examples, model.dtype)
     data = model.labelled(features(model, examples), y, objective)
-    record = evaluate(model, data, objective, named_metrics(resolved, registry), model.workspace())
+    network = model.network
+    record = evaluate(network, data, objective, named_metrics(resolved, registry), network.workspace())
     require_finite_cost(record["cost"], "the given data")
     return record
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nnfw.arrays import Array
 from nnfw.errors import ConfigError, DataError, DivergedError, Mistake
 from nnfw.experiments.experiment import ExperimentFile
 from nnfw.model import Sequential
@@ -159,8 +160,8 @@ def _beside(path: Path) -> Path:
 
 def _bits(run: RecordedRun, model: Sequential | None) -> tuple[str, ...]:
     """Return all that must be the same to the last bit; a text tells 0.0 from -0.0, which are equal."""
-    vectors = () if model is None else tuple(sha256(vector.tobytes()).hexdigest() for vector in model.vectors)
-    return run.status, run.reason, repr(run.metrics), *vectors
+    vectors = () if model is None else _vectors(model)
+    return run.status, run.reason, repr(run.metrics), *(sha256(vector.tobytes()).hexdigest() for vector in vectors)
 
 
 def _verdict(old: RecordedRun, new: RecordedRun, largest: Mapping[str, float], tolerance: float) -> Verdict:
@@ -182,7 +183,11 @@ def _largest_differences(old: RecordedRun, new: RecordedRun) -> Iterator[tuple[s
 
 
 def _parameter_difference(before: Sequential, after: Sequential) -> float:
-    return max(_difference(a, b) for a, b in zip(before.vectors, after.vectors, strict=True))
+    return max(_difference(a, b) for a, b in zip(_vectors(before), _vectors(after), strict=True))
+
+
+def _vectors(model: Sequential) -> tuple[Array, Array]:
+    return model.parameters.vector, model.parameters.state
 
 
 def _difference(before: Any, after: Any) -> float:

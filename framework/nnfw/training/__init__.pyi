@@ -1,4 +1,3 @@
-from .batches import Batch as Batch
 from .batches import Labelled as Labelled
 from .batches import labelled as labelled
 from .checkpoint_file import Checkpoint as Checkpoint
@@ -23,4 +22,3 @@ from .options import FREE_OPTIONS as FREE_OPTIONS
 from .options import TrainingOptions as TrainingOptions
 from .options import contradictions as contradictions
 from .progress import ProgressBar as ProgressBar
-from .trainable import Trainable as Trainable

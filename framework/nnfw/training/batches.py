@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,44 +15,16 @@ from numpy.typing import ArrayLike
 from nnfw.arrays import Array, Shape
 from nnfw.data import NUMERIC_KINDS, as_batch, as_numeric, as_weights, column_names, in_dtype, release, require_finite
 from nnfw.errors import DataError
-from nnfw.ops import kernels, kernels_only
+from nnfw.network import Batch, Workspace
+from nnfw.ops import kernels
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Cost
 from nnfw.training.read_ahead import Batches, opened
-
-if TYPE_CHECKING:
-    from nnfw.workspace import Workspace
-
 
 _HELD_IN_MEMORY = 1 << 26  # bytes of a mapped array that are read once, rather than a few at every step
 _READ_AROUND = 1 << 16  # bytes that the system maps around what is asked for, where it has them at hand
 _HASHED_ROWS = 1 << 12
 _RELEASE_AFTER = 1 << 27  # more often costs time: what is let go must be mapped again
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Buffers shared by all batches of one size.
-
-    Parameters
-    ----------
-    x, y, weight
-        The examples, labels and weights of the present batch; no weights are None.
-    sources
-        Arrays in memory, each with the rows to take from it and the one of `x`, `y` and `weight` where they go. What
-        comes from files is there.
-    """
-
-    x: Array
-    y: Array
-    weight: Array | None = None
-    sources: tuple[tuple[Array, Array, Array], ...] = ()
-
-    @kernels_only
-    def gather(self) -> None:
-        """Take the rows from the arrays in memory: a part of the step, so that it is recorded with the others."""
-        for source, rows, out in self.sources:
-            kernels().take(source, rows, out)
 
 
 @dataclass(frozen=True, eq=False)

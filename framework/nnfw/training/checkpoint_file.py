@@ -17,13 +17,13 @@ from annotated_types import Ge
 from nnfw.arrays import Array
 from nnfw.configuration import build, short
 from nnfw.errors import ConfigError, DataError, FileFormatError
+from nnfw.network import Parameters
 from nnfw.protocols import Callback
 from nnfw.storage import Directory, decoded, encoded, model_file
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
     from nnfw.training.loop import Training
-    from nnfw.training.trainable import Trainable
 
 
 FORMAT = model_file.Format("checkpoint", "nnfw-checkpoint", "a training", 1, "0.1")
@@ -214,9 +214,9 @@ def restore(training: Training, checkpoint: Checkpoint) -> None:
     training.stop(header.stopped)
 
 
-def restore_model(model: Trainable, checkpoint: Checkpoint) -> None:
-    """Give a model the parameters of a checkpoint, and the state beside them; FileFormatError if they do not fit."""
-    found, own = _named(checkpoint.vector, checkpoint.state), _named(*model.vectors)
+def restore_model(parameters: Parameters, checkpoint: Checkpoint) -> None:
+    """Fill parameters, and the state beside them, from a checkpoint; FileFormatError if they do not fit."""
+    found, own = _named(checkpoint.vector, checkpoint.state), _named(parameters.vector, parameters.state)
     with _told(checkpoint.path, "does not fit this model"):
         _require_alike(found, own)
     for name, array in own.items():

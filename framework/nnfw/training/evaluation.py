@@ -19,9 +19,8 @@ from nnfw.protocols import Metric
 
 if TYPE_CHECKING:
     from nnfw.arrays import Array
+    from nnfw.network import Network, Objective, Workspace
     from nnfw.training.batches import Labelled
-    from nnfw.training.trainable import Objective, Trainable
-    from nnfw.workspace import Workspace
 
 
 EVALUATION_ROWS = 1024
@@ -218,7 +217,7 @@ def _told_apart(metric: Any, alike: Sequence[Any]) -> Iterator[str]:
             yield from [text] if _PLAIN.fullmatch(text) else []
 
 
-def refused(model: Trainable, data: Labelled, metrics: Sequence[Metric]) -> Iterator[tuple[int, NnfwError]]:
+def refused(network: Network, data: Labelled, metrics: Sequence[Metric]) -> Iterator[tuple[int, NnfwError]]:
     """Yield the position of each metric that cannot take the outputs, or some label, of `data`, with its error.
 
     The outputs are those of the first example, whatever the label: nothing else passes through the network.
@@ -226,11 +225,11 @@ def refused(model: Trainable, data: Labelled, metrics: Sequence[Metric]) -> Iter
     if not metrics:
         return
     with np.errstate(all="ignore"):  # values too large are the training's matter
-        x, _, _ = data.part(0, 1, model.dtype)
-        _, a = model.forward(x, model.workspace())
+        x, _, _ = data.part(0, 1, network.dtype)
+        _, a = network.forward(x, network.workspace())
         for index, metric in enumerate(metrics):
             try:
-                _try_labels(metric, a, data, model.workspace())
+                _try_labels(metric, a, data, network.workspace())
             except (ShapeError, DataError) as error:
                 yield index, error
 
@@ -242,17 +241,17 @@ def _try_labels(metric: Metric, a: Array, data: Labelled, workspace: Workspace) 
 
 
 def first_look(
-    model: Trainable, data: Labelled, objective: Objective, metrics: Mapping[str, Metric], size: int
+    network: Network, data: Labelled, objective: Objective, metrics: Mapping[str, Metric], size: int
 ) -> dict[str, Any]:
     """Return cost and metrics of the first few examples, `size` of them at a time."""
     count = min(len(data), FIRST_EXAMPLES)
     some = data.subset(np.arange(count) if data.rows is None else data.rows[:count])
     with np.errstate(all="ignore"):
-        return evaluate(model, some, objective, metrics, model.workspace(), size=min(size, count))
+        return evaluate(network, some, objective, metrics, network.workspace(), size=min(size, count))
 
 
 def evaluate(
-    model: Trainable,
+    network: Network,
     data: Labelled,
     objective: Objective,
     metrics: Mapping[str, Metric],
@@ -260,14 +259,14 @@ def evaluate(
     prefix: str = "",
     size: int = EVALUATION_ROWS,
 ) -> dict[str, Any]:
-    """Return cost and metrics of `model` on `data`, without dropout; the network's memory stays bounded.
+    """Return cost and metrics of `network` on `data`, without dropout; the network's memory stays bounded.
 
     Parameters
     ----------
-    model, data, objective, metrics
+    network, data, objective, metrics
         What is evaluated, on what.
     workspace
-        Memory of an evaluation pass, from ``model.workspace()``.
+        Memory of an evaluation pass, from ``network.workspace()``.
     prefix
         Put before each name.
     size
@@ -277,7 +276,7 @@ def evaluate(
     overflow = np.errstate(over="ignore", invalid="ignore")  # shows in the cost
     with overflow, closing(data.parts(size, workspace.child("data"))) as parts:
         for x, y, weight in parts:
-            z, a = model.forward(x, workspace)
+            z, a = network.forward(x, workspace)
             tally.add(objective.value(z, a, y, weight), a, y, weight)
     return tally.record(prefix)
 

@@ -14,6 +14,7 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw.configuration import short
 from nnfw.errors import DivergedError, PluginError, TrainingInterrupted
+from nnfw.network import Objective, RepeatedPass
 from nnfw.ops import choose, gain, known_accelerators, using
 from nnfw.plugins.results import described, wrong_result
 from nnfw.protocols import Callback, Optimizer, Solver, is_solver
@@ -26,11 +27,12 @@ from nnfw.training.interruption import Interruption
 from nnfw.training.watch import Watch, advice, diverged, reach
 
 if TYPE_CHECKING:
+    from nnfw.model import Sequential
+    from nnfw.network import Batch
     from nnfw.storage import Directory, LineFile
-    from nnfw.training.batches import Batch, Labelled
+    from nnfw.training.batches import Labelled
     from nnfw.training.checkpoints import Checkpoints
     from nnfw.training.options import TrainingOptions
-    from nnfw.training.trainable import Objective, Trainable
 
 
 _FAR = 100  # times the cost before the training, which chance alone does not bring about
@@ -69,7 +71,7 @@ class Training:
 
     def __init__(
         self,
-        model: Trainable,
+        model: Sequential,
         data: Labelled,
         validation: Labelled | None = None,
         *,
@@ -90,8 +92,8 @@ class Training:
         self.position = 0  # steps of this epoch that are taken; 0 between two epochs
         self.stop_reason = ""
         self.examples, self.cost = len(data), float("nan")
-        self.vector, self.state = model.vectors
-        self._decays = model.decays
+        self.vector, self.state = model.parameters.vector, model.parameters.state
+        self._decays = model.parameters.layout.decays
         start = None if checkpoints is None else checkpoints.start
         wanted = options.accelerator
         if start is not None and start.header.accelerator in known_accelerators(model.registry):
@@ -99,7 +101,7 @@ class Training:
         self._kernels, accelerator = choose(wanted, model.registry, gain(self.vector.size, self.steps * self.epochs))
         self.history = History(accelerator=accelerator)
         self.gradient = np.zeros_like(self.vector)
-        self.gradients, self.parameters = model.views(self.gradient), model.views(self.vector, self.state)
+        self.gradients, self.parameters = model.network.views(self.gradient), model.parameters
         self._metrics = named_metrics(options.metrics, model.registry)
         look = self._look()
         self._first_cost = look["cost"]
@@ -110,10 +112,10 @@ class Training:
         self._order, self.noise = stream(seed, "order"), stream(seed, "noise")
         self._order_of_epoch = self.order
         self.tally = Tally(self._metrics)
-        self._workspace = model.workspace(self.noise, training=True)
-        self.propagate = model.repeated(objective, self._workspace, self.gradients)
-        self._batch = model.workspace()
-        self._evaluation = model.workspace()
+        self._workspace = model.network.workspace(self.noise, training=True)
+        self.propagate = RepeatedPass(model.network, objective, self._workspace, self.gradients)
+        self._batch = model.network.workspace()
+        self._evaluation = model.network.workspace()
         self._last_pass = self._workspace
         self.optimizer_state = state_of(optimizer, self.vector)
         rate: object = optimizer.learning_rate
@@ -173,7 +175,7 @@ class Training:
     def _look(self) -> dict[str, Any]:
         """Return cost and metrics of the first examples, with the parameters as they are."""
         size = EVALUATION_ROWS if is_solver(self.optimizer) else self.options.batch_size
-        return first_look(self.model, self.data, self.objective, self._metrics, size)
+        return first_look(self.model.network, self.data, self.objective, self._metrics, size)
 
     def _rise(self) -> str:
         """Return a warning if the cost is far above that of the first parameters; usually nothing."""
@@ -283,27 +285,27 @@ class Training:
         cost, gradient = 0.0, np.zeros(self.vector.size)
         with closing(self.data.parts(EVALUATION_ROWS, self._batch)) as parts:
             for x, y, weight in parts:
-                part, _ = self.model.backward(x, y, weight, self.objective, self._workspace, self.gradients)
+                part, _ = self.model.network.backward(x, y, weight, self.objective, self._workspace, self.gradients)
                 cost += part * len(x) / len(self.data)
                 gradient += self.gradient * (len(x) / len(self.data))
         if self.options.regularizer is not None:
-            weights, penalty = self.vector[self.model.decays], np.zeros_like(self.gradient[self.model.decays])
+            weights, penalty = self.vector[self._decays], np.zeros_like(self.gradient[self._decays])
             self.options.regularizer.add_gradient(weights, penalty)  # type: ignore[union-attr]
-            gradient[self.model.decays] += penalty
+            gradient[self._decays] += penalty
             cost += self._penalty()
         return cost, gradient
 
     def _record_of_all(self, cost: float) -> dict[str, Any]:
         results = {"cost": cost - self._penalty()}
         if self._metrics:
-            found = evaluate(self.model, self.data, self.objective, self._metrics, self._evaluation)
+            found = evaluate(self.model.network, self.data, self.objective, self._metrics, self._evaluation)
             results |= {name: found[name] for name in self._metrics}
         return self._record(self.optimizer.learning_rate, results)
 
     def _penalty(self) -> float:
         if self.options.regularizer is None:
             return 0.0
-        penalty = self.options.regularizer.value(self.vector[self.model.decays])  # type: ignore[union-attr]
+        penalty = self.options.regularizer.value(self.vector[self._decays])  # type: ignore[union-attr]
         if isinstance(penalty, int | float | np.integer | np.floating):
             with suppress(OverflowError):  # of a whole number
                 return float(penalty)
@@ -386,7 +388,9 @@ class Training:
             record["penalty"] = self._penalty()
         if self.validation is not None:
             self._last_pass = self._evaluation
-            record |= evaluate(self.model, self.validation, self.objective, self._metrics, self._evaluation, VALIDATION)
+            record |= evaluate(
+                self.model.network, self.validation, self.objective, self._metrics, self._evaluation, VALIDATION
+            )
         return record
 
     def _with_defaults(self, callbacks: tuple[Callback | str, ...]) -> list[Callback]:
@@ -434,7 +438,7 @@ class Training:
 
     def first_non_finite(self) -> str:
         """Name the first layer with values that were not finite in the last pass, or else labels or the last layer."""
-        return self.model.first_non_finite(self._last_pass, reach(self.data.y))
+        return self.model.network.first_non_finite(self._last_pass, reach(self.data.y))
 
     def save_model(self, path: Path) -> None:
         """Write the model as it is now; no link in a run's directory is followed."""

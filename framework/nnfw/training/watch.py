@@ -15,7 +15,7 @@ from nnfw.machine import sum_of_squares
 from nnfw.training.stored_copy import StoredCopy
 
 if TYPE_CHECKING:
-    from nnfw.training.batches import Batch
+    from nnfw.network import Batch
     from nnfw.training.loop import Training
 
 
