@@ -242,8 +242,10 @@ def _given(name: str) -> str:
 
 def _members(cls: type) -> Iterator[tuple[str, str, str]]:
     """Yield name, signature and meaning of the attributes and methods of a protocol and its bases."""
+    from nnfw import protocols
+
     yield from ((key, f"`{key}`", _escaped(text)) for key, text in _attributes(cls).items())
-    bases = [base for base in cls.__mro__ if base.__module__ == cls.__module__]
+    bases = [base for base in cls.__mro__ if base.__module__.startswith(protocols.__name__)]
     names = [name for base in bases for name, value in vars(base).items() if inspect.isfunction(value)]
     for name in dict.fromkeys(names):
         if not name.startswith("_"):

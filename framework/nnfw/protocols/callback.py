@@ -1,0 +1,124 @@
+"""A callback, and what it sees of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nnfw.arrays import Array
+    from nnfw.errors import DivergedError
+    from nnfw.plugins import Registry
+    from nnfw.storage import LineFile
+
+
+class Callback(Protocol):
+    """Code that runs along with a training. What it must remember lies in `state`, a dictionary of its own.
+
+    Where a training is resumed, :meth:`state` is called as at its beginning, and then every entry comes back that was
+    plain in the checkpoint: numbers, texts, True and False, None and arrays, and lists, tuples and dictionaries of
+    these. What is not plain, such as an open file, stays as :meth:`state` has made it.
+    """
+
+    def state(self, fit: Fit) -> dict[str, Any]:
+        """Return the memory of this callback for one training; called before its first step, resumed or not."""
+        return {}
+
+    def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
+        """Run after cost and gradient of a batch are known, before the parameters change."""
+        return
+
+    def epoch_ended(self, fit: Fit, record: Mapping[str, float], state: MutableMapping[str, Any]) -> None:
+        """Run after each epoch with its record: epoch, learning_rate, cost, metrics, validation_cost and so on."""
+        return
+
+    def fit_ended(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
+        """Run when the training has ended without an error."""
+        return
+
+    def close(self, state: MutableMapping[str, Any]) -> None:
+        """Release what `state` holds, such as an open file; runs last, after an error too."""
+        return
+
+
+class Fit(Protocol):
+    """What a callback sees of a training in progress.
+
+    Attributes
+    ----------
+    epoch, epochs, step, steps
+        The current epoch and the planned number, the current step and the number of steps in one epoch; all count
+        from 1 and `step` counts over the whole training.
+    examples
+        The number of examples to train on.
+    recorded
+        Names of the numbers that each epoch will record, apart from matrices.
+    cost
+        The cost of the last batch.
+    history
+        The records of the epochs that have ended, the first one first.
+    vector
+        The flat parameter vector of the model; to be read only.
+    directory
+        Where files with relative paths go.
+    registry
+        The installed components and plugins.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    examples: int
+    recorded: tuple[str, ...]
+    cost: float
+    vector: Array
+    directory: Path
+    registry: Registry
+
+    @property
+    def history(self) -> Sequence[dict[str, Any]]:
+        """The records of the epochs that have ended, the first one first."""
+        ...
+
+    def stop(self, reason: str) -> None:
+        """End the training after this epoch."""
+        ...
+
+    def better(self, monitor: str, value: float, best: float) -> bool:
+        """Whether `value` of the record entry `monitor` is better than `best`."""
+        ...
+
+    def snapshot(self) -> tuple[Array, ...]:
+        """Return a copy of all parameters and state of the model."""
+        ...
+
+    def restore(self, snapshot: tuple[Array, ...]) -> None:
+        """Put the values of a snapshot back into the model."""
+        ...
+
+    def watch(self) -> None:
+        """Look from now on at the parameters; where a step makes them not finite, DivergedError names it."""
+        ...
+
+    def diverged(self, what: str) -> DivergedError:
+        """Return the error for a cost that is not finite, as `what` says; it names the step where that began."""
+        ...
+
+    def first_non_finite(self) -> str:
+        """Name the first layer with values that were not finite in the last pass, or else labels or the last layer."""
+        ...
+
+    def save_model(self, path: Path) -> None:
+        """Write the model as it is now to `path`, replacing the file in one step."""
+        ...
+
+    def claim(self, path: str, callback: Callback) -> Path:
+        """Return where a callback's file goes, and keep that name for it alone; ConfigError if another has it."""
+        ...
+
+    def lines(self, path: Path) -> LineFile:
+        """Return a new text file at a claimed path, whose `write` reaches the system at once; `close` ends it."""
+        ...

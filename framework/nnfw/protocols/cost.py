@@ -1,0 +1,100 @@
+"""What a training minimises, and what it reports: cost, regularizer and metric."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from nnfw.arrays import Array, Shape
+    from nnfw.workspace import Workspace
+
+
+class Cost(Protocol):
+    """C, its gradient ∇_a C, and the check of the labels.
+
+    C is a mean over the N examples of the batch: C = 1/N Σ_i weight_i · c(a_i, y_i), with weights of 1 by default.
+
+    Attributes
+    ----------
+    canonical
+        Name of the output activation for which δ^L has a closed form, or None. A cost that names one also has the
+        two methods of :class:`CanonicalCost`.
+    domain
+        The closed interval of the outputs that it takes, or None for any. An activation whose `range` lies outside is
+        refused at the output.
+    least_at_labels
+        Whether C is least where a equals the labels; an index of a class counts as the vector with a single 1.
+    """
+
+    canonical: ClassVar[str | None] = None
+    domain: ClassVar[tuple[float, float] | None] = None
+    least_at_labels: ClassVar[bool] = False
+
+    @abstractmethod
+    def targets(self, y: Array, output_shape: Shape) -> Array:
+        """Return the labels of N examples in the form the other methods take; DataError for impossible labels.
+
+        Called once before training, never in a step.
+        """
+        ...
+
+    @abstractmethod
+    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C for activations `a` ``(N, *output_shape)``, `y` from :meth:`targets` and `weight` ``(N,)``."""
+        ...
+
+    @abstractmethod
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return ∇_a C, shaped like `a`, with 1/N and the weights inside."""
+        ...
+
+
+class CanonicalCost(Cost, Protocol):
+    """A cost with a closed form of Equation 1 for one output activation: softmax with cross-entropy, for instance."""
+
+    @abstractmethod
+    def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C from the weighted input of the output layer, in log space, so that extreme z stay finite."""
+        ...
+
+    @abstractmethod
+    def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return δ^L, equal to Equation 1 for the canonical pair: (a − y)/N for the standard ones."""
+        ...
+
+
+class Regularizer(Protocol):
+    """A penalty Ω(w) on the weights that decay, added to the cost that is minimised."""
+
+    @abstractmethod
+    def value(self, w: Array) -> float:
+        """Return Ω(w) for the flat weights."""
+        ...
+
+    @abstractmethod
+    def add_gradient(self, w: Array, gradient: Array) -> None:
+        """Add ∂Ω/∂w to `gradient` in place."""
+        ...
+
+
+class Metric(Protocol):
+    """A figure of merit as a sum over examples and a last formula, so that it works batch by batch.
+
+    Attributes
+    ----------
+    higher_is_better
+        What early stopping looks for.
+    """
+
+    higher_is_better: ClassVar[bool]
+
+    @abstractmethod
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return a float64 array that adds up over batches; `y` comes from the cost's :meth:`Cost.targets`."""
+        ...
+
+    @abstractmethod
+    def result(self, statistics: Array) -> float | Array:
+        """Return the metric from the summed statistics."""
+        ...

@@ -1,0 +1,108 @@
+"""A layer, its parameters and their first values."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from nnfw.protocols.activation import Activation  # not for types only: options are read from annotations
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nnfw.arrays import Array, Shape
+    from nnfw.workspace import Workspace
+
+
+class Layer(Protocol):
+    """From a^(l-1) to the weighted input z^l, and back from δ^l to ∂C/∂a^(l-1).
+
+    The framework applies `activation` between a layer's z and the next layer; a layer without one says so with the
+    identity.
+
+    Attributes
+    ----------
+    activation
+        The σ of this layer; a name is replaced by the component when a network is built.
+    rows_independent
+        Whether the z of an example depends on that example alone; False for a layer that looks at the whole batch.
+    """
+
+    activation: Activation | str
+    rows_independent: ClassVar[bool] = True
+
+    @abstractmethod
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of one example's z. A shape that does not fit raises ShapeError; no data is read."""
+        ...
+
+    def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
+        """Declare the arrays of this layer by name; none by default."""
+        return {}
+
+    @abstractmethod
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
+        """Return z of shape ``(N, *output_shape)``; `a_prev` stays as it is, `workspace` keeps what backward needs."""
+        ...
+
+    @abstractmethod
+    def backward(
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
+    ) -> Array | None:
+        """Return ∂C/∂a_prev of shape ``(N, *input_shape)`` and overwrite every array of `grads` (Equations 3 and 4).
+
+        `delta` stays as it is. None is allowed where ``workspace.needs_input_gradient`` is False.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The declaration of one array that a layer owns.
+
+    Parameters
+    ----------
+    shape
+        Shape of the array; ``(n_out, n_in, ...)`` for weights.
+    initializer
+        Draws its first values.
+    trainable
+        False for state that the layer itself maintains, such as running means: it lies outside the parameter vector
+        and has no gradient.
+    decays
+        Whether weight decay and regularizers act on it: True for weights, False for biases.
+    """
+
+    shape: Shape
+    initializer: Initializer
+    trainable: bool = True
+    decays: bool = True
+
+    @property
+    def fan_in(self) -> int:
+        """Inputs that one unit sums over: ``prod(shape[1:])``."""
+        return prod(self.shape[1:])
+
+    @property
+    def fan_out(self) -> int:
+        """Units that one input reaches: ``shape[0] * prod(shape[2:])``."""
+        return prod(self.shape[:1]) * prod(self.shape[2:])
+
+
+class Initializer(Protocol):
+    """Draws the first values of a parameter."""
+
+    @abstractmethod
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+        """Return an array of `shape`, drawn from `rng` alone.
+
+        `fan_in` and `fan_out` count the inputs that one unit sums over and the units that one input reaches.
+        """
+        ...
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float | None:
+        """Return the variance that the values are meant to have, or None where that is left open."""
+        return None

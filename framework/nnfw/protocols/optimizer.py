@@ -1,0 +1,60 @@
+"""An optimizer, and the schedule of its learning rate."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from nnfw.arrays import Array
+
+
+class Optimizer(Protocol):
+    """One step downhill, in place, on the flat parameter vector.
+
+    Attributes
+    ----------
+    learning_rate
+        The base rate η; a schedule multiplies it.
+    rests
+        Whether a gradient of zero leaves parameters that do not decay as they are, in the first step.
+    """
+
+    learning_rate: float
+    rests: ClassVar[bool] = True
+
+    def state(self, vector: Array) -> Mapping[str, Array]:
+        """Return fresh arrays of state (momenta, second moments), each shaped like `vector`; none by default."""
+        return {}
+
+    @abstractmethod
+    def update(
+        self,
+        vector: Array,
+        gradient: Array,
+        state: Mapping[str, Array],
+        step: int,
+        learning_rate: float,
+        decays: slice,
+    ) -> None:
+        """Change `vector` and `state` in place.
+
+        `gradient` may be overwritten. `step` counts from 1. ``vector[decays]`` are the parameters that weight decay
+        acts on: the weights, not the biases.
+        """
+        ...
+
+
+class Schedule(Protocol):
+    """The factor by which the learning rate is multiplied, over time."""
+
+    @abstractmethod
+    def factor(self, t: Array, epochs: int, history: tuple[float, ...]) -> Array:
+        """Return the factors for times `t` in epochs.
+
+        Called once at the start of each epoch, with the times of all its steps: `t` ``(steps,)`` holds
+        ``epoch + i/steps`` where the first epoch is 0, `epochs` is the planned number and `history` the monitored
+        cost after each finished epoch.
+        """
+        ...
