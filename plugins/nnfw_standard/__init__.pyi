@@ -22,11 +22,11 @@ from .costs import BinaryCrossEntropy as BinaryCrossEntropy
 from .costs import CrossEntropy as CrossEntropy
 from .costs import Huber as Huber
 from .costs import Poisson as Poisson
-from .datasets.arrays import Npy as Npy
-from .datasets.arrays import Npz as Npz
 from .datasets.csv import CSV as CSV
 from .datasets.digits import Digits as Digits
 from .datasets.idx import IDX as IDX
+from .datasets.numpy_files import Npy as Npy
+from .datasets.numpy_files import Npz as Npz
 from .datasets.synthetic import XOR as XOR
 from .datasets.synthetic import Moons as Moons
 from .datasets.synthetic import Spirals as Spirals

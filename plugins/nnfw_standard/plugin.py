@@ -89,8 +89,8 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "dataset": {
         "csv": ("datasets.csv:CSV", "a table with a header, numeric and categorical columns"),
-        "npy": ("datasets.arrays:Npy", "x and y from .npy files, memory-mapped"),
-        "npz": ("datasets.arrays:Npz", "x and y from one .npz archive"),
+        "npy": ("datasets.numpy_files:Npy", "x and y from .npy files, memory-mapped"),
+        "npz": ("datasets.numpy_files:Npz", "x and y from one .npz archive"),
         "idx": ("datasets.idx:IDX", "images and labels in the format of MNIST, gzip too"),
         "digits": ("datasets.digits:Digits", "1,797 real handwritten digits of 8x8 pixels (UCI), shipped with nnfw"),
         "xor": ("datasets.synthetic:XOR", "the four examples of the exclusive or"),

@@ -9,7 +9,7 @@ import pytest
 import scipy
 
 from nnfw.plugins import Registry
-from nnfw.storage import model_file
+from nnfw.storage import container
 from nnfw.training.checkpoint_file import FORMAT
 from nnfw.training.checkpoints import checkpoint_files
 
@@ -108,9 +108,9 @@ def test_resume_with_other_versions_of_plugins_tells_each(run, nnfw, upgrade):
 
 def test_resume_from_a_checkpoint_that_knows_no_plugins_tells_nothing_of_them(run, nnfw):
     for path in checkpoint_files(run / "checkpoints"):
-        table, arrays = model_file.read(path, FORMAT)
+        table, arrays = container.read(path, FORMAT)
         del table["environment"]["plugins"]
-        model_file.write(path, table, arrays, FORMAT)
+        container.write(path, table, arrays, FORMAT)
     result = nnfw(*commands(run)["resume"])
     assert (result.status, result.err) == (0, "")
 
@@ -148,9 +148,9 @@ def test_command_on_a_run_that_recorded_no_versions_tells_nothing(run, nnfw):
 
 
 def test_predict_with_another_nnfw_tells_it(run, program):
-    table, arrays = model_file.read(run / "model.nnfw")
+    table, arrays = container.read(run / "model.nnfw")
     here, table["distributions"]["nnfw"] = table["distributions"]["nnfw"], "0.0.1"
-    model_file.write(run / "model.nnfw", table, arrays)
+    container.write(run / "model.nnfw", table, arrays)
     result = program(*commands(run)["predict"])
     written = f"{run / 'model.nnfw'}: It was written with nnfw 0.0.1 (here {here}). What it gives may differ."
     assert (result.status, result.err) == (0, f"warning: {written}\n")

@@ -201,7 +201,7 @@ def test_model_that_no_file_could_hold_is_refused_before_it_is_trained(experimen
 
 
 def test_model_whose_header_would_be_too_large_is_refused_before_it_is_trained(experiment, monkeypatch):
-    monkeypatch.setattr(nnfw.storage.model_file, "_MOST_VALUES", 50)
+    monkeypatch.setattr(nnfw.storage.container, "_MOST_VALUES", 50)
     with pytest.raises(nnfw.DataError, match=r"^A model of this data could not be saved: .* more than 50 values"):
         prepared(experiment)
 

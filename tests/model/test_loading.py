@@ -3,14 +3,14 @@
 import pytest
 
 import nnfw
-from nnfw.storage import model_file
+from nnfw.storage import container
 from nnfw_standard import Dense
 
 
 def test_file_whose_layers_do_not_fit_says_that_no_model_can_be_built_here_and_why(tmp_path):
     path = tmp_path / "model.nnfw"
     nnfw.Sequential([Dense(2)], 3).save(path)
-    header, arrays = model_file.read(path)
-    model_file.write(path, header | {"input_shape": [3, 3]}, arrays)
+    header, arrays = container.read(path)
+    container.write(path, header | {"input_shape": [3, 3]}, arrays)
     with pytest.raises(nnfw.FileFormatError, match=r"model\.nnfw: is no model that can be built here: .*\(3, 3\)"):
         nnfw.load(path)

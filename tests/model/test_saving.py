@@ -9,7 +9,7 @@ import pytest
 
 import nnfw
 from nnfw.data import Preprocessing
-from nnfw.storage import model_file
+from nnfw.storage import container
 from nnfw_standard import Dense, Dropout
 
 COLUMN = {"name": "x", "kind": "numeric", "shape": [3], "output_shape": [3], "steps": []}
@@ -42,7 +42,7 @@ def test_loaded_model_is_the_saved_one_bit_for_bit(model, dtype, tmp_path, rng):
 
 def test_file_names_components_by_distribution_and_version(model, tmp_path):
     model.save(tmp_path / "model.nnfw")
-    header, arrays = model_file.read(tmp_path / "model.nnfw")
+    header, arrays = container.read(tmp_path / "model.nnfw")
     assert header["layers"][0]["type"] == "nnfw:dense"
     assert header["layers"][0]["activation"] == {"type": "nnfw:leaky_relu", "slope": 0.2}
     assert list(header["distributions"]) == ["nnfw"]
@@ -140,8 +140,8 @@ DISTRIBUTIONS_WRONG = r"'distributions' must be a table of names and versions, g
 def test_files_that_no_model_can_be_built_from_are_refused(model, tmp_path, change, message):
     path = tmp_path / "model.nnfw"
     model.save(path)
-    header, arrays = model_file.read(path)
-    model_file.write(path, header | change, arrays)
+    header, arrays = container.read(path)
+    container.write(path, header | change, arrays)
     with pytest.raises(nnfw.FileFormatError, match=message) as caught:
         nnfw.load(path)
     assert str(caught.value).startswith(f"{path}: ")
@@ -150,7 +150,7 @@ def test_files_that_no_model_can_be_built_from_are_refused(model, tmp_path, chan
 def test_parameters_beyond_the_memory_of_the_machine_are_refused_before_they_are_read(model, tmp_path, monkeypatch):
     model.save(tmp_path / "model.nnfw")
     monkeypatch.setattr(os, "sysconf", lambda name: 9)  # pages of as many bytes
-    monkeypatch.setattr(model_file.ModelFile, "arrays", lambda self: pytest.fail("arrays are read"))
+    monkeypatch.setattr(container.Container, "arrays", lambda self: pytest.fail("arrays are read"))
     with pytest.raises(nnfw.FileFormatError, match=r"50 parameters, which take .* more than this machine's 0 GiB"):
         nnfw.load(tmp_path / "model.nnfw")
 
@@ -171,8 +171,8 @@ def test_saving_classes_that_would_not_be_read_is_refused_and_writes_nothing(mod
 def test_file_of_another_version_that_cannot_be_built_says_which_it_was_written_with(model, tmp_path):
     path = tmp_path / "model.nnfw"
     model.save(path)
-    header, arrays = model_file.read(path)
-    model_file.write(path, header | {"distributions": {"nnfw": "77.1"}, "extra": 1}, arrays)
+    header, arrays = container.read(path)
+    container.write(path, header | {"distributions": {"nnfw": "77.1"}, "extra": 1}, arrays)
     with pytest.raises(nnfw.FileFormatError, match=r"extra is not an option.* It was written with nnfw 77\.1 \(here "):
         nnfw.load(path)
 

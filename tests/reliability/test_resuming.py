@@ -16,7 +16,7 @@ from pathlib import Path
 spec = importlib.util.spec_from_file_location("resuming", {str(SCRIPT)!r})
 resuming = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(resuming)
-from nnfw.storage import model_file
+from nnfw.storage import container
 from nnfw.training import loop
 
 def write_in_place(path, content, inside=None):
@@ -53,7 +53,7 @@ def test_runs_that_are_killed_signalled_and_started_at_once_end_like_one_that_wa
 @pytest.mark.parametrize(
     ("planted", "expected"),
     [
-        ("model_file.replace_file = write_in_place", "WRONG: kill "),
+        ("container.replace_file = write_in_place", "WRONG: kill "),
         ("loop.restore = forget", "WRONG: run 1 ended with another metrics.jsonl"),
     ],
     ids=["torn", "forgotten"],

@@ -17,7 +17,7 @@ from pathlib import Path
 spec = importlib.util.spec_from_file_location("saving", {str(SCRIPT)!r})
 saving = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(saving)
-from nnfw.storage import model_file
+from nnfw.storage import container
 
 def write_in_place(path, content, inside=None):
     with Path(path).open("wb") as file:
@@ -26,7 +26,7 @@ def write_in_place(path, content, inside=None):
             file.flush()
             time.sleep(0.002)
 
-model_file.replace_file = write_in_place
+container.replace_file = write_in_place
 saving.CASES = (getattr(saving, sys.argv.pop()),) if len(sys.argv) > 1 else ()
 sys.argv[1:] = ["--kills", "0" if saving.CASES else "20"]
 sys.exit(saving.main())

@@ -258,13 +258,13 @@ def test_newest_checkpoint_without_permission_is_not_taken_for_damaged(run, monk
 
 
 def test_newest_checkpoint_of_a_newer_nnfw_is_not_taken_for_damaged(run, monkeypatch):
-    from nnfw.storage import model_file
+    from nnfw.storage import container
     from nnfw.training import checkpoint_file as checkpoint
 
     last = checkpoint_files(run / CHECKPOINTS)[-1]
-    table, arrays = model_file.read(last, checkpoint.FORMAT)
-    newer = model_file.Format("checkpoint", "nnfw-checkpoint", "a training", 2, "0.9")
-    model_file.write(last, table, arrays, newer)
+    table, arrays = container.read(last, checkpoint.FORMAT)
+    newer = container.Format("checkpoint", "nnfw-checkpoint", "a training", 2, "0.9")
+    container.write(last, table, arrays, newer)
     content = last.read_bytes()
     with pytest.raises(nnfw.FileFormatError, match=r"was made by a newer nnfw: .* Install nnfw >= 0.9"):
         resume(run, registry, MORE)

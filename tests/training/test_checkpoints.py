@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import nnfw
 from nnfw.plugins import default_registry
-from nnfw.storage import model_file
+from nnfw.storage import container
 from nnfw.training.checkpoint_file import FORMAT, read
 from nnfw.training.checkpoints import checkpoint_files, differences, newest
 from nnfw_standard import CheckpointBest, CSVLog, Dense, Dropout, EarlyStopping
@@ -386,10 +386,8 @@ def test_checkpoints_take_no_more_than_a_hundredth_of_the_time(tmp_path, data, m
 
     monkeypatch.setattr("nnfw.training.checkpoints.monotonic", slow)
     written = []
-    real = model_file.write
-    monkeypatch.setattr(
-        model_file, "write", lambda *given, **inside: written.append(clock[0]) or real(*given, **inside)
-    )
+    real = container.write
+    monkeypatch.setattr(container, "write", lambda *given, **inside: written.append(clock[0]) or real(*given, **inside))
 
     @dataclass(frozen=True)
     class Ticks(nnfw.Callback):
@@ -503,9 +501,9 @@ def test_other_data_is_refused(tmp_path, data):
 def test_other_environment_is_told_and_goes_on(tmp_path, data):
     killed(data, tmp_path, 7)
     path = checkpoint_files(tmp_path)[-1]
-    table, arrays = model_file.read(path, FORMAT)
+    table, arrays = container.read(path, FORMAT)
     table["environment"]["packages"]["numpy"] = "1.0"
-    model_file.write(path, table, arrays, FORMAT)
+    container.write(path, table, arrays, FORMAT)
     with pytest.warns(RuntimeWarning, match=rf"Not bit-exact: packages.numpy is '{np.__version__}', was '1.0'\."):
         assert resumed(data, tmp_path) == trained(data)
 
@@ -514,9 +512,9 @@ def test_accelerator_stays_that_of_the_checkpoint(tmp_path, data):
     killed(data, tmp_path, 7, accelerator="numba")
     path = checkpoint_files(tmp_path)[-1]
     assert read(path, registry).header.accelerator == "numba"
-    table, arrays = model_file.read(path, FORMAT)
+    table, arrays = container.read(path, FORMAT)
     table["origin"]["training"]["accelerator"] = "auto"  # which takes none for a training as short as this
-    model_file.write(path, table, arrays, FORMAT)
+    container.write(path, table, arrays, FORMAT)
     model = network()
     history = model.fit(*data, **options(data), checkpoints=tmp_path, resume=True)
     assert history.accelerator == "numba"
@@ -526,9 +524,9 @@ def test_accelerator_stays_that_of_the_checkpoint(tmp_path, data):
 def test_accelerator_that_is_gone_is_told(tmp_path, data):
     killed(data, tmp_path, 7)
     path = checkpoint_files(tmp_path)[-1]
-    table, arrays = model_file.read(path, FORMAT)
+    table, arrays = container.read(path, FORMAT)
     table["accelerator"] = table["environment"]["accelerator"] = "warp"
-    model_file.write(path, table, arrays, FORMAT)
+    container.write(path, table, arrays, FORMAT)
     with pytest.warns(RuntimeWarning, match="Not bit-exact: accelerator is 'none', was 'warp'"):
         resumed(data, tmp_path)
 
@@ -538,13 +536,13 @@ def test_accelerator_that_is_gone_is_told(tmp_path, data):
 
 def forged(path, change):
     """Write a checkpoint whose progress was changed, with checksums that are right."""
-    table, arrays = model_file.read(path, FORMAT)
+    table, arrays = container.read(path, FORMAT)
     entries = dict(table["progress"]["dict"])
     change(table, entries, arrays)
     table["progress"] = {"dict": [[name, value] for name, value in entries.items()]}
     named = json.dumps(table["progress"])
     arrays = {name: array for name, array in arrays.items() if "." not in name or json.dumps(name) in named}
-    model_file.write(path, table, arrays, FORMAT)
+    container.write(path, table, arrays, FORMAT)
 
 
 def lose(name):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nnfw.arrays import Array, Shape
-from nnfw.data.arrays import require_finite
+from nnfw.data.conversion import require_finite
 from nnfw.data.examples import categorical
 from nnfw.errors import DataError, NnfwError, PluginError, in_words, short
 from nnfw.plugins import default_registry

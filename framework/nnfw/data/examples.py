@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nnfw.arrays import Array, Shape
-from nnfw.data.arrays import as_column
+from nnfw.data.conversion import as_column
 from nnfw.errors import DataError
 from nnfw.plugins.results import wrong_result
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from nnfw.arrays import Array, Shape
-from nnfw.data.files import read_declared, reading, require_size
+from nnfw.data.input_files import read_declared, reading, require_size
 from nnfw.errors import DataError
 from nnfw.storage import open_regular
 

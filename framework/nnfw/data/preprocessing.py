@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
-from nnfw.data.arrays import cast, column_names, require_finite, require_finite_predictions
 from nnfw.data.columns import Column, Kind
+from nnfw.data.conversion import cast, column_names, require_finite, require_finite_predictions
 from nnfw.data.examples import Examples, categorical
-from nnfw.data.preprocessing_file import from_table, to_table
+from nnfw.data.preprocessing_table import from_table, to_table
 from nnfw.data.selection import select
 from nnfw.data.tables import Table, listed
 from nnfw.errors import DataError, ShapeError, did_you_mean, short

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.data.arrays import as_whole
 from nnfw.data.columns import Column
+from nnfw.data.conversion import as_whole
 from nnfw.data.examples import Examples
 from nnfw.data.tables import Table, delimiter_advice, listed
 from nnfw.errors import DataError, did_you_mean

@@ -17,7 +17,7 @@ from typing import TextIO
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.data.files import CHUNK, reading
+from nnfw.data.input_files import CHUNK, reading
 from nnfw.errors import DataError, did_you_mean, short
 from nnfw.storage import open_regular
 

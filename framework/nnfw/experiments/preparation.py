@@ -20,7 +20,7 @@ from nnfw.model import Sequential, describe
 from nnfw.network import Chain, Objective
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
-from nnfw.storage import model_file
+from nnfw.storage import container
 from nnfw.training import Labelled, evaluate, named_metrics, refused
 
 HASHED_ROWS = 1 << 14  # rows of a column that are hashed together: a memory-mapped one is never read whole
@@ -199,7 +199,7 @@ def _require_storable(model: Sequential) -> None:
     """Refuse a model that could not be saved and read again, before anybody waits for its training."""
     try:
         with TemporaryDirectory() as folder:
-            model_file.write(Path(folder, "model"), describe(model), {})
+            container.write(Path(folder, "model"), describe(model), {})
     except NnfwError as error:
         raise DataError(f"A model of this data could not be saved: {error}") from error
 

@@ -22,7 +22,7 @@ from nnfw.network.parameters import Layout, require_memory
 from nnfw.plugins import Registry, default_registry
 from nnfw.plugins.specs import is_distribution
 from nnfw.protocols import Layer
-from nnfw.storage import Directory, model_file
+from nnfw.storage import Directory, container
 
 _MOST_DISTRIBUTIONS = 100
 _MOST_AXES = 64  # NumPy's limit
@@ -62,7 +62,7 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None, inside:
         If nnfw or a plugin had another version when the file was written.
     """
     registry = registry or default_registry()
-    with model_file.opened(Path(path), inside=inside) as file:
+    with container.opened(Path(path), inside=inside) as file:
         header = dict(file.header)
         _require_distributions(header.pop("distributions", None), registry, path)
         with _told_with(path, file.header, registry):
@@ -95,7 +95,7 @@ def _told_with(path: str | PathLike[str], header: Mapping[str, Any], registry: R
         ) from error
 
 
-def _require_arrays(found: _Architecture, stored: Iterable[model_file.Tensor]) -> None:
+def _require_arrays(found: _Architecture, stored: Iterable[container.Tensor]) -> None:
     """Refuse arrays that are not those of the layers, or too many of them, before any memory is taken for them."""
     declared = Chain(found.layers).parameters(found.input_shape)
     needed = {name: f"{found.dtype} {parameter.shape}" for name, parameter in declared.items()}

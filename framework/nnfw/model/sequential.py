@@ -25,7 +25,7 @@ from nnfw.ops import DEFINITIONS, Kernels, choose
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Layer
 from nnfw.randomness import stream
-from nnfw.storage import Directory, model_file
+from nnfw.storage import Directory, container
 from nnfw.training.evaluation import EVALUATION_ROWS
 
 _MOST_NAMES = 1 << 14  # columns: a file with more of them takes seconds to write and to read
@@ -493,7 +493,7 @@ class Sequential:
         NnfwError
             If the file cannot be written.
         """
-        model_file.write(path, describe(self), dict(self.parameters), inside=inside)
+        container.write(path, describe(self), dict(self.parameters), inside=inside)
 
     def __repr__(self) -> str:
         """Return the layers, shapes and number of parameters."""

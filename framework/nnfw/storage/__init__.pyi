@@ -1,14 +1,14 @@
-from . import model_file as model_file
+from . import container as container
 from .atomic import place_of as place_of
 from .atomic import replace_file as replace_file
 from .directory import TEMPORARY as TEMPORARY
 from .directory import Directory as Directory
 from .directory import as_directory as as_directory
 from .directory import open_regular as open_regular
+from .encoding import decoded as decoded
+from .encoding import encoded as encoded
 from .json_values import jsonable as jsonable
 from .line_file import LineFile as LineFile
 from .lock import LOCK as LOCK
 from .lock import locked as locked
 from .opening import open_without_waiting as open_without_waiting
-from .plain_values import decoded as decoded
-from .plain_values import encoded as encoded

@@ -19,14 +19,14 @@ from nnfw.configuration import build, short
 from nnfw.errors import ConfigError, DataError, FileFormatError
 from nnfw.network import Parameters
 from nnfw.protocols import Callback
-from nnfw.storage import Directory, decoded, encoded, model_file
+from nnfw.storage import Directory, container, decoded, encoded
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
     from nnfw.training.loop import Training
 
 
-FORMAT = model_file.Format("checkpoint", "nnfw-checkpoint", "a training", 1, "0.1")
+FORMAT = container.Format("checkpoint", "nnfw-checkpoint", "a training", 1, "0.1")
 _VECTOR, _STATE, _PROGRESS = "vector", "state", "progress"
 _PARTS = {
     "order": dict,
@@ -125,7 +125,7 @@ def write(path: Path, header: Header, training: Training, folder: Directory) -> 
     progress = encoded(changing, arrays, _PROGRESS)
     progress["dict"].append(["callbacks", memories])
     parameters = {_VECTOR: training.vector, _STATE: training.state}
-    model_file.write(path, {**asdict(header), _PROGRESS: progress}, arrays | parameters, FORMAT, inside=folder)
+    container.write(path, {**asdict(header), _PROGRESS: progress}, arrays | parameters, FORMAT, inside=folder)
 
 
 def _memory(training: Training, index: int, arrays: dict[str, Array]) -> list[Any]:
@@ -156,7 +156,7 @@ def read(path: Path, registry: Registry, folder: Directory | None = None) -> Che
     FileFormatError
         If it is missing, damaged, or of another format.
     """
-    table, arrays = model_file.read(path, FORMAT, inside=folder)
+    table, arrays = container.read(path, FORMAT, inside=folder)
     with _told(path, "is no checkpoint"):
         vector, state, node = (part.pop(name, None) for part, name in _places(arrays, table))
         progress = decoded(node, arrays)

@@ -17,7 +17,7 @@ from nnfw.machine import describe_exactness
 from nnfw.plugins.specs import PROJECT
 from nnfw.protocols import is_solver
 from nnfw.storage import Directory, as_directory
-from nnfw.storage.model_file import NotReadableError
+from nnfw.storage.container import NotReadableError
 from nnfw.training.checkpoint_file import Checkpoint, Header, read, write
 from nnfw.training.files import CHECKPOINT
 

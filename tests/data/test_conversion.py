@@ -11,13 +11,13 @@ import pytest
 from scipy import sparse
 
 from nnfw.data import (
-    arrays,
     as_batch,
     as_column,
     as_numeric,
     as_weights,
     as_whole,
     cast,
+    conversion,
     in_dtype,
     release,
     require_finite,
@@ -31,7 +31,7 @@ FLOAT32, FLOAT64 = np.dtype("float32"), np.dtype("float64")
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Make the checks go through an array of (N, 3) row by row."""
-    monkeypatch.setattr(arrays, "_BLOCK", 3)
+    monkeypatch.setattr(conversion, "_BLOCK", 3)
 
 
 @pytest.fixture
@@ -405,7 +405,7 @@ def test_row_blocks_cover_the_rows_in_order(shape, size, expected):
 
 
 def test_as_whole_looks_at_every_block(monkeypatch):
-    monkeypatch.setattr(arrays, "_BLOCK", 4)
+    monkeypatch.setattr(conversion, "_BLOCK", 4)
     values = np.arange(10.0)
     assert as_whole(values).dtype == np.int64
     values[-1] += 0.5

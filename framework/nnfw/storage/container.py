@@ -95,7 +95,7 @@ class Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class ModelFile:
+class Container:
     """A model file that is open: its header is checked, its arrays are still on the disk.
 
     Parameters
@@ -211,7 +211,7 @@ def read(
     Raises
     ------
     FileFormatError
-        As :func:`opened` and :meth:`ModelFile.arrays`.
+        As :func:`opened` and :meth:`Container.arrays`.
     """
     with opened(path, kind, inside=inside) as file:
         return file.header, file.arrays()
@@ -220,7 +220,7 @@ def read(
 @contextmanager
 def opened(
     path: str | os.PathLike[str], kind: Format = MODEL, *, inside: Directory | None = None
-) -> Iterator[ModelFile]:
+) -> Iterator[Container]:
     """Open a file and check all but the bytes of its arrays.
 
     Parameters
@@ -250,7 +250,7 @@ def opened(
             _compare(tensors, own["tensors"], name)
         header = {key: value for key, value in own.items() if key not in _RESERVED}
         hashes = {key: row[_CHECKSUM] for key, row in own["tensors"].items()}
-        yield ModelFile(header, tuple(tensors), stream, name, hashes)
+        yield Container(header, tuple(tensors), stream, name, hashes)
 
 
 class NotReadableError(FileFormatError):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nnfw.errors import DataError, FileFormatError, NnfwError
-from nnfw.storage import model_file
+from nnfw.storage import container
 
 HEADER = {"name": "digits", "layers": [{"units": 3, "activation": None}], "rate": 0.1, "note": "δ"}
 
@@ -42,15 +42,15 @@ def assert_same(read, written):
 
 def refused(path, *, match):
     with pytest.raises(FileFormatError, match=rf"^\S*model\.nnfw: {match}"):
-        model_file.read(path)
+        container.read(path)
 
 
 # Writing
 
 
 def test_model_file_round_trip_returns_header_and_arrays(path, arrays):
-    model_file.write(path, HEADER, arrays)
-    header, read = model_file.read(path)
+    container.write(path, HEADER, arrays)
+    header, read = container.read(path)
     assert header == HEADER
     assert_same(read, arrays)
 
@@ -68,13 +68,13 @@ def test_model_file_round_trip_returns_header_and_arrays(path, arrays):
     ],
 )
 def test_write_array_of_any_layout_comes_back(path, array):
-    model_file.write(path, {}, {"a": array})
-    assert_same(model_file.read(path)[1], {"a": array})
+    container.write(path, {}, {"a": array})
+    assert_same(container.read(path)[1], {"a": array})
 
 
 def test_write_big_endian_array_comes_back_with_its_values(path):
-    model_file.write(path, {}, {"a": np.array([1.5, 2.0], ">f4")})
-    np.testing.assert_array_equal(model_file.read(path)[1]["a"], np.array([1.5, 2.0], np.float32), strict=True)
+    container.write(path, {}, {"a": np.array([1.5, 2.0], ">f4")})
+    np.testing.assert_array_equal(container.read(path)[1]["a"], np.array([1.5, 2.0], np.float32), strict=True)
 
 
 ARRAYS = st.dictionaries(
@@ -94,34 +94,34 @@ ARRAYS = st.dictionaries(
 @given(arrays=ARRAYS)
 def test_model_file_round_trip_is_bit_equal(tmp_path_factory, arrays):
     path = tmp_path_factory.getbasetemp() / "any.nnfw"
-    model_file.write(path, HEADER, arrays)
-    assert_same(model_file.read(path)[1], arrays)
+    container.write(path, HEADER, arrays)
+    assert_same(container.read(path)[1], arrays)
 
 
 def test_write_modifies_nothing(path, arrays):
     before = {name: array.copy() for name, array in arrays.items()}
     header = json.loads(json.dumps(HEADER))
-    model_file.write(path, header, arrays)
+    container.write(path, header, arrays)
     assert header == HEADER
     assert_same({name: arrays[name] for name in sorted(arrays)}, before)
 
 
 def test_write_twice_gives_the_same_bytes(path, arrays):
-    model_file.write(path, HEADER, arrays)
+    container.write(path, HEADER, arrays)
     first = path.read_bytes()
-    model_file.write(path, dict(reversed(HEADER.items())), dict(reversed(arrays.items())))
+    container.write(path, dict(reversed(HEADER.items())), dict(reversed(arrays.items())))
     assert path.read_bytes() == first
 
 
 def test_write_safetensors_can_read_it(path, arrays):
-    model_file.write(path, HEADER, arrays)
+    container.write(path, HEADER, arrays)
     read = safetensors.numpy.load_file(path)
     assert_same({name: read[name] for name in sorted(read)}, arrays)
 
 
 def test_read_arrays_are_writable(path, arrays):
-    model_file.write(path, HEADER, arrays)
-    assert all(array.flags.writeable and array.flags.aligned for array in model_file.read(path)[1].values())
+    container.write(path, HEADER, arrays)
+    assert all(array.flags.writeable and array.flags.aligned for array in container.read(path)[1].values())
 
 
 @pytest.mark.parametrize(
@@ -147,32 +147,32 @@ def test_read_arrays_are_writable(path, arrays):
 def test_write_unfit_array_is_refused_and_the_old_file_stays(path, array, message):
     path.write_bytes(b"old")
     with pytest.raises(DataError, match=message):
-        model_file.write(path, {}, {"fine": np.zeros(2), "w": array})
+        container.write(path, {}, {"fine": np.zeros(2), "w": array})
     assert path.read_bytes() == b"old"
 
 
 @pytest.mark.parametrize("name", ["__metadata__", "\ud800"], ids=["metadata", "surrogate"])
 def test_write_impossible_name_is_refused(path, name):
     with pytest.raises(DataError, match=r"^Tensor '.*': the format cannot hold this name\. Rename it\.$"):
-        model_file.write(path, {}, {name: np.zeros(2)})
+        container.write(path, {}, {name: np.zeros(2)})
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, {1, 2}], ids=repr)
 def test_write_header_that_is_no_json_is_refused(path, value):
     with pytest.raises(DataError, match=r"^The header of a model file must be JSON without NaN and infinity: "):
-        model_file.write(path, {"history": [value]}, {})
+        container.write(path, {"history": [value]}, {})
 
 
 @pytest.mark.parametrize("key", ["format", "readable_since", "tensors"])
 def test_write_header_with_a_taken_name_is_refused(path, key):
     expected = rf"^The header of a model file has '{key}', a name that the format needs\. Rename it\.$"
     with pytest.raises(DataError, match=expected):
-        model_file.write(path, {key: 1}, {})
+        container.write(path, {key: 1}, {})
 
 
 def test_write_header_too_large_to_be_read_is_refused(path):
     with pytest.raises(DataError, match=r"has 8,4\d\d,\d\d\d bytes; with the table .*, 8,388,608 are the most\. Put"):
-        model_file.write(path, {"note": "x" * (8_400_000)}, {})
+        container.write(path, {"note": "x" * (8_400_000)}, {})
 
 
 class Twice(dict):
@@ -187,13 +187,13 @@ class Twice(dict):
 )
 def test_write_header_that_would_not_be_read_is_refused(path, header):
     with pytest.raises(DataError, match=r"^The header of a model file must be JSON .*(524,288|surrogates|twice)"):
-        model_file.write(path, header, {})
+        container.write(path, header, {})
     assert not path.exists()
 
 
 def test_write_to_missing_folder_is_refused(tmp_path):
     with pytest.raises(NnfwError, match=r"none.model\.nnfw: its \d+ bytes cannot be written: No such file"):
-        model_file.write(tmp_path / "none" / "model.nnfw", {}, {})
+        container.write(tmp_path / "none" / "model.nnfw", {}, {})
 
 
 # Reading
@@ -210,15 +210,15 @@ def test_read_folder_is_refused(path):
 
 def test_read_impossible_path_is_refused():
     with pytest.raises(FileFormatError, match=r"^a\x00b: cannot be read: .*embedded null .* Check path and disk\.$"):
-        model_file.read("a\0b")
+        container.read("a\0b")
 
 
 def test_read_error_of_the_disk_is_reported(path, arrays, monkeypatch):
     def fail(*given):
         raise OSError(5, "Input/output error")
 
-    model_file.write(path, HEADER, arrays)
-    monkeypatch.setattr(model_file, "_read_table", fail)
+    container.write(path, HEADER, arrays)
+    monkeypatch.setattr(container, "_read_table", fail)
     refused(path, match=r"cannot be read: Input/output error\. Check path and disk\.$")
 
 
@@ -243,7 +243,7 @@ def test_read_safetensors_of_others_is_refused(path):
 
 
 def test_read_file_cut_anywhere_is_refused(path, arrays):
-    model_file.write(path, HEADER, arrays)
+    container.write(path, HEADER, arrays)
     content = path.read_bytes()
     for end in range(0, len(content), 7):
         path.write_bytes(content[:end])
@@ -251,18 +251,18 @@ def test_read_file_cut_anywhere_is_refused(path, arrays):
 
 
 def test_read_file_with_any_byte_changed_is_refused_or_says_the_same(path, arrays, rng):
-    model_file.write(path, HEADER, arrays)
+    container.write(path, HEADER, arrays)
     content = path.read_bytes()
     for index in range(len(content)):
         path.write_bytes(content[:index] + bytes([content[index] ^ rng.integers(1, 256)]) + content[index + 1 :])
         try:
-            assert_same(model_file.read(path)[1], arrays)
+            assert_same(container.read(path)[1], arrays)
         except FileFormatError:
             continue
 
 
 def test_read_changed_array_is_refused(path, arrays):
-    model_file.write(path, HEADER, arrays)
+    container.write(path, HEADER, arrays)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -270,7 +270,7 @@ def test_read_changed_array_is_refused(path, arrays):
 
 
 def test_read_longer_file_is_refused(path, arrays):
-    model_file.write(path, HEADER, arrays)
+    container.write(path, HEADER, arrays)
     path.write_bytes(path.read_bytes() + b"more")
     refused(path, match=r"is damaged: 4 bytes at its end belong to no tensor\.")
 
@@ -281,7 +281,7 @@ def _metadata(own):
 
 
 def test_a_changed_header_is_refused(path):
-    model_file.write(path, {"mean": 44.0083}, {"a": np.zeros(2, np.float32)})
+    container.write(path, {"mean": 44.0083}, {"a": np.zeros(2, np.float32)})
     path.write_bytes(path.read_bytes().replace(b"44.0083", b"94.0083"))
     refused(path, match=r"is damaged: its header does not fit its checksum")
 
@@ -310,7 +310,7 @@ def forge(path, edit, data=bytes(16)):
 
 def test_forged_file_without_edits_is_read(path):
     forge(path, lambda table, own: None)
-    assert {name: array.tolist() for name, array in model_file.read(path)[1].items()} == {"a": [0, 0], "b": [0, 0]}
+    assert {name: array.tolist() for name, array in container.read(path)[1].items()} == {"a": [0, 0], "b": [0, 0]}
 
 
 def row(name, **changes):
@@ -482,7 +482,7 @@ def test_read_integers_with_the_bytes_of_nan_are_integers(path):
         own["tensors"]["b"]["sha256"] = hashlib.sha256(data).hexdigest()
 
     forge(path, edit, bytes(8) + data)
-    assert model_file.read(path)[1]["b"].tobytes() == data
+    assert container.read(path)[1]["b"].tobytes() == data
 
 
 def test_read_array_larger_than_memory_is_refused(path, monkeypatch):
@@ -490,7 +490,7 @@ def test_read_array_larger_than_memory_is_refused(path, monkeypatch):
         raise MemoryError
 
     forge(path, lambda table, own: None)
-    monkeypatch.setattr(model_file.np, "empty", fail)
+    monkeypatch.setattr(container.np, "empty", fail)
     refused(path, match=r"tensor 'a' takes 8 bytes of memory, more than there are\. Load it on a larger machine\.$")
 
 
@@ -502,7 +502,7 @@ def test_read_pipe_is_refused_at_once(path):
 
 def test_opened_reads_no_array_before_it_is_asked_to(path):
     forge(path, lambda table, own: None, bytes(15) + b"x")
-    with model_file.opened(path) as file:
+    with container.opened(path) as file:
         assert [(tensor.name, tensor.dtype.name, tensor.shape) for tensor in file.tensors] == [
             ("a", "float32", (2,)),
             ("b", "int32", (2,)),
@@ -517,42 +517,42 @@ def test_read_table_that_is_not_utf_8_is_refused(path):
 
 
 def test_read_file_that_shrinks_meanwhile_is_refused(path, arrays, monkeypatch):
-    model_file.write(path, HEADER, arrays)
-    real = model_file._compare
+    container.write(path, HEADER, arrays)
+    real = container._compare
 
     def shrink(*given):
         path.write_bytes(b"")
         real(*given)
 
-    monkeypatch.setattr(model_file, "_compare", shrink)
-    monkeypatch.setattr(model_file, "open_regular", lambda path, inside: path.open("rb", buffering=0))
+    monkeypatch.setattr(container, "_compare", shrink)
+    monkeypatch.setattr(container, "open_regular", lambda path, inside: path.open("rb", buffering=0))
     refused(path, match=r"is damaged: tensor '.*' ended while it was read\.")
 
 
 def test_read_long_names_are_cut_in_messages(path):
     forge(path, lambda table, own: {"x" * 100_000: []})
     with pytest.raises(FileFormatError) as caught:
-        model_file.read(path)
+        container.read(path)
     assert len(str(caught.value)) < 400
 
 
 # --- other kinds of file ---------------------------------------------------------------------------------------------
 
-LETTER = model_file.Format("letter", "nnfw-letter", "`post`", 2, "0.3")
+LETTER = container.Format("letter", "nnfw-letter", "`post`", 2, "0.3")
 
 
 def test_file_of_another_kind_is_read_as_that_kind_alone(path):
-    model_file.write(path, HEADER, {"a": np.ones(2)}, LETTER)
-    assert model_file.read(path, LETTER)[0] == HEADER
+    container.write(path, HEADER, {"a": np.ones(2)}, LETTER)
+    assert container.read(path, LETTER)[0] == HEADER
     with pytest.raises(FileFormatError, match="is a safetensors file, but no model of nnfw"):
-        model_file.read(path)
-    model_file.write(path, HEADER, {})
+        container.read(path)
+    container.write(path, HEADER, {})
     with pytest.raises(FileFormatError, match="no letter of nnfw. Name a file that `post` wrote"):
-        model_file.read(path, LETTER)
+        container.read(path, LETTER)
 
 
 def test_format_of_another_kind_is_counted_by_itself(path):
-    model_file.write(path, HEADER, {}, LETTER)
-    older = model_file.Format("letter", "nnfw-letter", "`post`", 1, "0.1")
+    container.write(path, HEADER, {}, LETTER)
+    older = container.Format("letter", "nnfw-letter", "`post`", 1, "0.1")
     with pytest.raises(FileFormatError, match="its format is 2, this version reads up to 1. Install nnfw >= 0.3"):
-        model_file.read(path, older)
+        container.read(path, older)
