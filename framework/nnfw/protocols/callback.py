@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     from nnfw.arrays import Array
     from nnfw.errors import DivergedError
-    from nnfw.plugins import Registry
-    from nnfw.storage import LineFile
 
 
 class Callback(Protocol):
@@ -41,6 +39,30 @@ class Callback(Protocol):
     def close(self, state: MutableMapping[str, Any]) -> None:
         """Release what `state` holds, such as an open file; runs last, after an error too."""
         return
+
+
+class Lines(Protocol):
+    """A text file that grows while a training runs."""
+
+    def write(self, text: str) -> None:
+        """Add a text at the end; it reaches the system at once."""
+        ...
+
+    def close(self) -> None:
+        """Close the file, when its bytes have reached the disk."""
+        ...
+
+
+class Installed(Protocol):
+    """The registry of plugins, as far as a callback needs it."""
+
+    def label(self, kind: str, component: object) -> str:
+        """Return how messages name a component: ``'csv_log' (built-in)``."""
+        ...
+
+    def notify(self, hook: str, arguments: Mapping[str, object]) -> None:
+        """Call the observers of a run, plugin by plugin; one that fails is warned about and ends nothing."""
+        ...
 
 
 class Fit(Protocol):
@@ -76,7 +98,11 @@ class Fit(Protocol):
     cost: float
     vector: Array
     directory: Path
-    registry: Registry
+
+    @property
+    def registry(self) -> Installed:
+        """The installed components and plugins."""
+        ...
 
     @property
     def history(self) -> Sequence[dict[str, Any]]:
@@ -119,6 +145,6 @@ class Fit(Protocol):
         """Return where a callback's file goes, and keep that name for it alone; ConfigError if another has it."""
         ...
 
-    def lines(self, path: Path) -> LineFile:
+    def lines(self, path: Path) -> Lines:
         """Return a new text file at a claimed path, whose `write` reaches the system at once; `close` ends it."""
         ...

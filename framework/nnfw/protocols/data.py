@@ -10,15 +10,38 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nnfw.arrays import Array, Shape
-    from nnfw.data import Examples
+
+
+class Columns(Protocol):
+    """Examples as columns. :class:`nnfw.Examples` is the one class of them, and says what each attribute holds."""
+
+    @property
+    def features(self) -> Mapping[str, Array]:
+        """Column by name."""
+        ...
+
+    @property
+    def target(self) -> Array | None:
+        """The target; None where there is none."""
+        ...
+
+    @property
+    def target_name(self) -> str:
+        """What the target is called."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes."""
+        ...
 
 
 class Dataset(Protocol):
     """Where examples come from."""
 
     @abstractmethod
-    def load(self, directory: Path) -> Examples:
-        """Read the examples; relative paths start at `directory`. DataError says what is wrong, and where."""
+    def load(self, directory: Path) -> Columns:
+        """Read :class:`nnfw.Examples`; relative paths start at `directory`. DataError says what is wrong, and where."""
         ...
 
     def input_shape(self) -> Shape | None:
