@@ -78,7 +78,7 @@ def test_runs_without_any_says_so(tmp_path, monkeypatch, nnfw):
     assert nnfw("runs", "--json").out == "[]\n"
     status, out, err = nnfw("runs", "elsewhere")
     assert (status, out) == (2, "")
-    assert "elsewhere is no folder" in err
+    assert "elsewhere is not a folder" in err
 
 
 def test_runs_shows_what_a_terminal_would_obey_as_escapes(runs, nnfw):
@@ -136,7 +136,7 @@ def test_compare_writes_as_many_digits_as_tell_values_apart(runs, nnfw):
 def test_compare_of_one_run_is_refused(runs, nnfw):
     status, out, err = nnfw("compare", "runs/one")
     assert (status, out) == (2, "")
-    assert "two runs or more" in err
+    assert "at least two runs" in err
 
 
 # --- reproduce -----------------------------------------------------------------------------------------------------
@@ -254,8 +254,8 @@ def test_data_of_a_run_from_elsewhere_is_read_only_on_trust(theirs, nnfw, tmp_pa
     words = line.format(theirs).split()
     result = nnfw(*words)
     assert (result.status, result.out) == (2, "")
-    assert f"names data outside of the run's folder and of the current one: {tmp_path}/xor.csv. A run" in result.err
-    assert "say --trust; or name the folder of its data: --data-dir DIR." in result.err
+    assert f"names data outside the run's folder and the current one: {tmp_path}/xor.csv. A run" in result.err
+    assert "add --trust; or name the folder of its data: --data-dir DIR." in result.err
     assert sorted(tmp_path.rglob("*")) == before
     for answer in (["--trust"], ["--data-dir", str(tmp_path)]):
         monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,1\n"))
@@ -265,7 +265,7 @@ def test_data_of_a_run_from_elsewhere_is_read_only_on_trust(theirs, nnfw, tmp_pa
 def test_evaluate_predict_and_report_take_the_newest_checkpoint_where_there_is_no_model(runs, nnfw, monkeypatch):
     (runs / "two" / "model.nnfw").unlink()
     change(runs / "two", status="interrupted")
-    said = "runs/two is interrupted and holds no model: its newest checkpoint is taken, after epoch 3."
+    said = "runs/two is interrupted and holds no model: its newest checkpoint is used, after epoch 3."
     status, out, err = nnfw("evaluate", "runs/two")
     assert (status, err) == (0, f"{said}\n")
     assert out.splitlines()[0].split() == ["cost"]

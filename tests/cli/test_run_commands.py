@@ -446,7 +446,7 @@ def test_train_refuses_layers_that_do_not_fit_and_names_both(xor, capsys):
 
 
 def test_train_refuses_a_directory_that_is_not_empty(run, capsys):
-    assert "run holds a run already. Go on with it: nnfw resume run, or" in refused(
+    assert "run already holds a run. Resume it: nnfw resume run, or" in refused(
         capsys, "train", "xor.toml", "--out", "run"
     )
 

@@ -119,15 +119,15 @@ def test_resume_from_a_checkpoint_that_knows_no_plugins_tells_nothing_of_them(ru
 def test_evaluate_with_other_versions_of_plugins_tells_each(run, nnfw, upgrade, command):
     upgrade("fake-layer", "fake-metric")
     assert sorted(warned(nnfw, *commands(run)[command])) == [
-        f"{run} was trained with fake-metric 0.1 (here 0.2). What it gives may differ.",
-        f"{run / 'model.nnfw'}: It was written with fake-layer 0.1 (here 0.2). What it gives may differ.",
+        f"{run} was trained with fake-metric 0.1 (here 0.2). Results may differ.",
+        f"{run / 'model.nnfw'}: It was written with fake-layer 0.1 (here 0.2). Results may differ.",
     ]
 
 
 @pytest.mark.parametrize("command", ["predict", "predict-file"])
 def test_predict_with_another_version_of_a_plugin_of_the_model_tells_it(run, nnfw, upgrade, command):
     upgrade("fake-layer", "fake-metric")
-    written = f"{run / 'model.nnfw'}: It was written with fake-layer 0.1 (here 0.2). What it gives may differ."
+    written = f"{run / 'model.nnfw'}: It was written with fake-layer 0.1 (here 0.2). Results may differ."
     assert warned(nnfw, *commands(run)[command]) == [written]
 
 
@@ -137,7 +137,7 @@ def test_command_on_a_run_of_other_numpy_and_scipy_tells_both(run, nnfw, command
     record["environment"]["packages"] |= {"numpy": "1.0", "scipy": "1.1", "rich": "1.2"}
     (run / "record.json").write_text(json.dumps(record))
     here = f"numpy 1.0 (here {np.__version__}), scipy 1.1 (here {scipy.__version__})"
-    assert warned(nnfw, *commands(run)[command]) == [f"{run} was trained with {here}. What it gives may differ."]
+    assert warned(nnfw, *commands(run)[command]) == [f"{run} was trained with {here}. Results may differ."]
 
 
 def test_command_on_a_run_that_recorded_no_versions_tells_nothing(run, nnfw):
@@ -152,5 +152,5 @@ def test_predict_with_another_nnfw_tells_it(run, program):
     here, table["distributions"]["nnfw"] = table["distributions"]["nnfw"], "0.0.1"
     container.write(run / "model.nnfw", table, arrays)
     result = program(*commands(run)["predict"])
-    written = f"{run / 'model.nnfw'}: It was written with nnfw 0.0.1 (here {here}). What it gives may differ."
+    written = f"{run / 'model.nnfw'}: It was written with nnfw 0.0.1 (here {here}). Results may differ."
     assert (result.status, result.err) == (0, f"warning: {written}\n")

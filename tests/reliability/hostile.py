@@ -265,7 +265,7 @@ def record_of_a_tib(folder: Path) -> Use:
 def metrics_of_a_tib(folder: Path) -> Use:
     (folder / "record.json").write_text('{"format": 1, "status": "finished"}')
     sparse(folder / "metrics.jsonl", b"{")
-    return lambda: read_run(folder).metrics
+    return lambda: read_run(folder).history
 
 
 def readers(path: Path) -> dict[str, Use]:

@@ -289,7 +289,7 @@ def starts(count: int) -> Iterator[str]:
         if len(ran) != 1:
             yield f"{len(ran)} of {count} processes have run"
         for process, error in zip(processes, errors, strict=True):
-            if process.returncode and not re.search(r"run is in use by process \d+ on|run holds a run already", error):
+            if process.returncode and not re.search(r"run is in use by process \d+ on|run already holds a run", error):
                 yield f"a process ended with {process.returncode}: {error}"
         record = json.loads((out / "record.json").read_text())
         if record["status"] != "finished" or list(out.rglob(TEMPORARY)) or (out / "lock").exists():

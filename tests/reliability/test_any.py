@@ -13,7 +13,7 @@ from nnfw.data import Examples, Preprocessing, read_csv
 from nnfw.experiments import parse_component, parse_reference, read_experiment
 from nnfw.plugins import TYPE, default_registry
 from nnfw.runs import predict
-from nnfw.runs.record_writer import open_run
+from nnfw.runs.stored_experiment import open_run
 from nnfw.toml import Document, apply_overrides
 
 REGISTRY = default_registry()

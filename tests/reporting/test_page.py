@@ -19,7 +19,7 @@ from nnfw.reporting.charts import MOST_POINTS
 from nnfw.reporting.findings import Findings
 from nnfw.reporting.sections import rights_and_wrongs
 from nnfw.runs import open_model
-from nnfw.runs.record_writer import open_run
+from nnfw.runs.stored_experiment import open_run
 
 registry = default_registry()
 
@@ -468,8 +468,8 @@ def test_page_of_a_run_that_has_gone_on_since_says_which_model_it_shows(trained)
     run = trained(REGRESSION, ARRAYS)
     record = json.loads((run / "record.json").read_text())
     (run / "record.json").write_text(json.dumps({**record, "status": "interrupted"}))
-    assert "its model is from the last time its training finished" in page_of(run).texts["predictions"]
+    assert "its model is from the last time that its training finished" in page_of(run).texts["predictions"]
     (run / "model.nnfw").unlink()
     page = page_of(run)
-    assert "holds no model: its newest checkpoint is taken, after epoch 3." in page.texts["predictions"]
-    assert "holds no model: its newest checkpoint is taken, after epoch 3." in page.texts["worst"]
+    assert "holds no model: its newest checkpoint is used, after epoch 3." in page.texts["predictions"]
+    assert "holds no model: its newest checkpoint is used, after epoch 3." in page.texts["worst"]

@@ -48,7 +48,7 @@ def test_runs_of_two_experiments_differ_in_what_was_changed_and_what_came_out(ru
     assert found["outcome"] == {"epochs": (12, 3)}
     first, second = (read_run(tmp_path / name) for name in ("run", "other"))
     assert found["figures"]["test cost"] == (first.figures["test cost"], second.figures["test cost"])
-    assert found["best epoch"]["epoch"] == (first.best["epoch"], second.best["epoch"])
+    assert found["best epoch"]["epoch"] == (first.best_epoch["epoch"], second.best_epoch["epoch"])
     assert not {"data", "versions", "machine"} & set(found)
 
 
@@ -56,7 +56,7 @@ def test_three_runs_have_three_values(changed):
     one, other = changed(seed=6, name="x", data__sha256="abc")
     found = compare_runs([one, other, one])
     assert list(found) == ["data"]
-    assert found["data"]["sha256"][1:] == ("abc", one.get("data", "sha256"))
+    assert found["data"]["sha256"][1:] == ("abc", one.record["data"]["sha256"])
 
 
 @pytest.mark.parametrize(
@@ -98,5 +98,5 @@ def test_record_that_lacks_a_section_does_not_count_there(changed):
 
 
 def test_fewer_than_two_runs_are_refused(changed):
-    with pytest.raises(nnfw.ConfigError, match="There must be two runs or more to compare"):
+    with pytest.raises(nnfw.ConfigError, match="A comparison needs at least two runs"):
         compare_runs(changed()[:1])

@@ -59,7 +59,7 @@ def test_linked_copy_of_a_runs_own_file_is_refused_when_it_is_read(run, tmp_path
     (run / name).rename(tmp_path / name)
     link(run / name, tmp_path / name)
     with pytest.raises(nnfw.FileFormatError, match=f"{name}.* it is a link, and links in here are not followed"):
-        open_run(run, registry) if name == "experiment.toml" else read_run(run).metrics
+        open_run(run, registry) if name == "experiment.toml" else read_run(run).history
 
 
 def test_linked_model_of_a_run_is_refused(run, tmp_path):

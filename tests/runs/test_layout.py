@@ -6,12 +6,12 @@ import pytest
 
 import nnfw
 from nnfw.plugins import default_registry
-from nnfw.runs import open_run
-from nnfw.runs.record_writer import made, recorded_fingerprint
+from nnfw.runs import open_run, read_run
+from nnfw.runs.layout import made
 
 
 def fingerprint(path, registry):
-    return recorded_fingerprint(path)
+    return read_run(path).data_entry("sha256")
 
 
 def interrupted(file):

@@ -49,7 +49,7 @@ def test_directory_of_a_run_lists_itself(folder):
 
 
 def test_folder_that_is_none_is_refused(folder):
-    with pytest.raises(nnfw.DataError, match="a file is no folder. Name one that holds runs"):
+    with pytest.raises(nnfw.DataError, match="a file is not a folder. Name one that holds runs"):
         list_runs(folder / "a file")
 
 
@@ -88,7 +88,7 @@ def test_condition_that_compares_nothing_is_refused(folder, text):
     ids=["where", "sort"],
 )
 def test_key_that_no_run_has_is_refused_with_the_nearest(folder, where, sort, key):
-    with pytest.raises(nnfw.ConfigError, match=f"No run has a value of '{key}'. Did you mean 'test accuracy'"):
+    with pytest.raises(nnfw.ConfigError, match=f"No run has a value for '{key}'. Did you mean 'test accuracy'"):
         list_runs(folder, where, sort)
 
 

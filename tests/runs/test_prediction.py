@@ -65,12 +65,12 @@ def test_run_without_model_has_that_of_its_newest_checkpoint_and_says_so(run, st
     told = []
     model = open_model(stopped, registry, told.append)
     assert np.array_equal(model.parameters.vector, open_model(expected, registry).parameters.vector)
-    assert told == [f"{stopped} is interrupted and holds no model: its newest checkpoint is taken, after epoch 12."]
-    with pytest.warns(RuntimeWarning, match="its newest checkpoint is taken, after epoch 12"):
+    assert told == [f"{stopped} is interrupted and holds no model: its newest checkpoint is used, after epoch 12."]
+    with pytest.warns(RuntimeWarning, match="its newest checkpoint is used, after epoch 12"):
         results, same = evaluate_run(stopped, registry)
     assert (results, same) == (run.results, True)
     table = str(tmp_path / "table.csv")
-    with pytest.warns(RuntimeWarning, match="its newest checkpoint is taken"):
+    with pytest.warns(RuntimeWarning, match="its newest checkpoint is used"):
         assert evaluate_on(stopped, table, registry) == evaluate_on(expected, table, registry)
 
 
@@ -80,7 +80,7 @@ def test_model_of_a_run_that_has_gone_on_since_is_taken_and_said_to_be_old(run):
     told = []
     assert evaluate_run(run.directory, registry, told.append)[0] == run.results
     open_model(run.directory, registry, told.append)
-    assert told == [f"{run.directory} is interrupted: its model is from the last time its training finished."] * 2
+    assert told == [f"{run.directory} is interrupted: its model is from the last time that its training finished."] * 2
     record.write_text("{")
     assert open_model(run.directory, registry, told.append).parameters.vector.any()
 
@@ -100,13 +100,13 @@ def test_run_killed_within_an_epoch_has_the_model_of_its_last_step(experiment, t
     model = open_model(tmp_path / "run", registry, told.append)
     assert np.array_equal(model.parameters.vector, vectors[0])
     assert told[0].endswith(
-        " is interrupted and holds no model: its newest checkpoint is taken, in epoch 2, after step 7."
+        " is interrupted and holds no model: its newest checkpoint is used, in epoch 2, after step 7."
     )
 
 
 def test_run_without_a_trained_step_has_no_model(stopped):
     shutil.rmtree(stopped / "checkpoints")
-    match = r"run holds neither a model nor .*: its status is 'interrupted'\. Go on with it: nnfw resume .*run --trust$"
+    match = r"run holds neither a model nor .*: its status is 'interrupted'\. Resume it: nnfw resume .*run --trust$"
     with pytest.raises(nnfw.FileFormatError, match=match):
         open_model(stopped, registry)
 
@@ -221,7 +221,7 @@ def test_model_from_python_takes_the_columns_of_a_dataset(python_model):
 def test_model_from_python_shapes_a_table_as_it_needs_it(tmp_path):
     model = nnfw.Sequential(["flatten"], (1, 2), registry=registry)
     (tmp_path / "t.csv").write_text("b,a\n1,2\n")
-    assert predict(model, str(tmp_path / "t.csv"), registry).records() == [{"output_0": 1.0, "output_1": 2.0}]
+    assert predict(model, str(tmp_path / "t.csv"), registry).tables() == [{"output_0": 1.0, "output_1": 2.0}]
 
 
 def test_model_from_python_is_evaluated_in_python(python_model, tmp_path):
@@ -317,7 +317,7 @@ def test_predictions_have_the_digits_of_the_target(times):
     found = predict(open_model(times, registry), "times.csv", registry)
     np.testing.assert_allclose(found.columns[0], 1.7e9 + np.arange(200), rtol=0, atol=1e-3)
     assert [round(float(row[0])) for row in found.rows()] == list(range(1_700_000_000, 1_700_000_200))
-    assert found.records()[3]["time"] == pytest.approx(1_700_000_003, abs=1e-3)
+    assert found.tables()[3]["time"] == pytest.approx(1_700_000_003, abs=1e-3)
 
 
 @pytest.mark.parametrize("value", ["1e38", "-1e38"])

@@ -51,17 +51,16 @@ def test_record_of_a_run_is_read(run):
 
 
 def test_record_of_a_run_holds_what_a_colleague_needs(run):
-    record = read_run(run.directory)
-    assert record.get("distributions", "numpy") == record.get("environment", "packages", "numpy")
-    assert record.get("process") == {"id": os.getpid(), "host": platform.node()}
-    assert "git" in record.record
-    assert record.get("environment", "threads", "libraries")
+    record = read_run(run.directory).record
+    assert record["distributions"]["numpy"] == record["environment"]["packages"]["numpy"]
+    assert record["process"] == {"id": os.getpid(), "host": platform.node()}
+    assert "git" in record
+    assert record["environment"]["threads"]["libraries"]
 
 
 def test_older_record_lacks_what_was_not_recorded_yet(make):
     found = read_run(make({}))
     assert (found.started, found.seconds, found.epochs, found.reason, found.figures) == (None, None, 0, "", {})
-    assert found.get("git", "commit") is None
     assert found.name == found.path.name
 
 
@@ -128,10 +127,10 @@ def test_file_of_the_largest_size_is_read_and_one_byte_more_refused(make, monkey
     directory = make({}, lines(EPOCHS))
     size = (directory / name).stat().st_size
     monkeypatch.setitem(recorded._LARGEST, name, size)
-    assert len(read_run(directory).metrics) == 3
+    assert len(read_run(directory).history) == 3
     monkeypatch.setitem(recorded._LARGEST, name, size - 1)
     with pytest.raises(nnfw.FileFormatError, match=f"{name} has more than {size - 1:,} bytes, the most that is read"):
-        assert read_run(directory).metrics
+        assert read_run(directory).history
 
 
 @pytest.mark.parametrize(
@@ -157,14 +156,14 @@ def test_time_is_told_in_the_units_that_matter(seconds, text):
 
 def test_file_in_place_of_a_directory_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(nnfw.FileFormatError, match="file is no directory of a run. Name one"):
+    with pytest.raises(nnfw.FileFormatError, match="file is not the directory of a run. Name one"):
         read_run(tmp_path / "file")
 
 
 @pytest.mark.parametrize("torn", ["", '{"epoch": 4, "co', '{"epoch": 4, "cost": 1.0}', "\x00" * 20 + "\n"], ids=repr)
 def test_metrics_are_read_without_a_torn_last_line(make, torn):
     found = read_run(make({"status": "interrupted"}, lines(EPOCHS) + torn))
-    assert list(found.metrics) == EPOCHS
+    assert list(found.history) == EPOCHS
     assert found.epochs == 3
 
 
@@ -184,14 +183,14 @@ def test_metrics_are_read_without_a_torn_last_line(make, torn):
 def test_metrics_with_a_damaged_line_in_the_middle_are_refused(make, line, message):
     found = read_run(make({}, lines(EPOCHS[:1]) + line + lines(EPOCHS[1:])))
     with pytest.raises(nnfw.FileFormatError, match=message):
-        _ = found.metrics
+        _ = found.history
 
 
 def test_metrics_that_were_not_finite_are_none(make):
     found = read_run(make({}, '{"epoch": 1, "cost": NaN, "x": 1e999, "y": null}\n'))
-    assert found.metrics == ({"epoch": 1, "cost": None, "x": None, "y": None},)
+    assert found.history == ({"epoch": 1, "cost": None, "x": None, "y": None},)
     assert found.figures == {}
-    assert found.best == {}
+    assert found.best_epoch == {}
 
 
 def test_figures_of_a_run_without_results_are_those_of_its_last_epoch(make):
@@ -203,7 +202,7 @@ def test_figures_of_a_run_without_results_are_those_of_its_last_epoch(make):
 def test_best_epoch_is_that_of_the_lowest_cost(make, entry, epoch):
     kept = {"epoch", "cost", entry}
     records = [{name: value for name, value in record.items() if name in kept} for record in EPOCHS]
-    assert read_run(make({}, lines(records))).best["epoch"] == epoch
+    assert read_run(make({}, lines(records))).best_epoch["epoch"] == epoch
 
 
 def gone():

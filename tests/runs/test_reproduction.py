@@ -123,7 +123,7 @@ def test_changed_data_is_named(run, experiment):
 def test_moved_data_is_asked_for_and_found_by_its_folder(run, experiment, tmp_path):
     (tmp_path / "moved").mkdir()
     shutil.move(experiment.parent / "table.csv", tmp_path / "moved")
-    with pytest.raises(nnfw.DataError, match=r"table\.csv.* It was looked for in .*name that folder: --data-dir"):
+    with pytest.raises(nnfw.DataError, match=r"table\.csv.* nnfw looked in .*name its folder: --data-dir"):
         reproduce(run.directory, registry)
     assert not run.directory.with_name("run-reproduced").exists()
     assert reproduce(run.directory, registry, data_directory=tmp_path / "moved").verdict == "bit-equal"
@@ -133,7 +133,7 @@ def test_moved_data_is_found_by_its_folder_where_the_run_has_no_model(run, exper
     (tmp_path / "moved").mkdir()
     shutil.move(experiment.parent / "table.csv", tmp_path / "moved")
     (run.directory / "model.nnfw").unlink()
-    with pytest.warns(RuntimeWarning, match="holds no model: its newest checkpoint is taken"):
+    with pytest.warns(RuntimeWarning, match="holds no model: its newest checkpoint is used"):
         found = reproduce(run.directory, registry, data_directory=tmp_path / "moved", trust=False)
     assert found.verdict == "bit-equal"
 
@@ -141,7 +141,7 @@ def test_moved_data_is_found_by_its_folder_where_the_run_has_no_model(run, exper
 def test_run_that_did_not_end_is_refused(run):
     record = json.loads((run.directory / "record.json").read_text()) | {"status": "interrupted"}
     (run.directory / "record.json").write_text(json.dumps(record))
-    with pytest.raises(nnfw.ConfigError, match="run is interrupted: nothing final is recorded to compare with"):
+    with pytest.raises(nnfw.ConfigError, match="run is interrupted: it has no final results to compare with"):
         reproduce(run.directory, registry)
 
 

@@ -14,7 +14,7 @@ import nnfw
 from nnfw.experiments import check_experiment, prepare, read_experiment, table_of
 from nnfw.plugins import default_registry
 from nnfw.runs import evaluate_on, evaluate_run, open_model, predict, train
-from nnfw.runs.record_writer import new_directory
+from nnfw.runs.layout import new_directory
 from nnfw.toml import write
 from nnfw.toml.document import parse
 from nnfw_standard import EarlyStopping
@@ -117,7 +117,7 @@ def test_run_that_was_started_in_the_same_second_gets_another_directory(experime
     others = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("nnfw.runs.run.prepare", slow)
-    monkeypatch.setattr("nnfw.runs.record_writer.datetime", Stopped)
+    monkeypatch.setattr("nnfw.runs.layout.datetime", Stopped)
     run = train(read_experiment(str(experiment), registry), registry)
     assert run.directory == others[0].with_name(f"{others[0].name}-2")
     assert (run.directory / "model.nnfw").exists()
@@ -139,7 +139,7 @@ def test_directory_that_another_run_fills_meanwhile_is_refused(experiment, tmp_p
         return prepare(file, registry)
 
     monkeypatch.setattr("nnfw.runs.run.prepare", slow)
-    with pytest.raises(nnfw.DataError, match="run holds a run already. Go on with it: nnfw resume"):
+    with pytest.raises(nnfw.DataError, match="run already holds a run. Resume it: nnfw resume"):
         train(read_experiment(str(experiment), registry), registry, tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["record.json"]
 
@@ -159,7 +159,7 @@ def test_prediction_takes_raw_columns_in_any_order_and_gives_labels_and_probabil
     (tmp_path / "new.csv").write_text("colour,height,width\nred,0.0,2.5\nblue,10.0,-2.5\n")
     predictions = predict(open_model(run.directory, registry), str(tmp_path / "new.csv"), registry)
     assert predictions.header == ("label", "probability_big", "probability_small")
-    records = predictions.records()
+    records = predictions.tables()
     assert [record["label"] for record in records] == ["big", "small"]
     assert records[0]["probability_big"] + records[0]["probability_small"] == pytest.approx(1)
     assert [row[0] for row in predictions.rows()] == ["big", "small"]
@@ -194,7 +194,7 @@ def test_evaluation_of_a_lone_model_needs_a_cost(run, experiment, tmp_path):
     lone.parent.mkdir()
     shutil.copy(run.directory / "model.nnfw", lone)
     table = str(experiment.parent / "table.csv")
-    with pytest.raises(nnfw.ConfigError, match="stands beside no run, so name the cost"):
+    with pytest.raises(nnfw.ConfigError, match="does not belong to a run, so name the cost"):
         evaluate_on(lone, table, registry)
     figures = evaluate_on(lone, table, registry, cost="cross_entropy", metrics=["accuracy", "f1"])
     assert figures["accuracy"] == evaluate_on(run.directory, table, registry)["accuracy"]
@@ -297,7 +297,7 @@ def test_layers_that_do_not_fit_are_found_before_the_data_is_read(experiment):
 
 def test_directory_that_holds_something_is_refused_before_training(experiment, run):
     file = read_experiment(str(experiment), registry)
-    match = rf"run holds a run already. Go on with it: nnfw resume {run.directory}, or choose another with --out\."
+    match = rf"run already holds a run. Resume it: nnfw resume {run.directory}, or choose another with --out\."
     with pytest.raises(nnfw.DataError, match=match):
         train(file, registry, run.directory)
     (run.directory / "record.json").unlink()
@@ -306,7 +306,7 @@ def test_directory_that_holds_something_is_refused_before_training(experiment, r
 
 
 def test_directory_below_a_file_is_refused_before_training(experiment, tmp_path):
-    with pytest.raises(nnfw.DataError, match="small.toml is no directory that may be written to"):
+    with pytest.raises(nnfw.DataError, match="small.toml is not a directory that you may write to"):
         train(read_experiment(str(experiment), registry), registry, experiment / "run")
 
 

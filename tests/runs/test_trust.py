@@ -22,7 +22,7 @@ COMMANDS = {
     "evaluate": lambda run, **given: evaluate_run(run, registry, **given),
     "resume": lambda run, **given: resume(run, registry, **given),
 }
-NOT_READ = "names data outside of the run's folder and of the current one: .*table.csv"
+NOT_READ = "names data outside the run's folder and the current one: .*table.csv"
 
 
 def copied(run, folder, path, *, directory="."):
@@ -47,7 +47,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_data_outside_is_read_only_on_trust_or_by_name(run, elsewhere, tmp_path, command):
-    match = rf"{NOT_READ}\. A run from .* so nothing was read\. .* say --trust; or name .*: --data-dir DIR\.$"
+    match = rf"{NOT_READ}\. A run from .* so nothing was read\. .* add --trust; or name .*: --data-dir DIR\.$"
     with pytest.raises(nnfw.DataError, match=match):
         COMMANDS[command](run.directory, trust=False)
     assert not list(elsewhere.iterdir())

@@ -33,7 +33,7 @@ def evaluate(
 ) -> None:
     """Compute cost and metrics of a trained model, on each part of its run's data or on other data.
 
-    Of a run that was interrupted, killed or has failed, the newest checkpoint is taken.
+    Of a run that was interrupted, killed or has failed, the newest checkpoint is used.
 
     Examples
     --------

@@ -28,7 +28,7 @@ def predict(
 
     A classifier gives the label and the probability of every class; otherwise the target in its own unit. Raw columns
     are enough: the transforms that were fitted in training are stored with the model. Of a run that was interrupted,
-    killed or has failed, the newest checkpoint is taken, and its own data is read to fit the transforms again.
+    killed or has failed, the newest checkpoint is used, and its own data is read to fit the transforms again.
 
     Examples
     --------
@@ -41,4 +41,4 @@ def predict(
     registry = default_registry()
     model = open_model(path, registry, message, data_directory=data_dir, trust=trust)
     predictions = predict(model, data, registry, delimiter or table_delimiter(path))
-    print_json(predictions.records()) if json else print_csv(chain([predictions.header], predictions.rows()))
+    print_json(predictions.tables()) if json else print_csv(chain([predictions.header], predictions.rows()))

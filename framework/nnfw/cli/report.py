@@ -32,7 +32,7 @@ def report(path: RunPath, output: Output = None, data_dir: DataDirectory = None,
     """
     from nnfw.plugins import default_registry
     from nnfw.reporting import report
-    from nnfw.runs.reading import PAGE
+    from nnfw.runs.layout import PAGE
     from nnfw.storage import Directory, replace_file
 
     page = report(path, default_registry(), data_dir, trust=trust)

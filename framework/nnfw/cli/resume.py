@@ -65,5 +65,5 @@ def _restore_variables(run: Path) -> None:
     from nnfw.machine.environment import restore_variables
     from nnfw.runs.reading import read_run
 
-    for change in restore_variables(read_run(run).get("environment")):
+    for change in restore_variables(read_run(run).environment):
         message(f"{change}, as in the run.")

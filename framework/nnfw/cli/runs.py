@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -50,7 +50,7 @@ def runs(
     none_yet = folder == FOLDER and not Path(folder).exists()
     found = [] if none_yet else list_runs(Path(folder), where or (), sort, reverse=reverse)
     if json:
-        print_json([{"path": str(run.path), **_plain(run.values), "figures": run.figures} for run in found])
+        print_json([_table(run) for run in found])
         return
     if not found:
         message("There are no runs yet: `nnfw train FILE` makes one." if none_yet else "No run.")
@@ -66,16 +66,16 @@ def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequen
     keys = [*figures, *asked]
     rows = [
         [
-            run.values["run"],
-            run.values["status"],
-            as_text(run.values["started"] and f"{run.values['started'].astimezone():%Y-%m-%d %H:%M}"),
-            time_span(run.values["seconds"]),
-            as_text(run.values["epochs"]),
+            run.run,
+            run.status,
+            f"{run.started.astimezone():%Y-%m-%d %H:%M}" if run.started else "",
+            time_span(run.seconds),
+            as_text(run.epochs),
             *(as_text(run.value(key)) for key in keys),
         ]
         for run in found
     ]
-    reasons = [run.values["reason"] if run.values["status"] != "finished" else "" for run in found]
+    reasons = [run.reason if run.status != "finished" else "" for run in found]
     frequent = sorted(figures, key=lambda name: -sum(name in run.figures for run in found))
     wanted = ["run", "status", *asked, *frequent[:_FIRST], "epochs", "started", "time", *frequent[_FIRST:]]
     columns = ["run", "status", "started", "time", "epochs", *keys]
@@ -84,6 +84,6 @@ def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequen
         message(f"Not shown, as the terminal is too narrow: {', '.join(left_out)}. --json prints them too.")
 
 
-def _plain(values: Any) -> dict[str, Any]:
-    started = values["started"]
-    return {**values, "started": started and started.isoformat()}
+def _table(run: ListedRun) -> dict[str, object]:
+    started = run.started and run.started.isoformat()
+    return {"path": str(run.path), **run.values, "started": started, "figures": run.figures}

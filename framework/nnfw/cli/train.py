@@ -10,7 +10,7 @@ from nnfw.cli.console import Json, error, message, print_json, print_text
 from nnfw.cli.options import ExperimentPath, Out, Overrides, Quiet, print_run
 
 if TYPE_CHECKING:
-    from nnfw.runs import Verification
+    from nnfw.runs import ResumeCheck
 
 Verify = Annotated[
     bool,
@@ -46,13 +46,13 @@ def train(
     registry = default_registry()
     experiment = read_experiment(file, registry, overrides or ())
     if verify:
-        _report_verification(verify_resume(experiment, registry), json=json)
+        _report_check(verify_resume(experiment, registry), json=json)
         return
     callbacks = () if quiet else (ProgressBar(),)
     print_run(train(experiment, registry, out, callbacks, message), json=json)
 
 
-def _report_verification(found: Verification, *, json: bool) -> None:
+def _report_check(found: ResumeCheck, *, json: bool) -> None:
     places = " and ".join(map(str, found.resumed_after))
     if json:
         print_json({"steps": found.steps, "resumed_after": found.resumed_after, "different": found.different})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import container
 from nnfw.training import Labelled, evaluate, named_metrics, refused
+
+Figures: TypeAlias = dict[str, Any]
+"""Cost and metrics by name: numbers, and arrays such as a confusion matrix."""
 
 HASHED_ROWS = 1 << 14  # rows of a column that are hashed together: a memory-mapped one is never read whole
 
@@ -50,7 +53,7 @@ class Prepared:
     parts: Mapping[str, Labelled]
     fingerprint: str
 
-    def evaluate(self, part: str) -> dict[str, Any]:
+    def evaluate(self, part: str) -> Figures:
         """Return cost and metrics of the model on one part."""
         metrics = named_metrics(self.experiment.training.metrics, self.model.registry)
         network = self.model.network

@@ -80,7 +80,7 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None, inside:
     model.preprocessing = preprocessing
     others = _other_versions(file.header, registry)
     if others:
-        warnings.warn(f"{path}:{others} What it gives may differ.", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"{path}:{others} Results may differ.", RuntimeWarning, stacklevel=2)
     return model
 
 

@@ -16,7 +16,7 @@ from nnfw.model import Sequential
 from nnfw.plugins import Registry
 from nnfw.runs import prepare_run
 from nnfw.runs.reading import PARTS
-from nnfw.runs.record_writer import open_run
+from nnfw.runs.stored_experiment import open_run
 
 MOST_EXAMPLES = 10_000
 """Examples that are looked at: the loss of each is computed by itself."""

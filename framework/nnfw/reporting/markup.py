@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 from xml.etree.ElementTree import Element, tostring
 
 Node = Element
@@ -63,7 +62,7 @@ def table(header: Sequence[Content], rows: Iterable[Sequence[Content]], style: s
     return node("div.scroll", whole, attributes={"tabindex": 0})
 
 
-def number(value: Any) -> str:
+def number(value: object) -> str:
     """Return a number for people, anything else as it is.
 
     Examples

@@ -18,8 +18,9 @@ from nnfw.reporting import sections
 from nnfw.reporting.findings import Findings, examine
 from nnfw.reporting.markup import Node, node, to_html
 from nnfw.runs import read_run
-from nnfw.runs.reading import MODEL, RecordedRun, read_document
-from nnfw.runs.record_writer import open_run
+from nnfw.runs.layout import MODEL
+from nnfw.runs.reading import StoredRun, read_document
+from nnfw.runs.stored_experiment import open_run
 from nnfw.runs.trust import require_trusted
 from nnfw.storage import Directory
 from nnfw.toml.document import Document
@@ -72,8 +73,8 @@ def report(path: Path, registry: Registry, data_directory: Path | None = None, *
     return _page(run, main)
 
 
-def _evidence(run: RecordedRun, registry: Registry, data_directory: Path | None) -> Findings | str:
-    return _or_reason(lambda: examine(run.path, registry, run.get("data", "sha256"), data_directory))
+def _evidence(run: StoredRun, registry: Registry, data_directory: Path | None) -> Findings | str:
+    return _or_reason(lambda: examine(run.path, registry, run.data.get("sha256"), data_directory))
 
 
 def _summary(path: Path, registry: Registry, data_directory: Path | None) -> Summary:
@@ -96,7 +97,7 @@ def _or_reason(find: Callable[[], Found]) -> Found | str:
         return in_words(error)
 
 
-def _page(run: RecordedRun, main: Node) -> str:
+def _page(run: StoredRun, main: Node) -> str:
     style, script = (files("nnfw.reporting").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
     head = node(
         "head",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from nnfw.arrays import Array
 from nnfw.data import NUMERIC_KINDS
 from nnfw.experiments import Summary
 from nnfw.reporting.charts import curves, histogram, scatter
 from nnfw.reporting.findings import Findings
 from nnfw.reporting.markup import Node, node, number, table
 from nnfw.reporting.pictures import as_pictures, data_uri
-from nnfw.runs.reading import PARTS, VALIDATION, RecordedRun, numbers, time_span
+from nnfw.runs.reading import PARTS, VALIDATION, StoredRun, numbers, time_span
 from nnfw.toml.flattening import flattened
 
 MOST_CLASSES = 20
@@ -45,46 +45,47 @@ def note(text: str) -> Node:
     return node("p.note", text)
 
 
-def header(run: RecordedRun) -> Node:
+def header(run: StoredRun) -> Node:
     """Return what the run is, and its most telling figures."""
     started = f"{run.started.astimezone():%d %B %Y, %H:%M}" if run.started else "start not recorded"
-    size = run.get("parameters")
+    size = run.record.get("parameters")
     facts = [started, time_span(run.seconds), f"{run.epochs:,} {'epoch' if run.epochs == 1 else 'epochs'}"]
     facts += [] if size is None else [f"{size:,} parameters"]
     status = node(f"span.status.{run.status}", run.status)
-    reason = [node("p.reason", text) for text in (run.reason, run.get("warning")) if text]
+    reason = [node("p.reason", text) for text in (run.reason, run.record.get("warning")) if text]
     title = node("h1", run.name, " ", status)
     tiles = [_tiles(run)] if run.figures else []
     return node("header", title, node("p.facts", " · ".join(filter(None, facts))), *reason, *tiles)
 
 
-def results(run: RecordedRun) -> Node:
+def results(run: StoredRun) -> Node:
     """Return final cost and metrics of every part."""
-    recorded = run.get("results")
     if not run.figures:
         return section("results", "Results", note("No epoch was completed, so there are none."))
     names = list(dict.fromkeys(key.split(" ", 1)[1] for key in run.figures))
     parts = dict.fromkeys(key.split(" ", 1)[0] for key in run.figures)
     rows = [[part, *(number(run.figures.get(f"{part} {name}")) for name in names)] for part in parts]
-    source = "Of the final model." if recorded else "Of the last complete epoch: there is no final model."
+    source = (
+        "Of the final model." if "results" in run.record else "Of the last complete epoch: there is no final model."
+    )
     return section("results", "Results", table(["", *names], rows, _NUMBERS), note(source))
 
 
-def courses(run: RecordedRun) -> Node:
+def courses(run: StoredRun) -> Node:
     """Return the curves of cost, metrics and learning rate, and the table of epochs."""
-    records = run.metrics
-    if not records:
+    rows = [numbers(row) for row in run.history]
+    if not rows:
         return section("curves", "Curves", note("No epoch was completed, so there are none."))
-    names = dict.fromkeys(name for record in records for name in numbers(record) if name != "epoch")
+    names = dict.fromkeys(name for row in rows for name in row if name != "epoch")
     own = [name for name in names if not name.startswith(VALIDATION)]
     own += [name for name in names if name.removeprefix(VALIDATION) not in names]
-    charts = [_course(name, records) for name in own if name != _RATE]
-    charts += [_course(_RATE, records)] if _varies(_RATE, records) else []
-    best = run.best
+    charts = [_course(name, rows) for name in own if name != _RATE]
+    charts += [_course(_RATE, rows)] if len({row.get(_RATE) for row in rows}) > 1 else []
+    best = run.best_epoch
     remark = (
         f"Lowest {'validation ' if f'{VALIDATION}cost' in best else ''}cost in epoch {best['epoch']}." if best else ""
     )
-    return section("curves", "Curves", node("div.charts", *charts), note(remark), _epochs(records, list(names)))
+    return section("curves", "Curves", node("div.charts", *charts), note(remark), _epochs(rows, list(names)))
 
 
 def rights_and_wrongs(found: Findings | str) -> Node:
@@ -106,7 +107,7 @@ def worst_examples(found: Findings | str) -> Node:
     return section("worst", "Worst examples", note(text), content)
 
 
-def network(found: Summary | str, experiment: Mapping[str, Any]) -> Node:
+def network(found: Summary | str, experiment: Mapping[str, object]) -> Node:
     """Return the layers with shapes and parameters; without these where they are not known."""
     if isinstance(found, str):
         types = (str(value) for key, value in flattened(experiment).items() if _LAYER.fullmatch(key))
@@ -125,15 +126,15 @@ def network(found: Summary | str, experiment: Mapping[str, Any]) -> Node:
     )
 
 
-def record(run: RecordedRun, experiment_text: str) -> Node:
+def record(run: StoredRun, experiment_text: str) -> Node:
     """Return what a colleague needs to get the same: experiment, seed, data, versions and machine."""
     hidden = ("format", "results", "distributions", "plugins", "name", "status", "reason", "warning")
     facts = {key: value for key, value in run.record.items() if key not in hidden}
     plugins = [
         [str(item.get("distribution")), str(item.get("version")), str(item.get("status"))]
-        for item in run.get("plugins") or ()
+        for item in run.record.get("plugins", [])
     ]
-    installed = [[name, str(version)] for name, version in (run.get("distributions") or {}).items()]
+    installed = [[name, str(version)] for name, version in run.record.get("distributions", {}).items()]
     return section(
         "record",
         "Record",
@@ -144,32 +145,27 @@ def record(run: RecordedRun, experiment_text: str) -> Node:
     )
 
 
-def _tiles(run: RecordedRun) -> Node:
+def _tiles(run: StoredRun) -> Node:
     part = next((part for part in reversed(PARTS) if any(key.startswith(f"{part} ") for key in run.figures)), "")
     shown = [(key, value) for key, value in run.figures.items() if key.startswith(f"{part} ")][:_MOST_TILES]
     return node("dl.tiles", *(node("div", node("dt", key), node("dd", number(value))) for key, value in shown))
 
 
-def _course(name: str, records: Sequence[Mapping[str, Any]]) -> Node:
-    known = [numbers(record) for record in records]
+def _course(name: str, rows: Sequence[Mapping[str, float]]) -> Node:
     series = {"training": name, "validation": f"{VALIDATION}{name}"} if name != _RATE else {"": name}
-    values = {label: [record.get(key) for record in known] for label, key in series.items()}
+    values = {label: [row.get(key) for row in rows] for label, key in series.items()}
     drawn = {label: column for label, column in values.items() if any(value is not None for value in column)}
     base = name.removeprefix(VALIDATION)
-    return curves(base.replace("_", " "), [r["epoch"] for r in records], drawn, logarithmic=base in _LOGARITHMIC)
+    return curves(base.replace("_", " "), [int(row["epoch"]) for row in rows], drawn, logarithmic=base in _LOGARITHMIC)
 
 
-def _varies(name: str, records: Sequence[Mapping[str, Any]]) -> bool:
-    return len({numbers(record).get(name) for record in records}) > 1
-
-
-def _epochs(records: Sequence[Mapping[str, Any]], names: list[str]) -> Node:
-    """Return the figures of the epochs as a table: of many of them, some at equal distances and the last."""
-    step = -(-len(records) // _MOST_ROWS)
-    shown = [record for index, record in enumerate(records) if index % step == 0 or index == len(records) - 1]
-    rows = [[str(record["epoch"]), *(number(numbers(record).get(name)) for name in names)] for record in shown]
+def _epochs(rows: Sequence[Mapping[str, float]], names: list[str]) -> Node:
+    """Return the figures of the epochs as a table; of many epochs, every nth and the last."""
+    step = -(-len(rows) // _MOST_ROWS)
+    shown = [row for index, row in enumerate(rows) if index % step == 0 or index == len(rows) - 1]
+    cells = [[str(row["epoch"]), *(number(row.get(name)) for name in names)] for row in shown]
     title = "Figures of every epoch" if step == 1 else f"Figures of every {step:,}th epoch, and the last"
-    return _folded(title, table(["epoch", *(name.replace("_", " ") for name in names)], rows, _NUMBERS))
+    return _folded(title, table(["epoch", *(name.replace("_", " ") for name in names)], cells, _NUMBERS))
 
 
 def _matrix(found: Findings) -> list[Node]:
@@ -208,7 +204,7 @@ def _matrix(found: Findings) -> list[Node]:
     ]
 
 
-def _confusions(found: Findings, rows: Any, columns: Any, mistakes: Any) -> Node:
+def _confusions(found: Findings, rows: Array, columns: Array, mistakes: Array) -> Node:
     """Return the most frequent mistakes, wherever they are in the matrix."""
     order = [index for index in np.argsort(-mistakes, kind="stable")[:_MOST_CONFUSIONS].tolist() if mistakes[index]]
     found_rows = [
@@ -249,7 +245,7 @@ def _residuals(found: Findings) -> list[Node]:
     return [note(text), node("div.charts", *charts), table(heads, rows, _NUMBERS)]
 
 
-def _spread(residuals: Any) -> list[str]:
+def _spread(residuals: Array) -> list[str]:
     largest = np.abs(residuals).max()
     with np.errstate(over="ignore", invalid="ignore"):  # as above
         root_mean_square = largest * np.sqrt(((residuals / (largest or 1.0)) ** 2).mean())  # no square overflows
@@ -262,7 +258,7 @@ def _looked_at(found: Findings) -> str:
     return less + other + found.remark
 
 
-def _gallery(found: Findings, pictures: Any) -> Node:
+def _gallery(found: Findings, pictures: Array) -> Node:
     figures = []
     for index in found.worst(MOST_PICTURES).tolist():
         truth, prediction = _said(found.truths[index]), _said(found.predictions[index])
@@ -290,9 +286,9 @@ def _examples(found: Findings) -> Node:
     return table([found.target, "prediction", "cost", *(name for name, _ in columns)], rows, _NUMBERS)
 
 
-def _said(value: Any) -> str:
+def _said(value: object) -> str:
     """Return a label, a prediction or a cell: a word, a number, or the first few of many."""
-    values = np.ravel(value)
+    values = np.asarray(value).ravel()
     texts = [number(item) for item in values[:3].tolist()]
     return ", ".join(texts) + (f", … ({values.size:,} numbers)" if values.size > 3 else "")
 
@@ -307,12 +303,12 @@ def _folded(title: str, content: Node) -> Node:
     return node("details", node("summary", title), content)
 
 
-def _rows(facts: Mapping[str, Any]) -> list[list[str]]:
+def _rows(facts: Mapping[str, object]) -> list[list[str]]:
     known = flattened(facts)
     return [[key.removeprefix("environment.").replace(".", " › "), _listed(known[key])] for key in known]
 
 
-def _listed(value: Any) -> str:
+def _listed(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else "–" if value in (None, {}) else str(value)
 
 

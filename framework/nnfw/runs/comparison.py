@@ -1,38 +1,37 @@
-"""What differs between runs: in the experiment, the data, the versions, the machine, and in what came out."""
+"""What differs between runs: experiment, data, versions, machine, and results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from nnfw.errors import ConfigError, Mistake
-from nnfw.runs.reading import RecordedRun, numbers, read_document
+from nnfw.runs.reading import StoredRun, numbers, read_document
 from nnfw.toml.flattening import flattened
 
-Values = Mapping[str, Any]
-Differences = dict[str, tuple[Any, ...]]
-"""The value of every run, by what it is of; None where a run has none."""
+Entries = Mapping[str, object]
+Differences = dict[str, tuple[object, ...]]
+"""For each entry that differs, its value in every run; None where a run has none."""
 
 
-def compare_runs(runs: Sequence[RecordedRun]) -> dict[str, Differences]:
-    """Return what differs between runs, by section; what is equal in all of them is left out.
+def compare_runs(runs: Sequence[StoredRun]) -> dict[str, Differences]:
+    """Return what differs between runs, by section; entries that are equal in all runs are left out.
 
     Returns
     -------
     dict
-        ``experiment``, ``data``, ``versions`` and ``machine``: what went in. ``outcome``, ``figures``, final cost and
-        metrics, and ``best epoch``, that with the lowest validation cost: what came out. A run in which a whole section
-        was not recorded has None there, and does not count.
+        The inputs: ``experiment``, ``data``, ``versions`` and ``machine``. The results: ``outcome``; ``figures``, the
+        final cost and metrics; and ``best epoch``, the one with the lowest validation cost. A run that did not record
+        a section has None there, and is not compared.
 
     Raises
     ------
     ConfigError
-        If there are fewer than two.
+        If there are fewer than two runs.
     FileFormatError
         If an experiment or the metrics cannot be read.
     """
     if len(runs) < 2:
-        raise ConfigError([Mistake((), "There must be two runs or more to compare.")])
+        raise ConfigError([Mistake((), "A comparison needs at least two runs.")])
     experiments = [flattened(read_document(run.path).table) for run in runs]
     outcomes = [{"status": run.status, "epochs": run.epochs, "reason": run.reason} for run in runs]
     sections = {
@@ -40,16 +39,16 @@ def compare_runs(runs: Sequence[RecordedRun]) -> dict[str, Differences]:
         **input_differences(runs),
         "outcome": differing(outcomes),
         "figures": differing([run.figures for run in runs]),
-        "best epoch": differing([numbers(run.best) for run in runs]),
+        "best epoch": differing([numbers(run.best_epoch) for run in runs]),
     }
     return {name: found for name, found in sections.items() if found}
 
 
-def input_differences(runs: Sequence[RecordedRun]) -> dict[str, Differences]:
-    """Return what differs of what runs depend on, in the sections data, versions and machine."""
-    known = [run.get("distributions") for run in runs]
-    packages = [run.get("environment", "packages") for run in runs]
-    installed = known if all(known) else packages  # older records hold what nnfw requires, and no more
+def input_differences(runs: Sequence[StoredRun]) -> dict[str, Differences]:
+    """Return which inputs of the runs differ, in the sections data, versions and machine."""
+    distributions = [run.record.get("distributions") for run in runs]
+    packages = [run.environment.get("packages") for run in runs]
+    installed = distributions if all(distributions) else packages  # older records name only what nnfw requires
     sections = {
         "data": differing([_data(run) for run in runs]),
         "versions": differing([_versions(run) for run in runs]) | differing(installed),
@@ -58,8 +57,8 @@ def input_differences(runs: Sequence[RecordedRun]) -> dict[str, Differences]:
     return {name: found for name, found in sections.items() if found}
 
 
-def differing(tables: Sequence[Values | None]) -> Differences:
-    """Return the entries in which tables differ; a table that is None or empty was not recorded, and does not count.
+def differing(tables: Sequence[Entries | None]) -> Differences:
+    """Return the entries in which tables differ; a table that is None or empty was not recorded, and is not compared.
 
     Examples
     --------
@@ -75,35 +74,33 @@ def differing(tables: Sequence[Values | None]) -> Differences:
     }
 
 
-def _data(run: RecordedRun) -> Values:
-    examples = {f"{part} examples": number for part, number in (run.get("data", "examples") or {}).items()}
-    return _recorded({"sha256": run.get("data", "sha256"), **examples})
+def _data(run: StoredRun) -> Entries:
+    examples = {f"{part} examples": number for part, number in run.data.get("examples", {}).items()}
+    return _known({"sha256": run.data.get("sha256"), **examples})
 
 
-def _versions(run: RecordedRun) -> Values:
-    """Return the version of Python, and those of the plugins with their status."""
+def _versions(run: StoredRun) -> Entries:
+    """Return the versions of Python and of the plugins, these with their status."""
     plugins = {
         f"plugin {item.get('distribution')}": f"{item.get('version')} {item.get('status')}"
-        for item in run.get("plugins") or ()
+        for item in run.record.get("plugins", [])
     }
-    return _recorded({"python": run.get("environment", "python"), **plugins})
+    return _known({"python": run.environment.get("python"), **plugins})
 
 
-def _machine(run: RecordedRun) -> Values:
-    """Return what results depend on of the machine: its kind, its kernels, and how many threads share the work."""
-    environment = run.get("environment") or {}
-    threads = run.get("environment", "threads") or {}
+def _machine(run: StoredRun) -> Entries:
+    """Return the facts about the machine that results depend on: CPU, kernels, number of threads."""
     chosen = {
-        "platform": environment.get("platform"),
-        "cpu": environment.get("cpu"),
-        "variables": threads.get("variables"),
-        "accelerator": run.get("accelerator"),
+        "platform": run.environment.get("platform"),
+        "cpu": run.environment.get("cpu"),
+        "variables": run.environment.get("threads", {}).get("variables"),
+        "accelerator": run.record.get("accelerator"),
     }
-    return _recorded(flattened(_recorded(chosen)))
+    return _known(flattened(_known(chosen)))
 
 
-def _differing_libraries(runs: Sequence[RecordedRun]) -> Differences:
-    """Compare each library among the runs that had loaded it by then: SciPy's comes when it is first needed."""
+def _differing_libraries(runs: Sequence[StoredRun]) -> Differences:
+    """Compare each library among the runs that had loaded it: SciPy's BLAS is loaded when it is first needed."""
     libraries = [_libraries(run) for run in runs]
     return {
         f"{name} {key}": values
@@ -112,19 +109,18 @@ def _differing_libraries(runs: Sequence[RecordedRun]) -> Differences:
     }
 
 
-def _libraries(run: RecordedRun) -> dict[str, Values]:
-    """Return version, kernels and threads of each library; its file is named after its build, which plays no part."""
-    known: Iterable[Any] = run.get("environment", "threads", "libraries") or ()
+def _libraries(run: StoredRun) -> dict[str, Entries]:
+    """Return version, kernels and threads of each library by its name, which is its file's without the build."""
     return {
         str(library.get("file", "")).partition("-")[0].partition(".")[0]: {
             "version": library.get("version"),
             "kernels": library.get("architecture"),
             "threads": library.get("num_threads"),
         }
-        for library in known
+        for library in run.environment.get("threads", {}).get("libraries", [])
         if isinstance(library, dict) and library.get("user_api") == "blas"
     }
 
 
-def _recorded(table: Values) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if value not in (None, {})}
+def _known(entries: Entries) -> dict[str, object]:
+    return {key: value for key, value in entries.items() if value not in (None, {})}

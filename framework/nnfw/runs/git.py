@@ -1,8 +1,8 @@
 """The commit of the folder in which an experiment lies.
 
-A repository may name programs that git runs when it looks at files, and the folder may be a stranger's. So git finds
-the commit, which runs none of them, and then compares the files with it as those of another repository, an empty one,
-which names none.
+The folder may come from a stranger, and the configuration of a repository can name programs that git runs when it looks
+at files. Finding the commit runs none of them. The files are then compared from an empty repository, whose
+configuration names no programs.
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TypedDict
 
-_SECONDS = 10  # on a slow disk, a large repository may take them; then nothing is recorded
+_SECONDS = 10  # a large repository on a slow disk may take longer; then nothing is recorded
 _FILES = ("--git-path", "objects", "--git-path", "index")
 _DIFFERENT = 1  # exit status of `git diff --quiet`
 
 
-def describe_commit(folder: Path) -> dict[str, Any] | None:
+class Commit(TypedDict):
+    """The commit of a folder, and whether a file differs from it; None if that cannot be determined."""
+
+    commit: str
+    changed: bool | None
+
+
+def describe_commit(folder: Path) -> Commit | None:
     """Return the commit that is checked out in `folder`, and whether a file under version control differs from it.
 
     Parameters
@@ -30,9 +37,8 @@ def describe_commit(folder: Path) -> dict[str, Any] | None:
 
     Returns
     -------
-    dict or None
-        ``commit``, and ``changed``, which is None where it cannot be told; None if there is no git, or it knows no
-        commit of that folder. A run does not fail for it.
+    Commit or None
+        None if there is no git, or it knows no commit of that folder: a run does not fail for that.
     """
     try:
         found = _git(["rev-parse", "--path-format=absolute", "--show-toplevel", *_FILES, "HEAD"], folder)

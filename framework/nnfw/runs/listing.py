@@ -1,4 +1,4 @@
-"""The runs in a folder: found, filtered, sorted. Nothing here imports NumPy or a plugin."""
+"""The runs in a folder: found, filtered, sorted. No NumPy and no plugin is imported."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake, did_you_mean, in_words
-from nnfw.runs.reading import EXPERIMENT, METRICS, MODEL, RECORD, RecordedRun, read_document, read_run
+from nnfw.runs.layout import EXPERIMENT, METRICS, MODEL, RECORD
+from nnfw.runs.reading import read_document, read_run
 from nnfw.toml.document import parse
 from nnfw.toml.flattening import flattened
 
 BROKEN = "broken"
-"""The status of a directory that holds files of a run which cannot be read."""
+"""The status of a directory whose files cannot be read as a run."""
 
-COLUMNS = ("run", "status", "started", "seconds", "epochs")
-_OTHERS = ("name", "reason")
+_VALUES = ("run", "status", "started", "seconds", "epochs", "name", "reason")
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -42,28 +42,41 @@ class ListedRun:
     ----------
     path
         Its directory.
-    values
-        ``run``, ``status``, ``started``, ``seconds``, ``epochs``, ``name`` and ``reason``; None for what is not known.
+    run
+        The name of the directory.
+    status, started, seconds, epochs, name, reason
+        As in :class:`~nnfw.runs.StoredRun`; None if not known.
     figures
         Final cost and metrics by part, ``"test accuracy"``.
     """
 
     path: Path
-    values: Mapping[str, Any]
+    run: str
+    status: str
+    started: datetime | None = None
+    seconds: float | None = None
+    epochs: int | None = None
+    name: str | None = None
+    reason: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
 
-    def value(self, key: str) -> Any:
-        """Return a value, a figure, or what the experiment says under a dotted key; None if it has none."""
+    @property
+    def values(self) -> dict[str, object]:
+        """What is known without the experiment and the figures."""
+        return {key: getattr(self, key) for key in _VALUES}
+
+    def value(self, key: str) -> object:
+        """Return a value, a figure, or the entry of the experiment with a dotted key; None if there is none."""
         for table in (self.values, self.figures):
             if key in table:
                 return table[key]
         return self._experiment().get(key)
 
     def known_keys(self) -> list[str]:
-        """Return all keys that it has a value for."""
+        """Return all keys for which :meth:`value` has one."""
         return [*self.values, *self.figures, *self._experiment()]
 
-    def _experiment(self) -> dict[str, Any]:
+    def _experiment(self) -> dict[str, object]:
         with suppress(FileFormatError):
             return flattened(read_document(self.path).table)
         return {}
@@ -77,24 +90,24 @@ def list_runs(
     Parameters
     ----------
     folder
-        It holds directories of runs, or is one.
+        It holds the directories of runs, or is one itself.
     where
         Conditions ``"status=finished"``, ``"test accuracy>0.97"``, ``"optimizer.learning_rate<=0.01"``: a key, one of
-        = != < <= > >=, and a TOML value or a bare word. All must hold; a run without a value does not fulfil one.
+        = != < <= > >=, and a TOML value or a bare word. All must hold; a run without a value meets none.
     sort
-        A key; runs without a value for it come first.
+        The key to sort by; runs without a value come first.
     reverse
-        Largest first, and runs without a value last.
+        Whether to sort the largest first, and runs without a value last.
 
     Raises
     ------
     DataError
         If there is no such folder.
     ConfigError
-        If a condition cannot be read, or no run has a value of that key.
+        If a condition cannot be read, or no run has a value for its key or for the one to sort by.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder. Name one that holds runs.")
+        raise DataError(f"{folder} is not a folder. Name one that holds runs.")
     conditions = [_condition(text) for text in where]
     runs = [_listed(path) for path in _directories(folder)]
     for key in (*(key for key, _, _ in conditions), sort):
@@ -104,7 +117,7 @@ def list_runs(
 
 
 def shown_figures(runs: Sequence[ListedRun]) -> list[str]:
-    """Return the figures that a list shows: those of the part that is furthest from training."""
+    """Return the figures that a list shows: those of the test data, else of the validation data, else of training."""
     names = list(dict.fromkeys(name for run in runs for name in run.figures))
     for part in ("test", "validation", "training"):
         found = [name for name in names if name.startswith(f"{part} ")]
@@ -114,7 +127,7 @@ def shown_figures(runs: Sequence[ListedRun]) -> list[str]:
 
 
 def condition_keys(where: Iterable[str]) -> list[str]:
-    """Return the keys of conditions, as :func:`list_runs` takes them.
+    """Return the keys of conditions in the form that :func:`list_runs` takes.
 
     Examples
     --------
@@ -125,7 +138,7 @@ def condition_keys(where: Iterable[str]) -> list[str]:
 
 
 def _directories(folder: Path) -> list[Path]:
-    """Return the directories that hold a file of a run: those below `folder`, or itself."""
+    """Return the directories that hold a file of a run: `folder` itself, or those in it."""
     below = [path for path in [folder, *sorted(folder.iterdir())] if path.is_dir()]
     return [path for path in below if any((path / name).exists() for name in (EXPERIMENT, METRICS, MODEL, RECORD))]
 
@@ -133,20 +146,23 @@ def _directories(folder: Path) -> list[Path]:
 def _listed(path: Path) -> ListedRun:
     try:
         run = read_run(path)
-        return ListedRun(path, _values(run), run.figures)
+        return ListedRun(
+            path,
+            path.resolve().name,
+            run.status,
+            run.started,
+            run.seconds,
+            run.epochs,
+            run.name,
+            run.reason,
+            run.figures,
+        )
     except FileFormatError as error:
         reason = in_words(error).removeprefix(f"{path} holds no run that can be read: ").removeprefix(f"{path}{os.sep}")
-        return ListedRun(
-            path, dict.fromkeys((*COLUMNS, *_OTHERS)) | {"run": path.name, "status": BROKEN, "reason": reason}
-        )
+        return ListedRun(path, path.name, BROKEN, reason=reason)
 
 
-def _values(run: RecordedRun) -> dict[str, Any]:
-    values = (run.path.resolve().name, run.status, run.started, run.seconds, run.epochs, run.name, run.reason)
-    return dict(zip((*COLUMNS, *_OTHERS), values, strict=True))
-
-
-def _condition(text: str) -> tuple[str, str, Any]:
+def _condition(text: str) -> tuple[str, str, object]:
     found = _CONDITION.fullmatch(text)
     if not found:
         raise ConfigError(
@@ -155,7 +171,7 @@ def _condition(text: str) -> tuple[str, str, Any]:
     return found["key"], found["sign"].replace("==", "="), _value(found["value"])
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> object:
     try:
         return parse(f"value = {text}", "--where").table["value"]
     except FileFormatError:
@@ -167,32 +183,31 @@ def _require_known(key: str, runs: Sequence[ListedRun]) -> None:
         return
     known = dict.fromkeys(name for run in runs for name in run.known_keys())
     shown = dict.fromkeys(name for run in runs for name in (*run.values, *run.figures))
-    text = f"No run has a value of {key!r}.{did_you_mean(key, known)} Known are what experiments say, and"
+    text = f"No run has a value for {key!r}.{did_you_mean(key, known)} Known are the experiments' keys, and"
     raise ConfigError([Mistake((), f"{text} {', '.join(shown)}.")])
 
 
-def _holds(value: Any, sign: str, expected: Any) -> bool:
-    """Compare two numbers, or else two texts: of a time, so many letters as are given."""
+def _holds(value: object, sign: str, expected: object) -> bool:
+    """Compare two numbers, or else two texts; of a time, as many characters as the expected text has."""
     if isinstance(value, datetime):
         value, expected = value.astimezone().isoformat(" ")[: len(str(expected))], str(expected)
-    comparable = _number(value) and _number(expected)
-    if not comparable:
+    if not (_is_number(value) and _is_number(expected)):
         value, expected = _text(value), _text(expected)
     return value is not None and _COMPARISONS[sign](value, expected)
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _order(value: Any) -> tuple[int, float, str]:
-    """Return what sorts values of one key: what is missing, then numbers and times, then texts."""
+def _order(value: object) -> tuple[int, float, str]:
+    """Return a sort key for the values of a column: missing values, then numbers and times, then texts."""
     if value is None:
         return 0, 0.0, ""
     if isinstance(value, datetime):
         return 1, (value - _NEVER).total_seconds(), ""
-    return (1, value, "") if _number(value) else (2, 0.0, str(value))
+    return (1, value, "") if _is_number(value) else (2, 0.0, str(value))

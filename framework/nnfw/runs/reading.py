@@ -1,134 +1,79 @@
-"""A run as its directory tells of it, read without NumPy and without any plugin.
-
-Older records lack what was not recorded yet: whatever is missing is None. What is there must be what it should be.
-"""
+"""Reading a run from its directory, without NumPy and without any plugin."""
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypeAlias, TypeGuard
 
 from nnfw.errors import FileFormatError, readable, short
+from nnfw.runs.layout import EXPERIMENT, METRICS, RECORD
+from nnfw.runs.record import DataEntry, EnvironmentEntry, Record, checked_record, is_alive, time_of
 from nnfw.storage import Directory, jsonable, open_regular
 from nnfw.toml.document import Document, read
 
-EXPERIMENT, METRICS, MODEL, RECORD = "experiment.toml", "metrics.jsonl", "model.nnfw", "record.json"
-"""The files of a run's directory."""
-
-PAGE = "report.html"
-"""The page that `nnfw report` writes there."""
-
-RECORD_FORMAT = 1
-STATUSES = ("running", "finished", "failed", "diverged", "interrupted")
 KILLED = "killed"
-"""What a run is called that says that it is running, though its process is no more."""
+"""The status of a run whose record says that it is running, although its process is gone."""
 
 PARTS = ("training", "validation", "test")
 VALIDATION = "validation_"
 _LARGEST = {RECORD: 16 << 20, METRICS: 256 << 20}  # bytes; a record has some 10,000, a million epochs 200 MiB
 _MINUTE = 60  # seconds; an hour has as many minutes
-_FEW_SECONDS = 10  # below, tenths are told
-_FORMER_ADVICE = (" Its state is in ", " Continue with: ")  # in older records, with a path that may be another one now
-_ROW_KEYS = ("epoch", "learning_rate")
+_FEW_SECONDS = 10  # below, tenths are shown
+_FORMER_ADVICE = (" Its state is in ", " Continue with: ")  # in older records, with a path that may have changed since
+_NOT_FIGURES = ("epoch", "learning_rate")
 
-_EACH = "[]"  # stands for every entry of a list or table
-# What is in a record, and what it must be if it is there.
-_TABLE: Mapping[str, type] = {
-    "format": int,
-    "name": str,
-    "status": str,
-    "seed": int,
-    "parameters": int,
-    "data": dict,
-    "data.directory": str,
-    "data.sha256": str,
-    "data.examples": dict,
-    "plugins": list,
-    "plugins[]": dict,
-    "plugins[].distribution": str,
-    "plugins[].version": str,
-    "plugins[].status": str,
-    "distributions": dict,
-    "environment": dict,
-    "environment.python": str,
-    "environment.packages": dict,
-    "environment.cpu": dict,
-    "environment.platform": dict,
-    "environment.threads": dict,
-    "environment.threads.libraries": list,
-    "git": dict,
-    "process": dict,
-    "process.id": int,
-    "process.host": str,
-    "started": str,
-    "resumed": list,
-    "resumed[]": str,
-    "ended": str,
-    "epochs": int,
-    "stopped": str,
-    "warning": str,
-    "reason": str,
-    "exit": int,
-    "accelerator": str,
-    "results": dict,
-    "results[]": dict,
-}
-_WORDS = {int: "a whole number", str: "text", dict: "a table", list: "a list"}
+Values: TypeAlias = "float | list[Values] | None"
+"""What an epoch records under one name: a number, a matrix, or None for a number that was not finite."""
+
+EpochRow: TypeAlias = Mapping[str, Values]
+"""A line of ``metrics.jsonl``: the number of the epoch, its learning rate, cost and metrics."""
 
 
 @dataclass(frozen=True, eq=False)
-class RecordedRun:
-    """A run's directory.
+class StoredRun:
+    """A run, as read from its directory.
 
     Parameters
     ----------
     path
         The directory.
     record
-        What ``record.json`` holds, checked.
+        What ``record.json`` holds.
     """
 
     path: Path
-    record: Mapping[str, Any] = field(repr=False)
-
-    def get(self, *keys: str) -> Any:
-        """Return a value of the record, by the keys that lead there; None if it was not recorded."""
-        value: Any = self.record
-        for key in keys:
-            value = value.get(key) if isinstance(value, dict) else None
-        return value
+    record: Record = field(repr=False)
 
     @property
     def name(self) -> str:
-        """What the experiment is called."""
-        return self.get("name") or self.path.name
+        """Name of the experiment."""
+        return self.record.get("name") or self.path.name
 
     @property
     def status(self) -> str:
         """How it ended: one of ``STATUSES``, or ``KILLED``."""
-        status: str = self.record["status"]
-        return KILLED if status == "running" and not self._lives() else status
+        status = self.record["status"]
+        return KILLED if status == "running" and not is_alive(self.record.get("process", {})) else status
 
     @property
     def started(self) -> datetime | None:
-        """When."""
-        return _time(self.get("started"))
+        """When it started; None if that was not recorded."""
+        return time_of(self.record.get("started"))
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, or has been taking; for a run that was killed, until its last epoch.
+        """How long it took, or has taken so far; for a killed run, until its last epoch.
 
         None if it is not known: nothing was recorded, or the clock was set back.
         """
-        ended = _time(self.get("ended"))
+        ended = time_of(self.record.get("ended"))
         if ended is None:
             ended = datetime.now(UTC) if self.status == "running" else _changed(self.path / METRICS)
         seconds = (ended - self.started).total_seconds() if ended and self.started else -1.0
@@ -136,65 +81,72 @@ class RecordedRun:
 
     @property
     def epochs(self) -> int:
-        """How many epochs were completed."""
-        recorded = self.get("epochs")
-        return len(self.metrics) if recorded is None else int(recorded)
+        """Number of completed epochs."""
+        return self.record["epochs"] if "epochs" in self.record else len(self.history)
 
     @property
     def reason(self) -> str:
         """Why it ended as it did; empty if there is nothing to say."""
-        text = readable(self.get("reason") or self.get("stopped") or "")
+        text = readable(self.record.get("reason") or self.record.get("stopped") or "")
         for advice in _FORMER_ADVICE:
             text = text.partition(advice)[0]
         return text
 
+    @property
+    def data(self) -> DataEntry:
+        """What the record says of the data."""
+        return self.record.get("data", {})
+
+    @property
+    def environment(self) -> EnvironmentEntry:
+        """What the record says of Python, packages and machine."""
+        return self.record.get("environment", {})
+
+    def data_entry(self, key: Literal["directory", "sha256"]) -> str:
+        """Return an entry about the data; FileFormatError if the record lacks it."""
+        value = self.data.get(key)
+        if value is None:
+            raise FileFormatError(f"{self.path} holds no run that can be read: {RECORD} lacks data.{key}.")
+        return value
+
+    @property
+    def active_plugins(self) -> dict[str, str]:
+        """The versions of the plugins that were active, by distribution; empty text if the version was not recorded."""
+        return {
+            item["distribution"]: item.get("version", "")
+            for item in self.record.get("plugins", [])
+            if item.get("status") == "active" and "distribution" in item
+        }
+
     @cached_property
-    def metrics(self) -> tuple[dict[str, Any], ...]:
-        """The record of every epoch.
+    def history(self) -> tuple[EpochRow, ...]:
+        """A row for every epoch.
 
         Raises
         ------
         FileFormatError
-            If a line cannot be read. A last line that is torn is left out.
+            If a line cannot be read. A last line that was cut off is left out.
         """
         path = self.path / METRICS
-        return tuple(_epochs(path, _read(path))) if path.exists() else ()
+        return tuple(_rows(path, _read(path))) if path.exists() else ()
 
     @property
     def figures(self) -> dict[str, float]:
         """Final cost and metrics, ``"test accuracy"``: of the final model, or else of the last complete epoch."""
-        results = self.get("results")
+        results: Mapping[str, Mapping[str, object]] | None = self.record.get("results")
         if results is None:
-            results = _by_part(self.metrics[-1]) if self.metrics else {}
+            results = _by_part(self.history[-1]) if self.history else {}
         parts = sorted(results, key=lambda part: PARTS.index(part) if part in PARTS else len(PARTS))
         return {f"{part} {name}": value for part in parts for name, value in numbers(results[part]).items()}
 
     @property
-    def best(self) -> dict[str, Any]:
-        """The record of the epoch with the lowest validation cost, or lowest cost where there is none; maybe empty."""
-        known = [record for record in self.metrics if _watched(record) is not None]
-        return min(known, key=lambda record: _watched(record) or 0.0) if known else {}
-
-    def _lives(self) -> bool:
-        """Tell whether the process of the run may still be there."""
-        number, host = self.get("process", "id"), self.get("process", "host")
-        if number is None or host != platform.node() or sys.platform == "win32":  # there, a signal 0 is a real one
-            return True
-        try:
-            os.kill(number, 0)
-        except PermissionError:
-            return True
-        except (OSError, OverflowError):
-            return False
-        return True
+    def best_epoch(self) -> EpochRow:
+        """The epoch with the lowest validation cost, or else training cost; empty if there is none."""
+        known = [row for row in self.history if _cost(row) is not None]
+        return min(known, key=lambda row: _cost(row) or 0.0) if known else {}
 
 
-def this_process() -> dict[str, Any]:
-    """Return what a record says of the process that writes it."""
-    return {"id": os.getpid(), "host": platform.node()}
-
-
-def read_run(path: Path) -> RecordedRun:
+def read_run(path: Path) -> StoredRun:
     """Read the record of a run.
 
     Raises
@@ -204,20 +156,26 @@ def read_run(path: Path) -> RecordedRun:
     """
     name = f"{path} holds no run that can be read: {RECORD}"
     if path.exists() and not path.is_dir():
-        raise FileFormatError(f"{path} is no directory of a run. Name one, such as those that `nnfw runs` lists.")
+        raise FileFormatError(f"{path} is not the directory of a run. Name one that `nnfw runs` lists.")
     content = _read(path / RECORD)
     try:
-        record: Any = jsonable(json.loads(content.decode()))
+        values = jsonable(json.loads(content.decode()))
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{name} is not JSON: {error}.") from error
-    for problem in _problems(record):
-        raise FileFormatError(f"{name}: {problem}")
-    return RecordedRun(path, record)
+    try:
+        return StoredRun(path, checked_record(values))
+    except FileFormatError as error:
+        raise FileFormatError(f"{name}: {error}") from error
 
 
-def numbers(record: Mapping[str, Any]) -> dict[str, float]:
+def read_document(path: Path) -> Document:
+    """Return the experiment in a run's directory; FileFormatError if it cannot be read, or is a link."""
+    return read(path / EXPERIMENT, inside=Directory(path))
+
+
+def numbers(values: Mapping[str, object]) -> dict[str, float]:
     """Return the entries that are numbers: no matrices, and nothing that was not finite."""
-    return {name: value for name, value in record.items() if type(value) in (int, float)}
+    return {name: value for name, value in values.items() if _is_number(value)}
 
 
 def time_span(seconds: float | None) -> str:
@@ -238,11 +196,6 @@ def time_span(seconds: float | None) -> str:
     )
 
 
-def read_document(path: Path) -> Document:
-    """Return the experiment in a run's directory; FileFormatError if it cannot be read, or is a link."""
-    return read(path / EXPERIMENT, inside=Directory(path))
-
-
 def _read(path: Path) -> bytes:
     largest = _LARGEST[path.name]
     try:
@@ -257,86 +210,47 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _epochs(path: Path, content: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file; its last line may be torn, as a process leaves it that is killed while it writes."""
+def _rows(path: Path, content: bytes) -> Iterator[EpochRow]:
+    """Yield the rows of a file; a process that is killed while it writes cuts off the last line."""
     lines = content.split(b"\n")
-    for number, line in enumerate(lines[:-1], 1):  # behind the last end of a line stands nothing, or what is torn
+    for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is nothing, or cut off
         try:
-            record = jsonable(json.loads(line.decode()))
+            row = jsonable(json.loads(line.decode()))
         except (ValueError, RecursionError) as error:
             if number == len(lines) - 1:
                 return
             raise FileFormatError(f"{path}:{number}: is not JSON: {error}. Restore the file, or remove it.") from error
-        if not isinstance(record, dict) or type(record.get("epoch")) is not int:
-            raise FileFormatError(
-                f"{path}:{number}: expected a table with the number of an epoch, got {short(record)}."
-            )
-        for name, value in record.items():
-            if not _is_figure(value):
+        if not isinstance(row, dict) or type(row.get("epoch")) is not int:
+            raise FileFormatError(f"{path}:{number}: expected a table with the number of an epoch, got {short(row)}.")
+        for name, value in row.items():
+            if not _are_values(value):
                 raise FileFormatError(f"{path}:{number}: {short(name)} must be numbers, got {short(value)}.")
-        yield record
+        yield row
 
 
-def _is_figure(value: Any) -> bool:
-    """Return whether a value is a number that a float can hold, None for what was not finite, or a list of these."""
+def _is_number(value: object) -> TypeGuard[float]:
+    return type(value) in (int, float)
+
+
+def _are_values(value: object) -> bool:
+    """Return whether a value is a number that a float can hold, None for a number not finite, or a list of these."""
     if isinstance(value, list):
-        return all(map(_is_figure, value))
-    return value is None or (type(value) in (int, float) and abs(value) <= sys.float_info.max)
+        return all(map(_are_values, value))
+    return value is None or (_is_number(value) and abs(value) <= sys.float_info.max)
 
 
-def _problems(record: Any) -> Iterator[str]:
-    """Yield what is wrong with a record."""
-    if not isinstance(record, dict):
-        yield f"expected a table, got {short(record)}."
-        return
-    if type(record.get("format")) is int and record["format"] > RECORD_FORMAT:
-        yield f"has format {record['format']}, this nnfw reads formats up to {RECORD_FORMAT}. Install a newer nnfw."
-    for place, expected in _TABLE.items():
-        for value in _at(record, place):
-            if value is None and not place.endswith(_EACH):  # as good as missing
-                continue
-            if type(value) is not expected:
-                yield f"{place} must be {_WORDS[expected]}, got {short(value)}."
-            elif isinstance(value, int) and value < 0:
-                yield f"{place} must be 0 or more, got {value}."
-    if record.get("status") not in STATUSES:
-        yield f"status must be one of {', '.join(STATUSES)}, got {short(record.get('status'))}."
-    for key in ("started", "ended"):
-        if isinstance(record.get(key), str) and _time(record[key]) is None:
-            yield f"{key} must be a time with its zone, got {short(record[key])}."
-
-
-def _at(value: Any, place: str) -> list[Any]:
-    """Return the values at a place."""
-    found = [value]
-    for key in place.replace(_EACH, f".{_EACH}").split("."):
-        if key == _EACH:
-            found = [item for each in found for item in (each.values() if isinstance(each, dict) else each or ())]
-        else:
-            found = [each[key] for each in found if isinstance(each, dict) and key in each]
-    return found
-
-
-def _by_part(record: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the record of an epoch as cost and metrics of each part."""
-    parts: dict[str, dict[str, Any]] = {}
-    for name, value in record.items():
-        if name not in _ROW_KEYS:
+def _by_part(row: EpochRow) -> dict[str, dict[str, object]]:
+    """Return cost and metrics of an epoch by part."""
+    parts: dict[str, dict[str, object]] = {}
+    for name, value in row.items():
+        if name not in _NOT_FIGURES:
             part = "validation" if name.startswith(VALIDATION) else "training"
             parts.setdefault(part, {})[name.removeprefix(VALIDATION)] = value
     return parts
 
 
-def _watched(record: Mapping[str, Any]) -> float | None:
-    return numbers(record).get(f"{VALIDATION}cost" if f"{VALIDATION}cost" in record else "cost")
-
-
-def _time(text: str | None) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return time if time.tzinfo and MINYEAR < time.year < MAXYEAR else None  # so that every other zone has it, too
+def _cost(row: EpochRow) -> float | None:
+    return numbers(row).get(f"{VALIDATION}cost" if f"{VALIDATION}cost" in row else "cost")
 
 
 def _changed(path: Path) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Training again from a run's record, and judging whether the same came out."""
+"""Training again from a run's record, and judging whether the results are the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -20,11 +20,10 @@ from nnfw.model import Sequential
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback
 from nnfw.runs.comparison import Differences, input_differences
-from nnfw.runs.prediction import open_model
-from nnfw.runs.reading import VALIDATION, RecordedRun, read_run
-from nnfw.runs.record_writer import open_run
+from nnfw.runs.reading import VALIDATION, StoredRun, Values, read_run
 from nnfw.runs.run import train
-from nnfw.runs.trust import require_trusted
+from nnfw.runs.stored_experiment import open_run
+from nnfw.runs.trained import open_model
 
 Verdict = Literal["bit-equal", "within rounding", "different"]
 
@@ -34,33 +33,33 @@ _JUDGED = ("cost", f"{VALIDATION}cost", "penalty", "parameters")
 
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """What came out of training again.
+    """The result of training a run again.
 
     Parameters
     ----------
     verdict
-        ``"bit-equal"``: every number of every epoch, and every parameter. ``"within rounding"``: the costs of every
-        epoch and the parameters differ by no more than `tolerance`. Else ``"different"``.
+        ``"bit-equal"``: every number of every epoch and every parameter is the same. ``"within rounding"``: the
+        costs of every epoch and the parameters differ by no more than `tolerance`. Else ``"different"``.
     tolerance
         The square root of the machine epsilon of the experiment's dtype: 3.5e-4 for float32, 1.5e-8 for float64.
     largest
         The largest relative difference of each number that epochs record, and of ``parameters``, by name; infinite if
-        one side lacks it.
+        one run lacks it.
     changed
-        The inputs that were others, by section: what was recorded, and what it is now.
+        The inputs that differ, by section: as recorded, and now.
     directory
-        The new run, None if it was removed again.
+        The new run; None if it was removed again.
     outcome
-        How the old and the new run ended, if that differs; else empty.
+        How the two runs ended, if that differs; else empty.
 
     Notes
     -----
-    Other kernels, threads or versions add the same numbers in another order. A sum so changed differs in its last
-    digits, and training carries that on. Where half of the digits are still the same, rounding explains it: with
-    OpenBLAS's Haswell kernels instead of those for AVX-512, the costs and parameters of nnfw's examples differ by at
-    most 4e-6 in float32 and 2e-15 in float64; another seed or learning rate changes their first digits. The difference
-    of a cost is relative to that cost, that of the parameters to the largest of them. Metrics that count examples jump
-    as soon as one of these crosses a border, so they are told, but not judged.
+    Other kernels, threads or versions add the same numbers in another order. The last digits of the sums then differ,
+    and training amplifies that. If half of the digits still agree, rounding explains the rest: with OpenBLAS's Haswell
+    kernels instead of those for AVX-512, the costs and parameters of nnfw's examples differ by at most 4e-6 in float32
+    and 2e-15 in float64; another seed or learning rate changes their first digits. The difference of a cost is relative
+    to that cost, that of the parameters to the largest of them. Metrics that count examples jump when a single example
+    crosses a boundary, so they are reported, but not part of the verdict.
     """
 
     verdict: Verdict
@@ -89,7 +88,7 @@ def reproduce(
     registry
         Where names are looked up.
     out
-        The directory of the new run. By default it is made beside the old one, and removed again if all is bit-equal.
+        The directory of the new run. By default it is made next to the old one, and removed again if all is bit-equal.
     data_directory
         Where relative paths of the data start; by default where they did.
     callbacks
@@ -102,14 +101,12 @@ def reproduce(
     FileFormatError
         If the directory holds no run that can be read.
     ConfigError
-        If the run did not come to its end, or cannot be built any more: a plugin is missing, for instance.
+        If the run did not finish or diverge, or cannot be built any more: a plugin is missing, for instance.
     DataError
         If its data cannot be read.
     """
     old = _ended(path)
-    file = open_run(path, registry, data_directory=data_directory)
-    if not trust:
-        require_trusted(file, path, registry, data_directory)
+    file = open_run(path, registry, data_directory=data_directory, trust=trust)
     finished = old.status == "finished"
     before = open_model(path, registry, data_directory=data_directory, trust=trust) if finished else None
     directory = _beside(path) if out is None else out
@@ -129,56 +126,56 @@ def reproduce(
     return Reproduction(verdict, tolerance, largest, changed, directory if kept else None, _outcome(old, new))
 
 
-def _ended(path: Path) -> RecordedRun:
-    """Return a run that came to its end; what is damaged is told now, before anything is trained."""
+def _ended(path: Path) -> StoredRun:
+    """Return a run that ended by itself; damaged files are reported here, before anything is trained."""
     run = read_run(path)
-    if run.status in ENDED and run.metrics is not None:
+    if run.status in ENDED and run.history is not None:
         return run
-    advice = "Train its experiment.toml anew, or go on with it first."
-    raise ConfigError([Mistake((), f"{path} is {run.status}: nothing final is recorded to compare with. {advice}")])
+    advice = "Resume it first, or train its experiment.toml again."
+    raise ConfigError([Mistake((), f"{path} is {run.status}: it has no final results to compare with. {advice}")])
 
 
 def _trained_again(
     file: ExperimentFile, registry: Registry, directory: Path, callbacks: Sequence[Callback]
-) -> RecordedRun:
-    """Train, and return the record; it says so if the training diverged."""
+) -> StoredRun:
+    """Train, and return the new run, which may have diverged."""
     try:
         with suppress(DivergedError):
             train(file, registry, directory, callbacks)
     except DataError as error:
-        advice = f"It was looked for in {file.directory}. If it lies elsewhere, name that folder: --data-dir."
+        advice = f"nnfw looked in {file.directory}. If the data is elsewhere, name its folder: --data-dir DIR."
         raise DataError(f"{error} {advice}") from error
     return read_run(directory)
 
 
 def _beside(path: Path) -> Path:
-    """Return a directory that is not there yet, next to the run's."""
+    """Return a new path next to the run's directory."""
     whole = path.resolve()
     names = (whole.with_name(f"{whole.name}-reproduced{ending}") for ending in chain([""], map("-{}".format, count(2))))
     return next(name for name in names if not name.exists())
 
 
-def _bits(run: RecordedRun, model: Sequential | None) -> tuple[str, ...]:
-    """Return all that must be the same to the last bit; a text tells 0.0 from -0.0, which are equal."""
+def _bits(run: StoredRun, model: Sequential | None) -> tuple[str, ...]:
+    """Return everything that must be the same to the last bit; as text, since 0.0 == -0.0."""
     vectors = () if model is None else _vectors(model)
-    return run.status, run.reason, repr(run.metrics), *(sha256(vector.tobytes()).hexdigest() for vector in vectors)
+    return run.status, run.reason, repr(run.history), *(sha256(vector.tobytes()).hexdigest() for vector in vectors)
 
 
-def _verdict(old: RecordedRun, new: RecordedRun, largest: Mapping[str, float], tolerance: float) -> Verdict:
-    if old.status != new.status or len(old.metrics) != len(new.metrics):
+def _verdict(old: StoredRun, new: StoredRun, largest: Mapping[str, float], tolerance: float) -> Verdict:
+    if old.status != new.status or len(old.history) != len(new.history):
         return "different"
     judged = [value for name, value in largest.items() if name in _JUDGED]
     return "within rounding" if max(judged, default=0.0) <= tolerance else "different"
 
 
-def _outcome(old: RecordedRun, new: RecordedRun) -> str:
+def _outcome(old: StoredRun, new: StoredRun) -> str:
     before, now = (f"{run.status} after {run.epochs} epochs. {run.reason}".strip() for run in (old, new))
     return "" if before == now else f"It was {before}\nNow it is {now}"
 
 
-def _largest_differences(old: RecordedRun, new: RecordedRun) -> Iterator[tuple[str, float]]:
-    for name in dict.fromkeys(name for run in (old, new) for record in run.metrics for name in record):
-        pairs = zip(old.metrics, new.metrics, strict=False)
+def _largest_differences(old: StoredRun, new: StoredRun) -> Iterator[tuple[str, float]]:
+    for name in dict.fromkeys(name for run in (old, new) for row in run.history for name in row):
+        pairs = zip(old.history, new.history, strict=False)
         yield name, max((_difference(a.get(name), b.get(name)) for a, b in pairs), default=0.0)
 
 
@@ -190,8 +187,8 @@ def _vectors(model: Sequential) -> tuple[Array, Array]:
     return model.parameters.vector, model.parameters.state
 
 
-def _difference(before: Any, after: Any) -> float:
-    """Return the largest relative difference of two numbers, arrays or nested lists; None is what was not finite."""
+def _difference(before: Array | Values, after: Array | Values) -> float:
+    """Return the largest relative difference of numbers, arrays or nested lists; None stands for one not finite."""
     try:
         a, b = np.asarray(before, np.float64), np.asarray(after, np.float64)
     except ValueError:  # rows of unequal lengths

@@ -1,4 +1,4 @@
-"""A few steps of an experiment, once without a stop and then with one: they must lead to the same bits."""
+"""Checks that resuming is exact: a few steps of an experiment, with and without a stop, must give the same bits."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from nnfw.runs.run import training_of
 from nnfw.storage import Directory, encoded
 from nnfw.training import Checkpoint, Checkpoints, newest, warn
 
-_MOST_STEPS = 100  # of an epoch: the next one is only begun where it is not longer
+_MOST_STEPS = 100  # longer epochs are cut here, and no second one is begun
 _MORE_STEPS = 5
 
 
 @dataclass(frozen=True)
-class Verification:
-    """What came of resuming.
+class ResumeCheck:
+    """The result of a check of resuming.
 
     Parameters
     ----------
     steps
-        How many there were.
+        How many were trained.
     resumed_after
-        The steps after which the training was stopped, once each.
+        The steps after which a training was stopped and resumed.
     different
-        What was not the same at the end; empty if all was equal to the bit.
+        What differed at the end; empty if all was equal to the bit.
     """
 
     steps: int
@@ -42,12 +42,12 @@ class Verification:
 
 
 class _EnoughError(Exception):
-    """The wanted steps are taken."""
+    """The wanted steps have been trained."""
 
 
 @dataclass(frozen=True)
 class _Stop(Callback):
-    """Ends a training within the step after the last one that is wanted."""
+    """Ends a training during the step after the last wanted one."""
 
     steps: int
 
@@ -56,20 +56,20 @@ class _Stop(Callback):
             raise _EnoughError
 
 
-def verify_resume(file: ExperimentFile, registry: Registry) -> Verification:
-    """Train for a few steps, if possible into a second epoch; again with stops; and compare.
+def verify_resume(file: ExperimentFile, registry: Registry) -> ResumeCheck:
+    """Train for a few steps, if possible into a second epoch; train again with stops; compare.
 
-    Every training has data, network and callbacks of its own, and a resumed one gets nothing but the checkpoint's file.
+    Every training has its own data, network and callbacks. A resumed one gets nothing but the file of the checkpoint.
 
     Parameters
     ----------
     file, registry
-        The experiment, and where names are looked up. Nothing is written but to a temporary folder.
+        The experiment, and where names are looked up. Files are written to a temporary folder only.
 
     Raises
     ------
     ConfigError, DataError, ShapeError, DivergedError
-        As a run.
+        As in :func:`~nnfw.runs.train`.
     """
     with TemporaryDirectory() as folder:
         whole = _Attempt(file, registry, Path(folder, "whole"))
@@ -81,12 +81,12 @@ def verify_resume(file: ExperimentFile, registry: Registry) -> Verification:
         for place in places:
             _Attempt(file, registry, Path(folder, str(place))).run(place)
             different += _differences(expected, _Attempt(file, registry, Path(folder, str(place))).run(steps))
-    return Verification(steps, places, tuple(dict.fromkeys(different)))
+    return ResumeCheck(steps, places, tuple(dict.fromkeys(different)))
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """A training of the experiment in a folder of its own, which goes on if there is a checkpoint."""
+    """A training of the experiment in its own folder, which resumes if there is a checkpoint there."""
 
     file: ExperimentFile
     registry: Registry
@@ -100,7 +100,7 @@ class _Attempt:
         return epoch, epoch * options.epochs
 
     def run(self, steps: int) -> Checkpoint:
-        """Train up to some step, and return the checkpoint that was written after it."""
+        """Train up to a step, and return the checkpoint that was written after it."""
         kept = self.folder / "checkpoints"
         start = newest(kept, self.registry, warn)
         notes: list[str] = []
@@ -115,13 +115,14 @@ class _Attempt:
 
 
 def _differences(expected: Checkpoint, found: Checkpoint) -> Iterator[str]:
-    """Yield what is not the same in two checkpoints."""
+    """Yield the names of the parts in which two checkpoints differ."""
+    parts = _parts(found)
     for name, value in _parts(expected).items():
-        if _bits(value) != _bits(_parts(found)[name]):
+        if _bits(value) != _bits(parts[name]):
             yield name
 
 
-def _parts(checkpoint: Checkpoint) -> dict[str, Any]:
+def _parts(checkpoint: Checkpoint) -> dict[str, object]:
     place = (checkpoint.header.epoch, checkpoint.header.step, checkpoint.header.position, checkpoint.header.stopped)
     return {
         "parameters": checkpoint.vector,
@@ -129,16 +130,16 @@ def _parts(checkpoint: Checkpoint) -> dict[str, Any]:
         "place": place,
         "accelerator": checkpoint.header.accelerator,
         **checkpoint.progress,
-        "callbacks": [(name, _known(memory)) for name, memory in checkpoint.progress["callbacks"]],
+        "callbacks": [(name, _known(state)) for name, state in checkpoint.progress["callbacks"]],
     }
 
 
-def _known(memory: dict[Any, Any]) -> dict[Any, Any]:
-    """Leave out what is None: a file, for instance, that is open in one training, and not yet in a resumed one."""
-    return {key: value for key, value in memory.items() if value is not None}
+def _known(state: dict[object, object]) -> dict[object, object]:
+    """Leave out None: a file, for instance, may be open in one training and not yet in a resumed one."""
+    return {key: value for key, value in state.items() if value is not None}
 
 
-def _bits(value: Any) -> tuple[Any, dict[str, bytes]]:
+def _bits(value: object) -> tuple[object, dict[str, bytes]]:
     arrays: dict[str, Array] = {}
-    node = encoded(value, arrays)
+    node: object = encoded(value, arrays)
     return node, {name: array.tobytes() for name, array in arrays.items()}

@@ -16,17 +16,21 @@ from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.plugins import Registry
 from nnfw.plugins.blame import in_words_with_culprit
 from nnfw.protocols import Callback, Fit
-from nnfw.runs.reading import EXPERIMENT, METRICS, MODEL, PAGE, RECORD
-from nnfw.runs.record_writer import (
-    RunRecord,
-    has_finished,
+from nnfw.runs.layout import (
+    CHECKPOINTS,
+    EXPERIMENT,
+    METRICS,
+    MODEL,
+    PAGE,
+    RECORD,
     made,
     new_directory,
-    open_run,
     require_empty,
     require_writable,
 )
-from nnfw.runs.trust import require_trusted
+from nnfw.runs.reading import read_run
+from nnfw.runs.record_writer import RecordWriter
+from nnfw.runs.stored_experiment import open_run
 from nnfw.storage import LOCK, Directory, LineFile, jsonable, locked
 from nnfw.training import (
     FREE_OPTIONS,
@@ -40,9 +44,6 @@ from nnfw.training import (
     require_same_origin,
     warn,
 )
-
-CHECKPOINTS = "checkpoints"
-"""The folder of a run's checkpoints."""
 
 _SIGNALLED = 128  # exit status of a process that a signal has ended, less the number of the signal
 
@@ -118,7 +119,7 @@ def train(
     prepared = prepare(file, registry)
     with made(directory, new=out is None) as path, locked(path) as held:
         require_empty(path)  # another run may have been started here since
-        record = RunRecord(held, file, prepared, registry)
+        record = RecordWriter(held, file, prepared, registry)
         return _carry_out(prepared, record, callbacks, tell)
 
 
@@ -164,12 +165,10 @@ def resume(
     StateError, DivergedError, TrainingInterrupted
         As :func:`train`.
     """
-    file = open_run(directory, registry, overrides, data_directory=data_directory)
-    if not trust:
-        require_trusted(file, directory, registry, data_directory)
+    file = open_run(directory, registry, overrides, data_directory=data_directory, trust=trust)
     with locked(directory) as held:
         start = newest(held.below(CHECKPOINTS), registry, tell)
-        finished = has_finished(directory)
+        finished = read_run(directory).status == "finished"
         if start is None and finished:
             raise FileFormatError(f"{directory} holds no checkpoint, so it cannot go on. Train the experiment anew.")
         if start is not None and finished and start.header.is_end(file.experiment.training.epochs):
@@ -184,13 +183,13 @@ def resume(
             tell(f"Not bit-exact: {changed}.") if changed else None
         else:
             require_same_origin(start, origin_of(prepared), "Undo that, or go on with --force.")
-        record = RunRecord(held, file, prepared, registry, resumed=True)
+        record = RecordWriter(held, file, prepared, registry, resumed=True)
         return _carry_out(prepared, record, callbacks, tell, start)
 
 
 def _carry_out(
     prepared: Prepared,
-    record: RunRecord,
+    record: RecordWriter,
     callbacks: Sequence[Callback],
     tell: Callable[[str], None],
     start: Checkpoint | None = None,
@@ -288,7 +287,7 @@ class _RunLog(Callback):
     It is the last callback: where another one refuses the training, nothing has been written.
     """
 
-    record: RunRecord
+    record: RecordWriter
 
     def state(self, fit: Fit) -> dict[str, Any]:
         self.record.start()

@@ -1,24 +1,23 @@
-"""Runs from others: a run names the data that it was trained on, and that may be any file of whoever opens it."""
+"""Runs from others: a run names its data, which could be any file of the person who opens the run."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from nnfw.errors import DataError
 from nnfw.experiments.experiment import ExperimentFile
 from nnfw.plugins import Registry
-from nnfw.runs.reading import EXPERIMENT
+from nnfw.runs.layout import EXPERIMENT
 from nnfw.toml.flattening import flattened
 
 
 def require_trusted(file: ExperimentFile, run: Path, registry: Registry, data_directory: Path | None = None) -> None:
-    """Refuse a run whose data lies where its maker has no business, before any of it is read.
+    """Refuse a run whose data lies outside its own folder and the current one, before any of it is read.
 
-    Links are resolved: what counts is where a file is in the end.
+    Links are resolved: the place of the target counts.
 
     Parameters
     ----------
@@ -29,7 +28,7 @@ def require_trusted(file: ExperimentFile, run: Path, registry: Registry, data_di
     registry
         Where names are looked up.
     data_directory
-        A folder that the user has named; data may lie there too.
+        A folder that the user named; data may lie there too.
 
     Raises
     ------
@@ -41,14 +40,14 @@ def require_trusted(file: ExperimentFile, run: Path, registry: Registry, data_di
         target = Path(os.path.realpath(path))
         link = "" if target == path.absolute() else f", which leads to {target}"
         raise DataError(
-            f"{run / EXPERIMENT} names data outside of the run's folder and of the current one: {path}{link}. A run "
-            "from somebody else could show what is in any file of yours, so nothing was read. If you trust whoever "
-            "made the run, say --trust; or name the folder of its data: --data-dir DIR."
+            f"{run / EXPERIMENT} names data outside the run's folder and the current one: {path}{link}. A run from "
+            "somebody else could reveal any of your files, so nothing was read. If you trust the person who made the "
+            "run, add --trust; or name the folder of its data: --data-dir DIR."
         )
 
 
 def resume_command(file: ExperimentFile, run: Path, registry: Registry) -> str:
-    """Return the command that goes on with a run."""
+    """Return the command that continues a run."""
     trust = " --trust" if any(_elsewhere(file, run, registry)) else ""
     return f"nnfw resume {shlex.quote(str(run))}{trust}"
 
@@ -56,7 +55,7 @@ def resume_command(file: ExperimentFile, run: Path, registry: Registry) -> str:
 def _elsewhere(
     file: ExperimentFile, run: Path, registry: Registry, data_directory: Path | None = None
 ) -> Iterator[Path]:
-    """Yield the files and folders outside that the options of the dataset name."""
+    """Yield the existing files and folders that the options of the dataset name and that lie elsewhere."""
     inside = [Path(os.path.realpath(folder)) for folder in (run, Path(), data_directory) if folder is not None]
     for text in _texts(registry.describe("dataset", file.experiment.data.source)):
         path = file.directory / text
@@ -65,6 +64,6 @@ def _elsewhere(
             yield path
 
 
-def _texts(options: dict[str, Any]) -> Iterator[str]:
+def _texts(options: Mapping[str, object]) -> Iterator[str]:
     for value in flattened(options).values():
         yield from (text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nnfw.plain import Plain, PlainTable
 
-
-def flattened(table: PlainTable) -> dict[str, Plain]:
+def flattened(table: Mapping[str, object]) -> dict[str, object]:
     """Return a nested table as one of paths, as ``--set`` takes them; a list without tables in it is one value.
 
     Examples
@@ -20,7 +18,7 @@ def flattened(table: PlainTable) -> dict[str, Plain]:
     return dict(_flattened("", table)) if table else {}
 
 
-def _flattened(path: str, value: Plain) -> Iterator[tuple[str, Plain]]:
+def _flattened(path: str, value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from _flattened(f"{path}.{key}" if path else str(key), item)

@@ -1,0 +1,123 @@
+"""The files of a run's directory, and the directories of new runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from itertools import chain, count
+from pathlib import Path
+
+from nnfw.errors import DataError
+from nnfw.storage import LOCK, TEMPORARY, Directory, locked
+
+EXPERIMENT, METRICS, MODEL, RECORD = "experiment.toml", "metrics.jsonl", "model.nnfw", "record.json"
+"""The files of a run's directory."""
+
+PAGE = "report.html"
+"""The page that `nnfw report` writes there."""
+
+CHECKPOINTS = "checkpoints"
+"""The folder of a run's checkpoints."""
+
+_LONGEST_NAME = 100  # bytes of an experiment's name in that of its directory
+
+
+def new_directory(name: str) -> Path:
+    """Return an unused ``runs/<name>-<time>``; `name` keeps only the characters that every file system takes."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip(".-").encode()[:_LONGEST_NAME].decode(errors="ignore") or "run"
+    first = Path("runs") / f"{plain}-{datetime.now():%Y%m%d-%H%M%S}"
+    return next(path for path in _and_others(first) if not path.exists())
+
+
+def _and_others(first: Path) -> Iterator[Path]:
+    """Yield a path, then the same with a number."""
+    return chain([first], (first.with_name(f"{first.name}-{number}") for number in count(2)))
+
+
+def require_writable(directory: Path) -> None:
+    """Refuse a directory that holds something or cannot be made, before any work is done; DataError says why."""
+    if (directory / LOCK).exists():
+        with locked(directory) as held:  # held by another run, which is refused here; or left by a killed process
+            _remove_beginning(held)
+    require_empty(directory)
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise DataError(f"{directory} cannot be written: {existing} is not a directory that you may write to.")
+
+
+def _remove_beginning(directory: Directory) -> None:
+    """Remove the files of a run that was killed before its record was written: temporary ones and its experiment.
+
+    The lock, which the caller has taken over, shows that the experiment is not a file of the user.
+    """
+    directory.remove_left_overs()
+    if set(directory.names()) == {LOCK, EXPERIMENT}:
+        directory.remove(EXPERIMENT)
+
+
+def require_empty(directory: Path) -> None:
+    """Refuse a directory that holds more than a lock and temporary files; DataError says so."""
+    names = {name for name in _names(directory) if name != LOCK and not TEMPORARY.fullmatch(name)}
+    if RECORD in names:
+        command = f"nnfw resume {shlex.quote(str(directory))}"
+        raise DataError(f"{directory} already holds a run. Resume it: {command}, or choose another with --out.")
+    if names:
+        raise DataError(f"{directory} is not empty. Choose another directory with --out.")
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return Directory(directory).names()
+    except OSError:  # it does not exist, or cannot be read; require_writable checks its place next
+        return []
+
+
+@contextmanager
+def made(directory: Path, *, new: bool = False) -> Iterator[Path]:
+    """Make a directory and the folders above it; if the body fails, those that are empty are removed again.
+
+    Parameters
+    ----------
+    directory
+        Its path.
+    new
+        Whether to choose another name if it exists: a process that was started at the same time may have made it.
+
+    Raises
+    ------
+    DataError
+        If it cannot be made.
+    """
+    absent = [path for path in directory.absolute().parents if not path.exists()]
+    is_there = directory.exists() and not new
+    try:
+        directory = _make(directory, new=new)
+    except OSError as error:
+        raise DataError(f"{directory} cannot be made: {error.strerror}. Choose another with --out.") from error
+    try:
+        yield directory
+    except BaseException:
+        with suppress(OSError):  # it is not empty
+            for path in absent if is_there else (directory, *absent):
+                path.rmdir()
+        raise
+
+
+def _make(directory: Path, *, new: bool) -> Path:
+    if not new:
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    return next(path for path in _and_others(directory) if _is_made(path))
+
+
+def _is_made(path: Path) -> bool:
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True

@@ -1,0 +1,137 @@
+"""The trained model of a run, and its experiment with the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from nnfw.errors import FileFormatError
+from nnfw.experiments.experiment import Experiment, distributions_of
+from nnfw.experiments.preparation import Prepared, prepare
+from nnfw.machine import required_packages
+from nnfw.model import Sequential, describe, load
+from nnfw.plugins import Registry
+from nnfw.runs.layout import CHECKPOINTS, EXPERIMENT, MODEL, RECORD
+from nnfw.runs.reading import read_run
+from nnfw.runs.run import origin_of
+from nnfw.runs.stored_experiment import open_run
+from nnfw.runs.trust import resume_command
+from nnfw.storage import Directory
+from nnfw.training import newest, require_same_origin, restore_model, warn
+
+_NUMERICAL = ("numpy", "scipy")  # the required packages that the last digits of results depend on
+
+
+def open_model(
+    path: Path,
+    registry: Registry,
+    tell: Callable[[str], None] = warn,
+    *,
+    data_directory: Path | None = None,
+    trust: bool = True,
+) -> Sequential:
+    """Return the model of a run's directory, or of a model file.
+
+    Parameters
+    ----------
+    path, registry
+        The directory or the file, and where names are looked up.
+    tell, data_directory, trust
+        As for :func:`prepare_run`, which provides the model of a run that has not finished.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no model, or it cannot be read.
+    """
+    if (path / RECORD).exists() and not (path / MODEL).exists():
+        return prepare_run(path, registry, tell, data_directory=data_directory, trust=trust).model
+    model = _load(path, registry)
+    directory = directory_of(path)
+    if directory is not None:
+        with suppress(FileFormatError):  # the model can be used even if the record cannot be read
+            run, packages = read_run(directory), required_packages()
+            before = run.environment.get("packages", {})
+            _warn_of_versions(directory, before, {name: packages[name] for name in _NUMERICAL})
+            if path.is_dir() and run.status != "finished":
+                tell(f"{path} is {run.status}: its model is from the last time that its training finished.")
+    return model
+
+
+def _load(path: Path, registry: Registry) -> Sequential:
+    if path.is_dir():
+        return load(path / MODEL, registry=registry, inside=Directory(path))
+    return load(path, registry=registry)
+
+
+def warn_of_plugins(directory: Path, experiment: Experiment, model: Sequential) -> None:
+    """Warn of plugins whose versions differ from those of a run; loading the model has reported its own ones."""
+    own = model.registry.distributions_in(describe(model))
+    now = distributions_of(experiment, model.registry)
+    _warn_of_versions(
+        directory,
+        read_run(directory).active_plugins,
+        {name: version for name, version in now.items() if name not in own},
+    )
+
+
+def _warn_of_versions(directory: Path, before: Mapping[str, object], now: Mapping[str, str | None]) -> None:
+    """Warn of packages whose versions have changed since a run; those not recorded count as unchanged."""
+    changed = [f"{name} {before[name]} (here {now[name]})" for name in now if before.get(name, now[name]) != now[name]]
+    if changed:
+        warn(f"{directory} was trained with {', '.join(changed)}. Results may differ.")
+
+
+def prepare_run(
+    path: Path,
+    registry: Registry,
+    tell: Callable[[str], None] = warn,
+    *,
+    data_directory: Path | None = None,
+    trust: bool = True,
+) -> Prepared:
+    """Return a run's experiment with its data and its model, as far as that has been trained.
+
+    Parameters
+    ----------
+    path, registry
+        The directory, and where names are looked up.
+    tell
+        Called with a message if the run has no model, so that its newest checkpoint is used, or if the model may be
+        older than the run.
+    data_directory
+        Where relative paths of the data start; by default where they did.
+    trust
+        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
+
+    Raises
+    ------
+    FileFormatError
+        If the run cannot be read, or holds neither model nor checkpoint.
+    DataError
+        If the data cannot be read, or has changed since a checkpoint that is needed.
+    """
+    file = open_run(path, registry, data_directory=data_directory, trust=trust)
+    if (path / MODEL).exists():
+        prepared = prepare(file, registry, open_model(path, registry, tell))
+        warn_of_plugins(path, file.experiment, prepared.model)
+        return prepared
+    status = read_run(path).status
+    start = newest(Directory(path).below(CHECKPOINTS), registry, tell)
+    if start is None or not start.header.step:
+        raise FileFormatError(
+            f"{path} holds neither a model nor a checkpoint of a trained one: its status is {status!r}. Resume it: "
+            f"{resume_command(file, path, registry)}"
+        )
+    prepared = prepare(file, registry)
+    require_same_origin(start, origin_of(prepared), f"Undo that, or train to the end: {path} holds no model.")
+    restore_model(prepared.model.parameters, start)
+    tell(f"{path} is {status} and holds no model: its newest checkpoint is used, {start.header.place}.")
+    return prepared
+
+
+def directory_of(path: Path) -> Path | None:
+    """Return the directory of a run, or the one that holds a model file; None if that is not the directory of a run."""
+    directory = path if path.is_dir() else path.parent
+    return directory if (directory / RECORD).is_file() and (directory / EXPERIMENT).is_file() else None
