@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 import nnfw
-from nnfw.plugins import AcceleratorSpec, CommandSpec, Component, ComponentSpec, Plugin
+from nnfw.plugins import AcceleratorSpec, CommandSpec, ComponentSpec, Listed, Plugin
 from nnfw.plugins.specs import normalised
 from nnfw.protocols import KINDS
 
@@ -118,7 +118,7 @@ def test_normalised_spellings_of_one_name_are_equal(name):
 )
 def test_plugin_is_named_by_distribution_and_version(plugin, expected):
     assert str(plugin) == expected
-    assert str(Component(COMPONENT, plugin)) == f"'gate' ({expected})"
+    assert str(Listed(COMPONENT, plugin)) == f"'gate' ({expected})"
 
 
 def test_plugin_error_does_not_count_for_equality():
@@ -126,9 +126,9 @@ def test_plugin_error_does_not_count_for_equality():
     assert replace(plugin, error=ValueError()) == replace(plugin, error=OSError())
 
 
-def test_component_answers_for_its_spec():
-    component = Component(COMPONENT, Plugin("nnfw-gate", "1.0", "gate", "nnfw_gate.plugin"))
-    assert (component.kind, component.name, component.qualified_name) == ("layer", "gate", "nnfw-gate:gate")
+def test_listed_component_answers_for_its_spec():
+    listed = Listed(COMPONENT, Plugin("nnfw-gate", "1.0", "gate", "nnfw_gate.plugin"))
+    assert (listed.kind, listed.name, listed.qualified_name) == ("layer", "gate", "nnfw-gate:gate")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from nnfw.plugins import default_registry
 from nnfw.protocols import KINDS
 
 if TYPE_CHECKING:
-    from nnfw.plugins import Component
+    from nnfw.plugins import Listed
 
 Completion = tuple[str, str]
 """What may stand there, and what it means."""
@@ -123,7 +123,7 @@ def _join_words() -> str:
     return written.partition("=")[2] if written.startswith("-") else written  # Typer takes --layer= off by itself
 
 
-def _named(components: Iterable[Component], incomplete: str) -> list[Completion]:
+def _named(components: Iterable[Listed], incomplete: str) -> list[Completion]:
     found: dict[str, str] = {}
     for item in components:
         for name in (item.name, item.qualified_name) if ":" in incomplete or item.problem else (item.name,):

@@ -9,7 +9,7 @@ from nnfw.cli.console import Json
 
 if TYPE_CHECKING:
     from nnfw.cli.commands import PluginCommand
-    from nnfw.plugins import Component, Plugin
+    from nnfw.plugins import Listed, Plugin
 
 
 def plugins(kind: Kind = None, json: Json = False) -> None:
@@ -64,7 +64,7 @@ def _print_part(heading: str, lines: list[str]) -> None:
         console.print_text("\n".join(lines))
 
 
-def component_record(item: Component) -> dict[str, object]:
+def component_record(item: Listed) -> dict[str, object]:
     """Return what ``--json`` says about a component."""
     return {
         "kind": item.kind,
@@ -103,5 +103,5 @@ def _command_record(item: PluginCommand) -> dict[str, object]:
     }
 
 
-def _status(item: Component | PluginCommand) -> str:
+def _status(item: Listed | PluginCommand) -> str:
     return "problem" if item.problem else "ok"

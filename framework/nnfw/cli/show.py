@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nnfw.configuration import Option
-    from nnfw.plugins import Component, Registry
+    from nnfw.plugins import Listed, Registry
 
 Name = Annotated[
     str,
@@ -103,7 +103,7 @@ def show(name: Name, kind: Kind = None, accelerators: Accelerators = False, json
         console.message(f"{len(found)} kinds have a component called {name!r}. To see one: {choices}.")
 
 
-def _record(registry: Registry, item: Component, accelerators: bool) -> dict[str, Any]:
+def _record(registry: Registry, item: Listed, accelerators: bool) -> dict[str, Any]:
     """Return all that is known about a component, fit for JSON."""
     from nnfw.cli.docstrings import meanings_of, sections_of
     from nnfw.cli.plugins import component_record
@@ -174,7 +174,7 @@ def _default(option: Mapping[str, Any]) -> str:
     return "required" if option["required"] else "none" if default is None else _in_toml(default, bare=True)
 
 
-def example(registry: Registry, item: Component, *outer: Component) -> dict[str, Any]:
+def example(registry: Registry, item: Listed, *outer: Listed) -> dict[str, Any]:
     """Return a table that makes the component: its name and the options that must be given, or else one that may be.
 
     `outer` are the components that it is an option of.
@@ -191,7 +191,7 @@ def example(registry: Registry, item: Component, *outer: Component) -> dict[str,
     return {TYPE: item.qualified_name if item.problem else item.name, **chosen}
 
 
-def _value_for(registry: Registry, owner: Component, option: Option, outer: tuple[Component, ...]) -> Any:
+def _value_for(registry: Registry, owner: Listed, option: Option, outer: tuple[Listed, ...]) -> Any:
     """Return a value that an option of `owner` takes."""
     from nnfw.configuration import check, kind_of
     from nnfw.errors import ConfigError

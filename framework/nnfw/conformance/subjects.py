@@ -12,7 +12,7 @@ import numpy as np
 from nnfw.arrays import Shape
 from nnfw.configuration import kind_of, options_of
 from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, UnknownComponentError, did_you_mean, short
-from nnfw.plugins import TYPE, Component, Registry
+from nnfw.plugins import TYPE, Listed, Registry
 from nnfw.plugins.specs import normalised
 from nnfw.protocols import Solver
 
@@ -47,7 +47,7 @@ class Subject:
     name: str
     reference: Any
     registry: Registry
-    declared: Component | None = None
+    declared: Listed | None = None
     input_shapes: tuple[Shape, ...] = ()
     formula: Callable[..., Any] | None = None
 
@@ -141,7 +141,7 @@ def is_distribution(what: Any, registry: Registry) -> bool:
     return isinstance(what, str) and any(item.plugin.distribution == normalised(what) for item in registry.components())
 
 
-def _named(name: str, registry: Registry) -> list[Component]:
+def _named(name: str, registry: Registry) -> list[Listed]:
     for plugin in registry.plugins:
         if plugin.distribution == normalised(name) and plugin.status != "active":
             raise PluginError(f"Plugin {plugin} is {plugin.status}: {plugin.reason}") from plugin.error
@@ -155,7 +155,7 @@ def _named(name: str, registry: Registry) -> list[Component]:
 
 
 def _of_component(
-    item: Component, registry: Registry, options: Mapping[str, Any] | None, *, is_alone: bool
+    item: Listed, registry: Registry, options: Mapping[str, Any] | None, *, is_alone: bool
 ) -> list[Subject]:
     tables = [options] if options is not None else list(item.spec.examples) or _defaults_and_others(item, registry)
     if is_alone:  # whoever names one component is told at once what is wrong with the name; else it is the component
@@ -175,7 +175,7 @@ def _of_component(
     ]
 
 
-def _defaults_and_others(item: Component, registry: Registry) -> list[Mapping[str, Any]]:
+def _defaults_and_others(item: Listed, registry: Registry) -> list[Mapping[str, Any]]:
     """Return the defaults, and other numbers for what has derivatives: with 1 or 0, a missing factor is not seen."""
     try:
         options = options_of(registry.load(item.kind, item.qualified_name)).values()
@@ -189,7 +189,7 @@ def _defaults_and_others(item: Component, registry: Registry) -> list[Mapping[st
     return [{}]
 
 
-def _require_options(item: Component, registry: Registry, tables: Sequence[Mapping[str, Any]]) -> None:
+def _require_options(item: Listed, registry: Registry, tables: Sequence[Mapping[str, Any]]) -> None:
     options = options_of(registry.load(item.kind, item.qualified_name))
     needed = [name for name, option in options.items() if option.required]
     if needed and not any(tables):

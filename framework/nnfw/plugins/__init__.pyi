@@ -17,8 +17,8 @@ from .registry import schedule as schedule
 from .registry import transform as transform
 from .specs import AcceleratorSpec as AcceleratorSpec
 from .specs import CommandSpec as CommandSpec
-from .specs import Component as Component
 from .specs import ComponentSpec as ComponentSpec
+from .specs import Listed as Listed
 from .specs import Plugin as Plugin
 from .specs import hookimpl as hookimpl
 from .targets import protocol_problem as protocol_problem

@@ -11,7 +11,7 @@ from nnfw.errors import in_words, one_line
 
 if TYPE_CHECKING:
     from nnfw.plugins.registry import Registry
-    from nnfw.plugins.specs import Component, Plugin
+    from nnfw.plugins.specs import Listed, Plugin
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Culprit:
     """
 
     plugin: Plugin
-    component: Component | None = None
+    component: Listed | None = None
     method: str = ""
 
     def __str__(self) -> str:

@@ -33,7 +33,7 @@ from nnfw.plugins.loading import (
     new_manager,
     strict_plugins,
 )
-from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, Component, Plugin, normalised
+from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, Listed, Plugin, normalised
 from nnfw.plugins.targets import problems_of, protocol_problem
 from nnfw.protocols import KINDS
 
@@ -82,8 +82,8 @@ class Registry:
         )
         self.hooks = hooks
         self._strict = strict
-        self._components = _with_clashes([Component(spec, item.plugin) for item in loaded for spec in item.components])
-        self._classes: dict[Component, type] = {}
+        self._components = _with_clashes([Listed(spec, item.plugin) for item in loaded for spec in item.components])
+        self._classes: dict[Listed, type] = {}
         clashes = [item for item in self._components if item.problem]
         if strict and clashes:
             raise PluginError("\n".join(f"{_title(item)}: {item.problem}" for item in clashes))
@@ -109,7 +109,7 @@ class Registry:
         """Return this registry: it says what is installed, of which there is one."""
         return self
 
-    def components(self, kind: str | None = None) -> tuple[Component, ...]:
+    def components(self, kind: str | None = None) -> tuple[Listed, ...]:
         """Return the components of active plugins, of one kind or of all, by kind and name.
 
         Raises
@@ -121,7 +121,7 @@ class Registry:
             _require_kind(kind)
         return tuple(item for item in self._components if item.plugin.status == "active" and kind in (None, item.kind))
 
-    def inspected(self, kind: str | None = None) -> tuple[Component, ...]:
+    def inspected(self, kind: str | None = None) -> tuple[Listed, ...]:
         """Return :meth:`components` with the problems that their source text shows; nothing is imported.
 
         Built-in components are taken as they are: the tests of nnfw inspect them.
@@ -130,7 +130,7 @@ class Registry:
         problems = problems_of(item.spec for item in components if not item.plugin.built_in)
         return tuple(replace(item, problem=item.problem or problems.get(item.spec, "")) for item in components)
 
-    def find(self, kind: str, name: str) -> Component:
+    def find(self, kind: str, name: str) -> Listed:
         """Return the component called `name` or ``distribution:name``.
 
         Raises
@@ -158,7 +158,7 @@ class Registry:
             raise PluginError(f"{kind.capitalize()} {plain!r} is offered by {owners}. Write {names}.")
         return active[0]
 
-    def named(self, name: str, kind: str | None = None) -> list[Component]:
+    def named(self, name: str, kind: str | None = None) -> list[Listed]:
         """Return the components of any kind that `name` means; ``KIND:NAME`` names one kind, as `kind` does.
 
         Raises
@@ -173,7 +173,7 @@ class Registry:
             kind, name = prefix, rest
         if kind is not None:
             return [self.find(kind, name)]
-        found: list[Component] = []
+        found: list[Listed] = []
         broken: list[PluginError] = []
         for each in KINDS:
             try:
@@ -291,11 +291,11 @@ class Registry:
         versions = {plugin.distribution: plugin.version for plugin in self.plugins if plugin.status == "active"}
         return {name: versions[name] for name in sorted(needed & versions.keys())}
 
-    def component_of(self, kind: str, component: Any) -> Component | None:
+    def component_of(self, kind: str, component: Any) -> Listed | None:
         """Return the registered component that `component` is an instance of, or None."""
         return self.component_of_class(type(component), kind)
 
-    def component_of_class(self, cls: type, kind: str | None = None) -> Component | None:
+    def component_of_class(self, cls: type, kind: str | None = None) -> Listed | None:
         """Return the registered component whose class is `cls`, of one kind or of any, or None."""
         found = [item for item in self.components(kind) if cls is self._classes.get(item) or cls is _imported(item)]
         return min(found, key=lambda item: not item.plugin.built_in, default=None)
@@ -313,7 +313,7 @@ class Registry:
         kind = next((kind for kind, row in KINDS.items() if row.protocol in type(component).__mro__), "component")
         return f"{kind.capitalize()} {class_name(component)!r}"
 
-    def defaults(self, kind: str) -> tuple[Component, ...]:
+    def defaults(self, kind: str) -> tuple[Listed, ...]:
         """Return the components of a kind that are on unless they are named."""
         return tuple(item for item in self.components(kind) if item.spec.default)
 
@@ -381,7 +381,7 @@ class Registry:
         return f"{kind.capitalize()} {self.label(kind, reference)}" if _is_instance(reference) else ""
 
     def _unavailable(
-        self, kind: str, name: str, distribution: str, declared: list[Component]
+        self, kind: str, name: str, distribution: str, declared: list[Listed]
     ) -> UnknownComponentError | PluginError:
         """Return the error for a name that no active plugin offers, with the cause that is known or likely."""
         broken = [plugin for plugin in self.plugins if plugin.status in ("quarantined", "disabled")]
@@ -435,18 +435,18 @@ def _state(plugin: Plugin) -> str:
     return f"Plugin {plugin} is {plugin.status}: {plugin.reason.rstrip('.')}."
 
 
-def _title(component: Component) -> str:
+def _title(component: Listed) -> str:
     return f"{component.kind.capitalize()} {component}"
 
 
-def _by_plugin(components: Iterable[Component]) -> str:
+def _by_plugin(components: Iterable[Listed]) -> str:
     groups: dict[str, list[str]] = {}
     for item in components:
         groups.setdefault(str(item.plugin), []).append(item.name)
     return ", ".join(f"{', '.join(names)} ({plugin})" for plugin, names in groups.items()) or "none"
 
 
-def _with_clashes(components: list[Component]) -> tuple[Component, ...]:
+def _with_clashes(components: list[Listed]) -> tuple[Listed, ...]:
     """Return the components in order, a problem noted on each that shares its kind and name with another plugin's."""
     owners: dict[tuple[str, str], list[Plugin]] = {}
     for item in components:
@@ -457,7 +457,7 @@ def _with_clashes(components: list[Component]) -> tuple[Component, ...]:
     return tuple(sorted(noted, key=lambda item: (order.index(item.kind), item.name, item.plugin.distribution)))
 
 
-def _clash(item: Component, owners: list[Plugin]) -> str:
+def _clash(item: Listed, owners: list[Plugin]) -> str:
     others = [plugin for plugin in owners if plugin is not item.plugin]
     if item.plugin.built_in or not others or item.plugin.status != "active":
         return ""
@@ -478,13 +478,13 @@ def _component_names(value: Any) -> Iterator[str]:
             yield from _component_names(item)
 
 
-def _imported(component: Component) -> Any:
+def _imported(component: Listed) -> Any:
     """Return the target of a component if its module happens to be imported, else None."""
     module, _, name = component.spec.target.partition(":")
     return getattr(sys.modules.get(module), "__dict__", {}).get(name)
 
 
-def _import_target(component: Component) -> type:
+def _import_target(component: Listed) -> type:
     module, _, name = component.spec.target.partition(":")
     prefix = f"{_title(component)}: target {component.spec.target!r}"
     try:

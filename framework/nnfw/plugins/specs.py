@@ -249,8 +249,8 @@ class Plugin:
 
 
 @dataclass(frozen=True)
-class Component:
-    """A declared component with its provenance.
+class Listed:
+    """A component as the registry lists it: its declaration, with its provenance.
 
     Parameters
     ----------
