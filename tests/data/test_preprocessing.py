@@ -7,7 +7,15 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from nnfw.data import Examples, Preprocessing, read_csv, split
+from nnfw.data import (
+    Examples,
+    Preprocessing,
+    build_preprocessing,
+    describe_preprocessing,
+    read_csv,
+    select_examples,
+    split,
+)
 from nnfw.errors import ConfigError, DataError, PluginError, ShapeError
 from nnfw.plugins import default_registry
 from nnfw.protocols import Transform
@@ -503,7 +511,7 @@ def test_names_and_classes_in_another_unicode_form_say_so():
     with pytest.raises(
         DataError, match=r"lacks the column 'café'\. Did you mean 'cafe\\u0301'\? It is 'caf\\xe9' in ano"
     ):
-        preprocessing.select(table("cafe\u0301\n1\n"))
+        select_examples(preprocessing, table("cafe\u0301\n1\n"))
     with pytest.raises(
         DataError, match=r"expected Bern, Zürich\. Did you mean 'Z\\xfcrich'\? It is 'Zu\\u0308rich' in "
     ):
@@ -563,7 +571,7 @@ NEW = "height,member,age,city,id\n1.55,yes,25,Bern,7\n1.65,no,35,Oslo,8\n"
 
 def test_select_picks_the_columns_by_name():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
-    examples = preprocessing.select(table(NEW))
+    examples = select_examples(preprocessing, table(NEW))
     assert list(examples.features) == ["age", "city", "height"]
     assert examples.target is None
     assert preprocessing.apply(examples.features).shape == (2, 4)
@@ -571,14 +579,14 @@ def test_select_picks_the_columns_by_name():
 
 def test_select_with_target_gives_it_too():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
-    examples = preprocessing.select(table(NEW), with_target=True)
+    examples = select_examples(preprocessing, table(NEW), with_target=True)
     assert preprocessing.target(examples).tolist() == [1, 0]
 
 
 def test_select_missing_columns_are_all_named():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
     with pytest.raises(DataError, match="lacks the column 'age'") as caught:
-        preprocessing.select(table("ages,height\n1,2\n"), with_target=True)
+        select_examples(preprocessing, table("ages,height\n1,2\n"), with_target=True)
     assert str(caught.value).splitlines() == [
         "new.csv: lacks the column 'age'. Did you mean 'ages'? It has 2: ages, height.",
         "new.csv: lacks the column 'city'. It has 2: ages, height.",
@@ -589,18 +597,18 @@ def test_select_missing_columns_are_all_named():
 def test_select_word_where_a_number_is_needed_names_line_and_column():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
     with pytest.raises(DataError, match=r"new.csv:2: column 'age': expected a number, got 'old'"):
-        preprocessing.select(table("age,city,height\nold,Oslo,2\n"))
+        select_examples(preprocessing, table("age,city,height\nold,Oslo,2\n"))
 
 
 def test_select_missing_cell_names_line_and_column():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
     with pytest.raises(DataError, match=r"new.csv:3: column 'age': cells without a finite number: 1"):
-        preprocessing.select(table("age,city,height\n1,Oslo,2\n,Oslo,2\n"))
+        select_examples(preprocessing, table("age,city,height\n1,Oslo,2\n,Oslo,2\n"))
 
 
 def test_select_damage_in_other_columns_does_no_harm():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
-    assert len(preprocessing.select(table(NEW.replace(",8", ",")))) == 2
+    assert len(select_examples(preprocessing, table(NEW.replace(",8", ",")))) == 2
 
 
 def test_categorical_names_what_a_reader_must_not_parse():
@@ -609,7 +617,7 @@ def test_categorical_names_what_a_reader_must_not_parse():
     assert preprocessing.categorical == ("code", "y")
     text = "a,code,y\n5,01,1\n"
     read = read_csv(StringIO(text), categorical=preprocessing.categorical)
-    selected = preprocessing.select(read, with_target=True)
+    selected = select_examples(preprocessing, read, with_target=True)
     np.testing.assert_array_equal(preprocessing.apply(selected.features), [[1, 0, 5]])
     assert preprocessing.target(selected).tolist() == [1]
 
@@ -629,19 +637,19 @@ BLOCK = Examples({"pixels": np.arange(12.0).reshape(2, 3, 2)}, np.array([0, 1]),
 def test_select_block_takes_its_columns(header):
     count = header.count(",") + 1
     values = [9] * (count - 6) + list(range(6))
-    examples = Preprocessing.fit(BLOCK).select(table(f"{header}\n{','.join(map(str, values))}\n"))
+    examples = select_examples(Preprocessing.fit(BLOCK), table(f"{header}\n{','.join(map(str, values))}\n"))
     np.testing.assert_array_equal(examples.features["pixels"], np.arange(6).reshape(1, 3, 2))
 
 
 def test_select_block_by_name_may_be_in_any_order():
     text = "pixels_5,pixels_1,pixels_2,pixels_3,pixels_4,pixels_0\n5,1,2,3,4,0\n"
-    examples = Preprocessing.fit(BLOCK).select(table(text))
+    examples = select_examples(Preprocessing.fit(BLOCK), table(text))
     np.testing.assert_array_equal(examples.features["pixels"].ravel(), np.arange(6))
 
 
 def test_select_block_by_position_leaves_out_the_target():
     preprocessing = Preprocessing.fit(BLOCK)
-    examples = preprocessing.select(table("a,b,digit,c,d,e,f\n0,1,1,2,3,4,5\n"), with_target=True)
+    examples = select_examples(preprocessing, table("a,b,digit,c,d,e,f\n0,1,1,2,3,4,5\n"), with_target=True)
     np.testing.assert_array_equal(examples.features["pixels"].ravel(), np.arange(6))
     assert preprocessing.target(examples).tolist() == [1]
 
@@ -652,17 +660,17 @@ def test_select_block_of_another_width_is_refused():
         r"numbers\. It has 2: a, b\.$"
     )
     with pytest.raises(DataError, match=message):
-        Preprocessing.fit(BLOCK).select(table("a,b\n1,2\n"))
+        select_examples(Preprocessing.fit(BLOCK), table("a,b\n1,2\n"))
 
 
 def test_select_block_with_a_word_names_line_and_column():
     with pytest.raises(DataError, match=r"new.csv:2: column 'f': expected a number, got 'x'"):
-        Preprocessing.fit(BLOCK).select(table("a,b,c,d,e,f\n0,1,2,3,4,x\n"))
+        select_examples(Preprocessing.fit(BLOCK), table("a,b,c,d,e,f\n0,1,2,3,4,x\n"))
 
 
 def test_select_target_of_fractions_for_whole_numbers_stays_fractions():
     preprocessing = Preprocessing.fit(with_target([3750, 4200]))
-    examples = preprocessing.select(table("x,y\n1,3750.5\n"), with_target=True)
+    examples = select_examples(preprocessing, table("x,y\n1,3750.5\n"), with_target=True)
     np.testing.assert_array_equal(preprocessing.target(examples), [[3750.5]])
 
 
@@ -683,28 +691,28 @@ def test_select_target_of_fractions_for_whole_numbers_stays_fractions():
 def test_from_table_after_json_is_the_same(examples, transforms, target_transforms):
     registry = default_registry()
     preprocessing = Preprocessing.fit(examples, transforms, target_transforms)
-    text = json.dumps(preprocessing.to_table(registry), allow_nan=False)
-    again = Preprocessing.from_table(json.loads(text), registry)
+    text = json.dumps(describe_preprocessing(preprocessing, registry), allow_nan=False)
+    again = build_preprocessing(json.loads(text), registry)
     assert again == preprocessing
     np.testing.assert_array_equal(again.apply(examples.features), preprocessing.apply(examples.features))
 
 
 def test_to_table_names_transforms_by_distribution():
-    stored = Preprocessing.fit(NUMBERS, [Standardize()]).to_table(default_registry())
+    stored = describe_preprocessing(Preprocessing.fit(NUMBERS, [Standardize()]), default_registry())
     assert stored["columns"][0]["steps"][0]["transform"]["type"] == "nnfw:standardize"
 
 
 def test_to_table_transform_of_no_plugin_is_refused():
     preprocessing = Preprocessing.fit(NUMBERS, [Faulty("none", columns=("a",))])
     with pytest.raises(PluginError, match=r"Faulty.*belongs to no installed plugin"):
-        preprocessing.to_table(default_registry())
+        describe_preprocessing(preprocessing, default_registry())
 
 
 def test_from_table_missing_plugin_says_what_to_install():
-    stored = Preprocessing.fit(NUMBERS, [Standardize()]).to_table(default_registry())
+    stored = describe_preprocessing(Preprocessing.fit(NUMBERS, [Standardize()]), default_registry())
     stored["columns"][0]["steps"][0]["transform"]["type"] = "nnfw-other:robust"
     with pytest.raises(ConfigError, match="nnfw-other"):
-        Preprocessing.from_table(stored, default_registry())
+        build_preprocessing(stored, default_registry())
 
 
 STORED = {"name": "a", "kind": "numeric", "shape": [], "output_shape": [], "steps": []}
@@ -751,7 +759,7 @@ def one_hot(categories):
 )
 def test_from_table_damaged_is_refused(stored, message):
     with pytest.raises(ConfigError, match=message):
-        Preprocessing.from_table(stored, default_registry())
+        build_preprocessing(stored, default_registry())
 
 
 @pytest.mark.parametrize(
@@ -799,7 +807,7 @@ def test_from_table_damaged_is_refused(stored, message):
 )
 def test_from_table_with_impossible_steps_is_refused(stored, message):
     with pytest.raises(DataError, match=message):
-        Preprocessing.from_table(stored, default_registry())
+        build_preprocessing(stored, default_registry())
 
 
 def test_from_table_of_many_columns_that_make_much_work_is_refused():
@@ -807,7 +815,7 @@ def test_from_table_of_many_columns_that_make_much_work_is_refused():
     for stored in columns:
         stored["steps"] = [standardize()]
     with pytest.raises(DataError, match=r"^Transforms may make 4,194,304 numbers of one example, these make 4,325,376"):
-        Preprocessing.from_table({"columns": columns}, default_registry())
+        build_preprocessing({"columns": columns}, default_registry())
 
 
 def test_from_table_of_classes_that_would_fill_the_memory_is_refused():
@@ -815,7 +823,7 @@ def test_from_table_of_classes_that_would_fill_the_memory_is_refused():
     with pytest.raises(
         DataError, match=r"^20,001 classes with the room of the longest have 20,001,000 characters; 16,"
     ):
-        Preprocessing.from_table({"columns": [STORED], "classes": classes}, default_registry())
+        build_preprocessing({"columns": [STORED], "classes": classes}, default_registry())
 
 
 def test_from_table_whose_steps_make_another_shape_is_refused():
@@ -823,7 +831,7 @@ def test_from_table_whose_steps_make_another_shape_is_refused():
     with pytest.raises(
         PluginError, match=r"^Column 'a': its transforms returned entries of shape \(3,\), but had made"
     ):
-        Preprocessing.from_table(stored, default_registry())
+        build_preprocessing(stored, default_registry())
 
 
 FAULTS = [
@@ -875,7 +883,7 @@ def test_real_table_from_file_to_arrays_and_back(rng):
     np.testing.assert_allclose(x[:, 3:7].std(axis=0), 1, rtol=1e-5)
     assert preprocessing.labels(np.eye(3)[y]).tolist() == training.target.tolist()
     raw = read_csv(folder / "penguins.csv", categorical=preprocessing.categorical)
-    selected = preprocessing.select(raw, with_target=True)
+    selected = select_examples(preprocessing, raw, with_target=True)
     np.testing.assert_array_equal(preprocessing.apply(selected.features), preprocessing.apply(examples.features))
     np.testing.assert_array_equal(preprocessing.target(selected), preprocessing.target(examples))
 

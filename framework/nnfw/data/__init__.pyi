@@ -1,5 +1,5 @@
 from .columns import Column as Column
-from .columns import Step as Step
+from .columns import FittedTransform as FittedTransform
 from .conversion import NUMERIC_KINDS as NUMERIC_KINDS
 from .conversion import as_batch as as_batch
 from .conversion import as_column as as_column
@@ -27,6 +27,9 @@ from .npy import map_values as map_values
 from .npy import read_npy as read_npy
 from .npy import read_npy_stream as read_npy_stream
 from .preprocessing import Preprocessing as Preprocessing
+from .preprocessing_table import build_preprocessing as build_preprocessing
+from .preprocessing_table import describe_preprocessing as describe_preprocessing
+from .selection import select_examples as select_examples
 from .splitting import Split as Split
 from .splitting import split as split
 from .tables import Table as Table

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Ge
 
-from nnfw.arrays import Array, Shape
+from nnfw.arrays import Array
 from nnfw.data.conversion import require_finite
 from nnfw.data.examples import categorical
 from nnfw.errors import DataError, NnfwError, PluginError, in_words, short
@@ -19,11 +20,13 @@ from nnfw.plugins import default_registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Transform
 
+_Size = Annotated[int, Ge(1)]
+
 Kind = Literal["numeric", "integer", "categorical"]
 
 
 @dataclass(frozen=True)
-class Step:
+class FittedTransform:
     """A transform and what it fitted.
 
     Parameters
@@ -35,12 +38,12 @@ class Step:
     """
 
     transform: Transform
-    fitted: Mapping[str, Any]
+    fitted: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One raw column, and the steps that make numbers for the network out of it.
+    """One raw column, and the steps that make numbers for the network out of it; a model file holds it as it is.
 
     Parameters
     ----------
@@ -53,21 +56,21 @@ class Column:
     output_shape
         Shape of one entry after the steps.
     steps
-        Transforms in the order in which they apply.
+        Transforms, fitted, in the order in which they apply.
     """
 
     name: str
     kind: Kind
-    shape: Shape
-    output_shape: Shape
-    steps: tuple[Step, ...] = ()
+    shape: tuple[_Size, ...]
+    output_shape: tuple[_Size, ...]
+    steps: tuple[FittedTransform, ...]
 
     @classmethod
     def fit(cls, name: str, raw: Array, transforms: Sequence[Transform], kind: Kind) -> Column:
         """Return the column with every transform fitted on what the ones before it make of `raw`."""
         if transforms:
             require_finite(raw, f"Column {name!r}")
-        steps: list[Step] = []
+        steps: list[FittedTransform] = []
         current = raw
         for transform in transforms:
             if steps:
@@ -76,7 +79,7 @@ class Column:
                 raise DataError(
                     f"Column {name!r} holds words, but {short(transform)} takes numbers. Use one_hot for it."
                 )
-            steps.append(Step(transform, _fitted(name, transform, current)))
+            steps.append(FittedTransform(transform, _fitted(name, transform, current)))
         first = raw[:1]
         for step in steps:
             first = _applied(name, step, first)
@@ -146,7 +149,7 @@ class Column:
         return prod(self.output_shape)
 
 
-def _fitted(name: str, transform: Transform, values: Array) -> Mapping[str, Any]:
+def _fitted(name: str, transform: Transform, values: Array) -> dict[str, Any]:
     with _calling(name, transform, "fit"):
         fitted = transform.fit(values)
     if not isinstance(fitted, Mapping) or not all(isinstance(key, str) for key in fitted):
@@ -157,10 +160,10 @@ def _fitted(name: str, transform: Transform, values: Array) -> Mapping[str, Any]
         raise PluginError(
             f"Column {name!r}: what {short(transform)} fitted cannot be stored as JSON: {error}."
         ) from error
-    return fitted
+    return dict(fitted)
 
 
-def _applied(name: str, step: Step, values: Array) -> Array:
+def _applied(name: str, step: FittedTransform, values: Array) -> Array:
     with _calling(name, step.transform, "apply"):
         result = step.transform.apply(values, step.fitted)
     return _rows(name, step.transform, "apply", result, len(values))

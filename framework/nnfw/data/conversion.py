@@ -248,7 +248,7 @@ def _not_finite(block: Array) -> Array | None:
     return None if np.isfinite(sum_of_squares(block)) else ~np.isfinite(block)
 
 
-def cast(array: Array, dtype: np.dtype[Any], name: str) -> Array:
+def cast(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
     """Return `array` in `dtype`; itself where it has it already.
 
     Raises
@@ -260,7 +260,9 @@ def cast(array: Array, dtype: np.dtype[Any], name: str) -> Array:
     return np.asarray(array, dtype)
 
 
-def cast_finite(part: Array, dtype: np.dtype[Any], name: str, whole: Array, columns: Sequence[str] = ()) -> Array:
+def cast_finite(
+    part: Array, dtype: np.dtype[np.generic], name: str, whole: Array, columns: Sequence[str] = ()
+) -> Array:
     """Return some rows of `whole` in `dtype`, after one look at them.
 
     Raises
@@ -280,7 +282,7 @@ def cast_finite(part: Array, dtype: np.dtype[Any], name: str, whole: Array, colu
     return array
 
 
-def in_dtype(array: Array, dtype: np.dtype[Any], name: str) -> Array:
+def in_dtype(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
     """Return `array` in `dtype` and as one block of memory, of which rows are taken without copying the rest.
 
     A memory-mapped array stays on disk as it is, to be converted batch by batch.
@@ -296,10 +298,10 @@ def in_dtype(array: Array, dtype: np.dtype[Any], name: str) -> Array:
     return np.require(cast(array, dtype, name), requirements=("C_CONTIGUOUS", "ALIGNED"))
 
 
-def _require_fitting(array: Array, dtype: np.dtype[Any], name: str) -> None:
+def _require_fitting(array: Array, dtype: np.dtype[np.generic], name: str) -> None:
     if array.dtype.kind != "f" or array.dtype.itemsize <= dtype.itemsize:
         return  # the whole numbers of NumPy fit into every float from float32 on
-    largest = float(np.finfo(dtype).max)
+    largest = float(np.finfo(dtype.name).max)
 
     def wrong(block: Array) -> Array | None:
         low, high = _limits(block)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nnfw.errors import DataError
 
@@ -107,7 +107,7 @@ def read_declared(name: str, stream: Readable, size: int, compressed: int) -> by
     return content
 
 
-def require_size(name: str, shape: Shape, dtype: np.dtype[Any], there: int) -> None:
+def require_size(name: str, shape: Shape, dtype: np.dtype[np.generic], there: int) -> None:
     """Refuse an array in a file that is shorter or longer than its header declares.
 
     Parameters

@@ -6,7 +6,7 @@ import os
 from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -82,7 +82,7 @@ def map_npy(stream: IO[bytes], path: Path, name: str, offset: int, size: int) ->
 
 
 def map_values(
-    stream: IO[bytes], path: Path, dtype: np.dtype[Any], shape: Shape, start: int, order: Literal["C", "F"] = "C"
+    stream: IO[bytes], path: Path, dtype: np.dtype[np.generic], shape: Shape, start: int, order: Literal["C", "F"] = "C"
 ) -> Array:
     """Return the values from byte `start` of an open file on, memory-mapped.
 
@@ -124,7 +124,7 @@ def read_npy_stream(stream: IO[bytes], name: str, compressed: int) -> Array:
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
-def _header(stream: IO[bytes], name: str) -> tuple[Shape, bool, np.dtype[Any]]:
+def _header(stream: IO[bytes], name: str) -> tuple[Shape, bool, np.dtype[np.generic]]:
     start = stream.tell()
     head = BytesIO(stream.read(_LONGEST_HEADER))
     try:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,15 +14,9 @@ from nnfw.arrays import Array, Shape
 from nnfw.data.columns import Column, Kind
 from nnfw.data.conversion import cast, column_names, require_finite, require_finite_predictions
 from nnfw.data.examples import Examples, categorical
-from nnfw.data.preprocessing_table import from_table, to_table
-from nnfw.data.selection import select
-from nnfw.data.tables import Table, listed
+from nnfw.data.tables import listed
 from nnfw.errors import DataError, ShapeError, did_you_mean, short
 from nnfw.protocols import Transform
-
-if TYPE_CHECKING:
-    from nnfw.plugins import Registry
-
 
 THRESHOLD = 0.5  # of a single output: above it, class 1
 
@@ -111,7 +104,7 @@ class Preprocessing:
             If a name occurs twice; `owner` is what has them.
         """
         _require_different(names, owner)
-        return cls(tuple(Column(name, "numeric", (), ()) for name in names))
+        return cls(tuple(Column(name, "numeric", (), (), ()) for name in names))
 
     @property
     def plain(self) -> bool:
@@ -223,7 +216,7 @@ class Preprocessing:
                 "of them, or store them as an .npy array of numbers that needs no transforms, which is not read whole."
             ) from error
 
-    def _joined(self, raw: Mapping[str, Array], dtype: np.dtype[Any]) -> Array:
+    def _joined(self, raw: Mapping[str, Array], dtype: np.dtype[np.generic]) -> Array:
         if len(self.columns) == 1:
             (column,) = self.columns
             x = column.apply(raw[column.name])
@@ -301,49 +294,6 @@ class Preprocessing:
         if column is None or prod(column.shape) * len(a) != a.size:
             return a
         return a.reshape(len(a), *column.shape)
-
-    def select(self, table: Table, *, with_target: bool = False) -> Examples:
-        """Return the examples of a table: the columns that the model needs, picked by name.
-
-        A block of n numbers takes the columns ``name_0`` to ``name_(n-1)``. Where the block is the only feature and
-        these are not there, a table of exactly n columns beside the target's is taken by position.
-
-        Parameters
-        ----------
-        table
-            Read by :func:`read_csv` with ``categorical=preprocessing.categorical``.
-        with_target
-            Whether the target is needed too.
-
-        Raises
-        ------
-        DataError
-            If columns are missing, lack values, or hold words where the model needs numbers.
-        """
-        return select(self, table, with_target=with_target)
-
-    def to_table(self, registry: Registry) -> dict[str, Any]:
-        """Return all of it as plain tables, lists, texts and numbers, fit for JSON.
-
-        Raises
-        ------
-        PluginError
-            If a transform belongs to no installed plugin.
-        """
-        return to_table(self, registry)
-
-    @classmethod
-    def from_table(cls, table: Mapping[str, Any], registry: Registry) -> Preprocessing:
-        """Return the preprocessing that :meth:`to_table` described.
-
-        Raises
-        ------
-        ConfigError
-            With every mistake in the table, a transform that is not installed among them.
-        DataError, PluginError
-            If a transform cannot be applied with the values fitted.
-        """
-        return cls(*from_table(table, registry))
 
     def _named(self, numbers: Array) -> Array:
         names: Array = np.array(self.classes)

@@ -1,9 +1,8 @@
-"""From a table to the examples that a preprocessing takes: columns picked by name."""
+"""From a table to the examples that a preprocessing takes."""
 
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,15 +10,31 @@ from nnfw.arrays import Array
 from nnfw.data.columns import Column
 from nnfw.data.conversion import as_whole
 from nnfw.data.examples import Examples
+from nnfw.data.preprocessing import Preprocessing
 from nnfw.data.tables import Table, delimiter_advice, listed
 from nnfw.errors import DataError, did_you_mean
 
-if TYPE_CHECKING:
-    from nnfw.data.preprocessing import Preprocessing
 
+def select_examples(preprocessing: Preprocessing, table: Table, *, with_target: bool = False) -> Examples:
+    """Return the examples of a table: the columns that the model needs, picked by name.
 
-def select(preprocessing: Preprocessing, table: Table, *, with_target: bool) -> Examples:
-    """Return the examples of a table, as :meth:`Preprocessing.select` describes."""
+    A block of n numbers takes the columns ``name_0`` to ``name_(n-1)``. If the block is the only feature and the table
+    lacks these, a table of exactly n columns beside the target's is taken by position.
+
+    Parameters
+    ----------
+    preprocessing
+        Of the model.
+    table
+        Read by :func:`read_csv` with ``categorical=preprocessing.categorical``.
+    with_target
+        Whether the target is needed too.
+
+    Raises
+    ------
+    DataError
+        If columns are missing, lack values, or hold words where the model needs numbers.
+    """
     target = preprocessing.target_column if with_target else None
     names = {column.name: _names_in(preprocessing, table, column) for column in preprocessing.columns}
     missing = [column for column in preprocessing.columns if not names[column.name]]

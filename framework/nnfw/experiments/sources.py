@@ -10,7 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.data import Examples, Preprocessing, Table, categorical, listed, load_examples, read_csv, read_npy
+from nnfw.data import (
+    Examples,
+    Preprocessing,
+    Table,
+    categorical,
+    listed,
+    load_examples,
+    read_csv,
+    read_npy,
+    select_examples,
+)
 from nnfw.errors import DataError
 from nnfw.experiments.component_text import parse_reference
 from nnfw.model import Sequential
@@ -85,7 +95,7 @@ def features(model: Sequential, examples: Examples) -> Array:
 def _of_table(source: str, model: Sequential, delimiter: str, with_target: bool) -> Examples:
     if model.preprocessing is not None:
         table = _table(source, delimiter, model.preprocessing.categorical)
-        return model.preprocessing.select(table, with_target=with_target)
+        return select_examples(model.preprocessing, table, with_target=with_target)
     table = _table(source, delimiter)
     columns = table.columns(table.names, numeric=table.names)
     if len(columns) != np.prod(model.input_shape):

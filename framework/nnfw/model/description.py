@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nnfw.data import Preprocessing
+from nnfw.data import build_preprocessing, describe_preprocessing
 
 if TYPE_CHECKING:
     from nnfw.model.sequential import Sequential
@@ -32,6 +32,6 @@ def describe(model: Sequential) -> dict[str, Any]:
     }
     if model.preprocessing is not None:
         model.preprocessing.require_fit(model.input_shape, model.output_shape)
-        table["preprocessing"] = model.preprocessing.to_table(model.registry)
-        Preprocessing.from_table(table["preprocessing"], model.registry)  # what would not be read is not written
+        table["preprocessing"] = describe_preprocessing(model.preprocessing, model.registry)
+        build_preprocessing(table["preprocessing"], model.registry)  # what would not be read is not written
     return table | {"distributions": model.registry.distributions_in(table)}

@@ -36,7 +36,7 @@ _ROW = ("dtype", "shape", "data_offsets")
 _LARGEST_NUMBER = (1 << 63) - 1
 _VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,3}")
 _RESERVED = frozenset({"format", "readable_since", "tensors"})
-_DTYPES: dict[str, np.dtype[Any]] = {
+_DTYPES: dict[str, np.dtype[np.generic]] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
     **{f"I{8 * size}": np.dtype(f"<i{size}") for size in (1, 2, 4, 8)},
@@ -88,7 +88,7 @@ class Tensor:
     """
 
     name: str
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
     begin: int
     end: int

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import KW_ONLY, dataclass
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -132,7 +132,7 @@ def _read_compressed(path: Path, stream: IO[bytes]) -> Array:
     return np.frombuffer(values, dtype).reshape(shape)
 
 
-def _header(stream: Readable, name: str) -> tuple[Shape, np.dtype[Any]]:
+def _header(stream: Readable, name: str) -> tuple[Shape, np.dtype[np.generic]]:
     start = stream.read(4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _DTYPES or not 1 <= start[3] <= _MOST_AXES:
         raise DataError(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import nnfw
-from nnfw.data import Column, Preprocessing, Step
+from nnfw.data import Column, FittedTransform, Preprocessing
 
 LAYERS = (
     {"type": "dense", "units": 3, "activation": {"type": "leaky_relu", "slope": 0.25}},
@@ -24,10 +24,10 @@ LAYERS = (
 
 def preprocessing() -> Preprocessing:
     """Return columns of a number and a word, and two classes."""
-    age = Step(nnfw.transform("standardize"), {"mean": 40.5, "scale": 12.25})
-    city = Step(nnfw.transform("one_hot"), {"categories": ["Bern", "Oslo", "Zürich"]})
+    age = FittedTransform(nnfw.transform("standardize"), {"mean": 40.5, "scale": 12.25})
+    city = FittedTransform(nnfw.transform("one_hot"), {"categories": ["Bern", "Oslo", "Zürich"]})
     columns = (Column("age", "numeric", (), (), (age,)), Column("city", "categorical", (), (3,), (city,)))
-    return Preprocessing(columns, Column("moved", "categorical", (), ()), ("no", "yes"))
+    return Preprocessing(columns, Column("moved", "categorical", (), (), ()), ("no", "yes"))
 
 
 def numbers(shape: tuple[int, ...]) -> np.ndarray:
