@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from nnfw.arrays import Array
+from nnfw.ops import Argument, Operation
 from nnfw.protocols import Elementwise
 from nnfw_numba.activations import KNOWN
 
@@ -23,7 +24,21 @@ _AGREES = 64
 """Units in the last place, of the result or of 1, by which compiled results may differ from NumPy's on the sample."""
 
 
-def elementwise(activation: Any) -> tuple[Kernel, Kernel] | None:
+_AXES = ("n", "...")
+_FORWARD = (Argument("z", "read", _AXES), Argument("out", "written", _AXES))
+_DELTA = (*(Argument(name, "read", _AXES) for name in ("grad_a", "z", "a")), Argument("out", "written", _AXES))
+
+
+def elementwise(activation: Any) -> tuple[Operation, Operation] | None:
+    """Return σ(z) and ∂C/∂a ⊙ σ'(z) as operations; None where numba refuses or finds something else."""
+    found = _compiled_loops(activation)
+    if found is None:
+        return None
+    name = type(activation).__name__
+    return Operation(name, found[0], _FORWARD, "n"), Operation(f"{name}_delta", found[1], _DELTA, "n")
+
+
+def _compiled_loops(activation: Any) -> tuple[Kernel, Kernel] | None:
     """Return σ(z) and ∂C/∂a ⊙ σ'(z) as loops over the elements; None where numba refuses or finds something else.
 
     Parameters

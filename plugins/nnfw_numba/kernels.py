@@ -56,7 +56,7 @@ def _take(source: Array, rows: Array, out: Array) -> None:
 
 def take(source: Array, rows: Array, out: Array) -> None:
     """Gather examples; NumPy does it where numbers must be converted, and may lie in a file as numba knows none."""
-    (_take if source.dtype == out.dtype and rows.ndim == 1 else definitions.take)(source, rows, out)
+    (_take if source.dtype == out.dtype and rows.ndim == 1 else definitions.take.definition)(source, rows, out)
 
 
 @compiled
@@ -134,10 +134,10 @@ def softmax(z: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - the def
 
 
 @compiled
-def residual(a: Array, y: Array, out: Array) -> None:
-    count = a.dtype.type(len(a))
+def residual(a: Array, y: Array, count: float, out: Array) -> None:
+    n = a.dtype.type(count)
     for k in range(a.size):
-        out.flat[k] = (a.flat[k] - a.dtype.type(y.flat[k])) / count
+        out.flat[k] = (a.flat[k] - a.dtype.type(y.flat[k])) / n
 
 
 @compiled
@@ -151,19 +151,24 @@ def _class_of(label: Any, classes: int) -> int:
 
 
 @compiled
-def label_residual(a: Array, y: Array, smoothing: float, out: Array) -> None:
+def label_residual(a: Array, y: Array, smoothing: float, count: float, out: Array) -> None:
     t = a.dtype.type
     width = a.shape[-1]
-    share, uniform, count = t(1 - smoothing), t(smoothing / width), t(len(a))
-    if y.ndim == a.ndim:
-        for k in range(a.size):
-            out.flat[k] = (a.flat[k] - (t(y.flat[k]) * share + uniform)) / count
-    else:
-        for k in range(a.size):
-            out.flat[k] = (a.flat[k] - uniform) / count
-        for i in range(y.size):
-            k = i * width + _class_of(y.flat[i], width)
-            out.flat[k] = (a.flat[k] - (uniform + share)) / count
+    share, uniform, n = t(1 - smoothing), t(smoothing / width), t(count)
+    for k in range(a.size):
+        out.flat[k] = (a.flat[k] - (t(y.flat[k]) * share + uniform)) / n
+
+
+@compiled
+def class_residual(a: Array, y: Array, smoothing: float, count: float, out: Array) -> None:
+    t = a.dtype.type
+    width = a.shape[-1]
+    share, uniform, n = t(1 - smoothing), t(smoothing / width), t(count)
+    for k in range(a.size):
+        out.flat[k] = (a.flat[k] - uniform) / n
+    for i in range(y.size):
+        k = i * width + _class_of(y.flat[i], width)
+        out.flat[k] = (a.flat[k] - (uniform + share)) / n
 
 
 @compiled
@@ -175,27 +180,27 @@ def weigh(gradient: Array, weight: Array) -> None:
 
 
 @compiled
-def squared_distance(a: Array, y: Array) -> float:
-    total = 0.0
+def squared_distance(a: Array, y: Array, count: float, total: Array) -> None:
+    distance = 0.0
     for k in range(a.size):
         r = a.flat[k] - a.dtype.type(y.flat[k])
-        total += r * r
-    return total
+        distance += r * r
+    total[0] = distance / count
 
 
 @compiled
-def logistic_loss(z: Array, y: Array) -> float:
-    total, zero = 0.0, z.dtype.type(0)
+def logistic_loss(z: Array, y: Array, count: float, total: Array) -> None:
+    loss, zero = 0.0, z.dtype.type(0)
     for k in range(z.size):
         v = z.flat[k]
         positive = zero if v < zero else v
-        total += positive - z.dtype.type(y.flat[k]) * v + log1p(exp(-abs(v)))
-    return total
+        loss += positive - z.dtype.type(y.flat[k]) * v + log1p(exp(-abs(v)))
+    total[0] = loss / count
 
 
 @compiled
-def class_loss(z: Array, y: Array) -> float:
-    total = 0.0
+def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
+    loss = 0.0
     quarter = z.dtype.type(np.finfo(z.dtype).max / 4)
     for i in range(z.shape[0]):
         largest = -quarter
@@ -206,8 +211,8 @@ def class_loss(z: Array, y: Array) -> float:
         summed = z.dtype.type(0)
         for j in range(z.shape[1]):
             summed += exp(_bounded(z[i, j], quarter) - largest)
-        total += np.log(summed) - (_bounded(z[i, _class_of(y[i], z.shape[1])], quarter) - largest)
-    return total
+        loss += np.log(summed) - (_bounded(z[i, _class_of(y[i], z.shape[1])], quarter) - largest)
+    total[0] = loss / count
 
 
 @compiled
@@ -305,6 +310,7 @@ def load() -> Mapping[str, Kernel]:
         "softmax": softmax,
         "residual": residual,
         "label_residual": label_residual,
+        "class_residual": class_residual,
         "weigh": weigh,
         "squared_distance": squared_distance,
         "logistic_loss": logistic_loss,

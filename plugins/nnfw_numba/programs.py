@@ -94,20 +94,22 @@ def _softmax(p: Numbers, like: Numbers) -> None:
 
 
 def _residual(p: Numbers, like: Numbers) -> None:
-    kernels.residual(_matrix(p, 0, like), _matrix(p, 3, like), _matrix(p, 6, like))
+    kernels.residual(_matrix(p, 0, like), _matrix(p, 3, like), fraction(p[6]), _matrix(p, 7, like))
 
 
 def _label_residual(p: Numbers, like: Numbers) -> None:
-    kernels.label_residual(_matrix(p, 0, like), _matrix(p, 3, like), fraction(p[6]), _matrix(p, 7, like))
+    kernels.label_residual(
+        _matrix(p, 0, like), _matrix(p, 3, like), fraction(p[6]), fraction(p[7]), _matrix(p, 8, like)
+    )
 
 
 def _class_residual(p: Numbers, like: Numbers) -> None:
-    a, y, out = _matrix(p, 0, like), _vector(p, 3, p), _matrix(p, 7, like)
+    a, y, out = _matrix(p, 0, like), _vector(p, 3, p), _matrix(p, 8, like)
     for i in range(y.size):
         if not 0 <= y[i] < a.shape[1]:
             out[:] = np.nan
             return  # a C function cannot raise; the cost, which is asked next, does
-    kernels.label_residual(a, y, fraction(p[6]), out)
+    kernels.class_residual(a, y, fraction(p[6]), fraction(p[7]), out)
 
 
 def _weigh(p: Numbers, like: Numbers) -> None:

@@ -17,15 +17,13 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.ops import Call, definitions
+from nnfw_numba import kernels, updates
 from nnfw_numba.blas import gemm
 from nnfw_numba.programs import PASSES, operation, run
 from nnfw_numba.team import TOGETHER, Team, lead, team
 
-_OF_LAST_AXIS = ("softmax", "label_residual")
+_OF_LAST_AXIS = ("softmax", "label_residual", "class_residual")
 """Operations on rows of the last axis, which are those of a program only in a matrix."""
-
-_OF_ALL_EXAMPLES = ("residual", "label_residual")
-"""Operations that divide by the number of examples, which a part does not know."""
 
 _PART_OF_PRODUCT, _PART = 1 << 18, 1 << 12
 """Multiplications, and numbers of another operation, from which on a part takes longer than handing it over. OpenBLAS
@@ -34,59 +32,69 @@ shares no product of fewer, either."""
 
 def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
     """Yield functions which together repeat the calls in their order; the caller keeps the arrays alive."""
-    calls = [call if _fits(call) else Call("", getattr(definitions, call.name), call.arguments) for call in calls]
-    for encodable, group in groupby(calls, key=_can_be_in_a_program):
+    for encodable, group in groupby(calls, key=lambda call: _fits(call) and _can_be_in_a_program(call)):
         if encodable:
             yield _program(list(group))
         else:
-            yield from (partial(call.kernel, *call.arguments) for call in group)
+            yield from (partial(_function(call), *call.arguments) for call in group)
+
+
+def _name(call: Call) -> str:
+    """Return the name of an operation that is known here, else nothing."""
+    name = call.operation.name
+    return name if getattr(definitions, name, None) is call.operation else ""
+
+
+def _function(call: Call) -> Callable[..., object]:
+    """Return what carries out a call that is in no program."""
+    name = _name(call)
+    if name in ("", "product") or not _fits(call):
+        return call.operation.definition
+    if any(isinstance(item, np.ndarray) and item.dtype.itemsize > 8 for item in call.arguments):
+        return call.operation.definition
+    return getattr(updates if hasattr(updates, name) else kernels, name)  # type: ignore[no-any-return]
 
 
 def product(a: Array, b: Array, out: Array) -> None:
     """Multiply by the BLAS of programs, whose threads would else wait beside those of NumPy's, in each other's way."""
-    for step in sequence([Call("product", definitions.product, (a, b, out))]):
+    for step in sequence([Call(definitions.product, (a, b, out))]):
         step()
 
 
 def _fits(call: Call) -> bool:
     """Return whether arrays have the shapes that an operation takes for granted; a product looks at shapes itself."""
-    if call.name == "take":
+    if _name(call) == "take":
         source, rows, out = call.arguments
         return bool(rows.ndim == 1 and out.shape == (*rows.shape, *source.shape[1:]))
-    if call.name == "product" or call.name not in PASSES:
+    if _name(call) == "product" or _name(call) not in PASSES:
         return True
     first, second, *others = (item for item in call.arguments if isinstance(item, np.ndarray))
     shapes = {
         "add_bias": first.shape[1:],
         "sum_examples": first.shape[1:],
         "softmax": (*first.shape[:-1], 1),
-        "label_residual": first.shape[: max(second.ndim, first.ndim - 1)],
+        "class_residual": first.shape[:-1],
         "weigh": first.shape[:1],
     }
-    wanted = shapes.get(call.name, first.shape)
+    wanted = shapes.get(_name(call), first.shape)
     return second.ndim > 0 and second.shape == wanted and all(item.shape == first.shape for item in others)
 
 
 def _can_be_in_a_program(call: Call) -> bool:
     arrays = [item for item in call.arguments if isinstance(item, np.ndarray)]
-    if call.name == "take":
+    if _name(call) == "take":
         return _can_copy(*arrays)
     dtype = arrays[0].dtype
-    others = [arrays[0], *arrays[2:]] if _of_classes(call) else arrays
+    of_classes = _name(call) == "class_residual"
+    if of_classes and arrays[1].dtype != np.intp:
+        return False
+    others = [arrays[0], *arrays[2:]] if of_classes else arrays
     if dtype not in (np.float32, np.float64) or any(item.dtype != dtype for item in others):
         return False
-    if call.name == "product":
+    if _name(call) == "product":
         return _can_multiply(*arrays)
-    known = call.name in PASSES and (call.name not in _OF_LAST_AXIS or arrays[0].ndim == 2)
+    known = _name(call) in PASSES and (_name(call) not in _OF_LAST_AXIS or arrays[0].ndim == 2)
     return known and all(item.flags.carray for item in arrays)
-
-
-def _of_classes(call: Call) -> bool:
-    """Return whether labels are numbers of classes."""
-    if call.name != "label_residual":
-        return False
-    a, y, *_ = call.arguments
-    return bool(y.dtype == np.intp and y.ndim < a.ndim)
 
 
 def _can_multiply(a: Array, b: Array, out: Array) -> bool:
@@ -128,7 +136,7 @@ def _stages(parts: Iterable[list[Call]]) -> Iterator[list[Array]]:
 
 def _may_be_shared(call: Call) -> bool:
     """Return whether the team, or else BLAS, might share an operation: BLAS would not do so in every surrounding."""
-    if call.name == "product":
+    if _name(call) == "product":
         return _multiplications(call) >= _PART_OF_PRODUCT
     return len(_parts(call, 2)) > 1
 
@@ -141,13 +149,13 @@ def _multiplications(call: Call) -> int:
 def _parts(call: Call, most: int) -> list[Call]:
     """Return calls that together do the same as one; itself if it is too small to be shared."""
     first, *_, out = call.arguments
-    of_all = out if call.name == "take" else first
-    if call.name == "product":
+    of_all = out if _name(call) == "take" else first
+    if _name(call) == "product":
         length, work = out.shape[_axis(first, out)], _multiplications(call) // _PART_OF_PRODUCT
     else:
-        length, work = out.size if call.name == "sum_examples" else len(of_all), of_all.size // _PART
+        length, work = out.size if _name(call) == "sum_examples" else len(of_all), of_all.size // _PART
     count = min(most, work, length // TOGETHER)
-    if count < 2 or call.name in _OF_ALL_EXAMPLES:
+    if count < 2:
         return [call]
     ends = [length * k // count // TOGETHER * TOGETHER for k in range(count)] + [length]
     return [call._replace(arguments=_part(call, slice(*limits))) for limits in pairwise(ends)]
@@ -163,7 +171,7 @@ def _axis(a: Array, out: Array) -> int:
 
 def _part(call: Call, cut: slice) -> tuple[Any, ...]:
     """Return the arguments for a part: columns of a wide product or of a sum, or else rows."""
-    match call.name, call.arguments:
+    match _name(call), call.arguments:
         case "product", (a, b, out) if _axis(a, out):
             return a, b[:, cut], out[:, cut]
         case "product", (a, b, out):
@@ -184,7 +192,7 @@ def _numbers(calls: list[Call]) -> Array:
 
 
 def _encoded(call: Call) -> list[int]:
-    name, char = "class_residual" if _of_classes(call) else call.name, call.arguments[0].dtype.char
+    name, char = _name(call), call.arguments[0].dtype.char
     if name == "product":
         numbers = _product(*call.arguments)
     elif name == "take":

@@ -79,7 +79,7 @@ class _ByKernel(_Buffered):
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return σ(z), in `out` if given."""
         out = np.empty_like(z) if out is None else out
-        getattr(definitions, self.kernel)(z, out)
+        getattr(definitions, self.kernel).definition(z, out)
         return out
 
     @kernels_only

@@ -56,7 +56,7 @@ def _scaled(gradient: Array, weight: Array | None) -> Array:
 def _residual(a: Array, y: Array, workspace: Workspace, weight: Array | None) -> Array:
     """Return w_i (a_ij − y_ij) / N, by kernels alone."""
     gradient = workspace.passing("gradient", a.shape)
-    kernels().residual(a, y, gradient)
+    kernels().residual(a, y, len(a), gradient)
     if weight is not None:
         kernels().weigh(gradient, weight)
     return gradient
@@ -177,7 +177,9 @@ class MSE(_PerOutput):
         """Return C."""
         if weight is not None:
             return super().value(a, y, weight)
-        return 0.5 * float(kernels().squared_distance(a, y)) / len(a)
+        total = np.empty(1)
+        kernels().squared_distance(a, y, 2 * len(a), total)
+        return float(total[0])
 
     def _terms(self, a: Array, y: Array) -> Any:
         return 0.5 * np.square(a - y)
@@ -333,7 +335,9 @@ class BinaryCrossEntropy(_PerOutput, CanonicalCost):
     def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
         """Return C for a = sigmoid(z), as the mean of w_i Σ_j (max(z, 0) − y z + log(1 + e^−|z|))."""
         if weight is None:
-            return float(kernels().logistic_loss(z, y)) / len(z)
+            total = np.empty(1)
+            kernels().logistic_loss(z, y, len(z), total)
+            return float(total[0])
         return _mean(logistic_terms, z, y, weight)
 
     @kernels_only
@@ -452,14 +456,17 @@ class CrossEntropy(CanonicalCost):
     def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
         """Return C for a = softmax(z), from log a_ik = z_ik − log Σ_k e^z_ik."""
         if weight is None and y.ndim == 1 and not self.label_smoothing:
-            return float(kernels().class_loss(z, y)) / len(z)
+            total = np.empty(1)
+            kernels().class_loss(z, y, len(z), total)
+            return float(total[0])
         return _mean(lambda z, y: self._terms(_log_softmax(z), y), z, y, weight)
 
     @kernels_only
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return δ^L = w_i (a_ik − y'_ik) / N."""
         delta = workspace.passing("delta", a.shape)
-        kernels().label_residual(a, y, self.label_smoothing, delta)
+        residual = kernels().class_residual if y.ndim < a.ndim else kernels().label_residual
+        residual(a, y, self.label_smoothing, len(a), delta)
         if weight is not None:
             kernels().weigh(delta, weight)
         return delta

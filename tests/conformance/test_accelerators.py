@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.ops import DEFINITIONS
-from nnfw.ops.active import NAMES
-from nnfw.ops.checked import RESULTS
+from nnfw.ops import definitions
+from nnfw.ops.engines import NAMES
 from nnfw.plugins import AcceleratorSpec, Plugin
 from nnfw.testing import checks_of, run_checks
 
@@ -43,10 +42,10 @@ def off(name):
     """Return a kernel whose result is off by 1e-3."""
 
     def kernel(*arguments):
-        returned = getattr(DEFINITIONS, name)(*arguments)
-        for position in RESULTS.get(name, (2,)):
+        operation = getattr(definitions, name)
+        operation.definition(*arguments)
+        for position in operation.results:
             arguments[position][...] *= 1 + 1e-3
-        return None if returned is None else returned * (1 + 1e-3)
 
     return kernel
 
@@ -55,7 +54,7 @@ def to_a_copy(name):
     """Return a kernel that works on copies of arrays that are not contiguous, as a careless binding does."""
 
     def kernel(*arguments):
-        getattr(DEFINITIONS, name)(
+        getattr(definitions, name).definition(
             *(np.ascontiguousarray(item) if isinstance(item, np.ndarray) else item for item in arguments)
         )
 
@@ -65,7 +64,7 @@ def to_a_copy(name):
 def in_float32(name):
     def kernel(*arguments):
         arrays = [item.astype(np.float32) if isinstance(item, np.ndarray) else item for item in arguments]
-        getattr(DEFINITIONS, name)(*arrays)
+        getattr(definitions, name).definition(*arrays)
         for array, result in zip(arguments, arrays, strict=True):
             if isinstance(array, np.ndarray):
                 array[...] = result
@@ -91,11 +90,11 @@ def test_wrong_kernel_is_found(registry, monkeypatch, name, make):
     assert [check for check, item in found.items() if item.status == "failed"] == [f"kernel.{name}"]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if RESULTS.get(name, (2,))])
+@pytest.mark.parametrize("name", NAMES)
 def test_wrong_sequence_is_found(registry, monkeypatch, name):
     def sequence(calls):
         for call in calls:
-            kernel = off(name) if call.name == name else call.kernel
+            kernel = off(name) if call.operation.name == name else call.operation.definition
             yield partial(kernel, *call.arguments)
 
     monkeypatch.setitem(OFFERED, "sequence", sequence)
@@ -107,7 +106,7 @@ def test_wrong_sequence_is_found(registry, monkeypatch, name):
 def test_rows_of_an_example_that_are_taken_for_one_are_found(registry, monkeypatch):
     def flat(z, row, out):
         if z.ndim == 2:
-            DEFINITIONS.softmax(z, row, out)
+            definitions.softmax.definition(z, row, out)
         else:
             whole = np.exp(z - z.max(axis=(1, 2), keepdims=True))
             out[...] = whole / whole.sum(axis=(1, 2), keepdims=True)

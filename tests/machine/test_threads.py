@@ -13,8 +13,7 @@ from threadpoolctl import threadpool_limits
 import nnfw
 from nnfw.machine import one_thread_in_scipy, sum_of_squares, threads
 from nnfw.machine.threads import Limit, openblas
-from nnfw.ops import Call, definitions
-from nnfw.ops.active import DEFINITIONS
+from nnfw.ops import DEFINITIONS, Call, definitions
 
 WOKEN = """
 import sys, time
@@ -120,7 +119,7 @@ def test_product_of_middling_size_has_one_thread(products, rng, shape, expected,
     rows, inner, columns = shape
     a, b, out = rng.normal(size=(rows, inner)), rng.normal(size=(inner, columns)), np.zeros((rows, columns))
     if recorded:
-        (step,) = DEFINITIONS.sequence([Call("product", definitions.product, (a, b, out))])
+        (step,) = DEFINITIONS.sequence([Call(definitions.product, (a, b, out))])
         step()
     else:
         definitions.product(a, b, out)

@@ -11,7 +11,7 @@ import pytest
 
 import nnfw
 from nnfw.network import Batch, RepeatedPass
-from nnfw.ops import DEFINITIONS, choose, kernels, using
+from nnfw.ops import DEFINITIONS, choose, engine_in_use, using
 from nnfw_standard import ActivationLayer, Dense, Dropout, Flatten, Identity, Reshape, Softmax
 
 ACTIVATIONS = sorted(component.name for component in nnfw.Registry.discover().components("activation"))
@@ -341,7 +341,7 @@ def test_repeated_prediction_uses_the_kernels_that_it_was_asked_for(outer, rng):
     @dataclass(frozen=True)
     class Asking(Dense):
         def forward(self, params, a_prev, workspace):
-            seen.append(kernels())
+            seen.append(engine_in_use())
             return super().forward(params, a_prev, workspace)
 
     model = nnfw.Sequential([Asking(3)], 8)
@@ -349,7 +349,7 @@ def test_repeated_prediction_uses_the_kernels_that_it_was_asked_for(outer, rng):
     with using(chosen[outer]):
         for name in ("none", "none", "none", "numba", "numba", "numba"):
             model.predict(np.zeros(8), accelerator=name)
-        assert kernels() is chosen[outer]
+        assert engine_in_use() is chosen[outer]
     assert [found is DEFINITIONS for found in seen] == [True] * 3 + [False] * 3
 
 
@@ -421,7 +421,7 @@ def test_predictions_that_alternate_between_accelerators_record_once_for_each(rn
     @dataclass(frozen=True)
     class Counted(Dense):
         def forward(self, params, a_prev, workspace):
-            asked.append(kernels() is DEFINITIONS)
+            asked.append(engine_in_use() is DEFINITIONS)
             return super().forward(params, a_prev, workspace)
 
     Counted.forward.kernels_only = True

@@ -9,7 +9,7 @@ import pytest
 
 import nnfw
 from nnfw.data import Preprocessing, load_examples, shape_of
-from nnfw.ops.active import kernels_of
+from nnfw.ops.engines import engine_of
 from nnfw.plugins import default_registry
 from nnfw.protocols import Parameter
 from nnfw.training import state_of
@@ -401,19 +401,19 @@ def test_transform_whose_inverse_is_something_else_is_named(value):
         (
             {"elementwise": returns(3)},
             lambda kernels: kernels.elementwise(None),
-            "elementwise must return two functions or None, got 3.",
+            "elementwise must return two operations or None, got 3.",
         ),
         (
             {"elementwise": returns((print, None))},
             lambda kernels: kernels.elementwise(None),
-            "elementwise must return two functions or None, got (<built-in function print>, None).",
+            "elementwise must return two operations or None, got (<built-in function print>, None).",
         ),
     ],
     ids=["sequence", "elementwise", "elementwise-half"],
 )
 def test_accelerator_that_compiles_something_else_is_named(found, use, message):
     with pytest.raises(nnfw.PluginError, match=f"^Accelerator 'own': {re.escape(message)}$"):
-        use(kernels_of(found, "Accelerator 'own'"))
+        use(engine_of(found, "Accelerator 'own'"))
 
 
 def test_title_names_a_component_of_any_kind_with_its_owner():

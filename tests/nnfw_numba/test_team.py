@@ -14,7 +14,7 @@ import nnfw
 from nnfw.machine import limit_of
 from nnfw.machine.threads import openblas
 from nnfw.ops import Call, definitions
-from nnfw.ops.active import kernels_of
+from nnfw.ops.engines import engine_of
 
 pytest.importorskip("numba")
 
@@ -52,7 +52,7 @@ def number_of_threads():
 
 @pytest.fixture(scope="module")
 def fast():
-    return kernels_of(kernels.load(), "numba")
+    return engine_of(kernels.load(), "numba")
 
 
 def calls(rng, dtype):
@@ -64,28 +64,28 @@ def calls(rng, dtype):
     rows, columns = 331, 203
     shape, classes = (rows, columns), rng.integers(0, columns, rows)
     return [
-        Call("product", None, (array(131, 251), array(251, 523), array(131, 523))),
-        Call("product", None, (array(251, 523).T, array(251, 131), array(523, 131))),
-        Call("product", None, (array(131, 251), array(523, 251).T, array(131, 523))),
-        Call("add_bias", None, (array(*shape), array(columns))),
-        Call("add_bias", None, (array(rows, 29, 7), array(29, 7))),
-        Call("sum_examples", None, (array(*shape), array(columns))),
-        Call("sum_examples", None, (array(rows, 29, 7), array(29, 7))),
-        *(Call(name, None, (array(*shape), array(*shape))) for name in ("sigmoid", "tanh", "relu")),
+        Call(definitions.product, (array(131, 251), array(251, 523), array(131, 523))),
+        Call(definitions.product, (array(251, 523).T, array(251, 131), array(523, 131))),
+        Call(definitions.product, (array(131, 251), array(523, 251).T, array(131, 523))),
+        Call(definitions.add_bias, (array(*shape), array(columns))),
+        Call(definitions.add_bias, (array(rows, 29, 7), array(29, 7))),
+        Call(definitions.sum_examples, (array(*shape), array(columns))),
+        Call(definitions.sum_examples, (array(rows, 29, 7), array(29, 7))),
+        *(Call(getattr(definitions, name), (array(*shape), array(*shape))) for name in ("sigmoid", "tanh", "relu")),
         *(
-            Call(name, None, (array(*shape), array(*shape), array(*shape)))
+            Call(getattr(definitions, name), (array(*shape), array(*shape), array(*shape)))
             for name in ("sigmoid_delta", "tanh_delta", "relu_delta", "residual")
         ),
-        Call("softmax", None, (array(*shape), array(rows, 1), array(*shape))),
-        Call("label_residual", None, (array(*shape), array(*shape), 0.1, array(*shape))),
-        Call("label_residual", None, (array(*shape), classes, 0.1, array(*shape))),
-        Call("weigh", None, (array(*shape), array(rows))),
+        Call(definitions.softmax, (array(*shape), array(rows, 1), array(*shape))),
+        Call(definitions.label_residual, (array(*shape), array(*shape), 0.1, rows, array(*shape))),
+        Call(definitions.class_residual, (array(*shape), classes, 0.1, rows, array(*shape))),
+        Call(definitions.weigh, (array(*shape), array(rows))),
     ]
 
 
 def outcome(call):
     """Return what a call has written: its last array, or the first where that is changed in place."""
-    return call.arguments[0 if call.name in ("add_bias", "weigh") else -1]
+    return call.arguments[0 if call.operation.name in ("add_bias", "weigh") else -1]
 
 
 def copied(call):
@@ -98,17 +98,19 @@ def copied(call):
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_shared_program_computes_what_the_definitions_do(make_team, fast, rng, size, dtype):
     make_team(size)
-    found = [call._replace(kernel=getattr(fast, call.name)) for call in calls(rng, dtype)]
+    found = calls(rng, dtype)
     expected = [copied(call) for call in found]
     for step in (*fast.sequence(found), *(lambda call=call: _define(call) for call in expected)):
         step()
     tolerance = {"f4": 3e-5, "f8": 1e-12}[dtype]
     for call, right in zip(found, expected, strict=True):
-        np.testing.assert_allclose(outcome(call), outcome(right), rtol=tolerance, atol=tolerance, err_msg=call.name)
+        np.testing.assert_allclose(
+            outcome(call), outcome(right), rtol=tolerance, atol=tolerance, err_msg=call.operation.name
+        )
 
 
 def _define(call):
-    getattr(definitions, call.name)(*call.arguments)
+    call.operation.definition(*call.arguments)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -116,7 +118,7 @@ def test_each_large_operation_is_cut_into_a_part_for_each_member(make_team, fast
     make_team(size)
     parts = []
     monkeypatch.setattr(sequence, "_lead", lambda _members, table, _programs: parts.append(table))
-    found = [call for call in calls(rng, "f4") if "residual" not in call.name]  # those divide by N
+    found = [call for call in calls(rng, "f4") if "residual" not in call.operation.name]  # those divide by N
     for call in found:
         for step in fast.sequence([call]):
             step()
@@ -137,7 +139,7 @@ def test_who_works_on_a_part_makes_no_difference_to_the_bits(make_team, fast, rn
     alone()
     members._board[team._LINE * team._LEADING] = 0
     for call, right in zip(again, once, strict=True):
-        np.testing.assert_array_equal(outcome(call), right, err_msg=call.name)
+        np.testing.assert_array_equal(outcome(call), right, err_msg=call.operation.name)
 
 
 def _sleeping(members):
@@ -154,7 +156,7 @@ def _until(condition):
 
 def _step(rng, fast, size=400):
     a, b, out = (rng.normal(size=(size, size)).astype("f4") for _ in range(3))
-    (step,) = fast.sequence([Call("product", fast.product, (a, b, out))])
+    (step,) = fast.sequence([Call(definitions.product, (a, b, out))])
     return step, out, a @ b, (a, b)  # which must be kept as long as the step
 
 
@@ -452,7 +454,7 @@ def test_arrays_in_another_order_of_bytes_are_left_to_numpy(fast, rng):
 def test_rows_of_two_axes_are_left_to_numpy(fast, rng):
     source, rows = rng.normal(size=(9, 4)), rng.integers(0, 9, (2, 3))
     out, again = np.full((4, 3, 4), 7.0), np.zeros((2, 3, 4))
-    (step,) = fast.sequence([Call("take", fast.take, (source, rows, out[:2]))])
+    (step,) = fast.sequence([Call(definitions.take, (source, rows, out[:2]))])
     step()
     fast.take(source, rows, again)
     np.testing.assert_array_equal(out[:2], source[rows])

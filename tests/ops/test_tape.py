@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nnfw.ops import DEFINITIONS, Call, Tape, kernels, kernels_only
-from nnfw.ops.active import kernels_of
+from nnfw.ops import DEFINITIONS, Call, Tape, definitions, engine_in_use, kernels, kernels_only
+from nnfw.ops.engines import engine_of
 
 
 @kernels_only
@@ -55,7 +55,7 @@ def test_other_method_that_calls_kernels_is_recorded_once():
     calls = []
 
     def method(z):
-        calls.append(kernels())
+        calls.append(engine_in_use())
         kernels().relu(z, z)
         return z
 
@@ -96,11 +96,11 @@ def test_kernels_outside_of_the_tape_are_not_recorded():
 def fast():
     """Return the kernels of numba."""
     module = pytest.importorskip("nnfw_numba.kernels", reason="numba is not installed", exc_type=ImportError)
-    return kernels_of(module.load(), "numba")
+    return engine_of(module.load(), "numba")
 
 
 def of(name, *arguments):
-    return Call(name, getattr(DEFINITIONS, name), arguments)
+    return Call(getattr(definitions, name), arguments)
 
 
 def calls_of(rng, dtype):
@@ -117,9 +117,9 @@ def calls_of(rng, dtype):
         of("add_bias", z, array(k)),
         *(of(name, z, array(n, k)) for name in ("sigmoid", "tanh", "relu")),
         of("softmax", z, array(n, 1), a),
-        of("residual", a, array(n, k), delta),
-        of("label_residual", a, array(n, k), 0.125, array(n, k)),
-        of("label_residual", a, classes, 0.25, delta),
+        of("residual", a, array(n, k), 6, delta),
+        of("label_residual", a, array(n, k), 0.125, 6, array(n, k)),
+        of("class_residual", a, classes, 0.25, 6, delta),
         of("weigh", delta, array(n)),
         *(of(name, delta, a, array(n, k)) for name in ("sigmoid_delta", "tanh_delta", "relu_delta")),
         of("product", delta.T, x, array(k, i)),
@@ -132,7 +132,7 @@ def calls_of(rng, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_program_of_numba_does_what_the_calls_do(fast, rng, dtype):
     calls = calls_of(rng, dtype)
-    assert {call.name for call in calls} >= {"product", "softmax", "weigh"}
+    assert {call.operation.name for call in calls} >= {"product", "softmax", "weigh"}
     copies = {id(item): item.copy("K") for call in calls for item in call.arguments if isinstance(item, np.ndarray)}
     steps = list(fast.sequence(calls))
     assert len(steps) == 1  # one program, nothing is left to Python
@@ -142,11 +142,11 @@ def test_program_of_numba_does_what_the_calls_do(fast, rng, dtype):
         for key, item in _arrays(call):
             item[...] = copies[key] if item.base is None else item
     for call in calls:
-        call.kernel(*call.arguments)  # the definitions
+        call.operation.definition(*call.arguments)  # the definitions
     tolerance = 1e-5 if dtype == np.float32 else 1e-13
     for call in calls:
         for key, item in _arrays(call):
-            np.testing.assert_allclose(found[key], item, rtol=tolerance, atol=tolerance, err_msg=call.name)
+            np.testing.assert_allclose(found[key], item, rtol=tolerance, atol=tolerance, err_msg=call.operation.name)
 
 
 @pytest.mark.parametrize("shape", [(3,), (4, 3), (4, 1), (1, 3), (4, 2, 3), (4, 3, 1)], ids=str)
@@ -157,11 +157,11 @@ def test_program_of_numba_takes_the_axes_of_its_calls(fast, rng, shape):
     classes, ones = rng.integers(0, shape[-1], shape[:-1]), rng.integers(0, 2, shape)
     calls = [
         of("relu", array(*shape), array(*shape)),
-        of("residual", array(*shape), array(*shape), array(*shape)),
+        of("residual", array(*shape), array(*shape), 7, array(*shape)),
         of("softmax", array(*shape), array(*shape[:-1], 1), array(*shape)),
         of("weigh", array(*shape), array(shape[0])),
         *(
-            of("label_residual", array(*shape), y, 0.125, array(*shape))
+            of("label_residual", array(*shape), y, 0.125, 7, array(*shape))
             for y in (array(*shape), ones, ones.astype("i4"))
         ),
     ]
@@ -170,30 +170,39 @@ def test_program_of_numba_takes_the_axes_of_its_calls(fast, rng, shape):
             of("add_bias", array(*shape), array(*shape[1:])),
             of("sum_examples", array(*shape), array(*shape[1:])),
         ]
-        calls += [of("label_residual", array(*shape), y, 0.125, array(*shape)) for y in (classes, classes.astype("i4"))]
+        calls += [
+            of("class_residual", array(*shape), y, 0.125, 7, array(*shape)) for y in (classes, classes.astype("i4"))
+        ]
     copies = [[np.copy(item) if isinstance(item, np.ndarray) else item for item in call.arguments] for call in calls]
-    for step in fast.sequence([call._replace(kernel=getattr(fast, call.name)) for call in calls]):
+    for step in fast.sequence(calls):
         step()
     for call, arguments in zip(calls, copies, strict=True):
-        call.kernel(*arguments)
+        call.operation.definition(*arguments)
         for position in (0, -1):
-            np.testing.assert_allclose(call.arguments[position], arguments[position], rtol=1e-13, err_msg=call.name)
+            np.testing.assert_allclose(
+                call.arguments[position], arguments[position], rtol=1e-13, err_msg=call.operation.name
+            )
 
 
 @pytest.mark.parametrize("label", [-1, 3, 1 << 40])
 def test_label_that_changed_into_none_of_the_classes_gives_no_number_and_is_refused(fast, label):
     a, y, out = np.ones((2, 3)), np.array([0, label]), np.zeros((2, 3))
-    (step,) = fast.sequence([Call("label_residual", fast.label_residual, (a, y, 0.0, out))])
+    (step,) = fast.sequence([of("class_residual", a, y, 0.0, 2, out)])
     step()
     assert np.isnan(out).all()
-    for kernel, *arguments in ((fast.label_residual, a, y, 0.0, out), (fast.class_loss, a, y)):
+    for kernel, *arguments in (
+        (definitions.class_residual, a, y, 0.0, 2, out),
+        (definitions.class_loss, a, y, 2, np.empty(1)),
+    ):
         with pytest.raises(IndexError, match="A label is none of the classes: labels changed while they were in use"):
-            kernel(*arguments)
+            fast.function(kernel)(*arguments)
 
 
 def _arrays(call):
     items = [item for item in call.arguments if isinstance(item, np.ndarray)]
-    return [(id(item), item) for item in items if call.name != "softmax" or item is not items[1]]  # that is overwritten
+    return [
+        (id(item), item) for item in items if call.operation.name != "softmax" or item is not items[1]
+    ]  # that is overwritten
 
 
 @pytest.mark.parametrize(
@@ -202,7 +211,7 @@ def _arrays(call):
         of("sgd", np.ones(3), np.ones(3), 0.5),
         of("relu", np.ones((2, 4))[:, ::2], np.ones((2, 2))),
         of("relu", np.ones(2, np.longdouble), np.ones(2, np.longdouble)),
-        of("residual", np.ones((2, 2)), np.ones((2, 2), np.float32), np.ones((2, 2))),
+        of("residual", np.ones((2, 2)), np.ones((2, 2), np.float32), 2, np.ones((2, 2))),
         of("product", np.ones((2, 4))[:, ::2], np.ones((2, 2)), np.ones((2, 2))),
         of("product", np.ones((3, 2, 2)), np.ones((2, 2)), np.ones((3, 2, 2))),
     ],
@@ -215,7 +224,7 @@ def test_call_that_no_program_can_hold_is_made_from_python(fast, call):
     assert len(steps) == 3
     for step in steps:
         step()
-    call.kernel(*copies)
+    call.operation.definition(*copies)
     np.testing.assert_array_equal(call.arguments[0], copies[0])
     np.testing.assert_array_equal(call.arguments[-1], copies[-1])
     assert between.arguments[1].tolist() == [[0.0]]
@@ -229,9 +238,9 @@ MISFITS = {
     "tanh_delta": lambda a: (a(2, 3), a(2, 3), a(4, 3)),
     "relu_delta": lambda a: (a(2, 3), a(3, 3), a(2, 3)),
     "softmax": lambda a: (a(2, 3), a(3, 1), a(2, 3)),
-    "residual": lambda a: (a(2, 3), a(2, 2), a(2, 3)),
-    "label_residual": lambda a: (a(2, 3), np.zeros(3, np.intp), 0.0, a(2, 3)),
-    "label_residual of one label": lambda a: (a(2, 3, 4), np.zeros(2, np.intp), 0.0, a(2, 3, 4)),
+    "residual": lambda a: (a(2, 3), a(2, 2), 2, a(2, 3)),
+    "class_residual": lambda a: (a(2, 3), np.zeros(3, np.intp), 0.0, 2, a(2, 3)),
+    "class_residual of one label": lambda a: (a(2, 3, 4), np.zeros(2, np.intp), 0.0, 2, a(2, 3, 4)),
     "weigh": lambda a: (a(2, 3), a(3)),
     "take": lambda a: (a(5, 3), np.zeros(2, np.intp), a(2, 4)),
     "take of fewer": lambda a: (a(5, 3), np.zeros(3, np.intp), a(2, 3)),
@@ -242,7 +251,7 @@ MISFITS = {
 @pytest.mark.parametrize("name", MISFITS)
 def test_arrays_that_do_not_fit_together_are_refused_by_numpy_and_not_trusted_by_numba(fast, name):
     arguments, name = MISFITS[name](lambda *shape: np.ones(shape)), name.split()[0]
-    (step,) = fast.sequence([Call(name, getattr(fast, name), arguments)])
+    (step,) = fast.sequence([of(name, *arguments)])
     with pytest.raises((ValueError, IndexError)):
         step()
 

@@ -85,11 +85,11 @@ def _broken_plugins(registry: Registry) -> Iterator[str]:
 def _accelerators(registry: Registry) -> Iterator[tuple[str, str]]:
     """Yield the name of each accelerator, and whether it can be had."""
     from nnfw.errors import in_words
-    from nnfw.ops import kernels_from
+    from nnfw.ops import engine_from
 
-    for spec, _ in registry.accelerators:
+    for spec, plugin in registry.accelerators:
         try:
-            kernels_from(spec, registry)
+            engine_from(spec, plugin, registry)
         except ModuleNotFoundError as error:
             yield spec.name, f"{error}; {spec.summary}"
         except Exception as error:

@@ -1,8 +1,11 @@
-"""The checks of accelerators: each of their kernels gives what its definition in NumPy gives."""
+"""The checks of accelerators: each of their kernels gives what its definition in NumPy gives.
+
+Arguments are made from an operation's row alone: from roles, kinds and axes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,17 +14,22 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
-from nnfw.ops import Call, Kernels
-from nnfw.ops.accelerators import kernels_from
-from nnfw.ops.active import NAMES
-from nnfw.ops.checked import RESULTS, TOLERANCE, difference
+from nnfw.ops import Call, Engine, Operation, engine_from, kernels, parts
+from nnfw.ops.checked import difference
+from nnfw.ops.engines import NAMES
+from nnfw.ops.operation import ONE, REST, Argument, PerStep
 from nnfw.plugins import Registry
 from nnfw.plugins.specs import normalised
 
 ACCELERATOR, KERNEL = "accelerator", "kernel"
 
+TEAMS = (1, 2, 3, 5)
+"""Into how many parts a call is cut, to be shared by as many threads."""
+
 _DTYPES = (np.float32, np.float64)
 _SIZES = (0, 1, 5, 64, 1003)
+_SMALL = 3  # size of the axes that are not the long one
+_RESTS = ((), (_SMALL,), (2, _SMALL))
 _LAYOUTS: tuple[Callable[[Array], Array], ...] = (
     lambda a: a,
     lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
@@ -29,12 +37,16 @@ _LAYOUTS: tuple[Callable[[Array], Array], ...] = (
     np.asfortranarray,
 )
 _SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-30, 1e30)
+_NUMBERS = (0.25, 0.0, 0.9, 1.0)
+_STEPS = 4
+
+Arguments = tuple[Array | float, ...]
 
 
 def accelerators_of(what: Any, registry: Registry) -> list[Subject]:
     """Return the accelerators that a name means: ``numba``, ``accelerator:numba``, or a distribution's."""
     return [
-        Subject(ACCELERATOR, f"{ACCELERATOR} {spec.name}", spec, registry)
+        Subject(ACCELERATOR, f"{ACCELERATOR} {spec.name}", (spec, plugin), registry)
         for spec, plugin in registry.accelerators
         if isinstance(what, str)
         and (what in (spec.name, f"{ACCELERATOR}:{spec.name}") or normalised(what) == plugin.distribution)
@@ -42,114 +54,128 @@ def accelerators_of(what: Any, registry: Registry) -> list[Subject]:
 
 
 def kernel_checks() -> Iterator[tuple[str, Callable[[Subject], None]]]:
-    """Yield the id and the function of the check of every kernel."""
+    """Yield the id and the function of the check of every operation."""
     for name in NAMES:
-        yield f"{KERNEL}.{name}", _check_of(name)
+        yield f"{KERNEL}.{name}", _check_of(getattr(kernels(), name))
 
 
-def _check_of(name: str) -> Callable[[Subject], None]:
-    recorded = bool(RESULTS.get(name, (2,)))  # what returns a number is no part of a recording
-
+def _check_of(operation: Operation) -> Callable[[Subject], None]:
     def check(subject: Subject) -> None:
-        chosen = _kernels(subject)
-        for arguments, same in zip(_cases(name), _cases(name), strict=True):
-            what = f"for arrays of {arguments[0].dtype}, shape {arguments[0].shape}, it"
-            found = difference(name, getattr(chosen, name), arguments)
-            require(not found, f"{what} {found}.")
-            found = difference(name, partial(_in_a_sequence, chosen, name), same) if recorded else ""
-            require(not found, f"{what}, in a sequence, {found}.")
+        engine = _engine(subject)
+        ways: dict[str, Callable[..., object]] = {
+            "": engine.function(operation),
+            ", in a sequence,": partial(_in_a_sequence, engine, operation),
+            ", in steps,": partial(_in_steps, engine, operation),
+        }
+        for axis in operation.cut.split():
+            for team in TEAMS:
+                ways[f", in {team} parts,"] = partial(_in_parts, engine, operation, axis, team)
+        for arguments in samples(operation):
+            shapes = ", ".join(str(item.shape) for item in arguments if isinstance(item, np.ndarray))
+            for way, function in ways.items():
+                if ("parts" in way or "steps" in way) and not _is_contiguous(arguments):
+                    continue
+                copies = [item.copy("K") if isinstance(item, np.ndarray) else item for item in arguments]
+                found = difference(operation, function, copies)
+                require(not found, f"for arrays of {_dtype(arguments)}, shapes {shapes}, it{way} {found}.")
 
     check.__doc__ = (
-        f"`{name}` gives what its definition gives, to {TOLERANCE} units in the last place"
-        f"{', by itself and in a `sequence`' if recorded else ''}."
+        f"`{operation.name}` gives what its definition gives, to {operation.tolerance:g} units in the last place: "
+        f"by itself, in a `sequence`{', cut into parts' if operation.cut else ''} and in `steps`."
     )
     return check
 
 
-def _in_a_sequence(chosen: Kernels, name: str, *arguments: Any) -> None:
-    for step in chosen.sequence([Call(name, getattr(chosen, name), arguments)]):
+def _in_a_sequence(engine: Engine, operation: Operation, *arguments: Array | float) -> None:
+    _carry_out(engine, [Call(operation, arguments)])
+
+
+def _in_parts(engine: Engine, operation: Operation, axis: str, team: int, *arguments: Array | float) -> None:
+    _carry_out(engine, parts(Call(operation, arguments), axis, team))
+
+
+def _carry_out(engine: Engine, calls: Iterable[Call]) -> None:
+    for step in engine.sequence(calls):
         step()
 
 
-def _kernels(subject: Subject) -> Kernels:
+def _in_steps(engine: Engine, operation: Operation, *arguments: Array | float) -> None:
+    """Carry out the same call at several steps; the arrays of each are its own, and the last ones are looked at."""
+    tables = [
+        np.stack([np.asarray(item, np.float64 if isinstance(item, float) else None)] * _STEPS) for item in arguments
+    ]
+    costs = np.zeros((_STEPS, 1))
+    run = engine.steps([Call(operation, tuple(map(PerStep, tables)))], [], costs)
+    if run is None:
+        _carry_out(engine, [Call(operation, arguments)])
+        return
+    done = run(0, _STEPS)
+    require(done == _STEPS, f"steps carried out {done} of {_STEPS} steps, though every cost was 0.")
+    for k in operation.results:
+        item = arguments[k]
+        assert isinstance(item, np.ndarray)
+        item[...] = tables[k][-1]
+
+
+def _engine(subject: Subject) -> Engine:
+    spec, plugin = subject.reference
     try:
-        return kernels_from(subject.reference, subject.registry)
+        return engine_from(spec, plugin, subject.registry)
     except ModuleNotFoundError as error:
-        raise NotApplicable(f"{error}. {subject.reference.summary}") from error
+        raise NotApplicable(f"{error}. {spec.summary}") from error
 
 
-def _cases(name: str) -> Iterator[tuple[Any, ...]]:
+def samples(operation: Operation) -> Iterator[Arguments]:
     """Yield arguments of both dtypes, of several sizes and layouts in memory, ordinary and special."""
     rng = np.random.default_rng(0)
+    letters = [axis for argument in operation.arguments for axis in argument.axes if axis not in (REST, ONE)]
+    has_rest = any(REST in argument.axes for argument in operation.arguments)
     for dtype in _DTYPES:
-        for size in _SIZES:
-            values = [rng.standard_normal((size, _WIDTH)).astype(dtype) for _ in range(4)]
-            for arguments in _ARGUMENTS[name](*values):
-                for layout in _LAYOUTS:
-                    yield tuple(layout(item.copy()) if isinstance(item, np.ndarray) else item for item in arguments)
-        special = np.resize(np.array(_SPECIAL, dtype), (7, _WIDTH))
-        yield from _ARGUMENTS[name](*(rng.permutation(special) for _ in range(4)))
+        for turn, size in enumerate(_SIZES):
+            for rest in _RESTS if has_rest else ((),):
+                sizes: dict[str, tuple[int, ...]] = {**dict.fromkeys(letters, (_SMALL,)), ONE: (1,), REST: rest}
+                if letters:
+                    sizes[_long_axis(operation, letters)] = (size,)
+                for special in (False, True):
+                    made = _sample(operation, sizes, dtype, rng, turn, special=special)
+                    for layout in _LAYOUTS:
+                        yield tuple(
+                            layout(item.copy()) if isinstance(item, np.ndarray) and item.ndim else item for item in made
+                        )
 
 
-_WIDTH = 3
+def _long_axis(operation: Operation, letters: list[str]) -> str:
+    return next((axis for axis in operation.cut.split() if axis in letters), letters[0])
 
 
-def _unary(z: Array, out: Array, *_: Array) -> list[tuple[Any, ...]]:
-    return [(z, out), (30 * z, out)]
+def _sample(
+    operation: Operation,
+    sizes: dict[str, tuple[int, ...]],
+    dtype: Any,
+    rng: np.random.Generator,
+    turn: int,
+    *,
+    special: bool,
+) -> Arguments:
+    def one(k: int, argument: Argument) -> Array | float:
+        if argument.role == "number":
+            number = _NUMBERS[(k + turn) % len(_NUMBERS)]
+            return number or 0.5 if argument.kind == "positive" else number
+        shape = tuple(size for axis in argument.axes for size in sizes[axis])
+        if argument.kind == "index":
+            return rng.integers(0, sizes[argument.below][0], shape)
+        array = rng.standard_normal(shape) * (1, 30)[turn % 2]
+        if special:
+            array = rng.permutation(np.resize(np.array(_SPECIAL), array.size)).reshape(shape)
+        array = np.abs(array) if argument.kind == "positive" else array
+        return array.astype(np.float64 if argument.kind == "float64" else dtype)
+
+    return tuple(one(k, argument) for k, argument in enumerate(operation.arguments))
 
 
-def _delta(grad_a: Array, a: Array, out: Array, _: Array) -> list[tuple[Any, ...]]:
-    return [(grad_a, np.maximum(np.tanh(a), 0), out)]
+def _dtype(arguments: Arguments) -> np.dtype[Any]:
+    return next(item.dtype for item in arguments if isinstance(item, np.ndarray))
 
 
-def _softmax(z: Array, out: Array, row: Array, _: Array) -> list[tuple[Any, ...]]:
-    rows = row[:, :1]
-    return [(z, rows, out), (30 * z, rows, out), (_twice(z), _twice(rows), _twice(out))]
-
-
-def _label_residual(a: Array, y: Array, out: Array, _: Array) -> list[tuple[Any, ...]]:
-    return [
-        (form(a), form(labels), share, form(out))
-        for form in (np.copy, _twice)
-        for labels in (np.abs(y), _classes(y))
-        for share in (0.0, 0.25)
-    ]
-
-
-def _twice(array: Array) -> Array:
-    """Return two rows for each example, ``(n, 2, ...)``, the other in another order."""
-    return np.stack([array, array[::-1]], axis=1)
-
-
-def _classes(like: Array) -> Array:
-    return np.arange(len(like)) % _WIDTH
-
-
-_ARGUMENTS: dict[str, Callable[..., list[tuple[Any, ...]]]] = {
-    "product": lambda a, b, c, _: [(a, b[:_WIDTH].T[:_WIDTH], c[:, : len(b[:_WIDTH])]), (a.T, b, c[:_WIDTH])][
-        : len(a) // 3
-    ],
-    "add_bias": lambda z, b, *_: [(z, b.ravel()[:_WIDTH])][: len(z)],
-    "sum_examples": lambda delta, b, *_: [(delta, b.ravel()[:_WIDTH])][: len(delta)],
-    "take": lambda source, out, *_: [(source, np.arange(len(source))[::-1] // 2, out)],
-    "sigmoid": _unary,
-    "sigmoid_delta": _delta,
-    "tanh": _unary,
-    "tanh_delta": _delta,
-    "relu": _unary,
-    "relu_delta": _delta,
-    "softmax": _softmax,
-    "residual": lambda a, y, out, _: [(a, y, out)],
-    "label_residual": _label_residual,
-    "weigh": lambda gradient, weight, *_: [(gradient, np.abs(weight[:, 0]))],
-    "squared_distance": lambda a, y, *_: [(a, y)],
-    "logistic_loss": lambda z, y, *_: [(z, np.abs(np.tanh(y)))],
-    "class_loss": lambda z, y, *_: [(z, _classes(y)), (30 * z, _classes(y))],
-    "sgd": lambda v, g, *_: [(v.ravel(), g.ravel(), 0.1)],
-    "momentum": lambda v, g, m, _: [(v.ravel(), g.ravel(), m.ravel(), 0.9, 0.1, ahead) for ahead in (False, True)],
-    "adam": lambda v, g, m, s: [(v.ravel(), g.ravel(), m.ravel(), np.abs(s).ravel(), 0.9, 0.999, 0.1, 1e-8)],
-    "rmsprop": lambda v, g, r, s: [
-        (v.ravel(), g.ravel(), np.abs(r).ravel(), s.ravel(), kept, 0.1, 1e-8) for kept in (0.9, 1.0)
-    ],
-}
-"""What each kernel is called with, made of four arrays ``(n, 3)``."""
+def _is_contiguous(arguments: Arguments) -> bool:
+    return all(item.flags.c_contiguous for item in arguments if isinstance(item, np.ndarray))

@@ -21,7 +21,7 @@ from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
 from nnfw.model.description import describe
 from nnfw.model.fitting import Fitting
 from nnfw.network import Chain, LayerTrace, Network, Objective, Parameters, RepeatedForward, Scope, Trace
-from nnfw.ops import DEFINITIONS, Kernels, choose
+from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Layer
 from nnfw.randomness import stream
@@ -126,7 +126,7 @@ class Sequential:
         given = {f"layers.{index}.{name}": a for index, model in models.items() for name, a in model.parameters.items()}
         self.parameters.initialise(stream(self.seed, "parameters"), given | dict(values or {}))
         self._idle: list[RepeatedForward] = []  # making one takes longer than a small network does
-        self._kernels: dict[str, Kernels] = {"none": DEFINITIONS}
+        self._kernels: dict[str, Engine] = {"none": DEFINITIONS}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy holds: all but the memory of predictions."""
@@ -371,7 +371,7 @@ class Sequential:
             self.preprocessing.require_names(names, owner)
         return names
 
-    def _predicted(self, batch: Array, names: tuple[str, ...], forward: RepeatedForward, chosen: Kernels) -> Array:
+    def _predicted(self, batch: Array, names: tuple[str, ...], forward: RepeatedForward, chosen: Engine) -> Array:
         if 0 < len(batch) <= EVALUATION_ROWS:
             return forward(self.network, cast_finite(batch, self.dtype, "x", batch, names), chosen).copy()
         a = np.empty((len(batch), *self.output_shape), self.dtype)
@@ -381,7 +381,7 @@ class Sequential:
             release(batch)
         return a
 
-    def _chosen(self, accelerator: str) -> Kernels:
+    def _chosen(self, accelerator: str) -> Engine:
         if not isinstance(accelerator, str):
             raise ConfigError([Mistake(("accelerator",), f"must be text, got {short(accelerator)}.")])
         self._kernels[accelerator], _ = choose(accelerator, self.registry)

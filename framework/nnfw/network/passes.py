@@ -14,11 +14,11 @@ from nnfw.network.batch import Batch
 from nnfw.network.chain import Chain
 from nnfw.network.network import Network
 from nnfw.network.objective import Objective
-from nnfw.ops import DEFINITIONS, Kernels, Tape, kernels, made_of_kernels, using
+from nnfw.ops import DEFINITIONS, Engine, Operation, Tape, engine_in_use, made_of_kernels, using
 from nnfw.step import Arguments, Result, plain
 from nnfw.workspace import Workspace
 
-Compiler = Callable[[object], tuple[Callable[..., object], Callable[..., object]] | None]
+Compiler = Callable[[object], tuple[Operation, Operation] | None]
 
 _COPIED = 1 << 14
 """Most numbers in a batch that is copied for a recording; above this size, dispatch cost is negligible."""
@@ -51,15 +51,15 @@ class RepeatedPass:
         self, network: Network, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
     ) -> None:
         self._network, self._objective, self._workspace, self._grads = network, objective, workspace, grads
-        self._recordings: dict[tuple[Batch, Kernels], _Recording] = {}
+        self._recordings: dict[tuple[Batch, Engine], _Recording] = {}
         self._last: _Recording | None = None
         self._places = _NO_PLACES
 
     def __call__(self, batch: Batch) -> tuple[float, Array]:
         """Return C and a^L of a batch, and fill the gradients."""
-        found = self._recordings.get((batch, kernels()))
+        found = self._recordings.get((batch, engine_in_use()))
         if found is None:
-            found = self._recordings[batch, kernels()] = self._last = self._record(batch)
+            found = self._recordings[batch, engine_in_use()] = self._last = self._record(batch)
             return found.value(), found.a
         if found is not self._last:
             found.put_back()
@@ -68,8 +68,8 @@ class RepeatedPass:
         return found.value(), found.a
 
     def _record(self, batch: Batch) -> _Recording:
-        tape = Tape(kernels())
-        recorder = _Recorder(tape, kernels().elementwise, self._places_for(batch.x))
+        tape = Tape(engine_in_use())
+        recorder = _Recorder(tape, engine_in_use().elementwise, self._places_for(batch.x))
         network, workspace = self._network, self._workspace
         with network.verified(batch.x, workspace, self._objective), workspace.stepping(recorder):
             tape.perform(batch.gather)
@@ -97,7 +97,7 @@ def _widest(chain: Chain, input_shape: Shape) -> int:
 class RepeatedForward:
     """The forward pass of predictions, one after the other; two at a time need two of these.
 
-    Small batches of one shape are worth a recording: the second in a row is recorded, once for each set of kernels.
+    Small batches of one shape are worth a recording: the second in a row is recorded, once for each engine.
 
     Parameters
     ----------
@@ -109,9 +109,9 @@ class RepeatedForward:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._shape: Shape = ()
-        self._recordings: dict[Kernels, tuple[Array, Array, Tape]] = {}
+        self._recordings: dict[Engine, tuple[Array, Array, Tape]] = {}
 
-    def __call__(self, network: Network, x: Array, chosen: Kernels) -> Array:
+    def __call__(self, network: Network, x: Array, chosen: Engine) -> Array:
         """Return a^L of a batch in the network's dtype; it may be `x`, or be overwritten by the next call."""
         if x.shape != self._shape or x.size > _COPIED:
             return self._plainly(network, x, chosen)
@@ -123,7 +123,7 @@ class RepeatedForward:
         tape.repeat()
         return a
 
-    def _plainly(self, network: Network, x: Array, chosen: Kernels) -> Array:
+    def _plainly(self, network: Network, x: Array, chosen: Engine) -> Array:
         self._shape = x.shape
         self._recordings.clear()
         try:
@@ -132,7 +132,7 @@ class RepeatedForward:
         finally:
             self._workspace.forget()  # it must not keep the user's arrays
 
-    def _record(self, network: Network, x: Array, chosen: Kernels) -> tuple[Array, Array, Tape]:
+    def _record(self, network: Network, x: Array, chosen: Engine) -> tuple[Array, Array, Tape]:
         tape = Tape(chosen)
         # nothing is compiled: the first prediction, which is not recorded, must have the same bits
         recorder = _Recorder(tape, DEFINITIONS.elementwise, _NO_PLACES)
@@ -178,16 +178,16 @@ class _Recorder:
         with workspace.lending(self._free_place(arrays) if backward else None):
             if made_of_kernels(method):
                 return self._tape.perform(method, *arguments, **named)
-            if loops := self._compiled(getattr(method, "__self__", None)):
-                return cast(Result, self._activate(loops[backward], arrays, workspace))
+            if operations := self._compiled(getattr(method, "__self__", None)):
+                return cast(Result, self._activate(operations[backward], arrays, workspace))
         with workspace.stepping(plain):
             return self._tape.perform(method, *arguments, **named)
 
-    def _activate(self, loop: Callable[..., object], arrays: list[Array], workspace: Workspace) -> Array:
+    def _activate(self, operation: Operation, arrays: list[Array], workspace: Workspace) -> Array:
         """Record a compiled activation: σ(z) from z, or δ from ∂C/∂a, z and a."""
         shape = arrays[0].shape
         out = workspace.buffer("a", shape) if len(arrays) == 1 else workspace.passing("delta", shape)
-        self._tape.call("", loop, *arrays, out)
+        self._tape.call(operation, *arrays, out)
         return out
 
     def _free_place(self, arrays: list[Array]) -> Array | None:

@@ -1,4 +1,4 @@
-"""Which kernels a training takes: the definitions in NumPy, or those of an accelerator."""
+"""Which engine carries out the operations of a training: NumPy, or an accelerator."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 import warnings
 
 from nnfw.errors import ConfigError, Mistake, PluginError, did_you_mean, in_words
-from nnfw.ops.active import DEFINITIONS, Kernels, kernels_of
 from nnfw.ops.checked import checked
+from nnfw.ops.engines import DEFINITIONS, Engine, engine_of
 from nnfw.plugins import AcceleratorSpec, Plugin, Registry
 
 AUTO, NONE = "auto", "none"
@@ -31,8 +31,8 @@ def gain(parameters: int, steps: int) -> float:
     return steps * (_GAIN_OF_STEP + _GAIN_OF_CHANGE * parameters)
 
 
-def choose(name: str, registry: Registry, seconds: float = 0.0) -> tuple[Kernels, str]:
-    """Return the kernels for a training, and whose they are: the name of an accelerator, or ``"none"``.
+def choose(name: str, registry: Registry, seconds: float = 0.0) -> tuple[Engine, str]:
+    """Return the engine for a training, and its name: that of an accelerator, or ``"none"``.
 
     Parameters
     ----------
@@ -81,21 +81,21 @@ def require_known(name: str, registry: Registry) -> None:
         raise ConfigError([Mistake(("accelerator",), text)])
 
 
-def kernels_from(spec: AcceleratorSpec, registry: Registry) -> Kernels:
-    """Return the kernels of an accelerator; raises whatever its module does, and PluginError for what is no kernel."""
-    return kernels_of(registry.import_kernels(spec), f"Accelerator {spec.name!r}")
+def engine_from(spec: AcceleratorSpec, plugin: Plugin, registry: Registry) -> Engine:
+    """Return the engine of an accelerator; raises whatever its module does, and PluginError for what is no kernel."""
+    return engine_of(registry.import_kernels(spec), f"Accelerator {spec.name!r} ({plugin})")
 
 
-def _loaded(spec: AcceleratorSpec, plugin: Plugin, registry: Registry, *, quietly: bool) -> Kernels | None:
-    owner = f"Accelerator {spec.name!r} ({plugin})"
+def _loaded(spec: AcceleratorSpec, plugin: Plugin, registry: Registry, *, quietly: bool) -> Engine | None:
     try:
-        chosen = kernels_from(spec, registry)
+        engine = engine_from(spec, plugin, registry)
     except PluginError:
         raise
     except Exception as error:
         if not (quietly and isinstance(error, ModuleNotFoundError)):
             reason = in_words(error).rstrip(".")
+            owner = f"Accelerator {spec.name!r} ({plugin})"
             text = f"{owner} cannot be loaded: {reason}. {spec.summary}. It goes on without."
             warnings.warn(text, RuntimeWarning, stacklevel=_CALLER_OF_FIT)
         return None
-    return checked(chosen, owner) if os.environ.get(CHECK_VARIABLE, "") not in ("", "0") else chosen
+    return checked(engine) if os.environ.get(CHECK_VARIABLE, "") not in ("", "0") else engine

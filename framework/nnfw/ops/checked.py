@@ -1,116 +1,108 @@
-"""Kernels against their definitions."""
+"""What an engine gives, compared with the definitions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import sqrt
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.errors import PluginError
-from nnfw.ops.active import DEFINITIONS, NAMES, Kernel, Kernels
+from nnfw.ops.engines import Engine
+from nnfw.ops.operation import Function, Operation
 
-TOLERANCE = 4
-"""Units in the last place by which a kernel may differ: of the largest number that an element is made of, and for a sum
-of n terms √n times those of the sum of their sizes. What is smaller than the smallest normal number may be 0."""
-
-RESULTS = {
-    "add_bias": (0,),
-    "sum_examples": (1,),
-    "sigmoid": (1,),
-    "tanh": (1,),
-    "relu": (1,),
-    "weigh": (0,),
-    "label_residual": (3,),
-    "squared_distance": (),
-    "logistic_loss": (),
-    "class_loss": (),
-    "sgd": (0,),
-    "momentum": (0, 2),
-    "adam": (0, 2, 3),
-    "rmsprop": (0, 2),
-}
-"""Positions of the arrays that hold a kernel's results, 2 unless it is listed; others may hold anything afterwards."""
+_PERTURBATIONS = 4
+"""How often an operation is repeated with slightly other numbers, to see how much rounding changes its results."""
 
 
-def checked(chosen: Kernels, owner: str) -> Kernels:
-    """Return kernels that are compared with their definitions at every call, for NNFW_CHECK_KERNELS=1.
+def checked(engine: Engine) -> Engine:
+    """Return an engine whose operations are compared with their definitions at every call, for NNFW_CHECK_KERNELS=1.
+
+    It compiles nothing together.
 
     Raises
     ------
     PluginError
-        From the kernel that gives something else; names it and the accelerator.
+        From the operation that gives something else; names it and the engine.
     """
-    return Kernels(**{name: _compared(name, getattr(chosen, name), owner) for name in NAMES})
+    found = Engine(engine.owner)
+    found.functions = _Compared(engine)
+    return found
 
 
-def difference(name: str, function: Kernel, arguments: tuple[Any, ...]) -> str:
-    """Return how a kernel's results differ from those of its definition, or nothing.
+class _Compared(dict[Operation, Function]):
+    """For each operation the function that carries it out and compares."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __missing__(self, operation: Operation) -> Function:
+        function = self._engine.function(operation)
+
+        def compare(*arguments: Array | float) -> None:
+            found = difference(operation, function, arguments)
+            if found:
+                raise PluginError(f"{self._engine.owner}: kernel {operation.name!r} {found}.")
+
+        self[operation] = compare
+        return compare
+
+
+def difference(operation: Operation, function: Callable[..., object], arguments: Sequence[Array | float]) -> str:
+    """Return how the results of a function differ from those of an operation's definition, or nothing.
+
+    It may differ by the operation's tolerance, in units in the last place of a result, and beside that by what the
+    definition gives for numbers that differ by as much. What is smaller than the smallest normal number may be 0.
 
     Parameters
     ----------
-    name, function
-        The kernel.
+    operation, function
+        What the results should be, and what is compared with it.
     arguments
-        What it is called with, and changes.
+        What the function is called with, and changes.
     """
-    return _compare(name, function, arguments)[0]
-
-
-def _compare(name: str, function: Kernel, arguments: tuple[Any, ...]) -> tuple[str, Any]:
-    """Return the difference, and what the kernel returned."""
-    before, expected = ([np.copy(item) if isinstance(item, np.ndarray) else item for item in arguments] for _ in "be")
     with np.errstate(all="ignore"):
-        right = getattr(DEFINITIONS, name)(*expected)
-        terms = _TERMS[name](before) if name in _TERMS else 0.0
-    returned = function(*arguments)
-    in_place = name in ("sgd", "momentum", "adam", "rmsprop")
-    pairs = [(arguments[k], expected[k], np.abs(before[k]) if in_place else terms) for k in RESULTS.get(name, (2,))]
-    pairs += [] if right is None else [(np.asarray(returned), np.asarray(right), terms)]
-    dtype = arguments[0].dtype
-    info = np.finfo(dtype if dtype.kind == "f" else np.float64)  # whole numbers, such as labels that are taken
-    epsilon, smallest = TOLERANCE * float(info.eps), float(info.smallest_normal)
-    for found, definition, terms in pairs:
-        with np.errstate(all="ignore"):
-            close = np.abs(found - definition) <= epsilon * np.maximum(np.abs(definition), terms) + smallest
-        close |= (found == definition) | (np.isnan(found) & np.isnan(definition))
-        if not close.all():
-            where = tuple(map(int, np.argwhere(~close)[0]))
-            return f"gives {found[where]:.9g} at {list(where)}, its definition {definition[where]:.9g}", returned
-    return "", returned
+        right = _results(operation, arguments)
+        spread = [np.zeros(result.shape) for result in right]
+        for close in _perturbed(operation, arguments):
+            for most, result, other in zip(spread, right, _results(operation, close), strict=True):
+                np.fmax(most, np.abs(other - result), out=most, where=np.isfinite(other))
+        function(*arguments)
+        for k, definition, moved in zip(operation.results, right, spread, strict=True):
+            found = arguments[k]
+            assert isinstance(found, np.ndarray)
+            wrong = ~_is_close(found, definition, moved, operation.tolerance)
+            if wrong.any():
+                where = tuple(map(int, np.argwhere(wrong)[0]))
+                return f"gives {found[where]:.9g} at {list(where)}, its definition {definition[where]:.9g}"
+    return ""
 
 
-def _residual_terms(given: list[Any]) -> Any:
-    a, y = given[:2]
-    return np.maximum(np.abs(a), np.abs(y) if y.ndim == a.ndim else 1) / max(1, len(a))
+def _results(operation: Operation, arguments: Sequence[Array | float]) -> list[Array]:
+    """Return what the definition gives; the arguments stay as they are."""
+    copies = [np.copy(item) if isinstance(item, np.ndarray) else item for item in arguments]
+    operation.definition(*copies)
+    return [np.asarray(copies[k]) for k in operation.results]
 
 
-def _of_sum(sizes: Array, axis: int | None = None) -> Any:
-    """Return √n Σ of the sizes of n terms."""
-    count = sizes.size if axis is None else sizes.shape[axis]
-    return sqrt(count) * sizes.sum(axis, dtype=np.float64)
+def _perturbed(operation: Operation, arguments: Sequence[Array | float]) -> list[list[Array | float]]:
+    """Return arguments whose fractions each differ by about one unit in the last place."""
+    rng = np.random.default_rng(0)
+
+    def moved(role: str, item: Array | float) -> Array | float:
+        if role not in ("read", "changed", "consumed") or not isinstance(item, np.ndarray) or item.dtype.kind != "f":
+            return item
+        by = rng.uniform(0.5, 1, item.shape) * rng.choice((-1.0, 1.0), item.shape)
+        return np.asarray(item * (1 + by * np.finfo(item.dtype).eps), item.dtype)
+
+    roles = [argument.role for argument in operation.arguments]
+    return [[moved(role, item) for role, item in zip(roles, arguments, strict=True)] for _ in range(_PERTURBATIONS)]
 
 
-_TERMS: dict[str, Callable[[list[Any]], Any]] = {
-    "product": lambda given: sqrt(given[0].shape[1]) * (np.abs(given[0]) @ np.abs(given[1])),
-    "add_bias": lambda given: np.maximum(np.abs(given[0]), np.abs(given[1])),
-    "sum_examples": lambda given: _of_sum(np.abs(given[0]), 0),
-    "residual": _residual_terms,
-    "label_residual": _residual_terms,
-    "squared_distance": lambda given: _of_sum(np.square(np.abs(given[0]) + np.abs(given[1]))),
-    "logistic_loss": lambda given: _of_sum(1 + np.abs(given[0])),
-    "class_loss": lambda given: _of_sum(1 + np.abs(given[0])),
-}
-"""The size of the numbers that the elements of a result are sums of, where it may be larger than the result."""
-
-
-def _compared(name: str, function: Kernel, owner: str) -> Kernel:
-    def compare(*arguments: Any) -> Any:
-        found, returned = _compare(name, function, arguments)
-        if found:
-            raise PluginError(f"{owner}: kernel {name!r} {found}.")
-        return returned
-
-    return compare
+def _is_close(found: Array, right: Array, moved: Array, tolerance: float) -> Array:
+    if right.dtype.kind != "f":  # whole numbers, such as labels that are taken
+        return np.asarray(found == right)
+    info = np.finfo(right.dtype)
+    least = float(info.smallest_normal)
+    close = np.abs(found - right) <= tolerance * (float(info.eps) * np.abs(right) + moved) + least
+    return np.asarray(close | (found == right) | (np.isnan(found) & np.isnan(right)))

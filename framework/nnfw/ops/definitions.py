@@ -1,7 +1,7 @@
 """The kernels, each defined in NumPy: what they give is what these functions give.
 
 A kernel works on whole arrays, writes into those that it is given, and keeps nothing. Examples are rows. Results have
-the dtype of the arrays; the sums that a cost returns are taken in float64.
+the dtype of the arrays; the sums of costs are taken in float64.
 """
 
 from __future__ import annotations
@@ -14,26 +14,31 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.machine.threads import multiplication, sum_of_squares
+from nnfw.ops.operation import operation
 
 BLOCK = 1 << 16
 """Elements that are handled together: few enough for their arrays to stay in the processor's cache."""
 
 
+@operation(a="read n m", b="read m k", out="written n k", cut="n k")
 def product(a: Array, b: Array, out: Array) -> None:
     """Multiply matrices: out ← a b, on as many threads as :mod:`nnfw.machine.threads` says."""
     multiplication(a, out)(a, b, out)
 
 
+@operation(z="changed n ...", bias="read ...", cut="n")
 def add_bias(z: Array, bias: Array) -> None:
     """Add the same to every example: z ← z + b."""
     z += bias
 
 
+@operation(delta="read n ...", out="written ...", cut="...")
 def sum_examples(delta: Array, out: Array) -> None:
     """Sum over the examples: out ← Σ_i δ_i."""
     np.add.reduce(delta, axis=0, out=out)
 
 
+@operation(source="read any m ...", rows="read index<m n", out="written any n ...", cut="n")
 def take(source: Array, rows: Array, out: Array) -> None:
     """Gather examples: out_i ← source at rows_i; all `rows` are from 0 to len(source) − 1."""
     if source.dtype == out.dtype and source.flags.c_contiguous and source.flags.aligned:  # else take copies all of it
@@ -42,6 +47,7 @@ def take(source: Array, rows: Array, out: Array) -> None:
         out[...] = source[rows]
 
 
+@operation(z="read n ...", out="written n ...", cut="n")
 def sigmoid(z: Array, out: Array) -> None:
     """Apply the logistic function: out ← 1 / (1 + e^−z), at least its value where e^−z would overflow."""
     # Of the stable forms this is the fastest, and its relative error is a few ε everywhere, in the left tail too
@@ -51,6 +57,7 @@ def sigmoid(z: Array, out: Array) -> None:
     np.reciprocal(out, out=out)
 
 
+@operation(grad_a="read n ...", a="read n ...", out="written n ...", cut="n")
 def sigmoid_delta(grad_a: Array, a: Array, out: Array) -> None:
     """δ of the sigmoid: out ← ∂C/∂a ⊙ a (1 − a)."""
     _, one = _limit_and_one(a.dtype)
@@ -59,11 +66,13 @@ def sigmoid_delta(grad_a: Array, a: Array, out: Array) -> None:
     np.multiply(grad_a, out, out=out)
 
 
+@operation(z="read n ...", out="written n ...", cut="n")
 def tanh(z: Array, out: Array) -> None:
     """Apply the hyperbolic tangent: out ← tanh z."""
     np.tanh(z, out=out)
 
 
+@operation(grad_a="read n ...", a="read n ...", out="written n ...", cut="n")
 def tanh_delta(grad_a: Array, a: Array, out: Array) -> None:
     """δ of tanh: out ← ∂C/∂a ⊙ (1 − a²)."""
     np.multiply(a, a, out=out)
@@ -71,16 +80,19 @@ def tanh_delta(grad_a: Array, a: Array, out: Array) -> None:
     np.multiply(grad_a, out, out=out)
 
 
+@operation(z="read n ...", out="written n ...", cut="n")
 def relu(z: Array, out: Array) -> None:
     """Apply the rectifier: out ← max(0, z)."""
     np.maximum(z, 0, out=out)
 
 
+@operation(grad_a="read n ...", a="read n ...", out="written n ...", cut="n")
 def relu_delta(grad_a: Array, a: Array, out: Array) -> None:
     """δ of the rectifier: out ← ∂C/∂a ⊙ sign(a), where a = max(0, z)."""
     np.multiply(grad_a, np.sign(a, out=out), out=out)
 
 
+@operation(z="read n ... k", row="scratch n ... 1", out="written n ... k", cut="n")
 def softmax(z: Array, row: Array, out: Array) -> None:
     """Apply softmax over the last axis: out ← e^z_j / Σ_k e^z_k; `row` ``(..., 1)`` is overwritten."""
     np.exp(shifted(z, row, out), out=out)
@@ -113,24 +125,36 @@ def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Arr
     return np.subtract(z, largest, out=out)
 
 
-def residual(a: Array, y: Array, out: Array) -> None:
-    """∂C/∂a of the halved squared distance, and δ of the canonical pairs: out ← (a − y)/N."""
+@operation(a="read n ...", y="read n ...", count="number", out="written n ...", cut="n")
+def residual(a: Array, y: Array, count: float, out: Array) -> None:
+    """∂C/∂a of the halved squared distance, and δ of the canonical pairs: out ← (a − y)/count."""
     np.subtract(a, y, out=out)
-    out /= len(out)
+    out /= count
 
 
-def label_residual(a: Array, y: Array, smoothing: float, out: Array) -> None:
-    """δ^L of softmax with cross-entropy: out ← (a − y')/N, where y' = (1 − smoothing) y + smoothing/K.
+@operation(a="read n ... k", y="read n ... k", smoothing="number", count="number", out="written n ... k", cut="n")
+def label_residual(a: Array, y: Array, smoothing: float, count: float, out: Array) -> None:
+    """δ^L of softmax with cross-entropy: out ← (a − y')/count, where y' = (1 − smoothing) y + smoothing/K.
 
-    `y` holds rows of probabilities ``(N, ..., K)``, or classes ``(N, ...)`` that stand for rows with a single 1.
+    `y` holds rows of probabilities.
     """
+    _residual_of_labels(a, y, smoothing, count, out)
+
+
+@operation(a="read n ... k", y="read index<k n ...", smoothing="number", count="number", out="written n ... k", cut="n")
+def class_residual(a: Array, y: Array, smoothing: float, count: float, out: Array) -> None:
+    """δ^L of softmax with cross-entropy, as :func:`label_residual`, for classes, which mean rows with a single 1."""
+    _residual_of_labels(a, y, smoothing, count, out)
+
+
+def _residual_of_labels(a: Array, y: Array, smoothing: float, count: float, out: Array) -> None:
     negative_labels(y, smoothing, out)
     out += a
-    out /= len(out)
+    out /= count
 
 
 def negative_labels(y: Array, smoothing: float, out: Array) -> None:
-    """Give −y' in `out`, for `y` and `smoothing` as in :func:`label_residual`."""
+    """Give −y' in `out`, for rows of probabilities `y`, or classes; y' as in :func:`label_residual`."""
     share, uniform = 1 - smoothing, smoothing / out.shape[-1]
     if y.ndim == out.ndim:
         np.multiply(y, -share, out=out)
@@ -142,23 +166,29 @@ def negative_labels(y: Array, smoothing: float, out: Array) -> None:
         part[(*np.indices(part.shape[:-1], sparse=True), y[rows])] -= share
 
 
+@operation(gradient="changed n ...", weight="read positive n", cut="n")
 def weigh(gradient: Array, weight: Array) -> None:
     """Give every example its weight: gradient_i ← w_i gradient_i."""
     gradient *= weight.reshape(-1, *[1] * (gradient.ndim - 1))
 
 
-def squared_distance(a: Array, y: Array) -> float:
-    """Return Σ (a − y)²."""
-    total = 0.0
+@operation(a="read n ...", y="read n ...", count="number", total="written float64 1")
+def squared_distance(a: Array, y: Array, count: float, total: Array) -> None:
+    """Give the squared distance: total ← Σ (a − y)² / count."""
+    distance = 0.0
     for rows in _rows(a):
         r = a[rows] - y[rows].astype(a.dtype, copy=False)
-        total += float(np.add.reduce(np.multiply(r, r, out=r), axis=None, dtype=np.float64))
-    return total
+        distance += float(np.add.reduce(np.multiply(r, r, out=r), axis=None, dtype=np.float64))
+    total[0] = distance / count
 
 
-def logistic_loss(z: Array, y: Array) -> float:
-    """Return −Σ (y log a + (1 − y) log(1 − a)) for a = 1 / (1 + e^−z): Σ (max(z, 0) − y z + log(1 + e^−|z|))."""
-    return sum(float(logistic_terms(z[rows], y[rows]).sum(dtype=np.float64)) for rows in _rows(z))
+@operation(z="read n ...", y="read n ...", count="number", total="written float64 1")
+def logistic_loss(z: Array, y: Array, count: float, total: Array) -> None:
+    """Give the cost of yes/no labels for a = 1 / (1 + e^−z): total ← −Σ (y log a + (1 − y) log(1 − a)) / count.
+
+    It is Σ (max(z, 0) − y z + log(1 + e^−|z|)) / count.
+    """
+    total[0] = sum(float(logistic_terms(z[rows], y[rows]).sum(dtype=np.float64)) for rows in _rows(z)) / count
 
 
 def logistic_terms(z: Array, y: Array) -> Array:
@@ -167,17 +197,19 @@ def logistic_terms(z: Array, y: Array) -> Array:
     return np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))  # type: ignore[no-any-return]
 
 
-def class_loss(z: Array, y: Array) -> float:
-    """Return −Σ_i log a_i,y_i for a = softmax(z) ``(N, K)`` and classes `y` ``(N,)``."""
-    total = 0.0
+@operation(z="read n k", y="read index<k n", count="number", total="written float64 1")
+def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
+    """Give the cost of classes for a = softmax(z) ``(N, K)``: total ← −Σ_i log a_i,y_i / count."""
+    loss = 0.0
     for rows in _rows(z):
         log_a = shifted(z[rows])
         chosen = log_a[np.arange(len(log_a)), y[rows]]
         terms = np.log(np.einsum("ik->i", np.exp(log_a, out=log_a))) - chosen
-        total += float(terms.sum(dtype=np.float64))
-    return total
+        loss += float(terms.sum(dtype=np.float64))
+    total[0] = loss / count
 
 
+@operation(vector="changed n", gradient="consumed n", rate="number", cut="n")
 def sgd(vector: Array, gradient: Array, rate: float) -> None:
     """Gradient descent: θ ← θ − rate g; g is overwritten."""
     for block in _blocks(vector):
@@ -186,6 +218,15 @@ def sgd(vector: Array, gradient: Array, rate: float) -> None:
         theta -= g
 
 
+@operation(
+    vector="changed n",
+    gradient="consumed n",
+    velocity="changed n",
+    kept="number",
+    rate="number",
+    nesterov="number",
+    cut="n",
+)
 def momentum(vector: Array, gradient: Array, velocity: Array, kept: float, rate: float, nesterov: bool) -> None:
     """Momentum: v ← kept v + g; θ ← θ − rate v, or with `nesterov` θ ← θ − rate (g + kept v); g is overwritten."""
     for block in _blocks(vector):
@@ -201,6 +242,17 @@ def momentum(vector: Array, gradient: Array, velocity: Array, kept: float, rate:
         vector[block] -= g
 
 
+@operation(
+    vector="changed n",
+    gradient="consumed n",
+    mean="changed n",
+    square="changed positive n",
+    kept_mean="number",
+    kept_square="number",
+    rate="number",
+    epsilon="number",
+    cut="n",
+)
 def adam(
     vector: Array,
     gradient: Array,
@@ -225,6 +277,16 @@ def adam(
         vector[block] -= g
 
 
+@operation(
+    vector="changed n",
+    gradient="consumed n",
+    square="changed positive n",
+    scratch="scratch n",
+    kept="number",
+    rate="number",
+    epsilon="number",
+    cut="n",
+)
 def rmsprop(
     vector: Array, gradient: Array, square: Array, scratch: Array, kept: float, rate: float, epsilon: float
 ) -> None:

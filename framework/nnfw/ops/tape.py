@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
-from nnfw.ops.active import NAMES, Call, Kernels, kernels, using
+from nnfw.ops.engines import Engine, engine_in_use, using
+from nnfw.ops.operation import Call, Function, Operation, Value, dispatched
 from nnfw.plugins.results import wrong_result
 
 Method = TypeVar("Method", bound=Callable[..., object])
@@ -51,8 +52,8 @@ class Tape:
 
     Parameters
     ----------
-    chosen
-        The kernels that are recorded, and that repeat.
+    engine
+        Carries out what is recorded.
 
     Examples
     --------
@@ -74,15 +75,13 @@ class Tape:
     array([[10., 10.]])
     """
 
-    def __init__(self, chosen: Kernels) -> None:
-        self._chosen = chosen
-        self._recorder = Kernels(
-            **{name: self._recorded(name, getattr(chosen, name)) for name in NAMES}, elementwise=chosen.elementwise
-        )
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._recorder = _Recorder(self.call)
         self._calls: list[Call] = []
         self._kept: list[Call] = []  # the arrays must stay where they are
         self._steps: list[Callable[[], object]] = []
-        self._asks = False  # whether methods are called, which may want to know the kernels in use
+        self._asks = False  # whether methods are called, which may want to know the engine in use
 
     def perform(
         self, method: Callable[Arguments, Result], /, *arguments: Arguments.args, **named: Arguments.kwargs
@@ -93,7 +92,7 @@ class Tape:
         the way in which they are repeated, so that the first time gives the same bits.
         """
         if made_of_kernels(method):
-            with using(self._recorder):
+            with dispatched(self._recorder):
                 return method(*arguments, **named)
         self.finish()
         result = method(*arguments, **named)
@@ -101,13 +100,13 @@ class Tape:
         self._asks = True
         return result
 
-    def call(self, name: str, kernel: Callable[..., object], *arguments: object) -> None:
-        """Record a function on arrays."""
-        self._calls.append(Call(name, kernel, arguments))
+    def call(self, operation: Operation, *arguments: Value) -> None:
+        """Record an operation."""
+        self._calls.append(Call(operation, arguments))
 
     def finish(self) -> None:
         """Carry out what is recorded and was not yet carried out."""
-        steps = tuple(self._chosen.sequence(self._calls))
+        steps = tuple(self._engine.sequence(self._calls))
         self._kept += self._calls
         self._calls = []
         for step in steps:
@@ -115,16 +114,24 @@ class Tape:
         self._steps += steps
 
     def repeat(self) -> None:
-        """Do again what was recorded, by the same kernels, with what the arrays hold now."""
-        if self._asks and kernels() is not self._chosen:
-            with using(self._chosen):
+        """Do again what was recorded, by the same engine, with what the arrays hold now."""
+        if self._asks and engine_in_use() is not self._engine:
+            with using(self._engine):
                 self.repeat()
             return
         for step in self._steps:
             step()
 
-    def _recorded(self, name: str, kernel: Callable[..., object]) -> Callable[..., Any]:
-        return partial(self.call, name, kernel)
+
+class _Recorder(dict[Operation, Function]):
+    """For each operation the function that records it."""
+
+    def __init__(self, record: Callable[..., None]) -> None:
+        self._record = record
+
+    def __missing__(self, operation: Operation) -> Function:
+        function = self[operation] = partial(self._record, operation)
+        return function
 
 
 def _again(call: Callable[[], object], method: Callable[..., object], result: object) -> Callable[[], object]:

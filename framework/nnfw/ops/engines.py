@@ -1,0 +1,220 @@
+"""Engines: what carries operations out. The definitions in NumPy are one; an accelerator brings another.
+
+A component calls ``kernels().relu(z, a)``, or an operation itself, or writes plain NumPy, as it likes. What is carried
+out is the definition, unless a training runs with an accelerator. An engine gives what the definitions give, but for a
+few units in the last place.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from nnfw.arrays import Array
+from nnfw.errors import PluginError, did_you_mean, in_words, short
+from nnfw.machine.threads import multiplication
+from nnfw.ops import definitions
+from nnfw.ops.operation import Call, Function, Operation, dispatched
+from nnfw.ops.steps import Run
+
+COMPILERS = ("sequence", "elementwise", "body", "steps")
+
+_CALLER_OF_FIT = 8  # frames up from where the warning is given
+
+
+def one_by_one(
+    calls: Iterable[Call], functions: Mapping[Operation, Function] | None = None
+) -> Iterator[Callable[[], object]]:
+    """Yield functions that repeat the calls, one for each."""
+    for operation, arguments in calls:
+        if functions is None and operation is definitions.product:
+            a, _, out = arguments
+            yield partial(multiplication(a, out), *arguments)
+        else:
+            yield partial(operation.definition if functions is None else functions[operation], *arguments)
+
+
+class Engine:
+    """Functions that carry out operations, and what compiles several of them together.
+
+    Parameters
+    ----------
+    owner
+        Names the accelerator in messages.
+    functions
+        For some operations the function that carries them out; others are carried out by their definitions.
+    compilers
+        ``sequence``, ``elementwise``, ``body`` and ``steps``, each of them optional.
+
+    Attributes
+    ----------
+    functions
+        A function for each operation; None where all are carried out by their definitions.
+    """
+
+    def __init__(
+        self,
+        owner: str = "NumPy",
+        functions: Mapping[Operation, Function] | None = None,
+        compilers: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        self.owner = owner
+        self._compilers = dict(compilers or {})
+        self.functions: Mapping[Operation, Function] | None = None
+        if functions or compilers:
+            self.functions = _Functions(self, functions or {})
+
+    def function(self, operation: Operation) -> Function:
+        """Return the function that carries out an operation."""
+        return operation.definition if self.functions is None else self.functions[operation]
+
+    def body(self, operation: Operation) -> Function | None:
+        """Return the function that the engine makes for an operation that it does not know by name; or None."""
+        function: Function | None = self._compile("body", operation)
+        if function is not None and not callable(function):
+            raise PluginError(f"{self.owner}: body must return a function or None, got {short(function)}.")
+        return function
+
+    def sequence(self, calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
+        """Return functions which together repeat all calls in their order, as often as they are called."""
+        calls = list(calls)
+        functions = self._compile("sequence", calls, gather=list)
+        if functions is None:
+            return one_by_one(calls, self.functions)
+        for function in functions:
+            if not callable(function):
+                raise PluginError(f"{self.owner}: sequence must yield functions, got {short(function)}.")
+        return iter(functions)
+
+    def elementwise(self, activation: object) -> tuple[Operation, Operation] | None:
+        """Return σ(z), an operation on ``(z, out)``, and δ, one on ``(grad_a, z, a, out)``, made for an activation.
+
+        None where the engine cannot, for instance because the activation is not elementwise.
+        """
+        match self._compile("elementwise", activation):
+            case None:
+                return None
+            case (Operation() as forward, Operation() as delta):
+                return forward, delta
+            case found:
+                raise PluginError(f"{self.owner}: elementwise must return two operations or None, got {short(found)}.")
+
+    def steps(self, before: Iterable[Call], after: Iterable[Call], costs: Array) -> Run | None:
+        """Return a function that carries out many steps in one call, as :func:`nnfw.ops.steps.steps` does.
+
+        None where the engine cannot.
+        """
+        run: Run | None = self._compile("steps", list(before), list(after), costs)
+        if run is not None and not callable(run):
+            raise PluginError(f"{self.owner}: steps must return a function or None, got {short(run)}.")
+        return run
+
+    def _compile(self, name: str, *arguments: Any, gather: Callable[[Any], Any] | None = None) -> Any:
+        """Return what a compiler of the engine returns.
+
+        Where it raises, all is left to NumPy from then on, with a warning.
+        """
+        if name not in self._compilers:
+            return None
+        try:
+            found = self._compilers[name](*arguments)
+            return found if found is None or gather is None else gather(found)
+        except PluginError:
+            raise
+        except Exception as error:  # whatever a compiler raises
+            self._give_up(error)
+            return None
+
+    def _give_up(self, error: Exception) -> None:
+        self._compilers, self.functions = {}, None
+        reason = in_words(error).rstrip(".")
+        text = f"{self.owner} failed while it compiled: {reason}. The training goes on in NumPy."
+        warnings.warn(text, RuntimeWarning, stacklevel=_CALLER_OF_FIT)
+
+
+class _Functions(dict[Operation, Function]):
+    """The functions of an engine; those of operations that it does not know by name are looked up once."""
+
+    def __init__(self, engine: Engine, known: Mapping[Operation, Function]) -> None:
+        super().__init__(known)
+        self._engine = engine
+
+    def __missing__(self, operation: Operation) -> Function:
+        function = self[operation] = self._engine.body(operation) or operation.definition
+        return function
+
+
+DEFINITIONS = Engine()
+"""The engine that carries out every operation by its definition."""
+
+_engine: ContextVar[Engine] = ContextVar("nnfw_engine", default=DEFINITIONS)
+
+
+def engine_in_use() -> Engine:
+    """Return the engine that is in use here: in this thread, and in this training."""
+    return _engine.get()
+
+
+@contextmanager
+def using(engine: Engine) -> Iterator[None]:
+    """Use another engine in the body."""
+    token = _engine.set(engine)
+    try:
+        with dispatched(engine.functions):
+            yield
+    finally:
+        _engine.reset(token)
+
+
+class Operations:
+    """All operations by name: ``kernels().relu``."""
+
+    def __getattr__(self, name: str) -> Operation:
+        """Return the operation of this name."""
+        found = getattr(definitions, name, None)
+        if isinstance(found, Operation):
+            return found
+        raise AttributeError(f"There is no operation {name!r}.{did_you_mean(name, NAMES)}")
+
+
+NAMES = tuple(name for name, value in vars(definitions).items() if isinstance(value, Operation))
+
+_OPERATIONS = Operations()
+
+
+def kernels() -> Operations:
+    """Return all operations by name; each is carried out by the engine in use where it is called."""
+    return _OPERATIONS
+
+
+def engine_of(found: object, owner: str) -> Engine:
+    """Return the engine made of what an accelerator gives.
+
+    Parameters
+    ----------
+    found
+        Its kernels by the names of operations, and what compiles by the names in ``COMPILERS``.
+    owner
+        Names the accelerator in messages.
+
+    Raises
+    ------
+    PluginError
+        If there is no operation of such a name, or what is there is no function.
+    """
+    if not isinstance(found, Mapping):
+        raise PluginError(f"{owner} must give its kernels by name, got {short(found)}.")
+    known = (*NAMES, *COMPILERS)
+    for name, function in found.items():
+        if name not in known:
+            raise PluginError(
+                f"{owner}: unknown kernel {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}."
+            )
+        if not callable(function):
+            raise PluginError(f"{owner}: kernel {name!r} must be a function, got {short(function)}.")
+    functions = {getattr(definitions, name): found[name] for name in NAMES if name in found}
+    return Engine(owner, functions, {name: found[name] for name in COMPILERS if name in found})
