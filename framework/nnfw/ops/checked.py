@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import sqrt
 
 import numpy as np
 
@@ -51,8 +52,9 @@ class _Compared(dict[Operation, Function]):
 def difference(operation: Operation, function: Callable[..., object], arguments: Sequence[Array | float]) -> str:
     """Return how the results of a function differ from those of an operation's definition, or nothing.
 
-    It may differ by the operation's tolerance, in units in the last place of a result, and beside that by what the
-    definition gives for numbers that differ by as much. What is smaller than the smallest normal number may be 0.
+    They may differ by the operation's tolerance, in units in the last place of a result, and by as much as the
+    definition's own results differ where the numbers that it reads differ in their last places: more for sums of many
+    terms. What is smaller than the smallest normal number may be 0.
 
     Parameters
     ----------
@@ -61,21 +63,30 @@ def difference(operation: Operation, function: Callable[..., object], arguments:
     arguments
         What the function is called with, and changes.
     """
+    given = [np.copy(item) if isinstance(item, np.ndarray) else item for item in arguments]
     with np.errstate(all="ignore"):
-        right = _results(operation, arguments)
-        spread = [np.zeros(result.shape) for result in right]
-        for close in _perturbed(operation, arguments):
-            for most, result, other in zip(spread, right, _results(operation, close), strict=True):
-                np.fmax(most, np.abs(other - result), out=most, where=np.isfinite(other))
+        right = _results(operation, given)
         function(*arguments)
-        for k, definition, moved in zip(operation.results, right, spread, strict=True):
-            found = arguments[k]
-            assert isinstance(found, np.ndarray)
-            wrong = ~_is_close(found, definition, moved, operation.tolerance)
+        pairs = [(np.asarray(arguments[k]), result) for k, result in zip(operation.results, right, strict=True)]
+        if all(_is_close(*pair, 0.0, operation.tolerance).all() for pair in pairs):
+            return ""
+        for (found, result), spread in zip(pairs, _spreads(operation, given, right), strict=True):
+            wrong = ~_is_close(found, result, spread, operation.tolerance)
             if wrong.any():
                 where = tuple(map(int, np.argwhere(wrong)[0]))
-                return f"gives {found[where]:.9g} at {list(where)}, its definition {definition[where]:.9g}"
+                return f"gives {found[where]:.9g} at {list(where)}, its definition {result[where]:.9g}"
     return ""
+
+
+def _spreads(operation: Operation, arguments: Sequence[Array | float], right: Sequence[Array]) -> list[Array]:
+    """Return by how much the results differ where the fractions that are read differ a little."""
+    spreads = [np.zeros(result.shape) for result in right]
+    sizes = [item.size for item in arguments if isinstance(item, np.ndarray)]
+    for moved in _perturbed(operation, arguments):
+        for spread, result, other in zip(spreads, right, _results(operation, moved), strict=True):
+            np.fmax(spread, np.abs(other - result), out=spread, where=np.isfinite(other))
+    # a sum of n terms in another order differs by √n times as much as one with slightly other terms
+    return [sqrt(max(1, sum(sizes) / max(1, spread.size))) * spread for spread in spreads]
 
 
 def _results(operation: Operation, arguments: Sequence[Array | float]) -> list[Array]:
@@ -99,10 +110,10 @@ def _perturbed(operation: Operation, arguments: Sequence[Array | float]) -> list
     return [[moved(role, item) for role, item in zip(roles, arguments, strict=True)] for _ in range(_PERTURBATIONS)]
 
 
-def _is_close(found: Array, right: Array, moved: Array, tolerance: float) -> Array:
+def _is_close(found: Array, right: Array, spread: Array | float, tolerance: float) -> Array:
     if right.dtype.kind != "f":  # whole numbers, such as labels that are taken
         return np.asarray(found == right)
     info = np.finfo(right.dtype)
     least = float(info.smallest_normal)
-    close = np.abs(found - right) <= tolerance * (float(info.eps) * np.abs(right) + moved) + least
+    close = np.abs(found - right) <= tolerance * (float(info.eps) * np.abs(right) + spread) + least
     return np.asarray(close | (found == right) | (np.isnan(found) & np.isnan(right)))

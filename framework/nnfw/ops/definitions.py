@@ -125,14 +125,16 @@ def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Arr
     return np.subtract(z, largest, out=out)
 
 
-@operation(a="read n ...", y="read n ...", count="number", out="written n ...", cut="n")
+@operation(a="read n ...", y="read n ...", count="number positive", out="written n ...", cut="n")
 def residual(a: Array, y: Array, count: float, out: Array) -> None:
     """∂C/∂a of the halved squared distance, and δ of the canonical pairs: out ← (a − y)/count."""
     np.subtract(a, y, out=out)
     out /= count
 
 
-@operation(a="read n ... k", y="read n ... k", smoothing="number", count="number", out="written n ... k", cut="n")
+@operation(
+    a="read n ... k", y="read n ... k", smoothing="number", count="number positive", out="written n ... k", cut="n"
+)
 def label_residual(a: Array, y: Array, smoothing: float, count: float, out: Array) -> None:
     """δ^L of softmax with cross-entropy: out ← (a − y')/count, where y' = (1 − smoothing) y + smoothing/K.
 
@@ -141,7 +143,14 @@ def label_residual(a: Array, y: Array, smoothing: float, count: float, out: Arra
     _residual_of_labels(a, y, smoothing, count, out)
 
 
-@operation(a="read n ... k", y="read index<k n ...", smoothing="number", count="number", out="written n ... k", cut="n")
+@operation(
+    a="read n ... k",
+    y="read index<k n ...",
+    smoothing="number",
+    count="number positive",
+    out="written n ... k",
+    cut="n",
+)
 def class_residual(a: Array, y: Array, smoothing: float, count: float, out: Array) -> None:
     """δ^L of softmax with cross-entropy, as :func:`label_residual`, for classes, which mean rows with a single 1."""
     _residual_of_labels(a, y, smoothing, count, out)
@@ -172,7 +181,7 @@ def weigh(gradient: Array, weight: Array) -> None:
     gradient *= weight.reshape(-1, *[1] * (gradient.ndim - 1))
 
 
-@operation(a="read n ...", y="read n ...", count="number", total="written float64 1")
+@operation(a="read n ...", y="read n ...", count="number positive", total="written float64 1")
 def squared_distance(a: Array, y: Array, count: float, total: Array) -> None:
     """Give the squared distance: total ← Σ (a − y)² / count."""
     distance = 0.0
@@ -182,7 +191,7 @@ def squared_distance(a: Array, y: Array, count: float, total: Array) -> None:
     total[0] = distance / count
 
 
-@operation(z="read n ...", y="read n ...", count="number", total="written float64 1")
+@operation(z="read n ...", y="read n ...", count="number positive", total="written float64 1")
 def logistic_loss(z: Array, y: Array, count: float, total: Array) -> None:
     """Give the cost of yes/no labels for a = 1 / (1 + e^−z): total ← −Σ (y log a + (1 − y) log(1 − a)) / count.
 
@@ -197,7 +206,7 @@ def logistic_terms(z: Array, y: Array) -> Array:
     return np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))  # type: ignore[no-any-return]
 
 
-@operation(z="read n k", y="read index<k n", count="number", total="written float64 1")
+@operation(z="read n k", y="read index<k n", count="number positive", total="written float64 1")
 def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
     """Give the cost of classes for a = softmax(z) ``(N, K)``: total ← −Σ_i log a_i,y_i / count."""
     loss = 0.0
@@ -250,7 +259,7 @@ def momentum(vector: Array, gradient: Array, velocity: Array, kept: float, rate:
     kept_mean="number",
     kept_square="number",
     rate="number",
-    epsilon="number",
+    epsilon="number positive",
     cut="n",
 )
 def adam(
@@ -284,7 +293,7 @@ def adam(
     scratch="scratch n",
     kept="number",
     rate="number",
-    epsilon="number",
+    epsilon="number positive",
     cut="n",
 )
 def rmsprop(

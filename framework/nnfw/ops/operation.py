@@ -40,8 +40,9 @@ class Argument(NamedTuple):
         Letters that stand for sizes, `...` for any further axes, ``1`` for an axis of one; empty for a number.
     kind
         ``""`` for the dtype of the operation, float32 or float64; ``"positive"`` for the same, with numbers of 0 or
-        more; ``"float64"`` always that; ``"index"`` for whole numbers of 64 bits, 0 or more and less than the size of
-        the axis `below`; ``"any"`` for any dtype, one for all arguments of this kind.
+        more, and of a number one greater than 0; ``"float64"`` always that; ``"index"`` for whole numbers of 64 bits,
+        0 or more and less than the size of the axis `below`; ``"any"`` for any dtype, one for all arguments of this
+        kind.
     below
         The axis that an index counts along.
     """
