@@ -127,7 +127,7 @@ def test_source_that_executes_nothing_is_none(source):
     assert list(executions(source)) == []
 
 
-GATHERING = {"History", "Traces", "_Bar"}
+GATHERING = {"History", "Traces", "TrainingState", "_Bar"}
 """Dataclasses that change: records of what happens."""
 
 

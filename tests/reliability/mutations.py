@@ -43,8 +43,8 @@ from nnfw.data import Examples, Preprocessing, read_csv, read_npy
 from nnfw.experiments import read_experiment
 from nnfw.experiments.preparation import infer_shapes
 from nnfw.plugins import default_registry
-from nnfw.training import Checkpoints, Training, TrainingOptions, checkpoint_files, differences
-from nnfw.training.checkpoint_file import FORMAT, memories_of, restore
+from nnfw.training import Checkpoints, Loop, Task, TrainingOptions, checkpoint_files, differences, loop_of
+from nnfw.training.checkpoint_file import FORMAT, name_of, resume
 from nnfw.training.checkpoint_file import read as read_checkpoint
 
 Mutation = Callable[[bytes, random.Random], bytes]
@@ -315,28 +315,21 @@ def use_model(path: Path) -> None:
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 
-def training(folder: Path, epochs: int, checkpoints: Checkpoints | None = None) -> Training:
+def training(folder: Path, epochs: int, checkpoints: Checkpoints | None = None) -> Loop:
     """Return a training of a small network, with everything that a checkpoint can hold."""
     x = np.linspace(-1, 1, 48).reshape(16, 3)
     layers = [{"type": "dense", "units": 3}, {"type": "dropout", "rate": 0.2}, {"type": "dense", "units": 1}]
     model = nnfw.Sequential(layers, 3)
     objective = model.objective("mse")
-    return Training(
-        model,
-        model.labelled(x, x[:, :1], objective),
-        model.labelled(x, x[:, :1], objective),
-        objective=objective,
-        optimizer=nnfw.optimizer("adam"),
-        options=TrainingOptions(
-            epochs=epochs,
-            batch_size=5,
-            metrics=(nnfw.metric("mae"),),
-            callbacks=(nnfw.callback("early_stopping"),),
-        ),
-        seed=0,
-        directory=folder,
-        checkpoints=checkpoints,
+    options = TrainingOptions(
+        epochs=epochs,
+        batch_size=5,
+        metrics=(nnfw.metric("mae"),),
+        callbacks=(nnfw.callback("early_stopping"),),
     )
+    data, validation = (model.labelled(x, x[:, :1], objective) for _ in range(2))
+    task = Task(model.network, data, validation, objective, nnfw.optimizer("adam"), options, seed=0)
+    return loop_of(task, model.save, folder, (), checkpoints)
 
 
 def checkpoint_contents() -> Iterator[bytes]:
@@ -350,9 +343,9 @@ def checkpoint_contents() -> Iterator[bytes]:
 
 def use_checkpoint(path: Path) -> None:
     start = read_checkpoint(path, default_registry())
-    restored = training(path.parent, 5)
-    restore(restored, start)
-    memories_of(start, restored.options.callbacks, restored.registry)  # type: ignore[arg-type]
+    loop = training(path.parent, 5)
+    names = [name_of(callback, loop.fit.registry) for callback in loop.task.options.callbacks]
+    resume(start, loop.state, names, loop.fit.steps, loop.fit.recorded)
     list(differences(start.header.origin, {"seed": 0}))
 
 

@@ -26,12 +26,13 @@ def write_in_place(path, content, inside=None):
             file.flush()
             time.sleep(0.002)
 
-def forget(training, start):
-    real(training, start)
-    for array in training.optimizer_state.values():
+def forget(start, state, *others):
+    memories = real(start, state, *others)
+    for array in state.optimizer.values():
         array[...] = 0
+    return memories
 
-real = loop.restore
+real = loop.resume
 resuming.EPOCHS = 20
 {{planted}}
 sys.exit(resuming.main())
@@ -54,7 +55,7 @@ def test_runs_that_are_killed_signalled_and_started_at_once_end_like_one_that_wa
     ("planted", "expected"),
     [
         ("container.replace_file = write_in_place", "WRONG: kill "),
-        ("loop.restore = forget", "WRONG: run 1 ended with another metrics.jsonl"),
+        ("loop.resume = forget", "WRONG: run 1 ended with another metrics.jsonl"),
     ],
     ids=["torn", "forgotten"],
 )

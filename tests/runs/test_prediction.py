@@ -11,7 +11,7 @@ from nnfw.data import Preprocessing
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
 from nnfw.runs import evaluate_on, evaluate_run, open_model, predict, table_delimiter, train
-from nnfw.training import newest, restore_model, warn
+from nnfw.training import load_parameters, newest, warn
 from nnfw_standard import Dense
 
 registry = default_registry()
@@ -123,7 +123,7 @@ def test_checkpoint_of_another_network_is_refused(stopped):
     other = nnfw.Sequential([Dense(1)], 3)
     start = newest(stopped / "checkpoints", registry, warn)
     with pytest.raises(nnfw.FileFormatError, match="does not fit this model: its parameters are float32"):
-        restore_model(other.parameters, start)
+        load_parameters(other.parameters, start)
     assert model.parameters.vector.any()
 
 

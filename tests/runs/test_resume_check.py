@@ -1,6 +1,6 @@
 """The proof on the user's own experiment: resumed is equal to the bit, and a plugin that forgets is found."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -52,10 +52,8 @@ class Forgetful(nnfw.Optimizer):
 
 
 def test_optimizer_that_remembers_elsewhere_is_found(experiment, monkeypatch):
-    real = run_module.Training
-    monkeypatch.setattr(
-        run_module, "Training", lambda *given, **named: real(*given, **named | {"optimizer": Forgetful([])})
-    )
+    real = run_module.Task
+    monkeypatch.setattr(run_module, "Task", lambda *given: replace(real(*given), optimizer=Forgetful([])))
     found = verify_resume(read_experiment(str(experiment), registry), registry)
     assert "parameters" in found.different
 

@@ -39,19 +39,11 @@ class Fitting:
 
     def run(self, checkpoints: training.Checkpoints | None = None) -> training.History:
         """Train, and return the record of it."""
-        loop = training.Training(
-            self.model,
-            self.data,
-            self.validation,
-            objective=self.objective,
-            optimizer=self.optimizer,
-            options=self.options,
-            seed=self.seed,
-            directory=self.directory,
-            taken=() if checkpoints is None else self._names_of(checkpoints.folder),
-            checkpoints=checkpoints,
+        task = training.Task(
+            self.model.network, self.data, self.validation, self.objective, self.optimizer, self.options, self.seed
         )
-        history = loop.run()
+        taken = () if checkpoints is None else self._names_of(checkpoints.folder)
+        history = training.loop_of(task, self.model.save, self.directory, taken, checkpoints).run()
         if history.warning:
             training.warn(history.warning)
         return history

@@ -89,19 +89,31 @@ class Fit(Protocol):
         The installed components and plugins.
     """
 
-    epoch: int
     epochs: int
-    step: int
     steps: int
     examples: int
     recorded: tuple[str, ...]
-    cost: float
     vector: Array
     directory: Path
 
     @property
     def registry(self) -> Installed:
         """The installed components and plugins."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """The current epoch."""
+        ...
+
+    @property
+    def step(self) -> int:
+        """The current step."""
+        ...
+
+    @property
+    def cost(self) -> float:
+        """The cost of the last batch."""
         ...
 
     @property

@@ -37,8 +37,10 @@ from nnfw.training import (
     Checkpoint,
     Checkpoints,
     Interruption,
-    Training,
+    Loop,
+    Task,
     differences,
+    loop_of,
     newest,
     require_epochs,
     require_same_origin,
@@ -263,20 +265,20 @@ def _train(prepared: Prepared, directory: Directory, callbacks: Sequence[Callbac
 
 def training_of(
     prepared: Prepared, directory: Directory, callbacks: Sequence[Callback], checkpoints: Checkpoints | None
-) -> Training:
+) -> Loop:
     """Return the training of an experiment, with further callbacks."""
-    experiment = prepared.experiment
-    return Training(
-        prepared.model,
+    experiment, model = prepared.experiment, prepared.model
+    task = Task(
+        model.network,
         prepared.parts["training"],
         prepared.parts.get("validation"),
-        objective=prepared.objective,
-        optimizer=experiment.optimizer,  # type: ignore[arg-type]
-        options=replace(experiment.training, callbacks=(*experiment.training.callbacks, *callbacks)),
-        seed=experiment.seed,
-        directory=directory,
-        taken=(EXPERIMENT, RECORD, METRICS, MODEL, PAGE, LOCK, CHECKPOINTS),
-        checkpoints=checkpoints,
+        prepared.objective,
+        experiment.optimizer,  # type: ignore[arg-type]
+        replace(experiment.training, callbacks=(*experiment.training.callbacks, *callbacks)),
+        experiment.seed,
+    )
+    return loop_of(
+        task, model.save, directory, (EXPERIMENT, RECORD, METRICS, MODEL, PAGE, LOCK, CHECKPOINTS), checkpoints
     )
 
 

@@ -18,7 +18,7 @@ from nnfw.runs.run import origin_of
 from nnfw.runs.stored_experiment import open_run
 from nnfw.runs.trust import resume_command
 from nnfw.storage import Directory
-from nnfw.training import newest, require_same_origin, restore_model, warn
+from nnfw.training import load_parameters, newest, require_same_origin, warn
 
 _NUMERICAL = ("numpy", "scipy")  # the required packages that the last digits of results depend on
 
@@ -126,7 +126,7 @@ def prepare_run(
         )
     prepared = prepare(file, registry)
     require_same_origin(start, origin_of(prepared), f"Undo that, or train to the end: {path} holds no model.")
-    restore_model(prepared.model.parameters, start)
+    load_parameters(prepared.model.parameters, start)
     tell(f"{path} is {status} and holds no model: its newest checkpoint is used, {start.header.place}.")
     return prepared
 

@@ -1,7 +1,7 @@
 from .batches import Labelled as Labelled
 from .batches import labelled as labelled
 from .checkpoint_file import Checkpoint as Checkpoint
-from .checkpoint_file import restore_model as restore_model
+from .checkpoint_file import load_parameters as load_parameters
 from .checkpoints import Checkpoints as Checkpoints
 from .checkpoints import checkpoint_files as checkpoint_files
 from .checkpoints import differences as differences
@@ -16,9 +16,12 @@ from .evaluation import refused as refused
 from .evaluation import require_finite_cost as require_finite_cost
 from .history import History as History
 from .interruption import Interruption as Interruption
-from .loop import Training as Training
-from .loop import state_of as state_of
+from .loop import Loop as Loop
 from .options import FREE_OPTIONS as FREE_OPTIONS
 from .options import TrainingOptions as TrainingOptions
-from .options import contradictions as contradictions
 from .progress import ProgressBar as ProgressBar
+from .start import contradictions as contradictions
+from .start import loop_of as loop_of
+from .state import TrainingState as TrainingState
+from .state import state_of as state_of
+from .task import Task as Task

@@ -5,7 +5,7 @@ The file is in the container of a model file. ``docs/resume.md`` says what is in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ from nnfw.errors import ConfigError, DataError, FileFormatError
 from nnfw.network import Parameters
 from nnfw.protocols import Callback
 from nnfw.storage import Directory, container, decoded, encoded
+from nnfw.training.state import Memory, TrainingState
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
-    from nnfw.training.loop import Training
 
 
 FORMAT = container.Format("checkpoint", "nnfw-checkpoint", "a training", 1, "0.1")
@@ -104,8 +104,8 @@ class Checkpoint:
     progress: Mapping[str, Any]
 
 
-def write(path: Path, header: Header, training: Training, folder: Directory) -> None:
-    """Write all that changes in a training to a file in a folder.
+def write(path: Path, header: Header, state: TrainingState, folder: Directory) -> None:
+    """Write the state of a training to a file in a folder.
 
     Raises
     ------
@@ -113,33 +113,32 @@ def write(path: Path, header: Header, training: Training, folder: Directory) -> 
         If that fails; a file that was there stays.
     """
     arrays: dict[str, Array] = {}
-    memories = [_memory(training, index, arrays) for index in range(len(training.callbacks))]
+    memories = [_plain(name, index, memory, arrays) for index, (name, memory) in enumerate(state.memories)]
     changing = {
-        "order": training.order,
-        "noise": training.noise.bit_generator.state,
-        "optimizer": dict(training.optimizer_state),
-        "records": training.history.records,
-        "tally": training.tally.content(),
-        "cost": float(training.cost),
+        "order": state.order_of_epoch,
+        "noise": state.noise.bit_generator.state,
+        "optimizer": dict(state.optimizer),
+        "records": state.history.records,
+        "tally": state.tally.content(),
+        "cost": float(state.cost),
     }
     progress = encoded(changing, arrays, _PROGRESS)
     progress["dict"].append(["callbacks", memories])
-    parameters = {_VECTOR: training.vector, _STATE: training.state}
+    parameters = {_VECTOR: state.parameters.vector, _STATE: state.parameters.state}
     container.write(path, {**asdict(header), _PROGRESS: progress}, arrays | parameters, FORMAT, inside=folder)
 
 
-def _memory(training: Training, index: int, arrays: dict[str, Array]) -> list[Any]:
-    """Return a callback's name, and the entries of its memory that are plain; others it makes anew."""
-    callback, state = training.callbacks[index]
+def _plain(name: str, index: int, memory: Memory, arrays: dict[str, Array]) -> list[Any]:
+    """Return a callback's name, and the entries of its memory that are plain; others it builds again."""
     entries: list[Any] = []
-    for key, value in state.items():
+    for key, value in memory.items():
         part: dict[str, Array] = {}
         try:
             entries.append([encoded(key, part), encoded(value, part, f"callbacks.{index}.{len(entries)}")])
         except (DataError, RecursionError):
             continue
         arrays |= part
-    return [name_of(callback, training.registry), {"dict": entries}]
+    return [name, {"dict": entries}]
 
 
 def name_of(callback: Callback, registry: Registry) -> str:
@@ -181,41 +180,54 @@ def _told(path: Path, what: str) -> Iterator[None]:
         raise FileFormatError(f"{path}: {what}: {error}") from error
 
 
-def restore(training: Training, checkpoint: Checkpoint) -> None:
-    """Put all values back but the memories of callbacks.
+def resume(
+    checkpoint: Checkpoint, state: TrainingState, callbacks: Sequence[str], steps: int, recorded: Collection[str]
+) -> list[Memory]:
+    """Put a training in the state of a checkpoint, and return what its callbacks remembered.
 
-    Arrays are filled in place, as others know where they lie. Where the checkpoint does not fit, the model stays as it
+    Arrays are filled in place, as others hold views of them. Where the checkpoint does not fit, the model stays as it
     was.
+
+    Parameters
+    ----------
+    checkpoint
+        Where it goes on.
+    state
+        A fresh one.
+    callbacks
+        The names of the callbacks. One that was not there gets an empty memory.
+    steps, recorded
+        The number of steps in an epoch, and the names of what each epoch records.
 
     Raises
     ------
     FileFormatError
-        If it is not of such a training.
+        If it is not of such a training, or a callback with a memory is missing.
     """
     header, progress = checkpoint.header, checkpoint.progress
     with _told(checkpoint.path, "does not fit this training"):
         found = {**_named(checkpoint.vector, checkpoint.state), **_of_optimizer(progress["optimizer"])}
-        own = {**_named(training.vector, training.state), **_of_optimizer(training.optimizer_state)}
+        own = {**_named(state.parameters.vector, state.parameters.state), **_of_optimizer(state.optimizer)}
         _require_alike(found, own)
-        if header.position >= training.steps or len(progress["records"]) != header.epoch - bool(header.position):
+        if header.position >= steps or len(progress["records"]) != header.epoch - bool(header.position):
             raise FileFormatError(
                 f"it holds {len(progress['records'])} records in epoch {header.epoch}, after step {header.position} of "
-                f"{training.steps}"
+                f"{steps}"
             )
-        _require_records(progress["records"], training.recorded)
-        training.tally.put_back(progress["tally"])
-        set_random(training.noise, progress["noise"])
-        training.order = progress["order"]
+        _require_records(progress["records"], recorded)
+        memories = _memories(progress["callbacks"], callbacks)
+        state.tally.put_back(progress["tally"])
+        _set_random(state.noise, progress["noise"])
+        _set_random(state.order, progress["order"])
     for name, array in own.items():
         array[...] = found[name]
-    training.epoch, training.step, training.position = header.epoch, header.step, header.position
-    training.history.records = progress["records"]
-    training.cost = progress["cost"]
-    training.stop(header.stopped)
+    state.epoch, state.step, state.position = header.epoch, header.step, header.position
+    state.history.records, state.cost = progress["records"], progress["cost"]
+    return memories
 
 
-def restore_model(parameters: Parameters, checkpoint: Checkpoint) -> None:
-    """Fill parameters, and the state beside them, from a checkpoint; FileFormatError if they do not fit."""
+def load_parameters(parameters: Parameters, checkpoint: Checkpoint) -> None:
+    """Fill the parameters of a network, and the state beside them; FileFormatError if they do not fit."""
     found, own = _named(checkpoint.vector, checkpoint.state), _named(parameters.vector, parameters.state)
     with _told(checkpoint.path, "does not fit this model"):
         _require_alike(found, own)
@@ -243,39 +255,30 @@ def _layout(array: Any) -> str:
     return f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else short(array)
 
 
-def _require_records(records: list[Any], recorded: tuple[str, ...]) -> None:
+def _require_records(records: list[Any], recorded: Collection[str]) -> None:
     for record in records:
         if type(record) is not dict or not {"epoch", "learning_rate", *recorded} <= record.keys():
             raise FileFormatError(f"a record of an epoch is {short(record)}; it must have {', '.join(recorded)}")
 
 
-def set_random(generator: np.random.Generator, state: Any) -> None:
-    """Let a generator go on from a state; FileFormatError if that is none."""
+def _set_random(generator: np.random.Generator, state: Any) -> None:
     try:
         generator.bit_generator.state = state
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise FileFormatError(f"{short(state)} is no state of random numbers") from error
 
 
-def memories_of(checkpoint: Checkpoint, callbacks: Iterable[Callback], registry: Registry) -> list[dict[Any, Any]]:
-    """Return what each of some callbacks had in its memory, found by name; nothing for one that was not there.
-
-    Raises
-    ------
-    FileFormatError
-        If there was a callback with a memory that is not among them.
-    """
-    stored: dict[Any, list[dict[Any, Any]]] = {}
-    with _told(checkpoint.path, "does not fit this training"):
-        for item in checkpoint.progress["callbacks"]:
-            match item:
-                case [str(name), {**entries}]:
-                    stored.setdefault(name, []).append(entries)
-                case _:
-                    raise FileFormatError(f"{short(item)} is no memory of a callback")
-        names = [name_of(callback, registry) for callback in callbacks]
-        found = [stored[name].pop(0) if stored.get(name) else {} for name in names]
-        missing = [name for name, memories in stored.items() if any(memories)]
-        if missing:
-            raise FileFormatError(f"there is no callback {missing[0]!r} here, which remembers something")
+def _memories(items: Iterable[object], callbacks: Iterable[str]) -> list[Memory]:
+    """Return what each callback had in its memory, found by name; nothing for one that was not there."""
+    stored: dict[str, list[Memory]] = {}
+    for item in items:
+        match item:
+            case [str(name), dict(entries)]:
+                stored.setdefault(name, []).append(entries)
+            case _:
+                raise FileFormatError(f"{short(item)} is no memory of a callback")
+    found: list[Memory] = [stored[name].pop(0) if stored.get(name) else {} for name in callbacks]
+    missing = [name for name, memories in stored.items() if any(memories)]
+    if missing:
+        raise FileFormatError(f"there is no callback {missing[0]!r} here, which remembers something")
     return found

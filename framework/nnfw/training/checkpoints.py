@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -15,15 +15,15 @@ import numpy as np
 from nnfw.errors import DataError, FileFormatError, NnfwError, short
 from nnfw.machine import describe_exactness
 from nnfw.plugins.specs import PROJECT
-from nnfw.protocols import is_solver
+from nnfw.protocols import Callback
 from nnfw.storage import Directory, as_directory
 from nnfw.storage.container import NotReadableError
 from nnfw.training.checkpoint_file import Checkpoint, Header, read, write
 from nnfw.training.files import CHECKPOINT
+from nnfw.training.state import TrainingState
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
-    from nnfw.training.loop import Training
 
 KEPT = 2  # of the newest: should the last one be damaged, there is the one before
 _SHARE = 0.01  # of the time that may go into checkpoints
@@ -79,8 +79,17 @@ class Checkpoints:
         self._best_cost = None if header is None else header.best_cost
         self._best_step = None if header is None else header.best_step
 
-    def begin(self, training: Training) -> None:
+    def begin(
+        self, state: TrainingState, registry: Registry, callbacks: Iterable[Callback], not_resumed: str = ""
+    ) -> None:
         """Write the first one, so that a lack of space shows before the work; where one is resumed, it is there.
+
+        Parameters
+        ----------
+        state, registry, callbacks
+            Of the training.
+        not_resumed
+            What a checkpoint does not hold, in words.
 
         Raises
         ------
@@ -89,62 +98,57 @@ class Checkpoints:
         """
         make_folder(self._directory)
         self._directory.remove_left_overs()
-        self._environment = describe_exactness(training.history.accelerator) | {"plugins": self._versions(training)}
+        accelerator = state.history.accelerator
+        plugins = self._versions(registry, callbacks, accelerator)
+        self._environment = describe_exactness(accelerator) | {"plugins": plugins}
         if self.start is not None:
-            self._tell_of_changes(training, self.start)
-        self.write(training)
+            reasons = [*_changes(self.start.header.environment, self._environment), *filter(None, [not_resumed])]
+            if reasons:
+                self._tell(f"Not bit-exact: {'; '.join(reasons)}.")
+        self.write(state)
 
-    def _versions(self, training: Training) -> dict[str, str]:
+    def _versions(self, registry: Registry, callbacks: Iterable[Callback], accelerator: str) -> dict[str, str]:
         """Return the versions of the plugins that take part; nnfw's own is among the packages."""
-        registry = training.registry
-        callbacks = [registry.component_of("callback", callback) for callback, _ in training.callbacks]
-        found = [component.plugin for component in callbacks if component is not None]
-        found += [plugin for spec, plugin in registry.accelerators if spec.name == training.history.accelerator]
+        components = [registry.component_of("callback", callback) for callback in callbacks]
+        found = [component.plugin for component in components if component is not None]
+        found += [plugin for spec, plugin in registry.accelerators if spec.name == accelerator]
         versions = self._plugins | {plugin.distribution: plugin.version for plugin in found}
         return {name: version for name, version in sorted(versions.items()) if name != PROJECT}
 
-    def _tell_of_changes(self, training: Training, start: Checkpoint) -> None:
-        reasons = list(_changes(start.header.environment, self._environment))
-        if is_solver(training.optimizer):
-            label = training.registry.label("optimizer", training.optimizer)
-            reasons.append(f"{label} begins anew from where it was, without what it remembered")
-        if reasons:
-            self._tell(f"Not bit-exact: {'; '.join(reasons)}.")
-
-    def epoch_ended(self, training: Training, cost: float) -> None:
+    def epoch_ended(self, state: TrainingState, cost: float) -> None:
         """Write one, if it costs little beside the epochs since the last one."""
         if monotonic() < self._epoch_due:
             return
         best = self._best_cost, self._best_step
         if math.isfinite(cost) and (self._best_cost is None or cost < self._best_cost):
-            best = cost, training.step
-        self.write(training, best)
+            best = cost, state.step
+        self.write(state, best)
 
-    def write(self, training: Training, best: tuple[float | None, int | None] | None = None) -> None:
+    def write(self, state: TrainingState, best: tuple[float | None, int | None] | None = None) -> None:
         """Write one, unless it is there; when it is on the disk, remove those that are not needed any more.
 
         Parameters which are not finite are not written: the last good ones stay.
         """
-        place = training.step, training.position
-        if place != self._place and np.isfinite(training.vector).all() and np.isfinite(training.state).all():
+        place, parameters = (state.step, state.position), state.parameters
+        if place != self._place and np.isfinite(parameters.vector).all() and np.isfinite(parameters.state).all():
             started = monotonic()
             best_cost, best_step = best or (self._best_cost, self._best_step)
-            write(self._path(training.step), self._header(training, best_cost, best_step), training, self._directory)
+            write(self._path(state.step), self._header(state, best_cost, best_step), state, self._directory)
             self._place, self._best_cost, self._best_step = place, best_cost, best_step
-            self._steps = [*(step for step in self._steps if step != training.step), training.step][-KEPT:]
+            self._steps = [*(step for step in self._steps if step != state.step), state.step][-KEPT:]
             self._remove_others()
             self._wait(monotonic() - started)
 
     def _path(self, step: int) -> Path:
         return self.folder / f"step-{step:012}.checkpoint"
 
-    def _header(self, training: Training, best_cost: float | None, best_step: int | None) -> Header:
+    def _header(self, state: TrainingState, best_cost: float | None, best_step: int | None) -> Header:
         return Header(
-            epoch=training.epoch,
-            step=training.step,
-            position=training.position,
-            stopped=training.stop_reason,
-            accelerator=training.history.accelerator,
+            epoch=state.epoch,
+            step=state.step,
+            position=state.position,
+            stopped=state.stop_reason,
+            accelerator=state.history.accelerator,
             best_cost=best_cost,
             best_step=best_step,
             origin=self._origin,

@@ -1,138 +1,113 @@
-"""The training loop: batch, gradient, step."""
+"""The loop of a training: its epochs, and what happens between two steps."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import ExitStack, closing, suppress
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import ExitStack
 from math import inf
-from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from nnfw.arrays import Array
-from nnfw.configuration import short
-from nnfw.errors import DivergedError, PluginError, TrainingInterrupted
-from nnfw.network import Objective, RepeatedPass
+from nnfw.errors import TrainingInterrupted
 from nnfw.ops import choose, gain, known_accelerators, using
-from nnfw.plugins.results import described, wrong_result
-from nnfw.protocols import Callback, Optimizer, Solver, is_solver
+from nnfw.plugins.results import wrong_result
+from nnfw.protocols import Callback
 from nnfw.randomness import stream
-from nnfw.training.checkpoint_file import memories_of, restore, set_random
-from nnfw.training.evaluation import EVALUATION_ROWS, FIRST_EXAMPLES, Tally, evaluate, first_look, named_metrics
+from nnfw.training.batches import Labelled
+from nnfw.training.checkpoint_file import name_of, resume
+from nnfw.training.checkpoints import Checkpoints
+from nnfw.training.evaluation import FIRST_EXAMPLES, Tally, evaluate, first_look
 from nnfw.training.files import CallbackFiles
+from nnfw.training.fit import RunningFit, Save
 from nnfw.training.history import History
 from nnfw.training.interruption import Interruption
-from nnfw.training.watch import Watch, advice, diverged, reach
+from nnfw.training.state import Memory, TrainingState, state_of
+from nnfw.training.steps import Steps
+from nnfw.training.task import VALIDATION, Task
+from nnfw.training.watch import Watch, advice
 
-if TYPE_CHECKING:
-    from nnfw.model import Sequential
-    from nnfw.network import Batch
-    from nnfw.storage import Directory, LineFile
-    from nnfw.training.batches import Labelled
-    from nnfw.training.checkpoints import Checkpoints
-    from nnfw.training.options import TrainingOptions
+_FAR = 100  # times the cost before the training: chance alone does not bring that about
 
 
-_FAR = 100  # times the cost before the training, which chance alone does not bring about
-
-VALIDATION = "validation_"
-"""Prefix of what is computed on validation data."""
-
-
-class Training:
-    """One training in progress: everything that changes while it runs, and the loop that changes it.
-
-    Callbacks see it as :class:`nnfw.protocols.Fit`.
+class Loop(ABC):
+    """A training: what carries it from its first epoch to its last, whoever takes the steps.
 
     Parameters
     ----------
-    model
-        What is trained, in place.
-    data, validation
-        Examples to train on, and to watch.
-    objective, optimizer, options
-        Resolved components.
-    seed
-        Seed of the order of the examples and of the noise.
-    directory
-        Where callbacks put files with relative paths; below one that is held open no link is followed.
-    taken
-        Names there that callbacks may not use.
+    task
+        What is trained.
+    save
+        Writes the model for callbacks.
+    files
+        Where callbacks put their files.
     checkpoints
-        Where its state is kept, and where it goes on from; None to keep none.
+        Where the state is kept, and where it goes on from; None to keep none.
+    steps
+        The number of steps in an epoch.
+    rows
+        Examples that are looked at together before the first step, as in a step.
 
     Raises
     ------
-    FileFormatError
-        If the checkpoint to go on from is not of such a training.
+    PluginError
+        If a component returns something else than its protocol says.
     """
+
+    unused: ClassVar[Mapping[str, str]] = {}
+    """Options that have no use here, each with what is wrong about it."""
 
     def __init__(
         self,
-        model: Sequential,
-        data: Labelled,
-        validation: Labelled | None = None,
-        *,
-        objective: Objective,
-        optimizer: Optimizer,
-        options: TrainingOptions,
-        seed: int,
-        directory: Path | Directory,
-        taken: Iterable[str] = (),
+        task: Task,
+        save: Save,
+        files: CallbackFiles,
         checkpoints: Checkpoints | None = None,
+        *,
+        steps: int,
+        rows: int,
     ) -> None:
-        self.model, self.data, self.validation = model, data, validation
-        self.objective, self.optimizer, self.options = objective, optimizer, options
-        self._files, self.registry = CallbackFiles(directory, taken), model.registry
-        self.directory = self._files.directory
-        self.epoch, self.epochs = 0, options.epochs
-        self.step, self.steps = 0, 1 if is_solver(optimizer) else -(-len(data) // options.batch_size)
-        self.position = 0  # steps of this epoch that are taken; 0 between two epochs
-        self.stop_reason = ""
-        self.examples, self.cost = len(data), float("nan")
-        self.vector, self.state = model.parameters.vector, model.parameters.state
-        self._decays = model.parameters.layout.decays
-        start = None if checkpoints is None else checkpoints.start
-        wanted = options.accelerator
-        if start is not None and start.header.accelerator in known_accelerators(model.registry):
-            wanted = start.header.accelerator
-        self._kernels, accelerator = choose(wanted, model.registry, gain(self.vector.size, self.steps * self.epochs))
-        self.history = History(accelerator=accelerator)
-        self.gradient = np.zeros_like(self.vector)
-        self.gradients, self.parameters = model.network.views(self.gradient), model.parameters
-        self._metrics = named_metrics(options.metrics, model.registry)
+        network, options = task.network, task.options
+        self.task, self._checkpoints, self._rows = task, checkpoints, rows
+        self._start = None if checkpoints is None else checkpoints.start
+        accelerator = options.accelerator
+        if self._start is not None and self._start.header.accelerator in known_accelerators(network.registry):
+            accelerator = self._start.header.accelerator
+        seconds = gain(network.parameters.vector.size, steps * options.epochs)
+        self._kernels, accelerator = choose(accelerator, network.registry, seconds)
         look = self._look()
         self._first_cost = look["cost"]
-        names = ("cost", *(name for name in self._metrics if not isinstance(look[name], list)))
-        self.recorded = names if options.regularizer is None else (*names, "penalty")
-        self._watched = "cost" if validation is None else VALIDATION + "cost"
-        self.recorded += () if validation is None else tuple(VALIDATION + name for name in names)
-        self._order, self.noise = stream(seed, "order"), stream(seed, "noise")
-        self._order_of_epoch = self.order
-        self.tally = Tally(self._metrics)
-        self._workspace = model.network.workspace(self.noise, training=True)
-        self.propagate = RepeatedPass(model.network, objective, self._workspace, self.gradients)
-        self._batch = model.network.workspace()
-        self._evaluation = model.network.workspace()
-        self._last_pass = self._workspace
-        self.optimizer_state = state_of(optimizer, self.vector)
-        rate: object = optimizer.learning_rate
+        self.state = TrainingState(
+            network.parameters,
+            state_of(task.optimizer, network.parameters.vector),
+            order=stream(task.seed, "order"),
+            noise=stream(task.seed, "noise"),
+            tally=Tally(task.metrics),
+            history=History(accelerator=accelerator),
+        )
+        rate: object = task.optimizer.learning_rate
         if not isinstance(rate, int | float):
-            raise wrong_result(optimizer, "learning_rate", rate, "a number", self.registry)
-        self.callbacks: list[tuple[Callback, dict[str, Any]]] = []
-        self._checkpoints = checkpoints
-        self._watch: Watch | None = None
+            raise wrong_result(task.optimizer, "learning_rate", rate, "a number", network.registry)
+        self._evaluation = network.workspace()
+        self._watch = Watch(task, self.state, self._evaluation)
+        recorded = tuple(task.recorded(name for name in task.metrics if not isinstance(look[name], list)))
+        self.fit = RunningFit(task, self.state, self._watch, steps=steps, recorded=recorded, files=files, save=save)
+        self._callbacks: list[tuple[Callback, Memory]] = []
         self._interruption = Interruption(terminated=checkpoints is not None)
-        if start is not None:
-            restore(self, start)
+
+    @abstractmethod
+    def _train(self) -> None:
+        """Train to the last epoch, or until a callback stops it."""
 
     def run(self) -> History:
-        """Train to the last epoch, or until a callback stops it; return the record.
+        """Train, and return the record.
 
         Raises
         ------
+        FileFormatError
+            If the checkpoint to go on from is not of such a training.
         DivergedError
             At the step whose cost is not finite.
         TrainingInterrupted
@@ -140,328 +115,160 @@ class Training:
         NnfwError
             If a checkpoint cannot be written.
         """
-        # overflow on the way to divergence is told by one error, not by warnings
+        # overflow on the way to divergence is reported by one error, not by warnings
         with ExitStack() as opened, np.errstate(all="ignore"), using(self._kernels), self._interruption:
-            opened.callback(self._unwatch)
+            opened.callback(self._watch.close)
             self._begin(opened)
-            if is_solver(self.optimizer) and self._goes_on:
-                self._run_solver(self.optimizer)
-            elif not is_solver(self.optimizer):
-                self._run_epochs()
+            self._train()
             if self._checkpoints is not None:
-                self._checkpoints.write(self)
-            for callback, state in self.callbacks:
-                callback.fit_ended(self, state)
-            self.history.warning = self._rise()
-            if self._interruption.signal:  # it came while nothing could be interrupted any more
+                self._checkpoints.write(self.state)
+            for callback, memory in self._callbacks:
+                callback.fit_ended(self.fit, memory)
+            self.state.history.warning = self._rise()
+            if self._interruption.signal:  # it came when nothing was left to interrupt
                 self._interrupt()
-        return self.history
+        return self.state.history
 
     def _begin(self, opened: ExitStack) -> None:
-        """Let each callback make its memory; what it remembered in the checkpoint comes back."""
-        callbacks, registry = self._with_defaults(self.options.callbacks), self.registry
-        start = None if self._checkpoints is None else self._checkpoints.start
-        memories = [{} for _ in callbacks] if start is None else memories_of(start, callbacks, registry)
-        for callback, memory in zip(callbacks, memories, strict=True):
-            state = callback.state(self)
-            if not isinstance(state, dict):
-                raise wrong_result(callback, "state", state, "a dictionary", registry)
-            opened.callback(callback.close, state)
-            state.update(memory)
-            self.callbacks.append((callback, state))
+        """Go on from the checkpoint if there is one, then let the callbacks begin, with what they remembered in it."""
+        callbacks, registry, state = self._with_defaults(), self.task.network.registry, self.state
+        names = [name_of(callback, registry) for callback in callbacks]
+        memories: list[Memory] = [{} for _ in callbacks]
+        if self._start is not None:
+            memories = resume(self._start, state, names, self.fit.steps, self.fit.recorded)
+            self.fit.stop(self._start.header.stopped)
+        for callback, name, remembered in zip(callbacks, names, memories, strict=True):
+            memory: object = callback.state(self.fit)
+            if not isinstance(memory, dict):
+                raise wrong_result(callback, "state", memory, "a dictionary", registry)
+            opened.callback(callback.close, memory)
+            memory.update(remembered)
+            self._callbacks.append((callback, memory))
+            state.memories.append((name, memory))
         if self._checkpoints is not None:
-            self._checkpoints.begin(self)
+            self._checkpoints.begin(state, registry, callbacks, self._not_resumed())
+
+    def _with_defaults(self) -> list[Callback]:
+        """Return the callbacks, after those that are on by default and not among them."""
+        callbacks, registry = self.task.options.callbacks, self.task.network.registry
+        named = {registry.component_of("callback", callback) for callback in callbacks}
+        defaults = [item for item in registry.defaults("callback") if item not in named]
+        return [registry.resolve("callback", item.qualified_name) for item in defaults] + list(callbacks)
+
+    def _not_resumed(self) -> str:
+        """Return what a checkpoint does not hold, in words; nothing if it holds everything."""
+        return ""
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.state.goes_on(self.task.options.epochs)
+
+    def _end_epoch(self, rate: float, results: dict[str, Any]) -> None:
+        """Complete the record of an epoch, and pass it on."""
+        task, state = self.task, self.state
+        record = {"epoch": state.epoch, "learning_rate": rate} | results
+        if task.options.regularizer is not None:
+            record["penalty"] = task.penalty()
+        if task.validation is not None:
+            self._watch.workspace = self._evaluation
+            record |= self._evaluate(task.validation, VALIDATION)
+        state.history.records.append(record)
+        for callback, memory in self._callbacks:
+            callback.epoch_ended(self.fit, record, memory)
+        if self._checkpoints is not None:
+            self._checkpoints.epoch_ended(state, record[task.watched])
+        if self._interruption.signal:
+            self._interrupt()
+
+    def _evaluate(self, data: Labelled, prefix: str = "") -> dict[str, Any]:
+        task = self.task
+        return evaluate(task.network, data, task.objective, task.metrics, self._evaluation, prefix)
+
+    def _interrupt(self) -> NoReturn:
+        """Keep the state, and end."""
+        advice = ""
+        if self._checkpoints is not None:
+            self._keep(self._checkpoints)
+            advice = f" Its state is in {self._checkpoints.folder}. {self._checkpoints.advice}"
+        text = f"The training was interrupted in epoch {self.state.epoch}, after step {self.state.step}.{advice}"
+        raise TrainingInterrupted(text, self._interruption.signal)
+
+    def _keep(self, checkpoints: Checkpoints) -> None:
+        """Write a checkpoint of parameters that are finite."""
+        self._watch.look()
+        checkpoints.write(self.state)
 
     def _look(self) -> dict[str, Any]:
         """Return cost and metrics of the first examples, with the parameters as they are."""
-        size = EVALUATION_ROWS if is_solver(self.optimizer) else self.options.batch_size
-        return first_look(self.model.network, self.data, self.objective, self._metrics, size)
+        task = self.task
+        return first_look(task.network, task.data, task.objective, task.metrics, self._rows)
 
     def _rise(self) -> str:
         """Return a warning if the cost is far above that of the first parameters; usually nothing."""
-        first, records = self._first_cost, self.history.records
-        recorded = records[-1]["cost"] if records and self.steps > 1 else inf  # of one step: the cost before it
+        first, records = self._first_cost, self.state.history.records
+        recorded = records[-1]["cost"] if records and self.fit.steps > 1 else inf  # of one step: the cost before it
         if not 0 < first < inf or recorded <= _FAR * first:
             return ""
         last = self._look()["cost"]  # a callback may have put better parameters back
         if last <= _FAR * first:
             return ""
+        data = self.task.data
         return (
-            f"The cost of the first {min(FIRST_EXAMPLES, len(self.data))} examples rose from {first:.3g} before the "
-            f"training to {last:.3g}: the model is worse than an untrained one. {advice(self)}"
+            f"The cost of the first {min(FIRST_EXAMPLES, len(data))} examples rose from {first:.3g} before the "
+            f"training to {last:.3g}: the model is worse than an untrained one. {advice(data)}"
         )
 
-    @property
-    def _goes_on(self) -> bool:
-        return self.epoch < self.epochs and not self.history.stopped
 
-    def _run_epochs(self) -> None:
-        while self.position or self._goes_on:
-            self._last_pass = self._workspace
-            self._epoch_ended(self._run_epoch())
+class StepLoop(Loop):
+    """A training by the steps of an optimizer."""
 
-    def _epoch_ended(self, record: dict[str, Any]) -> None:
-        self.history.records.append(record)
-        for callback, state in self.callbacks:
-            callback.epoch_ended(self, record, state)
-        if self._checkpoints is not None:
-            self._checkpoints.epoch_ended(self, record[self._watched])
-        if self._interruption.signal:
-            self._interrupt()
+    def __init__(self, task: Task, save: Save, files: CallbackFiles, checkpoints: Checkpoints | None = None) -> None:
+        rows = task.options.batch_size
+        super().__init__(task, save, files, checkpoints, steps=-(-len(task.data) // rows), rows=rows)
+        self._steps = Steps(task, self.state)
+        self._watch.follow(self._steps)
 
-    def _step_ended(self) -> None:
-        if self._watch is not None and self.position >= self._watch.due:
+    def _train(self) -> None:
+        while self.state.position or self._goes_on:
+            self._watch.workspace = self._steps.workspace
+            self._run_epoch()
+
+    def _run_epoch(self) -> None:
+        """Take the steps of an epoch, or those that are left of one that was begun."""
+        state = self.state
+        if not state.position:
+            state.epoch += 1
+            state.tally = Tally(self.task.metrics)
+        rate = self._steps.begin_epoch()
+        self._watch.begin()
+        self._take_steps()
+        self._watch.look()
+        state.position = 0
+        self._end_epoch(rate, state.tally.record())
+
+    def _take_steps(self) -> None:
+        """Take the steps of this epoch that are left."""
+        fit, state, count = self.fit, self.state, self.fit.steps
+        computed = [(call.step_computed, memory) for call, memory in self._callbacks if _looks_at_steps(call)]
+        compute, update, between = self._steps.compute, self._steps.update, self._between  # a step is short
+        with self._steps.begun():
+            while state.position < count:
+                compute()
+                for step_computed, memory in computed:
+                    step_computed(fit, memory)
+                update()
+                if state.position < count:
+                    between()
+
+    def _between(self) -> None:
+        """Do what is due between two steps."""
+        if self.state.position >= self._watch.due:
             self._watch.look()
             self._watch.begin()
         if self._interruption.signal:
             self._interrupt()
         if self._checkpoints is not None and monotonic() >= self._checkpoints.due:
             self._keep(self._checkpoints)
-
-    def _keep(self, checkpoints: Checkpoints) -> None:
-        if self._watch is not None:
-            self._watch.look()
-        checkpoints.write(self)
-
-    def _interrupt(self) -> None:
-        """Keep what there is, and end."""
-        advice = ""
-        if self._checkpoints is not None:
-            self._keep(self._checkpoints)
-            advice = f" Its state is in {self._checkpoints.folder}. {self._checkpoints.advice}"
-        text = f"The training was interrupted in epoch {self.epoch}, after step {self.step}.{advice}"
-        raise TrainingInterrupted(text, self._interruption.signal)
-
-    def _run_solver(self, solver: Solver) -> None:
-        """Let a solver lower the cost of all examples, an epoch for each of its iterations."""
-        accepted = self.vector.astype(np.float64)
-
-        def ended(theta: Array, cost: float) -> bool:
-            self._require_theta(solver, theta)
-            accepted[...] = theta
-            self.vector[...] = theta
-            self.noise.bit_generator.state = noise  # as at the beginning, where a checkpoint is resumed
-            self.epoch += 1
-            self.step += 1
-            self._look_at(cost)
-            self._epoch_ended(self._record_of_all(cost))
-            return bool(self.history.stopped) or self.epoch >= self.epochs
-
-        def function(theta: Array) -> tuple[float, Array]:
-            self._require_theta(solver, theta)
-            if self._interruption.signal:
-                self.vector[...], self.noise.bit_generator.state = accepted, noise
-                self._interrupt()
-            return self._cost_of_all(theta, noise)
-
-        noise = self.noise.bit_generator.state
-        start = accepted.copy()
-        first, _ = function(start)
-        self._look_at(first)
-        reason = solver.minimise(function, start, self.epochs - self.epoch, ended)
-        if not isinstance(reason, str):
-            raise wrong_result(solver, "minimise", reason, "text: why it ended, or an empty one", self.registry)
-        if not self.epoch:  # it was at its end from the beginning
-            ended(start, first)
-        self.vector[...], self.noise.bit_generator.state = accepted, noise  # the θ that was tried last may be another
-        if reason:
-            self.stop(reason)
-
-    def _require_theta(self, solver: Solver, theta: Any) -> None:
-        if not isinstance(theta, np.ndarray) or theta.shape != self.vector.shape:
-            wanted = f"an array of shape {self.vector.shape}"
-            label = self.registry.title(solver)
-            raise PluginError(f"{label}: minimise must give its functions {wanted}, got {described(theta)}.")
-
-    def _look_at(self, cost: float) -> None:
-        self.cost = cost
-        for callback, state in self.callbacks:
-            callback.step_computed(self, state)
-
-    def _cost_of_all(self, theta: Array, noise: Any) -> tuple[float, Array]:
-        """Return cost and gradient over all examples, penalty included; the noise is the same every time."""
-        self.vector[...] = theta
-        self._workspace.rng.bit_generator.state = noise
-        cost, gradient = 0.0, np.zeros(self.vector.size)
-        with closing(self.data.parts(EVALUATION_ROWS, self._batch)) as parts:
-            for x, y, weight in parts:
-                part, _ = self.model.network.backward(x, y, weight, self.objective, self._workspace, self.gradients)
-                cost += part * len(x) / len(self.data)
-                gradient += self.gradient * (len(x) / len(self.data))
-        if self.options.regularizer is not None:
-            weights, penalty = self.vector[self._decays], np.zeros_like(self.gradient[self._decays])
-            self.options.regularizer.add_gradient(weights, penalty)  # type: ignore[union-attr]
-            gradient[self._decays] += penalty
-            cost += self._penalty()
-        return cost, gradient
-
-    def _record_of_all(self, cost: float) -> dict[str, Any]:
-        results = {"cost": cost - self._penalty()}
-        if self._metrics:
-            found = evaluate(self.model.network, self.data, self.objective, self._metrics, self._evaluation)
-            results |= {name: found[name] for name in self._metrics}
-        return self._record(self.optimizer.learning_rate, results)
-
-    def _penalty(self) -> float:
-        if self.options.regularizer is None:
-            return 0.0
-        penalty = self.options.regularizer.value(self.vector[self._decays])  # type: ignore[union-attr]
-        if isinstance(penalty, int | float | np.integer | np.floating):
-            with suppress(OverflowError):  # of a whole number
-                return float(penalty)
-        raise wrong_result(self.options.regularizer, "value", penalty, "a number", self.registry)
-
-    def _run_epoch(self) -> dict[str, Any]:
-        """Take the steps of an epoch, or those that are left of one that was begun, and return its record."""
-        if not self.position:
-            self.epoch += 1
-            self.tally = Tally(self._metrics)
-        self._rates_of_epoch, self._order_of_epoch = self._rates(), self._order.bit_generator.state
-        count = len(self.data)
-        self._rows_of_epoch = self._order.permutation(count) if self.options.shuffle else np.arange(count)
-        self.tally.follow(self.data, self._rows_of_epoch, self._batch.child("labels"))
-        if self._watch is not None:
-            self._watch.begin()
-        self._take_steps()
-        if self._watch is not None:
-            self._watch.look()
-        self.position = 0
-        return self._record(self._rates_of_epoch[0], self.tally.record())
-
-    def _take_steps(self) -> None:
-        """Take the steps of this epoch that are left."""
-        computed = [(call.step_computed, state) for call, state in self.callbacks if _looks_at_steps(call)]
-        propagate, add, update = self.propagate, self.tally.add, self.update  # looked up once: a step is short
-        with closing(self.batches_from(self.position)) as batches:
-            for batch, rate in batches:
-                self.step += 1
-                self.cost, a = propagate(batch)
-                for step_computed, state in computed:
-                    step_computed(self, state)
-                add(self.cost, a, batch.y, batch.weight)
-                update(rate)
-                self.position += 1
-                if self.position < self.steps:
-                    self._step_ended()
-
-    def batches_from(self, position: int) -> Generator[tuple[Batch, float], None, None]:
-        """Yield the batches of this epoch after the first `position`, each with the learning rate of its step."""
-        size = self.options.batch_size
-        with closing(self.data.feed(self._rows_of_epoch[position * size :], size, self._batch)) as batches:
-            yield from zip(batches, self._rates_of_epoch[position:], strict=True)
-
-    def update(self, rate: float) -> None:
-        """Let the optimizer take the present step."""
-        decays = self._decays
-        if self.options.regularizer is not None:
-            self.options.regularizer.add_gradient(self.vector[decays], self.gradient[decays])  # type: ignore[union-attr]
-        self.optimizer.update(self.vector, self.gradient, self.optimizer_state, self.step, rate, decays)
-
-    @property
-    def order(self) -> Any:
-        """State of the random numbers from which the order of this epoch was drawn; between two, of the next one."""
-        return self._order_of_epoch if self.position else self._order.bit_generator.state
-
-    @order.setter
-    def order(self, state: Any) -> None:
-        set_random(self._order, state)
-
-    def _rates(self) -> list[float]:
-        """Return the learning rate of each step of this epoch."""
-        base = self.optimizer.learning_rate
-        if self.options.schedule is None:
-            return [base] * self.steps
-        times = self.epoch - 1 + np.arange(self.steps) / self.steps
-        history = tuple(self.history[self._watched])
-        factors = self.options.schedule.factor(times, self.epochs, history)  # type: ignore[union-attr]
-        is_array = isinstance(factors, np.ndarray) and factors.shape == times.shape and factors.dtype.kind in "fiu"
-        if not is_array or not np.isfinite(factors).all():
-            label = self.registry.label("schedule", self.options.schedule)
-            raise PluginError(
-                f"Schedule {label}: factor must return an array of {self.steps} finite numbers, got {short(factors)}."
-            )
-        return [base * factor for factor in factors.tolist()]
-
-    def _record(self, rate: float, results: dict[str, Any]) -> dict[str, Any]:
-        record: dict[str, Any] = {"epoch": self.epoch, "learning_rate": rate} | results
-        if self.options.regularizer is not None:
-            record["penalty"] = self._penalty()
-        if self.validation is not None:
-            self._last_pass = self._evaluation
-            record |= evaluate(
-                self.model.network, self.validation, self.objective, self._metrics, self._evaluation, VALIDATION
-            )
-        return record
-
-    def _with_defaults(self, callbacks: tuple[Callback | str, ...]) -> list[Callback]:
-        """Return the callbacks, after those that are on by default and not among them."""
-        registry = self.model.registry
-        named = {registry.component_of("callback", callback) for callback in callbacks}
-        defaults = [item for item in registry.defaults("callback") if item not in named]
-        return [registry.resolve("callback", item.qualified_name) for item in defaults] + list(callbacks)
-
-    # What callbacks may ask for, besides the attributes.
-
-    def stop(self, reason: str) -> None:
-        """End the training after this epoch; says nothing if it is the last one anyway."""
-        self.stop_reason = reason
-        if self.epoch < self.epochs:
-            self.history.stopped = reason
-
-    def better(self, monitor: str, value: float, best: float) -> bool:
-        """Whether `value` of the entry `monitor` is better than `best`: lower for a cost, as declared for a metric."""
-        metric = self._metrics.get(monitor.removeprefix(VALIDATION))
-        return value > best if metric is not None and metric.higher_is_better else value < best
-
-    def snapshot(self) -> tuple[Array, ...]:
-        """Return a copy of all parameters and state of the model."""
-        return self.vector.copy(), self.state.copy()
-
-    def restore(self, snapshot: tuple[Array, ...]) -> None:
-        """Put the values of a snapshot back into the model."""
-        self.vector[...], self.state[...] = snapshot
-
-    def watch(self) -> None:
-        """Look from now on at the parameters; where a step makes them not finite, DivergedError names it."""
-        if self._watch is None and not is_solver(self.optimizer):  # a solver keeps away from such parameters by itself
-            self._watch = Watch(self)
-
-    def _unwatch(self) -> None:
-        if self._watch is not None:
-            self._watch.close()
-        self._watch = None  # it knows this training: as long as each has the other, neither is freed
-
-    def diverged(self, what: str) -> DivergedError:
-        """Return the error for a cost that is not finite, which names the step where that began."""
-        what = f"{what}. {self.first_non_finite()}"
-        return diverged(self, what) if self._watch is None else self._watch.error(what)
-
-    def first_non_finite(self) -> str:
-        """Name the first layer with values that were not finite in the last pass, or else labels or the last layer."""
-        return self.model.network.first_non_finite(self._last_pass, reach(self.data.y))
-
-    def save_model(self, path: Path) -> None:
-        """Write the model as it is now; no link in a run's directory is followed."""
-        self.model.save(path, inside=self._files.inside(path))
-
-    def claim(self, path: str, callback: Callback) -> Path:
-        """Return where a callback's file goes, and keep the name for it alone."""
-        return self._files.claim(path, self.registry.label("callback", callback))
-
-    def lines(self, path: Path) -> LineFile:
-        """Return a new text file at a claimed path."""
-        return self._files.lines(path)
-
-
-def state_of(optimizer: Optimizer, vector: Array) -> Mapping[str, Array]:
-    """Return fresh state of an optimizer for a vector; PluginError unless that is arrays of the vector's shape."""
-    state = optimizer.state(vector)
-    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
-        raise wrong_result(optimizer, "state", state, "a dictionary of arrays by name")
-    for name, array in state.items():
-        if not isinstance(array, np.ndarray) or array.shape != vector.shape:
-            raise wrong_result(optimizer, f"state[{short(name)}]", array, f"an array of shape {vector.shape}")
-    return state
 
 
 def _looks_at_steps(callback: Callback) -> bool:

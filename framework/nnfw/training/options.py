@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge
 
-from nnfw.errors import ConfigError, Mistake
-from nnfw.ops import require_known
-from nnfw.plugins import Registry
-from nnfw.protocols import Callback, Metric, Optimizer, Regularizer, Schedule, is_solver
-
-_NOT_FOR_SOLVERS = {
-    "batch_size": "has nothing to divide: {} sees all examples at once. Leave it out.",
-    "shuffle": "has no order to keep: {} sees all examples at once. Leave it out.",
-    "schedule": "has nothing to multiply: {} chooses its steps itself. Leave it out.",
-}
+from nnfw.protocols import Callback, Metric, Regularizer, Schedule
 
 
 @dataclass(frozen=True)
@@ -50,31 +40,13 @@ class TrainingOptions:
     epochs: Annotated[int, Ge(1)] = 1
     batch_size: Annotated[int, Ge(1)] = 32
     shuffle: bool = True
-    metrics: tuple[Metric | str, ...] = ()
-    schedule: Schedule | str | None = None
-    regularizer: Regularizer | str | None = None
-    callbacks: tuple[Callback | str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    schedule: Schedule | None = None
+    regularizer: Regularizer | None = None
+    callbacks: tuple[Callback, ...] = ()
     accelerator: str = "auto"
     checkpoint_seconds: Annotated[float, Ge(0)] = 30.0
 
 
 FREE_OPTIONS = ("epochs", "checkpoint_seconds")
-"""Those that may be others when a training is resumed."""
-
-
-def contradictions(options: TrainingOptions, optimizer: Optimizer, registry: Registry) -> Iterator[Mistake]:
-    """Yield what no value shows by itself: an accelerator that is not installed, and what a solver has no use for.
-
-    Notes
-    -----
-    A default may stand where it has no use: an experiment that is written out names it.
-    """
-    try:
-        require_known(options.accelerator, registry)
-    except ConfigError as error:
-        yield from error.mistakes
-    if is_solver(optimizer):
-        label = registry.label("optimizer", optimizer)
-        for name, text in _NOT_FOR_SOLVERS.items():
-            if getattr(options, name) != getattr(TrainingOptions, name):
-                yield Mistake((name,), text.format(label))
+"""Those that may differ when a training is resumed."""

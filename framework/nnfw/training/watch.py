@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.errors import DivergedError
 from nnfw.machine import sum_of_squares
+from nnfw.network import Batch, Workspace
+from nnfw.training.batches import Labelled
+from nnfw.training.state import TrainingState
+from nnfw.training.steps import Steps
 from nnfw.training.stored_copy import StoredCopy
-
-if TYPE_CHECKING:
-    from nnfw.network import Batch
-    from nnfw.training.loop import Training
-
+from nnfw.training.task import Task
 
 WINDOW = 200
 """Steps between two looks: one, with the copy that follows it, costs a small network as much as half a step."""
@@ -27,82 +26,121 @@ _LOOKED_AT = 1 << 24  # numbers of a memory-mapped array
 
 
 class Watch:
-    """Looks at all that the steps of a training change, after every few of them and at the end of an epoch.
+    """Names the step and the layer at which a training stopped being finite.
 
-    Where they are not finite, the steps since the look before are taken again, from a copy of what there was then, and
-    cost, gradient and parameters of each are looked at. Steps can be repeated to the bit, so that finds the first one.
-    Arrays of the optimizer are parameters in this sense, if they were finite in the beginning: a sum of squares that is
-    infinite leaves the parameters finite, as they are not changed any more.
+    Once started, it looks at all that the steps change, after every few of them and at the end of an epoch. Where that
+    is not finite, it restores a copy from the look before, repeats the steps since then, and looks at cost, gradient
+    and parameters of each. Steps can be repeated to the bit, so this finds the first one. The optimizer's arrays are
+    watched too if they were finite at the start: an infinite sum of squares leaves the parameters finite, but they
+    never change again.
 
     Parameters
     ----------
-    training
-        Whose epochs it follows.
+    task, state
+        What is trained, and how far it is.
+    workspace
+        That of a pass that may fail.
+
+    Attributes
+    ----------
+    due
+        The position in an epoch at which the next look is due.
+    workspace
+        That of the last pass, in which layers with values that are not finite are found.
     """
 
-    def __init__(self, training: Training) -> None:
-        self._training = training
-        self._parameters = [array for array in (training.vector, training.state) if array.size]
-        self._changing = [*self._parameters, *training.optimizer_state.values()]
-        self._memory = {
+    def __init__(self, task: Task, state: TrainingState, workspace: Workspace) -> None:
+        self._task, self._state, self.workspace = task, state, workspace
+        self._steps: Steps | None = None
+        self._copy: StoredCopy | None = None
+        self.due: float = math.inf
+
+    def follow(self, steps: Steps) -> None:
+        """Take the steps that can be repeated. A solver has none, and keeps away from such parameters by itself."""
+        self._steps, self.workspace = steps, steps.workspace
+
+    def start(self) -> None:
+        """Watch from now on."""
+        if self._steps is None or self._copy is not None:
+            return
+        state = self._state
+        self._parameters = [array for array in (state.parameters.vector, state.parameters.state) if array.size]
+        self._arrays = {
             name: array
-            for name, array in training.optimizer_state.items()
+            for name, array in state.optimizer.items()
             if array.dtype.kind == "f" and array.size and np.isfinite(array).all()
         }
-        self._copy = StoredCopy(self._changing)
+        self._copy = StoredCopy([*self._parameters, *state.optimizer.values()])
 
     def begin(self) -> None:
         """Keep what a repetition begins with: so far all is well."""
-        self._copy.renew()
-        self._noise = self._training.noise.bit_generator.state
-        self._position, self._step = self._training.position, self._training.step
-        self.due = self._position + WINDOW
+        if self._copy is not None:
+            self._copy.renew()
+            self._noise = self._state.noise.bit_generator.state
+            self._position, self._step = self._state.position, self._state.step
+            self.due = self._position + WINDOW
 
     def look(self) -> None:
         """Where parameters are not finite, raise DivergedError for the step that made them so."""
-        # a sum of squares that is finite takes no memory to find; one that is not may merely be too large
-        watched = (*self._parameters, *self._memory.values())
+        if self._copy is None:
+            return
+        # a finite sum of squares takes no memory to find; one that is not finite may merely be too large
+        watched = (*self._parameters, *self._arrays.values())
         if not all(np.isfinite(sum_of_squares(array)) or np.isfinite(array).all() for array in watched):
-            raise self.error("parameters were made not finite by something else than a step")
+            raise self._error("something other than a step made parameters not finite")
 
-    def error(self, otherwise: str) -> DivergedError:
+    def diverged(self, what: str) -> DivergedError:
+        """Return the error for a cost that is not finite, as `what` says; it names the step where that began."""
+        return self._error(f"{what}. {self.first_non_finite()}")
+
+    def first_non_finite(self) -> str:
+        """Name the first layer with values that were not finite in the last pass, or else labels or the last layer."""
+        return self._task.network.first_non_finite(self.workspace, reach(self._task.data.y))
+
+    def close(self) -> None:
+        """End the watch."""
+        if self._copy is not None:
+            self._copy.close()
+        self._copy, self.due = None, math.inf
+
+    def _error(self, otherwise: str) -> DivergedError:
         """Return the error for the first step since the last look at which something is not finite.
 
         Parameters
         ----------
         otherwise
-            What there is to say if no step is found.
+            What to say if no step is found.
         """
-        training, last = self._training, self._training.step
+        what = otherwise if self._copy is None or self._steps is None else self._repeat(self._copy, self._steps)
+        place = f"epoch {self._state.epoch}, step {self._state.step}"
+        text = f"Training diverged in {place}: {what or otherwise}. {advice(self._task.data)}"
+        return DivergedError(text, epoch=self._state.epoch, step=self._state.step)
+
+    def _repeat(self, copy: StoredCopy, steps: Steps) -> str:
+        """Repeat the steps since the last look up to one that is not finite; return what is not, or nothing."""
+        state, last = self._state, self._state.step
         try:
-            self._copy.put_back()
+            copy.put_back()
         except OSError:
-            return diverged(training, otherwise)
-        training.noise.bit_generator.state, training.step = self._noise, self._step
-        with closing(training.batches_from(self._position)) as batches:
+            return ""
+        state.noise.bit_generator.state, state.step = self._noise, self._step
+        with closing(steps.batches_from(self._position)) as batches:
             for _, (batch, rate) in zip(range(self._step, last), batches, strict=False):
-                training.step += 1
-                found = self._repeat(batch, rate)
-                if found:
-                    return diverged(training, found)
-        return diverged(training, otherwise)
+                state.step += 1
+                if found := self._repeat_step(steps, batch, rate):
+                    return found
+        return ""
 
-    def close(self) -> None:
-        """End the watch."""
-        self._copy.close()
-
-    def _repeat(self, batch: Batch, rate: float) -> str:
+    def _repeat_step(self, steps: Steps, batch: Batch, rate: float) -> str:
         """Take a step, and say what is not finite in it; nothing if all is."""
-        training = self._training
-        cost, _ = training.propagate(batch)
+        cost, _ = steps.propagate(batch)
         if not math.isfinite(cost):
-            return f"the cost became {cost}. {training.first_non_finite()}"
-        gradients = _not_finite(training.gradients)
-        if gradients:
+            return f"the cost became {cost}. {self.first_non_finite()}"
+        if gradients := _not_finite(steps.gradients):
             return f"the gradient of {gradients} is not finite"
-        training.update(rate)
-        parameters, memory = _not_finite(training.parameters), _not_finite(self._memory)
-        found = parameters or (memory and f"{memory} of the optimizer")
+        steps.change(rate)
+        parameters, arrays = _not_finite(self._state.parameters), _not_finite(self._arrays)
+        found = parameters or (arrays and f"{arrays} of the optimizer")
         return f"the step made {found} not finite" if found else ""
 
 
@@ -110,16 +148,9 @@ def _not_finite(arrays: Mapping[str, Array]) -> str:
     return ", ".join(name for name, array in arrays.items() if not np.isfinite(array).all())
 
 
-def diverged(training: Training, what: str) -> DivergedError:
-    """Return the error of a training that is not finite in its present step."""
-    place = f"epoch {training.epoch}, step {training.step}"
-    text = f"Training diverged in {place}: {what}. {advice(training)}"
-    return DivergedError(text, epoch=training.epoch, step=training.step)
-
-
-def advice(training: Training) -> str:
+def advice(data: Labelled) -> str:
     """Return what to do about a cost that grows: first scale what is not scaled."""
-    labels, inputs = reach(training.data.y), reach(training.data.x)
+    labels, inputs = reach(data.y), reach(data.x)
     steps = [f"scale the labels, which reach {labels:.3g} (target_transforms)"] if labels > _UNSCALED else []
     steps += [f"scale the inputs, which reach {inputs:.3g} (transforms)"] if inputs > _UNSCALED else []
     steps += ["lower the learning rate", "clip the gradient (clip_norm)"]

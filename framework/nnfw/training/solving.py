@@ -1,0 +1,131 @@
+"""The loop of a solver, which sees the cost of all examples at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nnfw.arrays import Array
+from nnfw.errors import PluginError
+from nnfw.plugins.results import described, wrong_result
+from nnfw.protocols import is_solver
+from nnfw.training.checkpoints import Checkpoints
+from nnfw.training.evaluation import EVALUATION_ROWS
+from nnfw.training.files import CallbackFiles
+from nnfw.training.fit import Save
+from nnfw.training.loop import Loop
+from nnfw.training.task import Task
+
+
+class SolverLoop(Loop):
+    """A training by a solver, an epoch for each of its iterations.
+
+    Parameters
+    ----------
+    task, save, files, checkpoints
+        As for :class:`Loop`.
+    """
+
+    unused: ClassVar[Mapping[str, str]] = {
+        "batch_size": "has nothing to divide: {} sees all examples at once. Leave it out.",
+        "shuffle": "has no order to keep: {} sees all examples at once. Leave it out.",
+        "schedule": "has nothing to multiply: {} chooses its steps itself. Leave it out.",
+    }
+
+    def __init__(self, task: Task, save: Save, files: CallbackFiles, checkpoints: Checkpoints | None = None) -> None:
+        super().__init__(task, save, files, checkpoints, steps=1, rows=EVALUATION_ROWS)
+        assert is_solver(task.optimizer)
+        self._solver = task.optimizer
+        self._vector = self.state.parameters.vector
+        self._gradient = np.zeros_like(self._vector)
+        self._gradients = task.network.views(self._gradient)
+        self._workspace = task.network.workspace(self.state.noise, training=True)
+        self._batches = task.network.workspace()
+
+    def _not_resumed(self) -> str:
+        label = self.fit.registry.label("optimizer", self._solver)
+        return f"{label} starts again from where it was, without what it remembered"
+
+    def _train(self) -> None:
+        """Let the solver lower the cost of all examples."""
+        if not self._goes_on:
+            return
+        state, epochs = self.state, self.fit.epochs
+        noise = state.noise.bit_generator.state
+        accepted = self._vector.astype(np.float64)
+
+        def ended(theta: Array, cost: float) -> bool:
+            self._require_theta(theta)
+            accepted[...] = theta
+            self._vector[...] = theta
+            state.noise.bit_generator.state = noise  # as at the beginning, where a checkpoint is resumed
+            state.epoch += 1
+            state.step += 1
+            self._show(cost)
+            self._end_epoch(self._solver.learning_rate, self._results(cost))
+            return not self._goes_on
+
+        def function(theta: Array) -> tuple[float, Array]:
+            self._require_theta(theta)
+            state.noise.bit_generator.state = noise
+            if self._interruption.signal:
+                self._vector[...] = accepted
+                self._interrupt()
+            return self._cost_of_all(theta)
+
+        start = accepted.copy()
+        first, _ = function(start)
+        self._show(first)
+        reason: object = self._solver.minimise(function, start, epochs - state.epoch, ended)
+        if not isinstance(reason, str):
+            raise wrong_result(
+                self._solver, "minimise", reason, "text: why it ended, or an empty one", self.fit.registry
+            )
+        if not state.epoch:  # it was at its end from the beginning
+            ended(start, first)
+        self._vector[...] = accepted  # the θ that was tried last may be another
+        state.noise.bit_generator.state = noise
+        if reason:
+            self.fit.stop(reason)
+
+    def _require_theta(self, theta: object) -> None:
+        if not isinstance(theta, np.ndarray) or theta.shape != self._vector.shape:
+            wanted = f"an array of shape {self._vector.shape}"
+            title = self.fit.registry.title(self._solver)
+            raise PluginError(f"{title}: minimise must give its functions {wanted}, got {described(theta)}.")
+
+    def _show(self, cost: float) -> None:
+        """Let the callbacks look at a cost."""
+        self.state.cost = cost
+        for callback, memory in self._callbacks:
+            callback.step_computed(self.fit, memory)
+
+    def _cost_of_all(self, theta: Array) -> tuple[float, Array]:
+        """Return cost and gradient over all examples, penalty included."""
+        task, parameters = self.task, self.state.parameters
+        self._watch.workspace = self._workspace
+        parameters.vector[...] = theta
+        cost, gradient = 0.0, np.zeros(theta.size)
+        with closing(task.data.parts(EVALUATION_ROWS, self._batches)) as parts:
+            for x, y, weight in parts:
+                part, _ = task.network.backward(x, y, weight, task.objective, self._workspace, self._gradients)
+                cost += part * len(x) / len(task.data)
+                gradient += self._gradient * (len(x) / len(task.data))
+        if task.options.regularizer is not None:
+            decays = parameters.layout.decays
+            penalty = np.zeros_like(self._gradient[decays])
+            task.options.regularizer.add_gradient(task.weights, penalty)
+            gradient[decays] += penalty
+            cost += task.penalty()
+        return cost, gradient
+
+    def _results(self, cost: float) -> dict[str, Any]:
+        """Return cost, without the penalty, and metrics of all examples."""
+        results = {"cost": cost - self.task.penalty()}
+        if self.task.metrics:
+            found = self._evaluate(self.task.data)
+            results |= {name: found[name] for name in self.task.metrics}
+        return results

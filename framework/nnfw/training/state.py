@@ -1,0 +1,97 @@
+"""The state of a training: everything that changes while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nnfw.arrays import Array
+from nnfw.errors import short
+from nnfw.network import Parameters
+from nnfw.plugins.results import wrong_result
+from nnfw.protocols import Optimizer
+from nnfw.training.evaluation import Tally
+from nnfw.training.history import History
+
+Memory = dict[str, Any]
+"""What a callback remembers: whatever its author likes."""
+
+
+@dataclass(eq=False)
+class TrainingState:
+    """Everything that changes while a training runs, in one place: it can be written, copied and continued.
+
+    Parameters
+    ----------
+    parameters
+        Those of the network: the trainable vector, and the state beside it.
+    optimizer
+        The optimizer's arrays by name.
+    order, noise
+        Random numbers for the order of the examples, and for the noise.
+    tally
+        Sums of cost and metrics over the steps of this epoch.
+    history
+        The records of the epochs that have ended.
+    epoch, step
+        Those that were begun, counted from 1; `step` counts over the whole training.
+    position
+        Steps of this epoch that are complete; 0 between two epochs.
+    cost
+        The cost of the last step.
+    stop_reason
+        Why no further epoch begins; empty if one may.
+    memories
+        What each callback remembers, with its name.
+    """
+
+    parameters: Parameters
+    optimizer: Mapping[str, Array]
+    order: np.random.Generator
+    noise: np.random.Generator
+    tally: Tally
+    history: History
+    epoch: int = 0
+    step: int = 0
+    position: int = 0
+    cost: float = float("nan")
+    stop_reason: str = ""
+    memories: list[tuple[str, Memory]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """No epoch has drawn its order yet."""
+        self._order_before = self.order.bit_generator.state
+
+    def draw_order(self, count: int, *, shuffle: bool) -> Array:
+        """Return the order of the examples in this epoch."""
+        self._order_before = self.order.bit_generator.state
+        return self.order.permutation(count) if shuffle else np.arange(count)
+
+    @property
+    def order_of_epoch(self) -> Mapping[str, object]:
+        """State of the random numbers that gives the order of this epoch; between two epochs, that of the next."""
+        return self._order_before if self.position else self.order.bit_generator.state
+
+    def stop(self, reason: str, epochs: int) -> None:
+        """Let no further epoch begin; the history says nothing if this is the last of `epochs` anyway."""
+        self.stop_reason = reason
+        if self.epoch < epochs:
+            self.history.stopped = reason
+
+    def goes_on(self, epochs: int) -> bool:
+        """Return whether another epoch begins after this one."""
+        return self.epoch < epochs and not self.history.stopped
+
+
+def state_of(optimizer: Optimizer, vector: Array) -> Mapping[str, Array]:
+    """Return fresh state of an optimizer for a vector; PluginError unless that is arrays of the vector's shape."""
+    state: object = optimizer.state(vector)
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+        raise wrong_result(optimizer, "state", state, "a dictionary of arrays by name")
+    for name, array in state.items():
+        if not isinstance(array, np.ndarray) or array.shape != vector.shape:
+            raise wrong_result(optimizer, f"state[{short(name)}]", array, f"an array of shape {vector.shape}")
+    return state

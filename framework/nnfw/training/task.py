@@ -1,0 +1,87 @@
+"""What is trained on what, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nnfw.arrays import Array
+from nnfw.network import Network, Objective
+from nnfw.plugins.results import wrong_result
+from nnfw.protocols import Metric, Optimizer
+from nnfw.training.batches import Labelled
+from nnfw.training.evaluation import named_metrics
+from nnfw.training.options import TrainingOptions
+
+VALIDATION = "validation_"
+"""Prefix of what is computed on validation data."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a training is given. Nothing of it changes but the network's parameters.
+
+    Parameters
+    ----------
+    network
+        What is trained, in place.
+    data, validation
+        Examples to train on, and to watch.
+    objective, optimizer, options
+        Resolved components.
+    seed
+        Seed of the order of the examples and of the noise.
+    """
+
+    network: Network
+    data: Labelled
+    validation: Labelled | None
+    objective: Objective
+    optimizer: Optimizer
+    options: TrainingOptions
+    seed: int
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics by the name under which they are recorded."""
+        return named_metrics(self.options.metrics, self.network.registry)
+
+    @property
+    def watched(self) -> str:
+        """The entry of the records that shows the progress."""
+        return "cost" if self.validation is None else VALIDATION + "cost"
+
+    def recorded(self, numbers: Iterable[str]) -> Iterator[str]:
+        """Yield the names of the numbers that each epoch records, given those of the metrics that are numbers."""
+        names = ("cost", *numbers)
+        yield from names
+        if self.options.regularizer is not None:
+            yield "penalty"
+        if self.validation is not None:
+            yield from (VALIDATION + name for name in names)
+
+    @property
+    def weights(self) -> Array:
+        """The part of the vector that decays."""
+        return self.network.parameters.vector[self.network.parameters.layout.decays]
+
+    def penalty(self) -> float:
+        """Return Ω(w); 0 without a regularizer.
+
+        Raises
+        ------
+        PluginError
+            If the regularizer gives something else than a number.
+        """
+        regularizer = self.options.regularizer
+        if regularizer is None:
+            return 0.0
+        penalty: object = regularizer.value(self.weights)
+        if isinstance(penalty, int | float | np.integer | np.floating):
+            with suppress(OverflowError):  # of a whole number
+                return float(penalty)
+        raise wrong_result(regularizer, "value", penalty, "a number", self.network.registry)
