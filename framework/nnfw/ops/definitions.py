@@ -47,6 +47,12 @@ def take(source: Array, rows: Array, out: Array) -> None:
         out[...] = source[rows]
 
 
+@operation(source="read n ...", out="written n ...", cut="n")
+def copy(source: Array, out: Array) -> None:
+    """Copy: out ← source."""
+    out[...] = source
+
+
 @operation(z="read n ...", out="written n ...", cut="n")
 def sigmoid(z: Array, out: Array) -> None:
     """Apply the logistic function: out ← 1 / (1 + e^−z), at least its value where e^−z would overflow."""

@@ -113,6 +113,11 @@ class Tape:
             step()
         self._steps += steps
 
+    @property
+    def calls(self) -> list[Call] | None:
+        """All that was recorded, in order; None if it is not all made of operations."""
+        return None if self._asks else [*self._kept, *self._calls]
+
     def repeat(self) -> None:
         """Do again what was recorded, by the same engine, with what the arrays hold now."""
         if self._asks and engine_in_use() is not self._engine:
