@@ -77,3 +77,31 @@ def test_tally_goes_on_with_what_another_has_gathered(rng):
             tally.add(0.5, a[start : start + 4], y[start : start + 4], None)
         records.append(tally.record())
     assert records == [records[0]] * 4
+
+
+@pytest.mark.parametrize("parts", [[1, 40, 9], [50], [7, 7, 36], [49, 1]], ids=str)
+@pytest.mark.parametrize("metrics", [True, False], ids=["metrics", "none"])
+@pytest.mark.parametrize("outputs", [10, 500, 2000])
+def test_many_batches_added_at_once_leave_the_tally_of_single_ones(parts, metrics, outputs, rng):
+    size, count = 16, sum(parts)
+    y = rng.random((count * size, outputs))
+    a = rng.random((count, size, outputs))
+    costs = rng.random(count).tolist()
+    data = Labelled(y, y)
+    tallies = []
+    for many in (False, True):
+        tally = Tally(METRICS if metrics else {})
+        tally.follow(data, np.arange(len(y)), nnfw.Workspace(np.float64))
+        start = 0
+        for part in parts:
+            rows = range(start, start + part)
+            if many:
+                tally.add_many(costs[rows.start : rows.stop], a[rows.start : rows.stop], size)
+            else:
+                for k in rows:
+                    tally.add(costs[k], a[k], y[k * size : (k + 1) * size], None)
+            start += part
+        content = tally.content()
+        gathered = content.pop("gathered")
+        tallies.append((repr(content), None if gathered is None else gathered.tobytes(), tally.record()))
+    assert tallies[0] == tallies[1]

@@ -77,6 +77,41 @@ class Tally:
         self._cost += cost * count
         self._count += count
 
+    def add_many(self, costs: Sequence[float], outputs: Array | None, size: int) -> None:
+        """Add batches as :meth:`add` does one after the other.
+
+        Parameters
+        ----------
+        costs
+            C of each batch.
+        outputs
+            a^L of each, ``(len(costs), size, *output_shape)``; may be None without metrics.
+        size
+            Examples in a batch.
+        """
+        if outputs is None or not self._metrics:
+            self._add_costs(costs, size)
+            return
+        assert self._labels is not None
+        done = 0
+        while done < len(costs):
+            if size != self._size:
+                self.add(costs[done], outputs[done], *self._labels(self._count, self._count + size))
+                done += 1
+                continue
+            if self._filled == len(self._places):
+                self._look_at_gathered()
+            some = min(len(costs) - done, len(self._places) - self._filled)
+            self._filled += some
+            self._gathered()[-some * size :] = outputs[done : done + some].reshape(-1, *outputs.shape[2:])
+            self._add_costs(costs[done : done + some], size)
+            done += some
+
+    def _add_costs(self, costs: Sequence[float], size: int) -> None:
+        for cost in costs:
+            self._cost += cost * size
+        self._count += len(costs) * size
+
     def _add_first_or_last(self, a: Array, y: Array, weight: Array | None) -> None:
         """Take the first batch of a size, or one that stays alone, such as the last one if it is smaller."""
         if self._filled:
