@@ -21,6 +21,7 @@ from nnfw_numba import kernels, updates
 from nnfw_numba.blas import gemm
 from nnfw_numba.programs import PASSES, operation, run
 from nnfw_numba.team import TOGETHER, Team, lead, team
+from nnfw_standard import operations
 
 _OF_LAST_AXIS = ("softmax", "label_residual", "class_residual")
 """Operations on rows of the last axis, which are those of a program only in a matrix."""
@@ -42,7 +43,8 @@ def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
 def _name(call: Call) -> str:
     """Return the name of an operation that is known here, else nothing."""
     name = call.operation.name
-    return name if getattr(definitions, name, None) is call.operation else ""
+    known = getattr(definitions, name, None) or getattr(operations, name, None)
+    return name if known is call.operation else ""
 
 
 def _function(call: Call) -> Callable[..., object]:

@@ -20,9 +20,10 @@ from annotated_types import Ge, Gt, Le
 from nnfw.arrays import Array
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
-from nnfw.ops import definitions, kernels, kernels_only
-from nnfw.ops.definitions import exp_limit, shifted
+from nnfw.ops import Operation, kernels_only
 from nnfw.protocols import Activation, Elementwise, Shape
+from nnfw_standard import operations
+from nnfw_standard.operations import exp_limit, shifted
 
 
 class _Buffered(Elementwise):
@@ -71,34 +72,35 @@ class _Scratched(_Buffered):
         return np.multiply(grad_a, delta, out=delta)
 
 
-class _ByKernel(_Buffered):
-    """An activation whose σ and δ are kernels, of the names `kernel` and `kernel` + "_delta"."""
+class _ByOperation(_Buffered):
+    """An activation whose σ and δ are operations."""
 
-    kernel: ClassVar[str]
+    sigma: ClassVar[Operation]
+    sigma_delta: ClassVar[Operation]
 
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return σ(z), in `out` if given."""
         out = np.empty_like(z) if out is None else out
-        getattr(definitions, self.kernel).definition(z, out)
+        self.sigma.definition(z, out)
         return out
 
     @kernels_only
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return a = σ(z)."""
         a = workspace.buffer("a", z.shape)
-        getattr(kernels(), self.kernel)(z, a)
+        self.sigma(z, a)
         return a
 
     @kernels_only
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
         """Return δ = ∂C/∂a ⊙ σ'(z)."""
         delta = workspace.passing("delta", z.shape)
-        getattr(kernels(), f"{self.kernel}_delta")(grad_a, a, delta)
+        self.sigma_delta(grad_a, a, delta)
         return delta
 
 
 @dataclass(frozen=True)
-class Sigmoid(_ByKernel):
+class Sigmoid(_ByOperation):
     """The logistic function, from 0 to 1.
 
     a = 1 / (1 + e^−z), σ'(z) = a (1 − a)
@@ -116,7 +118,8 @@ class Sigmoid(_ByKernel):
 
     range: ClassVar[tuple[float, float] | None] = (0, 1)
     monotonic: ClassVar[bool] = True
-    kernel: ClassVar[str] = "sigmoid"
+    sigma: ClassVar[Operation] = operations.sigmoid
+    sigma_delta: ClassVar[Operation] = operations.sigmoid_delta
 
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return a (1 − a)."""
@@ -124,7 +127,7 @@ class Sigmoid(_ByKernel):
 
 
 @dataclass(frozen=True)
-class Tanh(_ByKernel):
+class Tanh(_ByOperation):
     """The hyperbolic tangent, from −1 to 1.
 
     a = tanh z, σ'(z) = 1 − a²
@@ -141,7 +144,8 @@ class Tanh(_ByKernel):
 
     range: ClassVar[tuple[float, float] | None] = (-1, 1)
     monotonic: ClassVar[bool] = True
-    kernel: ClassVar[str] = "tanh"
+    sigma: ClassVar[Operation] = operations.tanh
+    sigma_delta: ClassVar[Operation] = operations.tanh_delta
 
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 − a²."""
@@ -149,7 +153,7 @@ class Tanh(_ByKernel):
 
 
 @dataclass(frozen=True)
-class ReLU(_ByKernel):
+class ReLU(_ByOperation):
     """The rectifier.
 
     a = max(0, z), σ'(z) = 1 if z > 0, else 0
@@ -170,7 +174,8 @@ class ReLU(_ByKernel):
 
     range: ClassVar[tuple[float, float] | None] = (0, inf)
     monotonic: ClassVar[bool] = True
-    kernel: ClassVar[str] = "relu"
+    sigma: ClassVar[Operation] = operations.relu
+    sigma_delta: ClassVar[Operation] = operations.relu_delta
 
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 where z > 0, else 0: the sign of `a`."""
@@ -553,7 +558,7 @@ class Softmax(Activation):
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return e^z_j / Σ_k e^z_k over the last axis."""
         a = workspace.buffer("a", z.shape)
-        kernels().softmax(z, _row(z, workspace), a)
+        operations.softmax(z, _row(z, workspace), a)
         return a
 
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:

@@ -22,9 +22,10 @@ from nnfw.arrays import Array
 from nnfw.data import as_numeric, require_finite, row_blocks
 from nnfw.errors import DataError
 from nnfw.network import Workspace
-from nnfw.ops import kernels, kernels_only
-from nnfw.ops.definitions import logistic_terms, negative_labels, shifted
+from nnfw.ops import kernels_only
 from nnfw.protocols import CanonicalCost, Cost, Shape
+from nnfw_standard import operations
+from nnfw_standard.operations import logistic_terms, negative_labels, shifted
 
 BLOCK = 1 << 15
 """Values of `a` whose terms are computed together: 128 KiB in float32, 256 KiB in float64, to stay in the processor's
@@ -56,9 +57,9 @@ def _scaled(gradient: Array, weight: Array | None) -> Array:
 def _residual(a: Array, y: Array, workspace: Workspace, weight: Array | None) -> Array:
     """Return w_i (a_ij − y_ij) / N, by kernels alone."""
     gradient = workspace.passing("gradient", a.shape)
-    kernels().residual(a, y, len(a), gradient)
+    operations.residual(a, y, len(a), gradient)
     if weight is not None:
-        kernels().weigh(gradient, weight)
+        operations.weigh(gradient, weight)
     return gradient
 
 
@@ -178,7 +179,7 @@ class MSE(_PerOutput):
         if weight is not None:
             return super().value(a, y, weight)
         total = np.empty(1)
-        kernels().squared_distance(a, y, 2 * len(a), total)
+        operations.squared_distance(a, y, 2 * len(a), total)
         return float(total[0])
 
     def _terms(self, a: Array, y: Array) -> Any:
@@ -336,7 +337,7 @@ class BinaryCrossEntropy(_PerOutput, CanonicalCost):
         """Return C for a = sigmoid(z), as the mean of w_i Σ_j (max(z, 0) − y z + log(1 + e^−|z|))."""
         if weight is None:
             total = np.empty(1)
-            kernels().logistic_loss(z, y, len(z), total)
+            operations.logistic_loss(z, y, len(z), total)
             return float(total[0])
         return _mean(logistic_terms, z, y, weight)
 
@@ -457,7 +458,7 @@ class CrossEntropy(CanonicalCost):
         """Return C for a = softmax(z), from log a_ik = z_ik − log Σ_k e^z_ik."""
         if weight is None and y.ndim == 1 and not self.label_smoothing:
             total = np.empty(1)
-            kernels().class_loss(z, y, len(z), total)
+            operations.class_loss(z, y, len(z), total)
             return float(total[0])
         return _mean(lambda z, y: self._terms(_log_softmax(z), y), z, y, weight)
 
@@ -465,10 +466,10 @@ class CrossEntropy(CanonicalCost):
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return δ^L = w_i (a_ik − y'_ik) / N."""
         delta = workspace.passing("delta", a.shape)
-        residual = kernels().class_residual if y.ndim < a.ndim else kernels().label_residual
+        residual = operations.class_residual if y.ndim < a.ndim else operations.label_residual
         residual(a, y, self.label_smoothing, len(a), delta)
         if weight is not None:
-            kernels().weigh(delta, weight)
+            operations.weigh(delta, weight)
         return delta
 
     def _terms(self, log_a: Array, y: Array) -> Any:

@@ -20,8 +20,8 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from nnfw.arrays import Array
-from nnfw.ops import kernels
 from nnfw.protocols import Optimizer
+from nnfw_standard import operations
 
 State = Mapping[str, Array]
 
@@ -182,9 +182,9 @@ class SGD(Descent):
         """Take the step."""
         if self.momentum:
             v = state["velocity"]
-            kernels().momentum(vector, gradient, v, self.momentum, learning_rate, self.nesterov)
+            operations.momentum(vector, gradient, v, self.momentum, learning_rate, self.nesterov)
         else:
-            kernels().sgd(vector, gradient, learning_rate)
+            operations.sgd(vector, gradient, learning_rate)
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ class Adam(Descent):
         second = sqrt((1 - self.beta2) / (1 - self.beta2**step))
         m, v = state["gradient_sum"], state["square_sum"]
         rate, epsilon = learning_rate * first / second, self.epsilon / second
-        kernels().adam(vector, gradient, m, v, self.beta1, self.beta2, rate, epsilon)
+        operations.adam(vector, gradient, m, v, self.beta1, self.beta2, rate, epsilon)
 
 
 @dataclass(frozen=True)
@@ -342,7 +342,7 @@ class RMSProp(Descent):
         """Take the step."""
         r, scale = state["square_sum"], sqrt(1 - self.rho)
         rate, epsilon = learning_rate / scale, self.epsilon / scale
-        kernels().rmsprop(vector, gradient, r, state[SCRATCH], self.rho, rate, epsilon)
+        operations.rmsprop(vector, gradient, r, state[SCRATCH], self.rho, rate, epsilon)
 
 
 @dataclass(frozen=True)
@@ -395,4 +395,4 @@ class Adagrad(Descent):
     def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
         """Take the step."""
         s = state["square_sum"]
-        kernels().rmsprop(vector, gradient, s, state[SCRATCH], 1.0, learning_rate, self.epsilon)
+        operations.rmsprop(vector, gradient, s, state[SCRATCH], 1.0, learning_rate, self.epsilon)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from nnfw.plugins import ComponentSpec, hookimpl
+from nnfw.plugins import ComponentSpec, OperationSpec, hookimpl
 
 # kind: {name: (target below nnfw_standard, summary)}
 COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
@@ -130,6 +130,48 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
 """Options to make a component from, where some must be given or where more than the defaults is worth a check."""
 
 CHAIN = {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}, "dropout", {"type": "dense", "units": 3}]}
+
+
+# name: summary
+BASIC_OPERATIONS = {
+    "product": "out ← a b, for matrices",
+    "add_bias": "z ← z + b, for every example",
+    "sum_examples": "out ← Σ_i δ_i",
+    "take": "out_i ← source at rows_i",
+    "scale": "values ← factor values",
+    "multiply": "out ← values ⊙ factors",
+    "add_scaled": "values ← values + factor other",
+}
+"""Those of the framework itself, in nnfw.ops.definitions."""
+
+OPERATIONS = {
+    "sigmoid": "out ← 1 / (1 + e^−z)",
+    "sigmoid_delta": "out ← ∂C/∂a ⊙ a (1 − a)",
+    "tanh": "out ← tanh z",
+    "tanh_delta": "out ← ∂C/∂a ⊙ (1 − a²)",
+    "relu": "out ← max(0, z)",
+    "relu_delta": "out ← ∂C/∂a ⊙ sign(a)",
+    "softmax": "out ← e^z_j / Σ_k e^z_k over the last axis",
+    "residual": "out ← (a − y)/count",
+    "label_residual": "out ← (a − y')/count for rows of probabilities, smoothed",
+    "class_residual": "out ← (a − y')/count for classes, smoothed",
+    "weigh": "gradient_i ← w_i gradient_i",
+    "squared_distance": "total ← Σ (a − y)²/count",
+    "logistic_loss": "total ← −Σ (y log a + (1 − y) log(1 − a))/count for a = sigmoid(z)",
+    "class_loss": "total ← −Σ_i log a_i,y_i/count for a = softmax(z)",
+    "sgd": "θ ← θ − rate g",
+    "momentum": "v ← kept v + g; θ ← θ − rate v, or Nesterov's variant",
+    "adam": "m ← kept_mean m + g; s ← kept_square s + g²; θ ← θ − rate m / (√s + epsilon)",
+    "rmsprop": "s ← kept s + g²; θ ← θ − rate g / (√s + epsilon)",
+}
+
+
+@hookimpl
+def nnfw_operations() -> Iterator[OperationSpec]:
+    """Yield the operations of the framework and of the standard components."""
+    for module, operations in (("nnfw.ops.definitions", BASIC_OPERATIONS), ("nnfw_standard.operations", OPERATIONS)):
+        for name, summary in operations.items():
+            yield OperationSpec(name, f"{module}:{name}", summary)
 
 
 @hookimpl

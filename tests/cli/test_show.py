@@ -15,7 +15,7 @@ from nnfw.cli.acceleration import accelerations
 from nnfw.cli.docstrings import meanings_of, sections_of
 from nnfw.cli.show import ARGUMENTS, PLACES
 from nnfw.experiments import parse_component
-from nnfw.ops import definitions
+from nnfw.ops import kernels
 from nnfw.plugins import AcceleratorSpec, Plugin, Registry
 from nnfw.protocols import KINDS
 from nnfw.toml import Document, apply_overrides
@@ -287,7 +287,7 @@ def test_show_with_accelerators_says_how_an_activation_is_computed_and_why(compu
 
 
 def load_one():
-    return {"relu": lambda z, out: definitions.relu.definition(z, out)}
+    return {"relu": lambda z, out: kernels().relu.definition(z, out)}
 
 
 def load_none():

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.ops import definitions
-from nnfw.ops.engines import NAMES
+from nnfw.ops import kernels
 from nnfw.plugins import AcceleratorSpec, Plugin
 from nnfw.testing import checks_of, run_checks
 
 OFFERED = {}
+NAMES = [spec.name for spec, _ in nnfw.Registry.discover().operations]
 
 
 def load():
@@ -42,7 +42,7 @@ def off(name):
     """Return a kernel whose result is off by 1e-3."""
 
     def kernel(*arguments):
-        operation = getattr(definitions, name)
+        operation = getattr(kernels(), name)
         operation.definition(*arguments)
         for position in operation.results:
             arguments[position][...] *= 1 + 1e-3
@@ -54,7 +54,7 @@ def to_a_copy(name):
     """Return a kernel that works on copies of arrays that are not contiguous, as a careless binding does."""
 
     def kernel(*arguments):
-        getattr(definitions, name).definition(
+        getattr(kernels(), name).definition(
             *(np.ascontiguousarray(item) if isinstance(item, np.ndarray) else item for item in arguments)
         )
 
@@ -64,7 +64,7 @@ def to_a_copy(name):
 def in_float32(name):
     def kernel(*arguments):
         arrays = [item.astype(np.float32) if isinstance(item, np.ndarray) else item for item in arguments]
-        getattr(definitions, name).definition(*arrays)
+        getattr(kernels(), name).definition(*arrays)
         for array, result in zip(arguments, arrays, strict=True):
             if isinstance(array, np.ndarray):
                 array[...] = result
@@ -106,7 +106,7 @@ def test_wrong_sequence_is_found(registry, monkeypatch, name):
 def test_rows_of_an_example_that_are_taken_for_one_are_found(registry, monkeypatch):
     def flat(z, row, out):
         if z.ndim == 2:
-            definitions.softmax.definition(z, row, out)
+            kernels().softmax.definition(z, row, out)
         else:
             whole = np.exp(z - z.max(axis=(1, 2), keepdims=True))
             out[...] = whole / whole.sum(axis=(1, 2), keepdims=True)

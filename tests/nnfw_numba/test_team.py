@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 import nnfw
 from nnfw.machine import limit_of
 from nnfw.machine.threads import openblas
-from nnfw.ops import Call, definitions
+from nnfw.ops import Call
+from nnfw.ops import kernels as operations
 from nnfw.ops.engines import engine_of
 
 pytest.importorskip("numba")
@@ -64,22 +65,22 @@ def calls(rng, dtype):
     rows, columns = 331, 203
     shape, classes = (rows, columns), rng.integers(0, columns, rows)
     return [
-        Call(definitions.product, (array(131, 251), array(251, 523), array(131, 523))),
-        Call(definitions.product, (array(251, 523).T, array(251, 131), array(523, 131))),
-        Call(definitions.product, (array(131, 251), array(523, 251).T, array(131, 523))),
-        Call(definitions.add_bias, (array(*shape), array(columns))),
-        Call(definitions.add_bias, (array(rows, 29, 7), array(29, 7))),
-        Call(definitions.sum_examples, (array(*shape), array(columns))),
-        Call(definitions.sum_examples, (array(rows, 29, 7), array(29, 7))),
-        *(Call(getattr(definitions, name), (array(*shape), array(*shape))) for name in ("sigmoid", "tanh", "relu")),
+        Call(operations().product, (array(131, 251), array(251, 523), array(131, 523))),
+        Call(operations().product, (array(251, 523).T, array(251, 131), array(523, 131))),
+        Call(operations().product, (array(131, 251), array(523, 251).T, array(131, 523))),
+        Call(operations().add_bias, (array(*shape), array(columns))),
+        Call(operations().add_bias, (array(rows, 29, 7), array(29, 7))),
+        Call(operations().sum_examples, (array(*shape), array(columns))),
+        Call(operations().sum_examples, (array(rows, 29, 7), array(29, 7))),
+        *(Call(getattr(operations(), name), (array(*shape), array(*shape))) for name in ("sigmoid", "tanh", "relu")),
         *(
-            Call(getattr(definitions, name), (array(*shape), array(*shape), array(*shape)))
+            Call(getattr(operations(), name), (array(*shape), array(*shape), array(*shape)))
             for name in ("sigmoid_delta", "tanh_delta", "relu_delta", "residual")
         ),
-        Call(definitions.softmax, (array(*shape), array(rows, 1), array(*shape))),
-        Call(definitions.label_residual, (array(*shape), array(*shape), 0.1, rows, array(*shape))),
-        Call(definitions.class_residual, (array(*shape), classes, 0.1, rows, array(*shape))),
-        Call(definitions.weigh, (array(*shape), array(rows))),
+        Call(operations().softmax, (array(*shape), array(rows, 1), array(*shape))),
+        Call(operations().label_residual, (array(*shape), array(*shape), 0.1, rows, array(*shape))),
+        Call(operations().class_residual, (array(*shape), classes, 0.1, rows, array(*shape))),
+        Call(operations().weigh, (array(*shape), array(rows))),
     ]
 
 
@@ -156,7 +157,7 @@ def _until(condition):
 
 def _step(rng, fast, size=400):
     a, b, out = (rng.normal(size=(size, size)).astype("f4") for _ in range(3))
-    (step,) = fast.sequence([Call(definitions.product, (a, b, out))])
+    (step,) = fast.sequence([Call(operations().product, (a, b, out))])
     return step, out, a @ b, (a, b)  # which must be kept as long as the step
 
 
@@ -454,7 +455,7 @@ def test_arrays_in_another_order_of_bytes_are_left_to_numpy(fast, rng):
 def test_rows_of_two_axes_are_left_to_numpy(fast, rng):
     source, rows = rng.normal(size=(9, 4)), rng.integers(0, 9, (2, 3))
     out, again = np.full((4, 3, 4), 7.0), np.zeros((2, 3, 4))
-    (step,) = fast.sequence([Call(definitions.take, (source, rows, out[:2]))])
+    (step,) = fast.sequence([Call(operations().take, (source, rows, out[:2]))])
     step()
     fast.take(source, rows, again)
     np.testing.assert_array_equal(out[:2], source[rows])

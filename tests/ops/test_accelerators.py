@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.ops import DEFINITIONS, choose, definitions, engine_in_use
+from nnfw.ops import DEFINITIONS, choose, engine_in_use, kernels
 from nnfw.ops.accelerators import gain
 from nnfw.plugins import AcceleratorSpec, Plugin
 from nnfw_standard import Dense
@@ -26,11 +26,11 @@ def fake(target, name="fake"):
 
 
 def load_one():
-    return {"sgd": definitions.sgd.definition}
+    return {"sgd": kernels().sgd.definition}
 
 
 def load_wrong():
-    return {"sdg": definitions.sgd.definition}
+    return {"sdg": kernels().sgd.definition}
 
 
 def load_broken():
@@ -68,7 +68,7 @@ def test_gain_grows_with_parameters_and_with_steps():
 def test_accelerator_is_taken_where_it_is_asked_for_or_worth_it(name):
     chosen, whose = choose(name, fake("fake_accelerator:load_one"), MUCH)
     assert whose == "fake"
-    assert chosen.function(definitions.sgd) is definitions.sgd.definition
+    assert chosen.function(kernels().sgd) is kernels().sgd.definition
 
 
 def test_unknown_accelerator_is_refused():
@@ -119,7 +119,7 @@ def test_kernels_are_compared_with_their_definitions_where_the_variable_says_so(
     monkeypatch.setenv("NNFW_CHECK_KERNELS", "1")
     chosen, _ = choose("fake", fake("fake_accelerator:load_one"), 0)
     vector = np.ones(2)
-    chosen.function(definitions.sgd)(vector, np.ones(2), 0.5)
+    chosen.function(kernels().sgd)(vector, np.ones(2), 0.5)
     assert vector.tolist() == [0.5, 0.5]
 
 

@@ -10,19 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnfw
-from nnfw.ops import DEFINITIONS, definitions, engine_in_use, made_of_kernels, using
+from nnfw.ops import DEFINITIONS, engine_in_use, kernels, made_of_kernels, using
 from nnfw.ops.checked import checked, difference
-from nnfw.ops.engines import NAMES, engine_of
+from nnfw.ops.engines import engine_of
 from nnfw_standard import GELU
 
 nnfw_numba_kernels = pytest.importorskip("nnfw_numba.kernels", reason="numba is not installed", exc_type=ImportError)
 exponential = pytest.importorskip("nnfw_numba.exponential")
+NAMES = [spec.name for spec, _ in nnfw.Registry.discover().operations]
 FAST = engine_of(nnfw_numba_kernels.load(), "numba")
 
 
 def different(name, *arguments, engine=FAST):
     """Return how numba's kernel differs from its definition."""
-    operation = getattr(definitions, name)
+    operation = getattr(kernels(), name)
     return difference(operation, engine.function(operation), arguments)
 
 
@@ -159,7 +160,7 @@ def test_logarithm_of_numba_is_precise_to_two_units_in_the_last_place(dtype):
 def test_label_residual_is_written_wherever_its_array_lies(layout, rng):
     a, y = rng.random((4, 2, 3)), rng.integers(0, 3, (4, 2))
     out = laid_out(np.zeros_like(a), layout)
-    definitions.class_residual(a, y, 0.0, 4, out)
+    kernels().class_residual(a, y, 0.0, 4, out)
     np.testing.assert_allclose(out, (a - np.eye(3)[y]) / 4, rtol=1e-15)
 
 
@@ -169,18 +170,18 @@ def test_every_kernel_is_offered_by_numba():
 
 def test_difference_of_a_wrong_kernel_names_place_and_values():
     def wrong(vector, gradient, rate):
-        definitions.sgd.definition(vector, gradient, rate)
+        kernels().sgd.definition(vector, gradient, rate)
         vector[1] *= 1 + 1e-5
 
-    text = difference(definitions.sgd, wrong, (np.ones(3), np.ones(3), 0.5))
+    text = difference(kernels().sgd, wrong, (np.ones(3), np.ones(3), 0.5))
     assert text == "gives 0.500005 at [1], its definition 0.5"
 
 
 def test_checked_kernel_that_is_wrong_is_named():
     chosen = checked(engine_of({"sgd": lambda vector, gradient, rate: None}, "Accelerator 'x'"))
     with pytest.raises(nnfw.PluginError, match=r"Accelerator 'x': kernel 'sgd' gives 1 at \[0\], its definition 0\.5"):
-        chosen.functions[definitions.sgd](np.ones(2), np.ones(2), 0.5)
-    chosen.functions[definitions.relu_delta](np.ones(2), np.ones(2), np.zeros(2))
+        chosen.functions[kernels().sgd](np.ones(2), np.ones(2), 0.5)
+    chosen.functions[kernels().relu_delta](np.ones(2), np.ones(2), np.zeros(2))
 
 
 @pytest.mark.parametrize(

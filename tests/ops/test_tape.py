@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nnfw.ops import DEFINITIONS, Call, Tape, definitions, engine_in_use, kernels, kernels_only
+from nnfw.ops import DEFINITIONS, Call, Tape, engine_in_use, kernels, kernels_only
 from nnfw.ops.engines import engine_of
 
 
@@ -100,7 +100,7 @@ def fast():
 
 
 def of(name, *arguments):
-    return Call(getattr(definitions, name), arguments)
+    return Call(getattr(kernels(), name), arguments)
 
 
 def calls_of(rng, dtype):
@@ -191,8 +191,8 @@ def test_label_that_changed_into_none_of_the_classes_gives_no_number_and_is_refu
     step()
     assert np.isnan(out).all()
     for kernel, *arguments in (
-        (definitions.class_residual, a, y, 0.0, 2, out),
-        (definitions.class_loss, a, y, 2, np.empty(1)),
+        (kernels().class_residual, a, y, 0.0, 2, out),
+        (kernels().class_loss, a, y, 2, np.empty(1)),
     ):
         with pytest.raises(IndexError, match="A label is none of the classes: labels changed while they were in use"):
             fast.function(kernel)(*arguments)

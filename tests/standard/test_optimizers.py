@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.ops import definitions
-from nnfw_standard import SGD, Adagrad, Adam, AdamW, RMSProp, optimizers
+from nnfw_standard import SGD, Adagrad, Adam, AdamW, RMSProp, operations, optimizers
 from nnfw_standard.optimizers import clip
 
 OPTIMIZERS = [
@@ -328,7 +327,7 @@ def test_update_block_by_block_equals_all_at_once(rng, monkeypatch, optimizer):
     theta, gradients = rng.normal(size=100), rng.normal(size=(3, 100))
     whole = run(optimizer, theta, gradients, [0.1] * 3, slice(0, 60))
 
-    monkeypatch.setattr(definitions, "BLOCK", 7)
+    monkeypatch.setattr(operations, "BLOCK", 7)
 
     np.testing.assert_array_equal(run(optimizer, theta, gradients, [0.1] * 3, slice(0, 60)), whole)
 

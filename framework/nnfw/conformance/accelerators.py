@@ -14,11 +14,10 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
-from nnfw.ops import Call, Engine, Operation, engine_from, kernels, parts
+from nnfw.ops import Call, Engine, Operation, engine_from, operation_of, parts
 from nnfw.ops.checked import difference
-from nnfw.ops.engines import NAMES
 from nnfw.ops.operation import ONE, REST, Argument, PerStep
-from nnfw.plugins import Registry
+from nnfw.plugins import Registry, default_registry
 from nnfw.plugins.specs import normalised
 
 ACCELERATOR, KERNEL = "accelerator", "kernel"
@@ -64,12 +63,13 @@ def accelerators_of(what: Any, registry: Registry) -> list[Subject]:
 
 def kernel_checks() -> Iterator[tuple[str, Callable[[Subject], None]]]:
     """Yield the id and the function of the check of every operation."""
-    for name in NAMES:
-        yield f"{KERNEL}.{name}", _check_of(getattr(kernels(), name))
+    for spec, plugin in default_registry().operations:
+        yield f"{KERNEL}.{spec.name}", _check_of(spec.name if plugin.built_in else f"{plugin.distribution}:{spec.name}")
 
 
-def _check_of(operation: Operation) -> Callable[[Subject], None]:
+def _check_of(name: str) -> Callable[[Subject], None]:
     def check(subject: Subject) -> None:
+        operation = operation_of(subject.registry, name)
         engine = _engine(subject)
         ways: dict[str, Callable[..., object]] = {
             "": engine.function(operation),
@@ -85,8 +85,8 @@ def _check_of(operation: Operation) -> Callable[[Subject], None]:
                 _require_same(operation, ways, tuple(map(layout, arguments)))
 
     check.__doc__ = (
-        f"`{operation.name}` gives what its definition gives, to {operation.tolerance:g} units in the last place: "
-        f"by itself, in a `sequence`{', cut into parts' if operation.cut else ''} and in `steps`."
+        f"`{name}` gives what its definition gives, to a few units in the last place: by itself, in a `sequence`, in "
+        "`steps`, and cut into parts."
     )
     return check
 

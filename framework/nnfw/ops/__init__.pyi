@@ -10,12 +10,14 @@ from .binding import parts as parts
 from .engines import DEFINITIONS as DEFINITIONS
 from .engines import Engine as Engine
 from .engines import engine_in_use as engine_in_use
-from .engines import kernels as kernels
 from .engines import using as using
 from .operation import Argument as Argument
 from .operation import Call as Call
 from .operation import Operation as Operation
 from .operation import PerStep as PerStep
+from .table import Operations as Operations
+from .table import kernels as kernels
+from .table import operation_of as operation_of
 from .tape import Tape as Tape
 from .tape import kernels_only as kernels_only
 from .tape import made_of_kernels as made_of_kernels

@@ -83,7 +83,7 @@ def require_known(name: str, registry: Registry) -> None:
 
 def engine_from(spec: AcceleratorSpec, plugin: Plugin, registry: Registry) -> Engine:
     """Return the engine of an accelerator; raises whatever its module does, and PluginError for what is no kernel."""
-    return engine_of(registry.import_kernels(spec), f"Accelerator {spec.name!r} ({plugin})")
+    return engine_of(registry.import_kernels(spec), f"Accelerator {spec.name!r} ({plugin})", registry)
 
 
 def _loaded(spec: AcceleratorSpec, plugin: Plugin, registry: Registry, *, quietly: bool) -> Engine | None:

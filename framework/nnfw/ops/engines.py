@@ -20,6 +20,8 @@ from nnfw.machine.threads import multiplication
 from nnfw.ops import definitions
 from nnfw.ops.operation import Call, Function, Operation, dispatched
 from nnfw.ops.steps import Run
+from nnfw.ops.table import operation_of
+from nnfw.plugins import Registry, default_registry
 
 COMPILERS = ("sequence", "elementwise", "body", "steps")
 
@@ -170,28 +172,7 @@ def using(engine: Engine) -> Iterator[None]:
         _engine.reset(token)
 
 
-class Operations:
-    """All operations by name: ``kernels().relu``."""
-
-    def __getattr__(self, name: str) -> Operation:
-        """Return the operation of this name."""
-        found = getattr(definitions, name, None)
-        if isinstance(found, Operation):
-            return found
-        raise AttributeError(f"There is no operation {name!r}.{did_you_mean(name, NAMES)}")
-
-
-NAMES = tuple(name for name, value in vars(definitions).items() if isinstance(value, Operation))
-
-_OPERATIONS = Operations()
-
-
-def kernels() -> Operations:
-    """Return all operations by name; each is carried out by the engine in use where it is called."""
-    return _OPERATIONS
-
-
-def engine_of(found: object, owner: str) -> Engine:
+def engine_of(found: object, owner: str, registry: Registry | None = None) -> Engine:
     """Return the engine made of what an accelerator gives.
 
     Parameters
@@ -200,6 +181,8 @@ def engine_of(found: object, owner: str) -> Engine:
         Its kernels by the names of operations, and what compiles by the names in ``COMPILERS``.
     owner
         Names the accelerator in messages.
+    registry
+        Where the operations come from; by default all that are installed.
 
     Raises
     ------
@@ -208,13 +191,14 @@ def engine_of(found: object, owner: str) -> Engine:
     """
     if not isinstance(found, Mapping):
         raise PluginError(f"{owner} must give its kernels by name, got {short(found)}.")
-    known = (*NAMES, *COMPILERS)
+    registry = registry or default_registry()
+    known = (*(spec.name for spec, _ in registry.operations), *COMPILERS)
     for name, function in found.items():
-        if name not in known:
+        if not isinstance(name, str) or name.rpartition(":")[2] not in known:
             raise PluginError(
-                f"{owner}: unknown kernel {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}."
+                f"{owner}: unknown kernel {short(name)}.{did_you_mean(name, known)} There are {', '.join(known)}."
             )
         if not callable(function):
             raise PluginError(f"{owner}: kernel {name!r} must be a function, got {short(function)}.")
-    functions = {getattr(definitions, name): found[name] for name in NAMES if name in found}
+    functions = {operation_of(registry, name): found[name] for name in found if name not in COMPILERS}
     return Engine(owner, functions, {name: found[name] for name in COMPILERS if name in found})

@@ -19,6 +19,7 @@ from .specs import AcceleratorSpec as AcceleratorSpec
 from .specs import CommandSpec as CommandSpec
 from .specs import ComponentSpec as ComponentSpec
 from .specs import Listed as Listed
+from .specs import OperationSpec as OperationSpec
 from .specs import Plugin as Plugin
 from .specs import hookimpl as hookimpl
 from .targets import protocol_problem as protocol_problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, ComponentSpec, hookspec
+from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, ComponentSpec, OperationSpec, hookspec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,11 @@ def nnfw_components() -> Iterable[ComponentSpec]:  # type: ignore[empty-body]
 @hookspec
 def nnfw_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
     """Yield subcommands for the ``nnfw`` command."""
+
+
+@hookspec
+def nnfw_operations() -> Iterable[OperationSpec]:  # type: ignore[empty-body]
+    """Yield the operations of this plugin. Must import neither them nor NumPy."""
 
 
 @hookspec

@@ -24,7 +24,15 @@ import pluggy
 
 from nnfw.errors import PluginError, did_you_mean, in_words, one_line, short
 from nnfw.plugins import hookspecs
-from nnfw.plugins.specs import PROJECT, AcceleratorSpec, CommandSpec, ComponentSpec, Plugin, normalised
+from nnfw.plugins.specs import (
+    PROJECT,
+    AcceleratorSpec,
+    CommandSpec,
+    ComponentSpec,
+    OperationSpec,
+    Plugin,
+    normalised,
+)
 
 ONLY_VARIABLE = "NNFW_PLUGINS"
 STRICT_VARIABLE = "NNFW_STRICT_PLUGINS"
@@ -38,7 +46,7 @@ _PATIENCE = 5.0  # seconds that an import may take before a message at a termina
 
 _HOME = Path(__file__).resolve().parents[2]  # the folder from which nnfw was imported
 
-Spec = TypeVar("Spec", ComponentSpec, CommandSpec, AcceleratorSpec)
+Spec = TypeVar("Spec", ComponentSpec, CommandSpec, OperationSpec, AcceleratorSpec)
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class Loaded:
     ----------
     plugin
         The plugin with its status.
-    components, commands, accelerators
+    components, commands, operations, accelerators
         What its hooks yielded.
     module
         The module of hooks of an active plugin.
@@ -58,6 +66,7 @@ class Loaded:
     plugin: Plugin
     components: tuple[ComponentSpec, ...] = ()
     commands: tuple[CommandSpec, ...] = ()
+    operations: tuple[OperationSpec, ...] = ()
     accelerators: tuple[AcceleratorSpec, ...] = ()
     module: ModuleType | None = field(default=None, repr=False)
 
@@ -230,6 +239,7 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
         return Loaded(plugin)
     components: list[ComponentSpec] = []
     commands: list[CommandSpec] = []
+    operations: list[OperationSpec] = []
     accelerators: list[AcceleratorSpec] = []
     try:
         # what a plugin prints must not end up in the data on stdout
@@ -244,6 +254,9 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
             for command in _yielded(hooks.nnfw_commands, CommandSpec):
                 _claim(owners, plugin, f"the command {command.name!r}", scope=plugin.distribution)
                 commands.append(command)
+            for operation in _yielded(hooks.nnfw_operations, OperationSpec):
+                _claim(owners, plugin, f"the operation {operation.name!r}", scope=plugin.distribution)
+                operations.append(operation)
             for accelerator in _yielded(hooks.nnfw_accelerators, AcceleratorSpec):
                 _claim(owners, plugin, f"the accelerator {accelerator.name!r}")
                 accelerators.append(accelerator)
@@ -253,7 +266,7 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
         for name in [name for name, owner in owners.items() if owner is plugin]:
             del owners[name]
         return Loaded(replace(plugin, status="quarantined", reason=in_words(error), error=error), tuple(components))
-    return Loaded(plugin, tuple(components), tuple(commands), tuple(accelerators), module)
+    return Loaded(plugin, tuple(components), tuple(commands), tuple(operations), tuple(accelerators), module)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from nnfw.plugins.loading import (
     new_manager,
     strict_plugins,
 )
-from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, Listed, Plugin, normalised
+from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, Listed, OperationSpec, Plugin, normalised
 from nnfw.plugins.targets import problems_of, protocol_problem
 from nnfw.protocols import KINDS
 
@@ -66,6 +66,8 @@ class Registry:
         Every entry point of the group ``nnfw`` with its status, the built-in ones first.
     commands
         The subcommands of active plugins, each with its plugin.
+    operations
+        The operations that active plugins offer, each with its plugin.
     accelerators
         The faster kernels that active plugins offer, each with its plugin.
     hooks
@@ -76,6 +78,9 @@ class Registry:
         self.plugins: tuple[Plugin, ...] = tuple(item.plugin for item in loaded)
         self.commands: tuple[tuple[CommandSpec, Plugin], ...] = tuple(
             (spec, item.plugin) for item in loaded for spec in item.commands
+        )
+        self.operations: tuple[tuple[OperationSpec, Plugin], ...] = tuple(
+            (spec, item.plugin) for item in loaded for spec in item.operations
         )
         self.accelerators: tuple[tuple[AcceleratorSpec, Plugin], ...] = tuple(
             (spec, item.plugin) for item in loaded for spec in item.accelerators
@@ -203,6 +208,45 @@ class Registry:
         if component not in self._classes:  # two threads at once import one module and find one class
             self._classes[component] = _import_target(component)
         return self._classes[component]
+
+    def find_operation(self, name: str) -> tuple[OperationSpec, Plugin]:
+        """Return what was declared of the operation called `name` or ``distribution:name``, and its plugin.
+
+        Raises
+        ------
+        UnknownComponentError
+            If there is none.
+        PluginError
+            If two plugins offer it.
+        """
+        distribution, _, plain = name.rpartition(":")
+        matches = [
+            (spec, plugin)
+            for spec, plugin in self.operations
+            if spec.name == plain and normalised(distribution) in ("", plugin.distribution)
+        ]
+        found = [pair for pair in matches if pair[1].built_in and not distribution] or matches
+        if not found:
+            known = [spec.name for spec, _ in self.operations]
+            raise UnknownComponentError(
+                f"Unknown operation {name!r}.{did_you_mean(plain, known)} Available: {', '.join(known) or 'none'}."
+            )
+        if len(found) > 1:
+            owners = " and ".join(str(plugin) for _, plugin in found)
+            names = " or ".join(repr(f"{plugin.distribution}:{plain}") for _, plugin in found)
+            raise PluginError(f"Operation {plain!r} is offered by {owners}. Write {names}.")
+        return found[0]
+
+    def import_operation(self, name: str) -> object:
+        """Return the target of an operation, imported when first asked for.
+
+        Raises
+        ------
+        UnknownComponentError, PluginError
+            As :meth:`find_operation`, and if the target is missing or fails to import.
+        """
+        spec, plugin = self.find_operation(name)
+        return _imported_target(spec.target, plugin, f"Operation {spec.name!r} ({plugin})")
 
     def import_kernels(self, spec: AcceleratorSpec) -> Any:
         """Return what the target of an accelerator gives; raises whatever its module does.
@@ -484,16 +528,21 @@ def _imported(component: Listed) -> Any:
     return getattr(sys.modules.get(module), "__dict__", {}).get(name)
 
 
-def _import_target(component: Listed) -> type:
-    module, _, name = component.spec.target.partition(":")
-    prefix = f"{_title(component)}: target {component.spec.target!r}"
+def _imported_target(target: str, plugin: Plugin, owner: str) -> Any:
+    """Return what a target names; PluginError, with its owner, if it cannot be loaded."""
+    module, _, name = target.partition(":")
     try:
-        with importing(component.plugin):
-            target = getattr(import_module(module), name)
+        with importing(plugin):
+            return getattr(import_module(module), name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a component must not end nnfw
-        raise PluginError(f"{prefix} cannot be loaded: {in_words(error)}.") from error
+        raise PluginError(f"{owner}: target {target!r} cannot be loaded: {in_words(error)}.") from error
+
+
+def _import_target(component: Listed) -> type:
+    target = _imported_target(component.spec.target, component.plugin, _title(component))
+    prefix = f"{_title(component)}: target {component.spec.target!r}"
     problem = protocol_problem(component.kind, target)
     if problem:
         raise PluginError(f"{prefix} {problem}.")

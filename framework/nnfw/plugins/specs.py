@@ -143,6 +143,41 @@ class CommandSpec:
 
 
 @dataclass(frozen=True)
+class OperationSpec:
+    """One operation, declared by the hook ``nnfw_operations``. Declaring it imports nothing.
+
+    Parameters
+    ----------
+    name
+        Small letters, digits and underscores: that of the operation itself.
+    target
+        ``"module:operation"``: what :func:`nnfw.compute.operation` made, imported when it is first used.
+    summary
+        One line.
+
+    Examples
+    --------
+    >>> OperationSpec("swish_gate", "nnfw_swish.gate:swish_gate", "out ← u ⊙ g sigmoid(beta g)").name
+    'swish_gate'
+    """
+
+    name: str
+    target: str
+    summary: str
+
+    def validate(self) -> None:
+        """Raise PluginError if a field is not what it should be."""
+        _require_text(self, "name", "target", "summary")
+        _require_match(self, "name", NAME, "small letters, digits and underscores")
+        _require_match(self, "target", _TARGET, "'module:operation'")
+        _require_line(self)
+
+    def __str__(self) -> str:
+        """Return how messages about the declaration name it: ``OperationSpec 'swish_gate'``."""
+        return f"OperationSpec {short(self.name)}"
+
+
+@dataclass(frozen=True)
 class AcceleratorSpec:
     """Faster kernels, declared by the hook ``nnfw_accelerators``.
 
@@ -151,8 +186,8 @@ class AcceleratorSpec:
     name
         Small letters, digits and underscores; what ``accelerator = ...`` names in an experiment.
     target
-        ``"module:function"``: a function without arguments that returns kernels by name, those of
-        :class:`nnfw.compute.Kernels`. Imported when a training takes them; ModuleNotFoundError means that something is
+        ``"module:function"``: a function without arguments that returns functions by the names of operations, and
+        what compiles them. Imported when a training takes them; ModuleNotFoundError means that something is
         not installed.
     summary
         One line, which says what to install if need be.
@@ -207,7 +242,7 @@ def _is_shape(value: object) -> bool:
     return isinstance(value, tuple) and all(type(size) is int and size > 0 for size in value)
 
 
-def _require_line(spec: ComponentSpec | CommandSpec | AcceleratorSpec) -> None:
+def _require_line(spec: ComponentSpec | CommandSpec | OperationSpec | AcceleratorSpec) -> None:
     if not spec.summary.strip() or not spec.summary.isprintable():
         raise PluginError(f"{spec}: summary must be one line of text, got {short(spec.summary)}.")
 

@@ -59,7 +59,10 @@ def _case(name: str, *words: str, where: str = "plugin", folders: tuple[str, ...
     return Case(name, words, where, folders, distribution, None if usable else ("activation", f"{distribution}:ripple"))
 
 
-HOOKS = "Hooks: nnfw_accelerators, nnfw_commands, nnfw_components, nnfw_epoch_ended, nnfw_run_ended, nnfw_run_started."
+HOOKS = (
+    "Hooks: nnfw_accelerators, nnfw_commands, nnfw_components, nnfw_epoch_ended, nnfw_operations, nnfw_run_ended, "
+    "nnfw_run_started."
+)
 
 CASES = (
     _case("import_error", "ModuleNotFoundError: No module named 'nnfw_module_that_is_not_installed'"),

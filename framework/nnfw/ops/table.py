@@ -1,0 +1,61 @@
+"""The table of operations: those of all plugins by name."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from nnfw.errors import PluginError, UnknownComponentError, short
+from nnfw.ops.operation import Operation
+from nnfw.plugins import Registry, default_registry
+
+
+class Operations:
+    """The operations of all plugins by name, imported when they are first asked for: ``kernels().relu``.
+
+    Parameters
+    ----------
+    registry
+        What is installed.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def __getattr__(self, name: str) -> Operation:
+        """Return an operation, and keep it."""
+        try:
+            found = operation_of(self._registry, name)
+        except UnknownComponentError as error:
+            raise AttributeError(str(error)) from error
+        setattr(self, name, found)
+        return found
+
+
+def kernels() -> Operations:
+    """Return all operations by name; each is carried out by the engine in use where it is called."""
+    return _of_default_registry()
+
+
+@cache
+def _of_default_registry() -> Operations:
+    return Operations(default_registry())
+
+
+def operation_of(registry: Registry, name: str) -> Operation:
+    """Return the operation called `name` or ``distribution:name``.
+
+    Raises
+    ------
+    UnknownComponentError
+        If there is none.
+    PluginError
+        If two plugins offer it, or its target is missing, fails to import or is no operation of this name.
+    """
+    found = registry.import_operation(name)
+    spec, plugin = registry.find_operation(name)
+    owner = f"Operation {spec.name!r} ({plugin}): target {spec.target!r}"
+    if not isinstance(found, Operation):
+        raise PluginError(f"{owner} is {short(found)}; write @operation(...) above its definition.")
+    if found.name != spec.name:
+        raise PluginError(f"{owner} is called {found.name!r}; declare it by this name.")
+    return found
