@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw_numba.caching import compiled
+from nnfw_numba.bodies import sigmoid_of
+from nnfw_numba.caching import inner
 from nnfw_numba.exponential import exp, expm1, log1p
-from nnfw_numba.kernels import sigmoid_of
 from nnfw_standard import ELU, GELU, SELU, HardSigmoid, LeakyReLU, SiLU, Softplus, Softsign
 
 Kernel = Callable[..., Any]
 
 
-@compiled
+@inner
 def leaky_relu(slope: float, z: Array, out: Array) -> None:
     s = z.dtype.type(slope)
     for k in range(z.size):
@@ -29,7 +29,7 @@ def leaky_relu(slope: float, z: Array, out: Array) -> None:
         out.flat[k] = v if v > 0 else s * v
 
 
-@compiled
+@inner
 def leaky_relu_delta(slope: float, grad_a: Array, z: Array, a: Array, out: Array) -> None:  # noqa: ARG001
     s, one = z.dtype.type(slope), z.dtype.type(1)
     for k in range(z.size):
@@ -37,7 +37,7 @@ def leaky_relu_delta(slope: float, grad_a: Array, z: Array, a: Array, out: Array
         out.flat[k] = grad_a.flat[k] * (one if v > 0 else s if v <= 0 else v)
 
 
-@compiled
+@inner
 def elu(above: float, below: float, z: Array, out: Array) -> None:
     t = z.dtype.type
     up, down, top = t(above), t(below), t(np.finfo(z.dtype).max / np.ceil(above))
@@ -46,21 +46,21 @@ def elu(above: float, below: float, z: Array, out: Array) -> None:
         out.flat[k] = min(v, top) * up if v > 0 else expm1(v) * down
 
 
-@compiled
+@inner
 def elu_delta(above: float, below: float, grad_a: Array, z: Array, a: Array, out: Array) -> None:
     up, down = z.dtype.type(above), z.dtype.type(below)
     for k in range(z.size):
         out.flat[k] = grad_a.flat[k] * (up if z.flat[k] > 0 else a.flat[k] + down)
 
 
-@compiled
+@inner
 def gelu(z: Array, out: Array) -> None:
     root, half = z.dtype.type(sqrt(0.5)), z.dtype.type(0.5)
     for k in range(z.size):
         out.flat[k] = z.flat[k] * (half * erfc(-z.flat[k] * root))
 
 
-@compiled
+@inner
 def gelu_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:
     t = z.dtype.type
     half, scale, end, small = t(0.5), t(1 / sqrt(2 * pi)), t(40), t(1e-20)
@@ -72,7 +72,7 @@ def gelu_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:
         out.flat[k] = grad_a.flat[k] * (below + v * density)
 
 
-@compiled
+@inner
 def silu(z: Array, out: Array) -> None:
     lowest = -z.dtype.type(np.floor(np.log(np.finfo(z.dtype).max)))
     for k in range(z.size):
@@ -80,7 +80,7 @@ def silu(z: Array, out: Array) -> None:
         out.flat[k] = (lowest if v < lowest else v) * sigmoid_of(v)
 
 
-@compiled
+@inner
 def silu_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:
     one = z.dtype.type(1)
     for k in range(z.size):
@@ -88,7 +88,7 @@ def silu_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:
         out.flat[k] = grad_a.flat[k] * (a.flat[k] * (one - s) + s)
 
 
-@compiled
+@inner
 def softplus(z: Array, out: Array) -> None:
     zero = z.dtype.type(0)
     for k in range(z.size):
@@ -96,20 +96,20 @@ def softplus(z: Array, out: Array) -> None:
         out.flat[k] = (v if v > zero else zero) + log1p(exp(-abs(v)))
 
 
-@compiled
+@inner
 def softplus_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:  # noqa: ARG001
     for k in range(z.size):
         out.flat[k] = grad_a.flat[k] * sigmoid_of(z.flat[k])
 
 
-@compiled
+@inner
 def softsign(z: Array, out: Array) -> None:
     one = z.dtype.type(1)
     for k in range(z.size):
         out.flat[k] = z.flat[k] / (abs(z.flat[k]) + one)
 
 
-@compiled
+@inner
 def softsign_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:  # noqa: ARG001
     one = z.dtype.type(1)
     for k in range(z.size):
@@ -117,7 +117,7 @@ def softsign_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:  # no
         out.flat[k] = grad_a.flat[k] * (r * r)
 
 
-@compiled
+@inner
 def hard_sigmoid(z: Array, out: Array) -> None:
     t = z.dtype.type
     six, half, zero, one = t(6), t(0.5), t(0), t(1)
@@ -126,7 +126,7 @@ def hard_sigmoid(z: Array, out: Array) -> None:
         out.flat[k] = zero if v < zero else one if v > one else v
 
 
-@compiled
+@inner
 def hard_sigmoid_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:  # noqa: ARG001
     t = z.dtype.type
     zero, slope, end = t(0), t(1) / t(6), t(3)

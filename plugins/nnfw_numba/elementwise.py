@@ -1,45 +1,37 @@
-"""Elementwise activations as loops: those of nnfw_standard, and anybody's from their own two methods if numba can."""
+"""Elementwise activations as operations: those of nnfw_standard, and others from their own two methods if numba can."""
 
 from __future__ import annotations
 
 import warnings
 from collections import namedtuple
-from collections.abc import Callable
-from dataclasses import fields
-from functools import cache, partial
-from typing import Any
+from collections.abc import Hashable
+from dataclasses import fields, is_dataclass
+from functools import cache, lru_cache
 
 import numpy as np
-from numba import njit
 
 from nnfw.arrays import Array
-from nnfw.ops import Argument, Operation
+from nnfw.ops import Call
+from nnfw.ops.operation import Operation, operation
 from nnfw.protocols import Elementwise
 from nnfw_numba.activations import KNOWN
+from nnfw_numba.caching import inner
+from nnfw_numba.library import Body, give
+from nnfw_numba.sequence import sequence
+from nnfw_numba.untyped import Untyped
 
-Kernel = Callable[..., Any]
+Pair = tuple[Operation, Operation]
 
 _SAMPLE = (-30.0, -3.0, -1.0, -0.5, -1e-3, 0.0, 1e-3, 0.5, 1.0, 3.0, 30.0, float("nan"))
 _AGREES = 64
 """Units in the last place, of the result or of 1, by which compiled results may differ from NumPy's on the sample."""
 
-
-_AXES = ("n", "...")
-_FORWARD = (Argument("z", "read", _AXES), Argument("out", "written", _AXES))
-_DELTA = (*(Argument(name, "read", _AXES) for name in ("grad_a", "z", "a")), Argument("out", "written", _AXES))
+_MOST = 64
+"""Activations whose operations are kept."""
 
 
-def elementwise(activation: Any) -> tuple[Operation, Operation] | None:
-    """Return σ(z) and ∂C/∂a ⊙ σ'(z) as operations; None where numba refuses or finds something else."""
-    found = _compiled_loops(activation)
-    if found is None:
-        return None
-    name = type(activation).__name__
-    return Operation(name, found[0], _FORWARD, "n"), Operation(f"{name}_delta", found[1], _DELTA, "n")
-
-
-def _compiled_loops(activation: Any) -> tuple[Kernel, Kernel] | None:
-    """Return σ(z) and ∂C/∂a ⊙ σ'(z) as loops over the elements; None where numba refuses or finds something else.
+def elementwise(activation: object) -> Pair | None:
+    """Return σ(z) and ∂C/∂a ⊙ σ'(z) as operations; None where numba refuses or computes something else.
 
     Parameters
     ----------
@@ -47,24 +39,17 @@ def _compiled_loops(activation: Any) -> tuple[Kernel, Kernel] | None:
         One of nnfw_standard, or one with options that are numbers, and only `value` and `derivative` of its own. These
         are compiled as functions of one number each.
     """
+    if not isinstance(activation, Hashable):
+        return None
+    key: Hashable = activation
     if type(activation) in KNOWN:
-        forward, delta, options_of = KNOWN[type(activation)]
-        return partial(forward, *options_of(activation)), partial(delta, *options_of(activation))
-    if not _is_plain(type(activation)):
+        return _known(key, KNOWN[type(activation)][2](activation))
+    if not (_is_plain(type(activation)) and is_dataclass(activation)):
         return None
     options = {field.name: getattr(activation, field.name) for field in fields(activation)}
     if not all(isinstance(value, int | float) and name[0] != "_" for name, value in options.items()):
         return None  # a named tuple, which stands for `self`, takes no other names
-    of_dtype = {dtype: _options(tuple(options), tuple(options.values()), dtype) for dtype in "fd"}
-    value, slope = _loops(type(activation))  # type: ignore[arg-type]
-
-    def sigma(z: Array, out: Array) -> None:
-        value(of_dtype[z.dtype.char], z, out)
-
-    def backward(grad_a: Array, z: Array, a: Array, out: Array) -> None:
-        slope(of_dtype[z.dtype.char], grad_a, z, a, out)
-
-    return (sigma, backward) if _agree(activation, sigma, backward) else None
+    return _compiled(key, tuple(options.items()))
 
 
 def _is_plain(activation: type) -> bool:
@@ -72,39 +57,81 @@ def _is_plain(activation: type) -> bool:
     return all(getattr(activation, name, None) is getattr(Elementwise, name) for name in ("forward", "delta"))
 
 
-def _options(names: tuple[str, ...], values: tuple[Any, ...], dtype: str) -> Any:
-    """Return options as something that numba takes for `self`, its fractions in the dtype of the arrays."""
-    kind = namedtuple("Options", names)  # type: ignore[misc]
-    return kind(*(np.dtype(dtype).type(value) if isinstance(value, float) else value for value in values))
+def _operations(activation: Elementwise) -> Pair:
+    """Return the operations of an activation, defined by its methods."""
+
+    def forward(z: Array, out: Array) -> None:
+        out[...] = activation.value(z)
+
+    def delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:
+        np.multiply(grad_a, activation.derivative(z, a), out=out)
+
+    name = type(activation).__name__.lower()
+    forward.__name__, delta.__name__ = name, f"{name}_delta"
+    read, written = "read n ...", "written n ..."
+    return (
+        operation(z=read, out=written, cut="n")(forward),
+        operation(grad_a=read, z=read, a=read, out=written, cut="n")(delta),
+    )
+
+
+@lru_cache(_MOST)
+def _known(activation: Untyped, options: tuple[float, ...]) -> Pair:
+    found = _operations(activation)
+    for each, function in zip(found, KNOWN[type(activation)], strict=False):
+        body = Body(function, each.name.encode(), options)
+        give(each, lambda _, body=body: body)  # type: ignore[misc]
+    return found
+
+
+@lru_cache(_MOST)
+def _compiled(activation: Untyped, options: tuple[tuple[str, float], ...]) -> Pair | None:
+    found = _operations(activation)
+    for each, loop in zip(found, (_forward, _delta), strict=True):
+        give(each, lambda char, loop=loop: Body(loop(type(activation), options, char), b""))  # type: ignore[misc]
+    return found if _agree(activation, *found) else None
 
 
 @cache
-def _loops(activation: type) -> tuple[Kernel, Kernel]:
-    value, derivative = (njit(error_model="numpy")(getattr(activation, name)) for name in ("value", "derivative"))
+def _forward(activation: type[Elementwise], options: tuple[tuple[str, float], ...], char: str) -> Untyped:
+    value, own = inner(activation.value), _options(options, char)
 
-    @njit(error_model="numpy", nogil=True)
-    def forward(options: Any, z: Array, out: Array) -> None:
+    @inner
+    def forward(z: Array, out: Array) -> None:
         for k in range(z.size):
-            out.flat[k] = value(options, z.flat[k])
+            out.flat[k] = value(own, z.flat[k])
 
-    @njit(error_model="numpy", nogil=True)
-    def delta(options: Any, grad_a: Array, z: Array, a: Array, out: Array) -> None:
+    return forward
+
+
+@cache
+def _delta(activation: type[Elementwise], options: tuple[tuple[str, float], ...], char: str) -> Untyped:
+    derivative, own = inner(activation.derivative), _options(options, char)
+
+    @inner
+    def delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:
         for k in range(z.size):
-            out.flat[k] = grad_a.flat[k] * derivative(options, z.flat[k], a.flat[k])
+            out.flat[k] = grad_a.flat[k] * derivative(own, z.flat[k], a.flat[k])
 
-    return forward, delta
+    return delta
 
 
-def _agree(activation: Any, forward: Kernel, backward: Kernel) -> bool:
+def _options(options: tuple[tuple[str, float], ...], char: str) -> Untyped:
+    """Return options as something that numba takes for `self`, its fractions in the dtype of the arrays."""
+    kind = namedtuple("Options", [name for name, _ in options])  # type: ignore[misc]
+    return kind(*(np.dtype(char).type(value) if isinstance(value, float) else value for _, value in options))
+
+
+def _agree(activation: Elementwise, forward: Operation, backward: Operation) -> bool:
     """Return whether both compile, and give on the sample what the activation itself gives."""
     for dtype in (np.float32, np.float64):
-        z = np.array(_SAMPLE, dtype)
+        z = np.array([_SAMPLE], dtype)
         a, delta, ones = np.empty_like(z), np.empty_like(z), np.ones_like(z)
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                forward(z, a)
-                backward(ones, z, a, delta)
+                for step in sequence([Call(forward, (z, a)), Call(backward, (ones, z, a, delta))]):
+                    step()
                 right = activation.value(z)
                 slopes = activation.derivative(z, right)
         except Exception:  # whatever numba finds in a stranger's code: it stays plain
@@ -114,6 +141,6 @@ def _agree(activation: Any, forward: Kernel, backward: Kernel) -> bool:
     return True
 
 
-def _close(found: Array, right: Any) -> bool:
+def _close(found: Array, right: Array) -> bool:
     tolerance = _AGREES * float(np.finfo(found.dtype).eps)
     return bool(np.allclose(found, right, rtol=tolerance, atol=tolerance, equal_nan=True))

@@ -13,16 +13,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Context
 from math import factorial
-from typing import Any
 
 import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
+from nnfw_numba.untyped import Untyped
+
+Function = Callable[[Untyped], Untyped]
+
 _LN2 = Context(prec=60).ln(2)
 
 
-def _compiled(real: Any, integer: Any, terms: int, digits: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _compiled(real: Untyped, integer: Untyped, terms: int, digits: int) -> tuple[Function, Function]:
     """Return e^x, and e^x − 1 for x ≤ 0, for one type; `integer` has its size, `digits` are those of the first part."""
     info = np.finfo(real)
     high = real(round(float(_LN2) * 2**digits) / 2**digits)
@@ -33,7 +36,7 @@ def _compiled(real: Any, integer: Any, terms: int, digits: int) -> tuple[Callabl
     others = tuple(real(1 / factorial(k)) for k in range(terms - 1, 0, -1))
 
     @njit(error_model="numpy")
-    def parts(x: Any) -> Any:
+    def parts(x: Untyped) -> Untyped:
         n = np.floor(x * per_ln2 + half)
         r = (x - n * high) - n * low
         p = leading
@@ -42,12 +45,12 @@ def _compiled(real: Any, integer: Any, terms: int, digits: int) -> tuple[Callabl
         return integer((integer(n) + bias) << bits).view(real), p * r
 
     @njit(error_model="numpy")
-    def exp(x: Any) -> Any:
+    def exp(x: Untyped) -> Untyped:
         power, p = parts(min(max(x, lowest), highest))
         return (power * p + power if x >= lowest else real(0)) if x == x else x
 
     @njit(error_model="numpy")
-    def expm1(x: Any) -> Any:
+    def expm1(x: Untyped) -> Untyped:
         power, p = parts(max(x, lowest))
         return power * p + (power - one) if x == x else x
 
@@ -60,33 +63,33 @@ _OF_TYPE = {
 }
 
 
-def exp(x: Any) -> Any:
+def exp(x: Untyped) -> Untyped:
     """Return e^x, 0 where that is below the smallest normal number; x up to 88 in float32, 709 in float64."""
     raise NotImplementedError(x)  # pragma: no cover - compiled code has the function below instead
 
 
-def expm1(x: Any) -> Any:
+def expm1(x: Untyped) -> Untyped:
     """Return e^x − 1 for x ≤ 0, with the relative precision of e^x − 1 itself."""
     raise NotImplementedError(x)  # pragma: no cover
 
 
 @overload(exp)
-def _exp(x: Any) -> Any:
+def _exp(x: Untyped) -> Untyped:
     return _calls(_OF_TYPE[x][0])
 
 
 @overload(expm1)
-def _expm1(x: Any) -> Any:
+def _expm1(x: Untyped) -> Untyped:
     return _calls(_OF_TYPE[x][1])
 
 
-def _logarithm(real: Any, terms: int) -> Callable[..., Any]:
+def _logarithm(real: Untyped, terms: int) -> Function:
     """Return log(1 + x) for one type, by so many terms of the series of artanh."""
     two, leading = real(2), real(1 / (2 * terms - 1))
     others = tuple(real(1 / (2 * k - 1)) for k in range(terms - 1, 0, -1))
 
     @njit(error_model="numpy")
-    def log1p(x: Any) -> Any:
+    def log1p(x: Untyped) -> Untyped:
         s = x / (two + x)
         p = leading
         for k in range(len(others)):
@@ -99,18 +102,18 @@ def _logarithm(real: Any, terms: int) -> Callable[..., Any]:
 _LOGARITHM = {types.float32: _logarithm(np.float32, 8), types.float64: _logarithm(np.float64, 16)}
 
 
-def log1p(x: Any) -> Any:
+def log1p(x: Untyped) -> Untyped:
     """Return log(1 + x) for x from 0 to 1."""
     raise NotImplementedError(x)  # pragma: no cover
 
 
 @overload(log1p)
-def _log1p(x: Any) -> Any:
+def _log1p(x: Untyped) -> Untyped:
     return _calls(_LOGARITHM[x])
 
 
-def _calls(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(x: Any) -> Any:
+def _calls(function: Function) -> Function:
+    def call(x: Untyped) -> Untyped:
         return function(x)
 
     return call

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+from nnfw_numba.untyped import Untyped
+
+INDICES = types.CPointer(types.intp)  # type: ignore[no-untyped-call]
+"""The type of a program's numbers: where they lie."""
 
 _BYTES = ir.IntType(8).as_pointer()
 _WORD = ir.IntType(64)
 
 
-def _pointing(context: Any, address: Any, like: Any) -> Any:  # noqa: ARG001
+def _pointing(context: Untyped, address: Untyped, like: Untyped) -> Untyped:  # noqa: ARG001
     """Return an address as a pointer to numbers of the dtype of `like`."""
-    result: Any = types.CPointer(like.dtype)  # type: ignore[no-untyped-call]
+    result: Untyped = types.CPointer(like.dtype)  # type: ignore[no-untyped-call]
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
         return builder.inttoptr(arguments[0], context.get_value_type(result))
 
     return result(address, like), code
 
 
-def _locating(context: Any, to: Any) -> Any:  # noqa: ARG001
+def _locating(context: Untyped, to: Untyped) -> Untyped:  # noqa: ARG001
     """Return a pointer as an address."""
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
         return builder.ptrtoint(arguments[0], _WORD)
 
     return types.int64(to), code
 
 
-def _copying(context: Any, to: Any, source: Any, count: Any) -> Any:  # noqa: ARG001
+def _copying(context: Untyped, to: Untyped, source: Untyped, count: Untyped) -> Untyped:  # noqa: ARG001
     """Copy bytes from one address to another."""
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
         memcpy = builder.module.declare_intrinsic("llvm.memcpy", [_BYTES, _BYTES, _WORD])
         ends = [builder.inttoptr(address, _BYTES) for address in arguments[:2]]
         builder.call(memcpy, [*ends, arguments[2], ir.Constant(ir.IntType(1), 0)])
@@ -43,10 +50,10 @@ def _copying(context: Any, to: Any, source: Any, count: Any) -> Any:  # noqa: AR
     return types.void(to, source, count), code
 
 
-def _calling(context: Any, address: Any, pointers: Any) -> Any:  # noqa: ARG001
+def _calling(context: Untyped, address: Untyped, pointers: Untyped) -> Untyped:  # noqa: ARG001
     """Call the function at `address` with pointers."""
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
         function = _function(builder, arguments[0], ir.FunctionType(ir.VoidType(), [_BYTES] * len(pointers)))
         values = (builder.extract_value(arguments[1], k) for k in range(len(pointers)))
         builder.call(function, [builder.inttoptr(value, _BYTES) for value in values])
@@ -55,63 +62,104 @@ def _calling(context: Any, address: Any, pointers: Any) -> Any:  # noqa: ARG001
     return types.void(address, pointers), code
 
 
-def _function(builder: Any, address: Any, kind: ir.FunctionType) -> Any:
+def _function(builder: Untyped, address: Untyped, kind: ir.FunctionType) -> Untyped:
     return builder.inttoptr(address, kind.as_pointer())
 
 
-def _bits(context: Any, number: Any) -> Any:  # noqa: ARG001
-    """Return the whole number that has the bits of a float64."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        return builder.bitcast(arguments[0], _WORD)
-
-    return types.int64(types.float64), code
-
-
-def _fraction(context: Any, number: Any) -> Any:  # noqa: ARG001
-    """Return the float64 that has the bits of a whole number."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return types.float64(types.int64), code
-
-
-def _loading(context: Any, address: Any) -> Any:  # noqa: ARG001
+def _loading(context: Untyped, address: Untyped) -> Untyped:  # noqa: ARG001
     """Return the whole number at an address, and see all that was written before it was."""
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
         return builder.load_atomic(builder.inttoptr(arguments[0], _WORD.as_pointer()), "acquire", 8)
 
     return types.int64(address), code
 
 
-def _storing(context: Any, address: Any, value: Any) -> Any:  # noqa: ARG001
+def _storing(context: Untyped, address: Untyped, value: Untyped) -> Untyped:  # noqa: ARG001
     """Write a whole number to an address; who sees it sees all that was written before."""
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
         builder.store_atomic(arguments[1], builder.inttoptr(arguments[0], _WORD.as_pointer()), "release", 8)
         return context.get_dummy_value()
 
     return types.void(address, types.int64), code
 
 
-def _exchanging(context: Any, address: Any, old: Any, new: Any) -> Any:  # noqa: ARG001
+def _exchanging(context: Untyped, address: Untyped, old: Untyped, new: Untyped) -> Untyped:  # noqa: ARG001
     """Write `new` where `old` is, and return whether it was there: one thread of several at most finds that."""
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
         place = builder.inttoptr(arguments[0], _WORD.as_pointer())
         return builder.extract_value(builder.cmpxchg(place, arguments[1], arguments[2], "acq_rel", "acquire"), 1)
 
     return types.boolean(address, types.int64, types.int64), code
 
 
-pointer: Any = intrinsic(_pointing)
-address: Any = intrinsic(_locating)
-copy: Any = intrinsic(_copying)
-call: Any = intrinsic(_calling)
-bits: Any = intrinsic(_bits)
-fraction: Any = intrinsic(_fraction)
-load: Any = intrinsic(_loading)
-store: Any = intrinsic(_storing)
-exchange: Any = intrinsic(_exchanging)
+pointer: Untyped = intrinsic(_pointing)
+address: Untyped = intrinsic(_locating)
+copy: Untyped = intrinsic(_copying)
+call: Untyped = intrinsic(_calling)
+load: Untyped = intrinsic(_loading)
+store: Untyped = intrinsic(_storing)
+exchange: Untyped = intrinsic(_exchanging)
+
+
+def decoder(kinds: tuple[types.Type, ...], start: int = 0) -> Callable[[Untyped], tuple[Untyped, ...]]:
+    """Return a function, for compiled code, that makes arguments of the numbers of a program.
+
+    Parameters
+    ----------
+    kinds
+        The types of the arguments. An array is given by its address and the sizes of its axes, and if it is not
+        contiguous, by the bytes between neighbours along each axis but the last; a fraction by its bits.
+    start
+        The position of the first number.
+    """
+    result = types.Tuple(kinds)  # type: ignore[no-untyped-call]
+
+    def typing(context: Untyped, p: Untyped) -> Untyped:  # noqa: ARG001
+        def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
+            numbers = _Numbers(builder, arguments[0], start)
+            return context.make_tuple(builder, result, [_decoded(context, numbers, kind) for kind in kinds])
+
+        return result(p), code
+
+    made: Untyped = intrinsic
+    return made(typing)  # type: ignore[no-any-return]
+
+
+def width(kind: types.Type) -> int:
+    """Return how many numbers of a program stand for an argument of a type."""
+    if not isinstance(kind, types.Array):
+        return 1
+    ndim = int(kind.ndim)
+    return 1 + ndim if kind.layout == "C" else 2 * ndim
+
+
+class _Numbers:
+    """Reads the numbers of a program one after the other."""
+
+    def __init__(self, builder: Untyped, base: Untyped, start: int) -> None:
+        self.builder, self._base, self._at = builder, base, start
+
+    def next(self) -> Untyped:
+        self._at += 1
+        return self.builder.load(cgutils.gep(self.builder, self._base, self._at - 1))  # type: ignore[no-untyped-call]
+
+
+def _decoded(context: Untyped, numbers: _Numbers, kind: types.Type) -> Untyped:
+    builder = numbers.builder
+    if not isinstance(kind, types.Array):
+        return builder.bitcast(numbers.next(), ir.DoubleType())
+    element = context.get_data_type(kind.dtype)
+    size = ir.Constant(_WORD, context.get_abi_sizeof(element))
+    data = builder.inttoptr(numbers.next(), element.as_pointer())
+    shape = [numbers.next() for _ in range(kind.ndim)]
+    strides = [size]
+    for length in reversed(shape[1:]):
+        strides.insert(0, builder.mul(strides[0], length))
+    if kind.layout != "C":
+        strides = [*(numbers.next() for _ in shape[1:]), size]
+    array = make_array(kind)(context, builder)  # type: ignore[no-untyped-call]
+    populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None)  # type: ignore[no-untyped-call]
+    return array._getvalue()

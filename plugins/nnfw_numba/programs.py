@@ -1,181 +1,219 @@
-"""Programs: calls of kernels as a line of whole numbers, carried out without returning to Python.
+"""Programs: calls of operations as a line of whole numbers, carried out without returning to Python.
 
-For each call there is where its operation lies, how many numbers follow, and these. An array is given by where it lies,
-how many rows it has, and how many numbers lie from one to the next; fractions by their bits. All of it is trusted: who
-writes a program has looked at shapes and dtypes, and keeps the arrays alive.
+For each call there is the address of a C function, how many numbers follow, and these: see
+:func:`nnfw_numba.machine.decoder`. A program trusts them: shapes and dtypes are checked while it is written, from what
+the row of the operation says, and whoever runs it keeps the arrays alive.
 
-An operation is a C function that reads the numbers and calls a kernel. It is compiled when a program needs it.
+The C function reads the numbers and calls the body of the operation. It is compiled when a program first needs it.
 """
 
 from __future__ import annotations
 
+import struct
+import warnings
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from math import prod
+from typing import NamedTuple
 
 import numpy as np
-from numba import carray, types  # type: ignore[attr-defined]
+from numba import from_dtype, types
 
 from nnfw.arrays import Array
-from nnfw_numba import kernels
-from nnfw_numba.caching import compiled, native
-from nnfw_numba.machine import address, call, fraction, pointer
+from nnfw.errors import in_words
+from nnfw.ops import Call, MisfitError, PerStep, bind
+from nnfw.ops.definitions import product
+from nnfw.ops.operation import REST, Argument, Operation, Value
+from nnfw_numba import products
+from nnfw_numba.caching import Native, inner, native
+from nnfw_numba.library import Body, find
+from nnfw_numba.machine import INDICES, decoder, store, width
+from nnfw_numba.untyped import Untyped
 
-Numbers = Any
-"""Where the numbers of a call lie, and as a second argument a pointer of the arrays' dtype, which points nowhere."""
-
-INDICES = types.CPointer(types.intp)  # type: ignore[no-untyped-call]
-POINTERS = {char: types.CPointer(kind) for char, kind in (("f", types.float32), ("d", types.float64))}  # type: ignore[no-untyped-call]
-
-
-@compiled
-def _matrix(p: Numbers, k: int, like: Numbers) -> Array:
-    return carray(pointer(p[k], like), (p[k + 1], p[k + 2]))
+Type = np.dtype[np.generic]
 
 
-@compiled
-def _vector(p: Numbers, k: int, like: Numbers) -> Array:
-    return carray(pointer(p[k], like), (p[k + 1] * p[k + 2],))
+class Move(NamedTuple):
+    """A number of a program that differs from step to step.
+
+    Parameters
+    ----------
+    at
+        Its position.
+    base, stride
+        An address, and the bytes from one step to the next.
+    number
+        Whether the number at the address is meant, or else the address itself.
+    """
+
+    at: int
+    base: int
+    stride: int
+    number: bool
 
 
-@compiled
-def _vectors(p: Numbers, like: Numbers) -> tuple[Array, ...]:
-    """Return the four vectors of an optimizer's step."""
-    return _vector(p, 0, like), _vector(p, 3, like), _vector(p, 6, like), _vector(p, 9, like)
+class Code(NamedTuple):
+    """A call as part of a program: a C function, its numbers, and those of them that move."""
+
+    function: int
+    numbers: list[int]
+    moves: list[Move]
 
 
-def _product(p: Numbers, like: Numbers) -> None:  # noqa: ARG001 - gemm knows it
-    at = address(p)
-    sizes = (at + 8, at + 16, at + 24, at + 32, at + 40, at + 48)
-    call(p[0], (*sizes, p[7], at + 64, p[9], at + 80, at + 88, p[12], at + 104))
+def encoded(call: Call, faults: Array) -> Code | None:
+    """Return a call as part of a program; None if it must be left to NumPy.
+
+    Parameters
+    ----------
+    call
+        An operation and its arguments.
+    faults
+        ``(1,)``, whole numbers of 64 bits: becomes 1 when an index is found to be too large.
+    """
+    try:
+        sizes, dtype = bind(call)
+    except MisfitError:
+        return None
+    values = [value.values[0] if isinstance(value, PerStep) else value for value in call.arguments]
+    if call.operation is product:
+        return _product(call, values)
+    pairs = zip(call.operation.arguments, values, strict=True)
+    found = [value if item.role == "number" else _canonical(item, value) for item, value in pairs]
+    places = [place for place in found if place is not None]
+    arrays = [place for place in places if isinstance(place, np.ndarray)]
+    if len(places) < len(found) or not (dtype is None or dtype.isnative):
+        return None
+    layout = "C" if all(array.flags.c_contiguous for array in arrays) else "A"
+    entry = _entry(call.operation, np.dtype(np.float64) if dtype is None else dtype, layout)
+    if entry is None:
+        return None
+    function, options = entry
+    numbers, moves = [*map(_bits, options)], []
+    for value, place in zip(call.arguments, places, strict=True):
+        moves += _moves(value, len(numbers))
+        numbers += _numbers(place, layout)
+    for item in call.operation.arguments:
+        if item.kind == "index":
+            numbers += [prod(sizes[item.below]), faults.ctypes.data]
+    return Code(function, numbers, moves)
 
 
-def _take(p: Numbers, like: Numbers) -> None:  # noqa: ARG001 - bytes have no dtype
-    kernels.copy_rows(p[0], _vector(p, 1, p), p[4], p[5])
+def _product(call: Call, values: list[Untyped]) -> Code | None:
+    found = products.encoded(*values)
+    if found is None:
+        return None
+    moves = [move for value, at in zip(call.arguments, found.places, strict=True) for move in _moves(value, at)]
+    return Code(found.function, found.numbers, moves)
 
 
-def _add_bias(p: Numbers, like: Numbers) -> None:
-    kernels.add_bias(_matrix(p, 0, like), _vector(p, 3, like))
+def _canonical(argument: Argument, array: Array) -> Array | None:
+    """Return an array with one axis for each letter and one for `...`; None where that would be a copy."""
+    axes: tuple[str, ...] = argument.axes
+    shape: tuple[int, ...] = array.shape
+    if REST in axes:
+        start = axes.index(REST)
+        end = start + array.ndim - len(axes) + 1
+        shape = *shape[:start], prod(shape[start:end]), *shape[end:]
+    view = array.reshape(shape)
+    lines = view.flags.c_contiguous or view.shape[-1] == 1 or view.strides[-1] == view.itemsize
+    usable = lines and view.flags.aligned and (argument.role == "read" or array.flags.writeable)
+    return view if usable and view.ctypes.data == array.ctypes.data else None
 
 
-def _sum_examples(p: Numbers, like: Numbers) -> None:
-    delta, out = _matrix(p, 0, like), _vector(p, 3, like)
-    out[:] = 0
-    for i in range(delta.shape[0]):
-        for j in range(out.size):  # not all of a row, in a part
-            out[j] += delta[i, j]
+def _numbers(place: Array | float, layout: str) -> list[int]:
+    if not isinstance(place, np.ndarray):
+        return [_bits(place)]
+    strides = place.strides[:-1] if layout == "A" else ()
+    return [place.ctypes.data, *place.shape, *strides]
 
 
-def _sigmoid(p: Numbers, like: Numbers) -> None:
-    kernels.sigmoid(_vector(p, 0, like), _vector(p, 3, like))
+def _moves(value: Value, at: int) -> list[Move]:
+    if not isinstance(value, PerStep):
+        return []
+    values = value.values
+    return [Move(at, values.ctypes.data, values.strides[0], number=values.ndim == 1 and values.dtype == np.float64)]
 
 
-def _sigmoid_delta(p: Numbers, like: Numbers) -> None:
-    kernels.sigmoid_delta(_vector(p, 0, like), _vector(p, 3, like), _vector(p, 6, like))
-
-
-def _tanh(p: Numbers, like: Numbers) -> None:
-    kernels.tanh(_vector(p, 0, like), _vector(p, 3, like))
-
-
-def _tanh_delta(p: Numbers, like: Numbers) -> None:
-    kernels.tanh_delta(_vector(p, 0, like), _vector(p, 3, like), _vector(p, 6, like))
-
-
-def _relu(p: Numbers, like: Numbers) -> None:
-    kernels.relu(_vector(p, 0, like), _vector(p, 3, like))
-
-
-def _relu_delta(p: Numbers, like: Numbers) -> None:
-    kernels.relu_delta(_vector(p, 0, like), _vector(p, 3, like), _vector(p, 6, like))
-
-
-def _softmax(p: Numbers, like: Numbers) -> None:
-    kernels.softmax(_matrix(p, 0, like), _vector(p, 3, like), _matrix(p, 6, like))
-
-
-def _residual(p: Numbers, like: Numbers) -> None:
-    kernels.residual(_matrix(p, 0, like), _matrix(p, 3, like), fraction(p[6]), _matrix(p, 7, like))
-
-
-def _label_residual(p: Numbers, like: Numbers) -> None:
-    kernels.label_residual(
-        _matrix(p, 0, like), _matrix(p, 3, like), fraction(p[6]), fraction(p[7]), _matrix(p, 8, like)
-    )
-
-
-def _class_residual(p: Numbers, like: Numbers) -> None:
-    a, y, out = _matrix(p, 0, like), _vector(p, 3, p), _matrix(p, 8, like)
-    for i in range(y.size):
-        if not 0 <= y[i] < a.shape[1]:
-            out[:] = np.nan
-            return  # a C function cannot raise; the cost, which is asked next, does
-    kernels.class_residual(a, y, fraction(p[6]), fraction(p[7]), out)
-
-
-def _weigh(p: Numbers, like: Numbers) -> None:
-    kernels.weigh(_matrix(p, 0, like), _vector(p, 3, like))
-
-
-def _sgd(p: Numbers, like: Numbers) -> None:
-    kernels.sgd(_vector(p, 0, like), _vector(p, 3, like), fraction(p[12]))
-
-
-def _momentum(p: Numbers, like: Numbers) -> None:
-    vector, gradient, velocity, _ = _vectors(p, like)
-    kernels.momentum(vector, gradient, velocity, fraction(p[12]), fraction(p[13]), fraction(p[14]) != 0)
-
-
-def _adam(p: Numbers, like: Numbers) -> None:
-    vector, gradient, mean, square = _vectors(p, like)
-    kernels.adam(vector, gradient, mean, square, fraction(p[12]), fraction(p[13]), fraction(p[14]), fraction(p[15]))
-
-
-def _rmsprop(p: Numbers, like: Numbers) -> None:
-    vector, gradient, square, scratch = _vectors(p, like)
-    kernels.rmsprop(vector, gradient, square, scratch, fraction(p[12]), fraction(p[13]), fraction(p[14]))
-
-
-_OPERATIONS = {
-    "product": _product,
-    "take": _take,
-    "add_bias": _add_bias,
-    "sum_examples": _sum_examples,
-    "sigmoid": _sigmoid,
-    "sigmoid_delta": _sigmoid_delta,
-    "tanh": _tanh,
-    "tanh_delta": _tanh_delta,
-    "relu": _relu,
-    "relu_delta": _relu_delta,
-    "softmax": _softmax,
-    "residual": _residual,
-    "label_residual": _label_residual,
-    "class_residual": _class_residual,
-    "weigh": _weigh,
-    "sgd": _sgd,
-    "momentum": _momentum,
-    "adam": _adam,
-    "rmsprop": _rmsprop,
-}
-
-PASSES = _OPERATIONS.keys() - {"sgd", "momentum", "adam", "rmsprop"}
-"""Operations of a pass, whose numbers are the arguments of the kernel in their order. Those of optimizers have four
-vectors and four fractions, of which they take what they need."""
+def _bits(value: float) -> int:
+    """Return the whole number that has the bits of a float64."""
+    (number,) = struct.unpack("=q", struct.pack("=d", value))
+    return int(number)
 
 
 @cache
-def _compiled_operation(name: str, char: str) -> Any:
-    return native(_OPERATIONS[name], INDICES, POINTERS[char])
+def _entry(operation: Operation, dtype: Type, layout: str) -> tuple[int, tuple[float, ...]] | None:
+    """Return the address of the C function of an operation, and the options of its body; None if there is no body.
+
+    Warns
+    -----
+    RuntimeWarning
+        If numba cannot compile the body that a plugin brings.
+    """
+    try:
+        body = find(operation, dtype.char)
+        return None if body is None else (_compiled(operation, body, dtype, layout), body.options)
+    except Exception as error:
+        if not operation.bodies:
+            raise
+        reason = in_words(error).partition("\n")[0].rstrip(".")
+        text = f"Operation {operation.name!r}: numba cannot compile its body: {reason}. It is left to NumPy."
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+        return None
 
 
-def operation(name: str, char: str) -> int:
-    """Return where an operation on arrays of the dtype of this character lies."""
-    return _compiled_operation(name, char).address  # type: ignore[no-any-return]
+def _compiled(operation: Operation, body: Body, dtype: Type, layout: str) -> int:
+    options = (types.float64,) * len(body.options)
+    kinds = (*options, *(_kind(argument, dtype, layout) for argument in operation.arguments))
+    checks = [len(options) + k for k, argument in enumerate(operation.arguments) if argument.kind == "index"]
+    return _native(body.function, body.origin, operation.name, kinds, tuple(checks)).address
 
 
-@compiled
-def run(program: Array) -> None:
-    """Carry out a program."""
-    at = 0
-    while at < program.size:
-        call(program[at], (program.ctypes.data + 8 * (at + 2), 0))
-        at += 2 + program[at + 1]
+def _kind(argument: Argument, dtype: Type, layout: str) -> Untyped:
+    if argument.role == "number":
+        return types.float64
+    own: Untyped = {"float64": np.dtype(np.float64), "index": np.dtype(np.int64)}.get(argument.kind, dtype)
+    array: Untyped = types.Array
+    return array(from_dtype(own), len(argument.axes), layout)
+
+
+@cache
+def _native(
+    function: Untyped, origin: bytes, name: str, kinds: tuple[types.Type, ...], checks: tuple[int, ...]
+) -> Native:
+    entry = _checked(function, kinds, checks) if checks else _plain(function, kinds)
+    entry.__name__ = entry.__qualname__ = f"operation_{name}"  # in the name of its file, too
+    content = origin and origin + repr((kinds, checks)).encode()
+    return native(entry, (INDICES,), content)
+
+
+def _plain(body: Untyped, kinds: tuple[types.Type, ...]) -> Callable[[Untyped], None]:
+    arguments = decoder(kinds)
+
+    def entry(p: Untyped) -> None:
+        body(*arguments(p))
+
+    return entry
+
+
+def _checked(body: Untyped, kinds: tuple[types.Type, ...], checks: tuple[int, ...]) -> Callable[[Untyped], None]:
+    """Return an entry that calls the body only while each index is below its limit: its array may have changed."""
+    (position,) = checks
+    arguments, end = decoder(kinds), sum(map(width, kinds))
+    indices = decoder((kinds[position],), sum(map(width, kinds[:position])))
+
+    def entry(p: Untyped) -> None:
+        (found,) = indices(p)
+        if _all_below(found, p[end]):
+            body(*arguments(p))
+        else:
+            store(p[end + 1], 1)
+
+    return entry
+
+
+@inner
+def _all_below(indices: Array, limit: int) -> bool:
+    wrong = 0
+    for k in range(indices.size):
+        wrong += not 0 <= indices.flat[k] < limit
+    return wrong == 0

@@ -16,7 +16,7 @@ import atexit
 import os
 from collections.abc import Callable
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
@@ -24,8 +24,10 @@ from numba import carray, types  # type: ignore[attr-defined]
 from nnfw.arrays import Array
 from nnfw.machine import Limit, limit_of
 from nnfw_numba.caching import compiled
-from nnfw_numba.machine import exchange, load, pointer, store
-from nnfw_numba.programs import run
+from nnfw_numba.machine import call, exchange, load, pointer, store
+from nnfw_numba.untyped import Untyped
+
+Result = TypeVar("Result")
 
 _LINE = 16
 """Whole numbers between two that threads share, two lines of a cache: what one writes is in no other one's way."""
@@ -40,7 +42,16 @@ _LOOKS, _PATIENCE = 4000, 6000
 """How often a thread looks at the board as fast as it can, and how often until it sleeps. In between it lets others run
 first, in case that they wait for its core."""
 
-_yield: Any = types.ExternalFunction("sched_yield", types.int32())
+_yield: Untyped = types.ExternalFunction("sched_yield", types.int32())
+
+
+@compiled
+def run(program: Array) -> None:
+    """Carry out a program."""
+    at = 0
+    while at < program.size:
+        call(program[at], (program.ctypes.data + 8 * (at + 2),))
+        at += 2 + program[at + 1]
 
 
 @compiled
@@ -50,7 +61,7 @@ def _at(board: Array, place: int) -> int:
 
 @compiled
 def _of(board: Array, member: int, place: int) -> int:
-    return _at(board, _OF_MEMBERS + _OF_MEMBER * member + place)  # type: ignore[no-any-return]
+    return _at(board, _OF_MEMBERS + _OF_MEMBER * member + place)
 
 
 @compiled
@@ -146,7 +157,7 @@ class Team:
         os.register_at_fork(after_in_child=self._begin)
         atexit.register(self._end)
 
-    def lead(self, function: Callable[..., object], *arguments: Any) -> None:
+    def lead(self, function: Callable[..., Result], *arguments: object) -> Result:
         """Call :func:`lead`, or a compiled function that does, with the arguments that come before the board.
 
         Where the user has BLAS on one thread, no helper works, either.
@@ -155,7 +166,7 @@ class Team:
             self._wake()
         helped = self._limit.change(1) > 1
         try:
-            function(*arguments, self._board, helped)
+            return function(*arguments, self._board, helped)
         finally:
             self._limit.change(-1)
 

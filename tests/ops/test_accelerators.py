@@ -227,7 +227,7 @@ def test_numba_that_fails_to_compile_is_done_without_from_the_beginning(monkeypa
     def fail(*arguments):
         raise SystemError("LLVM is broken.")
 
-    monkeypatch.setattr("nnfw_numba.sequence.operation", fail)
+    monkeypatch.setattr("nnfw_numba.sequence.encoded", fail)
     expected = r"'numba' \(built-in\) cannot be loaded: SystemError: LLVM is broken\. pip install"
     with pytest.warns(RuntimeWarning, match=expected):
         assert choose("numba", REGISTRY) == (DEFINITIONS, "none")

@@ -1,5 +1,7 @@
 """The tape: what is recorded, what is called again, and that numba's program does the same."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -186,16 +188,14 @@ def test_program_of_numba_takes_the_axes_of_its_calls(fast, rng, shape):
 
 @pytest.mark.parametrize("label", [-1, 3, 1 << 40])
 def test_label_that_changed_into_none_of_the_classes_gives_no_number_and_is_refused(fast, label):
-    a, y, out = np.ones((2, 3)), np.array([0, label]), np.zeros((2, 3))
-    (step,) = fast.sequence([of("class_residual", a, y, 0.0, 2, out)])
-    step()
-    assert np.isnan(out).all()
-    for kernel, *arguments in (
-        (kernels().class_residual, a, y, 0.0, 2, out),
-        (kernels().class_loss, a, y, 2, np.empty(1)),
-    ):
-        with pytest.raises(IndexError, match="A label is none of the classes: labels changed while they were in use"):
-            fast.function(kernel)(*arguments)
+    a, y, out, total = np.ones((2, 3)), np.array([0, label]), np.zeros((2, 3)), np.zeros(1)
+    for call in (of("class_residual", a, y, 0.0, 2, out), of("class_loss", a, y, 2, total)):
+        (step,) = fast.sequence([call])
+        for carry_out in (step, partial(fast.function(call.operation), *call.arguments)):
+            with pytest.raises(IndexError, match="A label is none of the classes: labels changed while they were in"):
+                carry_out()
+    assert not out.any()
+    assert not total.any()
 
 
 def _arrays(call):
@@ -208,14 +208,13 @@ def _arrays(call):
 @pytest.mark.parametrize(
     "call",
     [
-        of("sgd", np.ones(3), np.ones(3), 0.5),
         of("relu", np.ones((2, 4))[:, ::2], np.ones((2, 2))),
         of("relu", np.ones(2, np.longdouble), np.ones(2, np.longdouble)),
         of("residual", np.ones((2, 2)), np.ones((2, 2), np.float32), 2, np.ones((2, 2))),
-        of("product", np.ones((2, 4))[:, ::2], np.ones((2, 2)), np.ones((2, 2))),
+        of("product", np.ones((200, 400))[:, ::2], np.ones((200, 2)), np.ones((200, 2))),
         of("product", np.ones((3, 2, 2)), np.ones((2, 2)), np.ones((3, 2, 2))),
     ],
-    ids=["unknown", "strided", "longdouble", "mixed", "strided product", "stacked product"],
+    ids=["strided", "longdouble", "mixed", "strided product", "stacked product"],
 )
 def test_call_that_no_program_can_hold_is_made_from_python(fast, call):
     between = of("relu", np.array([[-1.0]]), np.ones((1, 1)))

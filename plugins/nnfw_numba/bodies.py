@@ -1,0 +1,249 @@
+"""What the standard operations compute: loops over the elements, found by the name of the operation.
+
+Each takes what the operation's definition takes: arrays with one axis for each letter of the row and one for `...`, and
+numbers as float64, which are brought into the arrays' dtype as NumPy does. numba compiles without `fastmath`, so every
+element goes through the same calculations as in NumPy, in the same order, apart from e^x. Each runs on one thread;
+:mod:`nnfw_numba.team` shares large arrays in parts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnfw.arrays import Array
+from nnfw_numba.caching import inner
+from nnfw_numba.exponential import exp, expm1, log1p
+from nnfw_numba.machine import copy
+
+
+@inner
+def add_bias(z: Array, bias: Array) -> None:
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            z[i, j] += bias[j]
+
+
+@inner
+def sum_examples(delta: Array, out: Array) -> None:
+    for j in range(delta.shape[1]):
+        out[j] = 0
+    for i in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            out[j] += delta[i, j]
+
+
+@inner
+def take(source: Array, rows: Array, out: Array) -> None:
+    width = source.itemsize * source.shape[1]  # a loop over numbers takes twice as long
+    for i in range(rows.size):
+        copy(out.ctypes.data + i * out.strides[0], source.ctypes.data + rows[i] * source.strides[0], width)
+
+
+@inner
+def sigmoid_of(value: float) -> float:
+    t = type(value)
+    found: float = t(1) / (t(1) + exp(min(-value, t(np.floor(np.log(np.finfo(t).max))))))
+    return found
+
+
+@inner
+def sigmoid(z: Array, out: Array) -> None:
+    for k in range(z.size):
+        out.flat[k] = sigmoid_of(z.flat[k])
+
+
+@inner
+def sigmoid_delta(grad_a: Array, a: Array, out: Array) -> None:
+    one = a.dtype.type(1)
+    for k in range(a.size):
+        out.flat[k] = grad_a.flat[k] * ((one - a.flat[k]) * a.flat[k])
+
+
+@inner
+def tanh(z: Array, out: Array) -> None:
+    two = z.dtype.type(2)
+    for k in range(z.size):
+        e = expm1(-two * abs(z.flat[k]))
+        out.flat[k] = np.copysign(e / (two + e), z.flat[k])
+
+
+@inner
+def tanh_delta(grad_a: Array, a: Array, out: Array) -> None:
+    one = a.dtype.type(1)
+    for k in range(a.size):
+        out.flat[k] = grad_a.flat[k] * (one - a.flat[k] * a.flat[k])
+
+
+@inner
+def relu(z: Array, out: Array) -> None:
+    zero = z.dtype.type(0)
+    for k in range(z.size):
+        out.flat[k] = zero if z.flat[k] < zero else z.flat[k]
+
+
+@inner
+def relu_delta(grad_a: Array, a: Array, out: Array) -> None:
+    for k in range(a.size):
+        out.flat[k] = grad_a.flat[k] * np.sign(a.flat[k])
+
+
+@inner
+def _bounded(value: float, quarter: float) -> float:
+    """Return a value within ±quarter, and NaN for one that is infinite."""
+    if abs(value) <= quarter:
+        return value
+    return np.copysign(quarter, value) if np.isfinite(value) else value - value
+
+
+@inner
+def softmax(z: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - the definition needs `row`
+    width = z.shape[-1]
+    quarter = z.dtype.type(np.finfo(z.dtype).max / 4)
+    for start in range(0, z.size, width):
+        largest = -quarter
+        for k in range(start, start + width):
+            value = _bounded(z.flat[k], quarter)
+            out.flat[k] = value
+            if not value <= largest:  # also for NaN, after which nothing is larger
+                largest = value
+        total = z.dtype.type(0)
+        for k in range(start, start + width):
+            out.flat[k] = exp(out.flat[k] - largest)
+            total += out.flat[k]
+        for k in range(start, start + width):
+            out.flat[k] /= total
+
+
+@inner
+def residual(a: Array, y: Array, count: float, out: Array) -> None:
+    n = a.dtype.type(count)
+    for k in range(a.size):
+        out.flat[k] = (a.flat[k] - y.flat[k]) / n
+
+
+@inner
+def label_residual(a: Array, y: Array, smoothing: float, count: float, out: Array) -> None:
+    t = a.dtype.type
+    share, uniform, n = t(1 - smoothing), t(smoothing / a.shape[-1]), t(count)
+    for k in range(a.size):
+        out.flat[k] = (a.flat[k] - (y.flat[k] * share + uniform)) / n
+
+
+@inner
+def class_residual(a: Array, y: Array, smoothing: float, count: float, out: Array) -> None:
+    t = a.dtype.type
+    width = a.shape[-1]
+    share, uniform, n = t(1 - smoothing), t(smoothing / width), t(count)
+    for k in range(a.size):
+        out.flat[k] = (a.flat[k] - uniform) / n
+    for i in range(y.size):
+        k = i * width + y.flat[i]
+        out.flat[k] = (a.flat[k] - (uniform + share)) / n
+
+
+@inner
+def weigh(gradient: Array, weight: Array) -> None:
+    width = gradient.size // max(1, weight.size)
+    for i in range(weight.size):
+        for k in range(i * width, (i + 1) * width):
+            gradient.flat[k] *= weight[i]
+
+
+@inner
+def squared_distance(a: Array, y: Array, count: float, total: Array) -> None:
+    distance = 0.0
+    for k in range(a.size):
+        r = a.flat[k] - y.flat[k]
+        distance += r * r
+    total[0] = distance / count
+
+
+@inner
+def logistic_loss(z: Array, y: Array, count: float, total: Array) -> None:
+    loss, zero = 0.0, z.dtype.type(0)
+    for k in range(z.size):
+        v = z.flat[k]
+        positive = zero if v < zero else v
+        loss += positive - y.flat[k] * v + log1p(exp(-abs(v)))
+    total[0] = loss / count
+
+
+@inner
+def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
+    loss = 0.0
+    quarter = z.dtype.type(np.finfo(z.dtype).max / 4)
+    for i in range(z.shape[0]):
+        largest = -quarter
+        for j in range(z.shape[1]):
+            value = _bounded(z[i, j], quarter)
+            if not value <= largest:
+                largest = value
+        summed = z.dtype.type(0)
+        for j in range(z.shape[1]):
+            summed += exp(_bounded(z[i, j], quarter) - largest)
+        loss += np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)
+    total[0] = loss / count
+
+
+@inner
+def sgd(vector: Array, gradient: Array, rate: float) -> None:
+    r = vector.dtype.type(rate)
+    for k in range(vector.size):
+        vector[k] -= gradient[k] * r
+
+
+@inner
+def momentum(vector: Array, gradient: Array, velocity: Array, kept: float, rate: float, nesterov: float) -> None:
+    t = vector.dtype.type
+    mu, r, ahead = t(kept), t(rate), t(rate * kept)
+    if nesterov:
+        for k in range(vector.size):
+            v = velocity[k] * mu + gradient[k]
+            velocity[k] = v
+            vector[k] = (vector[k] - gradient[k] * r) - v * ahead
+    else:
+        for k in range(vector.size):
+            v = velocity[k] * mu + gradient[k]
+            velocity[k] = v
+            vector[k] -= v * r
+
+
+@inner
+def adam(
+    vector: Array,
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    kept_mean: float,
+    kept_square: float,
+    rate: float,
+    epsilon: float,
+) -> None:
+    t = vector.dtype.type
+    b1, b2, r, e = t(kept_mean), t(kept_square), t(rate), t(epsilon)
+    for k in range(vector.size):
+        g = gradient[k]
+        m = mean[k] * b1 + g
+        s = square[k] * b2 + g * g
+        mean[k] = m
+        square[k] = s
+        vector[k] -= m / (np.sqrt(s) + e) * r
+
+
+@inner
+def rmsprop(
+    vector: Array,
+    gradient: Array,
+    square: Array,
+    scratch: Array,  # noqa: ARG001 - the definition needs it
+    kept: float,
+    rate: float,
+    epsilon: float,
+) -> None:
+    t = vector.dtype.type
+    rho, r, e = t(kept), t(rate), t(epsilon)
+    for k in range(vector.size):
+        g = gradient[k]
+        s = square[k] * rho + g * g
+        square[k] = s
+        vector[k] -= g / (np.sqrt(s) + e) * r

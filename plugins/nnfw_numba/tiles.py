@@ -1,0 +1,200 @@
+"""Products of small matrices in loops of our own: BLAS takes longer to find out how to compute them than to do it.
+
+A tile is a few rows of the result by as many columns as a vector register holds. It stays in registers while the inner
+axis is walked along, so b is read one line at a time, and its lines must be contiguous: else it is copied first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from llvmlite import binding, ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from nnfw_numba.caching import Native, inner, native
+from nnfw_numba.machine import INDICES
+from nnfw_numba.untyped import Untyped
+
+_ROWS = (8, 4, 1)
+"""Rows of a tile: with eight, the processor need not wait for one addition before it begins the next."""
+
+_COPIED = 2048
+"""Numbers of b that are copied at most."""
+
+_PRODUCT = 1 << 16
+"""Multiplications up to which these loops are faster than BLAS, or as fast."""
+
+_WORD, _HALF = ir.IntType(64), ir.IntType(32)
+
+
+@cache
+def _register() -> int:
+    """Return the bytes of a vector register; 0 where there are none with masks."""
+    features = binding.get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx2") and features.get("fma") else 0
+
+
+def suits(rows: int, inner_length: int, columns: int, *, copied: bool) -> bool:
+    """Return whether a product is small enough; `copied` says that b does not lie in contiguous lines."""
+    if copied and inner_length * columns > _COPIED:
+        return False
+    return _register() > 0 and rows * inner_length * columns <= _PRODUCT
+
+
+@cache
+def function(char: str, *, copied: bool) -> Native:
+    """Return a C function that multiplies matrices of the dtype of this character.
+
+    Its numbers are, for each of a, b and out, an address and the bytes between rows and between columns, and then the
+    sizes: rows of out, the inner axis, columns of out.
+    """
+    multiply, copy, size = _multiply(char), _copying(char), _size(char)
+
+    def plain(p: Untyped) -> None:
+        multiply(p[0], p[1], p[2], p[3], p[4], p[6], p[7], p[9], p[10], p[11])
+
+    def copying(p: Untyped) -> None:
+        b = copy(p[3], p[4], p[5], p[10], p[11])
+        multiply(p[0], p[1], p[2], b, size * p[11], p[6], p[7], p[9], p[10], p[11])
+
+    return native(copying if copied else plain, (INDICES,), f"{char}{_register()}".encode())
+
+
+def _size(char: str) -> int:
+    return np.dtype(char).itemsize
+
+
+def _multiply(char: str) -> Callable[..., None]:
+    eight, four, one = (_tile(rows, char) for rows in _ROWS)
+    size, lanes = _size(char), _register() // _size(char)
+
+    @inner
+    def multiply(
+        a: int, row: int, step: int, b: int, line: int, out: int, out_row: int, rows: int, length: int, columns: int
+    ) -> None:
+        for j in range(0, columns, lanes):
+            count, b_j, out_j, i = min(lanes, columns - j), b + j * size, out + j * size, 0
+            while i + 8 <= rows:
+                eight(a + i * row, row, step, b_j, line, out_j + i * out_row, out_row, length, count)
+                i += 8
+            if i + 4 <= rows:
+                four(a + i * row, row, step, b_j, line, out_j + i * out_row, out_row, length, count)
+                i += 4
+            while i < rows:
+                one(a + i * row, row, step, b_j, line, out_j + i * out_row, out_row, length, count)
+                i += 1
+
+    return multiply
+
+
+def _copying(char: str) -> Untyped:
+    """Return a function that copies b to the stack in contiguous lines, and returns its address there."""
+    number = {"f": ir.FloatType(), "d": ir.DoubleType()}[char]
+
+    def typing(
+        context: Untyped,  # noqa: ARG001
+        b: Untyped,  # noqa: ARG001
+        line: Untyped,  # noqa: ARG001
+        step: Untyped,  # noqa: ARG001
+        length: Untyped,  # noqa: ARG001
+        columns: Untyped,  # noqa: ARG001
+    ) -> Untyped:
+        def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
+            b, line, step, length, columns = arguments
+            room = cgutils.alloca_once(builder, number, _COPIED)  # type: ignore[no-untyped-call]
+            with cgutils.for_range(builder, length) as outer:
+                source = builder.add(b, builder.mul(outer.index, line))
+                target = builder.gep(room, [builder.mul(outer.index, columns)])
+                with cgutils.for_range(builder, columns) as loop:
+                    place = builder.add(source, builder.mul(loop.index, step))
+                    value = builder.load(builder.inttoptr(place, number.as_pointer()))
+                    builder.store(value, builder.gep(target, [loop.index]))
+            return builder.ptrtoint(room, _WORD)
+
+        return types.int64(*[types.int64] * 5), code
+
+    return intrinsic(typing)
+
+
+def _tile(rows: int, char: str) -> Untyped:
+    """Return a function that computes so many rows of out, and `count` columns, one register at most.
+
+    out_rj ← Σ_k a_rk b_kj, where each sum is taken in the order of k.
+    """
+    number = {"f": ir.FloatType(), "d": ir.DoubleType()}[char]
+    lanes = _register() // _size(char)
+    vector = ir.VectorType(number, lanes)
+
+    def typing(
+        context: Untyped,  # noqa: ARG001
+        a: Untyped,  # noqa: ARG001
+        row: Untyped,  # noqa: ARG001
+        step: Untyped,  # noqa: ARG001
+        b: Untyped,  # noqa: ARG001
+        line: Untyped,  # noqa: ARG001
+        out: Untyped,  # noqa: ARG001
+        out_row: Untyped,  # noqa: ARG001
+        length: Untyped,  # noqa: ARG001
+        count: Untyped,  # noqa: ARG001
+    ) -> Untyped:
+        def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
+            a, row, step, b, line, out, out_row, length, count = arguments
+            masked = _Masked(builder, vector, _size(char), count)
+            zero = ir.Constant(vector, [0.0] * lanes)
+            sums = [cgutils.alloca_once_value(builder, zero) for _ in range(rows)]  # type: ignore[no-untyped-call]
+            for each in sums:
+                builder.store(zero, each)
+            with cgutils.for_range(builder, length) as loop:
+                b_k = masked.load(builder.add(b, builder.mul(loop.index, line)))
+                a_k = builder.add(a, builder.mul(loop.index, step))
+                for r, each in enumerate(sums):
+                    place = builder.add(a_k, builder.mul(_WORD(r), row))
+                    value = builder.load(builder.inttoptr(place, number.as_pointer()))
+                    term = builder.fmul(_spread(builder, value, lanes), b_k, flags=("contract",))
+                    builder.store(builder.fadd(builder.load(each), term, flags=("contract",)), each)
+            for r, each in enumerate(sums):
+                masked.store(builder.load(each), builder.add(out, builder.mul(_WORD(r), out_row)))
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 9), code
+
+    return intrinsic(typing)
+
+
+class _Masked:
+    """Loads and stores the first `count` numbers of a vector."""
+
+    def __init__(self, builder: Untyped, vector: Untyped, size: int, count: Untyped) -> None:
+        lanes = vector.count
+        self._builder, self._pointer = builder, vector.as_pointer()
+        self._align, self._zero = _HALF(size), ir.Constant(vector, [0.0] * lanes)
+        order = ir.Constant(ir.VectorType(_HALF, lanes), list(range(lanes)))
+        counts = _spread(builder, builder.trunc(count, _HALF), lanes)
+        self._mask = builder.icmp_signed("<", order, counts)
+        name, arguments = f"v{lanes}f{8 * size}.p0", [_HALF, self._mask.type]
+        loading = ir.FunctionType(vector, [self._pointer, *arguments, vector])
+        storing = ir.FunctionType(ir.VoidType(), [vector, self._pointer, *arguments])
+        declare: Untyped = cgutils.get_or_insert_function
+        self._load = declare(builder.module, loading, f"llvm.masked.load.{name}")
+        self._store = declare(builder.module, storing, f"llvm.masked.store.{name}")
+
+    def load(self, place: Untyped) -> Untyped:
+        pointer = self._builder.inttoptr(place, self._pointer)
+        return self._builder.call(self._load, [pointer, self._align, self._mask, self._zero])
+
+    def store(self, value: Untyped, place: Untyped) -> None:
+        pointer = self._builder.inttoptr(place, self._pointer)
+        self._builder.call(self._store, [value, pointer, self._align, self._mask])
+
+
+def _spread(builder: Untyped, value: Untyped, lanes: int) -> Untyped:
+    """Return a vector of so many times the same value."""
+    kind = ir.VectorType(value.type, lanes)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _HALF(0))
+    return builder.shuffle_vector(
+        first, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(_HALF, lanes), [0] * lanes)
+    )
