@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any
 
@@ -60,7 +60,7 @@ class EarlyStopping(Callback):
     restore_best: bool = True
 
     def state(self, fit: Fit) -> dict[str, Any]:
-        """Nothing is known yet."""
+        """Start with no best epoch."""
         require_recorded(fit, self.monitor, fit.registry.label("callback", self))
         return {"best": None, "waited": 0, "parameters": None}
 
@@ -112,7 +112,7 @@ class CheckpointBest(Callback):
     monitor: str = "validation_cost"
 
     def state(self, fit: Fit) -> dict[str, Any]:
-        """Nothing is known yet."""
+        """Start with no best epoch."""
         require_recorded(fit, self.monitor, fit.registry.label("callback", self))
         return {"path": fit.claim(self.path, self), "best": None}
 
@@ -144,8 +144,8 @@ class CSVLog(Callback):
 
     Notes
     -----
-    The header holds the entries of the first record. Matrices are written as JSON. A training that is resumed writes
-    the file anew, from the first epoch on.
+    The header holds the entries of the first record. Matrices are written as JSON. A training that is resumed rewrites
+    the file from the first epoch on.
 
     Examples
     --------
@@ -181,8 +181,8 @@ class CSVLog(Callback):
 class TerminateOnNaN(Callback):
     """Stops the training with an error at the step where cost, gradient or parameters are not finite. On by default.
 
-    Looks at C after each batch, before the parameters change. The parameters are looked at once in 200 steps and after
-    each epoch; where they are not finite, these steps are taken again, one by one, to find the first.
+    Checks C of each step before the parameters change. The parameters are checked once in 200 steps and after each
+    epoch; where they are not finite, these steps are repeated one by one to find the first.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ class TerminateOnNaN(Callback):
 
     Notes
     -----
-    For that it keeps copies of the parameters and of the optimizer's arrays.
+    To repeat steps, it keeps copies of the parameters and of the optimizer's arrays.
 
     Examples
     --------
@@ -207,15 +207,15 @@ class TerminateOnNaN(Callback):
     enabled: bool = True
 
     def state(self, fit: Fit) -> dict[str, Any]:
-        """Let the parameters be watched."""
+        """Have the parameters watched."""
         if self.enabled:
             fit.watch()
         return {}
 
-    def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
+    def steps_computed(self, fit: Fit, costs: Sequence[float], state: MutableMapping[str, Any]) -> None:
         """Refuse a cost that is not finite."""
-        if self.enabled and not math.isfinite(fit.cost):
-            raise fit.diverged(f"the cost became {fit.cost}")
+        if self.enabled and not math.isfinite(costs[-1]):
+            raise fit.diverged(f"the cost became {costs[-1]}")
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Refuse a validation cost that is not finite."""

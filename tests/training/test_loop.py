@@ -614,3 +614,25 @@ def test_cost_that_was_zero_before_the_training_is_not_compared(rng):
     x = rng.normal(size=(20, 2))
     model = nnfw.Sequential([Dense(1)], 2, values={"layers.0.weight": [[0.0, 0.0]]})
     assert model.fit(x, np.zeros(20), cost="mse", optimizer=SGD).warning == ""
+
+
+def test_callback_that_wants_costs_gets_all_of_them_before_the_last_step_changes_parameters(data):
+    seen, before = [], []
+
+    @dataclass(frozen=True)
+    class Costs(nnfw.Callback):
+        def state(self, fit):
+            before.append(fit.vector.copy())
+            return {}
+
+        def steps_computed(self, fit, costs, state):
+            seen.extend(costs)
+            assert costs[-1] == fit.cost
+
+        def step_computed(self, fit, state):
+            assert len(seen) == fit.step
+            assert np.array_equal(fit.vector, before[0]) == (fit.step == 1)
+
+    history = fit(network(), data, callbacks=[Costs()])
+    assert len(seen) == 16
+    assert history[0]["cost"] == pytest.approx(np.average(seen[:4], weights=[16, 16, 16, 2]))

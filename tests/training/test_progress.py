@@ -75,8 +75,8 @@ def test_bar_of_an_instant_is_not_made(monkeypatch):
 
     @dataclass(frozen=True)
     class Looks(nnfw.ProgressBar):
-        def step_computed(self, fit, state):
-            super().step_computed(fit, state)
+        def steps_computed(self, fit, costs, state):
+            super().steps_computed(fit, costs, state)
             seen.append(state["bar"].progress is not None)
 
     model.fit(np.ones((6, 2)), np.ones(6), cost="mse", optimizer="sgd", batch_size=2, callbacks=[Looks()])

@@ -25,7 +25,17 @@ class Callback(Protocol):
         return {}
 
     def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
-        """Run after cost and gradient of a batch are known, before the parameters change."""
+        """Run after cost and gradient of a batch are known, before the parameters change.
+
+        Steps are then taken one at a time. Where costs are enough, :meth:`steps_computed` is faster.
+        """
+        return
+
+    def steps_computed(self, fit: Fit, costs: Sequence[float], state: MutableMapping[str, Any]) -> None:
+        """Run after one or more steps, with their costs.
+
+        Only the last cost can be not finite; that step has not changed the parameters yet.
+        """
         return
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, float], state: MutableMapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from math import inf
 from time import monotonic
@@ -30,6 +30,9 @@ from nnfw.training.task import VALIDATION, Task
 from nnfw.training.watch import Watch, advice
 
 _FAR = 100  # times the cost before the training: chance alone does not bring that about
+
+Look = Callable[[RunningFit, Sequence[float], Memory], None]
+"""What a callback does after some steps, given their costs."""
 
 
 class Loop(ABC):
@@ -95,6 +98,7 @@ class Loop(ABC):
         recorded = tuple(task.recorded(name for name in task.metrics if not isinstance(look[name], list)))
         self.fit = RunningFit(task, self.state, self._watch, steps=steps, recorded=recorded, files=files, save=save)
         self._callbacks: list[tuple[Callback, Memory]] = []
+        self._looks: list[tuple[Look, Memory]] = []
         self._interruption = Interruption(terminated=checkpoints is not None)
 
     @abstractmethod
@@ -144,6 +148,7 @@ class Loop(ABC):
             opened.callback(callback.close, memory)
             memory.update(remembered)
             self._callbacks.append((callback, memory))
+            self._looks += [(look, memory) for look in _looks_of(callback)]
             state.memories.append((name, memory))
         if self._checkpoints is not None:
             self._checkpoints.begin(state, registry, callbacks, self._not_resumed())
@@ -248,14 +253,13 @@ class StepLoop(Loop):
 
     def _take_steps(self) -> None:
         """Take the steps of this epoch that are left."""
-        fit, state, count = self.fit, self.state, self.fit.steps
-        computed = [(call.step_computed, memory) for call, memory in self._callbacks if _looks_at_steps(call)]
+        fit, state, count, looks = self.fit, self.state, self.fit.steps, self._looks
         compute, update, between = self._steps.compute, self._steps.update, self._between  # a step is short
         with self._steps.begun():
             while state.position < count:
-                compute()
-                for step_computed, memory in computed:
-                    step_computed(fit, memory)
+                costs = compute()
+                for look, memory in looks:
+                    look(fit, costs, memory)
                 update()
                 if state.position < count:
                     between()
@@ -271,6 +275,9 @@ class StepLoop(Loop):
             self._keep(self._checkpoints)
 
 
-def _looks_at_steps(callback: Callback) -> bool:
-    """Return whether a callback has a `step_computed` of its own."""
-    return getattr(callback.step_computed, "__func__", None) is not Callback.step_computed
+def _looks_of(callback: Callback) -> Iterator[Look]:
+    """Yield what a callback does itself after some steps, and after each step."""
+    if getattr(callback.steps_computed, "__func__", None) is not Callback.steps_computed:
+        yield callback.steps_computed
+    if getattr(callback.step_computed, "__func__", None) is not Callback.step_computed:
+        yield lambda fit, _costs, memory: callback.step_computed(fit, memory)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -38,7 +38,7 @@ class ProgressBar(Callback):
         figures, now = figures_of(fit.history[-1]) if fit.history else "", monotonic()
         return {"bar": _Bar(figures, fit.step, now, now)}
 
-    def step_computed(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
+    def steps_computed(self, fit: Fit, costs: Sequence[float], state: MutableMapping[str, Any]) -> None:
         """Redraw, at most five times a second."""
         bar, now = state["bar"], monotonic()
         if now - bar.drawn < REDRAW_SECONDS:
@@ -49,7 +49,7 @@ class ProgressBar(Callback):
             bar.task,
             completed=fit.step,
             epoch=_epoch(fit.epoch, fit.epochs),
-            figures=bar.figures or f"cost {fit.cost:.3g}",
+            figures=bar.figures or f"cost {costs[-1]:.3g}",
             speed=f"{(fit.step - bar.first_step) / fit.steps * fit.examples / (now - bar.started):,.0f}/s",
             refresh=True,
         )

@@ -100,8 +100,8 @@ class SolverLoop(Loop):
     def _show(self, cost: float) -> None:
         """Let the callbacks look at a cost."""
         self.state.cost = cost
-        for callback, memory in self._callbacks:
-            callback.step_computed(self.fit, memory)
+        for look, memory in self._looks:
+            look(self.fit, (cost,), memory)
 
     def _cost_of_all(self, theta: Array) -> tuple[float, Array]:
         """Return cost and gradient over all examples, penalty included."""
