@@ -11,6 +11,7 @@ A generated block stands between the lines ``<!-- generated: SOURCE -->`` and ``
 - ``members of NAME``: a table of what nnfw hands to a component, by such a class;
 - ``components of KIND``: a table of the standard components of a kind;
 - ``hooks``: a table of the hooks of a plugin;
+- ``kinds``: a table of the kinds of component;
 - ``checks of KIND``: a table of the checks of the conformance kit for a kind of component alone, or ``component``, for
   all kinds;
 - ``file PATH``: a file of the project.
@@ -286,6 +287,17 @@ def _hooks() -> str:
     return _table(("hook", "what it does"), rows)
 
 
+def _kinds() -> str:
+    """Return a table of the kinds of component."""
+    from nnfw.protocols import KINDS
+
+    rows = (
+        (f"`{kind.name}`", f"`{kind.protocol.__name__}`", f"`{kind.place}`", f"`{kind.command.format('NAME')}`")
+        for kind in KINDS.values()
+    )
+    return _table(("kind", "protocol", "in an experiment file", "on the command line"), rows)
+
+
 def _checks(kind: str) -> str:
     """Return a table of the checks whose ids begin with a kind."""
     from nnfw.conformance.running import all_checks
@@ -304,6 +316,7 @@ _MAKERS: dict[str, Callable[..., str]] = {
     "protocol ": _protocol,
     "members of ": _given,
     "hooks": _hooks,
+    "kinds": _kinds,
     "checks of ": _checks,
     "file ": _file,
 }

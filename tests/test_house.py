@@ -42,8 +42,9 @@ LOADERS = (
     "framework/nnfw/cli/commands.py",
     "framework/nnfw/cli/doctor.py",
     "framework/nnfw/conformance/import_probe.py",
+    "framework/nnfw/conformance/kinds.py",
 )
-"""Where modules are imported by name: those that a distribution declares as its plugin, and doctor's own list."""
+"""Where modules are imported by name: those that a distribution declares as its plugin, and our own lists."""
 ALLOWED = {
     "framework/nnfw/conformance/common.py": {"pickle", "pickle.loads", "pickle.dumps"},
     "framework/nnfw/machine/threads.py": {"ctypes"},

@@ -1,10 +1,15 @@
 """The kinds of component: a table, each row with a protocol."""
 
+import re
+from typing import Protocol
+
 import pytest
 
 import nnfw
 from nnfw import protocols
+from nnfw.errors import PluginError
 from nnfw.protocols import KINDS, Kind
+from nnfw.protocols.kinds import by_name
 
 MEMBERS = {
     "layer": ["activation", "backward", "forward", "output_shape", "parameters"],
@@ -43,7 +48,7 @@ def test_kind_members_include_the_methods_and_attributes_of_the_protocol(name, m
 
 def test_kind_members_include_what_a_protocol_inherits():
     inherited, own = KINDS["cost"].members, {"canonical_delta", "value_from_z"}
-    assert {*inherited, *own} == set(Kind("canonical_cost", protocols.CanonicalCost).members)
+    assert {*inherited, *own} == set(Kind("canonical_cost", "canonical_costs", protocols.CanonicalCost, "cost").members)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
@@ -57,3 +62,21 @@ def test_kind_members_are_public_and_documented(kind):
         assert not member.startswith("_")
         method = getattr(kind.protocol, member, None)
         assert method.__doc__ if callable(method) else member in kind.protocol.__doc__
+
+
+class Other(Protocol):
+    """A protocol of no kind."""
+
+
+@pytest.mark.parametrize(
+    "row",
+    [Kind("layer", "layers", Other, "model.layers[]"), Kind("tier", "tiers", protocols.Layer, "model.tiers[]")],
+    ids=["name", "protocol"],
+)
+def test_kind_registered_twice_is_refused_with_its_owner(row):
+    message = (
+        f"The kind {row.name!r} ({row.owner}) is already registered as 'layer' (nnfw.protocols.layer.Layer). "
+        "Choose another name, and a protocol of its own."
+    )
+    with pytest.raises(PluginError, match=f"^{re.escape(message)}$"):
+        by_name([*KINDS.values(), row])

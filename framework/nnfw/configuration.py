@@ -298,7 +298,7 @@ def _limit(error: ValidationError) -> str:
 
 
 def _wrong(expected: str, value: Any) -> ConfigError:
-    words = article(expected) if expected.startswith(_WITH_ARTICLE) else expected
+    words = article(expected) if expected.startswith((*_WITH_ARTICLE, *KINDS)) else expected
     return ConfigError([Mistake((), f"must be {words}, got {short(value)}.")])
 
 
@@ -341,7 +341,7 @@ def kind_of(hint: Any) -> str | None:
 
 _COUNTABLE = {int: "whole number", float: "number"}
 _OTHER_NAMES = {bool: "true or false", str: "text", NoneType: "none", Any: "any value"}
-_WITH_ARTICLE = (*_COUNTABLE.values(), "list", "table", *KINDS)
+_WITH_ARTICLE = (*_COUNTABLE.values(), "list", "table")
 _LIMITS = {
     "gt": ">",
     "ge": "≥",
@@ -367,7 +367,7 @@ def describe_hint(hint: Any, *, plural: bool = False) -> str:
     ending = "s" if plural else ""
     kind = kind_of(hint)
     if kind is not None:
-        return kind + ending
+        return KINDS[kind].plural if plural else kind
     inner, limits = _unwrapped(hint)
     origin, args = get_origin(inner), get_args(inner)
     if limits:

@@ -13,7 +13,6 @@ import pytest
 
 from nnfw.cli.acceleration import accelerations
 from nnfw.cli.docstrings import meanings_of, sections_of
-from nnfw.cli.show import ARGUMENTS, PLACES
 from nnfw.experiments import parse_component
 from nnfw.ops import kernels
 from nnfw.plugins import AcceleratorSpec, Plugin, Registry
@@ -38,11 +37,11 @@ def value_at(table, place):
 def table_in(kind, command):
     """Return the component that the last word of a command names, as nnfw itself reads it."""
     argument = shlex.split(command)[-1]
-    if ARGUMENTS[kind][1] == "{}":
+    if KINDS[kind].command.endswith(" {}"):
         return parse_component(argument)
     if argument.startswith("LAYER:"):
-        return value_at({"model": {"layers": [parse_component(argument)]}}, PLACES[kind])
-    return value_at(apply_overrides(Document({}, "command line"), [argument]).table, PLACES[kind])
+        return value_at({"model": {"layers": [parse_component(argument)]}}, KINDS[kind].place)
+    return value_at(apply_overrides(Document({}, "command line"), [argument]).table, KINDS[kind].place)
 
 
 # What is printed
@@ -96,15 +95,11 @@ def test_show_explains_every_option_and_gives_examples_that_work(nnfw, kind, nam
     assert (status, err) == (0, "")
     (record,) = json.loads(out)
     assert [option["name"] for option in record["options"] if not option["meaning"]] == []
-    in_file = value_at(tomllib.loads(record["example"]["file"]), PLACES[kind])
+    in_file = value_at(tomllib.loads(record["example"]["file"]), KINDS[kind].place)
     on_command_line = table_in(kind, record["example"]["command"])
     component = REGISTRY.resolve(kind, in_file)
     assert REGISTRY.component_of(kind, component).name == name
     assert REGISTRY.resolve(kind, on_command_line) == component
-
-
-def test_every_kind_has_a_place_in_the_file_and_an_argument():
-    assert list(PLACES) == list(ARGUMENTS) == list(KINDS)
 
 
 # Which component is meant

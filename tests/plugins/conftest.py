@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nnfw.plugins import registry as registry_module
+
 DISTRIBUTIONS = Path(__file__).parents[1] / "data" / "distributions"
 
 
@@ -45,3 +47,11 @@ def make(install, tmp_path):
         install(tmp_path / name)
 
     return make_distribution
+
+
+@pytest.fixture
+def undiscovered():
+    """Forget the default registry, and again after the test."""
+    registry_module._discovered.cache_clear()
+    yield
+    registry_module._discovered.cache_clear()

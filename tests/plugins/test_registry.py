@@ -18,7 +18,6 @@ from annotated_types import Gt
 import nnfw
 from nnfw import Elementwise
 from nnfw.plugins import Registry, default_registry
-from nnfw.plugins import registry as registry_module
 from nnfw.protocols import KINDS
 
 DISTRIBUTIONS = Path(__file__).parents[1] / "data" / "distributions"
@@ -719,14 +718,6 @@ def in_threads(function, number=8):
 
     with ThreadPoolExecutor(number) as pool:
         return [future.result() for future in [pool.submit(wait_and_call) for _ in range(number)]]
-
-
-@pytest.fixture
-def undiscovered():
-    """Forget the default registry, and again after the test."""
-    registry_module._discovered.cache_clear()
-    yield
-    registry_module._discovered.cache_clear()
 
 
 def test_default_registry_in_many_threads_is_one(install, undiscovered):

@@ -12,6 +12,7 @@ import typer
 
 from nnfw.cli.completion import Kind, complete_names
 from nnfw.cli.console import Json
+from nnfw.protocols import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,38 +34,7 @@ Accelerators = Annotated[
     typer.Option("--accelerators", help="Also what accelerators make of an activation. It is compiled for that."),
 ]
 
-PLACES = {
-    "layer": "model.layers[]",
-    "activation": "model.layers[].activation",
-    "cost": "cost",
-    "optimizer": "optimizer",
-    "schedule": "training.schedule",
-    "initializer": "model.layers[].weight_initializer",
-    "regularizer": "training.regularizer",
-    "metric": "training.metrics[]",
-    "dataset": "data.source",
-    "transform": "data.transforms[]",
-    "callback": "training.callbacks[]",
-}
-"""Where an experiment file names a component of a kind; ``[]`` is a list."""
-
-ARGUMENTS = {
-    "layer": ("nnfw assemble ... --layer", "{}"),
-    "activation": ("nnfw assemble ... --layer", "LAYER:activation={}"),
-    "cost": ("nnfw assemble ... --cost", "{}"),
-    "optimizer": ("nnfw assemble ... --optimizer", "{}"),
-    "schedule": ("nnfw train FILE --set", "training.schedule={}"),
-    "initializer": ("nnfw assemble ... --layer", "LAYER:weight_initializer={}"),
-    "regularizer": ("nnfw train FILE --set", "training.regularizer={}"),
-    "metric": ("nnfw assemble ... --metric", "{}"),
-    "dataset": ("nnfw assemble ... --data", "{}"),
-    "transform": ("nnfw assemble ... --transform", "{}"),
-    "callback": ("nnfw train FILE --set", "training.callbacks=[{}]"),
-}
-"""How the command line names it: as ``name:option=value`` where it stands alone, else as a TOML value."""
-
 ACTIVATION = "activation"
-_SECTIONS = ("layer", "cost", "optimizer")  # written with `type` even where there is no other option
 _VALUES: tuple[Any, ...] = (0.1, 10, 2, 1, 0, True, [10], [0.1])
 """What an option that must be given may be in an example: the first that is of its type and in its range."""
 _OPENING = "Description"  # what a docstring says before its first section
@@ -228,15 +198,15 @@ def in_file(kind: str, table: Mapping[str, Any]) -> str:
     """Return the lines of an experiment file that name a component."""
     from nnfw.toml.document import write
 
-    value: Any = table if kind in _SECTIONS else _short(table)
-    for key in reversed(PLACES[kind].split(".")):
+    value: Any = table if KINDS[kind].is_section else _short(table)
+    for key in reversed(KINDS[kind].place.split(".")):
         value = {key.removesuffix("[]"): [value] if key.endswith("[]") else value}
     return write(value).rstrip("\n")
 
 
 def on_command_line(kind: str, table: Mapping[str, Any]) -> str:
     """Return a command that names a component, quoted for the shell."""
-    command, argument = ARGUMENTS[kind]
+    command, _, argument = KINDS[kind].command.rpartition(" ")
     (_, name), *options = table.items()
     if argument == "{}":
         value = ":".join(

@@ -1,44 +1,29 @@
-"""The modules of checks by sort of component, each with an ``exercise`` that uses a component as nnfw does."""
+"""The checks by sort of component: a module each, with an ``exercise`` that uses a component as nnfw does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from nnfw.conformance import (
-    activations,
-    callbacks,
-    costs,
-    datasets,
-    initializers,
-    layers,
-    metrics,
-    optimizers,
-    regularizers,
-    schedules,
-    solvers,
-    transforms,
-)
 from nnfw.conformance.subjects import Subject
+from nnfw.protocols import KINDS
 
-MODULES: Mapping[str, ModuleType] = {
-    "layer": layers,
-    "activation": activations,
-    "cost": costs,
-    "optimizer": optimizers,
-    "solver": solvers,
-    "schedule": schedules,
-    "initializer": initializers,
-    "regularizer": regularizers,
-    "metric": metrics,
-    "dataset": datasets,
-    "transform": transforms,
-    "callback": callbacks,
-}
+SOLVER = "solver"
+"""Those optimizers that have checks of their own."""
+
+
+def sorts() -> list[str]:
+    """Return what there are checks for: each kind, and solvers after the other optimizers."""
+    return [sort for kind in KINDS for sort in ((kind, SOLVER) if kind == "optimizer" else (kind,))]
+
+
+def module_of(sort: str) -> ModuleType:
+    """Return the module of checks for a sort of component."""
+    return import_module("nnfw.conformance.solvers" if sort == SOLVER else KINDS[sort].module_of_checks)
 
 
 def exercise(subject: Subject, component: Any) -> list[Any]:
     """Use `component`, made like the subject's, as nnfw does, and return everything that it computes."""
-    results: list[Any] = MODULES[subject.sort].exercise(subject, component)
+    results: list[Any] = module_of(subject.sort).exercise(subject, component)
     return results

@@ -13,7 +13,7 @@ from nnfw.arrays import Shape
 from nnfw.conformance import common
 from nnfw.conformance.accelerators import ACCELERATOR, accelerators_of, kernel_checks
 from nnfw.conformance.guard import TookTooLong, guarded, time_limit
-from nnfw.conformance.kinds import MODULES
+from nnfw.conformance.kinds import module_of, sorts
 from nnfw.conformance.outcomes import CheckFailed, Conformance, NotApplicable, Outcome
 from nnfw.conformance.subjects import Subject, is_distribution, subjects_of
 from nnfw.errors import ConfigError, Mistake, UnknownComponentError, did_you_mean, in_words, short
@@ -71,7 +71,7 @@ def checks_of(kind: str) -> tuple[Check, ...]:
         return tuple(Check(name, function) for name, function in kernel_checks())
     return tuple(
         Check(f"{prefix}.{name.removeprefix(_PREFIX)}", function)
-        for prefix, module in ((_COMMON, common), (kind, MODULES[kind]))
+        for prefix, module in ((_COMMON, common), (kind, module_of(kind)))
         for name, function in vars(module).items()
         if name.startswith(_PREFIX) and getattr(function, "__module__", None) == module.__name__
     )
@@ -79,7 +79,7 @@ def checks_of(kind: str) -> tuple[Check, ...]:
 
 def all_checks() -> tuple[Check, ...]:
     """Return the checks of all kinds, each once."""
-    return tuple({check.id: check for kind in (*MODULES, ACCELERATOR) for check in checks_of(kind)}.values())
+    return tuple({check.id: check for kind in (*sorts(), ACCELERATOR) for check in checks_of(kind)}.values())
 
 
 def run_checks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import is_dataclass, replace
 from functools import cache, partial
 from importlib import import_module
@@ -39,8 +39,6 @@ from nnfw.protocols import KINDS
 
 if TYPE_CHECKING:
     import pluggy
-
-    from nnfw import protocols
 
 TYPE = "type"
 """The key of a table that names the component; all other keys are its options."""
@@ -578,35 +576,3 @@ def default_registry() -> Registry:
     """Return the registry that ``nnfw``'s own helpers use: discovered at the first call."""
     with DISCOVERY:  # of two threads, one discovers and one waits
         return _discovered()
-
-
-def _creator(kind: str) -> Callable[..., Any]:
-    """Return the function that makes a component of a kind from its name and options."""
-
-    def create(name: str, /, **options: Any) -> Any:
-        return default_registry().create(kind, name, options)
-
-    create.__name__ = create.__qualname__ = kind
-    create.__doc__ = f"""Return the {kind} called `name`, or ``distribution:name``, with the given options.
-
-    Options that are left out have their defaults; ``nnfw show NAME`` lists them.
-
-    Raises
-    ------
-    UnknownComponentError, PluginError, ConfigError
-        As :meth:`nnfw.Registry.create`.
-    """
-    return create
-
-
-layer: Callable[..., protocols.Layer] = _creator("layer")
-activation: Callable[..., protocols.Activation] = _creator("activation")
-cost: Callable[..., protocols.Cost] = _creator("cost")
-optimizer: Callable[..., protocols.Optimizer] = _creator("optimizer")
-schedule: Callable[..., protocols.Schedule] = _creator("schedule")
-initializer: Callable[..., protocols.Initializer] = _creator("initializer")
-regularizer: Callable[..., protocols.Regularizer] = _creator("regularizer")
-metric: Callable[..., protocols.Metric] = _creator("metric")
-dataset: Callable[..., protocols.Dataset] = _creator("dataset")
-transform: Callable[..., protocols.Transform] = _creator("transform")
-callback: Callable[..., protocols.Callback] = _creator("callback")
