@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nnfw.arrays import Array, Shape
 from nnfw.network import Chain
 from nnfw.network.parameters import Scope
-from nnfw.protocols import Activation, Layer
+from nnfw.protocols import Layer, activation_of
 from nnfw.workspace import ACTIVATION, LAYER, Workspace
 
 
@@ -51,8 +51,7 @@ class Leaf:
 
     def activate(self, z: Array) -> Array:
         """Return a = σ(z)."""
-        activation: Activation = self.layer.activation  # type: ignore[assignment]  # a name no longer
-        return activation.forward(z, self.outer.child(ACTIVATION))
+        return activation_of(self.layer).forward(z, self.outer.child(ACTIVATION))
 
 
 def leaves_of(
@@ -74,7 +73,7 @@ def leaves_of(
     """
     shapes, last = chain.shapes(input_shape), len(chain.layers) - 1
     for index in range(len(chain.layers)):
-        layer: Layer = chain.layers[index]  # type: ignore[assignment]  # names are resolved
+        layer = chain.layers[index]
         name, memory = f"{prefix}layers.{index}", chain.workspace_of(index, workspace)
         outer = around if around is not None and index == last else memory
         if type(layer) is Chain:  # a class derived from it may do anything between its layers

@@ -100,7 +100,7 @@ class Bench:
         self.state = np.zeros(self.layout.state_size, self.dtype)
         self.params = self.layout.views(self.vector, self.state)
         for name, parameter in self.layout.declared.items():
-            first = parameter.initializer.sample(parameter.shape, parameter.fan_in, parameter.fan_out, rng)
+            first = parameter.sample(rng)
             spread = _SPREAD * rng.standard_normal(parameter.shape) if parameter.trainable else 0.0
             self.params[name][...] = first + spread
         self._first_state = self.state.copy()

@@ -75,9 +75,7 @@ def check_parameters_are_real(subject: Subject) -> None:
         for name, parameter in declared.items():
             require(isinstance(name, str) and name, f"a parameter is named {short(name)}, expected text.")
             require(isinstance(parameter, Parameter), f"{name} is {short(parameter)}, expected a Parameter.")
-            first = np.asarray(
-                parameter.initializer.sample(parameter.shape, parameter.fan_in, parameter.fan_out, subject.rng())
-            )
+            first = np.asarray(parameter.sample(subject.rng()))
             require(
                 first.shape == parameter.shape, f"{name} is drawn in shape {first.shape}, expected {parameter.shape}."
             )

@@ -55,10 +55,10 @@ class DataSection:
         The same for the target.
     """
 
-    source: Dataset | str
+    source: Dataset
     split: SplitSection = SplitSection()
-    transforms: tuple[Transform | str, ...] = ()
-    target_transforms: tuple[Transform | str, ...] = ()
+    transforms: tuple[Transform, ...] = ()
+    target_transforms: tuple[Transform, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class ModelSection:
         dataset does not know it by itself.
     """
 
-    layers: Annotated[tuple[Layer | str, ...], MinLen(1)]
+    layers: Annotated[tuple[Layer, ...], MinLen(1)]
     input_shape: Annotated[tuple[Annotated[int, Ge(1)], ...], MaxLen(64)] | None = None  # NumPy's limit
 
 
@@ -96,8 +96,8 @@ class Experiment:
 
     data: DataSection
     model: ModelSection
-    cost: Cost | str
-    optimizer: Optimizer | str
+    cost: Cost
+    optimizer: Optimizer
     training: TrainingOptions = field(default_factory=TrainingOptions)
     name: Annotated[str, MinLen(1)] = "experiment"
     seed: Annotated[int, Ge(0)] = 0
@@ -181,13 +181,13 @@ def _split_mistakes(shares: SplitSection) -> Iterator[tuple[Keys, str]]:
 def _output_mistakes(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys, str]]:
     """Yield what the cost cannot take of the last layer's activation."""
     try:
-        Objective(experiment.cost, Chain(experiment.model.layers).activation, registry)  # type: ignore[arg-type]
+        Objective(experiment.cost, Chain(experiment.model.layers).activation, registry)
     except ConfigError as error:
         yield from ((("cost", TYPE), str(mistake)) for mistake in error.mistakes)
 
 
 def _training_mistakes(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys, str]]:
-    for mistake in contradictions(experiment.training, experiment.optimizer, registry):  # type: ignore[arg-type]
+    for mistake in contradictions(experiment.training, experiment.optimizer, registry):
         yield ("training", *mistake.path), f"training.{mistake}"
 
 

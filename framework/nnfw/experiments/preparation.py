@@ -81,7 +81,7 @@ def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None
     """
     experiment = file.experiment
     infer_shapes(experiment, registry)
-    examples = _with_classes(load_examples(experiment.data.source, file.directory))  # type: ignore[arg-type]
+    examples = _with_classes(load_examples(experiment.data.source, file.directory))
     shares = experiment.data.split
     rows = split(
         examples, shares.validation, shares.test, stratify=shares.stratify, rng=stream(experiment.seed, "split")
@@ -118,7 +118,7 @@ def build_model(experiment: Experiment, input_shape: tuple[int, ...], registry: 
 
 def known_input_shape(experiment: Experiment) -> tuple[int, ...] | None:
     """Return the shape of one example as far as it is known without reading data."""
-    return experiment.model.input_shape or shape_of(experiment.data.source)  # type: ignore[arg-type]
+    return experiment.model.input_shape or shape_of(experiment.data.source)
 
 
 def infer_shapes(experiment: Experiment, registry: Registry) -> list[tuple[int, ...]] | None:
@@ -141,7 +141,7 @@ def layer_shapes(experiment: Experiment, input_shape: tuple[int, ...], registry:
 def _fit_preprocessing(experiment: Experiment, examples: Examples, rows: Split) -> Preprocessing:
     transforms, target_transforms = experiment.data.transforms, experiment.data.target_transforms
     fitted_on = examples.take(rows.training) if transforms or target_transforms else examples
-    return Preprocessing.fit(fitted_on, transforms, target_transforms)  # type: ignore[arg-type]
+    return Preprocessing.fit(fitted_on, transforms, target_transforms)
 
 
 def _with_classes(examples: Examples) -> Examples:

@@ -117,7 +117,7 @@ def _size(declared: Iterable[Parameter], *, trainable: bool = True) -> int:
 
 
 def _training_bytes(experiment: Experiment, parameters: int, shapes: Sequence[Shape]) -> int:
-    slots = len(state_of(experiment.optimizer, np.zeros(0)))  # type: ignore[arg-type]
+    slots = len(state_of(experiment.optimizer, np.zeros(0)))
     activations = prod(shapes[0]) + ACTIVATION_ARRAYS * sum(map(prod, shapes[1:]))
     numbers = parameters * (VECTORS + slots) + experiment.training.batch_size * activations
     return numbers * np.dtype(experiment.dtype).itemsize

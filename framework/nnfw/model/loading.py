@@ -35,7 +35,7 @@ class _Architecture:
     input_shape: Annotated[tuple[Annotated[int, Ge(1)], ...], MaxLen(_MOST_AXES)]
     dtype: Literal["float32", "float64"]
     seed: Annotated[int, Ge(0)]
-    layers: Annotated[tuple[Layer | str, ...], MinLen(1)]
+    layers: Annotated[tuple[Layer, ...], MinLen(1)]
 
 
 def load(path: str | PathLike[str], *, registry: Registry | None = None, inside: Directory | None = None) -> Sequential:

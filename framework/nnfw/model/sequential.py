@@ -165,7 +165,7 @@ class Sequential:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers, with every name among their options resolved."""
-        return self.chain.layers  # type: ignore[return-value]
+        return self.chain.layers
 
     def fit(
         self,

@@ -13,7 +13,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.errors import PluginError, ShapeError, class_name, short
 from nnfw.network.parameters import Scope
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Activation, Layer, Parameter
+from nnfw.protocols import Activation, Layer, Parameter, activation_of
 from nnfw.step import asks_step
 from nnfw.workspace import ACTIVATION, LAYER
 from nnfw.workspace import Workspace as Workspace  # nnfw.network offers it too
@@ -69,7 +69,7 @@ class Chain(Layer):
     (10,)
     """
 
-    layers: Annotated[tuple[Layer | str, ...], MinLen(1)]
+    layers: Annotated[tuple[Layer, ...], MinLen(1)]
 
     @property
     def activation(self) -> Activation:  # type: ignore[override]
@@ -104,7 +104,7 @@ class Chain(Layer):
             If a layer's `output_shape` returns something else.
         """
         shapes = [input_shape]
-        for index, layer in enumerate(self._layers):
+        for index, layer in enumerate(self.layers):
             try:
                 shape = layer.output_shape(shapes[-1])
             except ShapeError as error:
@@ -123,7 +123,7 @@ class Chain(Layer):
     def unfit(self, input_shape: Shape, label: Callable[[Any], str] = _class_name) -> Iterator[tuple[int, str]]:
         """Yield the position of each layer whose activation refuses the shape of its z, with the reason."""
         shapes = self.shapes(input_shape)
-        for index, layer in enumerate(self._layers):
+        for index, layer in enumerate(self.layers):
             inner = layer.unfit(shapes[index], label) if type(layer) is Chain else self._unfit(index, shapes[index + 1])
             yield from ((index, f"Layer {index} {label(layer)}: {text}") for _, text in inner)
 
@@ -137,7 +137,7 @@ class Chain(Layer):
         """Return the parameters of all layers as ``layers.<i>.<name>``."""
         return {
             f"layers.{index}.{name}": parameter
-            for index, (layer, shape) in enumerate(zip(self._layers, self.shapes(input_shape)[:-1], strict=True))
+            for index, (layer, shape) in enumerate(zip(self.layers, self.shapes(input_shape)[:-1], strict=True))
             for name, parameter in _declared(layer, shape).items()
         }
 
@@ -145,7 +145,7 @@ class Chain(Layer):
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z^L of shape ``(N, *output_shape)`` for a^0 = `a_prev`."""
         params, a, step = Scope.of(params), a_prev, workspace.step
-        for index, layer in enumerate(self._layers):
+        for index, layer in enumerate(self.layers):
             own = self.workspace_of(index, workspace)
             z = own["z"] = step(layer.forward, params.layer(index), a, own.child(LAYER))
             if index < len(self.layers) - 1:
@@ -164,7 +164,7 @@ class Chain(Layer):
     ) -> Array | None:
         """Return ∂C/∂a^0 for δ^L = `delta`, and fill the gradients of every layer."""
         params, grads, step = Scope.of(params), Scope.of(grads), workspace.step
-        for index, layer in reversed([*enumerate(self._layers)]):
+        for index, layer in reversed([*enumerate(self.layers)]):
             own = self.workspace_of(index, workspace)
             own["delta"] = delta
             grad_a = step(layer.backward, params.layer(index), delta, grads.layer(index), own.child(LAYER))
@@ -182,9 +182,5 @@ class Chain(Layer):
         """Return what the chain keeps of one layer: z, a, ∂C/∂a and δ, with workspaces for layer and activation."""
         return workspace.child(index, needs_input_gradient=index > 0 or workspace.needs_input_gradient)
 
-    @property
-    def _layers(self) -> tuple[Layer, ...]:
-        return self.layers  # type: ignore[return-value]  # names are resolved before any method runs
-
     def _activation(self, index: int) -> Activation:
-        return self._layers[index].activation  # type: ignore[return-value]
+        return activation_of(self.layers[index])

@@ -221,7 +221,7 @@ class Parameters(Mapping[str, Array]):
 def _drawn(parameter: Parameter, rng: np.random.Generator) -> Array:
     """Return first values of a parameter; PluginError unless they are finite numbers of its shape."""
     initializer, shape = parameter.initializer, parameter.shape
-    drawn: Any = initializer.sample(shape, parameter.fan_in, parameter.fan_out, rng)
+    drawn: Any = parameter.sample(rng)
     if not isinstance(drawn, np.ndarray) or drawn.shape != shape or drawn.dtype.kind not in NUMERIC_KINDS:
         raise wrong_result(initializer, "sample", drawn, f"an array of numbers of shape {shape}")
     if not np.isfinite(drawn).all():

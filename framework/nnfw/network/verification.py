@@ -168,7 +168,7 @@ def _backward(forward: list[_Result], objective: Objective | None) -> Iterator[_
 
 def _steps(chain: Chain, input_shape: Shape) -> Iterator[tuple[Layer, Shape, Shape]]:
     shapes = chain.shapes(input_shape)
-    return zip(chain.layers, shapes[:-1], shapes[1:], strict=True)  # type: ignore[arg-type]
+    return zip(chain.layers, shapes[:-1], shapes[1:], strict=True)
 
 
 _NOTHING = object()

@@ -24,7 +24,7 @@ from nnfw.protocols.callback import Callback, Fit
 from nnfw.protocols.cost import CanonicalCost, Cost, Metric, Regularizer
 from nnfw.protocols.data import Dataset, Transform
 from nnfw.protocols.kinds import KINDS, Kind
-from nnfw.protocols.layer import Initializer, Layer, Parameter
+from nnfw.protocols.layer import Initializer, Layer, Parameter, activation_of
 from nnfw.protocols.optimizer import Optimizer, Schedule
 from nnfw.protocols.solver import Solver, is_solver
 
@@ -48,5 +48,6 @@ __all__ = [
     "Shape",
     "Solver",
     "Transform",
+    "activation_of",
     "is_solver",
 ]

@@ -68,7 +68,7 @@ class Parameter:
     shape
         Shape of the array; ``(n_out, n_in, ...)`` for weights.
     initializer
-        Draws its first values.
+        Draws its first values. An option of the layer is a component by then, no longer a name.
     trainable
         False for state that the layer itself maintains, such as running means: it lies outside the parameter vector
         and has no gradient.
@@ -77,7 +77,7 @@ class Parameter:
     """
 
     shape: Shape
-    initializer: Initializer
+    initializer: Initializer | str
     trainable: bool = True
     decays: bool = True
 
@@ -90,6 +90,18 @@ class Parameter:
     def fan_out(self) -> int:
         """Units that one input reaches: ``shape[0] * prod(shape[2:])``."""
         return prod(self.shape[:1]) * prod(self.shape[2:])
+
+    def sample(self, rng: np.random.Generator) -> Array:
+        """Return first values from the initializer, drawn from `rng` alone."""
+        assert not isinstance(self.initializer, str)
+        return self.initializer.sample(self.shape, self.fan_in, self.fan_out, rng)
+
+
+def activation_of(layer: Layer) -> Activation:
+    """Return the activation of a layer in a network, where every name has been replaced by its component."""
+    activation = layer.activation
+    assert not isinstance(activation, str)
+    return activation
 
 
 class Initializer(Protocol):

@@ -109,7 +109,7 @@ def examine(path: Path, registry: Registry, fingerprint: str | None, data_direct
     assert rows is not None  # every part is a split
     directory = open_run(path, registry, data_directory=data_directory).directory
     source = prepared.experiment.data.source
-    examples = load_examples(source, directory).take(rows[:MOST_EXAMPLES])  # type: ignore[arg-type]
+    examples = load_examples(source, directory).take(rows[:MOST_EXAMPLES])
     a, losses = _outputs(prepared, part)
     truths, predictions, classes = _labels(prepared, examples, a)
     same = prepared.fingerprint == fingerprint

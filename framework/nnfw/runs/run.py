@@ -273,7 +273,7 @@ def training_of(
         prepared.parts["training"],
         prepared.parts.get("validation"),
         prepared.objective,
-        experiment.optimizer,  # type: ignore[arg-type]
+        experiment.optimizer,
         replace(experiment.training, callbacks=(*experiment.training.callbacks, *callbacks)),
         experiment.seed,
     )

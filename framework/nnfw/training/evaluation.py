@@ -218,7 +218,7 @@ def _is_gathered(value: Any, size: int, count: int) -> bool:
     return len(value) % size == 0 and most > 1 and len(value) <= most * size
 
 
-def named_metrics(metrics: tuple[Metric | str, ...], registry: Registry) -> dict[str, Metric]:
+def named_metrics(metrics: tuple[Metric, ...], registry: Registry) -> dict[str, Metric]:
     """Return resolved metrics by the name under which they are recorded.
 
     Metrics of one name get what tells them apart: the options in which they differ, but for defaults, as in ``f1`` and
@@ -230,7 +230,7 @@ def named_metrics(metrics: tuple[Metric | str, ...], registry: Registry) -> dict
         alike = [other for other, its_name in zip(metrics, names, strict=True) if its_name == name]
         key = "_".join((name, *_told_apart(metric, alike)))
         count = next(number for number in range(1, len(metrics) + 1) if _numbered(key, number) not in named)
-        named[_numbered(key, count)] = metric  # type: ignore[assignment]
+        named[_numbered(key, count)] = metric
     return named
 
 

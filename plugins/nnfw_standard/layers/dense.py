@@ -73,8 +73,8 @@ class Dense(Layer):
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
         """Declare ``weight`` ``(units, n_in)`` and ``bias`` ``(units,)``."""
         (n_in,) = input_shape
-        weight = Parameter((self.units, n_in), self.weight_initializer)  # type: ignore[arg-type]
-        bias = Parameter((self.units,), self.bias_initializer, decays=False)  # type: ignore[arg-type]
+        weight = Parameter((self.units, n_in), self.weight_initializer)
+        bias = Parameter((self.units,), self.bias_initializer, decays=False)
         return {"weight": weight, "bias": bias} if self.bias else {"weight": weight}
 
     @kernels_only
