@@ -14,13 +14,13 @@ Scalars of NumPy are taken for the Python numbers that they stand for, and store
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache, reduce
 from itertools import islice
 from operator import or_
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, article, did_you_mean, in_words, one_line
 from nnfw.errors import short as short
@@ -29,11 +29,14 @@ from nnfw.protocols import KINDS
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
-Resolve = Callable[[str, Any], Any]
+Resolve = Callable[[str, object], object]
 """Turns a reference of a kind into a component: ``resolve("activation", "relu")``."""
 
-Describe = Callable[[str, Any], Any]
+Describe = Callable[[str, object], object]
 """Turns a component of a kind into a table: the inverse of `Resolve`."""
+
+Built = TypeVar("Built")
+Key = TypeVar("Key", str, int)
 
 _UNIONS = (Union, UnionType)
 _MOST_MISTAKES = 100  # that are looked for: nobody reads more at once, and a file may be made of them
@@ -71,10 +74,10 @@ class Option:
     """
 
     name: str
-    hint: Any
+    hint: object
     optional: bool
     required: bool
-    default: Any
+    default: object
 
     def __str__(self) -> str:
         """Return type and range in words: ``number > 0 or none``."""
@@ -103,7 +106,7 @@ def options_of(cls: type) -> Mapping[str, Option]:
     return options
 
 
-def _option(item: Field[Any], hint: Any) -> Option:
+def _option(item: Field[object], hint: object) -> Option:
     parts = _parts(hint)
     default = item.default if item.default_factory is MISSING else item.default_factory()
     required = default is MISSING
@@ -111,7 +114,7 @@ def _option(item: Field[Any], hint: Any) -> Option:
     return Option(item.name, kept, NoneType in parts, required, None if required else default)
 
 
-def check(cls: type, table: Mapping[str, Any], resolve: Resolve) -> dict[str, Any]:
+def check(cls: type, table: Mapping[str, object], resolve: Resolve) -> dict[str, Any]:
     """Return a value for each field of `cls`, from `table` or by default, checked and with references resolved.
 
     Raises
@@ -156,7 +159,7 @@ def _above(value: Any, other: Any) -> bool:
     return value is None or other is None or bool(value > other)
 
 
-def build(cls: type, table: Mapping[str, Any], resolve: Resolve) -> Any:
+def build(cls: type[Built], table: Mapping[str, object], resolve: Resolve) -> Built:
     """Return an instance of the dataclass `cls` from a checked table.
 
     Raises
@@ -173,34 +176,40 @@ def build(cls: type, table: Mapping[str, Any], resolve: Resolve) -> Any:
         raise ConfigError([Mistake((), f"Refused by {one_line(cls.__qualname__)}: {in_words(error)}.")]) from error
 
 
-def rebuild(instance: Any, resolve: Resolve) -> Any:
-    """Return a dataclass instance anew, its values checked and its references resolved.
+def rebuild(instance: Built, resolve: Resolve) -> Built:
+    """Return a dataclass instance rebuilt, its values checked and its references resolved.
 
     Raises
     ------
     ConfigError
         As :func:`build`.
     """
-    cls: type = type(instance)
-    return build(cls, {name: getattr(instance, name) for name in options_of(cls)}, resolve)
+    return build(type(instance), {option.name: value for option, value in _values(instance)}, resolve)
 
 
-def to_table(instance: Any, describe: Describe) -> dict[str, Any]:
+def to_table(instance: object, describe: Describe) -> dict[str, object]:
     """Return the table from which :func:`build` makes `instance` again: tables, lists, text and numbers.
 
     None is left out where it is the default.
     """
     table = {}
-    for name, option in options_of(type(instance)).items():  # type: ignore[arg-type]
-        value = _plain(option.hint, getattr(instance, name), describe)
+    for option, held in _values(instance):
+        value = _plain(option.hint, held, describe)
         if value is not None or option.required or option.default is not None:
-            table[name] = value
+            table[option.name] = value
     return table
 
 
+def _values(instance: object) -> Iterator[tuple[Option, object]]:
+    """Yield each option of a dataclass instance with its value."""
+    cls: type = type(instance)
+    for option in options_of(cls).values():
+        yield option, getattr(instance, option.name)
+
+
 def _collected(
-    values: Mapping[Any, Any], check_one: Callable[[Any, Any], Any], mistakes: list[Mistake]
-) -> dict[Any, Any]:
+    values: Mapping[Key, object], check_one: Callable[[Key, object], object], mistakes: list[Mistake]
+) -> dict[Key, Any]:
     """Return the values as `check_one` gives them back, by key; all mistakes are raised together."""
     checked = {}
     for key, value in values.items():
@@ -219,32 +228,33 @@ def _unknown(name: str, options: Mapping[str, Option]) -> str:
     return f"is not an option.{did_you_mean(name, options)} Options: {', '.join(sorted(options)) or 'none'}."
 
 
-def _check_option(option: Option, value: Any, resolve: Resolve) -> Any:
+def _check_option(option: Option, value: object, resolve: Resolve) -> object:
     return None if value is None and option.optional else _check_value(option.hint, value, resolve)
 
 
-def _check_value(hint: Any, value: Any, resolve: Resolve) -> Any:
+def _check_value(hint: object, value: object, resolve: Resolve) -> object:
     kind = kind_of(hint)
     if kind is not None:
         return resolve(kind, value)
     plain = []
     for part in _parts(hint):
         inner, limits = _unwrapped(part)
-        if get_origin(inner) is tuple and isinstance(value, list | tuple):
+        section, is_list = _dataclass(inner), get_origin(inner) is tuple
+        if is_list and isinstance(value, list | tuple):
             items = _check_items(_item_hints(inner, value), value, resolve)
             return _check_plain(Annotated[(tuple, *limits)], items, hint) if limits else items
-        if is_dataclass(inner) and isinstance(value, Mapping):
-            return build(inner, value, resolve)  # type: ignore[arg-type]
-        if is_dataclass(inner) and isinstance(value, inner):  # type: ignore[arg-type]
+        if section is not None and isinstance(value, Mapping):
+            return build(section, value, resolve)
+        if section is not None and isinstance(value, section):
             return rebuild(value, resolve)
-        if get_origin(inner) is not tuple and not is_dataclass(inner):
+        if not is_list and section is None:
             plain.append(part)
     if not plain:
         raise _wrong(describe_hint(hint), value)
     return _check_plain(reduce(or_, plain), _as_python(value), hint)
 
 
-def _plain(hint: Any, value: Any, describe: Describe) -> Any:
+def _plain(hint: object, value: object, describe: Describe) -> object:
     """Return a value as a file can hold it: that from which :func:`_check_value` makes `value` again."""
     kind = kind_of(hint)
     if kind is not None:
@@ -256,17 +266,18 @@ def _plain(hint: Any, value: Any, describe: Describe) -> Any:
                 _plain(item_hint, item, describe)
                 for item_hint, item in zip(_item_hints(inner, value), value, strict=True)
             ]
-        if is_dataclass(inner) and isinstance(value, inner):  # type: ignore[arg-type]
+        section = _dataclass(inner)
+        if section is not None and isinstance(value, section):
             return to_table(value, describe)
     return _as_python(value)
 
 
-def _check_items(hints: Sequence[Any], values: Sequence[Any], resolve: Resolve) -> tuple[Any, ...]:
+def _check_items(hints: Sequence[object], values: Sequence[object], resolve: Resolve) -> tuple[object, ...]:
     checked = _collected(dict(enumerate(values)), lambda index, value: _check_value(hints[index], value, resolve), [])
     return tuple(checked.values())
 
 
-def _item_hints(hint: Any, values: Sequence[Any]) -> tuple[Any, ...]:
+def _item_hints(hint: object, values: Sequence[object]) -> tuple[object, ...]:
     """Return the annotation of each item of a tuple; ConfigError if there are too many or too few."""
     args = get_args(hint)
     if args[-1:] == (...,):
@@ -276,7 +287,7 @@ def _item_hints(hint: Any, values: Sequence[Any]) -> tuple[Any, ...]:
     return args
 
 
-def _check_plain(hint: Any, value: Any, shown: Any) -> Any:
+def _check_plain(hint: object, value: object, shown: object) -> object:
     """Return `value` checked by pydantic; `shown` is the annotation that a message describes."""
     from pydantic import ValidationError  # imported here: `nnfw --help` needs no validation
 
@@ -297,34 +308,40 @@ def _limit(error: ValidationError) -> str:
     return " or ".join(dict.fromkeys(item["msg"].removeprefix(opening) for item in found))
 
 
-def _wrong(expected: str, value: Any) -> ConfigError:
+def _wrong(expected: str, value: object) -> ConfigError:
     words = article(expected) if expected.startswith((*_WITH_ARTICLE, *KINDS)) else expected
     return ConfigError([Mistake((), f"must be {words}, got {short(value)}.")])
 
 
 @cache
-def _adapter(hint: Any) -> TypeAdapter[Any]:
+def _adapter(hint: Any) -> TypeAdapter[object]:
     from pydantic import ConfigDict, TypeAdapter
 
     return TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True))
 
 
-def _as_python(value: Any) -> Any:
+def _as_python(value: object) -> object:
     """Return the Python number that a scalar of NumPy stands for, and anything else as it is."""
     numpy = sys.modules.get("numpy")  # where it was never imported, no value can be one of its scalars
     return value.item() if numpy is not None and isinstance(value, numpy.generic) else value
 
 
-def _parts(hint: Any) -> tuple[Any, ...]:
+def _parts(hint: object) -> tuple[object, ...]:
     return get_args(hint) if get_origin(hint) in _UNIONS else (hint,)
 
 
-def _unwrapped(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+def _unwrapped(hint: object) -> tuple[object, tuple[object, ...]]:
     """Return an annotation without ``Annotated``, and what that added."""
-    return (hint.__origin__, hint.__metadata__) if get_origin(hint) is Annotated else (hint, ())
+    inner, *limits = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    return inner, tuple(limits)
 
 
-def kind_of(hint: Any) -> str | None:
+def _dataclass(hint: object) -> type | None:
+    """Return the dataclass that an annotation names, or None."""
+    return hint if isinstance(hint, type) and is_dataclass(hint) else None
+
+
+def kind_of(hint: object) -> str | None:
     """Return the kind of component that an annotation refers to, or None for a plain value.
 
     Examples
@@ -339,8 +356,8 @@ def kind_of(hint: Any) -> str | None:
     return next((kind.name for kind in KINDS.values() if kind.protocol in classes), None)
 
 
-_COUNTABLE = {int: "whole number", float: "number"}
-_OTHER_NAMES = {bool: "true or false", str: "text", NoneType: "none", Any: "any value"}
+_COUNTABLE: Mapping[object, str] = {int: "whole number", float: "number"}
+_OTHER_NAMES: Mapping[object, str] = {bool: "true or false", str: "text", NoneType: "none", Any: "any value"}
 _WITH_ARTICLE = (*_COUNTABLE.values(), "list", "table")
 _LIMITS = {
     "gt": ">",
@@ -353,7 +370,7 @@ _LIMITS = {
 }
 
 
-def describe_hint(hint: Any, *, plural: bool = False) -> str:
+def describe_hint(hint: object, *, plural: bool = False) -> str:
     """Return an annotation in words.
 
     Examples
@@ -380,13 +397,13 @@ def describe_hint(hint: Any, *, plural: bool = False) -> str:
         return " or ".join(describe_hint(arg, plural=plural) for arg in args)
     if origin is Literal:
         return " or ".join(map(repr, args))
-    if is_dataclass(hint) or origin is dict:
+    if _dataclass(hint) or origin is dict:
         return f"table{ending}"
     if hint in _COUNTABLE:
         return _COUNTABLE[hint] + ending
-    return _OTHER_NAMES.get(hint, getattr(hint, "__name__", str(hint)))
+    return _OTHER_NAMES.get(hint) or str(getattr(hint, "__name__", hint))
 
 
-def _describe_limits(limits: tuple[Any, ...]) -> str:
+def _describe_limits(limits: tuple[object, ...]) -> str:
     bounds = [(sign, getattr(limit, name, None)) for limit in limits for name, sign in _LIMITS.items()]
     return ", ".join(f"{sign} {bound}" for sign, bound in bounds if bound is not None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, ComponentSpec, OperationSpec, hookspec
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nnfw.plain import PlainTable
 
 
 @hookspec
@@ -32,7 +34,7 @@ def nnfw_accelerators() -> Iterable[AcceleratorSpec]:  # type: ignore[empty-body
 
 
 @hookspec
-def nnfw_run_started(directory: Path, experiment: Mapping[str, Any]) -> None:
+def nnfw_run_started(directory: Path, experiment: PlainTable) -> None:
     """Observe that a run begins: its directory, and its experiment as plain tables."""
 
 
@@ -42,5 +44,5 @@ def nnfw_epoch_ended(directory: Path, record: Mapping[str, float]) -> None:
 
 
 @hookspec
-def nnfw_run_ended(directory: Path, record: Mapping[str, Any]) -> None:
+def nnfw_run_ended(directory: Path, record: PlainTable) -> None:
     """Observe that a run has ended: its status, final metrics and the model's path."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -18,7 +18,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from threading import RLock, Timer
 from types import ModuleType
-from typing import Any, TextIO, TypeVar
+from typing import TextIO, TypeVar
 
 import pluggy
 
@@ -328,9 +328,9 @@ def _validated(module: ModuleType) -> pluggy.HookRelay:
     return manager.hook
 
 
-def _require_hook(name: str, options: Mapping[str, Any] | None) -> None:
-    hook = (options or {}).get("specname") or name
-    if hook not in HOOKS and not (options or {}).get("optionalhook"):  # optional: made for another version of nnfw
+def _require_hook(name: str, options: pluggy.HookimplOpts | None) -> None:
+    hook = (options and options["specname"]) or name
+    if hook not in HOOKS and not (options and options["optionalhook"]):  # optional: made for another version of nnfw
         raise PluginError(f"unknown hook {hook!r}.{did_you_mean(hook, HOOKS)} Hooks: {', '.join(HOOKS)}.")
     if options is None:
         raise PluginError(f"the hook {name!r} is not marked; write @nnfw.hookimpl above it.")

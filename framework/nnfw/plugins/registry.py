@@ -10,7 +10,7 @@ from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nnfw.configuration import build, options_of, rebuild, to_table
+from nnfw.configuration import build, kind_of, options_of, rebuild, to_table
 from nnfw.errors import (
     ConfigError,
     Mistake,
@@ -104,11 +104,11 @@ class Registry:
         strict = strict_plugins()
         return cls(load_plugins(manager, only=allowed_plugins(), strict=strict), manager.hook, strict=strict)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Return what a pickle holds: the registry of wherever it is read."""
         return default_registry, ()
 
-    def __deepcopy__(self, memo: Any) -> Registry:
+    def __deepcopy__(self, memo: object) -> Registry:
         """Return this registry: it says what is installed, of which there is one."""
         return self
 
@@ -246,7 +246,7 @@ class Registry:
         spec, plugin = self.find_operation(name)
         return _imported_target(spec.target, plugin, f"Operation {spec.name!r} ({plugin})")
 
-    def import_kernels(self, spec: AcceleratorSpec) -> Any:
+    def import_kernels(self, spec: AcceleratorSpec) -> object:
         """Return what the target of an accelerator gives; raises whatever its module does.
 
         Raises
@@ -264,7 +264,7 @@ class Registry:
         except BaseException as error:  # SystemExit and its like
             raise ImportError(f"{spec.target} would end the process: {in_words(error)}") from error
 
-    def create(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
+    def create(self, kind: str, name: str, options: Mapping[str, object]) -> Any:
         """Return a component with checked options; names of other components among them are resolved too.
 
         Raises
@@ -280,7 +280,7 @@ class Registry:
             raise ConfigError([Mistake((TYPE,), text)], _title(self.find(kind, name)))
         return self.resolve(kind, {TYPE: name, **options})
 
-    def resolve(self, kind: str, reference: Any) -> Any:
+    def resolve(self, kind: str, reference: object) -> Any:
         """Return the component that `reference` means: a name, a table with ``type`` and options, or a component.
 
         A component given as an object is checked like a table, and the names among its fields are resolved.
@@ -302,7 +302,7 @@ class Registry:
             text = f"Nested more than {_DEEPEST} components deep, or inside itself; expected a flatter {kind}."
             raise ConfigError([Mistake((), text)], self._owner(kind, reference)) from error
 
-    def describe(self, kind: str, component: Any, *, qualified: bool = True) -> dict[str, Any]:
+    def describe(self, kind: str, component: object, *, qualified: bool = True) -> dict[str, object]:
         """Return the table from which :meth:`resolve` makes `component` again, with all options.
 
         Parameters
@@ -327,13 +327,13 @@ class Registry:
         name = found.qualified_name if qualified or found.problem else found.name
         return {TYPE: name, **to_table(component, partial(self.describe, qualified=qualified))}
 
-    def distributions_in(self, table: Mapping[str, Any]) -> dict[str, str]:
+    def distributions_in(self, table: Mapping[str, object]) -> dict[str, str]:
         """Return the versions of the distributions whose components tables name as :meth:`describe` does."""
         needed = {name.rpartition(":")[0] for name in _component_names(table)}
         versions = {plugin.distribution: plugin.version for plugin in self.plugins if plugin.status == "active"}
         return {name: versions[name] for name in sorted(needed & versions.keys())}
 
-    def component_of(self, kind: str, component: Any) -> Listed | None:
+    def component_of(self, kind: str, component: object) -> Listed | None:
         """Return the registered component that `component` is an instance of, or None."""
         return self.component_of_class(type(component), kind)
 
@@ -342,24 +342,24 @@ class Registry:
         found = [item for item in self.components(kind) if cls is self._classes.get(item) or cls is _imported(item)]
         return min(found, key=lambda item: not item.plugin.built_in, default=None)
 
-    def label(self, kind: str, component: Any) -> str:
+    def label(self, kind: str, component: object) -> str:
         """Return how messages name a component: ``'dense' (built-in)``."""
         found = self.component_of(kind, component)
         return str(found) if found else repr(type(component).__qualname__)
 
-    def title(self, component: Any) -> str:
+    def title(self, component: object) -> str:
         """Return how messages name a component of any kind: ``Layer 'dense' (built-in)``."""
         found = self.component_of_class(type(component))
         if found is not None:
             return _title(found)
-        kind = next((kind for kind, row in KINDS.items() if row.protocol in type(component).__mro__), "component")
+        kind = kind_of(type(component)) or "component"
         return f"{kind.capitalize()} {class_name(component)!r}"
 
     def defaults(self, kind: str) -> tuple[Listed, ...]:
         """Return the components of a kind that are on unless they are named."""
         return tuple(item for item in self.components(kind) if item.spec.default)
 
-    def notify(self, hook: str, arguments: Mapping[str, Any]) -> None:
+    def notify(self, hook: str, arguments: Mapping[str, object]) -> None:
         """Call the observers of a run, plugin by plugin; one that fails is warned about and ends nothing.
 
         Parameters
@@ -386,7 +386,7 @@ class Registry:
                     raise PluginError(text) from error
                 warnings.warn(f"{text}. The run goes on.", stacklevel=2)
 
-    def _resolve(self, depth: int, kind: str, reference: Any) -> Any:
+    def _resolve(self, depth: int, kind: str, reference: object) -> object:
         if depth > _DEEPEST:
             raise RecursionError  # no ConfigError: those are collected, and what contains itself twice never ends
         inner = partial(self._resolve, depth + 1)
@@ -401,7 +401,7 @@ class Registry:
             path = (TYPE,) if isinstance(reference, Mapping) else ()
             raise ConfigError([Mistake(path, str(error))]) from error
 
-    def _name_in(self, kind: str, table: Mapping[str, Any]) -> str:
+    def _name_in(self, kind: str, table: Mapping[str, object]) -> str:
         name = table.get(TYPE)
         if isinstance(name, str):
             return name
@@ -412,7 +412,7 @@ class Registry:
         )
         raise ConfigError([Mistake((TYPE,), f"{wrong} Available: {_by_plugin(self.components(kind))}.")])
 
-    def _owner(self, kind: str, reference: Any) -> str:
+    def _owner(self, kind: str, reference: object) -> str:
         """Return whose options the mistakes in a reference are about, where that is known."""
         name = reference.get(TYPE) if isinstance(reference, Mapping) else reference
         if isinstance(name, str):
@@ -457,7 +457,7 @@ def _require_kind(kind: str) -> None:
         raise UnknownComponentError(f"Unknown kind {kind!r}.{did_you_mean(kind, KINDS)} Kinds: {', '.join(KINDS)}.")
 
 
-def _require_component(kind: str, reference: Any) -> None:
+def _require_component(kind: str, reference: object) -> None:
     if isinstance(reference, type):
         text = f"must be {article(kind)}, not a class: write {one_line(reference.__name__)}(...)."
     elif not _is_instance(reference):
@@ -469,7 +469,7 @@ def _require_component(kind: str, reference: Any) -> None:
         raise ConfigError([Mistake((), text)])
 
 
-def _is_instance(reference: Any) -> bool:
+def _is_instance(reference: object) -> bool:
     return is_dataclass(reference) and not isinstance(reference, type)
 
 
@@ -509,7 +509,7 @@ def _clash(item: Listed, owners: list[Plugin]) -> str:
     return f"the name is also offered by {names}; write {item.qualified_name!r}"
 
 
-def _component_names(value: Any) -> Iterator[str]:
+def _component_names(value: object) -> Iterator[str]:
     """Yield the name of every component in nested tables."""
     if isinstance(value, Mapping):
         if isinstance(value.get(TYPE), str):
@@ -520,7 +520,7 @@ def _component_names(value: Any) -> Iterator[str]:
             yield from _component_names(item)
 
 
-def _imported(component: Listed) -> Any:
+def _imported(component: Listed) -> object:
     """Return the target of a component if its module happens to be imported, else None."""
     module, _, name = component.spec.target.partition(":")
     return getattr(sys.modules.get(module), "__dict__", {}).get(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnfw.errors import PluginError, class_name
 from nnfw.plugins.registry import default_registry
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def wrong_result(
-    component: object, method: str, found: Any, expected: str, registry: Registry | None = None
+    component: object, method: str, found: object, expected: str, registry: Registry | None = None
 ) -> PluginError:
     """Return the error for what a method of a component returned.
 
@@ -29,7 +29,7 @@ def wrong_result(
     return PluginError(f"{owner}: {method} returned {described(found)}, expected {expected}.")
 
 
-def described(found: Any) -> str:
+def described(found: object) -> str:
     """Return what a result is: of an array dtype and shape, of all else the class.
 
     Examples

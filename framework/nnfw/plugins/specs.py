@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import pluggy
 
@@ -83,7 +83,7 @@ class ComponentSpec:
     target: str
     summary: str
     default: bool = False
-    examples: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
+    examples: tuple[Mapping[str, object], ...] = field(default=(), compare=False)
     input_shapes: tuple[Shape, ...] = ()
 
     def validate(self) -> None:

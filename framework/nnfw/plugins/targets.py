@@ -32,7 +32,7 @@ Bindings = Mapping[str, list[ast.AST]]
 """The nodes that bind each name of a body."""
 
 
-def protocol_problem(kind: str, target: Any) -> str:
+def protocol_problem(kind: str, target: object) -> str:
     """Return what keeps `target` from being a component class of a kind, or an empty string."""
     if not isinstance(target, type):
         return f"is {article(class_name(target))}; a component is a frozen dataclass"
