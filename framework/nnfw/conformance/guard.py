@@ -9,16 +9,20 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
+from operator import setitem
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from nnfw.errors import in_words, short
+
+State = Mapping[str, object]
+Changes = Mapping[str, tuple[object, object]]
 
 
 class TookTooLong(BaseException):
@@ -41,11 +45,36 @@ class Traces:
 
     printed: str = ""
     warned: list[str] = field(default_factory=list)
-    changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    changed: Changes = field(default_factory=dict)
 
 
-def global_state() -> dict[str, Any]:
-    """Return what components share with everybody else in the process, by name."""
+def _put_back_numpy_random(state: tuple[str, bytes, int, int, float]) -> None:
+    name, keys, position, has_normal, normal = state
+    np.random.set_state((name, np.frombuffer(keys, np.uint32), position, has_normal, normal))  # noqa: NPY002
+
+
+def _put_back_environment(variables: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
+
+
+_PUT_BACK: Mapping[str, Callable[[Any], object]] = {
+    "np.seterr": lambda settings: np.seterr(**settings),
+    "np.set_printoptions": lambda options: np.set_printoptions(**options),
+    "NumPy's global random numbers": _put_back_numpy_random,
+    "Python's global random numbers": random.setstate,
+    "warning filters": lambda filters: setitem(warnings.filters, slice(None), filters),
+    "the working directory": os.chdir,
+    "environment variables": _put_back_environment,
+    "sys.path": lambda folders: setitem(sys.path, slice(None), folders),
+    "the recursion limit": sys.setrecursionlimit,
+    "threads": lambda count: count,  # nothing can end a thread
+}
+"""How each value of :func:`global_state` is restored."""
+
+
+def global_state() -> State:
+    """Return what components share with everything else in the process, by name."""
     numpy_state = np.random.get_state(legacy=True)  # noqa: NPY002 - the global generator is what must not be touched
     return {
         "np.seterr": np.geterr(),
@@ -61,27 +90,12 @@ def global_state() -> dict[str, Any]:
     }
 
 
-def restore(state: Mapping[str, Any]) -> None:
-    """Put back what :func:`global_state` returned, apart from threads."""
-    np.seterr(**state["np.seterr"])
-    np.set_printoptions(**state["np.set_printoptions"])
-    name, keys, *rest = state["NumPy's global random numbers"]
-    np.random.set_state((name, np.frombuffer(keys, np.uint32), *rest))  # noqa: NPY002
-    random.setstate(state["Python's global random numbers"])
-    warnings.filters[:] = state["warning filters"]  # type: ignore[index]
-    os.chdir(state["the working directory"])
-    os.environ.clear()
-    os.environ.update(state["environment variables"])
-    sys.path[:] = state["sys.path"]
-    sys.setrecursionlimit(state["the recursion limit"])
-
-
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def changes(before: State, after: State) -> Changes:
     """Return what differs between two states, by name."""
     return {name: (before[name], after[name]) for name in before if before[name] != after[name]}
 
 
-def in_short(changed: Mapping[str, tuple[Any, Any]]) -> str:
+def in_short(changed: Changes) -> str:
     """Return changes in words."""
     return "; ".join(f"{name} from {short(old)} to {short(new)}" for name, (old, new) in changed.items())
 
@@ -94,14 +108,17 @@ def guarded() -> Iterator[Traces]:
     with redirect_stdout(out), redirect_stderr(out), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
-        inside = global_state()
+        filters = list(warnings.filters)  # the filters of before come back with catch_warnings
+        inside = {**before, "np.seterr": np.geterr(), "warning filters": filters}
         try:
             yield traces
         finally:
-            traces.changed = changes(inside, global_state())
+            after = global_state()
+            traces.changed = changes(inside, after)
             traces.printed = out.getvalue()
             traces.warned = [in_words(item.message) for item in warned if isinstance(item.message, Warning)]
-            restore(before | {"warning filters": inside["warning filters"]})
+            for name, (old, _) in changes({**before, "warning filters": filters}, after).items():
+                _PUT_BACK[name](old)
 
 
 @contextmanager
