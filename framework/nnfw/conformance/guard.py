@@ -9,11 +9,10 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
-from operator import setitem
 from types import FrameType
 from typing import Any
 
@@ -53,6 +52,14 @@ def _put_back_numpy_random(state: tuple[str, bytes, int, int, float]) -> None:
     np.random.set_state((name, np.frombuffer(keys, np.uint32), position, has_normal, normal))  # noqa: NPY002
 
 
+def _put_back_filters(filters: Sequence[Any]) -> None:
+    warnings.filters[:] = filters  # type: ignore[index]
+
+
+def _put_back_path(folders: Sequence[str]) -> None:
+    sys.path[:] = folders
+
+
 def _put_back_environment(variables: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(variables)
@@ -63,10 +70,10 @@ _PUT_BACK: Mapping[str, Callable[[Any], object]] = {
     "np.set_printoptions": lambda options: np.set_printoptions(**options),
     "NumPy's global random numbers": _put_back_numpy_random,
     "Python's global random numbers": random.setstate,
-    "warning filters": lambda filters: setitem(warnings.filters, slice(None), filters),
+    "warning filters": _put_back_filters,
     "the working directory": os.chdir,
     "environment variables": _put_back_environment,
-    "sys.path": lambda folders: setitem(sys.path, slice(None), folders),
+    "sys.path": _put_back_path,
     "the recursion limit": sys.setrecursionlimit,
     "threads": lambda count: count,  # nothing can end a thread
 }
