@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -105,7 +105,7 @@ def _run(names: Iterable[str], kind: str | None, only: Iterable[str], timeout: f
     return Conformance(tuple(outcomes))
 
 
-def _show_progress(subject: Subject) -> None:
+def _show_progress(subject: Subject[object]) -> None:
     sys.stderr.write(f"{_CLEAR}checking {subject.name}")
     sys.stderr.flush()
 
@@ -132,7 +132,7 @@ def _meanings() -> dict[str, str]:
 
 
 def _print_tracebacks(failures: Iterable[Outcome]) -> None:
-    shown: set[tuple[Any, ...]] = set()
+    shown: set[tuple[str, ...]] = set()
     for item in failures:
         if item.error is None:
             continue

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from nnfw.conformance.subjects import Subject
 from nnfw.ops import Call, Engine, Operation, engine_from, operation_of, parts
 from nnfw.ops.checked import difference
 from nnfw.ops.operation import ONE, REST, Argument, PerStep
-from nnfw.plugins import Registry, default_registry
+from nnfw.plugins import AcceleratorSpec, Plugin, Registry, default_registry
 from nnfw.plugins.specs import normalised
 
 ACCELERATOR, KERNEL = "accelerator", "kernel"
@@ -34,6 +34,8 @@ _NUMBERS = (0.25, 0.0, 0.9, 1.0)
 _STEPS = 4
 
 Arguments = tuple[Array | float, ...]
+Offer = tuple[AcceleratorSpec, Plugin]
+"""An accelerator, and the plugin that offers it."""
 
 
 def _spaced(item: Array | float) -> Array | float:
@@ -51,7 +53,7 @@ def _by_columns(item: Array | float) -> Array | float:
 _LAYOUTS = (_spaced, _backwards, _by_columns)
 
 
-def accelerators_of(what: Any, registry: Registry) -> list[Subject]:
+def accelerators_of(what: object, registry: Registry) -> list[Subject[object]]:
     """Return the accelerators that a name means: ``numba``, ``accelerator:numba``, or a distribution's."""
     return [
         Subject(ACCELERATOR, f"{ACCELERATOR} {spec.name}", (spec, plugin), registry)
@@ -61,14 +63,14 @@ def accelerators_of(what: Any, registry: Registry) -> list[Subject]:
     ]
 
 
-def kernel_checks() -> Iterator[tuple[str, Callable[[Subject], None]]]:
+def kernel_checks() -> Iterator[tuple[str, Callable[[Subject[object]], None]]]:
     """Yield the id and the function of the check of every operation."""
     for spec, plugin in default_registry().operations:
         yield f"{KERNEL}.{spec.name}", _check_of(spec.name if plugin.built_in else f"{plugin.distribution}:{spec.name}")
 
 
-def _check_of(name: str) -> Callable[[Subject], None]:
-    def check(subject: Subject) -> None:
+def _check_of(name: str) -> Callable[[Subject[object]], None]:
+    def check(subject: Subject[object]) -> None:
         operation = operation_of(subject.registry, name)
         engine = _engine(subject)
         ways: dict[str, Callable[..., object]] = {
@@ -131,8 +133,8 @@ def _in_steps(engine: Engine, operation: Operation, *arguments: Array | float) -
         item[...] = tables[k][-1]
 
 
-def _engine(subject: Subject) -> Engine:
-    spec, plugin = subject.reference
+def _engine(subject: Subject[object]) -> Engine:
+    spec, plugin = cast(Offer, subject.reference)
     try:
         return engine_from(spec, plugin, subject.registry)
     except ModuleNotFoundError as error:

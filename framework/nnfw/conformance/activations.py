@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,7 +15,7 @@ from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.ops import DEFINITIONS, Tape
-from nnfw.protocols import Elementwise
+from nnfw.protocols import Activation, Elementwise
 from nnfw.workspace import Workspace
 
 SHAPES = ((1, 5), (3, 4), (4, 4), (2, 3, 4))
@@ -31,16 +31,16 @@ _ROUNDING = 1e-6  # in float64, what a monotonic function may fall by, or overst
 _FLOAT32 = 1e-4  # relative: a value in float32 that is further from float64's was not computed well
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:
+def exercise(subject: Subject[Activation], component: Activation) -> list[object]:
     """Use an activation as nnfw does, and return everything that it computes."""
-    results: list[Any] = []
+    results: list[object] = []
     for shape in SHAPES[:3]:
         z, cotangent = _normal(subject, shape, np.float32)
         results += _both(component, z, cotangent)
     return results
 
 
-def check_keeps_shape_and_dtype(subject: Subject) -> None:
+def check_keeps_shape_and_dtype(subject: Subject[Activation]) -> None:
     """A and δ have the shape and the dtype of z, float32 and float64."""
     for dtype in (np.float32, np.float64):
         for shape in SHAPES:
@@ -52,7 +52,7 @@ def check_keeps_shape_and_dtype(subject: Subject) -> None:
                 )
 
 
-def check_leaves_its_arguments_alone(subject: Subject) -> None:
+def check_leaves_its_arguments_alone(subject: Subject[Activation]) -> None:
     """Neither forward nor delta changes z, a or ∂C/∂a."""
     z, grad_a = _normal(subject, (3, 4), np.float64)
     workspace = Workspace(np.float64)
@@ -65,32 +65,32 @@ def check_leaves_its_arguments_alone(subject: Subject) -> None:
         require(equal(array, old), f"delta changes {name}.")
 
 
-def check_delta_is_the_gradient(subject: Subject) -> None:
+def check_delta_is_the_gradient(subject: Subject[Activation]) -> None:
     """δ agrees with numerical differentiation for a random ∂C/∂a, for several shapes and at more than one point."""
     for scale in (1.0, 4.0):
         for shape in SHAPES:
             _require_gradient(subject, scale * _normal(subject, shape, np.float64)[0], "")
 
 
-def check_delta_at_kinks(subject: Subject) -> None:
+def check_delta_at_kinks(subject: Subject[Activation]) -> None:
     """At and near a kink, δ lies between the slopes on both sides."""
     for kink in _KINKS:
         z = kink + np.resize(_NEAR, (3, 4))
         _require_gradient(subject, z, f"near z = {kink:g}: ")
 
 
-def check_derivative_is_the_slope(subject: Subject) -> None:
+def check_derivative_is_the_slope(subject: Subject[Activation]) -> None:
     """For an elementwise activation, delta is ∂C/∂a times `derivative`, and forward is `value`."""
-    component = subject.component
     if Elementwise not in subject.cls.__mro__:
         raise NotApplicable("it is not Elementwise")
+    component = cast(Elementwise, subject.component)
     z, grad_a = _normal(subject, (3, 4), np.float64)
     a, delta = _both(component, z, grad_a)
     require(close(component.value(z), a), "forward is not what value gives.")
     require(close(grad_a * component.derivative(z, a), delta), "delta is not ∂C/∂a ⊙ derivative(z, a).")
 
 
-def check_linear_in_the_gradient(subject: Subject) -> None:
+def check_linear_in_the_gradient(subject: Subject[Activation]) -> None:
     """δ is linear in ∂C/∂a, however large or small that is."""
     z, one = _normal(subject, (3, 4), np.float64)
     other = one[::-1].copy()
@@ -100,14 +100,14 @@ def check_linear_in_the_gradient(subject: Subject) -> None:
         require(close(found / factor, 2 * first - 3 * second), f"δ is not linear in ∂C/∂a, of size {factor:g}.")
 
 
-def check_zero_gradient_gives_zero(subject: Subject) -> None:
+def check_zero_gradient_gives_zero(subject: Subject[Activation]) -> None:
     """For ∂C/∂a = 0, δ is exactly 0."""
     z, grad_a = _normal(subject, (3, 4), np.float64)
     _, delta = _both(subject.component, z, 0 * grad_a)
     require(not np.any(delta), "δ is not 0 where ∂C/∂a is.")
 
 
-def check_monotonic_where_declared(subject: Subject) -> None:
+def check_monotonic_where_declared(subject: Subject[Activation]) -> None:
     """Where it declares monotonic, no a_j falls as its z_j grows."""
     if not subject.component.monotonic:
         raise NotApplicable("it does not declare monotonic = True")
@@ -118,7 +118,7 @@ def check_monotonic_where_declared(subject: Subject) -> None:
     require(not falls.any(), f"a falls where z grows, at z = {_GRID[1:][falls][0] if falls.any() else 0:.4g}.")
 
 
-def check_range_where_declared(subject: Subject) -> None:
+def check_range_where_declared(subject: Subject[Activation]) -> None:
     """Every a lies in the range that it declares."""
     if subject.component.range is None:
         raise NotApplicable("it declares no range")
@@ -131,7 +131,7 @@ def check_range_where_declared(subject: Subject) -> None:
         require(not outside.any(), f"a = {value:.6g} lies outside of the range {(low, high)} that it declares.")
 
 
-def check_finite_at_extremes(subject: Subject) -> None:
+def check_finite_at_extremes(subject: Subject[Activation]) -> None:
     """For z from −10,000 to 10,000 in float32, a and δ are finite, without a warning."""
     for z in (np.array([EXTREMES], np.float32), *(np.full((2, 3), value, np.float32) for value in EXTREMES)):
         with warnings.catch_warnings(record=True) as caught:
@@ -142,7 +142,7 @@ def check_finite_at_extremes(subject: Subject) -> None:
         require(np.isfinite(delta).all(), f"δ is not finite for z from {z.min():g} to {z.max():g}.")
 
 
-def check_float32_is_accurate(subject: Subject) -> None:
+def check_float32_is_accurate(subject: Subject[Activation]) -> None:
     """In float32, a and δ are close to those in float64."""
     z, grad_a = _normal(subject, (6, 5), np.float32)
     exact = _both(subject.component, z.astype(np.float64), grad_a.astype(np.float64))
@@ -154,7 +154,7 @@ def check_float32_is_accurate(subject: Subject) -> None:
         )
 
 
-def check_nan_is_not_hidden(subject: Subject) -> None:
+def check_nan_is_not_hidden(subject: Subject[Activation]) -> None:
     """Where z is NaN, a is NaN; where ∂C/∂a is NaN, δ is NaN."""
     z, grad_a = _normal(subject, (3, 4), np.float64)
     spoilt = z.copy()
@@ -165,7 +165,7 @@ def check_nan_is_not_hidden(subject: Subject) -> None:
     require(np.isnan(delta[1]).any(), "δ has no NaN where ∂C/∂a is NaN.")
 
 
-def check_rows_are_independent(subject: Subject) -> None:
+def check_rows_are_independent(subject: Subject[Activation]) -> None:
     """A and δ of an example depend on that example alone."""
     z, grad_a = _normal(subject, (4, 5), np.float64)
     a, delta = _both(subject.component, z, grad_a)
@@ -175,29 +175,29 @@ def check_rows_are_independent(subject: Subject) -> None:
         require(close(delta[row : row + 1], alone[1]), "δ of an example depends on other examples.")
 
 
-def check_empty_batch_is_handled(subject: Subject) -> None:
+def check_empty_batch_is_handled(subject: Subject[Activation]) -> None:
     """A batch of no examples gives empty results."""
     z = np.zeros((0, 4))
     for name, found in zip(("a", "δ"), _both(subject.component, z, z.copy()), strict=True):
         require(found.shape == (0, 4), f"{name} of no examples has shape {found.shape}, expected (0, 4).")
 
 
-def check_strided_input(subject: Subject) -> None:
+def check_strided_input(subject: Subject[Activation]) -> None:
     """Z and ∂C/∂a that are every second element of larger arrays give what their copies give."""
     _require_layout(subject, lambda array: np.repeat(array, 2, axis=-1)[..., ::2])
 
 
-def check_fortran_input(subject: Subject) -> None:
+def check_fortran_input(subject: Subject[Activation]) -> None:
     """Z and ∂C/∂a in Fortran's order give what their copies give."""
     _require_layout(subject, np.asfortranarray)
 
 
-def check_read_only_input(subject: Subject) -> None:
+def check_read_only_input(subject: Subject[Activation]) -> None:
     """Z and ∂C/∂a that cannot be written give what their copies give."""
     _require_layout(subject, _read_only)
 
 
-def check_workspaces_do_not_meet(subject: Subject) -> None:
+def check_workspaces_do_not_meet(subject: Subject[Activation]) -> None:
     """Two passes that take turns, each with its own workspace, do not disturb each other."""
     component, (z, other) = subject.component, _normal(subject, (3, 4), np.float64)
     alone = [_both(component, each, other) for each in (z, z + 1)]
@@ -208,7 +208,7 @@ def check_workspaces_do_not_meet(subject: Subject) -> None:
         require(equal([a, delta], expected), "beside a second pass it gives another a or δ.")
 
 
-def check_recorded_pass_is_like_asked_again(subject: Subject) -> None:
+def check_recorded_pass_is_like_asked_again(subject: Subject[Activation]) -> None:
     """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
     z, grad_a = _normal(subject, (3, 4), np.float64)
     tape, memory = Tape(DEFINITIONS), Workspace(np.float64)
@@ -223,7 +223,7 @@ def check_recorded_pass_is_like_asked_again(subject: Subject) -> None:
     )
 
 
-def check_reused_workspace_is_like_new(subject: Subject) -> None:
+def check_reused_workspace_is_like_new(subject: Subject[Activation]) -> None:
     """A pass in a used workspace gives what it gives in a new one: after other sizes, and with other numbers in z."""
     component, workspace = subject.component, Workspace(np.float64)
     for examples in (4, 2, 5):
@@ -237,19 +237,19 @@ def check_reused_workspace_is_like_new(subject: Subject) -> None:
             require(equal([a, delta], right), "in a used workspace it gives another a or δ.")
 
 
-def _normal(subject: Subject, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[Array, Array]:
+def _normal(subject: Subject[Activation], shape: tuple[int, ...], dtype: DTypeLike) -> tuple[Array, Array]:
     """Return normal z and ∂C/∂a."""
     rng = subject.rng()
     return 2 * rng.standard_normal(shape).astype(dtype), rng.standard_normal(shape).astype(dtype)
 
 
-def _value(component: Any, z: Array) -> Array:
+def _value(component: Activation, z: Array) -> Array:
     a = component.forward(z, Workspace(z.dtype))
     require(isinstance(a, np.ndarray), f"forward returned {type(a).__name__}, expected an array.")
-    return a.copy()  # type: ignore[no-any-return]
+    return a.copy()
 
 
-def _both(component: Any, z: Array, grad_a: Array) -> list[Array]:
+def _both(component: Activation, z: Array, grad_a: Array) -> list[Array]:
     """Return copies of a and δ from a new workspace."""
     workspace = Workspace(z.dtype)
     a = component.forward(z, workspace)
@@ -259,14 +259,14 @@ def _both(component: Any, z: Array, grad_a: Array) -> list[Array]:
     return [a.copy(), delta.copy()]
 
 
-def _require_gradient(subject: Subject, z: Array, where: str) -> None:
+def _require_gradient(subject: Subject[Activation], z: Array, where: str) -> None:
     report = check_activation(subject.component, z, subject.registry)
     require(not report.problem, report.problem)
     row = report.rows[0]
     require(row.ok, f"{where}δ for z of shape {z.shape}: {row.explanation()}")
 
 
-def _require_layout(subject: Subject, change: Callable[[Array], Array]) -> None:
+def _require_layout(subject: Subject[Activation], change: Callable[[Array], Array]) -> None:
     z, grad_a = _normal(subject, (3, 4), np.float64)
     expected = _both(subject.component, z, grad_a)
     found = _both(subject.component, change(z), change(grad_a))

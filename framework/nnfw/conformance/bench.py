@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
-from nnfw.conformance.outcomes import NotApplicable, require
-from nnfw.conformance.subjects import Subject
+from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
+from nnfw.conformance.subjects import SEED, Subject
 from nnfw.errors import ShapeError, short
 from nnfw.network.chain import is_shape
 from nnfw.network.parameters import Layout, Scope
+from nnfw.protocols import Layer
 from nnfw.workspace import Workspace
 
 TRIAL_SHAPES: tuple[Shape, ...] = ((4,), (3,), (5,), (1,), (3, 4), (4, 4), (2, 4, 5), (4, 6, 6), (2, 3, 4, 5))
@@ -24,7 +24,7 @@ _SPREAD = 0.1  # added to the first values, so that no bias is 0 and no error in
 _NOISE_SEED = 7
 
 
-def shapes_of(subject: Subject) -> list[Shape]:
+def shapes_of(subject: Subject[Layer]) -> list[Shape]:
     """Return shapes that the layer takes, one of each number of axes first.
 
     Raises
@@ -39,7 +39,7 @@ def shapes_of(subject: Subject) -> list[Shape]:
     return list(dict.fromkeys([*(first[axes] for axes in sorted(first)), *found]))
 
 
-def takes(layer: Any, shape: Shape) -> bool:
+def takes(layer: Layer, shape: Shape) -> bool:
     """Return whether a layer takes inputs of a shape."""
     try:
         layer.output_shape(shape)
@@ -55,16 +55,16 @@ class Pass:
     Parameters
     ----------
     z, grad_a_prev
-        The results; None where backward gave none.
+        The results.
     grads
         The gradient of every trainable parameter.
     """
 
     z: Array
-    grad_a_prev: Array | None
+    grad_a_prev: Array
     grads: Mapping[str, Array]
 
-    def arrays(self) -> list[Any]:
+    def arrays(self) -> list[Array]:
         """Return everything in one list."""
         return [self.z, self.grad_a_prev, *self.grads.values()]
 
@@ -74,20 +74,16 @@ class Bench:
 
     Parameters
     ----------
-    subject
-        Whose component is taken.
+    layer
+        The layer.
     shape
         Shape of one example.
     dtype
         Of parameters and workspaces.
-    component
-        The component itself, where it is not the subject's own.
     """
 
-    def __init__(
-        self, subject: Subject, shape: Shape, dtype: DTypeLike = np.float64, component: Any | None = None
-    ) -> None:
-        self.layer = subject.component if component is None else component
+    def __init__(self, layer: Layer, shape: Shape, dtype: DTypeLike = np.float64) -> None:
+        self.layer = layer
         self.shape, self.dtype = shape, np.dtype(dtype)
         self.output_shape: Shape = self.layer.output_shape(shape)
         require(
@@ -95,7 +91,7 @@ class Bench:
             f"output_shape({shape}) is {short(self.output_shape)}, expected a tuple of whole numbers.",
         )
         self.layout = Layout.of(dict(self.layer.parameters(shape)))
-        rng = subject.rng()
+        rng = np.random.default_rng(SEED)
         self.vector = np.zeros(self.layout.size, self.dtype)
         self.state = np.zeros(self.layout.state_size, self.dtype)
         self.params = self.layout.views(self.vector, self.state)
@@ -130,16 +126,14 @@ class Bench:
         self.state[...] = self._first_state
         z = self.layer.forward(self.params, x, workspace)
         require(isinstance(z, np.ndarray), f"forward returned {type(z).__name__}, expected an array.")
-        return z  # type: ignore[no-any-return]
+        return z
 
     def backward(self, delta: Array, workspace: Workspace, grads: Scope | None = None) -> tuple[Array, Scope]:
         """Return ∂C/∂a_prev as the layer gives it, and the gradients."""
         grads = self.grads() if grads is None else grads
         gradient = self.layer.backward(self.params, delta, grads, workspace)
-        if workspace.needs_input_gradient:
-            require(
-                isinstance(gradient, np.ndarray), f"backward returned {type(gradient).__name__}, expected an array."
-            )
+        if not isinstance(gradient, np.ndarray):
+            raise CheckFailed(f"backward returned {type(gradient).__name__}, expected an array.")
         return gradient, grads
 
     def run(self, x: Array, delta: Array, workspace: Workspace | None = None) -> Pass:
@@ -147,13 +141,13 @@ class Bench:
         workspace = self.workspace() if workspace is None else workspace
         z = self.forward(x, workspace).copy()
         gradient, grads = self.backward(delta, workspace)
-        return Pass(z, None if gradient is None else gradient.copy(), {name: g.copy() for name, g in grads.items()})
+        return Pass(z, gradient.copy(), {name: g.copy() for name, g in grads.items()})
 
     def evaluate(self, x: Array) -> Array:
         """Return a copy of z outside of training."""
         return self.forward(x, self.workspace(training=False)).copy()
 
 
-def benches(subject: Subject, dtype: DTypeLike = np.float64) -> list[Bench]:
+def benches(subject: Subject[Layer], dtype: DTypeLike = np.float64) -> list[Bench]:
     """Return a bench for each of the first shapes that the layer takes."""
-    return [Bench(subject, shape, dtype) for shape in shapes_of(subject)[:3]]
+    return [Bench(subject.component, shape, dtype) for shape in shapes_of(subject)[:3]]

@@ -104,33 +104,33 @@ class Failing(Callback):
 
     epoch: int = 1
 
-    def epoch_ended(self, fit: Any, record: Mapping[str, float], state: MutableMapping[str, Any]) -> None:
+    def epoch_ended(self, fit: Any, record: Mapping[str, float], state: MutableMapping[str, object]) -> None:
         """Raise."""
         if fit.epoch == self.epoch:
             raise InterruptedError
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:
+def exercise(subject: Subject[Callback], component: Callback) -> list[object]:
     """Use a callback as nnfw does, and return what the training leads to."""
     with TemporaryDirectory() as folder:
         return _trained(subject, (component,), Path(folder))
 
 
-def check_runs_in_a_training(subject: Subject) -> None:
+def check_runs_in_a_training(subject: Subject[Callback]) -> None:
     """It runs along with a training, of one epoch or of several."""
     for epochs in (1, _EPOCHS):
         with TemporaryDirectory() as folder:
             _trained(subject, (subject.component,), Path(folder), epochs)
 
 
-def check_state_is_fresh(subject: Subject) -> None:
+def check_state_is_fresh(subject: Subject[Callback]) -> None:
     """A second training with the same callback goes as the first: its memory lies in `state` alone."""
     component = subject.make()
     first, second = (exercise(subject, component) for _ in range(2))
     require(equal(first, second), "a second training with it goes otherwise than the first.")
 
 
-def check_leaves_parameters_alone(subject: Subject) -> None:
+def check_leaves_parameters_alone(subject: Subject[Callback]) -> None:
     """While it goes on, the parameters are those of a training without it."""
     with TemporaryDirectory() as folder:
         vector, *record = _trained(subject, (subject.component,), Path(folder))
@@ -139,7 +139,7 @@ def check_leaves_parameters_alone(subject: Subject) -> None:
         require(equal(vector, expected), "it changes the parameters.")
 
 
-def check_closes_what_it_opens(subject: Subject) -> None:
+def check_closes_what_it_opens(subject: Subject[Callback]) -> None:
     """After an error its files are closed, and another training can begin in the same folder."""
     with TemporaryDirectory() as folder:
         for _ in range(2):
@@ -152,7 +152,7 @@ def check_closes_what_it_opens(subject: Subject) -> None:
     require(not open_files, f"after an error it leaves {', '.join(open_files)} open; close it in `close`.")
 
 
-def check_goes_on_from_a_checkpoint(subject: Subject) -> None:
+def check_goes_on_from_a_checkpoint(subject: Subject[Callback]) -> None:
     """Stopped and resumed, a training with it leads to the same: what it must remember is plain, or made again."""
     expected, again = (_stopped_and_resumed(subject, Failing(_EPOCHS + 1)) for _ in range(2))
     found = _stopped_and_resumed(subject, Failing(_EPOCHS - 1))
@@ -162,7 +162,7 @@ def check_goes_on_from_a_checkpoint(subject: Subject) -> None:
         require(not names, f"after a training that was resumed, {', '.join(dict.fromkeys(names))} is another.")
 
 
-def _stopped_and_resumed(subject: Subject, stop: Failing) -> tuple[list[Any], dict[str, bytes]]:
+def _stopped_and_resumed(subject: Subject[Callback], stop: Failing) -> tuple[list[object], dict[str, bytes]]:
     """Return what a training leads to that is stopped once, if it gets so far, and the files that it leaves."""
     with TemporaryDirectory() as name, TemporaryDirectory() as kept:
         folder = Path(name)
@@ -175,12 +175,12 @@ def _stopped_and_resumed(subject: Subject, stop: Failing) -> tuple[list[Any], di
 
 
 def _trained(
-    subject: Subject,
+    subject: Subject[Callback],
     callbacks: tuple[Any, ...],
     folder: Path,
     epochs: int = _EPOCHS,
     checkpoints: Path | None = None,
-) -> list[Any]:
+) -> list[object]:
     """Return the parameters and the costs of a short training."""
     x = subject.rng().standard_normal((6, 3))
     model = Sequential([Factor()], 3, seed=0, registry=_with_own_components(subject.registry))

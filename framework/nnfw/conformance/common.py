@@ -9,9 +9,9 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnfw.configuration import build, options_of
 from nnfw.conformance.equality import equal
@@ -20,6 +20,9 @@ from nnfw.conformance.kinds import exercise
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import ConfigError, NnfwError, in_words, short
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SLOWEST_IMPORT = 1.0
 """Seconds that importing a component may take: it is waited for at the first use of its name."""
@@ -30,6 +33,15 @@ _READS_FILES = "dataset"
 _NO_OPTION = "no_option_has_this_name"
 
 
+@dataclass(frozen=True)
+class _Import:
+    """What importing a module took, printed and changed, as ``import_probe`` prints it."""
+
+    seconds: float
+    printed: str
+    changed: str
+
+
 class _Unfit:
     """A value that no option can take."""
 
@@ -37,7 +49,7 @@ class _Unfit:
         return "<a value of no known type>"
 
 
-def check_constructible(subject: Subject) -> None:
+def check_constructible(subject: Subject[DataclassInstance]) -> None:
     """It is a frozen dataclass with every member of its protocol, made from its defaults or from declared examples."""
     missing = [
         name for name, option in options_of(subject.cls).items() if option.required and not _is_given(subject, name)
@@ -56,7 +68,7 @@ def check_constructible(subject: Subject) -> None:
     )
 
 
-def check_constructor_only_stores(subject: Subject) -> None:
+def check_constructor_only_stores(subject: Subject[DataclassInstance]) -> None:
     """Its constructor stores the options and nothing else: no change, no array, no file, no further attribute."""
     component = subject.make()
     values = {item.name: getattr(component, item.name) for item in fields(component) if item.init}
@@ -70,7 +82,7 @@ def check_constructor_only_stores(subject: Subject) -> None:
     )
 
 
-def check_configuration_round_trip(subject: Subject) -> None:
+def check_configuration_round_trip(subject: Subject[DataclassInstance]) -> None:
     """Component to configuration and back gives an equal component, through JSON too."""
     if subject.declared is None:
         raise NotApplicable("no plugin declares it, so no file can name it")
@@ -83,7 +95,7 @@ def check_configuration_round_trip(subject: Subject) -> None:
     )
 
 
-def check_wrong_options_are_refused(subject: Subject) -> None:
+def check_wrong_options_are_refused(subject: Subject[DataclassInstance]) -> None:
     """An unknown option, and a value of a wrong type for each known one, give one error that names the option."""
     known = [name for name, option in options_of(subject.cls).items() if option.hint is not Any]
     for name in (_NO_OPTION, *known):
@@ -93,7 +105,7 @@ def check_wrong_options_are_refused(subject: Subject) -> None:
         require(name in text and len(text.splitlines()) == 1, f"expected one line that names {name!r}, got {text!r}.")
 
 
-def check_repr_rebuilds(subject: Subject) -> None:
+def check_repr_rebuilds(subject: Subject[DataclassInstance]) -> None:
     """Its repr is the call that makes it again."""
     component = subject.component
     text = repr(component)
@@ -111,7 +123,7 @@ def check_repr_rebuilds(subject: Subject) -> None:
     require(given == expected, f"its repr gives {short(given)}, expected every option: {short(expected)}.")
 
 
-def check_pickles(subject: Subject) -> None:
+def check_pickles(subject: Subject[DataclassInstance]) -> None:
     """A pickled copy is equal, so that it can go to another process."""
     component = subject.component
     if "<locals>" in subject.cls.__qualname__:
@@ -120,14 +132,14 @@ def check_pickles(subject: Subject) -> None:
     require(again == component, f"{short(component)} became {short(again)}.")
 
 
-def check_equal_options_make_equal_components(subject: Subject) -> None:
+def check_equal_options_make_equal_components(subject: Subject[DataclassInstance]) -> None:
     """Made twice from the same options, it is equal and has the same hash; networks compare components."""
     first, second = subject.make(), subject.make()
     require(first == second, f"two made from the same options differ: {short(first)} and {short(second)}.")
     require(hash(first) == hash(second), "two equal ones have different hashes.")
 
 
-def check_holds_no_state(subject: Subject) -> None:
+def check_holds_no_state(subject: Subject[DataclassInstance]) -> None:
     """Using it does not change it: arrays live in the model's parameters and in the workspace."""
     component = subject.make()
     before = _contents(component)
@@ -138,7 +150,7 @@ def check_holds_no_state(subject: Subject) -> None:
     )
 
 
-def check_instances_share_nothing(subject: Subject) -> None:
+def check_instances_share_nothing(subject: Subject[DataclassInstance]) -> None:
     """Two components used in turn give what each gives alone, so nothing lies in the class or its module."""
     alone = exercise(subject, subject.make())
     first, second = subject.make(), subject.make()
@@ -151,41 +163,41 @@ def check_instances_share_nothing(subject: Subject) -> None:
     )
 
 
-def check_prints_nothing(subject: Subject) -> None:
+def check_prints_nothing(subject: Subject[DataclassInstance]) -> None:
     """Using it writes neither to stdout nor to stderr, which belong to the program that runs it."""
     with guarded() as traces:
         exercise(subject, subject.make())
     require(not traces.printed, f"it prints {short(traces.printed)}.")
 
 
-def check_warns_of_nothing(subject: Subject) -> None:
+def check_warns_of_nothing(subject: Subject[DataclassInstance]) -> None:
     """Using it on ordinary values gives no warning."""
     with guarded() as traces:
         exercise(subject, subject.make())
     require(not traces.warned, f"it warns: {'; '.join(traces.warned)}")
 
 
-def check_leaves_the_process_alone(subject: Subject) -> None:
+def check_leaves_the_process_alone(subject: Subject[DataclassInstance]) -> None:
     """Using it changes nothing that is shared: np.seterr, global random numbers, filters, directory."""
     with guarded() as traces:
         exercise(subject, subject.make())
     require(not traces.changed, f"it changes {in_short(traces.changed)}.")
 
 
-def check_import_leaves_the_process_alone(subject: Subject) -> None:
+def check_import_leaves_the_process_alone(subject: Subject[DataclassInstance]) -> None:
     """Importing it prints nothing and changes nothing that is shared."""
     found = _import_of(subject)
-    require(not found["printed"], f"importing {subject.cls.__module__} prints {short(found['printed'])}.")
-    require(not found["changed"], f"importing {subject.cls.__module__} changes {found['changed']}.")
+    require(not found.printed, f"importing {subject.cls.__module__} prints {short(found.printed)}.")
+    require(not found.changed, f"importing {subject.cls.__module__} changes {found.changed}.")
 
 
-def check_import_is_fast(subject: Subject) -> None:
+def check_import_is_fast(subject: Subject[DataclassInstance]) -> None:
     """Importing it takes less than a second, NumPy and nnfw not counted."""
-    seconds = _import_of(subject)["seconds"]
+    seconds = _import_of(subject).seconds
     for _ in range(_TRIES - 1):
         if seconds < SLOWEST_IMPORT:
             return
-        seconds = min(seconds, _measured_import(subject.cls.__module__)["seconds"])
+        seconds = min(seconds, _measured_import(subject.cls.__module__).seconds)
     require(
         seconds < SLOWEST_IMPORT,
         f"importing {subject.cls.__module__} takes {seconds:.1f} s, expected less than {SLOWEST_IMPORT:g} s. "
@@ -193,7 +205,7 @@ def check_import_is_fast(subject: Subject) -> None:
     )
 
 
-def check_is_documented(subject: Subject) -> None:
+def check_is_documented(subject: Subject[DataclassInstance]) -> None:
     """Its docstring says what it is, and what every option means."""
     text = (subject.cls.__doc__ or "").strip()
     generated = f"{subject.cls.__name__}("  # what @dataclass writes where there is none
@@ -202,23 +214,23 @@ def check_is_documented(subject: Subject) -> None:
     require(not missing, f"its docstring does not explain {', '.join(missing)}, which 'nnfw show' should tell.")
 
 
-def _is_given(subject: Subject, name: str) -> bool:
+def _is_given(subject: Subject[DataclassInstance], name: str) -> bool:
     return not isinstance(subject.reference, Mapping) or name in subject.reference
 
 
-def _contents(component: Any) -> dict[str, str]:
+def _contents(component: DataclassInstance) -> dict[str, str]:
     own = {item.name: getattr(component, item.name) for item in fields(component)}
     return {name: repr(value) for name, value in (own | getattr(component, "__dict__", {})).items()}
 
 
-def _as_json(table: Mapping[str, Any]) -> Any:
+def _as_json(table: Mapping[str, object]) -> object:
     try:
         return json.loads(json.dumps(table))
     except TypeError as error:
         raise CheckFailed(f"its configuration {short(table)} cannot be written: {in_words(error)}.") from error
 
 
-def _refusal(subject: Subject, wrong: Mapping[str, Any]) -> NnfwError | None:
+def _refusal(subject: Subject[DataclassInstance], wrong: Mapping[str, object]) -> NnfwError | None:
     """Return the error that an option leads to, or None."""
     component = subject.component
     options = {name: getattr(component, name) for name in options_of(subject.cls)}
@@ -232,7 +244,7 @@ def _refusal(subject: Subject, wrong: Mapping[str, Any]) -> NnfwError | None:
     return None
 
 
-def _import_of(subject: Subject) -> Mapping[str, Any]:
+def _import_of(subject: Subject[DataclassInstance]) -> _Import:
     module = subject.cls.__module__
     if not _is_importable(module):
         raise NotApplicable(f"its module {module!r} cannot be imported by name")
@@ -246,11 +258,11 @@ def _is_importable(module: str) -> bool:
 
 
 @cache
-def _first_import(module: str) -> Mapping[str, Any]:
+def _first_import(module: str) -> _Import:
     return _measured_import(module)
 
 
-def _measured_import(module: str) -> Mapping[str, Any]:
+def _measured_import(module: str) -> _Import:
     """Import a module in a process of its own, and return what that took and changed."""
     command = [sys.executable, "-m", "nnfw.conformance.import_probe", module]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -260,5 +272,4 @@ def _measured_import(module: str) -> Mapping[str, Any]:
     require(
         result.returncode == 0, f"importing {module} in a process of its own failed: {result.stderr.strip()[-200:]}"
     )
-    found: Mapping[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    return found
+    return _Import(**json.loads(result.stdout.splitlines()[-1]))

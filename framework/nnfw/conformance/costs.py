@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,7 +18,7 @@ from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, NnfwError, in_words
 from nnfw.ops import DEFINITIONS, Tape
-from nnfw.protocols import Activation
+from nnfw.protocols import Activation, CanonicalCost, Cost
 from nnfw.workspace import Workspace
 
 OUTPUT_SHAPES: tuple[Shape, ...] = ((3,), (4,), (1,))
@@ -53,17 +53,17 @@ class Case:
     raw: Array
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:
+def exercise(subject: Subject[Cost], component: Cost) -> list[object]:
     """Use a cost as nnfw does, and return everything that it computes."""
     case = _cast(_cases(subject)[0], np.float32)
     y = component.targets(case.raw.copy(), case.a.shape[1:])
     weight = np.linspace(0.5, 2, len(case.a), dtype=np.float32)
-    results: list[Any] = [component.value(case.a, y), component.value(case.a, y, weight)]
+    results: list[object] = [component.value(case.a, y), component.value(case.a, y, weight)]
     results += [component.gradient(case.a, y, _workspace(case.a), each).copy() for each in (None, weight)]
     return results
 
 
-def check_takes_some_labels(subject: Subject) -> None:
+def check_takes_some_labels(subject: Subject[Cost]) -> None:
     """It takes labels of a usual form: numbers, probabilities, counts, ±1, one-hot vectors or classes."""
     tried = []
     for shape in OUTPUT_SHAPES:
@@ -79,7 +79,7 @@ def check_takes_some_labels(subject: Subject) -> None:
     require(False, f"it refuses labels of every form that was tried; the first: {tried[0]}")
 
 
-def check_targets_leaves_labels_alone(subject: Subject) -> None:
+def check_targets_leaves_labels_alone(subject: Subject[Cost]) -> None:
     """Targets does not change the labels that it is given."""
     for case in _cases(subject):
         raw = case.raw.copy()
@@ -87,7 +87,7 @@ def check_targets_leaves_labels_alone(subject: Subject) -> None:
         require(equal(raw, case.raw), "targets changes the labels that it is given.")
 
 
-def check_value_is_a_number(subject: Subject) -> None:
+def check_value_is_a_number(subject: Subject[Cost]) -> None:
     """Value returns a Python float."""
     for case in _cases(subject):
         value = subject.component.value(case.a, case.y)
@@ -95,7 +95,7 @@ def check_value_is_a_number(subject: Subject) -> None:
         require(np.isfinite(value), f"value is {value} for ordinary outputs and labels.")
 
 
-def check_keeps_dtype(subject: Subject) -> None:
+def check_keeps_dtype(subject: Subject[Cost]) -> None:
     """The gradient has the shape and the dtype of a, float32 and float64."""
     for dtype in (np.float32, np.float64):
         for case in (_cast(each, dtype) for each in _cases(subject)):
@@ -106,7 +106,7 @@ def check_keeps_dtype(subject: Subject) -> None:
             )
 
 
-def check_leaves_its_arguments_alone(subject: Subject) -> None:
+def check_leaves_its_arguments_alone(subject: Subject[Cost]) -> None:
     """Neither value nor gradient changes a, y or the weights."""
     for case in _cases(subject):
         weight = np.linspace(0.5, 2, len(case.a))
@@ -117,14 +117,14 @@ def check_leaves_its_arguments_alone(subject: Subject) -> None:
             require(equal(array, old), f"it changes {name}.")
 
 
-def check_gradient_is_the_gradient_of_value(subject: Subject) -> None:
+def check_gradient_is_the_gradient_of_value(subject: Subject[Cost]) -> None:
     """∇_a C agrees with numerical differentiation of C, for several batch sizes and with weights."""
     for case in (case for examples in _BATCHES for case in _cases(subject, examples)):
         for weight in (None, np.linspace(0.5, 2, len(case.a))):
             _require_gradient(subject, case, weight)
 
 
-def check_is_a_mean_over_examples(subject: Subject) -> None:
+def check_is_a_mean_over_examples(subject: Subject[Cost]) -> None:
     """C is a mean over the examples: 1/N Σ c_i, for every N; the gradient of each example is 1/N of its own."""
     for case in (case for examples in _BATCHES for case in _cases(subject, examples)):
         n = len(case.a)
@@ -139,7 +139,7 @@ def check_is_a_mean_over_examples(subject: Subject) -> None:
         require(close(_gradient(subject, case), alone), f"∇_a C of {n} examples is not 1/{n} of that of each alone.")
 
 
-def check_weights_scale_examples(subject: Subject) -> None:
+def check_weights_scale_examples(subject: Subject[Cost]) -> None:
     """C = 1/N Σ weight_i c_i, with the weights in value and gradient alike; weights of 1 change nothing."""
     for case in _cases(subject):
         n = len(case.a)
@@ -161,7 +161,7 @@ def check_weights_scale_examples(subject: Subject) -> None:
         )
 
 
-def check_order_of_examples_does_not_matter(subject: Subject) -> None:
+def check_order_of_examples_does_not_matter(subject: Subject[Cost]) -> None:
     """A permuted batch has the same C and the permuted gradient."""
     for case in _cases(subject):
         order = np.roll(np.arange(len(case.a)), 1)
@@ -171,12 +171,12 @@ def check_order_of_examples_does_not_matter(subject: Subject) -> None:
         require(close(_gradient(subject, other), _gradient(subject, case)[order]), "∇_a C depends on the order.")
 
 
-def check_canonical_delta_is_equation_1(subject: Subject) -> None:
+def check_canonical_delta_is_equation_1(subject: Subject[Cost]) -> None:
     """The closed form of δ^L equals Equation 1: ∇_a C ⊙ σ'(z), with and without weights, and the slope of C."""
-    activation = _canonical(subject)
+    cost, activation = _canonical(subject)
     for case in _cases(subject):
         for weight in (None, np.linspace(0.5, 2, len(case.a))):
-            closed = subject.component.canonical_delta(case.a, case.y, _workspace(case.a), weight).copy()
+            closed = cost.canonical_delta(case.a, case.y, _workspace(case.a), weight).copy()
             memory = _workspace(case.z)
             a = activation.forward(case.z, memory)
             chained = activation.delta(_gradient(subject, replace(case, a=a), weight), case.z, a, memory)
@@ -187,35 +187,35 @@ def check_canonical_delta_is_equation_1(subject: Subject) -> None:
             require(report.rows[0].ok, f"canonical_delta: {report.rows[0].explanation()}")
 
 
-def check_canonical_value_is_the_value(subject: Subject) -> None:
+def check_canonical_value_is_the_value(subject: Subject[Cost]) -> None:
     """value_from_z(z) equals value(σ(z)) for the canonical σ, with and without weights."""
-    _canonical(subject)
+    cost, _ = _canonical(subject)
     for case in _cases(subject):
         for weight in (None, np.linspace(0.5, 2, len(case.a))):
-            from_z = subject.component.value_from_z(case.z, case.y, weight)
+            from_z = cost.value_from_z(case.z, case.y, weight)
             value = subject.component.value(case.a, case.y, weight)
             require(type(from_z) is float, f"value_from_z returned {type(from_z).__name__}, expected float.")
             require(close(np.array(from_z), np.array(value)), f"value_from_z is {from_z:.10g}, but value {value:.10g}.")
 
 
-def check_canonical_form_is_finite_at_extreme_logits(subject: Subject) -> None:
+def check_canonical_form_is_finite_at_extreme_logits(subject: Subject[Cost]) -> None:
     """For z of ±10,000 in float32, value_from_z and canonical_delta are finite, without a warning."""
-    activation = _canonical(subject)
+    cost, activation = _canonical(subject)
     for case in _cases(subject):
         for size in _EXTREME_LOGITS:
             z = (size * np.sign(case.z)).astype(np.float32)
             y = _cast(case, np.float32).y
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                value = subject.component.value_from_z(z, y)
+                value = cost.value_from_z(z, y)
                 a = activation.forward(z, _workspace(z))
-                delta = subject.component.canonical_delta(a, y, _workspace(z))
+                delta = cost.canonical_delta(a, y, _workspace(z))
             require(not caught, f"for z of ±{size:g} it warns: {caught[0].message if caught else ''}.")
             require(np.isfinite(value), f"value_from_z is {value} for z of ±{size:g}.")
             require(np.isfinite(delta).all(), f"canonical_delta is not finite for z of ±{size:g}.")
 
 
-def check_least_at_labels_where_declared(subject: Subject) -> None:
+def check_least_at_labels_where_declared(subject: Subject[Cost]) -> None:
     """Where it declares least_at_labels, C is nowhere lower than where a equals the labels."""
     if not subject.component.least_at_labels:
         raise NotApplicable("it does not declare least_at_labels = True")
@@ -234,7 +234,7 @@ def check_least_at_labels_where_declared(subject: Subject) -> None:
         )
 
 
-def check_impossible_labels_are_refused(subject: Subject) -> None:
+def check_impossible_labels_are_refused(subject: Subject[Cost]) -> None:
     """NaN, infinite numbers, and labels of another shape raise DataError that says what was wrong."""
     for case in _cases(subject)[:1]:
         shape = case.a.shape[1:]
@@ -255,7 +255,7 @@ def check_impossible_labels_are_refused(subject: Subject) -> None:
                 require(False, f"targets takes labels with {name} for outputs of shape {shape}.")
 
 
-def check_memory_layout_does_not_matter(subject: Subject) -> None:
+def check_memory_layout_does_not_matter(subject: Subject[Cost]) -> None:
     """Outputs in another order of memory, or read-only, give the same value and gradient."""
     for case in _cases(subject):
         expected = [np.array(subject.component.value(case.a, case.y)), _gradient(subject, case)]
@@ -267,7 +267,7 @@ def check_memory_layout_does_not_matter(subject: Subject) -> None:
             require(all(map(close, found, expected)), "C or ∇_a C depends on how the outputs lie in memory.")
 
 
-def check_workspaces_do_not_meet(subject: Subject) -> None:
+def check_workspaces_do_not_meet(subject: Subject[Cost]) -> None:
     """A gradient stays what it is while another is computed with another workspace."""
     for case in _cases(subject):
         first = subject.component.gradient(case.a, case.y, _workspace(case.a))
@@ -278,7 +278,7 @@ def check_workspaces_do_not_meet(subject: Subject) -> None:
         )
 
 
-def check_reused_workspace_is_like_new(subject: Subject) -> None:
+def check_reused_workspace_is_like_new(subject: Subject[Cost]) -> None:
     """A gradient in a used workspace is that in a new one: after other sizes, and with other numbers in a and y."""
     for method in _gradient_methods(subject):
         workspace = Workspace(np.float64)
@@ -294,7 +294,7 @@ def check_reused_workspace_is_like_new(subject: Subject) -> None:
                 )
 
 
-def check_recorded_gradient_is_like_asked_again(subject: Subject) -> None:
+def check_recorded_gradient_is_like_asked_again(subject: Subject[Cost]) -> None:
     """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
     for case in _cases(subject):
         for method in _gradient_methods(subject):
@@ -312,7 +312,7 @@ def check_recorded_gradient_is_like_asked_again(subject: Subject) -> None:
                 )
 
 
-def check_nan_is_not_hidden(subject: Subject) -> None:
+def check_nan_is_not_hidden(subject: Subject[Cost]) -> None:
     """Where a is NaN, so are C and the gradient of that example."""
     for case in _cases(subject):
         a = case.a.copy()
@@ -322,7 +322,7 @@ def check_nan_is_not_hidden(subject: Subject) -> None:
         require(np.isnan(gradient[0]).any(), "∇_a C has no NaN for an example whose outputs are NaN.")
 
 
-def _cases(subject: Subject, examples: int = _EXAMPLES) -> list[Case]:
+def _cases(subject: Subject[Cost], examples: int = _EXAMPLES) -> list[Case]:
     """Return a case for each shape of outputs that it takes, in float64."""
     cases = []
     rng = subject.rng()
@@ -352,11 +352,11 @@ def _labels(rng: np.random.Generator, examples: int, shape: Shape) -> Iterator[t
     yield "±1", rng.choice([-1.0, 1.0], size)
 
 
-def _outputs(subject: Subject, z: Array) -> Array:
+def _outputs(subject: Subject[Cost], z: Array) -> Array:
     """Return outputs that the cost takes: those of its canonical activation, else of its domain."""
     component = subject.component
     if component.canonical is not None:
-        return np.array(_canonical(subject).forward(z, _workspace(z)))
+        return np.array(_canonical(subject)[1].forward(z, _workspace(z)))
     if component.domain is None:
         return z
     low, high = component.domain
@@ -365,12 +365,12 @@ def _outputs(subject: Subject, z: Array) -> Array:
     return low + np.exp(z) if np.isfinite(low) else high - np.exp(z) if np.isfinite(high) else z
 
 
-def _inside(subject: Subject, a: Array) -> Array:
+def _inside(subject: Subject[Cost], a: Array) -> Array:
     low, high = subject.component.domain or (-np.inf, np.inf)
     return np.clip(a, low, high)
 
 
-def _as_outputs(subject: Subject, case: Case) -> Array:
+def _as_outputs(subject: Subject[Cost], case: Case) -> Array:
     """Return the labels as outputs; the index of a class as a vector with a single 1."""
     if case.y.shape == case.a.shape:
         return _inside(subject, case.y.astype(np.float64))
@@ -379,23 +379,24 @@ def _as_outputs(subject: Subject, case: Case) -> Array:
     raise NotApplicable(f"labels of shape {case.y.shape} are no outputs of shape {case.a.shape}")
 
 
-def _canonical(subject: Subject) -> Activation:
+def _canonical(subject: Subject[Cost]) -> tuple[CanonicalCost, Activation]:
+    """Return the cost and the activation for which it has closed forms."""
     if subject.component.canonical is None:
         raise NotApplicable("it names no canonical activation")
     activation: Activation = subject.registry.resolve("activation", subject.component.canonical)
-    return activation
+    return cast(CanonicalCost, subject.component), activation
 
 
-def _gradient_methods(subject: Subject) -> list[Callable[..., Array]]:
+def _gradient_methods(subject: Subject[Cost]) -> list[Callable[..., Array]]:
     """Return the methods that give δ^L or what it is made of."""
     names = ["gradient"] if subject.component.canonical is None else ["gradient", "canonical_delta"]
     return [getattr(subject.component, name) for name in names]
 
 
-def _gradient(subject: Subject, case: Case, weight: Array | None = None) -> Array:
+def _gradient(subject: Subject[Cost], case: Case, weight: Array | None = None) -> Array:
     gradient = subject.component.gradient(case.a, case.y, _workspace(case.a), weight)
     require(isinstance(gradient, np.ndarray), f"gradient returned {type(gradient).__name__}, expected an array.")
-    return gradient.copy()  # type: ignore[no-any-return]
+    return gradient.copy()
 
 
 def _part(case: Case, row: int) -> Case:
@@ -412,7 +413,7 @@ def _workspace(array: Array) -> Workspace:
     return Workspace(array.dtype)
 
 
-def _require_gradient(subject: Subject, case: Case, weight: Array | None) -> None:
+def _require_gradient(subject: Subject[Cost], case: Case, weight: Array | None) -> None:
     """Compare ∇_a C with differences, where the cost follows an activation that changes nothing."""
     report = check_cost(subject.component, Unchanged(), case.a, case.y, weight, subject.registry)
     require(not report.problem, report.problem)

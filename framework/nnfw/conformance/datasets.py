@@ -4,61 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from nnfw.arrays import Array
 from nnfw.conformance.equality import equal
-from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.data import Examples
+from nnfw.protocols import Dataset
 
 _HERE = Path()
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:  # noqa: ARG001 - every kind has the same
+def exercise(subject: Subject[Dataset], component: Dataset) -> list[object]:  # noqa: ARG001 - every kind has the same
     """Use a dataset as nnfw does, and return everything that it reads."""
-    return list(_arrays(component.load(_HERE)))
+    return list(_arrays(_loaded(component)))
 
 
-def check_loads_examples(subject: Subject) -> None:
+def check_loads_examples(subject: Subject[Dataset]) -> None:
     """Load returns Examples, with at least one example."""
-    found = subject.component.load(_HERE)
-    require(isinstance(found, Examples), f"load returned {type(found).__name__}, expected Examples.")
+    found = _loaded(subject.component)
     require(len(found) > 0, "load returned no example.")
 
 
-def check_loads_the_same_twice(subject: Subject) -> None:
+def check_loads_the_same_twice(subject: Subject[Dataset]) -> None:
     """Loading twice gives the same to the last bit: what is random comes from a seed among the options."""
-    first, second = (list(_arrays(subject.component.load(_HERE))) for _ in range(2))
+    first, second = (list(_arrays(_loaded(subject.component))) for _ in range(2))
     require(equal(first, second), "loading it twice gives other examples.")
 
 
-def check_copies_are_independent(subject: Subject) -> None:
+def check_copies_are_independent(subject: Subject[Dataset]) -> None:
     """Changing what was loaded does not change what is loaded next."""
-    for array in _arrays(subject.component.load(_HERE)):
+    for array in _arrays(_loaded(subject.component)):
         before = np.array(array)
         if not array.flags.writeable or array.dtype.kind not in "fiu":
             continue
         array += 1
-        again = [np.array(each) for each in _arrays(subject.component.load(_HERE)) if each.shape == before.shape]
+        again = [np.array(each) for each in _arrays(_loaded(subject.component)) if each.shape == before.shape]
         require(any(equal(each, before) for each in again), "changing loaded examples changes the next load.")
         return
     raise NotApplicable("what it loads cannot be written")
 
 
-def check_input_shape_is_real(subject: Subject) -> None:
+def check_input_shape_is_real(subject: Subject[Dataset]) -> None:
     """input_shape says the shape of one example without reading anything, or None."""
     said = subject.component.input_shape()
     if said is None:
         raise NotApplicable("it leaves the shape open")
-    columns = list(subject.component.load(_HERE).features.values())
+    columns = list(_loaded(subject.component).features.values())
     widths = {array.shape[1:] or (1,) for array in columns}
     found = next(iter(widths)) if len(columns) == 1 else (sum(int(np.prod(array.shape[1:])) for array in columns),)
     require(found == said, f"input_shape says {said}, but an example has the shape {found}.")
 
 
-def _arrays(examples: Examples) -> Iterator[Any]:
+def _loaded(dataset: Dataset) -> Examples:
+    found = dataset.load(_HERE)
+    if not isinstance(found, Examples):
+        raise CheckFailed(f"load returned {type(found).__name__}, expected Examples.")
+    return found
+
+
+def _arrays(examples: Examples) -> Iterator[Array]:
     yield from examples.features.values()
     if examples.target is not None:
         yield examples.target

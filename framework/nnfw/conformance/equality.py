@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
+from nnfw.arrays import Array
 
-def equal(one: Any, other: Any) -> bool:
+
+def equal(one: object, other: object) -> bool:
     """Return whether two results are the same to the last bit; NaN equals NaN."""
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         if (one.shape, one.dtype) != (other.shape, other.dtype):
@@ -26,7 +27,7 @@ def equal(one: Any, other: Any) -> bool:
 _CLOSE = 1e-9  # of the largest value: far above rounding in float64, far below any mistake
 
 
-def close(found: Any, expected: Any) -> bool:
+def close(found: Array, expected: Array) -> bool:
     """Return whether two arrays in float64 agree but for rounding."""
     size = float(np.max(np.abs(expected), initial=0))
     return found.shape == expected.shape and np.allclose(found, expected, rtol=_CLOSE, atol=_CLOSE * size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod, sqrt
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
+from nnfw.protocols import Initializer
 
 SHAPES: tuple[Shape, ...] = ((3, 4), (4, 4), (7,), (1, 1), (6, 3, 2, 2))
 """Shapes of weights and biases."""
@@ -21,12 +21,12 @@ _KURTOSIS = 3.0  # of the normal distribution; a uniform one has less, so its es
 _ROUNDING = 1e-9
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:
+def exercise(subject: Subject[Initializer], component: Initializer) -> list[object]:
     """Use an initializer as nnfw does, and return everything that it computes."""
     return [_sample(component, shape, subject.rng()) for shape in SHAPES]
 
 
-def check_gives_the_shape_it_is_asked_for(subject: Subject) -> None:
+def check_gives_the_shape_it_is_asked_for(subject: Subject[Initializer]) -> None:
     """It returns an array of numbers of the shape that it is asked for."""
     for shape in SHAPES:
         found = _sample(subject.component, shape, subject.rng())
@@ -35,14 +35,14 @@ def check_gives_the_shape_it_is_asked_for(subject: Subject) -> None:
         require(found.dtype.kind in "fiu", f"sample returned {found.dtype}, expected numbers.")
 
 
-def check_is_finite(subject: Subject) -> None:
+def check_is_finite(subject: Subject[Initializer]) -> None:
     """Every value is finite, and float32 can hold it."""
     for shape in (*SHAPES, *_LARGE):
         found = _sample(subject.component, shape, subject.rng())
         require(np.isfinite(found.astype(np.float32)).all(), f"a value of shape {shape} is not finite in float32.")
 
 
-def check_same_seed_gives_same_values(subject: Subject) -> None:
+def check_same_seed_gives_same_values(subject: Subject[Initializer]) -> None:
     """It draws from the generator that it is given, and from nothing else."""
     for shape in SHAPES:
         first = _sample(subject.component, shape, subject.rng())
@@ -50,13 +50,13 @@ def check_same_seed_gives_same_values(subject: Subject) -> None:
         require(equal(first, _sample(subject.component, shape, subject.rng())), "the same seed gives other values.")
 
 
-def check_gives_memory_of_its_own(subject: Subject) -> None:
+def check_gives_memory_of_its_own(subject: Subject[Initializer]) -> None:
     """Two calls return arrays that share no memory."""
     first, second = (_sample(subject.component, (3, 4), subject.rng()) for _ in range(2))
     require(not np.may_share_memory(first, second), "two calls return the same memory.")
 
 
-def check_variance_is_as_declared(subject: Subject) -> None:
+def check_variance_is_as_declared(subject: Subject[Initializer]) -> None:
     """Where `variance` says a number, that is the variance of the values."""
     declared = {shape: subject.component.variance(shape, *_fans(shape)) for shape in _LARGE}
     if None in declared.values():
@@ -76,6 +76,6 @@ def _fans(shape: Shape) -> tuple[int, int]:
     return prod(shape[1:]), shape[0] * prod(shape[2:])
 
 
-def _sample(component: Any, shape: Shape, rng: np.random.Generator) -> Array:
+def _sample(component: Initializer, shape: Shape, rng: np.random.Generator) -> Array:
     found: Array = component.sample(shape, *_fans(shape), rng)
     return found

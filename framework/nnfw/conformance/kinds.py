@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
-from typing import Any
 
 from nnfw.conformance.subjects import Subject
 from nnfw.protocols import KINDS
@@ -23,7 +22,7 @@ def module_of(sort: str) -> ModuleType:
     return import_module("nnfw.conformance.solvers" if sort == SOLVER else KINDS[sort].module_of_checks)
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:
+def exercise(subject: Subject[object], component: object) -> list[object]:
     """Use `component`, made like the subject's, as nnfw does, and return everything that it computes."""
-    results: list[Any] = module_of(subject.sort).exercise(subject, component)
+    results: list[object] = module_of(subject.sort).exercise(subject, component)
     return results

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -22,7 +21,7 @@ from nnfw.conformance.subjects import Subject
 from nnfw.errors import NnfwError, ShapeError, StateError, in_words, short
 from nnfw.model import Sequential, load
 from nnfw.ops import DEFINITIONS, Tape
-from nnfw.protocols import Parameter
+from nnfw.protocols import Layer, Parameter
 
 EXTREME = 1e4
 """Inputs of this size must neither overflow nor warn in float32."""
@@ -34,11 +33,11 @@ _MANY = 8192  # examples, so that an array of the batch stands out from small ch
 _LATER_PASSES = 8
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:
+def exercise(subject: Subject[Layer], component: Layer) -> list[object]:
     """Use a layer as nnfw does, in training and out of it, and return everything that it computes."""
-    results: list[Any] = []
+    results: list[object] = []
     for shape in shapes_of(subject)[:2]:
-        bench = Bench(subject, shape, np.float32, component)
+        bench = Bench(component, shape, np.float32)
         x, delta, workspace = bench.x(3), bench.delta(3), bench.workspace()
         for _ in range(2):
             results += bench.run(x, delta, workspace).arrays()
@@ -46,7 +45,7 @@ def exercise(subject: Subject, component: Any) -> list[Any]:
     return results
 
 
-def check_takes_some_shape(subject: Subject) -> None:
+def check_takes_some_shape(subject: Subject[Layer]) -> None:
     """It takes inputs of a shape that its plugin declares, or of a usual one."""
     wanted = subject.input_shapes or TRIAL_SHAPES
     require(
@@ -56,10 +55,10 @@ def check_takes_some_shape(subject: Subject) -> None:
     )
 
 
-def check_output_shape_is_real(subject: Subject) -> None:
+def check_output_shape_is_real(subject: Subject[Layer]) -> None:
     """output_shape says, without reading data, what shape forward gives, for every batch and input shape."""
     for shape in shapes_of(subject):
-        bench = Bench(subject, shape)
+        bench = Bench(subject.component, shape)
         said = bench.output_shape
         for examples in (*_BATCHES, 7, 2):
             found = bench.forward(bench.x(examples), bench.workspace()).shape
@@ -68,7 +67,7 @@ def check_output_shape_is_real(subject: Subject) -> None:
             )
 
 
-def check_parameters_are_real(subject: Subject) -> None:
+def check_parameters_are_real(subject: Subject[Layer]) -> None:
     """Every declared parameter has a name, a shape that its initializer fills, and a gradient of that shape."""
     for shape in shapes_of(subject):
         declared = subject.component.parameters(shape)
@@ -79,7 +78,7 @@ def check_parameters_are_real(subject: Subject) -> None:
             require(
                 first.shape == parameter.shape, f"{name} is drawn in shape {first.shape}, expected {parameter.shape}."
             )
-        bench = Bench(subject, shape)
+        bench = Bench(subject.component, shape)
         for name, gradient in bench.run(bench.x(3), bench.delta(3)).grads.items():
             require(
                 np.isfinite(gradient).all(),
@@ -87,17 +86,17 @@ def check_parameters_are_real(subject: Subject) -> None:
             )
 
 
-def check_keeps_float32(subject: Subject) -> None:
+def check_keeps_float32(subject: Subject[Layer]) -> None:
     """In a float32 network everything is float32."""
     _require_dtype(subject, np.float32)
 
 
-def check_keeps_float64(subject: Subject) -> None:
+def check_keeps_float64(subject: Subject[Layer]) -> None:
     """In a float64 network everything is float64."""
     _require_dtype(subject, np.float64)
 
 
-def check_leaves_input_alone(subject: Subject) -> None:
+def check_leaves_input_alone(subject: Subject[Layer]) -> None:
     """Neither forward nor backward changes a_prev, which is another layer's a."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
@@ -108,7 +107,7 @@ def check_leaves_input_alone(subject: Subject) -> None:
         require(equal(x, before), "backward changes the input of forward.")
 
 
-def check_leaves_delta_alone(subject: Subject) -> None:
+def check_leaves_delta_alone(subject: Subject[Layer]) -> None:
     """Backward does not change δ."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
@@ -117,7 +116,7 @@ def check_leaves_delta_alone(subject: Subject) -> None:
         require(equal(delta, before), "backward changes delta.")
 
 
-def check_leaves_parameters_alone(subject: Subject) -> None:
+def check_leaves_parameters_alone(subject: Subject[Layer]) -> None:
     """Neither forward nor backward changes a trainable parameter: that is the optimizer's."""
     for bench in benches(subject):
         before = bench.vector.copy()
@@ -125,7 +124,7 @@ def check_leaves_parameters_alone(subject: Subject) -> None:
         require(equal(bench.vector, before), "a pass changes the parameters.")
 
 
-def check_leaves_z_alone(subject: Subject) -> None:
+def check_leaves_z_alone(subject: Subject[Layer]) -> None:
     """Backward does not change z, which the activation needs."""
     for bench in benches(subject):
         workspace = bench.workspace()
@@ -135,7 +134,7 @@ def check_leaves_z_alone(subject: Subject) -> None:
         require(equal(z, before), "backward changes the z that forward returned. Ask for a buffer of another name.")
 
 
-def check_gives_memory_of_its_own(subject: Subject) -> None:
+def check_gives_memory_of_its_own(subject: Subject[Layer]) -> None:
     """What backward returns shares no memory with the parameters or their gradients, nor z with the parameters."""
     for bench in benches(subject):
         workspace = bench.workspace()
@@ -150,14 +149,14 @@ def check_gives_memory_of_its_own(subject: Subject) -> None:
             )
 
 
-def check_same_seed_gives_same_bits(subject: Subject) -> None:
+def check_same_seed_gives_same_bits(subject: Subject[Layer]) -> None:
     """Two passes with the same noise are equal to the last bit."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
         _require_same(bench.run(x, delta), bench.run(x, delta), "a second pass with the same seed gives another")
 
 
-def check_overwrites_gradients(subject: Subject) -> None:
+def check_overwrites_gradients(subject: Subject[Layer]) -> None:
     """Backward overwrites the gradients; it does not add to what is there."""
     for bench in benches(subject):
         x, delta, workspace = bench.x(3), bench.delta(3), bench.workspace()
@@ -170,7 +169,7 @@ def check_overwrites_gradients(subject: Subject) -> None:
             require(equal(gradient, expected.grads[name]), f"a second backward adds to the gradient of {name}.")
 
 
-def check_reused_workspace_is_like_new(subject: Subject) -> None:
+def check_reused_workspace_is_like_new(subject: Subject[Layer]) -> None:
     """A pass in a used workspace gives what it gives in a new one: after other sizes, and with other numbers in x."""
     for bench, other in zip(benches(subject), benches(subject), strict=True):
         workspace = bench.workspace()
@@ -189,7 +188,7 @@ def check_reused_workspace_is_like_new(subject: Subject) -> None:
                 _require_same(right, found, "in a workspace that was used before it gives another")
 
 
-def check_workspaces_do_not_meet(subject: Subject) -> None:
+def check_workspaces_do_not_meet(subject: Subject[Layer]) -> None:
     """Two passes that take turns, each with its own workspace, do not disturb each other."""
     for bench in benches(subject):
         pairs = [(bench.x(3), bench.delta(3)) for _ in range(2)]
@@ -201,7 +200,7 @@ def check_workspaces_do_not_meet(subject: Subject) -> None:
             _require_same(expected, Pass(z, gradient, dict(grads)), "beside a second pass it gives another")
 
 
-def check_recorded_pass_is_like_asked_again(subject: Subject) -> None:
+def check_recorded_pass_is_like_asked_again(subject: Subject[Layer]) -> None:
     """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
     for bench in benches(subject):
         x, delta, grads, workspace = bench.x(3), bench.delta(3), bench.grads(), bench.workspace()
@@ -215,10 +214,11 @@ def check_recorded_pass_is_like_asked_again(subject: Subject) -> None:
         bench.vector *= -0.5
         expected = bench.run(x, delta, other)
         tape.repeat()
+        assert gradient is not None  # the workspace asks for it
         _require_same(expected, Pass(z, gradient, dict(grads)), "recorded with `kernels_only`, it gives another")
 
 
-def check_backward_before_forward_is_refused(subject: Subject) -> None:
+def check_backward_before_forward_is_refused(subject: Subject[Layer]) -> None:
     """Backward without forward raises StateError, unless it needs nothing from forward."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
@@ -235,7 +235,7 @@ def check_backward_before_forward_is_refused(subject: Subject) -> None:
         _require_same(expected, found, "backward without forward raises nothing and gives a wrong")
 
 
-def check_zero_delta_gives_zero(subject: Subject) -> None:
+def check_zero_delta_gives_zero(subject: Subject[Layer]) -> None:
     """For δ = 0 every gradient is exactly 0."""
     for bench in benches(subject):
         found = bench.run(bench.x(3), np.zeros_like(bench.delta(3)))
@@ -243,7 +243,7 @@ def check_zero_delta_gives_zero(subject: Subject) -> None:
             require(not np.any(array), f"{name} is not 0 for δ = 0, but up to {np.max(np.abs(array)):.3g}.")
 
 
-def check_linear_in_delta(subject: Subject) -> None:
+def check_linear_in_delta(subject: Subject[Layer]) -> None:
     """Backward is linear: the gradients for 2 δ₁ − 3 δ₂ are 2 times those for δ₁ minus 3 times those for δ₂."""
     for bench in benches(subject):
         x, one, other = bench.x(3), bench.delta(3), bench.delta(3)
@@ -255,7 +255,7 @@ def check_linear_in_delta(subject: Subject) -> None:
             )
 
 
-def check_linear_for_large_delta(subject: Subject) -> None:
+def check_linear_for_large_delta(subject: Subject[Layer]) -> None:
     """Backward scales with δ however large or small it is; nothing is clipped."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
@@ -265,7 +265,7 @@ def check_linear_for_large_delta(subject: Subject) -> None:
                 require(close(b / factor, a), f"{name} for {factor:g} δ is not {factor:g} times that for δ.")
 
 
-def check_rows_are_independent(subject: Subject) -> None:
+def check_rows_are_independent(subject: Subject[Layer]) -> None:
     """Where rows_independent is True, z and ∂C/∂a_prev of an example depend on that example alone."""
     if not subject.component.rows_independent:
         raise NotApplicable("it declares rows_independent = False")
@@ -277,29 +277,27 @@ def check_rows_are_independent(subject: Subject) -> None:
             require(close(together[row : row + 1], alone), f"z of example {row} depends on the other examples.")
         delta[1:] = 0
         gradient = bench.run(x, delta).grad_a_prev
-        assert gradient is not None
         require(not np.any(gradient[1:]), "∂C/∂a_prev of an example depends on the δ of others.")
 
 
-def check_permuted_batch_gives_permuted_output(subject: Subject) -> None:
+def check_permuted_batch_gives_permuted_output(subject: Subject[Layer]) -> None:
     """The order of the examples does not matter."""
     for bench in benches(subject):
         x, order = bench.x(4), [2, 0, 3, 1]
         require(close(bench.evaluate(x[order]), bench.evaluate(x)[order]), "z depends on the order of the examples.")
 
 
-def check_batch_of_one_keeps_its_axis(subject: Subject) -> None:
+def check_batch_of_one_keeps_its_axis(subject: Subject[Layer]) -> None:
     """One example is a batch too: no axis is dropped."""
     for bench in benches(subject):
         found = bench.run(bench.x(1), bench.delta(1))
-        assert found.grad_a_prev is not None
         for name, array, shape in (("z", found.z, bench.output_shape), ("∂C/∂a_prev", found.grad_a_prev, bench.shape)):
             require(
                 array.shape == (1, *shape), f"{name} of one example has shape {array.shape}, expected {(1, *shape)}."
             )
 
 
-def check_empty_batch_is_handled(subject: Subject) -> None:
+def check_empty_batch_is_handled(subject: Subject[Layer]) -> None:
     """A batch of no examples gives empty results and gradients of 0, or an error of nnfw."""
     for bench in benches(subject):
         try:
@@ -311,27 +309,27 @@ def check_empty_batch_is_handled(subject: Subject) -> None:
             require(not np.any(gradient), f"the gradient of {name} for no examples is not 0.")
 
 
-def check_strided_input(subject: Subject) -> None:
+def check_strided_input(subject: Subject[Layer]) -> None:
     """Inputs and δ that are every second element of a larger array give what their copies give."""
     _require_layout(subject, lambda a: np.repeat(a, 2, axis=-1)[..., ::2])
 
 
-def check_fortran_input(subject: Subject) -> None:
+def check_fortran_input(subject: Subject[Layer]) -> None:
     """Inputs and δ in Fortran's order give what their copies give."""
     _require_layout(subject, np.asfortranarray)
 
 
-def check_reversed_input(subject: Subject) -> None:
+def check_reversed_input(subject: Subject[Layer]) -> None:
     """Inputs and δ with negative strides give what their copies give."""
     _require_layout(subject, lambda a: a[::-1].copy()[::-1])
 
 
-def check_read_only_input(subject: Subject) -> None:
+def check_read_only_input(subject: Subject[Layer]) -> None:
     """Inputs and δ that cannot be written give what their copies give."""
     _require_layout(subject, _read_only)
 
 
-def check_wrong_shapes_are_refused(subject: Subject) -> None:
+def check_wrong_shapes_are_refused(subject: Subject[Layer]) -> None:
     """An input of a shape that does not fit is refused with ShapeError, which names it and what was expected."""
     refused = 0
     for shape in (*TRIAL_SHAPES, (), (2, 2, 2, 2, 2)):
@@ -349,7 +347,7 @@ def check_wrong_shapes_are_refused(subject: Subject) -> None:
         raise NotApplicable("it takes inputs of every shape")
 
 
-def check_nan_is_not_hidden(subject: Subject) -> None:
+def check_nan_is_not_hidden(subject: Subject[Layer]) -> None:
     """A NaN that comes in goes out again, forward and backward; an error must not look like a number."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
@@ -357,18 +355,17 @@ def check_nan_is_not_hidden(subject: Subject) -> None:
         require(np.isnan(bench.evaluate(x)[1]).any(), "z of an example that is all NaN has no NaN.")
         delta[1] = np.nan
         found = bench.run(bench.x(3), delta)
-        assert found.grad_a_prev is not None
         require(np.isnan(found.grad_a_prev[1]).any(), "∂C/∂a_prev for a δ that is all NaN has no NaN.")
 
 
-def check_evaluation_is_deterministic(subject: Subject) -> None:
+def check_evaluation_is_deterministic(subject: Subject[Layer]) -> None:
     """Outside of training it draws no random numbers, and gives the same at every call."""
     for bench in benches(subject):
         x = bench.x(3)
         require(equal(bench.evaluate(x), bench.evaluate(x)), "two evaluations of one batch differ.")
 
 
-def check_evaluation_has_no_side_effects(subject: Subject) -> None:
+def check_evaluation_has_no_side_effects(subject: Subject[Layer]) -> None:
     """Outside of training neither parameters nor state change."""
     for bench in benches(subject):
         vector, state = bench.vector.copy(), bench.state.copy()
@@ -377,7 +374,7 @@ def check_evaluation_has_no_side_effects(subject: Subject) -> None:
         require(equal(bench.state, state), "an evaluation changes the state that is not trained.")
 
 
-def check_uses_only_the_generator_it_is_given(subject: Subject) -> None:
+def check_uses_only_the_generator_it_is_given(subject: Subject[Layer]) -> None:
     """Its noise comes from workspace.rng alone, so that a seed settles it."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
@@ -385,7 +382,7 @@ def check_uses_only_the_generator_it_is_given(subject: Subject) -> None:
         _require_same(first, second, "with other global random numbers it gives another")
 
 
-def check_finite_at_extremes(subject: Subject) -> None:
+def check_finite_at_extremes(subject: Subject[Layer]) -> None:
     """Inputs of ±10,000 and of 0 give finite results in float32, without a warning."""
     for bench in benches(subject, np.float32):
         for x in (np.sign(bench.x(3)) * np.float32(EXTREME), np.zeros_like(bench.x(3))):
@@ -399,7 +396,7 @@ def check_finite_at_extremes(subject: Subject) -> None:
                 )
 
 
-def check_training_lowers_the_cost(subject: Subject) -> None:
+def check_training_lowers_the_cost(subject: Subject[Layer]) -> None:
     """50 steps along its gradients lower the cost of a regression that it can fit."""
     bench = benches(subject)[0]
     if not bench.layout.size:
@@ -416,7 +413,7 @@ def check_training_lowers_the_cost(subject: Subject) -> None:
     require(after < before * _LOWER, f"{_STEPS} steps of descent bring the cost from {before:.6g} to {after:.6g}.")
 
 
-def check_saves_and_loads(subject: Subject) -> None:
+def check_saves_and_loads(subject: Subject[Layer]) -> None:
     """A saved model with it is the same to the last bit when it is loaded."""
     if subject.declared is None:
         raise NotApplicable("no plugin declares it, so no file can name it")
@@ -432,20 +429,20 @@ def check_saves_and_loads(subject: Subject) -> None:
     require(equal(model.predict(x), again.predict(x)), "a loaded model predicts other values.")
 
 
-def check_input_gradient_may_be_left_out(subject: Subject) -> None:
+def check_input_gradient_may_be_left_out(subject: Subject[Layer]) -> None:
     """Where needs_input_gradient is False, the gradients of the parameters are the same."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
-        found = bench.run(x, delta, bench.workspace(needs_input_gradient=False))
+        grads, workspace = bench.grads(), bench.workspace(needs_input_gradient=False)
+        bench.forward(x, workspace)
+        bench.layer.backward(bench.params, delta, grads, workspace)
         for name, gradient in bench.run(x, delta).grads.items():
-            require(
-                close(found.grads[name], gradient), f"the gradient of {name} is another if ∂C/∂a_prev is not needed."
-            )
+            require(close(grads[name], gradient), f"the gradient of {name} is another if ∂C/∂a_prev is not needed.")
 
 
-def check_memory_does_not_grow(subject: Subject) -> None:
+def check_memory_does_not_grow(subject: Subject[Layer]) -> None:
     """Passes leave no memory behind: a long training holds what a short one holds."""
-    bench = Bench(subject, shapes_of(subject)[0], np.float32)
+    bench = Bench(subject.component, shapes_of(subject)[0], np.float32)
     x, delta, workspace = bench.x(_MANY), bench.delta(_MANY), bench.workspace()
     grads = bench.grads()
 
@@ -467,19 +464,19 @@ def check_memory_does_not_grow(subject: Subject) -> None:
     )
 
 
-def check_gradient_of_input(subject: Subject) -> None:
+def check_gradient_of_input(subject: Subject[Layer]) -> None:
     """∂C/∂a_prev agrees with numerical differentiation, with noise and activation, for several shapes and points."""
     _require_gradients(subject, lambda row: row.name == "x")
 
 
-def check_gradients_of_parameters(subject: Subject) -> None:
+def check_gradients_of_parameters(subject: Subject[Layer]) -> None:
     """The gradient of every parameter agrees with numerical differentiation (Equations 3 and 4 for w and b)."""
     if not any(bench.layout.size for bench in benches(subject)):
         raise NotApplicable("it has no parameters to train")
     _require_gradients(subject, lambda row: row.name != "x" and not row.name.endswith(".delta"))
 
 
-def _require_dtype(subject: Subject, dtype: DTypeLike) -> None:
+def _require_dtype(subject: Subject[Layer], dtype: DTypeLike) -> None:
     for bench in benches(subject, dtype):
         found = bench.run(bench.x(3), bench.delta(3))
         for name, array in [("z", found.z), *_gradients(found)]:
@@ -495,14 +492,13 @@ def _require_same(expected: Pass, found: Pass, what: str) -> None:
         require(equal(a, b), f"{what} {name}.")
 
 
-def _named(found: Pass) -> Iterator[tuple[str, Any]]:
+def _named(found: Pass) -> Iterator[tuple[str, Array]]:
     yield "z", found.z
     yield from _gradients(found)
 
 
 def _gradients(found: Pass) -> Iterator[tuple[str, Array]]:
-    if found.grad_a_prev is not None:
-        yield "∂C/∂a_prev", found.grad_a_prev
+    yield "∂C/∂a_prev", found.grad_a_prev
     yield from ((f"gradient of {name}", gradient) for name, gradient in found.grads.items())
 
 
@@ -512,7 +508,7 @@ def _run_with_global_seed(bench: Bench, x: Array, delta: Array, seed: int) -> Pa
     return bench.run(x, delta)
 
 
-def _require_layout(subject: Subject, change: Callable[[Array], Array]) -> None:
+def _require_layout(subject: Subject[Layer], change: Callable[[Array], Array]) -> None:
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
         pairs = zip(_named(bench.run(x, delta)), _named(bench.run(change(x), change(delta))), strict=True)
@@ -547,7 +543,7 @@ def _descend(bench: Bench, x: Array, y: Array, step: float) -> float:
     return _FIRST_STEP
 
 
-def _require_gradients(subject: Subject, wanted: Callable[[Row], bool]) -> None:
+def _require_gradients(subject: Subject[Layer], wanted: Callable[[Row], bool]) -> None:
     for shape, examples in _cases(subject):
         report = check_layer(subject.component, shape, subject.registry, examples=examples)
         require(not report.problem, report.problem)
@@ -555,7 +551,7 @@ def _require_gradients(subject: Subject, wanted: Callable[[Row], bool]) -> None:
             require(row.ok, f"for {examples} examples of shape {shape}: {row.explanation()}")
 
 
-def _cases(subject: Subject) -> Iterator[tuple[Shape, int]]:
+def _cases(subject: Subject[Layer]) -> Iterator[tuple[Shape, int]]:
     """Yield shapes with numbers of examples: one example, not square, and square."""
     for index, shape in enumerate(shapes_of(subject)[:3]):
         yield from ((shape, examples) for examples in (_BATCHES if not index else _BATCHES[index : index + 1]))

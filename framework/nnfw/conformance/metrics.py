@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -12,31 +11,32 @@ from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import in_words
+from nnfw.protocols import Metric
 
 _EXAMPLES = 7
 _OUTPUTS = (2, 3, 1)
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:
+def exercise(subject: Subject[Metric], component: Metric) -> list[object]:
     """Use a metric as nnfw does, and return everything that it computes."""
     a, y = _cases(subject)[0]
     statistics = component.statistics(a.astype(np.float32), y)
     return [statistics, component.result(statistics)]
 
 
-def check_takes_some_labels(subject: Subject) -> None:
+def check_takes_some_labels(subject: Subject[Metric]) -> None:
     """It takes outputs with labels of a usual form: classes, one-hot vectors or numbers."""
     tried = [f"{name}: {error}" for name, _, _, error in _tried(subject) if error]
     require(len(tried) < len(list(_tried(subject))), f"it refuses labels of every form; the first: {tried[:1]}")
 
 
-def check_says_what_is_better(subject: Subject) -> None:
+def check_says_what_is_better(subject: Subject[Metric]) -> None:
     """higher_is_better is True or False."""
     found = subject.component.higher_is_better
     require(isinstance(found, bool), f"higher_is_better is {found!r}, expected True or False.")
 
 
-def check_statistics_are_float64(subject: Subject) -> None:
+def check_statistics_are_float64(subject: Subject[Metric]) -> None:
     """Statistics is an array of float64, also for outputs in float32: sums over many examples must stay exact."""
     for a, y in _cases(subject):
         for each in (a, a.astype(np.float32)):
@@ -45,7 +45,7 @@ def check_statistics_are_float64(subject: Subject) -> None:
             require(found.dtype == np.float64, f"statistics returned {found.dtype}, expected float64.")
 
 
-def check_adds_up_over_batches(subject: Subject) -> None:
+def check_adds_up_over_batches(subject: Subject[Metric]) -> None:
     """The statistics of two parts add up to those of the whole."""
     for a, y in _cases(subject):
         whole = subject.component.statistics(a, y)
@@ -53,14 +53,14 @@ def check_adds_up_over_batches(subject: Subject) -> None:
         require(close(parts[0] + parts[1], whole), "the statistics of two parts do not add up to those of the whole.")
 
 
-def check_order_of_examples_does_not_matter(subject: Subject) -> None:
+def check_order_of_examples_does_not_matter(subject: Subject[Metric]) -> None:
     """A permuted batch has the same result."""
     for a, y in _cases(subject):
         found = [np.array(_result(subject, *each)) for each in ((a, y), (a[::-1].copy(), y[::-1].copy()))]
         require(close(*found), "the result depends on the order of the examples.")
 
 
-def check_weights_count_examples(subject: Subject) -> None:
+def check_weights_count_examples(subject: Subject[Metric]) -> None:
     """Weights of 1 change nothing; a weight of 2 is the example twice, and one of 0 is its absence."""
     for a, y in _cases(subject):
         ones, weight = np.ones(_EXAMPLES), np.ones(_EXAMPLES)
@@ -75,7 +75,7 @@ def check_weights_count_examples(subject: Subject) -> None:
         require(close(found, expected), f"with weights it is {found}; with the examples repeated {expected}.")
 
 
-def check_leaves_its_arguments_alone(subject: Subject) -> None:
+def check_leaves_its_arguments_alone(subject: Subject[Metric]) -> None:
     """Neither statistics nor result changes what it is given."""
     for a, y in _cases(subject):
         before = a.copy(), y.copy()
@@ -85,7 +85,7 @@ def check_leaves_its_arguments_alone(subject: Subject) -> None:
         require(equal([a, y, statistics], [*before, kept]), "it changes outputs, labels or statistics.")
 
 
-def check_remembers_nothing(subject: Subject) -> None:
+def check_remembers_nothing(subject: Subject[Metric]) -> None:
     """Statistics depends on the numbers in its arrays, and not on which arrays they are."""
     for a, y in _cases(subject):
         for changed in ((np.roll(a, 1, axis=0), y), (a, np.roll(y, 1, axis=0))):
@@ -98,7 +98,7 @@ def check_remembers_nothing(subject: Subject) -> None:
             require(equal(found, expected), "for other numbers in the same arrays it gives the statistics of before.")
 
 
-def check_result_is_a_number(subject: Subject) -> None:
+def check_result_is_a_number(subject: Subject[Metric]) -> None:
     """Result is a float, or an array such as a matrix."""
     for a, y in _cases(subject):
         found = _result(subject, a, y)
@@ -106,7 +106,7 @@ def check_result_is_a_number(subject: Subject) -> None:
         require(fits, f"result returned {type(found).__name__}, expected float or an array.")
 
 
-def check_agrees_with_its_formula(subject: Subject) -> None:
+def check_agrees_with_its_formula(subject: Subject[Metric]) -> None:
     """Its result is that of the literal formula that its author gives to the kit."""
     if subject.formula is None:
         raise NotApplicable("no formula is given: parametrize_checks(..., formula=...)")
@@ -116,11 +116,11 @@ def check_agrees_with_its_formula(subject: Subject) -> None:
             require(close(found, expected), f"it is {found}, by its formula {expected}.")
 
 
-def _result(subject: Subject, a: Array, y: Array, weight: Array | None = None) -> Any:
+def _result(subject: Subject[Metric], a: Array, y: Array, weight: Array | None = None) -> float | Array:
     return subject.component.result(subject.component.statistics(a, y, weight))
 
 
-def _cases(subject: Subject) -> list[tuple[Array, Array]]:
+def _cases(subject: Subject[Metric]) -> list[tuple[Array, Array]]:
     """Return outputs and labels that it takes."""
     found = [(a, y) for _, a, y, error in _tried(subject) if not error]
     if not found:
@@ -128,7 +128,7 @@ def _cases(subject: Subject) -> list[tuple[Array, Array]]:
     return found
 
 
-def _tried(subject: Subject) -> Iterator[tuple[str, Array, Array, str]]:
+def _tried(subject: Subject[Metric]) -> Iterator[tuple[str, Array, Array, str]]:
     """Yield outputs and labels of the usual forms, and why they are refused."""
     rng = subject.rng()
     for outputs in _OUTPUTS:

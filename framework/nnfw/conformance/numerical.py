@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from nnfw.checking.differences import STEP, compare_values, slopes
 from nnfw.checking.hints import hint_for
 from nnfw.conformance.bench import Bench
 from nnfw.conformance.outcomes import require
-from nnfw.conformance.subjects import subjects_of
 from nnfw.errors import ShapeError, in_words, short
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Activation, Layer, Parameter
@@ -160,7 +158,7 @@ def assert_same_layer(
     """
     __tracebackhide__ = True
     registry = registry or default_registry()
-    one, other = (Bench(subjects_of(item, registry)[0], input_shape) for item in (layer, reference))
+    one, other = (Bench(registry.resolve("layer", item), input_shape) for item in (layer, reference))
     shapes = [{name: array.shape for name, array in bench.params.items()} for bench in (one, other)]
     require(shapes[0] == shapes[1], f"it declares the parameters {shapes[0]}, the reference {shapes[1]}.")
     require(
@@ -179,7 +177,7 @@ def assert_same_layer(
         _require_same(meaning, gradient, right, examples)
 
 
-def _require_same(meaning: str, found: Any, expected: Any, examples: int) -> None:
+def _require_same(meaning: str, found: Array, expected: Array, examples: int) -> None:
     __tracebackhide__ = True
     require(found.shape == expected.shape, f"{meaning} has shape {found.shape}, expected {expected.shape}.")
     elements = np.arange(expected.size)

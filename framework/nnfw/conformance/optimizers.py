@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,8 +12,9 @@ from nnfw.arrays import Array
 from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
+from nnfw.protocols import Optimizer
 
-Formula = Callable[[Array, Array, dict[str, Any], int, float, slice], Array]
+Formula = Callable[[Array, Array, dict[str, object], int, float, slice], Array]
 """``(vector, gradient, memory, step, learning_rate, decays) -> new vector``; `memory` is empty at the first step."""
 
 _SIZE = 12
@@ -28,13 +28,13 @@ _HUGE, _TINY = 1e15, 1e-15
 _ROUNDING = 1e-9
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:
+def exercise(subject: Subject[Optimizer], component: Optimizer) -> list[object]:
     """Use an optimizer as nnfw does, and return everything that it computes."""
     vector, _, state = _trained(subject, component, np.float32, _STEPS)
     return [vector, *(state[name] for name in sorted(state))]
 
 
-def check_minimises_a_quadratic(subject: Subject) -> None:
+def check_minimises_a_quadratic(subject: Subject[Optimizer]) -> None:
     """400 steps with its own learning rate lead towards the minimum of Σ ½ h_i (θ_i − 1)²."""
     component, vector = subject.component, subject.rng().standard_normal(_SIZE)
     before = float(np.sum(_CURVATURES * (vector - 1) ** 2))
@@ -47,7 +47,7 @@ def check_minimises_a_quadratic(subject: Subject) -> None:
     )
 
 
-def check_first_step_goes_downhill(subject: Subject) -> None:
+def check_first_step_goes_downhill(subject: Subject[Optimizer]) -> None:
     """The first step does not go up the gradient anywhere where nothing decays."""
     component, vector = subject.component, np.zeros(_SIZE)
     gradient = subject.rng().standard_normal(_SIZE)
@@ -56,7 +56,7 @@ def check_first_step_goes_downhill(subject: Subject) -> None:
     require(not uphill.any(), f"the first step moves {int(uphill.sum())} of {_SIZE} parameters up their gradient.")
 
 
-def check_zero_gradient_is_rest(subject: Subject) -> None:
+def check_zero_gradient_is_rest(subject: Subject[Optimizer]) -> None:
     """Where rests is True, a gradient of 0 leaves parameters that do not decay as they are, at the first step."""
     if not subject.component.rests:
         raise NotApplicable("it declares rests = False")
@@ -68,7 +68,7 @@ def check_zero_gradient_is_rest(subject: Subject) -> None:
     require(equal(vector[rest], before[rest]), "a gradient of 0 moves parameters that do not decay.")
 
 
-def check_frozen_parameters_stay(subject: Subject) -> None:
+def check_frozen_parameters_stay(subject: Subject[Optimizer]) -> None:
     """A parameter whose gradient is always 0 and which does not decay stays exactly as it is while others move."""
     if not subject.component.rests:
         raise NotApplicable("it declares rests = False")
@@ -82,7 +82,7 @@ def check_frozen_parameters_stay(subject: Subject) -> None:
     require(equal(vector[-2:], before[-2:]), "parameters whose gradient is 0 move with the others.")
 
 
-def check_decay_acts_on_weights_alone(subject: Subject) -> None:
+def check_decay_acts_on_weights_alone(subject: Subject[Optimizer]) -> None:
     """What lies outside of `decays` moves as it would without any decay."""
     rng, component = subject.rng(), subject.component
     start, gradient = rng.standard_normal(_SIZE), rng.standard_normal(_SIZE)
@@ -94,7 +94,7 @@ def check_decay_acts_on_weights_alone(subject: Subject) -> None:
     require(close(*found), "parameters outside of `decays` are moved by the decay.")
 
 
-def check_updates_in_place(subject: Subject) -> None:
+def check_updates_in_place(subject: Subject[Optimizer]) -> None:
     """It writes into the vector that it is given, also where that is part of a larger one, and nowhere else."""
     component, larger = subject.component, subject.rng().standard_normal(_SIZE + 4)
     before, vector = larger.copy(), larger[2:-2]
@@ -105,7 +105,7 @@ def check_updates_in_place(subject: Subject) -> None:
     require(equal(larger[:2], before[:2]) and equal(larger[-2:], before[-2:]), "update writes beyond its vector.")
 
 
-def check_state_has_the_shape_of_the_vector(subject: Subject) -> None:
+def check_state_has_the_shape_of_the_vector(subject: Subject[Optimizer]) -> None:
     """Every array of state has the shape and the dtype of the vector, and is its own memory."""
     for dtype in (np.float32, np.float64):
         vector = subject.rng().standard_normal(_SIZE).astype(dtype)
@@ -118,7 +118,7 @@ def check_state_has_the_shape_of_the_vector(subject: Subject) -> None:
             require(not np.may_share_memory(array, vector), f"state {name!r} lies in the memory of the vector.")
 
 
-def check_state_is_fresh(subject: Subject) -> None:
+def check_state_is_fresh(subject: Subject[Optimizer]) -> None:
     """Each call of state gives new arrays of the same values, so that no training goes on in another."""
     vector = subject.rng().standard_normal(_SIZE)
     first = subject.component.state(vector)
@@ -129,7 +129,7 @@ def check_state_is_fresh(subject: Subject) -> None:
     require(equal(dict(second), expected), "state gives arrays that were used before.")
 
 
-def check_keeps_dtype(subject: Subject) -> None:
+def check_keeps_dtype(subject: Subject[Optimizer]) -> None:
     """In float32 and float64, vector and state keep their dtype."""
     for dtype in (np.float32, np.float64):
         vector, _, state = _trained(subject, subject.component, dtype, _STEPS)
@@ -137,13 +137,13 @@ def check_keeps_dtype(subject: Subject) -> None:
             require(array.dtype == dtype, f"{name} is {array.dtype} after a step, expected {np.dtype(dtype)}.")
 
 
-def check_float32_is_accurate(subject: Subject) -> None:
+def check_float32_is_accurate(subject: Subject[Optimizer]) -> None:
     """Steps in float32 are those in float64 but for rounding."""
     single, double = (_trained(subject, subject.component, dtype, _STEPS)[0] for dtype in (np.float32, np.float64))
     require(np.allclose(single, double, rtol=1e-3, atol=1e-4), "the steps in float32 differ from those in float64.")
 
 
-def check_state_is_all_it_remembers(subject: Subject) -> None:
+def check_state_is_all_it_remembers(subject: Subject[Optimizer]) -> None:
     """Saved and restored, vector, state and step count lead on to the same bits: nothing is kept anywhere else."""
     whole, _, _ = _trained(subject, subject.component, np.float64, 2 * _STEPS)
     component = subject.make()
@@ -158,7 +158,7 @@ def check_state_is_all_it_remembers(subject: Subject) -> None:
     )
 
 
-def check_copies_what_it_remembers(subject: Subject) -> None:
+def check_copies_what_it_remembers(subject: Subject[Optimizer]) -> None:
     """What it remembers of a gradient is a copy: a network puts the next gradient into the same array."""
     found, expected = (
         _trained(subject, subject.component, np.float64, _STEPS, one_array=each)[0] for each in (True, False)
@@ -166,7 +166,7 @@ def check_copies_what_it_remembers(subject: Subject) -> None:
     require(equal(found, expected), "where all gradients come in one array it goes otherwise. Copy what it remembers.")
 
 
-def check_two_trainings_do_not_meet(subject: Subject) -> None:
+def check_two_trainings_do_not_meet(subject: Subject[Optimizer]) -> None:
     """Two trainings that take turns with one optimizer go as each does alone."""
     component = subject.component
     alone, _, _ = _trained(subject, component, np.float64, _STEPS)
@@ -179,7 +179,7 @@ def check_two_trainings_do_not_meet(subject: Subject) -> None:
     require(equal(vectors[1], alone), "beside a second training it goes otherwise.")
 
 
-def check_uses_the_learning_rate_it_is_given(subject: Subject) -> None:
+def check_uses_the_learning_rate_it_is_given(subject: Subject[Optimizer]) -> None:
     """The rate of a step is its argument, which a schedule changes: with 0 nothing moves, with less it moves less."""
     start = subject.rng().standard_normal(_SIZE)
     moved = []
@@ -192,13 +192,13 @@ def check_uses_the_learning_rate_it_is_given(subject: Subject) -> None:
     require(0 < moved[1] < moved[2], f"{text}; expected more with more.")
 
 
-def check_is_deterministic(subject: Subject) -> None:
+def check_is_deterministic(subject: Subject[Optimizer]) -> None:
     """Two trainings from the same start are equal to the last bit."""
     first, second = (_trained(subject, subject.component, np.float64, _STEPS)[0] for _ in range(2))
     require(equal(first, second), "two trainings from the same start differ.")
 
 
-def check_finite_for_extreme_gradients(subject: Subject) -> None:
+def check_finite_for_extreme_gradients(subject: Subject[Optimizer]) -> None:
     """Gradients of 1e15, 1e-15 and 0 in float32 give finite parameters, without a warning."""
     for size in (_HUGE, _TINY, 0.0):
         component, vector = subject.component, np.ones(_SIZE, np.float32)
@@ -212,7 +212,7 @@ def check_finite_for_extreme_gradients(subject: Subject) -> None:
         require(np.isfinite(vector).all(), f"gradients of {size:g} give parameters that are not finite.")
 
 
-def check_nan_is_not_hidden(subject: Subject) -> None:
+def check_nan_is_not_hidden(subject: Subject[Optimizer]) -> None:
     """A gradient of NaN gives a parameter of NaN, so that it is noticed."""
     vector, gradient = np.ones(_SIZE), np.ones(_SIZE)
     gradient[3] = np.nan
@@ -221,7 +221,7 @@ def check_nan_is_not_hidden(subject: Subject) -> None:
     require(np.isnan(vector[3]), f"a gradient of NaN gives the parameter {vector[3]:.6g}.")
 
 
-def check_no_parameters_are_handled(subject: Subject) -> None:
+def check_no_parameters_are_handled(subject: Subject[Optimizer]) -> None:
     """A network without parameters can be trained: empty vectors raise nothing."""
     vector = np.zeros(0)
     subject.component.update(
@@ -229,13 +229,13 @@ def check_no_parameters_are_handled(subject: Subject) -> None:
     )
 
 
-def check_agrees_with_its_formula(subject: Subject) -> None:
+def check_agrees_with_its_formula(subject: Subject[Optimizer]) -> None:
     """Its steps are those of the literal formula that its author gives to the kit."""
     if subject.formula is None:
         raise NotApplicable("no formula is given: parametrize_checks(..., formula=...)")
     component, rng = subject.component, subject.rng()
     vector = rng.standard_normal(_SIZE)
-    memory: dict[str, Any] = {}
+    memory: dict[str, object] = {}
     expected, state = vector.copy(), component.state(vector)
     for step in range(1, 2 * _STEPS + 1):
         gradient, rate = _SIZES * rng.standard_normal(_SIZE), component.learning_rate / step
@@ -249,7 +249,7 @@ def check_agrees_with_its_formula(subject: Subject) -> None:
 
 
 def _trained(
-    subject: Subject, component: Any, dtype: DTypeLike, steps: int, *, one_array: bool = False
+    subject: Subject[Optimizer], component: Optimizer, dtype: DTypeLike, steps: int, *, one_array: bool = False
 ) -> tuple[Array, np.random.Generator, dict[str, Array]]:
     """Return vector, random numbers and state after some steps along random gradients."""
     rng = subject.rng()

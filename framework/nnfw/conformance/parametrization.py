@@ -15,7 +15,7 @@ ARGUMENT = "check"
 
 
 def parametrize_checks(
-    *what: Any,
+    *what: object,
     expected_failures: Mapping[str, str] | None = None,
     input_shapes: tuple[Shape, ...] = (),
     formula: Callable[..., Any] | None = None,

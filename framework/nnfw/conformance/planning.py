@@ -25,7 +25,7 @@ class PlannedCheck:
     """
 
     check: Check
-    subject: Subject
+    subject: Subject[object]
 
     def __call__(self) -> None:
         """Run it: a failure fails the test, and what does not apply is skipped."""

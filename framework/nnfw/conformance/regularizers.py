@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from nnfw.arrays import Array
@@ -11,12 +9,13 @@ from nnfw.checking.differences import compare
 from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.subjects import Subject
+from nnfw.protocols import Regularizer
 
 _SIZE = 20
 _AWAY = 0.1  # from 0, where a penalty may have a kink
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:
+def exercise(subject: Subject[Regularizer], component: Regularizer) -> list[object]:
     """Use a regularizer as nnfw does, and return everything that it computes."""
     w = _weights(subject).astype(np.float32)
     gradient = np.ones_like(w)
@@ -24,7 +23,7 @@ def exercise(subject: Subject, component: Any) -> list[Any]:
     return [component.value(w), gradient]
 
 
-def check_value_is_a_number(subject: Subject) -> None:
+def check_value_is_a_number(subject: Subject[Regularizer]) -> None:
     """Value returns a finite Python float, for no weights too."""
     for w in (_weights(subject), np.zeros(_SIZE), np.zeros(0)):
         value = subject.component.value(w)
@@ -32,7 +31,7 @@ def check_value_is_a_number(subject: Subject) -> None:
         require(np.isfinite(value), f"value is {value} for {len(w)} weights.")
 
 
-def check_gradient_is_the_gradient_of_value(subject: Subject) -> None:
+def check_gradient_is_the_gradient_of_value(subject: Subject[Regularizer]) -> None:
     """What add_gradient adds agrees with numerical differentiation of value."""
     for factor in (1.0, 10.0):
         w = factor * _weights(subject)
@@ -53,7 +52,7 @@ def check_gradient_is_the_gradient_of_value(subject: Subject) -> None:
         )
 
 
-def check_adds_to_the_gradient(subject: Subject) -> None:
+def check_adds_to_the_gradient(subject: Subject[Regularizer]) -> None:
     """add_gradient adds to what the gradient holds, in place, and returns nothing."""
     w = _weights(subject)
     alone, onto = np.zeros_like(w), np.full_like(w, 2.0)
@@ -63,7 +62,7 @@ def check_adds_to_the_gradient(subject: Subject) -> None:
     require(close(onto - 2.0, alone), "add_gradient does not add to the gradient, it overwrites it.")
 
 
-def check_leaves_weights_alone(subject: Subject) -> None:
+def check_leaves_weights_alone(subject: Subject[Regularizer]) -> None:
     """Neither value nor add_gradient changes the weights."""
     w = _weights(subject)
     before = w.copy()
@@ -72,7 +71,7 @@ def check_leaves_weights_alone(subject: Subject) -> None:
     require(equal(w, before), "it changes the weights.")
 
 
-def check_keeps_dtype(subject: Subject) -> None:
+def check_keeps_dtype(subject: Subject[Regularizer]) -> None:
     """In float32 it adds to a float32 gradient what it adds in float64, but for rounding."""
     w = _weights(subject)
     exact, single = np.zeros_like(w), np.zeros(_SIZE, np.float32)
@@ -81,19 +80,19 @@ def check_keeps_dtype(subject: Subject) -> None:
     require(np.allclose(single, exact, rtol=1e-4, atol=1e-6), "its gradient in float32 differs from that in float64.")
 
 
-def check_order_does_not_matter(subject: Subject) -> None:
+def check_order_does_not_matter(subject: Subject[Regularizer]) -> None:
     """The penalty does not depend on the order of the weights, which is that of the flat vector."""
     w = _weights(subject)
     values = [np.array(subject.component.value(each)) for each in (w, w[::-1].copy())]
     require(close(*values), "Ω depends on the order of the weights.")
 
 
-def _value(subject: Subject, w: Array) -> float:
+def _value(subject: Subject[Regularizer], w: Array) -> float:
     """Return Ω(w)."""
     value: float = subject.component.value(w)
     return value
 
 
-def _weights(subject: Subject) -> Array:
+def _weights(subject: Subject[Regularizer]) -> Array:
     w = subject.rng().standard_normal(_SIZE)
     return w + _AWAY * np.sign(w)

@@ -41,14 +41,14 @@ class Check:
     """
 
     id: str
-    function: Callable[[Subject], None]
+    function: Callable[[Subject[object]], None]
 
     @property
     def meaning(self) -> str:
         """What it requires, in one line."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
-    def run(self, subject: Subject, seconds: float = SECONDS) -> Outcome:
+    def run(self, subject: Subject[object], seconds: float = SECONDS) -> Outcome:
         """Return what it finds; output is caught, and what the component changes in the process is undone."""
         with guarded():
             try:
@@ -83,8 +83,8 @@ def all_checks() -> tuple[Check, ...]:
 
 
 def run_checks(
-    *what: Any,
-    options: Mapping[str, Any] | None = None,
+    *what: object,
+    options: Mapping[str, object] | None = None,
     expected_failures: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
     kind: str | None = None,
@@ -92,7 +92,7 @@ def run_checks(
     formula: Callable[..., Any] | None = None,
     registry: Registry | None = None,
     seconds: float = SECONDS,
-    progress: Callable[[Subject], None] | None = None,
+    progress: Callable[[Subject[object]], None] | None = None,
 ) -> Conformance:
     """Check components.
 
@@ -152,7 +152,7 @@ def run_checks(
     return Conformance(tuple(outcomes))
 
 
-def found(what: Any, registry: Registry, **details: Any) -> list[Subject]:
+def found(what: object, registry: Registry, **details: Any) -> list[Subject[object]]:
     """Return the components and accelerators that are meant; arguments and errors as for :func:`subjects_of`."""
     accelerators = accelerators_of(what, registry)
     if accelerators and not is_distribution(what, registry):
@@ -160,7 +160,7 @@ def found(what: Any, registry: Registry, **details: Any) -> list[Subject]:
     return [*subjects_of(what, registry, **details), *accelerators]
 
 
-def _run(subject: Subject, only: Sequence[str], seconds: float) -> Iterator[Outcome]:
+def _run(subject: Subject[object], only: Sequence[str], seconds: float) -> Iterator[Outcome]:
     """Yield the outcomes of one component; what cannot be made, or does not come back, is not asked on and on."""
     reason, waited = "", 0
     for check in checks_of(subject.sort):
@@ -176,7 +176,7 @@ def _run(subject: Subject, only: Sequence[str], seconds: float) -> Iterator[Outc
             reason = f"{waited} checks did not come back"
 
 
-def as_expected(outcome: Outcome, subject: Subject, expected_failures: Mapping[str, str]) -> Outcome:
+def as_expected(outcome: Outcome, subject: Subject[object], expected_failures: Mapping[str, str]) -> Outcome:
     """Return the outcome in the light of the failures that were announced."""
     reason = expected_reason(outcome.check, subject, expected_failures)
     if reason is None or outcome.status == "skipped":
@@ -187,7 +187,7 @@ def as_expected(outcome: Outcome, subject: Subject, expected_failures: Mapping[s
     return Outcome(outcome.component, outcome.check, "unexpected", text)
 
 
-def expected_reason(check: str, subject: Subject, expected_failures: Mapping[str, str]) -> str | None:
+def expected_reason(check: str, subject: Subject[object], expected_failures: Mapping[str, str]) -> str | None:
     """Return why a check is expected to fail, or None."""
     own_name = subject.declared.name if subject.declared else type(subject.reference).__name__
     return expected_failures.get(f"{own_name}:{check}", expected_failures.get(check))
@@ -205,7 +205,7 @@ def require_known(ids: Iterable[str]) -> None:
         raise ConfigError(mistakes)
 
 
-def describe(error: BaseException, subject: Subject) -> str:
+def describe(error: BaseException, subject: Subject[object]) -> str:
     """Return what a component raised, with the author's own line where it happened."""
     own = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if is_own(frame, subject)]
     if not own:
@@ -214,7 +214,7 @@ def describe(error: BaseException, subject: Subject) -> str:
     return f"{frame.f_code.co_name} raised {in_words(error)} ({frame.f_code.co_filename}:{line})"
 
 
-def from_own_code(error: BaseException, subject: Subject) -> BaseException:
+def from_own_code(error: BaseException, subject: Subject[object]) -> BaseException:
     """Return an error whose traceback begins where the code of the component's author does."""
     entry = error.__traceback__
     while entry is not None and not is_own(entry.tb_frame, subject):
@@ -222,7 +222,7 @@ def from_own_code(error: BaseException, subject: Subject) -> BaseException:
     return error if entry is None else error.with_traceback(entry)
 
 
-def is_own(frame: FrameType, subject: Subject) -> bool:
+def is_own(frame: FrameType, subject: Subject[object]) -> bool:
     """Return whether a frame runs code of the component's own package."""
     name: str = frame.f_globals.get("__name__", "")
     return name.partition(".")[0] == subject.package

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.subjects import Subject
+from nnfw.protocols import Schedule
 
 _EPOCHS, _STEPS = 6, 10
 _HISTORY = (1.0, 0.5, 0.5, 0.6, 0.4, 0.4)
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:  # noqa: ARG001 - every kind has the same
+def exercise(subject: Subject[Schedule], component: Schedule) -> list[object]:  # noqa: ARG001 - every kind has the same
     """Use a schedule as nnfw does, and return everything that it computes."""
-    return _all_factors(component, _EPOCHS)
+    return [*_all_factors(component, _EPOCHS)]
 
 
-def check_gives_one_factor_for_each_time(subject: Subject) -> None:
+def check_gives_one_factor_for_each_time(subject: Subject[Schedule]) -> None:
     """It returns an array shaped like t, for one step and for many."""
     for steps in (1, _STEPS):
         t = _times(0, steps)
@@ -29,7 +28,7 @@ def check_gives_one_factor_for_each_time(subject: Subject) -> None:
         require(found.shape == t.shape, f"factor returned shape {found.shape}, expected {t.shape}, that of t.")
 
 
-def check_is_finite_and_not_negative(subject: Subject) -> None:
+def check_is_finite_and_not_negative(subject: Subject[Schedule]) -> None:
     """No factor is negative, infinite or NaN, for one epoch or many, whatever the costs were."""
     for epochs in (1, 2, _EPOCHS, 1000):
         for factors in _all_factors(subject.component, min(epochs, _EPOCHS), epochs):
@@ -37,7 +36,7 @@ def check_is_finite_and_not_negative(subject: Subject) -> None:
             require((factors >= 0).all(), f"for {epochs} epochs it gives the factor {np.min(factors):.4g}, below 0.")
 
 
-def check_changes_nothing_it_is_given(subject: Subject) -> None:
+def check_changes_nothing_it_is_given(subject: Subject[Schedule]) -> None:
     """It does not change t."""
     t = _times(1, _STEPS)
     before = t.copy()
@@ -45,14 +44,14 @@ def check_changes_nothing_it_is_given(subject: Subject) -> None:
     require(equal(t, before), "factor changes t.")
 
 
-def check_is_a_pure_function(subject: Subject) -> None:
+def check_is_a_pure_function(subject: Subject[Schedule]) -> None:
     """The same times and history give the same factors, whatever was asked before."""
     first = _all_factors(subject.component, _EPOCHS)
     second = list(reversed([_factors(subject.component, epoch, _EPOCHS) for epoch in reversed(range(_EPOCHS))]))
     require(equal(first, second), "its factors depend on what it was asked before; derive them from t and history.")
 
 
-def check_each_time_has_a_factor_of_its_own(subject: Subject) -> None:
+def check_each_time_has_a_factor_of_its_own(subject: Subject[Schedule]) -> None:
     """The factor of a step does not depend on how many steps are asked for together, as after a resume."""
     for epoch in range(_EPOCHS):
         t, history = _times(epoch, _STEPS), _HISTORY[:epoch]
@@ -65,10 +64,10 @@ def _times(epoch: int, steps: int) -> Array:
     return epoch + np.arange(steps) / steps
 
 
-def _factors(component: Any, epoch: int, epochs: int) -> Array:
+def _factors(component: Schedule, epoch: int, epochs: int) -> Array:
     factors: Array = np.array(component.factor(_times(epoch, _STEPS), epochs, _HISTORY[:epoch]))
     return factors
 
 
-def _all_factors(component: Any, count: int, epochs: int | None = None) -> list[Array]:
+def _all_factors(component: Schedule, count: int, epochs: int | None = None) -> list[Array]:
     return [_factors(component, epoch, epochs or count) for epoch in range(count)]

@@ -11,6 +11,7 @@ from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import StateError, short
+from nnfw.protocols import Solver
 
 _SIZE = 12
 _CURVATURES = np.geomspace(1, 10, _SIZE)
@@ -34,14 +35,14 @@ class _Log:
         return len(self.costs) >= self._stop_after
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:
+def exercise(subject: Subject[Solver], component: Solver) -> list[object]:
     """Use a solver as nnfw does, and return everything that it computes."""
     log = _Log()
     component.minimise(_function, _start(subject), _ITERATIONS, log)
     return [*log.thetas, *log.costs]
 
 
-def check_minimises_a_quadratic(subject: Subject) -> None:
+def check_minimises_a_quadratic(subject: Subject[Solver]) -> None:
     """60 iterations lead to the minimum of Σ ½ h_i (θ_i − 1)²."""
     log, before = _Log(), _function(_start(subject))[0]
     _minimise(subject, _ITERATIONS, log)
@@ -50,7 +51,7 @@ def check_minimises_a_quadratic(subject: Subject) -> None:
     require(after < _LOWER * before, f"{_ITERATIONS} iterations bring C from {before:.6g} to {after:.6g}.")
 
 
-def check_tells_each_iteration(subject: Subject) -> None:
+def check_tells_each_iteration(subject: Subject[Solver]) -> None:
     """Ended is called with θ and C of each iteration, at most as often as there may be iterations."""
     log = _Log()
     _minimise(subject, 3, log)
@@ -60,7 +61,7 @@ def check_tells_each_iteration(subject: Subject) -> None:
         require(np.isclose(cost, right, rtol=_ROUNDING), f"it tells C = {cost!r} for a θ where C is {right!r}.")
 
 
-def check_stops_when_told(subject: Subject) -> None:
+def check_stops_when_told(subject: Subject[Solver]) -> None:
     """Where ended returns True, no iteration follows, and the reason is left to whoever said so."""
     log = _Log(stop_after=2)
     reason = _minimise(subject, _ITERATIONS, log)
@@ -68,7 +69,7 @@ def check_stops_when_told(subject: Subject) -> None:
     require(reason == "", f"told to stop, it gives a reason of its own: {short(reason)}.")
 
 
-def check_says_why_it_ends(subject: Subject) -> None:
+def check_says_why_it_ends(subject: Subject[Solver]) -> None:
     """What minimise returns is text: why there were fewer iterations than there might be."""
     log = _Log(stop_after=_MANY)
     reason = _minimise(subject, _MANY, log)
@@ -78,7 +79,7 @@ def check_says_why_it_ends(subject: Subject) -> None:
     )
 
 
-def check_leaves_the_first_vector_alone(subject: Subject) -> None:
+def check_leaves_the_first_vector_alone(subject: Subject[Solver]) -> None:
     """The vector that it begins with stays as it is."""
     start = _start(subject)
     before = start.copy()
@@ -86,13 +87,13 @@ def check_leaves_the_first_vector_alone(subject: Subject) -> None:
     require(equal(start, before), "it changes the vector that it begins with.")
 
 
-def check_is_deterministic(subject: Subject) -> None:
+def check_is_deterministic(subject: Subject[Solver]) -> None:
     """Solving twice gives the same to the last bit."""
     first, second = (exercise(subject, subject.component) for _ in range(2))
     require(equal(first, second), "solving the same twice gives different θ.")
 
 
-def check_refuses_single_steps(subject: Subject) -> None:
+def check_refuses_single_steps(subject: Subject[Solver]) -> None:
     """Update raises StateError: there are no single steps."""
     try:
         subject.component.update(np.ones(2), np.ones(2), {}, 1, 1.0, slice(0, 0))
@@ -101,7 +102,7 @@ def check_refuses_single_steps(subject: Subject) -> None:
     require(False, "update takes a step; expected StateError. Leave update as Solver has it.")
 
 
-def _start(subject: Subject) -> Array:
+def _start(subject: Subject[Solver]) -> Array:
     return subject.rng().standard_normal(_SIZE)
 
 
@@ -109,5 +110,5 @@ def _function(theta: Array) -> tuple[float, Array]:
     return float(np.sum(_CURVATURES * (theta - 1) ** 2) / 2), _CURVATURES * (theta - 1)
 
 
-def _minimise(subject: Subject, iterations: int, ended: _Log) -> Any:
+def _minimise(subject: Subject[Solver], iterations: int, ended: _Log) -> Any:
     return subject.component.minimise(_function, _start(subject), iterations, ended)

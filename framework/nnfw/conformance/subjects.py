@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -16,13 +16,16 @@ from nnfw.plugins import TYPE, Listed, Registry
 from nnfw.plugins.specs import normalised
 from nnfw.protocols import Solver
 
-_SEED = 0
+T_co = TypeVar("T_co", covariant=True)
+"""The protocol of a subject's kind."""
+
+SEED = 0
 _WITH_DERIVATIVES = ("layer", "activation", "cost")
 _FACTOR, _NOT_ZERO = 0.8, 0.1  # towards 0, where most ranges of options have room
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class Subject(Generic[T_co]):
     """One component with what the checks need to know about it.
 
     Parameters
@@ -45,18 +48,19 @@ class Subject:
 
     kind: str
     name: str
-    reference: Any
+    reference: object
     registry: Registry
     declared: Listed | None = None
     input_shapes: tuple[Shape, ...] = ()
     formula: Callable[..., Any] | None = None
 
-    def make(self) -> Any:
+    def make(self) -> T_co:
         """Return the component, made anew, with the names among its options resolved."""
-        return self.registry.resolve(self.kind, self.reference)
+        component: T_co = self.registry.resolve(self.kind, self.reference)
+        return component
 
     @cached_property
-    def component(self) -> Any:
+    def component(self) -> T_co:
         """The component."""
         return self.make()
 
@@ -84,7 +88,7 @@ class Subject:
         return module.partition(":")[0].partition(".")[0]
 
     @property
-    def options(self) -> Mapping[str, Any]:
+    def options(self) -> Mapping[str, object]:
         """The options it is made from, without those left at their defaults where it is made from a table."""
         if isinstance(self.reference, Mapping):
             return {name: value for name, value in self.reference.items() if name != TYPE}
@@ -92,17 +96,17 @@ class Subject:
 
     def rng(self) -> np.random.Generator:
         """Return random numbers, the same at every call."""
-        return np.random.default_rng(_SEED)
+        return np.random.default_rng(SEED)
 
 
 def subjects_of(
-    what: Any,
+    what: object,
     registry: Registry,
     *,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, object] | None = None,
     input_shapes: tuple[Shape, ...] = (),
     formula: Callable[..., Any] | None = None,
-) -> list[Subject]:
+) -> list[Subject[object]]:
     """Return what is to be checked.
 
     Parameters
@@ -136,7 +140,7 @@ def subjects_of(
     ]
 
 
-def is_distribution(what: Any, registry: Registry) -> bool:
+def is_distribution(what: object, registry: Registry) -> bool:
     """Return whether a name is that of a distribution with components."""
     return isinstance(what, str) and any(item.plugin.distribution == normalised(what) for item in registry.components())
 
@@ -155,8 +159,8 @@ def _named(name: str, registry: Registry) -> list[Listed]:
 
 
 def _of_component(
-    item: Listed, registry: Registry, options: Mapping[str, Any] | None, *, is_alone: bool
-) -> list[Subject]:
+    item: Listed, registry: Registry, options: Mapping[str, object] | None, *, is_alone: bool
+) -> list[Subject[object]]:
     tables = [options] if options is not None else list(item.spec.examples) or _defaults_and_others(item, registry)
     if is_alone:  # whoever names one component is told at once what is wrong with the name; else it is the component
         _require_options(item, registry, tables)
@@ -175,7 +179,7 @@ def _of_component(
     ]
 
 
-def _defaults_and_others(item: Listed, registry: Registry) -> list[Mapping[str, Any]]:
+def _defaults_and_others(item: Listed, registry: Registry) -> list[Mapping[str, object]]:
     """Return the defaults, and other numbers for what has derivatives: with 1 or 0, a missing factor is not seen."""
     try:
         options = options_of(registry.load(item.kind, item.qualified_name)).values()
@@ -189,7 +193,7 @@ def _defaults_and_others(item: Listed, registry: Registry) -> list[Mapping[str, 
     return [{}]
 
 
-def _require_options(item: Listed, registry: Registry, tables: Sequence[Mapping[str, Any]]) -> None:
+def _require_options(item: Listed, registry: Registry, tables: Sequence[Mapping[str, object]]) -> None:
     options = options_of(registry.load(item.kind, item.qualified_name))
     needed = [name for name, option in options.items() if option.required]
     if needed and not any(tables):
@@ -198,7 +202,7 @@ def _require_options(item: Listed, registry: Registry, tables: Sequence[Mapping[
         raise ConfigError([Mistake((), advice)], f"{item.kind.capitalize()} {item}")
 
 
-def _of_object(component: Any, registry: Registry) -> Subject:
+def _of_object(component: object, registry: Registry) -> Subject[object]:
     kind = kind_of(type(component))
     if kind is None:
         raise UnknownComponentError(
@@ -210,5 +214,5 @@ def _of_object(component: Any, registry: Registry) -> Subject:
     return Subject(kind, f"{kind} {name}", component, registry, declared, shapes)
 
 
-def _in_brackets(table: Mapping[str, Any]) -> str:
+def _in_brackets(table: Mapping[str, object]) -> str:
     return f"({', '.join(f'{name}={short(value)}' for name, value in table.items())})" if table else ""

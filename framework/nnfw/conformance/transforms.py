@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, in_words
+from nnfw.protocols import Transform
 
 _EXAMPLES = 9
 _UNDONE = 1e-6  # relative to the size of the column
@@ -19,9 +19,9 @@ _NUMERIC, _CATEGORICAL = "numeric", "categorical"
 _WORDS = np.array(["red", "green", "blue", "green"])
 
 
-def exercise(subject: Subject, component: Any) -> list[Any]:
+def exercise(subject: Subject[Transform], component: Transform) -> list[object]:
     """Use a transform as nnfw does, and return everything that it computes."""
-    results: list[Any] = []
+    results: list[object] = []
     for column in _columns(subject):
         fitted = component.fit(column)
         changed = component.apply(column, fitted)
@@ -29,13 +29,13 @@ def exercise(subject: Subject, component: Any) -> list[Any]:
     return results
 
 
-def check_says_what_it_accepts(subject: Subject) -> None:
+def check_says_what_it_accepts(subject: Subject[Transform]) -> None:
     """Accepts is "numeric" or "categorical"."""
     found = subject.component.accepts
     require(found in (_NUMERIC, _CATEGORICAL), f"accepts is {found!r}, expected 'numeric' or 'categorical'.")
 
 
-def check_fitted_values_are_json(subject: Subject) -> None:
+def check_fitted_values_are_json(subject: Subject[Transform]) -> None:
     """What fit returns can be written as JSON, and applies in the same way when it is read again."""
     for column in _columns(subject):
         fitted = dict(subject.component.fit(column))
@@ -47,7 +47,7 @@ def check_fitted_values_are_json(subject: Subject) -> None:
         require(equal(*found), "read from JSON, the fitted values lead to another column.")
 
 
-def check_keeps_the_examples(subject: Subject) -> None:
+def check_keeps_the_examples(subject: Subject[Transform]) -> None:
     """Apply returns an array with an entry for each example."""
     for column in _columns(subject):
         changed = subject.component.apply(column, subject.component.fit(column))
@@ -55,7 +55,7 @@ def check_keeps_the_examples(subject: Subject) -> None:
         require(len(changed) == len(column), f"apply made {len(changed)} entries of {len(column)}.")
 
 
-def check_is_undone_by_invert(subject: Subject) -> None:
+def check_is_undone_by_invert(subject: Subject[Transform]) -> None:
     """Invert gives back what apply was given."""
     for column in _columns(subject):
         fitted = subject.component.fit(column)
@@ -64,7 +64,7 @@ def check_is_undone_by_invert(subject: Subject) -> None:
         require(same, "invert does not give back what apply was given.")
 
 
-def check_examples_are_changed_one_by_one(subject: Subject) -> None:
+def check_examples_are_changed_one_by_one(subject: Subject[Transform]) -> None:
     """Apply depends on the fitted values and the example alone, not on the other examples."""
     for column in _columns(subject):
         fitted = subject.component.fit(column)
@@ -73,7 +73,7 @@ def check_examples_are_changed_one_by_one(subject: Subject) -> None:
         require(equal(whole[2:5], part), "apply to a part of a column gives other values than to the whole.")
 
 
-def check_leaves_its_arguments_alone(subject: Subject) -> None:
+def check_leaves_its_arguments_alone(subject: Subject[Transform]) -> None:
     """Fit, apply and invert change neither column nor fitted values."""
     for column in _columns(subject):
         before = column.copy()
@@ -86,7 +86,7 @@ def check_leaves_its_arguments_alone(subject: Subject) -> None:
         require(json.dumps(fitted) == kept, "it changes the fitted values.")
 
 
-def check_constant_column_stays_finite(subject: Subject) -> None:
+def check_constant_column_stays_finite(subject: Subject[Transform]) -> None:
     """A column of equal values gives finite numbers."""
     column = np.full(_EXAMPLES, 3.0) if subject.component.accepts == _NUMERIC else np.full(_EXAMPLES, "red")
     changed = subject.component.apply(column, subject.component.fit(column))
@@ -95,7 +95,7 @@ def check_constant_column_stays_finite(subject: Subject) -> None:
     require(np.isfinite(changed).all(), "a column of equal values becomes one that is not finite.")
 
 
-def check_new_values_are_handled(subject: Subject) -> None:
+def check_new_values_are_handled(subject: Subject[Transform]) -> None:
     """A value that the training split does not have gives a finite number, or a DataError that names it."""
     if subject.component.accepts == _NUMERIC:
         fitted = subject.component.fit(np.linspace(0, 1, _EXAMPLES))
@@ -113,7 +113,7 @@ def check_new_values_are_handled(subject: Subject) -> None:
     require(len(changed) == 1, f"a new category becomes {len(changed)} entries.")
 
 
-def _columns(subject: Subject) -> list[Array]:
+def _columns(subject: Subject[Transform]) -> list[Array]:
     """Return columns that it accepts: words, or numbers and blocks of numbers."""
     rng = subject.rng()
     if subject.component.accepts == _CATEGORICAL:
