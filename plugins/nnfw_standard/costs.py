@@ -176,11 +176,15 @@ class MSE(_PerOutput):
 
     def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
         """Return C."""
-        if weight is not None:
-            return super().value(a, y, weight)
         total = np.empty(1)
-        operations.squared_distance(a, y, 2 * len(a), total)
-        return float(total[0])
+        return float(total[0]) if self.write_value(a, y, weight, total) else super().value(a, y, weight)
+
+    @kernels_only
+    def write_value(self, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
+        """Write C into `out`, without weights; return whether it did."""
+        if weight is None:
+            operations.squared_distance(a, y, 2 * len(a), out)
+        return weight is None
 
     def _terms(self, a: Array, y: Array) -> Any:
         return 0.5 * np.square(a - y)
@@ -335,11 +339,15 @@ class BinaryCrossEntropy(_PerOutput, CanonicalCost):
 
     def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
         """Return C for a = sigmoid(z), as the mean of w_i Σ_j (max(z, 0) − y z + log(1 + e^−|z|))."""
+        total = np.empty(1)
+        return float(total[0]) if self.write_value_from_z(z, y, weight, total) else _mean(logistic_terms, z, y, weight)
+
+    @kernels_only
+    def write_value_from_z(self, z: Array, y: Array, weight: Array | None, out: Array) -> bool:
+        """Write C for a = sigmoid(z) into `out`, without weights; return whether it did."""
         if weight is None:
-            total = np.empty(1)
-            operations.logistic_loss(z, y, len(z), total)
-            return float(total[0])
-        return _mean(logistic_terms, z, y, weight)
+            operations.logistic_loss(z, y, len(z), out)
+        return weight is None
 
     @kernels_only
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
@@ -456,11 +464,18 @@ class CrossEntropy(CanonicalCost):
 
     def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
         """Return C for a = softmax(z), from log a_ik = z_ik − log Σ_k e^z_ik."""
-        if weight is None and y.ndim == 1 and not self.label_smoothing:
-            total = np.empty(1)
-            operations.class_loss(z, y, len(z), total)
+        total = np.empty(1)
+        if self.write_value_from_z(z, y, weight, total):
             return float(total[0])
         return _mean(lambda z, y: self._terms(_log_softmax(z), y), z, y, weight)
+
+    @kernels_only
+    def write_value_from_z(self, z: Array, y: Array, weight: Array | None, out: Array) -> bool:
+        """Write C for a = softmax(z) into `out`, for a class of each example, neither weighted nor smoothed."""
+        if weight is not None or y.ndim != 1 or self.label_smoothing:
+            return False
+        operations.class_loss(z, y, len(z), out)
+        return True
 
     @kernels_only
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -191,6 +192,35 @@ def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
     total[0] = loss / count
 
 
+@operation(gradient="changed n", weights="read n", rate="number", cut="n")
+def add_signs(gradient: Array, weights: Array, rate: float) -> None:
+    """∂Ω/∂w of the sum of absolute values: gradient ← gradient + rate sign(w)."""
+    for block in _blocks(weights, BLOCK // 4):  # a temporary array is no larger
+        slope = np.sign(weights[block])
+        slope *= rate
+        gradient[block] += slope
+
+
+@operation(gradient="changed n", norm="number")
+def clip(gradient: Array, norm: float) -> None:
+    """Scale a gradient to the Euclidean norm `norm` if its own is larger.
+
+    A gradient that is not finite stays as it is: no scale would mend it.
+
+    Examples
+    --------
+    >>> g = np.array([3.0, 4.0])
+    >>> clip(g, 1.0)
+    >>> g
+    array([0.6, 0.8])
+    """
+    from scipy.linalg import norm as euclidean_norm  # BLAS nrm2: squares that would overflow float32 do no harm
+
+    length = float(euclidean_norm(gradient, check_finite=False))
+    if norm < length < inf:
+        gradient *= norm / length
+
+
 @operation(vector="changed n", gradient="consumed n", rate="number", cut="n")
 def sgd(vector: Array, gradient: Array, rate: float) -> None:
     """Gradient descent: θ ← θ − rate g; g is overwritten."""
@@ -303,9 +333,10 @@ def _quarter(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype).max) / 4
 
 
-def _blocks(vector: Array) -> Iterator[slice]:
-    for start in range(0, len(vector), BLOCK):
-        yield slice(start, start + BLOCK)
+def _blocks(vector: Array, size: int = 0) -> Iterator[slice]:
+    size = size or BLOCK
+    for start in range(0, len(vector), size):
+        yield slice(start, start + size)
 
 
 def _rows(a: Array) -> Iterable[slice]:

@@ -13,14 +13,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from math import inf, sqrt
+from math import sqrt
 from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from nnfw.arrays import Array
-from nnfw.protocols import Optimizer
+from nnfw.ops import kernels_only
+from nnfw.ops.definitions import add_scaled, scale
+from nnfw.protocols import SplitOptimizer
 from nnfw_standard import operations
 
 State = Mapping[str, Array]
@@ -30,7 +32,7 @@ SCRATCH = "scratch"
 
 
 @dataclass(frozen=True)
-class Descent(Optimizer):
+class Descent(SplitOptimizer):
     """What the standard optimizers share: clipping and weight decay.
 
     Parameters
@@ -57,11 +59,12 @@ class Descent(Optimizer):
         """Names of the arrays of state."""
 
     @abstractmethod
-    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
-        """Change `vector` and `state` in place, element by element; `gradient` may be overwritten."""
+    def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
+        """Change `vector` and `state` in place by an operation; `gradient` may be overwritten."""
 
     def state(self, vector: Array) -> State:
         """Return fresh arrays of zeros, shaped like `vector`; the one called ``scratch`` need not be kept."""
+        # with weight decay `scratch` is no longer used, but checkpoints of earlier versions have it
         names = {*self.arrays, SCRATCH} if self.weight_decay and not self.decoupled else {*self.arrays}
         return {name: np.zeros_like(vector) for name in sorted(names)}
 
@@ -89,37 +92,22 @@ class Descent(Optimizer):
         decays
             The part of the vectors that weight decay acts on.
         """
-        learning_rate = float(learning_rate)  # a NumPy scalar would compute in float64 and be cast back
+        # a NumPy scalar would compute in float64 and be cast back
+        self.apply(vector, gradient, state, self.coefficients(step, float(learning_rate)), decays)
+
+    @kernels_only
+    def apply(
+        self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...], decays: slice
+    ) -> None:
+        """Change `vector` and `state` in place, by operations: the step of :meth:`update`."""
         if self.clip_norm is not None:
-            clip(gradient, self.clip_norm)
-        if self.weight_decay:
-            self._decay(vector[decays], gradient[decays], state, learning_rate, decays)
-        self.descend(vector, gradient, state, step, learning_rate)
-
-    def _decay(self, weights: Array, gradient: Array, state: State, learning_rate: float, decays: slice) -> None:
-        if self.decoupled:
-            weights *= 1 - learning_rate * self.weight_decay
-        else:
-            gradient += np.multiply(weights, self.weight_decay, out=state[SCRATCH][decays])
-
-
-def clip(gradient: Array, norm: float) -> None:
-    """Scale `gradient` in place to the Euclidean norm `norm` if its own is larger.
-
-    A gradient that is not finite stays as it is: no scale would mend it.
-
-    Examples
-    --------
-    >>> g = np.array([3.0, 4.0])
-    >>> clip(g, 1.0)
-    >>> g
-    array([0.6, 0.8])
-    """
-    from scipy.linalg import norm as euclidean_norm  # BLAS nrm2: squares that would overflow float32 do no harm
-
-    length = float(euclidean_norm(gradient, check_finite=False))
-    if norm < length < inf:
-        gradient *= norm / length
+            operations.clip(gradient, self.clip_norm)
+        if self.weight_decay and not self.decoupled:
+            add_scaled(gradient[decays], vector[decays], self.weight_decay)
+        if self.weight_decay and self.decoupled:
+            scale(vector[decays], coefficients[-1])
+            coefficients = coefficients[:-1]
+        self.descend(vector, gradient, state, coefficients)
 
 
 @dataclass(frozen=True)
@@ -178,13 +166,16 @@ class SGD(Descent):
         """The velocity v; nothing without momentum."""
         return ("velocity",) if self.momentum else ()
 
-    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
+    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """Return η."""
+        return (learning_rate,)
+
+    def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
         """Take the step."""
         if self.momentum:
-            v = state["velocity"]
-            operations.momentum(vector, gradient, v, self.momentum, learning_rate, self.nesterov)
+            operations.momentum(vector, gradient, state["velocity"], self.momentum, *coefficients, self.nesterov)
         else:
-            operations.sgd(vector, gradient, learning_rate)
+            operations.sgd(vector, gradient, *coefficients)
 
 
 @dataclass(frozen=True)
@@ -237,14 +228,17 @@ class Adam(Descent):
         """The discounted sums of g and of g²."""
         return ("gradient_sum", "square_sum")
 
-    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
-        """Take the step."""
+    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """Return η and ε, with the factors that the state leaves out."""
         # m̂ = first · m and √v̂ = second · √v; divided by `second`, the fraction needs no pass that scales v
         first = (1 - self.beta1) / (1 - self.beta1**step)
         second = sqrt((1 - self.beta2) / (1 - self.beta2**step))
+        return learning_rate * first / second, self.epsilon / second
+
+    def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
+        """Take the step."""
         m, v = state["gradient_sum"], state["square_sum"]
-        rate, epsilon = learning_rate * first / second, self.epsilon / second
-        operations.adam(vector, gradient, m, v, self.beta1, self.beta2, rate, epsilon)
+        operations.adam(vector, gradient, m, v, self.beta1, self.beta2, *coefficients)
 
 
 @dataclass(frozen=True)
@@ -288,6 +282,11 @@ class AdamW(Adam):
     weight_decay: Annotated[float, Ge(0)] = 0.01
 
     decoupled: ClassVar[bool] = True
+
+    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """Return those of :class:`Adam`, and the factor of the weights."""
+        adam = super().coefficients(step, learning_rate)
+        return (*adam, 1 - learning_rate * self.weight_decay) if self.weight_decay else adam
 
 
 @dataclass(frozen=True)
@@ -338,11 +337,14 @@ class RMSProp(Descent):
         """The discounted sum of g², and scratch."""
         return ("square_sum", SCRATCH)
 
-    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
+    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """Return η and ε, with the factor that the state leaves out."""
+        scale = sqrt(1 - self.rho)
+        return learning_rate / scale, self.epsilon / scale
+
+    def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
         """Take the step."""
-        r, scale = state["square_sum"], sqrt(1 - self.rho)
-        rate, epsilon = learning_rate / scale, self.epsilon / scale
-        operations.rmsprop(vector, gradient, r, state[SCRATCH], self.rho, rate, epsilon)
+        operations.rmsprop(vector, gradient, state["square_sum"], state[SCRATCH], self.rho, *coefficients)
 
 
 @dataclass(frozen=True)
@@ -392,7 +394,10 @@ class Adagrad(Descent):
         """The sum of g², and scratch."""
         return ("square_sum", SCRATCH)
 
-    def descend(self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float) -> None:
+    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """Return η."""
+        return (learning_rate,)
+
+    def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
         """Take the step."""
-        s = state["square_sum"]
-        operations.rmsprop(vector, gradient, s, state[SCRATCH], 1.0, learning_rate, self.epsilon)
+        operations.rmsprop(vector, gradient, state["square_sum"], state[SCRATCH], 1.0, *coefficients, self.epsilon)

@@ -159,6 +159,8 @@ OPERATIONS = {
     "squared_distance": "total ← Σ (a − y)²/count",
     "logistic_loss": "total ← −Σ (y log a + (1 − y) log(1 − a))/count for a = sigmoid(z)",
     "class_loss": "total ← −Σ_i log a_i,y_i/count for a = softmax(z)",
+    "add_signs": "gradient ← gradient + rate sign(w)",
+    "clip": "gradient scaled to the norm `norm` if its own is larger",
     "sgd": "θ ← θ − rate g",
     "momentum": "v ← kept v + g; θ ← θ − rate v, or Nesterov's variant",
     "adam": "m ← kept_mean m + g; s ← kept_square s + g²; θ ← θ − rate m / (√s + epsilon)",

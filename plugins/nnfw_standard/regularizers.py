@@ -15,7 +15,10 @@ from annotated_types import Ge
 from nnfw.arrays import Array
 from nnfw.data import row_blocks
 from nnfw.machine import sum_of_squares
+from nnfw.ops import kernels_only
+from nnfw.ops.definitions import add_scaled
 from nnfw.protocols import Regularizer
+from nnfw_standard.operations import add_signs
 
 BLOCK = 1 << 14
 """Weights that are handled together, so that a temporary array is never larger than this."""
@@ -57,13 +60,10 @@ class L1(Regularizer):
         """Return Ω(w) for the flat weights."""
         return self.rate * sum(float(np.abs(w[block]).sum(dtype=np.float64)) for block in row_blocks(w, BLOCK))
 
+    @kernels_only
     def add_gradient(self, w: Array, gradient: Array) -> None:
         """Add ∂Ω/∂w to `gradient` in place."""
-        for block in row_blocks(w, BLOCK):
-            slope = np.sign(w[block])
-            slope *= self.rate
-            part = gradient[block]
-            part += slope
+        add_signs(gradient, w, self.rate)
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,7 @@ class L2(Regularizer):
         blocks = (w[block].astype(np.float64) for block in row_blocks(w, BLOCK))
         return self.rate / 2 * sum(map(sum_of_squares, blocks))
 
+    @kernels_only
     def add_gradient(self, w: Array, gradient: Array) -> None:
         """Add ∂Ω/∂w to `gradient` in place."""
-        for block in row_blocks(w, BLOCK):
-            part = gradient[block]
-            part += self.rate * w[block]
+        add_scaled(gradient, w, self.rate)

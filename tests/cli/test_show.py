@@ -330,7 +330,7 @@ def test_show_imports_only_that_component():
     result = subprocess.run(
         [sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, check=True
     )
-    assert result.stderr == "nnfw_standard.activations nnfw_standard.plugin\n"
+    assert result.stderr == "nnfw_standard.activations nnfw_standard.operations nnfw_standard.plugin\n"
 
 
 # Docstrings

@@ -59,7 +59,7 @@ class WeighedByHand(MSE):
     @kernels_only
     def gradient(self, a, y, workspace, weight=None):
         gradient = workspace.buffer("gradient", a.shape)
-        kernels().residual(a, y, gradient)
+        kernels().residual(a, y, len(a), gradient)
         if weight is not None:
             gradient *= weight.reshape(-1, *[1] * (a.ndim - 1))
         return gradient

@@ -12,6 +12,9 @@ from nnfw.arrays import Array
 from nnfw.machine.threads import multiplication
 from nnfw.ops.operation import operation
 
+_BLOCK = 1 << 14
+"""Elements that are handled together, so that a temporary array is never larger than this."""
+
 
 @operation(a="read n m", b="read m k", out="written n k", cut="n k")
 def product(a: Array, b: Array, out: Array) -> None:
@@ -58,7 +61,9 @@ def multiply(values: Array, factors: Array, out: Array) -> None:
     np.multiply(values, factors, out=out)
 
 
-@operation(values="changed n ...", other="read n ...", factor="number", scratch="scratch n ...", cut="n")
-def add_scaled(values: Array, other: Array, factor: float, scratch: Array) -> None:
-    """Add a multiple: values ← values + factor other."""
-    values += np.multiply(other, factor, out=scratch)
+@operation(values="changed n", other="read n", factor="number", cut="n")
+def add_scaled(values: Array, other: Array, factor: float) -> None:
+    """Add a multiple of a vector: values ← values + factor other."""
+    for start in range(0, len(values), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        values[block] += factor * other[block]

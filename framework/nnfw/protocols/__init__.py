@@ -21,11 +21,11 @@ A. Mehrotra (2020), *Neural Networks*: the definitions and Equations 1 to 4.
 from nnfw.arrays import Shape
 from nnfw.protocols.activation import Activation, Elementwise
 from nnfw.protocols.callback import Callback, Fit
-from nnfw.protocols.cost import CanonicalCost, Cost, Metric, Regularizer
+from nnfw.protocols.cost import CanonicalCost, Cost, Metric, Regularizer, WritesValue, WritesValueFromZ
 from nnfw.protocols.data import Dataset, Transform
 from nnfw.protocols.kinds import KINDS, Kind
 from nnfw.protocols.layer import Initializer, Layer, Parameter, activation_of
-from nnfw.protocols.optimizer import Optimizer, Schedule
+from nnfw.protocols.optimizer import Optimizer, Schedule, SplitOptimizer
 from nnfw.protocols.solver import Solver, is_solver
 
 __all__ = [
@@ -47,7 +47,10 @@ __all__ = [
     "Schedule",
     "Shape",
     "Solver",
+    "SplitOptimizer",
     "Transform",
+    "WritesValue",
+    "WritesValueFromZ",
     "activation_of",
     "is_solver",
 ]

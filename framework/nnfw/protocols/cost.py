@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from nnfw.arrays import Array, Shape
@@ -61,6 +61,29 @@ class CanonicalCost(Cost, Protocol):
     @abstractmethod
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return δ^L, equal to Equation 1 for the canonical pair: (a − y)/N for the standard ones."""
+        ...
+
+
+@runtime_checkable
+class WritesValue(Protocol):
+    """A cost that can write its value by operations alone, so that an engine can take many steps in one call."""
+
+    @abstractmethod
+    def write_value(self, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
+        """Write C into `out` ``(1,)``, float64, and return True; False, with nothing done, where operations cannot.
+
+        Declared `kernels_only`. It depends on shapes and dtypes alone whether they can.
+        """
+        ...
+
+
+@runtime_checkable
+class WritesValueFromZ(Protocol):
+    """A canonical cost that can write its value from z by operations alone."""
+
+    @abstractmethod
+    def write_value_from_z(self, z: Array, y: Array, weight: Array | None, out: Array) -> bool:
+        """Write C as :meth:`CanonicalCost.value_from_z` gives it, in the manner of :meth:`WritesValue.write_value`."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from nnfw.arrays import Array
@@ -44,6 +44,47 @@ class Optimizer(Protocol):
         acts on: the weights, not the biases.
         """
         ...
+
+
+@runtime_checkable
+class SplitOptimizer(Optimizer, Protocol):
+    """An optimizer whose step is made of operations, with all that depends on the step and the rate in a few numbers.
+
+    An engine can then take many steps in one call. `update` does the same as `coefficients` and `apply` together.
+    """
+
+    @abstractmethod
+    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """Return the numbers of a step; always as many."""
+        ...
+
+    @abstractmethod
+    def apply(
+        self,
+        vector: Array,
+        gradient: Array,
+        state: Mapping[str, Array],
+        coefficients: tuple[float, ...],
+        decays: slice,
+    ) -> None:
+        """Change `vector` and `state` in place, by operations alone; declared `kernels_only`.
+
+        The coefficients are passed to operations and not computed with: in a recording each stands for one number per
+        step.
+        """
+        ...
+
+    def update(
+        self,
+        vector: Array,
+        gradient: Array,
+        state: Mapping[str, Array],
+        step: int,
+        learning_rate: float,
+        decays: slice,
+    ) -> None:
+        """Change `vector` and `state` in place, as :meth:`Optimizer.update`."""
+        self.apply(vector, gradient, state, self.coefficients(step, learning_rate), decays)
 
 
 class Schedule(Protocol):

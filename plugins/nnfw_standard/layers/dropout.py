@@ -11,6 +11,8 @@ from annotated_types import Ge, Lt
 
 from nnfw.arrays import Array
 from nnfw.network import Workspace
+from nnfw.ops import kernels_only
+from nnfw.ops.definitions import multiply
 from nnfw.protocols import Layer, Shape
 from nnfw_standard.activations import Identity
 
@@ -61,9 +63,11 @@ class Dropout(Layer):
             workspace["mask"] = None
             return a_prev
         workspace["mask"] = mask = self._mask(a_prev.shape, workspace)
-        z: Array = np.multiply(a_prev, mask, out=workspace.buffer("z", a_prev.shape))
+        z = workspace.buffer("z", a_prev.shape)
+        multiply(a_prev, mask, z)
         return z
 
+    @kernels_only
     def backward(
         self,
         params: Mapping[str, Array],
@@ -75,7 +79,8 @@ class Dropout(Layer):
         mask: Array | None = workspace["mask"]
         if mask is None:
             return delta
-        grad_a_prev: Array = np.multiply(delta, mask, out=workspace.buffer("grad_a_prev", delta.shape))
+        grad_a_prev = workspace.passing("grad_a_prev", delta.shape)
+        multiply(delta, mask, grad_a_prev)
         return grad_a_prev
 
     def _mask(self, shape: Shape, workspace: Workspace) -> Array:
