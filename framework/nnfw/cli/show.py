@@ -15,10 +15,12 @@ from nnfw.cli.console import Json
 from nnfw.protocols import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from nnfw.configuration import Option
+    from nnfw.plain import Plain
     from nnfw.plugins import Listed, Registry
+
+Record = dict[str, Any]
+"""A table for JSON or TOML."""
 
 Name = Annotated[
     str,
@@ -35,7 +37,7 @@ Accelerators = Annotated[
 ]
 
 ACTIVATION = "activation"
-_VALUES: tuple[Any, ...] = (0.1, 10, 2, 1, 0, True, [10], [0.1])
+_VALUES: tuple[Plain, ...] = (0.1, 10, 2, 1, 0, True, [10], [0.1])
 """What an option that must be given may be in an example: the first that is of its type and in its range."""
 _OPENING = "Description"  # what a docstring says before its first section
 _LEFT_OUT = ("Parameters", "Raises", "Returns")  # the table of options says more; the others are for callers
@@ -73,7 +75,7 @@ def show(name: Name, kind: Kind = None, accelerators: Accelerators = False, json
         console.message(f"{len(found)} kinds have a component called {name!r}. To see one: {choices}.")
 
 
-def _record(registry: Registry, item: Listed, accelerators: bool) -> dict[str, Any]:
+def _record(registry: Registry, item: Listed, accelerators: bool) -> Record:
     """Return all that is known about a component, fit for JSON."""
     from nnfw.cli.docstrings import meanings_of, sections_of
     from nnfw.cli.plugins import component_record
@@ -93,13 +95,13 @@ def _record(registry: Registry, item: Listed, accelerators: bool) -> dict[str, A
     }
 
 
-def _accelerated(registry: Registry, table: Mapping[str, Any]) -> dict[str, Any]:
+def _accelerated(registry: Registry, table: Record) -> Record:
     from nnfw.cli.acceleration import accelerations
 
     return {"accelerators": accelerations(registry.resolve(ACTIVATION, table), registry)}
 
 
-def _option_record(option: Option, meaning: str) -> dict[str, Any]:
+def _option_record(option: Option, meaning: str) -> Record:
     return {
         "name": option.name,
         "type": str(option),
@@ -109,7 +111,7 @@ def _option_record(option: Option, meaning: str) -> dict[str, Any]:
     }
 
 
-def _print(record: Mapping[str, Any]) -> None:
+def _print(record: Record) -> None:
     from nnfw.cli import console
 
     origin = "built-in" if record["distribution"] == "nnfw" else f"{record['distribution']} {record['version']}"
@@ -139,12 +141,12 @@ def _print(record: Mapping[str, Any]) -> None:
     console.print_text(record["example"]["command"])
 
 
-def _default(option: Mapping[str, Any]) -> str:
+def _default(option: Record) -> str:
     default = option["default"]
     return "required" if option["required"] else "none" if default is None else _in_toml(default, bare=True)
 
 
-def example(registry: Registry, item: Listed, *outer: Listed) -> dict[str, Any]:
+def example(registry: Registry, item: Listed, *outer: Listed) -> Record:
     """Return a table that makes the component: its name and the options that must be given, or else one that may be.
 
     `outer` are the components that it is an option of.
@@ -156,12 +158,12 @@ def example(registry: Registry, item: Listed, *outer: Listed) -> dict[str, Any]:
     if item.spec.examples and item.spec.examples[0] and not outer:
         return {TYPE: item.qualified_name if item.problem else item.name, **item.spec.examples[0]}
     required = {option.name: _value_for(registry, item, option, outer) for option in options if option.required}
-    usual = {option.name: option.default for option in options if option.default not in (None, ())}
-    chosen = required or ({} if outer else dict(list(usual.items())[:1]))
+    usual: Record = {option.name: option.default for option in options if option.default not in (None, ())}
+    chosen: Record = required or ({} if outer else dict(list(usual.items())[:1]))
     return {TYPE: item.qualified_name if item.problem else item.name, **chosen}
 
 
-def _value_for(registry: Registry, owner: Listed, option: Option, outer: tuple[Listed, ...]) -> Any:
+def _value_for(registry: Registry, owner: Listed, option: Option, outer: tuple[Listed, ...]) -> Plain:
     """Return a value that an option of `owner` takes."""
     from nnfw.configuration import check, kind_of
     from nnfw.errors import ConfigError
@@ -186,7 +188,7 @@ def _value_for(registry: Registry, owner: Listed, option: Option, outer: tuple[L
     return placeholder
 
 
-def _kind_of_items(hint: Any) -> str | None:
+def _kind_of_items(hint: object) -> str | None:
     """Return the kind of component that an annotation lists."""
     from nnfw.configuration import kind_of
 
@@ -194,7 +196,7 @@ def _kind_of_items(hint: Any) -> str | None:
     return next(filter(None, kinds), None)
 
 
-def in_file(kind: str, table: Mapping[str, Any]) -> str:
+def in_file(kind: str, table: Record) -> str:
     """Return the lines of an experiment file that name a component."""
     from nnfw.toml.document import write
 
@@ -204,7 +206,7 @@ def in_file(kind: str, table: Mapping[str, Any]) -> str:
     return write(value).rstrip("\n")
 
 
-def on_command_line(kind: str, table: Mapping[str, Any]) -> str:
+def on_command_line(kind: str, table: Record) -> str:
     """Return a command that names a component, quoted for the shell."""
     command, _, argument = KINDS[kind].command.rpartition(" ")
     (_, name), *options = table.items()
@@ -217,12 +219,12 @@ def on_command_line(kind: str, table: Mapping[str, Any]) -> str:
     return f"{command} {shlex.quote(argument.format(value))}"
 
 
-def _short(table: Mapping[str, Any]) -> Any:
+def _short(table: Record) -> Plain:
     """Return the name alone where there is no option."""
     return table if len(table) > 1 else next(iter(table.values()))
 
 
-def _in_toml(value: Any, *, bare: bool) -> str:
+def _in_toml(value: Plain, *, bare: bool) -> str:
     """Return a TOML value in one line; `bare` leaves out the quotes of a text."""
     from nnfw.toml.document import write
 

@@ -14,23 +14,27 @@ if TYPE_CHECKING:
 
 
 @hookspec
-def nnfw_components() -> Iterable[ComponentSpec]:  # type: ignore[empty-body]
+def nnfw_components() -> Iterable[ComponentSpec]:
     """Yield the components of this plugin. Must import neither them nor NumPy."""
+    return ()
 
 
 @hookspec
-def nnfw_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
+def nnfw_commands() -> Iterable[CommandSpec]:
     """Yield subcommands for the ``nnfw`` command."""
+    return ()
 
 
 @hookspec
-def nnfw_operations() -> Iterable[OperationSpec]:  # type: ignore[empty-body]
+def nnfw_operations() -> Iterable[OperationSpec]:
     """Yield the operations of this plugin. Must import neither them nor NumPy."""
+    return ()
 
 
 @hookspec
-def nnfw_accelerators() -> Iterable[AcceleratorSpec]:  # type: ignore[empty-body]
+def nnfw_accelerators() -> Iterable[AcceleratorSpec]:
     """Yield sets of faster kernels."""
+    return ()
 
 
 @hookspec

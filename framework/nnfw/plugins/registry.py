@@ -544,8 +544,9 @@ def _import_target(component: Listed) -> type:
     problem = protocol_problem(component.kind, target)
     if problem:
         raise PluginError(f"{prefix} {problem}.")
+    assert isinstance(target, type)
     _require_sound_options(target, prefix)
-    return target  # type: ignore[no-any-return]
+    return target
 
 
 def _require_sound_options(target: type, prefix: str) -> None:

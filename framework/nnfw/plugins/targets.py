@@ -38,7 +38,7 @@ def protocol_problem(kind: str, target: object) -> str:
         return f"is {article(class_name(target))}; a component is a frozen dataclass"
     if "__dataclass_params__" not in vars(target):  # inherited ones do not count: new fields would be ignored
         return NO_DATACLASS
-    if not target.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    if not vars(target)["__dataclass_params__"].frozen:
         return NOT_FROZEN
     abstract: frozenset[str] = getattr(target, "__abstractmethods__", frozenset())
     given = {item.name for item in fields(target)} | {name for name in dir(target) if name not in abstract}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from nnfw.errors import StateError, class_name
 from nnfw.protocols.optimizer import Optimizer
@@ -19,7 +19,7 @@ class Solver(Optimizer, Protocol):
     One of its iterations is an epoch. It has no learning rate, and takes no schedule.
     """
 
-    learning_rate: ClassVar[float] = 1.0  # type: ignore[misc]
+    learning_rate: float = 1.0
 
     def update(
         self,
