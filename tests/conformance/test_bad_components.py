@@ -12,7 +12,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from nnfw.conformance.guard import changes, global_state
+from nnfw.conformance.isolation import changes, global_state
 from nnfw.testing import checks_of, run_checks
 from nnfw_standard import (
     L2,

@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nnfw.arrays import Array
 from nnfw.checking.differences import Comparison, compare
+from nnfw.checking.gradient_report import Report, Row
 from nnfw.checking.hints import hint_for
 from nnfw.checking.replay import INPUT, Analytic, Replay, root_mean_square
-from nnfw.checking.report import Report, Row
 from nnfw.errors import PluginError
 from nnfw.model import Sequential
 from nnfw.protocols import Cost

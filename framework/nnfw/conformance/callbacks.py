@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnfw.arrays import Array, Shape
-from nnfw.checking.single import Unchanged
+from nnfw.checking.single_component import Unchanged
 from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.subjects import Subject

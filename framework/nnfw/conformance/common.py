@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnfw.configuration import build, options_of
 from nnfw.conformance.equality import equal
-from nnfw.conformance.guard import guarded, in_short
+from nnfw.conformance.isolation import guarded, in_short
 from nnfw.conformance.kinds import exercise
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
 from nnfw.conformance.subjects import Subject

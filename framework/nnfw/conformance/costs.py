@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
 from nnfw.checking import check_cost
-from nnfw.checking.single import Unchanged
+from nnfw.checking.single_component import Unchanged
 from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject

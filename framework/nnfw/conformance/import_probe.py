@@ -14,7 +14,7 @@ import scipy.sparse
 import scipy.special  # noqa: F401 - both set warning filters
 
 import nnfw.model
-from nnfw.conformance.guard import changes, global_state, in_short
+from nnfw.conformance.isolation import changes, global_state, in_short
 
 nnfw.model.Sequential  # noqa: B018 - imported lazily
 

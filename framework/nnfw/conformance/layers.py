@@ -14,8 +14,8 @@ from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
 from nnfw.checking import Row, check_layer
-from nnfw.conformance.bench import TRIAL_SHAPES, Bench, Pass, benches, shapes_of, takes
 from nnfw.conformance.equality import close, equal
+from nnfw.conformance.layer_bench import TRIAL_SHAPES, Bench, Pass, benches, shapes_of, takes
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import NnfwError, ShapeError, StateError, in_words, short

@@ -12,7 +12,7 @@ from typing import Any
 from nnfw.arrays import Shape
 from nnfw.conformance import common
 from nnfw.conformance.accelerators import ACCELERATOR, accelerators_of, kernel_checks
-from nnfw.conformance.guard import TookTooLong, guarded, time_limit
+from nnfw.conformance.isolation import TookTooLong, guarded, time_limit
 from nnfw.conformance.kinds import module_of, sorts
 from nnfw.conformance.outcomes import CheckFailed, Conformance, NotApplicable, Outcome
 from nnfw.conformance.subjects import Subject, is_distribution, subjects_of

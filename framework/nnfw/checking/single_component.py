@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnfw.arrays import Array, Shape
+from nnfw.checking.gradient_report import Report
 from nnfw.checking.gradients import check_pass
-from nnfw.checking.report import Report
 from nnfw.model import Sequential
 from nnfw.plugins import Registry
 from nnfw.protocols import Activation, Cost, Layer

@@ -10,7 +10,7 @@ import numpy as np
 from nnfw.arrays import Array, Shape
 from nnfw.checking.differences import STEP, compare_values, slopes
 from nnfw.checking.hints import hint_for
-from nnfw.conformance.bench import Bench
+from nnfw.conformance.layer_bench import Bench
 from nnfw.conformance.outcomes import require
 from nnfw.errors import ShapeError, in_words, short
 from nnfw.plugins import Registry, default_registry

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 
-from nnfw.conformance.guard import TookTooLong, guarded, time_limit
+from nnfw.conformance.isolation import TookTooLong, guarded, time_limit
 
 UNIX = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals are of Unix")
 
