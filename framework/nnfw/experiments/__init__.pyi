@@ -1,5 +1,6 @@
 from .component_text import parse_component as parse_component
 from .component_text import parse_reference as parse_reference
+from .data_argument import file_kind as file_kind
 from .experiment import Experiment as Experiment
 from .experiment import ExperimentFile as ExperimentFile
 from .experiment import check_experiment as check_experiment
@@ -8,6 +9,5 @@ from .experiment import table_of as table_of
 from .preparation import Prepared as Prepared
 from .preparation import infer_shapes as infer_shapes
 from .preparation import prepare as prepare
-from .sources import file_kind as file_kind
 from .summary import Summary as Summary
 from .summary import summarise as summarise

@@ -13,8 +13,8 @@ from nnfw.arrays import Array
 from nnfw.data import as_batch, require_finite, require_finite_predictions
 from nnfw.errors import ConfigError, Mistake
 from nnfw.experiments.component_text import parse_reference
+from nnfw.experiments.data_argument import features, read_examples
 from nnfw.experiments.preparation import Figures
-from nnfw.experiments.sources import features, read_examples
 from nnfw.model import Sequential
 from nnfw.plugins import Registry
 from nnfw.runs.reading import read_document, read_run
