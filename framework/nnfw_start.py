@@ -1,7 +1,7 @@
-"""Where the program ``nnfw`` starts: outside of the package, whose import takes so long that a Ctrl-C may come.
+"""Where the program ``nnfw`` starts: outside the package, since a Ctrl-C may arrive while that is imported.
 
-Python would answer with a traceback of imports. From here until there is a command that could be interrupted, and after
-it, the program ends at once instead. A SIGINT that whoever started it has set to be ignored stays ignored.
+Python would print a traceback of imports. Instead, before and after the command itself, the program ends at once. A
+SIGINT that the caller set to be ignored stays ignored.
 """
 
 import os
@@ -18,7 +18,7 @@ def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what
 
 
 def _let_sigint(handler: Callable[[int, FrameType | None], object]) -> None:
-    """Set who handles SIGINT, unless it is ignored or handled by somebody else."""
+    """Set the handler of SIGINT, unless it is ignored or has a handler from elsewhere."""
     if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _leave):
         signal.signal(signal.SIGINT, handler)
 
@@ -34,7 +34,7 @@ def main() -> int:
         _let_sigint(signal.default_int_handler)
         status = main()
         _let_sigint(_leave)
-    except KeyboardInterrupt:  # in one of the few lines before or after the command
+    except KeyboardInterrupt:  # in one of the few lines around the command
         return INTERRUPTED
     return status
 

@@ -335,7 +335,7 @@ def test_command_of_two_plugins_is_refused_to_both(hello, make, nnfw):
         ("raise SystemExit('no licence')", "cannot be loaded: SystemExit: no licence"),
         ("hallo = 1", "cannot be loaded: AttributeError: module 'nnfw_hello_command' has no attribute 'hello'"),
         ("import typer\nhello = typer.Typer()", "is of type Typer; a command is a function."),
-        ("def hello(name: 'Name'): ...", "is no function that Typer takes: NameError: name 'Name' is not defined"),
+        ("def hello(name: 'Name'): ...", "is not a function that Typer accepts: NameError: name 'Name' is not defined"),
     ],
     ids=["import-error", "exit", "missing", "no-function", "signature"],
 )
@@ -391,7 +391,7 @@ def test_current_directory_that_was_deleted_is_named(nnfw, tmp_path, monkeypatch
     (tmp_path / "gone").rmdir()
     result = nnfw(*line.format(tmp_path).split())
     assert (result.status, result.out) == (2, "")
-    assert result.err.endswith("error: The current directory is not there any more. Change to one that is: cd DIR\n")
+    assert result.err.endswith("error: The current directory no longer exists. Change to one that does: cd DIR\n")
 
 
 def test_warning_is_printed_like_a_message(make, program):

@@ -67,19 +67,19 @@ def test_linter_finds_nothing_in_a_new_project(nnfw, here, kind):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nnfw swish", "'nnfw swish' is no name of a distribution; use letters, digits and hyphens, as in nnfw-swish."),
+        ("nnfw swish", "'nnfw swish' is not a valid name of a distribution; use letters, digits and hyphens"),
         ("-swish", "No such option"),
-        ("nnfw-swish-", "is no name of a distribution"),
-        ("../swish", "is no name of a distribution"),
-        ("nnfw-swïsh", "is no name of a distribution"),
-        ("", "'' is no name of a distribution"),
+        ("nnfw-swish-", "is not a valid name of a distribution"),
+        ("../swish", "is not a valid name of a distribution"),
+        ("nnfw-swïsh", "is not a valid name of a distribution"),
+        ("", "'' is not a valid name of a distribution"),
         ("nnfw-3d", "'3d', from 'nnfw-3d', cannot name a component; begin with a letter, as in nnfw-swish."),
         ("nnfw-class", "'class', from 'nnfw-class', cannot name a component"),
         ("nnfw-plugin", "'plugin', from 'nnfw-plugin', cannot name a component"),
-        ("nnfw", "a package 'nnfw' is installed here already; choose another name."),
-        ("nnfw-standard", "a package 'nnfw_standard' is installed here already"),
-        ("json", "a package 'json' is installed here already"),
-        ("nnfw-tanh", "there is an activation 'tanh' (built-in) already; choose another name."),
+        ("nnfw", "a package 'nnfw' is already installed here; choose another name."),
+        ("nnfw-standard", "a package 'nnfw_standard' is already installed here"),
+        ("json", "a package 'json' is already installed here"),
+        ("nnfw-tanh", "there is already an activation 'tanh' (built-in); choose another name."),
     ],
 )
 def test_name_that_cannot_be_is_refused(nnfw, here, name, message):
@@ -117,7 +117,7 @@ def test_what_is_there_already_is_left_alone(nnfw, here, content):
     before = files_below(here)
     result = nnfw("new-plugin", "nnfw-swish")
     assert result.status == 2
-    assert "nnfw-swish exists already, and is not an empty directory. Choose another one with --out." in result.err
+    assert "nnfw-swish already exists and is not an empty directory. Choose another one with --out." in result.err
     assert files_below(here) == before
 
 

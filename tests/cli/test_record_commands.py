@@ -118,7 +118,7 @@ def test_compare_prints_what_differs_and_nothing_else(runs, nnfw):
 
 
 def test_compare_of_a_run_with_itself_finds_nothing(runs, nnfw):
-    assert nnfw("compare", "runs/one", "runs/one").out == "Nothing differs.\n"
+    assert nnfw("compare", "runs/one", "runs/one").out == "There are no differences.\n"
 
 
 def test_compare_in_json_holds_the_values_of_every_run(runs, nnfw):
@@ -171,7 +171,7 @@ def test_reproduce_of_something_else_is_different(runs, nnfw):
     status, out, _ = nnfw("reproduce", "runs/one", "--out", "again")
     assert status == 1
     assert out.startswith("Different\n")
-    assert "No input has changed that is recorded." in out
+    assert "No recorded input has changed." in out
     assert Path("again/model.nnfw").exists()
 
 

@@ -84,7 +84,7 @@ def test_resume_of_a_run_that_was_stopped_early_says_why_there_is_nothing_to_do(
     result = nnfw("resume", "run", "--set", "training.epochs=50")
     assert (result.status, result.out) == (0, "")
     assert result.err.startswith("Nothing to do: run was stopped after 3 epochs: validation_cost has not improved on")
-    assert result.err.endswith(" for 2 epochs. Train it anew to go further.\n")
+    assert result.err.endswith(" for 2 epochs. Train it again to go further.\n")
 
 
 def test_resume_of_a_finished_run_with_more_epochs_prints_results(small, nnfw):

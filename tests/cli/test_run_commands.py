@@ -190,7 +190,7 @@ def test_summary_in_json(xor, capsys):
 
 def test_summary_reads_no_data_unless_told_to(xor, capsys):
     xor.write_text(XOR.replace('source = "xor"', 'source = { type = "csv", path = "t.csv", target = "y" }'))
-    assert "Set model.input_shape = [n], or let the data be read" in refused(capsys, "summary", "xor.toml")
+    assert "Set model.input_shape = [n], or read the data with" in refused(capsys, "summary", "xor.toml")
     assert main(["summary", "xor.toml", "--set", "model.input_shape=[2]"]) == 0
     Path("t.csv").write_text("a,b,y\n1,2,3\n4,5,6\n")
     capsys.readouterr()

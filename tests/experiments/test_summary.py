@@ -13,7 +13,7 @@ registry = default_registry()
 
 def test_summary_without_a_known_input_says_how_to_make_it_known(experiment):
     found = read_experiment(str(experiment), registry).experiment
-    with pytest.raises(nnfw.ConfigError, match=r"^Dataset 'csv' .* only once they are read\. Set model\.input_shape"):
+    with pytest.raises(nnfw.ConfigError, match=r"^Dataset 'csv' .* before they are read\. Set model\.input_shape"):
         summarise(found, registry)
 
 

@@ -172,7 +172,7 @@ def test_results_are_those_of_the_record(digits):
 def test_confusion_matrix_is_that_of_the_metric(digits):
     matrix = json.loads((digits / "record.json").read_text())["results"]["test"]["confusion_matrix"]
     page = page_of(digits)
-    words = page.texts["predictions"].split("taken for.")[1].replace("·", "0").split()
+    words = page.texts["predictions"].split("columns predicted ones.")[1].replace("·", "0").split()
     assert words[:10] == list("0123456789")
     rows = [list(map(int, words[11 * row + 11 : 11 * row + 21])) for row in range(10)]
     assert rows == matrix
@@ -338,7 +338,7 @@ def test_page_of_a_regression_shows_residuals_of_the_first_outputs(trained):
 @pytest.mark.parametrize(
     ("predictions", "text"),
     [
-        ([1.0, np.inf, np.nan, 2.0], "2 predictions that are not finite are left out."),
+        ([1.0, np.inf, np.nan, 2.0], "2 predictions are not finite and are left out."),
         ([np.inf] * 4, "no prediction is finite"),
     ],
     ids=["some", "all"],
@@ -398,7 +398,7 @@ def test_page_of_many_classes_shows_those_with_the_most_mistakes(trained):
 def test_page_looks_at_a_part_of_much_data_and_says_so(digits, monkeypatch):
     monkeypatch.setattr("nnfw.reporting.findings.MOST_EXAMPLES", 100)
     text = page_of(digits).texts
-    assert "The first 100 of 270 examples were looked at." in text["predictions"]
+    assert "The first 100 of 270 examples were examined." in text["predictions"]
     assert re.search(r"\d+ of 100 right", text["predictions"])
 
 

@@ -81,7 +81,7 @@ def test_command_says_that_all_is_equal_and_writes_no_run(experiment, tmp_path, 
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.iterdir())
     assert main(["train", str(experiment), "--verify-resume"]) == 0
-    assert capsys.readouterr().out == "Resumed after step 2 and 5: after step 10, all is equal to the bit.\n"
+    assert capsys.readouterr().out == "Resumed after step 2 and 5: after step 10, everything is equal to the bit.\n"
     assert main(["train", str(experiment), "--verify-resume", "--json"]) == 0
     assert '"different": []' in capsys.readouterr().out
     assert sorted(tmp_path.iterdir()) == before

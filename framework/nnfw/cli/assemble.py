@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -17,6 +18,7 @@ from nnfw.cli.summary import print_summary
 
 if TYPE_CHECKING:
     from nnfw.experiments import ExperimentFile
+    from nnfw.plain import Plain
     from nnfw.plugins import Registry
     from nnfw.toml import Document
 
@@ -63,9 +65,10 @@ BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Examples pe
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
 Name = Annotated[str, typer.Option("--name", help="Name of the experiment.")]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where the experiment goes. By default stdout.")
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Where to write the experiment. By default stdout."),
 ]
-Train = Annotated[bool, typer.Option("--train", help="Train it at once.")]
+Train = Annotated[bool, typer.Option("--train", help="Train it right away.")]
 
 
 def assemble(
@@ -86,10 +89,10 @@ def assemble(
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    r"""Make an experiment from components named here: print its summary, write its file, or train it at once.
+    r"""Make an experiment from components named here: print its summary, write its file, or train it.
 
-    A CSV file is found from where you are. Paths among the options of a dataset are written as they stand: they start
-    at the folder of the experiment's file.
+    The path of a CSV file starts at the current directory. Paths in the options of a dataset are written unchanged:
+    they start at the folder of the experiment's file.
 
     Examples
     --------
@@ -115,14 +118,14 @@ def assemble(
     experiment = ExperimentFile(check_experiment(document, registry), document, directory)
     _summarise(
         experiment, registry, sys.stdout if output or train else sys.stderr
-    )  # the file is data where it is printed
+    )  # if the file is printed, it is the data
     _write(document, output, printed=not train)
     if train:
         _train(experiment, registry, out, quiet)
 
 
 def _summarise(experiment: ExperimentFile, registry: Registry, stream: TextIO) -> None:
-    """Print the summary where the shapes are known without reading data."""
+    """Print the summary if the shapes are known without reading data."""
     from nnfw.experiments import infer_shapes, summarise
 
     if infer_shapes(experiment.experiment, registry) is not None:
@@ -151,11 +154,11 @@ def _train(experiment: ExperimentFile, registry: Registry, out: Path | None, qui
     print_text(f"Run: {run.directory}")
 
 
-def _source(data: str, target: str | None, directory: Path) -> Any:
-    """Return the table of the dataset; the path of a file is seen from `directory`, where the experiment will lie."""
-    from nnfw.experiments import file_kind, parse_component, parse_reference
+def _source(data: str, target: str | None, directory: Path) -> Plain:
+    """Return the table of the dataset; the path of a file is relative to `directory`, the experiment's."""
+    from nnfw.experiments import file_ending, parse_component, parse_reference
 
-    if file_kind(data) == ".csv" and data != "-":
+    if file_ending(data) == ".csv" and data != "-":
         if target is None:
             raise typer.BadParameter(f"--data {data} is a CSV file: name its target column with --target.")
         path = data if Path(data).is_absolute() else os.path.relpath(data, directory)
@@ -163,9 +166,7 @@ def _source(data: str, target: str | None, directory: Path) -> Any:
     return parse_reference(data) if target is None else parse_component(data) | {"target": target}
 
 
-def _without_empty(value: Any) -> Any:
-    """Leave out what was not said, so that the file holds the user's own words and the defaults hold."""
-    if not isinstance(value, dict):
-        return value
-    kept = {key: _without_empty(item) for key, item in value.items()}
+def _without_empty(table: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what the user did not say, so that the defaults apply."""
+    kept = {key: _without_empty(item) if isinstance(item, dict) else item for key, item in table.items()}
     return {key: item for key, item in kept.items() if item is not None and item not in ([], {})}

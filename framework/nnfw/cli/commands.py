@@ -1,7 +1,7 @@
-"""The commands of ``nnfw``, and how one of them is found without importing the others.
+"""The commands of ``nnfw``; one is found without importing the others.
 
-A command is a function as Typer takes it, in a module that imports little more than Typer at its top. Its docstring is
-its help; what stands there under ``Examples`` is shown at the end.
+A command is a function for Typer, in a module that imports little more than Typer at its top. Its docstring is its
+help; the section ``Examples`` is shown at the end.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,19 +25,19 @@ from nnfw.plugins.loading import importing
 
 BUILT_IN = (
     CommandSpec("train", "nnfw.cli.train:train", "Train the network of an experiment file."),
-    CommandSpec("resume", "nnfw.cli.resume:resume", "Go on with a run that was interrupted or killed."),
+    CommandSpec("resume", "nnfw.cli.resume:resume", "Resume a run that was interrupted or killed."),
     CommandSpec("evaluate", "nnfw.cli.evaluate:evaluate", "Compute cost and metrics of a trained model."),
     CommandSpec("predict", "nnfw.cli.predict:predict", "Apply a trained model to new data."),
     CommandSpec("runs", "nnfw.cli.runs:runs", "List runs with their final metrics."),
-    CommandSpec("compare", "nnfw.cli.compare:compare", "Show what differs between runs."),
-    CommandSpec("reproduce", "nnfw.cli.reproduce:reproduce", "Train again from a run's record, and compare."),
-    CommandSpec("report", "nnfw.cli.report:report", "Write a page about a run, to look at offline."),
-    CommandSpec("assemble", "nnfw.cli.assemble:assemble", "Make an experiment from components named here."),
+    CommandSpec("compare", "nnfw.cli.compare:compare", "Show the differences between runs."),
+    CommandSpec("reproduce", "nnfw.cli.reproduce:reproduce", "Train a run again and compare the results."),
+    CommandSpec("report", "nnfw.cli.report:report", "Write an HTML page about a run."),
+    CommandSpec("assemble", "nnfw.cli.assemble:assemble", "Make an experiment from named components."),
     CommandSpec("summary", "nnfw.cli.summary:summary", "Show layers, shapes, parameters and memory of a network."),
     CommandSpec("gradcheck", "nnfw.cli.gradcheck:gradcheck", "Check a network's gradients, equation by equation."),
     CommandSpec("check", "nnfw.cli.check:check", "Check components: their rules, and their derivatives."),
     CommandSpec("new-plugin", "nnfw.cli.new_plugin:new_plugin", "Write the project of a new plugin."),
-    CommandSpec("plugins", "nnfw.cli.plugins:plugins", "List the components that are installed, and from where."),
+    CommandSpec("plugins", "nnfw.cli.plugins:plugins", "List the installed components and their origin."),
     CommandSpec("show", "nnfw.cli.show:show", "Show what a component is, and its options."),
     CommandSpec("doctor", "nnfw.cli.doctor:doctor", "Check this installation."),
 )
@@ -48,9 +49,9 @@ Data goes to stdout, messages to stderr. Exit status: 0 done; 1 the job ran and 
 """
 EXAMPLES = """nnfw train examples/digits.toml        train on real handwritten digits
 nnfw train examples/digits.toml --set training.epochs=5
-nnfw plugins --kind layer              the layers there are
-nnfw show dense                        what one is, and its options
-nnfw COMMAND --help                    the options of a command
+nnfw plugins --kind layer              list the layers
+nnfw show dense                        describe one, and its options
+nnfw COMMAND --help                    show the options of a command
 """
 
 
@@ -61,9 +62,9 @@ class PluginCommand:
     Parameters
     ----------
     spec, plugin
-        What was declared, and by whom.
+        Its declaration, and the plugin that made it.
     problem
-        Why it cannot be had; empty if nothing is known against it.
+        Why it cannot be used; empty if no reason is known.
     """
 
     spec: CommandSpec
@@ -76,7 +77,7 @@ class PluginCommand:
 
 
 def plugin_commands(registry: Registry) -> tuple[PluginCommand, ...]:
-    """Return the commands that plugins add; a name that nnfw or another plugin uses too is refused to each of them."""
+    """Return the commands of plugins; a name that nnfw or another plugin also uses is a problem of each of them."""
     built_in = {spec.name for spec in BUILT_IN}
 
     def problem(spec: CommandSpec, plugin: Plugin) -> str:
@@ -91,7 +92,7 @@ def plugin_commands(registry: Registry) -> tuple[PluginCommand, ...]:
 
 
 class _Lean:
-    """A command that validates only what needs it, and whose help ends with examples, one a line."""
+    """A command that validates only where necessary; its help ends with examples, one per line."""
 
     epilog: str | None
 
@@ -108,21 +109,21 @@ class _Lean:
 
 
 class Command(_Lean, TyperCommand):
-    """A command that is run."""
+    """A command, imported."""
 
 
 class Commands(_Lean, TyperGroup):
-    """The group of all commands. It lists them by their specs and imports the one that is run."""
+    """The group of all commands. It lists them from their specs, and imports only the one to run."""
 
     plugin: Plugin | None = None
-    """Whose command is being run; None for nnfw's own."""
+    """The plugin whose command runs; None for nnfw's own commands."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Return the names, nnfw's own first."""
         return [spec.name for spec in BUILT_IN] + [item.spec.name for item in self._from_plugins() if not item.problem]
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]
-        """Return a command fit for a list: its name and summary."""
+        """Return a command for the list, with name and summary only."""
         for spec in BUILT_IN:
             if spec.name == cmd_name:
                 return TyperCommand(cmd_name, help=spec.summary, short_help=spec.summary)
@@ -131,8 +132,8 @@ class Commands(_Lean, TyperGroup):
                 return TyperCommand(cmd_name, help=item.spec.summary, short_help=f"{item.spec.summary} ({item.plugin})")
         return None
 
-    def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[str | None, Any, list[str]]:  # type: ignore[override]
-        """Return the command that is to be run, imported."""
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[str | None, Command, list[str]]:  # type: ignore[override]
+        """Return the command to run, imported."""
         name, *rest = args
         for spec in BUILT_IN:
             if spec.name == name:
@@ -150,7 +151,7 @@ class Commands(_Lean, TyperGroup):
     def _from_plugins() -> tuple[PluginCommand, ...]:
         try:
             return plugin_commands(default_registry())
-        except PluginError:  # strict mode: whoever uses a plugin is told, a list of commands is not the place
+        except PluginError:  # strict mode: reported when a plugin is used, not in a list of commands
             return ()
 
 
@@ -169,11 +170,11 @@ def load_command(item: PluginCommand) -> Command:
     Raises
     ------
     PluginError
-        If its target is missing, fails to import or is no function that Typer takes.
+        If its target is missing, cannot be imported or is not a function that Typer accepts.
     """
     prefix = f"Command {item}: target {item.spec.target!r}"
     try:
-        # what a module prints when it is imported is not the command's data
+        # what a module prints on import is not the command's data
         with redirect_stdout(sys.stderr), importing(item.plugin):
             function = _target(item.spec)
     except KeyboardInterrupt:
@@ -185,7 +186,7 @@ def load_command(item: PluginCommand) -> Command:
     try:
         return _command(item.spec, function)
     except Exception as error:
-        raise PluginError(f"{prefix} is no function that Typer takes: {in_words(error)}") from error
+        raise PluginError(f"{prefix} is not a function that Typer accepts: {in_words(error)}") from error
 
 
 def _print_version(wanted: bool) -> None:
@@ -209,12 +210,13 @@ def _root(
         raise typer.Exit(2)
 
 
-def _target(spec: CommandSpec) -> Any:
+def _target(spec: CommandSpec) -> Callable[..., object]:
     module, _, name = spec.target.partition(":")
-    return getattr(import_module(module), name)
+    function: Callable[..., object] = getattr(import_module(module), name)
+    return function
 
 
-def _command(spec: CommandSpec, function: Any) -> Command:
+def _command(spec: CommandSpec, function: Callable[..., object]) -> Command:
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     text, _, examples = (inspect.getdoc(function) or spec.summary).partition("\nExamples\n--------\n")
     settings = {"help_option_names": ["-h", "--help"]}
@@ -226,19 +228,19 @@ def _command(spec: CommandSpec, function: Any) -> Command:
 
 
 def _spare(parameter: Any) -> None:
-    """Take texts, and what is left out, as they are.
+    """Let a parameter accept texts and omitted values without validation.
 
-    Newer versions of Typer build a validator of pydantic for every parameter of a command, needed or not, and importing
+    Newer versions of Typer build a pydantic validator for every parameter of a command, needed or not, and importing
     pydantic takes longer than ``nnfw plugins`` does. Completion needs no validation at all.
     """
     descriptor = getattr(parameter, "type_descriptor", None)
-    if descriptor is None or "process_value" in vars(parameter):  # an older Typer without validators, or done already
+    if descriptor is None or "process_value" in vars(parameter):  # an older Typer without validators, or already done
         return
     validated = parameter.process_value
     is_text = descriptor.annotation is str and descriptor.parameter_info.parser is None
     is_single = parameter.nargs == 1 and not parameter.multiple
 
-    def process_value(ctx: typer.Context, value: Any) -> Any:
+    def process_value(ctx: typer.Context, value: object) -> object:
         if ctx.resilient_parsing:
             return value
         spared = (is_single and is_text and isinstance(value, str)) or (value is None and not parameter.required)

@@ -1,9 +1,10 @@
-"""``nnfw compare``: what differs between runs."""
+"""``nnfw compare``: the differences between runs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,15 +13,15 @@ from nnfw.cli.console import Json, print_heading, print_json, print_table, print
 from nnfw.cli.options import as_text
 
 Runs = Annotated[
-    list[Path], typer.Argument(metavar="RUN", help="Two directories or more.", autocompletion=complete_runs)
+    list[Path], typer.Argument(metavar="RUN", help="Directories of two or more runs.", autocompletion=complete_runs)
 ]
 
 
 def compare(paths: Runs, json: Json = False) -> None:
-    """Show what differs between runs: in experiment, data, versions and machine, and in what came out.
+    """Show the differences between runs: experiment, data, versions, machine and results.
 
-    What is equal is not shown. The best epoch is that with the lowest cost on the validation data, or on the training
-    data where there is no other.
+    Equal entries are not shown. The best epoch is the one with the lowest cost on the validation data, or on the
+    training data if there is no validation data.
 
     Examples
     --------
@@ -37,15 +38,15 @@ def compare(paths: Runs, json: Json = False) -> None:
         print_heading(f"{'' if number == 0 else chr(10)}{section}")
         print_differences(differences, names)
     if not sections:
-        print_text("Nothing differs.")
+        print_text("There are no differences.")
 
 
-def print_differences(differences: dict[str, tuple[Any, ...]], names: list[str]) -> None:
-    """Print one row for each difference, a column for each run."""
-    print_table(["", *names], [[key, *_told_apart(values)] for key, values in differences.items()])
+def print_differences(differences: Mapping[str, tuple[object, ...]], names: list[str]) -> None:
+    """Print one row per difference, one column per run."""
+    print_table(["", *names], [[key, *_distinct(values)] for key, values in differences.items()])
 
 
-def _told_apart(values: tuple[Any, ...]) -> list[str]:
+def _distinct(values: tuple[object, ...]) -> list[str]:
     """Return values as texts that differ where the values do."""
     texts = ["-" if value is None else as_text(value) for value in values]
     return texts if len(set(texts)) == len(set(map(str, values))) else list(map(str, values))

@@ -1,8 +1,8 @@
-"""What commands print: data on stdout, messages on stderr, never with markup that eats brackets.
+"""The output of commands: data on stdout, messages on stderr, never with markup that swallows brackets.
 
-On a terminal a table is fitted to its width. Everywhere else it is aligned text, complete and without boxes, for grep
-and awk; ``--json`` is for programs. Names come from files of others: whatever could command a terminal is printed as
-an escape.
+On a terminal, a table is fitted to its width. Elsewhere it is aligned text, complete and without boxes, for grep and
+awk; ``--json`` is for programs. Names may come from files of strangers: characters that could control a terminal are
+printed as escapes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, TextIO
 
 import typer
 
@@ -24,30 +24,30 @@ from nnfw.errors import readable
 from nnfw.storage.json_values import jsonable
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-"""The option of every command that prints data: ``json: Json = False``."""
+"""The option of commands that print data: ``json: Json = False``."""
 
 _ERROR = "error:"
 _GAP = "  "  # between two columns
-_LEAST_REMARK = 12  # letters; fewer say nothing
-_ALWAYS = 2  # columns that are shown however narrow a terminal is
-_COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters other than tab and newline, and those that turn the direction of the text."""
+_LEAST_REMARK = 12  # characters; a shorter one says nothing
+_ALWAYS = 2  # columns that are shown even on a narrow terminal
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters other than tab and newline, and those that change the direction of text."""
 _TOGETHER = re.compile(r"`[^`\n]*`|'[^'\n]*'|\bnnfw [a-z][\w-]*(?: (?:'[^']*'|--?[\w-]+|\S*/\S*[^\s.,;]))*")
-"""What a line is not broken in, so that it can be copied: commands, and what stands in quotes."""
-_NARROWEST = 20  # columns of a terminal for which lines are broken at words
+"""Commands and quoted texts: a line is not broken inside them, so that they can be copied."""
+_NARROWEST = 20  # characters; on a narrower terminal lines are not broken at words
 _ELLIPSIS = "…"
 _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
 
 
 def visible(text: str) -> str:
-    r"""Return `text` with every character that could command a terminal written as JSON and TOML write it.
+    r"""Return `text` with every character that could control a terminal escaped as in JSON and TOML.
 
     Examples
     --------
     >>> print(visible("a\x1b[2Jb"))
     a\u001b[2Jb
     """
-    return _COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def print_text(text: str = "") -> None:
@@ -56,19 +56,19 @@ def print_text(text: str = "") -> None:
 
 
 def print_heading(text: str) -> None:
-    """Print the heading of a part of the data, bold on a terminal."""
+    """Print a heading within the data, bold on a terminal."""
     typer.echo(_styled(visible(text), _BOLD, sys.stdout))
 
 
-def print_json(value: Any) -> None:
-    """Print `value` as JSON; arrays become lists, and what is not finite becomes null, which JSON can hold."""
+def print_json(value: object) -> None:
+    """Print `value` as JSON; arrays become lists, and numbers that are not finite become null."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     typer.echo(visible(json.dumps(jsonable(value), indent=2, ensure_ascii="utf" not in encoding.lower())))
 
 
 def print_csv(rows: Iterable[Sequence[str]]) -> None:
-    """Print rows as CSV: on a terminal escaped, else as they are, for a program that reads them."""
-    output: Any = _Escaping() if sys.stdout is None or is_terminal(sys.stdout) else sys.stdout
+    """Print rows as CSV: escaped on a terminal, else unchanged, for programs."""
+    output: _Escaping | TextIO = _Escaping() if sys.stdout is None or is_terminal(sys.stdout) else sys.stdout
     csv.writer(output, lineterminator="\n").writerows(rows)
 
 
@@ -102,22 +102,22 @@ def print_chosen(
 ) -> list[str]:
     """Print a table with a remark at the end of some rows.
 
-    On a terminal each row is one line: the columns are those that fit, a remark begins where the cells of its row end,
-    and is cut at the edge. Elsewhere everything is printed.
+    On a terminal each row is one line. Only the columns that fit are shown; a remark begins where the cells of its row
+    end, and is cut at the edge. Elsewhere everything is printed.
 
     Parameters
     ----------
     columns, rows
         As for :func:`print_table`.
     wanted
-        The headings, the most wanted first; the first two are always shown.
+        The headings, most important first; the first two are always shown.
     remarks
-        A text for each row, empty where there is nothing to say; its heading, the first, is for no terminal.
+        A text for each row, or an empty one. Their heading comes first; a terminal does not show it.
 
     Returns
     -------
     list of str
-        The headings of the columns that are left out.
+        The headings of the columns that were left out.
     """
     if not is_terminal(sys.stdout):
         whole = [[*row, remark] for row, remark in zip((columns, *rows), remarks, strict=True)]
@@ -139,7 +139,7 @@ def print_chosen(
 
 
 def _fitting(widths: dict[str, int], wanted: Sequence[str]) -> set[str]:
-    """Return which of the columns that are wanted fit beside those that are wanted more."""
+    """Return the wanted columns that fit, the most important first."""
     shown: set[str] = set()
     left = _width(sys.stdout)
     for name in wanted:
@@ -156,19 +156,19 @@ def _shortened(text: str, room: int) -> str:
 
 
 def message(text: str) -> None:
-    """Tell the user something that is not data."""
+    """Print a message, which is not data, for the user."""
     typer.echo(fitted(text), err=True)
 
 
 def error(text: str) -> None:
-    """Tell the user what is wrong; each line is one mistake."""
+    """Print what is wrong; each line is one mistake."""
     label = _styled(_ERROR, _RED, sys.stderr)
     for mistake in visible(readable(text)).splitlines() or [""]:
         typer.echo(f"{label}{fitted(f'{_ERROR} {mistake}').removeprefix(_ERROR)}", err=True)
 
 
 def fitted(text: str) -> str:
-    """Return a text for stderr: on a terminal broken at words, but not within what somebody may want to copy."""
+    """Return a text for stderr; on a terminal, broken at words but not inside what people may copy."""
     lines = visible(readable(text)).split("\n")
     if not is_terminal(sys.stderr) or _width(sys.stderr) < _NARROWEST:
         return "\n".join(lines)
@@ -182,7 +182,7 @@ def _broken(line: str) -> list[str]:
 
 
 def _width(stream: IO[str]) -> int:
-    """Return the columns of the terminal that `stream` is; another stream may lead elsewhere."""
+    """Return the width of the terminal that `stream` writes to."""
     known = 0
     if not os.environ.get("COLUMNS"):
         with suppress(OSError, ValueError):
@@ -191,7 +191,7 @@ def _width(stream: IO[str]) -> int:
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
-    """Return whether `stream` is shown to a person; None is a closed one."""
+    """Return whether `stream` is a terminal; None is a closed stream."""
     return stream is not None and stream.isatty()
 
 
@@ -215,5 +215,5 @@ def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None
     for row in rows:
         table.add_row(*map(Text, row))  # a Text has no markup
     console = Console(highlight=False)
-    console.width = max(console.width, narrowest)  # no name is cut: rather let the terminal break the line
+    console.width = max(console.width, narrowest)  # no name is cut; the terminal may wrap the line
     console.print(table, crop=False)

@@ -1,4 +1,4 @@
-"""What the docstring of a component says, for people who read it in a terminal."""
+"""The docstrings of components, for people who read them in a terminal."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ROLE = re.compile(r":[a-z:]+:`(?:~[\w.]*?(\w+)|([^`]+))`")
 
 
 def sections_of(cls: type) -> Mapping[str, str]:
-    """Return the sections of a class's NumPy docstring by heading; what stands before them is under ``""``.
+    """Return the sections of a class's NumPy docstring by heading; the text before the first one is under ``""``.
 
-    Markup is left out: a terminal shows none.
+    Markup is removed.
     """
     text = cls.__doc__ or ""
-    if text.startswith(f"{cls.__name__}("):  # made up by dataclass, where the author wrote nothing
+    if text.startswith(f"{cls.__name__}("):  # made by dataclass because the author wrote none
         text = ""
     lines = _ROLE.sub(lambda match: f"`{match[1] or match[2]}`", inspect.cleandoc(text)).replace("``", "`").splitlines()
     found: dict[str, list[str]] = {"": []}
@@ -35,7 +35,7 @@ def sections_of(cls: type) -> Mapping[str, str]:
 
 
 def meanings_of(cls: type) -> Mapping[str, str]:
-    """Return what the docstrings of a class and of its bases say about each parameter, in one line."""
+    """Return what the docstrings of a class and its bases say about each parameter, in one line."""
     meanings: dict[str, list[str]] = {}
     for base in reversed(cls.__mro__[:-1]):
         names: list[str] = []

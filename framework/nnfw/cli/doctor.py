@@ -1,4 +1,4 @@
-"""``nnfw doctor``."""
+"""``nnfw doctor``: checks the installation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nnfw.plugins import Registry
 
 LIBRARIES = ("numpy", "scipy.linalg")
-"""What must work before any component can: each brings a BLAS of its own, which is loaded with it."""
+"""The libraries that every component needs; each loads its own BLAS."""
 
 BROKEN = "cannot be loaded:"
 
@@ -25,7 +25,7 @@ BROKEN = "cannot be loaded:"
 def doctor(json: Json = False) -> None:
     """Check this installation: versions, machine, BLAS, threads, plugins, and that components and accelerators load.
 
-    The exit status is 0 if all is well, and 1 if something is broken.
+    The exit status is 0 if everything works, and 1 if something is broken.
 
     Examples
     --------
@@ -34,13 +34,13 @@ def doctor(json: Json = False) -> None:
     """
     from nnfw.cli import console
     from nnfw.cli.commands import plugin_commands
-    from nnfw.cli.plugins import plugin_record
+    from nnfw.cli.plugins import plugin_table
     from nnfw.machine import describe_environment
     from nnfw.plugins import default_registry
 
     registry = default_registry()
     components, commands = registry.components(), plugin_commands(registry)
-    with redirect_stdout(sys.stderr):  # what a module prints when it is imported is no data
+    with redirect_stdout(sys.stderr):  # what a module prints on import is not data
         broken = list(_broken_libraries())
         environment = {} if broken else describe_environment()
         accelerators = {} if broken else dict(_accelerators(registry))
@@ -49,7 +49,7 @@ def doctor(json: Json = False) -> None:
             f"Accelerator {name!r} {state}" for name, state in accelerators.items() if state.startswith(BROKEN)
         ]
     if json:
-        plugins = [plugin_record(item) for item in registry.plugins]
+        plugins = [plugin_table(item) for item in registry.plugins]
         parts = {"plugins": plugins, "accelerators": accelerators, "environment": environment}
         console.print_json({"ok": not problems, "problems": problems, **parts})
     else:
@@ -83,7 +83,7 @@ def _broken_plugins(registry: Registry) -> Iterator[str]:
 
 
 def _accelerators(registry: Registry) -> Iterator[tuple[str, str]]:
-    """Yield the name of each accelerator, and whether it can be had."""
+    """Yield the name of each accelerator, and whether it is ready."""
     from nnfw.errors import in_words
     from nnfw.ops import engine_from
 
@@ -99,7 +99,7 @@ def _accelerators(registry: Registry) -> Iterator[tuple[str, str]]:
 
 
 def _broken_components(registry: Registry) -> Iterator[str]:
-    """Import every component; a clash of names is a problem too, though both can be had."""
+    """Import every component; a clash of names is a problem too, even if both can be loaded."""
     from nnfw.errors import NnfwError
 
     for item in registry.components():

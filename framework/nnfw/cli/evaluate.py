@@ -11,7 +11,9 @@ from nnfw.cli.options import DataDirectory, Delimiter, RunOrModel, Trust, print_
 
 Data = Annotated[
     str | None,
-    typer.Option("--data", metavar="DATA", help="A CSV file with the target, - , or a dataset. By default the run's."),
+    typer.Option(
+        "--data", metavar="DATA", help="A CSV file with the target, -, or a dataset. By default the run's data."
+    ),
 ]
 CostName = Annotated[
     str | None, typer.Option("--cost", metavar="NAME[:OPTIONS]", help="Cost, for a model file without its run.")
@@ -33,7 +35,7 @@ def evaluate(
 ) -> None:
     """Compute cost and metrics of a trained model, on each part of its run's data or on other data.
 
-    Of a run that was interrupted, killed or has failed, the newest checkpoint is used.
+    If the run was interrupted or killed, or failed, its newest checkpoint is used.
 
     Examples
     --------
@@ -62,5 +64,5 @@ def evaluate(
     else:
         results, same = evaluate_run(path, registry, message, data_directory=data_dir, trust=trust)
         if not same:
-            message("warning: the data has changed since the run, so its parts are not those of the training.")
+            message("warning: the data has changed since the run, so its parts differ from those of the training.")
     print_json(results) if json else print_results(results)

@@ -1,7 +1,7 @@
-"""The entry point of ``nnfw``: runs a command and turns whatever happens into a message and an exit status.
+"""The entry point of ``nnfw``: runs a command and turns every outcome into a message and an exit status.
 
 0 done; 1 the job ran and failed; 2 wrong usage, file or data; 130 and 143 interrupted, by SIGINT and SIGTERM;
-141 nobody reads the output any more.
+141 the reader of the output is gone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIGNALLED = 128  # and the number of the signal
 
 _WRONG_FILE = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 _WRONG_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
-_NOWHERE = "The current directory is not there any more. Change to one that is: cd DIR"
+_NOWHERE = "The current directory no longer exists. Change to one that does: cd DIR"
 
 DEBUG_OPTION = "--debug"
 DEBUG_VARIABLE = "NNFW_DEBUG"
@@ -39,16 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments
-        What follows ``nnfw`` on the command line; by default what the program was called with.
+        The command line after ``nnfw``; by default that of the program.
     """
     arguments, debug = _without_debug(list(sys.argv[1:] if arguments is None else arguments))
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without σ shows ? instead of ending the job
-    if sys.stdin is None:  # closed by whoever started us: then there is nothing in it
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show σ shows ? instead of ending the job
+    if sys.stdin is None:  # closed by the caller: read as empty
         sys.stdin = TextIOWrapper(BytesIO())
     group = None
     try:
-        # Imported here, so that a Ctrl-C meanwhile ends in the same way as at any other time.
+        # Imported here so that a Ctrl-C during the import is handled like any other.
         from nnfw.cli.commands import application
 
         group = application()
@@ -59,22 +59,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _plain_warnings(debug), group.make_context("nnfw", arguments, obj=debug) as context:
             group.invoke(context)
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a reader that is gone is no surprise
-    except BaseException as error:  # whatever a plugin raises: nothing ends without a word
+            sys.stdout.flush()  # here, where a missing reader is handled
+    except BaseException as error:  # whatever a plugin raises is reported
         if group is None and isinstance(error, KeyboardInterrupt) and not error.args:
-            return INTERRUPTED  # what was imported half could not be used to report it
+            return INTERRUPTED  # half-imported modules could not report it
         try:
             return _status_of(error, debug, group.plugin if group else None)
-        except KeyboardInterrupt:  # once more, by somebody who does not want to be told
+        except KeyboardInterrupt:  # a second Ctrl-C: leave without a message
             return INTERRUPTED
-        except BaseException as again:  # an error whose own methods fail
+        except BaseException as again:  # the methods of the error itself fail
             return _status_of(again, debug, group.plugin if group else None)
     return DONE
 
 
 @contextmanager
 def _plain_warnings(debug: bool) -> Iterator[None]:
-    """Let warnings tell what is the matter and not, unless `debug`, the line of code that noticed it."""
+    """Print warnings as messages, without the line of code that issued them; unchanged with `debug`."""
     usual = warnings.formatwarning
     if not debug:
         from nnfw.cli.console import fitted
@@ -87,14 +87,14 @@ def _plain_warnings(debug: bool) -> Iterator[None]:
 
 
 def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
-    """Take ``--debug`` out, wherever it stands before a ``--``, and tell whether it or its variable is there."""
+    """Remove ``--debug`` from before a ``--``; return also whether it or its variable was given."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     kept = [argument for argument in arguments[:end] if argument != DEBUG_OPTION]
     return kept + arguments[end:], len(kept) < end or os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
 
 
 def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
-    """Say what is wrong and return the exit status for it; `plugin` is the one whose command was run."""
+    """Print what is wrong and return its exit status; `plugin` is the one whose command was run."""
     if isinstance(error, BrokenPipeError):
         _stop_writing()
         return UNREAD
@@ -112,7 +112,7 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
         console.error(_usage_of(error))
         return WRONG
     culprit = Culprit(plugin) if plugin else _culprit(error)
-    # Typer's own; a component that exits has not done the job, and a text is what it ends with
+    # Typer's own exit; a component that exits has failed, and so has an exit with a text
     if isinstance(error, SystemExit) and culprit is None and isinstance(error.code, int | None):
         return error.code or DONE
     if debug:
@@ -128,10 +128,10 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
     if isinstance(error, NnfwError):
         console.error(f"{text_of(error) or in_words(error)}{_nowhere()}")
         return FAILED if isinstance(error, DivergedError) else WRONG
-    # a command of a plugin works with the user's files as nnfw's own do; a component does not
+    # commands, also those of plugins, work with the user's files; components do not
     if isinstance(error, OSError) and error.strerror and (plugin or culprit is None):
         if error.filename is None and not _nowhere():
-            _stop_writing()  # it may be stdout itself, on a full disk
+            _stop_writing()  # the error may come from stdout, on a full disk
         console.error((f"{error.filename}: {error.strerror}" if error.filename else error.strerror) + _nowhere())
         return WRONG if isinstance(error, _WRONG_FILE) or error.errno in _WRONG_NAME else FAILED
     if isinstance(error, MemoryError):
@@ -147,14 +147,14 @@ def _status_of(error: BaseException, debug: bool, plugin: Plugin | None) -> int:
 
 
 def _began_with_an_interrupt(error: BaseException | None) -> bool:
-    """Return whether an error was raised from a Ctrl-C, as Python does where it comes while a class is made."""
+    """Return whether a Ctrl-C caused the error, as happens when it arrives while Python creates a class."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def _nowhere() -> str:
-    """Return one more line if the current directory has been deleted, which is then why most paths fail."""
+    """Return an extra line if the current directory was deleted, since most paths then fail."""
     try:
         Path.cwd()
     except OSError:
@@ -163,18 +163,18 @@ def _nowhere() -> str:
 
 
 def _culprit(error: BaseException) -> Culprit | None:
-    """Return the third party whose code raised the error, or None."""
+    """Return the plugin whose code raised the error, or None."""
     from nnfw.plugins import default_registry
     from nnfw.plugins.blame import culprit_of
 
     try:
         return culprit_of(error, default_registry())
-    except BaseException:  # strict mode, or a second Ctrl-C: it was the registry that could not be made
+    except BaseException:  # strict mode, or a second Ctrl-C: the registry could not be made
         return None
 
 
 def _usage_of(error: Any) -> str:
-    """Return the message of one of Click's errors, with the way to the help."""
+    """Return the message of one of Click's errors, with a pointer to the help."""
     text = " ".join(error.format_message().split())
     text += "" if text.endswith((".", "?")) else "."
     context = getattr(error, "ctx", None)
@@ -182,10 +182,10 @@ def _usage_of(error: Any) -> str:
 
 
 def _stop_writing() -> None:
-    """Let what is still in stdout's buffer go nowhere: written at the end of the program, it would fail once more."""
+    """Discard the rest of stdout's buffer: writing it at the end of the program would fail again."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError, AttributeError):  # a stdout that is closed, or that is no file
+    except (OSError, ValueError, AttributeError):  # stdout is closed or not a file
         sys.stdout = None
 
 

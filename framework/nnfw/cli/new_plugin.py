@@ -1,4 +1,4 @@
-"""``nnfw new-plugin``: a project to begin with, complete and correct."""
+"""``nnfw new-plugin``: a complete, working project to start from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nnfw.plugins.specs import NAME, normalised
 
 
 class Start(StrEnum):
-    """The kinds of components that a project can begin with."""
+    """The kinds of components that a project can start with."""
 
     ACTIVATION = "activation"
     LAYER = "layer"
@@ -30,7 +30,7 @@ class Start(StrEnum):
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the distribution: nnfw-swish.")]
-StartingKind = Annotated[Start, typer.Option("--kind", help="What kind of component it begins with.")]
+StartingKind = Annotated[Start, typer.Option("--kind", help="Kind of the first component.")]
 Directory = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The project's directory. By default its name.")
 ]
@@ -60,8 +60,8 @@ _OWN_MODULES = {"plugin"}
 def new_plugin(name: Name, kind: StartingKind = Start.ACTIVATION, out: Directory = None) -> None:
     """Write the project of a new plugin: a component with its equation, its tests and an experiment that uses it.
 
-    Its tests run the conformance kit, and pass at once. The component is called like the distribution, without nnfw- in
-    front. Put your own equation in its place.
+    Its tests run the conformance kit, and pass from the start. The component is named like the distribution, without
+    nnfw-. Replace its equation with your own.
 
     Examples
     --------
@@ -83,18 +83,20 @@ def new_plugin(name: Name, kind: StartingKind = Start.ACTIVATION, out: Directory
 
 
 def _values(name: str, kind: Start) -> dict[str, str]:
-    """Return what the templates are filled with; refuse a name that cannot become a package and a component."""
+    """Return the values for the templates; refuse a name that cannot become a package and a component."""
     if not _DISTRIBUTION.fullmatch(name):
-        raise _refused(f"{name!r} is no name of a distribution; use letters, digits and hyphens, as in nnfw-swish")
+        raise _refused(
+            f"{name!r} is not a valid name of a distribution; use letters, digits and hyphens, as in nnfw-swish"
+        )
     package = normalised(name).replace("-", "_")
     component = package.removeprefix(_PREFIX)
     if not NAME.fullmatch(component) or iskeyword(component) or component in _OWN_MODULES:
         raise _refused(f"{component!r}, from {name!r}, cannot name a component; begin with a letter, as in nnfw-swish")
     if find_spec(package) is not None:
-        raise _refused(f"a package {package!r} is installed here already; choose another name")
+        raise _refused(f"a package {package!r} is already installed here; choose another name")
     for item in default_registry().components(kind.value):
         if item.name == component:
-            raise _refused(f"there is {article(kind.value)} {item} already; choose another name")
+            raise _refused(f"there is already {article(kind.value)} {item}; choose another name")
     cls = "".join(part.capitalize() for part in component.split("_"))
     summary = f"{article(kind.value).capitalize()} for networks of nnfw."
     values = {
@@ -126,9 +128,9 @@ def _filled(text: str, values: dict[str, str]) -> str:
 
 
 def _write(directory: Path, texts: dict[str, str]) -> None:
-    """Write all files, or none: they are written beside the directory, which then takes its name."""
+    """Write all files, or none: they go to a temporary directory, which is then renamed."""
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise NnfwError(f"{directory} exists already, and is not an empty directory. Choose another one with --out.")
+        raise NnfwError(f"{directory} already exists and is not an empty directory. Choose another one with --out.")
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = directory.with_name(f".nnfw-{secrets.token_hex(8)}.tmp")
     try:
@@ -137,7 +139,7 @@ def _write(directory: Path, texts: dict[str, str]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
         if directory.exists():
-            directory.rmdir()  # it is empty; Windows does not replace it
+            directory.rmdir()  # it is empty; Windows would not replace it
         temporary.rename(directory)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # after the renaming there is none
+        shutil.rmtree(temporary, ignore_errors=True)  # gone after the rename

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypeGuard
 
 import typer
 
@@ -39,37 +39,39 @@ Delimiter = Annotated[
     typer.Option(
         "--delimiter",
         metavar="CHARACTER",
-        help=r"Between the cells of a CSV file; \t is a tab. By default as in the run's own table.",
+        help=r"Delimiter of a CSV file; \t is a tab. By default that of the run's table.",
         callback=_one_character,
     ),
 ]
 DataDirectory = Annotated[
     Path | None,
-    typer.Option("--data-dir", metavar="DIR", help="Where the data's paths start. By default where they did."),
+    typer.Option(
+        "--data-dir", metavar="DIR", help="Folder where the data's paths start. By default the one used in training."
+    ),
 ]
 Trust = Annotated[
     bool,
-    typer.Option("--trust", help="Read the run's data wherever it lies: whoever made the run is trusted."),
+    typer.Option("--trust", help="Trust the maker of the run: read its data from anywhere."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
-def print_results(results: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print cost and metrics, one row for each part of the data; matrices below."""
+def print_results(results: Mapping[str, Mapping[str, object]]) -> None:
+    """Print cost and metrics, one row per part of the data; matrices below."""
     numbers = list(
-        dict.fromkeys(name for record in results.values() for name in record if not _is_matrix(record[name]))
+        dict.fromkeys(name for figures in results.values() for name in figures if not _is_matrix(figures[name]))
     )
-    rows = [[part, *(as_text(record.get(name)) for name in numbers)] for part, record in results.items()]
+    rows = [[part, *(as_text(figures.get(name)) for name in numbers)] for part, figures in results.items()]
     print_table(["", *numbers], rows)
-    for part, record in results.items():
-        for name, value in record.items():
+    for part, figures in results.items():
+        for name, value in figures.items():
             if _is_matrix(value):
                 print_heading(f"{part}: {name}")
                 print_text("\n".join("  ".join(f"{as_text(cell):>6}" for cell in row) for row in value))
 
 
 def print_run(run: Run, *, json: bool) -> None:
-    """Print what came of a run."""
+    """Print the results of a run."""
     if run.stopped:
         message(f"Stopped after {run.epochs} epochs: {run.stopped}.")
     if json:
@@ -79,11 +81,11 @@ def print_run(run: Run, *, json: bool) -> None:
     print_text(f"Run: {run.directory}")
 
 
-def _is_matrix(value: Any) -> bool:
+def _is_matrix(value: object) -> TypeGuard[Iterable[Iterable[object]]]:
     return hasattr(value, "__len__") and not isinstance(value, str)
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """Return a number for people.
 
     Examples

@@ -1,4 +1,4 @@
-"""``nnfw plugins``."""
+"""``nnfw plugins``: lists components, commands and plugins."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def plugins(kind: Kind = None, json: Json = False) -> None:
-    """List the installed components by kind: what they are, where they come from, what is broken.
+    """List the installed components by kind: summary, origin and problems.
 
-    Only the plugins' declarations are imported, no component. The exit status is 0 also where something is broken.
+    Only the plugins' declarations are imported, no component. The exit status is 0 even if something is broken.
 
     Examples
     --------
@@ -33,9 +33,9 @@ def plugins(kind: Kind = None, json: Json = False) -> None:
     if json:
         console.print_json(
             {
-                "components": [component_record(item) for item in components],
-                "commands": [_command_record(item) for item in commands],
-                "plugins": [plugin_record(item) for item in registry.plugins],
+                "components": [component_table(item) for item in components],
+                "commands": [_command_table(item) for item in commands],
+                "plugins": [plugin_table(item) for item in registry.plugins],
             }
         )
         return
@@ -64,7 +64,7 @@ def _print_part(heading: str, lines: list[str]) -> None:
         console.print_text("\n".join(lines))
 
 
-def component_record(item: Listed) -> dict[str, object]:
+def component_table(item: Listed) -> dict[str, object]:
     """Return what ``--json`` says about a component."""
     return {
         "kind": item.kind,
@@ -79,7 +79,7 @@ def component_record(item: Listed) -> dict[str, object]:
     }
 
 
-def plugin_record(item: Plugin) -> dict[str, object]:
+def plugin_table(item: Plugin) -> dict[str, object]:
     """Return what ``--json`` says about a plugin."""
     return {
         "distribution": item.distribution,
@@ -91,7 +91,7 @@ def plugin_record(item: Plugin) -> dict[str, object]:
     }
 
 
-def _command_record(item: PluginCommand) -> dict[str, object]:
+def _command_table(item: PluginCommand) -> dict[str, object]:
     return {
         "name": item.spec.name,
         "summary": item.spec.summary,

@@ -26,9 +26,9 @@ def predict(
 ) -> None:
     """Apply a trained model to data, and print one row per example as CSV.
 
-    A classifier gives the label and the probability of every class; otherwise the target in its own unit. Raw columns
-    are enough: the transforms that were fitted in training are stored with the model. Of a run that was interrupted,
-    killed or has failed, the newest checkpoint is used, and its own data is read to fit the transforms again.
+    A classifier prints the label and the probability of every class, any other model the target in its own unit. Raw
+    columns are enough: the transforms that were fitted in training are stored with the model. If the run was
+    interrupted or killed, or failed, its newest checkpoint is used, and its data is read to fit the transforms again.
 
     Examples
     --------

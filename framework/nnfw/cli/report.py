@@ -19,11 +19,11 @@ Output = Annotated[
 
 
 def report(path: RunPath, output: Output = None, data_dir: DataDirectory = None, trust: Trust = False) -> None:
-    """Write a page about a run: curves, right and wrong predictions, worst examples, network and record.
+    """Write an HTML page about a run: curves, right and wrong predictions, worst examples, network and record.
 
-    It is one file of HTML that opens offline, in any browser. What needs the data is left out where the data is not at
-    hand, and the page says so. Data outside of the run's folder and of the current one is read with --trust alone, as
-    the run of somebody else could name any file of yours.
+    The page is a single file that opens offline in any browser. If the data is not available, the page says so and
+    shows the rest. Data outside the run's folder and the current one is read only with --trust, because a run from
+    somebody else could name any of your files.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""``nnfw reproduce``: train again from a run's record."""
+"""``nnfw reproduce``: train a run again and compare."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nnfw.runs import Reproduction
 
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="The new run's directory. By default beside the old one.")
+    Path | None, typer.Option("--out", metavar="DIR", help="The new run's directory. By default next to the old one.")
 ]
 
 
@@ -27,12 +27,12 @@ def reproduce(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train again from a run's record, and tell whether the same comes out, and which input has changed.
+    """Train a run again, and report whether the results are the same and which inputs have changed.
 
-    Bit-equal: every number of every epoch and every parameter. Within rounding: costs and parameters agree in half of
-    the digits that their dtype has, so that another order of the same sums explains the rest. Else different, and the
-    exit status is 1. The new run is written beside the old one, or where --out says; one that is bit-equal is removed
-    again unless --out asked for it.
+    Bit-equal: every number of every epoch and every parameter is the same. Within rounding: costs and parameters agree
+    in half of the digits of their dtype; adding the same numbers in another order explains the rest. Otherwise the runs
+    are different, and the exit status is 1. The new run is written next to the old one, or to --out; without --out, a
+    bit-equal one is removed again.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def _print(found: Reproduction, path: str) -> None:
     differing = {name: value for name, value in found.largest.items() if value}
     if differing:
         print_text(
-            f"Largest relative differences; within rounding are costs and parameters up to {found.tolerance:.2g}:"
+            f"Largest relative differences; up to {found.tolerance:.2g}, costs and parameters are within rounding:"
         )
         print_table(["", "difference"], [[name, f"{value:.2g}"] for name, value in differing.items()])
     if found.outcome:
@@ -75,6 +75,6 @@ def _print(found: Reproduction, path: str) -> None:
         print_heading(f"\nchanged: {section}")
         print_differences(differences, [path, "now"])
     if found.verdict != "bit-equal" and not found.changed:
-        print_text("No input has changed that is recorded.")
+        print_text("No recorded input has changed.")
     if found.directory:
         print_text(f"Run: {found.directory}")

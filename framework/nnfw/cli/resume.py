@@ -1,4 +1,4 @@
-"""``nnfw resume``: go on with a run."""
+"""``nnfw resume``: continue a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from nnfw.cli.console import Json, message
 from nnfw.cli.options import DataDirectory, Overrides, Quiet, RunPath, Trust, print_run
 
-Force = Annotated[bool, typer.Option("--force", help="Go on although the experiment or the data have changed.")]
+Force = Annotated[bool, typer.Option("--force", help="Resume even if the experiment or the data have changed.")]
 
 
 def resume(
@@ -22,10 +22,10 @@ def resume(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Go on with a run that was interrupted or killed, from its newest checkpoint.
+    """Resume a run that was interrupted or killed, from its newest checkpoint.
 
-    It ends bit for bit like a run that was never stopped. What can make a difference in the last places, such as
-    another version of NumPy, is told. A finished run goes on if it is given more epochs.
+    The result is bit for bit that of a run that was never stopped. Anything that can change the last digits, such as
+    another version of NumPy, is reported. A finished run continues if it is given more epochs.
 
     Examples
     --------
@@ -49,19 +49,19 @@ def resume(
 
 
 def _nothing_to_do(path: Path) -> str:
-    """Say that a run has finished, and what can be done; more epochs do not undo that it was stopped early."""
+    """Say that a run has finished, and what can be done; more epochs do not help if it was stopped early."""
     from nnfw.runs.reading import read_run
 
     run = read_run(path)
     if run.reason:
         return (
-            f"Nothing to do: {path} was stopped after {run.epochs} epochs: {run.reason}. Train it anew to go further."
+            f"Nothing to do: {path} was stopped after {run.epochs} epochs: {run.reason}. Train it again to go further."
         )
     return f"Nothing to do: {path} has finished. Give it more epochs with --set training.epochs=N."
 
 
 def _restore_variables(run: Path) -> None:
-    """Let BLAS take the kernels and threads of the run: it looks at the variables while NumPy is imported."""
+    """Let BLAS use the kernels and threads of the run: it reads the variables when NumPy is imported."""
     from nnfw.machine.environment import restore_variables
     from nnfw.runs.reading import read_run
 

@@ -1,4 +1,4 @@
-"""``nnfw runs``: what was trained, and what came out."""
+"""``nnfw runs``: lists runs with their results."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from nnfw.runs.listing import ListedRun
 
 FOLDER = "runs"
-"""Where `nnfw train` puts them."""
+"""Where `nnfw train` puts runs."""
 
-_SHOWN = ("run", "status", "started", "seconds", "epochs", "reason")  # always, or where there is anything to say
+_SHOWN = ("run", "status", "started", "seconds", "epochs", "reason")  # always, or if there is anything to show
 
-_FIRST = 2  # figures that are more telling than when a run started
+_FIRST = 2  # figures that are more important than the time of the start
 
-Folder = Annotated[str, typer.Argument(metavar="DIR", help="The folder that holds them, or one run.")]
+Folder = Annotated[str, typer.Argument(metavar="DIR", help="A folder of runs, or one run.")]
 Where = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="CONDITION", help='Only these: status=finished, "test accuracy>0.97". Repeatable.'),
@@ -36,9 +36,9 @@ def runs(
     """List runs with their final metrics.
 
     A CONDITION compares a KEY with a value by one of = != < <= > >=. A KEY is run, name, status, started, seconds,
-    epochs or reason; a figure, such as "test accuracy"; or what the experiment says, such as optimizer.learning_rate.
-    The figures shown are those of the test data, where there is any, and those that you name; on a terminal, as many as
-    fit. The status is running, finished, failed, diverged, interrupted, killed, or broken, where files cannot be read.
+    epochs or reason; a figure, such as "test accuracy"; or an entry of the experiment, such as optimizer.learning_rate.
+    Shown are the figures of the test data, if there is any, and those that you name; on a terminal, as many as fit. The
+    status is running, finished, failed, diverged, interrupted, killed, or broken if the files cannot be read.
 
     Examples
     --------
@@ -53,14 +53,14 @@ def runs(
         print_json([_table(run) for run in found])
         return
     if not found:
-        message("There are no runs yet: `nnfw train FILE` makes one." if none_yet else "No run.")
+        message("There are no runs yet: `nnfw train FILE` makes one." if none_yet else "There are no such runs.")
         return
     asked = [key for key in dict.fromkeys([*condition_keys(where or ()), sort]) if key not in _SHOWN]
     print_runs(found, [key for key in shown_figures(found) if key not in asked], asked)
 
 
 def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequence[str]) -> None:
-    """Print runs as a table, with figures, and the values of keys that were asked for; a terminal shows what fits."""
+    """Print runs as a table with figures and the values of the keys in `asked`; a terminal shows what fits."""
     from nnfw.runs.reading import time_span
 
     keys = [*figures, *asked]
@@ -81,7 +81,7 @@ def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequen
     columns = ["run", "status", "started", "time", "epochs", *keys]
     left_out = print_chosen(columns, rows, wanted, ["reason", *reasons])
     if left_out:
-        message(f"Not shown, as the terminal is too narrow: {', '.join(left_out)}. --json prints them too.")
+        message(f"Not shown because the terminal is too narrow: {', '.join(left_out)}. --json prints them too.")
 
 
 def _table(run: ListedRun) -> dict[str, object]:

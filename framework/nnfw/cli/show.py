@@ -78,7 +78,7 @@ def show(name: Name, kind: Kind = None, accelerators: Accelerators = False, json
 def _record(registry: Registry, item: Listed, accelerators: bool) -> Record:
     """Return all that is known about a component, fit for JSON."""
     from nnfw.cli.docstrings import meanings_of, sections_of
-    from nnfw.cli.plugins import component_record
+    from nnfw.cli.plugins import component_table
     from nnfw.configuration import options_of
 
     with redirect_stdout(sys.stderr):  # what a module prints when it is imported is no data
@@ -87,7 +87,7 @@ def _record(registry: Registry, item: Listed, accelerators: bool) -> Record:
         accelerated = _accelerated(registry, table) if accelerators and item.kind == ACTIVATION else {}
     meanings = meanings_of(cls)
     return {
-        **component_record(item),
+        **component_table(item),
         "documentation": {heading or _OPENING: text for heading, text in sections_of(cls).items()},
         "options": [_option_record(option, meanings.get(option.name, "")) for option in options_of(cls).values()],
         "example": {"file": in_file(item.kind, table), "command": on_command_line(item.kind, table)},

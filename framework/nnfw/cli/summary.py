@@ -1,4 +1,4 @@
-"""``nnfw summary``: what a network consists of."""
+"""``nnfw summary``: the summary of a network."""
 
 from __future__ import annotations
 
@@ -39,28 +39,23 @@ def summary(file: ExperimentPath, overrides: Overrides = None, read_data: ReadDa
 
 def print_summary(found: Summary) -> None:
     """Print a summary as a table and its totals."""
-    rows = [["input", "", _shape(found.input_shape), ""]]
+    from nnfw.experiments import shape_in_words
+
+    rows = [["input", "", shape_in_words(found.input_shape), ""]]
     rows += [
-        [f"{index} {row.layer}", row.activation, _shape(row.output_shape), f"{row.parameters:,}"]
+        [f"{index} {row.layer}", row.activation, shape_in_words(row.output_shape), f"{row.parameters:,}"]
         for index, row in enumerate(found.layers)
     ]
     print_table(["layer", "activation", "output shape", "parameters"], _ends(rows))
-    state = f", {found.state:,} numbers of state" if found.state else ""
-    print_text(
-        f"{found.parameters:,} parameters{state}; training takes about {_bytes(found.training_bytes)}, data aside."
-    )
+    print_text(f"{found.size}; training takes about {_bytes(found.training_bytes)}, data aside.")
 
 
 def _ends(rows: list[list[str]]) -> list[list[str]]:
-    """Return the rows, or of very many the first and the last."""
+    """Return the rows; of very many, the first and the last."""
     if len(rows) <= _MOST_ROWS:
         return rows
     half = _MOST_ROWS // 2
     return [*rows[:half], [f"({len(rows) - 2 * half:,} more)", "", "", ""], *rows[-half:]]
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape)) or "1"
 
 
 def _bytes(count: float) -> str:

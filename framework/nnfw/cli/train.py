@@ -1,4 +1,4 @@
-"""``nnfw train``: carry an experiment out."""
+"""``nnfw train``: run an experiment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Verify = Annotated[
     bool,
-    typer.Option("--verify-resume", help="Train for a few steps only, to see that resuming is exact; write no run."),
+    typer.Option("--verify-resume", help="Only train a few steps to check that resuming is exact; write no run."),
 ]
 
 
@@ -29,8 +29,8 @@ def train(
     """Train the network of an experiment file.
 
     The file is checked before any data is read, and all of its mistakes are reported at once. The run's directory gets
-    the resolved experiment, metrics.jsonl, checkpoints, the model and a record of versions, plugins, seed and data. A
-    run that is interrupted goes on with nnfw resume.
+    the resolved experiment, metrics.jsonl, checkpoints, the model and a record of versions, plugins, seed and data.
+    nnfw resume continues a run that was interrupted.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def _report_check(found: ResumeCheck, *, json: bool) -> None:
     if json:
         print_json({"steps": found.steps, "resumed_after": found.resumed_after, "different": found.different})
     elif not found.different:
-        print_text(f"Resumed after step {places}: after step {found.steps}, all is equal to the bit.")
+        print_text(f"Resumed after step {places}: after step {found.steps}, everything is equal to the bit.")
     if found.different:
-        error(f"Resumed after step {places}: after step {found.steps}, different are {', '.join(found.different)}.")
+        error(f"Resumed after step {places}: after step {found.steps}, these differ: {', '.join(found.different)}.")
         raise typer.Exit(1)

@@ -1,6 +1,6 @@
 from .component_text import parse_component as parse_component
 from .component_text import parse_reference as parse_reference
-from .data_argument import file_kind as file_kind
+from .data_argument import file_ending as file_ending
 from .experiment import Experiment as Experiment
 from .experiment import ExperimentFile as ExperimentFile
 from .experiment import check_experiment as check_experiment
@@ -10,4 +10,5 @@ from .preparation import Prepared as Prepared
 from .preparation import infer_shapes as infer_shapes
 from .preparation import prepare as prepare
 from .summary import Summary as Summary
+from .summary import shape_in_words as shape_in_words
 from .summary import summarise as summarise

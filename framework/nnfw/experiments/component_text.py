@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any
 
 from nnfw.errors import ConfigError, Mistake
+from nnfw.plain import Plain
 from nnfw.plugins import TYPE
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 _OPENING, _CLOSING, _QUOTES = "[{(", "]})", "\"'"
 
 
-def parse_component(text: str) -> dict[str, Any]:
+def parse_component(text: str) -> dict[str, Plain]:
     """Return a component written on the command line as a table.
 
     Parameters
@@ -40,25 +40,25 @@ def parse_component(text: str) -> dict[str, Any]:
     head, equals, _ = text.partition("=")
     name, colon, _ = head.rpartition(":") if equals else (text, "", "")
     if equals and not colon:
-        raise ConfigError([Mistake((), f"{text!r} names no component. Write name:option=value,option=value.")])
+        raise ConfigError([Mistake((), f"{text!r} does not name a component. Write name:option=value,option=value.")])
     if not name.strip(": "):
-        raise ConfigError([Mistake((), f"{text!r} names no component. Write its name first: dense:units=64.")])
+        raise ConfigError([Mistake((), f"{text!r} does not name a component. Write its name first: dense:units=64.")])
     if ":" in name and not _PLAIN_NAME.fullmatch(name.rpartition(":")[2]):
-        raise ConfigError([Mistake((), f"{text!r}: {name.rpartition(':')[2]!r} is no option. Write option=value.")])
-    table: dict[str, Any] = {TYPE: name}
+        raise ConfigError([Mistake((), f"{text!r}: {name.rpartition(':')[2]!r} is not an option. Write option=value.")])
+    table: dict[str, Plain] = {TYPE: name}
     for part in _split(text[len(name) + 1 :]) if equals else ():
         option, equals, value = part.partition("=")
         option = option.strip()
         if not equals or not option:
-            raise ConfigError([Mistake((), f"{text!r}: {part!r} is no option. Write option=value.")])
+            raise ConfigError([Mistake((), f"{text!r}: {part!r} is not an option. Write option=value.")])
         if option in table:
             raise ConfigError([Mistake((), f"{text!r} gives {option!r} twice.")])
         table[option] = parse_value(value.strip())
     return table
 
 
-def parse_reference(text: str) -> str | dict[str, Any]:
-    """Return a component as :func:`parse_component`, and one without options by its name alone.
+def parse_reference(text: str) -> str | dict[str, Plain]:
+    """Return a component as :func:`parse_component` does, or its name alone if it has no options.
 
     Examples
     --------
@@ -69,8 +69,8 @@ def parse_reference(text: str) -> str | dict[str, Any]:
     return table if len(table) > 1 else str(table[TYPE])
 
 
-def parse_value(text: str) -> Any:
-    """Return a TOML value, or the text itself where it is none.
+def parse_value(text: str) -> Plain:
+    """Return a TOML value, or the text itself if it is not one.
 
     Examples
     --------
@@ -81,11 +81,11 @@ def parse_value(text: str) -> Any:
         table = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, ValueError, RecursionError):
         return text
-    return table["value"] if len(table) == 1 else text  # after the end of a line there may be more than a value
+    return table["value"] if len(table) == 1 else text  # a text of several lines may hold more than the value
 
 
 def _split(text: str) -> Iterator[str]:
-    """Cut at the commas that stand in no bracket and no quote."""
+    """Split at the commas outside brackets and quotes."""
     depth, quote, start = 0, "", 0
     for index, letter in enumerate(text):
         if quote:

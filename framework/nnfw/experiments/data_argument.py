@@ -1,4 +1,4 @@
-"""Data named on the command line: a table, an array, or a dataset with its options."""
+"""DATA on the command line: a table, an array, or a dataset with its options."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from nnfw.plugins import Registry
 from nnfw.toml.document import STDIN
 
 TABLE, ARRAY = ".csv", ".npy"
-"""Endings of the files that need no dataset."""
+"""Endings of the files that are read without naming a dataset."""
 
-_COMPONENT = re.compile(r"[A-Za-z][\w-]+:")  # ./a:b.csv is a file, npy:x=x.npy a dataset
+_COMPONENT = re.compile(r"[A-Za-z][\w-]+:")  # npy:x=x.npy is a dataset, ./a:b.csv a file
 
 
-def file_kind(text: str) -> str:
-    """Return `TABLE` or `ARRAY` if `text` is the path of such a file or ``"-"``, and nothing if it names a dataset.
+def file_ending(text: str) -> str:
+    """Return `TABLE` or `ARRAY` if `text` is ``"-"`` or the path of such a file; empty if it names a dataset.
 
     Examples
     --------
-    >>> file_kind("new.csv"), file_kind("-"), file_kind("csv:path=new.csv,target=kind"), file_kind("digits")
+    >>> file_ending("new.csv"), file_ending("-"), file_ending("csv:path=new.csv,target=kind"), file_ending("digits")
     ('.csv', '.csv', '', '')
     """
     if text == STDIN:
@@ -55,9 +55,9 @@ def read_examples(
     Parameters
     ----------
     source
-        A CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset as X.
+        A CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset with its options.
     model
-        Tells the columns.
+        Knows the columns.
     registry
         Where names are looked up.
     delimiter
@@ -70,24 +70,24 @@ def read_examples(
     DataError
         If the data cannot be read or does not fit the model.
     """
-    kind = file_kind(source)
-    if kind == TABLE:
+    ending = file_ending(source)
+    if ending == TABLE:
         return _of_table(source, model, delimiter, with_target)
-    if kind == ARRAY and with_target:
+    if ending == ARRAY and with_target:
         raise DataError(f"{source} holds no labels. Name both arrays, in a dataset with its options.")
-    if kind == ARRAY:
+    if ending == ARRAY:
         return _of_array(source, model)
     dataset = parse_reference(source)
     if Path(source).is_file():
         raise DataError(
-            f"{source}: only files that end in {TABLE} or {ARRAY} are read as they are. Name the dataset that reads "
+            f"{source}: only files that end in {TABLE} or {ARRAY} are read directly. Name the dataset that reads "
             f"this one, with its options: NAME:path={source}."
         )
     return load_examples(registry.resolve("dataset", dataset), Path())
 
 
 def features(model: Sequential, examples: Examples) -> Array:
-    """Return x for a model, from raw columns; one without preprocessing takes them joined as they are."""
+    """Return x for a model from raw columns; without preprocessing, they are joined as they are."""
     preprocessing = model.preprocessing or Preprocessing.fit(Examples(examples.features))
     return preprocessing.apply(examples.features, model.dtype)
 

@@ -1,4 +1,4 @@
-"""The experiment: one file that says data, network, cost, optimizer and training."""
+"""The experiment: one file that describes data, network, cost, optimizer and training."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Fraction = Annotated[float, Ge(0), Lt(1)]
 
 @dataclass(frozen=True)
 class SplitSection:
-    """``[data] split``: which part of the examples is held out.
+    """``[data] split``: which examples are held out.
 
     Parameters
     ----------
@@ -41,16 +41,16 @@ class SplitSection:
 
 @dataclass(frozen=True)
 class DataSection:
-    """``[data]``: where examples come from and how columns become x and y.
+    """``[data]``: where examples come from, and how their columns become x and y.
 
     Parameters
     ----------
     source
         The dataset.
     split
-        What is held out.
+        Which examples are held out.
     transforms
-        Changes of feature columns, in order; fitted on the training part only and stored with the model.
+        Transforms of feature columns, in order; fitted on the training part only and stored with the model.
     target_transforms
         The same for the target.
     """
@@ -70,8 +70,8 @@ class ModelSection:
     layers
         At least one ``[[model.layers]]``.
     input_shape
-        Shape of one example. The data tells it; needed only to check the network before any data is read, where the
-        dataset does not know it by itself.
+        Shape of one example. The data determines it; state it only to check the network before any data is read, if
+        the dataset does not know it.
     """
 
     layers: Annotated[tuple[Layer, ...], MinLen(1)]
@@ -87,7 +87,7 @@ class Experiment:
     data, model, cost, optimizer, training
         The sections of the file.
     name
-        Begins the name of the run's directory; ``"experiment"`` by default.
+        First part of the name of the run's directory; ``"experiment"`` by default.
     seed
         Seed of split, parameters, order and noise, 0 or more; 0 by default.
     dtype
@@ -106,16 +106,16 @@ class Experiment:
 
 @dataclass(frozen=True, eq=False)
 class ExperimentFile:
-    """An experiment with the text it came from.
+    """An experiment with its file.
 
     Parameters
     ----------
     experiment
-        What it says.
+        What the file says.
     document
-        Knows the line of every value.
+        Its values, with the line of each.
     directory
-        Where relative paths in it start: the folder of the file.
+        Where its relative paths start: the folder of the file.
     """
 
     experiment: Experiment
@@ -153,7 +153,7 @@ def check_experiment(document: Document, registry: Registry) -> Experiment:
     Raises
     ------
     ConfigError
-        With every mistake in it, each with its place; also if the cost cannot take what the last layer gives.
+        With every mistake in it, each with its place; also if the cost cannot take the outputs of the last layer.
     """
     try:
         experiment: Experiment = build(Experiment, document.table, registry.resolve)
@@ -179,7 +179,7 @@ def _split_mistakes(shares: SplitSection) -> Iterator[tuple[Keys, str]]:
 
 
 def _output_mistakes(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys, str]]:
-    """Yield what the cost cannot take of the last layer's activation."""
+    """Yield why the cost cannot take the outputs of the last layer's activation."""
     try:
         Objective(experiment.cost, Chain(experiment.model.layers).activation, registry)
     except ConfigError as error:

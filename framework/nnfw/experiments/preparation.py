@@ -1,4 +1,4 @@
-"""From an experiment to data that is read and a network that is built."""
+"""Preparing an experiment: reading its data and building its network."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from nnfw.training import Labelled, evaluate, named_metrics, refused
 Figures: TypeAlias = dict[str, Any]
 """Cost and metrics by name: numbers, and arrays such as a confusion matrix."""
 
-HASHED_ROWS = 1 << 14  # rows of a column that are hashed together: a memory-mapped one is never read whole
+HASHED_ROWS = 1 << 14  # rows that are hashed at once: a memory-mapped column is never read whole
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """An experiment with its data read and its network built: nothing can be wrong with it any more.
+    """An experiment, completely checked, with its data read and its network built.
 
     Parameters
     ----------
     experiment
-        What is carried out.
+        What the file says.
     model
-        With its first parameters, and its preprocessing fitted on the training part.
+        With its first parameters, and with its preprocessing fitted on the training part.
     objective
         The cost at the model's output.
     parts
@@ -60,7 +60,9 @@ class Prepared:
         return evaluate(network, self.parts[part], self.objective, metrics, network.workspace())
 
 
-def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None = None) -> Prepared:
+def prepare(
+    file: ExperimentFile, registry: Registry, trained: Sequential | None = None, examples: Examples | None = None
+) -> Prepared:
     """Read the data of an experiment, split it, fit the preprocessing, and build the network.
 
     Parameters
@@ -68,12 +70,14 @@ def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None
     file, registry
         The experiment, and where names are looked up.
     trained
-        A trained model of this experiment: it and its preprocessing are then used, and nothing is fitted or built.
+        A trained model of this experiment: it and its preprocessing are used, and nothing is fitted or built.
+    examples
+        The data, if it has been read already.
 
     Raises
     ------
     DataError
-        If the data cannot be read or does not fit network or cost, or no file could hold the model.
+        If the data cannot be read or does not fit network or cost, or if no file could hold the model.
     ShapeError
         If the layers do not fit the data or each other, or the outputs do not fit the classes.
     ConfigError
@@ -81,7 +85,7 @@ def prepare(file: ExperimentFile, registry: Registry, trained: Sequential | None
     """
     experiment = file.experiment
     infer_shapes(experiment, registry)
-    examples = _with_classes(load_examples(experiment.data.source, file.directory))
+    examples = _with_classes(load_examples(experiment.data.source, file.directory) if examples is None else examples)
     shares = experiment.data.split
     rows = split(
         examples, shares.validation, shares.test, stratify=shares.stratify, rng=stream(experiment.seed, "split")
@@ -104,7 +108,7 @@ def build_model(experiment: Experiment, input_shape: tuple[int, ...], registry: 
     Raises
     ------
     ShapeError
-        If the layers do not fit, or `input_shape` is not the one that the file declares.
+        If the layers do not fit, or the file declares another `input_shape`.
     """
     declared = experiment.model.input_shape
     if declared is not None and declared != input_shape:
@@ -112,17 +116,18 @@ def build_model(experiment: Experiment, input_shape: tuple[int, ...], registry: 
             f"model.input_shape is {declared}, but one example of the data has shape {input_shape}. Correct it, or "
             "remove it."
         )
-    layers: Sequence[Any] = experiment.model.layers
-    return Sequential(layers, input_shape, seed=experiment.seed, dtype=experiment.dtype, registry=registry)
+    return Sequential(
+        experiment.model.layers, input_shape, seed=experiment.seed, dtype=experiment.dtype, registry=registry
+    )
 
 
 def known_input_shape(experiment: Experiment) -> tuple[int, ...] | None:
-    """Return the shape of one example as far as it is known without reading data."""
+    """Return the shape of one example; None if it is not known before the data is read."""
     return experiment.model.input_shape or shape_of(experiment.data.source)
 
 
 def infer_shapes(experiment: Experiment, registry: Registry) -> list[tuple[int, ...]] | None:
-    """Return the shape of every activation of one example, or None if the input's is not known without reading data.
+    """Return the shape of every activation of one example; None if the data must be read to know that of the input.
 
     Raises
     ------
@@ -145,7 +150,7 @@ def _fit_preprocessing(experiment: Experiment, examples: Examples, rows: Split) 
 
 
 def _with_classes(examples: Examples) -> Examples:
-    """Return the examples with the names of all classes, so that a rare one may be in any part of the split."""
+    """Return the examples with the names of all classes: a rare class may be missing in a part of the split."""
     if examples.target is None:
         raise DataError("The data has no target, so nothing can be learned from it. Name the target of the dataset.")
     if examples.classes is not None or not categorical(examples.target):
@@ -169,7 +174,7 @@ def _parts(model: Sequential, objective: Objective, examples: Examples, rows: Sp
 
 
 def _require_fit_activations(file: ExperimentFile, model: Sequential) -> None:
-    """Refuse layers whose activation refuses the number of units, each with its line."""
+    """Refuse layers whose activation cannot take the number of units; name the line of each."""
     found = model.chain.unfit(model.input_shape, partial(model.registry.label, "layer"))
     places = ((file.document.place_of(("model", "layers", index, "activation")), text) for index, text in found)
     if mistakes := [Mistake((), f"{place}: {text}") for place, text in places]:
@@ -177,7 +182,7 @@ def _require_fit_activations(file: ExperimentFile, model: Sequential) -> None:
 
 
 def _require_an_output_for_each_class(model: Sequential) -> None:
-    """Refuse outputs that stand for no class, which a cost need not notice; one output is enough for two classes."""
+    """Refuse a number of outputs that does not match the classes; the cost may not notice it."""
     assert model.preprocessing is not None
     target, classes = model.preprocessing.target_column, model.preprocessing.classes
     if target is None or classes is None:
@@ -199,7 +204,7 @@ def _require_an_output_for_each_class(model: Sequential) -> None:
 
 
 def _require_storable(model: Sequential) -> None:
-    """Refuse a model that could not be saved and read again, before anybody waits for its training."""
+    """Refuse a model that could not be saved and read again, before it is trained."""
     try:
         with TemporaryDirectory() as folder:
             container.write(Path(folder, "model"), describe(model), {})
@@ -209,7 +214,7 @@ def _require_storable(model: Sequential) -> None:
 
 def _require_metrics(file: ExperimentFile, model: Sequential, parts: Mapping[str, Labelled]) -> None:
     """Refuse metrics that cannot take outputs and labels of every part."""
-    metrics: Any = file.experiment.training.metrics
+    metrics: Sequence[Any] = file.experiment.training.metrics  # resolved
     found = dict(item for part in parts.values() for item in refused(model.network, part, metrics))
     mistakes = []
     for index in sorted(found):
@@ -222,10 +227,11 @@ def _require_metrics(file: ExperimentFile, model: Sequential, parts: Mapping[str
 
 def _fingerprint(examples: Examples) -> str:
     digest = hashlib.sha256()
+    assert examples.target is not None
     for name, column in {**examples.features, examples.target_name: examples.target}.items():
         array: Array = np.asarray(column)
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         for start in range(0, len(array), HASHED_ROWS):
             digest.update(np.ascontiguousarray(array[start : start + HASHED_ROWS]).data)
-            release(column)  # type: ignore[arg-type]
+            release(column)
     return digest.hexdigest()

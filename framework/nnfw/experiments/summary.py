@@ -1,11 +1,10 @@
-"""What a network consists of: layers, shapes, parameters, memory."""
+"""The summary of a network: layers, shapes, parameters, memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -43,7 +42,7 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """A network, described without data and without memory for its arrays.
+    """A network, described without reading data or allocating its arrays.
 
     Parameters
     ----------
@@ -52,11 +51,11 @@ class Summary:
     layers
         From the first to the last.
     parameters
-        Numbers that training changes.
+        How many numbers training changes.
     state
-        Numbers that layers keep beside them.
+        How many numbers layers keep besides.
     training_bytes
-        Memory of a training: parameters, gradient, the optimizer's arrays, and z, a and δ of one batch. An estimate.
+        Estimated memory of a training: parameters, gradient, the optimizer's arrays, and z, a and δ of one batch.
     """
 
     input_shape: Shape
@@ -65,9 +64,25 @@ class Summary:
     state: int
     training_bytes: int
 
-    def to_table(self) -> dict[str, Any]:
+    @property
+    def size(self) -> str:
+        """The number of parameters, and of state if there is any, in words."""
+        return f"{self.parameters:,} parameters" + (f", {self.state:,} numbers of state" if self.state else "")
+
+    def to_table(self) -> dict[str, object]:
         """Return it as plain values."""
         return asdict(self)
+
+
+def shape_in_words(shape: Shape) -> str:
+    """Return a shape for people.
+
+    Examples
+    --------
+    >>> shape_in_words((28, 28)), shape_in_words(())
+    ('28 × 28', '1')
+    """
+    return " × ".join(map(str, shape)) or "1"
 
 
 def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | None = None) -> Summary:
@@ -76,21 +91,21 @@ def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | N
     Parameters
     ----------
     experiment, registry
-        What is summarised, and where names are looked up.
+        The experiment, and where names are looked up.
     input_shape
         Shape of one example; by default what the file or the dataset says.
 
     Raises
     ------
     ConfigError
-        If the shape of the input is known only from the data.
+        If the shape of the input is not known before the data is read.
     ShapeError
         If the layers do not fit.
     """
     shape = input_shape or known_input_shape(experiment)
     if shape is None:
         raise ConfigError([Mistake((), _unknown_input(experiment, registry))])
-    layers: Sequence[Any] = experiment.model.layers
+    layers = experiment.model.layers
     shapes = layer_shapes(experiment, shape, registry)
     declared = [list(layer.parameters(before).values()) for layer, before in zip(layers, shapes[:-1], strict=True)]
     rows = tuple(
@@ -107,8 +122,8 @@ def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | N
 def _unknown_input(experiment: Experiment, registry: Registry) -> str:
     dataset = registry.label("dataset", experiment.data.source)
     return (
-        f"Dataset {dataset} knows the shape of its examples only once they are read. Set model.input_shape = [n], or "
-        "let the data be read (--read-data)."
+        f"Dataset {dataset} does not know the shape of its examples before they are read. Set model.input_shape = [n], "
+        "or read the data with --read-data."
     )
 
 
@@ -123,6 +138,6 @@ def _training_bytes(experiment: Experiment, parameters: int, shapes: Sequence[Sh
     return numbers * np.dtype(experiment.dtype).itemsize
 
 
-def _name(registry: Registry, kind: str, component: Any) -> str:
+def _name(registry: Registry, kind: str, component: object) -> str:
     registered = registry.component_of(kind, component)
     return registered.name if registered else class_name(component)

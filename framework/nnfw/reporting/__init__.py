@@ -1,4 +1,4 @@
-"""A page about a run, to look at: one file of HTML that needs nothing else."""
+"""An HTML page about a run, in one self-contained file."""
 
 import lazy_loader
 

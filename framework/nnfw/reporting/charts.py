@@ -1,4 +1,4 @@
-"""Drawings in SVG: curves over epochs, and predictions over labels."""
+"""Charts in SVG: curves over epochs, predictions over labels, and histograms."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from nnfw.reporting.markup import Node, node, number
 from nnfw.reporting.scales import Scale, fitted, labels
 
 WIDTH, HEIGHT = 560, 260
-LEFT, RIGHT, TOP, BOTTOM = 60, 22, 12, 36  # room for what stands beside the axes
+LEFT, RIGHT, TOP, BOTTOM = 60, 22, 12, 36  # room for the labels of the axes
 
 MOST_POINTS = 400
-"""Epochs that a curve shows; a page for people has no more pixels for them."""
+"""Epochs that a curve shows at most: more would not fit on the pixels."""
 
-_SIDE = 300  # of the squares of predictions over labels, and of residuals
+_SIDE = 300  # of the square charts: predictions over labels, and residuals
 _BARS = 25
 
 Values = Sequence[float | None]
 
 
 def curves(title: str, epochs: Sequence[int], series: Mapping[str, Values], *, logarithmic: bool) -> Node:
-    """Return a chart of values over epochs, with its legend and the values at a place.
+    """Return a chart of values over epochs, with a legend and a read-out at the cursor.
 
     Parameters
     ----------
     title
-        What is drawn.
+        The heading.
     epochs
-        Their numbers.
+        The numbers of the epochs.
     series
         A value for each epoch, by name; None is a gap.
     logarithmic
-        Whether the axis may be, where that helps.
+        Whether the axis may be logarithmic, if that helps.
     """
     kept = thinned(series, MOST_POINTS)
     shown = {name: [values[index] for index in kept] for name, values in series.items()}
@@ -64,7 +64,7 @@ def curves(title: str, epochs: Sequence[int], series: Mapping[str, Values], *, l
 
 
 def scatter(title: str, truths: Sequence[float], predictions: Sequence[float]) -> Node:
-    """Return a chart of predictions over labels; on its diagonal the two are equal."""
+    """Return a chart of predictions over labels, which are equal on its diagonal."""
     both = [*truths, *predictions]
     across, up = fitted(both, LEFT, LEFT + _SIDE), fitted(both, TOP + _SIDE, TOP)
     first, last = across.low, across.high
@@ -84,10 +84,12 @@ def scatter(title: str, truths: Sequence[float], predictions: Sequence[float]) -
 
 
 def histogram(title: str, axis: str, values: Sequence[float]) -> Node:
-    """Return a chart of how often values lie where; `axis` says what they are."""
+    """Return a histogram of values; `axis` names them."""
     across = fitted(values, LEFT, LEFT + _SIDE)
     width = (across.high - across.low) / _BARS
-    inside = (max(across.low, min(value, across.high)) for value in values)  # what is beyond counts at its end
+    inside = (
+        max(across.low, min(value, across.high)) for value in values
+    )  # values beyond the axis count in the last bars
     counts = Counter(min(int((value - across.low) / width), _BARS - 1) for value in inside)
     up = Scale(0, max(counts.values()) * 1.06, TOP + _SIDE, TOP)
     bars = [
@@ -107,7 +109,7 @@ def histogram(title: str, axis: str, values: Sequence[float]) -> Node:
 
 
 def thinned(series: Mapping[str, Values], most: int) -> list[int]:
-    """Return the positions that a curve keeps: of every stretch the lowest and the highest of each series.
+    """Return the positions that a curve keeps: in every stretch, the lowest and the highest value of each series.
 
     Examples
     --------
@@ -141,7 +143,7 @@ def _square_axes(across: Scale, up: Scale, title: str) -> list[Node]:
 
 
 def _span(numbers: Sequence[int]) -> tuple[float, float]:
-    """Return the ends of the axis of epochs; a single epoch stands in its middle."""
+    """Return the ends of the axis of epochs; a single epoch is in the middle."""
     low, high = (min(numbers), max(numbers)) if numbers else (0, 1)
     return (low, high) if low < high else (low - 1, high + 1)
 
@@ -154,7 +156,7 @@ def _read_out(shown: Mapping[str, Values], up: Scale) -> list[dict[str, object]]
 
 
 def _line(index: int, places: Sequence[float], values: Values, up: Scale) -> list[Node]:
-    """Return a line through the values, interrupted where there is none; a value alone is a dot."""
+    """Return a line through the values, interrupted at gaps; a value between two gaps is a dot."""
     pieces: list[list[tuple[float, float]]] = [[]]
     for place, value in zip(places, values, strict=True):
         if value is None:

@@ -1,4 +1,4 @@
-"""What a trained model gets right and wrong on data that it was not trained on, as far as there is any."""
+"""What a trained model gets right and wrong, on data that it was not trained on if there is any."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from nnfw.plugins import Registry
 from nnfw.runs import prepare_run
 from nnfw.runs.reading import PARTS
 from nnfw.runs.stored_experiment import open_run
+from nnfw.training import Labelled
 
 MOST_EXAMPLES = 10_000
-"""Examples that are looked at: the loss of each is computed by itself."""
+"""How many examples are examined at most: the loss of each is computed separately."""
 
 _PROBABILITIES = (0.0, 1.0)
-_ROWS = 1024  # examples that pass through the network together
+_ROWS = 1024  # examples in one pass
 
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """N examples of one part of the data, and what the model says of them.
+    """N examples of one part of the data, and the model's predictions for them.
 
     Parameters
     ----------
     part
-        Which one: the furthest from training that there is.
+        Name of the part: test, else validation, else training.
     total
-        How many examples the part has; the first N of them are looked at.
+        How many examples the part has; the first N of them are examined.
     columns
         Their raw columns.
     truths, predictions
@@ -42,13 +43,13 @@ class Findings:
     losses
         The cost of each example by itself, ``(N,)``.
     target
-        What the label is called.
+        Name of the target.
     classes
         Names of all classes in order; empty for a regression.
     same_data
-        Whether the data is that of the training.
+        Whether the data is the same as in the training.
     remark
-        What is to be said of the model; empty if it is the final one.
+        Why the model is not the final one; empty if it is.
     """
 
     part: str
@@ -71,9 +72,9 @@ class Findings:
         return np.argsort(-self.losses, kind="stable")[:most]
 
     def pairs(self) -> tuple[Array, Array, Array]:
-        """Return each class with one that it was taken for, as positions in `classes`, and how many times it was.
+        """Return pairs of true and predicted class, as positions in `classes`, and how often each pair occurs.
 
-        There are at most as many as examples, where a matrix has an entry for every two classes.
+        There are at most as many pairs as examples; a matrix would have an entry for every two classes.
         """
         order = {name: index for index, name in enumerate(self.classes)}
         rows, columns = (
@@ -84,7 +85,7 @@ class Findings:
 
 
 def examine(path: Path, registry: Registry, fingerprint: str | None, data_directory: Path | None = None) -> Findings:
-    """Return what a run's model says of the run's data.
+    """Return the predictions of a run's model for the run's data.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def examine(path: Path, registry: Registry, fingerprint: str | None, data_direct
     registry
         Where names are looked up.
     fingerprint
-        The recorded one.
+        That of the data in the run's record.
     data_directory
         Where relative paths of the data start; by default where they did.
 
@@ -102,39 +103,37 @@ def examine(path: Path, registry: Registry, fingerprint: str | None, data_direct
     NnfwError
         If model or data cannot be read.
     """
-    told: list[str] = []
-    prepared = prepare_run(path, registry, told.append, data_directory=data_directory)
+    messages: list[str] = []
+    file = open_run(path, registry, data_directory=data_directory)
+    examples = load_examples(file.experiment.data.source, file.directory)
+    prepared = prepare_run(path, registry, messages.append, data_directory=data_directory, examples=examples)
     part = next(name for name in reversed(PARTS) if name in prepared.parts)
     rows = prepared.parts[part].rows
     assert rows is not None  # every part is a split
-    directory = open_run(path, registry, data_directory=data_directory).directory
-    source = prepared.experiment.data.source
-    examples = load_examples(source, directory).take(rows[:MOST_EXAMPLES])
-    a, losses = _outputs(prepared, part)
-    truths, predictions, classes = _labels(prepared, examples, a)
-    same = prepared.fingerprint == fingerprint
+    examined = examples.take(rows[:MOST_EXAMPLES])
+    a, losses = _outputs(prepared, prepared.parts[part].subset(rows[:MOST_EXAMPLES]))
+    truths, predictions, classes = _labels(prepared, examined, a)
     return Findings(
         part,
-        len(rows),
-        examples.features,
-        truths,
-        predictions,
-        losses,
-        examples.target_name,
-        classes,
-        same,
-        " ".join(told),
+        total=len(rows),
+        columns=examined.features,
+        truths=truths,
+        predictions=predictions,
+        losses=losses,
+        target=examples.target_name,
+        classes=classes,
+        same_data=prepared.fingerprint == fingerprint,
+        remark=" ".join(messages),
     )
 
 
-def _outputs(prepared: Prepared, part: str) -> tuple[Array, Array]:
-    """Return a^L and the loss of each example that is looked at."""
-    network, data = prepared.model.network, prepared.parts[part]
+def _outputs(prepared: Prepared, data: Labelled) -> tuple[Array, Array]:
+    """Return a^L and the loss of each example."""
+    network = prepared.model.network
     workspace = network.workspace()
-    some = data.subset(data.rows[:MOST_EXAMPLES])  # type: ignore[index]
     outputs: list[Array] = []
     losses: list[float] = []
-    with np.errstate(all="ignore"), closing(some.parts(_ROWS, workspace.child("data"))) as parts:
+    with np.errstate(all="ignore"), closing(data.parts(_ROWS, workspace.child("data"))) as parts:
         for x, y, _ in parts:
             z, a = network.forward(x, workspace)
             outputs.append(a.copy())
@@ -144,7 +143,7 @@ def _outputs(prepared: Prepared, part: str) -> tuple[Array, Array]:
 
 
 def _labels(prepared: Prepared, examples: Examples, a: Array) -> tuple[Array, Array, tuple[str, ...]]:
-    """Return what is true and what is predicted, as names of classes or as numbers, and the classes."""
+    """Return labels and predictions, as names of classes or as numbers, and the classes."""
     model = prepared.model
     assert model.preprocessing is not None
     assert examples.target is not None
@@ -153,7 +152,7 @@ def _labels(prepared: Prepared, examples: Examples, a: Array) -> tuple[Array, Ar
     if said.dtype.kind == "f":
         said[~finite] = np.nan
     names = model.preprocessing.classes
-    if names is None and _tells_yes_or_no(prepared, model, raw):
+    if names is None and _is_yes_or_no(prepared, model, raw):
         said = (a.reshape(len(a)) > 0.5).astype(np.int64)
     if said.shape != raw.shape or said.dtype.kind not in "USiu":
         return np.reshape(raw, (len(a), -1)), np.reshape(said, (len(a), -1)), ()
@@ -163,7 +162,7 @@ def _labels(prepared: Prepared, examples: Examples, a: Array) -> tuple[Array, Ar
     return truths, predictions, tuple(map(str, classes))
 
 
-def _tells_yes_or_no(prepared: Prepared, model: Sequential, raw: Array) -> bool:
-    """Tell whether the only output is the probability of a label 1 rather than 0."""
+def _is_yes_or_no(prepared: Prepared, model: Sequential, raw: Array) -> bool:
+    """Return whether the only output is the probability that the label is 1 rather than 0."""
     single = raw.ndim == 1 and model.output_shape == (1,) and raw.dtype.kind in "iub"
     return single and prepared.objective.cost.domain == _PROBABILITIES and set(np.unique(raw).tolist()) <= {0, 1}

@@ -1,4 +1,4 @@
-"""HTML as a tree: the library that writes it escapes every text, wherever that came from."""
+"""HTML as a tree: the library that writes it escapes every text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Node = Element
 Content = Element | str
 
 _CONTROLS = (*range(9), *range(11, 32), *range(127, 160))
-_TURNING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_HALVES = range(0xD800, 0xE000)
-_NOT_ON_A_PAGE = dict.fromkeys((*_CONTROLS, *_TURNING, *_HALVES), "\ufffd")
-"""Control characters, those that turn the direction of what follows, and halves of characters."""
+_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_SURROGATES = range(0xD800, 0xE000)
+_NOT_ON_A_PAGE = dict.fromkeys((*_CONTROLS, *_DIRECTIONS, *_SURROGATES), "\ufffd")
+"""Control characters, those that change the direction of text, and lone surrogates."""
 
 
 def node(tag: str, *content: Content, attributes: Mapping[str, object] | None = None) -> Node:
@@ -21,7 +21,7 @@ def node(tag: str, *content: Content, attributes: Mapping[str, object] | None = 
     Parameters
     ----------
     tag
-        ``"p"``; ``"p.note"`` for one of the class `note`.
+        ``"p"``, or ``"p.note"`` for the class `note`.
     content
         Texts and elements, in order.
     attributes
@@ -52,7 +52,7 @@ def to_html(element: Node) -> str:
 
 
 def table(header: Sequence[Content], rows: Iterable[Sequence[Content]], style: str = "") -> Node:
-    """Return a table in a frame that scrolls sideways by itself; the first cell of each row is its heading."""
+    """Return a table in a frame that scrolls sideways; the first cell of each row is its heading."""
     body = [
         node("tr", node("th", first, attributes={"scope": "row"}), *(node("td", cell) for cell in rest))
         for first, *rest in rows
@@ -63,7 +63,7 @@ def table(header: Sequence[Content], rows: Iterable[Sequence[Content]], style: s
 
 
 def number(value: object) -> str:
-    """Return a number for people, anything else as it is.
+    """Return a number for people, and anything else as text.
 
     Examples
     --------

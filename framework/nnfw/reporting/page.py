@@ -1,4 +1,4 @@
-"""The page about a run: what is known of it, put together."""
+"""The page about a run, put together from its sections."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _SECTIONS = ("results", "curves", "predictions", "worst", "network", "record")
 
 
 def report(path: Path, registry: Registry, data_directory: Path | None = None, *, trust: bool = True) -> str:
-    """Return a page about a run, as one text of HTML that needs no other file and no network.
+    """Return a page about a run, as HTML that needs no other file and no network.
 
-    What cannot be had, the data for instance, is missing on the page, which says why.
+    If something is not available, such as the data, the page says why and shows the rest.
 
     Parameters
     ----------
     path
-        The run's directory, of whatever status.
+        The run's directory, whatever its status.
     registry
         Where names are looked up.
     data_directory
@@ -78,7 +78,7 @@ def _evidence(run: StoredRun, registry: Registry, data_directory: Path | None) -
 
 
 def _summary(path: Path, registry: Registry, data_directory: Path | None) -> Summary:
-    """Return what the network consists of; where there is no model, the data may have to tell the input's shape."""
+    """Return the summary of the network; without a model, the data may be needed for the input's shape."""
     file = open_run(path, registry, data_directory=data_directory)
     if (path / MODEL).exists():
         return summarise(
@@ -90,7 +90,7 @@ def _summary(path: Path, registry: Registry, data_directory: Path | None) -> Sum
 
 
 def _or_reason(find: Callable[[], Found]) -> Found | str:
-    """Return what is found, or in words why it is not."""
+    """Return the result, or in words why there is none."""
     try:
         return find()
     except NnfwError as error:
@@ -117,7 +117,7 @@ def _page(run: StoredRun, main: Node) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Return what the browser allows the page: its own style and script, by their hashes, and pictures within it."""
+    """Return what the browser allows the page: its own style and script, by their hashes, and embedded pictures."""
     style, script = (f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, script))
     own = f"style-src {style}; script-src {script}; img-src data:"
     return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"

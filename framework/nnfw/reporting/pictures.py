@@ -15,10 +15,10 @@ _CHANNELS = {1: 0, 3: 2}  # PNG's colour types: shades of grey, and red, green, 
 
 
 def as_pictures(x: Array) -> Array | None:
-    """Return examples as pictures ``(N, height, width, channels)`` from 0 to 255; None if they are none.
+    """Return examples as pictures ``(N, height, width, channels)`` from 0 to 255; None if they are not pictures.
 
-    Pictures are ``(N, h, w)``, ``(N, h, w, c)`` or ``(N, c, h, w)`` with c = 1 or 3, and a square of pixels that is
-    flattened; no value is negative.
+    Pictures are ``(N, h, w)``, ``(N, h, w, c)`` or ``(N, c, h, w)`` with c = 1 or 3, or flattened squares; no value is
+    negative.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def _shaped(x: Array) -> Array | None:
 
 
 def data_uri(picture: Array) -> str:
-    """Return one picture ``(height, width, channels)`` of uint8 as the address of a PNG that holds itself.
+    """Return a picture ``(height, width, channels)`` of uint8 as a data URI that holds a PNG.
 
     References
     ----------

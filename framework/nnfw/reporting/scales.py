@@ -1,4 +1,4 @@
-"""Axes: from values to places on a page, and the values that are written beside an axis."""
+"""Axes: from values to places on a page, and the ticks of an axis."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
 _LOGARITHMIC = 20
-"""Values that span so many times their smallest are easier to read on a logarithmic axis."""
+"""From this ratio of largest to smallest value on, a logarithmic axis is easier to read."""
 
 _LARGEST = 1e300
-"""What is beyond, on a run's way to divergence, is drawn beyond the axis."""
+"""Larger values, as in a diverging run, are drawn beyond the axis."""
 
 _STEPS = (1, 2, 5, 10)
 _MOST_DECADES = 6
@@ -64,16 +64,16 @@ def round_step(least: float) -> float:
 
 
 def fitted(values: Iterable[float], start: float, end: float, *, logarithmic: bool = False) -> Scale:
-    """Return a scale for values, some room around them.
+    """Return a scale for values, with some room around them.
 
     Parameters
     ----------
     values
-        Finite numbers; there may be none.
+        Numbers, perhaps none; those that are not finite are ignored.
     start, end
         Where it is drawn.
     logarithmic
-        Whether it may be: it is, where all values are positive and the largest is 20 times the smallest.
+        Whether it may be logarithmic: it is if all values are positive and the largest is 20 times the smallest.
     """
     known = [max(-_LARGEST, min(value, _LARGEST)) for value in values if isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)

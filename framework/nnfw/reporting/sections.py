@@ -1,4 +1,4 @@
-"""The parts of a page, from top to bottom. Each says so where it has nothing to show."""
+"""The sections of a page, from top to bottom. A section without content says why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.data import NUMERIC_KINDS
-from nnfw.experiments import Summary
+from nnfw.experiments import Summary, shape_in_words
 from nnfw.reporting.charts import curves, histogram, scatter
 from nnfw.reporting.findings import Findings
 from nnfw.reporting.markup import Node, node, number, table
@@ -18,10 +18,10 @@ from nnfw.runs.reading import PARTS, VALIDATION, StoredRun, numbers, time_span
 from nnfw.toml.flattening import flattened
 
 MOST_CLASSES = 20
-"""Rows of a confusion matrix that a screen holds."""
+"""Rows of a confusion matrix that fit on a screen."""
 
 MOST_PICTURES, MOST_EXAMPLES = 12, 10
-"""Of the worst."""
+"""How many of the worst examples are shown."""
 
 _LOGARITHMIC = ("cost", "penalty", "learning_rate")
 _LAYER = re.compile(r"model\.layers\[\d+\]\.type")
@@ -35,7 +35,7 @@ _NUMBERS = ".numbers"
 
 
 def section(identifier: str, title: str, *content: Node | str) -> Node:
-    """Return a part of the page under its heading."""
+    """Return a section with its heading."""
     heading = node("h2", title, attributes={"id": f"{identifier}-title"})
     return node("section", heading, *content, attributes={"id": identifier, "aria-labelledby": f"{identifier}-title"})
 
@@ -46,7 +46,7 @@ def note(text: str) -> Node:
 
 
 def header(run: StoredRun) -> Node:
-    """Return what the run is, and its most telling figures."""
+    """Return the name of the run, some facts, and its most important figures."""
     started = f"{run.started.astimezone():%d %B %Y, %H:%M}" if run.started else "start not recorded"
     size = run.record.get("parameters")
     facts = [started, time_span(run.seconds), f"{run.epochs:,} {'epoch' if run.epochs == 1 else 'epochs'}"]
@@ -59,7 +59,7 @@ def header(run: StoredRun) -> Node:
 
 
 def results(run: StoredRun) -> Node:
-    """Return final cost and metrics of every part."""
+    """Return the final cost and metrics of every part."""
     if not run.figures:
         return section("results", "Results", note("No epoch was completed, so there are none."))
     names = list(dict.fromkeys(key.split(" ", 1)[1] for key in run.figures))
@@ -97,37 +97,34 @@ def rights_and_wrongs(found: Findings | str) -> Node:
 
 
 def worst_examples(found: Findings | str) -> Node:
-    """Return the examples with the largest losses, as pictures where they are some."""
+    """Return the examples with the largest losses, as pictures if they are pictures."""
     if isinstance(found, str):
         return section("worst", "Worst examples", note(f"Not shown: {found}"))
     column = next(iter(found.columns.values()))
     pictures = as_pictures(column) if len(found.columns) == 1 and column.dtype.kind in NUMERIC_KINDS else None
     content = _examples(found) if pictures is None else _gallery(found, pictures)
-    text = f"Those of the {found.part} data with the largest cost, each by itself. {_looked_at(found)}"
+    text = f"The examples of the {found.part} data with the largest cost. {_examined(found)}"
     return section("worst", "Worst examples", note(text), content)
 
 
 def network(found: Summary | str, experiment: Mapping[str, object]) -> Node:
-    """Return the layers with shapes and parameters; without these where they are not known."""
+    """Return the layers with shapes and parameters, or only their names if these are not known."""
     if isinstance(found, str):
         types = (str(value) for key, value in flattened(experiment).items() if _LAYER.fullmatch(key))
         names = [[str(index), name] for index, name in enumerate(types)]
         return section("network", "Network", table(["", "layer"], names), note(f"Shapes are not shown: {found}"))
     largest = max((row.parameters for row in found.layers), default=0) or 1
-    rows: list[Sequence[Node | str]] = [["", "input", "", _shape(found.input_shape), "", ""]]
+    rows: list[Sequence[Node | str]] = [["", "input", "", shape_in_words(found.input_shape), "", ""]]
     for index, row in enumerate(found.layers):
         bar = _bar(row.parameters / largest) if row.parameters else ""
-        values = (row.layer, row.activation, _shape(row.output_shape), number(row.parameters))
+        values = (row.layer, row.activation, shape_in_words(row.output_shape), number(row.parameters))
         rows.append([str(index), *values, bar])
-    state = f", {found.state:,} numbers of state" if found.state else ""
     heads = ["", "layer", "activation", "output", "parameters", ""]
-    return section(
-        "network", "Network", table(heads, rows, ".layers"), note(f"{found.parameters:,} parameters{state}.")
-    )
+    return section("network", "Network", table(heads, rows, ".layers"), note(f"{found.size}."))
 
 
 def record(run: StoredRun, experiment_text: str) -> Node:
-    """Return what a colleague needs to get the same: experiment, seed, data, versions and machine."""
+    """Return what is needed to reproduce the run: experiment, seed, data, versions and machine."""
     hidden = ("format", "results", "distributions", "plugins", "name", "status", "reason", "warning")
     facts = {key: value for key, value in run.record.items() if key not in hidden}
     plugins = [
@@ -141,7 +138,7 @@ def record(run: StoredRun, experiment_text: str) -> Node:
         _folded("Experiment file", node("pre", experiment_text, attributes={"tabindex": 0})),
         _folded("Data, seed, versions and machine", table(["", ""], _rows(facts), ".known")),
         _folded("Plugins", table(["plugin", "version", "status"], plugins)),
-        _folded("All that was installed", table(["distribution", "version"], installed)),
+        _folded("Installed distributions", table(["distribution", "version"], installed)),
     )
 
 
@@ -173,9 +170,7 @@ def _matrix(found: Findings) -> list[Node]:
     mistakes = np.where(rows == columns, 0, times)
     total, classes = int(times.sum()), len(found.classes)
     right = total - int(mistakes.sum())
-    text = (
-        f"{right:,} of {total:,} right, on the {found.part} data. A row is what it is, a column what it was taken for. "
-    )
+    text = f"{right:,} of {total:,} right, on the {found.part} data. Rows are true classes, columns predicted ones. "
     kept = np.arange(classes)
     if classes > MOST_CLASSES:
         wrong = sum(np.bincount(side, mistakes, classes) for side in (rows, columns))
@@ -198,14 +193,14 @@ def _matrix(found: Findings) -> list[Node]:
     whole = node("table.matrix", node("thead", node("tr", *heads)), node("tbody", *body))
     scroll = node("div.scroll", whole, attributes={"tabindex": 0})
     return [
-        note(text + _looked_at(found)),
+        note(text + _examined(found)),
         scroll,
         *([_confusions(found, rows, columns, mistakes)] if classes > MOST_CLASSES else []),
     ]
 
 
 def _confusions(found: Findings, rows: Array, columns: Array, mistakes: Array) -> Node:
-    """Return the most frequent mistakes, wherever they are in the matrix."""
+    """Return the most frequent mistakes in the whole matrix."""
     order = [index for index in np.argsort(-mistakes, kind="stable")[:_MOST_CONFUSIONS].tolist() if mistakes[index]]
     found_rows = [
         [found.classes[rows[index]], found.classes[columns[index]], number(int(mistakes[index]))] for index in order
@@ -227,7 +222,7 @@ def _residuals(found: Findings) -> list[Node]:
     shown = range(min(outputs, _MOST_OUTPUTS))
     names = [found.target] if outputs == 1 else [f"{found.target} {index}" for index in shown]
     picked = np.linspace(0, len(truths) - 1, min(len(truths), _MOST_POINTS)).astype(int)
-    with np.errstate(over="ignore"):  # of two numbers of the largest size that there is
+    with np.errstate(over="ignore"):  # the difference of two of the largest numbers
         residuals = predictions - truths
     charts = [
         chart
@@ -239,8 +234,8 @@ def _residuals(found: Findings) -> list[Node]:
     ]
     rows = [[name, *_spread(residuals[:, index])] for index, name in zip(shown, names, strict=True)]
     more = f"The first {len(shown)} of {outputs} outputs are shown. " if outputs > len(shown) else ""
-    more += "" if finite.all() else f"{np.sum(~finite):,} predictions that are not finite are left out. "
-    text = f"Predictions over labels on the {found.part} data; on the line they are equal. {more}{_looked_at(found)}"
+    more += "" if finite.all() else f"{np.sum(~finite):,} predictions are not finite and are left out. "
+    text = f"Predictions over labels on the {found.part} data; they are equal on the line. {more}{_examined(found)}"
     heads = ["residuals", "mean", "root mean square", "largest"]
     return [note(text), node("div.charts", *charts), table(heads, rows, _NUMBERS)]
 
@@ -252,9 +247,13 @@ def _spread(residuals: Array) -> list[str]:
         return [number(float(figure)) for figure in (residuals.mean(), root_mean_square, largest)]
 
 
-def _looked_at(found: Findings) -> str:
-    less = f"The first {len(found):,} of {found.total:,} examples were looked at. " if len(found) < found.total else ""
-    other = "" if found.same_data else "The data has changed since the training, so this is not what it was. "
+def _examined(found: Findings) -> str:
+    less = f"The first {len(found):,} of {found.total:,} examples were examined. " if len(found) < found.total else ""
+    other = (
+        ""
+        if found.same_data
+        else "The data has changed since the training, so the results differ from those at the time. "
+    )
     return less + other + found.remark
 
 
@@ -287,7 +286,7 @@ def _examples(found: Findings) -> Node:
 
 
 def _said(value: object) -> str:
-    """Return a label, a prediction or a cell: a word, a number, or the first few of many."""
+    """Return a label, a prediction or a cell as text; of many numbers, the first few."""
     values = np.asarray(value).ravel()
     texts = [number(item) for item in values[:3].tolist()]
     return ", ".join(texts) + (f", … ({values.size:,} numbers)" if values.size > 3 else "")
@@ -310,7 +309,3 @@ def _rows(facts: Mapping[str, object]) -> list[list[str]]:
 
 def _listed(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else "–" if value in (None, {}) else str(value)
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape)) or "1"

@@ -1,4 +1,4 @@
-"""Runs: what becomes of an experiment, from its directory to its reproduction."""
+"""Runs: experiments trained into a directory; reading, using, comparing and reproducing them."""
 
 import lazy_loader
 

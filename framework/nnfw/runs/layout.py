@@ -30,6 +30,11 @@ def new_directory(name: str) -> Path:
     """Return an unused ``runs/<name>-<time>``; `name` keeps only the characters that every file system takes."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip(".-").encode()[:_LONGEST_NAME].decode(errors="ignore") or "run"
     first = Path("runs") / f"{plain}-{datetime.now():%Y%m%d-%H%M%S}"
+    return unused(first)
+
+
+def unused(first: Path) -> Path:
+    """Return a path that does not exist: `first`, or the same with a number."""
     return next(path for path in _and_others(first) if not path.exists())
 
 

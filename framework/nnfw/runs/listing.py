@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake, did_you_mean, in_words
+from nnfw.experiments.component_text import parse_value
 from nnfw.runs.layout import EXPERIMENT, METRICS, MODEL, RECORD
 from nnfw.runs.reading import read_document, read_run
-from nnfw.toml.document import parse
 from nnfw.toml.flattening import flattened
 
 BROKEN = "broken"
@@ -168,14 +168,7 @@ def _condition(text: str) -> tuple[str, str, object]:
         raise ConfigError(
             [Mistake((), f"--where {text!r} has no comparison. Write KEY=VALUE, KEY>VALUE, or one of != < <= >=.")]
         )
-    return found["key"], found["sign"].replace("==", "="), _value(found["value"])
-
-
-def _value(text: str) -> object:
-    try:
-        return parse(f"value = {text}", "--where").table["value"]
-    except FileFormatError:
-        return text
+    return found["key"], found["sign"].replace("==", "="), parse_value(found["value"])
 
 
 def _require_known(key: str, runs: Sequence[ListedRun]) -> None:

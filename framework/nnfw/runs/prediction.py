@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,9 @@ from nnfw.experiments.component_text import parse_reference
 from nnfw.experiments.data_argument import features, read_examples
 from nnfw.experiments.preparation import Figures
 from nnfw.model import Sequential
+from nnfw.network import Objective
 from nnfw.plugins import Registry
+from nnfw.protocols import Metric
 from nnfw.runs.reading import read_document, read_run
 from nnfw.runs.stored_experiment import open_run
 from nnfw.runs.trained import directory_of, open_model, prepare_run, warn_of_plugins
@@ -95,30 +96,33 @@ def evaluate_on(
     preprocessing = model.preprocessing
     if preprocessing is None or preprocessing.target_column is None:
         raise ConfigError([Mistake((), f"{path} was not trained from an experiment: evaluate it in Python.")])
-    chosen, resolved = _cost_and_metrics(path, model, cost, metrics)
-    objective = model.objective(chosen)
+    objective, chosen = _objective_and_metrics(path, model, cost, metrics)
     examples = read_examples(source, model, registry, delimiter or table_delimiter(path), with_target=True)
     y = preprocessing.target(examples, model.dtype)
     data = model.labelled(features(model, examples), y, objective)
     network = model.network
-    figures = evaluate(network, data, objective, named_metrics(resolved, registry), network.workspace())
+    figures = evaluate(network, data, objective, named_metrics(chosen, registry), network.workspace())
     require_finite_cost(figures["cost"], "the given data")
     return figures
 
 
-def _cost_and_metrics(path: Path, model: Sequential, cost: str | None, metrics: Sequence[str]) -> tuple[Any, Any]:
+def _objective_and_metrics(
+    path: Path, model: Sequential, cost: str | None, metrics: Sequence[str]
+) -> tuple[Objective, tuple[Metric, ...]]:
     """Return the named cost and metrics; what is not named is taken from the run."""
     directory, registry = directory_of(path), model.registry
-    if cost is None and directory is None:
-        raise ConfigError(
-            [Mistake((), f"{path} does not belong to a run, so name the cost: --cost mse, for instance.")]
-        )
-    experiment = None if directory is None else open_run(directory, registry).experiment
-    if directory is not None and experiment is not None:
+    named = [parse_reference(metric) for metric in metrics]
+    if directory is not None:
+        experiment = open_run(directory, registry).experiment
         warn_of_plugins(directory, experiment, model)
-    wanted: Any = [parse_reference(metric) for metric in metrics] or (experiment.training.metrics if experiment else ())
-    chosen = parse_reference(cost) if cost else experiment and experiment.cost
-    return chosen, tuple(registry.resolve("metric", metric) for metric in wanted)
+        objective = model.objective(parse_reference(cost) if cost else experiment.cost)
+        chosen: Sequence[object] = named or experiment.training.metrics
+    elif cost is not None:
+        objective, chosen = model.objective(parse_reference(cost)), named
+    else:
+        text = f"{path} does not belong to a run, so name the cost: --cost mse, for instance."
+        raise ConfigError([Mistake((), text)])
+    return objective, tuple(registry.resolve("metric", metric) for metric in chosen)
 
 
 def table_delimiter(path: Path) -> str:

@@ -29,10 +29,10 @@ _FEW_SECONDS = 10  # below, tenths are shown
 _FORMER_ADVICE = (" Its state is in ", " Continue with: ")  # in older records, with a path that may have changed since
 _NOT_FIGURES = ("epoch", "learning_rate")
 
-Values: TypeAlias = "float | list[Values] | None"
+EpochValue: TypeAlias = "float | list[EpochValue] | None"
 """What an epoch records under one name: a number, a matrix, or None for a number that was not finite."""
 
-EpochRow: TypeAlias = Mapping[str, Values]
+EpochRow: TypeAlias = Mapping[str, EpochValue]
 """A line of ``metrics.jsonl``: the number of the epoch, its learning rate, cost and metrics."""
 
 

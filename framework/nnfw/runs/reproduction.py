@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +19,8 @@ from nnfw.model import Sequential
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback
 from nnfw.runs.comparison import Differences, input_differences
-from nnfw.runs.reading import VALIDATION, StoredRun, Values, read_run
+from nnfw.runs.layout import unused
+from nnfw.runs.reading import VALIDATION, EpochValue, StoredRun, read_run
 from nnfw.runs.run import train
 from nnfw.runs.stored_experiment import open_run
 from nnfw.runs.trained import open_model
@@ -109,7 +109,8 @@ def reproduce(
     file = open_run(path, registry, data_directory=data_directory, trust=trust)
     finished = old.status == "finished"
     before = open_model(path, registry, data_directory=data_directory, trust=trust) if finished else None
-    directory = _beside(path) if out is None else out
+    whole = path.resolve()
+    directory = unused(whole.with_name(f"{whole.name}-reproduced")) if out is None else out
     new = _trained_again(file, registry, directory, callbacks)
     after = open_model(directory, registry) if new.status == "finished" else None
     largest = dict(_largest_differences(old, new))
@@ -148,13 +149,6 @@ def _trained_again(
     return read_run(directory)
 
 
-def _beside(path: Path) -> Path:
-    """Return a new path next to the run's directory."""
-    whole = path.resolve()
-    names = (whole.with_name(f"{whole.name}-reproduced{ending}") for ending in chain([""], map("-{}".format, count(2))))
-    return next(name for name in names if not name.exists())
-
-
 def _bits(run: StoredRun, model: Sequential | None) -> tuple[str, ...]:
     """Return everything that must be the same to the last bit; as text, since 0.0 == -0.0."""
     vectors = () if model is None else _vectors(model)
@@ -187,7 +181,7 @@ def _vectors(model: Sequential) -> tuple[Array, Array]:
     return model.parameters.vector, model.parameters.state
 
 
-def _difference(before: Array | Values, after: Array | Values) -> float:
+def _difference(before: Array | EpochValue, after: Array | EpochValue) -> float:
     """Return the largest relative difference of numbers, arrays or nested lists; None stands for one not finite."""
     try:
         a, b = np.asarray(before, np.float64), np.asarray(after, np.float64)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from nnfw.data import Examples
 from nnfw.errors import FileFormatError
 from nnfw.experiments.experiment import Experiment, distributions_of
 from nnfw.experiments.preparation import Prepared, prepare
@@ -90,6 +91,7 @@ def prepare_run(
     *,
     data_directory: Path | None = None,
     trust: bool = True,
+    examples: Examples | None = None,
 ) -> Prepared:
     """Return a run's experiment with its data and its model, as far as that has been trained.
 
@@ -104,6 +106,8 @@ def prepare_run(
         Where relative paths of the data start; by default where they did.
     trust
         Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
+    examples
+        The data, if it has been read already.
 
     Raises
     ------
@@ -114,7 +118,7 @@ def prepare_run(
     """
     file = open_run(path, registry, data_directory=data_directory, trust=trust)
     if (path / MODEL).exists():
-        prepared = prepare(file, registry, open_model(path, registry, tell))
+        prepared = prepare(file, registry, open_model(path, registry, tell), examples)
         warn_of_plugins(path, file.experiment, prepared.model)
         return prepared
     status = read_run(path).status
@@ -124,7 +128,7 @@ def prepare_run(
             f"{path} holds neither a model nor a checkpoint of a trained one: its status is {status!r}. Resume it: "
             f"{resume_command(file, path, registry)}"
         )
-    prepared = prepare(file, registry)
+    prepared = prepare(file, registry, examples=examples)
     require_same_origin(start, origin_of(prepared), f"Undo that, or train to the end: {path} holds no model.")
     load_parameters(prepared.model.parameters, start)
     tell(f"{path} is {status} and holds no model: its newest checkpoint is used, {start.header.place}.")
