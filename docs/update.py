@@ -201,7 +201,7 @@ def _default(option: Any) -> str:
 
 
 def _in_toml(value: Any) -> str:
-    from nnfw.toml.document import write
+    from nnfw.toml import write
 
     return write({"_": value}).removeprefix("_ = ").strip()
 

@@ -9,8 +9,7 @@ import nnfw
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
 from nnfw.runs import reproduce, train
-from nnfw.toml.document import read
-from nnfw.toml.writing import write
+from nnfw.toml import read, write
 
 registry = default_registry()
 

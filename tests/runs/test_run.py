@@ -15,8 +15,7 @@ from nnfw.experiments import check_experiment, prepare, read_experiment, table_o
 from nnfw.plugins import default_registry
 from nnfw.runs import evaluate_on, evaluate_run, open_model, predict, train
 from nnfw.runs.layout import new_directory
-from nnfw.toml import write
-from nnfw.toml.document import parse
+from nnfw.toml import parse, write
 from nnfw_standard import EarlyStopping
 
 registry = default_registry()

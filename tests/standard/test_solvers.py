@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw import toml
 from nnfw.cli.main import main
 from nnfw.experiments import check_experiment, table_of
-from nnfw.toml import document as toml
 from nnfw_standard import LBFGS, MSE, ConjugateGradient, Dense, Dropout, NewtonCG, TrustKrylov
 from nnfw_standard.solvers import hessian_product
 

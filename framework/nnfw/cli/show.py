@@ -198,7 +198,7 @@ def _kind_of_items(hint: object) -> str | None:
 
 def in_file(kind: str, table: Record) -> str:
     """Return the lines of an experiment file that name a component."""
-    from nnfw.toml.document import write
+    from nnfw.toml import write
 
     value: Any = table if KINDS[kind].is_section else _short(table)
     for key in reversed(KINDS[kind].place.split(".")):
@@ -226,7 +226,7 @@ def _short(table: Record) -> Plain:
 
 def _in_toml(value: Plain, *, bare: bool) -> str:
     """Return a TOML value in one line; `bare` leaves out the quotes of a text."""
-    from nnfw.toml.document import write
+    from nnfw.toml import write
 
     if bare and isinstance(value, str):
         return value

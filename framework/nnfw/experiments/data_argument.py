@@ -25,7 +25,7 @@ from nnfw.errors import DataError
 from nnfw.experiments.component_text import parse_reference
 from nnfw.model import Sequential
 from nnfw.plugins import Registry
-from nnfw.toml.document import STDIN
+from nnfw.toml import STDIN
 
 TABLE, ARRAY = ".csv", ".npy"
 """Endings of the files that are read without naming a dataset."""

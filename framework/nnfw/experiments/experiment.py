@@ -15,8 +15,7 @@ from nnfw.errors import ConfigError, Mistake
 from nnfw.network import Chain, Objective
 from nnfw.plugins import TYPE, Registry
 from nnfw.protocols import Cost, Dataset, Layer, Optimizer, Transform
-from nnfw.toml.document import STDIN, Document, apply_overrides, read
-from nnfw.toml.positions import Keys
+from nnfw.toml import STDIN, Document, Keys, apply_overrides, read
 from nnfw.training import TrainingOptions, contradictions
 
 Fraction = Annotated[float, Ge(0), Lt(1)]

@@ -23,7 +23,7 @@ from nnfw.runs.reading import StoredRun, read_document
 from nnfw.runs.stored_experiment import open_run
 from nnfw.runs.trust import require_trusted
 from nnfw.storage import Directory
-from nnfw.toml.document import Document
+from nnfw.toml import Document
 
 Found = TypeVar("Found")
 

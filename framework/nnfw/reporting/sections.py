@@ -15,7 +15,7 @@ from nnfw.reporting.findings import Findings
 from nnfw.reporting.markup import Node, node, number, table
 from nnfw.reporting.pictures import as_pictures, data_uri
 from nnfw.runs.reading import PARTS, VALIDATION, StoredRun, numbers, time_span
-from nnfw.toml.flattening import flattened
+from nnfw.toml import flattened
 
 MOST_CLASSES = 20
 """Rows of a confusion matrix that fit on a screen."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from nnfw.errors import ConfigError, Mistake
 from nnfw.runs.reading import StoredRun, numbers, read_document
-from nnfw.toml.flattening import flattened
+from nnfw.toml import flattened
 
 Entries = Mapping[str, object]
 Differences = dict[str, tuple[object, ...]]

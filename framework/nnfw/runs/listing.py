@@ -16,7 +16,7 @@ from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake, did_yo
 from nnfw.experiments.component_text import parse_value
 from nnfw.runs.layout import EXPERIMENT, METRICS, MODEL, RECORD
 from nnfw.runs.reading import read_document, read_run
-from nnfw.toml.flattening import flattened
+from nnfw.toml import flattened
 
 BROKEN = "broken"
 """The status of a directory whose files cannot be read as a run."""

@@ -16,7 +16,7 @@ from nnfw.errors import FileFormatError, readable, short
 from nnfw.runs.layout import EXPERIMENT, METRICS, RECORD
 from nnfw.runs.record import DataEntry, EnvironmentEntry, Record, checked_record, is_alive, time_of
 from nnfw.storage import Directory, jsonable, open_regular
-from nnfw.toml.document import Document, read
+from nnfw.toml import Document, read
 
 KILLED = "killed"
 """The status of a run whose record says that it is running, although its process is gone."""

@@ -17,7 +17,7 @@ from nnfw.runs.reading import read_run
 from nnfw.runs.record import RECORD_FORMAT, this_process
 from nnfw.runs.trust import resume_command
 from nnfw.storage import Directory, jsonable, replace_file
-from nnfw.toml.document import write
+from nnfw.toml import write
 
 
 class RecordWriter:

@@ -11,7 +11,7 @@ from nnfw.plugins import Registry
 from nnfw.plugins.specs import is_distribution
 from nnfw.runs.reading import StoredRun, read_document, read_run
 from nnfw.runs.trust import require_trusted
-from nnfw.toml.document import apply_overrides
+from nnfw.toml import apply_overrides
 
 
 def open_run(

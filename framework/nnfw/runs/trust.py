@@ -11,7 +11,7 @@ from nnfw.errors import DataError
 from nnfw.experiments.experiment import ExperimentFile
 from nnfw.plugins import Registry
 from nnfw.runs.layout import EXPERIMENT
-from nnfw.toml.flattening import flattened
+from nnfw.toml import flattened
 
 
 def require_trusted(file: ExperimentFile, run: Path, registry: Registry, data_directory: Path | None = None) -> None:

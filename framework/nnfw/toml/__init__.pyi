@@ -1,4 +1,8 @@
-from . import document as document
+from .document import STDIN as STDIN
 from .document import Document as Document
-from .document import apply_overrides as apply_overrides
-from .document import write as write
+from .document import parse as parse
+from .document import read as read
+from .flattening import flattened as flattened
+from .overrides import apply_overrides as apply_overrides
+from .statements import Keys as Keys
+from .writing import write as write

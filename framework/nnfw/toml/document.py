@@ -1,22 +1,19 @@
-"""TOML files: read with the place of every value, changed by ``--set``, and written back."""
+"""TOML files, read with the place of every value."""
 
 from __future__ import annotations
 
 import os
 import sys
 import tomllib
-from collections.abc import Iterable
 from contextlib import suppress
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nnfw.errors import ConfigError, FileFormatError, Mistake, did_you_mean
+from nnfw.errors import FileFormatError, did_you_mean
 from nnfw.storage import Directory, open_regular, open_without_waiting
-from nnfw.toml.overrides import Refused, assign, printable, read_override
-from nnfw.toml.positions import (
+from nnfw.toml.statements import (
     TOO_DEEP,
     TOO_LARGE,
     Keys,
@@ -29,14 +26,10 @@ from nnfw.toml.positions import (
     position,
     split,
 )
-from nnfw.toml.writing import write
-
-__all__ = ["STDIN", "Document", "apply_overrides", "parse", "read", "write"]
 
 STDIN = "-"
 _LARGEST = 1 << 20  # bytes: a thousand times the size of a usual experiment
 _LISTED = 10  # files of a folder that a message lists
-_LONGEST_ARGUMENT = 60  # characters of a --set that a message repeats
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +56,7 @@ class Document:
     4
     >>> document.place_of(("training", "batch_size"))  # not given: the place of its section
     'digits.toml:3'
+    >>> from nnfw.toml import apply_overrides
     >>> apply_overrides(document, ["training.epochs=5"]).place_of(("training", "epochs"))
     '--set training.epochs=5'
     """
@@ -111,7 +105,7 @@ def read(path: str | os.PathLike[str], *, inside: Directory | None = None) -> Do
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line, column = position(content, error.start)
+        line, column = position(content.decode("latin-1"), error.start)
         raise FileFormatError(
             f"{name}:{line}: is not UTF-8: byte 0x{content[error.start]:02x} at byte {column} of the line. "
             "Save the file as UTF-8."
@@ -149,42 +143,6 @@ def parse(text: str, name: str) -> Document:
     for path, problem in extremes(table):
         raise FileFormatError(f"{document.place_of(path)}: {problem}")
     return document
-
-
-def apply_overrides(document: Document, arguments: Iterable[str]) -> Document:
-    """Return the document with values set by arguments such as ``"model.layers[0].units=32"``.
-
-    Parameters
-    ----------
-    document
-        Stays as it is.
-    arguments
-        ``path=value`` each. The path is dotted, a position in a list is ``[0]`` or ``.0``, a key of other characters
-        stands in double quotes; tables on the way that are missing are made. The value is TOML; a bare word is text.
-
-    Raises
-    ------
-    ConfigError
-        With every argument that cannot be applied.
-
-    Examples
-    --------
-    >>> document = parse("optimizer.type = 'adam'", "digits.toml")
-    >>> apply_overrides(document, ["optimizer.type=sgd", "optimizer.learning_rate=3"]).table
-    {'optimizer': {'type': 'sgd', 'learning_rate': 3}}
-    """
-    table = deepcopy(document.table)
-    applied, mistakes = [], []
-    for argument in arguments:
-        shown = argument if len(argument) <= _LONGEST_ARGUMENT else f"{argument[: _LONGEST_ARGUMENT - 3]}..."
-        try:
-            steps, value = read_override(argument)
-            applied.append((shown, Statement(0, assign(table, steps, value), deepcopy(value))))
-        except Refused as refused:
-            mistakes.append(Mistake((), f"--set {printable(shown)}: {refused}"))
-    if mistakes:
-        raise ConfigError(mistakes)
-    return Document(table, document.name, document.text, (*document.overrides, *applied))
 
 
 def _read_bytes(path: str | os.PathLike[str], name: str, inside: Directory | None) -> bytes:

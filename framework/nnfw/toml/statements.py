@@ -10,9 +10,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from nnfw.errors import FileFormatError, Mistake
+from nnfw.plain import Plain
 
 Keys = tuple[str | int, ...]
 Piece = tuple[int, str]
@@ -47,7 +47,7 @@ class Statement:
 
     line: int
     keys: Keys
-    value: Any
+    value: Plain
 
     def reach(self, path: Keys) -> int:
         """Return how many keys of `path`, from the first, this statement mentions."""
@@ -58,9 +58,10 @@ class Statement:
             shared += 1
         node = self.value
         for key in path[len(self.keys) :]:
-            if key not in (node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()):
+            inner = node if isinstance(node, dict) else dict(enumerate(node)) if isinstance(node, list) else {}
+            if key not in inner:
                 break
-            node = node[key]
+            node = inner[key]
             shared += 1
         return shared
 
@@ -77,10 +78,9 @@ def nearest(statements: Iterable[Statement], path: Keys) -> tuple[int, int]:
     return depth, line
 
 
-def position(text: str | bytes, index: int) -> tuple[int, int]:
+def position(text: str, index: int) -> tuple[int, int]:
     """Return line and column of an index, both from 1."""
-    newline: Any = "\n" if isinstance(text, str) else b"\n"
-    return text.count(newline, 0, index) + 1, index - text.rfind(newline, 0, index)
+    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
 
 
 def split(text: str, name: str) -> list[Piece]:
@@ -126,7 +126,7 @@ def parse_each(pieces: Iterable[Piece]) -> Iterator[Statement]:
         yield Statement(line, section, {})
 
 
-def _leading_keys(table: Any) -> Keys:
+def _leading_keys(table: Plain) -> Keys:
     """Return the first key at each level: all there is in a header."""
     keys: Keys = ()
     while isinstance(table, dict) and table:
@@ -181,9 +181,9 @@ def line_of_digits(pieces: Iterable[Piece]) -> int:
     return 1
 
 
-def extremes(table: Any) -> Iterator[tuple[Keys, str]]:
+def extremes(table: Plain) -> Iterator[tuple[Keys, str]]:
     """Yield what is nested too deep and what is too large an integer, with the reason."""
-    pending: list[tuple[Keys, Any]] = [((), table)]
+    pending: list[tuple[Keys, Plain]] = [((), table)]
     while pending:  # by iteration, since it may be deep
         path, value = pending.pop()
         if isinstance(value, dict | list):
