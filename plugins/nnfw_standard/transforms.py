@@ -6,9 +6,9 @@ float32 comes out as float32, and whole numbers come out as float64.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge
@@ -17,6 +17,7 @@ from nnfw.arrays import Array
 from nnfw.configuration import Above
 from nnfw.data import row_blocks
 from nnfw.errors import ConfigError, DataError, Mistake, did_you_mean, short
+from nnfw.plain import Plain, PlainTable
 from nnfw.protocols import Transform
 
 _CHUNK = 1 << 22  # numbers looked at together: a memory-mapped column is never read whole
@@ -58,7 +59,7 @@ class Standardize(Transform):
     columns: tuple[str, ...] | None = None
     accepts: ClassVar[Literal["numeric", "categorical"]] = "numeric"
 
-    def fit(self, column: Array) -> Mapping[str, Any]:
+    def fit(self, column: Array) -> PlainTable:
         """Return mean and scale.
 
         Parameters
@@ -85,21 +86,21 @@ class Standardize(Transform):
         scale = np.where(constant, 1.0, np.ldexp(np.sqrt(variance), power))
         return {"mean": mean.tolist(), "scale": np.where(scale == 0, 1.0, scale).tolist()}
 
-    def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+    def apply(self, column: Array, fitted: PlainTable) -> Array:
         """Return (x − mean) / scale, shaped like `column` ``(N, ...)``."""
         mean, scale = self._values(fitted)
         power = _power(mean, scale)
         x, mean, scale = (_divided(values, power) for values in (column, mean, scale))
         return _like(column, (x - mean) / scale)
 
-    def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+    def invert(self, column: Array, fitted: PlainTable) -> Array:
         """Return x' · scale + mean, shaped like `column` ``(N, ...)``."""
         mean, scale = self._values(fitted)
         power = _power(mean, scale)
         return _like(column, np.ldexp(column * _divided(scale, power) + _divided(mean, power), power))
 
     @staticmethod
-    def _values(fitted: Mapping[str, Any]) -> tuple[Array, Array]:
+    def _values(fitted: PlainTable) -> tuple[Array, Array]:
         mean, scale = _numbers(fitted, "mean", "scale")
         if (scale <= 0).any():
             raise DataError(f"the fitted scale must be greater than 0, got {scale.min()}.")
@@ -141,7 +142,7 @@ class MinMax(Transform):
     columns: tuple[str, ...] | None = None
     accepts: ClassVar[Literal["numeric", "categorical"]] = "numeric"
 
-    def fit(self, column: Array) -> Mapping[str, Any]:
+    def fit(self, column: Array) -> PlainTable:
         """Return minimum and maximum.
 
         Parameters
@@ -166,20 +167,20 @@ class MinMax(Transform):
         minimum, maximum = _bounds(column)
         return {"minimum": minimum.tolist(), "maximum": maximum.tolist()}
 
-    def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+    def apply(self, column: Array, fitted: PlainTable) -> Array:
         """Return low + (x − min) / (max − min) · (high − low), shaped like `column` ``(N, ...)``."""
         minimum, span, power = self._range(fitted)
         share = (_divided(column, power) - minimum) / span
         return _like(column, self.low + share * (self.high - self.low))
 
-    def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+    def invert(self, column: Array, fitted: PlainTable) -> Array:
         """Return min + (x' − low) / (high − low) · (max − min), shaped like `column` ``(N, ...)``."""
         minimum, span, power = self._range(fitted)
         share = (column - np.float64(self.low)) / (self.high - self.low)
         return _like(column, np.ldexp(minimum + share * span, power))
 
     @staticmethod
-    def _range(fitted: Mapping[str, Any]) -> tuple[Array, Array, Array]:
+    def _range(fitted: PlainTable) -> tuple[Array, Array, Array]:
         """Return min and max − min, divided by a power of two, and the exponent of that."""
         minimum, maximum = _numbers(fitted, "minimum", "maximum")
         if (minimum > maximum).any():
@@ -226,7 +227,7 @@ class OneHot(Transform):
     most: Annotated[int, Ge(1)] = 1000
     accepts: ClassVar[Literal["numeric", "categorical"]] = "categorical"
 
-    def fit(self, column: Array) -> Mapping[str, Any]:
+    def fit(self, column: Array) -> PlainTable:
         """Return the categories.
 
         Parameters
@@ -249,7 +250,7 @@ class OneHot(Transform):
         self._require_few(categories)
         return {"categories": categories}
 
-    def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+    def apply(self, column: Array, fitted: PlainTable) -> Array:
         """Return the vectors ``(N, K)`` of the categories in `column` ``(N,)``.
 
         Raises
@@ -275,14 +276,14 @@ class OneHot(Transform):
         vectors[np.arange(len(column)), indices] = 1
         return vectors
 
-    def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
+    def invert(self, column: Array, fitted: PlainTable) -> Array:
         """Return the category ``(N,)`` of the largest entry of each row ``(N, K)``; of equal ones the first."""
         categories: Array = np.array(self._categories(fitted))
         chosen: Array = categories[np.argmax(column, axis=-1)]
         return chosen
 
-    def _categories(self, fitted: Mapping[str, Any]) -> list[Any]:
-        found: Any = fitted.get("categories")
+    def _categories(self, fitted: PlainTable) -> list[Plain]:
+        found = fitted.get("categories")
         if not isinstance(found, list) or not any(all(isinstance(item, one) for item in found) for one in _ALIKE):
             raise DataError(f"the fitted categories must be a list of words, or of numbers, got {short(found)}.")
         if not found or len(set(found)) < len(found) or len(fitted) > 1:
@@ -296,7 +297,7 @@ class OneHot(Transform):
             )
         return found
 
-    def _require_few(self, categories: list[Any]) -> None:
+    def _require_few(self, categories: list[Plain]) -> None:
         if len(categories) > self.most:
             raise DataError(
                 f"one_hot found {len(categories):,} categories, more than {self.most:,}. Leave the column out, or "
@@ -339,14 +340,14 @@ def _divided(values: Array, power: Array) -> Array:
     return np.ldexp(np.asarray(values, np.float64), -power) if power.any() else values
 
 
-def _numbers(fitted: Mapping[str, Any], *names: str) -> tuple[Array, ...]:
+def _numbers(fitted: PlainTable, *names: str) -> tuple[Array, ...]:
     """Return fitted values as arrays of one shape; what a file says they are may be anything."""
     if fitted.keys() != set(names):
         raise DataError(f"the fitted values must be {' and '.join(names)}, got {short(list(fitted))}.")
     return tuple(_array(fitted[name], name) for name in names)
 
 
-def _array(value: Any, name: str) -> Array:
+def _array(value: Plain, name: str) -> Array:
     try:
         array = np.asarray(value)
     except ValueError:  # lists of different lengths

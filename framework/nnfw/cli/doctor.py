@@ -42,7 +42,7 @@ def doctor(json: Json = False) -> None:
     components, commands = registry.components(), plugin_commands(registry)
     with redirect_stdout(sys.stderr):  # what a module prints on import is not data
         broken = list(_broken_libraries())
-        environment = {} if broken else describe_environment()
+        environment: Mapping[str, Any] = {} if broken else describe_environment()
         accelerators = {} if broken else dict(_accelerators(registry))
         problems = [*broken, *_broken_plugins(registry), *_broken_components(registry), *_broken_commands(commands)]
         problems += [

@@ -169,7 +169,7 @@ def _applied(name: str, step: FittedTransform, values: Array) -> Array:
     return _rows(name, step.transform, "apply", result, len(values))
 
 
-def _rows(name: str, transform: Transform, method: str, result: Any, count: int) -> Array:
+def _rows(name: str, transform: Transform, method: str, result: object, count: int) -> Array:
     """Return what a transform made of so many entries of a column; PluginError unless it is an array of as many."""
     if not isinstance(result, np.ndarray) or result.shape[:1] != (count,):
         raise wrong_result(transform, method, result, f"an array of length {count} for column {short(name)}")

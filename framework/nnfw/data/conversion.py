@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,7 +42,7 @@ def release(array: Array) -> None:
     map that may be written to: its pages may hold changes.
     """
     if isinstance(array, np.memmap) and array.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
-        base: Any = array
+        base: object = array
         while isinstance(base, np.ndarray):
             base = base.base
         if isinstance(base, mmap.mmap):
@@ -110,8 +109,8 @@ def column_names(values: object) -> tuple[str, ...]:
 
 
 def _as_plain(values: ArrayLike, name: str) -> Array:
-    if type(values) in (np.ndarray, np.memmap):
-        return values  # type: ignore[return-value]
+    if type(values) is np.ndarray or type(values) is np.memmap:
+        return values
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         count = int(np.ma.getmaskarray(values).sum())
         raise DataError(
@@ -304,7 +303,7 @@ def _require_fitting(array: Array, dtype: np.dtype[np.generic], name: str) -> No
     largest = float(np.finfo(dtype.name).max)
 
     def wrong(block: Array) -> Array | None:
-        low, high = _limits(block)
+        low, high = float(block.min(initial=0)), float(block.max(initial=0))  # two passes that keep nothing
         if -largest <= low and high <= largest:  # NaN fails them
             return None
         return np.isfinite(block) & (np.abs(block) > largest)
@@ -317,11 +316,6 @@ def _require_fitting(array: Array, dtype: np.dtype[np.generic], name: str) -> No
             f"{name} holds {count} value{'s' if count > 1 else ''} too large for {dtype}, the first, "
             f"{array[first]:g}, at {list(first)}. Rescale it or use float64."
         )
-
-
-def _limits(block: Array) -> tuple[Any, Any]:
-    """Return the least and the greatest number, and 0 if that lies beyond; NaN if there is one. Nothing is kept."""
-    return block.min(initial=0), block.max(initial=0)
 
 
 def _count(array: Array, wrong: Callable[[Array], Array | None]) -> tuple[int, tuple[int, ...]]:

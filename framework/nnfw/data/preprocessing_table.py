@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import MaxLen, MinLen
 
@@ -14,6 +14,7 @@ from nnfw.data.columns import Column
 from nnfw.data.examples import categorical
 from nnfw.data.preprocessing import Preprocessing
 from nnfw.errors import ConfigError, DataError, Mistake, short
+from nnfw.plain import PlainTable
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
@@ -30,7 +31,7 @@ class _Stored:
     classes: Annotated[tuple[_Word, ...], MinLen(1)] | None = None
 
 
-def describe_preprocessing(preprocessing: Preprocessing, registry: Registry) -> dict[str, Any]:
+def describe_preprocessing(preprocessing: Preprocessing, registry: Registry) -> PlainTable:
     """Return a preprocessing as plain values, fit for JSON.
 
     Raises

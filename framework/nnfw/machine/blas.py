@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
 
 from nnfw.machine.cpu import cpu_flags, cpu_info
 
@@ -71,7 +70,7 @@ def choose_blas_kernels() -> KernelChoice:
     return choice
 
 
-def lost_kernels(libraries: Iterable[Mapping[str, Any]], flags: Iterable[str]) -> str | None:
+def lost_kernels(libraries: Iterable[Mapping[str, str | int | None]], flags: Iterable[str]) -> str | None:
     """Return what is lost if OpenBLAS runs without AVX-512 on a CPU that has it, and how to get it; else None.
 
     Parameters
@@ -81,8 +80,10 @@ def lost_kernels(libraries: Iterable[Mapping[str, Any]], flags: Iterable[str]) -
     flags
         Those of the CPU.
     """
-    found = {library["architecture"] for library in libraries if library["internal_api"] == "openblas"}
-    lesser = sorted(found.difference(KERNELS_WITH_AVX512, {None}))
+    found = {
+        str(each["architecture"]) for each in libraries if each["internal_api"] == "openblas" and each["architecture"]
+    }
+    lesser = sorted(found.difference(KERNELS_WITH_AVX512))
     if not lesser or not set(flags) >= NEEDED:
         return None
     return (

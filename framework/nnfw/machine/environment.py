@@ -9,10 +9,11 @@ import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from nnfw.machine.blas import CORE_VARIABLE, VARIABLE, choose_blas_kernels, lost_kernels
 from nnfw.machine.cpu import MODEL_KEYS, cpu_flags, cpu_info
+from nnfw.plain import Plain
 from nnfw.plugins.loading import identity, own_distribution
 from nnfw.plugins.specs import PROJECT
 
@@ -31,7 +32,34 @@ _THREAD_VARIABLES = (
 _LIBRARY_FIELDS = ("user_api", "internal_api", "version", "architecture", "threading_layer", "num_threads")
 
 
-def describe_environment() -> dict[str, Any]:
+class Cpu(TypedDict):
+    """The CPU: its model, the flags that kernels are chosen by, its cores, and those available to this process."""
+
+    model: str
+    flags: list[str]
+    cores: int | None
+    available: int | None
+
+
+class Threads(TypedDict):
+    """What decides on threads and kernels: variables that are set, libraries that are loaded, the choice of kernels."""
+
+    variables: dict[str, str]
+    libraries: list[dict[str, str | int | None]]
+    kernels: dict[str, str | None]
+
+
+class Environment(TypedDict):
+    """What a result depends on besides the experiment."""
+
+    python: str
+    packages: dict[str, str | None]
+    platform: dict[str, str]
+    cpu: Cpu
+    threads: Threads
+
+
+def describe_environment() -> Environment:
     """Return what a result depends on besides the experiment: versions, machine, cores, BLAS and its threads.
 
     Returns
@@ -67,7 +95,7 @@ def describe_environment() -> dict[str, Any]:
     }
 
 
-def describe_exactness(accelerator: str) -> dict[str, Any]:
+def describe_exactness(accelerator: str) -> dict[str, Plain]:
     """Return that part of the environment on which the last bits of a result can depend.
 
     Parameters
@@ -88,19 +116,19 @@ def describe_exactness(accelerator: str) -> dict[str, Any]:
     """
     found = describe_environment()
     blas = {
-        item["file"]: f"{item['version']}, {item['architecture']} kernels, {item['num_threads']} threads"
+        str(item["file"]): f"{item['version']}, {item['architecture']} kernels, {item['num_threads']} threads"
         for item in found["threads"]["libraries"]
     }
     return {
         "python": found["python"],
         "packages": found["packages"],
         "accelerator": " ".join(filter(None, (accelerator, _version(accelerator)))),
-        "cpu": {name: found["cpu"][name] for name in ("model", "flags")},
+        "cpu": {"model": found["cpu"]["model"], "flags": found["cpu"]["flags"]},
         "blas": blas,
     }
 
 
-def restore_variables(recorded: Any) -> list[str]:
+def restore_variables(recorded: object) -> list[str]:
     """Set those variables on which the kernels and threads of BLAS depend, as a recorded environment had them.
 
     Parameters
@@ -164,7 +192,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _cpu() -> dict[str, Any]:
+def _cpu() -> Cpu:
     info = cpu_info()
     return {
         "model": next((info[key] for key in MODEL_KEYS if key in info), platform.machine()),
@@ -174,7 +202,7 @@ def _cpu() -> dict[str, Any]:
     }
 
 
-def _libraries() -> list[dict[str, Any]]:
+def _libraries() -> list[dict[str, str | int | None]]:
     import numpy as np  # noqa: F401 - its BLAS must be loaded to be found
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 

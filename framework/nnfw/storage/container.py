@@ -15,14 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from io import BufferedReader
 from math import isfinite, prod
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.configuration import short
-from nnfw.errors import DataError, FileFormatError
+from nnfw.errors import DataError, FileFormatError, short
 from nnfw.storage.atomic import replace_file
 from nnfw.storage.directory import Directory, open_regular
 
@@ -108,9 +108,9 @@ class Container:
 
     header: Header
     tensors: tuple[Tensor, ...]
-    _file: IO[bytes]
+    _file: BufferedReader
     _name: str
-    _hashes: Mapping[str, Any]
+    _hashes: Mapping[str, str]
 
     def arrays(self) -> dict[str, Array]:
         """Read the arrays: sorted by name, bit by bit as they were written, writable.
@@ -133,7 +133,7 @@ class Container:
                 f"{self._name}: {shown} takes {tensor.end - tensor.begin:,} bytes of memory, more than there are. Load "
                 "it on a larger machine."
             ) from error
-        if self._file.readinto(content) != content.size:  # type: ignore[attr-defined]
+        if self._file.readinto(content.data) != content.size:
             raise _damaged(self._name, f"{shown} ended while it was read")
         if _hash(content) != self._hashes[tensor.name]:
             raise _damaged(self._name, f"the bytes of {shown} are not those that were written")
@@ -148,7 +148,7 @@ class Container:
 
 def write(
     path: str | os.PathLike[str],
-    header: Mapping[str, Any],
+    header: Mapping[str, object],
     arrays: Mapping[str, Array],
     kind: Format = MODEL,
     *,
@@ -305,7 +305,7 @@ def _hash(array: Array) -> str:
     return sha256(array.reshape(-1).view(np.uint8).data).hexdigest()
 
 
-def _read_table(file: IO[bytes], size: int, name: str, kind: Format) -> dict[str, Any]:
+def _read_table(file: BufferedReader, size: int, name: str, kind: Format) -> Header:
     """Return the container's table and leave the file where the arrays begin."""
     if not size:
         raise FileFormatError(f"{name}: is empty. Take a copy that is whole.")
@@ -319,7 +319,7 @@ def _read_table(file: IO[bytes], size: int, name: str, kind: Format) -> dict[str
     return _strict_json(file.read(length), name)
 
 
-def _read_own(table: Mapping[str, Any], name: str, kind: Format) -> dict[str, Any]:
+def _read_own(table: Header, name: str, kind: Format) -> Header:
     """Return nnfw's entry of the metadata; refuse what this version cannot read."""
     metadata = table.get(_METADATA)
     entry = metadata.get(kind.entry) if isinstance(metadata, dict) else None
@@ -352,7 +352,7 @@ def _text_hash(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _layout(table: Mapping[str, Any], size: int, name: str) -> list[Tensor]:
+def _layout(table: Header, size: int, name: str) -> list[Tensor]:
     """Return the rows of the table in the order of their bytes, which must fill the `size` that there are, once."""
     tensors = sorted(
         (_tensor(key, row, name) for key, row in table.items() if key != _METADATA),
@@ -372,9 +372,9 @@ def _layout(table: Mapping[str, Any], size: int, name: str) -> list[Tensor]:
     return tensors
 
 
-def _tensor(key: str, row: Any, name: str) -> Tensor:
+def _tensor(key: str, row: object, name: str) -> Tensor:
     match row:
-        case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [begin, end]} if len(row) == len(_ROW):
+        case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [begin, end], **more} if not more:
             numbers = [*shape, begin, end]
         case _:
             raise _damaged(name, f"tensor {short(key)} lacks one of {', '.join(_ROW)}, or has more")
@@ -393,7 +393,7 @@ def _tensor(key: str, row: Any, name: str) -> Tensor:
     return Tensor(key, _DTYPES[dtype], tuple(shape), begin, end)
 
 
-def _compare(tensors: Iterable[Tensor], described: Mapping[str, Any], name: str) -> None:
+def _compare(tensors: Iterable[Tensor], described: Header, name: str) -> None:
     """Refuse a table that does not agree with nnfw's own description of the tensors."""
     found = {tensor.name: {"dtype": tensor.dtype.name, "shape": list(tensor.shape)} for tensor in tensors}
     for key in sorted(found.keys() | described.keys()):
@@ -407,7 +407,7 @@ def _compare(tensors: Iterable[Tensor], described: Mapping[str, Any], name: str)
             raise _damaged(name, f"its header and its table disagree about tensor {short(key)}")
 
 
-def _strict_json(text: str | bytes, name: str) -> dict[str, Any]:
+def _strict_json(text: str | bytes, name: str) -> Header:
     """Return the table in a JSON text, read strictly."""
     try:
         table = _parsed(text if isinstance(text, str) else text.decode("utf-8"))
@@ -418,7 +418,7 @@ def _strict_json(text: str | bytes, name: str) -> dict[str, Any]:
     return table
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str) -> object:
     """Return the value of a JSON text without repeated keys, numbers that are not finite, and halves of characters.
 
     Raises
@@ -428,7 +428,7 @@ def _parsed(text: str) -> Any:
     """
     if text.count(",") + text.count("[") + text.count("{") > _MOST_VALUES:
         raise ValueError(f"it holds more than {_MOST_VALUES:,} values, the most that are read")
-    value = json.loads(
+    value: object = json.loads(
         text, object_pairs_hook=_without_repeats, parse_constant=_finite_number, parse_float=_finite_number
     )
     if "\\u" in text:  # written so, half a character passes the decoder
@@ -436,7 +436,7 @@ def _parsed(text: str) -> Any:
     return value
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     table = dict(pairs)
     if len(table) < len(pairs):
         raise ValueError("a key is there twice")

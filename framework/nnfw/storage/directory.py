@@ -10,8 +10,8 @@ import stat
 import sys
 import weakref
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 from nnfw.storage.opening import open_without_waiting, require_regular
 
@@ -79,7 +79,7 @@ class Directory:
         descriptor = self._descriptor
         return os.listdir(self.path if descriptor is None else descriptor)  # noqa: PTH208 - a Path knows no descriptor
 
-    def open(self, name: str) -> IO[bytes]:
+    def open(self, name: str) -> BufferedReader:
         """Open a file for reading.
 
         Raises
@@ -259,7 +259,7 @@ def as_directory(path: Path | Directory) -> Directory:
     return path if isinstance(path, Directory) else Directory(path)
 
 
-def open_regular(path: str | os.PathLike[str], inside: Directory | None = None) -> IO[bytes]:
+def open_regular(path: str | os.PathLike[str], inside: Directory | None = None) -> BufferedReader:
     """Open a file for reading.
 
     Parameters

@@ -8,14 +8,15 @@ and long lists of dictionaries with the same keys, which would make the JSON gro
 from __future__ import annotations
 
 import math
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.errors import DataError, FileFormatError, class_name, short
+from nnfw.plain import Plain
 
 _DTYPES = {name: np.dtype(name) for name in (np.dtype(code).name for code in "?bBhHiIqQefdFD")}
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -23,8 +24,10 @@ _MOST_BITS = 1024  # of a whole number: Python refuses to read very long ones
 _FEW = 32  # entries of a list that is written as it is: an array takes some 300 bytes beside its own
 _MOST_DEEP = 4  # axes of numbers in lists that become an array
 
+_Items = list[Any]  # of any type, plain or not
 
-def encoded(value: Any, arrays: MutableMapping[str, Array], prefix: str = "value") -> Any:
+
+def encoded(value: object, arrays: MutableMapping[str, Array], prefix: str = "value") -> Any:
     """Return a plain value as JSON; the bytes of its arrays go into `arrays`, under names that begin with `prefix`.
 
     Raises
@@ -56,7 +59,7 @@ def encoded(value: Any, arrays: MutableMapping[str, Array], prefix: str = "value
     raise _not_plain(value)
 
 
-def _list(items: list[Any], arrays: MutableMapping[str, Array], prefix: str) -> Any:
+def _list(items: _Items, arrays: MutableMapping[str, Array], prefix: str) -> Plain:
     if len(items) > _FEW:
         numbers = _numbers(items)
         if numbers is not None:
@@ -69,7 +72,7 @@ def _list(items: list[Any], arrays: MutableMapping[str, Array], prefix: str) -> 
     return [encoded(item, arrays, prefix) for item in items]
 
 
-def _numbers(items: list[Any]) -> Array | None:
+def _numbers(items: _Items) -> Array | None:
     """Return floats only, or whole numbers only, perhaps in lists of one length, as an array; None for all else."""
     first, depth = items[0], 1
     while type(first) is list and first and depth < _MOST_DEEP:
@@ -89,14 +92,14 @@ def _numbers(items: list[Any]) -> Array | None:
         return None
 
 
-def _is_table(items: list[Any]) -> bool:
+def _is_table(items: _Items) -> bool:
     """Return whether all are dictionaries with the same keys in the same order."""
     return bool(type(items[0]) is dict and items[0]) and all(
         type(item) is dict and tuple(item) == tuple(items[0]) for item in items
     )
 
 
-def _is_json(value: Any) -> bool:
+def _is_json(value: object) -> TypeGuard[str | int | float | bool | None]:
     if type(value) is str:
         return value.encode("utf-8", "replace").decode() == value
     if type(value) is int:
@@ -104,7 +107,7 @@ def _is_json(value: Any) -> bool:
     return value is None or type(value) is bool or (type(value) is float and math.isfinite(value))
 
 
-def _array(array: Array, arrays: MutableMapping[str, Array], prefix: str) -> list[Any]:
+def _array(array: Array, arrays: MutableMapping[str, Array], prefix: str) -> list[Plain]:
     if _DTYPES.get(array.dtype.name) != array.dtype:
         raise _not_plain(array)
     name = f"{prefix}.{len(arrays)}"
@@ -113,11 +116,11 @@ def _array(array: Array, arrays: MutableMapping[str, Array], prefix: str) -> lis
     return [array.dtype.name, list(array.shape), name]
 
 
-def _not_plain(value: Any) -> DataError:
+def _not_plain(value: object) -> DataError:
     return DataError(f"{short(value)} of type {class_name(value)} is no plain value, so a file cannot hold it.")
 
 
-def decoded(node: Any, arrays: MutableMapping[str, Array]) -> Any:
+def decoded(node: Plain, arrays: MutableMapping[str, Array]) -> Any:
     """Return the value that :func:`encoded` was given; the arrays that it holds are taken out of `arrays`.
 
     Raises
@@ -147,7 +150,7 @@ def decoded(node: Any, arrays: MutableMapping[str, Array]) -> Any:
     raise FileFormatError(f"no value is written as {short(node)}")
 
 
-def _dictionary(pairs: list[Any]) -> dict[Any, Any]:
+def _dictionary(pairs: _Items) -> dict[object, object]:
     try:
         found = {key: value for key, value in pairs}  # noqa: C416 - dict() takes texts of two letters for pairs
     except (TypeError, ValueError) as error:
@@ -157,13 +160,14 @@ def _dictionary(pairs: list[Any]) -> dict[Any, Any]:
     return found
 
 
-def _rows(columns: dict[Any, Any]) -> list[dict[Any, Any]]:
-    if {type(column) for column in columns.values()} != {list} or len(set(map(len, columns.values()))) > 1:
+def _rows(columns: dict[object, object]) -> list[dict[object, object]]:
+    lists = [column for column in columns.values() if type(column) is list]
+    if len(lists) < len(columns) or len(set(map(len, lists))) > 1:
         raise FileFormatError("the columns of a table are no lists of one length")
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
-def _taken(dtype: str, shape: list[Any], name: str, arrays: MutableMapping[str, Array]) -> Array:
+def _taken(dtype: str, shape: Sequence[Plain], name: str, arrays: MutableMapping[str, Array]) -> Array:
     content = arrays.pop(name, None)
     if content is None or dtype not in _DTYPES:
         raise FileFormatError(f"there is no array {short(name)} of dtype {short(dtype)}, or it is used twice")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import IO
+from io import BufferedReader
 
 _AT_ONCE = getattr(
     os, "O_NONBLOCK", 0
 )  # else the opening of a pipe waits for its writer; 0 where there is no such pipe
 
 
-def open_without_waiting(path: str | os.PathLike[str]) -> IO[bytes]:
+def open_without_waiting(path: str | os.PathLike[str]) -> BufferedReader:
     """Open what may be a pipe too, for reading; one that nobody writes to is empty.
 
     Raises
