@@ -6,6 +6,7 @@ layer's weight ``(n_out, n_in)``.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import KW_ONLY, dataclass
 from math import prod, sqrt
 from typing import Annotated
@@ -18,19 +19,34 @@ from nnfw.configuration import Above
 from nnfw.protocols import Initializer, Shape
 
 
-def _uniform(shape: Shape, variance: float, rng: np.random.Generator) -> Array:
-    """Draw from U(−r, r), whose variance is r²/3."""
-    limit = sqrt(3 * variance)
-    return rng.uniform(-limit, limit, shape)
+class _OfVariance(Initializer):
+    """Draws values whose variance follows from the fans."""
+
+    @abstractmethod
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return the variance."""
+        ...
 
 
-def _normal(shape: Shape, variance: float, rng: np.random.Generator) -> Array:
-    """Draw from N(0, variance)."""
-    return rng.normal(0.0, sqrt(variance), shape)
+class _UniformOfVariance(_OfVariance):
+    """Draws from U(−r, r), whose variance is r²/3."""
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+        """Return an array of `shape`, float64."""
+        limit = sqrt(3 * self.variance(shape, fan_in, fan_out))
+        return rng.uniform(-limit, limit, shape)
+
+
+class _NormalOfVariance(_OfVariance):
+    """Draws from the normal distribution with mean 0."""
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+        """Return an array of `shape`, float64."""
+        return rng.normal(0.0, sqrt(self.variance(shape, fan_in, fan_out)), shape)
 
 
 @dataclass(frozen=True)
-class GlorotUniform(Initializer):
+class GlorotUniform(_UniformOfVariance):
     """Uniform, with the variance that keeps both activations and errors at their size where σ'(0) = 1.
 
     w ~ U(−r, r) with r = √(6 / (fan_in + fan_out)), so Var w = 2 / (fan_in + fan_out)
@@ -51,17 +67,13 @@ class GlorotUniform(Initializer):
     (True, 0.0066)
     """
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        """Return an array of `shape`, float64."""
-        return _uniform(shape, self.variance(shape, fan_in, fan_out), rng)
-
     def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
         """Return 2 / (fan_in + fan_out)."""
         return 2 / (fan_in + fan_out)
 
 
 @dataclass(frozen=True)
-class GlorotNormal(Initializer):
+class GlorotNormal(_NormalOfVariance):
     """Normal, with the variance that keeps both activations and errors at their size where σ'(0) = 1.
 
     w ~ N(0, 2 / (fan_in + fan_out))
@@ -82,17 +94,13 @@ class GlorotNormal(Initializer):
     0.007
     """
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        """Return an array of `shape`, float64."""
-        return _normal(shape, self.variance(shape, fan_in, fan_out), rng)
-
     def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
         """Return 2 / (fan_in + fan_out)."""
         return 2 / (fan_in + fan_out)
 
 
 @dataclass(frozen=True)
-class HeUniform(Initializer):
+class HeUniform(_UniformOfVariance):
     """Uniform, with the variance that keeps activations at their size under ReLU.
 
     w ~ U(−r, r) with r = √(6 / fan_in), so Var w = 2 / fan_in
@@ -113,17 +121,13 @@ class HeUniform(Initializer):
     (True, 0.02)
     """
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        """Return an array of `shape`, float64."""
-        return _uniform(shape, self.variance(shape, fan_in, fan_out), rng)
-
     def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
         """Return 2 / fan_in."""
         return 2 / fan_in
 
 
 @dataclass(frozen=True)
-class HeNormal(Initializer):
+class HeNormal(_NormalOfVariance):
     """Normal, with the variance that keeps activations at their size under ReLU.
 
     w ~ N(0, 2 / fan_in)
@@ -143,17 +147,13 @@ class HeNormal(Initializer):
     0.02
     """
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        """Return an array of `shape`, float64."""
-        return _normal(shape, self.variance(shape, fan_in, fan_out), rng)
-
     def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
         """Return 2 / fan_in."""
         return 2 / fan_in
 
 
 @dataclass(frozen=True)
-class LecunUniform(Initializer):
+class LecunUniform(_UniformOfVariance):
     """Uniform, with the variance that keeps weighted inputs at the size of the activations before them.
 
     w ~ U(−r, r) with r = √(3 / fan_in), so Var w = 1 / fan_in
@@ -169,17 +169,13 @@ class LecunUniform(Initializer):
     (True, 0.01)
     """
 
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        """Return an array of `shape`, float64."""
-        return _uniform(shape, self.variance(shape, fan_in, fan_out), rng)
-
     def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
         """Return 1 / fan_in."""
         return 1 / fan_in
 
 
 @dataclass(frozen=True)
-class LecunNormal(Initializer):
+class LecunNormal(_NormalOfVariance):
     """Normal, with the variance that keeps weighted inputs at the size of the activations before them.
 
     w ~ N(0, 1 / fan_in)
@@ -198,10 +194,6 @@ class LecunNormal(Initializer):
     >>> round(float(w.var()), 3)  # 1 / 100
     0.01
     """
-
-    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        """Return an array of `shape`, float64."""
-        return _normal(shape, self.variance(shape, fan_in, fan_out), rng)
 
     def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
         """Return 1 / fan_in."""

@@ -268,30 +268,8 @@ class R2(Metric):
 
 
 @dataclass(frozen=True)
-class Precision(Metric):
-    """True positives over predicted positives.
-
-    TP / (TP + FP)
-
-    Parameters
-    ----------
-    average : {"binary", "macro", "micro"} or None
-        ``"binary"``: class 1 of two is the positive one. ``"macro"``: the mean over the classes. ``"micro"``: from the
-        sums over the classes. None (default): binary for two classes, macro for more.
-    multilabel : bool
-        Whether each output is a class of its own, which an example has or has not, as with several sigmoids: an output
-        above ½ says yes, and a row of labels may hold any number of ones. False by default.
-
-    Notes
-    -----
-    0/0 is 0. A class that is neither predicted nor actual in any example is left out of the macro mean.
-
-    Examples
-    --------
-    >>> metric = Precision()
-    >>> metric.result(metric.statistics(np.array([[0.9], [0.8], [0.1]]), np.array([[1.0], [0.0], [1.0]])))
-    0.5
-    """
+class _OfOutcomes(Metric):
+    """A metric of true positives, false positives and false negatives of each class."""
 
     _: KW_ONLY
     average: Average | None = None
@@ -322,14 +300,54 @@ class Precision(Metric):
         """
         return _outcomes(a, y, weight, self.average, self.multilabel)
 
-    def result(self, statistics: Array) -> float:
-        """Return the precision, in [0, 1]."""
-        positive, wrong, _ = statistics
-        return _averaged(statistics, positive, positive + wrong, self.average, self.multilabel)
+    def _averaged(self, statistics: Array, numerator: Array, denominator: Array) -> float:
+        """Return the average over the classes of numerator over denominator."""
+        average = self.average or ("binary" if len(numerator) == 2 and not self.multilabel else "macro")
+        if average == "micro":
+            numerator, denominator = numerator.sum(keepdims=True), denominator.sum(keepdims=True)
+        scores = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+        if average == "binary":
+            return float(scores[1])
+        if average == "micro":
+            return float(scores[0])
+        present = statistics.sum(axis=0) > 0
+        return float(scores[present].mean()) if present.any() else 0.0
 
 
 @dataclass(frozen=True)
-class Recall(Metric):
+class Precision(_OfOutcomes):
+    """True positives over predicted positives.
+
+    TP / (TP + FP)
+
+    Parameters
+    ----------
+    average : {"binary", "macro", "micro"} or None
+        ``"binary"``: class 1 of two is the positive one. ``"macro"``: the mean over the classes. ``"micro"``: from the
+        sums over the classes. None (default): binary for two classes, macro for more.
+    multilabel : bool
+        Whether each output is a class of its own, which an example has or has not, as with several sigmoids: an output
+        above ½ says yes, and a row of labels may hold any number of ones. False by default.
+
+    Notes
+    -----
+    0/0 is 0. A class that is neither predicted nor actual in any example is left out of the macro mean.
+
+    Examples
+    --------
+    >>> metric = Precision()
+    >>> metric.result(metric.statistics(np.array([[0.9], [0.8], [0.1]]), np.array([[1.0], [0.0], [1.0]])))
+    0.5
+    """
+
+    def result(self, statistics: Array) -> float:
+        """Return the precision, in [0, 1]."""
+        positive, wrong, _ = statistics
+        return self._averaged(statistics, positive, positive + wrong)
+
+
+@dataclass(frozen=True)
+class Recall(_OfOutcomes):
     """True positives over actual positives.
 
     TP / (TP + FN)
@@ -352,23 +370,14 @@ class Recall(Metric):
     0.6666666666666666
     """
 
-    _: KW_ONLY
-    average: Average | None = None
-    multilabel: bool = False
-    higher_is_better: ClassVar[bool] = True
-
-    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return true positives, false positives and false negatives ``(3, K)``, as for ``precision``."""
-        return _outcomes(a, y, weight, self.average, self.multilabel)
-
     def result(self, statistics: Array) -> float:
         """Return the recall, in [0, 1]."""
         positive, _, missed = statistics
-        return _averaged(statistics, positive, positive + missed, self.average, self.multilabel)
+        return self._averaged(statistics, positive, positive + missed)
 
 
 @dataclass(frozen=True)
-class F1(Metric):
+class F1(_OfOutcomes):
     """Harmonic mean of precision and recall.
 
     2 TP / (2 TP + FP + FN)
@@ -391,19 +400,10 @@ class F1(Metric):
     0.8
     """
 
-    _: KW_ONLY
-    average: Average | None = None
-    multilabel: bool = False
-    higher_is_better: ClassVar[bool] = True
-
-    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return true positives, false positives and false negatives ``(3, K)``, as for ``precision``."""
-        return _outcomes(a, y, weight, self.average, self.multilabel)
-
     def result(self, statistics: Array) -> float:
         """Return the F1 score, in [0, 1]."""
         positive, wrong, missed = statistics
-        return _averaged(statistics, 2 * positive, 2 * positive + wrong + missed, self.average, self.multilabel)
+        return self._averaged(statistics, 2 * positive, 2 * positive + wrong + missed)
 
 
 @dataclass(frozen=True)
@@ -567,21 +567,6 @@ def _outcomes_of_labels(a: Array, y: Array, weight: Array | None, average: Avera
     predicted, actual = (values.reshape(-1, outputs) > _THRESHOLD for values in (a, y))
     w = _weights(weight, a, len(actual))
     return np.stack([w @ found for found in (predicted & actual, predicted & ~actual, ~predicted & actual)])
-
-
-def _averaged(
-    statistics: Array, numerator: Array, denominator: Array, average: Average | None, multilabel: bool
-) -> float:
-    average = average or ("binary" if len(numerator) == 2 and not multilabel else "macro")
-    if average == "micro":
-        numerator, denominator = numerator.sum(keepdims=True), denominator.sum(keepdims=True)
-    scores = np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
-    if average == "binary":
-        return float(scores[1])
-    if average == "micro":
-        return float(scores[0])
-    present = statistics.sum(axis=0) > 0
-    return float(scores[present].mean()) if present.any() else 0.0
 
 
 def _r2(weight: float, first: float, second: float, residual: float) -> float:

@@ -15,14 +15,13 @@ from annotated_types import Ge
 
 from nnfw.arrays import Array
 from nnfw.configuration import Above
-from nnfw.data import row_blocks
+from nnfw.data import listed, row_blocks
 from nnfw.errors import ConfigError, DataError, Mistake, did_you_mean, short
 from nnfw.plain import Plain, PlainTable
 from nnfw.protocols import Transform
 
 _CHUNK = 1 << 22  # numbers looked at together: a memory-mapped column is never read whole
 _MOST_ROOM = 1 << 24  # characters, in an array that gives each category the room of the longest
-_SHOWN = 12  # categories that a message lists
 _ROUNDING = 8  # units in the last place by which numbers may differ that were computed in float64 and should be equal
 _ROUNDING_OF_STORED = 2  # float32 and float16 are for storage, where each step may be data: only neighbours are equal
 _USUAL = 300  # exponent of two: the square of 2^300, and a sum of many such, are far from the limits of float64
@@ -265,12 +264,11 @@ class OneHot(Transform):
         indices = np.array([position.get(value, -1) for value in values.tolist()])[inverse]
         if (indices < 0).any():
             row = int(np.argmax(indices < 0))
-            known = ", ".join(short(category) for category in categories[:_SHOWN])
-            more = f" and {len(categories) - _SHOWN} more" if len(categories) > _SHOWN else ""
+            known = listed([short(category) for category in categories])
             hint = did_you_mean(str(column[row]), map(str, categories), 1) if column.dtype.kind == "U" else ""
             raise DataError(
                 f"unknown category {short(column[row].item())} in row {row} (from 0); the training data had "
-                f"{known}{more}.{hint} Correct it, or train without the column."
+                f"{known}.{hint} Correct it, or train without the column."
             )
         vectors = np.zeros((len(column), len(categories)), np.float32)
         vectors[np.arange(len(column)), indices] = 1
