@@ -1,10 +1,9 @@
 """Metrics: figures of merit as sums over examples and a last formula.
 
-`a` holds activations of the output layer, `y` labels in the form that the cost takes. Classes are read off alike by all
-metrics of classes: with K ≥ 2 outputs the class is the largest entry along the last axis (of equal ones the first), and
-labels are whole numbers 0 to K − 1 or rows of K entries, the largest of which is the class; with a single output there
-are two classes, class 1 above ½.
-Sample weights multiply the contribution of an example. Sums are float64.
+`a` holds activations of the output layer, `y` labels in the form that the cost takes. All metrics of classes find the
+class in the same way: with K ≥ 2 outputs the class is the largest entry along the last axis (of equal ones the first),
+and labels are whole numbers 0 to K − 1 or rows of K entries, the largest of which is the class; with a single output
+there are two classes, class 1 above ½. Sample weights multiply the contribution of an example. Sums are float64.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ class Accuracy(Metric):
 
     Notes
     -----
-    NaN where the weights sum to 0. Rows of labels with no 1 or with several (multi-label) are refused: libraries differ
-    in what their accuracy is (scikit-learn: all labels of an example right; Keras: the share of right labels).
+    NaN where the weights sum to 0. Rows of labels with no 1 or with several (multi-label) are refused: libraries define
+    their accuracy differently (scikit-learn: all labels of an example right; Keras: the share of right labels).
     ``precision``, ``recall`` and ``f1`` with ``multilabel`` take them.
 
     Examples
@@ -63,7 +62,7 @@ class Accuracy(Metric):
         Raises
         ------
         ShapeError, DataError
-            If labels do not fit `a`, or are no classes of it.
+            If labels do not fit `a`, or are not among its classes.
         """
         predicted, actual, _ = _classes(a, y)
         return _weighted_mean(predicted == actual, weight)
@@ -448,7 +447,7 @@ class ConfusionMatrix(Metric):
         Raises
         ------
         ShapeError, DataError
-            If labels do not fit `a`, or are no classes of it; if there are too many classes.
+            If labels do not fit `a`, or are not among its classes; if there are too many classes.
         """
         count = max(2, (1, *a.shape)[-1] if a.ndim > 1 else 1)
         if count > _MOST_CLASSES:
@@ -556,7 +555,7 @@ def _outcomes(a: Array, y: Array, weight: Array | None, average: Average | None,
 
 
 def _outcomes_of_labels(a: Array, y: Array, weight: Array | None, average: Average | None) -> Array:
-    """Return the same where each output answers yes or no by itself."""
+    """Return the same if each output is a class of its own."""
     if average == "binary":
         raise ShapeError("average 'binary' has one positive class, multilabel has one for each output; use 'macro'.")
     y = _like(a, y, "multilabel")

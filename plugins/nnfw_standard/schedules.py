@@ -152,7 +152,7 @@ class Plateau(Schedule):
     rate
         The factor of one cut, in (0, 1); 0.1 by default.
     patience
-        Epochs without improvement before a cut, 1 or more; 10 by default. The count begins anew after each cut.
+        Epochs without improvement before a cut, 1 or more; 10 by default. The count restarts after each cut.
     min_delta
         How far the cost must fall below the best so far to count, 0 or more, in the cost's own unit; 1e-4 by default.
     floor

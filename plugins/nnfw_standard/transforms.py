@@ -20,12 +20,12 @@ from nnfw.errors import ConfigError, DataError, Mistake, did_you_mean, short
 from nnfw.plain import Plain, PlainTable
 from nnfw.protocols import Transform
 
-_CHUNK = 1 << 22  # numbers looked at together: a memory-mapped column is never read whole
+_CHUNK = 1 << 22  # numbers processed at a time, so that a memory-mapped column is never read whole
 _MOST_ROOM = 1 << 24  # characters, in an array that gives each category the room of the longest
-_ROUNDING = 8  # units in the last place by which numbers may differ that were computed in float64 and should be equal
-_ROUNDING_OF_STORED = 2  # float32 and float16 are for storage, where each step may be data: only neighbours are equal
+_ROUNDING = 8  # units in the last place by which equal numbers may differ after computation in float64
+_ROUNDING_OF_STORED = 2  # float32 and float16 are storage formats, where each step may be data: neighbours are equal
 _USUAL = 300  # exponent of two: the square of 2^300, and a sum of many such, are far from the limits of float64
-_ALIKE = (str, int | float)  # what the categories of one column are
+_ALIKE = (str, int | float)  # types of the categories of one column
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Standardize(Transform):
         for block in _blocks(column):
             deviation = _divided(block, power) - mean
             first, second = first + deviation.sum(axis=0), second + np.square(deviation).sum(axis=0)
-        # the first sum is 0 but for the rounding of the mean
+        # without the rounding of the mean the first sum would be 0
         variance = np.maximum(second / len(column) - np.square(first / len(column)), 0)
         constant = low == high
         mean = np.where(constant, low, np.ldexp(mean, power))
@@ -159,7 +159,7 @@ class MinMax(Transform):
         ConfigError
             If `low` is not less than `high`.
         """
-        if not self.low < self.high:  # Preprocessing.fit takes objects that no registry has checked
+        if not self.low < self.high:  # objects given to Preprocessing.fit were checked by no registry
             raise ConfigError(
                 [Mistake(("high",), f"must be greater than low, {self.low}, got {self.high}.")], "min_max"
             )
@@ -200,8 +200,8 @@ class OneHot(Transform):
     columns : tuple of str or None
         Names of the columns to change, of words or whole numbers; None (default) for every column of words.
     most : int
-        Categories at most, 1 or more; 1,000 by default. Each becomes an input of the network: a column of names or
-        remarks, almost all of them different, would fill the memory and teach nothing.
+        The largest number of categories, 1 or more; 1,000 by default. Each becomes an input of the network: a column of
+        names or remarks, almost all of them different, would fill the memory and teach nothing.
 
     Notes
     -----
@@ -339,7 +339,7 @@ def _divided(values: Array, power: Array) -> Array:
 
 
 def _numbers(fitted: PlainTable, *names: str) -> tuple[Array, ...]:
-    """Return fitted values as arrays of one shape; what a file says they are may be anything."""
+    """Return fitted values as arrays; a file may hold anything in their place."""
     if fitted.keys() != set(names):
         raise DataError(f"the fitted values must be {' and '.join(names)}, got {short(list(fitted))}.")
     return tuple(_array(fitted[name], name) for name in names)

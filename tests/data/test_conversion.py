@@ -114,7 +114,7 @@ class Frame:
 WORDS = r"Number classes from 0 and encode categories as numbers, or train from an experiment, which takes words\.$"
 FILL = r"Fill what is missing, or remove the examples\.$"
 FLOATS = r"Convert them: np\.array\(y, float\)\.$"
-DATES = r"Make numbers of dates and times, such as the days since a fixed day\.$"
+DATES = r"Convert dates and times to numbers, such as days since a fixed day\.$"
 NO_NUMBERS = {
     "text": (["cat", "dog"], rf"got 'cat' at \[0\]\. {WORDS}"),
     "text among numbers": ([["1", "dog"]], rf"got 'dog' at \[0, 1\]\. {WORDS}"),
@@ -186,7 +186,7 @@ def test_as_numeric_advice_for_values_of_no_variable_has_one():
 
 
 def test_as_numeric_complex_numbers_are_refused_with_what_to_do():
-    with pytest.raises(DataError, match=r"got an array of dtype complex128\. Make real features of it first\.$"):
+    with pytest.raises(DataError, match=r"got an array of dtype complex128\. Convert it to real features first\.$"):
         as_numeric([1j], "x")
 
 

@@ -28,7 +28,7 @@ def test_read_npy_missing_file_is_refused(tmp_path):
 def test_read_npy_empty_file_is_refused(tmp_path):
     (tmp_path / "x.npy").write_bytes(b"")
 
-    with pytest.raises(DataError, match=r"^x\.npy is no readable \.npy array: .*Write it with numpy\.save\.$"):
+    with pytest.raises(DataError, match=r"^x\.npy is not a readable \.npy array: .*Write it with numpy\.save\.$"):
         read_npy(tmp_path / "x.npy")
 
 
@@ -81,5 +81,5 @@ def test_read_npy_of_another_version_is_refused(tmp_path, version, message):
     np.save(tmp_path / "x.npy", np.arange(4))
     content = (tmp_path / "x.npy").read_bytes()
     (tmp_path / "x.npy").write_bytes(content[:6] + version + content[8:])
-    with pytest.raises(DataError, match=rf"^x\.npy is no readable \.npy array: {message}"):
+    with pytest.raises(DataError, match=rf"^x\.npy is not a readable \.npy array: {message}"):
         read_npy(tmp_path / "x.npy")

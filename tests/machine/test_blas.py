@@ -95,7 +95,7 @@ def test_choose_blas_kernels_one_flag_missing_leaves_it_to_openblas(machine, tmp
     machine()
     (tmp_path / "cpuinfo").write_text(cpuinfo("Cannon Lake").replace(f" {missing}", ""))
     choice = blas.choose_blas_kernels()
-    assert choice.reason == "the system tells of no CPU with all of AVX-512 that is needed"
+    assert choice.reason == "the system reports no CPU with all of AVX-512 that is needed"
     assert "OPENBLAS_CORETYPE" not in os.environ
 
 
@@ -144,7 +144,7 @@ def test_choose_blas_kernels_after_numpy_sets_nothing_and_says_so(machine):
 )
 def test_choose_blas_kernels_blas_that_is_not_known_is_left_alone(machine, config):
     machine(config=config)
-    assert blas.choose_blas_kernels().reason == "nothing is known of how the BLAS of this NumPy chooses"
+    assert blas.choose_blas_kernels().reason == "how the BLAS of this NumPy chooses is not known"
     assert "OPENBLAS_CORETYPE" not in os.environ
 
 

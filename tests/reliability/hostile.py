@@ -303,7 +303,7 @@ def link_to_a_table(folder: Path) -> Use:
 
 
 NO_FILE = r"it is a device or a pipe, not a file"
-LITERAL = r"there is no such file; expected a CSV table\. A path is taken as it is written"
+LITERAL = r"there is no such file; expected a CSV table\. A path is taken literally"
 FORMATS = ("model", "csv", "npy", "npz", "idx")
 
 CASES: dict[str, tuple[Case, str]] = {
@@ -325,7 +325,7 @@ CASES: dict[str, tuple[Case, str]] = {
     "npy of overflowing size": (npy(npy_head(f"({1 << 62}, 4)")), r"declares .*, but the file has 0"),
     "npy of nothing times too much": (npy(npy_head(f"(0, {1 << 62}, 4)")), r"more than can be addressed"),
     "npy of empty words": (npy(npy_head(f"({1 << 40},)", "<U0")), r"must hold real numbers or text"),
-    "npy with a header of 4 GiB": (npy_header_of_four_gib, r"is no readable \.npy array: "),
+    "npy with a header of 4 GiB": (npy_header_of_four_gib, r"is not a readable \.npy array: "),
     "npz that expands 1,000-fold": (npz_that_expands, r"expand to more than 200 times as many"),
     "npz of another compression": (npz_of_another_compression, r"compressed in a way that NumPy does not use"),
     "npz of a million arrays": (npz_of_a_million_arrays, r"list of its arrays has more than 1,048,576 bytes"),

@@ -219,7 +219,7 @@ def test_npy_load_pickled_objects_are_refused_and_not_run(tmp_path):
 def test_npy_load_plain_pickle_is_refused_and_not_run(tmp_path):
     write(tmp_path, pickle.dumps(Exploding()), "x.npy")
     with pytest.raises(
-        DataError, match=r"^x.npy is no readable .npy array: the magic string is not correct.*numpy.save"
+        DataError, match=r"^x.npy is not a readable .npy array: the magic string is not correct.*numpy.save"
     ):
         Npy("x.npy").load(tmp_path)
 
@@ -311,7 +311,7 @@ def test_npy_load_file_with_more_than_declared_is_refused(tmp_path):
 )
 def test_npy_load_unreadable_header_is_refused(tmp_path, content):
     write(tmp_path, content, "x.npy")
-    with pytest.raises(DataError, match=r"^x.npy is no readable .npy array: "):
+    with pytest.raises(DataError, match=r"^x.npy is not a readable .npy array: "):
         Npy("x.npy").load(tmp_path)
 
 
@@ -396,7 +396,7 @@ def test_npz_load_pickled_objects_are_refused_and_not_run(tmp_path, save):
 )
 def test_npz_load_no_archive_is_refused(tmp_path, content):
     write(tmp_path, content, "data.npz")
-    with pytest.raises(DataError, match=r"^data.npz is no readable .npz archive: .*Write it with numpy.savez"):
+    with pytest.raises(DataError, match=r"^data.npz is not a readable .npz archive: .*Write it with numpy.savez"):
         Npz("data.npz").load(tmp_path)
 
 
@@ -420,7 +420,7 @@ def corrupted(content, *, local, central, value):
 def test_npz_load_damaged_archive_is_refused(tmp_path, rng, damage, problem):
     np.savez_compressed(tmp_path / "data.npz", x=rng.standard_normal((100, 3)))
     write(tmp_path, damage((tmp_path / "data.npz").read_bytes()), "data.npz")
-    with pytest.raises(DataError, match=rf"^data.npz(\[x\])? is no readable .np[yz] .*{problem}"):
+    with pytest.raises(DataError, match=rf"^data.npz(\[x\])? is not a readable .np[yz] .*{problem}"):
         Npz("data.npz", y=None).load(tmp_path)
 
 
@@ -597,7 +597,7 @@ def test_idx_load_small_header_on_a_large_compressed_file_stops_early(tmp_path):
 )
 def test_idx_load_other_formats_are_refused(tmp_path, content, start):
     write(tmp_path, content, "images")
-    with pytest.raises(DataError, match=f"^images is no IDX file: it starts with the bytes {start}"):
+    with pytest.raises(DataError, match=f"^images is not an IDX file: it starts with the bytes {start}"):
         IDX("images").load(tmp_path)
 
 

@@ -346,7 +346,9 @@ def described(name, **changes):
             row("b", data_offsets=[16, 8]), r"is damaged: .* shape \(2,\) cannot have -8 bytes", id="backwards"
         ),
         pytest.param(
-            row("b", shape=[-2, -1]), r"is damaged: shape or offsets of tensor 'b' are no list of sizes", id="negative"
+            row("b", shape=[-2, -1]),
+            r"is damaged: shape or offsets of tensor 'b' are not a list of sizes",
+            id="negative",
         ),
         pytest.param(row("b", shape=[2.0]), r"is damaged: shape or offsets of tensor 'b'", id="float"),
         pytest.param(row("b", shape=[True, 2]), r"is damaged: shape or offsets of tensor 'b'", id="bool"),
@@ -426,9 +428,13 @@ def described(name, **changes):
         pytest.param(
             lambda table, own: '{"a": 1, "a": 2}', r"is damaged: its header is not JSON: a key is there", id="twice"
         ),
-        pytest.param(lambda table, own: '{"a": NaN}', r"is damaged: .* not JSON: 'NaN' is no finite number", id="nan"),
         pytest.param(
-            lambda table, own: '{"a": -1e400}', r"is damaged: .* not JSON: '-1e400' is no finite number", id="infinite"
+            lambda table, own: '{"a": NaN}', r"is damaged: .* not JSON: 'NaN' is not a finite number", id="nan"
+        ),
+        pytest.param(
+            lambda table, own: '{"a": -1e400}',
+            r"is damaged: .* not JSON: '-1e400' is not a finite number",
+            id="infinite",
         ),
         pytest.param(
             lambda table, own: r'{"\ud800": 1}', r"is damaged: .* not JSON: .*surrogates not allowed", id="half"
@@ -452,7 +458,7 @@ def described(name, **changes):
         pytest.param(lambda table, own: '{"a": ' + "[" * 99_999, r"is damaged: its header is not JSON: ", id="deep"),
         pytest.param(lambda table, own: '{"a": 1', r"is damaged: its header is not JSON: ", id="unclosed"),
         pytest.param(
-            lambda table, own: '{"__metadata__": {"nnfw": " []"}}', r"is damaged: its header is no table", id="list"
+            lambda table, own: '{"__metadata__": {"nnfw": " []"}}', r"is damaged: its header is not a table", id="list"
         ),
         pytest.param(
             lambda table, own: '{"__metadata__": {"nnfw": {}}}', r"is a safetensors file, but no model", id="none"

@@ -105,7 +105,7 @@ def test_number_comes_back_as_what_it_was(value):
     ids=["path", "set", "object", "half-a-character", "long", "words", "foreign-bytes", "in-a-list", "in-a-table"],
 )
 def test_value_that_is_not_plain_is_refused(value):
-    with pytest.raises(DataError, match="is no plain value, so a file cannot hold it"):
+    with pytest.raises(DataError, match="is not a plain value, so a file cannot hold it"):
         encoded(value, {})
 
 
@@ -121,12 +121,12 @@ def test_value_that_is_not_plain_is_refused(value):
         ({"list": ["float64", [], "a"]}, "no value is written as"),
         ({"list": ["float64", [3], "a"]}, r"array 'a' cannot have shape \[3\]"),
         ({"rows": []}, "no value is written as"),
-        ({"rows": [["a", [1]], ["b", [1, 2]]]}, "the columns of a table are no lists of one length"),
-        ({"rows": [["a", 1]]}, "the columns of a table are no lists of one length"),
+        ({"rows": [["a", [1]], ["b", [1, 2]]]}, "the columns of a table are not lists of one length"),
+        ({"rows": [["a", 1]]}, "the columns of a table are not lists of one length"),
         ({"rows": [["a", [1]], ["a", [2]]]}, "a dictionary has a key twice"),
-        ({"dict": [[1]]}, "a dictionary has an entry that is no key with a value"),
-        ({"dict": [[[1], 2]]}, "a dictionary has an entry that is no key with a value"),
-        ({"dict": [3]}, "a dictionary has an entry that is no key with a value"),
+        ({"dict": [[1]]}, "a dictionary has an entry that is not a key with a value"),
+        ({"dict": [[[1], 2]]}, "a dictionary has an entry that is not a key with a value"),
+        ({"dict": [3]}, "a dictionary has an entry that is not a key with a value"),
         ({"dict": [["a", 1], ["a", 2]]}, "a dictionary has a key twice"),
         ({"array": ["float64", [2], "b"]}, "there is no array 'b' of dtype 'float64', or it is used twice"),
         ({"array": ["object", [2], "a"]}, "there is no array 'a' of dtype 'object'"),

@@ -326,7 +326,7 @@ def test_read_other_encoding_is_refused_with_line(folder):
         pytest.param("# \x01", "digits.toml:1: found invalid character '\\x01', at column 3.", id="control-character"),
         pytest.param(
             "a = 1\nb = 'x\0'",
-            "digits.toml:2: is no text: NUL byte at column 7. Name a TOML file in UTF-8.",
+            "digits.toml:2: is not text: NUL byte at column 7. Name a TOML file in UTF-8.",
             id="nul-byte",
         ),
         pytest.param(
@@ -577,10 +577,10 @@ def test_override_of_64_levels_is_accepted():
     ("argument", "message"),
     [
         pytest.param("seed", "--set seed: has no '='. Write path=value, as in training.epochs=5.", id="no-equals-sign"),
-        pytest.param("=5", "--set =5: '' is no path. Write keys with dots and positions, as in", id="no-path"),
-        pytest.param("a..b=5", "--set a..b=5: 'a..b' is no path.", id="empty-key"),
-        pytest.param("a b=5", "--set a b=5: 'a b' is no path.", id="space-in-key"),
-        pytest.param("[0]=5", "--set [0]=5: '[0]' is no path.", id="position-first"),
+        pytest.param("=5", "--set =5: '' is not a path. Write keys with dots and positions, as in", id="no-path"),
+        pytest.param("a..b=5", "--set a..b=5: 'a..b' is not a path.", id="empty-key"),
+        pytest.param("a b=5", "--set a b=5: 'a b' is not a path.", id="space-in-key"),
+        pytest.param("[0]=5", "--set [0]=5: '[0]' is not a path.", id="position-first"),
         pytest.param("a" + ".a" * 64 + "=5", "--set a.a.", id="deep-path"),
         pytest.param(
             "model.layers[2].units=3",

@@ -1,4 +1,4 @@
-"""Data: examples, splits, batches' sources and the preprocessing that is stored with a model."""
+"""Data: examples, splits, tables, and the preprocessing stored with a model."""
 
 import lazy_loader
 

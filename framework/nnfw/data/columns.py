@@ -1,4 +1,4 @@
-"""One raw column, and the transforms that make numbers for the network out of it."""
+"""One raw column, and the transforms that turn it into numbers for the network."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FittedTransform:
 
 @dataclass(frozen=True)
 class Column:
-    """One raw column, and the steps that make numbers for the network out of it; a model file holds it as it is.
+    """One raw column, and the steps that turn it into numbers for the network; a model file stores it as it is.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Column:
 
     @classmethod
     def fit(cls, name: str, raw: Array, transforms: Sequence[Transform], kind: Kind) -> Column:
-        """Return the column with every transform fitted on what the ones before it make of `raw`."""
+        """Return the column, with each transform fitted on the output of those before it."""
         if transforms:
             require_finite(raw, f"Column {name!r}")
         steps: list[FittedTransform] = []
@@ -122,9 +122,9 @@ class Column:
         return values
 
     def require_sound(self) -> Array:
-        """Refuse steps that do not lead from raw entries to those after them and back, which only a file can hold.
+        """Refuse steps that cannot turn a raw entry into one of `output_shape` and back, as a file may hold them.
 
-        One entry goes the way back and forth, and is returned; DataError or PluginError says what is wrong.
+        One entry is inverted, transformed again and returned; DataError or PluginError says what is wrong.
         """
         entry = np.array([""]) if self.kind == "categorical" else np.zeros(())
         if not self.steps:
@@ -140,7 +140,7 @@ class Column:
 
     @property
     def work(self) -> int:
-        """Numbers that the steps make of one entry, all together, as far as the shapes tell."""
+        """How many numbers the steps compute for one entry, estimated from the shapes."""
         return len(self.steps) * max(prod(self.shape), prod(self.output_shape))
 
     @property
@@ -170,7 +170,7 @@ def _applied(name: str, step: FittedTransform, values: Array) -> Array:
 
 
 def _rows(name: str, transform: Transform, method: str, result: object, count: int) -> Array:
-    """Return what a transform made of so many entries of a column; PluginError unless it is an array of as many."""
+    """Return the result of a transform; PluginError unless it is an array of `count` entries."""
     if not isinstance(result, np.ndarray) or result.shape[:1] != (count,):
         raise wrong_result(transform, method, result, f"an array of length {count} for column {short(name)}")
     return result
@@ -178,7 +178,7 @@ def _rows(name: str, transform: Transform, method: str, result: object, count: i
 
 @contextmanager
 def _calling(name: str, transform: Transform, method: str) -> Iterator[None]:
-    """Name the column in what a transform raises; what overflows is found in its results."""
+    """Add the column to what a transform raises. Overflow shows in the results, which are checked."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             yield

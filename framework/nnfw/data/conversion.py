@@ -1,4 +1,4 @@
-"""Arrays that users hand over, checked before any of them is computed with."""
+"""Conversion of users' arrays: whatever is not numbers of the right shape is refused before any computation."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from nnfw.machine import sum_of_squares
 NUMERIC_KINDS = "fiub"
 """Kinds of dtypes that hold real numbers."""
 
-_BLOCK = 1 << 20  # numbers looked at together: a memory-mapped array is never read whole
-_LARGEST_WHOLE = 2.0**53  # up to here float64 tells whole numbers apart
+_BLOCK = 1 << 20  # numbers checked at a time, so that a memory-mapped array is never read whole
+_LARGEST_WHOLE = 2.0**53  # up to here float64 represents every whole number
 
 
 def row_blocks(array: Array, size: int) -> Iterator[slice]:
@@ -36,10 +36,10 @@ def row_blocks(array: Array, size: int) -> Iterator[slice]:
 
 
 def release(array: Array) -> None:
-    """Let go of what has been read of a memory-mapped file: it stays in the system's cache, to be read again.
+    """Release the pages that were read from a memory-mapped file; they stay in the system's cache.
 
-    Otherwise all that was gone through counts as memory of this process. Does nothing for any other array, nor for a
-    map that may be written to: its pages may hold changes.
+    Otherwise every page that was read counts as memory of this process. Does nothing for other arrays, or for a
+    writable map, whose pages may hold changes.
     """
     if isinstance(array, np.memmap) and array.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
         base: object = array
@@ -64,12 +64,12 @@ def as_numeric(values: ArrayLike, name: str) -> Array:
 
 
 def as_column(values: ArrayLike, name: str) -> Array:
-    """Return one column as a plain array of numbers or of words; words may be objects, as those of frames are.
+    """Return one column as a plain array of numbers or words; words may be objects, as in frames.
 
     Raises
     ------
     DataError
-        As :func:`as_numeric`, and if it is a single number, or holds something else among words.
+        As :func:`as_numeric`, and if it is a single number, or mixes words with other values.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def as_column(values: ArrayLike, name: str) -> Array:
 
 
 def column_names(values: object) -> tuple[str, ...]:
-    """Return the names of the columns of a frame, or of the fields of a row; none where they are only numbered.
+    """Return the names of the columns of a frame, or of the fields of a row; none if they are only numbered.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def column_names(values: object) -> tuple[str, ...]:
     """
     if isinstance(values, np.ndarray):
         return values.dtype.names or ()
-    for attribute in ("column_names", "columns", "index"):  # of a table of pyarrow, a frame, a row of pandas
+    for attribute in ("column_names", "columns", "index"):  # of a pyarrow table, a frame, a pandas row
         labels = getattr(values, attribute, None)
         if isinstance(labels, Iterable):
             names = tuple(map(str, labels))
@@ -119,7 +119,7 @@ def _as_plain(values: ArrayLike, name: str) -> Array:
         )
     try:
         array = np.asarray(values)
-    except Exception as error:  # whatever a stranger's __array__ raises
+    except Exception as error:  # a foreign __array__ may raise anything
         if isinstance(error, ValueError) and isinstance(values, Sequence):
             raise DataError(
                 f"{name} must be a regular array of numbers: {error} Give every example the same shape."
@@ -139,7 +139,7 @@ def as_batch(x: ArrayLike, shape: Shape, name: str = "x") -> tuple[Array, bool]:
     Raises
     ------
     DataError
-        As :func:`as_numeric`, and if the shape is neither.
+        As :func:`as_numeric`, and if it has neither shape.
     """
     array = as_numeric(x, name)
     if array.shape == shape:
@@ -178,7 +178,7 @@ def as_weights(weight: ArrayLike | None, count: int) -> Array | None:
 
 
 def as_whole(values: Array) -> Array:
-    """Return whole numbers as int64, so that they can be numbers of classes; anything else as it is.
+    """Return whole numbers as int64, so that they can be class numbers; return anything else unchanged.
 
     Examples
     --------
@@ -204,7 +204,7 @@ def require_finite(array: Array, name: str, columns: Sequence[str] = ()) -> None
     name
         What the message calls them.
     columns
-        Names of the columns, where they are known.
+        Names of the columns, if known.
 
     Raises
     ------
@@ -243,7 +243,7 @@ def require_finite_predictions(values: Array, what: str = "") -> None:
 
 
 def _not_finite(block: Array) -> Array | None:
-    # a sum of squares is one pass that keeps nothing; where it is not finite, numbers may merely be large
+    # a sum of squares takes one pass and no memory; if it is not finite, the numbers may just be large
     return None if np.isfinite(sum_of_squares(block)) else ~np.isfinite(block)
 
 
@@ -262,7 +262,7 @@ def cast(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
 def cast_finite(
     part: Array, dtype: np.dtype[np.generic], name: str, whole: Array, columns: Sequence[str] = ()
 ) -> Array:
-    """Return some rows of `whole` in `dtype`, after one look at them.
+    """Return some rows of `whole` in `dtype`, checked in one pass.
 
     Raises
     ------
@@ -272,7 +272,7 @@ def cast_finite(
     if part.dtype == dtype:
         array = np.asarray(part)
     else:
-        with np.errstate(over="ignore"):  # what is too large is found below
+        with np.errstate(over="ignore"):  # values that are too large are found below
             array = np.asarray(part, dtype)
     wrong = _not_finite(array)
     if wrong is not None and wrong.any():
@@ -282,7 +282,7 @@ def cast_finite(
 
 
 def in_dtype(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
-    """Return `array` in `dtype` and as one block of memory, of which rows are taken without copying the rest.
+    """Return `array` in `dtype` as one contiguous block, so that taking rows copies nothing else.
 
     A memory-mapped array stays on disk as it is, to be converted batch by batch.
 
@@ -299,11 +299,11 @@ def in_dtype(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
 
 def _require_fitting(array: Array, dtype: np.dtype[np.generic], name: str) -> None:
     if array.dtype.kind != "f" or array.dtype.itemsize <= dtype.itemsize:
-        return  # the whole numbers of NumPy fit into every float from float32 on
+        return  # every integer of NumPy fits into float32 and wider floats
     largest = float(np.finfo(dtype.name).max)
 
     def wrong(block: Array) -> Array | None:
-        low, high = float(block.min(initial=0)), float(block.max(initial=0))  # two passes that keep nothing
+        low, high = float(block.min(initial=0)), float(block.max(initial=0))  # two passes without a copy
         if -largest <= low and high <= largest:  # NaN fails them
             return None
         return np.isfinite(block) & (np.abs(block) > largest)

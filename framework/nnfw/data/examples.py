@@ -52,7 +52,7 @@ class Examples:
     classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Make arrays of the columns; refuse what does not fit together."""
+        """Convert the columns to arrays; refuse columns that do not fit together."""
         features = {name: as_column(column, f"Column {name!r}") for name, column in self.features.items()}
         object.__setattr__(self, "features", features)
         if self.target is not None:
@@ -98,7 +98,7 @@ def load_examples(dataset: Dataset, directory: Path) -> Examples:
 
 
 def shape_of(dataset: Dataset) -> Shape | None:
-    """Return the shape of one example where a dataset knows it; PluginError if what it returns is none."""
+    """Return the shape of one example if the dataset knows it; PluginError if it returns anything else."""
     found: object = dataset.input_shape()
     if found is not None and not (isinstance(found, tuple) and all(type(size) is int and size > 0 for size in found)):
         raise wrong_result(dataset, "input_shape", found, "a tuple of whole numbers above 0, or None")

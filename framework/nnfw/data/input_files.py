@@ -1,4 +1,4 @@
-"""Opening data files: what the operating system says becomes a DataError, and no size is believed before it is read."""
+"""Reading data files: errors of the system become DataErrors, and a declared size is checked before it is used."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20  # bytes read together
 
 _MOST_EXPANDED = 200  # times the compressed bytes; deflate reaches 1,032 with zeros alone, images and tables 2 to 20
-_SMALL = 16 << 20  # bytes that do no harm, however they are compressed
+_SMALL = 16 << 20  # bytes that are harmless at any ratio of compression
 _LARGEST = (1 << 63) - 1  # bytes that NumPy can address
 _UNEXPANDED = ("~", "$", "%", "file:")
 
 
 class Readable(Protocol):
-    """A binary stream as far as it is read here; decompressing ones are such too."""
+    """The part of a binary stream that is used here; decompressing streams have it too."""
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes; none at the end."""
@@ -60,7 +60,7 @@ def reading(path: Path, expected: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
         literally = any(mark in str(path) for mark in _UNEXPANDED)
-        advice = " A path is taken as it is written: nothing in it stands for something else." if literally else ""
+        advice = " A path is taken literally: ~, variables and URLs are not expanded." if literally else ""
         raise DataError(f"{path}: there is no such file; expected {expected}.{advice}") from error
     except IsADirectoryError as error:
         raise DataError(f"{path} is a directory; expected {expected}.") from error
@@ -75,8 +75,8 @@ def reading(path: Path, expected: str) -> Iterator[None]:
 def read_declared(name: str, stream: Readable, size: int, compressed: int) -> bytearray:
     """Return up to ``size + 1`` bytes of a stream that decompresses.
 
-    Memory grows with what is there, never with what a header declares. More or fewer than `size` bytes show the caller
-    that the header lies.
+    Memory grows with the actual content, never with what a header declares. If the result has more or fewer than `size`
+    bytes, the header is wrong.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ def read_declared(name: str, stream: Readable, size: int, compressed: int) -> by
     Raises
     ------
     DataError
-        If more than 16 MiB come out, and more than 200 times `compressed`: little else than zeros is compressed so far,
-        or a file that was made to fill the memory.
+        If the result is larger than 16 MiB and than 200 times `compressed`: only zeros compress that far, or a file
+        made to fill the memory.
     """
     most = max(_SMALL, _MOST_EXPANDED * compressed)
     content = bytearray()
@@ -117,7 +117,7 @@ def require_size(name: str, shape: Shape, dtype: np.dtype[np.generic], there: in
     shape, dtype
         What the header declares.
     there
-        The number of bytes that the file has for it; one more than declared stands for any number more.
+        The number of bytes in the file for it; declared + 1 stands for any larger number.
 
     Raises
     ------
@@ -138,5 +138,5 @@ def require_size(name: str, shape: Shape, dtype: np.dtype[np.generic], there: in
             f"{name}: the header declares {dtype.newbyteorder('=')} of shape {shape}, {declared:,} bytes, but the file "
             f"has {found}. It is truncated or damaged: fetch or write it again."
         )
-    if prod(size or 1 for size in shape) * dtype.itemsize > _LARGEST:  # of no bytes, since one of its sizes is 0
+    if prod(size or 1 for size in shape) * dtype.itemsize > _LARGEST:  # without bytes: one of its sizes is 0
         raise DataError(f"{name}: the header declares shape {shape}, more than can be addressed. The file is damaged.")

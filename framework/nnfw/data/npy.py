@@ -1,4 +1,4 @@
-"""Arrays in NumPy's format. Nothing in a file is ever executed: pickled objects are refused unread."""
+"""Arrays in NumPy's format. Nothing in a file is ever executed: pickled objects are refused without reading them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nnfw.storage import open_regular
 
 _NUMBERS_AND_WORDS = "biufU"  # kinds of dtype
 _READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
-_LONGEST_HEADER = 1 << 14  # bytes; NumPy itself takes 10,000, but reads all that are declared before it says so
+_LONGEST_HEADER = 1 << 14  # bytes; NumPy accepts 10,000, but reads the declared length before it checks
 _ZIP_MAGIC = b"PK"
 
 
@@ -33,7 +33,7 @@ def read_npy(path: Path) -> Array:
     Returns
     -------
     array
-        Numbers ``(N, ...)`` or text ``(N,)``, of the shape and dtype in the file; not to be written to.
+        Numbers ``(N, ...)`` or text ``(N,)``, of the shape and dtype in the file; read-only.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def read_npy(path: Path) -> Array:
 
 
 def map_npy(stream: IO[bytes], path: Path, name: str, offset: int, size: int) -> Array:
-    """Return the array in a file whose `size` bytes, header included, start at `offset`; its values are not read.
+    """Map the array that takes `size` bytes of a file from `offset` on, header included; its values are not read.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def map_npy(stream: IO[bytes], path: Path, name: str, offset: int, size: int) ->
 def map_values(
     stream: IO[bytes], path: Path, dtype: np.dtype[np.generic], shape: Shape, start: int, order: Literal["C", "F"] = "C"
 ) -> Array:
-    """Return the values from byte `start` of an open file on, memory-mapped.
+    """Map the values from byte `start` of an open file on.
 
     Raises
     ------
@@ -94,10 +94,10 @@ def map_values(
     if not prod(shape):
         return np.empty(shape, dtype)
     try:
-        array = np.memmap(stream, dtype, "r", start, shape, order)  # by its path it might be another file by now
+        array = np.memmap(stream, dtype, "r", start, shape, order)  # opened by path, it might be another file by now
     except ValueError as error:
         raise DataError(f"{path}: became shorter while it was being read. Read it again.") from error
-    array.filename = str(path.resolve())  # by which it is opened again to read ahead
+    array.filename = str(path.resolve())  # reading ahead opens it again by this name
     return array
 
 
@@ -107,7 +107,7 @@ def read_npy_stream(stream: IO[bytes], name: str, compressed: int) -> Array:
     Parameters
     ----------
     stream
-        Decompresses while it is read, and can be set back.
+        A seekable stream that decompresses while it is read.
     name
         What messages call the array.
     compressed
@@ -134,7 +134,7 @@ def _header(stream: IO[bytes], name: str) -> tuple[Shape, bool, np.dtype[np.gene
         shape, fortran_order, dtype = _READERS[version](head)
     except Exception as error:  # NumPy parses the header as Python, which fails in many ways
         problem = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise DataError(f"{name} is no readable .npy array: {problem}. Write it with numpy.save.") from error
+        raise DataError(f"{name} is not a readable .npy array: {problem}. Write it with numpy.save.") from error
     if dtype.hasobject:
         raise DataError(
             f"{name} holds pickled Python objects, which could run code when read; nothing of it was read. Save "

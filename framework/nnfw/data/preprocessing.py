@@ -1,4 +1,4 @@
-"""From raw columns to the arrays of a network and back, with what was fitted on the training split."""
+"""From raw columns to the network's arrays and back, by transforms fitted on the training split."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class Preprocessing:
         Raises
         ------
         DataError
-            If a transform names an unknown column or takes no words, if a column still holds words in the end, or if a
-            value is not finite.
+            If a transform names an unknown column or takes no words, if a column still holds words after its
+            transforms, or if a value is not finite.
         PluginError
             If what a transform fitted cannot be stored as JSON.
 
@@ -101,7 +101,7 @@ class Preprocessing:
         Raises
         ------
         DataError
-            If a name occurs twice; `owner` is what has them.
+            If a name occurs twice; `owner` is what messages call the data.
         """
         _require_different(names, owner)
         return cls(tuple(Column(name, "numeric", (), (), ()) for name in names))
@@ -130,13 +130,13 @@ class Preprocessing:
         return tuple(column.name for column in columns if column.kind == "categorical")
 
     def tells_apart(self, outputs: int) -> bool:
-        """Return whether so many outputs can stand for the classes: one each, or a single one for two of them."""
+        """Return whether `outputs` can represent the classes: one output for each, or a single one for two classes."""
         assert self.classes is not None
         single = len(self.classes) == 2 and not (self.target_column and self.target_column.steps)
         return outputs == len(self.classes) or (outputs == 1 and single)
 
     def require_fit(self, input_shape: Shape, output_shape: Shape) -> None:
-        """Refuse a network of other shapes than it makes and takes back.
+        """Refuse a network whose input or output has another shape.
 
         Raises
         ------
@@ -156,12 +156,12 @@ class Preprocessing:
             raise ShapeError(f"it has {len(self.classes)} classes, the network gives {output_shape}.")
 
     def require_names(self, names: Sequence[str], owner: str) -> None:
-        """Refuse named columns that do not lie in `owner` as they lie in x; without names, position counts.
+        """Refuse named columns that differ in names or order from those of x; without names, position counts.
 
         Raises
         ------
         DataError
-            If columns are missing, in another order, more than those of x, or have still to be transformed.
+            If columns are missing, in another order, more than those of x, or still need transforms.
         """
         own = tuple(column.name for column in self.columns)
         block = len(own) == 1 and self.columns[0].shape != ()  # its numbers have no names
@@ -195,7 +195,7 @@ class Preprocessing:
         Parameters
         ----------
         features
-            Raw columns by name, or a frame; further ones are ignored.
+            Raw columns by name, or a frame; others are ignored.
         dtype
             Of x, unless x is a single numeric column without transforms: that one is returned as it is, so that a
             memory-mapped one is not copied.
@@ -259,7 +259,7 @@ class Preprocessing:
         return y if column.output_shape else y.reshape(len(y), 1)
 
     def labels(self, a: Array) -> Array:
-        """Return what the activations of the output layer say, in the terms of the raw target.
+        """Return predictions in the terms of the raw target, from activations of the output layer.
 
         Parameters
         ----------

@@ -16,16 +16,16 @@ from nnfw.arrays import Array
 from nnfw.errors import article, short
 
 _MOST_SEARCHED = 1 << 20  # entries searched for the first that is not a number
-_MISSING = ("NAType", "NaTType")  # pandas says so; it need not be installed
+_MISSING = ("NAType", "NaTType")  # types of pandas, which need not be installed
 _FILL = "Fill what is missing, or remove the examples."
 _WORDS = "Number classes from 0 and encode categories as numbers, or train from an experiment, which takes words."
 _AS_FLOATS = "Convert them: np.array({x}, float)."
-_DATES = "Make numbers of dates and times, such as the days since a fixed day."
+_DATES = "Convert dates and times to numbers, such as days since a fixed day."
 _ADVICE = {
     "M": "Count from a fixed day, for instance: ({x} - np.datetime64('2000-01-01')) / np.timedelta64(1, 'D').",
     "m": "Count in a unit, for instance: {x} / np.timedelta64(1, 'D').",
     "V": "Join its fields: numpy.lib.recfunctions.structured_to_unstructured({x}).",
-    "c": "Make real features of it first.",
+    "c": "Convert it to real features first.",
 }
 """What to do about an array of another kind of dtype than numbers, objects or text."""
 
@@ -40,7 +40,7 @@ def not_numbers(array: Array, name: str, columns: Sequence[str] = ()) -> str:
     name
         What the message calls them.
     columns
-        Names of the columns, where they are known.
+        Names of the columns, if known.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def variable(name: str) -> str:
 
 
 def place(index: Sequence[int], columns: Sequence[str] = ()) -> str:
-    """Return where an entry is, with the name of its column where that is known.
+    """Return where an entry is, with the name of its column if known.
 
     Examples
     --------

@@ -40,7 +40,7 @@ def select_examples(preprocessing: Preprocessing, table: Table, *, with_target: 
     missing = [column for column in preprocessing.columns if not names[column.name]]
     missing += [target] if target is not None and target.name not in table.names else []
     if missing:
-        advice = delimiter_advice(table.names)  # once, for then all columns are missing
+        advice = delimiter_advice(table.names)  # then all columns are missing, and one message is enough
         shown = missing[:1] if advice else missing
         raise DataError("\n".join(_missing(table, column) for column in shown) + advice)
     numeric = {name for column in preprocessing.columns if column.kind == "numeric" for name in names[column.name]}
@@ -59,7 +59,7 @@ def select_examples(preprocessing: Preprocessing, table: Table, *, with_target: 
 
 
 def _names_in(preprocessing: Preprocessing, table: Table, column: Column) -> tuple[str, ...]:
-    """Return the names of the table's columns that make up `column`; none if they are not there."""
+    """Return the names of the table's columns that make up `column`; none if the table lacks them."""
     if not column.shape:
         return (column.name,) if column.name in table.names else ()
     block = _block_names(column)

@@ -58,7 +58,7 @@ def split(
     ConfigError
         If a share is out of range.
     DataError
-        If there are too few examples, or `stratify` finds no classes to go by.
+        If there are too few examples, or the target has no classes to stratify by.
 
     Examples
     --------

@@ -22,21 +22,21 @@ from nnfw.errors import DataError, did_you_mean, short
 from nnfw.storage import open_regular
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null"})
-"""What stands for a missing value, in any case of letters."""
+"""What marks a missing value, in upper or lower case."""
 
-_LONGEST_ROW = 1 << 22  # characters; no table has such a row, but a file that is no text may
+_LONGEST_ROW = 1 << 22  # characters; no table has such a row, but a binary file may
 _MOST_COLUMNS = 1 << 16
 _LONGEST_WORD = 1000  # characters of a category: an array of words gives each of them the room of the longest
 _CELLS = 1 << 17  # cells parsed together
 _SHOWN = 12  # names that a message lists
-_MARKS = ",;\t|"  # what may stand between cells
-_UNCLOSED = "unexpected end of data"  # what Python's csv says of a quotation mark
+_MARKS = ",;\t|"  # possible delimiters
+_UNCLOSED = "unexpected end of data"  # Python's csv on a quotation mark that is not closed
 _CLUTTERED = re.compile(r"[$€£¥]?[-+−]?[$€£¥]?(\d{1,3}([\s,.'’]\d{3})+|\d+)([.,]\d+)?\s?[%$€£¥]?")
 """A number with separators, a decimal comma, a unit or a currency."""
 
 
 class Table:
-    r"""Columns by name. What is wrong with a column is said when somebody asks for it, and nobody else is bothered.
+    r"""Columns by name. Problems of a column are reported only when that column is requested.
 
     Parameters
     ----------
@@ -140,13 +140,13 @@ def read_csv(
     Raises
     ------
     DataError
-        If the file is missing or no text, a row is ragged, or the header is missing or repeats a name. What is wrong
-        with single cells is said by :meth:`Table.columns`.
+        If the file is missing or not text, a row is ragged, or the header is missing or repeats a name. Problems of
+        single cells are reported by :meth:`Table.columns`.
 
     Notes
     -----
-    Missing is a cell that is empty or NA, N/A, NaN or null in any case of letters; in a column of `categorical` these
-    are categories like any others.
+    A cell is missing if it is empty, NA, N/A, NaN or null, in upper or lower case; in a column of `categorical` these
+    are ordinary categories.
     """
     if not isinstance(source, Path):
         return _read_decoded(source, categorical, delimiter, name or "table", lambda: "")
@@ -169,7 +169,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def delimiter_advice(names: Sequence[str]) -> str:
-    r"""Return what to say, with a space before it, if the only column of a table looks like several; else nothing.
+    r"""Return advice, with a leading space, if the only column of a table looks like several; else nothing.
 
     Examples
     --------
@@ -205,7 +205,7 @@ class _Column:
                 self._add(cell, line)
 
     def _extend_numbers(self, cells: Sequence[str]) -> bool:
-        """Take all cells at once if every one is a finite number; return whether it was so."""
+        """Take all cells at once if every one is a finite number; return whether they were."""
         try:
             numbers = list(map(float, cells))
         except ValueError:
@@ -227,7 +227,7 @@ class _Column:
         elif number is None:
             self.word = self.word or (line, cell)
         elif not math.isfinite(number):
-            self._miss(cell, line)  # the other cells are looked at for what is wrong with them alone
+            self._miss(cell, line)  # the other cells are only checked from here on
 
     def _miss(self, cell: str, line: int) -> None:
         self.first_missing = self.first_missing if self.missing else (line, cell)
@@ -292,7 +292,7 @@ def _read_decoded(
 ) -> Table:
     try:
         return _read(stream, categorical, delimiter, name)
-    except UnicodeDecodeError as error:  # its position is that in a block of the stream, not in the file
+    except UnicodeDecodeError as error:  # its position is relative to a block of the stream, not to the file
         raise DataError(
             f"{name}{place()}: this is not text in {error.encoding.upper()} ({error.reason}). Save it as UTF-8."
         ) from error
@@ -331,7 +331,7 @@ def _rows(stream: TextIO, delimiter: str, name: str) -> Iterator[tuple[int, list
 
 
 class _Lines:
-    """The lines of a table; a row that is too long is refused before it is cut into cells."""
+    """The lines of a table; a row that is too long is refused before it is split into cells."""
 
     def __init__(self, stream: TextIO, name: str, delimiter: str) -> None:
         self.stream, self.name, self.delimiter = stream, name, delimiter
@@ -434,7 +434,7 @@ def _number(cell: str) -> float | None:
 
 
 def _like_number(cell: str) -> bool:
-    """Return whether a cell is a finite number, written well or in some other way."""
+    """Return whether a cell is a finite number, written plainly or with separators and units."""
     number = _number(cell)
     return bool(_CLUTTERED.fullmatch(cell)) if number is None else math.isfinite(number)
 

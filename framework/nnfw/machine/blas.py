@@ -1,4 +1,4 @@
-"""Which kernels OpenBLAS takes. It goes by the model of a CPU, and takes a few that have AVX-512 for old ones.
+"""The choice of OpenBLAS's kernels. It goes by the CPU's model, and mistakes a few with AVX-512 for old ones.
 
 Nothing here imports NumPy: OpenBLAS chooses while NumPy is imported, and never again.
 """
@@ -21,13 +21,13 @@ VARIABLE = "NNFW_BLAS_KERNELS"
 AUTO, DEFAULT = "auto", "default"
 
 KERNELS = "SkylakeX"
-"""OpenBLAS's kernels with AVX-512: the only ones of that kind that NumPy 2.1 and later bring."""
+"""OpenBLAS's kernels with AVX-512: the only ones of that kind that NumPy 2.1 and later ship."""
 KERNELS_WITH_AVX512 = ("SkylakeX", "Cooperlake", "SapphireRapids")
 NEEDED = frozenset({"avx512f", "avx512cd", "avx512dq", "avx512bw", "avx512vl"})
 """Flags without which a CPU cannot run them: what compilers call skylake-avx512."""
 
 _CANNON_LAKE = (6, 102)
-_NETBURST = 15  # the Pentium 4: whatever Intel numbers higher, as Diamond Rapids (19), is taken for one
+_NETBURST = 15  # the Pentium 4: every higher family, such as Diamond Rapids (19), is mistaken for it
 _VERSIONS = ((0, 3, 27), (0, 3, 34))
 """The versions of OpenBLAS, first and last, that are known to do so: those of NumPy 2.0 to 2.5."""
 
@@ -53,7 +53,7 @@ class KernelChoice:
 
 @cache
 def choose_blas_kernels() -> KernelChoice:
-    """Set OPENBLAS_CORETYPE if that is needed, at the first call, which ``import nnfw`` makes.
+    """Set OPENBLAS_CORETYPE if needed, at the first call, which ``import nnfw`` makes.
 
     It is set only where the user has not set it, nor NNFW_BLAS_KERNELS=default, where the CPU has AVX-512, the
     OpenBLAS inside NumPy would not use it, and NumPy is not imported yet. Processes that are started from here inherit
@@ -101,12 +101,12 @@ def _decide() -> KernelChoice:
         return KernelChoice("library", f"{VARIABLE} is {wish!r}{known}")
     info = cpu_info(_FIRST_CORE)
     if not cpu_flags(info) >= NEEDED:
-        return KernelChoice("library", "the system tells of no CPU with all of AVX-512 that is needed")
+        return KernelChoice("library", "the system reports no CPU with all of AVX-512 that is needed")
     if not _taken_for_old(info):
-        return KernelChoice("library", "OpenBLAS is not known to take this CPU for an old one")
+        return KernelChoice("library", "OpenBLAS is not known to mistake this CPU for an old one")
     version = _bundled_openblas()
     if version is None or not _VERSIONS[0] <= version <= _VERSIONS[1]:
-        return KernelChoice("library", "nothing is known of how the BLAS of this NumPy chooses")
+        return KernelChoice("library", "how the BLAS of this NumPy chooses is not known")
     if "numpy" in sys.modules:
         return KernelChoice("library", "NumPy was imported before nnfw: import nnfw first")
     name = info.get("model name", "this CPU")
@@ -114,7 +114,7 @@ def _decide() -> KernelChoice:
 
 
 def _taken_for_old(info: Mapping[str, str]) -> bool:
-    """Tell whether OpenBLAS takes a CPU that has AVX-512 for an old one that has not."""
+    """Return whether OpenBLAS mistakes a CPU with AVX-512 for an old one without it."""
     numbers = info.get("cpu family", ""), info.get("model", "")
     if info.get("vendor_id") != "GenuineIntel" or not all(map(str.isdecimal, numbers)):
         return False

@@ -1,14 +1,14 @@
-"""What Linux says of the CPU."""
+"""What Linux reports about the CPU."""
 
 from pathlib import Path
 
 CPU_INFO = Path("/proc/cpuinfo")
-MODEL_KEYS = ("model name", "Model", "cpu model")  # as different architectures call it
+MODEL_KEYS = ("model name", "Model", "cpu model")  # names on different architectures
 FLAG_KEYS = ("flags", "Features")
 
 
 def cpu_info(characters: int = -1) -> dict[str, str]:
-    """Return what the system says of its first core; empty where it has no such file.
+    """Return what the system reports about its first core; empty if it has no such file.
 
     Parameters
     ----------
@@ -25,5 +25,5 @@ def cpu_info(characters: int = -1) -> dict[str, str]:
 
 
 def cpu_flags(info: dict[str, str]) -> set[str]:
-    """Return the flags among what :func:`cpu_info` returned."""
+    """Return the flags in the result of :func:`cpu_info`."""
     return set(next((info[key] for key in FLAG_KEYS if key in info), "").split())

@@ -1,4 +1,4 @@
-"""The machine and the libraries that a figure was computed with."""
+"""The machine and the libraries that a result was computed with."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def describe_environment() -> Environment:
     Notes
     -----
     `libraries` are those of the process at this moment. NumPy's BLAS is always among them; SciPy brings one of its own,
-    which is there once a SciPy module that needs it is imported. Nothing is started and no network is used.
+    which is loaded once a SciPy module needs it. Nothing is started and no network is used.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def describe_environment() -> Environment:
 
 
 def describe_exactness(accelerator: str) -> dict[str, Plain]:
-    """Return that part of the environment on which the last bits of a result can depend.
+    """Return the part of the environment that can affect the last bits of a result.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def describe_exactness(accelerator: str) -> dict[str, Plain]:
 
 
 def restore_variables(recorded: object) -> list[str]:
-    """Set those variables on which the kernels and threads of BLAS depend, as a recorded environment had them.
+    """Set the variables that BLAS's kernels and threads depend on to their values in a recorded environment.
 
     Parameters
     ----------
@@ -139,8 +139,8 @@ def restore_variables(recorded: object) -> list[str]:
     Returns
     -------
     list
-        ``"OPENBLAS_CORETYPE=Haswell"`` and the like for each that was changed. Nothing is, on a CPU of another model,
-        or once NumPy is imported, as that is when BLAS looks at them.
+        ``"OPENBLAS_CORETYPE=Haswell"`` and the like for each that was changed. Nothing is changed on a CPU of another
+        model, or once NumPy is imported, since BLAS reads them then.
     """
     match recorded:
         case {"cpu": {"model": model}, "threads": {"variables": dict(variables)}} if model == _cpu()["model"]:
@@ -161,7 +161,7 @@ def restore_variables(recorded: object) -> list[str]:
 def installed_distributions() -> dict[str, str]:
     """Return the version of every distribution that is installed, by its normalised name.
 
-    Of two with one name it is that which Python imports, and of two named nnfw this one.
+    If two have one name, the one that Python imports counts; of two named nnfw, this one.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def installed_distributions() -> dict[str, str]:
     found: dict[str, str] = {} if own is None else {PROJECT: own.version}
     for distribution in importlib.metadata.distributions():
         name, version = identity(distribution)
-        if name:  # a folder that an uninstallation has left half empty has none
+        if name:  # the remains of a distribution have none
             found.setdefault(name, version or "")
     return dict(sorted(found.items()))
 

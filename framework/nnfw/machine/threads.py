@@ -1,9 +1,8 @@
-"""The threads of OpenBLAS: how many a product is given, by its size, and a limit for what others compute with it.
+"""The threads of OpenBLAS: how many a product of some size gets, and a limit for what others compute with it.
 
-OpenBLAS shares out every product from half a million multiplications on, which take some 10 µs. Other cores save
-little of that, while one that is busy with something else holds the product up until it is free: for milliseconds. So a
-product of middling size takes one thread here. Which those are depends on shapes alone, not on what else the machine
-does, so a training can be repeated to the bit.
+OpenBLAS splits every product of half a million multiplications or more, some 10 µs, among threads. Other cores save
+little of that, and a busy core can delay the product by milliseconds. So a product of medium size gets one thread here.
+The choice depends on shapes alone, not on the load of the machine, so a training can be repeated to the bit.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ import numpy as np
 from nnfw.arrays import Array
 
 _SHARED, _LARGE = 460_800, 11_000_000
-"""Multiplications from which on OpenBLAS shares a product out, and from which on it may: a quarter of a millisecond. It
-begins with 460,800 if one operand is a vector, and else with 524,289 or later."""
+"""Multiplications from which OpenBLAS splits a product, and from which it may: a quarter of a millisecond. It starts at
+460,800 if one operand is a vector, and otherwise at 524,289 or more."""
 
 _LONG = 10_000
-"""Numbers in a vector up to which OpenBLAS shares out no sum over it."""
+"""Numbers in the longest vector whose sum OpenBLAS never splits."""
 
 
 def multiplication(a: Array, out: Array) -> Callable[[Array, Array, Array], object]:
-    """Return the function that computes out ← a b, on one thread or on all, as suits the size."""
+    """Return the function that computes out ← a b, on one thread or on all, depending on the size."""
     work = out.size * a.shape[-1]
     limit = limit_of("numpy") if work >= _SHARED else None
     if limit is None or limit.threads == 1:  # then several Python threads may multiply at the same time
@@ -48,7 +47,7 @@ def sum_of_squares(array: Array) -> float:
 
 
 def limit_of(package: str) -> Limit | None:
-    """Return the limit of the OpenBLAS of a package; None if it has none with threads of its own."""
+    """Return the limit of a package's OpenBLAS; None if it has none with threads of its own."""
     path = _path(package)
     return None if path is None else _limit(path)
 
@@ -81,7 +80,7 @@ def one_thread_in_scipy(users: int = 1) -> Iterator[None]:
 def openblas(package: str) -> Mapping[str, Any] | None:
     """Return the OpenBLAS that ``"numpy"`` or ``"scipy"`` computes with, as threadpoolctl describes it; else None.
 
-    Their wheels bring one each; elsewhere, as in conda, both use the same.
+    Each wheel ships its own; elsewhere, as in conda, both share one.
     """
     if package == "scipy":
         import scipy.linalg.cython_blas  # noqa: F401 - what is not loaded is not found
@@ -100,7 +99,7 @@ def _owner(library: Path) -> str:
 
 
 class Limit:
-    """Keeps an OpenBLAS on one thread while anybody wants that, in whichever Python thread.
+    """Keeps an OpenBLAS on one thread while any user in any Python thread wants that.
 
     Parameters
     ----------
@@ -111,7 +110,7 @@ class Limit:
     def __init__(self, path: str) -> None:
         self._get, self._set = _function(path, "get"), _function(path, "set")
         self._users = self._threads = 0
-        self._lock = RLock()  # held by products too: their bits depend on how many threads they have
+        self._lock = RLock()  # products hold it too: their bits depend on the number of threads
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._begin_in_child
@@ -124,7 +123,7 @@ class Limit:
             return self._threads if self._users else int(self._get())
 
     def change(self, users: int) -> int:
-        """Add so many who want one thread, or take them away; return how many threads there are without a limit."""
+        """Add users who want one thread, or remove them if negative; return the number of threads without a limit."""
         with self._lock:
             if not self._users:
                 self._threads = int(self._get())
@@ -144,12 +143,12 @@ class Limit:
                 self._set(threads)
 
     def multiply_on_all(self, a: Array, b: Array, out: Array) -> None:
-        """Compute out ← a b on as many threads as BLAS takes, once no other product of nnfw limits them."""
+        """Compute out ← a b on as many threads as BLAS chooses, once no other product of nnfw limits them."""
         with self._lock:
             np.matmul(a, b, out)
 
     def _begin_in_child(self) -> None:
-        """Lift the limits of other threads, which are not in the child; the one that forks has none."""
+        """Lift the limits of other threads, which do not exist in the child; the one that forks sets none."""
         self._lock.release()
         if self._users:
             self.change(-self._users)

@@ -1,4 +1,4 @@
-"""Storage: files that are whole or not there at all, and the file of a model."""
+"""Storage: files written whole or not at all, and the container of models and checkpoints."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A file is replaced in one step: whoever looks sees the old one or the new one, whole."""
+"""Replace a file in one step: readers see the old one or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def replace_file(path: str | os.PathLike[str], content: bytes, *, inside: Direct
     """Write `content` to the file `path`, replacing one that is there in one step.
 
     The bytes go to a temporary file beside it, reach the disk, and then take the name. An existing file's permissions
-    stay, and one that is read-only is not replaced. If anything fails, the temporary file is removed; what a killed
-    process has left in the folder is removed by the next one that writes there.
+    stay, and one that is read-only is not replaced. If anything fails, the temporary file is removed; files left by a
+    killed process are removed by the next one that writes there.
 
     Parameters
     ----------
     path
         The file; its folder must exist.
     content
-        All that it shall hold.
+        The new content.
     inside
         A directory that `path` lies in: no link below it is followed. Without it, a link at `path` stays and leads to
         the new content.
@@ -86,5 +86,5 @@ def unwritten(path: str | os.PathLike[str], what: str, error: Exception, end: st
 
 
 def hint_of(error: BaseException) -> str:
-    """Return what a user can do against a file that cannot be written."""
+    """Return advice for a file that cannot be written."""
     return _HINTS.get(getattr(error, "errno", None) or 0, "Choose another place.")

@@ -1,8 +1,8 @@
-"""The file of a model: arrays, and a header that says what they are. Reading it executes nothing.
+"""The container of models and checkpoints: arrays, and a header that describes them. Reading executes nothing.
 
-The container is safetensors: the length of a JSON table, the table, the bytes of the arrays. The only entry of its
-metadata, ``"nnfw"``, is a SHA-256 and the text that it is of, JSON again: what the caller gives, and for each array the
-SHA-256 of its bytes. ``docs/model-file.md`` specifies all of it. Checkpoints are such files under another `Format`.
+It is a safetensors file: the length of a JSON table, the table, the bytes of the arrays. The only entry of its metadata
+is a SHA-256, followed by the JSON text that it belongs to: the caller's header, and the SHA-256 of each array's bytes.
+``docs/model-file.md`` specifies all of it. Models and checkpoints differ in their `Format`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Header = dict[str, Any]
 
 @dataclass(frozen=True)
 class Format:
-    """What tells one kind of file in this container from another.
+    """One kind of file in this container.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ MODEL = Format("model", "nnfw", "`nnfw train` or `model.save`", 1, "0.1")
 
 @dataclass(frozen=True)
 class Tensor:
-    """What a model file says of one of its arrays.
+    """The description of one array in a file.
 
     Parameters
     ----------
@@ -96,14 +96,14 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Container:
-    """A model file that is open: its header is checked, its arrays are still on the disk.
+    """An open file: its header is checked, its arrays are still on the disk.
 
     Parameters
     ----------
     header
-        As :func:`write` took it.
+        As given to :func:`write`.
     tensors
-        What the arrays are, in the order of their bytes; together these are as long as the rest of the file.
+        Descriptions of the arrays, in the order of their bytes, which fill the rest of the file.
     """
 
     header: Header
@@ -113,12 +113,12 @@ class Container:
     _hashes: Mapping[str, str]
 
     def arrays(self) -> dict[str, Array]:
-        """Read the arrays: sorted by name, bit by bit as they were written, writable.
+        """Read the arrays, equal to those written to the bit: sorted by name, writable.
 
         Raises
         ------
         FileFormatError
-            If the bytes of one are not those that were written, or are numbers that are not finite.
+            If the bytes of one differ from those written, or hold numbers that are not finite.
         """
         with _reading(self._name):
             arrays = {tensor.name: self._array(tensor) for tensor in self.tensors}
@@ -161,7 +161,7 @@ def write(
     path
         The file; its folder must exist.
     header
-        What JSON can hold, without NaN and infinity; the names format, readable_since and tensors are taken.
+        What JSON can hold, without NaN and infinity; the names format, readable_since and tensors are reserved.
     arrays
         Array by name: float32, float64 or integers, finite, of any shape and memory layout.
     kind
@@ -190,7 +190,7 @@ def write(
     try:
         text = json.dumps(own, sort_keys=True, allow_nan=False)
         _parsed(text)
-        content = save(stored, {kind.entry: f"{_text_hash(text)} {text}"})  # of several entries the order would vary
+        content = save(stored, {kind.entry: f"{_text_hash(text)} {text}"})  # one entry: the order of several would vary
         table = content[_LENGTH_BYTES : _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")]
         _parsed(table.decode("utf-8"))
     except (TypeError, ValueError, RecursionError) as error:
@@ -206,7 +206,7 @@ def write(
 def read(
     path: str | os.PathLike[str], kind: Format = MODEL, *, inside: Directory | None = None
 ) -> tuple[Header, dict[str, Array]]:
-    """Return header and arrays of a file, as :func:`write` took them.
+    """Return header and arrays of a file, as given to :func:`write`.
 
     Raises
     ------
@@ -235,8 +235,8 @@ def opened(
     Raises
     ------
     FileFormatError
-        If it is missing, truncated, damaged, of another format or made by a newer nnfw. Nothing is allocated by what
-        the file claims before the claim is checked against its size.
+        If it is missing, truncated, damaged, of another format or made by a newer nnfw. A declared size is checked
+        against that of the file before memory is allocated.
     """
     name = os.fspath(path)
     with _reading(name):
@@ -254,7 +254,7 @@ def opened(
 
 
 class NotReadableError(FileFormatError):
-    """A file that may well be whole, but cannot be read here: no permission, no memory, or made by a newer nnfw."""
+    """A file that may be intact but cannot be read here: no permission, no memory, or made by a newer nnfw."""
 
 
 @contextmanager
@@ -275,7 +275,7 @@ def _reading(name: str) -> Iterator[None]:
 
 
 def _stored(name: str, array: Array, kind: Format) -> Array:
-    """Return the array as it is stored: little-endian and contiguous, which safetensors takes for granted."""
+    """Return the array as it is stored: little-endian and contiguous, as safetensors assumes."""
     dtype = array.dtype.newbyteorder("<")
     if dtype not in _ALLOWED:
         raise DataError(
@@ -387,7 +387,7 @@ def _tensor(key: str, row: object, name: str) -> Tensor:
         any(type(number) is not int or not 0 <= number <= _LARGEST_NUMBER for number in numbers)
         or len(shape) > _MOST_AXES
     ):
-        raise _damaged(name, f"shape or offsets of tensor {short(key)} are no list of sizes")
+        raise _damaged(name, f"shape or offsets of tensor {short(key)} are not a list of sizes")
     if end - begin != prod(shape) * _DTYPES[dtype].itemsize:
         raise _damaged(name, f"tensor {short(key)} of shape {tuple(shape)} cannot have {end - begin:,} bytes")
     return Tensor(key, _DTYPES[dtype], tuple(shape), begin, end)
@@ -414,7 +414,7 @@ def _strict_json(text: str | bytes, name: str) -> Header:
     except (ValueError, RecursionError) as error:
         raise _damaged(name, f"its header is not JSON: {error}") from error
     if not isinstance(table, dict):
-        raise _damaged(name, "its header is no table")
+        raise _damaged(name, "its header is not a table")
     return table
 
 
@@ -446,7 +446,7 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _finite_number(text: str) -> float:
     number = float(text)
     if not isfinite(number):  # NaN, Infinity, and 1e400, which Python takes for infinity
-        raise ValueError(f"{short(text)} is no finite number")
+        raise ValueError(f"{short(text)} is not a finite number")
     return number
 
 

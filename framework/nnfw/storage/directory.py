@@ -21,9 +21,9 @@ if sys.platform != "win32":
 TEMPORARY = re.compile(r"\.nnfw-[0-9a-f]{16}\.tmp")
 """Names of files that are being written, or that a killed process has left."""
 
-_HAS_DESCRIPTORS = os.open in os.supports_dir_fd  # not on Windows: there, links are looked for before each use
+_HAS_DESCRIPTORS = os.open in os.supports_dir_fd  # not on Windows, where each use checks for links first
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Neither through a link nor waiting for a pipe."""
+"""Follow no link, and do not wait for a pipe."""
 
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _NOT_SYNCED = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM}
@@ -32,7 +32,7 @@ _NOT_SYNCED = {errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS, errno.EAC
 class Directory:
     """A directory, opened when it is first used and held open from then on.
 
-    All names are those of entries in it. A link is never followed: whoever sends a run may have put one there.
+    Every `name` is that of an entry in it. Links are never followed: the sender of a run may have placed one.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Directory:
         return directory, name
 
     def make(self) -> None:
-        """Make the directory unless it exists; one that is not in another `Directory` with all above it.
+        """Make the directory unless it exists; without a `parent`, make all above it too.
 
         Raises
         ------
@@ -90,7 +90,7 @@ class Directory:
         return os.fdopen(self._open_file(name, os.O_RDONLY), "rb")
 
     def append_to(self, name: str) -> int:
-        """Return the descriptor of a file to add to at its end; OSError if that cannot be."""
+        """Open a file for appending and return its descriptor; OSError if that fails."""
         return self._open_file(name, os.O_WRONLY | os.O_APPEND)
 
     def is_at(self, descriptor: int, name: str) -> bool:
@@ -101,26 +101,25 @@ class Directory:
             return False
 
     def create(self, name: str, *, new: bool) -> int:
-        """Return the descriptor of a file for reading and writing, made if it is not there.
+        """Open a file for reading and writing, made if it is missing, and return its descriptor.
 
         Raises
         ------
         OSError
-            If it is a link, has another name besides (a hard link), or cannot be opened; with `new`, also if it is
-            there.
+            If it is a link, has a second name (a hard link), or cannot be opened; with `new`, also if it exists.
         """
         descriptor = self._open_file(name, os.O_RDWR | os.O_CREAT | (os.O_EXCL if new else 0))
-        if os.fstat(descriptor).st_nlink > 1:  # what is written here would change somebody's file elsewhere
+        if os.fstat(descriptor).st_nlink > 1:  # writing here would change a file elsewhere
             os.close(descriptor)
             raise _link()
         return descriptor
 
     def remove(self, name: str) -> None:
-        """Remove a file, or a link itself; OSError if that cannot be."""
+        """Remove a file, or a link itself; OSError if that fails."""
         os.unlink(self._place(name), dir_fd=self._descriptor)
 
     def require_writable(self, name: str) -> None:
-        """Refuse a name whose file can be seen not to be writable; OSError says why."""
+        """Refuse a file that is visibly not writable; OSError says why."""
         self._permissions(name)
         if not os.access(self._place("."), os.W_OK | os.X_OK, dir_fd=self._descriptor):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -129,8 +128,8 @@ class Directory:
         """Write a file, replacing one of this name in one step.
 
         The bytes go to a temporary file, reach the disk, and then take the name. An existing file's permissions stay.
-        If anything fails, the temporary file is removed; what a killed process has left is removed by the next one that
-        writes here.
+        If anything fails, the temporary file is removed; files left by a killed process are removed by the next one
+        that writes here.
 
         Raises
         ------
@@ -144,7 +143,7 @@ class Directory:
         try:
             _fill(descriptor, content, permissions)
             if sys.platform == "win32":
-                os.close(descriptor)  # what is open has to keep its name there
+                os.close(descriptor)  # Windows renames no open file
             self._rename(temporary, name)  # while it is locked
         finally:
             with suppress(OSError):
@@ -153,7 +152,7 @@ class Directory:
                 self.remove(temporary)
 
     def remove_left_overs(self) -> None:
-        """Remove the temporary files of processes that are gone, as far as locks show that."""
+        """Remove temporary files whose processes have ended, as far as locks show it."""
         with suppress(OSError):
             for name in filter(TEMPORARY.fullmatch, self.names()):
                 with suppress(OSError), self.open(name) as file:
@@ -161,7 +160,7 @@ class Directory:
                         self.remove(name)
 
     def sync(self) -> None:
-        """Bring the names of its files to the disk, where the system can do that; OSError if it fails."""
+        """Flush the names of its files to the disk, if the system can; OSError if that fails."""
         if self._descriptor is not None:
             try:
                 os.fsync(self._descriptor)
@@ -186,7 +185,7 @@ class Directory:
         flags = os.O_DIRECTORY | (0 if self._parent is None else os.O_NOFOLLOW)
         try:
             return os.open(name, os.O_RDONLY | flags, dir_fd=where)
-        except PermissionError:  # it may still be written to, where it cannot be listed
+        except PermissionError:  # it may be writable without being readable
             return os.open(name, getattr(os, "O_PATH", os.O_RDONLY) | flags, dir_fd=where)
         except OSError as error:
             if self._parent is not None and self._parent._is_link(self.path.name):
@@ -194,12 +193,12 @@ class Directory:
             raise
 
     def _require_place(self) -> None:
-        """Refuse to write where the path does not lead any more, since nobody would look there."""
+        """Refuse to write if the path now leads elsewhere: nobody would find the file."""
         if self._descriptor is not None and not os.path.samestat(os.fstat(self._descriptor), self.path.stat()):
             raise FileNotFoundError(errno.ENOENT, "another directory has taken the place of its own")
 
     def _place(self, name: str) -> str:
-        """Return what names an entry to the system, beside the descriptor."""
+        """Return the path that system calls take together with the descriptor."""
         return name if self._descriptor is not None else str(self.path / name)
 
     def _stat(self, name: str) -> os.stat_result:
@@ -228,7 +227,7 @@ class Directory:
             return False
 
     def _permissions(self, name: str) -> int | None:
-        """Return the permissions of a file; refuse what must stay: a link, a read-only file, anything else."""
+        """Return the permissions of a file; refuse what must stay: a link, a read-only file, anything but a file."""
         try:
             mode = self._stat(name).st_mode
         except FileNotFoundError:
@@ -236,12 +235,12 @@ class Directory:
         if stat.S_ISLNK(mode):
             raise _link()
         require_regular(mode)
-        if not mode & _WRITABLE:  # which a replacement would not ask
+        if not mode & _WRITABLE:  # replacing it would ignore that
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return mode & 0o777  # without the bits that run a program as its owner
 
     def _temporary(self) -> tuple[str, int]:
-        """Make a temporary file, open and locked: the lock ends with the process, and so shows whether it lives."""
+        """Make a temporary file, open and locked: the lock ends with its process, and so shows if it is alive."""
         while True:
             name = f".nnfw-{secrets.token_hex(8)}.tmp"
             descriptor = self.create(name, new=True)
@@ -255,7 +254,7 @@ class Directory:
 
 
 def as_directory(path: Path | Directory) -> Directory:
-    """Return the directory of a path; one that is held open already stays what it is."""
+    """Return the directory of a path; a `Directory` is returned unchanged."""
     return path if isinstance(path, Directory) else Directory(path)
 
 
@@ -272,7 +271,7 @@ def open_regular(path: str | os.PathLike[str], inside: Directory | None = None) 
     Raises
     ------
     OSError
-        If it cannot be opened, or is a folder, a pipe, a socket or a device: these are not read from.
+        If it cannot be opened, or is a folder, a pipe, a socket or a device.
     ValueError
         If the path holds a NUL.
 
@@ -295,7 +294,7 @@ def open_regular(path: str | os.PathLike[str], inside: Directory | None = None) 
 
 
 def lock_file(descriptor: int, *, unknown: bool = True) -> bool:
-    """Lock an open file for this process; return whether no other has, or `unknown` where there are no locks."""
+    """Lock an open file for this process; return whether that worked, or `unknown` where there are no locks."""
     if sys.platform == "win32":
         return unknown
     try:
@@ -308,14 +307,14 @@ def lock_file(descriptor: int, *, unknown: bool = True) -> bool:
 
 
 def write_whole(descriptor: int, content: bytes) -> None:
-    """Write all bytes to a file, in as many pieces as the system wants; OSError if that cannot be."""
+    """Write all bytes to a file, in as many pieces as the system needs; OSError if that fails."""
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def close_written(descriptor: int) -> None:
-    """Let a network disk report now what it could not write, as it does when a file is closed; the file stays open."""
+    """Make a network disk report now what it failed to write, as on closing; the file stays open."""
     os.close(os.dup(descriptor))
 
 

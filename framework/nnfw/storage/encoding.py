@@ -1,8 +1,8 @@
 """Plain values as JSON and arrays of bytes, and back: every type stays, and every bit of a number.
 
-Plain are None, texts, numbers and arrays of them, those of NumPy included, and lists, tuples and dictionaries of plain
-values. What JSON has not is written as a table of one entry, whose name says what it is. So are long lists of numbers,
-and long lists of dictionaries with the same keys, which would make the JSON grow with every epoch of a training.
+Plain values are None, texts, numbers and arrays (NumPy's too), and lists, tuples and dictionaries of plain values. A
+value that JSON lacks is written as a table with one entry, named after its type. So are long lists of numbers, and of
+dictionaries with the same keys: otherwise the JSON would grow with every epoch of a training.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nnfw.plain import Plain
 _DTYPES = {name: np.dtype(name) for name in (np.dtype(code).name for code in "?bBhHiIqQefdFD")}
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _MOST_BITS = 1024  # of a whole number: Python refuses to read very long ones
-_FEW = 32  # entries of a list that is written as it is: an array takes some 300 bytes beside its own
+_FEW = 32  # entries of the longest list that stays JSON: an array costs some 300 bytes more
 _MOST_DEEP = 4  # axes of numbers in lists that become an array
 
 _Items = list[Any]  # of any type, plain or not
@@ -117,16 +117,16 @@ def _array(array: Array, arrays: MutableMapping[str, Array], prefix: str) -> lis
 
 
 def _not_plain(value: object) -> DataError:
-    return DataError(f"{short(value)} of type {class_name(value)} is no plain value, so a file cannot hold it.")
+    return DataError(f"{short(value)} of type {class_name(value)} is not a plain value, so a file cannot hold it.")
 
 
 def decoded(node: Plain, arrays: MutableMapping[str, Array]) -> Any:
-    """Return the value that :func:`encoded` was given; the arrays that it holds are taken out of `arrays`.
+    """Return the value given to :func:`encoded`; its arrays are taken out of `arrays`.
 
     Raises
     ------
     FileFormatError
-        If no value is written so.
+        If `node` encodes no value.
     """
     match node:
         case None | bool() | int() | float() | str():
@@ -154,7 +154,7 @@ def _dictionary(pairs: _Items) -> dict[object, object]:
     try:
         found = {key: value for key, value in pairs}  # noqa: C416 - dict() takes texts of two letters for pairs
     except (TypeError, ValueError) as error:
-        raise FileFormatError(f"a dictionary has an entry that is no key with a value: {error}") from error
+        raise FileFormatError(f"a dictionary has an entry that is not a key with a value: {error}") from error
     if len(found) < len(pairs):
         raise FileFormatError("a dictionary has a key twice")
     return found
@@ -163,7 +163,7 @@ def _dictionary(pairs: _Items) -> dict[object, object]:
 def _rows(columns: dict[object, object]) -> list[dict[object, object]]:
     lists = [column for column in columns.values() if type(column) is list]
     if len(lists) < len(columns) or len(set(map(len, lists))) > 1:
-        raise FileFormatError("the columns of a table are no lists of one length")
+        raise FileFormatError("the columns of a table are not lists of one length")
     return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 

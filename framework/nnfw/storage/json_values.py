@@ -9,7 +9,7 @@ from nnfw.plain import Plain
 
 
 def jsonable(value: object) -> Plain:
-    """Return `value` with plain numbers, texts, lists and tables only; what is not finite becomes None.
+    """Return `value` as plain numbers, texts, lists and tables; numbers that are not finite become None.
 
     Examples
     --------

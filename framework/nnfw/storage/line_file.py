@@ -11,14 +11,14 @@ from nnfw.storage.directory import Directory, close_written, write_whole
 
 
 class LineFile:
-    r"""A new text file, whose every piece goes to the system at once: a process that is killed loses none.
+    r"""A new text file. Each text goes to the system at once, so a killed process loses none.
 
     Parameters
     ----------
     path
-        The file; one that is there is replaced in one step.
+        The file; an existing one is replaced in one step.
     beginning
-        What it holds at first.
+        Its initial content.
     inside
         A directory that `path` lies in: no link below it is followed.
 
@@ -57,7 +57,7 @@ class LineFile:
         self._require_place()
 
     def close(self) -> None:
-        """Close the file, when its bytes have reached the disk."""
+        """Close the file after its bytes have reached the disk."""
         try:
             try:
                 os.fsync(self._descriptor)

@@ -1,4 +1,4 @@
-"""One process at a time works in a directory; the lock ends with its process, however that ends."""
+"""A lock for one process at a time in a directory; it ends with its process, however that ends."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from nnfw.errors import NnfwError, StateError
 from nnfw.storage.directory import Directory, as_directory, lock_file
 
 LOCK = "lock"
-"""Name of the file that is locked; it is there as long as it is needed."""
+"""Name of the file that is locked; it exists while the lock is held."""
 
-_ATTEMPTS, _PAUSE = 20, 0.01  # until the holder has written its name: seconds
+_ATTEMPTS, _PAUSE = 20, 0.01  # seconds, to wait for the holder to write its name
 
 
 @contextmanager
 def locked(directory: Path | Directory) -> Iterator[Directory]:
-    """Keep other processes out of a directory that is there.
+    """Keep other processes out of an existing directory.
 
     Parameters
     ----------
     directory
-        Every process that calls this function for it is kept out, and no other.
+        Only processes that call this function for it are kept out.
 
     Yields
     ------
@@ -43,7 +43,7 @@ def locked(directory: Path | Directory) -> Iterator[Directory]:
 
     Notes
     -----
-    On Windows, and on network disks that have no locks, nobody is kept out.
+    On Windows, and on network disks without locks, nobody is kept out.
     """
     directory = as_directory(directory)
     try:
@@ -55,7 +55,7 @@ def locked(directory: Path | Directory) -> Iterator[Directory]:
             with suppress(OSError):  # the directory may have vanished
                 if directory.is_at(descriptor, LOCK):  # else this may be the lock of another process
                     directory.remove(LOCK)
-            with suppress(OSError):  # nothing depends on what is in it
+            with suppress(OSError):  # its content does not matter
                 os.close(descriptor)
     except _HeldError as error:
         raise StateError(
@@ -81,11 +81,11 @@ def _acquired(directory: Directory) -> int:
             raise _HeldError(holder)
         if directory.is_at(descriptor, LOCK):
             return descriptor
-        os.close(descriptor)  # its holder has removed it before it was locked here
+        os.close(descriptor)  # its holder removed it before it was locked here
 
 
 def _sign(descriptor: int) -> None:
-    """Write who has the lock; for people, so that a full disk does no harm."""
+    """Write who has the lock. Only people read it, so a full disk does no harm."""
     holder = {
         "pid": os.getpid(),
         "host": socket.gethostname(),

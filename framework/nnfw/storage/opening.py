@@ -1,4 +1,4 @@
-"""Opening files that others may have named: what is no file, such as a pipe or a device, may never end."""
+"""Opening files that others may have named: reading a pipe or a device may never end."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import os
 import stat
 from io import BufferedReader
 
-_AT_ONCE = getattr(
-    os, "O_NONBLOCK", 0
-)  # else the opening of a pipe waits for its writer; 0 where there is no such pipe
+# Without it, opening a pipe waits for its writer. 0 where there is no such pipe.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 
 def open_without_waiting(path: str | os.PathLike[str]) -> BufferedReader:
-    """Open what may be a pipe too, for reading; one that nobody writes to is empty.
+    """Open a file or a pipe for reading; a pipe without a writer is empty.
 
     Raises
     ------
@@ -33,7 +32,7 @@ def open_without_waiting(path: str | os.PathLike[str]) -> BufferedReader:
 
 
 def require_regular(mode: int) -> None:
-    """Refuse what is no file, by the mode that the system tells; OSError says what it is."""
+    """Refuse anything but a regular file, by its mode; OSError says what it is."""
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file")
     if not stat.S_ISREG(mode):

@@ -34,7 +34,7 @@ _LISTED = 10  # files of a folder that a message lists
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    r"""A table of values that can say where each of them comes from.
+    r"""A table of values that knows where each of them comes from.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Document:
     name
         What messages call it: the path as the user gave it.
     text
-        The text that `table` was parsed from; empty where it came from elsewhere.
+        The text that `table` was parsed from; empty if it came from elsewhere.
     overrides
         What :func:`apply_overrides` changed: the argument, and the place that it set.
 
@@ -124,8 +124,8 @@ def parse(text: str, name: str) -> Document:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     if "\0" in text:
         line, column = position(text, text.index("\0"))
-        raise FileFormatError(f"{name}:{line}: is no text: NUL byte at column {column}. Name a TOML file in UTF-8.")
-    if "\r\n" in text:  # tomllib would take it for the end of a line, as it took the one that was here before
+        raise FileFormatError(f"{name}:{line}: is not text: NUL byte at column {column}. Name a TOML file in UTF-8.")
+    if "\r\n" in text:  # tomllib would take this one too for the end of a line
         line, _ = position(text, text.index("\r\n"))
         raise FileFormatError(f"{name}:{line}: ends in two carriage returns. Save it with ordinary ends of lines.")
     pieces = split(text, name)

@@ -1,4 +1,4 @@
-"""Nested tables as one of paths."""
+"""Nested tables, flattened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 
 def flattened(table: Mapping[str, object]) -> dict[str, object]:
-    """Return a nested table as one of paths, as ``--set`` takes them; a list without tables in it is one value.
+    """Return a nested table as a flat one, by paths as ``--set`` takes them; a list without tables is one value.
 
     Examples
     --------

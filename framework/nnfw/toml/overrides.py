@@ -61,7 +61,7 @@ def apply_overrides(document: Document, arguments: Iterable[str]) -> Document:
 
 
 def _printable(text: str) -> str:
-    """Return `text` with what no UTF-8 terminal can show, such as a byte that was not UTF-8, written as an escape."""
+    """Return `text` with everything that UTF-8 cannot encode, such as a stray byte, written as an escape."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -74,7 +74,9 @@ def _read_override(argument: str) -> tuple[list[str | int], Plain]:
         raise _Refused("has no '='. Write path=value, as in training.epochs=5.")
     steps = [_step(found) for found in _STEPS.finditer(path)]
     if not _PATH.fullmatch(path) or len(steps) > DEEPEST:
-        raise _Refused(f"{short(path)} is no path. Write keys with dots and positions, as in model.layers[0].units=32.")
+        raise _Refused(
+            f"{short(path)} is not a path. Write keys with dots and positions, as in model.layers[0].units=32."
+        )
     return steps, _read_value(text)
 
 

@@ -1,7 +1,7 @@
-"""Where the keys of a TOML text are, and what is wrong with a text that is not TOML.
+"""The statements of a TOML text: the line of every key, and what is wrong with a text that is not TOML.
 
-:mod:`tomllib` parses; it tells no positions. So a text is cut into its statements, each of which tomllib parses once
-more on its own: that gives the line of every key in time linear in the text.
+:mod:`tomllib` parses, but reports no positions. So a text is split into its statements, and tomllib parses each of them
+again on its own: that gives the line of every key in linear time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Keys = tuple[str | int, ...]
 Piece = tuple[int, str]
 """A statement as text, after the line where it begins."""
 
-DEEPEST = 64  # levels: whoever walks a table by recursion stays far from Python's limit
+DEEPEST = 64  # levels: recursion over a table stays far from Python's limit
 TOO_DEEP = f"keys, lists or tables are nested more than {DEEPEST} deep. Nest less."
 TOO_LARGE = "a whole number outside the range of TOML, -2^63 to 2^63 - 1. Write a smaller one."
 
@@ -43,7 +43,7 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement: `value` is what it says below `keys`."""
+    """One statement, which sets `value` at `keys`."""
 
     line: int
     keys: Keys
@@ -89,7 +89,8 @@ def split(text: str, name: str) -> list[Piece]:
     Raises
     ------
     FileFormatError
-        If it nests too deep: a long dotted key would take tomllib quadratic time, and brackets Python's stack.
+        If it nests too deep: a long dotted key would cost tomllib quadratic time, and brackets would exhaust Python's
+        stack.
     """
     pieces = []
     start, line, brackets = 0, 1, 0
@@ -127,7 +128,7 @@ def parse_each(pieces: Iterable[Piece]) -> Iterator[Statement]:
 
 
 def _leading_keys(table: Plain) -> Keys:
-    """Return the first key at each level: all there is in a header."""
+    """Return the first key at each level; a header has no others."""
     keys: Keys = ()
     while isinstance(table, dict) and table:
         key, table = next(iter(table.items()))
@@ -161,7 +162,7 @@ def explain(error: tomllib.TOMLDecodeError, pieces: list[Piece]) -> str:
 
 
 def _clash(pieces: list[Piece]) -> str:
-    """Return the message for a last statement that sets what an earlier one has set, or nothing."""
+    """Return the message if the last statement sets what an earlier one has set; else nothing."""
     try:
         *before, last = parse_each(pieces)
     except tomllib.TOMLDecodeError:  # the last one has more than one mistake
@@ -182,7 +183,7 @@ def line_of_digits(pieces: Iterable[Piece]) -> int:
 
 
 def extremes(table: Plain) -> Iterator[tuple[Keys, str]]:
-    """Yield what is nested too deep and what is too large an integer, with the reason."""
+    """Yield the path of each value nested too deep and of each integer too large, with the reason."""
     pending: list[tuple[Keys, Plain]] = [((), table)]
     while pending:  # by iteration, since it may be deep
         path, value = pending.pop()

@@ -1,4 +1,4 @@
-"""From tables to TOML text that people like to read."""
+"""Tables as readable TOML text."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Digits(Dataset):
     """
 
     def load(self, directory: Path) -> Examples:
-        """Return the examples; `directory` plays no part."""
+        """Return the examples; `directory` is not used."""
         pixels = read_idx(_DATA / "digits-images.idx3.gz")
         labels = read_idx(_DATA / "digits-labels.idx1.gz")
         features = {"pixels": np.divide(pixels.reshape(len(pixels), -1), _DARKEST, dtype=np.float32)}

@@ -136,8 +136,8 @@ def _header(stream: Readable, name: str) -> tuple[Shape, np.dtype[np.generic]]:
     start = stream.read(4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _DTYPES or not 1 <= start[3] <= _MOST_AXES:
         raise DataError(
-            f"{name} is no IDX file: it starts with the bytes {start.hex(' ') or '(none)'}; expected 00 00, a type of "
-            f"number from 08 to 0e, and 1 to {_MOST_AXES} axes."
+            f"{name} is not an IDX file: it starts with the bytes {start.hex(' ') or '(none)'}; expected 00 00, a "
+            f"type of number from 08 to 0e, and 1 to {_MOST_AXES} axes."
         )
     sizes = stream.read(4 * start[3])
     if len(sizes) < 4 * start[3]:

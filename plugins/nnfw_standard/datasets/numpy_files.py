@@ -1,4 +1,4 @@
-"""Examples from NumPy's files. Nothing in them is ever executed: pickled objects are refused unread."""
+"""Examples from NumPy's files. Nothing in them is ever executed: pickled objects are refused without reading them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runti
 
 @dataclass(frozen=True)
 class Npy(Dataset):
-    """x and y from two ``.npy`` files, memory-mapped: they are read from disk as batches need them.
+    """x and y from two ``.npy`` files, memory-mapped: batches read them from disk as needed.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Npz(Dataset):
         Raises
         ------
         DataError
-            If the file is missing, damaged or no archive, lacks an array, or holds anything but numbers or text.
+            If the file is missing, damaged or not an archive, lacks an array, or holds anything but numbers or text.
         """
         path = directory / self.path
         with reading(path, "an .npz archive"):
@@ -120,7 +120,7 @@ class Npz(Dataset):
                 raise
             except _DAMAGED as error:
                 raise DataError(
-                    f"{path.name} is no readable .npz archive: {error}. Write it with numpy.savez."
+                    f"{path.name} is not a readable .npz archive: {error}. Write it with numpy.savez."
                 ) from error
         return Examples(features, target, self.y or "y", self.classes)
 
@@ -131,7 +131,7 @@ def _target(y: Array) -> Array:
 
 
 class _InPieces:
-    """An open archive that is read in pieces, all but the list of its members, which is limited by that."""
+    """An open archive that refuses large reads, which limits the list of its members."""
 
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._file, self._name = file, name
