@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -14,7 +13,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.data.columns import Column, Kind
 from nnfw.data.conversion import cast, column_names, require_finite, require_finite_predictions
 from nnfw.data.examples import Examples, categorical
-from nnfw.data.tables import listed
+from nnfw.data.tables import listed, repeated
 from nnfw.errors import DataError, ShapeError, did_you_mean, short
 from nnfw.protocols import Transform
 
@@ -342,10 +341,9 @@ def _of_column(name: str, raw: Array, transforms: Iterable[Transform]) -> list[T
 
 
 def _require_different(names: Iterable[str], owner: str) -> None:
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
+    if twice := repeated(names):
         raise DataError(
-            f"{owner} has several columns {short(repeated[0])}. Rename them, or give the numbers alone: "
+            f"{owner} has several columns {short(twice[0])}. Rename them, or give the numbers alone: "
             f"{owner}.to_numpy()."
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ from nnfw.configuration import build, to_table
 from nnfw.data.columns import Column
 from nnfw.data.examples import categorical
 from nnfw.data.preprocessing import Preprocessing
+from nnfw.data.tables import repeated
 from nnfw.errors import ConfigError, DataError, Mistake, short
 from nnfw.plain import PlainTable
 
@@ -75,11 +75,8 @@ def build_preprocessing(table: object, registry: Registry) -> Preprocessing:
 
 
 def _require_different(what: str, names: Iterable[str]) -> None:
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise ConfigError(
-            [Mistake(("preprocessing", what), f"must be different names, got {short(repeated[0])} twice.")]
-        )
+    if twice := repeated(names):
+        raise ConfigError([Mistake(("preprocessing", what), f"must be different names, got {short(twice[0])} twice.")])
 
 
 def _require_room(classes: tuple[str, ...]) -> None:

@@ -168,6 +168,11 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(name if name.isprintable() else short(name) for name in names[:_SHOWN]) + more
 
 
+def repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that occur more than once."""
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
 def delimiter_advice(names: Sequence[str]) -> str:
     r"""Return advice, with a leading space, if the only column of a table looks like several; else nothing.
 
@@ -372,9 +377,8 @@ def _header(line: int, names: list[str], name: str) -> list[str]:
         number = names.index("") + 1
         index = " If it is an index of pandas, leave it out: to_csv(..., index=False)." if number == 1 else ""
         raise DataError(f"{name}:{line}: the header gives no name to column {number}. Name it or remove it.{index}")
-    repeated = [column for column, count in Counter(names).items() if count > 1]
-    if repeated:
-        shown = listed([short(column) for column in repeated])
+    if twice := repeated(names):
+        shown = listed([short(column) for column in twice])
         raise DataError(f"{name}:{line}: the header repeats {shown}. Give each column its own name.")
     return names
 
