@@ -17,7 +17,7 @@ SOURCES = sorted(path for folder in ("framework", "plugins") for path in (ROOT /
     [
         ("ruff", "check", "."),
         ("ruff", "format", "--check", "."),
-        ("mypy",),
+        pytest.param(("mypy",), marks=pytest.mark.slow),
         ("importlinter.cli", "lint-imports"),
     ],
     ids=["ruff-check", "ruff-format", "mypy", "import-linter"],

@@ -5,6 +5,10 @@ import zipfile
 
 import pytest
 
+from nnfw.cli.main import main
+
+pytestmark = pytest.mark.slow
+
 
 def succeeded(result):
     assert result.returncode == 0, result.stdout + result.stderr
@@ -47,15 +51,17 @@ def test_new_project_passes_its_tests_at_once_and_trains(environment, tmp_path, 
     project = tmp_path / "nnfw-first-try"
     environment.install("--editable", project)
     assert "passed" in succeeded(environment.run("python", "-m", "pytest", "-q", cwd=project))
-    assert "first_try" in succeeded(environment.run("nnfw", "plugins", "--kind", kind, cwd=project))
-    assert "first_try" in succeeded(environment.run("nnfw", "show", "first_try", cwd=project))
-    assert "All checks passed." in succeeded(environment.run("nnfw", "check", "nnfw-first-try", cwd=project))
     succeeded(environment.run("nnfw", "train", "example.toml", "--out", "run", cwd=project))
-    imports = "import sys, nnfw_first_try.plugin; print('numpy' in sys.modules)"
-    assert succeeded(environment.run("python", "-c", imports, cwd=tmp_path)) == "False\n"
+    if kind == "activation":  # the same for all kinds, and what pytest has run already
+        assert "first_try" in succeeded(environment.run("nnfw", "plugins", "--kind", kind, cwd=project))
+        assert "first_try" in succeeded(environment.run("nnfw", "show", "first_try", cwd=project))
+        assert "All checks passed." in succeeded(environment.run("nnfw", "check", "nnfw-first-try", cwd=project))
+        imports = "import sys, nnfw_first_try.plugin; print('numpy' in sys.modules)"
+        assert succeeded(environment.run("python", "-c", imports, cwd=tmp_path)) == "False\n"
 
 
-def test_wheel_of_a_new_project_holds_its_package_alone(environment, build, tmp_path):
-    succeeded(environment.run("nnfw", "new-plugin", "nnfw-first-try", cwd=tmp_path))
+def test_wheel_of_a_new_project_holds_its_package_alone(build, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["new-plugin", "nnfw-first-try"]) == 0
     names = zipfile.ZipFile(build(tmp_path / "nnfw-first-try")).namelist()
     assert {name.partition("/")[0] for name in names} == {"nnfw_first_try", "nnfw_first_try-0.1.0.dist-info"}

@@ -1,6 +1,7 @@
 """Stop trainings in every way, let them go on, and compare them with one that never stopped.
 
-Run it with: python tests/reliability/resuming.py [--kills 200] [--exact 20] [--starts 20] [--signals 100] [--seed 0]
+Run it with: python tests/reliability/resuming.py [--kills 200] [--exact 20] [--starts 20] [--signals 100]
+                                                     [--epochs 100] [--seed 0]
 
 - kills: one run after the other, which writes a checkpoint after each step, is killed at random moments and goes on
   from there; each checkpoint must be readable, no temporary file may stay, and the files at the end are those of a run
@@ -45,6 +46,7 @@ TEMPORARY = ".nnfw-*.tmp"
 ALONE = 2.0  # seconds within which a process of its own is killed
 FORKED = 0.25  # seconds within which a forked one is: it has imported everything
 EPOCHS = 100
+ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 DISK = 3 << 19  # bytes
 CAPABILITIES = "-dac_override,-dac_read_search"
 WITHOUT_RIGHTS = (
@@ -143,19 +145,18 @@ def different(first: Path, second: Path) -> list[str]:
 # --- killed again and again -------------------------------------------------------------------------------------------
 
 
-def kills(count: int, rng: random.Random) -> Iterator[str]:
+def kills(count: int, epochs: int, rng: random.Random) -> Iterator[str]:
     """Kill a run at random moments, until that was done often enough; yield what is wrong."""
     killed = ended = left_overs = 0
     with TemporaryDirectory() as name:
         folder = Path(name)
-        path, whole, out = experiment(folder), folder / "whole", folder / "run"
+        path, whole, out = experiment(folder, epochs=epochs), folder / "whole", folder / "run"
         os.waitpid(in_a_child(lambda: carry_out(path, whole)), 0)
         while killed < count or not ended:
             begun, before = checkpoint_files(out / "checkpoints")[-1:], list(out.rglob(TEMPORARY))
             child = in_a_child(lambda: carry_out(path, out))
             if killed < count:
-                time.sleep(rng.uniform(0.02, FORKED))
-                os.kill(child, signal.SIGKILL)
+                kill_later(child, out, begun, rng)
             status = os.waitpid(child, 0)[1]
             if os.WIFSIGNALED(status) and checkpoint_files(out / "checkpoints"):
                 killed += 1
@@ -171,6 +172,15 @@ def kills(count: int, rng: random.Random) -> Iterator[str]:
                     yield f"run {ended} ended with status {os.waitstatus_to_exitcode(status)}"
                 shutil.rmtree(out)
     print(f"killed {killed} times, {ended} runs to their ends; {left_overs} times a temporary file, removed later")
+
+
+def kill_later(child: int, out: Path, begun: list[Path], rng: random.Random) -> None:
+    """Kill a child at a random moment: mostly after it has written a checkpoint, however slowly that goes here."""
+    if not begun or rng.random() < 0.8:
+        while checkpoint_files(out / "checkpoints")[-1:] == begun and not os.waitid(os.P_PID, child, ENDED):
+            time.sleep(0.001)
+    time.sleep(rng.uniform(0.02, FORKED))
+    os.kill(child, signal.SIGKILL)
 
 
 def unreadable(out: Path, when: str) -> Iterator[str]:
@@ -362,7 +372,14 @@ def vanish(out: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    for name, number in (("kills", 200), ("exact", 20), ("starts", 20), ("signals", 100), ("seed", 0)):
+    for name, number in (
+        ("kills", 200),
+        ("exact", 20),
+        ("starts", 20),
+        ("signals", 100),
+        ("epochs", EPOCHS),
+        ("seed", 0),
+    ):
         parser.add_argument(f"--{name}", type=int, default=number)
     parser.add_argument("--no-disks", action="store_true")
     given = parser.parse_args()
@@ -370,7 +387,7 @@ def main() -> int:
     rng = random.Random(given.seed)
     wrong: list[str] = []
     if given.kills:
-        wrong += kills(given.kills, rng)
+        wrong += kills(given.kills, given.epochs, rng)
     if given.exact:
         wrong += exact(given.exact, rng)
     if given.signals:

@@ -47,18 +47,25 @@ def test_cases_that_the_page_names_exist():
     assert named <= set(CASES)
 
 
-def test_script_tells_a_lack_of_memory_a_made_file_and_a_wait_from_errors():
+def test_script_tells_a_lack_of_memory_a_made_file_too_much_work_and_a_wait_from_errors():
     program = f"""
 import importlib.util, os, time
 spec = importlib.util.spec_from_file_location("hostile", {str(SCRIPT)!r})
 hostile = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(hostile)
-hostile.SECONDS = 1
-for use in (lambda folder: bytes(100 << 20), lambda folder: (folder / "made").touch(), lambda folder: time.sleep(30)):
+def work(folder):
+    while True:
+        pass
+
+hostile.SECONDS = 0.2
+for use in (lambda folder: bytes(100 << 20), lambda folder: (folder / "made").touch(), work):
     print(hostile.outcome(lambda folder: lambda: use(folder)))
+hostile.WAIT = 1
+print(hostile.outcome(lambda folder: lambda: time.sleep(30)))
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    memory, made, wait = result.stdout.splitlines()
+    memory, made, work, wait = result.stdout.splitlines()
     assert memory.startswith("NO ERROR OF NNFW: MemoryError")
     assert made == "NO ERROR OF NNFW: made ['made']"
+    assert work.startswith("NO ERROR OF NNFW: ended by signal 27")
     assert wait.startswith("NO ERROR OF NNFW: ended by signal 14")

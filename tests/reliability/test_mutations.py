@@ -14,7 +14,7 @@ import pytest
 import nnfw
 
 SCRIPT = Path(__file__).parent / "mutations.py"
-COUNT = 20_000
+COUNT = 8_000
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,7 @@ def mutations():
     return module
 
 
+@pytest.mark.slow
 def test_mutated_files_give_results_and_errors_of_nnfw_alone(mutations):
     result = subprocess.run(
         [sys.executable, str(SCRIPT), "--count", str(COUNT), "--workers", "2"],
