@@ -13,7 +13,7 @@ import typer
 
 from nnfw.cli.completion import complete_components
 from nnfw.cli.console import message, print_text
-from nnfw.cli.options import Out, Overrides, Quiet, print_results
+from nnfw.cli.options import Out, Overrides, Quiet, print_run, progress_bar
 from nnfw.cli.summary import print_summary
 
 if TYPE_CHECKING:
@@ -116,12 +116,13 @@ def assemble(
     }
     document = apply_overrides(Document(_without_empty(table), "command line"), overrides or ())
     experiment = ExperimentFile(check_experiment(document, registry), document, directory)
-    _summarise(
-        experiment, registry, sys.stdout if output or train else sys.stderr
-    )  # if the file is printed, it is the data
+    stream = sys.stdout if output or train else sys.stderr  # if the file is printed, it is the data
+    _summarise(experiment, registry, stream)
     _write(document, output, printed=not train)
     if train:
-        _train(experiment, registry, out, quiet)
+        from nnfw.runs import train as train_run
+
+        print_run(train_run(experiment, registry, out, progress_bar(quiet), message), json=False)
 
 
 def _summarise(experiment: ExperimentFile, registry: Registry, stream: TextIO) -> None:
@@ -143,15 +144,6 @@ def _write(document: Document, output: Path | None, *, printed: bool) -> None:
         message(f"Wrote {output}. Train it with: nnfw train {output}")
     elif printed:
         print_text(text.rstrip("\n"))
-
-
-def _train(experiment: ExperimentFile, registry: Registry, out: Path | None, quiet: bool) -> None:
-    from nnfw.runs import train
-    from nnfw.training import ProgressBar
-
-    run = train(experiment, registry, out, () if quiet else (ProgressBar(),), message)
-    print_results(run.results)
-    print_text(f"Run: {run.directory}")
 
 
 def _source(data: str, target: str | None, directory: Path) -> Plain:

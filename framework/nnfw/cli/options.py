@@ -13,6 +13,7 @@ from nnfw.cli.console import message, print_heading, print_json, print_table, pr
 from nnfw.errors import short
 
 if TYPE_CHECKING:
+    from nnfw.protocols import Callback
     from nnfw.runs import Run
 
 ExperimentPath = Annotated[str, typer.Argument(metavar="FILE", help="The experiment, a TOML file; - is stdin.")]
@@ -54,6 +55,13 @@ Trust = Annotated[
     typer.Option("--trust", help="Trust the maker of the run: read its data from anywhere."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+
+def progress_bar(quiet: bool) -> tuple[Callback, ...]:
+    """Return the callback that shows the progress of a training, or none."""
+    from nnfw.training import ProgressBar
+
+    return () if quiet else (ProgressBar(),)
 
 
 def print_results(results: Mapping[str, Mapping[str, object]]) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from nnfw.cli.compare import print_differences
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
-from nnfw.cli.options import DataDirectory, Quiet, RunPath, Trust
+from nnfw.cli.options import DataDirectory, Quiet, RunPath, Trust, progress_bar
 
 if TYPE_CHECKING:
     from nnfw.runs import Reproduction
@@ -41,10 +41,8 @@ def reproduce(
     """
     from nnfw.plugins import default_registry
     from nnfw.runs import reproduce
-    from nnfw.training import ProgressBar
 
-    callbacks = () if quiet else (ProgressBar(),)
-    found = reproduce(path, default_registry(), out, data_dir, callbacks, trust=trust)
+    found = reproduce(path, default_registry(), out, data_dir, progress_bar(quiet), trust=trust)
     if json:
         print_json(
             {

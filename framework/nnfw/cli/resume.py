@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nnfw.cli.console import Json, message
-from nnfw.cli.options import DataDirectory, Overrides, Quiet, RunPath, Trust, print_run
+from nnfw.cli.options import DataDirectory, Overrides, Quiet, RunPath, Trust, print_run, progress_bar
 
 Force = Annotated[bool, typer.Option("--force", help="Resume even if the experiment or the data have changed.")]
 
@@ -36,11 +36,16 @@ def resume(
     _restore_variables(run)
     from nnfw.plugins import default_registry
     from nnfw.runs import resume
-    from nnfw.training import ProgressBar
 
-    callbacks = () if quiet else (ProgressBar(),)
     done = resume(
-        run, default_registry(), overrides or (), callbacks, message, data_directory=data_dir, force=force, trust=trust
+        run,
+        default_registry(),
+        overrides or (),
+        progress_bar(quiet),
+        message,
+        data_directory=data_dir,
+        force=force,
+        trust=trust,
     )
     if done is None:
         message(_nothing_to_do(run))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnfw.cli.console import Json, error, message, print_json, print_text
-from nnfw.cli.options import ExperimentPath, Out, Overrides, Quiet, print_run
+from nnfw.cli.options import ExperimentPath, Out, Overrides, Quiet, print_run, progress_bar
 
 if TYPE_CHECKING:
     from nnfw.runs import ResumeCheck
@@ -41,15 +41,13 @@ def train(
     from nnfw.experiments import read_experiment
     from nnfw.plugins import default_registry
     from nnfw.runs import train, verify_resume
-    from nnfw.training import ProgressBar
 
     registry = default_registry()
     experiment = read_experiment(file, registry, overrides or ())
     if verify:
         _report_check(verify_resume(experiment, registry), json=json)
         return
-    callbacks = () if quiet else (ProgressBar(),)
-    print_run(train(experiment, registry, out, callbacks, message), json=json)
+    print_run(train(experiment, registry, out, progress_bar(quiet), message), json=json)
 
 
 def _report_check(found: ResumeCheck, *, json: bool) -> None:

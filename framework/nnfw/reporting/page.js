@@ -1,5 +1,5 @@
 "use strict";
-// Reads values off the curves, by pointer or arrow keys, and switches between dark and light. The page works without.
+// Shows the values of curves at the pointer or by arrow keys, and switches between dark and light. Optional.
 const SVG = "http://www.w3.org/2000/svg";
 
 function draw(parent, tag, attributes) {
