@@ -6,9 +6,10 @@ from typing import Any, cast
 
 from nnfw.arrays import Array
 from nnfw.errors import ConfigError, Mistake, PluginError, short
+from nnfw.ops import kernels_only, splits
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Activation, CanonicalCost, Cost
+from nnfw.protocols import Activation, CanonicalCost, Cost, WritesValue, WritesValueFromZ
 from nnfw.workspace import ACTIVATION, COST, Workspace
 
 
@@ -49,6 +50,15 @@ class Objective:
             method = "value_from_z" if self.canonical else "value"
             raise wrong_result(self.cost, method, value, "a number (float)", self._registry)
         return value
+
+    @kernels_only
+    def write_value(self, z: Array, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
+        """Write C into `out` ``(1,)``, float64, by operations alone; return False where the cost cannot."""
+        cost = self.cost
+        if self.canonical:
+            splits_value = splits(cost, "value_from_z", "write_value_from_z")
+            return splits_value and cast(WritesValueFromZ, cost).write_value_from_z(z, y, weight, out)
+        return splits(cost, "value", "write_value") and cast(WritesValue, cost).write_value(a, y, weight, out)
 
     def delta(self, z: Array, a: Array, y: Array, workspace: Workspace, weight: Array | None) -> Array:
         """Return δ^L, shaped like `z`; `workspace` is that of the output layer."""

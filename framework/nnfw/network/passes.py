@@ -26,11 +26,26 @@ _COPIED = 1 << 14
 _NO_PLACES = np.empty(0), np.empty(0)
 
 
-class _Recording(NamedTuple):
-    """A recorded pass: how to get its cost, its a^L, what puts back what it kept, and the tape."""
+class Recording(NamedTuple):
+    """A recorded pass.
+
+    Parameters
+    ----------
+    value
+        Returns C of the pass that was replayed last.
+    a
+        a^L.
+    cost
+        Where C is written, ``(1,)``, float64; None where the cost is asked instead.
+    put_back
+        Puts back what the pass kept in its workspace.
+    tape
+        What it did.
+    """
 
     value: Callable[[], float]
     a: Array
+    cost: Array | None
     put_back: Callable[[], None]
     tape: Tape
 
@@ -51,8 +66,8 @@ class RepeatedPass:
         self, network: Network, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
     ) -> None:
         self._network, self._objective, self._workspace, self._grads = network, objective, workspace, grads
-        self._recordings: dict[tuple[Batch, Engine], _Recording] = {}
-        self._last: _Recording | None = None
+        self._recordings: dict[tuple[Batch, Engine], Recording] = {}
+        self._last: Recording | None = None
         self._places = _NO_PLACES
 
     def __call__(self, batch: Batch) -> tuple[float, Array]:
@@ -61,22 +76,32 @@ class RepeatedPass:
         if found is None:
             found = self._recordings[batch, engine_in_use()] = self._last = self._record(batch)
             return found.value(), found.a
-        if found is not self._last:
-            found.put_back()
-            self._last = found
+        self.turn_to(found)
         found.tape.repeat()
         return found.value(), found.a
 
-    def _record(self, batch: Batch) -> _Recording:
+    def recording_of(self, batch: Batch) -> Recording | None:
+        """Return the recording of a batch for the engine in use; None before its first pass."""
+        return self._recordings.get((batch, engine_in_use()))
+
+    def turn_to(self, recording: Recording) -> None:
+        """Have the workspace keep what a pass of this recording keeps."""
+        if recording is not self._last:
+            recording.put_back()
+            self._last = recording
+
+    def _record(self, batch: Batch) -> Recording:
         tape = Tape(engine_in_use())
         recorder = _Recorder(tape, engine_in_use().elementwise, self._places_for(batch.x))
-        network, workspace = self._network, self._workspace
-        with network.verified(batch.x, workspace, self._objective), workspace.stepping(recorder):
+        network, workspace, objective = self._network, self._workspace, self._objective
+        cost = workspace.buffer("cost", (1,), np.float64)
+        with network.verified(batch.x, workspace, objective), workspace.stepping(recorder):
             tape.perform(batch.gather)
-            z, a = network.propagate(batch.x, batch.y, batch.weight, self._objective, workspace, self._grads)
+            z, a = network.propagate(batch.x, batch.y, batch.weight, objective, workspace, self._grads)
+            written = tape.perform(objective.write_value, z, a, batch.y, batch.weight, cost)
             tape.finish()
-        value = partial(self._objective.value, z, a, batch.y, batch.weight)
-        return _Recording(value, a, workspace.remember(), tape)
+        value = partial(cost.item, 0) if written else partial(objective.value, z, a, batch.y, batch.weight)
+        return Recording(value, a, cost if written else None, workspace.remember(), tape)
 
     def _places_for(self, x: Array) -> tuple[Array, Array]:
         """Return room for the largest δ of a batch, twice; a shorter last batch has the same."""

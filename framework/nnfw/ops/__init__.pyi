@@ -21,3 +21,4 @@ from .table import operation_of as operation_of
 from .tape import Tape as Tape
 from .tape import kernels_only as kernels_only
 from .tape import made_of_kernels as made_of_kernels
+from .tape import splits as splits

@@ -47,6 +47,16 @@ def made_of_kernels(method: Callable[..., object]) -> bool:
     return bool(getattr(method, "kernels_only", False))
 
 
+def splits(component: object, method: str, parts: str) -> bool:
+    """Return whether `parts`, made of kernels, may be recorded in place of `method`: a subclass has not changed it."""
+    found = getattr(component, parts, None)
+    if found is None or not made_of_kernels(found):
+        return False
+    classes = type(component).__mro__
+    defined = [next((k for k, each in enumerate(classes) if name in vars(each)), -1) for name in (method, parts)]
+    return -1 not in defined and defined[0] >= defined[1]
+
+
 class Tape:
     """A recording.
 

@@ -80,7 +80,7 @@ class Labelled:
 
     def labels(self, order: Array, workspace: Workspace) -> tuple[Array, Array | None]:
         """Return labels and weights of the examples at the given positions, in buffers of `workspace`."""
-        rows = self._rows_at(order)
+        rows = self.rows_at(order)
         found: dict[str, Array] = {}
         for name, array, dtype in self._arrays(workspace.dtype):
             if name != "x":
@@ -128,7 +128,7 @@ class Labelled:
         -----
         To be closed when it is left early: a file may be open and a thread at work.
         """
-        rows = self._rows_at(order)
+        rows = self.rows_at(order)
         batch, present = self._batch(min(size, len(rows)), workspace)
         with ExitStack() as stack:
             files = [stack.enter_context(closing(file)) for file in self._files(rows, size, workspace)]
@@ -140,7 +140,8 @@ class Labelled:
                     next(file)
                 yield batch
 
-    def _rows_at(self, order: Array) -> Array:
+    def rows_at(self, order: Array) -> Array:
+        """Return where in the arrays the examples at the given positions are."""
         return order if self.rows is None else self.rows[order]
 
     def _batch(self, count: int, workspace: Workspace) -> tuple[Batch, Array]:

@@ -38,7 +38,7 @@ class RecordedStep(NamedTuple):
 
     rows: Array
     before: list[Call]
-    after: Callable[[Sequence[PerStep]], list[Call]]
+    after: Callable[[tuple[PerStep, ...]], list[Call]]
     cost: Array
     a: Array
     coefficients: int
@@ -152,7 +152,7 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
     table = np.empty((most, *step.a.shape), step.a.dtype) if outputs else None
     if table is not None:
         before.append(Call(copy, (step.a, PerStep(table))))
-    after = step.after([PerStep(coefficients[:, k]) for k in range(step.coefficients)])
+    after = step.after(tuple(PerStep(coefficients[:, k]) for k in range(step.coefficients)))
     run = engine.steps(before, after, costs)
     if run is None:
         return None

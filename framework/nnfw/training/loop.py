@@ -254,15 +254,24 @@ class StepLoop(Loop):
     def _take_steps(self) -> None:
         """Take the steps of this epoch that are left."""
         fit, state, count, looks = self.fit, self.state, self.fit.steps, self._looks
+        single = self._takes_single_steps
         compute, update, between = self._steps.compute, self._steps.update, self._between  # a step is short
         with self._steps.begun():
             while state.position < count:
-                costs = compute()
+                costs = compute(1 if single else int(min(self._watch.due, count)) - state.position)
                 for look, memory in looks:
                     look(fit, costs, memory)
                 update()
                 if state.position < count:
                     between()
+
+    @property
+    def _takes_single_steps(self) -> bool:
+        """Whether a callback looks at each step as it happens, or a checkpoint is due after each."""
+        seconds = self.task.options.checkpoint_seconds
+        return (self._checkpoints is not None and not seconds) or any(
+            _is_own(callback, "step_computed") for callback, _ in self._callbacks
+        )
 
     def _between(self) -> None:
         """Do what is due between two steps."""
@@ -277,7 +286,12 @@ class StepLoop(Loop):
 
 def _looks_of(callback: Callback) -> Iterator[Look]:
     """Yield what a callback does itself after some steps, and after each step."""
-    if getattr(callback.steps_computed, "__func__", None) is not Callback.steps_computed:
+    if _is_own(callback, "steps_computed"):
         yield callback.steps_computed
-    if getattr(callback.step_computed, "__func__", None) is not Callback.step_computed:
+    if _is_own(callback, "step_computed"):
         yield lambda fit, _costs, memory: callback.step_computed(fit, memory)
+
+
+def _is_own(callback: Callback, method: str) -> bool:
+    """Return whether a callback has a method that is not the protocol's, which does nothing."""
+    return getattr(getattr(callback, method), "__func__", None) is not getattr(Callback, method)
