@@ -13,7 +13,7 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw_numba.caching import inner
 from nnfw_numba.exponential import exp, expm1, log1p
-from nnfw_numba.machine import copy
+from nnfw_numba.machine import copy as copy_bytes
 
 
 @inner
@@ -36,7 +36,33 @@ def sum_examples(delta: Array, out: Array) -> None:
 def take(source: Array, rows: Array, out: Array) -> None:
     width = source.itemsize * source.shape[1]  # a loop over numbers takes twice as long
     for i in range(rows.size):
-        copy(out.ctypes.data + i * out.strides[0], source.ctypes.data + rows[i] * source.strides[0], width)
+        copy_bytes(out.ctypes.data + i * out.strides[0], source.ctypes.data + rows[i] * source.strides[0], width)
+
+
+@inner
+def copy(source: Array, out: Array) -> None:
+    for k in range(source.size):
+        out.flat[k] = source.flat[k]
+
+
+@inner
+def scale(values: Array, factor: float) -> None:
+    f = values.dtype.type(factor)
+    for k in range(values.size):
+        values.flat[k] *= f
+
+
+@inner
+def multiply(values: Array, factors: Array, out: Array) -> None:
+    for k in range(values.size):
+        out.flat[k] = values.flat[k] * factors.flat[k]
+
+
+@inner
+def add_scaled(values: Array, other: Array, factor: float) -> None:
+    f = values.dtype.type(factor)
+    for k in range(values.size):
+        values.flat[k] += other.flat[k] * f
 
 
 @inner
@@ -183,6 +209,28 @@ def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
             summed += exp(_bounded(z[i, j], quarter) - largest)
         loss += np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)
     total[0] = loss / count
+
+
+@inner
+def add_signs(gradient: Array, weights: Array, rate: float) -> None:
+    r = gradient.dtype.type(rate)
+    for k in range(gradient.size):
+        gradient[k] += np.sign(weights[k]) * r
+
+
+@inner
+def clip(gradient: Array, norm: float) -> None:
+    largest, total = 0.0, 0.0
+    for k in range(gradient.size):
+        size = float(abs(gradient[k]))
+        largest = size if not size <= largest else largest  # also for NaN
+    for k in range(gradient.size):
+        total += (gradient[k] / largest) ** 2  # squares of the numbers themselves might overflow
+    length = largest * np.sqrt(total)
+    if norm < length < np.inf:
+        factor = gradient.dtype.type(norm / length)
+        for k in range(gradient.size):
+            gradient[k] *= factor
 
 
 @inner

@@ -39,7 +39,7 @@ def elementwise(activation: object) -> Pair | None:
         One of nnfw_standard, or one with options that are numbers, and only `value` and `derivative` of its own. These
         are compiled as functions of one number each.
     """
-    if not isinstance(activation, Hashable):
+    if getattr(type(activation), "__hash__", None) is None:
         return None
     key: Hashable = activation
     if type(activation) in KNOWN:

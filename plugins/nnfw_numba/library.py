@@ -84,7 +84,7 @@ def _imported(target: str) -> Body:
     module = import_module(name)
     function: Function = getattr(module, attribute)
     compiled = function if hasattr(function, "py_func") else inner(function)
-    return Body(compiled, _origin(name, target, module.__file__))
+    return Body(compiled, _origin(name, target, getattr(module, "__file__", None)))
 
 
 def _origin(name: str, target: str, file: str | None) -> bytes:

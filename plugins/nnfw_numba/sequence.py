@@ -23,7 +23,7 @@ from nnfw_numba.caching import compiled
 from nnfw_numba.library import has_body
 from nnfw_numba.machine import load, store
 from nnfw_numba.programs import Code, Move, encoded
-from nnfw_numba.team import TOGETHER, lead, team
+from nnfw_numba.team import TOGETHER, Team, lead, team
 
 _PART_OF_PRODUCT, _PART, _PART_OF_VECTOR = 1 << 18, 1 << 12, 1 << 14
 """Multiplications, numbers of another operation, and parameters of an optimizer's update, from which on a part takes
@@ -42,7 +42,7 @@ def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
     for in_program, group in groupby(pairs, key=lambda pair: pair[1] is not None):
         if in_program:
             calls = [call for call, _ in group]
-            yield partial(_run, _staged(calls, _threads(calls), faults))
+            yield partial(_run, _staged(calls, _sharing(calls), faults))
         else:
             yield from (partial(call.operation.definition, *call.arguments) for call, _ in group)
 
@@ -52,10 +52,10 @@ def steps(before: list[Call], after: list[Call], costs: Array) -> Callable[[int,
 
     None where an operation cannot be in a program.
     """
-    faults, threads = np.zeros(1, np.int64), _threads([*before, *after])
+    faults, members = np.zeros(1, np.int64), _sharing([*before, *after])
     if any(encoded(call, faults) is None for call in (*before, *after)):
         return None
-    return partial(_run_steps, _staged(before, threads, faults), _staged(after, threads, faults), costs)
+    return partial(_run_steps, _staged(before, members, faults), _staged(after, members, faults), costs)
 
 
 def body(operation: Operation) -> Function | None:
@@ -87,7 +87,7 @@ class _Single:
 
     def _program(self, *arguments: Array | float) -> _Stages | None:
         call, faults = Call(self._operation, arguments), np.zeros(1, np.int64)
-        return None if encoded(call, faults) is None else _staged([call], _threads([call]), faults)
+        return None if encoded(call, faults) is None else _staged([call], _sharing([call]), faults)
 
 
 def _described(value: Array | float) -> object:
@@ -102,6 +102,8 @@ class _Stages(NamedTuple):
 
     Parameters
     ----------
+    members
+        The team that shares them; None if one thread carries out all.
     table
         ``(stages, members, 2)``: address and length of each program.
     moves
@@ -113,6 +115,7 @@ class _Stages(NamedTuple):
         What the table refers to.
     """
 
+    members: Team | None
     table: Array
     moves: Array
     faults: Array
@@ -120,17 +123,16 @@ class _Stages(NamedTuple):
 
 
 def _run(stages: _Stages) -> None:
-    members = team() if stages.table.shape[1] > 1 else None
-    if members is None:
+    if stages.members is None:
         lead(stages.table, _NO_BOARD, False)
     else:
-        members.lead(lead, stages.table)
+        stages.members.lead(lead, stages.table)
     _require_sound(stages.faults)
 
 
 def _run_steps(before: _Stages, after: _Stages, costs: Array, first: int, count: int) -> int:
     arguments = before.table, after.table, before.moves, after.moves, costs, before.faults, first, count
-    members = team() if before.table.shape[1] > 1 else None
+    members = before.members
     done = _lead_steps(*arguments, _NO_BOARD, False) if members is None else members.lead(_lead_steps, *arguments)
     _require_sound(before.faults)
     return int(done)
@@ -176,22 +178,22 @@ def _move(moves: Array, k: int) -> None:
         store(moves[m, 0], load(value) if moves[m, 3] else value)
 
 
-def _threads(calls: list[Call]) -> int:
-    """Return how many threads carry out calls: those of the team if it, or else BLAS, might share one of them."""
-    members = team()
-    return members.size if members is not None and any(map(_may_be_shared, calls)) else 1
+def _sharing(calls: list[Call]) -> Team | None:
+    """Return the team that carries out calls; None if neither it, nor else BLAS, might share one of them."""
+    return team() if any(map(_may_be_shared, calls)) else None
 
 
-def _staged(calls: list[Call], size: int, faults: Array) -> _Stages:
+def _staged(calls: list[Call], members: Team | None, faults: Array) -> _Stages:
     """Return calls that can be in a program as stages: some small ones in one, or the parts of a large one."""
     moves: list[Move] = []
+    size = 1 if members is None else members.size
     parts = (_parts(call, size, faults) for call in calls)
-    stages = [[_program(codes, moves) for codes in members] for members in _grouped(parts)]
+    stages = [[_program(codes, moves) for codes in each] for each in _grouped(parts)]
     table = np.zeros((len(stages), size, 2), np.int64)
     for row, programs in zip(table, stages, strict=True):
         row[: len(programs)] = [(program.ctypes.data, program.size) for program in programs]
     kept = [program for programs in stages for program in programs]
-    return _Stages(table, np.array(moves, np.int64).reshape(-1, 4), faults, kept)
+    return _Stages(members, table, np.array(moves, np.int64).reshape(-1, 4), faults, kept)
 
 
 def _grouped(parts: Iterable[list[Code]]) -> Iterator[list[list[Code]]]:

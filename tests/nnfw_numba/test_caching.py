@@ -31,7 +31,7 @@ def test_compiled_function_is_found_on_disk_the_next_time(folder):
 
 def test_code_that_was_compiled_from_other_files_of_the_package_is_not_used(folder, monkeypatch):
     assert [found_on_disk(), found_on_disk()] == [False, True]
-    monkeypatch.setattr(numba_caching, "_sources", lambda: b"after one of them was changed")
+    monkeypatch.setattr(numba_caching, "sources", lambda _: b"after one of them was changed")
     assert [found_on_disk(), found_on_disk()] == [False, True]
 
 

@@ -19,10 +19,9 @@ from nnfw.ops.engines import engine_of
 
 pytest.importorskip("numba")
 
-from nnfw_numba import kernels, sequence, team, updates
+from nnfw_numba import kernels, sequence, team
 from nnfw_numba.caching import native
-from nnfw_numba.machine import load, store
-from nnfw_numba.programs import INDICES, POINTERS
+from nnfw_numba.machine import INDICES, load, store
 
 LIMIT = limit_of("scipy")
 pytestmark = pytest.mark.skipif(LIMIT is None, reason="SciPy has no OpenBLAS with threads of its own")
@@ -37,8 +36,7 @@ def make_team(monkeypatch):
 
     def make(size):
         made.append(team.Team(size, LIMIT))
-        for module in (sequence, updates):
-            monkeypatch.setattr(module, "team", lambda: made[-1])
+        monkeypatch.setattr(sequence, "team", lambda: made[-1])
         return made[-1]
 
     yield make
@@ -51,9 +49,13 @@ def number_of_threads():
     return openblas("scipy")["num_threads"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fast():
     return engine_of(kernels.load(), "numba")
+
+
+def of(name, arguments):
+    return Call(getattr(operations(), name), arguments)
 
 
 def calls(rng, dtype):
@@ -65,22 +67,24 @@ def calls(rng, dtype):
     rows, columns = 331, 203
     shape, classes = (rows, columns), rng.integers(0, columns, rows)
     return [
-        Call(operations().product, (array(131, 251), array(251, 523), array(131, 523))),
-        Call(operations().product, (array(251, 523).T, array(251, 131), array(523, 131))),
-        Call(operations().product, (array(131, 251), array(523, 251).T, array(131, 523))),
-        Call(operations().add_bias, (array(*shape), array(columns))),
-        Call(operations().add_bias, (array(rows, 29, 7), array(29, 7))),
-        Call(operations().sum_examples, (array(*shape), array(columns))),
-        Call(operations().sum_examples, (array(rows, 29, 7), array(29, 7))),
-        *(Call(getattr(operations(), name), (array(*shape), array(*shape))) for name in ("sigmoid", "tanh", "relu")),
+        of("product", (array(131, 251), array(251, 523), array(131, 523))),
+        of("product", (array(251, 523).T, array(251, 131), array(523, 131))),
+        of("product", (array(131, 251), array(523, 251).T, array(131, 523))),
+        of("add_bias", (array(*shape), array(columns))),
+        of("add_bias", (array(rows, 29, 7), array(29, 7))),
+        of("sum_examples", (array(*shape), array(columns))),
+        of("sum_examples", (array(rows, 29, 7), array(29, 7))),
+        *(of(name, (array(*shape), array(*shape))) for name in ("sigmoid", "tanh", "relu")),
         *(
-            Call(getattr(operations(), name), (array(*shape), array(*shape), array(*shape)))
-            for name in ("sigmoid_delta", "tanh_delta", "relu_delta", "residual")
+            of(name, (array(*shape), array(*shape), array(*shape)))
+            for name in ("sigmoid_delta", "tanh_delta", "relu_delta")
         ),
-        Call(operations().softmax, (array(*shape), array(rows, 1), array(*shape))),
-        Call(operations().label_residual, (array(*shape), array(*shape), 0.1, rows, array(*shape))),
-        Call(operations().class_residual, (array(*shape), classes, 0.1, rows, array(*shape))),
-        Call(operations().weigh, (array(*shape), array(rows))),
+        of("residual", (array(*shape), array(*shape), rows, array(*shape))),
+        of("take", (array(*shape), rng.integers(0, rows, rows), array(*shape))),
+        of("softmax", (array(*shape), array(rows, 1), array(*shape))),
+        of("label_residual", (array(*shape), array(*shape), 0.1, rows, array(*shape))),
+        of("class_residual", (array(*shape), classes, 0.1, rows, array(*shape))),
+        of("weigh", (array(*shape), array(rows))),
     ]
 
 
@@ -117,9 +121,8 @@ def _define(call):
 @pytest.mark.parametrize("size", SIZES)
 def test_each_large_operation_is_cut_into_a_part_for_each_member(make_team, fast, rng, size, monkeypatch):
     make_team(size)
-    parts = []
-    monkeypatch.setattr(sequence, "_lead", lambda _members, table, _programs: parts.append(table))
-    found = [call for call in calls(rng, "f4") if "residual" not in call.operation.name]  # those divide by N
+    parts, found = [], calls(rng, "f4")
+    monkeypatch.setattr(team.Team, "lead", lambda _members, _function, table: parts.append(table))
     for call in found:
         for step in fast.sequence([call]):
             step()
@@ -157,7 +160,7 @@ def _until(condition):
 
 def _step(rng, fast, size=400):
     a, b, out = (rng.normal(size=(size, size)).astype("f4") for _ in range(3))
-    (step,) = fast.sequence([Call(operations().product, (a, b, out))])
+    (step,) = fast.sequence([of("product", (a, b, out))])
     return step, out, a @ b, (a, b)  # which must be kept as long as the step
 
 
@@ -190,45 +193,54 @@ def test_helper_works_on_its_own_part_of_what_is_posted_and_on_no_other(make_tea
     assert members._board[team._LINE * (team._OF_MEMBERS + team._OF_MEMBER + team._DONE)] == 1
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("sgd", 1, (0.5,)),
-        ("momentum", 2, (0.9, 0.5, True)),
-        ("momentum", 2, (0.9, 0.5, False)),
-        ("adam", 3, (0.9, 0.99, 0.5, 1e-3)),
-        ("rmsprop", 3, (0.9, 0.5, 1e-3)),
-    ],
-    ids=str,
-)
+UPDATES = {
+    "sgd": (1, (0.5,)),
+    "momentum": (2, (0.9, 0.5, False)),
+    "adam": (3, (0.9, 0.99, 0.5, 1e-3)),
+    "rmsprop": (3, (0.9, 0.5, 1e-3)),
+}
+
+
+@pytest.mark.parametrize("name", UPDATES)
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("size", SIZES)
-def test_shared_step_of_an_optimizer_has_the_bits_of_the_kernel(make_team, fast, rng, options, dtype, size):
-    name, others, numbers = options
-    make_team(size)
-    arrays = [rng.random((1 + others, 40_003)).astype(dtype) for _ in range(2)]
+def test_shared_update_of_an_optimizer_has_the_bits_of_one_thread(make_team, fast, rng, name, dtype, size, monkeypatch):
+    others, numbers = UPDATES[name]
+    members, tables = make_team(size), []
+    arrays = [rng.random((1 + others, 100_003)).astype(dtype) for _ in range(2)]
     arrays[1][...] = arrays[0]
+    lead = members.lead
+    monkeypatch.setattr(members, "lead", lambda function, table: (tables.append(table), lead(function, table)))
     for _ in range(3):
-        getattr(fast, name)(*arrays[0], *numbers)
-        getattr(kernels, name)(*arrays[1], *numbers)
+        fast.function(getattr(operations(), name))(*arrays[0], *numbers)
+    monkeypatch.setattr(sequence, "team", lambda: None)
+    (alone,) = fast.sequence([of(name, (*arrays[1], *numbers))])
+    for _ in range(3):
+        alone()
+    assert [(table[..., 1] > 0).sum() for table in tables] == [size] * 3
     rows = 3 if name == "rmsprop" else None  # its last array is scratch
     np.testing.assert_array_equal(arrays[0][:rows], arrays[1][:rows])
     assert np.isfinite(arrays[0]).all()
 
 
-@pytest.mark.parametrize("misfit", ["shorter", "strided", "of another dtype", "matrix"])
-def test_arrays_of_a_step_that_do_not_fit_are_not_trusted(make_team, fast, misfit, monkeypatch):
+@pytest.mark.parametrize("misfit", ["strided", "of another dtype", "reversed"])
+def test_arrays_of_an_update_that_do_not_fit_are_left_to_numpy(make_team, fast, misfit, monkeypatch):
     members, size = make_team(2), 40_000
     monkeypatch.setattr(members, "lead", lambda *_: pytest.fail("it was shared"))
     gradient = {
-        "shorter": np.ones(size + 1),
         "strided": np.ones(2 * size)[::2],
         "of another dtype": np.ones(size, "f4"),
-        "matrix": np.ones((size, 1))[:, 0][::-1],
+        "reversed": np.ones((size, 1))[:, 0][::-1],
     }[misfit]
     vector = np.zeros(size)
-    fast.sgd(vector, gradient, 0.5)
+    fast.function(operations().sgd)(vector, gradient, 0.5)
     np.testing.assert_array_equal(vector, -0.5)
+
+
+def test_arrays_of_an_update_with_different_lengths_are_refused(make_team, fast):
+    make_team(2)
+    with pytest.raises(ValueError, match="broadcast"):
+        fast.function(operations().sgd)(np.zeros(40_000), np.ones(40_001), 0.5)
 
 
 def test_threads_of_blas_are_as_before_after_a_program(make_team, fast, rng):
@@ -344,7 +356,7 @@ def test_no_helper_is_wanted_where_the_user_has_blas_on_one_thread(make_team):
     assert noted == [False]
 
 
-def wait_for_another(p, like):
+def wait_for_another(p):
     """Wait in a program, for some seconds at most, until another one sets a number; keep it."""
     looks = 0
     while load(p[0]) == 0 and looks < 20_000_000:
@@ -353,7 +365,7 @@ def wait_for_another(p, like):
     p[1] = load(p[0])
 
 
-def come(p, like):
+def come(p):
     """Set that number."""
     store(p[0], 1)
 
@@ -361,8 +373,8 @@ def come(p, like):
 @pytest.mark.skipif(LIMIT is None or LIMIT.threads == 1, reason="BLAS has one thread")
 def test_helper_takes_its_part_while_the_leader_is_at_work(make_team):
     members, met = make_team(2), np.zeros(1, np.int64)
-    waiting, coming = (native(function, INDICES, POINTERS["f"]).address for function in (wait_for_another, come))
-    programs = np.array([[waiting, 2, met.ctypes.data, 0], [coming, 1, met.ctypes.data, 0]])
+    waiting, coming = (native(function, (INDICES,)) for function in (wait_for_another, come))
+    programs = np.array([[waiting.address, 2, met.ctypes.data, 0], [coming.address, 1, met.ctypes.data, 0]])
     table = np.array([[(programs[0].ctypes.data, 4), (programs[1].ctypes.data, 3)]])
     members.lead(team.lead, table)
     assert programs[0, 3] == 1
@@ -389,19 +401,6 @@ def in_process(source, **variables):
     )
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="needs glibc")
-def test_step_of_an_optimizer_uses_no_memory_that_was_freed():
-    source = (
-        "import numpy as np, nnfw_numba.updates as updates, nnfw_numba.kernels as kernels\n"
-        "a, b = ([np.full(40_000, 1.0, 'f4') for _ in range(4)] for _ in 'ab')\n"
-        "for _ in range(50):\n"
-        "    updates.adam(*a, 0.9, 0.99, 1e-3, 1e-8); kernels.adam(*b, 0.9, 0.99, 1e-3, 1e-8)\n"
-        "print(all((x == y).all() for x, y in zip(a, b)))"
-    )
-    tunables = "glibc.malloc.tcache_count=0:glibc.malloc.perturb=165"  # what is freed is overwritten
-    assert in_process(source, GLIBC_TUNABLES=tunables) == "True\n"
 
 
 def test_trainings_that_begin_in_two_threads_leave_the_threads_of_blas_as_they_were():
@@ -448,16 +447,16 @@ def test_prediction_has_the_same_bits_whether_or_not_a_product_can_be_cut(rng):
 def test_arrays_in_another_order_of_bytes_are_left_to_numpy(fast, rng):
     a, b = (rng.normal(size=(4, 4)).astype(">f8") for _ in range(2))
     out = np.zeros((4, 4), ">f8")
-    fast.product(a, b, out)
+    fast.function(operations().product)(a, b, out)
     np.testing.assert_allclose(out, a @ b)
 
 
 def test_rows_of_two_axes_are_left_to_numpy(fast, rng):
     source, rows = rng.normal(size=(9, 4)), rng.integers(0, 9, (2, 3))
     out, again = np.full((4, 3, 4), 7.0), np.zeros((2, 3, 4))
-    (step,) = fast.sequence([Call(operations().take, (source, rows, out[:2]))])
+    (step,) = fast.sequence([of("take", (source, rows, out[:2]))])
     step()
-    fast.take(source, rows, again)
+    fast.function(operations().take)(source, rows, again)
     np.testing.assert_array_equal(out[:2], source[rows])
     np.testing.assert_array_equal(again, source[rows])
     np.testing.assert_array_equal(out[2:], 7.0)
