@@ -133,11 +133,14 @@ class TrainingInterrupted(KeyboardInterrupt):
         Says where it ended, and how it is resumed.
     signal
         The number of the signal.
+    place
+        Where it ended, in words.
     """
 
-    def __init__(self, message: str, signal: int) -> None:
-        super().__init__(message, signal)  # what pickle and copy call the class with
+    def __init__(self, message: str, signal: int, place: str = "") -> None:
+        super().__init__(message, signal, place)  # what pickle and copy call the class with
         self.signal = signal
+        self.place = place
 
     def __str__(self) -> str:
         """Return the message."""

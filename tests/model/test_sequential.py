@@ -1,6 +1,7 @@
 """The model: what it promises about dtype, memory, threads, inputs and errors."""
 
 import copy
+import inspect
 import pickle
 import re
 import sys
@@ -14,7 +15,9 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.configuration import options_of
 from nnfw.network import Workspace
+from nnfw.training import TrainingOptions
 from nnfw_standard import Dense, Dropout, Flatten, Softmax
 
 
@@ -818,3 +821,9 @@ def test_weights_that_become_zero_in_the_models_dtype_are_refused():
         nnfw.Sequential([Dense(1)], 2).evaluate(
             np.ones((4, 2)), np.ones(4), cost="mse", sample_weight=np.full(4, 1e-60)
         )
+
+
+def test_options_of_fit_have_the_defaults_of_a_training():
+    signature = inspect.signature(nnfw.Sequential.fit).parameters
+    options = options_of(TrainingOptions)
+    assert {name: signature[name].default for name in options} == {name: each.default for name, each in options.items()}

@@ -124,7 +124,7 @@ def test_run_killed_before_its_first_checkpoint_begins_anew(run, experiment, tmp
         path.unlink()
     told = []
     resume(out, registry, tell=told.append)
-    assert told == [f"{out} holds no checkpoint yet: the run begins anew."]
+    assert told == [f"{out} holds no checkpoint yet: the run starts again."]
     assert same_files(run.directory, out)
 
 

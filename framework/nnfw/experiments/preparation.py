@@ -207,7 +207,7 @@ def _require_storable(model: Sequential) -> None:
     """Refuse a model that could not be saved and read again, before it is trained."""
     try:
         with TemporaryDirectory() as folder:
-            container.write(Path(folder, "model"), describe(model), {})
+            container.write(Path(folder, "model"), describe(model.network, model.seed, model.preprocessing), {})
     except NnfwError as error:
         raise DataError(f"A model of this data could not be saved: {error}") from error
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nnfw.data import build_preprocessing, describe_preprocessing
-
-if TYPE_CHECKING:
-    from nnfw.model.sequential import Sequential
+from nnfw.data import Preprocessing, build_preprocessing, describe_preprocessing
+from nnfw.network import Network
 
 
-def describe(model: Sequential) -> dict[str, Any]:
+def describe(network: Network, seed: int, preprocessing: Preprocessing | None) -> dict[str, Any]:
     """Return the architecture and preprocessing of a model as plain tables, lists, texts and numbers.
 
     Every component is named as ``distribution:name``; ``distributions`` holds the versions of those that are needed.
@@ -24,14 +22,15 @@ def describe(model: Sequential) -> dict[str, Any]:
     ConfigError, DataError
         If the preprocessing could not be read again: repeated classes, for instance.
     """
+    registry = network.registry
     table: dict[str, Any] = {
-        "input_shape": list(model.input_shape),
-        "dtype": model.dtype.name,
-        "seed": model.seed,
-        "layers": [model.registry.describe("layer", layer) for layer in model.layers],
+        "input_shape": list(network.input_shape),
+        "dtype": network.dtype.name,
+        "seed": seed,
+        "layers": [registry.describe("layer", layer) for layer in network.chain.layers],
     }
-    if model.preprocessing is not None:
-        model.preprocessing.require_fit(model.input_shape, model.output_shape)
-        table["preprocessing"] = describe_preprocessing(model.preprocessing, model.registry)
-        build_preprocessing(table["preprocessing"], model.registry)  # what would not be read is not written
-    return table | {"distributions": model.registry.distributions_in(table)}
+    if preprocessing is not None:
+        preprocessing.require_fit(network.input_shape, network.output_shape)
+        table["preprocessing"] = describe_preprocessing(preprocessing, registry)
+        build_preprocessing(table["preprocessing"], registry)  # what would not be read is not written
+    return table | {"distributions": registry.distributions_in(table)}

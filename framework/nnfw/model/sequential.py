@@ -15,11 +15,10 @@ from numpy.typing import ArrayLike
 
 from nnfw import training
 from nnfw.arrays import Array, Shape
-from nnfw.configuration import build, short
+from nnfw.configuration import build, options_of, short
 from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
 from nnfw.model.description import describe
-from nnfw.model.fitting import Fitting
 from nnfw.network import Chain, LayerTrace, Network, Objective, Parameters, RepeatedForward, Scope, Trace
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
@@ -250,28 +249,14 @@ class Sequential:
         StateError
             If another process keeps its checkpoints in the folder.
         """
+        given = {**locals()}
         if unfit := [text for _, text in self.chain.unfit(self.input_shape, partial(self.registry.label, "layer"))]:
             raise ShapeError("\n".join(unfit))
         objective = self.objective(cost)
-        options = {
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "shuffle": shuffle,
-            "metrics": metrics,
-            "schedule": schedule,
-            "regularizer": regularizer,
-            "callbacks": callbacks,
-            "accelerator": accelerator,
-            "checkpoint_seconds": checkpoint_seconds,
-        }
-        resolved = build(training.TrainingOptions, options, self.registry.resolve)
-        chosen = {
-            "seed": self.seed if seed is None else seed,
-            "resume": resume,
-            "directory": _as_text(directory),
-            "checkpoints": _as_text(checkpoints),
-        }
-        settings: _FitSettings = build(_FitSettings, chosen, self.registry.resolve)
+        given |= {"seed": self.seed if seed is None else seed}
+        given |= {"directory": _as_text(directory), "checkpoints": _as_text(checkpoints)}
+        resolved = build(training.TrainingOptions, _options_in(given, training.TrainingOptions), self.registry.resolve)
+        settings = build(_FitSettings, _options_in(given, _FitSettings), self.registry.resolve)
         optimizer = self.registry.resolve("optimizer", optimizer)
         if mistakes := list(training.contradictions(resolved, optimizer, self.registry)):
             raise ConfigError(mistakes)
@@ -279,22 +264,18 @@ class Sequential:
         data = self.labelled(x, y, objective, sample_weight)
         validation = self._validation(validation_data, objective, preprocessing)
         self._require_metrics(resolved.metrics, data, validation)
-        fitting = Fitting(
-            self,
-            data,
-            validation,
-            objective,
-            optimizer,
-            resolved,
-            settings.seed,
-            Path(settings.directory),
-        )
         if settings.resume and settings.checkpoints is None:
             raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])
         self.preprocessing = preprocessing
-        if settings.checkpoints is not None:
-            return fitting.run_with_checkpoints(Path(settings.checkpoints), resume=settings.resume)
-        return fitting.run()
+        task = training.Task(self.network, data, validation, objective, optimizer, resolved, settings.seed)
+        where = Path(settings.directory)
+        if settings.checkpoints is None:
+            history = training.loop_of(task, self.save, where).run()
+        else:
+            history = training.train_in(Path(settings.checkpoints), task, self.save, where, resume=settings.resume)
+        if history.warning:
+            training.warn(history.warning)
+        return history
 
     def _remembering(self, x: ArrayLike) -> Preprocessing | None:
         """Return the preprocessing that there is, or else the one that remembers the columns of a frame."""
@@ -493,7 +474,9 @@ class Sequential:
         NnfwError
             If the file cannot be written.
         """
-        container.write(path, describe(self), dict(self.parameters), inside=inside)
+        container.write(
+            path, describe(self.network, self.seed, self.preprocessing), dict(self.parameters), inside=inside
+        )
 
     def __repr__(self) -> str:
         """Return the layers, shapes and number of parameters."""
@@ -520,6 +503,10 @@ class Sequential:
             dtype=self.dtype,
             suffix=suffix,
         )
+
+
+def _options_in(given: Mapping[str, object], cls: type) -> dict[str, object]:
+    return {name: given[name] for name in options_of(cls)}
 
 
 def _as_text(path: str | PathLike[str] | None) -> str | None:

@@ -39,11 +39,9 @@ from nnfw.training import (
     Interruption,
     Loop,
     Task,
-    differences,
+    checkpoints_for,
     loop_of,
     newest,
-    require_epochs,
-    require_same_origin,
     warn,
 )
 
@@ -175,18 +173,11 @@ def resume(
             raise FileFormatError(f"{directory} holds no checkpoint, so it cannot go on. Train the experiment anew.")
         if start is not None and finished and start.header.is_end(file.experiment.training.epochs):
             return None
-        if start is not None:
-            require_epochs(start, file.experiment.training.epochs)
         prepared = prepare(file, registry)
         if start is None:
-            tell(f"{directory} holds no checkpoint yet: the run begins anew.")
-        elif force:
-            changed = "; ".join(differences(start.header.origin, origin_of(prepared)))
-            tell(f"Not bit-exact: {changed}.") if changed else None
-        else:
-            require_same_origin(start, origin_of(prepared), "Undo that, or go on with --force.")
+            tell(f"{directory} holds no checkpoint yet: the run starts again.")
         record = RecordWriter(held, file, prepared, registry, resumed=True)
-        return _carry_out(prepared, record, callbacks, tell, start)
+        return _carry_out(prepared, record, callbacks, tell, start, force=force)
 
 
 def _carry_out(
@@ -195,15 +186,19 @@ def _carry_out(
     callbacks: Sequence[Callback],
     tell: Callable[[str], None],
     start: Checkpoint | None = None,
+    *,
+    force: bool = False,
 ) -> Run:
-    checkpoints = Checkpoints(
+    checkpoints = checkpoints_for(
         record.directory.below(CHECKPOINTS),
-        prepared.experiment.training.checkpoint_seconds,
-        origin=origin_of(prepared),
-        advice=f"Continue with: {record.resume_command}",
-        tell=tell,
+        prepared.experiment.training,
+        origin_of(prepared),
+        start,
         plugins=distributions_of(prepared.experiment, record.registry),
-        start=start,
+        advice=f"Continue with: {record.resume_command}",
+        refused="Undo that, or go on with --force.",
+        tell=tell,
+        force=force,
     )
     try:
         run = _train(prepared, record.directory, (*callbacks, _RunLog(record)), checkpoints)
@@ -228,7 +223,7 @@ def _carry_out(
 def _reason(error: BaseException, registry: Registry) -> str:
     """Return why a run ended. Of an interruption, only where: its advice names a path, which a copy does not have."""
     if isinstance(error, TrainingInterrupted):
-        return str(error).partition(". ")[0].partition("interrupted ")[2].rstrip(".")
+        return error.place
     return in_words_with_culprit(error, registry)
 
 
@@ -259,7 +254,7 @@ def _train(prepared: Prepared, directory: Directory, callbacks: Sequence[Callbac
             results[part] = prepared.evaluate(part)
             if interruption.signal:
                 text = f"The run was interrupted after its training. {checkpoints.advice}"
-                raise TrainingInterrupted(text, interruption.signal)
+                raise TrainingInterrupted(text, interruption.signal, place="after its training")
     return Run(directory.path, results, len(history), history.stopped, history.accelerator, history.warning)
 
 

@@ -68,7 +68,7 @@ def _load(path: Path, registry: Registry) -> Sequential:
 
 def warn_of_plugins(directory: Path, experiment: Experiment, model: Sequential) -> None:
     """Warn of plugins whose versions differ from those of a run; loading the model has reported its own ones."""
-    own = model.registry.distributions_in(describe(model))
+    own = model.registry.distributions_in(describe(model.network, model.seed, model.preprocessing))
     now = distributions_of(experiment, model.registry)
     _warn_of_versions(
         directory,

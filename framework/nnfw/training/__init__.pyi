@@ -5,9 +5,7 @@ from .checkpoint_file import load_parameters as load_parameters
 from .checkpoints import Checkpoints as Checkpoints
 from .checkpoints import checkpoint_files as checkpoint_files
 from .checkpoints import differences as differences
-from .checkpoints import make_folder as make_folder
 from .checkpoints import newest as newest
-from .checkpoints import require_epochs as require_epochs
 from .checkpoints import require_same_origin as require_same_origin
 from .checkpoints import warn as warn
 from .evaluation import evaluate as evaluate
@@ -20,8 +18,10 @@ from .loop import Loop as Loop
 from .options import FREE_OPTIONS as FREE_OPTIONS
 from .options import TrainingOptions as TrainingOptions
 from .progress import ProgressBar as ProgressBar
+from .start import checkpoints_for as checkpoints_for
 from .start import contradictions as contradictions
 from .start import loop_of as loop_of
+from .start import train_in as train_in
 from .state import TrainingState as TrainingState
 from .state import state_of as state_of
 from .task import Task as Task

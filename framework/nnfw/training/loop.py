@@ -195,8 +195,8 @@ class Loop(ABC):
         if self._checkpoints is not None:
             self._keep(self._checkpoints)
             advice = f" Its state is in {self._checkpoints.folder}. {self._checkpoints.advice}"
-        text = f"The training was interrupted in epoch {self.state.epoch}, after step {self.state.step}.{advice}"
-        raise TrainingInterrupted(text, self._interruption.signal)
+        place = f"in epoch {self.state.epoch}, after step {self.state.step}"
+        raise TrainingInterrupted(f"The training was interrupted {place}.{advice}", self._interruption.signal, place)
 
     def _keep(self, checkpoints: Checkpoints) -> None:
         """Write a checkpoint of parameters that are finite."""

@@ -6,16 +6,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from nnfw.arrays import Array
+from nnfw.configuration import to_table
+from nnfw.errors import PluginError
 from nnfw.network import Network, Objective
+from nnfw.plugins import TYPE
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Metric, Optimizer
 from nnfw.training.batches import Labelled
 from nnfw.training.evaluation import named_metrics
-from nnfw.training.options import TrainingOptions
+from nnfw.training.options import FREE_OPTIONS, TrainingOptions
 
 VALIDATION = "validation_"
 """Prefix of what is computed on validation data."""
@@ -63,6 +67,29 @@ class Task:
             yield "penalty"
         if self.validation is not None:
             yield from (VALIDATION + name for name in names)
+
+    def origin(self) -> dict[str, Any]:
+        """Return what the results depend on as tables and texts; a component of no plugin by its class alone.
+
+        Callbacks are left out: what they remember is found by their names.
+        """
+        table = to_table(self.options, self._described)
+        return {
+            "seed": self.seed,
+            "data": self.data.fingerprint(),
+            "validation_data": None if self.validation is None else self.validation.fingerprint(),
+            "dtype": self.network.dtype.name,
+            "layers": [self._described("layer", layer) for layer in self.network.chain.layers],
+            "cost": self._described("cost", self.objective.cost),
+            "optimizer": self._described("optimizer", self.optimizer),
+            "training": {name: table[name] for name in table if name not in (*FREE_OPTIONS, "callbacks")},
+        }
+
+    def _described(self, kind: str, component: object) -> dict[str, Any]:
+        try:
+            return self.network.registry.describe(kind, component)
+        except PluginError:
+            return {TYPE: type(component).__qualname__}
 
     @property
     def weights(self) -> Array:
