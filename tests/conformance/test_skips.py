@@ -120,7 +120,7 @@ class Words(Standardize):
         ("softmax", "activation.derivative_is_the_slope", "it is not Elementwise"),
         ("silu", "activation.monotonic_where_declared", "it does not declare monotonic = True"),
         (Unbounded(), "activation.range_where_declared", "it declares no range"),
-        (Unknown(), "initializer.variance_is_as_declared", "its `variance` leaves it open"),
+        (Unknown(), "initializer.variance_is_as_declared", "its `variance` returns None"),
         (
             Shy(3),
             "layer.rows_are_independent",

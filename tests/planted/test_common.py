@@ -319,7 +319,7 @@ def test_wrong_plugin_is_found(case, registry_with, monkeypatch):
 
 def test_repr_that_is_no_expression_is_shown():
     (failure,) = run_checks(OtherRepr(), only=["component.repr_rebuilds"]).failures
-    assert failure.message == "its repr is no expression: 'tanh!'."
+    assert failure.message == "its repr is not an expression: 'tanh!'."
 
 
 def test_right_plugin_passes_everything(registry_with):

@@ -341,4 +341,4 @@ def test_dataset_that_reads_a_file_passes_everything(tmp_path, monkeypatch):
 def test_fitted_values_that_are_no_json_are_shown():
     component, check = WRONG["transform-array"]
     (failure,) = run_checks(component, only=[check]).failures
-    assert re.search(r"^fit returned \{.*\}, which is no JSON: TypeError: ", failure.message, re.DOTALL)
+    assert re.search(r"^fit returned \{.*\}, which is not JSON: TypeError: ", failure.message, re.DOTALL)

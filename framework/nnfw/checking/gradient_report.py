@@ -1,4 +1,4 @@
-"""What a gradient check found."""
+"""The result of a gradient check."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EQUATIONS = {
 
 @dataclass(frozen=True)
 class Row:
-    """What was found of one tensor.
+    """The result for one tensor.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Row:
     ratio
         analytic / numeric; None where that is not a number.
     hint
-        What such a ratio usually comes from; empty if it tells nothing.
+        The usual cause of such a ratio, or empty.
     confirmed
         How many of the derivatives the precise method has confirmed or refuted by itself.
     ok
@@ -82,7 +82,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """What a gradient check found: one row per tensor, from the output to the input.
+    """The result of a gradient check: one row per tensor, from the output to the input.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Report:
     examples
         N, the size of the batch.
     problem
-        Why nothing could be compared: a component that breaks its protocol, or a cost that is not finite. Else empty.
+        Why nothing could be compared: a component breaks its protocol, or the cost is not finite. Otherwise empty.
     """
 
     COLUMNS: ClassVar[tuple[str, ...]] = ("tensor", "equation", "checked", "kinks", "error", "verdict")
@@ -106,7 +106,7 @@ class Report:
         return not self.problem and all(row.ok for row in self.rows)
 
     def explanations(self) -> list[str]:
-        """Return one line for everything that is wrong."""
+        """Return one line for each error."""
         return [self.problem] if self.problem else [row.explanation() for row in self.rows if not row.ok]
 
     def to_table(self) -> dict[str, Any]:

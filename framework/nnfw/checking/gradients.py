@@ -1,4 +1,4 @@
-"""The gradient check: what backward says of a network, against numerical differentiation."""
+"""The gradient check: a network's backward pass against numerical differentiation."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from nnfw.errors import PluginError
 from nnfw.model import Sequential
 from nnfw.protocols import Cost
 
-ALL_UP_TO = 200  # elements of a tensor that are all checked; of larger ones, that many are drawn
+ALL_UP_TO = (
+    200  # tensors of up to this many elements are checked completely; of larger ones, that many elements are drawn
+)
 DIRECTIONS = 4  # over the whole of a larger tensor, so that no part of it is left out
 _DIRECTION_NORM = 10.0
-_KINKS = 0.05  # share of the derivatives at a kink from which on the point is moved
+_KINKS = 0.05  # share of derivatives at kinks above which the point is moved
 _MOVES = 3
 _ONLY_KINKS = "all of it lies at kinks, so nothing could be compared; check other data or parameters"
 _PARAMETER_EQUATIONS = {"bias": 3, "weight": 4}
@@ -107,9 +109,7 @@ def check_pass(
     rng = np.random.default_rng(seed)
     picks = {name: _picks(shape, rng) for name, shape in _tensors(replay).items()}
     try:
-        with threadpool_limits(
-            1, user_api="blas"
-        ):  # thousands of small products, for which threads cost more than work
+        with threadpool_limits(1, user_api="blas"):  # for thousands of small products, threads cost more than they save
             findings = _check_two_points(replay, picks, precise)
     except PluginError as error:
         return Report((), len(x), str(error))
@@ -121,7 +121,7 @@ def check_pass(
 
 @dataclass(frozen=True, eq=False)
 class _Picks:
-    """The elements of one tensor that are checked, and directions ``(K, size)`` over all of it."""
+    """The elements of one tensor to check, and directions ``(K, size)`` over all of it."""
 
     shape: tuple[int, ...]
     elements: Array
@@ -130,7 +130,7 @@ class _Picks:
 
 @dataclass(frozen=True, eq=False)
 class _Finding:
-    """What one point says of one tensor: the comparison of elements, then of directions."""
+    """The comparison of one tensor at one point: of elements, then of directions."""
 
     picks: _Picks
     gradient: Array
@@ -231,7 +231,7 @@ def _check_point(replay: Replay, said: Analytic, picks: dict[str, _Picks], preci
     if not np.isfinite(said.cost):
         return {}
     found = {}
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is reported as wrong
+    with np.errstate(invalid="ignore", over="ignore"):  # non-finite values are reported as wrong
         for name, pick in picks.items():
             gradient, size = said.gradients[name].reshape(-1), np.abs(replay.values(name).reshape(-1))
             wheres: tuple[Any, ...] = (pick.elements.tolist(), list(pick.directions))
@@ -253,7 +253,7 @@ def _check_point(replay: Replay, said: Analytic, picks: dict[str, _Picks], preci
 
 
 def _row(name: str, findings: list[_Finding], examples: int, equation: int | None) -> Row:
-    """Return what all points together say of one tensor; the numbers are those of the worst."""
+    """Return the row of one tensor from all points; the numbers are those of the worst."""
     rows = [_row_of(name, finding, examples, equation) for finding in findings]
     worst = max(rows, key=lambda row: (not row.ok, np.nan_to_num(row.error, nan=np.inf)))
     sums = {key: sum(getattr(row, key) for row in rows) for key in ("checked", "kinks", "confirmed")}

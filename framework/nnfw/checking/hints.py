@@ -1,4 +1,4 @@
-"""What an error in a gradient usually comes from."""
+"""Usual causes of an error in a gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layers of a network that hold no others, in order: a chain in a chain changes nothing."""
+"""The layers of a network that contain no others, in order; chains within chains are flattened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnfw.workspace import ACTIVATION, LAYER, Workspace
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """A layer, and where a pass keeps what it computes.
+    """A layer, and where a pass stores its results.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Leaf:
     params
         Its arrays.
     inner, outer
-        Where its z and δ are kept, and where its a and ∂C/∂a are: for the last layer of a chain, by the chain around.
+        Where its z and δ are stored, and its a and ∂C/∂a: for the last layer of an inner chain, by the outer chain.
     """
 
     name: str

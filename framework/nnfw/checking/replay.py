@@ -1,4 +1,4 @@
-"""A pass through a network in float64 that can be run again with one of its quantities shifted."""
+"""A float64 pass through a network that can be repeated with one quantity shifted."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nnfw.randomness import stream
 from nnfw.workspace import Workspace
 
 INPUT = "x"
-_SIMPLE = 2**12  # numbers with fewer binary digits may be whole or halves; the others were rounded
+_SIMPLE = 2**12  # values with fewer binary digits may be exact (whole numbers, halves); others were rounded
 _STEPS, _STEP = 3, 0.1  # a few steps of descent, each a tenth of the parameters' own size
-_JITTER = 1e-2  # far beyond every step of the differences, small beside what a network computes with
+_JITTER = 1e-2  # far larger than any difference step, small compared to the values of a network
 
 
 @dataclass(frozen=True, eq=False)
 class Analytic:
-    """What a backward pass says.
+    """The results of a backward pass.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ class Replay:
         return tuple(leaves_of(self.model.chain, self.model.input_shape, self.model.parameters.scope, workspace))
 
     def backward(self) -> Analytic:
-        """Return what backward says of every trainable parameter, of every δ and of ∂C/∂x.
+        """Return the gradient of every trainable parameter, every δ, and ∂C/∂x.
 
-        The gradients are not a number before the pass, so what backward does not overwrite is seen.
+        The gradients are NaN before the pass, so anything that backward does not overwrite shows.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class Replay:
         leaves = self._leaves(workspace)
         found |= {leaf.delta_name: leaf.inner["delta"].copy() for leaf in leaves}
         outputs = {leaf.delta_name: (leaf.outer["grad_a"].copy(), np.array(leaf.outer["a"])) for leaf in leaves[:-1]}
-        if self._moved:  # before, all values may be float32 in truth
+        if self._moved:  # before a move, all values may be representable in float32
             self._require_precision(leaves, found)
         terms = abs(cost) + sum(float(np.abs(leaf.inner["delta"] * leaf.inner["z"]).sum()) for leaf in leaves)
         if self.objective.canonical:  # C comes from z^L, as differences of terms of that size
@@ -111,7 +111,7 @@ class Replay:
         return Analytic(cost, found, outputs, terms if np.isfinite(terms) else abs(cost))
 
     def _input_gradient(self) -> Array:
-        """Return ∂C/∂x, which a training does not ask for."""
+        """Return ∂C/∂x, which training does not need."""
         self._rewind()
         model, workspace = self.model, Workspace(np.float64, self._noise, training=True)
         last = len(model.layers) - 1
@@ -129,7 +129,7 @@ class Replay:
         return gradient.copy()
 
     def _require_precision(self, leaves: tuple[Leaf, ...], found: Mapping[str, Array]) -> None:
-        """Refuse results that are float64 by name and float32 by value, although they come from float64 values."""
+        """Refuse float64 results whose values were rounded to float32, although computed from float64 values."""
         for before, leaf in zip((None, *leaves), leaves, strict=False):
             a_prev = self.x if before is None else before.outer["a"]
             z, a, delta = leaf.inner["z"], leaf.outer["a"], leaf.inner["delta"]
@@ -182,7 +182,7 @@ class Replay:
         return next(float(np.sum(grad_a * a)) for leaf, _, a in self._pass(name, where, t) if leaf.delta_name == name)
 
     def _pass(self, name: str = "", where: int | Array = 0, t: float = 0.0) -> Iterator[tuple[Leaf, Array, Array]]:
-        """Yield every layer with its z and a, as soon as they are computed."""
+        """Yield each layer with its z and a as they are computed."""
         self._rewind()
         a = self.x if name != INPUT else _shifted(self.x, where, t)
         for leaf in self.leaves:
@@ -193,7 +193,7 @@ class Replay:
             yield leaf, z, a
 
     def train(self) -> None:
-        """Take a few steps downhill, and leave the values that float32 can hold."""
+        """Take a few steps downhill, away from values that float32 can represent."""
         vector = self.model.parameters.vector
         for _ in range(_STEPS):
             self._rewind()
@@ -207,7 +207,7 @@ class Replay:
         self.move(_JITTER * _STEP)
 
     def move(self, jitter: float = _JITTER, *, also_input: bool = False) -> None:
-        """Go to a point nearby, with noise of its own."""
+        """Move to a nearby point, with new noise."""
         self._moved = True
         for values in (self.model.parameters.vector, self.x) if also_input else (self.model.parameters.vector,):
             values += jitter * np.maximum(1, np.abs(values)) * self._rng.standard_normal(values.shape)

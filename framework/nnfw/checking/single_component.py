@@ -1,4 +1,4 @@
-"""The gradient check of a single component: it stands alone in a network, and a random cotangent is its cost."""
+"""The gradient check of a single component, alone in a network whose cost is a random cotangent."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from nnfw.plugins import Registry
 from nnfw.protocols import Activation, Cost, Layer
 from nnfw.workspace import Workspace
 
-_COTANGENT = 1  # a stream of its own: c must have nothing to do with a z that was drawn with the same seed
+_COTANGENT = 1  # a separate stream: c must be independent of a z drawn with the same seed
 
 
 @dataclass(frozen=True)
 class Cotangent(Cost):
     """C = Σ c ⊙ a, whose labels are the cotangent c: then ∇_a C = c.
 
-    A normal c shows errors that equal weights would hide, as those of softmax, whose outputs have a constant sum.
+    Equal weights would hide errors, for instance in softmax, whose outputs have a constant sum; a normal c does not.
     """
 
     def targets(self, y: Array, output_shape: Shape) -> Array:
@@ -55,12 +55,12 @@ class Unchanged(Activation):
 
 @dataclass(frozen=True)
 class Bare(Layer):
-    """z = a_prev: nothing but its activation.
+    """z = a_prev: only its activation matters.
 
     Parameters
     ----------
     activation
-        The σ that is looked at.
+        The σ to check.
     """
 
     activation: Activation | str

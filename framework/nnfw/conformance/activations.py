@@ -24,7 +24,7 @@ SHAPES = ((1, 5), (3, 4), (4, 4), (2, 3, 4))
 EXTREMES = (-1e4, -700.0, -88.0, -1e-40, 0.0, 1e-40, 88.0, 700.0, 1e4)
 """Values of z that must neither overflow nor warn in float32."""
 
-_KINKS = (0.0, -3.0, 3.0, 1.0, -1.0, 6.0)  # where functions made of pieces usually change
+_KINKS = (0.0, -3.0, 3.0, 1.0, -1.0, 6.0)  # where piecewise functions usually change
 _NEAR = (0.0, 1e-4, -1e-7, 1e-9)
 _GRID = np.linspace(-12, 12, 2001)
 _ROUNDING = 1e-6  # in float64, what a monotonic function may fall by, or overstep its range, relative to its size
@@ -91,7 +91,7 @@ def check_derivative_is_the_slope(subject: Subject[Activation]) -> None:
 
 
 def check_linear_in_the_gradient(subject: Subject[Activation]) -> None:
-    """δ is linear in ∂C/∂a, however large or small that is."""
+    """δ is linear in ∂C/∂a, however large or small."""
     z, one = _normal(subject, (3, 4), np.float64)
     other = one[::-1].copy()
     first, second = (_both(subject.component, z, each)[1] for each in (one, other))
@@ -108,7 +108,7 @@ def check_zero_gradient_gives_zero(subject: Subject[Activation]) -> None:
 
 
 def check_monotonic_where_declared(subject: Subject[Activation]) -> None:
-    """Where it declares monotonic, no a_j falls as its z_j grows."""
+    """If it declares monotonic, no a_j falls as its z_j grows."""
     if not subject.component.monotonic:
         raise NotApplicable("it does not declare monotonic = True")
     z = np.zeros((len(_GRID), 3))
@@ -119,7 +119,7 @@ def check_monotonic_where_declared(subject: Subject[Activation]) -> None:
 
 
 def check_range_where_declared(subject: Subject[Activation]) -> None:
-    """Every a lies in the range that it declares."""
+    """Every a lies in the declared range."""
     if subject.component.range is None:
         raise NotApplicable("it declares no range")
     low, high = subject.component.range
@@ -128,7 +128,7 @@ def check_range_where_declared(subject: Subject[Activation]) -> None:
         margin = _ROUNDING * max(1.0, float(np.max(np.abs(a))))
         outside = (a < low - margin) | (a > high + margin)
         value = a[outside][0] if outside.any() else 0.0
-        require(not outside.any(), f"a = {value:.6g} lies outside of the range {(low, high)} that it declares.")
+        require(not outside.any(), f"a = {value:.6g} lies outside the declared range {(low, high)}.")
 
 
 def check_finite_at_extremes(subject: Subject[Activation]) -> None:
@@ -166,7 +166,7 @@ def check_nan_is_not_hidden(subject: Subject[Activation]) -> None:
 
 
 def check_rows_are_independent(subject: Subject[Activation]) -> None:
-    """A and δ of an example depend on that example alone."""
+    """A and δ of an example depend only on that example."""
     z, grad_a = _normal(subject, (4, 5), np.float64)
     a, delta = _both(subject.component, z, grad_a)
     for row in range(len(z)):
@@ -176,7 +176,7 @@ def check_rows_are_independent(subject: Subject[Activation]) -> None:
 
 
 def check_empty_batch_is_handled(subject: Subject[Activation]) -> None:
-    """A batch of no examples gives empty results."""
+    """A batch without examples gives empty results."""
     z = np.zeros((0, 4))
     for name, found in zip(("a", "δ"), _both(subject.component, z, z.copy()), strict=True):
         require(found.shape == (0, 4), f"{name} of no examples has shape {found.shape}, expected (0, 4).")
@@ -193,7 +193,7 @@ def check_fortran_input(subject: Subject[Activation]) -> None:
 
 
 def check_read_only_input(subject: Subject[Activation]) -> None:
-    """Z and ∂C/∂a that cannot be written give what their copies give."""
+    """Read-only z and ∂C/∂a give what their copies give."""
     _require_layout(subject, _read_only)
 
 
@@ -209,7 +209,7 @@ def check_workspaces_do_not_meet(subject: Subject[Activation]) -> None:
 
 
 def check_recorded_pass_is_like_asked_again(subject: Subject[Activation]) -> None:
-    """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
+    """A recording of methods marked `kernels_only` gives, for other numbers, what the methods themselves give."""
     z, grad_a = _normal(subject, (3, 4), np.float64)
     tape, memory = Tape(DEFINITIONS), Workspace(np.float64)
     a = tape.perform(subject.component.forward, z, memory)
@@ -231,7 +231,7 @@ def check_reused_workspace_is_like_new(subject: Subject[Activation]) -> None:
         batches = [(z.copy(), grad_a.copy()), (-0.75 * z, grad_a + 1)]
         expected = [_both(component, *batch) for batch in batches]
         for batch, right in zip(batches, expected, strict=True):
-            z[...], grad_a[...] = batch  # as a network does: into the arrays of the batch before
+            z[...], grad_a[...] = batch  # as a network does: into the arrays of the previous batch
             a = component.forward(z, workspace)
             delta = component.delta(grad_a, z, a, workspace)
             require(equal([a, delta], right), "in a used workspace it gives another a or δ.")
@@ -270,7 +270,7 @@ def _require_layout(subject: Subject[Activation], change: Callable[[Array], Arra
     z, grad_a = _normal(subject, (3, 4), np.float64)
     expected = _both(subject.component, z, grad_a)
     found = _both(subject.component, change(z), change(grad_a))
-    require(all(map(close, found, expected)), "a or δ depends on how z and ∂C/∂a lie in memory.")
+    require(all(map(close, found, expected)), "a or δ depends on the memory layout of z and ∂C/∂a.")
 
 
 def _read_only(array: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The checks of callbacks: each runs in a short training of a network of the kit's own."""
+"""The checks of callbacks: each runs in a short training of the kit's own network."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Descent(Optimizer):
 
 @dataclass(frozen=True)
 class Failing(Callback):
-    """A callback that ends the training with an error, in some epoch."""
+    """A callback that ends the training with an error in a given epoch."""
 
     epoch: int = 1
 
@@ -111,36 +111,36 @@ class Failing(Callback):
 
 
 def exercise(subject: Subject[Callback], component: Callback) -> list[object]:
-    """Use a callback as nnfw does, and return what the training leads to."""
+    """Use a callback as nnfw does, and return the results of the training."""
     with TemporaryDirectory() as folder:
         return _trained(subject, (component,), Path(folder))
 
 
 def check_runs_in_a_training(subject: Subject[Callback]) -> None:
-    """It runs along with a training, of one epoch or of several."""
+    """It runs in a training of one epoch and of several."""
     for epochs in (1, _EPOCHS):
         with TemporaryDirectory() as folder:
             _trained(subject, (subject.component,), Path(folder), epochs)
 
 
 def check_state_is_fresh(subject: Subject[Callback]) -> None:
-    """A second training with the same callback goes as the first: its memory lies in `state` alone."""
+    """A second training with the same callback equals the first: it remembers things only in `state`."""
     component = subject.make()
     first, second = (exercise(subject, component) for _ in range(2))
-    require(equal(first, second), "a second training with it goes otherwise than the first.")
+    require(equal(first, second), "a second training with it differs from the first.")
 
 
 def check_leaves_parameters_alone(subject: Subject[Callback]) -> None:
-    """While it goes on, the parameters are those of a training without it."""
+    """Until it ends the training, the parameters are those of a training without it."""
     with TemporaryDirectory() as folder:
         vector, *record = _trained(subject, (subject.component,), Path(folder))
         expected, *others = _trained(subject, (), Path(folder))
-    if len(record) == len(others):  # it has not ended the training early
+    if len(record) == len(others):  # it did not end the training early
         require(equal(vector, expected), "it changes the parameters.")
 
 
 def check_closes_what_it_opens(subject: Subject[Callback]) -> None:
-    """After an error its files are closed, and another training can begin in the same folder."""
+    """After an error its files are closed, and another training can start in the same folder."""
     with TemporaryDirectory() as folder:
         for _ in range(2):
             try:
@@ -153,17 +153,17 @@ def check_closes_what_it_opens(subject: Subject[Callback]) -> None:
 
 
 def check_goes_on_from_a_checkpoint(subject: Subject[Callback]) -> None:
-    """Stopped and resumed, a training with it leads to the same: what it must remember is plain, or made again."""
+    """A training stopped and resumed ends like an uninterrupted one: what it must remember is plain or rebuilt."""
     expected, again = (_stopped_and_resumed(subject, Failing(_EPOCHS + 1)) for _ in range(2))
     found = _stopped_and_resumed(subject, Failing(_EPOCHS - 1))
-    require(equal(found[0], expected[0]), "a training that was resumed with it goes otherwise than one that was not.")
+    require(equal(found[0], expected[0]), "a resumed training with it differs from an uninterrupted one.")
     if expected[1] == again[1]:  # its files hold no times of the day, for instance
         names = sorted(name for name, _ in set(expected[1].items()) ^ set(found[1].items()))
-        require(not names, f"after a training that was resumed, {', '.join(dict.fromkeys(names))} is another.")
+        require(not names, f"after a training that was resumed, {', '.join(dict.fromkeys(names))} differs.")
 
 
 def _stopped_and_resumed(subject: Subject[Callback], stop: Failing) -> tuple[list[object], dict[str, bytes]]:
-    """Return what a training leads to that is stopped once, if it gets so far, and the files that it leaves."""
+    """Return the results and files of a training that `stop` interrupts, if it gets that far, and that is resumed."""
     with TemporaryDirectory() as name, TemporaryDirectory() as kept:
         folder = Path(name)
         with suppress(InterruptedError):
@@ -202,7 +202,7 @@ def _trained(
 
 
 def _with_own_components(registry: Registry) -> Registry:
-    """Return a registry that knows the kit's network too, so that a callback can save it."""
+    """Return a registry that also knows the kit's network, so that a callback can save it."""
     loaded = [
         Loaded(plugin, tuple(item.spec for item in registry.components() if item.plugin is plugin))
         for plugin in registry.plugins

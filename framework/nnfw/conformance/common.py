@@ -1,4 +1,4 @@
-"""The checks of every kind of component: options, configuration, and manners."""
+"""The checks common to all kinds: options, configuration and side effects."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 SLOWEST_IMPORT = 1.0
-"""Seconds that importing a component may take: it is waited for at the first use of its name."""
+"""Seconds that importing a component may take, since its first user waits for it."""
 
-_TRIES = 3  # imports, of which the fastest counts: the machine may be busy
-_IMPORT_LIMIT = 60.0  # seconds after which an import counts as one that never ends
+_TRIES = 3  # imports, of which the fastest counts, in case the machine is busy
+_IMPORT_LIMIT = 60.0  # seconds after which an import is given up
 _READS_FILES = "dataset"
 _NO_OPTION = "no_option_has_this_name"
 
@@ -43,7 +43,7 @@ class _Import:
 
 
 class _Unfit:
-    """A value that no option can take."""
+    """A value that no option accepts."""
 
     def __repr__(self) -> str:
         return "<a value of no known type>"
@@ -69,7 +69,7 @@ def check_constructible(subject: Subject[DataclassInstance]) -> None:
 
 
 def check_constructor_only_stores(subject: Subject[DataclassInstance]) -> None:
-    """Its constructor stores the options and nothing else: no change, no array, no file, no further attribute."""
+    """Its constructor only stores its options: it changes none, opens no file and sets no other attribute."""
     component = subject.make()
     values = {item.name: getattr(component, item.name) for item in fields(component) if item.init}
     again = subject.cls(**values)
@@ -78,12 +78,13 @@ def check_constructor_only_stores(subject: Subject[DataclassInstance]) -> None:
         require(stored is value or stored == value, f"{name} is {short(stored)} after {short(value)} was given.")
     extra = sorted(set(getattr(again, "__dict__", {})) - {item.name for item in fields(component)})
     require(
-        not extra, f"the constructor also sets {', '.join(extra)}; expected the options alone. Compute it when asked."
+        not extra,
+        f"the constructor also sets {', '.join(extra)}; expected only the options. Compute it when it is needed.",
     )
 
 
 def check_configuration_round_trip(subject: Subject[DataclassInstance]) -> None:
-    """Component to configuration and back gives an equal component, through JSON too."""
+    """Writing its configuration and reading it back gives an equal component, also through JSON."""
     if subject.declared is None:
         raise NotApplicable("no plugin declares it, so no file can name it")
     table = subject.registry.describe(subject.kind, subject.component)
@@ -96,7 +97,7 @@ def check_configuration_round_trip(subject: Subject[DataclassInstance]) -> None:
 
 
 def check_wrong_options_are_refused(subject: Subject[DataclassInstance]) -> None:
-    """An unknown option, and a value of a wrong type for each known one, give one error that names the option."""
+    """An unknown option, or a known one with a value of the wrong type, raises one error that names it."""
     known = [name for name, option in options_of(subject.cls).items() if option.hint is not Any]
     for name in (_NO_OPTION, *known):
         error = _refusal(subject, {name: _Unfit()})
@@ -106,14 +107,14 @@ def check_wrong_options_are_refused(subject: Subject[DataclassInstance]) -> None
 
 
 def check_repr_rebuilds(subject: Subject[DataclassInstance]) -> None:
-    """Its repr is the call that makes it again."""
+    """Its repr is the call that rebuilds it."""
     component = subject.component
     text = repr(component)
     try:
         call = ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        raise CheckFailed(f"its repr is no expression: {short(text)}.") from error
-    require(isinstance(call, ast.Call), f"its repr is no call: {short(text)}.")
+        raise CheckFailed(f"its repr is not an expression: {short(text)}.") from error
+    require(isinstance(call, ast.Call), f"its repr is not a call: {short(text)}.")
     assert isinstance(call, ast.Call)
     name = ast.unparse(call.func)
     require(name == subject.cls.__qualname__, f"its repr calls {name!r}, expected {subject.cls.__qualname__!r}.")
@@ -124,7 +125,7 @@ def check_repr_rebuilds(subject: Subject[DataclassInstance]) -> None:
 
 
 def check_pickles(subject: Subject[DataclassInstance]) -> None:
-    """A pickled copy is equal, so that it can go to another process."""
+    """A pickled copy is equal, so it can be sent to another process."""
     component = subject.component
     if "<locals>" in subject.cls.__qualname__:
         raise NotApplicable("its class is defined inside a function, where pickle cannot find it")
@@ -133,7 +134,7 @@ def check_pickles(subject: Subject[DataclassInstance]) -> None:
 
 
 def check_equal_options_make_equal_components(subject: Subject[DataclassInstance]) -> None:
-    """Made twice from the same options, it is equal and has the same hash; networks compare components."""
+    """Two built from the same options are equal and have the same hash, since networks compare components."""
     first, second = subject.make(), subject.make()
     require(first == second, f"two made from the same options differ: {short(first)} and {short(second)}.")
     require(hash(first) == hash(second), "two equal ones have different hashes.")
@@ -151,7 +152,7 @@ def check_holds_no_state(subject: Subject[DataclassInstance]) -> None:
 
 
 def check_instances_share_nothing(subject: Subject[DataclassInstance]) -> None:
-    """Two components used in turn give what each gives alone, so nothing lies in the class or its module."""
+    """Two components used in turn give what each gives alone: no state in the class or its module."""
     alone = exercise(subject, subject.make())
     first, second = subject.make(), subject.make()
     exercise(subject, first)
@@ -159,7 +160,7 @@ def check_instances_share_nothing(subject: Subject[DataclassInstance]) -> None:
     exercise(subject, first)
     require(
         equal(alone, exercise(subject, second)),
-        "after others were used, it computes other values than before. Keep no arrays in the class or the module.",
+        "it computes different values after others were used. Keep no arrays in the class or the module.",
     )
 
 
@@ -178,21 +179,21 @@ def check_warns_of_nothing(subject: Subject[DataclassInstance]) -> None:
 
 
 def check_leaves_the_process_alone(subject: Subject[DataclassInstance]) -> None:
-    """Using it changes nothing that is shared: np.seterr, global random numbers, filters, directory."""
+    """Using it changes nothing shared: np.seterr, global random numbers, warning filters, working directory."""
     with guarded() as traces:
         exercise(subject, subject.make())
     require(not traces.changed, f"it changes {in_short(traces.changed)}.")
 
 
 def check_import_leaves_the_process_alone(subject: Subject[DataclassInstance]) -> None:
-    """Importing it prints nothing and changes nothing that is shared."""
+    """Importing it prints nothing and changes nothing shared."""
     found = _import_of(subject)
     require(not found.printed, f"importing {subject.cls.__module__} prints {short(found.printed)}.")
     require(not found.changed, f"importing {subject.cls.__module__} changes {found.changed}.")
 
 
 def check_import_is_fast(subject: Subject[DataclassInstance]) -> None:
-    """Importing it takes less than a second, NumPy and nnfw not counted."""
+    """Importing it takes less than a second, not counting NumPy and nnfw."""
     seconds = _import_of(subject).seconds
     for _ in range(_TRIES - 1):
         if seconds < SLOWEST_IMPORT:
@@ -211,7 +212,7 @@ def check_is_documented(subject: Subject[DataclassInstance]) -> None:
     generated = f"{subject.cls.__name__}("  # what @dataclass writes where there is none
     require(text and not text.startswith(generated), "it has no docstring; write its equation and its options.")
     missing = [name for name in options_of(subject.cls) if name not in text]
-    require(not missing, f"its docstring does not explain {', '.join(missing)}, which 'nnfw show' should tell.")
+    require(not missing, f"its docstring does not explain {', '.join(missing)}, which 'nnfw show' displays.")
 
 
 def _is_given(subject: Subject[DataclassInstance], name: str) -> bool:
@@ -231,7 +232,7 @@ def _as_json(table: Mapping[str, object]) -> object:
 
 
 def _refusal(subject: Subject[DataclassInstance], wrong: Mapping[str, object]) -> NnfwError | None:
-    """Return the error that an option leads to, or None."""
+    """Return the error that the options raise, or None."""
     component = subject.component
     options = {name: getattr(component, name) for name in options_of(subject.cls)}
     try:
@@ -252,7 +253,7 @@ def _import_of(subject: Subject[DataclassInstance]) -> _Import:
 
 
 def _is_importable(module: str) -> bool:
-    """Return whether another process finds a module too; what is in sys.modules may have been made by hand."""
+    """Return whether another process finds the module too: sys.modules may hold one made by hand."""
     package = module.partition(".")[0]
     return any(finder.find_spec(package, None) for finder in sys.meta_path)
 
@@ -263,13 +264,11 @@ def _first_import(module: str) -> _Import:
 
 
 def _measured_import(module: str) -> _Import:
-    """Import a module in a process of its own, and return what that took and changed."""
+    """Import a module in a separate process, and return what that took and changed."""
     command = [sys.executable, "-m", "nnfw.conformance.import_probe", module]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     result = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, timeout=_IMPORT_LIMIT
     )
-    require(
-        result.returncode == 0, f"importing {module} in a process of its own failed: {result.stderr.strip()[-200:]}"
-    )
+    require(result.returncode == 0, f"importing {module} in a separate process failed: {result.stderr.strip()[-200:]}")
     return _Import(**json.loads(result.stdout.splitlines()[-1]))

@@ -64,7 +64,7 @@ def exercise(subject: Subject[Cost], component: Cost) -> list[object]:
 
 
 def check_takes_some_labels(subject: Subject[Cost]) -> None:
-    """It takes labels of a usual form: numbers, probabilities, counts, ±1, one-hot vectors or classes."""
+    """It accepts labels of a common form: numbers, probabilities, counts, ±1, one-hot vectors or classes."""
     tried = []
     for shape in OUTPUT_SHAPES:
         for name, labels in _labels(subject.rng(), _EXAMPLES, shape):
@@ -125,7 +125,7 @@ def check_gradient_is_the_gradient_of_value(subject: Subject[Cost]) -> None:
 
 
 def check_is_a_mean_over_examples(subject: Subject[Cost]) -> None:
-    """C is a mean over the examples: 1/N Σ c_i, for every N; the gradient of each example is 1/N of its own."""
+    """C is a mean over the examples, 1/N Σ c_i, for every N; each example contributes 1/N of its own gradient."""
     for case in (case for examples in _BATCHES for case in _cases(subject, examples)):
         n = len(case.a)
         single = [_part(case, row) for row in range(n)]
@@ -216,7 +216,7 @@ def check_canonical_form_is_finite_at_extreme_logits(subject: Subject[Cost]) -> 
 
 
 def check_least_at_labels_where_declared(subject: Subject[Cost]) -> None:
-    """Where it declares least_at_labels, C is nowhere lower than where a equals the labels."""
+    """If it declares least_at_labels, C is nowhere lower than where a equals the labels."""
     if not subject.component.least_at_labels:
         raise NotApplicable("it does not declare least_at_labels = True")
     for case in _cases(subject):
@@ -256,7 +256,7 @@ def check_impossible_labels_are_refused(subject: Subject[Cost]) -> None:
 
 
 def check_memory_layout_does_not_matter(subject: Subject[Cost]) -> None:
-    """Outputs in another order of memory, or read-only, give the same value and gradient."""
+    """Outputs with another memory layout, or read-only, give the same value and gradient."""
     for case in _cases(subject):
         expected = [np.array(subject.component.value(case.a, case.y)), _gradient(subject, case)]
         strided = np.repeat(case.a, 2, axis=-1)[..., ::2]
@@ -264,7 +264,7 @@ def check_memory_layout_does_not_matter(subject: Subject[Cost]) -> None:
         fixed.flags.writeable = False
         for a in (strided, np.asfortranarray(case.a), fixed):
             found = [np.array(subject.component.value(a, case.y)), _gradient(subject, replace(case, a=a))]
-            require(all(map(close, found, expected)), "C or ∇_a C depends on how the outputs lie in memory.")
+            require(all(map(close, found, expected)), "C or ∇_a C depends on the memory layout of the outputs.")
 
 
 def check_workspaces_do_not_meet(subject: Subject[Cost]) -> None:
@@ -279,7 +279,7 @@ def check_workspaces_do_not_meet(subject: Subject[Cost]) -> None:
 
 
 def check_reused_workspace_is_like_new(subject: Subject[Cost]) -> None:
-    """A gradient in a used workspace is that in a new one: after other sizes, and with other numbers in a and y."""
+    """A gradient in a used workspace equals that in a new one, after other batch sizes, outputs and labels."""
     for method in _gradient_methods(subject):
         workspace = Workspace(np.float64)
         for case in (case for examples in (4, 2, 5) for case in _cases(subject, examples)):
@@ -287,7 +287,7 @@ def check_reused_workspace_is_like_new(subject: Subject[Cost]) -> None:
             batches = [(case.a, case.y), (case.a[::-1].copy(), case.y[::-1].copy())]
             expected = [method(*batch, _workspace(a)).copy() for batch in batches]
             for batch, right in zip(batches, expected, strict=True):
-                a[...], y[...] = batch  # as a network does: into the arrays of the batch before
+                a[...], y[...] = batch  # as a network does: into the arrays of the previous batch
                 require(
                     equal(method(a, y, workspace), right),
                     f"in a used workspace {method.__name__} gives something else.",
@@ -295,7 +295,7 @@ def check_reused_workspace_is_like_new(subject: Subject[Cost]) -> None:
 
 
 def check_recorded_gradient_is_like_asked_again(subject: Subject[Cost]) -> None:
-    """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
+    """A recording of methods marked `kernels_only` gives, for other numbers, what the methods themselves give."""
     for case in _cases(subject):
         for method in _gradient_methods(subject):
             for weight in (None, subject.rng().random(len(case.a))):

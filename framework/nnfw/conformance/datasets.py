@@ -17,7 +17,7 @@ from nnfw.protocols import Dataset
 _HERE = Path()
 
 
-def exercise(subject: Subject[Dataset], component: Dataset) -> list[object]:  # noqa: ARG001 - every kind has the same
+def exercise(subject: Subject[Dataset], component: Dataset) -> list[object]:  # noqa: ARG001 - the same signature for every kind
     """Use a dataset as nnfw does, and return everything that it reads."""
     return list(_arrays(_loaded(component)))
 
@@ -29,9 +29,9 @@ def check_loads_examples(subject: Subject[Dataset]) -> None:
 
 
 def check_loads_the_same_twice(subject: Subject[Dataset]) -> None:
-    """Loading twice gives the same to the last bit: what is random comes from a seed among the options."""
+    """Loading twice gives the same bits: randomness comes from a seed among the options."""
     first, second = (list(_arrays(_loaded(subject.component))) for _ in range(2))
-    require(equal(first, second), "loading it twice gives other examples.")
+    require(equal(first, second), "loading it twice gives different examples.")
 
 
 def check_copies_are_independent(subject: Subject[Dataset]) -> None:
@@ -48,7 +48,7 @@ def check_copies_are_independent(subject: Subject[Dataset]) -> None:
 
 
 def check_input_shape_is_real(subject: Subject[Dataset]) -> None:
-    """input_shape says the shape of one example without reading anything, or None."""
+    """input_shape returns the shape of one example without reading data, or None."""
     said = subject.component.input_shape()
     if said is None:
         raise NotApplicable("it leaves the shape open")

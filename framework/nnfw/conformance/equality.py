@@ -1,4 +1,4 @@
-"""When two results are the same."""
+"""Comparison of results."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ _CLOSE = 1e-9  # of the largest value: far above rounding in float64, far below 
 
 
 def close(found: Array, expected: Array) -> bool:
-    """Return whether two arrays in float64 agree but for rounding."""
+    """Return whether two float64 arrays agree up to rounding."""
     size = float(np.max(np.abs(expected), initial=0))
     return found.shape == expected.shape and np.allclose(found, expected, rtol=_CLOSE, atol=_CLOSE * size)

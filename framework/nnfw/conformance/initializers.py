@@ -16,7 +16,7 @@ SHAPES: tuple[Shape, ...] = ((3, 4), (4, 4), (7,), (1, 1), (6, 3, 2, 2))
 """Shapes of weights and biases."""
 
 _LARGE: tuple[Shape, ...] = ((120, 200), (200, 120), (60, 20, 3, 3))
-_DEVIATIONS = 6  # of the estimate of the variance: one false alarm in a thousand million
+_DEVIATIONS = 6  # of the estimated variance: one false alarm in a billion
 _KURTOSIS = 3.0  # of the normal distribution; a uniform one has less, so its estimate is sharper
 _ROUNDING = 1e-9
 
@@ -27,7 +27,7 @@ def exercise(subject: Subject[Initializer], component: Initializer) -> list[obje
 
 
 def check_gives_the_shape_it_is_asked_for(subject: Subject[Initializer]) -> None:
-    """It returns an array of numbers of the shape that it is asked for."""
+    """It returns an array of numbers with the requested shape."""
     for shape in SHAPES:
         found = _sample(subject.component, shape, subject.rng())
         require(isinstance(found, np.ndarray), f"sample returned {type(found).__name__}, expected an array.")
@@ -43,10 +43,10 @@ def check_is_finite(subject: Subject[Initializer]) -> None:
 
 
 def check_same_seed_gives_same_values(subject: Subject[Initializer]) -> None:
-    """It draws from the generator that it is given, and from nothing else."""
+    """It draws only from the generator that it is given."""
     for shape in SHAPES:
         first = _sample(subject.component, shape, subject.rng())
-        np.random.seed(len(shape))  # noqa: NPY002 - it must not matter
+        np.random.seed(len(shape))  # noqa: NPY002 - must have no effect
         require(equal(first, _sample(subject.component, shape, subject.rng())), "the same seed gives other values.")
 
 
@@ -57,10 +57,10 @@ def check_gives_memory_of_its_own(subject: Subject[Initializer]) -> None:
 
 
 def check_variance_is_as_declared(subject: Subject[Initializer]) -> None:
-    """Where `variance` says a number, that is the variance of the values."""
+    """If `variance` returns a number, the values have that variance."""
     declared = {shape: subject.component.variance(shape, *_fans(shape)) for shape in _LARGE}
     if None in declared.values():
-        raise NotApplicable("its `variance` leaves it open")
+        raise NotApplicable("its `variance` returns None")
     for shape, expected in declared.items():
         values = _sample(subject.component, shape, subject.rng())
         assert expected is not None

@@ -1,4 +1,4 @@
-"""A fence around foreign code: what it prints, warns about and changes is noted and undone, and it must come back."""
+"""Runs foreign code in isolation: records what it prints, warns about and changes, undoes that, and limits its time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Changes = Mapping[str, tuple[object, object]]
 
 
 class TookTooLong(BaseException):
-    """A component did not come back. No `Exception`: a component's own ``except Exception`` must not hold it."""
+    """A component did not return in time. Not an `Exception`: a component's ``except Exception`` must not catch it."""
 
 
 @dataclass
@@ -109,7 +109,7 @@ def in_short(changed: Changes) -> str:
 
 @contextmanager
 def guarded() -> Iterator[Traces]:
-    """Run the body with output caught, warnings noted and the process as it was before afterwards."""
+    """Run the body with output and warnings captured, and restore the process afterwards."""
     traces, before = Traces(), global_state()
     out = StringIO()
     with redirect_stdout(out), redirect_stderr(out), warnings.catch_warnings(record=True) as warned:
@@ -130,7 +130,7 @@ def guarded() -> Iterator[Traces]:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TookTooLong if the body runs longer; only where signals can do it: in the main thread, and on Unix."""
+    """Raise TookTooLong if the body runs longer. Works only where signals do: in the main thread, on Unix."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -143,6 +143,6 @@ def time_limit(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        left = max(remaining - (time.monotonic() - start), 1e-3) if remaining else 0  # somebody else's alarm
+        left = max(remaining - (time.monotonic() - start), 1e-3) if remaining else 0  # an alarm that was already set
         signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, left, interval)

@@ -1,4 +1,4 @@
-"""One layer on the bench: its parameters, its workspaces and its passes, as a network would make them."""
+"""A bench for one layer: parameters, workspaces and passes as a network provides them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nnfw.protocols import Layer
 from nnfw.workspace import Workspace
 
 TRIAL_SHAPES: tuple[Shape, ...] = ((4,), (3,), (5,), (1,), (3, 4), (4, 4), (2, 4, 5), (4, 6, 6), (2, 3, 4, 5))
-"""Shapes of one example, some of which any layer should take: one to four axes, square and not."""
+"""Shapes of one example to try: one to four axes, square and not. Every layer should take some of them."""
 
-_SPREAD = 0.1  # added to the first values, so that no bias is 0 and no error in one of them is lost
+_SPREAD = 0.1  # added to the initial values: a bias of 0 would hide errors
 _NOISE_SEED = 7
 
 
 def shapes_of(subject: Subject[Layer]) -> list[Shape]:
-    """Return shapes that the layer takes, one of each number of axes first.
+    """Return shapes that the layer accepts, starting with one for each number of axes.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def takes(layer: Layer, shape: Shape) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """What one pass forward and backward gave, as copies.
+    """Copies of the results of one forward and backward pass.
 
     Parameters
     ----------
@@ -103,33 +103,33 @@ class Bench:
         self._rng = rng
 
     def x(self, examples: int) -> Array:
-        """Return normal inputs, others at each call."""
+        """Return normal inputs, different at each call."""
         return self._rng.standard_normal((examples, *self.shape)).astype(self.dtype)
 
     def delta(self, examples: int) -> Array:
-        """Return a normal δ, another at each call."""
+        """Return a normal δ, different at each call."""
         return self._rng.standard_normal((examples, *self.output_shape)).astype(self.dtype)
 
     def grads(self, fill: float = np.nan) -> Scope:
-        """Return arrays for the gradients, full of what must not be left there."""
+        """Return arrays for the gradients, filled with a value that must be overwritten."""
         return self.layout.views(np.full(self.layout.size, fill, self.dtype))
 
     def workspace(
         self, *, training: bool = True, needs_input_gradient: bool = True, seed: int = _NOISE_SEED
     ) -> Workspace:
-        """Return a workspace of its own; without random numbers where it is not for training."""
+        """Return a new workspace, with random numbers only for training."""
         rng = np.random.default_rng(seed) if training else None
         return Workspace(self.dtype, rng, training=training, needs_input_gradient=needs_input_gradient)
 
     def forward(self, x: Array, workspace: Workspace) -> Array:
-        """Return z as the layer gives it, from the first state."""
+        """Return the layer's z, computed from the initial state."""
         self.state[...] = self._first_state
         z = self.layer.forward(self.params, x, workspace)
         require(isinstance(z, np.ndarray), f"forward returned {type(z).__name__}, expected an array.")
         return z
 
     def backward(self, delta: Array, workspace: Workspace, grads: Scope | None = None) -> tuple[Array, Scope]:
-        """Return ∂C/∂a_prev as the layer gives it, and the gradients."""
+        """Return the layer's ∂C/∂a_prev and the gradients."""
         grads = self.grads() if grads is None else grads
         gradient = self.layer.backward(self.params, delta, grads, workspace)
         if not isinstance(gradient, np.ndarray):
@@ -137,7 +137,7 @@ class Bench:
         return gradient, grads
 
     def run(self, x: Array, delta: Array, workspace: Workspace | None = None) -> Pass:
-        """Return copies of what a pass gives, in training and with the same noise unless a workspace is given."""
+        """Return copies of the results of a pass; without a workspace, in training mode and with fixed noise."""
         workspace = self.workspace() if workspace is None else workspace
         z = self.forward(x, workspace).copy()
         gradient, grads = self.backward(delta, workspace)
@@ -149,5 +149,5 @@ class Bench:
 
 
 def benches(subject: Subject[Layer], dtype: DTypeLike = np.float64) -> list[Bench]:
-    """Return a bench for each of the first shapes that the layer takes."""
+    """Return a bench for each of the first three shapes that the layer accepts."""
     return [Bench(subject.component, shape, dtype) for shape in shapes_of(subject)[:3]]

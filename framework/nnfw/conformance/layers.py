@@ -28,8 +28,8 @@ EXTREME = 1e4
 
 _BATCHES = (1, 3, 4)  # one example; not square and square with the shapes of the bench
 _STEPS, _FIRST_STEP, _SHORTEST_STEP = 50, 1.0, 1e-12
-_LOWER = 1 - 1e-6  # a cost that has come down
-_MANY = 8192  # examples, so that an array of the batch stands out from small change
+_LOWER = 1 - 1e-6  # relative to the first cost
+_MANY = 8192  # examples: enough for an array of the batch to stand out
 _LATER_PASSES = 8
 
 
@@ -46,7 +46,7 @@ def exercise(subject: Subject[Layer], component: Layer) -> list[object]:
 
 
 def check_takes_some_shape(subject: Subject[Layer]) -> None:
-    """It takes inputs of a shape that its plugin declares, or of a usual one."""
+    """It accepts inputs of a shape that its plugin declares, or of a common one."""
     wanted = subject.input_shapes or TRIAL_SHAPES
     require(
         any(takes(subject.component, shape) for shape in wanted),
@@ -56,7 +56,7 @@ def check_takes_some_shape(subject: Subject[Layer]) -> None:
 
 
 def check_output_shape_is_real(subject: Subject[Layer]) -> None:
-    """output_shape says, without reading data, what shape forward gives, for every batch and input shape."""
+    """output_shape predicts the shape that forward returns, for every batch size and input shape."""
     for shape in shapes_of(subject):
         bench = Bench(subject.component, shape)
         said = bench.output_shape
@@ -97,7 +97,7 @@ def check_keeps_float64(subject: Subject[Layer]) -> None:
 
 
 def check_leaves_input_alone(subject: Subject[Layer]) -> None:
-    """Neither forward nor backward changes a_prev, which is another layer's a."""
+    """Neither forward nor backward changes a_prev, the activations of another layer."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
         before, workspace = x.copy(), bench.workspace()
@@ -117,7 +117,7 @@ def check_leaves_delta_alone(subject: Subject[Layer]) -> None:
 
 
 def check_leaves_parameters_alone(subject: Subject[Layer]) -> None:
-    """Neither forward nor backward changes a trainable parameter: that is the optimizer's."""
+    """Neither forward nor backward changes a trainable parameter: only the optimizer may."""
     for bench in benches(subject):
         before = bench.vector.copy()
         bench.run(bench.x(3), bench.delta(3))
@@ -131,11 +131,11 @@ def check_leaves_z_alone(subject: Subject[Layer]) -> None:
         z = bench.forward(bench.x(3), workspace)
         before = z.copy()
         bench.backward(bench.delta(3), workspace)
-        require(equal(z, before), "backward changes the z that forward returned. Ask for a buffer of another name.")
+        require(equal(z, before), "backward changes the z that forward returned. Use a buffer with another name.")
 
 
 def check_gives_memory_of_its_own(subject: Subject[Layer]) -> None:
-    """What backward returns shares no memory with the parameters or their gradients, nor z with the parameters."""
+    """The arrays it returns share no memory with parameters or gradients."""
     for bench in benches(subject):
         workspace = bench.workspace()
         z = bench.forward(bench.x(3), workspace)
@@ -170,7 +170,7 @@ def check_overwrites_gradients(subject: Subject[Layer]) -> None:
 
 
 def check_reused_workspace_is_like_new(subject: Subject[Layer]) -> None:
-    """A pass in a used workspace gives what it gives in a new one: after other sizes, and with other numbers in x."""
+    """A pass in a used workspace gives what it gives in a new one, after other batch sizes and other inputs."""
     for bench, other in zip(benches(subject), benches(subject), strict=True):
         workspace = bench.workspace()
         for examples in (4, 2, 5, 1):
@@ -182,7 +182,7 @@ def check_reused_workspace_is_like_new(subject: Subject[Layer]) -> None:
                 expected.append(other.run(x, delta))
             for batch, right in zip(batches, expected, strict=True):
                 for array, values in zip(arrays, batch, strict=True):
-                    array[...] = values  # as a network does: into the arrays of the batch before
+                    array[...] = values  # as a network does: into the arrays of the previous batch
                 workspace.rng.bit_generator.state = bench.workspace().rng.bit_generator.state
                 found = bench.run(*arrays[:2], workspace)
                 _require_same(right, found, "in a workspace that was used before it gives another")
@@ -201,7 +201,7 @@ def check_workspaces_do_not_meet(subject: Subject[Layer]) -> None:
 
 
 def check_recorded_pass_is_like_asked_again(subject: Subject[Layer]) -> None:
-    """Methods marked `kernels_only`, once recorded, do with other numbers what they would do if they were asked."""
+    """A recording of methods marked `kernels_only` gives, for other numbers, what the methods themselves give."""
     for bench in benches(subject):
         x, delta, grads, workspace = bench.x(3), bench.delta(3), bench.grads(), bench.workspace()
         tape = Tape(DEFINITIONS)
@@ -256,7 +256,7 @@ def check_linear_in_delta(subject: Subject[Layer]) -> None:
 
 
 def check_linear_for_large_delta(subject: Subject[Layer]) -> None:
-    """Backward scales with δ however large or small it is; nothing is clipped."""
+    """Backward scales with δ, however large or small; nothing is clipped."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
         expected = bench.run(x, delta)
@@ -266,7 +266,7 @@ def check_linear_for_large_delta(subject: Subject[Layer]) -> None:
 
 
 def check_rows_are_independent(subject: Subject[Layer]) -> None:
-    """Where rows_independent is True, z and ∂C/∂a_prev of an example depend on that example alone."""
+    """If rows_independent is True, z and ∂C/∂a_prev of an example depend only on that example."""
     if not subject.component.rows_independent:
         raise NotApplicable("it declares rows_independent = False")
     for bench in benches(subject):
@@ -298,7 +298,7 @@ def check_batch_of_one_keeps_its_axis(subject: Subject[Layer]) -> None:
 
 
 def check_empty_batch_is_handled(subject: Subject[Layer]) -> None:
-    """A batch of no examples gives empty results and gradients of 0, or an error of nnfw."""
+    """A batch without examples gives empty results and gradients of 0, or raises an error of nnfw."""
     for bench in benches(subject):
         try:
             found = bench.run(bench.x(0), bench.delta(0))
@@ -325,12 +325,12 @@ def check_reversed_input(subject: Subject[Layer]) -> None:
 
 
 def check_read_only_input(subject: Subject[Layer]) -> None:
-    """Inputs and δ that cannot be written give what their copies give."""
+    """Read-only inputs and δ give what their copies give."""
     _require_layout(subject, _read_only)
 
 
 def check_wrong_shapes_are_refused(subject: Subject[Layer]) -> None:
-    """An input of a shape that does not fit is refused with ShapeError, which names it and what was expected."""
+    """An input shape that does not fit raises ShapeError, which names that shape and the expected one."""
     refused = 0
     for shape in (*TRIAL_SHAPES, (), (2, 2, 2, 2, 2)):
         try:
@@ -348,7 +348,7 @@ def check_wrong_shapes_are_refused(subject: Subject[Layer]) -> None:
 
 
 def check_nan_is_not_hidden(subject: Subject[Layer]) -> None:
-    """A NaN that comes in goes out again, forward and backward; an error must not look like a number."""
+    """NaN in gives NaN out, forward and backward: an error must not look like a number."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
         x[1] = np.nan
@@ -359,14 +359,14 @@ def check_nan_is_not_hidden(subject: Subject[Layer]) -> None:
 
 
 def check_evaluation_is_deterministic(subject: Subject[Layer]) -> None:
-    """Outside of training it draws no random numbers, and gives the same at every call."""
+    """Outside training it draws no random numbers and gives the same result at every call."""
     for bench in benches(subject):
         x = bench.x(3)
         require(equal(bench.evaluate(x), bench.evaluate(x)), "two evaluations of one batch differ.")
 
 
 def check_evaluation_has_no_side_effects(subject: Subject[Layer]) -> None:
-    """Outside of training neither parameters nor state change."""
+    """Outside training neither parameters nor state change."""
     for bench in benches(subject):
         vector, state = bench.vector.copy(), bench.state.copy()
         bench.layer.forward(bench.params, bench.x(3), bench.workspace(training=False))
@@ -375,7 +375,7 @@ def check_evaluation_has_no_side_effects(subject: Subject[Layer]) -> None:
 
 
 def check_uses_only_the_generator_it_is_given(subject: Subject[Layer]) -> None:
-    """Its noise comes from workspace.rng alone, so that a seed settles it."""
+    """Its noise comes only from workspace.rng, so a seed determines it."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
         first, second = (_run_with_global_seed(bench, x, delta, seed) for seed in (1, 2))
@@ -397,7 +397,7 @@ def check_finite_at_extremes(subject: Subject[Layer]) -> None:
 
 
 def check_training_lowers_the_cost(subject: Subject[Layer]) -> None:
-    """50 steps along its gradients lower the cost of a regression that it can fit."""
+    """50 steps of gradient descent lower the cost of a regression that it can fit."""
     bench = benches(subject)[0]
     if not bench.layout.size:
         raise NotApplicable("it has no parameters to train")
@@ -410,11 +410,11 @@ def check_training_lowers_the_cost(subject: Subject[Layer]) -> None:
     for _ in range(_STEPS):
         step = _descend(bench, x, y, 2 * step)
     after = _squares(bench, x, y)
-    require(after < before * _LOWER, f"{_STEPS} steps of descent bring the cost from {before:.6g} to {after:.6g}.")
+    require(after < before * _LOWER, f"{_STEPS} steps of descent change the cost from {before:.6g} to {after:.6g}.")
 
 
 def check_saves_and_loads(subject: Subject[Layer]) -> None:
-    """A saved model with it is the same to the last bit when it is loaded."""
+    """A model with it is the same to the last bit after saving and loading."""
     if subject.declared is None:
         raise NotApplicable("no plugin declares it, so no file can name it")
     shape = shapes_of(subject)[0]
@@ -430,18 +430,18 @@ def check_saves_and_loads(subject: Subject[Layer]) -> None:
 
 
 def check_input_gradient_may_be_left_out(subject: Subject[Layer]) -> None:
-    """Where needs_input_gradient is False, the gradients of the parameters are the same."""
+    """If needs_input_gradient is False, the gradients of the parameters are unchanged."""
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
         grads, workspace = bench.grads(), bench.workspace(needs_input_gradient=False)
         bench.forward(x, workspace)
         bench.layer.backward(bench.params, delta, grads, workspace)
         for name, gradient in bench.run(x, delta).grads.items():
-            require(close(grads[name], gradient), f"the gradient of {name} is another if ∂C/∂a_prev is not needed.")
+            require(close(grads[name], gradient), f"the gradient of {name} changes if ∂C/∂a_prev is not needed.")
 
 
 def check_memory_does_not_grow(subject: Subject[Layer]) -> None:
-    """Passes leave no memory behind: a long training holds what a short one holds."""
+    """Repeated passes do not accumulate memory."""
     bench = Bench(subject.component, shapes_of(subject)[0], np.float32)
     x, delta, workspace = bench.x(_MANY), bench.delta(_MANY), bench.workspace()
     grads = bench.grads()
@@ -503,7 +503,7 @@ def _gradients(found: Pass) -> Iterator[tuple[str, Array]]:
 
 
 def _run_with_global_seed(bench: Bench, x: Array, delta: Array, seed: int) -> Pass:
-    np.random.seed(seed)  # noqa: NPY002 - it must not matter
+    np.random.seed(seed)  # noqa: NPY002 - must have no effect
     random.seed(seed)
     return bench.run(x, delta)
 
@@ -513,7 +513,7 @@ def _require_layout(subject: Subject[Layer], change: Callable[[Array], Array]) -
         x, delta = bench.x(3), bench.delta(3)
         pairs = zip(_named(bench.run(x, delta)), _named(bench.run(change(x), change(delta))), strict=True)
         for (name, expected), (_, found) in pairs:
-            require(close(found, expected), f"{name} depends on how the input lies in memory.")
+            require(close(found, expected), f"{name} depends on the memory layout of the input.")
 
 
 def _read_only(array: Array) -> Array:

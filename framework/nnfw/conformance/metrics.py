@@ -25,7 +25,7 @@ def exercise(subject: Subject[Metric], component: Metric) -> list[object]:
 
 
 def check_takes_some_labels(subject: Subject[Metric]) -> None:
-    """It takes outputs with labels of a usual form: classes, one-hot vectors or numbers."""
+    """It accepts outputs with labels of a common form: classes, one-hot vectors or numbers."""
     tried = [f"{name}: {error}" for name, _, _, error in _tried(subject) if error]
     require(len(tried) < len(list(_tried(subject))), f"it refuses labels of every form; the first: {tried[:1]}")
 
@@ -61,7 +61,7 @@ def check_order_of_examples_does_not_matter(subject: Subject[Metric]) -> None:
 
 
 def check_weights_count_examples(subject: Subject[Metric]) -> None:
-    """Weights of 1 change nothing; a weight of 2 is the example twice, and one of 0 is its absence."""
+    """Weights of 1 change nothing; 2 counts an example twice, and 0 leaves it out."""
     for a, y in _cases(subject):
         ones, weight = np.ones(_EXAMPLES), np.ones(_EXAMPLES)
         require(
@@ -86,16 +86,16 @@ def check_leaves_its_arguments_alone(subject: Subject[Metric]) -> None:
 
 
 def check_remembers_nothing(subject: Subject[Metric]) -> None:
-    """Statistics depends on the numbers in its arrays, and not on which arrays they are."""
+    """Statistics depends on the numbers in its arrays, not on which arrays hold them."""
     for a, y in _cases(subject):
         for changed in ((np.roll(a, 1, axis=0), y), (a, np.roll(y, 1, axis=0))):
             expected = subject.component.statistics(*changed)
             arrays = a.copy(), y.copy()
             subject.component.statistics(*arrays)
             for array, values in zip(arrays, changed, strict=True):
-                array[...] = values  # as a network does: into the arrays of the batch before
+                array[...] = values  # as a network does: into the arrays of the previous batch
             found = subject.component.statistics(*arrays)
-            require(equal(found, expected), "for other numbers in the same arrays it gives the statistics of before.")
+            require(equal(found, expected), "for other numbers in the same arrays it returns the previous statistics.")
 
 
 def check_result_is_a_number(subject: Subject[Metric]) -> None:
@@ -107,7 +107,7 @@ def check_result_is_a_number(subject: Subject[Metric]) -> None:
 
 
 def check_agrees_with_its_formula(subject: Subject[Metric]) -> None:
-    """Its result is that of the literal formula that its author gives to the kit."""
+    """Its result equals that of the formula that its author gives to the kit."""
     if subject.formula is None:
         raise NotApplicable("no formula is given: parametrize_checks(..., formula=...)")
     for a, y in _cases(subject):

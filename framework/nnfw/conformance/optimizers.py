@@ -21,9 +21,9 @@ _SIZE = 12
 _DECAYS = slice(0, 8)
 _STEPS = 5
 _MANY_STEPS = 400
-_LOWER = 0.9  # of the first distance to the minimum: any method that works comes much closer
+_LOWER = 0.9  # of the initial distance to the minimum: any method that works gets much closer
 _CURVATURES = np.geomspace(1, 10, _SIZE)
-_SIZES = np.geomspace(1e-6, 1, _SIZE)  # of gradients; where ε stands shows in the small ones
+_SIZES = np.geomspace(1e-6, 1, _SIZE)  # of gradients; small ones show where ε is added
 _HUGE, _TINY = 1e15, 1e-15
 _ROUNDING = 1e-9
 
@@ -35,7 +35,7 @@ def exercise(subject: Subject[Optimizer], component: Optimizer) -> list[object]:
 
 
 def check_minimises_a_quadratic(subject: Subject[Optimizer]) -> None:
-    """400 steps with its own learning rate lead towards the minimum of Σ ½ h_i (θ_i − 1)²."""
+    """400 steps with its own learning rate approach the minimum of Σ ½ h_i (θ_i − 1)²."""
     component, vector = subject.component, subject.rng().standard_normal(_SIZE)
     before = float(np.sum(_CURVATURES * (vector - 1) ** 2))
     state = component.state(vector)
@@ -48,7 +48,7 @@ def check_minimises_a_quadratic(subject: Subject[Optimizer]) -> None:
 
 
 def check_first_step_goes_downhill(subject: Subject[Optimizer]) -> None:
-    """The first step does not go up the gradient anywhere where nothing decays."""
+    """Without decay, the first step moves no parameter up its gradient."""
     component, vector = subject.component, np.zeros(_SIZE)
     gradient = subject.rng().standard_normal(_SIZE)
     component.update(vector, gradient.copy(), component.state(vector), 1, component.learning_rate, slice(0, 0))
@@ -57,7 +57,7 @@ def check_first_step_goes_downhill(subject: Subject[Optimizer]) -> None:
 
 
 def check_zero_gradient_is_rest(subject: Subject[Optimizer]) -> None:
-    """Where rests is True, a gradient of 0 leaves parameters that do not decay as they are, at the first step."""
+    """If rests is True, a first step with a gradient of 0 leaves parameters without decay unchanged."""
     if not subject.component.rests:
         raise NotApplicable("it declares rests = False")
     vector = subject.rng().standard_normal(_SIZE)
@@ -69,7 +69,7 @@ def check_zero_gradient_is_rest(subject: Subject[Optimizer]) -> None:
 
 
 def check_frozen_parameters_stay(subject: Subject[Optimizer]) -> None:
-    """A parameter whose gradient is always 0 and which does not decay stays exactly as it is while others move."""
+    """A parameter without decay whose gradient is always 0 stays exactly the same while others move."""
     if not subject.component.rests:
         raise NotApplicable("it declares rests = False")
     rng, component = subject.rng(), subject.component
@@ -83,7 +83,7 @@ def check_frozen_parameters_stay(subject: Subject[Optimizer]) -> None:
 
 
 def check_decay_acts_on_weights_alone(subject: Subject[Optimizer]) -> None:
-    """What lies outside of `decays` moves as it would without any decay."""
+    """Parameters outside `decays` move as they would without decay."""
     rng, component = subject.rng(), subject.component
     start, gradient = rng.standard_normal(_SIZE), rng.standard_normal(_SIZE)
     found = []
@@ -91,11 +91,11 @@ def check_decay_acts_on_weights_alone(subject: Subject[Optimizer]) -> None:
         vector = start.copy()
         component.update(vector, gradient.copy(), component.state(vector), 1, component.learning_rate, decays)
         found.append(vector[_DECAYS.stop :])
-    require(close(*found), "parameters outside of `decays` are moved by the decay.")
+    require(close(*found), "the decay moves parameters outside `decays`.")
 
 
 def check_updates_in_place(subject: Subject[Optimizer]) -> None:
-    """It writes into the vector that it is given, also where that is part of a larger one, and nowhere else."""
+    """It writes into the vector it is given, which may be part of a larger one, and nowhere else."""
     component, larger = subject.component, subject.rng().standard_normal(_SIZE + 4)
     before, vector = larger.copy(), larger[2:-2]
     state = component.state(vector)
@@ -106,7 +106,7 @@ def check_updates_in_place(subject: Subject[Optimizer]) -> None:
 
 
 def check_state_has_the_shape_of_the_vector(subject: Subject[Optimizer]) -> None:
-    """Every array of state has the shape and the dtype of the vector, and is its own memory."""
+    """Every array of state has the shape and dtype of the vector, and its own memory."""
     for dtype in (np.float32, np.float64):
         vector = subject.rng().standard_normal(_SIZE).astype(dtype)
         for name, array in subject.component.state(vector).items():
@@ -119,14 +119,14 @@ def check_state_has_the_shape_of_the_vector(subject: Subject[Optimizer]) -> None
 
 
 def check_state_is_fresh(subject: Subject[Optimizer]) -> None:
-    """Each call of state gives new arrays of the same values, so that no training goes on in another."""
+    """Each call of state gives new arrays with the same values, so no training continues in another."""
     vector = subject.rng().standard_normal(_SIZE)
     first = subject.component.state(vector)
     expected = {name: array.copy() for name, array in first.items()}
     for array in first.values():
         array += 1
     second = subject.component.state(vector)
-    require(equal(dict(second), expected), "state gives arrays that were used before.")
+    require(equal(dict(second), expected), "state returns arrays that were already used.")
 
 
 def check_keeps_dtype(subject: Subject[Optimizer]) -> None:
@@ -138,13 +138,13 @@ def check_keeps_dtype(subject: Subject[Optimizer]) -> None:
 
 
 def check_float32_is_accurate(subject: Subject[Optimizer]) -> None:
-    """Steps in float32 are those in float64 but for rounding."""
+    """Steps in float32 equal those in float64 up to rounding."""
     single, double = (_trained(subject, subject.component, dtype, _STEPS)[0] for dtype in (np.float32, np.float64))
     require(np.allclose(single, double, rtol=1e-3, atol=1e-4), "the steps in float32 differ from those in float64.")
 
 
 def check_state_is_all_it_remembers(subject: Subject[Optimizer]) -> None:
-    """Saved and restored, vector, state and step count lead on to the same bits: nothing is kept anywhere else."""
+    """Restored from vector, state and step count, it continues to the same bits: it keeps nothing elsewhere."""
     whole, _, _ = _trained(subject, subject.component, np.float64, 2 * _STEPS)
     component = subject.make()
     vector, rng, state = _trained(subject, component, np.float64, _STEPS)
@@ -153,21 +153,21 @@ def check_state_is_all_it_remembers(subject: Subject[Optimizer]) -> None:
     again = subject.make()
     for step in range(_STEPS + 1, 2 * _STEPS + 1):
         again.update(vector, rng.standard_normal(_SIZE), restored, step, again.learning_rate, _DECAYS)
-    require(
-        equal(vector, whole), "a training that is restored from its state goes on otherwise. Keep all of it in state."
-    )
+    require(equal(vector, whole), "a training restored from its state takes different steps. Keep everything in state.")
 
 
 def check_copies_what_it_remembers(subject: Subject[Optimizer]) -> None:
-    """What it remembers of a gradient is a copy: a network puts the next gradient into the same array."""
+    """It copies what it remembers of a gradient: a network writes the next one into the same array."""
     found, expected = (
         _trained(subject, subject.component, np.float64, _STEPS, one_array=each)[0] for each in (True, False)
     )
-    require(equal(found, expected), "where all gradients come in one array it goes otherwise. Copy what it remembers.")
+    require(
+        equal(found, expected), "it takes different steps if all gradients come in one array. Copy what it remembers."
+    )
 
 
 def check_two_trainings_do_not_meet(subject: Subject[Optimizer]) -> None:
-    """Two trainings that take turns with one optimizer go as each does alone."""
+    """Two trainings that take turns with one optimizer take the steps that each takes alone."""
     component = subject.component
     alone, _, _ = _trained(subject, component, np.float64, _STEPS)
     rngs = [subject.rng() for _ in range(2)]
@@ -176,11 +176,11 @@ def check_two_trainings_do_not_meet(subject: Subject[Optimizer]) -> None:
     for step in range(1, _STEPS + 1):
         for vector, rng, state in zip(vectors, rngs, states, strict=True):
             component.update(vector, rng.standard_normal(_SIZE), state, step, component.learning_rate, _DECAYS)
-    require(equal(vectors[1], alone), "beside a second training it goes otherwise.")
+    require(equal(vectors[1], alone), "a second training in turn with it changes its steps.")
 
 
 def check_uses_the_learning_rate_it_is_given(subject: Subject[Optimizer]) -> None:
-    """The rate of a step is its argument, which a schedule changes: with 0 nothing moves, with less it moves less."""
+    """A step uses the rate that it is given, which a schedule may change: 0 moves nothing, less moves less."""
     start = subject.rng().standard_normal(_SIZE)
     moved = []
     for rate in (0.0, 1e-4, 1e-3):
@@ -213,7 +213,7 @@ def check_finite_for_extreme_gradients(subject: Subject[Optimizer]) -> None:
 
 
 def check_nan_is_not_hidden(subject: Subject[Optimizer]) -> None:
-    """A gradient of NaN gives a parameter of NaN, so that it is noticed."""
+    """A gradient of NaN gives a parameter of NaN, so it is noticed."""
     vector, gradient = np.ones(_SIZE), np.ones(_SIZE)
     gradient[3] = np.nan
     component = subject.component
@@ -230,7 +230,7 @@ def check_no_parameters_are_handled(subject: Subject[Optimizer]) -> None:
 
 
 def check_agrees_with_its_formula(subject: Subject[Optimizer]) -> None:
-    """Its steps are those of the literal formula that its author gives to the kit."""
+    """Its steps equal those of the formula that its author gives to the kit."""
     if subject.formula is None:
         raise NotApplicable("no formula is given: parametrize_checks(..., formula=...)")
     component, rng = subject.component, subject.rng()

@@ -1,4 +1,4 @@
-"""What a check says, and what all of them say together."""
+"""The outcome of one check, and of all checks together."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Status = Literal["passed", "failed", "skipped", "expected", "unexpected"]
 BAD: tuple[Status, ...] = ("failed", "unexpected")
 
 
-class CheckFailed(AssertionError):  # noqa: N818 - what it says is that a check failed
-    """A component does not do what its protocol says; the message says what was found and what was expected."""
+class CheckFailed(AssertionError):  # noqa: N818 - it reports a failed check
+    """A component breaks a rule of its protocol; the message says what was found and what was expected."""
 
 
-class NotApplicable(Exception):  # noqa: N818 - it is no error, but the reason why a check is skipped
-    """A check says nothing about this component; the message says why."""
+class NotApplicable(Exception):  # noqa: N818 - not an error: the reason why a check is skipped
+    """A check does not apply to this component; the message says why."""
 
 
 def require(condition: object, message: str) -> None:
@@ -36,8 +36,8 @@ class Outcome:
     check
         Id of the check.
     status
-        ``"passed"``; ``"failed"``; ``"skipped"``, where it does not apply; ``"expected"``, where it failed as
-        announced; ``"unexpected"``, where it passed all the same.
+        ``"passed"``; ``"failed"``; ``"skipped"`` if it does not apply; ``"expected"`` if it failed as
+        announced; ``"unexpected"`` if it passed nevertheless.
     message
         What is wrong, or why it was skipped.
     error
@@ -57,7 +57,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Conformance:
-    """What all checks found of one or more components.
+    """The outcomes of all checks of one or more components.
 
     Parameters
     ----------
@@ -71,12 +71,12 @@ class Conformance:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed that was not expected to, and everything failed that was."""
+        """Whether the checks failed exactly where a failure was expected."""
         return not self.failures
 
     @property
     def failures(self) -> tuple[Outcome, ...]:
-        """The outcomes that are not as they should be."""
+        """The unexpected outcomes."""
         return tuple(item for item in self.outcomes if item.status in BAD)
 
     def rows(self) -> list[tuple[str, ...]]:

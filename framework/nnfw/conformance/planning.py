@@ -1,4 +1,4 @@
-"""From a marked test to its checks."""
+"""Turns a marked test into one test per check."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PlannedCheck:
     subject: Subject[object]
 
     def __call__(self) -> None:
-        """Run it: a failure fails the test, and what does not apply is skipped."""
+        """Run it: a failure fails the test, and a check that does not apply skips it."""
         __tracebackhide__ = True
         outcome = self.check.run(self.subject)
         if outcome.status == "skipped":

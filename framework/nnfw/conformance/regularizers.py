@@ -53,12 +53,12 @@ def check_gradient_is_the_gradient_of_value(subject: Subject[Regularizer]) -> No
 
 
 def check_adds_to_the_gradient(subject: Subject[Regularizer]) -> None:
-    """add_gradient adds to what the gradient holds, in place, and returns nothing."""
+    """add_gradient adds to the gradient in place, and returns nothing."""
     w = _weights(subject)
     alone, onto = np.zeros_like(w), np.full_like(w, 2.0)
     returned = [subject.component.add_gradient(w, gradient) for gradient in (alone, onto)]
     require(returned == [None, None], "add_gradient returns something; expected None: it works in place.")
-    require(bool(np.any(alone)) or not _value(subject, w), "add_gradient leaves the gradient as it is.")
+    require(bool(np.any(alone)) or not _value(subject, w), "add_gradient does not change the gradient.")
     require(close(onto - 2.0, alone), "add_gradient does not add to the gradient, it overwrites it.")
 
 
@@ -72,7 +72,7 @@ def check_leaves_weights_alone(subject: Subject[Regularizer]) -> None:
 
 
 def check_keeps_dtype(subject: Subject[Regularizer]) -> None:
-    """In float32 it adds to a float32 gradient what it adds in float64, but for rounding."""
+    """In float32 it adds what it adds in float64, up to rounding."""
     w = _weights(subject)
     exact, single = np.zeros_like(w), np.zeros(_SIZE, np.float32)
     subject.component.add_gradient(w, exact)
@@ -81,7 +81,7 @@ def check_keeps_dtype(subject: Subject[Regularizer]) -> None:
 
 
 def check_order_does_not_matter(subject: Subject[Regularizer]) -> None:
-    """The penalty does not depend on the order of the weights, which is that of the flat vector."""
+    """The penalty does not depend on the order of the weights in the flat vector."""
     w = _weights(subject)
     values = [np.array(subject.component.value(each)) for each in (w, w[::-1].copy())]
     require(close(*values), "Ω depends on the order of the weights.")

@@ -1,4 +1,4 @@
-"""Which checks there are, and how they are run."""
+"""The list of checks, and how to run them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from nnfw.errors import ConfigError, Mistake, UnknownComponentError, did_you_mea
 from nnfw.plugins import Registry, default_registry
 
 SECONDS = 20.0
-"""How long one check may take by default: far more than any needs, for code that does not come back."""
+"""Default time limit of one check: far more than any needs, for code that never returns."""
 
-_PATIENCE = 3  # checks of one component that may not come back, until the others are left out
+_PATIENCE = 3  # checks of one component that may time out before the rest are skipped
 _PREFIX = "check_"
 _COMMON = "component"
 _MAKING = f"{_COMMON}.constructible"
@@ -37,7 +37,7 @@ class Check:
     id
         ``"layer.zero_delta"``: the kind, or ``component`` for every kind, and the function's name.
     function
-        Raises CheckFailed if the component fails it, and NotApplicable if it says nothing about it.
+        Raises CheckFailed if the component fails, and NotApplicable if the check does not apply to it.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Check:
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
     def run(self, subject: Subject[object], seconds: float = SECONDS) -> Outcome:
-        """Return what it finds; output is caught, and what the component changes in the process is undone."""
+        """Return the outcome. Output is captured, and changes to the process are undone."""
         with guarded():
             try:
                 with time_limit(seconds):
@@ -60,13 +60,13 @@ class Check:
                 return Outcome(subject.name, self.id, "failed", str(failure))
             except KeyboardInterrupt:
                 raise
-            except BaseException as error:  # SystemExit too: a component must not end the checks
+            except BaseException as error:  # including SystemExit: a component must not end the checks
                 return Outcome(subject.name, self.id, "failed", describe(error, subject), from_own_code(error, subject))
         return Outcome(subject.name, self.id, "passed")
 
 
 def checks_of(kind: str) -> tuple[Check, ...]:
-    """Return the checks of a kind of component: those of every kind first, in the order in which they stand."""
+    """Return the checks of one kind: first those common to all kinds, each in the order of its file."""
     if kind == ACCELERATOR:
         return tuple(Check(name, function) for name, function in kernel_checks())
     return tuple(
@@ -153,7 +153,7 @@ def run_checks(
 
 
 def found(what: object, registry: Registry, **details: Any) -> list[Subject[object]]:
-    """Return the components and accelerators that are meant; arguments and errors as for :func:`subjects_of`."""
+    """Return the matching components and accelerators; arguments and errors as for :func:`subjects_of`."""
     accelerators = accelerators_of(what, registry)
     if accelerators and not is_distribution(what, registry):
         return accelerators
@@ -161,7 +161,7 @@ def found(what: object, registry: Registry, **details: Any) -> list[Subject[obje
 
 
 def _run(subject: Subject[object], only: Sequence[str], seconds: float) -> Iterator[Outcome]:
-    """Yield the outcomes of one component; what cannot be made, or does not come back, is not asked on and on."""
+    """Yield the outcomes of one component; skip the rest if it cannot be built or keeps timing out."""
     reason, waited = "", 0
     for check in checks_of(subject.sort):
         if only and check.id not in (*only, _MAKING):
@@ -177,7 +177,7 @@ def _run(subject: Subject[object], only: Sequence[str], seconds: float) -> Itera
 
 
 def as_expected(outcome: Outcome, subject: Subject[object], expected_failures: Mapping[str, str]) -> Outcome:
-    """Return the outcome in the light of the failures that were announced."""
+    """Return the outcome, taking the expected failures into account."""
     reason = expected_reason(outcome.check, subject, expected_failures)
     if reason is None or outcome.status == "skipped":
         return outcome
@@ -194,7 +194,7 @@ def expected_reason(check: str, subject: Subject[object], expected_failures: Map
 
 
 def require_known(ids: Iterable[str]) -> None:
-    """Raise ConfigError with every id that is none."""
+    """Raise ConfigError with every unknown id."""
     known = [check.id for check in all_checks()]
     mistakes = [
         Mistake((), f"Unknown check {name!r}.{did_you_mean(name, known)} 'nnfw check --list' shows all.")
@@ -206,7 +206,7 @@ def require_known(ids: Iterable[str]) -> None:
 
 
 def describe(error: BaseException, subject: Subject[object]) -> str:
-    """Return what a component raised, with the author's own line where it happened."""
+    """Return what a component raised, with the line of the author's code."""
     own = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if is_own(frame, subject)]
     if not own:
         return in_words(error)
@@ -215,7 +215,7 @@ def describe(error: BaseException, subject: Subject[object]) -> str:
 
 
 def from_own_code(error: BaseException, subject: Subject[object]) -> BaseException:
-    """Return an error whose traceback begins where the code of the component's author does."""
+    """Return the error with a traceback that starts in the author's code."""
     entry = error.__traceback__
     while entry is not None and not is_own(entry.tb_frame, subject):
         entry = entry.tb_next
@@ -223,6 +223,6 @@ def from_own_code(error: BaseException, subject: Subject[object]) -> BaseExcepti
 
 
 def is_own(frame: FrameType, subject: Subject[object]) -> bool:
-    """Return whether a frame runs code of the component's own package."""
+    """Return whether a frame runs code of the component's package."""
     name: str = frame.f_globals.get("__name__", "")
     return name.partition(".")[0] == subject.package

@@ -14,7 +14,7 @@ _EPOCHS, _STEPS = 6, 10
 _HISTORY = (1.0, 0.5, 0.5, 0.6, 0.4, 0.4)
 
 
-def exercise(subject: Subject[Schedule], component: Schedule) -> list[object]:  # noqa: ARG001 - every kind has the same
+def exercise(subject: Subject[Schedule], component: Schedule) -> list[object]:  # noqa: ARG001 - the same signature for every kind
     """Use a schedule as nnfw does, and return everything that it computes."""
     return [*_all_factors(component, _EPOCHS)]
 
@@ -29,7 +29,7 @@ def check_gives_one_factor_for_each_time(subject: Subject[Schedule]) -> None:
 
 
 def check_is_finite_and_not_negative(subject: Subject[Schedule]) -> None:
-    """No factor is negative, infinite or NaN, for one epoch or many, whatever the costs were."""
+    """No factor is negative, infinite or NaN, for one epoch or many, whatever the costs."""
     for epochs in (1, 2, _EPOCHS, 1000):
         for factors in _all_factors(subject.component, min(epochs, _EPOCHS), epochs):
             require(np.isfinite(factors).all(), f"for {epochs} epochs it gives a factor that is not finite.")
@@ -45,19 +45,19 @@ def check_changes_nothing_it_is_given(subject: Subject[Schedule]) -> None:
 
 
 def check_is_a_pure_function(subject: Subject[Schedule]) -> None:
-    """The same times and history give the same factors, whatever was asked before."""
+    """The same times and history give the same factors, whatever was computed before."""
     first = _all_factors(subject.component, _EPOCHS)
     second = list(reversed([_factors(subject.component, epoch, _EPOCHS) for epoch in reversed(range(_EPOCHS))]))
-    require(equal(first, second), "its factors depend on what it was asked before; derive them from t and history.")
+    require(equal(first, second), "its factors depend on earlier calls; derive them only from t and history.")
 
 
 def check_each_time_has_a_factor_of_its_own(subject: Subject[Schedule]) -> None:
-    """The factor of a step does not depend on how many steps are asked for together, as after a resume."""
+    """The factor of a step does not depend on how many steps are computed together, as after a resume."""
     for epoch in range(_EPOCHS):
         t, history = _times(epoch, _STEPS), _HISTORY[:epoch]
         whole = subject.component.factor(t, _EPOCHS, history)
         part = subject.component.factor(t[3:], _EPOCHS, history)
-        require(np.allclose(whole[3:], part, rtol=1e-12), "asked for a part of an epoch, it gives other factors.")
+        require(np.allclose(whole[3:], part, rtol=1e-12), "for a part of an epoch it gives other factors.")
 
 
 def _times(epoch: int, steps: int) -> Array:

@@ -22,7 +22,7 @@ _LOWER = 1e-3  # of the first C: a method that works comes closer to the minimum
 
 
 class _Log:
-    """What a solver tells after its iterations; it is told to stop at the last of them."""
+    """What a solver reports after each iteration; asks it to stop at the last of them."""
 
     def __init__(self, stop_after: int = 10**9) -> None:
         self.thetas: list[Array] = []
@@ -46,60 +46,60 @@ def check_minimises_a_quadratic(subject: Subject[Solver]) -> None:
     """60 iterations lead to the minimum of Σ ½ h_i (θ_i − 1)²."""
     log, before = _Log(), _function(_start(subject))[0]
     _minimise(subject, _ITERATIONS, log)
-    require(log.thetas, "it never called ended, which is to be called after each iteration.")
+    require(log.thetas, "it never called ended; expected a call after each iteration.")
     after = _function(log.thetas[-1])[0]
     require(after < _LOWER * before, f"{_ITERATIONS} iterations bring C from {before:.6g} to {after:.6g}.")
 
 
 def check_tells_each_iteration(subject: Subject[Solver]) -> None:
-    """Ended is called with θ and C of each iteration, at most as often as there may be iterations."""
+    """Ended is called after each iteration with its θ and C, at most as often as there may be iterations."""
     log = _Log()
     _minimise(subject, 3, log)
     require(0 < len(log.costs) <= 3, f"for 3 iterations, ended was called {len(log.costs)} times.")
     for theta, cost in zip(log.thetas, log.costs, strict=True):
         right = _function(theta)[0]
-        require(np.isclose(cost, right, rtol=_ROUNDING), f"it tells C = {cost!r} for a θ where C is {right!r}.")
+        require(np.isclose(cost, right, rtol=_ROUNDING), f"it reports C = {cost!r} for a θ where C is {right!r}.")
 
 
 def check_stops_when_told(subject: Subject[Solver]) -> None:
-    """Where ended returns True, no iteration follows, and the reason is left to whoever said so."""
+    """When ended returns True, no iteration follows, and minimise gives no reason of its own."""
     log = _Log(stop_after=2)
     reason = _minimise(subject, _ITERATIONS, log)
-    require(len(log.costs) == 2, f"told to stop at the second iteration, it went on to {len(log.costs)}.")
-    require(reason == "", f"told to stop, it gives a reason of its own: {short(reason)}.")
+    require(len(log.costs) == 2, f"asked to stop at the second iteration, it went on to {len(log.costs)}.")
+    require(reason == "", f"asked to stop, it gives a reason of its own: {short(reason)}.")
 
 
 def check_says_why_it_ends(subject: Subject[Solver]) -> None:
-    """What minimise returns is text: why there were fewer iterations than there might be."""
+    """Minimise returns text: why it ended before the last iteration."""
     log = _Log(stop_after=_MANY)
     reason = _minimise(subject, _MANY, log)
     require(isinstance(reason, str), f"minimise returned {short(reason)}, expected text.")
     require(
-        reason or len(log.costs) >= _MANY, f"it ended after {len(log.costs)} of {_MANY} iterations, and says no reason."
+        reason or len(log.costs) >= _MANY, f"it ended after {len(log.costs)} of {_MANY} iterations without a reason."
     )
 
 
 def check_leaves_the_first_vector_alone(subject: Subject[Solver]) -> None:
-    """The vector that it begins with stays as it is."""
+    """It does not change the initial vector."""
     start = _start(subject)
     before = start.copy()
     subject.component.minimise(_function, start, 5, _Log())
-    require(equal(start, before), "it changes the vector that it begins with.")
+    require(equal(start, before), "it changes the initial vector.")
 
 
 def check_is_deterministic(subject: Subject[Solver]) -> None:
     """Solving twice gives the same to the last bit."""
     first, second = (exercise(subject, subject.component) for _ in range(2))
-    require(equal(first, second), "solving the same twice gives different θ.")
+    require(equal(first, second), "solving twice gives different θ.")
 
 
 def check_refuses_single_steps(subject: Subject[Solver]) -> None:
-    """Update raises StateError: there are no single steps."""
+    """Update raises StateError: a solver takes no single steps."""
     try:
         subject.component.update(np.ones(2), np.ones(2), {}, 1, 1.0, slice(0, 0))
     except StateError:
         return
-    require(False, "update takes a step; expected StateError. Leave update as Solver has it.")
+    require(False, "update takes a step; expected StateError. Do not override update.")
 
 
 def _start(subject: Subject[Solver]) -> Array:

@@ -1,4 +1,4 @@
-"""What is checked: a component made from one choice of options."""
+"""The subject of the checks: a component made from one choice of options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FACTOR, _NOT_ZERO = 0.8, 0.1  # towards 0, where most ranges of options have ro
 
 @dataclass(frozen=True, eq=False)
 class Subject(Generic[T_co]):
-    """One component with what the checks need to know about it.
+    """One component, with what the checks need to know about it.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Subject(Generic[T_co]):
     name
         How messages name it: kind, name and options.
     reference
-        What it is made from: a table, or the object that was given.
+        A table to build it from, or the object itself.
     registry
         The installed components.
     declared
@@ -43,7 +43,7 @@ class Subject(Generic[T_co]):
     input_shapes
         For layers: shapes of one example to check it with; found by trial if there is none.
     formula
-        For metrics: a literal formula ``(a, y, weight) -> float``, to compare with.
+        For metrics: a formula ``(a, y, weight) -> float`` to compare with.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Subject(Generic[T_co]):
     formula: Callable[..., Any] | None = None
 
     def make(self) -> T_co:
-        """Return the component, made anew, with the names among its options resolved."""
+        """Return a new component, with the names among its options resolved."""
         component: T_co = self.registry.resolve(self.kind, self.reference)
         return component
 
@@ -73,7 +73,7 @@ class Subject(Generic[T_co]):
 
     @property
     def sort(self) -> str:
-        """Which checks it is for: its kind, but ``"solver"`` for those optimizers that are."""
+        """Which checks apply: those of its kind, or ``"solver"`` for an optimizer that is one."""
         if self.kind != "optimizer":
             return self.kind
         try:
@@ -83,19 +83,19 @@ class Subject(Generic[T_co]):
 
     @property
     def package(self) -> str:
-        """The package of its author; known where the class cannot be loaded, too."""
+        """The author's package; known even if the class cannot be loaded."""
         module = type(self.reference).__module__ if self.declared is None else self.declared.spec.target
         return module.partition(":")[0].partition(".")[0]
 
     @property
     def options(self) -> Mapping[str, object]:
-        """The options it is made from, without those left at their defaults where it is made from a table."""
+        """The options it is made from; for a table, only those that the table sets."""
         if isinstance(self.reference, Mapping):
             return {name: value for name, value in self.reference.items() if name != TYPE}
         return {name: getattr(self.reference, name) for name in options_of(self.cls)}
 
     def rng(self) -> np.random.Generator:
-        """Return random numbers, the same at every call."""
+        """Return a generator with the same seed at every call."""
         return np.random.default_rng(SEED)
 
 
@@ -162,7 +162,7 @@ def _of_component(
     item: Listed, registry: Registry, options: Mapping[str, object] | None, *, is_alone: bool
 ) -> list[Subject[object]]:
     tables = [options] if options is not None else list(item.spec.examples) or _defaults_and_others(item, registry)
-    if is_alone:  # whoever names one component is told at once what is wrong with the name; else it is the component
+    if is_alone:  # a component named alone is refused at once if it needs options; otherwise its checks report that
         _require_options(item, registry, tables)
     if options is not None:
         registry.resolve(item.kind, {TYPE: item.qualified_name, **options})
@@ -180,7 +180,7 @@ def _of_component(
 
 
 def _defaults_and_others(item: Listed, registry: Registry) -> list[Mapping[str, object]]:
-    """Return the defaults, and other numbers for what has derivatives: with 1 or 0, a missing factor is not seen."""
+    """Return the defaults and, for what has derivatives, other numbers: 1 or 0 would hide a missing factor."""
     try:
         options = options_of(registry.load(item.kind, item.qualified_name)).values()
         numbers = {option.name: option.default for option in options if isinstance(option.default, float)}
@@ -189,7 +189,7 @@ def _defaults_and_others(item: Listed, registry: Registry) -> list[Mapping[str, 
             registry.resolve(item.kind, {TYPE: item.qualified_name, **others})  # it may refuse them
             return [{}, others]
     except NnfwError:
-        pass  # what cannot be loaded is told by the checks
+        pass  # the checks report what cannot be loaded
     return [{}]
 
 

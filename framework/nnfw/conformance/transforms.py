@@ -36,13 +36,13 @@ def check_says_what_it_accepts(subject: Subject[Transform]) -> None:
 
 
 def check_fitted_values_are_json(subject: Subject[Transform]) -> None:
-    """What fit returns can be written as JSON, and applies in the same way when it is read again."""
+    """What fit returns can be written as JSON, and works the same after reading it back."""
     for column in _columns(subject):
         fitted = dict(subject.component.fit(column))
         try:
             again = json.loads(json.dumps(fitted))
         except (TypeError, ValueError) as error:
-            raise CheckFailed(f"fit returned {fitted}, which is no JSON: {in_words(error)}.") from error
+            raise CheckFailed(f"fit returned {fitted}, which is not JSON: {in_words(error)}.") from error
         found = [subject.component.apply(column, each) for each in (fitted, again)]
         require(equal(*found), "read from JSON, the fitted values lead to another column.")
 
@@ -65,7 +65,7 @@ def check_is_undone_by_invert(subject: Subject[Transform]) -> None:
 
 
 def check_examples_are_changed_one_by_one(subject: Subject[Transform]) -> None:
-    """Apply depends on the fitted values and the example alone, not on the other examples."""
+    """Apply depends only on the fitted values and the example, not on other examples."""
     for column in _columns(subject):
         fitted = subject.component.fit(column)
         whole = subject.component.apply(column, fitted)
@@ -96,7 +96,7 @@ def check_constant_column_stays_finite(subject: Subject[Transform]) -> None:
 
 
 def check_new_values_are_handled(subject: Subject[Transform]) -> None:
-    """A value that the training split does not have gives a finite number, or a DataError that names it."""
+    """A value missing from the training split gives a finite number, or a DataError that names it."""
     if subject.component.accepts == _NUMERIC:
         fitted = subject.component.fit(np.linspace(0, 1, _EXAMPLES))
         changed = subject.component.apply(np.array([-5.0, 7.0]), fitted)
