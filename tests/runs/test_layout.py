@@ -1,17 +1,9 @@
 """The directory of a run."""
 
-import json
-
 import pytest
 
 import nnfw
-from nnfw.plugins import default_registry
-from nnfw.runs import open_run, read_run
 from nnfw.runs.layout import made
-
-
-def fingerprint(path, registry):
-    return read_run(path).data_entry("sha256")
 
 
 def interrupted(file):
@@ -38,13 +30,3 @@ def test_made_directory_below_a_file_cannot_be(tmp_path):
     )
     with refusal, made(tmp_path / "file" / "run"):
         pass
-
-
-@pytest.mark.parametrize(
-    ("read", "key"), [(open_run, "data.directory"), (fingerprint, "data.sha256")], ids=["run", "data"]
-)
-def test_record_without_what_is_asked_for_is_refused(run, read, key):
-    path = run.directory / "record.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "data": {}}))
-    with pytest.raises(nnfw.FileFormatError, match=f"run holds no run that can be read: record.json lacks {key}"):
-        read(run.directory, default_registry())

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import nnfw
-from nnfw.runs import compare_runs, list_runs, read_run
+from nnfw.plugins import default_registry
+from nnfw.runs import compare_runs, list_runs, open_run, read_run
 from nnfw.runs import reading as recorded
 
 LEAST = {"format": 1, "status": "finished"}
@@ -288,3 +289,17 @@ def test_record_that_was_changed_anywhere_is_read_or_refused(run, name):
         (listed,) = list_runs(run.directory)
         assert listed.values["status"]
     assert results == {"read", "refused"}
+
+
+def fingerprint(path, registry):
+    return read_run(path).data_entry("sha256")
+
+
+@pytest.mark.parametrize(
+    ("read", "key"), [(open_run, "data.directory"), (fingerprint, "data.sha256")], ids=["run", "data"]
+)
+def test_record_without_what_is_asked_for_is_refused(run, read, key):
+    path = run.directory / "record.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data": {}}))
+    with pytest.raises(nnfw.FileFormatError, match=f"run holds no run that can be read: record.json lacks {key}"):
+        read(run.directory, default_registry())

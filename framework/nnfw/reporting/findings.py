@@ -41,7 +41,7 @@ class Findings:
     truths, predictions
         Names of classes ``(N,)``, ``(N, k)`` where an example has several labels, or numbers ``(N, k)``.
     losses
-        The cost of each example by itself, ``(N,)``.
+        The cost of each example, ``(N,)``.
     target
         Name of the target.
     classes

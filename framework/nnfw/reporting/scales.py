@@ -85,7 +85,7 @@ def fitted(values: Iterable[float], start: float, end: float, *, logarithmic: bo
 
 
 def labels(ticks: Sequence[float]) -> list[str]:
-    """Return the texts beside ticks.
+    """Return the labels of ticks.
 
     Examples
     --------

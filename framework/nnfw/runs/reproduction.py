@@ -128,7 +128,7 @@ def reproduce(
 
 
 def _ended(path: Path) -> StoredRun:
-    """Return a run that ended by itself; damaged files are reported here, before anything is trained."""
+    """Return a run that finished or diverged; damaged files are reported here, before anything is trained."""
     run = read_run(path)
     if run.status in ENDED and run.history is not None:
         return run

@@ -63,7 +63,7 @@ def open_run(
 def _missing_plugins(run: StoredRun, registry: Registry) -> dict[str, str]:
     """Return the plugins that were active when a run was trained, and are not now: distribution, and with version.
 
-    A record may come from others, and people copy the command: what is not the name of a distribution is left out.
+    A record may come from strangers, and people copy the command: only names of distributions are kept.
     """
     active = {plugin.distribution for plugin in registry.plugins if plugin.status == "active"}
     missing = {name: version for name, version in run.active_plugins.items() if name not in active}
