@@ -314,7 +314,7 @@ CASES: dict[str, tuple[Case, str]] = {
         r"which take 1,024\.0 GiB as float32: more than this machine's [\d,]+ GiB",
     ),
     "model of a sparse GiB": (model_of_a_sparse_gib, r"takes 1,073,741,824 bytes of memory, more than there are"),
-    "table of a TiB": (table_of_a_tib, r"is no model file of nnfw"),
+    "table of a TiB": (table_of_a_tib, r"is not a model file of nnfw"),
     "table of many lists": (table_of_many_lists, r"holds more than 524,288 values"),
     "table of as many values as are read": (table_of_as_many_values_as_are_read, r"no model of nnfw"),
     "table of deep lists": (table_of_deep_lists, r"is not JSON"),

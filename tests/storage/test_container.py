@@ -234,12 +234,12 @@ def test_read_empty_file_is_refused(path):
 )
 def test_read_other_format_is_refused(path, content):
     path.write_bytes(content)
-    refused(path, match=r"is no model file of nnfw\. Name a file that `nnfw train` or `model\.save` wrote\.$")
+    refused(path, match=r"is not a model file of nnfw\. Name a file that `nnfw train` or `model\.save` wrote\.$")
 
 
 def test_read_safetensors_of_others_is_refused(path):
     safetensors.numpy.save_file({"a": np.zeros(2)}, path, {"made_by": "others"})
-    refused(path, match=r"is a safetensors file, but no model of nnfw\. Name a file that")
+    refused(path, match=r"is a safetensors file, but not a model of nnfw\. Name a file that")
 
 
 def test_read_file_cut_anywhere_is_refused(path, arrays):
@@ -247,7 +247,7 @@ def test_read_file_cut_anywhere_is_refused(path, arrays):
     content = path.read_bytes()
     for end in range(0, len(content), 7):
         path.write_bytes(content[:end])
-        refused(path, match=r"is (empty|no model file of nnfw|truncated: [\d,]+ bytes of at least [\d,]+)\. ")
+        refused(path, match=r"is (empty|not a model file of nnfw|truncated: [\d,]+ bytes of at least [\d,]+)\. ")
 
 
 def test_read_file_with_any_byte_changed_is_refused_or_says_the_same(path, arrays, rng):
@@ -461,7 +461,7 @@ def described(name, **changes):
             lambda table, own: '{"__metadata__": {"nnfw": " []"}}', r"is damaged: its header is not a table", id="list"
         ),
         pytest.param(
-            lambda table, own: '{"__metadata__": {"nnfw": {}}}', r"is a safetensors file, but no model", id="none"
+            lambda table, own: '{"__metadata__": {"nnfw": {}}}', r"is a safetensors file, but not a model", id="none"
         ),
     ],
 )
@@ -550,10 +550,10 @@ LETTER = container.Format("letter", "nnfw-letter", "`post`", 2, "0.3")
 def test_file_of_another_kind_is_read_as_that_kind_alone(path):
     container.write(path, HEADER, {"a": np.ones(2)}, LETTER)
     assert container.read(path, LETTER)[0] == HEADER
-    with pytest.raises(FileFormatError, match="is a safetensors file, but no model of nnfw"):
+    with pytest.raises(FileFormatError, match="is a safetensors file, but not a model of nnfw"):
         container.read(path)
     container.write(path, HEADER, {})
-    with pytest.raises(FileFormatError, match="no letter of nnfw. Name a file that `post` wrote"):
+    with pytest.raises(FileFormatError, match="not a letter of nnfw. Name a file that `post` wrote"):
         container.read(path, LETTER)
 
 

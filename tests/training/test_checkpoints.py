@@ -431,7 +431,7 @@ def test_folder_of_damaged_checkpoints_alone_is_refused(tmp_path, data):
     for path in checkpoint_files(tmp_path):
         path.write_bytes(b"x")
     with (
-        pytest.warns(RuntimeWarning, match="is no checkpoint file of nnfw"),
+        pytest.warns(RuntimeWarning, match="is not a checkpoint file of nnfw"),
         pytest.raises(nnfw.FileFormatError, match="holds no checkpoint that can be read"),
     ):
         resumed(data, tmp_path)

@@ -312,7 +312,7 @@ def _read_table(file: BufferedReader, size: int, name: str, kind: Format) -> Hea
     start = file.read(_LENGTH_BYTES + 1)
     length = int.from_bytes(start[:_LENGTH_BYTES], "little")
     if start[_LENGTH_BYTES:] != b"{" or length > _LARGEST_TABLE:
-        raise FileFormatError(f"{name}: is no {kind.noun} file of nnfw. Name a file that {kind.source} wrote.")
+        raise FileFormatError(f"{name}: is not a {kind.noun} file of nnfw. Name a file that {kind.source} wrote.")
     if _LENGTH_BYTES + length > size:
         raise _truncated(name, size, _LENGTH_BYTES + length)
     file.seek(_LENGTH_BYTES)
@@ -325,7 +325,7 @@ def _read_own(table: Header, name: str, kind: Format) -> Header:
     entry = metadata.get(kind.entry) if isinstance(metadata, dict) else None
     if not isinstance(entry, str):
         raise FileFormatError(
-            f"{name}: is a safetensors file, but no {kind.noun} of nnfw. Name a file that {kind.source} wrote."
+            f"{name}: is a safetensors file, but not a {kind.noun} of nnfw. Name a file that {kind.source} wrote."
         )
     digest, _, text = entry.partition(" ")
     own = _strict_json(text, name)
@@ -336,8 +336,7 @@ def _read_own(table: Header, name: str, kind: Format) -> Header:
         wanted = f"nnfw >= {since}" if has_since else "the newest nnfw"
         raise NotReadableError(
             f"{name}: was made by a newer nnfw: its format is {short(made_in)}, this version reads up to "
-            f"{kind.number}. "
-            f"Install {wanted}."
+            f"{kind.number}. Install {wanted}."
         )
     if type(made_in) is not int or made_in < 1 or not has_since or not isinstance(own.get("tensors"), dict):
         raise _damaged(name, "its header lacks format, readable_since or tensors")
