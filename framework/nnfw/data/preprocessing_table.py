@@ -14,7 +14,6 @@ from nnfw.data.examples import categorical
 from nnfw.data.preprocessing import Preprocessing
 from nnfw.data.tables import repeated
 from nnfw.errors import ConfigError, DataError, Mistake, short
-from nnfw.plain import PlainTable
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
@@ -31,7 +30,7 @@ class _Stored:
     classes: Annotated[tuple[_Word, ...], MinLen(1)] | None = None
 
 
-def describe_preprocessing(preprocessing: Preprocessing, registry: Registry) -> PlainTable:
+def describe_preprocessing(preprocessing: Preprocessing, registry: Registry) -> dict[str, object]:
     """Return a preprocessing as plain values, fit for JSON.
 
     Raises
