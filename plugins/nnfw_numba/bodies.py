@@ -101,6 +101,13 @@ def tanh_delta(grad_a: Array, a: Array, out: Array) -> None:
 
 
 @inner
+def dropout_mask(u: Array, rate: float, mask: Array) -> None:
+    limit, kept = u.dtype.type(rate), mask.dtype.type(1 / (1 - rate))
+    for k in range(u.size):
+        mask.flat[k] = kept if u.flat[k] >= limit else mask.dtype.type(0)
+
+
+@inner
 def relu(z: Array, out: Array) -> None:
     zero = z.dtype.type(0)
     for k in range(z.size):

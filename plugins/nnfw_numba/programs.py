@@ -23,7 +23,7 @@ from nnfw.arrays import Array
 from nnfw.errors import in_words
 from nnfw.ops import Call, MisfitError, PerStep, bind
 from nnfw.ops.definitions import product
-from nnfw.ops.operation import REST, Argument, Operation, Value
+from nnfw.ops.operation import DTYPES, REST, Argument, Operation, Value
 from nnfw_numba import products
 from nnfw_numba.caching import Native, inner, native
 from nnfw_numba.library import Body, find
@@ -171,7 +171,7 @@ def _compiled(operation: Operation, body: Body, dtype: Type, layout: str) -> int
 def _kind(argument: Argument, dtype: Type, layout: str) -> Untyped:
     if argument.role == "number":
         return types.float64
-    own: Untyped = {"float64": np.dtype(np.float64), "index": np.dtype(np.int64)}.get(argument.kind, dtype)
+    own: Untyped = DTYPES.get(argument.kind, dtype)
     array: Untyped = types.Array
     return array(from_dtype(own), len(argument.axes), layout)
 

@@ -54,6 +54,13 @@ def tanh_delta(grad_a: Array, a: Array, out: Array) -> None:
     np.multiply(grad_a, out, out=out)
 
 
+@operation(u="read float32 n ...", rate="number", mask="written n ...", cut="n")
+def dropout_mask(u: Array, rate: float, mask: Array) -> None:
+    """Draw which values stay: mask ← 1/(1 − rate) where u ≥ rate, else 0, for u drawn from [0, 1)."""
+    np.greater_equal(u, rate, out=mask)
+    mask *= 1 / (1 - rate)
+
+
 @operation(z="read n ...", out="written n ...", cut="n")
 def relu(z: Array, out: Array) -> None:
     """Apply the rectifier: out ← max(0, z)."""

@@ -16,7 +16,7 @@ from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.ops import Call, Engine, Operation, engine_from, operation_of, parts
 from nnfw.ops.checked import difference
-from nnfw.ops.operation import ONE, REST, Argument, PerStep
+from nnfw.ops.operation import DTYPES, ONE, REST, Argument, PerStep
 from nnfw.plugins import AcceleratorSpec, Plugin, Registry, default_registry
 from nnfw.plugins.specs import normalised
 
@@ -181,6 +181,6 @@ def _sample(
         if special:
             array = rng.permutation(np.resize(np.array(_SPECIAL), array.size)).reshape(shape)
         array = np.abs(array) if argument.kind == "positive" else array
-        return array.astype(np.float64 if argument.kind == "float64" else dtype)
+        return array.astype(DTYPES.get(argument.kind, np.dtype(dtype)))
 
     return tuple(one(k, argument) for k, argument in enumerate(operation.arguments))

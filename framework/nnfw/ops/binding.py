@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.ops.operation import ONE, REST, Argument, Call, PerStep, Value
+from nnfw.ops.operation import DTYPES, ONE, REST, Argument, Call, PerStep, Value
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -93,15 +93,15 @@ def _bind_array(argument: Argument, value: Value, bound: Bound) -> Bound:
 def _bind_dtype(
     argument: Argument, dtype: np.dtype[np.generic], known: np.dtype[np.generic] | None
 ) -> np.dtype[np.generic] | None:
-    if argument.kind in ("index", "float64"):
-        expected: tuple[np.dtype[np.generic], ...] = (np.dtype(np.int64 if argument.kind == "index" else np.float64),)
+    if argument.kind in DTYPES:
+        expected: tuple[np.dtype[np.generic], ...] = (DTYPES[argument.kind],)
     elif known is not None:
         expected = (known,)
     else:
         expected = (dtype,) if argument.kind == "any" else _FLOATS
     if dtype not in expected:
         raise MisfitError(f"{argument.name} has dtype {dtype}, expected {' or '.join(map(str, expected))}")
-    return known if argument.kind in ("index", "float64") else dtype
+    return known if argument.kind in DTYPES else dtype
 
 
 def part(call: Call, axis: str, limits: slice) -> Call:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from nnfw.arrays import Array
@@ -9,10 +11,15 @@ from nnfw.ops.operation import operation
 
 
 @operation(rng="number", out="written any n ...")
-def uniform(rng: np.random.Generator, out: Array) -> None:
-    """Draw from [0, 1): out ← U(0, 1), float32 or float64.
-
-    A generator is no number that an engine could take, so every engine leaves this to NumPy. For many steps in one
-    call, the numbers of all of them are drawn at once, which gives the same ones.
-    """
+def uniform_numbers(rng: np.random.Generator, out: Array) -> None:
+    """Draw from [0, 1): out ← U(0, 1)."""
     rng.random(out=out, dtype=out.dtype.type)
+
+
+def uniform(rng: np.random.Generator, out: Array) -> None:
+    """Draw from [0, 1) in a method that is made of kernels: out ← U(0, 1), float32 or float64.
+
+    A generator is not a number that an engine could take, so every engine leaves this to NumPy. For many steps in one
+    call, the numbers of all of them are drawn at once; they are the same.
+    """
+    uniform_numbers(cast("float", rng), out)

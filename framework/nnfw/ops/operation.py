@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast, get_args
 
+import numpy as np
+
 from nnfw.arrays import Array
 from nnfw.errors import PluginError
 
@@ -16,7 +18,14 @@ Role = Literal["read", "written", "changed", "consumed", "scratch", "number"]
 """What an operation does to an argument: `changed` is read and written; `consumed` is read, and `scratch` is not, and
 both hold nothing worth reading later."""
 
-Kind = Literal["", "float64", "positive", "index", "any"]
+Kind = Literal["", "float32", "float64", "positive", "index", "any"]
+
+DTYPES: Mapping[str, np.dtype[np.generic]] = {
+    "float32": np.dtype(np.float32),
+    "float64": np.dtype(np.float64),
+    "index": np.dtype(np.int64),
+}
+"""Kinds of arguments that have a dtype of their own."""
 
 Function = Callable[..., None]
 
@@ -40,9 +49,9 @@ class Argument(NamedTuple):
         Letters that stand for sizes, `...` for any further axes, ``1`` for an axis of one; empty for a number.
     kind
         ``""`` for the dtype of the operation, float32 or float64; ``"positive"`` for the same, with numbers of 0 or
-        more, and of a number one greater than 0; ``"float64"`` always that; ``"index"`` for whole numbers of 64 bits,
-        0 or more and less than the size of the axis `below`; ``"any"`` for any dtype, one for all arguments of this
-        kind.
+        more, and of a number one greater than 0; ``"float32"`` and ``"float64"`` always that; ``"index"`` for whole
+        numbers of 64 bits, 0 or more and less than the size of the axis `below`; ``"any"`` for any dtype, one for all
+        arguments of this kind.
     below
         The axis that an index counts along.
     """

@@ -26,8 +26,8 @@ def kernels_only(method: Method) -> Method:
 
     For batches of one shape it must then call the same kernels with the same arrays, in the same order: parameters,
     gradients, what it was given, buffers of its workspace and views of these. Once recorded, the calls are repeated
-    and the method is not asked again. It may keep things in the workspace; it must not draw random numbers. The
-    conformance kit checks it.
+    and the method is not asked again. It may keep things in the workspace; random numbers it draws with
+    :func:`nnfw.ops.noise.uniform` alone. The conformance kit checks it.
 
     Examples
     --------

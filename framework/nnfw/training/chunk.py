@@ -14,7 +14,7 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw.ops import Call, Engine, PerStep
 from nnfw.ops.definitions import copy
-from nnfw.ops.noise import uniform
+from nnfw.ops.noise import uniform_numbers
 from nnfw.ops.steps import Run
 
 _MOST_STEPS = 4096
@@ -132,7 +132,7 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
     outputs
         Whether a^L of each step is kept.
     """
-    draws = [call.arguments for call in step.before if call.operation is uniform]
+    draws = [call.arguments for call in step.before if call.operation is uniform_numbers]
     if any(source is not rng for source, _ in draws) or len({out.dtype for _, out in draws}) > 1:
         return None
     widths = [out.size for _, out in draws]
@@ -146,7 +146,7 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
     for (_, out), end in zip(draws, np.cumsum(widths), strict=True):
         per_step.append((out, PerStep(noise[:, end - out.size : end].reshape(most, *out.shape))))
     try:
-        before = [_with_tables(call, per_step) for call in step.before if call.operation is not uniform]
+        before = [_with_tables(call, per_step) for call in step.before if call.operation is not uniform_numbers]
     except _PartOfTableError:
         return None
     table = np.empty((most, *step.a.shape), step.a.dtype) if outputs else None

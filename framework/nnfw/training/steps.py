@@ -52,6 +52,7 @@ class Steps:
         self._optimizer, self._regularizer = task.optimizer, task.options.regularizer
         self._decays = state.parameters.layout.decays
         self._batch: Batch | None = None
+        self._whole: Batch | None = None  # a batch of the full size, of which there is a recording
         self._lacks_update = False
         self._chunk: Chunk | object | None = _NOT_TRIED
         self._seconds = _MOMENT / _FIRST
@@ -100,12 +101,14 @@ class Steps:
 
     def compute(self, most: int = 1) -> Sequence[float]:
         """Take up to `most` steps, the last one only up to its update, and return their costs."""
-        if most > 1 and self._batch is not None:
-            count = min(most, self._together(self._batch))
-            if count > 1:
-                return self._compute_together(self._batch, count)
+        if most > 1 and self._whole is not None:
+            count = min(most, self._together(self._whole))
+            if count:
+                return self._compute_together(self._whole, count)
         state = self.state
         self._batch, self._rate = next(self._left)
+        if len(self._batch.x) == self._task.options.batch_size:
+            self._whole = self._batch
         state.step += 1
         state.cost, self._a = self.propagate(self._batch)
         self._lacks_update = True
@@ -130,16 +133,14 @@ class Steps:
     # Many steps in one call of the engine
 
     def _together(self, batch: Batch) -> int:
-        """Return how many of the next steps can be taken in one call, which is to last a moment."""
+        """Return how many of the next steps can be taken in one call that lasts a moment; 0 if none."""
         size = self._task.options.batch_size
-        if len(batch.x) != size:
-            return 1
         if self._chunk is _NOT_TRIED:
             self._chunk = self._new_chunk(batch)
         if not isinstance(self._chunk, Chunk):
-            return 1
+            return 0
         left = len(self._task.data) // size - self.state.position
-        return min(left, self._chunk.most, int(_MOMENT / self._seconds))
+        return min(left, self._chunk.most, max(1, int(_MOMENT / self._seconds)))
 
     def _compute_together(self, batch: Batch, count: int) -> list[float]:
         state, size, chunk = self.state, self._task.options.batch_size, self._chunk
@@ -160,6 +161,7 @@ class Steps:
         state.cost = costs[-1]
         state.position += complete
         self._lacks_update = complete < len(costs)
+        self._batch = batch
         self._rate, self._a = self._rates[min(state.position, self.count - 1)], recording.a
         self._left.close()
         self._open_batches()

@@ -13,7 +13,9 @@ from nnfw.arrays import Array
 from nnfw.network import Workspace
 from nnfw.ops import kernels_only
 from nnfw.ops.definitions import multiply
+from nnfw.ops.noise import uniform
 from nnfw.protocols import Layer, Shape
+from nnfw_standard import operations
 from nnfw_standard.activations import Identity
 
 
@@ -57,14 +59,23 @@ class Dropout(Layer):
         """Return `input_shape`."""
         return input_shape
 
+    @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z, shaped like `a_prev`."""
         if not workspace.training or self.rate == 0:
             workspace["mask"] = None
             return a_prev
-        workspace["mask"] = mask = self._mask(a_prev.shape, workspace)
-        z = workspace.buffer("z", a_prev.shape)
+        shape = a_prev.shape
+        # float32 in a float64 network too: 24 random bits are enough, and both drop the same values for the same seed
+        u, mask, z = (
+            workspace.buffer("u", shape, np.float32),
+            workspace.buffer("mask", shape),
+            workspace.buffer("z", shape),
+        )
+        uniform(workspace.rng, u)
+        operations.dropout_mask(u, self.rate, mask)
         multiply(a_prev, mask, z)
+        workspace["mask"] = mask
         return z
 
     @kernels_only
@@ -82,10 +93,3 @@ class Dropout(Layer):
         grad_a_prev = workspace.passing("grad_a_prev", delta.shape)
         multiply(delta, mask, grad_a_prev)
         return grad_a_prev
-
-    def _mask(self, shape: Shape, workspace: Workspace) -> Array:
-        # float32 in a float64 network too: 24 random bits are enough, and both drop the same values for the same seed
-        u = workspace.rng.random(out=workspace.buffer("u", shape, np.float32), dtype=np.float32)
-        mask: Array = np.greater_equal(u, self.rate, out=workspace.buffer("mask", shape))
-        mask *= 1 / (1 - self.rate)
-        return mask

@@ -1,0 +1,257 @@
+"""Many steps in one call give the bits of single ones: parameters, records, checkpoints, and the step that diverged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.ops import Call, PerStep
+from nnfw.ops.definitions import copy, take
+from nnfw.ops.noise import uniform_numbers
+from nnfw.ops.steps import steps
+from nnfw.training import chunk
+from nnfw.training.chunk import RecordedStep, chunk_of
+from nnfw_standard import SGD, Dense, Dropout
+
+pytest.importorskip("numba")
+
+
+@dataclass(frozen=True)
+class Each(nnfw.Callback):
+    """One that looks at each step, so that steps are taken one at a time."""
+
+    def step_computed(self, fit, state):
+        return
+
+
+@pytest.fixture
+def together(monkeypatch):
+    """Return the sizes of the calls that took many steps."""
+    sizes, take = [], chunk.Chunk.take
+
+    def taken(self, rows, coefficients):
+        sizes.append(len(coefficients))
+        return take(self, rows, coefficients)
+
+    monkeypatch.setattr(chunk.Chunk, "take", taken)
+    return sizes
+
+
+def model_of(*layers, dtype="float64"):
+    return nnfw.Sequential([*layers, Dense(3, activation="softmax")], 8, dtype=dtype, seed=1)
+
+
+def examples(rng, count=203):
+    return rng.normal(size=(count, 8)), rng.integers(0, 3, count)
+
+
+def both(layers, data, dtype="float64", **options):
+    """Return parameters and records of trainings that take many steps at once, and one by one."""
+    found = []
+    for callbacks in ([], [Each()]):
+        model = model_of(*layers, dtype=dtype)
+        defaults = {"cost": "cross_entropy", "optimizer": "sgd", "epochs": 3, "batch_size": 10, "accelerator": "numba"}
+        callbacks = [*callbacks, *options.get("callbacks", ())]
+        history = model.fit(*data, **defaults | options | {"callbacks": callbacks})
+        found.append((model.parameters.vector.tobytes(), repr(history.records)))
+    return found
+
+
+LAYERS = {
+    "plain": (Dense(6, activation="tanh"),),
+    "dropout": (Dropout(0.25), Dense(6, activation="relu"), Dropout(0.5)),
+    "inner": (nnfw.Chain([Dense(5, activation="gelu"), Dense(4, activation="softplus")]),),
+}
+OPTIMIZERS = {
+    "sgd": "sgd",
+    "momentum": {"type": "sgd", "momentum": 0.9, "nesterov": True, "clip_norm": 0.1},
+    "adam": {"type": "adam", "weight_decay": 0.01},
+    "adamw": {"type": "adamw", "clip_norm": 0.2},
+    "rmsprop": "rmsprop",
+    "adagrad": "adagrad",
+}
+
+
+@pytest.mark.parametrize("layers", LAYERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_many_steps_in_one_call_give_the_bits_of_single_ones(layers, optimizer, together, rng):
+    many, single = both(LAYERS[layers], examples(rng), optimizer=OPTIMIZERS[optimizer], metrics=["accuracy", "f1"])
+    assert many == single
+    assert sum(together) == 3 * 20 - 1  # all whole batches, but for the one that is recorded
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"regularizer": "l1"},
+        {"regularizer": {"type": "l2", "rate": 0.1}, "schedule": {"type": "exponential", "rate": 0.9}},
+        {"shuffle": False, "batch_size": 29},
+        {"batch_size": 203},
+        {"dtype": "float32", "metrics": ["f1"]},
+        {"callbacks": [nnfw.ProgressBar()]},
+    ],
+    ids=lambda options: "-".join(options),
+)
+def test_many_steps_in_one_call_give_the_bits_of_single_ones_whatever_the_options(options, together, rng):
+    many, single = both(LAYERS["dropout"], examples(rng), **options)
+    assert many == single
+    assert together
+
+
+@dataclass(frozen=True)
+class Written(SGD):
+    """One that updates in its own way: the operations of the class above are not its step."""
+
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        vector -= 0.5 * learning_rate * gradient
+
+
+@dataclass(frozen=True)
+class Slow(Dense):
+    """One whose forward is not made of operations."""
+
+    def forward(self, params, a_prev, workspace):
+        return super().forward(params, a_prev, workspace)
+
+
+@pytest.mark.parametrize(
+    ("layers", "options"),
+    [
+        ((Dense(4),), {"optimizer": Written(0.1)}),
+        ((Slow(4),), {}),
+        ((Dense(4),), {"cost": {"type": "cross_entropy", "label_smoothing": 0.1}}),
+        ((Dense(4),), {"accelerator": "none"}),
+    ],
+    ids=["optimizer", "layer", "cost", "numpy"],
+)
+def test_steps_that_need_python_in_between_are_taken_one_by_one(layers, options, together, rng):
+    many, single = both(layers, examples(rng), **options)
+    assert many == single
+    assert not together
+
+
+def test_step_that_diverged_is_named_as_with_single_steps(together, rng):
+    x, y = examples(rng)
+    x[150] = 1e200
+    messages = []
+    for callbacks in ([], [Each()]):
+        model = model_of(Dense(6, activation="relu"))
+        with pytest.raises(nnfw.DivergedError) as caught:
+            model.fit(
+                *(x, y),
+                cost="cross_entropy",
+                optimizer={"type": "sgd", "learning_rate": 1e150},
+                epochs=9,
+                batch_size=10,
+                accelerator="numba",
+                callbacks=callbacks,
+            )
+        messages.append((str(caught.value), caught.value.epoch, caught.value.step, model.parameters.vector.tobytes()))
+    assert messages[0] == messages[1]
+
+
+def test_training_goes_on_after_a_cost_that_is_not_finite_where_nothing_ends_it(together, rng):
+    x, y = examples(rng)
+    x[60:65] = 1e300
+    options = {"optimizer": {"type": "sgd", "learning_rate": 1e-3}, "shuffle": False, "metrics": ["accuracy"]}
+    with pytest.warns(RuntimeWarning, match="The cost of the first 203 examples rose"):
+        many, single = both(
+            LAYERS["dropout"], (x, y), **options, callbacks=[{"type": "terminate_on_nan", "enabled": False}]
+        )
+    assert many == single
+    assert "nan" in many[1] or "inf" in many[1]
+
+
+def test_calls_are_as_long_as_a_moment_and_end_where_a_look_is_due(together, rng, monkeypatch):
+    monkeypatch.setattr("nnfw.training.steps._FIRST", 4)
+    monkeypatch.setattr("nnfw.training.watch.WINDOW", 7)
+    both(LAYERS["plain"], examples(rng))
+    assert together[0] <= 4
+    assert max(together) <= 7
+
+
+@pytest.mark.parametrize("stop", [1, 5, 17, 20, 33])
+def test_resumed_training_that_takes_many_steps_at_once_ends_with_the_same_bits(stop, tmp_path, rng):
+    class StoppedError(Exception):
+        pass
+
+    @dataclass(frozen=True)
+    class Stop(nnfw.Callback):
+        def steps_computed(self, fit, costs, state):
+            if fit.step > stop:
+                raise StoppedError
+
+    data = examples(rng)
+    options = {"cost": "cross_entropy", "optimizer": "adam", "epochs": 3, "batch_size": 10, "accelerator": "numba"}
+    whole = model_of(*LAYERS["dropout"])
+    records = whole.fit(*data, **options).records
+    model = model_of(*LAYERS["dropout"])
+    with pytest.raises(StoppedError):
+        model.fit(*data, **options, callbacks=[Stop()], checkpoints=tmp_path / "folder", checkpoint_seconds=0)
+    resumed = model_of(*LAYERS["dropout"])
+    history = resumed.fit(*data, **options, checkpoints=tmp_path / "folder", resume=True)
+    assert resumed.parameters.vector.tobytes() == whole.parameters.vector.tobytes()
+    assert history.records == records
+
+
+# Chunk by itself, with the definitions as the engine
+
+
+class Plain:
+    """An engine that takes many steps by the definitions."""
+
+    def __init__(self):
+        self.after = None
+
+    def steps(self, before, after, costs):
+        self.after = after
+        return steps(before, after, costs)
+
+
+def recorded(rng, *, part=False):
+    """Return a step that gathers a row, adds noise to nothing and takes it for the cost."""
+    rows, cost, a, noise = np.zeros(1, np.int64), np.zeros(1), np.zeros((1, 1)), np.zeros((1, 1))
+    source = np.array([[1.0], [2.0], [np.nan], [4.0]])
+    before = [
+        Call(uniform_numbers, (rng, noise)),
+        Call(take, (source, rows, a)),
+        Call(copy, (a[0], cost)),
+        Call(copy, (noise[:1] if part else noise, np.zeros((1, 1)))),
+    ]
+    return RecordedStep(rows, before, lambda coefficients: [], cost, a, 1)
+
+
+def test_chunk_ends_at_a_cost_that_is_not_finite_and_draws_no_more_noise_than_its_steps(rng):
+    found = chunk_of(recorded(rng), Plain(), rng, outputs=True)
+    copied = np.random.default_rng()
+    copied.bit_generator.state = rng.bit_generator.state
+    costs, complete, outputs = found.take(np.array([1, 0, 2, 3]), [(0.1,)] * 4)
+    assert costs[:2] == [2.0, 1.0]
+    assert np.isnan(costs[2])
+    assert (len(costs), complete) == (3, 2)
+    np.testing.assert_array_equal(outputs[:2, 0, 0], [2.0, 1.0])
+    copied.random(3)
+    assert copied.bit_generator.state == rng.bit_generator.state
+
+
+def test_chunk_is_refused_where_a_part_of_a_table_is_used(rng):
+    assert chunk_of(recorded(rng, part=True), Plain(), rng, outputs=False) is None
+
+
+def test_chunk_is_refused_where_the_noise_is_of_another_generator(rng):
+    assert chunk_of(recorded(np.random.default_rng(1)), Plain(), rng, outputs=False) is None
+
+
+def test_coefficients_of_each_step_are_a_column_for_each(rng):
+    seen = []
+    step = recorded(rng)._replace(coefficients=2, after=lambda coefficients: seen.extend(coefficients) or [])
+    found = chunk_of(step, Plain(), rng, outputs=False)
+    found.take(np.array([0, 1]), [(0.1, 0.2), (0.3, 0.4)])
+    assert all(isinstance(item, PerStep) for item in seen)
+    assert [item.values[:2].tolist() for item in seen] == [[0.1, 0.3], [0.2, 0.4]]
+
+
+def test_steps_count_up_to_the_last_whole_batch(rng, together):
+    both(LAYERS["plain"], examples(rng, 45), batch_size=10, epochs=2)
+    assert sum(together) == 2 * 4 - 1
