@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import cast
 
@@ -12,6 +11,8 @@ from numpy.typing import DTypeLike
 from nnfw.arrays import Array
 from nnfw.checking import check_activation
 from nnfw.conformance.equality import close, equal
+from nnfw.conformance.isolation import no_warnings
+from nnfw.conformance.layouts import read_only, strided
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.ops import DEFINITIONS, Tape
@@ -134,10 +135,8 @@ def check_range_where_declared(subject: Subject[Activation]) -> None:
 def check_finite_at_extremes(subject: Subject[Activation]) -> None:
     """For z from −10,000 to 10,000 in float32, a and δ are finite, without a warning."""
     for z in (np.array([EXTREMES], np.float32), *(np.full((2, 3), value, np.float32) for value in EXTREMES)):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with no_warnings("it warns at extreme z"):
             a, delta = _both(subject.component, z, np.ones_like(z))
-        require(not caught, f"it warns at extreme z: {caught[0].message if caught else ''}.")
         require(np.isfinite(a).all(), f"a is not finite for z from {z.min():g} to {z.max():g}.")
         require(np.isfinite(delta).all(), f"δ is not finite for z from {z.min():g} to {z.max():g}.")
 
@@ -184,7 +183,7 @@ def check_empty_batch_is_handled(subject: Subject[Activation]) -> None:
 
 def check_strided_input(subject: Subject[Activation]) -> None:
     """Z and ∂C/∂a that are every second element of larger arrays give what their copies give."""
-    _require_layout(subject, lambda array: np.repeat(array, 2, axis=-1)[..., ::2])
+    _require_layout(subject, strided)
 
 
 def check_fortran_input(subject: Subject[Activation]) -> None:
@@ -194,7 +193,7 @@ def check_fortran_input(subject: Subject[Activation]) -> None:
 
 def check_read_only_input(subject: Subject[Activation]) -> None:
     """Read-only z and ∂C/∂a give what their copies give."""
-    _require_layout(subject, _read_only)
+    _require_layout(subject, read_only)
 
 
 def check_workspaces_do_not_meet(subject: Subject[Activation]) -> None:
@@ -271,9 +270,3 @@ def _require_layout(subject: Subject[Activation], change: Callable[[Array], Arra
     expected = _both(subject.component, z, grad_a)
     found = _both(subject.component, change(z), change(grad_a))
     require(all(map(close, found, expected)), "a or δ depends on the memory layout of z and ∂C/∂a.")
-
-
-def _read_only(array: Array) -> Array:
-    array = array.copy()
-    array.flags.writeable = False
-    return array

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
@@ -14,6 +13,8 @@ from nnfw.arrays import Array, Shape
 from nnfw.checking import check_cost
 from nnfw.checking.single_component import Unchanged
 from nnfw.conformance.equality import close, equal
+from nnfw.conformance.isolation import no_warnings
+from nnfw.conformance.layouts import read_only, strided
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, NnfwError, in_words
@@ -205,12 +206,10 @@ def check_canonical_form_is_finite_at_extreme_logits(subject: Subject[Cost]) -> 
         for size in _EXTREME_LOGITS:
             z = (size * np.sign(case.z)).astype(np.float32)
             y = _cast(case, np.float32).y
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
+            with no_warnings(f"for z of ±{size:g} it warns"):
                 value = cost.value_from_z(z, y)
                 a = activation.forward(z, _workspace(z))
                 delta = cost.canonical_delta(a, y, _workspace(z))
-            require(not caught, f"for z of ±{size:g} it warns: {caught[0].message if caught else ''}.")
             require(np.isfinite(value), f"value_from_z is {value} for z of ±{size:g}.")
             require(np.isfinite(delta).all(), f"canonical_delta is not finite for z of ±{size:g}.")
 
@@ -259,10 +258,7 @@ def check_memory_layout_does_not_matter(subject: Subject[Cost]) -> None:
     """Outputs with another memory layout, or read-only, give the same value and gradient."""
     for case in _cases(subject):
         expected = [np.array(subject.component.value(case.a, case.y)), _gradient(subject, case)]
-        strided = np.repeat(case.a, 2, axis=-1)[..., ::2]
-        fixed = case.a.copy()
-        fixed.flags.writeable = False
-        for a in (strided, np.asfortranarray(case.a), fixed):
+        for a in (strided(case.a), np.asfortranarray(case.a), read_only(case.a)):
             found = [np.array(subject.component.value(a, case.y)), _gradient(subject, replace(case, a=a))]
             require(all(map(close, found, expected)), "C or ∇_a C depends on the memory layout of the outputs.")
 

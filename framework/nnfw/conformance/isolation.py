@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from nnfw.conformance.outcomes import require
 from nnfw.errors import in_words, short
 
 State = Mapping[str, object]
@@ -126,6 +127,15 @@ def guarded() -> Iterator[Traces]:
             traces.warned = [in_words(item.message) for item in warned if isinstance(item.message, Warning)]
             for name, (old, _) in changes({**before, "warning filters": filters}, after).items():
                 _PUT_BACK[name](old)
+
+
+@contextmanager
+def no_warnings(text: str) -> Iterator[None]:
+    """Raise CheckFailed with `text` and the first warning if the body gives one."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    require(not caught, f"{text}: {caught[0].message if caught else ''}.")
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import tracemalloc
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +14,9 @@ from numpy.typing import DTypeLike
 from nnfw.arrays import Array, Shape
 from nnfw.checking import Row, check_layer
 from nnfw.conformance.equality import close, equal
+from nnfw.conformance.isolation import no_warnings
 from nnfw.conformance.layer_bench import TRIAL_SHAPES, Bench, Pass, benches, shapes_of, takes
+from nnfw.conformance.layouts import read_only, strided
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import NnfwError, ShapeError, StateError, in_words, short
@@ -311,7 +312,7 @@ def check_empty_batch_is_handled(subject: Subject[Layer]) -> None:
 
 def check_strided_input(subject: Subject[Layer]) -> None:
     """Inputs and δ that are every second element of a larger array give what their copies give."""
-    _require_layout(subject, lambda a: np.repeat(a, 2, axis=-1)[..., ::2])
+    _require_layout(subject, strided)
 
 
 def check_fortran_input(subject: Subject[Layer]) -> None:
@@ -326,7 +327,7 @@ def check_reversed_input(subject: Subject[Layer]) -> None:
 
 def check_read_only_input(subject: Subject[Layer]) -> None:
     """Read-only inputs and δ give what their copies give."""
-    _require_layout(subject, _read_only)
+    _require_layout(subject, read_only)
 
 
 def check_wrong_shapes_are_refused(subject: Subject[Layer]) -> None:
@@ -386,10 +387,8 @@ def check_finite_at_extremes(subject: Subject[Layer]) -> None:
     """Inputs of ±10,000 and of 0 give finite results in float32, without a warning."""
     for bench in benches(subject, np.float32):
         for x in (np.sign(bench.x(3)) * np.float32(EXTREME), np.zeros_like(bench.x(3))):
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
+            with no_warnings(f"for inputs of ±{EXTREME:g} it warns"):
                 found = bench.run(x, bench.delta(3))
-            require(not caught, f"for inputs of ±{EXTREME:g} it warns: {caught[0].message if caught else ''}.")
             for array in found.arrays():
                 require(
                     np.isfinite(array).all(), f"for inputs of {short(x.flat[0])} it gives values that are not finite."
@@ -514,12 +513,6 @@ def _require_layout(subject: Subject[Layer], change: Callable[[Array], Array]) -
         pairs = zip(_named(bench.run(x, delta)), _named(bench.run(change(x), change(delta))), strict=True)
         for (name, expected), (_, found) in pairs:
             require(close(found, expected), f"{name} depends on the memory layout of the input.")
-
-
-def _read_only(array: Array) -> Array:
-    array = array.copy()
-    array.flags.writeable = False
-    return array
 
 
 def _squares(bench: Bench, x: Array, y: Array) -> float:
