@@ -64,7 +64,11 @@ def nnfw_accelerators():
         ("def load():\n    return {}", 0, "ready"),
         ("import planted", 0, "No module named 'planted'; pip install quick"),
         ("raise OSError('planted')", 1, "cannot be loaded: OSError: planted"),
-        ("def load():\n    return {'sdg': print}", 1, "cannot be loaded: Accelerator 'quick': unknown kernel 'sdg'."),
+        (
+            "def load():\n    return {'sdg': print}",
+            1,
+            "cannot be loaded: Accelerator 'quick' (fake-quick 1.0): unknown",
+        ),
     ],
     ids=["ready", "not installed", "broken", "wrong"],
 )
