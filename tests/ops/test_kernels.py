@@ -29,7 +29,7 @@ def different(name, *arguments, engine=FAST):
 
 
 DTYPES = st.sampled_from([np.float32, np.float64])
-VECTORS = ("sgd", "momentum", "adam", "rmsprop")
+VECTORS = ("scale", "add_scaled", "add_signs", "clip", "sgd", "momentum", "adam", "rmsprop")
 
 
 def laid_out(array, layout):
@@ -89,6 +89,11 @@ def arguments(draw, name):
         "squared_distance": lambda: (matrix(), matrix(), rows, np.empty(1)),
         "logistic_loss": lambda: (matrix(low=-200, high=200), matrix(low=0, high=1), rows, np.empty(1)),
         "class_loss": lambda: (matrix(), classes(), rows, np.empty(1)),
+        "scale": lambda: (*vectors(1), rate),
+        "multiply": lambda: (matrix(), matrix(), matrix()),
+        "add_scaled": lambda: (*vectors(2), rate),
+        "add_signs": lambda: (*vectors(2), rate),
+        "clip": lambda: (*vectors(1), rate),
         "sgd": lambda: (*vectors(2), rate),
         "momentum": lambda: (*vectors(3), share, rate, draw(st.booleans())),
         "adam": lambda: (*vectors(3), array(rows, low=0), share, 0.999, rate, 1e-8),

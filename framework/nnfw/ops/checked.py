@@ -81,12 +81,19 @@ def difference(operation: Operation, function: Callable[..., object], arguments:
 def _spreads(operation: Operation, arguments: Sequence[Array | float], right: Sequence[Array]) -> list[Array]:
     """Return by how much the results differ where the fractions that are read differ a little."""
     spreads = [np.zeros(result.shape) for result in right]
-    sizes = [item.size for item in arguments if isinstance(item, np.ndarray)]
     for moved in _perturbed(operation, arguments):
         for spread, result, other in zip(spreads, right, _results(operation, moved), strict=True):
             np.fmax(spread, np.abs(other - result), out=spread, where=np.isfinite(other))
-    # a sum of n terms in another order differs by √n times as much as one with slightly other terms
-    return [sqrt(max(1, sum(sizes) / max(1, spread.size))) * spread for spread in spreads]
+    # summed in another order, n terms differ by √n times as much as they would if each were a little different
+    most = max(item.size for item in arguments if isinstance(item, np.ndarray))
+    return [
+        sqrt(max(1, most / max(1, spread.size))) * (spread + _epsilon(result) * np.abs(result))
+        for spread, result in zip(spreads, right, strict=True)
+    ]
+
+
+def _epsilon(array: Array) -> float:
+    return float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 0.0
 
 
 def _results(operation: Operation, arguments: Sequence[Array | float]) -> list[Array]:
@@ -113,7 +120,6 @@ def _perturbed(operation: Operation, arguments: Sequence[Array | float]) -> list
 def _is_close(found: Array, right: Array, spread: Array | float, tolerance: float) -> Array:
     if right.dtype.kind != "f":  # whole numbers, such as labels that are taken
         return np.asarray(found == right)
-    info = np.finfo(right.dtype)
-    least = float(info.smallest_normal)
-    close = np.abs(found - right) <= tolerance * (float(info.eps) * np.abs(right) + spread) + least
+    least = float(np.finfo(right.dtype).smallest_normal)
+    close = np.abs(found - right) <= tolerance * (_epsilon(right) * np.abs(right) + spread) + least
     return np.asarray(close | (found == right) | (np.isnan(found) & np.isnan(right)))
