@@ -147,10 +147,6 @@ def test_loader_of_plugins_may_import_by_name_but_not_unpickle():
     assert list(executions("pickle.loads(content)", loads=True)) == ["pickle.loads"]
 
 
-STILL_IN_CIRCLES = ("nnfw_numba.",)
-"""Modules that may import each other in a circle until they are rewritten: this list only shrinks."""
-
-
 def module_of(path):
     return ".".join(path.relative_to(ROOT).with_suffix("").parts[1:]).removesuffix(".__init__")
 
@@ -207,12 +203,7 @@ def test_circle_for_types_and_through_a_face_is_found(tmp_path, monkeypatch):
 
 def test_modules_do_not_import_each_other_in_a_circle():
     faces = [path for folder in ("framework", "plugins") for path in (ROOT / folder).rglob("*.pyi")]
-    left = [
-        sorted(circle)
-        for circle in circles([*SOURCES, *faces])
-        if not all(name.startswith(STILL_IN_CIRCLES) for name in circle)
-    ]
-    assert left == []
+    assert [sorted(circle) for circle in circles([*SOURCES, *faces])] == []
 
 
 @pytest.mark.parametrize(

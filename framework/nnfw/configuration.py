@@ -1,14 +1,14 @@
 """From a table of options to checked values, by the annotations of a dataclass alone, and back.
 
 A plugin author writes ``units: Annotated[int, Ge(1)]`` and gets the check, the message and the help text; the
-validation library (pydantic) is seen nowhere else. Three kinds of annotation are handled here, everything else by
+validation library (pydantic) appears nowhere else. Three kinds of annotation are handled here, everything else by
 pydantic in its strict mode (no bool for a number, no NaN, no infinity):
 
 - a protocol of :mod:`nnfw.protocols`: a reference to a component, by name, table or object;
 - a dataclass: a nested table;
 - a tuple of any of these or of plain values: a list.
 
-Scalars of NumPy are taken for the Python numbers that they stand for, and stored as such.
+NumPy scalars are converted to Python numbers.
 """
 
 from __future__ import annotations
@@ -29,17 +29,19 @@ from nnfw.protocols import KINDS
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
+    from nnfw.plain import Plain, PlainTable
+
 Resolve = Callable[[str, object], object]
 """Turns a reference of a kind into a component: ``resolve("activation", "relu")``."""
 
-Describe = Callable[[str, object], object]
+Describe = Callable[[str, object], "PlainTable"]
 """Turns a component of a kind into a table: the inverse of `Resolve`."""
 
 Built = TypeVar("Built")
 Key = TypeVar("Key", str, int)
 
 _UNIONS = (Union, UnionType)
-_MOST_MISTAKES = 100  # that are looked for: nobody reads more at once, and a file may be made of them
+_MOST_MISTAKES = 100  # nobody reads more at once, and a file may hold any number
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Above:
     Parameters
     ----------
     gt
-        Name of the other option, a number too, than which this one must be greater.
+        Name of the other option, also a number; this one must be greater.
     """
 
     gt: str
@@ -146,7 +148,7 @@ def check(cls: type, table: Mapping[str, object], resolve: Resolve) -> dict[str,
 
 
 def _ordered(options: Mapping[str, Option]) -> list[tuple[str, str]]:
-    """Return each option with that which it must be greater than."""
+    """Return each option that must be greater than another, with the name of the other."""
     return [
         (name, limit.gt)
         for name, option in options.items()
@@ -187,7 +189,7 @@ def rebuild(instance: Built, resolve: Resolve) -> Built:
     return build(type(instance), {option.name: value for option, value in _values(instance)}, resolve)
 
 
-def to_table(instance: object, describe: Describe) -> dict[str, object]:
+def to_table(instance: object, describe: Describe) -> dict[str, Plain]:
     """Return the table from which :func:`build` makes `instance` again: tables, lists, text and numbers.
 
     None is left out where it is the default.
@@ -254,7 +256,7 @@ def _check_value(hint: object, value: object, resolve: Resolve) -> object:
     return _check_plain(reduce(or_, plain), _as_python(value), hint)
 
 
-def _plain(hint: object, value: object, describe: Describe) -> object:
+def _plain(hint: object, value: object, describe: Describe) -> Plain:
     """Return a value as a file can hold it: that from which :func:`_check_value` makes `value` again."""
     kind = kind_of(hint)
     if kind is not None:
@@ -269,7 +271,8 @@ def _plain(hint: object, value: object, describe: Describe) -> object:
         section = _dataclass(inner)
         if section is not None and isinstance(value, section):
             return to_table(value, describe)
-    return _as_python(value)
+    plain: Plain = _as_python(value)
+    return plain
 
 
 def _check_items(hints: Sequence[object], values: Sequence[object], resolve: Resolve) -> tuple[object, ...]:
@@ -320,9 +323,9 @@ def _adapter(hint: Any) -> TypeAdapter[object]:
     return TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True))
 
 
-def _as_python(value: object) -> object:
+def _as_python(value: Any) -> Any:
     """Return the Python number that a scalar of NumPy stands for, and anything else as it is."""
-    numpy = sys.modules.get("numpy")  # where it was never imported, no value can be one of its scalars
+    numpy = sys.modules.get("numpy")  # if it was never imported, no value is one of its scalars
     return value.item() if numpy is not None and isinstance(value, numpy.generic) else value
 
 

@@ -1,4 +1,4 @@
-"""What a user is told when something is wrong.
+"""The errors that nnfw raises, and how their messages are written.
 
 Every message answers three questions: what was wrong, what was expected, and what to do. It names the values and the
 owner. :class:`NnfwError` is the root, so ``except nnfw.NnfwError`` catches whatever nnfw raises on purpose.
@@ -14,16 +14,16 @@ from itertools import islice
 _LONGEST_VALUE = 60  # characters of a wrong value that a message repeats
 _LONGEST_WORD = 500  # characters of a name or path in a message, as in a deep folder
 _LONGEST_LINE = 4000  # characters of one mistake
-_BOTH_ENDS = 3  # the end, where the advice stands, gets a third of what is kept
-_MOST_COMPARED = 1000  # names: whoever has more of them may wait for the nearest
+_BOTH_ENDS = 3  # the end, which holds the advice, gets a third of what is kept
+_MOST_COMPARED = 1000  # names; comparing more would make an error slow
 _PLAIN_KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_VALUE}}}")
 
 
 class NnfwError(Exception):
-    """Root of all errors that nnfw raises on purpose. A name of a megabyte makes no message of a megabyte."""
+    """Root of all errors that nnfw raises on purpose. Its message is cut to a readable length."""
 
     def __str__(self) -> str:
-        """Return the message, cut where nobody would read on."""
+        """Return the message, with very long words and lines cut."""
         return readable(super().__str__())
 
 
@@ -65,7 +65,7 @@ class Mistake:
         return f"{place}{link}{self.text}".strip()
 
     def under(self, *prefix: str | int) -> "Mistake":
-        """Return the same mistake, seen from further up."""
+        """Return the same mistake with keys put before its path."""
         return Mistake((*prefix, *self.path), self.text)
 
 
@@ -77,7 +77,7 @@ class ConfigError(NnfwError, ValueError):
     mistakes
         All of them: they are reported at once.
     owner
-        What is being configured; each line of the message begins with it.
+        What is configured; each line of the message begins with it.
     """
 
     def __init__(self, mistakes: Iterable[Mistake], owner: str = "") -> None:
@@ -154,16 +154,16 @@ class FileFormatError(NnfwError, ValueError):
 def did_you_mean(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return ``" Did you mean 'dense'?"`` for the known name nearest to `name`, or nothing.
 
-    Capitals, hyphens and underscores do not count. Where the two only look alike, it says how they differ.
+    Capitals, hyphens and underscores do not count. If two names look the same but differ in Unicode, it says so.
 
     Parameters
     ----------
     name
-        What is not known.
+        The unknown name.
     known
-        What is.
+        The known names.
     likeness
-        From 0 to 1, how much they must have in common; with 1 they differ in nothing that counts.
+        How similar the two must be, from 0 to 1; 1 allows only differences that do not count.
 
     Examples
     --------
@@ -209,7 +209,7 @@ def short(value: object) -> str:
     """
     try:
         text = one_line(repr(value))
-    except BaseException:  # whatever a value's repr does: too many digits, too deep, a bug of its author, an exit
+    except BaseException:  # a repr may do anything: too many digits, too deep, a bug, an exit
         return f"a value of type {class_name(value)} that cannot be shown"
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
@@ -222,11 +222,11 @@ def one_line(text: str) -> str:
     >>> one_line(" two   spaces ")
     'two spaces'
     """
-    return " ".join(str.split(text))  # of `str`: a text of a subclass splits as its author likes
+    return " ".join(str.split(text))  # of `str`: a subclass may override it
 
 
 def class_name(value: object) -> str:
-    """Return the name of a value's class in one line, cut after 60 characters, whatever its metaclass says.
+    """Return the name of a value's class in one line, cut after 60 characters, even if its metaclass overrides it.
 
     Examples
     --------
@@ -258,7 +258,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """Return an error in one line: what nnfw says as it is, all else with its class.
+    """Return an error in one line: one of nnfw as it is, any other after the name of its class.
 
     Examples
     --------
@@ -272,7 +272,7 @@ def in_words(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Return ``str(error)``, or nothing where its author made a mistake in ``__str__``, were it an exit."""
+    """Return ``str(error)``, or an empty text if its ``__str__`` raises anything, even SystemExit."""
     try:
         return str.__str__(str(error))
     except BaseException:

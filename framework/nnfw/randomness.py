@@ -1,4 +1,4 @@
-"""Random streams: every one is a child of a single seed, and none depends on how much another was used."""
+"""Random streams: each is a child of one seed, and none depends on how much of another was drawn."""
 
 from __future__ import annotations
 

@@ -315,7 +315,7 @@ def test_show_with_accelerators_prints_a_table(nnfw):
 def test_show_with_accelerators_of_what_is_no_activation_is_refused(nnfw):
     status, out, err = nnfw("show", "dense", "--accelerators")
     assert (status, out) == (2, "")
-    assert "--accelerators tells of activations, and 'dense' is none. Leave it out." in err
+    assert "--accelerators applies to activations, and 'dense' is not one. Leave it out." in err
 
 
 # What is imported

@@ -14,7 +14,7 @@ from nnfw.plugins.targets import problems_of
 METHODS = "    def value(self, z): return z\n    def derivative(self, z, a): return z\n"
 SOUND = "from dataclasses import dataclass\nfrom nnfw import Elementwise\n"
 CLASS = f"class Wave(Elementwise):\n{METHODS}"
-NO_DATACLASS = "is no dataclass; write @dataclass(frozen=True) above it"
+NO_DATACLASS = "is not a dataclass; write @dataclass(frozen=True) above it"
 NOT_FROZEN = "is a dataclass but not frozen; write @dataclass(frozen=True)"
 LACKS = "lacks derivative, which the protocol of an activation requires"
 

@@ -24,14 +24,12 @@ if TYPE_CHECKING:
     from nnfw.plugins import Listed
 
 Completion = tuple[str, str]
-"""What may stand there, and what it means."""
+"""A candidate, and what it means."""
 
 BREAKS = ":="
-"""Where bash, unlike other shells, begins a new word."""
+"""Where bash, unlike other shells, splits words."""
 
-_LONGEST_MEANING = (
-    60  # letters; Typer folds what is wider than a terminal, and the shell takes the rest for a candidate
-)
+_LONGEST_MEANING = 60  # letters; Typer wraps longer lines, and the shell would take the rest for candidates
 
 
 def complete_kinds(incomplete: str) -> list[Completion]:
@@ -42,7 +40,7 @@ def complete_kinds(incomplete: str) -> list[Completion]:
 Kind = Annotated[
     str | None, typer.Option("--kind", metavar="KIND", help="Only of this kind.", autocompletion=complete_kinds)
 ]
-"""An option that names one kind of component: ``kind: Kind = None``. The registry refuses what is none."""
+"""An option that names one kind of component: ``kind: Kind = None``. The registry refuses any other."""
 
 
 def complete_names(ctx: typer.Context, incomplete: str) -> list[Completion]:
@@ -87,7 +85,7 @@ def complete_runs(incomplete: str) -> list[Completion]:
 def answer(group: Any, variable: str) -> int:
     """Answer the shell, which asks through environment variables, and return the exit status.
 
-    Whatever goes wrong, a prompt is no place for messages.
+    Errors print nothing: a prompt is no place for messages.
     """
     written = _join_words() if os.environ[variable].endswith("_bash") else ""
     output = StringIO()
@@ -104,7 +102,7 @@ def answer(group: Any, variable: str) -> int:
 
 
 def _join_words() -> str:
-    """Join what bash took apart at ``:`` and ``=``, and return what it holds for words before the one at the cursor."""
+    """Join the words that bash split at ``:`` and ``=``; return the part that bash takes for earlier words."""
     words: list[str] = []
     written, after_break = "", False
     text = os.environ.get("COMP_WORDS", "")
@@ -136,7 +134,7 @@ def _configured(kind: str, incomplete: str) -> list[Completion]:
     name = incomplete.partition("=")[0].rpartition(":")[0]
     if not name:
         return []
-    with redirect_stdout(StringIO()):  # what a module prints when it is imported is no candidate
+    with redirect_stdout(StringIO()):  # output at import is not a candidate
         options = options_of(default_registry().load(kind, name))
     given, _, last = incomplete.removeprefix(f"{name}:").rpartition(",")
     before = incomplete.removesuffix(last)
@@ -159,5 +157,5 @@ def _values(option: Option) -> list[Completion]:
 
 
 def _meaning(text: str) -> str:
-    """Return `text` so that Typer, which takes it for Rich's markup, shows all of it."""
+    """Return `text` so that Typer, which reads it as Rich markup, shows all of it."""
     return shorten(text, _LONGEST_MEANING, placeholder="…").replace("[", r"\[")

@@ -33,14 +33,14 @@ Name = Annotated[
 
 Accelerators = Annotated[
     bool,
-    typer.Option("--accelerators", help="Also what accelerators make of an activation. It is compiled for that."),
+    typer.Option("--accelerators", help="Also show what accelerators make of an activation, by compiling it."),
 ]
 
 ACTIVATION = "activation"
 _VALUES: tuple[Plain, ...] = (0.1, 10, 2, 1, 0, True, [10], [0.1])
-"""What an option that must be given may be in an example: the first that is of its type and in its range."""
-_OPENING = "Description"  # what a docstring says before its first section
-_LEFT_OUT = ("Parameters", "Raises", "Returns")  # the table of options says more; the others are for callers
+"""Values for required options in an example: the first of the right type and range."""
+_OPENING = "Description"  # the part of a docstring before its first section
+_LEFT_OUT = ("Parameters", "Raises", "Returns")  # the table of options says more; the other two are for callers
 
 
 def show(name: Name, kind: Kind = None, accelerators: Accelerators = False, json: Json = False) -> None:
@@ -61,7 +61,7 @@ def show(name: Name, kind: Kind = None, accelerators: Accelerators = False, json
     registry = default_registry()
     found = registry.named(name, kind)
     if accelerators and all(item.kind != ACTIVATION for item in found):
-        raise typer.BadParameter(f"--accelerators tells of activations, and {name!r} is none. Leave it out.")
+        raise typer.BadParameter(f"--accelerators applies to activations, and {name!r} is not one. Leave it out.")
     records = [_record(registry, item, accelerators) for item in found]
     if json:
         console.print_json(records)
@@ -81,7 +81,7 @@ def _record(registry: Registry, item: Listed, accelerators: bool) -> Record:
     from nnfw.cli.plugins import component_table
     from nnfw.configuration import options_of
 
-    with redirect_stdout(sys.stderr):  # what a module prints when it is imported is no data
+    with redirect_stdout(sys.stderr):  # output at import is not data
         cls = registry.load(item.kind, item.qualified_name)
         table = example(registry, item)
         accelerated = _accelerated(registry, table) if accelerators and item.kind == ACTIVATION else {}
@@ -147,7 +147,7 @@ def _default(option: Record) -> str:
 
 
 def example(registry: Registry, item: Listed, *outer: Listed) -> Record:
-    """Return a table that makes the component: its name and the options that must be given, or else one that may be.
+    """Return a table that makes the component: its name and the required options, or else one that is optional.
 
     `outer` are the components that it is an option of.
     """

@@ -1,4 +1,4 @@
-"""The checks by sort of component: a module each, with an ``exercise`` that uses a component as nnfw does."""
+"""The modules of checks. Each has a function ``exercise`` that uses a component as nnfw does."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from nnfw.data.tables import repeated
 from nnfw.errors import ConfigError, DataError, Mistake, short
 
 if TYPE_CHECKING:
+    from nnfw.plain import PlainTable
     from nnfw.plugins import Registry
 
 _MOST_WORK = 1 << 22  # numbers that transforms may make of one example
@@ -30,7 +31,7 @@ class _Stored:
     classes: Annotated[tuple[_Word, ...], MinLen(1)] | None = None
 
 
-def describe_preprocessing(preprocessing: Preprocessing, registry: Registry) -> dict[str, object]:
+def describe_preprocessing(preprocessing: Preprocessing, registry: Registry) -> PlainTable:
     """Return a preprocessing as plain values, fit for JSON.
 
     Raises

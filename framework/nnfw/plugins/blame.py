@@ -1,4 +1,4 @@
-"""Whose code raised an error. The traceback shows it, so calling a component costs nothing."""
+"""Which plugin raised an error. The traceback shows it, so calling a component costs nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Culprit:
     plugin
         A third party's.
     component, method
-        Its component whose method was called, and the method; None and an empty text where it was other code.
+        The component whose method was called, and the method; None and an empty text for other code.
     """
 
     plugin: Plugin
@@ -37,7 +37,7 @@ class Culprit:
 
 
 def culprit_of(error: BaseException, registry: Registry) -> Culprit | None:
-    """Return the third party whose code raised an error, or None: then it was nnfw, or code of no plugin."""
+    """Return the third party whose code raised an error, or None if it was nnfw, or code of no plugin."""
     packages = {name: plugin for plugin, name in _packages(registry) if not plugin.built_in}
     frames = [
         (frame, packages[package])

@@ -1,7 +1,7 @@
-"""From entry points to plugins: each is loaded and validated alone, so that a broken one harms nobody else.
+"""Loading plugins from entry points: each alone, so that a broken plugin affects no other.
 
-Every plugin is first registered with a manager of its own. pluggy keeps a plugin whose validation failed, says nothing
-of an unknown hook until asked, and stops at the first import that fails; with one manager each, none of that spreads.
+Every plugin is first registered with a manager of its own. pluggy keeps a plugin that failed validation, reports
+unknown hooks only on request, and stops at the first import that fails; with a manager each, that affects one plugin.
 Metadata is read distribution by distribution for the same reason: one malformed file would end a common scan.
 """
 
@@ -40,7 +40,7 @@ STRICT_VARIABLE = "NNFW_STRICT_PLUGINS"
 HOOKS = tuple(sorted(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_")))
 
 DISCOVERY = RLock()
-"""Held while a plugin is loaded: ``sys.stdout`` is diverted meanwhile, which two threads must not do at a time."""
+"""Held while a plugin is loaded: ``sys.stdout`` is redirected meanwhile, which only one thread may do at a time."""
 
 _PATIENCE = 5.0  # seconds that an import may take before a message at a terminal names the plugin
 
@@ -51,7 +51,7 @@ Spec = TypeVar("Spec", ComponentSpec, CommandSpec, OperationSpec, AcceleratorSpe
 
 @dataclass(frozen=True)
 class Loaded:
-    """A plugin with what it declared; a quarantined one may have declared something before it failed.
+    """A plugin with its declarations; a quarantined one may have declared something before it failed.
 
     Parameters
     ----------
@@ -168,12 +168,12 @@ def own_version() -> str:
 
 
 def is_own(distribution: Distribution) -> bool:
-    """Return whether nnfw was imported from where a distribution has its modules. Its name proves nothing."""
+    """Return whether nnfw was imported from the modules of a distribution; a matching name is no proof."""
     return _HOME in map(_resolved, _module_folders(distribution))
 
 
 def _module_folders(distribution: Distribution) -> Iterator[str]:
-    """Yield where the modules of a distribution named nnfw lie: beside its metadata, or where its .pth files lead."""
+    """Yield the folders of a distribution's modules: beside its metadata, or where its .pth files point."""
     record = _text(distribution, "RECORD")
     if not record or f"{PROJECT}/__init__.py," in record:  # Linux distributions leave the record out
         yield str(distribution.locate_file(""))
@@ -184,7 +184,7 @@ def _module_folders(distribution: Distribution) -> Iterator[str]:
 def _resolved(folder: str) -> Path | None:
     try:
         return Path(folder).resolve()
-    except (OSError, ValueError, RuntimeError):  # of a .pth that somebody else wrote
+    except (OSError, ValueError, RuntimeError):  # a third-party .pth file may hold anything
         return None
 
 
@@ -202,7 +202,7 @@ def _text(distribution: Distribution, name: str) -> str:
         return distribution.read_text(name) or ""
     except UnicodeDecodeError as error:
         return error.object.decode(errors="replace")
-    except Exception:  # whatever a stranger's file or finder does
+    except Exception:  # a third-party file or finder may raise anything
         return ""
 
 
@@ -234,7 +234,7 @@ def _declared_by(distribution: Distribution, name: str, version: str) -> list[Pl
 
 
 def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
-    """Import a plugin's module and collect what it declares; `owners` knows who has which name."""
+    """Import a plugin's module and collect what it declares; `owners` maps each name to its plugin."""
     if plugin.status != "active":
         return Loaded(plugin)
     components: list[ComponentSpec] = []
@@ -242,7 +242,7 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
     operations: list[OperationSpec] = []
     accelerators: list[AcceleratorSpec] = []
     try:
-        # what a plugin prints must not end up in the data on stdout
+        # output of a plugin must not mix with the data on stdout
         with DISCOVERY, redirect_stdout(sys.stderr), importing(plugin):
             _claim(owners, plugin, f"the entry point {plugin.entry_point!r}")
             module = _import(plugin)
@@ -271,12 +271,12 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
 
 @contextmanager
 def importing(plugin: Plugin) -> Iterator[None]:
-    """Name the plugin whose code is imported in the body: at a terminal if that takes long, and if Ctrl-C ends it.
+    """Name the plugin that is imported in the body if that takes long at a terminal, or if Ctrl-C interrupts it.
 
     Raises
     ------
     KeyboardInterrupt
-        With a text, whether the user pressed Ctrl-C or the plugin raised it.
+        With a message, whether the user pressed Ctrl-C or the plugin raised it.
     """
     waiting = None if plugin.built_in or sys.stderr is None or not sys.stderr.isatty() else _timer(plugin, sys.stderr)
     try:
@@ -300,7 +300,7 @@ def _timer(plugin: Plugin, terminal: TextIO) -> Timer:
 
 
 def _claim(owners: dict[tuple[str, str], Plugin], plugin: Plugin, what: str, scope: str = "") -> None:
-    """Note that `what` is the plugin's, which nobody else may have: in its own distribution (`scope`), or at all."""
+    """Claim `what` for the plugin: no other may have it, within its own distribution (`scope`) or anywhere."""
     owner = owners.get((scope, what))
     if owner is plugin:
         raise PluginError(f"{what} is declared twice.")

@@ -40,6 +40,8 @@ from nnfw.protocols import KINDS
 if TYPE_CHECKING:
     import pluggy
 
+    from nnfw.plain import Plain
+
 TYPE = "type"
 """The key of a table that names the component; all other keys are its options."""
 
@@ -47,7 +49,7 @@ _DEEPEST = 32  # components inside components; beyond it a table is damaged, or 
 
 
 class Registry:
-    """The installed components. Built once, passed around, never global; :func:`default_registry` keeps one for you.
+    """The installed components. It is passed as an argument; :func:`default_registry` keeps one for convenience.
 
     Parameters
     ----------
@@ -105,11 +107,11 @@ class Registry:
         return cls(load_plugins(manager, only=allowed_plugins(), strict=strict), manager.hook, strict=strict)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Return what a pickle holds: the registry of wherever it is read."""
+        """Pickle as a call: unpickling gives the registry of the process that reads it."""
         return default_registry, ()
 
     def __deepcopy__(self, memo: object) -> Registry:
-        """Return this registry: it says what is installed, of which there is one."""
+        """Return this registry: a process has one installation."""
         return self
 
     def components(self, kind: str | None = None) -> tuple[Listed, ...]:
@@ -127,7 +129,7 @@ class Registry:
     def inspected(self, kind: str | None = None) -> tuple[Listed, ...]:
         """Return :meth:`components` with the problems that their source text shows; nothing is imported.
 
-        Built-in components are taken as they are: the tests of nnfw inspect them.
+        Built-in components are not inspected: the tests of nnfw cover them.
         """
         components = self.components(kind)
         problems = problems_of(item.spec for item in components if not item.plugin.built_in)
@@ -274,7 +276,7 @@ class Registry:
         ConfigError
             With every wrong option.
         """
-        self.load(kind, name)  # what is wrong with the name is no mistake in the options
+        self.load(kind, name)  # a wrong name is not a mistake in the options
         if TYPE in options:
             text = "is not an option: it is the key of a table that names the component."
             raise ConfigError([Mistake((TYPE,), text)], _title(self.find(kind, name)))
@@ -302,7 +304,7 @@ class Registry:
             text = f"Nested more than {_DEEPEST} components deep, or inside itself; expected a flatter {kind}."
             raise ConfigError([Mistake((), text)], self._owner(kind, reference)) from error
 
-    def describe(self, kind: str, component: object, *, qualified: bool = True) -> dict[str, object]:
+    def describe(self, kind: str, component: object, *, qualified: bool = True) -> dict[str, Plain]:
         """Return the table from which :meth:`resolve` makes `component` again, with all options.
 
         Parameters
@@ -388,7 +390,7 @@ class Registry:
 
     def _resolve(self, depth: int, kind: str, reference: object) -> object:
         if depth > _DEEPEST:
-            raise RecursionError  # no ConfigError: those are collected, and what contains itself twice never ends
+            raise RecursionError  # not ConfigError: those are collected, which would never end
         inner = partial(self._resolve, depth + 1)
         table = {TYPE: reference} if isinstance(reference, str) else reference
         try:
@@ -413,7 +415,7 @@ class Registry:
         raise ConfigError([Mistake((TYPE,), f"{wrong} Available: {_by_plugin(self.components(kind))}.")])
 
     def _owner(self, kind: str, reference: object) -> str:
-        """Return whose options the mistakes in a reference are about, where that is known."""
+        """Return the component whose options a reference gives, or an empty text if it is unknown."""
         name = reference.get(TYPE) if isinstance(reference, Mapping) else reference
         if isinstance(name, str):
             try:

@@ -1,4 +1,4 @@
-"""What the method of a component returned, where it is not what its protocol says."""
+"""Errors for methods of components that return something else than their protocol says."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def wrong_result(
 
 
 def described(found: object) -> str:
-    """Return what a result is: of an array dtype and shape, of all else the class.
+    """Return what a result is: dtype and shape of an array, the class of anything else.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a plugin declares, and what the host notes about it."""
+"""What a plugin declares, and what nnfw records about it."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ class ComponentSpec:
     default
         For callbacks: whether it runs in every training that does not name it.
     examples
-        Options that it can be made from, each a table: what ``nnfw check`` and ``nnfw show`` take where some must be
-        given, or where one choice is not enough to see it whole.
+        Tables of options that make one: for ``nnfw check`` and ``nnfw show``, if some options are required, or if one
+        choice does not cover all of its behaviour.
     input_shapes
-        For layers: shapes of one example to check it with, where it takes only certain ones.
+        For layers: shapes of one example to check it with, if it accepts only certain ones.
 
     Examples
     --------
@@ -226,7 +226,7 @@ def _require_text(spec: object, *names: str) -> None:
         value = getattr(spec, name)
         if not isinstance(value, str):
             raise PluginError(f"{spec}: {name} must be text, got {short(value)}.")
-        object.__setattr__(spec, name, str.__str__(value))  # a subclass may compare and hash as its author likes
+        object.__setattr__(spec, name, str.__str__(value))  # a subclass may override comparing and hashing
 
 
 def _require_match(spec: object, name: str, pattern: re.Pattern[str], expected: str) -> None:
@@ -249,7 +249,7 @@ def _require_line(spec: ComponentSpec | CommandSpec | OperationSpec | Accelerato
 
 @dataclass(frozen=True)
 class Plugin:
-    """An entry point of the group ``nnfw``, and what became of it.
+    """An entry point of the group ``nnfw``, with its status.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ class Listed:
     spec, plugin
         What was declared, and by whom.
     problem
-        Why it can't be had by its plain name (a clash), or at all (a target that does not exist); empty if all is well.
+        Why its plain name does not work (a clash), or no name (a missing target); empty if all is well.
     """
 
     spec: ComponentSpec

@@ -1,7 +1,7 @@
 """Can a target be a component? Answered for a class, and from source text, without importing the module.
 
-``nnfw plugins`` must show what is broken, and must not pay for importing every component. Only what is certain is
-reported; what the text leaves open shows when the component is first used.
+``nnfw plugins`` shows what is broken without importing every component. Only certain problems are reported; any other
+shows when the component is first used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nnfw.protocols import KINDS
 _LARGEST_SOURCE = 1 << 20  # characters; parsing more would take longer than a listing may
 _BINDS_AT_RUN_TIME = re.compile(r"\b(globals|locals|vars|setattr|exec|modules|__dict__)\b")
 
-NO_DATACLASS = "is no dataclass; write @dataclass(frozen=True) above it"
+NO_DATACLASS = "is not a dataclass; write @dataclass(frozen=True) above it"
 NOT_FROZEN = "is a dataclass but not frozen; write @dataclass(frozen=True)"
 
 Bindings = Mapping[str, list[ast.AST]]
@@ -36,7 +36,7 @@ def protocol_problem(kind: str, target: object) -> str:
     """Return what keeps `target` from being a component class of a kind, or an empty string."""
     if not isinstance(target, type):
         return f"is {article(class_name(target))}; a component is a frozen dataclass"
-    if "__dataclass_params__" not in vars(target):  # inherited ones do not count: new fields would be ignored
+    if "__dataclass_params__" not in vars(target):  # inherited parameters do not count: new fields would be ignored
         return NO_DATACLASS
     if not vars(target)["__dataclass_params__"].frozen:
         return NOT_FROZEN
@@ -51,7 +51,7 @@ def _lacking(kind: str, names: Iterable[str]) -> str:
 
 
 def problems_of(specs: Iterable[ComponentSpec]) -> dict[ComponentSpec, str]:
-    """Return why the targets cannot be components; an empty string where nothing speaks against one."""
+    """Return why the targets cannot be components; an empty string if no problem shows."""
     read = cache(_read)  # a module is read once for all its components
     return {spec: _problem_of(spec, read) for spec in specs}
 
@@ -62,7 +62,7 @@ def _problem_of(spec: ComponentSpec, read: Callable[[str], Bindings]) -> str:
         problem = _binding_problem(spec.kind, name, read(module))
     except (ModuleNotFoundError, SyntaxError) as error:
         problem = f"cannot be loaded: {in_words(error)}"
-    except Exception:  # whatever a finder, a loader or a strange source does: the import will tell
+    except Exception:  # a finder, a loader or an unusual source may raise anything: the import will show it
         return ""
     return problem and f"target {spec.target!r} {problem}"
 
@@ -80,7 +80,7 @@ def _read(module: str) -> Bindings:
     if source is None or len(source) > _LARGEST_SOURCE or _BINDS_AT_RUN_TIME.search(source):
         raise LookupError(module)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an author's invalid escape sequence is no business of a listing
+        warnings.simplefilter("ignore")  # a listing does not report invalid escape sequences
         return _bindings(ast.parse(source, module).body)
 
 

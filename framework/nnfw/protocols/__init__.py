@@ -11,7 +11,7 @@ Conventions, the same everywhere:
 - The factor 1/N and the sample weights live in the cost and nowhere else.
 - A `Shape` is that of one example, without the batch axis.
 
-Subclass the protocol of your kind: what has a default below may then be left out.
+Subclass the protocol of your kind: methods with a default may then be left out.
 
 References
 ----------

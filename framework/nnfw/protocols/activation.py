@@ -16,16 +16,16 @@ class Activation(Protocol):
     Attributes
     ----------
     range
-        The closed interval in which every a lies, or None where that is not known.
+        The closed interval that contains every a, or None if it is not known.
     monotonic
-        Whether each a_j never falls where its z_j grows.
+        Whether no a_j decreases when its z_j increases.
     """
 
     range: ClassVar[tuple[float, float] | None] = None
     monotonic: ClassVar[bool] = False
 
     def require_shape(self, shape: Shape) -> None:
-        """Refuse a shape of one example's z that makes no sense here; ShapeError says why. Takes all by default."""
+        """Raise ShapeError if z cannot have this shape for one example. By default every shape is accepted."""
         return
 
     @abstractmethod
@@ -35,7 +35,7 @@ class Activation(Protocol):
 
     @abstractmethod
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
-        """Return δ = ∂C/∂z from ∂C/∂a; for an elementwise σ that is ∂C/∂a ⊙ σ'(z). Nothing given is modified."""
+        """Return δ = ∂C/∂z from ∂C/∂a; for an elementwise σ that is ∂C/∂a ⊙ σ'(z). The arguments stay as they are."""
         ...
 
 

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Callback(Protocol):
-    """Code that runs along with a training. What it must remember lies in `state`, a dictionary of its own.
+    """Code that runs during a training. It keeps its memory in `state`, a dictionary of its own.
 
-    Where a training is resumed, :meth:`state` is called as at its beginning, and then every entry comes back that was
-    plain in the checkpoint: numbers, texts, True and False, None and arrays, and lists, tuples and dictionaries of
-    these. What is not plain, such as an open file, stays as :meth:`state` has made it.
+    When a training is resumed, :meth:`state` is called as at the start, and then every plain entry is restored from the
+    checkpoint: numbers, texts, True and False, None and arrays, and lists, tuples and dictionaries of these. Any other
+    entry, such as an open file, stays as :meth:`state` made it.
     """
 
     def state(self, fit: Fit) -> dict[str, Any]:

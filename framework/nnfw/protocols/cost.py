@@ -21,10 +21,10 @@ class Cost(Protocol):
         Name of the output activation for which δ^L has a closed form, or None. A cost that names one also has the
         two methods of :class:`CanonicalCost`.
     domain
-        The closed interval of the outputs that it takes, or None for any. An activation whose `range` lies outside is
-        refused at the output.
+        The closed interval of outputs that it accepts, or None for any. An output activation whose `range` is not
+        inside is refused.
     least_at_labels
-        Whether C is least where a equals the labels; an index of a class counts as the vector with a single 1.
+        Whether C is smallest where a equals the labels; a class index counts as its one-hot vector.
     """
 
     canonical: ClassVar[str | None] = None
@@ -102,7 +102,7 @@ class Regularizer(Protocol):
 
 
 class Metric(Protocol):
-    """A figure of merit as a sum over examples and a last formula, so that it works batch by batch.
+    """A figure of merit as a sum over examples and a last formula, so that it can be computed batch by batch.
 
     Attributes
     ----------

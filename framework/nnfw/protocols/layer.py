@@ -36,7 +36,7 @@ class Layer(Protocol):
 
     @abstractmethod
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of one example's z. A shape that does not fit raises ShapeError; no data is read."""
+        """Return the shape of one example's z. ShapeError if the input shape does not fit; no data is read."""
         ...
 
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
@@ -70,8 +70,8 @@ class Parameter:
     initializer
         Draws its first values. An option of the layer is a component by then, no longer a name.
     trainable
-        False for state that the layer itself maintains, such as running means: it lies outside the parameter vector
-        and has no gradient.
+        False for state that the layer itself maintains, such as running means: it is outside the parameter vector and
+        has no gradient.
     decays
         Whether weight decay and regularizers act on it: True for weights, False for biases.
     """
@@ -116,5 +116,5 @@ class Initializer(Protocol):
         ...
 
     def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float | None:
-        """Return the variance that the values are meant to have, or None where that is left open."""
+        """Return the intended variance of the values, or None if there is none."""
         return None

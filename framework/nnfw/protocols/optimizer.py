@@ -18,7 +18,7 @@ class Optimizer(Protocol):
     learning_rate
         The base rate η; a schedule multiplies it.
     rests
-        Whether a gradient of zero leaves parameters that do not decay as they are, in the first step.
+        Whether a zero gradient leaves parameters without decay unchanged in the first step.
     """
 
     learning_rate: float

@@ -125,7 +125,7 @@ CASES = (
         "missing_module", "target 'fake_missing_module_ripple:Ripple' cannot be loaded", "No module", where="component"
     ),
     _case("missing_class", "is not defined in its module. Did you mean 'Ripple'?", where="component"),
-    _case("no_dataclass", "is no dataclass; write @dataclass(frozen=True) above it", where="component"),
+    _case("no_dataclass", "is not a dataclass; write @dataclass(frozen=True) above it", where="component"),
     _case("not_frozen", "is a dataclass but not frozen; write @dataclass(frozen=True)", where="component"),
     _case("function_target", "is a function; a component is a frozen dataclass", where="component"),
     _case("lacking_methods", "lacks derivative, which the protocol of an activation requires", where="component"),
