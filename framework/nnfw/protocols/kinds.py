@@ -1,7 +1,8 @@
 """The table of kinds: one row for each kind of component.
 
 ``nnfw.KIND(...)``, ``nnfw plugins --kind``, ``nnfw show``, completion, the checks of the conformance kit and the docs
-are made from it: a new kind is a protocol and a row.
+are made from it: a new kind is a protocol and a row. For type checkers, ``nnfw/__init__.pyi`` and
+``nnfw.plugins.creation`` also list the names; a test compares them with the table.
 """
 
 from __future__ import annotations
