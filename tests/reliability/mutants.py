@@ -43,7 +43,7 @@ MEMORY = 8 << 30  # bytes that the tests may take: a changed number may ask for 
 LONGEST_TEXT = 100  # characters of a change that are shown
 TESTS = {
     "framework/nnfw": (
-        *("tests/test_configuration.py", "tests/test_errors.py", "tests/test_kinds.py", "tests/test_randomness.py"),
+        *("tests/test_arrays.py", "tests/test_configuration.py", "tests/test_errors.py", "tests/test_randomness.py"),
         *("tests/plugins", "tests/network", "tests/model"),
     ),
     "framework/nnfw/checking": ("tests/checking", "tests/planted", "tests/conformance"),
@@ -56,6 +56,7 @@ TESTS = {
     "framework/nnfw/network": ("tests/network", "tests/model", "tests/training", "tests/standard", "tests/proofs"),
     "framework/nnfw/ops": ("tests/ops", "tests/network", "tests/training"),
     "framework/nnfw/plugins": ("tests/plugins", "tests/cli", "tests/examples"),
+    "framework/nnfw/protocols": ("tests/protocols", "tests/plugins", "tests/network", "tests/standard"),
     "framework/nnfw/reporting": ("tests/reporting", "tests/cli"),
     "framework/nnfw/runs": ("tests/runs", "tests/cli", "tests/reporting"),
     "framework/nnfw/storage": ("tests/storage", "tests/model", "tests/training", "tests/reliability/test_any.py"),

@@ -22,7 +22,7 @@ def larger(a, b):
     """Return whether a is larger than b."""
     return a > b
 '''
-PLUGIN = {f"framework/nnfw/{name}.py": "" for name in ("__init__", "testing/__init__", "testing/pytest_plugin")}
+PLUGIN = {f"framework/nnfw/{name}.py": "" for name in ("__init__", "conformance/__init__", "conformance/pytest_plugin")}
 """What pytest imports wherever nnfw is installed."""
 
 HALF_A_TEST = "from app.larger import larger\n\n\ndef test_larger():\n    assert larger(2, 1) and not larger(1, 2)\n"
