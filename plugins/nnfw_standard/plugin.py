@@ -138,6 +138,7 @@ BASIC_OPERATIONS = {
     "add_bias": "z ← z + b, for every example",
     "sum_examples": "out ← Σ_i δ_i",
     "take": "out_i ← source at rows_i",
+    "copy": "out ← source",
     "scale": "values ← factor values",
     "multiply": "out ← values ⊙ factors",
     "add_scaled": "values ← values + factor other",

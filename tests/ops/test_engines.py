@@ -80,7 +80,7 @@ def test_training_goes_on_in_numpy_where_an_engine_fails(name, rng, monkeypatch)
         model = nnfw.Sequential([nnfw.layer("dense", units=1)], 3, seed=1)
         if accelerator == "own":
             engine = Engine("Accelerator 'own'", {}, {name: fail})
-            monkeypatch.setattr("nnfw.training.loop.choose", lambda *arguments, engine=engine: (engine, "own"))
+            monkeypatch.setattr("nnfw.training.loop.choose", lambda *arguments, chosen=engine: (chosen, "own"))
             with pytest.warns(RuntimeWarning, match="'own' failed while it compiled") as warned:
                 model.fit(x, y, cost="mse", optimizer="sgd", epochs=2)
             assert len(warned) == 1

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.ops import Operations, operation_of
+from nnfw.ops import Operation, Operations, definitions, operation_of
 from nnfw.ops.engines import engine_of
 from nnfw.plugins import OperationSpec
+from nnfw_standard import operations
 
 HOOKS = """
     import nnfw
@@ -157,11 +158,10 @@ def test_framework_calls_no_operation_of_the_standard_components():
     assert called & standard == set()
 
 
-def test_framework_brings_what_a_chain_and_its_data_need():
-    registry = nnfw.Registry.discover()
-    targets = {spec.name: spec.target.partition(":")[0] for spec, _ in registry.operations}
-    assert {"sigmoid", "softmax", "adam", "momentum", "class_loss"} <= {
-        name for name, module in targets.items() if module == "nnfw_standard.operations"
+@pytest.mark.parametrize("module", [definitions, operations], ids=lambda module: module.__name__)
+def test_every_operation_of_nnfw_is_declared_where_it_lies(module):
+    declared = {spec.target for spec, plugin in nnfw.Registry.discover().operations if plugin.built_in}
+    names = {name for name, value in vars(module).items() if isinstance(value, Operation)}
+    assert {target for target in declared if target.startswith(f"{module.__name__}:")} == {
+        f"{module.__name__}:{name}" for name in names
     }
-    basic = {name for name, module in targets.items() if module.startswith("nnfw.")}
-    assert basic == {"product", "add_bias", "sum_examples", "take", "scale", "multiply", "add_scaled"}

@@ -40,6 +40,18 @@ def test_gate_is_its_equation_and_its_derivative():
     nnfw.testing.assert_same_layer(layer, reference, input_shape=(4,))
 
 
+def test_gate_trains_inside_the_compiled_program():
+    pytest.importorskip("numba")
+    x = np.random.default_rng(0).normal(size=(64, 5))
+    trained = []
+    for accelerator in ("none", "numba"):
+        layers = [nnfw.layer("swish_gate", units=4, beta=0.7), nnfw.layer("dense", units=1)]
+        model = nnfw.Sequential(layers, 5, dtype="float64", seed=1)
+        model.fit(x, x[:, :1] ** 2, cost="mse", optimizer="adam", epochs=3, accelerator=accelerator)
+        trained.append(model.parameters.vector)
+    np.testing.assert_allclose(*trained, rtol=1e-9)
+
+
 def test_gate_refuses_images():
     with pytest.raises(nnfw.ShapeError, match=r"expected input of shape \(n,\), got \(8, 8\)"):
         SwishGate(3).output_shape((8, 8))

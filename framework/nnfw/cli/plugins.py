@@ -9,7 +9,7 @@ from nnfw.cli.console import Json
 
 if TYPE_CHECKING:
     from nnfw.cli.commands import PluginCommand
-    from nnfw.plugins import Listed, Plugin
+    from nnfw.plugins import Listed, OperationSpec, Plugin
 
 
 def plugins(kind: Kind = None, json: Json = False) -> None:
@@ -35,6 +35,7 @@ def plugins(kind: Kind = None, json: Json = False) -> None:
             {
                 "components": [component_table(item) for item in components],
                 "commands": [_command_table(item) for item in commands],
+                "operations": [_operation_table(*item) for item in registry.operations],
                 "plugins": [plugin_table(item) for item in registry.plugins],
             }
         )
@@ -48,6 +49,12 @@ def plugins(kind: Kind = None, json: Json = False) -> None:
         console.print_table(
             ("name", "summary", "from", "status"),
             [(item.spec.name, item.spec.summary, str(item.plugin), _status(item)) for item in commands],
+        )
+    if kind is None:
+        console.print_heading("\nOperations")
+        console.print_table(
+            ("name", "summary", "from"),
+            [(spec.name, spec.summary, str(plugin)) for spec, plugin in registry.operations],
         )
     problems = [f"{item.kind.capitalize()} {item}: {item.problem}" for item in components if item.problem]
     problems += [f"Command {item}: {item.problem}" for item in commands if item.problem]
@@ -100,6 +107,16 @@ def _command_table(item: PluginCommand) -> dict[str, object]:
         "version": item.plugin.version,
         "status": _status(item),
         "problem": item.problem,
+    }
+
+
+def _operation_table(spec: OperationSpec, plugin: Plugin) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "summary": spec.summary,
+        "target": spec.target,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
     }
 
 

@@ -61,9 +61,10 @@ def multiply(values: Array, factors: Array, out: Array) -> None:
     np.multiply(values, factors, out=out)
 
 
-@operation(values="changed n", other="read n", factor="number", cut="n")
+@operation(values="changed n ...", other="read n ...", factor="number", cut="n")
 def add_scaled(values: Array, other: Array, factor: float) -> None:
-    """Add a multiple of a vector: values ← values + factor other."""
-    for start in range(0, len(values), _BLOCK):
-        block = slice(start, start + _BLOCK)
+    """Add a multiple: values ← values + factor other."""
+    count = max(1, _BLOCK * len(values) // max(1, values.size))
+    for start in range(0, len(values), count):
+        block = slice(start, start + count)
         values[block] += factor * other[block]

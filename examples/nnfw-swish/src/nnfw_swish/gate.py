@@ -3,10 +3,11 @@
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
 
-import numpy as np
 from annotated_types import Ge
 from nnfw import Activation, Initializer, Layer, Parameter, ShapeError
-from scipy.special import expit
+from nnfw.compute import kernels, kernels_only
+
+from nnfw_swish.operations import swish_gate, swish_gate_delta
 
 
 @dataclass(frozen=True)
@@ -65,38 +66,32 @@ class SwishGate(Layer):
         bias = Parameter((self.units,), self.bias_initializer, decays=False)
         return {"weight": weight, "bias": bias, "gate_weight": weight, "gate_bias": bias}
 
+    @kernels_only
     def forward(self, params, a_prev, workspace):
         """Return z = u ⊙ h."""
         u, g, s, h, z = (workspace.buffer(name, (len(a_prev), self.units)) for name in "ugshz")
-        np.matmul(a_prev, params["weight"].T, out=u)
-        u += params["bias"]
-        np.matmul(a_prev, params["gate_weight"].T, out=g)
-        g += params["gate_bias"]
-        np.multiply(g, self.beta, out=s)
-        expit(s, out=s)
-        np.multiply(g, s, out=h)
+        kernels().product(a_prev, params["weight"].T, u)
+        kernels().add_bias(u, params["bias"])
+        kernels().product(a_prev, params["gate_weight"].T, g)
+        kernels().add_bias(g, params["gate_bias"])
+        swish_gate(u, g, self.beta, s, h, z)
         workspace["forward"] = a_prev, u, s, h
-        return np.multiply(u, h, out=z)
+        return z
 
+    @kernels_only
     def backward(self, params, delta, grads, workspace):
         """Overwrite the four gradients, and return δ_u w + δ_g v."""
         a_prev, u, s, h = workspace["forward"]
         delta_u, delta_g = (workspace.buffer(name, delta.shape) for name in ("delta_u", "delta_g"))
-        np.multiply(delta, h, out=delta_u)
-        np.subtract(1, s, out=delta_g)
-        delta_g *= h
-        delta_g *= self.beta
-        delta_g += s  # the slope of the gate
-        delta_g *= u
-        delta_g *= delta
-        np.matmul(delta_u.T, a_prev, out=grads["weight"])
-        np.sum(delta_u, axis=0, out=grads["bias"])
-        np.matmul(delta_g.T, a_prev, out=grads["gate_weight"])
-        np.sum(delta_g, axis=0, out=grads["gate_bias"])
+        swish_gate_delta(delta, u, s, h, self.beta, delta_u, delta_g)
+        kernels().product(delta_u.T, a_prev, grads["weight"])
+        kernels().sum_examples(delta_u, grads["bias"])
+        kernels().product(delta_g.T, a_prev, grads["gate_weight"])
+        kernels().sum_examples(delta_g, grads["gate_bias"])
         if not workspace.needs_input_gradient:
             return None
-        grad_a_prev, gated = (workspace.buffer(name, a_prev.shape) for name in ("grad_a_prev", "gated"))
-        np.matmul(delta_u, params["weight"], out=grad_a_prev)
-        np.matmul(delta_g, params["gate_weight"], out=gated)
-        grad_a_prev += gated
+        grad_a_prev, gated = workspace.passing("grad_a_prev", a_prev.shape), workspace.buffer("gated", a_prev.shape)
+        kernels().product(delta_u, params["weight"], grad_a_prev)
+        kernels().product(delta_g, params["gate_weight"], gated)
+        kernels().add_scaled(grad_a_prev, gated, 1.0)
         return grad_a_prev

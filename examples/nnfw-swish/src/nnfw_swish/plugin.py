@@ -1,6 +1,7 @@
 """What nnfw-swish adds to nnfw."""
 
 import nnfw
+from nnfw.plugins import OperationSpec
 
 
 @nnfw.hookimpl
@@ -22,6 +23,14 @@ def nnfw_components():
         "1/N Σ max(q r, (q − 1) r), r = y − a",
         examples=({}, {"quantile": 0.9}),
     )
+
+
+@nnfw.hookimpl
+def nnfw_operations():
+    """Yield the operations of the gate, with which it trains inside the compiled program."""
+    module = "nnfw_swish.operations"
+    yield OperationSpec("swish_gate", f"{module}:swish_gate", "z ← u ⊙ g sigmoid(beta g)")
+    yield OperationSpec("swish_gate_delta", f"{module}:swish_gate_delta", "δ of u and g")
 
 
 @nnfw.hookimpl
