@@ -482,3 +482,10 @@ def test_layer_that_calls_a_chain_of_its_own_is_replayed_once(rng):
     for _ in range(3):
         repeated(batch)
     assert asked == ["inner"] * 3
+
+
+def test_buffer_that_grows_leaves_smaller_arrays_where_recordings_have_them():
+    workspace = nnfw.Workspace()
+    small = workspace.buffer("mask", (2, 3))
+    assert not np.shares_memory(workspace.buffer("mask", (5, 3)), small)
+    assert workspace.buffer("mask", (2, 3)) is small
