@@ -44,17 +44,15 @@ def plugins(kind: Kind = None, json: Json = False) -> None:
         ("kind", "name", "summary", "from", "status"),
         [(item.kind, item.name, item.spec.summary, str(item.plugin), _status(item)) for item in components],
     )
+    operations = [(spec.name, spec.summary, str(plugin)) for spec, plugin in registry.operations if not plugin.built_in]
+    if operations:
+        console.print_heading("\nOperations")
+        console.print_table(("name", "summary", "from"), operations)
     if commands:
         console.print_heading("\nCommands")
         console.print_table(
             ("name", "summary", "from", "status"),
             [(item.spec.name, item.spec.summary, str(item.plugin), _status(item)) for item in commands],
-        )
-    if kind is None:
-        console.print_heading("\nOperations")
-        console.print_table(
-            ("name", "summary", "from"),
-            [(spec.name, spec.summary, str(plugin)) for spec, plugin in registry.operations],
         )
     problems = [f"{item.kind.capitalize()} {item}: {item.problem}" for item in components if item.problem]
     problems += [f"Command {item}: {item.problem}" for item in commands if item.problem]
