@@ -8,12 +8,17 @@ element goes through the same calculations as in NumPy, in the same order, apart
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from nnfw.arrays import Array
 from nnfw_numba.caching import inner
 from nnfw_numba.exponential import exp, expm1, log1p
 from nnfw_numba.machine import copy as copy_bytes
+
+_BLOCK = 32
+"""Terms of a sum that are added to each other first."""
 
 
 @inner
@@ -182,40 +187,70 @@ def weigh(gradient: Array, weight: Array) -> None:
             gradient.flat[k] *= weight[i]
 
 
+def _sum_of(term: Callable[[Array, Array, int], float]) -> Callable[[Array, Array, int], float]:
+    """Return a function that sums term(a, y, k) over k, in float64.
+
+    It adds block by block: in one long sum, each term would be rounded to the precision of the whole.
+    """
+
+    @inner
+    def summed(a: Array, y: Array, count: int) -> float:
+        total = 0.0
+        for start in range(0, count, _BLOCK * _BLOCK):
+            outer = 0.0
+            for first in range(start, min(start + _BLOCK * _BLOCK, count), _BLOCK):
+                part = 0.0
+                for k in range(first, min(first + _BLOCK, count)):
+                    part += term(a, y, k)
+                outer += part
+            total += outer
+        return total
+
+    return summed
+
+
+@_sum_of
+@inner
+def _squares(a: Array, y: Array, k: int) -> float:
+    r: float = a.flat[k] - y.flat[k]
+    return r * r
+
+
+@_sum_of
+@inner
+def _logistic_terms(z: Array, y: Array, k: int) -> float:
+    v: float = z.flat[k]
+    zero = z.dtype.type(0)
+    return (zero if v < zero else v) - y.flat[k] * v + log1p(exp(-abs(v)))  # type: ignore[no-any-return]
+
+
+@_sum_of
+@inner
+def _class_terms(z: Array, y: Array, i: int) -> float:
+    largest = -z.dtype.type(np.finfo(z.dtype).max / 4)
+    quarter, summed = -largest, z.dtype.type(0)
+    for j in range(z.shape[1]):
+        value = _bounded(z[i, j], quarter)
+        if not value <= largest:
+            largest = value
+    for j in range(z.shape[1]):
+        summed += exp(_bounded(z[i, j], quarter) - largest)
+    return np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)  # type: ignore[no-any-return]
+
+
 @inner
 def squared_distance(a: Array, y: Array, count: float, total: Array) -> None:
-    distance = 0.0
-    for k in range(a.size):
-        r = a.flat[k] - y.flat[k]
-        distance += r * r
-    total[0] = distance / count
+    total[0] = _squares(a, y, a.size) / count
 
 
 @inner
 def logistic_loss(z: Array, y: Array, count: float, total: Array) -> None:
-    loss, zero = 0.0, z.dtype.type(0)
-    for k in range(z.size):
-        v = z.flat[k]
-        positive = zero if v < zero else v
-        loss += positive - y.flat[k] * v + log1p(exp(-abs(v)))
-    total[0] = loss / count
+    total[0] = _logistic_terms(z, y, z.size) / count
 
 
 @inner
 def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
-    loss = 0.0
-    quarter = z.dtype.type(np.finfo(z.dtype).max / 4)
-    for i in range(z.shape[0]):
-        largest = -quarter
-        for j in range(z.shape[1]):
-            value = _bounded(z[i, j], quarter)
-            if not value <= largest:
-                largest = value
-        summed = z.dtype.type(0)
-        for j in range(z.shape[1]):
-            summed += exp(_bounded(z[i, j], quarter) - largest)
-        loss += np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)
-    total[0] = loss / count
+    total[0] = _class_terms(z, y, len(z)) / count
 
 
 @inner

@@ -89,6 +89,8 @@ def native(function: Callable[..., None], arguments: tuple[types.Type, ...], con
     content
         For a closure, what it was made of; an empty one is not kept on disk.
     """
+    if content:  # a file of its own: processes that add to one at the same time would take each other's code
+        function.__qualname__ = f"{function.__name__}_{sha256(content).hexdigest()[:16]}"
     found = CFunc(function, (arguments, types.void), {}, {"error_model": "numpy"})
     if content != b"":
         _keep(found, function, content)

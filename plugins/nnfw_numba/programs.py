@@ -181,7 +181,7 @@ def _native(
     function: Untyped, origin: bytes, name: str, kinds: tuple[types.Type, ...], checks: tuple[int, ...]
 ) -> Native:
     entry = _checked(function, kinds, checks) if checks else _plain(function, kinds)
-    entry.__name__ = entry.__qualname__ = f"operation_{name}"  # in the name of its file, too
+    entry.__name__ = f"operation_{name}"
     content = origin and origin + repr((kinds, checks)).encode()
     return native(entry, (INDICES,), content)
 

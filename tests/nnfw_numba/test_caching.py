@@ -1,7 +1,9 @@
 """Compiled functions on disk: what is damaged or cannot be written costs time, and nothing else."""
 
+import ctypes
 from types import FunctionType
 
+import numpy as np
 import pytest
 
 numba_caching = pytest.importorskip("nnfw_numba.caching", reason="numba is not installed", exc_type=ImportError)
@@ -66,3 +68,28 @@ def test_function_for_which_there_is_no_folder_is_compiled_all_the_same():
     compiled = numba_caching.compiled(nowhere)
     assert compiled(3) == 6
     assert compiled.stats.cache_path is None
+
+
+def closure_over(step):
+    def add(p):
+        p[0] += step
+
+    return add
+
+
+def test_each_closure_has_a_file_of_its_own(folder):
+    """Two processes that add to one file at the same time would find the code of the other under their own key."""
+    machine = pytest.importorskip("nnfw_numba.machine")
+    number = np.zeros(1, np.int64)
+    for _ in range(2):
+        for step in (1, 20):
+            found = numba_caching.native(closure_over(step), (machine.INDICES,), str(step).encode())
+            ctypes.CFUNCTYPE(None, ctypes.c_void_p)(found.address)(number.ctypes.data)
+    assert number[0] == 42
+    assert len(list(folder.rglob("*.nbi"))) == len(list(folder.rglob("*.nbc"))) == 2
+
+
+def test_closure_without_known_content_is_kept_nowhere(folder):
+    machine = pytest.importorskip("nnfw_numba.machine")
+    numba_caching.native(closure_over(3), (machine.INDICES,), b"")
+    assert not list(folder.rglob("*.nbc"))
