@@ -93,10 +93,8 @@ class Workspace:
 
     def _carve(self, name: str, shape: Shape, dtype: np.dtype[Any]) -> Array:
         base = self._bases.get(name)
-        if base is None or base.shape[1:] != shape[1:] or base.dtype != dtype:
+        if base is None or base.shape[1:] != shape[1:] or base.shape[:1] < shape[:1] or base.dtype != dtype:
             self._views = {key: view for key, view in self._views.items() if key[0] != name}
-            base = self._bases[name] = np.empty(shape, dtype)
-        elif base.shape[:1] < shape[:1]:  # smaller arrays stay where recordings have them
             base = self._bases[name] = np.empty(shape, dtype)
         return base[: shape[0]] if shape and shape[0] < base.shape[0] else base
 

@@ -12,6 +12,7 @@ import pytest
 import nnfw
 from nnfw.network import Batch, RepeatedPass
 from nnfw.ops import DEFINITIONS, choose, engine_in_use, using
+from nnfw.ops.definitions import multiply
 from nnfw_standard import ActivationLayer, Dense, Dropout, Flatten, Identity, Reshape, Softmax
 
 ACTIVATIONS = sorted(component.name for component in nnfw.Registry.discover().components("activation"))
@@ -484,8 +485,34 @@ def test_layer_that_calls_a_chain_of_its_own_is_replayed_once(rng):
     assert asked == ["inner"] * 3
 
 
-def test_buffer_that_grows_leaves_smaller_arrays_where_recordings_have_them():
-    workspace = nnfw.Workspace()
-    small = workspace.buffer("mask", (2, 3))
-    assert not np.shares_memory(workspace.buffer("mask", (5, 3)), small)
-    assert workspace.buffer("mask", (2, 3)) is small
+def test_batch_larger_than_those_before_has_them_recorded_again():
+    """A mask drawn at each pass lies in a buffer that grows; an older recording would read the old one."""
+
+    @dataclass(frozen=True)
+    class Masked(nnfw.Layer):
+        activation = Identity()
+
+        def output_shape(self, input_shape):
+            return input_shape
+
+        def forward(self, params, a_prev, workspace):
+            workspace["mask"] = mask = workspace.buffer("mask", a_prev.shape)
+            mask[...] = workspace.rng.random(a_prev.shape)
+            return np.multiply(a_prev, mask, out=workspace.buffer("z", a_prev.shape))
+
+        def backward(self, params, delta, grads, workspace):
+            out = workspace.buffer("out", delta.shape)
+            multiply(delta, workspace["mask"], out)
+            return out
+
+    Masked.backward.kernels_only = True
+    model = nnfw.Sequential([Dense(5), Masked(), Dense(2)], 8)
+    objective, grads = model.objective("mse"), np.zeros_like(model.parameters.vector)
+    workspaces = [model.network.workspace(np.random.default_rng(3), training=True) for _ in "rp"]
+    repeated = RepeatedPass(model.network, objective, workspaces[0], model.network.views(grads))
+    batches = [Batch(np.ones((n, 8), np.float32), np.ones((n, 2), np.float32)) for n in (2, 6)]
+    expected = np.zeros_like(grads)
+    for batch in (*batches, *batches):
+        repeated(batch)
+        model.network.backward(batch.x, batch.y, None, objective, workspaces[1], model.network.views(expected))
+        np.testing.assert_array_equal(grads, expected)

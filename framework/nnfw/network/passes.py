@@ -108,6 +108,7 @@ class RepeatedPass:
         size = len(x) * _widest(self._network.chain, x.shape[1:])
         if self._places[0].size < size:
             self._places = np.empty(size, x.dtype), np.empty(size, x.dtype)
+            self._recordings.clear()  # those of smaller batches: the buffers grow too, and they would keep old ones
         return self._places
 
 
