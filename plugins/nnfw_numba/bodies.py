@@ -106,8 +106,8 @@ def tanh_delta(grad_a: Array, a: Array, out: Array) -> None:
 
 
 @inner
-def dropout_mask(u: Array, rate: float, mask: Array) -> None:
-    limit, kept = u.dtype.type(rate), mask.dtype.type(1 / (1 - rate))
+def dropout_mask(u: Array, rate: float, factor: float, mask: Array) -> None:
+    limit, kept = u.dtype.type(rate), mask.dtype.type(factor)
     for k in range(u.size):
         mask.flat[k] = kept if u.flat[k] >= limit else mask.dtype.type(0)
 

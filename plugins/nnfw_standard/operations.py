@@ -54,11 +54,11 @@ def tanh_delta(grad_a: Array, a: Array, out: Array) -> None:
     np.multiply(grad_a, out, out=out)
 
 
-@operation(u="read float32 n ...", rate="number", mask="written n ...", cut="n")
-def dropout_mask(u: Array, rate: float, mask: Array) -> None:
-    """Draw which values stay: mask ← 1/(1 − rate) where u ≥ rate, else 0, for u drawn from [0, 1)."""
+@operation(u="read float32 n ...", rate="number", factor="number", mask="written n ...", cut="n")
+def dropout_mask(u: Array, rate: float, factor: float, mask: Array) -> None:
+    """Choose which values stay: mask ← factor where u ≥ rate, else 0."""
     np.greater_equal(u, rate, out=mask)
-    mask *= 1 / (1 - rate)
+    mask *= factor
 
 
 @operation(z="read n ...", out="written n ...", cut="n")

@@ -150,7 +150,7 @@ OPERATIONS = {
     "sigmoid_delta": "out ← ∂C/∂a ⊙ a (1 − a)",
     "tanh": "out ← tanh z",
     "tanh_delta": "out ← ∂C/∂a ⊙ (1 − a²)",
-    "dropout_mask": "mask ← 1/(1 − rate) where u ≥ rate, else 0",
+    "dropout_mask": "mask ← factor where u ≥ rate, else 0",
     "relu": "out ← max(0, z)",
     "relu_delta": "out ← ∂C/∂a ⊙ sign(a)",
     "softmax": "out ← e^z_j / Σ_k e^z_k over the last axis",

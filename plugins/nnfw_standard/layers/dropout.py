@@ -73,7 +73,7 @@ class Dropout(Layer):
             workspace.buffer("z", shape),
         )
         uniform(workspace.rng, u)
-        operations.dropout_mask(u, self.rate, mask)
+        operations.dropout_mask(u, self.rate, 1 / (1 - self.rate), mask)
         multiply(a_prev, mask, z)
         workspace["mask"] = mask
         return z
