@@ -7,7 +7,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,14 +66,14 @@ class Labelled:
                 release(array)  # type: ignore[arg-type]
         return digest.hexdigest()
 
-    def part(self, start: int, stop: int, dtype: np.dtype[Any]) -> tuple[Array, Array, Array | None]:
+    def part(self, start: int, stop: int, dtype: np.dtype[np.generic]) -> tuple[Array, Array, Array | None]:
         """Return the examples from `start` to `stop`, x in `dtype`; views where nothing must be converted."""
         release(self.x)  # of the part before
         rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
         weight = None if self.weight is None else self.weight[rows]
         return np.asarray(self.x[rows], dtype), np.asarray(self.y[rows], self._label_dtype(dtype)), weight
 
-    def _label_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    def _label_dtype(self, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
         """Return the dtype of labels in a batch of x in `dtype`; a memory-mapped array keeps that of its file."""
         return dtype if self.y.dtype.kind == "f" else self.y.dtype
 
@@ -164,7 +163,7 @@ class Labelled:
             if isinstance(array, np.memmap):
                 yield _from_file(array, rows, size, partial(workspace.buffer, name, dtype=dtype))
 
-    def _arrays(self, dtype: np.dtype[Any]) -> Iterator[tuple[str, Array, np.dtype[Any]]]:
+    def _arrays(self, dtype: np.dtype[np.generic]) -> Iterator[tuple[str, Array, np.dtype[np.generic]]]:
         """Yield the arrays that there are with their names, and with their dtypes in a batch of x in `dtype`."""
         yield "x", self.x, dtype
         yield "y", self.y, self._label_dtype(dtype)
@@ -180,7 +179,7 @@ def labelled(
     input_shape: Shape,
     output_shape: Shape,
     cost: Cost,
-    dtype: np.dtype[Any],
+    dtype: np.dtype[np.generic],
     suffix: str = "",
 ) -> Labelled:
     """Return checked examples.
@@ -230,7 +229,7 @@ def labelled(
     )
 
 
-def _held(array: Array, dtype: np.dtype[Any], name: str) -> Array:
+def _held(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
     """Return `array` in `dtype` and in memory; only a large memory-mapped one stays on disk."""
     small = isinstance(array, np.memmap) and array.size * dtype.itemsize <= _HELD_IN_MEMORY
     return in_dtype(np.array(array) if small else array, dtype, name)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import numpy as np
 from annotated_types import Ge
@@ -25,6 +25,8 @@ from nnfw.training.state import Memory, TrainingState
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
 
+
+Value = TypeVar("Value")
 
 FORMAT = container.Format("checkpoint", "nnfw-checkpoint", "a training", 1, "0.1")
 _VECTOR, _STATE, _PROGRESS = "vector", "state", "progress"
@@ -68,8 +70,8 @@ class Header:
     accelerator: str
     best_cost: float | None
     best_step: int | None
-    origin: dict[str, Any]
-    environment: dict[str, Any]
+    origin: dict[str, object]
+    environment: dict[str, object]
 
     def is_end(self, epochs: int) -> bool:
         """Return whether a training of so many epochs has no step to take after it."""
@@ -128,9 +130,9 @@ def write(path: Path, header: Header, state: TrainingState, folder: Directory) -
     container.write(path, {**asdict(header), _PROGRESS: progress}, arrays | parameters, FORMAT, inside=folder)
 
 
-def _plain(name: str, index: int, memory: Memory, arrays: dict[str, Array]) -> list[Any]:
+def _plain(name: str, index: int, memory: Memory, arrays: dict[str, Array]) -> list[object]:
     """Return a callback's name, and the entries of its memory that are plain; others it builds again."""
-    entries: list[Any] = []
+    entries: list[object] = []
     for key, value in memory.items():
         part: dict[str, Array] = {}
         try:
@@ -167,7 +169,7 @@ def read(path: Path, registry: Registry, folder: Directory | None = None) -> Che
     return Checkpoint(path, header, vector, state, progress)
 
 
-def _places(arrays: dict[str, Any], table: dict[str, Any]) -> tuple[tuple[dict[str, Any], str], ...]:
+def _places(arrays: dict[str, Array], table: dict[str, object]) -> tuple[tuple[dict[str, Any], str], ...]:
     return (arrays, _VECTOR), (arrays, _STATE), (table, _PROGRESS)
 
 
@@ -239,23 +241,23 @@ def _named(vector: Array, state: Array) -> dict[str, Array]:
     return {"parameters": vector, "state": state}
 
 
-def _of_optimizer(arrays: Mapping[Any, Any]) -> dict[str, Any]:
+def _of_optimizer(arrays: Mapping[str, Value]) -> dict[str, Value]:
     """Return an optimizer's arrays under names that are not those of the model's."""
     return {f"optimizer's {name}": array for name, array in arrays.items()}
 
 
-def _require_alike(found: Mapping[Any, Any], own: Mapping[str, Array]) -> None:
+def _require_alike(found: Mapping[str, object], own: Mapping[str, object]) -> None:
     for name in dict.fromkeys((*own, *found)):
         there, here = (_layout(table.get(name)) for table in (found, own))
         if there != here:
             raise FileFormatError(f"its {name} are {there}, those of the training {here}")
 
 
-def _layout(array: Any) -> str:
+def _layout(array: object) -> str:
     return f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else short(array)
 
 
-def _require_records(records: list[Any], recorded: Collection[str]) -> None:
+def _require_records(records: Iterable[object], recorded: Collection[str]) -> None:
     for record in records:
         if type(record) is not dict or not {"epoch", "learning_rate", *recorded} <= record.keys():
             raise FileFormatError(f"a record of an epoch is {short(record)}; it must have {', '.join(recorded)}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Checkpoints:
         folder: Path | Directory,
         seconds: float,
         *,
-        origin: Mapping[str, Any],
+        origin: Mapping[str, object],
         advice: str,
         tell: Callable[[str], None],
         plugins: Mapping[str, str] | None = None,
@@ -71,7 +71,7 @@ class Checkpoints:
         self.folder = self._directory.path
         self._seconds, self._origin, self._tell = seconds, dict(origin), tell
         self._plugins = dict(plugins or {})
-        self._environment: dict[str, Any] = {}
+        self._environment: dict[str, object] = {}
         self.due = self._epoch_due = 0.0
         header = None if start is None else start.header
         self._steps = [] if header is None else [header.step]
@@ -100,7 +100,7 @@ class Checkpoints:
         self._directory.remove_left_overs()
         accelerator = state.history.accelerator
         plugins = self._versions(registry, callbacks, accelerator)
-        self._environment = describe_exactness(accelerator) | {"plugins": plugins}
+        self._environment = {**describe_exactness(accelerator), "plugins": plugins}
         if self.start is not None:
             reasons = [*_changes(self.start.header.environment, self._environment), *filter(None, [not_resumed])]
             if reasons:
@@ -229,7 +229,7 @@ def warn(text: str) -> None:
     warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
-def require_same_origin(start: Checkpoint, origin: Mapping[str, Any], advice: str) -> None:
+def require_same_origin(start: Checkpoint, origin: Mapping[str, object], advice: str) -> None:
     """Refuse a checkpoint of another training; DataError says in what that differs, and ends with `advice`."""
     changed = "; ".join(differences(start.header.origin, origin))
     if changed:
@@ -245,18 +245,18 @@ def require_epochs(start: Checkpoint, epochs: int) -> None:
         )
 
 
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+def _changes(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[str]:
     """Yield what differs between two environments; of BLAS libraries only SciPy's, loaded when needed, may be new."""
     there, here = before.get("blas"), now["blas"]
-    common = there.keys() & here.keys() if isinstance(there, Mapping) else set()
-    if common:
-        before, now = ({**table, "blas": {name: table["blas"][name] for name in common}} for table in (before, now))
+    if isinstance(there, Mapping) and isinstance(here, Mapping) and (common := there.keys() & here.keys()):
+        before = {**before, "blas": {name: there[name] for name in common}}
+        now = {**now, "blas": {name: here[name] for name in common}}
     if "plugins" not in before:  # as in older files
         now = {key: value for key, value in now.items() if key != "plugins"}
     yield from differences(before, now)
 
 
-def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
+def differences(before: object, now: object, place: str = "") -> Iterator[str]:
     """Yield what differs between two tables, with its place.
 
     Examples
@@ -274,5 +274,5 @@ def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
         yield f"{place} is {_shown(now)}, was {_shown(before)}"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "not there" if value is None else short(value)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields, is_dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from nnfw.errors import DataError, FileFormatError, NnfwError, ShapeError, short
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Metric
+from nnfw.training.history import Record
 
 if TYPE_CHECKING:
     from nnfw.arrays import Array
@@ -147,13 +148,13 @@ class Tally:
             statistics = statistics_of(metric, a, y, weight, before)
             self._statistics[name] = statistics if before is None else before + statistics
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """Return all that was added so far, for :meth:`put_back`."""
         gathered = self._gathered() if self._filled else None
         sums = {"statistics": dict(self._statistics), "cost": float(self._cost), "count": self._count}
         return {**sums, "gathered": gathered, "size": self._size}
 
-    def put_back(self, content: Mapping[str, Any]) -> None:
+    def put_back(self, content: object) -> None:
         """Take over the content of another tally; FileFormatError if it is none of these metrics."""
         match content:
             case {
@@ -171,7 +172,7 @@ class Tally:
             self._filled = len(gathered) // size
             self._gathered()[...] = gathered
 
-    def record(self, prefix: str = "") -> dict[str, Any]:
+    def record(self, prefix: str = "") -> Record:
         """Return cost and metrics of everything added, with `prefix` before each name; matrices as nested lists."""
         if self._filled:
             self._look_at_gathered()
@@ -180,7 +181,7 @@ class Tally:
         return {f"{prefix}{name}": value for name, value in ({"cost": float(self._cost) / self._count} | plain).items()}
 
 
-def statistics_of(metric: Metric, a: Array, y: Array, weight: Array | None, before: Any = None) -> Array:
+def statistics_of(metric: Metric, a: Array, y: Array, weight: Array | None, before: Array | None = None) -> Array:
     """Return the statistics of a metric, of the shape that they had `before`; PluginError if they are not numbers."""
     found = metric.statistics(a, y, weight)
     if not _is_numeric(found):
@@ -190,14 +191,14 @@ def statistics_of(metric: Metric, a: Array, y: Array, weight: Array | None, befo
     return found
 
 
-def _result_of(metric: Metric, statistics: Array) -> Any:
+def _result_of(metric: Metric, statistics: Array) -> Array | float:
     found = metric.result(statistics)
     if not _is_numeric(found):
         raise wrong_result(metric, "result", found, "a number or an array of numbers")
     return found
 
 
-def _is_numeric(value: Any) -> bool:
+def _is_numeric(value: object) -> TypeGuard[Array | float]:
     if isinstance(value, int):
         return value.bit_length() < _WHOLE_BITS
     return isinstance(value, float) or (
@@ -210,7 +211,7 @@ def _most(a: Array) -> int:
     return _GATHERED_VALUES // a.size
 
 
-def _is_gathered(value: Any, size: int, count: int) -> bool:
+def _is_gathered(value: object, size: int, count: int) -> bool:
     """Return whether a value is the outputs of batches of `size` examples, as they are gathered, of `count` in all."""
     if not isinstance(value, np.ndarray) or not value.ndim or not value.size or size <= 0 or len(value) > count:
         return False
@@ -234,7 +235,7 @@ def named_metrics(metrics: tuple[Metric, ...], registry: Registry) -> dict[str, 
     return named
 
 
-def _name(metric: Any, registry: Registry) -> str:
+def _name(metric: object, registry: Registry) -> str:
     component = registry.component_of("metric", metric)
     return component.name if component else type(metric).__name__
 
@@ -243,7 +244,7 @@ def _numbered(name: str, number: int) -> str:
     return name if number == 1 else f"{name}_{number}"
 
 
-def _told_apart(metric: Any, alike: Sequence[Any]) -> Iterator[str]:
+def _told_apart(metric: object, alike: Sequence[object]) -> Iterator[str]:
     """Yield the options of a metric that are other than by default and than in others of its name."""
     for option in fields(metric) if is_dataclass(metric) else ():
         value = getattr(metric, option.name)
@@ -277,7 +278,7 @@ def _try_labels(metric: Metric, a: Array, data: Labelled, workspace: Workspace) 
 
 def first_look(
     network: Network, data: Labelled, objective: Objective, metrics: Mapping[str, Metric], size: int
-) -> dict[str, Any]:
+) -> Record:
     """Return cost and metrics of the first few examples, `size` of them at a time."""
     count = min(len(data), FIRST_EXAMPLES)
     some = data.subset(np.arange(count) if data.rows is None else data.rows[:count])
@@ -293,7 +294,7 @@ def evaluate(
     workspace: Workspace,
     prefix: str = "",
     size: int = EVALUATION_ROWS,
-) -> dict[str, Any]:
+) -> Record:
     """Return cost and metrics of `network` on `data`, without dropout; the network's memory stays bounded.
 
     Parameters

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+Record = dict[str, Any]
+"""What an epoch gave by name: numbers, and nested lists for matrices."""
+
 
 @dataclass
-class History(Sequence[dict[str, Any]]):
+class History(Sequence[Record]):
     """One record per epoch, in order.
 
     Parameters
@@ -30,7 +33,7 @@ class History(Sequence[dict[str, Any]]):
     ([0.5, 0.25], {'epoch': 2, 'cost': 0.25})
     """
 
-    records: list[dict[str, Any]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     stopped: str = ""
     accelerator: str = "none"
     warning: str = ""
@@ -45,6 +48,6 @@ class History(Sequence[dict[str, Any]]):
         """Return the number of epochs."""
         return len(self.records)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[Record]:
         """Iterate over the records."""
         return iter(self.records)

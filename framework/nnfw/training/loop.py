@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from math import inf
 from time import monotonic
-from typing import Any, ClassVar, NoReturn
+from typing import ClassVar, NoReturn
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from nnfw.training.checkpoints import Checkpoints
 from nnfw.training.evaluation import FIRST_EXAMPLES, Tally, evaluate, first_look
 from nnfw.training.files import CallbackFiles
 from nnfw.training.fit import RunningFit, Save
-from nnfw.training.history import History
+from nnfw.training.history import History, Record
 from nnfw.training.interruption import Interruption
 from nnfw.training.state import Memory, TrainingState, state_of
 from nnfw.training.steps import Steps
@@ -168,7 +168,7 @@ class Loop(ABC):
     def _goes_on(self) -> bool:
         return self.state.goes_on(self.task.options.epochs)
 
-    def _end_epoch(self, rate: float, results: dict[str, Any]) -> None:
+    def _end_epoch(self, rate: float, results: Record) -> None:
         """Complete the record of an epoch, and pass it on."""
         task, state = self.task, self.state
         record = {"epoch": state.epoch, "learning_rate": rate} | results
@@ -185,7 +185,7 @@ class Loop(ABC):
         if self._interruption.signal:
             self._interrupt()
 
-    def _evaluate(self, data: Labelled, prefix: str = "") -> dict[str, Any]:
+    def _evaluate(self, data: Labelled, prefix: str = "") -> Record:
         task = self.task
         return evaluate(task.network, data, task.objective, task.metrics, self._evaluation, prefix)
 
@@ -203,7 +203,7 @@ class Loop(ABC):
         self._watch.look()
         checkpoints.write(self.state)
 
-    def _look(self) -> dict[str, Any]:
+    def _look(self) -> Record:
         """Return cost and metrics of the first examples, with the parameters as they are."""
         task = self.task
         return first_look(task.network, task.data, task.objective, task.metrics, self._rows)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnfw.protocols import Callback, Fit
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 REDRAW_SECONDS = 0.2  # drawing takes half a millisecond to two, which is to be one in a hundred
 BAR_WIDTH = 10  # characters, so that cost and a metric fit beside it on 80 columns
@@ -21,8 +24,8 @@ class _Bar:
     first_step: int
     started: float
     drawn: float
-    progress: Any = None
-    task: Any = None
+    progress: Progress | None = None
+    task: TaskID | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class ProgressBar(Callback):
         )
         bar.drawn = monotonic()
 
-    def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
+    def epoch_ended(self, fit: Fit, record: Mapping[str, float], state: MutableMapping[str, Any]) -> None:
         """Take over the figures of the epoch."""
         state["bar"].figures = figures_of(record)
 
@@ -65,7 +68,7 @@ class ProgressBar(Callback):
             state["bar"].progress.stop()
 
 
-def _begun(fit: Fit) -> tuple[Any, Any]:
+def _begun(fit: Fit) -> tuple[Progress, TaskID]:
     """Return a bar on the screen, and its task. No thread redraws it: that would take turns with the training."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -94,7 +97,7 @@ def _epoch(epoch: int, epochs: int) -> str:
     return f"epoch {epoch}/{epochs}"
 
 
-def figures_of(record: Mapping[str, Any]) -> str:
+def figures_of(record: Mapping[str, object]) -> str:
     """Return cost and metrics of an epoch in short: training data, then validation data.
 
     Examples

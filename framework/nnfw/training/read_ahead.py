@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
-from typing import Any
 
 import numpy as np
 
@@ -95,14 +94,14 @@ class RowFile:
 
 def _map_of(array: Array) -> mmap.mmap:
     """Return the map of a file whose memory an array shows."""
-    mapped: Any = array
+    mapped: object = array
     while isinstance(mapped, np.ndarray):
         mapped = mapped.base
     assert isinstance(mapped, mmap.mmap)
     return mapped
 
 
-def _place_in_file(array: np.memmap[Any, Any]) -> int:
+def _place_in_file(array: np.memmap[tuple[int, ...], np.dtype[np.generic]]) -> int:
     """Return where in its file the first element of a memory-mapped array lies."""
     beginning = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
     return beginning + array.ctypes.data - np.frombuffer(_map_of(array), np.uint8).ctypes.data
@@ -172,7 +171,7 @@ class Batches:
     """
 
     file: RowFile
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     shape: Shape
     rows: Array
     size: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from nnfw.training.checkpoints import Checkpoints
 from nnfw.training.evaluation import EVALUATION_ROWS
 from nnfw.training.files import CallbackFiles
 from nnfw.training.fit import Save
+from nnfw.training.history import Record
 from nnfw.training.loop import Loop
 from nnfw.training.task import Task
 
@@ -122,7 +123,7 @@ class SolverLoop(Loop):
             cost += task.penalty()
         return cost, gradient
 
-    def _results(self, cost: float) -> dict[str, Any]:
+    def _results(self, cost: float) -> Record:
         """Return cost, without the penalty, and metrics of all examples."""
         results = {"cost": cost - self.task.penalty()}
         if self.task.metrics:

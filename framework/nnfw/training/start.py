@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from nnfw.errors import ConfigError, DataError, Mistake
 from nnfw.ops import require_known
@@ -63,7 +62,7 @@ def loop_of(
 def checkpoints_for(
     folder: Path | Directory,
     options: TrainingOptions,
-    origin: Mapping[str, Any],
+    origin: Mapping[str, object],
     start: Checkpoint | None,
     *,
     plugins: Mapping[str, str],

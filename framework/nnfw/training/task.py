@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from nnfw.arrays import Array
 from nnfw.configuration import to_table
 from nnfw.errors import PluginError
 from nnfw.network import Network, Objective
+from nnfw.plain import PlainTable
 from nnfw.plugins import TYPE
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Metric, Optimizer
@@ -68,7 +68,7 @@ class Task:
         if self.validation is not None:
             yield from (VALIDATION + name for name in names)
 
-    def origin(self) -> dict[str, Any]:
+    def origin(self) -> dict[str, object]:
         """Return what the results depend on as tables and texts; a component of no plugin by its class alone.
 
         Callbacks are left out: what they remember is found by their names.
@@ -85,7 +85,7 @@ class Task:
             "training": {name: table[name] for name in table if name not in (*FREE_OPTIONS, "callbacks")},
         }
 
-    def _described(self, kind: str, component: object) -> dict[str, Any]:
+    def _described(self, kind: str, component: object) -> PlainTable:
         try:
             return self.network.registry.describe(kind, component)
         except PluginError:
