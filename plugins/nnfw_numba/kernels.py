@@ -25,6 +25,6 @@ def load() -> Mapping[str, Callable[..., object]]:
     """
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
         raise RuntimeError("NUMBA_DISABLE_JIT is set, so numba compiles nothing")
-    for step in sequence([Call(product, tuple(np.ones((3, 1, 1))))]):
+    for step in sequence([Call(product, tuple(np.ones((3, 1, 1), np.float32)))]):
         step()
     return {"body": body, "elementwise": elementwise, "sequence": sequence, "steps": steps}

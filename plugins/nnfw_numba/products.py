@@ -37,7 +37,7 @@ def encoded(a: Array, b: Array, out: Array) -> Product | None:
     copied = b.strides[1] != b.itemsize
     if a.flags.aligned and b.flags.aligned and tiles.suits(len(a), *b.shape, copied=copied):
         numbers = [number for array in (a, b, out) for number in (array.ctypes.data, *array.strides)]
-        return Product(tiles.function(a.dtype.char, copied=copied).address, [*numbers, *a.shape, b.shape[1]], (0, 3, 6))
+        return Product(tiles.function(a.dtype.char).address, [*numbers, *a.shape, b.shape[1]], (0, 3, 6))
     return _by_blas(a, b, out)
 
 

@@ -23,7 +23,7 @@ from nnfw_numba.caching import compiled
 from nnfw_numba.library import has_body
 from nnfw_numba.machine import load, store
 from nnfw_numba.programs import Code, Move, encoded
-from nnfw_numba.team import TOGETHER, Team, lead, team
+from nnfw_numba.team import TOGETHER, Team, lead, run, team
 
 _PART_OF_PRODUCT, _PART, _PART_OF_VECTOR = 1 << 18, 1 << 12, 1 << 14
 """Multiplications, numbers of another operation, and parameters of an optimizer's update, from which on a part takes
@@ -31,8 +31,6 @@ longer than handing it over. OpenBLAS shares no product of fewer multiplications
 
 _KEPT = 16
 """Programs of single calls that are kept for each operation."""
-
-_NO_BOARD = np.zeros(1, np.int64)
 
 
 def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
@@ -112,7 +110,7 @@ class _Stages(NamedTuple):
     faults
         ``(1,)``: whether an index was found to be too large.
     programs
-        What the table refers to.
+        What the table refers to; a single one if there is no team.
     """
 
     members: Team | None
@@ -124,16 +122,18 @@ class _Stages(NamedTuple):
 
 def _run(stages: _Stages) -> None:
     if stages.members is None:
-        lead(stages.table, _NO_BOARD, False)
+        run(stages.programs[0])
     else:
         stages.members.lead(lead, stages.table)
     _require_sound(stages.faults)
 
 
 def _run_steps(before: _Stages, after: _Stages, costs: Array, first: int, count: int) -> int:
-    arguments = before.table, after.table, before.moves, after.moves, costs, before.faults, first, count
-    members = before.members
-    done = _lead_steps(*arguments, _NO_BOARD, False) if members is None else members.lead(_lead_steps, *arguments)
+    rest = before.moves, after.moves, costs, before.faults, first, count
+    if before.members is None:
+        done = _repeat(before.programs[0], after.programs[0], *rest)
+    else:
+        done = before.members.lead(_lead_repeated, before.table, after.table, *rest)
     _require_sound(before.faults)
     return int(done)
 
@@ -147,7 +147,28 @@ def _require_sound(faults: Array) -> None:
 
 
 @compiled
-def _lead_steps(
+def _repeat(
+    before: Array,
+    after: Array,
+    moves_before: Array,
+    moves_after: Array,
+    costs: Array,
+    faults: Array,
+    first: int,
+    count: int,
+) -> int:
+    for k in range(first, first + count):
+        _move(moves_before, k)
+        run(before)
+        if faults[0] != 0 or not np.isfinite(costs[k, 0]):
+            return k - first
+        _move(moves_after, k)
+        run(after)
+    return count
+
+
+@compiled
+def _lead_repeated(
     before: Array,
     after: Array,
     moves_before: Array,
@@ -159,6 +180,7 @@ def _lead_steps(
     board: Array,
     helped: bool,
 ) -> int:
+    """Do what :func:`_repeat` does, with stages that the team shares; it takes four times as long to compile."""
     for k in range(first, first + count):
         _move(moves_before, k)
         lead(before, board, helped)
@@ -166,8 +188,6 @@ def _lead_steps(
             return k - first
         _move(moves_after, k)
         lead(after, board, helped)
-        if faults[0] != 0:
-            return k - first
     return count
 
 
@@ -192,7 +212,7 @@ def _staged(calls: list[Call], members: Team | None, faults: Array) -> _Stages:
     table = np.zeros((len(stages), size, 2), np.int64)
     for row, programs in zip(table, stages, strict=True):
         row[: len(programs)] = [(program.ctypes.data, program.size) for program in programs]
-    kept = [program for programs in stages for program in programs]
+    kept = [program for programs in stages for program in programs] or [_program([], moves)]
     return _Stages(members, table, np.array(moves, np.int64).reshape(-1, 4), faults, kept)
 
 

@@ -46,7 +46,7 @@ def suits(rows: int, inner_length: int, columns: int, *, copied: bool) -> bool:
 
 
 @cache
-def function(char: str, *, copied: bool) -> Native:
+def function(char: str) -> Native:
     """Return a C function that multiplies matrices of the dtype of this character.
 
     Its numbers are, for each of a, b and out, an address and the bytes between rows and between columns, and then the
@@ -54,14 +54,13 @@ def function(char: str, *, copied: bool) -> Native:
     """
     multiply, copy, size = _multiply(char), _copying(char), _size(char)
 
-    def plain(p: Untyped) -> None:
-        multiply(p[0], p[1], p[2], p[3], p[4], p[6], p[7], p[9], p[10], p[11])
+    def product(p: Untyped) -> None:
+        b, line = p[3], p[4]
+        if p[5] != size:
+            b, line = copy(p[3], p[4], p[5], p[10], p[11]), size * p[11]
+        multiply(p[0], p[1], p[2], b, line, p[6], p[7], p[9], p[10], p[11])
 
-    def copying(p: Untyped) -> None:
-        b = copy(p[3], p[4], p[5], p[10], p[11])
-        multiply(p[0], p[1], p[2], b, size * p[11], p[6], p[7], p[9], p[10], p[11])
-
-    return native(copying if copied else plain, (INDICES,), f"{char}{_register()}".encode())
+    return native(product, (INDICES,), f"{char}{_register()}".encode())
 
 
 def _size(char: str) -> int:

@@ -371,6 +371,14 @@ def test_step_with_an_index_beyond_its_axis_raises(fast):
     np.testing.assert_array_equal(vector, other)
 
 
+def test_steps_without_an_update_change_nothing_else(fast, members):
+    before, _, costs, (vector, *_), _ = training(np.random.default_rng(8), "f8", 4)
+    copy = vector.copy()
+    assert fast.steps(before, [], costs)(0, 7) == 7
+    assert (costs != 9).all()
+    np.testing.assert_array_equal(vector, copy)
+
+
 def test_steps_that_need_python_in_between_are_not_one_call(fast):
     before, after, costs, *_ = training(np.random.default_rng(7), "f8", 4)
     assert fast.steps([*before, Call(unknown, (np.zeros(3),))], after, costs) is None
