@@ -38,7 +38,7 @@ from typing import Any
 import nnfw
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
-from nnfw.runs import resume, train
+from nnfw.runs import Access, resume, train
 from nnfw.training import checkpoint_files, newest
 
 FILES = ("metrics.jsonl", "model.nnfw", "log.csv", "best.nnfw")
@@ -115,7 +115,7 @@ def carry_out(path: Path, out: Path) -> None:
     """Train, or go on where there is something to go on from."""
     registry = default_registry()
     if checkpoint_files(out / "checkpoints"):
-        resume(out, registry, tell=lambda text: print(f"    told: {text}"))
+        resume(out, Access(registry, lambda text: print(f"    told: {text}")))
     else:
         shutil.rmtree(out, ignore_errors=True)
         train(read_experiment(str(path), registry), registry, out)

@@ -12,7 +12,7 @@ from nnfw.configuration import kind_of, options_of
 from nnfw.data import Examples, Preprocessing, read_csv
 from nnfw.experiments import parse_component, parse_reference, read_experiment
 from nnfw.plugins import TYPE, default_registry
-from nnfw.runs import predict
+from nnfw.runs import Access, predict
 from nnfw.runs.stored_experiment import open_run
 from nnfw.toml import Document, apply_overrides
 
@@ -135,7 +135,7 @@ def open_directory(path):
     directory.mkdir(exist_ok=True)
     path.replace(directory / "record.json")
     (directory / "experiment.toml").write_text("seed = 1\n")
-    open_run(directory, REGISTRY)
+    open_run(directory, Access(REGISTRY))
 
 
 READERS = {

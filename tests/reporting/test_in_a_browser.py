@@ -10,6 +10,7 @@ import pytest
 
 from nnfw.plugins import default_registry
 from nnfw.reporting import report
+from nnfw.runs import Access
 
 _spec = importlib.util.spec_from_file_location("headless_browser", Path(__file__).with_name("browser.py"))
 headless = importlib.util.module_from_spec(_spec)
@@ -31,7 +32,7 @@ def browser():
 def page(digits, tmp_path):
     """Return the page about the run on digits."""
     path = tmp_path / "page.html"
-    path.write_text(report(digits, default_registry()))
+    path.write_text(report(digits, Access(default_registry())))
     return path
 
 
@@ -93,7 +94,7 @@ def test_name_with_a_script_does_nothing(browser, digits, tmp_path):
     record = json.loads((run / "record.json").read_text()) | {"name": hostile, "reason": hostile}
     (run / "record.json").write_text(json.dumps(record))
     path = tmp_path / "page.html"
-    path.write_text(report(run, default_registry()))
+    path.write_text(report(run, Access(default_registry())))
     browser.open(path)
     assert browser.value("document.title") == f"{hostile} – nnfw"
     assert browser.value("document.querySelector('h1').textContent").startswith(hostile)

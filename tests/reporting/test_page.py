@@ -18,7 +18,7 @@ from nnfw.reporting import report
 from nnfw.reporting.charts import MOST_POINTS
 from nnfw.reporting.findings import Findings
 from nnfw.reporting.sections import rights_and_wrongs
-from nnfw.runs import open_model
+from nnfw.runs import Access, open_model
 from nnfw.runs.stored_experiment import open_run
 
 registry = default_registry()
@@ -87,7 +87,7 @@ class Page(HTMLParser):
 
 
 def page_of(path, **options):
-    return Page(report(path, registry, **options))
+    return Page(report(path, Access(registry, **options)))
 
 
 def metrics_of(path):
@@ -109,7 +109,7 @@ def change(path, **entries):
 
 
 def test_page_refers_to_nothing_outside(digits):
-    text = report(digits, registry)
+    text = report(digits, Access(registry))
     page = Page(text)
     addresses = [a[key] for _, a in page.tags for key in ("src", "href", "xlink:href", "action", "srcset") if key in a]
     assert all(address.startswith(("#", "data:image/png;base64,")) for address in addresses)
@@ -134,7 +134,7 @@ def test_page_has_no_style_or_script_that_its_policy_would_stop(digits):
 
 
 def test_page_is_small(digits):
-    assert len(report(digits, registry).encode()) < 100 * 1024
+    assert len(report(digits, Access(registry)).encode()) < 100 * 1024
 
 
 # --- it shows the figures of the run -------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_confusion_matrix_is_that_of_the_metric(digits):
 
 
 def test_worst_examples_are_those_with_the_largest_cost(digits):
-    prepared = prepare(open_run(digits, registry), registry, open_model(digits, registry))
+    prepared = prepare(open_run(digits, Access(registry)), registry, open_model(digits, Access(registry)))
     x, y, _ = prepared.parts["test"].part(0, 270, np.dtype(np.float32))
     probability = prepared.model.predict(x)[np.arange(len(y)), y]
     page = page_of(digits)
@@ -249,7 +249,7 @@ def test_markup_in_the_data_is_text(trained):
 
 def test_control_characters_are_replaced(copy):
     change(copy, name="a\x00\x1b[2J\u202eb\ud800c\r\x0b")
-    text = report(copy, registry)
+    text = report(copy, Access(registry))
     assert "a\ufffd\ufffd[2J\ufffdb\ufffdc\ufffd\ufffd" in text
     assert visible(text) == text  # so that stdout gets the same page as a file
     assert text.encode()
@@ -325,7 +325,7 @@ ARRAYS = {"x.npy": write_x, "y.npy": write_y}
 def test_page_of_a_regression_shows_residuals_of_the_first_outputs(trained):
     run = trained(REGRESSION, ARRAYS)
     page = page_of(run)
-    prepared = prepare(open_run(run, registry), registry, open_model(run, registry))
+    prepared = prepare(open_run(run, Access(registry)), registry, open_model(run, Access(registry)))
     x, y, _ = prepared.parts["test"].part(0, 30, np.dtype(np.float32))
     residuals = prepared.model.predict(x) - y
     assert "The first 4 of 6 outputs are shown." in page.texts["predictions"]
@@ -444,7 +444,7 @@ def test_page_without_an_experiment_says_so(copy):
 
 def test_page_of_no_run_is_refused(tmp_path):
     with pytest.raises(nnfw.FileFormatError, match="holds no run that can be read"):
-        report(tmp_path, registry)
+        report(tmp_path, Access(registry))
 
 
 def test_findings_of_many_classes_count_pairs_and_make_no_matrix(rng):

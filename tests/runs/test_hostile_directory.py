@@ -11,7 +11,7 @@ import nnfw
 from nnfw.cli.main import main
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
-from nnfw.runs import open_model, open_run, resume, train
+from nnfw.runs import Access, open_model, open_run, resume, train
 from nnfw.runs.reading import read_run
 from nnfw.runs.run import CHECKPOINTS
 from nnfw.storage import LOCK
@@ -49,7 +49,7 @@ def link(path, target):
 def test_resume_never_writes_through_a_link(run, victim, name):
     link(run / name, victim)
     with pytest.raises(nnfw.NnfwError, match="it is a link"):
-        resume(run, registry, MORE)
+        resume(run, Access(registry), MORE)
     assert victim.read_text() == "mine"
     assert (run / name).is_symlink()
 
@@ -59,15 +59,15 @@ def test_linked_copy_of_a_runs_own_file_is_refused_when_it_is_read(run, tmp_path
     (run / name).rename(tmp_path / name)
     link(run / name, tmp_path / name)
     with pytest.raises(nnfw.FileFormatError, match=f"{name}.* it is a link, and links in here are not followed"):
-        open_run(run, registry) if name == "experiment.toml" else read_run(run).history
+        open_run(run, Access(registry)) if name == "experiment.toml" else read_run(run).history
 
 
 def test_linked_model_of_a_run_is_refused(run, tmp_path):
     (run / "model.nnfw").rename(tmp_path / "model.nnfw")
     link(run / "model.nnfw", tmp_path / "model.nnfw")
     with pytest.raises(nnfw.FileFormatError, match="model.nnfw: cannot be read: it is a link"):
-        open_model(run, registry)
-    assert open_model(tmp_path / "model.nnfw", registry)
+        open_model(run, Access(registry))
+    assert open_model(tmp_path / "model.nnfw", Access(registry))
 
 
 def test_resume_leaves_the_checkpoints_of_another_run_alone(run, experiment, tmp_path):
@@ -75,7 +75,7 @@ def test_resume_leaves_the_checkpoints_of_another_run_alone(run, experiment, tmp
     before = {path.name: path.read_bytes() for path in (other / CHECKPOINTS).iterdir()}
     link(run / CHECKPOINTS, other / CHECKPOINTS)
     with pytest.raises(nnfw.FileFormatError, match="checkpoints: its checkpoints cannot be read: it is a link"):
-        resume(run, registry, MORE)
+        resume(run, Access(registry), MORE)
     assert {path.name: path.read_bytes() for path in (other / CHECKPOINTS).iterdir()} == before
 
 
@@ -84,7 +84,7 @@ def test_checkpoint_that_is_a_link_is_refused(run, tmp_path):
     last.rename(tmp_path / "last")
     last.symlink_to(tmp_path / "last")
     with pytest.raises(nnfw.FileFormatError, match="cannot be read: it is a link"):
-        resume(run, registry, MORE)
+        resume(run, Access(registry), MORE)
 
 
 def test_report_never_writes_through_a_link_but_output_does(run, victim, capfd):
@@ -98,7 +98,7 @@ def test_report_never_writes_through_a_link_but_output_does(run, victim, capfd):
 
 def test_run_that_is_named_by_a_link_goes_on(run, tmp_path):
     (tmp_path / "latest").symlink_to(run)
-    assert resume(tmp_path / "latest", registry, MORE).epochs == 13
+    assert resume(tmp_path / "latest", Access(registry), MORE).epochs == 13
 
 
 # --- which names a callback may use -----------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_metrics_that_were_replaced_end_the_run_and_resuming_writes_them_whole(e
     with pytest.raises(nnfw.NnfwError, match=r"metrics.jsonl was removed or replaced while it was being written"):
         train(read_experiment(str(experiment), registry), registry, out, [Does(exchange)])
     assert json.loads((out / "record.json").read_text())["status"] == "failed"
-    assert resume(out, registry).epochs == 12
+    assert resume(out, Access(registry)).epochs == 12
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 12
 
 
@@ -253,7 +253,7 @@ def test_newest_checkpoint_without_permission_is_not_taken_for_damaged(run, monk
 
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(nnfw.FileFormatError, match=rf"{last.name}: cannot be read: Permission denied"):
-        resume(run, registry, MORE)
+        resume(run, Access(registry), MORE)
     assert last.exists()
 
 
@@ -267,7 +267,7 @@ def test_newest_checkpoint_of_a_newer_nnfw_is_not_taken_for_damaged(run, monkeyp
     container.write(last, table, arrays, newer)
     content = last.read_bytes()
     with pytest.raises(nnfw.FileFormatError, match=r"was made by a newer nnfw: .* Install nnfw >= 0.9"):
-        resume(run, registry, MORE)
+        resume(run, Access(registry), MORE)
     assert last.read_bytes() == content
 
 
@@ -282,4 +282,4 @@ def test_folder_of_checkpoints_that_cannot_be_listed_does_not_begin_anew(run, mo
 
     monkeypatch.setattr(os, "listdir", refuse)
     with pytest.raises(nnfw.FileFormatError, match="checkpoints: its checkpoints cannot be read: Permission denied"):
-        resume(run, registry, MORE)
+        resume(run, Access(registry), MORE)

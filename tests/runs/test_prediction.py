@@ -10,7 +10,7 @@ import nnfw
 from nnfw.data import Preprocessing
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
-from nnfw.runs import evaluate_on, evaluate_run, open_model, predict, table_delimiter, train
+from nnfw.runs import Access, evaluate_on, evaluate_run, open_model, predict, table_delimiter, train
 from nnfw.training import load_parameters, newest, warn
 from nnfw_standard import Dense
 
@@ -63,26 +63,26 @@ def stopped(run):
 def test_run_without_model_has_that_of_its_newest_checkpoint_and_says_so(run, stopped, tmp_path):
     expected = train(read_experiment(str(tmp_path / "small.toml"), registry), registry, tmp_path / "whole").directory
     told = []
-    model = open_model(stopped, registry, told.append)
-    assert np.array_equal(model.parameters.vector, open_model(expected, registry).parameters.vector)
+    model = open_model(stopped, Access(registry, told.append))
+    assert np.array_equal(model.parameters.vector, open_model(expected, Access(registry)).parameters.vector)
     assert told == [f"{stopped} is interrupted and holds no model: its newest checkpoint is used, after epoch 12."]
     with pytest.warns(RuntimeWarning, match="its newest checkpoint is used, after epoch 12"):
-        results, same = evaluate_run(stopped, registry)
+        results, same = evaluate_run(stopped, Access(registry))
     assert (results, same) == (run.results, True)
     table = str(tmp_path / "table.csv")
     with pytest.warns(RuntimeWarning, match="its newest checkpoint is used"):
-        assert evaluate_on(stopped, table, registry) == evaluate_on(expected, table, registry)
+        assert evaluate_on(stopped, table, Access(registry)) == evaluate_on(expected, table, Access(registry))
 
 
 def test_model_of_a_run_that_has_gone_on_since_is_taken_and_said_to_be_old(run):
     record = run.directory / "record.json"
     record.write_text(record.read_text().replace('"finished"', '"interrupted"'))
     told = []
-    assert evaluate_run(run.directory, registry, told.append)[0] == run.results
-    open_model(run.directory, registry, told.append)
+    assert evaluate_run(run.directory, Access(registry, told.append))[0] == run.results
+    open_model(run.directory, Access(registry, told.append))
     assert told == [f"{run.directory} is interrupted: its model is from the last time that its training finished."] * 2
     record.write_text("{")
-    assert open_model(run.directory, registry, told.append).parameters.vector.any()
+    assert open_model(run.directory, Access(registry, told.append)).parameters.vector.any()
 
 
 def test_run_killed_within_an_epoch_has_the_model_of_its_last_step(experiment, tmp_path):
@@ -97,7 +97,7 @@ def test_run_killed_within_an_epoch_has_the_model_of_its_last_step(experiment, t
     file = read_experiment(str(experiment), registry, ["training.checkpoint_seconds=0"])
     with pytest.raises(KeyboardInterrupt):
         train(file, registry, tmp_path / "run", [Kill()])
-    model = open_model(tmp_path / "run", registry, told.append)
+    model = open_model(tmp_path / "run", Access(registry, told.append))
     assert np.array_equal(model.parameters.vector, vectors[0])
     assert told[0].endswith(
         " is interrupted and holds no model: its newest checkpoint is used, in epoch 2, after step 7."
@@ -108,18 +108,18 @@ def test_run_without_a_trained_step_has_no_model(stopped):
     shutil.rmtree(stopped / "checkpoints")
     match = r"run holds neither a model nor .*: its status is 'interrupted'\. Resume it: nnfw resume .*run --trust$"
     with pytest.raises(nnfw.FileFormatError, match=match):
-        open_model(stopped, registry)
+        open_model(stopped, Access(registry))
 
 
 def test_checkpoint_is_not_used_with_data_that_has_changed(stopped, tmp_path):
     with (tmp_path / "table.csv").open("a") as file:
         file.write("0.1,red,big,10\n")
     with pytest.raises(nnfw.DataError, match=r"is of another training: data.sha256 is .* holds no model\.$"):
-        open_model(stopped, registry)
+        open_model(stopped, Access(registry))
 
 
 def test_checkpoint_of_another_network_is_refused(stopped):
-    model = open_model(stopped, registry, lambda text: None)
+    model = open_model(stopped, Access(registry, lambda text: None))
     other = nnfw.Sequential([Dense(1)], 3)
     start = newest(stopped / "checkpoints", registry, warn)
     with pytest.raises(nnfw.FileFormatError, match="does not fit this model: its parameters are float32"):
@@ -128,14 +128,14 @@ def test_checkpoint_of_another_network_is_refused(stopped):
 
 
 def test_array_goes_through_the_preprocessing(blocks):
-    found = predict(open_model(blocks, registry), "x.npy", registry)
+    found = predict(open_model(blocks, Access(registry)), "x.npy", registry)
     expected = np.where(np.load("y.npy"), "high", "low")
     assert np.mean(np.array(labels(found)) == expected) > 0.95
     assert found.header == ("label", "probability_low", "probability_high")
 
 
 def test_array_gives_what_the_dataset_of_it_gives(blocks):
-    model = open_model(blocks, registry)
+    model = open_model(blocks, Access(registry))
     array, dataset = predict(model, "x.npy", registry), predict(model, "npy:x=x.npy", registry)
     for ours, theirs in zip(array.columns, dataset.columns, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -143,47 +143,47 @@ def test_array_gives_what_the_dataset_of_it_gives(blocks):
 
 def test_array_of_one_example_is_one(blocks):
     np.save("one.npy", np.load("x.npy")[0])
-    model = open_model(blocks, registry)
+    model = open_model(blocks, Access(registry))
     assert labels(predict(model, "one.npy", registry)) == labels(predict(model, "x.npy", registry))[:1]
 
 
 def test_array_for_several_columns_is_refused(run, tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((2, 3)))
     with pytest.raises(nnfw.DataError, match=r"takes 3 columns: width, colour, height\. Give it a table"):
-        predict(open_model(run.directory, registry), str(tmp_path / "x.npy"), registry)
+        predict(open_model(run.directory, Access(registry)), str(tmp_path / "x.npy"), registry)
 
 
 def test_array_of_another_shape_is_refused(blocks):
     np.save("wide.npy", np.zeros((2, 4)))
     with pytest.raises(nnfw.DataError, match=r"Column 'x' must have shape \(N, 3\), got \(2, 4\)"):
-        predict(open_model(blocks, registry), "wide.npy", registry)
+        predict(open_model(blocks, Access(registry)), "wide.npy", registry)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", b"\x93NUMPY\1\0"], ids=["empty", "archive", "torn"])
 def test_array_that_is_none_is_refused(blocks, tmp_path, content):
     (tmp_path / "bad.npy").write_bytes(content)
     with pytest.raises(nnfw.DataError, match=r"^bad\.npy "):
-        predict(open_model(blocks, registry), "bad.npy", registry)
+        predict(open_model(blocks, Access(registry)), "bad.npy", registry)
 
 
 def test_array_without_labels_cannot_be_evaluated(blocks):
     with pytest.raises(nnfw.DataError, match=r"^x\.npy holds no labels\. Name both arrays"):
-        evaluate_on(blocks, "x.npy", registry)
+        evaluate_on(blocks, "x.npy", Access(registry))
 
 
 # datasets
 
 
 def test_dataset_with_its_options_is_found_whatever_they_end_in(blocks):
-    figures = evaluate_on(blocks, "npy:x=x.npy,y=y.npy", registry)
+    figures = evaluate_on(blocks, "npy:x=x.npy,y=y.npy", Access(registry))
     assert figures["accuracy"] > 0.95
-    whole = evaluate_run(blocks, registry)[0]
+    whole = evaluate_run(blocks, Access(registry))[0]
     assert min(part["accuracy"] for part in whole.values()) <= figures["accuracy"]
 
 
 def test_dataset_of_a_table_with_its_options_is_found(run, experiment, monkeypatch):
     monkeypatch.chdir(experiment.parent)
-    model = open_model(run.directory, registry)
+    model = open_model(run.directory, Access(registry))
     named = predict(model, "csv:target=kind,path=table.csv", registry)
     assert labels(named) == labels(predict(model, "table.csv", registry))
 
@@ -191,9 +191,9 @@ def test_dataset_of_a_table_with_its_options_is_found(run, experiment, monkeypat
 def test_file_of_another_ending_needs_its_dataset(blocks):
     np.savez("x.npz", x=np.zeros((2, 3)))
     with pytest.raises(nnfw.DataError, match=r"^x\.npz: only files that end in .*NAME:path=x\.npz"):
-        predict(open_model(blocks, registry), "x.npz", registry)
+        predict(open_model(blocks, Access(registry)), "x.npz", registry)
     with pytest.raises(nnfw.ConfigError, match="^Unknown dataset 'nowhere'"):
-        predict(open_model(blocks, registry), "nowhere", registry)
+        predict(open_model(blocks, Access(registry)), "nowhere", registry)
 
 
 # models without preprocessing
@@ -227,7 +227,7 @@ def test_model_from_python_shapes_a_table_as_it_needs_it(tmp_path):
 def test_model_from_python_is_evaluated_in_python(python_model, tmp_path):
     python_model.save(tmp_path / "model.nnfw")
     with pytest.raises(nnfw.ConfigError, match=r"model\.nnfw was not trained from an experiment: evaluate it in Pyth"):
-        evaluate_on(tmp_path / "model.nnfw", "xor", registry, cost="mse")
+        evaluate_on(tmp_path / "model.nnfw", "xor", Access(registry), cost="mse")
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def test_model_trained_on_a_frame_takes_an_array_by_position(named_model, tmp_pa
 def test_model_trained_on_a_frame_is_evaluated_in_python(named_model, tmp_path):
     named_model.save(tmp_path / "model.nnfw")
     with pytest.raises(nnfw.ConfigError, match=r"model\.nnfw was not trained from an experiment: evaluate it in Pyth"):
-        evaluate_on(tmp_path / "model.nnfw", "xor", registry, cost="mse")
+        evaluate_on(tmp_path / "model.nnfw", "xor", Access(registry), cost="mse")
 
 
 # classes
@@ -268,9 +268,9 @@ SIGMOID = ["model.layers[1].units=1", "model.layers[1].activation=sigmoid", "cos
 def test_words_as_classes_of_one_sigmoid_output_work_from_training_to_prediction(experiment, tmp_path):
     table = str(experiment.parent / "table.csv")
     run = train(read_experiment(str(experiment), registry, SIGMOID), registry, tmp_path / "run")
-    figures = evaluate_on(run.directory, table, registry)
+    figures = evaluate_on(run.directory, table, Access(registry))
     assert figures["accuracy"] > 0.85
-    found = predict(open_model(run.directory, registry), table, registry)
+    found = predict(open_model(run.directory, Access(registry)), table, registry)
     assert found.header == ("label", "probability_big", "probability_small")
     label, big, small = found.columns
     np.testing.assert_allclose(big + small, 1, rtol=1e-6)
@@ -286,7 +286,7 @@ def test_probabilities_of_one_hot_numbers_are_named_after_the_numbers(experiment
     changes = ['data.transforms=["one_hot",{type="standardize",columns=["width","height"]}]']
     changes += ['data.target_transforms=[{type="one_hot",columns=["kind"]}]', "data.split.stratify=false"]
     run = train(read_experiment(str(experiment), registry, changes), registry, tmp_path / "run")
-    found = predict(open_model(run.directory, registry), str(table), registry)
+    found = predict(open_model(run.directory, Access(registry)), str(table), registry)
     assert found.header == ("label", "probability_3", "probability_7")
     assert set(labels(found)) <= {3, 7}
 
@@ -314,7 +314,7 @@ def times(tmp_path, monkeypatch):
 
 
 def test_predictions_have_the_digits_of_the_target(times):
-    found = predict(open_model(times, registry), "times.csv", registry)
+    found = predict(open_model(times, Access(registry)), "times.csv", registry)
     np.testing.assert_allclose(found.columns[0], 1.7e9 + np.arange(200), rtol=0, atol=1e-3)
     assert [round(float(row[0])) for row in found.rows()] == list(range(1_700_000_000, 1_700_000_200))
     assert found.tables()[3]["time"] == pytest.approx(1_700_000_003, abs=1e-3)
@@ -327,7 +327,7 @@ def test_prediction_that_is_not_finite_is_refused(tmp_path, value, monkeypatch):
     nnfw.Sequential([Dense(1)], 1, values=values, registry=registry).save("model.nnfw")
     (tmp_path / "x.csv").write_text(f"x\n1\n{value}\n")
     with pytest.raises(nnfw.DataError, match=r"prediction for example 1 \(from 0\) is -?inf\. Check its features"):
-        predict(open_model(tmp_path / "model.nnfw", registry), "x.csv", registry)
+        predict(open_model(tmp_path / "model.nnfw", Access(registry)), "x.csv", registry)
 
 
 def test_cost_that_is_not_finite_is_refused_in_evaluation(times, tmp_path):
@@ -335,7 +335,7 @@ def test_cost_that_is_not_finite_is_refused_in_evaluation(times, tmp_path):
     with pytest.raises(
         nnfw.DataError, match=r"^The cost of the given data is inf: outputs or labels of an example are"
     ):
-        evaluate_on(times, "far.csv", registry)
+        evaluate_on(times, "far.csv", Access(registry))
 
 
 def test_cost_that_is_not_finite_is_refused_in_evaluation_of_a_run(times, tmp_path):
@@ -344,7 +344,7 @@ def test_cost_that_is_not_finite_is_refused_in_evaluation_of_a_run(times, tmp_pa
         table = table.replace(f"\n{row / 100},", "\n1e30,")
     (tmp_path / "times.csv").write_text(table)
     with pytest.raises(nnfw.DataError, match=r"^The cost of the training data is inf: outputs or labels of an example"):
-        evaluate_run(times, registry)
+        evaluate_run(times, Access(registry))
 
 
 def test_cost_that_is_not_finite_is_refused_in_python(python_model):
@@ -360,7 +360,7 @@ def test_delimiter_is_that_of_the_table_of_the_run(experiment, tmp_path):
     run = train(read_experiment(str(experiment), registry, ["data.source.delimiter=;"]), registry, tmp_path / "run")
     assert table_delimiter(run.directory) == ";"
     assert table_delimiter(run.directory / "model.nnfw") == ";"
-    assert evaluate_on(run.directory, str(table), registry)["accuracy"] > 0.8
+    assert evaluate_on(run.directory, str(table), Access(registry))["accuracy"] > 0.8
 
 
 def test_delimiter_is_a_comma_where_no_table_is_known(blocks, tmp_path):

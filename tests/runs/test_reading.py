@@ -13,7 +13,7 @@ import pytest
 
 import nnfw
 from nnfw.plugins import default_registry
-from nnfw.runs import compare_runs, list_runs, open_run, read_run
+from nnfw.runs import Access, compare_runs, list_runs, open_run, read_run
 from nnfw.runs import reading as recorded
 
 LEAST = {"format": 1, "status": "finished"}
@@ -291,7 +291,7 @@ def test_record_that_was_changed_anywhere_is_read_or_refused(run, name):
     assert results == {"read", "refused"}
 
 
-def fingerprint(path, registry):
+def fingerprint(path, access):
     return read_run(path).data_entry("sha256")
 
 
@@ -302,4 +302,4 @@ def test_record_without_what_is_asked_for_is_refused(run, read, key):
     path = run.directory / "record.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "data": {}}))
     with pytest.raises(nnfw.FileFormatError, match=f"run holds no run that can be read: record.json lacks {key}"):
-        read(run.directory, default_registry())
+        read(run.directory, Access(default_registry()))

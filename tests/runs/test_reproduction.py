@@ -8,7 +8,7 @@ import pytest
 import nnfw
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
-from nnfw.runs import reproduce, train
+from nnfw.runs import Access, reproduce, train
 from nnfw.toml import read, write
 
 registry = default_registry()
@@ -28,7 +28,7 @@ def change_metrics(directory, change):
 
 def test_reproduction_of_a_run_is_bit_equal_and_leaves_nothing(run):
     before = sorted(run.directory.parent.iterdir())
-    found = reproduce(run.directory, registry)
+    found = reproduce(run.directory, Access(registry))
     assert (found.verdict, found.directory, found.outcome) == ("bit-equal", None, "")
     assert set(found.largest.values()) == {0.0}
     assert found.largest["parameters"] == 0.0
@@ -37,20 +37,20 @@ def test_reproduction_of_a_run_is_bit_equal_and_leaves_nothing(run):
 
 
 def test_reproduction_stays_where_out_says(run, tmp_path):
-    found = reproduce(run.directory, registry, tmp_path / "again")
+    found = reproduce(run.directory, Access(registry), tmp_path / "again")
     assert (found.verdict, found.directory) == ("bit-equal", tmp_path / "again")
     assert (tmp_path / "again" / "model.nnfw").exists()
 
 
 def test_reproduction_beside_a_kept_one_takes_another_name(run):
     change_experiment(run.directory, "optimizer", learning_rate=0.01)
-    first, second = (reproduce(run.directory, registry).directory for _ in range(2))
+    first, second = (reproduce(run.directory, Access(registry)).directory for _ in range(2))
     assert (first.name, second.name) == ("run-reproduced", "run-reproduced-2")
 
 
 def test_other_digits_of_the_costs_are_within_rounding(run):
     change_metrics(run.directory, lambda record: {**record, "cost": record["cost"] * (1 + 1e-5)})
-    found = reproduce(run.directory, registry)
+    found = reproduce(run.directory, Access(registry))
     assert found.verdict == "within rounding"
     assert found.tolerance == pytest.approx(2 ** (-23 / 2))
     assert found.largest["cost"] == pytest.approx(1e-5, rel=1e-3)
@@ -60,20 +60,20 @@ def test_other_digits_of_the_costs_are_within_rounding(run):
 def test_sign_of_a_zero_is_a_bit(experiment, tmp_path):
     without_weight = read_experiment(str(experiment), registry, ["training.regularizer={type='l2',rate=0.0}"])
     run = train(without_weight, registry, tmp_path / "run").directory
-    assert reproduce(run, registry).verdict == "bit-equal"
+    assert reproduce(run, Access(registry)).verdict == "bit-equal"
     change_metrics(run, lambda record: {**record, "penalty": -record["penalty"]})
-    found = reproduce(run, registry)
+    found = reproduce(run, Access(registry))
     assert (found.verdict, found.largest["penalty"]) == ("within rounding", 0.0)
 
 
 def test_costs_further_away_than_rounding_are_different(run):
     change_metrics(run.directory, lambda record: {**record, "validation_cost": record["validation_cost"] * 1.001})
-    assert reproduce(run.directory, registry).verdict == "different"
+    assert reproduce(run.directory, Access(registry)).verdict == "different"
 
 
 def test_metric_that_counts_is_told_but_not_judged(run):
     change_metrics(run.directory, lambda record: {**record, "accuracy": record["accuracy"] * 0.9})
-    found = reproduce(run.directory, registry)
+    found = reproduce(run.directory, Access(registry))
     assert found.verdict == "within rounding"
     assert found.largest["accuracy"] > 0.05
 
@@ -90,13 +90,13 @@ def test_metric_that_counts_is_told_but_not_judged(run):
 )
 def test_cost_that_one_side_lacks_is_different(run, change):
     change_metrics(run.directory, change)
-    found = reproduce(run.directory, registry)
+    found = reproduce(run.directory, Access(registry))
     assert (found.verdict, found.largest["cost"]) == ("different", float("inf"))
 
 
 def test_epochs_more_or_fewer_are_different(run):
     change_experiment(run.directory, "training", epochs=11)
-    found = reproduce(run.directory, registry)
+    found = reproduce(run.directory, Access(registry))
     assert found.verdict == "different"
     assert found.outcome == "It was finished after 12 epochs.\nNow it is finished after 11 epochs."
 
@@ -105,7 +105,7 @@ def test_other_parameters_alone_are_different(run, experiment, tmp_path):
     other = read_experiment(str(experiment), registry, ["seed=6"])
     train(other, registry, tmp_path / "other")
     shutil.copy(tmp_path / "other" / "model.nnfw", run.directory / "model.nnfw")
-    found = reproduce(run.directory, registry)
+    found = reproduce(run.directory, Access(registry))
     assert found.verdict == "different"
     assert found.largest["cost"] == 0.0
     assert found.largest["parameters"] > 0.1
@@ -114,7 +114,7 @@ def test_other_parameters_alone_are_different(run, experiment, tmp_path):
 def test_changed_data_is_named(run, experiment):
     table = experiment.parent / "table.csv"
     table.write_text(table.read_text() + "0.5,red,big,3.0\n")
-    found = reproduce(run.directory, registry)
+    found = reproduce(run.directory, Access(registry))
     assert found.verdict == "different"
     assert set(found.changed["data"]) >= {"sha256"}
 
@@ -123,9 +123,9 @@ def test_moved_data_is_asked_for_and_found_by_its_folder(run, experiment, tmp_pa
     (tmp_path / "moved").mkdir()
     shutil.move(experiment.parent / "table.csv", tmp_path / "moved")
     with pytest.raises(nnfw.DataError, match=r"table\.csv.* nnfw looked in .*name its folder: --data-dir"):
-        reproduce(run.directory, registry)
+        reproduce(run.directory, Access(registry))
     assert not run.directory.with_name("run-reproduced").exists()
-    assert reproduce(run.directory, registry, data_directory=tmp_path / "moved").verdict == "bit-equal"
+    assert reproduce(run.directory, Access(registry, data_directory=tmp_path / "moved")).verdict == "bit-equal"
 
 
 def test_moved_data_is_found_by_its_folder_where_the_run_has_no_model(run, experiment, tmp_path):
@@ -133,7 +133,7 @@ def test_moved_data_is_found_by_its_folder_where_the_run_has_no_model(run, exper
     shutil.move(experiment.parent / "table.csv", tmp_path / "moved")
     (run.directory / "model.nnfw").unlink()
     with pytest.warns(RuntimeWarning, match="holds no model: its newest checkpoint is used"):
-        found = reproduce(run.directory, registry, data_directory=tmp_path / "moved", trust=False)
+        found = reproduce(run.directory, Access(registry, data_directory=tmp_path / "moved", trust=False))
     assert found.verdict == "bit-equal"
 
 
@@ -141,7 +141,7 @@ def test_run_that_did_not_end_is_refused(run):
     record = json.loads((run.directory / "record.json").read_text()) | {"status": "interrupted"}
     (run.directory / "record.json").write_text(json.dumps(record))
     with pytest.raises(nnfw.ConfigError, match="run is interrupted: it has no final results to compare with"):
-        reproduce(run.directory, registry)
+        reproduce(run.directory, Access(registry))
 
 
 def test_run_of_a_plugin_that_is_missing_is_refused_with_its_version(run):
@@ -150,7 +150,7 @@ def test_run_of_a_plugin_that_is_missing_is_refused_with_its_version(run):
     (run.directory / "record.json").write_text(json.dumps(record))
     change_experiment(run.directory, "cost", type="nnfw-gone:loss")
     with pytest.raises(nnfw.ConfigError, match=r"nnfw-gone 0\.3 was active when it ran, and is not now: pip install"):
-        reproduce(run.directory, registry)
+        reproduce(run.directory, Access(registry))
 
 
 def missing_plugins(run, *plugins):
@@ -160,7 +160,7 @@ def missing_plugins(run, *plugins):
     (run.directory / "record.json").write_text(json.dumps(record))
     change_experiment(run.directory, "cost", type="nnfw-gone:loss")
     with pytest.raises(nnfw.ConfigError) as caught:
-        reproduce(run.directory, registry)
+        reproduce(run.directory, Access(registry))
     first, *others = str(caught.value).splitlines()
     assert "Unknown cost 'nnfw-gone:loss'" in first
     return others
@@ -197,20 +197,20 @@ def test_damaged_metrics_are_told_before_the_training(run, monkeypatch):
     monkeypatch.setattr("nnfw.runs.reproduction.train", None)
     (run.directory / "metrics.jsonl").write_text("[1]\n")
     with pytest.raises(nnfw.FileFormatError, match=r"metrics\.jsonl:1: expected a table"):
-        reproduce(run.directory, registry)
+        reproduce(run.directory, Access(registry))
 
 
 def test_run_that_diverged_diverges_again(experiment, tmp_path):
     wild = read_experiment(str(experiment), registry, ["optimizer.learning_rate=1e38"])
     with pytest.raises(nnfw.DivergedError):
         train(wild, registry, tmp_path / "wild")
-    found = reproduce(tmp_path / "wild", registry)
+    found = reproduce(tmp_path / "wild", Access(registry))
     assert (found.verdict, found.outcome) == ("bit-equal", "")
     assert "parameters" not in found.largest
 
 
 def test_run_that_finished_and_now_diverges_is_different(run):
     change_experiment(run.directory, "optimizer", learning_rate=1e38)
-    found = reproduce(run.directory, registry)
+    found = reproduce(run.directory, Access(registry))
     assert found.verdict == "different"
     assert "Now it is diverged after 0 epochs. Training diverged in epoch 1" in found.outcome

@@ -12,7 +12,7 @@ import pytest
 import nnfw
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
-from nnfw.runs import resume, train
+from nnfw.runs import Access, resume, train
 from nnfw.runs.run import CHECKPOINTS
 from nnfw.storage import locked
 from nnfw.training import checkpoint_files
@@ -60,7 +60,7 @@ def same_files(first, second):
 @pytest.mark.parametrize("step", [1, 7, 15, 16, 60], ids=lambda step: f"step-{step}")
 def test_run_that_was_killed_ends_with_the_files_of_one_that_was_not(run, experiment, tmp_path, step):
     out = killed(experiment, tmp_path / "killed", step)
-    again = resume(out, registry)
+    again = resume(out, Access(registry))
     assert same_files(run.directory, out)
     assert again.results == run.results
     record = record_of(out)
@@ -72,20 +72,20 @@ def test_line_that_a_killed_process_has_written_too_much_goes(run, experiment, t
     out = killed(experiment, tmp_path / "killed", 7)
     with (out / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 2, "cost"')
-    resume(out, registry)
+    resume(out, Access(registry))
     assert same_files(run.directory, out)
 
 
 def test_finished_run_has_nothing_to_do(run):
     before = {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()}
-    assert resume(run.directory, registry) is None
+    assert resume(run.directory, Access(registry)) is None
     assert {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()} == before
 
 
 def test_finished_run_goes_on_with_more_epochs(run, experiment, tmp_path):
     file = read_experiment(str(experiment), registry, ["training.epochs=15"])
     whole = train(file, registry, tmp_path / "whole")
-    assert resume(run.directory, registry, ["training.epochs=15"]).epochs == 15
+    assert resume(run.directory, Access(registry), ["training.epochs=15"]).epochs == 15
     assert same_files(whole.directory, run.directory)
     assert (whole.directory / "experiment.toml").read_bytes() == (run.directory / "experiment.toml").read_bytes()
 
@@ -94,7 +94,7 @@ def test_run_that_was_stopped_early_has_nothing_to_do_with_more_epochs(experimen
     stopping = "training.callbacks=[{ type = 'early_stopping', min_delta = 10.0, patience = 2 }]"
     file = read_experiment(str(experiment), registry, [stopping])
     assert train(file, registry, tmp_path / "run").epochs == 3
-    assert resume(tmp_path / "run", registry, ["training.epochs=15"]) is None
+    assert resume(tmp_path / "run", Access(registry), ["training.epochs=15"]) is None
 
 
 def test_run_goes_on_with_data_that_was_moved(run, experiment, tmp_path):
@@ -102,8 +102,8 @@ def test_run_goes_on_with_data_that_was_moved(run, experiment, tmp_path):
     (tmp_path / "moved").mkdir()
     (tmp_path / "table.csv").rename(tmp_path / "moved" / "table.csv")
     with pytest.raises(nnfw.DataError, match="there is no such file"):
-        resume(out, registry)
-    resume(out, registry, data_directory=tmp_path / "moved")
+        resume(out, Access(registry))
+    resume(out, Access(registry, data_directory=tmp_path / "moved"))
     assert same_files(run.directory, out)
     assert record_of(out)["data"]["directory"] == str(tmp_path / "moved")
 
@@ -114,7 +114,7 @@ def test_run_killed_after_its_last_step_gets_its_model(run, experiment, tmp_path
         train(read_experiment(str(experiment), registry), registry, tmp_path / "killed")
     monkeypatch.undo()
     assert not (tmp_path / "killed" / "model.nnfw").exists()
-    assert resume(tmp_path / "killed", registry) is not None
+    assert resume(tmp_path / "killed", Access(registry)) is not None
     assert same_files(run.directory, tmp_path / "killed")
 
 
@@ -123,7 +123,7 @@ def test_run_killed_before_its_first_checkpoint_begins_anew(run, experiment, tmp
     for path in checkpoint_files(out / CHECKPOINTS):
         path.unlink()
     told = []
-    resume(out, registry, tell=told.append)
+    resume(out, Access(registry, told.append))
     assert told == [f"{out} holds no checkpoint yet: the run starts again."]
     assert same_files(run.directory, out)
 
@@ -133,8 +133,8 @@ def test_record_keeps_the_start_and_adds_the_times_of_resuming(experiment, tmp_p
     first = record_of(out)
     assert (first["status"], first["exit"], first["resumed"]) == ("failed", 1, [])
     with pytest.raises(KilledError):
-        resume(out, registry, callbacks=[Kill(9)])
-    resume(out, registry)
+        resume(out, Access(registry), callbacks=[Kill(9)])
+    resume(out, Access(registry))
     assert record_of(out)["started"] == first["started"]
     assert len(record_of(out)["resumed"]) == 2
 
@@ -148,9 +148,9 @@ def test_changed_experiment_is_refused_with_the_difference_unless_forced(experim
     (out / "experiment.toml").write_text(text)
     match = r"is of another training: optimizer.learning_rate is 0.5, was 0.05. Undo that, or go on with --force"
     with pytest.raises(nnfw.DataError, match=match):
-        resume(out, registry)
+        resume(out, Access(registry))
     told = []
-    assert resume(out, registry, tell=told.append, force=True).epochs == 12
+    assert resume(out, Access(registry, told.append), force=True).epochs == 12
     assert told == ["Not bit-exact: optimizer.learning_rate is 0.5, was 0.05."]
 
 
@@ -159,9 +159,9 @@ def test_changed_data_is_refused_unless_forced(experiment, tmp_path):
     table = experiment.parent / "table.csv"
     table.write_text(table.read_text().replace("red", "green", 1))
     with pytest.raises(nnfw.DataError, match=r"is of another training: data.sha256 is '.*, was '"):
-        resume(out, registry)
+        resume(out, Access(registry))
     told = []
-    assert resume(out, registry, tell=told.append, force=True)
+    assert resume(out, Access(registry, told.append), force=True)
     assert told[0].startswith("Not bit-exact: data.sha256 is")
 
 
@@ -171,33 +171,33 @@ def test_fewer_epochs_than_were_begun_are_refused(experiment, tmp_path, force):
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     match = r"-000000000011\.checkpoint is of epoch 3, more than the 2 that are wanted\. Raise training\.epochs"
     with pytest.raises(nnfw.DataError, match=match):
-        resume(out, registry, ["training.epochs=2"], force=force)
+        resume(out, Access(registry), ["training.epochs=2"], force=force)
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
-    assert resume(out, registry, ["training.epochs=3"], force=force).epochs == 3
+    assert resume(out, Access(registry), ["training.epochs=3"], force=force).epochs == 3
 
 
 def test_override_that_changes_results_is_refused(experiment, tmp_path):
     out = killed(experiment, tmp_path / "killed", 7)
     with pytest.raises(nnfw.DataError, match="training.batch_size is 4, was 8"):
-        resume(out, registry, ["training.batch_size=4"])
+        resume(out, Access(registry), ["training.batch_size=4"])
     assert record_of(out)["status"] == "failed"
 
 
 def test_directory_without_a_run_or_without_checkpoints_is_refused(run, tmp_path):
     with pytest.raises(nnfw.FileFormatError, match="holds no run that can be read"):
-        resume(tmp_path / "none", registry)
+        resume(tmp_path / "none", Access(registry))
     for path in checkpoint_files(run.directory / CHECKPOINTS):
         path.unlink()
     with pytest.raises(
         nnfw.FileFormatError, match="holds no checkpoint, so it cannot go on. Train the experiment anew"
     ):
-        resume(run.directory, registry)
+        resume(run.directory, Access(registry))
 
 
 def test_run_in_which_another_process_works_is_refused(run, experiment):
     refusal = pytest.raises(nnfw.StateError, match=rf"is in use by process {os.getpid()} on")
     with locked(run.directory), refusal:
-        resume(run.directory, registry)
+        resume(run.directory, Access(registry))
     with locked(run.directory), pytest.raises(nnfw.StateError, match="is in use by process"):
         train(read_experiment(str(experiment), registry), registry, run.directory)
 
@@ -223,7 +223,7 @@ def test_signal_ends_a_run_after_its_step_and_tells_how_to_go_on(run, experiment
     assert found.value.signal == number
     assert (record_of(out)["status"], record_of(out)["exit"]) == ("interrupted", status)
     assert record_of(out)["reason"] == "in epoch 2, after step 7"
-    resume(out, registry)
+    resume(out, Access(registry))
     assert same_files(run.directory, out)
 
 
@@ -235,7 +235,7 @@ def test_signal_after_the_last_step_is_not_lost(run, experiment, tmp_path):
 
     with pytest.raises(nnfw.TrainingInterrupted, match="in epoch 12, after step 60"):
         train(read_experiment(str(experiment), registry), registry, tmp_path / "late", [Late()])
-    resume(tmp_path / "late", registry)
+    resume(tmp_path / "late", Access(registry))
     assert same_files(run.directory, tmp_path / "late")
 
 
@@ -252,7 +252,7 @@ def test_signal_while_the_model_is_evaluated_tells_how_to_go_on(run, experiment,
     assert (record_of(out)["status"], record_of(out)["exit"]) == ("interrupted", status)
     assert record_of(out)["reason"] == "after its training"
     monkeypatch.undo()
-    assert resume(out, registry).results == run.results
+    assert resume(out, Access(registry)).results == run.results
     assert same_files(out, run.directory)
 
 

@@ -13,7 +13,7 @@ import pytest
 import nnfw
 from nnfw.experiments import check_experiment, prepare, read_experiment, table_of
 from nnfw.plugins import default_registry
-from nnfw.runs import evaluate_on, evaluate_run, open_model, predict, train
+from nnfw.runs import Access, evaluate_on, evaluate_run, open_model, predict, train
 from nnfw.runs.layout import new_directory
 from nnfw.toml import parse, write
 from nnfw_standard import EarlyStopping
@@ -69,7 +69,7 @@ def test_same_experiment_twice_gives_equal_files(run, experiment, tmp_path):
 
 
 def test_evaluation_of_a_run_gives_the_figures_of_its_end(run):
-    results, same = evaluate_run(run.directory, registry)
+    results, same = evaluate_run(run.directory, Access(registry))
     assert results == run.results
     assert same
 
@@ -77,7 +77,7 @@ def test_evaluation_of_a_run_gives_the_figures_of_its_end(run):
 def test_evaluation_tells_that_the_data_has_changed(run, experiment):
     table = experiment.parent / "table.csv"
     table.write_text(table.read_text() + "0.5,red,big,3.0\n")
-    assert evaluate_run(run.directory, registry)[1] is False
+    assert evaluate_run(run.directory, Access(registry))[1] is False
 
 
 def test_evaluation_uses_the_preprocessing_of_the_model_not_one_fitted_anew(run, experiment):
@@ -85,9 +85,9 @@ def test_evaluation_uses_the_preprocessing_of_the_model_not_one_fitted_anew(run,
     header, *rows = table.read_text().splitlines()
     kept = [row for row in rows if ",blue," not in row]
     table.write_text("\n".join([header, *kept]) + "\n")
-    results, same = evaluate_run(run.directory, registry)
+    results, same = evaluate_run(run.directory, Access(registry))
     assert not same
-    whole = evaluate_on(run.directory, str(table), registry)["cost"]
+    whole = evaluate_on(run.directory, str(table), Access(registry))["cost"]
     assert 0.2 * whole < results["training"]["cost"] < 5 * whole
 
 
@@ -156,7 +156,7 @@ def test_transforms_are_fitted_on_the_training_part_only(experiment):
 
 def test_prediction_takes_raw_columns_in_any_order_and_gives_labels_and_probabilities(run, tmp_path):
     (tmp_path / "new.csv").write_text("colour,height,width\nred,0.0,2.5\nblue,10.0,-2.5\n")
-    predictions = predict(open_model(run.directory, registry), str(tmp_path / "new.csv"), registry)
+    predictions = predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"), registry)
     assert predictions.header == ("label", "probability_big", "probability_small")
     records = predictions.tables()
     assert [record["label"] for record in records] == ["big", "small"]
@@ -166,24 +166,24 @@ def test_prediction_takes_raw_columns_in_any_order_and_gives_labels_and_probabil
 
 def test_prediction_takes_another_delimiter(run, tmp_path):
     (tmp_path / "new.csv").write_text("colour;height;width\nred;0.0;2.5\n")
-    predictions = predict(open_model(run.directory, registry), str(tmp_path / "new.csv"), registry, ";")
+    predictions = predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"), registry, ";")
     assert predictions.columns[0].tolist() == ["big"]
 
 
 def test_prediction_of_an_unknown_category_names_it(run, tmp_path):
     (tmp_path / "new.csv").write_text("colour,height,width\nviolet,0.0,2.5\n")
     with pytest.raises(nnfw.DataError, match="'colour'.*'violet'"):
-        predict(open_model(run.directory, registry), str(tmp_path / "new.csv"), registry)
+        predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"), registry)
 
 
 def test_prediction_without_a_needed_column_names_it(run, tmp_path):
     (tmp_path / "new.csv").write_text("colour,width\nred,2.5\n")
     with pytest.raises(nnfw.DataError, match="'height'"):
-        predict(open_model(run.directory, registry), str(tmp_path / "new.csv"), registry)
+        predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"), registry)
 
 
 def test_evaluation_on_other_data_uses_the_cost_and_metrics_of_the_run(run, experiment):
-    figures = evaluate_on(run.directory, str(experiment.parent / "table.csv"), registry)
+    figures = evaluate_on(run.directory, str(experiment.parent / "table.csv"), Access(registry))
     assert set(figures) == {"cost", "accuracy"}
     assert figures["accuracy"] > 0.8
 
@@ -194,9 +194,9 @@ def test_evaluation_of_a_lone_model_needs_a_cost(run, experiment, tmp_path):
     shutil.copy(run.directory / "model.nnfw", lone)
     table = str(experiment.parent / "table.csv")
     with pytest.raises(nnfw.ConfigError, match="does not belong to a run, so name the cost"):
-        evaluate_on(lone, table, registry)
-    figures = evaluate_on(lone, table, registry, cost="cross_entropy", metrics=["accuracy", "f1"])
-    assert figures["accuracy"] == evaluate_on(run.directory, table, registry)["accuracy"]
+        evaluate_on(lone, table, Access(registry))
+    figures = evaluate_on(lone, table, Access(registry), cost="cross_entropy", metrics=["accuracy", "f1"])
+    assert figures["accuracy"] == evaluate_on(run.directory, table, Access(registry))["accuracy"]
 
 
 def test_regression_predictions_come_back_in_the_unit_of_the_target(experiment, tmp_path):
@@ -210,7 +210,7 @@ def test_regression_predictions_come_back_in_the_unit_of_the_target(experiment, 
         "training.metrics=[]",
     ]
     run = train(read_experiment(str(experiment), registry, overrides), registry, tmp_path / "run")
-    predictions = predict(open_model(run.directory, registry), str(experiment.parent / "table.csv"), registry)
+    predictions = predict(open_model(run.directory, Access(registry)), str(experiment.parent / "table.csv"), registry)
     assert predictions.header == ("height",)
     assert 20 < np.std(predictions.columns[0]) < 200
 
@@ -331,7 +331,7 @@ def test_directory_without_a_readable_record_is_no_run(run, content):
     path = run.directory / "record.json"
     path.unlink() if content is None else path.write_text(content)
     with pytest.raises(nnfw.FileFormatError, match="holds no run that can be read: record.json"):
-        evaluate_run(run.directory, registry)
+        evaluate_run(run.directory, Access(registry))
 
 
 def test_data_without_a_target_cannot_be_learned(experiment):
@@ -387,7 +387,7 @@ def test_further_callback_that_refuses_the_training_leaves_nothing(experiment, t
 
 def test_evaluation_of_a_model_file_needs_data(run):
     with pytest.raises(nnfw.ConfigError, match="model.nnfw is a model file: name the data with --data"):
-        evaluate_run(run.directory / "model.nnfw", registry)
+        evaluate_run(run.directory / "model.nnfw", Access(registry))
 
 
 def test_run_that_makes_the_network_worse_is_told_and_recorded(experiment, tmp_path):

@@ -12,15 +12,15 @@ import nnfw
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
 from nnfw.reporting import report
-from nnfw.runs import evaluate_run, open_model, reproduce, resume, train
+from nnfw.runs import Access, evaluate_run, open_model, reproduce, resume, train
 
 registry = default_registry()
 
 COMMANDS = {
-    "report": lambda run, **given: report(run, registry, **given),
-    "reproduce": lambda run, **given: reproduce(run, registry, **given),
-    "evaluate": lambda run, **given: evaluate_run(run, registry, **given),
-    "resume": lambda run, **given: resume(run, registry, **given),
+    "report": lambda run, **given: report(run, Access(registry, **given)),
+    "reproduce": lambda run, **given: reproduce(run, Access(registry, **given)),
+    "evaluate": lambda run, **given: evaluate_run(run, Access(registry, **given)),
+    "resume": lambda run, **given: resume(run, Access(registry, **given)),
 }
 NOT_READ = "names data outside the run's folder and the current one: .*table.csv"
 
@@ -66,7 +66,7 @@ def test_data_in_the_folder_of_the_run_needs_no_trust(run, elsewhere, tmp_path, 
     theirs = copied(run, tmp_path, "table.csv", directory=tmp_path / "theirs")
     shutil.move(tmp_path / "table.csv", theirs)
     if command == "reproduce":  # in a directory of its own
-        COMMANDS[command](theirs, trust=False, out=elsewhere / "again")
+        reproduce(theirs, Access(registry, trust=False), elsewhere / "again")
     else:
         COMMANDS[command](theirs, trust=False)
 
@@ -80,7 +80,7 @@ def test_data_outside_is_found_however_it_is_named(run, elsewhere, tmp_path, how
     }
     path, directory = paths[how]
     with pytest.raises(nnfw.DataError, match=NOT_READ):
-        report(copied(run, tmp_path, path, directory=directory), registry, trust=False)
+        report(copied(run, tmp_path, path, directory=directory), Access(registry, trust=False))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links of POSIX")
@@ -90,7 +90,7 @@ def test_link_leads_where_it_leads(run, elsewhere, tmp_path, place):
     theirs = copied(run, tmp_path, "mine.csv", directory=folder)
     (folder / "mine.csv").symlink_to(tmp_path / "table.csv")
     with pytest.raises(nnfw.DataError, match=r"current one: .*mine.csv, which leads to .*table.csv\. A run"):
-        report(theirs, registry, trust=False)
+        report(theirs, Access(registry, trust=False))
 
 
 def test_file_in_a_list_of_options_is_found(run, elsewhere, tmp_path):
@@ -98,24 +98,24 @@ def test_file_in_a_list_of_options_is_found(run, elsewhere, tmp_path):
     text = (theirs / "experiment.toml").read_text().replace("categorical = []", 'categorical = ["../table.csv"]')
     (theirs / "experiment.toml").write_text(text)
     with pytest.raises(nnfw.DataError, match=NOT_READ):
-        report(theirs, registry, trust=False)
+        report(theirs, Access(registry, trust=False))
 
 
 @pytest.mark.parametrize("path", ["none.csv", "x" * 300, "a/" * 3000], ids=["none", "long", "deep"])
 def test_data_that_is_not_there_needs_no_trust_for_a_page_that_says_so(run, elsewhere, tmp_path, path):
-    assert "Not shown: " in report(copied(run, tmp_path, path), registry, trust=False)
+    assert "Not shown: " in report(copied(run, tmp_path, path), Access(registry, trust=False))
 
 
 def test_dataset_without_files_needs_no_trust(elsewhere, experiment, tmp_path):
     source = ["data.source={ type = 'moons' }", "data.transforms=[]", "data.split.stratify=false"]
     out = train(read_experiment(str(experiment), registry, source), registry, tmp_path / "moons").directory
-    assert evaluate_run(out, registry, trust=False)[1]
+    assert evaluate_run(out, Access(registry, trust=False))[1]
 
 
 def test_model_of_a_checkpoint_reads_the_data_only_on_trust(run, elsewhere):
     (run.directory / "model.nnfw").unlink()
     with pytest.raises(nnfw.DataError, match=NOT_READ):
-        open_model(run.directory, registry, trust=False)
+        open_model(run.directory, Access(registry, trust=False))
 
 
 @pytest.mark.usefixtures("interruptible")

@@ -43,26 +43,15 @@ def evaluate(
     $ nnfw evaluate runs/penguins-20260101-120000 --data new-penguins.csv
     """
     from nnfw.plugins import default_registry
-    from nnfw.runs import evaluate_on, evaluate_run
+    from nnfw.runs import Access, evaluate_on, evaluate_run
 
-    registry = default_registry()
+    access = Access(default_registry(), message, data_dir, trust)
     if data is not None:
-        found = evaluate_on(
-            path,
-            data,
-            registry,
-            cost=cost,
-            metrics=metric or (),
-            delimiter=delimiter,
-            tell=message,
-            data_directory=data_dir,
-            trust=trust,
-        )
-        results = {"data": found}
+        results = {"data": evaluate_on(path, data, access, cost=cost, metrics=metric or (), delimiter=delimiter)}
     elif cost is not None or metric:
         raise typer.BadParameter("--cost and --metric go with --data; a run is evaluated as it was trained.")
     else:
-        results, same = evaluate_run(path, registry, message, data_directory=data_dir, trust=trust)
+        results, same = evaluate_run(path, access)
         if not same:
             message("warning: the data has changed since the run, so its parts differ from those of the training.")
     print_json(results) if json else print_results(results)

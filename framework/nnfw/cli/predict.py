@@ -36,9 +36,9 @@ def predict(
     $ head -3 new-penguins.csv | nnfw predict runs/penguins-20260101-120000 - --json
     """
     from nnfw.plugins import default_registry
-    from nnfw.runs import open_model, predict, table_delimiter
+    from nnfw.runs import Access, open_model, predict, table_delimiter
 
     registry = default_registry()
-    model = open_model(path, registry, message, data_directory=data_dir, trust=trust)
+    model = open_model(path, Access(registry, message, data_dir, trust))
     predictions = predict(model, data, registry, delimiter or table_delimiter(path))
     print_json(predictions.tables()) if json else print_csv(chain([predictions.header], predictions.rows()))

@@ -32,10 +32,11 @@ def report(path: RunPath, output: Output = None, data_dir: DataDirectory = None,
     """
     from nnfw.plugins import default_registry
     from nnfw.reporting import report
+    from nnfw.runs import Access
     from nnfw.runs.layout import PAGE
     from nnfw.storage import Directory, replace_file
 
-    page = report(path, default_registry(), data_dir, trust=trust)
+    page = report(path, Access(default_registry(), data_directory=data_dir, trust=trust))
     if output == STDOUT:
         print_text(page)
         return

@@ -40,9 +40,10 @@ def reproduce(
     $ nnfw reproduce runs/penguins-20260101-120000 --data-dir ~/tables --out runs/again
     """
     from nnfw.plugins import default_registry
-    from nnfw.runs import reproduce
+    from nnfw.runs import Access, reproduce
 
-    found = reproduce(path, default_registry(), out, data_dir, progress_bar(quiet), trust=trust)
+    access = Access(default_registry(), data_directory=data_dir, trust=trust)
+    found = reproduce(path, access, out, progress_bar(quiet))
     if json:
         print_json(
             {

@@ -35,18 +35,10 @@ def resume(
     """
     _restore_variables(run)
     from nnfw.plugins import default_registry
-    from nnfw.runs import resume
+    from nnfw.runs import Access, resume
 
-    done = resume(
-        run,
-        default_registry(),
-        overrides or (),
-        progress_bar(quiet),
-        message,
-        data_directory=data_dir,
-        force=force,
-        trust=trust,
-    )
+    access = Access(default_registry(), message, data_dir, trust)
+    done = resume(run, access, overrides or (), progress_bar(quiet), force=force)
     if done is None:
         message(_nothing_to_do(run))
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,7 @@ from nnfw.arrays import Array
 from nnfw.data import Examples, load_examples
 from nnfw.experiments import Prepared
 from nnfw.model import Sequential
-from nnfw.plugins import Registry
-from nnfw.runs import prepare_run
+from nnfw.runs import Access, prepare_run
 from nnfw.runs.reading import PARTS
 from nnfw.runs.stored_experiment import open_run
 from nnfw.training import Labelled
@@ -84,29 +83,13 @@ class Findings:
         return pairs[0], pairs[1], counts
 
 
-def examine(path: Path, registry: Registry, fingerprint: str | None, data_directory: Path | None = None) -> Findings:
-    """Return the predictions of a run's model for the run's data.
-
-    Parameters
-    ----------
-    path
-        The run's directory.
-    registry
-        Where names are looked up.
-    fingerprint
-        That of the data in the run's record.
-    data_directory
-        Where relative paths of the data start; by default where they did.
-
-    Raises
-    ------
-    NnfwError
-        If model or data cannot be read.
-    """
+def examine(path: Path, access: Access, fingerprint: str | None) -> Findings:
+    """Return the predictions of a run's model for the run's data; `fingerprint` is that of the data in its record."""
     messages: list[str] = []
-    file = open_run(path, registry, data_directory=data_directory)
+    access = replace(access, tell=messages.append)
+    file = open_run(path, access)
     examples = load_examples(file.experiment.data.source, file.directory)
-    prepared = prepare_run(path, registry, messages.append, data_directory=data_directory, examples=examples)
+    prepared = prepare_run(path, access, examples)
     part = next(name for name in reversed(PARTS) if name in prepared.parts)
     rows = prepared.parts[part].rows
     assert rows is not None  # every part is a split

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -13,15 +14,14 @@ from nnfw.errors import NnfwError, in_words
 from nnfw.experiments import ExperimentFile, Summary, prepare, summarise
 from nnfw.experiments.preparation import known_input_shape
 from nnfw.model import load
-from nnfw.plugins import Registry
 from nnfw.reporting import sections
-from nnfw.reporting.findings import Findings, examine
+from nnfw.reporting.findings import examine
 from nnfw.reporting.markup import Node, node, to_html
 from nnfw.runs import read_run
 from nnfw.runs.layout import MODEL
 from nnfw.runs.reading import StoredRun, read_document
 from nnfw.runs.stored_experiment import open_run
-from nnfw.runs.trust import require_trusted
+from nnfw.runs.trust import Access, require_trusted
 from nnfw.storage import Directory
 from nnfw.toml import Document
 
@@ -31,21 +31,15 @@ _THEME = "Dark or light"
 _SECTIONS = ("results", "curves", "predictions", "worst", "network", "record")
 
 
-def report(path: Path, registry: Registry, data_directory: Path | None = None, *, trust: bool = True) -> str:
+def report(path: Path, access: Access) -> str:
     """Return a page about a run, as HTML that needs no other file and no network.
 
     If something is not available, such as the data, the page says why and shows the rest.
 
     Parameters
     ----------
-    path
-        The run's directory, whatever its status.
-    registry
-        Where names are looked up.
-    data_directory
-        Where relative paths of the data start; by default where they did.
-    trust
-        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
+    path, access
+        The run's directory, whatever its status, and how it is opened.
 
     Raises
     ------
@@ -55,38 +49,33 @@ def report(path: Path, registry: Registry, data_directory: Path | None = None, *
         If the run is not trusted.
     """
     run = read_run(path)
-    file = _or_reason(lambda: open_run(path, registry, data_directory=data_directory))
-    if not trust and isinstance(file, ExperimentFile):
-        require_trusted(file, path, registry, data_directory)
+    file = _or_reason(lambda: open_run(path, replace(access, trust=True)))
+    if isinstance(file, ExperimentFile):
+        require_trusted(file, path, access)
     document = _or_reason(lambda: read_document(path))
     table, text = (document.table, document.text) if isinstance(document, Document) else ({}, document)
-    evidence = _evidence(run, registry, data_directory)
+    evidence = _or_reason(lambda: examine(path, access, run.data.get("sha256")))
     main = node(
         "main",
         sections.results(run),
         sections.courses(run),
         sections.rights_and_wrongs(evidence),
         sections.worst_examples(evidence),
-        sections.network(_or_reason(lambda: _summary(path, registry, data_directory)), table),
+        sections.network(_or_reason(lambda: _summary(path, access)), table),
         sections.record(run, text),
     )
     return _page(run, main)
 
 
-def _evidence(run: StoredRun, registry: Registry, data_directory: Path | None) -> Findings | str:
-    return _or_reason(lambda: examine(run.path, registry, run.data.get("sha256"), data_directory))
-
-
-def _summary(path: Path, registry: Registry, data_directory: Path | None) -> Summary:
+def _summary(path: Path, access: Access) -> Summary:
     """Return the summary of the network; without a model, the data may be needed for the input's shape."""
-    file = open_run(path, registry, data_directory=data_directory)
+    file, registry = open_run(path, access), access.registry
+    shape = None
     if (path / MODEL).exists():
-        return summarise(
-            file.experiment, registry, load(path / MODEL, registry=registry, inside=Directory(path)).input_shape
-        )
-    if known_input_shape(file.experiment) is not None:
-        return summarise(file.experiment, registry)
-    return summarise(file.experiment, registry, prepare(file, registry).model.input_shape)
+        shape = load(path / MODEL, registry=registry, inside=Directory(path)).input_shape
+    elif known_input_shape(file.experiment) is None:
+        shape = prepare(file, registry).model.input_shape
+    return summarise(file.experiment, registry, shape)
 
 
 def _or_reason(find: Callable[[], Found]) -> Found | str:

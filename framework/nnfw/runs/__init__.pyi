@@ -17,3 +17,4 @@ from .run import train as train
 from .stored_experiment import open_run as open_run
 from .trained import open_model as open_model
 from .trained import prepare_run as prepare_run
+from .trust import Access as Access

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,23 +21,12 @@ from nnfw.protocols import Metric
 from nnfw.runs.reading import read_document, read_run
 from nnfw.runs.stored_experiment import open_run
 from nnfw.runs.trained import directory_of, open_model, prepare_run, warn_of_plugins
-from nnfw.training import evaluate, named_metrics, require_finite_cost, warn
+from nnfw.runs.trust import Access
+from nnfw.training import evaluate, named_metrics, require_finite_cost
 
 
-def evaluate_run(
-    path: Path,
-    registry: Registry,
-    tell: Callable[[str], None] = warn,
-    *,
-    data_directory: Path | None = None,
-    trust: bool = True,
-) -> tuple[dict[str, Figures], bool]:
+def evaluate_run(path: Path, access: Access) -> tuple[dict[str, Figures], bool]:
     """Return cost and metrics of a run's model on each part of the run's data, and whether that data is unchanged.
-
-    Parameters
-    ----------
-    path, registry, tell, data_directory, trust
-        As for :func:`prepare_run`.
 
     Raises
     ------
@@ -48,7 +37,7 @@ def evaluate_run(
     """
     if path.is_file():
         raise ConfigError([Mistake((), f"{path} is a model file: name the data with --data, or the run's directory.")])
-    prepared = prepare_run(path, registry, tell, data_directory=data_directory, trust=trust)
+    prepared = prepare_run(path, access)
     same = read_run(path).data_entry("sha256") == prepared.fingerprint
     results = {part: prepared.evaluate(part) for part in prepared.parts}
     for part, figures in results.items():
@@ -59,31 +48,24 @@ def evaluate_run(
 def evaluate_on(
     path: Path,
     source: str,
-    registry: Registry,
+    access: Access,
     *,
     cost: str | None = None,
     metrics: Sequence[str] = (),
     delimiter: str | None = None,
-    tell: Callable[[str], None] = warn,
-    data_directory: Path | None = None,
-    trust: bool = True,
 ) -> Figures:
     """Return cost and metrics of a model on other data.
 
     Parameters
     ----------
-    path
-        A run's directory, or a model file.
+    path, access
+        A run's directory or a model file, and how it is opened.
     source
         A CSV file with the target's column, ``"-"``, or a dataset as :func:`parse_reference` takes it.
-    registry
-        Where names are looked up.
     cost, metrics
         As :func:`parse_reference` takes them; by default those of the run.
     delimiter
         The character between the cells of a CSV file; by default that of the run's own table.
-    tell, data_directory, trust
-        As for :func:`prepare_run`, which provides the model of a run that has not finished.
 
     Raises
     ------
@@ -92,7 +74,7 @@ def evaluate_on(
     FileFormatError, DataError
         If model or data cannot be read.
     """
-    model = open_model(path, registry, tell, data_directory=data_directory, trust=trust)
+    model, registry = open_model(path, access), access.registry
     preprocessing = model.preprocessing
     if preprocessing is None or preprocessing.target_column is None:
         raise ConfigError([Mistake((), f"{path} was not trained from an experiment: evaluate it in Python.")])
@@ -113,7 +95,7 @@ def _objective_and_metrics(
     directory, registry = directory_of(path), model.registry
     named = [parse_reference(metric) for metric in metrics]
     if directory is not None:
-        experiment = open_run(directory, registry).experiment
+        experiment = open_run(directory, Access(registry)).experiment
         warn_of_plugins(directory, experiment, model)
         objective = model.objective(parse_reference(cost) if cost else experiment.cost)
         chosen: Sequence[object] = named or experiment.training.metrics

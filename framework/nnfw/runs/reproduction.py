@@ -24,6 +24,7 @@ from nnfw.runs.reading import VALIDATION, EpochValue, StoredRun, read_run
 from nnfw.runs.run import train
 from nnfw.runs.stored_experiment import open_run
 from nnfw.runs.trained import open_model
+from nnfw.runs.trust import Access
 
 Verdict = Literal["bit-equal", "within rounding", "different"]
 
@@ -70,31 +71,17 @@ class Reproduction:
     outcome: str
 
 
-def reproduce(
-    path: Path,
-    registry: Registry,
-    out: Path | None = None,
-    data_directory: Path | None = None,
-    callbacks: Sequence[Callback] = (),
-    *,
-    trust: bool = True,
-) -> Reproduction:
+def reproduce(path: Path, access: Access, out: Path | None = None, callbacks: Sequence[Callback] = ()) -> Reproduction:
     """Train a run's experiment again, and compare.
 
     Parameters
     ----------
-    path
-        The run's directory.
-    registry
-        Where names are looked up.
+    path, access
+        The run's directory, and how it is opened.
     out
         The directory of the new run. By default it is made next to the old one, and removed again if all is bit-equal.
-    data_directory
-        Where relative paths of the data start; by default where they did.
     callbacks
         Further callbacks, a progress bar for instance.
-    trust
-        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
 
     Raises
     ------
@@ -106,13 +93,12 @@ def reproduce(
         If its data cannot be read.
     """
     old = _ended(path)
-    file = open_run(path, registry, data_directory=data_directory, trust=trust)
-    finished = old.status == "finished"
-    before = open_model(path, registry, data_directory=data_directory, trust=trust) if finished else None
+    file, registry = open_run(path, access), access.registry
+    before = open_model(path, access) if old.status == "finished" else None
     whole = path.resolve()
     directory = unused(whole.with_name(f"{whole.name}-reproduced")) if out is None else out
     new = _trained_again(file, registry, directory, callbacks)
-    after = open_model(directory, registry) if new.status == "finished" else None
+    after = open_model(directory, Access(registry)) if new.status == "finished" else None
     largest = dict(_largest_differences(old, new))
     if before is not None and after is not None:
         largest["parameters"] = _parameter_difference(before, after)

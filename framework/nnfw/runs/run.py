@@ -31,6 +31,7 @@ from nnfw.runs.layout import (
 from nnfw.runs.reading import read_run
 from nnfw.runs.record_writer import RecordWriter
 from nnfw.runs.stored_experiment import open_run
+from nnfw.runs.trust import Access
 from nnfw.storage import LOCK, Directory, LineFile, jsonable, locked
 from nnfw.training import (
     FREE_OPTIONS,
@@ -125,31 +126,24 @@ def train(
 
 def resume(
     directory: Path,
-    registry: Registry,
+    access: Access,
     overrides: Sequence[str] = (),
     callbacks: Sequence[Callback] = (),
-    tell: Callable[[str], None] = warn,
     *,
-    data_directory: Path | None = None,
     force: bool = False,
-    trust: bool = True,
 ) -> Run | None:
     """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped.
 
     Parameters
     ----------
-    directory
-        Of the run.
-    registry, callbacks, tell
-        As for :func:`train`.
+    directory, access
+        The run's directory, and how it is opened.
     overrides
         Changes of its experiment; ``"training.epochs=50"`` for more epochs.
-    data_directory
-        Where relative paths of the data start; by default where they did.
+    callbacks
+        As for :func:`train`.
     force
         Whether to go on although experiment or data have changed.
-    trust
-        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
 
     Returns
     -------
@@ -165,7 +159,7 @@ def resume(
     StateError, DivergedError, TrainingInterrupted
         As :func:`train`.
     """
-    file = open_run(directory, registry, overrides, data_directory=data_directory, trust=trust)
+    file, registry, tell = open_run(directory, access, overrides), access.registry, access.tell
     with locked(directory) as held:
         start = newest(held.below(CHECKPOINTS), registry, tell)
         finished = read_run(directory).status == "finished"

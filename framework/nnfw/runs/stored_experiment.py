@@ -10,30 +10,19 @@ from nnfw.experiments.experiment import ExperimentFile, check_experiment
 from nnfw.plugins import Registry
 from nnfw.plugins.specs import is_distribution
 from nnfw.runs.reading import StoredRun, read_document, read_run
-from nnfw.runs.trust import require_trusted
+from nnfw.runs.trust import Access, require_trusted
 from nnfw.toml import apply_overrides
 
 
-def open_run(
-    path: Path,
-    registry: Registry,
-    overrides: Iterable[str] = (),
-    *,
-    data_directory: Path | None = None,
-    trust: bool = True,
-) -> ExperimentFile:
+def open_run(path: Path, access: Access, overrides: Iterable[str] = ()) -> ExperimentFile:
     """Return the experiment of a run's directory, with the folder in which its data lies.
 
     Parameters
     ----------
-    path, registry
-        The directory, and where names are looked up.
+    path, access
+        The directory, and how it is opened.
     overrides
         ``"training.epochs=5"`` and the like.
-    data_directory
-        Where relative paths of the data start; by default where they did.
-    trust
-        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
 
     Raises
     ------
@@ -45,18 +34,17 @@ def open_run(
         If the run is not trusted.
     """
     run = read_run(path)
-    directory = data_directory or Path(run.data_entry("directory"))
+    directory = access.data_directory or Path(run.data_entry("directory"))
     document = apply_overrides(read_document(path), overrides)
     try:
-        file = ExperimentFile(check_experiment(document, registry), document, directory)
+        file = ExperimentFile(check_experiment(document, access.registry), document, directory)
     except ConfigError as error:
-        missing = _missing_plugins(run, registry)
+        missing = _missing_plugins(run, access.registry)
         if not missing:
             raise
         text = f"{', '.join(missing.values())} was active when it ran, and is not now: pip install {' '.join(missing)}"
         raise ConfigError([*error.mistakes, Mistake((), f"{path}: {text}")], error.owner) from error
-    if not trust:
-        require_trusted(file, path, registry, data_directory)
+    require_trusted(file, path, access)
     return file
 
 

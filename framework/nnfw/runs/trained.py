@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,34 +12,19 @@ from nnfw.experiments.experiment import Experiment, distributions_of
 from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.machine import required_packages
 from nnfw.model import Sequential, describe, load
-from nnfw.plugins import Registry
 from nnfw.runs.layout import CHECKPOINTS, EXPERIMENT, MODEL, RECORD
 from nnfw.runs.reading import read_run
 from nnfw.runs.run import origin_of
 from nnfw.runs.stored_experiment import open_run
-from nnfw.runs.trust import resume_command
+from nnfw.runs.trust import Access, resume_command
 from nnfw.storage import Directory
 from nnfw.training import load_parameters, newest, require_same_origin, warn
 
 _NUMERICAL = ("numpy", "scipy")  # the required packages that the last digits of results depend on
 
 
-def open_model(
-    path: Path,
-    registry: Registry,
-    tell: Callable[[str], None] = warn,
-    *,
-    data_directory: Path | None = None,
-    trust: bool = True,
-) -> Sequential:
-    """Return the model of a run's directory, or of a model file.
-
-    Parameters
-    ----------
-    path, registry
-        The directory or the file, and where names are looked up.
-    tell, data_directory, trust
-        As for :func:`prepare_run`, which provides the model of a run that has not finished.
+def open_model(path: Path, access: Access) -> Sequential:
+    """Return the model of a run's directory, or of a model file; :func:`prepare_run` says what is used without one.
 
     Raises
     ------
@@ -47,23 +32,18 @@ def open_model(
         If there is no model, or it cannot be read.
     """
     if (path / RECORD).exists() and not (path / MODEL).exists():
-        return prepare_run(path, registry, tell, data_directory=data_directory, trust=trust).model
-    model = _load(path, registry)
+        return prepare_run(path, access).model
+    inside = Directory(path) if path.is_dir() else None
+    model = load(path / MODEL if inside else path, registry=access.registry, inside=inside)
     directory = directory_of(path)
     if directory is not None:
         with suppress(FileFormatError):  # the model can be used even if the record cannot be read
             run, packages = read_run(directory), required_packages()
             before = run.environment.get("packages", {})
             _warn_of_versions(directory, before, {name: packages[name] for name in _NUMERICAL})
-            if path.is_dir() and run.status != "finished":
-                tell(f"{path} is {run.status}: its model is from the last time that its training finished.")
+            if inside and run.status != "finished":
+                access.tell(f"{path} is {run.status}: its model is from the last time that its training finished.")
     return model
-
-
-def _load(path: Path, registry: Registry) -> Sequential:
-    if path.is_dir():
-        return load(path / MODEL, registry=registry, inside=Directory(path))
-    return load(path, registry=registry)
 
 
 def warn_of_plugins(directory: Path, experiment: Experiment, model: Sequential) -> None:
@@ -84,28 +64,13 @@ def _warn_of_versions(directory: Path, before: Mapping[str, object], now: Mappin
         warn(f"{directory} was trained with {', '.join(changed)}. Results may differ.")
 
 
-def prepare_run(
-    path: Path,
-    registry: Registry,
-    tell: Callable[[str], None] = warn,
-    *,
-    data_directory: Path | None = None,
-    trust: bool = True,
-    examples: Examples | None = None,
-) -> Prepared:
-    """Return a run's experiment with its data and its model, as far as that has been trained.
+def prepare_run(path: Path, access: Access, examples: Examples | None = None) -> Prepared:
+    """Return a run's experiment with its data and its model; without a model, that of its newest checkpoint.
 
     Parameters
     ----------
-    path, registry
-        The directory, and where names are looked up.
-    tell
-        Called with a message if the run has no model, so that its newest checkpoint is used, or if the model may be
-        older than the run.
-    data_directory
-        Where relative paths of the data start; by default where they did.
-    trust
-        Whether the data may lie anywhere; False refuses what :func:`require_trusted` does.
+    path, access
+        The directory, and how it is opened.
     examples
         The data, if it has been read already.
 
@@ -116,13 +81,13 @@ def prepare_run(
     DataError
         If the data cannot be read, or has changed since a checkpoint that is needed.
     """
-    file = open_run(path, registry, data_directory=data_directory, trust=trust)
+    file, registry = open_run(path, access), access.registry
     if (path / MODEL).exists():
-        prepared = prepare(file, registry, open_model(path, registry, tell), examples)
+        prepared = prepare(file, registry, open_model(path, access), examples)
         warn_of_plugins(path, file.experiment, prepared.model)
         return prepared
     status = read_run(path).status
-    start = newest(Directory(path).below(CHECKPOINTS), registry, tell)
+    start = newest(Directory(path).below(CHECKPOINTS), registry, access.tell)
     if start is None or not start.header.step:
         raise FileFormatError(
             f"{path} holds neither a model nor a checkpoint of a trained one: its status is {status!r}. Resume it: "
@@ -131,7 +96,7 @@ def prepare_run(
     prepared = prepare(file, registry, examples=examples)
     require_same_origin(start, origin_of(prepared), f"Undo that, or train to the end: {path} holds no model.")
     load_parameters(prepared.model.parameters, start)
-    tell(f"{path} is {status} and holds no model: its newest checkpoint is used, {start.header.place}.")
+    access.tell(f"{path} is {status} and holds no model: its newest checkpoint is used, {start.header.place}.")
     return prepared
 
 

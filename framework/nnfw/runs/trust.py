@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from nnfw.errors import DataError
@@ -12,31 +13,40 @@ from nnfw.experiments.experiment import ExperimentFile
 from nnfw.plugins import Registry
 from nnfw.runs.layout import EXPERIMENT
 from nnfw.toml import flattened
+from nnfw.training import warn
 
 
-def require_trusted(file: ExperimentFile, run: Path, registry: Registry, data_directory: Path | None = None) -> None:
-    """Refuse a run whose data lies outside its own folder and the current one, before any of it is read.
-
-    Links are resolved: the place of the target counts.
+@dataclass(frozen=True, eq=False)
+class Access:
+    """How runs and models are opened.
 
     Parameters
     ----------
-    file
-        The run's experiment.
-    run
-        Its directory.
     registry
         Where names are looked up.
+    tell
+        Called with a message, such as that a checkpoint is used because there is no model; by default it warns.
     data_directory
-        A folder that the user named; data may lie there too.
-
-    Raises
-    ------
-    DataError
-        If an option of the dataset names an existing file or folder that is neither in the run's directory, nor in the
-        current one, nor in `data_directory`.
+        Where relative paths of the data start; by default where they did.
+    trust
+        Whether the data may lie anywhere; False refuses data outside the run's folder, the current one and
+        `data_directory`.
     """
-    for path in _elsewhere(file, run, registry, data_directory):
+
+    registry: Registry
+    tell: Callable[[str], None] = warn
+    data_directory: Path | None = None
+    trust: bool = True
+
+
+def require_trusted(file: ExperimentFile, run: Path, access: Access) -> None:
+    """Refuse a run that is not trusted if its data lies elsewhere, before any of it is read; DataError says where.
+
+    Links are resolved: the place of the target counts.
+    """
+    if access.trust:
+        return
+    for path in _elsewhere(file, run, access.registry, access.data_directory):
         target = Path(os.path.realpath(path))
         link = "" if target == path.absolute() else f", which leads to {target}"
         raise DataError(
