@@ -4,10 +4,14 @@
 class in the same way: with K ≥ 2 outputs the class is the largest entry along the last axis (of equal ones the first),
 and labels are whole numbers 0 to K − 1 or rows of K entries, the largest of which is the class; with a single output
 there are two classes, class 1 above ½. Sample weights multiply the contribution of an example. Sums are float64.
+
+Metrics of classes take activations `a` ``(N, ..., K)`` or ``(N,)``, and labels `y` of the shape of `a` or without its
+last axis. ShapeError or DataError says where labels do not fit, or are not among the classes.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import KW_ONLY, dataclass
 from math import nan, prod
 from typing import Annotated, ClassVar, Literal
@@ -26,8 +30,31 @@ _THRESHOLD = 0.5  # of a single output: above it, class 1
 _MOST_CLASSES = 1 << 12  # of a confusion matrix
 
 
+class _Mean(Metric):
+    """A mean of values, one for each example or for each of its entries."""
+
+    @abstractmethod
+    def values(self, a: Array, y: Array) -> Array:
+        """Return the values ``(N, ...)``."""
+        ...
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return [Σ_i w_i Σ_j v_ij, n · Σ_i w_i], with n values v for each example."""
+        values = self.values(a, y)
+        if weight is None:
+            return np.array([values.sum(dtype=np.float64), float(values.size)])
+        per_example = values.sum(axis=tuple(range(1, values.ndim)), dtype=np.float64)
+        w = weight.astype(np.float64)
+        return np.array([w @ per_example, w.sum() * prod(values.shape[1:])])
+
+    def result(self, statistics: Array) -> float:
+        """Return the mean; NaN where the weights sum to 0."""
+        numerator, denominator = statistics.tolist()
+        return numerator / denominator if denominator else nan
+
+
 @dataclass(frozen=True)
-class Accuracy(Metric):
+class Accuracy(_Mean):
     """Share of examples whose class is right.
 
     Σ_i w_i [class(a_i) = y_i] / Σ_i w_i
@@ -47,33 +74,14 @@ class Accuracy(Metric):
 
     higher_is_better: ClassVar[bool] = True
 
-    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return [Σ w_i of right examples, Σ w_i].
-
-        Parameters
-        ----------
-        a : array (N, ..., K) or (N,)
-            Activations.
-        y : array
-            Labels, of the shape of `a` or without its last axis.
-        weight : array (N,) or None
-            Sample weights.
-
-        Raises
-        ------
-        ShapeError, DataError
-            If labels do not fit `a`, or are not among its classes.
-        """
+    def values(self, a: Array, y: Array) -> Array:
+        """Return 1 for each example that is right, else 0."""
         predicted, actual, _ = _classes(a, y)
-        return _weighted_mean(predicted == actual, weight)
-
-    def result(self, statistics: Array) -> float:
-        """Return the share, in [0, 1]."""
-        return _ratio(statistics)
+        return np.asarray(predicted == actual)
 
 
 @dataclass(frozen=True)
-class TopKAccuracy(Metric):
+class TopKAccuracy(_Mean):
     """Share of examples whose class is among the k with the largest activations.
 
     Σ_i w_i [rank(a_i, y_i) < k] / Σ_i w_i
@@ -98,23 +106,8 @@ class TopKAccuracy(Metric):
     k: Annotated[int, Ge(1)] = 5
     higher_is_better: ClassVar[bool] = True
 
-    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return [Σ w_i of right examples, Σ w_i].
-
-        Parameters
-        ----------
-        a : array (N, ..., K)
-            Activations, K ≥ 2.
-        y : array
-            Labels, of the shape of `a` or without its last axis.
-        weight : array (N,) or None
-            Sample weights.
-
-        Raises
-        ------
-        ShapeError, DataError
-            If `a` has a single output, or labels do not fit.
-        """
+    def values(self, a: Array, y: Array) -> Array:
+        """Return 1 for each example that is right, else 0; ShapeError if `a` has a single output."""
         if a.ndim < 2 or a.shape[-1] < 2:
             raise ShapeError(
                 f"top_k_accuracy needs one output for each of 2 classes or more, got a of shape {a.shape}. Use "
@@ -126,15 +119,11 @@ class TopKAccuracy(Metric):
         own = np.take_along_axis(scores, flat, axis=1)
         earlier = np.arange(count) < flat
         rank = (scores > own).sum(axis=1) + ((scores == own) & earlier).sum(axis=1)
-        return _weighted_mean((rank < self.k).reshape(actual.shape), weight)
-
-    def result(self, statistics: Array) -> float:
-        """Return the share, in [0, 1]."""
-        return _ratio(statistics)
+        return np.asarray(rank < self.k).reshape(actual.shape)
 
 
 @dataclass(frozen=True)
-class MeanSquaredError(Metric):
+class MeanSquaredError(_Mean):
     """Mean of the squared differences over all entries.
 
     Σ_i w_i Σ_j (a_ij − y_ij)² / (n · Σ_i w_i), with n entries in an example
@@ -153,32 +142,13 @@ class MeanSquaredError(Metric):
 
     higher_is_better: ClassVar[bool] = False
 
-    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return [Σ_i w_i Σ_j (a_ij − y_ij)², n · Σ_i w_i].
-
-        Parameters
-        ----------
-        a : array (N, ...)
-            Activations.
-        y : array
-            Labels of as many entries.
-        weight : array (N,) or None
-            Sample weights.
-
-        Raises
-        ------
-        ShapeError
-            If `a` and `y` differ in size.
-        """
-        return _weighted_mean(np.square(a - _like(a, y, "mse")), weight)
-
-    def result(self, statistics: Array) -> float:
-        """Return the mean, 0 or more."""
-        return _ratio(statistics)
+    def values(self, a: Array, y: Array) -> Array:
+        """Return (a_ij − y_ij)²; ShapeError if `a` and `y` differ in size."""
+        return np.asarray(np.square(a - _like(a, y, "mse")))
 
 
 @dataclass(frozen=True)
-class MeanAbsoluteError(Metric):
+class MeanAbsoluteError(_Mean):
     """Mean of the absolute differences over all entries.
 
     Σ_i w_i Σ_j |a_ij − y_ij| / (n · Σ_i w_i), with n entries in an example
@@ -196,13 +166,9 @@ class MeanAbsoluteError(Metric):
 
     higher_is_better: ClassVar[bool] = False
 
-    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return [Σ_i w_i Σ_j |a_ij − y_ij|, n · Σ_i w_i]; parameters and errors as for ``mse``."""
-        return _weighted_mean(np.abs(a - _like(a, y, "mae")), weight)
-
-    def result(self, statistics: Array) -> float:
-        """Return the mean, 0 or more."""
-        return _ratio(statistics)
+    def values(self, a: Array, y: Array) -> Array:
+        """Return |a_ij − y_ij|; ShapeError if `a` and `y` differ in size."""
+        return np.asarray(np.abs(a - _like(a, y, "mae")))
 
 
 @dataclass(frozen=True)
@@ -228,27 +194,7 @@ class R2(Metric):
     higher_is_better: ClassVar[bool] = True
 
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return, for each output, [Σ w, Σ w y, Σ w y², Σ w (a − y)²].
-
-        Parameters
-        ----------
-        a : array (N, ...)
-            Activations.
-        y : array
-            Labels of as many entries.
-        weight : array (N,) or None
-            Sample weights.
-
-        Returns
-        -------
-        array (4, n)
-            For n entries in an example.
-
-        Raises
-        ------
-        ShapeError
-            If `a` and `y` differ in size.
-        """
+        """Return [Σ w, Σ w y, Σ w y², Σ w (a − y)²] ``(4, n)`` for n outputs; ShapeError if `y` has another size."""
         shape = (len(a), prod(a.shape[1:]))
         y = _like(a, y, "r2").reshape(shape)
         error = a.reshape(shape) - y
@@ -268,39 +214,56 @@ class R2(Metric):
 
 @dataclass(frozen=True)
 class _OfOutcomes(Metric):
-    """A metric of true positives, false positives and false negatives of each class."""
+    """A ratio of true positives, false positives and false negatives, averaged over the classes.
+
+    Parameters
+    ----------
+    average : {"binary", "macro", "micro"} or None
+        ``"binary"``: class 1 of two is the positive one. ``"macro"``: the mean over the classes. ``"micro"``: from the
+        sums over the classes. None (default): binary for two classes, macro for more.
+    multilabel : bool
+        Whether each output is a class of its own, which an example has or has not, as with several sigmoids: an output
+        above ½ says yes, and a row of labels may hold any number of ones. False by default.
+    """
 
     _: KW_ONLY
     average: Average | None = None
     multilabel: bool = False
     higher_is_better: ClassVar[bool] = True
 
+    denominator: ClassVar[tuple[int, int, int]]
+    """The factors of TP, FP and FN in the denominator; the numerator has TP with the same factor."""
+
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return the weights of true positives, false positives and false negatives of each class.
+        """Return the weights of TP, FP and FN of each class ``(3, K)``; ShapeError if `average` does not suit them."""
+        if self.multilabel:
+            return self._statistics_of_labels(a, y, weight)
+        predicted, actual, count = _classes(a, y)
+        if self.average == "binary" and count > 2:
+            raise ShapeError(f"average 'binary' needs two classes, got {count} outputs; use 'macro' or 'micro'.")
+        predicted, actual = predicted.reshape(-1), actual.reshape(-1)
+        right, w = predicted == actual, _weights(weight, a, actual.size)
+        found = ((actual, right), (predicted, ~right), (actual, ~right))
+        return np.stack([np.bincount(classes[rows], w[rows], minlength=count) for classes, rows in found])
 
-        Parameters
-        ----------
-        a : array (N, ..., K) or (N,)
-            Activations.
-        y : array
-            Labels, of the shape of `a` or without its last axis.
-        weight : array (N,) or None
-            Sample weights.
+    def _statistics_of_labels(self, a: Array, y: Array, weight: Array | None) -> Array:
+        if self.average == "binary":
+            raise ShapeError(
+                "average 'binary' has one positive class, multilabel has one for each output; use 'macro'."
+            )
+        y = _like(a, y, "multilabel")
+        wrong = (y != 0) & (y != 1)
+        if wrong.any():
+            raise DataError(f"multilabel expects 0 or 1 for each output, got the label {y[wrong][0]:g}. Correct it.")
+        outputs = (1, *a.shape)[-1] if a.ndim > 1 else 1
+        predicted, actual = (values.reshape(-1, outputs) > _THRESHOLD for values in (a, y))
+        w = _weights(weight, a, len(actual))
+        return np.stack([w @ found for found in (predicted & actual, predicted & ~actual, ~predicted & actual)])
 
-        Returns
-        -------
-        array (3, K)
-            For K classes.
-
-        Raises
-        ------
-        ShapeError, DataError
-            If labels do not fit `a`, or ``"binary"`` meets more than two classes, or several labels.
-        """
-        return _outcomes(a, y, weight, self.average, self.multilabel)
-
-    def _averaged(self, statistics: Array, numerator: Array, denominator: Array) -> float:
-        """Return the average over the classes of numerator over denominator."""
+    def result(self, statistics: Array) -> float:
+        """Return the average over the classes, in [0, 1]."""
+        factors = np.array(self.denominator, np.float64)
+        numerator, denominator = factors[0] * statistics[0], (factors[:, np.newaxis] * statistics).sum(axis=0)
         average = self.average or ("binary" if len(numerator) == 2 and not self.multilabel else "macro")
         if average == "micro":
             numerator, denominator = numerator.sum(keepdims=True), denominator.sum(keepdims=True)
@@ -319,15 +282,6 @@ class Precision(_OfOutcomes):
 
     TP / (TP + FP)
 
-    Parameters
-    ----------
-    average : {"binary", "macro", "micro"} or None
-        ``"binary"``: class 1 of two is the positive one. ``"macro"``: the mean over the classes. ``"micro"``: from the
-        sums over the classes. None (default): binary for two classes, macro for more.
-    multilabel : bool
-        Whether each output is a class of its own, which an example has or has not, as with several sigmoids: an output
-        above ½ says yes, and a row of labels may hold any number of ones. False by default.
-
     Notes
     -----
     0/0 is 0. A class that is neither predicted nor actual in any example is left out of the macro mean.
@@ -339,10 +293,7 @@ class Precision(_OfOutcomes):
     0.5
     """
 
-    def result(self, statistics: Array) -> float:
-        """Return the precision, in [0, 1]."""
-        positive, wrong, _ = statistics
-        return self._averaged(statistics, positive, positive + wrong)
+    denominator: ClassVar[tuple[int, int, int]] = (1, 1, 0)
 
 
 @dataclass(frozen=True)
@@ -350,13 +301,6 @@ class Recall(_OfOutcomes):
     """True positives over actual positives.
 
     TP / (TP + FN)
-
-    Parameters
-    ----------
-    average : {"binary", "macro", "micro"} or None
-        As for ``precision``.
-    multilabel : bool
-        As for ``precision``.
 
     Notes
     -----
@@ -369,24 +313,14 @@ class Recall(_OfOutcomes):
     0.6666666666666666
     """
 
-    def result(self, statistics: Array) -> float:
-        """Return the recall, in [0, 1]."""
-        positive, _, missed = statistics
-        return self._averaged(statistics, positive, positive + missed)
+    denominator: ClassVar[tuple[int, int, int]] = (1, 0, 1)
 
 
 @dataclass(frozen=True)
 class F1(_OfOutcomes):
     """Harmonic mean of precision and recall.
 
-    2 TP / (2 TP + FP + FN)
-
-    Parameters
-    ----------
-    average : {"binary", "macro", "micro"} or None
-        As for ``precision``; ``"macro"`` is the mean of the F1 of the classes.
-    multilabel : bool
-        As for ``precision``.
+    2 TP / (2 TP + FP + FN); ``"macro"`` is the mean of the F1 of the classes.
 
     Notes
     -----
@@ -399,10 +333,7 @@ class F1(_OfOutcomes):
     0.8
     """
 
-    def result(self, statistics: Array) -> float:
-        """Return the F1 score, in [0, 1]."""
-        positive, wrong, missed = statistics
-        return self._averaged(statistics, 2 * positive, 2 * positive + wrong + missed)
+    denominator: ClassVar[tuple[int, int, int]] = (2, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -428,27 +359,7 @@ class ConfusionMatrix(Metric):
     higher_is_better: ClassVar[bool] = True
 
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return M.
-
-        Parameters
-        ----------
-        a : array (N, ..., K) or (N,)
-            Activations.
-        y : array
-            Labels, of the shape of `a` or without its last axis.
-        weight : array (N,) or None
-            Sample weights.
-
-        Returns
-        -------
-        array (K, K)
-            For K classes.
-
-        Raises
-        ------
-        ShapeError, DataError
-            If labels do not fit `a`, or are not among its classes; if there are too many classes.
-        """
+        """Return M ``(K, K)`` for K classes; ShapeError if there are too many."""
         count = max(2, (1, *a.shape)[-1] if a.ndim > 1 else 1)
         if count > _MOST_CLASSES:
             raise ShapeError(
@@ -463,20 +374,6 @@ class ConfusionMatrix(Metric):
     def result(self, statistics: Array) -> Array:
         """Return M."""
         return statistics
-
-
-def _weighted_mean(values: Array, weight: Array | None) -> Array:
-    """Return numerator and denominator of the weighted mean of all entries of `values` ``(N, ...)``."""
-    if weight is None:
-        return np.array([values.sum(dtype=np.float64), float(values.size)])
-    per_example = values.sum(axis=tuple(range(1, values.ndim)), dtype=np.float64)
-    w = weight.astype(np.float64)
-    return np.array([w @ per_example, w.sum() * prod(values.shape[1:])])
-
-
-def _ratio(statistics: Array) -> float:
-    numerator, denominator = statistics.tolist()
-    return numerator / denominator if denominator else nan
 
 
 def _like(a: Array, y: Array, metric: str) -> Array:
@@ -539,33 +436,6 @@ def _require_binary(y: Array) -> None:
 def _weights(weight: Array | None, a: Array, count: int) -> Array:
     """Return the weight of each of `count` entries; the entries of an example have its weight."""
     return np.ones(count) if weight is None else np.repeat(weight, count // max(1, len(a))).astype(np.float64)
-
-
-def _outcomes(a: Array, y: Array, weight: Array | None, average: Average | None, multilabel: bool) -> Array:
-    """Return the weights of true positives, false positives and false negatives of each class ``(3, K)``."""
-    if multilabel:
-        return _outcomes_of_labels(a, y, weight, average)
-    predicted, actual, count = _classes(a, y)
-    if average == "binary" and count > 2:
-        raise ShapeError(f"average 'binary' needs two classes, got {count} outputs; use 'macro' or 'micro'.")
-    predicted, actual = predicted.reshape(-1), actual.reshape(-1)
-    right, w = predicted == actual, _weights(weight, a, actual.size)
-    found = ((actual, right), (predicted, ~right), (actual, ~right))
-    return np.stack([np.bincount(classes[rows], w[rows], minlength=count) for classes, rows in found])
-
-
-def _outcomes_of_labels(a: Array, y: Array, weight: Array | None, average: Average | None) -> Array:
-    """Return the same if each output is a class of its own."""
-    if average == "binary":
-        raise ShapeError("average 'binary' has one positive class, multilabel has one for each output; use 'macro'.")
-    y = _like(a, y, "multilabel")
-    wrong = (y != 0) & (y != 1)
-    if wrong.any():
-        raise DataError(f"multilabel expects 0 or 1 for each output, got the label {y[wrong][0]:g}. Correct it.")
-    outputs = (1, *a.shape)[-1] if a.ndim > 1 else 1
-    predicted, actual = (values.reshape(-1, outputs) > _THRESHOLD for values in (a, y))
-    w = _weights(weight, a, len(actual))
-    return np.stack([w @ found for found in (predicted & actual, predicted & ~actual, ~predicted & actual)])
 
 
 def _r2(weight: float, first: float, second: float, residual: float) -> float:
