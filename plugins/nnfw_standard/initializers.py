@@ -6,10 +6,9 @@ layer's weight ``(n_out, n_in)``.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import KW_ONLY, dataclass
 from math import prod, sqrt
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -19,16 +18,19 @@ from nnfw.configuration import Above
 from nnfw.protocols import Initializer, Shape
 
 
-class _OfVariance(Initializer):
-    """Draws values whose variance follows from the fans."""
+class _Scaled(Initializer):
+    """Draws values of the variance `gain` over a fan."""
 
-    @abstractmethod
+    gain: ClassVar[float]
+    averaged: ClassVar[bool] = False
+    """Whether the fan is the mean of fan_in and fan_out, instead of fan_in."""
+
     def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
-        """Return the variance."""
-        ...
+        """Return gain / fan."""
+        return self.gain / ((fan_in + fan_out) / 2 if self.averaged else fan_in)
 
 
-class _UniformOfVariance(_OfVariance):
+class _Uniform(_Scaled):
     """Draws from U(−r, r), whose variance is r²/3."""
 
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
@@ -37,7 +39,7 @@ class _UniformOfVariance(_OfVariance):
         return rng.uniform(-limit, limit, shape)
 
 
-class _NormalOfVariance(_OfVariance):
+class _Normal(_Scaled):
     """Draws from the normal distribution with mean 0."""
 
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
@@ -46,7 +48,7 @@ class _NormalOfVariance(_OfVariance):
 
 
 @dataclass(frozen=True)
-class GlorotUniform(_UniformOfVariance):
+class GlorotUniform(_Uniform):
     """Uniform, with the variance that keeps both activations and errors at their size where σ'(0) = 1.
 
     w ~ U(−r, r) with r = √(6 / (fan_in + fan_out)), so Var w = 2 / (fan_in + fan_out)
@@ -67,13 +69,12 @@ class GlorotUniform(_UniformOfVariance):
     (True, 0.0066)
     """
 
-    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
-        """Return 2 / (fan_in + fan_out)."""
-        return 2 / (fan_in + fan_out)
+    gain: ClassVar[float] = 1.0
+    averaged: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
-class GlorotNormal(_NormalOfVariance):
+class GlorotNormal(_Normal):
     """Normal, with the variance that keeps both activations and errors at their size where σ'(0) = 1.
 
     w ~ N(0, 2 / (fan_in + fan_out))
@@ -94,13 +95,12 @@ class GlorotNormal(_NormalOfVariance):
     0.007
     """
 
-    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
-        """Return 2 / (fan_in + fan_out)."""
-        return 2 / (fan_in + fan_out)
+    gain: ClassVar[float] = 1.0
+    averaged: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
-class HeUniform(_UniformOfVariance):
+class HeUniform(_Uniform):
     """Uniform, with the variance that keeps activations at their size under ReLU.
 
     w ~ U(−r, r) with r = √(6 / fan_in), so Var w = 2 / fan_in
@@ -121,13 +121,11 @@ class HeUniform(_UniformOfVariance):
     (True, 0.02)
     """
 
-    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
-        """Return 2 / fan_in."""
-        return 2 / fan_in
+    gain: ClassVar[float] = 2.0
 
 
 @dataclass(frozen=True)
-class HeNormal(_NormalOfVariance):
+class HeNormal(_Normal):
     """Normal, with the variance that keeps activations at their size under ReLU.
 
     w ~ N(0, 2 / fan_in)
@@ -147,13 +145,11 @@ class HeNormal(_NormalOfVariance):
     0.02
     """
 
-    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
-        """Return 2 / fan_in."""
-        return 2 / fan_in
+    gain: ClassVar[float] = 2.0
 
 
 @dataclass(frozen=True)
-class LecunUniform(_UniformOfVariance):
+class LecunUniform(_Uniform):
     """Uniform, with the variance that keeps weighted inputs at the size of the activations before them.
 
     w ~ U(−r, r) with r = √(3 / fan_in), so Var w = 1 / fan_in
@@ -169,13 +165,11 @@ class LecunUniform(_UniformOfVariance):
     (True, 0.01)
     """
 
-    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
-        """Return 1 / fan_in."""
-        return 1 / fan_in
+    gain: ClassVar[float] = 1.0
 
 
 @dataclass(frozen=True)
-class LecunNormal(_NormalOfVariance):
+class LecunNormal(_Normal):
     """Normal, with the variance that keeps weighted inputs at the size of the activations before them.
 
     w ~ N(0, 1 / fan_in)
@@ -195,9 +189,7 @@ class LecunNormal(_NormalOfVariance):
     0.01
     """
 
-    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
-        """Return 1 / fan_in."""
-        return 1 / fan_in
+    gain: ClassVar[float] = 1.0
 
 
 @dataclass(frozen=True)
