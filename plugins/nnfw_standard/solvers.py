@@ -7,7 +7,6 @@ much further than an epoch of small steps does.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from math import sqrt
@@ -33,21 +32,24 @@ class ScipySolver(Solver):
     Parameters
     ----------
     tolerance
-        0 or more; smaller goes on for longer.
+        0 or more, 1e-5 by default; smaller goes on for longer.
     """
 
-    tolerance: Annotated[float, Ge(0)]
+    tolerance: Annotated[float, Ge(0)] = 1e-5
 
     method: ClassVar[str]
     """SciPy's name of the method."""
+
+    limit: ClassVar[str] = "gtol"
+    """The method's name of the tolerance."""
 
     curved: ClassVar[bool] = False
     """Whether it asks for products of the Hessian with vectors."""
 
     @property
-    @abstractmethod
     def settings(self) -> Mapping[str, Any]:
         """The options of SciPy's method."""
+        return {self.limit: self.tolerance}
 
     def minimise(
         self, function: Function, vector: Array, iterations: int, ended: Callable[[Array, float], bool]
@@ -126,7 +128,6 @@ class LBFGS(ScipySolver):
     'CONVERGENCE: NORM OF PROJECTED GRADIENT <= PGTOL'
     """
 
-    tolerance: Annotated[float, Ge(0)] = 1e-5
     _: KW_ONLY
     memory: Annotated[int, Ge(1)] = 10
 
@@ -135,7 +136,7 @@ class LBFGS(ScipySolver):
     @property
     def settings(self) -> Mapping[str, Any]:
         """Every evaluation that the line search wants, and no end because C has fallen little."""
-        return {"gtol": self.tolerance, "ftol": 0.0, "maxcor": self.memory, "maxfun": np.iinfo(np.int32).max}
+        return {**super().settings, "ftol": 0.0, "maxcor": self.memory, "maxfun": np.iinfo(np.int32).max}
 
 
 @dataclass(frozen=True)
@@ -154,14 +155,7 @@ class ConjugateGradient(ScipySolver):
     J. Nocedal, S. J. Wright (2006), *Numerical optimization*, section 5.2. SciPy's method CG.
     """
 
-    tolerance: Annotated[float, Ge(0)] = 1e-5
-
     method: ClassVar[str] = "CG"
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The tolerance."""
-        return {"gtol": self.tolerance}
 
 
 @dataclass(frozen=True)
@@ -180,15 +174,9 @@ class NewtonCG(ScipySolver):
     J. Nocedal, S. J. Wright (2006), *Numerical optimization*, section 7.1. SciPy's method Newton-CG.
     """
 
-    tolerance: Annotated[float, Ge(0)] = 1e-5
-
     method: ClassVar[str] = "Newton-CG"
     curved: ClassVar[bool] = True
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The tolerance."""
-        return {"xtol": self.tolerance}
+    limit: ClassVar[str] = "xtol"
 
 
 @dataclass(frozen=True)
@@ -208,12 +196,5 @@ class TrustKrylov(ScipySolver):
     method*. SciPy's method trust-krylov.
     """
 
-    tolerance: Annotated[float, Ge(0)] = 1e-5
-
     method: ClassVar[str] = "trust-krylov"
     curved: ClassVar[bool] = True
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The tolerance."""
-        return {"gtol": self.tolerance}
