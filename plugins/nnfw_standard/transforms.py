@@ -1,7 +1,7 @@
 """Transforms: changes of columns, fitted on the training split and stored with the model.
 
-Fitted values are float64 numbers, as nested lists where a column is a block. Computation is in float64; what goes in as
-float32 comes out as float32, and whole numbers come out as float64.
+Columns are ``(N, ...)``. Fitted values are float64 numbers, as nested lists of the shape of one entry where a column is
+a block. Computation is in float64; what goes in as float32 comes out as float32, and whole numbers come out as float64.
 """
 
 from __future__ import annotations
@@ -59,18 +59,7 @@ class Standardize(Transform):
     accepts: ClassVar[Literal["numeric", "categorical"]] = "numeric"
 
     def fit(self, column: Array) -> PlainTable:
-        """Return mean and scale.
-
-        Parameters
-        ----------
-        column : array (N, ...)
-            Numbers.
-
-        Returns
-        -------
-        mapping
-            ``mean`` and ``scale``, each a number, or nested lists of the shape of one entry.
-        """
+        """Return ``mean`` and ``scale``."""
         low, high = _bounds(column)
         power = _power(low, high)
         mean = sum((_divided(block, power).sum(axis=0) for block in _blocks(column)), np.float64(0)) / len(column)
@@ -86,14 +75,14 @@ class Standardize(Transform):
         return {"mean": mean.tolist(), "scale": np.where(scale == 0, 1.0, scale).tolist()}
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
-        """Return (x − mean) / scale, shaped like `column` ``(N, ...)``."""
+        """Return (x − mean) / scale, shaped like `column`."""
         mean, scale = self._values(fitted)
         power = _power(mean, scale)
         x, mean, scale = (_divided(values, power) for values in (column, mean, scale))
         return _like(column, (x - mean) / scale)
 
     def invert(self, column: Array, fitted: PlainTable) -> Array:
-        """Return x' · scale + mean, shaped like `column` ``(N, ...)``."""
+        """Return x' · scale + mean, shaped like `column`."""
         mean, scale = self._values(fitted)
         power = _power(mean, scale)
         return _like(column, np.ldexp(column * _divided(scale, power) + _divided(mean, power), power))
@@ -142,23 +131,7 @@ class MinMax(Transform):
     accepts: ClassVar[Literal["numeric", "categorical"]] = "numeric"
 
     def fit(self, column: Array) -> PlainTable:
-        """Return minimum and maximum.
-
-        Parameters
-        ----------
-        column : array (N, ...)
-            Numbers.
-
-        Returns
-        -------
-        mapping
-            ``minimum`` and ``maximum``, each a number, or nested lists of the shape of one entry.
-
-        Raises
-        ------
-        ConfigError
-            If `low` is not less than `high`.
-        """
+        """Return ``minimum`` and ``maximum``; ConfigError if `low` is not less than `high`."""
         if not self.low < self.high:  # objects given to Preprocessing.fit were checked by no registry
             raise ConfigError(
                 [Mistake(("high",), f"must be greater than low, {self.low}, got {self.high}.")], "min_max"
@@ -167,13 +140,13 @@ class MinMax(Transform):
         return {"minimum": minimum.tolist(), "maximum": maximum.tolist()}
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
-        """Return low + (x − min) / (max − min) · (high − low), shaped like `column` ``(N, ...)``."""
+        """Return low + (x − min) / (max − min) · (high − low), shaped like `column`."""
         minimum, span, power = self._range(fitted)
         share = (_divided(column, power) - minimum) / span
         return _like(column, self.low + share * (self.high - self.low))
 
     def invert(self, column: Array, fitted: PlainTable) -> Array:
-        """Return min + (x' − low) / (high − low) · (max − min), shaped like `column` ``(N, ...)``."""
+        """Return min + (x' − low) / (high − low) · (max − min), shaped like `column`."""
         minimum, span, power = self._range(fitted)
         share = (column - np.float64(self.low)) / (self.high - self.low)
         return _like(column, np.ldexp(minimum + share * span, power))
@@ -227,36 +200,14 @@ class OneHot(Transform):
     accepts: ClassVar[Literal["numeric", "categorical"]] = "categorical"
 
     def fit(self, column: Array) -> PlainTable:
-        """Return the categories.
-
-        Parameters
-        ----------
-        column : array (N,)
-            Words or numbers.
-
-        Returns
-        -------
-        mapping
-            ``categories``, a sorted list.
-
-        Raises
-        ------
-        DataError
-            If the column is a block, or has more than `most` categories.
-        """
+        """Return ``categories``, a sorted list; DataError if the column is a block, or has more than `most`."""
         self._require_flat(column)
         categories = np.unique(column).tolist()
         self._require_few(categories)
         return {"categories": categories}
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
-        """Return the vectors ``(N, K)`` of the categories in `column` ``(N,)``.
-
-        Raises
-        ------
-        DataError
-            If a category is not among the fitted ones; names it, its row and the known ones.
-        """
+        """Return the vectors ``(N, K)``; DataError names a category that is not among the fitted ones, and its row."""
         self._require_flat(column)
         categories = self._categories(fitted)
         position = {category: index for index, category in enumerate(categories)}
