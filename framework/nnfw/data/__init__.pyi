@@ -19,13 +19,12 @@ from .examples import categorical as categorical
 from .examples import load_examples as load_examples
 from .examples import shape_of as shape_of
 from .input_files import Readable as Readable
-from .input_files import read_declared as read_declared
 from .input_files import reading as reading
-from .input_files import require_size as require_size
 from .npy import map_npy as map_npy
 from .npy import map_values as map_values
 from .npy import read_npy as read_npy
 from .npy import read_npy_stream as read_npy_stream
+from .npy import read_values as read_values
 from .preprocessing import Preprocessing as Preprocessing
 from .preprocessing_table import build_preprocessing as build_preprocessing
 from .preprocessing_table import describe_preprocessing as describe_preprocessing

@@ -33,19 +33,7 @@ class Readable(Protocol):
 
 @contextmanager
 def reading(path: Path, expected: str) -> Iterator[None]:
-    """Turn the errors of opening and reading `path` into DataErrors.
-
-    Parameters
-    ----------
-    path
-        The file.
-    expected
-        What it should be, for the message: ``"a CSV table"``.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, a directory, or cannot be read; if it does not fit into memory.
+    """Turn the errors of opening and reading `path` into DataErrors; `expected` is what the file should be.
 
     Examples
     --------
@@ -73,27 +61,11 @@ def reading(path: Path, expected: str) -> Iterator[None]:
 
 
 def read_declared(name: str, stream: Readable, size: int, compressed: int) -> bytearray:
-    """Return up to ``size + 1`` bytes of a stream that decompresses.
+    """Return up to ``size + 1`` bytes of a stream that decompresses `compressed` bytes, where a header declares `size`.
 
     Memory grows with the actual content, never with what a header declares. If the result has more or fewer than `size`
-    bytes, the header is wrong.
-
-    Parameters
-    ----------
-    name
-        What the message calls the array.
-    stream
-        A binary stream.
-    size
-        The number of bytes that a header declares.
-    compressed
-        The number of bytes that the stream decompresses.
-
-    Raises
-    ------
-    DataError
-        If the result is larger than 16 MiB and than 200 times `compressed`: only zeros compress that far, or a file
-        made to fill the memory.
+    bytes, the header is wrong. DataError if it is larger than 16 MiB and than 200 times `compressed`: only zeros
+    compress that far, or a file made to fill the memory.
     """
     most = max(_SMALL, _MOST_EXPANDED * compressed)
     content = bytearray()
@@ -108,21 +80,7 @@ def read_declared(name: str, stream: Readable, size: int, compressed: int) -> by
 
 
 def require_size(name: str, shape: Shape, dtype: np.dtype[np.generic], there: int) -> None:
-    """Refuse an array in a file that is shorter or longer than its header declares.
-
-    Parameters
-    ----------
-    name
-        What the message calls the array.
-    shape, dtype
-        What the header declares.
-    there
-        The number of bytes in the file for it; declared + 1 stands for any larger number.
-
-    Raises
-    ------
-    DataError
-        If it has more or fewer.
+    """Refuse an array of `there` bytes in a file whose header declares more or fewer.
 
     Examples
     --------

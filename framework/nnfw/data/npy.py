@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from nnfw.arrays import Array, Shape
-from nnfw.data.input_files import read_declared, reading, require_size
+from nnfw.data.input_files import Readable, read_declared, reading, require_size
 from nnfw.errors import DataError
 from nnfw.storage import open_regular
 
@@ -25,20 +25,9 @@ _ZIP_MAGIC = b"PK"
 def read_npy(path: Path) -> Array:
     """Return the array of an ``.npy`` file, memory-mapped: its values are read from disk as they are used.
 
-    Parameters
-    ----------
-    path
-        The file.
+    It holds numbers ``(N, ...)`` or text ``(N,)``, of the shape and dtype in the file, and is read-only.
 
-    Returns
-    -------
-    array
-        Numbers ``(N, ...)`` or text ``(N,)``, of the shape and dtype in the file; read-only.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, truncated, of another format, or holds anything but numbers or text.
+    DataError if the file is missing, truncated, of another format, or holds anything but numbers or text.
 
     Examples
     --------
@@ -57,40 +46,31 @@ def read_npy(path: Path) -> Array:
 
 
 def map_npy(stream: IO[bytes], path: Path, name: str, offset: int, size: int) -> Array:
-    """Map the array that takes `size` bytes of a file from `offset` on, header included; its values are not read.
+    """Map the array that takes `size` bytes of an open file from `offset` on, header included; values are not read.
 
-    Parameters
-    ----------
-    stream, path
-        The open file, and where it is.
-    name
-        What messages call the array.
-    offset, size
-        Where it lies.
-
-    Raises
-    ------
-    DataError
-        As :func:`read_npy`.
+    `name` is what messages call the array. DataError as for :func:`read_npy`.
     """
     stream.seek(offset)
-    shape, fortran_order, dtype = _header(stream, name)
-    start = stream.tell()
-    there = min(offset + size, os.fstat(stream.fileno()).st_size) - start
-    require_size(name, shape, dtype, there)
-    return map_values(stream, path, dtype, shape, start, "F" if fortran_order else "C")
+    return map_values(stream, path, name, offset + size, *_header(stream, name))
+
+
+def read_npy_stream(stream: IO[bytes], name: str, compressed: int) -> Array:
+    """Return the array in a stream that decompresses `compressed` bytes, and must end with the array."""
+    return read_values(stream, name, compressed, *_header(stream, name))
 
 
 def map_values(
-    stream: IO[bytes], path: Path, dtype: np.dtype[np.generic], shape: Shape, start: int, order: Literal["C", "F"] = "C"
+    stream: IO[bytes],
+    path: Path,
+    name: str,
+    end: int,
+    shape: Shape,
+    dtype: np.dtype[np.generic],
+    order: Literal["C", "F"] = "C",
 ) -> Array:
-    """Map the values from byte `start` of an open file on.
-
-    Raises
-    ------
-    DataError
-        If the file became shorter meanwhile.
-    """
+    """Map the values in an open file, from its position to byte `end`; DataError if they do not fit the header."""
+    start = stream.tell()
+    require_size(name, shape, dtype, min(end, os.fstat(stream.fileno()).st_size) - start)
     if not prod(shape):
         return np.empty(shape, dtype)
     try:
@@ -101,30 +81,21 @@ def map_values(
     return array
 
 
-def read_npy_stream(stream: IO[bytes], name: str, compressed: int) -> Array:
-    """Return the array that a stream in the format ``.npy`` holds, which must end with it.
-
-    Parameters
-    ----------
-    stream
-        A seekable stream that decompresses while it is read.
-    name
-        What messages call the array.
-    compressed
-        The number of bytes that it decompresses.
-
-    Raises
-    ------
-    DataError
-        As :func:`read_npy`, and as :func:`read_declared`.
-    """
-    shape, fortran_order, dtype = _header(stream, name)
+def read_values(
+    stream: Readable,
+    name: str,
+    compressed: int,
+    shape: Shape,
+    dtype: np.dtype[np.generic],
+    order: Literal["C", "F"] = "C",
+) -> Array:
+    """Return the values in the rest of a stream that decompresses; DataError as for :func:`read_declared`."""
     content = read_declared(name, stream, prod(shape) * dtype.itemsize, compressed)
     require_size(name, shape, dtype, len(content))
-    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+    return np.frombuffer(content, dtype).reshape(shape, order=order)
 
 
-def _header(stream: IO[bytes], name: str) -> tuple[Shape, bool, np.dtype[np.generic]]:
+def _header(stream: IO[bytes], name: str) -> tuple[Shape, np.dtype[np.generic], Literal["C", "F"]]:
     start = stream.tell()
     head = BytesIO(stream.read(_LONGEST_HEADER))
     try:
@@ -146,4 +117,4 @@ def _header(stream: IO[bytes], name: str) -> tuple[Shape, bool, np.dtype[np.gene
     if not shape or (dtype.kind == "U" and len(shape) > 1):
         wanted = "(N,)" if shape else "(N, ...)"
         raise DataError(f"{name} must have one entry for each example, shape {wanted}, got {shape}.")
-    return shape, fortran_order, dtype
+    return shape, dtype, "F" if fortran_order else "C"

@@ -6,14 +6,12 @@ import gzip
 import os
 import zlib
 from dataclasses import KW_ONLY, dataclass
-from math import prod
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.data import Examples, Readable, map_values, read_declared, reading, require_size
+from nnfw.data import Examples, Readable, map_values, read_values, reading
 from nnfw.errors import DataError
 from nnfw.protocols import Dataset, Shape
 from nnfw.storage import open_regular
@@ -90,46 +88,20 @@ class IDX(Dataset):
 def read_idx(path: Path) -> Array:
     """Return the array of an IDX file, memory-mapped if the file is not compressed.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    array
-        Of the shape and dtype in the file.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, of another format, damaged, or not of the size that its header declares.
+    DataError if the file is missing, of another format, damaged, or not of the size that its header declares.
     """
     with reading(path, "an IDX file"):
         try:
             with open_regular(path) as stream:
                 compressed = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
                 stream.seek(0)
-                return _read_compressed(path, stream) if compressed else _map(path, stream)
+                size = os.fstat(stream.fileno()).st_size
+                if not compressed:
+                    return map_values(stream, path, path.name, size, *_header(stream, path.name))
+                with gzip.open(stream) as content:
+                    return read_values(content, path.name, size, *_header(content, path.name))
         except (gzip.BadGzipFile, zlib.error, EOFError) as error:
             raise DataError(f"{path.name} is compressed by gzip, but damaged or truncated: {error}.") from error
-
-
-def _map(path: Path, stream: IO[bytes]) -> Array:
-    shape, dtype = _header(stream, path.name)
-    start = stream.tell()
-    there = os.fstat(stream.fileno()).st_size - start
-    require_size(path.name, shape, dtype, there)
-    return map_values(stream, path, dtype, shape, start)
-
-
-def _read_compressed(path: Path, stream: IO[bytes]) -> Array:
-    with gzip.open(stream) as content:
-        shape, dtype = _header(content, path.name)
-        compressed = os.fstat(stream.fileno()).st_size
-        values = read_declared(path.name, content, prod(shape) * dtype.itemsize, compressed)
-    require_size(path.name, shape, dtype, len(values))
-    return np.frombuffer(values, dtype).reshape(shape)
 
 
 def _header(stream: Readable, name: str) -> tuple[Shape, np.dtype[np.generic]]:
