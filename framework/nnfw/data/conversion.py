@@ -52,10 +52,7 @@ def release(array: Array) -> None:
 def as_numeric(values: ArrayLike, name: str) -> Array:
     """Return `values` as a plain array of numbers; the array itself if it is one, a memory-mapped one included.
 
-    Raises
-    ------
-    DataError
-        If it is ragged, or holds masked values, text, objects or complex numbers.
+    DataError if it is ragged, or holds masked values, text, objects or complex numbers.
     """
     array = _as_plain(values, name)
     if array.dtype.kind not in NUMERIC_KINDS:
@@ -66,10 +63,7 @@ def as_numeric(values: ArrayLike, name: str) -> Array:
 def as_column(values: ArrayLike, name: str) -> Array:
     """Return one column as a plain array of numbers or words; words may be objects, as in frames.
 
-    Raises
-    ------
-    DataError
-        As :func:`as_numeric`, and if it is a single number, or mixes words with other values.
+    DataError as :func:`as_numeric`, and if it is a single number, or mixes words with other values.
 
     Examples
     --------
@@ -136,10 +130,7 @@ def _as_plain(values: ArrayLike, name: str) -> Array:
 def as_batch(x: ArrayLike, shape: Shape, name: str = "x") -> tuple[Array, bool]:
     """Return `x` as a batch ``(N, *shape)``, and whether it was a single example of `shape`.
 
-    Raises
-    ------
-    DataError
-        As :func:`as_numeric`, and if it has neither shape.
+    DataError as :func:`as_numeric`, and if it has neither shape.
     """
     array = as_numeric(x, name)
     if array.shape == shape:
@@ -153,10 +144,7 @@ def as_batch(x: ArrayLike, shape: Shape, name: str = "x") -> tuple[Array, bool]:
 def as_weights(weight: ArrayLike | None, count: int) -> Array | None:
     """Return sample weights as an array ``(count,)``, or None.
 
-    Raises
-    ------
-    DataError
-        If there is not one finite number of 0 or more for each example, or all of them are 0.
+    DataError if there is not one finite number of 0 or more for each example, or all of them are 0.
     """
     if weight is None:
         return None
@@ -197,6 +185,8 @@ def _are_whole(values: Array) -> bool:
 def require_finite(array: Array, name: str, columns: Sequence[str] = ()) -> None:
     """Refuse numbers that are NaN or infinite.
 
+    DataError says how many and where the first is, rows counted from 0.
+
     Parameters
     ----------
     array
@@ -205,11 +195,6 @@ def require_finite(array: Array, name: str, columns: Sequence[str] = ()) -> None
         What the message calls them.
     columns
         Names of the columns, if known.
-
-    Raises
-    ------
-    DataError
-        Says how many and where the first is, rows counted from 0.
     """
     if array.dtype.kind != "f":
         return
@@ -224,10 +209,7 @@ def require_finite(array: Array, name: str, columns: Sequence[str] = ()) -> None
 def require_finite_predictions(values: Array, what: str = "") -> None:
     """Refuse predictions that are NaN or infinite; `what` ends the first sentence of the message.
 
-    Raises
-    ------
-    DataError
-        Says for how many examples, and which is the first.
+    DataError says for how many examples, and which is the first.
     """
     if values.dtype.kind != "f" or np.isfinite(values).all():
         return
@@ -250,10 +232,7 @@ def _not_finite(block: Array) -> Array | None:
 def cast(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
     """Return `array` in `dtype`; itself where it has it already.
 
-    Raises
-    ------
-    DataError
-        If finite values are too large for `dtype`: says how many, and where the first is.
+    DataError if finite values are too large for `dtype`: says how many, and where the first is.
     """
     _require_fitting(array, dtype, name)
     return np.asarray(array, dtype)
@@ -264,10 +243,7 @@ def cast_finite(
 ) -> Array:
     """Return some rows of `whole` in `dtype`, checked in one pass.
 
-    Raises
-    ------
-    DataError
-        As :func:`require_finite` and :func:`cast`, for the whole array.
+    DataError as :func:`require_finite` and :func:`cast`, for the whole array.
     """
     if part.dtype == dtype:
         array = np.asarray(part)
@@ -286,10 +262,7 @@ def in_dtype(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
 
     A memory-mapped array stays on disk as it is, to be converted batch by batch.
 
-    Raises
-    ------
-    DataError
-        As :func:`cast`.
+    DataError as :func:`cast`.
     """
     if isinstance(array, np.memmap):
         _require_fitting(array, dtype, name)

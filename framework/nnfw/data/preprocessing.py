@@ -97,10 +97,7 @@ class Preprocessing:
     def of_names(cls, names: Sequence[str], owner: str) -> Preprocessing:
         """Return the preprocessing of columns of numbers that are taken as they are.
 
-        Raises
-        ------
-        DataError
-            If a name occurs twice; `owner` is what messages call the data.
+        DataError if a name occurs twice; `owner` is what messages call the data.
         """
         _require_different(names, owner)
         return cls(tuple(Column(name, "numeric", (), (), ()) for name in names))
@@ -135,13 +132,7 @@ class Preprocessing:
         return outputs == len(self.classes) or (outputs == 1 and single)
 
     def require_fit(self, input_shape: Shape, output_shape: Shape) -> None:
-        """Refuse a network whose input or output has another shape.
-
-        Raises
-        ------
-        ShapeError
-            Says which shape differs.
-        """
+        """Refuse a network whose input or output has another shape; ShapeError says which shape differs."""
         if self.input_shape != input_shape:
             raise ShapeError(
                 f"its preprocessing makes examples of shape {self.input_shape}, the network takes {input_shape}."
@@ -157,10 +148,7 @@ class Preprocessing:
     def require_names(self, names: Sequence[str], owner: str) -> None:
         """Refuse named columns that differ in names or order from those of x; without names, position counts.
 
-        Raises
-        ------
-        DataError
-            If columns are missing, in another order, more than those of x, or still need transforms.
+        DataError if columns are missing, in another order, more than those of x, or still need transforms.
         """
         own = tuple(column.name for column in self.columns)
         block = len(own) == 1 and self.columns[0].shape != ()  # its numbers have no names

@@ -34,10 +34,7 @@ class _Stored:
 def describe_preprocessing(preprocessing: Preprocessing, registry: Registry) -> PlainTable:
     """Return a preprocessing as plain values, fit for JSON.
 
-    Raises
-    ------
-    PluginError
-        If a transform belongs to no installed plugin.
+    PluginError if a transform belongs to no installed plugin.
     """
     stored = _Stored(preprocessing.columns, preprocessing.target_column, preprocessing.classes)
     return to_table(stored, registry.describe)
@@ -46,12 +43,8 @@ def describe_preprocessing(preprocessing: Preprocessing, registry: Registry) -> 
 def build_preprocessing(table: object, registry: Registry) -> Preprocessing:
     """Return the preprocessing that :func:`describe_preprocessing` described.
 
-    Raises
-    ------
-    ConfigError
-        With every mistake in the table, such as a transform that is not installed.
-    DataError, PluginError
-        If a transform cannot be applied with the values fitted.
+    ConfigError lists every mistake in the table, such as a transform that is not installed. DataError or
+    PluginError if a transform cannot be applied with the values fitted.
     """
     if not isinstance(table, Mapping):
         raise ConfigError([Mistake(("preprocessing",), f"must be a table, got {short(table)}.")])

@@ -33,6 +33,9 @@ def replace_file(path: str | os.PathLike[str], content: bytes, *, inside: Direct
     stay, and one that is read-only is not replaced. If anything fails, the temporary file is removed; files left by a
     killed process are removed by the next one that writes there.
 
+    NnfwError if the file cannot be written; what was there before is untouched. If the disk did not confirm that the
+    file has its new name.
+
     Parameters
     ----------
     path
@@ -42,12 +45,6 @@ def replace_file(path: str | os.PathLike[str], content: bytes, *, inside: Direct
     inside
         A directory that `path` lies in: no link below it is followed. Without it, a link at `path` stays and leads to
         the new content.
-
-    Raises
-    ------
-    NnfwError
-        If the file cannot be written; what was there before is untouched. If the disk did not confirm that the file has
-        its new name.
 
     Examples
     --------

@@ -115,10 +115,7 @@ class Container:
     def arrays(self) -> dict[str, Array]:
         """Read the arrays, equal to those written to the bit: sorted by name, writable.
 
-        Raises
-        ------
-        FileFormatError
-            If the bytes of one differ from those written, or hold numbers that are not finite.
+        FileFormatError if the bytes of one differ from those written, or hold numbers that are not finite.
         """
         with _reading(self._name):
             arrays = {tensor.name: self._array(tensor) for tensor in self.tensors}
@@ -156,6 +153,9 @@ def write(
 ) -> None:
     """Write a model file, or one of another kind, replacing one that is there in one step.
 
+    DataError if an array is not finite or of another dtype, or the header is not JSON; the file stays as it was.
+    NnfwError if the file cannot be written.
+
     Parameters
     ----------
     path
@@ -168,13 +168,6 @@ def write(
         What kind of file it is.
     inside
         A directory that `path` lies in: no link below it is followed.
-
-    Raises
-    ------
-    DataError
-        If an array is not finite or of another dtype, or the header is not JSON; the file stays as it was.
-    NnfwError
-        If the file cannot be written.
     """
     stored = {name: _stored(name, array, kind) for name, array in arrays.items()}
     taken = sorted(_RESERVED & header.keys())
@@ -208,10 +201,7 @@ def read(
 ) -> tuple[Header, dict[str, Array]]:
     """Return header and arrays of a file, as given to :func:`write`.
 
-    Raises
-    ------
-    FileFormatError
-        As :func:`opened` and :meth:`Container.arrays`.
+    FileFormatError as :func:`opened` and :meth:`Container.arrays`.
     """
     with opened(path, kind, inside=inside) as file:
         return file.header, file.arrays()
@@ -223,6 +213,9 @@ def opened(
 ) -> Iterator[Container]:
     """Open a file and check all but the bytes of its arrays.
 
+    FileFormatError if it is missing, truncated, damaged, of another format or made by a newer nnfw. A declared size is
+    checked against that of the file before memory is allocated.
+
     Parameters
     ----------
     path
@@ -231,12 +224,6 @@ def opened(
         What kind of file it must be.
     inside
         A directory that `path` lies in: no link below it is followed.
-
-    Raises
-    ------
-    FileFormatError
-        If it is missing, truncated, damaged, of another format or made by a newer nnfw. A declared size is checked
-        against that of the file before memory is allocated.
     """
     name = os.fspath(path)
     with _reading(name):
@@ -420,10 +407,7 @@ def _strict_json(text: str | bytes, name: str) -> Header:
 def _parsed(text: str) -> object:
     """Return the value of a JSON text without repeated keys, numbers that are not finite, and halves of characters.
 
-    Raises
-    ------
-    ValueError, RecursionError
-        If it is not such a text, or holds too many values.
+    ValueError or RecursionError if it is not such a text, or holds too many values.
     """
     if text.count(",") + text.count("[") + text.count("{") > _MOST_VALUES:
         raise ValueError(f"it holds more than {_MOST_VALUES:,} values, the most that are read")

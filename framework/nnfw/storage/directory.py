@@ -62,10 +62,7 @@ class Directory:
     def make(self) -> None:
         """Make the directory unless it exists; without a `parent`, make all above it too.
 
-        Raises
-        ------
-        OSError
-            If it cannot be made, or something else has its name.
+        OSError if it cannot be made, or something else has its name.
         """
         if self._parent is None:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -80,13 +77,7 @@ class Directory:
         return os.listdir(self.path if descriptor is None else descriptor)  # noqa: PTH208 - a Path knows no descriptor
 
     def open(self, name: str) -> BufferedReader:
-        """Open a file for reading.
-
-        Raises
-        ------
-        OSError
-            If it cannot be opened, or is a link, a folder, a pipe or a device.
-        """
+        """Open a file for reading; OSError if it cannot be opened, or is a link, a folder, a pipe or a device."""
         return os.fdopen(self._open_file(name, os.O_RDONLY), "rb")
 
     def append_to(self, name: str) -> int:
@@ -103,10 +94,7 @@ class Directory:
     def create(self, name: str, *, new: bool) -> int:
         """Open a file for reading and writing, made if it is missing, and return its descriptor.
 
-        Raises
-        ------
-        OSError
-            If it is a link, has a second name (a hard link), or cannot be opened; with `new`, also if it exists.
+        OSError if it is a link, has a second name (a hard link), or cannot be opened; with `new`, also if it exists.
         """
         descriptor = self._open_file(name, os.O_RDWR | os.O_CREAT | (os.O_EXCL if new else 0))
         if os.fstat(descriptor).st_nlink > 1:  # writing here would change a file elsewhere
@@ -131,10 +119,7 @@ class Directory:
         If anything fails, the temporary file is removed; files left by a killed process are removed by the next one
         that writes here.
 
-        Raises
-        ------
-        OSError
-            If the file cannot be written, is a link or is read-only: what was there before is untouched.
+        OSError if the file cannot be written, is a link or is read-only: what was there before is untouched.
         """
         self._require_place()
         permissions = self._permissions(name)
@@ -261,19 +246,14 @@ def as_directory(path: Path | Directory) -> Directory:
 def open_regular(path: str | os.PathLike[str], inside: Directory | None = None) -> BufferedReader:
     """Open a file for reading.
 
+    OSError if it cannot be opened, or is a folder, a pipe, a socket or a device. ValueError if the path holds a NUL.
+
     Parameters
     ----------
     path
         The file.
     inside
         A directory that `path` lies in: no link below it is followed. Without it, links are followed.
-
-    Raises
-    ------
-    OSError
-        If it cannot be opened, or is a folder, a pipe, a socket or a device.
-    ValueError
-        If the path holds a NUL.
 
     Examples
     --------

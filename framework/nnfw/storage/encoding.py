@@ -30,10 +30,7 @@ _Items = list[Any]  # of any type, plain or not
 def encoded(value: object, arrays: MutableMapping[str, Array], prefix: str = "value") -> Any:
     """Return a plain value as JSON; the bytes of its arrays go into `arrays`, under names that begin with `prefix`.
 
-    Raises
-    ------
-    DataError
-        If it is not plain.
+    DataError if it is not plain.
 
     Examples
     --------
@@ -123,10 +120,7 @@ def _not_plain(value: object) -> DataError:
 def decoded(node: Plain, arrays: MutableMapping[str, Array]) -> Any:
     """Return the value given to :func:`encoded`; its arrays are taken out of `arrays`.
 
-    Raises
-    ------
-    FileFormatError
-        If `node` encodes no value.
+    FileFormatError if `node` encodes no value.
     """
     match node:
         case None | bool() | int() | float() | str():

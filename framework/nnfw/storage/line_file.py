@@ -13,6 +13,8 @@ from nnfw.storage.directory import Directory, close_written, write_whole
 class LineFile:
     r"""A new text file. Each text goes to the system at once, so a killed process loses none.
 
+    NnfwError if it cannot be made, or written; if another file has taken its place.
+
     Parameters
     ----------
     path
@@ -21,11 +23,6 @@ class LineFile:
         Its initial content.
     inside
         A directory that `path` lies in: no link below it is followed.
-
-    Raises
-    ------
-    NnfwError
-        If it cannot be made, or written; if another file has taken its place.
 
     Examples
     --------

@@ -24,6 +24,8 @@ _ATTEMPTS, _PAUSE = 20, 0.01  # seconds, to wait for the holder to write its nam
 def locked(directory: Path | Directory) -> Iterator[Directory]:
     """Keep other processes out of an existing directory.
 
+    StateError if another process is in it; says which, where, and since when. NnfwError if no file can be made in it.
+
     Parameters
     ----------
     directory
@@ -33,13 +35,6 @@ def locked(directory: Path | Directory) -> Iterator[Directory]:
     ------
     Directory
         The locked directory.
-
-    Raises
-    ------
-    StateError
-        If another process is in it; says which, where, and since when.
-    NnfwError
-        If no file can be made in it.
 
     Notes
     -----

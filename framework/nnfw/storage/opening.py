@@ -14,12 +14,7 @@ _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 def open_without_waiting(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a file or a pipe for reading; a pipe without a writer is empty.
 
-    Raises
-    ------
-    OSError
-        If it cannot be opened, or is a folder.
-    ValueError
-        If the path holds a NUL.
+    OSError if it cannot be opened, or is a folder. ValueError if the path holds a NUL.
     """
     descriptor = os.open(path, os.O_RDONLY | _AT_ONCE | getattr(os, "O_BINARY", 0))
     try:

@@ -88,17 +88,15 @@ class Document:
 def read(path: str | os.PathLike[str], *, inside: Directory | None = None) -> Document:
     """Read a TOML file.
 
+    FileFormatError if there is no such file, it cannot be read, or it is not TOML; the message names file, line and
+    column.
+
     Parameters
     ----------
     path
         The file, UTF-8 with or without a byte order mark, at most 1 MiB; ``"-"`` is the standard input.
     inside
         A directory that `path` lies in: no link below it is followed.
-
-    Raises
-    ------
-    FileFormatError
-        If there is no such file, it cannot be read, or it is not TOML; the message names file, line and column.
     """
     name = "<stdin>" if path == STDIN else os.fspath(path)
     content = _read_bytes(path, name, inside)
@@ -116,10 +114,7 @@ def read(path: str | os.PathLike[str], *, inside: Directory | None = None) -> Do
 def parse(text: str, name: str) -> Document:
     """Parse a TOML text; `name` is what messages call it.
 
-    Raises
-    ------
-    FileFormatError
-        If it is empty or not TOML, nests more than 64 deep or holds an integer beyond 64 bits.
+    FileFormatError if it is empty or not TOML, nests more than 64 deep or holds an integer beyond 64 bits.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     if "\0" in text:

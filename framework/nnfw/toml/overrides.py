@@ -26,6 +26,8 @@ class _Refused(Exception):  # noqa: N818 - a reason, which becomes part of a Con
 def apply_overrides(document: Document, arguments: Iterable[str]) -> Document:
     """Return the document with values set by arguments such as ``"model.layers[0].units=32"``.
 
+    ConfigError lists every argument that cannot be applied.
+
     Parameters
     ----------
     document
@@ -33,11 +35,6 @@ def apply_overrides(document: Document, arguments: Iterable[str]) -> Document:
     arguments
         ``path=value`` each. The path is dotted, a position in a list is ``[0]`` or ``.0``, a key of other characters
         stands in double quotes; tables on the way that are missing are made. The value is TOML; a bare word is text.
-
-    Raises
-    ------
-    ConfigError
-        With every argument that cannot be applied.
 
     Examples
     --------
