@@ -1,6 +1,7 @@
 from . import container as container
 from .atomic import place_of as place_of
 from .atomic import replace_file as replace_file
+from .descriptors import open_without_waiting as open_without_waiting
 from .directory import TEMPORARY as TEMPORARY
 from .directory import Directory as Directory
 from .directory import as_directory as as_directory
@@ -11,4 +12,3 @@ from .json_values import jsonable as jsonable
 from .line_file import LineFile as LineFile
 from .lock import LOCK as LOCK
 from .lock import locked as locked
-from .opening import open_without_waiting as open_without_waiting

@@ -27,13 +27,9 @@ _HINTS = {
 
 
 def replace_file(path: str | os.PathLike[str], content: bytes, *, inside: Directory | None = None) -> None:
-    """Write `content` to the file `path`, replacing one that is there in one step.
+    """Write `content` to the file `path`, replacing one that is there in one step, as :meth:`Directory.replace` does.
 
-    The bytes go to a temporary file beside it, reach the disk, and then take the name. An existing file's permissions
-    stay, and one that is read-only is not replaced. If anything fails, the temporary file is removed; files left by a
-    killed process are removed by the next one that writes there.
-
-    NnfwError if the file cannot be written; what was there before is untouched. If the disk did not confirm that the
+    NnfwError if it cannot be written: then what was there before is untouched; or if the disk did not confirm that the
     file has its new name.
 
     Parameters

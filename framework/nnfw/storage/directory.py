@@ -13,10 +13,7 @@ from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 
-from nnfw.storage.opening import open_without_waiting, require_regular
-
-if sys.platform != "win32":
-    import fcntl
+from nnfw.storage.descriptors import close_written, lock_file, open_without_waiting, require_regular, write_whole
 
 TEMPORARY = re.compile(r"\.nnfw-[0-9a-f]{16}\.tmp")
 """Names of files that are being written, or that a killed process has left."""
@@ -129,7 +126,8 @@ class Directory:
             _fill(descriptor, content, permissions)
             if sys.platform == "win32":
                 os.close(descriptor)  # Windows renames no open file
-            self._rename(temporary, name)  # while it is locked
+            where = self._descriptor
+            os.replace(self._place(temporary), self._place(name), src_dir_fd=where, dst_dir_fd=where)  # still locked
         finally:
             with suppress(OSError):
                 os.close(descriptor)
@@ -233,10 +231,6 @@ class Directory:
                 return name, descriptor
             os.close(descriptor)  # another process took it for a left-over before it was locked
 
-    def _rename(self, old: str, new: str) -> None:
-        where = self._descriptor
-        os.replace(self._place(old), self._place(new), src_dir_fd=where, dst_dir_fd=where)
-
 
 def as_directory(path: Path | Directory) -> Directory:
     """Return the directory of a path; a `Directory` is returned unchanged."""
@@ -244,16 +238,9 @@ def as_directory(path: Path | Directory) -> Directory:
 
 
 def open_regular(path: str | os.PathLike[str], inside: Directory | None = None) -> BufferedReader:
-    """Open a file for reading.
+    """Open a file for reading; OSError if it is no regular file, ValueError if the path holds a NUL.
 
-    OSError if it cannot be opened, or is a folder, a pipe, a socket or a device. ValueError if the path holds a NUL.
-
-    Parameters
-    ----------
-    path
-        The file.
-    inside
-        A directory that `path` lies in: no link below it is followed. Without it, links are followed.
+    `inside` is a directory that `path` lies in: no link below it is followed. Without it, links are followed.
 
     Examples
     --------
@@ -271,31 +258,6 @@ def open_regular(path: str | os.PathLike[str], inside: Directory | None = None) 
         file.close()
         raise
     return file
-
-
-def lock_file(descriptor: int, *, unknown: bool = True) -> bool:
-    """Lock an open file for this process; return whether that worked, or `unknown` where there are no locks."""
-    if sys.platform == "win32":
-        return unknown
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network disks
-        return unknown
-    return True
-
-
-def write_whole(descriptor: int, content: bytes) -> None:
-    """Write all bytes to a file, in as many pieces as the system needs; OSError if that fails."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def close_written(descriptor: int) -> None:
-    """Make a network disk report now what it failed to write, as on closing; the file stays open."""
-    os.close(os.dup(descriptor))
 
 
 def _fill(descriptor: int, content: bytes, permissions: int | None) -> None:

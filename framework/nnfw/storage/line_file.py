@@ -7,7 +7,8 @@ from pathlib import Path
 
 from nnfw.errors import NnfwError
 from nnfw.storage.atomic import hint_of, place_of, replace_file, unwritten
-from nnfw.storage.directory import Directory, close_written, write_whole
+from nnfw.storage.descriptors import close_written, write_whole
+from nnfw.storage.directory import Directory
 
 
 class LineFile:
@@ -51,7 +52,11 @@ class LineFile:
             write_whole(self._descriptor, content)
         except OSError as error:
             raise unwritten(self._path, f"its next {len(content):,} bytes", error) from error
-        self._require_place()
+        if not self._directory.is_at(self._descriptor, self._name):
+            raise NnfwError(
+                f"{self._path} was removed or replaced while it was being written. Keep other programs from changing "
+                "it; a resumed training writes it again, whole."
+            )
 
     def close(self) -> None:
         """Close the file after its bytes have reached the disk."""
@@ -63,10 +68,3 @@ class LineFile:
                 os.close(self._descriptor)
         except OSError as error:
             raise unwritten(self._path, "its last bytes", error) from error
-
-    def _require_place(self) -> None:
-        if not self._directory.is_at(self._descriptor, self._name):
-            raise NnfwError(
-                f"{self._path} was removed or replaced while it was being written. Keep other programs from changing "
-                "it; a resumed training writes it again, whole."
-            )

@@ -12,7 +12,8 @@ from pathlib import Path
 from time import sleep
 
 from nnfw.errors import NnfwError, StateError
-from nnfw.storage.directory import Directory, as_directory, lock_file
+from nnfw.storage.descriptors import lock_file
+from nnfw.storage.directory import Directory, as_directory
 
 LOCK = "lock"
 """Name of the file that is locked; it exists while the lock is held."""
@@ -26,40 +27,23 @@ def locked(directory: Path | Directory) -> Iterator[Directory]:
 
     StateError if another process is in it; says which, where, and since when. NnfwError if no file can be made in it.
 
-    Parameters
-    ----------
-    directory
-        Only processes that call this function for it are kept out.
-
-    Yields
-    ------
-    Directory
-        The locked directory.
+    Only processes that call this function for it are kept out. The directory is yielded.
 
     Notes
     -----
     On Windows, and on network disks without locks, nobody is kept out.
     """
     directory = as_directory(directory)
+    descriptor = _acquired(directory)
     try:
-        descriptor = _acquired(directory)
-        try:
-            _sign(descriptor)
-            yield directory
-        finally:
-            with suppress(OSError):  # the directory may have vanished
-                if directory.is_at(descriptor, LOCK):  # else this may be the lock of another process
-                    directory.remove(LOCK)
-            with suppress(OSError):  # its content does not matter
-                os.close(descriptor)
-    except _HeldError as error:
-        raise StateError(
-            f"{directory.path} is in use by {error}. Wait until it ends, or choose another directory."
-        ) from error
-
-
-class _HeldError(Exception):
-    """Somebody else has the lock; the text says who."""
+        _sign(descriptor)
+        yield directory
+    finally:
+        with suppress(OSError):  # the directory may have vanished
+            if directory.is_at(descriptor, LOCK):  # else this may be the lock of another process
+                directory.remove(LOCK)
+        with suppress(OSError):  # its content does not matter
+            os.close(descriptor)
 
 
 def _acquired(directory: Directory) -> int:
@@ -73,7 +57,9 @@ def _acquired(directory: Directory) -> int:
         if not lock_file(descriptor):
             holder = _holder(descriptor)
             os.close(descriptor)
-            raise _HeldError(holder)
+            raise StateError(
+                f"{directory.path} is in use by {holder}. Wait until it ends, or choose another directory."
+            )
         if directory.is_at(descriptor, LOCK):
             return descriptor
         os.close(descriptor)  # its holder removed it before it was locked here
