@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
+from nnfw_numba.machine import fused
 from nnfw_numba.untyped import Untyped
 
 Function = Callable[[Untyped], Untyped]
@@ -41,7 +42,7 @@ def _compiled(real: Untyped, integer: Untyped, terms: int, digits: int) -> tuple
         r = (x - n * high) - n * low
         p = leading
         for k in range(len(others)):
-            p = p * r + others[k]
+            p = fused(p, r, others[k])
         return integer((integer(n) + bias) << bits).view(real), p * r
 
     @njit(error_model="numpy")
@@ -93,7 +94,7 @@ def _logarithm(real: Untyped, terms: int) -> Function:
         s = x / (two + x)
         p = leading
         for k in range(len(others)):
-            p = p * (s * s) + others[k]
+            p = fused(p, s * s, others[k])
         return two * s * p
 
     return log1p

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -95,10 +95,22 @@ def _exchanging(context: Untyped, address: Untyped, old: Untyped, new: Untyped) 
     return types.boolean(address, types.int64, types.int64), code
 
 
+def _fusing(context: Untyped, a: Untyped, b: Untyped, c: Untyped) -> Untyped:  # noqa: ARG001
+    """Return a b + c, rounded once where the processor can; elsewhere that would be a call of the C library."""
+    fused = bool(binding.get_host_cpu_features().get("fma"))
+
+    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
+        a, b, c = arguments
+        return builder.fma(a, b, c) if fused else builder.fadd(builder.fmul(a, b), c)
+
+    return a(a, a, a), code
+
+
 pointer: Untyped = intrinsic(_pointing)
 address: Untyped = intrinsic(_locating)
 copy: Untyped = intrinsic(_copying)
 call: Untyped = intrinsic(_calling)
+fused: Untyped = intrinsic(_fusing)
 load: Untyped = intrinsic(_loading)
 store: Untyped = intrinsic(_storing)
 exchange: Untyped = intrinsic(_exchanging)

@@ -25,9 +25,9 @@ from nnfw_numba.machine import load, store
 from nnfw_numba.programs import Code, Move, encoded
 from nnfw_numba.team import TOGETHER, Team, lead, run, team
 
-_PART_OF_PRODUCT, _PART, _PART_OF_VECTOR = 1 << 18, 1 << 12, 1 << 14
-"""Multiplications, numbers of another operation, and parameters of an optimizer's update, from which on a part takes
-longer than handing it over. OpenBLAS shares no product of fewer multiplications, either."""
+_PART_OF_PRODUCT, _PART, _PART_OF_VECTOR = 1 << 18, 1 << 14, 1 << 16
+"""Multiplications, bytes of another operation, and bytes of an optimizer's update, from which on a part takes longer
+than handing it over. OpenBLAS shares no product of fewer multiplications, either."""
 
 _KEPT = 16
 """Programs of single calls that are kept for each operation."""
@@ -263,7 +263,7 @@ def _work(call: Call) -> int:
     pairs = zip(call.operation.arguments, call.arguments, strict=True)
     cut = [_sample(value) for argument, value in pairs if call.operation.cut in argument.axes]
     least = _PART if any(array.ndim > 1 for array in cut) else _PART_OF_VECTOR
-    return max(array.size for array in cut) // least
+    return max(array.nbytes for array in cut) // least
 
 
 def _sample(value: Value) -> Array:
