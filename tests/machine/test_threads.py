@@ -232,7 +232,7 @@ def test_openblas_of_a_package_is_found_by_where_it_lies(libraries, expected, mo
 @pytest.mark.parametrize("library", [None, LIBRARY | {"threading_layer": "openmp"}], ids=["no OpenBLAS", "openmp"])
 def test_there_is_no_limit_for_a_blas_whose_threads_are_not_its_own(library, monkeypatch):
     monkeypatch.setattr(threads, "openblas", lambda package: library)
-    monkeypatch.setattr(threads, "_path", threads._path.__wrapped__)
+    monkeypatch.setattr(threads, "limit_of", threads.limit_of.__wrapped__)
     assert threads.limit_of("scipy") is None
     with one_thread_in_scipy():
         pass

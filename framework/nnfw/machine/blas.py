@@ -53,16 +53,11 @@ class KernelChoice:
 
 @cache
 def choose_blas_kernels() -> KernelChoice:
-    """Set OPENBLAS_CORETYPE if needed, at the first call, which ``import nnfw`` makes.
+    """Set OPENBLAS_CORETYPE if needed, at the first call, which ``import nnfw`` makes; return what was decided.
 
     It is set only where the user has not set it, nor NNFW_BLAS_KERNELS=default, where the CPU has AVX-512, the
     OpenBLAS inside NumPy would not use it, and NumPy is not imported yet. Processes that are started from here inherit
     it; it suits them too, as they run on the same CPU.
-
-    Returns
-    -------
-    KernelChoice
-        What was decided.
     """
     choice = _decide()
     if choice.chosen_by == "nnfw":
@@ -73,12 +68,7 @@ def choose_blas_kernels() -> KernelChoice:
 def lost_kernels(libraries: Iterable[Mapping[str, str | int | None]], flags: Iterable[str]) -> str | None:
     """Return what is lost if OpenBLAS runs without AVX-512 on a CPU that has it, and how to get it; else None.
 
-    Parameters
-    ----------
-    libraries
-        As threadpoolctl describes them.
-    flags
-        Those of the CPU.
+    The `libraries` are as threadpoolctl describes them, the `flags` those of the CPU.
     """
     found = {
         str(each["architecture"]) for each in libraries if each["internal_api"] == "openblas" and each["architecture"]

@@ -10,10 +10,7 @@ FLAG_KEYS = ("flags", "Features")
 def cpu_info(characters: int = -1) -> dict[str, str]:
     """Return what the system reports about its first core; empty if it has no such file.
 
-    Parameters
-    ----------
-    characters
-        How many to read at most. The file has some 1,500 for each core, and the system writes it while it is read.
+    At most `characters` are read: the file has some 1,500 for each core, and the system writes it while it is read.
     """
     try:
         with CPU_INFO.open(encoding="utf-8", errors="replace") as file:

@@ -42,7 +42,10 @@ class Cpu(TypedDict):
 
 
 class Threads(TypedDict):
-    """What decides on threads and kernels: variables that are set, libraries that are loaded, the choice of kernels."""
+    """The variables that are set, the libraries that are loaded, who chose the kernels of BLAS, why, and what is lost.
+
+    NumPy's BLAS is always loaded. SciPy brings one of its own, which is loaded once a SciPy module needs it.
+    """
 
     variables: dict[str, str]
     libraries: list[dict[str, str | int | None]]
@@ -50,7 +53,10 @@ class Threads(TypedDict):
 
 
 class Environment(TypedDict):
-    """What a result depends on besides the experiment."""
+    """What a result depends on besides the experiment.
+
+    The packages are nnfw and what it requires, with None for one that is not installed.
+    """
 
     python: str
     packages: dict[str, str | None]
@@ -60,20 +66,7 @@ class Environment(TypedDict):
 
 
 def describe_environment() -> Environment:
-    """Return what a result depends on besides the experiment: versions, machine, cores, BLAS and its threads.
-
-    Returns
-    -------
-    dict
-        Fit for JSON: ``python``; ``packages``, the versions of nnfw and what it requires, None where it is not
-        installed; ``platform``; ``cpu`` with its ``model``, the ``flags`` that kernels are chosen by, the ``cores`` of
-        the machine and those ``available`` to this process; ``threads`` with the ``variables`` that are set, the
-        ``libraries`` that are loaded, and who chose the ``kernels`` of BLAS, why, and what is lost by it, or None.
-
-    Notes
-    -----
-    `libraries` are those of the process at this moment. NumPy's BLAS is always among them; SciPy brings one of its own,
-    which is loaded once a SciPy module needs it. Nothing is started and no network is used.
+    """Return what a result depends on besides the experiment, fit for JSON. Starts nothing and uses no network.
 
     Examples
     --------
@@ -96,18 +89,9 @@ def describe_environment() -> Environment:
 
 
 def describe_exactness(accelerator: str) -> dict[str, Plain]:
-    """Return the part of the environment that can affect the last bits of a result.
+    """Return the part of the environment that can affect the last bits of a result, fit for JSON.
 
-    Parameters
-    ----------
-    accelerator
-        Whose kernels are used; ``"none"`` for plain NumPy.
-
-    Returns
-    -------
-    dict
-        Fit for JSON: ``python``, ``packages``, ``accelerator`` with the version of the package of that name, ``cpu``,
-        and ``blas``: version, kernels and threads of each library, by file.
+    `accelerator` is the package whose kernels are used, ``"none"`` for plain NumPy.
 
     Examples
     --------
@@ -131,16 +115,8 @@ def describe_exactness(accelerator: str) -> dict[str, Plain]:
 def restore_variables(recorded: object) -> list[str]:
     """Set the variables that BLAS's kernels and threads depend on to their values in a recorded environment.
 
-    Parameters
-    ----------
-    recorded
-        From :func:`describe_environment`, perhaps damaged since.
-
-    Returns
-    -------
-    list
-        ``"OPENBLAS_CORETYPE=Haswell"`` and the like for each that was changed. Nothing is changed on a CPU of another
-        model, or once NumPy is imported, since BLAS reads them then.
+    Nothing is changed on a CPU of another model, or once NumPy is imported, since BLAS reads them then. What is
+    `recorded` may be damaged. ``"OPENBLAS_CORETYPE=Haswell"`` and the like is returned for each that was changed.
     """
     match recorded:
         case {"cpu": {"model": model}, "threads": {"variables": dict(variables)}} if model == _cpu()["model"]:

@@ -46,21 +46,13 @@ def sum_of_squares(array: Array) -> float:
     return float(sum(np.vdot(part, part) for part in parts))
 
 
+@cache
 def limit_of(package: str) -> Limit | None:
     """Return the limit of a package's OpenBLAS; None if it has none with threads of its own."""
-    path = _path(package)
-    return None if path is None else _limit(path)
-
-
-@cache
-def _path(package: str) -> str | None:
     library = openblas(package)
-    return library["filepath"] if library is not None and library["threading_layer"] == "pthreads" else None
-
-
-@cache
-def _limit(path: str) -> Limit:
-    return Limit(path)
+    if library is None or library["threading_layer"] != "pthreads":
+        return None
+    return _limit(library["filepath"])
 
 
 @contextmanager
@@ -99,13 +91,7 @@ def _owner(library: Path) -> str:
 
 
 class Limit:
-    """Keeps an OpenBLAS on one thread while any user in any Python thread wants that.
-
-    Parameters
-    ----------
-    path
-        Where the library lies.
-    """
+    """Keeps the OpenBLAS in the file `path` on one thread while any user in any Python thread wants that."""
 
     def __init__(self, path: str) -> None:
         self._get, self._set = _function(path, "get"), _function(path, "set")
@@ -152,6 +138,9 @@ class Limit:
         self._lock.release()
         if self._users:
             self.change(-self._users)
+
+
+_limit = cache(Limit)  # one for each library: both packages may share one
 
 
 def _function(path: str, verb: str) -> Callable[..., int]:
