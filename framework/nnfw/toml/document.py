@@ -86,17 +86,10 @@ class Document:
 
 
 def read(path: str | os.PathLike[str], *, inside: Directory | None = None) -> Document:
-    """Read a TOML file.
+    """Read a TOML file, UTF-8 with or without a byte order mark, at most 1 MiB; ``"-"`` is the standard input.
 
-    FileFormatError if there is no such file, it cannot be read, or it is not TOML; the message names file, line and
-    column.
-
-    Parameters
-    ----------
-    path
-        The file, UTF-8 with or without a byte order mark, at most 1 MiB; ``"-"`` is the standard input.
-    inside
-        A directory that `path` lies in: no link below it is followed.
+    `inside` is a directory that `path` lies in: no link below it is followed. FileFormatError if there is no such file,
+    it cannot be read, or it is not TOML; the message names file, line and column.
     """
     name = "<stdin>" if path == STDIN else os.fspath(path)
     content = _read_bytes(path, name, inside)

@@ -1,10 +1,10 @@
-"""Values set on the command line by ``--set path=value``."""
+"""Paths of values as ``--set path=value`` takes them: setting values by them, and listing the values of a table."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -136,3 +136,27 @@ def _key_in(node: object, step: str | int, keys: Keys) -> str | int:
 
 def _spelt(keys: Keys) -> str:
     return str(Mistake(keys, ""))
+
+
+def flattened(table: Mapping[str, object]) -> dict[str, object]:
+    """Return a nested table as a flat one, by paths as ``--set`` takes them; a list without tables is one value.
+
+    Examples
+    --------
+    >>> flattened({"seed": 7, "model": {"layers": [{"units": 8}, {"units": [2, 3]}]}})
+    {'seed': 7, 'model.layers[0].units': 8, 'model.layers[1].units': [2, 3]}
+    >>> flattened({})
+    {}
+    """
+    return dict(_flattened("", table)) if table else {}
+
+
+def _flattened(path: str, value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _flattened(f"{path}.{key}" if path else str(key), item)
+    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
+        for index, item in enumerate(value):
+            yield from _flattened(f"{path}[{index}]", item)
+    else:
+        yield path, value
