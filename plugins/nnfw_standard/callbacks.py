@@ -15,8 +15,30 @@ from nnfw.errors import ConfigError, Mistake, did_you_mean
 from nnfw.protocols import Callback, Fit
 
 
+class _OfBest(Callback):
+    """Compares an entry of each epoch's record with the best so far."""
+
+    monitor: str
+
+    def require_recorded(self, fit: Fit) -> None:
+        """Refuse a `monitor` that no epoch of this training will record."""
+        if self.monitor not in fit.recorded:
+            hint = did_you_mean(self.monitor, fit.recorded)
+            text = (
+                f"must be a number that each epoch records, got {self.monitor!r}.{hint} Recorded: "
+                f"{', '.join(fit.recorded)}. A matrix has no best value."
+            )
+            raise ConfigError([Mistake(("monitor",), text)], f"Callback {fit.registry.label('callback', self)}")
+
+    def improves(self, fit: Fit, value: float, best: float | None, min_delta: float = 0.0) -> bool:
+        """Return whether `value` is better than `best` by more than `min_delta`; NaN never is."""
+        if best is None:
+            return not math.isnan(value)
+        return fit.better(self.monitor, value, best) and abs(value - best) > min_delta
+
+
 @dataclass(frozen=True)
-class EarlyStopping(Callback):
+class EarlyStopping(_OfBest):
     """Stops when `monitor` has not improved for `patience` epochs, and restores the best parameters.
 
     An epoch improves if its value is better than the best one by more than `min_delta`. Better is lower for a cost, and
@@ -61,19 +83,20 @@ class EarlyStopping(Callback):
 
     def state(self, fit: Fit) -> dict[str, Any]:
         """Start with no best epoch."""
-        require_recorded(fit, self.monitor, fit.registry.label("callback", self))
+        self.require_recorded(fit)
         return {"best": None, "waited": 0, "parameters": None}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Compare with the best epoch so far."""
         value = float(record[self.monitor])
-        if improves(fit, self.monitor, value, state["best"], self.min_delta):
+        if self.improves(fit, value, state["best"], self.min_delta):
             state["best"], state["waited"] = value, 0
             state["parameters"] = fit.snapshot() if self.restore_best else None
             return
         state["waited"] += 1
         if state["waited"] >= self.patience:
-            fit.stop(f"{self.monitor} has not improved on {_figure(state['best'])} for {self.patience} epochs")
+            best = "any number" if state["best"] is None else f"{state['best']:.5g}"
+            fit.stop(f"{self.monitor} has not improved on {best} for {self.patience} epochs")
 
     def fit_ended(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
         """Put the best parameters back."""
@@ -82,7 +105,7 @@ class EarlyStopping(Callback):
 
 
 @dataclass(frozen=True)
-class CheckpointBest(Callback):
+class CheckpointBest(_OfBest):
     """Writes the model to a file whenever `monitor` is better than ever before.
 
     Parameters
@@ -113,13 +136,13 @@ class CheckpointBest(Callback):
 
     def state(self, fit: Fit) -> dict[str, Any]:
         """Start with no best epoch."""
-        require_recorded(fit, self.monitor, fit.registry.label("callback", self))
+        self.require_recorded(fit)
         return {"path": fit.claim(self.path, self), "best": None}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Write the model if this epoch is the best."""
         value = float(record[self.monitor])
-        if improves(fit, self.monitor, value, state["best"]):
+        if self.improves(fit, value, state["best"]):
             state["best"] = value
             fit.save_model(state["path"])
 
@@ -221,31 +244,3 @@ class TerminateOnNaN(Callback):
         """Refuse a validation cost that is not finite."""
         if self.enabled and not math.isfinite(record.get("validation_cost", 0.0)):
             raise fit.diverged(f"the validation cost became {record['validation_cost']}")
-
-
-def require_recorded(fit: Fit, monitor: str, owner: str) -> None:
-    """Refuse a `monitor` that no epoch of this training will record; `owner` is the callback's name.
-
-    Raises
-    ------
-    ConfigError
-        Says which entries there are.
-    """
-    if monitor not in fit.recorded:
-        hint = did_you_mean(monitor, fit.recorded)
-        text = (
-            f"must be a number that each epoch records, got {monitor!r}.{hint} Recorded: {', '.join(fit.recorded)}. "
-            "A matrix has no best value."
-        )
-        raise ConfigError([Mistake(("monitor",), text)], f"Callback {owner}")
-
-
-def improves(fit: Fit, monitor: str, value: float, best: float | None, min_delta: float = 0.0) -> bool:
-    """Return whether `value` is better than `best` by more than `min_delta`; a value that is not a number never is."""
-    if best is None:
-        return not math.isnan(value)
-    return fit.better(monitor, value, best) and abs(value - best) > min_delta
-
-
-def _figure(value: float | None) -> str:
-    return "any number" if value is None else f"{value:.5g}"

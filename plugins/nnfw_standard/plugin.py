@@ -186,11 +186,5 @@ def nnfw_components() -> Iterator[ComponentSpec]:
     )
     for kind, components in COMPONENTS.items():
         for name, (target, summary) in components.items():
-            yield ComponentSpec(
-                kind,
-                name,
-                f"nnfw_standard.{target}",
-                summary,
-                default=(kind, name) in DEFAULT,
-                examples=EXAMPLES.get((kind, name), ()),
-            )
+            default, examples = (kind, name) in DEFAULT, EXAMPLES.get((kind, name), ())
+            yield ComponentSpec(kind, name, f"nnfw_standard.{target}", summary, default=default, examples=examples)
