@@ -9,7 +9,7 @@ import warnings
 from array import array
 from codecs import getincrementaldecoder
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
@@ -109,9 +109,10 @@ class Table:
         try:
             return column.values()
         except MemoryError as error:
+            longest = max(map(len, column.vocabulary), default=0)
             raise DataError(
-                f"{self.name}: column {name!r} does not fit into memory: {column.size()}. Shorten the longest, or "
-                "leave the column out of the features."
+                f"{self.name}: column {name!r} does not fit into memory: {len(column.words):,} words with the room for "
+                f"{longest:,} characters each. Shorten the longest, or leave the column out of the features."
             ) from error
 
 
@@ -142,12 +143,18 @@ def read_csv(
     A cell is missing if it is empty, NA, N/A, NaN or null, in upper or lower case; in a column of `categorical` these
     are ordinary categories.
     """
-    if not isinstance(source, Path):
-        return _read_decoded(source, categorical, delimiter, name or "table", lambda: "")
-    with reading(source, "a CSV table"), TextIOWrapper(open_regular(source), "utf-8", newline="") as stream:
-        return _read_decoded(
-            stream, categorical, delimiter, name or source.name, lambda: f":{_first_undecodable(source)}"
-        )
+    path = source if isinstance(source, Path) else None
+    name = name or (path.name if path else "table")
+    try:
+        if not isinstance(source, Path):
+            return _read(source, categorical, delimiter, name)
+        with reading(source, "a CSV table"), TextIOWrapper(open_regular(source), "utf-8", newline="") as stream:
+            return _read(stream, categorical, delimiter, name)
+    except UnicodeDecodeError as error:  # its position is relative to a block of the stream, not to the file
+        place = f":{_first_undecodable(path)}" if path else ""
+        raise DataError(
+            f"{name}{place}: this is not text in {error.encoding.upper()} ({error.reason}). Save it as UTF-8."
+        ) from error
 
 
 def listed(names: Sequence[str]) -> str:
@@ -280,22 +287,6 @@ class _Column:
     def values(self) -> Array:
         return np.array(self.words) if self.categorical else np.frombuffer(self.numbers)
 
-    def size(self) -> str:
-        """Return in words how large the column is."""
-        longest = max(map(len, self.vocabulary), default=0)
-        return f"{len(self.words):,} words with the room for {longest:,} characters each"
-
-
-def _read_decoded(
-    stream: TextIO, categorical: Collection[str], delimiter: str, name: str, place: Callable[[], str]
-) -> Table:
-    try:
-        return _read(stream, categorical, delimiter, name)
-    except UnicodeDecodeError as error:  # its position is relative to a block of the stream, not to the file
-        raise DataError(
-            f"{name}{place()}: this is not text in {error.encoding.upper()} ({error.reason}). Save it as UTF-8."
-        ) from error
-
 
 def _read(stream: TextIO, categorical: Collection[str], delimiter: str, name: str) -> Table:
     rows = _rows(stream, delimiter, name)
@@ -387,8 +378,8 @@ def _blocks(
     for line, row in rows:
         if len(row) != len(header):
             raise DataError(
-                f"{name}:{line}: expected {_cells(len(header))}, as in the header, got {len(row)}."
-                f"{_about_row(row, header)}"
+                f"{name}:{line}: expected {len(header)} cell{'s' if len(header) > 1 else ''}, as in the header, got "
+                f"{len(row)}.{_about_row(row, header)}"
             )
         lines.append(line)
         block.append(row)
@@ -419,10 +410,6 @@ def _about_header(names: Sequence[str]) -> str:
     return f" The first line must name the columns; {short(number)} is a number." if number else ""
 
 
-def _cells(count: int) -> str:
-    return f"{count} cell" if count == 1 else f"{count} cells"
-
-
 def _number(cell: str) -> float | None:
     """Return the number in a cell, or None for a word; Python's 1_000 is a word here."""
     try:
@@ -440,7 +427,7 @@ def _like_number(cell: str) -> bool:
 def _first_undecodable(path: Path) -> int:
     """Return the line of the first byte that is not UTF-8."""
     decoder, line = getincrementaldecoder("utf-8")(), 1
-    with open_regular(path) as stream:
+    with reading(path, "a CSV table"), open_regular(path) as stream:
         try:
             while chunk := stream.read(CHUNK):
                 line += decoder.decode(chunk).count("\n")
