@@ -183,18 +183,9 @@ def _are_whole(values: Array) -> bool:
 
 
 def require_finite(array: Array, name: str, columns: Sequence[str] = ()) -> None:
-    """Refuse numbers that are NaN or infinite.
+    """Refuse numbers that are NaN or infinite; DataError says how many and where the first is, rows counted from 0.
 
-    DataError says how many and where the first is, rows counted from 0.
-
-    Parameters
-    ----------
-    array
-        Numbers.
-    name
-        What the message calls them.
-    columns
-        Names of the columns, if known.
+    `name` is what the message calls the array, `columns` are the names of its columns, if known.
     """
     if array.dtype.kind != "f":
         return

@@ -31,16 +31,7 @@ _ADVICE = {
 
 
 def not_numbers(array: Array, name: str, columns: Sequence[str] = ()) -> str:
-    """Return what is wrong with an array that does not hold real numbers.
-
-    Parameters
-    ----------
-    array
-        What NumPy made of the values.
-    name
-        What the message calls them.
-    columns
-        Names of the columns, if known.
+    """Return what is wrong with an array, called `name` and with named `columns`, that does not hold real numbers.
 
     Examples
     --------

@@ -21,16 +21,8 @@ def select_examples(preprocessing: Preprocessing, table: Table, *, with_target: 
     A block of n numbers takes the columns ``name_0`` to ``name_(n-1)``. If the block is the only feature and the table
     lacks these, a table of exactly n columns beside the target's is taken by position.
 
-    DataError if columns are missing, lack values, or hold words where the model needs numbers.
-
-    Parameters
-    ----------
-    preprocessing
-        Of the model.
-    table
-        Read by :func:`read_csv` with ``categorical=preprocessing.categorical``.
-    with_target
-        Whether the target is needed too.
+    The table was read by :func:`read_csv` with ``categorical=preprocessing.categorical``. DataError if columns are
+    missing, lack values, or hold words where the model needs numbers.
     """
     target = preprocessing.target_column if with_target else None
     names = {column.name: _names_in(preprocessing, table, column) for column in preprocessing.columns}

@@ -30,17 +30,8 @@ def replace_file(path: str | os.PathLike[str], content: bytes, *, inside: Direct
     """Write `content` to the file `path`, replacing one that is there in one step, as :meth:`Directory.replace` does.
 
     NnfwError if it cannot be written: then what was there before is untouched; or if the disk did not confirm that the
-    file has its new name.
-
-    Parameters
-    ----------
-    path
-        The file; its folder must exist.
-    content
-        The new content.
-    inside
-        A directory that `path` lies in: no link below it is followed. Without it, a link at `path` stays and leads to
-        the new content.
+    file has its new name. `inside` is a directory that `path` lies in: no link below it is followed. Without it, a link
+    at `path` stays and leads to the new content.
 
     Examples
     --------

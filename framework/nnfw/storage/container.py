@@ -77,15 +77,7 @@ MODEL = Format("model", "nnfw", "`nnfw train` or `model.save`", 1, "0.1")
 
 @dataclass(frozen=True)
 class Tensor:
-    """The description of one array in a file.
-
-    Parameters
-    ----------
-    name, dtype, shape
-        Those of the array.
-    begin, end
-        Where its bytes are, counted from the end of the table.
-    """
+    """The description of one array in a file; its bytes are from `begin` to `end`, from the end of the table."""
 
     name: str
     dtype: np.dtype[np.generic]
@@ -98,12 +90,7 @@ class Tensor:
 class Container:
     """An open file: its header is checked, its arrays are still on the disk.
 
-    Parameters
-    ----------
-    header
-        As given to :func:`write`.
-    tensors
-        Descriptions of the arrays, in the order of their bytes, which fill the rest of the file.
+    The `header` is as given to :func:`write`; the `tensors` are in the order of their bytes, which fill the file.
     """
 
     header: Header
@@ -158,16 +145,12 @@ def write(
 
     Parameters
     ----------
-    path
-        The file; its folder must exist.
     header
         What JSON can hold, without NaN and infinity; the names format, readable_since and tensors are reserved.
     arrays
         Array by name: float32, float64 or integers, finite, of any shape and memory layout.
-    kind
-        What kind of file it is.
-    inside
-        A directory that `path` lies in: no link below it is followed.
+    path, kind, inside
+        The file, whose folder must exist; what it is; a directory that `path` lies in: no link below it is followed.
     """
     stored = {name: _stored(name, array, kind) for name, array in arrays.items()}
     taken = sorted(_RESERVED & header.keys())
@@ -211,19 +194,10 @@ def read(
 def opened(
     path: str | os.PathLike[str], kind: Format = MODEL, *, inside: Directory | None = None
 ) -> Iterator[Container]:
-    """Open a file and check all but the bytes of its arrays.
+    """Open a file of some kind and check all but the bytes of its arrays; `inside` as for :func:`write`.
 
     FileFormatError if it is missing, truncated, damaged, of another format or made by a newer nnfw. A declared size is
     checked against that of the file before memory is allocated.
-
-    Parameters
-    ----------
-    path
-        The file.
-    kind
-        What kind of file it must be.
-    inside
-        A directory that `path` lies in: no link below it is followed.
     """
     name = os.fspath(path)
     with _reading(name):
