@@ -27,7 +27,7 @@ _MOST_DEEP = 4  # axes of numbers in lists that become an array
 _Items = list[Any]  # of any type, plain or not
 
 
-def encoded(value: object, arrays: MutableMapping[str, Array], prefix: str = "value") -> Any:
+def encoded(value: object, arrays: MutableMapping[str, Array], prefix: str = "value") -> Plain:
     """Return a plain value as JSON; the bytes of its arrays go into `arrays`, under names that begin with `prefix`.
 
     DataError if it is not plain.

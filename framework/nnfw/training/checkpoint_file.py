@@ -115,7 +115,6 @@ def write(path: Path, header: Header, state: TrainingState, folder: Directory) -
         If that fails; a file that was there stays.
     """
     arrays: dict[str, Array] = {}
-    memories = [_plain(name, index, memory, arrays) for index, (name, memory) in enumerate(state.memories)]
     changing = {
         "order": state.order_of_epoch,
         "noise": state.noise.bit_generator.state,
@@ -123,24 +122,24 @@ def write(path: Path, header: Header, state: TrainingState, folder: Directory) -
         "records": state.history.records,
         "tally": state.tally.content(),
         "cost": float(state.cost),
+        "callbacks": [[name, _plain(memory)] for name, memory in state.memories],
     }
     progress = encoded(changing, arrays, _PROGRESS)
-    progress["dict"].append(["callbacks", memories])
     parameters = {_VECTOR: state.parameters.vector, _STATE: state.parameters.state}
     container.write(path, {**asdict(header), _PROGRESS: progress}, arrays | parameters, FORMAT, inside=folder)
 
 
-def _plain(name: str, index: int, memory: Memory, arrays: dict[str, Array]) -> list[object]:
-    """Return a callback's name, and the entries of its memory that are plain; others it builds again."""
-    entries: list[object] = []
-    for key, value in memory.items():
-        part: dict[str, Array] = {}
-        try:
-            entries.append([encoded(key, part), encoded(value, part, f"callbacks.{index}.{len(entries)}")])
-        except (DataError, RecursionError):
-            continue
-        arrays |= part
-    return [name, {"dict": entries}]
+def _plain(memory: Memory) -> Memory:
+    """Return the entries of a callback's memory that are plain; others it builds again."""
+    return {key: value for key, value in memory.items() if _is_plain(key) and _is_plain(value)}
+
+
+def _is_plain(value: object) -> bool:
+    try:
+        encoded(value, {})
+    except (DataError, RecursionError):
+        return False
+    return True
 
 
 def name_of(callback: Callback, registry: Registry) -> str:
