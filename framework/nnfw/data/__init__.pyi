@@ -18,6 +18,7 @@ from .examples import Examples as Examples
 from .examples import categorical as categorical
 from .examples import load_examples as load_examples
 from .examples import shape_of as shape_of
+from .input_files import Layout as Layout
 from .input_files import Readable as Readable
 from .input_files import reading as reading
 from .npy import map_npy as map_npy

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from nnfw.errors import DataError
 
@@ -21,6 +21,19 @@ _MOST_EXPANDED = 200  # times the compressed bytes; deflate reaches 1,032 with z
 _SMALL = 16 << 20  # bytes that are harmless at any ratio of compression
 _LARGEST = (1 << 63) - 1  # bytes that NumPy can address
 _UNEXPANDED = ("~", "$", "%", "file:")
+
+
+class Layout(NamedTuple):
+    """What the header of a file declares about the array behind it."""
+
+    shape: Shape
+    dtype: np.dtype[np.generic]
+    order: Literal["C", "F"] = "C"
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return prod(self.shape) * self.dtype.itemsize
 
 
 class Readable(Protocol):
@@ -79,22 +92,22 @@ def read_declared(name: str, stream: Readable, size: int, compressed: int) -> by
     return content
 
 
-def require_size(name: str, shape: Shape, dtype: np.dtype[np.generic], there: int) -> None:
+def require_size(name: str, layout: Layout, there: int) -> None:
     """Refuse an array of `there` bytes in a file whose header declares more or fewer.
 
     Examples
     --------
     >>> import numpy as np
-    >>> require_size("x.npy", (2, 3), np.dtype("float32"), 20)
+    >>> require_size("x.npy", Layout((2, 3), np.dtype("float32")), 20)
     Traceback (most recent call last):
     nnfw.errors.DataError: x.npy: the header declares float32 of shape (2, 3), 24 bytes, but the file has 20. It is ...
     """
-    declared = prod(shape) * dtype.itemsize
-    if there != declared:
-        found = f"{there:,}" if there < declared else "more"
+    shape, dtype, _ = layout
+    if there != layout.size:
+        found = f"{there:,}" if there < layout.size else "more"
         raise DataError(
-            f"{name}: the header declares {dtype.newbyteorder('=')} of shape {shape}, {declared:,} bytes, but the file "
-            f"has {found}. It is truncated or damaged: fetch or write it again."
+            f"{name}: the header declares {dtype.newbyteorder('=')} of shape {shape}, {layout.size:,} bytes, but the "
+            f"file has {found}. It is truncated or damaged: fetch or write it again."
         )
     if prod(size or 1 for size in shape) * dtype.itemsize > _LARGEST:  # without bytes: one of its sizes is 0
         raise DataError(f"{name}: the header declares shape {shape}, more than can be addressed. The file is damaged.")

@@ -6,13 +6,13 @@ import os
 from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy_format
 
-from nnfw.arrays import Array, Shape
-from nnfw.data.input_files import Readable, read_declared, reading, require_size
+from nnfw.arrays import Array
+from nnfw.data.input_files import Layout, Readable, read_declared, reading, require_size
 from nnfw.errors import DataError
 from nnfw.storage import open_regular
 
@@ -51,26 +51,19 @@ def map_npy(stream: IO[bytes], path: Path, name: str, offset: int, size: int) ->
     `name` is what messages call the array. DataError as for :func:`read_npy`.
     """
     stream.seek(offset)
-    return map_values(stream, path, name, offset + size, *_header(stream, name))
+    return map_values(stream, path, name, offset + size, _header(stream, name))
 
 
 def read_npy_stream(stream: IO[bytes], name: str, compressed: int) -> Array:
     """Return the array in a stream that decompresses `compressed` bytes, and must end with the array."""
-    return read_values(stream, name, compressed, *_header(stream, name))
+    return read_values(stream, name, compressed, _header(stream, name))
 
 
-def map_values(
-    stream: IO[bytes],
-    path: Path,
-    name: str,
-    end: int,
-    shape: Shape,
-    dtype: np.dtype[np.generic],
-    order: Literal["C", "F"] = "C",
-) -> Array:
+def map_values(stream: IO[bytes], path: Path, name: str, end: int, layout: Layout) -> Array:
     """Map the values in an open file, from its position to byte `end`; DataError if they do not fit the header."""
     start = stream.tell()
-    require_size(name, shape, dtype, min(end, os.fstat(stream.fileno()).st_size) - start)
+    require_size(name, layout, min(end, os.fstat(stream.fileno()).st_size) - start)
+    shape, dtype, order = layout
     if not prod(shape):
         return np.empty(shape, dtype)
     try:
@@ -81,21 +74,14 @@ def map_values(
     return array
 
 
-def read_values(
-    stream: Readable,
-    name: str,
-    compressed: int,
-    shape: Shape,
-    dtype: np.dtype[np.generic],
-    order: Literal["C", "F"] = "C",
-) -> Array:
+def read_values(stream: Readable, name: str, compressed: int, layout: Layout) -> Array:
     """Return the values in the rest of a stream that decompresses; DataError as for :func:`read_declared`."""
-    content = read_declared(name, stream, prod(shape) * dtype.itemsize, compressed)
-    require_size(name, shape, dtype, len(content))
-    return np.frombuffer(content, dtype).reshape(shape, order=order)
+    content = read_declared(name, stream, layout.size, compressed)
+    require_size(name, layout, len(content))
+    return np.frombuffer(content, layout.dtype).reshape(layout.shape, order=layout.order)
 
 
-def _header(stream: IO[bytes], name: str) -> tuple[Shape, np.dtype[np.generic], Literal["C", "F"]]:
+def _header(stream: IO[bytes], name: str) -> Layout:
     start = stream.tell()
     head = BytesIO(stream.read(_LONGEST_HEADER))
     try:
@@ -117,4 +103,4 @@ def _header(stream: IO[bytes], name: str) -> tuple[Shape, np.dtype[np.generic], 
     if not shape or (dtype.kind == "U" and len(shape) > 1):
         wanted = "(N,)" if shape else "(N, ...)"
         raise DataError(f"{name} must have one entry for each example, shape {wanted}, got {shape}.")
-    return shape, dtype, "F" if fortran_order else "C"
+    return Layout(shape, dtype, "F" if fortran_order else "C")

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.data import Examples, Readable, map_values, read_values, reading
+from nnfw.data import Examples, Layout, Readable, map_values, read_values, reading
 from nnfw.errors import DataError
-from nnfw.protocols import Dataset, Shape
+from nnfw.protocols import Dataset
 from nnfw.storage import open_regular
 
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -97,14 +97,14 @@ def read_idx(path: Path) -> Array:
                 stream.seek(0)
                 size = os.fstat(stream.fileno()).st_size
                 if not compressed:
-                    return map_values(stream, path, path.name, size, *_header(stream, path.name))
+                    return map_values(stream, path, path.name, size, _header(stream, path.name))
                 with gzip.open(stream) as content:
-                    return read_values(content, path.name, size, *_header(content, path.name))
+                    return read_values(content, path.name, size, _header(content, path.name))
         except (gzip.BadGzipFile, zlib.error, EOFError) as error:
             raise DataError(f"{path.name} is compressed by gzip, but damaged or truncated: {error}.") from error
 
 
-def _header(stream: Readable, name: str) -> tuple[Shape, np.dtype[np.generic]]:
+def _header(stream: Readable, name: str) -> Layout:
     start = stream.read(4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _DTYPES or not 1 <= start[3] <= _MOST_AXES:
         raise DataError(
@@ -114,4 +114,4 @@ def _header(stream: Readable, name: str) -> tuple[Shape, np.dtype[np.generic]]:
     sizes = stream.read(4 * start[3])
     if len(sizes) < 4 * start[3]:
         raise DataError(f"{name}: the file ends within its header, which declares {start[3]} axes. It is truncated.")
-    return tuple(np.frombuffer(sizes, ">u4").tolist()), np.dtype(_DTYPES[start[2]])
+    return Layout(tuple(np.frombuffer(sizes, ">u4").tolist()), np.dtype(_DTYPES[start[2]]))
