@@ -27,15 +27,7 @@ Kind = Literal["numeric", "integer", "categorical"]
 
 @dataclass(frozen=True)
 class FittedTransform:
-    """A transform and what it fitted.
-
-    Parameters
-    ----------
-    transform
-        The component.
-    fitted
-        What its `fit` returned.
-    """
+    """A transform, and what its `fit` returned."""
 
     transform: Transform
     fitted: dict[str, Any]

@@ -48,11 +48,6 @@ def split(
     rng
         The only source of randomness.
 
-    Returns
-    -------
-    Split
-        The rows of the parts.
-
     Raises
     ------
     ConfigError

@@ -36,19 +36,9 @@ _CLUTTERED = re.compile(r"[$€£¥]?[-+−]?[$€£¥]?(\d{1,3}([\s,.'’]\d{3}
 
 
 class Table:
-    r"""Columns by name. Problems of a column are reported only when that column is requested.
+    r"""Columns by name, as :func:`read_csv` reads them; `names` has all names, in order.
 
-    Parameters
-    ----------
-    name
-        What messages call the table.
-    columns
-        The columns as they were read; :func:`read_csv` makes them.
-
-    Attributes
-    ----------
-    names
-        All names, in order.
+    Problems of a column are reported only when that column is requested. `name` is what messages call the table.
 
     Examples
     --------

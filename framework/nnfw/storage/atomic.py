@@ -9,20 +9,11 @@ from pathlib import Path
 from nnfw.errors import NnfwError
 from nnfw.storage.directory import Directory
 
-_NO_SPACE = "Free some space or choose another place."
-_NOT_ALLOWED = "Choose a folder that you may write to."
-_NO_FOLDER = "Make the folder or choose another one."
-_LINK = "Remove the link, or choose another place."
 _HINTS = {
-    errno.ENOSPC: _NO_SPACE,
-    errno.EDQUOT: _NO_SPACE,
-    errno.EFBIG: _NO_SPACE,
-    errno.EACCES: _NOT_ALLOWED,
-    errno.EPERM: _NOT_ALLOWED,
-    errno.EROFS: _NOT_ALLOWED,
-    errno.ENOENT: _NO_FOLDER,
-    errno.ENOTDIR: _NO_FOLDER,
-    errno.ELOOP: _LINK,
+    "Free some space or choose another place.": (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    "Choose a folder that you may write to.": (errno.EACCES, errno.EPERM, errno.EROFS),
+    "Make the folder or choose another one.": (errno.ENOENT, errno.ENOTDIR),
+    "Remove the link, or choose another place.": (errno.ELOOP,),
 }
 
 
@@ -71,4 +62,5 @@ def unwritten(path: str | os.PathLike[str], what: str, error: Exception, end: st
 
 def hint_of(error: BaseException) -> str:
     """Return advice for a file that cannot be written."""
-    return _HINTS.get(getattr(error, "errno", None) or 0, "Choose another place.")
+    number = getattr(error, "errno", None)
+    return next((hint for hint, numbers in _HINTS.items() if number in numbers), "Choose another place.")

@@ -14,16 +14,8 @@ from nnfw.storage.directory import Directory
 class LineFile:
     r"""A new text file. Each text goes to the system at once, so a killed process loses none.
 
+    An existing file is replaced in one step. No link below the directory `inside`, which `path` lies in, is followed.
     NnfwError if it cannot be made, or written; if another file has taken its place.
-
-    Parameters
-    ----------
-    path
-        The file; an existing one is replaced in one step.
-    beginning
-        Its initial content.
-    inside
-        A directory that `path` lies in: no link below it is followed.
 
     Examples
     --------

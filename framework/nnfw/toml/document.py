@@ -161,19 +161,19 @@ def _read_bytes(path: str | os.PathLike[str], name: str, inside: Directory | Non
 def _missing(path: Path) -> str:
     if not path.parent.is_dir():
         return f"{path}: there is no folder {path.parent}. Check the path."
-    names = [file.name for file in _toml_files(path.parent)]
-    return f"{path}: there is no such file.{did_you_mean(path.name, names)}{_listing(path.parent)}"
+    hint = did_you_mean(path.name, _toml_files(path.parent))
+    return f"{path}: there is no such file.{hint}{_listing(path.parent)}"
 
 
 def _listing(folder: Path) -> str:
-    names = [file.name for file in _toml_files(folder)]
+    names = _toml_files(folder)
     if not names:
         return f" The folder {folder} holds no TOML file."
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f" TOML files in {folder}: {', '.join(names[:_LISTED])}{more}."
 
 
-def _toml_files(folder: Path) -> list[Path]:
+def _toml_files(folder: Path) -> list[str]:
     with suppress(OSError):
-        return sorted(folder.glob("*.toml"))
+        return sorted(file.name for file in folder.glob("*.toml"))
     return []
