@@ -52,7 +52,7 @@ def release(array: Array) -> None:
 def as_numeric(values: ArrayLike, name: str) -> Array:
     """Return `values` as a plain array of numbers; the array itself if it is one, a memory-mapped one included.
 
-    DataError if it is ragged, or holds masked values, text, objects or complex numbers.
+    Raises DataError if it is ragged, or holds masked values, text, objects or complex numbers.
     """
     array = _as_plain(values, name)
     if array.dtype.kind not in NUMERIC_KINDS:
@@ -63,7 +63,7 @@ def as_numeric(values: ArrayLike, name: str) -> Array:
 def as_column(values: ArrayLike, name: str) -> Array:
     """Return one column as a plain array of numbers or words; words may be objects, as in frames.
 
-    DataError as :func:`as_numeric`, and if it is a single number, or mixes words with other values.
+    Raises DataError as :func:`as_numeric`, and if it is a single number, or mixes words with other values.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def _as_plain(values: ArrayLike, name: str) -> Array:
 def as_batch(x: ArrayLike, shape: Shape, name: str = "x") -> tuple[Array, bool]:
     """Return `x` as a batch ``(N, *shape)``, and whether it was a single example of `shape`.
 
-    DataError as :func:`as_numeric`, and if it has neither shape.
+    Raises DataError as :func:`as_numeric`, and if it has neither shape.
     """
     array = as_numeric(x, name)
     if array.shape == shape:
@@ -144,7 +144,7 @@ def as_batch(x: ArrayLike, shape: Shape, name: str = "x") -> tuple[Array, bool]:
 def as_weights(weight: ArrayLike | None, count: int) -> Array | None:
     """Return sample weights as an array ``(count,)``, or None.
 
-    DataError if there is not one finite number of 0 or more for each example, or all of them are 0.
+    Raises DataError if there is not one finite number of 0 or more for each example, or all of them are 0.
     """
     if weight is None:
         return None
@@ -223,7 +223,7 @@ def _not_finite(block: Array) -> Array | None:
 def cast(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
     """Return `array` in `dtype`; itself where it has it already.
 
-    DataError if finite values are too large for `dtype`: says how many, and where the first is.
+    Raises DataError if finite values are too large for `dtype`: says how many, and where the first is.
     """
     _require_fitting(array, dtype, name)
     return np.asarray(array, dtype)
@@ -234,7 +234,7 @@ def cast_finite(
 ) -> Array:
     """Return some rows of `whole` in `dtype`, checked in one pass.
 
-    DataError as :func:`require_finite` and :func:`cast`, for the whole array.
+    Raises DataError as :func:`require_finite` and :func:`cast`, for the whole array.
     """
     if part.dtype == dtype:
         array = np.asarray(part)
@@ -253,7 +253,7 @@ def in_dtype(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
 
     A memory-mapped array stays on disk as it is, to be converted batch by batch.
 
-    DataError as :func:`cast`.
+    Raises DataError as :func:`cast` does.
     """
     if isinstance(array, np.memmap):
         _require_fitting(array, dtype, name)

@@ -81,7 +81,7 @@ class Examples:
 def load_examples(dataset: Dataset, directory: Path) -> Examples:
     """Return the examples of a dataset whose relative paths start at `directory`.
 
-    PluginError if what it returns is not :class:`Examples`, or a column or class in it has no name.
+    Raises PluginError if what it returns is not :class:`Examples`, or a column or class in it has no name.
     """
     found: object = dataset.load(directory)
     if not isinstance(found, Examples):

@@ -27,7 +27,7 @@ def read_npy(path: Path) -> Array:
 
     It holds numbers ``(N, ...)`` or text ``(N,)``, of the shape and dtype in the file, and is read-only.
 
-    DataError if the file is missing, truncated, of another format, or holds anything but numbers or text.
+    Raises DataError if the file is missing, truncated, of another format, or holds anything but numbers or text.
 
     Examples
     --------

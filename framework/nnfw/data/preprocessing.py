@@ -97,7 +97,7 @@ class Preprocessing:
     def of_names(cls, names: Sequence[str], owner: str) -> Preprocessing:
         """Return the preprocessing of columns of numbers that are taken as they are.
 
-        DataError if a name occurs twice; `owner` is what messages call the data.
+        Raises DataError if a name occurs twice; `owner` is what messages call the data.
         """
         _require_different(names, owner)
         return cls(tuple(Column(name, "numeric", (), (), ()) for name in names))
@@ -148,7 +148,7 @@ class Preprocessing:
     def require_names(self, names: Sequence[str], owner: str) -> None:
         """Refuse named columns that differ in names or order from those of x; without names, position counts.
 
-        DataError if columns are missing, in another order, more than those of x, or still need transforms.
+        Raises DataError if columns are missing, in another order, more than those of x, or still need transforms.
         """
         own = tuple(column.name for column in self.columns)
         block = len(own) == 1 and self.columns[0].shape != ()  # its numbers have no names

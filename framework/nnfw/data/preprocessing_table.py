@@ -34,7 +34,7 @@ class _Stored:
 def describe_preprocessing(preprocessing: Preprocessing, registry: Registry) -> PlainTable:
     """Return a preprocessing as plain values, fit for JSON.
 
-    PluginError if a transform belongs to no installed plugin.
+    Raises PluginError if a transform belongs to no installed plugin.
     """
     stored = _Stored(preprocessing.columns, preprocessing.target_column, preprocessing.classes)
     return to_table(stored, registry.describe)

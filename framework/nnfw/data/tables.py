@@ -70,8 +70,8 @@ class Table:
     def columns(self, names: Iterable[str], numeric: Collection[str] = ()) -> dict[str, Array]:
         """Return columns by name: float64 ``(N,)`` where they are numeric, else str ``(N,)``.
 
-        DataError if a column does not exist, lacks values, or holds a word where a number is expected; all of them at
-        once, each with its first line.
+        Raises DataError if a column does not exist, lacks values, or holds a word where a number is expected; all of
+        them at once, each with its first line.
 
         Parameters
         ----------
@@ -114,8 +114,8 @@ def read_csv(
     The first line is the header. A column is numeric if its first value is a number, and categorical otherwise; the
     columns in `categorical` are never parsed. White space around a cell is dropped, empty lines are skipped.
 
-    DataError if the file is missing or not text, a row is ragged, or the header is missing or repeats a name. Problems
-    of single cells are reported by :meth:`Table.columns`.
+    Raises DataError if the file is missing or not text, a row is ragged, or the header is missing or repeats a name.
+    Problems of single cells are reported by :meth:`Table.columns`.
 
     Parameters
     ----------

@@ -20,9 +20,9 @@ _HINTS = {
 def replace_file(path: str | os.PathLike[str], content: bytes, *, inside: Directory | None = None) -> None:
     """Write `content` to the file `path`, replacing one that is there in one step, as :meth:`Directory.replace` does.
 
-    NnfwError if it cannot be written: then what was there before is untouched; or if the disk did not confirm that the
-    file has its new name. `inside` is a directory that `path` lies in: no link below it is followed. Without it, a link
-    at `path` stays and leads to the new content.
+    Raises NnfwError if it cannot be written: then what was there before is untouched; or if the disk did not confirm
+    that the file has its new name. `inside` is a directory that `path` lies in: no link below it is followed. Without
+    it, a link at `path` stays and leads to the new content.
 
     Examples
     --------

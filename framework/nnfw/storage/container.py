@@ -102,7 +102,7 @@ class Container:
     def arrays(self) -> dict[str, Array]:
         """Read the arrays, equal to those written to the bit: sorted by name, writable.
 
-        FileFormatError if the bytes of one differ from those written, or hold numbers that are not finite.
+        Raises FileFormatError if the bytes of one differ from those written, or hold numbers that are not finite.
         """
         with _reading(self._name):
             arrays = {tensor.name: self._array(tensor) for tensor in self.tensors}
@@ -140,8 +140,8 @@ def write(
 ) -> None:
     """Write a model file, or one of another kind, replacing one that is there in one step.
 
-    DataError if an array is not finite or of another dtype, or the header is not JSON; the file stays as it was.
-    NnfwError if the file cannot be written.
+    Raises DataError if an array is not finite or of another dtype, or the header is not JSON; the file stays as it was.
+    It raises NnfwError if the file cannot be written.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def read(
 ) -> tuple[Header, dict[str, Array]]:
     """Return header and arrays of a file, as given to :func:`write`.
 
-    FileFormatError as :func:`opened` and :meth:`Container.arrays`.
+    Raises FileFormatError as :func:`opened` and :meth:`Container.arrays` do.
     """
     with opened(path, kind, inside=inside) as file:
         return file.header, file.arrays()
@@ -196,8 +196,8 @@ def opened(
 ) -> Iterator[Container]:
     """Open a file of some kind and check all but the bytes of its arrays; `inside` as for :func:`write`.
 
-    FileFormatError if it is missing, truncated, damaged, of another format or made by a newer nnfw. A declared size is
-    checked against that of the file before memory is allocated.
+    Raises FileFormatError if it is missing, truncated, damaged, of another format or made by a newer nnfw. A declared
+    size is checked against that of the file before memory is allocated.
     """
     name = os.fspath(path)
     with _reading(name):
@@ -381,7 +381,7 @@ def _strict_json(text: str | bytes, name: str) -> Header:
 def _parsed(text: str) -> object:
     """Return the value of a JSON text without repeated keys, numbers that are not finite, and halves of characters.
 
-    ValueError or RecursionError if it is not such a text, or holds too many values.
+    Raises ValueError or RecursionError if it is not such a text, or holds too many values.
     """
     if text.count(",") + text.count("[") + text.count("{") > _MOST_VALUES:
         raise ValueError(f"it holds more than {_MOST_VALUES:,} values, the most that are read")

@@ -59,7 +59,7 @@ class Directory:
     def make(self) -> None:
         """Make the directory unless it exists; without a `parent`, make all above it too.
 
-        OSError if it cannot be made, or something else has its name.
+        Raises OSError if it cannot be made, or something else has its name.
         """
         if self._parent is None:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,8 @@ class Directory:
     def create(self, name: str, *, new: bool) -> int:
         """Open a file for reading and writing, made if it is missing, and return its descriptor.
 
-        OSError if it is a link, has a second name (a hard link), or cannot be opened; with `new`, also if it exists.
+        Raises OSError if it is a link, has a second name (a hard link), or cannot be opened; with `new`, also if it
+        exists.
         """
         descriptor = self._open_file(name, os.O_RDWR | os.O_CREAT | (os.O_EXCL if new else 0))
         if os.fstat(descriptor).st_nlink > 1:  # writing here would change a file elsewhere
@@ -116,7 +117,7 @@ class Directory:
         If anything fails, the temporary file is removed; files left by a killed process are removed by the next one
         that writes here.
 
-        OSError if the file cannot be written, is a link or is read-only: what was there before is untouched.
+        Raises OSError if the file cannot be written, is a link or is read-only: what was there before is untouched.
         """
         self._require_place()
         permissions = self._permissions(name)

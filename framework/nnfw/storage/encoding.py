@@ -30,7 +30,7 @@ _Items = list[Any]  # of any type, plain or not
 def encoded(value: object, arrays: MutableMapping[str, Array], prefix: str = "value") -> Plain:
     """Return a plain value as JSON; the bytes of its arrays go into `arrays`, under names that begin with `prefix`.
 
-    DataError if it is not plain.
+    Raises DataError if it is not plain.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def _not_plain(value: object) -> DataError:
 def decoded(node: Plain, arrays: MutableMapping[str, Array]) -> Any:
     """Return the value given to :func:`encoded`; its arrays are taken out of `arrays`.
 
-    FileFormatError if `node` encodes no value.
+    Raises FileFormatError if `node` encodes no value.
     """
     match node:
         case None | bool() | int() | float() | str():

@@ -25,7 +25,8 @@ _ATTEMPTS, _PAUSE = 20, 0.01  # seconds, to wait for the holder to write its nam
 def locked(directory: Path | Directory) -> Iterator[Directory]:
     """Keep other processes out of an existing directory.
 
-    StateError if another process is in it; says which, where, and since when. NnfwError if no file can be made in it.
+    Raises StateError if another process is in it; says which, where, and since when. It raises NnfwError if no file can
+    be made in it.
 
     Only processes that call this function for it are kept out. The directory is yielded.
 

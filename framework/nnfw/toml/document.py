@@ -107,7 +107,7 @@ def read(path: str | os.PathLike[str], *, inside: Directory | None = None) -> Do
 def parse(text: str, name: str) -> Document:
     """Parse a TOML text; `name` is what messages call it.
 
-    FileFormatError if it is empty or not TOML, nests more than 64 deep or holds an integer beyond 64 bits.
+    Raises FileFormatError if it is empty or not TOML, nests more than 64 deep or holds an integer beyond 64 bits.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     if "\0" in text:

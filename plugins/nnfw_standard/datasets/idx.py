@@ -88,7 +88,7 @@ class IDX(Dataset):
 def read_idx(path: Path) -> Array:
     """Return the array of an IDX file, memory-mapped if the file is not compressed.
 
-    DataError if the file is missing, of another format, damaged, or not of the size that its header declares.
+    Raises DataError if the file is missing, of another format, damaged, or not of the size that its header declares.
     """
     with reading(path, "an IDX file"):
         try:
