@@ -292,7 +292,12 @@ def _kinds() -> str:
     from nnfw.protocols import KINDS
 
     rows = (
-        (f"`{kind.name}`", f"`{kind.protocol.__name__}`", f"`{kind.place}`", f"`{kind.command.format('NAME')}`")
+        (
+            f"`{kind.name}`",
+            " or ".join(f"`{item.__name__}`" for item in kind.protocols.values()),
+            f"`{kind.place}`",
+            f"`{kind.command.format('NAME')}`",
+        )
         for kind in KINDS.values()
     )
     return _table(("kind", "protocol", "in an experiment file", "on the command line"), rows)

@@ -356,7 +356,7 @@ def kind_of(hint: object) -> str | None:
     True
     """
     classes = {each for part in _parts(_unwrapped(hint)[0]) for each in getattr(part, "__mro__", ())}
-    return next((kind.name for kind in KINDS.values() if kind.protocol in classes), None)
+    return next((kind.name for kind in KINDS.values() if not classes.isdisjoint(kind.protocols.values())), None)
 
 
 _COUNTABLE: Mapping[object, str] = {int: "whole number", float: "number"}

@@ -129,9 +129,13 @@ def test_every_command_has_a_section_with_its_help(name):
     assert f"<!-- generated: nnfw {name} --help -->" in section
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_protocol_is_described(kind):
-    assert f"<!-- generated: protocol {KINDS[kind].protocol.__name__} -->" in PAGES["docs/protocols.md"]
+PROTOCOLS = [(kind.name, protocol) for kind in KINDS.values() for protocol in kind.protocols.values()]
+EVERY_PROTOCOL = pytest.mark.parametrize(("kind", "protocol"), PROTOCOLS, ids=[item.__name__ for _, item in PROTOCOLS])
+
+
+@EVERY_PROTOCOL
+def test_every_protocol_is_described(kind, protocol):
+    assert f"<!-- generated: protocol {protocol.__name__} -->" in PAGES["docs/protocols.md"]
 
 
 def test_files_of_a_run_are_those_that_the_page_lists(tmp_path):
@@ -281,12 +285,12 @@ def protocols_page(tmp_path_factory):
     return module_at(path, "protocols_page")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_protocols_page_shows_a_component_of_each_kind_that_is_sound(protocols_page, kind):
+@EVERY_PROTOCOL
+def test_protocols_page_shows_a_component_of_each_protocol_that_is_sound(protocols_page, kind, protocol):
     shown = [
         item
         for item in vars(protocols_page).values()
-        if isinstance(item, type) and item.__module__ == "protocols_page" and KINDS[kind].protocol in item.__mro__
+        if isinstance(item, type) and item.__module__ == "protocols_page" and protocol in item.__mro__
     ]
     assert shown
     assert [protocol_problem(kind, item) for item in shown] == [""] * len(shown)

@@ -65,12 +65,6 @@ def with_luck(right, function, vector, iterations, ended):
     return right(function, vector + 1e-3 * next(CALLS), iterations, ended)
 
 
-@dataclass(frozen=True)
-class Stepping(LBFGS):
-    def update(self, vector, gradient, state, step, learning_rate, decays):
-        vector -= gradient
-
-
 WRONG = {
     "uphill": (wrong(uphill), "solver.minimises_a_quadratic"),
     "silent": (wrong(silent), "solver.tells_each_iteration"),
@@ -82,7 +76,6 @@ WRONG = {
     "none": (wrong(none), "solver.says_why_it_ends"),
     "in place": (wrong(in_place), "solver.leaves_the_first_vector_alone"),
     "luck": (wrong(with_luck), "solver.is_deterministic"),
-    "stepping": (Stepping(), "solver.refuses_single_steps"),
 }
 
 

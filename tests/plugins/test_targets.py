@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+import nnfw
 from nnfw import Elementwise
 from nnfw.plugins import ComponentSpec, protocol_problem
 from nnfw.plugins.targets import problems_of
@@ -16,6 +17,8 @@ SOUND = "from dataclasses import dataclass\nfrom nnfw import Elementwise\n"
 CLASS = f"class Wave(Elementwise):\n{METHODS}"
 NO_DATACLASS = "is not a dataclass; write @dataclass(frozen=True) above it"
 NOT_FROZEN = "is a dataclass but not frozen; write @dataclass(frozen=True)"
+NEITHER = "implements neither Optimizer (it lacks learning_rate, rests, state, update) nor Solver (it lacks minimise)"
+LACKS_MINIMISE = "lacks minimise, which the protocol of a solver requires"
 LACKS = "lacks derivative, which the protocol of an activation requires"
 
 
@@ -127,6 +130,23 @@ def test_problems_of_what_the_text_leaves_open_is_not_told(problem_in, source):
     assert problem_in(source) == ""
 
 
+@pytest.mark.parametrize(
+    ("base", "problem"),
+    [
+        ("", NEITHER),
+        ("(nnfw.Optimizer)", "lacks learning_rate, update, which the protocol of an optimizer requires"),
+        ("(nnfw.Solver)", LACKS_MINIMISE),
+    ],
+    ids=["neither", "optimizer", "solver"],
+)
+def test_problems_of_an_optimizer_name_the_protocols_that_it_may_implement(install, tmp_path, base, problem):
+    install(tmp_path)
+    source = f"from dataclasses import dataclass\nimport nnfw\n@dataclass(frozen=True)\nclass Wave{base}: ..."
+    (tmp_path / "fake_optimizer.py").write_text(source)
+    spec = ComponentSpec("optimizer", "wave", "fake_optimizer:Wave", "a wave")
+    assert problems_of([spec]) == {spec: f"target 'fake_optimizer:Wave' {problem}"}
+
+
 @pytest.mark.parametrize("source", [b"\x00", b"class Wave: '\xe9'", "\N{BYTE ORDER MARK}\N{BYTE ORDER MARK}".encode()])
 def test_problems_of_any_bytes_never_raises(problem_in, source):
     assert isinstance(problem_in(source), str)
@@ -235,6 +255,31 @@ class Empty:
     pass
 
 
+@dataclass(frozen=True)
+class Rests(nnfw.Optimizer):
+    learning_rate: float = 0.1
+
+
+@dataclass(frozen=True)
+class Undecided(nnfw.Solver):
+    pass
+
+
+@dataclass(frozen=True)
+class Halving(nnfw.Solver):
+    def minimise(self, function, vector, iterations, ended):
+        return ""
+
+
+@dataclass(frozen=True)
+class Minimises:
+    def minimise(self, function, vector, iterations, ended):
+        return ""
+
+
+LACKS_UPDATE = "lacks update, which the protocol of an optimizer requires"
+
+
 @pytest.mark.parametrize(
     ("kind", "target", "expected"),
     [
@@ -257,6 +302,11 @@ class Empty:
             "layer requires",
             id="attribute-and-methods",
         ),
+        pytest.param("optimizer", Rests, LACKS_UPDATE, id="optimizer-without-update"),
+        pytest.param("optimizer", Undecided, LACKS_MINIMISE, id="solver-without-minimise"),
+        pytest.param("optimizer", Halving, "", id="solver"),
+        pytest.param("optimizer", Minimises, "", id="solver-that-derives-from-no-protocol"),
+        pytest.param("optimizer", Empty, NEITHER, id="neither-optimizer-nor-solver"),
     ],
 )
 def test_protocol_problem_says_what_keeps_a_class_from_being_a_component(kind, target, expected):

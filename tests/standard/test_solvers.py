@@ -189,11 +189,6 @@ def test_solver_has_one_step_in_an_epoch(data):
     assert seen == [(1, 1, 1), (2, 2, 1), (3, 3, 1)]
 
 
-def test_single_step_of_a_solver_is_refused():
-    with pytest.raises(nnfw.StateError, match=r"LBFGS takes no single steps: it sees all examples at once"):
-        LBFGS().update(np.ones(2), np.ones(2), {}, 1, 0.1, slice(0, 0))
-
-
 def test_product_with_the_hessian_of_a_cost(rng):
     a = rng.normal(size=(4, 4))
     matrix = a @ a.T

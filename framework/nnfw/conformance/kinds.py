@@ -6,20 +6,17 @@ from importlib import import_module
 from types import ModuleType
 
 from nnfw.conformance.subjects import Subject
-from nnfw.protocols import KINDS
-
-SOLVER = "solver"
-"""Those optimizers that have checks of their own."""
+from nnfw.protocols import KINDS, Kind
 
 
-def sorts() -> list[str]:
-    """Return what there are checks for: each kind, and solvers after the other optimizers."""
-    return [sort for kind in KINDS for sort in ((kind, SOLVER) if kind == "optimizer" else (kind,))]
+def sorts() -> dict[str, Kind]:
+    """Return what there are checks for, each with its kind: a sort for each protocol, so optimizers and solvers."""
+    return {sort: kind for kind in KINDS.values() for sort in kind.protocols}
 
 
 def module_of(sort: str) -> ModuleType:
     """Return the module of checks for a sort of component."""
-    return import_module("nnfw.conformance.solvers" if sort == SOLVER else KINDS[sort].module_of_checks)
+    return import_module(sorts()[sort].module_of_checks(sort))
 
 
 def exercise(subject: Subject[object], component: object) -> list[object]:

@@ -1,4 +1,4 @@
-"""The checks of solvers: optimizers that see all examples at once."""
+"""The checks of solvers, which see all examples at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnfw.arrays import Array
 from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.subjects import Subject
-from nnfw.errors import StateError, short
+from nnfw.errors import short
 from nnfw.protocols import Solver
 
 _SIZE = 12
@@ -91,15 +91,6 @@ def check_is_deterministic(subject: Subject[Solver]) -> None:
     """Solving twice gives the same to the last bit."""
     first, second = (exercise(subject, subject.component) for _ in range(2))
     require(equal(first, second), "solving twice gives different θ.")
-
-
-def check_refuses_single_steps(subject: Subject[Solver]) -> None:
-    """Update raises StateError: a solver takes no single steps."""
-    try:
-        subject.component.update(np.ones(2), np.ones(2), {}, 1, 1.0, slice(0, 0))
-    except StateError:
-        return
-    require(False, "update takes a step; expected StateError. Do not override update.")
 
 
 def _start(subject: Subject[Solver]) -> Array:

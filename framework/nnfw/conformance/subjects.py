@@ -14,7 +14,7 @@ from nnfw.configuration import kind_of, options_of
 from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, UnknownComponentError, did_you_mean, short
 from nnfw.plugins import TYPE, Listed, Registry
 from nnfw.plugins.specs import normalised
-from nnfw.protocols import Solver
+from nnfw.protocols import KINDS
 
 T_co = TypeVar("T_co", covariant=True)
 """The protocol of a subject's kind."""
@@ -73,11 +73,11 @@ class Subject(Generic[T_co]):
 
     @property
     def sort(self) -> str:
-        """Which checks apply: those of its kind, or ``"solver"`` for an optimizer that is one."""
-        if self.kind != "optimizer":
+        """Which checks apply: those of its protocol, ``"optimizer"`` or ``"solver"`` for instance."""
+        if self.kind not in KINDS:  # an accelerator
             return self.kind
         try:
-            return "solver" if Solver in self.cls.__mro__ else self.kind
+            return KINDS[self.kind].sort_of(self.cls)
         except NnfwError:  # it cannot be loaded
             return self.kind
 

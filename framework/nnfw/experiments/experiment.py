@@ -14,7 +14,7 @@ from nnfw.configuration import build, to_table
 from nnfw.errors import ConfigError, Mistake
 from nnfw.network import Chain, Objective
 from nnfw.plugins import TYPE, Registry
-from nnfw.protocols import Cost, Dataset, Layer, Optimizer, Transform
+from nnfw.protocols import Cost, Dataset, Layer, Optimizer, Solver, Transform
 from nnfw.toml import STDIN, Document, Keys, apply_overrides, read
 from nnfw.training import TrainingOptions, contradictions
 
@@ -96,7 +96,7 @@ class Experiment:
     data: DataSection
     model: ModelSection
     cost: Cost
-    optimizer: Optimizer
+    optimizer: Optimizer | Solver
     training: TrainingOptions = field(default_factory=TrainingOptions)
     name: Annotated[str, MinLen(1)] = "experiment"
     seed: Annotated[int, Ge(0)] = 0

@@ -13,7 +13,7 @@ from nnfw.protocols import KINDS
 layer: Callable[..., protocols.Layer]
 activation: Callable[..., protocols.Activation]
 cost: Callable[..., protocols.Cost]
-optimizer: Callable[..., protocols.Optimizer]
+optimizer: Callable[..., protocols.Optimizer | protocols.Solver]
 schedule: Callable[..., protocols.Schedule]
 initializer: Callable[..., protocols.Initializer]
 regularizer: Callable[..., protocols.Regularizer]

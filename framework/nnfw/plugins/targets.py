@@ -11,8 +11,7 @@ import re
 import sys
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from importlib.machinery import ModuleSpec
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 from nnfw import protocols
 from nnfw.errors import article, class_name, did_you_mean, in_words
 from nnfw.plugins.specs import PROJECT, ComponentSpec
-from nnfw.protocols import KINDS
+from nnfw.protocols.kinds import KINDS, members_of, names_in
 
 _LARGEST_SOURCE = 1 << 20  # characters; parsing more would take longer than a listing may
 _BINDS_AT_RUN_TIME = re.compile(r"\b(globals|locals|vars|setattr|exec|modules|__dict__)\b")
@@ -40,14 +39,21 @@ def protocol_problem(kind: str, target: object) -> str:
         return NO_DATACLASS
     if not vars(target)["__dataclass_params__"].frozen:
         return NOT_FROZEN
-    abstract: frozenset[str] = getattr(target, "__abstractmethods__", frozenset())
-    given = {item.name for item in fields(target)} | {name for name in dir(target) if name not in abstract}
-    return _lacking(kind, {*KINDS[kind].members, *abstract} - given)
+    return _lacking(kind, target.__mro__, names_in(target))
 
 
-def _lacking(kind: str, names: Iterable[str]) -> str:
-    listed = ", ".join(sorted(names))
-    return f"lacks {listed}, which the protocol of {article(kind)} requires" if listed else ""
+def _lacking(kind: str, classes: Iterable[type], given: Collection[str]) -> str:
+    """Return what a class lacks that has these names, and derives from these classes."""
+    known, possible = set(classes), KINDS[kind].protocols
+    sorts = [sort for sort, protocol in possible.items() if protocol in known] or list(possible)
+    abstract = {name for cls in known for name in getattr(cls, "__abstractmethods__", ())}
+    lacking = {sort: ", ".join(sorted({*members_of(possible[sort]), *abstract}.difference(given))) for sort in sorts}
+    if not all(lacking.values()):
+        return ""
+    if len(sorts) == 1:
+        return f"lacks {lacking[sorts[0]]}, which the protocol of {article(sorts[0])} requires"
+    protocols_tried = (f"{possible[sort].__name__} (it lacks {names})" for sort, names in lacking.items())
+    return f"implements neither {' nor '.join(protocols_tried)}"
 
 
 def problems_of(specs: Iterable[ComponentSpec]) -> dict[ComponentSpec, str]:
@@ -155,9 +161,8 @@ def _class_problem(kind: str, node: ast.ClassDef, bound: Bindings) -> str:
 
 def _lacks(kind: str, bases: Iterable[str], bound: Bindings) -> str:
     classes = [getattr(protocols, base.rpartition(".")[2]) for base in bases]
-    required = {*KINDS[kind].members}.union(*(base.__abstractmethods__ for base in classes))
-    given = {*bound, *(name for base in classes for name in dir(base) if name not in base.__abstractmethods__)}
-    return _lacking(kind, required - given)
+    ancestors = {ancestor for base in classes for ancestor in base.__mro__}
+    return _lacking(kind, ancestors, {*bound}.union(*map(names_in, classes)))
 
 
 def _origin(expression: ast.expr, bound: Bindings) -> str:

@@ -23,10 +23,10 @@ from nnfw.protocols.activation import Activation, Elementwise
 from nnfw.protocols.callback import Callback, Fit
 from nnfw.protocols.cost import CanonicalCost, Cost, Metric, Regularizer, WritesValue, WritesValueFromZ
 from nnfw.protocols.data import Dataset, Transform
-from nnfw.protocols.kinds import KINDS, Kind
+from nnfw.protocols.kinds import KINDS, Kind, is_solver
 from nnfw.protocols.layer import Initializer, Layer, Parameter, activation_of
 from nnfw.protocols.optimizer import Optimizer, Schedule, SplitOptimizer
-from nnfw.protocols.solver import Solver, is_solver
+from nnfw.protocols.solver import Solver
 
 __all__ = [
     "KINDS",

@@ -8,7 +8,9 @@ are made from it: a new kind is a protocol and a row. For type checkers, ``nnfw/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from nnfw.errors import PluginError
 from nnfw.protocols.activation import Activation
@@ -17,6 +19,10 @@ from nnfw.protocols.cost import Cost, Metric, Regularizer
 from nnfw.protocols.data import Dataset, Transform
 from nnfw.protocols.layer import Initializer, Layer
 from nnfw.protocols.optimizer import Optimizer, Schedule
+from nnfw.protocols.solver import Solver
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class Kind:
         As in ``nnfw plugins --kind layer`` and ``nnfw.layer(...)``, and as in "list of layers".
     protocol
         What its components implement.
+    others
+        What they may implement instead, by the word for such components.
     place
         Where an experiment file names one; ``[]`` is a list.
     option
@@ -48,10 +56,24 @@ class Kind:
     option: str = ""
     is_section: bool = False
     checks: str = ""
+    others: Mapping[str, type] = field(default_factory=dict)
 
     @property
-    def module_of_checks(self) -> str:
-        """Name of the module of its checks."""
+    def protocols(self) -> Mapping[str, type]:
+        """The protocols of which a component implements one, by the word for such components."""
+        return {self.name: self.protocol, **self.others}
+
+    def sort_of(self, cls: type) -> str:
+        """Return the word for components of a class: it derives from one of the protocols, or has all its members."""
+        bases = {protocol: sort for sort, protocol in self.protocols.items()}
+        derived = (bases[base] for base in cls.__mro__ if base in bases)
+        complete = (sort for sort, protocol in self.protocols.items() if members_of(protocol) <= names_in(cls))
+        return next(chain(derived, complete), self.name)
+
+    def module_of_checks(self, sort: str) -> str:
+        """Return the name of the module of checks for components of a sort."""
+        if sort in self.others:
+            return f"nnfw.conformance.{sort}s"
         return self.checks or f"nnfw.conformance.{self.plural}"
 
     @property
@@ -63,17 +85,23 @@ class Kind:
         return f"nnfw train FILE --set {self.place.removesuffix('[]')}={value}"
 
     @property
-    def members(self) -> Iterable[str]:
-        """Names that every component of the kind has: the methods and attributes of its protocol."""
-        bases = [base for base in self.protocol.__mro__ if getattr(base, "_is_protocol", False)]
-        return sorted(
-            {name for base in bases for name in (*vars(base), *base.__annotations__) if not name.startswith("_")}
-        )
-
-    @property
     def owner(self) -> str:
         """Where its protocol is: ``nnfw.protocols.layer.Layer``."""
         return f"{self.protocol.__module__}.{self.protocol.__qualname__}"
+
+
+def members_of(protocol: type) -> frozenset[str]:
+    """Return the names that every component of a protocol has: its methods and attributes, inherited ones too."""
+    bases = [base for base in protocol.__mro__ if getattr(base, "_is_protocol", False)]
+    names = (name for base in bases for name in (*vars(base), *base.__annotations__))
+    return frozenset(name for name in names if not name.startswith("_"))
+
+
+def names_in(cls: type) -> frozenset[str]:
+    """Return what a class gives its instances: fields, attributes and methods, but for abstract ones."""
+    abstract: frozenset[str] = getattr(cls, "__abstractmethods__", frozenset())
+    options = fields(cls) if is_dataclass(cls) else ()
+    return frozenset({*(item.name for item in options), *(set(dir(cls)) - abstract)})
 
 
 def by_name(kinds: Iterable[Kind]) -> dict[str, Kind]:
@@ -101,7 +129,15 @@ KINDS: Mapping[str, Kind] = by_name(
         Kind("layer", "layers", Layer, "model.layers[]", "--layer {}", is_section=True),
         Kind("activation", "activations", Activation, "model.layers[].activation", "--layer LAYER:activation={}"),
         Kind("cost", "costs", Cost, "cost", "--cost {}", is_section=True),
-        Kind("optimizer", "optimizers", Optimizer, "optimizer", "--optimizer {}", is_section=True),
+        Kind(
+            "optimizer",
+            "optimizers",
+            Optimizer,
+            "optimizer",
+            "--optimizer {}",
+            is_section=True,
+            others={"solver": Solver},
+        ),
         Kind("schedule", "schedules", Schedule, "training.schedule"),
         Kind(
             "initializer",
@@ -117,3 +153,8 @@ KINDS: Mapping[str, Kind] = by_name(
         Kind("callback", "callbacks", Callback, "training.callbacks[]"),
     )
 )
+
+
+def is_solver(optimizer: Optimizer | Solver) -> TypeIs[Solver]:
+    """Return whether a component of kind "optimizer" is a solver."""
+    return KINDS["optimizer"].sort_of(type(optimizer)) == "solver"

@@ -90,9 +90,6 @@ class Loop(ABC):
             tally=Tally(task.metrics),
             history=History(accelerator=accelerator),
         )
-        rate: object = task.optimizer.learning_rate
-        if not isinstance(rate, int | float):
-            raise wrong_result(task.optimizer, "learning_rate", rate, "a number", network.registry)
         self._evaluation = network.workspace()
         self._watch = Watch(task, self.state, self._evaluation)
         recorded = tuple(task.recorded(name for name in task.metrics if not isinstance(look[name], list)))

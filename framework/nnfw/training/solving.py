@@ -20,6 +20,8 @@ from nnfw.training.history import Record
 from nnfw.training.loop import Loop
 from nnfw.training.task import Task
 
+_RATE = 1.0  # what is recorded: there is no learning rate, and nothing scales the steps
+
 
 class SolverLoop(Loop):
     """A training by a solver, an epoch for each of its iterations.
@@ -66,7 +68,7 @@ class SolverLoop(Loop):
             state.epoch += 1
             state.step += 1
             self._show(cost)
-            self._end_epoch(self._solver.learning_rate, self._results(cost))
+            self._end_epoch(_RATE, self._results(cost))
             return not self._goes_on
 
         def function(theta: Array) -> tuple[float, Array]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from nnfw.errors import ConfigError, DataError, Mistake
 from nnfw.ops import require_known
 from nnfw.plugins import Registry
-from nnfw.protocols import Optimizer, is_solver
+from nnfw.protocols import Optimizer, Solver, is_solver
 from nnfw.storage import LOCK, Directory, locked
 from nnfw.training.checkpoint_file import Checkpoint
 from nnfw.training.checkpoints import (
@@ -30,7 +30,7 @@ from nnfw.training.solving import SolverLoop
 from nnfw.training.task import Task
 
 
-def _loop_for(optimizer: Optimizer) -> type[StepLoop | SolverLoop]:
+def _loop_for(optimizer: Optimizer | Solver) -> type[StepLoop | SolverLoop]:
     return SolverLoop if is_solver(optimizer) else StepLoop
 
 
@@ -155,7 +155,7 @@ def _names_in(directory: Path, checkpoints: Path) -> tuple[str, ...]:
     return (str(folder.relative_to(directory)),) if folder.is_relative_to(directory) else ()
 
 
-def contradictions(options: TrainingOptions, optimizer: Optimizer, registry: Registry) -> Iterator[Mistake]:
+def contradictions(options: TrainingOptions, optimizer: Optimizer | Solver, registry: Registry) -> Iterator[Mistake]:
     """Yield what no value shows by itself: an accelerator that is not installed, and what a solver has no use for.
 
     Notes

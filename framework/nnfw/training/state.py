@@ -12,7 +12,7 @@ from nnfw.arrays import Array
 from nnfw.errors import short
 from nnfw.network import Parameters
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Optimizer
+from nnfw.protocols import Optimizer, Solver, is_solver
 from nnfw.training.evaluation import Tally
 from nnfw.training.history import History
 
@@ -86,8 +86,10 @@ class TrainingState:
         return self.epoch < epochs and not self.history.stopped
 
 
-def state_of(optimizer: Optimizer, vector: Array) -> Mapping[str, Array]:
-    """Return fresh state of an optimizer for a vector; PluginError unless that is arrays of the vector's shape."""
+def state_of(optimizer: Optimizer | Solver, vector: Array) -> Mapping[str, Array]:
+    """Return fresh state of an optimizer for a vector, none of a solver; PluginError unless it has the right shapes."""
+    if is_solver(optimizer):
+        return {}
     state: object = optimizer.state(vector)
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         raise wrong_result(optimizer, "state", state, "a dictionary of arrays by name")

@@ -14,7 +14,8 @@ from nnfw.configuration import short
 from nnfw.errors import PluginError
 from nnfw.network import Batch, RepeatedPass
 from nnfw.ops import Call, PerStep, Tape, engine_in_use, made_of_kernels, splits
-from nnfw.protocols import SplitOptimizer
+from nnfw.plugins.results import wrong_result
+from nnfw.protocols import SplitOptimizer, is_solver
 from nnfw.training.chunk import Chunk, RecordedStep, chunk_of
 from nnfw.training.state import TrainingState
 from nnfw.training.task import Task
@@ -49,7 +50,11 @@ class Steps:
         self.workspace = network.workspace(state.noise, training=True)
         self._batches = network.workspace()
         self.propagate = RepeatedPass(network, task.objective, self.workspace, self.gradients)
+        assert not is_solver(task.optimizer)
         self._optimizer, self._regularizer = task.optimizer, task.options.regularizer
+        rate: object = self._optimizer.learning_rate
+        if not isinstance(rate, int | float):
+            raise wrong_result(self._optimizer, "learning_rate", rate, "a number", network.registry)
         self._decays = state.parameters.layout.decays
         self._batch: Batch | None = None
         self._whole: Batch | None = None  # a batch of the full size, of which there is a recording
@@ -67,7 +72,7 @@ class Steps:
 
     def _rates_of_epoch(self) -> list[float]:
         """Return the learning rate of each step of this epoch."""
-        options, base = self._task.options, self._task.optimizer.learning_rate
+        options, base = self._task.options, self._optimizer.learning_rate
         if options.schedule is None:
             return [base] * self.count
         times = self.state.epoch - 1 + np.arange(self.count) / self.count

@@ -16,7 +16,7 @@ from nnfw.network import Network, Objective
 from nnfw.plain import PlainTable
 from nnfw.plugins import TYPE
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Metric, Optimizer
+from nnfw.protocols import Metric, Optimizer, Solver
 from nnfw.training.batches import Labelled
 from nnfw.training.evaluation import named_metrics
 from nnfw.training.options import FREE_OPTIONS, TrainingOptions
@@ -45,7 +45,7 @@ class Task:
     data: Labelled
     validation: Labelled | None
     objective: Objective
-    optimizer: Optimizer
+    optimizer: Optimizer | Solver
     options: TrainingOptions
     seed: int
 
