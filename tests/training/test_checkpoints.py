@@ -1,5 +1,6 @@
 """Checkpoints: a training that goes on from one is, to the bit, the training that never stopped."""
 
+import errno
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -414,6 +415,23 @@ def test_damaged_checkpoint_is_passed_over_with_a_word(tmp_path, data):
     with pytest.warns(RuntimeWarning, match=r"step-000000000006.checkpoint: is truncated.* The one before it is taken"):
         assert resumed(data, tmp_path) == trained(data)
     assert max(steps_in(tmp_path)) == EPOCHS * STEPS
+
+
+@pytest.mark.parametrize("call", ["_read_table", "_hash"], ids=["header", "arrays"])
+def test_disk_error_while_the_newest_checkpoint_is_read_ends_the_training_and_changes_nothing(
+    tmp_path, data, monkeypatch, call
+):
+    def fail(*arguments):
+        raise OSError(errno.EIO, "Input/output error")
+
+    killed(data, tmp_path, 7)
+    before = {path: path.read_bytes() for path in checkpoint_files(tmp_path)}
+    model, parameters = network(), network().parameters.vector.tobytes()
+    monkeypatch.setattr(container, call, fail)
+    with pytest.raises(container.NotReadableError, match=r"step-0{11}6.checkpoint: cannot be read: Input/output error"):
+        model.fit(*data, **options(data), checkpoints=tmp_path, resume=True)
+    assert {path: path.read_bytes() for path in checkpoint_files(tmp_path)} == before
+    assert model.parameters.vector.tobytes() == parameters
 
 
 def test_damaged_checkpoint_that_is_newer_goes_when_the_next_is_written(tmp_path, data):

@@ -7,7 +7,6 @@ is a SHA-256, followed by the JSON text that it belongs to: the caller's header,
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -215,7 +214,7 @@ def opened(
 
 
 class NotReadableError(FileFormatError):
-    """A file that may be intact but cannot be read here: no permission, no memory, or made by a newer nnfw."""
+    """A file that may be intact but cannot be read here: permission, disk, memory, or made by a newer nnfw."""
 
 
 @contextmanager
@@ -231,8 +230,7 @@ def _reading(name: str) -> Iterator[None]:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
-        kind = FileFormatError if getattr(error, "errno", None) == errno.EIO else NotReadableError
-        raise kind(f"{name}: cannot be read: {reason}. Check path and disk.") from error
+        raise NotReadableError(f"{name}: cannot be read: {reason}. Check path and disk.") from error
 
 
 def _stored(name: str, array: Array, kind: Format) -> Array:
