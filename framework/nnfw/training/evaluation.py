@@ -27,116 +27,88 @@ if TYPE_CHECKING:
 EVALUATION_ROWS = 1024
 """Examples that pass through the network together when nothing is trained."""
 
-
 FIRST_EXAMPLES = 256
 """Examples that are evaluated before a training; the final cost is compared with theirs."""
 
 _PLAIN = re.compile(r"[\w.+-]{1,30}")  # what an option may add to the name of a metric
 _WHOLE_BITS = 64  # of a whole number with its sign, as checkpoints hold it
-
 _GATHERED_VALUES = 1 << 14
-"""Outputs that are gathered before metrics look at them: one call for many small batches. They are few enough to leave
-the processor's caches to the parameters."""
+"""Outputs gathered before metrics look at them: one call for many small batches, yet few enough to leave the
+processor's caches to the parameters."""
 
 
 class Tally:
-    """Running sums of the cost and of every metric over the batches of a pass.
+    """Running sums of the cost and of each metric over the batches of a pass.
 
-    Metrics look at each batch, unless it is known where labels come from: then the outputs of small batches are
-    gathered, and metrics look at many of them at once.
-
-    Parameters
-    ----------
-    metrics
-        The metrics by name.
+    Metrics look at each batch. Once :meth:`follow` says where the labels come from, the outputs of small batches are
+    gathered, and metrics look at many batches at once.
     """
 
     def __init__(self, metrics: Mapping[str, Metric]) -> None:
         self._metrics = metrics
         self._statistics: dict[str, Array] = {}
-        self._cost = 0.0
-        self._count = 0
+        self._cost, self._count = 0.0, 0
         self._labels: Callable[[int, int], tuple[Array, Array | None]] | None = None
-        self._outputs: Array | None = None
-        self._places: list[Array] = []  # parts of the outputs, one for each batch
-        self._filled = self._size = 0
+        self._room = np.empty((0, 0))  # for the outputs of batches of one size
+        self._filled = 0
 
     def follow(self, data: Labelled, order: Array, workspace: Workspace) -> None:
-        """Know from now on that `data` passes in the given order; `workspace` is for its labels."""
+        """Expect the examples of `data` in the given order; `workspace` is for their labels."""
         self._labels = lambda start, stop: data.labels(order[start:stop], workspace)
 
     def add(self, cost: float, a: Array, y: Array, weight: Array | None) -> None:
         """Add one batch."""
-        count = len(a)
-        if count == self._size:
-            if self._filled == len(self._places):
-                self._look_at_gathered()
-            self._places[self._filled][...] = a
-            self._filled += 1
-        elif self._metrics:
-            self._add_first_or_last(a, y, weight)
-        self._cost += cost * count
-        self._count += count
+        if self._metrics and not self._gathers(a):
+            self._look_at(a, y, weight)
+        self._cost += cost * len(a)
+        self._count += len(a)
 
     def add_many(self, costs: Sequence[float], outputs: Array | None, size: int) -> None:
-        """Add batches as :meth:`add` does one after the other.
+        """Add batches of `size` examples, as :meth:`add` does one after the other.
 
-        Parameters
-        ----------
-        costs
-            C of each batch.
-        outputs
-            a^L of each, ``(len(costs), size, *output_shape)``; may be None without metrics.
-        size
-            Examples in a batch.
+        `outputs` are a^L of each, ``(len(costs), size, *output_shape)``, or None without metrics.
         """
-        if outputs is None or not self._metrics:
-            self._add_costs(costs, size)
-            return
-        assert self._labels is not None
         done = 0
         while done < len(costs):
-            if size != self._size:
-                self.add(costs[done], outputs[done], *self._labels(self._count, self._count + size))
-                done += 1
-                continue
-            if self._filled == len(self._places):
-                self._look_at_gathered()
-            some = min(len(costs) - done, len(self._places) - self._filled)
-            self._filled += some
-            self._gathered()[-some * size :] = outputs[done : done + some].reshape(-1, *outputs.shape[2:])
-            self._add_costs(costs[done : done + some], size)
+            some = len(costs) - done
+            if outputs is not None and self._metrics:
+                if size != self._room.shape[1]:
+                    assert self._labels is not None
+                    self.add(costs[done], outputs[done], *self._labels(self._count, self._count + size))
+                    done += 1
+                    continue
+                some = self._gather(outputs[done:])
+            for cost in costs[done : done + some]:
+                self._cost += cost * size
+            self._count += some * size
             done += some
 
-    def _add_costs(self, costs: Sequence[float], size: int) -> None:
-        for cost in costs:
-            self._cost += cost * size
-        self._count += len(costs) * size
+    def _gathers(self, a: Array) -> bool:
+        """Gather the outputs of a batch if others of its size may follow; return whether they do."""
+        if len(a) != self._room.shape[1]:
+            if self._filled:  # so this is the shorter last batch
+                self._look_at_gathered()
+                return False
+            if self._labels is None or _most(a) <= 1:
+                return False
+            self._room = np.empty((_most(a), *a.shape), a.dtype)
+        self._gather(a[np.newaxis])
+        return True
 
-    def _add_first_or_last(self, a: Array, y: Array, weight: Array | None) -> None:
-        """Take the first batch of a size, or one that stays alone, such as the last one if it is smaller."""
-        if self._filled:
+    def _gather(self, outputs: Array) -> int:
+        """Gather the outputs of the first few of these batches; return of how many."""
+        if self._filled == len(self._room):
             self._look_at_gathered()
-        elif self._labels is not None and self._make_room(a):
-            self._gathered()[...] = a
-            return
-        self._look_at(a, y, weight)
-
-    def _make_room(self, a: Array) -> bool:
-        """Make room for the outputs of batches like this one, the first of them; return whether it is worth it."""
-        size, most = len(a), _most(a)
-        if most > 1:
-            self._size, self._outputs = size, np.empty((most * size, *a.shape[1:]), a.dtype)
-            self._places = [self._outputs[start : start + size] for start in range(0, most * size, size)]
-            self._filled = 1
-        return most > 1
+        some = min(len(outputs), len(self._room) - self._filled)
+        self._room[self._filled : self._filled + some] = outputs[:some]
+        self._filled += some
+        return some
 
     def _gathered(self) -> Array:
-        assert self._outputs is not None
-        return self._outputs[: self._filled * self._size]
+        return self._room[: self._filled].reshape(-1, *self._room.shape[2:])
 
     def _look_at_gathered(self) -> None:
-        """Let the metrics look at the outputs gathered, which are those of the last examples that were counted."""
+        """Let the metrics look at the gathered outputs: those of the last examples counted."""
         assert self._labels is not None
         a = self._gathered()
         self._look_at(a, *self._labels(self._count - len(a), self._count))
@@ -152,10 +124,10 @@ class Tally:
         """Return all that was added so far, for :meth:`put_back`."""
         gathered = self._gathered() if self._filled else None
         sums = {"statistics": dict(self._statistics), "cost": float(self._cost), "count": self._count}
-        return {**sums, "gathered": gathered, "size": self._size}
+        return {**sums, "gathered": gathered, "size": self._room.shape[1]}
 
     def put_back(self, content: object) -> None:
-        """Take over the content of another tally; FileFormatError if it is none of these metrics."""
+        """Restore the content of another tally; FileFormatError if it is not one of these metrics."""
         match content:
             case {
                 "statistics": dict(found),
@@ -168,9 +140,9 @@ class Tally:
             case _:
                 raise FileFormatError(f"{short(content)} holds no sums of the cost and of these metrics")
         if gathered is not None:
-            self._make_room(gathered[:size])
-            self._filled = len(gathered) // size
-            self._gathered()[...] = gathered
+            batches = gathered.reshape(-1, size, *gathered.shape[1:])
+            self._room = np.empty((_most(batches[0]), *batches.shape[1:]), batches.dtype)
+            self._gather(batches)
 
     def record(self, prefix: str = "") -> Record:
         """Return cost and metrics of everything added, with `prefix` before each name; matrices as nested lists."""
@@ -181,8 +153,20 @@ class Tally:
         return {f"{prefix}{name}": value for name, value in ({"cost": float(self._cost) / self._count} | plain).items()}
 
 
+def _most(a: Array) -> int:
+    """Return how many batches like this one are gathered."""
+    return _GATHERED_VALUES // a.size
+
+
+def _is_gathered(value: object, size: int, count: int) -> bool:
+    """Return whether a value can be the gathered outputs of batches of `size` examples, of `count` in all."""
+    if not isinstance(value, np.ndarray) or not value.ndim or not value.size or size <= 0 or len(value) > count:
+        return False
+    return len(value) % size == 0 and 1 < _most(value[:size]) >= len(value) // size
+
+
 def statistics_of(metric: Metric, a: Array, y: Array, weight: Array | None, before: Array | None = None) -> Array:
-    """Return the statistics of a metric, of the shape that they had `before`; PluginError if they are not numbers."""
+    """Return the statistics of a metric; PluginError if they are not numbers or not of the shape of those `before`."""
     found = metric.statistics(a, y, weight)
     if not _is_numeric(found):
         raise wrong_result(metric, "statistics", found, "an array of numbers")
@@ -206,46 +190,24 @@ def _is_numeric(value: object) -> TypeGuard[Array | float]:
     )
 
 
-def _most(a: Array) -> int:
-    """Return how many batches like this one are gathered."""
-    return _GATHERED_VALUES // a.size
-
-
-def _is_gathered(value: object, size: int, count: int) -> bool:
-    """Return whether a value is the outputs of batches of `size` examples, as they are gathered, of `count` in all."""
-    if not isinstance(value, np.ndarray) or not value.ndim or not value.size or size <= 0 or len(value) > count:
-        return False
-    most = _most(value[:size])
-    return len(value) % size == 0 and most > 1 and len(value) <= most * size
-
-
 def named_metrics(metrics: tuple[Metric, ...], registry: Registry) -> dict[str, Metric]:
     """Return resolved metrics by the name under which they are recorded.
 
-    Metrics of one name get what tells them apart: the options in which they differ, but for defaults, as in ``f1`` and
-    ``f1_micro``. One that is the same as another gets ``_2``.
+    Metrics that share a name are told apart by the options in which they differ and that are not the defaults, as in
+    ``f1`` and ``f1_micro``. A repeated metric gets ``_2``.
     """
-    names = [_name(metric, registry) for metric in metrics]
+    found = [registry.component_of("metric", metric) for metric in metrics]
+    pairs = [(c.name if c else type(metric).__name__, metric) for c, metric in zip(found, metrics, strict=True)]
     named: dict[str, Metric] = {}
-    for metric, name in zip(metrics, names, strict=True):
-        alike = [other for other, its_name in zip(metrics, names, strict=True) if its_name == name]
-        key = "_".join((name, *_told_apart(metric, alike)))
-        count = next(number for number in range(1, len(metrics) + 1) if _numbered(key, number) not in named)
-        named[_numbered(key, count)] = metric
+    for name, metric in pairs:
+        key = "_".join((name, *_told_apart(metric, [other for its_name, other in pairs if its_name == name])))
+        keys = (key, *(f"{key}_{number}" for number in range(2, len(metrics) + 1)))
+        named[next(each for each in keys if each not in named)] = metric
     return named
 
 
-def _name(metric: object, registry: Registry) -> str:
-    component = registry.component_of("metric", metric)
-    return component.name if component else type(metric).__name__
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}_{number}"
-
-
 def _told_apart(metric: object, alike: Sequence[object]) -> Iterator[str]:
-    """Yield the options of a metric that are other than by default and than in others of its name."""
+    """Yield the options of a metric that are neither the default nor the same in all others of its name."""
     for option in fields(metric) if is_dataclass(metric) else ():
         value = getattr(metric, option.name)
         if value != option.default and any(getattr(other, option.name, None) != value for other in alike):
@@ -256,7 +218,7 @@ def _told_apart(metric: object, alike: Sequence[object]) -> Iterator[str]:
 def refused(network: Network, data: Labelled, metrics: Sequence[Metric]) -> Iterator[tuple[int, NnfwError]]:
     """Yield the position of each metric that cannot take the outputs, or some label, of `data`, with its error.
 
-    The outputs are those of the first example, whatever the label: nothing else passes through the network.
+    Only the first example passes through the network: its outputs stand for those of all.
     """
     if not metrics:
         return
@@ -264,26 +226,13 @@ def refused(network: Network, data: Labelled, metrics: Sequence[Metric]) -> Iter
         x, _, _ = data.part(0, 1, network.dtype)
         _, a = network.forward(x, network.workspace())
         for index, metric in enumerate(metrics):
+            workspace = network.workspace()
             try:
-                _try_labels(metric, a, data, network.workspace())
+                for start in range(0, len(data), EVALUATION_ROWS):
+                    y, weight = data.labels(np.arange(start, min(start + EVALUATION_ROWS, len(data))), workspace)
+                    statistics_of(metric, np.broadcast_to(a, (len(y), *a.shape[1:])), y, weight)
             except (ShapeError, DataError) as error:
                 yield index, error
-
-
-def _try_labels(metric: Metric, a: Array, data: Labelled, workspace: Workspace) -> None:
-    for start in range(0, len(data), EVALUATION_ROWS):
-        y, weight = data.labels(np.arange(start, min(start + EVALUATION_ROWS, len(data))), workspace)
-        statistics_of(metric, np.broadcast_to(a, (len(y), *a.shape[1:])), y, weight)
-
-
-def first_look(
-    network: Network, data: Labelled, objective: Objective, metrics: Mapping[str, Metric], size: int
-) -> Record:
-    """Return cost and metrics of the first few examples, `size` of them at a time."""
-    count = min(len(data), FIRST_EXAMPLES)
-    some = data.subset(np.arange(count) if data.rows is None else data.rows[:count])
-    with np.errstate(all="ignore"):
-        return evaluate(network, some, objective, metrics, network.workspace(), size=min(size, count))
 
 
 def evaluate(
@@ -295,18 +244,9 @@ def evaluate(
     prefix: str = "",
     size: int = EVALUATION_ROWS,
 ) -> Record:
-    """Return cost and metrics of `network` on `data`, without dropout; the network's memory stays bounded.
+    """Return cost and metrics of `network` on `data`, without dropout, with `prefix` before each name.
 
-    Parameters
-    ----------
-    network, data, objective, metrics
-        What is evaluated, on what.
-    workspace
-        Memory of an evaluation pass, from ``network.workspace()``.
-    prefix
-        Put before each name.
-    size
-        Examples that pass through the network together.
+    `size` examples pass through the network together, so its memory, in `workspace`, stays bounded.
     """
     tally = Tally(metrics)
     overflow = np.errstate(over="ignore", invalid="ignore")  # shows in the cost
@@ -318,7 +258,7 @@ def evaluate(
 
 
 def require_finite_cost(cost: float, what: str) -> None:
-    """Refuse a cost of evaluated data that is NaN or infinite: DataError names the data."""
+    """Raise DataError if the cost of `what` is NaN or infinite."""
     if not isfinite(cost):
         raise DataError(
             f"The cost of {what} is {cost}: outputs or labels of an example are too large for it. Check the examples: "

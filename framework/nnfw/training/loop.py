@@ -19,7 +19,7 @@ from nnfw.randomness import stream
 from nnfw.training.batches import Labelled
 from nnfw.training.checkpoint_file import name_of, resume
 from nnfw.training.checkpoints import Checkpoints
-from nnfw.training.evaluation import FIRST_EXAMPLES, Tally, evaluate, first_look
+from nnfw.training.evaluation import FIRST_EXAMPLES, Tally, evaluate
 from nnfw.training.files import CallbackFiles
 from nnfw.training.fit import RunningFit, Save
 from nnfw.training.history import History, Record
@@ -203,7 +203,12 @@ class Loop(ABC):
     def _look(self) -> Record:
         """Return cost and metrics of the first examples, with the parameters as they are."""
         task = self.task
-        return first_look(task.network, task.data, task.objective, task.metrics, self._rows)
+        network, count = task.network, min(len(task.data), FIRST_EXAMPLES)
+        some = task.data.subset(task.data.rows_at(np.arange(count)))
+        with np.errstate(all="ignore"):
+            return evaluate(
+                network, some, task.objective, task.metrics, network.workspace(), size=min(self._rows, count)
+            )
 
     def _rise(self) -> str:
         """Return a warning if the cost is far above that of the first parameters; usually nothing."""
