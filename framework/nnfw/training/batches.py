@@ -20,10 +20,10 @@ from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Cost
 from nnfw.training.read_ahead import Batches, opened
 
-_HELD_IN_MEMORY = 1 << 26  # bytes of a mapped array that are read once, rather than a few at every step
-_READ_AROUND = 1 << 16  # bytes that the system maps around what is asked for, where it has them at hand
+_HELD_IN_MEMORY = 1 << 26  # bytes: a smaller mapped array is read once, not a little at every step
+_READ_AROUND = 1 << 16  # bytes that the system maps around a row, if they are in its cache
 _HASHED_ROWS = 1 << 12
-_RELEASE_AFTER = 1 << 27  # more often costs time: what is let go must be mapped again
+_RELEASE_AFTER = 1 << 27  # bytes; more often costs time, as released pages must be mapped again
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Labelled:
     weight
         ``(N,)`` in the model's dtype, or None.
     rows
-        Which of them count, where not all do: a split, without copying memory-mapped data.
+        The rows that count, if not all do: a split, without copying memory-mapped data.
     """
 
     x: Array
@@ -58,23 +58,23 @@ class Labelled:
     def fingerprint(self) -> str:
         """Return a SHA-256 of the examples that count, in their order, read in parts."""
         digest = sha256()
-        for array in (self.x, self.y, self.weight):
-            for start in range(0, len(self), _HASHED_ROWS) if array is not None else ():
+        for _, array, _ in self._arrays(self.x.dtype):
+            for start in range(0, len(self), _HASHED_ROWS):
                 rows = slice(start, start + _HASHED_ROWS)
-                part = np.ascontiguousarray(array[rows if self.rows is None else self.rows[rows]])  # type: ignore[index]
+                part = np.ascontiguousarray(array[rows if self.rows is None else self.rows[rows]])
                 digest.update(f"{part.dtype.str} {part.shape}".encode() + part.data)
-                release(array)  # type: ignore[arg-type]
+                release(array)
         return digest.hexdigest()
 
     def part(self, start: int, stop: int, dtype: np.dtype[np.generic]) -> tuple[Array, Array, Array | None]:
-        """Return the examples from `start` to `stop`, x in `dtype`; views where nothing must be converted."""
+        """Return the examples from `start` to `stop`, x in `dtype`: views if nothing must be converted."""
         release(self.x)  # of the part before
         rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
         weight = None if self.weight is None else self.weight[rows]
         return np.asarray(self.x[rows], dtype), np.asarray(self.y[rows], self._label_dtype(dtype)), weight
 
     def _label_dtype(self, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
-        """Return the dtype of labels in a batch of x in `dtype`; a memory-mapped array keeps that of its file."""
+        """Return the dtype of labels in a batch of x in `dtype`; memory-mapped ones may have another in their file."""
         return dtype if self.y.dtype.kind == "f" else self.y.dtype
 
     def labels(self, order: Array, workspace: Workspace) -> tuple[Array, Array | None]:
@@ -82,13 +82,15 @@ class Labelled:
         rows = self.rows_at(order)
         found: dict[str, Array] = {}
         for name, array, dtype in self._arrays(workspace.dtype):
+            buffer = partial(workspace.buffer, name, dtype=dtype)
             if name != "x":
-                buffer = partial(workspace.buffer, name, dtype=dtype)
-                found[name] = _taken(array, rows, buffer)
+                rows_of = _from_file if isinstance(array, np.memmap) else _taken
+                with closing(rows_of(array, rows, len(rows), buffer)) as batches:
+                    found[name] = next(batches)
         return found["y"], found.get("weight")
 
     def parts(self, size: int, workspace: Workspace) -> Generator[tuple[Array, Array, Array | None], None, None]:
-        """Yield all examples in order, `size` at a time: views where nothing must be converted or read from a file."""
+        """Yield all examples in order, `size` at a time: views if nothing must be converted or read from a file."""
         if isinstance(self.x, np.memmap) or isinstance(self.y, np.memmap):
             yield from self.batches(np.arange(len(self)), size, workspace)
             return
@@ -98,7 +100,7 @@ class Labelled:
     def batches(
         self, order: Array, size: int, workspace: Workspace
     ) -> Generator[tuple[Array, Array, Array | None], None, None]:
-        """Yield the examples at the given positions as :meth:`feed` does, gathered."""
+        """Yield the examples of each batch of :meth:`feed`, gathered."""
         with closing(self.feed(order, size, workspace)) as feed:
             for batch in feed:
                 batch.gather()
@@ -107,34 +109,28 @@ class Labelled:
     def feed(self, order: Array, size: int, workspace: Workspace) -> Generator[Batch, None, None]:
         """Yield the examples at the given positions, `size` at a time, each batch in the same buffers of `workspace`.
 
-        What lies in memory is there once the batch's :meth:`Batch.gather` was called.
-
-        Parameters
-        ----------
-        order
-            Positions ``(n,)`` of examples.
-        size
-            Number of examples in a batch; the last may have fewer.
-        workspace
-            Has the network's dtype.
+        Arrays in memory are copied there by :meth:`Batch.gather`. Close the generator if you leave it early: a file may
+        be open and a thread at work.
 
         Raises
         ------
         DataError
-            If a memory-mapped file is cut, or cannot be read any more.
-
-        Notes
-        -----
-        To be closed when it is left early: a file may be open and a thread at work.
+            If a memory-mapped file is cut, or can no longer be read.
         """
         rows = self.rows_at(order)
-        batch, present = self._batch(min(size, len(rows)), workspace)
         with ExitStack() as stack:
-            files = [stack.enter_context(closing(file)) for file in self._files(rows, size, workspace)]
+            files = [
+                stack.enter_context(
+                    closing(_from_file(array, rows, size, partial(workspace.buffer, name, dtype=dtype)))
+                )
+                for name, array, dtype in self._arrays(workspace.dtype)
+                if isinstance(array, np.memmap)
+            ]
             for start in range(0, len(rows), size):
-                if start + size > len(rows):
-                    batch, present = self._batch(len(rows) - start, workspace)
-                present[...] = rows[start : start + size]
+                part = rows[start : start + size]
+                if not start or len(part) < size:
+                    batch, present = workspace.once((self, len(part)), partial(self._new_batch, len(part), workspace))
+                present[...] = part
                 for file in files:
                     next(file)
                 yield batch
@@ -143,12 +139,8 @@ class Labelled:
         """Return where in the arrays the examples at the given positions are."""
         return order if self.rows is None else self.rows[order]
 
-    def _batch(self, count: int, workspace: Workspace) -> tuple[Batch, Array]:
-        """Return the one batch of so many examples in this workspace, and where its rows are put before gathering."""
-        found: tuple[Batch, Array] = workspace.once((self, count), lambda: self._new_batch(count, workspace))
-        return found
-
     def _new_batch(self, count: int, workspace: Workspace) -> tuple[Batch, Array]:
+        """Return a batch of so many examples, and the array for their rows, which it gathers."""
         rows = workspace.buffer("rows", (count,), np.intp)
         places: dict[str, Array] = {}
         sources: list[tuple[Array, Array, Array]] = []
@@ -157,14 +149,8 @@ class Labelled:
             sources += [] if isinstance(array, np.memmap) else [(array, rows, out)]
         return Batch(**places, sources=tuple(sources)), rows
 
-    def _files(self, rows: Array, size: int, workspace: Workspace) -> Iterator[Generator[Array, None, None]]:
-        """Yield for each memory-mapped array what puts its rows into the batch, one batch at a time."""
-        for name, array, dtype in self._arrays(workspace.dtype):
-            if isinstance(array, np.memmap):
-                yield _from_file(array, rows, size, partial(workspace.buffer, name, dtype=dtype))
-
     def _arrays(self, dtype: np.dtype[np.generic]) -> Iterator[tuple[str, Array, np.dtype[np.generic]]]:
-        """Yield the arrays that there are with their names, and with their dtypes in a batch of x in `dtype`."""
+        """Yield each array with its name, and with its dtype in a batch of x in `dtype`."""
         yield "x", self.x, dtype
         yield "y", self.y, self._label_dtype(dtype)
         if self.weight is not None:
@@ -182,16 +168,9 @@ def labelled(
     dtype: np.dtype[np.generic],
     suffix: str = "",
 ) -> Labelled:
-    """Return checked examples.
+    """Return checked examples; those given are not modified.
 
-    Parameters
-    ----------
-    x, y, weight
-        As users hand them over; never modified.
-    input_shape, output_shape, cost, dtype
-        What they must fit.
-    suffix
-        Put behind the names x and y in messages, ``"_val"`` for instance.
+    Messages name x and y with the suffix, ``"_val"`` for instance.
 
     Raises
     ------
@@ -230,7 +209,7 @@ def labelled(
 
 
 def _held(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
-    """Return `array` in `dtype` and in memory; only a large memory-mapped one stays on disk."""
+    """Return `array` in `dtype` and in memory; only a large memory-mapped array stays on disk."""
     small = isinstance(array, np.memmap) and array.size * dtype.itemsize <= _HELD_IN_MEMORY
     return in_dtype(np.array(array) if small else array, dtype, name)
 
@@ -250,28 +229,20 @@ def _from_file(array: Array, rows: Array, size: int, buffer: Callable[[Shape], A
     """Yield the given rows of a memory-mapped array, `size` at a time, each batch in the buffer of its shape."""
     with opened(array) as file:
         if file is None:
-            yield from _mapped(array, rows, size, buffer)
+            # through the map, which is released whenever this much of it may have been read
+            often = max(1, _RELEASE_AFTER // (size * (array.nbytes // len(array) + _READ_AROUND)))
+            for index, out in enumerate(_taken(array, rows, size, buffer)):
+                yield out
+                if index % often == often - 1:
+                    release(array)
         else:
             yield from iter(Batches(file, array.dtype, array.shape[1:], rows, size, buffer))
 
 
-def _taken(array: Array, rows: Array, buffer: Callable[[Shape], Array]) -> Array:
-    """Return the given rows of an array, in memory or not, in the buffer of their shape."""
-    if isinstance(array, np.memmap):
-        with closing(_from_file(array, rows, len(rows), buffer)) as batches:
-            return next(batches)
-    out = buffer((len(rows), *array.shape[1:]))
-    kernels().take(array, rows, out)
-    return out
-
-
-def _mapped(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Iterator[Array]:
-    """Take rows through the memory map, which is let go whenever so much of it may have been read."""
-    often = max(1, _RELEASE_AFTER // (size * (array.nbytes // len(array) + _READ_AROUND)))
-    for index, start in enumerate(range(0, len(rows), size)):
+def _taken(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Generator[Array, None, None]:
+    """Yield rows of an array as :func:`_from_file` does, by NumPy or an engine."""
+    for start in range(0, len(rows), size):
         part = rows[start : start + size]
         out = buffer((len(part), *array.shape[1:]))
         kernels().take(array, part, out)
         yield out
-        if index % often == often - 1:
-            release(array)

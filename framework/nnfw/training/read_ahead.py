@@ -1,7 +1,7 @@
 """Rows of a memory-mapped array, read from its file without the map.
 
-Pages of a map that were touched count as memory of the process, each row of a shuffled epoch costs a page fault, and a
-file that is cut meanwhile ends the process. Reads cost no fault, count for nothing, and fail with an error.
+Touched pages of a map count as memory of the process, each row of a shuffled epoch costs a page fault, and truncating
+the file kills the process. Reads cause no page fault, do not count as memory, and fail with an error.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
 
@@ -21,25 +21,16 @@ from nnfw.arrays import Array, Shape
 from nnfw.data import release
 from nnfw.errors import DataError
 
-_PART = 1 << 20  # bytes read together: many disk accesses at once, and yet at home in a processor's cache
+_PART = 1 << 20  # bytes read together: many disk accesses at once, yet small enough for a processor's cache
 _AT_HAND = getattr(os, "RWF_NOWAIT", 0)  # fail rather than wait for the disk
-_COMPARED = 16  # rows that show whether the file is still the one that is mapped
+_COMPARED = 16  # rows that show whether the file is still the mapped one
 
 
 @dataclass(frozen=True)
 class RowFile:
     """The open file of a memory-mapped array.
 
-    Parameters
-    ----------
-    path
-        Named in errors.
-    descriptor
-        The open file.
-    start
-        Where in it row 0 begins, in bytes.
-    step
-        Bytes from a row to the next; negative in a reversed array.
+    Row 0 begins at byte `start`, and each next row `step` bytes later; `step` is negative for a reversed array.
     """
 
     path: str
@@ -48,35 +39,30 @@ class RowFile:
     step: int
 
     def read(self, rows: Array, out: Array) -> bool:
-        """Read the given rows into `out`, which has the dtype of the file; return whether the disk was waited for.
+        """Read the given rows into `out`, which has the dtype of the file; return whether it had to wait for the disk.
 
-        Raises
-        ------
-        DataError
-            If the file ends before, or cannot be read.
+        DataError if the file is too short or cannot be read.
         """
         content, size = out.reshape(-1).view(np.uint8).data, out[0].nbytes
         places = (self.start + rows * self.step).tolist()
         if self.step == size and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
             places, size = places[:1], out.nbytes  # neighbours are read together
         parts = [(content[begin : begin + size],) for begin in range(0, out.nbytes, size)]
-        return not self._read_at_hand(parts, places, out.nbytes) and self._read_waiting(parts, places)
-
-    def _read_at_hand(self, parts: list[tuple[memoryview]], places: list[int], size: int) -> bool:
-        """Read what is in the system's cache; return whether that was all."""
-        try:
-            return sum(map(os.preadv, repeat(self.descriptor), parts, places, repeat(_AT_HAND))) == size
-        except OSError:  # something is not there, or the file system cannot tell
+        if self._read_at_hand(parts, places, out.nbytes):
             return False
-
-    def _read_waiting(self, parts: list[tuple[memoryview]], places: list[int]) -> bool:
-        """Ask the system for all of it, so that the disk has many requests at once, then read; return True."""
-        if hasattr(os, "posix_fadvise"):
+        if hasattr(os, "posix_fadvise"):  # request everything first, so the disk has many requests at once
             for (part,), place in zip(parts, places, strict=True):
                 os.posix_fadvise(self.descriptor, place, len(part), os.POSIX_FADV_WILLNEED)
         for (part,), place in zip(parts, places, strict=True):
             self._read_whole(part, place)
         return True
+
+    def _read_at_hand(self, parts: list[tuple[memoryview]], places: list[int], size: int) -> bool:
+        """Read what is in the system's cache; return whether that was everything."""
+        try:
+            return sum(map(os.preadv, repeat(self.descriptor), parts, places, repeat(_AT_HAND))) == size
+        except OSError:  # something is not in the cache, or the file system does not know
+            return False
 
     def _read_whole(self, part: memoryview, place: int) -> None:
         while len(part):
@@ -93,7 +79,7 @@ class RowFile:
 
 
 def _map_of(array: Array) -> mmap.mmap:
-    """Return the map of a file whose memory an array shows."""
+    """Return the map of the file behind a memory-mapped array."""
     mapped: object = array
     while isinstance(mapped, np.ndarray):
         mapped = mapped.base
@@ -108,10 +94,10 @@ def _place_in_file(array: np.memmap[tuple[int, ...], np.dtype[np.generic]]) -> i
 
 
 def _readable(array: Array) -> bool:
-    """Whether the rows of an array can be read from a file, each as one piece."""
+    """Return whether the rows of an array can be read from a file, each in one piece."""
     return (
         isinstance(array, np.memmap)
-        and array.mode == "r"  # any other may hold changes that the file has not
+        and array.mode == "r"  # a writable map may hold changes that are not in the file
         and array.filename is not None
         and hasattr(os, "preadv")
         and array[0].size > 0
@@ -121,7 +107,7 @@ def _readable(array: Array) -> bool:
 
 @contextmanager
 def opened(array: Array) -> Iterator[RowFile | None]:
-    """Open the file of a memory-mapped array; None for other arrays, and where another file has taken its place."""
+    """Open the file of a memory-mapped array; None for other arrays, and if another file has taken its place."""
     try:
         descriptor = os.open(array.filename, os.O_RDONLY) if _readable(array) else None  # type: ignore[attr-defined]
     except OSError:
@@ -138,7 +124,7 @@ def opened(array: Array) -> Iterator[RowFile | None]:
 
 
 def _holds(file: RowFile, array: Array) -> bool:
-    """Whether the file is the one that is mapped, as far as its size and some rows show."""
+    """Return whether the file is the mapped one, judging by its size and some rows."""
     if os.fstat(file.descriptor).st_size != _map_of(array).size():
         return False
     rows = np.linspace(0, len(array) - 1, _COMPARED).astype(np.int64)
@@ -151,23 +137,11 @@ def _holds(file: RowFile, array: Array) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """Rows of a file in batches; as soon as the disk must be waited for, a thread reads ahead.
+    """Rows of a file in batches of `size`; a thread reads ahead once a read has to wait for the disk.
 
-    Parameters
-    ----------
-    file, dtype, shape
-        The file, and what a row of it is.
-    rows
-        In the order in which they are wanted.
-    size
-        Number of rows in a batch, 1 or more; the last may have fewer.
-    buffer
-        Returns where a batch of a shape goes, in whatever dtype.
-
-    Notes
-    -----
-    What is in the system's cache is read without the thread: two threads that hand each other Python's lock for each
-    row are slower than one. The child of a fork has no such thread, and reads by itself.
+    A row has the given dtype and shape. `buffer` returns where a batch of a shape goes, in any dtype. Rows in the
+    system's cache are read without the thread: two threads that hand each other Python's lock for each row are slower
+    than one. A forked child does not have the thread, so it reads by itself.
     """
 
     file: RowFile
@@ -176,16 +150,11 @@ class Batches:
     rows: Array
     size: int
     buffer: Callable[[Shape], Array]
+    process: int = field(default_factory=os.getpid)
 
     def __iter__(self) -> Generator[Array, None, None]:
-        """Yield each batch in its buffer; to be closed when it is left early, which ends the thread.
-
-        Raises
-        ------
-        DataError
-            As :meth:`RowFile.read`; also where it was the thread that read.
-        """
-        raw, done, process = self._empty(self.size), 0, os.getpid()
+        """Yield each batch in its buffer; close the generator to end the thread early. DataError if a read fails."""
+        raw, done = self._empty(self.size), 0
         with ThreadPoolExecutor(1, "nnfw-read-ahead") as thread:
             while done < len(self.rows):
                 batch = self.rows[done : done + self.size]
@@ -196,16 +165,16 @@ class Batches:
                     out[...] = read
                 yield out
                 done += len(batch)
-                if waited and os.getpid() == process:
+                if waited and os.getpid() == self.process:
                     done = yield from self._ahead(thread, done)
 
     def _ahead(self, thread: Executor, done: int) -> Generator[Array, None, int]:
-        """Let the thread read, the next part while this one is computed with, until a part is there at once."""
+        """Read in the thread, each part while the one before is in use, until a part needs no waiting."""
         count = self.size * max(1, _PART // self._empty(self.size).nbytes)
         part, coming = self._empty(count), self._empty(count)
-        process, reading = os.getpid(), self._read(thread, done, coming)
+        reading = self._read(thread, done, coming)
         while reading is not None:
-            waited = reading() and os.getpid() == process
+            waited = reading() and os.getpid() == self.process
             part, coming = coming, part
             end = min(done + count, len(self.rows))
             reading = self._read(thread, end, coming) if waited else None
@@ -217,13 +186,13 @@ class Batches:
         return done
 
     def _read(self, thread: Executor, done: int, part: Array) -> Callable[[], bool] | None:
-        """Have the thread read a part; return what waits for it, or None at the end of the rows."""
-        rows, process = self.rows[done : done + len(part)], os.getpid()
+        """Start reading a part in the thread; return a function that waits for it, or None at the end of the rows."""
+        rows = self.rows[done : done + len(part)]
         if not len(rows):
             return None
         read = partial(self.file.read, rows, part[: len(rows)])
         future = thread.submit(read)
-        return lambda: future.result() if os.getpid() == process else read()
+        return lambda: future.result() if os.getpid() == self.process else read()
 
     def _empty(self, count: int) -> Array:
         return np.empty((count, *self.shape), self.dtype)

@@ -1,4 +1,4 @@
-"""What arrays hold at one time, kept aside."""
+"""A copy of arrays, kept out of memory if it is large."""
 
 from __future__ import annotations
 
@@ -15,21 +15,16 @@ import numpy as np
 from nnfw.arrays import Array
 
 LARGE = 1 << 20
-"""Bytes from which a copy goes into a file."""
+"""Size in bytes from which a copy goes into a file."""
 
 
 class StoredCopy:
-    """A copy of arrays that is renewed time and again, and hardly ever wanted back.
+    """A copy of the values of arrays, renewed often and rarely read.
 
-    A large one lies in a temporary file, which leaves the memory to something else. The file has no name and belongs to
-    the process: it ends with it, however that happens. It is written, not mapped, for pages of a map count as memory of
-    the process. Where it cannot be written, on a full disk for instance, the copy lies in memory like a small one. The
-    child of a fork leaves the file to its parent, and has a copy again once it renews it.
-
-    Parameters
-    ----------
-    arrays
-        They stay where they are; what they hold may change.
+    A large copy is a temporary file without a name, so it disappears with the process, however that ends. The file is
+    written, not mapped: pages of a map count as memory of the process. If it cannot be written, because the disk is
+    full for instance, the copy stays in memory like a small one. A forked child leaves the file to its parent and has a
+    copy of its own after the next :meth:`renew`.
     """
 
     def __init__(self, arrays: Sequence[Array]) -> None:
@@ -44,7 +39,7 @@ class StoredCopy:
                 self._file = TemporaryFile()  # noqa: SIM115 - `close` closes it
 
     def renew(self) -> None:
-        """Keep what the arrays hold now, in place of what was kept before."""
+        """Replace the copy by the arrays' present values."""
         if os.getpid() != self._process:
             self.close()
             self._open()
@@ -62,13 +57,7 @@ class StoredCopy:
         self._file.flush()
 
     def put_back(self) -> None:
-        """Let the arrays hold again what is kept.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read, or is that of the parent process.
-        """
+        """Restore the arrays; OSError if the file cannot be read or belongs to the parent process."""
         if os.getpid() != self._process and not isinstance(self._file, BytesIO):
             raise OSError(errno.EBADF, "The copy belongs to the process that this one was forked from")
         self._file.seek(0)
@@ -76,6 +65,6 @@ class StoredCopy:
             array[...] = np.frombuffer(self._file.read(array.nbytes), array.dtype).reshape(array.shape)
 
     def close(self) -> None:
-        """Let it go."""
-        with suppress(OSError):  # the disk is full, so not all of it is written
+        """Discard the copy."""
+        with suppress(OSError):  # the disk is full, so not everything is written
             self._file.close()
