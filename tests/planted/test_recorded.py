@@ -38,9 +38,18 @@ class CopiedWeight(Dense):
 
 @dataclass(frozen=True)
 class MarkedDropout(Dropout):
-    """Draws random numbers, once for all."""
+    """Draws its random numbers itself, once for all."""
 
-    forward = kernels_only(lambda self, params, a_prev, workspace: Dropout.forward(self, params, a_prev, workspace))
+    @kernels_only
+    def forward(self, params, a_prev, workspace):
+        if not workspace.training:
+            workspace["mask"] = None
+            return a_prev
+        mask, z = workspace.buffer("mask", a_prev.shape), workspace.buffer("z", a_prev.shape)
+        mask[...] = (workspace.rng.random(a_prev.shape, np.float32) >= self.rate) / (1 - self.rate)
+        kernels().multiply(a_prev, mask, z)
+        workspace["mask"] = mask
+        return z
 
 
 @dataclass(frozen=True)
