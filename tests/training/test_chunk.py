@@ -30,9 +30,9 @@ def together(monkeypatch):
     """Return the sizes of the calls that took many steps."""
     sizes, take = [], chunk.Chunk.take
 
-    def taken(self, rows, coefficients):
-        sizes.append(len(coefficients))
-        return take(self, rows, coefficients)
+    def taken(self, rows, step, rates):
+        sizes.append(len(rates))
+        return take(self, rows, step, rates)
 
     monkeypatch.setattr(chunk.Chunk, "take", taken)
     return sizes
@@ -219,14 +219,14 @@ def recorded(rng, *, part=False):
         Call(copy, (a[0], cost)),
         Call(copy, (noise[:1] if part else noise, np.zeros((1, 1)))),
     ]
-    return RecordedStep(rows, before, lambda coefficients: [], cost, a, 1)
+    return RecordedStep(rows, before, lambda coefficients: [], cost, a, lambda step, rate: (rate,))
 
 
 def test_chunk_ends_at_a_cost_that_is_not_finite_and_draws_no_more_noise_than_its_steps(rng):
     found = chunk_of(recorded(rng), Plain(), rng, outputs=True)
     copied = np.random.default_rng()
     copied.bit_generator.state = rng.bit_generator.state
-    costs, complete, outputs = found.take(np.array([1, 0, 2, 3]), [(0.1,)] * 4)
+    costs, complete, outputs = found.take(np.array([1, 0, 2, 3]), 1, [0.1] * 4)
     assert costs[:2] == [2.0, 1.0]
     assert np.isnan(costs[2])
     assert (len(costs), complete) == (3, 2)
@@ -245,11 +245,13 @@ def test_chunk_is_refused_where_the_noise_is_of_another_generator(rng):
 
 def test_coefficients_of_each_step_are_a_column_for_each(rng):
     seen = []
-    step = recorded(rng)._replace(coefficients=2, after=lambda coefficients: seen.extend(coefficients) or [])
+    step = recorded(rng)._replace(
+        coefficients=lambda step, rate: (step, rate), after=lambda coefficients: seen.extend(coefficients) or []
+    )
     found = chunk_of(step, Plain(), rng, outputs=False)
-    found.take(np.array([0, 1]), [(0.1, 0.2), (0.3, 0.4)])
+    found.take(np.array([0, 1]), 7, [0.2, 0.4])
     assert all(isinstance(item, PerStep) for item in seen)
-    assert [item.values[:2].tolist() for item in seen] == [[0.1, 0.3], [0.2, 0.4]]
+    assert [item.values[:2].tolist() for item in seen] == [[7, 8], [0.2, 0.4]]
 
 
 def test_steps_count_up_to_the_last_whole_batch(rng, together):

@@ -105,6 +105,11 @@ class Engine:
             case found:
                 raise PluginError(f"{self.owner}: elementwise must return two operations or None, got {short(found)}.")
 
+    @property
+    def takes_many_steps(self) -> bool:
+        """Whether the engine can compile many steps at all."""
+        return "steps" in self._compilers
+
     def steps(self, before: Iterable[Call], after: Iterable[Call], costs: Array) -> Run | None:
         """Return a function that carries out many steps in one call, as :func:`nnfw.ops.steps.steps` does.
 

@@ -33,7 +33,7 @@ class RecordedStep(NamedTuple):
     cost, a
         Where C and a^L of the batch are written.
     coefficients
-        The number of the optimizer's coefficients.
+        Returns the numbers of a step from its count and rate.
     """
 
     rows: Array
@@ -41,7 +41,7 @@ class RecordedStep(NamedTuple):
     after: Callable[[tuple[PerStep, ...]], list[Call]]
     cost: Array
     a: Array
-    coefficients: int
+    coefficients: Callable[[int, float], tuple[float, ...]]
 
 
 class Taken(NamedTuple):
@@ -69,6 +69,8 @@ class Chunk:
     ----------
     run
         The engine's program.
+    numbers
+        Returns the coefficients of a step from its count and rate.
     rows, coefficients, costs, outputs, noise
         The tables. Those of the noise are parts of one, in the order in which a step draws.
     rng
@@ -78,6 +80,7 @@ class Chunk:
     def __init__(
         self,
         run: Run,
+        numbers: Callable[[int, float], tuple[float, ...]],
         *,
         rows: Array,
         coefficients: Array,
@@ -86,23 +89,25 @@ class Chunk:
         noise: Array,
         rng: np.random.Generator,
     ) -> None:
-        self._run, self._rows, self._coefficients, self._costs = run, rows, coefficients, costs
+        self._run, self._numbers, self._rows, self._coefficients, self._costs = run, numbers, rows, coefficients, costs
         self._outputs, self._noise, self._rng = outputs, noise, rng
         self.most = len(costs)
 
-    def take(self, rows: Array, coefficients: Sequence[tuple[float, ...]]) -> Taken:
-        """Take a step for each tuple of coefficients; a cost that is not finite ends them before its update.
+    def take(self, rows: Array, step: int, rates: Sequence[float]) -> Taken:
+        """Take a step for each rate; a cost that is not finite ends them before its update.
 
         Parameters
         ----------
         rows
             Positions of the examples, batch after batch.
-        coefficients
-            Those of the optimizer for each step, at most :attr:`most`.
+        step
+            The count of the first step.
+        rates
+            The learning rates, at most :attr:`most`.
         """
-        count = len(coefficients)
+        count = len(rates)
         self._rows[:count] = rows.reshape(count, -1)
-        self._coefficients[:count] = coefficients
+        self._coefficients[:count] = [self._numbers(k, rate) for k, rate in enumerate(rates, step)]
         before = self._rng.bit_generator.state if self._noise.size else None
         self._draw(count)
         complete = self._run(0, count)
@@ -137,11 +142,12 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
         return None
     widths = [out.size for _, out in draws]
     kept = step.a.size * step.a.itemsize if outputs else 0
-    size = step.rows.nbytes + kept + sum(out.nbytes for _, out in draws) + 8 * (step.coefficients + 1)
+    width = len(step.coefficients(1, 1.0))
+    size = step.rows.nbytes + kept + sum(out.nbytes for _, out in draws) + 8 * (width + 1)
     most = max(1, min(_MOST_STEPS, _TABLES // size))
     noise = np.empty((most, sum(widths)), draws[0][1].dtype if draws else np.float32)
     rows = np.empty((most, len(step.rows)), step.rows.dtype)
-    costs, coefficients = np.empty((most, 1)), np.empty((most, step.coefficients))
+    costs, coefficients = np.empty((most, 1)), np.empty((most, width))
     per_step = [(step.rows, PerStep(rows)), (step.cost, PerStep(costs))]
     for (_, out), end in zip(draws, np.cumsum(widths), strict=True):
         per_step.append((out, PerStep(noise[:, end - out.size : end].reshape(most, *out.shape))))
@@ -152,11 +158,13 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
     table = np.empty((most, *step.a.shape), step.a.dtype) if outputs else None
     if table is not None:
         before.append(Call(copy, (step.a, PerStep(table))))
-    after = step.after(tuple(PerStep(coefficients[:, k]) for k in range(step.coefficients)))
+    after = step.after(tuple(PerStep(coefficients[:, k]) for k in range(width)))
     run = engine.steps(before, after, costs)
     if run is None:
         return None
-    return Chunk(run, rows=rows, coefficients=coefficients, costs=costs, outputs=table, noise=noise, rng=rng)
+    return Chunk(
+        run, step.coefficients, rows=rows, coefficients=coefficients, costs=costs, outputs=table, noise=noise, rng=rng
+    )
 
 
 class _PartOfTableError(ValueError):

@@ -150,15 +150,11 @@ class Steps:
     def _compute_together(self, batch: Batch, count: int) -> list[float]:
         state, size, chunk = self.state, self._task.options.batch_size, self._chunk
         assert isinstance(chunk, Chunk)
-        assert isinstance(self._optimizer, SplitOptimizer)
         first, recording = state.position, self.propagate.recording_of(batch)
         assert recording is not None
-        coefficients = self._optimizer.coefficients
-        rates = self._rates[first : first + count]
-        numbers = [coefficients(step, rate) for step, rate in enumerate(rates, state.step + 1)]
         rows = self._task.data.rows_at(self._rows[first * size : (first + count) * size])
         start = perf_counter()
-        costs, complete, outputs = chunk.take(rows, numbers)
+        costs, complete, outputs = chunk.take(rows, state.step + 1, self._rates[first : first + count])
         self._seconds = max((perf_counter() - start) / len(costs), _SHORTEST)
         self.propagate.turn_to(recording)
         state.tally.add_many(costs[:complete], None if outputs is None else outputs[:complete], size)
@@ -179,20 +175,26 @@ class Steps:
         recording, optimizer = self.propagate.recording_of(batch), self._optimizer
         arrays = (batch.x, batch.y, batch.weight)
         in_memory = len(batch.sources) == sum(array is not None for array in arrays)
-        if recording is None or recording.cost is None or recording.tape.calls is None or not in_memory:
+        if (
+            not engine_in_use().takes_many_steps
+            or recording is None
+            or recording.cost is None
+            or recording.tape.calls is None
+            or not in_memory
+        ):
             return None
-        if not (isinstance(optimizer, SplitOptimizer) and splits(optimizer, "update", "apply")):
+        if not splits(optimizer, "update", "apply"):
             return None
         if self._regularizer is not None and not made_of_kernels(self._regularizer.add_gradient):
             return None
-        numbers = len(optimizer.coefficients(1, optimizer.learning_rate))
+        split = cast("SplitOptimizer", optimizer)
         step = RecordedStep(
             rows=batch.sources[0][1],
             before=recording.tape.calls,
-            after=partial(self._change_calls, optimizer),
+            after=partial(self._change_calls, split),
             cost=recording.cost,
             a=recording.a,
-            coefficients=numbers,
+            coefficients=split.coefficients,
         )
         return chunk_of(step, engine_in_use(), self.state.noise, outputs=bool(self._task.metrics))
 
