@@ -10,10 +10,9 @@ from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array
 from nnfw.checking import check_activation
-from nnfw.conformance.equality import close, equal
 from nnfw.conformance.isolation import no_warnings
-from nnfw.conformance.layouts import read_only, strided
 from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.requirements import close, equal, read_only, require_array, require_first_row, strided, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.ops import DEFINITIONS, Tape
 from nnfw.protocols import Activation, Elementwise
@@ -57,13 +56,11 @@ def check_leaves_its_arguments_alone(subject: Subject[Activation]) -> None:
     """Neither forward nor delta changes z, a or ∂C/∂a."""
     z, grad_a = _normal(subject, (3, 4), np.float64)
     workspace = Workspace(np.float64)
-    before = z.copy(), grad_a.copy()
-    a = subject.component.forward(z, workspace)
-    require(equal(z, before[0]), "forward changes z.")
-    a_before = a.copy()
-    subject.component.delta(grad_a, z, a, workspace)
-    for name, array, old in (("z", z, before[0]), ("∂C/∂a", grad_a, before[1]), ("a", a, a_before)):
-        require(equal(array, old), f"delta changes {name}.")
+    with unchanged("forward changes z.", z):
+        a = subject.component.forward(z, workspace)
+    of_z, of_a = unchanged("delta changes z.", z), unchanged("delta changes a.", a)
+    with unchanged("delta changes ∂C/∂a.", grad_a), of_z, of_a:
+        subject.component.delta(grad_a, z, a, workspace)
 
 
 def check_delta_is_the_gradient(subject: Subject[Activation]) -> None:
@@ -243,26 +240,19 @@ def _normal(subject: Subject[Activation], shape: tuple[int, ...], dtype: DTypeLi
 
 
 def _value(component: Activation, z: Array) -> Array:
-    a = component.forward(z, Workspace(z.dtype))
-    require(isinstance(a, np.ndarray), f"forward returned {type(a).__name__}, expected an array.")
-    return a.copy()
+    return require_array(component.forward(z, Workspace(z.dtype)), "forward").copy()
 
 
 def _both(component: Activation, z: Array, grad_a: Array) -> list[Array]:
     """Return copies of a and δ from a new workspace."""
     workspace = Workspace(z.dtype)
-    a = component.forward(z, workspace)
-    require(isinstance(a, np.ndarray), f"forward returned {type(a).__name__}, expected an array.")
-    delta = component.delta(grad_a, z, a, workspace)
-    require(isinstance(delta, np.ndarray), f"delta returned {type(delta).__name__}, expected an array.")
+    a = require_array(component.forward(z, workspace), "forward")
+    delta = require_array(component.delta(grad_a, z, a, workspace), "delta")
     return [a.copy(), delta.copy()]
 
 
 def _require_gradient(subject: Subject[Activation], z: Array, where: str) -> None:
-    report = check_activation(subject.component, z, subject.registry)
-    require(not report.problem, report.problem)
-    row = report.rows[0]
-    require(row.ok, f"{where}δ for z of shape {z.shape}: {row.explanation()}")
+    require_first_row(check_activation(subject.component, z, subject.registry), f"{where}δ for z of shape {z.shape}")
 
 
 def _require_layout(subject: Subject[Activation], change: Callable[[Array], Array]) -> None:

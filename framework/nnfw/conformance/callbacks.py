@@ -13,8 +13,8 @@ import numpy as np
 
 from nnfw.arrays import Array, Shape
 from nnfw.checking.single_component import Unchanged
-from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
+from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
 from nnfw.model import Sequential
 from nnfw.plugins import ComponentSpec, Plugin, Registry

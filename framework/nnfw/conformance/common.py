@@ -14,10 +14,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nnfw.configuration import build, options_of
-from nnfw.conformance.equality import equal
 from nnfw.conformance.isolation import guarded, in_short
 from nnfw.conformance.kinds import exercise
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
+from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import ConfigError, NnfwError, in_words, short
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import wraps
 from typing import cast
 
 import numpy as np
@@ -12,10 +13,9 @@ from numpy.typing import DTypeLike
 from nnfw.arrays import Array, Shape
 from nnfw.checking import check_cost
 from nnfw.checking.single_component import Unchanged
-from nnfw.conformance.equality import close, equal
 from nnfw.conformance.isolation import no_warnings
-from nnfw.conformance.layouts import read_only, strided
 from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.requirements import close, equal, read_only, require_array, require_first_row, strided, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, NnfwError, in_words
 from nnfw.ops import DEFINITIONS, Tape
@@ -35,33 +35,69 @@ _WRONG_COLUMNS = 7
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Outputs and labels that a cost takes.
+    """A cost with outputs and labels that it takes.
 
     Parameters
     ----------
+    cost
+        The cost.
     z, a
         Weighted inputs, and the outputs that the canonical activation makes of them; where there is none, both are
         the outputs.
-    y
-        Labels, as :meth:`Cost.targets` returned them.
-    raw
-        The labels before that.
+    y, raw
+        Labels as :meth:`Cost.targets` returned them, and before that.
     """
 
+    cost: Cost
     z: Array
     a: Array
     y: Array
     raw: Array
 
+    @property
+    def weights(self) -> tuple[Array | None, ...]:
+        """No weights of the examples, and some."""
+        return None, np.linspace(0.5, 2, len(self.a))
+
+    def value(self, weight: Array | None = None) -> float:
+        """Return C."""
+        return self.cost.value(self.a, self.y, weight)
+
+    def gradient(self, weight: Array | None = None) -> Array:
+        """Return a copy of ∇_a C."""
+        return require_array(self.cost.gradient(self.a, self.y, _workspace(self.a), weight), "gradient").copy()
+
+    def rows(self, rows: slice | Array) -> Case:
+        """Return some of the examples."""
+        return replace(self, z=self.z[rows], a=self.a[rows], y=self.y[rows])
+
+    def singles(self) -> list[Case]:
+        """Return each example alone."""
+        return [self.rows(slice(row, row + 1)) for row in range(len(self.a))]
+
+    def cast(self, dtype: DTypeLike) -> Case:
+        """Return it in another dtype."""
+        y = self.y.astype(dtype) if self.y.dtype.kind == "f" else self.y
+        return replace(self, z=self.z.astype(dtype), a=self.a.astype(dtype), y=y)
+
 
 def exercise(subject: Subject[Cost], component: Cost) -> list[object]:
     """Use a cost as nnfw does, and return everything that it computes."""
-    case = _cast(_cases(subject)[0], np.float32)
-    y = component.targets(case.raw.copy(), case.a.shape[1:])
+    case = _cases(subject)[0].cast(np.float32)
+    case = replace(case, cost=component, y=component.targets(case.raw.copy(), case.a.shape[1:]))
     weight = np.linspace(0.5, 2, len(case.a), dtype=np.float32)
-    results: list[object] = [component.value(case.a, y), component.value(case.a, y, weight)]
-    results += [component.gradient(case.a, y, _workspace(case.a), each).copy() for each in (None, weight)]
-    return results
+    return [case.value(), case.value(weight), case.gradient(), case.gradient(weight)]
+
+
+def _for_each_case(check: Callable[[Case], None]) -> Callable[[Subject[Cost]], None]:
+    """Run a check on each case."""
+
+    @wraps(check)
+    def of_subject(subject: Subject[Cost]) -> None:
+        for case in _cases(subject):
+            check(case)
+
+    return of_subject
 
 
 def check_takes_some_labels(subject: Subject[Cost]) -> None:
@@ -80,136 +116,121 @@ def check_takes_some_labels(subject: Subject[Cost]) -> None:
     require(False, f"it refuses labels of every form that was tried; the first: {tried[0]}")
 
 
-def check_targets_leaves_labels_alone(subject: Subject[Cost]) -> None:
+@_for_each_case
+def check_targets_leaves_labels_alone(case: Case) -> None:
     """Targets does not change the labels that it is given."""
-    for case in _cases(subject):
-        raw = case.raw.copy()
-        subject.component.targets(raw, case.a.shape[1:])
-        require(equal(raw, case.raw), "targets changes the labels that it is given.")
+    with unchanged("targets changes the labels that it is given.", case.raw):
+        case.cost.targets(case.raw, case.a.shape[1:])
 
 
-def check_value_is_a_number(subject: Subject[Cost]) -> None:
+@_for_each_case
+def check_value_is_a_number(case: Case) -> None:
     """Value returns a Python float."""
-    for case in _cases(subject):
-        value = subject.component.value(case.a, case.y)
-        require(type(value) is float, f"value returned {type(value).__name__}, expected float.")
-        require(np.isfinite(value), f"value is {value} for ordinary outputs and labels.")
+    value = case.value()
+    require(type(value) is float, f"value returned {type(value).__name__}, expected float.")
+    require(np.isfinite(value), f"value is {value} for ordinary outputs and labels.")
 
 
 def check_keeps_dtype(subject: Subject[Cost]) -> None:
     """The gradient has the shape and the dtype of a, float32 and float64."""
-    for dtype in (np.float32, np.float64):
-        for case in (_cast(each, dtype) for each in _cases(subject)):
-            gradient = _gradient(subject, case)
-            require(
-                (gradient.shape, gradient.dtype) == (case.a.shape, case.a.dtype),
-                f"gradient is {gradient.dtype} {gradient.shape}, expected {case.a.dtype} {case.a.shape}, as a.",
-            )
+    for case in (each.cast(dtype) for dtype in (np.float32, np.float64) for each in _cases(subject)):
+        gradient = case.gradient()
+        require(
+            (gradient.shape, gradient.dtype) == (case.a.shape, case.a.dtype),
+            f"gradient is {gradient.dtype} {gradient.shape}, expected {case.a.dtype} {case.a.shape}, as a.",
+        )
 
 
-def check_leaves_its_arguments_alone(subject: Subject[Cost]) -> None:
+@_for_each_case
+def check_leaves_its_arguments_alone(case: Case) -> None:
     """Neither value nor gradient changes a, y or the weights."""
-    for case in _cases(subject):
-        weight = np.linspace(0.5, 2, len(case.a))
-        before = [case.a.copy(), case.y.copy(), weight.copy()]
-        subject.component.value(case.a, case.y, weight)
-        _gradient(subject, case, weight)
-        for name, array, old in zip(("a", "y", "the weights"), (case.a, case.y, weight), before, strict=True):
-            require(equal(array, old), f"it changes {name}.")
+    weight = np.linspace(0.5, 2, len(case.a))
+    a, y = unchanged("it changes a.", case.a), unchanged("it changes y.", case.y)
+    with unchanged("it changes the weights.", weight), y, a:
+        case.value(weight)
+        case.gradient(weight)
 
 
 def check_gradient_is_the_gradient_of_value(subject: Subject[Cost]) -> None:
     """∇_a C agrees with numerical differentiation of C, for several batch sizes and with weights."""
     for case in (case for examples in _BATCHES for case in _cases(subject, examples)):
-        for weight in (None, np.linspace(0.5, 2, len(case.a))):
-            _require_gradient(subject, case, weight)
+        for weight in case.weights:
+            # the cost follows an activation that changes nothing
+            report = check_cost(case.cost, Unchanged(), case.a, case.y, weight, subject.registry)
+            what = f"∇_a C of {len(case.a)} examples{' with weights' if weight is not None else ''}"
+            require_first_row(report, what)
 
 
 def check_is_a_mean_over_examples(subject: Subject[Cost]) -> None:
     """C is a mean over the examples, 1/N Σ c_i, for every N; each example contributes 1/N of its own gradient."""
     for case in (case for examples in _BATCHES for case in _cases(subject, examples)):
-        n = len(case.a)
-        single = [_part(case, row) for row in range(n)]
-        expected = float(np.mean([subject.component.value(each.a, each.y) for each in single]))
-        found = subject.component.value(case.a, case.y)
+        n, singles = len(case.a), case.singles()
+        found, expected = case.value(), float(np.mean([each.value() for each in singles]))
         require(
-            abs(found - expected) <= _ROUNDING * max(1, abs(expected)),
-            f"C of {n} examples is {found:.10g}; the mean of each alone is {expected:.10g}.",
+            _near(found, expected), f"C of {n} examples is {found:.10g}; the mean of each alone is {expected:.10g}."
         )
-        alone = np.concatenate([_gradient(subject, each) for each in single]) / n
-        require(close(_gradient(subject, case), alone), f"∇_a C of {n} examples is not 1/{n} of that of each alone.")
+        alone = np.concatenate([each.gradient() for each in singles]) / n
+        require(close(case.gradient(), alone), f"∇_a C of {n} examples is not 1/{n} of that of each alone.")
 
 
-def check_weights_scale_examples(subject: Subject[Cost]) -> None:
+@_for_each_case
+def check_weights_scale_examples(case: Case) -> None:
     """C = 1/N Σ weight_i c_i, with the weights in value and gradient alike; weights of 1 change nothing."""
-    for case in _cases(subject):
-        n = len(case.a)
-        ones, weight = np.ones(n), np.linspace(0.0, 2.5, n)
-        plain, gradient = subject.component.value(case.a, case.y), _gradient(subject, case)
-        require(
-            close(np.array(subject.component.value(case.a, case.y, ones)), np.array(plain)), "weights of 1 change C."
-        )
-        require(close(_gradient(subject, case, ones), gradient), "weights of 1 change ∇_a C.")
-        values = [subject.component.value(each.a, each.y) for each in (_part(case, row) for row in range(n))]
-        expected, found = float(np.mean(weight * values)), subject.component.value(case.a, case.y, weight)
-        require(
-            abs(found - expected) <= _ROUNDING * max(1, abs(expected)),
-            f"C with weights is {found:.10g}, expected 1/N Σ weight_i c_i = {expected:.10g}.",
-        )
-        scaled = gradient * weight.reshape(-1, *[1] * (gradient.ndim - 1))
-        require(
-            close(_gradient(subject, case, weight), scaled), "∇_a C with weights is not weight_i times that without."
-        )
+    n = len(case.a)
+    ones, weight, gradient = np.ones(n), np.linspace(0.0, 2.5, n), case.gradient()
+    require(close(case.value(ones), case.value()), "weights of 1 change C.")
+    require(close(case.gradient(ones), gradient), "weights of 1 change ∇_a C.")
+    expected, found = float(np.mean(weight * [each.value() for each in case.singles()])), case.value(weight)
+    same = _near(found, expected)
+    require(same, f"C with weights is {found:.10g}, expected 1/N Σ weight_i c_i = {expected:.10g}.")
+    scaled = gradient * weight.reshape(-1, *[1] * (gradient.ndim - 1))
+    require(close(case.gradient(weight), scaled), "∇_a C with weights is not weight_i times that without.")
 
 
-def check_order_of_examples_does_not_matter(subject: Subject[Cost]) -> None:
+@_for_each_case
+def check_order_of_examples_does_not_matter(case: Case) -> None:
     """A permuted batch has the same C and the permuted gradient."""
-    for case in _cases(subject):
-        order = np.roll(np.arange(len(case.a)), 1)
-        other = replace(case, z=case.z[order], a=case.a[order], y=case.y[order])
-        values = [np.array(subject.component.value(each.a, each.y)) for each in (case, other)]
-        require(close(*values), "C depends on the order of the examples.")
-        require(close(_gradient(subject, other), _gradient(subject, case)[order]), "∇_a C depends on the order.")
+    order = np.roll(np.arange(len(case.a)), 1)
+    other = case.rows(order)
+    require(close(case.value(), other.value()), "C depends on the order of the examples.")
+    require(close(other.gradient(), case.gradient()[order]), "∇_a C depends on the order.")
 
 
 def check_canonical_delta_is_equation_1(subject: Subject[Cost]) -> None:
     """The closed form of δ^L equals Equation 1: ∇_a C ⊙ σ'(z), with and without weights, and the slope of C."""
     cost, activation = _canonical(subject)
     for case in _cases(subject):
-        for weight in (None, np.linspace(0.5, 2, len(case.a))):
+        for weight in case.weights:
             closed = cost.canonical_delta(case.a, case.y, _workspace(case.a), weight).copy()
             memory = _workspace(case.z)
             a = activation.forward(case.z, memory)
-            chained = activation.delta(_gradient(subject, replace(case, a=a), weight), case.z, a, memory)
+            chained = activation.delta(replace(case, a=a).gradient(weight), case.z, a, memory)
             error = float(np.max(np.abs(closed - chained)))
             require(close(closed, chained), f"canonical_delta differs from Equation 1 by up to {error:.3g}.")
-            report = check_cost(subject.component, activation, case.z, case.y, weight, subject.registry)
-            require(not report.problem, report.problem)
-            require(report.rows[0].ok, f"canonical_delta: {report.rows[0].explanation()}")
+            report = check_cost(case.cost, activation, case.z, case.y, weight, subject.registry)
+            require_first_row(report, "canonical_delta")
 
 
 def check_canonical_value_is_the_value(subject: Subject[Cost]) -> None:
     """value_from_z(z) equals value(σ(z)) for the canonical σ, with and without weights."""
     cost, _ = _canonical(subject)
     for case in _cases(subject):
-        for weight in (None, np.linspace(0.5, 2, len(case.a))):
-            from_z = cost.value_from_z(case.z, case.y, weight)
-            value = subject.component.value(case.a, case.y, weight)
+        for weight in case.weights:
+            from_z, value = cost.value_from_z(case.z, case.y, weight), case.value(weight)
             require(type(from_z) is float, f"value_from_z returned {type(from_z).__name__}, expected float.")
-            require(close(np.array(from_z), np.array(value)), f"value_from_z is {from_z:.10g}, but value {value:.10g}.")
+            require(close(from_z, value), f"value_from_z is {from_z:.10g}, but value {value:.10g}.")
 
 
 def check_canonical_form_is_finite_at_extreme_logits(subject: Subject[Cost]) -> None:
     """For z of ±10,000 in float32, value_from_z and canonical_delta are finite, without a warning."""
     cost, activation = _canonical(subject)
-    for case in _cases(subject):
+    for case in (each.cast(np.float32) for each in _cases(subject)):
         for size in _EXTREME_LOGITS:
-            z = (size * np.sign(case.z)).astype(np.float32)
-            y = _cast(case, np.float32).y
+            z = np.float32(size) * np.sign(case.z)
             with no_warnings(f"for z of ±{size:g} it warns"):
-                value = cost.value_from_z(z, y)
+                value = cost.value_from_z(z, case.y)
                 a = activation.forward(z, _workspace(z))
-                delta = cost.canonical_delta(a, y, _workspace(z))
+                delta = cost.canonical_delta(a, case.y, _workspace(z))
             require(np.isfinite(value), f"value_from_z is {value} for z of ±{size:g}.")
             require(np.isfinite(delta).all(), f"canonical_delta is not finite for z of ±{size:g}.")
 
@@ -219,18 +240,15 @@ def check_least_at_labels_where_declared(subject: Subject[Cost]) -> None:
     if not subject.component.least_at_labels:
         raise NotApplicable("it does not declare least_at_labels = True")
     for case in _cases(subject):
-        best = _as_outputs(subject, case)
-        lowest = subject.component.value(best, case.y)
-        rng = subject.rng()
+        best = _as_outputs(case)
+        lowest, rng = case.cost.value(best, case.y), subject.rng()
         for step in (_NUDGE * rng.standard_normal(best.shape) for _ in range(8)):
-            value = subject.component.value(_inside(subject, best + step), case.y)
+            value = case.cost.value(_inside(case.cost, best + step), case.y)
             require(
                 value >= lowest - _ROUNDING * max(1, abs(lowest)),
                 f"C is {value:.10g} near the labels, lower than {lowest:.10g} where a equals them.",
             )
-        require(
-            subject.component.value(case.a, case.y) >= lowest - _ROUNDING, "C is lower elsewhere than at the labels."
-        )
+        require(case.value() >= lowest - _ROUNDING, "C is lower elsewhere than at the labels.")
 
 
 def check_impossible_labels_are_refused(subject: Subject[Cost]) -> None:
@@ -254,29 +272,26 @@ def check_impossible_labels_are_refused(subject: Subject[Cost]) -> None:
                 require(False, f"targets takes labels with {name} for outputs of shape {shape}.")
 
 
-def check_memory_layout_does_not_matter(subject: Subject[Cost]) -> None:
+@_for_each_case
+def check_memory_layout_does_not_matter(case: Case) -> None:
     """Outputs with another memory layout, or read-only, give the same value and gradient."""
-    for case in _cases(subject):
-        expected = [np.array(subject.component.value(case.a, case.y)), _gradient(subject, case)]
-        for a in (strided(case.a), np.asfortranarray(case.a), read_only(case.a)):
-            found = [np.array(subject.component.value(a, case.y)), _gradient(subject, replace(case, a=a))]
-            require(all(map(close, found, expected)), "C or ∇_a C depends on the memory layout of the outputs.")
+    for change in (strided, np.asfortranarray, read_only):
+        other = replace(case, a=change(case.a))
+        same = close(other.value(), case.value()) and close(other.gradient(), case.gradient())
+        require(same, "C or ∇_a C depends on the memory layout of the outputs.")
 
 
-def check_workspaces_do_not_meet(subject: Subject[Cost]) -> None:
+@_for_each_case
+def check_workspaces_do_not_meet(case: Case) -> None:
     """A gradient stays what it is while another is computed with another workspace."""
-    for case in _cases(subject):
-        first = subject.component.gradient(case.a, case.y, _workspace(case.a))
-        before = first.copy()
-        subject.component.gradient(case.a[::-1].copy(), case.y[::-1].copy(), _workspace(case.a))
-        require(
-            equal(first, before), "computing a second gradient changes the first, which has a workspace of its own."
-        )
+    first = case.cost.gradient(case.a, case.y, _workspace(case.a))
+    with unchanged("computing a second gradient changes the first, which has a workspace of its own.", first):
+        case.cost.gradient(case.a[::-1].copy(), case.y[::-1].copy(), _workspace(case.a))
 
 
 def check_reused_workspace_is_like_new(subject: Subject[Cost]) -> None:
     """A gradient in a used workspace equals that in a new one, after other batch sizes, outputs and labels."""
-    for method in _gradient_methods(subject):
+    for method in _gradient_methods(subject.component):
         workspace = Workspace(np.float64)
         for case in (case for examples in (4, 2, 5) for case in _cases(subject, examples)):
             a, y = case.a.copy(), case.y.copy()
@@ -284,38 +299,32 @@ def check_reused_workspace_is_like_new(subject: Subject[Cost]) -> None:
             expected = [method(*batch, _workspace(a)).copy() for batch in batches]
             for batch, right in zip(batches, expected, strict=True):
                 a[...], y[...] = batch  # as a network does: into the arrays of the previous batch
-                require(
-                    equal(method(a, y, workspace), right),
-                    f"in a used workspace {method.__name__} gives something else.",
-                )
+                same = equal(method(a, y, workspace), right)
+                require(same, f"in a used workspace {method.__name__} gives something else.")
 
 
-def check_recorded_gradient_is_like_asked_again(subject: Subject[Cost]) -> None:
+@_for_each_case
+def check_recorded_gradient_is_like_asked_again(case: Case) -> None:
     """A recording of methods marked `kernels_only` gives, for other numbers, what the methods themselves give."""
-    for case in _cases(subject):
-        for method in _gradient_methods(subject):
-            for weight in (None, subject.rng().random(len(case.a))):
-                tape, a, y = Tape(DEFINITIONS), case.a.copy(), case.y.copy()
-                found = tape.perform(method, a, y, _workspace(a), weight)
-                tape.finish()
-                a[...], y[...] = case.a[::-1], case.y[::-1]
-                if weight is not None:
-                    weight *= 2
-                tape.repeat()
-                require(
-                    equal(found, method(a, y, _workspace(a), weight)),
-                    f"recorded with `kernels_only`, {method.__name__} gives something else.",
-                )
+    for method in _gradient_methods(case.cost):
+        for weight in case.weights:
+            tape, a, y = Tape(DEFINITIONS), case.a.copy(), case.y.copy()
+            found = tape.perform(method, a, y, _workspace(a), weight)
+            tape.finish()
+            a[...], y[...] = case.a[::-1], case.y[::-1]
+            if weight is not None:
+                weight *= 2
+            tape.repeat()
+            same = equal(found, method(a, y, _workspace(a), weight))
+            require(same, f"recorded with `kernels_only`, {method.__name__} gives something else.")
 
 
-def check_nan_is_not_hidden(subject: Subject[Cost]) -> None:
+@_for_each_case
+def check_nan_is_not_hidden(case: Case) -> None:
     """Where a is NaN, so are C and the gradient of that example."""
-    for case in _cases(subject):
-        a = case.a.copy()
-        a[0] = np.nan
-        require(np.isnan(subject.component.value(a, case.y)), "C is a number although an output is NaN.")
-        gradient = _gradient(subject, replace(case, a=a))
-        require(np.isnan(gradient[0]).any(), "∇_a C has no NaN for an example whose outputs are NaN.")
+    case.a[0] = np.nan
+    require(np.isnan(case.value()), "C is a number although an output is NaN.")
+    require(np.isnan(case.gradient()[0]).any(), "∇_a C has no NaN for an example whose outputs are NaN.")
 
 
 def _cases(subject: Subject[Cost], examples: int = _EXAMPLES) -> list[Case]:
@@ -330,7 +339,7 @@ def _cases(subject: Subject[Cost], examples: int = _EXAMPLES) -> list[Case]:
             except NnfwError:
                 continue
             y = y.astype(np.float64) if y.dtype.kind == "f" else y
-            cases.append(Case(z, _outputs(subject, z), y, raw))
+            cases.append(Case(subject.component, z, _outputs(subject, z), y, raw))
             break
     if not cases:
         raise NotApplicable("no labels are known that it takes")
@@ -361,15 +370,14 @@ def _outputs(subject: Subject[Cost], z: Array) -> Array:
     return low + np.exp(z) if np.isfinite(low) else high - np.exp(z) if np.isfinite(high) else z
 
 
-def _inside(subject: Subject[Cost], a: Array) -> Array:
-    low, high = subject.component.domain or (-np.inf, np.inf)
-    return np.clip(a, low, high)
+def _inside(cost: Cost, a: Array) -> Array:
+    return np.clip(a, *(cost.domain or (-np.inf, np.inf)))
 
 
-def _as_outputs(subject: Subject[Cost], case: Case) -> Array:
+def _as_outputs(case: Case) -> Array:
     """Return the labels as outputs; the index of a class as a vector with a single 1."""
     if case.y.shape == case.a.shape:
-        return _inside(subject, case.y.astype(np.float64))
+        return _inside(case.cost, case.y.astype(np.float64))
     if case.y.ndim == 1 and case.y.dtype.kind in "iu" and case.a.ndim == 2:
         return np.eye(case.a.shape[1])[case.y]
     raise NotApplicable(f"labels of shape {case.y.shape} are no outputs of shape {case.a.shape}")
@@ -383,37 +391,15 @@ def _canonical(subject: Subject[Cost]) -> tuple[CanonicalCost, Activation]:
     return cast(CanonicalCost, subject.component), activation
 
 
-def _gradient_methods(subject: Subject[Cost]) -> list[Callable[..., Array]]:
+def _gradient_methods(cost: Cost) -> list[Callable[..., Array]]:
     """Return the methods that give δ^L or what it is made of."""
-    names = ["gradient"] if subject.component.canonical is None else ["gradient", "canonical_delta"]
-    return [getattr(subject.component, name) for name in names]
+    names = ["gradient"] if cost.canonical is None else ["gradient", "canonical_delta"]
+    return [getattr(cost, name) for name in names]
 
 
-def _gradient(subject: Subject[Cost], case: Case, weight: Array | None = None) -> Array:
-    gradient = subject.component.gradient(case.a, case.y, _workspace(case.a), weight)
-    require(isinstance(gradient, np.ndarray), f"gradient returned {type(gradient).__name__}, expected an array.")
-    return gradient.copy()
-
-
-def _part(case: Case, row: int) -> Case:
-    rows = slice(row, row + 1)
-    return replace(case, z=case.z[rows], a=case.a[rows], y=case.y[rows])
-
-
-def _cast(case: Case, dtype: DTypeLike) -> Case:
-    y = case.y.astype(dtype) if case.y.dtype.kind == "f" else case.y
-    return replace(case, z=case.z.astype(dtype), a=case.a.astype(dtype), y=y)
+def _near(found: float, expected: float) -> bool:
+    return abs(found - expected) <= _ROUNDING * max(1, abs(expected))
 
 
 def _workspace(array: Array) -> Workspace:
     return Workspace(array.dtype)
-
-
-def _require_gradient(subject: Subject[Cost], case: Case, weight: Array | None) -> None:
-    """Compare ∇_a C with differences, where the cost follows an activation that changes nothing."""
-    report = check_cost(subject.component, Unchanged(), case.a, case.y, weight, subject.registry)
-    require(not report.problem, report.problem)
-    row = report.rows[0]
-    require(
-        row.ok, f"∇_a C of {len(case.a)} examples{' with weights' if weight is not None else ''}: {row.explanation()}"
-    )

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
+from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
 from nnfw.data import Examples
 from nnfw.protocols import Dataset

@@ -7,8 +7,8 @@ from math import prod, sqrt
 import numpy as np
 
 from nnfw.arrays import Array, Shape
-from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
 from nnfw.protocols import Initializer
 

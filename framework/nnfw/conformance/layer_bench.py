@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
-from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
+from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.requirements import require_array
 from nnfw.conformance.subjects import SEED, Subject
 from nnfw.errors import ShapeError, short
 from nnfw.network.chain import is_shape
@@ -64,9 +65,13 @@ class Pass:
     grad_a_prev: Array
     grads: Mapping[str, Array]
 
-    def arrays(self) -> list[Array]:
-        """Return everything in one list."""
-        return [self.z, self.grad_a_prev, *self.grads.values()]
+    def gradients(self) -> dict[str, Array]:
+        """Return the results of backward, by the names that messages give them."""
+        return {"∂C/∂a_prev": self.grad_a_prev, **{f"gradient of {name}": g for name, g in self.grads.items()}}
+
+    def named(self) -> dict[str, Array]:
+        """Return all results, by the names that messages give them."""
+        return {"z": self.z, **self.gradients()}
 
 
 class Bench:
@@ -124,17 +129,12 @@ class Bench:
     def forward(self, x: Array, workspace: Workspace) -> Array:
         """Return the layer's z, computed from the initial state."""
         self.state[...] = self._first_state
-        z = self.layer.forward(self.params, x, workspace)
-        require(isinstance(z, np.ndarray), f"forward returned {type(z).__name__}, expected an array.")
-        return z
+        return require_array(self.layer.forward(self.params, x, workspace), "forward")
 
     def backward(self, delta: Array, workspace: Workspace, grads: Scope | None = None) -> tuple[Array, Scope]:
         """Return the layer's ∂C/∂a_prev and the gradients."""
         grads = self.grads() if grads is None else grads
-        gradient = self.layer.backward(self.params, delta, grads, workspace)
-        if not isinstance(gradient, np.ndarray):
-            raise CheckFailed(f"backward returned {type(gradient).__name__}, expected an array.")
-        return gradient, grads
+        return require_array(self.layer.backward(self.params, delta, grads, workspace), "backward"), grads
 
     def run(self, x: Array, delta: Array, workspace: Workspace | None = None) -> Pass:
         """Return copies of the results of a pass; without a workspace, in training mode and with fixed noise."""

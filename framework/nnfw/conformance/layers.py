@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,16 +14,17 @@ from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
 from nnfw.checking import Row, check_layer
-from nnfw.conformance.equality import close, equal
 from nnfw.conformance.isolation import no_warnings
 from nnfw.conformance.layer_bench import TRIAL_SHAPES, Bench, Pass, benches, shapes_of, takes
-from nnfw.conformance.layouts import read_only, strided
-from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
+from nnfw.conformance.requirements import close, equal, read_only, strided, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import NnfwError, ShapeError, StateError, in_words, short
 from nnfw.model import Sequential, load
 from nnfw.ops import DEFINITIONS, Tape
 from nnfw.protocols import Layer, Parameter
+
+LayerCheck = Callable[[Subject[Layer]], None]
 
 EXTREME = 1e4
 """Inputs of this size must neither overflow nor warn in float32."""
@@ -41,9 +43,25 @@ def exercise(subject: Subject[Layer], component: Layer) -> list[object]:
         bench = Bench(component, shape, np.float32)
         x, delta, workspace = bench.x(3), bench.delta(3), bench.workspace()
         for _ in range(2):
-            results += bench.run(x, delta, workspace).arrays()
+            results += bench.run(x, delta, workspace).named().values()
         results.append(bench.evaluate(x))
     return results
+
+
+def _for_batches_of(
+    examples: int,
+) -> Callable[[Callable[[Bench, Array, Array], None]], Callable[[Subject[Layer]], None]]:
+    """Run a check on each bench, with x and δ of a batch."""
+
+    def decorate(check: Callable[[Bench, Array, Array], None]) -> Callable[[Subject[Layer]], None]:
+        @wraps(check)
+        def of_subject(subject: Subject[Layer]) -> None:
+            for bench in benches(subject):
+                check(bench, bench.x(examples), bench.delta(examples))
+
+        return of_subject
+
+    return decorate
 
 
 def check_takes_some_shape(subject: Subject[Layer]) -> None:
@@ -60,31 +78,24 @@ def check_output_shape_is_real(subject: Subject[Layer]) -> None:
     """output_shape predicts the shape that forward returns, for every batch size and input shape."""
     for shape in shapes_of(subject):
         bench = Bench(subject.component, shape)
-        said = bench.output_shape
         for examples in (*_BATCHES, 7, 2):
-            found = bench.forward(bench.x(examples), bench.workspace()).shape
-            require(
-                found == (examples, *said), f"forward gave shape {found} for {shape}, expected {(examples, *said)}."
-            )
+            found, said = bench.forward(bench.x(examples), bench.workspace()).shape, (examples, *bench.output_shape)
+            require(found == said, f"forward gave shape {found} for {shape}, expected {said}.")
 
 
 def check_parameters_are_real(subject: Subject[Layer]) -> None:
     """Every declared parameter has a name, a shape that its initializer fills, and a gradient of that shape."""
     for shape in shapes_of(subject):
-        declared = subject.component.parameters(shape)
-        for name, parameter in declared.items():
+        for name, parameter in subject.component.parameters(shape).items():
             require(isinstance(name, str) and name, f"a parameter is named {short(name)}, expected text.")
             require(isinstance(parameter, Parameter), f"{name} is {short(parameter)}, expected a Parameter.")
             first = np.asarray(parameter.sample(subject.rng()))
-            require(
-                first.shape == parameter.shape, f"{name} is drawn in shape {first.shape}, expected {parameter.shape}."
-            )
+            fits = first.shape == parameter.shape
+            require(fits, f"{name} is drawn in shape {first.shape}, expected {parameter.shape}.")
         bench = Bench(subject.component, shape)
         for name, gradient in bench.run(bench.x(3), bench.delta(3)).grads.items():
-            require(
-                np.isfinite(gradient).all(),
-                f"backward leaves parts of the gradient of {name} unwritten, or not finite.",
-            )
+            written = np.isfinite(gradient).all()
+            require(written, f"backward leaves parts of the gradient of {name} unwritten, or not finite.")
 
 
 def check_keeps_float32(subject: Subject[Layer]) -> None:
@@ -97,77 +108,67 @@ def check_keeps_float64(subject: Subject[Layer]) -> None:
     _require_dtype(subject, np.float64)
 
 
-def check_leaves_input_alone(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_leaves_input_alone(bench: Bench, x: Array, delta: Array) -> None:
     """Neither forward nor backward changes a_prev, the activations of another layer."""
-    for bench in benches(subject):
-        x, delta = bench.x(3), bench.delta(3)
-        before, workspace = x.copy(), bench.workspace()
+    workspace = bench.workspace()
+    with unchanged("forward changes its input.", x):
         bench.forward(x, workspace)
-        require(equal(x, before), "forward changes its input.")
+    with unchanged("backward changes the input of forward.", x):
         bench.backward(delta, workspace)
-        require(equal(x, before), "backward changes the input of forward.")
 
 
-def check_leaves_delta_alone(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_leaves_delta_alone(bench: Bench, x: Array, delta: Array) -> None:
     """Backward does not change δ."""
-    for bench in benches(subject):
-        x, delta = bench.x(3), bench.delta(3)
-        before = delta.copy()
+    with unchanged("backward changes delta.", delta):
         bench.run(x, delta)
-        require(equal(delta, before), "backward changes delta.")
 
 
-def check_leaves_parameters_alone(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_leaves_parameters_alone(bench: Bench, x: Array, delta: Array) -> None:
     """Neither forward nor backward changes a trainable parameter: only the optimizer may."""
-    for bench in benches(subject):
-        before = bench.vector.copy()
-        bench.run(bench.x(3), bench.delta(3))
-        require(equal(bench.vector, before), "a pass changes the parameters.")
+    with unchanged("a pass changes the parameters.", bench.vector):
+        bench.run(x, delta)
 
 
-def check_leaves_z_alone(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_leaves_z_alone(bench: Bench, x: Array, delta: Array) -> None:
     """Backward does not change z, which the activation needs."""
-    for bench in benches(subject):
-        workspace = bench.workspace()
-        z = bench.forward(bench.x(3), workspace)
-        before = z.copy()
-        bench.backward(bench.delta(3), workspace)
-        require(equal(z, before), "backward changes the z that forward returned. Use a buffer with another name.")
+    workspace = bench.workspace()
+    z = bench.forward(x, workspace)
+    with unchanged("backward changes the z that forward returned. Use a buffer with another name.", z):
+        bench.backward(delta, workspace)
 
 
-def check_gives_memory_of_its_own(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_gives_memory_of_its_own(bench: Bench, x: Array, delta: Array) -> None:
     """The arrays it returns share no memory with parameters or gradients."""
-    for bench in benches(subject):
-        workspace = bench.workspace()
-        z = bench.forward(bench.x(3), workspace)
-        gradient, grads = bench.backward(bench.delta(3), workspace)
-        for name, array in bench.params.items():
-            require(not np.may_share_memory(z, array), f"z lies in the memory of the parameter {name}.")
-            require(not np.may_share_memory(gradient, array), f"∂C/∂a_prev lies in the memory of the parameter {name}.")
-        for name, array in grads.items():
-            require(
-                not np.may_share_memory(gradient, array), f"∂C/∂a_prev lies in the memory of the gradient of {name}."
-            )
+    workspace = bench.workspace()
+    z = bench.forward(x, workspace)
+    gradient, grads = bench.backward(delta, workspace)
+    parameters = {f"the parameter {name}": array for name, array in bench.params.items()}
+    gradients = {f"the gradient of {name}": array for name, array in grads.items()}
+    for what, result, others in (("z", z, parameters), ("∂C/∂a_prev", gradient, parameters | gradients)):
+        for name, array in others.items():
+            require(not np.may_share_memory(result, array), f"{what} lies in the memory of {name}.")
 
 
-def check_same_seed_gives_same_bits(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_same_seed_gives_same_bits(bench: Bench, x: Array, delta: Array) -> None:
     """Two passes with the same noise are equal to the last bit."""
-    for bench in benches(subject):
-        x, delta = bench.x(3), bench.delta(3)
-        _require_same(bench.run(x, delta), bench.run(x, delta), "a second pass with the same seed gives another")
+    _require_same(bench.run(x, delta), bench.run(x, delta), "a second pass with the same seed gives another")
 
 
-def check_overwrites_gradients(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_overwrites_gradients(bench: Bench, x: Array, delta: Array) -> None:
     """Backward overwrites the gradients; it does not add to what is there."""
-    for bench in benches(subject):
-        x, delta, workspace = bench.x(3), bench.delta(3), bench.workspace()
-        expected = bench.run(x, delta)
-        bench.forward(x, workspace)
-        grads = bench.grads(fill=0.0)
-        for _ in range(2):
-            bench.backward(delta, workspace, grads)
-        for name, gradient in grads.items():
-            require(equal(gradient, expected.grads[name]), f"a second backward adds to the gradient of {name}.")
+    workspace, expected, grads = bench.workspace(), bench.run(x, delta), bench.grads(fill=0.0)
+    bench.forward(x, workspace)
+    for _ in range(2):
+        bench.backward(delta, workspace, grads)
+    for name, gradient in grads.items():
+        require(equal(gradient, expected.grads[name]), f"a second backward adds to the gradient of {name}.")
 
 
 def check_reused_workspace_is_like_new(subject: Subject[Layer]) -> None:
@@ -189,81 +190,75 @@ def check_reused_workspace_is_like_new(subject: Subject[Layer]) -> None:
                 _require_same(right, found, "in a workspace that was used before it gives another")
 
 
-def check_workspaces_do_not_meet(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_workspaces_do_not_meet(bench: Bench, x: Array, delta: Array) -> None:
     """Two passes that take turns, each with its own workspace, do not disturb each other."""
-    for bench in benches(subject):
-        pairs = [(bench.x(3), bench.delta(3)) for _ in range(2)]
-        alone = [bench.run(x, delta) for x, delta in pairs]
-        memories = [bench.workspace() for _ in pairs]
-        zs = [bench.forward(x, memory) for (x, _), memory in zip(pairs, memories, strict=True)]
-        for (_, delta), memory, z, expected in zip(pairs, memories, zs, alone, strict=True):
-            gradient, grads = bench.backward(delta, memory)
-            _require_same(expected, Pass(z, gradient, dict(grads)), "beside a second pass it gives another")
+    pairs = [(x, delta), (bench.x(3), bench.delta(3))]
+    alone = [bench.run(*pair) for pair in pairs]
+    memories = [bench.workspace() for _ in pairs]
+    zs = [bench.forward(each, memory) for (each, _), memory in zip(pairs, memories, strict=True)]
+    for (_, each), memory, z, expected in zip(pairs, memories, zs, alone, strict=True):
+        found = Pass(z, *bench.backward(each, memory))
+        _require_same(expected, found, "beside a second pass it gives another")
 
 
-def check_recorded_pass_is_like_asked_again(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_recorded_pass_is_like_asked_again(bench: Bench, x: Array, delta: Array) -> None:
     """A recording of methods marked `kernels_only` gives, for other numbers, what the methods themselves give."""
-    for bench in benches(subject):
-        x, delta, grads, workspace = bench.x(3), bench.delta(3), bench.grads(), bench.workspace()
-        tape = Tape(DEFINITIONS)
-        z = tape.perform(bench.layer.forward, bench.params, x, workspace)
-        gradient = tape.perform(bench.layer.backward, bench.params, delta, grads, workspace)
-        tape.finish()
-        other = bench.workspace()
-        bench.run(x, delta, other)  # so that the noise is at the same point
-        x[...], delta[...] = bench.x(3), bench.delta(3)
-        bench.vector *= -0.5
-        expected = bench.run(x, delta, other)
-        tape.repeat()
-        assert gradient is not None  # the workspace asks for it
-        _require_same(expected, Pass(z, gradient, dict(grads)), "recorded with `kernels_only`, it gives another")
+    tape, grads, workspace = Tape(DEFINITIONS), bench.grads(), bench.workspace()
+    z = tape.perform(bench.layer.forward, bench.params, x, workspace)
+    gradient = tape.perform(bench.layer.backward, bench.params, delta, grads, workspace)
+    tape.finish()
+    other = bench.workspace()
+    bench.run(x, delta, other)  # so that the noise is at the same point
+    x[...], delta[...] = bench.x(3), bench.delta(3)
+    bench.vector *= -0.5
+    expected = bench.run(x, delta, other)
+    tape.repeat()
+    assert gradient is not None  # the workspace asks for it
+    _require_same(expected, Pass(z, gradient, grads), "recorded with `kernels_only`, it gives another")
 
 
-def check_backward_before_forward_is_refused(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_backward_before_forward_is_refused(bench: Bench, x: Array, delta: Array) -> None:
     """Backward without forward raises StateError, unless it needs nothing from forward."""
-    for bench in benches(subject):
-        x, delta = bench.x(3), bench.delta(3)
-        expected = bench.run(x, delta)
-        try:
-            gradient, grads = bench.backward(delta, bench.workspace())
-        except StateError:
-            continue
-        except Exception as error:
-            require(
-                False, f"backward before forward raises {in_words(error)}; expected StateError, as workspace[key] does."
-            )
-        found = Pass(expected.z, gradient, dict(grads))
-        _require_same(expected, found, "backward without forward raises nothing and gives a wrong")
+    expected = bench.run(x, delta)
+    try:
+        found = Pass(expected.z, *bench.backward(delta, bench.workspace()))
+    except StateError:
+        return
+    except Exception as error:
+        text = f"backward before forward raises {in_words(error)}; expected StateError, as workspace[key] does."
+        raise CheckFailed(text) from error
+    _require_same(expected, found, "backward without forward raises nothing and gives a wrong")
 
 
-def check_zero_delta_gives_zero(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_zero_delta_gives_zero(bench: Bench, x: Array, delta: Array) -> None:
     """For δ = 0 every gradient is exactly 0."""
-    for bench in benches(subject):
-        found = bench.run(bench.x(3), np.zeros_like(bench.delta(3)))
-        for name, array in _gradients(found):
-            require(not np.any(array), f"{name} is not 0 for δ = 0, but up to {np.max(np.abs(array)):.3g}.")
+    for name, array in bench.run(x, np.zeros_like(delta)).gradients().items():
+        require(not np.any(array), f"{name} is not 0 for δ = 0, but up to {np.max(np.abs(array)):.3g}.")
 
 
-def check_linear_in_delta(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_linear_in_delta(bench: Bench, x: Array, delta: Array) -> None:
     """Backward is linear: the gradients for 2 δ₁ − 3 δ₂ are 2 times those for δ₁ minus 3 times those for δ₂."""
-    for bench in benches(subject):
-        x, one, other = bench.x(3), bench.delta(3), bench.delta(3)
-        first, second = bench.run(x, one), bench.run(x, other)
-        both = bench.run(x, 2 * one - 3 * other)
-        for (name, a), (_, b), (_, c) in zip(*map(_gradients, (first, second, both)), strict=True):
-            require(
-                close(c, 2 * a - 3 * b), f"{name} is not linear in δ: off by {np.max(np.abs(c - 2 * a + 3 * b)):.3g}."
-            )
+    other = bench.delta(3)
+    first, second, both = (bench.run(x, each).gradients() for each in (delta, other, 2 * delta - 3 * other))
+    for name, found in both.items():
+        expected = 2 * first[name] - 3 * second[name]
+        off = np.max(np.abs(found - expected))
+        require(close(found, expected), f"{name} is not linear in δ: off by {off:.3g}.")
 
 
-def check_linear_for_large_delta(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_linear_for_large_delta(bench: Bench, x: Array, delta: Array) -> None:
     """Backward scales with δ, however large or small; nothing is clipped."""
-    for bench in benches(subject):
-        x, delta = bench.x(3), bench.delta(3)
-        expected = bench.run(x, delta)
-        for factor in (1e6, 1e-6):
-            for (name, a), (_, b) in zip(_gradients(expected), _gradients(bench.run(x, factor * delta)), strict=True):
-                require(close(b / factor, a), f"{name} for {factor:g} δ is not {factor:g} times that for δ.")
+    expected = bench.run(x, delta).gradients()
+    for factor in (1e6, 1e-6):
+        for name, found in bench.run(x, factor * delta).gradients().items():
+            same = close(found / factor, expected[name])
+            require(same, f"{name} for {factor:g} δ is not {factor:g} times that for δ.")
 
 
 def check_rows_are_independent(subject: Subject[Layer]) -> None:
@@ -284,30 +279,30 @@ def check_rows_are_independent(subject: Subject[Layer]) -> None:
 def check_permuted_batch_gives_permuted_output(subject: Subject[Layer]) -> None:
     """The order of the examples does not matter."""
     for bench in benches(subject):
-        x, order = bench.x(4), [2, 0, 3, 1]
+        x = bench.x(4)
+        order = [2, 0, 3, 1]
         require(close(bench.evaluate(x[order]), bench.evaluate(x)[order]), "z depends on the order of the examples.")
 
 
-def check_batch_of_one_keeps_its_axis(subject: Subject[Layer]) -> None:
+@_for_batches_of(1)
+def check_batch_of_one_keeps_its_axis(bench: Bench, x: Array, delta: Array) -> None:
     """One example is a batch too: no axis is dropped."""
-    for bench in benches(subject):
-        found = bench.run(bench.x(1), bench.delta(1))
-        for name, array, shape in (("z", found.z, bench.output_shape), ("∂C/∂a_prev", found.grad_a_prev, bench.shape)):
-            require(
-                array.shape == (1, *shape), f"{name} of one example has shape {array.shape}, expected {(1, *shape)}."
-            )
+    found = bench.run(x, delta)
+    for name, array, like in (("z", found.z, delta), ("∂C/∂a_prev", found.grad_a_prev, x)):
+        fits = array.shape == like.shape
+        require(fits, f"{name} of one example has shape {array.shape}, expected {like.shape}.")
 
 
-def check_empty_batch_is_handled(subject: Subject[Layer]) -> None:
+@_for_batches_of(0)
+def check_empty_batch_is_handled(bench: Bench, x: Array, delta: Array) -> None:
     """A batch without examples gives empty results and gradients of 0, or raises an error of nnfw."""
-    for bench in benches(subject):
-        try:
-            found = bench.run(bench.x(0), bench.delta(0))
-        except NnfwError:
-            continue
-        require(found.z.shape == (0, *bench.output_shape), f"z of no examples has shape {found.z.shape}.")
-        for name, gradient in found.grads.items():
-            require(not np.any(gradient), f"the gradient of {name} for no examples is not 0.")
+    try:
+        found = bench.run(x, delta)
+    except NnfwError:
+        return
+    require(found.z.shape == delta.shape, f"z of no examples has shape {found.z.shape}.")
+    for name, gradient in found.grads.items():
+        require(not np.any(gradient), f"the gradient of {name} for no examples is not 0.")
 
 
 def check_strided_input(subject: Subject[Layer]) -> None:
@@ -338,25 +333,21 @@ def check_wrong_shapes_are_refused(subject: Subject[Layer]) -> None:
             subject.component.output_shape(shape)
         except ShapeError as error:
             refused += 1
-            text = str(error)
-            require(str(shape) in text, f"for the shape {shape} its error does not name that shape: {text!r}.")
+            text, about = str(error), f"for the shape {shape} its error does not"
+            require(str(shape) in text, f"{about} name that shape: {text!r}.")
             rest = text.replace(str(shape), "")
-            require(
-                "expected" in rest.lower(), f"for the shape {shape} its error does not say what is expected: {text!r}."
-            )
+            require("expected" in rest.lower(), f"{about} say what is expected: {text!r}.")
     if not refused:
         raise NotApplicable("it takes inputs of every shape")
 
 
-def check_nan_is_not_hidden(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_nan_is_not_hidden(bench: Bench, x: Array, delta: Array) -> None:
     """NaN in gives NaN out, forward and backward: an error must not look like a number."""
-    for bench in benches(subject):
-        x, delta = bench.x(3), bench.delta(3)
-        x[1] = np.nan
-        require(np.isnan(bench.evaluate(x)[1]).any(), "z of an example that is all NaN has no NaN.")
-        delta[1] = np.nan
-        found = bench.run(bench.x(3), delta)
-        require(np.isnan(found.grad_a_prev[1]).any(), "∂C/∂a_prev for a δ that is all NaN has no NaN.")
+    x[1], delta[1] = np.nan, np.nan
+    require(np.isnan(bench.evaluate(x)[1]).any(), "z of an example that is all NaN has no NaN.")
+    found = bench.run(bench.x(3), delta)
+    require(np.isnan(found.grad_a_prev[1]).any(), "∂C/∂a_prev for a δ that is all NaN has no NaN.")
 
 
 def check_evaluation_is_deterministic(subject: Subject[Layer]) -> None:
@@ -369,18 +360,18 @@ def check_evaluation_is_deterministic(subject: Subject[Layer]) -> None:
 def check_evaluation_has_no_side_effects(subject: Subject[Layer]) -> None:
     """Outside training neither parameters nor state change."""
     for bench in benches(subject):
-        vector, state = bench.vector.copy(), bench.state.copy()
-        bench.layer.forward(bench.params, bench.x(3), bench.workspace(training=False))
-        require(equal(bench.vector, vector), "an evaluation changes the parameters.")
-        require(equal(bench.state, state), "an evaluation changes the state that is not trained.")
+        x = bench.x(3)
+        workspace = bench.workspace(training=False)
+        parameters = unchanged("an evaluation changes the parameters.", bench.vector)
+        with unchanged("an evaluation changes the state that is not trained.", bench.state), parameters:
+            bench.layer.forward(bench.params, x, workspace)
 
 
-def check_uses_only_the_generator_it_is_given(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_uses_only_the_generator_it_is_given(bench: Bench, x: Array, delta: Array) -> None:
     """Its noise comes only from workspace.rng, so a seed determines it."""
-    for bench in benches(subject):
-        x, delta = bench.x(3), bench.delta(3)
-        first, second = (_run_with_global_seed(bench, x, delta, seed) for seed in (1, 2))
-        _require_same(first, second, "with other global random numbers it gives another")
+    first, second = (_run_with_global_seed(bench, x, delta, seed) for seed in (1, 2))
+    _require_same(first, second, "with other global random numbers it gives another")
 
 
 def check_finite_at_extremes(subject: Subject[Layer]) -> None:
@@ -389,10 +380,8 @@ def check_finite_at_extremes(subject: Subject[Layer]) -> None:
         for x in (np.sign(bench.x(3)) * np.float32(EXTREME), np.zeros_like(bench.x(3))):
             with no_warnings(f"for inputs of ±{EXTREME:g} it warns"):
                 found = bench.run(x, bench.delta(3))
-            for array in found.arrays():
-                require(
-                    np.isfinite(array).all(), f"for inputs of {short(x.flat[0])} it gives values that are not finite."
-                )
+            finite = all(np.isfinite(array).all() for array in found.named().values())
+            require(finite, f"for inputs of {short(x.flat[0])} it gives values that are not finite.")
 
 
 def check_training_lowers_the_cost(subject: Subject[Layer]) -> None:
@@ -428,15 +417,14 @@ def check_saves_and_loads(subject: Subject[Layer]) -> None:
     require(equal(model.predict(x), again.predict(x)), "a loaded model predicts other values.")
 
 
-def check_input_gradient_may_be_left_out(subject: Subject[Layer]) -> None:
+@_for_batches_of(3)
+def check_input_gradient_may_be_left_out(bench: Bench, x: Array, delta: Array) -> None:
     """If needs_input_gradient is False, the gradients of the parameters are unchanged."""
-    for bench in benches(subject):
-        x, delta = bench.x(3), bench.delta(3)
-        grads, workspace = bench.grads(), bench.workspace(needs_input_gradient=False)
-        bench.forward(x, workspace)
-        bench.layer.backward(bench.params, delta, grads, workspace)
-        for name, gradient in bench.run(x, delta).grads.items():
-            require(close(grads[name], gradient), f"the gradient of {name} changes if ∂C/∂a_prev is not needed.")
+    grads, workspace = bench.grads(), bench.workspace(needs_input_gradient=False)
+    bench.forward(x, workspace)
+    bench.layer.backward(bench.params, delta, grads, workspace)
+    for name, gradient in bench.run(x, delta).grads.items():
+        require(close(grads[name], gradient), f"the gradient of {name} changes if ∂C/∂a_prev is not needed.")
 
 
 def check_memory_does_not_grow(subject: Subject[Layer]) -> None:
@@ -477,28 +465,15 @@ def check_gradients_of_parameters(subject: Subject[Layer]) -> None:
 
 def _require_dtype(subject: Subject[Layer], dtype: DTypeLike) -> None:
     for bench in benches(subject, dtype):
-        found = bench.run(bench.x(3), bench.delta(3))
-        for name, array in [("z", found.z), *_gradients(found)]:
-            require(
-                array.dtype == bench.dtype, f"{name} is {array.dtype}, expected {bench.dtype}, the network's dtype."
-            )
-        z = bench.evaluate(bench.x(3))
-        require(z.dtype == bench.dtype, f"z outside of training is {z.dtype}, expected {bench.dtype}.")
+        results = bench.run(bench.x(3), bench.delta(3)).named()
+        for name, array in (results | {"z outside of training": bench.evaluate(bench.x(3))}).items():
+            right = array.dtype == bench.dtype
+            require(right, f"{name} is {array.dtype}, expected {bench.dtype}, the network's dtype.")
 
 
 def _require_same(expected: Pass, found: Pass, what: str) -> None:
-    for (name, a), (_, b) in zip(_named(expected), _named(found), strict=True):
-        require(equal(a, b), f"{what} {name}.")
-
-
-def _named(found: Pass) -> Iterator[tuple[str, Array]]:
-    yield "z", found.z
-    yield from _gradients(found)
-
-
-def _gradients(found: Pass) -> Iterator[tuple[str, Array]]:
-    yield "∂C/∂a_prev", found.grad_a_prev
-    yield from ((f"gradient of {name}", gradient) for name, gradient in found.grads.items())
+    for name, array in expected.named().items():
+        require(equal(array, found.named()[name]), f"{what} {name}.")
 
 
 def _run_with_global_seed(bench: Bench, x: Array, delta: Array, seed: int) -> Pass:
@@ -510,9 +485,9 @@ def _run_with_global_seed(bench: Bench, x: Array, delta: Array, seed: int) -> Pa
 def _require_layout(subject: Subject[Layer], change: Callable[[Array], Array]) -> None:
     for bench in benches(subject):
         x, delta = bench.x(3), bench.delta(3)
-        pairs = zip(_named(bench.run(x, delta)), _named(bench.run(change(x), change(delta))), strict=True)
-        for (name, expected), (_, found) in pairs:
-            require(close(found, expected), f"{name} depends on the memory layout of the input.")
+        expected = bench.run(x, delta).named()
+        for name, found in bench.run(change(x), change(delta)).named().items():
+            require(close(found, expected[name]), f"{name} depends on the memory layout of the input.")
 
 
 def _squares(bench: Bench, x: Array, y: Array) -> float:

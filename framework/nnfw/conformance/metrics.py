@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.requirements import close, equal
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import in_words
 from nnfw.protocols import Metric

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array
-from nnfw.conformance.equality import close, equal
 from nnfw.conformance.isolation import no_warnings
 from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.requirements import close, equal
 from nnfw.conformance.subjects import Subject
 from nnfw.protocols import Optimizer
 

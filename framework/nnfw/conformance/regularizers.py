@@ -6,8 +6,8 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.checking.differences import compare
-from nnfw.conformance.equality import close, equal
 from nnfw.conformance.outcomes import require
+from nnfw.conformance.requirements import close, equal
 from nnfw.conformance.subjects import Subject
 from nnfw.protocols import Regularizer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
+from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
 from nnfw.protocols import Schedule
 

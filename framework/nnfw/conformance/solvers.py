@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import require
+from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import short
 from nnfw.protocols import Solver

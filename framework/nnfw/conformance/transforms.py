@@ -7,8 +7,8 @@ import json
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.conformance.equality import equal
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
+from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, in_words
 from nnfw.protocols import Transform

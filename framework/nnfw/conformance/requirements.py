@@ -1,0 +1,68 @@
+"""What checks require of arrays, and arrays with the same numbers in another memory layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+
+from nnfw.arrays import Array
+from nnfw.checking import Report
+from nnfw.conformance.outcomes import CheckFailed, require
+
+_CLOSE = 1e-9  # of the largest value: far above rounding in float64, far below any mistake
+
+
+def equal(one: object, other: object) -> bool:
+    """Return whether two results are the same to the last bit; NaN equals NaN."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        if (one.shape, one.dtype) != (other.shape, other.dtype):
+            return False
+        if one.dtype.kind not in "fc":
+            return bool((one == other).all())
+        return np.array_equal(one, other, equal_nan=True)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return list(one) == list(other) and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return bool(one == other) or (one != one and other != other)  # NaN
+
+
+def close(found: Array | float, expected: Array | float) -> bool:
+    """Return whether two numbers or arrays in float64 agree up to rounding."""
+    size = float(np.max(np.abs(expected), initial=0))
+    return np.shape(found) == np.shape(expected) and np.allclose(found, expected, rtol=_CLOSE, atol=_CLOSE * size)
+
+
+@contextmanager
+def unchanged(message: str, *arrays: Array) -> Iterator[None]:
+    """Raise CheckFailed with `message` if the body changes one of the arrays."""
+    before = [array.copy() for array in arrays]
+    yield
+    require(all(map(equal, arrays, before)), message)
+
+
+def require_array(found: object, method: str) -> Array:
+    """Return what a method gave, or raise CheckFailed if it is not an array."""
+    if not isinstance(found, np.ndarray):
+        raise CheckFailed(f"{method} returned {type(found).__name__}, expected an array.")
+    return found
+
+
+def require_first_row(report: Report, what: str) -> None:
+    """Raise CheckFailed, with what was compared, if the first tensor of a gradient check is wrong."""
+    require(not report.problem, report.problem)
+    require(report.rows[0].ok, f"{what}: {report.rows[0].explanation()}")
+
+
+def strided(array: Array) -> Array:
+    """Return the array as every second element of a larger one."""
+    return np.repeat(array, 2, axis=-1)[..., ::2]
+
+
+def read_only(array: Array) -> Array:
+    """Return a copy that cannot be written."""
+    array = array.copy()
+    array.flags.writeable = False
+    return array
