@@ -21,7 +21,7 @@ from typing import IO, Annotated, TextIO
 import typer
 
 from nnfw.errors import readable
-from nnfw.storage.json_values import jsonable
+from nnfw.plain import jsonable
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 """The option of commands that print data: ``json: Json = False``."""

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias, TypeGuard
 
 from nnfw.errors import FileFormatError, readable, short
+from nnfw.plain import jsonable
 from nnfw.runs.layout import EXPERIMENT, METRICS, RECORD
 from nnfw.runs.record import DataEntry, EnvironmentEntry, Record, checked_record, is_alive, time_of
-from nnfw.storage import Directory, jsonable, open_regular
+from nnfw.storage import Directory, open_regular
 from nnfw.toml import Document, read
 
 KILLED = "killed"

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from nnfw.experiments.experiment import ExperimentFile, table_of
 from nnfw.experiments.preparation import Prepared
 from nnfw.machine import describe_environment, installed_distributions
+from nnfw.plain import jsonable
 from nnfw.plugins import Registry
 from nnfw.runs.git import describe_commit
 from nnfw.runs.layout import EXPERIMENT, RECORD
 from nnfw.runs.reading import read_run
 from nnfw.runs.record import RECORD_FORMAT, this_process
 from nnfw.runs.trust import resume_command
-from nnfw.storage import Directory, jsonable, replace_file
+from nnfw.storage import Directory, replace_file
 from nnfw.toml import write
 
 

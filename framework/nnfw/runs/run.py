@@ -13,6 +13,7 @@ from typing import Any
 from nnfw.errors import DivergedError, FileFormatError, NnfwError, TrainingInterrupted
 from nnfw.experiments.experiment import ExperimentFile, distributions_of, table_of
 from nnfw.experiments.preparation import Prepared, prepare
+from nnfw.plain import jsonable
 from nnfw.plugins import Registry
 from nnfw.plugins.blame import in_words_with_culprit
 from nnfw.protocols import Callback, Fit
@@ -32,7 +33,7 @@ from nnfw.runs.reading import read_run
 from nnfw.runs.record_writer import RecordWriter
 from nnfw.runs.stored_experiment import open_run
 from nnfw.runs.trust import Access
-from nnfw.storage import LOCK, Directory, LineFile, jsonable, locked
+from nnfw.storage import LOCK, Directory, LineFile, locked
 from nnfw.training import (
     FREE_OPTIONS,
     Checkpoint,

@@ -8,7 +8,6 @@ from .directory import as_directory as as_directory
 from .directory import open_regular as open_regular
 from .encoding import decoded as decoded
 from .encoding import encoded as encoded
-from .json_values import jsonable as jsonable
 from .line_file import LineFile as LineFile
 from .lock import LOCK as LOCK
 from .lock import locked as locked

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnfw.storage import jsonable
+from nnfw.plain import jsonable
 
 
 @pytest.mark.parametrize(
