@@ -41,9 +41,9 @@ from nnfw.training import (
     Interruption,
     Loop,
     Task,
-    checkpoints_for,
     loop_of,
     newest,
+    require_resumable,
     warn,
 )
 
@@ -184,16 +184,16 @@ def _carry_out(
     *,
     force: bool = False,
 ) -> Run:
-    checkpoints = checkpoints_for(
+    options, origin = prepared.experiment.training, origin_of(prepared)
+    require_resumable(start, options.epochs, origin, "Undo that, or go on with --force.", tell, force=force)
+    checkpoints = Checkpoints(
         record.directory.below(CHECKPOINTS),
-        prepared.experiment.training,
-        origin_of(prepared),
-        start,
-        plugins=distributions_of(prepared.experiment, record.registry),
+        options.checkpoint_seconds,
+        origin=origin,
         advice=f"Continue with: {record.resume_command}",
-        refused="Undo that, or go on with --force.",
         tell=tell,
-        force=force,
+        plugins=distributions_of(prepared.experiment, record.registry),
+        start=start,
     )
     try:
         run = _train(prepared, record.directory, (*callbacks, _RunLog(record)), checkpoints)

@@ -6,6 +6,7 @@ from .checkpoints import Checkpoints as Checkpoints
 from .checkpoints import checkpoint_files as checkpoint_files
 from .checkpoints import differences as differences
 from .checkpoints import newest as newest
+from .checkpoints import require_resumable as require_resumable
 from .checkpoints import require_same_origin as require_same_origin
 from .checkpoints import warn as warn
 from .evaluation import evaluate as evaluate
@@ -18,7 +19,6 @@ from .loop import Loop as Loop
 from .options import FREE_OPTIONS as FREE_OPTIONS
 from .options import TrainingOptions as TrainingOptions
 from .progress import ProgressBar as ProgressBar
-from .start import checkpoints_for as checkpoints_for
 from .start import contradictions as contradictions
 from .start import loop_of as loop_of
 from .start import train_in as train_in

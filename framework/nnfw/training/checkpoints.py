@@ -1,4 +1,4 @@
-"""When checkpoints of a training are written, which of them stay, and which one a training goes on from."""
+"""When checkpoints are written, which of them are kept, and which one a training resumes from."""
 
 from __future__ import annotations
 
@@ -25,35 +25,34 @@ from nnfw.training.state import TrainingState
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
 
-KEPT = 2  # of the newest: should the last one be damaged, there is the one before
-_SHARE = 0.01  # of the time that may go into checkpoints
+KEPT = 2  # of the newest: if the last one is damaged, the one before is used
+_SHARE = 0.01  # of the time may be spent on checkpoints
 
 
 class Checkpoints:
     """The checkpoints of one training: files in a folder of their own.
 
-    One is written before the first step, at the end of an epoch, every few seconds within one, and when the training
-    ends or is interrupted. The two newest stay, and that of the best end of an epoch: the one with the lowest
-    validation cost, or cost where there is none.
+    One is written before the first step, at the end of an epoch, every few seconds within one, and when training ends
+    or is interrupted. The two newest are kept, and the one from the end of the epoch with the lowest validation cost,
+    or cost without validation data.
 
     Parameters
     ----------
     folder
-        It is made if it is not there.
+        Created if it does not exist.
     seconds
-        Time between two of them within an epoch, 0 or more; 0 writes one after each step. Above 0, they wait for a
-        hundred times as long as the last one took: writing them takes no more than one hundredth of the time.
+        Time between two checkpoints within an epoch, 0 or more; 0 writes one after each step. Above 0, the next one
+        waits a hundred times as long as the last one took, so checkpoints take at most one hundredth of the time.
     origin
         What is trained on what, as far as the results depend on it: tables, lists, texts and numbers.
     advice
-        How people resume the training.
+        How to resume the training.
     tell
-        Is told, when the training goes on, why that may not be exact to the bit.
+        Called with a message if resuming may not be bit-exact.
     plugins
-        Versions of the distributions whose components `origin` names; those of callbacks and of the accelerator are
-        added.
+        Versions of the distributions of the components in `origin`; those of callbacks and the accelerator are added.
     start
-        The one to go on from; None for the beginning.
+        The checkpoint to resume from; None to start from the beginning.
     """
 
     def __init__(
@@ -69,32 +68,23 @@ class Checkpoints:
     ) -> None:
         self._directory, self.advice, self.start = as_directory(folder), advice, start
         self.folder = self._directory.path
-        self._seconds, self._origin, self._tell = seconds, dict(origin), tell
-        self._plugins = dict(plugins or {})
+        self._seconds, self._origin, self._tell, self._plugins = seconds, dict(origin), tell, plugins or {}
         self._environment: dict[str, object] = {}
         self.due = self._epoch_due = 0.0
-        header = None if start is None else start.header
-        self._steps = [] if header is None else [header.step]
-        self._place = None if header is None else (header.step, header.position)
-        self._best_cost = None if header is None else header.best_cost
-        self._best_step = None if header is None else header.best_step
+        self._steps: list[int] = []  # of the newest checkpoints
+        self._place: tuple[int, int] | None = None
+        self._best: tuple[float | None, int | None] = (None, None)  # cost and step
+        if start is not None:
+            header = start.header
+            self._steps, self._place = [header.step], (header.step, header.position)
+            self._best = header.best_cost, header.best_step
 
     def begin(
         self, state: TrainingState, registry: Registry, callbacks: Iterable[Callback], not_resumed: str = ""
     ) -> None:
-        """Write the first one, so that a lack of space shows before the work; where one is resumed, it is there.
+        """Write the first one, so that a lack of space shows before any work is done; NnfwError if that fails.
 
-        Parameters
-        ----------
-        state, registry, callbacks
-            Of the training.
-        not_resumed
-            What a checkpoint does not hold, in words.
-
-        Raises
-        ------
-        NnfwError
-            If it cannot be written.
+        If the training resumes, report why that may not be bit-exact. `not_resumed` says what checkpoints do not hold.
         """
         make_folder(self._directory)
         self._directory.remove_left_overs()
@@ -108,42 +98,31 @@ class Checkpoints:
         self.write(state)
 
     def _versions(self, registry: Registry, callbacks: Iterable[Callback], accelerator: str) -> dict[str, str]:
-        """Return the versions of the plugins that take part; nnfw's own is among the packages."""
+        """Return the versions of the plugins in use; nnfw's own is among the packages."""
         components = [registry.component_of("callback", callback) for callback in callbacks]
         found = [component.plugin for component in components if component is not None]
         found += [plugin for spec, plugin in registry.accelerators if spec.name == accelerator]
-        versions = self._plugins | {plugin.distribution: plugin.version for plugin in found}
+        versions = {**self._plugins, **{plugin.distribution: plugin.version for plugin in found}}
         return {name: version for name, version in sorted(versions.items()) if name != PROJECT}
 
     def epoch_ended(self, state: TrainingState, cost: float) -> None:
-        """Write one, if it costs little beside the epochs since the last one."""
+        """Write one, unless that takes long compared with the epochs since the last one."""
         if monotonic() < self._epoch_due:
             return
-        best = self._best_cost, self._best_step
-        if math.isfinite(cost) and (self._best_cost is None or cost < self._best_cost):
-            best = cost, state.step
-        self.write(state, best)
+        best = self._best[0]
+        is_better = math.isfinite(cost) and (best is None or cost < best)
+        self.write(state, (cost, state.step) if is_better else None)
 
-    def write(self, state: TrainingState, best: tuple[float | None, int | None] | None = None) -> None:
-        """Write one, unless it is there; when it is on the disk, remove those that are not needed any more.
+    def write(self, state: TrainingState, best: tuple[float, int] | None = None) -> None:
+        """Write one unless it exists; once it is on the disk, remove those that are no longer needed.
 
-        Parameters which are not finite are not written: the last good ones stay.
+        Parameters that are not finite are not written, so the last good checkpoint stays the newest.
         """
         place, parameters = (state.step, state.position), state.parameters
-        if place != self._place and np.isfinite(parameters.vector).all() and np.isfinite(parameters.state).all():
-            started = monotonic()
-            best_cost, best_step = best or (self._best_cost, self._best_step)
-            write(self._path(state.step), self._header(state, best_cost, best_step), state, self._directory)
-            self._place, self._best_cost, self._best_step = place, best_cost, best_step
-            self._steps = [*(step for step in self._steps if step != state.step), state.step][-KEPT:]
-            self._remove_others()
-            self._wait(monotonic() - started)
-
-    def _path(self, step: int) -> Path:
-        return self.folder / f"step-{step:012}.checkpoint"
-
-    def _header(self, state: TrainingState, best_cost: float | None, best_step: int | None) -> Header:
-        return Header(
+        if place == self._place or not (np.isfinite(parameters.vector).all() and np.isfinite(parameters.state).all()):
+            return
+        started, (best_cost, best_step) = monotonic(), best or self._best
+        header = Header(
             epoch=state.epoch,
             step=state.step,
             position=state.position,
@@ -154,22 +133,27 @@ class Checkpoints:
             origin=self._origin,
             environment=self._environment,
         )
+        write(self._path(state.step), header, state, self._directory)
+        self._place, self._best = place, (best_cost, best_step)
+        self._steps = [*(step for step in self._steps if step != state.step), state.step][-KEPT:]
+        self._remove_others()
+        now = monotonic()
+        pause = (now - started) / _SHARE if self._seconds else 0.0
+        self.due, self._epoch_due = now + max(self._seconds, pause), now + pause
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"step-{step:012}.checkpoint"
 
     def _remove_others(self) -> None:
-        kept = {self._path(step) for step in (*self._steps, self._best_step) if step is not None}
+        kept = {self._path(step) for step in (*self._steps, self._best[1]) if step is not None}
         for path in checkpoint_files(self._directory):
             if path not in kept:
-                with suppress(OSError):  # what cannot be removed does no harm
+                with suppress(OSError):  # a file that cannot be removed does no harm
                     self._directory.remove(path.name)
-
-    def _wait(self, took: float) -> None:
-        now = monotonic()
-        pause = took / _SHARE if self._seconds else 0.0
-        self.due, self._epoch_due = now + max(self._seconds, pause), now + pause
 
 
 def make_folder(folder: Directory) -> None:
-    """Make a folder unless it exists; NnfwError if that cannot be."""
+    """Create a folder unless it exists; NnfwError if that fails."""
     try:
         folder.make()
     except OSError as error:
@@ -177,12 +161,12 @@ def make_folder(folder: Directory) -> None:
 
 
 def checkpoint_files(folder: Path | Directory) -> list[Path]:
-    """Return the checkpoints in a folder, the newest last; none where there is no folder.
+    """Return the checkpoints in a folder, the newest last; none if the folder does not exist.
 
     Raises
     ------
     FileFormatError
-        If the folder is there and cannot be read, or is a link inside of a run.
+        If the folder exists and cannot be read, or is a link inside a run.
     """
     folder = as_directory(folder)
     try:
@@ -196,25 +180,25 @@ def checkpoint_files(folder: Path | Directory) -> list[Path]:
 
 
 def newest(folder: Path | Directory, registry: Registry, tell: Callable[[str], None]) -> Checkpoint | None:
-    """Return the newest checkpoint in a folder that can be read; None if there is none at all.
+    """Return the newest checkpoint in a folder that is not damaged; None if the folder holds none at all.
 
     Parameters
     ----------
     folder, registry
         Where it is, and where names are looked up.
     tell
-        Is told of each that is damaged.
+        Called with a message for each damaged checkpoint.
 
     Raises
     ------
     FileFormatError
-        If all of them are damaged, or the newest one may be whole and cannot be read here.
+        If all of them are damaged, or the newest may be intact but cannot be read here.
     """
     folder, problem = as_directory(folder), None
     for path in reversed(checkpoint_files(folder)):
         try:
             return read(path, registry, folder)
-        except NotReadableError:  # it is not known to be damaged: with the one before it, this one would be lost
+        except NotReadableError:  # it may be intact, and would be lost if the training resumed from the one before
             raise
         except FileFormatError as error:
             problem = error
@@ -225,39 +209,70 @@ def newest(folder: Path | Directory, registry: Registry, tell: Callable[[str], N
 
 
 def warn(text: str) -> None:
-    """Tell, as a RuntimeWarning, what is no error."""
+    """Issue a RuntimeWarning."""
     warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 def require_same_origin(start: Checkpoint, origin: Mapping[str, object], advice: str) -> None:
-    """Refuse a checkpoint of another training; DataError says in what that differs, and ends with `advice`."""
+    """Refuse a checkpoint of another training; the DataError names the differences and ends with `advice`."""
     changed = "; ".join(differences(start.header.origin, origin))
     if changed:
         raise DataError(f"{start.path} is of another training: {changed}. {advice}")
 
 
-def require_epochs(start: Checkpoint, epochs: int) -> None:
-    """Refuse fewer epochs than a checkpoint has begun, as nothing takes them back; DataError says how many."""
+def require_resumable(
+    start: Checkpoint | None,
+    epochs: int,
+    origin: Mapping[str, object],
+    advice: str,
+    tell: Callable[[str], None],
+    *,
+    force: bool = False,
+) -> None:
+    """Refuse a checkpoint that a training cannot resume from.
+
+    Parameters
+    ----------
+    start
+        The checkpoint; None is accepted.
+    epochs, origin
+        Those of the training.
+    advice
+        What to do if the checkpoint is of another training.
+    tell
+        Called with the differences, if any, when `force` accepts it all the same.
+
+    Raises
+    ------
+    DataError
+        If it is of another training, or has started more epochs than the training has.
+    """
+    if start is None:
+        return
     if start.header.epoch > epochs:
         raise DataError(
             f"{start.path} is of epoch {start.header.epoch}, more than the {epochs} that are wanted. Raise "
-            "training.epochs, or begin anew elsewhere."
+            "training.epochs, or start again in another folder."
         )
+    if not force:
+        require_same_origin(start, origin, advice)
+    elif changed := "; ".join(differences(start.header.origin, origin)):
+        tell(f"Not bit-exact: {changed}.")
 
 
 def _changes(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[str]:
-    """Yield what differs between two environments; of BLAS libraries only SciPy's, loaded when needed, may be new."""
+    """Yield what differs between two environments. BLAS libraries that only one has do not count: SciPy loads its late."""
     there, here = before.get("blas"), now["blas"]
     if isinstance(there, Mapping) and isinstance(here, Mapping) and (common := there.keys() & here.keys()):
         before = {**before, "blas": {name: there[name] for name in common}}
         now = {**now, "blas": {name: here[name] for name in common}}
-    if "plugins" not in before:  # as in older files
+    if "plugins" not in before:  # an older file
         now = {key: value for key, value in now.items() if key != "plugins"}
     yield from differences(before, now)
 
 
 def differences(before: object, now: object, place: str = "") -> Iterator[str]:
-    """Yield what differs between two tables, with its place.
+    """Yield the differences between two tables, each with its place.
 
     Examples
     --------
