@@ -1,6 +1,6 @@
-"""A checkpoint: all that a training needs to go on as if it had never stopped, in one file.
+"""A checkpoint: everything that a training needs to resume as if it had never stopped, in one file.
 
-The file is in the container of a model file. ``docs/resume.md`` says what is in it.
+The file has the container format of a model file. ``docs/resume.md`` says what is in it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
@@ -24,9 +24,6 @@ from nnfw.training.state import Memory, TrainingState
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
-
-
-Value = TypeVar("Value")
 
 FORMAT = container.Format("checkpoint", "nnfw-checkpoint", "a training", 1, "0.1")
 _VECTOR, _STATE, _PROGRESS = "vector", "state", "progress"
@@ -43,20 +40,20 @@ _PARTS = {
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint says of itself.
+    """The part of a checkpoint that is plain data.
 
     Parameters
     ----------
     epoch, step
-        Those that were reached, counted over the whole training.
+        Where the training was, counted over the whole training.
     position
-        Steps of the epoch that are taken; 0 where it has ended.
+        The number of steps taken in the epoch; 0 after its end.
     stopped
-        Why no further epoch is to begin; empty if one may.
+        Why no further epoch begins; empty if one may.
     accelerator
         Whose kernels were used.
     best_cost, best_step
-        The checkpoint at the end of an epoch with the lowest cost; None where there is none.
+        The checkpoint from the end of the epoch with the lowest cost; None if there is none.
     origin
         What was trained on what, as far as the results depend on it.
     environment
@@ -74,7 +71,7 @@ class Header:
     environment: dict[str, object]
 
     def is_end(self, epochs: int) -> bool:
-        """Return whether a training of so many epochs has no step to take after it."""
+        """Return whether a training of so many epochs has no steps left."""
         return not self.position and (self.epoch >= epochs or bool(self.stopped))
 
     @property
@@ -85,19 +82,7 @@ class Header:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A checkpoint that was read.
-
-    Parameters
-    ----------
-    path
-        Its file.
-    header
-        What it says of itself.
-    vector, state
-        The parameters, and the state beside them.
-    progress
-        Everything else that changes while a training runs.
-    """
+    """A checkpoint that was read: parameters, layer state, and the rest of what changes in training as `progress`."""
 
     path: Path
     header: Header
@@ -107,13 +92,7 @@ class Checkpoint:
 
 
 def write(path: Path, header: Header, state: TrainingState, folder: Directory) -> None:
-    """Write the state of a training to a file in a folder.
-
-    Raises
-    ------
-    NnfwError
-        If that fails; a file that was there stays.
-    """
+    """Write the state of a training to a file in a folder; NnfwError, and an existing file stays, if that fails."""
     arrays: dict[str, Array] = {}
     changing = {
         "order": state.order_of_epoch,
@@ -149,7 +128,7 @@ def name_of(callback: Callback, registry: Registry) -> str:
 
 
 def read(path: Path, registry: Registry, folder: Directory | None = None) -> Checkpoint:
-    """Return the checkpoint in a file; with `folder`, the directory that it lies in, it must not be a link.
+    """Return the checkpoint in a file. If its directory is passed as `folder`, the file must not be a link.
 
     Raises
     ------
@@ -158,8 +137,8 @@ def read(path: Path, registry: Registry, folder: Directory | None = None) -> Che
     """
     table, arrays = container.read(path, FORMAT, inside=folder)
     with _told(path, "is no checkpoint"):
-        vector, state, node = (part.pop(name, None) for part, name in _places(arrays, table))
-        progress = decoded(node, arrays)
+        vector, state = arrays.pop(_VECTOR, None), arrays.pop(_STATE, None)
+        progress = decoded(table.pop(_PROGRESS, None), arrays)
         if arrays or vector is None or state is None:
             raise FileFormatError(f"its arrays are not those of a training: {short(sorted(arrays))}")
         if type(progress) is not dict or {key: type(value) for key, value in progress.items()} != _PARTS:
@@ -168,13 +147,9 @@ def read(path: Path, registry: Registry, folder: Directory | None = None) -> Che
     return Checkpoint(path, header, vector, state, progress)
 
 
-def _places(arrays: dict[str, Array], table: dict[str, object]) -> tuple[tuple[dict[str, Any], str], ...]:
-    return (arrays, _VECTOR), (arrays, _STATE), (table, _PROGRESS)
-
-
 @contextmanager
 def _told(path: Path, what: str) -> Iterator[None]:
-    """Name the file in what is wrong with it."""
+    """Name the file in messages about what is wrong with it."""
     try:
         yield
     except (FileFormatError, ConfigError) as error:
@@ -186,17 +161,15 @@ def resume(
 ) -> list[Memory]:
     """Put a training in the state of a checkpoint, and return what its callbacks remembered.
 
-    Arrays are filled in place, as others hold views of them. Where the checkpoint does not fit, the model stays as it
-    was.
+    Arrays are filled in place, because others hold views of them. If the checkpoint does not fit, the model is
+    unchanged.
 
     Parameters
     ----------
-    checkpoint
-        Where it goes on.
-    state
-        A fresh one.
+    checkpoint, state
+        Where the training resumes, and its fresh state.
     callbacks
-        The names of the callbacks. One that was not there gets an empty memory.
+        The names of the callbacks. One that is new gets an empty memory.
     steps, recorded
         The number of steps in an epoch, and the names of what each epoch records.
 
@@ -207,8 +180,8 @@ def resume(
     """
     header, progress = checkpoint.header, checkpoint.progress
     with _told(checkpoint.path, "does not fit this training"):
-        found = {**_named(checkpoint.vector, checkpoint.state), **_of_optimizer(progress["optimizer"])}
-        own = {**_named(state.parameters.vector, state.parameters.state), **_of_optimizer(state.optimizer)}
+        found = _named(checkpoint.vector, checkpoint.state, progress["optimizer"])
+        own = _named(state.parameters.vector, state.parameters.state, state.optimizer)
         _require_alike(found, own)
         if header.position >= steps or len(progress["records"]) != header.epoch - bool(header.position):
             raise FileFormatError(
@@ -228,32 +201,25 @@ def resume(
 
 
 def load_parameters(parameters: Parameters, checkpoint: Checkpoint) -> None:
-    """Fill the parameters of a network, and the state beside them; FileFormatError if they do not fit."""
-    found, own = _named(checkpoint.vector, checkpoint.state), _named(parameters.vector, parameters.state)
+    """Fill the parameters and the layer state of a network; FileFormatError if they do not fit."""
     with _told(checkpoint.path, "does not fit this model"):
-        _require_alike(found, own)
-    for name, array in own.items():
-        array[...] = found[name]
+        _require_alike(_named(checkpoint.vector, checkpoint.state), _named(parameters.vector, parameters.state))
+    parameters.vector[...], parameters.state[...] = checkpoint.vector, checkpoint.state
 
 
-def _named(vector: Array, state: Array) -> dict[str, Array]:
-    return {"parameters": vector, "state": state}
-
-
-def _of_optimizer(arrays: Mapping[str, Value]) -> dict[str, Value]:
-    """Return an optimizer's arrays under names that are not those of the model's."""
-    return {f"optimizer's {name}": array for name, array in arrays.items()}
+def _named(vector: Array, state: Array, optimizer: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    others = {f"optimizer's {name}": array for name, array in (optimizer or {}).items()}
+    return {"parameters": vector, "state": state, **others}
 
 
 def _require_alike(found: Mapping[str, object], own: Mapping[str, object]) -> None:
     for name in dict.fromkeys((*own, *found)):
-        there, here = (_layout(table.get(name)) for table in (found, own))
+        there, here = (
+            f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else short(array)
+            for array in (found.get(name), own.get(name))
+        )
         if there != here:
             raise FileFormatError(f"its {name} are {there}, those of the training {here}")
-
-
-def _layout(array: object) -> str:
-    return f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else short(array)
 
 
 def _require_records(records: Iterable[object], recorded: Collection[str]) -> None:
@@ -270,7 +236,7 @@ def _set_random(generator: np.random.Generator, state: Any) -> None:
 
 
 def _memories(items: Iterable[object], callbacks: Iterable[str]) -> list[Memory]:
-    """Return what each callback had in its memory, found by name; nothing for one that was not there."""
+    """Return the memory of each callback, found by its name; an empty one for a new callback."""
     stored: dict[str, list[Memory]] = {}
     for item in items:
         match item:

@@ -261,7 +261,7 @@ def require_resumable(
 
 
 def _changes(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[str]:
-    """Yield what differs between two environments. BLAS libraries that only one has do not count: SciPy loads its late."""
+    """Yield the differences of two environments, apart from BLAS libraries that only one has: SciPy loads its late."""
     there, here = before.get("blas"), now["blas"]
     if isinstance(there, Mapping) and isinstance(here, Mapping) and (common := there.keys() & here.keys()):
         before = {**before, "blas": {name: there[name] for name in common}}

@@ -1,12 +1,13 @@
 """Many steps in one call: a recorded step as a program that an engine repeats without returning to Python.
 
-What differs from step to step lies in tables with a row for each: the examples that are gathered, the noise, the
-coefficients of the optimizer; and so do the results, costs and outputs.
+What differs between steps is in tables with a row per step: the rows of the examples, the noise and the coefficients
+of the optimizer. So are the results: costs and outputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -22,18 +23,11 @@ _TABLES = 1 << 20  # bytes: the tables stay in the processor's cache
 
 
 class RecordedStep(NamedTuple):
-    """A step as operations, all of it.
+    """A whole step as operations.
 
-    Parameters
-    ----------
-    rows
-        Where the positions of the batch's examples are put.
-    before, after
-        The operations up to the cost, and those of the update, whose coefficients are taken from a table.
-    cost, a
-        Where C and a^L of the batch are written.
-    coefficients
-        Returns the numbers of a step from its count and rate.
+    The positions of the examples are read from `rows`; C and a^L are written to `cost` and `a`. `before` are the
+    operations up to the cost, and `after` returns those of the update, given the coefficients. `coefficients` returns
+    these for the count and the rate of a step.
     """
 
     rows: Array
@@ -45,16 +39,9 @@ class RecordedStep(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """Steps that were taken.
+    """The costs of the steps taken, how many are complete, and a^L of each if wanted.
 
-    Parameters
-    ----------
-    costs
-        Those of the steps. If the last one is not finite, its step lacks the update.
-    complete
-        How many steps are complete.
-    outputs
-        a^L of each step; None if they were not asked for.
+    If the last cost is not finite, its step lacks the update.
     """
 
     costs: list[float]
@@ -62,80 +49,54 @@ class Taken(NamedTuple):
     outputs: Array | None
 
 
+@dataclass(frozen=True, eq=False)
 class Chunk:
-    """Takes many steps in one call.
+    """Takes many steps in one call of an engine's program, by way of tables; `rng` draws the noise.
 
-    Parameters
-    ----------
-    run
-        The engine's program.
-    numbers
-        Returns the coefficients of a step from its count and rate.
-    rows, coefficients, costs, outputs, noise
-        The tables. Those of the noise are parts of one, in the order in which a step draws.
-    rng
-        Draws the noise.
+    The noise is one table, in the order in which a step draws.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        numbers: Callable[[int, float], tuple[float, ...]],
-        *,
-        rows: Array,
-        coefficients: Array,
-        costs: Array,
-        outputs: Array | None,
-        noise: Array,
-        rng: np.random.Generator,
-    ) -> None:
-        self._run, self._numbers, self._rows, self._coefficients, self._costs = run, numbers, rows, coefficients, costs
-        self._outputs, self._noise, self._rng = outputs, noise, rng
-        self.most = len(costs)
+    run: Run
+    numbers: Callable[[int, float], tuple[float, ...]]
+    rows: Array
+    coefficients: Array
+    costs: Array
+    outputs: Array | None
+    noise: Array
+    rng: np.random.Generator
+
+    @property
+    def most(self) -> int:
+        """The largest number of steps in a call."""
+        return len(self.costs)
 
     def take(self, rows: Array, step: int, rates: Sequence[float]) -> Taken:
-        """Take a step for each rate; a cost that is not finite ends them before its update.
+        """Take a step for each rate, :attr:`most` at most; end before the update of a non-finite cost.
 
-        Parameters
-        ----------
-        rows
-            Positions of the examples, batch after batch.
-        step
-            The count of the first step.
-        rates
-            The learning rates, at most :attr:`most`.
+        `rows` are the positions of the examples, batch after batch, and `step` is the count of the first step.
         """
         count = len(rates)
-        self._rows[:count] = rows.reshape(count, -1)
-        self._coefficients[:count] = [self._numbers(k, rate) for k, rate in enumerate(rates, step)]
-        before = self._rng.bit_generator.state if self._noise.size else None
+        self.rows[:count] = rows.reshape(count, -1)
+        self.coefficients[:count] = [self.numbers(k, rate) for k, rate in enumerate(rates, step)]
+        before = self.rng.bit_generator.state if self.noise.size else None
         self._draw(count)
-        complete = self._run(0, count)
+        complete = self.run(0, count)
         computed = min(complete + 1, count)
         if computed < count and before is not None:  # as if the others had never been drawn
-            self._rng.bit_generator.state = before
+            self.rng.bit_generator.state = before
             self._draw(computed)
-        outputs = None if self._outputs is None else self._outputs[:computed]
-        return Taken(self._costs[:computed, 0].tolist(), complete, outputs)
+        outputs = None if self.outputs is None else self.outputs[:computed]
+        return Taken(self.costs[:computed, 0].tolist(), complete, outputs)
 
     def _draw(self, count: int) -> None:
-        if self._noise.size:
-            self._rng.random(out=self._noise[:count], dtype=self._noise.dtype.type)
+        if self.noise.size:
+            self.rng.random(out=self.noise[:count], dtype=self.noise.dtype.type)
 
 
 def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, outputs: bool) -> Chunk | None:
-    """Return what takes many steps like a recorded one; None if the engine cannot, or Python is needed in between.
+    """Return a chunk of steps like a recorded one; None if the engine cannot, or Python is needed in between.
 
-    Parameters
-    ----------
-    step
-        The step.
-    engine
-        Compiles it.
-    rng
-        Draws the noise of the training.
-    outputs
-        Whether a^L of each step is kept.
+    `rng` draws the noise of the training. With `outputs`, a^L of each step is kept.
     """
     draws = [call.arguments for call in step.before if call.operation is uniform_numbers]
     if any(source is not rng for source, _ in draws) or len({out.dtype for _, out in draws}) > 1:
@@ -162,9 +123,7 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
     run = engine.steps(before, after, costs)
     if run is None:
         return None
-    return Chunk(
-        run, step.coefficients, rows=rows, coefficients=coefficients, costs=costs, outputs=table, noise=noise, rng=rng
-    )
+    return Chunk(run, step.coefficients, rows, coefficients, costs, table, noise, rng)
 
 
 class _PartOfTableError(ValueError):
