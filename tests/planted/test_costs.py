@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import nnfw
+import nnfw.compute
 from nnfw.plugins import default_registry
 from nnfw.testing import checks_of, run_checks
 from nnfw_standard import MAE, MSE, BinaryCrossEntropy, CrossEntropy, Huber, Poisson
@@ -38,6 +39,19 @@ def changed(base, options=None, **methods):
     body = {name: overriding(name, function) for name, function in methods.items()}
     cls = dataclass(frozen=True)(type("Changed", (base,), {**body, "__annotations__": {}}))
     return cls(**(options or {}))
+
+
+@dataclass(frozen=True)
+class WrittenOtherwise(MSE):
+    """Half the squared distance, but written without the half."""
+
+    def value(self, a, y, weight=None):
+        return float(np.sum(np.square(a - y), dtype=np.float64) / (2 * len(a)))
+
+    @nnfw.compute.kernels_only
+    def write_value(self, a, y, weight, out):
+        nnfw.compute.kernels().squared_distance(a, y, len(a), out)
+        return True
 
 
 def gradient(base, compute, **options):
@@ -200,6 +214,7 @@ CONTRACT = {
         changed(CrossEntropy, canonical_delta=labels_by_identity),
         "cost.reused_workspace_is_like_new",
     ),
+    "written-otherwise": (WrittenOtherwise(), "cost.written_value_is_the_value"),
     "shared-memory": (changed(MSE, gradient=shared), "cost.workspaces_do_not_meet"),
     "hidden-nan": (
         changed(MSE, value=lambda s, p, a, y, weight=None: p(np.nan_to_num(a), y, weight)),

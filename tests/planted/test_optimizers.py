@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import nnfw
+import nnfw.compute
 from nnfw.plugins import default_registry
 from nnfw.testing import checks_of, run_checks
 from nnfw_standard import SGD, Adagrad, Adam, AdamW, RMSProp
@@ -272,6 +273,25 @@ class Float64State(Momentum):
         super().update(vector, gradient.astype(np.float64), state, step, learning_rate, decays)
 
 
+@dataclass(frozen=True)
+class SplitDifferently(SGD):
+    """One whose recorded step forgets the second coefficient's meaning: it decays at the rate of the first step."""
+
+    def coefficients(self, step, learning_rate):
+        return learning_rate, 0.1 * learning_rate
+
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        vector[decays] *= 1 - 0.1 * learning_rate
+        vector -= learning_rate * gradient
+
+    @nnfw.compute.kernels_only
+    def apply(self, vector, gradient, state, coefficients, decays):
+        nnfw.compute.kernels().sgd(vector, gradient, coefficients[0])
+
+
+split_differently = SplitDifferently(0.1)
+
+
 CONTRACT = {
     "climbs": (changing(up), "optimizer.minimises_a_quadratic"),
     "first-step-up": (changing(up), "optimizer.first_step_goes_downhill"),
@@ -296,6 +316,7 @@ CONTRACT = {
     "noise": (changing(noisy), "optimizer.is_deterministic"),
     "overflow": (changing(squaring), "optimizer.finite_for_extreme_gradients"),
     "hidden-nan": (changing(without_nan), "optimizer.nan_is_not_hidden"),
+    "split-without-decay": (split_differently, "optimizer.many_steps_are_like_single_ones"),
     "largest-of-nothing": (changing(by_largest), "optimizer.no_parameters_are_handled"),
 }
 

@@ -18,7 +18,7 @@ from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.requirements import close, equal, read_only, require_array, require_first_row, strided, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, NnfwError, in_words
-from nnfw.ops import DEFINITIONS, Tape
+from nnfw.ops import DEFINITIONS, Tape, splits
 from nnfw.protocols import Activation, CanonicalCost, Cost
 from nnfw.workspace import Workspace
 
@@ -317,6 +317,25 @@ def check_recorded_gradient_is_like_asked_again(case: Case) -> None:
             tape.repeat()
             same = equal(found, method(a, y, _workspace(a), weight))
             require(same, f"recorded with `kernels_only`, {method.__name__} gives something else.")
+
+
+def check_written_value_is_the_value(subject: Subject[Cost]) -> None:
+    """If the cost can write its value by operations, that is its value, for other numbers in the same arrays too."""
+    cost, written = subject.component, False
+    for method, writer in (("value", "write_value"), ("value_from_z", "write_value_from_z")):
+        for case in _cases(subject) if splits(cost, method, writer) else ():
+            for weight in case.weights:
+                tape, out = Tape(DEFINITIONS), np.empty(1)
+                a, y = case.a.copy(), case.y.copy()
+                if not tape.perform(getattr(cost, writer), a, y, weight, out):
+                    continue
+                tape.finish()
+                a[...], y[...] = case.a[::-1], case.y[::-1]
+                tape.repeat()
+                right, written = getattr(cost, method)(a, y, weight), True
+                require(_near(float(out[0]), right), f"{writer} writes {out[0]:.9g}, {method} returns {right:.9g}.")
+    if not written:
+        raise NotApplicable("it does not write its value by operations")
 
 
 @_for_each_case

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,7 +13,10 @@ from nnfw.conformance.isolation import no_warnings
 from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.requirements import close, equal
 from nnfw.conformance.subjects import Subject
-from nnfw.protocols import Optimizer
+from nnfw.ops import DEFINITIONS, Call, PerStep, Tape, splits
+from nnfw.ops.definitions import copy
+from nnfw.ops.steps import steps
+from nnfw.protocols import Optimizer, SplitOptimizer
 
 Formula = Callable[[Array, Array, dict[str, object], int, float, slice], Array]
 """``(vector, gradient, memory, step, learning_rate, decays) -> new vector``; `memory` is empty at the first step."""
@@ -225,6 +229,27 @@ def check_no_parameters_are_handled(subject: Subject[Optimizer]) -> None:
     subject.component.update(
         vector, np.zeros(0), subject.component.state(vector), 1, subject.component.learning_rate, slice(0, 0)
     )
+
+
+def check_many_steps_are_like_single_ones(subject: Subject[Optimizer]) -> None:
+    """If `update` is split, `apply` recorded once takes the same steps, given the coefficients of each, to the bit."""
+    if not splits(subject.component, "update", "apply"):
+        raise NotApplicable("its update is not split into coefficients and apply")
+    component, rng = cast("SplitOptimizer", subject.component), subject.rng()
+    start, gradients = rng.standard_normal(_SIZE), rng.standard_normal((_STEPS, _SIZE))
+    rates = [component.learning_rate / step for step in range(1, _STEPS + 1)]
+    vector, state = start.copy(), component.state(start)
+    for step, rate in enumerate(rates, 1):
+        component.update(vector, gradients[step - 1].copy(), state, step, rate, _DECAYS)
+    numbers = [component.coefficients(step, rate) for step, rate in enumerate(rates, 1)]
+    require(len(set(map(len, numbers))) == 1, "coefficients returns more numbers at some steps than at others.")
+    recorded, own, gradient = start.copy(), component.state(start), np.empty(_SIZE)
+    columns = tuple(PerStep(np.array(column)) for column in zip(*numbers, strict=True))
+    tape = Tape(DEFINITIONS)
+    tape.perform(component.apply, recorded, gradient, own, cast("tuple[float, ...]", columns), _DECAYS)
+    steps([Call(copy, (PerStep(gradients), gradient))], tape.calls or [], np.zeros((_STEPS, 1)))(0, _STEPS)
+    same = equal(recorded, vector) and all(equal(own[name], state[name]) for name in state if name != "scratch")
+    require(same, "recorded, apply with the coefficients of each step gives something else than update.")
 
 
 def check_agrees_with_its_formula(subject: Subject[Optimizer]) -> None:
