@@ -27,85 +27,67 @@ _EPOCHS = 3
 
 
 @dataclass(frozen=True)
-class Ones(Initializer):
+class _Ones(Initializer):
     """w = 1."""
 
     def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        """Return ones."""
         return np.ones(shape)
 
 
 @dataclass(frozen=True)
-class Factor(Layer):
+class _Factor(Layer):
     """z = a_prev ⊙ w."""
 
     activation: Activation | str = field(default_factory=Unchanged)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return `input_shape`."""
         return input_shape
 
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
-        """Declare w."""
-        return {"weight": Parameter(input_shape, Ones())}
+        return {"weight": Parameter(input_shape, _Ones())}
 
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
-        """Return z."""
         workspace["a_prev"] = a_prev
         return np.asarray(a_prev * params["weight"])
 
     def backward(
         self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array | None:
-        """Return δ ⊙ w."""
         np.sum(delta * workspace["a_prev"], axis=0, out=grads["weight"])
         return np.asarray(delta * params["weight"])
 
 
 @dataclass(frozen=True)
-class Squares(Cost):
+class _Squares(Cost):
     """C = 1/(2N) Σ ‖a − y‖²."""
 
     def targets(self, y: Array, output_shape: Shape) -> Array:
-        """Return y."""
         return y
 
     def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
-        """Return C."""
         return float(np.sum(np.square(a - y)) / (2 * len(a)))
 
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
-        """Return (a − y) / N."""
         return np.asarray((a - y) / len(a), a.dtype)
 
 
 @dataclass(frozen=True)
-class Descent(Optimizer):
+class _Descent(Optimizer):
     """θ ← θ − η g."""
 
     learning_rate: float = 0.1
 
-    def update(
-        self,
-        vector: Array,
-        gradient: Array,
-        state: Mapping[str, Array],
-        step: int,
-        learning_rate: float,
-        decays: slice,
-    ) -> None:
-        """Take one step."""
-        vector -= vector.dtype.type(learning_rate) * gradient
+    def update(self, vector: Array, gradient: Array, _state: object, _step: int, rate: float, _decays: slice) -> None:
+        vector -= vector.dtype.type(rate) * gradient
 
 
 @dataclass(frozen=True)
-class Failing(Callback):
+class _Failing(Callback):
     """A callback that ends the training with an error in a given epoch."""
 
     epoch: int = 1
 
     def epoch_ended(self, fit: Any, record: Mapping[str, float], state: MutableMapping[str, object]) -> None:
-        """Raise."""
         if fit.epoch == self.epoch:
             raise InterruptedError
 
@@ -144,7 +126,7 @@ def check_closes_what_it_opens(subject: Subject[Callback]) -> None:
     with TemporaryDirectory() as folder:
         for _ in range(2):
             try:
-                _trained(subject, (subject.component, Failing()), Path(folder))
+                _trained(subject, (subject.component, _Failing()), Path(folder))
             except InterruptedError:
                 continue
             require(False, "it swallows the error of another callback.")
@@ -154,24 +136,23 @@ def check_closes_what_it_opens(subject: Subject[Callback]) -> None:
 
 def check_goes_on_from_a_checkpoint(subject: Subject[Callback]) -> None:
     """A training stopped and resumed ends like an uninterrupted one: what it must remember is plain or rebuilt."""
-    expected, again = (_stopped_and_resumed(subject, Failing(_EPOCHS + 1)) for _ in range(2))
-    found = _stopped_and_resumed(subject, Failing(_EPOCHS - 1))
+    expected, again = (_stopped_and_resumed(subject, _Failing(_EPOCHS + 1)) for _ in range(2))
+    found = _stopped_and_resumed(subject, _Failing(_EPOCHS - 1))
     require(equal(found[0], expected[0]), "a resumed training with it differs from an uninterrupted one.")
     if expected[1] == again[1]:  # its files hold no times of the day, for instance
         names = sorted(name for name, _ in set(expected[1].items()) ^ set(found[1].items()))
         require(not names, f"after a training that was resumed, {', '.join(dict.fromkeys(names))} differs.")
 
 
-def _stopped_and_resumed(subject: Subject[Callback], stop: Failing) -> tuple[list[object], dict[str, bytes]]:
+def _stopped_and_resumed(subject: Subject[Callback], stop: _Failing) -> tuple[list[object], dict[str, bytes]]:
     """Return the results and files of a training that `stop` interrupts, if it gets that far, and that is resumed."""
     with TemporaryDirectory() as name, TemporaryDirectory() as kept:
         folder = Path(name)
         with suppress(InterruptedError):
             _trained(subject, (subject.make(), stop), folder, checkpoints=Path(kept))
         result = _trained(subject, (subject.make(),), folder, checkpoints=Path(kept))
-        return result, {
-            str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-        }
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return result, {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def _trained(
@@ -183,12 +164,12 @@ def _trained(
 ) -> list[object]:
     """Return the parameters and the costs of a short training."""
     x = subject.rng().standard_normal((6, 3))
-    model = Sequential([Factor()], 3, seed=0, registry=_with_own_components(subject.registry))
+    model = Sequential([_Factor()], 3, seed=0, registry=_with_own_components(subject.registry))
     history = model.fit(
         x,
         2 * x,
-        cost=Squares(),
-        optimizer=Descent(),
+        cost=_Squares(),
+        optimizer=_Descent(),
         epochs=epochs,
         batch_size=3,
         validation_data=(x, 2 * x),
@@ -208,8 +189,8 @@ def _with_own_components(registry: Registry) -> Registry:
         for plugin in registry.plugins
     ]
     own = (
-        ComponentSpec("layer", "factor_of_the_kit", f"{__name__}:{Factor.__name__}", "z = a_prev ⊙ w"),
-        ComponentSpec("initializer", "ones_of_the_kit", f"{__name__}:{Ones.__name__}", "w = 1"),
+        ComponentSpec("layer", "factor_of_the_kit", f"{__name__}:{_Factor.__name__}", "z = a_prev ⊙ w"),
+        ComponentSpec("initializer", "ones_of_the_kit", f"{__name__}:{_Ones.__name__}", "w = 1"),
         ComponentSpec("activation", "unchanged_by_the_kit", f"{Unchanged.__module__}:{Unchanged.__name__}", "a = z"),
     )
     return Registry([*loaded, Loaded(Plugin(PROJECT, "", "testing", __name__), own)], registry.hooks)
