@@ -42,7 +42,7 @@ LOADERS = (
     "framework/nnfw/cli/commands.py",
     "framework/nnfw/cli/doctor.py",
     "framework/nnfw/conformance/import_probe.py",
-    "framework/nnfw/conformance/kinds.py",
+    "framework/nnfw/conformance/subjects.py",
 )
 """Where modules are imported by name: those that a distribution declares as its plugin, and our own lists."""
 ALLOWED = {

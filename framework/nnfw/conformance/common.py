@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from nnfw.configuration import build, options_of
 from nnfw.conformance.isolation import guarded, in_short
-from nnfw.conformance.kinds import exercise
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
 from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
@@ -144,7 +143,7 @@ def check_holds_no_state(subject: Subject[DataclassInstance]) -> None:
     """Using it does not change it: arrays live in the model's parameters and in the workspace."""
     component = subject.make()
     before = _contents(component)
-    exercise(subject, component)
+    subject.exercise(component)
     changed = sorted(name for name, value in _contents(component).items() if before.get(name) != value)
     require(
         not changed, f"using it changed its {', '.join(changed)}; a component serves many networks and threads at once."
@@ -153,13 +152,13 @@ def check_holds_no_state(subject: Subject[DataclassInstance]) -> None:
 
 def check_instances_share_nothing(subject: Subject[DataclassInstance]) -> None:
     """Two components used in turn give what each gives alone: no state in the class or its module."""
-    alone = exercise(subject, subject.make())
+    alone = subject.exercise(subject.make())
     first, second = subject.make(), subject.make()
-    exercise(subject, first)
-    exercise(subject, second)
-    exercise(subject, first)
+    subject.exercise(first)
+    subject.exercise(second)
+    subject.exercise(first)
     require(
-        equal(alone, exercise(subject, second)),
+        equal(alone, subject.exercise(second)),
         "it computes different values after others were used. Keep no arrays in the class or the module.",
     )
 
@@ -167,21 +166,21 @@ def check_instances_share_nothing(subject: Subject[DataclassInstance]) -> None:
 def check_prints_nothing(subject: Subject[DataclassInstance]) -> None:
     """Using it writes neither to stdout nor to stderr, which belong to the program that runs it."""
     with guarded() as traces:
-        exercise(subject, subject.make())
+        subject.exercise(subject.make())
     require(not traces.printed, f"it prints {short(traces.printed)}.")
 
 
 def check_warns_of_nothing(subject: Subject[DataclassInstance]) -> None:
     """Using it on ordinary values gives no warning."""
     with guarded() as traces:
-        exercise(subject, subject.make())
+        subject.exercise(subject.make())
     require(not traces.warned, f"it warns: {'; '.join(traces.warned)}")
 
 
 def check_leaves_the_process_alone(subject: Subject[DataclassInstance]) -> None:
     """Using it changes nothing shared: np.seterr, global random numbers, warning filters, working directory."""
     with guarded() as traces:
-        exercise(subject, subject.make())
+        subject.exercise(subject.make())
     require(not traces.changed, f"it changes {in_short(traces.changed)}.")
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from nnfw.arrays import Shape
+from nnfw.conformance.outcomes import CheckFailed
+from nnfw.conformance.running import Check, checks_of, expected_reason, found, require_known
+from nnfw.conformance.subjects import Subject
+from nnfw.plugins import default_registry
 
 if TYPE_CHECKING:
     import pytest
 
-    from nnfw.arrays import Shape
-
-MARK = "nnfw_checks"
-ARGUMENT = "check"
+_ARGUMENT = "check"
 
 
 def parametrize_checks(
@@ -41,5 +45,41 @@ def parametrize_checks(
     """
     import pytest
 
-    mark: pytest.MarkDecorator = getattr(pytest.mark, MARK)
-    return mark(*what, expected_failures=expected_failures or {}, input_shapes=input_shapes, formula=formula)
+    return pytest.mark.nnfw_checks(
+        *what, expected_failures=expected_failures or {}, input_shapes=input_shapes, formula=formula
+    )
+
+
+def parametrize(metafunc: pytest.Metafunc, mark: pytest.Mark) -> None:
+    """Parametrize a test with the checks that its mark asks for."""
+    import pytest
+
+    if _ARGUMENT not in metafunc.fixturenames:
+        raise pytest.UsageError(f"{metafunc.definition.nodeid} must take the argument {_ARGUMENT!r}, and call it.")
+    metafunc.parametrize(_ARGUMENT, list(_parameters(mark)))
+
+
+def _parameters(mark: pytest.Mark) -> Iterator[object]:
+    import pytest
+
+    arguments = dict(mark.kwargs)
+    expected_failures = arguments.pop("expected_failures")
+    require_known(key.rpartition(":")[2] for key in expected_failures)
+    for what in mark.args:
+        for subject in found(what, default_registry(), **arguments):
+            for check in checks_of(subject.sort):
+                reason = expected_reason(check.id, subject, expected_failures)
+                marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True, raises=CheckFailed)]
+                yield pytest.param(partial(_run, check, subject), id=f"{subject.name}-{check.id}", marks=marks)
+
+
+def _run(check: Check, subject: Subject[object]) -> None:
+    """Run a check in a test: a failure fails the test, and a check that does not apply skips it."""
+    import pytest
+
+    __tracebackhide__ = True
+    outcome = check.run(subject)
+    if outcome.status == "skipped":
+        pytest.skip(outcome.message)
+    if outcome.status == "failed":
+        raise CheckFailed(f"{outcome.component}: {outcome.check}: {outcome.message}") from outcome.error

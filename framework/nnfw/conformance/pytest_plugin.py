@@ -20,6 +20,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a marked test its checks."""
     mark = metafunc.definition.get_closest_marker("nnfw_checks")
     if mark is not None:
-        from nnfw.conformance.planning import parametrize
+        from nnfw.conformance.parametrization import parametrize
 
         parametrize(metafunc, mark)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -14,7 +16,7 @@ from nnfw.configuration import kind_of, options_of
 from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, UnknownComponentError, did_you_mean, short
 from nnfw.plugins import TYPE, Listed, Registry
 from nnfw.plugins.specs import normalised
-from nnfw.protocols import KINDS
+from nnfw.protocols import KINDS, Kind
 
 T_co = TypeVar("T_co", covariant=True)
 """The protocol of a subject's kind."""
@@ -53,6 +55,11 @@ class Subject(Generic[T_co]):
     declared: Listed | None = None
     input_shapes: tuple[Shape, ...] = ()
     formula: Callable[..., Any] | None = None
+
+    def exercise(self, component: object) -> list[object]:
+        """Use `component`, made like the subject's, as nnfw does, and return everything that it computes."""
+        results: list[object] = module_of(self.sort).exercise(self, component)
+        return results
 
     def make(self) -> T_co:
         """Return a new component, with the names among its options resolved."""
@@ -97,6 +104,16 @@ class Subject(Generic[T_co]):
     def rng(self) -> np.random.Generator:
         """Return a generator with the same seed at every call."""
         return np.random.default_rng(SEED)
+
+
+def sorts() -> dict[str, Kind]:
+    """Return what there are checks for, each with its kind: a sort for each protocol, so optimizers and solvers."""
+    return {sort: kind for kind in KINDS.values() for sort in kind.protocols}
+
+
+def module_of(sort: str) -> ModuleType:
+    """Return the module of checks for a sort of component. It has a function ``exercise`` beside the checks."""
+    return import_module(sorts()[sort].module_of_checks(sort))
 
 
 def subjects_of(
