@@ -33,6 +33,12 @@ class WholeBatch(Dense):
 
 
 @dataclass(frozen=True)
+class Unsplit(SGD):
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        vector -= learning_rate * gradient
+
+
+@dataclass(frozen=True)
 class Anywhere(MSE):
     least_at_labels = False
 
@@ -116,6 +122,12 @@ class Words(Standardize):
         (Shapeless(), "dataset.input_shape_is_real", "it leaves the shape open"),
         ("accuracy", "metric.agrees_with_its_formula", "no formula is given: parametrize_checks(..., formula=...)"),
         ("sgd", "optimizer.agrees_with_its_formula", "no formula is given: parametrize_checks(..., formula=...)"),
+        (
+            Unsplit(0.1),
+            "optimizer.many_steps_are_like_single_ones",
+            "its update is not split into coefficients and apply",
+        ),
+        ("poisson", "cost.written_value_is_the_value", "it does not write its value by operations"),
         (Restless(0.1), "optimizer.zero_gradient_is_rest", "it declares rests = False"),
         ("softmax", "activation.derivative_is_the_slope", "it is not Elementwise"),
         ("silu", "activation.monotonic_where_declared", "it does not declare monotonic = True"),
