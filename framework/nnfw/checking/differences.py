@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -98,13 +99,7 @@ def compare(probe: Probe, analytic: Array, sizes: Array, terms: float, *, precis
 
 
 def compare_values(analytic: Array, expected: Array) -> Comparison:
-    """Compare derivatives with values that are known to be right, by the same tolerance.
-
-    Parameters
-    ----------
-    analytic, expected
-        Both, ``(K,)``.
-    """
+    """Compare derivatives ``(K,)`` with values that are known to be right, by the same tolerance."""
     larger = np.maximum(np.maximum(np.abs(analytic), np.abs(expected)), SMALL * np.max(np.abs(expected), initial=0))
     error = np.abs(analytic - expected) / (larger + _TINY)
     nowhere = np.zeros(len(expected), bool)
@@ -130,18 +125,9 @@ def _more_precisely(found: Comparison, probe: Probe, scales: Array, larger: Arra
 
 
 def slopes(probe: Probe, numbers: Array, steps: Array, direction: int = 0) -> Array:
-    """Return ∂C/∂t at 0 from three points: central for direction 0, else on one side.
+    """Return ∂C/∂t at 0 of the quantities `numbers` from three points in reach of `steps`.
 
-    Parameters
-    ----------
-    probe
-        C with quantity k shifted by t.
-    numbers
-        Which quantities, ``(K,)``.
-    steps
-        The farthest point of each.
-    direction
-        0, or the sign of the side.
+    They are central for direction 0, else on the side of its sign.
     """
     if not len(numbers):
         return np.zeros(0)
@@ -157,17 +143,9 @@ def slopes(probe: Probe, numbers: Array, steps: Array, direction: int = 0) -> Ar
 
 def _function(probe: Probe) -> Callable[[Array, Array], Array]:
     """Return `probe` as SciPy calls it: with arrays of shifts and of the numbers that they belong to."""
-    base: dict[int, float] = {}
+    base = cache(lambda: probe(0, 0.0))  # nothing is shifted: the same for every quantity
 
     def at(t: float, number: int) -> float:
-        if t == 0:
-            if not base:
-                base[0] = probe(number, 0.0)  # nothing is shifted: the same for every quantity
-            return base[0]
-        return probe(number, t)
+        return probe(int(number), float(t)) if t else base()
 
-    def function(t: Array, number: Array) -> Array:
-        t, number = np.broadcast_arrays(t, number)
-        return np.array([at(float(s), int(k)) for s, k in zip(t.flat, number.flat, strict=True)]).reshape(t.shape)
-
-    return function
+    return np.vectorize(at, otypes=[np.float64])

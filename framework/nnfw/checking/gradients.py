@@ -19,9 +19,7 @@ from nnfw.errors import PluginError
 from nnfw.model import Sequential
 from nnfw.protocols import Cost
 
-ALL_UP_TO = (
-    200  # tensors of up to this many elements are checked completely; of larger ones, that many elements are drawn
-)
+ALL_UP_TO = 200  # elements of a tensor that are checked; of larger ones, that many are drawn
 DIRECTIONS = 4  # over the whole of a larger tensor, so that no part of it is left out
 _DIRECTION_NORM = 10.0
 _KINKS = 0.05  # share of derivatives at kinks above which the point is moved
@@ -94,17 +92,7 @@ def gradcheck(
 def check_pass(
     model: Sequential, x: Array, y: Array, weight: Array | None, cost: Cost, *, precise: bool = False, seed: int = 0
 ) -> Report:
-    """Do what :func:`gradcheck` does, for a batch that has been checked already.
-
-    Parameters
-    ----------
-    model, precise, seed
-        As for :func:`gradcheck`.
-    x, y, weight
-        The batch, with labels in the form that the cost takes.
-    cost
-        The cost.
-    """
+    """Do what :func:`gradcheck` does, for a checked batch with labels in the form that the cost takes."""
     replay = Replay(model, x, y, weight, cost, seed)
     rng = np.random.default_rng(seed)
     picks = {name: _picks(shape, rng) for name, shape in _tensors(replay).items()}

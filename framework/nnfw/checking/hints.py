@@ -11,17 +11,7 @@ _SAME = 1e-3  # relative difference of ratios that count as one
 
 
 def hint_for(found: Comparison, gradient: Array, elements: Array, examples: int) -> str:
-    """Return a hint, or nothing.
-
-    Parameters
-    ----------
-    found
-        The comparison of single elements.
-    gradient, elements
-        The whole analytic gradient, and the flat indices of the elements that were compared.
-    examples
-        N, the size of the batch.
-    """
+    """Return a hint, or nothing, for the comparison of single `elements` (flat indices) of an analytic gradient."""
     a, n = found.analytic, found.numeric
     if not np.isfinite(a).all():
         return "not finite; backward must overwrite every gradient, not add to it"

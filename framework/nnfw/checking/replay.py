@@ -9,18 +9,56 @@ from typing import Any
 
 import numpy as np
 
-from nnfw.arrays import Array
-from nnfw.checking.leaves import Leaf, leaves_of
+from nnfw.arrays import Array, Shape
 from nnfw.errors import PluginError
 from nnfw.model import Sequential
-from nnfw.protocols import Cost
+from nnfw.network import Chain
+from nnfw.network.parameters import Scope
+from nnfw.protocols import Cost, Layer, activation_of
 from nnfw.randomness import stream
-from nnfw.workspace import Workspace
+from nnfw.workspace import ACTIVATION, LAYER, Workspace
 
 INPUT = "x"
 _SIMPLE = 2**12  # values with fewer binary digits may be exact (whole numbers, halves); others were rounded
 _STEPS, _STEP = 3, 0.1  # a few steps of descent, each a tenth of the parameters' own size
 _JITTER = 1e-2  # far larger than any difference step, small compared to the values of a network
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """A layer that contains no others, and where a pass stores its results.
+
+    Parameters
+    ----------
+    name
+        ``layers.0``, or ``layers.1.layers.0`` inside the chain ``layers.1``.
+    layer, output_shape
+        The layer, and the shape of one example's z.
+    params
+        Its arrays.
+    inner, outer
+        Where its z and δ are stored, and its a and ∂C/∂a: for the last layer of an inner chain, by the outer chain.
+    """
+
+    name: str
+    layer: Layer
+    output_shape: Shape
+    params: Mapping[str, Array]
+    inner: Workspace
+    outer: Workspace
+
+    @property
+    def delta_name(self) -> str:
+        """The name of its δ, beside ``layers.<i>.weight``."""
+        return f"{self.name}.delta"
+
+    def forward(self, a_prev: Array) -> Array:
+        """Return z."""
+        return self.layer.forward(self.params, a_prev, self.inner.child(LAYER))
+
+    def activate(self, z: Array) -> Array:
+        """Return a = σ(z)."""
+        return activation_of(self.layer).forward(z, self.outer.child(ACTIVATION))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +120,7 @@ class Replay:
         self._deltas = {leaf.delta_name for leaf in self.leaves}
 
     def _leaves(self, workspace: Workspace) -> tuple[Leaf, ...]:
-        return tuple(leaves_of(self.model.chain, self.model.input_shape, self.model.parameters.scope, workspace))
+        return tuple(_leaves_of(self.model.chain, self.model.input_shape, self.model.parameters.scope, workspace))
 
     def backward(self) -> Analytic:
         """Return the gradient of every trainable parameter, every δ, and ∂C/∂x.
@@ -145,9 +183,10 @@ class Replay:
             steps += [("backward", [delta], gradient) for gradient in own]
             for method, sources, result in steps:
                 if all(map(_needs_float64, sources)) and _is_rounded(result):
+                    position = leaf.name.removeprefix("layers.").replace(".layers.", ".")
                     label = self.model.registry.label("layer", leaf.layer)
                     raise PluginError(
-                        f"Layer {leaf.position} {label}: {method} returned float64 with values rounded to float32, "
+                        f"Layer {position} {label}: {method} returned float64 with values rounded to float32, "
                         "expected values computed in the network's dtype. Let it compute in workspace.dtype."
                     )
 
@@ -160,17 +199,17 @@ class Replay:
     def shifted_cost(self, name: str, where: int | Array, t: float) -> float:
         """Return C with `t` added to one element of a quantity, or `t` times a flat direction added to all of them."""
         if name == INPUT or name in self._deltas:
-            return self.cost(name, where, t)
+            return self._cost(name, where, t)
         flat = self.model.parameters[name].reshape(-1)  # a view: parameters are contiguous
-        before = flat.copy() if isinstance(where, np.ndarray) else flat[where]
+        place = slice(None) if isinstance(where, np.ndarray) else where
+        before = np.copy(flat[place])
         try:
             _shift(flat, where, t)
-            return self.cost()
+            return self._cost()
         finally:
-            flat[slice(None) if isinstance(where, np.ndarray) else where] = before
+            flat[place] = before
 
-    def cost(self, name: str = "", where: int | Array = 0, t: float = 0.0) -> float:
-        """Return C; x, or the z of the layer whose δ is called `name`, is shifted."""
+    def _cost(self, name: str = "", where: int | Array = 0, t: float = 0.0) -> float:
         *_, (_, z, a) = self._pass(name, where, t)
         return self.objective.value(z, a, self.y, self.weight)
 
@@ -218,6 +257,27 @@ class Replay:
     def _rewind(self) -> None:
         self._noise.bit_generator.state = self._first_noise
         self.model.parameters.state[...] = self._state
+
+
+def _leaves_of(
+    chain: Chain,
+    input_shape: Shape,
+    params: Scope,
+    workspace: Workspace,
+    prefix: str = "",
+    around: Workspace | None = None,
+) -> Iterator[Leaf]:
+    """Yield the layers that contain no others; for a chain in a chain, `around` is where the outer one keeps its a."""
+    shapes, last = chain.shapes(input_shape), len(chain.layers) - 1
+    for index in range(len(chain.layers)):
+        layer = chain.layers[index]
+        name, memory = f"{prefix}layers.{index}", chain.workspace_of(index, workspace)
+        outer = around if around is not None and index == last else memory
+        if type(layer) is Chain:  # a class derived from it may do anything between its layers
+            inside = memory.child(LAYER)
+            yield from _leaves_of(layer, shapes[index], params.layer(index), inside, f"{name}.", outer)
+        else:
+            yield Leaf(name, layer, shapes[index + 1], params.layer(index), memory, outer)
 
 
 def _shifted(values: Array, where: int | Array, t: float) -> Array:

@@ -19,22 +19,19 @@ _COTANGENT = 1  # a separate stream: c must be independent of a z drawn with the
 
 
 @dataclass(frozen=True)
-class Cotangent(Cost):
+class _Cotangent(Cost):
     """C = Σ c ⊙ a, whose labels are the cotangent c: then ∇_a C = c.
 
     Equal weights would hide errors, for instance in softmax, whose outputs have a constant sum; a normal c does not.
     """
 
     def targets(self, y: Array, output_shape: Shape) -> Array:
-        """Return c as it is."""
         return y
 
     def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
-        """Return Σ c ⊙ a."""
         return float(np.sum(a * y))
 
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
-        """Return c."""
         gradient = workspace.buffer("gradient", a.shape)
         gradient[...] = y
         return gradient
@@ -54,52 +51,27 @@ class Unchanged(Activation):
 
 
 @dataclass(frozen=True)
-class Bare(Layer):
-    """z = a_prev: only its activation matters.
-
-    Parameters
-    ----------
-    activation
-        The σ to check.
-    """
+class _Bare(Layer):
+    """z = a_prev: only its activation matters."""
 
     activation: Activation | str
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return `input_shape`."""
         return input_shape
 
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
-        """Return a_prev."""
         return a_prev
 
     def backward(
         self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array | None:
-        """Return δ."""
         return delta
 
 
 def check_layer(layer: Layer, input_shape: Shape, registry: Registry, *, examples: int = 3, seed: int = 0) -> Report:
     """Compare ∂C/∂a_prev and every gradient of one layer with numerical differentiation, for C = Σ c ⊙ σ(z).
 
-    Parameters
-    ----------
-    layer
-        The layer, with its activation.
-    input_shape
-        Shape of one example.
-    registry
-        Finds the components that it names.
-    examples
-        N.
-    seed
-        Of parameters, inputs, cotangent and noise.
-
-    Returns
-    -------
-    Report
-        As :func:`gradcheck` gives it, for two points: the first parameters, and some steps further.
+    Parameters, inputs, cotangent and noise are drawn from `seed`; the registry finds the components that it names.
 
     Examples
     --------
@@ -110,41 +82,22 @@ def check_layer(layer: Layer, input_shape: Shape, registry: Registry, *, example
     rng = np.random.default_rng(seed)
     model = Sequential([layer], input_shape, seed=seed, dtype="float64", registry=registry)
     x = rng.standard_normal((examples, *model.input_shape))
-    return check_pass(model, x, rng.standard_normal((examples, *model.output_shape)), None, Cotangent(), seed=seed)
+    return check_pass(model, x, rng.standard_normal((examples, *model.output_shape)), None, _Cotangent(), seed=seed)
 
 
 def check_activation(activation: Activation, z: Array, registry: Registry, *, seed: int = 0) -> Report:
-    """Compare δ = ∂C/∂z of one activation with numerical differentiation, for C = Σ c ⊙ σ(z).
-
-    Parameters
-    ----------
-    activation
-        The σ.
-    z
-        Weighted inputs, ``(N, ...)``.
-    registry, seed
-        As for :func:`check_layer`.
-    """
+    """Compare δ = ∂C/∂z of one activation with numerical differentiation, as :func:`check_layer`."""
     cotangent = np.random.default_rng((seed, _COTANGENT)).standard_normal(z.shape)
-    model = Sequential([Bare(activation)], z.shape[1:], seed=seed, dtype="float64", registry=registry)
-    return check_pass(model, z, cotangent, None, Cotangent(), seed=seed)
+    model = Sequential([_Bare(activation)], z.shape[1:], seed=seed, dtype="float64", registry=registry)
+    return check_pass(model, z, cotangent, None, _Cotangent(), seed=seed)
 
 
 def check_cost(
     cost: Cost, activation: Activation | str, z: Array, y: Array, weight: Array | None, registry: Registry
 ) -> Report:
-    """Compare δ^L (Equation 1) of a cost with numerical differentiation; the closed form, for its canonical activation.
+    """Compare δ^L (Equation 1) of a cost after an activation with numerical differentiation.
 
-    Parameters
-    ----------
-    cost, activation
-        The cost, and the activation before it.
-    z
-        Weighted inputs of the output layer, ``(N, ...)``.
-    y, weight
-        Labels as ``cost.targets`` gives them, and the weights of the examples.
-    registry
-        As for :func:`check_layer`.
+    For its canonical activation it is the closed form. `y` are labels as ``cost.targets`` gives them.
     """
-    model = Sequential([Bare(activation)], z.shape[1:], dtype="float64", registry=registry)
+    model = Sequential([_Bare(activation)], z.shape[1:], dtype="float64", registry=registry)
     return check_pass(model, z, y, weight, cost)
