@@ -214,17 +214,7 @@ class R2(Metric):
 
 @dataclass(frozen=True)
 class _OfOutcomes(Metric):
-    """A ratio of true positives, false positives and false negatives, averaged over the classes.
-
-    Parameters
-    ----------
-    average : {"binary", "macro", "micro"} or None
-        ``"binary"``: class 1 of two is the positive one. ``"macro"``: the mean over the classes. ``"micro"``: from the
-        sums over the classes. None (default): binary for two classes, macro for more.
-    multilabel : bool
-        Whether each output is a class of its own, which an example has or has not, as with several sigmoids: an output
-        above ½ says yes, and a row of labels may hold any number of ones. False by default.
-    """
+    """A ratio of true positives, false positives and false negatives, averaged over the classes."""
 
     _: KW_ONLY
     average: Average | None = None
@@ -282,6 +272,15 @@ class Precision(_OfOutcomes):
 
     TP / (TP + FP)
 
+    Parameters
+    ----------
+    average : {"binary", "macro", "micro"} or None
+        ``"binary"``: class 1 of two is the positive one. ``"macro"``: the mean over the classes. ``"micro"``: from the
+        sums over the classes. None (default): binary for two classes, macro for more.
+    multilabel : bool
+        Whether each output is a class of its own, which an example has or has not, as with several sigmoids: an output
+        above ½ says yes, and a row of labels may hold any number of ones. False by default.
+
     Notes
     -----
     0/0 is 0. A class that is neither predicted nor actual in any example is left out of the macro mean.
@@ -302,6 +301,13 @@ class Recall(_OfOutcomes):
 
     TP / (TP + FN)
 
+    Parameters
+    ----------
+    average : {"binary", "macro", "micro"} or None
+        As for ``precision``.
+    multilabel : bool
+        As for ``precision``.
+
     Notes
     -----
     0/0 is 0. A class that is neither predicted nor actual in any example is left out of the macro mean.
@@ -320,7 +326,14 @@ class Recall(_OfOutcomes):
 class F1(_OfOutcomes):
     """Harmonic mean of precision and recall.
 
-    2 TP / (2 TP + FP + FN); ``"macro"`` is the mean of the F1 of the classes.
+    2 TP / (2 TP + FP + FN)
+
+    Parameters
+    ----------
+    average : {"binary", "macro", "micro"} or None
+        As for ``precision``; ``"macro"`` is the mean of the F1 of the classes.
+    multilabel : bool
+        As for ``precision``.
 
     Notes
     -----
