@@ -316,7 +316,7 @@ CASES: dict[str, tuple[Case, str]] = {
     "model of a sparse GiB": (model_of_a_sparse_gib, r"takes 1,073,741,824 bytes of memory, more than there are"),
     "table of a TiB": (table_of_a_tib, r"is not a model file of nnfw"),
     "table of many lists": (table_of_many_lists, r"holds more than 524,288 values"),
-    "table of as many values as are read": (table_of_as_many_values_as_are_read, r"no model of nnfw"),
+    "table of as many values as are read": (table_of_as_many_values_as_are_read, r"not a model of nnfw"),
     "table of deep lists": (table_of_deep_lists, r"is not JSON"),
     "npy of negative size": (npy(npy_head("(-1, 3)")), r"must hold real numbers or text, got dtype .* shape \(-1, 3\)"),
     "npy that declares a TiB": (
