@@ -43,8 +43,10 @@ LOADERS = (
     "framework/nnfw/cli/doctor.py",
     "framework/nnfw/conformance/import_probe.py",
     "framework/nnfw/conformance/subjects.py",
+    "plugins/nnfw_numba/library.py",
 )
-"""Where modules are imported by name: those that a distribution declares as its plugin, and our own lists."""
+"""Where modules are imported by name: those that a distribution declares as its plugin or as the body of an operation,
+and our own lists."""
 ALLOWED = {
     "framework/nnfw/conformance/common.py": {"pickle", "pickle.loads", "pickle.dumps"},
     "framework/nnfw/machine/threads.py": {"ctypes"},
