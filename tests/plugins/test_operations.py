@@ -80,7 +80,7 @@ def test_declaring_an_operation_imports_nothing(declare):
 
 def test_operation_declared_twice_quarantines_its_plugin(declare):
     registry = declare("fake-one", [("double", "{}:double"), ("double", "{}:double")])
-    assert reason(registry) == "the operation 'double' is declared twice."
+    assert reason(registry) == "operation 'double' is declared twice."
 
 
 def test_operation_of_two_plugins_needs_the_name_of_one(declare):

@@ -11,8 +11,6 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
-from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +19,8 @@ from typer.main import get_command
 
 from nnfw.errors import PluginError, class_name, did_you_mean, in_words
 from nnfw.plugins import CommandSpec, Plugin, Registry, default_registry, own_version
-from nnfw.plugins.loading import importing
+from nnfw.plugins.registry import import_target
+from nnfw.plugins.specs import Declared
 
 BUILT_IN = (
     CommandSpec("train", "nnfw.cli.train:train", "Train the network of an experiment file."),
@@ -55,25 +54,8 @@ nnfw COMMAND --help                    show the options of a command
 """
 
 
-@dataclass(frozen=True)
-class PluginCommand:
-    """A command that a plugin adds.
-
-    Parameters
-    ----------
-    spec, plugin
-        Its declaration, and the plugin that made it.
-    problem
-        Why it cannot be used; empty if no reason is known.
-    """
-
-    spec: CommandSpec
-    plugin: Plugin
-    problem: str = ""
-
-    def __str__(self) -> str:
-        """Return how messages name it: ``'hello' (nnfw-hello 0.1)``."""
-        return f"{self.spec.name!r} ({self.plugin})"
+PluginCommand = Declared[CommandSpec]
+"""A command that a plugin adds; `problem` says why it cannot be used."""
 
 
 def plugin_commands(registry: Registry) -> tuple[PluginCommand, ...]:
@@ -137,7 +119,7 @@ class Commands(_Lean, TyperGroup):
         name, *rest = args
         for spec in BUILT_IN:
             if spec.name == name:
-                return name, _command(spec, _target(spec)), rest
+                return name, _command(spec, spec.loaded()), rest
         wanted = [item for item in plugin_commands(default_registry()) if item.spec.name == name]
         if not wanted:
             known = self.list_commands(ctx)
@@ -172,15 +154,9 @@ def load_command(item: PluginCommand) -> Command:
     PluginError
         If its target is missing, cannot be imported or is not a function that Typer accepts.
     """
-    prefix = f"Command {item}: target {item.spec.target!r}"
-    try:
-        # what a module prints on import is not the command's data
-        with redirect_stdout(sys.stderr), importing(item.plugin):
-            function = _target(item.spec)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise PluginError(f"{prefix} cannot be loaded: {in_words(error)}") from error
+    prefix = f"{item.title}: target {item.spec.target!r}"
+    with redirect_stdout(sys.stderr):  # what a module prints on import is not the command's data
+        function = import_target(item)
     if not inspect.isfunction(function):
         raise PluginError(f"{prefix} is of type {class_name(function)}; a command is a function.")
     try:
@@ -208,12 +184,6 @@ def _root(
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help(), err=True)
         raise typer.Exit(2)
-
-
-def _target(spec: CommandSpec) -> Callable[..., object]:
-    module, _, name = spec.target.partition(":")
-    function: Callable[..., object] = getattr(import_module(module), name)
-    return function
 
 
 def _command(spec: CommandSpec, function: Callable[..., object]) -> Command:

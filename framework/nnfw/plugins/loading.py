@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -18,7 +18,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from threading import RLock, Timer
 from types import ModuleType
-from typing import TextIO, TypeVar
+from typing import TextIO
 
 import pluggy
 
@@ -31,6 +31,7 @@ from nnfw.plugins.specs import (
     ComponentSpec,
     OperationSpec,
     Plugin,
+    Spec,
     normalised,
 )
 
@@ -46,7 +47,13 @@ _PATIENCE = 5.0  # seconds that an import may take before a message at a termina
 
 _HOME = Path(__file__).resolve().parents[2]  # the folder from which nnfw was imported
 
-Spec = TypeVar("Spec", ComponentSpec, CommandSpec, OperationSpec, AcceleratorSpec)
+_YIELDS: Mapping[str, type[Spec]] = {
+    "nnfw_components": ComponentSpec,
+    "nnfw_commands": CommandSpec,
+    "nnfw_operations": OperationSpec,
+    "nnfw_accelerators": AcceleratorSpec,
+}
+"""What the hooks that declare something yield."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +64,14 @@ class Loaded:
     ----------
     plugin
         The plugin with its status.
-    components, commands, operations, accelerators
+    specs
         What its hooks yielded.
     module
         The module of hooks of an active plugin.
     """
 
     plugin: Plugin
-    components: tuple[ComponentSpec, ...] = ()
-    commands: tuple[CommandSpec, ...] = ()
-    operations: tuple[OperationSpec, ...] = ()
-    accelerators: tuple[AcceleratorSpec, ...] = ()
+    specs: tuple[Spec, ...] = ()
     module: ModuleType | None = field(default=None, repr=False)
 
 
@@ -237,10 +241,7 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
     """Import a plugin's module and collect what it declares; `owners` maps each name to its plugin."""
     if plugin.status != "active":
         return Loaded(plugin)
-    components: list[ComponentSpec] = []
-    commands: list[CommandSpec] = []
-    operations: list[OperationSpec] = []
-    accelerators: list[AcceleratorSpec] = []
+    specs: list[Spec] = []
     try:
         # output of a plugin must not mix with the data on stdout
         with DISCOVERY, redirect_stdout(sys.stderr), importing(plugin):
@@ -248,25 +249,19 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
             module = _import(plugin)
             _claim(owners, plugin, f"the module {plugin.module!r}")
             hooks = _validated(module)
-            for component in _yielded(hooks.nnfw_components, ComponentSpec):
-                _claim(owners, plugin, f"{component.kind} {component.name!r}", scope=plugin.distribution)
-                components.append(component)
-            for command in _yielded(hooks.nnfw_commands, CommandSpec):
-                _claim(owners, plugin, f"the command {command.name!r}", scope=plugin.distribution)
-                commands.append(command)
-            for operation in _yielded(hooks.nnfw_operations, OperationSpec):
-                _claim(owners, plugin, f"the operation {operation.name!r}", scope=plugin.distribution)
-                operations.append(operation)
-            for accelerator in _yielded(hooks.nnfw_accelerators, AcceleratorSpec):
-                _claim(owners, plugin, f"the accelerator {accelerator.name!r}")
-                accelerators.append(accelerator)
+            for hook, spec_class in _YIELDS.items():
+                for spec in _yielded(getattr(hooks, hook), spec_class):
+                    # an accelerator has no other name than its plain one
+                    scope = "" if spec_class is AcceleratorSpec else plugin.distribution
+                    _claim(owners, plugin, f"{spec.kind} {spec.name!r}", scope)
+                    specs.append(spec)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a plugin must not end nnfw
         for name in [name for name, owner in owners.items() if owner is plugin]:
             del owners[name]
-        return Loaded(replace(plugin, status="quarantined", reason=in_words(error), error=error), tuple(components))
-    return Loaded(plugin, tuple(components), tuple(commands), tuple(operations), tuple(accelerators), module)
+        return Loaded(replace(plugin, status="quarantined", reason=in_words(error), error=error), tuple(specs))
+    return Loaded(plugin, tuple(specs), module)
 
 
 @contextmanager

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from functools import cache, partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nnfw.configuration import build, kind_of, options_of, rebuild, to_table
@@ -33,7 +32,18 @@ from nnfw.plugins.loading import (
     new_manager,
     strict_plugins,
 )
-from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, Listed, OperationSpec, Plugin, normalised
+from nnfw.plugins.specs import (
+    AcceleratorSpec,
+    CommandSpec,
+    ComponentSpec,
+    Declared,
+    Listed,
+    OperationSpec,
+    Plugin,
+    Spec,
+    SpecT,
+    normalised,
+)
 from nnfw.plugins.targets import problems_of, protocol_problem
 from nnfw.protocols import KINDS
 
@@ -76,22 +86,18 @@ class Registry:
 
     def __init__(self, loaded: list[Loaded], hooks: pluggy.HookRelay, *, strict: bool = False) -> None:
         self.plugins: tuple[Plugin, ...] = tuple(item.plugin for item in loaded)
-        self.commands: tuple[tuple[CommandSpec, Plugin], ...] = tuple(
-            (spec, item.plugin) for item in loaded for spec in item.commands
-        )
-        self.operations: tuple[tuple[OperationSpec, Plugin], ...] = tuple(
-            (spec, item.plugin) for item in loaded for spec in item.operations
-        )
-        self.accelerators: tuple[tuple[AcceleratorSpec, Plugin], ...] = tuple(
-            (spec, item.plugin) for item in loaded for spec in item.accelerators
-        )
+        declared = [Declared(spec, item.plugin) for item in loaded for spec in item.specs]
+        self._operations = _of_class(OperationSpec, declared)
+        self.commands = _active(_of_class(CommandSpec, declared))
+        self.operations = _active(self._operations)
+        self.accelerators = _active(_of_class(AcceleratorSpec, declared))
         self.hooks = hooks
         self._strict = strict
-        self._components = _with_clashes([Listed(spec, item.plugin) for item in loaded for spec in item.components])
+        self._components = _with_clashes(_of_class(ComponentSpec, declared))
         self._classes: dict[Listed, type] = {}
         clashes = [item for item in self._components if item.problem]
         if strict and clashes:
-            raise PluginError("\n".join(f"{_title(item)}: {item.problem}" for item in clashes))
+            raise PluginError("\n".join(f"{item.title}: {item.problem}" for item in clashes))
 
     @classmethod
     def discover(cls) -> Registry:
@@ -146,17 +152,21 @@ class Registry:
             If two plugins claim the name, or its plugin is in quarantine or disabled.
         """
         _require_kind(kind)
+        return self._find(kind, name, [item for item in self._components if item.kind == kind])
+
+    def _find(self, kind: str, name: str, declared: Sequence[Declared[SpecT]]) -> Declared[SpecT]:
+        """Return what is called `name` of all that is declared of a kind, as :meth:`find`."""
         if not isinstance(name, str):
             raise UnknownComponentError(f"The name of {article(kind)} must be text, got {short(name)}.")
         distribution, _, plain = name.rpartition(":")
         distribution = normalised(distribution)
-        named = [item for item in self._components if (item.kind, item.name) == (kind, plain)]
+        named = [item for item in declared if item.name == plain]
         matches = [item for item in named if distribution in ("", item.plugin.distribution)]
         active = [item for item in matches if item.plugin.status == "active"]
         if not distribution:  # the plain names of built-in components cannot be taken
             active = [item for item in active if item.plugin.built_in] or active
         if not active:
-            raise self._unavailable(kind, name, distribution, matches)
+            raise self._unavailable(kind, name, distribution, declared, matches)
         if len(active) > 1:
             owners = " and ".join(str(item.plugin) for item in active)
             names = " or ".join(repr(item.qualified_name) for item in active)
@@ -206,7 +216,7 @@ class Registry:
         """
         component = self.find(kind, name)
         if component not in self._classes:  # two threads at once import one module and find one class
-            self._classes[component] = _import_target(component)
+            self._classes[component] = _import_class(component)
         return self._classes[component]
 
     def find_operation(self, name: str) -> tuple[OperationSpec, Plugin]:
@@ -219,23 +229,8 @@ class Registry:
         PluginError
             If two plugins offer it.
         """
-        distribution, _, plain = name.rpartition(":")
-        matches = [
-            (spec, plugin)
-            for spec, plugin in self.operations
-            if spec.name == plain and normalised(distribution) in ("", plugin.distribution)
-        ]
-        found = [pair for pair in matches if pair[1].built_in and not distribution] or matches
-        if not found:
-            known = [spec.name for spec, _ in self.operations]
-            raise UnknownComponentError(
-                f"Unknown operation {name!r}.{did_you_mean(plain, known)} Available: {', '.join(known) or 'none'}."
-            )
-        if len(found) > 1:
-            owners = " and ".join(str(plugin) for _, plugin in found)
-            names = " or ".join(repr(f"{plugin.distribution}:{plain}") for _, plugin in found)
-            raise PluginError(f"Operation {plain!r} is offered by {owners}. Write {names}.")
-        return found[0]
+        found = self._find("operation", name, self._operations)
+        return found.spec, found.plugin
 
     def import_operation(self, name: str) -> object:
         """Return the target of an operation, imported when first asked for.
@@ -245,8 +240,7 @@ class Registry:
         UnknownComponentError, PluginError
             As :meth:`find_operation`, and if the target is missing or fails to import.
         """
-        spec, plugin = self.find_operation(name)
-        return _imported_target(spec.target, plugin, f"Operation {spec.name!r} ({plugin})")
+        return import_target(self._find("operation", name, self._operations))
 
     def import_kernels(self, spec: AcceleratorSpec) -> object:
         """Return what the target of an accelerator gives; raises whatever its module does.
@@ -256,11 +250,10 @@ class Registry:
         ImportError
             If the module would end the process.
         """
-        module, _, function = spec.target.partition(":")
         plugin = next(plugin for item, plugin in self.accelerators if item is spec)
         try:
             with importing(plugin):
-                return getattr(import_module(module), function)()
+                return spec.loaded()()
         except (Exception, KeyboardInterrupt):
             raise
         except BaseException as error:  # SystemExit and its like
@@ -279,7 +272,7 @@ class Registry:
         self.load(kind, name)  # a wrong name is not a mistake in the options
         if TYPE in options:
             text = "is not an option: it is the key of a table that names the component."
-            raise ConfigError([Mistake((TYPE,), text)], _title(self.find(kind, name)))
+            raise ConfigError([Mistake((TYPE,), text)], self.find(kind, name).title)
         return self.resolve(kind, {TYPE: name, **options})
 
     def resolve(self, kind: str, reference: object) -> Any:
@@ -353,7 +346,7 @@ class Registry:
         """Return how messages name a component of any kind: ``Layer 'dense' (built-in)``."""
         found = self.component_of_class(type(component))
         if found is not None:
-            return _title(found)
+            return found.title
         kind = kind_of(type(component)) or "component"
         return f"{kind.capitalize()} {class_name(component)!r}"
 
@@ -419,22 +412,27 @@ class Registry:
         name = reference.get(TYPE) if isinstance(reference, Mapping) else reference
         if isinstance(name, str):
             try:
-                return _title(self.find(kind, name))
+                return self.find(kind, name).title
             except NnfwError:
                 return ""
         return f"{kind.capitalize()} {self.label(kind, reference)}" if _is_instance(reference) else ""
 
     def _unavailable(
-        self, kind: str, name: str, distribution: str, declared: list[Listed]
+        self,
+        kind: str,
+        name: str,
+        distribution: str,
+        declared: Sequence[Declared[SpecT]],
+        matches: Sequence[Declared[SpecT]],
     ) -> UnknownComponentError | PluginError:
         """Return the error for a name that no active plugin offers, with the cause that is known or likely."""
         broken = [plugin for plugin in self.plugins if plugin.status in ("quarantined", "disabled")]
-        owners = [item.plugin for item in declared] or [item for item in broken if item.distribution == distribution]
+        owners = [item.plugin for item in matches] or [item for item in broken if item.distribution == distribution]
         error: UnknownComponentError | PluginError
         if owners:
             error = PluginError(f"{kind.capitalize()} {short(name)}: {_state(owners[0])}")
         else:
-            available = self.components(kind)
+            available = [item for item in declared if item.plugin.status == "active"]
             others = [item.kind for item in self.components() if item.name == name]
             if distribution in {normalised(item.name) for item in available}:
                 hint = f" Options stand in a table: {{ type = {name.partition(':')[0]!r}, option = value }}."
@@ -479,11 +477,15 @@ def _state(plugin: Plugin) -> str:
     return f"Plugin {plugin} is {plugin.status}: {plugin.reason.rstrip('.')}."
 
 
-def _title(component: Listed) -> str:
-    return f"{component.kind.capitalize()} {component}"
+def _of_class(spec_class: type[SpecT], declared: Iterable[Declared[Spec]]) -> list[Declared[SpecT]]:
+    return [Declared(item.spec, item.plugin) for item in declared if isinstance(item.spec, spec_class)]
 
 
-def _by_plugin(components: Iterable[Listed]) -> str:
+def _active(declared: Iterable[Declared[SpecT]]) -> tuple[tuple[SpecT, Plugin], ...]:
+    return tuple((item.spec, item.plugin) for item in declared if item.plugin.status == "active")
+
+
+def _by_plugin(components: Iterable[Declared[SpecT]]) -> str:
     groups: dict[str, list[str]] = {}
     for item in components:
         groups.setdefault(str(item.plugin), []).append(item.name)
@@ -528,21 +530,21 @@ def _imported(component: Listed) -> object:
     return getattr(sys.modules.get(module), "__dict__", {}).get(name)
 
 
-def _imported_target(target: str, plugin: Plugin, owner: str) -> Any:
-    """Return what a target names; PluginError, with its owner, if it cannot be loaded."""
-    module, _, name = target.partition(":")
+def import_target(declared: Declared[SpecT]) -> Any:
+    """Return what a declaration names; PluginError, with its owner, if that cannot be loaded."""
+    spec = declared.spec
     try:
-        with importing(plugin):
-            return getattr(import_module(module), name)
+        with importing(declared.plugin):
+            return spec.loaded()
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a component must not end nnfw
-        raise PluginError(f"{owner}: target {target!r} cannot be loaded: {in_words(error)}.") from error
+        raise PluginError(f"{declared.title}: target {spec.target!r} cannot be loaded: {in_words(error)}.") from error
 
 
-def _import_target(component: Listed) -> type:
-    target = _imported_target(component.spec.target, component.plugin, _title(component))
-    prefix = f"{_title(component)}: target {component.spec.target!r}"
+def _import_class(component: Listed) -> type:
+    target = import_target(component)
+    prefix = f"{component.title}: target {component.spec.target!r}"
     problem = protocol_problem(component.kind, target)
     if problem:
         raise PluginError(f"{prefix} {problem}.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from importlib import import_module
+from typing import Any, Generic, Literal, TypeVar
 
 import pluggy
 
@@ -23,7 +24,6 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a component
 _DISTRIBUTION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # as `normalised` spells it
 _VERSION = re.compile(r"[A-Za-z0-9.!+_-]*")  # none, where its metadata gives none
 _LONGEST_NAME = 100  # characters of these two
-_COMMAND_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -50,9 +50,43 @@ def is_distribution(name: str, version: str) -> bool:
     return longest <= _LONGEST_NAME and bool(_DISTRIBUTION.fullmatch(name) and _VERSION.fullmatch(version))
 
 
+class Spec:
+    """What all declarations have in common. Declaring something imports nothing."""
+
+    kind: str
+    name: str
+    target: str
+    summary: str
+    target_form = "'module:function'"
+    name_pattern, name_form = NAME, "small letters, digits and underscores"
+
+    def validate(self) -> None:
+        """Raise PluginError if a field is not what it should be."""
+        for name in ("kind", "name", "target", "summary"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise PluginError(f"{self}: {name} must be text, got {short(value)}.")
+            object.__setattr__(self, name, str.__str__(value))  # a subclass may override comparing and hashing
+        if not self.name_pattern.fullmatch(self.name):
+            raise PluginError(f"{self}: name must be {self.name_form}, got {short(self.name)}.")
+        if not _TARGET.fullmatch(self.target):
+            raise PluginError(f"{self}: target must be {self.target_form}, got {short(self.target)}.")
+        if not self.summary.strip() or not self.summary.isprintable():
+            raise PluginError(f"{self}: summary must be one line of text, got {short(self.summary)}.")
+
+    def loaded(self) -> Any:
+        """Return what the target names, imported; raises whatever the import does."""
+        module, _, name = self.target.partition(":")
+        return getattr(import_module(module), name)
+
+    def __str__(self) -> str:
+        """Return how messages about the declaration name it: ``ComponentSpec 'swish'``."""
+        return f"{type(self).__name__} {short(self.name)}"
+
+
 @dataclass(frozen=True)
-class ComponentSpec:
-    """One component, declared by the hook ``nnfw_components``. Declaring it imports nothing.
+class ComponentSpec(Spec):
+    """One component, declared by the hook ``nnfw_components``.
 
     Parameters
     ----------
@@ -85,16 +119,14 @@ class ComponentSpec:
     default: bool = False
     examples: tuple[Mapping[str, object], ...] = field(default=(), compare=False)
     input_shapes: tuple[Shape, ...] = ()
+    target_form = "'module:Class'"
 
     def validate(self) -> None:
         """Raise PluginError if a field is not what it should be."""
-        _require_text(self, "kind", "name", "target", "summary")
+        super().validate()
         if self.kind not in KINDS:
             hint = did_you_mean(self.kind, KINDS)
             raise PluginError(f"{self}: unknown kind {short(self.kind)}.{hint} Kinds: {', '.join(KINDS)}.")
-        _require_match(self, "name", NAME, "small letters, digits and underscores")
-        _require_match(self, "target", _TARGET, "'module:Class'")
-        _require_line(self)
         if not isinstance(self.default, bool) or (self.default and self.kind != "callback"):
             raise PluginError(f"{self}: default must be False, or True for a callback, got {short(self.default)}.")
         if not isinstance(self.examples, tuple) or not all(map(_is_table, self.examples)):
@@ -102,13 +134,9 @@ class ComponentSpec:
         if not isinstance(self.input_shapes, tuple) or not all(map(_is_shape, self.input_shapes)):
             raise PluginError(f"{self}: input_shapes must be a tuple of shapes, got {short(self.input_shapes)}.")
 
-    def __str__(self) -> str:
-        """Return how messages about the declaration name it: ``ComponentSpec 'swish'``."""
-        return f"ComponentSpec {short(self.name)}"
-
 
 @dataclass(frozen=True)
-class CommandSpec:
+class CommandSpec(Spec):
     """One subcommand of ``nnfw``, declared by the hook ``nnfw_commands``.
 
     Parameters
@@ -129,22 +157,13 @@ class CommandSpec:
     name: str
     target: str
     summary: str
-
-    def validate(self) -> None:
-        """Raise PluginError if a field is not what it should be."""
-        _require_text(self, "name", "target", "summary")
-        _require_match(self, "name", _COMMAND_NAME, "small letters, digits and hyphens")
-        _require_match(self, "target", _TARGET, "'module:function'")
-        _require_line(self)
-
-    def __str__(self) -> str:
-        """Return how messages about the declaration name it: ``CommandSpec 'plot'``."""
-        return f"CommandSpec {short(self.name)}"
+    kind = "command"
+    name_pattern, name_form = re.compile(r"[a-z][a-z0-9-]*"), "small letters, digits and hyphens"
 
 
 @dataclass(frozen=True)
-class OperationSpec:
-    """One operation, declared by the hook ``nnfw_operations``. Declaring it imports nothing.
+class OperationSpec(Spec):
+    """One operation, declared by the hook ``nnfw_operations``.
 
     Parameters
     ----------
@@ -164,21 +183,12 @@ class OperationSpec:
     name: str
     target: str
     summary: str
-
-    def validate(self) -> None:
-        """Raise PluginError if a field is not what it should be."""
-        _require_text(self, "name", "target", "summary")
-        _require_match(self, "name", NAME, "small letters, digits and underscores")
-        _require_match(self, "target", _TARGET, "'module:operation'")
-        _require_line(self)
-
-    def __str__(self) -> str:
-        """Return how messages about the declaration name it: ``OperationSpec 'swish_gate'``."""
-        return f"OperationSpec {short(self.name)}"
+    kind = "operation"
+    target_form = "'module:operation'"
 
 
 @dataclass(frozen=True)
-class AcceleratorSpec:
+class AcceleratorSpec(Spec):
     """Faster kernels, declared by the hook ``nnfw_accelerators``.
 
     Parameters
@@ -206,32 +216,13 @@ class AcceleratorSpec:
     target: str
     summary: str
     start: float = 5.0
+    kind = "accelerator"
 
     def validate(self) -> None:
         """Raise PluginError if a field is not what it should be."""
-        _require_text(self, "name", "target", "summary")
-        _require_match(self, "name", NAME, "small letters, digits and underscores")
-        _require_match(self, "target", _TARGET, "'module:function'")
-        _require_line(self)
+        super().validate()
         if not isinstance(self.start, int | float) or not self.start >= 0:
             raise PluginError(f"{self}: start must be a number of seconds, 0 or more, got {short(self.start)}.")
-
-    def __str__(self) -> str:
-        """Return how messages about the declaration name it: ``AcceleratorSpec 'numba'``."""
-        return f"AcceleratorSpec {short(self.name)}"
-
-
-def _require_text(spec: object, *names: str) -> None:
-    for name in names:
-        value = getattr(spec, name)
-        if not isinstance(value, str):
-            raise PluginError(f"{spec}: {name} must be text, got {short(value)}.")
-        object.__setattr__(spec, name, str.__str__(value))  # a subclass may override comparing and hashing
-
-
-def _require_match(spec: object, name: str, pattern: re.Pattern[str], expected: str) -> None:
-    if not pattern.fullmatch(getattr(spec, name)):
-        raise PluginError(f"{spec}: {name} must be {expected}, got {short(getattr(spec, name))}.")
 
 
 def _is_table(value: object) -> bool:
@@ -242,9 +233,7 @@ def _is_shape(value: object) -> bool:
     return isinstance(value, tuple) and all(type(size) is int and size > 0 for size in value)
 
 
-def _require_line(spec: ComponentSpec | CommandSpec | OperationSpec | AcceleratorSpec) -> None:
-    if not spec.summary.strip() or not spec.summary.isprintable():
-        raise PluginError(f"{spec}: summary must be one line of text, got {short(spec.summary)}.")
+SpecT = TypeVar("SpecT", bound=Spec)
 
 
 @dataclass(frozen=True)
@@ -284,8 +273,8 @@ class Plugin:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A component as the registry lists it: its declaration, with its provenance.
+class Declared(Generic[SpecT]):
+    """What the registry lists: a declaration, with its provenance.
 
     Parameters
     ----------
@@ -295,18 +284,18 @@ class Listed:
         Why its plain name does not work (a clash), or no name (a missing target); empty if all is well.
     """
 
-    spec: ComponentSpec
+    spec: SpecT
     plugin: Plugin
     problem: str = ""
 
     @property
     def kind(self) -> str:
-        """The component's kind."""
+        """The kind of a component; else ``"command"`` and so on."""
         return self.spec.kind
 
     @property
     def name(self) -> str:
-        """The component's name."""
+        """What it is called."""
         return self.spec.name
 
     @property
@@ -317,3 +306,12 @@ class Listed:
     def __str__(self) -> str:
         """Return how messages name it: ``'swish_gate' (nnfw-swish 0.2)``."""
         return f"{self.spec.name!r} ({self.plugin})"
+
+    @property
+    def title(self) -> str:
+        """How messages name it with its kind: ``Layer 'swish_gate' (nnfw-swish 0.2)``."""
+        return f"{self.kind.capitalize()} {self}"
+
+
+Listed = Declared[ComponentSpec]
+"""A component as the registry lists it."""
