@@ -1,3 +1,4 @@
+from . import compute as compute
 from .checking import gradcheck as gradcheck
 from .data import Examples as Examples
 from .errors import ConfigError as ConfigError

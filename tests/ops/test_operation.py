@@ -69,8 +69,10 @@ def define(**row):
         ({"out": "written n", "a": "read n"}, "its definition takes a, out, but roles are given for out, a."),
         (
             {"a": "reads n", "out": "written n"},
-            "a is 'reads n'; write a role (read, written, changed, consumed, scratch, number) "
-            "and, for an array, its axes.",
+            (
+                "a is 'reads n'; write a role (read, written, changed, consumed, scratch, number) "
+                "and, for an array, its axes."
+            ),
         ),
         ({"a": "read", "out": "written n"}, "a is 'read'; write a role"),
         ({"a": "", "out": "written n"}, "a is ''; write a role"),
