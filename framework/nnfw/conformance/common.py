@@ -9,12 +9,12 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnfw.configuration import build, options_of
-from nnfw.conformance.isolation import guarded, in_short
+from nnfw.conformance.isolation import Traces, guarded, in_short
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
 from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
@@ -32,8 +32,7 @@ _READS_FILES = "dataset"
 _NO_OPTION = "no_option_has_this_name"
 
 
-@dataclass(frozen=True)
-class _Import:
+class _Import(NamedTuple):
     """What importing a module took, printed and changed, as ``import_probe`` prints it."""
 
     seconds: float
@@ -165,22 +164,19 @@ def check_instances_share_nothing(subject: Subject[DataclassInstance]) -> None:
 
 def check_prints_nothing(subject: Subject[DataclassInstance]) -> None:
     """Using it writes neither to stdout nor to stderr, which belong to the program that runs it."""
-    with guarded() as traces:
-        subject.exercise(subject.make())
+    traces = _traces_of(subject)
     require(not traces.printed, f"it prints {short(traces.printed)}.")
 
 
 def check_warns_of_nothing(subject: Subject[DataclassInstance]) -> None:
     """Using it on ordinary values gives no warning."""
-    with guarded() as traces:
-        subject.exercise(subject.make())
+    traces = _traces_of(subject)
     require(not traces.warned, f"it warns: {'; '.join(traces.warned)}")
 
 
 def check_leaves_the_process_alone(subject: Subject[DataclassInstance]) -> None:
     """Using it changes nothing shared: np.seterr, global random numbers, warning filters, working directory."""
-    with guarded() as traces:
-        subject.exercise(subject.make())
+    traces = _traces_of(subject)
     require(not traces.changed, f"it changes {in_short(traces.changed)}.")
 
 
@@ -216,6 +212,12 @@ def check_is_documented(subject: Subject[DataclassInstance]) -> None:
 
 def _is_given(subject: Subject[DataclassInstance], name: str) -> bool:
     return not isinstance(subject.reference, Mapping) or name in subject.reference
+
+
+def _traces_of(subject: Subject[DataclassInstance]) -> Traces:
+    with guarded() as traces:
+        subject.exercise(subject.make())
+    return traces
 
 
 def _contents(component: DataclassInstance) -> dict[str, str]:

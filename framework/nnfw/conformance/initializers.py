@@ -8,7 +8,7 @@ import numpy as np
 
 from nnfw.arrays import Array, Shape
 from nnfw.conformance.outcomes import NotApplicable, require
-from nnfw.conformance.requirements import equal
+from nnfw.conformance.requirements import equal, require_array
 from nnfw.conformance.subjects import Subject
 from nnfw.protocols import Initializer
 
@@ -29,8 +29,7 @@ def exercise(subject: Subject[Initializer], component: Initializer) -> list[obje
 def check_gives_the_shape_it_is_asked_for(subject: Subject[Initializer]) -> None:
     """It returns an array of numbers with the requested shape."""
     for shape in SHAPES:
-        found = _sample(subject.component, shape, subject.rng())
-        require(isinstance(found, np.ndarray), f"sample returned {type(found).__name__}, expected an array.")
+        found = require_array(_sample(subject.component, shape, subject.rng()), "sample")
         require(found.shape == shape, f"sample returned shape {found.shape}, expected {shape}.")
         require(found.dtype.kind in "fiu", f"sample returned {found.dtype}, expected numbers.")
 
@@ -77,5 +76,4 @@ def _fans(shape: Shape) -> tuple[int, int]:
 
 
 def _sample(component: Initializer, shape: Shape, rng: np.random.Generator) -> Array:
-    found: Array = component.sample(shape, *_fans(shape), rng)
-    return found
+    return component.sample(shape, *_fans(shape), rng)

@@ -31,26 +31,21 @@ class TookTooLong(BaseException):
 
 @dataclass
 class Traces:
-    """What code left behind.
-
-    Parameters
-    ----------
-    printed
-        What it wrote to stdout and stderr.
-    warned
-        Its warnings, one line each.
-    changed
-        What it changed in the process, by name: before and after.
-    """
+    """What code left behind: output, warnings in a line each, and what it changed in the process."""
 
     printed: str = ""
     warned: list[str] = field(default_factory=list)
     changed: Changes = field(default_factory=dict)
 
 
+def _numpy_random() -> object:
+    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - this generator must not be touched
+    return name, keys.tobytes(), *rest  # type: ignore[union-attr]
+
+
 def _put_back_numpy_random(state: tuple[str, bytes, int, int, float]) -> None:
-    name, keys, position, has_normal, normal = state
-    np.random.set_state((name, np.frombuffer(keys, np.uint32), position, has_normal, normal))  # noqa: NPY002
+    name, keys, *rest = state
+    np.random.set_state((name, np.frombuffer(keys, np.uint32), *rest))  # type: ignore[arg-type]  # noqa: NPY002
 
 
 def _put_back_filters(filters: Sequence[Any]) -> None:
@@ -66,36 +61,24 @@ def _put_back_environment(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
-_PUT_BACK: Mapping[str, Callable[[Any], object]] = {
-    "np.seterr": lambda settings: np.seterr(**settings),
-    "np.set_printoptions": lambda options: np.set_printoptions(**options),
-    "NumPy's global random numbers": _put_back_numpy_random,
-    "Python's global random numbers": random.setstate,
-    "warning filters": _put_back_filters,
-    "the working directory": os.chdir,
-    "environment variables": _put_back_environment,
-    "sys.path": _put_back_path,
-    "the recursion limit": sys.setrecursionlimit,
-    "threads": lambda count: count,  # nothing can end a thread
+_SHARED: Mapping[str, tuple[Callable[[], object], Callable[[Any], object]]] = {
+    "np.seterr": (np.geterr, lambda settings: np.seterr(**settings)),
+    "np.set_printoptions": (np.get_printoptions, lambda options: np.set_printoptions(**options)),
+    "NumPy's global random numbers": (_numpy_random, _put_back_numpy_random),
+    "Python's global random numbers": (random.getstate, random.setstate),
+    "warning filters": (lambda: list(warnings.filters), _put_back_filters),
+    "the working directory": (os.getcwd, os.chdir),  # as text, to be compared
+    "environment variables": (lambda: dict(os.environ), _put_back_environment),
+    "sys.path": (lambda: list(sys.path), _put_back_path),
+    "the recursion limit": (sys.getrecursionlimit, sys.setrecursionlimit),
+    "threads": (threading.active_count, lambda count: count),  # nothing can end a thread
 }
-"""How each value of :func:`global_state` is restored."""
+"""What components share with everything else in the process: how it is read, and how it is put back."""
 
 
 def global_state() -> State:
-    """Return what components share with everything else in the process, by name."""
-    numpy_state = np.random.get_state(legacy=True)  # noqa: NPY002 - the global generator is what must not be touched
-    return {
-        "np.seterr": np.geterr(),
-        "np.set_printoptions": np.get_printoptions(),
-        "NumPy's global random numbers": (numpy_state[0], numpy_state[1].tobytes(), *numpy_state[2:]),  # type: ignore[index]
-        "Python's global random numbers": random.getstate(),
-        "warning filters": list(warnings.filters),
-        "the working directory": os.getcwd(),  # noqa: PTH109 - as text, to be compared
-        "environment variables": dict(os.environ),
-        "sys.path": list(sys.path),
-        "the recursion limit": sys.getrecursionlimit(),
-        "threads": threading.active_count(),
-    }
+    """Return the values of what is shared, by name."""
+    return {name: read() for name, (read, _) in _SHARED.items()}
 
 
 def changes(before: State, after: State) -> Changes:
@@ -126,7 +109,7 @@ def guarded() -> Iterator[Traces]:
             traces.printed = out.getvalue()
             traces.warned = [in_words(item.message) for item in warned if isinstance(item.message, Warning)]
             for name, (old, _) in changes({**before, "warning filters": filters}, after).items():
-                _PUT_BACK[name](old)
+                _SHARED[name][1](old)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.conformance.outcomes import NotApplicable, require
-from nnfw.conformance.requirements import close, equal
+from nnfw.conformance.requirements import close, equal, require_array, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import in_words
 from nnfw.protocols import Metric
@@ -40,8 +40,7 @@ def check_statistics_are_float64(subject: Subject[Metric]) -> None:
     """Statistics is an array of float64, also for outputs in float32: sums over many examples must stay exact."""
     for a, y in _cases(subject):
         for each in (a, a.astype(np.float32)):
-            found = subject.component.statistics(each, y)
-            require(isinstance(found, np.ndarray), f"statistics returned {type(found).__name__}, expected an array.")
+            found = require_array(subject.component.statistics(each, y), "statistics")
             require(found.dtype == np.float64, f"statistics returned {found.dtype}, expected float64.")
 
 
@@ -56,33 +55,29 @@ def check_adds_up_over_batches(subject: Subject[Metric]) -> None:
 def check_order_of_examples_does_not_matter(subject: Subject[Metric]) -> None:
     """A permuted batch has the same result."""
     for a, y in _cases(subject):
-        found = [np.array(_result(subject, *each)) for each in ((a, y), (a[::-1].copy(), y[::-1].copy()))]
-        require(close(*found), "the result depends on the order of the examples.")
+        same = close(_result(subject, a, y), _result(subject, a[::-1].copy(), y[::-1].copy()))
+        require(same, "the result depends on the order of the examples.")
 
 
 def check_weights_count_examples(subject: Subject[Metric]) -> None:
     """Weights of 1 change nothing; 2 counts an example twice, and 0 leaves it out."""
     for a, y in _cases(subject):
         ones, weight = np.ones(_EXAMPLES), np.ones(_EXAMPLES)
-        require(
-            close(np.array(_result(subject, a, y, ones)), np.array(_result(subject, a, y))), "weights of 1 change it."
-        )
+        require(close(_result(subject, a, y, ones), _result(subject, a, y)), "weights of 1 change it.")
         weight[:2] = 2, 0
         rows = [0, 0, *range(2, _EXAMPLES)]
-        found, expected = (
-            np.array(each) for each in (_result(subject, a, y, weight), _result(subject, a[rows], y[rows]))
-        )
+        found, expected = _result(subject, a, y, weight), _result(subject, a[rows], y[rows])
         require(close(found, expected), f"with weights it is {found}; with the examples repeated {expected}.")
 
 
 def check_leaves_its_arguments_alone(subject: Subject[Metric]) -> None:
     """Neither statistics nor result changes what it is given."""
     for a, y in _cases(subject):
-        before = a.copy(), y.copy()
-        statistics = subject.component.statistics(a, y)
-        kept = statistics.copy()
-        subject.component.result(statistics)
-        require(equal([a, y, statistics], [*before, kept]), "it changes outputs, labels or statistics.")
+        message = "it changes outputs, labels or statistics."
+        with unchanged(message, a, y):
+            statistics = subject.component.statistics(a, y)
+            with unchanged(message, statistics):
+                subject.component.result(statistics)
 
 
 def check_remembers_nothing(subject: Subject[Metric]) -> None:
@@ -112,7 +107,7 @@ def check_agrees_with_its_formula(subject: Subject[Metric]) -> None:
         raise NotApplicable("no formula is given: parametrize_checks(..., formula=...)")
     for a, y in _cases(subject):
         for weight in (np.ones(_EXAMPLES), np.linspace(0.5, 2, _EXAMPLES)):
-            found, expected = np.array(_result(subject, a, y, weight)), np.array(subject.formula(a, y, weight))
+            found, expected = _result(subject, a, y, weight), subject.formula(a, y, weight)
             require(close(found, expected), f"it is {found}, by its formula {expected}.")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw.checking.differences import compare
 from nnfw.conformance.outcomes import require
-from nnfw.conformance.requirements import close, equal
+from nnfw.conformance.requirements import close, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.protocols import Regularizer
 
@@ -41,8 +41,7 @@ def check_gradient_is_the_gradient_of_value(subject: Subject[Regularizer]) -> No
         def shifted(k: int, t: float, w: Array = w) -> float:
             moved = w.copy()
             moved[k] += t
-            value: float = subject.component.value(moved)
-            return value
+            return subject.component.value(moved)
 
         found = compare(shifted, gradient, np.abs(w), abs(subject.component.value(w)))
         worst = int(np.argmax(found.error))
@@ -58,17 +57,16 @@ def check_adds_to_the_gradient(subject: Subject[Regularizer]) -> None:
     alone, onto = np.zeros_like(w), np.full_like(w, 2.0)
     returned = [subject.component.add_gradient(w, gradient) for gradient in (alone, onto)]
     require(returned == [None, None], "add_gradient returns something; expected None: it works in place.")
-    require(bool(np.any(alone)) or not _value(subject, w), "add_gradient does not change the gradient.")
+    require(np.any(alone) or not subject.component.value(w), "add_gradient does not change the gradient.")
     require(close(onto - 2.0, alone), "add_gradient does not add to the gradient, it overwrites it.")
 
 
 def check_leaves_weights_alone(subject: Subject[Regularizer]) -> None:
     """Neither value nor add_gradient changes the weights."""
     w = _weights(subject)
-    before = w.copy()
-    subject.component.value(w)
-    subject.component.add_gradient(w, np.zeros_like(w))
-    require(equal(w, before), "it changes the weights.")
+    with unchanged("it changes the weights.", w):
+        subject.component.value(w)
+        subject.component.add_gradient(w, np.zeros_like(w))
 
 
 def check_keeps_dtype(subject: Subject[Regularizer]) -> None:
@@ -83,14 +81,8 @@ def check_keeps_dtype(subject: Subject[Regularizer]) -> None:
 def check_order_does_not_matter(subject: Subject[Regularizer]) -> None:
     """The penalty does not depend on the order of the weights in the flat vector."""
     w = _weights(subject)
-    values = [np.array(subject.component.value(each)) for each in (w, w[::-1].copy())]
-    require(close(*values), "Ω depends on the order of the weights.")
-
-
-def _value(subject: Subject[Regularizer], w: Array) -> float:
-    """Return Ω(w)."""
-    value: float = subject.component.value(w)
-    return value
+    value = subject.component.value
+    require(close(value(w), value(w[::-1].copy())), "Ω depends on the order of the weights.")
 
 
 def _weights(subject: Subject[Regularizer]) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.conformance.outcomes import require
-from nnfw.conformance.requirements import equal
+from nnfw.conformance.requirements import equal, require_array, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.protocols import Schedule
 
@@ -23,8 +23,7 @@ def check_gives_one_factor_for_each_time(subject: Subject[Schedule]) -> None:
     """It returns an array shaped like t, for one step and for many."""
     for steps in (1, _STEPS):
         t = _times(0, steps)
-        found = subject.component.factor(t, _EPOCHS, ())
-        require(isinstance(found, np.ndarray), f"factor returned {type(found).__name__}, expected an array.")
+        found = require_array(subject.component.factor(t, _EPOCHS, ()), "factor")
         require(found.shape == t.shape, f"factor returned shape {found.shape}, expected {t.shape}, that of t.")
 
 
@@ -39,9 +38,8 @@ def check_is_finite_and_not_negative(subject: Subject[Schedule]) -> None:
 def check_changes_nothing_it_is_given(subject: Subject[Schedule]) -> None:
     """It does not change t."""
     t = _times(1, _STEPS)
-    before = t.copy()
-    subject.component.factor(t, _EPOCHS, _HISTORY[:1])
-    require(equal(t, before), "factor changes t.")
+    with unchanged("factor changes t.", t):
+        subject.component.factor(t, _EPOCHS, _HISTORY[:1])
 
 
 def check_is_a_pure_function(subject: Subject[Schedule]) -> None:
@@ -65,8 +63,7 @@ def _times(epoch: int, steps: int) -> Array:
 
 
 def _factors(component: Schedule, epoch: int, epochs: int) -> Array:
-    factors: Array = np.array(component.factor(_times(epoch, _STEPS), epochs, _HISTORY[:epoch]))
-    return factors
+    return np.array(component.factor(_times(epoch, _STEPS), epochs, _HISTORY[:epoch]))
 
 
 def _all_factors(component: Schedule, count: int, epochs: int | None = None) -> list[Array]:

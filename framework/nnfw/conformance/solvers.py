@@ -8,7 +8,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.conformance.outcomes import require
-from nnfw.conformance.requirements import equal
+from nnfw.conformance.requirements import equal, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import short
 from nnfw.protocols import Solver
@@ -82,9 +82,8 @@ def check_says_why_it_ends(subject: Subject[Solver]) -> None:
 def check_leaves_the_first_vector_alone(subject: Subject[Solver]) -> None:
     """It does not change the initial vector."""
     start = _start(subject)
-    before = start.copy()
-    subject.component.minimise(_function, start, 5, _Log())
-    require(equal(start, before), "it changes the initial vector.")
+    with unchanged("it changes the initial vector.", start):
+        subject.component.minimise(_function, start, 5, _Log())
 
 
 def check_is_deterministic(subject: Subject[Solver]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
-from nnfw.conformance.requirements import equal
+from nnfw.conformance.requirements import equal, require_array, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, in_words
 from nnfw.protocols import Transform
@@ -50,8 +50,7 @@ def check_fitted_values_are_json(subject: Subject[Transform]) -> None:
 def check_keeps_the_examples(subject: Subject[Transform]) -> None:
     """Apply returns an array with an entry for each example."""
     for column in _columns(subject):
-        changed = subject.component.apply(column, subject.component.fit(column))
-        require(isinstance(changed, np.ndarray), f"apply returned {type(changed).__name__}, expected an array.")
+        changed = require_array(subject.component.apply(column, subject.component.fit(column)), "apply")
         require(len(changed) == len(column), f"apply made {len(changed)} entries of {len(column)}.")
 
 
@@ -76,13 +75,12 @@ def check_examples_are_changed_one_by_one(subject: Subject[Transform]) -> None:
 def check_leaves_its_arguments_alone(subject: Subject[Transform]) -> None:
     """Fit, apply and invert change neither column nor fitted values."""
     for column in _columns(subject):
-        before = column.copy()
-        fitted = dict(subject.component.fit(column))
-        kept = json.dumps(fitted)
-        changed = subject.component.apply(column, fitted)
-        copy = changed.copy()
-        subject.component.invert(changed, fitted)
-        require(equal(column, before) and equal(changed, copy), "it changes the column that it is given.")
+        with unchanged("it changes the column that it is given.", column):
+            fitted = dict(subject.component.fit(column))
+            kept = json.dumps(fitted)
+            changed = subject.component.apply(column, fitted)
+            with unchanged("it changes the column that it is given.", changed):
+                subject.component.invert(changed, fitted)
         require(json.dumps(fitted) == kept, "it changes the fitted values.")
 
 
