@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from nnfw.errors import in_words
 from nnfw.ops import Engine, Operation, engine_from, made_of_kernels
 from nnfw.ops.operation import Function, dispatched
-from nnfw.protocols import Elementwise
+from nnfw.plugins import AcceleratorSpec, Plugin, Registry
+from nnfw.protocols import Activation, Elementwise
 from nnfw.workspace import Workspace
-
-if TYPE_CHECKING:
-    from nnfw.plugins import AcceleratorSpec, Plugin, Registry
-    from nnfw.protocols import Activation
 
 COMPILED, KERNELS, NUMPY, UNKNOWN = "compiled", "kernels", "NumPy", "unknown"
 _SHAPE = (2, 3)

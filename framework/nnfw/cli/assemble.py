@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import Annotated
 
 import typer
 
@@ -15,51 +15,27 @@ from nnfw.cli.completion import complete_components
 from nnfw.cli.console import message, print_text
 from nnfw.cli.options import Out, Overrides, Quiet, print_run, progress_bar
 from nnfw.cli.summary import print_summary
-
-if TYPE_CHECKING:
-    from nnfw.experiments import ExperimentFile
-    from nnfw.plain import Plain
-    from nnfw.plugins import Registry
-    from nnfw.toml import Document
+from nnfw.plain import Plain
+from nnfw.plugins import default_registry
 
 COMPONENT = "NAME[:OPTION=VALUE,...]"
-Data = Annotated[
-    str,
-    typer.Option(
-        "--data", metavar=COMPONENT, help="Dataset, or a CSV file.", autocompletion=complete_components("dataset")
-    ),
-]
+
+
+def _component(flag: str, kind: str, text: str) -> object:
+    return typer.Option(flag, metavar=COMPONENT, help=text, autocompletion=complete_components(kind))
+
+
+Data = Annotated[str, _component("--data", "dataset", "Dataset, or a CSV file.")]
 Target = Annotated[
     str | None, typer.Option("--target", metavar="COLUMN", help="Target column, if --data is a CSV file.")
 ]
-Layers = Annotated[
-    list[str],
-    typer.Option(
-        "--layer", metavar=COMPONENT, help="A layer; repeat it for each.", autocompletion=complete_components("layer")
-    ),
-]
-CostName = Annotated[
-    str, typer.Option("--cost", metavar=COMPONENT, help="Cost.", autocompletion=complete_components("cost"))
-]
-OptimizerName = Annotated[
-    str,
-    typer.Option("--optimizer", metavar=COMPONENT, help="Optimizer.", autocompletion=complete_components("optimizer")),
-]
+Layers = Annotated[list[str], _component("--layer", "layer", "A layer; repeat it for each.")]
+CostName = Annotated[str, _component("--cost", "cost", "Cost.")]
+OptimizerName = Annotated[str, _component("--optimizer", "optimizer", "Optimizer.")]
 Transforms = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--transform",
-        metavar=COMPONENT,
-        help="Transform of feature columns. Repeatable.",
-        autocompletion=complete_components("transform"),
-    ),
+    list[str] | None, _component("--transform", "transform", "Transform of feature columns. Repeatable.")
 ]
-Metrics = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--metric", metavar=COMPONENT, help="Metric. Repeatable.", autocompletion=complete_components("metric")
-    ),
-]
+Metrics = Annotated[list[str] | None, _component("--metric", "metric", "Metric. Repeatable.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the data.")]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Examples per step.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
@@ -99,9 +75,16 @@ def assemble(
     $ nnfw assemble --data digits --layer dense:units=64,activation=relu --layer dense:units=10,activation=softmax \
         --cost cross_entropy --optimizer adam:learning_rate=0.001 --metric accuracy --epochs 20 -o exp.toml
     """
-    from nnfw.experiments import ExperimentFile, check_experiment, parse_component, parse_reference
-    from nnfw.plugins import default_registry
-    from nnfw.toml import Document, apply_overrides
+    from nnfw.experiments import (
+        ExperimentFile,
+        check_experiment,
+        infer_shapes,
+        parse_component,
+        parse_reference,
+        summarise,
+    )
+    from nnfw.storage import replace_file
+    from nnfw.toml import Document, apply_overrides, write
 
     registry = default_registry()
     directory = output.parent if output is not None else Path()
@@ -116,34 +99,19 @@ def assemble(
     }
     document = apply_overrides(Document(_without_empty(table), "command line"), overrides or ())
     experiment = ExperimentFile(check_experiment(document, registry), document, directory)
-    stream = sys.stdout if output or train else sys.stderr  # if the file is printed, it is the data
-    _summarise(experiment, registry, stream)
-    _write(document, output, printed=not train)
-    if train:
-        from nnfw.runs import train as train_run
-
-        print_run(train_run(experiment, registry, out, progress_bar(quiet), message), json=False)
-
-
-def _summarise(experiment: ExperimentFile, registry: Registry, stream: TextIO) -> None:
-    """Print the summary if the shapes are known without reading data."""
-    from nnfw.experiments import infer_shapes, summarise
-
     if infer_shapes(experiment.experiment, registry) is not None:
-        with redirect_stdout(stream):
+        with redirect_stdout(sys.stdout if output or train else sys.stderr):  # if the file is printed, it is the data
             print_summary(summarise(experiment.experiment, registry))
-
-
-def _write(document: Document, output: Path | None, *, printed: bool) -> None:
-    from nnfw.storage import replace_file
-    from nnfw.toml import write
-
     text = write(document.table)
     if output is not None:
         replace_file(output, text.encode())
         message(f"Wrote {output}. Train it with: nnfw train {output}")
-    elif printed:
+    elif not train:
         print_text(text.rstrip("\n"))
+    if train:
+        from nnfw.runs import train as train_run
+
+        print_run(train_run(experiment, registry, out, progress_bar(quiet), message), json=False)
 
 
 def _source(data: str, target: str | None, directory: Path) -> Plain:

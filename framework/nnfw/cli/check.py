@@ -11,6 +11,7 @@ import typer
 
 from nnfw.cli.completion import Kind, complete_names
 from nnfw.cli.console import Json, is_terminal, message, print_heading, print_json, print_table, print_text
+from nnfw.plugins import TYPE, default_registry
 
 if TYPE_CHECKING:
     from nnfw.testing import Check, Conformance, Outcome, Subject
@@ -55,7 +56,6 @@ def check(
     $ nnfw check --list --kind layer
     """
     from nnfw.conformance.running import all_checks, checks_of
-    from nnfw.plugins import default_registry
 
     default_registry().components(kind)  # refuses a kind that is none
     if list_checks:
@@ -84,7 +84,6 @@ def _list(checks: Iterable[Check], json: bool) -> None:
 
 def _run(names: Iterable[str], kind: str | None, only: Iterable[str], timeout: float) -> Conformance:
     from nnfw.experiments.component_text import parse_component
-    from nnfw.plugins import TYPE, default_registry
     from nnfw.testing import Conformance, run_checks
 
     outcomes: list[Outcome] = []
@@ -120,15 +119,11 @@ def _print(report: Conformance, verbose: bool) -> None:
         print_heading("\nAll checks passed.")
         return
     print_heading("\nFailed")
-    meanings = _meanings()
-    for item in report.failures:
-        print_text(f"{item.component}: {item.check}\n  required: {meanings[item.check]}\n  found: {item.message}")
-
-
-def _meanings() -> dict[str, str]:
     from nnfw.conformance.running import all_checks
 
-    return {item.id: item.meaning for item in all_checks()}
+    meanings = {item.id: item.meaning for item in all_checks()}
+    for item in report.failures:
+        print_text(f"{item.component}: {item.check}\n  required: {meanings[item.check]}\n  found: {item.message}")
 
 
 def _print_tracebacks(failures: Iterable[Outcome]) -> None:

@@ -102,17 +102,12 @@ class Commands(_Lean, TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Return the names, nnfw's own first."""
-        return [spec.name for spec in BUILT_IN] + [item.spec.name for item in self._from_plugins() if not item.problem]
+        return list(_summaries())
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]
         """Return a command for the list, with name and summary only."""
-        for spec in BUILT_IN:
-            if spec.name == cmd_name:
-                return TyperCommand(cmd_name, help=spec.summary, short_help=spec.summary)
-        for item in self._from_plugins():
-            if item.spec.name == cmd_name and not item.problem:
-                return TyperCommand(cmd_name, help=item.spec.summary, short_help=f"{item.spec.summary} ({item.plugin})")
-        return None
+        summary = _summaries().get(cmd_name)
+        return None if summary is None else TyperCommand(cmd_name, short_help=summary)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> tuple[str | None, Command, list[str]]:  # type: ignore[override]
         """Return the command to run, imported."""
@@ -129,12 +124,15 @@ class Commands(_Lean, TyperGroup):
         self.plugin = wanted[0].plugin
         return name, load_command(wanted[0]), rest
 
-    @staticmethod
-    def _from_plugins() -> tuple[PluginCommand, ...]:
-        try:
-            return plugin_commands(default_registry())
-        except PluginError:  # strict mode: reported when a plugin is used, not in a list of commands
-            return ()
+
+def _summaries() -> dict[str, str]:
+    """Return the summaries of the commands that can be used, nnfw's own first."""
+    own = {spec.name: spec.summary for spec in BUILT_IN}
+    try:
+        added = [item for item in plugin_commands(default_registry()) if not item.problem]
+    except PluginError:  # strict mode: reported when a plugin is used, not in a list of commands
+        return own
+    return own | {item.name: f"{item.spec.summary} ({item.plugin})" for item in added}
 
 
 def application() -> Commands:

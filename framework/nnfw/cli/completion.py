@@ -12,16 +12,13 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
 from nnfw.configuration import Option, kind_of, options_of
-from nnfw.plugins import default_registry
+from nnfw.plugins import Listed, default_registry
 from nnfw.protocols import KINDS
-
-if TYPE_CHECKING:
-    from nnfw.plugins import Listed
 
 Completion = tuple[str, str]
 """A candidate, and what it means."""
@@ -53,11 +50,6 @@ def complete_names(ctx: typer.Context, incomplete: str) -> list[Completion]:
 
 def complete_components(kind: str) -> Callable[[str], list[Completion]]:
     """Return the completion of a component of `kind` with its options, as ``nnfw assemble`` takes it.
-
-    Parameters
-    ----------
-    kind
-        A row of :data:`nnfw.protocols.KINDS`.
 
     Examples
     --------

@@ -16,7 +16,8 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import IO, Annotated, TextIO
+from io import StringIO
+from typing import IO, Annotated
 
 import typer
 
@@ -68,26 +69,14 @@ def print_json(value: object) -> None:
 
 def print_csv(rows: Iterable[Sequence[str]]) -> None:
     """Print rows as CSV: escaped on a terminal, else unchanged, for programs."""
-    output: _Escaping | TextIO = _Escaping() if sys.stdout is None or is_terminal(sys.stdout) else sys.stdout
-    csv.writer(output, lineterminator="\n").writerows(rows)
-
-
-class _Escaping:
-    @staticmethod
-    def write(text: str) -> None:
-        typer.echo(visible(text), nl=False)
+    shown = StringIO() if sys.stdout is None or is_terminal(sys.stdout) else None
+    csv.writer(shown or sys.stdout, lineterminator="\n").writerows(rows)
+    if shown is not None:
+        typer.echo(visible(shown.getvalue()), nl=False)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table.
-
-    Parameters
-    ----------
-    columns
-        The headings.
-    rows
-        One text for each column. A column of single words is never wrapped.
-    """
+    """Print a table; a column of single words is never wrapped."""
     headings, *cells = [[" ".join(visible(cell).split()) for cell in row] for row in (columns, *rows)]
     if is_terminal(sys.stdout):
         _print_fitted(headings, cells)
@@ -102,22 +91,9 @@ def print_chosen(
 ) -> list[str]:
     """Print a table with a remark at the end of some rows.
 
-    On a terminal each row is one line. Only the columns that fit are shown; a remark begins where the cells of its row
-    end, and is cut at the edge. Elsewhere everything is printed.
-
-    Parameters
-    ----------
-    columns, rows
-        As for :func:`print_table`.
-    wanted
-        The headings, most important first; the first two are always shown.
-    remarks
-        A text for each row, or an empty one. Their heading comes first; a terminal does not show it.
-
-    Returns
-    -------
-    list of str
-        The headings of the columns that were left out.
+    On a terminal each row is one line. Only the columns that fit are shown, the `wanted` in this order, and always the
+    first two of them; a remark begins where the cells of its row end, and is cut at the edge. Elsewhere everything is
+    printed, with the heading of the remarks, which comes first. The headings of columns left out are returned.
     """
     if not is_terminal(sys.stdout):
         whole = [[*row, remark] for row, remark in zip((columns, *rows), remarks, strict=True)]

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import typer
 
-from nnfw.cli.console import Json
-
-if TYPE_CHECKING:
-    from nnfw.cli.commands import PluginCommand
-    from nnfw.plugins import Registry
+from nnfw.cli.commands import PluginCommand, load_command, plugin_commands
+from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
+from nnfw.cli.plugins import described, plugin_table
+from nnfw.errors import NnfwError, in_words
+from nnfw.plugins import Listed, Registry, default_registry
 
 LIBRARIES = ("numpy", "scipy.linalg")
 """The libraries that every component needs; each loads its own BLAS."""
 
-BROKEN = "cannot be loaded:"
+BAD, BROKEN = ("quarantined", "missing"), "cannot be loaded:"
+
+Item = TypeVar("Item", Listed, PluginCommand)
 
 
 def doctor(json: Json = False) -> None:
@@ -32,11 +34,7 @@ def doctor(json: Json = False) -> None:
     $ nnfw doctor
     $ nnfw doctor --json > environment.json
     """
-    from nnfw.cli import console
-    from nnfw.cli.commands import plugin_commands
-    from nnfw.cli.plugins import plugin_table
     from nnfw.machine import describe_environment
-    from nnfw.plugins import default_registry
 
     registry = default_registry()
     components, commands = registry.components(), plugin_commands(registry)
@@ -44,31 +42,34 @@ def doctor(json: Json = False) -> None:
         broken = list(_broken_libraries())
         environment: Mapping[str, Any] = {} if broken else describe_environment()
         accelerators = {} if broken else dict(_accelerators(registry))
-        problems = [*broken, *_broken_plugins(registry), *_broken_components(registry), *_broken_commands(commands)]
+        problems = [
+            *broken,
+            *(f"Plugin {item} is {item.status}: {item.reason}" for item in registry.plugins if item.status in BAD),
+            *_broken(components, lambda item: registry.load(item.kind, item.qualified_name)),
+            *_broken(commands, load_command),
+        ]
         problems += [
             f"Accelerator {name!r} {state}" for name, state in accelerators.items() if state.startswith(BROKEN)
         ]
     if json:
         plugins = [plugin_table(item) for item in registry.plugins]
         parts = {"plugins": plugins, "accelerators": accelerators, "environment": environment}
-        console.print_json({"ok": not problems, "problems": problems, **parts})
+        print_json({"ok": not problems, "problems": problems, **parts})
     else:
         states = [
             *((f"plugin {item}", item.status) for item in registry.plugins if not item.built_in),
             *((f"accelerator {name}", state) for name, state in accelerators.items()),
         ]
         numbers = [("components", str(len(components))), ("commands of plugins", str(len(commands)))]
-        console.print_table(("what", "found"), [*_rows(environment), *states, *numbers])
-        console.print_heading("\nProblems" if problems else "\nAll is well.")
+        print_table(("what", "found"), [*_rows(environment), *states, *numbers])
+        print_heading("\nProblems" if problems else "\nAll is well.")
         if problems:
-            console.print_text("\n".join(problems))
+            print_text("\n".join(problems))
     if problems:
         raise typer.Exit(1)
 
 
 def _broken_libraries() -> Iterator[str]:
-    from nnfw.errors import in_words
-
     for name in LIBRARIES:
         try:
             import_module(name)
@@ -76,15 +77,8 @@ def _broken_libraries() -> Iterator[str]:
             yield f"Library {name!r} cannot be imported: {in_words(error)}"
 
 
-def _broken_plugins(registry: Registry) -> Iterator[str]:
-    for item in registry.plugins:
-        if item.status in ("quarantined", "missing"):
-            yield f"Plugin {item} is {item.status}: {item.reason}"
-
-
 def _accelerators(registry: Registry) -> Iterator[tuple[str, str]]:
     """Yield the name of each accelerator, and whether it is ready."""
-    from nnfw.errors import in_words
     from nnfw.ops import engine_from
 
     for spec, plugin in registry.accelerators:
@@ -98,28 +92,13 @@ def _accelerators(registry: Registry) -> Iterator[tuple[str, str]]:
             yield spec.name, "ready"
 
 
-def _broken_components(registry: Registry) -> Iterator[str]:
-    """Import every component; a clash of names is a problem too, even if both can be loaded."""
-    from nnfw.errors import NnfwError
-
-    for item in registry.components():
+def _broken(items: Iterable[Item], load: Callable[[Item], object]) -> Iterator[str]:
+    """Import every component or command; a clash of names is a problem too, even if both can be loaded."""
+    for item in items:
         if item.problem:
-            yield f"{item.kind.capitalize()} {item}: {item.problem}"
+            yield described(item)
         try:
-            registry.load(item.kind, item.qualified_name)
-        except NnfwError as error:
-            yield str(error)
-
-
-def _broken_commands(commands: Iterable[PluginCommand]) -> Iterator[str]:
-    from nnfw.cli.commands import load_command
-    from nnfw.errors import NnfwError
-
-    for item in commands:
-        if item.problem:
-            yield f"Command {item}: {item.problem}"
-        try:
-            load_command(item)
+            load(item)
         except NnfwError as error:
             yield str(error)
 

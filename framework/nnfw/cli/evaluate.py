@@ -8,6 +8,7 @@ import typer
 
 from nnfw.cli.console import Json, message, print_json
 from nnfw.cli.options import DataDirectory, Delimiter, RunOrModel, Trust, print_results
+from nnfw.plugins import default_registry
 
 Data = Annotated[
     str | None,
@@ -42,7 +43,6 @@ def evaluate(
     $ nnfw evaluate runs/digits-20260101-120000
     $ nnfw evaluate runs/penguins-20260101-120000 --data new-penguins.csv
     """
-    from nnfw.plugins import default_registry
     from nnfw.runs import Access, evaluate_on, evaluate_run
 
     access = Access(default_registry(), message, data_dir, trust)

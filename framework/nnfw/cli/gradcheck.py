@@ -8,6 +8,7 @@ import typer
 
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
 from nnfw.cli.options import ExperimentPath, Overrides
+from nnfw.plugins import default_registry
 
 Examples = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="How many training examples to take.")]
 Precise = Annotated[
@@ -39,7 +40,6 @@ def gradcheck(
 
     from nnfw.checking import Report, check_pass
     from nnfw.experiments import prepare, read_experiment
-    from nnfw.plugins import default_registry
 
     registry = default_registry()
     prepared = prepare(read_experiment(file, registry, overrides or ()), registry)

@@ -34,13 +34,7 @@ COMPLETE_VARIABLE = "_NNFW_COMPLETE"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``nnfw`` and return its exit status.
-
-    Parameters
-    ----------
-    arguments
-        The command line after ``nnfw``; by default that of the program.
-    """
+    """Run ``nnfw`` with these arguments, by default those of the program, and return its exit status."""
     arguments, debug = _without_debug(list(sys.argv[1:] if arguments is None else arguments))
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show σ shows ? instead of ending the job

@@ -66,9 +66,8 @@ def progress_bar(quiet: bool) -> tuple[Callback, ...]:
 
 def print_results(results: Mapping[str, Mapping[str, object]]) -> None:
     """Print cost and metrics, one row per part of the data; matrices below."""
-    numbers = list(
-        dict.fromkeys(name for figures in results.values() for name in figures if not _is_matrix(figures[name]))
-    )
+    every = [item for figures in results.values() for item in figures.items()]
+    numbers = list(dict.fromkeys(name for name, value in every if not _is_matrix(value)))
     rows = [[part, *(as_text(figures.get(name)) for name in numbers)] for part, figures in results.items()]
     print_table(["", *numbers], rows)
     for part, figures in results.items():

@@ -9,6 +9,7 @@ import typer
 
 from nnfw.cli.console import message, print_text
 from nnfw.cli.options import DataDirectory, RunPath, Trust
+from nnfw.plugins import default_registry
 
 STDOUT = Path("-")
 
@@ -30,7 +31,6 @@ def report(path: RunPath, output: Output = None, data_dir: DataDirectory = None,
     $ nnfw report runs/digits-20260101-120000
     $ nnfw report runs/digits-20260101-120000 -o digits.html
     """
-    from nnfw.plugins import default_registry
     from nnfw.reporting import report
     from nnfw.runs import Access
     from nnfw.runs.layout import PAGE

@@ -10,6 +10,7 @@ import typer
 from nnfw.cli.compare import print_differences
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
 from nnfw.cli.options import DataDirectory, Quiet, RunPath, Trust, progress_bar
+from nnfw.plugins import default_registry
 
 if TYPE_CHECKING:
     from nnfw.runs import Reproduction
@@ -39,21 +40,13 @@ def reproduce(
     $ nnfw reproduce runs/digits-20260101-120000
     $ nnfw reproduce runs/penguins-20260101-120000 --data-dir ~/tables --out runs/again
     """
-    from nnfw.plugins import default_registry
     from nnfw.runs import Access, reproduce
 
     access = Access(default_registry(), data_directory=data_dir, trust=trust)
     found = reproduce(path, access, out, progress_bar(quiet))
     if json:
-        print_json(
-            {
-                "verdict": found.verdict,
-                "tolerance": found.tolerance,
-                "largest": found.largest,
-                "changed": found.changed,
-                "run": found.directory and str(found.directory),
-            }
-        )
+        table = {key: getattr(found, key) for key in ("verdict", "tolerance", "largest", "changed")}
+        print_json({**table, "run": found.directory and str(found.directory)})
     else:
         _print(found, str(path))
     if found.verdict == "different":
@@ -64,9 +57,8 @@ def _print(found: Reproduction, path: str) -> None:
     print_heading(found.verdict.capitalize())
     differing = {name: value for name, value in found.largest.items() if value}
     if differing:
-        print_text(
-            f"Largest relative differences; up to {found.tolerance:.2g}, costs and parameters are within rounding:"
-        )
+        limit = f"{found.tolerance:.2g}"
+        print_text(f"Largest relative differences; up to {limit}, costs and parameters are within rounding:")
         print_table(["", "difference"], [[name, f"{value:.2g}"] for name, value in differing.items()])
     if found.outcome:
         print_text(found.outcome)

@@ -9,6 +9,9 @@ import typer
 
 from nnfw.cli.console import Json, message
 from nnfw.cli.options import DataDirectory, Overrides, Quiet, RunPath, Trust, print_run, progress_bar
+from nnfw.machine.environment import restore_variables
+from nnfw.plugins import default_registry
+from nnfw.runs.reading import read_run
 
 Force = Annotated[bool, typer.Option("--force", help="Resume even if the experiment or the data have changed.")]
 
@@ -34,33 +37,26 @@ def resume(
     $ nnfw resume runs/penguins-20260101-120000 --data-dir ~/tables
     """
     _restore_variables(run)
-    from nnfw.plugins import default_registry
     from nnfw.runs import Access, resume
 
     access = Access(default_registry(), message, data_dir, trust)
     done = resume(run, access, overrides or (), progress_bar(quiet), force=force)
     if done is None:
         message(_nothing_to_do(run))
-        return
-    print_run(done, json=json)
+    else:
+        print_run(done, json=json)
 
 
 def _nothing_to_do(path: Path) -> str:
     """Say that a run has finished, and what can be done; more epochs do not help if it was stopped early."""
-    from nnfw.runs.reading import read_run
-
     run = read_run(path)
     if run.reason:
-        return (
-            f"Nothing to do: {path} was stopped after {run.epochs} epochs: {run.reason}. Train it again to go further."
-        )
+        done = f"{path} was stopped after {run.epochs} epochs: {run.reason}"
+        return f"Nothing to do: {done}. Train it again to go further."
     return f"Nothing to do: {path} has finished. Give it more epochs with --set training.epochs=N."
 
 
 def _restore_variables(run: Path) -> None:
     """Let BLAS use the kernels and threads of the run: it reads the variables when NumPy is imported."""
-    from nnfw.machine.environment import restore_variables
-    from nnfw.runs.reading import read_run
-
     for change in restore_variables(read_run(run).environment):
         message(f"{change}, as in the run.")

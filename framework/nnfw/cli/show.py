@@ -6,18 +6,17 @@ import re
 import shlex
 import sys
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
 from nnfw.cli.completion import Kind, complete_names
-from nnfw.cli.console import Json
+from nnfw.cli.console import Json, message, print_heading, print_json, print_table, print_text
+from nnfw.configuration import Option, check, kind_of, options_of
+from nnfw.errors import ConfigError
+from nnfw.plain import Plain
+from nnfw.plugins import TYPE, Listed, Registry, default_registry
 from nnfw.protocols import KINDS
-
-if TYPE_CHECKING:
-    from nnfw.configuration import Option
-    from nnfw.plain import Plain
-    from nnfw.plugins import Listed, Registry
 
 Record = dict[str, Any]
 """A table for JSON or TOML."""
@@ -55,90 +54,81 @@ def show(name: Name, kind: Kind = None, accelerators: Accelerators = False, json
     $ nnfw show relu --accelerators
     $ nnfw show nnfw-swish:swish --json
     """
-    from nnfw.cli import console
-    from nnfw.plugins import default_registry
-
     registry = default_registry()
     found = registry.named(name, kind)
     if accelerators and all(item.kind != ACTIVATION for item in found):
         raise typer.BadParameter(f"--accelerators applies to activations, and {name!r} is not one. Leave it out.")
     records = [_record(registry, item, accelerators) for item in found]
     if json:
-        console.print_json(records)
+        print_json(records)
         return
     for index, record in enumerate(records):
         if index:
-            console.print_text()
+            print_text()
         _print(record)
     if len(found) > 1:
         choices = " or ".join(f"nnfw show {item.kind}:{name}" for item in found)
-        console.message(f"{len(found)} kinds have a component called {name!r}. To see one: {choices}.")
+        message(f"{len(found)} kinds have a component called {name!r}. To see one: {choices}.")
 
 
 def _record(registry: Registry, item: Listed, accelerators: bool) -> Record:
     """Return all that is known about a component, fit for JSON."""
     from nnfw.cli.docstrings import meanings_of, sections_of
     from nnfw.cli.plugins import component_table
-    from nnfw.configuration import options_of
 
     with redirect_stdout(sys.stderr):  # output at import is not data
         cls = registry.load(item.kind, item.qualified_name)
         table = example(registry, item)
-        accelerated = _accelerated(registry, table) if accelerators and item.kind == ACTIVATION else {}
+        accelerated: Record = {}
+        if accelerators and item.kind == ACTIVATION:
+            from nnfw.cli.acceleration import accelerations
+
+            accelerated["accelerators"] = accelerations(registry.resolve(ACTIVATION, table), registry)
     meanings = meanings_of(cls)
     return {
         **component_table(item),
         "documentation": {heading or _OPENING: text for heading, text in sections_of(cls).items()},
-        "options": [_option_record(option, meanings.get(option.name, "")) for option in options_of(cls).values()],
+        "options": [
+            {
+                "name": option.name,
+                "type": str(option),
+                "required": option.required,
+                "default": option.default,
+                "meaning": meanings.get(option.name, ""),
+            }
+            for option in options_of(cls).values()
+        ],
         "example": {"file": in_file(item.kind, table), "command": on_command_line(item.kind, table)},
         **accelerated,
     }
 
 
-def _accelerated(registry: Registry, table: Record) -> Record:
-    from nnfw.cli.acceleration import accelerations
-
-    return {"accelerators": accelerations(registry.resolve(ACTIVATION, table), registry)}
-
-
-def _option_record(option: Option, meaning: str) -> Record:
-    return {
-        "name": option.name,
-        "type": str(option),
-        "required": option.required,
-        "default": option.default,
-        "meaning": meaning,
-    }
-
-
 def _print(record: Record) -> None:
-    from nnfw.cli import console
-
     origin = "built-in" if record["distribution"] == "nnfw" else f"{record['distribution']} {record['version']}"
-    console.print_heading(f"{record['name']}: {record['kind']}, {origin}")
-    console.print_text(f"{record['summary']}\nclass {record['target']}")
+    print_heading(f"{record['name']}: {record['kind']}, {origin}")
+    print_text(f"{record['summary']}\nclass {record['target']}")
     if record["problem"]:
-        console.print_text(f"Problem: {record['problem']}")
+        print_text(f"Problem: {record['problem']}")
     documentation = dict(record["documentation"])
     opening = documentation.pop(_OPENING)
     if opening:
-        console.print_text(f"\n{opening}")
-    console.print_heading("\nOptions" if record["options"] else "\nNo options")
+        print_text(f"\n{opening}")
+    print_heading("\nOptions" if record["options"] else "\nNo options")
     if record["options"]:
         rows = [(item["name"], item["type"], _default(item), item["meaning"]) for item in record["options"]]
-        console.print_table(("name", "type", "default", "meaning"), rows)
+        print_table(("name", "type", "default", "meaning"), rows)
     for heading, text in documentation.items():
         if heading not in _LEFT_OUT:
-            console.print_heading(f"\n{heading}")
-            console.print_text(text)
+            print_heading(f"\n{heading}")
+            print_text(text)
     if "accelerators" in record:
-        console.print_heading("\nWith accelerators")
+        print_heading("\nWith accelerators")
         rows = [tuple(item.values()) for item in record["accelerators"]]
-        console.print_table(("accelerator", "computed by", "because"), rows)
-    console.print_heading("\nIn an experiment file")
-    console.print_text(record["example"]["file"])
-    console.print_heading("\nOn the command line")
-    console.print_text(record["example"]["command"])
+        print_table(("accelerator", "computed by", "because"), rows)
+    print_heading("\nIn an experiment file")
+    print_text(record["example"]["file"])
+    print_heading("\nOn the command line")
+    print_text(record["example"]["command"])
 
 
 def _default(option: Record) -> str:
@@ -151,9 +141,6 @@ def example(registry: Registry, item: Listed, *outer: Listed) -> Record:
 
     `outer` are the components that it is an option of.
     """
-    from nnfw.configuration import options_of
-    from nnfw.plugins import TYPE
-
     options = options_of(registry.load(item.kind, item.qualified_name)).values()
     if item.spec.examples and item.spec.examples[0] and not outer:
         return {TYPE: item.qualified_name if item.problem else item.name, **item.spec.examples[0]}
@@ -165,9 +152,6 @@ def example(registry: Registry, item: Listed, *outer: Listed) -> Record:
 
 def _value_for(registry: Registry, owner: Listed, option: Option, outer: tuple[Listed, ...]) -> Plain:
     """Return a value that an option of `owner` takes."""
-    from nnfw.configuration import check, kind_of
-    from nnfw.errors import ConfigError
-
     placeholder = option.name.upper()
     kind = kind_of(option.hint)
     inner_kind = kind or _kind_of_items(option.hint)
@@ -190,8 +174,6 @@ def _value_for(registry: Registry, owner: Listed, option: Option, outer: tuple[L
 
 def _kind_of_items(hint: object) -> str | None:
     """Return the kind of component that an annotation lists."""
-    from nnfw.configuration import kind_of
-
     kinds = (kind_of(part) or _kind_of_items(part) for part in get_args(hint))
     return next(filter(None, kinds), None)
 
@@ -211,9 +193,8 @@ def on_command_line(kind: str, table: Record) -> str:
     command, _, argument = KINDS[kind].command.rpartition(" ")
     (_, name), *options = table.items()
     if argument == "{}":
-        value = ":".join(
-            filter(None, (name, ",".join(f"{key}={_in_toml(value, bare=True)}" for key, value in options)))
-        )
+        given = ",".join(f"{key}={_in_toml(value, bare=True)}" for key, value in options)
+        value = f"{name}:{given}" if given else name
     else:
         value = _in_toml(_short(table), bare="[" not in argument)
     return f"{command} {shlex.quote(argument.format(value))}"

@@ -8,11 +8,12 @@ import typer
 
 from nnfw.cli.console import Json, print_json, print_table, print_text
 from nnfw.cli.options import ExperimentPath, Overrides
+from nnfw.plugins import default_registry
 
 if TYPE_CHECKING:
     from nnfw.experiments import Summary
 
-_MOST_ROWS = 400  # of the table of layers; --json has all
+_MOST_ROWS = 400  # of the table of layers, the first and the last; --json has all
 
 ReadData = Annotated[bool, typer.Option("--read-data", help="Read the data to learn the shape of its examples.")]
 
@@ -25,7 +26,6 @@ def summary(file: ExperimentPath, overrides: Overrides = None, read_data: ReadDa
     $ nnfw summary examples/digits.toml
     """
     from nnfw.experiments import prepare, read_experiment, summarise
-    from nnfw.plugins import default_registry
 
     registry = default_registry()
     experiment = read_experiment(file, registry, overrides or ())
@@ -46,16 +46,11 @@ def print_summary(found: Summary) -> None:
         [f"{index} {row.layer}", row.activation, shape_in_words(row.output_shape), f"{row.parameters:,}"]
         for index, row in enumerate(found.layers)
     ]
-    print_table(["layer", "activation", "output shape", "parameters"], _ends(rows))
+    if len(rows) > _MOST_ROWS:
+        half = _MOST_ROWS // 2
+        rows = [*rows[:half], [f"({len(rows) - 2 * half:,} more)", "", "", ""], *rows[-half:]]
+    print_table(["layer", "activation", "output shape", "parameters"], rows)
     print_text(f"{found.size}; training takes about {_bytes(found.training_bytes)}, data aside.")
-
-
-def _ends(rows: list[list[str]]) -> list[list[str]]:
-    """Return the rows; of very many, the first and the last."""
-    if len(rows) <= _MOST_ROWS:
-        return rows
-    half = _MOST_ROWS // 2
-    return [*rows[:half], [f"({len(rows) - 2 * half:,} more)", "", "", ""], *rows[-half:]]
 
 
 def _bytes(count: float) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from nnfw.cli.console import Json, error, message, print_json, print_text
 from nnfw.cli.options import ExperimentPath, Out, Overrides, Quiet, print_run, progress_bar
+from nnfw.plugins import default_registry
 
 if TYPE_CHECKING:
     from nnfw.runs import ResumeCheck
@@ -39,7 +40,6 @@ def train(
     $ nnfw train examples/digits.toml --set training.epochs=5 --set optimizer.learning_rate=0.01 --out runs/short
     """
     from nnfw.experiments import read_experiment
-    from nnfw.plugins import default_registry
     from nnfw.runs import train, verify_resume
 
     registry = default_registry()
