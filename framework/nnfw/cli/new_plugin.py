@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import secrets
-import shutil
-from enum import StrEnum
 from importlib.resources import files
 from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
 from string import Template
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,14 +18,8 @@ from nnfw.errors import NnfwError, article
 from nnfw.plugins import default_registry, own_version
 from nnfw.plugins.specs import NAME, normalised
 
-
-class Start(StrEnum):
-    """The kinds of components that a project can start with."""
-
-    ACTIVATION = "activation"
-    LAYER = "layer"
-    COST = "cost"
-
+Start = Literal["activation", "layer", "cost"]
+"""The kinds of components that a project can start with."""
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the distribution: nnfw-swish.")]
 StartingKind = Annotated[Start, typer.Option("--kind", help="Kind of the first component.")]
@@ -36,9 +28,9 @@ Directory = Annotated[
 ]
 
 EQUATIONS = {
-    Start.ACTIVATION: "scale tanh(z / scale)",
-    Start.LAYER: "z = g ⊙ a_prev + b",
-    Start.COST: "1/N Σ s² log cosh((a − y) / s)",
+    "activation": "scale tanh(z / scale)",
+    "layer": "z = g ⊙ a_prev + b",
+    "cost": "1/N Σ s² log cosh((a − y) / s)",
 }
 FILES = {  # template: file
     "project/pyproject.toml": "pyproject.toml",
@@ -57,7 +49,7 @@ _PREFIX = "nnfw_"
 _OWN_MODULES = {"plugin"}
 
 
-def new_plugin(name: Name, kind: StartingKind = Start.ACTIVATION, out: Directory = None) -> None:
+def new_plugin(name: Name, kind: StartingKind = "activation", out: Directory = None) -> None:
     """Write the project of a new plugin: a component with its equation, its tests and an experiment that uses it.
 
     Its tests run the conformance kit, and pass from the start. The component is named like the distribution, without
@@ -70,11 +62,10 @@ def new_plugin(name: Name, kind: StartingKind = Start.ACTIVATION, out: Directory
     """
     directory = out if out is not None else Path(name)
     values = _values(name, kind)
-    texts = {
-        _filled(file, values): _filled(_template(_filled(source, values)), values) for source, file in FILES.items()
-    }
+    filled = {_filled(source, values): _filled(file, values) for source, file in FILES.items()}
+    texts = {file: _filled(_template(source), values) for source, file in filled.items()}
     _write(directory, texts)
-    print_heading(f"{directory}: {article(kind.value)} called {values['component']}")
+    print_heading(f"{directory}: {article(kind)} called {values['component']}")
     print_table(("file", "lines"), [(file, str(text.count("\n"))) for file, text in texts.items()])
     print_text(
         f'\nNext:\n  cd {directory}\n  pip install -e ".[test]" && pytest\n  nnfw show {values["component"]}\n'
@@ -94,25 +85,23 @@ def _values(name: str, kind: Start) -> dict[str, str]:
         raise _refused(f"{component!r}, from {name!r}, cannot name a component; begin with a letter, as in nnfw-swish")
     if find_spec(package) is not None:
         raise _refused(f"a package {package!r} is already installed here; choose another name")
-    for item in default_registry().components(kind.value):
+    for item in default_registry().components(kind):
         if item.name == component:
-            raise _refused(f"there is already {article(kind.value)} {item}; choose another name")
-    cls = "".join(part.capitalize() for part in component.split("_"))
-    summary = f"{article(kind.value).capitalize()} for networks of nnfw."
-    values = {
+            raise _refused(f"there is already {article(kind)} {item}; choose another name")
+    requirements = [f"nnfw>={own_version()}", "numpy>=2.0"]
+    if "annotated_types" in _template(f"{kind}/component.py"):
+        requirements.insert(0, "annotated-types>=0.7")
+    return {
         "distribution": name,
         "package": package,
         "component": component,
-        "cls": cls,
-        "kind": kind.value,
+        "cls": "".join(part.capitalize() for part in component.split("_")),
+        "kind": kind,
         "equation": EQUATIONS[kind],
-        "summary": summary,
+        "summary": f"{article(kind).capitalize()} for networks of nnfw.",
         "version": own_version(),
+        "requirements": ", ".join(f'"{item}"' for item in requirements),
     }
-    requirements = [f"nnfw>={values['version']}", "numpy>=2.0"]
-    if "annotated_types" in _template(f"{kind}/component.py"):
-        requirements.insert(0, "annotated-types>=0.7")
-    return values | {"requirements": ", ".join(f'"{item}"' for item in requirements)}
 
 
 def _refused(text: str) -> typer.BadParameter:
@@ -132,14 +121,12 @@ def _write(directory: Path, texts: dict[str, str]) -> None:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise NnfwError(f"{directory} already exists and is not an empty directory. Choose another one with --out.")
     directory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = directory.with_name(f".nnfw-{secrets.token_hex(8)}.tmp")
-    try:
+    with TemporaryDirectory(prefix=".nnfw-", suffix=".tmp", dir=directory.parent) as temporary:
+        project = Path(temporary, directory.name)
         for file, text in texts.items():
-            path = temporary / file
+            path = project / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
         if directory.exists():
             directory.rmdir()  # it is empty; Windows would not replace it
-        temporary.rename(directory)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # gone after the rename
+        project.rename(directory)
