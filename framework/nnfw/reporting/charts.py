@@ -16,6 +16,7 @@ MOST_POINTS = 400
 """Epochs that a curve shows at most: more would not fit on the pixels."""
 
 _SIDE = 300  # of the square charts: predictions over labels, and residuals
+_SQUARE = LEFT + _SIDE + RIGHT, TOP + _SIDE + BOTTOM
 _BARS = 25
 
 Values = Sequence[float | None]
@@ -24,16 +25,7 @@ Values = Sequence[float | None]
 def curves(title: str, epochs: Sequence[int], series: Mapping[str, Values], *, logarithmic: bool) -> Node:
     """Return a chart of values over epochs, with a legend and a read-out at the cursor.
 
-    Parameters
-    ----------
-    title
-        The heading.
-    epochs
-        The numbers of the epochs.
-    series
-        A value for each epoch, by name; None is a gap.
-    logarithmic
-        Whether the axis may be logarithmic, if that helps.
+    Each of the `series` has a value for each epoch; None is a gap. The axis is `logarithmic` only if that helps.
     """
     kept = thinned(series, MOST_POINTS)
     shown = {name: [values[index] for index in kept] for name, values in series.items()}
@@ -42,14 +34,12 @@ def curves(title: str, epochs: Sequence[int], series: Mapping[str, Values], *, l
     known = [value for values in shown.values() for value in values if value is not None]
     up = fitted(known, HEIGHT - BOTTOM, TOP, logarithmic=logarithmic)
     places = [across(epoch) for epoch in numbers]
-    lines = [_line(index, places, values, up) for index, values in enumerate(shown.values())]
-    marks = node("g.cursor", attributes={"visibility": "hidden"})
     data = {"epochs": numbers, "x": places, "series": _read_out(shown, up), "top": TOP, "bottom": HEIGHT - BOTTOM}
     drawing = node(
         "svg.plot",
         *_axes(across, up, "epoch"),
-        *(item for line in lines for item in line),
-        marks,
+        *(item for index, values in enumerate(shown.values()) for item in _line(index, places, values, up)),
+        node("g.cursor", attributes={"visibility": "hidden"}),
         attributes={
             "viewBox": f"0 0 {WIDTH} {HEIGHT}",
             "role": "img",
@@ -58,9 +48,9 @@ def curves(title: str, epochs: Sequence[int], series: Mapping[str, Values], *, l
             "data-curves": json.dumps(data, separators=(",", ":")),
         },
     )
-    scale = node("span.hint", "logarithmic") if up.logarithmic else ""
-    heading = node("h3", title, " ", scale)
-    return node("figure.chart", heading, drawing, node("figcaption", _legend(series), node("output.reading")))
+    heading = node("h3", title, " ", node("span.hint", "logarithmic") if up.logarithmic else "")
+    legend = node("span.legend", *(node(f"span.key.s{index}", name) for index, name in enumerate(series)))
+    return node("figure.chart", heading, drawing, node("figcaption", legend, node("output.reading")))
 
 
 def scatter(title: str, truths: Sequence[float], predictions: Sequence[float]) -> Node:
@@ -74,38 +64,24 @@ def scatter(title: str, truths: Sequence[float], predictions: Sequence[float]) -
         for truth, prediction in zip(truths, predictions, strict=True)
     ]
     label = f"{title}: predictions over labels, {len(truths)} examples"
-    return _square(
-        title,
-        label,
-        _square_axes(across, up, "label"),
-        node("line.diagonal", attributes=diagonal),
-        node("g.points", *points),
-    )
+    content = (node("line.diagonal", attributes=diagonal), node("g.points", *points))
+    return _square(title, label, _axes(across, up, "label", *_SQUARE), *content)
 
 
 def histogram(title: str, axis: str, values: Sequence[float]) -> Node:
     """Return a histogram of values; `axis` names them."""
     across = fitted(values, LEFT, LEFT + _SIDE)
     width = (across.high - across.low) / _BARS
-    inside = (
-        max(across.low, min(value, across.high)) for value in values
-    )  # values beyond the axis count in the last bars
+    # values beyond the axis count in the last bars
+    inside = (max(across.low, min(value, across.high)) for value in values)
     counts = Counter(min(int((value - across.low) / width), _BARS - 1) for value in inside)
     up = Scale(0, max(counts.values()) * 1.06, TOP + _SIDE, TOP)
-    bars = [
-        node(
-            "rect",
-            attributes={
-                "x": across(across.low + index * width),
-                "y": up(count),
-                "width": round(_SIDE / _BARS - 1, 1),
-                "height": round(up.start - up(count), 1),
-            },
-        )
-        for index, count in sorted(counts.items())
-    ]
+    bars = []
+    for index, count in sorted(counts.items()):
+        box = {"x": across(across.low + index * width), "y": up(count), "width": round(_SIDE / _BARS - 1, 1)}
+        bars.append(node("rect", attributes={**box, "height": round(up.start - up(count), 1)}))
     label = f"{title}: how often each {axis} occurs, {len(values)} examples"
-    return _square(title, label, _square_axes(across, up, axis), node("g.bars", *bars))
+    return _square(title, label, _axes(across, up, axis, *_SQUARE), node("g.bars", *bars))
 
 
 def thinned(series: Mapping[str, Values], most: int) -> list[int]:
@@ -134,12 +110,9 @@ def thinned(series: Mapping[str, Values], most: int) -> list[int]:
 
 
 def _square(title: str, label: str, axes: Sequence[Node], *content: Node) -> Node:
-    box = {"viewBox": f"0 0 {LEFT + _SIDE + RIGHT} {TOP + _SIDE + BOTTOM}", "role": "img", "aria-label": label}
+    width, height = _SQUARE
+    box = {"viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": label}
     return node("figure.chart", node("h3", title), node("svg.plot.square", *axes, *content, attributes=box))
-
-
-def _square_axes(across: Scale, up: Scale, title: str) -> list[Node]:
-    return _axes(across, up, title, width=LEFT + _SIDE + RIGHT, height=TOP + _SIDE + BOTTOM)
 
 
 def _span(numbers: Sequence[int]) -> tuple[float, float]:
@@ -173,7 +146,7 @@ def _line(index: int, places: Sequence[float], values: Values, up: Scale) -> lis
     return [node(f"path.line.s{index}", attributes={"d": path})] * bool(path) + dots
 
 
-def _axes(across: Scale, up: Scale, title: str, *, width: int = WIDTH, height: int = HEIGHT) -> list[Node]:
+def _axes(across: Scale, up: Scale, title: str, width: int = WIDTH, height: int = HEIGHT) -> list[Node]:
     floor, right = height - BOTTOM, width - RIGHT
     rows, columns = up.ticks(5), [tick for tick in across.ticks(6) if title != "epoch" or tick == int(tick)]
     grid = [node("line.grid", attributes={"x1": LEFT, "x2": right, "y1": up(tick), "y2": up(tick)}) for tick in rows]
@@ -187,7 +160,3 @@ def _axes(across: Scale, up: Scale, title: str, *, width: int = WIDTH, height: i
     ]
     base = node("line.base", attributes={"x1": LEFT, "x2": right, "y1": floor, "y2": floor})
     return [*grid, base, *beside, *below, node("text.title", title, attributes={"x": right, "y": height - 2})]
-
-
-def _legend(series: Mapping[str, Values]) -> Node:
-    return node("span.legend", *(node(f"span.key.s{index}", name) for index, name in enumerate(series)))

@@ -16,16 +16,7 @@ _NOT_ON_A_PAGE = dict.fromkeys((*_CONTROLS, *_DIRECTIONS, *_SURROGATES), "\ufffd
 
 
 def node(tag: str, *content: Content, attributes: Mapping[str, object] | None = None) -> Node:
-    """Return an element.
-
-    Parameters
-    ----------
-    tag
-        ``"p"``, or ``"p.note"`` for the class `note`.
-    content
-        Texts and elements, in order.
-    attributes
-        By name.
+    """Return an element; the tag ``"p.note"`` is a ``"p"`` of the class `note`.
 
     Examples
     --------
@@ -53,10 +44,10 @@ def to_html(element: Node) -> str:
 
 def table(header: Sequence[Content], rows: Iterable[Sequence[Content]], style: str = "") -> Node:
     """Return a table in a frame that scrolls sideways; the first cell of each row is its heading."""
-    body = [
-        node("tr", node("th", first, attributes={"scope": "row"}), *(node("td", cell) for cell in rest))
-        for first, *rest in rows
-    ]
+    body = []
+    for first, *rest in rows:
+        cells = (cell if isinstance(cell, Element) and cell.tag == "td" else node("td", cell) for cell in rest)
+        body.append(node("tr", node("th", first, attributes={"scope": "row"}), *cells))
     heads = [node("th", cell, attributes={"scope": "col"}) for cell in header]
     whole = node(f"table{style}", node("thead", node("tr", *heads)), node("tbody", *body))
     return node("div.scroll", whole, attributes={"tabindex": 0})

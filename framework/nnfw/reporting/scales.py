@@ -64,16 +64,9 @@ def round_step(least: float) -> float:
 
 
 def fitted(values: Iterable[float], start: float, end: float, *, logarithmic: bool = False) -> Scale:
-    """Return a scale for values, with some room around them.
+    """Return a scale for values, perhaps none, with some room around them; those that are not finite are ignored.
 
-    Parameters
-    ----------
-    values
-        Numbers, perhaps none; those that are not finite are ignored.
-    start, end
-        Where it is drawn.
-    logarithmic
-        Whether it may be logarithmic: it is if all values are positive and the largest is 20 times the smallest.
+    It may be `logarithmic`: it is if all values are positive and the largest is 20 times the smallest.
     """
     known = [max(-_LARGEST, min(value, _LARGEST)) for value in values if isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
@@ -92,10 +85,4 @@ def labels(ticks: Sequence[float]) -> list[str]:
     >>> labels([0.0, 0.05, 0.1]), labels([0.001, 0.1, 10.0]), labels([0.0, 20000.0])
     (['0', '0.05', '0.1'], ['0.001', '0.1', '10'], ['0', '20k'])
     """
-    return [_label(tick) for tick in ticks]
-
-
-def _label(value: float) -> str:
-    if 10_000 <= abs(value) < 10_000_000:
-        return f"{value / 1000:g}k"
-    return f"{value:.6g}"
+    return [f"{tick / 1000:g}k" if 10_000 <= abs(tick) < 10_000_000 else f"{tick:.6g}" for tick in ticks]
