@@ -105,17 +105,7 @@ class Experiment:
 
 @dataclass(frozen=True, eq=False)
 class ExperimentFile:
-    """An experiment with its file.
-
-    Parameters
-    ----------
-    experiment
-        What the file says.
-    document
-        Its values, with the line of each.
-    directory
-        Where its relative paths start: the folder of the file.
-    """
+    """An experiment with the values of its file, and the line of each; relative paths start in the directory."""
 
     experiment: Experiment
     document: Document
@@ -127,19 +117,15 @@ def read_experiment(path: str, registry: Registry, overrides: Iterable[str] = ()
 
     Parameters
     ----------
-    path
-        A TOML file; ``"-"`` is the standard input.
-    registry
-        Where names are looked up.
+    path, registry
+        A TOML file, or ``"-"`` for the standard input; and where names are looked up.
     overrides
         ``"training.epochs=5"`` and the like.
 
     Raises
     ------
-    FileFormatError
-        If the file cannot be read or is not TOML.
-    ConfigError
-        With every mistake in it, each with its line.
+    FileFormatError, ConfigError
+        If the file cannot be read or is not TOML; with every mistake in it, each with its line.
     """
     document = apply_overrides(read(path), overrides)
     directory = Path() if path == STDIN else Path(path).parent
@@ -147,45 +133,34 @@ def read_experiment(path: str, registry: Registry, overrides: Iterable[str] = ()
 
 
 def check_experiment(document: Document, registry: Registry) -> Experiment:
-    """Return the experiment that a document holds.
-
-    Raises
-    ------
-    ConfigError
-        With every mistake in it, each with its place; also if the cost cannot take the outputs of the last layer.
-    """
+    """Return the experiment that a document holds; ConfigError with every mistake in it, each with its place."""
     try:
         experiment: Experiment = build(Experiment, document.table, registry.resolve)
     except ConfigError as error:
-        found = sorted(error.mistakes, key=lambda mistake: document.line_of(mistake.path))
-        raise ConfigError([_placed(document, mistake.path, str(mistake)) for mistake in found]) from error
-    mistakes = [
-        *_split_mistakes(experiment.data.split),
-        *_output_mistakes(experiment, registry),
-        *_training_mistakes(experiment, registry),
-    ]
-    if mistakes:
-        mistakes.sort(key=lambda mistake: document.line_of(mistake[0]))
-        raise ConfigError([_placed(document, path, text) for path, text in mistakes])
+        found = [(mistake.path, str(mistake)) for mistake in error.mistakes]
+        raise ConfigError(placed(document, found)) from error
+    if mistakes := placed(document, _mistakes(experiment, registry)):
+        raise ConfigError(mistakes)
     return experiment
 
 
-def _split_mistakes(shares: SplitSection) -> Iterator[tuple[Keys, str]]:
+def placed(document: Document, mistakes: Iterable[tuple[Keys, str]]) -> list[Mistake]:
+    """Return mistakes with their places in a document, in the order of the lines."""
+    found = sorted(mistakes, key=lambda mistake: document.line_of(mistake[0]))
+    return [Mistake((), f"{document.place_of(path)}: {text}") for path, text in found]
+
+
+def _mistakes(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys, str]]:
+    """Yield what is wrong with values that are right by themselves."""
+    shares = experiment.data.split
     if shares.validation + shares.test >= 1:
         sums = f"{shares.validation} + {shares.test}"
         text = f"data.split leaves nothing to train on: validation + test must be less than 1, got {sums}."
         yield ("data", "split"), text
-
-
-def _output_mistakes(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys, str]]:
-    """Yield why the cost cannot take the outputs of the last layer's activation."""
     try:
         Objective(experiment.cost, Chain(experiment.model.layers).activation, registry)
     except ConfigError as error:
         yield from ((("cost", TYPE), str(mistake)) for mistake in error.mistakes)
-
-
-def _training_mistakes(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys, str]]:
     for mistake in contradictions(experiment.training, experiment.optimizer, registry):
         yield ("training", *mistake.path), f"training.{mistake}"
 
@@ -193,10 +168,6 @@ def _training_mistakes(experiment: Experiment, registry: Registry) -> Iterator[t
 def distributions_of(experiment: Experiment, registry: Registry) -> dict[str, str]:
     """Return the versions of the distributions whose components an experiment names."""
     return registry.distributions_in(to_table(experiment, registry.describe))
-
-
-def _placed(document: Document, path: Keys, text: str) -> Mistake:
-    return Mistake((), f"{document.place_of(path)}: {text}")
 
 
 def table_of(experiment: Experiment, registry: Registry) -> dict[str, Any]:

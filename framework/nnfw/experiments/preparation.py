@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.data import Examples, Preprocessing, Split, categorical, listed, load_examples, release, shape_of, split
-from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError
-from nnfw.experiments.experiment import Experiment, ExperimentFile
+from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError
+from nnfw.experiments.experiment import Experiment, ExperimentFile, placed
 from nnfw.model import Sequential, describe
 from nnfw.network import Chain, Objective
 from nnfw.plugins import Registry
@@ -33,25 +33,14 @@ HASHED_ROWS = 1 << 14  # rows that are hashed at once: a memory-mapped column is
 class Prepared:
     """An experiment, completely checked, with its data read and its network built.
 
-    Parameters
-    ----------
-    experiment
-        What the file says.
-    model
-        With its first parameters, and with its preprocessing fitted on the training part.
-    objective
-        The cost at the model's output.
-    parts
-        The examples by part: ``training``, and ``validation`` and ``test`` where the split has them.
-    fingerprint
-        SHA-256 of the raw data.
+    The model has its first parameters, and its preprocessing is fitted on the training part.
     """
 
     experiment: Experiment
     model: Sequential
     objective: Objective
-    parts: Mapping[str, Labelled]
-    fingerprint: str
+    parts: Mapping[str, Labelled]  # training, and validation and test where the split has them
+    fingerprint: str  # SHA-256 of the raw data
 
     def evaluate(self, part: str) -> Figures:
         """Return cost and metrics of the model on one part."""
@@ -67,8 +56,6 @@ def prepare(
 
     Parameters
     ----------
-    file, registry
-        The experiment, and where names are looked up.
     trained
         A trained model of this experiment: it and its preprocessing are used, and nothing is fitted or built.
     examples
@@ -102,51 +89,14 @@ def prepare(
     return Prepared(experiment, model, objective, parts, _fingerprint(examples))
 
 
-def build_model(experiment: Experiment, input_shape: tuple[int, ...], registry: Registry) -> Sequential:
-    """Return the network of an experiment with its first parameters.
+def infer_shapes(experiment: Experiment, registry: Registry, input_shape: Shape | None = None) -> list[Shape] | None:
+    """Return the shapes of x and of every activation of one example; None if the data must be read to know that of x.
 
-    Raises
-    ------
-    ShapeError
-        If the layers do not fit, or the file declares another `input_shape`.
+    ShapeError if the layers do not fit.
     """
-    declared = experiment.model.input_shape
-    if declared is not None and declared != input_shape:
-        raise ShapeError(
-            f"model.input_shape is {declared}, but one example of the data has shape {input_shape}. Correct it, or "
-            "remove it."
-        )
-    return Sequential(
-        experiment.model.layers, input_shape, seed=experiment.seed, dtype=experiment.dtype, registry=registry
-    )
-
-
-def known_input_shape(experiment: Experiment) -> tuple[int, ...] | None:
-    """Return the shape of one example; None if it is not known before the data is read."""
-    return experiment.model.input_shape or shape_of(experiment.data.source)
-
-
-def infer_shapes(experiment: Experiment, registry: Registry) -> list[tuple[int, ...]] | None:
-    """Return the shape of every activation of one example; None if the data must be read to know that of the input.
-
-    Raises
-    ------
-    ShapeError
-        If the layers do not fit.
-    """
-    shape = known_input_shape(experiment)
-    return None if shape is None else layer_shapes(experiment, shape, registry)
-
-
-def layer_shapes(experiment: Experiment, input_shape: tuple[int, ...], registry: Registry) -> list[tuple[int, ...]]:
-    """Return the shapes of x and of every activation of one example; ShapeError if the layers do not fit."""
-    return Chain(experiment.model.layers).shapes(input_shape, partial(registry.label, "layer"))
-
-
-def _fit_preprocessing(experiment: Experiment, examples: Examples, rows: Split) -> Preprocessing:
-    transforms, target_transforms = experiment.data.transforms, experiment.data.target_transforms
-    fitted_on = examples.take(rows.training) if transforms or target_transforms else examples
-    return Preprocessing.fit(fitted_on, transforms, target_transforms)
+    shape = input_shape or experiment.model.input_shape or shape_of(experiment.data.source)
+    layers = Chain(experiment.model.layers)
+    return None if shape is None else layers.shapes(shape, partial(registry.label, "layer"))
 
 
 def _with_classes(examples: Examples) -> Examples:
@@ -159,8 +109,15 @@ def _with_classes(examples: Examples) -> Examples:
 
 
 def _new_model(experiment: Experiment, examples: Examples, rows: Split, registry: Registry) -> Sequential:
-    preprocessing = _fit_preprocessing(experiment, examples, rows)
-    model = build_model(experiment, preprocessing.input_shape, registry)
+    transforms, target_transforms = experiment.data.transforms, experiment.data.target_transforms
+    fitted_on = examples.take(rows.training) if transforms or target_transforms else examples
+    preprocessing = Preprocessing.fit(fitted_on, transforms, target_transforms)
+    declared, found = experiment.model.input_shape, preprocessing.input_shape
+    if declared is not None and declared != found:
+        raise ShapeError(
+            f"model.input_shape is {declared}, but one example of the data has shape {found}. Correct it, or remove it."
+        )
+    model = Sequential(experiment.model.layers, found, seed=experiment.seed, dtype=experiment.dtype, registry=registry)
     model.preprocessing = preprocessing
     return model
 
@@ -176,8 +133,7 @@ def _parts(model: Sequential, objective: Objective, examples: Examples, rows: Sp
 def _require_fit_activations(file: ExperimentFile, model: Sequential) -> None:
     """Refuse layers whose activation cannot take the number of units; name the line of each."""
     found = model.chain.unfit(model.input_shape, partial(model.registry.label, "layer"))
-    places = ((file.document.place_of(("model", "layers", index, "activation")), text) for index, text in found)
-    if mistakes := [Mistake((), f"{place}: {text}") for place, text in places]:
+    if mistakes := placed(file.document, ((("model", "layers", index, "activation"), text) for index, text in found)):
         raise ConfigError(mistakes)
 
 
@@ -216,12 +172,12 @@ def _require_metrics(file: ExperimentFile, model: Sequential, parts: Mapping[str
     """Refuse metrics that cannot take outputs and labels of every part."""
     metrics: Sequence[Any] = file.experiment.training.metrics  # resolved
     found = dict(item for part in parts.values() for item in refused(model.network, part, metrics))
-    mistakes = []
-    for index in sorted(found):
-        place = file.document.place_of(("training", "metrics", index))
-        label = model.registry.label("metric", metrics[index])
-        mistakes.append(Mistake((), f"{place}: Metric {label} does not fit network and labels: {found[index]}"))
-    if mistakes:
+    labels = {index: model.registry.label("metric", metrics[index]) for index in found}
+    texts = (
+        (("training", "metrics", index), f"Metric {labels[index]} does not fit network and labels: {text}")
+        for index, text in found.items()
+    )
+    if mistakes := placed(file.document, texts):
         raise ConfigError(mistakes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from nnfw.arrays import Shape
 from nnfw.errors import ConfigError, Mistake, class_name
 from nnfw.experiments.experiment import Experiment
-from nnfw.experiments.preparation import known_input_shape, layer_shapes
+from nnfw.experiments.preparation import infer_shapes
 from nnfw.plugins import Registry
 from nnfw.protocols import Parameter
 from nnfw.training import state_of
@@ -22,17 +23,7 @@ ACTIVATION_ARRAYS = 3  # z, a and δ of every layer
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One layer of a network.
-
-    Parameters
-    ----------
-    layer, activation
-        Names of the components.
-    output_shape
-        Shape of one example's activation.
-    parameters
-        How many numbers the layer learns.
-    """
+    """One layer of a network: names of its components, shape of one example's activation, numbers that it learns."""
 
     layer: str
     activation: str
@@ -44,24 +35,13 @@ class LayerSummary:
 class Summary:
     """A network, described without reading data or allocating its arrays.
 
-    Parameters
-    ----------
-    input_shape
-        Shape of one example.
-    layers
-        From the first to the last.
-    parameters
-        How many numbers training changes.
-    state
-        How many numbers layers keep besides.
-    training_bytes
-        Estimated memory of a training: parameters, gradient, the optimizer's arrays, and z, a and δ of one batch.
+    The memory of a training is estimated: parameters, gradient, the optimizer's arrays, and z, a and δ of one batch.
     """
 
     input_shape: Shape
     layers: tuple[LayerSummary, ...]
-    parameters: int
-    state: int
+    parameters: int  # how many numbers training changes
+    state: int  # how many numbers layers keep besides
     training_bytes: int
 
     @property
@@ -88,43 +68,27 @@ def shape_in_words(shape: Shape) -> str:
 def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | None = None) -> Summary:
     """Return the summary of an experiment's network.
 
-    Parameters
-    ----------
-    experiment, registry
-        The experiment, and where names are looked up.
-    input_shape
-        Shape of one example; by default what the file or the dataset says.
-
-    Raises
-    ------
-    ConfigError
-        If the shape of the input is not known before the data is read.
-    ShapeError
-        If the layers do not fit.
+    By default, file or dataset say the shape of one example; ConfigError if that is not known before the data is read,
+    ShapeError if the layers do not fit.
     """
-    shape = input_shape or known_input_shape(experiment)
-    if shape is None:
-        raise ConfigError([Mistake((), _unknown_input(experiment, registry))])
-    layers = experiment.model.layers
-    shapes = layer_shapes(experiment, shape, registry)
-    declared = [list(layer.parameters(before).values()) for layer, before in zip(layers, shapes[:-1], strict=True)]
-    rows = tuple(
-        LayerSummary(
-            _name(registry, "layer", layer), _name(registry, "activation", layer.activation), after, _size(own)
+    shapes = infer_shapes(experiment, registry, input_shape)
+    if shapes is None:
+        dataset = registry.label("dataset", experiment.data.source)
+        text = (
+            f"Dataset {dataset} does not know the shape of its examples before they are read. Set model.input_shape = "
+            "[n], or read the data with --read-data."
         )
+        raise ConfigError([Mistake((), text)])
+    layers = experiment.model.layers
+    declared = [list(layer.parameters(before).values()) for layer, before in zip(layers, shapes[:-1], strict=True)]
+    name = partial(_name, registry)
+    rows = tuple(
+        LayerSummary(name("layer", layer), name("activation", layer.activation), after, _size(own))
         for layer, after, own in zip(layers, shapes[1:], declared, strict=True)
     )
     everything = [parameter for own in declared for parameter in own]
     parameters, state = _size(everything), _size(everything, trainable=False)
-    return Summary(shape, rows, parameters, state, _training_bytes(experiment, parameters, shapes))
-
-
-def _unknown_input(experiment: Experiment, registry: Registry) -> str:
-    dataset = registry.label("dataset", experiment.data.source)
-    return (
-        f"Dataset {dataset} does not know the shape of its examples before they are read. Set model.input_shape = [n], "
-        "or read the data with --read-data."
-    )
+    return Summary(shapes[0], rows, parameters, state, _training_bytes(experiment, parameters, shapes))
 
 
 def _size(declared: Iterable[Parameter], *, trainable: bool = True) -> int:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nnfw.errors import NnfwError, in_words
-from nnfw.experiments import ExperimentFile, Summary, prepare, summarise
-from nnfw.experiments.preparation import known_input_shape
+from nnfw.experiments import ExperimentFile, Summary, infer_shapes, prepare, summarise
 from nnfw.model import load
 from nnfw.reporting import sections
 from nnfw.reporting.findings import examine
@@ -73,7 +72,7 @@ def _summary(path: Path, access: Access) -> Summary:
     shape = None
     if (path / MODEL).exists():
         shape = load(path / MODEL, registry=registry, inside=Directory(path)).input_shape
-    elif known_input_shape(file.experiment) is None:
+    elif infer_shapes(file.experiment, registry) is None:
         shape = prepare(file, registry).model.input_shape
     return summarise(file.experiment, registry, shape)
 
