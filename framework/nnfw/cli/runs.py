@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nnfw.cli.console import Json, message, print_chosen, print_json
 from nnfw.cli.options import as_text
-
-if TYPE_CHECKING:
-    from nnfw.runs.listing import ListedRun
+from nnfw.runs.listing import ListedRun, condition_keys, list_runs
+from nnfw.runs.reading import shown_figures, time_span
 
 FOLDER = "runs"
 """Where `nnfw train` puts runs."""
@@ -45,8 +44,6 @@ def runs(
     $ nnfw runs
     $ nnfw runs --where status=finished --where "test accuracy>0.97" --sort "test cost"
     """
-    from nnfw.runs.listing import condition_keys, list_runs, shown_figures
-
     none_yet = folder == FOLDER and not Path(folder).exists()
     found = [] if none_yet else list_runs(Path(folder), where or (), sort, reverse=reverse)
     if json:
@@ -56,26 +53,20 @@ def runs(
         message("There are no runs yet: `nnfw train FILE` makes one." if none_yet else "There are no such runs.")
         return
     asked = [key for key in dict.fromkeys([*condition_keys(where or ()), sort]) if key not in _SHOWN]
-    print_runs(found, [key for key in shown_figures(found) if key not in asked], asked)
+    shown = shown_figures(name for run in found for name in run.figures)
+    print_runs(found, [key for key in shown if key not in asked], asked)
 
 
 def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequence[str]) -> None:
     """Print runs as a table with figures and the values of the keys in `asked`; a terminal shows what fits."""
-    from nnfw.runs.reading import time_span
-
     keys = [*figures, *asked]
-    rows = [
-        [
-            run.run,
-            run.status,
-            f"{run.started.astimezone():%Y-%m-%d %H:%M}" if run.started else "",
-            time_span(run.seconds),
-            as_text(run.epochs),
-            *(as_text(run.value(key)) for key in keys),
-        ]
-        for run in found
-    ]
-    reasons = [run.reason if run.status != "finished" else "" for run in found]
+    rows = []
+    for run in found:
+        known, started = run.values, run.values["started"]
+        day = f"{started.astimezone():%Y-%m-%d %H:%M}" if started else ""
+        time, epochs = time_span(known["seconds"]), as_text(known["epochs"])
+        rows.append([known["run"], known["status"], day, time, epochs, *(as_text(run.value(key)) for key in keys)])
+    reasons = [run.values["reason"] if run.values["status"] != "finished" else "" for run in found]
     frequent = sorted(figures, key=lambda name: -sum(name in run.figures for run in found))
     wanted = ["run", "status", *asked, *frequent[:_FIRST], "epochs", "started", "time", *frequent[_FIRST:]]
     columns = ["run", "status", "started", "time", "epochs", *keys]
@@ -85,5 +76,10 @@ def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequen
 
 
 def _table(run: ListedRun) -> dict[str, object]:
-    started = run.started and run.started.isoformat()
-    return {"path": str(run.path), **run.values, "started": started, "figures": run.figures}
+    started = run.values["started"]
+    return {
+        "path": str(run.path),
+        **run.values,
+        "started": started and started.isoformat(),
+        "figures": run.figures,
+    }

@@ -14,7 +14,7 @@ from nnfw.reporting.charts import curves, histogram, scatter
 from nnfw.reporting.findings import Findings
 from nnfw.reporting.markup import Node, node, number, table
 from nnfw.reporting.pictures import as_pictures, data_uri
-from nnfw.runs.reading import PARTS, VALIDATION, StoredRun, numbers, time_span
+from nnfw.runs.reading import VALIDATION, StoredRun, numbers, shown_figures, time_span
 from nnfw.toml import flattened
 
 MOST_CLASSES = 20
@@ -65,9 +65,8 @@ def results(run: StoredRun) -> Node:
     names = list(dict.fromkeys(key.split(" ", 1)[1] for key in run.figures))
     parts = dict.fromkeys(key.split(" ", 1)[0] for key in run.figures)
     rows = [[part, *(number(run.figures.get(f"{part} {name}")) for name in names)] for part in parts]
-    source = (
-        "Of the final model." if "results" in run.record else "Of the last complete epoch: there is no final model."
-    )
+    final = "results" in run.record
+    source = "Of the final model." if final else "Of the last complete epoch: there is no final model."
     return section("results", "Results", table(["", *names], rows, _NUMBERS), note(source))
 
 
@@ -82,9 +81,8 @@ def courses(run: StoredRun) -> Node:
     charts = [_course(name, rows) for name in own if name != _RATE]
     charts += [_course(_RATE, rows)] if len({row.get(_RATE) for row in rows}) > 1 else []
     best = run.best_epoch
-    remark = (
-        f"Lowest {'validation ' if f'{VALIDATION}cost' in best else ''}cost in epoch {best['epoch']}." if best else ""
-    )
+    part = "validation " if f"{VALIDATION}cost" in best else ""
+    remark = f"Lowest {part}cost in epoch {best['epoch']}." if best else ""
     return section("curves", "Curves", node("div.charts", *charts), note(remark), _epochs(rows, list(names)))
 
 
@@ -143,9 +141,8 @@ def record(run: StoredRun, experiment_text: str) -> Node:
 
 
 def _tiles(run: StoredRun) -> Node:
-    part = next((part for part in reversed(PARTS) if any(key.startswith(f"{part} ") for key in run.figures)), "")
-    shown = [(key, value) for key, value in run.figures.items() if key.startswith(f"{part} ")][:_MOST_TILES]
-    return node("dl.tiles", *(node("div", node("dt", key), node("dd", number(value))) for key, value in shown))
+    shown = shown_figures(run.figures)[:_MOST_TILES]
+    return node("dl.tiles", *(node("div", node("dt", key), node("dd", number(run.figures[key]))) for key in shown))
 
 
 def _course(name: str, rows: Sequence[Mapping[str, float]]) -> Node:
@@ -179,33 +176,21 @@ def _matrix(found: Findings) -> list[Node]:
     counts = np.zeros((len(kept), len(kept)), np.int64)
     shown = np.isin(rows, kept) & np.isin(columns, kept)
     counts[np.searchsorted(kept, rows[shown]), np.searchsorted(kept, columns[shown])] = times[shown]
-    names, positions = [found.classes[index] for index in kept], range(len(kept))
+    names = [found.classes[index] for index in kept]
     shares = counts / np.maximum(np.bincount(rows, times, classes)[kept, np.newaxis], 1)
-    body = [
-        node(
-            "tr",
-            node("th", name, attributes={"scope": "row"}),
-            *(_cell(int(counts[row, column]), float(shares[row, column]), right=row == column) for column in positions),
-        )
-        for row, name in zip(positions, names, strict=True)
+    body: list[list[Node | str]] = [
+        [names[row], *(_cell(int(counts[row, i]), float(shares[row, i]), right=row == i) for i in range(len(names)))]
+        for row in range(len(names))
     ]
-    heads = [node("th", name, attributes={"scope": "col"}) for name in ["", *names]]
-    whole = node("table.matrix", node("thead", node("tr", *heads)), node("tbody", *body))
-    scroll = node("div.scroll", whole, attributes={"tabindex": 0})
-    return [
-        note(text + _examined(found)),
-        scroll,
-        *([_confusions(found, rows, columns, mistakes)] if classes > MOST_CLASSES else []),
-    ]
+    confusions = [_confusions(found, rows, columns, mistakes)] if classes > MOST_CLASSES else []
+    return [note(text + _examined(found)), table(["", *names], body, ".matrix"), *confusions]
 
 
 def _confusions(found: Findings, rows: Array, columns: Array, mistakes: Array) -> Node:
     """Return the most frequent mistakes in the whole matrix."""
     order = [index for index in np.argsort(-mistakes, kind="stable")[:_MOST_CONFUSIONS].tolist() if mistakes[index]]
-    found_rows = [
-        [found.classes[rows[index]], found.classes[columns[index]], number(int(mistakes[index]))] for index in order
-    ]
-    return _folded("The most frequent mistakes", table(["is", "taken for", "times"], found_rows, _NUMBERS))
+    cells = [[found.classes[rows[i]], found.classes[columns[i]], number(int(mistakes[i]))] for i in order]
+    return _folded("The most frequent mistakes", table(["is", "taken for", "times"], cells, _NUMBERS))
 
 
 def _cell(count: int, share: float, *, right: bool) -> Node:
@@ -224,15 +209,12 @@ def _residuals(found: Findings) -> list[Node]:
     picked = np.linspace(0, len(truths) - 1, min(len(truths), _MOST_POINTS)).astype(int)
     with np.errstate(over="ignore"):  # the difference of two of the largest numbers
         residuals = predictions - truths
-    charts = [
-        chart
-        for index, name in zip(shown, names, strict=True)
-        for chart in (
-            scatter(f"{name}: predictions", truths[picked, index].tolist(), predictions[picked, index].tolist()),
-            histogram(f"{name}: residuals", "prediction − label", residuals[:, index].tolist()),
-        )
-    ]
-    rows = [[name, *_spread(residuals[:, index])] for index, name in zip(shown, names, strict=True)]
+    charts, rows = [], []
+    for index, name in zip(shown, names, strict=True):
+        pairs = truths[picked, index].tolist(), predictions[picked, index].tolist()
+        charts.append(scatter(f"{name}: predictions", *pairs))
+        charts.append(histogram(f"{name}: residuals", "prediction − label", residuals[:, index].tolist()))
+        rows.append([name, *_spread(residuals[:, index])])
     more = f"The first {len(shown)} of {outputs} outputs are shown. " if outputs > len(shown) else ""
     more += "" if finite.all() else f"{np.sum(~finite):,} predictions are not finite and are left out. "
     text = f"Predictions over labels on the {found.part} data; they are equal on the line. {more}{_examined(found)}"
@@ -249,12 +231,9 @@ def _spread(residuals: Array) -> list[str]:
 
 def _examined(found: Findings) -> str:
     less = f"The first {len(found):,} of {found.total:,} examples were examined. " if len(found) < found.total else ""
-    other = (
-        ""
-        if found.same_data
-        else "The data has changed since the training, so the results differ from those at the time. "
-    )
-    return less + other + found.remark
+    if not found.same_data:
+        less += "The data has changed since the training, so the results differ from those at the time. "
+    return less + found.remark
 
 
 def _gallery(found: Findings, pictures: Array) -> Node:
@@ -265,24 +244,19 @@ def _gallery(found: Findings, pictures: Array) -> Node:
         said = f"{truth}, correct" if right else f"{truth} taken for {prediction}"
         picture = node("img", attributes={"src": data_uri(pictures[index]), "alt": f"Example: {said}"})
         loss = node("span.loss", f"cost {number(float(found.losses[index]))}")
-        figures.append(
-            node("figure.example" if right else "figure.example.wrong", picture, node("figcaption", said, loss))
-        )
+        style = "figure.example" if right else "figure.example.wrong"
+        figures.append(node(style, picture, node("figcaption", said, loss)))
     return node("div.gallery", *figures)
 
 
 def _examples(found: Findings) -> Node:
-    columns = list(found.columns.items())[:_MOST_COLUMNS]
-    rows = [
-        [
-            _said(found.truths[index]),
-            _said(found.predictions[index]),
-            number(float(found.losses[index])),
-            *(_said(column[index]) for _, column in columns),
-        ]
-        for index in found.worst(MOST_EXAMPLES).tolist()
-    ]
-    return table([found.target, "prediction", "cost", *(name for name, _ in columns)], rows, _NUMBERS)
+    columns = dict(list(found.columns.items())[:_MOST_COLUMNS])
+    rows = []
+    for index in found.worst(MOST_EXAMPLES).tolist():
+        said = [_said(values[index]) for values in (found.truths, found.predictions)]
+        cells = [_said(column[index]) for column in columns.values()]
+        rows.append([*said, number(float(found.losses[index])), *cells])
+    return table([found.target, "prediction", "cost", *columns], rows, _NUMBERS)
 
 
 def _said(value: object) -> str:

@@ -7,21 +7,21 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake, did_you_mean, in_words
 from nnfw.experiments.component_text import parse_value
 from nnfw.runs.layout import EXPERIMENT, METRICS, MODEL, RECORD
-from nnfw.runs.reading import read_document, read_run
+from nnfw.runs.reading import is_number, read_document, read_run
 from nnfw.toml import flattened
 
 BROKEN = "broken"
 """The status of a directory whose files cannot be read as a run."""
 
-_VALUES = ("run", "status", "started", "seconds", "epochs", "name", "reason")
+_VALUES = ("status", "started", "seconds", "epochs", "name", "reason")
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -36,34 +36,11 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, eq=False)
 class ListedRun:
-    """A run in a list.
-
-    Parameters
-    ----------
-    path
-        Its directory.
-    run
-        The name of the directory.
-    status, started, seconds, epochs, name, reason
-        As in :class:`~nnfw.runs.StoredRun`; None if not known.
-    figures
-        Final cost and metrics by part, ``"test accuracy"``.
-    """
+    """A run in a list: its directory; what :class:`~nnfw.runs.StoredRun` knows, None if not known; and its figures."""
 
     path: Path
-    run: str
-    status: str
-    started: datetime | None = None
-    seconds: float | None = None
-    epochs: int | None = None
-    name: str | None = None
-    reason: str = ""
-    figures: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def values(self) -> dict[str, object]:
-        """What is known without the experiment and the figures."""
-        return {key: getattr(self, key) for key in _VALUES}
+    values: Mapping[str, Any]
+    figures: Mapping[str, float]
 
     def value(self, key: str) -> object:
         """Return a value, a figure, or the entry of the experiment with a dotted key; None if there is none."""
@@ -101,10 +78,8 @@ def list_runs(
 
     Raises
     ------
-    DataError
-        If there is no such folder.
-    ConfigError
-        If a condition cannot be read, or no run has a value for its key or for the one to sort by.
+    DataError, ConfigError
+        If there is no such folder; if a condition cannot be read, or no run has a value for a key.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder. Name one that holds runs.")
@@ -114,16 +89,6 @@ def list_runs(
         _require_known(key, runs)
     kept = [run for run in runs if all(_holds(run.value(key), sign, value) for key, sign, value in conditions)]
     return sorted(kept, key=lambda run: (_order(run.value(sort)), str(run.path)), reverse=reverse)
-
-
-def shown_figures(runs: Sequence[ListedRun]) -> list[str]:
-    """Return the figures that a list shows: those of the test data, else of the validation data, else of training."""
-    names = list(dict.fromkeys(name for run in runs for name in run.figures))
-    for part in ("test", "validation", "training"):
-        found = [name for name in names if name.startswith(f"{part} ")]
-        if found:
-            return found
-    return names
 
 
 def condition_keys(where: Iterable[str]) -> list[str]:
@@ -146,20 +111,12 @@ def _directories(folder: Path) -> list[Path]:
 def _listed(path: Path) -> ListedRun:
     try:
         run = read_run(path)
-        return ListedRun(
-            path,
-            path.resolve().name,
-            run.status,
-            run.started,
-            run.seconds,
-            run.epochs,
-            run.name,
-            run.reason,
-            run.figures,
-        )
+        values = {"run": path.resolve().name, **{key: getattr(run, key) for key in _VALUES}}
+        return ListedRun(path, values, run.figures)
     except FileFormatError as error:
         reason = in_words(error).removeprefix(f"{path} holds no run that can be read: ").removeprefix(f"{path}{os.sep}")
-        return ListedRun(path, path.name, BROKEN, reason=reason)
+        known = {"run": path.name, "status": BROKEN, "reason": reason}
+        return ListedRun(path, {**dict.fromkeys(("run", *_VALUES)), **known}, {})
 
 
 def _condition(text: str) -> tuple[str, str, object]:
@@ -184,13 +141,9 @@ def _holds(value: object, sign: str, expected: object) -> bool:
     """Compare two numbers, or else two texts; of a time, as many characters as the expected text has."""
     if isinstance(value, datetime):
         value, expected = value.astimezone().isoformat(" ")[: len(str(expected))], str(expected)
-    if not (_is_number(value) and _is_number(expected)):
+    if not (is_number(value) and is_number(expected)):
         value, expected = _text(value), _text(expected)
     return value is not None and _COMPARISONS[sign](value, expected)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _text(value: object) -> str | None:
@@ -203,4 +156,4 @@ def _order(value: object) -> tuple[int, float, str]:
         return 0, 0.0, ""
     if isinstance(value, datetime):
         return 1, (value - _NEVER).total_seconds(), ""
-    return (1, value, "") if _is_number(value) else (2, 0.0, str(value))
+    return (1, value, "") if is_number(value) else (2, 0.0, str(value))

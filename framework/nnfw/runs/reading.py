@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -39,15 +39,7 @@ EpochRow: TypeAlias = Mapping[str, EpochValue]
 
 @dataclass(frozen=True, eq=False)
 class StoredRun:
-    """A run, as read from its directory.
-
-    Parameters
-    ----------
-    path
-        The directory.
-    record
-        What ``record.json`` holds.
-    """
+    """A run, as read from its directory; the record is what ``record.json`` holds."""
 
     path: Path
     record: Record = field(repr=False)
@@ -121,13 +113,7 @@ class StoredRun:
 
     @cached_property
     def history(self) -> tuple[EpochRow, ...]:
-        """A row for every epoch.
-
-        Raises
-        ------
-        FileFormatError
-            If a line cannot be read. A last line that was cut off is left out.
-        """
+        """A row for every epoch; a last line that was cut off is left out, any other damage is a FileFormatError."""
         path = self.path / METRICS
         return tuple(_rows(path, _read(path))) if path.exists() else ()
 
@@ -148,13 +134,7 @@ class StoredRun:
 
 
 def read_run(path: Path) -> StoredRun:
-    """Read the record of a run.
-
-    Raises
-    ------
-    FileFormatError
-        If the directory holds none, or one that makes no sense.
-    """
+    """Read the record of a run; FileFormatError if the directory holds none, or one that makes no sense."""
     name = f"{path} holds no run that can be read: {RECORD}"
     if path.exists() and not path.is_dir():
         raise FileFormatError(f"{path} is not the directory of a run. Name one that `nnfw runs` lists.")
@@ -174,9 +154,16 @@ def read_document(path: Path) -> Document:
     return read(path / EXPERIMENT, inside=Directory(path))
 
 
+def shown_figures(figures: Iterable[str]) -> list[str]:
+    """Return the figures to show first: those of the test data, else of the validation data, else of the training."""
+    names = list(dict.fromkeys(figures))
+    parts = ([name for name in names if name.startswith(f"{part} ")] for part in reversed(PARTS))
+    return next(filter(None, parts), names)
+
+
 def numbers(values: Mapping[str, object]) -> dict[str, float]:
     """Return the entries that are numbers: no matrices, and nothing that was not finite."""
-    return {name: value for name, value in values.items() if _is_number(value)}
+    return {name: value for name, value in values.items() if is_number(value)}
 
 
 def time_span(seconds: float | None) -> str:
@@ -192,9 +179,9 @@ def time_span(seconds: float | None) -> str:
     if seconds < _MINUTE:
         return f"{seconds:.2g} s" if seconds < _FEW_SECONDS else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), _MINUTE)
-    return (
-        f"{minutes} min {rest:02d} s" if minutes < _MINUTE else f"{minutes // _MINUTE:,} h {minutes % _MINUTE:02d} min"
-    )
+    if minutes < _MINUTE:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // _MINUTE:,} h {minutes % _MINUTE:02d} min"
 
 
 def _read(path: Path) -> bytes:
@@ -229,7 +216,8 @@ def _rows(path: Path, content: bytes) -> Iterator[EpochRow]:
         yield row
 
 
-def _is_number(value: object) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value of JSON or TOML is a number."""
     return type(value) in (int, float)
 
 
@@ -237,7 +225,7 @@ def _are_values(value: object) -> bool:
     """Return whether a value is a number that a float can hold, None for a number not finite, or a list of these."""
     if isinstance(value, list):
         return all(map(_are_values, value))
-    return value is None or (_is_number(value) and abs(value) <= sys.float_info.max)
+    return value is None or (is_number(value) and abs(value) <= sys.float_info.max)
 
 
 def _by_part(row: EpochRow) -> dict[str, dict[str, object]]:
