@@ -16,19 +16,9 @@ Differences = dict[str, tuple[object, ...]]
 def compare_runs(runs: Sequence[StoredRun]) -> dict[str, Differences]:
     """Return what differs between runs, by section; entries that are equal in all runs are left out.
 
-    Returns
-    -------
-    dict
-        The inputs: ``experiment``, ``data``, ``versions`` and ``machine``. The results: ``outcome``; ``figures``, the
-        final cost and metrics; and ``best epoch``, the one with the lowest validation cost. A run that did not record
-        a section has None there, and is not compared.
-
-    Raises
-    ------
-    ConfigError
-        If there are fewer than two runs.
-    FileFormatError
-        If an experiment or the metrics cannot be read.
+    The inputs are ``experiment``, ``data``, ``versions`` and ``machine``; the results ``outcome``, ``figures`` (the
+    final cost and metrics) and ``best epoch``, the one with the lowest validation cost. A run that did not record a
+    section has None there, and is not compared.
     """
     if len(runs) < 2:
         raise ConfigError([Mistake((), "A comparison needs at least two runs.")])

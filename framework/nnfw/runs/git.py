@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypedDict
@@ -30,19 +29,11 @@ class Commit(TypedDict):
 def describe_commit(folder: Path) -> Commit | None:
     """Return the commit that is checked out in `folder`, and whether a file under version control differs from it.
 
-    Parameters
-    ----------
-    folder
-        The experiment's.
-
-    Returns
-    -------
-    Commit or None
-        None if there is no git, or it knows no commit of that folder: a run does not fail for that.
+    None if there is no git, or it knows no commit of that folder: a run does not fail for that.
     """
     try:
         found = _git(["rev-parse", "--path-format=absolute", "--show-toplevel", *_FILES, "HEAD"], folder)
-        root, objects, index, commit = os.fsdecode(found.stdout).splitlines()
+        root, objects, index, commit = os.fsdecode(found).splitlines()
         return {"commit": commit, "changed": _changed(root, objects, index, commit)}
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
@@ -55,25 +46,24 @@ def _changed(root: str, objects: str, index: str, commit: str) -> bool | None:
         Path(empty, "HEAD").write_text("ref: refs/heads/none\n")
         places = {"GIT_DIR": empty, "GIT_WORK_TREE": root, "GIT_OBJECT_DIRECTORY": objects, "GIT_INDEX_FILE": index}
         try:
-            _git(["--no-optional-locks", "diff", "--quiet", "--ignore-submodules=all", commit], Path(root), places)
+            _git(["--no-optional-locks", "diff", "--quiet", "--ignore-submodules=all", commit], Path(root), **places)
         except subprocess.CalledProcessError as error:
             return True if error.returncode == _DIFFERENT else None
     return False
 
 
-def _git(
-    arguments: list[str], folder: Path, places: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[bytes]:
+def _git(arguments: list[str], folder: Path, **places: str) -> bytes:
     program = shutil.which("git")
     if program is None:
         raise FileNotFoundError("there is no git")
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    return subprocess.run(
+    found = subprocess.run(
         [program, *arguments],
         cwd=folder,
-        env=own | dict(places or {}),
+        env=own | places,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,
         timeout=_SECONDS,
     )
+    return found.stdout

@@ -23,14 +23,16 @@ PAGE = "report.html"
 CHECKPOINTS = "checkpoints"
 """The folder of a run's checkpoints."""
 
+NAMES = (EXPERIMENT, RECORD, METRICS, MODEL, PAGE, LOCK, CHECKPOINTS)
+"""Everything that nnfw may write to a run's directory."""
+
 _LONGEST_NAME = 100  # bytes of an experiment's name in that of its directory
 
 
 def new_directory(name: str) -> Path:
     """Return an unused ``runs/<name>-<time>``; `name` keeps only the characters that every file system takes."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip(".-").encode()[:_LONGEST_NAME].decode(errors="ignore") or "run"
-    first = Path("runs") / f"{plain}-{datetime.now():%Y%m%d-%H%M%S}"
-    return unused(first)
+    return unused(Path("runs") / f"{plain}-{datetime.now():%Y%m%d-%H%M%S}")
 
 
 def unused(first: Path) -> Path:
@@ -85,17 +87,8 @@ def _names(directory: Path) -> list[str]:
 def made(directory: Path, *, new: bool = False) -> Iterator[Path]:
     """Make a directory and the folders above it; if the body fails, those that are empty are removed again.
 
-    Parameters
-    ----------
-    directory
-        Its path.
-    new
-        Whether to choose another name if it exists: a process that was started at the same time may have made it.
-
-    Raises
-    ------
-    DataError
-        If it cannot be made.
+    If a directory is to be `new`, it gets another name if it exists: another process may have made it meanwhile.
+    DataError if it cannot be made.
     """
     absent = [path for path in directory.absolute().parents if not path.exists()]
     is_there = directory.exists() and not new

@@ -89,10 +89,7 @@ class Record(TypedDict, total=False):
 def checked_record(value: object) -> Record:
     """Return what a ``record.json`` holds as a record; an entry that is null counts as missing.
 
-    Raises
-    ------
-    FileFormatError
-        If an entry has the wrong type or a value that makes no sense.
+    FileFormatError if an entry has the wrong type or a value that makes no sense.
     """
     if not isinstance(value, dict):
         raise FileFormatError(f"expected a table, got {short(value)}.")
