@@ -12,8 +12,7 @@ from nnfw.configuration import kind_of, options_of
 from nnfw.data import Examples, Preprocessing, read_csv
 from nnfw.experiments import parse_component, parse_reference, read_experiment
 from nnfw.plugins import TYPE, default_registry
-from nnfw.runs import Access, predict
-from nnfw.runs.stored_experiment import open_run
+from nnfw.runs import Access, open_run, predict
 from nnfw.toml import Document, apply_overrides
 
 REGISTRY = default_registry()
@@ -126,7 +125,7 @@ def predict_table(path):
     path.replace(table)
     model = nnfw.Sequential([{TYPE: "dense", "units": 2}], 2)
     model.preprocessing = Preprocessing.fit(Examples({"a": np.array([1.0, 2.0]), "b": np.array([3.0, 5.0])}))
-    list(predict(model, str(table), REGISTRY).rows())
+    list(predict(model, str(table)).rows())
 
 
 def open_directory(path):

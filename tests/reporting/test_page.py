@@ -18,8 +18,7 @@ from nnfw.reporting import report
 from nnfw.reporting.charts import MOST_POINTS
 from nnfw.reporting.findings import Findings
 from nnfw.reporting.sections import rights_and_wrongs
-from nnfw.runs import Access, open_model
-from nnfw.runs.stored_experiment import open_run
+from nnfw.runs import Access, open_model, open_run
 
 registry = default_registry()
 

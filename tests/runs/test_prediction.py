@@ -128,7 +128,7 @@ def test_checkpoint_of_another_network_is_refused(stopped):
 
 
 def test_array_goes_through_the_preprocessing(blocks):
-    found = predict(open_model(blocks, Access(registry)), "x.npy", registry)
+    found = predict(open_model(blocks, Access(registry)), "x.npy")
     expected = np.where(np.load("y.npy"), "high", "low")
     assert np.mean(np.array(labels(found)) == expected) > 0.95
     assert found.header == ("label", "probability_low", "probability_high")
@@ -136,7 +136,7 @@ def test_array_goes_through_the_preprocessing(blocks):
 
 def test_array_gives_what_the_dataset_of_it_gives(blocks):
     model = open_model(blocks, Access(registry))
-    array, dataset = predict(model, "x.npy", registry), predict(model, "npy:x=x.npy", registry)
+    array, dataset = predict(model, "x.npy"), predict(model, "npy:x=x.npy")
     for ours, theirs in zip(array.columns, dataset.columns, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -144,26 +144,26 @@ def test_array_gives_what_the_dataset_of_it_gives(blocks):
 def test_array_of_one_example_is_one(blocks):
     np.save("one.npy", np.load("x.npy")[0])
     model = open_model(blocks, Access(registry))
-    assert labels(predict(model, "one.npy", registry)) == labels(predict(model, "x.npy", registry))[:1]
+    assert labels(predict(model, "one.npy")) == labels(predict(model, "x.npy"))[:1]
 
 
 def test_array_for_several_columns_is_refused(run, tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((2, 3)))
     with pytest.raises(nnfw.DataError, match=r"takes 3 columns: width, colour, height\. Give it a table"):
-        predict(open_model(run.directory, Access(registry)), str(tmp_path / "x.npy"), registry)
+        predict(open_model(run.directory, Access(registry)), str(tmp_path / "x.npy"))
 
 
 def test_array_of_another_shape_is_refused(blocks):
     np.save("wide.npy", np.zeros((2, 4)))
     with pytest.raises(nnfw.DataError, match=r"Column 'x' must have shape \(N, 3\), got \(2, 4\)"):
-        predict(open_model(blocks, Access(registry)), "wide.npy", registry)
+        predict(open_model(blocks, Access(registry)), "wide.npy")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", b"\x93NUMPY\1\0"], ids=["empty", "archive", "torn"])
 def test_array_that_is_none_is_refused(blocks, tmp_path, content):
     (tmp_path / "bad.npy").write_bytes(content)
     with pytest.raises(nnfw.DataError, match=r"^bad\.npy "):
-        predict(open_model(blocks, Access(registry)), "bad.npy", registry)
+        predict(open_model(blocks, Access(registry)), "bad.npy")
 
 
 def test_array_without_labels_cannot_be_evaluated(blocks):
@@ -184,16 +184,16 @@ def test_dataset_with_its_options_is_found_whatever_they_end_in(blocks):
 def test_dataset_of_a_table_with_its_options_is_found(run, experiment, monkeypatch):
     monkeypatch.chdir(experiment.parent)
     model = open_model(run.directory, Access(registry))
-    named = predict(model, "csv:target=kind,path=table.csv", registry)
-    assert labels(named) == labels(predict(model, "table.csv", registry))
+    named = predict(model, "csv:target=kind,path=table.csv")
+    assert labels(named) == labels(predict(model, "table.csv"))
 
 
 def test_file_of_another_ending_needs_its_dataset(blocks):
     np.savez("x.npz", x=np.zeros((2, 3)))
     with pytest.raises(nnfw.DataError, match=r"^x\.npz: only files that end in .*NAME:path=x\.npz"):
-        predict(open_model(blocks, Access(registry)), "x.npz", registry)
+        predict(open_model(blocks, Access(registry)), "x.npz")
     with pytest.raises(nnfw.ConfigError, match="^Unknown dataset 'nowhere'"):
-        predict(open_model(blocks, Access(registry)), "nowhere", registry)
+        predict(open_model(blocks, Access(registry)), "nowhere")
 
 
 # models without preprocessing
@@ -201,27 +201,27 @@ def test_file_of_another_ending_needs_its_dataset(blocks):
 
 def test_model_from_python_takes_an_array_as_it_is(python_model, tmp_path):
     np.save(tmp_path / "x.npy", np.array([[1.0, 2.0], [10.0, 20.0]]))
-    found = predict(python_model, str(tmp_path / "x.npy"), registry)
+    found = predict(python_model, str(tmp_path / "x.npy"))
     assert found.header == ("output",)
     assert found.columns[0].tolist() == [3.0, 30.0]
 
 
 def test_model_from_python_takes_all_columns_of_a_table(python_model, tmp_path):
     (tmp_path / "t.csv").write_text("b,a\n1,2\n10,20\n")
-    assert predict(python_model, str(tmp_path / "t.csv"), registry).columns[0].tolist() == [3.0, 30.0]
+    assert predict(python_model, str(tmp_path / "t.csv")).columns[0].tolist() == [3.0, 30.0]
     (tmp_path / "wide.csv").write_text("a,b,c\n1,2,3\n")
     with pytest.raises(nnfw.DataError, match=r"must have shape \(N, 2\)"):
-        predict(python_model, str(tmp_path / "wide.csv"), registry)
+        predict(python_model, str(tmp_path / "wide.csv"))
 
 
 def test_model_from_python_takes_the_columns_of_a_dataset(python_model):
-    assert predict(python_model, "xor", registry).columns[0].tolist() == [0.0, 1.0, 1.0, 2.0]
+    assert predict(python_model, "xor").columns[0].tolist() == [0.0, 1.0, 1.0, 2.0]
 
 
 def test_model_from_python_shapes_a_table_as_it_needs_it(tmp_path):
     model = nnfw.Sequential(["flatten"], (1, 2), registry=registry)
     (tmp_path / "t.csv").write_text("b,a\n1,2\n")
-    assert predict(model, str(tmp_path / "t.csv"), registry).tables() == [{"output_0": 1.0, "output_1": 2.0}]
+    assert predict(model, str(tmp_path / "t.csv")).tables() == [{"output_0": 1.0, "output_1": 2.0}]
 
 
 def test_model_from_python_is_evaluated_in_python(python_model, tmp_path):
@@ -240,17 +240,17 @@ def named_model(python_model):
 
 def test_model_trained_on_a_frame_takes_the_columns_of_a_table_by_name(named_model, tmp_path):
     (tmp_path / "t.csv").write_text("a,id,b\n1,x,2\n10,y,20\n")
-    assert predict(named_model, str(tmp_path / "t.csv"), registry).columns[0].tolist() == [1.0, 10.0]
+    assert predict(named_model, str(tmp_path / "t.csv")).columns[0].tolist() == [1.0, 10.0]
     (tmp_path / "other.csv").write_text("A,b\n1,2\n")
     with pytest.raises(nnfw.DataError, match=r"^other\.csv: lacks the column 'a'\. Did you mean 'A'\?"):
-        predict(named_model, str(tmp_path / "other.csv"), registry)
+        predict(named_model, str(tmp_path / "other.csv"))
 
 
 def test_model_trained_on_a_frame_takes_an_array_by_position(named_model, tmp_path):
     np.save(tmp_path / "x.npy", np.array([[1.0, 2.0], [10.0, 20.0]]))
-    assert predict(named_model, str(tmp_path / "x.npy"), registry).columns[0].tolist() == [-1.0, -10.0]
+    assert predict(named_model, str(tmp_path / "x.npy")).columns[0].tolist() == [-1.0, -10.0]
     np.save(tmp_path / "x.npy", np.array([1.0, 2.0]))
-    assert predict(named_model, str(tmp_path / "x.npy"), registry).columns[0].tolist() == [-1.0]
+    assert predict(named_model, str(tmp_path / "x.npy")).columns[0].tolist() == [-1.0]
 
 
 def test_model_trained_on_a_frame_is_evaluated_in_python(named_model, tmp_path):
@@ -270,7 +270,7 @@ def test_words_as_classes_of_one_sigmoid_output_work_from_training_to_prediction
     run = train(read_experiment(str(experiment), registry, SIGMOID), registry, tmp_path / "run")
     figures = evaluate_on(run.directory, table, Access(registry))
     assert figures["accuracy"] > 0.85
-    found = predict(open_model(run.directory, Access(registry)), table, registry)
+    found = predict(open_model(run.directory, Access(registry)), table)
     assert found.header == ("label", "probability_big", "probability_small")
     label, big, small = found.columns
     np.testing.assert_allclose(big + small, 1, rtol=1e-6)
@@ -286,7 +286,7 @@ def test_probabilities_of_one_hot_numbers_are_named_after_the_numbers(experiment
     changes = ['data.transforms=["one_hot",{type="standardize",columns=["width","height"]}]']
     changes += ['data.target_transforms=[{type="one_hot",columns=["kind"]}]', "data.split.stratify=false"]
     run = train(read_experiment(str(experiment), registry, changes), registry, tmp_path / "run")
-    found = predict(open_model(run.directory, Access(registry)), str(table), registry)
+    found = predict(open_model(run.directory, Access(registry)), str(table))
     assert found.header == ("label", "probability_3", "probability_7")
     assert set(labels(found)) <= {3, 7}
 
@@ -314,7 +314,7 @@ def times(tmp_path, monkeypatch):
 
 
 def test_predictions_have_the_digits_of_the_target(times):
-    found = predict(open_model(times, Access(registry)), "times.csv", registry)
+    found = predict(open_model(times, Access(registry)), "times.csv")
     np.testing.assert_allclose(found.columns[0], 1.7e9 + np.arange(200), rtol=0, atol=1e-3)
     assert [round(float(row[0])) for row in found.rows()] == list(range(1_700_000_000, 1_700_000_200))
     assert found.tables()[3]["time"] == pytest.approx(1_700_000_003, abs=1e-3)
@@ -327,7 +327,7 @@ def test_prediction_that_is_not_finite_is_refused(tmp_path, value, monkeypatch):
     nnfw.Sequential([Dense(1)], 1, values=values, registry=registry).save("model.nnfw")
     (tmp_path / "x.csv").write_text(f"x\n1\n{value}\n")
     with pytest.raises(nnfw.DataError, match=r"prediction for example 1 \(from 0\) is -?inf\. Check its features"):
-        predict(open_model(tmp_path / "model.nnfw", Access(registry)), "x.csv", registry)
+        predict(open_model(tmp_path / "model.nnfw", Access(registry)), "x.csv")
 
 
 def test_cost_that_is_not_finite_is_refused_in_evaluation(times, tmp_path):

@@ -156,7 +156,7 @@ def test_transforms_are_fitted_on_the_training_part_only(experiment):
 
 def test_prediction_takes_raw_columns_in_any_order_and_gives_labels_and_probabilities(run, tmp_path):
     (tmp_path / "new.csv").write_text("colour,height,width\nred,0.0,2.5\nblue,10.0,-2.5\n")
-    predictions = predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"), registry)
+    predictions = predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"))
     assert predictions.header == ("label", "probability_big", "probability_small")
     records = predictions.tables()
     assert [record["label"] for record in records] == ["big", "small"]
@@ -166,20 +166,20 @@ def test_prediction_takes_raw_columns_in_any_order_and_gives_labels_and_probabil
 
 def test_prediction_takes_another_delimiter(run, tmp_path):
     (tmp_path / "new.csv").write_text("colour;height;width\nred;0.0;2.5\n")
-    predictions = predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"), registry, ";")
+    predictions = predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"), ";")
     assert predictions.columns[0].tolist() == ["big"]
 
 
 def test_prediction_of_an_unknown_category_names_it(run, tmp_path):
     (tmp_path / "new.csv").write_text("colour,height,width\nviolet,0.0,2.5\n")
     with pytest.raises(nnfw.DataError, match="'colour'.*'violet'"):
-        predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"), registry)
+        predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"))
 
 
 def test_prediction_without_a_needed_column_names_it(run, tmp_path):
     (tmp_path / "new.csv").write_text("colour,width\nred,2.5\n")
     with pytest.raises(nnfw.DataError, match="'height'"):
-        predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"), registry)
+        predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"))
 
 
 def test_evaluation_on_other_data_uses_the_cost_and_metrics_of_the_run(run, experiment):
@@ -210,7 +210,7 @@ def test_regression_predictions_come_back_in_the_unit_of_the_target(experiment, 
         "training.metrics=[]",
     ]
     run = train(read_experiment(str(experiment), registry, overrides), registry, tmp_path / "run")
-    predictions = predict(open_model(run.directory, Access(registry)), str(experiment.parent / "table.csv"), registry)
+    predictions = predict(open_model(run.directory, Access(registry)), str(experiment.parent / "table.csv"))
     assert predictions.header == ("height",)
     assert 20 < np.std(predictions.columns[0]) < 200
 

@@ -9,6 +9,7 @@ import typer
 
 from nnfw.cli.console import Json, message, print_csv, print_json
 from nnfw.cli.options import DataDirectory, Delimiter, RunOrModel, Trust
+from nnfw.plugins import default_registry
 
 Data = Annotated[
     str,
@@ -35,10 +36,8 @@ def predict(
     $ nnfw predict runs/penguins-20260101-120000 new-penguins.csv > predictions.csv
     $ head -3 new-penguins.csv | nnfw predict runs/penguins-20260101-120000 - --json
     """
-    from nnfw.plugins import default_registry
     from nnfw.runs import Access, open_model, predict, table_delimiter
 
-    registry = default_registry()
-    model = open_model(path, Access(registry, message, data_dir, trust))
-    predictions = predict(model, data, registry, delimiter or table_delimiter(path))
+    model = open_model(path, Access(default_registry(), message, data_dir, trust))
+    predictions = predict(model, data, delimiter or table_delimiter(path))
     print_json(predictions.tables()) if json else print_csv(chain([predictions.header], predictions.rows()))

@@ -24,7 +24,6 @@ from nnfw.data import (
 from nnfw.errors import DataError
 from nnfw.experiments.component_text import parse_reference
 from nnfw.model import Sequential
-from nnfw.plugins import Registry
 from nnfw.toml import STDIN
 
 TABLE, ARRAY = ".csv", ".npy"
@@ -47,28 +46,10 @@ def file_ending(text: str) -> str:
     return ending if ending in (TABLE, ARRAY) and not _COMPONENT.match(text) else ""
 
 
-def read_examples(
-    source: str, model: Sequential, registry: Registry, delimiter: str = ",", *, with_target: bool = False
-) -> Examples:
-    """Return the examples that `source` names, with the columns that a model takes.
+def read_examples(source: str, model: Sequential, delimiter: str = ",", *, with_target: bool = False) -> Examples:
+    """Return the examples that `source` names, with the columns that a model takes; DataError if they do not fit it.
 
-    Parameters
-    ----------
-    source
-        A CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset with its options.
-    model
-        Knows the columns.
-    registry
-        Where names are looked up.
-    delimiter
-        The character between the cells of a CSV file.
-    with_target
-        Whether the target is needed too.
-
-    Raises
-    ------
-    DataError
-        If the data cannot be read or does not fit the model.
+    It is a CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset with its options.
     """
     ending = file_ending(source)
     if ending == TABLE:
@@ -83,7 +64,7 @@ def read_examples(
             f"{source}: only files that end in {TABLE} or {ARRAY} are read directly. Name the dataset that reads "
             f"this one, with its options: NAME:path={source}."
         )
-    return load_examples(registry.resolve("dataset", dataset), Path())
+    return load_examples(model.registry.resolve("dataset", dataset), Path())
 
 
 def features(model: Sequential, examples: Examples) -> Array:

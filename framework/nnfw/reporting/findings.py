@@ -13,9 +13,8 @@ from nnfw.arrays import Array
 from nnfw.data import Examples, load_examples
 from nnfw.experiments import Prepared
 from nnfw.model import Sequential
-from nnfw.runs import Access, prepare_run
+from nnfw.runs import Access, open_run, prepare_run
 from nnfw.runs.reading import PARTS
-from nnfw.runs.stored_experiment import open_run
 from nnfw.training import Labelled
 
 MOST_EXAMPLES = 10_000
@@ -29,38 +28,20 @@ _ROWS = 1024  # examples in one pass
 class Findings:
     """N examples of one part of the data, and the model's predictions for them.
 
-    Parameters
-    ----------
-    part
-        Name of the part: test, else validation, else training.
-    total
-        How many examples the part has; the first N of them are examined.
-    columns
-        Their raw columns.
-    truths, predictions
-        Names of classes ``(N,)``, ``(N, k)`` where an example has several labels, or numbers ``(N, k)``.
-    losses
-        The cost of each example, ``(N,)``.
-    target
-        Name of the target.
-    classes
-        Names of all classes in order; empty for a regression.
-    same_data
-        Whether the data is the same as in the training.
-    remark
-        Why the model is not the final one; empty if it is.
+    Truths and predictions are names of classes ``(N,)``, ``(N, k)`` where an example has several labels, or numbers
+    ``(N, k)``. The losses are the costs of the examples ``(N,)``.
     """
 
-    part: str
-    total: int
+    part: str  # test, else validation, else training
+    total: int  # how many examples the part has; the first N of them are examined
     columns: Mapping[str, Array]
     truths: Array
     predictions: Array
     losses: Array
     target: str
-    classes: tuple[str, ...]
-    same_data: bool
-    remark: str = ""
+    classes: tuple[str, ...]  # all, in order; empty for a regression
+    same_data: bool  # as in the training
+    remark: str = ""  # why the model is not the final one
 
     def __len__(self) -> int:
         """Return N."""

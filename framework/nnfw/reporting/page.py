@@ -18,9 +18,8 @@ from nnfw.reporting.findings import examine
 from nnfw.reporting.markup import Node, node, to_html
 from nnfw.runs import read_run
 from nnfw.runs.layout import MODEL
+from nnfw.runs.opening import Access, open_run, require_trusted
 from nnfw.runs.reading import StoredRun, read_document
-from nnfw.runs.stored_experiment import open_run
-from nnfw.runs.trust import Access, require_trusted
 from nnfw.storage import Directory
 from nnfw.toml import Document
 
@@ -33,19 +32,12 @@ _SECTIONS = ("results", "curves", "predictions", "worst", "network", "record")
 def report(path: Path, access: Access) -> str:
     """Return a page about a run, as HTML that needs no other file and no network.
 
-    If something is not available, such as the data, the page says why and shows the rest.
-
-    Parameters
-    ----------
-    path, access
-        The run's directory, whatever its status, and how it is opened.
+    The run may have any status. If something is not available, such as the data, the page says why and shows the rest.
 
     Raises
     ------
-    FileFormatError
-        If the directory holds no run that can be read.
-    DataError
-        If the run is not trusted.
+    FileFormatError, DataError
+        If the directory holds no run that can be read; if the run is not trusted.
     """
     run = read_run(path)
     file = _or_reason(lambda: open_run(path, replace(access, trust=True)))

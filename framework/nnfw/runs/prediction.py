@@ -16,24 +16,18 @@ from nnfw.experiments.data_argument import features, read_examples
 from nnfw.experiments.preparation import Figures
 from nnfw.model import Sequential
 from nnfw.network import Objective
-from nnfw.plugins import Registry
 from nnfw.protocols import Metric
+from nnfw.runs.opening import Access, open_run
 from nnfw.runs.reading import read_document, read_run
-from nnfw.runs.stored_experiment import open_run
 from nnfw.runs.trained import directory_of, open_model, prepare_run, warn_of_plugins
-from nnfw.runs.trust import Access
+from nnfw.toml import flattened
 from nnfw.training import evaluate, named_metrics, require_finite_cost
 
 
 def evaluate_run(path: Path, access: Access) -> tuple[dict[str, Figures], bool]:
     """Return cost and metrics of a run's model on each part of the run's data, and whether that data is unchanged.
 
-    Raises
-    ------
-    ConfigError
-        If `path` is a model file, which does not know the data.
-    FileFormatError, DataError
-        If run, model or data cannot be read.
+    ConfigError if `path` is a model file, which does not know the data.
     """
     if path.is_file():
         raise ConfigError([Mistake((), f"{path} is a model file: name the data with --data, or the run's directory.")])
@@ -69,17 +63,15 @@ def evaluate_on(
 
     Raises
     ------
-    ConfigError
-        If there is no run to take the cost from.
-    FileFormatError, DataError
-        If model or data cannot be read.
+    ConfigError, FileFormatError, DataError
+        If there is no run to take the cost from; if model or data cannot be read.
     """
     model, registry = open_model(path, access), access.registry
     preprocessing = model.preprocessing
     if preprocessing is None or preprocessing.target_column is None:
         raise ConfigError([Mistake((), f"{path} was not trained from an experiment: evaluate it in Python.")])
     objective, chosen = _objective_and_metrics(path, model, cost, metrics)
-    examples = read_examples(source, model, registry, delimiter or table_delimiter(path), with_target=True)
+    examples = read_examples(source, model, delimiter or table_delimiter(path), with_target=True)
     y = preprocessing.target(examples, model.dtype)
     data = model.labelled(features(model, examples), y, objective)
     network = model.network
@@ -110,22 +102,15 @@ def _objective_and_metrics(
 def table_delimiter(path: Path) -> str:
     """Return the delimiter of the table that a run was trained on; a comma if that is not known."""
     directory = directory_of(path)
-    data = read_document(directory).table.get("data") if directory is not None else None
-    source = data.get("source") if isinstance(data, dict) else None
-    delimiter = source.get("delimiter", ",") if isinstance(source, dict) else ","
-    return str(delimiter)
+    table = {} if directory is None else flattened(read_document(directory).table)
+    return str(table.get("data.source.delimiter", ","))
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """A model's predictions for N examples.
+    """A model's predictions for N examples: one array ``(N,)`` for each name in the header.
 
-    Parameters
-    ----------
-    header
-        Names of the columns: ``label`` and ``probability_<class>``, or the target, or ``output_<k>``.
-    columns
-        One array ``(N,)`` for each.
+    The names are ``label`` and ``probability_<class>``, or the target, or ``output_<k>``.
     """
 
     header: tuple[str, ...]
@@ -142,7 +127,7 @@ class Predictions:
         return [dict(zip(self.header, row, strict=True)) for row in zip(*plain, strict=True)]
 
 
-def predict(model: Sequential, source: str, registry: Registry, delimiter: str = ",") -> Predictions:
+def predict(model: Sequential, source: str, delimiter: str = ",") -> Predictions:
     """Return predictions for the examples of `source`.
 
     Parameters
@@ -152,8 +137,6 @@ def predict(model: Sequential, source: str, registry: Registry, delimiter: str =
     source
         A CSV file of raw columns, ``"-"`` for one on the standard input, a ``.npy`` file for a model with one column,
         or a dataset as :func:`parse_reference` takes it.
-    registry
-        Where names are looked up.
     delimiter
         The character between the cells of a CSV file.
 
@@ -162,7 +145,7 @@ def predict(model: Sequential, source: str, registry: Registry, delimiter: str =
     DataError
         If the data cannot be read or does not fit the model; if a prediction is not finite.
     """
-    x = features(model, read_examples(source, model, registry, delimiter))
+    x = features(model, read_examples(source, model, delimiter))
     x, _ = as_batch(x, model.input_shape, source)
     require_finite(x, source)
     with np.errstate(over="ignore", invalid="ignore"):  # reported below, with the example

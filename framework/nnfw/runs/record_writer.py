@@ -11,12 +11,11 @@ from nnfw.experiments.experiment import ExperimentFile, table_of
 from nnfw.experiments.preparation import Prepared
 from nnfw.machine import describe_environment, installed_distributions
 from nnfw.plain import jsonable
-from nnfw.plugins import Registry
 from nnfw.runs.git import describe_commit
 from nnfw.runs.layout import EXPERIMENT, RECORD
+from nnfw.runs.opening import resume_command
 from nnfw.runs.reading import read_run
 from nnfw.runs.record import RECORD_FORMAT, this_process
-from nnfw.runs.trust import resume_command
 from nnfw.storage import Directory, replace_file
 from nnfw.toml import write
 
@@ -24,31 +23,15 @@ from nnfw.toml import write
 class RecordWriter:
     """Writes the record of a run at its start and at its end, and notifies the plugins that observe it.
 
-    Nothing is written before :meth:`start`.
-
-    Parameters
-    ----------
-    directory
-        The run's directory, locked.
-    file, prepared
-        The experiment.
-    registry
-        The installed plugins.
-    resumed
-        Whether the directory already holds a run, which now continues.
+    Nothing is written before :meth:`start`. `directory` is locked; if `resumed`, it already holds a run, which now
+    continues.
     """
 
     def __init__(
-        self,
-        directory: Directory,
-        file: ExperimentFile,
-        prepared: Prepared,
-        registry: Registry,
-        *,
-        resumed: bool = False,
+        self, directory: Directory, file: ExperimentFile, prepared: Prepared, *, resumed: bool = False
     ) -> None:
         self.directory = directory
-        self.registry = registry
+        self.registry = registry = prepared.model.registry
         self.resume_command = resume_command(file, directory.path, registry)
         self.started, self._resumed = False, resumed
         now = _now()

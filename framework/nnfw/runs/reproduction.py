@@ -20,11 +20,10 @@ from nnfw.plugins import Registry
 from nnfw.protocols import Callback
 from nnfw.runs.comparison import Differences, input_differences
 from nnfw.runs.layout import unused
+from nnfw.runs.opening import Access, open_run
 from nnfw.runs.reading import VALIDATION, EpochValue, StoredRun, read_run
 from nnfw.runs.run import train
-from nnfw.runs.stored_experiment import open_run
 from nnfw.runs.trained import open_model
-from nnfw.runs.trust import Access
 
 Verdict = Literal["bit-equal", "within rounding", "different"]
 
@@ -36,22 +35,9 @@ _JUDGED = ("cost", f"{VALIDATION}cost", "penalty", "parameters")
 class Reproduction:
     """The result of training a run again.
 
-    Parameters
-    ----------
-    verdict
-        ``"bit-equal"``: every number of every epoch and every parameter is the same. ``"within rounding"``: the
-        costs of every epoch and the parameters differ by no more than `tolerance`. Else ``"different"``.
-    tolerance
-        The square root of the machine epsilon of the experiment's dtype: 3.5e-4 for float32, 1.5e-8 for float64.
-    largest
-        The largest relative difference of each number that epochs record, and of ``parameters``, by name; infinite if
-        one run lacks it.
-    changed
-        The inputs that differ, by section: as recorded, and now.
-    directory
-        The new run; None if it was removed again.
-    outcome
-        How the two runs ended, if that differs; else empty.
+    The verdict is ``"bit-equal"`` if every number of every epoch and every parameter is the same, and ``"within
+    rounding"`` if the costs of every epoch and the parameters differ by no more than `tolerance`, the square root of
+    the machine epsilon of the experiment's dtype: 3.5e-4 for float32, 1.5e-8 for float64.
 
     Notes
     -----
@@ -65,10 +51,10 @@ class Reproduction:
 
     verdict: Verdict
     tolerance: float
-    largest: Mapping[str, float]
-    changed: Mapping[str, Differences]
-    directory: Path | None
-    outcome: str
+    largest: Mapping[str, float]  # relative differences of what epochs record; infinite if one run lacks it
+    changed: Mapping[str, Differences]  # inputs, by section: as recorded, and now
+    directory: Path | None  # of the new run; None if it was removed again
+    outcome: str  # how the two runs ended, if that differs
 
 
 def reproduce(path: Path, access: Access, out: Path | None = None, callbacks: Sequence[Callback] = ()) -> Reproduction:
@@ -85,12 +71,10 @@ def reproduce(path: Path, access: Access, out: Path | None = None, callbacks: Se
 
     Raises
     ------
-    FileFormatError
-        If the directory holds no run that can be read.
     ConfigError
-        If the run did not finish or diverge, or cannot be built any more: a plugin is missing, for instance.
-    DataError
-        If its data cannot be read.
+        If the run did not finish or diverge.
+    FileFormatError, ConfigError, DataError
+        As :func:`open_run`, and if the data cannot be read.
     """
     old = _ended(path)
     file, registry = open_run(path, access), access.registry
@@ -101,11 +85,11 @@ def reproduce(path: Path, access: Access, out: Path | None = None, callbacks: Se
     after = open_model(directory, Access(registry)) if new.status == "finished" else None
     largest = dict(_largest_differences(old, new))
     if before is not None and after is not None:
-        largest["parameters"] = _parameter_difference(before, after)
+        vectors = zip(_vectors(before), _vectors(after), strict=True)
+        largest["parameters"] = max(_difference(a, b) for a, b in vectors)
     tolerance = float(np.sqrt(np.finfo(file.experiment.dtype).eps))
-    verdict: Verdict = (
-        "bit-equal" if _bits(old, before) == _bits(new, after) else _verdict(old, new, largest, tolerance)
-    )
+    equal = _bits(old, before) == _bits(new, after)
+    verdict = "bit-equal" if equal else _verdict(old, new, largest, tolerance)
     kept = out is not None or verdict != "bit-equal"
     if not kept:
         shutil.rmtree(directory)
@@ -157,10 +141,6 @@ def _largest_differences(old: StoredRun, new: StoredRun) -> Iterator[tuple[str, 
     for name in dict.fromkeys(name for run in (old, new) for row in run.history for name in row):
         pairs = zip(old.history, new.history, strict=False)
         yield name, max((_difference(a.get(name), b.get(name)) for a, b in pairs), default=0.0)
-
-
-def _parameter_difference(before: Sequential, after: Sequential) -> float:
-    return max(_difference(a, b) for a, b in zip(_vectors(before), _vectors(after), strict=True))
 
 
 def _vectors(model: Sequential) -> tuple[Array, Array]:

@@ -24,21 +24,11 @@ _MORE_STEPS = 5
 
 @dataclass(frozen=True)
 class ResumeCheck:
-    """The result of a check of resuming.
+    """The result of a check of resuming."""
 
-    Parameters
-    ----------
-    steps
-        How many were trained.
-    resumed_after
-        The steps after which a training was stopped and resumed.
-    different
-        What differed at the end; empty if all was equal to the bit.
-    """
-
-    steps: int
-    resumed_after: tuple[int, ...]
-    different: tuple[str, ...]
+    steps: int  # how many were trained
+    resumed_after: tuple[int, ...]  # the steps after which a training was stopped and resumed
+    different: tuple[str, ...]  # at the end; empty if all was equal to the bit
 
 
 class _EnoughError(Exception):
@@ -60,58 +50,35 @@ def verify_resume(file: ExperimentFile, registry: Registry) -> ResumeCheck:
     """Train for a few steps, if possible into a second epoch; train again with stops; compare.
 
     Every training has its own data, network and callbacks. A resumed one gets nothing but the file of the checkpoint.
-
-    Parameters
-    ----------
-    file, registry
-        The experiment, and where names are looked up. Files are written to a temporary folder only.
-
-    Raises
-    ------
-    ConfigError, DataError, ShapeError, DivergedError
-        As in :func:`~nnfw.runs.train`.
+    Files are written to a temporary folder only. Errors are those of :func:`~nnfw.runs.train`.
     """
+    options = file.experiment.training
+    epoch = -(-len(prepare(file, registry).parts["training"]) // options.batch_size)
+    steps = max(1, min(epoch * options.epochs - 1, epoch + _MORE_STEPS if epoch <= _MOST_STEPS else _MOST_STEPS))
+    places = tuple(sorted({min(epoch, steps) // 2, epoch if epoch < steps else steps - 1}))
+    different: list[str] = []
     with TemporaryDirectory() as folder:
-        whole = _Attempt(file, registry, Path(folder, "whole"))
-        epoch, most = whole.lengths()
-        steps = max(1, min(most - 1, epoch + _MORE_STEPS if epoch <= _MOST_STEPS else _MOST_STEPS))
-        places = tuple(sorted({min(epoch, steps) // 2, epoch if epoch < steps else steps - 1}))
-        expected = whole.run(steps)
-        different: list[str] = []
+        expected = _trained(file, registry, Path(folder, "whole"), steps)
         for place in places:
-            _Attempt(file, registry, Path(folder, str(place))).run(place)
-            different += _differences(expected, _Attempt(file, registry, Path(folder, str(place))).run(steps))
+            stopped = Path(folder, str(place))
+            _trained(file, registry, stopped, place)
+            different += _differences(expected, _trained(file, registry, stopped, steps))
     return ResumeCheck(steps, places, tuple(dict.fromkeys(different)))
 
 
-@dataclass(frozen=True)
-class _Attempt:
-    """A training of the experiment in its own folder, which resumes if there is a checkpoint there."""
-
-    file: ExperimentFile
-    registry: Registry
-    folder: Path
-
-    def lengths(self) -> tuple[int, int]:
-        """Return the number of steps of an epoch, and of the whole training."""
-        options = self.file.experiment.training
-        count = len(prepare(self.file, self.registry).parts["training"])
-        epoch = -(-count // options.batch_size)
-        return epoch, epoch * options.epochs
-
-    def run(self, steps: int) -> Checkpoint:
-        """Train up to a step, and return the checkpoint that was written after it."""
-        kept = self.folder / "checkpoints"
-        start = newest(kept, self.registry, warn)
-        notes: list[str] = []
-        checkpoints = Checkpoints(kept, 0.0, origin={}, advice="", tell=notes.append, start=start)
-        self.folder.mkdir(exist_ok=True)
-        training = training_of(prepare(self.file, self.registry), Directory(self.folder), (_Stop(steps),), checkpoints)
-        with suppress(_EnoughError):
-            training.run()
-        end = newest(kept, self.registry, warn)
-        assert end is not None
-        return end
+def _trained(file: ExperimentFile, registry: Registry, folder: Path, steps: int) -> Checkpoint:
+    """Train up to a step, from the checkpoint in the folder if there is one; return the one written after that step."""
+    kept = folder / "checkpoints"
+    start = newest(kept, registry, warn)
+    notes: list[str] = []
+    checkpoints = Checkpoints(kept, 0.0, origin={}, advice="", tell=notes.append, start=start)
+    folder.mkdir(exist_ok=True)
+    training = training_of(prepare(file, registry), Directory(folder), (_Stop(steps),), checkpoints)
+    with suppress(_EnoughError):
+        training.run()
+    end = newest(kept, registry, warn)
+    assert end is not None
+    return end
 
 
 def _differences(expected: Checkpoint, found: Checkpoint) -> Iterator[str]:

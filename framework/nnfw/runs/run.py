@@ -17,23 +17,11 @@ from nnfw.plain import jsonable
 from nnfw.plugins import Registry
 from nnfw.plugins.blame import in_words_with_culprit
 from nnfw.protocols import Callback, Fit
-from nnfw.runs.layout import (
-    CHECKPOINTS,
-    EXPERIMENT,
-    METRICS,
-    MODEL,
-    PAGE,
-    RECORD,
-    made,
-    new_directory,
-    require_empty,
-    require_writable,
-)
+from nnfw.runs.layout import CHECKPOINTS, METRICS, MODEL, NAMES, made, new_directory, require_empty, require_writable
+from nnfw.runs.opening import Access, open_run
 from nnfw.runs.reading import read_run
 from nnfw.runs.record_writer import RecordWriter
-from nnfw.runs.stored_experiment import open_run
-from nnfw.runs.trust import Access
-from nnfw.storage import LOCK, Directory, LineFile, locked
+from nnfw.storage import Directory, LineFile, locked
 from nnfw.training import (
     FREE_OPTIONS,
     Checkpoint,
@@ -52,30 +40,14 @@ _SIGNALLED = 128  # exit status of a process that a signal has ended, less the n
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A finished run.
-
-    Parameters
-    ----------
-    directory
-        Its files.
-    results
-        Cost and metrics of the final model by part.
-    epochs
-        How many epochs it took.
-    stopped
-        Why it ended early; empty if it did not.
-    accelerator
-        Whose kernels it used; ``"none"`` for plain NumPy.
-    warning
-        That the training made the model much worse; empty if it did not.
-    """
+    """A finished run."""
 
     directory: Path
-    results: Mapping[str, Mapping[str, Any]]
+    results: Mapping[str, Mapping[str, Any]]  # cost and metrics of the final model by part
     epochs: int
-    stopped: str
-    accelerator: str
-    warning: str = ""
+    stopped: str  # why it ended early; empty if it did not
+    accelerator: str  # whose kernels it used; "none" for plain NumPy
+    warning: str = ""  # that the training made the model much worse; empty if it did not
 
 
 def train(
@@ -89,21 +61,14 @@ def train(
 
     Parameters
     ----------
-    file
-        The experiment.
-    registry
-        Where names are looked up.
+    file, registry
+        The experiment, and where names are looked up.
     out
         The directory; ``runs/<name>-<time>`` by default. It must not hold a run yet.
     callbacks
         Further callbacks, a progress bar for instance.
     tell
-        Is told what is no error; by default it warns.
-
-    Returns
-    -------
-    Run
-        Where the files are, and the results.
+        Called with messages that are not errors; by default it warns.
 
     Raises
     ------
@@ -121,7 +86,7 @@ def train(
     prepared = prepare(file, registry)
     with made(directory, new=out is None) as path, locked(path) as held:
         require_empty(path)  # another run may have been started here since
-        record = RecordWriter(held, file, prepared, registry)
+        record = RecordWriter(held, file, prepared)
         return _carry_out(prepared, record, callbacks, tell)
 
 
@@ -171,7 +136,7 @@ def resume(
         prepared = prepare(file, registry)
         if start is None:
             tell(f"{directory} holds no checkpoint yet: the run starts again.")
-        record = RecordWriter(held, file, prepared, registry, resumed=True)
+        record = RecordWriter(held, file, prepared, resumed=True)
         return _carry_out(prepared, record, callbacks, tell, start, force=force)
 
 
@@ -198,38 +163,29 @@ def _carry_out(
     try:
         run = _train(prepared, record.directory, (*callbacks, _RunLog(record)), checkpoints)
     except BaseException as error:
-        status, code = _end_of(error)
         with suppress(NnfwError):  # a full disk must not hide what happened
-            record.end(status, {"exit": code, "reason": _reason(error, record.registry)})
+            record.end(*_end_of(error, record.registry))
         raise
     if run.warning:
         tell(run.warning)
-    outcome = {
-        "epochs": run.epochs,
-        "stopped": run.stopped,
-        "warning": run.warning,
-        "accelerator": run.accelerator,
-        "results": run.results,
-    }
+    outcome = {name: getattr(run, name) for name in ("epochs", "stopped", "warning", "accelerator", "results")}
     record.end("finished", {"exit": 0, **outcome})
     return run
 
 
-def _reason(error: BaseException, registry: Registry) -> str:
-    """Return why a run ended. Of an interruption, only where: its advice names a path, which a copy does not have."""
+def _end_of(error: BaseException, registry: Registry) -> tuple[str, dict[str, object]]:
+    """Return the status of a run that an error ended, with the exit status that goes with it, and the reason.
+
+    Of an interruption, the reason is only where: its advice names a path, which a copy does not have.
+    """
     if isinstance(error, TrainingInterrupted):
-        return error.place
-    return in_words_with_culprit(error, registry)
-
-
-def _end_of(error: BaseException) -> tuple[str, int]:
-    """Return how the record calls an end by an error, and the exit status that goes with it."""
+        return "interrupted", {"exit": _SIGNALLED + error.signal, "reason": error.place}
+    reason = in_words_with_culprit(error, registry)
     if isinstance(error, KeyboardInterrupt):
-        number = error.signal if isinstance(error, TrainingInterrupted) else signal.SIGINT
-        return "interrupted", _SIGNALLED + number
+        return "interrupted", {"exit": _SIGNALLED + signal.SIGINT, "reason": reason}
     if isinstance(error, DivergedError):
-        return "diverged", 1
-    return "failed", 2 if isinstance(error, NnfwError) else 1
+        return "diverged", {"exit": 1, "reason": reason}
+    return "failed", {"exit": 2 if isinstance(error, NnfwError) else 1, "reason": reason}
 
 
 def origin_of(prepared: Prepared) -> dict[str, Any]:
@@ -267,9 +223,7 @@ def training_of(
         replace(experiment.training, callbacks=(*experiment.training.callbacks, *callbacks)),
         experiment.seed,
     )
-    return loop_of(
-        task, model.save, directory, (EXPERIMENT, RECORD, METRICS, MODEL, PAGE, LOCK, CHECKPOINTS), checkpoints
-    )
+    return loop_of(task, model.save, directory, NAMES, checkpoints)
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.machine import required_packages
 from nnfw.model import Sequential, describe, load
 from nnfw.runs.layout import CHECKPOINTS, EXPERIMENT, MODEL, RECORD
+from nnfw.runs.opening import Access, open_run, resume_command
 from nnfw.runs.reading import read_run
 from nnfw.runs.run import origin_of
-from nnfw.runs.stored_experiment import open_run
-from nnfw.runs.trust import Access, resume_command
 from nnfw.storage import Directory
 from nnfw.training import load_parameters, newest, require_same_origin, warn
 
@@ -24,13 +23,7 @@ _NUMERICAL = ("numpy", "scipy")  # the required packages that the last digits of
 
 
 def open_model(path: Path, access: Access) -> Sequential:
-    """Return the model of a run's directory, or of a model file; :func:`prepare_run` says what is used without one.
-
-    Raises
-    ------
-    FileFormatError
-        If there is no model, or it cannot be read.
-    """
+    """Return the model of a run's directory, or of a model file; :func:`prepare_run` says what is used without one."""
     if (path / RECORD).exists() and not (path / MODEL).exists():
         return prepare_run(path, access).model
     inside = Directory(path) if path.is_dir() else None
@@ -65,21 +58,10 @@ def _warn_of_versions(directory: Path, before: Mapping[str, object], now: Mappin
 
 
 def prepare_run(path: Path, access: Access, examples: Examples | None = None) -> Prepared:
-    """Return a run's experiment with its data and its model; without a model, that of its newest checkpoint.
+    """Return a run's experiment with its data, unless that was read before, and its model.
 
-    Parameters
-    ----------
-    path, access
-        The directory, and how it is opened.
-    examples
-        The data, if it has been read already.
-
-    Raises
-    ------
-    FileFormatError
-        If the run cannot be read, or holds neither model nor checkpoint.
-    DataError
-        If the data cannot be read, or has changed since a checkpoint that is needed.
+    Without a model, that of its newest checkpoint is used. FileFormatError if there is neither, DataError if the data
+    has changed since a checkpoint that is needed.
     """
     file, registry = open_run(path, access), access.registry
     if (path / MODEL).exists():

@@ -1,18 +1,20 @@
-"""Runs from others: a run names its data, which could be any file of the person who opens the run."""
+"""Opening runs, also those from others: a run names its data, which could be any file of the person who opens it."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnfw.errors import DataError
-from nnfw.experiments.experiment import ExperimentFile
+from nnfw.errors import ConfigError, DataError, Mistake
+from nnfw.experiments.experiment import ExperimentFile, check_experiment
 from nnfw.plugins import Registry
+from nnfw.plugins.specs import is_distribution
 from nnfw.runs.layout import EXPERIMENT
-from nnfw.toml import flattened
+from nnfw.runs.reading import StoredRun, read_document, read_run
+from nnfw.toml import apply_overrides, flattened
 from nnfw.training import warn
 
 
@@ -37,6 +39,30 @@ class Access:
     tell: Callable[[str], None] = warn
     data_directory: Path | None = None
     trust: bool = True
+
+
+def open_run(path: Path, access: Access, overrides: Iterable[str] = ()) -> ExperimentFile:
+    """Return the experiment of a run's directory, with the folder in which its data lies.
+
+    Raises
+    ------
+    FileFormatError, ConfigError, DataError
+        If the directory holds no run; if the experiment cannot be built any more, with the plugins that are missing
+        now; if the run is not trusted.
+    """
+    run = read_run(path)
+    directory = access.data_directory or Path(run.data_entry("directory"))
+    document = apply_overrides(read_document(path), overrides)
+    try:
+        file = ExperimentFile(check_experiment(document, access.registry), document, directory)
+    except ConfigError as error:
+        missing = _missing_plugins(run, access.registry)
+        if not missing:
+            raise
+        text = f"{', '.join(missing.values())} was active when it ran, and is not now: pip install {' '.join(missing)}"
+        raise ConfigError([*error.mistakes, Mistake((), f"{path}: {text}")], error.owner) from error
+    require_trusted(file, path, access)
+    return file
 
 
 def require_trusted(file: ExperimentFile, run: Path, access: Access) -> None:
@@ -77,3 +103,13 @@ def _elsewhere(
 def _texts(options: Mapping[str, object]) -> Iterator[str]:
     for value in flattened(options).values():
         yield from (text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str))
+
+
+def _missing_plugins(run: StoredRun, registry: Registry) -> dict[str, str]:
+    """Return the plugins that were active when a run was trained, and are not now: distribution, and with version.
+
+    A record may come from strangers, and people copy the command: only names of distributions are kept.
+    """
+    active = {plugin.distribution for plugin in registry.plugins if plugin.status == "active"}
+    missing = {name: version for name, version in run.active_plugins.items() if name not in active}
+    return {name: f"{name} {version}".strip() for name, version in missing.items() if is_distribution(name, version)}
