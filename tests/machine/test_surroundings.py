@@ -72,7 +72,7 @@ def test_training_without_numba_says_what_would_bring_it_and_goes_on(train, inst
     assert result.returncode == 0
     assert result.stderr.startswith(f"warning: Accelerator 'numba' (built-in) cannot be loaded: {message}")
     assert result.stderr.endswith(
-        "pip install 'nnfw[fast]' brings numba, which compiles the loops of a step. It goes on without.\n"
+        "pip install 'nnfw[fast]' brings numba, which compiles the loops of a step. The training goes on without it.\n"
     )
     assert '"accelerator": "none"' in (tmp_path / "run" / "record.json").read_text()
 
@@ -91,7 +91,7 @@ def test_training_with_numba_that_cannot_compile_says_so_and_goes_on(train, run,
     assert result.returncode == 0
     assert result.stderr == (
         f"warning: Accelerator 'numba' (built-in) cannot be loaded: {message}. pip install 'nnfw[fast]' brings numba, "
-        "which compiles the loops of a step. It goes on without.\n"
+        "which compiles the loops of a step. The training goes on without it.\n"
     )
     assert '"accelerator": "none"' in (tmp_path / "run" / "record.json").read_text()
     doctor = run("-m", "nnfw", "doctor", **{name: value})

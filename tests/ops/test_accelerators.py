@@ -73,7 +73,7 @@ def test_accelerator_is_taken_where_it_is_asked_for_or_worth_it(name):
 
 def test_unknown_accelerator_is_refused():
     with pytest.raises(
-        nnfw.ConfigError, match=r"Unknown accelerator 'nunba'\. Did you mean 'numba'\? There are auto, none"
+        nnfw.ConfigError, match=r"Unknown accelerator 'nunba'\. Did you mean 'numba'\? Available: auto, none"
     ):
         choose("nunba", REGISTRY, 0)
 
@@ -98,7 +98,7 @@ def test_unknown_accelerator_in_fit_is_refused_before_anything_happens():
 def test_accelerator_that_cannot_be_loaded_is_told_and_the_training_goes_on(target, reason):
     with pytest.warns(RuntimeWarning, match=reason) as warned:
         assert choose("fake", fake(target), 0) == (DEFINITIONS, "none")
-    assert "get it at the fair. It goes on without." in str(warned[0].message)
+    assert "get it at the fair. The training goes on without it." in str(warned[0].message)
 
 
 def test_automatic_choice_says_nothing_where_something_is_not_installed():
@@ -216,7 +216,7 @@ def test_unknown_accelerator_in_an_experiment_is_told_with_its_line(tmp_path, ca
         '[training]\naccelerator = "gpu"\n'
     )
     assert main(["train", str(tmp_path / "xor.toml"), "--out", str(tmp_path / "run")]) == 2
-    assert "xor.toml:6: training.accelerator: Unknown accelerator 'gpu'. There are auto, none, numba." in (
+    assert "xor.toml:6: training.accelerator: Unknown accelerator 'gpu'. Available: auto, none, numba." in (
         capsys.readouterr().err
     )
 

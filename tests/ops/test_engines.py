@@ -49,9 +49,7 @@ def test_engine_that_raises_while_it_compiles_is_named_and_numpy_goes_on(name):
         "body": lambda: engine.function(double)(values),
         "steps": lambda: engine.steps([], [], np.zeros((1, 1))) or engine.function(double)(values),
     }[name]
-    message = (
-        r"^Accelerator 'own' \(nnfw-own 1\.0\) failed while it compiled: OSError: planted\. The training goes on in"
-    )
+    message = r"^Accelerator 'own' \(nnfw-own 1\.0\) failed while compiling: OSError: planted\. The training goes on in"
     with pytest.warns(RuntimeWarning, match=message):
         use()
     assert values.tolist() == [2]
@@ -65,7 +63,7 @@ def test_engine_that_raises_in_the_middle_of_a_sequence_is_left():
         raise OSError("planted")
 
     engine, values = Engine("own", {}, {"sequence": sequence}), np.ones(1)
-    with pytest.warns(RuntimeWarning, match="own failed while it compiled: OSError: planted"):
+    with pytest.warns(RuntimeWarning, match="own failed while compiling: OSError: planted"):
         steps = list(engine.sequence([call_of(values)] * 2))
     for step in steps:
         step()
@@ -81,7 +79,7 @@ def test_training_goes_on_in_numpy_where_an_engine_fails(name, rng, monkeypatch)
         if accelerator == "own":
             engine = Engine("Accelerator 'own'", {}, {name: fail})
             monkeypatch.setattr("nnfw.training.loop.choose", lambda *arguments, chosen=engine: (chosen, "own"))
-            with pytest.warns(RuntimeWarning, match="'own' failed while it compiled") as warned:
+            with pytest.warns(RuntimeWarning, match="'own' failed while compiling") as warned:
                 model.fit(x, y, cost="mse", optimizer="sgd", epochs=2)
             assert len(warned) == 1
         else:

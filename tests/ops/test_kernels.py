@@ -193,7 +193,7 @@ def test_checked_kernel_that_is_wrong_is_named():
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        ({"sdg": print}, r"unknown kernel 'sdg'\. Did you mean 'sgd'\? There are product, add_bias"),
+        ({"sdg": print}, r"unknown kernel 'sdg'\. Did you mean 'sgd'\? Available: product, add_bias"),
         ({"sgd": 3}, "kernel 'sgd' must be a function, got 3"),
         ([print], "must give its kernels by name, got"),
     ],

@@ -79,9 +79,9 @@ def define(**row):
         ({"a": "number n", "out": "written n"}, "a is 'number n'; write a role"),
         ({"a": "read rows", "out": "written n"}, "a is 'read rows'; write a role"),
         ({"a": "read ... n ...", "out": "written n"}, "a is 'read ... n ...'; write a role"),
-        ({"a": "read n", "out": "scratch n"}, "it has no result; the role of one argument is written or changed."),
+        ({"a": "read n", "out": "scratch n"}, "it has no result; give an argument the role written or changed."),
         ({"a": "read index<k n", "out": "written n"}, "a counts along the axis 'k', which no argument has."),
-        ({"a": "read n", "out": "written n", "cut": "m"}, "cut is 'm', which is no axis of an argument."),
+        ({"a": "read n", "out": "written n", "cut": "m"}, "cut is 'm', which is not an axis of any argument."),
         (
             {"a": "read n k", "out": "written k", "cut": "n"},
             "it cannot be cut along 'n', because each part would need all of out.",
@@ -102,5 +102,5 @@ def test_row_that_does_not_fit_its_definition_is_refused(row, message):
 
 
 def test_operation_without_a_definition_is_refused():
-    with pytest.raises(nnfw.PluginError, match="^An operation needs a definition, a function in NumPy; got None"):
+    with pytest.raises(nnfw.PluginError, match="^An operation needs a NumPy function as its definition, got None"):
         operation(a="changed n")(None)

@@ -1,4 +1,4 @@
-"""Operations: their definitions in NumPy, and engines that run them faster."""
+"""Operations: their definitions in NumPy, and faster engines."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Which engine carries out the operations of a training: NumPy, or an accelerator."""
+"""The engine that runs the operations of a training: NumPy or an accelerator."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ AUTO, NONE = "auto", "none"
 CHECK_VARIABLE = "NNFW_CHECK_KERNELS"
 
 _GAIN_OF_STEP, _GAIN_OF_CHANGE = 12e-6, 0.3e-9
-"""Seconds that compiled kernels save for each step, and beside that for each parameter that it changes, at least: as
-plain gradient descent of a small network does. Adam, of ten passes over all parameters, gains three times as much."""
+"""Lower bounds on the seconds that compiled kernels save per step, and per step and parameter: those of plain gradient
+descent on a small network. Adam, with ten passes over all parameters, gains three times as much."""
 
-_CALLER_OF_FIT = 5  # frames up from where the warning is given
+_CALLER_OF_FIT = 5  # stack frames above the warning
 
 
 def gain(parameters: int, steps: int) -> float:
-    """Return the seconds that an accelerator saves in a training at least, by a rough estimate.
+    """Return a rough lower estimate of the seconds that an accelerator saves in a training.
 
     Examples
     --------
@@ -32,29 +32,29 @@ def gain(parameters: int, steps: int) -> float:
 
 
 def choose(name: str, registry: Registry, seconds: float = 0.0) -> tuple[Engine, str]:
-    """Return the engine for a training, and its name: that of an accelerator, or ``"none"``.
+    """Return the engine for a training and the name of its accelerator, or ``"none"``.
 
     Parameters
     ----------
     name
-        ``"auto"``, ``"none"``, or an accelerator.
+        ``"auto"``, ``"none"``, or the name of an accelerator.
     registry
         The installed accelerators.
     seconds
-        What there is to gain; ``"auto"`` takes an accelerator only if that is what it may need to begin.
+        Estimated gain, 0 by default; ``"auto"`` takes an accelerator only if it starts in less time.
 
     Raises
     ------
     ConfigError
         If there is no such accelerator.
     PluginError
-        If its plugin breaks the rules.
+        If the accelerator returns invalid kernels.
 
     Warns
     -----
     RuntimeWarning
-        If the accelerator cannot be loaded; the training goes on without it. Not for ``"auto"`` where merely something
-        is not installed.
+        If the accelerator cannot be loaded; the training goes on without it. ``"auto"`` ignores a missing module
+        silently.
     """
     require_known(name, registry)
     offered = {spec.name: (spec, plugin) for spec, plugin in registry.accelerators}
@@ -69,20 +69,20 @@ def choose(name: str, registry: Registry, seconds: float = 0.0) -> tuple[Engine,
 
 
 def known_accelerators(registry: Registry) -> tuple[str, ...]:
-    """Return what a training may ask for: ``"auto"``, ``"none"``, and the name of each accelerator."""
+    """Return the accepted names: ``"auto"``, ``"none"``, and each accelerator."""
     return AUTO, NONE, *(spec.name for spec, _ in registry.accelerators)
 
 
 def require_known(name: str, registry: Registry) -> None:
-    """Raise ConfigError unless there is an accelerator of that name."""
+    """Raise ConfigError if there is no accelerator of this name."""
     known = known_accelerators(registry)
     if name not in known:
-        text = f"Unknown accelerator {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}."
+        text = f"Unknown accelerator {name!r}.{did_you_mean(name, known)} Available: {', '.join(known)}."
         raise ConfigError([Mistake(("accelerator",), text)])
 
 
 def engine_from(spec: AcceleratorSpec, plugin: Plugin, registry: Registry) -> Engine:
-    """Return the engine of an accelerator; raises whatever its module does, and PluginError for what is no kernel."""
+    """Return the engine of an accelerator; raises whatever its module raises, and PluginError for invalid kernels."""
     return engine_of(registry.import_kernels(spec), f"Accelerator {spec.name!r} ({plugin})", registry)
 
 
@@ -95,7 +95,7 @@ def _loaded(spec: AcceleratorSpec, plugin: Plugin, registry: Registry, *, quietl
         if not (quietly and isinstance(error, ModuleNotFoundError)):
             reason = in_words(error).rstrip(".")
             owner = f"Accelerator {spec.name!r} ({plugin})"
-            text = f"{owner} cannot be loaded: {reason}. {spec.summary}. It goes on without."
+            text = f"{owner} cannot be loaded: {reason}. {spec.summary}. The training goes on without it."
             warnings.warn(text, RuntimeWarning, stacklevel=_CALLER_OF_FIT)
         return None
     return checked(engine) if os.environ.get(CHECK_VARIABLE, "") not in ("", "0") else engine

@@ -1,4 +1,4 @@
-"""What a row says about the arguments of a call: which sizes its axes have, and what a part of it works on."""
+"""The sizes of the axes in a call, and calls cut into parts along an axis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 class MisfitError(ValueError):
-    """Arguments that are not what the row of their operation says: NumPy may take them, compiled loops must not."""
+    """Arguments that do not fit the row of their operation: NumPy may accept them, compiled loops must not."""
 
 
 class Bound(NamedTuple):
@@ -24,16 +24,16 @@ class Bound(NamedTuple):
     Parameters
     ----------
     sizes
-        For each letter the size of its axis, as a tuple of one number, and for `...` those of all further axes.
+        The size of each axis by its letter, as a tuple of one number; for `...`, the sizes of all further axes.
     dtype
-        That of the arguments of kind ``""``, ``"positive"`` or ``"any"``.
+        The dtype of arguments of kind ``""``, ``"positive"`` or ``"any"``; None if there are none.
     """
 
     sizes: dict[str, tuple[int, ...]]
     dtype: np.dtype[np.generic] | None
 
     def size(self, axis: str) -> int:
-        """Return the size of an axis; that of `...` is the product of all that it stands for."""
+        """Return the size of an axis; for `...`, the product of its sizes."""
         return prod(self.sizes[axis])
 
 
@@ -43,7 +43,7 @@ def bind(call: Call) -> Bound:
     Raises
     ------
     MisfitError
-        If an argument has another shape or dtype than its row says.
+        If the number, type, shape or dtype of the arguments does not fit the row.
 
     Examples
     --------
@@ -105,9 +105,9 @@ def _bind_dtype(
 
 
 def part(call: Call, axis: str, limits: slice) -> Call:
-    """Return the call for a part of an axis: arguments that have the axis are cut along it, the others stay.
+    """Return the call for a part of an axis: arguments with this axis are sliced, the others stay whole.
 
-    Where the axis is `...`, arrays that have it must be contiguous; theirs becomes a single axis.
+    If the axis is `...`, arrays that have it must be contiguous; its axes become one.
 
     Examples
     --------
@@ -142,18 +142,18 @@ def _cut(argument: Argument, array: Array, axis: str, limits: slice) -> Array:
 
 
 def parts(call: Call, axis: str, count: int, together: int = 1) -> list[Call]:
-    """Return calls that together do the same as one, which is cut along an axis into so many parts.
+    """Cut a call along an axis into parts that together do the same.
 
     Parameters
     ----------
     call
-        It fits its row: see :func:`bind`.
+        A call that fits its row: see :func:`bind`.
     axis
-        One of those that the row's `cut` names.
+        One of the axes in the row's `cut`.
     count
-        How many parts; there are fewer where some would be empty.
+        Number of parts, 1 or more; empty parts are left out.
     together
-        Ends of parts are multiples of this, but for the last one.
+        Every part but the last ends at a multiple of this; 1 by default.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What an engine gives, compared with the definitions."""
+"""Results of an engine compared with the definitions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from nnfw.ops.engines import Engine
 from nnfw.ops.operation import Function, Operation
 
 _PERTURBATIONS = 4
-"""How often an operation is repeated with slightly other numbers, to see how much rounding changes its results."""
+"""Number of runs with slightly perturbed inputs, which show how much rounding changes the results."""
 
 
 def checked(engine: Engine) -> Engine:
-    """Return an engine whose operations are compared with their definitions at every call, for NNFW_CHECK_KERNELS=1.
+    """Return an engine that compares every call with the operation's definition, for NNFW_CHECK_KERNELS=1.
 
-    It compiles nothing together.
+    Calls run one by one, not compiled together.
 
     Raises
     ------
     PluginError
-        From the operation that gives something else; names it and the engine.
+        From an operation whose result differs; names it and the engine.
     """
     found = Engine(engine.owner)
     found.functions = _Compared(engine)
@@ -32,7 +32,7 @@ def checked(engine: Engine) -> Engine:
 
 
 class _Compared(dict[Operation, Function]):
-    """For each operation the function that carries it out and compares."""
+    """For each operation, the function that runs it and compares the results."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -50,18 +50,18 @@ class _Compared(dict[Operation, Function]):
 
 
 def difference(operation: Operation, function: Callable[..., object], arguments: Sequence[Array | float]) -> str:
-    """Return how the results of a function differ from those of an operation's definition, or nothing.
+    """Describe how a function's results differ from those of the definition; empty if they agree.
 
-    They may differ by the operation's tolerance, in units in the last place of a result, and by as much as the
-    definition's own results differ where the numbers that it reads differ in their last places: more for sums of many
-    terms. What is smaller than the smallest normal number may be 0.
+    A result may differ by the operation's tolerance, in units in the last place, plus as much as the definition's own
+    result changes when its inputs change in their last place: more for sums of many terms. Results below the smallest
+    normal number may be 0.
 
     Parameters
     ----------
     operation, function
-        What the results should be, and what is compared with it.
+        The reference, and the function compared with it.
     arguments
-        What the function is called with, and changes.
+        Arguments of the function, which writes its results into them.
     """
     given = [np.copy(item) if isinstance(item, np.ndarray) else item for item in arguments]
     with np.errstate(all="ignore"):
@@ -79,12 +79,12 @@ def difference(operation: Operation, function: Callable[..., object], arguments:
 
 
 def _spreads(operation: Operation, arguments: Sequence[Array | float], right: Sequence[Array]) -> list[Array]:
-    """Return by how much the results differ where the fractions that are read differ a little."""
+    """Return how much the results change when the floats read change in their last place."""
     spreads = [np.zeros(result.shape) for result in right]
     for moved in _perturbed(operation, arguments):
         for spread, result, other in zip(spreads, right, _results(operation, moved), strict=True):
             np.fmax(spread, np.abs(other - result), out=spread, where=np.isfinite(other))
-    # summed in another order, n terms differ by √n times as much as they would if each were a little different
+    # the order of summation changes a sum of n terms √n times as much as perturbing each term does
     most = max(item.size for item in arguments if isinstance(item, np.ndarray))
     return [
         sqrt(max(1, most / max(1, spread.size))) * (spread + _epsilon(result) * np.abs(result))
@@ -97,14 +97,14 @@ def _epsilon(array: Array) -> float:
 
 
 def _results(operation: Operation, arguments: Sequence[Array | float]) -> list[Array]:
-    """Return what the definition gives; the arguments stay as they are."""
+    """Return the definition's results; the arguments stay unchanged."""
     copies = [np.copy(item) if isinstance(item, np.ndarray) else item for item in arguments]
     operation.definition(*copies)
     return [np.asarray(copies[k]) for k in operation.results]
 
 
 def _perturbed(operation: Operation, arguments: Sequence[Array | float]) -> list[list[Array | float]]:
-    """Return arguments whose fractions each differ by about one unit in the last place."""
+    """Return copies of the arguments with each float changed by about one unit in the last place."""
     rng = np.random.default_rng(0)
 
     def moved(role: str, item: Array | float) -> Array | float:
@@ -118,7 +118,7 @@ def _perturbed(operation: Operation, arguments: Sequence[Array | float]) -> list
 
 
 def _is_close(found: Array, right: Array, spread: Array | float, tolerance: float) -> Array:
-    if right.dtype.kind != "f":  # whole numbers, such as labels that are taken
+    if right.dtype.kind != "f":  # integers, such as gathered labels
         return np.asarray(found == right)
     least = float(np.finfo(right.dtype).smallest_normal)
     close = np.abs(found - right) <= tolerance * (_epsilon(right) * np.abs(right) + spread) + least

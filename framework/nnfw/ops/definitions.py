@@ -1,7 +1,7 @@
-"""The operations that a chain and its data need, each defined in NumPy: engines give what these functions give.
+"""The operations that a chain and its data need, defined in NumPy. Engines must give the same results.
 
-An operation works on whole arrays, writes into those that it is given, and keeps nothing. Examples are rows. Results
-have the dtype of the arrays.
+An operation works on whole arrays, writes its results into its arguments, and keeps no state. Examples are rows.
+Results have the dtype of the arrays.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from nnfw.machine.threads import multiplication
 from nnfw.ops.operation import operation
 
 _BLOCK = 1 << 14
-"""Elements that are handled together, so that a temporary array is never larger than this."""
+"""Elements processed at a time: the largest temporary array."""
 
 
 @operation(a="read n m", b="read m k", out="written n k", cut="n k")
 def product(a: Array, b: Array, out: Array) -> None:
-    """Multiply matrices: out ← a b, on as many threads as :mod:`nnfw.machine.threads` says."""
+    """Multiply matrices: out ← a b, with the threads set in :mod:`nnfw.machine.threads`."""
     multiplication(a, out)(a, b, out)
 
 
 @operation(z="changed n ...", bias="read ...", cut="n")
 def add_bias(z: Array, bias: Array) -> None:
-    """Add the same to every example: z ← z + b."""
+    """Add a bias to every example: z ← z + b."""
     z += bias
 
 
@@ -36,8 +36,8 @@ def sum_examples(delta: Array, out: Array) -> None:
 
 @operation(source="read any m ...", rows="read index<m n", out="written any n ...", cut="n")
 def take(source: Array, rows: Array, out: Array) -> None:
-    """Gather examples: out_i ← source at rows_i; all `rows` are from 0 to len(source) − 1."""
-    if source.dtype == out.dtype and source.flags.c_contiguous and source.flags.aligned:  # else take copies all of it
+    """Gather examples: out_i ← source at rows_i; `rows` lie between 0 and len(source) − 1."""
+    if source.dtype == out.dtype and source.flags.c_contiguous and source.flags.aligned:  # else take copies the source
         source.take(rows, 0, out, "clip")  # "raise" would gather into a second array first
     else:
         out[...] = source[rows]

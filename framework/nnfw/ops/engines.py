@@ -1,8 +1,7 @@
-"""Engines: what carries operations out. The definitions in NumPy are one; an accelerator brings another.
+"""Engines run operations. The definitions in NumPy are one engine; an accelerator brings another.
 
-A component calls ``kernels().relu(z, a)``, or an operation itself, or writes plain NumPy, as it likes. What is carried
-out is the definition, unless a training runs with an accelerator. An engine gives what the definitions give, but for a
-few units in the last place.
+A component calls ``kernels().relu(z, a)``, calls an operation directly, or uses plain NumPy. The definition runs unless
+the training has an accelerator. Engines agree with the definitions to a few units in the last place.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from nnfw.plugins import Registry, default_registry
 
 COMPILERS = ("sequence", "elementwise", "body", "steps")
 
-_CALLER_OF_FIT = 8  # frames up from where the warning is given
+_CALLER_OF_FIT = 8  # stack frames above the warning
 
 
 def one_by_one(
     calls: Iterable[Call], functions: Mapping[Operation, Function] | None = None
 ) -> Iterator[Callable[[], object]]:
-    """Yield functions that repeat the calls, one for each."""
+    """Yield one function per call, which repeats it."""
     for operation, arguments in calls:
         if functions is None and operation is definitions.product:
             a, _, out = arguments
@@ -41,21 +40,21 @@ def one_by_one(
 
 
 class Engine:
-    """Functions that carry out operations, and what compiles several of them together.
+    """Functions that run operations, and compilers for several at once.
 
     Parameters
     ----------
     owner
         Names the accelerator in messages.
     functions
-        For some operations the function that carries them out; others are carried out by their definitions.
+        Functions by operation; operations without one run by their definitions.
     compilers
         ``sequence``, ``elementwise``, ``body`` and ``steps``, each of them optional.
 
     Attributes
     ----------
     functions
-        A function for each operation; None where all are carried out by their definitions.
+        A function for each operation; None if all run by their definitions.
     """
 
     def __init__(
@@ -71,18 +70,18 @@ class Engine:
             self.functions = _Functions(self, functions or {})
 
     def function(self, operation: Operation) -> Function:
-        """Return the function that carries out an operation."""
+        """Return the function that runs an operation."""
         return operation.definition if self.functions is None else self.functions[operation]
 
     def body(self, operation: Operation) -> Function | None:
-        """Return the function that the engine makes for an operation that it does not know by name; or None."""
+        """Return the function that the engine makes for an operation it does not know by name, or None."""
         function: Function | None = self._compile("body", operation)
         if function is not None and not callable(function):
             raise PluginError(f"{self.owner}: body must return a function or None, got {short(function)}.")
         return function
 
     def sequence(self, calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
-        """Return functions which together repeat all calls in their order, as often as they are called."""
+        """Return functions that together repeat all calls in order."""
         calls = list(calls)
         functions = self._compile("sequence", calls, gather=list)
         if functions is None:
@@ -93,9 +92,9 @@ class Engine:
         return iter(functions)
 
     def elementwise(self, activation: object) -> tuple[Operation, Operation] | None:
-        """Return σ(z), an operation on ``(z, out)``, and δ, one on ``(grad_a, z, a, out)``, made for an activation.
+        """Return two operations for an activation: σ(z) on ``(z, out)``, and δ on ``(grad_a, z, a, out)``.
 
-        None where the engine cannot, for instance because the activation is not elementwise.
+        None if the engine cannot, for instance because the activation is not elementwise.
         """
         match self._compile("elementwise", activation):
             case None:
@@ -107,13 +106,13 @@ class Engine:
 
     @property
     def takes_many_steps(self) -> bool:
-        """Whether the engine can compile many steps at all."""
+        """Whether the engine has a compiler for many steps."""
         return "steps" in self._compilers
 
     def steps(self, before: Iterable[Call], after: Iterable[Call], costs: Array) -> Run | None:
-        """Return a function that carries out many steps in one call, as :func:`nnfw.ops.steps.steps` does.
+        """Return a function that runs many steps in one call, like :func:`nnfw.ops.steps.steps`.
 
-        None where the engine cannot.
+        None if the engine cannot.
         """
         run: Run | None = self._compile("steps", list(before), list(after), costs)
         if run is not None and not callable(run):
@@ -121,9 +120,9 @@ class Engine:
         return run
 
     def _compile(self, name: str, *arguments: Any, gather: Callable[[Any], Any] | None = None) -> Any:
-        """Return what a compiler of the engine returns.
+        """Call a compiler of the engine.
 
-        Where it raises, all is left to NumPy from then on, with a warning.
+        If it raises, warn and run everything in NumPy from then on.
         """
         if name not in self._compilers:
             return None
@@ -139,12 +138,12 @@ class Engine:
     def _give_up(self, error: Exception) -> None:
         self._compilers, self.functions = {}, None
         reason = in_words(error).rstrip(".")
-        text = f"{self.owner} failed while it compiled: {reason}. The training goes on in NumPy."
+        text = f"{self.owner} failed while compiling: {reason}. The training goes on in NumPy."
         warnings.warn(text, RuntimeWarning, stacklevel=_CALLER_OF_FIT)
 
 
 class _Functions(dict[Operation, Function]):
-    """The functions of an engine; those of operations that it does not know by name are looked up once."""
+    """The functions of an engine; those that it does not know by name are looked up once."""
 
     def __init__(self, engine: Engine, known: Mapping[Operation, Function]) -> None:
         super().__init__(known)
@@ -156,19 +155,19 @@ class _Functions(dict[Operation, Function]):
 
 
 DEFINITIONS = Engine()
-"""The engine that carries out every operation by its definition."""
+"""The engine that runs every operation by its definition."""
 
 _engine: ContextVar[Engine] = ContextVar("nnfw_engine", default=DEFINITIONS)
 
 
 def engine_in_use() -> Engine:
-    """Return the engine that is in use here: in this thread, and in this training."""
+    """Return the engine in use in this thread and this training."""
     return _engine.get()
 
 
 @contextmanager
 def using(engine: Engine) -> Iterator[None]:
-    """Use another engine in the body."""
+    """Use an engine in the body."""
     token = _engine.set(engine)
     try:
         with dispatched(engine.functions):
@@ -178,21 +177,21 @@ def using(engine: Engine) -> Iterator[None]:
 
 
 def engine_of(found: object, owner: str, registry: Registry | None = None) -> Engine:
-    """Return the engine made of what an accelerator gives.
+    """Return the engine made of an accelerator's functions.
 
     Parameters
     ----------
     found
-        Its kernels by the names of operations, and what compiles by the names in ``COMPILERS``.
+        A mapping: kernels by the names of operations, compilers by the names in ``COMPILERS``.
     owner
         Names the accelerator in messages.
     registry
-        Where the operations come from; by default all that are installed.
+        Source of the operations; by default everything installed.
 
     Raises
     ------
     PluginError
-        If there is no operation of such a name, or what is there is no function.
+        If a name is not that of an operation or compiler, or a value is not a function.
     """
     if not isinstance(found, Mapping):
         raise PluginError(f"{owner} must give its kernels by name, got {short(found)}.")
@@ -201,7 +200,7 @@ def engine_of(found: object, owner: str, registry: Registry | None = None) -> En
     for name, function in found.items():
         if not isinstance(name, str) or name.rpartition(":")[2] not in known:
             raise PluginError(
-                f"{owner}: unknown kernel {short(name)}.{did_you_mean(name, known)} There are {', '.join(known)}."
+                f"{owner}: unknown kernel {short(name)}.{did_you_mean(name, known)} Available: {', '.join(known)}."
             )
         if not callable(function):
             raise PluginError(f"{owner}: kernel {name!r} must be a function, got {short(function)}.")

@@ -1,4 +1,4 @@
-"""Random numbers that a recorded method draws."""
+"""Random numbers for recorded methods."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def uniform_numbers(rng: np.random.Generator, out: Array) -> None:
 
 
 def uniform(rng: np.random.Generator, out: Array) -> None:
-    """Draw from [0, 1) in a method that is made of kernels: out ← U(0, 1), float32 or float64.
+    """Draw from [0, 1) in a method made of kernels: out ← U(0, 1), float32 or float64.
 
-    A generator is not a number that an engine could take, so every engine leaves this to NumPy. For many steps in one
-    call, the numbers of all of them are drawn at once; they are the same.
+    NumPy draws under every engine, since compiled code cannot take a generator. For many steps in one call, the numbers
+    of all steps are drawn at once; they are the same.
     """
     uniform_numbers(cast("float", rng), out)

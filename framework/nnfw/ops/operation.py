@@ -1,4 +1,4 @@
-"""Operations: each is one row that says all there is to say about a calculation on arrays."""
+"""Operations: calculations on arrays, each described by one row."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from nnfw.arrays import Array
 from nnfw.errors import PluginError
 
 Role = Literal["read", "written", "changed", "consumed", "scratch", "number"]
-"""What an operation does to an argument: `changed` is read and written; `consumed` is read, and `scratch` is not, and
-both hold nothing worth reading later."""
+"""How an operation uses an argument: `changed` is read and written; `consumed` is read, `scratch` is not, and both are
+left with undefined content."""
 
 Kind = Literal["", "float32", "float64", "positive", "index", "any"]
 
@@ -25,12 +25,12 @@ DTYPES: Mapping[str, np.dtype[np.generic]] = {
     "float64": np.dtype(np.float64),
     "index": np.dtype(np.int64),
 }
-"""Kinds of arguments that have a dtype of their own."""
+"""Kinds of arguments with a dtype of their own."""
 
 Function = Callable[..., None]
 
 REST = "..."
-"""The axes that an argument has beside those with a letter, as many as there are; they count as one."""
+"""All axes of an argument that have no letter; they count as one."""
 
 ONE = "1"
 """An axis of size 1."""
@@ -42,18 +42,17 @@ class Argument(NamedTuple):
     Parameters
     ----------
     name
-        That of the definition's parameter.
+        The name of the definition's parameter.
     role
-        What happens to it.
+        How it is used.
     axes
-        Letters that stand for sizes, `...` for any further axes, ``1`` for an axis of one; empty for a number.
+        Letters that stand for sizes, `...` for any further axes, ``1`` for an axis of size 1; empty for a number.
     kind
-        ``""`` for the dtype of the operation, float32 or float64; ``"positive"`` for the same, with numbers of 0 or
-        more, and of a number one greater than 0; ``"float32"`` and ``"float64"`` always that; ``"index"`` for whole
-        numbers of 64 bits, 0 or more and less than the size of the axis `below`; ``"any"`` for any dtype, one for all
-        arguments of this kind.
+        ``""``: the dtype of the operation, float32 or float64; ``"positive"``: the same, with values of 0 or more (a
+        number: greater than 0); ``"float32"``, ``"float64"``: always that dtype; ``"index"``: int64, from 0 to below
+        the size of the axis `below`; ``"any"``: any dtype, the same for all arguments of this kind.
     below
-        The axis that an index counts along.
+        The axis that an index refers to.
     """
 
     name: str
@@ -67,23 +66,23 @@ class Argument(NamedTuple):
 class Operation:
     """A calculation on arrays that engines know by name.
 
-    Calling it writes the results into the arrays that it is given: by the engine in use, or by the definition.
+    Calling it writes the results into its arguments, by the engine in use or by the definition.
 
     Parameters
     ----------
     name
-        Its name, the same in every engine.
+        The same in every engine.
     definition
-        The NumPy function that says what it gives.
+        The NumPy function that defines the results.
     arguments
         In the order of the definition's parameters.
     cut
-        The axis along which it may be cut into parts that together do the same, or ``""``; several have spaces between.
+        Axes along which it may be cut into independent parts, separated by spaces; ``""`` for none.
     tolerance
-        Units in the last place by which an engine may differ: of the result, and of each number that it reads.
+        How far an engine may differ, in units in the last place of the result and of each number read.
     bodies
-        For an engine by its name, where a faster body lies: ``{"numba": "module:function"}``. It takes what the
-        definition takes, each array with one axis for each letter and one for `...`.
+        Where to find a faster body, by engine: ``{"numba": "module:function"}``. It takes the definition's arguments,
+        each array with one axis per letter and one for `...`.
     """
 
     name: str
@@ -94,7 +93,7 @@ class Operation:
     bodies: tuple[tuple[str, str], ...] = ()
 
     def __call__(self, *arguments: Array | float) -> None:
-        """Calculate, or be recorded where a tape records."""
+        """Run the operation, or record it on the tape in use."""
         functions = _FUNCTIONS.get()
         if functions is None:
             self.definition(*arguments)
@@ -103,17 +102,17 @@ class Operation:
 
     @property
     def arrays(self) -> tuple[int, ...]:
-        """Positions of the arguments that are arrays."""
+        """Positions of the array arguments."""
         return tuple(k for k, argument in enumerate(self.arguments) if argument.role != "number")
 
     @property
     def results(self) -> tuple[int, ...]:
-        """Positions of the arrays that hold its results."""
+        """Positions of the arguments that receive results."""
         return tuple(k for k, argument in enumerate(self.arguments) if argument.role in ("written", "changed"))
 
 
 class PerStep(NamedTuple):
-    """An argument that is another one at each step of a chunk: ``values[k]`` at step k, an array or a number."""
+    """An argument that changes at each step of a chunk: ``values[k]`` at step k, an array or a number."""
 
     values: Array
 
@@ -122,10 +121,10 @@ Value = Array | float | PerStep
 
 
 class Call(NamedTuple):
-    """An operation with the arguments of a call: arrays whose memory stays where it is, and numbers."""
+    """An operation with its arguments: numbers, and arrays that stay in place."""
 
     operation: Operation
-    arguments: tuple[Any, ...]  # of what types, the operation's row says
+    arguments: tuple[Any, ...]  # the operation's row gives their types
 
 
 _FUNCTIONS: ContextVar[Mapping[Operation, Function] | None] = ContextVar("nnfw_functions", default=None)
@@ -133,7 +132,7 @@ _FUNCTIONS: ContextVar[Mapping[Operation, Function] | None] = ContextVar("nnfw_f
 
 @contextmanager
 def dispatched(functions: Mapping[Operation, Function] | None) -> Iterator[None]:
-    """Let operations that are called in the body be carried out by other functions; None for their definitions."""
+    """Run operations called in the body by other functions; None for their definitions."""
     token = _FUNCTIONS.set(functions)
     try:
         yield
@@ -144,19 +143,19 @@ def dispatched(functions: Mapping[Operation, Function] | None) -> Iterator[None]
 def operation(
     *, cut: str = "", tolerance: float = 4.0, bodies: Mapping[str, str] | None = None, **arguments: str
 ) -> Callable[[Function], Operation]:
-    """Make an operation of its definition in NumPy.
+    """Make an operation of a NumPy definition.
 
     Parameters
     ----------
     cut, tolerance, bodies
         As for :class:`Operation`.
     **arguments
-        For each parameter of the definition its role, its kind where it has one, and its axes.
+        The role, optional kind and axes of each parameter of the definition.
 
     Raises
     ------
     PluginError
-        If what is said of the arguments does not fit the definition, or contradicts itself.
+        If the row does not fit the definition or contradicts itself.
 
     Examples
     --------
@@ -169,7 +168,7 @@ def operation(
 
     def made(definition: Function) -> Operation:
         if not callable(definition):
-            raise PluginError(f"An operation needs a definition, a function in NumPy; got {definition!r}.")
+            raise PluginError(f"An operation needs a NumPy function as its definition, got {definition!r}.")
         name = definition.__name__
         parameters = list(inspect.signature(definition).parameters)
         if parameters != list(arguments):
@@ -199,10 +198,10 @@ def _argument(owner: str, name: str, text: str) -> Argument:
 
 
 def _require_consistent(name: str, arguments: tuple[Argument, ...], cut: str) -> None:
-    """Refuse rows that contradict themselves."""
+    """Raise PluginError if a row contradicts itself."""
     changing = [argument for argument in arguments if argument.role not in ("read", "number")]
     if all(argument.role in ("consumed", "scratch") for argument in changing):
-        raise PluginError(f"Operation {name!r}: it has no result; the role of one argument is written or changed.")
+        raise PluginError(f"Operation {name!r}: it has no result; give an argument the role written or changed.")
     known = {axis for argument in arguments for axis in argument.axes}
     for argument in arguments:
         if argument.kind == "index" and argument.below not in known:
@@ -211,7 +210,7 @@ def _require_consistent(name: str, arguments: tuple[Argument, ...], cut: str) ->
             )
     for axis in cut.split():
         if axis not in known:
-            raise PluginError(f"Operation {name!r}: cut is {axis!r}, which is no axis of an argument.")
+            raise PluginError(f"Operation {name!r}: cut is {axis!r}, which is not an axis of any argument.")
         for argument in arguments:
             if (argument in changing and axis not in argument.axes) or argument.below == axis:
                 raise PluginError(

@@ -1,4 +1,4 @@
-"""Many steps in one call, as the definitions carry them out: what those of an engine are compared with."""
+"""Many steps in one call, run by the definitions: the reference for engines."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from nnfw.arrays import Array
 from nnfw.ops.operation import Call, PerStep, Value
 
 Run = Callable[[int, int], int]
-"""Carries out steps, given the first one and how many; returns how many it did before one whose cost is not finite."""
+"""Runs steps, given the first and their number; returns how many it finished before a cost that is not finite."""
 
 
 def steps(before: Iterable[Call], after: Iterable[Call], costs: Array) -> Run:
-    """Return a function that carries out steps one after the other, by the definitions.
+    """Return a function that runs steps by the definitions.
 
     Parameters
     ----------
     before, after
-        The calls of a step, up to the cost and behind it. An argument may be :class:`PerStep`.
+        The calls of a step up to its cost, and after it. An argument may be :class:`PerStep`.
     costs
-        ``(steps, 1)``, float64: a call of `before` writes here. Where step k finds a cost that is not finite, `after`
-        is not carried out, and nothing behind it.
+        ``(steps, 1)``, float64, written by a call of `before`. If a cost is not finite, the run stops before `after`.
     """
     before, after = list(before), list(after)
 

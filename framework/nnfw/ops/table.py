@@ -1,4 +1,4 @@
-"""The table of operations: those of all plugins by name."""
+"""The table of operations of all plugins."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from nnfw.plugins import Registry, default_registry
 
 
 class Operations:
-    """The operations of all plugins by name, imported when they are first asked for: ``kernels().relu``.
+    """The operations of all plugins by name, imported on first use: ``kernels().relu``.
 
     Parameters
     ----------
     registry
-        What is installed.
+        The installed plugins.
     """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
     def __getattr__(self, name: str) -> Operation:
-        """Return an operation, and keep it."""
+        """Return an operation; later accesses find it as an attribute."""
         try:
             found = operation_of(self._registry, name)
         except UnknownComponentError as error:
@@ -32,7 +32,7 @@ class Operations:
 
 
 def kernels() -> Operations:
-    """Return all operations by name; each is carried out by the engine in use where it is called."""
+    """Return all operations by name; a call runs on the engine in use."""
     return _of_default_registry()
 
 
@@ -49,7 +49,7 @@ def operation_of(registry: Registry, name: str) -> Operation:
     UnknownComponentError
         If there is none.
     PluginError
-        If two plugins offer it, or its target is missing, fails to import or is no operation of this name.
+        If two plugins offer it, or its target is missing, fails to import, or is not an operation of this name.
     """
     found = registry.import_operation(name)
     spec, plugin = registry.find_operation(name)

@@ -1,7 +1,7 @@
-"""A pass on tape: what it did to arrays, to be done again without asking how.
+"""A recorded pass: the operations it carried out, replayed without dispatch.
 
-In training, every batch goes through the same calculations in the same memory. Python decides anew each time which they
-are: it looks up buffers, options and methods. So a pass is recorded once, and then repeated.
+In training, every batch runs the same calculations in the same memory. Replaying a recording saves Python the lookup of
+buffers, options and methods at each step.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Result = TypeVar("Result")
 
 
 def kernels_only(method: Method) -> Method:
-    """Declare of a method of a component that all it does to arrays, it does by kernels.
+    """Declare that a component's method changes arrays by kernels only.
 
-    For batches of one shape it must then call the same kernels with the same arrays, in the same order: parameters,
-    gradients, what it was given, buffers of its workspace and views of these. Once recorded, the calls are repeated
-    and the method is not asked again. It may keep things in the workspace; random numbers it draws with
-    :func:`nnfw.ops.noise.uniform` alone. The conformance kit checks it.
+    For batches of one shape, it must call the same kernels on the same arrays in the same order: parameters, gradients,
+    its arguments, buffers of its workspace, and views of these. The calls are recorded once and replayed; the method is
+    not called again. It may keep things in the workspace, and draws random numbers only with
+    :func:`nnfw.ops.noise.uniform`. The conformance kit checks this.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def made_of_kernels(method: Callable[..., object]) -> bool:
 
 
 def splits(component: object, method: str, parts: str) -> bool:
-    """Return whether `parts`, made of kernels, may be recorded in place of `method`: a subclass has not changed it."""
+    """Return whether `parts` is made of kernels and replaces `method`, which no subclass overrides."""
     found = getattr(component, parts, None)
     if found is None or not made_of_kernels(found):
         return False
@@ -63,7 +63,7 @@ class Tape:
     Parameters
     ----------
     engine
-        Carries out what is recorded.
+        Runs the recorded operations.
 
     Examples
     --------
@@ -89,17 +89,17 @@ class Tape:
         self._engine = engine
         self._recorder = _Recorder(self.call)
         self._calls: list[Call] = []
-        self._kept: list[Call] = []  # the arrays must stay where they are
+        self._kept: list[Call] = []  # keeps the arrays alive
         self._steps: list[Callable[[], object]] = []
-        self._asks = False  # whether methods are called, which may want to know the engine in use
+        self._asks = False  # whether a replay calls methods, which may look up the engine in use
 
     def perform(
         self, method: Callable[Arguments, Result], /, *arguments: Arguments.args, **named: Arguments.kwargs
     ) -> Result:
-        """Record a method of a component: its kernels if it is made of nothing else, or else the method, and call it.
+        """Call a component's method and record it: its kernels if it is made of kernels, otherwise the method.
 
-        What kernels compute is there once :meth:`finish` or a method that is called needs it: they are carried out in
-        the way in which they are repeated, so that the first time gives the same bits.
+        Kernels run at :meth:`finish`, or before the next recorded method. They run as in a replay, so the first pass
+        gives the same bits.
         """
         if made_of_kernels(method):
             with dispatched(self._recorder):
@@ -115,7 +115,7 @@ class Tape:
         self._calls.append(Call(operation, arguments))
 
     def finish(self) -> None:
-        """Carry out what is recorded and was not yet carried out."""
+        """Run recorded operations that have not run yet."""
         steps = tuple(self._engine.sequence(self._calls))
         self._kept += self._calls
         self._calls = []
@@ -125,11 +125,11 @@ class Tape:
 
     @property
     def calls(self) -> list[Call] | None:
-        """All that was recorded, in order; None if it is not all made of operations."""
+        """All recorded operations in order; None if a method was recorded."""
         return None if self._asks else [*self._kept, *self._calls]
 
     def repeat(self) -> None:
-        """Do again what was recorded, by the same engine, with what the arrays hold now."""
+        """Replay the recording with the present content of the arrays, by the same engine."""
         if self._asks and engine_in_use() is not self._engine:
             with using(self._engine):
                 self.repeat()
@@ -139,7 +139,7 @@ class Tape:
 
 
 class _Recorder(dict[Operation, Function]):
-    """For each operation the function that records it."""
+    """For each operation, the function that records it."""
 
     def __init__(self, record: Callable[..., None]) -> None:
         self._record = record
@@ -150,9 +150,9 @@ class _Recorder(dict[Operation, Function]):
 
 
 def _again(call: Callable[[], object], method: Callable[..., object], result: object) -> Callable[[], object]:
-    """Return a function that calls a method again, and puts its result where the first one lay.
+    """Return a function that calls a method again and copies its result into the first one.
 
-    A result that does not fit there is refused. A first result that is not an array is not used, or was refused itself.
+    A result of another shape or dtype is refused. If the first result is not an array, it is unused or was refused.
     """
     if not isinstance(result, np.ndarray):
         return call
