@@ -1,4 +1,4 @@
-"""What a component made of operations needs: the operations, and the mark of a method that calls nothing else."""
+"""Operations for components, and the decorator of methods made of them."""
 
 from nnfw.ops import kernels, kernels_only, made_of_kernels
 from nnfw.ops.operation import operation

@@ -1,4 +1,4 @@
-"""How a pass calls the methods of components: plainly, or recording what they do so that it can be replayed."""
+"""How a pass calls the methods of components: directly, or recording them for replay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Method = TypeVar("Method", bound=Callable[..., object])
 
 
 class Step(Protocol):
-    """Calls a method of a component with its arguments, and returns what it returns."""
+    """Calls a method of a component and returns its result."""
 
     def __call__(
         self, method: Callable[Arguments, Result], /, *arguments: Arguments.args, **named: Arguments.kwargs
@@ -21,11 +21,11 @@ class Step(Protocol):
 
 
 def plain(method: Callable[Arguments, Result], /, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
-    """Call a method, and do no more."""
+    """Call a method directly."""
     return method(*arguments, **named)
 
 
 def asks_step(method: Method) -> Method:
-    """Declare that a method calls the methods of other components through the step of its workspace."""
+    """Declare that a method calls other components through the step of its workspace."""
     method.asks_step = True  # type: ignore[attr-defined]
     return method

@@ -15,11 +15,11 @@ from nnfw.errors import StateError
 from nnfw.step import Step, plain
 
 LAYER, ACTIVATION, COST = "layer", "activation", "cost"
-"""Names of the workspaces that a layer, its activation and the cost have for themselves."""
+"""Keys of the workspaces of a layer, its activation and the cost."""
 
 
 class _Pass:
-    """What all workspaces of a pass share. It refers to none of them: in a cycle of references they would stay."""
+    """State shared by all workspaces of a pass. It refers to none of them: a reference cycle would keep them alive."""
 
     def __init__(self) -> None:
         self.step: Step = plain
@@ -28,19 +28,19 @@ class _Pass:
 class Workspace:
     """Reused buffers, and what forward keeps for backward.
 
-    Two passes with two workspaces never meet, so one network serves many threads. A chain of layers gives each layer,
-    and each layer's activation, a workspace of its own.
+    Passes with different workspaces share no memory, so several threads can use one network. A chain gives each layer
+    and each activation a workspace of its own.
 
     Parameters
     ----------
     dtype
-        The network's dtype, which buffers have unless another is asked for.
+        The network's dtype, and the default for buffers; float32 by default.
     rng
         The only source of randomness of the pass; needed only in training.
     training
-        Whether dropout and its like act.
+        Whether dropout and similar layers act; False by default.
     needs_input_gradient
-        Whether backward must return ∂C/∂a_prev.
+        Whether backward must return ∂C/∂a_prev; True by default.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class Workspace:
         self._pass = _Pass()
 
     def buffer(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> Array:
-        """Return an uninitialised array of `shape`; the same memory whenever the same name is asked for.
+        """Return an uninitialised array of `shape`; the same memory for the same name.
 
         A smaller first axis gets the first rows of the larger buffer, so a shorter last batch allocates nothing.
 
@@ -99,24 +99,24 @@ class Workspace:
         return base[: shape[0]] if shape and shape[0] < base.shape[0] else base
 
     def passing(self, name: str, shape: Shape) -> Array:
-        """Return an uninitialised array for the δ or ∂C/∂a that a method returns, which is not wanted for long.
+        """Return an uninitialised array for a δ or ∂C/∂a that a method returns.
 
-        It is a buffer of this name, or memory that is lent: in a training, where a recorded method of a component asks,
-        the next component but one writes there again.
+        It is a buffer of this name or, in a recorded training step, lent memory that the next component but one
+        overwrites.
 
         Parameters
         ----------
         name, shape
             As for :meth:`buffer`.
         """
-        lent, self._lent = self._lent, None  # one method may take it once
+        lent, self._lent = self._lent, None  # lent once
         if lent is None or lent.size < prod(shape):
             return self.buffer(name, shape)
         return lent[: prod(shape)].reshape(shape)
 
     @contextmanager
     def lending(self, memory: Array | None) -> Iterator[None]:
-        """Have :meth:`passing` return the given flat memory, once, in the body; None for a buffer."""
+        """Let :meth:`passing` return this flat memory once in the body; None for a buffer."""
         self._lent = memory
         try:
             yield
@@ -130,7 +130,7 @@ class Workspace:
 
     @contextmanager
     def stepping(self, step: Step) -> Iterator[None]:
-        """Have the pass call components through another step in the body."""
+        """Call components through another step in the body."""
         before, self._pass.step = self._pass.step, step
         try:
             yield
@@ -188,7 +188,7 @@ class Workspace:
         self._kept.clear()
 
     def remember(self) -> Callable[[], None]:
-        """Return a function that keeps again what is kept now, here and in the children."""
+        """Return a function that restores what is kept now, here and in the children."""
         kept = [(workspace, dict(workspace._kept)) for workspace in self._tree()]
 
         def put_back() -> None:
@@ -203,7 +203,7 @@ class Workspace:
             yield from child._tree()
 
     def child(self, key: int | str, *, needs_input_gradient: bool | None = None) -> Workspace:
-        """Return the workspace of an inner layer or an activation, made at the first call.
+        """Return the workspace of an inner layer or an activation, created at the first call.
 
         Parameters
         ----------
@@ -221,7 +221,7 @@ class Workspace:
         return child
 
     def once(self, key: object, make: Callable[[], Any]) -> Any:
-        """Return what `make` returned at the first call with this key: for what every pass needs."""
+        """Return what `make` returned at the first call with this key."""
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]

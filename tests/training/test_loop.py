@@ -541,7 +541,7 @@ def linear(rng, x=1.0, y=1.0, **options):
 @pytest.mark.parametrize("size", [1e20, 1e30])
 def test_divergence_by_labels_names_the_labels(rng, size):
     message = (
-        r"step 1: the cost became inf\. The labels reach [\d.]+e\+\d\d, too far for the cost in float32\. Scale the "
+        r"step 1: the cost became inf\. The labels reach [\d.]+e\+\d\d, too large for the cost in float32\. Scale the "
         r"labels, which reach [\d.]+e\+\d\d \(target_transforms\), lower the learning rate, or clip"
     )
     with pytest.raises(nnfw.DivergedError, match=message):

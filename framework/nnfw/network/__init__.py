@@ -1,4 +1,4 @@
-"""Networks: a chain of layers, its flat parameter vector, and the workspace of a pass."""
+"""Networks: chains of layers, flat parameter vectors, and passes."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The batch of a step: where its examples, labels and weights lie."""
+"""The batch of a step."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Batch:
     Parameters
     ----------
     x, y, weight
-        The examples, labels and weights of the present batch; no weights are None.
+        The examples, labels and weights of the current batch; None if there are no weights.
     sources
-        Arrays in memory, each with the rows to take from it and the one of `x`, `y` and `weight` where they go. What
-        comes from files is there already.
+        Arrays in memory, each with the rows to gather and the buffer that receives them. Data from files is in the
+        buffers already.
     """
 
     x: Array
@@ -28,6 +28,6 @@ class Batch:
 
     @kernels_only
     def gather(self) -> None:
-        """Take the rows from the arrays in memory: part of the step, so it is recorded with the rest."""
+        """Gather rows from the arrays in memory; recorded as part of the step."""
         for source, rows, out in self.sources:
             kernels().take(source, rows, out)

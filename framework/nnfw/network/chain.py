@@ -1,4 +1,4 @@
-"""The chain of layers: forward propagation, and the backward pass that chains each layer's δ."""
+"""The chain of layers: forward and backward propagation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Activation, Layer, Parameter, activation_of
 from nnfw.step import asks_step
 from nnfw.workspace import ACTIVATION, LAYER
-from nnfw.workspace import Workspace as Workspace  # nnfw.network offers it too
+from nnfw.workspace import Workspace as Workspace  # re-exported
 
 
 def is_shape(value: Any) -> bool:
@@ -29,7 +29,7 @@ def _class_name(layer: Any) -> str:
 
 
 def _declared(layer: Layer, input_shape: Shape) -> Mapping[str, Parameter]:
-    """Return the parameters that a layer declares; PluginError unless they are Parameters by name."""
+    """Return the parameters that a layer declares; PluginError if they are not a mapping of Parameters."""
     declared: Any = layer.parameters(input_shape)
     if not isinstance(declared, Mapping) or not all(isinstance(name, str) for name in declared):
         raise wrong_result(layer, "parameters", declared, "a dictionary of Parameter objects by name")
@@ -45,13 +45,13 @@ def _declared(layer: Layer, input_shape: Shape) -> Mapping[str, Parameter]:
 
 @dataclass(frozen=True)
 class Chain(Layer):
-    """Layers one after the other, which together are a layer.
+    """A sequence of layers that is itself a layer.
 
     Forward, for l = 1 … L: z^l from a^(l−1), and a^l = σ^l(z^l).
-    Backward, for l = L … 1, from δ^L (Equation 1, which :class:`~nnfw.network.Objective` gives):
+    Backward, for l = L … 1, from δ^L (Equation 1, from :class:`~nnfw.network.Objective`):
     ∇_w C and ∇_b C (Equations 4 and 3), and δ^(l−1) = ((w^l)^T δ^l) ⊙ σ'(z^(l−1)) (Equation 2).
 
-    Its own activation is that of its last layer, so a chain in a chain changes nothing.
+    Its activation is that of its last layer, so nesting chains changes nothing.
 
     Parameters
     ----------
@@ -82,12 +82,12 @@ class Chain(Layer):
         Raises
         ------
         ShapeError
-            If a layer refuses the shape it would get; names it and the layer before.
+            If a layer rejects its input shape; names it and the layer before.
         """
         return self.shapes(input_shape)[-1]
 
     def shapes(self, input_shape: Shape, label: Callable[[Any], str] = _class_name) -> list[Shape]:
-        """Return the shapes of all activations of one example: that of x, then of each layer.
+        """Return the shapes for one example: of x, then of each layer's activation.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class Chain(Layer):
         ShapeError
             As :meth:`output_shape`.
         PluginError
-            If a layer's `output_shape` returns something else.
+            If a layer's `output_shape` does not return a shape.
         """
         shapes = [input_shape]
         for index, layer in enumerate(self.layers):
@@ -121,7 +121,7 @@ class Chain(Layer):
         return shapes
 
     def unfit(self, input_shape: Shape, label: Callable[[Any], str] = _class_name) -> Iterator[tuple[int, str]]:
-        """Yield the position of each layer whose activation refuses the shape of its z, with the reason."""
+        """Yield the position of each layer whose activation rejects the shape of its z, with the reason."""
         shapes = self.shapes(input_shape)
         for index, layer in enumerate(self.layers):
             inner = layer.unfit(shapes[index], label) if type(layer) is Chain else self._unfit(index, shapes[index + 1])
@@ -153,7 +153,7 @@ class Chain(Layer):
         return z
 
     def activate(self, index: int, workspace: Workspace) -> Array:
-        """Return a = σ(z) of one layer, whose z :meth:`forward` has kept."""
+        """Return a = σ(z) of one layer, from the z that :meth:`forward` kept."""
         own, activation = self.workspace_of(index, workspace), self._activation(index)
         a = own["a"] = workspace.step(activation.forward, own["z"], own.child(ACTIVATION))
         return a
@@ -173,13 +173,13 @@ class Chain(Layer):
         return grad_a
 
     def delta(self, index: int, grad_a: Array | None, workspace: Workspace) -> Array:
-        """Return δ = ∂C/∂a ⊙ σ'(z) of one layer, where ∂C/∂a = (w^(l+1))^T δ^(l+1) comes from the layer after it."""
+        """Return δ = ∂C/∂a ⊙ σ'(z) of one layer; ∂C/∂a = (w^(l+1))^T δ^(l+1) comes from the next layer."""
         own, activation = self.workspace_of(index, workspace), self._activation(index)
         z, a, own["grad_a"] = own["z"], own["a"], grad_a
         return workspace.step(activation.delta, grad_a, z, a, own.child(ACTIVATION))  # type: ignore[arg-type]
 
     def workspace_of(self, index: int, workspace: Workspace) -> Workspace:
-        """Return what the chain keeps of one layer: z, a, ∂C/∂a and δ, with workspaces for layer and activation."""
+        """Return the workspace of one layer, with z, a, ∂C/∂a, δ, and children for layer and activation."""
         return workspace.child(index, needs_input_gradient=index > 0 or workspace.needs_input_gradient)
 
     def _activation(self, index: int) -> Activation:

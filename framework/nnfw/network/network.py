@@ -19,7 +19,7 @@ from nnfw.workspace import Workspace
 
 
 class Network:
-    """Layers one after the other, with parameters.
+    """A chain of layers with parameters.
 
     Forward: a^0 = x, z^l = layer l of a^(l−1), a^l = σ^l(z^l). Backward: :class:`~nnfw.Chain`.
 
@@ -44,7 +44,7 @@ class Network:
     Raises
     ------
     ShapeError
-        If two layers do not fit, names both; if the machine's memory is too small.
+        If two layers do not fit (names both), or the parameters exceed the machine's memory.
     PluginError
         If a layer has no activation.
     """
@@ -57,7 +57,7 @@ class Network:
         self.parameters = Parameters(Layout.of(chain.parameters(input_shape)), self.dtype)
 
     def views(self, vector: Array) -> Scope:
-        """Return a flat vector, laid out like the trainable parameters, as named arrays."""
+        """Return named views of a flat vector that is laid out like the trainable parameters."""
         return self.parameters.layout.views(vector)
 
     def workspace(self, rng: np.random.Generator | None = None, *, training: bool = False) -> Workspace:
@@ -65,7 +65,7 @@ class Network:
         return Workspace(self.dtype, rng, training=training, needs_input_gradient=False)
 
     def forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
-        """Return z^L and a^L of a batch in the network's dtype; both may lie in buffers of `workspace`."""
+        """Return z^L and a^L of a batch in the network's dtype; both may be buffers of `workspace`."""
         with self.verified(x, workspace):
             z = self.chain.forward(self.parameters.scope, x, workspace)
             return z, self.chain.activate(len(self.chain.layers) - 1, workspace)
@@ -73,7 +73,7 @@ class Network:
     def verified(
         self, x: Array, workspace: Workspace, objective: Objective | None = None
     ) -> AbstractContextManager[None]:
-        """Return what looks at the results of a pass in its body."""
+        """Return a context manager that checks the results of the pass in its body."""
         found: Verification = workspace.once(
             ("verification", objective),
             lambda: Verification(self.chain, self.input_shape, workspace, self.registry, objective),
@@ -114,7 +114,7 @@ class Network:
     def first_non_finite(self, workspace: Workspace, labels: float = 0.0) -> str:
         """Name the first layer with parameters, z or a that are not finite in the last pass through `workspace`.
 
-        If all are finite, name the labels, which reach up to `labels`, or the last layer's `a`: whichever is larger.
+        If all are finite, name the labels (`labels` is the largest) or the last layer's `a`, whichever is larger.
         """
         for index, component in enumerate(self.chain.layers):
             memory = self.chain.workspace_of(index, workspace)
@@ -125,5 +125,5 @@ class Network:
                     return f"{layer}: {name} is not finite"
         largest = np.abs(memory["a"]).max()
         if labels > largest:
-            return f"The labels reach {labels:.3g}, too far for the cost in {self.dtype}"
-        return f"{layer}: a reaches {largest:.3g}, too far for the cost"
+            return f"The labels reach {labels:.3g}, too large for the cost in {self.dtype}"
+        return f"{layer}: a reaches {largest:.3g}, too large for the cost"

@@ -1,4 +1,4 @@
-"""The cost at the end of a chain: its value, and δ^L."""
+"""The cost at the end of a chain: its value and δ^L."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from nnfw.workspace import ACTIVATION, COST, Workspace
 class Objective:
     """A cost together with the activation of the output layer.
 
-    Equation 1: δ^L = ∇_a C ⊙ σ'(z^L). Where the cost names this activation as its canonical one, value and δ^L come in
-    closed form from the cost itself, so extreme z stay finite.
+    Equation 1: δ^L = ∇_a C ⊙ σ'(z^L). If this is the cost's canonical activation, the cost gives value and δ^L in
+    closed form, so extreme z stay finite.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Objective:
     Raises
     ------
     ConfigError
-        If the activation's values lie outside what the cost takes: logits for a cost of probabilities, for instance.
+        If the activation's values leave the domain of the cost: logits for a cost of probabilities, for instance.
     """
 
     def __init__(self, cost: Cost, activation: Activation, registry: Registry) -> None:
@@ -53,7 +53,7 @@ class Objective:
 
     @kernels_only
     def write_value(self, z: Array, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
-        """Write C into `out` ``(1,)``, float64, by operations alone; return False where the cost cannot."""
+        """Write C into `out` ``(1,)``, float64, by operations alone; return False if the cost cannot."""
         cost = self.cost
         if self.canonical:
             splits_value = splits(cost, "value_from_z", "write_value_from_z")

@@ -24,9 +24,9 @@ _INNER = re.compile(r"layers\.(\d+)\.(.+)")
 
 
 class Scope(Mapping[str, Array]):
-    """The arrays of one layer by name; through :meth:`layer` those of the layers inside it.
+    """The arrays of one layer by name; :meth:`layer` gives those of inner layers.
 
-    Read-only, so that a layer which assigns a gradient instead of filling it gets an error.
+    Read-only: a layer that assigns a gradient instead of filling it gets an error.
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
@@ -65,21 +65,21 @@ _NO_ARRAYS = Scope({})
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each parameter lies in the flat vectors.
+    """The positions of parameters in the flat vectors.
 
-    Weights (whatever decays) come first, so that weight decay is one slice; state that is not trained has a vector of
-    its own.
+    Parameters that decay (weights) come first, so weight decay acts on one slice; non-trainable state has its own
+    vector.
 
     Parameters
     ----------
     declared
         The parameters by name.
     places
-        The slice of each, in the trainable vector or in that of the state.
+        The slice of each, in the trainable or the state vector.
     size, state_size
         Lengths of the two vectors.
     decays
-        The part of the trainable vector that decays.
+        The slice of the trainable vector that decays.
     """
 
     declared: Mapping[str, Parameter]
@@ -103,7 +103,7 @@ class Layout:
         return cls(declared, {name: places[name] for name in declared}, ends[True], ends[False], slice(0, decaying))
 
     def views(self, vector: Array, state: Array | None = None) -> Scope:
-        """Return the arrays by name, as views; those of the state only if it is given."""
+        """Return the arrays by name, as views; state only if it is given."""
         sources = {True: vector, False: state}
         arrays = {}
         for name, parameter in self.declared.items():
@@ -119,14 +119,14 @@ class Parameters(Mapping[str, Array]):
     Parameters
     ----------
     layout
-        Where each one lies.
+        Their positions.
     dtype
         Their dtype.
 
     Raises
     ------
     ShapeError
-        If they take more memory than the machine has.
+        If they need more memory than the machine has.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ class Parameters(Mapping[str, Array]):
         self.scope = layout.views(self.vector, self.state)
 
     def initialise(self, rng: np.random.Generator, values: Mapping[str, Any]) -> None:
-        """Copy the first values from `values`, and draw those that are not there, in the order of the layers.
+        """Copy initial values from `values`, and draw the missing ones in the order of the layers.
 
         Raises
         ------
@@ -187,7 +187,7 @@ class Parameters(Mapping[str, Array]):
         ShapeError
             If there is no such parameter, or its shape differs: nothing is broadcast.
         DataError
-            If the values are no numbers, or too large for the dtype.
+            If the values are not numbers, or too large for the dtype.
         """
         what = f"Parameter {name!r}"
         view, array = self._view(name), as_numeric(values, what)
@@ -204,11 +204,11 @@ class Parameters(Mapping[str, Array]):
         return len(self.scope)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy needs; its arrays must be views of its own vectors."""
+        """Return the content without the arrays: those of a copy must be views of its own vectors."""
         return {"layout": self.layout, "vector": self.vector, "state": self.state}
 
     def __setstate__(self, content: dict[str, Any]) -> None:
-        """Take over the content of a copy; what lies in a file, or where nothing can be written, is copied."""
+        """Restore the content of a copy; copy vectors that are memory-mapped or read-only."""
         self.__dict__ |= content | {name: _changeable(content[name]) for name in ("vector", "state")}
         self.scope = self.layout.views(self.vector, self.state)
 
@@ -219,7 +219,7 @@ class Parameters(Mapping[str, Array]):
 
 
 def _drawn(parameter: Parameter, rng: np.random.Generator) -> Array:
-    """Return first values of a parameter; PluginError unless they are finite numbers of its shape."""
+    """Return initial values of a parameter; PluginError unless they are finite numbers of its shape."""
     initializer, shape = parameter.initializer, parameter.shape
     drawn: Any = parameter.sample(rng)
     if not isinstance(drawn, np.ndarray) or drawn.shape != shape or drawn.dtype.kind not in NUMERIC_KINDS:
@@ -234,12 +234,12 @@ def _changeable(array: Array) -> Array:
 
 
 def require_memory(layout: Layout, dtype: np.dtype[Any]) -> None:
-    """Refuse parameters that take more than the machine's memory, before the operating system ends the process.
+    """Refuse parameters that exceed the machine's memory, before the operating system kills the process.
 
     Raises
     ------
     ShapeError
-        Says how much they take.
+        States the memory they take.
     """
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else sys.maxsize
     if _bytes(layout, dtype) > present:

@@ -1,4 +1,4 @@
-"""Passes recorded once, then replayed: those of training steps and of predictions."""
+"""Passes recorded once, then replayed: training steps and predictions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nnfw.workspace import Workspace
 Compiler = Callable[[object], tuple[Operation, Operation] | None]
 
 _COPIED = 1 << 14
-"""Most numbers in a batch that is copied for a recording; above this size, dispatch cost is negligible."""
+"""Largest size of a batch that is copied for a recording; above it, dispatch cost is negligible."""
 
 _NO_PLACES = np.empty(0), np.empty(0)
 
@@ -32,15 +32,15 @@ class Recording(NamedTuple):
     Parameters
     ----------
     value
-        Returns C of the pass that was replayed last.
+        Returns C of the last replay.
     a
         a^L.
     cost
-        Where C is written, ``(1,)``, float64; None where the cost is asked instead.
+        Where C is written, ``(1,)``, float64; None if `value` computes it.
     put_back
-        Puts back what the pass kept in its workspace.
+        Restores what the pass kept in its workspace.
     tape
-        What it did.
+        The recorded operations.
     """
 
     value: Callable[[], float]
@@ -51,10 +51,10 @@ class Recording(NamedTuple):
 
 
 class RepeatedPass:
-    """The pass of a training, forward and backward, for batches that use the same arrays again and again.
+    """The forward and backward pass of a training, for batches in reused buffers.
 
-    The first pass of a batch is recorded, and from then on the recording is replayed: the same calculation to the bit,
-    without the cost of dispatch. It begins with gathering the batch.
+    The first pass of a batch is recorded and later replayed: the same bits without dispatch cost. It begins with
+    gathering the batch.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class RepeatedPass:
         return self._recordings.get((batch, engine_in_use()))
 
     def turn_to(self, recording: Recording) -> None:
-        """Have the workspace keep what a pass of this recording keeps."""
+        """Restore what a pass of this recording keeps in the workspace."""
         if recording is not self._last:
             recording.put_back()
             self._last = recording
@@ -104,11 +104,11 @@ class RepeatedPass:
         return Recording(value, a, cost if written else None, workspace.remember(), tape)
 
     def _places_for(self, x: Array) -> tuple[Array, Array]:
-        """Return room for the largest δ of a batch, twice; a shorter last batch has the same."""
+        """Return two buffers for the largest δ of a batch, reused by a shorter last batch."""
         size = len(x) * _widest(self._network.chain, x.shape[1:])
         if self._places[0].size < size:
             self._places = np.empty(size, x.dtype), np.empty(size, x.dtype)
-            self._recordings.clear()  # those of smaller batches: the buffers grow too, and they would keep old ones
+            self._recordings.clear()  # those of smaller batches would keep their old buffers alive
         return self._places
 
 
@@ -121,15 +121,15 @@ def _widest(chain: Chain, input_shape: Shape) -> int:
 
 
 class RepeatedForward:
-    """The forward pass of predictions, one after the other; two at a time need two of these.
+    """The forward pass of predictions; not for two threads at a time.
 
-    Small batches of one shape are worth a recording: the second in a row is recorded, once for each engine.
+    The second small batch of one shape in a row is recorded, once for each engine.
 
     Parameters
     ----------
     workspace
-        Its memory. The network is handed over with each batch: it holds this object, and a cycle of references would
-        keep its memory alive.
+        Its memory. The network is an argument of each call: it holds this object, and a reference cycle would keep the
+        memory alive.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -138,7 +138,7 @@ class RepeatedForward:
         self._recordings: dict[Engine, tuple[Array, Array, Tape]] = {}
 
     def __call__(self, network: Network, x: Array, chosen: Engine) -> Array:
-        """Return a^L of a batch in the network's dtype; it may be `x`, or be overwritten by the next call."""
+        """Return a^L of a batch in the network's dtype; it may be `x`, and the next call may overwrite it."""
         if x.shape != self._shape or x.size > _COPIED:
             return self._plainly(network, x, chosen)
         if chosen not in self._recordings:
@@ -156,11 +156,11 @@ class RepeatedForward:
             with using(chosen):
                 return network.forward(x, self._workspace)[1]
         finally:
-            self._workspace.forget()  # it must not keep the user's arrays
+            self._workspace.forget()  # do not keep the user's arrays alive
 
     def _record(self, network: Network, x: Array, chosen: Engine) -> tuple[Array, Array, Tape]:
         tape = Tape(chosen)
-        # nothing is compiled: the first prediction, which is not recorded, must have the same bits
+        # compile nothing: the first prediction is not recorded and must have the same bits
         recorder = _Recorder(tape, DEFINITIONS.elementwise, _NO_PLACES)
         with using(chosen), self._workspace.stepping(recorder), network.verified(x, self._workspace):
             network.chain.forward(network.parameters.scope, x, self._workspace)
@@ -170,13 +170,13 @@ class RepeatedForward:
 
 
 class _Recorder:
-    """The step that records: what a component's method does goes on the tape.
+    """The step that records components' methods on a tape.
 
-    A chain's own methods are called, as they ask for the methods of its layers. Methods made of kernels are recorded
-    whole. Any other is called again at each replay; what it calls in turn, it calls plainly.
+    A chain's methods run directly, since they call their layers through the step. Methods made of kernels are recorded
+    as kernels. Any other method is called again at each replay, and calls inner components directly.
 
-    Every δ and ∂C/∂a is used up as soon as the next one is there, so two places hold them all, in turn. Only methods
-    made of kernels get them: what any other returns at a replay may be another array.
+    Each δ and ∂C/∂a is needed only until the next one is computed, so two places hold them in turn. Only methods made
+    of kernels get them: another method may return a different array at each replay.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ class _Recorder:
     elementwise
         Compiles activations that are not made of kernels.
     places
-        Two flat arrays; empty ones where no pass goes backward.
+        Two flat arrays; empty ones for forward passes.
     """
 
     def __init__(self, tape: Tape, elementwise: Compiler, places: tuple[Array, Array]) -> None:
@@ -195,7 +195,7 @@ class _Recorder:
     def __call__(
         self, method: Callable[Arguments, Result], /, *arguments: Arguments.args, **named: Arguments.kwargs
     ) -> Result:
-        """Record a method of a component, and return what it returns."""
+        """Call and record a method of a component; return its result."""
         if hasattr(method, "asks_step"):
             return method(*arguments, **named)
         workspace = next(item for item in arguments if isinstance(item, Workspace))
@@ -217,5 +217,5 @@ class _Recorder:
         return out
 
     def _free_place(self, arrays: list[Array]) -> Array | None:
-        """Return a place that no argument lies in."""
+        """Return a place that no argument overlaps."""
         return next((p for p in self._places if not any(np.may_share_memory(p, a) for a in arrays)), None)

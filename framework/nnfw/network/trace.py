@@ -1,4 +1,4 @@
-"""Every quantity of one pass, laid open."""
+"""All quantities of one pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnfw.errors import StateError
 
 @dataclass(frozen=True, eq=False)
 class LayerTrace:
-    """What one layer l computed, with examples as rows.
+    """The quantities of layer l, with examples as rows.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class LayerTrace:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What a network computed for one batch.
+    """The quantities of a network for one batch.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Do the components of a network return what their protocols say? Looked at in every pass that asks them one by one.
+"""Checks that components return what their protocols require.
 
-A plugin that returns another shape or dtype would give wrong parameters, or an error far from its cause. The equations
-of the chain stay free of checks: the chain keeps what every component returned, and that is looked at after the pass.
-The steps of a training repeat a recording, which looks at the results by itself (:mod:`nnfw.ops.tape`).
+A wrong shape or dtype would cause wrong parameters, or an error far from its cause. The equations of the chain contain
+no checks: the chain keeps every result, and the results are checked after the pass. Replayed training steps are checked
+by the tape (:mod:`nnfw.ops.tape`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nnfw.workspace import LAYER, Workspace
 
 
 def require_activations(chain: Chain, registry: Registry) -> None:
-    """Refuse a layer whose `activation` is not one, as an attribute that is no option may be; PluginError names it."""
+    """Raise PluginError for a layer whose `activation` attribute is not an activation."""
     for index, layer in enumerate(chain.layers):
         if type(layer) is Chain:
             require_activations(layer, registry)
@@ -34,16 +34,16 @@ def require_activations(chain: Chain, registry: Registry) -> None:
 
 
 class Verification:
-    """Looks at every result of a pass in its body, also where it failed.
+    """Checks every result of a pass in its body, even if the pass failed.
 
     Parameters
     ----------
     chain, input_shape, workspace
-        What examples of which shape pass through, in which memory.
+        The layers, the shape of one example, and the workspace of the pass.
     registry
         Names the components.
     objective
-        The cost, where the pass goes backward too.
+        The cost, if the pass goes backward too.
     """
 
     def __init__(
@@ -60,22 +60,22 @@ class Verification:
         self._registry, self._count = registry, 0
 
     def of(self, count: int) -> Verification:
-        """Return itself, for a pass of so many examples."""
+        """Return itself, for a pass of `count` examples."""
         self._count = count
         return self
 
     def __enter__(self) -> None:
-        """Forget the results of the pass before."""
+        """Drop the results of the previous pass."""
         for memory in self._memories:
             memory.forget_own()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Look at the results.
+        """Check the results.
 
         Raises
         ------
         PluginError
-            For the first result of another shape or dtype than its protocol says; names the component.
+            For the first result of wrong shape or dtype; names the component.
         """
         if error is None:
             count = self._count
@@ -99,20 +99,20 @@ class Verification:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Result:
-    """What a component has left: under which key, where, of which shape for one example, and why that one.
+    """A result that a component must leave in a workspace.
 
     Parameters
     ----------
     places
-        The layer, from outside to inside: its position in each chain, and itself.
+        The layer and the chains around it, outermost first, each with its position.
     key, memory, shape, meaning
-        What is expected of it.
+        Its key, its workspace, its shape for one example, and the reason for that shape.
     method
-        What returned it.
+        The method that returns it.
     cost
-        Whose method that is, where it is the cost's.
+        The cost, if the method is the cost's.
     activates
-        Whether it is that of the layer's activation.
+        Whether the method is that of the layer's activation.
     """
 
     places: tuple[tuple[int, Layer], ...]
@@ -125,7 +125,7 @@ class _Result:
     activates: bool = False
 
     def author(self, registry: Registry) -> str:
-        """Return who returned it, and by which method."""
+        """Return the component and the method that returned it."""
         if self.cost is not None:
             return f"Cost {registry.label('cost', self.cost)}: {self.method}"
         layers = ", layer ".join(f"{index} {registry.label('layer', layer)}" for index, layer in self.places)
@@ -138,18 +138,18 @@ class _Result:
 def _forward(
     chain: Chain, input_shape: Shape, workspace: Workspace, outside: tuple[tuple[int, Layer], ...] = ()
 ) -> Iterator[_Result]:
-    """Yield what a forward pass leaves, in its order; z, then a, of each layer, after those of the chain that it is."""
+    """Yield the results of a forward pass in order: z, then a of each layer, inner layers first."""
     for index, (layer, before, shape) in enumerate(_steps(chain, input_shape)):
         places, memory = (*outside, (index, layer)), chain.workspace_of(index, workspace)
         if type(layer) is Chain:
             yield from _forward(layer, before, memory.child(LAYER), places)
         yield _Result(places, "z", memory, shape, "the shape that output_shape declares", "forward")
-        if not outside or index < len(chain.layers) - 1:  # that of the last one inside is the chain's
+        if not outside or index < len(chain.layers) - 1:  # the last inner activation is the chain's own
             yield _Result(places, "a", memory, shape, "the shape of z", "forward", activates=True)
 
 
 def _backward(forward: list[_Result], objective: Objective | None) -> Iterator[_Result]:
-    """Yield what a backward pass leaves after such a forward pass, layer by layer from the output on."""
+    """Yield the results of the backward pass, from the output layer down."""
     if objective is None:
         return
     after: _Result | None = None
