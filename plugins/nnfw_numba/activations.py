@@ -1,7 +1,7 @@
-"""The elementwise activations of nnfw_standard that are no kernels: σ(z), and ∂C/∂a ⊙ σ'(z), in one loop each.
+"""Elementwise activations of nnfw_standard that are not operations: one loop for σ(z), one for ∂C/∂a ⊙ σ'(z).
 
-Each does for one element what the methods of :mod:`nnfw_standard.activations` do for arrays. Where z is NaN, so is the
-result: a comparison with NaN is false, and what stands after ``else`` lets it through.
+Each loop computes per element what :mod:`nnfw_standard.activations` computes for arrays. NaN stays NaN: a comparison
+with NaN is false, and the ``else`` branch passes it on.
 """
 
 from __future__ import annotations
@@ -145,4 +145,4 @@ KNOWN: dict[type, tuple[Kernel, Kernel, Callable[[Any], tuple[float, ...]]]] = {
     Softsign: (softsign, softsign_delta, lambda _: ()),
     HardSigmoid: (hard_sigmoid, hard_sigmoid_delta, lambda _: ()),
 }
-"""Two loops for each activation, and the numbers that they take before the arrays."""
+"""The two loops of each activation, and the numbers they take before the arrays."""

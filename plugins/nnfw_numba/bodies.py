@@ -1,9 +1,9 @@
-"""What the standard operations compute: loops over the elements, found by the name of the operation.
+"""The standard operations as loops over elements, found by the operation's name.
 
-Each takes what the operation's definition takes: arrays with one axis for each letter of the row and one for `...`, and
-numbers as float64, which are brought into the arrays' dtype as NumPy does. numba compiles without `fastmath`, so every
-element goes through the same calculations as in NumPy, in the same order, apart from e^x. Each runs on one thread;
-:mod:`nnfw_numba.team` shares large arrays in parts.
+A loop takes the definition's arguments: arrays with one axis per letter of the row and one for `...`, and numbers as
+float64, which are cast to the arrays' dtype as in NumPy. numba compiles without `fastmath`, so each element goes
+through NumPy's calculations in NumPy's order, except for e^x. A loop runs on one thread; :mod:`nnfw_numba.team` shares
+out parts of large arrays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nnfw_numba.exponential import exp, expm1, log1p
 from nnfw_numba.machine import copy as copy_bytes
 
 _BLOCK = 32
-"""Terms of a sum that are added to each other first."""
+"""Terms in a block of a sum."""
 
 
 @inner
@@ -127,7 +127,7 @@ def relu_delta(grad_a: Array, a: Array, out: Array) -> None:
 
 @inner
 def _bounded(value: float, quarter: float) -> float:
-    """Return a value within ±quarter, and NaN for one that is infinite."""
+    """Clip a finite value to ±quarter; an infinite one becomes NaN."""
     if abs(value) <= quarter:
         return value
     return np.copysign(quarter, value) if np.isfinite(value) else value - value
@@ -190,7 +190,7 @@ def weigh(gradient: Array, weight: Array) -> None:
 def _sum_of(term: Callable[[Array, Array, int], float]) -> Callable[[Array, Array, int], float]:
     """Return a function that sums term(a, y, k) over k, in float64.
 
-    It adds block by block: in one long sum, each term would be rounded to the precision of the whole.
+    It sums blocks, so that terms are not rounded to the precision of the whole sum.
     """
 
     @inner
@@ -267,7 +267,7 @@ def clip(gradient: Array, norm: float) -> None:
         size = float(abs(gradient[k]))
         largest = size if not size <= largest else largest  # also for NaN
     for k in range(gradient.size):
-        total += (gradient[k] / largest) ** 2  # squares of the numbers themselves might overflow
+        total += (gradient[k] / largest) ** 2  # their own squares might overflow
     length = largest * np.sqrt(total)
     if norm < length < np.inf:
         factor = gradient.dtype.type(norm / length)

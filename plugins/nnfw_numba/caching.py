@@ -1,4 +1,4 @@
-"""Compiled functions, kept on disk where that is possible and compiled in each process where it is not."""
+"""Compiled functions, cached on disk if possible."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Native(Protocol):
 
 @cache
 def sources(folder: Path) -> bytes:
-    """Return a hash of the Python files in a folder. Compiled code contains functions from other files too."""
+    """Return a hash of all Python files in a folder, since compiled code inlines functions from other files."""
     return sha256(b"\0".join(file.read_bytes() for file in sorted(folder.rglob("*.py")))).digest()
 
 
 class _Cache(FunctionCache):
-    """numba's cache, except that no file is worth an error: damaged files are replaced, a full disk keeps nothing.
+    """numba's cache without errors: damaged files are replaced, and on a full disk nothing is cached.
 
     Parameters
     ----------
     function
-        What is compiled.
+        The function to compile.
     content
-        Identifies what a closure was made of, beside its signature; None for a function without closure.
+        Identifies what a closure captured; None for a function without closure.
     """
 
     def __init__(self, function: Callable[..., object], content: bytes | None) -> None:
@@ -55,7 +55,7 @@ class _Cache(FunctionCache):
     def load_overload(self, *arguments: Untyped) -> Untyped:
         try:
             return super().load_overload(*arguments)  # type: ignore[no-untyped-call]
-        except Exception:  # whatever the bytes of a damaged file lead to
+        except Exception:  # unpickling a damaged file can raise anything
             with suppress(OSError):
                 self.flush()  # type: ignore[no-untyped-call]
             return None
@@ -66,19 +66,19 @@ class _Cache(FunctionCache):
 
 
 def inner(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Return a function that other compiled functions call, and that is compiled as part of them."""
+    """Return a function that is compiled as part of the compiled functions that call it."""
     return cast("Callable[Parameters, Result]", njit(error_model="numpy", nogil=True)(function))
 
 
 def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Return a function that is compiled when it is first called, and kept on disk where a directory is writable."""
+    """Return a function that is compiled at its first call, and cached on disk if a directory is writable."""
     found = inner(function)
     _keep(found, function, None)
     return found
 
 
 def native(function: Callable[..., None], arguments: tuple[types.Type, ...], content: bytes | None = None) -> Native:
-    """Return a C function that returns nothing, compiled now.
+    """Compile a function to a C function without result.
 
     Parameters
     ----------
@@ -87,9 +87,9 @@ def native(function: Callable[..., None], arguments: tuple[types.Type, ...], con
     arguments
         The types of its arguments.
     content
-        For a closure, what it was made of; an empty one is not kept on disk.
+        Identifies what a closure captured, None by default; empty to keep the code off the disk.
     """
-    if content:  # a file of its own: processes that add to one at the same time would take each other's code
+    if content:  # a file per closure: processes that extend one file at the same time would mix up their code
         function.__qualname__ = f"{function.__name__}_{sha256(content).hexdigest()[:16]}"
     found = CFunc(function, (arguments, types.void), {}, {"error_model": "numpy"})
     if content != b"":
@@ -99,5 +99,5 @@ def native(function: Callable[..., None], arguments: tuple[types.Type, ...], con
 
 
 def _keep(found: Untyped, function: Callable[..., object], content: bytes | None) -> None:
-    with suppress(RuntimeError):  # no directory is writable: it is compiled in each process
+    with suppress(RuntimeError):  # no directory is writable: each process compiles
         found._cache = _Cache(function, content)

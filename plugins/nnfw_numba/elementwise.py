@@ -1,4 +1,4 @@
-"""Elementwise activations as operations: those of nnfw_standard, and others from their own two methods if numba can."""
+"""Elementwise activations as operations: those of nnfw_standard, and others that numba can compile."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ Pair = tuple[Operation, Operation]
 
 _SAMPLE = (-30.0, -3.0, -1.0, -0.5, -1e-3, 0.0, 1e-3, 0.5, 1.0, 3.0, 30.0, float("nan"))
 _AGREES = 64
-"""Units in the last place, of the result or of 1, by which compiled results may differ from NumPy's on the sample."""
+"""Units in the last place, of the result or of 1, by which compiled results may differ from NumPy's."""
 
 _MOST = 64
-"""Activations whose operations are kept."""
+"""Number of activations whose operations are cached."""
 
 
 def elementwise(activation: object) -> Pair | None:
-    """Return σ(z) and ∂C/∂a ⊙ σ'(z) as operations; None where numba refuses or computes something else.
+    """Return σ(z) and ∂C/∂a ⊙ σ'(z) as operations; None if numba refuses or computes something else.
 
     Parameters
     ----------
     activation
-        One of nnfw_standard, or one with options that are numbers, and only `value` and `derivative` of its own. These
-        are compiled as functions of one number each.
+        One of nnfw_standard, or a dataclass with numbers as options that overrides only `value` and `derivative`. These
+        are compiled as functions of single numbers.
     """
     if getattr(type(activation), "__hash__", None) is None:
         return None
@@ -48,12 +48,12 @@ def elementwise(activation: object) -> Pair | None:
         return None
     options = {field.name: getattr(activation, field.name) for field in fields(activation)}
     if not all(isinstance(value, int | float) and name[0] != "_" for name, value in options.items()):
-        return None  # a named tuple, which stands for `self`, takes no other names
+        return None  # a named tuple stands in for `self` and allows no other names
     return _compiled(key, tuple(options.items()))
 
 
 def _is_plain(activation: type) -> bool:
-    """Return whether an activation is no more than its `value` and `derivative`."""
+    """Return whether an activation inherits `forward` and `delta`."""
     return all(getattr(activation, name, None) is getattr(Elementwise, name) for name in ("forward", "delta"))
 
 
@@ -117,13 +117,13 @@ def _delta(activation: type[Elementwise], options: tuple[tuple[str, float], ...]
 
 
 def _options(options: tuple[tuple[str, float], ...], char: str) -> Untyped:
-    """Return options as something that numba takes for `self`, its fractions in the dtype of the arrays."""
+    """Return options as a stand-in for `self` in compiled code, with floats in the dtype of the arrays."""
     kind = namedtuple("Options", [name for name, _ in options])  # type: ignore[misc]
     return kind(*(np.dtype(char).type(value) if isinstance(value, float) else value for _, value in options))
 
 
 def _agree(activation: Elementwise, forward: Operation, backward: Operation) -> bool:
-    """Return whether both compile, and give on the sample what the activation itself gives."""
+    """Return whether both compile and agree with the activation on the sample."""
     for dtype in (np.float32, np.float64):
         z = np.array([_SAMPLE], dtype)
         a, delta, ones = np.empty_like(z), np.empty_like(z), np.ones_like(z)
@@ -134,7 +134,7 @@ def _agree(activation: Elementwise, forward: Operation, backward: Operation) -> 
                     step()
                 right = activation.value(z)
                 slopes = activation.derivative(z, right)
-        except Exception:  # whatever numba finds in a stranger's code: it stays plain
+        except Exception:  # numba can raise anything on code from plugins: use NumPy
             return False
         if not (_close(a, right) and _close(delta, slopes)):
             return False

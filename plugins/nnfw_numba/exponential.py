@@ -1,11 +1,11 @@
-"""e^x and log(1 + x) as polynomials, which compile to vector instructions; calls of the C library's functions do not.
+"""e^x and log(1 + x) as polynomials, which compile to vector instructions, unlike calls of the C library.
 
-e^x = 2^n e^r with n = round(x / ln 2) and r = x − n ln 2, so |r| ≤ ln 2 / 2 = 0.347. ln 2 is taken in two parts, the
-first with so few bits that n times it is exact. e^r is its Taylor series: the first term left out is below
-0.347^8/8! = 5e-9 in float32 and 0.347^14/14! = 4e-18 in float64. What remains is rounding, less than 1.5 ε.
+e^x = 2^n e^r with n = round(x / ln 2) and r = x − n ln 2, so |r| ≤ ln 2 / 2 = 0.347. ln 2 is split in two; the first
+part has so few bits that its product with n is exact. e^r is its Taylor series: the first term left out is below
+0.347^8/8! = 5e-9 in float32 and 0.347^14/14! = 4e-18 in float64. The rounding error is below 1.5 ε.
 
-log(1 + x) = 2 artanh s with s = x / (2 + x), for x from 0 to 1, so s ≤ 1/3. The first term of artanh s / s that is left
-out is 9^−8/17 = 1.4e-9 in float32 and 9^−16/33 = 1.6e-17 in float64.
+log(1 + x) = 2 artanh s with s = x / (2 + x), for x from 0 to 1, so s ≤ 1/3. The first term of artanh s / s left out is
+9^−8/17 = 1.4e-9 in float32 and 9^−16/33 = 1.6e-17 in float64.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _LN2 = Context(prec=60).ln(2)
 
 
 def _compiled(real: Untyped, integer: Untyped, terms: int, digits: int) -> tuple[Function, Function]:
-    """Return e^x, and e^x − 1 for x ≤ 0, for one type; `integer` has its size, `digits` are those of the first part."""
+    """Return e^x, and e^x − 1 for x ≤ 0, for one type; `integer` has its size, `digits` counts the bits of the first
+    part of ln 2."""
     info = np.finfo(real)
     high = real(round(float(_LN2) * 2**digits) / 2**digits)
     low = real(_LN2 - Context(prec=60).create_decimal(float(high)))
@@ -65,8 +66,8 @@ _OF_TYPE = {
 
 
 def exp(x: Untyped) -> Untyped:
-    """Return e^x, 0 where that is below the smallest normal number; x up to 88 in float32, 709 in float64."""
-    raise NotImplementedError(x)  # pragma: no cover - compiled code has the function below instead
+    """Return e^x, or 0 below the smallest normal number; x up to 88 in float32, 709 in float64."""
+    raise NotImplementedError(x)  # pragma: no cover - compiled code uses the overload below
 
 
 def expm1(x: Untyped) -> Untyped:
@@ -85,7 +86,7 @@ def _expm1(x: Untyped) -> Untyped:
 
 
 def _logarithm(real: Untyped, terms: int) -> Function:
-    """Return log(1 + x) for one type, by so many terms of the series of artanh."""
+    """Return log(1 + x) for one type, by this number of terms of artanh's series."""
     two, leading = real(2), real(1 / (2 * terms - 1))
     others = tuple(real(1 / (2 * k - 1)) for k in range(terms - 1, 0, -1))
 

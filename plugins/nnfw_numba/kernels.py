@@ -1,4 +1,4 @@
-"""The accelerator: what it compiles."""
+"""The accelerator's compilers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nnfw_numba.sequence import body, sequence, steps
 
 
 def load() -> Mapping[str, Callable[..., object]]:
-    """Return what compiles operations, all of them by name or by the bodies that plugins bring.
+    """Return the compilers of operations.
 
     Raises
     ------
     RuntimeError
         If NUMBA_DISABLE_JIT is set.
     Exception
-        Whatever numba raises if it cannot compile, so that it does not happen in the middle of a training.
+        Whatever numba raises if it cannot compile: a trial product brings this up before a training.
     """
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
         raise RuntimeError("NUMBA_DISABLE_JIT is set, so numba compiles nothing")

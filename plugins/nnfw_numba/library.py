@@ -1,4 +1,4 @@
-"""Which body an operation has: one made for it, one that its plugin brings, or a standard one of its name."""
+"""The body of an operation: one made for it, one from its plugin, or the standard one of its name."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from nnfw_numba.untyped import Untyped
 
 
 class Body(NamedTuple):
-    """What compiled programs call for an operation.
+    """The function that compiled programs call for an operation.
 
     Parameters
     ----------
     function
-        Takes the options, and then what the definition takes.
+        Takes the options, then the definition's arguments.
     origin
-        Identifies the source of the function, for code that is kept on disk; empty if it is not.
+        Identifies the source of the function for the cache on disk; empty to keep it off the disk.
     options
-        Numbers that come before the arguments.
+        Numbers before the arguments; none by default.
     """
 
     function: Untyped
@@ -38,22 +38,22 @@ _MADE: WeakKeyDictionary[Operation, Callable[[str], Body]] = WeakKeyDictionary()
 
 
 def give(operation: Operation, body: Callable[[str], Body]) -> None:
-    """Give an operation that was made on the spot its body, for each dtype by its character."""
+    """Set the body of an operation made at run time; `body` takes a dtype's character."""
     _MADE[operation] = body
 
 
 def has_body(operation: Operation) -> bool:
-    """Return whether there is a body for an operation, which may yet turn out not to compile."""
+    """Return whether an operation has a body; it may still fail to compile."""
     return operation in _MADE or _target(operation) is not None or _standard(operation) is not None
 
 
 def find(operation: Operation, char: str) -> Body | None:
-    """Return the body of an operation for arrays of a dtype; None if there is none.
+    """Return the body of an operation for a dtype's character; None if there is none.
 
     Raises
     ------
     Exception
-        Whatever goes wrong while the module of a plugin's body is imported.
+        Whatever the module of a plugin's body raises on import.
     """
     if operation in _MADE:
         return _MADE[operation](char)
@@ -74,7 +74,7 @@ def _standard(operation: Operation) -> Untyped:
 
 
 def _takes(function: Untyped, operation: Operation) -> bool:
-    """Return whether a standard body takes the arguments of an operation, which another plugin may call the same."""
+    """Return whether a body takes an operation's arguments; a plugin may reuse the name of a standard operation."""
     own = getattr(function, "py_func", None)
     return own is not None and [*inspect.signature(own).parameters] == [item.name for item in operation.arguments]
 
@@ -88,7 +88,7 @@ def _imported(target: str) -> Body:
 
 
 def _origin(name: str, target: str, file: str | None) -> bytes:
-    """Return the target with a hash of its module, or of the folder of its package."""
+    """Return the target with a hash of its module or its package's folder."""
     if file is None or name == "__main__":
         return b""
     path = Path(file)

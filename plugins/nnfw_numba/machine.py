@@ -1,4 +1,4 @@
-"""What lies below numba's Python: addresses, functions at addresses, bits, and numbers that threads share."""
+"""What numba's Python lacks: pointers, calls by address, and atomic numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numba.np.arrayobj import make_array, populate_array
 from nnfw_numba.untyped import Untyped
 
 INDICES = types.CPointer(types.intp)  # type: ignore[no-untyped-call]
-"""The type of a program's numbers: where they lie."""
+"""The type of a pointer to a program's numbers."""
 
 _BYTES = ir.IntType(8).as_pointer()
 _WORD = ir.IntType(64)
@@ -67,7 +67,7 @@ def _function(builder: Untyped, address: Untyped, kind: ir.FunctionType) -> Unty
 
 
 def _loading(context: Untyped, address: Untyped) -> Untyped:  # noqa: ARG001
-    """Return the whole number at an address, and see all that was written before it was."""
+    """Load the whole number at an address, with acquire ordering: earlier writes by its writer are visible."""
 
     def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
         return builder.load_atomic(builder.inttoptr(arguments[0], _WORD.as_pointer()), "acquire", 8)
@@ -76,7 +76,7 @@ def _loading(context: Untyped, address: Untyped) -> Untyped:  # noqa: ARG001
 
 
 def _storing(context: Untyped, address: Untyped, value: Untyped) -> Untyped:  # noqa: ARG001
-    """Write a whole number to an address; who sees it sees all that was written before."""
+    """Store a whole number at an address, with release ordering."""
 
     def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
         builder.store_atomic(arguments[1], builder.inttoptr(arguments[0], _WORD.as_pointer()), "release", 8)
@@ -86,7 +86,7 @@ def _storing(context: Untyped, address: Untyped, value: Untyped) -> Untyped:  # 
 
 
 def _exchanging(context: Untyped, address: Untyped, old: Untyped, new: Untyped) -> Untyped:  # noqa: ARG001
-    """Write `new` where `old` is, and return whether it was there: one thread of several at most finds that."""
+    """Replace `old` at an address by `new`, atomically; return whether `old` was there."""
 
     def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
         place = builder.inttoptr(arguments[0], _WORD.as_pointer())
@@ -96,7 +96,7 @@ def _exchanging(context: Untyped, address: Untyped, old: Untyped, new: Untyped) 
 
 
 def _fusing(context: Untyped, a: Untyped, b: Untyped, c: Untyped) -> Untyped:  # noqa: ARG001
-    """Return a b + c, rounded once where the processor can; elsewhere that would be a call of the C library."""
+    """Return a b + c, rounded once if the processor can; otherwise a fused product would call the C library."""
     fused = bool(binding.get_host_cpu_features().get("fma"))
 
     def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
@@ -117,15 +117,15 @@ exchange: Untyped = intrinsic(_exchanging)
 
 
 def decoder(kinds: tuple[types.Type, ...], start: int = 0) -> Callable[[Untyped], tuple[Untyped, ...]]:
-    """Return a function, for compiled code, that makes arguments of the numbers of a program.
+    """Return a function, for compiled code, that decodes a program's numbers into arguments.
 
     Parameters
     ----------
     kinds
-        The types of the arguments. An array is given by its address and the sizes of its axes, and if it is not
-        contiguous, by the bytes between neighbours along each axis but the last; a fraction by its bits.
+        The types of the arguments. An array is encoded as its address, the sizes of its axes and, if it is not
+        contiguous, the strides in bytes of all axes but the last; a float as its bits.
     start
-        The position of the first number.
+        The position of the first number; 0 by default.
     """
     result = types.Tuple(kinds)  # type: ignore[no-untyped-call]
 
@@ -141,7 +141,7 @@ def decoder(kinds: tuple[types.Type, ...], start: int = 0) -> Callable[[Untyped]
 
 
 def width(kind: types.Type) -> int:
-    """Return how many numbers of a program stand for an argument of a type."""
+    """Return how many numbers of a program encode an argument of a type."""
     if not isinstance(kind, types.Array):
         return 1
     ndim = int(kind.ndim)
@@ -149,7 +149,7 @@ def width(kind: types.Type) -> int:
 
 
 class _Numbers:
-    """Reads the numbers of a program one after the other."""
+    """Reads the numbers of a program in order."""
 
     def __init__(self, builder: Untyped, base: Untyped, start: int) -> None:
         self.builder, self._base, self._at = builder, base, start

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from nnfw.plugins import AcceleratorSpec, hookimpl
 
 _START = 6.0
-"""Seconds of the first use on a machine; later ones find the compiled loops on disk, and take half a second."""
+"""Seconds of the first start on a machine; later ones load compiled loops from disk in half a second."""
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Matrix products in programs: by SciPy's BLAS, or by loops of our own where they are small."""
+"""Matrix products in programs: by SciPy's BLAS, or by our own loops if they are small."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _product(p: Untyped) -> None:
 
 
 class Product(NamedTuple):
-    """A product in a program: a C function, its numbers, and the positions of a, b and out among them."""
+    """A product in a program: a C function, its numbers, and the positions of a, b and out in them."""
 
     function: int
     numbers: list[int]
@@ -31,7 +31,7 @@ class Product(NamedTuple):
 
 
 def encoded(a: Array, b: Array, out: Array) -> Product | None:
-    """Return a product for a program; None if it must be left to NumPy."""
+    """Encode a product for a program; None if NumPy must compute it."""
     if not (out.flags.writeable and out.flags.aligned and (out.strides[1] == out.itemsize or out.shape[1] == 1)):
         return None
     copied = b.strides[1] != b.itemsize
@@ -42,7 +42,7 @@ def encoded(a: Array, b: Array, out: Array) -> Product | None:
 
 
 def _by_blas(a: Array, b: Array, out: Array) -> Product | None:
-    """Return a product by gemm. BLAS counts by columns, so it is asked for out^T = b^T a^T."""
+    """Encode a call of gemm. BLAS is column-major, so it computes out^T = b^T a^T."""
     left, right, result = _operand(b), _operand(a), _operand(out)
     if not (left and right and result and result[0] == ord("N")):
         return None
@@ -59,16 +59,16 @@ def _blas() -> Native:
 @cache
 def gemm(char: str) -> int:
     """Return the address of gemm for the dtype of this character."""
-    import scipy.linalg.cython_blas  # noqa: F401 - it must be loaded
+    import scipy.linalg.cython_blas  # noqa: F401 - must be loaded
 
     name = {"f": "sgemm", "d": "dgemm"}[char]
     return int(get_cython_function_address("scipy.linalg.cython_blas", name))
 
 
 def axis(a: Array, out: Array) -> str:
-    """Return which axis is cut: that of the units, for ∂C/∂w = δ^T a as for z = a w^T, or else the longer.
+    """Return the axis to cut: that of the units in ∂C/∂w = δ^T a and z = a w^T, otherwise the longer one.
 
-    So a member computes the gradient of those weights that it multiplies by, and updates them.
+    So a member multiplies by a part of the weights, computes its gradient and updates it.
     """
     return "n" if len(out) >= out.shape[1] or not a.flags.c_contiguous else "k"
 
@@ -80,7 +80,8 @@ def _bits(value: float, dtype: np.dtype[np.generic]) -> int:
 
 
 def _operand(matrix: Array) -> list[int]:
-    """Return how gemm takes the transpose of a matrix: as it lies or transposed, where, and how far lines are apart."""
+    """Return gemm's arguments for the transpose of a matrix: N or T, address and leading dimension; empty if none
+    fit."""
     for kind, lines in (("N", matrix), ("T", matrix.T)):
         (length, width), (line, step), size = lines.shape, lines.strides, lines.itemsize
         apart, rest = divmod(line, size) if length > 1 else (max(1, width), 0)

@@ -1,10 +1,10 @@
-"""Programs: calls of operations as a line of whole numbers, carried out without returning to Python.
+"""Programs: calls of operations encoded as whole numbers, run without returning to Python.
 
-For each call there is the address of a C function, how many numbers follow, and these: see
-:func:`nnfw_numba.machine.decoder`. A program trusts them: shapes and dtypes are checked while it is written, from what
-the row of the operation says, and whoever runs it keeps the arrays alive.
+A call is the address of a C function, the count of its numbers, and the numbers: see
+:func:`nnfw_numba.machine.decoder`. A program does not check them: shapes and dtypes are checked against the operation's
+row when it is encoded, and the caller keeps the arrays alive.
 
-The C function reads the numbers and calls the body of the operation. It is compiled when a program first needs it.
+The C function decodes the numbers and calls the body of the operation. It is compiled on first use.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ Type = np.dtype[np.generic]
 
 
 class Move(NamedTuple):
-    """A number of a program that differs from step to step.
+    """A number of a program that changes at each step.
 
     Parameters
     ----------
     at
         Its position.
     base, stride
-        An address, and the bytes from one step to the next.
+        The address at step 0, and the bytes from one step to the next.
     number
-        Whether the number at the address is meant, or else the address itself.
+        Whether to use the number at the address instead of the address.
     """
 
     at: int
@@ -53,7 +53,7 @@ class Move(NamedTuple):
 
 
 class Code(NamedTuple):
-    """A call as part of a program: a C function, its numbers, and those of them that move."""
+    """An encoded call: a C function, its numbers, and the ones that move."""
 
     function: int
     numbers: list[int]
@@ -61,14 +61,14 @@ class Code(NamedTuple):
 
 
 def encoded(call: Call, faults: Array) -> Code | None:
-    """Return a call as part of a program; None if it must be left to NumPy.
+    """Encode a call; None if NumPy must run it.
 
     Parameters
     ----------
     call
         An operation and its arguments.
     faults
-        ``(1,)``, whole numbers of 64 bits: becomes 1 when an index is found to be too large.
+        ``(1,)``, int64: set to 1 if an index is too large.
     """
     try:
         sizes, dtype = bind(call)
@@ -107,7 +107,7 @@ def _product(call: Call, values: list[Untyped]) -> Code | None:
 
 
 def _canonical(argument: Argument, array: Array) -> Array | None:
-    """Return an array with one axis for each letter and one for `...`; None where that would be a copy."""
+    """Return an array with one axis for each letter and one for `...`; None if that needs a copy."""
     axes: tuple[str, ...] = argument.axes
     shape: tuple[int, ...] = array.shape
     if REST in axes:
@@ -135,19 +135,19 @@ def _moves(value: Value, at: int) -> list[Move]:
 
 
 def _bits(value: float) -> int:
-    """Return the whole number that has the bits of a float64."""
+    """Return the bits of a float64 as a whole number."""
     (number,) = struct.unpack("=q", struct.pack("=d", value))
     return int(number)
 
 
 @cache
 def _entry(operation: Operation, dtype: Type, layout: str) -> tuple[int, tuple[float, ...]] | None:
-    """Return the address of the C function of an operation, and the options of its body; None if there is no body.
+    """Return the address of the C function of an operation, and the options of its body; None without a body.
 
     Warns
     -----
     RuntimeWarning
-        If numba cannot compile the body that a plugin brings.
+        If numba cannot compile a plugin's body.
     """
     try:
         body = find(operation, dtype.char)
@@ -156,7 +156,7 @@ def _entry(operation: Operation, dtype: Type, layout: str) -> tuple[int, tuple[f
         if not operation.bodies:
             raise
         reason = in_words(error).partition("\n")[0].rstrip(".")
-        text = f"Operation {operation.name!r}: numba cannot compile its body: {reason}. It is left to NumPy."
+        text = f"Operation {operation.name!r}: numba cannot compile its body: {reason}. NumPy runs it."
         warnings.warn(text, RuntimeWarning, stacklevel=2)
         return None
 
@@ -196,7 +196,7 @@ def _plain(body: Untyped, kinds: tuple[types.Type, ...]) -> Callable[[Untyped], 
 
 
 def _checked(body: Untyped, kinds: tuple[types.Type, ...], checks: tuple[int, ...]) -> Callable[[Untyped], None]:
-    """Return an entry that calls the body only while each index is below its limit: its array may have changed."""
+    """Return an entry that calls the body only if all indices are below their limits: arrays may have changed."""
     (position,) = checks
     arguments, end = decoder(kinds), sum(map(width, kinds))
     indices = decoder((kinds[position],), sum(map(width, kinds[:position])))

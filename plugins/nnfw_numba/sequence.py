@@ -1,7 +1,7 @@
-"""Recorded calls of operations as programs, cut into parts for the team where they are large enough.
+"""Recorded calls as programs; large calls are cut into parts for the team.
 
-What cannot be in a program is called from Python in between: its body does not compile, or its arrays are not what the
-row of the operation says.
+A call that cannot be encoded runs from Python in between: its body does not compile, or its arrays do not fit the row
+of the operation.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from nnfw_numba.programs import Code, Move, encoded
 from nnfw_numba.team import TOGETHER, Team, lead, run, team
 
 _PART_OF_PRODUCT, _PART, _PART_OF_VECTOR = 1 << 18, 1 << 14, 1 << 16
-"""Multiplications, bytes of another operation, and bytes of an optimizer's update, from which on a part takes longer
-than handing it over. OpenBLAS shares no product of fewer multiplications, either."""
+"""Smallest part worth handing to a helper: multiplications of a product, bytes of another operation, bytes of an
+optimizer's update. OpenBLAS has the same threshold for products."""
 
 _KEPT = 16
-"""Programs of single calls that are kept for each operation."""
+"""Programs of single calls cached for each operation."""
 
 
 def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
-    """Yield functions which together repeat the calls in their order; the caller keeps the arrays alive."""
+    """Yield functions that together repeat the calls in order; the caller keeps the arrays alive."""
     faults = np.zeros(1, np.int64)
     pairs = [(call, encoded(call, faults)) for call in calls]
     for in_program, group in groupby(pairs, key=lambda pair: pair[1] is not None):
@@ -46,9 +46,9 @@ def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
 
 
 def steps(before: list[Call], after: list[Call], costs: Array) -> Callable[[int, int], int] | None:
-    """Return a function that carries out many steps in one call: see :func:`nnfw.ops.steps.steps`.
+    """Return a function that runs many steps in one call: see :func:`nnfw.ops.steps.steps`.
 
-    None where an operation cannot be in a program.
+    None if a call cannot be encoded.
     """
     faults, members = np.zeros(1, np.int64), _sharing([*before, *after])
     if any(encoded(call, faults) is None for call in (*before, *after)):
@@ -57,14 +57,14 @@ def steps(before: list[Call], after: list[Call], costs: Array) -> Callable[[int,
 
 
 def body(operation: Operation) -> Function | None:
-    """Return a function that carries out single calls of an operation; None if numba has no body for it."""
+    """Return a function that runs single calls of an operation; None if numba has no body for it."""
     return _Single(operation) if operation is product or has_body(operation) else None
 
 
 class _Single:
-    """Carries out an operation by programs of a single call, so that the bits are those of longer programs.
+    """Runs an operation as programs of a single call, for the same bits as in longer programs.
 
-    Buffers are used again and again, so the latest programs are kept, by the addresses and shapes of the arrays.
+    Buffers are reused, so the latest programs are cached by the addresses and shapes of the arrays.
     """
 
     def __init__(self, operation: Operation) -> None:
@@ -96,21 +96,20 @@ def _described(value: Array | float) -> object:
 
 
 class _Stages(NamedTuple):
-    """Programs, one after the other; each for one thread, or one for each member of the team.
+    """Programs in order, for one thread or with one program per member of the team.
 
     Parameters
     ----------
     members
-        The team that shares them; None if one thread carries out all.
+        The team that shares them; None for a single thread.
     table
         ``(stages, members, 2)``: address and length of each program.
     moves
-        ``(moves, 4)``: address of a number that differs from step to step, base, stride, and whether the number at that
-        address is meant.
+        ``(moves, 4)``: address of the number to change, then base, stride and number of its :class:`Move`.
     faults
-        ``(1,)``: whether an index was found to be too large.
+        ``(1,)``: whether an index was too large.
     programs
-        What the table refers to; a single one if there is no team.
+        The programs in the table; a single one without a team.
     """
 
     members: Team | None
@@ -142,7 +141,7 @@ def _require_sound(faults: Array) -> None:
     if faults[0]:
         faults[0] = 0
         raise IndexError(
-            "A label is none of the classes: labels changed while they were in use. Leave them alone meanwhile."
+            "A label is not one of the classes: labels changed during training. Do not modify them meanwhile."
         )
 
 
@@ -180,7 +179,7 @@ def _lead_repeated(
     board: Array,
     helped: bool,
 ) -> int:
-    """Do what :func:`_repeat` does, with stages that the team shares; it takes four times as long to compile."""
+    """Like :func:`_repeat`, with stages shared by the team; takes four times as long to compile."""
     for k in range(first, first + count):
         _move(moves_before, k)
         lead(before, board, helped)
@@ -199,12 +198,12 @@ def _move(moves: Array, k: int) -> None:
 
 
 def _sharing(calls: list[Call]) -> Team | None:
-    """Return the team that carries out calls; None if neither it, nor else BLAS, might share one of them."""
+    """Return the team for these calls; None if neither the team nor BLAS could share one of them."""
     return team() if any(map(_may_be_shared, calls)) else None
 
 
 def _staged(calls: list[Call], members: Team | None, faults: Array) -> _Stages:
-    """Return calls that can be in a program as stages: some small ones in one, or the parts of a large one."""
+    """Return calls as stages: each holds several small calls, or the parts of a large one."""
     moves: list[Move] = []
     size = 1 if members is None else members.size
     parts = (_parts(call, size, faults) for call in calls)
@@ -217,7 +216,7 @@ def _staged(calls: list[Call], members: Team | None, faults: Array) -> _Stages:
 
 
 def _grouped(parts: Iterable[list[Code]]) -> Iterator[list[list[Code]]]:
-    """Yield for each stage what each member carries out: one does some small calls, or all a part of a large one."""
+    """Yield the code of each member for each stage: small calls for one member, or a part of a large call for each."""
     for small, group in groupby(parts, key=lambda each: len(each) == 1):
         if small:
             yield [[code for (code,) in group]]
@@ -226,7 +225,7 @@ def _grouped(parts: Iterable[list[Code]]) -> Iterator[list[list[Code]]]:
 
 
 def _program(codes: list[Code], moves: list[Move]) -> Array:
-    """Return a program, and add its moves to the list, by the addresses of the numbers."""
+    """Return a program, and append its moves, by the addresses of the numbers, to the list."""
     numbers: list[int] = []
     places: list[int] = []
     for function, own, _ in codes:
@@ -239,7 +238,7 @@ def _program(codes: list[Code], moves: list[Move]) -> Array:
 
 
 def _parts(call: Call, most: int, faults: Array) -> list[Code]:
-    """Return the parts of a call that is large enough to be shared; else the whole of it."""
+    """Return the parts of a call that is worth sharing, otherwise the whole call."""
     axis = _axis(call)
     count = min(most, _work(call), bind(call).size(axis) // TOGETHER) if axis and most > 1 else 1
     cut = parts_of(call, axis, count, TOGETHER) if count > 1 else [call]
@@ -248,7 +247,7 @@ def _parts(call: Call, most: int, faults: Array) -> list[Code]:
 
 
 def _axis(call: Call) -> str:
-    """Return the axis along which a call is cut; empty if it is not cut at all."""
+    """Return the axis along which a call is cut; empty for none."""
     if call.operation is product:
         a, _, out = map(_sample, call.arguments)
         return products.axis(a, out)
@@ -256,7 +255,7 @@ def _axis(call: Call) -> str:
 
 
 def _work(call: Call) -> int:
-    """Return for how many threads there is work enough in a call."""
+    """Return how many threads a call can keep busy."""
     if call.operation is product:
         a, _, out = map(_sample, call.arguments)
         return int(out.size * a.shape[1]) // _PART_OF_PRODUCT
@@ -273,7 +272,7 @@ def _sample(value: Value) -> Array:
 
 
 def _may_be_shared(call: Call) -> bool:
-    """Return whether the team, or else BLAS, might share an operation: BLAS would not do so in every surrounding."""
+    """Return whether the team or BLAS could share an operation; whether BLAS does depends on its environment."""
     if call.operation is product:
         return _work(call) >= 1
     return bool(call.operation.cut) and _work(call) >= 2

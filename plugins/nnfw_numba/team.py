@@ -1,13 +1,12 @@
-"""A team of threads that share the work of programs: the thread that trains, and helpers that wait for it.
+"""A team of threads that shares the work of programs: the training thread, and helpers.
 
-BLAS shares out each product by itself. All that lies between two products then runs on one core, and on numbers of
-which other cores hold a part. Here large operations are cut in parts, products too, and each member takes the same part
-of the same arrays time and again, so that these stay in the cache of its core.
+BLAS would share out only products. Everything between two products would run on one core, and read data that lies in
+other cores' caches. Here all large operations are cut into parts, and each member works on the same part of the same
+arrays at every step, so its data stays in its core's cache.
 
-The calling thread leads. It posts a stage, which is a program for each member, works on its own, takes over those that
-nobody has begun, and waits for those under way. So it never waits for a helper that sleeps, or was lost in a fork; and
-who works on a part makes no difference to the bits. A helper that finds nothing to do for about a millisecond sleeps
-until it is woken.
+The calling thread leads. It posts a stage (a program for each member), runs its own program, takes over programs that
+nobody has claimed, and waits for the rest. So it never waits for a helper that sleeps or was lost in a fork, and the
+bits do not depend on who runs a part. A helper without work sleeps after about a millisecond until it is woken.
 """
 
 from __future__ import annotations
@@ -30,24 +29,23 @@ from nnfw_numba.untyped import Untyped
 Result = TypeVar("Result")
 
 _LINE = 16
-"""Whole numbers between two that threads share, two lines of a cache: what one writes is in no other one's way."""
+"""Spacing of shared numbers, in numbers: two cache lines, which prevents false sharing."""
 
 TOGETHER = 16
-"""Numbers, rows or columns that are not cut apart: a line of the cache, and what BLAS takes at a time."""
+"""Numbers, rows or columns that stay together: a cache line, and a block of BLAS."""
 
 _TICKET, _STAGE, _LEADING, _END, _OF_MEMBERS = range(5)
 _CLAIMED, _DONE, _OF_MEMBER = range(3)
 
 _LOOKS, _PATIENCE = 4000, 6000
-"""How often a thread looks at the board as fast as it can, and how often until it sleeps. In between it lets others run
-first, in case that they wait for its core."""
+"""Looks at the board before a thread starts to yield its core between looks, and before it sleeps."""
 
 _yield: Untyped = types.ExternalFunction("sched_yield", types.int32())
 
 
 @compiled
 def run(program: Array) -> None:
-    """Carry out a program."""
+    """Run a program."""
     at = 0
     while at < program.size:
         call(program[at], (program.ctypes.data + 8 * (at + 2),))
@@ -72,7 +70,7 @@ def _work(board: Array, stage: int, member: int) -> None:
 
 @compiled
 def _claim(board: Array, member: int, ticket: int) -> bool:
-    """Return whether it is for the caller to work on a member's part."""
+    """Claim a member's part; return whether the caller got it."""
     place = _of(board, member, _CLAIMED)
     old = load(place)
     return old < ticket and exchange(place, old, ticket)  # type: ignore[no-any-return]
@@ -80,14 +78,14 @@ def _claim(board: Array, member: int, ticket: int) -> bool:
 
 @compiled
 def help_out(board: Array, member: int, patience: int) -> None:
-    """Work on the parts of a member until there was nothing to do for a while."""
+    """Run a member's programs until there is no work for a while."""
     seen, looks = load(_of(board, member, _CLAIMED)), 0
     while looks < patience and load(_at(board, _END)) == 0:
         ticket = load(_at(board, _TICKET))
         looks += 1
         if ticket != seen:
             seen, looks = ticket, 0
-            if _claim(board, member, ticket):  # until it is done, the stage stays posted
+            if _claim(board, member, ticket):  # the stage stays posted until this is done
                 _work(board, load(_at(board, _STAGE)), member)
                 store(_of(board, member, _DONE), ticket)
         elif looks > _LOOKS:
@@ -114,14 +112,14 @@ def _share(board: Array, stage: int, members: int) -> None:
 
 @compiled
 def lead(stages: Array, board: Array, helped: bool) -> None:
-    """Carry out stages; without the helpers where they are not wanted, and while another thread leads.
+    """Run stages, without helpers if they are not wanted or another thread leads.
 
     Parameters
     ----------
     stages
-        ``(count, members, 2)``: address and length of each program; a stage without a second one is not shared.
+        ``(count, members, 2)``: address and length of each program; a stage without a second program is not shared.
     board
-        Where the team meets.
+        The numbers shared by the team.
     helped
         Whether helpers are wanted.
     """
@@ -139,7 +137,7 @@ def lead(stages: Array, board: Array, helped: bool) -> None:
 
 
 class Team:
-    """The helpers of this process, and what they need.
+    """The helpers of this process.
 
     Parameters
     ----------
@@ -158,9 +156,9 @@ class Team:
         atexit.register(self._end)
 
     def lead(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Call :func:`lead`, or a compiled function that does, with the arguments that come before the board.
+        """Call :func:`lead`, or a compiled function that calls it, with the arguments before the board.
 
-        Where the user has BLAS on one thread, no helper works, either.
+        If the user limits BLAS to one thread, no helper works.
         """
         if self._asleep:
             self._wake()
@@ -171,9 +169,9 @@ class Team:
             self._limit.change(-1)
 
     def _begin(self) -> None:
-        """Have no helpers, as in the child of a fork; they start when they are missed."""
+        """Reset to no running helpers, also in the child of a fork; they start on demand."""
         self._board[:] = 0
-        self._asleep = True  # at least one of the helpers
+        self._asleep = True  # whether a helper is asleep
         self._waking = Lock()  # several threads may lead
         self._calls = [Event() for _ in range(1, self.size)]
         self._threads = [
@@ -186,7 +184,7 @@ class Team:
             self._asleep = False
             for member, (thread, called) in enumerate(zip(self._threads, self._calls, strict=True), 1):
                 if not thread.ident:
-                    help_out(self._board, member, 0)  # compiled in this thread: the end of the program waits for it
+                    help_out(self._board, member, 0)  # compile in this thread, which the exit of the process waits for
                     thread.start()
                 called.set()
 
@@ -198,7 +196,7 @@ class Team:
             help_out(self._board, member, _PATIENCE)
 
     def _end(self) -> None:
-        """End the helpers, before the code that they run is taken away."""
+        """Stop the helpers before their compiled code is freed."""
         self._board[_LINE * _END] = 1
         for thread, called in zip(self._threads, self._calls, strict=True):
             if thread.is_alive():
@@ -213,9 +211,9 @@ def _of_this_process() -> Team | None:
 
 
 _TEAM = _of_this_process()
-"""Made while this is imported, so that there is one at most, whichever threads ask for it."""
+"""Created at import, so there is at most one."""
 
 
 def team() -> Team | None:
-    """Return the team of this process, of as many as BLAS had threads when this was imported; None if that was one."""
+    """Return the team of this process, with as many members as BLAS had threads at import; None if that was one."""
     return _TEAM

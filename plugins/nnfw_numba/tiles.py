@@ -1,7 +1,7 @@
-"""Products of small matrices in loops of our own: BLAS takes longer to find out how to compute them than to do it.
+"""Products of small matrices in our own loops: for these, the overhead of BLAS exceeds the work.
 
-A tile is a few rows of the result by as many columns as a vector register holds. It stays in registers while the inner
-axis is walked along, so b is read one line at a time, and its lines must be contiguous: else it is copied first.
+A tile is a few rows of the result by as many columns as a vector register holds. It stays in registers during the loop
+over the inner axis, which reads b line by line; if the lines are not contiguous, b is copied first.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from nnfw_numba.machine import INDICES
 from nnfw_numba.untyped import Untyped
 
 _ROWS = (8, 4, 1)
-"""Rows of a tile: with eight, the processor need not wait for one addition before it begins the next."""
+"""Rows of a tile: eight independent sums hide the latency of an addition."""
 
 _COPIED = 2048
-"""Numbers of b that are copied at most."""
+"""Largest b that is copied, in numbers."""
 
 _PRODUCT = 1 << 16
-"""Multiplications up to which these loops are faster than BLAS, or as fast."""
+"""Multiplications up to which these loops are at least as fast as BLAS."""
 
 _WORD, _HALF = ir.IntType(64), ir.IntType(32)
 
 
 @cache
 def _register() -> int:
-    """Return the bytes of a vector register; 0 where there are none with masks."""
+    """Return the bytes of a vector register; 0 without masked loads and stores."""
     features = binding.get_host_cpu_features()
     return 64 if features.get("avx512f") else 32 if features.get("avx2") and features.get("fma") else 0
 
 
 def suits(rows: int, inner_length: int, columns: int, *, copied: bool) -> bool:
-    """Return whether a product is small enough; `copied` says that b does not lie in contiguous lines."""
+    """Return whether a product is small enough; `copied` tells that the lines of b are not contiguous."""
     if copied and inner_length * columns > _COPIED:
         return False
     return _register() > 0 and rows * inner_length * columns <= _PRODUCT
@@ -49,8 +49,8 @@ def suits(rows: int, inner_length: int, columns: int, *, copied: bool) -> bool:
 def function(char: str) -> Native:
     """Return a C function that multiplies matrices of the dtype of this character.
 
-    Its numbers are, for each of a, b and out, an address and the bytes between rows and between columns, and then the
-    sizes: rows of out, the inner axis, columns of out.
+    Its numbers: address, row stride and column stride in bytes of a, b and out; then rows of out, length of the inner
+    axis, columns of out.
     """
     multiply, copy, size = _multiply(char), _copying(char), _size(char)
 
@@ -91,7 +91,7 @@ def _multiply(char: str) -> Callable[..., None]:
 
 
 def _copying(char: str) -> Untyped:
-    """Return a function that copies b to the stack in contiguous lines, and returns its address there."""
+    """Return a function that copies b to the stack in contiguous lines, and returns the address of the copy."""
     number = {"f": ir.FloatType(), "d": ir.DoubleType()}[char]
 
     def typing(
@@ -120,9 +120,9 @@ def _copying(char: str) -> Untyped:
 
 
 def _tile(rows: int, char: str) -> Untyped:
-    """Return a function that computes so many rows of out, and `count` columns, one register at most.
+    """Return a function that computes `rows` rows and `count` columns of out, at most one register wide.
 
-    out_rj ← Σ_k a_rk b_kj, where each sum is taken in the order of k.
+    out_rj ← Σ_k a_rk b_kj, summed in the order of k.
     """
     number = {"f": ir.FloatType(), "d": ir.DoubleType()}[char]
     lanes = _register() // _size(char)
@@ -191,7 +191,7 @@ class _Masked:
 
 
 def _spread(builder: Untyped, value: Untyped, lanes: int) -> Untyped:
-    """Return a vector of so many times the same value."""
+    """Return a vector of `lanes` copies of a value."""
     kind = ir.VectorType(value.type, lanes)
     first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _HALF(0))
     return builder.shuffle_vector(

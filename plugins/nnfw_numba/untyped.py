@@ -1,4 +1,4 @@
-"""numba and llvmlite have no types that a checker could use."""
+"""A name for objects of numba and llvmlite, which have no usable types."""
 
 from typing import Any, TypeAlias
 

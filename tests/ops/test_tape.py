@@ -192,7 +192,7 @@ def test_label_that_changed_into_none_of_the_classes_gives_no_number_and_is_refu
     for call in (of("class_residual", a, y, 0.0, 2, out), of("class_loss", a, y, 2, total)):
         (step,) = fast.sequence([call])
         for carry_out in (step, partial(fast.function(call.operation), *call.arguments)):
-            with pytest.raises(IndexError, match="A label is none of the classes: labels changed while they were in"):
+            with pytest.raises(IndexError, match="A label is not one of the classes: labels changed during training"):
                 carry_out()
     assert not out.any()
     assert not total.any()
