@@ -38,17 +38,6 @@ class RecordedStep(NamedTuple):
     coefficients: Callable[[int, float], tuple[float, ...]]
 
 
-class Taken(NamedTuple):
-    """The costs of the steps taken, how many are complete, and a^L of each if wanted.
-
-    If the last cost is not finite, its step lacks the update.
-    """
-
-    costs: list[float]
-    complete: int
-    outputs: Array | None
-
-
 @dataclass(frozen=True, eq=False)
 class Chunk:
     """Takes many steps in one call of an engine's program, by way of tables; `rng` draws the noise.
@@ -70,10 +59,11 @@ class Chunk:
         """The largest number of steps in a call."""
         return len(self.costs)
 
-    def take(self, rows: Array, step: int, rates: Sequence[float]) -> Taken:
+    def take(self, rows: Array, step: int, rates: Sequence[float]) -> tuple[list[float], int, Array | None]:
         """Take a step for each rate, :attr:`most` at most; end before the update of a non-finite cost.
 
-        `rows` are the positions of the examples, batch after batch, and `step` is the count of the first step.
+        `rows` are the positions of the examples, batch after batch, and `step` is the count of the first step. Returns
+        the costs, the number of complete steps, and a^L of each step if wanted.
         """
         count = len(rates)
         self.rows[:count] = rows.reshape(count, -1)
@@ -86,7 +76,7 @@ class Chunk:
             self.rng.bit_generator.state = before
             self._draw(computed)
         outputs = None if self.outputs is None else self.outputs[:computed]
-        return Taken(self.costs[:computed, 0].tolist(), complete, outputs)
+        return self.costs[:computed, 0].tolist(), complete, outputs
 
     def _draw(self, count: int) -> None:
         if self.noise.size:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields, is_dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nnfw.network import Network, Objective, Workspace
     from nnfw.training.batches import Labelled
 
+
+Value = TypeVar("Value")
 
 EVALUATION_ROWS = 1024
 """Examples that pass through the network together when nothing is trained."""
@@ -148,7 +150,10 @@ class Tally:
         """Return cost and metrics of everything added, with `prefix` before each name; matrices as nested lists."""
         if self._filled:
             self._look_at_gathered()
-        results = {name: _result_of(metric, self._statistics[name]) for name, metric in self._metrics.items()}
+        results: dict[str, Array | float] = {
+            name: _numeric(metric, "result", metric.result(self._statistics[name]), "a number or an array of numbers")
+            for name, metric in self._metrics.items()
+        }
         plain = {name: result.tolist() if hasattr(result, "tolist") else result for name, result in results.items()}
         return {f"{prefix}{name}": value for name, value in ({"cost": float(self._cost) / self._count} | plain).items()}
 
@@ -167,27 +172,19 @@ def _is_gathered(value: object, size: int, count: int) -> bool:
 
 def statistics_of(metric: Metric, a: Array, y: Array, weight: Array | None, before: Array | None = None) -> Array:
     """Return the statistics of a metric; PluginError if they are not numbers or not of the shape of those `before`."""
-    found = metric.statistics(a, y, weight)
-    if not _is_numeric(found):
-        raise wrong_result(metric, "statistics", found, "an array of numbers")
+    found = _numeric(metric, "statistics", metric.statistics(a, y, weight), "an array of numbers")
     if before is not None and np.shape(found) != np.shape(before):
         raise wrong_result(metric, "statistics", found, f"the shape of the first ones, {np.shape(before)}")
     return found
 
 
-def _result_of(metric: Metric, statistics: Array) -> Array | float:
-    found = metric.result(statistics)
-    if not _is_numeric(found):
-        raise wrong_result(metric, "result", found, "a number or an array of numbers")
-    return found
-
-
-def _is_numeric(value: object) -> TypeGuard[Array | float]:
-    if isinstance(value, int):
-        return value.bit_length() < _WHOLE_BITS
-    return isinstance(value, float) or (
-        isinstance(value, np.ndarray | np.generic) and value.dtype.kind in NUMERIC_KINDS
-    )
+def _numeric(metric: Metric, method: str, value: Value, expected: str) -> Value:
+    """Return what a method of a metric returned if that is numbers, else raise PluginError."""
+    is_whole = isinstance(value, int) and value.bit_length() < _WHOLE_BITS
+    is_array = isinstance(value, np.ndarray | np.generic) and value.dtype.kind in NUMERIC_KINDS
+    if not (is_whole or is_array or isinstance(value, float)):
+        raise wrong_result(metric, method, value, expected)
+    return value
 
 
 def named_metrics(metrics: tuple[Metric, ...], registry: Registry) -> dict[str, Metric]:

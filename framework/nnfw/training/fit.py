@@ -13,7 +13,7 @@ from nnfw.training.task import VALIDATION, Task
 from nnfw.training.watch import Watch
 
 if TYPE_CHECKING:
-    from nnfw.storage import Directory, LineFile
+    from nnfw.storage import Directory
     from nnfw.training.history import History
 
 
@@ -21,24 +21,12 @@ class Save(Protocol):
     """Writes a model."""
 
     def __call__(self, path: Path, /, *, inside: Directory | None) -> None:
-        """Write it to `path`; below an open directory no link is followed."""
+        """Write it to `path`; inside an open directory no link is followed."""
         ...
 
 
 class RunningFit:
-    """A training in progress, as :class:`nnfw.protocols.Fit` describes it.
-
-    Parameters
-    ----------
-    task, state, watch
-        What is trained, how far it is, and what finds where it stopped being finite.
-    steps
-        The number of steps in an epoch.
-    recorded
-        Names of the numbers that each epoch will record.
-    files, save
-        Where callbacks' files lie, and what writes the model.
-    """
+    """A training in progress, as :class:`nnfw.protocols.Fit` describes it."""
 
     def __init__(
         self,
@@ -46,15 +34,20 @@ class RunningFit:
         state: TrainingState,
         watch: Watch,
         *,
-        steps: int,
         recorded: tuple[str, ...],
         files: CallbackFiles,
         save: Save,
     ) -> None:
-        self._task, self._state, self._watch, self._files, self._save = task, state, watch, files, save
-        self.epochs, self.steps, self.examples, self.recorded = task.options.epochs, steps, len(task.data), recorded
+        self._task, self._state, self._files, self._save = task, state, files, save
+        self.epochs, self.steps, self.examples, self.recorded = (
+            task.options.epochs,
+            task.steps,
+            len(task.data),
+            recorded,
+        )
         self.vector, self.directory, self.registry = state.parameters.vector, files.directory, task.network.registry
         self.watch, self.diverged, self.first_non_finite = watch.start, watch.diverged, watch.first_non_finite
+        self.lines = files.lines
 
     @property
     def epoch(self) -> int:
@@ -77,11 +70,13 @@ class RunningFit:
         return self._state.history
 
     def stop(self, reason: str) -> None:
-        """End the training after this epoch."""
-        self._state.stop(reason, self.epochs)
+        """End the training after this epoch; the history has the reason unless this is the last epoch anyway."""
+        self._state.stop_reason = reason
+        if self.epoch < self.epochs:
+            self.history.stopped = reason
 
     def better(self, monitor: str, value: float, best: float) -> bool:
-        """Whether `value` of the entry `monitor` is better than `best`: lower for a cost, as declared for a metric."""
+        """Return whether `value` of the entry `monitor` is better: lower, or higher if its metric says so."""
         metric = self._task.metrics.get(monitor.removeprefix(VALIDATION))
         return value > best if metric is not None and metric.higher_is_better else value < best
 
@@ -94,13 +89,9 @@ class RunningFit:
         self.vector[...], self._state.parameters.state[...] = snapshot
 
     def save_model(self, path: Path) -> None:
-        """Write the model as it is now; no link in a run's directory is followed."""
+        """Write the model as it is now, without following links in a run's directory."""
         self._save(path, inside=self._files.inside(path))
 
     def claim(self, path: str, callback: Callback) -> Path:
-        """Return where a callback's file goes, and keep the name for it alone."""
+        """Return where a callback's file goes, and reserve the name for it."""
         return self._files.claim(path, self.registry.label("callback", callback))
-
-    def lines(self, path: Path) -> LineFile:
-        """Return a new text file at a claimed path."""
-        return self._files.lines(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +47,3 @@ class History(Sequence[Record]):
     def __len__(self) -> int:
         """Return the number of epochs."""
         return len(self.records)
-
-    def __iter__(self) -> Iterator[Record]:
-        """Iterate over the records."""
-        return iter(self.records)

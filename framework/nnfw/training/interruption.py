@@ -1,29 +1,20 @@
-"""Signals that ask a training to end: they wait for the step that is under way."""
+"""Signals that ask a training to end, handled after the current step."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 _DEFAULTS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
 class Interruption:
-    """Notes the first SIGINT or SIGTERM during its body. The second acts as it would have without it.
+    """Notes the first SIGINT, or SIGTERM if `terminated`, in its body; the next one acts as it would without this.
 
-    In other threads than the main one, and where somebody else handles a signal, nothing changes.
-
-    Parameters
-    ----------
-    terminated
-        Whether SIGTERM is noted too.
-
-    Attributes
-    ----------
-    signal
-        The number of the signal that came; 0 for none.
+    `signal` is its number, 0 for none. Outside the main thread, and for signals that have another handler, nothing
+    changes.
     """
 
     def __init__(self, *, terminated: bool) -> None:
@@ -32,17 +23,15 @@ class Interruption:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
-        """Begin to note."""
+        """Start noting signals."""
         if threading.current_thread() is threading.main_thread():
             for number in self._noted:
                 if signal.getsignal(number) is _DEFAULTS[number]:
                     self._before[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let signals act again."""
+    def __exit__(self, *error: object) -> None:
+        """Restore the handlers."""
         self._give_back()
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from math import inf
 from time import monotonic
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 from nnfw.errors import TrainingInterrupted
 from nnfw.ops import choose, gain, known_accelerators, using
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Callback
+from nnfw.protocols import Callback, is_solver
 from nnfw.randomness import stream
 from nnfw.training.batches import Labelled
 from nnfw.training.checkpoint_file import name_of, resume
@@ -29,56 +29,38 @@ from nnfw.training.steps import Steps
 from nnfw.training.task import VALIDATION, Task
 from nnfw.training.watch import Watch, advice
 
-_FAR = 100  # times the cost before the training: chance alone does not bring that about
+_FAR = 100  # times the cost before the training: chance alone does not explain that
 
 Look = Callable[[RunningFit, Sequence[float], Memory], None]
 """What a callback does after some steps, given their costs."""
 
 
 class Loop(ABC):
-    """A training: what carries it from its first epoch to its last, whoever takes the steps.
+    """A training from its first epoch to its last; a subclass takes the steps.
 
     Parameters
     ----------
     task
         What is trained.
-    save
-        Writes the model for callbacks.
-    files
-        Where callbacks put their files.
+    save, files
+        What writes the model for callbacks, and where callbacks write.
     checkpoints
-        Where the state is kept, and where it goes on from; None to keep none.
-    steps
-        The number of steps in an epoch.
-    rows
-        Examples that are looked at together before the first step, as in a step.
+        Where the state is written, and what the training resumes from; None for no checkpoints.
 
     Raises
     ------
     PluginError
-        If a component returns something else than its protocol says.
+        If a component returns something other than its protocol says.
     """
 
-    unused: ClassVar[Mapping[str, str]] = {}
-    """Options that have no use here, each with what is wrong about it."""
-
-    def __init__(
-        self,
-        task: Task,
-        save: Save,
-        files: CallbackFiles,
-        checkpoints: Checkpoints | None = None,
-        *,
-        steps: int,
-        rows: int,
-    ) -> None:
+    def __init__(self, task: Task, save: Save, files: CallbackFiles, checkpoints: Checkpoints | None = None) -> None:
         network, options = task.network, task.options
-        self.task, self._checkpoints, self._rows = task, checkpoints, rows
+        self.task, self._checkpoints = task, checkpoints
         self._start = None if checkpoints is None else checkpoints.start
         accelerator = options.accelerator
         if self._start is not None and self._start.header.accelerator in known_accelerators(network.registry):
             accelerator = self._start.header.accelerator
-        seconds = gain(network.parameters.vector.size, steps * options.epochs)
+        seconds = gain(network.parameters.vector.size, task.steps * options.epochs)
         self._kernels, accelerator = choose(accelerator, network.registry, seconds)
         look = self._look()
         self._first_cost = look["cost"]
@@ -93,7 +75,7 @@ class Loop(ABC):
         self._evaluation = network.workspace()
         self._watch = Watch(task, self.state, self._evaluation)
         recorded = tuple(task.recorded(name for name in task.metrics if not isinstance(look[name], list)))
-        self.fit = RunningFit(task, self.state, self._watch, steps=steps, recorded=recorded, files=files, save=save)
+        self.fit = RunningFit(task, self.state, self._watch, recorded=recorded, files=files, save=save)
         self._callbacks: list[tuple[Callback, Memory]] = []
         self._looks: list[tuple[Look, Memory]] = []
         self._interruption = Interruption(terminated=checkpoints is not None)
@@ -108,11 +90,11 @@ class Loop(ABC):
         Raises
         ------
         FileFormatError
-            If the checkpoint to go on from is not of such a training.
+            If the checkpoint to resume from does not fit this training.
         DivergedError
             At the step whose cost is not finite.
         TrainingInterrupted
-            After the step during which a signal came, with the parameters of that step.
+            After the step during which a signal arrived, with the parameters of that step.
         NnfwError
             If a checkpoint cannot be written.
         """
@@ -126,12 +108,12 @@ class Loop(ABC):
             for callback, memory in self._callbacks:
                 callback.fit_ended(self.fit, memory)
             self.state.history.warning = self._rise()
-            if self._interruption.signal:  # it came when nothing was left to interrupt
+            if self._interruption.signal:  # it arrived when nothing was left to interrupt
                 self._interrupt()
         return self.state.history
 
     def _begin(self, opened: ExitStack) -> None:
-        """Go on from the checkpoint if there is one, then let the callbacks begin, with what they remembered in it."""
+        """Resume from the checkpoint if there is one, then start the callbacks with the memories that it holds."""
         callbacks, registry, state = self._with_defaults(), self.task.network.registry, self.state
         names = [name_of(callback, registry) for callback in callbacks]
         memories: list[Memory] = [{} for _ in callbacks]
@@ -151,22 +133,22 @@ class Loop(ABC):
             self._checkpoints.begin(state, registry, callbacks, self._not_resumed())
 
     def _with_defaults(self) -> list[Callback]:
-        """Return the callbacks, after those that are on by default and not among them."""
+        """Return the callbacks, preceded by those that are on by default and not among them."""
         callbacks, registry = self.task.options.callbacks, self.task.network.registry
         named = {registry.component_of("callback", callback) for callback in callbacks}
         defaults = [item for item in registry.defaults("callback") if item not in named]
         return [registry.resolve("callback", item.qualified_name) for item in defaults] + list(callbacks)
 
     def _not_resumed(self) -> str:
-        """Return what a checkpoint does not hold, in words; nothing if it holds everything."""
+        """Return what a checkpoint does not hold, in words; empty if it holds everything."""
         return ""
 
     @property
     def _goes_on(self) -> bool:
-        return self.state.goes_on(self.task.options.epochs)
+        return self.state.epoch < self.task.options.epochs and not self.state.history.stopped
 
     def _end_epoch(self, rate: float, results: Record) -> None:
-        """Complete the record of an epoch, and pass it on."""
+        """Complete the record of an epoch, and pass it to callbacks and checkpoints."""
         task, state = self.task, self.state
         record = {"epoch": state.epoch, "learning_rate": rate} | results
         if task.options.regularizer is not None:
@@ -187,7 +169,7 @@ class Loop(ABC):
         return evaluate(task.network, data, task.objective, task.metrics, self._evaluation, prefix)
 
     def _interrupt(self) -> NoReturn:
-        """Keep the state, and end."""
+        """Write a checkpoint, and end the training."""
         advice = ""
         if self._checkpoints is not None:
             self._keep(self._checkpoints)
@@ -196,19 +178,18 @@ class Loop(ABC):
         raise TrainingInterrupted(f"The training was interrupted {place}.{advice}", self._interruption.signal, place)
 
     def _keep(self, checkpoints: Checkpoints) -> None:
-        """Write a checkpoint of parameters that are finite."""
+        """Write a checkpoint; DivergedError if parameters are not finite."""
         self._watch.look()
         checkpoints.write(self.state)
 
     def _look(self) -> Record:
-        """Return cost and metrics of the first examples, with the parameters as they are."""
+        """Return cost and metrics of the first examples with the present parameters, as many at a time as in a step."""
         task = self.task
         network, count = task.network, min(len(task.data), FIRST_EXAMPLES)
         some = task.data.subset(task.data.rows_at(np.arange(count)))
+        size = count if is_solver(task.optimizer) else min(task.options.batch_size, count)
         with np.errstate(all="ignore"):
-            return evaluate(
-                network, some, task.objective, task.metrics, network.workspace(), size=min(self._rows, count)
-            )
+            return evaluate(network, some, task.objective, task.metrics, network.workspace(), size=size)
 
     def _rise(self) -> str:
         """Return a warning if the cost is far above that of the first parameters; usually nothing."""
@@ -230,8 +211,7 @@ class StepLoop(Loop):
     """A training by the steps of an optimizer."""
 
     def __init__(self, task: Task, save: Save, files: CallbackFiles, checkpoints: Checkpoints | None = None) -> None:
-        rows = task.options.batch_size
-        super().__init__(task, save, files, checkpoints, steps=-(-len(task.data) // rows), rows=rows)
+        super().__init__(task, save, files, checkpoints)
         self._steps = Steps(task, self.state)
         self._watch.follow(self._steps)
 
@@ -241,7 +221,7 @@ class StepLoop(Loop):
             self._run_epoch()
 
     def _run_epoch(self) -> None:
-        """Take the steps of an epoch, or those that are left of one that was begun."""
+        """Take the steps of an epoch, or the rest of one that is resumed."""
         state = self.state
         if not state.position:
             state.epoch += 1
@@ -254,11 +234,11 @@ class StepLoop(Loop):
         self._end_epoch(rate, state.tally.record())
 
     def _take_steps(self) -> None:
-        """Take the steps of this epoch that are left."""
+        """Take the remaining steps of this epoch."""
         fit, state, count, looks = self.fit, self.state, self.fit.steps, self._looks
         single = self._takes_single_steps
         compute, update, between = self._steps.compute, self._steps.update, self._between  # a step is short
-        with self._steps.begun():
+        try:
             while state.position < count:
                 costs = compute(1 if single else int(min(self._watch.due, count)) - state.position)
                 for look, memory in looks:
@@ -266,10 +246,12 @@ class StepLoop(Loop):
                 update()
                 if state.position < count:
                     between()
+        finally:
+            self._steps.end_epoch()
 
     @property
     def _takes_single_steps(self) -> bool:
-        """Whether a callback looks at each step as it happens, or a checkpoint is due after each."""
+        """Whether a callback looks at each step as it happens, or a checkpoint is written after each."""
         seconds = self.task.options.checkpoint_seconds
         return (self._checkpoints is not None and not seconds) or any(
             _is_own(callback, "step_computed") for callback, _ in self._callbacks
@@ -287,7 +269,7 @@ class StepLoop(Loop):
 
 
 def _looks_of(callback: Callback) -> Iterator[Look]:
-    """Yield what a callback does itself after some steps, and after each step."""
+    """Yield the methods that a callback defines for after some steps, and for after each step."""
     if _is_own(callback, "steps_computed"):
         yield callback.steps_computed
     if _is_own(callback, "step_computed"):
@@ -295,5 +277,5 @@ def _looks_of(callback: Callback) -> Iterator[Look]:
 
 
 def _is_own(callback: Callback, method: str) -> bool:
-    """Return whether a callback has a method that is not the protocol's, which does nothing."""
+    """Return whether a callback overrides a method of the protocol, which does nothing there."""
     return getattr(getattr(callback, method), "__func__", None) is not getattr(Callback, method)

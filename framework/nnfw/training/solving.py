@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
-from typing import ClassVar
 
 import numpy as np
 
@@ -22,24 +20,19 @@ from nnfw.training.task import Task
 
 _RATE = 1.0  # what is recorded: there is no learning rate, and nothing scales the steps
 
+UNUSED = {
+    "batch_size": "has nothing to divide: {} sees all examples at once. Leave it out.",
+    "shuffle": "has no order to keep: {} sees all examples at once. Leave it out.",
+    "schedule": "has nothing to multiply: {} chooses its steps itself. Leave it out.",
+}
+"""Options that a solver does not use, each with what is wrong about it."""
+
 
 class SolverLoop(Loop):
-    """A training by a solver, an epoch for each of its iterations.
-
-    Parameters
-    ----------
-    task, save, files, checkpoints
-        As for :class:`Loop`.
-    """
-
-    unused: ClassVar[Mapping[str, str]] = {
-        "batch_size": "has nothing to divide: {} sees all examples at once. Leave it out.",
-        "shuffle": "has no order to keep: {} sees all examples at once. Leave it out.",
-        "schedule": "has nothing to multiply: {} chooses its steps itself. Leave it out.",
-    }
+    """A training by a solver, with an epoch for each of its iterations."""
 
     def __init__(self, task: Task, save: Save, files: CallbackFiles, checkpoints: Checkpoints | None = None) -> None:
-        super().__init__(task, save, files, checkpoints, steps=1, rows=EVALUATION_ROWS)
+        super().__init__(task, save, files, checkpoints)
         assert is_solver(task.optimizer)
         self._solver = task.optimizer
         self._vector = self.state.parameters.vector

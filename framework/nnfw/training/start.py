@@ -16,12 +16,8 @@ from nnfw.training.fit import Save
 from nnfw.training.history import History
 from nnfw.training.loop import Loop, StepLoop
 from nnfw.training.options import TrainingOptions
-from nnfw.training.solving import SolverLoop
+from nnfw.training.solving import UNUSED, SolverLoop
 from nnfw.training.task import Task
-
-
-def _loop_for(optimizer: Optimizer | Solver) -> type[StepLoop | SolverLoop]:
-    return SolverLoop if is_solver(optimizer) else StepLoop
 
 
 def loop_of(
@@ -46,7 +42,8 @@ def loop_of(
     checkpoints
         Where the state is written, and what the training resumes from; None for no checkpoints.
     """
-    return _loop_for(task.optimizer)(task, save, CallbackFiles(directory, taken), checkpoints)
+    loop = SolverLoop if is_solver(task.optimizer) else StepLoop
+    return loop(task, save, CallbackFiles(directory, taken), checkpoints)
 
 
 def train_in(path: Path, task: Task, save: Save, directory: Path, *, resume: bool) -> History:
@@ -99,6 +96,6 @@ def contradictions(options: TrainingOptions, optimizer: Optimizer | Solver, regi
     except ConfigError as error:
         yield from error.mistakes
     label = registry.label("optimizer", optimizer)
-    for name, text in _loop_for(optimizer).unused.items():
+    for name, text in UNUSED.items() if is_solver(optimizer) else ():
         if getattr(options, name) != getattr(TrainingOptions, name):
             yield Mistake((name,), text.format(label))

@@ -22,24 +22,22 @@ Memory = dict[str, Any]
 
 @dataclass(eq=False)
 class TrainingState:
-    """Everything that changes while a training runs, in one place: it can be written, copied and continued.
+    """Everything that changes while a training runs, in one place: it can be written, copied and resumed.
 
     Parameters
     ----------
     parameters
-        Those of the network: the trainable vector, and the state beside it.
+        Those of the network: the trainable vector and the layer state.
     optimizer
         The optimizer's arrays by name.
     order, noise
         Random numbers for the order of the examples, and for the noise.
-    tally
-        Sums of cost and metrics over the steps of this epoch.
-    history
-        The records of the epochs that have ended.
+    tally, history
+        Sums of cost and metrics over the steps of this epoch, and the records of the epochs that have ended.
     epoch, step
-        Those that were begun, counted from 1; `step` counts over the whole training.
+        The current ones, counted from 1; `step` counts over the whole training.
     position
-        Steps of this epoch that are complete; 0 between two epochs.
+        The number of complete steps in this epoch; 0 between two epochs.
     cost
         The cost of the last step.
     stop_reason
@@ -62,28 +60,18 @@ class TrainingState:
     memories: list[tuple[str, Memory]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """No epoch has drawn its order yet."""
+        """Note the random state: no epoch has drawn its order yet."""
         self._order_before = self.order.bit_generator.state
 
     def draw_order(self, count: int, *, shuffle: bool) -> Array:
-        """Return the order of the examples in this epoch."""
+        """Draw the order of the examples in this epoch."""
         self._order_before = self.order.bit_generator.state
         return self.order.permutation(count) if shuffle else np.arange(count)
 
     @property
     def order_of_epoch(self) -> Mapping[str, object]:
-        """State of the random numbers that gives the order of this epoch; between two epochs, that of the next."""
+        """The random state that gives the order of this epoch, or of the next one if this has ended."""
         return self._order_before if self.position else self.order.bit_generator.state
-
-    def stop(self, reason: str, epochs: int) -> None:
-        """Let no further epoch begin; the history says nothing if this is the last of `epochs` anyway."""
-        self.stop_reason = reason
-        if self.epoch < epochs:
-            self.history.stopped = reason
-
-    def goes_on(self, epochs: int) -> bool:
-        """Return whether another epoch begins after this one."""
-        return self.epoch < epochs and not self.history.stopped
 
 
 def state_of(optimizer: Optimizer | Solver, vector: Array) -> Mapping[str, Array]:

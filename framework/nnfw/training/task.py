@@ -16,18 +16,18 @@ from nnfw.network import Network, Objective
 from nnfw.plain import PlainTable
 from nnfw.plugins import TYPE
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Metric, Optimizer, Solver
+from nnfw.protocols import Metric, Optimizer, Solver, is_solver
 from nnfw.training.batches import Labelled
 from nnfw.training.evaluation import named_metrics
 from nnfw.training.options import FREE_OPTIONS, TrainingOptions
 
 VALIDATION = "validation_"
-"""Prefix of what is computed on validation data."""
+"""Prefix of record entries that are computed on validation data."""
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What a training is given. Nothing of it changes but the network's parameters.
+    """What a training is given. Only the network's parameters change.
 
     Parameters
     ----------
@@ -55,8 +55,13 @@ class Task:
         return named_metrics(self.options.metrics, self.network.registry)
 
     @property
+    def steps(self) -> int:
+        """The number of steps in an epoch; a solver takes one."""
+        return 1 if is_solver(self.optimizer) else -(-len(self.data) // self.options.batch_size)
+
+    @property
     def watched(self) -> str:
-        """The entry of the records that shows the progress."""
+        """The record entry that shows progress."""
         return "cost" if self.validation is None else VALIDATION + "cost"
 
     def recorded(self, numbers: Iterable[str]) -> Iterator[str]:
@@ -69,9 +74,9 @@ class Task:
             yield from (VALIDATION + name for name in names)
 
     def origin(self) -> dict[str, object]:
-        """Return what the results depend on as tables and texts; a component of no plugin by its class alone.
+        """Return what the results depend on as tables and texts; for a component without a plugin, only its class.
 
-        Callbacks are left out: what they remember is found by their names.
+        Callbacks are left out: their memories are found by their names.
         """
         table = to_table(self.options, self._described)
         return {
@@ -102,7 +107,7 @@ class Task:
         Raises
         ------
         PluginError
-            If the regularizer gives something else than a number.
+            If the regularizer does not return a number.
         """
         regularizer = self.options.regularizer
         if regularizer is None:
