@@ -110,12 +110,7 @@ class Labelled:
         """Yield the examples at the given positions, `size` at a time, each batch in the same buffers of `workspace`.
 
         Arrays in memory are copied there by :meth:`Batch.gather`. Close the generator if you leave it early: a file may
-        be open and a thread at work.
-
-        Raises
-        ------
-        DataError
-            If a memory-mapped file is cut, or can no longer be read.
+        be open and a thread at work. DataError if a memory-mapped file is cut, or can no longer be read.
         """
         rows = self.rows_at(order)
         with ExitStack() as stack:
@@ -170,12 +165,8 @@ def labelled(
 ) -> Labelled:
     """Return checked examples; those given are not modified.
 
-    Messages name x and y with the suffix, ``"_val"`` for instance.
-
-    Raises
-    ------
-    DataError
-        If there is no example, lengths differ, a shape or label does not fit, or a value is not finite.
+    DataError if there is no example, lengths differ, a shape or label does not fit, or a value is not finite. It names
+    x and y with the suffix, ``"_val"`` for instance.
     """
     names = column_names(x)
     x, single = as_batch(x, input_shape, f"x{suffix}")

@@ -128,12 +128,9 @@ def name_of(callback: Callback, registry: Registry) -> str:
 
 
 def read(path: Path, registry: Registry, folder: Directory | None = None) -> Checkpoint:
-    """Return the checkpoint in a file. If its directory is passed as `folder`, the file must not be a link.
+    """Return the checkpoint in a file; FileFormatError if it is missing, damaged, or of another format.
 
-    Raises
-    ------
-    FileFormatError
-        If it is missing, damaged, or of another format.
+    If its directory is passed as `folder`, the file must not be a link.
     """
     table, arrays = container.read(path, FORMAT, inside=folder)
     with _told(path, "is no checkpoint"):
@@ -169,14 +166,9 @@ def resume(
     checkpoint, state
         Where the training resumes, and its fresh state.
     callbacks
-        The names of the callbacks. One that is new gets an empty memory.
+        The names of the callbacks. A new one gets an empty memory; FileFormatError if one with a memory is missing.
     steps, recorded
         The number of steps in an epoch, and the names of what each epoch records.
-
-    Raises
-    ------
-    FileFormatError
-        If it is not of such a training, or a callback with a memory is missing.
     """
     header, progress = checkpoint.header, checkpoint.progress
     with _told(checkpoint.path, "does not fit this training"):

@@ -38,17 +38,13 @@ class Checkpoints:
 
     Parameters
     ----------
-    folder
-        Created if it does not exist.
     seconds
         Time between two checkpoints within an epoch, 0 or more; 0 writes one after each step. Above 0, the next one
         waits a hundred times as long as the last one took, so checkpoints take at most one hundredth of the time.
     origin
         What is trained on what, as far as the results depend on it: tables, lists, texts and numbers.
-    advice
-        How to resume the training.
-    tell
-        Called with a message if resuming may not be bit-exact.
+    advice, tell
+        How to resume the training, and what is called with a message if resuming may not be bit-exact.
     plugins
         Versions of the distributions of the components in `origin`; those of callbacks and the accelerator are added.
     start
@@ -163,10 +159,7 @@ def make_folder(folder: Directory) -> None:
 def checkpoint_files(folder: Path | Directory) -> list[Path]:
     """Return the checkpoints in a folder, the newest last; none if the folder does not exist.
 
-    Raises
-    ------
-    FileFormatError
-        If the folder exists and cannot be read, or is a link inside a run.
+    FileFormatError if the folder exists and cannot be read, or is a link inside a run.
     """
     folder = as_directory(folder)
     try:
@@ -182,17 +175,8 @@ def checkpoint_files(folder: Path | Directory) -> list[Path]:
 def newest(folder: Path | Directory, registry: Registry, tell: Callable[[str], None]) -> Checkpoint | None:
     """Return the newest checkpoint in a folder that is not damaged; None if the folder holds none at all.
 
-    Parameters
-    ----------
-    folder, registry
-        Where it is, and where names are looked up.
-    tell
-        Called with a message for each damaged checkpoint.
-
-    Raises
-    ------
-    FileFormatError
-        If all of them are damaged, or the newest may be intact but cannot be read here.
+    `tell` is called with a message for each damaged one. FileFormatError if all are damaged, or if the newest may be
+    intact but cannot be read here.
     """
     folder, problem = as_directory(folder), None
     for path in reversed(checkpoint_files(folder)):
@@ -229,23 +213,9 @@ def require_resumable(
     *,
     force: bool = False,
 ) -> None:
-    """Refuse a checkpoint that a training cannot resume from.
+    """Refuse a checkpoint of another training, or one with more epochs: DataError, with `advice` for the former.
 
-    Parameters
-    ----------
-    start
-        The checkpoint; None is accepted.
-    epochs, origin
-        Those of the training.
-    advice
-        What to do if the checkpoint is of another training.
-    tell
-        Called with the differences, if any, when `force` accepts it all the same.
-
-    Raises
-    ------
-    DataError
-        If it is of another training, or has started more epochs than the training has.
+    With `force`, another training is accepted, and `tell` is called with the differences.
     """
     if start is None:
         return

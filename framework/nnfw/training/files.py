@@ -15,14 +15,10 @@ CHECKPOINT = re.compile(r"step-[0-9]{12,}\.checkpoint")
 
 
 class CallbackFiles:
-    """The files of a training's callbacks: all lie in the training's directory, and each has one writer.
+    """The files of a training's callbacks: all are in the training's directory, and each has one writer.
 
-    Parameters
-    ----------
-    directory
-        The training's directory. Below one that is held open, a run's, no link is followed.
-    taken
-        Names in it that callbacks may not use: what has such a name, or lies in a folder of that name, is the run's.
+    Inside an open directory, that of a run, no link is followed. The names in `taken`, and everything in folders of
+    these names, belong to the run.
     """
 
     def __init__(self, directory: Path | Directory, taken: Iterable[str] = ()) -> None:
@@ -31,14 +27,10 @@ class CallbackFiles:
         self._taken = {_folded(Path(name)): "the run" for name in taken}
 
     def claim(self, path: str, owner: str) -> Path:
-        """Return where a callback's file goes, and keep the name for it alone; `owner` is the callback's name.
+        """Return where a callback's file goes, and reserve the name; `owner` is the callback's name.
 
-        Raises
-        ------
-        ConfigError
-            If it would lie outside of the directory, or another writer has that name.
-        DataError
-            If it can be seen already that it cannot be written, a link for instance.
+        ConfigError if the file would be outside the directory, or the name is taken. DataError if it is already clear
+        that the file cannot be written, because it is a link for instance.
         """
         relative = Path(path)
         if relative.is_absolute() or ".." in relative.parts or "\0" in path:
@@ -48,7 +40,8 @@ class CallbackFiles:
                 owner,
             )
         name = _folded(relative)
-        writer = next((self._taken[part] for part in _beginnings(name) if part in self._taken), None)
+        parents = (name[: count + 1] for count in range(len(name)))
+        writer = next((self._taken[part] for part in parents if part in self._taken), None)
         if writer is None and any(names.fullmatch(relative.name) for names in (TEMPORARY, CHECKPOINT)):
             writer = "nnfw"
         if writer is not None:
@@ -70,17 +63,13 @@ class CallbackFiles:
         return LineFile(path, inside=self.inside(path))
 
     def inside(self, path: Path) -> Directory | None:
-        """Return the directory in which no link on the way to a file is followed; None where links may be."""
+        """Return the directory inside which no link to the file is followed; None if links may be followed."""
         return self._inside if path.is_relative_to(self.directory) else None
 
 
 def _folded(path: Path) -> tuple[str, ...]:
-    """Return a path's parts as the least particular file system compares them: capitals and accents alike."""
+    """Return a path's parts as the least strict file system compares them, ignoring case and Unicode forms."""
     return tuple(normalize("NFC", part).casefold() for part in path.parts)
-
-
-def _beginnings(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return [parts[: count + 1] for count in range(len(parts))]
 
 
 def _refused(text: str, owner: str) -> ConfigError:

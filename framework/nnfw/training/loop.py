@@ -38,19 +38,7 @@ Look = Callable[[RunningFit, Sequence[float], Memory], None]
 class Loop(ABC):
     """A training from its first epoch to its last; a subclass takes the steps.
 
-    Parameters
-    ----------
-    task
-        What is trained.
-    save, files
-        What writes the model for callbacks, and where callbacks write.
-    checkpoints
-        Where the state is written, and what the training resumes from; None for no checkpoints.
-
-    Raises
-    ------
-    PluginError
-        If a component returns something other than its protocol says.
+    PluginError if a component returns something other than its protocol says.
     """
 
     def __init__(self, task: Task, save: Save, files: CallbackFiles, checkpoints: Checkpoints | None = None) -> None:
@@ -216,27 +204,24 @@ class StepLoop(Loop):
         self._watch.follow(self._steps)
 
     def _train(self) -> None:
-        while self.state.position or self._goes_on:
-            self._watch.workspace = self._steps.workspace
-            self._run_epoch()
-
-    def _run_epoch(self) -> None:
-        """Take the steps of an epoch, or the rest of one that is resumed."""
         state = self.state
-        if not state.position:
-            state.epoch += 1
-            state.tally = Tally(self.task.metrics)
-        rate = self._steps.begin_epoch()
-        self._watch.begin()
-        self._take_steps()
-        self._watch.look()
-        state.position = 0
-        self._end_epoch(rate, state.tally.record())
+        while state.position or self._goes_on:
+            self._watch.workspace = self._steps.workspace
+            if not state.position:  # otherwise an epoch is resumed
+                state.epoch += 1
+                state.tally = Tally(self.task.metrics)
+            rate = self._steps.begin_epoch()
+            self._watch.begin()
+            self._take_steps()
+            self._watch.look()
+            state.position = 0
+            self._end_epoch(rate, state.tally.record())
 
     def _take_steps(self) -> None:
         """Take the remaining steps of this epoch."""
         fit, state, count, looks = self.fit, self.state, self.fit.steps, self._looks
-        single = self._takes_single_steps
+        after_each = self._checkpoints is not None and not self.task.options.checkpoint_seconds
+        single = after_each or any(_is_own(callback, "step_computed") for callback, _ in self._callbacks)
         compute, update, between = self._steps.compute, self._steps.update, self._between  # a step is short
         try:
             while state.position < count:
@@ -248,14 +233,6 @@ class StepLoop(Loop):
                     between()
         finally:
             self._steps.end_epoch()
-
-    @property
-    def _takes_single_steps(self) -> bool:
-        """Whether a callback looks at each step as it happens, or a checkpoint is written after each."""
-        seconds = self.task.options.checkpoint_seconds
-        return (self._checkpoints is not None and not seconds) or any(
-            _is_own(callback, "step_computed") for callback, _ in self._callbacks
-        )
 
     def _between(self) -> None:
         """Do what is due between two steps."""

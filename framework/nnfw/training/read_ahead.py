@@ -10,16 +10,19 @@ import mmap
 import os
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
+from typing import TypeGuard
 
 import numpy as np
 
 from nnfw.arrays import Array, Shape
 from nnfw.data import release
 from nnfw.errors import DataError
+
+Mapped = np.memmap[tuple[int, ...], np.dtype[np.generic]]
 
 _PART = 1 << 20  # bytes read together: many disk accesses at once, yet small enough for a processor's cache
 _AT_HAND = getattr(os, "RWF_NOWAIT", 0)  # fail rather than wait for the disk
@@ -87,13 +90,13 @@ def _map_of(array: Array) -> mmap.mmap:
     return mapped
 
 
-def _place_in_file(array: np.memmap[tuple[int, ...], np.dtype[np.generic]]) -> int:
+def _place_in_file(array: Mapped) -> int:
     """Return where in its file the first element of a memory-mapped array lies."""
     beginning = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
     return beginning + array.ctypes.data - np.frombuffer(_map_of(array), np.uint8).ctypes.data
 
 
-def _readable(array: Array) -> bool:
+def _readable(array: Array) -> TypeGuard[Mapped]:
     """Return whether the rows of an array can be read from a file, each in one piece."""
     return (
         isinstance(array, np.memmap)
@@ -108,19 +111,15 @@ def _readable(array: Array) -> bool:
 @contextmanager
 def opened(array: Array) -> Iterator[RowFile | None]:
     """Open the file of a memory-mapped array; None for other arrays, and if another file has taken its place."""
-    try:
-        descriptor = os.open(array.filename, os.O_RDONLY) if _readable(array) else None  # type: ignore[attr-defined]
-    except OSError:
-        descriptor = None
-    if descriptor is None:
-        yield None
-        return
-    try:
-        path = os.fspath(array.filename)  # type: ignore[attr-defined]
-        file = RowFile(str(path), descriptor, _place_in_file(array), array.strides[0])  # type: ignore[arg-type]
-        yield file if _holds(file, array) else None
-    finally:
-        os.close(descriptor)
+    with ExitStack() as stack:
+        file = None
+        if _readable(array):
+            assert array.filename is not None
+            with suppress(OSError):
+                descriptor = os.open(array.filename, os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+                file = RowFile(str(array.filename), descriptor, _place_in_file(array), array.strides[0])
+        yield file if file is not None and _holds(file, array) else None
 
 
 def _holds(file: RowFile, array: Array) -> bool:

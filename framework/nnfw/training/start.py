@@ -27,20 +27,10 @@ def loop_of(
     taken: Iterable[str] = (),
     checkpoints: Checkpoints | None = None,
 ) -> Loop:
-    """Return the loop of a training that starts or resumes.
+    """Return the loop of a training that starts, or resumes from its checkpoints.
 
-    Parameters
-    ----------
-    task
-        What is trained.
-    save
-        Writes the model for callbacks.
-    directory
-        Where callbacks put files with relative paths; inside an open directory no link is followed.
-    taken
-        Names there that callbacks may not use.
-    checkpoints
-        Where the state is written, and what the training resumes from; None for no checkpoints.
+    Callbacks put files with relative paths in `directory`, but not under the names in `taken`; inside an open
+    directory no link is followed. `save` writes the model for them.
     """
     loop = SolverLoop if is_solver(task.optimizer) else StepLoop
     return loop(task, save, CallbackFiles(directory, taken), checkpoints)

@@ -102,13 +102,7 @@ class Task:
         return self.network.parameters.vector[self.network.parameters.layout.decays]
 
     def penalty(self) -> float:
-        """Return Ω(w); 0 without a regularizer.
-
-        Raises
-        ------
-        PluginError
-            If the regularizer does not return a number.
-        """
+        """Return Ω(w), 0 without a regularizer; PluginError if that is not a number."""
         regularizer = self.options.regularizer
         if regularizer is None:
             return 0.0

@@ -1,4 +1,4 @@
-"""The step at which a training stopped being finite, found without looking at all parameters after each step."""
+"""The step at which a training stopped being finite, found without checking all parameters after each step."""
 
 from __future__ import annotations
 
@@ -19,34 +19,21 @@ from nnfw.training.stored_copy import StoredCopy
 from nnfw.training.task import Task
 
 WINDOW = 200
-"""Steps between two looks: one, with the copy that follows it, costs a small network as much as half a step."""
+"""Steps between two looks: a look and the copy after it cost a small network as much as half a step."""
 
-_UNSCALED = 100.0  # standardized numbers hardly go as far, and those up to here seldom make a training diverge
+_UNSCALED = 100.0  # standardized numbers rarely exceed it, and numbers below it seldom make a training diverge
 _LOOKED_AT = 1 << 24  # numbers of a memory-mapped array
 
 
 class Watch:
     """Names the step and the layer at which a training stopped being finite.
 
-    Once started, it looks at all that the steps change, after every few of them and at the end of an epoch. Where that
-    is not finite, it restores a copy from the look before, repeats the steps since then, and looks at cost, gradient
-    and parameters of each. Steps can be repeated to the bit, so this finds the first one. The optimizer's arrays are
-    watched too if they were finite at the start: an infinite sum of squares leaves the parameters finite, but they
-    never change again.
-
-    Parameters
-    ----------
-    task, state
-        What is trained, and how far it is.
-    workspace
-        That of a pass that may fail.
-
-    Attributes
-    ----------
-    due
-        The position in an epoch at which the next look is due.
-    workspace
-        That of the last pass, in which layers with values that are not finite are found.
+    Once started, it looks at everything that steps change, after every few steps and at the end of an epoch: `due` is
+    the position of the next look. If something is not finite, it restores the copy from the look before, repeats the
+    steps since then, and checks cost, gradient and parameters of each. Steps can be repeated to the bit, so this finds
+    the first one. The optimizer's arrays are watched too if they were finite at the start: an infinite sum of squares
+    leaves the parameters finite, but they never change again. `workspace` is that of the last pass, in which layers
+    with non-finite values are found.
     """
 
     def __init__(self, task: Task, state: TrainingState, workspace: Workspace) -> None:
@@ -56,7 +43,7 @@ class Watch:
         self.due: float = math.inf
 
     def follow(self, steps: Steps) -> None:
-        """Take the steps that can be repeated. A solver has none, and keeps away from such parameters by itself."""
+        """Watch these steps. A solver has none, and avoids non-finite parameters itself."""
         self._steps, self.workspace = steps, steps.workspace
 
     def start(self) -> None:
@@ -73,7 +60,7 @@ class Watch:
         self._copy = StoredCopy([*self._parameters, *state.optimizer.values()])
 
     def begin(self) -> None:
-        """Keep what a repetition begins with: so far all is well."""
+        """Keep what a repetition starts from: so far everything is finite."""
         if self._copy is not None:
             self._copy.renew()
             self._noise = self._state.noise.bit_generator.state
@@ -81,20 +68,20 @@ class Watch:
             self.due = self._position + WINDOW
 
     def look(self) -> None:
-        """Where parameters are not finite, raise DivergedError for the step that made them so."""
+        """If parameters are not finite, raise DivergedError for the step that made them so."""
         if self._copy is None:
             return
-        # a finite sum of squares takes no memory to find; one that is not finite may merely be too large
+        # a sum of squares needs no memory; if it is not finite, the numbers may merely be large
         watched = (*self._parameters, *self._arrays.values())
         if not all(np.isfinite(sum_of_squares(array)) or np.isfinite(array).all() for array in watched):
             raise self._error("something other than a step made parameters not finite")
 
     def diverged(self, what: str) -> DivergedError:
-        """Return the error for a cost that is not finite, as `what` says; it names the step where that began."""
+        """Return the error for a non-finite cost, as `what` says; it names the step where that started."""
         return self._error(f"{what}. {self.first_non_finite()}")
 
     def first_non_finite(self) -> str:
-        """Name the first layer with values that were not finite in the last pass, or else labels or the last layer."""
+        """Name the first layer with non-finite values in the last pass, or else labels or the last layer."""
         return self._task.network.first_non_finite(self.workspace, reach(self._task.data.y))
 
     def close(self) -> None:
@@ -104,20 +91,14 @@ class Watch:
         self._copy, self.due = None, math.inf
 
     def _error(self, otherwise: str) -> DivergedError:
-        """Return the error for the first step since the last look at which something is not finite.
-
-        Parameters
-        ----------
-        otherwise
-            What to say if no step is found.
-        """
+        """Return the error for the first non-finite step since the last look; it says `otherwise` if there is none."""
         what = otherwise if self._copy is None or self._steps is None else self._repeat(self._copy, self._steps)
         place = f"epoch {self._state.epoch}, step {self._state.step}"
         text = f"Training diverged in {place}: {what or otherwise}. {advice(self._task.data)}"
         return DivergedError(text, epoch=self._state.epoch, step=self._state.step)
 
     def _repeat(self, copy: StoredCopy, steps: Steps) -> str:
-        """Repeat the steps since the last look up to one that is not finite; return what is not, or nothing."""
+        """Repeat the steps since the last look up to a non-finite one; return what is not finite, or nothing."""
         state, last = self._state, self._state.step
         try:
             copy.put_back()
@@ -132,7 +113,7 @@ class Watch:
         return ""
 
     def _repeat_step(self, steps: Steps, batch: Batch, rate: float) -> str:
-        """Take a step, and say what is not finite in it; nothing if all is."""
+        """Take a step; return what is not finite in it, or nothing."""
         cost, _ = steps.propagate(batch)
         if not math.isfinite(cost):
             return f"the cost became {cost}. {self.first_non_finite()}"
@@ -149,7 +130,7 @@ def _not_finite(arrays: Mapping[str, Array]) -> str:
 
 
 def advice(data: Labelled) -> str:
-    """Return what to do about a cost that grows: first scale what is not scaled."""
+    """Return what to do about a growing cost: first scale what is not scaled."""
     labels, inputs = reach(data.y), reach(data.x)
     steps = [f"scale the labels, which reach {labels:.3g} (target_transforms)"] if labels > _UNSCALED else []
     steps += [f"scale the inputs, which reach {inputs:.3g} (transforms)"] if inputs > _UNSCALED else []
