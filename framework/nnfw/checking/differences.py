@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 
 import numpy as np
@@ -44,8 +44,14 @@ class Comparison:
     confirmed: Array
     ok: Array
 
+    def part(self, rows: slice) -> Comparison:
+        """Return some of the derivatives."""
+        return Comparison(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
 
-def compare(probe: Probe, analytic: Array, sizes: Array, terms: float, *, precise: bool = False) -> Comparison:
+
+def compare(
+    probe: Probe, analytic: Array, sizes: Array, terms: float, *, tensors: Array | None = None, precise: bool = False
+) -> Comparison:
     """Compare derivatives with 3-point differences; where they differ, with slopes on both sides in smaller steps.
 
     |a − n| ≤ 1e-5 · max(|a|, |n|, 1e-3 max |n|) + 20 eps · terms / h
@@ -60,6 +66,8 @@ def compare(probe: Probe, analytic: Array, sizes: Array, terms: float, *, precis
         Steps are proportional to max(1, `sizes`).
     terms
         Size of the terms of which C is the sum.
+    tensors
+        Number of the tensor of each derivative, whose largest is meant by max |n|; by default, all are of one.
     precise
         Whether a method that refines its steps until they converge is asked too.
 
@@ -70,14 +78,17 @@ def compare(probe: Probe, analytic: Array, sizes: Array, terms: float, *, precis
     """
     scales = np.maximum(1, sizes)
     numeric = slopes(probe, np.arange(len(analytic)), STEP * scales)
-    largest = float(np.max(np.abs(numeric[np.isfinite(numeric)]), initial=0))
+    tensors = np.zeros(len(analytic), int) if tensors is None else tensors
+    largest = np.zeros(np.max(tensors, initial=0) + 1)
+    np.maximum.at(largest, tensors, np.where(np.isfinite(numeric), np.abs(numeric), 0))
+    smallest = SMALL * largest[tensors]
 
-    def scale(*values: Array) -> Array:
-        larger: Array = np.max([np.abs(value) for value in values], axis=0)
-        return np.maximum(larger, SMALL * largest)
+    def scale(rows: Array | slice, *values: Array) -> Array:
+        larger: Array = np.max([*map(np.abs, values), smallest[rows]], axis=0)
+        return larger
 
     rounding = _ROUNDINGS * _EPS * terms / (STEP * scales)
-    error = np.abs(analytic - numeric) / (scale(analytic, numeric) + rounding / TOLERANCE + _TINY)
+    error = np.abs(analytic - numeric) / (scale(slice(None), analytic, numeric) + rounding / TOLERANCE + _TINY)
     ok = error <= TOLERANCE
     kinks, inside_once = np.zeros(len(analytic), bool), np.zeros(len(analytic), bool)
     unsettled = np.flatnonzero(~ok & np.isfinite(analytic) & np.isfinite(numeric))
@@ -85,7 +96,7 @@ def compare(probe: Probe, analytic: Array, sizes: Array, terms: float, *, precis
         a, steps = analytic[unsettled], h * scales[unsettled]
         central, left, right = found = [slopes(probe, unsettled, steps, direction) for direction in (0, -1, 1)]
         low, high = np.min(found, axis=0), np.max(found, axis=0)
-        larger, rounding = scale(a, left, right), _ROUNDINGS * _EPS * terms / steps
+        larger, rounding = scale(unsettled, a, left, right), _ROUNDINGS * _EPS * terms / steps
         agree = high - low <= TOLERANCE * larger + rounding
         beyond = np.maximum(0, np.maximum(low - a, a - high)) / (larger + rounding / TOLERANCE + _TINY)
         numeric[unsettled] = np.where(agree, central, np.clip(a, low, high))
@@ -95,7 +106,7 @@ def compare(probe: Probe, analytic: Array, sizes: Array, terms: float, *, precis
         unsettled = unsettled[~agree]
     kinks[unsettled], ok[unsettled] = True, inside_once[unsettled]
     result = Comparison(analytic, numeric, error, kinks, np.zeros(len(analytic), bool), ok)
-    return _more_precisely(result, probe, scales, scale(analytic, numeric)) if precise else result
+    return _more_precisely(result, probe, scales, scale(slice(None), analytic, numeric)) if precise else result
 
 
 def compare_values(analytic: Array, expected: Array) -> Comparison:

@@ -115,6 +115,10 @@ class _Picks:
     elements: Array
     directions: Array
 
+    @property
+    def count(self) -> int:
+        return len(self.elements) + len(self.directions)
+
 
 @dataclass(frozen=True, eq=False)
 class _Finding:
@@ -122,24 +126,13 @@ class _Finding:
 
     picks: _Picks
     gradient: Array
-    parts: tuple[Comparison, ...]
-
-    @property
-    def ok(self) -> bool:
-        return all(part.ok.all() for part in self.parts)
-
-    def count(self, what: str) -> int:
-        return sum(int(getattr(part, what).sum()) for part in self.parts)
+    found: Comparison
 
     @property
     def hides_errors(self) -> bool:
         """Whether so much lies at kinks that another point is needed."""
-        outside = any((part.kinks & ~part.ok).any() for part in self.parts)
-        return outside or self.count("kinks") > _KINKS * self.checked
-
-    @property
-    def checked(self) -> int:
-        return sum(len(part.ok) for part in self.parts)
+        kinks = self.found.kinks
+        return bool((kinks & ~self.found.ok).any() or kinks.sum() > _KINKS * len(kinks))
 
 
 def _tensors(replay: Replay) -> dict[str, tuple[int, ...]]:
@@ -187,57 +180,49 @@ def _judge_kinks(replay: Replay, said: Analytic, name: str, finding: _Finding) -
     slopes on both sides are then no bounds for a sum that takes one side of each: another point must tell. Yet δ of a
     hidden layer can be compared with its σ alone, since the next layers only enter with ∂C/∂a.
     """
-    if name == replay.leaves[-1].delta_name or not finding.parts:
+    found, elements = finding.found, finding.picks.elements
+    if name == replay.leaves[-1].delta_name or not found.kinks.any():
         return finding
-    single, *directions = finding.parts
-    judged = _by_sigma_alone(replay, said, name, finding) if name in said.outputs else _excused(single)
-    return replace(finding, parts=(judged, *map(_excused, directions)))
-
-
-def _excused(part: Comparison) -> Comparison:
-    return replace(part, ok=part.ok | part.kinks, error=np.where(part.kinks, 0.0, part.error))
-
-
-def _by_sigma_alone(replay: Replay, said: Analytic, name: str, finding: _Finding) -> Comparison:
-    part = finding.parts[0]
-    at = np.flatnonzero(part.kinks)
-    if not len(at):
-        return part
-    (grad_a, a), elements = said.outputs[name], finding.picks.elements[at]
-    alone = compare(
-        lambda k, t: replay.sigma_alone(name, int(elements[k]), t, grad_a),
-        part.analytic[at],
-        np.abs(replay.values(name).reshape(-1)[elements]),
-        float(np.abs(grad_a * a).sum()),
-    )
-    numeric, error, ok = part.numeric.copy(), part.error.copy(), part.ok.copy()
-    numeric[at], error[at], ok[at] = alone.numeric, alone.error, alone.ok
-    return replace(part, numeric=numeric, error=error, ok=ok)
+    numeric, error, ok = found.numeric.copy(), np.where(found.kinks, 0.0, found.error), found.ok | found.kinks
+    at = np.flatnonzero(found.kinks[: len(elements)])
+    if name in said.outputs and len(at):
+        grad_a, a = said.outputs[name]
+        alone = compare(
+            lambda k, t: replay.sigma_alone(name, int(elements[at[k]]), t, grad_a),
+            found.analytic[at],
+            np.abs(replay.values(name).reshape(-1)[elements[at]]),
+            float(np.abs(grad_a * a).sum()),
+        )
+        numeric[at], error[at], ok[at] = alone.numeric, alone.error, alone.ok
+    return replace(finding, found=replace(found, numeric=numeric, error=error, ok=ok))
 
 
 def _check_point(replay: Replay, said: Analytic, picks: dict[str, _Picks], precise: bool) -> dict[str, _Finding]:
+    """Compare all tensors at once, which asks SciPy once."""
     if not np.isfinite(said.cost):
         return {}
-    found = {}
+    quantities: list[tuple[str, Any]] = []
+    analytic, sizes, tensors = [], [], []
+    for name, pick in picks.items():
+        gradient, size = said.gradients[name].reshape(-1), np.abs(replay.values(name).reshape(-1))
+        quantities += ((name, where) for where in (*pick.elements.tolist(), *pick.directions))
+        analytic += [gradient[pick.elements], pick.directions @ gradient]
+        sizes += [size[pick.elements], np.full(len(pick.directions), root_mean_square(size))]
+        tensors += [len(pick.elements), len(pick.directions)]  # slopes along directions are of another size
     with np.errstate(invalid="ignore", over="ignore"):  # non-finite values are reported as wrong
-        for name, pick in picks.items():
-            gradient, size = said.gradients[name].reshape(-1), np.abs(replay.values(name).reshape(-1))
-            wheres: tuple[Any, ...] = (pick.elements.tolist(), list(pick.directions))
-            analytic = gradient[pick.elements], pick.directions @ gradient
-            sizes = size[pick.elements], np.full(len(pick.directions), root_mean_square(size))
-            parts = tuple(
-                compare(
-                    lambda k, t, name=name, where=where: replay.shifted_cost(name, where[k], t),  # type: ignore[misc]
-                    a,
-                    s,
-                    said.terms,
-                    precise=precise,
-                )
-                for where, a, s in zip(wheres, analytic, sizes, strict=True)
-                if len(where)
-            )
-            found[name] = _Finding(pick, said.gradients[name], parts)
-    return found
+        found = compare(
+            lambda k, t: replay.shifted_cost(*quantities[k], t),
+            np.concatenate(analytic),
+            np.concatenate(sizes),
+            said.terms,
+            tensors=np.repeat(np.arange(len(tensors)), tensors),
+            precise=precise,
+        )
+    ends = np.cumsum(tensors)[1::2]
+    return {
+        name: _Finding(pick, said.gradients[name], found.part(slice(end - pick.count, end)))
+        for (name, pick), end in zip(picks.items(), ends, strict=True)
+    }
 
 
 def _row(name: str, findings: list[_Finding], examples: int, equation: int | None) -> Row:
@@ -251,31 +236,28 @@ def _row(name: str, findings: list[_Finding], examples: int, equation: int | Non
 
 
 def _row_of(name: str, finding: _Finding, examples: int, equation: int | None) -> Row:
-    merged = {
-        key: np.concatenate([getattr(part, key) for part in finding.parts] or [np.zeros(0)])
-        for key in ("analytic", "numeric", "error", "ok")
-    }
-    if not finding.checked:
+    found = finding.found
+    if not len(found.ok):
         return Row(name, equation, 0, 0, 0.0, None, 0.0, 0.0, None, "", 0, True)
-    error = np.nan_to_num(merged["error"], nan=np.inf)
-    worst = int(np.argmax(np.where(merged["ok"].astype(bool), error, error + np.finfo(float).max / 2)))
+    error = np.nan_to_num(found.error, nan=np.inf)
+    worst = int(np.argmax(np.where(found.ok, error, error + np.finfo(float).max / 2)))
     elements = finding.picks.elements
     index = np.unravel_index(elements[worst], finding.picks.shape) if worst < len(elements) else None
-    analytic, numeric = float(merged["analytic"][worst]), float(merged["numeric"][worst])
+    analytic, numeric = float(found.analytic[worst]), float(found.numeric[worst])
     ratio = analytic / numeric if numeric and np.isfinite(analytic / numeric) else None
     return Row(
         name,
         equation,
-        finding.checked,
-        finding.count("kinks"),
-        float(merged["error"][worst]),
+        len(found.ok),
+        int(found.kinks.sum()),
+        float(found.error[worst]),
         None if index is None else tuple(map(int, index)),
         analytic,
         numeric,
         ratio,
-        "" if finding.ok else hint_for(finding.parts[0], finding.gradient, elements, examples),
-        finding.count("confirmed"),
-        finding.ok,
+        "" if found.ok.all() else hint_for(found.part(slice(len(elements))), finding.gradient, elements, examples),
+        int(found.confirmed.sum()),
+        bool(found.ok.all()),
     )
 
 
