@@ -11,8 +11,8 @@ from typing import Any
 
 from nnfw.arrays import Shape
 from nnfw.conformance import common
-from nnfw.conformance.accelerators import ACCELERATOR, accelerators_of, kernel_checks
 from nnfw.conformance.isolation import TookTooLong, guarded, time_limit
+from nnfw.conformance.kernel_checks import ACCELERATOR, accelerators_of, kernel_checks
 from nnfw.conformance.outcomes import CheckFailed, Conformance, NotApplicable, Outcome
 from nnfw.conformance.subjects import Subject, is_distribution, module_of, sorts, subjects_of
 from nnfw.errors import ConfigError, Mistake, UnknownComponentError, did_you_mean, in_words, short

@@ -151,7 +151,7 @@ def divided(values):
 
 
 def test_operation_that_cannot_be_cut_as_it_says_is_found(registry, monkeypatch):
-    monkeypatch.setattr("nnfw.conformance.accelerators.operation_of", lambda registry, name: divided)
+    monkeypatch.setattr("nnfw.conformance.kernel_checks.operation_of", lambda registry, name: divided)
     assert ", in 2 parts, gives " in failed(registry, "relu")["kernel.relu"]
 
 

@@ -6,7 +6,6 @@ Arguments are made from an operation's row alone: from roles, kinds and axes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from copy import deepcopy
 from functools import partial
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.requirements import strided
 from nnfw.conformance.subjects import Subject
 from nnfw.ops import Call, Engine, Operation, engine_from, operation_of, parts
 from nnfw.ops.checked import difference
@@ -38,20 +38,11 @@ Arguments = tuple[Array | float, ...]
 Offer = tuple[AcceleratorSpec, Plugin]
 """An accelerator, and the plugin that offers it."""
 
-
-def _spaced(item: Array | float) -> Array | float:
-    return np.repeat(item, 2, axis=-1)[..., ::2] if isinstance(item, np.ndarray) else item
-
-
-def _backwards(item: Array | float) -> Array | float:
-    return item[..., ::-1].copy()[..., ::-1] if isinstance(item, np.ndarray) else item
-
-
-def _by_columns(item: Array | float) -> Array | float:
-    return np.array(item, order="F") if isinstance(item, np.ndarray) else item
-
-
-_LAYOUTS = (_spaced, _backwards, _by_columns)
+_LAYOUTS: tuple[Callable[[Array], Array], ...] = (
+    strided,
+    lambda array: array[..., ::-1].copy()[..., ::-1],
+    lambda array: np.array(array, order="F"),
+)
 
 
 def accelerators_of(what: object, registry: Registry) -> list[Subject[object]]:
@@ -98,12 +89,13 @@ def _require_same(
     operation: Operation,
     ways: Mapping[str, Callable[..., object]],
     arguments: Arguments,
-    layout: Callable[[Array | float], Array | float] = deepcopy,
+    layout: Callable[[Array], Array] = np.copy,
 ) -> None:
     arrays = [item for item in arguments if isinstance(item, np.ndarray)]
     what = f"for arrays of {arrays[0].dtype}, shapes {', '.join(str(item.shape) for item in arrays)}, it"
     for way, function in ways.items():
-        found = difference(operation, function, [layout(item) for item in arguments])
+        copies = [layout(item) if isinstance(item, np.ndarray) else item for item in arguments]
+        found = difference(operation, function, copies)
         require(not found, f"{what}{way} {found}.")
 
 
