@@ -112,7 +112,7 @@ def test_repeated_pass_gives_cost_and_gradient_of_an_ordinary_one(layers, cost, 
             x[...], y[...] = data.x[start : start + 10], data.y[start : start + 10]
             if weighted:
                 weight[...] = rng.random(10)
-            plain = model.network.backward(x, y, weight, objective, memory[0], model.network.views(gradients[0]))
+            plain = model.network.backward(batch, objective, memory[0], model.network.views(gradients[0]))
             again = repeated(batch)
             for one, other in [*zip(plain, again, strict=True), gradients]:
                 np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
@@ -144,7 +144,7 @@ def test_plain_repeated_pass_is_bit_equal(rng):
     for _ in range(3):
         value, a = repeated(batch)
         plain, right = model.network.backward(
-            x, y, None, objective, model.network.workspace(), model.network.views(gradients[0])
+            Batch(x, y), objective, model.network.workspace(), model.network.views(gradients[0])
         )
         assert value == plain
         np.testing.assert_array_equal(a, right)
@@ -213,7 +213,7 @@ def test_every_delta_of_a_repeated_pass_lies_in_one_of_two_places(rng):
     assert len(places) == 2
     assert not any(memory["a"].ctypes.data in places or memory["z"].ctypes.data in places for memory in memories)
     model.network.backward(
-        x, y, None, objective, model.network.workspace(), model.network.views(expected := np.zeros_like(gradient))
+        Batch(x, y), objective, model.network.workspace(), model.network.views(expected := np.zeros_like(gradient))
     )
     np.testing.assert_array_equal(gradient, expected)
 
@@ -514,5 +514,5 @@ def test_batch_larger_than_those_before_has_them_recorded_again():
     expected = np.zeros_like(grads)
     for batch in (*batches, *batches):
         repeated(batch)
-        model.network.backward(batch.x, batch.y, None, objective, workspaces[1], model.network.views(expected))
+        model.network.backward(batch, objective, workspaces[1], model.network.views(expected))
         np.testing.assert_array_equal(grads, expected)

@@ -12,7 +12,7 @@ import numpy as np
 from nnfw.arrays import Array, Shape
 from nnfw.errors import PluginError
 from nnfw.model import Sequential
-from nnfw.network import Chain
+from nnfw.network import Batch, Chain
 from nnfw.network.parameters import Scope
 from nnfw.protocols import Cost, Layer, activation_of
 from nnfw.randomness import stream
@@ -109,8 +109,8 @@ class Replay:
             registry=model.registry,
         )
         self.objective = self.model.objective(cost)
-        self.x, self.y = np.array(x, np.float64), y
-        self.weight = None if weight is None else np.asarray(weight, np.float64)
+        self.x = np.array(x, np.float64)
+        self.batch = Batch(self.x, y, None if weight is None else np.asarray(weight, np.float64))
         self._moved = False
         self._state = self.model.parameters.state.copy()
         self._rng = np.random.default_rng(seed)
@@ -135,7 +135,7 @@ class Replay:
         self._rewind()
         model, workspace = self.model, self.model.network.workspace(self._noise, training=True)
         grads = model.network.views(np.full_like(model.parameters.vector, np.nan))
-        cost, _ = model.network.backward(self.x, self.y, self.weight, self.objective, workspace, grads)
+        cost, _ = model.network.backward(self.batch, self.objective, workspace, grads)
         found = {name: gradient.copy() for name, gradient in grads.items()}
         leaves = self._leaves(workspace)
         found |= {leaf.delta_name: leaf.inner["delta"].copy() for leaf in leaves}
@@ -155,7 +155,7 @@ class Replay:
         last = len(model.layers) - 1
         z = model.chain.forward(model.parameters.scope, self.x, workspace)
         a = model.chain.activate(last, workspace)
-        delta = self.objective.delta(z, a, self.y, model.chain.workspace_of(last, workspace), self.weight)
+        delta = self.objective.delta(z, a, self.batch.y, model.chain.workspace_of(last, workspace), self.batch.weight)
         unused = model.network.views(np.zeros_like(model.parameters.vector))
         gradient = model.chain.backward(model.parameters.scope, delta, unused, workspace)
         if not isinstance(gradient, np.ndarray) or (gradient.shape, gradient.dtype) != (self.x.shape, self.x.dtype):
@@ -211,7 +211,7 @@ class Replay:
 
     def _cost(self, name: str = "", where: int | Array = 0, t: float = 0.0) -> float:
         *_, (_, z, a) = self._pass(name, where, t)
-        return self.objective.value(z, a, self.y, self.weight)
+        return self.objective.value(z, a, self.batch.y, self.batch.weight)
 
     def sigma_alone(self, name: str, where: int, t: float, grad_a: Array) -> float:
         """Return Σ ∂C/∂a ⊙ σ(z) of the layer whose δ is called `name`, with one z shifted.
@@ -239,7 +239,7 @@ class Replay:
             gradient = np.zeros_like(vector)
             workspace = self.model.network.workspace(self._noise, training=True)
             views = self.model.network.views(gradient)
-            self.model.network.backward(self.x, self.y, self.weight, self.objective, workspace, views)
+            self.model.network.backward(self.batch, self.objective, workspace, views)
             size = root_mean_square(gradient)
             if np.isfinite(size) and size > 0:
                 vector -= _STEP * max(root_mean_square(vector), _STEP) / size * gradient

@@ -19,7 +19,7 @@ from nnfw.configuration import build, options_of, short
 from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
 from nnfw.model.description import describe
-from nnfw.network import Chain, LayerTrace, Network, Objective, Parameters, RepeatedForward, Scope, Trace
+from nnfw.network import Batch, Chain, LayerTrace, Network, Objective, Parameters, RepeatedForward, Scope, Trace
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Layer
@@ -425,8 +425,8 @@ class Sequential:
         objective = self.objective(cost)
         data = self.labelled(x, y, objective, sample_weight)
         gradient = np.zeros_like(self.parameters.vector)
-        batch = data.part(0, len(data), self.dtype)
-        value, _ = self.network.backward(*batch, objective, self.network.workspace(), self.network.views(gradient))
+        batch = Batch(*data.part(0, len(data), self.dtype))
+        value, _ = self.network.backward(batch, objective, self.network.workspace(), self.network.views(gradient))
         return value, gradient
 
     def trace(self, x: ArrayLike, y: ArrayLike, *, cost: Reference) -> Trace:
@@ -446,14 +446,14 @@ class Sequential:
         data = self.labelled(x, y, objective, None)
         workspace = self.network.workspace()
         grads = Scope.of(self.network.views(np.zeros_like(self.parameters.vector)))
-        batch = data.part(0, len(data), self.dtype)
-        value, _ = self.network.backward(*batch, objective, workspace, grads)
+        batch = Batch(*data.part(0, len(data), self.dtype))
+        value, _ = self.network.backward(batch, objective, workspace, grads)
         memories = [self.chain.workspace_of(index, workspace) for index in range(len(self.layers))]
         layers = tuple(
             LayerTrace(f"layers.{i}", m["z"].copy(), m["a"].copy(), m["delta"].copy(), dict(grads.layer(i)))
             for i, m in enumerate(memories)
         )
-        return Trace(batch[0].copy(), value, layers)
+        return Trace(batch.x.copy(), value, layers)
 
     def save(self, path: str | PathLike[str], *, inside: Directory | None = None) -> None:
         """Write architecture, parameters and preprocessing to one file, in place of an older one.

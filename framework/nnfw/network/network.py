@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
+from nnfw.network.batch import Batch
 from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
 from nnfw.network.parameters import Layout, Parameters, Scope
@@ -81,33 +82,21 @@ class Network:
         return found.of(len(x))
 
     def backward(
-        self,
-        x: Array,
-        y: Array,
-        weight: Array | None,
-        objective: Objective,
-        workspace: Workspace,
-        grads: Mapping[str, Array],
+        self, batch: Batch, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
     ) -> tuple[float, Array]:
         """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the chain."""
-        with self.verified(x, workspace, objective):
-            z, a = self.propagate(x, y, weight, objective, workspace, grads)
-            return objective.value(z, a, y, weight), a
+        with self.verified(batch.x, workspace, objective):
+            z, a = self.propagate(batch, objective, workspace, grads)
+            return objective.value(z, a, batch.y, batch.weight), a
 
     def propagate(
-        self,
-        x: Array,
-        y: Array,
-        weight: Array | None,
-        objective: Objective,
-        workspace: Workspace,
-        grads: Mapping[str, Array],
+        self, batch: Batch, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
     ) -> tuple[Array, Array]:
         """Return z^L and a^L of a batch, and fill `grads`."""
         chain, last = self.chain, len(self.chain.layers) - 1
-        z = chain.forward(self.parameters.scope, x, workspace)
+        z = chain.forward(self.parameters.scope, batch.x, workspace)
         a = chain.activate(last, workspace)
-        delta = objective.delta(z, a, y, chain.workspace_of(last, workspace), weight)
+        delta = objective.delta(z, a, batch.y, chain.workspace_of(last, workspace), batch.weight)
         chain.backward(self.parameters.scope, delta, grads, workspace)
         return z, a
 

@@ -97,7 +97,7 @@ class RepeatedPass:
         cost = workspace.buffer("cost", (1,), np.float64)
         with network.verified(batch.x, workspace, objective), workspace.stepping(recorder):
             tape.perform(batch.gather)
-            z, a = network.propagate(batch.x, batch.y, batch.weight, objective, workspace, self._grads)
+            z, a = network.propagate(batch, objective, workspace, self._grads)
             written = tape.perform(objective.write_value, z, a, batch.y, batch.weight, cost)
             tape.finish()
         value = partial(cost.item, 0) if written else partial(objective.value, z, a, batch.y, batch.weight)

@@ -18,7 +18,6 @@ from nnfw.errors import NnfwError, PluginError, class_name, short
 from nnfw.network.chain import Chain
 from nnfw.network.objective import Objective
 from nnfw.plugins import Registry
-from nnfw.protocols import Cost, Layer
 from nnfw.workspace import LAYER, Workspace
 
 
@@ -54,10 +53,10 @@ class Verification:
         registry: Registry,
         objective: Objective | None = None,
     ) -> None:
-        forward = list(_forward(chain, input_shape, workspace))
-        self._results = [*forward, *_backward(forward, objective)]
+        forward = list(_forward(chain, input_shape, workspace, registry))
+        self._results = [*forward, *_backward(forward, objective, registry)]
         self._memories = [result.memory for result in forward if result.key == "z"]
-        self._registry, self._count = registry, 0
+        self._count = 0
 
     def of(self, count: int) -> Verification:
         """Return itself, for a pass of `count` examples."""
@@ -92,85 +91,61 @@ class Verification:
             shape = (self._count, *result.shape)
             problem = _problem(result.memory.get(result.key, _NOTHING), shape, result.memory.dtype)
             if problem:
-                raise PluginError(f"{result.author(self._registry)} returned {problem}, {result.meaning}.") from cause
+                author = f"{result.owner}: {result.method}{result.activation}"
+                raise PluginError(f"{author} returned {problem}, {result.meaning}.") from cause
             if result.key not in result.memory:
                 return  # the pass ended here
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Result:
-    """A result that a component must leave in a workspace.
+    """A result that a component must leave in a workspace: its key, shape for one example, and reason for that shape.
 
-    Parameters
-    ----------
-    places
-        The layer and the chains around it, outermost first, each with its position.
-    key, memory, shape, meaning
-        Its key, its workspace, its shape for one example, and the reason for that shape.
-    method
-        The method that returns it.
-    cost
-        The cost, if the method is the cost's.
-    activates
-        Whether the method is that of the layer's activation.
+    `owner` is the layer or the cost; `activation` names the layer's activation if the method belongs to that.
     """
 
-    places: tuple[tuple[int, Layer], ...]
+    owner: str
+    method: str
     key: str
     memory: Workspace
     shape: Shape
     meaning: str
-    method: str
-    cost: Cost | None = None
-    activates: bool = False
-
-    def author(self, registry: Registry) -> str:
-        """Return the component and the method that returned it."""
-        if self.cost is not None:
-            return f"Cost {registry.label('cost', self.cost)}: {self.method}"
-        layers = ", layer ".join(f"{index} {registry.label('layer', layer)}" for index, layer in self.places)
-        if self.activates:
-            activation = registry.label("activation", self.places[-1][1].activation)
-            return f"Layer {layers}: {self.method} of its activation {activation}"
-        return f"Layer {layers}: {self.method}"
+    activation: str = ""
 
 
 def _forward(
-    chain: Chain, input_shape: Shape, workspace: Workspace, outside: tuple[tuple[int, Layer], ...] = ()
+    chain: Chain, input_shape: Shape, workspace: Workspace, registry: Registry, outside: str = ""
 ) -> Iterator[_Result]:
     """Yield the results of a forward pass in order: z, then a of each layer, inner layers first."""
-    for index, (layer, before, shape) in enumerate(_steps(chain, input_shape)):
-        places, memory = (*outside, (index, layer)), chain.workspace_of(index, workspace)
+    shapes = chain.shapes(input_shape)
+    for index, layer in enumerate(chain.layers):
+        shape, memory = shapes[index + 1], chain.workspace_of(index, workspace)
+        owner = f"{outside or 'Layer '}{index} {registry.label('layer', layer)}"
         if type(layer) is Chain:
-            yield from _forward(layer, before, memory.child(LAYER), places)
-        yield _Result(places, "z", memory, shape, "the shape that output_shape declares", "forward")
+            yield from _forward(layer, shapes[index], memory.child(LAYER), registry, f"{owner}, layer ")
+        yield _Result(owner, "forward", "z", memory, shape, "the shape that output_shape declares")
         if not outside or index < len(chain.layers) - 1:  # the last inner activation is the chain's own
-            yield _Result(places, "a", memory, shape, "the shape of z", "forward", activates=True)
+            activation = f" of its activation {registry.label('activation', layer.activation)}"
+            yield _Result(owner, "forward", "a", memory, shape, _OF_Z, activation)
 
 
-def _backward(forward: list[_Result], objective: Objective | None) -> Iterator[_Result]:
+def _backward(forward: list[_Result], objective: Objective | None, registry: Registry) -> Iterator[_Result]:
     """Yield the results of the backward pass, from the output layer down."""
     if objective is None:
         return
-    after: _Result | None = None
-    of_gradient, of_z = "the shape of the activation before it", "the shape of z"
+    cost, after = f"Cost {registry.label('cost', objective.cost)}", ""
     for result in (item for item in reversed(forward) if item.key == "a"):
-        if after is not None:
-            yield _Result(after.places, "grad_a", result.memory, result.shape, of_gradient, "backward")
-        elif not objective.canonical:
-            yield replace(result, key="grad_a", meaning=of_gradient, method="gradient", cost=objective.cost)
-        if after is None and objective.canonical:
-            yield replace(result, key="delta", meaning=of_z, method="canonical_delta", cost=objective.cost)
+        memory, shape = result.memory, result.shape
+        if not after and objective.canonical:
+            yield _Result(cost, "canonical_delta", "delta", memory, shape, _OF_Z)
         else:
-            yield replace(result, key="delta", meaning=of_z, method="delta")
-        after = result
+            owner, method = (after, "backward") if after else (cost, "gradient")
+            yield _Result(owner, method, "grad_a", memory, shape, "the shape of the activation before it")
+            yield replace(result, key="delta", method="delta")
+        after = result.owner
 
 
-def _steps(chain: Chain, input_shape: Shape) -> Iterator[tuple[Layer, Shape, Shape]]:
-    shapes = chain.shapes(input_shape)
-    return zip(chain.layers, shapes[:-1], shapes[1:], strict=True)
-
-
+_OF_Z = "the shape of z"
 _NOTHING = object()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.errors import PluginError
+from nnfw.network import Batch
 from nnfw.plugins.results import described, wrong_result
 from nnfw.protocols import is_solver
 from nnfw.training.checkpoints import Checkpoints
@@ -106,10 +107,11 @@ class SolverLoop(Loop):
         parameters.vector[...] = theta
         cost, gradient = 0.0, np.zeros(theta.size)
         with closing(task.data.parts(EVALUATION_ROWS, self._batches)) as parts:
-            for x, y, weight in parts:
-                part, _ = task.network.backward(x, y, weight, task.objective, self._workspace, self._gradients)
-                cost += part * len(x) / len(task.data)
-                gradient += self._gradient * (len(x) / len(task.data))
+            for part_of_data in parts:
+                batch = Batch(*part_of_data)
+                part, _ = task.network.backward(batch, task.objective, self._workspace, self._gradients)
+                cost += part * len(batch.x) / len(task.data)
+                gradient += self._gradient * (len(batch.x) / len(task.data))
         if task.options.regularizer is not None:
             decays = parameters.layout.decays
             penalty = np.zeros_like(self._gradient[decays])
