@@ -80,7 +80,7 @@ def _bits(value: float, dtype: np.dtype[np.generic]) -> int:
 
 
 def _operand(matrix: Array) -> list[int]:
-    """Return gemm's arguments for the transpose of a matrix: N or T, address, leading dimension; empty if none fit."""
+    """Return gemm's arguments for a matrix's transpose (N or T, address, leading dimension); empty if none fit."""
     for kind, lines in (("N", matrix), ("T", matrix.T)):
         (length, width), (line, step), size = lines.shape, lines.strides, lines.itemsize
         apart, rest = divmod(line, size) if length > 1 else (max(1, width), 0)

@@ -38,7 +38,7 @@ _TICKET, _STAGE, _LEADING, _END, _OF_MEMBERS = range(5)
 _CLAIMED, _DONE, _OF_MEMBER = range(3)
 
 _LOOKS, _PATIENCE = 4000, 6000
-"""Looks at the board before a thread starts to yield its core between looks, and before it sleeps."""
+"""How often a thread looks at the board before it yields its core between looks, and before it sleeps."""
 
 _yield: Untyped = types.ExternalFunction("sched_yield", types.int32())
 

@@ -1,10 +1,10 @@
 """Activations: a = σ(z), each with its derivative.
 
-An activation here computes in the buffers of its workspace: `out` receives the result and `scratch`, where a formula
-needs one, an intermediate array. Without them NumPy makes new arrays, so ``Sigmoid().value(z)`` is a plain function.
+Activations compute in buffers of their workspace: `out` receives the result, `scratch` an intermediate array if the
+formula needs one. Without them NumPy allocates, so ``Sigmoid().value(z)`` is a plain function.
 
-All are finite, and silent, wherever z is finite; NaN stays NaN. `range` is that of the mathematical σ: rounding may
-overstep it by an ε. Where σ has a kink, its docstring says what σ' is.
+For finite z all results are finite, without warnings; NaN stays NaN. `range` is that of the exact σ: rounding may
+exceed it by an ε. At a kink of σ, the docstring defines σ'.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Buffered(Elementwise):
 
 
 class _Scratched(_Buffered):
-    """A buffered activation whose formulas need a second array."""
+    """A buffered activation that needs a second array."""
 
     @abstractmethod
     def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
@@ -107,8 +107,8 @@ class Sigmoid(_ByOperation):
 
     Notes
     -----
-    Full relative precision down to z = −709 (float32: −88); below, a stays at the value there, 1e-308 (6e-39). σ' has
-    the absolute precision of `a`: it is 0 where `a` has been rounded to 1, from z = 37 (float32: 17) on.
+    Full relative precision down to z = −709 (float32: −88); below, `a` stays at its value there, 1e-308 (6e-39). σ' has
+    the absolute precision of `a`: it is 0 where `a` rounds to 1, from z = 37 (float32: 17).
 
     Examples
     --------
@@ -134,7 +134,7 @@ class Tanh(_ByOperation):
 
     Notes
     -----
-    σ' has the absolute precision of `a`: it is 0 where `a` has been rounded to ±1, from |z| = 19 (float32: 10) on.
+    σ' has the absolute precision of `a`: it is 0 where `a` rounds to ±1, from |z| = 19 (float32: 10).
 
     Examples
     --------
@@ -184,14 +184,14 @@ class ReLU(_ByOperation):
 
 @dataclass(frozen=True)
 class LeakyReLU(_Buffered):
-    """A rectifier that lets a part of negative z through.
+    """A rectifier with a small slope for negative z.
 
     a = z if z > 0, else slope · z; σ'(z) = 1 if z > 0, else slope
 
     Parameters
     ----------
     slope
-        The part, in [0, 1]; 0.01 by default, as in PyTorch (Keras: 0.3).
+        Slope for negative z, in [0, 1]; 0.01 by default, as in PyTorch (Keras: 0.3).
 
     Notes
     -----
@@ -209,7 +209,7 @@ class LeakyReLU(_Buffered):
 
     slope: Annotated[float, Ge(0), Le(1)] = 0.01
 
-    range: ClassVar[tuple[float, float] | None] = (-inf, inf)  # that of every slope but 0
+    range: ClassVar[tuple[float, float] | None] = (-inf, inf)  # for every slope but 0
     monotonic: ClassVar[bool] = True
 
     def value(self, z: Array, out: Array | None = None) -> Array:
@@ -233,7 +233,7 @@ class _ExponentialBelow(_Scratched):
     def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
         """Return above · max(z, 0) + below · expm1(min(z, 0))."""
         above, below = self._factors
-        top = float(np.finfo(z.dtype).max) / ceil(above)  # so that above · z does not overflow
+        top = float(np.finfo(z.dtype).max) / ceil(above)  # above · z must not overflow
         negative = np.expm1(np.minimum(z, 0, out=scratch), out=scratch)
         negative = np.multiply(negative, below, out=scratch)
         positive = np.multiply(np.clip(z, 0, top, out=out), above, out=out)
@@ -257,12 +257,12 @@ class ELU(_ExponentialBelow):
     Parameters
     ----------
     alpha
-        −alpha is the limit for z → −∞; greater than 0, 1 by default.
+        Greater than 0, 1 by default; the limit for z → −∞ is −alpha.
 
     Notes
     -----
-    σ'(0) = alpha. e^z − 1 is computed without cancellation, so small z keep their relative precision. σ' of negative z
-    has the absolute precision of `a`: it is 0 where `a` has been rounded to −alpha, from z = −37 (float32: −17) down.
+    σ'(0) = alpha. e^z − 1 is computed without cancellation, so small z keep their relative precision. For negative z,
+    σ' has the absolute precision of `a`: it is 0 where `a` rounds to −alpha, below z = −37 (float32: −17).
 
     References
     ----------
@@ -294,17 +294,17 @@ class SELU(_ExponentialBelow):
     Attributes
     ----------
     scale, alpha
-        1.0507… and 1.6732…, the solution of those two conditions.
+        1.0507… and 1.6732…, which solve these two conditions.
 
     Notes
     -----
-    σ'(0) = scale · alpha. Meant for weights drawn by `lecun_normal`. The precision is that of :class:`ELU`, σ' being 0
-    from z = −37 (float32: −17) down.
+    σ'(0) = scale · alpha. Use it with `lecun_normal` weights. Precision as for :class:`ELU`: σ' is 0 below z = −37
+    (float32: −17).
 
     References
     ----------
-    G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter (2017), *Self-normalizing neural networks*, for the constants
-    too: they have a closed form in erfc.
+    G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter (2017), *Self-normalizing neural networks*, also for the closed
+    form of the constants in erfc.
 
     Examples
     --------
@@ -326,11 +326,11 @@ class SELU(_ExponentialBelow):
 class GELU(_Scratched):
     """The Gaussian error linear unit, exact.
 
-    a = z Φ(z), σ'(z) = Φ(z) + z φ(z); Φ and φ are distribution function and density of the standard normal distribution
+    a = z Φ(z), σ'(z) = Φ(z) + z φ(z); Φ and φ are the standard normal distribution function and density
 
     Notes
     -----
-    Φ keeps its relative precision in the left tail. PyTorch's and Keras's default; not their approximation by tanh.
+    Φ keeps its relative precision in the left tail. The default of PyTorch and Keras, not their tanh approximation.
 
     References
     ----------
@@ -361,7 +361,7 @@ class GELU(_Scratched):
 
 
 _DENSITY_END = 40.0
-"""φ is 0 from here on, in float64 too; the square of a larger z could overflow."""
+"""φ is 0 beyond this, in float64 too; the square of a larger z could overflow."""
 
 
 @dataclass(frozen=True)
@@ -385,7 +385,7 @@ class SiLU(_Scratched):
 
     def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
         """Return z / (1 + e^−z)."""
-        bounded = np.maximum(z, -exp_limit(z.dtype), out=out)  # the sigmoid stops falling there, so must its factor
+        bounded = np.maximum(z, -exp_limit(z.dtype), out=out)  # below this the sigmoid is constant, so z must be too
         return np.multiply(bounded, Sigmoid().value(z, scratch), out=out)
 
     def derivative(self, z: Array, a: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
@@ -415,7 +415,7 @@ class Softplus(_Buffered):
     monotonic: ClassVar[bool] = True
 
     def value(self, z: Array, out: Array | None = None) -> Array:
-        """Return log(1 + e^z), at least z: it is z where e^z would overflow."""
+        """Return log(1 + e^z), which is z where e^z would overflow."""
         a = np.exp(np.minimum(z, exp_limit(z.dtype), out=out), out=out)
         return np.maximum(np.log1p(a, out=out), z, out=out)
 
@@ -461,7 +461,7 @@ class HardSigmoid(_Buffered):
 
     Notes
     -----
-    σ'(±3) = 0. PyTorch's definition, and Keras's since version 3; before, Keras had z/5 + 1/2.
+    σ'(±3) = 0. As in PyTorch, and in Keras since version 3; earlier, Keras used z/5 + 1/2.
 
     Examples
     --------
@@ -479,7 +479,7 @@ class HardSigmoid(_Buffered):
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1/6 where |z| < 3, else 0."""
         inside = np.clip(np.subtract(3, np.abs(z, out=out), out=out), 0, 1, out=out)
-        return np.divide(np.ceil(inside, out=out), 6, out=out)  # unlike a comparison, this leaves NaN as it is
+        return np.divide(np.ceil(inside, out=out), 6, out=out)  # unlike a comparison, this keeps NaN
 
 
 @dataclass(frozen=True)
@@ -523,15 +523,15 @@ class Identity(Elementwise):
 
 @dataclass(frozen=True)
 class Softmax(Activation):
-    """Probabilities from the values of the last axis.
+    """Probabilities over the last axis.
 
     a_j = e^z_j / Σ_k e^z_k, δ_j = a_j (g_j − Σ_k g_k a_k) with g = ∂C/∂a
 
     Notes
     -----
-    Each row is shifted by its largest value first, which changes nothing but keeps e^z in range. δ is the product with
-    the whole Jacobian ∂a_k/∂z_j = a_k ([j = k] − a_j), in O(N·K) for K values. z beyond a quarter of the largest finite
-    number count as that; a row with an infinite z or NaN becomes NaN.
+    Each row is first shifted by its largest value, which keeps e^z in range and does not change the result. δ is the
+    product with the full Jacobian ∂a_k/∂z_j = a_k ([j = k] − a_j), in O(N·K) for K values. z is clipped to a quarter of
+    the largest finite number; a row with an infinite z or NaN becomes NaN.
 
     References
     ----------
@@ -551,7 +551,7 @@ class Softmax(Activation):
     monotonic: ClassVar[bool] = True
 
     def require_shape(self, shape: Shape) -> None:
-        """Refuse a single value, whose softmax is always 1; ShapeError."""
+        """Raise ShapeError for a single value, whose softmax is always 1."""
         _require_several(shape, "softmax", 1)
 
     @kernels_only
@@ -572,14 +572,14 @@ class Softmax(Activation):
 
 @dataclass(frozen=True)
 class LogSoftmax(Activation):
-    """The logarithm of the softmax, finite where the softmax itself would round to 0.
+    """The logarithm of softmax, finite where softmax rounds to 0.
 
     a_j = z_j − log Σ_k e^z_k, δ_j = g_j − e^a_j Σ_k g_k with g = ∂C/∂a
 
     Notes
     -----
-    Over the last axis, shifted as in :class:`Softmax`; δ is the product with the whole Jacobian
-    ∂a_k/∂z_j = [j = k] − e^a_j, in O(N·K) for K values.
+    Over the last axis, shifted as in :class:`Softmax`; δ is the product with the full Jacobian ∂a_k/∂z_j = [j = k] −
+    e^a_j, in O(N·K) for K values.
 
     Examples
     --------
@@ -594,7 +594,7 @@ class LogSoftmax(Activation):
     monotonic: ClassVar[bool] = True
 
     def require_shape(self, shape: Shape) -> None:
-        """Refuse a single value, whose log_softmax is always 0; ShapeError."""
+        """Raise ShapeError for a single value, whose log_softmax is always 0."""
         _require_several(shape, "log_softmax", 0)
 
     def forward(self, z: Array, workspace: Workspace) -> Array:

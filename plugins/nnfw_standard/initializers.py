@@ -1,6 +1,6 @@
-"""Initializers: the first values of parameters, in float64; the network casts them to its own dtype.
+"""Initializers: the initial values of parameters, in float64; the network casts them to its dtype.
 
-fan_in counts the inputs that one unit sums over, fan_out the units that one input reaches: n_in and n_out of a dense
+fan_in counts the inputs of a unit, fan_out the units that an input reaches: n_in and n_out of a dense
 layer's weight ``(n_out, n_in)``.
 """
 
@@ -19,11 +19,11 @@ from nnfw.protocols import Initializer, Shape
 
 
 class _Scaled(Initializer):
-    """Draws values of the variance `gain` over a fan."""
+    """Draws values of variance gain / fan."""
 
     gain: ClassVar[float]
     averaged: ClassVar[bool] = False
-    """Whether the fan is the mean of fan_in and fan_out, instead of fan_in."""
+    """Whether the fan is the mean of fan_in and fan_out, or fan_in alone."""
 
     def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
         """Return gain / fan."""
@@ -49,7 +49,7 @@ class _Normal(_Scaled):
 
 @dataclass(frozen=True)
 class GlorotUniform(_Uniform):
-    """Uniform, with the variance that keeps both activations and errors at their size where σ'(0) = 1.
+    """Uniform, with the variance that preserves the scale of activations and errors if σ'(0) = 1.
 
     w ~ U(−r, r) with r = √(6 / (fan_in + fan_out)), so Var w = 2 / (fan_in + fan_out)
 
@@ -75,13 +75,13 @@ class GlorotUniform(_Uniform):
 
 @dataclass(frozen=True)
 class GlorotNormal(_Normal):
-    """Normal, with the variance that keeps both activations and errors at their size where σ'(0) = 1.
+    """Normal, with the variance that preserves the scale of activations and errors if σ'(0) = 1.
 
     w ~ N(0, 2 / (fan_in + fan_out))
 
     Notes
     -----
-    PyTorch's `xavier_normal_` with gain 1. Keras cuts the normal off at two standard deviations.
+    PyTorch's `xavier_normal_` with gain 1. Keras truncates the normal at two standard deviations.
 
     References
     ----------
@@ -101,7 +101,7 @@ class GlorotNormal(_Normal):
 
 @dataclass(frozen=True)
 class HeUniform(_Uniform):
-    """Uniform, with the variance that keeps activations at their size under ReLU.
+    """Uniform, with the variance that preserves the scale of activations under ReLU.
 
     w ~ U(−r, r) with r = √(6 / fan_in), so Var w = 2 / fan_in
 
@@ -126,13 +126,13 @@ class HeUniform(_Uniform):
 
 @dataclass(frozen=True)
 class HeNormal(_Normal):
-    """Normal, with the variance that keeps activations at their size under ReLU.
+    """Normal, with the variance that preserves the scale of activations under ReLU.
 
     w ~ N(0, 2 / fan_in)
 
     Notes
     -----
-    PyTorch's `kaiming_normal_` with nonlinearity "relu". Keras cuts the normal off at two standard deviations.
+    PyTorch's `kaiming_normal_` with nonlinearity "relu". Keras truncates the normal at two standard deviations.
 
     References
     ----------
@@ -150,7 +150,7 @@ class HeNormal(_Normal):
 
 @dataclass(frozen=True)
 class LecunUniform(_Uniform):
-    """Uniform, with the variance that keeps weighted inputs at the size of the activations before them.
+    """Uniform, with the variance that gives weighted inputs the scale of the activations before them.
 
     w ~ U(−r, r) with r = √(3 / fan_in), so Var w = 1 / fan_in
 
@@ -170,13 +170,13 @@ class LecunUniform(_Uniform):
 
 @dataclass(frozen=True)
 class LecunNormal(_Normal):
-    """Normal, with the variance that keeps weighted inputs at the size of the activations before them.
+    """Normal, with the variance that gives weighted inputs the scale of the activations before them.
 
     w ~ N(0, 1 / fan_in)
 
     Notes
     -----
-    What SELU needs. Keras cuts the normal off at two standard deviations.
+    For SELU. Keras truncates the normal at two standard deviations.
 
     References
     ----------
@@ -194,7 +194,7 @@ class LecunNormal(_Normal):
 
 @dataclass(frozen=True)
 class Normal(Initializer):
-    """Normal, whatever the fans.
+    """Normal, independent of the fans.
 
     w ~ N(mean, standard_deviation²)
 
@@ -231,7 +231,7 @@ class Normal(Initializer):
 
 @dataclass(frozen=True)
 class Uniform(Initializer):
-    """Uniform, whatever the fans.
+    """Uniform, independent of the fans.
 
     w ~ U(low, high)
 
@@ -305,13 +305,13 @@ class Orthogonal(Initializer):
         return np.ascontiguousarray(q if rows >= columns else q.T).reshape(shape)
 
     def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
-        """Return gain² over the larger number of rows and columns: each of their vectors has the length gain."""
+        """Return gain² over the larger number of rows and columns."""
         return self.gain**2 / max(prod(shape[:1]), prod(shape[1:]))
 
 
 @dataclass(frozen=True)
 class Zeros(Initializer):
-    """Zero everywhere: for biases.
+    """Zeros, for biases.
 
     w = 0
 

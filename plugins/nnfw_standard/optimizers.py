@@ -3,9 +3,9 @@
 θ is the vector of parameters, g = ∂C/∂θ its gradient, η the learning rate of the step, t the count of steps from 1.
 Products and powers of vectors act on each element.
 
-All of them share two options. `clip_norm` comes first: where ‖g‖₂ > clip_norm, g ← clip_norm · g / ‖g‖₂ (Pascanu,
-Mikolov, Bengio, 2013, *On the difficulty of training recurrent neural networks*, Algorithm 1). `weight_decay` λ comes
-second and acts on the parameters that decay, the weights: g ← g + λ θ; only in :class:`AdamW` is it decoupled from g.
+All share two options. `clip_norm` comes first: if ‖g‖₂ > clip_norm, g ← clip_norm · g / ‖g‖₂ (Pascanu, Mikolov, Bengio,
+2013, *On the difficulty of training recurrent neural networks*, Algorithm 1). `weight_decay` λ comes second and acts on
+the parameters that decay, the weights: g ← g + λ θ. :class:`AdamW` decouples it from g.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from nnfw_standard import operations
 State = Mapping[str, Array]
 
 SCRATCH = "scratch"
-"""Name of the array in an optimizer's state that carries nothing from one step to the next."""
+"""The array of state whose content does not outlast a step."""
 
 
 @dataclass(frozen=True)
 class Descent(SplitOptimizer):
-    """What the standard optimizers share: clipping and weight decay.
+    """A standard optimizer, with clipping and weight decay.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ class Descent(SplitOptimizer):
         """Change `vector` and `state` in place by an operation; `gradient` may be overwritten."""
 
     def state(self, vector: Array) -> State:
-        """Return fresh arrays of zeros, shaped like `vector`; the one called ``scratch`` need not be kept."""
-        # with weight decay `scratch` is no longer used, but checkpoints of earlier versions have it
+        """Return fresh arrays of zeros, shaped like `vector`; ``scratch`` need not be kept."""
+        # `scratch` for weight decay is unused, but checkpoints of earlier versions contain it
         names = {*self.arrays, SCRATCH} if self.weight_decay and not self.decoupled else {*self.arrays}
         return {name: np.zeros_like(vector) for name in sorted(names)}
 
@@ -99,7 +99,7 @@ class Descent(SplitOptimizer):
     def apply(
         self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...], decays: slice
     ) -> None:
-        """Change `vector` and `state` in place, by operations: the step of :meth:`update`."""
+        """Take the step of :meth:`update`, by operations alone."""
         if self.clip_norm is not None:
             operations.clip(gradient, self.clip_norm)
         if self.weight_decay and not self.decoupled:
@@ -126,7 +126,7 @@ class SGD(Descent):
     momentum
         μ in [0, 1); 0 by default.
     nesterov
-        Whether the gradient counts as taken one momentum step ahead; False by default, and without effect at μ = 0.
+        Whether to take the gradient as that one momentum step ahead; False by default, without effect at μ = 0.
     weight_decay
         λ, 0 or more, on the weights only; g ← g + λ θ; 0 by default.
     clip_norm
@@ -134,9 +134,9 @@ class SGD(Descent):
 
     Notes
     -----
-    η stands outside of v, as in PyTorch (whose `dampening` is 0 here), so a change of η acts at once. Keras and
-    Sutskever have it inside, v ← μ v − η g and θ ← θ + v; at constant η the two are the same. With `nesterov`, θ is
-    what Sutskever calls θ + μ v, the point one momentum step ahead; again as in PyTorch and Keras.
+    η is outside of v, as in PyTorch (with `dampening` 0), so a change of η acts at once. Keras and Sutskever have it
+    inside, v ← μ v − η g and θ ← θ + v; at constant η both are the same. With `nesterov`, θ is Sutskever's θ + μ v, the
+    point one momentum step ahead, as in PyTorch and Keras.
 
     References
     ----------
@@ -180,7 +180,7 @@ class SGD(Descent):
 
 @dataclass(frozen=True)
 class Adam(Descent):
-    """Steps along the mean of the gradient, over the root of the mean of its square.
+    """The mean gradient over the root of its mean square.
 
     | m ← β₁ m + (1 − β₁) g
     | v ← β₂ v + (1 − β₂) g²
@@ -191,7 +191,7 @@ class Adam(Descent):
     learning_rate
         η, greater than 0; 0.001 by default.
     beta1, beta2
-        β₁ and β₂ in [0, 1), the share of the means that is kept; 0.9 and 0.999 by default.
+        β₁ and β₂ in [0, 1), the decay rates of the means; 0.9 and 0.999 by default.
     epsilon
         ε, greater than 0; 1e-8 by default.
     weight_decay
@@ -201,9 +201,9 @@ class Adam(Descent):
 
     Notes
     -----
-    ε is outside of the root and added after the correction for bias, as in the paper's Algorithm 1 and in PyTorch
-    (1e-8). Keras adds 1e-7 before the correction, the ε̂ of the paper's section 2. The state holds m / (1 − β₁) and
-    v / (1 − β₂), which saves passes over the arrays; the missing factors are in η and ε.
+    ε is outside of the root and added after bias correction, as in the paper's Algorithm 1 and in PyTorch (1e-8). Keras
+    adds 1e-7 before the correction, the ε̂ of the paper's section 2. The state holds m / (1 − β₁) and v / (1 − β₂),
+    which saves passes over the arrays; η and ε contain the missing factors.
 
     References
     ----------
@@ -230,7 +230,7 @@ class Adam(Descent):
 
     def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
         """Return η and ε, with the factors that the state leaves out."""
-        # m̂ = first · m and √v̂ = second · √v; divided by `second`, the fraction needs no pass that scales v
+        # m̂ = first · m and √v̂ = second · √v; dividing by `second` saves a pass that scales v
         first = (1 - self.beta1) / (1 - self.beta1**step)
         second = sqrt((1 - self.beta2) / (1 - self.beta2**step))
         return learning_rate * first / second, self.epsilon / second
@@ -243,7 +243,7 @@ class Adam(Descent):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with weight decay that acts on the weights directly, not through the gradient's moments.
+    """Adam with weight decay that acts directly on the weights, not through the gradient's moments.
 
     | θ ← θ − η λ θ, on the weights only
     | θ ← θ − η m̂ / (√v̂ + ε), with m̂ and v̂ as in :class:`Adam`
@@ -253,7 +253,7 @@ class AdamW(Adam):
     learning_rate
         η, greater than 0; 0.001 by default.
     beta1, beta2
-        β₁ and β₂ in [0, 1), the share of the means that is kept; 0.9 and 0.999 by default.
+        β₁ and β₂ in [0, 1), the decay rates of the means; 0.9 and 0.999 by default.
     epsilon
         ε, greater than 0; 1e-8 by default.
     weight_decay
@@ -284,7 +284,7 @@ class AdamW(Adam):
     decoupled: ClassVar[bool] = True
 
     def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
-        """Return those of :class:`Adam`, and the factor of the weights."""
+        """Return η and ε as for :class:`Adam`, and the factor of the weights."""
         adam = super().coefficients(step, learning_rate)
         return (*adam, 1 - learning_rate * self.weight_decay) if self.weight_decay else adam
 
@@ -301,7 +301,7 @@ class RMSProp(Descent):
     learning_rate
         η, greater than 0; 0.001 by default.
     rho
-        ρ in [0, 1), the share of the mean that is kept; 0.9 by default.
+        ρ in [0, 1), the decay rate of the mean; 0.9 by default.
     epsilon
         ε, greater than 0; 1e-8 by default.
     weight_decay
@@ -311,9 +311,8 @@ class RMSProp(Descent):
 
     Notes
     -----
-    The lecture names no ε. It is outside of the root here and in PyTorch (1e-8, with η = 0.01 and ρ = 0.99); Keras adds
-    1e-7 to r inside of it. There is no momentum and no centring. The state holds r / (1 − ρ); the missing factor is in
-    η and ε.
+    The lecture has no ε. It is outside of the root here and in PyTorch (1e-8, with η = 0.01 and ρ = 0.99); Keras adds
+    1e-7 inside. There is no momentum and no centring. The state holds r / (1 − ρ); η and ε contain the missing factor.
 
     References
     ----------
@@ -349,7 +348,7 @@ class RMSProp(Descent):
 
 @dataclass(frozen=True)
 class Adagrad(Descent):
-    """The gradient over the root of the sum of all its squares so far.
+    """The gradient over the root of the sum of its squares so far.
 
     | s ← s + g²
     | θ ← θ − η g / (√s + ε)
@@ -367,8 +366,8 @@ class Adagrad(Descent):
 
     Notes
     -----
-    ε is outside of the root and s begins at 0, as in the paper and in PyTorch (same defaults). Keras adds 1e-7 inside
-    of the root, begins at 0.1, and has η = 0.001.
+    ε is outside of the root and s starts at 0, as in the paper and in PyTorch (same defaults). Keras adds 1e-7 inside
+    the root, starts at 0.1, and has η = 0.001.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The hooks of the standard components. Importing this module imports none of them, nor NumPy."""
+"""The hooks of the standard components. Importing this module imports neither them nor NumPy."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +10,8 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
     "layer": {
         "dense": ("layers.dense:Dense", "z = a w^T + b"),
         "activation": ("layers.activation:ActivationLayer", "an activation on its own: z = a_prev"),
-        "flatten": ("layers.reshaping:Flatten", "all axes of an example in one"),
-        "reshape": ("layers.reshaping:Reshape", "the axes of an example in another shape"),
+        "flatten": ("layers.reshaping:Flatten", "merges all axes of an example"),
+        "reshape": ("layers.reshaping:Reshape", "gives an example another shape"),
         "dropout": ("layers.dropout:Dropout", "z = a ⊙ mask / (1 − rate) in training, z = a otherwise"),
     },
     "activation": {
@@ -47,7 +47,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "adamw": ("optimizers:AdamW", "Adam with decoupled weight decay"),
         "rmsprop": ("optimizers:RMSProp", "gradient over the root of its mean square"),
         "adagrad": ("optimizers:Adagrad", "gradient over the root of its sum of squares"),
-        "lbfgs": ("solvers:LBFGS", "all examples at once: quasi-Newton steps with little memory"),
+        "lbfgs": ("solvers:LBFGS", "all examples at once: limited-memory quasi-Newton steps"),
         "cg": ("solvers:ConjugateGradient", "all examples at once: conjugate gradients"),
         "newton_cg": ("solvers:NewtonCG", "all examples at once: Newton's steps, by conjugate gradients"),
         "trust_krylov": ("solvers:TrustKrylov", "all examples at once: Newton's steps in a trust region"),
@@ -93,7 +93,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "npz": ("datasets.numpy_files:Npz", "x and y from one .npz archive"),
         "idx": ("datasets.idx:IDX", "images and labels in the format of MNIST, gzip too"),
         "digits": ("datasets.digits:Digits", "1,797 real handwritten digits of 8x8 pixels (UCI), shipped with nnfw"),
-        "xor": ("datasets.synthetic:XOR", "the four examples of the exclusive or"),
+        "xor": ("datasets.synthetic:XOR", "the four examples of exclusive or"),
         "spirals": ("datasets.synthetic:Spirals", "interleaved spirals in the plane"),
         "moons": ("datasets.synthetic:Moons", "two interleaved half circles in the plane"),
     },
@@ -108,7 +108,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "csv_log": ("callbacks:CSVLog", "writes every epoch's record to a CSV file"),
         "terminate_on_nan": (
             "callbacks:TerminateOnNaN",
-            "stops at the step where cost, gradient or parameters are not finite",
+            "stops at the first step with non-finite cost, gradient or parameters",
         ),
     },
 }
@@ -127,7 +127,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("schedule", "exponential"): ({"rate": 0.9},),
     ("initializer", "constant"): ({"value": 0.5},),
 }
-"""Options to make a component from, where some must be given or where more than the defaults is worth a check."""
+"""Options for checks: of components with required options, or with behaviour that the defaults do not cover."""
 
 CHAIN = {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}, "dropout", {"type": "dense", "units": 3}]}
 
@@ -143,7 +143,7 @@ BASIC_OPERATIONS = {
     "multiply": "out ← values ⊙ factors",
     "add_scaled": "values ← values + factor other",
 }
-"""Those of the framework itself, in nnfw.ops.definitions."""
+"""Operations of the framework, in nnfw.ops.definitions."""
 
 OPERATIONS = {
     "sigmoid": "out ← 1 / (1 + e^−z)",

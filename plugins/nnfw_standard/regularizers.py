@@ -1,7 +1,7 @@
 """Regularizers: a penalty Ω(w) on the weights, added to the cost.
 
-w is the flat vector of all parameters that decay: weights, not biases. Ω is a sum over them, and no mean over examples:
-the cost that is minimised is C + Ω. Its value is summed in float64, its gradient is in the dtype of w.
+w is the flat vector of all parameters that decay: weights, not biases. Ω is a sum over them, not a mean over examples;
+training minimises C + Ω. The value is summed in float64; the gradient has the dtype of w.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nnfw.protocols import Regularizer
 from nnfw_standard.operations import add_signs
 
 BLOCK = 1 << 14
-"""Weights that are handled together, so that a temporary array is never larger than this."""
+"""Weights processed at a time: the largest temporary array."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class L2(Regularizer):
 
     Notes
     -----
-    With the ½, the gradient equals that of an optimizer's coupled `weight_decay` = rate. Keras's `L2` has no ½: its
-    factor is rate/2.
+    Thanks to the ½, the gradient equals that of an optimizer's coupled `weight_decay` = rate. Keras's `L2` has no ½, so
+    its factor is rate/2.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""Schedules: the factor on the learning rate, over time.
+"""Schedules: the factor on the learning rate over time.
 
-t is the time in epochs, a real number; the first epoch is 0 ≤ t < 1. The number of epochs is T. Every schedule is a
-pure function of t, T and the costs so far, so a training that is resumed goes on as if it had never stopped.
+t is the time in epochs, a real number; the first epoch is 0 ≤ t < 1. T is the number of epochs. Every schedule is a
+pure function of t, T and the costs so far, so a resumed training gets the same rates.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class ConstantRate(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """A cut of the rate after every few epochs.
+    """A cut after every few epochs.
 
     f(t) = rate^⌊t / every⌋
 
     Parameters
     ----------
     every
-        Epochs between two cuts, 1 or more.
+        Epochs between cuts, 1 or more.
     rate
         In (0, 1]; 0.1 by default.
 
@@ -68,19 +68,19 @@ class Step(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """A steady decay.
+    """A continuous decay.
 
     f(t) = rate^t
 
     Parameters
     ----------
     rate
-        The factor of one epoch, in (0, 1].
+        The factor per epoch, in (0, 1].
 
     Notes
     -----
-    The rate falls at every step; PyTorch's ExponentialLR with the same `gamma` falls once an epoch, to the same values
-    at whole t.
+    The rate falls at every step; PyTorch's ExponentialLR (`gamma` = `rate`) falls once per epoch, to the same values at
+    whole t.
 
     Examples
     --------
@@ -105,14 +105,14 @@ class Cosine(Schedule):
     Parameters
     ----------
     floor
-        The share of the rate that is reached at t = T, in [0, 1]; 0 by default.
+        The factor at t = T, in [0, 1]; 0 by default.
     warmup
-        Epochs of warm-up, 0 or more, not necessarily whole; 0 by default.
+        Epochs of warm-up, 0 or more, may be fractional; 0 by default.
 
     Notes
     -----
-    1/s lets the first step of the warm-up count: it has the rate 1/(s · warmup), not 0. `floor` is a factor; PyTorch's
-    CosineAnnealingLR names the least rate itself. There are no restarts.
+    Thanks to the 1/s, the factor of the first step is 1/(s · warmup), not 0. `floor` is a factor; PyTorch's
+    CosineAnnealingLR takes the minimum rate itself. There are no restarts.
 
     References
     ----------
@@ -143,25 +143,25 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class Plateau(Schedule):
-    """A cut of the rate whenever the cost has stopped falling.
+    """A cut whenever the cost stops falling.
 
-    f = max(floor, rate^k), where k counts how often `patience` epochs in a row brought no cost below best − min_delta.
+    f = max(floor, rate^k), where k counts the runs of `patience` epochs without a cost below best − min_delta.
 
     Parameters
     ----------
     rate
-        The factor of one cut, in (0, 1); 0.1 by default.
+        The factor per cut, in (0, 1); 0.1 by default.
     patience
         Epochs without improvement before a cut, 1 or more; 10 by default. The count restarts after each cut.
     min_delta
-        How far the cost must fall below the best so far to count, 0 or more, in the cost's own unit; 1e-4 by default.
+        How far the cost must fall below the best so far, 0 or more, in the cost's unit; 1e-4 by default.
     floor
-        The least factor, in [0, 1]; 0 by default.
+        The smallest factor, in [0, 1]; 0 by default.
 
     Notes
     -----
-    As Keras's ReduceLROnPlateau without cooldown. PyTorch's waits one epoch more and takes its threshold relative to
-    the best. A cost that is NaN is no improvement.
+    As Keras's ReduceLROnPlateau without cooldown. PyTorch's waits one epoch more and takes a threshold relative to the
+    best. NaN is no improvement.
 
     Examples
     --------

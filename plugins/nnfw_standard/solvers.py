@@ -1,8 +1,8 @@
-"""Solvers: SciPy's methods for functions of all parameters, on the whole of the examples at once.
+"""Solvers: SciPy's minimisers of the cost over all examples at once.
 
-C is the cost over all examples, and the penalty if there is one. They work in float64; the network computes in its own
-dtype. Small networks and small data are their ground: an iteration costs a pass over all examples or more, and comes
-much further than an epoch of small steps does.
+C is the cost over all examples, plus the penalty if any. Solvers work in float64; the network computes in its own
+dtype. They suit small networks and small data: an iteration takes one or more passes over all examples, and achieves
+much more than an epoch of small steps.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from nnfw.protocols import Solver
 Function = Callable[[Array], tuple[float, Array]]
 
 _DIFFERENCE = float(np.finfo(np.float32).eps) ** (1 / 3)
-"""Relative step of the differences of gradients: that of central differences in float32, which networks compute in."""
+"""Relative step for differences of gradients: that of central differences in float32, the usual dtype of networks."""
 
 
 @dataclass(frozen=True)
 class ScipySolver(Solver):
-    """What the solvers share: the call of ``scipy.optimize.minimize``.
+    """A solver that calls ``scipy.optimize.minimize``.
 
     Parameters
     ----------
     tolerance
-        0 or more, 1e-5 by default; smaller goes on for longer.
+        0 or more, 1e-5 by default; smaller values take longer.
     """
 
     tolerance: Annotated[float, Ge(0)] = 1e-5
@@ -41,10 +41,10 @@ class ScipySolver(Solver):
     """SciPy's name of the method."""
 
     limit: ClassVar[str] = "gtol"
-    """The method's name of the tolerance."""
+    """SciPy's name of the tolerance."""
 
     curved: ClassVar[bool] = False
-    """Whether it asks for products of the Hessian with vectors."""
+    """Whether the method needs products of the Hessian with vectors."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -54,9 +54,9 @@ class ScipySolver(Solver):
     def minimise(
         self, function: Function, vector: Array, iterations: int, ended: Callable[[Array, float], bool]
     ) -> str:
-        """Lower `function`; see :class:`nnfw.protocols.Solver`.
+        """Minimise `function`; see :class:`nnfw.protocols.Solver`.
 
-        SciPy's BLAS has one thread for its short sums over parameters; `function` and `ended` have all.
+        SciPy's BLAS uses one thread for its short sums over parameters; `function` and `ended` use all.
         """
         from scipy.optimize import OptimizeResult, minimize
 
@@ -84,7 +84,7 @@ class ScipySolver(Solver):
 def hessian_product(function: Function) -> Callable[[Array, Array], Array]:
     """Return (θ, p) ↦ H p, the Hessian of C times p, by central differences of the gradient.
 
-    H p ≈ (∇C(θ + h p) − ∇C(θ − h p)) / 2h, with h p a small part of the size of θ
+    H p ≈ (∇C(θ + h p) − ∇C(θ − h p)) / 2h, with h p small compared with θ
 
     Examples
     --------
@@ -106,16 +106,16 @@ def hessian_product(function: Function) -> Callable[[Array, Array], Array]:
 
 @dataclass(frozen=True)
 class LBFGS(ScipySolver):
-    """Steps along an estimate of the Newton direction, which is made of the last steps and gradients.
+    """Steps along an estimate of the Newton direction from the last steps and gradients.
 
-    θ ← θ − η H ∇C, where H stands for the inverse Hessian and η comes from a line search
+    θ ← θ − η H ∇C, where H estimates the inverse Hessian and η comes from a line search
 
     Parameters
     ----------
     tolerance
-        It ends where the largest ∂C/∂θ_k is at most that, 0 or more; 1e-5 by default.
+        It stops when the largest ∂C/∂θ_k is at most this, 0 or more; 1e-5 by default.
     memory
-        How many steps H is made of, 1 or more; 10 by default.
+        Number of steps that H is made of, 1 or more; 10 by default.
 
     References
     ----------
@@ -135,20 +135,20 @@ class LBFGS(ScipySolver):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Every evaluation that the line search wants, and no end because C has fallen little."""
+        """Allow any number of evaluations, and do not stop because C falls slowly."""
         return {**super().settings, "ftol": 0.0, "maxcor": self.memory, "maxfun": np.iinfo(np.int32).max}
 
 
 @dataclass(frozen=True)
 class ConjugateGradient(ScipySolver):
-    """Steps along directions that do not undo one another.
+    """Steps along conjugate directions, which preserve each other's progress.
 
     d ← −∇C + β d, θ ← θ + η d, with β after Polak and Ribière, and η from a line search
 
     Parameters
     ----------
     tolerance
-        It ends where the largest ∂C/∂θ_k is at most that, 0 or more; 1e-5 by default.
+        It stops when the largest ∂C/∂θ_k is at most this, 0 or more; 1e-5 by default.
 
     References
     ----------
@@ -167,7 +167,7 @@ class NewtonCG(ScipySolver):
     Parameters
     ----------
     tolerance
-        It ends where the mean change of θ_k in an iteration is at most that, 0 or more; 1e-5 by default.
+        It stops when the mean change of θ_k in an iteration is at most this, 0 or more; 1e-5 by default.
 
     References
     ----------
@@ -181,14 +181,14 @@ class NewtonCG(ScipySolver):
 
 @dataclass(frozen=True)
 class TrustKrylov(ScipySolver):
-    """Newton's steps within a region that is trusted, which grows and shrinks with success.
+    """Newton's steps within a trust region, which grows and shrinks with success.
 
     d minimises ∇C · d + d · H d / 2 for ‖d‖ ≤ Δ, θ ← θ + d, with H p by central differences of ∇C
 
     Parameters
     ----------
     tolerance
-        It ends where ‖∇C‖ is below that, 0 or more; 1e-5 by default.
+        It stops when ‖∇C‖ is below this, 0 or more; 1e-5 by default.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""A layer that is nothing but its activation."""
+"""A layer that consists of its activation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnfw.protocols import Activation, Layer, Shape
 
 @dataclass(frozen=True)
 class ActivationLayer(Layer):
-    """An activation on its own, where it is not an option of the layer before it.
+    """An activation as a layer of its own.
 
     z = a_prev, so a = σ(a_prev)
 

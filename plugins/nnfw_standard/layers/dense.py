@@ -1,4 +1,4 @@
-"""The dense layer: the note's own."""
+"""The dense layer of the note."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """Every output is a weighted sum of all inputs, plus a bias.
+    """Weighted sums of all inputs, plus a bias.
 
     z_j = Σ_k w_jk a_k + b_j; for a batch with examples as rows, z = a_prev w^T + b.
 
@@ -30,14 +30,14 @@ class Dense(Layer):
     bias
         Whether b is added; True by default.
     weight_initializer
-        First values of w ``(n_out, n_in)``; uniform after Glorot by default.
+        Initial values of w ``(n_out, n_in)``; Glorot uniform by default.
     bias_initializer
-        First values of b ``(n_out,)``; zeros by default.
+        Initial values of b ``(n_out,)``; zeros by default.
 
     Raises
     ------
     ShapeError
-        From :meth:`output_shape`, for an input with more or fewer axes than one.
+        From :meth:`output_shape`, for an input that does not have one axis.
 
     Notes
     -----

@@ -21,7 +21,7 @@ from nnfw_standard.activations import Identity
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """In training, each value of each example is set to 0 with probability `rate`, and the others are scaled up.
+    """In training, sets each value to 0 with probability `rate` and scales up the others.
 
     | z = a_prev ⊙ mask, where mask = 1/(1 − rate) with probability 1 − rate, else 0; in training
     | z = a_prev otherwise
@@ -34,8 +34,8 @@ class Dropout(Layer):
 
     Notes
     -----
-    "Inverted": E[z] = a_prev in training, so evaluation needs no scaling; the same in PyTorch and Keras. Outside of
-    training, z is a_prev itself and nothing is drawn.
+    "Inverted": E[z] = a_prev in training, so evaluation needs no scaling, as in PyTorch and Keras. Outside of training,
+    z is a_prev itself and nothing is drawn.
 
     References
     ----------
@@ -66,7 +66,7 @@ class Dropout(Layer):
             workspace["mask"] = None
             return a_prev
         shape = a_prev.shape
-        # float32 in a float64 network too: 24 random bits are enough, and both drop the same values for the same seed
+        # float32 in float64 networks too: 24 random bits suffice, and both dtypes drop the same values for a seed
         u, mask, z = (
             workspace.buffer("u", shape, np.float32),
             workspace.buffer("mask", shape),

@@ -1,4 +1,4 @@
-"""Layers that change the shape of an example and nothing else."""
+"""Layers that change only the shape of an example."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nnfw_standard.activations import Identity
 
 
 class _Reshaping(Layer):
-    """Forward and backward of a layer that is its output shape alone."""
+    """Forward and backward of a layer that only changes the shape."""
 
     activation = Identity()
 
@@ -48,13 +48,13 @@ def _reshaped(array: Array, shape: Shape, name: str, workspace: Workspace) -> Ar
 
 @dataclass(frozen=True)
 class Flatten(_Reshaping):
-    """All axes of an example in one, the last axis fastest.
+    """Merges all axes of an example, the last axis fastest.
 
     z = vec(a_prev)
 
     Notes
     -----
-    The result is a view: nothing is copied, unless the input's memory is not contiguous.
+    The result is a view, unless the input's memory is not contiguous.
 
     Examples
     --------
@@ -69,14 +69,15 @@ class Flatten(_Reshaping):
 
 @dataclass(frozen=True)
 class Reshape(_Reshaping):
-    """The axes of an example in another shape, the last axis fastest.
+    """Gives an example another shape, the last axis fastest.
 
-    z = a_prev in other axes
+    z = a_prev, in another shape
 
     Parameters
     ----------
     shape
-        Sizes of the axes of one example, without the batch axis. One of them may be −1: it is chosen to fit.
+        Sizes of the axes of one example, without the batch axis. One of them may be −1, which is replaced by the size
+        that fits.
 
     Raises
     ------
@@ -85,7 +86,7 @@ class Reshape(_Reshaping):
 
     Notes
     -----
-    The result is a view: nothing is copied, unless the input's memory is not contiguous.
+    The result is a view, unless the input's memory is not contiguous.
 
     Examples
     --------
