@@ -1,7 +1,7 @@
-"""The operations of the standard components, each defined in NumPy: engines give what these functions give.
+"""The operations of the standard components, defined in NumPy. Engines must give the same results.
 
-An operation works on whole arrays, writes into those that it is given, and keeps nothing. Examples are rows. Results
-have the dtype of the arrays; the sums of costs are taken in float64.
+An operation works on whole arrays, writes its results into its arguments, and keeps no state. Examples are rows.
+Results have the dtype of the arrays; costs are summed in float64.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from nnfw.compute import operation
 from nnfw.machine import sum_of_squares
 
 BLOCK = 1 << 16
-"""Elements that are handled together: few enough for their arrays to stay in the processor's cache."""
+"""Elements processed at a time: few enough to stay in the processor's cache."""
 
 
 @operation(z="read n ...", out="written n ...", cut="n")
 def sigmoid(z: Array, out: Array) -> None:
-    """Apply the logistic function: out ← 1 / (1 + e^−z), at least its value where e^−z would overflow."""
-    # Of the stable forms this is the fastest, and its relative error is a few ε everywhere, in the left tail too
+    """Apply the logistic function: out ← 1 / (1 + e^−z), bounded below by its value where e^−z would overflow."""
+    # the fastest stable form; the relative error is a few ε everywhere, in the left tail too
     limit, one = _limit_and_one(z.dtype)
     np.minimum(np.negative(z, out=out), limit, out=out)
     np.add(np.exp(out, out=out), one, out=out)
@@ -82,10 +82,10 @@ def softmax(z: Array, row: Array, out: Array) -> None:
 
 
 def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Array:
-    """Return z_j − max_k z_k over the last axis: what softmax, log-softmax and their cost start from.
+    """Return z_j − max_k z_k over the last axis: the start of softmax, log-softmax and their cost.
 
-    Finite for every finite z: beyond a quarter of the largest finite number, z counts as that. A row with an infinite z
-    or NaN becomes NaN, so that a network whose values have overflowed is not mistaken for a sound one.
+    Finite for every finite z, which is clipped to a quarter of the largest finite number. A row with an infinite z or
+    NaN becomes NaN, so that an overflow in the network does not go unnoticed.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Arr
         A buffer shaped like `z` for the result; by default a new one.
     """
     quarter = _quarter(z.dtype)
-    # z² is at most the sum of all, which one call gives; in this form NaN is beyond every limit
+    # one call bounds every z²; in this form NaN exceeds every limit
     if not sum_of_squares(z) <= quarter and not (-quarter <= z.min(initial=0) and z.max(initial=0) <= quarter):
         wrong = ~np.isfinite(z)
         z = np.clip(z, -quarter, quarter, out=out)
@@ -108,7 +108,7 @@ def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Arr
 
 @operation(a="read n ...", y="read n ...", count="number positive", out="written n ...", cut="n")
 def residual(a: Array, y: Array, count: float, out: Array) -> None:
-    """∂C/∂a of the halved squared distance, and δ of the canonical pairs: out ← (a − y)/count."""
+    """∂C/∂a of half the squared distance, and δ of the canonical pairs: out ← (a − y)/count."""
     np.subtract(a, y, out=out)
     out /= count
 
@@ -133,7 +133,7 @@ def label_residual(a: Array, y: Array, smoothing: float, count: float, out: Arra
     cut="n",
 )
 def class_residual(a: Array, y: Array, smoothing: float, count: float, out: Array) -> None:
-    """δ^L of softmax with cross-entropy, as :func:`label_residual`, for classes, which mean rows with a single 1."""
+    """δ^L of softmax with cross-entropy, as :func:`label_residual`, for classes instead of rows."""
     _residual_of_labels(a, y, smoothing, count, out)
 
 
@@ -144,7 +144,7 @@ def _residual_of_labels(a: Array, y: Array, smoothing: float, count: float, out:
 
 
 def negative_labels(y: Array, smoothing: float, out: Array) -> None:
-    """Give −y' in `out`, for rows of probabilities `y`, or classes; y' as in :func:`label_residual`."""
+    """Write −y' into `out`, for `y` as rows of probabilities or classes; y' as in :func:`label_residual`."""
     share, uniform = 1 - smoothing, smoothing / out.shape[-1]
     if y.ndim == out.ndim:
         np.multiply(y, -share, out=out)
@@ -158,13 +158,13 @@ def negative_labels(y: Array, smoothing: float, out: Array) -> None:
 
 @operation(gradient="changed n ...", weight="read positive n", cut="n")
 def weigh(gradient: Array, weight: Array) -> None:
-    """Give every example its weight: gradient_i ← w_i gradient_i."""
+    """Weight the examples: gradient_i ← w_i gradient_i."""
     gradient *= weight.reshape(-1, *[1] * (gradient.ndim - 1))
 
 
 @operation(a="read n ...", y="read n ...", count="number positive", total="written float64 1")
 def squared_distance(a: Array, y: Array, count: float, total: Array) -> None:
-    """Give the squared distance: total ← Σ (a − y)² / count."""
+    """Compute the squared distance: total ← Σ (a − y)² / count."""
     distance = 0.0
     for rows in _rows(a):
         r = a[rows] - y[rows].astype(a.dtype, copy=False)
@@ -174,9 +174,9 @@ def squared_distance(a: Array, y: Array, count: float, total: Array) -> None:
 
 @operation(z="read n ...", y="read n ...", count="number positive", total="written float64 1")
 def logistic_loss(z: Array, y: Array, count: float, total: Array) -> None:
-    """Give the cost of yes/no labels for a = 1 / (1 + e^−z): total ← −Σ (y log a + (1 − y) log(1 − a)) / count.
+    """Compute the cost of binary labels, a = 1 / (1 + e^−z): total ← −Σ (y log a + (1 − y) log(1 − a)) / count.
 
-    It is Σ (max(z, 0) − y z + log(1 + e^−|z|)) / count.
+    Computed as Σ (max(z, 0) − y z + log(1 + e^−|z|)) / count.
     """
     total[0] = sum(float(logistic_terms(z[rows], y[rows]).sum(dtype=np.float64)) for rows in _rows(z)) / count
 
@@ -189,7 +189,7 @@ def logistic_terms(z: Array, y: Array) -> Array:
 
 @operation(z="read n k", y="read index<k n", count="number positive", total="written float64 1")
 def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
-    """Give the cost of classes for a = softmax(z) ``(N, K)``: total ← −Σ_i log a_i,y_i / count."""
+    """Compute the cost of classes, a = softmax(z) ``(N, K)``: total ← −Σ_i log a_i,y_i / count."""
     loss = 0.0
     for rows in _rows(z):
         log_a = shifted(z[rows])
@@ -202,7 +202,7 @@ def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
 @operation(gradient="changed n", weights="read n", rate="number", cut="n")
 def add_signs(gradient: Array, weights: Array, rate: float) -> None:
     """∂Ω/∂w of the sum of absolute values: gradient ← gradient + rate sign(w)."""
-    for block in _blocks(weights, BLOCK // 4):  # a temporary array is no larger
+    for block in _blocks(weights, BLOCK // 4):  # bounds the temporary array
         slope = np.sign(weights[block])
         slope *= rate
         gradient[block] += slope
@@ -212,7 +212,7 @@ def add_signs(gradient: Array, weights: Array, rate: float) -> None:
 def clip(gradient: Array, norm: float) -> None:
     """Scale a gradient to the Euclidean norm `norm` if its own is larger.
 
-    A gradient that is not finite stays as it is: no scale would mend it.
+    A gradient that is not finite stays unchanged: scaling cannot repair it.
 
     Examples
     --------
@@ -221,7 +221,7 @@ def clip(gradient: Array, norm: float) -> None:
     >>> g
     array([0.6, 0.8])
     """
-    from scipy.linalg import norm as euclidean_norm  # BLAS nrm2: squares that would overflow float32 do no harm
+    from scipy.linalg import norm as euclidean_norm  # BLAS nrm2: squares do not overflow
 
     length = float(euclidean_norm(gradient, check_finite=False))
     if norm < length < inf:
@@ -330,13 +330,13 @@ def exp_limit(dtype: np.dtype[Any]) -> float:
 
 @cache
 def _limit_and_one(dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Return :func:`exp_limit` and 1 as arrays; a Python number costs NumPy as much as one more small operation."""
+    """Return :func:`exp_limit` and 1 as arrays: converting a Python number costs as much as a small operation."""
     return np.array(exp_limit(dtype), dtype), np.array(1, dtype)
 
 
 @cache
 def _quarter(dtype: np.dtype[Any]) -> float:
-    """Return a quarter of the largest finite number: differences of numbers up to here do not overflow."""
+    """Return a quarter of the largest finite number: differences of numbers up to this do not overflow."""
     return float(np.finfo(dtype).max) / 4
 
 
@@ -347,7 +347,7 @@ def _blocks(vector: Array, size: int = 0) -> Iterator[slice]:
 
 
 def _rows(a: Array) -> Iterable[slice]:
-    """Return slices of as many rows as make half a block, and at least one: temporary arrays stay as small."""
+    """Return slices of half a block of rows, at least one row, to bound temporary arrays."""
     if 2 * a.size <= BLOCK:
         return (slice(None),)
     count = max(1, BLOCK // 2 * len(a) // a.size)
