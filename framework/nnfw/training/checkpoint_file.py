@@ -5,6 +5,7 @@ The file has the container format of a model file. ``docs/resume.md`` says what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from nnfw.training.state import Memory, TrainingState
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
 
+FILE_NAME = re.compile(r"step-[0-9]{12,}\.checkpoint")
 FORMAT = container.Format("checkpoint", "nnfw-checkpoint", "a training", 1, "0.1")
 _VECTOR, _STATE, _PROGRESS = "vector", "state", "progress"
 _PARTS = {

@@ -18,8 +18,7 @@ from nnfw.plugins.specs import PROJECT
 from nnfw.protocols import Callback
 from nnfw.storage import Directory, as_directory
 from nnfw.storage.container import NotReadableError
-from nnfw.training.checkpoint_file import Checkpoint, Header, read, write
-from nnfw.training.files import CHECKPOINT
+from nnfw.training.checkpoint_file import FILE_NAME, Checkpoint, Header, read, write
 from nnfw.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -163,7 +162,7 @@ def checkpoint_files(folder: Path | Directory) -> list[Path]:
     """
     folder = as_directory(folder)
     try:
-        found = [folder.path / name for name in folder.names() if CHECKPOINT.fullmatch(name)]
+        found = [folder.path / name for name in folder.names() if FILE_NAME.fullmatch(name)]
     except FileNotFoundError:
         return []
     except OSError as error:

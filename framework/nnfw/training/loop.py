@@ -20,8 +20,7 @@ from nnfw.training.batches import Labelled
 from nnfw.training.checkpoint_file import name_of, resume
 from nnfw.training.checkpoints import Checkpoints
 from nnfw.training.evaluation import FIRST_EXAMPLES, Tally, evaluate
-from nnfw.training.files import CallbackFiles
-from nnfw.training.fit import RunningFit, Save
+from nnfw.training.fit import CallbackFiles, RunningFit, Save
 from nnfw.training.history import History, Record
 from nnfw.training.interruption import Interruption
 from nnfw.training.state import Memory, TrainingState, state_of
@@ -66,6 +65,7 @@ class Loop(ABC):
         self.fit = RunningFit(task, self.state, self._watch, recorded=recorded, files=files, save=save)
         self._callbacks: list[tuple[Callback, Memory]] = []
         self._looks: list[tuple[Look, Memory]] = []
+        self._not_resumed = ""  # what a checkpoint does not hold, in words
         self._interruption = Interruption(terminated=checkpoints is not None)
 
     @abstractmethod
@@ -118,7 +118,7 @@ class Loop(ABC):
             self._looks += [(look, memory) for look in _looks_of(callback)]
             state.memories.append((name, memory))
         if self._checkpoints is not None:
-            self._checkpoints.begin(state, registry, callbacks, self._not_resumed())
+            self._checkpoints.begin(state, registry, callbacks, self._not_resumed)
 
     def _with_defaults(self) -> list[Callback]:
         """Return the callbacks, preceded by those that are on by default and not among them."""
@@ -126,10 +126,6 @@ class Loop(ABC):
         named = {registry.component_of("callback", callback) for callback in callbacks}
         defaults = [item for item in registry.defaults("callback") if item not in named]
         return [registry.resolve("callback", item.qualified_name) for item in defaults] + list(callbacks)
-
-    def _not_resumed(self) -> str:
-        """Return what a checkpoint does not hold, in words; empty if it holds everything."""
-        return ""
 
     @property
     def _goes_on(self) -> bool:

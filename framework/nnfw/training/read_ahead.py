@@ -157,7 +157,7 @@ class Batches:
         with ThreadPoolExecutor(1, "nnfw-read-ahead") as thread:
             while done < len(self.rows):
                 batch = self.rows[done : done + self.size]
-                out = self._buffer(len(batch))
+                out = self.buffer((len(batch), *self.shape))
                 read = out if out.dtype == self.dtype else raw[: len(batch)]
                 waited = self.file.read(batch, read)
                 if read is not out:
@@ -178,8 +178,9 @@ class Batches:
             end = min(done + count, len(self.rows))
             reading = self._read(thread, end, coming) if waited else None
             for start in range(0, end - done, self.size):
-                out = self._buffer(min(self.size, end - done - start))
-                out[...] = part[start : start + len(out)]
+                batch = part[start : min(start + self.size, end - done)]
+                out = self.buffer(batch.shape)
+                out[...] = batch
                 yield out
             done = end
         return done
@@ -195,6 +196,3 @@ class Batches:
 
     def _empty(self, count: int) -> Array:
         return np.empty((count, *self.shape), self.dtype)
-
-    def _buffer(self, count: int) -> Array:
-        return self.buffer((count, *self.shape))

@@ -13,8 +13,7 @@ from nnfw.plugins.results import described, wrong_result
 from nnfw.protocols import is_solver
 from nnfw.training.checkpoints import Checkpoints
 from nnfw.training.evaluation import EVALUATION_ROWS
-from nnfw.training.files import CallbackFiles
-from nnfw.training.fit import Save
+from nnfw.training.fit import CallbackFiles, Save
 from nnfw.training.history import Record
 from nnfw.training.loop import Loop
 from nnfw.training.task import Task
@@ -41,10 +40,8 @@ class SolverLoop(Loop):
         self._gradients = task.network.views(self._gradient)
         self._workspace = task.network.workspace(self.state.noise, training=True)
         self._batches = task.network.workspace()
-
-    def _not_resumed(self) -> str:
         label = self.fit.registry.label("optimizer", self._solver)
-        return f"{label} starts again from where it was, without what it remembered"
+        self._not_resumed = f"{label} starts again from where it was, without what it remembered"
 
     def _train(self) -> None:
         """Let the solver lower the cost of all examples."""

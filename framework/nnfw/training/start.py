@@ -11,8 +11,7 @@ from nnfw.plugins import Registry
 from nnfw.protocols import Optimizer, Solver, is_solver
 from nnfw.storage import LOCK, Directory, locked
 from nnfw.training.checkpoints import Checkpoints, checkpoint_files, make_folder, newest, require_resumable, warn
-from nnfw.training.files import CallbackFiles
-from nnfw.training.fit import Save
+from nnfw.training.fit import CallbackFiles, Save
 from nnfw.training.history import History
 from nnfw.training.loop import Loop, StepLoop
 from nnfw.training.options import TrainingOptions
