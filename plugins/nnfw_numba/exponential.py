@@ -27,7 +27,7 @@ _LN2 = Context(prec=60).ln(2)
 
 
 def _compiled(real: Untyped, integer: Untyped, terms: int, digits: int) -> tuple[Function, Function]:
-    """Return e^x, and e^x − 1 for x ≤ 0; `integer` has the size of `real`, `digits` the bits of ln 2's first part."""
+    """Return e^x, and e^x − 1 for x ≤ 0; `integer` is as large as `real`, `digits` bits are the first part of ln 2."""
     info = np.finfo(real)
     high = real(round(float(_LN2) * 2**digits) / 2**digits)
     low = real(_LN2 - Context(prec=60).create_decimal(float(high)))
