@@ -460,7 +460,7 @@ def test_wrong_cost_is_caught_at_the_output_with_a_hint(cost, hint, rng):
 @dataclass(frozen=True)
 class FreshMask(Dropout):
     def backward(self, params, delta, grads, workspace):
-        return delta * self._mask(delta.shape, workspace)
+        return delta * (workspace.rng.random(delta.shape) >= self.rate) / (1 - self.rate)
 
 
 @dataclass(frozen=True)

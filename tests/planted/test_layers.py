@@ -203,7 +203,7 @@ MATHEMATICAL = {
     "gate-without-one-path": (Gate(path_w=False), INPUT),
     "gate-without-the-other-path": (Gate(path_v=False), INPUT),
     "gate-without-inner-slope": (Gate(with_cosine=False), PARAMETERS),
-    "dropout-fresh-mask": (dropout(lambda self, d, mask, memory: d * self._mask(d.shape, memory)), INPUT),
+    "dropout-fresh-mask": (dropout(lambda self, d, mask, memory: 2 * d * (memory.rng.random(d.shape) >= 0.5)), INPUT),
     "dropout-without-scale": (dropout(lambda self, d, mask, memory: d * (mask > 0)), INPUT),
     "dropout-mask-ignored": (dropout(lambda self, d, mask, memory: d.copy()), INPUT),
     "dropout-scale-squared": (dropout(lambda self, d, mask, memory: d * mask**2), INPUT),
