@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
 
 import numpy as np
 
@@ -87,16 +86,7 @@ class Analytic:
 class Replay:
     """One batch in a float64 copy of a network, in training mode; every pass draws the same noise.
 
-    Parameters
-    ----------
-    model
-        The network; it stays as it is.
-    x, y, weight
-        The batch, with labels in the form that the cost takes.
-    cost
-        The cost.
-    seed
-        Seed of the noise, and of the moves.
+    `y` are labels in the form that the cost takes; noise and moves come from `seed`.
     """
 
     def __init__(self, model: Sequential, x: Array, y: Array, weight: Array | None, cost: Cost, seed: int) -> None:
@@ -123,14 +113,9 @@ class Replay:
         return tuple(_leaves_of(self.model.chain, self.model.input_shape, self.model.parameters.scope, workspace))
 
     def backward(self) -> Analytic:
-        """Return the gradient of every trainable parameter, every δ, and ∂C/∂x.
+        """Return what the backward pass gives, or raise PluginError if a component breaks its protocol.
 
         The gradients are NaN before the pass, so anything that backward does not overwrite shows.
-
-        Raises
-        ------
-        PluginError
-            If a component returns another shape or dtype than its protocol says.
         """
         self._rewind()
         model, workspace = self.model, self.model.network.workspace(self._noise, training=True)
@@ -182,7 +167,7 @@ class Replay:
             own = [found[f"{leaf.name}.{name}"] for name in leaf.params if f"{leaf.name}.{name}" in found]
             steps += [("backward", [delta], gradient) for gradient in own]
             for method, sources, result in steps:
-                if all(map(_needs_float64, sources)) and _is_rounded(result):
+                if not any(map(_fits_float32, sources)) and _is_rounded(result):
                     position = leaf.name.removeprefix("layers.").replace(".layers.", ".")
                     label = self.model.registry.label("layer", leaf.layer)
                     raise PluginError(
@@ -298,17 +283,12 @@ def root_mean_square(vector: Array) -> float:
     return sqrt(float(np.mean(np.square(vector)))) if vector.size else 0.0
 
 
-def _survives(values: Array, dtype: Any) -> Array:
-    with np.errstate(over="ignore"):  # what overflows does not survive
-        equal: Array = values.astype(dtype).astype(np.float64) == values
-    return equal
-
-
-def _needs_float64(values: Array) -> bool:
-    return not _survives(values, np.float32).all()
+def _fits_float32(values: Array) -> bool:
+    with np.errstate(over="ignore"):  # what overflows does not fit
+        return np.array_equal(values.astype(np.float32), values)
 
 
 def _is_rounded(values: Array) -> bool:
     """Return whether all values are float32, and not merely whole numbers or simple fractions."""
     mantissas = np.frexp(values)[0] * _SIMPLE
-    return bool(_survives(values, np.float32).all() and (mantissas != np.round(mantissas)).any())
+    return bool(_fits_float32(values) and (mantissas != np.round(mantissas)).any())

@@ -95,7 +95,6 @@ def _run(names: Iterable[str], kind: str | None, only: Iterable[str], timeout: f
             only=tuple(only),
             kind=kind,
             seconds=timeout,
-            registry=default_registry(),
             progress=_show_progress if is_terminal(sys.stderr) else None,
         )
         outcomes += report.outcomes

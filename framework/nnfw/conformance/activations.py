@@ -40,6 +40,17 @@ def exercise(subject: Subject[Activation], component: Activation) -> list[object
     return results
 
 
+def _layout_check(inputs: str, change: Callable[[Array], Array]) -> Callable[[Subject[Activation]], None]:
+    def check(subject: Subject[Activation]) -> None:
+        z, grad_a = _normal(subject, (3, 4), np.float64)
+        expected = _both(subject.component, z, grad_a)
+        found = _both(subject.component, change(z), change(grad_a))
+        require(all(map(close, found, expected)), "a or δ depends on the memory layout of z and ∂C/∂a.")
+
+    check.__doc__ = f"{inputs} give what their copies give."
+    return check
+
+
 def check_keeps_shape_and_dtype(subject: Subject[Activation]) -> None:
     """A and δ have the shape and the dtype of z, float32 and float64."""
     for dtype in (np.float32, np.float64):
@@ -178,19 +189,9 @@ def check_empty_batch_is_handled(subject: Subject[Activation]) -> None:
         require(found.shape == (0, 4), f"{name} of no examples has shape {found.shape}, expected (0, 4).")
 
 
-def check_strided_input(subject: Subject[Activation]) -> None:
-    """Z and ∂C/∂a that are every second element of larger arrays give what their copies give."""
-    _require_layout(subject, strided)
-
-
-def check_fortran_input(subject: Subject[Activation]) -> None:
-    """Z and ∂C/∂a in Fortran's order give what their copies give."""
-    _require_layout(subject, np.asfortranarray)
-
-
-def check_read_only_input(subject: Subject[Activation]) -> None:
-    """Read-only z and ∂C/∂a give what their copies give."""
-    _require_layout(subject, read_only)
+check_strided_input = _layout_check("Z and ∂C/∂a that are every second element of larger arrays", strided)
+check_fortran_input = _layout_check("Z and ∂C/∂a in Fortran's order", np.asfortranarray)
+check_read_only_input = _layout_check("Read-only z and ∂C/∂a", read_only)
 
 
 def check_workspaces_do_not_meet(subject: Subject[Activation]) -> None:
@@ -253,10 +254,3 @@ def _both(component: Activation, z: Array, grad_a: Array) -> list[Array]:
 
 def _require_gradient(subject: Subject[Activation], z: Array, where: str) -> None:
     require_first_row(check_activation(subject.component, z, subject.registry), f"{where}δ for z of shape {z.shape}")
-
-
-def _require_layout(subject: Subject[Activation], change: Callable[[Array], Array]) -> None:
-    z, grad_a = _normal(subject, (3, 4), np.float64)
-    expected = _both(subject.component, z, grad_a)
-    found = _both(subject.component, change(z), change(grad_a))
-    require(all(map(close, found, expected)), "a or δ depends on the memory layout of z and ∂C/∂a.")

@@ -248,20 +248,10 @@ def _refusal(subject: Subject[DataclassInstance], wrong: Mapping[str, object]) -
 
 def _import_of(subject: Subject[DataclassInstance]) -> _Import:
     module = subject.cls.__module__
-    if not _is_importable(module):
+    package = module.partition(".")[0]
+    if not any(finder.find_spec(package, None) for finder in sys.meta_path):  # sys.modules may hold one made by hand
         raise NotApplicable(f"its module {module!r} cannot be imported by name")
     return _first_import(module)
-
-
-def _is_importable(module: str) -> bool:
-    """Return whether another process finds the module too: sys.modules may hold one made by hand."""
-    package = module.partition(".")[0]
-    return any(finder.find_spec(package, None) for finder in sys.meta_path)
-
-
-@cache
-def _first_import(module: str) -> _Import:
-    return _measured_import(module)
 
 
 def _measured_import(module: str) -> _Import:
@@ -273,3 +263,6 @@ def _measured_import(module: str) -> _Import:
     )
     require(result.returncode == 0, f"importing {module} in a separate process failed: {result.stderr.strip()[-200:]}")
     return _Import(**json.loads(result.stdout.splitlines()[-1]))
+
+
+_first_import = cache(_measured_import)

@@ -26,13 +26,7 @@ _NOISE_SEED = 7
 
 
 def shapes_of(subject: Subject[Layer]) -> list[Shape]:
-    """Return shapes that the layer accepts, starting with one for each number of axes.
-
-    Raises
-    ------
-    NotApplicable
-        If there is none.
-    """
+    """Return shapes that the layer accepts, starting with one for each number of axes; NotApplicable if none."""
     found = [shape for shape in subject.input_shapes or TRIAL_SHAPES if takes(subject.component, shape)]
     if not found:
         raise NotApplicable("no shape is known that it takes; declare input_shapes in its ComponentSpec")
@@ -51,15 +45,7 @@ def takes(layer: Layer, shape: Shape) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """Copies of the results of one forward and backward pass.
-
-    Parameters
-    ----------
-    z, grad_a_prev
-        The results.
-    grads
-        The gradient of every trainable parameter.
-    """
+    """The results of one forward and backward pass, with the gradient of every trainable parameter."""
 
     z: Array
     grad_a_prev: Array
@@ -75,17 +61,7 @@ class Pass:
 
 
 class Bench:
-    """A layer with parameters for inputs of one shape.
-
-    Parameters
-    ----------
-    layer
-        The layer.
-    shape
-        Shape of one example.
-    dtype
-        Of parameters and workspaces.
-    """
+    """A layer with parameters for inputs of one shape, all in `dtype`."""
 
     def __init__(self, layer: Layer, shape: Shape, dtype: DTypeLike = np.float64) -> None:
         self.layer = layer

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
 from nnfw.checking import Row, check_layer
@@ -25,6 +25,7 @@ from nnfw.ops import DEFINITIONS, Tape
 from nnfw.protocols import Layer, Parameter
 
 LayerCheck = Callable[[Subject[Layer]], None]
+BatchCheck = Callable[[Bench, Array, Array], None]
 
 EXTREME = 1e4
 """Inputs of this size must neither overflow nor warn in float32."""
@@ -48,12 +49,10 @@ def exercise(subject: Subject[Layer], component: Layer) -> list[object]:
     return results
 
 
-def _for_batches_of(
-    examples: int,
-) -> Callable[[Callable[[Bench, Array, Array], None]], Callable[[Subject[Layer]], None]]:
+def _for_batches_of(examples: int) -> Callable[[BatchCheck], LayerCheck]:
     """Run a check on each bench, with x and δ of a batch."""
 
-    def decorate(check: Callable[[Bench, Array, Array], None]) -> Callable[[Subject[Layer]], None]:
+    def decorate(check: BatchCheck) -> LayerCheck:
         @wraps(check)
         def of_subject(subject: Subject[Layer]) -> None:
             for bench in benches(subject):
@@ -62,6 +61,29 @@ def _for_batches_of(
         return of_subject
 
     return decorate
+
+
+def _dtype_check(dtype: np.dtype[Any]) -> LayerCheck:
+    def check(subject: Subject[Layer]) -> None:
+        for bench in benches(subject, dtype):
+            results = bench.run(bench.x(3), bench.delta(3)).named()
+            for name, array in (results | {"z outside of training": bench.evaluate(bench.x(3))}).items():
+                right = array.dtype == dtype
+                require(right, f"{name} is {array.dtype}, expected {dtype}, the network's dtype.")
+
+    check.__doc__ = f"In a {dtype} network everything is {dtype}."
+    return check
+
+
+def _layout_check(inputs: str, change: Callable[[Array], Array]) -> LayerCheck:
+    @_for_batches_of(3)
+    def check(bench: Bench, x: Array, delta: Array) -> None:
+        expected = bench.run(x, delta).named()
+        for name, found in bench.run(change(x), change(delta)).named().items():
+            require(close(found, expected[name]), f"{name} depends on the memory layout of the input.")
+
+    check.__doc__ = f"{inputs} give what their copies give."
+    return check
 
 
 def check_takes_some_shape(subject: Subject[Layer]) -> None:
@@ -98,14 +120,8 @@ def check_parameters_are_real(subject: Subject[Layer]) -> None:
             require(written, f"backward leaves parts of the gradient of {name} unwritten, or not finite.")
 
 
-def check_keeps_float32(subject: Subject[Layer]) -> None:
-    """In a float32 network everything is float32."""
-    _require_dtype(subject, np.float32)
-
-
-def check_keeps_float64(subject: Subject[Layer]) -> None:
-    """In a float64 network everything is float64."""
-    _require_dtype(subject, np.float64)
+check_keeps_float32 = _dtype_check(np.dtype(np.float32))
+check_keeps_float64 = _dtype_check(np.dtype(np.float64))
 
 
 @_for_batches_of(3)
@@ -305,24 +321,10 @@ def check_empty_batch_is_handled(bench: Bench, x: Array, delta: Array) -> None:
         require(not np.any(gradient), f"the gradient of {name} for no examples is not 0.")
 
 
-def check_strided_input(subject: Subject[Layer]) -> None:
-    """Inputs and δ that are every second element of a larger array give what their copies give."""
-    _require_layout(subject, strided)
-
-
-def check_fortran_input(subject: Subject[Layer]) -> None:
-    """Inputs and δ in Fortran's order give what their copies give."""
-    _require_layout(subject, np.asfortranarray)
-
-
-def check_reversed_input(subject: Subject[Layer]) -> None:
-    """Inputs and δ with negative strides give what their copies give."""
-    _require_layout(subject, lambda a: a[::-1].copy()[::-1])
-
-
-def check_read_only_input(subject: Subject[Layer]) -> None:
-    """Read-only inputs and δ give what their copies give."""
-    _require_layout(subject, read_only)
+check_strided_input = _layout_check("Inputs and δ that are every second element of a larger array", strided)
+check_fortran_input = _layout_check("Inputs and δ in Fortran's order", np.asfortranarray)
+check_reversed_input = _layout_check("Inputs and δ with negative strides", lambda a: a[::-1].copy()[::-1])
+check_read_only_input = _layout_check("Read-only inputs and δ", read_only)
 
 
 def check_wrong_shapes_are_refused(subject: Subject[Layer]) -> None:
@@ -463,14 +465,6 @@ def check_gradients_of_parameters(subject: Subject[Layer]) -> None:
     _require_gradients(subject, lambda row: row.name != "x" and not row.name.endswith(".delta"))
 
 
-def _require_dtype(subject: Subject[Layer], dtype: DTypeLike) -> None:
-    for bench in benches(subject, dtype):
-        results = bench.run(bench.x(3), bench.delta(3)).named()
-        for name, array in (results | {"z outside of training": bench.evaluate(bench.x(3))}).items():
-            right = array.dtype == bench.dtype
-            require(right, f"{name} is {array.dtype}, expected {bench.dtype}, the network's dtype.")
-
-
 def _require_same(expected: Pass, found: Pass, what: str) -> None:
     for name, array in expected.named().items():
         require(equal(array, found.named()[name]), f"{what} {name}.")
@@ -480,14 +474,6 @@ def _run_with_global_seed(bench: Bench, x: Array, delta: Array, seed: int) -> Pa
     np.random.seed(seed)  # noqa: NPY002 - must have no effect
     random.seed(seed)
     return bench.run(x, delta)
-
-
-def _require_layout(subject: Subject[Layer], change: Callable[[Array], Array]) -> None:
-    for bench in benches(subject):
-        x, delta = bench.x(3), bench.delta(3)
-        expected = bench.run(x, delta).named()
-        for name, found in bench.run(change(x), change(delta)).named().items():
-            require(close(found, expected[name]), f"{name} depends on the memory layout of the input.")
 
 
 def _squares(bench: Bench, x: Array, y: Array) -> float:
