@@ -119,11 +119,8 @@ def _option(item: Field[object], hint: object) -> Option:
 def check(cls: type, table: Mapping[str, object], resolve: Resolve) -> dict[str, Any]:
     """Return a value for each field of `cls`, from `table` or by default, checked and with references resolved.
 
-    Raises
-    ------
-    ConfigError
-        With every mistake in the table, up to a hundred: unknown and missing options, wrong types, values out of range;
-        where there is none of these, with options that contradict each other.
+    ConfigError with every mistake in the table, up to a hundred: unknown and missing options, wrong types, values out
+    of range; where there is none of these, with options that contradict each other.
     """
     options = options_of(cls)
     unknown = islice((str(key) for key in table if key not in options), _MOST_MISTAKES)
@@ -164,10 +161,7 @@ def _above(value: Any, other: Any) -> bool:
 def build(cls: type[Built], table: Mapping[str, object], resolve: Resolve) -> Built:
     """Return an instance of the dataclass `cls` from a checked table.
 
-    Raises
-    ------
-    ConfigError
-        As :func:`check`, and if the class itself refuses the values.
+    ConfigError as :func:`check`, and if the class itself refuses the values.
     """
     values = check(cls, table, resolve)
     try:
@@ -181,10 +175,7 @@ def build(cls: type[Built], table: Mapping[str, object], resolve: Resolve) -> Bu
 def rebuild(instance: Built, resolve: Resolve) -> Built:
     """Return a dataclass instance rebuilt, its values checked and its references resolved.
 
-    Raises
-    ------
-    ConfigError
-        As :func:`build`.
+    ConfigError as :func:`build`.
     """
     return build(type(instance), {option.name: value for option, value in _values(instance)}, resolve)
 

@@ -79,10 +79,7 @@ class Chain(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the last layer's z for one example.
 
-        Raises
-        ------
-        ShapeError
-            If a layer rejects its input shape; names it and the layer before.
+        ShapeError if a layer rejects its input shape; names it and the layer before.
         """
         return self.shapes(input_shape)[-1]
 

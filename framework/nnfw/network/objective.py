@@ -19,17 +19,15 @@ class Objective:
     Equation 1: δ^L = ∇_a C ⊙ σ'(z^L). If this is the cost's canonical activation, the cost gives value and δ^L in
     closed form, so extreme z stay finite.
 
+    ConfigError if the activation's values leave the domain of the cost: logits for a cost of probabilities, for
+    instance.
+
     Parameters
     ----------
     cost, activation
         Resolved components.
     registry
         Finds the activation that ``cost.canonical`` names.
-
-    Raises
-    ------
-    ConfigError
-        If the activation's values leave the domain of the cost: logits for a cost of probabilities, for instance.
     """
 
     def __init__(self, cost: Cost, activation: Activation, registry: Registry) -> None:

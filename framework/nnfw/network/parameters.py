@@ -116,17 +116,14 @@ class Layout:
 class Parameters(Mapping[str, Array]):
     """The arrays of a network by name.
 
+    ShapeError if they need more memory than the machine has.
+
     Parameters
     ----------
     layout
         Their positions.
     dtype
         Their dtype.
-
-    Raises
-    ------
-    ShapeError
-        If they need more memory than the machine has.
 
     Attributes
     ----------
@@ -158,10 +155,7 @@ class Parameters(Mapping[str, Array]):
     def initialise(self, rng: np.random.Generator, values: Mapping[str, Any]) -> None:
         """Copy initial values from `values`, and draw the missing ones in the order of the layers.
 
-        Raises
-        ------
-        ShapeError
-            If a name or a shape does not fit.
+        ShapeError if a name or a shape does not fit.
         """
         for name in values:
             self._view(name)
@@ -236,10 +230,7 @@ def _changeable(array: Array) -> Array:
 def require_memory(layout: Layout, dtype: np.dtype[Any]) -> None:
     """Refuse parameters that exceed the machine's memory, before the operating system kills the process.
 
-    Raises
-    ------
-    ShapeError
-        States the memory they take.
+    ShapeError states the memory they take.
     """
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else sys.maxsize
     if _bytes(layout, dtype) > present:

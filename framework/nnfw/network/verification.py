@@ -71,10 +71,7 @@ class Verification:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Check the results.
 
-        Raises
-        ------
-        PluginError
-            For the first result of wrong shape or dtype; names the component.
+        PluginError for the first result of wrong shape or dtype; names the component.
         """
         if error is None:
             count = self._count

@@ -78,6 +78,8 @@ class Loaded:
 def load_plugins(manager: pluggy.PluginManager, *, only: frozenset[str] | None, strict: bool) -> list[Loaded]:
     """Load every entry point of the group ``nnfw`` and register the sound ones with `manager`.
 
+    PluginError in strict mode, with all that is broken or missing.
+
     Parameters
     ----------
     manager
@@ -92,11 +94,6 @@ def load_plugins(manager: pluggy.PluginManager, *, only: frozenset[str] | None, 
     -------
     list of Loaded
         Built-in plugins first, then by distribution and entry point.
-
-    Raises
-    ------
-    PluginError
-        In strict mode, with all that is broken or missing.
     """
     owners: dict[tuple[str, str], Plugin] = {}
     loaded: list[Loaded] = []
@@ -268,10 +265,7 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
 def importing(plugin: Plugin) -> Iterator[None]:
     """Name the plugin that is imported in the body if that takes long at a terminal, or if Ctrl-C interrupts it.
 
-    Raises
-    ------
-    KeyboardInterrupt
-        With a message, whether the user pressed Ctrl-C or the plugin raised it.
+    KeyboardInterrupt with a message, whether the user pressed Ctrl-C or the plugin raised it.
     """
     waiting = None if plugin.built_in or sys.stderr is None or not sys.stderr.isatty() else _timer(plugin, sys.stderr)
     try:

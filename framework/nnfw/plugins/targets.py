@@ -76,10 +76,7 @@ def _problem_of(spec: ComponentSpec, read: Callable[[str], Bindings]) -> str:
 def _read(module: str) -> Bindings:
     """Return what the source of a module binds; LookupError if that cannot be told from its text.
 
-    Raises
-    ------
-    ModuleNotFoundError, SyntaxError
-        If the import will certainly fail.
+    ModuleNotFoundError, SyntaxError if the import will certainly fail.
     """
     loader: Any = _find(module).loader
     source = loader.get_source(module)

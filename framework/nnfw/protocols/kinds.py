@@ -107,10 +107,7 @@ def names_in(cls: type) -> frozenset[str]:
 def by_name(kinds: Iterable[Kind]) -> dict[str, Kind]:
     """Return the rows by name.
 
-    Raises
-    ------
-    PluginError
-        If two rows have one name or one protocol.
+    PluginError if two rows have one name or one protocol.
     """
     table: dict[str, Kind] = {}
     for kind in kinds:
