@@ -16,7 +16,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.data import Examples, Preprocessing, Split, categorical, listed, load_examples, release, shape_of, split
 from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError
 from nnfw.experiments.experiment import Experiment, ExperimentFile, placed
-from nnfw.model import Sequential, describe
+from nnfw.model import Sequential
 from nnfw.network import Chain, Objective
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
@@ -163,7 +163,7 @@ def _require_storable(model: Sequential) -> None:
     """Refuse a model that could not be saved and read again, before it is trained."""
     try:
         with TemporaryDirectory() as folder:
-            container.write(Path(folder, "model"), describe(model.network, model.seed, model.preprocessing), {})
+            container.write(Path(folder, "model"), model.description(), {})
     except NnfwError as error:
         raise DataError(f"A model of this data could not be saved: {error}") from error
 

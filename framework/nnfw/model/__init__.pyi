@@ -1,3 +1,2 @@
-from .description import describe as describe
 from .loading import load as load
 from .sequential import Sequential as Sequential

@@ -30,7 +30,7 @@ _MOST_AXES = 64  # NumPy's limit
 
 @dataclass(frozen=True)
 class _Architecture:
-    """What :func:`~nnfw.model.description.describe` wrote, apart from preprocessing and distributions."""
+    """What :meth:`Sequential.description` wrote, apart from preprocessing and distributions."""
 
     input_shape: Annotated[tuple[Annotated[int, Ge(1)], ...], MaxLen(_MOST_AXES)]
     dtype: Literal["float32", "float64"]

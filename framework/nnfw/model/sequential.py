@@ -16,9 +16,16 @@ from numpy.typing import ArrayLike
 from nnfw import training
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, options_of, short
-from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
+from nnfw.data import (
+    Preprocessing,
+    as_batch,
+    build_preprocessing,
+    cast_finite,
+    column_names,
+    describe_preprocessing,
+    release,
+)
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
-from nnfw.model.description import describe
 from nnfw.network import Batch, Chain, LayerTrace, Network, Objective, Parameters, RepeatedForward, Scope, Trace
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
@@ -474,9 +481,34 @@ class Sequential:
         NnfwError
             If the file cannot be written.
         """
-        container.write(
-            path, describe(self.network, self.seed, self.preprocessing), dict(self.parameters), inside=inside
-        )
+        container.write(path, self.description(), dict(self.parameters), inside=inside)
+
+    def description(self) -> dict[str, Any]:
+        """Return what a file says of this model beside its arrays: plain tables, lists, texts and numbers.
+
+        Every component is named as ``distribution:name``; ``distributions`` holds the versions of those that are
+        needed.
+
+        Raises
+        ------
+        PluginError
+            If a component belongs to no installed plugin.
+        ShapeError
+            If the preprocessing makes other examples than the network takes, or cannot take what it gives.
+        ConfigError, DataError
+            If the preprocessing could not be read again: repeated classes, for instance.
+        """
+        table: dict[str, Any] = {
+            "input_shape": list(self.input_shape),
+            "dtype": self.dtype.name,
+            "seed": self.seed,
+            "layers": [self.registry.describe("layer", layer) for layer in self.layers],
+        }
+        if self.preprocessing is not None:
+            self.preprocessing.require_fit(self.input_shape, self.output_shape)
+            table["preprocessing"] = describe_preprocessing(self.preprocessing, self.registry)
+            build_preprocessing(table["preprocessing"], self.registry)  # what would not be read is not written
+        return table | {"distributions": self.registry.distributions_in(table)}
 
     def __repr__(self) -> str:
         """Return the layers, shapes and number of parameters."""

@@ -11,7 +11,7 @@ from nnfw.errors import FileFormatError
 from nnfw.experiments.experiment import Experiment, distributions_of
 from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.machine import required_packages
-from nnfw.model import Sequential, describe, load
+from nnfw.model import Sequential, load
 from nnfw.runs.layout import CHECKPOINTS, EXPERIMENT, MODEL, RECORD
 from nnfw.runs.opening import Access, open_run, resume_command
 from nnfw.runs.reading import read_run
@@ -41,7 +41,7 @@ def open_model(path: Path, access: Access) -> Sequential:
 
 def warn_of_plugins(directory: Path, experiment: Experiment, model: Sequential) -> None:
     """Warn of plugins whose versions differ from those of a run; loading the model has reported its own ones."""
-    own = model.registry.distributions_in(describe(model.network, model.seed, model.preprocessing))
+    own = model.registry.distributions_in(model.description())
     now = distributions_of(experiment, model.registry)
     _warn_of_versions(
         directory,
