@@ -132,7 +132,12 @@ def check(cls: type, table: Mapping[str, object], resolve: Resolve) -> dict[str,
     ]
     defaults = {name: option.default for name, option in options.items() if not option.required}
     known = defaults | {name: value for name, value in table.items() if name in options}
-    values = _collected(known, lambda name, value: _check_option(options[name], value, resolve), mistakes)
+
+    def checked(name: str, value: object) -> object:
+        option = options[name]
+        return None if value is None and option.optional else _check_value(option.hint, value, resolve)
+
+    values = _collected(known, checked, mistakes)
     wrong = [(name, other) for name, other in _ordered(options) if not _above(values[name], values[other])]
     if wrong:
         raise ConfigError(
@@ -219,10 +224,6 @@ def _collected(
 
 def _unknown(name: str, options: Mapping[str, Option]) -> str:
     return f"is not an option.{did_you_mean(name, options)} Options: {', '.join(sorted(options)) or 'none'}."
-
-
-def _check_option(option: Option, value: object, resolve: Resolve) -> object:
-    return None if value is None and option.optional else _check_value(option.hint, value, resolve)
 
 
 def _check_value(hint: object, value: object, resolve: Resolve) -> object:

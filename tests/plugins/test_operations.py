@@ -57,8 +57,8 @@ def test_operation_of_a_plugin_is_found_by_its_name(declare, name):
     values = np.ones(2)
     operation_of(registry, name)(values)
     assert values.tolist() == [2, 2]
-    spec, plugin = registry.find_operation(name)
-    assert (spec.summary, str(plugin)) == ("twice", "fake-one 1.0")
+    found = registry.find_operation(name)
+    assert (found.spec.summary, str(found.plugin)) == ("twice", "fake-one 1.0")
 
 
 def test_operations_are_attributes_of_the_table(declare):
@@ -97,7 +97,7 @@ def test_operation_of_two_plugins_needs_the_name_of_one(declare):
 def test_name_of_a_standard_operation_stays_the_standard_one(declare):
     registry = declare("fake-one", [("relu", "{}:relu")], OWN.format(name="relu"))
     assert operation_of(registry, "relu") is not operation_of(registry, "fake-one:relu")
-    assert registry.find_operation("relu")[1].built_in
+    assert registry.find_operation("relu").plugin.built_in
     engine = engine_of({"fake-one:relu": print}, "own", registry)
     assert engine.function(operation_of(registry, "fake-one:relu")) is print
     assert engine.function(operation_of(registry, "relu")) is not print

@@ -7,6 +7,7 @@ from functools import cache
 from nnfw.errors import PluginError, UnknownComponentError, short
 from nnfw.ops.operation import Operation
 from nnfw.plugins import Registry, default_registry
+from nnfw.plugins.registry import import_target
 
 
 class Operations:
@@ -51,9 +52,9 @@ def operation_of(registry: Registry, name: str) -> Operation:
     PluginError
         If two plugins offer it, or its target is missing, fails to import, or is not an operation of this name.
     """
-    found = registry.import_operation(name)
-    spec, plugin = registry.find_operation(name)
-    owner = f"Operation {spec.name!r} ({plugin}): target {spec.target!r}"
+    declared = registry.find_operation(name)
+    found, spec = import_target(declared), declared.spec
+    owner = f"{declared.title}: target {spec.target!r}"
     if not isinstance(found, Operation):
         raise PluginError(f"{owner} is {short(found)}; write @operation(...) above its definition.")
     if found.name != spec.name:

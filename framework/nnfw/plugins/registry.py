@@ -219,28 +219,9 @@ class Registry:
             self._classes[component] = _import_class(component)
         return self._classes[component]
 
-    def find_operation(self, name: str) -> tuple[OperationSpec, Plugin]:
-        """Return what was declared of the operation called `name` or ``distribution:name``, and its plugin.
-
-        Raises
-        ------
-        UnknownComponentError
-            If there is none.
-        PluginError
-            If two plugins offer it.
-        """
-        found = self._find("operation", name, self._operations)
-        return found.spec, found.plugin
-
-    def import_operation(self, name: str) -> object:
-        """Return the target of an operation, imported when first asked for.
-
-        Raises
-        ------
-        UnknownComponentError, PluginError
-            As :meth:`find_operation`, and if the target is missing or fails to import.
-        """
-        return import_target(self._find("operation", name, self._operations))
+    def find_operation(self, name: str) -> Declared[OperationSpec]:
+        """Return the operation called `name` or ``distribution:name``; errors as :meth:`find`."""
+        return self._find("operation", name, self._operations)
 
     def import_kernels(self, spec: AcceleratorSpec) -> object:
         """Return what the target of an accelerator gives; raises whatever its module does.
@@ -492,25 +473,24 @@ def _by_plugin(components: Iterable[Declared[SpecT]]) -> str:
     return ", ".join(f"{', '.join(names)} ({plugin})" for plugin, names in groups.items()) or "none"
 
 
-def _with_clashes(components: list[Listed]) -> tuple[Listed, ...]:
+def _with_clashes(components: Iterable[Listed]) -> tuple[Listed, ...]:
     """Return the components in order, a problem noted on each that shares its kind and name with another plugin's."""
+    order = {kind: index for index, kind in enumerate(KINDS)}
+    found = sorted(components, key=lambda item: (order[item.kind], item.name, item.plugin.distribution))
     owners: dict[tuple[str, str], list[Plugin]] = {}
-    for item in components:
+    for item in found:
         if item.plugin.status == "active":
             owners.setdefault((item.kind, item.name), []).append(item.plugin)
-    order = list(KINDS)
-    noted = [replace(item, problem=_clash(item, owners.get((item.kind, item.name), []))) for item in components]
-    return tuple(sorted(noted, key=lambda item: (order.index(item.kind), item.name, item.plugin.distribution)))
+    return tuple(replace(item, problem=_clash(item, owners.get((item.kind, item.name), []))) for item in found)
 
 
 def _clash(item: Listed, owners: list[Plugin]) -> str:
     others = [plugin for plugin in owners if plugin is not item.plugin]
     if item.plugin.built_in or not others or item.plugin.status != "active":
         return ""
-    if any(plugin.built_in for plugin in others):
-        return f"the name is built in and cannot be taken; write {item.qualified_name!r}"
-    names = " and ".join(str(plugin) for plugin in others)
-    return f"the name is also offered by {names}; write {item.qualified_name!r}"
+    is_built_in = any(plugin.built_in for plugin in others)
+    offered = f"also offered by {' and '.join(map(str, others))}"
+    return f"the name is {'built in and cannot be taken' if is_built_in else offered}; write {item.qualified_name!r}"
 
 
 def _component_names(value: object) -> Iterator[str]:
