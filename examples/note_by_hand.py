@@ -1,4 +1,4 @@
-"""The note's network by hand: two inputs, two hidden sigmoid neurons, one output, and each equation's quantities.
+"""The note's equations by hand, on a network with two inputs, two hidden sigmoid neurons and one output.
 
 Run it with: python examples/note_by_hand.py
 """

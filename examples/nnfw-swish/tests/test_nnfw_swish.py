@@ -1,4 +1,4 @@
-"""The components keep the rules of nnfw, and have the values that they should have."""
+"""The components pass nnfw's checks and compute the right values."""
 
 import json
 
@@ -28,7 +28,7 @@ def test_swish_with_beta_0_is_half_of_z():
 
 
 def gate(params, a_prev):
-    """Return z as the docstring of SwishGate has it; the layer's δ is compared with its numerical derivative."""
+    """Return z by the equation in SwishGate's docstring; its numerical derivative is the reference for backward."""
     u = a_prev @ params["weight"].T + params["bias"]
     g = a_prev @ params["gate_weight"].T + params["gate_bias"]
     return u * g / (1 + np.exp(-0.7 * g))

@@ -5,21 +5,21 @@ from typing import Annotated
 
 import typer
 
-Beta = Annotated[float, typer.Option("--beta", min=0, help="How sharp the bend at 0 is.")]
-Points = Annotated[int, typer.Option("--points", min=2, help="How many z, from -6 to 6.")]
+Beta = Annotated[float, typer.Option("--beta", min=0, help="Sharpness of the bend at 0.")]
+Points = Annotated[int, typer.Option("--points", min=2, help="Number of z, from -6 to 6.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _WIDTH, _LEFT = 36, 6
 
 
 def swish(beta: Beta = 1.0, points: Points = 13, json: Json = False) -> None:
-    """Print swish and its slope from -6 to 6, with a curve to look at.
+    """Print swish and its slope from -6 to 6, with a plot.
 
     Examples
     --------
     $ nnfw swish --beta 2
     """
-    import numpy as np  # here, so that nnfw --help need not wait for it
+    import numpy as np  # here, so that nnfw --help stays fast
 
     from nnfw_swish.swish import Swish
 

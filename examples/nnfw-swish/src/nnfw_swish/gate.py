@@ -12,7 +12,7 @@ from nnfw_swish.operations import swish_gate, swish_gate_delta
 
 @dataclass(frozen=True)
 class SwishGate(Layer):
-    """A dense layer each of whose outputs passes a gate of its own, which sees the same inputs.
+    """A dense layer with a gate for each output, computed from the same inputs.
 
     | z = u ⊙ h with u = a_prev w^T + b, g = a_prev v^T + c, h = g s and s = sigmoid(beta g)
     | δ_u = δ ⊙ h, δ_g = δ ⊙ u ⊙ (s + beta h (1 − s))
@@ -24,18 +24,18 @@ class SwishGate(Layer):
     units
         n_out, the number of outputs, 1 or more.
     beta
-        How sharp the gates bend, 0 or more; 1 by default.
+        Sharpness of the gates, 0 or more; 1 by default.
     activation
         σ of the layer; identity by default.
     weight_initializer
-        First values of ``weight`` w and ``gate_weight`` v, both ``(n_out, n_in)``; uniform after Glorot by default.
+        Initial values of ``weight`` w and ``gate_weight`` v, both ``(n_out, n_in)``; Glorot uniform by default.
     bias_initializer
-        First values of ``bias`` b and ``gate_bias`` c, both ``(n_out,)``; zeros by default.
+        Initial values of ``bias`` b and ``gate_bias`` c, both ``(n_out,)``; zeros by default.
 
     Raises
     ------
     ShapeError
-        From :meth:`output_shape`, for an input with more or fewer axes than one.
+        From :meth:`output_shape`, for an input that does not have one axis.
 
     References
     ----------

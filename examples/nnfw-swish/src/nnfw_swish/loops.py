@@ -1,4 +1,4 @@
-"""The operations as loops over the elements, for an engine to compile; without one, nobody imports this."""
+"""The operations as loops over elements, imported only by engines that compile them."""
 
 from math import exp
 

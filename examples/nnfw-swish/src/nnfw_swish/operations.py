@@ -1,4 +1,4 @@
-"""The operations of the gate: each a NumPy definition, and the name of loops that numba can compile."""
+"""The operations of the gate: NumPy definitions, each with the name of a loop for numba."""
 
 import numpy as np
 from nnfw.compute import operation
@@ -16,7 +16,7 @@ from scipy.special import expit
     bodies={"numba": "nnfw_swish.loops:swish_gate"},
 )
 def swish_gate(u, g, beta, s, h, z):
-    """Open a gate: s ← sigmoid(beta g), h ← g s, z ← u ⊙ h."""
+    """Apply the gate: s ← sigmoid(beta g), h ← g s, z ← u ⊙ h."""
     np.multiply(g, beta, out=s)
     expit(s, out=s)
     np.multiply(g, s, out=h)

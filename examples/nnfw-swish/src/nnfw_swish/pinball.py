@@ -10,7 +10,7 @@ from nnfw import Cost, DataError
 
 @dataclass(frozen=True)
 class Pinball(Cost):
-    """Quantile regression: the cost is least where a is the quantile q of the labels of such examples.
+    """Quantile regression: the cost is least if a is the quantile q of the labels, given the input.
 
     | C = 1/N Σ_i weight_i Σ_j max(q r_ij, (q − 1) r_ij) with r = y − a and q = quantile
     | ∂C/∂a_ij = weight_i/N · (1/2 − q − sign(r_ij)/2): −q/N below the label, (1 − q)/N above it
@@ -18,12 +18,12 @@ class Pinball(Cost):
     Parameters
     ----------
     quantile
-        The share of labels that shall lie below a, between 0 and 1; 0.5 by default, which is the median.
+        Share of labels below a, between 0 and 1; 0.5 by default, the median.
 
     Raises
     ------
     DataError
-        From :meth:`targets`, for labels that are no finite numbers, or of another shape than the outputs.
+        From :meth:`targets`, for labels that are not finite numbers or do not have the shape of the outputs.
 
     References
     ----------
@@ -43,7 +43,7 @@ class Pinball(Cost):
         if y.ndim == 1 and output_shape == (1,):
             y = y[:, np.newaxis]
         if y.dtype.kind not in "biuf" or not np.isfinite(y).all():
-            raise DataError("pinball: labels must be finite numbers. Mend or drop the examples with others.")
+            raise DataError("pinball: labels must be finite numbers. Correct or drop the other examples.")
         if y.shape[1:] != output_shape:
             raise DataError(f"pinball: labels must have shape {('N', *output_shape)}, got {y.shape}. Reshape them.")
         return y if y.dtype.kind == "f" else y.astype(np.float32)
@@ -55,7 +55,7 @@ class Pinball(Cost):
         return float(np.mean(c if weight is None else c * weight, dtype=np.float64))
 
     def gradient(self, a, y, workspace, weight=None):
-        """Return ∇_a C; at a label, where the slope jumps, the mean of both slopes."""
+        """Return ∇_a C; at a label, the mean of the slopes on both sides."""
         gradient = np.subtract(y, a, out=workspace.buffer("gradient", a.shape))
         np.sign(gradient, out=gradient)  # NaN stays NaN
         gradient *= -0.5

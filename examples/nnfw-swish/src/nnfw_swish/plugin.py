@@ -1,4 +1,4 @@
-"""What nnfw-swish adds to nnfw."""
+"""The hooks of nnfw-swish."""
 
 import nnfw
 from nnfw.plugins import OperationSpec
@@ -6,7 +6,7 @@ from nnfw.plugins import OperationSpec
 
 @nnfw.hookimpl
 def nnfw_components():
-    """Yield the components; they are imported only when they are used."""
+    """Yield the components, which are imported on first use."""
     yield nnfw.ComponentSpec("activation", "swish", "nnfw_swish.swish:Swish", "z · sigmoid(beta z)")
     yield nnfw.ComponentSpec(
         "layer",
@@ -27,7 +27,7 @@ def nnfw_components():
 
 @nnfw.hookimpl
 def nnfw_operations():
-    """Yield the operations of the gate, with which it trains inside the compiled program."""
+    """Yield the operations of the gate, which let it train inside compiled programs."""
     module = "nnfw_swish.operations"
     yield OperationSpec("swish_gate", f"{module}:swish_gate", "z ← u ⊙ g sigmoid(beta g)")
     yield OperationSpec("swish_gate_delta", f"{module}:swish_gate_delta", "δ of u and g")

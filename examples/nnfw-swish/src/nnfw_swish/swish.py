@@ -10,14 +10,14 @@ from scipy.special import expit
 
 @dataclass(frozen=True)
 class Swish(Elementwise):
-    """A smooth relative of ReLU that dips below 0 before it rises.
+    """A smooth variant of ReLU with a minimum below 0.
 
     a = z s with s = sigmoid(beta z); σ'(z) = s + beta a (1 − s)
 
     Parameters
     ----------
     beta
-        How sharp the bend at 0 is, 0 or more: 0 gives z/2, and large values approach ReLU; 1 by default.
+        Sharpness of the bend at 0, 0 or more: 0 gives z/2, large values approach ReLU; 1 by default.
 
     References
     ----------
