@@ -12,13 +12,13 @@ from nnfw.protocols import Callback, Fit
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-REDRAW_SECONDS = 0.2  # drawing takes half a millisecond to two, which is to be one in a hundred
+REDRAW_SECONDS = 0.2  # drawing takes up to two milliseconds, and may take a hundredth of the time
 BAR_WIDTH = 10  # characters, so that cost and a metric fit beside it on 80 columns
 
 
 @dataclass
 class _Bar:
-    """What is drawn: not plain, so that no checkpoint brings back the times of another process."""
+    """What is drawn. It is not plain data, so checkpoints do not restore the times of another process."""
 
     figures: str
     first_step: int
@@ -32,12 +32,12 @@ class _Bar:
 class ProgressBar(Callback):
     """Shows epoch, cost, metrics, examples per second and the time left on stderr.
 
-    A figure with a slash is that of the training data, then that of the validation data, both of the epoch before.
-    Silent where stderr is no terminal, and while a training has lasted no more than an instant.
+    Two figures with a slash are those of the training and the validation data, both of the previous epoch. Nothing is
+    shown if stderr is not a terminal, or if the training lasts only an instant.
     """
 
     def state(self, fit: Fit) -> dict[str, Any]:
-        """Note when the training began; the bar is made when it is drawn for the first time."""
+        """Note when the training started; the bar is created when it is first drawn."""
         figures, now = figures_of(fit.history[-1]) if fit.history else "", monotonic()
         return {"bar": _Bar(figures, fit.step, now, now)}
 
@@ -59,7 +59,7 @@ class ProgressBar(Callback):
         bar.drawn = monotonic()
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, float], state: MutableMapping[str, Any]) -> None:
-        """Take over the figures of the epoch."""
+        """Show the figures of the epoch from now on."""
         state["bar"].figures = figures_of(record)
 
     def close(self, state: MutableMapping[str, Any]) -> None:
@@ -69,7 +69,7 @@ class ProgressBar(Callback):
 
 
 def _begun(fit: Fit) -> tuple[Progress, TaskID]:
-    """Return a bar on the screen, and its task. No thread redraws it: that would take turns with the training."""
+    """Return a bar on the screen, and its task. No thread redraws it: it would compete with the training."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column

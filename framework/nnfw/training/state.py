@@ -26,14 +26,12 @@ class TrainingState:
 
     Parameters
     ----------
-    parameters
-        Those of the network: the trainable vector and the layer state.
     optimizer
         The optimizer's arrays by name.
     order, noise
         Random numbers for the order of the examples, and for the noise.
     tally, history
-        Sums of cost and metrics over the steps of this epoch, and the records of the epochs that have ended.
+        Sums over the steps of this epoch, and the records of the epochs that have ended.
     epoch, step
         The current ones, counted from 1; `step` counts over the whole training.
     position

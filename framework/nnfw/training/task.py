@@ -29,16 +29,8 @@ VALIDATION = "validation_"
 class Task:
     """What a training is given. Only the network's parameters change.
 
-    Parameters
-    ----------
-    network
-        What is trained, in place.
-    data, validation
-        Examples to train on, and to watch.
-    objective, optimizer, options
-        Resolved components.
-    seed
-        Seed of the order of the examples and of the noise.
+    The examples in `validation` are evaluated after each epoch. `seed` is that of the order of the examples and of the
+    noise.
     """
 
     network: Network
