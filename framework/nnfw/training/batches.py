@@ -48,7 +48,6 @@ class Labelled:
     rows: Array | None = None
 
     def __len__(self) -> int:
-        """Return the number of examples that count."""
         return len(self.x) if self.rows is None else len(self.rows)
 
     def subset(self, rows: Array) -> Labelled:

@@ -36,7 +36,6 @@ class RunningFit:
         task: Task,
         state: TrainingState,
         watch: Watch,
-        *,
         recorded: tuple[str, ...],
         files: CallbackFiles,
         save: Save,

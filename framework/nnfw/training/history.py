@@ -45,5 +45,4 @@ class History(Sequence[Record]):
         return self.records[key]
 
     def __len__(self) -> int:
-        """Return the number of epochs."""
         return len(self.records)

@@ -23,7 +23,6 @@ class Interruption:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
-        """Start noting signals."""
         if threading.current_thread() is threading.main_thread():
             for number in self._noted:
                 if signal.getsignal(number) is _DEFAULTS[number]:
@@ -31,7 +30,6 @@ class Interruption:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Restore the handlers."""
         self._give_back()
 
     def _note(self, number: int, frame: FrameType | None) -> None:

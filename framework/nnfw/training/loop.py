@@ -61,8 +61,7 @@ class Loop(ABC):
         )
         self._evaluation = network.workspace()
         self._watch = Watch(task, self.state, self._evaluation)
-        recorded = tuple(task.recorded(name for name in task.metrics if not isinstance(look[name], list)))
-        self.fit = RunningFit(task, self.state, self._watch, recorded=recorded, files=files, save=save)
+        self.fit = RunningFit(task, self.state, self._watch, tuple(task.recorded(look)), files, save)
         self._callbacks: list[tuple[Callback, Memory]] = []
         self._looks: list[tuple[Look, Memory]] = []
         self._not_resumed = ""  # what a checkpoint does not hold, in words
@@ -75,16 +74,9 @@ class Loop(ABC):
     def run(self) -> History:
         """Train, and return the record.
 
-        Raises
-        ------
-        FileFormatError
-            If the checkpoint to resume from does not fit this training.
-        DivergedError
-            At the step whose cost is not finite.
-        TrainingInterrupted
-            After the step during which a signal arrived, with the parameters of that step.
-        NnfwError
-            If a checkpoint cannot be written.
+        FileFormatError if the checkpoint to resume from does not fit; DivergedError at the step whose cost is not
+        finite; TrainingInterrupted after the step during which a signal arrived, with the parameters of that step;
+        NnfwError if a checkpoint cannot be written.
         """
         # overflow on the way to divergence is reported by one error, not by warnings
         with ExitStack() as opened, np.errstate(all="ignore"), using(self._kernels), self._interruption:

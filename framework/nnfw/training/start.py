@@ -38,12 +38,8 @@ def loop_of(
 def train_in(path: Path, task: Task, save: Save, directory: Path, *, resume: bool) -> History:
     """Train with checkpoints in the folder `path`; with `resume`, continue from the newest of them.
 
-    Raises
-    ------
-    DataError
-        If there are checkpoints without `resume`, or they are of another training or a later epoch.
-    StateError
-        If another process uses the folder.
+    DataError if there are checkpoints without `resume`, or if they are of another training or a later epoch.
+    StateError if another process uses the folder.
     """
     folder = Directory(path)
     make_folder(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +19,7 @@ from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Metric, Optimizer, Solver, is_solver
 from nnfw.training.batches import Labelled
 from nnfw.training.evaluation import named_metrics
+from nnfw.training.history import Record
 from nnfw.training.options import FREE_OPTIONS, TrainingOptions
 
 VALIDATION = "validation_"
@@ -56,9 +57,9 @@ class Task:
         """The record entry that shows progress."""
         return "cost" if self.validation is None else VALIDATION + "cost"
 
-    def recorded(self, numbers: Iterable[str]) -> Iterator[str]:
-        """Yield the names of the numbers that each epoch records, given those of the metrics that are numbers."""
-        names = ("cost", *numbers)
+    def recorded(self, example: Record) -> Iterator[str]:
+        """Yield the names of what each epoch records, without matrices, given cost and metrics of some data."""
+        names = [name for name, value in example.items() if not isinstance(value, list)]
         yield from names
         if self.options.regularizer is not None:
             yield "penalty"
