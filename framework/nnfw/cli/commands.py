@@ -115,7 +115,7 @@ class Commands(_Lean, TyperGroup):
         for spec in BUILT_IN:
             if spec.name == name:
                 return name, _command(spec, spec.loaded()), rest
-        wanted = [item for item in plugin_commands(default_registry()) if item.spec.name == name]
+        wanted = [item for item in plugin_commands(default_registry()) if item.name == name]
         if not wanted:
             known = self.list_commands(ctx)
             ctx.fail(f"Unknown command {name!r}.{did_you_mean(name, known)} Commands: {', '.join(known)}.")
@@ -145,13 +145,7 @@ def application() -> Commands:
 
 
 def load_command(item: PluginCommand) -> Command:
-    """Return a plugin's command, imported.
-
-    Raises
-    ------
-    PluginError
-        If its target is missing, cannot be imported or is not a function that Typer accepts.
-    """
+    """Return a plugin's command; PluginError if it cannot be imported or is not a function that Typer accepts."""
     prefix = f"{item.title}: target {item.spec.target!r}"
     with redirect_stdout(sys.stderr):  # what a module prints on import is not the command's data
         function = import_target(item)

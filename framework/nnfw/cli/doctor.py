@@ -12,7 +12,7 @@ import typer
 
 from nnfw.cli.commands import PluginCommand, load_command, plugin_commands
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
-from nnfw.cli.plugins import described, plugin_table
+from nnfw.cli.plugins import plugin_table
 from nnfw.errors import NnfwError, in_words
 from nnfw.plugins import Listed, Registry, default_registry
 
@@ -96,7 +96,7 @@ def _broken(items: Iterable[Item], load: Callable[[Item], object]) -> Iterator[s
     """Import every component or command; a clash of names is a problem too, even if both can be loaded."""
     for item in items:
         if item.problem:
-            yield described(item)
+            yield f"{item.title}: {item.problem}"
         try:
             load(item)
         except NnfwError as error:

@@ -35,17 +35,11 @@ def plugins(kind: Kind = None, json: Json = False) -> None:
         print_heading("\nCommands")
         print_table(("name", "summary", "from", "status"), map(_row, commands))
     inactive = [f"{item}: {item.status}: {item.reason}" for item in registry.plugins if item.status != "active"]
-    everything: list[Listed | PluginCommand] = [*components, *commands]
-    problems = [described(item) for item in everything if item.problem]
+    problems = [f"{item.title}: {item.problem}" for group in (components, commands) for item in group if item.problem]
     for heading, lines in (("Problems", problems), ("Plugins that are not active", inactive)):
         if lines:
             print_heading(f"\n{heading}")
             print_text("\n".join(lines))
-
-
-def described(item: Listed | PluginCommand) -> str:
-    """Return what is wrong with a component or a command."""
-    return f"{item.kind.capitalize()} {item}: {item.problem}"
 
 
 def component_table(item: Listed) -> dict[str, object]:
