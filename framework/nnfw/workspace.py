@@ -141,10 +141,7 @@ class Workspace:
     def rng(self) -> np.random.Generator:
         """The only source of randomness that a component may use.
 
-        Raises
-        ------
-        StateError
-            If the pass has none: predictions and evaluations are deterministic.
+        StateError if the pass has none: predictions and evaluations are deterministic.
         """
         if self._rng is None:
             raise StateError("This pass has no random numbers. Draw only where workspace.training is true.")
@@ -157,10 +154,7 @@ class Workspace:
     def __getitem__(self, key: str) -> Any:
         """Return what forward kept under `key`.
 
-        Raises
-        ------
-        StateError
-            If nothing was kept: there was no forward pass with this workspace.
+        StateError if nothing was kept: there was no forward pass with this workspace.
         """
         try:
             return self._kept[key]

@@ -103,10 +103,7 @@ class Registry:
     def discover(cls) -> Registry:
         """Return the registry of what is installed, as NNFW_PLUGINS and NNFW_STRICT_PLUGINS allow.
 
-        Raises
-        ------
-        PluginError
-            In strict mode only: with everything that is broken.
+        PluginError in strict mode only: with everything that is broken.
         """
         manager = new_manager()
         strict = strict_plugins()
@@ -123,10 +120,7 @@ class Registry:
     def components(self, kind: str | None = None) -> tuple[Listed, ...]:
         """Return the components of active plugins, of one kind or of all, by kind and name.
 
-        Raises
-        ------
-        UnknownComponentError
-            If there is no such kind.
+        UnknownComponentError if there is no such kind.
         """
         if kind is not None:
             _require_kind(kind)
@@ -209,10 +203,8 @@ class Registry:
     def load(self, kind: str, name: str) -> type:
         """Return the class of a component, imported when first asked for.
 
-        Raises
-        ------
-        UnknownComponentError, PluginError
-            As :meth:`find`, and if the target is missing, fails to import or breaks its protocol.
+        UnknownComponentError, PluginError as :meth:`find`, and if the target is missing, fails to import or breaks its
+        protocol.
         """
         component = self.find(kind, name)
         if component not in self._classes:  # two threads at once import one module and find one class
@@ -226,10 +218,7 @@ class Registry:
     def import_kernels(self, spec: AcceleratorSpec) -> object:
         """Return what the target of an accelerator gives; raises whatever its module does.
 
-        Raises
-        ------
-        ImportError
-            If the module would end the process.
+        ImportError if the module would end the process.
         """
         plugin = next(plugin for item, plugin in self.accelerators if item is spec)
         try:
@@ -261,10 +250,7 @@ class Registry:
 
         A component given as an object is checked like a table, and the names among its fields are resolved.
 
-        Raises
-        ------
-        ConfigError
-            With every mistake, those of nested components included.
+        ConfigError with every mistake, those of nested components included.
         """
         _require_kind(kind)
         try:
@@ -281,17 +267,14 @@ class Registry:
     def describe(self, kind: str, component: object, *, qualified: bool = True) -> dict[str, Plain]:
         """Return the table from which :meth:`resolve` makes `component` again, with all options.
 
+        PluginError if the component's class belongs to no installed plugin.
+
         Parameters
         ----------
         kind, component
             The component and its kind.
         qualified
             Whether to write every name as ``distribution:name``, which no plugin installed later makes ambiguous.
-
-        Raises
-        ------
-        PluginError
-            If the component's class belongs to no installed plugin.
         """
         found = self.component_of(kind, component)
         if found is None:
@@ -338,17 +321,14 @@ class Registry:
     def notify(self, hook: str, arguments: Mapping[str, object]) -> None:
         """Call the observers of a run, plugin by plugin; one that fails is warned about and ends nothing.
 
+        PluginError if an observer fails, in strict mode only.
+
         Parameters
         ----------
         hook
             ``"nnfw_run_started"``, ``"nnfw_epoch_ended"`` or ``"nnfw_run_ended"``.
         arguments
             The arguments of the hook by name; each observer gets those that it asks for.
-
-        Raises
-        ------
-        PluginError
-            If an observer fails, in strict mode only.
         """
         plugins = {f"{plugin.distribution}:{plugin.entry_point}": plugin for plugin in self.plugins}
         for observer in reversed(getattr(self.hooks, hook).get_hookimpls()):  # pluggy keeps the first to call last
