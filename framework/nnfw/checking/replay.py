@@ -110,7 +110,7 @@ class Replay:
         self._deltas = {leaf.delta_name for leaf in self.leaves}
 
     def _leaves(self, workspace: Workspace) -> tuple[Leaf, ...]:
-        return tuple(_leaves_of(self.model.chain, self.model.input_shape, self.model.parameters.scope, workspace))
+        return tuple(_leaves_of(self.model.chain, self.model.input_shape, self.model.parameters, workspace))
 
     def backward(self) -> Analytic:
         """Return what the backward pass gives, or raise PluginError if a component breaks its protocol.
@@ -138,11 +138,11 @@ class Replay:
         self._rewind()
         model, workspace = self.model, Workspace(np.float64, self._noise, training=True)
         last = len(model.layers) - 1
-        z = model.chain.forward(model.parameters.scope, self.x, workspace)
+        z = model.chain.forward(model.parameters, self.x, workspace)
         a = model.chain.activate(last, workspace)
         delta = self.objective.delta(z, a, self.batch.y, model.chain.workspace_of(last, workspace), self.batch.weight)
         unused = model.network.views(np.zeros_like(model.parameters.vector))
-        gradient = model.chain.backward(model.parameters.scope, delta, unused, workspace)
+        gradient = model.chain.backward(model.parameters, delta, unused, workspace)
         if not isinstance(gradient, np.ndarray) or (gradient.shape, gradient.dtype) != (self.x.shape, self.x.dtype):
             found = getattr(gradient, "shape", type(gradient).__name__), getattr(gradient, "dtype", "")
             raise PluginError(

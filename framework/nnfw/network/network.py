@@ -68,7 +68,7 @@ class Network:
     def forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
         """Return z^L and a^L of a batch in the network's dtype; both may be buffers of `workspace`."""
         with self.verified(x, workspace):
-            z = self.chain.forward(self.parameters.scope, x, workspace)
+            z = self.chain.forward(self.parameters, x, workspace)
             return z, self.chain.activate(len(self.chain.layers) - 1, workspace)
 
     def verified(
@@ -94,10 +94,10 @@ class Network:
     ) -> tuple[Array, Array]:
         """Return z^L and a^L of a batch, and fill `grads`."""
         chain, last = self.chain, len(self.chain.layers) - 1
-        z = chain.forward(self.parameters.scope, batch.x, workspace)
+        z = chain.forward(self.parameters, batch.x, workspace)
         a = chain.activate(last, workspace)
         delta = objective.delta(z, a, batch.y, chain.workspace_of(last, workspace), batch.weight)
-        chain.backward(self.parameters.scope, delta, grads, workspace)
+        chain.backward(self.parameters, delta, grads, workspace)
         return z, a
 
     def first_non_finite(self, workspace: Workspace, labels: float = 0.0) -> str:
@@ -108,7 +108,7 @@ class Network:
         for index, component in enumerate(self.chain.layers):
             memory = self.chain.workspace_of(index, workspace)
             layer = f"Layer {index} {self.registry.label('layer', component)}"
-            arrays = dict(self.parameters.scope.layer(index)) | {"z": memory["z"], "a": memory["a"]}
+            arrays = dict(self.parameters.layer(index)) | {"z": memory["z"], "a": memory["a"]}
             for name, array in arrays.items():
                 if not np.isfinite(array).all():
                     return f"{layer}: {name} is not finite"

@@ -113,7 +113,7 @@ class Layout:
         return Scope(arrays)
 
 
-class Parameters(Mapping[str, Array]):
+class Parameters(Scope):
     """The arrays of a network by name.
 
     ShapeError if they need more memory than the machine has.
@@ -150,7 +150,7 @@ class Parameters(Mapping[str, Array]):
             self.state: Array = np.zeros(layout.state_size, dtype)
         except MemoryError as error:
             raise _too_large(layout, np.dtype(dtype), "this process may have") from error
-        self.scope = layout.views(self.vector, self.state)
+        super().__init__(layout.views(self.vector, self.state))
 
     def initialise(self, rng: np.random.Generator, values: Mapping[str, Any]) -> None:
         """Copy initial values from `values`, and draw the missing ones in the order of the layers.
@@ -162,16 +162,12 @@ class Parameters(Mapping[str, Array]):
         for name, parameter in self.layout.declared.items():
             self[name] = values[name] if name in values else _drawn(parameter, rng)
 
-    def __getitem__(self, name: str) -> Array:
-        """Return a view: writing into it changes the network."""
-        return self.scope[name]
-
     def _view(self, name: str) -> Array:
-        if name not in self.scope:
+        if name not in self:
             raise ShapeError(
                 f"There is no parameter {name!r}.{did_you_mean(name, self)} Parameters: {', '.join(self)}."
             )
-        return self.scope[name]
+        return self[name]
 
     def __setitem__(self, name: str, values: Any) -> None:
         """Copy `values` into the array.
@@ -189,14 +185,6 @@ class Parameters(Mapping[str, Array]):
             raise ShapeError(f"{what} has shape {view.shape}, got values of shape {array.shape}.")
         view[...] = cast(array, view.dtype, what)
 
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names, in the order of the layers."""
-        return iter(self.scope)
-
-    def __len__(self) -> int:
-        """Return the number of arrays."""
-        return len(self.scope)
-
     def __getstate__(self) -> dict[str, Any]:
         """Return the content without the arrays: those of a copy must be views of its own vectors."""
         return {"layout": self.layout, "vector": self.vector, "state": self.state}
@@ -204,7 +192,7 @@ class Parameters(Mapping[str, Array]):
     def __setstate__(self, content: dict[str, Any]) -> None:
         """Restore the content of a copy; copy vectors that are memory-mapped or read-only."""
         self.__dict__ |= content | {name: _changeable(content[name]) for name in ("vector", "state")}
-        self.scope = self.layout.views(self.vector, self.state)
+        super().__init__(self.layout.views(self.vector, self.state))
 
     def __repr__(self) -> str:
         """Return the names and shapes."""

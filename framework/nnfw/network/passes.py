@@ -163,7 +163,7 @@ class RepeatedForward:
         # compile nothing: the first prediction is not recorded and must have the same bits
         recorder = _Recorder(tape, DEFINITIONS.elementwise, _NO_PLACES)
         with using(chosen), self._workspace.stepping(recorder), network.verified(x, self._workspace):
-            network.chain.forward(network.parameters.scope, x, self._workspace)
+            network.chain.forward(network.parameters, x, self._workspace)
             a = network.chain.activate(len(network.chain.layers) - 1, self._workspace)
             tape.finish()
         return x, a, tape
