@@ -60,12 +60,12 @@ class ScipySolver(Solver):
         """
         from scipy.optimize import OptimizeResult, minimize
 
-        function, ended, told = one_thread_in_scipy(-1)(function), one_thread_in_scipy(-1)(ended), False
+        function, ended, stopped = one_thread_in_scipy(-1)(function), one_thread_in_scipy(-1)(ended), False
 
         def iteration_ended(intermediate_result: OptimizeResult) -> None:  # SciPy looks at this name
-            nonlocal told
-            told = ended(intermediate_result.x, float(intermediate_result.fun))
-            if told:
+            nonlocal stopped
+            stopped = ended(intermediate_result.x, float(intermediate_result.fun))
+            if stopped:
                 raise StopIteration
 
         with one_thread_in_scipy():
@@ -78,7 +78,7 @@ class ScipySolver(Solver):
                 callback=iteration_ended,
                 options={**self.settings, "maxiter": iterations},
             )
-        return "" if told or result.nit >= iterations else str(result.message).rstrip(".")
+        return "" if stopped or result.nit >= iterations else str(result.message).rstrip(".")
 
 
 def hessian_product(function: Function) -> Callable[[Array, Array], Array]:
