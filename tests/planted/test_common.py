@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl  # noqa: F401 - its import sets an environment variable, which is not the component's doing
 
 import nnfw
 from nnfw.configuration import options_of
