@@ -96,13 +96,9 @@ def _require_domain(cost: Cost, activation: Activation, registry: Registry) -> N
     (lowest, highest), (low, high) = domain, values
     if low < lowest or high > highest:
         advice = f"Use {cost.canonical!r} there." if cost.canonical else "Use another activation there."
-        raise ConfigError(
-            [
-                Mistake(
-                    (),
-                    f"Cost {registry.label('cost', cost)} takes outputs from {lowest:g} to {highest:g}, but the last "
-                    f"layer ends in {registry.label('activation', activation)}, whose values go from {low:g} to "
-                    f"{high:g}. {advice}",
-                )
-            ]
+        values_of = f"{registry.label('activation', activation)}, whose values go from {low:g} to {high:g}"
+        text = (
+            f"Cost {registry.label('cost', cost)} takes outputs from {lowest:g} to {highest:g}, but the last layer "
+            f"ends in {values_of}. {advice}"
         )
+        raise ConfigError([Mistake((), text)])

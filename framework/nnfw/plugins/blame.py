@@ -63,9 +63,7 @@ def in_words_with_culprit(error: BaseException, registry: Registry) -> str:
 def _packages(registry: Registry) -> list[tuple[Plugin, str]]:
     """Return each plugin with the packages that its declarations name."""
     declared = [(plugin, plugin.module) for plugin in registry.plugins if plugin.status == "active"]
-    declared += [(item.plugin, item.spec.target) for item in registry.components()]
-    declared += [(plugin, spec.target) for spec, plugin in registry.accelerators]
-    declared += [(plugin, spec.target) for spec, plugin in registry.commands]
+    declared += [(item.plugin, item.spec.target) for item in registry.declared]
     return [(plugin, _package(name.partition(":")[0])) for plugin, name in declared]
 
 

@@ -18,7 +18,6 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from threading import RLock, Timer
 from types import ModuleType
-from typing import TextIO
 
 import pluggy
 
@@ -267,7 +266,11 @@ def importing(plugin: Plugin) -> Iterator[None]:
 
     KeyboardInterrupt with a message, whether the user pressed Ctrl-C or the plugin raised it.
     """
-    waiting = None if plugin.built_in or sys.stderr is None or not sys.stderr.isatty() else _timer(plugin, sys.stderr)
+    waiting = None
+    if not plugin.built_in and sys.stderr is not None and sys.stderr.isatty():
+        waiting = Timer(_PATIENCE, sys.stderr.write, [f"Still importing plugin {plugin}; Ctrl-C ends it.\n"])
+        waiting.daemon = True
+        waiting.start()
     try:
         yield
     except KeyboardInterrupt as error:
@@ -279,13 +282,6 @@ def importing(plugin: Plugin) -> Iterator[None]:
     finally:
         if waiting is not None:
             waiting.cancel()
-
-
-def _timer(plugin: Plugin, terminal: TextIO) -> Timer:
-    timer = Timer(_PATIENCE, terminal.write, [f"Still importing plugin {plugin}; Ctrl-C ends it.\n"])
-    timer.daemon = True
-    timer.start()
-    return timer
 
 
 def _claim(owners: dict[tuple[str, str], Plugin], plugin: Plugin, what: str, scope: str = "") -> None:

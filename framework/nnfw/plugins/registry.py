@@ -74,12 +74,10 @@ class Registry:
     ----------
     plugins
         Every entry point of the group ``nnfw`` with its status, the built-in ones first.
-    commands
-        The subcommands of active plugins, each with its plugin.
-    operations
-        The operations that active plugins offer, each with its plugin.
-    accelerators
-        The faster kernels that active plugins offer, each with its plugin.
+    declared
+        All that active plugins declare.
+    commands, operations, accelerators
+        The subcommands, the operations and the faster kernels of active plugins, each with its plugin.
     hooks
         The hook caller of the active plugins; prefer :meth:`notify`.
     """
@@ -87,6 +85,7 @@ class Registry:
     def __init__(self, loaded: list[Loaded], hooks: pluggy.HookRelay, *, strict: bool = False) -> None:
         self.plugins: tuple[Plugin, ...] = tuple(item.plugin for item in loaded)
         declared = [Declared(spec, item.plugin) for item in loaded for spec in item.specs]
+        self.declared = tuple(item for item in declared if item.plugin.status == "active")
         self._operations = _of_class(OperationSpec, declared)
         self.commands = _active(_of_class(CommandSpec, declared))
         self.operations = _active(self._operations)

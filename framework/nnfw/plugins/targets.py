@@ -152,14 +152,10 @@ def _class_problem(kind: str, node: ast.ClassDef, bound: Bindings) -> str:
         case None | ast.Constant(value=False):
             return NOT_FROZEN
         case ast.Constant(value=True) if known:
-            return _lacks(kind, bases, _bindings(node.body))
+            classes = [getattr(protocols, base.rpartition(".")[2]) for base in bases]
+            ancestors = {ancestor for base in classes for ancestor in base.__mro__}
+            return _lacking(kind, ancestors, {*_bindings(node.body)}.union(*map(names_in, classes)))
     return ""
-
-
-def _lacks(kind: str, bases: Iterable[str], bound: Bindings) -> str:
-    classes = [getattr(protocols, base.rpartition(".")[2]) for base in bases]
-    ancestors = {ancestor for base in classes for ancestor in base.__mro__}
-    return _lacking(kind, ancestors, {*bound}.union(*map(names_in, classes)))
 
 
 def _origin(expression: ast.expr, bound: Bindings) -> str:
