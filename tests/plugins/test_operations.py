@@ -81,6 +81,9 @@ def test_declaring_an_operation_imports_nothing(declare):
 def test_operation_declared_twice_quarantines_its_plugin(declare):
     registry = declare("fake-one", [("double", "{}:double"), ("double", "{}:double")])
     assert reason(registry) == "operation 'double' is declared twice."
+    message = r"^Operation 'double': Plugin fake-one 1\.0 is quarantined: operation 'double' is declared twice\.$"
+    with pytest.raises(nnfw.PluginError, match=message):
+        operation_of(registry, "double")
 
 
 def test_operation_of_two_plugins_needs_the_name_of_one(declare):
