@@ -113,13 +113,11 @@ class Labelled:
         """
         rows = self.rows_at(order)
         with ExitStack() as stack:
-            files = [
-                stack.enter_context(
-                    closing(_from_file(array, rows, size, partial(workspace.buffer, name, dtype=dtype)))
-                )
-                for name, array, dtype in self._arrays(workspace.dtype)
-                if isinstance(array, np.memmap)
-            ]
+            files = []
+            for name, array, dtype in self._arrays(workspace.dtype):
+                if isinstance(array, np.memmap):
+                    buffer = partial(workspace.buffer, name, dtype=dtype)
+                    files.append(stack.enter_context(closing(_from_file(array, rows, size, buffer))))
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]
                 if not start or len(part) < size:

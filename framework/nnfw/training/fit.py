@@ -41,12 +41,8 @@ class RunningFit:
         save: Save,
     ) -> None:
         self._task, self._state, self._files, self._save = task, state, files, save
-        self.epochs, self.steps, self.examples, self.recorded = (
-            task.options.epochs,
-            task.steps,
-            len(task.data),
-            recorded,
-        )
+        self.epochs, self.steps, self.recorded = task.options.epochs, task.steps, recorded
+        self.examples = len(task.data)
         self.vector, self.directory, self.registry = state.parameters.vector, files.directory, task.network.registry
         self.watch, self.diverged, self.first_non_finite = watch.start, watch.diverged, watch.first_non_finite
         self.lines = files.lines
