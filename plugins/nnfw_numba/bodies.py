@@ -153,6 +153,55 @@ def softmax(z: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - the def
 
 
 @inner
+def softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - as in `softmax`
+    width = a.shape[-1]
+    for start in range(0, a.size, width):
+        total = a.dtype.type(0)
+        for k in range(start, start + width):
+            total += grad_a.flat[k] * a.flat[k]
+        for k in range(start, start + width):
+            out.flat[k] = (grad_a.flat[k] - total) * a.flat[k]
+
+
+@inner
+def shift(z: Array, scratch: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - as in `softmax`
+    width = z.shape[-1]
+    quarter = z.dtype.type(np.finfo(z.dtype).max / 4)
+    for i in range(row.size):
+        largest, total = -quarter, z.dtype.type(0)
+        for k in range(i * width, (i + 1) * width):
+            value = _bounded(z.flat[k], quarter)
+            out.flat[k] = value
+            if value > largest or value != value:  # nothing is larger than NaN
+                largest = value
+        for k in range(i * width, (i + 1) * width):
+            out.flat[k] -= largest
+            total += exp(out.flat[k])
+        row.flat[i] = total
+
+
+@inner
+def subtract_log(values: Array, row: Array) -> None:
+    width = values.shape[-1]
+    for i in range(row.size):
+        logarithm = np.log(row.flat[i])
+        for k in range(i * width, (i + 1) * width):
+            values.flat[k] -= logarithm
+
+
+@inner
+def log_softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - as in `softmax`
+    width = a.shape[-1]
+    for start in range(0, a.size, width):
+        total = a.dtype.type(0)
+        for k in range(start, start + width):
+            total += grad_a.flat[k]
+        for k in range(start, start + width):
+            v = a.flat[k]
+            out.flat[k] = grad_a.flat[k] - (np.exp(v) if v > 0 else exp(v)) * total  # v > 0 is no logarithm of a share
+
+
+@inner
 def residual(a: Array, y: Array, count: float, out: Array) -> None:
     n = a.dtype.type(count)
     for k in range(a.size):
@@ -187,6 +236,148 @@ def weigh(gradient: Array, weight: Array) -> None:
             gradient.flat[k] *= weight[i]
 
 
+@inner
+def _at_least(value: float, limit: float) -> float:
+    """Return the larger of two numbers; NaN if the value is NaN."""
+    return limit if value < limit else value
+
+
+@inner
+def _smallest(value: float) -> float:
+    """Return the smallest normal number of the type of a value."""
+    return type(value)(np.finfo(type(value)).tiny)
+
+
+@inner
+def mae_terms(a: Array, y: Array, out: Array) -> None:
+    for k in range(a.size):
+        out.flat[k] = abs(a.flat[k] - y.flat[k])
+
+
+@inner
+def mae_slope(a: Array, y: Array, count: float, out: Array) -> None:
+    n = a.dtype.type(count)
+    for k in range(a.size):
+        out.flat[k] = np.sign(a.flat[k] - y.flat[k]) / n
+
+
+@inner
+def huber_terms(a: Array, y: Array, threshold: float, out: Array) -> None:
+    half, limit = a.dtype.type(0.5), a.dtype.type(threshold)
+    for k in range(a.size):
+        distance = abs(a.flat[k] - y.flat[k])
+        quadratic = limit if distance > limit else distance
+        out.flat[k] = (distance - half * quadratic) * quadratic
+
+
+@inner
+def huber_slope(a: Array, y: Array, threshold: float, count: float, out: Array) -> None:
+    n, limit = a.dtype.type(count), a.dtype.type(threshold)
+    for k in range(a.size):
+        r = _at_least(a.flat[k] - y.flat[k], -limit)
+        out.flat[k] = (limit if r > limit else r) / n
+
+
+@inner
+def poisson_terms(a: Array, y: Array, out: Array) -> None:
+    for k in range(a.size):
+        rate = _at_least(a.flat[k], np.sqrt(_smallest(a.flat[k])))
+        out.flat[k] = a.flat[k] - y.flat[k] * np.log(rate)
+
+
+@inner
+def poisson_slope(a: Array, y: Array, count: float, out: Array) -> None:
+    one, n = a.dtype.type(1), a.dtype.type(count)
+    for k in range(a.size):
+        out.flat[k] = (one - y.flat[k] / _at_least(a.flat[k], np.sqrt(_smallest(a.flat[k])))) / n
+
+
+@inner
+def _probability(a: float) -> float:
+    one = type(a)(1)
+    return one if a > one else _at_least(a, type(a)(0))
+
+
+@inner
+def binary_terms(a: Array, y: Array, out: Array) -> None:
+    one = a.dtype.type(1)
+    for k in range(a.size):
+        p, label, tiny = _probability(a.flat[k]), y.flat[k], _smallest(a.flat[k])
+        out.flat[k] = -(label * np.log(_at_least(p, tiny)) + (one - label) * np.log(_at_least(one - p, tiny)))
+
+
+@inner
+def binary_slope(a: Array, y: Array, count: float, scratch: Array, out: Array) -> None:  # noqa: ARG001 - as in `softmax`
+    one, n = a.dtype.type(1), a.dtype.type(count)
+    for k in range(a.size):
+        p = _probability(a.flat[k])
+        out.flat[k] = (p - y.flat[k]) / _at_least((one - p) * p, _smallest(p)) / n
+
+
+@inner
+def _logistic_term(z: Array, y: Array, k: int) -> float:
+    v: float = z.flat[k]
+    zero = z.dtype.type(0)
+    return (zero if v < zero else v) - y.flat[k] * v + log1p(exp(-abs(v)))  # type: ignore[no-any-return]
+
+
+@inner
+def logistic_terms(a: Array, y: Array, out: Array) -> None:
+    for k in range(a.size):
+        out.flat[k] = _logistic_term(a, y, k)
+
+
+@inner
+def bounded_log(a: Array, out: Array) -> None:
+    for k in range(a.size):
+        out.flat[k] = np.log(_at_least(a.flat[k], _smallest(a.flat[k])))
+
+
+@inner
+def _smoothed(log_a: Array, i: int, smoothing: float, cost: float) -> float:
+    """Return the cost of row i with smoothing, given that without."""
+    t, width = log_a.dtype.type, log_a.shape[-1]
+    if not smoothing:
+        return cost
+    uniform, total = t(smoothing / width), t(0)
+    for k in range(i * width, (i + 1) * width):
+        total += log_a.flat[k] * uniform
+    return cost * t(1 - smoothing) - total  # type: ignore[no-any-return]
+
+
+@inner
+def label_terms(log_a: Array, y: Array, smoothing: float, out: Array) -> None:
+    width = log_a.shape[-1]
+    for i in range(out.size):
+        total = log_a.dtype.type(0)
+        for k in range(i * width, (i + 1) * width):
+            total += log_a.flat[k] * y.flat[k]
+        out.flat[i] = _smoothed(log_a, i, smoothing, -total)
+
+
+@inner
+def class_terms(log_a: Array, y: Array, smoothing: float, out: Array) -> None:
+    for i in range(out.size):
+        out.flat[i] = _smoothed(log_a, i, smoothing, -log_a.flat[i * log_a.shape[-1] + y.flat[i]])
+
+
+@inner
+def label_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Array, out: Array) -> None:  # noqa: ARG001
+    t = a.dtype.type
+    share, uniform, n = t(1 - smoothing), t(smoothing / a.shape[-1]), t(count)
+    for k in range(a.size):
+        out.flat[k] = -(y.flat[k] * share + uniform) / _at_least(a.flat[k], _smallest(a.flat[k])) / n
+
+
+@inner
+def class_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Array, out: Array) -> None:  # noqa: ARG001
+    t, width = a.dtype.type, a.shape[-1]
+    share, uniform, n = t(1 - smoothing), t(smoothing / width), t(count)
+    for k in range(a.size):
+        label = uniform + share if k % width == y.flat[k // width] else uniform
+        out.flat[k] = -label / _at_least(a.flat[k], _smallest(a.flat[k])) / n
+
+
 def _sum_of(term: Callable[[Array, Array, int], float]) -> Callable[[Array, Array, int], float]:
     """Return a function that sums term(a, y, k) over k, in float64.
 
@@ -216,12 +407,22 @@ def _squares(a: Array, y: Array, k: int) -> float:
     return r * r
 
 
+_logistic_terms = _sum_of(_logistic_term)
+
+
 @_sum_of
 @inner
-def _logistic_terms(z: Array, y: Array, k: int) -> float:
-    v: float = z.flat[k]
-    zero = z.dtype.type(0)
-    return (zero if v < zero else v) - y.flat[k] * v + log1p(exp(-abs(v)))  # type: ignore[no-any-return]
+def _plain_terms(terms: Array, _: Array, k: int) -> float:
+    return terms.flat[k]  # type: ignore[no-any-return]
+
+
+@_sum_of
+@inner
+def _weighted_terms(terms: Array, weight: Array, i: int) -> float:
+    width, total = terms.size // weight.size, terms.dtype.type(0)
+    for k in range(i * width, (i + 1) * width):
+        total += terms.flat[k]
+    return total * weight[i]  # type: ignore[no-any-return]
 
 
 @_sum_of
@@ -236,6 +437,16 @@ def _class_terms(z: Array, y: Array, i: int) -> float:
     for j in range(z.shape[1]):
         summed += exp(_bounded(z[i, j], quarter) - largest)
     return np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)  # type: ignore[no-any-return]
+
+
+@inner
+def mean(terms: Array, count: float, total: Array) -> None:
+    total[0] = _plain_terms(terms, terms, terms.size) / count
+
+
+@inner
+def weighted_mean(terms: Array, weight: Array, count: float, total: Array) -> None:
+    total[0] = _weighted_terms(terms, weight, len(weight)) / count
 
 
 @inner

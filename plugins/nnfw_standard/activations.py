@@ -23,7 +23,7 @@ from nnfw.network import Workspace
 from nnfw.ops import Operation, kernels_only
 from nnfw.protocols import Activation, Elementwise, Shape
 from nnfw_standard import operations
-from nnfw_standard.operations import exp_limit, shifted
+from nnfw_standard.operations import exp_limit
 
 
 class _Buffered(Elementwise):
@@ -561,12 +561,11 @@ class Softmax(Activation):
         operations.softmax(z, _row(z, workspace), a)
         return a
 
+    @kernels_only
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
         """Return a_j (g_j − Σ_k g_k a_k) over the last axis."""
-        row = _row(z, workspace)
-        np.einsum("...k,...k->...", grad_a, a, out=row[..., 0])
-        delta: Array = np.subtract(grad_a, row, out=workspace.buffer("delta", z.shape))
-        delta *= a
+        delta = workspace.passing("delta", z.shape)
+        operations.softmax_delta(grad_a, a, _row(z, workspace), delta)
         return delta
 
 
@@ -597,18 +596,20 @@ class LogSoftmax(Activation):
         """Raise ShapeError for a single value, whose log_softmax is always 0."""
         _require_several(shape, "log_softmax", 0)
 
+    @kernels_only
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return z_j − log Σ_k e^z_k over the last axis."""
-        row = _row(z, workspace)
-        a = shifted(z, row, workspace.buffer("a", z.shape))
-        exponentials = np.exp(a, out=workspace.buffer("exponentials", z.shape))
-        return np.subtract(a, np.log(_sum(exponentials, row), out=row), out=a)
+        a, row = workspace.buffer("a", z.shape), _row(z, workspace)
+        operations.shift(z, workspace.buffer("exponentials", z.shape), row, a)
+        operations.subtract_log(a, row)
+        return a
 
+    @kernels_only
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
         """Return g_j − e^a_j Σ_k g_k over the last axis."""
-        delta = np.exp(a, out=workspace.buffer("delta", z.shape))
-        delta = np.multiply(delta, _sum(grad_a, _row(z, workspace)), out=delta)
-        return np.subtract(grad_a, delta, out=delta)
+        delta = workspace.passing("delta", z.shape)
+        operations.log_softmax_delta(grad_a, a, _row(z, workspace), delta)
+        return delta
 
 
 def _require_several(shape: Shape, name: str, value: int) -> None:
@@ -622,9 +623,3 @@ def _require_several(shape: Shape, name: str, value: int) -> None:
 def _row(z: Array, workspace: Workspace) -> Array:
     """Return a buffer for one number per row of the last axis."""
     return workspace.buffer("row", (*z.shape[:-1], 1))
-
-
-def _sum(a: Array, row: Array) -> Array:
-    """Return Σ_k a_k in `row`; einsum sums short rows several times faster than np.sum."""
-    np.einsum("...k->...", a, out=row[..., 0])
-    return row

@@ -9,11 +9,10 @@ blocks of rows, so their temporary arrays are small whatever the size of the bat
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from math import inf, sqrt
-from typing import Annotated, Any, ClassVar
+from math import inf
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -22,10 +21,9 @@ from nnfw.arrays import Array
 from nnfw.data import as_numeric, require_finite, row_blocks
 from nnfw.errors import DataError
 from nnfw.network import Workspace
-from nnfw.ops import kernels_only
+from nnfw.ops import Operation, kernels_only
 from nnfw.protocols import CanonicalCost, Cost, Shape
 from nnfw_standard import operations
-from nnfw_standard.operations import logistic_terms, negative_labels, shifted
 
 BLOCK = 1 << 15
 """Values of `a` whose terms are computed together: 128 KiB in float32, 256 KiB in float64, to stay in the processor's
@@ -35,37 +33,40 @@ small arrays in each step.
 """
 
 
-def _mean(terms: Callable[[Array, Array], Any], a: Array, y: Array, weight: Array | None) -> float:
-    """Return 1/N Σ_i w_i Σ_j c_ij, where `terms` gives the c_ij ``(n, ...)`` of a block of n rows."""
-    total = 0.0
+Writer = Callable[[Array, Array, Array | None, int, Array], None]
+"""Writes 1/count Σ_i w_i c_i of a block into an array, from `a` (or z), y, weight and count, by operations alone."""
+
+
+def _value(write: Writer, a: Array, y: Array, weight: Array | None) -> float:
+    """Return C, which is computed block by block."""
+    total, part = 0.0, np.empty(1)
     for rows in row_blocks(a, BLOCK):
-        c = terms(a[rows], y[rows])
-        if weight is not None:
-            c = np.einsum("ij->i", c.reshape(len(c), -1)) * weight[rows]
-        total += float(c.sum(dtype=np.float64))
+        labels = y[rows] if y.ndim < a.ndim else y[rows].astype(a.dtype, copy=False)
+        write(a[rows], labels, None if weight is None else weight[rows], 1, part)
+        total += float(part[0])
     return total / len(a)
 
 
-def _scaled(gradient: Array, weight: Array | None) -> Array:
-    """Return `gradient` times w_i / N, in place."""
-    gradient /= len(gradient)
-    if weight is not None:
-        gradient *= weight.reshape(-1, *[1] * (gradient.ndim - 1))
-    return gradient
+def _written(write: Writer, a: Array, y: Array, weight: Array | None, out: Array, *, whole: bool = False) -> bool:
+    """Write C into `out`; return False where Python is needed: for several blocks, unless `whole`, or another dtype."""
+    alone = whole or (a.size <= BLOCK and (y.ndim < a.ndim or y.dtype == a.dtype))
+    if alone:
+        write(a, y, weight, len(a), out)
+    return alone
 
 
-def _residual(a: Array, y: Array, workspace: Workspace, weight: Array | None) -> Array:
-    """Return w_i (a_ij − y_ij) / N, by kernels alone."""
-    gradient = workspace.passing("gradient", a.shape)
-    operations.residual(a, y, len(a), gradient)
+def _write_mean(terms: Array, weight: Array | None, count: int, out: Array) -> None:
+    if weight is None:
+        operations.mean(terms, count, out)
+    else:
+        operations.weighted_mean(terms, weight, count, out)
+
+
+def _weighed(gradient: Array, weight: Array | None) -> Array:
+    """Return `gradient` times w_i, in place."""
     if weight is not None:
         operations.weigh(gradient, weight)
     return gradient
-
-
-def _smallest(dtype: np.dtype[Any]) -> float:
-    """Return the smallest normal number, which stands for a probability that has underflowed: 1e-38 in float32."""
-    return float(np.finfo(dtype).smallest_normal)
 
 
 def _first(wrong: Array) -> tuple[int, ...]:
@@ -97,6 +98,17 @@ class _PerOutput(Cost):
 
     _labels: ClassVar[tuple[float, float]] = (-inf, inf)
     """The least and the greatest label."""
+
+    _terms: ClassVar[Operation]
+    """Gives c(a_ij, y_ij)."""
+
+    _slope: ClassVar[Operation]
+    """Gives ∂c/∂a_ij / N."""
+
+    @property
+    def _options(self) -> tuple[float, ...]:
+        """What both operations take beside the arrays."""
+        return ()
 
     def targets(self, y: Array, output_shape: Shape) -> Array:
         """Return `y` as floats of shape ``(N, *output_shape)``.
@@ -133,11 +145,6 @@ class _PerOutput(Cost):
             raise DataError(f"{owner}: y must be {limits}, got {y[index]} for {_place(index)}. {advice}")
         return _as_float(y)
 
-    @abstractmethod
-    def _terms(self, a: Array, y: Array) -> Any:
-        """Return c(a_ij, y_ij), for `y` of the dtype of `a`."""
-        ...
-
     def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
         """Return C.
 
@@ -150,7 +157,24 @@ class _PerOutput(Cost):
         weight
             Weights of the examples, ``(N,)``; 1 each by default.
         """
-        return _mean(lambda a, y: self._terms(a, y.astype(a.dtype, copy=False)), a, y, weight)
+        return _value(self._write, a, y, weight)
+
+    @kernels_only
+    def write_value(self, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
+        """Write C into `out`, for a batch of a single block; return whether it did."""
+        return _written(self._write, a, y, weight, out)
+
+    def _write(self, a: Array, y: Array, weight: Array | None, count: int, out: Array) -> None:
+        terms = np.empty_like(a)
+        self._terms(a, y, *self._options, terms)
+        _write_mean(terms, weight, count, out)
+
+    @kernels_only
+    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return w_i ∂c/∂a_ij / N."""
+        gradient = workspace.passing("gradient", a.shape)
+        self._slope(a, y, *self._options, len(a), gradient)
+        return _weighed(gradient, weight)
 
 
 @dataclass(frozen=True)
@@ -174,25 +198,20 @@ class MSE(_PerOutput):
     7.25
     """
 
-    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
-        """Return C."""
-        total = np.empty(1)
-        return float(total[0]) if self.write_value(a, y, weight, total) else super().value(a, y, weight)
+    _slope: ClassVar[Operation] = operations.residual
 
     @kernels_only
     def write_value(self, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
-        """Write C into `out`, without weights; return whether it did."""
+        """Write C into `out`, unless weights are too many for a single block; return whether it did."""
+        return _written(self._write, a, y, weight, out, whole=weight is None)
+
+    def _write(self, a: Array, y: Array, weight: Array | None, count: int, out: Array) -> None:
         if weight is None:
-            operations.squared_distance(a, y, 2 * len(a), out)
-        return weight is None
-
-    def _terms(self, a: Array, y: Array) -> Any:
-        return 0.5 * np.square(a - y)
-
-    @kernels_only
-    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
-        """Return w_i (a_ij − y_ij) / N."""
-        return _residual(a, y, workspace, weight)
+            operations.squared_distance(a, y, 2 * count, out)
+        else:
+            terms = np.empty_like(a)
+            operations.huber_terms(a, y, inf, terms)  # half the square, and never a line
+            operations.weighted_mean(terms, weight, count, out)
 
 
 @dataclass(frozen=True)
@@ -212,13 +231,8 @@ class MAE(_PerOutput):
     4.5
     """
 
-    def _terms(self, a: Array, y: Array) -> Any:
-        return np.abs(a - y)
-
-    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
-        """Return w_i sign(a_ij − y_ij) / N."""
-        residual = np.subtract(a, y, out=workspace.buffer("gradient", a.shape))
-        return _scaled(np.sign(residual, out=residual), weight)
+    _terms: ClassVar[Operation] = operations.mae_terms
+    _slope: ClassVar[Operation] = operations.mae_slope
 
 
 @dataclass(frozen=True)
@@ -249,15 +263,12 @@ class Huber(_PerOutput):
 
     threshold: Annotated[float, Gt(0)] = 1.0
 
-    def _terms(self, a: Array, y: Array) -> Any:
-        distance = np.abs(a - y)
-        quadratic = np.minimum(distance, self.threshold)
-        return quadratic * (distance - 0.5 * quadratic)  # both branches at once, and no square that overflows
+    _terms: ClassVar[Operation] = operations.huber_terms
+    _slope: ClassVar[Operation] = operations.huber_slope
 
-    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
-        """Return w_i (a_ij − y_ij) / N, the difference clipped to [−threshold, threshold]."""
-        residual = np.subtract(a, y, out=workspace.buffer("gradient", a.shape))
-        return _scaled(np.clip(residual, -self.threshold, self.threshold, out=residual), weight)
+    @property
+    def _options(self) -> tuple[float, ...]:
+        return (self.threshold,)
 
 
 @dataclass(frozen=True)
@@ -282,19 +293,8 @@ class Poisson(_PerOutput):
 
     domain: ClassVar[tuple[float, float] | None] = (0, inf)
     _labels: ClassVar[tuple[float, float]] = (0, inf)
-
-    def _terms(self, a: Array, y: Array) -> Any:
-        return a - y * np.log(np.maximum(a, self._floor(a)))
-
-    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
-        """Return w_i (1 − y_ij / a_ij) / N."""
-        gradient = np.maximum(a, self._floor(a), out=workspace.buffer("gradient", a.shape))
-        np.divide(y, gradient, out=gradient)
-        return _scaled(np.subtract(1, gradient, out=gradient), weight)
-
-    @staticmethod
-    def _floor(a: Array) -> float:
-        return sqrt(_smallest(a.dtype))  # the root, because a count divided by the smallest number itself overflows
+    _terms: ClassVar[Operation] = operations.poisson_terms
+    _slope: ClassVar[Operation] = operations.poisson_slope
 
 
 @dataclass(frozen=True)
@@ -322,37 +322,39 @@ class BinaryCrossEntropy(_PerOutput, CanonicalCost):
     canonical: ClassVar[str | None] = "sigmoid"
     domain: ClassVar[tuple[float, float] | None] = (0, 1)
     _labels: ClassVar[tuple[float, float]] = (0, 1)
+    _terms: ClassVar[Operation] = operations.binary_terms
 
-    def _terms(self, a: Array, y: Array) -> Any:
-        smallest = _smallest(a.dtype)
-        a = np.clip(a, 0, 1)
-        return -(y * np.log(np.maximum(a, smallest)) + (1 - y) * np.log(np.maximum(1 - a, smallest)))
-
+    @kernels_only
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return w_i (a_ij − y_ij) / (a_ij (1 − a_ij)) / N."""
-        a = np.clip(a, 0, 1, out=workspace.buffer("clipped", a.shape))
-        variance = np.subtract(1, a, out=workspace.buffer("gradient", a.shape))
-        variance *= a
-        np.maximum(variance, _smallest(a.dtype), out=variance)
-        residual = np.subtract(a, y, out=a)
-        return _scaled(np.divide(residual, variance, out=variance), weight)
+        gradient = workspace.passing("gradient", a.shape)
+        operations.binary_slope(a, y, len(a), workspace.buffer("clipped", a.shape), gradient)
+        return _weighed(gradient, weight)
 
     def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
         """Return C for a = sigmoid(z), as the mean of w_i Σ_j (max(z, 0) − y z + log(1 + e^−|z|))."""
-        total = np.empty(1)
-        return float(total[0]) if self.write_value_from_z(z, y, weight, total) else _mean(logistic_terms, z, y, weight)
+        return _value(self._write_from_z, z, y, weight)
 
     @kernels_only
     def write_value_from_z(self, z: Array, y: Array, weight: Array | None, out: Array) -> bool:
-        """Write C for a = sigmoid(z) into `out`, without weights; return whether it did."""
+        """Write C for a = sigmoid(z) into `out`, unless weights are too many for a block; return whether it did."""
+        return _written(self._write_from_z, z, y, weight, out, whole=weight is None)
+
+    @staticmethod
+    def _write_from_z(z: Array, y: Array, weight: Array | None, count: int, out: Array) -> None:
         if weight is None:
-            operations.logistic_loss(z, y, len(z), out)
-        return weight is None
+            operations.logistic_loss(z, y, count, out)
+        else:
+            terms = np.empty_like(z)
+            operations.logistic_terms(z, y, terms)
+            operations.weighted_mean(terms, weight, count, out)
 
     @kernels_only
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return δ^L = w_i (a_ij − y_ij) / N."""
-        return _residual(a, y, workspace, weight)
+        delta = workspace.passing("delta", a.shape)
+        operations.residual(a, y, len(a), delta)
+        return _weighed(delta, weight)
 
 
 @dataclass(frozen=True)
@@ -452,30 +454,35 @@ class CrossEntropy(CanonicalCost):
         weight
             Weights of the examples, ``(N,)``; 1 each by default.
         """
-        smallest = _smallest(a.dtype)
-        return _mean(lambda a, y: self._terms(np.log(np.maximum(a, smallest)), y), a, y, weight)
+        return _value(self._write, a, y, weight)
 
+    @kernels_only
+    def write_value(self, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
+        """Write C into `out`, for a batch of a single block; return whether it did."""
+        return _written(self._write, a, y, weight, out)
+
+    @kernels_only
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return −w_i y'_ik / a_ik / N."""
-        a = np.maximum(a, _smallest(a.dtype), out=workspace.buffer("clipped", a.shape))
-        gradient = workspace.buffer("gradient", a.shape)
-        negative_labels(y, self.label_smoothing, gradient)
-        return _scaled(np.divide(gradient, a, out=gradient), weight)
+        gradient, clipped = workspace.passing("gradient", a.shape), workspace.buffer("clipped", a.shape)
+        slope = operations.class_slope if y.ndim < a.ndim else operations.label_slope
+        slope(a, y, self.label_smoothing, len(a), clipped, gradient)
+        return _weighed(gradient, weight)
 
     def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
         """Return C for a = softmax(z), from log a_ik = z_ik − log Σ_k e^z_ik."""
-        total = np.empty(1)
-        if self.write_value_from_z(z, y, weight, total):
-            return float(total[0])
-        return _mean(lambda z, y: self._terms(_log_softmax(z), y), z, y, weight)
+        return _value(self._write_from_z, z, y, weight)
 
     @kernels_only
     def write_value_from_z(self, z: Array, y: Array, weight: Array | None, out: Array) -> bool:
-        """Write C for a = softmax(z) into `out`, for a class of each example, neither weighted nor smoothed."""
-        if weight is not None or y.ndim != 1 or self.label_smoothing:
-            return False
-        operations.class_loss(z, y, len(z), out)
-        return True
+        """Write C for a = softmax(z) into `out`; return whether it did.
+
+        It does for a single block, and for any number of classes that are neither weighted nor smoothed.
+        """
+        return _written(self._write_from_z, z, y, weight, out, whole=self._only_classes(y, weight))
+
+    def _only_classes(self, y: Array, weight: Array | None) -> bool:
+        return weight is None and y.ndim == 1 and not self.label_smoothing
 
     @kernels_only
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
@@ -483,29 +490,27 @@ class CrossEntropy(CanonicalCost):
         delta = workspace.passing("delta", a.shape)
         residual = operations.class_residual if y.ndim < a.ndim else operations.label_residual
         residual(a, y, self.label_smoothing, len(a), delta)
-        if weight is not None:
-            operations.weigh(delta, weight)
-        return delta
+        return _weighed(delta, weight)
 
-    def _terms(self, log_a: Array, y: Array) -> Any:
-        """Return −Σ_k y'_k log a_k of each row, as ``(n, ...)`` without the last axis."""
-        if y.ndim < log_a.ndim:
-            rows = log_a.reshape(-1, log_a.shape[-1])
-            terms = -rows[np.arange(len(rows)), y.reshape(-1)].reshape(y.shape)
-        else:
-            terms = -np.einsum("...k,...k->...", log_a, y.astype(log_a.dtype, copy=False))
-        if self.label_smoothing:
-            terms *= 1 - self.label_smoothing
-            # each logarithm gets its factor before they are summed, so that the sum cannot overflow
-            terms -= np.einsum("...k->...", log_a * (self.label_smoothing / log_a.shape[-1]))
-        return terms
+    def _write(self, a: Array, y: Array, weight: Array | None, count: int, out: Array) -> None:
+        log_a = np.empty_like(a)
+        operations.bounded_log(a, log_a)
+        self._write_from_log(log_a, y, weight, count, out)
 
+    def _write_from_z(self, z: Array, y: Array, weight: Array | None, count: int, out: Array) -> None:
+        if self._only_classes(y, weight):
+            operations.class_loss(z, y, count, out)
+            return
+        log_a, scratch, row = np.empty_like(z), np.empty_like(z), np.empty_like(z[..., :1])
+        operations.shift(z, scratch, row, log_a)
+        operations.subtract_log(log_a, row)
+        self._write_from_log(log_a, y, weight, count, out)
 
-def _log_softmax(z: Array) -> Array:
-    """Return z_k − log Σ_k e^z_k over the last axis."""
-    log_a = shifted(z)
-    log_a -= np.log(np.einsum("...k->...", np.exp(log_a)))[..., np.newaxis]
-    return log_a
+    def _write_from_log(self, log_a: Array, y: Array, weight: Array | None, count: int, out: Array) -> None:
+        terms = np.empty_like(log_a[..., 0])
+        operation = operations.class_terms if y.ndim < log_a.ndim else operations.label_terms
+        operation(log_a, y, self.label_smoothing, terms)
+        _write_mean(terms, weight, count, out)
 
 
 def from_one(y: Array, classes: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from math import inf
+from math import inf, prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -106,7 +106,43 @@ def shifted(z: Array, row: Array | None = None, out: Array | None = None) -> Arr
     return np.subtract(z, largest, out=out)
 
 
-@operation(a="read n ...", y="read n ...", count="number positive", out="written n ...", cut="n")
+_delta_of_rows = operation(
+    grad_a="read n ... k", a="read n ... k", row="scratch n ... 1", out="written n ... k", cut="n", tolerance=64.0
+)
+
+
+@_delta_of_rows
+def softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None:
+    """δ of softmax: out ← a_j (g_j − Σ_k g_k a_k), where g = ∂C/∂a; `row` is overwritten."""
+    np.einsum("...k,...k->...", grad_a, a, out=row[..., 0])
+    np.multiply(np.subtract(grad_a, row, out=out), a, out=out)
+
+
+@operation(z="read n ... k", scratch="scratch n ... k", row="written n ... 1", out="written n ... k", cut="n")
+def shift(z: Array, scratch: Array, row: Array, out: Array) -> None:
+    """Begin log-softmax: out ← z_j − max_k z_k; row ← Σ_k e^out_k; `scratch` is overwritten."""
+    np.einsum("...k->...", np.exp(shifted(z, row, out), out=scratch), out=row[..., 0])
+
+
+@operation(values="changed n ... k", row="consumed positive n ... 1", cut="n")
+def subtract_log(values: Array, row: Array) -> None:
+    """Complete log-softmax: values ← values − log row; `row` is overwritten."""
+    values -= np.log(row, out=row)
+
+
+@_delta_of_rows
+def log_softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None:
+    """δ of log-softmax: out ← g_j − e^a_j Σ_k g_k, where g = ∂C/∂a; `row` is overwritten."""
+    np.einsum("...k->...", grad_a, out=row[..., 0])
+    np.multiply(np.exp(a, out=out), row, out=out)
+    np.subtract(grad_a, out, out=out)
+
+
+_slope = operation(a="read n ...", y="read n ...", count="number positive", out="written n ...", cut="n")
+_terms = operation(a="read n ...", y="read n ...", out="written n ...", cut="n", tolerance=16.0)
+
+
+@_slope
 def residual(a: Array, y: Array, count: float, out: Array) -> None:
     """∂C/∂a of half the squared distance, and δ of the canonical pairs: out ← (a − y)/count."""
     np.subtract(a, y, out=out)
@@ -162,6 +198,161 @@ def weigh(gradient: Array, weight: Array) -> None:
     gradient *= weight.reshape(-1, *[1] * (gradient.ndim - 1))
 
 
+@_terms
+def mae_terms(a: Array, y: Array, out: Array) -> None:
+    """Give the absolute differences: out ← |a − y|."""
+    np.abs(np.subtract(a, y, out=out), out=out)
+
+
+@_slope
+def mae_slope(a: Array, y: Array, count: float, out: Array) -> None:
+    """∂C/∂a of the absolute differences: out ← sign(a − y)/count."""
+    np.sign(np.subtract(a, y, out=out), out=out)
+    out /= count
+
+
+@operation(a="read n ...", y="read n ...", threshold="number positive", out="written n ...", cut="n")
+def huber_terms(a: Array, y: Array, threshold: float, out: Array) -> None:
+    """Give Huber's function of r = a − y: out ← r²/2 where |r| ≤ threshold, else threshold (|r| − threshold/2)."""
+    distance = np.abs(np.subtract(a, y, out=out), out=out)
+    quadratic = np.minimum(distance, threshold)
+    distance -= 0.5 * quadratic  # both branches at once, and no square that overflows
+    distance *= quadratic
+
+
+@operation(
+    a="read n ...", y="read n ...", threshold="number positive", count="number positive", out="written n ...", cut="n"
+)
+def huber_slope(a: Array, y: Array, threshold: float, count: float, out: Array) -> None:
+    """∂C/∂a of Huber's function: out ← (a − y)/count, the difference clipped to ±threshold."""
+    np.clip(np.subtract(a, y, out=out), -threshold, threshold, out=out)
+    out /= count
+
+
+@_terms
+def poisson_terms(a: Array, y: Array, out: Array) -> None:
+    """Give the negative log-likelihood of counts y: out ← a − y log a."""
+    np.log(np.maximum(a, _root_of_smallest(a.dtype), out=out), out=out)
+    np.subtract(a, np.multiply(y, out, out=out), out=out)
+
+
+@_slope
+def poisson_slope(a: Array, y: Array, count: float, out: Array) -> None:
+    """∂C/∂a of the likelihood of counts: out ← (1 − y/a)/count."""
+    np.divide(y, np.maximum(a, _root_of_smallest(a.dtype), out=out), out=out)
+    np.subtract(1, out, out=out)
+    out /= count
+
+
+@_terms
+def binary_terms(a: Array, y: Array, out: Array) -> None:
+    """Give the cost of yes/no labels: out ← −(y log a + (1 − y) log(1 − a)); `a` is clipped to [0, 1]."""
+    tiny = smallest(a.dtype)
+    a = np.clip(a, 0, 1)
+    no = np.log(np.maximum(np.subtract(1, a, out=out), tiny, out=out), out=out)
+    no *= 1 - y
+    yes = np.log(np.maximum(a, tiny, out=a), out=a)
+    np.negative(np.add(np.multiply(y, yes, out=yes), no, out=out), out=out)
+
+
+@operation(
+    a="read n ...",
+    y="read n ...",
+    count="number positive",
+    scratch="scratch n ...",
+    out="written n ...",
+    cut="n",
+)
+def binary_slope(a: Array, y: Array, count: float, scratch: Array, out: Array) -> None:
+    """∂C/∂a of yes/no labels: out ← (a − y)/(a (1 − a))/count; `a` is clipped to [0, 1], `scratch` overwritten."""
+    tiny = smallest(a.dtype)
+    a = np.clip(a, 0, 1, out=scratch)
+    np.subtract(1, a, out=out)
+    out *= a
+    np.divide(np.subtract(a, y, out=a), np.maximum(out, tiny, out=out), out=out)
+    out /= count
+
+
+@_terms
+def logistic_terms(a: Array, y: Array, out: Array) -> None:
+    """Give the cost of yes/no labels from z, here `a`: out ← max(z, 0) − y z + log(1 + e^−|z|)."""
+    out[...] = _logistic(a, y)
+
+
+@operation(a="read n ...", out="written n ...", cut="n")
+def bounded_log(a: Array, out: Array) -> None:
+    """Give logarithms: out ← log a, where `a` counts as the smallest normal number at least."""
+    np.log(np.maximum(a, smallest(a.dtype), out=out), out=out)
+
+
+@operation(log_a="read n ... k", y="read n ... k", smoothing="number", out="written n ...", cut="n")
+def label_terms(log_a: Array, y: Array, smoothing: float, out: Array) -> None:
+    """Give the cost of rows of probabilities: out ← −Σ_k y'_k log a_k; y' as in :func:`label_residual`."""
+    np.negative(np.einsum("...k,...k->...", log_a, y, out=out), out=out)
+    _smooth(log_a, smoothing, out)
+
+
+@operation(log_a="read n ... k", y="read index<k n ...", smoothing="number", out="written n ...", cut="n")
+def class_terms(log_a: Array, y: Array, smoothing: float, out: Array) -> None:
+    """Give the cost of classes: as :func:`label_terms`, for rows with a single 1."""
+    np.negative(np.take_along_axis(log_a, y[..., np.newaxis], axis=-1)[..., 0], out=out)
+    _smooth(log_a, smoothing, out)
+
+
+def _smooth(log_a: Array, smoothing: float, out: Array) -> None:
+    if smoothing:
+        out *= 1 - smoothing
+        # each logarithm gets its factor before they are summed, so that the sum cannot overflow
+        out -= np.einsum("...k->...", log_a * (smoothing / log_a.shape[-1]))
+
+
+@operation(
+    a="read n ... k",
+    y="read n ... k",
+    smoothing="number",
+    count="number positive",
+    scratch="scratch n ... k",
+    out="written n ... k",
+    cut="n",
+)
+def label_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Array, out: Array) -> None:
+    """∂C/∂a of rows of probabilities: out ← −y'/a/count; y' as in :func:`label_residual`; `scratch` overwritten."""
+    _slope_of_labels(a, y, smoothing, count, scratch, out)
+
+
+@operation(
+    a="read n ... k",
+    y="read index<k n ...",
+    smoothing="number",
+    count="number positive",
+    scratch="scratch n ... k",
+    out="written n ... k",
+    cut="n",
+)
+def class_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Array, out: Array) -> None:
+    """∂C/∂a of classes: as :func:`label_slope`, for rows with a single 1."""
+    _slope_of_labels(a, y, smoothing, count, scratch, out)
+
+
+def _slope_of_labels(a: Array, y: Array, smoothing: float, count: float, scratch: Array, out: Array) -> None:
+    negative_labels(y, smoothing, out)
+    out /= np.maximum(a, smallest(a.dtype), out=scratch)
+    out /= count
+
+
+@operation(terms="read n ...", count="number positive", total="written float64 1")
+def mean(terms: Array, count: float, total: Array) -> None:
+    """Give the mean over the examples: total ← Σ terms / count."""
+    total[0] = float(terms.sum(dtype=np.float64)) / count
+
+
+@operation(terms="read n ...", weight="read positive n", count="number positive", total="written float64 1")
+def weighted_mean(terms: Array, weight: Array, count: float, total: Array) -> None:
+    """Give the mean over the examples, each with its weight: total ← Σ_i w_i Σ_j terms_ij / count."""
+    sums = np.einsum("ij->i", terms.reshape(len(terms), prod(terms.shape[1:]))) * weight
+    total[0] = float(sums.sum(dtype=np.float64)) / count
+
+
 @operation(a="read n ...", y="read n ...", count="number positive", total="written float64 1")
 def squared_distance(a: Array, y: Array, count: float, total: Array) -> None:
     """Compute the squared distance: total ← Σ (a − y)² / count."""
@@ -178,10 +369,10 @@ def logistic_loss(z: Array, y: Array, count: float, total: Array) -> None:
 
     Computed as Σ (max(z, 0) − y z + log(1 + e^−|z|)) / count.
     """
-    total[0] = sum(float(logistic_terms(z[rows], y[rows]).sum(dtype=np.float64)) for rows in _rows(z)) / count
+    total[0] = sum(float(_logistic(z[rows], y[rows]).sum(dtype=np.float64)) for rows in _rows(z)) / count
 
 
-def logistic_terms(z: Array, y: Array) -> Array:
+def _logistic(z: Array, y: Array) -> Array:
     """Return max(z, 0) − y z + log(1 + e^−|z|)."""
     y = y.astype(z.dtype, copy=False)
     return np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))  # type: ignore[no-any-return]
@@ -320,6 +511,16 @@ def rmsprop(
         g /= root
         g *= rate
         vector[block] -= g
+
+
+@cache
+def smallest(dtype: np.dtype[Any]) -> float:
+    """Return the smallest normal number, which stands for a probability that has underflowed: 1e-38 in float32."""
+    return float(np.finfo(dtype).smallest_normal)
+
+
+def _root_of_smallest(dtype: np.dtype[Any]) -> float:
+    return sqrt(smallest(dtype))  # the root, because a count divided by the smallest number itself overflows
 
 
 @cache

@@ -12,7 +12,7 @@ from nnfw.ops.noise import uniform_numbers
 from nnfw.ops.steps import steps
 from nnfw.training import chunk
 from nnfw.training.chunk import RecordedStep, chunk_of
-from nnfw_standard import SGD, Dense, Dropout
+from nnfw_standard import SGD, CrossEntropy, Dense, Dropout
 
 pytest.importorskip("numba")
 
@@ -81,6 +81,65 @@ def test_many_steps_in_one_call_give_the_bits_of_single_ones(layers, optimizer, 
     assert sum(together) == 3 * 20 - 1  # all whole batches, but for the one that is recorded
 
 
+SMOOTHED = {"type": "cross_entropy", "label_smoothing": 0.1}
+LABELS = {
+    "numbers": lambda rng: rng.normal(size=(60, 3)),
+    "counts": lambda rng: rng.poisson(2.0, (60, 3)),
+    "classes": lambda rng: rng.integers(0, 3, 60),
+    "rows": lambda rng: rng.dirichlet(np.ones(3), 60),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize(
+    ("cost", "activation", "labels"),
+    [
+        ("mse", "identity", "numbers"),
+        ("mse", "log_softmax", "numbers"),
+        ("mae", "softmax", "numbers"),
+        ("huber", "tanh", "numbers"),
+        ({"type": "huber", "threshold": 0.1}, "identity", "numbers"),
+        ("poisson", "softplus", "counts"),
+        ("binary_cross_entropy", "sigmoid", "rows"),
+        ("binary_cross_entropy", "hard_sigmoid", "rows"),
+        *((cost, "softmax", labels) for cost in ("cross_entropy", SMOOTHED) for labels in ("classes", "rows")),
+        *((cost, "sigmoid", labels) for cost in ("cross_entropy", SMOOTHED) for labels in ("classes", "rows")),
+    ],
+    ids=str,
+)
+def test_many_steps_in_one_call_give_the_bits_of_single_ones_for_every_cost(
+    cost, activation, labels, weighted, dtype, together, rng
+):
+    x, y, weights = rng.normal(size=(60, 8)), LABELS[labels](rng), rng.random(60)
+    found = []
+    for callbacks in ([], [Each()]):
+        model = nnfw.Sequential([Dense(3, activation=activation)], 8, dtype=dtype, seed=1)
+        history = model.fit(
+            *(x, y),
+            sample_weight=weights if weighted else None,
+            cost=cost,
+            optimizer="sgd",
+            epochs=2,
+            batch_size=10,
+            accelerator="numba",
+            callbacks=callbacks,
+        )
+        found.append((model.parameters.vector.tobytes(), repr(history.records)))
+    assert found[0] == found[1]
+    assert sum(together) == 2 * 6 - 1
+
+
+ACTIVATIONS = [each.name for each in nnfw.Registry.discover().components("activation")]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_many_steps_in_one_call_give_the_bits_of_single_ones_for_every_activation(activation, together, rng):
+    many, single = both((Dense(3, activation=activation),), examples(rng, 60))
+    assert many == single
+    assert sum(together) == 3 * 6 - 1
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -115,12 +174,20 @@ class Slow(Dense):
         return super().forward(params, a_prev, workspace)
 
 
+@dataclass(frozen=True)
+class Own(CrossEntropy):
+    """One with a value of its own: the operations of the class above do not write it."""
+
+    def value_from_z(self, z, y, weight=None):
+        return 2 * super().value_from_z(z, y, weight)
+
+
 @pytest.mark.parametrize(
     ("layers", "options"),
     [
         ((Dense(4),), {"optimizer": Written(0.1)}),
         ((Slow(4),), {}),
-        ((Dense(4),), {"cost": {"type": "cross_entropy", "label_smoothing": 0.1}}),
+        ((Dense(4),), {"cost": Own()}),
         ((Dense(4),), {"accelerator": "none"}),
     ],
     ids=["optimizer", "layer", "cost", "numpy"],
