@@ -46,7 +46,7 @@ def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
 
 
 def steps(before: list[Call], after: list[Call], costs: Array) -> Callable[[int, int], int] | None:
-    """Return a function that runs many steps in one call: see :func:`nnfw.ops.steps.steps`.
+    """Return a function that runs many steps in one call: see :func:`nnfw.ops.many_steps.steps`.
 
     None if a call cannot be encoded.
     """

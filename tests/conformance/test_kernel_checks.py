@@ -8,8 +8,8 @@ import pytest
 
 import nnfw
 from nnfw.ops import PerStep, kernels
+from nnfw.ops.many_steps import steps
 from nnfw.ops.operation import operation
-from nnfw.ops.steps import steps
 from nnfw.plugins import AcceleratorSpec, Plugin
 from nnfw.testing import checks_of, run_checks
 

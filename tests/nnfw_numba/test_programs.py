@@ -13,8 +13,8 @@ from nnfw.machine import limit_of
 from nnfw.ops import Call, Operation, PerStep
 from nnfw.ops import kernels as operations
 from nnfw.ops.engines import engine_of
+from nnfw.ops.many_steps import steps as plain_steps
 from nnfw.ops.operation import operation
-from nnfw.ops.steps import steps as plain_steps
 
 pytest.importorskip("numba")
 

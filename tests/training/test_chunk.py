@@ -8,8 +8,8 @@ import pytest
 import nnfw
 from nnfw.ops import Call, PerStep
 from nnfw.ops.definitions import copy, take
+from nnfw.ops.many_steps import steps
 from nnfw.ops.noise import uniform_numbers
-from nnfw.ops.steps import steps
 from nnfw.training import chunk
 from nnfw.training.chunk import RecordedStep, chunk_of
 from nnfw_standard import SGD, CrossEntropy, Dense, Dropout

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from nnfw.cli.arguments import as_text
 from nnfw.cli.completion import complete_runs
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
-from nnfw.cli.options import as_text
 
 Runs = Annotated[
     list[Path], typer.Argument(metavar="RUN", help="Directories of two or more runs.", autocompletion=complete_runs)

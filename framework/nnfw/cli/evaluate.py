@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from nnfw.cli.arguments import DataDirectory, Delimiter, RunOrModel, Trust, print_results
 from nnfw.cli.console import Json, message, print_json
-from nnfw.cli.options import DataDirectory, Delimiter, RunOrModel, Trust, print_results
 from nnfw.plugins import default_registry
 
 Data = Annotated[

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from nnfw.cli.arguments import ExperimentPath, Overrides
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
-from nnfw.cli.options import ExperimentPath, Overrides
 from nnfw.plugins import default_registry
 
 Examples = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="How many training examples to take.")]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nnfw.cli.arguments import DataDirectory, Delimiter, RunOrModel, Trust
 from nnfw.cli.console import Json, message, print_csv, print_json
-from nnfw.cli.options import DataDirectory, Delimiter, RunOrModel, Trust
 from nnfw.plugins import default_registry
 
 Data = Annotated[

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nnfw.cli.arguments import DataDirectory, RunPath, Trust
 from nnfw.cli.console import message, print_text
-from nnfw.cli.options import DataDirectory, RunPath, Trust
 from nnfw.plugins import default_registry
 
 STDOUT = Path("-")

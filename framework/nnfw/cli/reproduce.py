@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnfw.cli.arguments import DataDirectory, Quiet, RunPath, Trust, progress_bar
 from nnfw.cli.compare import print_differences
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
-from nnfw.cli.options import DataDirectory, Quiet, RunPath, Trust, progress_bar
 from nnfw.plugins import default_registry
 
 if TYPE_CHECKING:

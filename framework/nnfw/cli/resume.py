@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nnfw.cli.arguments import DataDirectory, Overrides, Quiet, RunPath, Trust, print_run, progress_bar
 from nnfw.cli.console import Json, message
-from nnfw.cli.options import DataDirectory, Overrides, Quiet, RunPath, Trust, print_run, progress_bar
 from nnfw.machine.environment import restore_variables
 from nnfw.plugins import default_registry
 from nnfw.runs.reading import read_run

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from nnfw.cli.arguments import as_text
 from nnfw.cli.console import Json, message, print_chosen, print_json
-from nnfw.cli.options import as_text
 from nnfw.runs.listing import ListedRun, condition_keys, list_runs
 from nnfw.runs.reading import shown_figures, time_span
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnfw.cli.arguments import ExperimentPath, Overrides
 from nnfw.cli.console import Json, print_json, print_table, print_text
-from nnfw.cli.options import ExperimentPath, Overrides
 from nnfw.plugins import default_registry
 
 if TYPE_CHECKING:

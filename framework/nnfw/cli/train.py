@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnfw.cli.arguments import ExperimentPath, Out, Overrides, Quiet, print_run, progress_bar
 from nnfw.cli.console import Json, error, message, print_json, print_text
-from nnfw.cli.options import ExperimentPath, Out, Overrides, Quiet, print_run, progress_bar
 from nnfw.plugins import default_registry
 
 if TYPE_CHECKING:

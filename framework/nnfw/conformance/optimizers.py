@@ -15,7 +15,7 @@ from nnfw.conformance.requirements import close, equal, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.ops import DEFINITIONS, Call, PerStep, Tape, splits
 from nnfw.ops.definitions import copy
-from nnfw.ops.steps import steps
+from nnfw.ops.many_steps import steps
 from nnfw.protocols import Optimizer, SplitOptimizer
 
 Formula = Callable[[Array, Array, dict[str, object], int, float, slice], Array]

@@ -1,2 +1,2 @@
-from .loading import load as load
+from .format import load as load
 from .sequential import Sequential as Sequential

@@ -17,8 +17,8 @@ from nnfw.arrays import Array
 from nnfw.errors import PluginError, did_you_mean, in_words, short
 from nnfw.machine.threads import multiplication
 from nnfw.ops import definitions
+from nnfw.ops.many_steps import Run
 from nnfw.ops.operation import Call, Function, Operation, dispatched
-from nnfw.ops.steps import Run
 from nnfw.ops.table import operation_of
 from nnfw.plugins import Registry, default_registry
 
@@ -110,7 +110,7 @@ class Engine:
         return "steps" in self._compilers
 
     def steps(self, before: Iterable[Call], after: Iterable[Call], costs: Array) -> Run | None:
-        """Return a function that runs many steps in one call, like :func:`nnfw.ops.steps.steps`.
+        """Return a function that runs many steps in one call, like :func:`nnfw.ops.many_steps.steps`.
 
         None if the engine cannot.
         """

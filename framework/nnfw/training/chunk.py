@@ -15,8 +15,8 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw.ops import Call, Engine, PerStep
 from nnfw.ops.definitions import copy
+from nnfw.ops.many_steps import Run
 from nnfw.ops.noise import uniform_numbers
-from nnfw.ops.steps import Run
 
 _MOST_STEPS = 4096
 _TABLES = 1 << 20  # bytes: the tables stay in the processor's cache

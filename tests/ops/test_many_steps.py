@@ -3,7 +3,7 @@
 import numpy as np
 
 from nnfw.ops import Call, PerStep
-from nnfw.ops.steps import steps
+from nnfw.ops.many_steps import steps
 from nnfw_standard.operations import sgd, squared_distance
 
 
