@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar, cast
 
 from numba import njit, types
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.ccallback import CFunc
 
 from nnfw_numba.untyped import Untyped
@@ -31,6 +31,19 @@ def sources(folder: Path) -> bytes:
     return sha256(b"\0".join(file.read_bytes() for file in sorted(folder.rglob("*.py")))).digest()
 
 
+class _Files(IndexDataCacheFile):
+    """numba's index, with a data file named after each key.
+
+    numba numbers the data files, so processes that extend an index at the same time give one number to two functions,
+    and one of them then runs the other's code.
+    """
+
+    def save(self, key: object, data: object) -> None:
+        name = f"{Path(self._index_name).stem}.{sha256(repr(key).encode()).hexdigest()[:16]}.nbc"
+        self._save_index({**self._load_index(), key: name})  # type: ignore[no-untyped-call]
+        self._save_data(name, data)  # type: ignore[no-untyped-call]
+
+
 class _Cache(FunctionCache):
     """numba's cache without errors: damaged files are replaced, and on a full disk nothing is cached.
 
@@ -44,6 +57,8 @@ class _Cache(FunctionCache):
 
     def __init__(self, function: Callable[..., object], content: bytes | None) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call]
+        names = self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp()
+        self._cache_file = _Files(*names)  # type: ignore[no-untyped-call]
         self._content = content
 
     def _index_key(self, signature: Untyped, codegen: Untyped) -> tuple[object, ...]:

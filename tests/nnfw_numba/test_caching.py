@@ -93,3 +93,13 @@ def test_closure_without_known_content_is_kept_nowhere(folder):
     machine = pytest.importorskip("nnfw_numba.machine")
     numba_caching.native(closure_over(3), (machine.INDICES,), b"")
     assert not list(folder.rglob("*.nbc"))
+
+
+def test_two_processes_that_extend_an_index_at_once_never_share_a_data_file(tmp_path, monkeypatch):
+    files = [numba_caching._Files(str(tmp_path), "function", 0) for _ in "ab"]
+    with monkeypatch.context() as both:  # each read the index before the other wrote it
+        both.setattr(numba_caching._Files, "_load_index", lambda self: {})
+        files[0].save("float32", "code for float32")
+        files[1].save("float64", "code for float64")
+    assert len([*tmp_path.glob("*.nbc")]) == 2
+    assert (files[0].load("float32"), files[0].load("float64")) == (None, "code for float64")
