@@ -69,28 +69,39 @@ class _Single:
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
-        self._kept: dict[object, _Stages | None] = {}
+        self._positions = [k for k, argument in enumerate(operation.arguments) if argument.role == "number"]
+        self._kept: dict[object, tuple[_Stages, Array] | None] = {}
 
     def __call__(self, *arguments: Array | float) -> None:
-        key = tuple(map(_described, arguments))
+        key = tuple(_described(value) for value in arguments if isinstance(value, np.ndarray))
         if key not in self._kept:
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
-            self._kept[key] = self._program(*arguments)
-        stages = self._kept[key]
-        if stages is None:
+            self._kept[key] = self._program(arguments)
+        kept = self._kept[key]
+        if kept is None:
             self._operation.definition(*arguments)
+            return
+        stages, numbers = kept
+        if self._positions:
+            numbers[0] = [arguments[k] for k in self._positions]
+            _run_steps(stages, _NOTHING, _FINITE, 0, 1)
         else:
             _run(stages)
 
-    def _program(self, *arguments: Array | float) -> _Stages | None:
-        call, faults = Call(self._operation, arguments), np.zeros(1, np.int64)
-        return None if encoded(call, faults) is None else _staged([call], _sharing([call]), faults)
+    def _program(self, arguments: tuple[Array | float, ...]) -> tuple[_Stages, Array] | None:
+        """Return the stages of a call, and the table that its numbers are read from."""
+        numbers, faults = np.zeros((1, len(self._positions))), np.zeros(1, np.int64)
+        values: list[Array | float | PerStep] = list(arguments)
+        for column, k in enumerate(self._positions):
+            if not isinstance(values[k], int | float | np.integer | np.floating | np.bool_):
+                return None
+            values[k] = PerStep(numbers[:, column])
+        call = Call(self._operation, tuple(values))
+        return None if encoded(call, faults) is None else (_staged([call], _sharing([call]), faults), numbers)
 
 
-def _described(value: Array | float) -> object:
-    if not isinstance(value, np.ndarray):
-        return value
+def _described(value: Array) -> object:
     found = value.__array_interface__
     return found["data"], found["shape"], found["strides"], found["typestr"]
 
@@ -276,3 +287,7 @@ def _may_be_shared(call: Call) -> bool:
     if call.operation is product:
         return _work(call) >= 1
     return bool(call.operation.cut) and _work(call) >= 2
+
+
+_NOTHING, _FINITE = _staged([], None, np.zeros(1, np.int64)), np.zeros((1, 1))
+"""What follows a single call, and its cost, where it is run as one of many steps."""
