@@ -68,17 +68,20 @@ def difference(operation: Operation, function: Callable[..., object], arguments:
         right = _results(operation, given)
         function(*arguments)
         pairs = [(np.asarray(arguments[k]), result) for k, result in zip(operation.results, right, strict=True)]
-        if all(_is_close(*pair, 0.0, operation.tolerance).all() for pair in pairs):
+        tolerance, epsilon = operation.tolerance, _coarsest(arguments)
+        if all(_is_close(*pair, epsilon * np.abs(pair[1]), tolerance).all() for pair in pairs):
             return ""
-        for (found, result), spread in zip(pairs, _spreads(operation, given, right), strict=True):
-            wrong = ~_is_close(found, result, spread, operation.tolerance)
+        for (found, result), spread in zip(pairs, _spreads(operation, given, right, epsilon), strict=True):
+            wrong = ~_is_close(found, result, epsilon * np.abs(result) + spread, tolerance)
             if wrong.any():
                 where = tuple(map(int, np.argwhere(wrong)[0]))
                 return f"gives {found[where]:.9g} at {list(where)}, its definition {result[where]:.9g}"
     return ""
 
 
-def _spreads(operation: Operation, arguments: Sequence[Array | float], right: Sequence[Array]) -> list[Array]:
+def _spreads(
+    operation: Operation, arguments: Sequence[Array | float], right: Sequence[Array], epsilon: float
+) -> list[Array]:
     """Return how much the results change when the floats read change in their last place."""
     spreads = [np.zeros(result.shape) for result in right]
     for moved in _perturbed(operation, arguments):
@@ -87,13 +90,15 @@ def _spreads(operation: Operation, arguments: Sequence[Array | float], right: Se
     # the order of summation changes a sum of n terms √n times as much as perturbing each term does
     most = max(item.size for item in arguments if isinstance(item, np.ndarray))
     return [
-        sqrt(max(1, most / max(1, spread.size))) * (spread + _epsilon(result) * np.abs(result))
+        sqrt(max(1, most / max(1, spread.size))) * (spread + epsilon * np.abs(result))
         for spread, result in zip(spreads, right, strict=True)
     ]
 
 
-def _epsilon(array: Array) -> float:
-    return float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 0.0
+def _coarsest(arguments: Sequence[Array | float]) -> float:
+    """Return the ε of the least precise array: a sum in float64 is no better than its terms in float32."""
+    floats = (item.dtype for item in arguments if isinstance(item, np.ndarray) and item.dtype.kind == "f")
+    return max((float(np.finfo(dtype).eps) for dtype in floats), default=0.0)
 
 
 def _results(operation: Operation, arguments: Sequence[Array | float]) -> list[Array]:
@@ -117,9 +122,9 @@ def _perturbed(operation: Operation, arguments: Sequence[Array | float]) -> list
     return [[moved(role, item) for role, item in zip(roles, arguments, strict=True)] for _ in range(_PERTURBATIONS)]
 
 
-def _is_close(found: Array, right: Array, spread: Array | float, tolerance: float) -> Array:
+def _is_close(found: Array, right: Array, spread: Array, tolerance: float) -> Array:
     if right.dtype.kind != "f":  # integers, such as gathered labels
         return np.asarray(found == right)
     least = float(np.finfo(right.dtype).smallest_normal)
-    close = np.abs(found - right) <= tolerance * (_epsilon(right) * np.abs(right) + spread) + least
+    close = np.abs(found - right) <= tolerance * spread + least
     return np.asarray(close | (found == right) | (np.isnan(found) & np.isnan(right)))
