@@ -425,6 +425,9 @@ def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
 def _largest(y: Array) -> Array:
     """Return the class of each row of labels; refuse rows with no 1 or with several, which name no single class."""
     first: Array = np.argmax(y, axis=-1)
+    largest = np.take_along_axis(y, first[..., np.newaxis], axis=-1)
+    if np.count_nonzero(y == largest) == first.size:
+        return first
     tied = first != y.shape[-1] - 1 - np.argmax(y[..., ::-1], axis=-1)
     rows = y[tied]
     wrong = np.abs(np.abs(rows).sum(axis=-1, dtype=np.float64) - 1) > SUM_TOLERANCE  # (½, ½) is a distribution

@@ -10,7 +10,7 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw.errors import PluginError
 from nnfw.ops.engines import Engine
-from nnfw.ops.operation import Function, Operation
+from nnfw.ops.operation import DTYPES, Function, Operation
 
 _PERTURBATIONS = 4
 """Number of runs with slightly perturbed inputs, which show how much rounding changes the results."""
@@ -68,7 +68,7 @@ def difference(operation: Operation, function: Callable[..., object], arguments:
         right = _results(operation, given)
         function(*arguments)
         pairs = [(np.asarray(arguments[k]), result) for k, result in zip(operation.results, right, strict=True)]
-        tolerance, epsilon = operation.tolerance, _coarsest(arguments)
+        tolerance, epsilon = operation.tolerance, _coarsest(operation, arguments)
         if all(_is_close(*pair, epsilon * np.abs(pair[1]), tolerance).all() for pair in pairs):
             return ""
         for (found, result), spread in zip(pairs, _spreads(operation, given, right, epsilon), strict=True):
@@ -95,10 +95,11 @@ def _spreads(
     ]
 
 
-def _coarsest(arguments: Sequence[Array | float]) -> float:
-    """Return the ε of the least precise array: a sum in float64 is no better than its terms in float32."""
-    floats = (item.dtype for item in arguments if isinstance(item, np.ndarray) and item.dtype.kind == "f")
-    return max((float(np.finfo(dtype).eps) for dtype in floats), default=0.0)
+def _coarsest(operation: Operation, arguments: Sequence[Array | float]) -> float:
+    """Return the ε of the operation's dtype: a sum in float64 is no better than its terms in float32."""
+    pairs = zip(operation.arguments, arguments, strict=True)
+    own = [item.dtype for row, item in pairs if isinstance(item, np.ndarray) and row.kind not in DTYPES]
+    return max((float(np.finfo(dtype).eps) for dtype in own if dtype.kind == "f"), default=0.0)
 
 
 def _results(operation: Operation, arguments: Sequence[Array | float]) -> list[Array]:
