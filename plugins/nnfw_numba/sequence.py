@@ -40,7 +40,9 @@ def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
     for in_program, group in groupby(pairs, key=lambda pair: pair[1] is not None):
         if in_program:
             calls = [call for call, _ in group]
-            yield partial(_run, _staged(calls, _sharing(calls), faults))
+            stages = _staged(calls, _sharing(calls), faults)
+            indexed = any(item.kind == "index" for call in calls for item in call.operation.arguments)
+            yield partial(_run, stages) if stages.members or indexed else partial(run, *stages.programs)
         else:
             yield from (partial(call.operation.definition, *call.arguments) for call, _ in group)
 
