@@ -23,7 +23,6 @@ from nnfw.training.task import Task
 _MOMENT = 0.02
 """The longest that a call of the engine takes, in seconds and roughly: signals and checkpoints have to wait for it."""
 
-_FIRST = 16  # steps of the first call, before it is known how long one takes
 _SHORTEST = 1e-9
 
 
@@ -55,7 +54,7 @@ class Steps:
         self._batch: Batch | None = None
         self._whole: Batch | None = None  # a recorded batch of the full size
         self._lacks_update = False
-        self._seconds = _MOMENT / _FIRST  # that a step takes in a chunk
+        self._seconds = _MOMENT  # that a step takes in a chunk: the first call takes a single one, to find out
 
     def begin_epoch(self) -> float:
         """Draw the order of an epoch that starts or resumes, and choose its rates; return the first of them."""
