@@ -154,7 +154,7 @@ def _require_sound(faults: Array) -> None:
     if faults[0]:
         faults[0] = 0
         raise IndexError(
-            "A label is not one of the classes: labels changed during training. Do not modify them meanwhile."
+            "A label is not one of the classes: labels changed during training. Do not modify them until it ends."
         )
 
 

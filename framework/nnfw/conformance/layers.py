@@ -178,7 +178,7 @@ def check_same_seed_gives_same_bits(bench: Bench, x: Array, delta: Array) -> Non
 
 @_for_batches_of(3)
 def check_overwrites_gradients(bench: Bench, x: Array, delta: Array) -> None:
-    """Backward overwrites the gradients; it does not add to what is there."""
+    """Backward overwrites the gradients; it does not add to them."""
     workspace, expected, grads = bench.workspace(), bench.run(x, delta), bench.grads(fill=0.0)
     bench.forward(x, workspace)
     for _ in range(2):

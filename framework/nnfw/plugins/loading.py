@@ -40,7 +40,7 @@ STRICT_VARIABLE = "NNFW_STRICT_PLUGINS"
 HOOKS = tuple(sorted(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_")))
 
 DISCOVERY = RLock()
-"""Held while a plugin is loaded: ``sys.stdout`` is redirected meanwhile, which only one thread may do at a time."""
+"""Held while a plugin is loaded, because only one thread at a time may redirect ``sys.stdout``."""
 
 _PATIENCE = 5.0  # seconds that an import may take before a message at a terminal names the plugin
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from nnfw.arrays import Array, Shape
@@ -64,7 +64,6 @@ class CanonicalCost(Cost, Protocol):
         ...
 
 
-@runtime_checkable
 class WritesValue(Protocol):
     """A cost that can write its value by operations alone, so that an engine can take many steps in one call."""
 
@@ -77,7 +76,6 @@ class WritesValue(Protocol):
         ...
 
 
-@runtime_checkable
 class WritesValueFromZ(Protocol):
     """A canonical cost that can write its value from z by operations alone."""
 

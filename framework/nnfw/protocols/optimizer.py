@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from nnfw.arrays import Array
@@ -46,7 +46,6 @@ class Optimizer(Protocol):
         ...
 
 
-@runtime_checkable
 class SplitOptimizer(Optimizer, Protocol):
     """An optimizer whose step is made of operations, with all that depends on the step and the rate in a few numbers.
 

@@ -87,7 +87,7 @@ def _names(directory: Path) -> list[str]:
 def made(directory: Path, *, new: bool = False) -> Iterator[Path]:
     """Make a directory and the folders above it; if the body fails, those that are empty are removed again.
 
-    If a directory is to be `new`, it gets another name if it exists: another process may have made it meanwhile.
+    A `new` directory gets another name if it exists, since another process may just have made it.
     DataError if it cannot be made.
     """
     absent = [path for path in directory.absolute().parents if not path.exists()]

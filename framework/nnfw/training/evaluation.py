@@ -190,7 +190,7 @@ def _numeric(metric: Metric, method: str, value: Value, expected: str) -> Value:
 def named_metrics(metrics: tuple[Metric, ...], registry: Registry) -> dict[str, Metric]:
     """Return resolved metrics by the name under which they are recorded.
 
-    Metrics that share a name are told apart by the options in which they differ and that are not the defaults, as in
+    Options that differ from each other and from the defaults distinguish metrics of one name, as in
     ``f1`` and ``f1_micro``. A repeated metric gets ``_2``.
     """
     found = [registry.component_of("metric", metric) for metric in metrics]
