@@ -465,6 +465,34 @@ def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
 
 
 @inner
+def _class_of(a: Array, i: int) -> int:
+    """Return the position of the largest entry of row i as `numpy.argmax` does: of equal ones, or NaN, the first."""
+    best, largest, total = 0, a[i, 0], a[i, 0]
+    for k in range(1, a.shape[1]):
+        value = a[i, k]
+        total += value
+        if value > largest:
+            largest, best = value, k
+    return best if total == total else int(np.argmax(a[i]))  # no comparison finds NaN
+
+
+@inner
+def right_classes(a: Array, y: Array, total: Array) -> None:
+    right = 0
+    for i in range(len(a)):
+        right += _class_of(a, i) == y[i]
+    total[0], total[1] = right, len(a)
+
+
+@inner
+def right_rows(a: Array, y: Array, total: Array) -> None:
+    right = 0
+    for i in range(len(a)):
+        right += _class_of(a, i) == _class_of(y, i)
+    total[0], total[1] = right, len(a)
+
+
+@inner
 def add_signs(gradient: Array, weights: Array, rate: float) -> None:
     r = gradient.dtype.type(rate)
     for k in range(gradient.size):

@@ -21,7 +21,9 @@ from annotated_types import Ge
 
 from nnfw.arrays import Array
 from nnfw.errors import DataError, ShapeError
+from nnfw.ops import kernels_only
 from nnfw.protocols import Metric
+from nnfw_standard import operations
 from nnfw_standard.costs import SUM_TOLERANCE, from_one
 
 Average = Literal["binary", "macro", "micro"]
@@ -78,6 +80,18 @@ class Accuracy(_Mean):
         """Return 1 for each example that is right, else 0."""
         predicted, actual, _ = _classes(a, y)
         return np.asarray(predicted == actual)
+
+    @kernels_only
+    def write_statistics(self, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
+        """Write the statistics; False with weights, a single output or outputs of more axes.
+
+        Labels must be such that :meth:`statistics` takes them.
+        """
+        if weight is not None or a.ndim != 2 or a.shape[1] < 2 or (y.shape == a.shape and y.dtype != a.dtype):
+            return False
+        count = operations.right_rows if y.shape == a.shape else operations.right_classes
+        count(a, y, out)
+        return True
 
 
 @dataclass(frozen=True)

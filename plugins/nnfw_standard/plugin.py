@@ -181,6 +181,8 @@ OPERATIONS = {
     "squared_distance": "total ← Σ (a − y)²/count",
     "logistic_loss": "total ← −Σ (y log a + (1 − y) log(1 − a))/count for a = sigmoid(z)",
     "class_loss": "total ← −Σ_i log a_i,y_i/count for a = softmax(z)",
+    "right_classes": "total ← [rows whose class is right, N] for classes",
+    "right_rows": "total ← [rows whose class is right, N] for rows of labels",
     "add_signs": "gradient ← gradient + rate sign(w)",
     "clip": "gradient scaled to the norm `norm` if its own is larger",
     "sgd": "θ ← θ − rate g",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.compute import kernels, kernels_only
 from nnfw.data import Examples
 from nnfw.plugins import default_registry
 from nnfw.testing import checks_of, run_checks
@@ -65,6 +66,29 @@ def own_rows(self, parent, fit, record, state):
     with (fit.directory / "log.txt").open("a" if "opened" in state else "w") as file:
         state["opened"] = object()
         file.write(f"{record['epoch']}\n")
+
+
+@dataclass(frozen=True)
+class Swapped(Accuracy):
+    """Accuracy that writes its two numbers in the wrong order."""
+
+    @kernels_only
+    def write_statistics(self, a, y, weight, out):
+        return super().write_statistics(a, y, weight, out[::-1])
+
+
+@dataclass(frozen=True)
+class Share(Accuracy):
+    """The mean output: sums whose order matters."""
+
+    def statistics(self, a, y, weight=None):
+        return np.array([np.sum(a[:, 0], dtype=np.float64), len(a)])
+
+    @kernels_only
+    def write_statistics(self, a, y, weight, out):
+        kernels().mean(np.ascontiguousarray(a[:, 0]), 1, out[:1])
+        kernels().mean(np.ones(1), 1 / len(a), out[1:])
+        return True
 
 
 class Count:
@@ -252,6 +276,8 @@ WRONG = {
     ),
     "metric-outputs-by-identity": (changed(MeanSquaredError, statistics=by_identity(0)), "metric.remembers_nothing"),
     "metric-labels-by-identity": (changed(Accuracy, statistics=by_identity(1)), "metric.remembers_nothing"),
+    "metric-written-wrong": (Swapped(), "metric.written_statistics_are_the_statistics"),
+    "metric-written-fractions": (Share(), "metric.written_statistics_are_the_statistics"),
     "metric-text": (changed(ConfusionMatrix, result=lambda s, p, x: str(p(x))), "metric.result_is_a_number"),
     "metric-halved": (MeanSquaredError(), "metric.agrees_with_its_formula"),
     # datasets

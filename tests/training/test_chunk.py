@@ -12,7 +12,7 @@ from nnfw.ops.many_steps import steps
 from nnfw.ops.noise import uniform_numbers
 from nnfw.training import chunk
 from nnfw.training.chunk import RecordedStep, chunk_of
-from nnfw_standard import SGD, CrossEntropy, Dense, Dropout
+from nnfw_standard import SGD, Accuracy, CrossEntropy, Dense, Dropout
 
 pytest.importorskip("numba")
 
@@ -120,6 +120,7 @@ def test_many_steps_in_one_call_give_the_bits_of_single_ones_for_every_cost(
             sample_weight=weights if weighted else None,
             cost=cost,
             optimizer="sgd",
+            metrics=["accuracy"] if cost in ("cross_entropy", SMOOTHED) else [],
             epochs=2,
             batch_size=10,
             accelerator="numba",
@@ -148,6 +149,8 @@ def test_many_steps_in_one_call_give_the_bits_of_single_ones_for_every_activatio
         {"shuffle": False, "batch_size": 29},
         {"batch_size": 101},
         {"dtype": "float32", "metrics": ["f1"]},
+        {"dtype": "float32", "metrics": ["accuracy"]},
+        {"metrics": ["accuracy", "f1"]},
         {"callbacks": [nnfw.ProgressBar()]},
     ],
     ids=lambda options: "-".join(options),
@@ -156,6 +159,39 @@ def test_many_steps_in_one_call_give_the_bits_of_single_ones_whatever_the_option
     many, single = both(LAYERS["dropout"], examples(rng), **options)
     assert many == single
     assert together
+
+
+@dataclass(frozen=True)
+class Lenient(Accuracy):
+    """One with statistics of its own: the operations of the class above do not write them."""
+
+    def statistics(self, a, y, weight=None):
+        return super().statistics(a, y, weight) + np.array([1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("metrics", "cost", "kept"),
+    [
+        ([], "cross_entropy", False),
+        (["accuracy"], "cross_entropy", False),
+        (["accuracy"], "mse", False),
+        (["accuracy", "f1"], "cross_entropy", True),
+        ([Lenient()], "cross_entropy", True),
+    ],
+    ids=str,
+)
+def test_outputs_are_kept_where_a_metric_does_not_write_its_statistics(metrics, cost, kept, rng, monkeypatch):
+    found, take = [], chunk.Chunk.take
+
+    def taken(self, *arguments):
+        found.append(self.outputs is not None)
+        return take(self, *arguments)
+
+    monkeypatch.setattr(chunk.Chunk, "take", taken)
+    x, y = examples(rng)
+    y = np.eye(3)[y] if cost == "mse" else y
+    model_of().fit(x, y, cost=cost, optimizer="sgd", metrics=metrics, batch_size=10, accelerator="numba")
+    assert set(found) == {kept}
 
 
 @dataclass(frozen=True)
@@ -285,18 +321,18 @@ def recorded(rng, *, part=False):
         Call(copy, (a[0], cost)),
         Call(copy, (noise[:1] if part else noise, np.zeros((1, 1)))),
     ]
-    return RecordedStep(rows, before, lambda coefficients: [], cost, a, lambda step, rate: (rate,))
+    return RecordedStep(rows, before, lambda coefficients: [], cost, a, {}, lambda step, rate: (rate,))
 
 
 def test_chunk_ends_at_a_cost_that_is_not_finite_and_draws_no_more_noise_than_its_steps(rng):
     found = chunk_of(recorded(rng), Plain(), rng, outputs=True)
     copied = np.random.default_rng()
     copied.bit_generator.state = rng.bit_generator.state
-    costs, complete, outputs = found.take(np.array([1, 0, 2, 3]), 1, [0.1] * 4)
+    costs, complete, outputs, _ = found.take(np.array([1, 0, 2, 3]), 1, [0.1] * 4)
     assert costs[:2] == [2.0, 1.0]
     assert np.isnan(costs[2])
     assert (len(costs), complete) == (3, 2)
-    np.testing.assert_array_equal(outputs[:2, 0, 0], [2.0, 1.0])
+    np.testing.assert_array_equal(outputs[:, 0, 0], [2.0, 1.0])
     copied.random(3)
     assert copied.bit_generator.state == rng.bit_generator.state
 

@@ -79,6 +79,18 @@ def test_tally_goes_on_with_what_another_has_gathered(rng):
     assert records == [records[0]] * 4
 
 
+def test_statistics_added_at_once_leave_what_was_gathered_in_its_place(rng):
+    a, y = rng.random((40, CLASSES)), rng.integers(0, CLASSES, 40)
+    metric = METRICS["accuracy"]
+    tally = Tally({"accuracy": metric})
+    tally.follow(Labelled(a, y), np.arange(40), nnfw.Workspace("float64"))
+    for start in (0, 10):
+        tally.add(0.5, a[start : start + 10], y[start : start + 10], None)
+    statistics = np.stack([metric.statistics(a[rows], y[rows]) for rows in (slice(20, 30), slice(30, 40))])
+    tally.add_many([0.5, 0.5], 10, None, {"accuracy": statistics})
+    assert tally.record() == {"cost": 0.5, "accuracy": metric.result(metric.statistics(a, y))}
+
+
 @pytest.mark.parametrize("parts", [[1, 40, 9], [50], [7, 7, 36], [49, 1]], ids=str)
 @pytest.mark.parametrize("metrics", [True, False], ids=["metrics", "none"])
 @pytest.mark.parametrize("outputs", [10, 500, 2000])
@@ -96,7 +108,7 @@ def test_many_batches_added_at_once_leave_the_tally_of_single_ones(parts, metric
         for part in parts:
             rows = range(start, start + part)
             if many:
-                tally.add_many(costs[rows.start : rows.stop], a[rows.start : rows.stop], size)
+                tally.add_many(costs[rows.start : rows.stop], size, a[rows.start : rows.stop], {})
             else:
                 for k in rows:
                     tally.add(costs[k], a[k], y[k * size : (k + 1) * size], None)

@@ -17,7 +17,7 @@ from nnfw.conformance.requirements import strided
 from nnfw.conformance.subjects import Subject
 from nnfw.ops import Call, Engine, Operation, engine_from, operation_of, parts
 from nnfw.ops.checked import difference
-from nnfw.ops.operation import DTYPES, ONE, REST, Argument, PerStep
+from nnfw.ops.operation import DTYPES, REST, Argument, PerStep
 from nnfw.plugins import AcceleratorSpec, Plugin, Registry, default_registry
 from nnfw.plugins.specs import normalised
 
@@ -141,13 +141,15 @@ def _engine(subject: Subject[object]) -> Engine:
 def samples(operation: Operation) -> Iterator[Arguments]:
     """Yield arguments of both dtypes and of several sizes, ordinary and special."""
     rng = np.random.default_rng(0)
-    letters = {axis for argument in operation.arguments for axis in argument.axes if axis not in (REST, ONE)}
+    axes = {axis for argument in operation.arguments for axis in argument.axes if axis != REST}
     rests = _RESTS[:-1] if any(argument.axes == (REST,) for argument in operation.arguments) else _RESTS
     for dtype in _DTYPES:
         for turn, size in enumerate(_SIZES):
             for special in (False, True):
-                sizes: dict[str, tuple[int, ...]] = dict.fromkeys(letters, (_SMALL,))
-                sizes |= {ONE: (1,), REST: rests[turn % len(rests)]}
+                sizes: dict[str, tuple[int, ...]] = {
+                    axis: (int(axis) if axis.isdecimal() else _SMALL,) for axis in axes
+                }
+                sizes[REST] = rests[turn % len(rests)]
                 sizes[_long_axis(operation)] = (size,)
                 yield _sample(operation, sizes, dtype, rng, turn, special=special)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from nnfw.conformance.outcomes import NotApplicable, require
 from nnfw.conformance.requirements import close, equal, require_array, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import in_words
-from nnfw.protocols import Metric
+from nnfw.ops import DEFINITIONS, Tape, splits
+from nnfw.protocols import Metric, WritesStatistics
 
 _EXAMPLES = 7
 _OUTPUTS = (2, 3, 1)
@@ -91,6 +93,24 @@ def check_remembers_nothing(subject: Subject[Metric]) -> None:
                 array[...] = values  # as a network does: into the arrays of the previous batch
             found = subject.component.statistics(*arrays)
             require(equal(found, expected), "for other numbers in the same arrays it returns the previous statistics.")
+
+
+def check_written_statistics_are_the_statistics(subject: Subject[Metric]) -> None:
+    """If it can write its statistics by operations, they are whole numbers and those of `statistics`."""
+    metric, written = subject.component, False
+    for a, y in _cases(subject) if splits(metric, "statistics", "write_statistics") else ():
+        tape, right = Tape(DEFINITIONS), require_array(metric.statistics(a, y), "statistics")
+        a, y, out = a[::-1].copy(), y[::-1].copy(), np.empty_like(right)
+        if not tape.perform(cast("WritesStatistics", metric).write_statistics, a, y, None, out):
+            continue
+        tape.finish()
+        a[...], y[...] = a[::-1].copy(), y[::-1].copy()  # as a network does: into the arrays of the previous batch
+        tape.repeat()
+        written = True
+        require(equal(out, right), f"write_statistics writes {out}, statistics returns {right}.")
+        require(equal(out, np.round(out)), f"write_statistics writes {out}, expected whole numbers.")
+    if not written:
+        raise NotApplicable("it does not write its statistics by operations")
 
 
 def check_result_is_a_number(subject: Subject[Metric]) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.ops.operation import DTYPES, ONE, REST, Argument, Call, PerStep, Value
+from nnfw.ops.operation import DTYPES, REST, Argument, Call, PerStep, Value
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -54,14 +54,13 @@ def bind(call: Call) -> Bound:
     operation, arguments = call
     if len(arguments) != len(operation.arguments):
         raise MisfitError(f"takes {len(operation.arguments)} arguments, got {len(arguments)}")
-    bound = Bound({ONE: (1,)}, None)
+    bound = Bound({axis: (int(axis),) for item in operation.arguments for axis in item.axes if axis.isdecimal()}, None)
     for argument, value in zip(operation.arguments, arguments, strict=True):
         if argument.role == "number":
             _require_number(argument, value)
         else:
             bound = _bind_array(argument, value, bound)
-    del bound.sizes[ONE]
-    return bound
+    return bound._replace(sizes={axis: size for axis, size in bound.sizes.items() if not axis.isdecimal()})
 
 
 def _require_number(argument: Argument, value: Value) -> None:

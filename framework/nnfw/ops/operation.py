@@ -32,9 +32,6 @@ Function = Callable[..., None]
 REST = "..."
 """All axes of an argument that have no letter; they count as one."""
 
-ONE = "1"
-"""An axis of size 1."""
-
 
 class Argument(NamedTuple):
     """One argument of an operation.
@@ -46,7 +43,7 @@ class Argument(NamedTuple):
     role
         How it is used.
     axes
-        Letters that stand for sizes, `...` for any further axes, ``1`` for an axis of size 1; empty for a number.
+        Letters that stand for sizes, `...` for any further axes, digits for an axis of that size; empty for a number.
     kind
         ``""``: the dtype of the operation, float32 or float64; ``"positive"``: the same, with values of 0 or more (a
         number: greater than 0); ``"float32"``, ``"float64"``: always that dtype; ``"index"``: int64, from 0 to below
@@ -188,7 +185,7 @@ def _argument(owner: str, name: str, text: str) -> Argument:
     kind, below = "", ""
     if words and words[0].partition("<")[0] in get_args(Kind):
         kind, _, below = words.pop(0).partition("<")
-    named = all(word in (REST, ONE) or (len(word) == 1 and word.isalpha()) for word in words)
+    named = all(word == REST or word.isdecimal() or (len(word) == 1 and word.isalpha()) for word in words)
     if role not in get_args(Role) or (role == "number") == bool(words) or not named or words.count(REST) > 1:
         raise PluginError(
             f"Operation {owner!r}: {name} is {text!r}; write a role ({', '.join(get_args(Role))}) and, for an array, "

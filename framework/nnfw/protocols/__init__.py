@@ -21,7 +21,15 @@ A. Mehrotra (2020), *Neural Networks*: the definitions and Equations 1 to 4.
 from nnfw.arrays import Shape
 from nnfw.protocols.activation import Activation, Elementwise
 from nnfw.protocols.callback import Callback, Fit
-from nnfw.protocols.cost import CanonicalCost, Cost, Metric, Regularizer, WritesValue, WritesValueFromZ
+from nnfw.protocols.cost import (
+    CanonicalCost,
+    Cost,
+    Metric,
+    Regularizer,
+    WritesStatistics,
+    WritesValue,
+    WritesValueFromZ,
+)
 from nnfw.protocols.data import Dataset, Transform
 from nnfw.protocols.kinds import KINDS, Kind, is_solver
 from nnfw.protocols.layer import Initializer, Layer, Parameter, activation_of
@@ -49,6 +57,7 @@ __all__ = [
     "Solver",
     "SplitOptimizer",
     "Transform",
+    "WritesStatistics",
     "WritesValue",
     "WritesValueFromZ",
     "activation_of",

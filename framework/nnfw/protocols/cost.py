@@ -119,3 +119,15 @@ class Metric(Protocol):
     def result(self, statistics: Array) -> float | Array:
         """Return the metric from the summed statistics."""
         ...
+
+
+class WritesStatistics(Protocol):
+    """A metric that can write its statistics by operations alone, so that an engine can take many steps in one call."""
+
+    @abstractmethod
+    def write_statistics(self, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
+        """Write the statistics into `out`, float64, in the manner of :meth:`WritesValue.write_value`.
+
+        They must be whole numbers, so that their sum is the same in any order.
+        """
+        ...

@@ -6,7 +6,7 @@ of the optimizer. So are the results: costs and outputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,9 +25,9 @@ _TABLES = 1 << 20  # bytes: the tables stay in the processor's cache
 class RecordedStep(NamedTuple):
     """A whole step as operations.
 
-    The positions of the examples are read from `rows`; C and a^L are written to `cost` and `a`. `before` are the
-    operations up to the cost, and `after` returns those of the update, given the coefficients. `coefficients` returns
-    these for the count and the rate of a step.
+    The positions of the examples are read from `rows`; C, a^L and the metrics' statistics are written to `cost`, `a`
+    and `statistics`. `before` are the operations up to these, and `after` returns those of the update, given the
+    coefficients. `coefficients` returns these for the count and the rate of a step.
     """
 
     rows: Array
@@ -35,7 +35,20 @@ class RecordedStep(NamedTuple):
     after: Callable[[tuple[PerStep, ...]], list[Call]]
     cost: Array
     a: Array
+    statistics: Mapping[str, Array]
     coefficients: Callable[[int, float], tuple[float, ...]]
+
+
+class Results(NamedTuple):
+    """What steps give: the cost of each, the number of complete ones, and of each of these what was kept.
+
+    That is a^L, or None, and the statistics of metrics by name.
+    """
+
+    costs: list[float]
+    complete: int
+    outputs: Array | None
+    statistics: dict[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +64,7 @@ class Chunk:
     coefficients: Array
     costs: Array
     outputs: Array | None
+    statistics: Mapping[str, Array]
     noise: Array
     rng: np.random.Generator
 
@@ -59,11 +73,10 @@ class Chunk:
         """The largest number of steps in a call."""
         return len(self.costs)
 
-    def take(self, rows: Array, step: int, rates: Sequence[float]) -> tuple[list[float], int, Array | None]:
+    def take(self, rows: Array, step: int, rates: Sequence[float]) -> Results:
         """Take a step for each rate, :attr:`most` at most; end before the update of a non-finite cost.
 
-        `rows` are the positions of the examples, batch after batch, and `step` is the count of the first step. Returns
-        the costs, the number of complete steps, and a^L of each step if wanted.
+        `rows` are the positions of the examples, batch after batch, and `step` is the count of the first step.
         """
         count = len(rates)
         self.rows[:count] = rows.reshape(count, -1)
@@ -75,8 +88,9 @@ class Chunk:
         if computed < count and before is not None:  # as if the others had never been drawn
             self.rng.bit_generator.state = before
             self._draw(computed)
-        outputs = None if self.outputs is None else self.outputs[:computed]
-        return self.costs[:computed, 0].tolist(), complete, outputs
+        outputs = None if self.outputs is None else self.outputs[:complete]
+        statistics = {name: table[:complete] for name, table in self.statistics.items()}
+        return Results(self.costs[:computed, 0].tolist(), complete, outputs, statistics)
 
     def _draw(self, count: int) -> None:
         if self.noise.size:
@@ -94,12 +108,15 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
     widths = [out.size for _, out in draws]
     kept = step.a.size * step.a.itemsize if outputs else 0
     width = len(step.coefficients(1, 1.0))
+    kept += sum(out.nbytes for out in step.statistics.values())
     size = step.rows.nbytes + kept + sum(out.nbytes for _, out in draws) + 8 * (width + 1)
     most = max(1, min(_MOST_STEPS, _TABLES // size))
     noise = np.empty((most, sum(widths)), draws[0][1].dtype if draws else np.float32)
     rows = np.empty((most, len(step.rows)), step.rows.dtype)
     costs, coefficients = np.empty((most, 1)), np.empty((most, width))
+    statistics = {name: np.empty((most, *out.shape)) for name, out in step.statistics.items()}
     per_step = [(step.rows, PerStep(rows)), (step.cost, PerStep(costs))]
+    per_step += [(out, PerStep(statistics[name])) for name, out in step.statistics.items()]
     for (_, out), end in zip(draws, np.cumsum(widths), strict=True):
         per_step.append((out, PerStep(noise[:, end - out.size : end].reshape(most, *out.shape))))
     try:
@@ -113,7 +130,7 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
     run = engine.steps(before, after, costs)
     if run is None:
         return None
-    return Chunk(run, step.coefficients, rows, coefficients, costs, table, noise, rng)
+    return Chunk(run, step.coefficients, rows, coefficients, costs, table, statistics, noise, rng)
 
 
 class _PartOfTableError(ValueError):

@@ -65,12 +65,19 @@ class Tally:
         self._cost += cost * len(a)
         self._count += len(a)
 
-    def add_many(self, costs: Sequence[float], outputs: Array | None, size: int) -> None:
+    def add_many(
+        self, costs: Sequence[float], size: int, outputs: Array | None, statistics: Mapping[str, Array]
+    ) -> None:
         """Add batches of `size` examples, as :meth:`add` does one after the other.
 
-        `outputs` are a^L of each, ``(len(costs), size, *output_shape)``, or None without metrics.
+        `outputs` are a^L of each, ``(len(costs), size, *output_shape)``, or None if there are the `statistics` of each
+        for every metric.
         """
         done = 0
+        if self._filled and statistics:
+            self._look_at_gathered()
+        for name, found in statistics.items():
+            self._statistics[name] = self._statistics.get(name, 0) + found.sum(axis=0)
         while done < len(costs):
             some = len(costs) - done
             if outputs is not None and self._metrics:

@@ -10,13 +10,15 @@ from typing import cast
 
 import numpy as np
 
+from nnfw.arrays import Array
 from nnfw.configuration import short
 from nnfw.errors import PluginError
 from nnfw.network import Batch, RepeatedPass
 from nnfw.ops import Call, PerStep, Tape, engine_in_use, made_of_kernels, splits
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import SplitOptimizer, is_solver
+from nnfw.protocols import SplitOptimizer, WritesStatistics, is_solver
 from nnfw.training.chunk import Chunk, RecordedStep, chunk_of
+from nnfw.training.evaluation import statistics_of
 from nnfw.training.state import TrainingState
 from nnfw.training.task import Task
 
@@ -135,10 +137,10 @@ class Steps:
         part = slice(state.position, state.position + count)
         rows = self._task.data.rows_at(self._rows[part.start * size : part.stop * size])
         start = perf_counter()
-        costs, complete, outputs = chunk.take(rows, state.step + 1, self._rates[part])
+        costs, complete, outputs, statistics = chunk.take(rows, state.step + 1, self._rates[part])
         self._seconds = max((perf_counter() - start) / len(costs), _SHORTEST)
         self.propagate.turn_to(recording)
-        state.tally.add_many(costs[:complete], None if outputs is None else outputs[:complete], size)
+        state.tally.add_many(costs[:complete], size, outputs, statistics)
         state.step += len(costs)
         state.cost = costs[-1]
         state.position += complete
@@ -162,15 +164,29 @@ class Steps:
             return None
         if regularizer is not None and not made_of_kernels(regularizer.add_gradient):
             return None
+        calls, statistics = self._statistics_calls(recording.a, batch)
         step = RecordedStep(
             rows=batch.sources[0][1],
-            before=recording.tape.calls,
+            before=recording.tape.calls + calls,
             after=self._change_calls,
             cost=recording.cost,
             a=recording.a,
+            statistics=statistics,
             coefficients=cast("SplitOptimizer", optimizer).coefficients,
         )
-        return chunk_of(step, engine, self.state.noise, outputs=bool(self._task.metrics))
+        return chunk_of(step, engine, self.state.noise, outputs=len(statistics) < len(self._task.metrics))
+
+    def _statistics_calls(self, a: Array, batch: Batch) -> tuple[list[Call], dict[str, Array]]:
+        """Return operations that write the metrics' statistics, and the places; nothing if a metric has none."""
+        tape, places = Tape(engine_in_use()), {}
+        for name, metric in self._task.metrics.items():
+            if not splits(metric, "statistics", "write_statistics"):
+                return [], {}
+            out = places[name] = np.empty_like(statistics_of(metric, a, batch.y, batch.weight), np.float64)
+            write = cast("WritesStatistics", metric).write_statistics
+            if not tape.perform(write, a, batch.y, batch.weight, out):
+                return [], {}
+        return tape.calls or [], places
 
     def _change_calls(self, coefficients: tuple[PerStep, ...]) -> list[Call]:
         """Return :meth:`change` as operations."""
