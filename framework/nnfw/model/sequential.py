@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from annotated_types import Ge
@@ -26,10 +26,9 @@ from nnfw.data import (
     release,
 )
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
-from nnfw.network import Batch, Chain, LayerTrace, Network, Objective, Parameters, RepeatedForward, Scope, Trace
+from nnfw.network import Batch, Chain, LayerTrace, Network, Objective, RepeatedForward, Scope, Trace
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
-from nnfw.protocols import Layer
 from nnfw.randomness import stream
 from nnfw.storage import Directory, container
 from nnfw.training.evaluation import EVALUATION_ROWS
@@ -82,6 +81,8 @@ class Sequential:
 
     Attributes
     ----------
+    layers
+        The layers, with every name among their options resolved.
     parameters
         Arrays by name, views of the flat ``parameters.vector``.
     output_shape
@@ -127,6 +128,13 @@ class Sequential:
         settings = build(_Settings, {"input_shape": shape, "seed": seed, "dtype": dtype}, registry.resolve)
         chain = build(Chain, {"layers": inner}, registry.resolve)
         self.network = Network(chain, settings.input_shape, settings.dtype, registry)
+        self.registry: Final = registry
+        self.chain: Final[Chain] = chain
+        self.layers: Final = chain.layers
+        self.parameters: Final = self.network.parameters
+        self.input_shape: Final = self.network.input_shape
+        self.output_shape: Final = self.network.output_shape
+        self.dtype: Final = self.network.dtype
         self.seed: int = settings.seed
         self.preprocessing: Preprocessing | None = None
         given = {f"layers.{index}.{name}": a for index, model in models.items() for name, a in model.parameters.items()}
@@ -137,41 +145,6 @@ class Sequential:
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy holds: all but the memory of predictions."""
         return self.__dict__ | {"_idle": [], "_kernels": {"none": DEFINITIONS}}
-
-    @property
-    def registry(self) -> Registry:
-        """Where names are looked up."""
-        return self.network.registry
-
-    @property
-    def chain(self) -> Chain:
-        """The layers, as one."""
-        return self.network.chain
-
-    @property
-    def parameters(self) -> Parameters:
-        """Arrays by name, views of the flat ``parameters.vector``."""
-        return self.network.parameters
-
-    @property
-    def input_shape(self) -> Shape:
-        """Shape of one example."""
-        return self.network.input_shape
-
-    @property
-    def output_shape(self) -> Shape:
-        """Shape of one prediction."""
-        return self.network.output_shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """That of parameters and computation."""
-        return self.network.dtype
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The layers, with every name among their options resolved."""
-        return self.chain.layers
 
     def fit(
         self,
