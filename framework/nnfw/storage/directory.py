@@ -13,13 +13,18 @@ from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 
-from nnfw.storage.descriptors import close_written, lock_file, open_without_waiting, require_regular, write_whole
+if sys.platform != "win32":
+    import fcntl
 
 TEMPORARY = re.compile(r"\.nnfw-[0-9a-f]{16}\.tmp")
 """Names of files that are being written, or that a killed process has left."""
 
 _HAS_DESCRIPTORS = os.open in os.supports_dir_fd  # not on Windows, where each use checks for links first
-_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+_AT_ONCE = getattr(
+    os, "O_NONBLOCK", 0
+)  # without it, opening a pipe waits for its writer; 0 where there is no such pipe
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | _AT_ONCE | _BINARY
 """Follow no link, and do not wait for a pipe."""
 
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -198,7 +203,7 @@ class Directory:
                 raise _link() from error
             raise
         try:
-            require_regular(os.fstat(descriptor).st_mode)
+            _require_regular(os.fstat(descriptor).st_mode)
         except OSError:
             os.close(descriptor)
             raise
@@ -218,7 +223,7 @@ class Directory:
             return None
         if stat.S_ISLNK(mode):
             raise _link()
-        require_regular(mode)
+        _require_regular(mode)
         if not mode & _WRITABLE:  # replacing it would ignore that
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return mode & 0o777  # without the bits that run a program as its owner
@@ -254,11 +259,56 @@ def open_regular(path: str | os.PathLike[str], inside: Directory | None = None) 
         return directory.open(name)
     file = open_without_waiting(path)
     try:
-        require_regular(os.fstat(file.fileno()).st_mode)
+        _require_regular(os.fstat(file.fileno()).st_mode)
     except OSError:
         file.close()
         raise
     return file
+
+
+def open_without_waiting(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a file for reading; a pipe without a writer is empty. Raises what :func:`os.open` does."""
+    descriptor = os.open(path, os.O_RDONLY | _AT_ONCE | _BINARY)
+    try:
+        if _AT_ONCE:
+            os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "rb")
+    except OSError:
+        os.close(descriptor)
+        raise
+
+
+def lock_file(descriptor: int, *, unknown: bool = True) -> bool:
+    """Lock an open file for this process; return whether that worked, or `unknown` where there are no locks."""
+    if sys.platform == "win32":
+        return unknown
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network disks
+        return unknown
+    return True
+
+
+def write_whole(descriptor: int, content: bytes) -> None:
+    """Write all bytes to a file, in as many pieces as the system needs; OSError if that fails."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def close_written(descriptor: int) -> None:
+    """Make a network disk report now what it failed to write, as on closing; the file stays open."""
+    os.close(os.dup(descriptor))
+
+
+def _require_regular(mode: int) -> None:
+    """Refuse anything but a regular file, by its mode; OSError says what it is."""
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file")
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
 
 
 def _fill(descriptor: int, content: bytes, permissions: int | None) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from nnfw.errors import NnfwError
 from nnfw.storage.atomic import hint_of, place_of, replace_file, unwritten
-from nnfw.storage.descriptors import close_written, write_whole
-from nnfw.storage.directory import Directory
+from nnfw.storage.directory import Directory, close_written, write_whole
 
 
 class LineFile:

@@ -12,8 +12,7 @@ from pathlib import Path
 from time import sleep
 
 from nnfw.errors import NnfwError, StateError
-from nnfw.storage.descriptors import lock_file
-from nnfw.storage.directory import Directory, as_directory
+from nnfw.storage.directory import Directory, as_directory, lock_file
 
 LOCK = "lock"
 """Name of the file that is locked; it exists while the lock is held."""
