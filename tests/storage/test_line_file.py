@@ -36,13 +36,13 @@ def test_file_in_a_folder_that_is_not_there_is_refused(tmp_path):
         LineFile(tmp_path / "none" / "a")
 
 
-def test_file_that_vanishes_before_it_is_opened_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("nnfw.storage.line_file.replace_file", lambda path, content, inside: None)
+def test_file_that_vanishes_before_it_is_opened_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr("nnfw.storage.files.replace_file", lambda path, content, inside: None)
     with pytest.raises(NnfwError, match="/a cannot be written: No such file or directory. Make the folder"):
         LineFile(tmp_path / "a")
 
 
-def test_full_disk_is_told_with_path_and_bytes(tmp_path, monkeypatch):
+def test_full_disk_is_reported_with_path_and_bytes(tmp_path, monkeypatch):
     lines = LineFile(tmp_path / "a")
 
     def full(descriptor, content):
@@ -54,7 +54,7 @@ def test_full_disk_is_told_with_path_and_bytes(tmp_path, monkeypatch):
     lines.close()
 
 
-def test_file_that_is_replaced_while_it_grows_is_told(tmp_path):
+def test_file_that_is_replaced_while_it_grows_is_reported(tmp_path):
     lines = LineFile(tmp_path / "a")
     (tmp_path / "b").write_text("other\n")
     (tmp_path / "b").replace(tmp_path / "a")
@@ -64,7 +64,7 @@ def test_file_that_is_replaced_while_it_grows_is_told(tmp_path):
     assert (tmp_path / "a").read_text() == "other\n"
 
 
-def test_file_that_is_removed_while_it_grows_is_told(tmp_path):
+def test_file_that_is_removed_while_it_grows_is_reported(tmp_path):
     lines = LineFile(tmp_path / "a")
     (tmp_path / "a").unlink()
     with pytest.raises(NnfwError, match="/a was removed or replaced while it was being written"):

@@ -1,6 +1,4 @@
 from . import container as container
-from .atomic import place_of as place_of
-from .atomic import replace_file as replace_file
 from .directory import TEMPORARY as TEMPORARY
 from .directory import Directory as Directory
 from .directory import as_directory as as_directory
@@ -8,6 +6,8 @@ from .directory import open_regular as open_regular
 from .directory import open_without_waiting as open_without_waiting
 from .encoding import decoded as decoded
 from .encoding import encoded as encoded
-from .line_file import LineFile as LineFile
+from .files import LineFile as LineFile
+from .files import place_of as place_of
+from .files import replace_file as replace_file
 from .lock import LOCK as LOCK
 from .lock import locked as locked

@@ -22,8 +22,8 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.errors import DataError, FileFormatError, short
-from nnfw.storage.atomic import replace_file
 from nnfw.storage.directory import Directory, open_regular
+from nnfw.storage.files import replace_file
 
 _LARGEST_TABLE = 8 << 20  # bytes
 _MOST_VALUES = 1 << 19  # in the table and in the header within: as Python's objects they may take 80 bytes each
