@@ -15,13 +15,13 @@ import numpy as np
 from nnfw.arrays import Array, Shape
 from nnfw.data import Examples, Preprocessing, Split, categorical, listed, load_examples, release, shape_of, split
 from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError
-from nnfw.experiments.experiment import Experiment, ExperimentFile, placed
+from nnfw.experiments.experiment import Experiment, ExperimentFile, placed, table_of
 from nnfw.model import Sequential
 from nnfw.network import Chain, Objective
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import container
-from nnfw.training import Labelled, evaluate, named_metrics, refused
+from nnfw.training import FREE_OPTIONS, Labelled, evaluate, named_metrics, refused
 
 Figures: TypeAlias = dict[str, Any]
 """Cost and metrics by name: numbers, and arrays such as a confusion matrix."""
@@ -41,6 +41,14 @@ class Prepared:
     objective: Objective
     parts: Mapping[str, Labelled]  # training, and validation and test where the split has them
     fingerprint: str  # SHA-256 of the raw data
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What the results depend on: the experiment, but for what is free to change, and the data."""
+        table = table_of(self.experiment, self.model.registry)
+        del table["name"]
+        training = {name: value for name, value in table["training"].items() if name not in FREE_OPTIONS}
+        return {**table, "training": training, "data.sha256": self.fingerprint}
 
     def evaluate(self, part: str) -> Figures:
         """Return cost and metrics of the model on one part."""

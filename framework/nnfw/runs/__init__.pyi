@@ -1,7 +1,9 @@
 from .comparison import compare_runs as compare_runs
 from .listing import list_runs as list_runs
 from .opening import Access as Access
+from .opening import open_model as open_model
 from .opening import open_run as open_run
+from .opening import prepare_run as prepare_run
 from .prediction import Predictions as Predictions
 from .prediction import evaluate_on as evaluate_on
 from .prediction import evaluate_run as evaluate_run
@@ -16,5 +18,3 @@ from .resume_check import verify_resume as verify_resume
 from .run import Run as Run
 from .run import resume as resume
 from .run import train as train
-from .trained import open_model as open_model
-from .trained import prepare_run as prepare_run

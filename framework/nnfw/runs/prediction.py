@@ -17,9 +17,8 @@ from nnfw.experiments.preparation import Figures
 from nnfw.model import Sequential
 from nnfw.network import Objective
 from nnfw.protocols import Metric
-from nnfw.runs.opening import Access, open_run
+from nnfw.runs.opening import Access, directory_of, open_model, open_run, prepare_run, warn_of_plugins
 from nnfw.runs.reading import read_document, read_run
-from nnfw.runs.trained import directory_of, open_model, prepare_run, warn_of_plugins
 from nnfw.toml import flattened
 from nnfw.training import evaluate, named_metrics, require_finite_cost
 

@@ -20,10 +20,9 @@ from nnfw.plugins import Registry
 from nnfw.protocols import Callback
 from nnfw.runs.comparison import Differences, input_differences
 from nnfw.runs.layout import unused
-from nnfw.runs.opening import Access, open_run
+from nnfw.runs.opening import Access, open_model, open_run
 from nnfw.runs.reading import VALIDATION, EpochValue, StoredRun, read_run
 from nnfw.runs.run import train
-from nnfw.runs.trained import open_model
 
 Verdict = Literal["bit-equal", "within rounding", "different"]
 

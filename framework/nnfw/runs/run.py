@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnfw.errors import DivergedError, FileFormatError, NnfwError, TrainingInterrupted
-from nnfw.experiments.experiment import ExperimentFile, distributions_of, table_of
+from nnfw.experiments.experiment import ExperimentFile, distributions_of
 from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.plain import jsonable
 from nnfw.plugins import Registry
@@ -23,7 +23,6 @@ from nnfw.runs.reading import read_run
 from nnfw.runs.record_writer import RecordWriter
 from nnfw.storage import Directory, LineFile, locked
 from nnfw.training import (
-    FREE_OPTIONS,
     Checkpoint,
     Checkpoints,
     Interruption,
@@ -149,7 +148,7 @@ def _carry_out(
     *,
     force: bool = False,
 ) -> Run:
-    options, origin = prepared.experiment.training, origin_of(prepared)
+    options, origin = prepared.experiment.training, prepared.origin
     require_resumable(start, options.epochs, origin, "Undo that, or go on with --force.", tell, force=force)
     checkpoints = Checkpoints(
         record.directory.below(CHECKPOINTS),
@@ -186,14 +185,6 @@ def _end_of(error: BaseException, registry: Registry) -> tuple[str, dict[str, ob
     if isinstance(error, DivergedError):
         return "diverged", {"exit": 1, "reason": reason}
     return "failed", {"exit": 2 if isinstance(error, NnfwError) else 1, "reason": reason}
-
-
-def origin_of(prepared: Prepared) -> dict[str, Any]:
-    """Return what the results depend on: the experiment, but for what is free to change, and the data."""
-    table = table_of(prepared.experiment, prepared.model.registry)
-    del table["name"]
-    training = {name: value for name, value in table["training"].items() if name not in FREE_OPTIONS}
-    return {**table, "training": training, "data.sha256": prepared.fingerprint}
 
 
 def _train(prepared: Prepared, directory: Directory, callbacks: Sequence[Callback], checkpoints: Checkpoints) -> Run:
