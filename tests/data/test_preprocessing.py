@@ -13,7 +13,6 @@ from nnfw.data import (
     build_preprocessing,
     describe_preprocessing,
     read_csv,
-    select_examples,
     split,
 )
 from nnfw.errors import ConfigError, DataError, PluginError, ShapeError
@@ -511,7 +510,7 @@ def test_names_and_classes_in_another_unicode_form_say_so():
     with pytest.raises(
         DataError, match=r"lacks the column 'café'\. Did you mean 'cafe\\u0301'\? It is 'caf\\xe9' in ano"
     ):
-        select_examples(preprocessing, table("cafe\u0301\n1\n"))
+        preprocessing.select(table("cafe\u0301\n1\n"))
     with pytest.raises(
         DataError, match=r"expected Bern, Zürich\. Did you mean 'Z\\xfcrich'\? It is 'Zu\\u0308rich' in "
     ):
@@ -571,7 +570,7 @@ NEW = "height,member,age,city,id\n1.55,yes,25,Bern,7\n1.65,no,35,Oslo,8\n"
 
 def test_select_picks_the_columns_by_name():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
-    examples = select_examples(preprocessing, table(NEW))
+    examples = preprocessing.select(table(NEW))
     assert list(examples.features) == ["age", "city", "height"]
     assert examples.target is None
     assert preprocessing.apply(examples.features).shape == (2, 4)
@@ -579,14 +578,14 @@ def test_select_picks_the_columns_by_name():
 
 def test_select_with_target_gives_it_too():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
-    examples = select_examples(preprocessing, table(NEW), with_target=True)
+    examples = preprocessing.select(table(NEW), with_target=True)
     assert preprocessing.target(examples).tolist() == [1, 0]
 
 
 def test_select_missing_columns_are_all_named():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
     with pytest.raises(DataError, match="lacks the column 'age'") as caught:
-        select_examples(preprocessing, table("ages,height\n1,2\n"), with_target=True)
+        preprocessing.select(table("ages,height\n1,2\n"), with_target=True)
     assert str(caught.value).splitlines() == [
         "new.csv: lacks the column 'age'. Did you mean 'ages'? It has 2: ages, height.",
         "new.csv: lacks the column 'city'. It has 2: ages, height.",
@@ -597,18 +596,18 @@ def test_select_missing_columns_are_all_named():
 def test_select_word_where_a_number_is_needed_names_line_and_column():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
     with pytest.raises(DataError, match=r"new.csv:2: column 'age': expected a number, got 'old'"):
-        select_examples(preprocessing, table("age,city,height\nold,Oslo,2\n"))
+        preprocessing.select(table("age,city,height\nold,Oslo,2\n"))
 
 
 def test_select_missing_cell_names_line_and_column():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
     with pytest.raises(DataError, match=r"new.csv:3: column 'age': cells without a finite number: 1"):
-        select_examples(preprocessing, table("age,city,height\n1,Oslo,2\n,Oslo,2\n"))
+        preprocessing.select(table("age,city,height\n1,Oslo,2\n,Oslo,2\n"))
 
 
 def test_select_damage_in_other_columns_does_no_harm():
     preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
-    assert len(select_examples(preprocessing, table(NEW.replace(",8", ",")))) == 2
+    assert len(preprocessing.select(table(NEW.replace(",8", ",")))) == 2
 
 
 def test_categorical_names_what_a_reader_must_not_parse():
@@ -617,7 +616,7 @@ def test_categorical_names_what_a_reader_must_not_parse():
     assert preprocessing.categorical == ("code", "y")
     text = "a,code,y\n5,01,1\n"
     read = read_csv(StringIO(text), categorical=preprocessing.categorical)
-    selected = select_examples(preprocessing, read, with_target=True)
+    selected = preprocessing.select(read, with_target=True)
     np.testing.assert_array_equal(preprocessing.apply(selected.features), [[1, 0, 5]])
     assert preprocessing.target(selected).tolist() == [1]
 
@@ -637,19 +636,19 @@ BLOCK = Examples({"pixels": np.arange(12.0).reshape(2, 3, 2)}, np.array([0, 1]),
 def test_select_block_takes_its_columns(header):
     count = header.count(",") + 1
     values = [9] * (count - 6) + list(range(6))
-    examples = select_examples(Preprocessing.fit(BLOCK), table(f"{header}\n{','.join(map(str, values))}\n"))
+    examples = Preprocessing.fit(BLOCK).select(table(f"{header}\n{','.join(map(str, values))}\n"))
     np.testing.assert_array_equal(examples.features["pixels"], np.arange(6).reshape(1, 3, 2))
 
 
 def test_select_block_by_name_may_be_in_any_order():
     text = "pixels_5,pixels_1,pixels_2,pixels_3,pixels_4,pixels_0\n5,1,2,3,4,0\n"
-    examples = select_examples(Preprocessing.fit(BLOCK), table(text))
+    examples = Preprocessing.fit(BLOCK).select(table(text))
     np.testing.assert_array_equal(examples.features["pixels"].ravel(), np.arange(6))
 
 
 def test_select_block_by_position_leaves_out_the_target():
     preprocessing = Preprocessing.fit(BLOCK)
-    examples = select_examples(preprocessing, table("a,b,digit,c,d,e,f\n0,1,1,2,3,4,5\n"), with_target=True)
+    examples = preprocessing.select(table("a,b,digit,c,d,e,f\n0,1,1,2,3,4,5\n"), with_target=True)
     np.testing.assert_array_equal(examples.features["pixels"].ravel(), np.arange(6))
     assert preprocessing.target(examples).tolist() == [1]
 
@@ -660,17 +659,17 @@ def test_select_block_of_another_width_is_refused():
         r"numbers\. It has 2: a, b\.$"
     )
     with pytest.raises(DataError, match=message):
-        select_examples(Preprocessing.fit(BLOCK), table("a,b\n1,2\n"))
+        Preprocessing.fit(BLOCK).select(table("a,b\n1,2\n"))
 
 
 def test_select_block_with_a_word_names_line_and_column():
     with pytest.raises(DataError, match=r"new.csv:2: column 'f': expected a number, got 'x'"):
-        select_examples(Preprocessing.fit(BLOCK), table("a,b,c,d,e,f\n0,1,2,3,4,x\n"))
+        Preprocessing.fit(BLOCK).select(table("a,b,c,d,e,f\n0,1,2,3,4,x\n"))
 
 
 def test_select_target_of_fractions_for_whole_numbers_stays_fractions():
     preprocessing = Preprocessing.fit(with_target([3750, 4200]))
-    examples = select_examples(preprocessing, table("x,y\n1,3750.5\n"), with_target=True)
+    examples = preprocessing.select(table("x,y\n1,3750.5\n"), with_target=True)
     np.testing.assert_array_equal(preprocessing.target(examples), [[3750.5]])
 
 
@@ -883,7 +882,7 @@ def test_real_table_from_file_to_arrays_and_back(rng):
     np.testing.assert_allclose(x[:, 3:7].std(axis=0), 1, rtol=1e-5)
     assert preprocessing.labels(np.eye(3)[y]).tolist() == training.target.tolist()
     raw = read_csv(folder / "penguins.csv", categorical=preprocessing.categorical)
-    selected = select_examples(preprocessing, raw, with_target=True)
+    selected = preprocessing.select(raw, with_target=True)
     np.testing.assert_array_equal(preprocessing.apply(selected.features), preprocessing.apply(examples.features))
     np.testing.assert_array_equal(preprocessing.target(selected), preprocessing.target(examples))
 

@@ -29,7 +29,6 @@ from .npy import read_values as read_values
 from .preprocessing import Preprocessing as Preprocessing
 from .preprocessing_table import build_preprocessing as build_preprocessing
 from .preprocessing_table import describe_preprocessing as describe_preprocessing
-from .selection import select_examples as select_examples
 from .splitting import Split as Split
 from .splitting import split as split
 from .tables import Table as Table

@@ -131,6 +131,15 @@ class Column:
             return self.apply(raw)
 
     @property
+    def table_names(self) -> tuple[str, ...]:
+        """Names of the columns of a table that make it up: one for each number of a block."""
+        return tuple(f"{self.name}_{index}" for index in range(prod(self.shape))) if self.shape else (self.name,)
+
+    def joined(self, values: Sequence[Array]) -> Array:
+        """Return it from these columns of a table."""
+        return np.column_stack(values).reshape(-1, *self.shape) if self.shape else values[0]
+
+    @property
     def work(self) -> int:
         """How many numbers the steps compute for one entry, estimated from the shapes."""
         return len(self.steps) * max(prod(self.shape), prod(self.output_shape))

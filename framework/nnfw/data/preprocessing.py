@@ -11,9 +11,9 @@ from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
 from nnfw.data.columns import Column, Kind
-from nnfw.data.conversion import cast, column_names, require_finite, require_finite_predictions
+from nnfw.data.conversion import as_whole, cast, column_names, require_finite, require_finite_predictions
 from nnfw.data.examples import Examples, categorical
-from nnfw.data.tables import listed, repeated
+from nnfw.data.tables import Table, delimiter_advice, listed, repeated
 from nnfw.errors import DataError, ShapeError, did_you_mean, short
 from nnfw.protocols import Transform
 
@@ -174,6 +174,40 @@ class Preprocessing:
             f"{owner} has {what}. Give model.preprocessing.apply({owner}, model.dtype), which picks them by name."
         )
 
+    def select(self, table: Table, *, with_target: bool = False) -> Examples:
+        """Return the examples of a table: the columns that the model needs, picked by name.
+
+        A block of n numbers takes the columns ``name_0`` to ``name_(n-1)``. If the block is the only feature and the
+        table lacks these, a table of exactly n columns beside the target's is taken by position.
+
+        The table was read by :func:`read_csv` with ``categorical=preprocessing.categorical``. DataError if columns are
+        missing, lack values, or hold words where the model needs numbers.
+        """
+        target = self.target_column if with_target else None
+        there = set(table.names)
+        names = {column.name: column.table_names for column in self.columns if there.issuperset(column.table_names)}
+        if not names and (block := self._by_position(table)):
+            names = {self.columns[0].name: block}
+        missing = [column for column in self.columns if column.name not in names]
+        missing += [target] if target is not None and target.name not in table.names else []
+        if missing:
+            advice = delimiter_advice(table.names)  # then all columns are missing, and one message is enough
+            shown = missing[:1] if advice else missing
+            raise DataError("\n".join(_missing(table, column) for column in shown) + advice)
+        numeric = {name for column in self.columns if column.kind == "numeric" for name in names[column.name]}
+        wanted = [name for column in self.columns for name in names[column.name]]
+        if target is not None:
+            wanted.append(target.name)
+            numeric |= {target.name} if target.kind == "numeric" else set()
+        values = table.columns(wanted, numeric)
+        features = {
+            column.name: column.joined([values[name] for name in names[column.name]]) for column in self.columns
+        }
+        if target is None:
+            return Examples(features)
+        raw = values[target.name]
+        return Examples(features, as_whole(raw) if target.kind == "integer" else raw, target.name, self.classes)
+
     def apply(self, features: Mapping[str, Array], dtype: DTypeLike = np.float32) -> Array:
         """Return x of shape ``(N, *input_shape)`` from raw columns.
 
@@ -296,12 +330,30 @@ class Preprocessing:
             column.require(raw[column.name])
         return raw
 
+    def _by_position(self, table: Table) -> tuple[str, ...]:
+        """Return all columns beside the target's if the only feature is a block of as many numbers; else none."""
+        column, target = self.columns[0], self.target_column.name if self.target_column else None
+        others = tuple(name for name in table.names if name != target)
+        fit = len(self.columns) == 1 and column.shape and len(others) == len(column.table_names)
+        return others if fit else ()
+
     def _require_there(self, names: Sequence[str], owner: str) -> None:
         there = set(names)
         missing = [column.name for column in self.columns if column.name not in there]
         if missing:
             lines = [f"{owner} lacks the column {name!r}.{did_you_mean(name, names)}" for name in missing]
             raise DataError("\n".join(lines) + f" It has: {listed(names)}.")
+
+
+def _missing(table: Table, column: Column) -> str:
+    has = f"It has {len(table.names)}: {listed(table.names)}."
+    if not column.shape:
+        return f"{table.name}: lacks the column {column.name!r}.{did_you_mean(column.name, table.names)} {has}"
+    names = column.table_names
+    return (
+        f"{table.name}: lacks the {len(names)} columns of {column.name!r}. Name them {names[0]!r} to {names[-1]!r}, or "
+        f"give exactly {len(names)} columns of numbers. {has}"
+    )
 
 
 def _fit_target(examples: Examples, transforms: Sequence[Transform]) -> tuple[Column | None, tuple[str, ...] | None]:

@@ -19,7 +19,6 @@ from nnfw.data import (
     load_examples,
     read_csv,
     read_npy,
-    select_examples,
 )
 from nnfw.errors import DataError
 from nnfw.experiments.component_text import parse_reference
@@ -76,7 +75,7 @@ def features(model: Sequential, examples: Examples) -> Array:
 def _of_table(source: str, model: Sequential, delimiter: str, with_target: bool) -> Examples:
     if model.preprocessing is not None:
         table = _table(source, delimiter, model.preprocessing.categorical)
-        return select_examples(model.preprocessing, table, with_target=with_target)
+        return model.preprocessing.select(table, with_target=with_target)
     table = _table(source, delimiter)
     columns = table.columns(table.names, numeric=table.names)
     if len(columns) != np.prod(model.input_shape):
