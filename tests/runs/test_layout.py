@@ -30,3 +30,16 @@ def test_made_directory_below_a_file_cannot_be(tmp_path):
     )
     with refusal, made(tmp_path / "file" / "run"):
         pass
+
+
+def test_made_new_directory_has_a_name_that_nothing_has_not_even_a_link_to_nothing(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run-2").symlink_to(tmp_path / "nowhere")
+    with made(tmp_path / "run", new=True) as directory:
+        assert directory == tmp_path / "run-3"
+
+
+def test_made_directory_that_is_there_is_taken_as_it_is(tmp_path):
+    (tmp_path / "run").mkdir()
+    with made(tmp_path / "run") as directory:
+        assert directory == tmp_path / "run"

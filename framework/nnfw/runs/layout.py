@@ -36,13 +36,9 @@ def new_directory(name: str) -> Path:
 
 
 def unused(first: Path) -> Path:
-    """Return a path that does not exist: `first`, or the same with a number."""
-    return next(path for path in _and_others(first) if not path.exists())
-
-
-def _and_others(first: Path) -> Iterator[Path]:
-    """Yield a path, then the same with a number."""
-    return chain([first], (first.with_name(f"{first.name}-{number}") for number in count(2)))
+    """Return a path that does not exist, not even as a link to nothing: `first`, or the same with a number."""
+    others = (first.with_name(f"{first.name}-{number}") for number in count(2))
+    return next(path for path in chain([first], others) if not os.path.lexists(path))
 
 
 def require_writable(directory: Path) -> None:
@@ -106,16 +102,10 @@ def made(directory: Path, *, new: bool = False) -> Iterator[Path]:
 
 
 def _make(directory: Path, *, new: bool) -> Path:
-    if not new:
-        directory.mkdir(parents=True, exist_ok=True)
-        return directory
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    return next(path for path in _and_others(directory) if _is_made(path))
-
-
-def _is_made(path: Path) -> bool:
-    try:
-        path.mkdir()
-    except FileExistsError:
-        return False
-    return True
+    while new:
+        with suppress(FileExistsError):  # another process may be as fast
+            path = unused(directory)
+            path.mkdir(parents=True)
+            return path
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
