@@ -12,24 +12,17 @@ import shutil
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypedDict
 
 _SECONDS = 10  # a large repository on a slow disk may take longer; then nothing is recorded
 _FILES = ("--git-path", "objects", "--git-path", "index")
 _DIFFERENT = 1  # exit status of `git diff --quiet`
 
 
-class Commit(TypedDict):
-    """The commit of a folder, and whether a file differs from it; None if that cannot be determined."""
+def describe_commit(folder: Path) -> dict[str, str | bool | None] | None:
+    """Return the ``commit`` that is checked out in `folder`, and whether a file under version control is ``changed``.
 
-    commit: str
-    changed: bool | None
-
-
-def describe_commit(folder: Path) -> Commit | None:
-    """Return the commit that is checked out in `folder`, and whether a file under version control differs from it.
-
-    None if there is no git, or it knows no commit of that folder: a run does not fail for that.
+    That is None where it cannot be determined. All is None if there is no git, or it knows no commit of that folder: a
+    run does not fail for that.
     """
     try:
         found = _git(["rev-parse", "--path-format=absolute", "--show-toplevel", *_FILES, "HEAD"], folder)
