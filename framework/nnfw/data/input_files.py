@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from nnfw.errors import DataError
 
@@ -23,6 +24,10 @@ _LARGEST = (1 << 63) - 1  # bytes that NumPy can address
 _UNEXPANDED = ("~", "$", "%", "file:")
 
 
+Readable: TypeAlias = BufferedIOBase | IO[bytes]
+"""A stream of bytes; one that decompresses is the former."""
+
+
 class Layout(NamedTuple):
     """What the header of a file declares about the array behind it."""
 
@@ -34,14 +39,6 @@ class Layout(NamedTuple):
     def size(self) -> int:
         """The number of bytes."""
         return prod(self.shape) * self.dtype.itemsize
-
-
-class Readable(Protocol):
-    """The part of a binary stream that is used here; decompressing streams have it too."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes; none at the end."""
-        ...
 
 
 @contextmanager
