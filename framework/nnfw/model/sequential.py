@@ -498,16 +498,7 @@ class Sequential:
     ) -> training.Labelled:
         """Return examples checked against this network and a cost; DataError if they do not fit."""
         self._names(x, f"x{suffix}")
-        return training.labelled(
-            x,
-            y,
-            weight,
-            input_shape=self.input_shape,
-            output_shape=self.output_shape,
-            cost=objective.cost,
-            dtype=self.dtype,
-            suffix=suffix,
-        )
+        return training.labelled(x, y, weight, self.network, objective.cost, suffix)
 
 
 def _options_in(given: Mapping[str, object], cls: type) -> dict[str, object]:

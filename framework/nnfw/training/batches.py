@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from nnfw.arrays import Array, Shape
 from nnfw.data import NUMERIC_KINDS, as_batch, as_numeric, as_weights, column_names, in_dtype, release, require_finite
 from nnfw.errors import DataError
-from nnfw.network import Batch, Workspace
+from nnfw.network import Batch, Network, Workspace
 from nnfw.ops.definitions import take
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Cost
@@ -150,23 +150,15 @@ class Labelled:
 
 
 def labelled(
-    x: ArrayLike,
-    y: ArrayLike,
-    weight: ArrayLike | None,
-    *,
-    input_shape: Shape,
-    output_shape: Shape,
-    cost: Cost,
-    dtype: np.dtype[np.generic],
-    suffix: str = "",
+    x: ArrayLike, y: ArrayLike, weight: ArrayLike | None, network: Network, cost: Cost, suffix: str = ""
 ) -> Labelled:
-    """Return checked examples; those given are not modified.
+    """Return examples checked against a network and a cost; those given are not modified.
 
     DataError if there is no example, lengths differ, a shape or label does not fit, or a value is not finite. It names
     x and y with the suffix, ``"_val"`` for instance.
     """
-    names = column_names(x)
-    x, single = as_batch(x, input_shape, f"x{suffix}")
+    names, dtype = column_names(x), network.dtype
+    x, single = as_batch(x, network.input_shape, f"x{suffix}")
     y = as_numeric(y, f"y{suffix}")
     y = y[np.newaxis] if single else y
     if not len(x):
@@ -179,11 +171,11 @@ def labelled(
     require_finite(x, f"x{suffix}", names)
     require_finite(y, f"y{suffix}")
     try:
-        y = _targets(cost, y, output_shape)
+        y = _targets(cost, y, network.output_shape)
     except DataError as error:
         if not single:
             raise
-        shape = f"x{suffix} has the shape of one example, {input_shape}, so y{suffix} is taken for its label."
+        shape = f"x{suffix} has the shape of one example, {network.input_shape}, so y{suffix} is taken for its label."
         raise DataError(f"{error} {shape}") from error
     weights = as_weights(weight, len(x))
     held = None if weights is None else _held(weights, dtype, "sample_weight")
