@@ -1,9 +1,9 @@
-"""Components written on the command line."""
+"""Components and data written on the command line."""
 
 import pytest
 
 import nnfw
-from nnfw.experiments import parse_component
+from nnfw.experiments import file_ending, parse_component
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,21 @@ def test_component_that_cannot_be_read_is_refused(text, message):
 
 def test_line_behind_a_value_is_not_left_out_in_silence():
     assert parse_component("dense:units=3\nbias=false") == {"type": "dense", "units": "3\nbias=false"}
+
+
+@pytest.mark.parametrize(
+    ("text", "ending"),
+    [
+        ("new.csv", ".csv"),
+        ("data/new.CSV", ".csv"),
+        ("./odd:name.csv", ".csv"),
+        ("-", ".csv"),
+        ("x.npy", ".npy"),
+        ("npy:x=x.npy", ""),
+        ("csv:target=kind,path=t.csv", ""),
+        ("nnfw-swish:ripples", ""),
+        ("digits", ""),
+    ],
+)
+def test_file_ending_looks_for_a_component_first(text, ending):
+    assert file_ending(text) == ending

@@ -1,6 +1,6 @@
+from .component_text import file_ending as file_ending
 from .component_text import parse_component as parse_component
 from .component_text import parse_reference as parse_reference
-from .data_argument import file_ending as file_ending
 from .experiment import Experiment as Experiment
 from .experiment import ExperimentFile as ExperimentFile
 from .experiment import check_experiment as check_experiment

@@ -1,15 +1,21 @@
-"""Components written on the command line: ``dense:units=64,activation=relu``."""
+"""Components and data on the command line: ``dense:units=64,activation=relu``, a table, an array."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 from nnfw.errors import ConfigError, Mistake
 from nnfw.plain import Plain
 from nnfw.plugins import TYPE
+from nnfw.toml import STDIN
 
+TABLE, ARRAY = ".csv", ".npy"
+"""Endings of the files that are read without naming a dataset."""
+
+_COMPONENT = re.compile(r"[A-Za-z][\w-]+:")  # npy:x=x.npy is a dataset, ./a:b.csv a file
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 _OPENING, _CLOSING, _QUOTES = "[{(", "]})", "\"'"
 
@@ -67,6 +73,20 @@ def parse_reference(text: str) -> str | dict[str, Plain]:
     """
     table = parse_component(text)
     return table if len(table) > 1 else str(table[TYPE])
+
+
+def file_ending(text: str) -> str:
+    """Return `TABLE` or `ARRAY` if `text` is ``"-"`` or the path of such a file; empty if it names a dataset.
+
+    Examples
+    --------
+    >>> file_ending("new.csv"), file_ending("-"), file_ending("csv:path=new.csv,target=kind"), file_ending("digits")
+    ('.csv', '.csv', '', '')
+    """
+    if text == STDIN:
+        return TABLE
+    ending = Path(text).suffix.lower()
+    return ending if ending in (TABLE, ARRAY) and not _COMPONENT.match(text) else ""
 
 
 def parse_value(text: str) -> Plain:

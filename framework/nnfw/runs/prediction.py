@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.data import as_batch, require_finite, require_finite_predictions
-from nnfw.errors import ConfigError, Mistake
-from nnfw.experiments.component_text import parse_reference
-from nnfw.experiments.data_argument import features, read_examples
+from nnfw.data import (
+    Examples,
+    Preprocessing,
+    Table,
+    as_batch,
+    categorical,
+    listed,
+    load_examples,
+    read_csv,
+    read_npy,
+    require_finite,
+    require_finite_predictions,
+)
+from nnfw.errors import ConfigError, DataError, Mistake
+from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_reference
 from nnfw.experiments.preparation import Figures
 from nnfw.model import Sequential
 from nnfw.network import Objective
 from nnfw.protocols import Metric
 from nnfw.runs.opening import Access, directory_of, open_model, open_run, prepare_run, warn_of_plugins
 from nnfw.runs.reading import read_document, read_run
-from nnfw.toml import flattened
+from nnfw.toml import STDIN, flattened
 from nnfw.training import evaluate, named_metrics, require_finite_cost
 
 
@@ -70,9 +82,9 @@ def evaluate_on(
     if preprocessing is None or preprocessing.target_column is None:
         raise ConfigError([Mistake((), f"{path} was not trained from an experiment: evaluate it in Python.")])
     objective, chosen = _objective_and_metrics(path, model, cost, metrics)
-    examples = read_examples(source, model, delimiter or table_delimiter(path), with_target=True)
+    examples = _read_examples(source, model, delimiter or table_delimiter(path), with_target=True)
     y = preprocessing.target(examples, model.dtype)
-    data = model.labelled(features(model, examples), y, objective)
+    data = model.labelled(_features(model, examples), y, objective)
     network = model.network
     figures = evaluate(network, data, objective, named_metrics(chosen, registry), network.workspace())
     require_finite_cost(figures["cost"], "the given data")
@@ -144,7 +156,7 @@ def predict(model: Sequential, source: str, delimiter: str = ",") -> Predictions
     DataError
         If the data cannot be read or does not fit the model; if a prediction is not finite.
     """
-    x = features(model, read_examples(source, model, delimiter))
+    x = _features(model, _read_examples(source, model, delimiter))
     x, _ = as_batch(x, model.input_shape, source)
     require_finite(x, source)
     with np.errstate(over="ignore", invalid="ignore"):  # reported below, with the example
@@ -172,3 +184,63 @@ def _named(model: Sequential, a: Array) -> Predictions:
 def _numbered(name: str, values: Array) -> tuple[tuple[str, ...], tuple[Array, ...]]:
     count = values.shape[1]
     return (name,) if count == 1 else tuple(f"{name}_{k}" for k in range(count)), tuple(values.T)
+
+
+def _read_examples(source: str, model: Sequential, delimiter: str = ",", *, with_target: bool = False) -> Examples:
+    """Return the examples that `source` names, with the columns that a model takes; DataError if they do not fit it.
+
+    It is a CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset with its options.
+    """
+    ending = file_ending(source)
+    if ending == TABLE:
+        return _of_table(source, model, delimiter, with_target)
+    if ending == ARRAY and with_target:
+        raise DataError(f"{source} holds no labels. Name both arrays, in a dataset with its options.")
+    if ending == ARRAY:
+        return _of_array(source, model)
+    dataset = parse_reference(source)
+    if Path(source).is_file():
+        raise DataError(
+            f"{source}: only files that end in {TABLE} or {ARRAY} are read directly. Name the dataset that reads "
+            f"this one, with its options: NAME:path={source}."
+        )
+    return load_examples(model.registry.resolve("dataset", dataset), Path())
+
+
+def _features(model: Sequential, examples: Examples) -> Array:
+    """Return x for a model from raw columns; without preprocessing, they are joined as they are."""
+    preprocessing = model.preprocessing or Preprocessing.fit(Examples(examples.features))
+    return preprocessing.apply(examples.features, model.dtype)
+
+
+def _of_table(source: str, model: Sequential, delimiter: str, with_target: bool) -> Examples:
+    if model.preprocessing is not None:
+        table = _table(source, delimiter, model.preprocessing.categorical)
+        return model.preprocessing.select(table, with_target=with_target)
+    table = _table(source, delimiter)
+    columns = table.columns(table.names, numeric=table.names)
+    if len(columns) != np.prod(model.input_shape):
+        return Examples(columns)
+    return Examples({"x": np.column_stack(list(columns.values())).reshape(-1, *model.input_shape)})
+
+
+def _table(source: str, delimiter: str, categorical: Collection[str] = ()) -> Table:
+    if source == STDIN:
+        return read_csv(sys.stdin, categorical=categorical, delimiter=delimiter, name="<stdin>")
+    return read_csv(Path(source), categorical=categorical, delimiter=delimiter)
+
+
+def _of_array(source: str, model: Sequential) -> Examples:
+    array = read_npy(Path(source))
+    columns = model.preprocessing.columns if model.preprocessing is not None else ()
+    rows = np.atleast_2d(array)
+    if model.preprocessing is not None and model.preprocessing.only_names and rows.shape[1:] == model.input_shape:
+        return Examples({column.name: rows[:, index] for index, column in enumerate(columns)})
+    if len(columns) > 1:
+        raise DataError(
+            f"{source} holds one array, but the model takes {len(columns)} columns: "
+            f"{listed([column.name for column in columns])}. Give it a table with these names."
+        )
+    name, shape = (columns[0].name, columns[0].shape) if columns else ("x", model.input_shape)
+    single = array.shape == shape and not categorical(array)
+    return Examples({name: array[np.newaxis] if single else array})
