@@ -34,6 +34,8 @@ def split(
 ) -> Split:
     """Draw rows for validation and test; the rest is for training.
 
+    DataError if there are too few examples, or the target has no classes to stratify by.
+
     Parameters
     ----------
     examples
@@ -47,11 +49,6 @@ def split(
         only.
     rng
         The only source of randomness.
-
-    Raises
-    ------
-    DataError
-        If there are too few examples, or the target has no classes to stratify by.
 
     Examples
     --------

@@ -23,16 +23,8 @@ _OPENING, _CLOSING, _QUOTES = "[{(", "]})", "\"'"
 def parse_component(text: str) -> dict[str, Plain]:
     """Return a component written on the command line as a table.
 
-    Parameters
-    ----------
-    text
-        ``name``, ``name:option=value,...`` or ``distribution:name:option=value,...``. A value is TOML; a bare word is
-        text.
-
-    Raises
-    ------
-    ConfigError
-        If an option has no ``=`` or no name, or is given twice.
+    It is ``name``, ``name:option=value,...`` or ``distribution:name:option=value,...``. A value is TOML; a bare word is
+    text. ConfigError if an option has no ``=`` or no name, or is given twice.
 
     Examples
     --------

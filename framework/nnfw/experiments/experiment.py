@@ -115,17 +115,8 @@ class ExperimentFile:
 def read_experiment(path: str, registry: Registry, overrides: Iterable[str] = ()) -> ExperimentFile:
     """Read and check an experiment file; no data is read.
 
-    Parameters
-    ----------
-    path, registry
-        A TOML file, or ``"-"`` for the standard input; and where names are looked up.
-    overrides
-        ``"training.epochs=5"`` and the like.
-
-    Raises
-    ------
-    FileFormatError, ConfigError
-        If the file cannot be read or is not TOML; with every mistake in it, each with its line.
+    The file is TOML, ``"-"`` for the standard input; an override is ``"training.epochs=5"`` or the like.
+    FileFormatError if the file cannot be read or is not TOML; ConfigError with every mistake in it, each with its line.
     """
     document = apply_overrides(read(path), overrides)
     directory = Path() if path == STDIN else Path(path).parent

@@ -62,21 +62,12 @@ def prepare(
 ) -> Prepared:
     """Read the data of an experiment, split it, fit the preprocessing, and build the network.
 
-    Parameters
-    ----------
-    trained
-        A trained model of this experiment: it and its preprocessing are used, and nothing is fitted or built.
-    examples
-        The data, if it has been read already.
+    If there is a `trained` model of this experiment, it and its preprocessing are used, and nothing is fitted or built.
+    The `examples` are the data, if it has been read already.
 
-    Raises
-    ------
-    DataError
-        If the data cannot be read or does not fit network or cost, or if no file could hold the model.
-    ShapeError
-        If the layers do not fit the data or each other, or the outputs do not fit the classes.
-    ConfigError
-        If a metric cannot take outputs and labels, or an activation refuses the number of units.
+    DataError if the data cannot be read or does not fit network or cost, or if no file could hold the model; ShapeError
+    if the layers do not fit the data or each other, or the outputs do not fit the classes; ConfigError if a metric
+    cannot take outputs and labels, or an activation refuses the number of units.
     """
     experiment = file.experiment
     infer_shapes(experiment, registry)

@@ -64,6 +64,8 @@ def list_runs(
 ) -> list[ListedRun]:
     """Return the runs in a folder.
 
+    DataError if there is no such folder; ConfigError if a condition cannot be read, or no run has a value for a key.
+
     Parameters
     ----------
     folder
@@ -75,11 +77,6 @@ def list_runs(
         The key to sort by; runs without a value come first.
     reverse
         Whether to sort the largest first, and runs without a value last.
-
-    Raises
-    ------
-    DataError, ConfigError
-        If there is no such folder; if a condition cannot be read, or no run has a value for a key.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder. Name one that holds runs.")

@@ -52,11 +52,8 @@ class Access:
 def open_run(path: Path, access: Access, overrides: Iterable[str] = ()) -> ExperimentFile:
     """Return the experiment of a run's directory, with the folder in which its data lies.
 
-    Raises
-    ------
-    FileFormatError, ConfigError, DataError
-        If the directory holds no run; if the experiment cannot be built any more, with the plugins that are missing
-        now; if the run is not trusted.
+    FileFormatError if the directory holds no run; ConfigError if the experiment cannot be built any more, with the
+    plugins that are missing now; DataError if the run is not trusted.
     """
     run = read_run(path)
     directory = access.data_directory or Path(run.data_entry("directory"))

@@ -61,6 +61,8 @@ def evaluate_on(
 ) -> Figures:
     """Return cost and metrics of a model on other data.
 
+    ConfigError if there is no run to take the cost from; FileFormatError or DataError if model or data cannot be read.
+
     Parameters
     ----------
     path, access
@@ -71,11 +73,6 @@ def evaluate_on(
         As :func:`parse_reference` takes them; by default those of the run.
     delimiter
         The character between the cells of a CSV file; by default that of the run's own table.
-
-    Raises
-    ------
-    ConfigError, FileFormatError, DataError
-        If there is no run to take the cost from; if model or data cannot be read.
     """
     model, registry = open_model(path, access), access.registry
     preprocessing = model.preprocessing
@@ -141,20 +138,9 @@ class Predictions:
 def predict(model: Sequential, source: str, delimiter: str = ",") -> Predictions:
     """Return predictions for the examples of `source`.
 
-    Parameters
-    ----------
-    model
-        From :func:`open_model`.
-    source
-        A CSV file of raw columns, ``"-"`` for one on the standard input, a ``.npy`` file for a model with one column,
-        or a dataset as :func:`parse_reference` takes it.
-    delimiter
-        The character between the cells of a CSV file.
-
-    Raises
-    ------
-    DataError
-        If the data cannot be read or does not fit the model; if a prediction is not finite.
+    It is a CSV file of raw columns, whose cells are separated by `delimiter`; ``"-"`` for one on the standard input; a
+    ``.npy`` file for a model with one column; or a dataset as :func:`parse_reference` takes it. DataError if it cannot
+    be read or does not fit the model, or a prediction is not finite.
     """
     x = _features(model, _read_examples(source, model, delimiter))
     x, _ = as_batch(x, model.input_shape, source)

@@ -59,6 +59,9 @@ class Reproduction:
 def reproduce(path: Path, access: Access, out: Path | None = None, callbacks: Sequence[Callback] = ()) -> Reproduction:
     """Train a run's experiment again, and compare.
 
+    ConfigError if the run did not finish or diverge; DataError if the data cannot be read; other errors are those of
+    :func:`open_run`.
+
     Parameters
     ----------
     path, access
@@ -67,13 +70,6 @@ def reproduce(path: Path, access: Access, out: Path | None = None, callbacks: Se
         The directory of the new run. By default it is made next to the old one, and removed again if all is bit-equal.
     callbacks
         Further callbacks, a progress bar for instance.
-
-    Raises
-    ------
-    ConfigError
-        If the run did not finish or diverge.
-    FileFormatError, ConfigError, DataError
-        As :func:`open_run`, and if the data cannot be read.
     """
     old = _ended(path)
     file, registry = open_run(path, access), access.registry

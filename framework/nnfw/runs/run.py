@@ -58,6 +58,10 @@ def train(
 ) -> Run:
     """Carry an experiment out, and write the run's directory.
 
+    ConfigError, DataError and ShapeError come before anything is written; StateError if another process works in the
+    directory. DivergedError if the cost stops being finite: the directory then holds the record and the metrics so far,
+    but no model. TrainingInterrupted if a signal ends it; says how it is resumed.
+
     Parameters
     ----------
     file, registry
@@ -68,17 +72,6 @@ def train(
         Further callbacks, a progress bar for instance.
     tell
         Called with messages that are not errors; by default it warns.
-
-    Raises
-    ------
-    ConfigError, DataError, ShapeError
-        Before anything is written.
-    StateError
-        If another process works in the directory.
-    DivergedError
-        If the cost stops being finite: the directory then holds the record and the metrics so far, but no model.
-    TrainingInterrupted
-        If a signal ends it; says how it is resumed.
     """
     directory = new_directory(file.experiment.name) if out is None else out
     require_writable(directory)
@@ -97,7 +90,10 @@ def resume(
     *,
     force: bool = False,
 ) -> Run | None:
-    """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped.
+    """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped; None if it has finished.
+
+    FileFormatError if the directory holds no run, or no checkpoint that can be read. DataError if experiment or data
+    have changed, or there are fewer epochs than it has begun; says what. Other errors are those of :func:`train`.
 
     Parameters
     ----------
@@ -109,20 +105,6 @@ def resume(
         As for :func:`train`.
     force
         Whether to go on although experiment or data have changed.
-
-    Returns
-    -------
-    Run or None
-        None if there is nothing to do: it has finished.
-
-    Raises
-    ------
-    FileFormatError
-        If the directory holds no run, or no checkpoint that can be read.
-    DataError
-        If experiment or data have changed, or there are fewer epochs than it has begun; says what.
-    StateError, DivergedError, TrainingInterrupted
-        As :func:`train`.
     """
     file, registry, tell = open_run(directory, access, overrides), access.registry, access.tell
     with locked(directory) as held:

@@ -86,11 +86,8 @@ def position(text: str, index: int) -> tuple[int, int]:
 def split(text: str, name: str) -> list[Piece]:
     """Return the statements of a text; of a text that is not TOML, those up to the error.
 
-    Raises
-    ------
-    FileFormatError
-        If it nests too deep: a long dotted key would cost tomllib quadratic time, and brackets would exhaust Python's
-        stack.
+    FileFormatError if it nests too deep: a long dotted key would cost tomllib quadratic time, and brackets would
+    exhaust Python's stack.
     """
     pieces = []
     start, line, brackets = 0, 1, 0
