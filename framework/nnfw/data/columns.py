@@ -66,7 +66,7 @@ class Column:
         current = raw
         for transform in transforms:
             if steps:
-                current = _applied(name, steps[-1], current)
+                current = _transformed(name, steps[-1], "apply", current)
             if transform.accepts == "numeric" and categorical(current):
                 raise DataError(
                     f"Column {name!r} holds words, but {short(transform)} takes numbers. Use one_hot for it."
@@ -74,7 +74,7 @@ class Column:
             steps.append(FittedTransform(transform, _fitted(name, transform, current)))
         first = raw[:1]
         for step in steps:
-            first = _applied(name, step, first)
+            first = _transformed(name, step, "apply", first)
         return cls(name, kind, raw.shape[1:], first.shape[1:], tuple(steps))
 
     def require(self, raw: Array) -> None:
@@ -94,7 +94,7 @@ class Column:
         """Return the raw column after every step."""
         values = raw
         for step in self.steps:
-            values = _applied(self.name, step, values)
+            values = _transformed(self.name, step, "apply", values)
         if values.shape[1:] != self.output_shape:
             raise PluginError(
                 f"Column {self.name!r}: its transforms returned entries of shape {values.shape[1:]}, but had made "
@@ -108,9 +108,7 @@ class Column:
         """Return raw values from values after every step; floats are computed and returned in float64."""
         values = values.astype(np.float64) if values.dtype.kind == "f" else values
         for step in reversed(self.steps):
-            with _calling(self.name, step.transform, "invert"):
-                result = step.transform.invert(values, step.fitted)
-            values = _rows(self.name, step.transform, "invert", result, len(values))
+            values = _transformed(self.name, step, "invert", values)
         return values
 
     def require_sound(self) -> Array:
@@ -164,16 +162,12 @@ def _fitted(name: str, transform: Transform, values: Array) -> dict[str, Any]:
     return dict(fitted)
 
 
-def _applied(name: str, step: FittedTransform, values: Array) -> Array:
-    with _calling(name, step.transform, "apply"):
-        result = step.transform.apply(values, step.fitted)
-    return _rows(name, step.transform, "apply", result, len(values))
-
-
-def _rows(name: str, transform: Transform, method: str, result: object, count: int) -> Array:
-    """Return the result of a transform; PluginError unless it is an array of `count` entries."""
-    if not isinstance(result, np.ndarray) or result.shape[:1] != (count,):
-        raise wrong_result(transform, method, result, f"an array of length {count} for column {short(name)}")
+def _transformed(name: str, step: FittedTransform, method: Literal["apply", "invert"], values: Array) -> Array:
+    """Return what a transform makes of a column; PluginError unless it is an array with as many entries."""
+    with _calling(name, step.transform, method):
+        result: object = getattr(step.transform, method)(values, step.fitted)
+    if not isinstance(result, np.ndarray) or result.shape[:1] != (len(values),):
+        raise wrong_result(step.transform, method, result, f"an array of length {len(values)} for column {short(name)}")
     return result
 
 
