@@ -47,13 +47,10 @@ class ListedRun:
         for table in (self.values, self.figures):
             if key in table:
                 return table[key]
-        return self._experiment().get(key)
+        return self.experiment().get(key)
 
-    def known_keys(self) -> list[str]:
-        """Return all keys for which :meth:`value` has one."""
-        return [*self.values, *self.figures, *self._experiment()]
-
-    def _experiment(self) -> dict[str, object]:
+    def experiment(self) -> dict[str, object]:
+        """Return the entries of the experiment by dotted keys; empty if it cannot be read."""
         with suppress(FileFormatError):
             return flattened(read_document(self.path).table)
         return {}
@@ -128,8 +125,8 @@ def _condition(text: str) -> tuple[str, str, object]:
 def _require_known(key: str, runs: Sequence[ListedRun]) -> None:
     if not runs or any(key in run.values or run.value(key) is not None for run in runs):
         return
-    known = dict.fromkeys(name for run in runs for name in run.known_keys())
     shown = dict.fromkeys(name for run in runs for name in (*run.values, *run.figures))
+    known = shown | dict.fromkeys(name for run in runs for name in run.experiment())
     text = f"No run has a value for {key!r}.{did_you_mean(key, known)} Known are the experiments' keys, and"
     raise ConfigError([Mistake((), f"{text} {', '.join(shown)}.")])
 
