@@ -58,6 +58,9 @@ class Preprocessing:
     ) -> Preprocessing:
         """Return the preprocessing with everything fitted on `examples`, which must be the training split.
 
+        Raises DataError if a transform names an unknown column or takes no words, if a column still holds words after
+        its transforms, or if a value is not finite; PluginError if what a transform fitted cannot be stored as JSON.
+
         Parameters
         ----------
         examples
@@ -67,14 +70,6 @@ class Preprocessing:
             apply in order.
         target_transforms
             The same for the target.
-
-        Raises
-        ------
-        DataError
-            If a transform names an unknown column or takes no words, if a column still holds words after its
-            transforms, or if a value is not finite.
-        PluginError
-            If what a transform fitted cannot be stored as JSON.
 
         Notes
         -----
@@ -213,6 +208,9 @@ class Preprocessing:
 
         Several columns are flattened and joined in order. A single column keeps its shape, ``(N,)`` becomes ``(N, 1)``.
 
+        Raises DataError if a column is missing, of another kind or shape, holds an unknown category, or a value that is
+        not finite; if the examples do not fit into memory.
+
         Parameters
         ----------
         features
@@ -220,12 +218,6 @@ class Preprocessing:
         dtype
             Of x, unless x is a single numeric column without transforms: that one is returned as it is, so that a
             memory-mapped one is not copied.
-
-        Raises
-        ------
-        DataError
-            If a column is missing, of another kind or shape, holds an unknown category, or a value that is not finite;
-            if the examples do not fit into memory.
         """
         raw = self._raw(features)
         try:
@@ -255,16 +247,10 @@ class Preprocessing:
     def target(self, examples: Examples, dtype: DTypeLike = np.float32) -> Array:
         """Return y from the raw target.
 
-        Returns
-        -------
-        array
-            After target transforms: what they make, in `dtype`. Without any: classes as int64 ``(N,)``; whole numbers
-            as int64; other numbers in `dtype`, where ``(N,)`` becomes ``(N, 1)``.
+        After target transforms it is what they make, in `dtype`. Without any: classes as int64 ``(N,)``; whole numbers
+        as int64; other numbers in `dtype`, where ``(N,)`` becomes ``(N, 1)``.
 
-        Raises
-        ------
-        DataError
-            If there is no target, or it holds an unknown class or a value that is not finite.
+        Raises DataError if there is no target, or it holds an unknown class or a value that is not finite.
         """
         raw, column = examples.target, self.target_column
         if column is None or raw is None:
@@ -280,24 +266,13 @@ class Preprocessing:
         return y if column.output_shape else y.reshape(len(y), 1)
 
     def labels(self, a: Array) -> Array:
-        """Return predictions in the terms of the raw target, from activations of the output layer.
+        """Return predictions in the raw target's terms, from the output layer's activations ``(N, *output_shape)``.
 
-        Parameters
-        ----------
-        a
-            ``(N, *output_shape)``.
+        They are names of classes ``(N,)``: that of the largest output, or of class 1 where a single output is above ½.
+        For a target of whole numbers without names and several outputs, the number of the largest. Else values in the
+        target's unit; in float64 where target transforms were undone.
 
-        Returns
-        -------
-        array
-            Names of classes ``(N,)``, that of the largest output, or of class 1 where a single output is above ½.
-            For a target of whole numbers without names and several outputs, the number of the largest. Else values in
-            the target's unit; in float64 where target transforms were undone.
-
-        Raises
-        ------
-        DataError
-            If an activation, or a value in the target's unit, is not finite; says of which example.
+        Raises DataError if an activation, or a value in the target's unit, is not finite; says of which example.
         """
         require_finite_predictions(a)
         column = self.target_column
