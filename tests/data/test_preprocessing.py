@@ -10,8 +10,6 @@ import pytest
 from nnfw.data import (
     Examples,
     Preprocessing,
-    build_preprocessing,
-    describe_preprocessing,
     read_csv,
     split,
 )
@@ -690,28 +688,28 @@ def test_select_target_of_fractions_for_whole_numbers_stays_fractions():
 def test_from_table_after_json_is_the_same(examples, transforms, target_transforms):
     registry = default_registry()
     preprocessing = Preprocessing.fit(examples, transforms, target_transforms)
-    text = json.dumps(describe_preprocessing(preprocessing, registry), allow_nan=False)
-    again = build_preprocessing(json.loads(text), registry)
+    text = json.dumps(preprocessing.to_table(registry), allow_nan=False)
+    again = Preprocessing.from_table(json.loads(text), registry)
     assert again == preprocessing
     np.testing.assert_array_equal(again.apply(examples.features), preprocessing.apply(examples.features))
 
 
 def test_to_table_names_transforms_by_distribution():
-    stored = describe_preprocessing(Preprocessing.fit(NUMBERS, [Standardize()]), default_registry())
+    stored = Preprocessing.fit(NUMBERS, [Standardize()]).to_table(default_registry())
     assert stored["columns"][0]["steps"][0]["transform"]["type"] == "nnfw:standardize"
 
 
 def test_to_table_transform_of_no_plugin_is_refused():
     preprocessing = Preprocessing.fit(NUMBERS, [Faulty("none", columns=("a",))])
     with pytest.raises(PluginError, match=r"Faulty.*belongs to no installed plugin"):
-        describe_preprocessing(preprocessing, default_registry())
+        preprocessing.to_table(default_registry())
 
 
 def test_from_table_missing_plugin_says_what_to_install():
-    stored = describe_preprocessing(Preprocessing.fit(NUMBERS, [Standardize()]), default_registry())
+    stored = Preprocessing.fit(NUMBERS, [Standardize()]).to_table(default_registry())
     stored["columns"][0]["steps"][0]["transform"]["type"] = "nnfw-other:robust"
     with pytest.raises(ConfigError, match="nnfw-other"):
-        build_preprocessing(stored, default_registry())
+        Preprocessing.from_table(stored, default_registry())
 
 
 STORED = {"name": "a", "kind": "numeric", "shape": [], "output_shape": [], "steps": []}
@@ -758,7 +756,7 @@ def one_hot(categories):
 )
 def test_from_table_damaged_is_refused(stored, message):
     with pytest.raises(ConfigError, match=message):
-        build_preprocessing(stored, default_registry())
+        Preprocessing.from_table(stored, default_registry())
 
 
 @pytest.mark.parametrize(
@@ -806,7 +804,7 @@ def test_from_table_damaged_is_refused(stored, message):
 )
 def test_from_table_with_impossible_steps_is_refused(stored, message):
     with pytest.raises(DataError, match=message):
-        build_preprocessing(stored, default_registry())
+        Preprocessing.from_table(stored, default_registry())
 
 
 def test_from_table_of_many_columns_that_make_much_work_is_refused():
@@ -814,7 +812,7 @@ def test_from_table_of_many_columns_that_make_much_work_is_refused():
     for stored in columns:
         stored["steps"] = [standardize()]
     with pytest.raises(DataError, match=r"^Transforms may make 4,194,304 numbers of one example, these make 4,325,376"):
-        build_preprocessing({"columns": columns}, default_registry())
+        Preprocessing.from_table({"columns": columns}, default_registry())
 
 
 def test_from_table_of_classes_that_would_fill_the_memory_is_refused():
@@ -822,7 +820,7 @@ def test_from_table_of_classes_that_would_fill_the_memory_is_refused():
     with pytest.raises(
         DataError, match=r"^20,001 classes with the room of the longest have 20,001,000 characters; 16,"
     ):
-        build_preprocessing({"columns": [STORED], "classes": classes}, default_registry())
+        Preprocessing.from_table({"columns": [STORED], "classes": classes}, default_registry())
 
 
 def test_from_table_whose_steps_make_another_shape_is_refused():
@@ -830,7 +828,7 @@ def test_from_table_whose_steps_make_another_shape_is_refused():
     with pytest.raises(
         PluginError, match=r"^Column 'a': its transforms returned entries of shape \(3,\), but had made"
     ):
-        build_preprocessing(stored, default_registry())
+        Preprocessing.from_table(stored, default_registry())
 
 
 FAULTS = [

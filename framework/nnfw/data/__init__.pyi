@@ -27,8 +27,6 @@ from .npy import read_npy as read_npy
 from .npy import read_npy_stream as read_npy_stream
 from .npy import read_values as read_values
 from .preprocessing import Preprocessing as Preprocessing
-from .preprocessing_table import build_preprocessing as build_preprocessing
-from .preprocessing_table import describe_preprocessing as describe_preprocessing
 from .splitting import Split as Split
 from .splitting import split as split
 from .tables import Table as Table

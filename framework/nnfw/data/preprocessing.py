@@ -5,19 +5,38 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import MaxLen, MinLen
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
+from nnfw.configuration import build, to_table
 from nnfw.data.columns import Column, Kind
 from nnfw.data.conversion import as_whole, cast, column_names, require_finite, require_finite_predictions
 from nnfw.data.examples import Examples, categorical
 from nnfw.data.tables import Table, delimiter_advice, listed, repeated
-from nnfw.errors import DataError, ShapeError, did_you_mean, short
+from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, did_you_mean, short
 from nnfw.protocols import Transform
 
+if TYPE_CHECKING:
+    from nnfw.plain import PlainTable
+    from nnfw.plugins import Registry
+
 THRESHOLD = 0.5  # of a single output: above it, class 1
+_MOST_WORK = 1 << 22  # numbers that transforms may make of one example
+_MOST_ROOM = 1 << 24  # characters, in an array that gives each class the room of the longest
+_Word = Annotated[str, MaxLen(1000)]  # an array of words gives each of them the room of the longest
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A preprocessing in a model file."""
+
+    columns: Annotated[tuple[Column, ...], MinLen(1)]
+    target: Column | None = None
+    classes: Annotated[tuple[_Word, ...], MinLen(1)] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +115,44 @@ class Preprocessing:
         """
         _require_different(names, owner)
         return cls(tuple(Column(name, "numeric", (), (), ()) for name in names))
+
+    def to_table(self, registry: Registry) -> PlainTable:
+        """Return it as plain values, fit for JSON; PluginError if a transform belongs to no installed plugin."""
+        return to_table(_Stored(self.columns, self.target_column, self.classes), registry.describe)
+
+    @classmethod
+    def from_table(cls, table: object, registry: Registry) -> Preprocessing:
+        """Return the preprocessing that :meth:`to_table` described.
+
+        ConfigError lists every mistake in the table, such as a transform that is not installed. DataError or
+        PluginError if a transform cannot be applied with the values fitted.
+        """
+        if not isinstance(table, Mapping):
+            raise ConfigError([Mistake(("preprocessing",), f"must be a table, got {short(table)}.")])
+        try:
+            found: _Stored = build(_Stored, table, registry.resolve)
+        except ConfigError as error:
+            raise ConfigError([mistake.under("preprocessing") for mistake in error.mistakes]) from error
+        columns, target, classes = found.columns, found.target, found.classes or ()
+        for what, names in (("columns", [column.name for column in columns]), ("classes", classes)):
+            if twice := repeated(names):
+                text = f"must be different names, got {short(twice[0])} twice."
+                raise ConfigError([Mistake(("preprocessing", what), text)])
+        room = len(classes) * max(map(len, classes), default=0)
+        if room > _MOST_ROOM:
+            raise DataError(
+                f"{len(classes):,} classes with the room of the longest have {room:,} characters; {_MOST_ROOM:,} are "
+                "the most. Shorten their names."
+            )
+        work = sum(column.work for column in (*columns, *([target] if target else ())))
+        if work > _MOST_WORK:
+            raise DataError(f"Transforms may make {_MOST_WORK:,} numbers of one example, these make {work:,}.")
+        for column in columns:
+            if categorical(column.require_sound()):
+                raise DataError(f"Column {column.name!r} gives words, which a network cannot take.")
+        if target is not None:
+            target.require_sound()
+        return cls(columns, target, found.classes)
 
     @property
     def plain(self) -> bool:

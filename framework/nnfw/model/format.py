@@ -14,7 +14,7 @@ import numpy as np
 from annotated_types import Ge, MaxLen, MinLen
 
 from nnfw.configuration import build
-from nnfw.data import build_preprocessing
+from nnfw.data import Preprocessing
 from nnfw.errors import FileFormatError, NnfwError, ShapeError, short
 from nnfw.model.sequential import Sequential
 from nnfw.network.chain import Chain
@@ -69,7 +69,7 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None, inside:
             stored = header.pop("preprocessing", None)
             found = build(_Architecture, header, registry.resolve)
             _require_arrays(found, file.tensors)
-            preprocessing = None if stored is None else build_preprocessing(stored, registry)
+            preprocessing = None if stored is None else Preprocessing.from_table(stored, registry)
             if preprocessing is not None:
                 preprocessing.require_fit(found.input_shape, Chain(found.layers).output_shape(found.input_shape))
         arrays = file.arrays()

@@ -16,15 +16,7 @@ from numpy.typing import ArrayLike
 from nnfw import training
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, options_of, short
-from nnfw.data import (
-    Preprocessing,
-    as_batch,
-    build_preprocessing,
-    cast_finite,
-    column_names,
-    describe_preprocessing,
-    release,
-)
+from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
 from nnfw.network import Batch, Chain, LayerTrace, Network, Objective, RepeatedForward, Scope, Trace
 from nnfw.ops import DEFINITIONS, Engine, choose
@@ -479,8 +471,8 @@ class Sequential:
         }
         if self.preprocessing is not None:
             self.preprocessing.require_fit(self.input_shape, self.output_shape)
-            table["preprocessing"] = describe_preprocessing(self.preprocessing, self.registry)
-            build_preprocessing(table["preprocessing"], self.registry)  # what would not be read is not written
+            table["preprocessing"] = self.preprocessing.to_table(self.registry)
+            Preprocessing.from_table(table["preprocessing"], self.registry)  # what would not be read is not written
         return table | {"distributions": self.registry.distributions_in(table)}
 
     def __repr__(self) -> str:
