@@ -68,22 +68,10 @@ class Table:
             raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.{_about_header(self.names)}")
 
     def columns(self, names: Iterable[str], numeric: Collection[str] = ()) -> dict[str, Array]:
-        """Return columns by name: float64 ``(N,)`` where they are numeric, else str ``(N,)``.
+        """Return columns by name: float64 ``(N,)`` where they are numeric, as those in `numeric` must be; else str.
 
         Raises DataError if a column does not exist, lacks values, or holds a word where a number is expected; all of
-        them at once, each with its first line.
-
-        Parameters
-        ----------
-        names
-            The columns wanted.
-        numeric
-            Those among them that must be numeric.
-
-        Warns
-        -----
-        RuntimeWarning
-            If most of what is taken for words looks like numbers.
+        them at once, each with its first line. Warns if most of what is taken for words looks like numbers.
         """
         wanted = tuple(dict.fromkeys(names))
         self.require(wanted)
