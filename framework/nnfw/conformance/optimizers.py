@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -18,9 +17,6 @@ from nnfw.ops.definitions import copy
 from nnfw.ops.many_steps import steps
 from nnfw.protocols import Optimizer, SplitOptimizer
 
-Formula = Callable[[Array, Array, dict[str, object], int, float, slice], Array]
-"""``(vector, gradient, memory, step, learning_rate, decays) -> new vector``; `memory` is empty at the first step."""
-
 _SIZE = 12
 _DECAYS, _NO_DECAY = slice(0, 8), slice(0, 0)
 _STEPS = 5
@@ -35,9 +31,16 @@ _ROUNDING = 1e-9
 class _Training:
     """A vector on its way: an optimizer with its state, the count of steps, and random numbers for gradients."""
 
-    def __init__(self, optimizer: Optimizer, rng: np.random.Generator, vector: Array) -> None:
-        self.optimizer, self.rng, self.vector = optimizer, rng, vector
-        self.state = dict(optimizer.state(vector))
+    def __init__(
+        self,
+        subject: Subject[Optimizer],
+        dtype: DTypeLike = np.float64,
+        optimizer: Optimizer | None = None,
+        start: Array | None = None,
+    ) -> None:
+        self.optimizer, self.rng = optimizer or subject.component, subject.rng()
+        self.vector = self.rng.standard_normal(_SIZE).astype(dtype) if start is None else start
+        self.state = dict(self.optimizer.state(self.vector))
         self.step = 0
 
     def update(self, gradient: Array, decays: slice = _DECAYS, learning_rate: float | None = None) -> object:
@@ -58,13 +61,13 @@ class _Training:
 
 def exercise(subject: Subject[Optimizer], component: Optimizer) -> list[object]:
     """Use an optimizer as nnfw does, and return everything that it computes."""
-    training = _training(subject, np.float32, component).run()
+    training = _Training(subject, np.float32, component).run()
     return [training.vector, *(training.state[name] for name in sorted(training.state))]
 
 
 def check_minimises_a_quadratic(subject: Subject[Optimizer]) -> None:
     """400 steps with its own learning rate approach the minimum of Σ ½ h_i (θ_i − 1)²."""
-    training = _training(subject)
+    training = _Training(subject)
     before = float(np.sum(_CURVATURES * (training.vector - 1) ** 2))
     for _ in range(_MANY_STEPS):
         training.update(_CURVATURES * (training.vector - 1), _NO_DECAY)
@@ -75,7 +78,7 @@ def check_minimises_a_quadratic(subject: Subject[Optimizer]) -> None:
 
 def check_first_step_goes_downhill(subject: Subject[Optimizer]) -> None:
     """Without decay, the first step moves no parameter up its gradient."""
-    training = _training(subject, start=np.zeros(_SIZE))
+    training = _Training(subject, start=np.zeros(_SIZE))
     gradient = training.rng.standard_normal(_SIZE)
     training.update(gradient.copy(), _NO_DECAY)
     uphill = training.vector * gradient > 0
@@ -85,7 +88,7 @@ def check_first_step_goes_downhill(subject: Subject[Optimizer]) -> None:
 def check_zero_gradient_is_rest(subject: Subject[Optimizer]) -> None:
     """If rests is True, a first step with a gradient of 0 leaves parameters without decay unchanged."""
     _require_rests(subject)
-    training = _training(subject)
+    training = _Training(subject)
     with unchanged("a gradient of 0 moves parameters that do not decay.", training.vector[_DECAYS.stop :]):
         training.update(np.zeros(_SIZE))
 
@@ -93,7 +96,7 @@ def check_zero_gradient_is_rest(subject: Subject[Optimizer]) -> None:
 def check_frozen_parameters_stay(subject: Subject[Optimizer]) -> None:
     """A parameter without decay whose gradient is always 0 stays exactly the same while others move."""
     _require_rests(subject)
-    training = _training(subject)
+    training = _Training(subject)
     with unchanged("parameters whose gradient is 0 move with the others.", training.vector[-2:]):
         for _ in range(_STEPS):
             gradient = training.rng.standard_normal(_SIZE)
@@ -105,7 +108,7 @@ def check_decay_acts_on_weights_alone(subject: Subject[Optimizer]) -> None:
     """Parameters outside `decays` move as they would without decay."""
     found = []
     for decays in (_DECAYS, _NO_DECAY):
-        training = _training(subject)
+        training = _Training(subject)
         training.update(training.rng.standard_normal(_SIZE), decays)
         found.append(training.vector[_DECAYS.stop :])
     require(close(*found), "the decay moves parameters outside `decays`.")
@@ -115,7 +118,7 @@ def check_updates_in_place(subject: Subject[Optimizer]) -> None:
     """It writes into the vector it is given, which may be part of a larger one, and nowhere else."""
     larger = subject.rng().standard_normal(_SIZE + 4)
     vector, beyond = larger[2:-2], "update writes beyond its vector."
-    before, training = vector.copy(), _training(subject, start=vector)
+    before, training = vector.copy(), _Training(subject, start=vector)
     with unchanged(beyond, larger[:2], larger[-2:]):
         returned = training.update(np.ones(_SIZE))
         require(returned is None, f"update returned {type(returned).__name__}, expected None: it works in place.")
@@ -125,7 +128,7 @@ def check_updates_in_place(subject: Subject[Optimizer]) -> None:
 def check_state_has_the_shape_of_the_vector(subject: Subject[Optimizer]) -> None:
     """Every array of state has the shape and dtype of the vector, and its own memory."""
     for dtype in (np.float32, np.float64):
-        training = _training(subject, dtype)
+        training = _Training(subject, dtype)
         vector = training.vector
         for name, array in training.state.items():
             require(isinstance(array, np.ndarray), f"state {name!r} is {type(array).__name__}, expected an array.")
@@ -150,23 +153,23 @@ def check_state_is_fresh(subject: Subject[Optimizer]) -> None:
 def check_keeps_dtype(subject: Subject[Optimizer]) -> None:
     """In float32 and float64, vector and state keep their dtype."""
     for dtype in (np.float32, np.float64):
-        training = _training(subject, dtype).run()
+        training = _Training(subject, dtype).run()
         for name, array in {"the vector": training.vector, **training.state}.items():
             require(array.dtype == dtype, f"{name} is {array.dtype} after a step, expected {np.dtype(dtype)}.")
 
 
 def check_float32_is_accurate(subject: Subject[Optimizer]) -> None:
     """Steps in float32 equal those in float64 up to rounding."""
-    single, double = (_training(subject, dtype).run().vector for dtype in (np.float32, np.float64))
+    single, double = (_Training(subject, dtype).run().vector for dtype in (np.float32, np.float64))
     require(np.allclose(single, double, rtol=1e-3, atol=1e-4), "the steps in float32 differ from those in float64.")
 
 
 def check_state_is_all_it_remembers(subject: Subject[Optimizer]) -> None:
     """Restored from vector, state and step count, it continues to the same bits: it keeps nothing elsewhere."""
-    whole = _training(subject).run(2 * _STEPS)
-    training = _training(subject, optimizer=subject.make()).run()
+    whole = _Training(subject).run(2 * _STEPS)
+    training = _Training(subject, optimizer=subject.make()).run()
     training.state = {name: array.copy() for name, array in training.state.items()}
-    _training(subject, optimizer=training.optimizer).run(3)  # another training in between
+    _Training(subject, optimizer=training.optimizer).run(3)  # another training in between
     training.optimizer = subject.make()
     same = equal(training.run().vector, whole.vector)
     require(same, "a training restored from its state takes different steps. Keep everything in state.")
@@ -174,13 +177,13 @@ def check_state_is_all_it_remembers(subject: Subject[Optimizer]) -> None:
 
 def check_copies_what_it_remembers(subject: Subject[Optimizer]) -> None:
     """It copies what it remembers of a gradient: a network writes the next one into the same array."""
-    same = equal(*(_training(subject).run(one_array=each).vector for each in (True, False)))
+    same = equal(*(_Training(subject).run(one_array=each).vector for each in (True, False)))
     require(same, "it takes different steps if all gradients come in one array. Copy what it remembers.")
 
 
 def check_two_trainings_do_not_meet(subject: Subject[Optimizer]) -> None:
     """Two trainings that take turns with one optimizer take the steps that each takes alone."""
-    alone, one, other = _training(subject).run(), _training(subject), _training(subject)
+    alone, one, other = _Training(subject).run(), _Training(subject), _Training(subject)
     for _ in range(_STEPS):
         one.run(1)
         other.run(1)
@@ -191,7 +194,7 @@ def check_uses_the_learning_rate_it_is_given(subject: Subject[Optimizer]) -> Non
     """A step uses the rate that it is given, which a schedule may change: 0 moves nothing, less moves less."""
     moved = []
     for rate in (0.0, 1e-4, 1e-3):
-        training = _training(subject)
+        training = _Training(subject)
         start = training.vector.copy()
         training.update(np.ones(_SIZE), _NO_DECAY, rate)
         moved.append(float(np.max(np.abs(training.vector - start))))
@@ -202,14 +205,14 @@ def check_uses_the_learning_rate_it_is_given(subject: Subject[Optimizer]) -> Non
 
 def check_is_deterministic(subject: Subject[Optimizer]) -> None:
     """Two trainings from the same start are equal to the last bit."""
-    first, second = (_training(subject).run().vector for _ in range(2))
+    first, second = (_Training(subject).run().vector for _ in range(2))
     require(equal(first, second), "two trainings from the same start differ.")
 
 
 def check_finite_for_extreme_gradients(subject: Subject[Optimizer]) -> None:
     """Gradients of 1e15, 1e-15 and 0 in float32 give finite parameters, without a warning."""
     for size in (_HUGE, _TINY, 0.0):
-        training = _training(subject, start=np.ones(_SIZE, np.float32))
+        training = _Training(subject, start=np.ones(_SIZE, np.float32))
         with no_warnings(f"for gradients of {size:g} it warns"):
             for _ in range(2):
                 training.update(np.full(_SIZE, size, np.float32))
@@ -219,7 +222,7 @@ def check_finite_for_extreme_gradients(subject: Subject[Optimizer]) -> None:
 
 def check_nan_is_not_hidden(subject: Subject[Optimizer]) -> None:
     """A gradient of NaN gives a parameter of NaN, so it is noticed."""
-    training, gradient = _training(subject, start=np.ones(_SIZE)), np.ones(_SIZE)
+    training, gradient = _Training(subject, start=np.ones(_SIZE)), np.ones(_SIZE)
     gradient[3] = np.nan
     training.update(gradient, _NO_DECAY)
     require(np.isnan(training.vector[3]), f"a gradient of NaN gives the parameter {training.vector[3]:.6g}.")
@@ -227,7 +230,7 @@ def check_nan_is_not_hidden(subject: Subject[Optimizer]) -> None:
 
 def check_no_parameters_are_handled(subject: Subject[Optimizer]) -> None:
     """A network without parameters can be trained: empty vectors raise nothing."""
-    _training(subject, start=np.zeros(0)).update(np.zeros(0), _NO_DECAY)
+    _Training(subject, start=np.zeros(0)).update(np.zeros(0), _NO_DECAY)
 
 
 def check_many_steps_are_like_single_ones(subject: Subject[Optimizer]) -> None:
@@ -255,7 +258,7 @@ def check_agrees_with_its_formula(subject: Subject[Optimizer]) -> None:
     """Its steps equal those of the formula that its author gives to the kit."""
     if subject.formula is None:
         raise NotApplicable("no formula is given: parametrize_checks(..., formula=...)")
-    training, memory = _training(subject), dict[str, object]()
+    training, memory = _Training(subject), dict[str, object]()
     expected = training.vector.copy()
     for step in range(1, 2 * _STEPS + 1):
         gradient = _SIZES * training.rng.standard_normal(_SIZE)
@@ -265,17 +268,6 @@ def check_agrees_with_its_formula(subject: Subject[Optimizer]) -> None:
         error = float(np.max(np.abs(training.vector - expected)))
         right = error <= _ROUNDING * max(1.0, float(np.max(np.abs(expected))))
         require(right, f"after step {step} it is off its formula by up to {error:.3g}.")
-
-
-def _training(
-    subject: Subject[Optimizer],
-    dtype: DTypeLike = np.float64,
-    optimizer: Optimizer | None = None,
-    start: Array | None = None,
-) -> _Training:
-    rng = subject.rng()
-    vector = rng.standard_normal(_SIZE).astype(dtype) if start is None else start
-    return _Training(optimizer or subject.component, rng, vector)
 
 
 def _require_rests(subject: Subject[Optimizer]) -> None:

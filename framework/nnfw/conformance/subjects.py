@@ -45,7 +45,8 @@ class Subject(Generic[T_co]):
     input_shapes
         For layers: shapes of one example to check it with; found by trial if there is none.
     formula
-        For metrics: a formula ``(a, y, weight) -> float`` to compare with.
+        What to compare with. For metrics ``(a, y, weight) -> float``; for optimizers ``(vector, gradient, memory, step,
+        learning_rate, decays) -> new vector``, where `memory` is empty at the first step.
     """
 
     kind: str
