@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from nnfw.arrays import Array
 from nnfw.checking import check_activation
 from nnfw.conformance.isolation import no_warnings
-from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.outcomes import NotApplicable, applies_if, require
 from nnfw.conformance.requirements import close, equal, read_only, require_array, require_first_row, strided, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.ops import DEFINITIONS, Tape
@@ -90,8 +90,7 @@ def check_delta_at_kinks(subject: Subject[Activation]) -> None:
 
 def check_derivative_is_the_slope(subject: Subject[Activation]) -> None:
     """For an elementwise activation, delta is ∂C/∂a times `derivative`, and forward is `value`."""
-    if Elementwise not in subject.cls.__mro__:
-        raise NotApplicable("it is not Elementwise")
+    applies_if(Elementwise in subject.cls.__mro__, "it is not Elementwise")
     component = cast(Elementwise, subject.component)
     z, grad_a = _normal(subject, (3, 4), np.float64)
     a, delta = _both(component, z, grad_a)
@@ -118,8 +117,7 @@ def check_zero_gradient_gives_zero(subject: Subject[Activation]) -> None:
 
 def check_monotonic_where_declared(subject: Subject[Activation]) -> None:
     """If it declares monotonic, no a_j falls as its z_j grows."""
-    if not subject.component.monotonic:
-        raise NotApplicable("it does not declare monotonic = True")
+    applies_if(subject.component.monotonic, "it does not declare monotonic = True")
     z = np.zeros((len(_GRID), 3))
     z[:, 1] = _GRID
     a = _value(subject.component, z)[:, 1]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnfw.configuration import build, options_of
 from nnfw.conformance.isolation import Traces, guarded, in_short
-from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
+from nnfw.conformance.outcomes import CheckFailed, NotApplicable, applies_if, require
 from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import ConfigError, NnfwError, in_words, short
@@ -83,8 +83,7 @@ def check_constructor_only_stores(subject: Subject[DataclassInstance]) -> None:
 
 def check_configuration_round_trip(subject: Subject[DataclassInstance]) -> None:
     """Writing its configuration and reading it back gives an equal component, also through JSON."""
-    if subject.declared is None:
-        raise NotApplicable("no plugin declares it, so no file can name it")
+    applies_if(subject.declared is not None, "no plugin declares it, so no file can name it")
     table = subject.registry.describe(subject.kind, subject.component)
     written = _as_json(table)
     again = subject.registry.resolve(subject.kind, written)
@@ -125,8 +124,8 @@ def check_repr_rebuilds(subject: Subject[DataclassInstance]) -> None:
 def check_pickles(subject: Subject[DataclassInstance]) -> None:
     """A pickled copy is equal, so it can be sent to another process."""
     component = subject.component
-    if "<locals>" in subject.cls.__qualname__:
-        raise NotApplicable("its class is defined inside a function, where pickle cannot find it")
+    is_local = "<locals>" in subject.cls.__qualname__
+    applies_if(not is_local, "its class is defined inside a function, where pickle cannot find it")
     again = pickle.loads(pickle.dumps(component))
     require(again == component, f"{short(component)} became {short(again)}.")
 

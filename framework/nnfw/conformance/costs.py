@@ -14,7 +14,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.checking import check_cost
 from nnfw.checking.single_component import Unchanged
 from nnfw.conformance.isolation import no_warnings
-from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.outcomes import NotApplicable, applies_if, require
 from nnfw.conformance.requirements import close, equal, read_only, require_array, require_first_row, strided, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, NnfwError, in_words
@@ -237,8 +237,7 @@ def check_canonical_form_is_finite_at_extreme_logits(subject: Subject[Cost]) -> 
 
 def check_least_at_labels_where_declared(subject: Subject[Cost]) -> None:
     """If it declares least_at_labels, C is nowhere lower than where a equals the labels."""
-    if not subject.component.least_at_labels:
-        raise NotApplicable("it does not declare least_at_labels = True")
+    applies_if(subject.component.least_at_labels, "it does not declare least_at_labels = True")
     for case in _cases(subject):
         best = _as_outputs(case)
         lowest, rng = case.cost.value(best, case.y), subject.rng()
@@ -334,8 +333,7 @@ def check_written_value_is_the_value(subject: Subject[Cost]) -> None:
                 tape.repeat()
                 right, written = getattr(cost, method)(a, y, weight), True
                 require(_near(float(out[0]), right), f"{writer} writes {out[0]:.9g}, {method} returns {right:.9g}.")
-    if not written:
-        raise NotApplicable("it does not write its value by operations")
+    applies_if(written, "it does not write its value by operations")
 
 
 @_for_each_case
@@ -360,8 +358,7 @@ def _cases(subject: Subject[Cost], examples: int = _EXAMPLES) -> list[Case]:
             y = y.astype(np.float64) if y.dtype.kind == "f" else y
             cases.append(Case(subject.component, z, _outputs(subject, z), y, raw))
             break
-    if not cases:
-        raise NotApplicable("no labels are known that it takes")
+    applies_if(cases, "no labels are known that it takes")
     return cases
 
 
@@ -404,8 +401,7 @@ def _as_outputs(case: Case) -> Array:
 
 def _canonical(subject: Subject[Cost]) -> tuple[CanonicalCost, Activation]:
     """Return the cost and the activation for which it has closed forms."""
-    if subject.component.canonical is None:
-        raise NotApplicable("it names no canonical activation")
+    applies_if(subject.component.canonical is not None, "it names no canonical activation")
     activation: Activation = subject.registry.resolve("activation", subject.component.canonical)
     return cast(CanonicalCost, subject.component), activation
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
-from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.outcomes import applies_if, require
 from nnfw.conformance.requirements import require_array
 from nnfw.conformance.subjects import SEED, Subject
 from nnfw.errors import ShapeError, short
@@ -28,8 +28,7 @@ _NOISE_SEED = 7
 def shapes_of(subject: Subject[Layer]) -> list[Shape]:
     """Return shapes that the layer accepts, starting with one for each number of axes; NotApplicable if none."""
     found = [shape for shape in subject.input_shapes or TRIAL_SHAPES if takes(subject.component, shape)]
-    if not found:
-        raise NotApplicable("no shape is known that it takes; declare input_shapes in its ComponentSpec")
+    applies_if(found, "no shape is known that it takes; declare input_shapes in its ComponentSpec")
     first = {len(shape): shape for shape in reversed(found)}
     return list(dict.fromkeys([*(first[axes] for axes in sorted(first)), *found]))
 

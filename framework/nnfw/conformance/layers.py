@@ -16,7 +16,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.checking import Row, check_layer
 from nnfw.conformance.isolation import no_warnings
 from nnfw.conformance.layer_bench import TRIAL_SHAPES, Bench, Pass, benches, shapes_of, takes
-from nnfw.conformance.outcomes import CheckFailed, NotApplicable, require
+from nnfw.conformance.outcomes import CheckFailed, applies_if, require
 from nnfw.conformance.requirements import close, equal, read_only, strided, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import NnfwError, ShapeError, StateError, in_words, short
@@ -279,8 +279,7 @@ def check_linear_for_large_delta(bench: Bench, x: Array, delta: Array) -> None:
 
 def check_rows_are_independent(subject: Subject[Layer]) -> None:
     """If rows_independent is True, z and ∂C/∂a_prev of an example depend only on that example."""
-    if not subject.component.rows_independent:
-        raise NotApplicable("it declares rows_independent = False")
+    applies_if(subject.component.rows_independent, "it declares rows_independent = False")
     for bench in benches(subject):
         x, delta = bench.x(4), bench.delta(4)
         together = bench.evaluate(x)
@@ -339,8 +338,7 @@ def check_wrong_shapes_are_refused(subject: Subject[Layer]) -> None:
             require(str(shape) in text, f"{about} name that shape: {text!r}.")
             rest = text.replace(str(shape), "")
             require("expected" in rest.lower(), f"{about} say what is expected: {text!r}.")
-    if not refused:
-        raise NotApplicable("it takes inputs of every shape")
+    applies_if(refused, "it takes inputs of every shape")
 
 
 @_for_batches_of(3)
@@ -389,8 +387,7 @@ def check_finite_at_extremes(subject: Subject[Layer]) -> None:
 def check_training_lowers_the_cost(subject: Subject[Layer]) -> None:
     """50 steps of gradient descent lower the cost of a regression that it can fit."""
     bench = benches(subject)[0]
-    if not bench.layout.size:
-        raise NotApplicable("it has no parameters to train")
+    applies_if(bench.layout.size, "it has no parameters to train")
     x, rng, first = bench.x(8), subject.rng(), bench.vector.copy()
     bench.vector += rng.standard_normal(bench.vector.shape)
     y = bench.forward(x, bench.workspace()).copy()
@@ -405,8 +402,7 @@ def check_training_lowers_the_cost(subject: Subject[Layer]) -> None:
 
 def check_saves_and_loads(subject: Subject[Layer]) -> None:
     """A model with it is the same to the last bit after saving and loading."""
-    if subject.declared is None:
-        raise NotApplicable("no plugin declares it, so no file can name it")
+    applies_if(subject.declared is not None, "no plugin declares it, so no file can name it")
     shape = shapes_of(subject)[0]
     model = Sequential([subject.component], shape, registry=subject.registry)
     x = subject.rng().standard_normal((3, *shape))
@@ -460,8 +456,7 @@ def check_gradient_of_input(subject: Subject[Layer]) -> None:
 
 def check_gradients_of_parameters(subject: Subject[Layer]) -> None:
     """The gradient of every parameter agrees with numerical differentiation (Equations 3 and 4 for w and b)."""
-    if not any(bench.layout.size for bench in benches(subject)):
-        raise NotApplicable("it has no parameters to train")
+    applies_if(any(bench.layout.size for bench in benches(subject)), "it has no parameters to train")
     _require_gradients(subject, lambda row: row.name != "x" and not row.name.endswith(".delta"))
 
 

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.outcomes import NotApplicable, applies_if, require
 from nnfw.conformance.requirements import close, equal, require_array, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import in_words
@@ -138,8 +138,7 @@ def _result(subject: Subject[Metric], a: Array, y: Array, weight: Array | None =
 def _cases(subject: Subject[Metric]) -> list[tuple[Array, Array]]:
     """Return outputs and labels that it takes."""
     found = [(a, y) for _, a, y, error in _tried(subject) if not error]
-    if not found:
-        raise NotApplicable("no labels are known that it takes")
+    applies_if(found, "no labels are known that it takes")
     return found
 
 

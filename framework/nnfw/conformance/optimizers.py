@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array
 from nnfw.conformance.isolation import no_warnings
-from nnfw.conformance.outcomes import NotApplicable, require
+from nnfw.conformance.outcomes import NotApplicable, applies_if, require
 from nnfw.conformance.requirements import close, equal, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.ops import DEFINITIONS, Call, PerStep, Tape, splits
@@ -87,7 +87,7 @@ def check_first_step_goes_downhill(subject: Subject[Optimizer]) -> None:
 
 def check_zero_gradient_is_rest(subject: Subject[Optimizer]) -> None:
     """If rests is True, a first step with a gradient of 0 leaves parameters without decay unchanged."""
-    _require_rests(subject)
+    applies_if(subject.component.rests, "it declares rests = False")
     training = _Training(subject)
     with unchanged("a gradient of 0 moves parameters that do not decay.", training.vector[_DECAYS.stop :]):
         training.update(np.zeros(_SIZE))
@@ -95,7 +95,7 @@ def check_zero_gradient_is_rest(subject: Subject[Optimizer]) -> None:
 
 def check_frozen_parameters_stay(subject: Subject[Optimizer]) -> None:
     """A parameter without decay whose gradient is always 0 stays exactly the same while others move."""
-    _require_rests(subject)
+    applies_if(subject.component.rests, "it declares rests = False")
     training = _Training(subject)
     with unchanged("parameters whose gradient is 0 move with the others.", training.vector[-2:]):
         for _ in range(_STEPS):
@@ -235,8 +235,7 @@ def check_no_parameters_are_handled(subject: Subject[Optimizer]) -> None:
 
 def check_many_steps_are_like_single_ones(subject: Subject[Optimizer]) -> None:
     """If `update` is split, `apply` recorded once takes the same steps, given the coefficients of each, to the bit."""
-    if not splits(subject.component, "update", "apply"):
-        raise NotApplicable("its update is not split into coefficients and apply")
+    applies_if(splits(subject.component, "update", "apply"), "its update is not split into coefficients and apply")
     component, rng = cast("SplitOptimizer", subject.component), subject.rng()
     start, gradients = rng.standard_normal(_SIZE), rng.standard_normal((_STEPS, _SIZE))
     rates = [component.learning_rate / step for step in range(1, _STEPS + 1)]
@@ -268,8 +267,3 @@ def check_agrees_with_its_formula(subject: Subject[Optimizer]) -> None:
         error = float(np.max(np.abs(training.vector - expected)))
         right = error <= _ROUNDING * max(1.0, float(np.max(np.abs(expected))))
         require(right, f"after step {step} it is off its formula by up to {error:.3g}.")
-
-
-def _require_rests(subject: Subject[Optimizer]) -> None:
-    if not subject.component.rests:
-        raise NotApplicable("it declares rests = False")

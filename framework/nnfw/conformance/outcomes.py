@@ -25,6 +25,12 @@ def require(condition: object, message: str) -> None:
         raise CheckFailed(message)
 
 
+def applies_if(condition: object, reason: str) -> None:
+    """Raise NotApplicable with `reason` unless `condition` holds."""
+    if not condition:
+        raise NotApplicable(reason)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What one check found.
