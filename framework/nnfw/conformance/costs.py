@@ -35,24 +35,13 @@ _WRONG_COLUMNS = 7
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A cost with outputs and labels that it takes.
-
-    Parameters
-    ----------
-    cost
-        The cost.
-    z, a
-        Weighted inputs, and the outputs that the canonical activation makes of them; where there is none, both are
-        the outputs.
-    y, raw
-        Labels as :meth:`Cost.targets` returned them, and before that.
-    """
+    """A cost with outputs and labels that it takes."""
 
     cost: Cost
-    z: Array
-    a: Array
-    y: Array
-    raw: Array
+    z: Array  # without a canonical activation, the outputs
+    a: Array  # what the canonical activation makes of z
+    y: Array  # as `targets` returned them
+    raw: Array  # the labels before that
 
     @property
     def weights(self) -> tuple[Array | None, ...]:
@@ -65,7 +54,7 @@ class Case:
 
     def gradient(self, weight: Array | None = None) -> Array:
         """Return a copy of ∇_a C."""
-        return require_array(self.cost.gradient(self.a, self.y, _workspace(self.a), weight), "gradient").copy()
+        return require_array(self.cost.gradient(self.a, self.y, Workspace(self.a.dtype), weight), "gradient").copy()
 
     def rows(self, rows: slice | Array) -> Case:
         """Return some of the examples."""
@@ -102,18 +91,8 @@ def _for_each_case(check: Callable[[Case], None]) -> Callable[[Subject[Cost]], N
 
 def check_takes_some_labels(subject: Subject[Cost]) -> None:
     """It accepts labels of a common form: numbers, probabilities, counts, ±1, one-hot vectors or classes."""
-    tried = []
-    for shape in OUTPUT_SHAPES:
-        for name, labels in _labels(subject.rng(), _EXAMPLES, shape):
-            try:
-                y = subject.component.targets(labels.copy(), shape)
-            except NnfwError as error:
-                tried.append(f"{name}: {error}")
-            else:
-                require(isinstance(y, np.ndarray), f"targets returned {type(y).__name__}, expected an array.")
-                require(len(y) == _EXAMPLES, f"targets made {len(y)} labels of {_EXAMPLES}.")
-                return
-    require(False, f"it refuses labels of every form that was tried; the first: {tried[0]}")
+    cases, refusals = _tried(subject, _EXAMPLES)
+    require(cases, f"it refuses labels of every form that was tried; the first: {refusals and refusals[0]}")
 
 
 @_for_each_case
@@ -166,9 +145,8 @@ def check_is_a_mean_over_examples(subject: Subject[Cost]) -> None:
     for case in (case for examples in _BATCHES for case in _cases(subject, examples)):
         n, singles = len(case.a), case.singles()
         found, expected = case.value(), float(np.mean([each.value() for each in singles]))
-        require(
-            _near(found, expected), f"C of {n} examples is {found:.10g}; the mean of each alone is {expected:.10g}."
-        )
+        text = f"C of {n} examples is {found:.10g}; the mean of each alone is {expected:.10g}."
+        require(close(found, expected), text)
         alone = np.concatenate([each.gradient() for each in singles]) / n
         require(close(case.gradient(), alone), f"∇_a C of {n} examples is not 1/{n} of that of each alone.")
 
@@ -181,8 +159,8 @@ def check_weights_scale_examples(case: Case) -> None:
     require(close(case.value(ones), case.value()), "weights of 1 change C.")
     require(close(case.gradient(ones), gradient), "weights of 1 change ∇_a C.")
     expected, found = float(np.mean(weight * [each.value() for each in case.singles()])), case.value(weight)
-    same = _near(found, expected)
-    require(same, f"C with weights is {found:.10g}, expected 1/N Σ weight_i c_i = {expected:.10g}.")
+    text = f"C with weights is {found:.10g}, expected 1/N Σ weight_i c_i = {expected:.10g}."
+    require(close(found, expected), text)
     scaled = gradient * weight.reshape(-1, *[1] * (gradient.ndim - 1))
     require(close(case.gradient(weight), scaled), "∇_a C with weights is not weight_i times that without.")
 
@@ -201,8 +179,8 @@ def check_canonical_delta_is_equation_1(subject: Subject[Cost]) -> None:
     cost, activation = _canonical(subject)
     for case in _cases(subject):
         for weight in case.weights:
-            closed = cost.canonical_delta(case.a, case.y, _workspace(case.a), weight).copy()
-            memory = _workspace(case.z)
+            closed = cost.canonical_delta(case.a, case.y, Workspace(case.a.dtype), weight).copy()
+            memory = Workspace(case.z.dtype)
             a = activation.forward(case.z, memory)
             chained = activation.delta(replace(case, a=a).gradient(weight), case.z, a, memory)
             error = float(np.max(np.abs(closed - chained)))
@@ -229,8 +207,8 @@ def check_canonical_form_is_finite_at_extreme_logits(subject: Subject[Cost]) -> 
             z = np.float32(size) * np.sign(case.z)
             with no_warnings(f"for z of ±{size:g} it warns"):
                 value = cost.value_from_z(z, case.y)
-                a = activation.forward(z, _workspace(z))
-                delta = cost.canonical_delta(a, case.y, _workspace(z))
+                a = activation.forward(z, Workspace(z.dtype))
+                delta = cost.canonical_delta(a, case.y, Workspace(z.dtype))
             require(np.isfinite(value), f"value_from_z is {value} for z of ±{size:g}.")
             require(np.isfinite(delta).all(), f"canonical_delta is not finite for z of ±{size:g}.")
 
@@ -283,9 +261,9 @@ def check_memory_layout_does_not_matter(case: Case) -> None:
 @_for_each_case
 def check_workspaces_do_not_meet(case: Case) -> None:
     """A gradient stays what it is while another is computed with another workspace."""
-    first = case.cost.gradient(case.a, case.y, _workspace(case.a))
+    first = case.cost.gradient(case.a, case.y, Workspace(case.a.dtype))
     with unchanged("computing a second gradient changes the first, which has a workspace of its own.", first):
-        case.cost.gradient(case.a[::-1].copy(), case.y[::-1].copy(), _workspace(case.a))
+        case.cost.gradient(case.a[::-1].copy(), case.y[::-1].copy(), Workspace(case.a.dtype))
 
 
 def check_reused_workspace_is_like_new(subject: Subject[Cost]) -> None:
@@ -295,7 +273,7 @@ def check_reused_workspace_is_like_new(subject: Subject[Cost]) -> None:
         for case in (case for examples in (4, 2, 5) for case in _cases(subject, examples)):
             a, y = case.a.copy(), case.y.copy()
             batches = [(case.a, case.y), (case.a[::-1].copy(), case.y[::-1].copy())]
-            expected = [method(*batch, _workspace(a)).copy() for batch in batches]
+            expected = [method(*batch, Workspace(a.dtype)).copy() for batch in batches]
             for batch, right in zip(batches, expected, strict=True):
                 a[...], y[...] = batch  # as a network does: into the arrays of the previous batch
                 same = equal(method(a, y, workspace), right)
@@ -308,13 +286,13 @@ def check_recorded_gradient_is_like_asked_again(case: Case) -> None:
     for method in _gradient_methods(case.cost):
         for weight in case.weights:
             tape, a, y = Tape(DEFINITIONS), case.a.copy(), case.y.copy()
-            found = tape.perform(method, a, y, _workspace(a), weight)
+            found = tape.perform(method, a, y, Workspace(a.dtype), weight)
             tape.finish()
             a[...], y[...] = case.a[::-1], case.y[::-1]
             if weight is not None:
                 weight *= 2
             tape.repeat()
-            same = equal(found, method(a, y, _workspace(a), weight))
+            same = equal(found, method(a, y, Workspace(a.dtype), weight))
             require(same, f"recorded with `kernels_only`, {method.__name__} gives something else.")
 
 
@@ -332,7 +310,7 @@ def check_written_value_is_the_value(subject: Subject[Cost]) -> None:
                 a[...], y[...] = case.a[::-1], case.y[::-1]
                 tape.repeat()
                 right, written = getattr(cost, method)(a, y, weight), True
-                require(_near(float(out[0]), right), f"{writer} writes {out[0]:.9g}, {method} returns {right:.9g}.")
+                require(close(float(out[0]), right), f"{writer} writes {out[0]:.9g}, {method} returns {right:.9g}.")
     applies_if(written, "it does not write its value by operations")
 
 
@@ -346,20 +324,27 @@ def check_nan_is_not_hidden(case: Case) -> None:
 
 def _cases(subject: Subject[Cost], examples: int = _EXAMPLES) -> list[Case]:
     """Return a case for each shape of outputs that it takes, in float64."""
-    cases = []
-    rng = subject.rng()
+    cases, _ = _tried(subject, examples)
+    applies_if(cases, "no labels are known that it takes")
+    return cases
+
+
+def _tried(subject: Subject[Cost], examples: int) -> tuple[list[Case], list[str]]:
+    """Return the cases, and why it refuses other labels."""
+    cases, refusals, rng = [], [], subject.rng()
     for shape in OUTPUT_SHAPES:
         z = rng.standard_normal((examples, *shape))
-        for _, raw in _labels(rng, examples, shape):
+        for name, raw in _labels(rng, examples, shape):
             try:
-                y = subject.component.targets(raw.copy(), shape)
-            except NnfwError:
+                y = require_array(subject.component.targets(raw.copy(), shape), "targets")
+            except NnfwError as error:
+                refusals.append(f"{name}: {error}")
                 continue
+            require(len(y) == examples, f"targets made {len(y)} labels of {examples}.")
             y = y.astype(np.float64) if y.dtype.kind == "f" else y
             cases.append(Case(subject.component, z, _outputs(subject, z), y, raw))
             break
-    applies_if(cases, "no labels are known that it takes")
-    return cases
+    return cases, refusals
 
 
 def _labels(rng: np.random.Generator, examples: int, shape: Shape) -> Iterator[tuple[str, Array]]:
@@ -377,7 +362,7 @@ def _outputs(subject: Subject[Cost], z: Array) -> Array:
     """Return outputs that the cost takes: those of its canonical activation, else of its domain."""
     component = subject.component
     if component.canonical is not None:
-        return np.array(_canonical(subject)[1].forward(z, _workspace(z)))
+        return np.array(_canonical(subject)[1].forward(z, Workspace(z.dtype)))
     if component.domain is None:
         return z
     low, high = component.domain
@@ -410,11 +395,3 @@ def _gradient_methods(cost: Cost) -> list[Callable[..., Array]]:
     """Return the methods that give δ^L or what it is made of."""
     names = ["gradient"] if cost.canonical is None else ["gradient", "canonical_delta"]
     return [getattr(cost, name) for name in names]
-
-
-def _near(found: float, expected: float) -> bool:
-    return abs(found - expected) <= _ROUNDING * max(1, abs(expected))
-
-
-def _workspace(array: Array) -> Workspace:
-    return Workspace(array.dtype)
