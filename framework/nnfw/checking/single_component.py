@@ -19,19 +19,22 @@ _COTANGENT = 1  # a separate stream: c must be independent of a z drawn with the
 
 
 @dataclass(frozen=True)
-class _Cotangent(Cost):
+class Cotangent(Cost):
     """C = Σ c ⊙ a, whose labels are the cotangent c: then ∇_a C = c.
 
     Equal weights would hide errors, for instance in softmax, whose outputs have a constant sum; a normal c does not.
     """
 
     def targets(self, y: Array, output_shape: Shape) -> Array:
+        """Return y."""
         return y
 
     def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C."""
         return float(np.sum(a * y))
 
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return c."""
         gradient = workspace.buffer("gradient", a.shape)
         gradient[...] = y
         return gradient
@@ -82,14 +85,14 @@ def check_layer(layer: Layer, input_shape: Shape, registry: Registry, *, example
     rng = np.random.default_rng(seed)
     model = Sequential([layer], input_shape, seed=seed, dtype="float64", registry=registry)
     x = rng.standard_normal((examples, *model.input_shape))
-    return check_pass(model, x, rng.standard_normal((examples, *model.output_shape)), None, _Cotangent(), seed=seed)
+    return check_pass(model, x, rng.standard_normal((examples, *model.output_shape)), None, Cotangent(), seed=seed)
 
 
 def check_activation(activation: Activation, z: Array, registry: Registry, *, seed: int = 0) -> Report:
     """Compare δ = ∂C/∂z of one activation with numerical differentiation, as :func:`check_layer`."""
     cotangent = np.random.default_rng((seed, _COTANGENT)).standard_normal(z.shape)
     model = Sequential([_Bare(activation)], z.shape[1:], seed=seed, dtype="float64", registry=registry)
-    return check_pass(model, z, cotangent, None, _Cotangent(), seed=seed)
+    return check_pass(model, z, cotangent, None, Cotangent(), seed=seed)
 
 
 def check_cost(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnfw.arrays import Array, Shape
-from nnfw.checking.single_component import Unchanged
+from nnfw.checking.single_component import Cotangent, Unchanged
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
@@ -20,7 +20,7 @@ from nnfw.model import Sequential
 from nnfw.plugins import ComponentSpec, Plugin, Registry
 from nnfw.plugins.loading import Loaded
 from nnfw.plugins.specs import PROJECT
-from nnfw.protocols import Activation, Callback, Cost, Initializer, Layer, Optimizer, Parameter
+from nnfw.protocols import Activation, Callback, Initializer, Layer, Optimizer, Parameter
 from nnfw.workspace import Workspace
 
 _EPOCHS = 3
@@ -55,20 +55,6 @@ class _Factor(Layer):
     ) -> Array | None:
         np.sum(delta * workspace["a_prev"], axis=0, out=grads["weight"])
         return np.asarray(delta * params["weight"])
-
-
-@dataclass(frozen=True)
-class _Squares(Cost):
-    """C = 1/(2N) Σ ‖a − y‖²."""
-
-    def targets(self, y: Array, output_shape: Shape) -> Array:
-        return y
-
-    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
-        return float(np.sum(np.square(a - y)) / (2 * len(a)))
-
-    def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
-        return np.asarray((a - y) / len(a), a.dtype)
 
 
 @dataclass(frozen=True)
@@ -168,7 +154,7 @@ def _trained(
     history = model.fit(
         x,
         2 * x,
-        cost=_Squares(),
+        cost=Cotangent(),
         optimizer=_Descent(),
         epochs=epochs,
         batch_size=3,
