@@ -5,7 +5,7 @@ Arguments are made from an operation's row alone: from roles, kinds and axes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -67,12 +67,13 @@ def _check_of(name: str) -> Callable[[Subject[object]], None]:
         engine = _engine(subject)
         ways: dict[str, Callable[..., object]] = {
             "": engine.function(operation),
-            ", in a sequence,": partial(_in_a_sequence, engine, operation),
+            ", in a sequence,": partial(_in_a_sequence, engine, operation, lambda call: [call]),
         }
         as_they_lie: dict[str, Callable[..., object]] = {", in steps,": partial(_in_steps, engine, operation)}
         for axis in operation.cut.split():
             for team in TEAMS:
-                as_they_lie[f", in {team} parts,"] = partial(_in_parts, engine, operation, axis, team)
+                cut = partial(parts, axis=axis, count=team)
+                as_they_lie[f", in {team} parts,"] = partial(_in_a_sequence, engine, operation, cut)
         for arguments in samples(operation):
             _require_same(operation, ways | as_they_lie, arguments)
             for layout in _LAYOUTS:
@@ -99,16 +100,10 @@ def _require_same(
         require(not found, f"{what}{way} {found}.")
 
 
-def _in_a_sequence(engine: Engine, operation: Operation, *arguments: Array | float) -> None:
-    _carry_out(engine, [Call(operation, arguments)])
-
-
-def _in_parts(engine: Engine, operation: Operation, axis: str, team: int, *arguments: Array | float) -> None:
-    _carry_out(engine, parts(Call(operation, arguments), axis, team))
-
-
-def _carry_out(engine: Engine, calls: Iterable[Call]) -> None:
-    for step in engine.sequence(calls):
+def _in_a_sequence(
+    engine: Engine, operation: Operation, cut: Callable[[Call], list[Call]], *arguments: Array | float
+) -> None:
+    for step in engine.sequence(cut(Call(operation, arguments))):
         step()
 
 
@@ -120,7 +115,7 @@ def _in_steps(engine: Engine, operation: Operation, *arguments: Array | float) -
     costs = np.zeros((_STEPS, 1))
     run = engine.steps([Call(operation, tuple(map(PerStep, tables)))], [], costs)
     if run is None:
-        _carry_out(engine, [Call(operation, arguments)])
+        operation.definition(*arguments)
         return
     done = run(0, _STEPS)
     require(done == _STEPS, f"steps carried out {done} of {_STEPS} steps, though every cost was 0.")
