@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import FrameType
+from types import TracebackType
 from typing import Any
 
 from nnfw.arrays import Shape
@@ -14,7 +13,7 @@ from nnfw.conformance import common
 from nnfw.conformance.isolation import TookTooLong, guarded, time_limit
 from nnfw.conformance.kernel_checks import ACCELERATOR, accelerators_of, kernel_checks
 from nnfw.conformance.outcomes import CheckFailed, Conformance, NotApplicable, Outcome
-from nnfw.conformance.subjects import Subject, is_distribution, module_of, sorts, subjects_of
+from nnfw.conformance.subjects import Subject, module_of, sorts, subjects_of
 from nnfw.errors import ConfigError, Mistake, UnknownComponentError, did_you_mean, in_words, short
 from nnfw.plugins import Registry, default_registry
 
@@ -60,7 +59,7 @@ class Check:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # including SystemExit: a component must not end the checks
-                return Outcome(subject.name, self.id, "failed", describe(error, subject), from_own_code(error, subject))
+                return Outcome(subject.name, self.id, "failed", *_blamed(error, subject))
         return Outcome(subject.name, self.id, "passed")
 
 
@@ -154,9 +153,12 @@ def run_checks(
 def found(what: object, registry: Registry, **details: Any) -> list[Subject[object]]:
     """Return the matching components and accelerators; arguments and errors as for :func:`subjects_of`."""
     accelerators = accelerators_of(what, registry)
-    if accelerators and not is_distribution(what, registry):
-        return accelerators
-    return [*subjects_of(what, registry, **details), *accelerators]
+    try:
+        return [*subjects_of(what, registry, **details), *accelerators]
+    except UnknownComponentError:
+        if accelerators:
+            return accelerators
+        raise
 
 
 def _run(subject: Subject[object], only: Sequence[str], seconds: float) -> Iterator[Outcome]:
@@ -204,24 +206,16 @@ def require_known(ids: Iterable[str]) -> None:
         raise ConfigError(mistakes)
 
 
-def describe(error: BaseException, subject: Subject[object]) -> str:
-    """Return what a component raised, with the line of the author's code."""
-    own = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if is_own(frame, subject)]
-    if not own:
-        return in_words(error)
-    frame, line = own[-1]
-    return f"{frame.f_code.co_name} raised {in_words(error)} ({frame.f_code.co_filename}:{line})"
-
-
-def from_own_code(error: BaseException, subject: Subject[object]) -> BaseException:
-    """Return the error with a traceback that starts in the author's code."""
+def _blamed(error: BaseException, subject: Subject[object]) -> tuple[str, BaseException]:
+    """Return what a component raised, with the line of the author's code, and with a traceback that starts there."""
+    own: list[TracebackType] = []
     entry = error.__traceback__
-    while entry is not None and not is_own(entry.tb_frame, subject):
+    while entry is not None:
+        if entry.tb_frame.f_globals.get("__name__", "").partition(".")[0] == subject.package:
+            own.append(entry)
         entry = entry.tb_next
-    return error if entry is None else error.with_traceback(entry)
-
-
-def is_own(frame: FrameType, subject: Subject[object]) -> bool:
-    """Return whether a frame runs code of the component's package."""
-    name: str = frame.f_globals.get("__name__", "")
-    return name.partition(".")[0] == subject.package
+    if not own:
+        return in_words(error), error
+    code, line = own[-1].tb_frame.f_code, own[-1].tb_lineno
+    text = f"{code.co_name} raised {in_words(error)} ({code.co_filename}:{line})"
+    return text, error.with_traceback(own[0])

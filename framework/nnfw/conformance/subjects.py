@@ -158,11 +158,6 @@ def subjects_of(
     ]
 
 
-def is_distribution(what: object, registry: Registry) -> bool:
-    """Return whether a name is that of a distribution with components."""
-    return isinstance(what, str) and any(item.plugin.distribution == normalised(what) for item in registry.components())
-
-
 def _named(name: str, registry: Registry) -> list[Listed]:
     for plugin in registry.plugins:
         if plugin.distribution == normalised(name) and plugin.status != "active":
