@@ -24,25 +24,14 @@ _EPS, _TINY = float(np.finfo(np.float64).eps), float(np.finfo(np.float64).tiny)
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Analytic derivatives beside numerical ones, each array ``(K,)``.
-
-    Parameters
-    ----------
-    analytic, numeric
-        Both values.
-    error
-        |a − n| relative to the larger and to what rounding makes of it.
-    kinks, confirmed, ok
-        Where the slopes on both sides differ, where the precise method has judged, and where the values agree; at a
-        kink, with any value between the slopes.
-    """
+    """Analytic derivatives beside numerical ones, each array ``(K,)``."""
 
     analytic: Array
     numeric: Array
-    error: Array
-    kinks: Array
-    confirmed: Array
-    ok: Array
+    error: Array  # |a − n| relative to the larger and to what rounding makes of it
+    kinks: Array  # where the slopes on both sides differ
+    confirmed: Array  # where the precise method has judged
+    ok: Array  # where the values agree; at a kink, with any value between the slopes
 
     def part(self, rows: slice) -> Comparison:
         """Return some of the derivatives."""
@@ -56,23 +45,10 @@ def compare(
 
     |a − n| ≤ 1e-5 · max(|a|, |n|, 1e-3 max |n|) + 20 eps · terms / h
 
-    Parameters
-    ----------
-    probe
-        C with quantity k shifted by t.
-    analytic
-        The derivatives to check ``(K,)``.
-    sizes
-        Steps are proportional to max(1, `sizes`).
-    terms
-        Size of the terms of which C is the sum.
-    tensors
-        Number of the tensor of each derivative, whose largest is meant by max |n|; by default, all are of one.
-    precise
-        Whether a method that refines its steps until they converge is asked too.
+    Steps h are proportional to max(1, `sizes`), and C is a sum of terms of the size `terms`. max |n| is that of the
+    derivative's tensor; `tensors` has their numbers, all are of one by default. `precise` also asks a method that
+    refines its steps until they converge.
 
-    Notes
-    -----
     ``scipy.differentiate.derivative`` makes all differences. With order 2 and one iteration it is the 3-point formula,
     central or on one side; ``scipy.optimize.approx_fprime`` offers 2 points only.
     """

@@ -25,26 +25,14 @@ _JITTER = 1e-2  # far larger than any difference step, small compared to the val
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """A layer that contains no others, and where a pass stores its results.
+    """A layer that contains no others, and where a pass stores its results."""
 
-    Parameters
-    ----------
-    name
-        ``layers.0``, or ``layers.1.layers.0`` inside the chain ``layers.1``.
-    layer, output_shape
-        The layer, and the shape of one example's z.
-    params
-        Its arrays.
-    inner, outer
-        Where its z and δ are stored, and its a and ∂C/∂a: for the last layer of an inner chain, by the outer chain.
-    """
-
-    name: str
+    name: str  # layers.0, or layers.1.layers.0 inside the chain layers.1
     layer: Layer
     output_shape: Shape
     params: Mapping[str, Array]
-    inner: Workspace
-    outer: Workspace
+    inner: Workspace  # of its z and δ
+    outer: Workspace  # of its a and ∂C/∂a: for the last layer of an inner chain, that of the outer chain
 
     @property
     def delta_name(self) -> str:
@@ -64,22 +52,13 @@ class Leaf:
 class Analytic:
     """The results of a backward pass.
 
-    Parameters
-    ----------
-    cost
-        C.
-    gradients
-        By name: of every trainable parameter, every δ, and ∂C/∂x.
-    outputs
-        ∂C/∂a and a of every layer before the last, by the name of its δ.
-    terms
-        Size of the numbers of which C is made, each exact to its last place: |C| + Σ_l Σ |δ^l ⊙ z^l|, which is what C
-        changes by if every z changes by its own size.
+    The terms are the size of the numbers of which C is made, each exact to its last place: |C| + Σ_l Σ |δ^l ⊙ z^l|,
+    which is what C changes by if every z changes by its own size.
     """
 
     cost: float
-    gradients: Mapping[str, Array]
-    outputs: Mapping[str, tuple[Array, Array]]
+    gradients: Mapping[str, Array]  # of every trainable parameter, every δ, and x
+    outputs: Mapping[str, tuple[Array, Array]]  # ∂C/∂a and a of every layer before the last, by the name of its δ
     terms: float
 
 
