@@ -1,23 +1,17 @@
-"""Arguments and options that several commands share, and the table of results."""
+"""Arguments and options that several commands share, and the tables of results and differences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeGuard
+from typing import Annotated, TypeGuard
 
 import typer
 
 from nnfw.cli.completion import complete_runs
-from nnfw.cli.console import message, print_heading, print_json, print_table, print_text
-from nnfw.errors import short
-
-if TYPE_CHECKING:
-    from nnfw.protocols import Callback
-    from nnfw.runs import Run
+from nnfw.cli.console import print_heading, print_table, print_text
 
 ExperimentPath = Annotated[str, typer.Argument(metavar="FILE", help="The experiment, a TOML file; - is stdin.")]
-RunOrModel = Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run's directory, or a model file.")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.", autocompletion=complete_runs)]
 Overrides = Annotated[
     list[str] | None,
@@ -26,42 +20,13 @@ Overrides = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run's directory. By default runs/<name>-<time>.")
 ]
-
-
-def _one_character(value: str | None) -> str | None:
-    value = "\t" if value == r"\t" else value  # a tab is hard to type
-    if value is not None and (len(value) != 1 or value in '"\r\n'):
-        raise typer.BadParameter(f"a delimiter is one character, such as ';', or \\t for a tab, got {short(value)}.")
-    return value
-
-
-Delimiter = Annotated[
-    str | None,
-    typer.Option(
-        "--delimiter",
-        metavar="CHARACTER",
-        help=r"Delimiter of a CSV file; \t is a tab. By default that of the run's table.",
-        callback=_one_character,
-    ),
-]
 DataDirectory = Annotated[
     Path | None,
     typer.Option(
         "--data-dir", metavar="DIR", help="Folder where the data's paths start. By default the one used in training."
     ),
 ]
-Trust = Annotated[
-    bool,
-    typer.Option("--trust", help="Trust the maker of the run: read its data from anywhere."),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-
-
-def progress_bar(quiet: bool) -> tuple[Callback, ...]:
-    """Return the callback that shows the progress of a training, or none."""
-    from nnfw.training import ProgressBar
-
-    return () if quiet else (ProgressBar(),)
+Trust = Annotated[bool, typer.Option("--trust", help="Trust the maker of the run: read its data from anywhere.")]
 
 
 def print_results(results: Mapping[str, Mapping[str, object]]) -> None:
@@ -77,19 +42,19 @@ def print_results(results: Mapping[str, Mapping[str, object]]) -> None:
                 print_text("\n".join("  ".join(f"{as_text(cell):>6}" for cell in row) for row in value))
 
 
-def print_run(run: Run, *, json: bool) -> None:
-    """Print the results of a run."""
-    if run.stopped:
-        message(f"Stopped after {run.epochs} epochs: {run.stopped}.")
-    if json:
-        print_json({"run": str(run.directory), "epochs": run.epochs, "stopped": run.stopped, "results": run.results})
-        return
-    print_results(run.results)
-    print_text(f"Run: {run.directory}")
-
-
 def _is_matrix(value: object) -> TypeGuard[Iterable[Iterable[object]]]:
     return hasattr(value, "__len__") and not isinstance(value, str)
+
+
+def print_differences(differences: Mapping[str, tuple[object, ...]], names: list[str]) -> None:
+    """Print one row per difference, one column per run."""
+    print_table(["", *names], [[key, *_distinct(values)] for key, values in differences.items()])
+
+
+def _distinct(values: tuple[object, ...]) -> list[str]:
+    """Return values as texts that differ where the values do."""
+    texts = ["-" if value is None else as_text(value) for value in values]
+    return texts if len(set(texts)) == len(set(map(str, values))) else list(map(str, values))
 
 
 def as_text(value: object) -> str:

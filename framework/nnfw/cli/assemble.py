@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from nnfw.cli.arguments import Out, Overrides, Quiet, print_run, progress_bar
+from nnfw.cli.arguments import Out, Overrides
 from nnfw.cli.completion import complete_components
 from nnfw.cli.console import message, print_text
 from nnfw.cli.summary import print_summary
+from nnfw.cli.train import Quiet, print_run, progress_bar
 from nnfw.plain import Plain
 from nnfw.plugins import default_registry
 

@@ -24,12 +24,12 @@ from nnfw.plugins.specs import Declared
 
 BUILT_IN = (
     CommandSpec("train", "nnfw.cli.train:train", "Train the network of an experiment file."),
-    CommandSpec("resume", "nnfw.cli.resume:resume", "Resume a run that was interrupted or killed."),
+    CommandSpec("resume", "nnfw.cli.train:resume", "Resume a run that was interrupted or killed."),
     CommandSpec("evaluate", "nnfw.cli.evaluate:evaluate", "Compute cost and metrics of a trained model."),
-    CommandSpec("predict", "nnfw.cli.predict:predict", "Apply a trained model to new data."),
+    CommandSpec("predict", "nnfw.cli.evaluate:predict", "Apply a trained model to new data."),
     CommandSpec("runs", "nnfw.cli.runs:runs", "List runs with their final metrics."),
-    CommandSpec("compare", "nnfw.cli.compare:compare", "Show the differences between runs."),
-    CommandSpec("reproduce", "nnfw.cli.reproduce:reproduce", "Train a run again and compare the results."),
+    CommandSpec("compare", "nnfw.cli.runs:compare", "Show the differences between runs."),
+    CommandSpec("reproduce", "nnfw.cli.train:reproduce", "Train a run again and compare the results."),
     CommandSpec("report", "nnfw.cli.report:report", "Write an HTML page about a run."),
     CommandSpec("assemble", "nnfw.cli.assemble:assemble", "Make an experiment from named components."),
     CommandSpec("summary", "nnfw.cli.summary:summary", "Show layers, shapes, parameters and memory of a network."),

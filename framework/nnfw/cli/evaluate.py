@@ -1,15 +1,36 @@
-"""``nnfw evaluate``: cost and metrics of a trained model."""
+"""``nnfw evaluate`` and ``nnfw predict``: the commands that use a trained model."""
 
 from __future__ import annotations
 
+from itertools import chain
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nnfw.cli.arguments import DataDirectory, Delimiter, RunOrModel, Trust, print_results
-from nnfw.cli.console import Json, message, print_json
+from nnfw.cli.arguments import DataDirectory, Trust, print_results
+from nnfw.cli.console import Json, message, print_csv, print_json
+from nnfw.errors import short
 from nnfw.plugins import default_registry
 
+
+def _one_character(value: str | None) -> str | None:
+    value = "\t" if value == r"\t" else value  # a tab is hard to type
+    if value is not None and (len(value) != 1 or value in '"\r\n'):
+        raise typer.BadParameter(f"a delimiter is one character, such as ';', or \\t for a tab, got {short(value)}.")
+    return value
+
+
+RunOrModel = Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run's directory, or a model file.")]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        "--delimiter",
+        metavar="CHARACTER",
+        help=r"Delimiter of a CSV file; \t is a tab. By default that of the run's table.",
+        callback=_one_character,
+    ),
+]
 Data = Annotated[
     str | None,
     typer.Option(
@@ -21,6 +42,10 @@ CostName = Annotated[
 ]
 Metrics = Annotated[
     list[str] | None, typer.Option("--metric", metavar="NAME[:OPTIONS]", help="Metrics; with --data. Repeatable.")
+]
+NewData = Annotated[
+    str,
+    typer.Argument(metavar="DATA", help="A CSV file of raw columns, - for one on stdin, a .npy file, or a dataset."),
 ]
 
 
@@ -55,3 +80,29 @@ def evaluate(
         if not same:
             message("warning: the data has changed since the run, so its parts differ from those of the training.")
     print_json(results) if json else print_results(results)
+
+
+def predict(
+    path: RunOrModel,
+    data: NewData,
+    delimiter: Delimiter = None,
+    data_dir: DataDirectory = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Apply a trained model to data, and print one row per example as CSV.
+
+    A classifier prints the label and the probability of every class, any other model the target in its own unit. Raw
+    columns are enough: the transforms that were fitted in training are stored with the model. If the run was
+    interrupted or killed, or failed, its newest checkpoint is used, and its data is read to fit the transforms again.
+
+    Examples
+    --------
+    $ nnfw predict runs/penguins-20260101-120000 new-penguins.csv > predictions.csv
+    $ head -3 new-penguins.csv | nnfw predict runs/penguins-20260101-120000 - --json
+    """
+    from nnfw.runs import Access, open_model, predict, table_delimiter
+
+    model = open_model(path, Access(default_registry(), message, data_dir, trust))
+    predictions = predict(model, data, delimiter or table_delimiter(path))
+    print_json(predictions.tables()) if json else print_csv(chain([predictions.header], predictions.rows()))

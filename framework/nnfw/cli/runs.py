@@ -1,4 +1,4 @@
-"""``nnfw runs``: lists runs with their results."""
+"""``nnfw runs`` and ``nnfw compare``: the results of runs, and their differences."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from nnfw.cli.arguments import as_text
-from nnfw.cli.console import Json, message, print_chosen, print_json
+from nnfw.cli.arguments import as_text, print_differences
+from nnfw.cli.completion import complete_runs
+from nnfw.cli.console import Json, message, print_chosen, print_heading, print_json, print_text
 from nnfw.runs.listing import ListedRun, condition_keys, list_runs
 from nnfw.runs.reading import shown_figures, time_span
 
@@ -27,6 +28,9 @@ Where = Annotated[
 ]
 Sort = Annotated[str, typer.Option("--sort", metavar="KEY", help="Sort by this.")]
 Reverse = Annotated[bool, typer.Option("--reverse", help="Largest or newest first.")]
+Runs = Annotated[
+    list[Path], typer.Argument(metavar="RUN", help="Directories of two or more runs.", autocompletion=complete_runs)
+]
 
 
 def runs(
@@ -55,6 +59,30 @@ def runs(
     asked = [key for key in dict.fromkeys([*condition_keys(where or ()), sort]) if key not in _SHOWN]
     shown = shown_figures(name for run in found for name in run.figures)
     print_runs(found, [key for key in shown if key not in asked], asked)
+
+
+def compare(paths: Runs, json: Json = False) -> None:
+    """Show the differences between runs: experiment, data, versions, machine and results.
+
+    Equal entries are not shown. The best epoch is the one with the lowest cost on the validation data, or on the
+    training data if there is no validation data.
+
+    Examples
+    --------
+    $ nnfw compare runs/digits-20260101-120000 runs/digits-20260101-130000
+    """
+    from nnfw.runs import compare_runs, read_run
+
+    sections = compare_runs([read_run(path) for path in paths])
+    if json:
+        print_json({"runs": list(map(str, paths)), "differences": sections})
+        return
+    names = [str(path) for path in paths]
+    for number, (section, differences) in enumerate(sections.items()):
+        print_heading(f"{'' if number == 0 else chr(10)}{section}")
+        print_differences(differences, names)
+    if not sections:
+        print_text("There are no differences.")
 
 
 def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequence[str]) -> None:
