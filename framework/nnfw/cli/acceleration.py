@@ -7,7 +7,7 @@ import numpy as np
 from nnfw.errors import in_words
 from nnfw.ops import Engine, Operation, engine_from, made_of_kernels
 from nnfw.ops.operation import Function, dispatched
-from nnfw.plugins import AcceleratorSpec, Plugin, Registry
+from nnfw.plugins import Registry
 from nnfw.protocols import Activation, Elementwise
 from nnfw.workspace import Workspace
 
@@ -22,20 +22,16 @@ def accelerations(activation: Activation, registry: Registry) -> list[dict[str, 
     """
     found = []
     for spec, plugin in registry.accelerators:
-        how, why = _acceleration(activation, spec, plugin, registry)
+        engine = None
+        try:
+            engine = engine_from(spec, plugin, registry)
+            how, why = _tried(activation, engine)
+        except Exception as error:  # whatever the accelerator's module or the activation raises
+            how, why = UNKNOWN, f"it cannot be tried: {in_words(error)}"
+            if engine is None:
+                how, why = NUMPY, f"{in_words(error).rstrip('.')}. {spec.summary}"
         found.append({"accelerator": spec.name, "computed_by": how, "because": why})
     return found
-
-
-def _acceleration(activation: Activation, spec: AcceleratorSpec, plugin: Plugin, registry: Registry) -> tuple[str, str]:
-    try:
-        engine = engine_from(spec, plugin, registry)
-    except Exception as error:  # whatever its module raises
-        return NUMPY, f"{in_words(error).rstrip('.')}. {spec.summary}"
-    try:
-        return _tried(activation, engine)
-    except Exception as error:  # whatever the activation raises
-        return UNKNOWN, f"it cannot be tried: {in_words(error)}"
 
 
 def _tried(activation: Activation, engine: Engine) -> tuple[str, str]:
