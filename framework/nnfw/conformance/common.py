@@ -49,9 +49,8 @@ class _Unfit:
 
 def check_constructible(subject: Subject[DataclassInstance]) -> None:
     """It is a frozen dataclass with every member of its protocol, made from its defaults or from declared examples."""
-    missing = [
-        name for name, option in options_of(subject.cls).items() if option.required and not _is_given(subject, name)
-    ]
+    options = options_of(subject.cls).items()
+    missing = [name for name, option in options if option.required and name not in subject.options]
     if missing and subject.kind == _READS_FILES:
         raise NotApplicable(f"it needs {' and '.join(missing)}: check it with values for them, as it reads files")
     try:
@@ -85,7 +84,10 @@ def check_configuration_round_trip(subject: Subject[DataclassInstance]) -> None:
     """Writing its configuration and reading it back gives an equal component, also through JSON."""
     applies_if(subject.declared is not None, "no plugin declares it, so no file can name it")
     table = subject.registry.describe(subject.kind, subject.component)
-    written = _as_json(table)
+    try:
+        written = json.loads(json.dumps(table))
+    except TypeError as error:
+        raise CheckFailed(f"its configuration {short(table)} cannot be written: {in_words(error)}.") from error
     again = subject.registry.resolve(subject.kind, written)
     require(again == subject.component, f"{short(subject.component)} became {short(again)} through {short(table)}.")
     require(
@@ -209,10 +211,6 @@ def check_is_documented(subject: Subject[DataclassInstance]) -> None:
     require(not missing, f"its docstring does not explain {', '.join(missing)}, which 'nnfw show' displays.")
 
 
-def _is_given(subject: Subject[DataclassInstance], name: str) -> bool:
-    return not isinstance(subject.reference, Mapping) or name in subject.reference
-
-
 def _traces_of(subject: Subject[DataclassInstance]) -> Traces:
     with guarded() as traces:
         subject.exercise(subject.make())
@@ -222,13 +220,6 @@ def _traces_of(subject: Subject[DataclassInstance]) -> Traces:
 def _contents(component: DataclassInstance) -> dict[str, str]:
     own = {item.name: getattr(component, item.name) for item in fields(component)}
     return {name: repr(value) for name, value in (own | getattr(component, "__dict__", {})).items()}
-
-
-def _as_json(table: Mapping[str, object]) -> object:
-    try:
-        return json.loads(json.dumps(table))
-    except TypeError as error:
-        raise CheckFailed(f"its configuration {short(table)} cannot be written: {in_words(error)}.") from error
 
 
 def _refusal(subject: Subject[DataclassInstance], wrong: Mapping[str, object]) -> NnfwError | None:
