@@ -30,7 +30,7 @@ BUILT_IN = (
     CommandSpec("runs", "nnfw.cli.runs:runs", "List runs with their final metrics."),
     CommandSpec("compare", "nnfw.cli.runs:compare", "Show the differences between runs."),
     CommandSpec("reproduce", "nnfw.cli.train:reproduce", "Train a run again and compare the results."),
-    CommandSpec("report", "nnfw.cli.report:report", "Write an HTML page about a run."),
+    CommandSpec("report", "nnfw.cli.runs:report", "Write an HTML page about a run."),
     CommandSpec("assemble", "nnfw.cli.assemble:assemble", "Make an experiment from named components."),
     CommandSpec("summary", "nnfw.cli.summary:summary", "Show layers, shapes, parameters and memory of a network."),
     CommandSpec("gradcheck", "nnfw.cli.gradcheck:gradcheck", "Check a network's gradients, equation by equation."),

@@ -1,4 +1,4 @@
-"""``nnfw runs`` and ``nnfw compare``: the results of runs, and their differences."""
+"""``nnfw runs``, ``nnfw compare`` and ``nnfw report``: the commands that show finished runs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from nnfw.cli.arguments import as_text, print_differences
+from nnfw.cli.arguments import DataDirectory, RunPath, Trust, as_text, print_differences
 from nnfw.cli.completion import complete_runs
 from nnfw.cli.console import Json, message, print_chosen, print_heading, print_json, print_text
+from nnfw.plugins import default_registry
 from nnfw.runs.listing import ListedRun, condition_keys, list_runs
 from nnfw.runs.reading import shown_figures, time_span
 
@@ -19,6 +20,7 @@ FOLDER = "runs"
 
 _SHOWN = ("run", "status", "started", "seconds", "epochs", "reason")  # always, or if there is anything to show
 
+_STDOUT = Path("-")
 _FIRST = 2  # figures that are more important than the time of the start
 
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="A folder of runs, or one run.")]
@@ -30,6 +32,10 @@ Sort = Annotated[str, typer.Option("--sort", metavar="KEY", help="Sort by this."
 Reverse = Annotated[bool, typer.Option("--reverse", help="Largest or newest first.")]
 Runs = Annotated[
     list[Path], typer.Argument(metavar="RUN", help="Directories of two or more runs.", autocompletion=complete_runs)
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="The page; - is stdout. By default RUN/report.html."),
 ]
 
 
@@ -83,6 +89,33 @@ def compare(paths: Runs, json: Json = False) -> None:
         print_differences(differences, names)
     if not sections:
         print_text("There are no differences.")
+
+
+def report(path: RunPath, output: Output = None, data_dir: DataDirectory = None, trust: Trust = False) -> None:
+    """Write an HTML page about a run: curves, right and wrong predictions, worst examples, network and record.
+
+    The page is a single file that opens offline in any browser. If the data is not available, the page says so and
+    shows the rest. Data outside the run's folder and the current one is read only with --trust, because a run from
+    somebody else could name any of your files.
+
+    Examples
+    --------
+    $ nnfw report runs/digits-20260101-120000
+    $ nnfw report runs/digits-20260101-120000 -o digits.html
+    """
+    from nnfw.reporting import report
+    from nnfw.runs import Access
+    from nnfw.runs.layout import PAGE
+    from nnfw.storage import Directory, replace_file
+
+    page = report(path, Access(default_registry(), data_directory=data_dir, trust=trust))
+    if output == _STDOUT:
+        print_text(page)
+        return
+    target = output or path / PAGE
+    replace_file(target, page.encode(), inside=None if output else Directory(path))
+    message(f"{len(page.encode()) / 1024:,.0f} KiB")
+    print_text(str(target))
 
 
 def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequence[str]) -> None:
