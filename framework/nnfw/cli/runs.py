@@ -1,4 +1,4 @@
-"""``nnfw runs``, ``nnfw compare`` and ``nnfw report``: the commands that show finished runs."""
+"""``nnfw runs``, ``nnfw compare`` and ``nnfw report``: the commands that show runs."""
 
 from __future__ import annotations
 
