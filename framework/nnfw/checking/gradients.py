@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -115,10 +116,6 @@ class _Picks:
     elements: Array
     directions: Array
 
-    @property
-    def count(self) -> int:
-        return len(self.elements) + len(self.directions)
-
 
 @dataclass(frozen=True, eq=False)
 class _Finding:
@@ -218,10 +215,10 @@ def _check_point(replay: Replay, said: Analytic, picks: dict[str, _Picks], preci
             tensors=np.repeat(np.arange(len(tensors)), tensors),
             precise=precise,
         )
-    ends = np.cumsum(tensors)[1::2]
+    ends = [0, *np.cumsum(tensors)[1::2]]
     return {
-        name: _Finding(pick, said.gradients[name], found.part(slice(end - pick.count, end)))
-        for (name, pick), end in zip(picks.items(), ends, strict=True)
+        name: _Finding(pick, said.gradients[name], found.part(slice(*rows)))
+        for (name, pick), rows in zip(picks.items(), pairwise(ends), strict=True)
     }
 
 
