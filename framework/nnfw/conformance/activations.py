@@ -78,14 +78,15 @@ def check_delta_is_the_gradient(subject: Subject[Activation]) -> None:
     """δ agrees with numerical differentiation for a random ∂C/∂a, for several shapes and at more than one point."""
     for scale in (1.0, 4.0):
         for shape in SHAPES:
-            _require_gradient(subject, scale * _normal(subject, shape, np.float64)[0], "")
+            z = scale * _normal(subject, shape, np.float64)[0]
+            require_first_row(check_activation(subject.component, z, subject.registry), f"δ for z of shape {shape}")
 
 
 def check_delta_at_kinks(subject: Subject[Activation]) -> None:
     """At and near a kink, δ lies between the slopes on both sides."""
     for kink in _KINKS:
         z = kink + np.resize(_NEAR, (3, 4))
-        _require_gradient(subject, z, f"near z = {kink:g}: ")
+        require_first_row(check_activation(subject.component, z, subject.registry), f"near z = {kink:g}: δ")
 
 
 def check_derivative_is_the_slope(subject: Subject[Activation]) -> None:
@@ -248,7 +249,3 @@ def _both(component: Activation, z: Array, grad_a: Array) -> list[Array]:
     a = require_array(component.forward(z, workspace), "forward")
     delta = require_array(component.delta(grad_a, z, a, workspace), "delta")
     return [a.copy(), delta.copy()]
-
-
-def _require_gradient(subject: Subject[Activation], z: Array, where: str) -> None:
-    require_first_row(check_activation(subject.component, z, subject.registry), f"{where}δ for z of shape {z.shape}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from nnfw.arrays import Array
@@ -45,7 +43,7 @@ def exercise(subject: Subject[Solver], component: Solver) -> list[object]:
 def check_minimises_a_quadratic(subject: Subject[Solver]) -> None:
     """60 iterations lead to the minimum of Σ ½ h_i (θ_i − 1)²."""
     log, before = _Log(), _function(_start(subject))[0]
-    _minimise(subject, _ITERATIONS, log)
+    subject.component.minimise(_function, _start(subject), _ITERATIONS, log)
     require(log.thetas, "it never called ended; expected a call after each iteration.")
     after = _function(log.thetas[-1])[0]
     require(after < _LOWER * before, f"{_ITERATIONS} iterations bring C from {before:.6g} to {after:.6g}.")
@@ -54,7 +52,7 @@ def check_minimises_a_quadratic(subject: Subject[Solver]) -> None:
 def check_tells_each_iteration(subject: Subject[Solver]) -> None:
     """Ended is called after each iteration with its θ and C, at most as often as there may be iterations."""
     log = _Log()
-    _minimise(subject, 3, log)
+    subject.component.minimise(_function, _start(subject), 3, log)
     require(0 < len(log.costs) <= 3, f"for 3 iterations, ended was called {len(log.costs)} times.")
     for theta, cost in zip(log.thetas, log.costs, strict=True):
         right = _function(theta)[0]
@@ -64,7 +62,7 @@ def check_tells_each_iteration(subject: Subject[Solver]) -> None:
 def check_stops_when_told(subject: Subject[Solver]) -> None:
     """When ended returns True, no iteration follows, and minimise gives no reason of its own."""
     log = _Log(stop_after=2)
-    reason = _minimise(subject, _ITERATIONS, log)
+    reason = subject.component.minimise(_function, _start(subject), _ITERATIONS, log)
     require(len(log.costs) == 2, f"asked to stop at the second iteration, it went on to {len(log.costs)}.")
     require(reason == "", f"asked to stop, it gives a reason of its own: {short(reason)}.")
 
@@ -72,7 +70,7 @@ def check_stops_when_told(subject: Subject[Solver]) -> None:
 def check_says_why_it_ends(subject: Subject[Solver]) -> None:
     """Minimise returns text: why it ended before the last iteration."""
     log = _Log(stop_after=_MANY)
-    reason = _minimise(subject, _MANY, log)
+    reason = subject.component.minimise(_function, _start(subject), _MANY, log)
     require(isinstance(reason, str), f"minimise returned {short(reason)}, expected text.")
     require(
         reason or len(log.costs) >= _MANY, f"it ended after {len(log.costs)} of {_MANY} iterations without a reason."
@@ -98,7 +96,3 @@ def _start(subject: Subject[Solver]) -> Array:
 
 def _function(theta: Array) -> tuple[float, Array]:
     return float(np.sum(_CURVATURES * (theta - 1) ** 2) / 2), _CURVATURES * (theta - 1)
-
-
-def _minimise(subject: Subject[Solver], iterations: int, ended: _Log) -> Any:
-    return subject.component.minimise(_function, _start(subject), iterations, ended)
