@@ -98,8 +98,7 @@ class Conformance:
     def to_table(self) -> dict[str, Any]:
         """Return it as plain values."""
         keys = ("component", "check", "status", "message")
-        outcomes = [{key: value for key, value in vars(item).items() if key in keys} for item in self.outcomes]
-        return {"ok": self.ok, "outcomes": outcomes}
+        return {"ok": self.ok, "outcomes": [{key: getattr(item, key) for key in keys} for item in self.outcomes]}
 
     def __str__(self) -> str:
         """Return what failed, one line each, and how many checks there were."""

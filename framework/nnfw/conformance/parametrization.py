@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -56,13 +56,7 @@ def parametrize(metafunc: pytest.Metafunc, mark: pytest.Mark) -> None:
 
     if _ARGUMENT not in metafunc.fixturenames:
         raise pytest.UsageError(f"{metafunc.definition.nodeid} must take the argument {_ARGUMENT!r}, and call it.")
-    metafunc.parametrize(_ARGUMENT, list(_parameters(mark)))
-
-
-def _parameters(mark: pytest.Mark) -> Iterator[object]:
-    import pytest
-
-    arguments = dict(mark.kwargs)
+    arguments, parameters = dict(mark.kwargs), []
     expected_failures = arguments.pop("expected_failures")
     require_known(key.rpartition(":")[2] for key in expected_failures)
     for what in mark.args:
@@ -70,7 +64,9 @@ def _parameters(mark: pytest.Mark) -> Iterator[object]:
             for check in checks_of(subject.sort):
                 reason = expected_reason(check.id, subject, expected_failures)
                 marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True, raises=CheckFailed)]
-                yield pytest.param(partial(_run, check, subject), id=f"{subject.name}-{check.id}", marks=marks)
+                name = f"{subject.name}-{check.id}"
+                parameters.append(pytest.param(partial(_run, check, subject), id=name, marks=marks))
+    metafunc.parametrize(_ARGUMENT, parameters)
 
 
 def _run(check: Check, subject: Subject[object]) -> None:
