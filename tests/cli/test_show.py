@@ -267,7 +267,7 @@ def computed(make, nnfw):
         (
             OWN.format(forward="return 1.0 * z"),
             "NumPy",
-            "it has a forward of its own, which calls no kernels",
+            "its own forward calls no kernels",
         ),
         (
             OWN.format(forward="raise OSError('planted')"),

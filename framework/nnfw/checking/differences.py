@@ -94,7 +94,7 @@ def compare_values(analytic: Array, expected: Array) -> Comparison:
 
 
 def _more_precisely(found: Comparison, probe: Probe, scales: Array, larger: Array) -> Comparison:
-    """Judge anew wherever a method that refines its steps converges."""
+    """Judge again wherever a method that refines its steps converges."""
     from scipy.differentiate import derivative
 
     start, numbers = np.zeros(len(scales)), np.arange(len(scales))

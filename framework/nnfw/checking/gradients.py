@@ -65,7 +65,7 @@ def gradcheck(
     Raises
     ------
     ConfigError, DataError
-        As :meth:`Sequential.fit`. Whatever a component does wrong stands in the report instead.
+        As :meth:`Sequential.fit`. What a component does wrong is in the report instead.
 
     Notes
     -----
@@ -174,7 +174,7 @@ def _judge_kinks(replay: Replay, said: Analytic, name: str, finding: _Finding) -
     """Return the finding with the values at kinks judged as far as they can be.
 
     One z of the output meets one kink. All else may move many z to their kinks at once, each in its own direction. The
-    slopes on both sides are then no bounds for a sum that takes one side of each: another point must tell. Yet δ of a
+    slopes on both sides are then no bounds for a sum that takes one side of each: another point must decide. Yet δ of a
     hidden layer can be compared with its σ alone, since the next layers only enter with ∂C/∂a.
     """
     found, elements = finding.found, finding.picks.elements

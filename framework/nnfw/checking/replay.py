@@ -180,7 +180,7 @@ class Replay:
     def sigma_alone(self, name: str, where: int, t: float, grad_a: Array) -> float:
         """Return Σ ∂C/∂a ⊙ σ(z) of the layer whose δ is called `name`, with one z shifted.
 
-        Its derivative is Equation 2 with ∂C/∂a taken for known: no layer that follows can bring a kink of its own.
+        Its derivative is Equation 2 with ∂C/∂a taken as known: the layers that follow cannot add kinks.
         """
         return next(float(np.sum(grad_a * a)) for leaf, _, a in self._pass(name, where, t) if leaf.delta_name == name)
 

@@ -63,7 +63,7 @@ def check(
     """
     from nnfw.conformance.running import all_checks, checks_of
 
-    default_registry().components(kind)  # refuses a kind that is none
+    default_registry().components(kind)  # refuses an unknown kind
     if list_checks:
         _list(checks_of(kind) if kind else all_checks(), json)
         return

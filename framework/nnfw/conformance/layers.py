@@ -167,7 +167,7 @@ def check_gives_memory_of_its_own(bench: Bench, x: Array, delta: Array) -> None:
     gradients = {f"the gradient of {name}": array for name, array in grads.items()}
     for what, result, others in (("z", z, parameters), ("∂C/∂a_prev", gradient, parameters | gradients)):
         for name, array in others.items():
-            require(not np.may_share_memory(result, array), f"{what} lies in the memory of {name}.")
+            require(not np.may_share_memory(result, array), f"{what} shares memory with {name}.")
 
 
 @_for_batches_of(3)

@@ -136,7 +136,7 @@ def check_state_has_the_shape_of_the_vector(subject: Subject[Optimizer]) -> None
                 (array.shape, array.dtype) == (vector.shape, vector.dtype),
                 f"state {name!r} is {array.dtype} {array.shape}, expected {vector.dtype} {vector.shape}.",
             )
-            require(not np.may_share_memory(array, vector), f"state {name!r} lies in the memory of the vector.")
+            require(not np.may_share_memory(array, vector), f"state {name!r} shares memory with the vector.")
 
 
 def check_state_is_fresh(subject: Subject[Optimizer]) -> None:
