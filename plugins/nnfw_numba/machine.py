@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 
 from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba import types
@@ -18,102 +19,71 @@ INDICES = types.CPointer(types.intp)  # type: ignore[no-untyped-call]
 _BYTES = ir.IntType(8).as_pointer()
 _WORD = ir.IntType(64)
 
-
-def _pointing(context: Untyped, address: Untyped, like: Untyped) -> Untyped:  # noqa: ARG001
-    """Return an address as a pointer to numbers of the dtype of `like`."""
-    result: Untyped = types.CPointer(like.dtype)  # type: ignore[no-untyped-call]
-
-    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
-        return builder.inttoptr(arguments[0], context.get_value_type(result))
-
-    return result(address, like), code
+_pointers: Untyped = types.CPointer
+_unpacked: Untyped = cgutils.unpack_tuple
 
 
-def _locating(context: Untyped, to: Untyped) -> Untyped:  # noqa: ARG001
+def _pointer(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
+    """Return an address as a pointer to numbers of the dtype of another array."""
+    return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+
+def _address(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
     """Return a pointer as an address."""
-
-    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
-        return builder.ptrtoint(arguments[0], _WORD)
-
-    return types.int64(to), code
+    return builder.ptrtoint(arguments[0], _WORD)
 
 
-def _copying(context: Untyped, to: Untyped, source: Untyped, count: Untyped) -> Untyped:  # noqa: ARG001
-    """Copy bytes from one address to another."""
-
-    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
-        memcpy = builder.module.declare_intrinsic("llvm.memcpy", [_BYTES, _BYTES, _WORD])
-        ends = [builder.inttoptr(address, _BYTES) for address in arguments[:2]]
-        builder.call(memcpy, [*ends, arguments[2], ir.Constant(ir.IntType(1), 0)])
-        return context.get_dummy_value()
-
-    return types.void(to, source, count), code
+def _copy(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
+    """Copy bytes: takes the target's address, the source's address, and the count."""
+    memcpy = builder.module.declare_intrinsic("llvm.memcpy", [_BYTES, _BYTES, _WORD])
+    ends = [builder.inttoptr(address, _BYTES) for address in arguments[:2]]
+    builder.call(memcpy, [*ends, arguments[2], ir.Constant(ir.IntType(1), 0)])
+    return context.get_dummy_value()
 
 
-def _calling(context: Untyped, address: Untyped, pointers: Untyped) -> Untyped:  # noqa: ARG001
-    """Call the function at `address` with pointers."""
-
-    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
-        function = _function(builder, arguments[0], ir.FunctionType(ir.VoidType(), [_BYTES] * len(pointers)))
-        values = (builder.extract_value(arguments[1], k) for k in range(len(pointers)))
-        builder.call(function, [builder.inttoptr(value, _BYTES) for value in values])
-        return context.get_dummy_value()
-
-    return types.void(address, pointers), code
+def _call(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
+    """Call the function at an address with a tuple of pointers."""
+    pointers = _unpacked(builder, arguments[1])
+    kind = ir.FunctionType(ir.VoidType(), [_BYTES] * len(pointers))
+    function = builder.inttoptr(arguments[0], kind.as_pointer())
+    builder.call(function, [builder.inttoptr(pointer, _BYTES) for pointer in pointers])
+    return context.get_dummy_value()
 
 
-def _function(builder: Untyped, address: Untyped, kind: ir.FunctionType) -> Untyped:
-    return builder.inttoptr(address, kind.as_pointer())
-
-
-def _loading(context: Untyped, address: Untyped) -> Untyped:  # noqa: ARG001
+def _load(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
     """Load the whole number at an address, with acquire ordering: earlier writes by its writer are visible."""
-
-    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
-        return builder.load_atomic(builder.inttoptr(arguments[0], _WORD.as_pointer()), "acquire", 8)
-
-    return types.int64(address), code
+    return builder.load_atomic(builder.inttoptr(arguments[0], _WORD.as_pointer()), "acquire", 8)
 
 
-def _storing(context: Untyped, address: Untyped, value: Untyped) -> Untyped:  # noqa: ARG001
+def _store(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
     """Store a whole number at an address, with release ordering."""
-
-    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
-        builder.store_atomic(arguments[1], builder.inttoptr(arguments[0], _WORD.as_pointer()), "release", 8)
-        return context.get_dummy_value()
-
-    return types.void(address, types.int64), code
+    builder.store_atomic(arguments[1], builder.inttoptr(arguments[0], _WORD.as_pointer()), "release", 8)
+    return context.get_dummy_value()
 
 
-def _exchanging(context: Untyped, address: Untyped, old: Untyped, new: Untyped) -> Untyped:  # noqa: ARG001
-    """Replace `old` at an address by `new`, atomically; return whether `old` was there."""
-
-    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
-        place = builder.inttoptr(arguments[0], _WORD.as_pointer())
-        return builder.extract_value(builder.cmpxchg(place, arguments[1], arguments[2], "acq_rel", "acquire"), 1)
-
-    return types.boolean(address, types.int64, types.int64), code
+def _exchange(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
+    """Replace an expected number at an address, atomically; return whether it was there."""
+    place = builder.inttoptr(arguments[0], _WORD.as_pointer())
+    return builder.extract_value(builder.cmpxchg(place, arguments[1], arguments[2], "acq_rel", "acquire"), 1)
 
 
-def _fusing(context: Untyped, a: Untyped, b: Untyped, c: Untyped) -> Untyped:  # noqa: ARG001
+def _fused(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
     """Return a b + c, rounded once if the processor can; otherwise a fused product would call the C library."""
-    fused = bool(binding.get_host_cpu_features().get("fma"))
-
-    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
-        a, b, c = arguments
-        return builder.fma(a, b, c) if fused else builder.fadd(builder.fmul(a, b), c)
-
-    return a(a, a, a), code
+    a, b, c = arguments
+    can_fuse = binding.get_host_cpu_features().get("fma")
+    return builder.fma(a, b, c) if can_fuse else builder.fadd(builder.fmul(a, b), c)
 
 
-pointer: Untyped = intrinsic(_pointing)
-address: Untyped = intrinsic(_locating)
-copy: Untyped = intrinsic(_copying)
-call: Untyped = intrinsic(_calling)
-fused: Untyped = intrinsic(_fusing)
-load: Untyped = intrinsic(_loading)
-store: Untyped = intrinsic(_storing)
-exchange: Untyped = intrinsic(_exchanging)
+pointer: Untyped = intrinsic(lambda _, address, like: (_pointers(like.dtype)(address, like), _pointer))
+address: Untyped = intrinsic(lambda _, to: (types.int64(to), _address))
+copy: Untyped = intrinsic(lambda _, to, source, count: (types.void(to, source, count), _copy))
+call: Untyped = intrinsic(lambda _, address, pointers: (types.void(address, pointers), _call))
+load: Untyped = intrinsic(lambda _, address: (types.int64(address), _load))
+store: Untyped = intrinsic(lambda _, address, value: (types.void(address, types.int64), _store))
+exchange: Untyped = intrinsic(
+    lambda _, address, old, new: (types.boolean(address, types.int64, types.int64), _exchange)
+)
+fused: Untyped = intrinsic(lambda _, a, b, c: (a(a, a, a), _fused))
 
 
 def decoder(kinds: tuple[types.Type, ...], start: int = 0) -> Callable[[Untyped], tuple[Untyped, ...]]:
@@ -129,15 +99,12 @@ def decoder(kinds: tuple[types.Type, ...], start: int = 0) -> Callable[[Untyped]
     """
     result = types.Tuple(kinds)  # type: ignore[no-untyped-call]
 
-    def typing(context: Untyped, p: Untyped) -> Untyped:  # noqa: ARG001
-        def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
-            numbers = _Numbers(builder, arguments[0], start)
-            return context.make_tuple(builder, result, [_decoded(context, numbers, kind) for kind in kinds])
+    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
+        numbers = _numbers(builder, arguments[0], start)
+        return context.make_tuple(builder, result, [_decoded(context, builder, numbers, kind) for kind in kinds])
 
-        return result(p), code
-
-    made: Untyped = intrinsic
-    return made(typing)  # type: ignore[no-any-return]
+    made: Untyped = intrinsic(lambda _, p: (result(p), code))
+    return made  # type: ignore[no-any-return]
 
 
 def width(kind: types.Type) -> int:
@@ -148,30 +115,24 @@ def width(kind: types.Type) -> int:
     return 1 + ndim if kind.layout == "C" else 2 * ndim
 
 
-class _Numbers:
-    """Reads the numbers of a program in order."""
-
-    def __init__(self, builder: Untyped, base: Untyped, start: int) -> None:
-        self.builder, self._base, self._at = builder, base, start
-
-    def next(self) -> Untyped:
-        self._at += 1
-        return self.builder.load(cgutils.gep(self.builder, self._base, self._at - 1))  # type: ignore[no-untyped-call]
+def _numbers(builder: Untyped, base: Untyped, start: int) -> Iterator[Untyped]:
+    """Load the numbers of a program in order."""
+    for at in count(start):
+        yield builder.load(cgutils.gep(builder, base, at))  # type: ignore[no-untyped-call]
 
 
-def _decoded(context: Untyped, numbers: _Numbers, kind: types.Type) -> Untyped:
-    builder = numbers.builder
+def _decoded(context: Untyped, builder: Untyped, numbers: Iterator[Untyped], kind: types.Type) -> Untyped:
     if not isinstance(kind, types.Array):
-        return builder.bitcast(numbers.next(), ir.DoubleType())
+        return builder.bitcast(next(numbers), ir.DoubleType())
     element = context.get_data_type(kind.dtype)
     size = ir.Constant(_WORD, context.get_abi_sizeof(element))
-    data = builder.inttoptr(numbers.next(), element.as_pointer())
-    shape = [numbers.next() for _ in range(kind.ndim)]
+    data = builder.inttoptr(next(numbers), element.as_pointer())
+    shape = [next(numbers) for _ in range(kind.ndim)]
     strides = [size]
     for length in reversed(shape[1:]):
         strides.insert(0, builder.mul(strides[0], length))
     if kind.layout != "C":
-        strides = [*(numbers.next() for _ in shape[1:]), size]
+        strides = [*(next(numbers) for _ in shape[1:]), size]
     array = make_array(kind)(context, builder)  # type: ignore[no-untyped-call]
     populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None)  # type: ignore[no-untyped-call]
     return array._getvalue()

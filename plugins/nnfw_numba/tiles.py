@@ -94,29 +94,19 @@ def _copying(char: str) -> Untyped:
     """Return a function that copies b to the stack in contiguous lines, and returns the address of the copy."""
     number = {"f": ir.FloatType(), "d": ir.DoubleType()}[char]
 
-    def typing(
-        context: Untyped,  # noqa: ARG001
-        b: Untyped,  # noqa: ARG001
-        line: Untyped,  # noqa: ARG001
-        step: Untyped,  # noqa: ARG001
-        length: Untyped,  # noqa: ARG001
-        columns: Untyped,  # noqa: ARG001
-    ) -> Untyped:
-        def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
-            b, line, step, length, columns = arguments
-            room = cgutils.alloca_once(builder, number, _COPIED)  # type: ignore[no-untyped-call]
-            with cgutils.for_range(builder, length) as outer:
-                source = builder.add(b, builder.mul(outer.index, line))
-                target = builder.gep(room, [builder.mul(outer.index, columns)])
-                with cgutils.for_range(builder, columns) as loop:
-                    place = builder.add(source, builder.mul(loop.index, step))
-                    value = builder.load(builder.inttoptr(place, number.as_pointer()))
-                    builder.store(value, builder.gep(target, [loop.index]))
-            return builder.ptrtoint(room, _WORD)
+    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
+        b, line, step, length, columns = arguments
+        room = cgutils.alloca_once(builder, number, _COPIED)  # type: ignore[no-untyped-call]
+        with cgutils.for_range(builder, length) as outer:
+            source = builder.add(b, builder.mul(outer.index, line))
+            target = builder.gep(room, [builder.mul(outer.index, columns)])
+            with cgutils.for_range(builder, columns) as loop:
+                place = builder.add(source, builder.mul(loop.index, step))
+                value = builder.load(builder.inttoptr(place, number.as_pointer()))
+                builder.store(value, builder.gep(target, [loop.index]))
+        return builder.ptrtoint(room, _WORD)
 
-        return types.int64(*[types.int64] * 5), code
-
-    return intrinsic(typing)
+    return intrinsic(lambda _, b, line, step, length, columns: (types.int64(*[types.int64] * 5), code))
 
 
 def _tile(rows: int, char: str) -> Untyped:
@@ -128,40 +118,28 @@ def _tile(rows: int, char: str) -> Untyped:
     lanes = _register() // _size(char)
     vector = ir.VectorType(number, lanes)
 
-    def typing(
-        context: Untyped,  # noqa: ARG001
-        a: Untyped,  # noqa: ARG001
-        row: Untyped,  # noqa: ARG001
-        step: Untyped,  # noqa: ARG001
-        b: Untyped,  # noqa: ARG001
-        line: Untyped,  # noqa: ARG001
-        out: Untyped,  # noqa: ARG001
-        out_row: Untyped,  # noqa: ARG001
-        length: Untyped,  # noqa: ARG001
-        count: Untyped,  # noqa: ARG001
-    ) -> Untyped:
-        def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:  # noqa: ARG001
-            a, row, step, b, line, out, out_row, length, count = arguments
-            masked = _Masked(builder, vector, _size(char), count)
-            zero = ir.Constant(vector, [0.0] * lanes)
-            sums = [cgutils.alloca_once_value(builder, zero) for _ in range(rows)]  # type: ignore[no-untyped-call]
-            for each in sums:
-                builder.store(zero, each)
-            with cgutils.for_range(builder, length) as loop:
-                b_k = masked.load(builder.add(b, builder.mul(loop.index, line)))
-                a_k = builder.add(a, builder.mul(loop.index, step))
-                for r, each in enumerate(sums):
-                    place = builder.add(a_k, builder.mul(_WORD(r), row))
-                    value = builder.load(builder.inttoptr(place, number.as_pointer()))
-                    term = builder.fmul(_spread(builder, value, lanes), b_k, flags=("contract",))
-                    builder.store(builder.fadd(builder.load(each), term, flags=("contract",)), each)
+    def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
+        a, row, step, b, line, out, out_row, length, count = arguments
+        masked = _Masked(builder, vector, _size(char), count)
+        zero = ir.Constant(vector, [0.0] * lanes)
+        sums = [cgutils.alloca_once_value(builder, zero) for _ in range(rows)]  # type: ignore[no-untyped-call]
+        for each in sums:
+            builder.store(zero, each)
+        with cgutils.for_range(builder, length) as loop:
+            b_k = masked.load(builder.add(b, builder.mul(loop.index, line)))
+            a_k = builder.add(a, builder.mul(loop.index, step))
             for r, each in enumerate(sums):
-                masked.store(builder.load(each), builder.add(out, builder.mul(_WORD(r), out_row)))
-            return context.get_dummy_value()
+                place = builder.add(a_k, builder.mul(_WORD(r), row))
+                value = builder.load(builder.inttoptr(place, number.as_pointer()))
+                term = builder.fmul(_spread(builder, value, lanes), b_k, flags=("contract",))
+                builder.store(builder.fadd(builder.load(each), term, flags=("contract",)), each)
+        for r, each in enumerate(sums):
+            masked.store(builder.load(each), builder.add(out, builder.mul(_WORD(r), out_row)))
+        return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 9), code
-
-    return intrinsic(typing)
+    return intrinsic(
+        lambda _, a, row, step, b, line, out, out_row, length, count: (types.void(*[types.int64] * 9), code)
+    )
 
 
 class _Masked:
