@@ -1,6 +1,6 @@
-"""Elementwise activations of nnfw_standard that are not operations: one loop for σ(z), one for ∂C/∂a ⊙ σ'(z).
+"""Elementwise activations of nnfw_standard that are not operations: σ(z), and ∂C/∂a ⊙ σ'(z).
 
-Each loop computes per element what :mod:`nnfw_standard.activations` computes for arrays. NaN stays NaN: a comparison
+Each computes per element what :mod:`nnfw_standard.activations` computes for arrays. NaN stays NaN: a comparison
 with NaN is false, and the ``else`` branch passes it on.
 """
 
@@ -8,134 +8,102 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import erfc, pi, sqrt
-from typing import Any
 
 import numpy as np
 
-from nnfw.arrays import Array
-from nnfw_numba.bodies import sigmoid_of
-from nnfw_numba.caching import inner
+from nnfw_numba.bodies import per_element, sigmoid_of
 from nnfw_numba.exponential import exp, expm1, log1p
+from nnfw_numba.untyped import Number, Untyped
 from nnfw_standard import ELU, GELU, SELU, HardSigmoid, LeakyReLU, SiLU, Softplus, Softsign
 
-Kernel = Callable[..., Any]
+
+@per_element
+def leaky_relu(slope: Number, z: Number) -> Number:
+    return z if z > 0 else slope * z
 
 
-@inner
-def leaky_relu(slope: float, z: Array, out: Array) -> None:
-    s = z.dtype.type(slope)
-    for k in range(z.size):
-        v = z.flat[k]
-        out.flat[k] = v if v > 0 else s * v
+@per_element
+def leaky_relu_delta(slope: Number, grad_a: Number, z: Number, a: Number) -> Number:
+    return grad_a * (type(z)(1) if z > 0 else slope if z <= 0 else z)
 
 
-@inner
-def leaky_relu_delta(slope: float, grad_a: Array, z: Array, a: Array, out: Array) -> None:  # noqa: ARG001
-    s, one = z.dtype.type(slope), z.dtype.type(1)
-    for k in range(z.size):
-        v = z.flat[k]
-        out.flat[k] = grad_a.flat[k] * (one if v > 0 else s if v <= 0 else v)
+@per_element
+def elu(above: Number, below: Number, z: Number) -> Number:
+    t = type(z)
+    return min(z, t(np.finfo(t).max / np.ceil(above))) * above if z > 0 else expm1(z) * below
 
 
-@inner
-def elu(above: float, below: float, z: Array, out: Array) -> None:
-    t = z.dtype.type
-    up, down, top = t(above), t(below), t(np.finfo(z.dtype).max / np.ceil(above))
-    for k in range(z.size):
-        v = z.flat[k]
-        out.flat[k] = min(v, top) * up if v > 0 else expm1(v) * down
+@per_element
+def elu_delta(above: Number, below: Number, grad_a: Number, z: Number, a: Number) -> Number:
+    return grad_a * (above if z > 0 else a + below)
 
 
-@inner
-def elu_delta(above: float, below: float, grad_a: Array, z: Array, a: Array, out: Array) -> None:
-    up, down = z.dtype.type(above), z.dtype.type(below)
-    for k in range(z.size):
-        out.flat[k] = grad_a.flat[k] * (up if z.flat[k] > 0 else a.flat[k] + down)
+@per_element
+def gelu(z: Number) -> Number:
+    t = type(z)
+    return z * (t(0.5) * erfc(-z * t(sqrt(0.5))))
 
 
-@inner
-def gelu(z: Array, out: Array) -> None:
-    root, half = z.dtype.type(sqrt(0.5)), z.dtype.type(0.5)
-    for k in range(z.size):
-        out.flat[k] = z.flat[k] * (half * erfc(-z.flat[k] * root))
+@per_element
+def gelu_delta(grad_a: Number, z: Number, a: Number) -> Number:
+    t = type(z)
+    half, bounded = t(0.5), min(abs(z), t(40))  # the density is 0 from there on
+    density = exp(-half * bounded * bounded) * t(1 / sqrt(2 * pi))
+    below = half if abs(z) < t(1e-20) else a / z  # Φ, since a = z Φ
+    return grad_a * (below + z * density)
 
 
-@inner
-def gelu_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:
-    t = z.dtype.type
-    half, scale, end, small = t(0.5), t(1 / sqrt(2 * pi)), t(40), t(1e-20)
-    for k in range(z.size):
-        v = z.flat[k]
-        bounded = min(abs(v), end)  # the density is 0 from there on
-        density = exp(-half * bounded * bounded) * scale
-        below = half if abs(v) < small else a.flat[k] / v  # Φ, since a = z Φ
-        out.flat[k] = grad_a.flat[k] * (below + v * density)
+@per_element
+def silu(z: Number) -> Number:
+    t = type(z)
+    lowest = -t(np.floor(np.log(np.finfo(t).max)))
+    return (lowest if z < lowest else z) * sigmoid_of(z)
 
 
-@inner
-def silu(z: Array, out: Array) -> None:
-    lowest = -z.dtype.type(np.floor(np.log(np.finfo(z.dtype).max)))
-    for k in range(z.size):
-        v = z.flat[k]
-        out.flat[k] = (lowest if v < lowest else v) * sigmoid_of(v)
+@per_element
+def silu_delta(grad_a: Number, z: Number, a: Number) -> Number:
+    s = sigmoid_of(z)
+    return grad_a * (a * (type(z)(1) - s) + s)
 
 
-@inner
-def silu_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:
-    one = z.dtype.type(1)
-    for k in range(z.size):
-        s = sigmoid_of(z.flat[k])
-        out.flat[k] = grad_a.flat[k] * (a.flat[k] * (one - s) + s)
+@per_element
+def softplus(z: Number) -> Number:
+    zero = type(z)(0)
+    return (z if z > zero else zero) + log1p(exp(-abs(z)))
 
 
-@inner
-def softplus(z: Array, out: Array) -> None:
-    zero = z.dtype.type(0)
-    for k in range(z.size):
-        v = z.flat[k]
-        out.flat[k] = (v if v > zero else zero) + log1p(exp(-abs(v)))
+@per_element
+def softplus_delta(grad_a: Number, z: Number, a: Number) -> Number:
+    return grad_a * sigmoid_of(z)
 
 
-@inner
-def softplus_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:  # noqa: ARG001
-    for k in range(z.size):
-        out.flat[k] = grad_a.flat[k] * sigmoid_of(z.flat[k])
+@per_element
+def softsign(z: Number) -> Number:
+    return z / (abs(z) + type(z)(1))
 
 
-@inner
-def softsign(z: Array, out: Array) -> None:
-    one = z.dtype.type(1)
-    for k in range(z.size):
-        out.flat[k] = z.flat[k] / (abs(z.flat[k]) + one)
+@per_element
+def softsign_delta(grad_a: Number, z: Number, a: Number) -> Number:
+    one = type(z)(1)
+    r = one / (abs(z) + one)
+    return grad_a * (r * r)
 
 
-@inner
-def softsign_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:  # noqa: ARG001
-    one = z.dtype.type(1)
-    for k in range(z.size):
-        r = one / (abs(z.flat[k]) + one)
-        out.flat[k] = grad_a.flat[k] * (r * r)
+@per_element
+def hard_sigmoid(z: Number) -> Number:
+    t = type(z)
+    v = z / t(6) + t(0.5)
+    return t(0) if v < t(0) else t(1) if v > t(1) else v
 
 
-@inner
-def hard_sigmoid(z: Array, out: Array) -> None:
-    t = z.dtype.type
-    six, half, zero, one = t(6), t(0.5), t(0), t(1)
-    for k in range(z.size):
-        v = z.flat[k] / six + half
-        out.flat[k] = zero if v < zero else one if v > one else v
+@per_element
+def hard_sigmoid_delta(grad_a: Number, z: Number, a: Number) -> Number:
+    t = type(z)
+    v, end = abs(z), t(3)
+    return grad_a * (t(1) / t(6) if v < end else t(0) if v >= end else v)
 
 
-@inner
-def hard_sigmoid_delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:  # noqa: ARG001
-    t = z.dtype.type
-    zero, slope, end = t(0), t(1) / t(6), t(3)
-    for k in range(z.size):
-        v = abs(z.flat[k])
-        out.flat[k] = grad_a.flat[k] * (slope if v < end else zero if v >= end else v)
-
-
-KNOWN: dict[type, tuple[Kernel, Kernel, Callable[[Any], tuple[float, ...]]]] = {
+KNOWN: dict[type, tuple[Untyped, Untyped, Callable[[Untyped], tuple[float, ...]]]] = {
     LeakyReLU: (leaky_relu, leaky_relu_delta, lambda it: (it.slope,)),
     ELU: (elu, elu_delta, lambda it: (1.0, it.alpha)),
     SELU: (elu, elu_delta, lambda it: (it.scale, it.scale * it.alpha)),

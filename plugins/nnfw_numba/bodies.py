@@ -16,9 +16,41 @@ from nnfw.arrays import Array
 from nnfw_numba.caching import inner
 from nnfw_numba.exponential import exp, expm1, log1p
 from nnfw_numba.machine import copy as copy_bytes
+from nnfw_numba.machine import elements
+from nnfw_numba.untyped import Number, Untyped
 
 _BLOCK = 32
 """Terms in a block of a sum."""
+
+
+def per_element(function: Callable[..., Number]) -> Untyped:
+    """Return a loop that sets `out`, its last argument, to function(...) of each element of the other arguments.
+
+    The function gets elements of arrays, and numbers in the arrays' dtype.
+    """
+    value: Untyped = inner(function)
+
+    @inner
+    def loop(*arguments: Untyped) -> None:
+        out = arguments[-1]
+        for k in range(out.size):
+            out.flat[k] = value(*elements(arguments[:-1], k, out))
+
+    found: Untyped = loop
+    found.parameters = (*value.parameters, "out")
+    return found
+
+
+@inner
+def _at_least(value: Number, limit: Number) -> Number:
+    """Return the larger of two numbers; NaN if the value is NaN."""
+    return limit if value < limit else value
+
+
+@inner
+def _smallest(value: Number) -> Number:
+    """Return the smallest normal number of the type of a value."""
+    return type(value)(np.finfo(type(value)).tiny)
 
 
 @inner
@@ -44,10 +76,9 @@ def take(source: Array, rows: Array, out: Array) -> None:
         copy_bytes(out.ctypes.data + i * out.strides[0], source.ctypes.data + rows[i] * source.strides[0], width)
 
 
-@inner
-def copy(source: Array, out: Array) -> None:
-    for k in range(source.size):
-        out.flat[k] = source.flat[k]
+@per_element
+def copy(source: Number) -> Number:
+    return source
 
 
 @inner
@@ -57,10 +88,9 @@ def scale(values: Array, factor: float) -> None:
         values.flat[k] *= f
 
 
-@inner
-def multiply(values: Array, factors: Array, out: Array) -> None:
-    for k in range(values.size):
-        out.flat[k] = values.flat[k] * factors.flat[k]
+@per_element
+def multiply(values: Number, factors: Number) -> Number:
+    return values * factors
 
 
 @inner
@@ -71,38 +101,29 @@ def add_scaled(values: Array, other: Array, factor: float) -> None:
 
 
 @inner
-def sigmoid_of(value: float) -> float:
-    t = type(value)
-    found: float = t(1) / (t(1) + exp(min(-value, t(np.floor(np.log(np.finfo(t).max))))))
-    return found
+def sigmoid_of(z: Number) -> Number:
+    t = type(z)
+    return t(1) / (t(1) + exp(min(-z, t(np.floor(np.log(np.finfo(t).max))))))
 
 
-@inner
-def sigmoid(z: Array, out: Array) -> None:
-    for k in range(z.size):
-        out.flat[k] = sigmoid_of(z.flat[k])
+sigmoid = per_element(sigmoid_of)
 
 
-@inner
-def sigmoid_delta(grad_a: Array, a: Array, out: Array) -> None:
-    one = a.dtype.type(1)
-    for k in range(a.size):
-        out.flat[k] = grad_a.flat[k] * ((one - a.flat[k]) * a.flat[k])
+@per_element
+def sigmoid_delta(grad_a: Number, a: Number) -> Number:
+    return grad_a * ((type(a)(1) - a) * a)
 
 
-@inner
-def tanh(z: Array, out: Array) -> None:
-    two = z.dtype.type(2)
-    for k in range(z.size):
-        e = expm1(-two * abs(z.flat[k]))
-        out.flat[k] = np.copysign(e / (two + e), z.flat[k])
+@per_element
+def tanh(z: Number) -> Number:
+    two = type(z)(2)
+    e = expm1(-two * abs(z))
+    return np.copysign(e / (two + e), z)
 
 
-@inner
-def tanh_delta(grad_a: Array, a: Array, out: Array) -> None:
-    one = a.dtype.type(1)
-    for k in range(a.size):
-        out.flat[k] = grad_a.flat[k] * (one - a.flat[k] * a.flat[k])
+@per_element
+def tanh_delta(grad_a: Number, a: Number) -> Number:
+    return grad_a * (type(a)(1) - a * a)
 
 
 @inner
@@ -112,21 +133,18 @@ def dropout_mask(u: Array, rate: float, factor: float, mask: Array) -> None:
         mask.flat[k] = kept if u.flat[k] >= limit else mask.dtype.type(0)
 
 
-@inner
-def relu(z: Array, out: Array) -> None:
-    zero = z.dtype.type(0)
-    for k in range(z.size):
-        out.flat[k] = zero if z.flat[k] < zero else z.flat[k]
+@per_element
+def relu(z: Number) -> Number:
+    return _at_least(z, type(z)(0))
+
+
+@per_element
+def relu_delta(grad_a: Number, a: Number) -> Number:
+    return grad_a * np.sign(a)
 
 
 @inner
-def relu_delta(grad_a: Array, a: Array, out: Array) -> None:
-    for k in range(a.size):
-        out.flat[k] = grad_a.flat[k] * np.sign(a.flat[k])
-
-
-@inner
-def _bounded(value: float, quarter: float) -> float:
+def _bounded(value: Number, quarter: Number) -> Number:
     """Clip a finite value to ±quarter; an infinite one becomes NaN."""
     if abs(value) <= quarter:
         return value
@@ -134,7 +152,7 @@ def _bounded(value: float, quarter: float) -> float:
 
 
 @inner
-def softmax(z: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - the definition needs `row`
+def softmax(z: Array, row: Array, out: Array) -> None:
     width = z.shape[-1]
     quarter = z.dtype.type(np.finfo(z.dtype).max / 4)
     for start in range(0, z.size, width):
@@ -153,7 +171,7 @@ def softmax(z: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - the def
 
 
 @inner
-def softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - as in `softmax`
+def softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None:
     width = a.shape[-1]
     for start in range(0, a.size, width):
         total = a.dtype.type(0)
@@ -164,7 +182,7 @@ def softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None:  # n
 
 
 @inner
-def shift(z: Array, scratch: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - as in `softmax`
+def shift(z: Array, scratch: Array, row: Array, out: Array) -> None:
     width = z.shape[-1]
     quarter = z.dtype.type(np.finfo(z.dtype).max / 4)
     for i in range(row.size):
@@ -190,7 +208,7 @@ def subtract_log(values: Array, row: Array) -> None:
 
 
 @inner
-def log_softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None:  # noqa: ARG001 - as in `softmax`
+def log_softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None:
     width = a.shape[-1]
     for start in range(0, a.size, width):
         total = a.dtype.type(0)
@@ -201,11 +219,9 @@ def log_softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None: 
             out.flat[k] = grad_a.flat[k] - (np.exp(v) if v > 0 else exp(v)) * total  # v > 0 is no logarithm of a share
 
 
-@inner
-def residual(a: Array, y: Array, count: float, out: Array) -> None:
-    n = a.dtype.type(count)
-    for k in range(a.size):
-        out.flat[k] = (a.flat[k] - y.flat[k]) / n
+@per_element
+def residual(a: Number, y: Number, count: Number) -> Number:
+    return (a - y) / count
 
 
 @inner
@@ -236,105 +252,72 @@ def weigh(gradient: Array, weight: Array) -> None:
             gradient.flat[k] *= weight[i]
 
 
-@inner
-def _at_least(value: float, limit: float) -> float:
-    """Return the larger of two numbers; NaN if the value is NaN."""
-    return limit if value < limit else value
+@per_element
+def mae_terms(a: Number, y: Number) -> Number:
+    return abs(a - y)
+
+
+@per_element
+def mae_slope(a: Number, y: Number, count: Number) -> Number:
+    return np.sign(a - y) / count
+
+
+@per_element
+def huber_terms(a: Number, y: Number, threshold: Number) -> Number:
+    distance = abs(a - y)
+    quadratic = threshold if distance > threshold else distance
+    return (distance - type(a)(0.5) * quadratic) * quadratic
+
+
+@per_element
+def huber_slope(a: Number, y: Number, threshold: Number, count: Number) -> Number:
+    r = _at_least(a - y, -threshold)
+    return (threshold if r > threshold else r) / count
+
+
+@per_element
+def poisson_terms(a: Number, y: Number) -> Number:
+    return a - y * np.log(_at_least(a, np.sqrt(_smallest(a))))
+
+
+@per_element
+def poisson_slope(a: Number, y: Number, count: Number) -> Number:
+    return (type(a)(1) - y / _at_least(a, np.sqrt(_smallest(a)))) / count
 
 
 @inner
-def _smallest(value: float) -> float:
-    """Return the smallest normal number of the type of a value."""
-    return type(value)(np.finfo(type(value)).tiny)
-
-
-@inner
-def mae_terms(a: Array, y: Array, out: Array) -> None:
-    for k in range(a.size):
-        out.flat[k] = abs(a.flat[k] - y.flat[k])
-
-
-@inner
-def mae_slope(a: Array, y: Array, count: float, out: Array) -> None:
-    n = a.dtype.type(count)
-    for k in range(a.size):
-        out.flat[k] = np.sign(a.flat[k] - y.flat[k]) / n
-
-
-@inner
-def huber_terms(a: Array, y: Array, threshold: float, out: Array) -> None:
-    half, limit = a.dtype.type(0.5), a.dtype.type(threshold)
-    for k in range(a.size):
-        distance = abs(a.flat[k] - y.flat[k])
-        quadratic = limit if distance > limit else distance
-        out.flat[k] = (distance - half * quadratic) * quadratic
-
-
-@inner
-def huber_slope(a: Array, y: Array, threshold: float, count: float, out: Array) -> None:
-    n, limit = a.dtype.type(count), a.dtype.type(threshold)
-    for k in range(a.size):
-        r = _at_least(a.flat[k] - y.flat[k], -limit)
-        out.flat[k] = (limit if r > limit else r) / n
-
-
-@inner
-def poisson_terms(a: Array, y: Array, out: Array) -> None:
-    for k in range(a.size):
-        rate = _at_least(a.flat[k], np.sqrt(_smallest(a.flat[k])))
-        out.flat[k] = a.flat[k] - y.flat[k] * np.log(rate)
-
-
-@inner
-def poisson_slope(a: Array, y: Array, count: float, out: Array) -> None:
-    one, n = a.dtype.type(1), a.dtype.type(count)
-    for k in range(a.size):
-        out.flat[k] = (one - y.flat[k] / _at_least(a.flat[k], np.sqrt(_smallest(a.flat[k])))) / n
-
-
-@inner
-def _probability(a: float) -> float:
+def _probability(a: Number) -> Number:
     one = type(a)(1)
     return one if a > one else _at_least(a, type(a)(0))
 
 
-@inner
-def binary_terms(a: Array, y: Array, out: Array) -> None:
-    one = a.dtype.type(1)
-    for k in range(a.size):
-        p, label, tiny = _probability(a.flat[k]), y.flat[k], _smallest(a.flat[k])
-        out.flat[k] = -(label * np.log(_at_least(p, tiny)) + (one - label) * np.log(_at_least(one - p, tiny)))
+@per_element
+def binary_terms(a: Number, y: Number) -> Number:
+    one, p, tiny = type(a)(1), _probability(a), _smallest(a)
+    return -(y * np.log(_at_least(p, tiny)) + (one - y) * np.log(_at_least(one - p, tiny)))
+
+
+@per_element
+def binary_slope(a: Number, y: Number, count: Number, scratch: Number) -> Number:
+    p = _probability(a)
+    return (p - y) / _at_least((type(a)(1) - p) * p, _smallest(p)) / count
 
 
 @inner
-def binary_slope(a: Array, y: Array, count: float, scratch: Array, out: Array) -> None:  # noqa: ARG001 - as in `softmax`
-    one, n = a.dtype.type(1), a.dtype.type(count)
-    for k in range(a.size):
-        p = _probability(a.flat[k])
-        out.flat[k] = (p - y.flat[k]) / _at_least((one - p) * p, _smallest(p)) / n
+def _logistic_term(a: Number, y: Number) -> Number:
+    return _at_least(a, type(a)(0)) - y * a + log1p(exp(-abs(a)))
+
+
+logistic_terms = per_element(_logistic_term)
+
+
+@per_element
+def bounded_log(a: Number) -> Number:
+    return np.log(_at_least(a, _smallest(a)))
 
 
 @inner
-def _logistic_term(z: Array, y: Array, k: int) -> float:
-    v: float = z.flat[k]
-    zero = z.dtype.type(0)
-    return (zero if v < zero else v) - y.flat[k] * v + log1p(exp(-abs(v)))  # type: ignore[no-any-return]
-
-
-@inner
-def logistic_terms(a: Array, y: Array, out: Array) -> None:
-    for k in range(a.size):
-        out.flat[k] = _logistic_term(a, y, k)
-
-
-@inner
-def bounded_log(a: Array, out: Array) -> None:
-    for k in range(a.size):
-        out.flat[k] = np.log(_at_least(a.flat[k], _smallest(a.flat[k])))
-
-
-@inner
-def _smoothed(log_a: Array, i: int, smoothing: float, cost: float) -> float:
+def _smoothed(log_a: Array, i: int, smoothing: float, cost: float) -> Number:
     """Return the cost of row i with smoothing, given that without."""
     t, width = log_a.dtype.type, log_a.shape[-1]
     if not smoothing:
@@ -342,7 +325,7 @@ def _smoothed(log_a: Array, i: int, smoothing: float, cost: float) -> float:
     uniform, total = t(smoothing / width), t(0)
     for k in range(i * width, (i + 1) * width):
         total += log_a.flat[k] * uniform
-    return cost * t(1 - smoothing) - total  # type: ignore[no-any-return]
+    return cost * t(1 - smoothing) - total
 
 
 @inner
@@ -362,7 +345,7 @@ def class_terms(log_a: Array, y: Array, smoothing: float, out: Array) -> None:
 
 
 @inner
-def label_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Array, out: Array) -> None:  # noqa: ARG001
+def label_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Array, out: Array) -> None:
     t = a.dtype.type
     share, uniform, n = t(1 - smoothing), t(smoothing / a.shape[-1]), t(count)
     for k in range(a.size):
@@ -370,7 +353,7 @@ def label_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Arr
 
 
 @inner
-def class_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Array, out: Array) -> None:  # noqa: ARG001
+def class_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Array, out: Array) -> None:
     t, width = a.dtype.type, a.shape[-1]
     share, uniform, n = t(1 - smoothing), t(smoothing / width), t(count)
     for k in range(a.size):
@@ -385,7 +368,7 @@ def _sum_of(term: Callable[[Array, Array, int], float]) -> Callable[[Array, Arra
     """
 
     @inner
-    def summed(a: Array, y: Array, count: int) -> float:
+    def summed(a: Array, y: Array, count: int) -> Number:
         total = 0.0
         for start in range(0, count, _BLOCK * _BLOCK):
             outer = 0.0
@@ -402,32 +385,35 @@ def _sum_of(term: Callable[[Array, Array, int], float]) -> Callable[[Array, Arra
 
 @_sum_of
 @inner
-def _squares(a: Array, y: Array, k: int) -> float:
-    r: float = a.flat[k] - y.flat[k]
+def _squares(a: Array, y: Array, k: int) -> Number:
+    r = a.flat[k] - y.flat[k]
     return r * r
 
 
-_logistic_terms = _sum_of(_logistic_term)
+@_sum_of
+@inner
+def _logistic_terms(z: Array, y: Array, k: int) -> Number:
+    return _logistic_term(z.flat[k], y.flat[k])
 
 
 @_sum_of
 @inner
-def _plain_terms(terms: Array, _: Array, k: int) -> float:
-    return terms.flat[k]  # type: ignore[no-any-return]
+def _plain_terms(terms: Array, _: Array, k: int) -> Number:
+    return terms.flat[k]
 
 
 @_sum_of
 @inner
-def _weighted_terms(terms: Array, weight: Array, i: int) -> float:
+def _weighted_terms(terms: Array, weight: Array, i: int) -> Number:
     width, total = terms.size // weight.size, terms.dtype.type(0)
     for k in range(i * width, (i + 1) * width):
         total += terms.flat[k]
-    return total * weight[i]  # type: ignore[no-any-return]
+    return total * weight[i]
 
 
 @_sum_of
 @inner
-def _class_terms(z: Array, y: Array, i: int) -> float:
+def _class_terms(z: Array, y: Array, i: int) -> Number:
     largest = -z.dtype.type(np.finfo(z.dtype).max / 4)
     quarter, summed = -largest, z.dtype.type(0)
     for j in range(z.shape[1]):
@@ -436,7 +422,7 @@ def _class_terms(z: Array, y: Array, i: int) -> float:
             largest = value
     for j in range(z.shape[1]):
         summed += exp(_bounded(z[i, j], quarter) - largest)
-    return np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)  # type: ignore[no-any-return]
+    return np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)
 
 
 @inner
@@ -564,7 +550,7 @@ def rmsprop(
     vector: Array,
     gradient: Array,
     square: Array,
-    scratch: Array,  # noqa: ARG001 - the definition needs it
+    scratch: Array,
     kept: float,
     rate: float,
     epsilon: float,

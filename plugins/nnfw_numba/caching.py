@@ -6,12 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
+from inspect import signature
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar, cast
 
 from numba import njit, types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.ccallback import CFunc
+from numba.core.dispatcher import Dispatcher
 
 from nnfw_numba.untyped import Untyped
 
@@ -82,14 +84,18 @@ class _Cache(FunctionCache):
 
 def inner(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Return a function that is compiled as part of the compiled functions that call it."""
-    return cast("Callable[Parameters, Result]", njit(error_model="numpy", nogil=True)(function))
+    if isinstance(function, Dispatcher):
+        return function
+    found: Untyped = njit(error_model="numpy", nogil=True, forceinline=True)(function)
+    found.parameters = tuple(signature(function).parameters)
+    return found  # type: ignore[no-any-return]
 
 
 def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Return a function that is compiled at its first call, and cached on disk if a directory is writable."""
-    found = inner(function)
+    found = njit(error_model="numpy", nogil=True)(function)
     _keep(found, function, None)
-    return found
+    return cast("Callable[Parameters, Result]", found)
 
 
 def native(function: Callable[..., None], arguments: tuple[types.Type, ...], content: bytes | None = None) -> Native:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections import namedtuple
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import fields, is_dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from nnfw.ops import Call
 from nnfw.ops.operation import Operation, operation
 from nnfw.protocols import Elementwise
 from nnfw_numba.activations import KNOWN
+from nnfw_numba.bodies import per_element
 from nnfw_numba.caching import inner
 from nnfw_numba.library import Body, give
 from nnfw_numba.sequence import sequence
-from nnfw_numba.untyped import Untyped
+from nnfw_numba.untyped import Number, Untyped
 
 Pair = tuple[Operation, Operation]
 
@@ -43,7 +44,7 @@ def elementwise(activation: object) -> Pair | None:
         return None
     key: Hashable = activation
     if type(activation) in KNOWN:
-        return _known(key, KNOWN[type(activation)][2](activation))
+        return _known(activation)
     if not (_is_plain(type(activation)) and is_dataclass(activation)):
         return None
     options = {field.name: getattr(activation, field.name) for field in fields(activation)}
@@ -57,8 +58,22 @@ def _is_plain(activation: type) -> bool:
     return all(getattr(activation, name, None) is getattr(Elementwise, name) for name in ("forward", "delta"))
 
 
-def _operations(activation: Elementwise) -> Pair:
-    """Return the operations of an activation, defined by its methods."""
+@lru_cache(_MOST)
+def _known(activation: Untyped) -> Pair:
+    *loops, options = KNOWN[type(activation)]
+    name = type(activation).__name__
+    return _operations(activation, lambda k, _: Body(loops[k], f"{name} {k}".encode(), options(activation)))
+
+
+@lru_cache(_MOST)
+def _compiled(activation: Untyped, options: tuple[tuple[str, float], ...]) -> Pair | None:
+    loops = cache(partial(_loops, type(activation), options))
+    found = _operations(activation, lambda k, char: Body(loops(char)[k], b""))
+    return found if _agree(activation, *found) else None
+
+
+def _operations(activation: Elementwise, body: Callable[[int, str], Body]) -> Pair:
+    """Return the operations of an activation, defined by its methods; `body` takes 0 or 1 and a dtype's character."""
 
     def forward(z: Array, out: Array) -> None:
         out[...] = activation.value(z)
@@ -69,51 +84,25 @@ def _operations(activation: Elementwise) -> Pair:
     name = type(activation).__name__.lower()
     forward.__name__, delta.__name__ = name, f"{name}_delta"
     read, written = "read n ...", "written n ..."
-    return (
+    found = (
         operation(z=read, out=written, cut="n")(forward),
         operation(grad_a=read, z=read, a=read, out=written, cut="n")(delta),
     )
-
-
-@lru_cache(_MOST)
-def _known(activation: Untyped, options: tuple[float, ...]) -> Pair:
-    found = _operations(activation)
-    for each, function in zip(found, KNOWN[type(activation)], strict=False):
-        body = Body(function, each.name.encode(), options)
-        give(each, lambda _, body=body: body)  # type: ignore[misc]
+    for k, each in enumerate(found):
+        give(each, partial(body, k))
     return found
 
 
-@lru_cache(_MOST)
-def _compiled(activation: Untyped, options: tuple[tuple[str, float], ...]) -> Pair | None:
-    found = _operations(activation)
-    for each, loop in zip(found, (_forward, _delta), strict=True):
-        give(each, lambda char, loop=loop: Body(loop(type(activation), options, char), b""))  # type: ignore[misc]
-    return found if _agree(activation, *found) else None
+def _loops(activation: type[Elementwise], options: tuple[tuple[str, float], ...], char: str) -> tuple[Untyped, Untyped]:
+    value, derivative, own = inner(activation.value), inner(activation.derivative), _options(options, char)
 
+    def forward(z: Number) -> Number:
+        return value(own, z)
 
-@cache
-def _forward(activation: type[Elementwise], options: tuple[tuple[str, float], ...], char: str) -> Untyped:
-    value, own = inner(activation.value), _options(options, char)
+    def delta(grad_a: Number, z: Number, a: Number) -> Number:
+        return grad_a * derivative(own, z, a)
 
-    @inner
-    def forward(z: Array, out: Array) -> None:
-        for k in range(z.size):
-            out.flat[k] = value(own, z.flat[k])
-
-    return forward
-
-
-@cache
-def _delta(activation: type[Elementwise], options: tuple[tuple[str, float], ...], char: str) -> Untyped:
-    derivative, own = inner(activation.derivative), _options(options, char)
-
-    @inner
-    def delta(grad_a: Array, z: Array, a: Array, out: Array) -> None:
-        for k in range(z.size):
-            out.flat[k] = grad_a.flat[k] * derivative(own, z.flat[k], a.flat[k])
-
-    return delta
+    return per_element(forward), per_element(delta)
 
 
 def _options(options: tuple[tuple[str, float], ...], char: str) -> Untyped:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from hashlib import sha256
 from importlib import import_module
@@ -75,16 +74,14 @@ def _standard(operation: Operation) -> Untyped:
 
 def _takes(function: Untyped, operation: Operation) -> bool:
     """Return whether a body takes an operation's arguments; a plugin may reuse the name of a standard operation."""
-    own = getattr(function, "py_func", None)
-    return own is not None and [*inspect.signature(own).parameters] == [item.name for item in operation.arguments]
+    return getattr(function, "parameters", None) == tuple(item.name for item in operation.arguments)
 
 
 def _imported(target: str) -> Body:
     name, _, attribute = target.partition(":")
     module = import_module(name)
     function: Function = getattr(module, attribute)
-    compiled = function if hasattr(function, "py_func") else inner(function)
-    return Body(compiled, _origin(name, target, getattr(module, "__file__", None)))
+    return Body(inner(function), _origin(name, target, getattr(module, "__file__", None)))
 
 
 def _origin(name: str, target: str, file: str | None) -> bytes:

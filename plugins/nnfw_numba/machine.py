@@ -20,6 +20,7 @@ _BYTES = ir.IntType(8).as_pointer()
 _WORD = ir.IntType(64)
 
 _pointers: Untyped = types.CPointer
+_tuples: Untyped = types.UniTuple
 _unpacked: Untyped = cgutils.unpack_tuple
 
 
@@ -74,6 +75,20 @@ def _fused(context: Untyped, builder: Untyped, signature: Untyped, arguments: Un
     return builder.fma(a, b, c) if can_fuse else builder.fadd(builder.fmul(a, b), c)
 
 
+def _elements(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
+    """Return element k of each array in a tuple, and its numbers in the dtype of another array."""
+    kinds, dtype = signature.args[0], signature.return_type.dtype
+
+    def element(value: Untyped, kind: Untyped) -> Untyped:
+        if not isinstance(kind, types.Array):
+            return context.cast(builder, value, kind, dtype)
+        own = dtype(kind, signature.args[1])
+        return context.compile_internal(builder, lambda array, k: array.flat[k], own, (value, arguments[1]))
+
+    found = map(element, _unpacked(builder, arguments[0]), kinds)
+    return context.make_tuple(builder, signature.return_type, list(found))
+
+
 pointer: Untyped = intrinsic(lambda _, address, like: (_pointers(like.dtype)(address, like), _pointer))
 address: Untyped = intrinsic(lambda _, to: (types.int64(to), _address))
 copy: Untyped = intrinsic(lambda _, to, source, count: (types.void(to, source, count), _copy))
@@ -84,6 +99,7 @@ exchange: Untyped = intrinsic(
     lambda _, address, old, new: (types.boolean(address, types.int64, types.int64), _exchange)
 )
 fused: Untyped = intrinsic(lambda _, a, b, c: (a(a, a, a), _fused))
+elements: Untyped = intrinsic(lambda _, values, k, like: (_tuples(like.dtype, len(values))(values, k, like), _elements))
 
 
 def decoder(kinds: tuple[types.Type, ...], start: int = 0) -> Callable[[Untyped], tuple[Untyped, ...]]:
