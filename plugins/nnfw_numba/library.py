@@ -41,40 +41,21 @@ def give(operation: Operation, body: Callable[[str], Body]) -> None:
     _MADE[operation] = body
 
 
-def has_body(operation: Operation) -> bool:
-    """Return whether an operation has a body; it may still fail to compile."""
-    return operation in _MADE or _target(operation) is not None or _standard(operation) is not None
+def body_of(operation: Operation) -> Callable[[str], Body] | None:
+    """Return a function that gives an operation's body for a dtype's character; None if there is no body.
 
-
-def find(operation: Operation, char: str) -> Body | None:
-    """Return the body of an operation for a dtype's character; None if there is none.
-
-    Raises
-    ------
-    Exception
-        Whatever the module of a plugin's body raises on import.
+    A body may still fail to compile, and a plugin's may fail to import.
     """
-    if operation in _MADE:
-        return _MADE[operation](char)
-    target = _target(operation)
-    if target is not None:
-        return _imported(target)
-    function = _standard(operation)
-    return None if function is None else Body(function, operation.name.encode())
-
-
-def _target(operation: Operation) -> str | None:
-    return dict(operation.bodies).get("numba")
-
-
-def _standard(operation: Operation) -> Untyped:
+    target = dict(operation.bodies).get("numba")
     function = getattr(bodies, operation.name, None)
-    return function if _takes(function, operation) else None
-
-
-def _takes(function: Untyped, operation: Operation) -> bool:
-    """Return whether a body takes an operation's arguments; a plugin may reuse the name of a standard operation."""
-    return getattr(function, "parameters", None) == tuple(item.name for item in operation.arguments)
+    if operation in _MADE:
+        return _MADE[operation]
+    if target is not None:
+        return lambda _: _imported(target)
+    # a plugin may reuse the name of a standard operation
+    if getattr(function, "parameters", None) == tuple(item.name for item in operation.arguments):
+        return lambda _: Body(function, operation.name.encode())
+    return None
 
 
 def _imported(target: str) -> Body:

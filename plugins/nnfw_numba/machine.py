@@ -102,7 +102,7 @@ fused: Untyped = intrinsic(lambda _, a, b, c: (a(a, a, a), _fused))
 elements: Untyped = intrinsic(lambda _, values, k, like: (_tuples(like.dtype, len(values))(values, k, like), _elements))
 
 
-def decoder(kinds: tuple[types.Type, ...], start: int = 0) -> Callable[[Untyped], tuple[Untyped, ...]]:
+def decoder(kinds: tuple[types.Type, ...]) -> Callable[[Untyped], tuple[Untyped, ...]]:
     """Return a function, for compiled code, that decodes a program's numbers into arguments.
 
     Parameters
@@ -110,13 +110,11 @@ def decoder(kinds: tuple[types.Type, ...], start: int = 0) -> Callable[[Untyped]
     kinds
         The types of the arguments. An array is encoded as its address, the sizes of its axes and, if it is not
         contiguous, the strides in bytes of all axes but the last; a float as its bits.
-    start
-        The position of the first number; 0 by default.
     """
     result = types.Tuple(kinds)  # type: ignore[no-untyped-call]
 
     def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
-        numbers = _numbers(builder, arguments[0], start)
+        numbers = _numbers(builder, arguments[0])
         return context.make_tuple(builder, result, [_decoded(context, builder, numbers, kind) for kind in kinds])
 
     made: Untyped = intrinsic(lambda _, p: (result(p), code))
@@ -131,9 +129,9 @@ def width(kind: types.Type) -> int:
     return 1 + ndim if kind.layout == "C" else 2 * ndim
 
 
-def _numbers(builder: Untyped, base: Untyped, start: int) -> Iterator[Untyped]:
+def _numbers(builder: Untyped, base: Untyped) -> Iterator[Untyped]:
     """Load the numbers of a program in order."""
-    for at in count(start):
+    for at in count():
         yield builder.load(cgutils.gep(builder, base, at))  # type: ignore[no-untyped-call]
 
 

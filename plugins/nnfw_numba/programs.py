@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Callable
 from functools import cache
 from math import prod
 from typing import NamedTuple
@@ -26,7 +25,7 @@ from nnfw.ops.definitions import product
 from nnfw.ops.operation import DTYPES, REST, Argument, Operation, Value
 from nnfw_numba import products
 from nnfw_numba.caching import Native, inner, native
-from nnfw_numba.library import Body, find
+from nnfw_numba.library import Body, body_of
 from nnfw_numba.machine import INDICES, decoder, store, width
 from nnfw_numba.untyped import Untyped
 
@@ -150,8 +149,11 @@ def _entry(operation: Operation, dtype: Type, layout: str) -> tuple[int, tuple[f
         If numba cannot compile a plugin's body.
     """
     try:
-        body = find(operation, dtype.char)
-        return None if body is None else (_compiled(operation, body, dtype, layout), body.options)
+        found = body_of(operation)
+        if found is None:
+            return None
+        body = found(dtype.char)
+        return _compiled(operation, body, dtype, layout), body.options
     except Exception as error:
         if not operation.bodies:
             raise
@@ -164,8 +166,8 @@ def _entry(operation: Operation, dtype: Type, layout: str) -> tuple[int, tuple[f
 def _compiled(operation: Operation, body: Body, dtype: Type, layout: str) -> int:
     options = (types.float64,) * len(body.options)
     kinds = (*options, *(_kind(argument, dtype, layout) for argument in operation.arguments))
-    checks = [len(options) + k for k, argument in enumerate(operation.arguments) if argument.kind == "index"]
-    return _native(body.function, body.origin, operation.name, kinds, tuple(checks)).address
+    indices = [len(options) + k for k, argument in enumerate(operation.arguments) if argument.kind == "index"]
+    return _native(body.function, body.origin, operation.name, kinds, *indices).address
 
 
 def _kind(argument: Argument, dtype: Type, layout: str) -> Untyped:
@@ -178,37 +180,25 @@ def _kind(argument: Argument, dtype: Type, layout: str) -> Untyped:
 
 @cache
 def _native(
-    function: Untyped, origin: bytes, name: str, kinds: tuple[types.Type, ...], checks: tuple[int, ...]
+    body: Untyped, origin: bytes, name: str, kinds: tuple[types.Type, ...], position: int | None = None
 ) -> Native:
-    entry = _checked(function, kinds, checks) if checks else _plain(function, kinds)
-    entry.__name__ = f"operation_{name}"
-    content = origin and origin + repr((kinds, checks)).encode()
-    return native(entry, (INDICES,), content)
+    """Compile an entry that calls a body; if it has indices, at a position, only if all are below their limit."""
+    arguments, end = decoder(kinds), sum(map(width, kinds))
 
-
-def _plain(body: Untyped, kinds: tuple[types.Type, ...]) -> Callable[[Untyped], None]:
-    arguments = decoder(kinds)
-
-    def entry(p: Untyped) -> None:
+    def plain(p: Untyped) -> None:
         body(*arguments(p))
 
-    return entry
-
-
-def _checked(body: Untyped, kinds: tuple[types.Type, ...], checks: tuple[int, ...]) -> Callable[[Untyped], None]:
-    """Return an entry that calls the body only if all indices are below their limits: arrays may have changed."""
-    (position,) = checks
-    arguments, end = decoder(kinds), sum(map(width, kinds))
-    indices = decoder((kinds[position],), sum(map(width, kinds[:position])))
-
-    def entry(p: Untyped) -> None:
-        (found,) = indices(p)
-        if _all_below(found, p[end]):
-            body(*arguments(p))
+    def checked(p: Untyped) -> None:  # arrays may have changed
+        values: Untyped = arguments(p)
+        if _all_below(values[position], p[end]):
+            body(*values)
         else:
             store(p[end + 1], 1)
 
-    return entry
+    entry = plain if position is None else checked
+    entry.__name__ = f"operation_{name}"
+    content = origin and origin + repr((kinds, position)).encode()
+    return native(entry, (INDICES,), content)
 
 
 @inner

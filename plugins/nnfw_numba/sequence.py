@@ -20,7 +20,7 @@ from nnfw.ops.definitions import product
 from nnfw.ops.operation import Function, Operation, Value
 from nnfw_numba import products
 from nnfw_numba.caching import compiled
-from nnfw_numba.library import has_body
+from nnfw_numba.library import body_of
 from nnfw_numba.machine import load, store
 from nnfw_numba.programs import Code, Move, encoded
 from nnfw_numba.team import TOGETHER, Team, lead, run, team
@@ -60,7 +60,7 @@ def steps(before: list[Call], after: list[Call], costs: Array) -> Callable[[int,
 
 def body(operation: Operation) -> Function | None:
     """Return a function that runs single calls of an operation; None if numba has no body for it."""
-    return _Single(operation) if operation is product or has_body(operation) else None
+    return _Single(operation) if operation is product or body_of(operation) else None
 
 
 class _Single:
