@@ -58,30 +58,8 @@ def _compiled(real: Untyped, integer: Untyped, terms: int, digits: int) -> tuple
     return exp, expm1
 
 
-_OF_TYPE = {
-    types.float32: _compiled(np.float32, np.int32, 7, 9),
-    types.float64: _compiled(np.float64, np.int64, 13, 21),
-}
-
-
-def exp(x: Untyped) -> Untyped:
-    """Return e^x, or 0 below the smallest normal number; x up to 88 in float32, 709 in float64."""
-    raise NotImplementedError(x)  # pragma: no cover - compiled code uses the overload below
-
-
-def expm1(x: Untyped) -> Untyped:
-    """Return e^x − 1 for x ≤ 0, with the relative precision of e^x − 1 itself."""
-    raise NotImplementedError(x)  # pragma: no cover
-
-
-@overload(exp)
-def _exp(x: Untyped) -> Untyped:
-    return _calls(_OF_TYPE[x][0])
-
-
-@overload(expm1)
-def _expm1(x: Untyped) -> Untyped:
-    return _calls(_OF_TYPE[x][1])
+_ON_FLOATS = _compiled(np.float32, np.int32, 7, 9)
+_ON_DOUBLES = _compiled(np.float64, np.int64, 13, 21)
 
 
 def _logarithm(real: Untyped, terms: int) -> Function:
@@ -100,21 +78,38 @@ def _logarithm(real: Untyped, terms: int) -> Function:
     return log1p
 
 
-_LOGARITHM = {types.float32: _logarithm(np.float32, 8), types.float64: _logarithm(np.float64, 16)}
+def _chosen(on_float: Function, on_double: Function) -> Callable[[Function], Function]:
+    """Return a decorator for a function that compiled code replaces by one of two, by the type of x."""
+    functions = {types.float32: on_float, types.float64: on_double}
+
+    def made(function: Function) -> Function:
+        @overload(function)
+        def chosen(x: Untyped) -> Function:
+            own = functions[x]
+
+            def call(x: Untyped) -> Untyped:
+                return own(x)
+
+            return call
+
+        return function
+
+    return made
 
 
-def log1p(x: Untyped) -> Untyped:
-    """Return log(1 + x) for x from 0 to 1."""
+@_chosen(_ON_FLOATS[0], _ON_DOUBLES[0])
+def exp(x: Untyped) -> Untyped:
+    """Return e^x, or 0 below the smallest normal number; x up to 88 in float32, 709 in float64."""
+    raise NotImplementedError(x)  # pragma: no cover - compiled code never comes here
+
+
+@_chosen(_ON_FLOATS[1], _ON_DOUBLES[1])
+def expm1(x: Untyped) -> Untyped:
+    """Return e^x − 1 for x ≤ 0, with the relative precision of e^x − 1 itself."""
     raise NotImplementedError(x)  # pragma: no cover
 
 
-@overload(log1p)
-def _log1p(x: Untyped) -> Untyped:
-    return _calls(_LOGARITHM[x])
-
-
-def _calls(function: Function) -> Function:
-    def call(x: Untyped) -> Untyped:
-        return function(x)
-
-    return call
+@_chosen(_logarithm(np.float32, 8), _logarithm(np.float64, 16))
+def log1p(x: Untyped) -> Untyped:
+    """Return log(1 + x) for x from 0 to 1."""
+    raise NotImplementedError(x)  # pragma: no cover
