@@ -345,75 +345,85 @@ def class_terms(log_a: Array, y: Array, smoothing: float, out: Array) -> None:
 
 
 @inner
-def label_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Array, out: Array) -> None:
-    t = a.dtype.type
-    share, uniform, n = t(1 - smoothing), t(smoothing / a.shape[-1]), t(count)
-    for k in range(a.size):
-        out.flat[k] = -(y.flat[k] * share + uniform) / _at_least(a.flat[k], _smallest(a.flat[k])) / n
-
-
-@inner
 def class_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Array, out: Array) -> None:
     t, width = a.dtype.type, a.shape[-1]
     share, uniform, n = t(1 - smoothing), t(smoothing / width), t(count)
     for k in range(a.size):
-        label = uniform + share if k % width == y.flat[k // width] else uniform
+        if y.ndim == a.ndim:  # numba compiles one branch
+            label = y.flat[k] * share + uniform
+        else:
+            label = uniform + share if k % width == y.flat[k // width] else uniform
         out.flat[k] = -label / _at_least(a.flat[k], _smallest(a.flat[k])) / n
 
 
-def _sum_of(term: Callable[[Array, Array, int], float]) -> Callable[[Array, Array, int], float]:
-    """Return a function that sums term(a, y, k) over k, in float64.
+label_slope = class_slope
 
-    It sums blocks, so that terms are not rounded to the precision of the whole sum.
+
+@inner
+def _size(array: Array) -> int:
+    return array.size
+
+
+def mean_over(extent: Callable[[Array], int]) -> Callable[[Callable[..., Number]], Untyped]:
+    """Make a body of term(k, ...): it sets `total` to the sum of the terms, for k below the extent, over `count`.
+
+    It sums blocks in float64, so that terms are not rounded to the precision of the whole sum.
+
+    Parameters
+    ----------
+    extent
+        Returns the number of terms, from the first array.
     """
 
-    @inner
-    def summed(a: Array, y: Array, count: int) -> Number:
-        total = 0.0
-        for start in range(0, count, _BLOCK * _BLOCK):
-            outer = 0.0
-            for first in range(start, min(start + _BLOCK * _BLOCK, count), _BLOCK):
-                part = 0.0
-                for k in range(first, min(first + _BLOCK, count)):
-                    part += term(a, y, k)
-                outer += part
-            total += outer
-        return total
+    def made(term: Callable[..., Number]) -> Untyped:
+        value: Untyped = inner(term)
 
-    return summed
+        @inner
+        def body(*arguments: Untyped) -> None:
+            arrays, number, whole = arguments[:-2], extent(arguments[0]), 0.0
+            for start in range(0, number, _BLOCK * _BLOCK):
+                outer = 0.0
+                for first in range(start, min(start + _BLOCK * _BLOCK, number), _BLOCK):
+                    part = 0.0
+                    for k in range(first, min(first + _BLOCK, number)):
+                        part += value(k, *arrays)
+                    outer += part
+                whole += outer
+            arguments[-1][0] = whole / arguments[-2]
 
+        found: Untyped = body
+        found.parameters = (*value.parameters[1:], "count", "total")
+        return found
 
-@_sum_of
-@inner
-def _squares(a: Array, y: Array, k: int) -> Number:
-    r = a.flat[k] - y.flat[k]
-    return r * r
-
-
-@_sum_of
-@inner
-def _logistic_terms(z: Array, y: Array, k: int) -> Number:
-    return _logistic_term(z.flat[k], y.flat[k])
+    return made
 
 
-@_sum_of
-@inner
-def _plain_terms(terms: Array, _: Array, k: int) -> Number:
+@mean_over(_size)
+def mean(k: int, terms: Array) -> Number:
     return terms.flat[k]
 
 
-@_sum_of
-@inner
-def _weighted_terms(terms: Array, weight: Array, i: int) -> Number:
+@mean_over(len)
+def weighted_mean(i: int, terms: Array, weight: Array) -> Number:
     width, total = terms.size // weight.size, terms.dtype.type(0)
     for k in range(i * width, (i + 1) * width):
         total += terms.flat[k]
     return total * weight[i]
 
 
-@_sum_of
-@inner
-def _class_terms(z: Array, y: Array, i: int) -> Number:
+@mean_over(_size)
+def squared_distance(k: int, a: Array, y: Array) -> Number:
+    r = a.flat[k] - y.flat[k]
+    return r * r
+
+
+@mean_over(_size)
+def logistic_loss(k: int, z: Array, y: Array) -> Number:
+    return _logistic_term(z.flat[k], y.flat[k])
+
+
+@mean_over(len)
+def class_loss(i: int, z: Array, y: Array) -> Number:
     largest = -z.dtype.type(np.finfo(z.dtype).max / 4)
     quarter, summed = -largest, z.dtype.type(0)
     for j in range(z.shape[1]):
@@ -423,31 +433,6 @@ def _class_terms(z: Array, y: Array, i: int) -> Number:
     for j in range(z.shape[1]):
         summed += exp(_bounded(z[i, j], quarter) - largest)
     return np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)
-
-
-@inner
-def mean(terms: Array, count: float, total: Array) -> None:
-    total[0] = _plain_terms(terms, terms, terms.size) / count
-
-
-@inner
-def weighted_mean(terms: Array, weight: Array, count: float, total: Array) -> None:
-    total[0] = _weighted_terms(terms, weight, len(weight)) / count
-
-
-@inner
-def squared_distance(a: Array, y: Array, count: float, total: Array) -> None:
-    total[0] = _squares(a, y, a.size) / count
-
-
-@inner
-def logistic_loss(z: Array, y: Array, count: float, total: Array) -> None:
-    total[0] = _logistic_terms(z, y, z.size) / count
-
-
-@inner
-def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
-    total[0] = _class_terms(z, y, len(z)) / count
 
 
 @inner
