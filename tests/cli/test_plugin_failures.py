@@ -11,6 +11,7 @@ import pytest
 from nnfw.cli.commands import load_command, plugin_commands
 from nnfw.errors import PluginError
 from nnfw.plugins import Registry
+from nnfw.plugins.registry import import_kernels
 
 LAYER = """
 from dataclasses import dataclass
@@ -324,7 +325,7 @@ def nnfw_accelerators():
 IMPORTS = {
     "component": lambda registry: registry.load("cost", "slow"),
     "command": lambda registry: load_command(plugin_commands(registry)[0]),
-    "accelerator": lambda registry: registry.import_kernels(registry.accelerators[-1][0]),
+    "accelerator": lambda registry: import_kernels(registry.accelerators[-1]),
 }
 
 

@@ -16,6 +16,7 @@ from nnfw.cli.docstrings import meanings_of, sections_of
 from nnfw.experiments import parse_component
 from nnfw.ops import kernels
 from nnfw.plugins import AcceleratorSpec, Plugin, Registry
+from nnfw.plugins.specs import Declared
 from nnfw.protocols import KINDS
 from nnfw.toml import Document, apply_overrides
 from nnfw_standard import ReLU
@@ -301,7 +302,7 @@ def test_accelerator_without_what_an_activation_needs_leaves_it_to_numpy(monkeyp
     monkeypatch.setitem(sys.modules, "fake_accelerator", sys.modules[__name__])
     registry = Registry.discover()
     spec = AcceleratorSpec("fake", f"fake_accelerator:{target}", "get it at the fair")
-    registry.accelerators = ((spec, Plugin("nnfw-fake", "1.0", "fake", "fake")),)
+    registry.accelerators = (Declared(spec, Plugin("nnfw-fake", "1.0", "fake", "fake")),)
     assert accelerations(ReLU(), registry) == [{"accelerator": "fake", "computed_by": "NumPy", "because": why}]
 
 

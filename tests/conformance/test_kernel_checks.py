@@ -1,6 +1,7 @@
 """The checks of accelerators: wrong kernels are found, and what is not installed is skipped."""
 
 import sys
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,10 +12,11 @@ from nnfw.ops import PerStep, kernels
 from nnfw.ops.many_steps import steps
 from nnfw.ops.operation import operation
 from nnfw.plugins import AcceleratorSpec, Plugin
+from nnfw.plugins.specs import Declared
 from nnfw.testing import checks_of, run_checks
 
 OFFERED = {}
-NAMES = [spec.name for spec, _ in nnfw.Registry.discover().operations]
+NAMES = [item.name for item in nnfw.Registry.discover().operations]
 
 
 def load():
@@ -32,7 +34,7 @@ def registry(monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "OFFERED", {})
     found = nnfw.Registry.discover()
     spec = AcceleratorSpec("fake", "fake_accelerator:load", "pip install fake")
-    found.accelerators = ((spec, Plugin("nnfw-fake", "1.0", "fake", "fake")),)
+    found.accelerators = (Declared(spec, Plugin("nnfw-fake", "1.0", "fake", "fake")),)
     return found
 
 
@@ -186,8 +188,8 @@ def test_accelerator_with_an_unknown_kernel_fails(registry, monkeypatch):
 
 
 def test_accelerator_that_lacks_something_is_skipped_with_the_way_to_get_it(registry):
-    spec, plugin = registry.accelerators[0]
-    registry.accelerators = ((AcceleratorSpec("fake", "fake_accelerator:load_incomplete", spec.summary), plugin),)
+    (item,) = registry.accelerators
+    registry.accelerators = (replace(item, spec=replace(item.spec, target="fake_accelerator:load_incomplete")),)
     found = outcomes(registry)
     assert {item.status for item in found.values()} == {"skipped"}
     assert found["kernel.sgd"].message == "No module named 'planted'. pip install fake"

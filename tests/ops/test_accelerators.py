@@ -11,6 +11,7 @@ import nnfw
 from nnfw.ops import DEFINITIONS, choose, engine_in_use, kernels
 from nnfw.ops.accelerators import gain
 from nnfw.plugins import AcceleratorSpec, Plugin
+from nnfw.plugins.specs import Declared
 from nnfw_standard import Dense
 
 REGISTRY = nnfw.Registry.discover()
@@ -21,7 +22,7 @@ def fake(target, name="fake"):
     """Return a registry in which there is one accelerator more."""
     registry = nnfw.Registry.discover()
     plugin = Plugin("nnfw-fake", "1.0", "fake", "fake")
-    registry.accelerators = ((AcceleratorSpec(name, target, "get it at the fair"), plugin),)
+    registry.accelerators = (Declared(AcceleratorSpec(name, target, "get it at the fair"), plugin),)
     return registry
 
 
@@ -55,8 +56,8 @@ def test_plain_numpy_is_taken_where_it_is_asked_for_or_better(name, seconds):
 
 def test_accelerator_that_begins_at_once_is_taken_for_a_short_training():
     registry = fake("fake_accelerator:load_one")
-    ((spec, plugin),) = registry.accelerators
-    registry.accelerators = ((replace(spec, start=0.0), plugin),)
+    (item,) = registry.accelerators
+    registry.accelerators = (replace(item, spec=replace(item.spec, start=0.0)),)
     assert choose("auto", registry)[1] == "fake"
 
 

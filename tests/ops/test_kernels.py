@@ -17,7 +17,7 @@ from nnfw_standard import GELU
 
 nnfw_numba_kernels = pytest.importorskip("nnfw_numba.kernels", reason="numba is not installed", exc_type=ImportError)
 exponential = pytest.importorskip("nnfw_numba.exponential")
-NAMES = [spec.name for spec, _ in nnfw.Registry.discover().operations]
+NAMES = [item.name for item in nnfw.Registry.discover().operations]
 compiled = pytest.importorskip("nnfw_numba.caching").compiled
 FAST = engine_of(nnfw_numba_kernels.load(), "numba")
 

@@ -150,7 +150,7 @@ def test_operation_spec_that_is_wrong_is_refused(change, message):
 
 
 def test_framework_calls_no_operation_of_the_standard_components():
-    standard = {spec.name for spec, _ in nnfw.Registry.discover().operations if "nnfw_standard" in spec.target}
+    standard = {item.name for item in nnfw.Registry.discover().operations if "nnfw_standard" in item.spec.target}
     called = {
         node.attr
         for path in Path(nnfw.__file__).parent.rglob("*.py")
@@ -163,7 +163,7 @@ def test_framework_calls_no_operation_of_the_standard_components():
 
 @pytest.mark.parametrize("module", [definitions, operations], ids=lambda module: module.__name__)
 def test_every_operation_of_nnfw_is_declared_where_it_lies(module):
-    declared = {spec.target for spec, plugin in nnfw.Registry.discover().operations if plugin.built_in}
+    declared = {item.spec.target for item in nnfw.Registry.discover().operations if item.plugin.built_in}
     names = {name for name, value in vars(module).items() if isinstance(value, Operation)}
     assert {target for target in declared if target.startswith(f"{module.__name__}:")} == {
         f"{module.__name__}:{name}" for name in names

@@ -77,7 +77,7 @@ def test_component_of_nnfw_is_called_built_in(registry):
 def test_commands_carry_provenance(install):
     install("commands")
     (command,) = Registry.discover().commands
-    assert (command[0].name, str(command[1])) == ("plot-cost", "fake-commands 1.0")
+    assert (command.name, str(command.plugin)) == ("plot-cost", "fake-commands 1.0")
 
 
 @pytest.mark.parametrize(

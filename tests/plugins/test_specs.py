@@ -163,5 +163,5 @@ def test_two_plugins_cannot_offer_accelerators_of_one_name(make):
     make("fake-fast", textwrap.dedent(source.format(name="fast")))
     make("fake-numba", textwrap.dedent(source.format(name="numba")))
     registry = nnfw.Registry.discover()
-    assert [spec.name for spec, _ in registry.accelerators] == ["numba", "fast"]
+    assert [item.name for item in registry.accelerators] == ["numba", "fast"]
     assert "accelerator 'numba'" in next(item.reason for item in registry.plugins if item.status == "quarantined")

@@ -7,7 +7,8 @@ import numpy as np
 from nnfw.errors import in_words
 from nnfw.ops import Engine, Operation, engine_from, made_of_kernels
 from nnfw.ops.operation import Function, dispatched
-from nnfw.plugins import Registry
+from nnfw.plugins import AcceleratorSpec, Registry
+from nnfw.plugins.specs import Declared
 from nnfw.protocols import Activation, Elementwise
 from nnfw.workspace import Workspace
 
@@ -21,17 +22,21 @@ def accelerations(activation: Activation, registry: Registry) -> list[dict[str, 
     It is imported and compiles for that, which can take seconds.
     """
     found = []
-    for spec, plugin in registry.accelerators:
-        engine = None
-        try:
-            engine = engine_from(spec, plugin, registry)
-            how, why = _tried(activation, engine)
-        except Exception as error:  # whatever the accelerator's module or the activation raises
-            how, why = UNKNOWN, f"it cannot be tried: {in_words(error)}"
-            if engine is None:
-                how, why = NUMPY, f"{in_words(error).rstrip('.')}. {spec.summary}"
-        found.append({"accelerator": spec.name, "computed_by": how, "because": why})
+    for item in registry.accelerators:
+        how, why = _acceleration(activation, item, registry)
+        found.append({"accelerator": item.name, "computed_by": how, "because": why})
     return found
+
+
+def _acceleration(activation: Activation, item: Declared[AcceleratorSpec], registry: Registry) -> tuple[str, str]:
+    try:
+        engine = engine_from(item, registry)
+    except Exception as error:  # whatever its module raises
+        return NUMPY, f"{in_words(error).rstrip('.')}. {item.spec.summary}"
+    try:
+        return _tried(activation, engine)
+    except Exception as error:  # whatever the activation raises
+        return UNKNOWN, f"it cannot be tried: {in_words(error)}"
 
 
 def _tried(activation: Activation, engine: Engine) -> tuple[str, str]:
@@ -45,7 +50,7 @@ def _tried(activation: Activation, engine: Engine) -> tuple[str, str]:
         return KERNELS, f"it calls {', '.join(operation.name for operation in called)}"
     if type(activation).forward is Elementwise.forward:
         return NUMPY, "value and derivative cannot be compiled, or give something else then"
-    return NUMPY, "its own forward calls no kernels"
+    return NUMPY, "it has a forward of its own, which calls no kernels"
 
 
 def _operations_called(activation: Activation) -> list[Operation]:

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -62,15 +63,16 @@ def plugin_commands(registry: Registry) -> tuple[PluginCommand, ...]:
     """Return the commands of plugins; a name that nnfw or another plugin also uses is a problem of each of them."""
     built_in = {spec.name for spec in BUILT_IN}
 
-    def problem(spec: CommandSpec, plugin: Plugin) -> str:
-        if spec.name in built_in:
+    def problem(command: PluginCommand) -> str:
+        if command.name in built_in:
             return "the name is built in and cannot be taken; its author must choose another"
-        others = [str(other) for item, other in registry.commands if item.name == spec.name and other is not plugin]
+        same = [item.plugin for item in registry.commands if item.name == command.name]
+        others = [str(plugin) for plugin in same if plugin is not command.plugin]
         return (
             f"the name is also used by {' and '.join(others)}; choose one of them with NNFW_PLUGINS" if others else ""
         )
 
-    return tuple(PluginCommand(spec, plugin, problem(spec, plugin)) for spec, plugin in registry.commands)
+    return tuple(replace(item, problem=problem(item)) for item in registry.commands)
 
 
 class _Lean:

@@ -81,15 +81,15 @@ def _accelerators(registry: Registry) -> Iterator[tuple[str, str]]:
     """Yield the name of each accelerator, and whether it is ready."""
     from nnfw.ops import engine_from
 
-    for spec, plugin in registry.accelerators:
+    for item in registry.accelerators:
         try:
-            engine_from(spec, plugin, registry)
+            engine_from(item, registry)
         except ModuleNotFoundError as error:
-            yield spec.name, f"{error}; {spec.summary}"
+            yield item.name, f"{error}; {item.spec.summary}"
         except Exception as error:
-            yield spec.name, f"{BROKEN} {in_words(error)}"
+            yield item.name, f"{BROKEN} {in_words(error)}"
         else:
-            yield spec.name, "ready"
+            yield item.name, "ready"
 
 
 def _broken(items: Iterable[Item], load: Callable[[Item], object]) -> Iterator[str]:

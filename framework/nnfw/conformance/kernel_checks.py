@@ -18,8 +18,8 @@ from nnfw.conformance.subjects import Subject
 from nnfw.ops import Call, Engine, Operation, engine_from, operation_of, parts
 from nnfw.ops.checked import difference
 from nnfw.ops.operation import DTYPES, REST, Argument, PerStep
-from nnfw.plugins import AcceleratorSpec, Plugin, Registry, default_registry
-from nnfw.plugins.specs import normalised
+from nnfw.plugins import AcceleratorSpec, Registry, default_registry
+from nnfw.plugins.specs import Declared, normalised
 
 ACCELERATOR, KERNEL = "accelerator", "kernel"
 
@@ -35,8 +35,6 @@ _NUMBERS = (0.25, 0.0, 0.9, 0.5)  # shares, rates, counts: some divide by 1 − 
 _STEPS = 4
 
 Arguments = tuple[Array | float, ...]
-Offer = tuple[AcceleratorSpec, Plugin]
-"""An accelerator, and the plugin that offers it."""
 
 _LAYOUTS: tuple[Callable[[Array], Array], ...] = (
     strided,
@@ -48,17 +46,17 @@ _LAYOUTS: tuple[Callable[[Array], Array], ...] = (
 def accelerators_of(what: object, registry: Registry) -> list[Subject[object]]:
     """Return the accelerators that a name means: ``numba``, ``accelerator:numba``, or a distribution's."""
     return [
-        Subject(ACCELERATOR, f"{ACCELERATOR} {spec.name}", (spec, plugin), registry)
-        for spec, plugin in registry.accelerators
+        Subject(ACCELERATOR, f"{ACCELERATOR} {item.name}", item, registry)
+        for item in registry.accelerators
         if isinstance(what, str)
-        and (what in (spec.name, f"{ACCELERATOR}:{spec.name}") or normalised(what) == plugin.distribution)
+        and (what in (item.name, f"{ACCELERATOR}:{item.name}") or normalised(what) == item.plugin.distribution)
     ]
 
 
 def kernel_checks() -> Iterator[tuple[str, Callable[[Subject[object]], None]]]:
     """Yield the id and the function of the check of every operation."""
-    for spec, plugin in default_registry().operations:
-        yield f"{KERNEL}.{spec.name}", _check_of(spec.name if plugin.built_in else f"{plugin.distribution}:{spec.name}")
+    for item in default_registry().operations:
+        yield f"{KERNEL}.{item.name}", _check_of(item.name if item.plugin.built_in else item.qualified_name)
 
 
 def _check_of(name: str) -> Callable[[Subject[object]], None]:
@@ -126,11 +124,11 @@ def _in_steps(engine: Engine, operation: Operation, *arguments: Array | float) -
 
 
 def _engine(subject: Subject[object]) -> Engine:
-    spec, plugin = cast(Offer, subject.reference)
+    accelerator = cast("Declared[AcceleratorSpec]", subject.reference)
     try:
-        return engine_from(spec, plugin, subject.registry)
+        return engine_from(accelerator, subject.registry)
     except ModuleNotFoundError as error:
-        raise NotApplicable(f"{error}. {spec.summary}") from error
+        raise NotApplicable(f"{error}. {accelerator.spec.summary}") from error
 
 
 def samples(operation: Operation) -> Iterator[Arguments]:

@@ -8,7 +8,9 @@ import warnings
 from nnfw.errors import ConfigError, Mistake, PluginError, did_you_mean, in_words
 from nnfw.ops.checked import checked
 from nnfw.ops.engines import DEFINITIONS, Engine, engine_of
-from nnfw.plugins import AcceleratorSpec, Plugin, Registry
+from nnfw.plugins import AcceleratorSpec, Registry
+from nnfw.plugins.registry import import_kernels
+from nnfw.plugins.specs import Declared
 
 AUTO, NONE = "auto", "none"
 CHECK_VARIABLE = "NNFW_CHECK_KERNELS"
@@ -57,20 +59,20 @@ def choose(name: str, registry: Registry, seconds: float = 0.0) -> tuple[Engine,
         silently.
     """
     require_known(name, registry)
-    offered = {spec.name: (spec, plugin) for spec, plugin in registry.accelerators}
+    offered = {item.name: item for item in registry.accelerators}
     if name == NONE:
         return DEFINITIONS, NONE
-    worth = [pair for pair in offered.values() if seconds >= pair[0].start]
-    for spec, plugin in worth if name == AUTO else (offered[name],):
-        found = _loaded(spec, plugin, registry, quietly=name == AUTO)
+    worth = [item for item in offered.values() if seconds >= item.spec.start]
+    for item in worth if name == AUTO else (offered[name],):
+        found = _loaded(item, registry, quietly=name == AUTO)
         if found is not None:
-            return found, spec.name
+            return found, item.name
     return DEFINITIONS, NONE
 
 
 def known_accelerators(registry: Registry) -> tuple[str, ...]:
     """Return the accepted names: ``"auto"``, ``"none"``, and each accelerator."""
-    return AUTO, NONE, *(spec.name for spec, _ in registry.accelerators)
+    return AUTO, NONE, *(item.name for item in registry.accelerators)
 
 
 def require_known(name: str, registry: Registry) -> None:
@@ -81,21 +83,21 @@ def require_known(name: str, registry: Registry) -> None:
         raise ConfigError([Mistake(("accelerator",), text)])
 
 
-def engine_from(spec: AcceleratorSpec, plugin: Plugin, registry: Registry) -> Engine:
+def engine_from(accelerator: Declared[AcceleratorSpec], registry: Registry) -> Engine:
     """Return the engine of an accelerator; raises whatever its module raises, and PluginError for invalid kernels."""
-    return engine_of(registry.import_kernels(spec), f"Accelerator {spec.name!r} ({plugin})", registry)
+    return engine_of(import_kernels(accelerator), accelerator.title, registry)
 
 
-def _loaded(spec: AcceleratorSpec, plugin: Plugin, registry: Registry, *, quietly: bool) -> Engine | None:
+def _loaded(accelerator: Declared[AcceleratorSpec], registry: Registry, *, quietly: bool) -> Engine | None:
     try:
-        engine = engine_from(spec, plugin, registry)
+        engine = engine_from(accelerator, registry)
     except PluginError:
         raise
     except Exception as error:
         if not (quietly and isinstance(error, ModuleNotFoundError)):
             reason = in_words(error).rstrip(".")
-            owner = f"Accelerator {spec.name!r} ({plugin})"
-            text = f"{owner} cannot be loaded: {reason}. {spec.summary}. The training goes on without it."
+            text = f"{accelerator.title} cannot be loaded: {reason}. {accelerator.spec.summary}."
+            text += " The training goes on without it."
             warnings.warn(text, RuntimeWarning, stacklevel=_CALLER_OF_FIT)
         return None
     return checked(engine) if os.environ.get(CHECK_VARIABLE, "") not in ("", "0") else engine

@@ -196,7 +196,7 @@ def engine_of(found: object, owner: str, registry: Registry | None = None) -> En
     if not isinstance(found, Mapping):
         raise PluginError(f"{owner} must give its kernels by name, got {short(found)}.")
     registry = registry or default_registry()
-    known = (*(spec.name for spec, _ in registry.operations), *COMPILERS)
+    known = (*(item.name for item in registry.operations), *COMPILERS)
     for name, function in found.items():
         if not isinstance(name, str) or name.rpartition(":")[2] not in known:
             raise PluginError(

@@ -77,7 +77,7 @@ class Registry:
     declared
         All that active plugins declare.
     commands, operations, accelerators
-        The subcommands, the operations and the faster kernels of active plugins, each with its plugin.
+        The subcommands, the operations and the faster kernels of active plugins.
     hooks
         The hook caller of the active plugins; prefer :meth:`notify`.
     """
@@ -87,9 +87,9 @@ class Registry:
         declared = [Declared(spec, item.plugin) for item in loaded for spec in item.specs]
         self.declared = tuple(item for item in declared if item.plugin.status == "active")
         self._operations = _of_class(OperationSpec, declared)
-        self.commands = _active(_of_class(CommandSpec, declared))
-        self.operations = _active(self._operations)
-        self.accelerators = _active(_of_class(AcceleratorSpec, declared))
+        self.commands = _of_class(CommandSpec, self.declared)
+        self.operations = _of_class(OperationSpec, self.declared)
+        self.accelerators = _of_class(AcceleratorSpec, self.declared)
         self.hooks = hooks
         self._strict = strict
         self._components = _with_clashes(_of_class(ComponentSpec, declared))
@@ -213,20 +213,6 @@ class Registry:
     def find_operation(self, name: str) -> Declared[OperationSpec]:
         """Return the operation called `name` or ``distribution:name``; errors as :meth:`find`."""
         return self._find("operation", name, self._operations)
-
-    def import_kernels(self, spec: AcceleratorSpec) -> object:
-        """Return what the target of an accelerator gives; raises whatever its module does.
-
-        ImportError if the module would end the process.
-        """
-        plugin = next(plugin for item, plugin in self.accelerators if item is spec)
-        try:
-            with importing(plugin):
-                return spec.loaded()()
-        except (Exception, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # SystemExit and its like
-            raise ImportError(f"{spec.target} would end the process: {in_words(error)}") from error
 
     def create(self, kind: str, name: str, options: Mapping[str, object]) -> Any:
         """Return a component with checked options; names of other components among them are resolved too.
@@ -437,12 +423,8 @@ def _state(plugin: Plugin) -> str:
     return f"Plugin {plugin} is {plugin.status}: {plugin.reason.rstrip('.')}."
 
 
-def _of_class(spec_class: type[SpecT], declared: Iterable[Declared[Spec]]) -> list[Declared[SpecT]]:
-    return [Declared(item.spec, item.plugin) for item in declared if isinstance(item.spec, spec_class)]
-
-
-def _active(declared: Iterable[Declared[SpecT]]) -> tuple[tuple[SpecT, Plugin], ...]:
-    return tuple((item.spec, item.plugin) for item in declared if item.plugin.status == "active")
+def _of_class(spec_class: type[SpecT], declared: Iterable[Declared[Spec]]) -> tuple[Declared[SpecT], ...]:
+    return tuple(Declared(item.spec, item.plugin) for item in declared if isinstance(item.spec, spec_class))
 
 
 def _by_plugin(components: Iterable[Declared[SpecT]]) -> str:
@@ -499,6 +481,20 @@ def import_target(declared: Declared[SpecT]) -> Any:
         raise
     except BaseException as error:  # SystemExit too: a component must not end nnfw
         raise PluginError(f"{declared.title}: target {spec.target!r} cannot be loaded: {in_words(error)}.") from error
+
+
+def import_kernels(accelerator: Declared[AcceleratorSpec]) -> object:
+    """Return what the target of an accelerator gives; raises whatever its module does.
+
+    ImportError if the module would end the process.
+    """
+    try:
+        with importing(accelerator.plugin):
+            return accelerator.spec.loaded()()
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # SystemExit and its like
+        raise ImportError(f"{accelerator.spec.target} would end the process: {in_words(error)}") from error
 
 
 def _import_class(component: Listed) -> type:

@@ -96,7 +96,7 @@ class Checkpoints:
         """Return the versions of the plugins in use; nnfw's own is among the packages."""
         components = [registry.component_of("callback", callback) for callback in callbacks]
         found = [component.plugin for component in components if component is not None]
-        found += [plugin for spec, plugin in registry.accelerators if spec.name == accelerator]
+        found += [item.plugin for item in registry.accelerators if item.name == accelerator]
         versions = {**self._plugins, **{plugin.distribution: plugin.version for plugin in found}}
         return {name: version for name, version in sorted(versions.items()) if name != PROJECT}
 
