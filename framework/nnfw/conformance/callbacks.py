@@ -18,7 +18,6 @@ from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
 from nnfw.model import Sequential
 from nnfw.plugins import ComponentSpec, Plugin, Registry
-from nnfw.plugins.loading import Loaded
 from nnfw.plugins.specs import PROJECT
 from nnfw.protocols import Activation, Callback, Initializer, Layer, Optimizer, Parameter
 from nnfw.workspace import Workspace
@@ -170,16 +169,12 @@ def _trained(
 
 def _with_own_components(registry: Registry) -> Registry:
     """Return a registry that also knows the kit's network, so that a callback can save it."""
-    loaded = [
-        Loaded(plugin, tuple(item.spec for item in registry.components() if item.plugin is plugin))
-        for plugin in registry.plugins
-    ]
     own = (
         ComponentSpec("layer", "factor_of_the_kit", f"{__name__}:{_Factor.__name__}", "z = a_prev ⊙ w"),
         ComponentSpec("initializer", "ones_of_the_kit", f"{__name__}:{_Ones.__name__}", "w = 1"),
         ComponentSpec("activation", "unchanged_by_the_kit", f"{Unchanged.__module__}:{Unchanged.__name__}", "a = z"),
     )
-    return Registry([*loaded, Loaded(Plugin(PROJECT, "", "testing", __name__), own)], registry.hooks)
+    return Registry([*registry.plugins, Plugin(PROJECT, "", "testing", __name__, specs=own)], registry.hooks)
 
 
 def _open_below(folder: Path) -> list[str]:

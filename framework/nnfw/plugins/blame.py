@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from nnfw.errors import in_words, one_line
@@ -47,9 +46,9 @@ def culprit_of(error: BaseException, registry: Registry) -> Culprit | None:
     if not frames:
         return None
     plugin = frames[-1][1]
-    called = ((frame, registry.component_of_class(_class_of_self(frame))) for frame, owner in frames if owner is plugin)
-    for frame, component in called:
-        if component is not None and component.plugin is plugin:
+    for frame, owner in frames:
+        component = registry.component_of(None, frame.f_locals.get("self"))
+        if owner is plugin and component is not None and component.plugin is plugin:
             return Culprit(plugin, component, one_line(frame.f_code.co_name))
     return Culprit(plugin)
 
@@ -69,7 +68,3 @@ def _packages(registry: Registry) -> list[tuple[Plugin, str]]:
 
 def _package(module: str) -> str:
     return module.partition(".")[0]
-
-
-def _class_of_self(frame: FrameType) -> type:
-    return type(frame.f_locals.get("self"))

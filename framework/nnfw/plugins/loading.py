@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -55,26 +55,7 @@ _YIELDS: Mapping[str, type[Spec]] = {
 """What the hooks that declare something yield."""
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A plugin with its declarations; a quarantined one may have declared something before it failed.
-
-    Parameters
-    ----------
-    plugin
-        The plugin with its status.
-    specs
-        What its hooks yielded.
-    module
-        The module of hooks of an active plugin.
-    """
-
-    plugin: Plugin
-    specs: tuple[Spec, ...] = ()
-    module: ModuleType | None = field(default=None, repr=False)
-
-
-def load_plugins(manager: pluggy.PluginManager, *, only: frozenset[str] | None, strict: bool) -> list[Loaded]:
+def load_plugins(manager: pluggy.PluginManager, *, only: frozenset[str] | None, strict: bool) -> list[Plugin]:
     """Load every entry point of the group ``nnfw`` and register the sound ones with `manager`.
 
     PluginError in strict mode, with all that is broken or missing.
@@ -91,26 +72,25 @@ def load_plugins(manager: pluggy.PluginManager, *, only: frozenset[str] | None, 
 
     Returns
     -------
-    list of Loaded
+    list of Plugin
         Built-in plugins first, then by distribution and entry point.
     """
     owners: dict[tuple[str, str], Plugin] = {}
-    loaded: list[Loaded] = []
+    modules: dict[str, ModuleType] = {}
+    loaded: list[Plugin] = []
     for plugin in _installed():
         if only is None or plugin.built_in or only & _names(plugin):
-            loaded.append(_load(plugin, owners))
+            loaded.append(_load(plugin, owners, modules))
         else:
-            loaded.append(Loaded(replace(plugin, status="disabled", reason=f"not named in {ONLY_VARIABLE}")))
-    found = frozenset[str]().union(*(_names(item.plugin) for item in loaded))
-    missing = sorted((only or frozenset()) - found)
+            loaded.append(replace(plugin, status="disabled", reason=f"not named in {ONLY_VARIABLE}"))
+    missing = sorted((only or frozenset()).difference(*map(_names, loaded)))
     reason = f"named in {ONLY_VARIABLE} but not installed"
-    loaded += [Loaded(Plugin(name, "", "", "", "missing", reason)) for name in missing]
-    broken = [item.plugin for item in loaded if item.plugin.status in ("quarantined", "missing")]
+    loaded += [Plugin(name, "", "", "", "missing", reason) for name in missing]
+    broken = [plugin for plugin in loaded if plugin.status in ("quarantined", "missing")]
     if strict and broken:
         raise PluginError("\n".join(f"Plugin {plugin}: {plugin.reason}" for plugin in broken)) from broken[0].error
-    for item in reversed(loaded):  # pluggy calls the last first
-        if item.module is not None:
-            manager.register(item.module, name=f"{item.plugin.distribution}:{item.plugin.entry_point}")
+    for name in reversed(modules):  # pluggy calls the last first
+        manager.register(modules[name], name)
     return loaded
 
 
@@ -233,10 +213,13 @@ def _declared_by(distribution: Distribution, name: str, version: str) -> list[Pl
     return [replace(plugin, status="quarantined", reason=reason) for plugin in plugins]
 
 
-def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
-    """Import a plugin's module and collect what it declares; `owners` maps each name to its plugin."""
+def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin], modules: dict[str, ModuleType]) -> Plugin:
+    """Import a plugin's module and collect what it declares.
+
+    `owners` maps each name to its plugin, `modules` each active plugin's qualified entry point to its module of hooks.
+    """
     if plugin.status != "active":
-        return Loaded(plugin)
+        return plugin
     specs: list[Spec] = []
     try:
         # output of a plugin must not mix with the data on stdout
@@ -256,8 +239,9 @@ def _load(plugin: Plugin, owners: dict[tuple[str, str], Plugin]) -> Loaded:
     except BaseException as error:  # SystemExit too: a plugin must not end nnfw
         for name in [name for name, owner in owners.items() if owner is plugin]:
             del owners[name]
-        return Loaded(replace(plugin, status="quarantined", reason=in_words(error), error=error), tuple(specs))
-    return Loaded(plugin, tuple(specs), module)
+        return replace(plugin, status="quarantined", reason=in_words(error), error=error, specs=tuple(specs))
+    modules[f"{plugin.distribution}:{plugin.entry_point}"] = module
+    return replace(plugin, specs=tuple(specs))
 
 
 @contextmanager

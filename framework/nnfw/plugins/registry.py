@@ -25,7 +25,6 @@ from nnfw.errors import (
 )
 from nnfw.plugins.loading import (
     DISCOVERY,
-    Loaded,
     allowed_plugins,
     importing,
     load_plugins,
@@ -63,7 +62,7 @@ class Registry:
 
     Parameters
     ----------
-    loaded
+    plugins
         What :func:`~nnfw.plugins.loading.load_plugins` found.
     hooks
         The hook caller of the active plugins.
@@ -82,9 +81,9 @@ class Registry:
         The hook caller of the active plugins; prefer :meth:`notify`.
     """
 
-    def __init__(self, loaded: list[Loaded], hooks: pluggy.HookRelay, *, strict: bool = False) -> None:
-        self.plugins: tuple[Plugin, ...] = tuple(item.plugin for item in loaded)
-        declared = [Declared(spec, item.plugin) for item in loaded for spec in item.specs]
+    def __init__(self, plugins: Iterable[Plugin], hooks: pluggy.HookRelay, *, strict: bool = False) -> None:
+        self.plugins = tuple(plugins)
+        declared = [Declared(spec, plugin) for plugin in self.plugins for spec in plugin.specs]
         self.declared = tuple(item for item in declared if item.plugin.status == "active")
         self._operations = _of_class(OperationSpec, declared)
         self.commands = _of_class(CommandSpec, self.declared)
@@ -277,12 +276,9 @@ class Registry:
         versions = {plugin.distribution: plugin.version for plugin in self.plugins if plugin.status == "active"}
         return {name: versions[name] for name in sorted(needed & versions.keys())}
 
-    def component_of(self, kind: str, component: object) -> Listed | None:
-        """Return the registered component that `component` is an instance of, or None."""
-        return self.component_of_class(type(component), kind)
-
-    def component_of_class(self, cls: type, kind: str | None = None) -> Listed | None:
-        """Return the registered component whose class is `cls`, of one kind or of any, or None."""
+    def component_of(self, kind: str | None, component: object) -> Listed | None:
+        """Return the registered component that `component` is an instance of, of one kind or of any; or None."""
+        cls = type(component)
         found = [item for item in self.components(kind) if cls is self._classes.get(item) or cls is _imported(item)]
         return min(found, key=lambda item: not item.plugin.built_in, default=None)
 
@@ -293,7 +289,7 @@ class Registry:
 
     def title(self, component: object) -> str:
         """Return how messages name a component of any kind: ``Layer 'dense' (built-in)``."""
-        found = self.component_of_class(type(component))
+        found = self.component_of(None, component)
         if found is not None:
             return found.title
         kind = kind_of(type(component)) or "component"

@@ -252,6 +252,8 @@ class Plugin:
         Why it is not active, in one line.
     error
         The original error of a quarantined plugin.
+    specs
+        What its hooks yielded; a quarantined plugin may have declared something before it failed.
     """
 
     distribution: str
@@ -261,6 +263,7 @@ class Plugin:
     status: Literal["active", "quarantined", "disabled", "missing"] = "active"
     reason: str = ""
     error: BaseException | None = field(default=None, compare=False, repr=False)
+    specs: tuple[Spec, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def built_in(self) -> bool:
