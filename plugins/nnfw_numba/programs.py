@@ -25,7 +25,7 @@ from nnfw.ops.definitions import product
 from nnfw.ops.operation import DTYPES, REST, Argument, Operation, Value
 from nnfw_numba import products
 from nnfw_numba.caching import Native, inner, native
-from nnfw_numba.library import Body, body_of
+from nnfw_numba.library import body_of
 from nnfw_numba.machine import INDICES, decoder, store, width
 from nnfw_numba.untyped import Untyped
 
@@ -73,7 +73,7 @@ def encoded(call: Call, faults: Array) -> Code | None:
         sizes, dtype = bind(call)
     except MisfitError:
         return None
-    values = [value.values[0] if isinstance(value, PerStep) else value for value in call.arguments]
+    values = [*map(sample, call.arguments)]
     if call.operation is product:
         return _product(call, values)
     pairs = zip(call.operation.arguments, values, strict=True)
@@ -95,6 +95,11 @@ def encoded(call: Call, faults: Array) -> Code | None:
         if item.kind == "index":
             numbers += [prod(sizes[item.below]), faults.ctypes.data]
     return Code(function, numbers, moves)
+
+
+def sample(value: Value) -> Untyped:
+    """Return an argument as it is at the first step."""
+    return value.values[0] if isinstance(value, PerStep) else value
 
 
 def _product(call: Call, values: list[Untyped]) -> Code | None:
@@ -153,7 +158,10 @@ def _entry(operation: Operation, dtype: Type, layout: str) -> tuple[int, tuple[f
         if found is None:
             return None
         body = found(dtype.char)
-        return _compiled(operation, body, dtype, layout), body.options
+        options = (types.float64,) * len(body.options)
+        kinds = (*options, *(_kind(argument, dtype, layout) for argument in operation.arguments))
+        indices = [len(options) + k for k, argument in enumerate(operation.arguments) if argument.kind == "index"]
+        return _native(body.function, body.origin, operation.name, kinds, *indices).address, body.options
     except Exception as error:
         if not operation.bodies:
             raise
@@ -161,13 +169,6 @@ def _entry(operation: Operation, dtype: Type, layout: str) -> tuple[int, tuple[f
         text = f"Operation {operation.name!r}: numba cannot compile its body: {reason}. NumPy runs it."
         warnings.warn(text, RuntimeWarning, stacklevel=2)
         return None
-
-
-def _compiled(operation: Operation, body: Body, dtype: Type, layout: str) -> int:
-    options = (types.float64,) * len(body.options)
-    kinds = (*options, *(_kind(argument, dtype, layout) for argument in operation.arguments))
-    indices = [len(options) + k for k, argument in enumerate(operation.arguments) if argument.kind == "index"]
-    return _native(body.function, body.origin, operation.name, kinds, *indices).address
 
 
 def _kind(argument: Argument, dtype: Type, layout: str) -> Untyped:

@@ -17,12 +17,12 @@ from nnfw.arrays import Array
 from nnfw.ops import Call, PerStep, bind
 from nnfw.ops import parts as parts_of
 from nnfw.ops.definitions import product
-from nnfw.ops.operation import Function, Operation, Value
+from nnfw.ops.operation import Function, Operation
 from nnfw_numba import products
 from nnfw_numba.caching import compiled
 from nnfw_numba.library import body_of
 from nnfw_numba.machine import load, store
-from nnfw_numba.programs import Code, Move, encoded
+from nnfw_numba.programs import Code, Move, encoded, sample
 from nnfw_numba.team import TOGETHER, Team, lead, run, team
 
 _PART_OF_PRODUCT, _PART, _PART_OF_VECTOR = 1 << 18, 1 << 14, 1 << 16
@@ -252,43 +252,27 @@ def _program(codes: list[Code], moves: list[Move]) -> Array:
 
 def _parts(call: Call, most: int, faults: Array) -> list[Code]:
     """Return the parts of a call that is worth sharing, otherwise the whole call."""
-    axis = _axis(call)
-    count = min(most, _work(call), bind(call).size(axis) // TOGETHER) if axis and most > 1 else 1
+    axis, work = _cut(call)
+    count = min(most, work, bind(call).size(axis) // TOGETHER) if axis and most > 1 else 1
     cut = parts_of(call, axis, count, TOGETHER) if count > 1 else [call]
     found = [code for code in (encoded(part, faults) for part in cut) if code is not None]
     return found if len(found) == len(cut) else [code for code in (encoded(call, faults),) if code is not None]
 
 
-def _axis(call: Call) -> str:
-    """Return the axis along which a call is cut; empty for none."""
+def _cut(call: Call) -> tuple[str, int]:
+    """Return the axis along which a call is cut, empty for none, and how many threads it can keep busy."""
     if call.operation is product:
-        a, _, out = map(_sample, call.arguments)
-        return products.axis(a, out)
-    return call.operation.cut
-
-
-def _work(call: Call) -> int:
-    """Return how many threads a call can keep busy."""
-    if call.operation is product:
-        a, _, out = map(_sample, call.arguments)
-        return int(out.size * a.shape[1]) // _PART_OF_PRODUCT
-    pairs = zip(call.operation.arguments, call.arguments, strict=True)
-    cut = [_sample(value) for argument, value in pairs if call.operation.cut in argument.axes]
+        a, _, out = map(sample, call.arguments)
+        return products.axis(a, out), out.size * a.shape[1] // _PART_OF_PRODUCT
+    axis, pairs = call.operation.cut, zip(call.operation.arguments, call.arguments, strict=True)
+    cut = [sample(value) for argument, value in pairs if axis in argument.axes]
     least = _PART if any(array.ndim > 1 for array in cut) else _PART_OF_VECTOR
-    return max(array.nbytes for array in cut) // least
-
-
-def _sample(value: Value) -> Array:
-    array = value.values[0] if isinstance(value, PerStep) else value
-    assert isinstance(array, np.ndarray)
-    return array
+    return axis, max((array.nbytes for array in cut), default=0) // least
 
 
 def _may_be_shared(call: Call) -> bool:
     """Return whether the team or BLAS could share an operation; whether BLAS does depends on its environment."""
-    if call.operation is product:
-        return _work(call) >= 1
-    return bool(call.operation.cut) and _work(call) >= 2
+    return _cut(call)[1] >= (1 if call.operation is product else 2)
 
 
 _NOTHING, _FINITE = _staged([], None, np.zeros(1, np.int64)), np.zeros((1, 1))
