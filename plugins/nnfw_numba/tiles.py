@@ -123,8 +123,6 @@ def _tile(rows: int, char: str) -> Untyped:
         masked = _Masked(builder, vector, _size(char), count)
         zero = ir.Constant(vector, [0.0] * lanes)
         sums = [cgutils.alloca_once_value(builder, zero) for _ in range(rows)]  # type: ignore[no-untyped-call]
-        for each in sums:
-            builder.store(zero, each)
         with cgutils.for_range(builder, length) as loop:
             b_k = masked.load(builder.add(b, builder.mul(loop.index, line)))
             a_k = builder.add(a, builder.mul(loop.index, step))
