@@ -32,12 +32,10 @@ class _Buffered(Elementwise):
     @abstractmethod
     def value(self, z: Array, out: Array | None = None) -> Array:
         """Return σ(z), in `out` if given."""
-        ...
 
     @abstractmethod
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return σ'(z), in `out` if given."""
-        ...
 
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return a = σ(z)."""
@@ -55,12 +53,10 @@ class _Scratched(_Buffered):
     @abstractmethod
     def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
         """Return σ(z), in `out` if given; `scratch` is overwritten."""
-        ...
 
     @abstractmethod
     def derivative(self, z: Array, a: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
         """Return σ'(z), in `out` if given; `scratch` is overwritten."""
-        ...
 
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return a = σ(z)."""
@@ -228,7 +224,6 @@ class _ExponentialBelow(_Scratched):
     @abstractmethod
     def _factors(self) -> tuple[float, float]:
         """`above` and `below`."""
-        ...
 
     def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
         """Return above · max(z, 0) + below · expm1(min(z, 0))."""

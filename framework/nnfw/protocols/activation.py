@@ -31,12 +31,10 @@ class Activation(Protocol):
     @abstractmethod
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return a = σ(z), of the shape and dtype of `z`; `z` stays as it is."""
-        ...
 
     @abstractmethod
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
         """Return δ = ∂C/∂z from ∂C/∂a; for an elementwise σ that is ∂C/∂a ⊙ σ'(z). The arguments stay as they are."""
-        ...
 
 
 class Elementwise(Activation, Protocol):
@@ -45,12 +43,10 @@ class Elementwise(Activation, Protocol):
     @abstractmethod
     def value(self, z: Array) -> Array:
         """Return σ(z)."""
-        ...
 
     @abstractmethod
     def derivative(self, z: Array, a: Array) -> Array:
         """Return σ'(z); a = σ(z) is at hand, since many derivatives are shorter in a."""
-        ...
 
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return a = σ(z)."""

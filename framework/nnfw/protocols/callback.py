@@ -56,11 +56,9 @@ class Lines(Protocol):
 
     def write(self, text: str) -> None:
         """Add a text at the end; it reaches the system at once."""
-        ...
 
     def close(self) -> None:
         """Close the file, when its bytes have reached the disk."""
-        ...
 
 
 class Installed(Protocol):
@@ -68,11 +66,9 @@ class Installed(Protocol):
 
     def label(self, kind: str, component: object) -> str:
         """Return how messages name a component: ``'csv_log' (built-in)``."""
-        ...
 
     def notify(self, hook: str, arguments: Mapping[str, object]) -> None:
         """Call the observers of a run, plugin by plugin; one that fails is warned about and ends nothing."""
-        ...
 
 
 class Fit(Protocol):
@@ -109,64 +105,49 @@ class Fit(Protocol):
     @property
     def registry(self) -> Installed:
         """The installed components and plugins."""
-        ...
 
     @property
     def epoch(self) -> int:
         """The current epoch."""
-        ...
 
     @property
     def step(self) -> int:
         """The current step."""
-        ...
 
     @property
     def cost(self) -> float:
         """The cost of the last batch."""
-        ...
 
     @property
     def history(self) -> Sequence[dict[str, Any]]:
         """The records of the epochs that have ended, the first one first."""
-        ...
 
     def stop(self, reason: str) -> None:
         """End the training after this epoch."""
-        ...
 
     def better(self, monitor: str, value: float, best: float) -> bool:
         """Whether `value` of the record entry `monitor` is better than `best`."""
-        ...
 
     def snapshot(self) -> tuple[Array, ...]:
         """Return a copy of all parameters and state of the model."""
-        ...
 
     def restore(self, snapshot: tuple[Array, ...]) -> None:
         """Put the values of a snapshot back into the model."""
-        ...
 
     def watch(self) -> None:
         """Look from now on at the parameters; where a step makes them not finite, DivergedError names it."""
-        ...
 
     def diverged(self, what: str) -> DivergedError:
         """Return the error for a cost that is not finite, as `what` says; it names the step where that began."""
-        ...
 
     def first_non_finite(self) -> str:
         """Name the first layer with values that were not finite in the last pass, or else labels or the last layer."""
-        ...
 
     def save_model(self, path: Path) -> None:
         """Write the model as it is now to `path`, replacing the file in one step."""
-        ...
 
     def claim(self, path: str, callback: Callback) -> Path:
         """Return where a callback's file goes, and keep that name for it alone; ConfigError if another has it."""
-        ...
 
     def lines(self, path: Path) -> Lines:
         """Return a new text file at a claimed path, whose `write` reaches the system at once; `close` ends it."""
-        ...

@@ -37,17 +37,14 @@ class Cost(Protocol):
 
         Called once before training, never in a step.
         """
-        ...
 
     @abstractmethod
     def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
         """Return C for activations `a` ``(N, *output_shape)``, `y` from :meth:`targets` and `weight` ``(N,)``."""
-        ...
 
     @abstractmethod
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return ∇_a C, shaped like `a`, with 1/N and the weights inside."""
-        ...
 
 
 class CanonicalCost(Cost, Protocol):
@@ -56,12 +53,10 @@ class CanonicalCost(Cost, Protocol):
     @abstractmethod
     def value_from_z(self, z: Array, y: Array, weight: Array | None = None) -> float:
         """Return C from the weighted input of the output layer, in log space, so that extreme z stay finite."""
-        ...
 
     @abstractmethod
     def canonical_delta(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return δ^L, equal to Equation 1 for the canonical pair: (a − y)/N for the standard ones."""
-        ...
 
 
 class WritesValue(Protocol):
@@ -73,7 +68,6 @@ class WritesValue(Protocol):
 
         Declared `kernels_only`. It depends on shapes and dtypes alone whether they can.
         """
-        ...
 
 
 class WritesValueFromZ(Protocol):
@@ -82,7 +76,6 @@ class WritesValueFromZ(Protocol):
     @abstractmethod
     def write_value_from_z(self, z: Array, y: Array, weight: Array | None, out: Array) -> bool:
         """Write C as :meth:`CanonicalCost.value_from_z` gives it, in the manner of :meth:`WritesValue.write_value`."""
-        ...
 
 
 class Regularizer(Protocol):
@@ -91,12 +84,10 @@ class Regularizer(Protocol):
     @abstractmethod
     def value(self, w: Array) -> float:
         """Return Ω(w) for the flat weights."""
-        ...
 
     @abstractmethod
     def add_gradient(self, w: Array, gradient: Array) -> None:
         """Add ∂Ω/∂w to `gradient` in place."""
-        ...
 
 
 class Metric(Protocol):
@@ -113,12 +104,10 @@ class Metric(Protocol):
     @abstractmethod
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
         """Return a float64 array that adds up over batches; `y` comes from the cost's :meth:`Cost.targets`."""
-        ...
 
     @abstractmethod
     def result(self, statistics: Array) -> float | Array:
         """Return the metric from the summed statistics."""
-        ...
 
 
 class WritesStatistics(Protocol):
@@ -130,4 +119,3 @@ class WritesStatistics(Protocol):
 
         They must be whole numbers, so that their sum is the same in any order.
         """
-        ...

@@ -18,22 +18,18 @@ class Columns(Protocol):
     @property
     def features(self) -> Mapping[str, Array]:
         """Column by name."""
-        ...
 
     @property
     def target(self) -> Array | None:
         """The target; None where there is none."""
-        ...
 
     @property
     def target_name(self) -> str:
         """What the target is called."""
-        ...
 
     @property
     def classes(self) -> tuple[str, ...] | None:
         """Names of the classes."""
-        ...
 
 
 class Dataset(Protocol):
@@ -42,7 +38,6 @@ class Dataset(Protocol):
     @abstractmethod
     def load(self, directory: Path) -> Columns:
         """Read :class:`nnfw.Examples`; relative paths start at `directory`. DataError says what is wrong, and where."""
-        ...
 
     def input_shape(self) -> Shape | None:
         """Return the shape of one example if it is known without reading anything; None by default."""
@@ -66,14 +61,11 @@ class Transform(Protocol):
     @abstractmethod
     def fit(self, column: Array) -> Mapping[str, Any]:
         """Return the fitted values of one column ``(N, ...)``: strings, numbers or lists of them, fit for JSON."""
-        ...
 
     @abstractmethod
     def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return the changed column; its first axis stays."""
-        ...
 
     @abstractmethod
     def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return the column as it was before :meth:`apply`."""
-        ...

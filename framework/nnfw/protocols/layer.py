@@ -37,7 +37,6 @@ class Layer(Protocol):
     @abstractmethod
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one example's z. ShapeError if the input shape does not fit; no data is read."""
-        ...
 
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
         """Declare the arrays of this layer by name; none by default."""
@@ -46,7 +45,6 @@ class Layer(Protocol):
     @abstractmethod
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z of shape ``(N, *output_shape)``; `a_prev` stays as it is, `workspace` keeps what backward needs."""
-        ...
 
     @abstractmethod
     def backward(
@@ -56,7 +54,6 @@ class Layer(Protocol):
 
         `delta` stays as it is. None is allowed where ``workspace.needs_input_gradient`` is False.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,6 @@ class Initializer(Protocol):
 
         `fan_in` and `fan_out` count the inputs that one unit sums over and the units that one input reaches.
         """
-        ...
 
     def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float | None:
         """Return the intended variance of the values, or None if there is none."""

@@ -43,7 +43,6 @@ class Optimizer(Protocol):
         `gradient` may be overwritten. `step` counts from 1. ``vector[decays]`` are the parameters that weight decay
         acts on: the weights, not the biases.
         """
-        ...
 
 
 class SplitOptimizer(Optimizer, Protocol):
@@ -55,7 +54,6 @@ class SplitOptimizer(Optimizer, Protocol):
     @abstractmethod
     def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
         """Return the numbers of a step; always as many."""
-        ...
 
     @abstractmethod
     def apply(
@@ -71,7 +69,6 @@ class SplitOptimizer(Optimizer, Protocol):
         The coefficients are passed to operations and not computed with: in a recording each stands for one number per
         step.
         """
-        ...
 
     def update(
         self,
@@ -97,4 +94,3 @@ class Schedule(Protocol):
         ``epoch + i/steps`` where the first epoch is 0, `epochs` is the planned number and `history` the monitored
         cost after each finished epoch.
         """
-        ...

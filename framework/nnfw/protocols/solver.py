@@ -38,4 +38,3 @@ class Solver(Protocol):
         ended
             To be called after each iteration with θ and C; where it returns True, no other may follow.
         """
-        ...
