@@ -68,38 +68,11 @@ class Descent(SplitOptimizer):
         names = {*self.arrays, SCRATCH} if self.weight_decay and not self.decoupled else {*self.arrays}
         return {name: np.zeros_like(vector) for name in sorted(names)}
 
-    def update(
-        self,
-        vector: Array,
-        gradient: Array,
-        state: State,
-        step: int,
-        learning_rate: float,
-        decays: slice,
-    ) -> None:
-        """Change `vector` and `state` in place; `gradient` is overwritten and nothing of its size is allocated.
-
-        Parameters
-        ----------
-        vector, gradient
-            θ and g, flat.
-        state
-            The arrays of :meth:`state`.
-        step
-            t, from 1.
-        learning_rate
-            η of this step, used in place of the base rate.
-        decays
-            The part of the vectors that weight decay acts on.
-        """
-        # a NumPy scalar would compute in float64 and be cast back
-        self.apply(vector, gradient, state, self.coefficients(step, float(learning_rate)), decays)
-
     @kernels_only
     def apply(
         self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...], decays: slice
     ) -> None:
-        """Take the step of :meth:`update`, by operations alone."""
+        """Take the step of :meth:`update`, by operations alone; `gradient` is overwritten, and nothing is allocated."""
         if self.clip_norm is not None:
             operations.clip(gradient, self.clip_norm)
         if self.weight_decay and not self.decoupled:

@@ -30,18 +30,12 @@ class Optimizer(Protocol):
 
     @abstractmethod
     def update(
-        self,
-        vector: Array,
-        gradient: Array,
-        state: Mapping[str, Array],
-        step: int,
-        learning_rate: float,
-        decays: slice,
+        self, vector: Array, gradient: Array, state: Mapping[str, Array], step: int, learning_rate: float, decays: slice
     ) -> None:
         """Change `vector` and `state` in place.
 
-        `gradient` may be overwritten. `step` counts from 1. ``vector[decays]`` are the parameters that weight decay
-        acts on: the weights, not the biases.
+        `gradient` may be overwritten. `step` counts from 1, `learning_rate` is the rate of this step. Weight decay acts
+        on ``vector[decays]``: the weights, not the biases.
         """
 
 
@@ -57,12 +51,7 @@ class SplitOptimizer(Optimizer, Protocol):
 
     @abstractmethod
     def apply(
-        self,
-        vector: Array,
-        gradient: Array,
-        state: Mapping[str, Array],
-        coefficients: tuple[float, ...],
-        decays: slice,
+        self, vector: Array, gradient: Array, state: Mapping[str, Array], coefficients: tuple[float, ...], decays: slice
     ) -> None:
         """Change `vector` and `state` in place, by operations alone; declared `kernels_only`.
 
@@ -71,16 +60,11 @@ class SplitOptimizer(Optimizer, Protocol):
         """
 
     def update(
-        self,
-        vector: Array,
-        gradient: Array,
-        state: Mapping[str, Array],
-        step: int,
-        learning_rate: float,
-        decays: slice,
+        self, vector: Array, gradient: Array, state: Mapping[str, Array], step: int, learning_rate: float, decays: slice
     ) -> None:
         """Change `vector` and `state` in place, as :meth:`Optimizer.update`."""
-        self.apply(vector, gradient, state, self.coefficients(step, learning_rate), decays)
+        # a NumPy scalar would compute in float64 and be cast back
+        self.apply(vector, gradient, state, self.coefficients(step, float(learning_rate)), decays)
 
 
 class Schedule(Protocol):
