@@ -53,20 +53,19 @@ class Descent(SplitOptimizer):
     decoupled: ClassVar[bool] = False
     """Whether weight decay acts on θ directly instead of on g."""
 
-    @property
-    @abstractmethod
-    def arrays(self) -> tuple[str, ...]:
-        """Names of the arrays of state."""
-
     @abstractmethod
     def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
         """Change `vector` and `state` in place by an operation; `gradient` may be overwritten."""
 
-    def state(self, vector: Array) -> State:
-        """Return fresh arrays of zeros, shaped like `vector`; ``scratch`` need not be kept."""
+    def _zeros(self, vector: Array, *names: str) -> State:
+        """Return fresh arrays of state, shaped like `vector`."""
         # `scratch` for weight decay is unused, but checkpoints of earlier versions contain it
-        names = {*self.arrays, SCRATCH} if self.weight_decay and not self.decoupled else {*self.arrays}
-        return {name: np.zeros_like(vector) for name in sorted(names)}
+        unused = {SCRATCH} if self.weight_decay and not self.decoupled else set()
+        return {name: np.zeros_like(vector) for name in sorted({*names} | unused)}
+
+    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """Return η."""
+        return (learning_rate,)
 
     @kernels_only
     def apply(
@@ -134,14 +133,9 @@ class SGD(Descent):
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.0
     nesterov: bool = False
 
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """The velocity v; nothing without momentum."""
-        return ("velocity",) if self.momentum else ()
-
-    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
-        """Return η."""
-        return (learning_rate,)
+    def state(self, vector: Array) -> State:
+        """Return the velocity v = 0; nothing without momentum."""
+        return self._zeros(vector, "velocity") if self.momentum else self._zeros(vector)
 
     def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
         """Take the step."""
@@ -196,10 +190,9 @@ class Adam(Descent):
     beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
     epsilon: Annotated[float, Gt(0)] = 1e-8
 
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """The discounted sums of g and of g²."""
-        return ("gradient_sum", "square_sum")
+    def state(self, vector: Array) -> State:
+        """Return the discounted sums of g and of g², which start at 0."""
+        return self._zeros(vector, "gradient_sum", "square_sum")
 
     def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
         """Return η and ε, with the factors that the state leaves out."""
@@ -304,10 +297,9 @@ class RMSProp(Descent):
     rho: Annotated[float, Ge(0), Lt(1)] = 0.9
     epsilon: Annotated[float, Gt(0)] = 1e-8
 
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """The discounted sum of g², and scratch."""
-        return ("square_sum", SCRATCH)
+    def state(self, vector: Array) -> State:
+        """Return the discounted sum of g², which starts at 0, and scratch."""
+        return self._zeros(vector, "square_sum", SCRATCH)
 
     def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
         """Return η and ε, with the factor that the state leaves out."""
@@ -361,14 +353,9 @@ class Adagrad(Descent):
     _: KW_ONLY
     epsilon: Annotated[float, Gt(0)] = 1e-10
 
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """The sum of g², and scratch."""
-        return ("square_sum", SCRATCH)
-
-    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
-        """Return η."""
-        return (learning_rate,)
+    def state(self, vector: Array) -> State:
+        """Return the sum of g², which starts at 0, and scratch."""
+        return self._zeros(vector, "square_sum", SCRATCH)
 
     def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
         """Take the step."""
