@@ -33,8 +33,7 @@ from nnfw.protocols.cost import (
 from nnfw.protocols.data import Dataset, Transform
 from nnfw.protocols.kinds import KINDS, Kind, is_solver
 from nnfw.protocols.layer import Initializer, Layer, Parameter, activation_of
-from nnfw.protocols.optimizer import Optimizer, Schedule, SplitOptimizer
-from nnfw.protocols.solver import Solver
+from nnfw.protocols.optimizer import Optimizer, Schedule, Solver, SplitOptimizer
 
 __all__ = [
     "KINDS",

@@ -18,8 +18,7 @@ from nnfw.protocols.callback import Callback
 from nnfw.protocols.cost import Cost, Metric, Regularizer
 from nnfw.protocols.data import Dataset, Transform
 from nnfw.protocols.layer import Initializer, Layer
-from nnfw.protocols.optimizer import Optimizer, Schedule
-from nnfw.protocols.solver import Solver
+from nnfw.protocols.optimizer import Optimizer, Schedule, Solver
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
