@@ -9,6 +9,7 @@ blocks of rows, so their temporary arrays are small whatever the size of the bat
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from math import inf
@@ -91,7 +92,34 @@ def _as_float(y: Array) -> Array:
     return y.astype(np.float32 if exact else np.float64)
 
 
-class _PerOutput(Cost):
+class _Written(Cost):
+    """A cost whose value is written by operations."""
+
+    @abstractmethod
+    def _write(self, a: Array, y: Array, weight: Array | None, count: int, out: Array) -> None:
+        """Write 1/count Σ_i w_i c_i of a block into `out`, by operations alone."""
+
+    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
+        """Return C.
+
+        Parameters
+        ----------
+        a
+            Activations of the output layer, ``(N, *output_shape)``.
+        y
+            Labels from :meth:`targets`.
+        weight
+            Weights of the examples, ``(N,)``; 1 each by default.
+        """
+        return _value(self._write, a, y, weight)
+
+    @kernels_only
+    def write_value(self, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
+        """Write C into `out`, for a batch of a single block; return whether it did."""
+        return _written(self._write, a, y, weight, out)
+
+
+class _PerOutput(_Written):
     """A cost that is a sum over outputs: c_i = Σ_j c(a_ij, y_ij)."""
 
     least_at_labels: ClassVar[bool] = True
@@ -144,25 +172,6 @@ class _PerOutput(Cost):
             advice = (two_classes and from_one(y, 2)) or "Correct it, or choose another cost."
             raise DataError(f"{owner}: y must be {limits}, got {y[index]} for {_place(index)}. {advice}")
         return _as_float(y)
-
-    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
-        """Return C.
-
-        Parameters
-        ----------
-        a
-            Activations of the output layer, ``(N, *output_shape)``.
-        y
-            Labels from :meth:`targets`.
-        weight
-            Weights of the examples, ``(N,)``; 1 each by default.
-        """
-        return _value(self._write, a, y, weight)
-
-    @kernels_only
-    def write_value(self, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
-        """Write C into `out`, for a batch of a single block; return whether it did."""
-        return _written(self._write, a, y, weight, out)
 
     def _write(self, a: Array, y: Array, weight: Array | None, count: int, out: Array) -> None:
         terms = np.empty_like(a)
@@ -358,7 +367,7 @@ class BinaryCrossEntropy(_PerOutput, CanonicalCost):
 
 
 @dataclass(frozen=True)
-class CrossEntropy(CanonicalCost):
+class CrossEntropy(_Written, CanonicalCost):
     """The negative log-likelihood of classes, one for each example.
 
     C = −1/N Σ_i w_i Σ_k y'_ik log a_ik, y' = (1 − label_smoothing) y + label_smoothing/K
@@ -441,25 +450,6 @@ class CrossEntropy(CanonicalCost):
             f"({outer}, {classes}) for rows of probabilities, got {y.shape}. Give it that shape, or change the output "
             "layer."
         )
-
-    def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
-        """Return C.
-
-        Parameters
-        ----------
-        a
-            Probabilities, ``(N, *output_shape)``.
-        y
-            Labels from :meth:`targets`.
-        weight
-            Weights of the examples, ``(N,)``; 1 each by default.
-        """
-        return _value(self._write, a, y, weight)
-
-    @kernels_only
-    def write_value(self, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
-        """Write C into `out`, for a batch of a single block; return whether it did."""
-        return _written(self._write, a, y, weight, out)
 
     @kernels_only
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
