@@ -6,7 +6,6 @@ Results have the dtype of the arrays; costs are summed in float64.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from functools import cache
 from math import inf, prod, sqrt
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.compute import operation
+from nnfw.data import row_blocks
 from nnfw.machine import sum_of_squares
 
 BLOCK = 1 << 16
@@ -187,7 +187,7 @@ def negative_labels(y: Array, smoothing: float, out: Array) -> None:
         out -= uniform
         return
     out.fill(-uniform)
-    for rows in _rows(out):
+    for rows in row_blocks(out, BLOCK // 2):
         part = out[rows]
         part[(*np.indices(part.shape[:-1], sparse=True), y[rows])] -= share
 
@@ -357,7 +357,7 @@ def weighted_mean(terms: Array, weight: Array, count: float, total: Array) -> No
 def squared_distance(a: Array, y: Array, count: float, total: Array) -> None:
     """Compute the squared distance: total ← Σ (a − y)² / count."""
     distance = 0.0
-    for rows in _rows(a):
+    for rows in row_blocks(a, BLOCK // 2):
         r = a[rows] - y[rows].astype(a.dtype, copy=False)
         distance += float(np.add.reduce(np.multiply(r, r, out=r), axis=None, dtype=np.float64))
     total[0] = distance / count
@@ -369,7 +369,9 @@ def logistic_loss(z: Array, y: Array, count: float, total: Array) -> None:
 
     Computed as Σ (max(z, 0) − y z + log(1 + e^−|z|)) / count.
     """
-    total[0] = sum(float(_logistic(z[rows], y[rows]).sum(dtype=np.float64)) for rows in _rows(z)) / count
+    total[0] = (
+        sum(float(_logistic(z[rows], y[rows]).sum(dtype=np.float64)) for rows in row_blocks(z, BLOCK // 2)) / count
+    )
 
 
 def _logistic(z: Array, y: Array) -> Array:
@@ -382,7 +384,7 @@ def _logistic(z: Array, y: Array) -> Array:
 def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
     """Compute the cost of classes, a = softmax(z) ``(N, K)``: total ← −Σ_i log a_i,y_i / count."""
     loss = 0.0
-    for rows in _rows(z):
+    for rows in row_blocks(z, BLOCK // 2):
         log_a = shifted(z[rows])
         chosen = log_a[np.arange(len(log_a)), y[rows]]
         terms = np.log(np.einsum("ik->i", np.exp(log_a, out=log_a))) - chosen
@@ -405,7 +407,7 @@ def right_rows(a: Array, y: Array, total: Array) -> None:
 @operation(gradient="changed n", weights="read n", rate="number", cut="n")
 def add_signs(gradient: Array, weights: Array, rate: float) -> None:
     """∂Ω/∂w of the sum of absolute values: gradient ← gradient + rate sign(w)."""
-    for block in _blocks(weights, BLOCK // 4):  # bounds the temporary array
+    for block in row_blocks(weights, BLOCK // 4):  # bounds the temporary array
         slope = np.sign(weights[block])
         slope *= rate
         gradient[block] += slope
@@ -434,7 +436,7 @@ def clip(gradient: Array, norm: float) -> None:
 @operation(vector="changed n", gradient="consumed n", rate="number", cut="n")
 def sgd(vector: Array, gradient: Array, rate: float) -> None:
     """Gradient descent: θ ← θ − rate g; g is overwritten."""
-    for block in _blocks(vector):
+    for block in row_blocks(vector, BLOCK):
         g, theta = gradient[block], vector[block]
         g *= rate
         theta -= g
@@ -451,7 +453,7 @@ def sgd(vector: Array, gradient: Array, rate: float) -> None:
 )
 def momentum(vector: Array, gradient: Array, velocity: Array, kept: float, rate: float, nesterov: bool) -> None:
     """Momentum: v ← kept v + g; θ ← θ − rate v, or with `nesterov` θ ← θ − rate (g + kept v); g is overwritten."""
-    for block in _blocks(vector):
+    for block in row_blocks(vector, BLOCK):
         g, v = gradient[block], velocity[block]
         v *= kept
         v += g
@@ -486,7 +488,7 @@ def adam(
     epsilon: float,
 ) -> None:
     """Adam: m ← kept_mean m + g; s ← kept_square s + g²; θ ← θ − rate m / (√s + epsilon); g is overwritten."""
-    for block in _blocks(vector):
+    for block in row_blocks(vector, BLOCK):
         g, m, s = gradient[block], mean[block], square[block]
         m *= kept_mean
         m += g
@@ -513,7 +515,7 @@ def rmsprop(
     vector: Array, gradient: Array, square: Array, scratch: Array, kept: float, rate: float, epsilon: float
 ) -> None:
     """RMSProp: s ← kept s + g²; θ ← θ − rate g / (√s + epsilon); g and `scratch` are overwritten."""
-    for block in _blocks(vector):
+    for block in row_blocks(vector, BLOCK):
         g, s, root = gradient[block], square[block], scratch[block]
         if kept != 1:
             s *= kept
@@ -551,17 +553,3 @@ def _limit_and_one(dtype: np.dtype[Any]) -> tuple[Array, Array]:
 def _quarter(dtype: np.dtype[Any]) -> float:
     """Return a quarter of the largest finite number: differences of numbers up to this do not overflow."""
     return float(np.finfo(dtype).max) / 4
-
-
-def _blocks(vector: Array, size: int = 0) -> Iterator[slice]:
-    size = size or BLOCK
-    for start in range(0, len(vector), size):
-        yield slice(start, start + size)
-
-
-def _rows(a: Array) -> Iterable[slice]:
-    """Return slices of half a block of rows, at least one row, to bound temporary arrays."""
-    if 2 * a.size <= BLOCK:
-        return (slice(None),)
-    count = max(1, BLOCK // 2 * len(a) // a.size)
-    return (slice(start, start + count) for start in range(0, len(a), count))
