@@ -242,16 +242,18 @@ def _given(name: str) -> str:
 
 
 def _members(cls: type) -> Iterator[tuple[str, str, str]]:
-    """Yield name, signature and meaning of the attributes and methods of a protocol and its bases."""
+    """Yield name, signature and meaning of the attributes, properties and methods of a protocol and its bases."""
     from nnfw import protocols
 
     yield from ((key, f"`{key}`", _escaped(text)) for key, text in _attributes(cls).items())
     bases = [base for base in cls.__mro__ if base.__module__.startswith(protocols.__name__)]
-    names = [name for base in bases for name, value in vars(base).items() if inspect.isfunction(value)]
-    for name in dict.fromkeys(names):
-        if not name.startswith("_"):
-            parameters = list(inspect.signature(getattr(cls, name)).parameters)[1:]
-            yield name, f"`{name}({', '.join(parameters)})`", _escaped(_paragraph(getattr(cls, name)))
+    for name in dict.fromkeys(name for base in bases for name in vars(base) if not name.startswith("_")):
+        member = getattr(cls, name)
+        if isinstance(member, property):
+            yield name, f"`{name}`", _escaped(_paragraph(member))
+        elif inspect.isfunction(member):
+            parameters = list(inspect.signature(member).parameters)[1:]
+            yield name, f"`{name}({', '.join(parameters)})`", _escaped(_paragraph(member))
 
 
 def _need(cls: type, name: str) -> str:

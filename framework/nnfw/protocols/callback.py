@@ -76,23 +76,16 @@ class Fit(Protocol):
 
     Attributes
     ----------
-    epoch, epochs, step, steps
-        The current epoch and the planned number, the current step and the number of steps in one epoch; all count
-        from 1 and `step` counts over the whole training.
+    epochs, steps
+        The planned number of epochs, and the number of steps in one epoch.
     examples
         The number of examples to train on.
     recorded
         Names of the numbers that each epoch will record, apart from matrices.
-    cost
-        The cost of the last batch.
-    history
-        The records of the epochs that have ended, the first one first.
     vector
         The flat parameter vector of the model; to be read only.
     directory
         Where files with relative paths go.
-    registry
-        The installed components and plugins.
     """
 
     epochs: int
@@ -108,11 +101,11 @@ class Fit(Protocol):
 
     @property
     def epoch(self) -> int:
-        """The current epoch."""
+        """The current epoch, from 1."""
 
     @property
     def step(self) -> int:
-        """The current step."""
+        """The current step, from 1, counted over the whole training."""
 
     @property
     def cost(self) -> float:
