@@ -18,47 +18,6 @@ References
 A. Mehrotra (2020), *Neural Networks*: the definitions and Equations 1 to 4.
 """
 
-from nnfw.arrays import Shape
-from nnfw.protocols.activation import Activation, Elementwise
-from nnfw.protocols.callback import Callback, Fit
-from nnfw.protocols.cost import (
-    CanonicalCost,
-    Cost,
-    Metric,
-    Regularizer,
-    WritesStatistics,
-    WritesValue,
-    WritesValueFromZ,
-)
-from nnfw.protocols.data import Dataset, Transform
-from nnfw.protocols.kinds import KINDS, Kind, is_solver
-from nnfw.protocols.layer import Initializer, Layer, Parameter, activation_of
-from nnfw.protocols.optimizer import Optimizer, Schedule, Solver, SplitOptimizer
+import lazy_loader
 
-__all__ = [
-    "KINDS",
-    "Activation",
-    "Callback",
-    "CanonicalCost",
-    "Cost",
-    "Dataset",
-    "Elementwise",
-    "Fit",
-    "Initializer",
-    "Kind",
-    "Layer",
-    "Metric",
-    "Optimizer",
-    "Parameter",
-    "Regularizer",
-    "Schedule",
-    "Shape",
-    "Solver",
-    "SplitOptimizer",
-    "Transform",
-    "WritesStatistics",
-    "WritesValue",
-    "WritesValueFromZ",
-    "activation_of",
-    "is_solver",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

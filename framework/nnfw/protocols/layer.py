@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from nnfw.arrays import Shape as Shape
 from nnfw.protocols.activation import Activation  # not for types only: options are read from annotations
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from nnfw.arrays import Array, Shape
+    from nnfw.arrays import Array
     from nnfw.workspace import Workspace
 
 
