@@ -132,72 +132,25 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
 CHAIN = {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}, "dropout", {"type": "dense", "units": 3}]}
 
 
-# name: summary
-BASIC_OPERATIONS = {
-    "product": "out ← a b, for matrices",
-    "add_bias": "z ← z + b, for every example",
-    "sum_examples": "out ← Σ_i δ_i",
-    "take": "out_i ← source at rows_i",
-    "copy": "out ← source",
-    "scale": "values ← factor values",
-    "multiply": "out ← values ⊙ factors",
-    "add_scaled": "values ← values + factor other",
-}
-"""Operations of the framework, in nnfw.ops.definitions."""
-
+# module: names; the docstrings of the operations say what they do
 OPERATIONS = {
-    "sigmoid": "out ← 1 / (1 + e^−z)",
-    "sigmoid_delta": "out ← ∂C/∂a ⊙ a (1 − a)",
-    "tanh": "out ← tanh z",
-    "tanh_delta": "out ← ∂C/∂a ⊙ (1 − a²)",
-    "dropout_mask": "mask ← factor where u ≥ rate, else 0",
-    "relu": "out ← max(0, z)",
-    "relu_delta": "out ← ∂C/∂a ⊙ sign(a)",
-    "softmax": "out ← e^z_j / Σ_k e^z_k over the last axis",
-    "softmax_delta": "out ← a_j (g_j − Σ_k g_k a_k) for g = ∂C/∂a",
-    "shift": "out ← z_j − max_k z_k over the last axis; row ← Σ_k e^out_k",
-    "subtract_log": "values ← values − log row",
-    "log_softmax_delta": "out ← g_j − e^a_j Σ_k g_k for g = ∂C/∂a",
-    "residual": "out ← (a − y)/count",
-    "label_residual": "out ← (a − y')/count for rows of probabilities, smoothed",
-    "class_residual": "out ← (a − y')/count for classes, smoothed",
-    "weigh": "gradient_i ← w_i gradient_i",
-    "mae_terms": "out ← |a − y|",
-    "mae_slope": "out ← sign(a − y)/count",
-    "huber_terms": "out ← r²/2 where |r| ≤ threshold, else threshold (|r| − threshold/2), for r = a − y",
-    "huber_slope": "out ← (a − y)/count, the difference clipped to ±threshold",
-    "poisson_terms": "out ← a − y log a",
-    "poisson_slope": "out ← (1 − y/a)/count",
-    "binary_terms": "out ← −(y log a + (1 − y) log(1 − a))",
-    "binary_slope": "out ← (a − y)/(a (1 − a))/count",
-    "logistic_terms": "out ← max(z, 0) − y z + log(1 + e^−|z|)",
-    "bounded_log": "out ← log a, for a at least the smallest normal number",
-    "label_terms": "out ← −Σ_k y'_k log a_k for rows of probabilities, smoothed",
-    "class_terms": "out ← −Σ_k y'_k log a_k for classes, smoothed",
-    "label_slope": "out ← −y'/a/count for rows of probabilities, smoothed",
-    "class_slope": "out ← −y'/a/count for classes, smoothed",
-    "mean": "total ← Σ terms/count",
-    "weighted_mean": "total ← Σ_i w_i Σ_j terms_ij/count",
-    "squared_distance": "total ← Σ (a − y)²/count",
-    "logistic_loss": "total ← −Σ (y log a + (1 − y) log(1 − a))/count for a = sigmoid(z)",
-    "class_loss": "total ← −Σ_i log a_i,y_i/count for a = softmax(z)",
-    "right_classes": "total ← [rows whose class is right, N] for classes",
-    "right_rows": "total ← [rows whose class is right, N] for rows of labels",
-    "add_signs": "gradient ← gradient + rate sign(w)",
-    "clip": "gradient scaled to the norm `norm` if its own is larger",
-    "sgd": "θ ← θ − rate g",
-    "momentum": "v ← kept v + g; θ ← θ − rate v, or Nesterov's variant",
-    "adam": "m ← kept_mean m + g; s ← kept_square s + g²; θ ← θ − rate m / (√s + epsilon)",
-    "rmsprop": "s ← kept s + g²; θ ← θ − rate g / (√s + epsilon)",
+    "nnfw.ops.definitions": "product add_bias sum_examples take copy scale multiply add_scaled",
+    "nnfw_standard.operations": """
+        sigmoid sigmoid_delta tanh tanh_delta dropout_mask relu relu_delta softmax softmax_delta shift subtract_log
+        log_softmax_delta residual label_residual class_residual weigh mae_terms mae_slope huber_terms huber_slope
+        poisson_terms poisson_slope binary_terms binary_slope logistic_terms bounded_log label_terms class_terms
+        label_slope class_slope mean weighted_mean squared_distance logistic_loss class_loss right_classes right_rows
+        add_signs clip sgd momentum adam rmsprop
+    """,
 }
 
 
 @hookimpl
 def nnfw_operations() -> Iterator[OperationSpec]:
     """Yield the operations of the framework and of the standard components."""
-    for module, operations in (("nnfw.ops.definitions", BASIC_OPERATIONS), ("nnfw_standard.operations", OPERATIONS)):
-        for name, summary in operations.items():
-            yield OperationSpec(name, f"{module}:{name}", summary)
+    for module, names in OPERATIONS.items():
+        for name in names.split():
+            yield OperationSpec(name, f"{module}:{name}", f"see {module}.{name}")
 
 
 @hookimpl
