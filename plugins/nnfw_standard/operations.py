@@ -256,12 +256,7 @@ def binary_terms(a: Array, y: Array, out: Array) -> None:
 
 
 @operation(
-    a="read n ...",
-    y="read n ...",
-    count="number positive",
-    scratch="scratch n ...",
-    out="written n ...",
-    cut="n",
+    a="read n ...", y="read n ...", count="number positive", scratch="scratch n ...", out="written n ...", cut="n"
 )
 def binary_slope(a: Array, y: Array, count: float, scratch: Array, out: Array) -> None:
     """∂C/∂a of yes/no labels: out ← (a − y)/(a (1 − a))/count; `a` is clipped to [0, 1], `scratch` overwritten."""

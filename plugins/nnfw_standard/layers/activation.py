@@ -45,11 +45,7 @@ class ActivationLayer(Layer):
 
     @kernels_only
     def backward(
-        self,
-        params: Mapping[str, Array],
-        delta: Array,
-        grads: Mapping[str, Array],
-        workspace: Workspace,
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array | None:
         """Return ∂C/∂a_prev = δ."""
         return delta

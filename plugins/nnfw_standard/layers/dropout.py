@@ -65,13 +65,9 @@ class Dropout(Layer):
         if not workspace.training or self.rate == 0:
             workspace["mask"] = None
             return a_prev
-        shape = a_prev.shape
         # float32 in float64 networks too: 24 random bits suffice, and both dtypes drop the same values for a seed
-        u, mask, z = (
-            workspace.buffer("u", shape, np.float32),
-            workspace.buffer("mask", shape),
-            workspace.buffer("z", shape),
-        )
+        u = workspace.buffer("u", a_prev.shape, np.float32)
+        mask, z = workspace.buffer("mask", a_prev.shape), workspace.buffer("z", a_prev.shape)
         uniform(workspace.rng, u)
         operations.dropout_mask(u, self.rate, 1 / (1 - self.rate), mask)
         multiply(a_prev, mask, z)
@@ -80,11 +76,7 @@ class Dropout(Layer):
 
     @kernels_only
     def backward(
-        self,
-        params: Mapping[str, Array],
-        delta: Array,
-        grads: Mapping[str, Array],
-        workspace: Workspace,
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array | None:
         """Return ∂C/∂a_prev = δ ⊙ mask."""
         mask: Array | None = workspace["mask"]

@@ -28,11 +28,7 @@ class _Reshaping(Layer):
         return _reshaped(a_prev, (len(a_prev), *self.output_shape(a_prev.shape[1:])), "z", workspace)
 
     def backward(
-        self,
-        params: Mapping[str, Array],
-        delta: Array,
-        grads: Mapping[str, Array],
-        workspace: Workspace,
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array | None:
         """Return ∂C/∂a_prev of shape ``(N, *input_shape)``: a view of `delta` where its memory is contiguous."""
         return _reshaped(delta, workspace["input_shape"], "grad_a_prev", workspace)
