@@ -138,14 +138,13 @@ def check(cls: type, table: Mapping[str, object], resolve: Resolve) -> dict[str,
         return None if value is None and option.optional else _check_value(option.hint, value, resolve)
 
     values = _collected(known, checked, mistakes)
-    wrong = [(name, other) for name, other in _ordered(options) if not _above(values[name], values[other])]
-    if wrong:
-        raise ConfigError(
-            [
-                Mistake((name,), f"must be greater than {other}, {values[other]}, got {values[name]}.")
-                for name, other in wrong
-            ]
-        )
+    contradictions = [
+        Mistake((name,), f"must be greater than {other}, {values[other]}, got {values[name]}.")
+        for name, other in _ordered(options)
+        if not _above(values[name], values[other])
+    ]
+    if contradictions:
+        raise ConfigError(contradictions)
     return values
 
 
