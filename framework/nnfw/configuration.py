@@ -22,8 +22,7 @@ from operator import or_
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, article, did_you_mean, in_words, one_line
-from nnfw.errors import short as short
+from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, article, did_you_mean, in_words, one_line, short
 from nnfw.protocols import KINDS
 
 if TYPE_CHECKING:

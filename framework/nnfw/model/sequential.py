@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike
 
 from nnfw import training
 from nnfw.arrays import Array, Shape
-from nnfw.configuration import build, options_of, short
+from nnfw.configuration import build, options_of
 from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
-from nnfw.errors import ConfigError, DataError, Mistake, ShapeError
+from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short
 from nnfw.network import Batch, Chain, LayerTrace, Network, Objective, RepeatedForward, Scope, Trace
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry

@@ -16,8 +16,8 @@ import numpy as np
 from annotated_types import Ge
 
 from nnfw.arrays import Array
-from nnfw.configuration import build, short
-from nnfw.errors import ConfigError, DataError, FileFormatError
+from nnfw.configuration import build
+from nnfw.errors import ConfigError, DataError, FileFormatError, short
 from nnfw.network import Parameters
 from nnfw.protocols import Callback
 from nnfw.storage import Directory, container, decoded, encoded

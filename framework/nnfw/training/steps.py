@@ -11,8 +11,7 @@ from typing import cast
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.configuration import short
-from nnfw.errors import PluginError
+from nnfw.errors import PluginError, short
 from nnfw.network import Batch, RepeatedPass
 from nnfw.ops import Call, PerStep, Tape, engine_in_use, made_of_kernels, splits
 from nnfw.plugins.results import wrong_result
