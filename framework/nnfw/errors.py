@@ -20,11 +20,11 @@ _PLAIN_KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_VALUE}}}")
 
 
 class NnfwError(Exception):
-    """Root of all errors that nnfw raises on purpose. Its message is cut to a readable length."""
+    """Root of all errors that nnfw raises on purpose. Its message is its first argument, cut to a readable length."""
 
     def __str__(self) -> str:
         """Return the message, with very long words and lines cut."""
-        return readable(super().__str__())
+        return readable(str(*self.args[:1]))
 
 
 class UnknownComponentError(NnfwError, LookupError):
@@ -118,10 +118,6 @@ class DivergedError(NnfwError, ArithmeticError):
         super().__init__(message, epoch, step)  # what pickle and copy call the class with
         self.epoch = epoch
         self.step = step
-
-    def __str__(self) -> str:
-        """Return the message."""
-        return readable(str(self.args[0]))
 
 
 class TrainingInterrupted(KeyboardInterrupt):
