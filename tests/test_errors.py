@@ -235,6 +235,13 @@ def test_mistake_at_a_long_key_repeats_only_its_beginning():
     assert str(Mistake(("a", "b" * 61), "is wrong.")) == f"a.'{'b' * 56}... is wrong."
 
 
+def test_config_error_of_a_text_is_one_mistake_without_a_path():
+    error = ConfigError("A comparison needs two runs.", "Comparison")
+
+    assert error.mistakes == (Mistake((), "A comparison needs two runs."),)
+    assert str(error) == "Comparison: A comparison needs two runs."
+
+
 LONG = "n" * 1_000_000
 
 

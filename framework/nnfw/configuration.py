@@ -172,7 +172,7 @@ def build(cls: type[Built], table: Mapping[str, object], resolve: Resolve) -> Bu
     except (NnfwError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit too: a component must not end nnfw
-        raise ConfigError([Mistake((), f"Refused by {one_line(cls.__qualname__)}: {in_words(error)}.")]) from error
+        raise ConfigError(f"Refused by {one_line(cls.__qualname__)}: {in_words(error)}.") from error
 
 
 def rebuild(instance: Built, resolve: Resolve) -> Built:
@@ -303,7 +303,7 @@ def _limit(error: ValidationError) -> str:
 
 def _wrong(expected: str, value: object) -> ConfigError:
     words = article(expected) if expected.startswith((*_WITH_ARTICLE, *KINDS)) else expected
-    return ConfigError([Mistake((), f"must be {words}, got {short(value)}.")])
+    return ConfigError(f"must be {words}, got {short(value)}.")
 
 
 @cache

@@ -75,13 +75,13 @@ class ConfigError(NnfwError, ValueError):
     Parameters
     ----------
     mistakes
-        All of them: they are reported at once.
+        All of them: they are reported at once. A text is a single mistake without a path.
     owner
         What is configured; each line of the message begins with it.
     """
 
-    def __init__(self, mistakes: Iterable[Mistake], owner: str = "") -> None:
-        self.mistakes = tuple(mistakes)
+    def __init__(self, mistakes: Iterable[Mistake] | str, owner: str = "") -> None:
+        self.mistakes = (Mistake((), mistakes),) if isinstance(mistakes, str) else tuple(mistakes)
         self.owner = owner
         super().__init__(self.mistakes, owner)  # what pickle and copy call the class with
 

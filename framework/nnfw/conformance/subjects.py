@@ -13,7 +13,7 @@ import numpy as np
 
 from nnfw.arrays import Shape
 from nnfw.configuration import kind_of, options_of
-from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, UnknownComponentError, did_you_mean, short
+from nnfw.errors import ConfigError, NnfwError, PluginError, UnknownComponentError, did_you_mean, short
 from nnfw.plugins import TYPE, Listed, Registry
 from nnfw.plugins.specs import normalised
 from nnfw.protocols import KINDS, Kind
@@ -212,7 +212,7 @@ def _require_options(item: Listed, registry: Registry, tables: Sequence[Mapping[
     if needed and not any(tables):
         text = f"Give a value for {' and '.join(needed)}: {item.name}:{needed[0]}=... checks it with that"
         advice = f"{text}; its plugin can declare examples in its ComponentSpec."
-        raise ConfigError([Mistake((), advice)], f"{item.kind.capitalize()} {item}")
+        raise ConfigError(advice, f"{item.kind.capitalize()} {item}")
 
 
 def _of_object(component: object, registry: Registry) -> Subject[object]:

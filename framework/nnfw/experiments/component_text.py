@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from nnfw.errors import ConfigError, Mistake
+from nnfw.errors import ConfigError
 from nnfw.plain import Plain
 from nnfw.plugins import TYPE
 from nnfw.toml import STDIN
@@ -38,19 +38,19 @@ def parse_component(text: str) -> dict[str, Plain]:
     head, equals, _ = text.partition("=")
     name, colon, _ = head.rpartition(":") if equals else (text, "", "")
     if equals and not colon:
-        raise ConfigError([Mistake((), f"{text!r} does not name a component. Write name:option=value,option=value.")])
+        raise ConfigError(f"{text!r} does not name a component. Write name:option=value,option=value.")
     if not name.strip(": "):
-        raise ConfigError([Mistake((), f"{text!r} does not name a component. Write its name first: dense:units=64.")])
+        raise ConfigError(f"{text!r} does not name a component. Write its name first: dense:units=64.")
     if ":" in name and not _PLAIN_NAME.fullmatch(name.rpartition(":")[2]):
-        raise ConfigError([Mistake((), f"{text!r}: {name.rpartition(':')[2]!r} is not an option. Write option=value.")])
+        raise ConfigError(f"{text!r}: {name.rpartition(':')[2]!r} is not an option. Write option=value.")
     table: dict[str, Plain] = {TYPE: name}
     for part in _split(text[len(name) + 1 :]) if equals else ():
         option, equals, value = part.partition("=")
         option = option.strip()
         if not equals or not option:
-            raise ConfigError([Mistake((), f"{text!r}: {part!r} is not an option. Write option=value.")])
+            raise ConfigError(f"{text!r}: {part!r} is not an option. Write option=value.")
         if option in table:
-            raise ConfigError([Mistake((), f"{text!r} gives {option!r} twice.")])
+            raise ConfigError(f"{text!r} gives {option!r} twice.")
         table[option] = parse_value(value.strip())
     return table
 

@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from nnfw.arrays import Shape
-from nnfw.errors import ConfigError, Mistake, class_name
+from nnfw.errors import ConfigError, class_name
 from nnfw.experiments.experiment import Experiment
 from nnfw.experiments.preparation import infer_shapes
 from nnfw.plugins import Registry
@@ -78,7 +78,7 @@ def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | N
             f"Dataset {dataset} does not know the shape of its examples before they are read. Set model.input_shape = "
             "[n], or read the data with --read-data."
         )
-        raise ConfigError([Mistake((), text)])
+        raise ConfigError(text)
     layers = experiment.model.layers
     declared = [list(layer.parameters(before).values()) for layer, before in zip(layers, shapes[:-1], strict=True)]
     name = partial(_name, registry)

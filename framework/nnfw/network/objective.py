@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from nnfw.arrays import Array
-from nnfw.errors import ConfigError, Mistake, PluginError, short
+from nnfw.errors import ConfigError, PluginError, short
 from nnfw.ops import kernels_only, splits
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
@@ -101,4 +101,4 @@ def _require_domain(cost: Cost, activation: Activation, registry: Registry) -> N
             f"Cost {registry.label('cost', cost)} takes outputs from {lowest:g} to {highest:g}, but the last layer "
             f"ends in {values_of}. {advice}"
         )
-        raise ConfigError([Mistake((), text)])
+        raise ConfigError(text)

@@ -246,7 +246,7 @@ class Registry:
             raise
         except RecursionError as error:
             text = f"Nested more than {_DEEPEST} components deep, or inside itself; expected a flatter {kind}."
-            raise ConfigError([Mistake((), text)], self._owner(kind, reference)) from error
+            raise ConfigError(text, self._owner(kind, reference)) from error
 
     def describe(self, kind: str, component: object, *, qualified: bool = True) -> dict[str, Plain]:
         """Return the table from which :meth:`resolve` makes `component` again, with all options.
@@ -408,7 +408,7 @@ def _require_component(kind: str, reference: object) -> None:
         problem = protocol_problem(kind, type(reference))
         text = problem and f"must be {article(kind)}, but {short(reference)} {problem}."
     if text:
-        raise ConfigError([Mistake((), text)])
+        raise ConfigError(text)
 
 
 def _is_instance(reference: object) -> bool:

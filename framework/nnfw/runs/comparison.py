@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nnfw.errors import ConfigError, Mistake
+from nnfw.errors import ConfigError
 from nnfw.runs.reading import StoredRun, numbers, read_document
 from nnfw.toml import flattened
 
@@ -21,7 +21,7 @@ def compare_runs(runs: Sequence[StoredRun]) -> dict[str, Differences]:
     section has None there, and is not compared.
     """
     if len(runs) < 2:
-        raise ConfigError([Mistake((), "A comparison needs at least two runs.")])
+        raise ConfigError("A comparison needs at least two runs.")
     experiments = [flattened(read_document(run.path).table) for run in runs]
     outcomes = [{"status": run.status, "epochs": run.epochs, "reason": run.reason} for run in runs]
     sections = {

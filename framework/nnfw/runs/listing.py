@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake, did_you_mean, in_words
+from nnfw.errors import ConfigError, DataError, FileFormatError, did_you_mean, in_words
 from nnfw.experiments.component_text import parse_value
 from nnfw.runs.layout import EXPERIMENT, METRICS, MODEL, RECORD
 from nnfw.runs.reading import is_number, read_document, read_run
@@ -116,9 +116,7 @@ def _listed(path: Path) -> ListedRun:
 def _condition(text: str) -> tuple[str, str, object]:
     found = _CONDITION.fullmatch(text)
     if not found:
-        raise ConfigError(
-            [Mistake((), f"--where {text!r} has no comparison. Write KEY=VALUE, KEY>VALUE, or one of != < <= >=.")]
-        )
+        raise ConfigError(f"--where {text!r} has no comparison. Write KEY=VALUE, KEY>VALUE, or one of != < <= >=.")
     return found["key"], found["sign"].replace("==", "="), parse_value(found["value"])
 
 
@@ -128,7 +126,7 @@ def _require_known(key: str, runs: Sequence[ListedRun]) -> None:
     shown = dict.fromkeys(name for run in runs for name in (*run.values, *run.figures))
     known = shown | dict.fromkeys(name for run in runs for name in run.experiment())
     text = f"No run has a value for {key!r}.{did_you_mean(key, known)} Known are the experiments' keys, and"
-    raise ConfigError([Mistake((), f"{text} {', '.join(shown)}.")])
+    raise ConfigError(f"{text} {', '.join(shown)}.")
 
 
 def _holds(value: object, sign: str, expected: object) -> bool:

@@ -41,7 +41,7 @@ def evaluate_run(path: Path, access: Access) -> tuple[dict[str, Figures], bool]:
     ConfigError if `path` is a model file, which does not know the data.
     """
     if path.is_file():
-        raise ConfigError([Mistake((), f"{path} is a model file: name the data with --data, or the run's directory.")])
+        raise ConfigError(f"{path} is a model file: name the data with --data, or the run's directory.")
     prepared = prepare_run(path, access)
     same = read_run(path).data_entry("sha256") == prepared.fingerprint
     results = {part: prepared.evaluate(part) for part in prepared.parts}
@@ -77,7 +77,7 @@ def evaluate_on(
     model, registry = open_model(path, access), access.registry
     preprocessing = model.preprocessing
     if preprocessing is None or preprocessing.target_column is None:
-        raise ConfigError([Mistake((), f"{path} was not trained from an experiment: evaluate it in Python.")])
+        raise ConfigError(f"{path} was not trained from an experiment: evaluate it in Python.")
     objective, chosen = _objective_and_metrics(path, model, cost, metrics)
     examples = _read_examples(source, model, delimiter or table_delimiter(path), with_target=True)
     y = preprocessing.target(examples, model.dtype)
@@ -103,7 +103,7 @@ def _objective_and_metrics(
         objective, chosen = model.objective(parse_reference(cost)), named
     else:
         text = f"{path} does not belong to a run, so name the cost: --cost mse, for instance."
-        raise ConfigError([Mistake((), text)])
+        raise ConfigError(text)
     return objective, tuple(registry.resolve("metric", metric) for metric in chosen)
 
 

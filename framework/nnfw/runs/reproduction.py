@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.errors import ConfigError, DataError, DivergedError, Mistake
+from nnfw.errors import ConfigError, DataError, DivergedError
 from nnfw.experiments.experiment import ExperimentFile
 from nnfw.model import Sequential
 from nnfw.plugins import Registry
@@ -98,7 +98,7 @@ def _ended(path: Path) -> StoredRun:
     if run.status in ENDED and run.history is not None:
         return run
     advice = "Resume it first, or train its experiment.toml again."
-    raise ConfigError([Mistake((), f"{path} is {run.status}: it has no final results to compare with. {advice}")])
+    raise ConfigError(f"{path} is {run.status}: it has no final results to compare with. {advice}")
 
 
 def _trained_again(
