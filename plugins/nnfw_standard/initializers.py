@@ -21,7 +21,7 @@ from nnfw.protocols import Initializer, Shape
 class _Scaled(Initializer):
     """Draws values of variance gain / fan."""
 
-    gain: ClassVar[float]
+    gain: ClassVar[float] = 1.0
     averaged: ClassVar[bool] = False
     """Whether the fan is the mean of fan_in and fan_out, or fan_in alone."""
 
@@ -69,7 +69,6 @@ class GlorotUniform(_Uniform):
     (True, 0.0066)
     """
 
-    gain: ClassVar[float] = 1.0
     averaged: ClassVar[bool] = True
 
 
@@ -95,7 +94,6 @@ class GlorotNormal(_Normal):
     0.007
     """
 
-    gain: ClassVar[float] = 1.0
     averaged: ClassVar[bool] = True
 
 
@@ -165,8 +163,6 @@ class LecunUniform(_Uniform):
     (True, 0.01)
     """
 
-    gain: ClassVar[float] = 1.0
-
 
 @dataclass(frozen=True)
 class LecunNormal(_Normal):
@@ -188,8 +184,6 @@ class LecunNormal(_Normal):
     >>> round(float(w.var()), 3)  # 1 / 100
     0.01
     """
-
-    gain: ClassVar[float] = 1.0
 
 
 @dataclass(frozen=True)
