@@ -121,12 +121,12 @@ class DivergedError(NnfwError, ArithmeticError):
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """A training that ended on a signal, after a whole step: the model can be used, and the training be resumed.
+    """A training that a signal ended, after a whole step: the model is usable, and the training can be resumed.
 
     Parameters
     ----------
     message
-        Says where it ended, and how it is resumed.
+        Says where it ended and how to resume it.
     signal
         The number of the signal.
     place

@@ -53,7 +53,7 @@ class EarlyStopping(_OfBest):
     min_delta
         Smallest change that counts, 0 or more; 0 by default.
     restore_best
-        Whether the parameters of the best epoch are put back at the end, also when training was not stopped; True by
+        Whether the parameters of the best epoch are restored at the end, even if training was not stopped; True by
         default.
 
     Raises
@@ -149,7 +149,7 @@ class CheckpointBest(_OfBest):
 
 @dataclass(frozen=True)
 class CSVLog(Callback):
-    """Writes one row per epoch to a CSV file, at once.
+    """Writes a row to a CSV file as soon as an epoch ends.
 
     Parameters
     ----------
@@ -161,9 +161,9 @@ class CSVLog(Callback):
     ConfigError
         Before the first epoch, if `path` leads out of the run's directory or is the name of another file of the run.
     DataError
-        Before the first epoch, if it can be seen that the file cannot be written.
+        Before the first epoch, if it is already clear that the file cannot be written.
     NnfwError
-        If that shows later.
+        If writing fails later.
 
     Notes
     -----
@@ -179,7 +179,7 @@ class CSVLog(Callback):
     path: Annotated[str, MinLen(1)] = "log.csv"
 
     def state(self, fit: Fit) -> dict[str, Any]:
-        """Nothing is written yet: another callback may still refuse this training."""
+        """Reserve the file; nothing is written yet, because another callback may still refuse this training."""
         return {"path": fit.claim(self.path, self), "file": None}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:

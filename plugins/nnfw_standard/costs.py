@@ -420,8 +420,8 @@ class CrossEntropy(_Written, CanonicalCost):
         ----------
         y
             Classes, whole numbers from 0 to K − 1 of shape ``(N, *output_shape[:-1])``: ``(N,)`` for an output of shape
-            ``(K,)``, where ``(N, 1)`` will do. Or rows of probabilities, 0 or more with sum 1, ``(N, *output_shape)``:
-            one-hot for instance.
+            ``(K,)``, where ``(N, 1)`` is accepted too. Or rows of probabilities, 0 or more with sum 1,
+            ``(N, *output_shape)``: one-hot for instance.
         output_shape
             Shape of one example's `a`; K is its last entry.
 

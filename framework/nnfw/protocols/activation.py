@@ -46,7 +46,7 @@ class Elementwise(Activation, Protocol):
 
     @abstractmethod
     def derivative(self, z: Array, a: Array) -> Array:
-        """Return σ'(z); a = σ(z) is at hand, since many derivatives are shorter in a."""
+        """Return σ'(z); a = σ(z) is passed because many derivatives are shorter in a."""
 
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return a = σ(z)."""

@@ -55,10 +55,10 @@ class Lines(Protocol):
     """A text file that grows while a training runs."""
 
     def write(self, text: str) -> None:
-        """Add a text at the end; it reaches the system at once."""
+        """Append a text; it is passed to the operating system at once."""
 
     def close(self) -> None:
-        """Close the file, when its bytes have reached the disk."""
+        """Close the file once its bytes have reached the disk."""
 
 
 class Installed(Protocol):
@@ -128,13 +128,13 @@ class Fit(Protocol):
         """Put the values of a snapshot back into the model."""
 
     def watch(self) -> None:
-        """Look from now on at the parameters; where a step makes them not finite, DivergedError names it."""
+        """Watch the parameters from now on; DivergedError names the step that makes them not finite."""
 
     def diverged(self, what: str) -> DivergedError:
-        """Return the error for a cost that is not finite, as `what` says; it names the step where that began."""
+        """Return the error for a cost that is not finite, which `what` describes; it names the first such step."""
 
     def first_non_finite(self) -> str:
-        """Name the first layer with values that were not finite in the last pass, or else labels or the last layer."""
+        """Name the first layer with values that were not finite in the last pass, else the labels or the last layer."""
 
     def save_model(self, path: Path) -> None:
         """Write the model as it is now to `path`, replacing the file in one step."""
@@ -143,4 +143,4 @@ class Fit(Protocol):
         """Return where a callback's file goes, and keep that name for it alone; ConfigError if another has it."""
 
     def lines(self, path: Path) -> Lines:
-        """Return a new text file at a claimed path, whose `write` reaches the system at once; `close` ends it."""
+        """Return a new text file at a claimed path; call its `close` at the end."""

@@ -91,7 +91,7 @@ class Regularizer(Protocol):
 
 
 class Metric(Protocol):
-    """A figure of merit as a sum over examples and a last formula, so that it can be computed batch by batch.
+    """A figure of merit: a sum over examples, then a final formula, so that it can be computed batch by batch.
 
     Attributes
     ----------

@@ -35,7 +35,7 @@ class Kind:
     protocol
         What its components implement.
     others
-        What they may implement instead, by the word for such components.
+        Protocols that they may implement instead, by the word for such components.
     place
         Where an experiment file names one; ``[]`` is a list.
     option

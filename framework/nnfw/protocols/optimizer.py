@@ -47,7 +47,7 @@ class SplitOptimizer(Optimizer, Protocol):
 
     @abstractmethod
     def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
-        """Return the numbers of a step; always as many."""
+        """Return the numbers of a step: always the same count."""
 
     @abstractmethod
     def apply(
@@ -82,18 +82,18 @@ class Solver(Protocol):
         iterations: int,
         ended: Callable[[Array, float], bool],
     ) -> str:
-        """Lower a function of θ, and return why that ended before the last iteration; nothing if it did not.
+        """Minimise a function of θ. Return why it stopped before the last iteration, or an empty text.
 
         Parameters
         ----------
         function
             C and ∂C/∂θ for θ, in float64 and in an array of its own.
         vector
-            The first θ; it stays as it is.
+            The first θ; leave it unchanged.
         iterations
-            How many there may be.
+            The largest number of iterations.
         ended
-            To be called after each iteration with θ and C; where it returns True, no other may follow.
+            Call it after each iteration with θ and C; stop if it returns True.
         """
 
 
