@@ -23,7 +23,7 @@ from nnfw.data import (
     require_finite,
     require_finite_predictions,
 )
-from nnfw.errors import ConfigError, DataError, Mistake
+from nnfw.errors import ConfigError, DataError
 from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_reference
 from nnfw.experiments.preparation import Figures
 from nnfw.model import Sequential
