@@ -5,7 +5,9 @@ owner. :class:`NnfwError` is the root, so ``except nnfw.NnfwError`` catches what
 """
 
 import re
+import sys
 import unicodedata
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -25,6 +27,14 @@ class NnfwError(Exception):
     def __str__(self) -> str:
         """Return the message, with very long words and lines cut."""
         return readable(str(*self.args[:1]))
+
+
+def warn(text: str) -> None:
+    """Issue a RuntimeWarning that points to the caller's line outside of nnfw."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "nnfw":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, RuntimeWarning, stacklevel=level)
 
 
 class UnknownComponentError(NnfwError, LookupError):

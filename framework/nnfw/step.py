@@ -26,6 +26,9 @@ def plain(method: Callable[Arguments, Result], /, *arguments: Arguments.args, **
 
 
 def asks_step(method: Method) -> Method:
-    """Declare that a method calls other components through the step of its workspace."""
+    """Declare that a method calls other components through the step of its workspace, and calculates nothing itself.
+
+    In a recording only what goes through the step is replayed.
+    """
     method.asks_step = True  # type: ignore[attr-defined]
     return method

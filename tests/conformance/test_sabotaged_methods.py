@@ -215,16 +215,19 @@ def test_what_spoils_the_process_is_reported_and_undone(component, method, deed,
 
 
 def test_thread_that_stays_is_reported():
-    stop = threading.Event()
+    stop, threads = threading.Event(), []
 
     def starts_a_thread(good):
-        threading.Thread(target=stop.wait, daemon=True).start()
+        threads.append(threading.Thread(target=stop.wait, daemon=True))
+        threads[-1].start()
         return good()
 
     try:
         report = run_checks(sabotaged(Tanh(), "forward", starts_a_thread), seconds=5)
     finally:
         stop.set()
+        for thread in threads:  # the next check counts threads
+            thread.join()
     assert any("threads" in item.message for item in report.failures), str(report)
 
 

@@ -1,11 +1,15 @@
 """The tape: what is recorded, what is called again, and that numba's program does the same."""
 
+import gc
+import weakref
+from abc import abstractmethod
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import pytest
 
-from nnfw.ops import DEFINITIONS, Call, Tape, engine_in_use, kernels, kernels_only
+from nnfw.ops import DEFINITIONS, Call, Tape, engine_in_use, kernels, kernels_only, splits
 from nnfw.ops.engines import engine_of
 
 
@@ -51,6 +55,99 @@ def test_other_method_is_asked_again_and_its_result_lies_where_the_first_one_lay
     tape.repeat()
     np.testing.assert_array_equal(out, 6)
     np.testing.assert_array_equal(doubled, 6)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        lambda z, params: z if z.max() <= 3 else 2 * z,
+        lambda z, params: params["w"] if z.max() <= 3 else 2 * z,
+        lambda z, params: np.broadcast_to(z[:1], z.shape),
+    ],
+    ids=["argument", "parameter", "read-only"],
+)
+def test_result_that_others_own_is_not_overwritten_by_the_next_one(method):
+    tape, z, params = Tape(DEFINITIONS), np.ones((2, 2)), {"w": np.full((2, 2), 7.0)}
+    found = tape.perform(method, z, params)
+    tape.finish()
+    for value in (5.0, 1.0):
+        z[...] = value
+        expected = method(z, params).copy()
+        tape.repeat()
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(z, value)
+        np.testing.assert_array_equal(params["w"], 7.0)
+
+
+def test_tape_is_freed_without_the_garbage_collector():
+    tape = Tape(DEFINITIONS)
+    tape.perform(rectified_product, np.ones((1, 2)), np.eye(2), np.zeros((1, 2)))
+    tape.finish()
+    freed = weakref.ref(tape)
+    gc.disable()
+    try:
+        del tape
+        assert freed() is None
+    finally:
+        gc.enable()
+
+
+class Base(Protocol):
+    def whole(self): ...
+
+    def free(self):
+        return 1
+
+
+class Halves(Base):
+    """`parts` does what `whole` does, by way of a helper; `step` is left to subclasses."""
+
+    def whole(self):
+        self.helper()
+
+    @kernels_only
+    def parts(self):
+        self.helper()
+
+    def helper(self): ...
+
+    @abstractmethod
+    def step(self): ...
+
+
+def subclass(base, **members):
+    return type("Own", (base,), {"__abstractmethods__": frozenset(), **members})
+
+
+@pytest.mark.parametrize(
+    ("members", "found"),
+    [
+        ({}, True),
+        ({"other": lambda self: None}, True),
+        ({"free": lambda self: 2}, True),
+        ({"step": lambda self: None}, False),
+        ({"option": property(lambda self: 2)}, True),
+        ({"helper": lambda self: None}, False),
+        ({"helper": staticmethod(lambda: None)}, False),
+        ({"whole": lambda self: None}, False),
+        ({"whole": lambda self: None, "parts": kernels_only(lambda self: None)}, True),
+        ({"parts": lambda self: None}, False),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else str(value),
+)
+def test_parts_stand_for_the_method_unless_a_subclass_changes_what_they_share(members, found):
+    standard = subclass(Halves, step=lambda self: None, option=property(lambda self: 1))
+    assert splits(standard(), "whole", "parts")
+    own = subclass(standard, **members)
+    assert splits(own(), "whole", "parts") is found
+
+
+def test_parts_need_a_method_that_they_stand_for():
+    class Alone:
+        parts = kernels_only(lambda self: None)
+
+    assert not splits(Alone(), "whole", "parts")
+    assert not splits(object(), "whole", "parts")
 
 
 def test_other_method_that_calls_kernels_is_recorded_once():

@@ -8,10 +8,11 @@ import pytest
 
 import nnfw
 from nnfw.data import Preprocessing
+from nnfw.errors import warn
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
 from nnfw.runs import Access, evaluate_on, evaluate_run, open_model, predict, table_delimiter, train
-from nnfw.training import load_parameters, newest, warn
+from nnfw.training import load_parameters, newest
 from nnfw_standard import Dense
 
 registry = default_registry()

@@ -1,11 +1,14 @@
 """Many steps in one call give the bits of single ones: parameters, records, checkpoints, and the step that diverged."""
 
+import gc
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 import nnfw
+from nnfw.compute import kernels, kernels_only
 from nnfw.ops import Call, PerStep
 from nnfw.ops.definitions import copy, take
 from nnfw.ops.many_steps import steps
@@ -162,6 +165,26 @@ def test_many_steps_in_one_call_give_the_bits_of_single_ones_whatever_the_option
 
 
 @dataclass(frozen=True)
+class Reversed(Accuracy):
+    """One with values of its own, from which the class above makes its statistics."""
+
+    def values(self, a, y):
+        return ~super().values(a, y)
+
+
+@dataclass(frozen=True)
+class Whole(Accuracy):
+    """One whose statistics are whole numbers by type too."""
+
+    def statistics(self, a, y, weight=None):
+        return super().statistics(a, y, weight).astype(np.int64)
+
+    @kernels_only
+    def write_statistics(self, a, y, weight, out):
+        return super().write_statistics(a, y, weight, out)
+
+
+@dataclass(frozen=True)
 class Lenient(Accuracy):
     """One with statistics of its own: the operations of the class above do not write them."""
 
@@ -177,6 +200,8 @@ class Lenient(Accuracy):
         (["accuracy"], "mse", False),
         (["accuracy", "f1"], "cross_entropy", True),
         ([Lenient()], "cross_entropy", True),
+        ([Reversed()], "cross_entropy", True),
+        ([Whole()], "cross_entropy", True),
     ],
     ids=str,
 )
@@ -218,15 +243,24 @@ class Own(CrossEntropy):
         return 2 * super().value_from_z(z, y, weight)
 
 
+@dataclass(frozen=True)
+class Signs(SGD):
+    """One whose helper is not made of operations."""
+
+    def descend(self, vector, gradient, state, coefficients):
+        vector -= coefficients[0] * np.sign(gradient)
+
+
 @pytest.mark.parametrize(
     ("layers", "options"),
     [
         ((Dense(4),), {"optimizer": Written(0.1)}),
+        ((Dense(4),), {"optimizer": Signs(0.1)}),
         ((Slow(4),), {}),
         ((Dense(4),), {"cost": Own()}),
         ((Dense(4),), {"accelerator": "none"}),
     ],
-    ids=["optimizer", "layer", "cost", "numpy"],
+    ids=["optimizer", "helper", "layer", "cost", "numpy"],
 )
 def test_steps_that_need_python_in_between_are_taken_one_by_one(layers, options, together, rng):
     many, single = both(layers, examples(rng), **options)
@@ -303,12 +337,21 @@ def test_resumed_training_that_takes_many_steps_at_once_ends_with_the_same_bits(
 class Plain:
     """An engine that takes many steps by the definitions."""
 
-    def __init__(self):
-        self.after = None
+    owner = "Plain"
+
+    def __init__(self, result=lambda complete: complete):
+        self.result = result
 
     def steps(self, before, after, costs):
-        self.after = after
-        return steps(before, after, costs)
+        run = steps(before, after, costs)
+        return lambda first, count: self.result(run(first, count))
+
+
+class Rated:
+    """An optimizer, as far as its coefficients go."""
+
+    def __init__(self, coefficients=lambda step, rate: (rate,)):
+        self.coefficients = coefficients
 
 
 def recorded(rng, *, part=False):
@@ -321,7 +364,7 @@ def recorded(rng, *, part=False):
         Call(copy, (a[0], cost)),
         Call(copy, (noise[:1] if part else noise, np.zeros((1, 1)))),
     ]
-    return RecordedStep(rows, before, lambda coefficients: [], cost, a, {}, lambda step, rate: (rate,))
+    return RecordedStep(rows, before, lambda coefficients: [], cost, a, {}, Rated())
 
 
 def test_chunk_ends_at_a_cost_that_is_not_finite_and_draws_no_more_noise_than_its_steps(rng):
@@ -347,13 +390,91 @@ def test_chunk_is_refused_where_the_noise_is_of_another_generator(rng):
 
 def test_coefficients_of_each_step_are_a_column_for_each(rng):
     seen = []
-    step = recorded(rng)._replace(
-        coefficients=lambda step, rate: (step, rate), after=lambda coefficients: seen.extend(coefficients) or []
-    )
+    optimizer = Rated(lambda step, rate: (step, rate))
+    step = recorded(rng)._replace(optimizer=optimizer, after=lambda coefficients: seen.extend(coefficients) or [])
     found = chunk_of(step, Plain(), rng, outputs=False)
     found.take(np.array([0, 1]), 7, [0.2, 0.4])
     assert all(isinstance(item, PerStep) for item in seen)
     assert [item.values[:2].tolist() for item in seen] == [[7, 8], [0.2, 0.4]]
+
+
+@pytest.mark.parametrize("found", [None, -1, 5, 64.0, "3", True, 1, 3], ids=repr)
+def test_number_of_complete_steps_that_is_not_true_is_refused(found, rng):
+    taken = chunk_of(recorded(rng), Plain(lambda complete: found), rng, outputs=False)
+    message = rf"Plain: steps returned {found!r} for 4 steps, expected the number of steps before the first cost"
+    with pytest.raises(nnfw.PluginError, match=message):
+        taken.take(np.array([1, 0, 2, 3]), 1, [0.1] * 4)
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "message"),
+    [
+        (lambda step, rate: None, "coefficients returned NoneType, expected a tuple of numbers"),
+        (lambda step, rate: rate, "coefficients returned float, expected a tuple of numbers"),
+        (lambda step, rate: ("a",), "coefficients returned tuple, expected a tuple of numbers"),
+        (lambda step, rate: (rate,) * step, "coefficients returned tuple, expected a tuple of 1 numbers at every step"),
+    ],
+    ids=["none", "number", "text", "more and more"],
+)
+def test_coefficients_that_are_not_as_many_numbers_each_time_are_refused(coefficients, message, rng):
+    step = recorded(rng)._replace(optimizer=Rated(coefficients))
+    with pytest.raises(nnfw.PluginError, match=message):
+        chunk_of(step, Plain(), rng, outputs=False).take(np.array([0, 1]), 1, [0.2, 0.4])
+
+
+class Owned(np.ndarray):
+    """An array that weak references may point to."""
+
+    __hash__ = object.__hash__
+
+
+class Forgetful(Plain):
+    """An engine whose program has addresses only."""
+
+    def steps(self, before, after, costs):
+        return lambda first, count: count
+
+
+@dataclass(frozen=True)
+class Scratched(SGD):
+    """One whose step goes through an array that it makes itself."""
+
+    @kernels_only
+    def apply(self, vector, gradient, state, coefficients, decays):
+        own = np.empty_like(vector)
+        kernels().copy(gradient, own)
+        kernels().sgd(vector, own, *coefficients)
+
+
+def test_arrays_that_an_optimizer_makes_itself_live_as_long_as_the_program(rng):
+    many, single = both(LAYERS["plain"], examples(rng), optimizer=Scratched(0.1))
+    assert many == single
+    made = weakref.WeakSet()
+
+    def after(coefficients):
+        own = Owned(3)
+        made.add(own)
+        return [Call(copy, (np.zeros(3), own))]
+
+    found = chunk_of(recorded(rng)._replace(after=after), Forgetful(), rng, outputs=False)
+    gc.collect()
+    assert len(made) == 1
+    assert found is not None
+
+
+@dataclass(frozen=True)
+class Calculates(SGD):
+    """One that computes with its coefficients."""
+
+    @kernels_only
+    def apply(self, vector, gradient, state, coefficients, decays):
+        kernels().add_scaled(vector, gradient, -coefficients[0])
+
+
+def test_optimizer_that_computes_with_its_coefficients_is_refused_by_name(rng):
+    message = "Optimizer 'Calculates': apply must pass its coefficients to operations and not compute with them: bad"
+    with pytest.raises(nnfw.PluginError, match=message):
+        model_of().fit(*examples(rng), cost="cross_entropy", optimizer=Calculates(0.1), accelerator="numba")
 
 
 def test_steps_count_up_to_the_last_whole_batch(rng, together):

@@ -185,6 +185,19 @@ def test_parameters_that_a_callback_spoils_are_told(rng):
         fit("sgd", rng, callbacks=[Spoils()])
 
 
+@pytest.mark.parametrize("method", ["step_computed", "steps_computed"])
+def test_watch_that_starts_within_an_epoch_names_what_is_seen(rng, method):
+    def look(self, fit, *rest):
+        fit.watch()
+        if fit.step == 7:
+            raise fit.diverged("planted")
+
+    late = dataclass(frozen=True)(type("Late", (nnfw.Callback,), {method: look}))()
+    off = nnfw.callback("terminate_on_nan", enabled=False)
+    with pytest.raises(nnfw.DivergedError, match=r"epoch 1, step 7: planted\. Layer"):
+        fit(Planted(6, "inf"), rng, callbacks=[late, off])
+
+
 def test_switched_off_watch_sees_nothing(rng):
     off = nnfw.callback("terminate_on_nan", enabled=False)
     assert len(fit(Planted(30, "inf"), rng, callbacks=[off])) == 2

@@ -50,7 +50,7 @@ def _tried(activation: Activation, engine: Engine) -> tuple[str, str]:
         return KERNELS, f"it calls {', '.join(operation.name for operation in called)}"
     if type(activation).forward is Elementwise.forward:
         return NUMPY, "value and derivative cannot be compiled, or give something else then"
-    return NUMPY, "it has a forward of its own, which calls no kernels"
+    return NUMPY, "its own forward calls no kernels"
 
 
 def _operations_called(activation: Activation) -> list[Operation]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 import re
-import warnings
 from array import array
 from codecs import getincrementaldecoder
 from collections import Counter
@@ -18,7 +17,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.data.input_files import CHUNK, reading
-from nnfw.errors import DataError, did_you_mean, short
+from nnfw.errors import DataError, did_you_mean, short, warn
 from nnfw.storage import open_regular
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null"})
@@ -79,7 +78,7 @@ class Table:
         if any(problems):
             raise DataError("\n".join(f"{self.name}:{problem}" for problem in problems if problem))
         for doubt in filter(None, (self._columns[name].doubt() for name in wanted)):
-            warnings.warn(f"{self.name}:{doubt}", RuntimeWarning, stacklevel=2)
+            warn(f"{self.name}:{doubt}")
         return {name: self._values(name) for name in wanted}
 
     def _values(self, name: str) -> Array:

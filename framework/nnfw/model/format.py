@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from annotated_types import Ge, MaxLen, MinLen
 
 from nnfw.configuration import build
 from nnfw.data import Preprocessing
-from nnfw.errors import FileFormatError, NnfwError, ShapeError, short
+from nnfw.errors import FileFormatError, NnfwError, ShapeError, short, warn
 from nnfw.model.sequential import Sequential
 from nnfw.network.chain import Chain
 from nnfw.network.parameters import Layout, require_memory
@@ -80,7 +79,7 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None, inside:
     model.preprocessing = preprocessing
     others = _other_versions(file.header, registry)
     if others:
-        warnings.warn(f"{path}:{others} Results may differ.", RuntimeWarning, stacklevel=2)
+        warn(f"{path}:{others} Results may differ.")
     return model
 
 

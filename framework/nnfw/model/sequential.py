@@ -17,7 +17,7 @@ from nnfw import training
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, options_of
 from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
-from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short
+from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short, warn
 from nnfw.network import Batch, Chain, LayerTrace, Network, Objective, RepeatedForward, Scope, Trace
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
@@ -246,7 +246,7 @@ class Sequential:
         else:
             history = training.train_in(Path(settings.checkpoints), task, self.save, where, resume=settings.resume)
         if history.warning:
-            training.warn(history.warning)
+            warn(history.warning)
         return history
 
     def _remembering(self, x: ArrayLike) -> Preprocessing | None:

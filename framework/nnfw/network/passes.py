@@ -198,7 +198,7 @@ class _Recorder:
         """Call and record a method of a component; return its result."""
         if hasattr(method, "asks_step"):
             return method(*arguments, **named)
-        workspace = next(item for item in arguments if isinstance(item, Workspace))
+        workspace = next(item for item in (*arguments, *named.values()) if isinstance(item, Workspace))
         arrays = [item for item in arguments if isinstance(item, np.ndarray)]
         backward = method.__name__ != "forward"
         with workspace.lending(self._free_place(arrays) if backward else None):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import warnings
 
-from nnfw.errors import ConfigError, Mistake, PluginError, did_you_mean, in_words
+from nnfw.errors import ConfigError, Mistake, PluginError, did_you_mean, in_words, warn
 from nnfw.ops.checked import checked
 from nnfw.ops.engines import DEFINITIONS, Engine, engine_of
 from nnfw.plugins import AcceleratorSpec, Registry
@@ -18,8 +17,6 @@ CHECK_VARIABLE = "NNFW_CHECK_KERNELS"
 _GAIN_OF_STEP, _GAIN_OF_CHANGE = 12e-6, 0.3e-9
 """Lower bounds on the seconds that compiled kernels save per step, and per step and parameter: those of plain gradient
 descent on a small network. Adam, with ten passes over all parameters, gains three times as much."""
-
-_CALLER_OF_FIT = 5  # stack frames above the warning
 
 
 def gain(parameters: int, steps: int) -> float:
@@ -98,6 +95,6 @@ def _loaded(accelerator: Declared[AcceleratorSpec], registry: Registry, *, quiet
             reason = in_words(error).rstrip(".")
             text = f"{accelerator.title} cannot be loaded: {reason}. {accelerator.spec.summary}."
             text += " The training goes on without it."
-            warnings.warn(text, RuntimeWarning, stacklevel=_CALLER_OF_FIT)
+            warn(text)
         return None
     return checked(engine) if os.environ.get(CHECK_VARIABLE, "") not in ("", "0") else engine

@@ -6,7 +6,6 @@ the training has an accelerator. Engines agree with the definitions to a few uni
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from nnfw.arrays import Array
-from nnfw.errors import PluginError, did_you_mean, in_words, short
+from nnfw.errors import PluginError, did_you_mean, in_words, short, warn
 from nnfw.machine.threads import multiplication
 from nnfw.ops import definitions
 from nnfw.ops.many_steps import Run
@@ -23,8 +22,6 @@ from nnfw.ops.table import operation_of
 from nnfw.plugins import Registry, default_registry
 
 COMPILERS = ("sequence", "elementwise", "body", "steps")
-
-_CALLER_OF_FIT = 8  # stack frames above the warning
 
 
 def one_by_one(
@@ -55,6 +52,8 @@ class Engine:
     ----------
     functions
         A function for each operation; None if all run by their definitions.
+    gave_up
+        Whether a compiler has raised.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Engine:
         functions: Mapping[Operation, Function] | None = None,
         compilers: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
-        self.owner = owner
+        self.owner, self.gave_up = owner, False
         self._compilers = dict(compilers or {})
         self.functions: Mapping[Operation, Function] | None = None
         if functions or compilers:
@@ -122,7 +121,7 @@ class Engine:
     def _compile(self, name: str, *arguments: Any, gather: Callable[[Any], Any] | None = None) -> Any:
         """Call a compiler of the engine.
 
-        If it raises, warn and run everything in NumPy from then on.
+        If it raises, warn and compile nothing more.
         """
         if name not in self._compilers:
             return None
@@ -136,10 +135,10 @@ class Engine:
             return None
 
     def _give_up(self, error: Exception) -> None:
-        self._compilers, self.functions = {}, None
+        self._compilers, self.functions, self.gave_up = {}, None, True
         reason = in_words(error).rstrip(".")
         text = f"{self.owner} failed while compiling: {reason}. The training goes on in NumPy."
-        warnings.warn(text, RuntimeWarning, stacklevel=_CALLER_OF_FIT)
+        warn(text)
 
 
 class _Functions(dict[Operation, Function]):

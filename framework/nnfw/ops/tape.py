@@ -6,8 +6,10 @@ buffers, options and methods at each step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import takewhile
+from types import FunctionType
 from typing import ParamSpec, TypeVar
 
 import numpy as np
@@ -25,8 +27,8 @@ def kernels_only(method: Method) -> Method:
     """Declare that a component's method changes arrays by kernels only.
 
     For batches of one shape, it must call the same kernels on the same arrays in the same order: parameters, gradients,
-    its arguments, buffers of its workspace, and views of these. The calls are recorded once and replayed; the method is
-    not called again. It may keep things in the workspace, and draws random numbers only with
+    its arguments, buffers of its workspace, arrays that it creates, and views of these. The calls are recorded once and
+    replayed; the method is not called again. It may keep things in the workspace, and draws random numbers only with
     :func:`nnfw.ops.noise.uniform`. The conformance kit checks this.
 
     Examples
@@ -48,13 +50,25 @@ def made_of_kernels(method: Callable[..., object]) -> bool:
 
 
 def splits(component: object, method: str, parts: str) -> bool:
-    """Return whether `parts` is made of kernels and replaces `method`, which no subclass overrides."""
+    """Return whether `parts` is made of kernels and replaces `method`.
+
+    It does not if a subclass overrides `method`, or a helper that both may call: a method that is neither abstract nor
+    part of a protocol.
+    """
     found = getattr(component, parts, None)
-    if found is None or not made_of_kernels(found):
+    if found is None or not made_of_kernels(found) or not hasattr(component, method):
         return False
     classes = type(component).__mro__
-    defined = [next((k for k, each in enumerate(classes) if name in vars(each)), -1) for name in (method, parts)]
-    return -1 not in defined and defined[0] >= defined[1]
+    public = {name for each in classes if vars(each).get("_is_protocol") for name in vars(each)}
+    subclasses = list(takewhile(lambda each: parts not in vars(each), classes))
+    for k, subclass in enumerate(subclasses):
+        for name, value in vars(subclass).items():
+            own = isinstance(value, FunctionType | staticmethod | classmethod) and not name.startswith("__")
+            before = next((vars(each)[name] for each in classes[k + 1 :] if name in vars(each)), None)
+            helper = name not in public and before is not None and not getattr(before, "__isabstractmethod__", False)
+            if name == method or (own and helper):
+                return False
+    return True
 
 
 class Tape:
@@ -87,8 +101,8 @@ class Tape:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._recorder = _Recorder(self.call)
         self._calls: list[Call] = []
+        self._recorder = _Recorder(self._calls)  # does not refer to the tape: a cycle would keep its arrays alive
         self._kept: list[Call] = []  # keeps the arrays alive
         self._steps: list[Callable[[], object]] = []
         self._asks = False  # whether a replay calls methods, which may look up the engine in use
@@ -105,7 +119,7 @@ class Tape:
             with dispatched(self._recorder):
                 return method(*arguments, **named)
         self.finish()
-        result = method(*arguments, **named)
+        result = _own(method(*arguments, **named), arguments)
         self._steps.append(_again(partial(method, *arguments, **named), method, result))
         self._asks = True
         return result
@@ -118,7 +132,7 @@ class Tape:
         """Run recorded operations that have not run yet."""
         steps = tuple(self._engine.sequence(self._calls))
         self._kept += self._calls
-        self._calls = []
+        self._calls.clear()
         for step in steps:
             step()
         self._steps += steps
@@ -129,7 +143,7 @@ class Tape:
         return None if self._asks else [*self._kept, *self._calls]
 
     def repeat(self) -> None:
-        """Replay the recording with the present content of the arrays, by the same engine."""
+        """Replay the recording with the current content of the arrays, by the same engine."""
         if self._asks and engine_in_use() is not self._engine:
             with using(self._engine):
                 self.repeat()
@@ -141,12 +155,27 @@ class Tape:
 class _Recorder(dict[Operation, Function]):
     """For each operation, the function that records it."""
 
-    def __init__(self, record: Callable[..., None]) -> None:
-        self._record = record
+    def __init__(self, calls: list[Call]) -> None:
+        self._calls = calls
 
     def __missing__(self, operation: Operation) -> Function:
-        function = self[operation] = partial(self._record, operation)
-        return function
+        calls = self._calls
+
+        def record(*arguments: Value) -> None:
+            calls.append(Call(operation, arguments))
+
+        self[operation] = record
+        return record
+
+
+def _own(result: Result, arguments: tuple[object, ...]) -> Result:
+    """Return a result; a copy if replays cannot write into it, because it is read-only or overlaps an argument."""
+    if not isinstance(result, np.ndarray):
+        return result
+    arrays = [item for item in arguments if isinstance(item, np.ndarray)]
+    arrays += [array for item in arguments if isinstance(item, Mapping) for array in item.values()]
+    taken = not result.flags.writeable or any(np.may_share_memory(result, array) for array in arrays)
+    return result.copy() if taken else result
 
 
 def _again(call: Callable[[], object], method: Callable[..., object], result: object) -> Callable[[], object]:

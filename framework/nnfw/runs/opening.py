@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnfw.data import Examples
-from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake
+from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake, warn
 from nnfw.experiments.experiment import Experiment, ExperimentFile, check_experiment, distributions_of
 from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.machine import required_packages
@@ -21,7 +21,7 @@ from nnfw.runs.layout import CHECKPOINTS, EXPERIMENT, MODEL, RECORD
 from nnfw.runs.reading import StoredRun, read_document, read_run
 from nnfw.storage import Directory
 from nnfw.toml import apply_overrides, flattened
-from nnfw.training import load_parameters, newest, require_same_origin, warn
+from nnfw.training import load_parameters, newest, require_same_origin
 
 _NUMERICAL = ("numpy", "scipy")  # the required packages that the last digits of results depend on
 

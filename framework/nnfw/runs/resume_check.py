@@ -10,13 +10,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nnfw.arrays import Array
+from nnfw.errors import warn
 from nnfw.experiments.experiment import ExperimentFile
 from nnfw.experiments.preparation import prepare
 from nnfw.plugins import Registry
 from nnfw.protocols import Callback, Fit
 from nnfw.runs.run import training_of
 from nnfw.storage import Directory, encoded
-from nnfw.training import Checkpoint, Checkpoints, newest, warn
+from nnfw.training import Checkpoint, Checkpoints, newest
 
 _MOST_STEPS = 100  # longer epochs are cut here, and no second one is begun
 _MORE_STEPS = 5

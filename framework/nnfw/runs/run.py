@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnfw.errors import DivergedError, FileFormatError, NnfwError, TrainingInterrupted
+from nnfw.errors import DivergedError, FileFormatError, NnfwError, TrainingInterrupted, warn
 from nnfw.experiments.experiment import ExperimentFile, distributions_of, table_of
 from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.machine import describe_environment, installed_distributions
@@ -37,7 +37,7 @@ from nnfw.runs.reading import read_run
 from nnfw.runs.record import RECORD_FORMAT, this_process
 from nnfw.storage import Directory, LineFile, locked, replace_file
 from nnfw.toml import write
-from nnfw.training import Checkpoint, Checkpoints, Interruption, Loop, Task, loop_of, newest, require_resumable, warn
+from nnfw.training import Checkpoint, Checkpoints, Interruption, Loop, Task, loop_of, newest, require_resumable
 
 _SIGNALLED = 128  # exit status of a process that a signal has ended, less the number of the signal
 

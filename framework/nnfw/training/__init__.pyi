@@ -8,7 +8,6 @@ from .checkpoints import differences as differences
 from .checkpoints import newest as newest
 from .checkpoints import require_resumable as require_resumable
 from .checkpoints import require_same_origin as require_same_origin
-from .checkpoints import warn as warn
 from .evaluation import evaluate as evaluate
 from .evaluation import named_metrics as named_metrics
 from .evaluation import refused as refused

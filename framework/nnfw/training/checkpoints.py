@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -189,11 +188,6 @@ def newest(folder: Path | Directory, registry: Registry, tell: Callable[[str], N
     if problem is not None:
         raise FileFormatError(f"{folder.path} holds no checkpoint that can be read. {problem}") from problem
     return None
-
-
-def warn(text: str) -> None:
-    """Issue a RuntimeWarning."""
-    warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 def require_same_origin(start: Checkpoint, origin: Mapping[str, object], advice: str) -> None:

@@ -7,16 +7,20 @@ of the optimizer. So are the results: costs and outputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from nnfw.arrays import Array
+from nnfw.errors import PluginError, short
 from nnfw.ops import Call, Engine, PerStep
 from nnfw.ops.definitions import copy
 from nnfw.ops.many_steps import Run
 from nnfw.ops.noise import uniform_numbers
+from nnfw.plugins.results import wrong_result
+from nnfw.protocols import SplitOptimizer
 
 _MOST_STEPS = 4096
 _TABLES = 1 << 20  # bytes: the tables stay in the processor's cache
@@ -27,7 +31,7 @@ class RecordedStep(NamedTuple):
 
     The positions of the examples are read from `rows`; C, a^L and the metrics' statistics are written to `cost`, `a`
     and `statistics`. `before` are the operations up to these, and `after` returns those of the update, given the
-    coefficients. `coefficients` returns these for the count and the rate of a step.
+    coefficients of `optimizer`.
     """
 
     rows: Array
@@ -36,7 +40,7 @@ class RecordedStep(NamedTuple):
     cost: Array
     a: Array
     statistics: Mapping[str, Array]
-    coefficients: Callable[[int, float], tuple[float, ...]]
+    optimizer: SplitOptimizer
 
 
 class Results(NamedTuple):
@@ -53,13 +57,15 @@ class Results(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """Takes many steps in one call of an engine's program, by way of tables; `rng` draws the noise.
+    """Takes many steps in one call of an engine's program, which reads from tables and writes results to them.
 
-    The noise is one table, in the order in which a step draws.
+    `rng` draws the noise, one table, in the order in which a step draws. `calls` keeps the program's arrays alive.
     """
 
     run: Run
-    numbers: Callable[[int, float], tuple[float, ...]]
+    owner: str
+    calls: list[Call]
+    optimizer: SplitOptimizer
     rows: Array
     coefficients: Array
     costs: Array
@@ -80,10 +86,10 @@ class Chunk:
         """
         count = len(rates)
         self.rows[:count] = rows.reshape(count, -1)
-        self.coefficients[:count] = [self.numbers(k, rate) for k, rate in enumerate(rates, step)]
+        self.coefficients[:count] = _coefficients(self.optimizer, step, rates, self.coefficients.shape[1])
         before = self.rng.bit_generator.state if self.noise.size else None
         self._draw(count)
-        complete = self.run(0, count)
+        complete = self._complete(self.run(0, count), count)
         computed = min(complete + 1, count)
         if computed < count and before is not None:  # as if the others had never been drawn
             self.rng.bit_generator.state = before
@@ -91,6 +97,17 @@ class Chunk:
         outputs = None if self.outputs is None else self.outputs[:complete]
         statistics = {name: table[:complete] for name, table in self.statistics.items()}
         return Results(self.costs[:computed, 0].tolist(), complete, outputs, statistics)
+
+    def _complete(self, found: object, count: int) -> int:
+        """Return what the program returned: how many steps it completed; PluginError if that is not true."""
+        if type(found) is int and 0 <= found <= count:
+            finite = np.isfinite(self.costs[: found + 1, 0])
+            if finite[:found].all() and (found == count or not finite[found]):
+                return found
+        raise PluginError(
+            f"{self.owner}: steps returned {short(found)} for {count} steps, expected the number of steps before the "
+            "first cost that is not finite."
+        )
 
     def _draw(self, count: int) -> None:
         if self.noise.size:
@@ -107,7 +124,7 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
         return None
     widths = [out.size for _, out in draws]
     kept = step.a.size * step.a.itemsize if outputs else 0
-    width = len(step.coefficients(1, 1.0))
+    width = _coefficients(step.optimizer, 1, [1.0]).shape[1]
     kept += sum(out.nbytes for out in step.statistics.values())
     size = step.rows.nbytes + kept + sum(out.nbytes for _, out in draws) + 8 * (width + 1)
     most = max(1, min(_MOST_STEPS, _TABLES // size))
@@ -130,7 +147,22 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
     run = engine.steps(before, after, costs)
     if run is None:
         return None
-    return Chunk(run, step.coefficients, rows, coefficients, costs, table, statistics, noise, rng)
+    calls = [*before, *after]
+    return Chunk(run, engine.owner, calls, step.optimizer, rows, coefficients, costs, table, statistics, noise, rng)
+
+
+def _coefficients(optimizer: SplitOptimizer, step: int, rates: Sequence[float], width: int | None = None) -> Array:
+    """Return the coefficients of steps, a row for each; PluginError unless each has the same number, `width` if given.
+
+    `step` is the count of the first.
+    """
+    found = [optimizer.coefficients(k, rate) for k, rate in enumerate(rates, step)]
+    with suppress(TypeError, ValueError):
+        rows = np.array(found, np.float64)
+        if rows.ndim == 2 and width in (None, rows.shape[1]):
+            return rows
+    expected = "a tuple of numbers" if width is None else f"a tuple of {width} numbers at every step"
+    raise wrong_result(optimizer, "coefficients", found[0], expected)
 
 
 class _PartOfTableError(ValueError):

@@ -126,6 +126,8 @@ class Loop(ABC):
     def _end_epoch(self, rate: float, results: Record) -> None:
         """Complete the record of an epoch, and pass it to callbacks and checkpoints."""
         task, state = self.task, self.state
+        if self._kernels.gave_up:
+            state.history.accelerator = "none"
         record = {"epoch": state.epoch, "learning_rate": rate} | results
         if task.options.regularizer is not None:
             record["penalty"] = task.penalty()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from nnfw.errors import ConfigError, DataError, Mistake
+from nnfw.errors import ConfigError, DataError, Mistake, warn
 from nnfw.ops import require_known
 from nnfw.plugins import Registry
 from nnfw.protocols import Optimizer, Solver, is_solver
 from nnfw.storage import LOCK, Directory, locked
-from nnfw.training.checkpoints import Checkpoints, checkpoint_files, make_folder, newest, require_resumable, warn
+from nnfw.training.checkpoints import Checkpoints, checkpoint_files, make_folder, newest, require_resumable
 from nnfw.training.fit import CallbackFiles, Save
 from nnfw.training.history import History
 from nnfw.training.loop import Loop, StepLoop

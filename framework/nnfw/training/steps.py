@@ -53,9 +53,9 @@ class Steps:
         self._decays = state.parameters.layout.decays
         self._left: Generator[tuple[Batch, float], None, None] | None = None
         self._batch: Batch | None = None
-        self._whole: Batch | None = None  # a recorded batch of the full size
+        self._whole: Batch | None = None  # the batch of the full size
         self._lacks_update = False
-        self._seconds = _MOMENT  # that a step takes in a chunk: the first call takes a single one, to find out
+        self._seconds = _MOMENT  # per step in a chunk; the first call takes one step to measure it
 
     def begin_epoch(self) -> float:
         """Draw the order of an epoch that starts or resumes, and choose its rates; return the first of them."""
@@ -94,7 +94,7 @@ class Steps:
         self._left = None
 
     def compute(self, most: int = 1) -> Sequence[float]:
-        """Take up to `most` steps, the last one only up to its update, and return their costs."""
+        """Take up to `most` steps and return their costs; the last may stop before its update."""
         state = self.state
         if most > 1 and self._whole is not None and self._chunk is not None:
             count = min(most, len(self._task.data) // self._size - state.position)
@@ -121,7 +121,7 @@ class Steps:
             self._lacks_update = False
 
     def change(self, rate: float) -> None:
-        """Let the optimizer change the parameters, given the present gradient."""
+        """Let the optimizer change the parameters, from the current gradient."""
         vector, gradient, decays = self.state.parameters.vector, self._gradient, self._decays
         if self._regularizer is not None:
             self._regularizer.add_gradient(vector[decays], gradient[decays])
@@ -171,7 +171,7 @@ class Steps:
             cost=recording.cost,
             a=recording.a,
             statistics=statistics,
-            coefficients=cast("SplitOptimizer", optimizer).coefficients,
+            optimizer=cast("SplitOptimizer", optimizer),
         )
         return chunk_of(step, engine, self.state.noise, outputs=len(statistics) < len(self._task.metrics))
 
@@ -181,9 +181,9 @@ class Steps:
         for name, metric in self._task.metrics.items():
             if not splits(metric, "statistics", "write_statistics"):
                 return [], {}
-            out = places[name] = np.empty_like(statistics_of(metric, a, batch.y, batch.weight), np.float64)
+            out = places[name] = np.array(statistics_of(metric, a, batch.y, batch.weight))
             write = cast("WritesStatistics", metric).write_statistics
-            if not tape.perform(write, a, batch.y, batch.weight, out):
+            if out.dtype != np.float64 or not tape.perform(write, a, batch.y, batch.weight, out):
                 return [], {}
         return tape.calls or [], places
 
@@ -194,6 +194,12 @@ class Steps:
         if self._regularizer is not None:
             tape.perform(self._regularizer.add_gradient, vector[decays], gradient[decays])
         apply, numbers = cast("SplitOptimizer", self._optimizer).apply, cast("tuple[float, ...]", coefficients)
-        tape.perform(apply, vector, gradient, self.state.optimizer, numbers, decays)
+        try:
+            tape.perform(apply, vector, gradient, self.state.optimizer, numbers, decays)
+        except TypeError as error:  # a coefficient is a column of numbers here
+            title = self._task.network.registry.title(self._optimizer)
+            raise PluginError(
+                f"{title}: apply must pass its coefficients to operations and not compute with them: {error}."
+            ) from error
         assert tape.calls is not None
         return tape.calls

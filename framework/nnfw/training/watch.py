@@ -40,6 +40,7 @@ class Watch:
         self._task, self._state, self.workspace = task, state, workspace
         self._steps: Steps | None = None
         self._copy: StoredCopy | None = None
+        self._position: int | None = None  # of the last look
         self.due: float = math.inf
 
     def follow(self, steps: Steps) -> None:
@@ -47,7 +48,7 @@ class Watch:
         self._steps, self.workspace = steps, steps.workspace
 
     def start(self) -> None:
-        """Watch from now on."""
+        """Watch from the next :meth:`begin` on."""
         if self._steps is None or self._copy is not None:
             return
         state = self._state
@@ -65,7 +66,7 @@ class Watch:
             self._copy.renew()
             self._noise = self._state.noise.bit_generator.state
             self._position, self._step = self._state.position, self._state.step
-            self.due = self._position + WINDOW
+            self.due = self._state.position + WINDOW
 
     def look(self) -> None:
         """If parameters are not finite, raise DivergedError for the step that made them so."""
@@ -92,12 +93,14 @@ class Watch:
 
     def _error(self, otherwise: str) -> DivergedError:
         """Return the error for the first non-finite step since the last look; it says `otherwise` if there is none."""
-        what = otherwise if self._copy is None or self._steps is None else self._repeat(self._copy, self._steps)
+        what = otherwise
+        if self._copy is not None and self._steps is not None and self._position is not None:
+            what = self._repeat(self._copy, self._steps, self._position)
         place = f"epoch {self._state.epoch}, step {self._state.step}"
         text = f"Training diverged in {place}: {what or otherwise}. {advice(self._task.data)}"
         return DivergedError(text, epoch=self._state.epoch, step=self._state.step)
 
-    def _repeat(self, copy: StoredCopy, steps: Steps) -> str:
+    def _repeat(self, copy: StoredCopy, steps: Steps, position: int) -> str:
         """Repeat the steps since the last look up to a non-finite one; return what is not finite, or nothing."""
         state, last = self._state, self._state.step
         try:
@@ -105,7 +108,7 @@ class Watch:
         except OSError:
             return ""
         state.noise.bit_generator.state, state.step = self._noise, self._step
-        with closing(steps.batches_from(self._position)) as batches:
+        with closing(steps.batches_from(position)) as batches:
             for _, (batch, rate) in zip(range(self._step, last), batches, strict=False):
                 state.step += 1
                 if found := self._repeat_step(steps, batch, rate):
