@@ -28,9 +28,7 @@ from nnfw_standard import operations
 
 BLOCK = 1 << 15
 """Values of `a` whose terms are computed together: 128 KiB in float32, 256 KiB in float64, to stay in the processor's
-cache. The terms are new arrays each time. So what holds elsewhere, that a training step allocates no array of the
-batch's size, holds for the value of a cost only where the batch is larger than a block; a smaller one is given a few
-small arrays in each step.
+cache. The terms are new arrays: evaluation allocates them for each block, and a recorded training step only once.
 """
 
 

@@ -170,8 +170,8 @@ class Sequential:
         x, y
             Examples and labels; neither is modified. Memory-mapped arrays are read batch by batch. Labels are what the
             cost takes: classes ``(N,)`` or one-hot rows for ``cross_entropy``, numbers ``(N, *output_shape)`` for
-            ``mse``; for one output ``(N,)`` will do. The model remembers the names of a frame's columns, up to 16,384
-            of them, and from then on refuses frames with other columns or another order. Arrays without names are taken
+            ``mse``; ``(N,)`` is accepted for one output. The model remembers the names of a frame's columns, up to
+            16,384, and from then on refuses frames with other columns or another order. Arrays without names are taken
             by position.
         cost, optimizer
             By name, by table or as objects.
@@ -284,7 +284,7 @@ class Sequential:
             parts. Named columns must be those of :meth:`fit`, in their order.
         accelerator
             Whose compiled kernels are used, ``"numba"`` for instance; by default ``"none"``, plain NumPy. It pays where
-            many single examples are predicted, and takes time at the first. Results differ in last places.
+            many single examples are predicted, and is slow the first time. Results differ in last places.
 
         Returns
         -------
@@ -420,10 +420,10 @@ class Sequential:
         grads = Scope.of(self.network.views(np.zeros_like(self.parameters.vector)))
         batch = Batch(*data.part(0, len(data), self.dtype))
         value, _ = self.network.backward(batch, objective, workspace, grads)
-        memories = [self.chain.workspace_of(index, workspace) for index in range(len(self.layers))]
+        workspaces = [self.chain.workspace_of(index, workspace) for index in range(len(self.layers))]
         layers = tuple(
             LayerTrace(f"layers.{i}", m["z"].copy(), m["a"].copy(), m["delta"].copy(), dict(grads.layer(i)))
-            for i, m in enumerate(memories)
+            for i, m in enumerate(workspaces)
         )
         return Trace(batch.x.copy(), value, layers)
 

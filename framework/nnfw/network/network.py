@@ -106,13 +106,13 @@ class Network:
         If all are finite, name the labels (`labels` is the largest) or the last layer's `a`, whichever is larger.
         """
         for index, component in enumerate(self.chain.layers):
-            memory = self.chain.workspace_of(index, workspace)
+            own = self.chain.workspace_of(index, workspace)
             layer = f"Layer {index} {self.registry.label('layer', component)}"
-            arrays = dict(self.parameters.layer(index)) | {"z": memory["z"], "a": memory["a"]}
+            arrays = dict(self.parameters.layer(index)) | {"z": own["z"], "a": own["a"]}
             for name, array in arrays.items():
                 if not np.isfinite(array).all():
                     return f"{layer}: {name} is not finite"
-        largest = np.abs(memory["a"]).max()
+        largest = np.abs(own["a"]).max()
         if labels > largest:
             return f"The labels reach {labels:.3g}, too large for the cost in {self.dtype}"
         return f"{layer}: a reaches {largest:.3g}, too large for the cost"

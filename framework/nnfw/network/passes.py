@@ -20,7 +20,7 @@ from nnfw.workspace import Workspace
 
 Compiler = Callable[[object], tuple[Operation, Operation] | None]
 
-_COPIED = 1 << 14
+_LARGEST_RECORDED = 1 << 14
 """Largest size of a batch that is copied for a recording; above it, dispatch cost is negligible."""
 
 _NO_PLACES = np.empty(0), np.empty(0)
@@ -76,7 +76,7 @@ class RepeatedPass:
         if found is None:
             found = self._recordings[batch, engine_in_use()] = self._last = self._record(batch)
             return found.value(), found.a
-        self.turn_to(found)
+        self.switch_to(found)
         found.tape.repeat()
         return found.value(), found.a
 
@@ -84,7 +84,7 @@ class RepeatedPass:
         """Return the recording of a batch for the engine in use; None before its first pass."""
         return self._recordings.get((batch, engine_in_use()))
 
-    def turn_to(self, recording: Recording) -> None:
+    def switch_to(self, recording: Recording) -> None:
         """Restore what a pass of this recording keeps in the workspace."""
         if recording is not self._last:
             recording.put_back()
@@ -139,7 +139,7 @@ class RepeatedForward:
 
     def __call__(self, network: Network, x: Array, chosen: Engine) -> Array:
         """Return a^L of a batch in the network's dtype; it may be `x`, and the next call may overwrite it."""
-        if x.shape != self._shape or x.size > _COPIED:
+        if x.shape != self._shape or x.size > _LARGEST_RECORDED:
             return self._plainly(network, x, chosen)
         if chosen not in self._recordings:
             self._recordings[chosen] = self._record(network, x.copy(), chosen)

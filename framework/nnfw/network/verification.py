@@ -55,7 +55,7 @@ class Verification:
     ) -> None:
         forward = list(_forward(chain, input_shape, workspace, registry))
         self._results = [*forward, *_backward(forward, objective, registry)]
-        self._memories = [result.memory for result in forward if result.key == "z"]
+        self._workspaces = [result.workspace for result in forward if result.key == "z"]
         self._count = 0
 
     def of(self, count: int) -> Verification:
@@ -65,8 +65,8 @@ class Verification:
 
     def __enter__(self) -> None:
         """Drop the results of the previous pass."""
-        for memory in self._memories:
-            memory.forget_own()
+        for workspace in self._workspaces:
+            workspace.forget_own()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Check the results.
@@ -76,8 +76,8 @@ class Verification:
         if error is None:
             count = self._count
             for result in self._results:
-                found = result.memory.get(result.key)
-                is_array = type(found) is np.ndarray and found.dtype == result.memory.dtype
+                found = result.workspace.get(result.key)
+                is_array = type(found) is np.ndarray and found.dtype == result.workspace.dtype
                 if not is_array or found.shape[:1] != (count,) or found.shape[1:] != result.shape:
                     self._blame(None)
         elif isinstance(error, Exception) and not isinstance(error, NnfwError):
@@ -86,11 +86,11 @@ class Verification:
     def _blame(self, cause: Exception | None) -> None:
         for result in self._results:
             shape = (self._count, *result.shape)
-            problem = _problem(result.memory.get(result.key, _NOTHING), shape, result.memory.dtype)
+            problem = _problem(result.workspace.get(result.key, _NOTHING), shape, result.workspace.dtype)
             if problem:
                 author = f"{result.owner}: {result.method}{result.activation}"
                 raise PluginError(f"{author} returned {problem}, {result.meaning}.") from cause
-            if result.key not in result.memory:
+            if result.key not in result.workspace:
                 return  # the pass ended here
 
 
@@ -104,7 +104,7 @@ class _Result:
     owner: str
     method: str
     key: str
-    memory: Workspace
+    workspace: Workspace
     shape: Shape
     meaning: str
     activation: str = ""
@@ -116,14 +116,14 @@ def _forward(
     """Yield the results of a forward pass in order: z, then a of each layer, inner layers first."""
     shapes = chain.shapes(input_shape)
     for index, layer in enumerate(chain.layers):
-        shape, memory = shapes[index + 1], chain.workspace_of(index, workspace)
+        shape, own = shapes[index + 1], chain.workspace_of(index, workspace)
         owner = f"{outside or 'Layer '}{index} {registry.label('layer', layer)}"
         if type(layer) is Chain:
-            yield from _forward(layer, shapes[index], memory.child(LAYER), registry, f"{owner}, layer ")
-        yield _Result(owner, "forward", "z", memory, shape, "the shape that output_shape declares")
+            yield from _forward(layer, shapes[index], own.child(LAYER), registry, f"{owner}, layer ")
+        yield _Result(owner, "forward", "z", own, shape, "the shape that output_shape declares")
         if not outside or index < len(chain.layers) - 1:  # the last inner activation is the chain's own
             activation = f" of its activation {registry.label('activation', layer.activation)}"
-            yield _Result(owner, "forward", "a", memory, shape, _OF_Z, activation)
+            yield _Result(owner, "forward", "a", own, shape, _OF_Z, activation)
 
 
 def _backward(forward: list[_Result], objective: Objective | None, registry: Registry) -> Iterator[_Result]:
@@ -132,12 +132,12 @@ def _backward(forward: list[_Result], objective: Objective | None, registry: Reg
         return
     cost, after = f"Cost {registry.label('cost', objective.cost)}", ""
     for result in (item for item in reversed(forward) if item.key == "a"):
-        memory, shape = result.memory, result.shape
+        workspace, shape = result.workspace, result.shape
         if not after and objective.canonical:
-            yield _Result(cost, "canonical_delta", "delta", memory, shape, _OF_Z)
+            yield _Result(cost, "canonical_delta", "delta", workspace, shape, _OF_Z)
         else:
             owner, method = (after, "backward") if after else (cost, "gradient")
-            yield _Result(owner, method, "grad_a", memory, shape, "the shape of the activation before it")
+            yield _Result(owner, method, "grad_a", workspace, shape, "the shape of the activation before it")
             yield replace(result, key="delta", method="delta")
         after = result.owner
 

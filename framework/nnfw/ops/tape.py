@@ -105,7 +105,7 @@ class Tape:
         self._recorder = _Recorder(self._calls)  # does not refer to the tape: a cycle would keep its arrays alive
         self._kept: list[Call] = []  # keeps the arrays alive
         self._steps: list[Callable[[], object]] = []
-        self._asks = False  # whether a replay calls methods, which may look up the engine in use
+        self._calls_methods = False  # whether a replay calls methods, which may look up the engine in use
 
     def perform(
         self, method: Callable[Arguments, Result], /, *arguments: Arguments.args, **named: Arguments.kwargs
@@ -120,8 +120,8 @@ class Tape:
                 return method(*arguments, **named)
         self.finish()
         result = _own(method(*arguments, **named), arguments)
-        self._steps.append(_again(partial(method, *arguments, **named), method, result))
-        self._asks = True
+        self._steps.append(_replay_of(partial(method, *arguments, **named), method, result))
+        self._calls_methods = True
         return result
 
     def call(self, operation: Operation, *arguments: Value) -> None:
@@ -140,11 +140,11 @@ class Tape:
     @property
     def calls(self) -> list[Call] | None:
         """All recorded operations in order; None if a method was recorded."""
-        return None if self._asks else [*self._kept, *self._calls]
+        return None if self._calls_methods else [*self._kept, *self._calls]
 
     def repeat(self) -> None:
         """Replay the recording with the current content of the arrays, by the same engine."""
-        if self._asks and engine_in_use() is not self._engine:
+        if self._calls_methods and engine_in_use() is not self._engine:
             with using(self._engine):
                 self.repeat()
             return
@@ -178,7 +178,7 @@ def _own(result: Result, arguments: tuple[object, ...]) -> Result:
     return result.copy() if taken else result
 
 
-def _again(call: Callable[[], object], method: Callable[..., object], result: object) -> Callable[[], object]:
+def _replay_of(call: Callable[[], object], method: Callable[..., object], result: object) -> Callable[[], object]:
     """Return a function that calls a method again and copies its result into the first one.
 
     A result of another shape or dtype is refused. If the first result is not an array, it is unused or was refused.

@@ -30,11 +30,11 @@ class Activation(Protocol):
 
     @abstractmethod
     def forward(self, z: Array, workspace: Workspace) -> Array:
-        """Return a = σ(z), of the shape and dtype of `z`; `z` stays as it is."""
+        """Return a = σ(z), of the shape and dtype of `z`; `z` is not modified."""
 
     @abstractmethod
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
-        """Return δ = ∂C/∂z from ∂C/∂a; for an elementwise σ that is ∂C/∂a ⊙ σ'(z). The arguments stay as they are."""
+        """Return δ = ∂C/∂z from ∂C/∂a; for an elementwise σ that is ∂C/∂a ⊙ σ'(z). The arguments are not modified."""
 
 
 class Elementwise(Activation, Protocol):

@@ -34,7 +34,7 @@ class Callback(Protocol):
     def steps_computed(self, fit: Fit, costs: Sequence[float], state: MutableMapping[str, Any]) -> None:
         """Run after one or more steps, with their costs.
 
-        Only the last cost can be not finite; that step has not changed the parameters yet.
+        Only the last cost can be non-finite; that step has not changed the parameters yet.
         """
         return
 

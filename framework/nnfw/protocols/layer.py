@@ -45,7 +45,7 @@ class Layer(Protocol):
 
     @abstractmethod
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
-        """Return z of shape ``(N, *output_shape)``; `a_prev` stays as it is, `workspace` keeps what backward needs."""
+        """Return z of shape ``(N, *output_shape)``; `a_prev` is not modified, `workspace` keeps what backward needs."""
 
     @abstractmethod
     def backward(
@@ -53,7 +53,7 @@ class Layer(Protocol):
     ) -> Array | None:
         """Return ∂C/∂a_prev of shape ``(N, *input_shape)`` and overwrite every array of `grads` (Equations 3 and 4).
 
-        `delta` stays as it is. None is allowed where ``workspace.needs_input_gradient`` is False.
+        `delta` is not modified. None is allowed where ``workspace.needs_input_gradient`` is False.
         """
 
 

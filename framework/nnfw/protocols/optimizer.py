@@ -82,18 +82,18 @@ class Solver(Protocol):
         iterations: int,
         ended: Callable[[Array, float], bool],
     ) -> str:
-        """Minimise a function of θ. Return why it stopped before the last iteration, or an empty text.
+        """Minimise a function of θ. Return why it stopped early, or an empty string.
 
         Parameters
         ----------
         function
             C and ∂C/∂θ for θ, in float64 and in an array of its own.
         vector
-            The first θ; leave it unchanged.
+            The initial θ; not modified.
         iterations
             The largest number of iterations.
         ended
-            Call it after each iteration with θ and C; stop if it returns True.
+            Call it after each iteration with θ and C, and stop if it returns True.
         """
 
 

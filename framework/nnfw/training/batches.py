@@ -121,8 +121,10 @@ class Labelled:
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]
                 if not start or len(part) < size:
-                    batch, present = workspace.once((self, len(part)), partial(self._new_batch, len(part), workspace))
-                present[...] = part
+                    batch, row_buffer = workspace.once(
+                        (self, len(part)), partial(self._new_batch, len(part), workspace)
+                    )
+                row_buffer[...] = part
                 for file in files:
                     next(file)
                 yield batch

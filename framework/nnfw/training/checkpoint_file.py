@@ -135,7 +135,7 @@ def read(path: Path, registry: Registry, folder: Directory | None = None) -> Che
     If its directory is passed as `folder`, the file must not be a link.
     """
     table, arrays = container.read(path, FORMAT, inside=folder)
-    with _told(path, "is no checkpoint"):
+    with _naming_file(path, "is no checkpoint"):
         vector, state = arrays.pop(_VECTOR, None), arrays.pop(_STATE, None)
         progress = decoded(table.pop(_PROGRESS, None), arrays)
         if arrays or vector is None or state is None:
@@ -147,7 +147,7 @@ def read(path: Path, registry: Registry, folder: Directory | None = None) -> Che
 
 
 @contextmanager
-def _told(path: Path, what: str) -> Iterator[None]:
+def _naming_file(path: Path, what: str) -> Iterator[None]:
     """Name the file in messages about what is wrong with it."""
     try:
         yield
@@ -173,7 +173,7 @@ def resume(
         The number of steps in an epoch, and the names of what each epoch records.
     """
     header, progress = checkpoint.header, checkpoint.progress
-    with _told(checkpoint.path, "does not fit this training"):
+    with _naming_file(checkpoint.path, "does not fit this training"):
         found = _named(checkpoint.vector, checkpoint.state, progress["optimizer"])
         own = _named(state.parameters.vector, state.parameters.state, state.optimizer)
         _require_alike(found, own)
@@ -196,7 +196,7 @@ def resume(
 
 def load_parameters(parameters: Parameters, checkpoint: Checkpoint) -> None:
     """Fill the parameters and the layer state of a network; FileFormatError if they do not fit."""
-    with _told(checkpoint.path, "does not fit this model"):
+    with _naming_file(checkpoint.path, "does not fit this model"):
         _require_alike(_named(checkpoint.vector, checkpoint.state), _named(parameters.vector, parameters.state))
     parameters.vector[...], parameters.state[...] = checkpoint.vector, checkpoint.state
 

@@ -44,9 +44,9 @@ class RecordedStep(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What steps give: the cost of each, the number of complete ones, and of each of these what was kept.
+    """The results of some steps: the cost of each, and how many are complete.
 
-    That is a^L, or None, and the statistics of metrics by name.
+    For each complete step `outputs` holds a^L, or is None, and `statistics` those of metrics by name.
     """
 
     costs: list[float]

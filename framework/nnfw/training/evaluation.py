@@ -98,14 +98,14 @@ class Tally:
             if self._filled:  # so this is the shorter last batch
                 self._look_at_gathered()
                 return False
-            if self._labels is None or _most(a) <= 1:
+            if self._labels is None or _batches_that_fit(a) <= 1:
                 return False
-            self._room = np.empty((_most(a), *a.shape), a.dtype)
+            self._room = np.empty((_batches_that_fit(a), *a.shape), a.dtype)
         self._gather(a[np.newaxis])
         return True
 
     def _gather(self, outputs: Array) -> int:
-        """Gather the outputs of the first few of these batches; return of how many."""
+        """Gather the outputs of as many of these batches as fit; return their number."""
         if self._filled == len(self._room):
             self._look_at_gathered()
         some = min(len(outputs), len(self._room) - self._filled)
@@ -150,7 +150,7 @@ class Tally:
                 raise FileFormatError(f"{short(content)} holds no sums of the cost and of these metrics")
         if gathered is not None:
             batches = gathered.reshape(-1, size, *gathered.shape[1:])
-            self._room = np.empty((_most(batches[0]), *batches.shape[1:]), batches.dtype)
+            self._room = np.empty((_batches_that_fit(batches[0]), *batches.shape[1:]), batches.dtype)
             self._gather(batches)
 
     def record(self, prefix: str = "") -> Record:
@@ -165,7 +165,7 @@ class Tally:
         return {f"{prefix}{name}": value for name, value in ({"cost": float(self._cost) / self._count} | plain).items()}
 
 
-def _most(a: Array) -> int:
+def _batches_that_fit(a: Array) -> int:
     """Return how many batches like this one are gathered."""
     return _GATHERED_VALUES // a.size
 
@@ -174,7 +174,7 @@ def _is_gathered(value: object, size: int, count: int) -> bool:
     """Return whether a value can be the gathered outputs of batches of `size` examples, of `count` in all."""
     if not isinstance(value, np.ndarray) or not value.ndim or not value.size or size <= 0 or len(value) > count:
         return False
-    return len(value) % size == 0 and 1 < _most(value[:size]) >= len(value) // size
+    return len(value) % size == 0 and 1 < _batches_that_fit(value[:size]) >= len(value) // size
 
 
 def statistics_of(metric: Metric, a: Array, y: Array, weight: Array | None, before: Array | None = None) -> Array:
@@ -204,13 +204,15 @@ def named_metrics(metrics: tuple[Metric, ...], registry: Registry) -> dict[str, 
     pairs = [(c.name if c else type(metric).__name__, metric) for c, metric in zip(found, metrics, strict=True)]
     named: dict[str, Metric] = {}
     for name, metric in pairs:
-        key = "_".join((name, *_told_apart(metric, [other for its_name, other in pairs if its_name == name])))
+        key = "_".join(
+            (name, *_distinguishing_options(metric, [other for its_name, other in pairs if its_name == name]))
+        )
         keys = (key, *(f"{key}_{number}" for number in range(2, len(metrics) + 1)))
         named[next(each for each in keys if each not in named)] = metric
     return named
 
 
-def _told_apart(metric: object, alike: Sequence[object]) -> Iterator[str]:
+def _distinguishing_options(metric: object, alike: Sequence[object]) -> Iterator[str]:
     """Yield the options of a metric that are neither the default nor the same in all others of its name."""
     for option in fields(metric) if is_dataclass(metric) else ():
         value = getattr(metric, option.name)

@@ -30,7 +30,7 @@ from nnfw.training.watch import Watch, advice
 
 _FAR = 100  # times the cost before the training: chance alone does not explain that
 
-Look = Callable[[RunningFit, Sequence[float], Memory], None]
+AfterSteps = Callable[[RunningFit, Sequence[float], Memory], None]
 """What a callback does after some steps, given their costs."""
 
 
@@ -49,7 +49,7 @@ class Loop(ABC):
             accelerator = self._start.header.accelerator
         seconds = gain(network.parameters.vector.size, task.steps * options.epochs)
         self._kernels, accelerator = choose(accelerator, network.registry, seconds)
-        look = self._look()
+        look = self._evaluate_first()
         self._first_cost = look["cost"]
         self.state = TrainingState(
             network.parameters,
@@ -63,7 +63,7 @@ class Loop(ABC):
         self._watch = Watch(task, self.state, self._evaluation)
         self.fit = RunningFit(task, self.state, self._watch, tuple(task.recorded(look)), files, save)
         self._callbacks: list[tuple[Callback, Memory]] = []
-        self._looks: list[tuple[Look, Memory]] = []
+        self._looks: list[tuple[AfterSteps, Memory]] = []
         self._not_resumed = ""  # what a checkpoint does not hold, in words
         self._interruption = Interruption(terminated=checkpoints is not None)
 
@@ -148,20 +148,22 @@ class Loop(ABC):
 
     def _interrupt(self) -> NoReturn:
         """Write a checkpoint, and end the training."""
-        advice = ""
+        how_to_resume = ""
         if self._checkpoints is not None:
-            self._keep(self._checkpoints)
-            advice = f" Its state is in {self._checkpoints.folder}. {self._checkpoints.advice}"
+            self._write_checkpoint(self._checkpoints)
+            how_to_resume = f" Its state is in {self._checkpoints.folder}. {self._checkpoints.advice}"
         place = f"in epoch {self.state.epoch}, after step {self.state.step}"
-        raise TrainingInterrupted(f"The training was interrupted {place}.{advice}", self._interruption.signal, place)
+        raise TrainingInterrupted(
+            f"The training was interrupted {place}.{how_to_resume}", self._interruption.signal, place
+        )
 
-    def _keep(self, checkpoints: Checkpoints) -> None:
+    def _write_checkpoint(self, checkpoints: Checkpoints) -> None:
         """Write a checkpoint; DivergedError if parameters are not finite."""
         self._watch.look()
         checkpoints.write(self.state)
 
-    def _look(self) -> Record:
-        """Return cost and metrics of the first examples with the present parameters, as many at a time as in a step."""
+    def _evaluate_first(self) -> Record:
+        """Return cost and metrics of the first examples with the current parameters, in batches of a step's size."""
         task = self.task
         network, count = task.network, min(len(task.data), FIRST_EXAMPLES)
         some = task.data.subset(task.data.rows_at(np.arange(count)))
@@ -175,7 +177,7 @@ class Loop(ABC):
         recorded = records[-1]["cost"] if records and self.fit.steps > 1 else inf  # of one step: the cost before it
         if not 0 < first < inf or recorded <= _FAR * first:
             return ""
-        last = self._look()["cost"]  # a callback may have put better parameters back
+        last = self._evaluate_first()["cost"]  # a callback may have put better parameters back
         if last <= _FAR * first:
             return ""
         data = self.task.data
@@ -232,11 +234,11 @@ class StepLoop(Loop):
         if self._interruption.signal:
             self._interrupt()
         if self._checkpoints is not None and monotonic() >= self._checkpoints.due:
-            self._keep(self._checkpoints)
+            self._write_checkpoint(self._checkpoints)
 
 
-def _looks_of(callback: Callback) -> Iterator[Look]:
-    """Yield the methods that a callback defines for after some steps, and for after each step."""
+def _looks_of(callback: Callback) -> Iterator[AfterSteps]:
+    """Yield the callback's methods that run after several steps, or after each one."""
     if _is_own(callback, "steps_computed"):
         yield callback.steps_computed
     if _is_own(callback, "step_computed"):

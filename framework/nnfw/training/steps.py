@@ -138,7 +138,7 @@ class Steps:
         start = perf_counter()
         costs, complete, outputs, statistics = chunk.take(rows, state.step + 1, self._rates[part])
         self._seconds = max((perf_counter() - start) / len(costs), _SHORTEST)
-        self.propagate.turn_to(recording)
+        self.propagate.switch_to(recording)
         state.tally.add_many(costs[:complete], size, outputs, statistics)
         state.step += len(costs)
         state.cost = costs[-1]

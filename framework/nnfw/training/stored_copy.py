@@ -39,7 +39,7 @@ class StoredCopy:
                 self._file = TemporaryFile()  # noqa: SIM115 - `close` closes it
 
     def renew(self) -> None:
-        """Replace the copy by the arrays' present values."""
+        """Replace the copy by the arrays' current values."""
         if os.getpid() != self._process:
             self.close()
             self._open()
