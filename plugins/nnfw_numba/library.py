@@ -33,6 +33,8 @@ class Body(NamedTuple):
     options: tuple[float, ...] = ()
 
 
+_STANDARD = ("nnfw.ops.definitions", "nnfw_standard.operations")
+
 _MADE: WeakKeyDictionary[Operation, Callable[[str], Body]] = WeakKeyDictionary()
 
 
@@ -48,12 +50,12 @@ def body_of(operation: Operation) -> Callable[[str], Body] | None:
     """
     target = dict(operation.bodies).get("numba")
     function = getattr(bodies, operation.name, None)
+    standard = operation.definition.__module__ in _STANDARD  # a plugin may use the name of a standard operation
     if operation in _MADE:
         return _MADE[operation]
     if target is not None:
         return lambda _: _imported(target)
-    # a plugin may reuse the name of a standard operation
-    if getattr(function, "parameters", None) == tuple(item.name for item in operation.arguments):
+    if standard and getattr(function, "parameters", None) == tuple(item.name for item in operation.arguments):
         return lambda _: Body(function, operation.name.encode())
     return None
 

@@ -31,6 +31,9 @@ from nnfw_numba.untyped import Untyped
 
 Type = np.dtype[np.generic]
 
+INDEXED: list[str] = []
+"""Arguments that hold indices, as messages name them; programs know them by their places."""
+
 
 class Move(NamedTuple):
     """A number of a program that changes at each step.
@@ -67,7 +70,7 @@ def encoded(call: Call, faults: Array) -> Code | None:
     call
         An operation and its arguments.
     faults
-        ``(1,)``, int64: set to 1 if an index is too large.
+        ``(1,)``, int64: set to a number from 1, a place in `INDEXED`, if an index is out of range.
     """
     try:
         sizes, dtype = bind(call)
@@ -93,8 +96,15 @@ def encoded(call: Call, faults: Array) -> Code | None:
         numbers += _numbers(place, layout)
     for item in call.operation.arguments:
         if item.kind == "index":
-            numbers += [prod(sizes[item.below]), faults.ctypes.data]
+            numbers += [prod(sizes[item.below]), faults.ctypes.data, _number_of(call.operation, item)]
     return Code(function, numbers, moves)
+
+
+def _number_of(operation: Operation, argument: Argument) -> int:
+    name = f"Operation {operation.name!r}: {argument.name}"
+    if name not in INDEXED:
+        INDEXED.append(name)
+    return INDEXED.index(name) + 1
 
 
 def sample(value: Value) -> Untyped:
@@ -157,6 +167,8 @@ def _entry(operation: Operation, dtype: Type, layout: str) -> tuple[int, tuple[f
         found = body_of(operation)
         if found is None:
             return None
+        if sum(argument.kind == "index" for argument in operation.arguments) > 1:
+            return None  # one can be checked here; NumPy checks all
         body = found(dtype.char)
         options = (types.float64,) * len(body.options)
         kinds = (*options, *(_kind(argument, dtype, layout) for argument in operation.arguments))
@@ -194,7 +206,7 @@ def _native(
         if _all_below(values[position], p[end]):
             body(*values)
         else:
-            store(p[end + 1], 1)
+            store(p[end + 1], p[end + 2])
 
     entry = plain if position is None else checked
     entry.__name__ = f"operation_{name}"

@@ -22,7 +22,7 @@ from nnfw_numba import products
 from nnfw_numba.caching import compiled
 from nnfw_numba.library import body_of
 from nnfw_numba.machine import load, store
-from nnfw_numba.programs import Code, Move, encoded, sample
+from nnfw_numba.programs import INDEXED, Code, Move, encoded, sample
 from nnfw_numba.team import TOGETHER, Team, lead, run, team
 
 _PART_OF_PRODUCT, _PART, _PART_OF_VECTOR = 1 << 18, 1 << 14, 1 << 16
@@ -120,7 +120,7 @@ class _Stages(NamedTuple):
     moves
         ``(moves, 4)``: address of the number to change, then base, stride and number of its :class:`Move`.
     faults
-        ``(1,)``: whether an index was too large.
+        ``(1,)``: which argument held an index out of range, from 1; 0 for none.
     programs
         The programs in the table; a single one without a team.
     """
@@ -151,10 +151,11 @@ def _run_steps(before: _Stages, after: _Stages, costs: Array, first: int, count:
 
 
 def _require_sound(faults: Array) -> None:
-    if faults[0]:
-        faults[0] = 0
+    number, faults[0] = int(faults[0]), 0
+    if number:
         raise IndexError(
-            "A label is not one of the classes: labels changed during training. Do not modify them until it ends."
+            f"{INDEXED[number - 1]} holds an index that is out of range. Do not modify labels or data until the "
+            "training ends."
         )
 
 
@@ -264,7 +265,8 @@ def _cut(call: Call) -> tuple[str, int]:
     if call.operation is product:
         a, _, out = map(sample, call.arguments)
         return products.axis(a, out), out.size * a.shape[1] // _PART_OF_PRODUCT
-    axis, pairs = call.operation.cut, zip(call.operation.arguments, call.arguments, strict=True)
+    axis = next(iter(call.operation.cut.split()), "")
+    pairs = zip(call.operation.arguments, call.arguments, strict=True)
     cut = [sample(value) for argument, value in pairs if axis in argument.axes]
     least = _PART if any(array.ndim > 1 for array in cut) else _PART_OF_VECTOR
     return axis, max((array.nbytes for array in cut), default=0) // least

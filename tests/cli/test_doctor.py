@@ -126,6 +126,16 @@ def test_doctor_tells_broken_commands(make, nnfw, name, problem):
     assert problem in out
 
 
+def test_doctor_tells_broken_operations_and_plugins_lists_them(make, nnfw):
+    make("nnfw-broken", operations='OperationSpec("absent", "nnfw_broken:absent", "x")')
+    status, out, _ = nnfw("doctor")
+    assert status == 1
+    assert "Operation 'absent' (nnfw-broken 0.1): target 'nnfw_broken:absent'" in out
+    assert re.search(r"\nOperations\n.*\nabsent +x +nnfw-broken 0\.1", nnfw("plugins").out, re.DOTALL)
+    listed = json.loads(nnfw("plugins", "--json").out)["operations"]
+    assert {"product", "absent"} <= {item["name"] for item in listed}
+
+
 def test_doctor_tells_a_plugin_that_is_missing(install, nnfw, monkeypatch):
     install(DISTRIBUTIONS / "healthy")
     monkeypatch.setenv("NNFW_PLUGINS", "nnfw-elsewhere")

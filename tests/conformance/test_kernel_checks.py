@@ -143,6 +143,20 @@ def test_wrong_steps_are_found(registry, monkeypatch, name):
     assert ", in steps, gives " in failed(registry, name)[f"kernel.{name}"]
 
 
+@pytest.mark.parametrize("stale", ["arrays", "numbers"])
+@pytest.mark.parametrize("name", ["add_scaled", "dropout_mask", "adam"])
+def test_steps_that_read_what_the_first_one_reads_are_found(registry, monkeypatch, name, stale):
+    def steps_of(before, after, costs):
+        for call in before:
+            for argument, value in zip(call.operation.arguments, call.arguments, strict=True):
+                if argument.role == {"arrays": "read", "numbers": "number"}.get(stale) or argument.role == "consumed":
+                    value.values[1:] = value.values[0]
+        return steps(before, after, costs)
+
+    monkeypatch.setitem(OFFERED, "steps", steps_of)
+    assert ", in steps, gives " in failed(registry, name)[f"kernel.{name}"]
+
+
 def test_steps_that_end_too_early_are_found(registry, monkeypatch):
     monkeypatch.setitem(OFFERED, "steps", lambda before, after, costs: all_but(1, before, after, costs))
     expected = "steps carried out 3 of 4 steps, though every cost was 0."
@@ -198,6 +212,15 @@ def test_accelerator_that_lacks_something_is_skipped_with_the_way_to_get_it(regi
 @pytest.mark.parametrize("what", ["fake", "accelerator:fake", "nnfw-fake", "NNFW_Fake"])
 def test_accelerator_is_found_by_its_name_and_its_distribution(registry, what):
     assert list(outcomes(registry, what)) == [check.id for check in checks_of("accelerator")]
+
+
+def test_distribution_with_operations_has_them_checked_on_every_accelerator(registry, monkeypatch):
+    declared = registry.operations[0]
+    own = Declared(replace(declared.spec, name="scale"), Plugin("nnfw-own", "1.0", "own", "own"))
+    registry.operations = (*registry.operations, own)
+    assert list(outcomes(registry, "nnfw-own")) == ["kernel.scale"]
+    monkeypatch.setitem(OFFERED, "scale", off("scale"))
+    assert outcomes(registry, "nnfw-own")["kernel.scale"].status == "failed"
 
 
 def test_numba_passes():

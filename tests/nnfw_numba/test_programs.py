@@ -171,7 +171,7 @@ def test_index_beyond_its_axis_reaches_no_body(fast, strangers, row):
     out = np.zeros((2, 2))
     (step,) = fast.sequence([Call(picked, (np.ones((3, 2)), np.array([0, row]), out))])
     for _ in range(2):
-        with pytest.raises(IndexError, match="is not one of the classes"):
+        with pytest.raises(IndexError, match="holds an index that is out of range"):
             step()
     assert not out.any()
 
@@ -366,7 +366,7 @@ def test_step_with_an_index_beyond_its_axis_raises(fast):
     steps(0, 2)
     assert not np.array_equal(vector, other)
     other[...] = vector
-    with pytest.raises(IndexError, match="changed during training"):
+    with pytest.raises(IndexError, match="holds an index that is out of range"):
         steps(2, 3)
     np.testing.assert_array_equal(vector, other)
 

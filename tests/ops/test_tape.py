@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import pytest
 
+from nnfw.compute import operation
 from nnfw.ops import DEFINITIONS, Call, Tape, engine_in_use, kernels, kernels_only, splits
 from nnfw.ops.engines import engine_of
 
@@ -289,7 +290,10 @@ def test_label_that_changed_into_none_of_the_classes_gives_no_number_and_is_refu
     for call in (of("class_residual", a, y, 0.0, 2, out), of("class_loss", a, y, 2, total)):
         (step,) = fast.sequence([call])
         for carry_out in (step, partial(fast.function(call.operation), *call.arguments)):
-            with pytest.raises(IndexError, match="A label is not one of the classes: labels changed during training"):
+            message = (
+                rf"Operation '{call.operation.name}': y holds an index that is out of range\. Do not modify labels"
+            )
+            with pytest.raises(IndexError, match=message):
                 carry_out()
     assert not out.any()
     assert not total.any()
@@ -370,3 +374,43 @@ def test_labels_are_gathered_by_a_program_of_their_own(fast):
     (step,) = fast.sequence([of("take", np.arange(9), np.array([7, 1]), out)])
     step()
     assert out.tolist() == [7, 1]
+
+
+@operation(z="read n ...", out="written n ...", cut="n")
+def relu(z, out):
+    np.clip(z, 0, 6, out=out)
+
+
+@operation(z="changed n k", cut="n k")
+def doubled(z):
+    z *= 2
+
+
+@operation(table="read n", rows="read index<n k", others="read index<n k", out="written k", bodies={"numba": "x:y"})
+def twice_taken(table, rows, others, out):
+    out[:] = table[rows] + table[others]
+
+
+def test_operation_with_the_name_of_a_standard_one_runs_its_own_definition(fast):
+    z, out = np.array([[-1.0, 9.0]]), np.zeros((1, 2))
+    for step in fast.sequence([Call(relu, (z, out))]):
+        step()
+    assert out.tolist() == [[0.0, 6.0]]
+
+
+def test_operation_that_may_be_cut_along_two_axes_runs_in_a_program(fast):
+    z = np.ones((1 << 9, 1 << 9))
+    for step in fast.sequence([Call(doubled, (z,))]):
+        step()
+    fast.function(doubled)(z)
+    assert (z == 4).all()
+
+
+def test_operation_with_two_indices_is_left_to_numpy_which_checks_both(fast):
+    table, rows, others, out = np.arange(3.0), np.array([0, 2]), np.array([1, 2]), np.zeros(2)
+    (step,) = fast.sequence([Call(twice_taken, (table, rows, others, out))])
+    step()
+    assert out.tolist() == [1.0, 4.0]
+    others[0] = 3
+    with pytest.raises(IndexError, match="index 3 is out of bounds"):
+        step()

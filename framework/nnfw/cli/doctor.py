@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
+from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -14,14 +15,15 @@ from nnfw.cli.commands import PluginCommand, load_command, plugin_commands
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
 from nnfw.cli.plugins import plugin_table
 from nnfw.errors import NnfwError, in_words
-from nnfw.plugins import Listed, Registry, default_registry
+from nnfw.plugins import Listed, OperationSpec, Registry, default_registry
+from nnfw.plugins.specs import Declared
 
 LIBRARIES = ("numpy", "scipy.linalg")
 """The libraries that every component needs; each loads its own BLAS."""
 
 BAD, BROKEN = ("quarantined", "missing"), "cannot be loaded:"
 
-Item = TypeVar("Item", Listed, PluginCommand)
+Item = TypeVar("Item", Listed, PluginCommand, Declared[OperationSpec])
 
 
 def doctor(json: Json = False) -> None:
@@ -47,6 +49,7 @@ def doctor(json: Json = False) -> None:
             *(f"Plugin {item} is {item.status}: {item.reason}" for item in registry.plugins if item.status in BAD),
             *_broken(components, lambda item: registry.load(item.kind, item.qualified_name)),
             *_broken(commands, load_command),
+            *_broken(registry.operations, partial(_operation, registry)),
         ]
         problems += [
             f"Accelerator {name!r} {state}" for name, state in accelerators.items() if state.startswith(BROKEN)
@@ -60,7 +63,11 @@ def doctor(json: Json = False) -> None:
             *((f"plugin {item}", item.status) for item in registry.plugins if not item.built_in),
             *((f"accelerator {name}", state) for name, state in accelerators.items()),
         ]
-        numbers = [("components", str(len(components))), ("commands of plugins", str(len(commands)))]
+        numbers = [
+            ("components", str(len(components))),
+            ("operations", str(len(registry.operations))),
+            ("commands of plugins", str(len(commands))),
+        ]
         print_table(("what", "found"), [*_rows(environment), *states, *numbers])
         print_heading("\nProblems" if problems else "\nAll is well.")
         if problems:
@@ -90,6 +97,12 @@ def _accelerators(registry: Registry) -> Iterator[tuple[str, str]]:
             yield item.name, f"{BROKEN} {in_words(error)}"
         else:
             yield item.name, "ready"
+
+
+def _operation(registry: Registry, item: Declared[OperationSpec]) -> object:
+    from nnfw.ops import operation_of
+
+    return operation_of(registry, item.qualified_name)
 
 
 def _broken(items: Iterable[Item], load: Callable[[Item], object]) -> Iterator[str]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from nnfw.cli.commands import PluginCommand, plugin_commands
 from nnfw.cli.completion import Kind
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
-from nnfw.plugins import Listed, Plugin, default_registry
+from nnfw.plugins import Listed, OperationSpec, Plugin, default_registry
+from nnfw.plugins.specs import Declared
+
+Item = Listed | PluginCommand | Declared[OperationSpec]
 
 
 def plugins(kind: Kind = None, json: Json = False) -> None:
@@ -21,16 +24,21 @@ def plugins(kind: Kind = None, json: Json = False) -> None:
     """
     registry = default_registry()
     components, commands = registry.inspected(kind), plugin_commands(registry)
+    operations = [] if kind else registry.operations
     if json:
         print_json(
             {
                 "components": [component_table(item) for item in components],
+                "operations": [{"name": item.name, **_declared(item)} for item in operations],
                 "commands": [{"name": item.name, **_declared(item)} for item in commands],
                 "plugins": [plugin_table(item) for item in registry.plugins],
             }
         )
         return
     print_table(("kind", "name", "summary", "from", "status"), [(item.kind, *_row(item)) for item in components])
+    if own := [item for item in operations if not item.plugin.built_in]:
+        print_heading("\nOperations")
+        print_table(("name", "summary", "from", "status"), map(_row, own))
     if commands:
         print_heading("\nCommands")
         print_table(("name", "summary", "from", "status"), map(_row, commands))
@@ -52,7 +60,7 @@ def plugin_table(item: Plugin) -> dict[str, object]:
     return {key: getattr(item, key) for key in ("distribution", "version", "entry_point", "module", "status", "reason")}
 
 
-def _declared(item: Listed | PluginCommand) -> dict[str, object]:
+def _declared(item: Item) -> dict[str, object]:
     return {
         "summary": item.spec.summary,
         "target": item.spec.target,
@@ -63,9 +71,9 @@ def _declared(item: Listed | PluginCommand) -> dict[str, object]:
     }
 
 
-def _row(item: Listed | PluginCommand) -> tuple[str, ...]:
+def _row(item: Item) -> tuple[str, ...]:
     return item.name, item.spec.summary, str(item.plugin), _status(item)
 
 
-def _status(item: Listed | PluginCommand) -> str:
+def _status(item: Item) -> str:
     return "problem" if item.problem else "ok"

@@ -44,12 +44,21 @@ _LAYOUTS: tuple[Callable[[Array], Array], ...] = (
 
 
 def accelerators_of(what: object, registry: Registry) -> list[Subject[object]]:
-    """Return the accelerators that a name means: ``numba``, ``accelerator:numba``, or a distribution's."""
-    return [
-        Subject(ACCELERATOR, f"{ACCELERATOR} {item.name}", item, registry)
+    """Return the accelerators that a name means: ``numba``, ``accelerator:numba``, or a distribution's.
+
+    For a distribution with operations, return every accelerator, to check these operations.
+    """
+    if not isinstance(what, str):
+        return []
+    own = [f"{KERNEL}.{item.name}" for item in registry.operations if item.plugin.distribution == normalised(what)]
+    meant = [
+        what in (item.name, f"{ACCELERATOR}:{item.name}") or normalised(what) == item.plugin.distribution
         for item in registry.accelerators
-        if isinstance(what, str)
-        and (what in (item.name, f"{ACCELERATOR}:{item.name}") or normalised(what) == item.plugin.distribution)
+    ]
+    return [
+        Subject(ACCELERATOR, f"{ACCELERATOR} {item.name}", item, registry, only=() if whole else tuple(own))
+        for item, whole in zip(registry.accelerators, meant, strict=True)
+        if whole or own
     ]
 
 
@@ -106,9 +115,12 @@ def _in_a_sequence(
 
 
 def _in_steps(engine: Engine, operation: Operation, *arguments: Array | float) -> None:
-    """Carry out the same call at several steps; the arrays of each are its own, and the last ones are looked at."""
+    """Carry out a call at several steps, each with arrays and numbers of its own; those given are the last step's."""
     tables = [
-        np.stack([np.asarray(item, np.float64 if isinstance(item, float) else None)] * _STEPS) for item in arguments
+        np.stack([np.roll(item, shift, axis=0) for shift in range(_STEPS - 1, -1, -1)])
+        if isinstance(item, np.ndarray)
+        else np.array([item * (k + 1) / _STEPS for k in range(_STEPS)])
+        for item in arguments
     ]
     costs = np.zeros((_STEPS, 1))
     run = engine.steps([Call(operation, tuple(map(PerStep, tables)))], [], costs)

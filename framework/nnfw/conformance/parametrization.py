@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnfw.arrays import Shape
 from nnfw.conformance.outcomes import CheckFailed
-from nnfw.conformance.running import Check, checks_of, expected_reason, found, require_known
+from nnfw.conformance.running import Check, checks_for, expected_reason, found, require_known
 from nnfw.conformance.subjects import Subject
 from nnfw.plugins import default_registry
 
@@ -61,7 +61,7 @@ def parametrize(metafunc: pytest.Metafunc, mark: pytest.Mark) -> None:
     require_known(key.rpartition(":")[2] for key in expected_failures)
     for what in mark.args:
         for subject in found(what, default_registry(), **arguments):
-            for check in checks_of(subject.sort):
+            for check in checks_for(subject):
                 reason = expected_reason(check.id, subject, expected_failures)
                 marks = [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True, raises=CheckFailed)]
                 name = f"{subject.name}-{check.id}"

@@ -75,6 +75,11 @@ def checks_of(kind: str) -> tuple[Check, ...]:
     )
 
 
+def checks_for(subject: Subject[object]) -> list[Check]:
+    """Return the checks that concern a subject."""
+    return [check for check in checks_of(subject.sort) if not subject.only or check.id in subject.only]
+
+
 def all_checks() -> tuple[Check, ...]:
     """Return the checks of all kinds, each once."""
     return tuple({check.id: check for kind in (*sorts(), ACCELERATOR) for check in checks_of(kind)}.values())
@@ -164,7 +169,7 @@ def found(what: object, registry: Registry, **details: Any) -> list[Subject[obje
 def _run(subject: Subject[object], only: Sequence[str], seconds: float) -> Iterator[Outcome]:
     """Yield the outcomes of one component; skip the rest if it cannot be built or keeps timing out."""
     reason, waited = "", 0
-    for check in checks_of(subject.sort):
+    for check in checks_for(subject):
         if only and check.id not in (*only, _MAKING):
             continue
         outcome = Outcome(subject.name, check.id, "skipped", reason) if reason else check.run(subject, seconds)

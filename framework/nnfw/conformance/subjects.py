@@ -47,6 +47,8 @@ class Subject(Generic[T_co]):
     formula
         What to compare with. For metrics ``(a, y, weight) -> float``; for optimizers ``(vector, gradient, memory, step,
         learning_rate, decays) -> new vector``, where `memory` is empty at the first step.
+    only
+        Ids of the checks that concern it; all by default.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class Subject(Generic[T_co]):
     declared: Listed | None = None
     input_shapes: tuple[Shape, ...] = ()
     formula: Callable[..., Any] | None = None
+    only: tuple[str, ...] = ()
 
     def exercise(self, component: object) -> list[object]:
         """Use `component`, made like the subject's, as nnfw does, and return everything that it computes."""
