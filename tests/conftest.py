@@ -5,10 +5,15 @@ import signal
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
 from nnfw.runs import train
+
+# a busy machine may need any time for an example
+settings.register_profile("nnfw", deadline=None)
+settings.load_profile("nnfw")
 
 TABLE = """
 name = "small"
