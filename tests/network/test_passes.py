@@ -11,7 +11,7 @@ import pytest
 
 import nnfw
 from nnfw.network import Batch, RepeatedPass
-from nnfw.ops import DEFINITIONS, choose, engine_in_use, using
+from nnfw.ops import DEFINITIONS, choose, engine_in_use, kernels_only, using
 from nnfw.ops.definitions import multiply
 from nnfw_standard import ActivationLayer, Dense, Dropout, Flatten, Identity, Reshape, Softmax
 
@@ -516,3 +516,37 @@ def test_batch_larger_than_those_before_has_them_recorded_again():
         repeated(batch)
         model.network.backward(batch, objective, workspaces[1], model.network.views(expected))
         np.testing.assert_array_equal(grads, expected)
+
+
+@dataclass(frozen=True)
+class KeepsItsInput(nnfw.Layer):
+    """A layer that squares: its recorded forward keeps the input in the workspace for a backward that is called."""
+
+    activation: nnfw.Activation | str = "identity"
+
+    def output_shape(self, input_shape):
+        return input_shape
+
+    @kernels_only
+    def forward(self, params, a_prev, workspace):
+        workspace["input"], z = a_prev, workspace.buffer("z", a_prev.shape)
+        multiply(a_prev, a_prev, z)
+        return z
+
+    def backward(self, params, delta, grads, workspace):
+        return 2 * delta * workspace["input"]
+
+
+def test_replay_restores_what_its_own_batch_kept_in_the_workspace(rng):
+    model = nnfw.Sequential([Dense(4, activation="tanh"), KeepsItsInput(), Dense(3)], 8, dtype="float64", seed=1)
+    objective, network = model.objective("mse"), model.network
+    gradient, expected = np.zeros_like(model.parameters.vector), np.zeros_like(model.parameters.vector)
+    repeated = RepeatedPass(network, objective, network.workspace(), network.views(gradient))
+    batches = [Batch(rng.normal(size=(size, 8)), rng.normal(size=(size, 3))) for size in (10, 10, 4)]
+    for _, batch in itertools.product(range(2), batches):  # two epochs
+        cost, a = repeated(batch)
+        plain, right = network.backward(batch, objective, network.workspace(), network.views(expected))
+        assert cost == plain
+        np.testing.assert_array_equal(a, right)
+        np.testing.assert_array_equal(gradient, expected)
+        model.parameters.vector -= 0.1 * expected

@@ -105,3 +105,11 @@ def test_engine_that_compiles_something_else_is_named(found, use, message):
 def test_engine_names_operations_by_their_distribution_too():
     engine = engine_of({"nnfw:relu": fail}, "own")
     assert engine.function(kernels().relu) is fail
+
+
+def test_engine_that_gave_up_runs_every_operation_by_its_definition():
+    engine = Engine("own", {double: lambda values: values.fill(5)}, {"elementwise": fail})
+    assert engine.function(double) is not double.definition
+    with pytest.warns(RuntimeWarning, match="own failed while compiling: OSError: planted"):
+        engine.elementwise(None)
+    assert engine.function(double) is double.definition
