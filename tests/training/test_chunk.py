@@ -11,8 +11,9 @@ import nnfw
 from nnfw.compute import kernels, kernels_only
 from nnfw.ops import Call, PerStep
 from nnfw.ops.definitions import copy, take
+from nnfw.ops.engines import Engine
 from nnfw.ops.many_steps import steps
-from nnfw.ops.noise import uniform_numbers
+from nnfw.ops.noise import uniform, uniform_numbers
 from nnfw.training import chunk
 from nnfw.training.chunk import RecordedStep, chunk_of
 from nnfw_standard import SGD, Accuracy, CrossEntropy, Dense, Dropout
@@ -331,6 +332,103 @@ def test_resumed_training_that_takes_many_steps_at_once_ends_with_the_same_bits(
     assert history.records == records
 
 
+OFF = {"type": "terminate_on_nan", "enabled": False}
+
+
+def test_examples_in_a_file_are_read_for_each_step_though_labels_are_in_memory(tmp_path, monkeypatch, together, rng):
+    monkeypatch.setattr("nnfw.training.batches._HELD_IN_MEMORY", 0)
+    x, y = examples(rng)
+    np.save(tmp_path / "x.npy", x)
+    found = []
+    for given in (x, np.load(tmp_path / "x.npy", mmap_mode="r")):
+        together.clear()
+        model = model_of(*LAYERS["plain"])
+        model.fit(given, y, cost="cross_entropy", optimizer="sgd", epochs=3, batch_size=10, accelerator="numba")
+        found.append((model.parameters.vector.tobytes(), bool(together)))
+    (in_memory, many), (in_file, mapped_many) = found
+    assert in_memory == in_file
+    assert (many, mapped_many) == (True, False)
+
+
+def test_layer_with_non_finite_values_is_that_of_the_last_step_of_a_call(together, rng):
+    found = []
+
+    @dataclass(frozen=True)
+    class Looks(nnfw.Callback):
+        def epoch_ended(self, fit, record, state):
+            fit.vector *= 1e153
+
+        def steps_computed(self, fit, costs, state):
+            if not np.isfinite(fit.cost):
+                found.append((fit.step, fit.first_non_finite()))
+
+    x, y = rng.normal(size=(45, 8)), rng.normal(size=(45, 3))
+    x[7] = 1e3  # in a row that a short last batch does not have
+    for callbacks in ([], [Each()]):
+        model = nnfw.Sequential([Dense(4), Dense(3)], 8, dtype="float64", seed=1)
+        options = {"cost": "mse", "optimizer": {"type": "sgd", "learning_rate": 1e-9}, "epochs": 2, "batch_size": 10}
+        with pytest.warns(RuntimeWarning, match="The cost of the first 45 examples rose"):
+            model.fit(x, y, **options, shuffle=False, accelerator="numba", callbacks=[Looks(), OFF, *callbacks])
+    half = len(found) // 2
+    assert together
+    assert found[:half] == found[half:]
+    assert found[0] == (6, "Layer 1 'dense' (built-in): z is not finite")
+
+
+def test_step_that_ends_a_call_early_is_updated_with_its_own_learning_rate(together, monkeypatch, rng):
+    monkeypatch.setattr("nnfw.training.steps._MOMENT", 1e9)  # all steps in one call, however slow the machine is
+    x, y = rng.normal(size=(200, 8)), rng.normal(size=(200, 3))
+    y[65] = 1e155  # its square is infinite, its gradient is not
+    found = []
+    for callbacks in ([], [Each()]):
+        model = nnfw.Sequential([Dense(3)], 8, dtype="float64", seed=1)
+        options = {"cost": "mse", "optimizer": {"type": "sgd", "learning_rate": 1e-3}, "epochs": 1, "batch_size": 10}
+        schedule = {"type": "exponential", "rate": 0.01}
+        model.fit(
+            *(x, y), **options, schedule=schedule, shuffle=False, accelerator="numba", callbacks=[OFF, *callbacks]
+        )
+        assert np.isfinite(model.parameters.vector).all()
+        found.append(model.parameters.vector.tobytes())
+    assert max(together) > 6
+    assert found[0] == found[1]
+
+
+@dataclass(frozen=True)
+class Jitter(nnfw.Layer):
+    """Adds noise in float64, whatever the dtype of the network."""
+
+    activation: nnfw.Activation | str = "identity"
+
+    def output_shape(self, input_shape):
+        return input_shape
+
+    @kernels_only
+    def forward(self, params, a_prev, workspace):
+        if not workspace.training:
+            return a_prev
+        u, z = workspace.buffer("u", a_prev.shape, np.float64), workspace.buffer("z", a_prev.shape)
+        uniform(workspace.rng, u)
+        kernels().copy(a_prev, z)
+        kernels().add_scaled(z, u, 0.1)
+        return z
+
+    @kernels_only
+    def backward(self, params, delta, grads, workspace):
+        return delta
+
+
+def test_noise_of_two_dtypes_is_that_of_single_steps(together, monkeypatch, rng):
+    engine = Engine("Definitions", {}, {"steps": steps})  # unlike numba, it takes arrays of any dtype
+    monkeypatch.setattr("nnfw.training.loop.choose", lambda *arguments: (engine, "Definitions"))
+    for layers in ((Jitter(), Dropout(0.25)), (Dropout(0.25), Jitter())):
+        many, single = both((*layers, Dense(6, activation="tanh")), examples(rng))
+        assert many == single
+    assert not together
+    many, single = both((Jitter(), Dense(6, activation="tanh")), examples(rng))
+    assert many == single
+    assert together
+
+
 # Chunk by itself, with the definitions as the engine
 
 
@@ -480,3 +578,14 @@ def test_optimizer_that_computes_with_its_coefficients_is_refused_by_name(rng):
 def test_steps_count_up_to_the_last_whole_batch(rng, together):
     both(LAYERS["plain"], examples(rng, 45), batch_size=10, epochs=2)
     assert sum(together) == 2 * 4 - 1
+
+
+def test_tables_of_a_chunk_stay_within_their_bytes_however_wide_the_output(rng):
+    step = recorded(rng)
+    a = np.zeros((1, 5000))
+    gather = Call(take, (np.ones((4, 5000)), step.rows, a))
+    before = [step.before[0], gather, Call(copy, (a[0, :1], step.cost))]
+    found = chunk_of(step._replace(a=a, before=before), Plain(), rng, outputs=True)
+    tables = (found.rows, found.coefficients, found.costs, found.outputs, found.noise)
+    assert sum(table.nbytes for table in tables) <= chunk._TABLES
+    assert found.most > 1

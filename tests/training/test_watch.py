@@ -214,3 +214,29 @@ def test_second_watch_of_a_training_changes_nothing(rng):
     watches = [nnfw.callback("terminate_on_nan"), nnfw.callback("terminate_on_nan")]
     with pytest.raises(nnfw.DivergedError, match="step 7: the step made layers.0.weight not finite"):
         fit(Planted(7, "inf"), rng, callbacks=watches)
+
+
+@dataclass(frozen=True)
+class Unlucky(nnfw.Optimizer):
+    """Steps of gradient descent; one after `start` that dropout leaves without a gradient makes a parameter infinite.
+
+    `seen` gets each such step.
+    """
+
+    start: int
+    seen: object
+    learning_rate: float = 0.01
+
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        vector -= np.float32(learning_rate) * gradient
+        if step > self.start and not gradient[9:12].any():  # the weights after the dropout
+            self.seen.append(step)
+            vector[0] = np.inf
+
+
+@pytest.mark.parametrize("start", [WINDOW + 20, 2 * WINDOW + 20, STEPS + WINDOW + 20])
+def test_steps_after_later_looks_are_repeated_with_the_noise_they_had(start, rng):
+    seen = []
+    with pytest.raises(nnfw.DivergedError, match=r"the step made layers\.0\.weight not finite") as found:
+        fit(Unlucky(start, seen), rng)
+    assert found.value.step == seen[0]
