@@ -17,7 +17,6 @@ class Step(Protocol):
         self, method: Callable[Arguments, Result], /, *arguments: Arguments.args, **named: Arguments.kwargs
     ) -> Result:
         """Call `method`."""
-        ...
 
 
 def plain(method: Callable[Arguments, Result], /, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:

@@ -38,7 +38,6 @@ class _Mean(Metric):
     @abstractmethod
     def values(self, a: Array, y: Array) -> Array:
         """Return the values ``(N, ...)``."""
-        ...
 
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
         """Return [Σ_i w_i Σ_j v_ij, n · Σ_i w_i], with n values v for each example."""

@@ -6,12 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-EQUATIONS = {
-    1: "1: δ = ∇_a C ⊙ σ'(z)",
-    2: "2: δ = (w^T δ) ⊙ σ'(z)",
-    3: "3: ∇_b C = δ",
-    4: "4: ∇_w C = δ a_prev^T",
-}
+EQUATIONS = {1: "1: δ = ∇_a C ⊙ σ'(z)", 2: "2: δ = (w^T δ) ⊙ σ'(z)", 3: "3: ∇_b C = δ", 4: "4: ∇_w C = δ a_prev^T"}
 
 
 @dataclass(frozen=True)

@@ -135,10 +135,7 @@ class Replay:
         for before, leaf in zip((None, *leaves), leaves, strict=False):
             a_prev = self.x if before is None else before.outer["a"]
             z, a, delta = leaf.inner["z"], leaf.outer["a"], leaf.inner["delta"]
-            steps = [
-                ("forward", [a_prev, *leaf.params.values()], z),
-                ("its activation's forward", [z], a),
-            ]
+            steps = [("forward", [a_prev, *leaf.params.values()], z), ("its activation's forward", [z], a)]
             if "grad_a" in leaf.outer:
                 steps.append(("its activation's delta", [leaf.outer["grad_a"]], delta))
             if before:

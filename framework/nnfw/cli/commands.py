@@ -168,8 +168,7 @@ def _print_version(wanted: bool) -> None:
 def _root(
     ctx: typer.Context,
     version: Annotated[  # noqa: ARG001 - its callback has acted
-        bool,
-        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
     debug: Annotated[  # noqa: ARG001 - main has acted
         bool, typer.Option("--debug", help="Show tracebacks; anywhere on the line. Also NNFW_DEBUG=1.")

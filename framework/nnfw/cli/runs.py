@@ -138,9 +138,4 @@ def print_runs(found: Sequence[ListedRun], figures: Sequence[str], asked: Sequen
 
 def _table(run: ListedRun) -> dict[str, object]:
     started = run.values["started"]
-    return {
-        "path": str(run.path),
-        **run.values,
-        "started": started and started.isoformat(),
-        "figures": run.figures,
-    }
+    return {"path": str(run.path), **run.values, "started": started and started.isoformat(), "figures": run.figures}

@@ -31,8 +31,7 @@ Name = Annotated[
 ]
 
 Accelerators = Annotated[
-    bool,
-    typer.Option("--accelerators", help="Also show what accelerators make of an activation, by compiling it."),
+    bool, typer.Option("--accelerators", help="Also show what accelerators make of an activation, by compiling it.")
 ]
 
 ACTIVATION = "activation"

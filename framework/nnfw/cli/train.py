@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from nnfw.runs import Reproduction, ResumeCheck, Run
 
 Verify = Annotated[
-    bool,
-    typer.Option("--verify-resume", help="Only train a few steps to check that resuming is exact; write no run."),
+    bool, typer.Option("--verify-resume", help="Only train a few steps to check that resuming is exact; write no run.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Resume even if the experiment or the data have changed.")]
 Again = Annotated[

@@ -119,12 +119,7 @@ class _NumericalLayer(Layer):
 
 
 def assert_same_layer(
-    layer: Layer,
-    reference: Layer,
-    input_shape: Shape,
-    *,
-    examples: int = 3,
-    registry: Registry | None = None,
+    layer: Layer, reference: Layer, input_shape: Shape, *, examples: int = 3, registry: Registry | None = None
 ) -> None:
     """Compare z, ∂C/∂a_prev and every gradient of two layers, for the same parameters, inputs and δ, in float64.
 

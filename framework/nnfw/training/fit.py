@@ -25,7 +25,6 @@ class Save(Protocol):
 
     def __call__(self, path: Path, /, *, inside: Directory | None) -> None:
         """Write it to `path`; inside an open directory no link is followed."""
-        ...
 
 
 class RunningFit:
