@@ -48,7 +48,7 @@ class Loop(ABC):
         if self._start is not None and self._start.header.accelerator in known_accelerators(network.registry):
             accelerator = self._start.header.accelerator
         seconds = gain(network.parameters.vector.size, task.steps * options.epochs)
-        self._kernels, accelerator = choose(accelerator, network.registry, seconds)
+        self._engine, accelerator = choose(accelerator, network.registry, seconds)
         look = self._evaluate_first()
         self._first_cost = look["cost"]
         self.state = TrainingState(
@@ -79,7 +79,7 @@ class Loop(ABC):
         NnfwError if a checkpoint cannot be written.
         """
         # overflow on the way to divergence is reported by one error, not by warnings
-        with ExitStack() as opened, np.errstate(all="ignore"), using(self._kernels), self._interruption:
+        with ExitStack() as opened, np.errstate(all="ignore"), using(self._engine), self._interruption:
             opened.callback(self._watch.close)
             self._begin(opened)
             self._train()
@@ -126,7 +126,7 @@ class Loop(ABC):
     def _end_epoch(self, rate: float, results: Record) -> None:
         """Complete the record of an epoch, and pass it to callbacks and checkpoints."""
         task, state = self.task, self.state
-        if self._kernels.gave_up:
+        if self._engine.gave_up:
             state.history.accelerator = "none"
         record = {"epoch": state.epoch, "learning_rate": rate} | results
         if task.options.regularizer is not None:

@@ -99,8 +99,7 @@ class Steps:
         if most > 1 and self._whole is not None and self._chunk is not None:
             count = min(most, len(self._task.data) // self._size - state.position)
             count = min(count, self._chunk.most, max(1, int(_MOMENT / self._seconds)))
-            if count:
-                return self._compute_together(self._chunk, self._whole, count)
+            return self._compute_together(self._chunk, self._whole, count)
         if self._left is None:
             self._left = self.batches_from(state.position)
         self._batch, self._rate = next(self._left)
