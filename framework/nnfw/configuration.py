@@ -6,7 +6,8 @@ pydantic in its strict mode (no bool for a number, no NaN, no infinity):
 
 - a protocol of :mod:`nnfw.protocols`: a reference to a component, by name, table or object;
 - a dataclass: a nested table;
-- a tuple of any of these or of plain values: a list.
+- a tuple of any of these or of plain values: a list;
+- a Mapping of text to any of these: a table.
 
 NumPy scalars are converted to Python numbers.
 """
@@ -23,7 +24,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, article, did_you_mean, in_words, one_line, short
-from nnfw.protocols import KINDS
+from nnfw.protocols import KINDS, Inline
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
@@ -35,6 +36,9 @@ Resolve = Callable[[str, object], object]
 
 Describe = Callable[[str, object], "PlainTable"]
 """Turns a component of a kind into a table: the inverse of `Resolve`."""
+
+TYPE = "type"
+"""The key of a table that names the component; all other keys are its options."""
 
 Built = TypeVar("Built")
 Key = TypeVar("Key", str, int)
@@ -136,7 +140,7 @@ def check(cls: type, table: Mapping[str, object], resolve: Resolve) -> dict[str,
         option = options[name]
         return None if value is None and option.optional else _check_value(option.hint, value, resolve)
 
-    values = _collected(known, checked, mistakes)
+    values = _collected(known, checked, mistakes, _inline(cls))
     contradictions = [
         Mistake((name,), f"must be greater than {other}, {values[other]}, got {values[name]}.")
         for name, other in _ordered(options)
@@ -188,10 +192,13 @@ def to_table(instance: object, describe: Describe) -> dict[str, Plain]:
 
     None is left out where it is the default.
     """
-    table = {}
+    table: dict[str, Plain] = {}
+    inline = _inline(type(instance))
     for option, held in _values(instance):
         value = _plain(option.hint, held, describe)
-        if value is not None or option.required or option.default is not None:
+        if option.name == inline:
+            table |= value if isinstance(value, dict) else {TYPE: value}
+        elif option.required or (held != option.default if inline else (value, option.default) != (None, None)):
             table[option.name] = value
     return table
 
@@ -203,10 +210,37 @@ def _values(instance: object) -> Iterator[tuple[Option, object]]:
         yield option, getattr(instance, option.name)
 
 
+def _inline(cls: type) -> str | None:
+    """Return the field of a section whose options stand beside its own; usually there is none."""
+    fields_of = options_of(cls).items()
+    return next((name for name, option in fields_of if Inline() in _unwrapped(option.hint)[1]), None)
+
+
+def _with_inline(section: type, value: object) -> object:
+    """Return what a section is built from, with the options that stand beside its own in a table of theirs."""
+    inline = _inline(section)
+    if inline is None or isinstance(value, section):
+        return value
+    if not isinstance(value, Mapping):
+        return {inline: value}
+    if TYPE not in value and inline in value:
+        return value
+    own = options_of(section).keys() - {inline}
+    return {key: value[key] for key in value if key in own} | {
+        inline: {key: value[key] for key in value if key not in own}
+    }
+
+
 def _collected(
-    values: Mapping[Key, object], check_one: Callable[[Key, object], object], mistakes: list[Mistake]
+    values: Mapping[Key, object],
+    check_one: Callable[[Key, object], object],
+    mistakes: list[Mistake],
+    inline: str | None = None,
 ) -> dict[Key, Any]:
-    """Return the values as `check_one` gives them back, by key; all mistakes are raised together."""
+    """Return the values as `check_one` gives them back, by key; all mistakes are raised together.
+
+    The key `inline` does not appear in the path of a mistake.
+    """
     checked = {}
     for key, value in values.items():
         if len(mistakes) >= _MOST_MISTAKES:
@@ -214,7 +248,7 @@ def _collected(
         try:
             checked[key] = check_one(key, value)
         except ConfigError as error:
-            mistakes += [mistake.under(key) for mistake in error.mistakes]
+            mistakes += [mistake if key == inline else mistake.under(key) for mistake in error.mistakes]
     if mistakes:
         raise ConfigError(mistakes)
     return checked
@@ -232,14 +266,18 @@ def _check_value(hint: object, value: object, resolve: Resolve) -> object:
     for part in _parts(hint):
         inner, limits = _unwrapped(part)
         section, is_list = _dataclass(inner), get_origin(inner) is tuple
+        if section is not None:
+            value = _with_inline(section, value)
         if is_list and isinstance(value, list | tuple):
             items = _check_items(_item_hints(inner, value), value, resolve)
             return _check_plain(Annotated[(tuple, *limits)], items, hint) if limits else items
+        if get_origin(inner) is Mapping and isinstance(value, Mapping):
+            return _check_entries(get_args(inner)[1], value, resolve)
         if section is not None and isinstance(value, Mapping):
             return build(section, value, resolve)
         if section is not None and isinstance(value, section):
             return rebuild(value, resolve)
-        if not is_list and section is None:
+        if not is_list and section is None and get_origin(inner) is not Mapping:
             plain.append(part)
     if not plain:
         raise _wrong(describe_hint(hint), value)
@@ -258,6 +296,8 @@ def _plain(hint: object, value: object, describe: Describe) -> Plain:
                 _plain(item_hint, item, describe)
                 for item_hint, item in zip(_item_hints(inner, value), value, strict=True)
             ]
+        if get_origin(inner) is Mapping and isinstance(value, Mapping):
+            return {key: _plain(get_args(inner)[1], item, describe) for key, item in value.items()}
         section = _dataclass(inner)
         if section is not None and isinstance(value, section):
             return to_table(value, describe)
@@ -268,6 +308,12 @@ def _plain(hint: object, value: object, describe: Describe) -> Plain:
 def _check_items(hints: Sequence[object], values: Sequence[object], resolve: Resolve) -> tuple[object, ...]:
     checked = _collected(dict(enumerate(values)), lambda index, value: _check_value(hints[index], value, resolve), [])
     return tuple(checked.values())
+
+
+def _check_entries(hint: object, table: Mapping[Any, object], resolve: Resolve) -> Mapping[str, object]:
+    """Return the entries of a table whose keys are free, each checked."""
+    mistakes = [Mistake((str(key),), "is a key that is not text.") for key in table if not isinstance(key, str)]
+    return _collected(table, lambda _, value: _check_value(hint, value, resolve), mistakes)
 
 
 def _item_hints(hint: object, values: Sequence[object]) -> tuple[object, ...]:
@@ -379,11 +425,16 @@ def describe_hint(hint: object, *, plural: bool = False) -> str:
     if kind is not None:
         return KINDS[kind].plural if plural else kind
     inner, limits = _unwrapped(hint)
+    section = _dataclass(inner)
+    if section is not None and (inline := _inline(section)):
+        return describe_hint(options_of(section)[inline].hint, plural=plural)
     origin, args = get_origin(inner), get_args(inner)
     if limits:
         return f"{describe_hint(inner, plural=plural)} {_describe_limits(limits)}".strip()
     if origin is tuple and args[-1:] == (...,):
         return f"list{ending} of {describe_hint(args[0], plural=True)}"
+    if origin is Mapping:
+        return f"table{ending} of {describe_hint(args[1], plural=True)}"
     if origin is tuple:
         return f"list{ending} of exactly {len(args)}: {', '.join(map(describe_hint, args))}"
     if origin in _UNIONS:

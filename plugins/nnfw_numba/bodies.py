@@ -94,10 +94,26 @@ def multiply(values: Number, factors: Number) -> Number:
 
 
 @inner
+def add(values: Array, other: Array) -> None:
+    for k in range(values.size):
+        values.flat[k] += other.flat[k]
+
+
+@inner
 def add_scaled(values: Array, other: Array, factor: float) -> None:
     f = values.dtype.type(factor)
     for k in range(values.size):
         values.flat[k] += other.flat[k] * f
+
+
+@inner
+def scatter_add(rows: Array, index: Array, out: Array) -> None:
+    for k in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[k, j] = 0
+    for i in range(index.size):
+        for j in range(out.shape[1]):
+            out[index[i], j] += rows[i, j]
 
 
 @inner

@@ -42,8 +42,15 @@ from .initializers import Orthogonal as Orthogonal
 from .initializers import Uniform as Uniform
 from .initializers import Zeros as Zeros
 from .layers.activation import ActivationLayer as ActivationLayer
+from .layers.blocks import Parallel as Parallel
+from .layers.blocks import Repeat as Repeat
+from .layers.blocks import Residual as Residual
 from .layers.dense import Dense as Dense
 from .layers.dropout import Dropout as Dropout
+from .layers.embedding import Embedding as Embedding
+from .layers.merging import Add as Add
+from .layers.merging import Concatenate as Concatenate
+from .layers.merging import Multiply as Multiply
 from .layers.reshaping import Flatten as Flatten
 from .layers.reshaping import Reshape as Reshape
 from .metrics import F1 as F1

@@ -31,6 +31,13 @@ def sigmoid(z: Array, out: Array) -> None:
     np.reciprocal(out, out=out)
 
 
+@operation(rows="read n ...", index="read index<m n", out="written m ...", cut="...")
+def scatter_add(rows: Array, index: Array, out: Array) -> None:
+    """Sum rows by index: out_k ← Σ rows_i over all i with index_i = k."""
+    out[...] = 0
+    np.add.at(out, index, rows)
+
+
 @operation(grad_a="read n ...", a="read n ...", out="written n ...", cut="n")
 def sigmoid_delta(grad_a: Array, a: Array, out: Array) -> None:
     """δ of the sigmoid: out ← ∂C/∂a ⊙ a (1 − a)."""

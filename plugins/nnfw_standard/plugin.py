@@ -13,6 +13,13 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "flatten": ("layers.reshaping:Flatten", "merges all axes of an example"),
         "reshape": ("layers.reshaping:Reshape", "gives an example another shape"),
         "dropout": ("layers.dropout:Dropout", "z = a ⊙ mask / (1 − rate) in training, z = a otherwise"),
+        "embedding": ("layers.embedding:Embedding", "z = the row of w of each index"),
+        "add": ("layers.merging:Add", "Σ_k a_k of several inputs"),
+        "multiply": ("layers.merging:Multiply", "Π_k a_k of several inputs"),
+        "concatenate": ("layers.merging:Concatenate", "several inputs side by side"),
+        "residual": ("layers.blocks:Residual", "block: f(x) + x"),
+        "repeat": ("layers.blocks:Repeat", "block: the same layers several times"),
+        "parallel": ("layers.blocks:Parallel", "block: layers that take the same input, merged"),
     },
     "activation": {
         "sigmoid": ("activations:Sigmoid", "1 / (1 + e^−z)"),
@@ -118,6 +125,17 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "dense"): ({"units": 3}, {"units": 4, "activation": "tanh", "bias": False}),
     ("layer", "activation"): ({"activation": "tanh"}, {"activation": "softmax"}),
     ("layer", "reshape"): ({"shape": [2, 2]},),
+    ("layer", "embedding"): ({"count": 5, "width": 3},),
+    ("layer", "add"): ({}, {"activation": "tanh"}),
+    ("layer", "residual"): (
+        {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}]},
+        {"layers": [{"type": "dense", "units": 3}], "shortcut": {"type": "dense", "units": 3}, "activation": "tanh"},
+    ),
+    ("layer", "repeat"): ({"layers": [{"type": "dense", "units": 4, "activation": "tanh"}, "dropout"], "times": 2},),
+    ("layer", "parallel"): (
+        {"layers": [{"type": "dense", "units": 3, "activation": "tanh"}, {"type": "dense", "units": 2}]},
+        {"layers": [{"type": "dense", "units": 3}, {"type": "dense", "units": 3}], "merge": "multiply"},
+    ),
     ("activation", "leaky_relu"): ({}, {"slope": 0.3}),
     ("activation", "elu"): ({}, {"alpha": 0.5}),
     ("optimizer", "sgd"): ({}, {"momentum": 0.9, "weight_decay": 0.1}, {"momentum": 0.9, "nesterov": True}),
@@ -134,10 +152,10 @@ CHAIN = {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}, "dropou
 
 # module: names; the docstrings of the operations say what they do
 OPERATIONS = {
-    "nnfw.ops.definitions": "product add_bias sum_examples take copy scale multiply add_scaled",
+    "nnfw.ops.definitions": "product add_bias sum_examples take copy scale multiply add add_scaled",
     "nnfw_standard.operations": """
-        sigmoid sigmoid_delta tanh tanh_delta dropout_mask relu relu_delta softmax softmax_delta shift subtract_log
-        log_softmax_delta residual label_residual class_residual weigh mae_terms mae_slope huber_terms huber_slope
+        scatter_add sigmoid sigmoid_delta tanh tanh_delta dropout_mask relu relu_delta softmax softmax_delta shift
+        subtract_log log_softmax_delta residual label_residual class_residual weigh mae_terms mae_slope huber_terms huber_slope
         poisson_terms poisson_slope binary_terms binary_slope logistic_terms bounded_log label_terms class_terms
         label_slope class_slope mean weighted_mean squared_distance logistic_loss class_loss right_classes right_rows
         add_signs clip sgd momentum adam rmsprop
@@ -157,7 +175,7 @@ def nnfw_operations() -> Iterator[OperationSpec]:
 def nnfw_components() -> Iterator[ComponentSpec]:
     """Yield every standard component."""
     yield ComponentSpec(
-        "layer", "chain", "nnfw.network.chain:Chain", "a chain of layers as one layer", examples=(CHAIN,)
+        "layer", "chain", "nnfw.network.chain:Chain", "block: layers one after the other", examples=(CHAIN,)
     )
     for kind, components in COMPONENTS.items():
         for name, (target, summary) in components.items():

@@ -107,7 +107,7 @@ def test_repeated_pass_gives_cost_and_gradient_of_an_ordinary_one(layers, cost, 
     gradients = [np.zeros_like(model.parameters.vector) for _ in "pr"]
     repeated = RepeatedPass(model.network, objective, memory[1], model.network.views(gradients[1]))
     with using(choose(accelerator, model.registry, 0)[0]):
-        batch = Batch(x, y, weight)
+        batch = Batch((x,), (y,), weight)
         for start in (0, 10, 20, 30):
             x[...], y[...] = data.x[start : start + 10], data.y[start : start + 10]
             if weighted:
@@ -139,12 +139,12 @@ def test_plain_repeated_pass_is_bit_equal(rng):
     gradients = [np.zeros_like(model.parameters.vector) for _ in "pr"]
     repeated, batch = (
         RepeatedPass(model.network, objective, model.network.workspace(), model.network.views(gradients[1])),
-        Batch(x, y),
+        Batch((x,), (y,)),
     )
     for _ in range(3):
         value, a = repeated(batch)
         plain, right = model.network.backward(
-            Batch(x, y), objective, model.network.workspace(), model.network.views(gradients[0])
+            Batch((x,), (y,)), objective, model.network.workspace(), model.network.views(gradients[0])
         )
         assert value == plain
         np.testing.assert_array_equal(a, right)
@@ -174,11 +174,11 @@ def test_pass_is_recorded_once_for_each_batch(rng):
         model.network.views(np.zeros_like(model.parameters.vector)),
     )
     x, y = np.ones((2, 8), np.float32), np.ones((2, 3), np.float32)
-    batch = Batch(x, y)
+    batch = Batch((x,), (y,))
     for _ in range(5):
         repeated(batch)
     assert asked == ["forward", "backward"]
-    repeated(Batch(x, y))
+    repeated(Batch((x,), (y,)))
     assert asked == ["forward", "backward"] * 2
 
 
@@ -207,13 +207,16 @@ def test_every_delta_of_a_repeated_pass_lies_in_one_of_two_places(rng):
     objective, workspace = model.objective("mse"), model.network.workspace()
     gradient = np.zeros_like(model.parameters.vector)
     x, y = rng.normal(size=(10, 8)), rng.normal(size=(10, 3))
-    RepeatedPass(model.network, objective, workspace, model.network.views(gradient))(Batch(x, y))
+    RepeatedPass(model.network, objective, workspace, model.network.views(gradient))(Batch((x,), (y,)))
     memories = [model.chain.workspace_of(index, workspace) for index in range(len(sizes))]
     places = {memory[name].ctypes.data for memory in memories for name in ("grad_a", "delta")}
     assert len(places) == 2
     assert not any(memory["a"].ctypes.data in places or memory["z"].ctypes.data in places for memory in memories)
     model.network.backward(
-        Batch(x, y), objective, model.network.workspace(), model.network.views(expected := np.zeros_like(gradient))
+        Batch((x,), (y,)),
+        objective,
+        model.network.workspace(),
+        model.network.views(expected := np.zeros_like(gradient)),
     )
     np.testing.assert_array_equal(gradient, expected)
 
@@ -225,7 +228,7 @@ def test_places_of_a_repeated_pass_are_large_enough_for_inner_networks(rng):
     repeated = RepeatedPass(
         model.network, model.objective("mse"), model.network.workspace(), model.network.views(vector)
     )
-    repeated(Batch(rng.normal(size=(10, 8)).astype("f4"), rng.normal(size=(10, 3)).astype("f4")))
+    repeated(Batch((rng.normal(size=(10, 8)).astype("f4"),), (rng.normal(size=(10, 3)).astype("f4"),)))
     assert [place.size for place in repeated._places] == [500, 500]
 
 
@@ -273,7 +276,7 @@ def test_first_pass_has_the_bits_of_a_repeated_one(accelerator, rng):
         for passes in (1, 2, 3):
             gradient = np.zeros_like(model.parameters.vector)
             repeated = RepeatedPass(model.network, objective, model.network.workspace(), model.network.views(gradient))
-            batch = Batch(x, y)
+            batch = Batch((x,), (y,))
             for _ in range(passes):
                 cost, a = repeated(batch)
             found.append((cost, a.tobytes(), gradient.tobytes()))
@@ -298,7 +301,7 @@ def test_layers_of_inner_networks_are_recorded_too(monkeypatch, rng):
         model.network.views(np.zeros_like(model.parameters.vector)),
     )
     x, y = np.ones((2, 8), np.float32), np.ones((2, 2), np.float32)
-    batch = Batch(x, y)
+    batch = Batch((x,), (y,))
     for _ in range(3):
         repeated(batch)
     assert asked == [4, 3, 2]
@@ -473,7 +476,7 @@ def test_layer_that_calls_a_chain_of_its_own_is_replayed_once(rng):
             return self.inner.backward(params, delta, grads, workspace.child("inner"))
 
     model = nnfw.Sequential([Around()], 8)
-    batch = Batch(np.ones((2, 8), np.float32), np.ones((2, 3), np.float32))
+    batch = Batch((np.ones((2, 8), np.float32),), (np.ones((2, 3), np.float32),))
     repeated = RepeatedPass(
         model.network,
         model.objective("mse"),
@@ -510,7 +513,7 @@ def test_batch_larger_than_those_before_has_them_recorded_again():
     objective, grads = model.objective("mse"), np.zeros_like(model.parameters.vector)
     workspaces = [model.network.workspace(np.random.default_rng(3), training=True) for _ in "rp"]
     repeated = RepeatedPass(model.network, objective, workspaces[0], model.network.views(grads))
-    batches = [Batch(np.ones((n, 8), np.float32), np.ones((n, 2), np.float32)) for n in (2, 6)]
+    batches = [Batch((np.ones((n, 8), np.float32),), (np.ones((n, 2), np.float32),)) for n in (2, 6)]
     expected = np.zeros_like(grads)
     for batch in (*batches, *batches):
         repeated(batch)
@@ -542,7 +545,7 @@ def test_replay_restores_what_its_own_batch_kept_in_the_workspace(rng):
     objective, network = model.objective("mse"), model.network
     gradient, expected = np.zeros_like(model.parameters.vector), np.zeros_like(model.parameters.vector)
     repeated = RepeatedPass(network, objective, network.workspace(), network.views(gradient))
-    batches = [Batch(rng.normal(size=(size, 8)), rng.normal(size=(size, 3))) for size in (10, 10, 4)]
+    batches = [Batch((rng.normal(size=(size, 8)),), (rng.normal(size=(size, 3)),)) for size in (10, 10, 4)]
     for _, batch in itertools.product(range(2), batches):  # two epochs
         cost, a = repeated(batch)
         plain, right = network.backward(batch, objective, network.workspace(), network.views(expected))

@@ -35,7 +35,7 @@ SOURCES = {
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_batches_take_rows_in_order_without_copying_the_data(tmp_path, rng, source):
     x = source(tmp_path / "x.npy", rng.normal(size=(50_000, 8)).astype(np.float32))
-    data, workspace = Labelled(x, np.arange(len(x))), nnfw.Workspace()
+    data, workspace = Labelled((x,), (np.arange(len(x)),)), nnfw.Workspace()
     list(data.batches(ROWS, 2, workspace))
 
     tracemalloc.start()
@@ -56,7 +56,7 @@ def test_batches_take_rows_in_order_without_copying_the_data(tmp_path, rng, sour
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_batches_of_a_size_always_lie_in_the_same_buffers(tmp_path, rng, source):
     x = source(tmp_path / "x.npy", rng.normal(size=(50, 8)).astype(np.float32))
-    data, workspace = Labelled(x, np.arange(50), np.ones(50, np.float32)), nnfw.Workspace()
+    data, workspace = Labelled((x,), (np.arange(50),), np.ones(50, np.float32)), nnfw.Workspace()
     places = {
         tuple(array.ctypes.data for array in batch)
         for _ in range(2)
@@ -69,13 +69,13 @@ def test_batches_of_a_size_always_lie_in_the_same_buffers(tmp_path, rng, source)
 def test_parts_are_all_examples_that_count_in_order(tmp_path, rng, source):
     x = source(tmp_path / "x.npy", rng.normal(size=(50, 8)).astype(np.float32))
     rows = rng.permutation(50)[:30]
-    parts = [found.copy() for found, _, _ in Labelled(x, np.arange(50), rows=rows).parts(16, nnfw.Workspace())]
+    parts = [found.copy() for found, _, _ in Labelled((x,), (np.arange(50),), rows=rows).parts(16, nnfw.Workspace())]
     np.testing.assert_array_equal(np.concatenate(parts), x[rows].astype(np.float32))
 
 
 def test_labels_in_a_file_are_read_too(tmp_path, rng):
     y = rng.normal(size=(50, 3)).astype(np.float32)
-    data = Labelled(np.arange(50), mapped(tmp_path / "y.npy", y))
+    data = Labelled((np.arange(50),), (mapped(tmp_path / "y.npy", y),))
     for found in (data.parts(16, nnfw.Workspace()), data.batches(np.arange(50), 16, nnfw.Workspace())):
         np.testing.assert_array_equal(np.concatenate([labels.copy() for _, labels, _ in found]), y)
 
@@ -102,18 +102,18 @@ def test_labelled_does_not_copy_an_array_in_the_dtype_of_the_network(rng):
 def test_labels_are_those_of_the_examples_at_the_positions(tmp_path, rng, source):
     y = source(tmp_path / "y.npy", rng.normal(size=(50, 8)).astype(np.float32))
     rows, weight = rng.permutation(50)[:30], rng.random(50).astype(np.float32)
-    found, weights = Labelled(np.arange(50), y, weight, rows).labels(ROWS, nnfw.Workspace())
+    found, weights = Labelled((np.arange(50),), (y,), weight, rows).labels(ROWS, nnfw.Workspace())
     np.testing.assert_array_equal(found, y[rows[ROWS]].astype(np.float32))
     np.testing.assert_array_equal(weights, weight[rows[ROWS]])
 
 
 def test_batch_in_memory_is_gathered_when_it_is_asked(rng):
-    data = Labelled(np.arange(8.0, dtype=np.float32), np.arange(8))
+    data = Labelled((np.arange(8.0, dtype=np.float32),), (np.arange(8),))
     feed = data.feed(np.array([5, 2, 7]), 2, nnfw.Workspace())
     batch = next(feed)
-    batch.x[...] = batch.y[...] = 0
+    batch.inputs[0][...] = batch.targets[0][...] = 0
     batch.gather()
-    assert (batch.x.tolist(), batch.y.tolist(), batch.weight) == ([5, 2], [5, 2], None)
+    assert (batch.inputs[0].tolist(), batch.targets[0].tolist(), batch.weight) == ([5, 2], [5, 2], None)
     last = next(feed)
     last.gather()
     assert (last.x.tolist(), last.y.tolist()) == ([7], [7])
@@ -132,6 +132,6 @@ def test_map_of_a_removed_file_is_let_go_as_it_is_read(tmp_path, monkeypatch):
     x = mapped(tmp_path / "removed.npy", np.ones((1 << 14, 256), np.float32))  # 16 MiB
     (tmp_path / "removed.npy").unlink()
     most = 0
-    for number, _ in enumerate(Labelled(x, np.arange(len(x))).batches(np.arange(len(x)), 64, nnfw.Workspace())):
+    for number, _ in enumerate(Labelled((x,), (np.arange(len(x)),)).batches(np.arange(len(x)), 64, nnfw.Workspace())):
         most = max(most, resident("removed.npy") if number % 32 == 31 else 0)
     assert 0 < most < x.nbytes / 2

@@ -178,7 +178,7 @@ def test_changes_in_a_map_are_trained_on(path, mode):
 
 
 def test_file_cut_while_training_is_refused_by_name(path, cache):
-    data, order = Labelled(mapped(path), np.arange(SHAPE[0])), np.arange(SHAPE[0])
+    data, order = Labelled((mapped(path),), (np.arange(SHAPE[0]),)), np.arange(SHAPE[0])
     batches = data.batches(order, 7, nnfw.Workspace())
     next(batches)
     os.truncate(path, 5000)
@@ -199,7 +199,7 @@ def test_file_that_cannot_be_read_any_more_is_named(path, from_disk, monkeypatch
     def fail(*arguments):
         raise OSError(5, "Input/output error")
 
-    data = Labelled(mapped(path), np.arange(SHAPE[0]))
+    data = Labelled((mapped(path),), (np.arange(SHAPE[0]),))
     batches = data.batches(np.arange(SHAPE[0]), 7, nnfw.Workspace())
     next(batches)
     monkeypatch.setattr(os, "preadv", fail)

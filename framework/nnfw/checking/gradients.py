@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
@@ -15,10 +16,10 @@ from nnfw.arrays import Array
 from nnfw.checking.differences import Comparison, compare
 from nnfw.checking.gradient_report import Report, Row
 from nnfw.checking.hints import hint_for
-from nnfw.checking.replay import INPUT, Analytic, Replay, root_mean_square
+from nnfw.checking.replay import Analytic, Replay, delta_name, root_mean_square
 from nnfw.errors import PluginError
 from nnfw.model import Sequential
-from nnfw.protocols import Cost
+from nnfw.network import Batch, Objective
 
 ALL_UP_TO = 200  # elements of a tensor that are checked; of larger ones, that many are drawn
 DIRECTIONS = 4  # over the whole of a larger tensor, so that no part of it is left out
@@ -87,25 +88,27 @@ def gradcheck(
     objective = model.objective(cost)
     data = model.labelled(x, y, objective, sample_weight)
     batch = data.part(0, len(data), np.dtype(np.float64))
-    return check_pass(model, *batch, objective.cost, precise=precise, seed=seed)
+    return check_pass(model, batch, objective, precise=precise, seed=seed)
 
 
 def check_pass(
-    model: Sequential, x: Array, y: Array, weight: Array | None, cost: Cost, *, precise: bool = False, seed: int = 0
+    model: Sequential, batch: Batch, objective: Objective, *, precise: bool = False, seed: int = 0
 ) -> Report:
-    """Do what :func:`gradcheck` does, for a checked batch with labels in the form that the cost takes."""
-    replay = Replay(model, x, y, weight, cost, seed)
+    """Do what :func:`gradcheck` does, for a checked batch with labels in the form that the costs take."""
+    replay = Replay(model, batch, objective, seed)
     rng = np.random.default_rng(seed)
     picks = {name: _picks(shape, rng) for name, shape in _tensors(replay).items()}
     try:
         with threadpool_limits(1, user_api="blas"):  # for thousands of small products, threads cost more than they save
             findings = _check_two_points(replay, picks, precise)
     except PluginError as error:
-        return Report((), len(x), str(error))
+        return Report((), len(batch), str(error))
     if not findings:
-        return Report((), len(x), "The cost is not finite, so it has no derivatives. Check other data or parameters.")
-    output = replay.leaves[-1].delta_name
-    return Report(tuple(_row(name, found, len(x), _equation(name, output)) for name, found in findings.items()), len(x))
+        return Report(
+            (), len(batch), "The cost is not finite, so it has no derivatives. Check other data or parameters."
+        )
+    rows = (_row(name, found, len(batch), _equation(name, replay.at_outputs)) for name, found in findings.items())
+    return Report(tuple(rows), len(batch))
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,11 +138,12 @@ class _Finding:
 def _tensors(replay: Replay) -> dict[str, tuple[int, ...]]:
     """Return the shapes of what is checked by name, in the order of the backward pass."""
     declared, found = replay.model.parameters.layout.declared, {}
-    for leaf in reversed(replay.leaves):
-        found[leaf.delta_name] = (len(replay.x), *leaf.output_shape)
-        own = [f"{leaf.name}.{name}" for name in leaf.params]
+    network, count = replay.network, len(replay.batch)
+    for place in reversed(network.graph.nodes):
+        found[delta_name(place)] = (count, *network.shapes[place.position])
+        own = [f"{place.parameters}.{name}" for name in replay.model.parameters.of(place.parameters)]
         found |= {name: declared[name].shape for name in reversed(own) if declared[name].trainable}
-    return found | {INPUT: replay.x.shape}
+    return found | {each.name: (count, *each.shape) for each in network.inputs if each.limit is None}
 
 
 def _picks(shape: tuple[int, ...], rng: np.random.Generator) -> _Picks:
@@ -178,12 +182,12 @@ def _judge_kinks(replay: Replay, said: Analytic, name: str, finding: _Finding) -
     hidden layer can be compared with its σ alone, since the next layers only enter with ∂C/∂a.
     """
     found, elements = finding.found, finding.picks.elements
-    if name == replay.leaves[-1].delta_name or not found.kinks.any():
+    if name in replay.at_outputs or not found.kinks.any():
         return finding
     numeric, error, ok = found.numeric.copy(), np.where(found.kinks, 0.0, found.error), found.ok | found.kinks
     at = np.flatnonzero(found.kinks[: len(elements)])
-    if name in said.outputs and len(at):
-        grad_a, a = said.outputs[name]
+    if name in said.hidden and len(at):
+        grad_a, a = said.hidden[name]
         alone = compare(
             lambda k, t: replay.sigma_alone(name, int(elements[at[k]]), t, grad_a),
             found.analytic[at],
@@ -258,8 +262,8 @@ def _row_of(name: str, finding: _Finding, examples: int, equation: int | None) -
     )
 
 
-def _equation(name: str, output: str) -> int | None:
-    if name == output:
+def _equation(name: str, outputs: Collection[str]) -> int | None:
+    if name in outputs:
         return 1
     own = name.rpartition(".")[2]
     return 2 if own == "delta" else _PARAMETER_EQUATIONS.get(own)

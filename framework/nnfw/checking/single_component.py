@@ -11,8 +11,9 @@ from nnfw.arrays import Array, Shape
 from nnfw.checking.gradient_report import Report
 from nnfw.checking.gradients import check_pass
 from nnfw.model import Sequential
+from nnfw.network import Batch
 from nnfw.plugins import Registry
-from nnfw.protocols import Activation, Cost, Layer
+from nnfw.protocols import Activation, Block, Cost, Layer
 from nnfw.workspace import Workspace
 
 _COTANGENT = 1  # a separate stream: c must be independent of a z drawn with the same seed
@@ -71,8 +72,10 @@ class _Bare(Layer):
         return delta
 
 
-def check_layer(layer: Layer, input_shape: Shape, registry: Registry, *, examples: int = 3, seed: int = 0) -> Report:
-    """Compare ∂C/∂a_prev and every gradient of one layer with numerical differentiation, for C = Σ c ⊙ σ(z).
+def check_layer(
+    layer: Layer | Block, input_shape: Shape, registry: Registry, *, examples: int = 3, seed: int = 0
+) -> Report:
+    """Compare ∂C/∂x and every gradient of a layer or a block with numerical differentiation, for C = Σ c ⊙ σ(z).
 
     Parameters, inputs, cotangent and noise are drawn from `seed`; the registry finds the components that it names.
 
@@ -85,14 +88,14 @@ def check_layer(layer: Layer, input_shape: Shape, registry: Registry, *, example
     rng = np.random.default_rng(seed)
     model = Sequential([layer], input_shape, seed=seed, dtype="float64", registry=registry)
     x = rng.standard_normal((examples, *model.input_shape))
-    return check_pass(model, x, rng.standard_normal((examples, *model.output_shape)), None, Cotangent(), seed=seed)
+    return _check(model, x, rng.standard_normal((examples, *model.output_shape)), Cotangent(), seed=seed)
 
 
 def check_activation(activation: Activation, z: Array, registry: Registry, *, seed: int = 0) -> Report:
     """Compare δ = ∂C/∂z of one activation with numerical differentiation, as :func:`check_layer`."""
     cotangent = np.random.default_rng((seed, _COTANGENT)).standard_normal(z.shape)
     model = Sequential([_Bare(activation)], z.shape[1:], seed=seed, dtype="float64", registry=registry)
-    return check_pass(model, z, cotangent, None, Cotangent(), seed=seed)
+    return _check(model, z, cotangent, Cotangent(), seed=seed)
 
 
 def check_cost(
@@ -103,4 +106,8 @@ def check_cost(
     For its canonical activation it is the closed form. `y` are labels as ``cost.targets`` gives them.
     """
     model = Sequential([_Bare(activation)], z.shape[1:], dtype="float64", registry=registry)
-    return check_pass(model, z, y, weight, cost)
+    return _check(model, z, y, cost, weight)
+
+
+def _check(model: Sequential, x: Array, y: Array, cost: Cost, weight: Array | None = None, seed: int = 0) -> Report:
+    return check_pass(model, Batch((x,), (y,), weight), model.objective(cost), seed=seed)

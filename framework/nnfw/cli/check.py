@@ -106,8 +106,8 @@ def gradcheck(
 
     registry = default_registry()
     prepared = prepare(read_experiment(file, registry, overrides or ()), registry)
-    x, y, weight = prepared.parts["training"].part(0, batch, np.dtype(np.float64))
-    report = check_pass(prepared.model, x, y, weight, prepared.objective.cost, precise=precise, seed=seed)
+    examples = prepared.parts["training"].part(0, batch, np.dtype(np.float64))
+    report = check_pass(prepared.model, examples, prepared.objective, precise=precise, seed=seed)
     if json:
         print_json(report.to_table())
     else:

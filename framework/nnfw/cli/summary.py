@@ -41,15 +41,24 @@ def print_summary(found: Summary) -> None:
     """Print a summary as a table and its totals."""
     from nnfw.experiments import shape_in_words
 
-    rows = [["input", "", shape_in_words(found.input_shape), ""]]
+    rows = [["input", "", "", shape_in_words(found.input_shape), ""]]
     rows += [
-        [f"{index} {row.layer}", row.activation, shape_in_words(row.output_shape), f"{row.parameters:,}"]
-        for index, row in enumerate(found.layers)
+        [
+            f"{row.name} {row.layer}",
+            ", ".join(row.inputs),
+            row.activation,
+            shape_in_words(row.output_shape),
+            f"{row.parameters:,}",
+        ]
+        for row in found.layers
     ]
+    heads = ["layer", "takes", "activation", "output shape", "parameters"]
     if len(rows) > _MOST_ROWS:
         half = _MOST_ROWS // 2
-        rows = [*rows[:half], [f"({len(rows) - 2 * half:,} more)", "", "", ""], *rows[-half:]]
-    print_table(["layer", "activation", "output shape", "parameters"], rows)
+        rows = [*rows[:half], [f"({len(rows) - 2 * half:,} more)", "", "", "", ""], *rows[-half:]]
+    shown = [heads, *rows]
+    heads, *rows = [row[:1] + row[2:] for row in shown] if found.is_chain else shown
+    print_table(heads, rows)
     print_text(f"{found.size}; training takes about {_bytes(found.training_bytes)}, data aside.")
 
 

@@ -13,7 +13,7 @@ from nnfw.conformance.outcomes import applies_if, require
 from nnfw.conformance.requirements import require_array
 from nnfw.conformance.subjects import SEED, Subject
 from nnfw.errors import ShapeError, short
-from nnfw.network.chain import is_shape
+from nnfw.network.graph import is_shape
 from nnfw.network.parameters import Layout, Scope
 from nnfw.protocols import Layer
 from nnfw.workspace import Workspace
@@ -70,7 +70,7 @@ class Bench:
             is_shape(self.output_shape),
             f"output_shape({shape}) is {short(self.output_shape)}, expected a tuple of whole numbers.",
         )
-        self.layout = Layout.of(dict(self.layer.parameters(shape)))
+        self.layout = Layout.of({"": dict(self.layer.parameters(shape))})
         rng = np.random.default_rng(SEED)
         self.vector = np.zeros(self.layout.size, self.dtype)
         self.state = np.zeros(self.layout.state_size, self.dtype)

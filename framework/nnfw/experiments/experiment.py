@@ -12,9 +12,9 @@ from annotated_types import Ge, Lt, MaxLen, MinLen
 
 from nnfw.configuration import build, to_table
 from nnfw.errors import ConfigError, Mistake
-from nnfw.network import Chain, Objective
+from nnfw.network import Graph, Term
 from nnfw.plugins import TYPE, Registry
-from nnfw.protocols import Cost, Dataset, Layer, Optimizer, Solver, Transform
+from nnfw.protocols import Cost, Dataset, Node, Optimizer, Solver, Transform
 from nnfw.toml import STDIN, Document, Keys, apply_overrides, read
 from nnfw.training import TrainingOptions, contradictions
 
@@ -73,7 +73,7 @@ class ModelSection:
         the dataset does not know it.
     """
 
-    layers: Annotated[tuple[Layer, ...], MinLen(1)]
+    layers: Annotated[tuple[Node, ...], MinLen(1)]
     input_shape: Annotated[tuple[Annotated[int, Ge(1)], ...], MaxLen(64)] | None = None  # NumPy's limit
 
 
@@ -148,12 +148,27 @@ def _mistakes(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys
         sums = f"{shares.validation} + {shares.test}"
         text = f"data.split leaves nothing to train on: validation + test must be less than 1, got {sums}."
         yield ("data", "split"), text
-    try:
-        Objective(experiment.cost, Chain(experiment.model.layers).activation, registry)
-    except ConfigError as error:
-        yield from ((("cost", TYPE), str(mistake)) for mistake in error.mistakes)
+    yield from _mistakes_of_network(experiment, registry)
     for mistake in contradictions(experiment.training, experiment.optimizer, registry):
         yield ("training", *mistake.path), f"training.{mistake}"
+
+
+def _mistakes_of_network(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys, str]]:
+    """Yield what is wrong with names and inputs of nodes, or else with the cost at the output."""
+    try:
+        graph = graph_of(experiment, registry)
+    except ConfigError as error:
+        yield from ((("model", *mistake.path), f"model.{mistake}") for mistake in error.mistakes)
+        return
+    try:
+        Term(experiment.cost, graph.nodes[graph.outputs[0]].activation, registry)
+    except ConfigError as error:
+        yield from ((("cost", TYPE), str(mistake)) for mistake in error.mistakes)
+
+
+def graph_of(experiment: Experiment, registry: Registry) -> Graph:
+    """Return the nodes of an experiment's network; ConfigError if their names and inputs do not fit."""
+    return Graph(experiment.model.layers, registry)
 
 
 def distributions_of(experiment: Experiment, registry: Registry) -> dict[str, str]:

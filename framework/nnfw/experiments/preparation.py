@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -15,9 +14,9 @@ import numpy as np
 from nnfw.arrays import Array, Shape
 from nnfw.data import Examples, Preprocessing, Split, categorical, listed, load_examples, release, shape_of, split
 from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError
-from nnfw.experiments.experiment import Experiment, ExperimentFile, placed, table_of
+from nnfw.experiments.experiment import Experiment, ExperimentFile, graph_of, placed, table_of
 from nnfw.model import Sequential
-from nnfw.network import Chain, Objective
+from nnfw.network import Objective
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import container
@@ -94,8 +93,7 @@ def infer_shapes(experiment: Experiment, registry: Registry, input_shape: Shape 
     ShapeError if the layers do not fit.
     """
     shape = input_shape or experiment.model.input_shape or shape_of(experiment.data.source)
-    layers = Chain(experiment.model.layers)
-    return None if shape is None else layers.shapes(shape, partial(registry.label, "layer"))
+    return None if shape is None else graph_of(experiment, registry).shapes(shape)
 
 
 def _with_classes(examples: Examples) -> Examples:
@@ -131,7 +129,7 @@ def _parts(model: Sequential, objective: Objective, examples: Examples, rows: Sp
 
 def _require_fit_activations(file: ExperimentFile, model: Sequential) -> None:
     """Refuse layers whose activation cannot take the number of units; name the line of each."""
-    found = model.chain.unfit(model.input_shape, partial(model.registry.label, "layer"))
+    found = model.network.graph.unfit(model.network.shapes)
     if mistakes := placed(file.document, ((("model", "layers", index, "activation"), text) for index, text in found)):
         raise ConfigError(mistakes)
 
@@ -149,10 +147,10 @@ def _require_an_output_for_each_class(model: Sequential) -> None:
     outputs, needed = model.output_shape[-1], len(classes)
     if model.preprocessing.tells_apart(outputs):
         return
-    last = len(model.layers) - 1
+    graph = model.network.graph
     or_one = ", or 1" if model.preprocessing.tells_apart(1) else ""
     raise ShapeError(
-        f"Layer {last} {model.registry.label('layer', model.layers[last])} gives {outputs} "
+        f"{graph.label(graph.nodes[graph.outputs[0]])} gives {outputs} "
         f"{'output' if outputs == 1 else 'outputs'}, but the target {target.name!r} has {needed} classes: "
         f"{listed(classes)}. Give the last layer {needed} units{or_one}."
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnfw.arrays import Shape
 from nnfw.errors import ConfigError, class_name
-from nnfw.experiments.experiment import Experiment
+from nnfw.experiments.experiment import Experiment, graph_of
 from nnfw.experiments.preparation import infer_shapes
 from nnfw.plugins import Registry
 from nnfw.protocols import Parameter
@@ -23,9 +23,15 @@ ACTIVATION_ARRAYS = 3  # z, a and δ of every layer
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One layer of a network: names of its components, shape of one example's activation, numbers that it learns."""
+    """One layer of a network.
 
+    The name of its node, its component, the nodes or inputs that it takes, its activation, the shape of one example's
+    activation, and how many numbers it learns.
+    """
+
+    name: str
     layer: str
+    inputs: tuple[str, ...]
     activation: str
     output_shape: Shape
     parameters: int
@@ -43,6 +49,12 @@ class Summary:
     parameters: int  # how many numbers training changes
     state: int  # how many numbers layers keep besides
     training_bytes: int
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether each layer takes what the one before gives."""
+        names = ["x", *(row.name for row in self.layers)]
+        return all(row.inputs == (before,) for row, before in zip(self.layers, names, strict=False))
 
     @property
     def size(self) -> str:
@@ -79,14 +91,21 @@ def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | N
             "[n], or read the data with --read-data."
         )
         raise ConfigError(text)
-    layers = experiment.model.layers
-    declared = [list(layer.parameters(before).values()) for layer, before in zip(layers, shapes[:-1], strict=True)]
+    graph = graph_of(experiment, registry)
+    declared = graph.parameters(shapes)
     name = partial(_name, registry)
     rows = tuple(
-        LayerSummary(name("layer", layer), name("activation", layer.activation), after, _size(own))
-        for layer, after, own in zip(layers, shapes[1:], declared, strict=True)
+        LayerSummary(
+            place.title.removeprefix("Layer "),
+            name("layer", place.layer),
+            tuple(graph.value_name(source) for source in place.sources),
+            name("activation", place.activation),
+            shapes[place.position],
+            _size(declared.get(place.name, {}).values()),
+        )
+        for place in graph.nodes
     )
-    everything = [parameter for own in declared for parameter in own]
+    everything = [parameter for own in declared.values() for parameter in own.values()]
     parameters, state = _size(everything), _size(everything, trainable=False)
     return Summary(shapes[0], rows, parameters, state, _training_bytes(experiment, parameters, shapes))
 

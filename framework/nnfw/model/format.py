@@ -16,25 +16,28 @@ from nnfw.configuration import build
 from nnfw.data import Preprocessing
 from nnfw.errors import FileFormatError, NnfwError, ShapeError, short, warn
 from nnfw.model.sequential import Sequential
-from nnfw.network.chain import Chain
+from nnfw.network import INPUT, Graph
 from nnfw.network.parameters import Layout, require_memory
 from nnfw.plugins import Registry, default_registry
 from nnfw.plugins.specs import is_distribution
-from nnfw.protocols import Layer
+from nnfw.protocols import Node, Parameter
 from nnfw.storage import Directory, container
 
 _MOST_DISTRIBUTIONS = 100
 _MOST_AXES = 64  # NumPy's limit
+
+_Shape = Annotated[tuple[Annotated[int, Ge(1)], ...], MaxLen(_MOST_AXES)]
 
 
 @dataclass(frozen=True)
 class _Architecture:
     """What :meth:`Sequential.description` wrote, apart from preprocessing and distributions."""
 
-    input_shape: Annotated[tuple[Annotated[int, Ge(1)], ...], MaxLen(_MOST_AXES)]
+    input_shape: _Shape | Mapping[str, _Shape]
     dtype: Literal["float32", "float64"]
     seed: Annotated[int, Ge(0)]
-    layers: Annotated[tuple[Layer, ...], MinLen(1)]
+    layers: Annotated[tuple[Node, ...], MinLen(1)]
+    outputs: tuple[str, ...] = ()
 
 
 def load(path: str | PathLike[str], *, registry: Registry | None = None, inside: Directory | None = None) -> Sequential:
@@ -67,14 +70,24 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None, inside:
         with _told_with(path, file.header, registry):
             stored = header.pop("preprocessing", None)
             found = build(_Architecture, header, registry.resolve)
-            _require_arrays(found, file.tensors)
+            shape = found.input_shape
+            named = shape if isinstance(shape, Mapping) else {INPUT: shape}
+            graph = Graph(found.layers, registry, tuple(named), found.outputs)
+            shapes = graph.shapes(*named.values())
+            _require_arrays(graph.parameters(shapes), found.dtype, file.tensors)
             preprocessing = None if stored is None else Preprocessing.from_table(stored, registry)
             if preprocessing is not None:
-                preprocessing.require_fit(found.input_shape, Chain(found.layers).output_shape(found.input_shape))
+                preprocessing.require_fit(shapes[0], shapes[graph.nodes[graph.outputs[0]].position])
         arrays = file.arrays()
         with _told_with(path, file.header, registry):
             model = Sequential(
-                found.layers, found.input_shape, seed=found.seed, dtype=found.dtype, values=arrays, registry=registry
+                found.layers,
+                found.input_shape,
+                outputs=found.outputs,
+                seed=found.seed,
+                dtype=found.dtype,
+                values=arrays,
+                registry=registry,
             )
     model.preprocessing = preprocessing
     others = _other_versions(file.header, registry)
@@ -94,10 +107,12 @@ def _told_with(path: str | PathLike[str], header: Mapping[str, Any], registry: R
         ) from error
 
 
-def _require_arrays(found: _Architecture, stored: Iterable[container.Tensor]) -> None:
+def _require_arrays(
+    declared: Mapping[str, Mapping[str, Parameter]], dtype: str, stored: Iterable[container.Tensor]
+) -> None:
     """Refuse arrays that are not those of the layers, or too many of them, before any memory is taken for them."""
-    declared = Chain(found.layers).parameters(found.input_shape)
-    needed = {name: f"{found.dtype} {parameter.shape}" for name, parameter in declared.items()}
+    layout = Layout.of(declared)
+    needed = {name: f"{dtype} {parameter.shape}" for name, parameter in layout.declared.items()}
     there = {tensor.name: f"{tensor.dtype} {tensor.shape}" for tensor in stored}
     wrong = sorted(name for name in needed.keys() | there.keys() if needed.get(name) != there.get(name))
     if wrong:
@@ -105,7 +120,7 @@ def _require_arrays(found: _Architecture, stored: Iterable[container.Tensor]) ->
         raise ShapeError(
             f"array {short(name)} is {there.get(name, 'not there')}, the layers need {needed.get(name, 'none')}."
         )
-    require_memory(Layout.of(declared), np.dtype(found.dtype))
+    require_memory(layout, np.dtype(dtype))
 
 
 def _require_distributions(needed: Any, registry: Registry, path: str | PathLike[str]) -> None:

@@ -1,31 +1,47 @@
-"""The model: a chain of layers with its parameters."""
+"""The model: layers with their parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 from numpy.typing import ArrayLike
 
 from nnfw import training
 from nnfw.arrays import Array, Shape
-from nnfw.configuration import build, options_of
-from nnfw.data import Preprocessing, as_batch, cast_finite, column_names, release
+from nnfw.configuration import build, options_of, to_table
+from nnfw.data import Preprocessing, column_names, release
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short, warn
-from nnfw.network import Batch, Chain, LayerTrace, Network, Objective, RepeatedForward, Scope, Trace
+from nnfw.network import (
+    INPUT,
+    Chain,
+    Graph,
+    LayerTrace,
+    Network,
+    Objective,
+    RepeatedForward,
+    Term,
+    Trace,
+    arrays_of,
+    by_name,
+    is_single,
+    owner_of,
+)
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
+from nnfw.protocols import Cost, Inline, Node
 from nnfw.randomness import stream
 from nnfw.storage import Directory, container
 from nnfw.training.evaluation import EVALUATION_ROWS
 
 _MOST_NAMES = 1 << 14  # columns: a file with more of them takes seconds to write and to read
+
+_Shape = tuple[Annotated[int, Ge(1)], ...]
 
 Reference = Any
 """A component by name, by table with ``type``, or as an object."""
@@ -33,11 +49,26 @@ Reference = Any
 
 @dataclass(frozen=True)
 class _Settings:
-    """What the constructor of a model takes besides its layers, with ranges."""
+    """What the constructor of a model takes, with ranges."""
 
-    input_shape: tuple[Annotated[int, Ge(1)], ...]
+    layers: tuple[Node, ...]
+    input_shape: _Shape | Mapping[str, _Shape]
+    outputs: tuple[str, ...]
     seed: Annotated[int, Ge(0)]
     dtype: Literal["float32", "float64"]
+
+
+@dataclass(frozen=True)
+class WeightedCost:
+    """The cost of one output of several, and its weight λ in C = Σ_k λ_k C_k, greater than 0; 1 by default."""
+
+    cost: Annotated[Cost, Inline()]
+    weight: Annotated[float, Gt(0)] = 1.0
+
+
+@dataclass(frozen=True)
+class _Costs:
+    cost: Mapping[str, WeightedCost]
 
 
 @dataclass(frozen=True)
@@ -51,21 +82,23 @@ class _FitSettings:
 
 
 class Sequential:
-    """A network of layers one after the other, with parameters that can be trained.
+    """A network of layers in order, with parameters that can be trained.
 
-    Forward: a^0 = x, z^l = layer l of a^(l−1), a^l = σ^l(z^l). Backward: :class:`~nnfw.Chain`.
+    Forward: a^0 = x, z^l = layer l of a^(l−1), a^l = σ^l(z^l). Backward: :class:`~nnfw.network.Graph`.
 
     Parameters
     ----------
     layers
-        The layers, by name, by table or as objects. A :class:`Sequential` among them serves as one layer and brings its
-        parameters' values along.
+        The layers, by name, by table or as objects. Each takes what the one before gives, unless a :class:`Node` says
+        otherwise. A :class:`Sequential` among them serves as one layer and brings its parameters' values along.
     input_shape
-        Shape of one example: ``(784,)``, or 784 for short.
+        Shape of one example: ``(784,)``, or 784 for short. For several inputs, their shapes by name.
     seed
         Seed of the first parameters and, unless `fit` is told otherwise, of the training; 0 by default.
     dtype
         ``"float32"`` (default) or ``"float64"``, of parameters and computation.
+    outputs
+        Names of the nodes whose activations are the outputs; by default the last layer's, without a name.
     values
         First values of parameters by name; those that are not given are drawn by the layers' initializers.
     registry
@@ -73,19 +106,19 @@ class Sequential:
 
     Attributes
     ----------
-    layers
-        The layers, with every name among their options resolved.
+    layers, nodes
+        The layers, with every name among their options resolved; and with the names and inputs of their nodes.
     parameters
         Arrays by name, views of the flat ``parameters.vector``.
-    output_shape
-        Shape of one prediction.
+    input_shape, output_shape
+        Shape of one example and of one prediction; by name where inputs or outputs have names.
     preprocessing
         How raw columns become x, once the model was trained from an experiment or on named columns; else None.
 
     Raises
     ------
     ConfigError
-        With every mistake in the layers and settings.
+        With every mistake in the layers and settings, names of nodes and inputs that do not fit among them.
     ShapeError
         If two layers do not fit, names both; if values do not fit the parameters; if the machine's memory is too small.
 
@@ -102,8 +135,9 @@ class Sequential:
     def __init__(
         self,
         layers: Sequence[Reference],
-        input_shape: int | Shape,
+        input_shape: int | Shape | Mapping[str, int | Shape],
         *,
+        outputs: Sequence[str] = (),
         seed: int = 0,
         dtype: str = "float32",
         values: Mapping[str, ArrayLike] | None = None,
@@ -115,17 +149,25 @@ class Sequential:
         if not isinstance(values, Mapping | None):
             raise ConfigError([Mistake(("values",), f"must be arrays by name, got {short(values)}.")])
         models = {index: layer for index, layer in enumerate(layers) if isinstance(layer, Sequential)}
-        inner = [models[index].chain if index in models else layer for index, layer in enumerate(layers)]
-        shape = (input_shape,) if isinstance(input_shape, int | np.integer) else input_shape
-        settings = build(_Settings, {"input_shape": shape, "seed": seed, "dtype": dtype}, registry.resolve)
-        chain = build(Chain, {"layers": inner}, registry.resolve)
-        self.network = Network(chain, settings.input_shape, settings.dtype, registry)
+        inner = [Chain(models[index].nodes) if index in models else layer for index, layer in enumerate(layers)]
+        table = {
+            "layers": inner,
+            "input_shape": _as_shapes(input_shape),
+            "outputs": outputs,
+            "seed": seed,
+            "dtype": dtype,
+        }
+        settings = build(_Settings, table, registry.resolve)
+        shapes = settings.input_shape
+        shapes = shapes if isinstance(shapes, Mapping) else {INPUT: shapes}
+        graph = Graph(settings.layers, registry, tuple(shapes), settings.outputs)
+        self.network: Final[Network] = Network(graph, tuple(shapes.values()), settings.dtype)
         self.registry: Final = registry
-        self.chain: Final[Chain] = chain
-        self.layers: Final = chain.layers
+        self.nodes: Final[tuple[Node, ...]] = settings.layers
+        self.layers: Final = tuple(node.layer for node in self.nodes)
         self.parameters: Final = self.network.parameters
-        self.input_shape: Final = self.network.input_shape
-        self.output_shape: Final = self.network.output_shape
+        self.input_shape: Final[Any] = settings.input_shape
+        self.output_shape: Final[Any] = self._by_output(self.network.output_shapes)
         self.dtype: Final = self.network.dtype
         self.seed: int = settings.seed
         self.preprocessing: Preprocessing | None = None
@@ -133,6 +175,18 @@ class Sequential:
         self.parameters.initialise(stream(self.seed, "parameters"), given | dict(values or {}))
         self._idle: list[RepeatedForward] = []  # making one takes longer than a small network does
         self._kernels: dict[str, Engine] = {"none": DEFINITIONS}
+
+    def copied(self, dtype: str) -> Sequential:
+        """Return a model of the same nodes with the values of the parameters in another dtype."""
+        return Sequential(
+            self.nodes,
+            self.input_shape,
+            outputs=self.network.output_names,
+            seed=self.seed,
+            dtype=dtype,
+            values=self.parameters,
+            registry=self.registry,
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy holds: all but the memory of predictions."""
@@ -222,7 +276,7 @@ class Sequential:
             If another process keeps its checkpoints in the folder.
         """
         given = {**locals()}
-        if unfit := [text for _, text in self.chain.unfit(self.input_shape, partial(self.registry.label, "layer"))]:
+        if unfit := [text for _, text in self.network.graph.unfit(self.network.shapes)]:
             raise ShapeError("\n".join(unfit))
         objective = self.objective(cost)
         given |= {"seed": self.seed if seed is None else seed}
@@ -248,6 +302,11 @@ class Sequential:
         if history.warning:
             warn(history.warning)
         return history
+
+    def _by_output(self, values: Sequence[Any]) -> Any:
+        """Return values for each output by its name; the value alone for a single output without a name."""
+        names = self.network.output_names
+        return dict(zip(names, values, strict=True)) if names else values[0]
 
     def _remembering(self, x: ArrayLike) -> Preprocessing | None:
         """Return the preprocessing that there is, or else the one that remembers the columns of a frame."""
@@ -307,15 +366,17 @@ class Sequential:
         ``p = model.preprocessing; p.labels(model.predict(p.apply(columns)))`` with columns by name.
         """
         names = self._names(x, "x")
-        batch, single = as_batch(x, self.input_shape)
+        inputs = self.network.inputs
+        arrays, single = arrays_of(x, inputs, "x")
         chosen = (isinstance(accelerator, str) and self._kernels.get(accelerator)) or self._chosen(accelerator)
         try:
             forward = self._idle.pop()  # no other thread uses it meanwhile
         except IndexError:
             forward = RepeatedForward(self.network.workspace())
-        a = self._predicted(batch, names, forward, chosen)
+        outputs = self._predicted(arrays, names, forward, chosen)
         self._idle.append(forward)  # not after an error, for what was half done
-        return a[0] if single else a
+        found: Array = self._by_output([a[0] for a in outputs] if single else outputs)
+        return found
 
     def _names(self, x: ArrayLike, owner: str) -> tuple[str, ...]:
         """Return the names of the columns of a frame; refuse other ones than the model was trained on."""
@@ -324,15 +385,29 @@ class Sequential:
             self.preprocessing.require_names(names, owner)
         return names
 
-    def _predicted(self, batch: Array, names: tuple[str, ...], forward: RepeatedForward, chosen: Engine) -> Array:
-        if 0 < len(batch) <= EVALUATION_ROWS:
-            return forward(self.network, cast_finite(batch, self.dtype, "x", batch, names), chosen).copy()
-        a = np.empty((len(batch), *self.output_shape), self.dtype)
-        for start in range(0, len(batch), EVALUATION_ROWS):
+    def _predicted(
+        self, arrays: list[Array], names: tuple[str, ...], forward: RepeatedForward, chosen: Engine
+    ) -> list[Array]:
+        count, network = len(arrays[0]), self.network
+        if 0 < count <= EVALUATION_ROWS:
+            return [a.copy() for _, a in forward(network, self._checked(arrays, slice(None), names), chosen)]
+        outputs = [np.empty((count, *shape), self.dtype) for shape in network.output_shapes]
+        for start in range(0, count, EVALUATION_ROWS):
             rows = slice(start, start + EVALUATION_ROWS)
-            a[rows] = forward(self.network, cast_finite(batch[rows], self.dtype, "x", batch, names), chosen)
-            release(batch)
-        return a
+            found = forward(network, self._checked(arrays, rows, names), chosen)
+            for whole, (_, a) in zip(outputs, found, strict=True):
+                whole[rows] = a
+            for array in arrays:
+                release(array)
+        return outputs
+
+    def _checked(self, arrays: list[Array], rows: slice, names: tuple[str, ...]) -> list[Array]:
+        """Return some rows of each input, checked and as the network takes them."""
+        inputs, dtype = self.network.inputs, self.dtype
+        return [
+            each.cast(array[rows], dtype, owner_of(inputs, k, "x"), array, names)
+            for k, (each, array) in enumerate(zip(inputs, arrays, strict=True))
+        ]
 
     def _chosen(self, accelerator: str) -> Engine:
         if not isinstance(accelerator, str):
@@ -397,7 +472,7 @@ class Sequential:
         objective = self.objective(cost)
         data = self.labelled(x, y, objective, sample_weight)
         gradient = np.zeros_like(self.parameters.vector)
-        batch = Batch(*data.part(0, len(data), self.dtype))
+        batch = data.part(0, len(data), self.dtype)
         value, _ = self.network.backward(batch, objective, self.network.workspace(), self.network.views(gradient))
         return value, gradient
 
@@ -417,15 +492,16 @@ class Sequential:
         objective = self.objective(cost)
         data = self.labelled(x, y, objective, None)
         workspace = self.network.workspace()
-        grads = Scope.of(self.network.views(np.zeros_like(self.parameters.vector)))
-        batch = Batch(*data.part(0, len(data), self.dtype))
+        grads = self.network.views(np.zeros_like(self.parameters.vector))
+        batch = data.part(0, len(data), self.dtype)
         value, _ = self.network.backward(batch, objective, workspace, grads)
-        workspaces = [self.chain.workspace_of(index, workspace) for index in range(len(self.layers))]
-        layers = tuple(
-            LayerTrace(f"layers.{i}", m["z"].copy(), m["a"].copy(), m["delta"].copy(), dict(grads.layer(i)))
-            for i, m in enumerate(workspaces)
-        )
-        return Trace(batch.x.copy(), value, layers)
+        graph, layers = self.network.graph, []
+        for place in graph.nodes:
+            own = graph.workspace_of(place, workspace)
+            z, a, delta = (own[key].copy() for key in ("z", "a", "delta"))
+            layers.append(LayerTrace(place.name, z, a, delta, dict(grads.of(place.parameters))))
+        inputs = dict(zip(graph.inputs, [array.copy() for array in batch.inputs], strict=True))
+        return Trace(inputs[INPUT] if is_single(self.network.inputs) else inputs, value, tuple(layers))
 
     def save(self, path: str | PathLike[str], *, inside: Directory | None = None) -> None:
         """Write architecture, parameters and preprocessing to one file, in place of an older one.
@@ -463,12 +539,17 @@ class Sequential:
         ConfigError, DataError
             If the preprocessing could not be read again: repeated classes, for instance.
         """
+        shape = self.input_shape
         table: dict[str, Any] = {
-            "input_shape": list(self.input_shape),
+            "input_shape": {name: list(own) for name, own in shape.items()}
+            if isinstance(shape, Mapping)
+            else list(shape),
             "dtype": self.dtype.name,
             "seed": self.seed,
-            "layers": [self.registry.describe("layer", layer) for layer in self.layers],
+            "layers": [to_table(node, self.registry.describe) for node in self.nodes],
         }
+        if self.network.output_names:
+            table["outputs"] = list(self.network.output_names)
         if self.preprocessing is not None:
             self.preprocessing.require_fit(self.input_shape, self.output_shape)
             table["preprocessing"] = self.preprocessing.to_table(self.registry)
@@ -483,14 +564,29 @@ class Sequential:
 
     def objective(self, cost: Reference) -> Objective:
         """Return `cost`, resolved, at the output of this network."""
-        return Objective(self.registry.resolve("cost", cost), self.chain.activation, self.registry)
+        graph, names = self.network.graph, self.network.output_names
+        activations = [graph.nodes[index].activation for index in graph.outputs]
+        if not names:
+            return Objective([Term(self.registry.resolve("cost", cost), activations[0], self.registry)], [1.0])
+        found = by_name(build(_Costs, {"cost": cost}, self.registry.resolve).cost, names, "cost", "output", ConfigError)
+        terms = [
+            Term(item.cost, activation, self.registry) for item, activation in zip(found, activations, strict=True)
+        ]
+        return Objective(terms, [item.weight for item in found])
 
     def labelled(
         self, x: ArrayLike, y: ArrayLike, objective: Objective, weight: ArrayLike | None = None, suffix: str = ""
     ) -> training.Labelled:
         """Return examples checked against this network and a cost; DataError if they do not fit."""
         self._names(x, f"x{suffix}")
-        return training.labelled(x, y, weight, self.network, objective.cost, suffix)
+        return training.labelled(x, y, weight, self.network, objective, suffix)
+
+
+def _as_shapes(given: object) -> object:
+    """Return a shape, or shapes by name, with each whole number as the shape of one axis."""
+    if isinstance(given, Mapping):
+        return {name: _as_shapes(shape) for name, shape in given.items()}
+    return (given,) if isinstance(given, int | np.integer) else given
 
 
 def _options_in(given: Mapping[str, object], cls: type) -> dict[str, object]:

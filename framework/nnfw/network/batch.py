@@ -14,17 +14,25 @@ class Batch:
 
     Parameters
     ----------
-    x, y, weight
-        The examples, labels and weights of the current batch; None if there are no weights.
+    inputs
+        The examples of the current batch: an array for each input of the network.
+    targets
+        Their labels: an array for each output.
+    weight
+        Their weights; None if there are none.
     sources
         Arrays in memory, each with the rows to gather and the buffer that receives them. Data from files is in the
         buffers already.
     """
 
-    x: Array
-    y: Array
+    inputs: tuple[Array, ...]
+    targets: tuple[Array, ...]
     weight: Array | None = None
     sources: tuple[tuple[Array, Array, Array], ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return len(self.inputs[0])
 
     @kernels_only
     def gather(self) -> None:

@@ -1,61 +1,71 @@
-"""A network: a chain of layers with its parameters, and the passes through it."""
+"""A network: nodes with their parameters, and the passes through them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import partial
+from math import prod
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
 from nnfw.network.batch import Batch
-from nnfw.network.chain import Chain
-from nnfw.network.objective import Objective
+from nnfw.network.graph import Graph
+from nnfw.network.inputs import Input
+from nnfw.network.objective import Objective, Outputs
 from nnfw.network.parameters import Layout, Parameters, Scope
-from nnfw.network.verification import Verification, require_activations
-from nnfw.plugins import Registry
+from nnfw.network.verification import Verification
 from nnfw.workspace import Workspace
 
 
 class Network:
-    """A chain of layers with parameters.
+    """Nodes with parameters.
 
-    Forward: a^0 = x, z^l = layer l of a^(l−1), a^l = σ^l(z^l). Backward: :class:`~nnfw.Chain`.
+    Forward: a^0 = x, z^l = layer l of the activations of its inputs, a^l = σ^l(z^l). Backward:
+    :class:`~nnfw.network.Graph`.
 
     Parameters
     ----------
-    chain
-        The layers, with every name resolved.
-    input_shape
-        Shape of one example.
+    graph
+        The nodes, with every name resolved.
+    input_shapes
+        Shape of one example, for each input.
     dtype
         Of parameters and computation.
-    registry
-        Names the components in messages.
 
     Attributes
     ----------
+    inputs
+        What each input takes.
+    shapes
+        The shapes for one example: of each input, then of each node's activation.
+    output_names
+        Names of the outputs; none for a single output without a name.
+    output_shapes
+        The shape of one prediction, for each output.
     parameters
         Arrays by name, views of the flat ``parameters.vector``; all 0 at first.
-    output_shape
-        Shape of one prediction.
 
     Raises
     ------
     ShapeError
         If two layers do not fit (names both), or the parameters exceed the machine's memory.
-    PluginError
-        If a layer has no activation.
     """
 
-    def __init__(self, chain: Chain, input_shape: Shape, dtype: DTypeLike, registry: Registry) -> None:
-        self.chain, self.input_shape, self.registry = chain, input_shape, registry
-        self.dtype = np.dtype(dtype)
-        self.output_shape = chain.shapes(input_shape, partial(registry.label, "layer"))[-1]
-        require_activations(chain, registry)
-        self.parameters = Parameters(Layout.of(chain.parameters(input_shape)), self.dtype)
+    def __init__(self, graph: Graph, input_shapes: Sequence[Shape], dtype: DTypeLike) -> None:
+        self.graph, self.registry, self.dtype = graph, graph.registry, np.dtype(dtype)
+        self.shapes = graph.shapes(*input_shapes)
+        triples = zip(graph.inputs, input_shapes, graph.limits(), strict=True)
+        self.inputs = tuple(Input(name, shape, limit) for name, shape, limit in triples)
+        self.output_names = graph.output_names
+        self.output_shapes = tuple(self.shapes[graph.nodes[index].position] for index in graph.outputs)
+        self.parameters = Parameters(Layout.of(graph.parameters(self.shapes)), self.dtype)
+
+    @property
+    def widest(self) -> int:
+        """The size of the largest z of an example."""
+        return max(map(prod, self.shapes[len(self.inputs) :]))
 
     def views(self, vector: Array) -> Scope:
         """Return named views of a flat vector that is laid out like the trainable parameters."""
@@ -65,54 +75,59 @@ class Network:
         """Return the workspace of a pass through this network."""
         return Workspace(self.dtype, rng, training=training, needs_input_gradient=False)
 
-    def forward(self, x: Array, workspace: Workspace) -> tuple[Array, Array]:
-        """Return z^L and a^L of a batch in the network's dtype; both may be buffers of `workspace`."""
-        with self.verified(x, workspace):
-            z = self.chain.forward(self.parameters, x, workspace)
-            return z, self.chain.activate(len(self.chain.layers) - 1, workspace)
+    def forward(self, inputs: Sequence[Array], workspace: Workspace) -> Outputs:
+        """Return z and a of each output for a batch in the network's dtype; they may be buffers of `workspace`."""
+        with self.verified(inputs, workspace):
+            self.graph.forward(self.parameters, inputs, workspace)
+            return self.outputs_in(workspace)
+
+    def outputs_in(self, workspace: Workspace) -> Outputs:
+        """Return z and a of each output after the last pass."""
+        places = (self.graph.nodes[index] for index in self.graph.outputs)
+        return [(own["z"], own["a"]) for own in (self.graph.workspace_of(place, workspace) for place in places)]
 
     def verified(
-        self, x: Array, workspace: Workspace, objective: Objective | None = None
+        self, inputs: Sequence[Array], workspace: Workspace, objective: Objective | None = None
     ) -> AbstractContextManager[None]:
         """Return a context manager that checks the results of the pass in its body."""
         found: Verification = workspace.once(
-            ("verification", objective),
-            lambda: Verification(self.chain, self.input_shape, workspace, self.registry, objective),
+            ("verification", objective), lambda: Verification(self.graph, self.shapes, workspace, objective)
         )
-        return found.of(len(x))
+        return found.of(len(inputs[0]))
 
-    def backward(
-        self, batch: Batch, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
-    ) -> tuple[float, Array]:
-        """Return C and a^L of a batch, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the chain."""
-        with self.verified(batch.x, workspace, objective):
-            z, a = self.propagate(batch, objective, workspace, grads)
-            return objective.value(z, a, batch.y, batch.weight), a
+    def backward(self, batch: Batch, objective: Objective, workspace: Workspace, grads: Scope) -> tuple[float, Outputs]:
+        """Return C, and z and a of each output, and fill `grads` with ∂C/∂θ: Equation 1, then 2 to 4 down the nodes."""
+        with self.verified(batch.inputs, workspace, objective):
+            self.propagate(batch, objective, workspace, grads)
+            outputs = self.outputs_in(workspace)
+            return objective.value(outputs, batch), outputs
 
-    def propagate(
-        self, batch: Batch, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
-    ) -> tuple[Array, Array]:
-        """Return z^L and a^L of a batch, and fill `grads`."""
-        chain, last = self.chain, len(self.chain.layers) - 1
-        z = chain.forward(self.parameters, batch.x, workspace)
-        a = chain.activate(last, workspace)
-        delta = objective.delta(z, a, batch.y, chain.workspace_of(last, workspace), batch.weight)
-        chain.backward(self.parameters, delta, grads, workspace)
-        return z, a
+    def propagate(self, batch: Batch, objective: Objective, workspace: Workspace, grads: Scope) -> list[Array | None]:
+        """Fill `grads`, and return ∂C/∂x of each input, None where it is not needed; the workspace keeps the rest."""
+        graph = self.graph
+        graph.forward(self.parameters, batch.inputs, workspace)
+
+        def delta_of_output(index: int, own: Workspace) -> Array:
+            return objective.delta(graph.outputs.index(index), batch, own)
+
+        return graph.backward(self.parameters, delta_of_output, grads, workspace)
 
     def first_non_finite(self, workspace: Workspace, labels: float = 0.0) -> str:
         """Name the first layer with parameters, z or a that are not finite in the last pass through `workspace`.
 
-        If all are finite, name the labels (`labels` is the largest) or the last layer's `a`, whichever is larger.
+        If all are finite, name the labels (`labels` is the largest) or the output with the largest `a`, whichever is
+        larger.
         """
-        for index, component in enumerate(self.chain.layers):
-            own = self.chain.workspace_of(index, workspace)
-            layer = f"Layer {index} {self.registry.label('layer', component)}"
-            arrays = dict(self.parameters.layer(index)) | {"z": own["z"], "a": own["a"]}
+        graph = self.graph
+        for place in graph.nodes:
+            own = graph.workspace_of(place, workspace)
+            arrays = dict(self.parameters.of(place.parameters)) | {"z": own["z"], "a": own["a"]}
             for name, array in arrays.items():
                 if not np.isfinite(array).all():
-                    return f"{layer}: {name} is not finite"
-        largest = np.abs(own["a"]).max()
+                    return f"{graph.label(place)}: {name} is not finite"
+        sizes = [float(np.abs(a).max()) for _, a in self.outputs_in(workspace)]
+        largest = max(sizes)
         if labels > largest:
             return f"The labels reach {labels:.3g}, too large for the cost in {self.dtype}"
-        return f"{layer}: a reaches {largest:.3g}, too large for the cost"
+        place = graph.nodes[graph.outputs[sizes.index(largest)]]
+        return f"{graph.label(place)}: a reaches {largest:.3g}, too large for the cost"

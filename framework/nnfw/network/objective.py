@@ -1,20 +1,26 @@
-"""The cost at the end of a chain: its value and δ^L."""
+"""The costs of the outputs of a network: C and Equation 1."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from nnfw.arrays import Array
 from nnfw.errors import ConfigError, PluginError, short
+from nnfw.network.batch import Batch
 from nnfw.ops import kernels_only, splits
+from nnfw.ops.definitions import copy, scale
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Activation, CanonicalCost, Cost, WritesValue, WritesValueFromZ
 from nnfw.workspace import ACTIVATION, COST, Workspace
 
+Outputs = Sequence[tuple[Array, Array]]
+"""z and a of each output."""
 
-class Objective:
-    """A cost together with the activation of the output layer.
+
+class Term:
+    """A cost together with the activation of an output.
 
     Equation 1: δ^L = ∇_a C ⊙ σ'(z^L). If this is the cost's canonical activation, the cost gives value and δ^L in
     closed form, so extreme z stay finite.
@@ -59,12 +65,63 @@ class Objective:
         return splits(cost, "value", "write_value") and cast(WritesValue, cost).write_value(a, y, weight, out)
 
     def delta(self, z: Array, a: Array, y: Array, workspace: Workspace, weight: Array | None) -> Array:
-        """Return δ^L, shaped like `z`; `workspace` is that of the output layer."""
+        """Return δ^L, shaped like `z`; `workspace` is that of the output's node."""
         step = workspace.step
         if self.canonical:
             return step(cast(CanonicalCost, self.cost).canonical_delta, a, y, workspace.child(COST), weight)
         grad_a = workspace["grad_a"] = step(self.cost.gradient, a, y, workspace.child(COST), weight)
         return step(self.activation.delta, grad_a, z, a, workspace.child(ACTIVATION))
+
+
+class Objective:
+    """What a training minimises: C = Σ_k λ_k C_k over the outputs k of a network; usually there is one, with λ = 1.
+
+    Parameters
+    ----------
+    terms
+        The cost at each output, in the order of the outputs.
+    weights
+        λ of each.
+    """
+
+    def __init__(self, terms: Sequence[Term], weights: Sequence[float]) -> None:
+        self.terms, self.weights = tuple(terms), tuple(weights)
+
+    def values(self, outputs: Outputs, batch: Batch) -> list[float]:
+        """Return C_k of each output."""
+        weight, pairs = batch.weight, zip(self.terms, outputs, batch.targets, strict=True)
+        return [term.value(z, a, y, weight) for term, (z, a), y in pairs]
+
+    def value(self, outputs: Outputs, batch: Batch) -> float:
+        """Return C."""
+        return self.total(self.values(outputs, batch))
+
+    def total(self, values: Sequence[float]) -> float:
+        """Return C from the C_k."""
+        if self.weights == (1.0,):
+            return values[0]
+        return sum(factor * value for factor, value in zip(self.weights, values, strict=True))
+
+    @kernels_only
+    def write_value(self, outputs: Outputs, batch: Batch, out: Array) -> bool:
+        """Write C into `out` ``(1,)``, float64, by operations alone; return False if the costs cannot."""
+        if self.weights != (1.0,):
+            return False
+        (z, a), (y,) = outputs[0], batch.targets
+        return self.terms[0].write_value(z, a, y, batch.weight, out)
+
+    def delta(self, k: int, batch: Batch, own: Workspace) -> Array:
+        """Return λ_k ∂C_k/∂z of output k, whose node has the workspace `own`."""
+        delta = self.terms[k].delta(own["z"], own["a"], batch.targets[k], own, batch.weight)
+        return delta if self.weights[k] == 1 else own.step(_scaled, delta, self.weights[k], own)
+
+
+@kernels_only
+def _scaled(delta: Array, factor: float, workspace: Workspace) -> Array:
+    out = workspace.buffer("scaled", delta.shape)
+    copy(delta, out)
+    scale(out, factor)
+    return out
 
 
 def _canonical(cost: Cost, registry: Registry) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,23 +20,16 @@ from nnfw.plugins import default_registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Parameter
 
-_INNER = re.compile(r"layers\.(\d+)\.(.+)")
-
 
 class Scope(Mapping[str, Array]):
-    """The arrays of one layer by name; :meth:`layer` gives those of inner layers.
+    """The arrays of a network by name; :meth:`of` gives those of one node.
 
-    Read-only: a layer that assigns a gradient instead of filling it gets an error.
+    Both are read-only: a layer that assigns a gradient instead of filling it gets an error.
     """
 
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._arrays = dict(arrays)
-        inner: dict[int, dict[str, Array]] = {}
-        for name, array in arrays.items():
-            match = _INNER.fullmatch(name)
-            if match:
-                inner.setdefault(int(match[1]), {})[match[2]] = array
-        self._layers = {index: Scope(items) for index, items in inner.items()}
+    def __init__(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
+        self._nodes = {node: MappingProxyType(dict(own)) for node, own in arrays.items()}
+        self._arrays = {_joined(node, name): array for node, own in arrays.items() for name, array in own.items()}
 
     def __getitem__(self, name: str) -> Array:
         """Return an array."""
@@ -50,17 +43,13 @@ class Scope(Mapping[str, Array]):
         """Return the number of arrays."""
         return len(self._arrays)
 
-    @classmethod
-    def of(cls, arrays: Mapping[str, Array]) -> Scope:
-        """Return `arrays` as a scope."""
-        return arrays if isinstance(arrays, Scope) else cls(arrays)
-
-    def layer(self, index: int) -> Scope:
-        """Return the arrays of the inner layer `index`: ``layers.<index>.weight`` is its ``weight``."""
-        return self._layers.get(index, _NO_ARRAYS)
+    def of(self, node: str) -> Mapping[str, Array]:
+        """Return the arrays of a node by the names that its layer gives them."""
+        return self._nodes[node]
 
 
-_NO_ARRAYS = Scope({})
+def _joined(node: str, name: str) -> str:
+    return f"{node}.{name}" if node else name
 
 
 @dataclass(frozen=True)
@@ -72,8 +61,10 @@ class Layout:
 
     Parameters
     ----------
+    nodes
+        The names of each node's parameters.
     declared
-        The parameters by name.
+        The parameters by their complete names.
     places
         The slice of each, in the trainable or the state vector.
     size, state_size
@@ -82,6 +73,7 @@ class Layout:
         The slice of the trainable vector that decays.
     """
 
+    nodes: Mapping[str, tuple[str, ...]]
     declared: Mapping[str, Parameter]
     places: Mapping[str, slice]
     size: int
@@ -89,8 +81,9 @@ class Layout:
     decays: slice
 
     @classmethod
-    def of(cls, declared: Mapping[str, Parameter]) -> Layout:
-        """Return the layout of declared parameters."""
+    def of(cls, nodes: Mapping[str, Mapping[str, Parameter]]) -> Layout:
+        """Return the layout of the parameters that each node declares; a name of "" adds nothing to theirs."""
+        declared = {_joined(node, name): item for node, own in nodes.items() for name, item in own.items()}
         places: dict[str, slice] = {}
         ends = {True: 0, False: 0}
         decaying = 0
@@ -100,17 +93,25 @@ class Layout:
             places[name] = slice(start, ends[parameter.trainable])
             if parameter.trainable and parameter.decays:
                 decaying = ends[True]
-        return cls(declared, {name: places[name] for name in declared}, ends[True], ends[False], slice(0, decaying))
+        names = {node: tuple(own) for node, own in nodes.items()}
+        ordered = {name: places[name] for name in declared}
+        return cls(names, declared, ordered, ends[True], ends[False], slice(0, decaying))
 
     def views(self, vector: Array, state: Array | None = None) -> Scope:
         """Return the arrays by name, as views; state only if it is given."""
+        return Scope(self.arrays(vector, state))
+
+    def arrays(self, vector: Array, state: Array | None = None) -> dict[str, dict[str, Array]]:
+        """Return the arrays of each node, as views; state only if it is given."""
         sources = {True: vector, False: state}
-        arrays = {}
-        for name, parameter in self.declared.items():
-            source = sources[parameter.trainable]
-            if source is not None:
-                arrays[name] = source[self.places[name]].reshape(parameter.shape)
-        return Scope(arrays)
+        found: dict[str, dict[str, Array]] = {node: {} for node in self.nodes}
+        for node, names in self.nodes.items():
+            for name in names:
+                parameter, place = self.declared[_joined(node, name)], self.places[_joined(node, name)]
+                source = sources[parameter.trainable]
+                if source is not None:
+                    found[node][name] = source[place].reshape(parameter.shape)
+        return found
 
 
 class Parameters(Scope):
@@ -150,7 +151,7 @@ class Parameters(Scope):
             self.state: Array = np.zeros(layout.state_size, dtype)
         except MemoryError as error:
             raise _too_large(layout, np.dtype(dtype), "this process may have") from error
-        super().__init__(layout.views(self.vector, self.state))
+        super().__init__(layout.arrays(self.vector, self.state))
 
     def initialise(self, rng: np.random.Generator, values: Mapping[str, Any]) -> None:
         """Copy initial values from `values`, and draw the missing ones in the order of the layers.
@@ -192,7 +193,7 @@ class Parameters(Scope):
     def __setstate__(self, content: dict[str, Any]) -> None:
         """Restore the content of a copy; copy vectors that are memory-mapped or read-only."""
         self.__dict__ |= content | {name: _changeable(content[name]) for name in ("vector", "state")}
-        super().__init__(self.layout.views(self.vector, self.state))
+        super().__init__(self.layout.arrays(self.vector, self.state))
 
     def __repr__(self) -> str:
         """Return the names and shapes."""

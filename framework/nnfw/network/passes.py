@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import cache, partial
-from math import prod
 from typing import NamedTuple, cast
 
 import numpy as np
 
 from nnfw.arrays import Array, Shape
 from nnfw.network.batch import Batch
-from nnfw.network.chain import Chain
 from nnfw.network.network import Network
-from nnfw.network.objective import Objective
+from nnfw.network.objective import Objective, Outputs
+from nnfw.network.parameters import Scope
 from nnfw.ops import DEFINITIONS, Engine, Operation, Tape, engine_in_use, made_of_kernels, using
 from nnfw.step import Arguments, Result, plain
 from nnfw.workspace import Workspace
@@ -33,8 +32,8 @@ class Recording(NamedTuple):
     ----------
     value
         Returns C of the last replay.
-    a
-        a^L.
+    outputs
+        z and a of each output.
     cost
         Where C is written, ``(1,)``, float64; None if `value` computes it.
     put_back
@@ -44,7 +43,7 @@ class Recording(NamedTuple):
     """
 
     value: Callable[[], float]
-    a: Array
+    outputs: Outputs
     cost: Array | None
     put_back: Callable[[], None]
     tape: Tape
@@ -62,23 +61,21 @@ class RepeatedPass:
         As for :meth:`Network.backward`.
     """
 
-    def __init__(
-        self, network: Network, objective: Objective, workspace: Workspace, grads: Mapping[str, Array]
-    ) -> None:
+    def __init__(self, network: Network, objective: Objective, workspace: Workspace, grads: Scope) -> None:
         self._network, self._objective, self._workspace, self._grads = network, objective, workspace, grads
         self._recordings: dict[tuple[Batch, Engine], Recording] = {}
         self._last: Recording | None = None
         self._places = _NO_PLACES
 
-    def __call__(self, batch: Batch) -> tuple[float, Array]:
-        """Return C and a^L of a batch, and fill the gradients."""
+    def __call__(self, batch: Batch) -> tuple[float, Outputs]:
+        """Return C, and z and a of each output for a batch, and fill the gradients."""
         found = self._recordings.get((batch, engine_in_use()))
         if found is None:
             found = self._recordings[batch, engine_in_use()] = self._last = self._record(batch)
-            return found.value(), found.a
+            return found.value(), found.outputs
         self.switch_to(found)
         found.tape.repeat()
-        return found.value(), found.a
+        return found.value(), found.outputs
 
     def recording_of(self, batch: Batch) -> Recording | None:
         """Return the recording of a batch for the engine in use; None before its first pass."""
@@ -92,32 +89,26 @@ class RepeatedPass:
 
     def _record(self, batch: Batch) -> Recording:
         tape = Tape(engine_in_use())
-        recorder = _Recorder(tape, engine_in_use().elementwise, self._places_for(batch.x))
+        recorder = _Recorder(tape, engine_in_use().elementwise, self._places_for(len(batch)))
         network, workspace, objective = self._network, self._workspace, self._objective
         cost = workspace.buffer("cost", (1,), np.float64)
-        with network.verified(batch.x, workspace, objective), workspace.stepping(recorder):
+        with network.verified(batch.inputs, workspace, objective), workspace.stepping(recorder):
             tape.perform(batch.gather)
-            z, a = network.propagate(batch, objective, workspace, self._grads)
-            written = tape.perform(objective.write_value, z, a, batch.y, batch.weight, cost)
+            network.propagate(batch, objective, workspace, self._grads)
+            outputs = network.outputs_in(workspace)
+            written = tape.perform(objective.write_value, outputs, batch, cost)
             tape.finish()
-        value = partial(cost.item, 0) if written else partial(objective.value, z, a, batch.y, batch.weight)
-        return Recording(value, a, cost if written else None, workspace.remember(), tape)
+        value = partial(cost.item, 0) if written else partial(objective.value, outputs, batch)
+        return Recording(value, outputs, cost if written else None, workspace.remember(), tape)
 
-    def _places_for(self, x: Array) -> tuple[Array, Array]:
+    def _places_for(self, count: int) -> tuple[Array, Array]:
         """Return two buffers for the largest δ of a batch, reused by a shorter last batch."""
-        size = len(x) * _widest(self._network.chain, x.shape[1:])
+        size = count * self._network.widest
         if self._places[0].size < size:
-            self._places = np.empty(size, x.dtype), np.empty(size, x.dtype)
+            dtype = self._network.dtype
+            self._places = np.empty(size, dtype), np.empty(size, dtype)
             self._recordings.clear()  # those of smaller batches would keep their old buffers alive
         return self._places
-
-
-def _widest(chain: Chain, input_shape: Shape) -> int:
-    """Return the size of the largest z of an example, in inner chains too."""
-    shapes = chain.shapes(input_shape)
-    pairs = zip(chain.layers, shapes, strict=False)
-    inner = (_widest(layer, shape) for layer, shape in pairs if isinstance(layer, Chain))
-    return max(*map(prod, shapes[1:]), *inner, 0)
 
 
 class RepeatedForward:
@@ -134,39 +125,43 @@ class RepeatedForward:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._shape: Shape = ()
-        self._recordings: dict[Engine, tuple[Array, Array, Tape]] = {}
+        self._shapes: list[Shape] = []
+        self._recordings: dict[Engine, tuple[list[Array], Outputs, Tape]] = {}
 
-    def __call__(self, network: Network, x: Array, chosen: Engine) -> Array:
-        """Return a^L of a batch in the network's dtype; it may be `x`, and the next call may overwrite it."""
-        if x.shape != self._shape or x.size > _LARGEST_RECORDED:
-            return self._plainly(network, x, chosen)
+    def __call__(self, network: Network, inputs: Sequence[Array], chosen: Engine) -> Outputs:
+        """Return z and a of each output for a batch; they may be arrays of `inputs`, and the next call may overwrite.
+
+        The inputs have the dtypes that the network takes.
+        """
+        shapes = [array.shape for array in inputs]
+        if shapes != self._shapes or sum([array.size for array in inputs]) > _LARGEST_RECORDED:
+            return self._plainly(network, inputs, shapes, chosen)
         if chosen not in self._recordings:
-            self._recordings[chosen] = self._record(network, x.copy(), chosen)
+            self._recordings[chosen] = self._record(network, [array.copy() for array in inputs], chosen)
             return self._recordings[chosen][1]
-        own_x, a, tape = self._recordings[chosen]
-        np.copyto(own_x, x)
+        own_inputs, outputs, tape = self._recordings[chosen]
+        for own, array in zip(own_inputs, inputs, strict=True):
+            np.copyto(own, array)
         tape.repeat()
-        return a
+        return outputs
 
-    def _plainly(self, network: Network, x: Array, chosen: Engine) -> Array:
-        self._shape = x.shape
+    def _plainly(self, network: Network, inputs: Sequence[Array], shapes: list[Shape], chosen: Engine) -> Outputs:
+        self._shapes = shapes
         self._recordings.clear()
         try:
             with using(chosen):
-                return network.forward(x, self._workspace)[1]
+                return network.forward(inputs, self._workspace)
         finally:
             self._workspace.forget()  # do not keep the user's arrays alive
 
-    def _record(self, network: Network, x: Array, chosen: Engine) -> tuple[Array, Array, Tape]:
+    def _record(self, network: Network, inputs: list[Array], chosen: Engine) -> tuple[list[Array], Outputs, Tape]:
         tape = Tape(chosen)
         # compile nothing: the first prediction is not recorded and must have the same bits
         recorder = _Recorder(tape, DEFINITIONS.elementwise, _NO_PLACES)
-        with using(chosen), self._workspace.stepping(recorder), network.verified(x, self._workspace):
-            network.chain.forward(network.parameters, x, self._workspace)
-            a = network.chain.activate(len(network.chain.layers) - 1, self._workspace)
+        with using(chosen), self._workspace.stepping(recorder), network.verified(inputs, self._workspace):
+            network.graph.forward(network.parameters, inputs, self._workspace)
             tape.finish()
-        return x, a, tape
+        return inputs, network.outputs_in(self._workspace), tape
 
 
 class _Recorder:

@@ -16,7 +16,7 @@ class LayerTrace:
     Parameters
     ----------
     name
-        ``layers.<i>``.
+        That of the node: ``layers.<i>``, or the one it was given.
     z, a, delta
         Weighted input z^l, activation a^l = σ(z^l) and error δ^l = ∂C/∂z^l, each ``(N, *output_shape)``.
     gradients
@@ -52,13 +52,13 @@ class Trace:
     Parameters
     ----------
     x
-        a^0 ``(N, *input_shape)``.
+        a^0 ``(N, *input_shape)``; of several inputs, by name.
     cost
         C.
     layers
         One entry per layer; ``trace.layers[-1].delta`` is δ^L.
     """
 
-    x: Array
+    x: Array | Mapping[str, Array]
     cost: float
     layers: tuple[LayerTrace, ...]

@@ -7,29 +7,17 @@ by the tape (:mod:`nnfw.ops.tape`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nnfw.arrays import Shape
-from nnfw.errors import NnfwError, PluginError, class_name, short
-from nnfw.network.chain import Chain
+from nnfw.errors import NnfwError, PluginError, class_name
+from nnfw.network.graph import Graph
 from nnfw.network.objective import Objective
-from nnfw.plugins import Registry
-from nnfw.workspace import LAYER, Workspace
-
-
-def require_activations(chain: Chain, registry: Registry) -> None:
-    """Raise PluginError for a layer whose `activation` attribute is not an activation."""
-    for index, layer in enumerate(chain.layers):
-        if type(layer) is Chain:
-            require_activations(layer, registry)
-        elif not (hasattr(layer, "activation") and hasattr(layer.activation, "forward")):
-            found = short(getattr(layer, "activation", None))
-            label = registry.label("layer", layer)
-            raise PluginError(f"Layer {index} {label}: its activation is {found}, expected an activation.")
+from nnfw.workspace import Workspace
 
 
 class Verification:
@@ -37,24 +25,17 @@ class Verification:
 
     Parameters
     ----------
-    chain, input_shape, workspace
-        The layers, the shape of one example, and the workspace of the pass.
-    registry
-        Names the components.
+    graph, shapes, workspace
+        The nodes, the shapes of inputs and activations for one example, and the workspace of the pass.
     objective
         The cost, if the pass goes backward too.
     """
 
     def __init__(
-        self,
-        chain: Chain,
-        input_shape: Shape,
-        workspace: Workspace,
-        registry: Registry,
-        objective: Objective | None = None,
+        self, graph: Graph, shapes: Sequence[Shape], workspace: Workspace, objective: Objective | None = None
     ) -> None:
-        forward = list(_forward(chain, input_shape, workspace, registry))
-        self._results = [*forward, *_backward(forward, objective, registry)]
+        forward = list(_forward(graph, shapes, workspace))
+        self._results = [*forward, *_backward(graph, shapes, workspace, objective)]
         self._workspaces = [result.workspace for result in forward if result.key == "z"]
         self._count = 0
 
@@ -76,7 +57,7 @@ class Verification:
         if error is None:
             count = self._count
             for result in self._results:
-                found = result.workspace.get(result.key)
+                found = result.found()
                 is_array = type(found) is np.ndarray and found.dtype == result.workspace.dtype
                 if not is_array or found.shape[:1] != (count,) or found.shape[1:] != result.shape:
                     self._blame(None)
@@ -86,7 +67,7 @@ class Verification:
     def _blame(self, cause: Exception | None) -> None:
         for result in self._results:
             shape = (self._count, *result.shape)
-            problem = _problem(result.workspace.get(result.key, _NOTHING), shape, result.workspace.dtype)
+            problem = _problem(result.found(), shape, result.workspace.dtype)
             if problem:
                 author = f"{result.owner}: {result.method}{result.activation}"
                 raise PluginError(f"{author} returned {problem}, {result.meaning}.") from cause
@@ -98,7 +79,8 @@ class Verification:
 class _Result:
     """A result that a component must leave in a workspace: its key, shape for one example, and reason for that shape.
 
-    `owner` is the layer or the cost; `activation` names the layer's activation if the method belongs to that.
+    `owner` is the layer or the cost; `activation` names the layer's activation if the method belongs to that. Of a
+    result for several inputs, it is the one at `item`, of `count`.
     """
 
     owner: str
@@ -108,38 +90,53 @@ class _Result:
     shape: Shape
     meaning: str
     activation: str = ""
+    item: int = 0
+    count: int = 0
+
+    def found(self) -> Any:
+        """Return what the component left, or a mark for nothing."""
+        found = self.workspace.get(self.key, _NOTHING)
+        if not self.count or found is _NOTHING:
+            return found
+        if isinstance(found, tuple) and len(found) == self.count:
+            return found[self.item]
+        return f"{class_name(found)}, expected a tuple of {self.count} arrays"
 
 
-def _forward(
-    chain: Chain, input_shape: Shape, workspace: Workspace, registry: Registry, outside: str = ""
-) -> Iterator[_Result]:
-    """Yield the results of a forward pass in order: z, then a of each layer, inner layers first."""
-    shapes = chain.shapes(input_shape)
-    for index, layer in enumerate(chain.layers):
-        shape, own = shapes[index + 1], chain.workspace_of(index, workspace)
-        owner = f"{outside or 'Layer '}{index} {registry.label('layer', layer)}"
-        if type(layer) is Chain:
-            yield from _forward(layer, shapes[index], own.child(LAYER), registry, f"{owner}, layer ")
+def _forward(graph: Graph, shapes: Sequence[Shape], workspace: Workspace) -> Iterator[_Result]:
+    """Yield the results of a forward pass in order: z, then a of each node."""
+    for place in graph.nodes:
+        own, owner, shape = graph.workspace_of(place, workspace), graph.label(place), shapes[place.position]
         yield _Result(owner, "forward", "z", own, shape, "the shape that output_shape declares")
-        if not outside or index < len(chain.layers) - 1:  # the last inner activation is the chain's own
-            activation = f" of its activation {registry.label('activation', layer.activation)}"
-            yield _Result(owner, "forward", "a", own, shape, _OF_Z, activation)
+        activation = f" of its activation {graph.registry.label('activation', place.activation)}"
+        yield _Result(owner, "forward", "a", own, shape, _OF_Z, activation)
 
 
-def _backward(forward: list[_Result], objective: Objective | None, registry: Registry) -> Iterator[_Result]:
-    """Yield the results of the backward pass, from the output layer down."""
+def _backward(
+    graph: Graph, shapes: Sequence[Shape], workspace: Workspace, objective: Objective | None
+) -> Iterator[_Result]:
+    """Yield the results of the backward pass, from the last node down."""
     if objective is None:
         return
-    cost, after = f"Cost {registry.label('cost', objective.cost)}", ""
-    for result in (item for item in reversed(forward) if item.key == "a"):
-        workspace, shape = result.workspace, result.shape
-        if not after and objective.canonical:
-            yield _Result(cost, "canonical_delta", "delta", workspace, shape, _OF_Z)
+    for index in range(len(graph.nodes) - 1, -1, -1):
+        place = graph.nodes[index]
+        own, owner, shape = graph.workspace_of(place, workspace), graph.label(place), shapes[place.position]
+        delta, activation = "delta", f" of its activation {graph.registry.label('activation', place.activation)}"
+        if index in graph.outputs:
+            term = objective.terms[graph.outputs.index(index)]
+            cost = f"Cost {graph.registry.label('cost', term.cost)}"
+            if term.canonical:
+                owner_of_delta, delta, activation = cost, "canonical_delta", ""
+            else:
+                owner_of_delta = owner
+                yield _Result(cost, "gradient", "grad_a", own, shape, "the shape of the activation before it")
         else:
-            owner, method = (after, "backward") if after else (cost, "gradient")
-            yield _Result(owner, method, "grad_a", workspace, shape, "the shape of the activation before it")
-            yield replace(result, key="delta", method="delta")
-        after = result.owner
+            owner_of_delta = owner
+        yield _Result(owner_of_delta, delta, "delta", own, shape, _OF_Z, activation)
+        for k, source in enumerate(place.sources):
+            if source >= len(graph.inputs):
+                meaning, count = "the shape of its input", len(place.sources) if place.merges else 0
+                yield _Result(owner, "backward", "grad_inputs", own, shapes[source], meaning, "", k, count)
 
 
 _OF_Z = "the shape of z"
@@ -149,6 +146,8 @@ _NOTHING = object()
 def _problem(result: Any, shape: Shape, dtype: np.dtype[Any]) -> str:
     if result is _NOTHING:
         return ""
+    if isinstance(result, str):
+        return result
     if not isinstance(result, np.ndarray):
         return f"{class_name(result)}, expected an array of shape {shape}"
     if result.shape != shape:

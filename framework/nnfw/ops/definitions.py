@@ -61,6 +61,12 @@ def multiply(values: Array, factors: Array, out: Array) -> None:
     np.multiply(values, factors, out=out)
 
 
+@operation(values="changed n ...", other="read n ...", cut="n")
+def add(values: Array, other: Array) -> None:
+    """Add: values ← values + other."""
+    values += other
+
+
 @operation(values="changed n ...", other="read n ...", factor="number", cut="n")
 def add_scaled(values: Array, other: Array, factor: float) -> None:
     """Add a multiple: values ← values + factor other."""

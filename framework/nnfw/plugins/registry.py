@@ -9,6 +9,7 @@ from dataclasses import is_dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from nnfw.configuration import TYPE as TYPE
 from nnfw.configuration import build, kind_of, options_of, rebuild, to_table
 from nnfw.errors import (
     ConfigError,
@@ -50,9 +51,6 @@ if TYPE_CHECKING:
     import pluggy
 
     from nnfw.plain import Plain
-
-TYPE = "type"
-"""The key of a table that names the component; all other keys are its options."""
 
 _DEEPEST = 32  # components inside components; beyond it a table is damaged, or contains itself
 

@@ -16,9 +16,13 @@ from .kinds import Kind as Kind
 from .kinds import is_solver as is_solver
 from .layer import Initializer as Initializer
 from .layer import Layer as Layer
+from .layer import Merge as Merge
 from .layer import Parameter as Parameter
 from .layer import Shape as Shape
 from .layer import activation_of as activation_of
+from .node import Block as Block
+from .node import Inline as Inline
+from .node import Node as Node
 from .optimizer import Optimizer as Optimizer
 from .optimizer import Schedule as Schedule
 from .optimizer import Solver as Solver

@@ -17,7 +17,8 @@ from nnfw.protocols.activation import Activation
 from nnfw.protocols.callback import Callback
 from nnfw.protocols.cost import Cost, Metric, Regularizer
 from nnfw.protocols.data import Dataset, Transform
-from nnfw.protocols.layer import Initializer, Layer
+from nnfw.protocols.layer import Initializer, Layer, Merge
+from nnfw.protocols.node import Block
 from nnfw.protocols.optimizer import Optimizer, Schedule, Solver
 
 if TYPE_CHECKING:
@@ -122,7 +123,15 @@ def by_name(kinds: Iterable[Kind]) -> dict[str, Kind]:
 
 KINDS: Mapping[str, Kind] = by_name(
     (
-        Kind("layer", "layers", Layer, "model.layers[]", "--layer {}", is_section=True),
+        Kind(
+            "layer",
+            "layers",
+            Layer,
+            "model.layers[]",
+            "--layer {}",
+            is_section=True,
+            others={"merge": Merge, "block": Block},
+        ),
         Kind("activation", "activations", Activation, "model.layers[].activation", "--layer LAYER:activation={}"),
         Kind("cost", "costs", Cost, "cost", "--cost {}", is_section=True),
         Kind(

@@ -43,6 +43,13 @@ class Layer(Protocol):
         """Declare the arrays of this layer by name; none by default."""
         return {}
 
+    def index_limit(self) -> int | None:
+        """Return n if the input holds indices 0 … n − 1; None, the default, for real numbers.
+
+        Indices arrive as int64, checked against n, and have no derivative: `backward` returns None.
+        """
+        return None
+
     @abstractmethod
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z of shape ``(N, *output_shape)``; `a_prev` is not modified, `workspace` keeps what backward needs."""
@@ -55,6 +62,39 @@ class Layer(Protocol):
 
         `delta` is not modified. None is allowed where ``workspace.needs_input_gradient`` is False.
         """
+
+
+class Merge(Protocol):
+    """A layer of several inputs: from a^k, a^m, ... to z^l, and back from δ^l to ∂C/∂a^k, ∂C/∂a^m, ...
+
+    Derive from this class: its methods have the names of those of :class:`Layer`, which take one input.
+
+    Attributes
+    ----------
+    activation, rows_independent
+        As for :class:`Layer`.
+    """
+
+    activation: Activation | str
+    rows_independent: ClassVar[bool] = True
+
+    @abstractmethod
+    def output_shape(self, input_shapes: tuple[Shape, ...]) -> Shape:
+        """Return the shape of one example's z. ShapeError if the shapes do not fit together."""
+
+    def parameters(self, input_shapes: tuple[Shape, ...]) -> Mapping[str, Parameter]:
+        """Declare the arrays of this layer by name; none by default."""
+        return {}
+
+    @abstractmethod
+    def forward(self, params: Mapping[str, Array], inputs: tuple[Array, ...], workspace: Workspace) -> Array:
+        """Return z of shape ``(N, *output_shape)``; the inputs are not modified."""
+
+    @abstractmethod
+    def backward(
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
+    ) -> tuple[Array | None, ...]:
+        """Return ∂C/∂a of each input, and overwrite every array of `grads`; as :meth:`Layer.backward`."""
 
 
 @dataclass(frozen=True)

@@ -98,11 +98,11 @@ def _outputs(prepared: Prepared, data: Labelled) -> tuple[Array, Array]:
     outputs: list[Array] = []
     losses: list[float] = []
     with np.errstate(all="ignore"), closing(data.parts(_ROWS, workspace.child("data"))) as parts:
-        for x, y, _ in parts:
-            z, a = network.forward(x, workspace)
+        for batch in parts:
+            ((z, a),), (y,), (term,) = network.forward(batch.inputs, workspace), batch.targets, prepared.objective.terms
             outputs.append(a.copy())
             one = (slice(index, index + 1) for index in range(len(a)))
-            losses += [prepared.objective.value(z[i], a[i], y[i], None) for i in one]
+            losses += [term.value(z[i], a[i], y[i], None) for i in one]
     return np.concatenate(outputs), np.array(losses)
 
 
@@ -129,4 +129,6 @@ def _labels(prepared: Prepared, examples: Examples, a: Array) -> tuple[Array, Ar
 def _is_yes_or_no(prepared: Prepared, model: Sequential, raw: Array) -> bool:
     """Return whether the only output is the probability that the label is 1 rather than 0."""
     single = raw.ndim == 1 and model.output_shape == (1,) and raw.dtype.kind in "iub"
-    return single and prepared.objective.cost.domain == _PROBABILITIES and set(np.unique(raw).tolist()) <= {0, 1}
+    return (
+        single and prepared.objective.terms[0].cost.domain == _PROBABILITIES and set(np.unique(raw).tolist()) <= {0, 1}
+    )

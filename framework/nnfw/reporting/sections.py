@@ -112,12 +112,14 @@ def network(found: Summary | str, experiment: Mapping[str, object]) -> Node:
         names = [[str(index), name] for index, name in enumerate(types)]
         return section("network", "Network", table(["", "layer"], names), note(f"Shapes are not shown: {found}"))
     largest = max((row.parameters for row in found.layers), default=0) or 1
-    rows: list[Sequence[Node | str]] = [["", "input", "", shape_in_words(found.input_shape), "", ""]]
-    for index, row in enumerate(found.layers):
+    rows: list[list[Node | str]] = [["", "input", "", "", shape_in_words(found.input_shape), "", ""]]
+    for row in found.layers:
         bar = _bar(row.parameters / largest) if row.parameters else ""
-        values = (row.layer, row.activation, shape_in_words(row.output_shape), number(row.parameters))
-        rows.append([str(index), *values, bar])
-    heads = ["", "layer", "activation", "output", "parameters", ""]
+        values = (", ".join(row.inputs), row.activation, shape_in_words(row.output_shape), number(row.parameters))
+        rows.append([row.name, row.layer, *values, bar])
+    heads = ["", "layer", "takes", "activation", "output", "parameters", ""]
+    if found.is_chain:
+        heads, rows = heads[:2] + heads[3:], [row[:2] + row[3:] for row in rows]
     return section("network", "Network", table(heads, rows, ".layers"), note(f"{found.size}."))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnfw.arrays import Array, Shape
-from nnfw.data import NUMERIC_KINDS, as_batch, as_numeric, as_weights, column_names, in_dtype, release, require_finite
+from nnfw.data import NUMERIC_KINDS, as_numeric, as_weights, column_names, in_dtype, release, require_finite
 from nnfw.errors import DataError
-from nnfw.network import Batch, Network, Workspace
+from nnfw.network import Batch, Network, Objective, Workspace, arrays_of, by_name, owner_of
 from nnfw.ops.definitions import take
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Cost
@@ -32,32 +32,36 @@ class Labelled:
 
     Parameters
     ----------
-    x
-        ``(N, *input_shape)``; in the model's dtype unless it is memory-mapped.
-    y
-        Labels in the form that the cost takes.
+    inputs
+        For each input of the network ``(N, *input_shape)``; in the model's dtype unless it is memory-mapped, int64 for
+        indices.
+    targets
+        Labels for each output, in the form that its cost takes.
     weight
         ``(N,)`` in the model's dtype, or None.
     rows
         The rows that count, if not all do: a split, without copying memory-mapped data.
+    indices
+        For each input, whether it holds indices.
     """
 
-    x: Array
-    y: Array
+    inputs: tuple[Array, ...]
+    targets: tuple[Array, ...]
     weight: Array | None = None
     rows: Array | None = None
+    indices: tuple[bool, ...] = (False,)
 
     def __len__(self) -> int:
-        return len(self.x) if self.rows is None else len(self.rows)
+        return len(self.inputs[0]) if self.rows is None else len(self.rows)
 
     def subset(self, rows: Array) -> Labelled:
         """Return the examples of the given rows of the arrays; nothing is copied."""
-        return Labelled(self.x, self.y, self.weight, rows)
+        return replace(self, rows=rows)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of the examples that count, in their order, read in parts."""
         digest = sha256()
-        for _, array, _ in self._arrays(self.x.dtype):
+        for _, array, _ in self._arrays(np.dtype(np.float32)):
             for start in range(0, len(self), _HASHED_ROWS):
                 rows = slice(start, start + _HASHED_ROWS)
                 part = np.ascontiguousarray(array[rows if self.rows is None else self.rows[rows]])
@@ -65,45 +69,43 @@ class Labelled:
                 release(array)
         return digest.hexdigest()
 
-    def part(self, start: int, stop: int, dtype: np.dtype[np.generic]) -> tuple[Array, Array, Array | None]:
-        """Return the examples from `start` to `stop`, x in `dtype`: views if nothing must be converted."""
-        release(self.x)  # of the part before
+    def part(self, start: int, stop: int, dtype: np.dtype[np.generic]) -> Batch:
+        """Return the examples from `start` to `stop`, numbers in `dtype`: views if nothing must be converted."""
+        for array in self.inputs:
+            release(array)  # of the part before
         rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
-        weight = None if self.weight is None else self.weight[rows]
-        return np.asarray(self.x[rows], dtype), np.asarray(self.y[rows], self._label_dtype(dtype)), weight
+        return self._batch({name: np.asarray(array[rows], own) for name, array, own in self._arrays(dtype)})
 
-    def _label_dtype(self, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
-        """Return the dtype of labels in a batch of x in `dtype`; memory-mapped ones may have another in their file."""
-        return dtype if self.y.dtype.kind == "f" else self.y.dtype
+    def _batch(self, arrays: Mapping[str, Array], sources: tuple[tuple[Array, Array, Array], ...] = ()) -> Batch:
+        inputs = tuple(arrays[f"x{k}"] for k in range(len(self.inputs)))
+        return Batch(inputs, tuple(arrays[f"y{k}"] for k in range(len(self.targets))), arrays.get("weight"), sources)
 
-    def labels(self, order: Array, workspace: Workspace) -> tuple[Array, Array | None]:
+    def labels(self, order: Array, workspace: Workspace) -> tuple[tuple[Array, ...], Array | None]:
         """Return labels and weights of the examples at the given positions, in buffers of `workspace`."""
         rows = self.rows_at(order)
         found: dict[str, Array] = {}
         for name, array, dtype in self._arrays(workspace.dtype):
             buffer = partial(workspace.buffer, name, dtype=dtype)
-            if name != "x":
+            if not name.startswith("x"):
                 rows_of = _from_file if isinstance(array, np.memmap) else _taken
                 with closing(rows_of(array, rows, len(rows), buffer)) as batches:
                     found[name] = next(batches)
-        return found["y"], found.get("weight")
+        return tuple(found[f"y{k}"] for k in range(len(self.targets))), found.get("weight")
 
-    def parts(self, size: int, workspace: Workspace) -> Generator[tuple[Array, Array, Array | None], None, None]:
+    def parts(self, size: int, workspace: Workspace) -> Generator[Batch, None, None]:
         """Yield all examples in order, `size` at a time: views if nothing must be converted or read from a file."""
-        if isinstance(self.x, np.memmap) or isinstance(self.y, np.memmap):
+        if any(isinstance(array, np.memmap) for array in (*self.inputs, *self.targets)):
             yield from self.batches(np.arange(len(self)), size, workspace)
             return
         for start in range(0, len(self), size):
             yield self.part(start, start + size, workspace.dtype)
 
-    def batches(
-        self, order: Array, size: int, workspace: Workspace
-    ) -> Generator[tuple[Array, Array, Array | None], None, None]:
-        """Yield the examples of each batch of :meth:`feed`, gathered."""
+    def batches(self, order: Array, size: int, workspace: Workspace) -> Generator[Batch, None, None]:
+        """Yield each batch of :meth:`feed`, gathered."""
         with closing(self.feed(order, size, workspace)) as feed:
             for batch in feed:
                 batch.gather()
-                yield batch.x, batch.y, batch.weight
+                yield batch
 
     def feed(self, order: Array, size: int, workspace: Workspace) -> Generator[Batch, None, None]:
         """Yield the examples at the given positions, `size` at a time, each batch in the same buffers of `workspace`.
@@ -141,53 +143,75 @@ class Labelled:
         for name, array, dtype in self._arrays(workspace.dtype):
             out = places[name] = workspace.buffer(name, (count, *array.shape[1:]), dtype)
             sources += [] if isinstance(array, np.memmap) else [(array, rows, out)]
-        return Batch(**places, sources=tuple(sources)), rows
+        return self._batch(places, tuple(sources)), rows
 
     def _arrays(self, dtype: np.dtype[np.generic]) -> Iterator[tuple[str, Array, np.dtype[np.generic]]]:
         """Yield each array with its name, and with its dtype in a batch of x in `dtype`."""
-        yield "x", self.x, dtype
-        yield "y", self.y, self._label_dtype(dtype)
+        for k, (array, indices) in enumerate(zip(self.inputs, self.indices, strict=True)):
+            yield f"x{k}", array, np.dtype(np.int64) if indices else dtype
+        for k, array in enumerate(self.targets):  # memory-mapped floats may have another dtype in their file
+            yield f"y{k}", array, dtype if array.dtype.kind == "f" else array.dtype
         if self.weight is not None:
             yield "weight", self.weight, dtype
 
 
 def labelled(
-    x: ArrayLike, y: ArrayLike, weight: ArrayLike | None, network: Network, cost: Cost, suffix: str = ""
+    x: object, y: object, weight: ArrayLike | None, network: Network, objective: Objective, suffix: str = ""
 ) -> Labelled:
-    """Return examples checked against a network and a cost; those given are not modified.
+    """Return examples checked against a network and its costs; those given are not modified.
 
     DataError if there is no example, lengths differ, a shape or label does not fit, or a value is not finite. It names
     x and y with the suffix, ``"_val"`` for instance.
     """
-    names, dtype = column_names(x), network.dtype
-    x, single = as_batch(x, network.input_shape, f"x{suffix}")
-    y = as_numeric(y, f"y{suffix}")
-    y = y[np.newaxis] if single else y
-    if not len(x):
-        raise DataError(f"x{suffix} is empty: it holds no example.")
-    if y.ndim == 0 or len(y) != len(x):
-        raise DataError(
-            f"x{suffix} and y{suffix} must have one entry per example, got {len(x)} and "
-            f"{len(y) if y.ndim else 'a number'}."
-        )
-    require_finite(x, f"x{suffix}", names)
-    require_finite(y, f"y{suffix}")
-    try:
-        y = _targets(cost, y, network.output_shape)
-    except DataError as error:
-        if not single:
-            raise
-        shape = f"x{suffix} has the shape of one example, {network.input_shape}, so y{suffix} is taken for its label."
-        raise DataError(f"{error} {shape}") from error
-    weights = as_weights(weight, len(x))
+    names, dtype, inputs, x_name = column_names(x), network.dtype, network.inputs, f"x{suffix}"
+    arrays, single = arrays_of(x, inputs, x_name)
+    if not len(arrays[0]):
+        raise DataError(f"{x_name} is empty: it holds no example.")
+    for k, each in enumerate(inputs):
+        each.require(arrays[k], owner_of(inputs, k, x_name), names)
+    targets = _targets(y, len(arrays[0]), network, objective, suffix, single=single)
+    weights = as_weights(weight, len(arrays[0]))
     held = None if weights is None else _held(weights, dtype, "sample_weight")
     if held is not None and not held.any():
         raise DataError(
             f"sample_weight is 0 for every example in {dtype}, so none of them counts. Multiply them all by one number."
         )
     return Labelled(
-        _held(x, dtype, f"x{suffix}"), _held(y, dtype if y.dtype.kind == "f" else y.dtype, f"y{suffix}"), held
+        tuple(_held(arrays[k], each.dtype_in(dtype), owner_of(inputs, k, x_name)) for k, each in enumerate(inputs)),
+        targets,
+        held,
+        indices=tuple(each.limit is not None for each in inputs),
     )
+
+
+def _targets(
+    y: object, count: int, network: Network, objective: Objective, suffix: str, *, single: bool
+) -> tuple[Array, ...]:
+    """Return checked labels for each output."""
+    names, y_name, dtype = network.output_names, f"y{suffix}", network.dtype
+    values = by_name(y, names, y_name, "output") if names else [y]
+    owners = [f"{y_name}[{name!r}]" for name in names] or [y_name]
+    found = []
+    for term, shape, owner, value in zip(objective.terms, network.output_shapes, owners, values, strict=True):
+        array = as_numeric(value, owner)
+        array = array[np.newaxis] if single else array
+        if array.ndim == 0 or len(array) != count:
+            raise DataError(
+                f"x{suffix} and {owner} must have one entry per example, got {count} and "
+                f"{len(array) if array.ndim else 'a number'}."
+            )
+        require_finite(array, owner)
+        try:
+            array = _in_form(term.cost, array, shape)
+        except DataError as error:
+            if not single:
+                raise
+            text = (
+                f"x{suffix} has the shape of one example, {network.inputs[0].shape}, so {owner} is taken for its label."
+            )
+            raise DataError(f"{error} {text}") from error
+        found.append(_held(array, dtype if array.dtype.kind == "f" else array.dtype, owner))
+    return tuple(found)
 
 
 def _held(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
@@ -196,7 +220,8 @@ def _held(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:
     return in_dtype(np.array(array) if small else array, dtype, name)
 
 
-def _targets(cost: Cost, y: Array, output_shape: Shape) -> Array:
+def _in_form(cost: Cost, y: Array, output_shape: Shape) -> Array:
+    """Return labels in the form that a cost takes; PluginError if it gives no array."""
     targets = cost.targets(y, output_shape)
     if (
         not isinstance(targets, np.ndarray)

@@ -56,7 +56,12 @@ class Tally:
 
     def follow(self, data: Labelled, order: Array, workspace: Workspace) -> None:
         """Expect the examples of `data` in the given order; `workspace` is for their labels."""
-        self._labels = lambda start, stop: data.labels(order[start:stop], workspace)
+
+        def labels(start: int, stop: int) -> tuple[Array, Array | None]:
+            (y,), weight = data.labels(order[start:stop], workspace)
+            return y, weight
+
+        self._labels = labels
 
     def add(self, cost: float, a: Array, y: Array, weight: Array | None) -> None:
         """Add one batch."""
@@ -229,13 +234,13 @@ def refused(network: Network, data: Labelled, metrics: Sequence[Metric]) -> Iter
     if not metrics:
         return
     with np.errstate(all="ignore"):  # values too large are the training's matter
-        x, _, _ = data.part(0, 1, network.dtype)
-        _, a = network.forward(x, network.workspace())
+        batch = data.part(0, 1, network.dtype)
+        ((_, a),) = network.forward(batch.inputs, network.workspace())
         for index, metric in enumerate(metrics):
             workspace = network.workspace()
             try:
                 for start in range(0, len(data), EVALUATION_ROWS):
-                    y, weight = data.labels(np.arange(start, min(start + EVALUATION_ROWS, len(data))), workspace)
+                    (y,), weight = data.labels(np.arange(start, min(start + EVALUATION_ROWS, len(data))), workspace)
                     statistics_of(metric, np.broadcast_to(a, (len(y), *a.shape[1:])), y, weight)
             except (ShapeError, DataError) as error:
                 yield index, error
@@ -257,9 +262,9 @@ def evaluate(
     tally = Tally(metrics)
     overflow = np.errstate(over="ignore", invalid="ignore")  # shows in the cost
     with overflow, closing(data.parts(size, workspace.child("data"))) as parts:
-        for x, y, weight in parts:
-            z, a = network.forward(x, workspace)
-            tally.add(objective.value(z, a, y, weight), a, y, weight)
+        for batch in parts:
+            outputs = network.forward(batch.inputs, workspace)
+            tally.add(objective.value(outputs, batch), outputs[0][1], batch.targets[0], batch.weight)
     return tally.record(prefix)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.errors import PluginError
-from nnfw.network import Batch
 from nnfw.plugins.results import described, wrong_result
 from nnfw.protocols import is_solver
 from nnfw.training.checkpoints import Checkpoints
@@ -104,11 +103,10 @@ class SolverLoop(Loop):
         parameters.vector[...] = theta
         cost, gradient = 0.0, np.zeros(theta.size)
         with closing(task.data.parts(EVALUATION_ROWS, self._batches)) as parts:
-            for part_of_data in parts:
-                batch = Batch(*part_of_data)
+            for batch in parts:
                 part, _ = task.network.backward(batch, task.objective, self._workspace, self._gradients)
-                cost += part * len(batch.x) / len(task.data)
-                gradient += self._gradient * (len(batch.x) / len(task.data))
+                cost += part * len(batch) / len(task.data)
+                gradient += self._gradient * (len(batch) / len(task.data))
         if task.options.regularizer is not None:
             decays = parameters.layout.decays
             penalty = np.zeros_like(self._gradient[decays])

@@ -103,10 +103,10 @@ class Steps:
         if self._left is None:
             self._left = self.batches_from(state.position)
         self._batch, self._rate = next(self._left)
-        if len(self._batch.x) == self._size:
+        if len(self._batch) == self._size:
             self._whole = self._batch
         state.step += 1
-        state.cost, self._a = self.propagate(self._batch)
+        state.cost, self._outputs = self.propagate(self._batch)
         self._lacks_update = True
         return (state.cost,)
 
@@ -114,7 +114,7 @@ class Steps:
         """Complete the last step if it lacks its update."""
         state, batch = self.state, self._batch
         if self._lacks_update and batch is not None:
-            state.tally.add(state.cost, self._a, batch.y, batch.weight)
+            state.tally.add(state.cost, self._outputs[0][1], batch.targets[0], batch.weight)
             self.change(self._rate)
             state.position += 1
             self._lacks_update = False
@@ -143,7 +143,7 @@ class Steps:
         state.cost = costs[-1]
         state.position += complete
         self._lacks_update = complete < len(costs)
-        self._batch, self._a = batch, recording.a
+        self._batch, self._outputs = batch, recording.outputs
         self._rate = self._rates[min(state.position, self.count - 1)]
         return costs
 
@@ -153,8 +153,8 @@ class Steps:
         batch, optimizer, regularizer, engine = self._whole, self._optimizer, self._regularizer, engine_in_use()
         assert batch is not None
         recording = self.propagate.recording_of(batch)
-        in_memory = len(batch.sources) == sum(array is not None for array in (batch.x, batch.y, batch.weight))
-        if not engine.takes_many_steps or not in_memory:
+        arrays = [*batch.inputs, *batch.targets, *([] if batch.weight is None else [batch.weight])]
+        if not engine.takes_many_steps or len(batch.sources) < len(arrays):
             return None
         if recording is None or recording.cost is None or recording.tape.calls is None:
             return None
@@ -162,13 +162,14 @@ class Steps:
             return None
         if regularizer is not None and not made_of_kernels(regularizer.add_gradient):
             return None
-        calls, statistics = self._statistics_calls(recording.a, batch)
+        ((_, a),) = recording.outputs
+        calls, statistics = self._statistics_calls(a, batch)
         step = RecordedStep(
             rows=batch.sources[0][1],
             before=recording.tape.calls + calls,
             after=self._change_calls,
             cost=recording.cost,
-            a=recording.a,
+            a=a,
             statistics=statistics,
             optimizer=cast("SplitOptimizer", optimizer),
         )
@@ -180,9 +181,9 @@ class Steps:
         for name, metric in self._task.metrics.items():
             if not splits(metric, "statistics", "write_statistics"):
                 return [], {}
-            out = places[name] = np.array(statistics_of(metric, a, batch.y, batch.weight))
+            out = places[name] = np.array(statistics_of(metric, a, batch.targets[0], batch.weight))
             write = cast("WritesStatistics", metric).write_statistics
-            if out.dtype != np.float64 or not tape.perform(write, a, batch.y, batch.weight, out):
+            if out.dtype != np.float64 or not tape.perform(write, a, batch.targets[0], batch.weight, out):
                 return [], {}
         return tape.calls or [], places
 

@@ -77,8 +77,8 @@ class Task:
             "data": self.data.fingerprint(),
             "validation_data": None if self.validation is None else self.validation.fingerprint(),
             "dtype": self.network.dtype.name,
-            "layers": [self._described("layer", layer) for layer in self.network.chain.layers],
-            "cost": self._described("cost", self.objective.cost),
+            "layers": [to_table(node, self._described) for node in self.network.graph.given],
+            "cost": self._described("cost", self.objective.terms[0].cost),
             "optimizer": self._described("optimizer", self.optimizer),
             "training": {name: table[name] for name in table if name not in (*FREE_OPTIONS, "callbacks")},
         }

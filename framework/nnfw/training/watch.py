@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 
 import numpy as np
@@ -83,7 +83,7 @@ class Watch:
 
     def first_non_finite(self) -> str:
         """Name the first layer with non-finite values in the last pass, or else labels or the last layer."""
-        return self._task.network.first_non_finite(self.workspace, reach(self._task.data.y))
+        return self._task.network.first_non_finite(self.workspace, reach(self._task.data.targets))
 
     def close(self) -> None:
         """End the watch."""
@@ -134,7 +134,7 @@ def _not_finite(arrays: Mapping[str, Array]) -> str:
 
 def advice(data: Labelled) -> str:
     """Return what to do about a growing cost: first scale what is not scaled."""
-    labels, inputs = reach(data.y), reach(data.x)
+    labels, inputs = reach(data.targets), reach(data.inputs)
     steps = [f"scale the labels, which reach {labels:.3g} (target_transforms)"] if labels > _UNSCALED else []
     steps += [f"scale the inputs, which reach {inputs:.3g} (transforms)"] if inputs > _UNSCALED else []
     steps += ["lower the learning rate", "clip the gradient (clip_norm)"]
@@ -142,8 +142,12 @@ def advice(data: Labelled) -> str:
     return text[0].upper() + text[1:]
 
 
-def reach(array: Array) -> float:
+def reach(arrays: Iterable[Array]) -> float:
     """Return the largest absolute value of floats; 0 for numbers of classes."""
+    return max(map(_reach, arrays))
+
+
+def _reach(array: Array) -> float:
     if array.dtype.kind != "f":
         return 0.0
     if isinstance(array, np.memmap):

@@ -1,0 +1,199 @@
+"""From the nodes that a user writes to the nodes of the pass: blocks expanded, names of inputs found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from nnfw.configuration import build
+from nnfw.data import listed
+from nnfw.errors import ConfigError, Mistake, did_you_mean, short
+from nnfw.plugins import Registry
+from nnfw.plugins.results import wrong_result
+from nnfw.protocols import KINDS, Block, Node
+
+PREVIOUS = "previous"
+"""The name of the node before, or in front of the first node of the input."""
+
+_NAME = re.compile(r"[^\W\d][\w-]*")
+_RESERVED = ("layers", PREVIOUS)
+_DEEPEST = 32  # blocks inside blocks
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    nodes: tuple[Node, ...]
+
+
+@dataclass
+class _Scope:
+    """A block that is being expanded, or the network itself."""
+
+    prefix: str
+    nodes: Iterator[tuple[int, Node]]
+    block: Block | None
+    previous: str
+    share: str = ""
+    names: set[str] = field(default_factory=set)
+
+
+class Expansion:
+    """The nodes of a network in the order of the pass.
+
+    Parameters
+    ----------
+    nodes
+        As the user wrote them, with every layer resolved.
+    inputs
+        Names of the inputs of the network.
+    registry
+        Resolves the layers of blocks, and names them in messages.
+
+    Attributes
+    ----------
+    nodes
+        One for each layer. Their names are complete, and so are those of their inputs.
+    outer
+        For each, the position of the node that the user wrote.
+    ends
+        The name of the node that gives the output of a node, a block or an input, by the complete name of that.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is taken or no name, an input that is no node before, blocks nested too deep.
+    PluginError
+        If a block does not return nodes.
+    """
+
+    def __init__(self, nodes: Sequence[Node], inputs: Sequence[str], registry: Registry) -> None:
+        self._registry = registry
+        self._inputs = tuple(inputs)
+        self.nodes: list[Node] = []
+        self.outer: list[int] = []
+        self._leaves: set[str] = set()
+        self.ends = {name: name for name in inputs}
+        self._later = {node.name: index for index, node in enumerate(nodes) if node.name is not None}
+        first = inputs[0] if len(inputs) == 1 else ""
+        scopes = [_Scope("", iter(enumerate(nodes)), None, first)]
+        self._top, self._inside = 0, ""  # where the current node is, for messages
+        while scopes:
+            index, node = next(scopes[-1].nodes, (0, None))
+            if node is None:
+                self._close(scopes)
+                continue
+            if len(scopes) == 1:
+                self._top = index
+            self._inside = scopes[-1].prefix[:-1]
+            self._place(index, node, scopes)
+
+    def _close(self, scopes: list[_Scope]) -> None:
+        """End a block: its last node gives its output."""
+        inner = scopes.pop()
+        if scopes:
+            self.ends[inner.prefix[:-1]] = inner.previous
+            scopes[-1].previous = inner.previous
+
+    def _place(self, index: int, node: Node, scopes: list[_Scope]) -> None:
+        scope = scopes[-1]
+        name = scope.prefix + self._local_name(index, node, scope)
+        sources = tuple(self._source(given, k, node, scope) for k, given in enumerate(node.inputs or (PREVIOUS,)))
+        share = self._shared(node, name, scope)
+        sort = KINDS["layer"].sort_of(type(node.layer))
+        if sort == "block":
+            inner = self._nodes_of(cast(Block, node.layer), tuple(f".{source}" for source in sources), scopes)
+            scopes.append(_Scope(f"{name}.", iter(enumerate(inner)), cast(Block, node.layer), sources[0], share))
+            return
+        if sort == "layer" and len(sources) > 1:
+            label = self._registry.label("layer", node.layer)
+            raise self._error(
+                f"{label} takes one input, got {len(sources)}: {listed(sources)}. Put a layer before it that merges "
+                "them: 'add', 'multiply' or 'concatenate'.",
+                "inputs",
+            )
+        if share and share not in self._leaves:
+            raise self._error(
+                f"is {short(share)}, but that is {'several nodes' if node.share else 'no node'}.", "share"
+            )
+        self._leaves.add(name)
+        self.nodes.append(Node(node.layer, name, sources, share or None))
+        self.outer.append(self._top)
+        self.ends[name] = scope.previous = name
+
+    def _local_name(self, index: int, node: Node, scope: _Scope) -> str:
+        if node.name is None:
+            return f"layers.{index}"
+        name, wrong = node.name, ""
+        if not _NAME.fullmatch(name):
+            wrong = "must begin with a letter and consist of letters, digits, '_' and '-'"
+        elif name in _RESERVED or (not scope.prefix and name in self._inputs):
+            wrong = f"must not be {'that of an input' if name in self._inputs else 'a reserved word'}"
+        elif name in scope.names:
+            wrong = "must differ from that of every node before it"
+        if wrong:
+            raise self._error(f"{wrong}, got {short(name)}. Choose another name.", "name")
+        scope.names.add(name)
+        return name
+
+    def _source(self, given: str, position: int, node: Node, scope: _Scope) -> str:
+        """Return the complete name of the node that an input means."""
+        if given == PREVIOUS:
+            if scope.previous:
+                return scope.previous
+            raise self._error(f"must name inputs of the network: {listed(self._inputs)}.", "inputs")
+        found = self._found(given, scope)
+        if found is not None:
+            return found
+        known = [name.removeprefix(scope.prefix) for name in self.ends if name.startswith(scope.prefix)]
+        known = list(dict.fromkeys([*known, *self._inputs, PREVIOUS]))
+        later = " It comes later: a node takes nodes before it." if given in self._later or given == node.name else ""
+        raise self._error(
+            f"is {short(given)}, but no node before it has that name.{later or did_you_mean(given, known)} "
+            f"Names: {listed(known)}.",
+            "inputs",
+            position,
+        )
+
+    def _found(self, given: str, scope: _Scope) -> str | None:
+        """Look a name up in a block, then in the blocks around it; a name that begins with a dot only outermost."""
+        if given.startswith("."):
+            return self.ends.get(given[1:])
+        parts = scope.prefix.split(".")[:-1]
+        prefixes = (".".join([*parts[:count], ""]) for count in range(len(parts), -1, -1))
+        return next((self.ends[prefix + given] for prefix in prefixes if prefix + given in self.ends), None)
+
+    def _shared(self, node: Node, name: str, scope: _Scope) -> str:
+        """Return the complete name of the node whose parameters a node uses; empty for its own."""
+        if node.share is None:
+            return f"{scope.share}.{name.removeprefix(scope.prefix)}" if scope.share else ""
+        parts = scope.prefix.split(".")[:-1]
+        for count in range(len(parts), -1, -1):
+            found = ".".join([*parts[:count], node.share.removeprefix(".")])
+            if found in self.ends:
+                return found
+        raise self._error(
+            f"is {short(node.share)}, but no node before it has that name.{did_you_mean(node.share, self._leaves)}",
+            "share",
+        )
+
+    def _nodes_of(self, block: Block, inputs: tuple[str, ...], scopes: Sequence[_Scope]) -> tuple[Node, ...]:
+        label = self._registry.label("layer", block)
+        if any(scope.block == block for scope in scopes):
+            raise self._error(f"{label} expands into itself: one of its nodes is the same block.")
+        if len(scopes) > _DEEPEST:
+            raise self._error(f"blocks are nested more than {_DEEPEST} deep in {label}. Nest fewer of them.")
+        found: Any = block.nodes(inputs)
+        if not isinstance(found, Sequence) or isinstance(found, str) or not found:
+            raise wrong_result(block, "nodes", found, "a list of one Node or more", self._registry)
+        try:
+            return build(_Nodes, {"nodes": list(found)}, self._registry.resolve).nodes
+        except ConfigError as error:
+            raise ConfigError(error.mistakes, f"A node of {label}") from error
+
+    def _error(self, text: str, *place: int | str) -> ConfigError:
+        if not self._inside:
+            return ConfigError([Mistake(("layers", self._top, *place), text)])
+        field = f"its {place[0]} " if place else ""
+        return ConfigError([Mistake(("layers", self._top), f"Inside {self._inside}: {field}{text}")])

@@ -1,0 +1,419 @@
+"""The nodes of a network in order: forward and backward propagation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, cast
+
+from nnfw.arrays import Array, Shape
+from nnfw.data import listed
+from nnfw.errors import ConfigError, Mistake, PluginError, ShapeError, short
+from nnfw.network.expansion import Expansion
+from nnfw.network.inputs import INPUT
+from nnfw.network.parameters import Scope
+from nnfw.ops import kernels_only
+from nnfw.ops.definitions import add, copy
+from nnfw.plugins import Registry
+from nnfw.plugins.results import wrong_result
+from nnfw.protocols import KINDS, Activation, Node, Parameter
+from nnfw.workspace import ACTIVATION, LAYER
+from nnfw.workspace import Workspace as Workspace  # re-exported
+
+
+def is_shape(value: Any) -> bool:
+    """Return whether a value is a shape: a tuple of whole numbers."""
+    return isinstance(value, tuple) and all(isinstance(size, Integral) and int(size) >= 0 for size in value)
+
+
+def short_name(name: str) -> str:
+    """Return the name of a node for people: ``3.shortcut`` for ``layers.3.shortcut``."""
+    return ".".join(part for part in name.split(".") if part != "layers")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Place:
+    """A node in the pass.
+
+    Parameters
+    ----------
+    name
+        Its complete name: ``trunk``, ``layers.1``, ``layers.3.shortcut``.
+    layer, activation
+        Resolved components.
+    position
+        Where its activation is among the values of a pass: those of the inputs come first.
+    sources
+        The positions of what it takes.
+    merges
+        Whether the layer takes a tuple of inputs: a :class:`~nnfw.protocols.Merge`.
+    alone
+        For each source, whether this is the next node and the only one that takes it, and no output: ∂C/∂a then has
+        one term, which is used at once.
+    parameters
+        The name of the node whose parameters it uses: its own, or that of the node it shares with.
+    outer
+        The position of the node that the user wrote.
+    """
+
+    name: str
+    layer: Any  # a Layer or a Merge: `merges` says which
+    activation: Activation
+    position: int
+    sources: tuple[int, ...]
+    merges: bool
+    alone: tuple[bool, ...]
+    parameters: str
+    outer: int
+
+    @property
+    def title(self) -> str:
+        """How messages call it: ``Layer 1``, ``Layer trunk``, ``Layer 3.shortcut``."""
+        return f"Layer {short_name(self.name)}"
+
+
+class Graph:
+    """Nodes in the order of the pass; a chain of layers is the simplest case.
+
+    | Forward, for each node l in order: z^l from the activations of its inputs, and a^l = σ^l(z^l).
+    | Backward, in reverse order, from δ of the outputs (Equation 1, from :class:`~nnfw.network.Objective`):
+      ∇_w C and ∇_b C (Equations 4 and 3), and δ^l = (Σ_m ∂C/∂a^l through m) ⊙ σ'(z^l), where m are the nodes that take
+      a^l (Equation 2; a chain has one term, (w^(l+1))^T δ^(l+1)).
+
+    Parameters
+    ----------
+    nodes
+        As the user wrote them, with every layer resolved; blocks among them are expanded.
+    registry
+        Names the components in messages.
+    inputs
+        Names of the inputs.
+    outputs
+        Names of the nodes whose activations are the outputs; by default the last one.
+
+    Attributes
+    ----------
+    given
+        The nodes as the user wrote them.
+    nodes
+        One for each layer, in order.
+    outputs
+        Positions among the nodes.
+    output_names
+        Names of the outputs; none for a single output without a name.
+
+    Raises
+    ------
+    ConfigError
+        For names of nodes and inputs that do not fit, for a node or an input that leads nowhere.
+    PluginError
+        If a layer has no activation, or a block does not return nodes.
+
+    References
+    ----------
+    A. Mehrotra (2020), *Neural Networks*, sections 1 and 2.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        registry: Registry,
+        inputs: Sequence[str] = (INPUT,),
+        outputs: Sequence[str] = (),
+    ) -> None:
+        self.registry, self.given, self.inputs, self.output_names = (
+            registry,
+            tuple(nodes),
+            tuple(inputs),
+            tuple(outputs),
+        )
+        found = Expansion(nodes, self.inputs, registry)
+        names = [*self.inputs, *(str(node.name) for node in found.nodes)]
+        position = {name: index for index, name in enumerate(names)}
+        takers = [0] * len(names)
+        for node in found.nodes:
+            for source in node.inputs:
+                takers[position[source]] += 1
+        sharing = _owners(found.nodes)
+        last = str(found.nodes[-1].name)
+        ends = {self._output(name, found) for name in outputs} or {last}
+        self.nodes: tuple[Place, ...] = tuple(
+            Place(
+                name=str(node.name),
+                layer=node.layer,
+                activation=_activation_of(node, registry),
+                position=position[str(node.name)],
+                sources=tuple(position[source] for source in node.inputs),
+                merges=KINDS["layer"].sort_of(type(node.layer)) == "merge",
+                alone=tuple(
+                    takers[position[source]] == 1
+                    and position[source] == position[str(node.name)] - 1
+                    and source not in ends
+                    for source in node.inputs
+                ),
+                parameters=sharing[str(node.name)],
+                outer=outer,
+            )
+            for node, outer in zip(found.nodes, found.outer, strict=True)
+        )
+        order = [place.name for place in self.nodes]
+        self.outputs = tuple(order.index(self._output(name, found)) for name in outputs or (last,))
+        self._require_use(takers)
+
+    def _output(self, name: str, found: Expansion) -> str:
+        """Return the complete name of an output."""
+        names = [str(node.name) for node in found.nodes]
+        if found.ends.get(name) not in names:
+            raise ConfigError(
+                [Mistake(("outputs",), f"names {short(name)}, which is no node. Nodes: {listed(names)}.")]
+            )
+        return found.ends[name]
+
+    def _require_use(self, takers: Sequence[int]) -> None:
+        """Refuse inputs and nodes whose values nothing takes."""
+        first = len(self.inputs)
+        unused = [name for name, count in zip(self.inputs, takers, strict=False) if not count]
+        if unused:
+            raise ConfigError(
+                f"No layer takes the input {listed(unused)}. Name it among the inputs of one, or remove it."
+            )
+        for index, place in enumerate(self.nodes):
+            if not takers[first + index] and index not in self.outputs:
+                text = f"{self.label(place)}: no node takes its output, and it is not an output of the network."
+                raise ConfigError([Mistake(("layers", place.outer), f"{text} Name it among inputs, or remove it.")])
+
+    def label(self, place: Place) -> str:
+        """Return how messages name a node: ``Layer 1 'dense' (built-in)``."""
+        return f"{place.title} {self.registry.label('layer', place.layer)}"
+
+    def shapes(self, *input_shapes: Shape) -> list[Shape]:
+        """Return the shapes for one example: of the inputs, then of each node's activation.
+
+        Raises
+        ------
+        ShapeError
+            If a layer rejects its inputs; names it and where they come from.
+        PluginError
+            If a layer's `output_shape` does not return a shape.
+        """
+        shapes = list(input_shapes)
+        for place in self.nodes:
+            try:
+                shape = place.layer.output_shape(_taken(place, shapes))
+            except ShapeError as error:
+                raise ShapeError(f"{self.label(place)}: {error} {self._origins(place, shapes)}") from error
+            if not is_shape(shape):
+                raise PluginError(
+                    f"{self.label(place)}: output_shape returned {short(shape)}, expected a tuple of whole numbers."
+                )
+            shapes.append(shape)
+        return shapes
+
+    def _origins(self, place: Place, shapes: Sequence[Shape]) -> str:
+        """Say where the shapes of a node's inputs come from."""
+        found = [f"{shapes[source]} comes from {self._value(source)}" for source in place.sources]
+        return f"The shape {', '.join(found)}."
+
+    def _value(self, position: int) -> str:
+        """Name an input or a node."""
+        first = len(self.inputs)
+        if position >= first:
+            return self.label(self.nodes[position - first])
+        return "the input" if self.inputs == (INPUT,) else f"the input {self.inputs[position]!r}"
+
+    def limits(self) -> list[int | None]:
+        """Return for each input n if it holds indices 0 … n − 1, None for real numbers.
+
+        ConfigError if layers take one input in both ways, or a layer takes indices from another layer.
+        """
+        first = len(self.inputs)
+        found: list[set[int | None]] = [set() for _ in self.inputs]
+        for place in self.nodes:
+            limit = None if place.merges else place.layer.index_limit()
+            for source in place.sources:
+                if source < first:
+                    found[source].add(limit)
+                elif limit is not None:
+                    text = f"takes indices, which only an input of the network can be, not {self._value(source)}."
+                    raise ConfigError([Mistake(("layers", place.outer), f"{self.label(place)}: {text}")])
+        for name, limits in zip(self.inputs, found, strict=True):
+            if None in limits and len(limits) > 1:
+                text = f"The input {name!r} is taken as indices by one layer and as real numbers by another."
+                raise ConfigError(f"{text} Give them two inputs.")
+        return [None if None in limits else min(limits) for limits in found]  # type: ignore[type-var]
+
+    def value_name(self, position: int) -> str:
+        """Return the name of an input or a node, for people."""
+        first = len(self.inputs)
+        return self.inputs[position] if position < first else short_name(self.nodes[position - first].name)
+
+    def unfit(self, shapes: Sequence[Shape]) -> Iterator[tuple[int, str]]:
+        """Yield the outer position of each node whose activation rejects the shape of its z, with the reason."""
+        for place in self.nodes:
+            try:
+                place.activation.require_shape(shapes[place.position])
+            except ShapeError as error:
+                yield place.outer, f"{self.label(place)}: {error}"
+
+    def parameters(self, shapes: Sequence[Shape]) -> dict[str, Mapping[str, Parameter]]:
+        """Return the parameters that each node declares, by its name; for one that shares, those must be the same.
+
+        ShapeError if parameters are shared between nodes that declare other shapes.
+        """
+        declared: dict[str, Mapping[str, Parameter]] = {}
+        for place in self.nodes:
+            found = self._declared(place, _taken(place, shapes))
+            if place.parameters == place.name:
+                declared[place.name] = found
+                continue
+            own, others = ({n: p.shape for n, p in each.items()} for each in (found, declared[place.parameters]))
+            if own != others:
+                raise ShapeError(
+                    f"{self.label(place)}: cannot share the parameters of {place.parameters}: it needs {own}, those "
+                    f"are {others}. Give both layers the same options and inputs of the same shape."
+                )
+        return declared
+
+    def _declared(self, place: Place, shape: Any) -> Mapping[str, Parameter]:
+        """Return the parameters that a layer declares; PluginError if they are not a mapping of Parameters."""
+        layer, declared = place.layer, place.layer.parameters(shape)
+        if not isinstance(declared, Mapping) or not all(isinstance(name, str) for name in declared):
+            raise wrong_result(
+                layer, "parameters", declared, "a dictionary of Parameter objects by name", self.registry
+            )
+        for name, parameter in declared.items():
+            method = f"parameters[{short(name)}]"
+            if not isinstance(parameter, Parameter) or not is_shape(parameter.shape):
+                raise wrong_result(layer, method, parameter, "a Parameter whose shape is whole numbers", self.registry)
+            if not hasattr(parameter.initializer, "sample"):
+                found = parameter.initializer
+                raise wrong_result(layer, f"{method}.initializer", found, "an initializer", self.registry)
+        return declared
+
+    def forward(self, params: Scope, inputs: Sequence[Array], workspace: Workspace) -> None:
+        """Compute z and a of every node, from the values of the inputs; :meth:`workspace_of` a node keeps them."""
+        values, step = list(inputs), workspace.step
+        for place in self.nodes:
+            own = self.workspace_of(place, workspace)
+            z = own["z"] = step(
+                place.layer.forward, params.of(place.parameters), _taken(place, values), own.child(LAYER)
+            )
+            a = own["a"] = step(place.activation.forward, z, own.child(ACTIVATION))
+            values.append(a)
+
+    def backward(
+        self,
+        params: Scope,
+        delta_of_output: Callable[[int, Workspace], Array],
+        grads: Scope,
+        workspace: Workspace,
+    ) -> list[Array | None]:
+        """Fill the gradients of every node, and return ∂C/∂a of each input.
+
+        `delta_of_output` gives Equation 1: δ of a node among :attr:`outputs`, from its workspace.
+        """
+        step, first = workspace.step, len(self.inputs)
+        grad_a: list[Array | None] = [None] * (first + len(self.nodes))
+        written: set[str] = set()
+        for index in range(len(self.nodes) - 1, -1, -1):
+            place = self.nodes[index]
+            own = self.workspace_of(place, workspace)
+            delta = own["delta"] = self._delta(index, grad_a[place.position], delta_of_output, own)
+            gradients = grads.of(place.parameters)
+            shared = place.parameters in written
+            target = _buffers(gradients, own) if shared else gradients
+            terms = step(place.layer.backward, params.of(place.parameters), delta, target, own.child(LAYER))
+            own["grad_inputs"] = terms
+            if shared:
+                step(_add_gradients, gradients, target, own)
+            written.add(place.parameters)
+            for source, alone, term in zip(
+                place.sources, place.alone, terms if place.merges else (terms,), strict=True
+            ):
+                if source >= first or workspace.needs_input_gradient:
+                    grad_a[source] = term if alone else self._sum(source, grad_a[source], term, workspace)
+        return grad_a[:first]
+
+    def _delta(
+        self, index: int, grad_a: Array | None, delta_of_output: Callable[[int, Workspace], Array], own: Workspace
+    ) -> Array:
+        """Return δ = (Σ_m ∂C/∂a through m) ⊙ σ'(z) of a node, with that of Equation 1 if it is an output."""
+        activation, step = self.nodes[index].activation, own.step
+        if index not in self.outputs:
+            own["grad_a"] = grad_a
+            return step(activation.delta, cast(Array, grad_a), own["z"], own["a"], own.child(ACTIVATION))
+        delta = delta_of_output(index, own)
+        if grad_a is None:
+            return delta
+        through = own.child("through")
+        other = step(activation.delta, grad_a, own["z"], own["a"], through.child(ACTIVATION))
+        return step(_added, delta, other, through)
+
+    def _sum(self, source: int, so_far: Array | None, term: Array | None, workspace: Workspace) -> Array | None:
+        """Return ∂C/∂a = Σ_m ∂C/∂a through m: what there is so far, plus one more term."""
+        if term is None:  # of indices
+            return so_far
+        return workspace.step(_plus, so_far, term, workspace.child(f"sum {source}"))
+
+    def workspace_of(self, place: Place, workspace: Workspace) -> Workspace:
+        """Return the workspace of a node, with z, a, δ, ∂C/∂a of its inputs, and children for its components."""
+        first = len(self.inputs)
+        needs = workspace.needs_input_gradient or any(source >= first for source in place.sources)
+        return workspace.child(place.position, needs_input_gradient=needs)
+
+
+def _taken(place: Place, values: Sequence[Any]) -> Any:
+    """Return what a node takes of the values in a pass."""
+    if place.merges:
+        return tuple([values[source] for source in place.sources])
+    return values[place.sources[0]]
+
+
+@kernels_only
+def _plus(so_far: Array | None, term: Array, workspace: Workspace) -> Array:
+    """Return the sum of two terms, in memory of its own: a term may be δ, or be overwritten by the next layer."""
+    total = workspace.buffer("sum", term.shape)
+    if so_far is None:
+        copy(term, total)
+    else:
+        add(total, term)
+    return total
+
+
+@kernels_only
+def _added(delta: Array, other: Array, workspace: Workspace) -> Array:
+    return _plus(_plus(None, delta, workspace), other, workspace)
+
+
+@kernels_only
+def _add_gradients(gradients: Mapping[str, Array], others: Mapping[str, Array], _: Workspace) -> None:
+    """Add the gradients of a node that shares parameters."""
+    for name, other in others.items():
+        add(gradients[name], other)
+
+
+def _buffers(gradients: Mapping[str, Array], workspace: Workspace) -> Mapping[str, Array]:
+    shared = workspace.child("shared")
+    return {name: shared.buffer(name, array.shape) for name, array in gradients.items()}
+
+
+def _activation_of(node: Node, registry: Registry) -> Activation:
+    """Return the activation of a layer; PluginError if its attribute is no activation."""
+    found: Any = getattr(node.layer, "activation", None)
+    if isinstance(found, str):
+        found = registry.resolve("activation", found)
+    if hasattr(found, "forward"):
+        activation: Activation = found
+        return activation
+    label = registry.label("layer", node.layer)
+    raise PluginError(f"Layer {node.name} {label}: its activation is {short(found)}, expected an activation.")
+
+
+def _owners(nodes: Sequence[Node]) -> dict[str, str]:
+    """Return for each node the one whose parameters it uses: itself, or where a line of sharing nodes begins."""
+    owners: dict[str, str] = {}
+    for node in nodes:
+        name = str(node.name)
+        owners[name] = name if node.share is None else owners.get(node.share, name)
+    return owners

@@ -1,0 +1,134 @@
+"""The inputs of a network: what each of them takes, and the check of what users give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnfw.arrays import Array, Shape
+from nnfw.data import as_batch, cast_finite, listed, require_finite, row_blocks
+from nnfw.errors import DataError, NnfwError, did_you_mean, short
+
+INPUT = "x"
+"""The name of the input of a network that has only one."""
+
+_BLOCK = 1 << 20  # indices checked at a time
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a network.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    shape
+        Shape of one example.
+    limit
+        n if it holds indices 0 … n − 1; None for real numbers.
+    """
+
+    name: str
+    shape: Shape
+    limit: int | None = None
+
+    def require(self, array: Array, owner: str, columns: Sequence[str] = ()) -> None:
+        """Refuse what the network cannot take: numbers that are not finite, indices out of range.
+
+        DataError names `owner`, the row and the value.
+        """
+        if self.limit is None:
+            require_finite(array, owner, columns)
+            return
+        if array.dtype.kind not in "iu":
+            raise DataError(
+                f"{owner} must hold indices, whole numbers from 0 to {self.limit - 1}, got {array.dtype}. Give an "
+                "array of integers; floats are not rounded."
+            )
+        for rows in row_blocks(array, _BLOCK):
+            block = np.asarray(array[rows])
+            if block.size and (block.min() < 0 or block.max() >= self.limit):
+                place = np.argwhere((block < 0) | (block >= self.limit))[0].tolist()
+                row = (rows.start or 0) + place[0]
+                raise DataError(
+                    f"{owner} holds the index {block[tuple(place)]} in row {row} (the first is row 0), expected 0 to "
+                    f"{self.limit - 1}."
+                )
+
+    def cast(self, part: Array, dtype: np.dtype[np.generic], owner: str, whole: Array, columns: Sequence[str]) -> Array:
+        """Return some rows of `whole`, checked and as the network takes them; DataError as :meth:`require`."""
+        if self.limit is None:
+            return cast_finite(part, dtype, owner, whole, columns)
+        self.require(part, owner)
+        return np.asarray(part, np.int64)
+
+    def dtype_in(self, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
+        """Return the dtype of a batch in a network of `dtype`."""
+        return dtype if self.limit is None else np.dtype(np.int64)
+
+
+def owner_of(inputs: Sequence[Input], k: int, name: str) -> str:
+    """Return how messages call an input of what is called `name`: ``x``, or ``x['city']``."""
+    return name if is_single(inputs) else f"{name}[{inputs[k].name!r}]"
+
+
+def is_single(inputs: Sequence[Input]) -> bool:
+    """Return whether there is one input without a name of its own, so that its values come as an array."""
+    return len(inputs) == 1 and inputs[0].name == INPUT
+
+
+def arrays_of(x: object, inputs: Sequence[Input], name: str) -> tuple[list[Array], bool]:
+    """Return a batch for each input, and whether `x` was a single example.
+
+    DataError if there is not one array for each input, or one has another shape or length.
+
+    Parameters
+    ----------
+    x
+        An array, or arrays by the names of the inputs.
+    inputs
+        Those of the network.
+    name
+        What messages call `x`.
+    """
+    if is_single(inputs):
+        batch, single = as_batch(x, inputs[0].shape, name)  # type: ignore[arg-type]
+        return [batch], single
+    values = by_name(x, [each.name for each in inputs], name, "input")
+    pairs = [
+        as_batch(value, each.shape, owner_of(inputs, k, name))
+        for k, (value, each) in enumerate(zip(values, inputs, strict=True))
+    ]
+    lengths = {
+        each.name: "a single example" if one else len(batch) for each, (batch, one) in zip(inputs, pairs, strict=True)
+    }
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{key!r}: {length}" for key, length in lengths.items())
+        raise DataError(f"The inputs in {name} must have one entry per example, got {found}.")
+    return [batch for batch, _ in pairs], pairs[0][1]
+
+
+def by_name(
+    values: object, names: Sequence[str], owner: str, what: str, error: type[NnfwError] = DataError
+) -> list[Any]:
+    """Return an item of `values` for each name; DataError, or another, unless it is a mapping of exactly these."""
+    if not isinstance(values, Mapping):
+        raise error(
+            f"{owner} must give one for each {what} by name: {listed(names)}, got {short(values)}. Write "
+            f"{{{names[0]!r}: ...}}."
+        )
+    missing = [name for name in names if name not in values]
+    further = [str(name) for name in values if name not in names]
+    if missing:
+        near = did_you_mean(missing[0], further)
+        raise error(f"{owner} lacks the {what} {listed(missing)}.{near} It has: {listed([*map(str, values)])}.")
+    if further:
+        raise error(
+            f"{owner} has {listed(further)}, which {'are' if len(further) > 1 else 'is'} no {what} of the network."
+            f"{did_you_mean(further[0], names)} It takes: {listed(names)}."
+        )
+    return [values[name] for name in names]

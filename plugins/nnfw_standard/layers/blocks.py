@@ -1,0 +1,120 @@
+"""Blocks: several nodes that stand in the place of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated
+
+from annotated_types import Ge, MinLen
+
+from nnfw.network import Chain
+from nnfw.protocols import Activation, Block, Layer, Merge, Node
+from nnfw_standard.layers.merging import Add
+
+Layers = Annotated[tuple[Node, ...], MinLen(1)]
+
+
+@dataclass(frozen=True)
+class Residual(Block):
+    """Layers whose output is added to their input.
+
+    a = σ(f(x) + s(x)), where f are the layers and s is the shortcut
+
+    Parameters
+    ----------
+    layers
+        f: one layer or more, one after the other.
+    shortcut
+        s: a layer that gives the input the shape of f(x); by default the input itself.
+    activation
+        σ; identity by default.
+
+    Raises
+    ------
+    ShapeError
+        Where a network is built, if f(x) and s(x) have different shapes.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun (2015), *Deep residual learning for image recognition*, Equations 1 and 2.
+
+    Examples
+    --------
+    >>> from nnfw_standard import Dense
+    >>> import nnfw
+    >>> block = Residual((Dense(8, activation="relu"), Dense(3)), shortcut=Dense(3, bias=False), activation="relu")
+    >>> list(nnfw.Sequential([block], input_shape=5).parameters)[-1]
+    'layers.0.shortcut.weight'
+    """
+
+    layers: Layers
+    _: KW_ONLY
+    shortcut: Layer | Block | str | None = None
+    activation: Activation | str = "identity"
+
+    def nodes(self, inputs: tuple[str, ...]) -> Sequence[Node]:
+        """Return the layers, the shortcut and the sum."""
+        total = Add(activation=self.activation)
+        if self.shortcut is None:
+            return [*self.layers, Node(total, inputs=("previous", inputs[0]))]
+        end = self.layers[-1].name or f"layers.{len(self.layers) - 1}"
+        return [*self.layers, Node(self.shortcut, "shortcut", inputs[:1]), Node(total, inputs=(end, "shortcut"))]
+
+
+@dataclass(frozen=True)
+class Repeat(Block):
+    """The same layers several times, one after the other, each time with parameters of their own.
+
+    Parameters
+    ----------
+    layers
+        One layer or more.
+    times
+        How many times, 1 or more.
+
+    Examples
+    --------
+    >>> from nnfw_standard import Dense
+    >>> import nnfw
+    >>> model = nnfw.Sequential([Repeat((Dense(5, activation="tanh"),), times=3)], input_shape=5)
+    >>> list(model.parameters)[::2]
+    ['layers.0.layers.0.layers.0.weight', 'layers.0.layers.1.layers.0.weight', 'layers.0.layers.2.layers.0.weight']
+    """
+
+    layers: Layers
+    times: Annotated[int, Ge(1)]
+
+    def nodes(self, inputs: tuple[str, ...]) -> Sequence[Node]:
+        """Return a chain of the layers for each time."""
+        return [Node(Chain(self.layers))] * self.times
+
+
+@dataclass(frozen=True)
+class Parallel(Block):
+    """Layers that take the same input, and a layer that merges what they give.
+
+    Parameters
+    ----------
+    layers
+        One layer or more: a chain for a branch of several.
+    merge
+        Concatenates by default.
+
+    Examples
+    --------
+    >>> from nnfw_standard import Dense
+    >>> import nnfw
+    >>> nnfw.Sequential([Parallel((Dense(4, activation="tanh"), Dense(3)))], input_shape=5).output_shape
+    (7,)
+    """
+
+    layers: Layers
+    _: KW_ONLY
+    merge: Merge | str = "concatenate"
+
+    def nodes(self, inputs: tuple[str, ...]) -> Sequence[Node]:
+        """Return the layers and the merge."""
+        names = tuple(node.name or f"layers.{index}" for index, node in enumerate(self.layers))
+        branches = [Node(node.layer, node.name, inputs, node.share) for node in self.layers]
+        return [*branches, Node(self.merge, inputs=names)]
