@@ -156,8 +156,8 @@ OPERATIONS = {
     "nnfw_standard.operations": """
         scatter_add sigmoid sigmoid_delta tanh tanh_delta dropout_mask relu relu_delta softmax softmax_delta shift
         subtract_log log_softmax_delta residual label_residual class_residual weigh mae_terms mae_slope huber_terms
-        huber_slope poisson_terms poisson_slope binary_terms binary_slope logistic_terms bounded_log label_terms class_terms
-        label_slope class_slope mean weighted_mean squared_distance logistic_loss class_loss right_classes right_rows
+        huber_slope poisson_terms poisson_slope binary_terms binary_slope logistic_terms bounded_log label_terms
+        class_terms label_slope class_slope mean weighted_mean squared_distance logistic_loss class_loss right_classes right_rows
         add_signs clip sgd momentum adam rmsprop
     """,
 }

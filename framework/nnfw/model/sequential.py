@@ -29,8 +29,6 @@ from nnfw.network import (
     Trace,
     arrays_of,
     by_name,
-    is_single,
-    owner_of,
 )
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
@@ -405,8 +403,8 @@ class Sequential:
         """Return some rows of each input, checked and as the network takes them."""
         inputs, dtype = self.network.inputs, self.dtype
         return [
-            each.cast(array[rows], dtype, owner_of(inputs, k, "x"), array, names)
-            for k, (each, array) in enumerate(zip(inputs, arrays, strict=True))
+            each.cast(array[rows], dtype, f"x{each.key}", array, names)
+            for each, array in zip(inputs, arrays, strict=True)
         ]
 
     def _chosen(self, accelerator: str) -> Engine:
@@ -501,7 +499,7 @@ class Sequential:
             z, a, delta = (own[key].copy() for key in ("z", "a", "delta"))
             layers.append(LayerTrace(place.name, z, a, delta, dict(grads.of(place.parameters))))
         inputs = dict(zip(graph.inputs, [array.copy() for array in batch.inputs], strict=True))
-        return Trace(inputs[INPUT] if is_single(self.network.inputs) else inputs, value, tuple(layers))
+        return Trace(inputs if self.network.inputs[0].key else inputs[INPUT], value, tuple(layers))
 
     def save(self, path: str | PathLike[str], *, inside: Directory | None = None) -> None:
         """Write architecture, parameters and preprocessing to one file, in place of an older one.

@@ -7,8 +7,6 @@ from .inputs import INPUT as INPUT
 from .inputs import Input as Input
 from .inputs import arrays_of as arrays_of
 from .inputs import by_name as by_name
-from .inputs import is_single as is_single
-from .inputs import owner_of as owner_of
 from .network import Network as Network
 from .objective import Objective as Objective
 from .objective import Outputs as Outputs

@@ -30,11 +30,20 @@ class Input:
         Shape of one example.
     limit
         n if it holds indices 0 … n − 1; None for real numbers.
+    key
+        What messages add to the name of the whole x: nothing, or ``['city']``.
     """
 
     name: str
     shape: Shape
     limit: int | None = None
+    key: str = ""
+
+    @classmethod
+    def all(cls, names: Sequence[str], shapes: Sequence[Shape], limits: Sequence[int | None]) -> tuple[Input, ...]:
+        """Return the inputs of a network; a single one called ``x`` has no name in messages."""
+        keys = [""] if tuple(names) == (INPUT,) else [f"[{name!r}]" for name in names]
+        return tuple(map(cls, names, shapes, limits, keys))
 
     def require(self, array: Array, owner: str, columns: Sequence[str] = ()) -> None:
         """Refuse what the network cannot take: numbers that are not finite, indices out of range.
@@ -71,16 +80,6 @@ class Input:
         return dtype if self.limit is None else np.dtype(np.int64)
 
 
-def owner_of(inputs: Sequence[Input], k: int, name: str) -> str:
-    """Return how messages call an input of what is called `name`: ``x``, or ``x['city']``."""
-    return name if is_single(inputs) else f"{name}[{inputs[k].name!r}]"
-
-
-def is_single(inputs: Sequence[Input]) -> bool:
-    """Return whether there is one input without a name of its own, so that its values come as an array."""
-    return len(inputs) == 1 and inputs[0].name == INPUT
-
-
 def arrays_of(x: object, inputs: Sequence[Input], name: str) -> tuple[list[Array], bool]:
     """Return a batch for each input, and whether `x` was a single example.
 
@@ -95,14 +94,11 @@ def arrays_of(x: object, inputs: Sequence[Input], name: str) -> tuple[list[Array
     name
         What messages call `x`.
     """
-    if is_single(inputs):
+    if not inputs[0].key:
         batch, single = as_batch(x, inputs[0].shape, name)  # type: ignore[arg-type]
         return [batch], single
     values = by_name(x, [each.name for each in inputs], name, "input")
-    pairs = [
-        as_batch(value, each.shape, owner_of(inputs, k, name))
-        for k, (value, each) in enumerate(zip(values, inputs, strict=True))
-    ]
+    pairs = [as_batch(value, each.shape, name + each.key) for value, each in zip(values, inputs, strict=True)]
     lengths = {
         each.name: "a single example" if one else len(batch) for each, (batch, one) in zip(inputs, pairs, strict=True)
     }

@@ -56,8 +56,7 @@ class Network:
     def __init__(self, graph: Graph, input_shapes: Sequence[Shape], dtype: DTypeLike) -> None:
         self.graph, self.registry, self.dtype = graph, graph.registry, np.dtype(dtype)
         self.shapes = graph.shapes(*input_shapes)
-        triples = zip(graph.inputs, input_shapes, graph.limits(), strict=True)
-        self.inputs = tuple(Input(name, shape, limit) for name, shape, limit in triples)
+        self.inputs = Input.all(graph.inputs, input_shapes, graph.limits())
         self.output_names = graph.output_names
         self.output_shapes = tuple(self.shapes[graph.nodes[index].position] for index in graph.outputs)
         self.parameters = Parameters(Layout.of(graph.parameters(self.shapes)), self.dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from operator import attrgetter
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -21,6 +22,8 @@ Compiler = Callable[[object], tuple[Operation, Operation] | None]
 
 _LARGEST_RECORDED = 1 << 14
 """Largest size of a batch that is copied for a recording; above it, dispatch cost is negligible."""
+
+_SHAPE, _SIZE = attrgetter("shape"), attrgetter("size")
 
 _NO_PLACES = np.empty(0), np.empty(0)
 
@@ -133,8 +136,8 @@ class RepeatedForward:
 
         The inputs have the dtypes that the network takes.
         """
-        shapes = [array.shape for array in inputs]
-        if shapes != self._shapes or sum([array.size for array in inputs]) > _LARGEST_RECORDED:
+        shapes = list(map(_SHAPE, inputs))
+        if shapes != self._shapes or sum(map(_SIZE, inputs)) > _LARGEST_RECORDED:
             return self._plainly(network, inputs, shapes, chosen)
         if chosen not in self._recordings:
             self._recordings[chosen] = self._record(network, [array.copy() for array in inputs], chosen)

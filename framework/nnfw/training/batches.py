@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from nnfw.arrays import Array, Shape
 from nnfw.data import NUMERIC_KINDS, as_numeric, as_weights, column_names, in_dtype, release, require_finite
 from nnfw.errors import DataError
-from nnfw.network import Batch, Network, Objective, Workspace, arrays_of, by_name, owner_of
+from nnfw.network import Batch, Network, Objective, Workspace, arrays_of, by_name
 from nnfw.ops.definitions import take
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Cost
@@ -167,8 +167,8 @@ def labelled(
     arrays, single = arrays_of(x, inputs, x_name)
     if not len(arrays[0]):
         raise DataError(f"{x_name} is empty: it holds no example.")
-    for k, each in enumerate(inputs):
-        each.require(arrays[k], owner_of(inputs, k, x_name), names)
+    for each, array in zip(inputs, arrays, strict=True):
+        each.require(array, x_name + each.key, names)
     targets = _targets(y, len(arrays[0]), network, objective, suffix, single=single)
     weights = as_weights(weight, len(arrays[0]))
     held = None if weights is None else _held(weights, dtype, "sample_weight")
@@ -177,7 +177,9 @@ def labelled(
             f"sample_weight is 0 for every example in {dtype}, so none of them counts. Multiply them all by one number."
         )
     return Labelled(
-        tuple(_held(arrays[k], each.dtype_in(dtype), owner_of(inputs, k, x_name)) for k, each in enumerate(inputs)),
+        tuple(
+            _held(array, each.dtype_in(dtype), x_name + each.key) for each, array in zip(inputs, arrays, strict=True)
+        ),
         targets,
         held,
         indices=tuple(each.limit is not None for each in inputs),
