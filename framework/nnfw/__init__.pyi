@@ -1,10 +1,12 @@
 from . import compute as compute
 from .checking import gradcheck as gradcheck
 from .data import Examples as Examples
+from .data import Padded as Padded
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError
 from .errors import DivergedError as DivergedError
 from .errors import FileFormatError as FileFormatError
+from .errors import Mistake as Mistake
 from .errors import NnfwError as NnfwError
 from .errors import PluginError as PluginError
 from .errors import ShapeError as ShapeError
@@ -30,6 +32,7 @@ from .plugins.creation import regularizer as regularizer
 from .plugins.creation import schedule as schedule
 from .plugins.creation import transform as transform
 from .protocols import Activation as Activation
+from .protocols import Block as Block
 from .protocols import Callback as Callback
 from .protocols import CanonicalCost as CanonicalCost
 from .protocols import Cost as Cost
@@ -37,7 +40,9 @@ from .protocols import Dataset as Dataset
 from .protocols import Elementwise as Elementwise
 from .protocols import Initializer as Initializer
 from .protocols import Layer as Layer
+from .protocols import Merge as Merge
 from .protocols import Metric as Metric
+from .protocols import Node as Node
 from .protocols import Optimizer as Optimizer
 from .protocols import Parameter as Parameter
 from .protocols import Regularizer as Regularizer

@@ -18,6 +18,9 @@ LAYER, ACTIVATION, COST = "layer", "activation", "cost"
 """Keys of the workspaces of a layer, its activation and the cost."""
 
 
+_LENGTHS = "lengths"
+
+
 class _Pass:
     """State shared by all workspaces of a pass. It refers to none of them: a reference cycle would keep them alive."""
 
@@ -122,6 +125,19 @@ class Workspace:
             yield
         finally:
             self._lent = None
+
+    @property
+    def lengths(self) -> Array | None:
+        """The lengths ``(N,)`` of the sequences in the layer's input, int64; None if it is not padded.
+
+        What lies beyond a length is padding: it must neither change what lies before it nor get a gradient.
+        """
+        lengths: Array | None = self.get(_LENGTHS)
+        return lengths
+
+    @lengths.setter
+    def lengths(self, lengths: Array | None) -> None:
+        self[_LENGTHS] = lengths
 
     @property
     def step(self) -> Step:

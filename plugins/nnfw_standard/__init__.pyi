@@ -53,6 +53,7 @@ from .layers.merging import Concatenate as Concatenate
 from .layers.merging import Multiply as Multiply
 from .layers.reshaping import Flatten as Flatten
 from .layers.reshaping import Reshape as Reshape
+from .layers.time_pool import TimePool as TimePool
 from .metrics import F1 as F1
 from .metrics import R2 as R2
 from .metrics import Accuracy as Accuracy

@@ -14,6 +14,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "reshape": ("layers.reshaping:Reshape", "gives an example another shape"),
         "dropout": ("layers.dropout:Dropout", "z = a ⊙ mask / (1 − rate) in training, z = a otherwise"),
         "embedding": ("layers.embedding:Embedding", "z = the row of w of each index"),
+        "time_pool": ("layers.time_pool:TimePool", "mean over the time steps of a sequence"),
         "add": ("layers.merging:Add", "Σ_k a_k of several inputs"),
         "multiply": ("layers.merging:Multiply", "Π_k a_k of several inputs"),
         "concatenate": ("layers.merging:Concatenate", "several inputs side by side"),
@@ -152,13 +153,13 @@ CHAIN = {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}, "dropou
 
 # module: names; the docstrings of the operations say what they do
 OPERATIONS = {
-    "nnfw.ops.definitions": "product add_bias sum_examples take copy scale multiply add add_scaled",
+    "nnfw.ops.definitions": "product add_bias sum_examples take copy scale multiply mask add add_scaled",
     "nnfw_standard.operations": """
         scatter_add sigmoid sigmoid_delta tanh tanh_delta dropout_mask relu relu_delta softmax softmax_delta shift
         subtract_log log_softmax_delta residual label_residual class_residual weigh mae_terms mae_slope huber_terms
         huber_slope poisson_terms poisson_slope binary_terms binary_slope logistic_terms bounded_log label_terms
-        class_terms label_slope class_slope mean weighted_mean squared_distance logistic_loss class_loss right_classes right_rows
-        add_signs clip sgd momentum adam rmsprop
+        class_terms label_slope class_slope mean weighted_mean squared_distance logistic_loss class_loss right_classes
+        right_rows add_signs clip sgd momentum adam rmsprop
     """,
 }
 

@@ -81,7 +81,7 @@ class Replay:
         if self._moved:  # before a move, all values may be representable in float32
             self._require_precision(workspace, found)
         terms = abs(cost) + sum(float(np.abs(own["delta"] * own["z"]).sum()) for _, own in spaces)
-        for term, weight, (z, _) in zip(self.objective.terms, self.objective.weights, outputs, strict=True):
+        for term, weight, (z, _, _) in zip(self.objective.terms, self.objective.weights, outputs, strict=True):
             if term.canonical:  # C comes from z^L, as differences of terms of that size
                 terms += weight * float(np.abs(z).sum()) / len(self.batch)
         found |= self._input_gradients()
@@ -178,7 +178,7 @@ class Replay:
 
         inner = graph.workspace_of(shifted or graph.nodes[0], workspace).child(LAYER)
         with workspace.stepping(step):
-            graph.forward(self.model.parameters, self.batch.inputs, workspace)
+            graph.forward(self.model.parameters, self.batch.inputs, workspace, self.batch.lengths)
         return graph.workspace_of(shifted or graph.nodes[0], workspace)
 
     def train(self) -> None:

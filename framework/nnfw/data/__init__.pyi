@@ -26,6 +26,7 @@ from .npy import map_values as map_values
 from .npy import read_npy as read_npy
 from .npy import read_npy_stream as read_npy_stream
 from .npy import read_values as read_values
+from .padded import Padded as Padded
 from .preprocessing import Preprocessing as Preprocessing
 from .splitting import Split as Split
 from .splitting import split as split

@@ -20,6 +20,7 @@ from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short, warn
 from nnfw.network import (
     INPUT,
     Chain,
+    Given,
     Graph,
     LayerTrace,
     Network,
@@ -365,15 +366,15 @@ class Sequential:
         """
         names = self._names(x, "x")
         inputs = self.network.inputs
-        arrays, single = arrays_of(x, inputs, "x")
+        given = arrays_of(x, inputs, "x")
         chosen = (isinstance(accelerator, str) and self._kernels.get(accelerator)) or self._chosen(accelerator)
         try:
             forward = self._idle.pop()  # no other thread uses it meanwhile
         except IndexError:
             forward = RepeatedForward(self.network.workspace())
-        outputs = self._predicted(arrays, names, forward, chosen)
+        outputs = self._predicted(given, names, forward, chosen)
         self._idle.append(forward)  # not after an error, for what was half done
-        found: Array = self._by_output([a[0] for a in outputs] if single else outputs)
+        found: Array = self._by_output([a[0] for a in outputs] if given.single else outputs)
         return found
 
     def _names(self, x: ArrayLike, owner: str) -> tuple[str, ...]:
@@ -383,18 +384,21 @@ class Sequential:
             self.preprocessing.require_names(names, owner)
         return names
 
-    def _predicted(
-        self, arrays: list[Array], names: tuple[str, ...], forward: RepeatedForward, chosen: Engine
-    ) -> list[Array]:
+    def _predicted(self, given: Given, names: tuple[str, ...], forward: RepeatedForward, chosen: Engine) -> list[Array]:
+        arrays, lengths, _ = given
         count, network = len(arrays[0]), self.network
         if 0 < count <= EVALUATION_ROWS:
-            return [a.copy() for _, a in forward(network, self._checked(arrays, slice(None), names), chosen)]
+            return [
+                output.a.copy()
+                for output in forward(network, self._checked(arrays, slice(None), names), chosen, lengths)
+            ]
         outputs = [np.empty((count, *shape), self.dtype) for shape in network.output_shapes]
         for start in range(0, count, EVALUATION_ROWS):
             rows = slice(start, start + EVALUATION_ROWS)
-            found = forward(network, self._checked(arrays, rows, names), chosen)
-            for whole, (_, a) in zip(outputs, found, strict=True):
-                whole[rows] = a
+            some = lengths and [None if each is None else each[rows] for each in lengths]
+            found = forward(network, self._checked(arrays, rows, names), chosen, some)
+            for whole, output in zip(outputs, found, strict=True):
+                whole[rows] = output.a
             for array in arrays:
                 release(array)
         return outputs

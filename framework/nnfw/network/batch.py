@@ -20,6 +20,8 @@ class Batch:
         Their labels: an array for each output.
     weight
         Their weights; None if there are none.
+    lengths
+        For each input the lengths of its sequences ``(N,)``, int64; None where they are not padded.
     sources
         Arrays in memory, each with the rows to gather and the buffer that receives them. Data from files is in the
         buffers already.
@@ -28,6 +30,7 @@ class Batch:
     inputs: tuple[Array, ...]
     targets: tuple[Array, ...]
     weight: Array | None = None
+    lengths: tuple[Array | None, ...] = (None,)
     sources: tuple[tuple[Array, Array, Array], ...] = ()
 
     def __len__(self) -> int:

@@ -21,6 +21,8 @@ from nnfw.protocols import KINDS, Activation, Node, Parameter
 from nnfw.workspace import ACTIVATION, LAYER
 from nnfw.workspace import Workspace as Workspace  # re-exported
 
+_PADDED = "padded"
+
 
 def is_shape(value: Any) -> bool:
     """Return whether a value is a shape: a tuple of whole numbers."""
@@ -291,8 +293,18 @@ class Graph:
                 raise wrong_result(layer, f"{method}.initializer", found, "an initializer", self.registry)
         return declared
 
-    def forward(self, params: Scope, inputs: Sequence[Array], workspace: Workspace) -> None:
-        """Compute z and a of every node, from the values of the inputs; :meth:`workspace_of` a node keeps them."""
+    def forward(
+        self,
+        params: Scope,
+        inputs: Sequence[Array],
+        workspace: Workspace,
+        lengths: Sequence[Array | None] | None = None,
+    ) -> None:
+        """Compute z and a of every node, from the values of the inputs; :meth:`workspace_of` a node keeps them.
+
+        The `lengths` are those of the sequences in each input, if one is padded.
+        """
+        self._hand_on_lengths(lengths or [None] * len(self.inputs), workspace)
         values, step = list(inputs), workspace.step
         for place in self.nodes:
             own = self.workspace_of(place, workspace)
@@ -301,6 +313,19 @@ class Graph:
             )
             a = own["a"] = step(place.activation.forward, z, own.child(ACTIVATION))
             values.append(a)
+
+    def _hand_on_lengths(self, lengths: Sequence[Array | None], workspace: Workspace) -> None:
+        """Tell each layer the lengths of its input: those of the first input that has some."""
+        if not any(each is not None for each in lengths) and not workspace.get(_PADDED):
+            return
+        workspace[_PADDED] = True
+        found = list(lengths)
+        for place in self.nodes:
+            own = self.workspace_of(place, workspace)
+            taken = next((found[source] for source in place.sources if found[source] is not None), None)
+            own.child(LAYER).lengths = taken
+            found.append(taken if place.layer.keeps_time else None)
+            own.lengths = found[-1]
 
     def backward(
         self,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnfw.arrays import Array, Shape
-from nnfw.data import as_batch, cast_finite, listed, require_finite, row_blocks
+from nnfw.data import Padded, as_batch, cast_finite, listed, require_finite, row_blocks
 from nnfw.errors import DataError, NnfwError, did_you_mean, short
 
 INPUT = "x"
@@ -80,32 +80,50 @@ class Input:
         return dtype if self.limit is None else np.dtype(np.int64)
 
 
-def arrays_of(x: object, inputs: Sequence[Input], name: str) -> tuple[list[Array], bool]:
-    """Return a batch for each input, and whether `x` was a single example.
+class Given(NamedTuple):
+    """What a user gives: for each input its values, and its lengths if one is padded; whether it is one example."""
 
-    DataError if there is not one array for each input, or one has another shape or length.
+    arrays: list[Array]
+    lengths: list[Array | None] | None
+    single: bool
+
+
+def arrays_of(x: object, inputs: Sequence[Input], name: str) -> Given:
+    """Return a batch for each input.
+
+    DataError if there is not one array for each input, or one has another shape or length, or lengths do not fit.
 
     Parameters
     ----------
     x
-        An array, or arrays by the names of the inputs.
+        An array, or arrays by the names of the inputs; :class:`~nnfw.Padded` for sequences of different lengths.
     inputs
         Those of the network.
     name
         What messages call `x`.
     """
-    if not inputs[0].key:
+    if not inputs[0].key and not isinstance(x, Padded):
         batch, single = as_batch(x, inputs[0].shape, name)  # type: ignore[arg-type]
-        return [batch], single
-    values = by_name(x, [each.name for each in inputs], name, "input")
-    pairs = [as_batch(value, each.shape, name + each.key) for value, each in zip(values, inputs, strict=True)]
-    lengths = {
-        each.name: "a single example" if one else len(batch) for each, (batch, one) in zip(inputs, pairs, strict=True)
-    }
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{key!r}: {length}" for key, length in lengths.items())
+        return Given([batch], None, single)
+    if not inputs[0].key:
+        return _together([x], inputs, name)
+    return _together(by_name(x, [each.name for each in inputs], name, "input"), inputs, name)
+
+
+def _together(values: Sequence[Any], inputs: Sequence[Input], name: str) -> Given:
+    arrays: list[Array] = []
+    lengths: list[Array | None] = []
+    counts: dict[str, int | str] = {}
+    for value, each in zip(values, inputs, strict=True):
+        owner, padded = name + each.key, value if isinstance(value, Padded) else None
+        batch, single = as_batch(value if padded is None else padded.values, each.shape, owner)
+        arrays.append(batch)
+        lengths.append(None if padded is None else padded.checked_lengths(batch.shape, owner))
+        counts[each.name] = "a single example" if single else len(batch)
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{key!r}: {count}" for key, count in counts.items())
         raise DataError(f"The inputs in {name} must have one entry per example, got {found}.")
-    return [batch for batch, _ in pairs], pairs[0][1]
+    return Given(arrays, None if all(each is None for each in lengths) else lengths, single)
 
 
 def by_name(

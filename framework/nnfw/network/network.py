@@ -13,7 +13,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.network.batch import Batch
 from nnfw.network.graph import Graph
 from nnfw.network.inputs import Input
-from nnfw.network.objective import Objective, Outputs
+from nnfw.network.objective import Objective, Output, Outputs
 from nnfw.network.parameters import Layout, Parameters, Scope
 from nnfw.network.verification import Verification
 from nnfw.workspace import Workspace
@@ -74,16 +74,19 @@ class Network:
         """Return the workspace of a pass through this network."""
         return Workspace(self.dtype, rng, training=training, needs_input_gradient=False)
 
-    def forward(self, inputs: Sequence[Array], workspace: Workspace) -> Outputs:
+    def forward(
+        self, inputs: Sequence[Array], workspace: Workspace, lengths: Sequence[Array | None] | None = None
+    ) -> Outputs:
         """Return z and a of each output for a batch in the network's dtype; they may be buffers of `workspace`."""
         with self.verified(inputs, workspace):
-            self.graph.forward(self.parameters, inputs, workspace)
+            self.graph.forward(self.parameters, inputs, workspace, lengths)
             return self.outputs_in(workspace)
 
     def outputs_in(self, workspace: Workspace) -> Outputs:
         """Return z and a of each output after the last pass."""
         places = (self.graph.nodes[index] for index in self.graph.outputs)
-        return [(own["z"], own["a"]) for own in (self.graph.workspace_of(place, workspace) for place in places)]
+        spaces = (self.graph.workspace_of(place, workspace) for place in places)
+        return [Output(own["z"], own["a"], own.lengths) for own in spaces]
 
     def verified(
         self, inputs: Sequence[Array], workspace: Workspace, objective: Objective | None = None
@@ -104,7 +107,7 @@ class Network:
     def propagate(self, batch: Batch, objective: Objective, workspace: Workspace, grads: Scope) -> list[Array | None]:
         """Fill `grads`, and return ∂C/∂x of each input, None where it is not needed; the workspace keeps the rest."""
         graph = self.graph
-        graph.forward(self.parameters, batch.inputs, workspace)
+        graph.forward(self.parameters, batch.inputs, workspace, batch.lengths)
 
         def delta_of_output(index: int, own: Workspace) -> Array:
             return objective.delta(graph.outputs.index(index), batch, own)
@@ -124,7 +127,7 @@ class Network:
             for name, array in arrays.items():
                 if not np.isfinite(array).all():
                     return f"{graph.label(place)}: {name} is not finite"
-        sizes = [float(np.abs(a).max()) for _, a in self.outputs_in(workspace)]
+        sizes = [float(np.abs(a).max()) for _, a, _ in self.outputs_in(workspace)]
         largest = max(sizes)
         if labels > largest:
             return f"The labels reach {labels:.3g}, too large for the cost in {self.dtype}"

@@ -3,20 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from nnfw.arrays import Array
+import numpy as np
+
+from nnfw.arrays import Array, Shape
 from nnfw.errors import ConfigError, PluginError, short
 from nnfw.network.batch import Batch
 from nnfw.ops import kernels_only, splits
-from nnfw.ops.definitions import copy, scale
+from nnfw.ops.definitions import copy, mask, multiply, scale
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Activation, CanonicalCost, Cost, WritesValue, WritesValueFromZ
 from nnfw.workspace import ACTIVATION, COST, Workspace
 
-Outputs = Sequence[tuple[Array, Array]]
-"""z and a of each output."""
+
+class Output(NamedTuple):
+    """z and a of an output, and the lengths ``(N,)`` of its sequences if it has padded ones."""
+
+    z: Array
+    a: Array
+    lengths: Array | None = None
+
+    def examples(self, y: Array, weight: Array | None) -> Examples:
+        """Return what costs and metrics compare: of padded sequences each time step, with a weight of 0 for padding."""
+        if self.lengths is None:
+            return Examples(self.z, self.a, y, weight)
+        marks = np.empty(self.a.shape[:2], self.a.dtype)
+        mask.definition(self.lengths, marks)
+        if weight is not None:
+            marks *= weight[:, np.newaxis]
+        return Examples(*map(_time_steps, (self.z, self.a, y, marks)))
+
+
+class Examples(NamedTuple):
+    """z, a, labels and weights of the examples that a cost compares."""
+
+    z: Array
+    a: Array
+    y: Array
+    weight: Array | None
+
+
+Outputs = Sequence[Output]
+
+
+def _time_steps(array: Array) -> Array:
+    return array.reshape(-1, *array.shape[2:])
 
 
 class Term:
@@ -64,13 +97,21 @@ class Term:
             return splits_value and cast(WritesValueFromZ, cost).write_value_from_z(z, y, weight, out)
         return splits(cost, "value", "write_value") and cast(WritesValue, cost).write_value(a, y, weight, out)
 
-    def delta(self, z: Array, a: Array, y: Array, workspace: Workspace, weight: Array | None) -> Array:
-        """Return δ^L, shaped like `z`; `workspace` is that of the output's node."""
-        step = workspace.step
+    def delta(self, own: Workspace, y: Array, weight: Array | None) -> Array:
+        """Return δ^L, shaped like z; `own` is the workspace of the output's node.
+
+        Of padded sequences the cost sees each time step as an example; `weight` is that of the time steps.
+        """
+        step, z, a, cost = own.step, own["z"], own["a"], cast(CanonicalCost, self.cost)
+        by_time = own.lengths is not None
+        seen, labels = (_time_steps(a), _time_steps(y)) if by_time else (a, y)
+        method = cost.canonical_delta if self.canonical else cost.gradient
+        found = step(method, seen, labels, own.child(COST), weight)
+        found = found.reshape(a.shape) if by_time else found
         if self.canonical:
-            return step(cast(CanonicalCost, self.cost).canonical_delta, a, y, workspace.child(COST), weight)
-        grad_a = workspace["grad_a"] = step(self.cost.gradient, a, y, workspace.child(COST), weight)
-        return step(self.activation.delta, grad_a, z, a, workspace.child(ACTIVATION))
+            return found
+        own["grad_a"] = found
+        return step(self.activation.delta, found, z, a, own.child(ACTIVATION))
 
 
 class Objective:
@@ -89,8 +130,11 @@ class Objective:
 
     def values(self, outputs: Outputs, batch: Batch) -> list[float]:
         """Return C_k of each output."""
-        weight, pairs = batch.weight, zip(self.terms, outputs, batch.targets, strict=True)
-        return [term.value(z, a, y, weight) for term, (z, a), y in pairs]
+        found = []
+        for term, output, y in zip(self.terms, outputs, batch.targets, strict=True):
+            value = term.value(*output.examples(y, batch.weight))
+            found.append(value if output.lengths is None else value * output.a.shape[1])  # a sum over the time steps
+        return found
 
     def value(self, outputs: Outputs, batch: Batch) -> float:
         """Return C."""
@@ -105,15 +149,31 @@ class Objective:
     @kernels_only
     def write_value(self, outputs: Outputs, batch: Batch, out: Array) -> bool:
         """Write C into `out` ``(1,)``, float64, by operations alone; return False if the costs cannot."""
-        if self.weights != (1.0,):
+        if self.weights != (1.0,) or outputs[0].lengths is not None:
             return False
-        (z, a), (y,) = outputs[0], batch.targets
-        return self.terms[0].write_value(z, a, y, batch.weight, out)
+        return self.terms[0].write_value(outputs[0].z, outputs[0].a, batch.targets[0], batch.weight, out)
 
     def delta(self, k: int, batch: Batch, own: Workspace) -> Array:
         """Return λ_k ∂C_k/∂z of output k, whose node has the workspace `own`."""
-        delta = self.terms[k].delta(own["z"], own["a"], batch.targets[k], own, batch.weight)
-        return delta if self.weights[k] == 1 else own.step(_scaled, delta, self.weights[k], own)
+        weight, factor, lengths = batch.weight, self.weights[k], own.lengths
+        if lengths is not None:
+            shape = own["a"].shape[:2]
+            weight = _time_steps(own.step(_marks, lengths, weight, factor * shape[1], shape, own.child("marks")))
+        delta = self.terms[k].delta(own, batch.targets[k], weight)
+        return delta if factor == 1 or lengths is not None else own.step(_scaled, delta, factor, own)
+
+
+@kernels_only
+def _marks(lengths: Array, weight: Array | None, factor: float, shape: Shape, workspace: Workspace) -> Array:
+    """Return the weights of time steps: `factor` times that of their example, 0 beyond its length."""
+    marks = workspace.buffer("marks", shape)
+    mask(lengths, marks)
+    if weight is not None:
+        each = workspace.buffer("weights", shape)
+        copy(np.broadcast_to(weight[:, np.newaxis], shape), each)
+        multiply(marks, each, marks)
+    scale(marks, factor)
+    return marks
 
 
 @kernels_only

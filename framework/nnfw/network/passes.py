@@ -131,14 +131,16 @@ class RepeatedForward:
         self._shapes: list[Shape] = []
         self._recordings: dict[Engine, tuple[list[Array], Outputs, Tape]] = {}
 
-    def __call__(self, network: Network, inputs: Sequence[Array], chosen: Engine) -> Outputs:
+    def __call__(
+        self, network: Network, inputs: Sequence[Array], chosen: Engine, lengths: list[Array | None] | None
+    ) -> Outputs:
         """Return z and a of each output for a batch; they may be arrays of `inputs`, and the next call may overwrite.
 
-        The inputs have the dtypes that the network takes.
+        The inputs have the dtypes that the network takes. Sequences with lengths are not recorded.
         """
         shapes = list(map(_SHAPE, inputs))
-        if shapes != self._shapes or sum(map(_SIZE, inputs)) > _LARGEST_RECORDED:
-            return self._plainly(network, inputs, shapes, chosen)
+        if shapes != self._shapes or lengths or sum(map(_SIZE, inputs)) > _LARGEST_RECORDED:
+            return self._plainly(network, inputs, shapes, chosen, lengths)
         if chosen not in self._recordings:
             self._recordings[chosen] = self._record(network, [array.copy() for array in inputs], chosen)
             return self._recordings[chosen][1]
@@ -148,12 +150,19 @@ class RepeatedForward:
         tape.repeat()
         return outputs
 
-    def _plainly(self, network: Network, inputs: Sequence[Array], shapes: list[Shape], chosen: Engine) -> Outputs:
+    def _plainly(
+        self,
+        network: Network,
+        inputs: Sequence[Array],
+        shapes: list[Shape],
+        chosen: Engine,
+        lengths: list[Array | None] | None,
+    ) -> Outputs:
         self._shapes = shapes
         self._recordings.clear()
         try:
             with using(chosen):
-                return network.forward(inputs, self._workspace)
+                return network.forward(inputs, self._workspace, lengths)
         finally:
             self._workspace.forget()  # do not keep the user's arrays alive
 

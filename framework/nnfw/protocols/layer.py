@@ -30,10 +30,14 @@ class Layer(Protocol):
         The σ of this layer; a name is replaced by the component when a network is built.
     rows_independent
         Whether the z of an example depends on that example alone; False for a layer that looks at the whole batch.
+    keeps_time
+        Whether z has the time steps of a padded input, so that their lengths hold for z too; False for a layer that
+        ends them.
     """
 
     activation: Activation | str
     rows_independent: ClassVar[bool] = True
+    keeps_time: ClassVar[bool] = False
 
     @abstractmethod
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -71,12 +75,13 @@ class Merge(Protocol):
 
     Attributes
     ----------
-    activation, rows_independent
+    activation, rows_independent, keeps_time
         As for :class:`Layer`.
     """
 
     activation: Activation | str
     rows_independent: ClassVar[bool] = True
+    keeps_time: ClassVar[bool] = False
 
     @abstractmethod
     def output_shape(self, input_shapes: tuple[Shape, ...]) -> Shape:

@@ -99,7 +99,8 @@ def _outputs(prepared: Prepared, data: Labelled) -> tuple[Array, Array]:
     losses: list[float] = []
     with np.errstate(all="ignore"), closing(data.parts(_ROWS, workspace.child("data"))) as parts:
         for batch in parts:
-            ((z, a),), (y,), (term,) = network.forward(batch.inputs, workspace), batch.targets, prepared.objective.terms
+            ((z, a, _),) = network.forward(batch.inputs, workspace, batch.lengths)
+            (y,), (term,) = batch.targets, prepared.objective.terms
             outputs.append(a.copy())
             one = (slice(index, index + 1) for index in range(len(a)))
             losses += [term.value(z[i], a[i], y[i], None) for i in one]

@@ -43,6 +43,8 @@ class Labelled:
         The rows that count, if not all do: a split, without copying memory-mapped data.
     indices
         For each input, whether it holds indices.
+    lengths
+        For each input the lengths ``(N,)`` of padded sequences, int64, or None.
     """
 
     inputs: tuple[Array, ...]
@@ -50,6 +52,7 @@ class Labelled:
     weight: Array | None = None
     rows: Array | None = None
     indices: tuple[bool, ...] = (False,)
+    lengths: tuple[Array | None, ...] = (None,)
 
     def __len__(self) -> int:
         return len(self.inputs[0]) if self.rows is None else len(self.rows)
@@ -78,7 +81,9 @@ class Labelled:
 
     def _batch(self, arrays: Mapping[str, Array], sources: tuple[tuple[Array, Array, Array], ...] = ()) -> Batch:
         inputs = tuple(arrays[f"x{k}"] for k in range(len(self.inputs)))
-        return Batch(inputs, tuple(arrays[f"y{k}"] for k in range(len(self.targets))), arrays.get("weight"), sources)
+        targets = tuple(arrays[f"y{k}"] for k in range(len(self.targets)))
+        lengths = tuple(arrays.get(f"lengths{k}") for k in range(len(self.inputs)))
+        return Batch(inputs, targets, arrays.get("weight"), lengths, sources)
 
     def labels(self, order: Array, workspace: Workspace) -> tuple[tuple[Array, ...], Array | None]:
         """Return labels and weights of the examples at the given positions, in buffers of `workspace`."""
@@ -86,7 +91,7 @@ class Labelled:
         found: dict[str, Array] = {}
         for name, array, dtype in self._arrays(workspace.dtype):
             buffer = partial(workspace.buffer, name, dtype=dtype)
-            if not name.startswith("x"):
+            if name.startswith(("y", "weight")):
                 rows_of = _from_file if isinstance(array, np.memmap) else _taken
                 with closing(rows_of(array, rows, len(rows), buffer)) as batches:
                     found[name] = next(batches)
@@ -153,6 +158,9 @@ class Labelled:
             yield f"y{k}", array, dtype if array.dtype.kind == "f" else array.dtype
         if self.weight is not None:
             yield "weight", self.weight, dtype
+        for k, lengths in enumerate(self.lengths):
+            if lengths is not None:
+                yield f"lengths{k}", lengths, lengths.dtype
 
 
 def labelled(
@@ -164,7 +172,7 @@ def labelled(
     x and y with the suffix, ``"_val"`` for instance.
     """
     names, dtype, inputs, x_name = column_names(x), network.dtype, network.inputs, f"x{suffix}"
-    arrays, single = arrays_of(x, inputs, x_name)
+    arrays, lengths, single = arrays_of(x, inputs, x_name)
     if not len(arrays[0]):
         raise DataError(f"{x_name} is empty: it holds no example.")
     for each, array in zip(inputs, arrays, strict=True):
@@ -183,6 +191,7 @@ def labelled(
         targets,
         held,
         indices=tuple(each.limit is not None for each in inputs),
+        lengths=tuple(lengths or [None] * len(inputs)),
     )
 
 

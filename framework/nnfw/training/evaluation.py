@@ -235,7 +235,7 @@ def refused(network: Network, data: Labelled, metrics: Sequence[Metric]) -> Iter
         return
     with np.errstate(all="ignore"):  # values too large are the training's matter
         batch = data.part(0, 1, network.dtype)
-        ((_, a),) = network.forward(batch.inputs, network.workspace())
+        ((_, a, _),) = network.forward(batch.inputs, network.workspace(), batch.lengths)
         for index, metric in enumerate(metrics):
             workspace = network.workspace()
             try:
@@ -263,7 +263,7 @@ def evaluate(
     overflow = np.errstate(over="ignore", invalid="ignore")  # shows in the cost
     with overflow, closing(data.parts(size, workspace.child("data"))) as parts:
         for batch in parts:
-            outputs = network.forward(batch.inputs, workspace)
+            outputs = network.forward(batch.inputs, workspace, batch.lengths)
             tally.add(objective.value(outputs, batch), outputs[0][1], batch.targets[0], batch.weight)
     return tally.record(prefix)
 

@@ -153,7 +153,7 @@ class Steps:
         batch, optimizer, regularizer, engine = self._whole, self._optimizer, self._regularizer, engine_in_use()
         assert batch is not None
         recording = self.propagate.recording_of(batch)
-        arrays = [*batch.inputs, *batch.targets, *([] if batch.weight is None else [batch.weight])]
+        arrays = [each for each in (*batch.inputs, *batch.targets, batch.weight, *batch.lengths) if each is not None]
         if not engine.takes_many_steps or len(batch.sources) < len(arrays):
             return None
         if recording is None or recording.cost is None or recording.tape.calls is None:
@@ -162,7 +162,7 @@ class Steps:
             return None
         if regularizer is not None and not made_of_kernels(regularizer.add_gradient):
             return None
-        ((_, a),) = recording.outputs
+        ((_, a, _),) = recording.outputs
         calls, statistics = self._statistics_calls(a, batch)
         step = RecordedStep(
             rows=batch.sources[0][1],

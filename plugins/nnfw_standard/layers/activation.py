@@ -34,6 +34,8 @@ class ActivationLayer(Layer):
 
     activation: Activation | str
 
+    keeps_time = True
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`."""
         return input_shape

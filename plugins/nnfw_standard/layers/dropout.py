@@ -54,6 +54,7 @@ class Dropout(Layer):
     rate: Annotated[float, Ge(0), Lt(1)] = 0.5
 
     activation = Identity()
+    keeps_time = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`."""

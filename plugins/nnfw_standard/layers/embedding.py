@@ -58,6 +58,7 @@ class Embedding(Layer):
     weight_initializer: Initializer | str = "normal"
 
     activation = Identity()
+    keeps_time = True
 
     def index_limit(self) -> int:
         """Return `count`."""

@@ -52,6 +52,8 @@ class Add(Merge):
 
     activation: Activation | str = "identity"
 
+    keeps_time = True
+
     def output_shape(self, input_shapes: tuple[Shape, ...]) -> Shape:
         """Return the shape that the inputs have in common."""
         return _same_shape(input_shapes)
@@ -103,6 +105,8 @@ class Multiply(Merge):
     """
 
     activation: Activation | str = "identity"
+
+    keeps_time = True
 
     def output_shape(self, input_shapes: tuple[Shape, ...]) -> Shape:
         """Return the shape that the inputs have in common."""
@@ -156,6 +160,8 @@ class Concatenate(Merge):
     """
 
     activation: Activation | str = "identity"
+
+    keeps_time = True
 
     def output_shape(self, input_shapes: tuple[Shape, ...]) -> Shape:
         """Return the shape of the inputs with the sum of their last axes."""
