@@ -105,7 +105,7 @@ def test_layer_inside_a_chain_that_returns_something_else_is_named_with_its_plac
     inner = nnfw.Chain((Dense(3), later(Dense, "forward", None, 0, 3), Dense(3)))
     model = sequential(inner, Dense(1))
     with pytest.raises(
-        nnfw.PluginError, match=r"^Layer 0 'chain' \(built-in\), layer 1 'Later': forward returned NoneType, expected "
+        nnfw.PluginError, match=r"^Layer 0.1 'Later': forward returned NoneType, expected "
     ):
         model.predict(X)
 
@@ -113,11 +113,11 @@ def test_layer_inside_a_chain_that_returns_something_else_is_named_with_its_plac
 def test_result_that_failed_in_a_longer_batch_is_not_blamed_on_the_shorter_one():
     model = sequential(later(Dense, "forward", None, 1, 3), Dense(1))
     workspace = model.network.workspace()
-    model.network.forward(np.zeros((4, 2), np.float32), workspace)
+    model.network.forward([np.zeros((4, 2), np.float32)], workspace)
     with pytest.raises(
         nnfw.PluginError, match=r"^Layer 0 'Later': forward returned NoneType, expected an array of shape"
     ):
-        model.network.forward(np.zeros((2, 2), np.float32), workspace)
+        model.network.forward([np.zeros((2, 2), np.float32)], workspace)
 
 
 # What is asked once, or at the end of an epoch
@@ -278,10 +278,20 @@ def test_layer_that_declares_something_else_is_named(value, message):
         nnfw.Sequential([layer], 2)
 
 
-@pytest.mark.parametrize("value", [None, "relu", 3])
-def test_layer_whose_activation_is_none_is_named(value):
+def with_activation(value):
+    """Return a layer whose activation is a class variable."""
     members = {name: returns(None) for name in ("forward", "backward")}
-    layer = faulty(nnfw.Layer, activation=value, output_shape=returns((2,)), **members)
+    return faulty(nnfw.Layer, activation=value, output_shape=returns((2,)), **members)
+
+
+def test_activation_that_a_class_names_is_found():
+    (node,) = sequential(with_activation("tanh")).network.graph.nodes
+    assert node.activation == Tanh()
+
+
+@pytest.mark.parametrize("value", [None, 3])
+def test_layer_whose_activation_is_none_is_named(value):
+    layer = with_activation(value)
     message = rf"^Layer 0 'Faulty': its activation is {value!r}, expected an activation\.$"
     with pytest.raises(nnfw.PluginError, match=message):
         nnfw.Sequential([layer], 2)

@@ -432,7 +432,8 @@ def _activation_of(node: Node, registry: Registry) -> Activation:
         activation: Activation = found
         return activation
     label = registry.label("layer", node.layer)
-    raise PluginError(f"Layer {node.name} {label}: its activation is {short(found)}, expected an activation.")
+    name = short_name(str(node.name))
+    raise PluginError(f"Layer {name} {label}: its activation is {short(found)}, expected an activation.")
 
 
 def _owners(nodes: Sequence[Node]) -> dict[str, str]:
