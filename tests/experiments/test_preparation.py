@@ -74,7 +74,7 @@ def test_labels_in_an_array_may_be_whole_floats(tmp_path, rng, dtype):
     np.save(tmp_path / "y.npy", np.arange(30).astype(dtype) % 3)
     (tmp_path / "arrays.toml").write_text(ARRAYS)
     found = prepared(tmp_path / "arrays.toml")
-    assert found.parts["training"].y.dtype == np.intp
+    assert found.parts["training"].targets[0].dtype == np.intp
     assert found.model.preprocessing.labels(np.eye(3)).tolist() == [0, 1, 2]
     named = prepared(tmp_path / "arrays.toml", 'data.source.classes=["a","b","c"]')
     assert named.model.preprocessing.labels(np.eye(3)).tolist() == ["a", "b", "c"]
@@ -182,7 +182,7 @@ def test_metrics_are_asked_without_a_warning_where_outputs_overflow(experiment, 
 
 
 def test_classes_of_a_target_without_transforms_are_numbers(experiment):
-    y = prepared(experiment).parts["training"].y
+    (y,) = prepared(experiment).parts["training"].targets
     assert y.dtype == np.intp
     assert set(y.tolist()) == {0, 1}
 

@@ -104,9 +104,7 @@ def test_forward_in_an_evaluation_is_looked_at_at_every_call():
 def test_layer_inside_a_chain_that_returns_something_else_is_named_with_its_place():
     inner = nnfw.Chain((Dense(3), later(Dense, "forward", None, 0, 3), Dense(3)))
     model = sequential(inner, Dense(1))
-    with pytest.raises(
-        nnfw.PluginError, match=r"^Layer 0.1 'Later': forward returned NoneType, expected "
-    ):
+    with pytest.raises(nnfw.PluginError, match=r"^Layer 0.1 'Later': forward returned NoneType, expected "):
         model.predict(X)
 
 

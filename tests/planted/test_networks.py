@@ -8,7 +8,8 @@ import pytest
 import nnfw
 from nnfw.checking import check_layer
 from nnfw.plugins import default_registry
-from nnfw_standard import ActivationLayer, Dense, Dropout
+from nnfw.protocols import KINDS
+from nnfw_standard import ActivationLayer, Dense, Dropout, Embedding, Flatten, Parallel
 
 OFF = 1 + 1e-4
 REGISTRY = default_registry()
@@ -18,8 +19,10 @@ def tensors():
     """Yield layer, shape of an example, and the tensor to spoil: a parameter, or x for ∂C/∂a_prev."""
     for item in REGISTRY.components("layer"):
         for options in item.spec.examples or ({},):
+            layer = REGISTRY.create("layer", item.qualified_name, options)
+            if KINDS["layer"].sort_of(type(layer)) != "layer" or layer.index_limit() is not None:
+                continue  # merges and indices: below; a block calculates nothing itself
             for shape in ((4,), (2, 2), (3, 2, 2)):
-                layer = REGISTRY.create("layer", item.qualified_name, options)
                 try:
                     layer.output_shape(shape)
                 except nnfw.ShapeError:
@@ -53,6 +56,53 @@ def test_relative_error_of_1e_4_is_found_in_every_tensor(layer, shape, tensor):
     report = check_layer(spoilt(layer, tensor), shape, REGISTRY)
     wrong = [row.name for row in report.rows if not row.ok]
     assert wrong == ["x" if tensor == "x" else f"layers.0.{tensor}"]
+
+
+def merges():
+    """Return every merge with two inputs."""
+    made = [
+        REGISTRY.create("layer", item.qualified_name, options)
+        for item in REGISTRY.components("layer")
+        for options in item.spec.examples or ({},)
+    ]
+    return [layer for layer in made if KINDS["layer"].sort_of(type(layer)) == "merge"]
+
+
+def spoilt_merge(merge, k):
+    """Return a merge like `merge` with ∂C/∂a of one input off by 1e-4."""
+    cls = type(merge)
+
+    @dataclass(frozen=True)
+    class Spoilt(cls):
+        def backward(self, params, delta, grads, workspace):
+            terms = list(super().backward(params, delta, grads, workspace))
+            terms[k] = terms[k] * OFF
+            return tuple(terms)
+
+    return Spoilt(**{name: getattr(merge, name) for name in cls.__dataclass_fields__ if name != "_"})
+
+
+@pytest.mark.parametrize("k", [0, 1], ids=["first", "second"])
+@pytest.mark.parametrize("merge", merges(), ids=lambda merge: type(merge).__name__)
+def test_relative_error_of_1e_4_is_found_in_every_input_of_a_merge(merge, k):
+    branches = ActivationLayer("tanh"), ActivationLayer("sigmoid")
+    assert check_layer(Parallel(branches, merge=merge), (4,), REGISTRY).ok
+    report = check_layer(Parallel(branches, merge=spoilt_merge(merge, k)), (4,), REGISTRY)
+    assert [row.name for row in report.rows if not row.ok] == [f"layers.0.layers.{k}.delta", "x"]
+
+
+@pytest.mark.parametrize("off", [1, OFF], ids=["right", "wrong"])
+def test_relative_error_of_1e_4_is_found_in_the_gradient_of_an_embedding(off):
+    @dataclass(frozen=True)
+    class Spoilt(Embedding):
+        def backward(self, params, delta, grads, workspace):
+            super().backward(params, delta, grads, workspace)
+            grads["weight"][...] *= off
+
+    model = nnfw.Sequential([Spoilt(5, 3), Flatten(), Dense(2)], 4, dtype="float64")
+    rng = np.random.default_rng(1)
+    report = nnfw.gradcheck(model, rng.integers(0, 5, (6, 4)), rng.standard_normal((6, 2)), cost="mse")
+    assert [row.name for row in report.rows if not row.ok] == ([] if off == 1 else ["layers.0.weight"])
 
 
 # --- no false alarm ---------------------------------------------------------------------------------------------------

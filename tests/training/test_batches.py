@@ -40,7 +40,8 @@ def test_batches_take_rows_in_order_without_copying_the_data(tmp_path, rng, sour
 
     tracemalloc.start()
     try:
-        taken = [(found.copy(), y.copy(), weight) for found, y, weight in data.batches(ROWS, 3, workspace)]
+        batches_of_three = data.batches(ROWS, 3, workspace)
+        taken = [(batch.inputs[0].copy(), batch.targets[0].copy(), batch.weight) for batch in batches_of_three]
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -58,7 +59,7 @@ def test_batches_of_a_size_always_lie_in_the_same_buffers(tmp_path, rng, source)
     x = source(tmp_path / "x.npy", rng.normal(size=(50, 8)).astype(np.float32))
     data, workspace = Labelled((x,), (np.arange(50),), np.ones(50, np.float32)), nnfw.Workspace()
     places = {
-        tuple(array.ctypes.data for array in batch)
+        tuple(array.ctypes.data for array in (*batch.inputs, *batch.targets, batch.weight))
         for _ in range(2)
         for batch in data.batches(np.arange(50), 10, workspace)
     }
@@ -69,7 +70,8 @@ def test_batches_of_a_size_always_lie_in_the_same_buffers(tmp_path, rng, source)
 def test_parts_are_all_examples_that_count_in_order(tmp_path, rng, source):
     x = source(tmp_path / "x.npy", rng.normal(size=(50, 8)).astype(np.float32))
     rows = rng.permutation(50)[:30]
-    parts = [found.copy() for found, _, _ in Labelled((x,), (np.arange(50),), rows=rows).parts(16, nnfw.Workspace())]
+    data = Labelled((x,), (np.arange(50),), rows=rows)
+    parts = [part.inputs[0].copy() for part in data.parts(16, nnfw.Workspace())]
     np.testing.assert_array_equal(np.concatenate(parts), x[rows].astype(np.float32))
 
 
@@ -77,7 +79,7 @@ def test_labels_in_a_file_are_read_too(tmp_path, rng):
     y = rng.normal(size=(50, 3)).astype(np.float32)
     data = Labelled((np.arange(50),), (mapped(tmp_path / "y.npy", y),))
     for found in (data.parts(16, nnfw.Workspace()), data.batches(np.arange(50), 16, nnfw.Workspace())):
-        np.testing.assert_array_equal(np.concatenate([labels.copy() for _, labels, _ in found]), y)
+        np.testing.assert_array_equal(np.concatenate([batch.targets[0].copy() for batch in found]), y)
 
 
 @pytest.mark.parametrize(("rows", "held"), [(2, True), (3, False)], ids=["small", "large"])
@@ -86,23 +88,24 @@ def test_labelled_reads_a_small_mapped_array_once_and_leaves_a_large_one(tmp_pat
     x = mapped(tmp_path / "x.npy", np.ones((rows, 4)))
     model = nnfw.Sequential([nnfw.layer("dense", units=1)], 4)
     data = model.labelled(x, np.ones(rows), model.objective("mse"))
-    assert isinstance(data.x, np.memmap) is not held
-    assert (data.x.dtype == np.float32) is held
+    (found,) = data.inputs
+    assert isinstance(found, np.memmap) is not held
+    assert (found.dtype == np.float32) is held
 
 
 def test_labelled_does_not_copy_an_array_in_the_dtype_of_the_network(rng):
     x, y = rng.normal(size=(9, 4)).astype(np.float32), rng.normal(size=(9, 1)).astype(np.float32)
     model = nnfw.Sequential([nnfw.layer("dense", units=1)], 4)
     data = model.labelled(x, y, model.objective("mse"))
-    assert data.x is x
-    assert np.shares_memory(data.y, y)
+    assert data.inputs[0] is x
+    assert np.shares_memory(data.targets[0], y)
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_labels_are_those_of_the_examples_at_the_positions(tmp_path, rng, source):
     y = source(tmp_path / "y.npy", rng.normal(size=(50, 8)).astype(np.float32))
     rows, weight = rng.permutation(50)[:30], rng.random(50).astype(np.float32)
-    found, weights = Labelled((np.arange(50),), (y,), weight, rows).labels(ROWS, nnfw.Workspace())
+    (found,), weights = Labelled((np.arange(50),), (y,), weight, rows).labels(ROWS, nnfw.Workspace())
     np.testing.assert_array_equal(found, y[rows[ROWS]].astype(np.float32))
     np.testing.assert_array_equal(weights, weight[rows[ROWS]])
 
@@ -116,7 +119,7 @@ def test_batch_in_memory_is_gathered_when_it_is_asked(rng):
     assert (batch.inputs[0].tolist(), batch.targets[0].tolist(), batch.weight) == ([5, 2], [5, 2], None)
     last = next(feed)
     last.gather()
-    assert (last.x.tolist(), last.y.tolist()) == ([7], [7])
+    assert (last.inputs[0].tolist(), last.targets[0].tolist()) == ([7], [7])
 
 
 def resident(name):

@@ -569,8 +569,8 @@ def test_numbers_of_classes_are_nothing_to_scale(data):
 def test_reach_of_a_memory_mapped_array_is_that_of_its_first_rows(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", np.array([[1.0, -3.0], [2.0, 2.0], [9.0, 9.0]]))
     monkeypatch.setattr(watch, "_LOOKED_AT", 4)
-    assert watch.reach(np.load(tmp_path / "x.npy", mmap_mode="r")) == 3
-    assert watch.reach(np.load(tmp_path / "x.npy")) == 9
+    assert watch.reach([np.load(tmp_path / "x.npy", mmap_mode="r")]) == 3
+    assert watch.reach([np.ones(3), np.load(tmp_path / "x.npy")]) == 9
 
 
 # --- a training that makes the model worse ----------------------------------------------------------------------------

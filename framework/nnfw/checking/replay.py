@@ -172,7 +172,7 @@ class Replay:
 
         def step(method: Callable[Arguments, Result], /, *args: Arguments.args, **named: Arguments.kwargs) -> Result:
             result = method(*args, **named)
-            if shifted is not None and method == shifted.layer.forward and any(item is inner for item in args):
+            if shifted is not None and t and method == shifted.layer.forward and any(item is inner for item in args):
                 return cast(Result, _shifted(cast(Array, result), where, t))
             return result
 
