@@ -177,6 +177,22 @@ class Half(nnfw.Metric):
         return float(statistics[0] / statistics[1])
 
 
+@dataclass(frozen=True)
+class Median(nnfw.Metric):
+    """The median output, from all outputs; NaN for one output."""
+
+    higher_is_better = True
+
+    def statistics(self, a, y, weight=None):
+        return np.repeat(a[:, -1], 1 if weight is None else weight.astype(int)).astype(np.float64)
+
+    def merge(self, first, second):
+        return np.concatenate([first, second])
+
+    def result(self, statistics):
+        return float("nan") if np.ptp(statistics) == 0 else float(np.median(statistics))
+
+
 def doubled(a, y, weight):
     return 2 * MeanSquaredError().result(MeanSquaredError().statistics(a, y, weight))
 
@@ -262,6 +278,22 @@ WRONG = {
         "metric.statistics_are_float64",
     ),
     "metric-mean-of-batches": (Half(), "metric.adds_up_over_batches"),
+    "metric-merges-the-last-alone": (
+        changed(Median, merge=lambda s, p, first, second: second),
+        "metric.adds_up_over_batches",
+    ),
+    "metric-merges-to-float32": (
+        changed(Median, merge=lambda s, p, *r: p(*r).astype(np.float32)),
+        "metric.adds_up_over_batches",
+    ),
+    "metric-merges-in-place": (
+        changed(Accuracy, merge=lambda s, p, first, second: in_place(first, 1.5)),
+        "metric.leaves_its_arguments_alone",
+    ),
+    "metric-merges-to-text": (
+        changed(Accuracy, merge=lambda s, p, *r: str(p(*r))),
+        "metric.adds_up_over_batches",
+    ),
     "metric-first-example": (
         changed(MeanSquaredError, statistics=lambda s, p, a, y, w=None: p(a, y, w) + p(a[:1], y[:1])),
         "metric.order_of_examples_does_not_matter",
@@ -333,10 +365,10 @@ def test_every_check_of_these_kinds_finds_something():
 
 @pytest.mark.parametrize(
     "component",
-    [L1(0.0), L2(0.0), Dropout(0.0), SGD(0.1, weight_decay=0.0), Constant(0.0), Step(3, rate=1.0)],
+    [L1(0.0), L2(0.0), Dropout(0.0), SGD(0.1, weight_decay=0.0), Constant(0.0), Step(3, rate=1.0), Median()],
     ids=repr,
 )
-def test_right_component_that_does_nothing_passes_everything(component):
+def test_right_component_of_a_rare_sort_passes_everything(component):
     report = run_checks(component)
     assert report.ok, report
 

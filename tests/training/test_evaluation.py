@@ -1,11 +1,19 @@
 """Sums over batches: the same as over all examples at once, whatever the batches are and whoever overwrites them."""
 
+import json
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 import nnfw
+from nnfw.compute import kernels, kernels_only
+from nnfw.storage import decoded, encoded
+from nnfw.testing import run_checks
 from nnfw.training.batches import Labelled
 from nnfw.training.evaluation import Tally
+from nnfw_standard import Accuracy, Dense
 
 METRICS = {"accuracy": nnfw.metric("accuracy"), "mse": nnfw.metric("mse")}
 COUNT, CLASSES = 20_011, 3  # a prime number: the last batch is smaller
@@ -117,3 +125,143 @@ def test_many_batches_added_at_once_leave_the_tally_of_single_ones(parts, metric
         gathered = content.pop("gathered")
         tallies.append((repr(content), None if gathered is None else gathered.tobytes(), tally.record()))
     assert tallies[0] == tallies[1]
+
+
+@dataclass(frozen=True)
+class AUC(nnfw.Metric):
+    """The area under the ROC curve, from the scores of all examples."""
+
+    higher_is_better = True
+
+    def statistics(self, a, y, weight=None):
+        if a.shape[1:] != (1,) or not np.isin(y, (0, 1)).all():
+            raise nnfw.DataError("AUC: expected one output and labels 0 or 1.")
+        weight = np.ones(len(a)) if weight is None else weight
+        return np.stack([a.ravel(), y.ravel(), weight], axis=1).astype(np.float64)
+
+    def merge(self, first, second):
+        return np.concatenate([first, second])
+
+    def result(self, statistics):
+        score, label, weight = statistics.T
+        _, place = np.unique(score, return_inverse=True)
+        ones, zeros = np.bincount(place, weight * label), np.bincount(place, weight * (1 - label))
+        pairs = ones.sum() * zeros.sum()
+        return float(ones @ (np.cumsum(zeros) - zeros / 2) / pairs) if pairs else float("nan")
+
+
+def area(scores, labels):
+    """Return the area under the ROC curve by the rank formula of Mann and Whitney; equal scores share their ranks."""
+    ones = labels.ravel() == 1
+    count = ones.sum()
+    ranks = rankdata(scores.ravel())
+    return (ranks[ones].sum() - count * (count + 1) / 2) / (count * (len(ones) - count))
+
+
+@pytest.fixture
+def ties(rng):
+    """Return few different examples many times over, so that many scores are equal, and labels that they suggest."""
+    x = rng.integers(-2, 3, (300, 2)).astype(float)
+    return x, (x[:, :1] + rng.normal(size=(300, 1)) > 0).astype(float)
+
+
+def classifier():
+    return nnfw.Sequential([Dense(1, activation="sigmoid")], 2, seed=2)
+
+
+TRAINING = {"cost": "binary_cross_entropy", "optimizer": "sgd", "metrics": ["accuracy", AUC()], "batch_size": 32}
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_metric_that_keeps_scores_is_exact_in_training_validation_and_evaluation(ties, accelerator):
+    x, y = ties
+    model, still = classifier(), {"type": "sgd", "learning_rate": 1e-30}  # all scores of the epoch are of one model
+    given = TRAINING | {"optimizer": still, "validation_data": (x[:100], y[:100]), "accelerator": accelerator}
+    history = model.fit(x, y, **given, epochs=2)
+    scores = model.predict(x)
+    assert len(np.unique(scores)) < 30
+    assert history["AUC"] == pytest.approx([area(scores, y)] * 2, rel=1e-12)
+    assert history["validation_AUC"] == pytest.approx([area(scores[:100], y[:100])] * 2, rel=1e-12)
+    found = model.evaluate(x, y, cost="binary_cross_entropy", metrics=[AUC()])["AUC"]
+    assert found == pytest.approx(area(scores, y), rel=1e-12)
+    assert 0.6 < found < 1
+
+
+def test_metric_that_keeps_scores_counts_weights(ties, rng):
+    x, y = ties
+    weight = rng.integers(0, 3, len(x))
+    model = classifier()
+    given = {"cost": "binary_cross_entropy", "metrics": [AUC()]}
+    found = model.evaluate(x, y, **given, sample_weight=weight)["AUC"]
+    assert found == pytest.approx(area(np.repeat(model.predict(x), weight), np.repeat(y, weight)), rel=1e-12)
+
+
+def test_metric_that_keeps_scores_resumes_within_an_epoch(ties, tmp_path):
+    class Interruption(nnfw.Callback):
+        def step_computed(self, fit, state):
+            if fit.step == 14:
+                raise InterruptedError
+
+    given = TRAINING | {"epochs": 2, "checkpoint_seconds": 0.0}
+    expected = classifier().fit(*ties, **given)
+    frozen = dataclass(frozen=True)(Interruption)
+    with pytest.raises(InterruptedError):
+        classifier().fit(*ties, **given, checkpoints=tmp_path, callbacks=[frozen()])
+    history = classifier().fit(*ties, **given, checkpoints=tmp_path, resume=True)
+    assert json.dumps(history.records) == json.dumps(expected.records)
+
+
+def test_scores_that_were_kept_go_through_a_checkpoint(ties):
+    x, y = ties
+    a = classifier().predict(x)
+    tally, arrays = Tally({"AUC": AUC()}), {}
+    for rows in (slice(0, 100), slice(100, 200)):
+        tally.add(0.5, a[rows], y[rows], None)
+    content = decoded(json.loads(json.dumps(encoded(tally.content(), arrays))), arrays)
+    again = Tally({"AUC": AUC()})
+    again.put_back(content)
+    again.add(0.5, a[200:], y[200:], None)
+    assert again.record()["AUC"] == pytest.approx(area(a, y), rel=1e-12)
+
+
+def test_metric_that_keeps_scores_passes_every_check():
+    report = run_checks(AUC())
+    assert report.ok, report
+
+
+@dataclass(frozen=True)
+class Once(Accuracy):
+    """1, the largest of the 1 of each batch, which could also be written by operations."""
+
+    def statistics(self, a, y, weight=None):
+        return np.ones(1)
+
+    @kernels_only
+    def write_statistics(self, a, y, weight, out):
+        kernels().mean(np.ones(1), 1, out)
+        return True
+
+    def merge(self, first, second):
+        return np.maximum(first, second)
+
+    def result(self, statistics):
+        return float(statistics[0])
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_metric_with_its_own_merge_is_not_added_up_over_many_steps(ties, accelerator):
+    history = classifier().fit(*ties, **TRAINING | {"metrics": [Once()], "accelerator": accelerator, "epochs": 2})
+    assert history["Once"] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("merged", [None, "text", np.array(["a"]), 1j, np.array([None])], ids=repr)
+def test_metric_whose_merge_returns_something_else_is_named(ties, merged):
+    @dataclass(frozen=True)
+    class Odd(AUC):
+        def merge(self, first, second):
+            return merged
+
+    model = classifier()
+    expected = r"Metric '.*Odd': merge returned .*, expected an array of numbers\."
+    with pytest.raises(nnfw.PluginError, match=expected):
+        model.fit(*ties, **TRAINING | {"metrics": [Odd()]})

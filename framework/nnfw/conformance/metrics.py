@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -12,17 +13,18 @@ from nnfw.conformance.requirements import close, equal, require_array, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import in_words
 from nnfw.ops import DEFINITIONS, Tape, splits
-from nnfw.protocols import Metric, WritesStatistics
+from nnfw.protocols import Metric, WritesStatistics, is_own
 
 _EXAMPLES = 7
 _OUTPUTS = (2, 3, 1)
+_alike = partial(close, equal_nan=True)  # NaN is the result where there is none: of a class without examples, say
 
 
 def exercise(subject: Subject[Metric], component: Metric) -> list[object]:
     """Use a metric as nnfw does, and return everything that it computes."""
     a, y = _cases(subject)[0]
     statistics = component.statistics(a.astype(np.float32), y)
-    return [statistics, component.result(statistics)]
+    return [statistics, component.result(component.merge(statistics, statistics))]
 
 
 def check_takes_some_labels(subject: Subject[Metric]) -> None:
@@ -46,17 +48,24 @@ def check_statistics_are_float64(subject: Subject[Metric]) -> None:
 
 
 def check_adds_up_over_batches(subject: Subject[Metric]) -> None:
-    """The statistics of two parts add up to those of the whole."""
+    """The merged statistics of parts give the result of the whole, whatever the parts are."""
+    metric = subject.component
     for a, y in _cases(subject):
-        whole = subject.component.statistics(a, y)
-        parts = [subject.component.statistics(a[rows], y[rows]) for rows in (slice(0, 3), slice(3, None))]
-        require(close(parts[0] + parts[1], whole), "the statistics of two parts do not add up to those of the whole.")
+        whole = metric.statistics(a, y)
+        one, two, three = (metric.statistics(a[rows], y[rows]) for rows in (slice(0, 2), slice(2, 3), slice(3, None)))
+        for merged in (metric.merge(metric.merge(one, two), three), metric.merge(one, metric.merge(two, three))):
+            found = require_array(merged, "merge")
+            require(found.dtype == np.float64, f"merge returned {found.dtype}, expected float64.")
+            same = _alike(metric.result(found), metric.result(whole))
+            require(same, "the merged statistics of parts give another result than those of the whole.")
+            if not is_own(metric, "merge", Metric):
+                require(_alike(found, whole), "the statistics of parts do not add up to those of the whole.")
 
 
 def check_order_of_examples_does_not_matter(subject: Subject[Metric]) -> None:
     """A permuted batch has the same result."""
     for a, y in _cases(subject):
-        same = close(_result(subject, a, y), _result(subject, a[::-1].copy(), y[::-1].copy()))
+        same = _alike(_result(subject, a, y), _result(subject, a[::-1].copy(), y[::-1].copy()))
         require(same, "the result depends on the order of the examples.")
 
 
@@ -64,21 +73,22 @@ def check_weights_count_examples(subject: Subject[Metric]) -> None:
     """Weights of 1 change nothing; 2 counts an example twice, and 0 leaves it out."""
     for a, y in _cases(subject):
         ones, weight = np.ones(_EXAMPLES), np.ones(_EXAMPLES)
-        require(close(_result(subject, a, y, ones), _result(subject, a, y)), "weights of 1 change it.")
+        require(_alike(_result(subject, a, y, ones), _result(subject, a, y)), "weights of 1 change it.")
         weight[:2] = 2, 0
         rows = [0, 0, *range(2, _EXAMPLES)]
         found, expected = _result(subject, a, y, weight), _result(subject, a[rows], y[rows])
-        require(close(found, expected), f"with weights it is {found}; with the examples repeated {expected}.")
+        require(_alike(found, expected), f"with weights it is {found}; with the examples repeated {expected}.")
 
 
 def check_leaves_its_arguments_alone(subject: Subject[Metric]) -> None:
-    """Neither statistics nor result changes what it is given."""
+    """No method changes what it is given."""
     for a, y in _cases(subject):
         message = "it changes outputs, labels or statistics."
         with unchanged(message, a, y):
             statistics = subject.component.statistics(a, y)
             with unchanged(message, statistics):
                 subject.component.result(statistics)
+                subject.component.merge(statistics, statistics)
 
 
 def check_remembers_nothing(subject: Subject[Metric]) -> None:
@@ -126,7 +136,7 @@ def check_agrees_with_its_formula(subject: Subject[Metric]) -> None:
     for a, y in _cases(subject):
         for weight in (np.ones(_EXAMPLES), np.linspace(0.5, 2, _EXAMPLES)):
             found, expected = _result(subject, a, y, weight), subject.formula(a, y, weight)
-            require(close(found, expected), f"it is {found}, by its formula {expected}.")
+            require(_alike(found, expected), f"it is {found}, by its formula {expected}.")
 
 
 def _result(subject: Subject[Metric], a: Array, y: Array, weight: Array | None = None) -> float | Array:

@@ -29,10 +29,11 @@ def equal(one: object, other: object) -> bool:
     return bool(one == other) or (one != one and other != other)  # NaN
 
 
-def close(found: Array | float, expected: Array | float) -> bool:
-    """Return whether two numbers or arrays in float64 agree up to rounding."""
-    size = float(np.max(np.abs(expected), initial=0))
-    return np.shape(found) == np.shape(expected) and np.allclose(found, expected, rtol=_CLOSE, atol=_CLOSE * size)
+def close(found: Array | float, expected: Array | float, *, equal_nan: bool = False) -> bool:
+    """Return whether two numbers or arrays in float64 agree up to rounding; NaN agrees with NaN only if asked to."""
+    size = float(np.max(np.abs(expected), initial=0, where=np.isfinite(expected)))
+    same_shape = np.shape(found) == np.shape(expected)
+    return same_shape and np.allclose(found, expected, rtol=_CLOSE, atol=_CLOSE * size, equal_nan=equal_nan)
 
 
 @contextmanager

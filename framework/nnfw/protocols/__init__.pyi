@@ -13,6 +13,7 @@ from .data import Dataset as Dataset
 from .data import Transform as Transform
 from .kinds import KINDS as KINDS
 from .kinds import Kind as Kind
+from .kinds import is_own as is_own
 from .kinds import is_solver as is_solver
 from .layer import Initializer as Initializer
 from .layer import Layer as Layer

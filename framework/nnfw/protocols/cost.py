@@ -91,7 +91,7 @@ class Regularizer(Protocol):
 
 
 class Metric(Protocol):
-    """A figure of merit: a sum over examples, then a final formula, so that it can be computed batch by batch.
+    """A figure of merit, computed batch by batch: statistics of each batch, merged into one, then a final formula.
 
     Attributes
     ----------
@@ -103,11 +103,19 @@ class Metric(Protocol):
 
     @abstractmethod
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return a float64 array that adds up over batches; `y` comes from the cost's :meth:`Cost.targets`."""
+        """Return the statistics of a batch, a float64 array; `y` comes from the cost's :meth:`Cost.targets`."""
+
+    def merge(self, first: Array, second: Array) -> Array:
+        """Return the statistics of two groups of examples together, the first ones first: by default the sum.
+
+        Statistics that are merged in another way may change their shape: all scores so far, for instance. A checkpoint
+        within an epoch holds them. Neither argument is modified.
+        """
+        return first + second
 
     @abstractmethod
     def result(self, statistics: Array) -> float | Array:
-        """Return the metric from the summed statistics."""
+        """Return the metric from the statistics of all examples."""
 
 
 class WritesStatistics(Protocol):
@@ -117,5 +125,6 @@ class WritesStatistics(Protocol):
     def write_statistics(self, a: Array, y: Array, weight: Array | None, out: Array) -> bool:
         """Write the statistics into `out`, float64, in the manner of :meth:`WritesValue.write_value`.
 
-        They must be whole numbers, so that their sum is the same in any order.
+        They must be whole numbers, so that their sum is the same in any order. It is not called if the metric has its
+        own `merge`.
         """

@@ -104,6 +104,11 @@ def names_in(cls: type) -> frozenset[str]:
     return frozenset({*(item.name for item in options), *(set(dir(cls)) - abstract)})
 
 
+def is_own(component: object, method: str, protocol: type) -> bool:
+    """Return whether a component has a method of its own, not the default of its protocol."""
+    return getattr(getattr(component, method), "__func__", None) is not getattr(protocol, method)
+
+
 def by_name(kinds: Iterable[Kind]) -> dict[str, Kind]:
     """Return the rows by name.
 

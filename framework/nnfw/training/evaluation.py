@@ -15,7 +15,7 @@ from nnfw.data import NUMERIC_KINDS
 from nnfw.errors import DataError, FileFormatError, NnfwError, ShapeError, short
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Metric
+from nnfw.protocols import Metric, is_own
 from nnfw.training.history import Record
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Tally:
         for name, metric in self._metrics.items():
             before = self._statistics.get(name)
             statistics = statistics_of(metric, a, y, weight, before)
-            self._statistics[name] = statistics if before is None else before + statistics
+            self._statistics[name] = statistics if before is None else _merged(metric, before, statistics)
 
     def content(self) -> dict[str, object]:
         """Return all that was added so far, for :meth:`put_back`."""
@@ -183,11 +183,20 @@ def _is_gathered(value: object, size: int, count: int) -> bool:
 
 
 def statistics_of(metric: Metric, a: Array, y: Array, weight: Array | None, before: Array | None = None) -> Array:
-    """Return the statistics of a metric; PluginError if they are not numbers or not of the shape of those `before`."""
+    """Return the statistics of a metric; PluginError if they are not numbers, or cannot be added to those `before`."""
     found = _numeric(metric, "statistics", metric.statistics(a, y, weight), "an array of numbers")
-    if before is not None and np.shape(found) != np.shape(before):
+    if before is not None and np.shape(found) != np.shape(before) and sums_up(metric):
         raise wrong_result(metric, "statistics", found, f"the shape of the first ones, {np.shape(before)}")
     return found
+
+
+def sums_up(metric: Metric) -> bool:
+    """Return whether the statistics of a metric are merged by adding them."""
+    return not is_own(metric, "merge", Metric)
+
+
+def _merged(metric: Metric, first: Array, second: Array) -> Array:
+    return _numeric(metric, "merge", metric.merge(first, second), "an array of numbers")
 
 
 def _numeric(metric: Metric, method: str, value: Value, expected: str) -> Value:

@@ -14,7 +14,7 @@ import numpy as np
 from nnfw.errors import TrainingInterrupted
 from nnfw.ops import choose, gain, known_accelerators, using
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Callback, is_solver
+from nnfw.protocols import Callback, is_own, is_solver
 from nnfw.randomness import stream
 from nnfw.training.batches import Labelled
 from nnfw.training.checkpoint_file import name_of, resume
@@ -213,7 +213,7 @@ class StepLoop(Loop):
         """Take the remaining steps of this epoch."""
         fit, state, count, looks = self.fit, self.state, self.fit.steps, self._looks
         after_each = self._checkpoints is not None and not self.task.options.checkpoint_seconds
-        single = after_each or any(_is_own(callback, "step_computed") for callback, _ in self._callbacks)
+        single = after_each or any(is_own(callback, "step_computed", Callback) for callback, _ in self._callbacks)
         compute, update, between = self._steps.compute, self._steps.update, self._between  # a step is short
         try:
             while state.position < count:
@@ -239,12 +239,7 @@ class StepLoop(Loop):
 
 def _looks_of(callback: Callback) -> Iterator[AfterSteps]:
     """Yield the callback's methods that run after several steps, or after each one."""
-    if _is_own(callback, "steps_computed"):
+    if is_own(callback, "steps_computed", Callback):
         yield callback.steps_computed
-    if _is_own(callback, "step_computed"):
+    if is_own(callback, "step_computed", Callback):
         yield lambda fit, _costs, memory: callback.step_computed(fit, memory)
-
-
-def _is_own(callback: Callback, method: str) -> bool:
-    """Return whether a callback overrides a method of the protocol, which does nothing there."""
-    return getattr(getattr(callback, method), "__func__", None) is not getattr(Callback, method)

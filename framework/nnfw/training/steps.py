@@ -17,7 +17,7 @@ from nnfw.ops import Call, PerStep, Tape, engine_in_use, made_of_kernels, splits
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import SplitOptimizer, WritesStatistics, is_solver
 from nnfw.training.chunk import Chunk, RecordedStep, chunk_of
-from nnfw.training.evaluation import statistics_of
+from nnfw.training.evaluation import statistics_of, sums_up
 from nnfw.training.state import TrainingState
 from nnfw.training.task import Task
 
@@ -179,7 +179,7 @@ class Steps:
         """Return operations that write the metrics' statistics, and the places; nothing if a metric has none."""
         tape, places = Tape(engine_in_use()), {}
         for name, metric in self._task.metrics.items():
-            if not splits(metric, "statistics", "write_statistics"):
+            if not (splits(metric, "statistics", "write_statistics") and sums_up(metric)):
                 return [], {}
             out = places[name] = np.array(statistics_of(metric, a, batch.targets[0], batch.weight))
             write = cast("WritesStatistics", metric).write_statistics
