@@ -49,6 +49,21 @@ def test_record_tells_versions_plugins_seed_data_and_outcome(run):
     assert record["environment"]
 
 
+def test_callback_of_a_run_sees_the_experiment_as_its_file_has_it(experiment, tmp_path):
+    tables = []
+
+    @dataclass(frozen=True)
+    class Looks(nnfw.Callback):
+        def epoch_ended(self, fit, record, state):
+            tables.append(fit.experiment)
+
+    file = read_experiment(str(experiment), registry, ["training.epochs=1", "training.batch_size=16"])
+    run = train(file, registry, tmp_path / "run", [Looks()])
+    written = tomllib.loads((run.directory / "experiment.toml").read_text())
+    assert tables == [written]
+    assert written["training"]["batch_size"] == 16
+
+
 def nnfw_version():
     from importlib.metadata import version
 

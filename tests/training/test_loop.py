@@ -616,6 +616,109 @@ def test_cost_that_was_zero_before_the_training_is_not_compared(rng):
     assert model.fit(x, np.zeros(20), cost="mse", optimizer=SGD).warning == ""
 
 
+@dataclass(frozen=True)
+class Moves(nnfw.Callback):
+    """Keeps the vector before and after each step in `state`."""
+
+    def step_computed(self, fit, state):
+        state.setdefault("before", []).append(fit.vector.copy())
+
+    def step_ended(self, fit, state):
+        state.setdefault("after", []).append((fit.epoch, fit.step, fit.vector.copy()))
+
+    def fit_ended(self, fit, state):
+        assert len(state["before"]) == fit.steps * fit.epochs == len(state["after"])
+        assert [step for _, step, _ in state["after"]] == [*range(1, fit.steps * fit.epochs + 1)]
+        for start, (_, _, end), following in zip(
+            state["before"], state["after"], [*state["before"][1:], fit.vector], strict=True
+        ):
+            assert (start != end).any()
+            assert (end == following).all()
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_step_ended_runs_after_the_parameters_of_each_step_have_changed(data, accelerator):
+    model, same = network(), network()
+    fit(model, data, epochs=3, callbacks=[Moves()], accelerator=accelerator)
+    fit(same, data, epochs=3, accelerator=accelerator)
+    assert (model.parameters.vector == same.parameters.vector).all()
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_step_ended_alone_sees_every_step(data, accelerator):
+    seen = []
+
+    @dataclass(frozen=True)
+    class Steps(nnfw.Callback):
+        def step_ended(self, fit, state):
+            seen.append((fit.epoch, fit.step, fit.vector.copy()))
+
+    model = network()
+    fit(model, data, epochs=4, callbacks=[Steps()], accelerator=accelerator)
+    assert [(epoch, step) for epoch, step, _ in seen] == [(1 + k // 4, 1 + k) for k in range(16)]
+    assert len({vector.tobytes() for *_, vector in seen}) == 16
+    assert (seen[-1][-1] == model.parameters.vector).all()
+
+
+def test_step_ended_runs_after_each_iteration_of_a_solver(data):
+    seen = []
+
+    @dataclass(frozen=True)
+    class Steps(nnfw.Callback):
+        def step_ended(self, fit, state):
+            seen.append((fit.epoch, fit.step, fit.vector.copy()))
+
+    model = network()
+    model.fit(*data, cost="cross_entropy", optimizer="lbfgs", epochs=3, callbacks=[Steps()])
+    assert [(epoch, step) for epoch, step, _ in seen] == [(1, 1), (2, 2), (3, 3)]
+    assert (seen[-1][-1] == model.parameters.vector).all()
+
+
+@dataclass(frozen=True)
+class Counter(nnfw.Layer):
+    """z = a_prev; counts the steps in a parameter that is not trained."""
+
+    activation: nnfw.Activation | str = "identity"
+
+    def output_shape(self, input_shape):
+        return input_shape
+
+    def parameters(self, input_shape):
+        return {"count": nnfw.Parameter((1,), nnfw.initializer("zeros"), trainable=False)}
+
+    def forward(self, params, a_prev, workspace):
+        params["count"][...] += workspace.training
+        return a_prev
+
+    def backward(self, params, delta, grads, workspace):
+        return delta
+
+
+def test_fit_gives_a_callback_the_parameters_by_name_and_their_places(data):
+    seen = []
+
+    @dataclass(frozen=True)
+    class Looks(nnfw.Callback):
+        def epoch_ended(self, fit, record, state):
+            seen.append(fit)
+            assert list(fit.parameters) == list(model.parameters)
+            assert all((fit.parameters[name] == array).all() for name, array in model.parameters.items())
+            for name, part in fit.parts.items():
+                assert (fit.vector[part] == fit.parameters[name].ravel()).all()
+            with pytest.raises(ValueError, match="read-only"):
+                fit.parameters["layers.0.bias"][0] = 1.0
+            for mapping in (fit.parameters, fit.parts):
+                with pytest.raises(TypeError, match="does not support item assignment"):
+                    mapping["layers.0.bias"] = None
+
+    model = nnfw.Sequential([Dense(3, activation="tanh"), Counter(), Dense(2, activation="softmax")], 4)
+    fit(model, data, epochs=2, callbacks=[Looks()])
+    assert [*seen[-1].parts] == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
+    assert seen[-1].parameters["layers.1.count"] == [2 * 4]
+    assert sum(part.stop - part.start for part in seen[-1].parts.values()) == model.parameters.vector.size
+    assert seen[-1].experiment is None
+
+
 def test_callback_that_wants_costs_gets_all_of_them_before_the_last_step_changes_parameters(data):
     seen, before = [], []
 

@@ -97,6 +97,11 @@ class Layout:
         ordered = {name: places[name] for name in declared}
         return cls(names, declared, ordered, ends[True], ends[False], slice(0, decaying))
 
+    @property
+    def parts(self) -> Mapping[str, slice]:
+        """Return the slice of each trainable parameter."""
+        return MappingProxyType({name: self.places[name] for name, item in self.declared.items() if item.trainable})
+
     def views(self, vector: Array, state: Array | None = None) -> Scope:
         """Return the arrays by name, as views; state only if it is given."""
         return Scope(self.arrays(vector, state))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from nnfw.arrays import Array
     from nnfw.errors import DivergedError
+    from nnfw.plain import PlainTable
 
 
 class Callback(Protocol):
@@ -35,6 +36,13 @@ class Callback(Protocol):
         """Run after one or more steps, with their costs.
 
         Only the last cost can be non-finite; that step has not changed the parameters yet.
+        """
+        return
+
+    def step_ended(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
+        """Run after the parameters have changed; a solver's step is one of its iterations.
+
+        Steps are then taken one at a time.
         """
         return
 
@@ -84,6 +92,12 @@ class Fit(Protocol):
         Names of the numbers that each epoch will record, apart from matrices.
     vector
         The flat parameter vector of the model; to be read only.
+    parameters
+        The parameters of the model by name, ``layers.0.weight`` for instance: views that cannot be written to.
+    parts
+        Where each trainable parameter is in the vector.
+    experiment
+        The experiment as the table of a file, with every default, if the training is one; else None.
     directory
         Where files with relative paths go.
     """
@@ -93,6 +107,9 @@ class Fit(Protocol):
     examples: int
     recorded: tuple[str, ...]
     vector: Array
+    parameters: Mapping[str, Array]
+    parts: Mapping[str, slice]
+    experiment: PlainTable | None
     directory: Path
 
     @property

@@ -200,6 +200,7 @@ def training_of(
         experiment.optimizer,
         replace(experiment.training, callbacks=(*experiment.training.callbacks, *callbacks)),
         experiment.seed,
+        table_of(experiment, model.registry),
     )
     return loop_of(task, model.save, directory, NAMES, checkpoints)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 from unicodedata import normalize
 
@@ -41,7 +42,8 @@ class RunningFit:
     ) -> None:
         self._task, self._state, self._files, self._save = task, state, files, save
         self.epochs, self.steps, self.recorded = task.options.epochs, task.steps, recorded
-        self.examples = len(task.data)
+        self.examples, self.experiment = len(task.data), task.experiment
+        self.parameters, self.parts = _read_only(state.parameters), state.parameters.layout.parts
         self.vector, self.directory, self.registry = state.parameters.vector, files.directory, task.network.registry
         self.watch, self.diverged, self.first_non_finite = watch.start, watch.diverged, watch.first_non_finite
         self.lines = files.lines
@@ -92,6 +94,14 @@ class RunningFit:
     def claim(self, path: str, callback: Callback) -> Path:
         """Return where a callback's file goes, and reserve the name for it."""
         return self._files.claim(path, self.registry.label("callback", callback))
+
+
+def _read_only(parameters: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Return views of arrays that cannot be written to."""
+    views = {name: array.view() for name, array in parameters.items()}
+    for view in views.values():
+        view.flags.writeable = False
+    return MappingProxyType(views)
 
 
 class CallbackFiles:

@@ -64,6 +64,7 @@ class Loop(ABC):
         self.fit = RunningFit(task, self.state, self._watch, tuple(task.recorded(look)), files, save)
         self._callbacks: list[tuple[Callback, Memory]] = []
         self._looks: list[tuple[AfterSteps, Memory]] = []
+        self._ends: list[tuple[Callable[[RunningFit, Memory], None], Memory]] = []
         self._not_resumed = ""  # what a checkpoint does not hold, in words
         self._interruption = Interruption(terminated=checkpoints is not None)
 
@@ -108,6 +109,7 @@ class Loop(ABC):
             memory.update(remembered)
             self._callbacks.append((callback, memory))
             self._looks += [(look, memory) for look in _looks_of(callback)]
+            self._ends += [(callback.step_ended, memory)] if is_own(callback, "step_ended", Callback) else []
             state.memories.append((name, memory))
         if self._checkpoints is not None:
             self._checkpoints.begin(state, registry, callbacks, self._not_resumed)
@@ -122,6 +124,11 @@ class Loop(ABC):
     @property
     def _goes_on(self) -> bool:
         return self.state.epoch < self.task.options.epochs and not self.state.history.stopped
+
+    def _end_step(self) -> None:
+        """Tell the callbacks that the parameters have changed."""
+        for ended, memory in self._ends:
+            ended(self.fit, memory)
 
     def _end_epoch(self, rate: float, results: Record) -> None:
         """Complete the record of an epoch, and pass it to callbacks and checkpoints."""
@@ -213,7 +220,7 @@ class StepLoop(Loop):
         """Take the remaining steps of this epoch."""
         fit, state, count, looks = self.fit, self.state, self.fit.steps, self._looks
         after_each = self._checkpoints is not None and not self.task.options.checkpoint_seconds
-        single = after_each or any(is_own(callback, "step_computed", Callback) for callback, _ in self._callbacks)
+        single = after_each or self._ends or any(is_own(each, "step_computed", Callback) for each, _ in self._callbacks)
         compute, update, between = self._steps.compute, self._steps.update, self._between  # a step is short
         try:
             while state.position < count:
@@ -221,6 +228,7 @@ class StepLoop(Loop):
                 for look, memory in looks:
                     look(fit, costs, memory)
                 update()
+                self._end_step()
                 if state.position < count:
                     between()
         finally:

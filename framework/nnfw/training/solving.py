@@ -58,6 +58,7 @@ class SolverLoop(Loop):
             state.epoch += 1
             state.step += 1
             self._show(cost)
+            self._end_step()
             self._end_epoch(_RATE, self._results(cost))
             return not self._goes_on
 

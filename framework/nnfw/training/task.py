@@ -31,7 +31,7 @@ class Task:
     """What a training is given. Only the network's parameters change.
 
     The examples in `validation` are evaluated after each epoch. `seed` is that of the order of the examples and of the
-    noise.
+    noise. `experiment` is the table of the file, for callbacks to read.
     """
 
     network: Network
@@ -41,6 +41,7 @@ class Task:
     optimizer: Optimizer | Solver
     options: TrainingOptions
     seed: int
+    experiment: PlainTable | None = None
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
