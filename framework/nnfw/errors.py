@@ -242,6 +242,19 @@ def class_name(value: object) -> str:
     return one_line(type.__dict__["__name__"].__get__(type(value)))[:_LONGEST_VALUE]
 
 
+def described(found: object) -> str:
+    """Return what a result is: dtype and shape of an array, the class of anything else.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> described(None), described(np.zeros((2, 3)))
+    ('NoneType', 'a float64 array of shape (2, 3)')
+    """
+    dtype, shape = getattr(found, "dtype", None), getattr(found, "shape", None)
+    return f"a {dtype} array of shape {shape}" if dtype is not None and type(shape) is tuple else class_name(found)
+
+
 def readable(text: str) -> str:
     """Return a message with each word cut after 500 characters, and each line after 4,000, both in the middle.
 

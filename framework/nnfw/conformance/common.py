@@ -19,6 +19,7 @@ from nnfw.conformance.outcomes import CheckFailed, NotApplicable, applies_if, re
 from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import ConfigError, NnfwError, in_words, short
+from nnfw.plugins import protocol_problem
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -49,6 +50,8 @@ class _Unfit:
 
 def check_constructible(subject: Subject[DataclassInstance]) -> None:
     """It is a frozen dataclass with every member of its protocol, made from its defaults or from declared examples."""
+    problem = protocol_problem(subject.kind, subject.cls)
+    require(not problem, f"{subject.cls.__name__} {problem}.")
     options = options_of(subject.cls).items()
     missing = [name for name, option in options if option.required and name not in subject.options]
     if missing and subject.kind == _READS_FILES:

@@ -227,7 +227,7 @@ class Sequential:
             16,384, and from then on refuses frames with other columns or another order. Arrays without names are taken
             by position.
         cost, optimizer
-            By name, by table or as objects.
+            By name, by table or as objects. Two functions, (value, gradient), are a cost too.
         epochs, batch_size
             1 or more; 1 and 32 by default. The last batch of an epoch may be smaller.
         shuffle
@@ -237,8 +237,9 @@ class Sequential:
         validation_data
             ``(x, y)`` on which cost and metrics are also computed after each epoch.
         metrics, schedule, regularizer, callbacks, accelerator
-            By name, by table or as objects. Callbacks that are on by default run too; ``nnfw.ProgressBar()`` among
-            them shows the progress.
+            By name, by table or as objects. A function ``f(a, y)`` that returns a mean over examples is a metric, and
+            ``f(fit, record)`` a callback that runs after each epoch. Callbacks that are on by default run too;
+            ``nnfw.ProgressBar()`` among them shows the progress.
         seed
             Seed of order and noise, 0 or more; that of the model by default. Two calls with one seed take the examples
             in the same order.

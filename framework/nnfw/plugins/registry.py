@@ -32,6 +32,7 @@ from nnfw.plugins.loading import (
     new_manager,
     strict_plugins,
 )
+from nnfw.plugins.python_objects import component_of_object, require_useful
 from nnfw.plugins.specs import (
     AcceleratorSpec,
     CommandSpec,
@@ -44,8 +45,8 @@ from nnfw.plugins.specs import (
     SpecT,
     normalised,
 )
-from nnfw.plugins.targets import problems_of, protocol_problem
-from nnfw.protocols import KINDS
+from nnfw.plugins.targets import NO_DATACLASS, NOT_FROZEN, problems_of, protocol_problem
+from nnfw.protocols import KINDS, Callback
 
 if TYPE_CHECKING:
     import pluggy
@@ -263,7 +264,7 @@ class Registry:
             name = type(component).__qualname__
             raise PluginError(
                 f"{kind.capitalize()} {name!r} belongs to no installed plugin, so a file cannot name it. Declare it in "
-                "a plugin: yield a ComponentSpec from the hook nnfw_components."
+                "a plugin: yield a ComponentSpec from the hook nnfw_components. 'nnfw new-plugin NAME' writes one."
             )
         name = found.qualified_name if qualified or found.problem else found.name
         return {TYPE: name, **to_table(component, partial(self.describe, qualified=qualified))}
@@ -330,7 +331,8 @@ class Registry:
             if isinstance(table, Mapping):
                 component_class = self.load(kind, self._name_in(kind, table))
                 return build(component_class, {key: table[key] for key in table if key != TYPE}, inner)
-            _require_component(kind, reference)
+            if not _is_component(kind, reference):
+                return component_of_object(kind, reference, inner)
             return rebuild(reference, inner)
         except (UnknownComponentError, PluginError) as error:
             path = (TYPE,) if isinstance(reference, Mapping) else ()
@@ -397,16 +399,23 @@ def _require_kind(kind: str) -> None:
         raise UnknownComponentError(f"Unknown kind {kind!r}.{did_you_mean(kind, KINDS)} Kinds: {', '.join(KINDS)}.")
 
 
-def _require_component(kind: str, reference: object) -> None:
+def _is_component(kind: str, reference: object) -> bool:
+    """Return whether an object is a dataclass that implements its kind; False for other objects and functions.
+
+    ConfigError for a class, and for a dataclass that does not.
+    """
     if isinstance(reference, type):
-        text = f"must be {article(kind)}, not a class: write {one_line(reference.__name__)}(...)."
-    elif not _is_instance(reference):
-        text = f"must be {article(kind)}: a name, a table with {TYPE!r}, or an object, got {short(reference)}."
-    else:
-        problem = protocol_problem(kind, type(reference))
-        text = problem and f"must be {article(kind)}, but {short(reference)} {problem}."
-    if text:
-        raise ConfigError(text)
+        raise ConfigError(f"must be {article(kind)}, not a class: write {one_line(reference.__name__)}(...).")
+    if not _is_instance(reference):
+        return False
+    problem = protocol_problem(kind, type(reference))
+    if problem in (NO_DATACLASS, NOT_FROZEN) and KINDS[kind].protocol is Callback:
+        return False  # a callback may keep what it sees in its attributes
+    if problem:
+        raise ConfigError(f"must be {article(kind)}, but {short(reference)} {problem}.")
+    if KINDS[kind].protocol is Callback:
+        require_useful(reference)
+    return True
 
 
 def _is_instance(reference: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nnfw.errors import PluginError, class_name
+from nnfw.errors import PluginError, described
 from nnfw.plugins.registry import default_registry
 
 if TYPE_CHECKING:
@@ -27,16 +27,3 @@ def wrong_result(
     """
     owner = (registry or default_registry()).title(component)
     return PluginError(f"{owner}: {method} returned {described(found)}, expected {expected}.")
-
-
-def described(found: object) -> str:
-    """Return what a result is: dtype and shape of an array, the class of anything else.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> described(None), described(np.zeros((2, 3)))
-    ('NoneType', 'a float64 array of shape (2, 3)')
-    """
-    dtype, shape = getattr(found, "dtype", None), getattr(found, "shape", None)
-    return f"a {dtype} array of shape {shape}" if dtype is not None and type(shape) is tuple else class_name(found)

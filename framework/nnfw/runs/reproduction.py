@@ -17,7 +17,6 @@ from nnfw.errors import ConfigError, DataError, DivergedError
 from nnfw.experiments.experiment import ExperimentFile
 from nnfw.model import Sequential
 from nnfw.plugins import Registry
-from nnfw.protocols import Callback
 from nnfw.runs.comparison import Differences, input_differences
 from nnfw.runs.layout import unused
 from nnfw.runs.opening import Access, open_model, open_run
@@ -56,7 +55,7 @@ class Reproduction:
     outcome: str  # how the two runs ended, if that differs
 
 
-def reproduce(path: Path, access: Access, out: Path | None = None, callbacks: Sequence[Callback] = ()) -> Reproduction:
+def reproduce(path: Path, access: Access, out: Path | None = None, callbacks: Sequence[object] = ()) -> Reproduction:
     """Train a run's experiment again, and compare.
 
     ConfigError if the run did not finish or diverge; DataError if the data cannot be read; other errors are those of
@@ -101,9 +100,7 @@ def _ended(path: Path) -> StoredRun:
     raise ConfigError(f"{path} is {run.status}: it has no final results to compare with. {advice}")
 
 
-def _trained_again(
-    file: ExperimentFile, registry: Registry, directory: Path, callbacks: Sequence[Callback]
-) -> StoredRun:
+def _trained_again(file: ExperimentFile, registry: Registry, directory: Path, callbacks: Sequence[object]) -> StoredRun:
     """Train, and return the new run, which may have diverged."""
     try:
         with suppress(DivergedError):

@@ -58,7 +58,7 @@ def train(
     file: ExperimentFile,
     registry: Registry,
     out: Path | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[object] = (),
     tell: Callable[[str], None] = warn,
 ) -> Run:
     """Carry an experiment out, and write the run's directory.
@@ -74,24 +74,25 @@ def train(
     out
         The directory; ``runs/<name>-<time>`` by default. It must not hold a run yet.
     callbacks
-        Further callbacks, a progress bar for instance.
+        Further callbacks, a progress bar for instance: by name, by table, as objects or functions.
     tell
         Called with messages that are not errors; by default it warns.
     """
+    further = [registry.resolve("callback", callback) for callback in callbacks]
     directory = new_directory(file.experiment.name) if out is None else out
     require_writable(directory)
     prepared = prepare(file, registry)
     with made(directory, new=out is None) as path, locked(path) as held:
         require_empty(path)  # another run may have been started here since
         record = RecordWriter(held, file, prepared)
-        return _carry_out(prepared, record, callbacks, tell)
+        return _carry_out(prepared, record, further, tell)
 
 
 def resume(
     directory: Path,
     access: Access,
     overrides: Sequence[str] = (),
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[object] = (),
     *,
     force: bool = False,
 ) -> Run | None:
@@ -112,6 +113,7 @@ def resume(
         Whether to go on although experiment or data have changed.
     """
     file, registry, tell = open_run(directory, access, overrides), access.registry, access.tell
+    further = [registry.resolve("callback", callback) for callback in callbacks]
     with locked(directory) as held:
         start = newest(held.below(CHECKPOINTS), registry, tell)
         finished = read_run(directory).status == "finished"
@@ -123,7 +125,7 @@ def resume(
         if start is None:
             tell(f"{directory} holds no checkpoint yet: the run starts again.")
         record = RecordWriter(held, file, prepared, resumed=True)
-        return _carry_out(prepared, record, callbacks, tell, start, force=force)
+        return _carry_out(prepared, record, further, tell, start, force=force)
 
 
 def _carry_out(

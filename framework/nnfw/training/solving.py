@@ -7,8 +7,8 @@ from contextlib import closing
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.errors import PluginError
-from nnfw.plugins.results import described, wrong_result
+from nnfw.errors import PluginError, described
+from nnfw.plugins.results import wrong_result
 from nnfw.protocols import is_solver
 from nnfw.training.checkpoints import Checkpoints
 from nnfw.training.evaluation import EVALUATION_ROWS
