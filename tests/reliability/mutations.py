@@ -344,7 +344,7 @@ def checkpoint_contents() -> Iterator[bytes]:
 def use_checkpoint(path: Path) -> None:
     start = read_checkpoint(path, default_registry())
     loop = training(path.parent, 5)
-    names = [name_of(callback, loop.fit.registry) for callback in loop.task.options.callbacks]
+    names = [name_of("callback", callback, loop.fit.registry) for callback in loop.task.options.callbacks]
     resume(start, loop.state, names, loop.fit.steps, loop.fit.recorded)
     list(differences(start.header.origin, {"seed": 0}))
 

@@ -1,5 +1,6 @@
 """The progress bar, on a real terminal and without one."""
 
+import itertools
 import os
 import pty
 import subprocess
@@ -81,3 +82,21 @@ def test_bar_of_an_instant_is_not_made(monkeypatch):
 
     model.fit(np.ones((6, 2)), np.ones(6), cost="mse", optimizer="sgd", batch_size=2, callbacks=[Looks()])
     assert seen == [False, True, True]
+
+
+def test_bar_of_a_training_that_goes_on_with_shorter_epochs_counts_those_as_the_others(monkeypatch):
+    monkeypatch.setattr(progress, "monotonic", itertools.count().__next__)
+    model, seen = nnfw.Sequential([nnfw.layer("dense", units=1)], 2), []
+
+    @dataclass(frozen=True)
+    class Looks(nnfw.ProgressBar):
+        def steps_computed(self, fit, costs, state):
+            super().steps_computed(fit, costs, state)
+            task = state["bar"].progress.tasks[0]
+            seen.append((task.completed, task.total))
+
+    options = {"cost": "mse", "optimizer": "sgd", "batch_size": 2, "callbacks": [Looks()]}
+    history = model.fit(np.ones((8, 2)), np.ones(8), epochs=2, **options, accelerator="none")
+    assert seen[-1] == (8, 8)
+    model.fit(np.ones((4, 2)), np.ones(4), continue_from=history, **options, accelerator="none")
+    assert seen[-2:] == [(5, 6), (6, 6)]

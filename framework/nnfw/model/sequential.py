@@ -75,6 +75,7 @@ class _FitSettings:
     """What `fit` takes besides the options of a training, with ranges."""
 
     seed: Annotated[int, Ge(0)]
+    planned_epochs: Annotated[int, Ge(1)] | None
     resume: bool
     directory: str
     checkpoints: str | None
@@ -213,6 +214,8 @@ class Sequential:
         checkpoints: str | PathLike[str] | None = None,
         checkpoint_seconds: float = 30.0,
         resume: bool = False,
+        continue_from: training.History | None = None,
+        planned_epochs: int | None = None,
     ) -> training.History:
         """Train the parameters on examples `x` ``(N, *input_shape)`` with labels `y`; return a record of each epoch.
 
@@ -252,17 +255,27 @@ class Sequential:
         resume
             Whether to go on from the newest checkpoint in the folder, bit for bit as if the training had never
             stopped; it begins where there is none. False by default.
+        continue_from
+            The history of an earlier call, to go on where that one ended: with the optimizer's arrays, the count of
+            epochs and steps, the schedule's time, the random numbers and what callbacks remember. `epochs` are then
+            further ones. Ten calls of one epoch give the bits of one call of ten (``docs/resume.md`` says when). None,
+            the default, starts a training.
+        planned_epochs
+            The number of epochs that schedules plan for, counted from the first training; by default that of the last
+            epoch of this call. A schedule such as ``cosine`` needs it where a training is made of several calls.
 
         Returns
         -------
         History
-            One record per epoch: ``history["cost"]`` is a list. Cost and metrics of an epoch are means over its
-            batches, taken while the parameters changed. Training goes on from the parameters as they are.
+            One record per epoch, those of `continue_from` first: ``history["cost"]`` is a list. Cost and metrics of an
+            epoch are means over its batches, taken while the parameters changed. Training goes on from the parameters
+            as they are.
 
         Raises
         ------
         ConfigError
-            With every wrong option, and if the cost cannot take what the last layer gives.
+            With every wrong option, if the cost cannot take what the last layer gives, and if `continue_from` is of
+            another model or another optimizer, or has no end to go on from.
         DataError
             If x, y or the weights are empty, not finite, of the wrong shape or impossible for the cost or a metric.
         ShapeError
@@ -279,12 +292,21 @@ class Sequential:
         if unfit := [text for _, text in self.network.graph.unfit(self.network.shapes)]:
             raise ShapeError("\n".join(unfit))
         objective = self.objective(cost)
-        given |= {"seed": self.seed if seed is None else seed}
+        end = continue_from.end if isinstance(continue_from, training.History) else None
+        given |= {"seed": (self.seed if end is None else end.seed) if seed is None else seed}
         given |= {"directory": _as_text(directory), "checkpoints": _as_text(checkpoints)}
         resolved = build(training.TrainingOptions, _options_in(given, training.TrainingOptions), self.registry.resolve)
         settings = build(_FitSettings, _options_in(given, _FitSettings), self.registry.resolve)
         optimizer = self.registry.resolve("optimizer", optimizer)
-        if mistakes := list(training.contradictions(resolved, optimizer, self.registry)):
+        mistakes = list(training.contradictions(resolved, optimizer, self.registry))
+        if continue_from is not None:
+            kept = settings.checkpoints is not None
+            mistakes += training.unfit(continue_from, self.network, optimizer, settings.seed, checkpoints=kept)
+        last = resolved.epochs + (0 if end is None else end.epoch)
+        if settings.planned_epochs is not None and settings.planned_epochs < last:
+            text = f"must be at least {last}, the last epoch of this call, got {settings.planned_epochs}."
+            mistakes.append(Mistake(("planned_epochs",), text))
+        if mistakes:
             raise ConfigError(mistakes)
         preprocessing = self._remembering(x)
         data = self.labelled(x, y, objective, sample_weight)
@@ -293,7 +315,17 @@ class Sequential:
         if settings.resume and settings.checkpoints is None:
             raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])
         self.preprocessing = preprocessing
-        task = training.Task(self.network, data, validation, objective, optimizer, resolved, settings.seed)
+        task = training.Task(
+            self.network,
+            data,
+            validation,
+            objective,
+            optimizer,
+            resolved,
+            settings.seed,
+            continued=continue_from,
+            planned=settings.planned_epochs,
+        )
         where = Path(settings.directory)
         if settings.checkpoints is None:
             history = training.loop_of(task, self.save, where).run()

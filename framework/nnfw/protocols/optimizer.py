@@ -106,5 +106,5 @@ class Schedule(Protocol):
 
         Called once at the start of each epoch, with the times of all its steps: `t` ``(steps,)`` holds
         ``epoch + i/steps`` where the first epoch is 0, `epochs` is the planned number and `history` the monitored
-        cost after each finished epoch.
+        cost after each finished epoch that recorded it.
         """

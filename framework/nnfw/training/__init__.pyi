@@ -8,11 +8,13 @@ from .checkpoints import differences as differences
 from .checkpoints import newest as newest
 from .checkpoints import require_resumable as require_resumable
 from .checkpoints import require_same_origin as require_same_origin
+from .continuation import unfit as unfit
 from .evaluation import evaluate as evaluate
 from .evaluation import named_metrics as named_metrics
 from .evaluation import refused as refused
 from .evaluation import require_finite_cost as require_finite_cost
 from .history import History as History
+from .history import TrainingEnd as TrainingEnd
 from .interruption import Interruption as Interruption
 from .loop import Loop as Loop
 from .options import FREE_OPTIONS as FREE_OPTIONS

@@ -19,9 +19,9 @@ from nnfw.arrays import Array
 from nnfw.configuration import build
 from nnfw.errors import ConfigError, DataError, FileFormatError, short
 from nnfw.network import Parameters
-from nnfw.protocols import Callback
 from nnfw.storage import Directory, container, decoded, encoded
-from nnfw.training.state import Memory, TrainingState
+from nnfw.training.history import Memory
+from nnfw.training.state import TrainingState
 
 if TYPE_CHECKING:
     from nnfw.plugins import Registry
@@ -103,14 +103,14 @@ def write(path: Path, header: Header, state: TrainingState, folder: Directory) -
         "records": state.history.records,
         "tally": state.tally.content(),
         "cost": float(state.cost),
-        "callbacks": [[name, _plain(memory)] for name, memory in state.memories],
+        "callbacks": [[name, plain_part(memory)] for name, memory in state.memories],
     }
     progress = encoded(changing, arrays, _PROGRESS)
     parameters = {_VECTOR: state.parameters.vector, _STATE: state.parameters.state}
     container.write(path, {**asdict(header), _PROGRESS: progress}, arrays | parameters, FORMAT, inside=folder)
 
 
-def _plain(memory: Memory) -> Memory:
+def plain_part(memory: Memory) -> Memory:
     """Return the entries of a callback's memory that are plain; others it builds again."""
     return {key: value for key, value in memory.items() if _is_plain(key) and _is_plain(value)}
 
@@ -123,10 +123,10 @@ def _is_plain(value: object) -> bool:
     return True
 
 
-def name_of(callback: Callback, registry: Registry) -> str:
-    """Return the name under which a callback's memory is found again."""
-    component = registry.component_of("callback", callback)
-    return component.qualified_name if component else type(callback).__qualname__
+def name_of(kind: str, component: object, registry: Registry) -> str:
+    """Return the name by which the state of a callback or an optimizer is found again."""
+    found = registry.component_of(kind, component)
+    return found.qualified_name if found else type(component).__qualname__
 
 
 def read(path: Path, registry: Registry, folder: Directory | None = None) -> Checkpoint:

@@ -41,7 +41,7 @@ class RunningFit:
         save: Save,
     ) -> None:
         self._task, self._state, self._files, self._save = task, state, files, save
-        self.epochs, self.steps, self.recorded = task.options.epochs, task.steps, recorded
+        self.epochs, self.steps, self.recorded = task.planned_epochs, task.steps, recorded
         self.examples, self.experiment = len(task.data), task.experiment
         self.parameters, self.parts = _read_only(state.parameters), state.parameters.layout.parts
         self.vector, self.directory, self.registry = state.parameters.vector, files.directory, task.network.registry

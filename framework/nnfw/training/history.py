@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nnfw.arrays import Array
+
 Record = dict[str, Any]
 """What an epoch gave by name: numbers, and nested lists for matrices."""
+
+Memory = dict[str, Any]
+"""What a callback remembers: whatever its author likes."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingEnd:
+    """Where a training ended, apart from the model's parameters: what another one needs to go on from there.
+
+    Parameters
+    ----------
+    seed
+        The seed of order and noise.
+    parameters
+        Dtype and shape of each of the model's parameters by name, in words.
+    optimizer, arrays
+        Which optimizer it was, and its arrays by name, each as long as the parameter vector.
+    epoch, step
+        The number of epochs and steps taken.
+    order, noise
+        The states of the random numbers for the order of the examples and for noise.
+    callbacks
+        The name of each callback with what it remembers, as far as that is plain data. Clear the list if callbacks are
+        to begin afresh.
+    """
+
+    seed: int
+    parameters: Mapping[str, str]
+    optimizer: str
+    arrays: Mapping[str, Array]
+    epoch: int
+    step: int
+    order: Mapping[str, Any]
+    noise: Mapping[str, Any]
+    callbacks: list[tuple[str, Memory]]
 
 
 @dataclass
@@ -25,6 +62,11 @@ class History(Sequence[Record]):
         Whose kernels it used; ``"none"`` for plain NumPy.
     warning
         That the training made the model much worse; empty if it did not.
+    end
+        What ``fit(..., continue_from=history)`` goes on from; None for a solver and for a training that did not finish.
+        It holds the optimizer's arrays (two vectors as long as the parameters for Adam) and what callbacks remember (a
+        copy of the parameters for early stopping), and is copied and pickled with the history. Set it to None to free
+        that memory.
 
     Examples
     --------
@@ -37,6 +79,7 @@ class History(Sequence[Record]):
     stopped: str = ""
     accelerator: str = "none"
     warning: str = ""
+    end: TrainingEnd | None = field(default=None, repr=False, compare=False)
 
     def __getitem__(self, key: Any) -> Any:
         """Return the record of an epoch by its position, or a list of one entry over all epochs by its name."""

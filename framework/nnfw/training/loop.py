@@ -19,11 +19,12 @@ from nnfw.randomness import stream
 from nnfw.training.batches import Labelled
 from nnfw.training.checkpoint_file import name_of, resume
 from nnfw.training.checkpoints import Checkpoints
+from nnfw.training.continuation import end_of, go_on
 from nnfw.training.evaluation import FIRST_EXAMPLES, Tally, evaluate
 from nnfw.training.fit import CallbackFiles, RunningFit, Save
-from nnfw.training.history import History, Record
+from nnfw.training.history import History, Memory, Record
 from nnfw.training.interruption import Interruption
-from nnfw.training.state import Memory, TrainingState, state_of
+from nnfw.training.state import TrainingState, state_of
 from nnfw.training.steps import Steps
 from nnfw.training.task import VALIDATION, Task
 from nnfw.training.watch import Watch, advice
@@ -45,9 +46,12 @@ class Loop(ABC):
         self.task, self._checkpoints = task, checkpoints
         self._start = None if checkpoints is None else checkpoints.start
         accelerator = options.accelerator
-        if self._start is not None and self._start.header.accelerator in known_accelerators(network.registry):
-            accelerator = self._start.header.accelerator
-        seconds = gain(network.parameters.vector.size, task.steps * options.epochs)
+        before = None if self._start is None else self._start.header.accelerator
+        if task.continued is not None and accelerator == "auto":
+            before = task.continued.accelerator
+        if before in known_accelerators(network.registry):
+            accelerator = before
+        seconds = gain(network.parameters.vector.size, task.steps * task.planned_epochs)
         self._engine, accelerator = choose(accelerator, network.registry, seconds)
         look = self._evaluate_first()
         self._first_cost = look["cost"]
@@ -57,7 +61,7 @@ class Loop(ABC):
             order=stream(task.seed, "order"),
             noise=stream(task.seed, "noise"),
             tally=Tally(task.metrics),
-            history=History(accelerator=accelerator),
+            history=History([] if task.continued is None else [*task.continued], accelerator=accelerator),
         )
         self._evaluation = network.workspace()
         self._watch = Watch(task, self.state, self._evaluation)
@@ -84,6 +88,7 @@ class Loop(ABC):
             opened.callback(self._watch.close)
             self._begin(opened)
             self._train()
+            self.state.history.end = end_of(self.task, self.state)
             if self._checkpoints is not None:
                 self._checkpoints.write(self.state)
             for callback, memory in self._callbacks:
@@ -94,13 +99,15 @@ class Loop(ABC):
         return self.state.history
 
     def _begin(self, opened: ExitStack) -> None:
-        """Resume from the checkpoint if there is one, then start the callbacks with the memories that it holds."""
+        """Resume from the checkpoint or continue the history if there is one, then start the callbacks."""
         callbacks, registry, state = self._with_defaults(), self.task.network.registry, self.state
-        names = [name_of(callback, registry) for callback in callbacks]
+        names = [name_of("callback", callback, registry) for callback in callbacks]
         memories: list[Memory] = [{} for _ in callbacks]
         if self._start is not None:
             memories = resume(self._start, state, names, self.fit.steps, self.fit.recorded)
             self.fit.stop(self._start.header.stopped)
+        elif self.task.continued is not None and self.task.continued.end is not None:
+            memories = go_on(self.task.continued.end, state, names)
         for callback, name, remembered in zip(callbacks, names, memories, strict=True):
             memory: object = callback.state(self.fit)
             if not isinstance(memory, dict):
@@ -123,7 +130,7 @@ class Loop(ABC):
 
     @property
     def _goes_on(self) -> bool:
-        return self.state.epoch < self.task.options.epochs and not self.state.history.stopped
+        return self.state.epoch < self.task.last_epoch and not self.state.history.stopped
 
     def _end_step(self) -> None:
         """Tell the callbacks that the parameters have changed."""

@@ -22,6 +22,7 @@ class _Bar:
 
     figures: str
     first_step: int
+    done: int  # steps before the first one, if all epochs had the length that they have now
     started: float
     drawn: float
     progress: Progress | None = None
@@ -39,7 +40,10 @@ class ProgressBar(Callback):
     def state(self, fit: Fit) -> dict[str, Any]:
         """Note when the training started; the bar is created when it is first drawn."""
         figures, now = figures_of(fit.history[-1]) if fit.history else "", monotonic()
-        return {"bar": _Bar(figures, fit.step, now, now)}
+        done, steps = fit.step, fit.steps
+        if done // steps != len(fit.history):  # epochs of another length, of the training that is continued
+            done = len(fit.history) * steps
+        return {"bar": _Bar(figures, fit.step, done, now, now)}
 
     def steps_computed(self, fit: Fit, costs: Sequence[float], state: MutableMapping[str, Any]) -> None:
         """Redraw, at most five times a second."""
@@ -50,7 +54,7 @@ class ProgressBar(Callback):
             bar.progress, bar.task = _begun(fit)
         bar.progress.update(
             bar.task,
-            completed=fit.step,
+            completed=bar.done + fit.step - bar.first_step,
             epoch=_epoch(fit.epoch, fit.epochs),
             figures=bar.figures or f"cost {costs[-1]:.3g}",
             speed=f"{(fit.step - bar.first_step) / fit.steps * fit.examples / (now - bar.started):,.0f}/s",

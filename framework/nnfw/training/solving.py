@@ -46,7 +46,7 @@ class SolverLoop(Loop):
         """Let the solver lower the cost of all examples."""
         if not self._goes_on:
             return
-        state, epochs = self.state, self.fit.epochs
+        state, epochs = self.state, self.task.last_epoch
         noise = state.noise.bit_generator.state
         accepted = self._vector.astype(np.float64)
 

@@ -48,12 +48,12 @@ def train_in(path: Path, task: Task, save: Save, directory: Path, *, resume: boo
             raise DataError(
                 f"{path} holds checkpoints. Continue their training with resume=True, or choose another folder."
             )
-        registry, origin, options = task.network.registry, task.origin(), task.options
+        registry, origin = task.network.registry, task.origin()
         start = newest(folder, registry, warn)
-        require_resumable(start, options.epochs, origin, "Train as before, or choose another folder.", warn)
+        require_resumable(start, task.last_epoch, origin, "Train as before, or choose another folder.", warn)
         checkpoints = Checkpoints(
             folder,
-            options.checkpoint_seconds,
+            task.options.checkpoint_seconds,
             origin=origin,
             advice="Continue with fit(..., resume=True).",
             tell=warn,

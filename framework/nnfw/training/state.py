@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -14,10 +13,7 @@ from nnfw.network import Parameters
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Optimizer, Solver, is_solver
 from nnfw.training.evaluation import Tally
-from nnfw.training.history import History
-
-Memory = dict[str, Any]
-"""What a callback remembers: whatever its author likes."""
+from nnfw.training.history import History, Memory
 
 
 @dataclass(eq=False)

@@ -71,8 +71,9 @@ class Steps:
         if options.schedule is None:
             return [base] * self.count
         times = self.state.epoch - 1 + np.arange(self.count) / self.count
-        history = tuple(self.state.history[self._task.watched])
-        factors = options.schedule.factor(times, options.epochs, history)
+        watched = self._task.watched  # a training that this one continues may not have recorded it
+        history = tuple(record[watched] for record in self.state.history if watched in record)
+        factors = options.schedule.factor(times, self._task.planned_epochs, history)
         is_array = isinstance(factors, np.ndarray) and factors.shape == times.shape and factors.dtype.kind in "fiu"
         if not is_array or not np.isfinite(factors).all():
             label = self._task.network.registry.label("schedule", options.schedule)

@@ -19,7 +19,7 @@ from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Metric, Optimizer, Solver, is_solver
 from nnfw.training.batches import Labelled
 from nnfw.training.evaluation import named_metrics
-from nnfw.training.history import Record
+from nnfw.training.history import History, Record
 from nnfw.training.options import FREE_OPTIONS, TrainingOptions
 
 VALIDATION = "validation_"
@@ -32,6 +32,8 @@ class Task:
 
     The examples in `validation` are evaluated after each epoch. `seed` is that of the order of the examples and of the
     noise. `experiment` is the table of the file, for callbacks to read.
+    The training goes on where the one of `continued` ended, if there is one. `planned` is the number of epochs
+    that schedules plan for, if it is not that of the last epoch.
     """
 
     network: Network
@@ -42,6 +44,8 @@ class Task:
     options: TrainingOptions
     seed: int
     experiment: PlainTable | None = None
+    continued: History | None = None
+    planned: int | None = None
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
@@ -52,6 +56,17 @@ class Task:
     def steps(self) -> int:
         """The number of steps in an epoch; a solver takes one."""
         return 1 if is_solver(self.optimizer) else -(-len(self.data) // self.options.batch_size)
+
+    @property
+    def last_epoch(self) -> int:
+        """The last epoch to train, counted from that of the first training if this one continues it."""
+        end = None if self.continued is None else self.continued.end
+        return self.options.epochs + (0 if end is None else end.epoch)
+
+    @property
+    def planned_epochs(self) -> int:
+        """The number of epochs that schedules plan for."""
+        return self.last_epoch if self.planned is None else self.planned
 
     @property
     def watched(self) -> str:
