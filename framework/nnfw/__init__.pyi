@@ -35,6 +35,7 @@ from .protocols import Activation as Activation
 from .protocols import Block as Block
 from .protocols import Callback as Callback
 from .protocols import CanonicalCost as CanonicalCost
+from .protocols import Collective as Collective
 from .protocols import Cost as Cost
 from .protocols import Dataset as Dataset
 from .protocols import Elementwise as Elementwise

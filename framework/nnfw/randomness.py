@@ -11,7 +11,7 @@ Stream = Literal["parameters", "order", "noise", "split"]
 _KEYS: dict[Stream, int] = {"parameters": 0, "order": 1, "noise": 2, "split": 3}
 
 
-def stream(seed: int, name: Stream) -> np.random.Generator:
+def stream(seed: int, name: Stream, rank: int = 0) -> np.random.Generator:
     """Return the generator of one purpose: first parameters, order of examples, noise (dropout) or the data split.
 
     Parameters
@@ -20,6 +20,8 @@ def stream(seed: int, name: Stream) -> np.random.Generator:
         The seed of the model or the experiment, 0 or greater.
     name
         The purpose.
+    rank
+        Which of several processes draws, 0 by default: each draws other numbers.
 
     Examples
     --------
@@ -28,4 +30,5 @@ def stream(seed: int, name: Stream) -> np.random.Generator:
     """
     import numpy as np  # imported here: the command line reads this module before it needs NumPy
 
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_KEYS[name],))))
+    key = (_KEYS[name], rank) if rank else (_KEYS[name],)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))

@@ -33,7 +33,7 @@ from nnfw.network import (
 )
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
-from nnfw.protocols import Cost, Inline, Node
+from nnfw.protocols import Collective, Cost, Inline, Node
 from nnfw.randomness import stream
 from nnfw.storage import Directory, container
 from nnfw.training.evaluation import EVALUATION_ROWS
@@ -216,6 +216,7 @@ class Sequential:
         resume: bool = False,
         continue_from: training.History | None = None,
         planned_epochs: int | None = None,
+        collective: Collective | None = None,
     ) -> training.History:
         """Train the parameters on examples `x` ``(N, *input_shape)`` with labels `y`; return a record of each epoch.
 
@@ -263,6 +264,10 @@ class Sequential:
         planned_epochs
             The number of epochs that schedules plan for, counted from the first training; by default that of the last
             epoch of this call. A schedule such as ``cosine`` needs it where a training is made of several calls.
+        collective
+            The ranks that train together: processes or threads that each call this with the same model, data, seed and
+            options, and with a `directory` of their own. Each takes its part of every batch; gradient, cost and metrics
+            are those of the whole batch, and all models end with the same bits. By default there is one process.
 
         Returns
         -------
@@ -306,6 +311,9 @@ class Sequential:
         if settings.planned_epochs is not None and settings.planned_epochs < last:
             text = f"must be at least {last}, the last epoch of this call, got {settings.planned_epochs}."
             mistakes.append(Mistake(("planned_epochs",), text))
+        if collective is not None:
+            kept = settings.checkpoints is not None
+            mistakes += training.unfit_ranks(collective, optimizer, resolved.batch_size, checkpoints=kept)
         if mistakes:
             raise ConfigError(mistakes)
         preprocessing = self._remembering(x)
@@ -325,6 +333,7 @@ class Sequential:
             settings.seed,
             continued=continue_from,
             planned=settings.planned_epochs,
+            collective=training.ONE_PROCESS if collective is None else collective,
         )
         where = Path(settings.directory)
         if settings.checkpoints is None:

@@ -2,6 +2,7 @@ from .activation import Activation as Activation
 from .activation import Elementwise as Elementwise
 from .callback import Callback as Callback
 from .callback import Fit as Fit
+from .collective import Collective as Collective
 from .cost import CanonicalCost as CanonicalCost
 from .cost import Cost as Cost
 from .cost import Metric as Metric

@@ -8,6 +8,8 @@ from .checkpoints import differences as differences
 from .checkpoints import newest as newest
 from .checkpoints import require_resumable as require_resumable
 from .checkpoints import require_same_origin as require_same_origin
+from .collective import ONE_PROCESS as ONE_PROCESS
+from .collective import unfit_ranks as unfit_ranks
 from .continuation import unfit as unfit
 from .evaluation import evaluate as evaluate
 from .evaluation import named_metrics as named_metrics

@@ -15,7 +15,8 @@ from nnfw.data import NUMERIC_KINDS
 from nnfw.errors import DataError, FileFormatError, NnfwError, ShapeError, short
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Metric, is_own
+from nnfw.protocols import Collective, Metric, is_own
+from nnfw.training.collective import ONE_PROCESS, combine
 from nnfw.training.history import Record
 
 if TYPE_CHECKING:
@@ -158,6 +159,15 @@ class Tally:
             self._room = np.empty((_batches_that_fit(batches[0]), *batches.shape[1:]), batches.dtype)
             self._gather(batches)
 
+    def sum(self, collective: Collective) -> None:
+        """Sum what all ranks have added."""
+        if self._filled:
+            self._look_at_gathered()
+        names = list(self._statistics)
+        sums: list[Array | float] = [self._cost, *self._statistics.values()]
+        self._count, (cost, *found) = combine(collective, self._count, [], sums)
+        self._cost, self._statistics = float(cost), dict(zip(names, found, strict=True))
+
     def record(self, prefix: str = "") -> Record:
         """Return cost and metrics of everything added, with `prefix` before each name; matrices as nested lists."""
         if self._filled:
@@ -263,17 +273,24 @@ def evaluate(
     workspace: Workspace,
     prefix: str = "",
     size: int = EVALUATION_ROWS,
+    collective: Collective = ONE_PROCESS,
 ) -> Record:
     """Return cost and metrics of `network` on `data`, without dropout, with `prefix` before each name.
 
-    `size` examples pass through the network together, so its memory, in `workspace`, stays bounded.
+    `size` examples pass through the network together, so its memory, in `workspace`, stays bounded. Several ranks take
+    a part of the examples each, unless there are fewer examples than ranks.
     """
+    shared = 1 < collective.size <= len(data)
+    if shared:
+        data = data.subset(data.rows_at(np.arange(collective.rank, len(data), collective.size)))
     tally = Tally(metrics)
     overflow = np.errstate(over="ignore", invalid="ignore")  # shows in the cost
     with overflow, closing(data.parts(size, workspace.child("data"))) as parts:
         for batch in parts:
             outputs = network.forward(batch.inputs, workspace, batch.lengths)
             tally.add(objective.value(outputs, batch), outputs[0][1], batch.targets[0], batch.weight)
+    if shared:
+        tally.sum(collective)
     return tally.record(prefix)
 
 

@@ -19,11 +19,13 @@ from nnfw.randomness import stream
 from nnfw.training.batches import Labelled
 from nnfw.training.checkpoint_file import name_of, resume
 from nnfw.training.checkpoints import Checkpoints
+from nnfw.training.collective import require_alike
 from nnfw.training.continuation import end_of, go_on
 from nnfw.training.evaluation import FIRST_EXAMPLES, Tally, evaluate
 from nnfw.training.fit import CallbackFiles, RunningFit, Save
 from nnfw.training.history import History, Memory, Record
 from nnfw.training.interruption import Interruption
+from nnfw.training.rank_steps import RankSteps
 from nnfw.training.state import TrainingState, state_of
 from nnfw.training.steps import Steps
 from nnfw.training.task import VALIDATION, Task
@@ -59,7 +61,7 @@ class Loop(ABC):
             network.parameters,
             state_of(task.optimizer, network.parameters.vector),
             order=stream(task.seed, "order"),
-            noise=stream(task.seed, "noise"),
+            noise=stream(task.seed, "noise", task.collective.rank),
             tally=Tally(task.metrics),
             history=History([] if task.continued is None else [*task.continued], accelerator=accelerator),
         )
@@ -100,6 +102,8 @@ class Loop(ABC):
 
     def _begin(self, opened: ExitStack) -> None:
         """Resume from the checkpoint or continue the history if there is one, then start the callbacks."""
+        if self.task.collective.size > 1:
+            require_alike(self.task)
         callbacks, registry, state = self._with_defaults(), self.task.network.registry, self.state
         names = [name_of("callback", callback, registry) for callback in callbacks]
         memories: list[Memory] = [{} for _ in callbacks]
@@ -158,7 +162,8 @@ class Loop(ABC):
 
     def _evaluate(self, data: Labelled, prefix: str = "") -> Record:
         task = self.task
-        return evaluate(task.network, data, task.objective, task.metrics, self._evaluation, prefix)
+        of = task.network, data, task.objective, task.metrics, self._evaluation
+        return evaluate(*of, prefix, collective=task.collective)
 
     def _interrupt(self) -> NoReturn:
         """Write a checkpoint, and end the training."""
@@ -206,7 +211,7 @@ class StepLoop(Loop):
 
     def __init__(self, task: Task, save: Save, files: CallbackFiles, checkpoints: Checkpoints | None = None) -> None:
         super().__init__(task, save, files, checkpoints)
-        self._steps = Steps(task, self.state)
+        self._steps = (Steps if task.collective.size == 1 else RankSteps)(task, self.state)
         self._watch.follow(self._steps)
 
     def _train(self) -> None:

@@ -11,6 +11,7 @@ from nnfw.errors import PluginError, described
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import is_solver
 from nnfw.training.checkpoints import Checkpoints
+from nnfw.training.collective import combine
 from nnfw.training.evaluation import EVALUATION_ROWS
 from nnfw.training.fit import CallbackFiles, Save
 from nnfw.training.history import Record
@@ -39,6 +40,10 @@ class SolverLoop(Loop):
         self._gradients = task.network.views(self._gradient)
         self._workspace = task.network.workspace(self.state.noise, training=True)
         self._batches = task.network.workspace()
+        rank, size = task.collective.rank, task.collective.size
+        self._data = (
+            task.data.subset(task.data.rows_at(np.arange(rank, len(task.data), size))) if size > 1 else task.data
+        )
         label = self.fit.registry.label("optimizer", self._solver)
         self._not_resumed = f"{label} starts again from where it was, without what it remembered"
 
@@ -103,11 +108,14 @@ class SolverLoop(Loop):
         self._watch.workspace = self._workspace
         parameters.vector[...] = theta
         cost, gradient = 0.0, np.zeros(theta.size)
-        with closing(task.data.parts(EVALUATION_ROWS, self._batches)) as parts:
+        with closing(self._data.parts(EVALUATION_ROWS, self._batches)) as parts:
             for batch in parts:
                 part, _ = task.network.backward(batch, task.objective, self._workspace, self._gradients)
                 cost += part * len(batch) / len(task.data)
                 gradient += self._gradient * (len(batch) / len(task.data))
+        if task.collective.size > 1:
+            _, (gradient, total) = combine(task.collective, len(self._data), [], [gradient, cost])
+            cost = float(total)
         if task.options.regularizer is not None:
             decays = parameters.layout.decays
             penalty = np.zeros_like(self._gradient[decays])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import cached_property
 from time import perf_counter
@@ -44,7 +44,8 @@ class Steps:
         self.gradients = network.views(self._gradient)
         self.workspace = network.workspace(state.noise, training=True)
         self._batches = network.workspace()
-        self.propagate = RepeatedPass(network, task.objective, self.workspace, self.gradients)
+        self._pass = RepeatedPass(network, task.objective, self.workspace, self.gradients)
+        self.propagate: Callable[[Batch], tuple[float, Array]] = self._pass
         assert not is_solver(task.optimizer)
         self._optimizer, self._regularizer = task.optimizer, task.options.regularizer
         rate: object = self._optimizer.learning_rate
@@ -55,6 +56,7 @@ class Steps:
         self._batch: Batch | None = None
         self._whole: Batch | None = None  # the batch of the full size
         self._lacks_update = False
+        self.elsewhere = False  # whether the last cost is not finite because of another rank
         self._seconds = _MOMENT  # per step in a chunk; the first call takes one step to measure it
 
     def begin_epoch(self) -> float:
@@ -130,7 +132,7 @@ class Steps:
     # Many steps in one call of the engine
 
     def _compute_together(self, chunk: Chunk, batch: Batch, count: int) -> list[float]:
-        state, size, recording = self.state, self._size, self.propagate.recording_of(batch)
+        state, size, recording = self.state, self._size, self._pass.recording_of(batch)
         assert recording is not None
         self.end_epoch()  # these batches are not read one by one
         part = slice(state.position, state.position + count)
@@ -138,7 +140,7 @@ class Steps:
         start = perf_counter()
         costs, complete, outputs, statistics = chunk.take(rows, state.step + 1, self._rates[part])
         self._seconds = max((perf_counter() - start) / len(costs), _SHORTEST)
-        self.propagate.switch_to(recording)
+        self._pass.switch_to(recording)
         state.tally.add_many(costs[:complete], size, outputs, statistics)
         state.step += len(costs)
         state.cost = costs[-1]
@@ -153,7 +155,7 @@ class Steps:
         """Takes many steps like that of the whole batch; None if Python is needed in between."""
         batch, optimizer, regularizer, engine = self._whole, self._optimizer, self._regularizer, engine_in_use()
         assert batch is not None
-        recording = self.propagate.recording_of(batch)
+        recording = self._pass.recording_of(batch)
         arrays = [each for each in (*batch.inputs, *batch.targets, batch.weight, *batch.lengths) if each is not None]
         if not engine.takes_many_steps or len(batch.sources) < len(arrays):
             return None

@@ -16,8 +16,9 @@ from nnfw.network import Network, Objective
 from nnfw.plain import PlainTable
 from nnfw.plugins import TYPE
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Metric, Optimizer, Solver, is_solver
+from nnfw.protocols import Collective, Metric, Optimizer, Solver, is_solver
 from nnfw.training.batches import Labelled
+from nnfw.training.collective import ONE_PROCESS
 from nnfw.training.evaluation import named_metrics
 from nnfw.training.history import History, Record
 from nnfw.training.options import FREE_OPTIONS, TrainingOptions
@@ -31,9 +32,9 @@ class Task:
     """What a training is given. Only the network's parameters change.
 
     The examples in `validation` are evaluated after each epoch. `seed` is that of the order of the examples and of the
-    noise. `experiment` is the table of the file, for callbacks to read.
-    The training goes on where the one of `continued` ended, if there is one. `planned` is the number of epochs
-    that schedules plan for, if it is not that of the last epoch.
+    noise. `experiment` is the table of the file, for callbacks to read. The training goes on where the one of
+    `continued` ended, if there is one. `planned` is the number of epochs that schedules plan for, if it is not that of
+    the last epoch. Each rank of `collective` has such a task.
     """
 
     network: Network
@@ -46,6 +47,7 @@ class Task:
     experiment: PlainTable | None = None
     continued: History | None = None
     planned: int | None = None
+    collective: Collective = ONE_PROCESS
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:

@@ -1,0 +1,65 @@
+"""The steps of one of several ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from math import isfinite
+
+import numpy as np
+
+from nnfw.arrays import Array
+from nnfw.network import Batch
+from nnfw.training.collective import combine
+from nnfw.training.evaluation import statistics_of
+from nnfw.training.state import TrainingState
+from nnfw.training.steps import Steps
+from nnfw.training.task import Task
+
+
+class RankSteps(Steps):
+    """Takes the steps of one of several ranks: its part of every batch, then one sum over all ranks, then the update.
+
+    Rank r of R takes the examples r, r + R, r + 2R and so on of each batch. C, ∂C/∂θ and the layers' state are means
+    over the examples, so those of the whole batch are the means weighted by the ranks' numbers of examples. Steps are
+    taken one at a time: many in one call need batches of the full size, and a part is smaller.
+    """
+
+    def __init__(self, task: Task, state: TrainingState) -> None:
+        super().__init__(task, state)
+        self.propagate = self._propagate_and_sum
+        self._own, self._count = 0, 0  # examples of the batch here, and on all ranks
+        self._statistics: Mapping[str, Array] = {}  # of the whole batch, as a table with a row for each step
+
+    def batches_from(self, position: int) -> Generator[tuple[Batch, float], None, None]:
+        """Yield this rank's part of each batch; another rank's example, which does not count, where it has none."""
+        rank, size = self._task.collective.rank, self._task.collective.size
+        starts = range(position * self._size, len(self._rows), self._size)
+        whole = [self._rows[start : start + self._size] for start in starts]
+        own = [rows[rank::size] for rows in whole]
+        rows = np.concatenate([part if len(part) else all_rows[:1] for part, all_rows in zip(own, whole, strict=True)])
+        with closing(self._task.data.feed(rows, max(1, len(own[0])), self._batches)) as batches:
+            for batch, rate, part in zip(batches, self._rates[position:], own, strict=True):
+                self._own = len(part)
+                yield batch, rate
+
+    def _propagate_and_sum(self, batch: Batch) -> tuple[float, Array]:
+        """Return C of the whole batch and a^L of this part, and fill the gradients with those of the whole batch."""
+        cost, a = self._pass(batch)
+        metrics, layers = self._task.metrics, self.state.parameters.state
+        statistics = [statistics_of(metric, a, batch.y, batch.weight) for metric in metrics.values()]
+        counted = statistics if self._own else [np.zeros_like(found) for found in statistics]
+        self._count, found = combine(self._task.collective, self._own, [self._gradient, layers, cost], counted)
+        self._gradient[...], layers[...] = found[:2]
+        self._statistics = {name: sums[np.newaxis] for name, sums in zip(metrics, found[3:], strict=True)}
+        total = float(found[2])
+        self.elsewhere = isfinite(cost) and not isfinite(total)
+        return total, a
+
+    def update(self) -> None:
+        """Complete the last step if it lacks its update."""
+        if self._lacks_update:
+            self.state.tally.add_many([self.state.cost], self._count, None, self._statistics)
+            self.change(self._rate)
+            self.state.position += 1
+            self._lacks_update = False
