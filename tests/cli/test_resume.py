@@ -78,6 +78,13 @@ def test_resume_of_a_finished_run_says_that_there_is_nothing_to_do(small, nnfw):
     assert result.err == "Nothing to do: run has finished. Give it more epochs with --set training.epochs=N.\n"
 
 
+def test_resume_of_a_finished_run_with_a_change_exits_2(small, nnfw):
+    assert nnfw("train", "small.toml", "--out", "run", "-q").status == 0
+    result = nnfw("resume", "run", "--set", "seed=8")
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith("error: run has finished, so this has no effect: seed is 8, was ")
+
+
 def test_resume_of_a_run_that_was_stopped_early_says_why_there_is_nothing_to_do(small, nnfw):
     stopping = "training.callbacks=[{ type = 'early_stopping', min_delta = 10.0, patience = 2 }]"
     assert nnfw("train", "small.toml", "--out", "run", "-q", "--set", stopping).status == 0

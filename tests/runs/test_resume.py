@@ -82,6 +82,16 @@ def test_finished_run_has_nothing_to_do(run):
     assert {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()} == before
 
 
+def test_change_of_a_finished_run_is_refused_and_what_is_free_to_change_is_not(run):
+    before = {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()}
+    text = r"has finished, so this has no effect: optimizer.learning_rate is 0.5, was 0.05. Leave it out; or train"
+    for force in (False, True):
+        with pytest.raises(nnfw.DataError, match=text):
+            resume(run.directory, Access(registry), ["optimizer.learning_rate=0.5"], force=force)
+    assert resume(run.directory, Access(registry), ["training.checkpoint_seconds=1"]) is None
+    assert {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()} == before
+
+
 def test_finished_run_goes_on_with_more_epochs(run, experiment, tmp_path):
     file = read_experiment(str(experiment), registry, ["training.epochs=15"])
     whole = train(file, registry, tmp_path / "whole")

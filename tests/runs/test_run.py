@@ -311,7 +311,7 @@ def test_layers_that_do_not_fit_are_found_before_the_data_is_read(experiment):
 
 def test_directory_that_holds_something_is_refused_before_training(experiment, run):
     file = read_experiment(str(experiment), registry)
-    match = rf"run already holds a run. Resume it: nnfw resume {run.directory}, or choose another with --out\."
+    match = rf"run already holds a run. Resume it: nnfw resume {run.directory} --trust, or choose another with --out\."
     with pytest.raises(nnfw.DataError, match=match):
         train(file, registry, run.directory)
     (run.directory / "record.json").unlink()

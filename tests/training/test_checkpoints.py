@@ -260,6 +260,16 @@ def test_files_of_callbacks_are_those_of_a_training_that_was_not_killed(tmp_path
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
 
 
+def test_history_tells_whether_a_training_began_or_was_resumed_and_where(tmp_path, data):
+    def resumed_at(folder):
+        return network().fit(*data, **options(data), checkpoints=folder, resume=True).resumed
+
+    assert resumed_at(tmp_path / "empty") == ""
+    killed(data, tmp_path / "within", 6)
+    assert resumed_at(tmp_path / "within") == "in epoch 2, after step 5"
+    assert resumed_at(tmp_path / "within") == f"after epoch {EPOCHS}"
+
+
 def test_training_that_is_over_is_its_end_again(tmp_path, data):
     given = options(data)
     model = network()

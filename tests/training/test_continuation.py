@@ -199,6 +199,7 @@ def test_epochs_are_further_ones_and_records_go_on(data):
     assert second["epoch"] == [1, 2, 3, 4, 5]
     assert second.records[:2] == first.records
     assert (second.end.epoch, second.end.step) == (5, 20)
+    assert (first.resumed, second.resumed) == ("", "after epoch 2")
 
 
 def test_schedule_plans_for_the_last_epoch_of_the_call_unless_told(data):

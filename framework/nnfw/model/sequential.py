@@ -255,7 +255,7 @@ class Sequential:
             Time between two of them within an epoch, 0 or more; 30 by default. With 0 there is one after each step.
         resume
             Whether to go on from the newest checkpoint in the folder, bit for bit as if the training had never
-            stopped; it begins where there is none. False by default.
+            stopped; it begins where there is none, as ``history.resumed`` tells. False by default.
         continue_from
             The history of an earlier call, to go on where that one ended: with the optimizer's arrays, the count of
             epochs and steps, the schedule's time, the random numbers and what callbacks remember. `epochs` are then

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -41,12 +40,15 @@ def unused(first: Path) -> Path:
     return next(path for path in chain([first], others) if not os.path.lexists(path))
 
 
-def require_writable(directory: Path) -> None:
-    """Refuse a directory that holds something or cannot be made, before any work is done; DataError says why."""
+def require_writable(directory: Path, resume_command: str) -> None:
+    """Refuse a directory that holds something or cannot be made, before any work is done; DataError says why.
+
+    If it holds a run, the message advises the command that resumes it.
+    """
     if (directory / LOCK).exists():
         with locked(directory) as held:  # held by another run, which is refused here; or left by a killed process
             _remove_beginning(held)
-    require_empty(directory)
+    require_empty(directory, resume_command)
     existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise DataError(f"{directory} cannot be written: {existing} is not a directory that you may write to.")
@@ -62,12 +64,11 @@ def _remove_beginning(directory: Directory) -> None:
         directory.remove(EXPERIMENT)
 
 
-def require_empty(directory: Path) -> None:
+def require_empty(directory: Path, resume_command: str) -> None:
     """Refuse a directory that holds more than a lock and temporary files; DataError says so."""
     names = {name for name in _names(directory) if name != LOCK and not TEMPORARY.fullmatch(name)}
     if RECORD in names:
-        command = f"nnfw resume {shlex.quote(str(directory))}"
-        raise DataError(f"{directory} already holds a run. Resume it: {command}, or choose another with --out.")
+        raise DataError(f"{directory} already holds a run. Resume it: {resume_command}, or choose another with --out.")
     if names:
         raise DataError(f"{directory} is not empty. Choose another directory with --out.")
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnfw.errors import DivergedError, FileFormatError, NnfwError, TrainingInterrupted, warn
-from nnfw.experiments.experiment import ExperimentFile, distributions_of, table_of
+from nnfw.errors import DataError, DivergedError, FileFormatError, NnfwError, TrainingInterrupted, warn
+from nnfw.experiments.experiment import Experiment, ExperimentFile, distributions_of, table_of
 from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.machine import describe_environment, installed_distributions
 from nnfw.plain import jsonable
@@ -37,7 +37,18 @@ from nnfw.runs.reading import read_run
 from nnfw.runs.record import RECORD_FORMAT, this_process
 from nnfw.storage import Directory, LineFile, locked, replace_file
 from nnfw.toml import write
-from nnfw.training import Checkpoint, Checkpoints, Interruption, Loop, Task, loop_of, newest, require_resumable
+from nnfw.training import (
+    FREE_OPTIONS,
+    Checkpoint,
+    Checkpoints,
+    Interruption,
+    Loop,
+    Task,
+    differences,
+    loop_of,
+    newest,
+    require_resumable,
+)
 
 _SIGNALLED = 128  # exit status of a process that a signal has ended, less the number of the signal
 
@@ -80,10 +91,11 @@ def train(
     """
     further = [registry.resolve("callback", callback) for callback in callbacks]
     directory = new_directory(file.experiment.name) if out is None else out
-    require_writable(directory)
+    command = resume_command(file, directory, registry)
+    require_writable(directory, command)
     prepared = prepare(file, registry)
     with made(directory, new=out is None) as path, locked(path) as held:
-        require_empty(path)  # another run may have been started here since
+        require_empty(path, command)  # another run may have been started here since
         record = RecordWriter(held, file, prepared)
         return _carry_out(prepared, record, further, tell)
 
@@ -99,7 +111,8 @@ def resume(
     """Go on with a run from its newest checkpoint, bit for bit as if it had never stopped; None if it has finished.
 
     FileFormatError if the directory holds no run, or no checkpoint that can be read. DataError if experiment or data
-    have changed, or there are fewer epochs than it has begun; says what. Other errors are those of :func:`train`.
+    have changed, even where nothing is left to do, or there are fewer epochs than it has begun; says what. Other errors
+    are those of :func:`train`.
 
     Parameters
     ----------
@@ -120,12 +133,25 @@ def resume(
         if start is None and finished:
             raise FileFormatError(f"{directory} holds no checkpoint, so it cannot go on. Train the experiment anew.")
         if start is not None and finished and start.header.is_end(file.experiment.training.epochs):
+            _require_unchanged(directory, open_run(directory, access).experiment, file.experiment, registry)
             return None
         prepared = prepare(file, registry)
         if start is None:
             tell(f"{directory} holds no checkpoint yet: the run starts again.")
         record = RecordWriter(held, file, prepared, resumed=True)
         return _carry_out(prepared, record, further, tell, start, force=force)
+
+
+def _require_unchanged(directory: Path, before: Experiment, now: Experiment, registry: Registry) -> None:
+    """Refuse changes of a run that has finished, since nothing would come of them."""
+    old, new = (table_of(experiment, registry) for experiment in (before, now))
+    for name in FREE_OPTIONS:
+        del old["training"][name], new["training"][name]
+    if changed := "; ".join(differences(old, new)):
+        raise DataError(
+            f"{directory} has finished, so this has no effect: {changed}. Leave it out; or train the changed "
+            "experiment as another run; or go on with --force and more epochs."
+        )
 
 
 def _carry_out(

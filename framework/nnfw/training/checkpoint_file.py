@@ -190,7 +190,8 @@ def resume(
     for name, array in own.items():
         array[...] = found[name]
     state.epoch, state.step, state.position = header.epoch, header.step, header.position
-    state.history.records, state.cost = progress["records"], progress["cost"]
+    state.history.records, state.history.resumed = progress["records"], header.place
+    state.cost = progress["cost"]
     return memories
 
 

@@ -93,7 +93,7 @@ def go_on(end: TrainingEnd, state: TrainingState, callbacks: Sequence[str]) -> l
     for name, array in state.optimizer.items():
         array[...] = end.arrays[name]
     state.order.bit_generator.state, state.noise.bit_generator.state = end.order, end.noise
-    state.epoch, state.step = end.epoch, end.step
+    state.epoch, state.step, state.history.resumed = end.epoch, end.step, f"after epoch {end.epoch}"
     left = deepcopy(end.callbacks)
     found: list[Memory] = []
     for name in callbacks:

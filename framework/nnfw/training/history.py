@@ -68,6 +68,10 @@ class History(Sequence[Record]):
         copy of the parameters for early stopping), and is copied and pickled with the history. Set it to None to free
         that memory.
 
+    resumed
+        Where it went on, as ``"after epoch 3"``, from a checkpoint or another history; empty for a training from its
+        start.
+
     Examples
     --------
     >>> history = History([{"epoch": 1, "cost": 0.5}, {"epoch": 2, "cost": 0.25}])
@@ -80,6 +84,7 @@ class History(Sequence[Record]):
     accelerator: str = "none"
     warning: str = ""
     end: TrainingEnd | None = field(default=None, repr=False, compare=False)
+    resumed: str = field(default="", compare=False)
 
     def __getitem__(self, key: Any) -> Any:
         """Return the record of an epoch by its position, or a list of one entry over all epochs by its name."""
