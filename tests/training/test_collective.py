@@ -1,5 +1,6 @@
 """Ranks that train together: gradient, cost and metrics of the whole batch, and the same bits on each rank."""
 
+import copy
 import json
 import multiprocessing
 import threading
@@ -380,7 +381,7 @@ def test_ranks_that_do_not_train_the_same_are_refused(others):
         refused.append(str(caught.value))
 
     Threads(2).run(one)
-    assert "Give each the same model, data, seed and options" in refused[0]
+    assert "Give each the same model, data, seed, options and history" in refused[0]
 
 
 def test_ranks_with_other_parameters_are_refused():
@@ -389,6 +390,38 @@ def test_ranks_with_other_parameters_are_refused():
         model.parameters["layers.1.bias"] = [0.0, float(rank.rank)]
         with pytest.raises(nnfw.ConfigError, match="has ranks that do not train the same"):
             model.fit(*examples(), cost="cross_entropy", optimizer="sgd", collective=rank)
+
+    Threads(2).run(one)
+
+
+def test_ranks_with_other_histories_are_refused():
+    alone = network()
+    options = {"cost": "cross_entropy", "optimizer": "adam"}
+    history = alone.fit(*examples(), **options, epochs=2)
+
+    def one(rank):
+        model = copy.deepcopy(alone)
+        own = {"epochs": 1, "continue_from": history} if rank.rank else {"epochs": 3}
+        with pytest.raises(nnfw.ConfigError, match="has ranks that do not train the same"):
+            model.fit(*examples(), **options, **own, collective=rank)
+
+    Threads(2).run(one)
+
+
+def test_metric_whose_statistics_change_their_shape_is_refused_on_every_rank():
+    @dataclass(frozen=True)
+    class Rows(nnfw.Metric):
+        higher_is_better = True
+
+        def statistics(self, a, y, weight=None):
+            return np.ones(len(a))
+
+        def result(self, statistics):
+            return float(statistics.sum())
+
+    def one(rank):
+        with pytest.raises(nnfw.PluginError, match="expected the shape of the first ones"):
+            train(rank, 28, metrics=[Rows()], validation_data=None, batch_size=8)
 
     Threads(2).run(one)
 

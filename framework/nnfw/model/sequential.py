@@ -304,15 +304,14 @@ class Sequential:
         settings = build(_FitSettings, _options_in(given, _FitSettings), self.registry.resolve)
         optimizer = self.registry.resolve("optimizer", optimizer)
         mistakes = list(training.contradictions(resolved, optimizer, self.registry))
+        kept = settings.checkpoints is not None
         if continue_from is not None:
-            kept = settings.checkpoints is not None
             mistakes += training.unfit(continue_from, self.network, optimizer, settings.seed, checkpoints=kept)
         last = resolved.epochs + (0 if end is None else end.epoch)
         if settings.planned_epochs is not None and settings.planned_epochs < last:
             text = f"must be at least {last}, the last epoch of this call, got {settings.planned_epochs}."
             mistakes.append(Mistake(("planned_epochs",), text))
         if collective is not None:
-            kept = settings.checkpoints is not None
             mistakes += training.unfit_ranks(collective, optimizer, resolved.batch_size, checkpoints=kept)
         if mistakes:
             raise ConfigError(mistakes)

@@ -14,6 +14,7 @@ from nnfw.errors import ConfigError, DataError, Mistake, PluginError, class_name
 from nnfw.protocols import Collective, Optimizer, Solver, is_solver
 
 if TYPE_CHECKING:
+    from nnfw.training.state import TrainingState
     from nnfw.training.task import Task
 
 _DIGEST = 0xFFFF  # of this size, sums of squares over a thousand ranks are exact in float64
@@ -79,19 +80,20 @@ def unfit_ranks(
         yield Mistake(("checkpoints",), text)
 
 
-def require_alike(task: Task) -> None:
+def require_alike(task: Task, state: TrainingState) -> None:
     """Refuse ranks that would not train the same: ConfigError, on each of them.
 
     DataError if there are fewer examples than ranks; PluginError if sums are wrong.
     """
-    collective, data, parameters = task.collective, task.data, task.network.parameters
+    collective, data = task.collective, task.data
     if len(data) < collective.size:
         raise DataError(f"x has {len(data)} examples for {collective.size} ranks. Use no more ranks than examples.")
     some = data.subset(data.rows_at(np.linspace(0, len(data) - 1, _COMPARED).astype(np.int64)))
-    facts = len(data), some.fingerprint(), task.seed, task.options.batch_size, task.options.shuffle, task.last_epoch
-    digest = (
-        crc32(parameters.state.tobytes(), crc32(parameters.vector.tobytes(), crc32(repr(facts).encode()))) & _DIGEST
-    )
+    given = len(data), some.fingerprint(), task.seed, task.options.batch_size, task.options.shuffle, task.last_epoch
+    digest = crc32(repr((given, state.epoch, state.step, state.order.bit_generator.state)).encode())
+    for array in (state.parameters.vector, state.parameters.state, *state.optimizer.values()):
+        digest = crc32(array.tobytes(), digest)
+    digest &= _DIGEST
     found = np.array([1.0, digest, digest**2])
     collective.sum(found)
     count, total, squares = found
@@ -103,6 +105,6 @@ def require_alike(task: Task) -> None:
     if count * squares != total**2:  # equal only if all digests are
         text = (
             f"has ranks that do not train the same, as rank {collective.rank} of {collective.size} found. Give each "
-            "the same model, data, seed and options: a rank takes its own part of every batch."
+            "the same model, data, seed, options and history: a rank takes its own part of every batch."
         )
         raise ConfigError([Mistake(("collective",), text)])

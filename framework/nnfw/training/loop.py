@@ -102,8 +102,6 @@ class Loop(ABC):
 
     def _begin(self, opened: ExitStack) -> None:
         """Resume from the checkpoint or continue the history if there is one, then start the callbacks."""
-        if self.task.collective.size > 1:
-            require_alike(self.task)
         callbacks, registry, state = self._with_defaults(), self.task.network.registry, self.state
         names = [name_of("callback", callback, registry) for callback in callbacks]
         memories: list[Memory] = [{} for _ in callbacks]
@@ -112,6 +110,8 @@ class Loop(ABC):
             self.fit.stop(self._start.header.stopped)
         elif self.task.continued is not None and self.task.continued.end is not None:
             memories = go_on(self.task.continued.end, state, names)
+        if self.task.collective.size > 1:
+            require_alike(self.task, state)
         for callback, name, remembered in zip(callbacks, names, memories, strict=True):
             memory: object = callback.state(self.fit)
             if not isinstance(memory, dict):

@@ -29,7 +29,7 @@ class RankSteps(Steps):
         super().__init__(task, state)
         self.propagate = self._propagate_and_sum
         self._own, self._count = 0, 0  # examples of the batch here, and on all ranks
-        self._statistics: Mapping[str, Array] = {}  # of the whole batch, as a table with a row for each step
+        self._statistics: Mapping[str, Array] = {}  # of the whole batch
 
     def batches_from(self, position: int) -> Generator[tuple[Batch, float], None, None]:
         """Yield this rank's part of each batch; another rank's example, which does not count, where it has none."""
@@ -46,12 +46,14 @@ class RankSteps(Steps):
     def _propagate_and_sum(self, batch: Batch) -> tuple[float, Array]:
         """Return C of the whole batch and a^L of this part, and fill the gradients with those of the whole batch."""
         cost, a = self._pass(batch)
-        metrics, layers = self._task.metrics, self.state.parameters.state
-        statistics = [statistics_of(metric, a, batch.y, batch.weight) for metric in metrics.values()]
+        metrics, layers, before = self._task.metrics, self.state.parameters.state, self._statistics
+        statistics = [
+            statistics_of(metric, a, batch.y, batch.weight, before.get(name)) for name, metric in metrics.items()
+        ]
         counted = statistics if self._own else [np.zeros_like(found) for found in statistics]
         self._count, found = combine(self._task.collective, self._own, [self._gradient, layers, cost], counted)
         self._gradient[...], layers[...] = found[:2]
-        self._statistics = {name: sums[np.newaxis] for name, sums in zip(metrics, found[3:], strict=True)}
+        self._statistics = dict(zip(metrics, found[3:], strict=True))
         total = float(found[2])
         self.elsewhere = isfinite(cost) and not isfinite(total)
         return total, a
@@ -59,7 +61,8 @@ class RankSteps(Steps):
     def update(self) -> None:
         """Complete the last step if it lacks its update."""
         if self._lacks_update:
-            self.state.tally.add_many([self.state.cost], self._count, None, self._statistics)
+            table = {name: found[np.newaxis] for name, found in self._statistics.items()}  # a row for each step
+            self.state.tally.add_many([self.state.cost], self._count, None, table)
             self.change(self._rate)
             self.state.position += 1
             self._lacks_update = False
