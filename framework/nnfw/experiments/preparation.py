@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from nnfw.network import Objective
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import container
-from nnfw.training import FREE_OPTIONS, Labelled, evaluate, named_metrics, refused
+from nnfw.training import FREE_OPTIONS, Labelled, chosen_at, evaluate, refused
 
 Figures: TypeAlias = dict[str, Any]
 """Cost and metrics by name: numbers, and arrays such as a confusion matrix."""
@@ -51,7 +51,7 @@ class Prepared:
 
     def evaluate(self, part: str) -> Figures:
         """Return cost and metrics of the model on one part."""
-        metrics = named_metrics(self.experiment.training.metrics, self.model.registry)
+        metrics = self.model.measures(self.experiment.training.metrics)
         network = self.model.network
         return evaluate(network, self.parts[part], self.objective, metrics, network.workspace())
 
@@ -81,7 +81,7 @@ def prepare(
         _require_fit_activations(file, model)
     objective = model.objective(experiment.cost)
     parts = _parts(model, objective, examples, rows)
-    _require_metrics(file, model, parts)
+    _require_metrics(file, model, objective, parts)
     if trained is None:
         _require_storable(model)
     return Prepared(experiment, model, objective, parts, _fingerprint(examples))
@@ -165,14 +165,18 @@ def _require_storable(model: Sequential) -> None:
         raise DataError(f"A model of this data could not be saved: {error}") from error
 
 
-def _require_metrics(file: ExperimentFile, model: Sequential, parts: Mapping[str, Labelled]) -> None:
+def _require_metrics(
+    file: ExperimentFile, model: Sequential, objective: Objective, parts: Mapping[str, Labelled]
+) -> None:
     """Refuse metrics that cannot take outputs and labels of every part."""
-    metrics: Sequence[Any] = file.experiment.training.metrics  # resolved
-    found = dict(item for part in parts.values() for item in refused(model.network, part, metrics))
-    labels = {index: model.registry.label("metric", metrics[index]) for index in found}
+    metrics = file.experiment.training.metrics
+    measures = model.measures(metrics)
+    places = chosen_at(metrics, measures)
+    found = dict(item for part in parts.values() for item in refused(model.network, part, objective, measures))
+    labels = {name: model.registry.label("metric", places[name][1]) for name in found}
     texts = (
-        (("training", "metrics", index), f"Metric {labels[index]} does not fit network and labels: {text}")
-        for index, text in found.items()
+        (("training", "metrics", *places[name][0]), f"Metric {labels[name]} does not fit network and labels: {text}")
+        for name, text in found.items()
     )
     if mistakes := placed(file.document, texts):
         raise ConfigError(mistakes)

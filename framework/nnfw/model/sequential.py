@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from nnfw import training
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, options_of, to_table
-from nnfw.data import Preprocessing, column_names, release
+from nnfw.data import Preprocessing, column_names, listed, release
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short, warn
 from nnfw.network import (
     INPUT,
@@ -33,7 +33,7 @@ from nnfw.network import (
 )
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
-from nnfw.protocols import Collective, Cost, Inline, Node
+from nnfw.protocols import Collective, Cost, Inline, Metric, Node
 from nnfw.randomness import stream
 from nnfw.storage import Directory, container
 from nnfw.training.evaluation import EVALUATION_ROWS
@@ -204,7 +204,7 @@ class Sequential:
         shuffle: bool = True,
         sample_weight: ArrayLike | None = None,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
-        metrics: Sequence[Reference] = (),
+        metrics: Sequence[Reference] | Mapping[str, Sequence[Reference]] = (),
         schedule: Reference | None = None,
         regularizer: Reference | None = None,
         callbacks: Sequence[Reference] = (),
@@ -318,7 +318,7 @@ class Sequential:
         preprocessing = self._remembering(x)
         data = self.labelled(x, y, objective, sample_weight)
         validation = self._validation(validation_data, objective, preprocessing)
-        self._require_metrics(resolved.metrics, data, validation)
+        self._require_metrics(resolved.metrics, objective, data, validation)
         if settings.resume and settings.checkpoints is None:
             raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])
         self.preprocessing = preprocessing
@@ -355,10 +355,14 @@ class Sequential:
             return Preprocessing.of_names(names, "x")
         return self.preprocessing
 
-    def _require_metrics(self, metrics: Sequence[Any], *parts: training.Labelled | None) -> None:
+    def _require_metrics(
+        self, metrics: training.Metrics, objective: Objective, *parts: training.Labelled | None
+    ) -> None:
+        measures = self.measures(metrics)
+        places = training.chosen_at(metrics, measures)
         for part in filter(None, parts):
-            for index, error in training.refused(self.network, part, metrics):
-                label = self.registry.label("metric", metrics[index])
+            for name, error in training.refused(self.network, part, objective, measures):
+                label = self.registry.label("metric", places[name][1])
                 raise DataError(f"Metric {label} does not fit network and labels: {error}") from error
 
     def _validation(
@@ -464,7 +468,7 @@ class Sequential:
         y: ArrayLike,
         *,
         cost: Reference,
-        metrics: Sequence[Reference] = (),
+        metrics: Sequence[Reference] | Mapping[str, Sequence[Reference]] = (),
         sample_weight: ArrayLike | None = None,
     ) -> dict[str, Any]:
         """Return C and the metrics on examples `x` with labels `y`, without dropout.
@@ -486,7 +490,7 @@ class Sequential:
         """
         objective = self.objective(cost)
         options = build(training.TrainingOptions, {"metrics": metrics}, self.registry.resolve)
-        named = training.named_metrics(options.metrics, self.registry)
+        named = self.measures(options.metrics)
         data = self.labelled(x, y, objective, sample_weight)
         record = training.evaluate(self.network, data, objective, named, self.network.workspace())
         training.require_finite_cost(record["cost"], "these examples")
@@ -616,6 +620,22 @@ class Sequential:
             Term(item.cost, activation, self.registry) for item, activation in zip(found, activations, strict=True)
         ]
         return Objective(terms, [item.weight for item in found])
+
+    def measures(self, metrics: training.Metrics) -> dict[str, Metric]:
+        """Return resolved metrics by the name under which they are recorded.
+
+        ConfigError unless they are a list or, where outputs have names, lists by these names.
+        """
+        names = self.network.output_names
+        if not isinstance(metrics, Mapping):
+            if names and metrics:
+                text = f"must be lists by the names of the outputs, {listed(names)}, got a list."
+                raise ConfigError([Mistake(("metrics",), text)])
+            return training.measures_of(dict.fromkeys(names, ()) if names else metrics, names, self.registry)
+        if unknown := [name for name in metrics if name not in names]:
+            expected = f"Outputs: {listed(names)}." if names else "The only output has none; give a list."
+            raise ConfigError([Mistake(("metrics",), f"has {listed(unknown)}, which is no output. {expected}")])
+        return training.measures_of(metrics, names, self.registry)
 
     def labelled(
         self, x: ArrayLike, y: ArrayLike, objective: Objective, weight: ArrayLike | None = None, suffix: str = ""

@@ -10,6 +10,7 @@ from .inputs import arrays_of as arrays_of
 from .inputs import by_name as by_name
 from .network import Network as Network
 from .objective import Objective as Objective
+from .objective import Output as Output
 from .objective import Outputs as Outputs
 from .objective import Term as Term
 from .parameters import Layout as Layout

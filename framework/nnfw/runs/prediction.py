@@ -28,11 +28,10 @@ from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_ref
 from nnfw.experiments.preparation import Figures
 from nnfw.model import Sequential
 from nnfw.network import Objective
-from nnfw.protocols import Metric
 from nnfw.runs.opening import Access, directory_of, open_model, open_run, prepare_run, warn_of_plugins
 from nnfw.runs.reading import read_document, read_run
 from nnfw.toml import STDIN, flattened
-from nnfw.training import evaluate, named_metrics, require_finite_cost
+from nnfw.training import Metrics, evaluate, require_finite_cost
 
 
 def evaluate_run(path: Path, access: Access) -> tuple[dict[str, Figures], bool]:
@@ -74,7 +73,7 @@ def evaluate_on(
     delimiter
         The character between the cells of a CSV file; by default that of the run's own table.
     """
-    model, registry = open_model(path, access), access.registry
+    model = open_model(path, access)
     preprocessing = model.preprocessing
     if preprocessing is None or preprocessing.target_column is None:
         raise ConfigError(f"{path} was not trained from an experiment: evaluate it in Python.")
@@ -83,14 +82,14 @@ def evaluate_on(
     y = preprocessing.target(examples, model.dtype)
     data = model.labelled(_features(model, examples), y, objective)
     network = model.network
-    figures = evaluate(network, data, objective, named_metrics(chosen, registry), network.workspace())
+    figures = evaluate(network, data, objective, model.measures(chosen), network.workspace())
     require_finite_cost(figures["cost"], "the given data")
     return figures
 
 
 def _objective_and_metrics(
     path: Path, model: Sequential, cost: str | None, metrics: Sequence[str]
-) -> tuple[Objective, tuple[Metric, ...]]:
+) -> tuple[Objective, Metrics]:
     """Return the named cost and metrics; what is not named is taken from the run."""
     directory, registry = directory_of(path), model.registry
     named = [parse_reference(metric) for metric in metrics]
@@ -98,13 +97,14 @@ def _objective_and_metrics(
         experiment = open_run(directory, Access(registry)).experiment
         warn_of_plugins(directory, experiment, model)
         objective = model.objective(parse_reference(cost) if cost else experiment.cost)
-        chosen: Sequence[object] = named or experiment.training.metrics
+        if not named:
+            return objective, experiment.training.metrics
     elif cost is not None:
-        objective, chosen = model.objective(parse_reference(cost)), named
+        objective = model.objective(parse_reference(cost))
     else:
         text = f"{path} does not belong to a run, so name the cost: --cost mse, for instance."
         raise ConfigError(text)
-    return objective, tuple(registry.resolve("metric", metric) for metric in chosen)
+    return objective, tuple(registry.resolve("metric", metric) for metric in named)
 
 
 def table_delimiter(path: Path) -> str:

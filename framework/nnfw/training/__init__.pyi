@@ -11,7 +11,9 @@ from .checkpoints import require_same_origin as require_same_origin
 from .collective import ONE_PROCESS as ONE_PROCESS
 from .collective import unfit_ranks as unfit_ranks
 from .continuation import unfit as unfit
+from .evaluation import chosen_at as chosen_at
 from .evaluation import evaluate as evaluate
+from .evaluation import measures_of as measures_of
 from .evaluation import named_metrics as named_metrics
 from .evaluation import refused as refused
 from .evaluation import require_finite_cost as require_finite_cost
@@ -20,6 +22,7 @@ from .history import TrainingEnd as TrainingEnd
 from .interruption import Interruption as Interruption
 from .loop import Loop as Loop
 from .options import FREE_OPTIONS as FREE_OPTIONS
+from .options import Metrics as Metrics
 from .options import TrainingOptions as TrainingOptions
 from .progress import ProgressBar as ProgressBar
 from .start import contradictions as contradictions

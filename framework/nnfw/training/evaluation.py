@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 
 from nnfw.data import NUMERIC_KINDS
 from nnfw.errors import DataError, FileFormatError, NnfwError, ShapeError, short
+from nnfw.network import Batch, Output
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Collective, Metric, is_own
 from nnfw.training.collective import ONE_PROCESS, combine
 from nnfw.training.history import Record
+from nnfw.training.options import Metrics
 
 if TYPE_CHECKING:
     from nnfw.arrays import Array
-    from nnfw.network import Network, Objective, Workspace
+    from nnfw.network import Network, Objective, Outputs, Workspace
     from nnfw.training.batches import Labelled
 
 
 Value = TypeVar("Value")
+
 
 EVALUATION_ROWS = 1024
 """Examples that pass through the network together when nothing is trained."""
@@ -59,8 +63,8 @@ class Tally:
         """Expect the examples of `data` in the given order; `workspace` is for their labels."""
 
         def labels(start: int, stop: int) -> tuple[Array, Array | None]:
-            (y,), weight = data.labels(order[start:stop], workspace)
-            return y, weight
+            targets, weight = data.labels(order[start:stop], workspace)
+            return targets[0], weight
 
         self._labels = labels
 
@@ -70,6 +74,16 @@ class Tally:
             self._look_at(a, y, weight)
         self._cost += cost * len(a)
         self._count += len(a)
+
+    def add_batch(self, cost: float, outputs: Outputs, batch: Batch, objective: Objective) -> None:
+        """Add one batch of a network with any outputs."""
+        if len(outputs) == 1 and outputs[0].lengths is None:
+            self.add(cost, outputs[0].a, batch.targets[0], batch.weight)
+            return
+        for name, found in statistics_by_name(self._metrics, objective, outputs, batch, self._statistics).items():
+            self._merge(name, found)
+        self._cost += cost * len(batch)
+        self._count += len(batch)
 
     def add_many(
         self, costs: Sequence[float], size: int, outputs: Array | None, statistics: Mapping[str, Array]
@@ -132,8 +146,11 @@ class Tally:
     def _look_at(self, a: Array, y: Array, weight: Array | None) -> None:
         for name, metric in self._metrics.items():
             before = self._statistics.get(name)
-            statistics = statistics_of(metric, a, y, weight, before)
-            self._statistics[name] = statistics if before is None else _merged(metric, before, statistics)
+            self._merge(name, statistics_of(metric, a, y, weight, before))
+
+    def _merge(self, name: str, statistics: Array) -> None:
+        before = self._statistics.get(name)
+        self._statistics[name] = statistics if before is None else _merged(self._metrics[name], before, statistics)
 
     def content(self) -> dict[str, object]:
         """Return all that was added so far, for :meth:`put_back`."""
@@ -200,6 +217,70 @@ def statistics_of(metric: Metric, a: Array, y: Array, weight: Array | None, befo
     return found
 
 
+class Measure(Metric):
+    """What is recorded of one of several outputs."""
+
+    @abstractmethod
+    def of_batch(self, outputs: Outputs, batch: Batch, costs: Sequence[float], before: Array | None) -> Array:
+        """Return the statistics of a batch, given the cost C_k of each output."""
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Not called: one output is not enough."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class MetricOfOutput(Measure):
+    """A metric that looks at one output."""
+
+    metric: Metric
+    output: int = 0
+
+    @property
+    def higher_is_better(self) -> bool:  # type: ignore[override]
+        """What the metric says."""
+        return self.metric.higher_is_better
+
+    def of_batch(self, outputs: Outputs, batch: Batch, costs: Sequence[float], before: Array | None) -> Array:
+        """Return what the metric computes for its output."""
+        _, a, y, weight = outputs[self.output].examples(batch.targets[self.output], batch.weight)
+        return statistics_of(self.metric, a, y, weight, before)
+
+    def merge(self, first: Array, second: Array) -> Array:
+        """Merge as the metric does."""
+        return self.metric.merge(first, second)
+
+    def result(self, statistics: Array) -> float | Array:
+        """Return the result of the metric."""
+        return self.metric.result(statistics)
+
+
+@dataclass(frozen=True)
+class CostOfOutput(Measure):
+    """The cost of one output, without its weight λ."""
+
+    output: int
+
+    higher_is_better: ClassVar[bool] = False
+
+    def of_batch(self, outputs: Outputs, batch: Batch, costs: Sequence[float], before: Array | None) -> Array:
+        """Return [N C_k, N]."""
+        return np.array([costs[self.output] * len(batch), len(batch)])
+
+    def result(self, statistics: Array) -> float:
+        """Return the mean over the examples."""
+        return float(statistics[0] / statistics[1])
+
+
+def statistics_by_name(
+    metrics: Mapping[str, Metric], objective: Objective, outputs: Outputs, batch: Batch, before: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Return the statistics of each metric for the output that it looks at."""
+    costs = objective.values(outputs, batch) if len(outputs) > 1 else []
+    measures = {name: each if isinstance(each, Measure) else MetricOfOutput(each) for name, each in metrics.items()}
+    return {name: each.of_batch(outputs, batch, costs, before.get(name)) for name, each in measures.items()}
+
+
 def sums_up(metric: Metric) -> bool:
     """Return whether the statistics of a metric are merged by adding them."""
     return not is_own(metric, "merge", Metric)
@@ -236,6 +317,34 @@ def named_metrics(metrics: tuple[Metric, ...], registry: Registry) -> dict[str, 
     return named
 
 
+def measures_of(chosen: Metrics, outputs: Sequence[str], registry: Registry) -> dict[str, Metric]:
+    """Return metrics by the name under which they are recorded: with that of their output, if outputs have names.
+
+    Of several outputs the cost of each is recorded too.
+    """
+    if not isinstance(chosen, Mapping):
+        return named_metrics(chosen, registry)
+    found: dict[str, Metric] = {}
+    for k, output in enumerate(outputs):
+        found[f"{output}_cost"] = CostOfOutput(k)
+    for output, own in chosen.items():
+        k = outputs.index(output)
+        found |= {
+            f"{output}_{name}": MetricOfOutput(metric, k) for name, metric in named_metrics(own, registry).items()
+        }
+    return found
+
+
+def chosen_at(chosen: Metrics, measures: Mapping[str, Metric]) -> dict[str, tuple[tuple[str | int, ...], Metric]]:
+    """Return where among those that the user chose each metric is, and the metric itself, by its name."""
+    if not isinstance(chosen, Mapping):
+        return {name: ((index,), metric) for index, (name, metric) in enumerate(zip(measures, chosen, strict=True))}
+    names = [name for name, measure in measures.items() if not isinstance(measure, CostOfOutput)]
+    outputs = dict.fromkeys(name for name in chosen)
+    places = [((output, index), metric) for output in outputs for index, metric in enumerate(chosen[output])]
+    return dict(zip(names, places, strict=True))
+
+
 def _distinguishing_options(metric: object, alike: Sequence[object]) -> Iterator[str]:
     """Yield the options of a metric that are neither the default nor the same in all others of its name."""
     for option in fields(metric) if is_dataclass(metric) else ():
@@ -245,24 +354,38 @@ def _distinguishing_options(metric: object, alike: Sequence[object]) -> Iterator
             yield from [text] if _PLAIN.fullmatch(text) else []
 
 
-def refused(network: Network, data: Labelled, metrics: Sequence[Metric]) -> Iterator[tuple[int, NnfwError]]:
-    """Yield the position of each metric that cannot take the outputs, or some label, of `data`, with its error.
+def refused(
+    network: Network, data: Labelled, objective: Objective, metrics: Mapping[str, Metric]
+) -> Iterator[tuple[str, NnfwError]]:
+    """Yield the name of each metric that cannot take the outputs, or some label, of `data`, with its error.
 
     Only the first example passes through the network: its outputs stand for those of all.
     """
     if not metrics:
         return
     with np.errstate(all="ignore"):  # values too large are the training's matter
-        batch = data.part(0, 1, network.dtype)
-        ((_, a, _),) = network.forward(batch.inputs, network.workspace(), batch.lengths)
-        for index, metric in enumerate(metrics):
+        first = data.part(0, 1, network.dtype)
+        one = network.forward(first.inputs, network.workspace(), first.lengths)
+        for name, metric in metrics.items():
             workspace = network.workspace()
             try:
                 for start in range(0, len(data), EVALUATION_ROWS):
-                    (y,), weight = data.labels(np.arange(start, min(start + EVALUATION_ROWS, len(data))), workspace)
-                    statistics_of(metric, np.broadcast_to(a, (len(y), *a.shape[1:])), y, weight)
+                    rows = np.arange(start, min(start + EVALUATION_ROWS, len(data)))
+                    batch, outputs = _as_if(one, data, rows, workspace)
+                    statistics_by_name({name: metric}, objective, outputs, batch, {})
             except (ShapeError, DataError) as error:
-                yield index, error
+                yield name, error
+
+
+def _as_if(one: Outputs, data: Labelled, rows: Array, workspace: Workspace) -> tuple[Batch, Outputs]:
+    """Return a batch with the labels of some examples, and for each of them the outputs of one."""
+    targets, weight = data.labels(rows, workspace)
+
+    def repeated(array: Array) -> Array:
+        return np.broadcast_to(array, (len(rows), *array.shape[1:]))
+
+    outputs = [Output(*(each if each is None else repeated(each) for each in output)) for output in one]
+    return Batch((rows,), targets, weight), outputs
 
 
 def evaluate(
@@ -288,7 +411,7 @@ def evaluate(
     with overflow, closing(data.parts(size, workspace.child("data"))) as parts:
         for batch in parts:
             outputs = network.forward(batch.inputs, workspace, batch.lengths)
-            tally.add(objective.value(outputs, batch), outputs[0][1], batch.targets[0], batch.weight)
+            tally.add_batch(objective.value(outputs, batch), outputs, batch, objective)
     if shared:
         tally.sum(collective)
     return tally.record(prefix)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge
 
 from nnfw.protocols import Callback, Metric, Regularizer, Schedule
+
+Metrics = tuple[Metric, ...] | Mapping[str, tuple[Metric, ...]]
+"""Metrics as the user chooses them; by the name of the output where outputs have names."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class TrainingOptions:
     shuffle
         Whether each epoch takes the examples in a new order; True by default.
     metrics
-        What is computed beside the cost, on training and validation data.
+        What is computed beside the cost, on training and validation data; of several outputs, by their names.
     schedule
         Multiplies the learning rate over time; by default it stays.
     regularizer
@@ -40,7 +44,7 @@ class TrainingOptions:
     epochs: Annotated[int, Ge(1)] = 1
     batch_size: Annotated[int, Ge(1)] = 32
     shuffle: bool = True
-    metrics: tuple[Metric, ...] = ()
+    metrics: Metrics = ()
     schedule: Schedule | None = None
     regularizer: Regularizer | None = None
     callbacks: tuple[Callback, ...] = ()

@@ -9,9 +9,9 @@ from math import isfinite
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.network import Batch
+from nnfw.network import Batch, Outputs
 from nnfw.training.collective import combine
-from nnfw.training.evaluation import statistics_of
+from nnfw.training.evaluation import statistics_by_name
 from nnfw.training.state import TrainingState
 from nnfw.training.steps import Steps
 from nnfw.training.task import Task
@@ -43,20 +43,18 @@ class RankSteps(Steps):
                 self._own = len(part)
                 yield batch, rate
 
-    def _propagate_and_sum(self, batch: Batch) -> tuple[float, Array]:
-        """Return C of the whole batch and a^L of this part, and fill the gradients with those of the whole batch."""
-        cost, a = self._pass(batch)
-        metrics, layers, before = self._task.metrics, self.state.parameters.state, self._statistics
-        statistics = [
-            statistics_of(metric, a, batch.y, batch.weight, before.get(name)) for name, metric in metrics.items()
-        ]
-        counted = statistics if self._own else [np.zeros_like(found) for found in statistics]
+    def _propagate_and_sum(self, batch: Batch) -> tuple[float, Outputs]:
+        """Return C of the whole batch and the outputs of this part; fill the gradients with the whole batch's."""
+        cost, outputs = self._pass(batch)
+        metrics, layers = self._task.metrics, self.state.parameters.state
+        statistics = statistics_by_name(metrics, self._task.objective, outputs, batch, self._statistics).values()
+        counted = [found if self._own else np.zeros_like(found) for found in statistics]
         self._count, found = combine(self._task.collective, self._own, [self._gradient, layers, cost], counted)
         self._gradient[...], layers[...] = found[:2]
         self._statistics = dict(zip(metrics, found[3:], strict=True))
         total = float(found[2])
         self.elsewhere = isfinite(cost) and not isfinite(total)
-        return total, a
+        return total, outputs
 
     def update(self) -> None:
         """Complete the last step if it lacks its update."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.errors import PluginError, short
-from nnfw.network import Batch, RepeatedPass
+from nnfw.network import Batch, Outputs, RepeatedPass
 from nnfw.ops import Call, PerStep, Tape, engine_in_use, made_of_kernels, splits
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import SplitOptimizer, WritesStatistics, is_solver
@@ -45,7 +45,7 @@ class Steps:
         self.workspace = network.workspace(state.noise, training=True)
         self._batches = network.workspace()
         self._pass = RepeatedPass(network, task.objective, self.workspace, self.gradients)
-        self.propagate: Callable[[Batch], tuple[float, Array]] = self._pass
+        self.propagate: Callable[[Batch], tuple[float, Outputs]] = self._pass
         assert not is_solver(task.optimizer)
         self._optimizer, self._regularizer = task.optimizer, task.options.regularizer
         rate: object = self._optimizer.learning_rate
@@ -117,7 +117,7 @@ class Steps:
         """Complete the last step if it lacks its update."""
         state, batch = self.state, self._batch
         if self._lacks_update and batch is not None:
-            state.tally.add(state.cost, self._outputs[0][1], batch.targets[0], batch.weight)
+            state.tally.add_batch(state.cost, self._outputs, batch, self._task.objective)
             self.change(self._rate)
             state.position += 1
             self._lacks_update = False

@@ -19,7 +19,7 @@ from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Collective, Metric, Optimizer, Solver, is_solver
 from nnfw.training.batches import Labelled
 from nnfw.training.collective import ONE_PROCESS
-from nnfw.training.evaluation import named_metrics
+from nnfw.training.evaluation import measures_of
 from nnfw.training.history import History, Record
 from nnfw.training.options import FREE_OPTIONS, TrainingOptions
 
@@ -52,7 +52,7 @@ class Task:
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """The metrics by the name under which they are recorded."""
-        return named_metrics(self.options.metrics, self.network.registry)
+        return measures_of(self.options.metrics, self.network.output_names, self.network.registry)
 
     @property
     def steps(self) -> int:
@@ -96,10 +96,17 @@ class Task:
             "validation_data": None if self.validation is None else self.validation.fingerprint(),
             "dtype": self.network.dtype.name,
             "layers": [to_table(node, self._described) for node in self.network.graph.given],
-            "cost": self._described("cost", self.objective.terms[0].cost),
+            "cost": self._described_cost(),
             "optimizer": self._described("optimizer", self.optimizer),
             "training": {name: table[name] for name in table if name not in (*FREE_OPTIONS, "callbacks")},
         }
+
+    def _described_cost(self) -> PlainTable:
+        found = [self._described("cost", term.cost) for term in self.objective.terms]
+        names, weights = self.network.output_names, self.objective.weights
+        if not names:
+            return found[0]
+        return {name: {**cost, "weight": weight} for name, cost, weight in zip(names, found, weights, strict=True)}
 
     def _described(self, kind: str, component: object) -> PlainTable:
         try:
