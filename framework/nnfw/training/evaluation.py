@@ -384,7 +384,9 @@ def _as_if(one: Outputs, data: Labelled, rows: Array, workspace: Workspace) -> t
     def repeated(array: Array) -> Array:
         return np.broadcast_to(array, (len(rows), *array.shape[1:]))
 
-    outputs = [Output(*(each if each is None else repeated(each) for each in output)) for output in one]
+    outputs = [
+        Output(repeated(z), repeated(a), None if lengths is None else repeated(lengths)) for z, a, lengths in one
+    ]
     return Batch((rows,), targets, weight), outputs
 
 
