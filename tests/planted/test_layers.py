@@ -134,12 +134,15 @@ class SteepTanh(nnfw.Elementwise):
         return 1 - a
 
 
+FIRST, LAST = Dense(4, activation="tanh"), Dense(3)
+
+
 @dataclass(frozen=True)
 class Composite(nnfw.Layer):
     """Two layers as one: calls them, and σ between them, through the step."""
 
-    first: nnfw.Layer = Dense(4, activation="tanh")
-    last: nnfw.Layer = Dense(3)
+    first: nnfw.Layer = FIRST
+    last: nnfw.Layer = LAST
     activation: nnfw.Activation | str = "identity"
 
     def output_shape(self, input_shape):
@@ -195,7 +198,6 @@ class BareComposite(Composite):
         return self.first.activation.delta(grad_a, workspace["a"], workspace["z"], workspace.child("sigma"))
 
 
-CHAINED = (Dense(4, activation="tanh"), Dense(3))
 WRONG_CHAIN = nnfw.Chain((Dense(4), give(lambda w, d, a: d @ w.T), Dense(3)))
 
 MATHEMATICAL = {
@@ -590,7 +592,7 @@ def test_every_check_of_layers_finds_something():
 
 
 def test_right_layers_pass_everything():
-    chain = nnfw.Chain(CHAINED)
+    chain = nnfw.Chain((FIRST, LAST))
     for layer in (Dense(4, activation="tanh"), Gate(), chain, Composite(), Dropout(0.5), replace(Gate(), units=1)):
         report = run_checks(layer)
         assert [item for item in report.failures if not item.check.startswith("component.")] == [], report

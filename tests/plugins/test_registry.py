@@ -110,8 +110,8 @@ def test_find_plain_and_qualified_names_are_the_same_component(registry, name):
 
 def test_find_unknown_name_says_nearest_and_all_with_their_owners(registry):
     expected = (
-        "Unknown layer 'dens'. Did you mean 'dense'? Available: activation, chain, dense, dropout, flatten, reshape "
-        "(built-in), scale (fake-swish 1.2)."
+        "Unknown layer 'dens'. Did you mean 'dense'? Available: activation, add, chain, concatenate, dense, "
+        "dropout, embedding, flatten, multiply, parallel, repeat, reshape, residual (built-in), scale (fake-swish 1.2)."
     )
     with pytest.raises(nnfw.UnknownComponentError, match=exactly(expected)):
         registry.find("layer", "dens")
@@ -441,7 +441,7 @@ def test_resolve_object_of_wrong_range_is_refused(registry):
 
 def test_resolve_object_of_another_kind_is_refused(registry):
     swish = registry.load("activation", "swish")
-    pattern = r"must be a layer, but Swish\(beta=1\.0\) lacks activation, backward, "
+    pattern = r"must be a layer, but Swish\(beta=1\.0\) implements neither Layer \(it lacks activation, backward, .*\) nor Merge"
     with pytest.raises(nnfw.ConfigError, match=pattern):
         registry.resolve("layer", swish())
 
@@ -488,7 +488,7 @@ def test_resolve_too_deep_table_is_refused(registry, table):
 def test_resolve_table_of_32_levels_is_accepted(registry):
     resolved = registry.resolve("layer", nested(32))
     for _ in range(32):
-        (resolved,) = resolved.layers
+        (resolved,) = (node.layer for node in resolved.layers)
     assert resolved == registry.resolve("layer", "flatten")
 
 
@@ -528,6 +528,13 @@ EXAMPLES = {
     ("layer", "dense"): {"units": 3, "activation": "softmax", "weight_initializer": {"type": "normal", "mean": 0.5}},
     ("layer", "reshape"): {"shape": [2, -1]},
     ("layer", "chain"): {"layers": ["flatten", {"type": "chain", "layers": [{"type": "dense", "units": 2}]}]},
+    ("layer", "embedding"): {"count": 5, "width": 2},
+    ("layer", "parallel"): {"layers": ["flatten", {"type": "dense", "units": 2}], "merge": {"type": "concatenate"}},
+    ("layer", "repeat"): {"layers": [{"type": "dense", "units": 2}], "times": 3},
+    ("layer", "residual"): {
+        "layers": [{"type": "dense", "units": 2, "name": "f"}, {"type": "add", "inputs": ["f", "previous"]}],
+        "shortcut": {"type": "dense", "units": 2},
+    },
     ("schedule", "exponential"): {"rate": 0.5},
     ("schedule", "step"): {"every": 3},
     ("initializer", "constant"): {"value": -1},

@@ -298,8 +298,9 @@ LACKS_UPDATE = "lacks update, which the protocol of an optimizer requires"
         pytest.param(
             "layer",
             Empty,
-            "lacks activation, backward, forward, output_shape, parameters, rows_independent, which the protocol of a "
-            "layer requires",
+            "implements neither Layer (it lacks activation, backward, forward, index_limit, output_shape, parameters, "
+            "rows_independent) nor Merge (it lacks activation, backward, forward, output_shape, parameters, "
+            "rows_independent) nor Block (it lacks nodes)",
             id="attribute-and-methods",
         ),
         pytest.param("optimizer", Rests, LACKS_UPDATE, id="optimizer-without-update"),

@@ -180,7 +180,8 @@ def test_confusion_matrix_is_that_of_the_metric(digits):
 
 def test_worst_examples_are_those_with_the_largest_cost(digits):
     prepared = prepare(open_run(digits, Access(registry)), registry, open_model(digits, Access(registry)))
-    x, y, _ = prepared.parts["test"].part(0, 270, np.dtype(np.float32))
+    batch = prepared.parts["test"].part(0, 270, np.dtype(np.float32))
+    (x,), (y,) = batch.inputs, batch.targets
     probability = prepared.model.predict(x)[np.arange(len(y)), y]
     page = page_of(digits)
     costs = [float(cost) for cost in re.findall(r"cost ([\d.e-]+)", page.texts["worst"])]
@@ -325,7 +326,8 @@ def test_page_of_a_regression_shows_residuals_of_the_first_outputs(trained):
     run = trained(REGRESSION, ARRAYS)
     page = page_of(run)
     prepared = prepare(open_run(run, Access(registry)), registry, open_model(run, Access(registry)))
-    x, y, _ = prepared.parts["test"].part(0, 30, np.dtype(np.float32))
+    batch = prepared.parts["test"].part(0, 30, np.dtype(np.float32))
+    (x,), (y,) = batch.inputs, batch.targets
     residuals = prepared.model.predict(x) - y
     assert "The first 4 of 6 outputs are shown." in page.texts["predictions"]
     table = page.texts["predictions"].split("largest\n")[1].split()

@@ -160,12 +160,12 @@ def test_directory_that_another_run_fills_meanwhile_is_refused(experiment, tmp_p
 
 def test_transforms_are_fitted_on_the_training_part_only(experiment):
     prepared = prepare(read_experiment(str(experiment), registry), registry)
-    x = prepared.parts["training"].part(0, 1000, np.dtype("float64"))[0]
+    (x,) = prepared.parts["training"].part(0, 1000, np.dtype("float64")).inputs
     assert x.shape == (36, 5)
     standardized = x[:, [0, 4]]
     np.testing.assert_allclose(standardized.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(standardized.std(axis=0), 1, atol=1e-6)
-    everything = prepared.parts["training"].subset(np.arange(60)).part(0, 60, np.dtype("float64"))[0]
+    (everything,) = prepared.parts["training"].subset(np.arange(60)).part(0, 60, np.dtype("float64")).inputs
     assert np.abs(everything[:, [0, 4]].mean(axis=0)).max() > 1e-3
 
 

@@ -98,6 +98,7 @@ def _for_merges(check: Callable[[Subject[Layer]], None]) -> Callable[[Subject[Me
             if each.input_shapes:
                 check(each)
 
+    of_merge.__module__ = __name__  # a check belongs to the module that it is in
     return of_merge
 
 
