@@ -39,6 +39,7 @@ from .protocols import Collective as Collective
 from .protocols import Cost as Cost
 from .protocols import Dataset as Dataset
 from .protocols import Elementwise as Elementwise
+from .protocols import FitsInParts as FitsInParts
 from .protocols import Initializer as Initializer
 from .protocols import Layer as Layer
 from .protocols import Merge as Merge

@@ -2,13 +2,16 @@
 
 Columns are ``(N, ...)``. Fitted values are float64 numbers, as nested lists of the shape of one entry where a column is
 a block. Computation is in float64; what goes in as float32 comes out as float32, and whole numbers come out as float64.
+
+A column that comes in parts gives the fitted values of the whole column: exactly for `min_max` and `one_hot`, up to
+rounding for `standardize`. None of them keeps a part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge
@@ -18,7 +21,7 @@ from nnfw.configuration import Above
 from nnfw.data import listed, row_blocks
 from nnfw.errors import ConfigError, DataError, Mistake, did_you_mean, short
 from nnfw.plain import Plain, PlainTable
-from nnfw.protocols import Transform
+from nnfw.protocols import FitsInParts
 
 _CHUNK = 1 << 22  # numbers processed at a time, so that a memory-mapped column is never read whole
 _MOST_ROOM = 1 << 24  # characters, in an array that gives each category the room of the longest
@@ -29,7 +32,7 @@ _ALIKE = (str, int | float)  # types of the categories of one column
 
 
 @dataclass(frozen=True)
-class Standardize(Transform):
+class Standardize(FitsInParts):
     """Mean 0 and standard deviation 1 on the training split.
 
     x' = (x − mean) / scale, with scale² = 1/N Σ_i (x_i − mean)²
@@ -58,20 +61,20 @@ class Standardize(Transform):
     columns: tuple[str, ...] | None = None
     accepts: ClassVar[Literal["numeric", "categorical"]] = "numeric"
 
-    def fit(self, column: Array) -> PlainTable:
+    def start(self) -> None:
+        """Return None, for no rows."""
+
+    def add(self, gathered: _Moments | None, part: Array) -> _Moments:
+        """Return number, bounds, mean and variance of the rows so far."""
+        moments = _Moments.of(part)
+        return moments if gathered is None else gathered.joined(moments)
+
+    def finish(self, gathered: _Moments) -> PlainTable:
         """Return ``mean`` and ``scale``."""
-        low, high = _bounds(column)
-        power = _power(low, high)
-        mean = sum((_divided(block, power).sum(axis=0) for block in _blocks(column)), np.float64(0)) / len(column)
-        first = second = np.float64(0)
-        for block in _blocks(column):
-            deviation = _divided(block, power) - mean
-            first, second = first + deviation.sum(axis=0), second + np.square(deviation).sum(axis=0)
-        # without the rounding of the mean the first sum would be 0
-        variance = np.maximum(second / len(column) - np.square(first / len(column)), 0)
+        low, high = _told_apart(gathered.low, gathered.high)
         constant = low == high
-        mean = np.where(constant, low, np.ldexp(mean, power))
-        scale = np.where(constant, 1.0, np.ldexp(np.sqrt(variance), power))
+        mean = np.where(constant, low, np.ldexp(gathered.mean, gathered.power))
+        scale = np.where(constant, 1.0, np.ldexp(np.sqrt(gathered.variance), gathered.power))
         return {"mean": mean.tolist(), "scale": np.where(scale == 0, 1.0, scale).tolist()}
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
@@ -96,7 +99,7 @@ class Standardize(Transform):
 
 
 @dataclass(frozen=True)
-class MinMax(Transform):
+class MinMax(FitsInParts):
     """Linear onto [low, high] on the training split.
 
     x' = low + (x − min) / (max − min) · (high − low)
@@ -130,13 +133,21 @@ class MinMax(Transform):
     columns: tuple[str, ...] | None = None
     accepts: ClassVar[Literal["numeric", "categorical"]] = "numeric"
 
-    def fit(self, column: Array) -> PlainTable:
-        """Return ``minimum`` and ``maximum``; ConfigError if `low` is not less than `high`."""
+    def start(self) -> None:
+        """Return None, for no rows; ConfigError if `low` is not less than `high`."""
         if not self.low < self.high:  # objects given to Preprocessing.fit were checked by no registry
             raise ConfigError(
                 [Mistake(("high",), f"must be greater than low, {self.low}, got {self.high}.")], "min_max"
             )
-        minimum, maximum = _bounds(column)
+
+    def add(self, gathered: tuple[Array, Array] | None, part: Array) -> tuple[Array, Array]:
+        """Return minimum and maximum of the rows so far."""
+        low, high = part.min(axis=0), part.max(axis=0)
+        return (low, high) if gathered is None else (np.minimum(gathered[0], low), np.maximum(gathered[1], high))
+
+    def finish(self, gathered: tuple[Array, Array]) -> PlainTable:
+        """Return ``minimum`` and ``maximum``."""
+        minimum, maximum = _told_apart(*gathered)
         return {"minimum": minimum.tolist(), "maximum": maximum.tolist()}
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
@@ -163,7 +174,7 @@ class MinMax(Transform):
 
 
 @dataclass(frozen=True)
-class OneHot(Transform):
+class OneHot(FitsInParts):
     """A category as a vector with a single 1.
 
     x'_k = 1 if x is category k, else 0
@@ -199,12 +210,20 @@ class OneHot(Transform):
     most: Annotated[int, Ge(1)] = 1000
     accepts: ClassVar[Literal["numeric", "categorical"]] = "categorical"
 
-    def fit(self, column: Array) -> PlainTable:
-        """Return ``categories``, a sorted list; DataError if the column is a block, or has more than `most`."""
-        self._require_flat(column)
-        categories = np.unique(column).tolist()
+    def start(self) -> set[Plain]:
+        """Return no categories."""
+        return set()
+
+    def add(self, gathered: set[Plain], part: Array) -> set[Plain]:
+        """Return the categories so far; DataError if the column is a block, or there are more than `most`."""
+        self._require_flat(part)
+        categories = gathered.union(np.unique(part).tolist())
         self._require_few(categories)
-        return {"categories": categories}
+        return categories
+
+    def finish(self, gathered: set[Plain]) -> PlainTable:
+        """Return ``categories``, a sorted list."""
+        return {"categories": np.unique(list(gathered)).tolist()}
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
         """Return the vectors ``(N, K)``; DataError names a category that is not among the fitted ones, and its row."""
@@ -246,7 +265,7 @@ class OneHot(Transform):
             )
         return found
 
-    def _require_few(self, categories: list[Plain]) -> None:
+    def _require_few(self, categories: Collection[Plain]) -> None:
         if len(categories) > self.most:
             raise DataError(
                 f"one_hot found {len(categories):,} categories, more than {self.most:,}. Leave the column out, or "
@@ -265,12 +284,58 @@ def _blocks(column: Array) -> Iterator[Array]:
         yield np.asarray(column[rows], np.float64)
 
 
-def _bounds(column: Array) -> tuple[Array, Array]:
-    """Return minimum and maximum at each position; twice the minimum where they differ by rounding alone."""
-    low, high = (np.asarray(bound, np.float64) for bound in (column.min(axis=0), column.max(axis=0)))
-    if column.dtype.kind == "f":
-        units = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(column.dtype)).astype(np.float64)
-        rounding = units * (_ROUNDING if column.dtype == np.float64 else _ROUNDING_OF_STORED)
+class _Moments(NamedTuple):
+    """Number, bounds, mean / 2^power and variance / 4^power of some rows, at each position.
+
+    References
+    ----------
+    T. F. Chan, G. H. Golub and R. J. LeVeque (1983), *Algorithms for computing the sample variance*, Equation 2.1.
+    """
+
+    rows: int
+    low: Array
+    high: Array
+    power: Array
+    mean: Array
+    variance: Array
+
+    @classmethod
+    def of(cls, part: Array) -> _Moments:
+        """Return those of one part, in two passes."""
+        rows, low, high = len(part), part.min(axis=0), part.max(axis=0)
+        power = _power(low, high)
+        mean = sum((_divided(block, power).sum(axis=0) for block in _blocks(part)), np.float64(0)) / rows
+        first = second = np.float64(0)
+        for block in _blocks(part):
+            deviation = _divided(block, power) - mean
+            first, second = first + deviation.sum(axis=0), second + np.square(deviation).sum(axis=0)
+        # without the rounding of the mean the first sum would be 0
+        variance = np.maximum(second / rows - np.square(first / rows), 0)
+        return cls(rows, low, high, power, np.asarray(mean), variance)
+
+    def joined(self, other: _Moments) -> _Moments:
+        """Return those of all rows of both."""
+        rows, low, high = self.rows + other.rows, np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        power = _power(low, high)
+        (mean, variance), (others, others_variance) = self._over(power), other._over(power)
+        share = other.rows / rows
+        between = share * (1 - share) * np.square(others - mean)
+        variance = (self.rows * variance + other.rows * others_variance) / rows + between
+        return _Moments(rows, low, high, power, mean + share * (others - mean), variance)
+
+    def _over(self, power: Array) -> tuple[Array, Array]:
+        """Return mean and variance over another power of two, which is no smaller."""
+        difference = self.power - power
+        return np.ldexp(self.mean, difference), np.ldexp(self.variance, 2 * difference)
+
+
+def _told_apart(low: Array, high: Array) -> tuple[Array, Array]:
+    """Return minimum and maximum in float64; twice the minimum where they differ by rounding alone."""
+    dtype = low.dtype
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    if dtype.kind == "f":
+        units = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(dtype)).astype(np.float64)
+        rounding = units * (_ROUNDING if dtype == np.float64 else _ROUNDING_OF_STORED)
         high = np.where(high / 2 - low / 2 < rounding / 2, low, high)  # the difference itself may overflow
     return low, high
 
@@ -280,7 +345,7 @@ def _power(*values: Array) -> Array:
 
     Divided by it, which is exact, numbers of any size can be squared and summed.
     """
-    _, exponent = np.frexp(np.max(np.abs(values), axis=0))
+    _, exponent = np.frexp(np.max(np.abs(np.asarray(values, np.float64)), axis=0))
     return np.where(np.abs(exponent) > _USUAL, exponent, 0)
 
 

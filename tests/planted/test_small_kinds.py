@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -162,6 +163,29 @@ def stopping_once(self, parent, fit, record, state):
 
 def unready(self, parent, fit):
     raise RuntimeError("only for 2 epochs or more") if fit.epochs == 1 else RuntimeError("never")
+
+
+@dataclass(frozen=True)
+class Median(nnfw.Transform):
+    """x' = x − median: a transform whose author wrote `fit` alone.
+
+    Parameters
+    ----------
+    columns
+        Names of the columns; all numeric ones by default.
+    """
+
+    columns: tuple[str, ...] | None = None
+    accepts: ClassVar = "numeric"
+
+    def fit(self, column):
+        return {"median": np.median(column, axis=0).tolist()}
+
+    def apply(self, column, fitted):
+        return column - np.asarray(fitted["median"])
+
+    def invert(self, column, fitted):
+        return column + np.asarray(fitted["median"])
 
 
 @dataclass(frozen=True)
@@ -327,6 +351,18 @@ WRONG = {
         changed(Standardize, fit=lambda s, p, c: p(in_place(c))),
         "transform.leaves_its_arguments_alone",
     ),
+    "transform-last-part": (
+        changed(Standardize, add=lambda s, p, gathered, part: p(None, part)),
+        "transform.parts_are_like_the_whole",
+    ),
+    "transform-keeps-a-part": (
+        changed(Median, add=lambda s, p, gathered, part: [*gathered, part]),
+        "transform.parts_are_like_the_whole",
+    ),
+    "transform-adds-in-place": (
+        changed(Median, add=lambda s, p, gathered, part: p(gathered, in_place(part))),
+        "transform.leaves_its_arguments_alone",
+    ),
     "transform-divides-by-zero": (
         changed(Standardize, apply=lambda s, p, c, f: (c - c.mean(0)) / c.std(0)),
         "transform.constant_column_stays_finite",
@@ -370,6 +406,11 @@ def test_every_check_of_these_kinds_finds_something():
 )
 def test_right_component_of_a_rare_sort_passes_everything(component):
     report = run_checks(component)
+    assert report.ok, report
+
+
+def test_transform_with_fit_alone_passes_everything():
+    report = run_checks(Median())
     assert report.ok, report
 
 

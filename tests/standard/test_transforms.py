@@ -86,6 +86,67 @@ def test_numeric_apply_leaves_its_input_as_it_is(transform, rng):
     np.testing.assert_array_equal(x, before)
 
 
+PARTS = [[1], [7, 8], [1, 2, 3, 20], list(range(1, 40))]
+"""Rows before which a column of 40 is cut."""
+
+
+def fitted_in_parts(transform, parts):
+    gathered = transform.start()
+    for part in parts:
+        gathered = transform.add(gathered, part)
+    return transform.finish(gathered)
+
+
+@pytest.mark.parametrize("cuts", PARTS, ids=repr)
+@pytest.mark.parametrize("size", [1.0, 1e300, 1e-300], ids=repr)
+def test_standardize_of_parts_is_that_of_the_whole_up_to_rounding(cuts, size, rng):
+    x = size * (1000 + rng.standard_normal((40, 3)) * [1e-3, 1, 100])
+    found, expected = fitted_in_parts(Standardize(), np.split(x, cuts)), Standardize().fit(x)
+    np.testing.assert_allclose(found["mean"], expected["mean"], rtol=4 * EPS)
+    np.testing.assert_allclose(found["scale"], expected["scale"], rtol=1e-9)
+
+
+def test_standardize_of_many_parts_far_from_zero_loses_no_digits(rng):
+    x = 1e8 + rng.standard_normal(100_000)
+    found = fitted_in_parts(Standardize(), np.split(x, 1000))
+    assert found["mean"] == pytest.approx(x.mean(), rel=1e-15)
+    assert found["scale"] == pytest.approx(x.std(), rel=1e-9)
+
+
+def test_standardize_of_parts_of_different_sizes_scales_each(rng):
+    parts = [size * rng.standard_normal(5) for size in (1e-300, 1e-160, 1.0, 1e160, 1e300)]
+    found, expected = fitted_in_parts(Standardize(), parts), Standardize().fit(np.concatenate(parts))
+    np.testing.assert_allclose([found["mean"], found["scale"]], list(expected.values()), rtol=1e-12)
+
+
+@pytest.mark.parametrize("cuts", PARTS, ids=repr)
+@pytest.mark.parametrize(
+    "x",
+    [np.linspace(-3, 5, 40), 20 - np.arange(40), np.full(40, 0.1), np.arange(80.0).reshape(40, 2)],
+    ids=["floats", "falling whole numbers", "constant", "block"],
+)
+def test_min_max_of_parts_is_that_of_the_whole(cuts, x):
+    assert fitted_in_parts(MinMax(), np.split(x, cuts)) == MinMax().fit(x)
+
+
+@pytest.mark.parametrize("transform", NUMERIC, ids=repr)
+def test_numeric_parts_constant_but_for_rounding_count_as_constant(transform):
+    x = np.array([0.3, 0.30000000000000004] * 50)
+    assert fitted_in_parts(transform, np.split(x, [1, 2])) == transform.fit(x)
+
+
+def test_one_hot_of_parts_has_the_categories_of_all():
+    parts = [np.array(["Oslo"]), np.array(["Bern", "Amsterdam"]), np.array(["Oslo"])]
+    assert fitted_in_parts(OneHot(), parts) == {"categories": ["Amsterdam", "Bern", "Oslo"]}
+
+
+def test_one_hot_of_parts_with_too_many_categories_stops_at_once():
+    parts = iter(np.arange(10).astype(str).reshape(10, 1))
+    with pytest.raises(DataError, match=r"^one_hot found 3 categories, more than 2\."):
+        fitted_in_parts(OneHot(most=2), parts)
+    assert len(list(parts)) == 7
+
+
 def test_standardize_apply_float32_far_from_zero_is_computed_in_float64():
     x = np.float32(1e8) + np.arange(8, dtype=np.float32) * 8
     transform = Standardize()

@@ -25,7 +25,7 @@ def exercise(subject: Subject[Transform], component: Transform) -> list[object]:
     for column in _columns(subject):
         fitted = component.fit(column)
         changed = component.apply(column, fitted)
-        results += [dict(fitted), changed, component.invert(changed, fitted)]
+        results += [dict(fitted), changed, component.invert(changed, fitted), _fitted_in_parts(component, column)]
     return results
 
 
@@ -45,6 +45,17 @@ def check_fitted_values_are_json(subject: Subject[Transform]) -> None:
             raise CheckFailed(f"fit returned {fitted}, which is not JSON: {in_words(error)}.") from error
         found = [subject.component.apply(column, each) for each in (fitted, again)]
         require(equal(*found), "read from JSON, the fitted values lead to another column.")
+
+
+def check_parts_are_like_the_whole(subject: Subject[Transform]) -> None:
+    """Start, add and finish give a column that comes in parts the values of fit; no part is kept without a copy."""
+    component = subject.component
+    for column in _columns(subject):
+        found, expected = (
+            component.apply(column, fitted) for fitted in (_fitted_in_parts(component, column), component.fit(column))
+        )
+        same = _near(found, expected) if expected.dtype.kind in "fc" else equal(found, expected)
+        require(same, "fitted to a column in parts, it changes the column otherwise than fitted to the whole.")
 
 
 def check_keeps_the_examples(subject: Subject[Transform]) -> None:
@@ -73,9 +84,10 @@ def check_examples_are_changed_one_by_one(subject: Subject[Transform]) -> None:
 
 
 def check_leaves_its_arguments_alone(subject: Subject[Transform]) -> None:
-    """Fit, apply and invert change neither column nor fitted values."""
+    """Fit, add, apply and invert change neither column nor fitted values."""
     for column in _columns(subject):
         with unchanged("it changes the column that it is given.", column):
+            subject.component.add(subject.component.start(), column)
             fitted = dict(subject.component.fit(column))
             kept = json.dumps(fitted)
             changed = subject.component.apply(column, fitted)
@@ -116,6 +128,16 @@ def _columns(subject: Subject[Transform]) -> list[Array]:
     if subject.component.accepts == _CATEGORICAL:
         return [np.resize(_WORDS, _EXAMPLES)]
     return [10 + 3 * rng.standard_normal(_EXAMPLES), rng.standard_normal((_EXAMPLES, 3))]
+
+
+def _fitted_in_parts(component: Transform, column: Array) -> dict[str, object]:
+    """Return what it fits to a column in parts that lie in the same memory, one after the other."""
+    memory, gathered = column.copy(), component.start()
+    for rows in (slice(0, 1), slice(1, 4), slice(4, None)):
+        part = column[rows]
+        memory[: len(part)] = part
+        gathered = component.add(gathered, memory[: len(part)])
+    return dict(component.finish(gathered))
 
 
 def _near(found: Array, expected: Array) -> bool:

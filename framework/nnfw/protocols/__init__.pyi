@@ -11,6 +11,7 @@ from .cost import WritesStatistics as WritesStatistics
 from .cost import WritesValue as WritesValue
 from .cost import WritesValueFromZ as WritesValueFromZ
 from .data import Dataset as Dataset
+from .data import FitsInParts as FitsInParts
 from .data import Transform as Transform
 from .kinds import KINDS as KINDS
 from .kinds import Kind as Kind

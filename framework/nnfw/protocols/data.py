@@ -62,6 +62,23 @@ class Transform(Protocol):
     def fit(self, column: Array) -> Mapping[str, Any]:
         """Return the fitted values of one column ``(N, ...)``: strings, numbers or lists of them, fit for JSON."""
 
+    def start(self) -> Any:
+        """Return what :meth:`add` begins with, where a column comes in parts; by default an empty list of parts."""
+        return []
+
+    def add(self, gathered: Any, part: Array) -> Any:
+        """Return `gathered` with the next rows of the column; by default with a copy of them.
+
+        `part` is not modified, and may hold other rows after the call.
+        """
+        return [*gathered, part.copy()]
+
+    def finish(self, gathered: Any) -> Mapping[str, Any]:
+        """Return the fitted values; by default those of :meth:`fit` for the whole column."""
+        import numpy as np
+
+        return self.fit(np.concatenate(gathered))
+
     @abstractmethod
     def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return the changed column; its first axis stays."""
@@ -69,3 +86,26 @@ class Transform(Protocol):
     @abstractmethod
     def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
         """Return the column as it was before :meth:`apply`."""
+
+
+class FitsInParts(Transform, Protocol):
+    """A transform that never needs the whole column: its author writes `start`, `add` and `finish` instead of `fit`."""
+
+    @abstractmethod
+    def start(self) -> Any:
+        """Return what :meth:`add` begins with: sums that are 0, an empty set."""
+
+    @abstractmethod
+    def add(self, gathered: Any, part: Array) -> Any:
+        """Return what the rows so far and those of `part` gathered; its size does not grow with their number.
+
+        `gathered` may be changed in place, `part` is not modified.
+        """
+
+    @abstractmethod
+    def finish(self, gathered: Any) -> Mapping[str, Any]:
+        """Return the fitted values, fit for JSON: up to rounding the same, however the column is cut."""
+
+    def fit(self, column: Array) -> Mapping[str, Any]:
+        """Return the fitted values of a column that is one part."""
+        return self.finish(self.add(self.start(), column))
