@@ -153,6 +153,7 @@ class Words(Standardize):
         (Blind(), "metric.adds_up_over_batches", "no labels are known that it takes"),
         (Frozen(), "dataset.copies_are_independent", "what it loads cannot be written"),
         (local(), "component.pickles", "its class is defined inside a function, where pickle cannot find it"),
+        ("standardize", "transform.missing_numbers_are_taken", "it declares takes_missing = False"),
         (Words(), "transform.constant_column_stays_finite", "it gives no numbers"),
     ],
     ids=lambda value: value if isinstance(value, str) and "." in value else "",

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -63,6 +64,130 @@ class Faulty(Transform):
         if "error" in fitted:
             raise fitted["error"]
         return column
+
+
+@dataclass(frozen=True)
+class Impute(Transform):
+    """The median in place of what is missing, and beside it 1 where it was missing, else 0."""
+
+    columns: tuple[str, ...] | None = None
+    accepts: ClassVar = "numeric"
+    takes_missing: ClassVar = True
+
+    def fit(self, column):
+        return {"median": np.nanmedian(column, axis=0).tolist()}
+
+    def apply(self, column, fitted):
+        missing = np.isnan(column)
+        return np.stack([np.where(missing, np.asarray(fitted["median"]), column), missing], axis=-1)
+
+    def invert(self, column, fitted):
+        return column[..., 0]
+
+
+@dataclass(frozen=True)
+class Pass(Impute):
+    """Takes missing numbers, and leaves them."""
+
+    def fit(self, column):
+        return {}
+
+    def apply(self, column, fitted):
+        return column
+
+    def invert(self, column, fitted):
+        return column
+
+
+GAPS = Examples({"age": np.array([20.0, np.nan, 40.0, 60.0]), "height": np.array([1.5, 1.6, 1.7, np.nan])})
+
+
+# missing numbers
+
+
+def test_missing_numbers_reach_a_transform_that_takes_them():
+    preprocessing = Preprocessing.fit(GAPS, [Impute()])
+    np.testing.assert_allclose(
+        preprocessing.apply(GAPS.features), [[20, 0, 1.5, 0], [40, 1, 1.6, 0], [40, 0, 1.7, 0], [60, 0, 1.6, 1]]
+    )
+    assert preprocessing.takes_missing == ("age", "height")
+    new = {"age": np.array([np.nan]), "height": np.array([np.nan])}
+    np.testing.assert_allclose(preprocessing.apply(new), [[40, 1, 1.6, 1]])
+
+
+def test_missing_numbers_that_are_filled_can_be_transformed_further():
+    preprocessing = Preprocessing.fit(GAPS, [Impute(), Standardize()])
+    x = preprocessing.apply(GAPS.features, np.float64)
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-15)
+    np.testing.assert_allclose(x.std(axis=0), 1)
+
+
+@pytest.mark.parametrize(
+    ("transforms", "column", "row", "advice"),
+    [
+        ([Impute(("age",))], "'height'", 3, "a first transform that takes missing numbers"),
+        ([Standardize(), Impute()], "'age'", 1, "a first transform that takes missing numbers"),
+        (
+            [Pass(), Standardize()],
+            "'age', before Standardize(columns=None),",
+            1,
+            "a transform that fills what is missing",
+        ),
+        ([Pass()], "'age', after its transforms,", 1, "a transform that fills what is missing"),
+    ],
+    ids=["another column", "behind", "left before", "left"],
+)
+def test_missing_numbers_that_no_transform_fills_are_refused(transforms, column, row, advice):
+    message = (
+        f"Column {column} holds 1 value that is not finite, the first at [{row}]. Remove or fill it, or give the "
+        f"column {advice}."
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        Preprocessing.fit(GAPS, transforms).apply(GAPS.features)
+
+
+def test_missing_numbers_that_are_left_in_new_rows_alone_are_refused():
+    preprocessing = Preprocessing.fit(Examples({"age": np.arange(3.0)}), [Pass(), Standardize()])
+    with pytest.raises(
+        DataError, match=r"^Column 'age', before Standardize\(.*\), holds 1 .* at \[1\]\. Remove or fill it"
+    ):
+        preprocessing.apply({"age": np.array([1, np.nan])})
+
+
+def test_infinite_numbers_are_not_missing_ones():
+    message = r"^Column 'age' holds 1 value that is not finite, the first at \[2\]\. Remove or fill it\.$"
+    infinite = {"age": np.array([1.0, np.nan, -np.inf]), "height": np.ones(3)}
+    with pytest.raises(DataError, match=message):
+        Preprocessing.fit(Examples(infinite), [Impute()])
+    with pytest.raises(DataError, match=message):
+        Preprocessing.fit(GAPS, [Impute()]).apply(infinite)
+
+
+def test_missing_numbers_of_the_target_are_refused():
+    with pytest.raises(DataError, match=r"^Column 'y' holds 1 value that is not finite, the first at \[1\]\. Remove"):
+        Preprocessing.fit(with_target([1.0, np.nan]), target_transforms=[Pass()])
+
+
+def test_missing_numbers_of_a_dataset_are_told_in_its_words_all_at_once():
+    told = {"height": "people.csv:9: height?", "age": "people.csv:7: age?"}
+    examples = Examples(GAPS.features, missing=told)
+    for part in (examples, examples.take(np.array([0, 2]))):
+        with pytest.raises(DataError, match=r"^people\.csv:9: height\?\npeople\.csv:7: age\?$"):
+            Preprocessing.fit(part)
+    with pytest.raises(DataError, match=r"^people\.csv:9: height\?$"):
+        Preprocessing.fit(examples, [Impute(("age",))])
+    assert len(Preprocessing.fit(examples, [Impute()]).columns) == 2
+
+
+def test_select_keeps_missing_numbers_where_a_transform_takes_them():
+    filled = Examples(GAPS.features | {"height": np.ones(4)})
+    preprocessing = Preprocessing.fit(filled, [Impute(("age",)), Standardize(("height",))])
+    examples = preprocessing.select(table("height,age\n1.5,NA\n1.6,30\n"))
+    np.testing.assert_array_equal(examples.features["age"], [np.nan, 30])
+    with pytest.raises(
+        DataError, match=r"^new\.csv:2: column 'height': cells without a finite number: 1, the first is"
+    ):
+        preprocessing.select(table("height,age\n,NA\n1.6,30\n"))
 
 
 # apply

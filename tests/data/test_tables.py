@@ -136,6 +136,44 @@ def test_columns_not_finite_cell_among_numbers_alone_is_found(cell):
         table(f"age\n31\n{cell}\n4\n").columns(["age"])
 
 
+@pytest.mark.parametrize("cell", ["", "NA", "n/a", "NaN", "null", "-nan"])
+def test_columns_missing_number_is_nan_where_it_may_be_missing(cell):
+    read = table(f"age,b\n{cell},x\n31,y\n{cell},z\n4,x\n")
+    np.testing.assert_array_equal(read.columns(["age", "b"], missing=["age", "b"])["age"], [np.nan, 31, np.nan, 4])
+    message = (
+        f"people.csv:2: column 'age': cells without a finite number: 2, the first is {cell!r} in this line. "
+        "Fill them or remove their rows."
+    )
+    assert read.missing(["age", "b"]) == {"age": message}
+
+
+def test_columns_of_many_blocks_have_their_missing_numbers_in_place(monkeypatch):
+    monkeypatch.setattr(tables_module, "_CELLS", 6)
+    cells = [str(k) if k % 11 else "NA" for k in range(100)]
+    read = read_csv(StringIO("a\n" + "\n".join(cells) + "\n"), name="t")
+    expected = [k if k % 11 else np.nan for k in range(100)]
+    np.testing.assert_array_equal(read.columns(["a"], missing=["a"])["a"], expected)
+
+
+def test_columns_without_any_number_are_nan_where_numbers_are_demanded_and_may_be_missing():
+    read = table("a,b\nNA,1\n,2\n")
+    np.testing.assert_array_equal(read.columns(["a"], ["a"], ["a"])["a"], [np.nan, np.nan])
+    with pytest.raises(DataError, match=r"^people\.csv:2: column 'a' is empty\. Leave it out of the features\.$"):
+        read.columns(["a"], missing=["a"])
+
+
+def test_columns_missing_word_is_no_missing_number():
+    with pytest.raises(DataError, match=r"^people\.csv:3: column 'city': missing values: 1, the first is ''"):
+        table("city,a\nOslo,1\n,2\n").columns(["city"], missing=["city"])
+
+
+@pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e999"])
+def test_columns_infinite_number_is_no_missing_one(cell):
+    message = f"people.csv:4: column 'age': expected a finite number, got {cell!r}. Correct it."
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        table(f"age\n31\nNA\n{cell}\n").columns(["age"], missing=["age"])
+
+
 def test_columns_missing_first_cell_leaves_the_column_numeric():
     with pytest.raises(
         DataError, match=r"people.csv:2: column 'age': cells without a finite number: 1, the first is 'NA'"

@@ -189,6 +189,30 @@ class Median(nnfw.Transform):
 
 
 @dataclass(frozen=True)
+class Filled(Median):
+    """The median in place of what is missing, and beside it 1 where it was missing, else 0.
+
+    Parameters
+    ----------
+    columns
+        Names of the columns; all numeric ones by default.
+    """
+
+    takes_missing: ClassVar = True
+
+    def fit(self, column):
+        there = np.where(np.isnan(column).all(axis=0), 0.0, column)  # 0 where nothing is known
+        return {"median": np.nanmedian(there, axis=0).tolist()}
+
+    def apply(self, column, fitted):
+        missing = np.isnan(column)
+        return np.stack([np.where(missing, np.asarray(fitted["median"]), column), missing], axis=-1)
+
+    def invert(self, column, fitted):
+        return column[..., 0]
+
+
+@dataclass(frozen=True)
 class Half(nnfw.Metric):
     """Half of what is right."""
 
@@ -367,6 +391,18 @@ WRONG = {
         changed(Standardize, apply=lambda s, p, c, f: (c - c.mean(0)) / c.std(0)),
         "transform.constant_column_stays_finite",
     ),
+    "transform-missing-alone": (
+        changed(Filled, fit=lambda s, p, c: p(c) if not np.isnan(c).all() else {"median": np.nan}),
+        "transform.missing_numbers_are_taken",
+    ),
+    "transform-missing-becomes-infinite": (
+        changed(Filled, apply=lambda s, p, c, f: np.where(np.isnan(c).all(), np.inf, p(c, f))),
+        "transform.missing_numbers_are_taken",
+    ),
+    "transform-missing-changes-the-shape": (
+        changed(Filled, apply=lambda s, p, c, f: p(c, f) if np.isnan(c).any() else c),
+        "transform.missing_numbers_are_taken",
+    ),
     "transform-silent-about-new-words": (
         changed(OneHot, apply=lambda s, p, c, f: p(c, f) if "violet" not in c else np.zeros((0, 3))),
         "transform.new_values_are_handled",
@@ -409,8 +445,9 @@ def test_right_component_of_a_rare_sort_passes_everything(component):
     assert report.ok, report
 
 
-def test_transform_with_fit_alone_passes_everything():
-    report = run_checks(Median())
+@pytest.mark.parametrize("transform", [Median(), Filled()], ids=repr)
+def test_transform_with_fit_alone_passes_everything(transform):
+    report = run_checks(transform)
     assert report.ok, report
 
 
@@ -441,3 +478,14 @@ def test_fitted_values_that_are_no_json_are_shown():
     component, check = WRONG["transform-array"]
     (failure,) = run_checks(component, only=[check]).failures
     assert re.search(r"^fit returned \{.*\}, which is not JSON: TypeError: ", failure.message, re.DOTALL)
+
+
+def test_values_fitted_to_missing_numbers_alone_are_shown():
+    component, check = WRONG["transform-missing-alone"]
+    (failure,) = run_checks(component, only=[check]).failures
+    text = (
+        "fitted to missing numbers alone, it returned {'median': nan}, which is not JSON: ValueError: Out of range float "
+        "values are not JSON compliant"
+    )
+    assert failure.message.startswith(text)
+    assert failure.message.endswith(" Fit another value, or raise DataError.")

@@ -15,6 +15,7 @@ from nnfw.protocols import Transform
 
 _EXAMPLES = 9
 _UNDONE = 1e-6  # relative to the size of the column
+_MISSING = 0.3  # of the numbers of a column, for a transform that takes missing ones
 _NUMERIC, _CATEGORICAL = "numeric", "categorical"
 _WORDS = np.array(["red", "green", "blue", "green"])
 
@@ -40,7 +41,7 @@ def check_fitted_values_are_json(subject: Subject[Transform]) -> None:
     for column in _columns(subject):
         fitted = dict(subject.component.fit(column))
         try:
-            again = json.loads(json.dumps(fitted))
+            again = json.loads(json.dumps(fitted, allow_nan=False))
         except (TypeError, ValueError) as error:
             raise CheckFailed(f"fit returned {fitted}, which is not JSON: {in_words(error)}.") from error
         found = [subject.component.apply(column, each) for each in (fitted, again)]
@@ -66,11 +67,15 @@ def check_keeps_the_examples(subject: Subject[Transform]) -> None:
 
 
 def check_is_undone_by_invert(subject: Subject[Transform]) -> None:
-    """Invert gives back what apply was given."""
+    """Invert gives back what apply was given, but for missing numbers, which may be filled."""
     for column in _columns(subject):
         fitted = subject.component.fit(column)
         found = subject.component.invert(subject.component.apply(column, fitted), fitted)
-        same = equal(found, column) if column.dtype.kind == "U" else _near(found, column)
+        if column.dtype.kind == "U":
+            same = equal(found, column)
+        else:
+            there = ~np.isnan(column)
+            same = found.shape == column.shape and _near(found[there], column[there])
         require(same, "invert does not give back what apply was given.")
 
 
@@ -122,12 +127,38 @@ def check_new_values_are_handled(subject: Subject[Transform]) -> None:
     require(len(changed) == 1, f"a new category becomes {len(changed)} entries.")
 
 
+def check_missing_numbers_are_taken(subject: Subject[Transform]) -> None:
+    """Where it takes missing numbers, it may find none of them in training, or nothing else, and others later."""
+    component = subject.component
+    applies_if(component.takes_missing, "it declares takes_missing = False")
+    numbers = np.linspace(0, 1, _EXAMPLES)
+    missing = np.full(_EXAMPLES, np.nan)
+    later = [component.apply(missing, component.fit(numbers)), component.apply(numbers, component.fit(numbers))]
+    require(
+        later[0].shape == later[1].shape,
+        f"fitted to numbers, it makes {later[1].shape} of numbers, and {later[0].shape} of missing ones.",
+    )
+    require(not np.isinf(later[0]).any(), "a missing number becomes an infinite one.")
+    try:
+        fitted = dict(component.fit(missing))
+    except DataError:
+        return
+    try:
+        json.dumps(fitted, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        text = f"fitted to missing numbers alone, it returned {fitted}, which is not JSON: {in_words(error)}."
+        raise CheckFailed(f"{text} Fit another value, or raise DataError.") from error
+
+
 def _columns(subject: Subject[Transform]) -> list[Array]:
-    """Return columns that it accepts: words, or numbers and blocks of numbers."""
+    """Return columns that it accepts: words, or numbers and blocks of numbers; some are missing if it takes that."""
     rng = subject.rng()
     if subject.component.accepts == _CATEGORICAL:
         return [np.resize(_WORDS, _EXAMPLES)]
-    return [10 + 3 * rng.standard_normal(_EXAMPLES), rng.standard_normal((_EXAMPLES, 3))]
+    columns = [10 + 3 * rng.standard_normal(_EXAMPLES), rng.standard_normal((_EXAMPLES, 3))]
+    if not subject.component.takes_missing:
+        return columns
+    return [*columns, *(np.where(rng.random(column.shape) < _MISSING, np.nan, column) for column in columns)]
 
 
 def _fitted_in_parts(component: Transform, column: Array) -> dict[str, object]:
@@ -141,5 +172,8 @@ def _fitted_in_parts(component: Transform, column: Array) -> dict[str, object]:
 
 
 def _near(found: Array, expected: Array) -> bool:
-    size = float(np.max(np.abs(expected)))
-    return found.shape == expected.shape and np.allclose(found, expected, rtol=_UNDONE, atol=_UNDONE * size)
+    size = float(np.max(np.abs(expected), initial=0, where=~np.isnan(expected)))
+    close = found.shape == expected.shape and np.allclose(
+        found, expected, rtol=_UNDONE, atol=_UNDONE * size, equal_nan=True
+    )
+    return bool(close)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from math import prod
 from typing import Annotated, Any, Literal
 
@@ -60,13 +61,14 @@ class Column:
     @classmethod
     def fit(cls, name: str, raw: Array, transforms: Sequence[Transform], kind: Kind) -> Column:
         """Return the column, with each transform fitted on the output of those before it."""
-        if transforms:
-            require_finite(raw, f"Column {name!r}")
         steps: list[FittedTransform] = []
         current = raw
+        if transforms:
+            _require_numbers(name, raw, transforms[0].takes_missing)
         for transform in transforms:
             if steps:
                 current = _transformed(name, steps[-1], "apply", current)
+                _require_taken(name, current, steps[-1].transform, transform)
             if transform.accepts == "numeric" and categorical(current):
                 raise DataError(
                     f"Column {name!r} holds words, but {short(transform)} takes numbers. Use one_hot for it."
@@ -80,7 +82,7 @@ class Column:
     def require(self, raw: Array) -> None:
         """Refuse raw values of another kind or shape, or that are not finite; DataError says which."""
         self._require_form(raw)
-        require_finite(raw, f"Column {self.name!r}")
+        _require_numbers(self.name, raw, self.takes_missing)
 
     def _require_form(self, raw: Array) -> None:
         if categorical(raw) != (self.kind == "categorical"):
@@ -93,15 +95,17 @@ class Column:
     def apply(self, raw: Array) -> Array:
         """Return the raw column after every step."""
         values = raw
-        for step in self.steps:
+        for step, after in zip_longest(self.steps, self.steps[1:]):
             values = _transformed(self.name, step, "apply", values)
+            if after is not None:
+                _require_taken(self.name, values, step.transform, after.transform)
         if values.shape[1:] != self.output_shape:
             raise PluginError(
                 f"Column {self.name!r}: its transforms returned entries of shape {values.shape[1:]}, but had made "
                 f"{self.output_shape} when they were fitted."
             )
         if self.steps:
-            require_finite(values, f"Column {self.name!r}, after its transforms,")
+            _require_numbers(self.name, values, False, ", after its transforms,")
         return values
 
     def invert(self, values: Array) -> Array:
@@ -129,6 +133,11 @@ class Column:
             return self.apply(raw)
 
     @property
+    def takes_missing(self) -> bool:
+        """Whether raw values may be missing, since the first transform takes NaN."""
+        return bool(self.steps) and self.steps[0].transform.takes_missing
+
+    @property
     def table_names(self) -> tuple[str, ...]:
         """Names of the columns of a table that make it up: one for each number of a block."""
         return tuple(f"{self.name}_{index}" for index in range(prod(self.shape))) if self.shape else (self.name,)
@@ -146,6 +155,18 @@ class Column:
     def width(self) -> int:
         """Numbers that one entry becomes."""
         return prod(self.output_shape)
+
+
+def _require_numbers(name: str, values: Array, missing: bool, when: str = "") -> None:
+    """Refuse infinite numbers, and NaN unless they may be missing."""
+    advice = "a transform that fills what is missing" if when else "a first transform that takes missing numbers"
+    require_finite(values, f"Column {name!r}{when}", missing=missing, advice=f", or give the column {advice}")
+
+
+def _require_taken(name: str, values: Array, transform: Transform, after: Transform) -> None:
+    """Refuse missing numbers that one transform may have left and the one after it does not take."""
+    if transform.takes_missing:
+        _require_numbers(name, values, after.takes_missing, f", before {short(after)},")
 
 
 def _fitted(name: str, transform: Transform, values: Array) -> dict[str, Any]:

@@ -182,18 +182,30 @@ def _are_whole(values: Array) -> bool:
     return not (np.abs(values) > _LARGEST_WHOLE).any() and bool((values == np.rint(values)).all())
 
 
-def require_finite(array: Array, name: str, columns: Sequence[str] = ()) -> None:
+def require_finite(
+    array: Array, name: str, columns: Sequence[str] = (), *, missing: bool = False, advice: str = ""
+) -> None:
     """Refuse numbers that are NaN or infinite; DataError says how many and where the first is, rows counted from 0.
 
-    `name` is what the message calls the array, `columns` are the names of its columns, if known.
+    Parameters
+    ----------
+    array
+        Numbers; anything but floats is finite.
+    name, columns
+        What the message calls the array, and the names of its columns, if known.
+    missing
+        Whether NaN is allowed: a missing number that a transform takes.
+    advice
+        What else can be done about NaN, at the end of the message.
     """
     if array.dtype.kind != "f":
         return
-    count, first = _count(array, _not_finite)
+    count, first = _count(array, _infinite if missing else _not_finite)
     if count:
+        advice = advice if np.isnan(array[first]) else ""
         raise DataError(
             f"{name} holds {count} value{'s' if count > 1 else ''} that {'are' if count > 1 else 'is'} not finite, the "
-            f"first at {place(first, columns)}. Remove or fill {'them' if count > 1 else 'it'}."
+            f"first at {place(first, columns)}. Remove or fill {'them' if count > 1 else 'it'}{advice}."
         )
 
 
@@ -218,6 +230,10 @@ def require_finite_predictions(values: Array, what: str = "") -> None:
 def _not_finite(block: Array) -> Array | None:
     # a sum of squares takes one pass and no memory; if it is not finite, the numbers may just be large
     return None if np.isfinite(sum_of_squares(block)) else ~np.isfinite(block)
+
+
+def _infinite(block: Array) -> Array | None:
+    return None if _not_finite(block) is None else np.isinf(block)
 
 
 def cast(array: Array, dtype: np.dtype[np.generic], name: str) -> Array:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nnfw.arrays import Array, Shape
@@ -32,6 +32,9 @@ class Examples:
         What the target is called.
     classes
         Names of the classes: an integer target k means ``classes[k]``, a target of str holds these names.
+    missing
+        For columns of numbers in which some are missing, NaN: what to say if no transform takes them, such as the line
+        of a file. None by default: the message then names row and column.
 
     Raises
     ------
@@ -50,6 +53,7 @@ class Examples:
     target: Array | None = None
     target_name: str = "target"
     classes: tuple[str, ...] | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Convert the columns to arrays; refuse columns that do not fit together."""
@@ -75,7 +79,12 @@ class Examples:
         """Return the examples of the given rows, in that order."""
         features = {name: column[rows] for name, column in self.features.items()}
         target = None if self.target is None else self.target[rows]
-        return Examples(features, target, self.target_name, self.classes)
+        return replace(self, features=features, target=target)
+
+    def require_filled(self, others: Collection[str]) -> None:
+        """Refuse missing numbers in all columns but `others`, where the dataset says what to say; DataError says it."""
+        if lines := [text for name, text in self.missing.items() if name not in others]:
+            raise DataError("\n".join(lines))
 
 
 def load_examples(dataset: Dataset, directory: Path) -> Examples:
@@ -91,6 +100,9 @@ def load_examples(dataset: Dataset, directory: Path) -> Examples:
     classes = found.classes
     if classes is not None and not (isinstance(classes, tuple) and all(isinstance(name, str) for name in classes)):
         raise wrong_result(dataset, "load", classes, "classes that are a tuple of texts, or None")
+    missing = found.missing
+    if not isinstance(missing, Mapping) or not all(isinstance(text, str) for item in missing.items() for text in item):
+        raise wrong_result(dataset, "load", missing, "texts about missing numbers by the name of their column")
     return found
 
 

@@ -95,8 +95,10 @@ class Preprocessing:
         The classes of a target of words are ``examples.classes`` if given, else the words in sorted order.
         """
         _require_columns(transforms, examples.features, "columns")
+        chosen = {name: _of_column(name, raw, transforms) for name, raw in examples.features.items()}
+        examples.require_filled([name for name, first in chosen.items() if first and first[0].takes_missing])
         columns = tuple(
-            Column.fit(name, raw, _of_column(name, raw, transforms), "categorical" if categorical(raw) else "numeric")
+            Column.fit(name, raw, chosen[name], "categorical" if categorical(raw) else "numeric")
             for name, raw in examples.features.items()
         )
         words = [column.name for column in columns if categorical(column.apply(examples.features[column.name][:1]))]
@@ -177,6 +179,11 @@ class Preprocessing:
         columns = (*self.columns, *([self.target_column] if self.target_column else []))
         return tuple(column.name for column in columns if column.kind == "categorical")
 
+    @property
+    def takes_missing(self) -> tuple[str, ...]:
+        """Names of the columns whose numbers may be missing."""
+        return tuple(column.name for column in self.columns if column.takes_missing)
+
     def tells_apart(self, outputs: int) -> bool:
         """Return whether `outputs` can represent the classes: one output for each, or a single one for two classes."""
         assert self.classes is not None
@@ -240,18 +247,19 @@ class Preprocessing:
         names = {column.name: column.table_names for column in self.columns if there.issuperset(column.table_names)}
         if not names and (block := self._by_position(table)):
             names = {self.columns[0].name: block}
-        missing = [column for column in self.columns if column.name not in names]
-        missing += [target] if target is not None and target.name not in table.names else []
-        if missing:
-            advice = delimiter_advice(table.names)  # then all columns are missing, and one message is enough
-            shown = missing[:1] if advice else missing
-            raise DataError("\n".join(_missing(table, column) for column in shown) + advice)
+        absent = [column for column in self.columns if column.name not in names]
+        absent += [target] if target is not None and target.name not in table.names else []
+        if absent:
+            advice = delimiter_advice(table.names)  # then all columns are absent, and one message is enough
+            shown = absent[:1] if advice else absent
+            raise DataError("\n".join(_absent(table, column) for column in shown) + advice)
         numeric = {name for column in self.columns if column.kind == "numeric" for name in names[column.name]}
         wanted = [name for column in self.columns for name in names[column.name]]
         if target is not None:
             wanted.append(target.name)
             numeric |= {target.name} if target.kind == "numeric" else set()
-        values = table.columns(wanted, numeric)
+        missing = {name for column in self.columns if column.takes_missing for name in names[column.name]}
+        values = table.columns(wanted, numeric, missing)
         features = {
             column.name: column.joined([values[name] for name in names[column.name]]) for column in self.columns
         }
@@ -377,7 +385,7 @@ class Preprocessing:
             raise DataError("\n".join(lines) + f" It has: {listed(names)}.")
 
 
-def _missing(table: Table, column: Column) -> str:
+def _absent(table: Table, column: Column) -> str:
     has = f"It has {len(table.names)}: {listed(table.names)}."
     if not column.shape:
         return f"{table.name}: lacks the column {column.name!r}.{did_you_mean(column.name, table.names)} {has}"

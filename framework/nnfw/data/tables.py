@@ -66,20 +66,36 @@ class Table:
             lines = [f"{self.name}: there is no column {name!r}.{did_you_mean(name, self.names)}" for name in unknown]
             raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.{_about_header(self.names)}")
 
-    def columns(self, names: Iterable[str], numeric: Collection[str] = ()) -> dict[str, Array]:
+    def columns(
+        self, names: Iterable[str], numeric: Collection[str] = (), missing: Collection[str] = ()
+    ) -> dict[str, Array]:
         """Return columns by name: float64 ``(N,)`` where they are numeric, as those in `numeric` must be; else str.
+
+        Missing numbers of the columns in `missing` are NaN.
 
         Raises DataError if a column does not exist, lacks values, or holds a word where a number is expected; all of
         them at once, each with its first line. Warns if most of what is taken for words looks like numbers.
         """
         wanted = tuple(dict.fromkeys(names))
         self.require(wanted)
-        problems = [self._columns[name].problem(name in numeric) for name in wanted]
+        problems = [self._columns[name].problem(name in numeric, name in missing) for name in wanted]
         if any(problems):
             raise DataError("\n".join(f"{self.name}:{problem}" for problem in problems if problem))
         for doubt in filter(None, (self._columns[name].doubt() for name in wanted)):
             warn(f"{self.name}:{doubt}")
         return {name: self._values(name) for name in wanted}
+
+    def missing(self, names: Iterable[str]) -> dict[str, str]:
+        r"""Return by name what :meth:`columns` says of each column that lacks values.
+
+        Examples
+        --------
+        >>> from io import StringIO
+        >>> read_csv(StringIO("age\n31\nNA\n"), name="people").missing(["age"])["age"]
+        "people:3: column 'age': cells without a finite number: 1, the first is 'NA' in this line. Fill them or ..."
+        """
+        problems = ((name, self._columns[name].problem(numeric=False, missing=False)) for name in names)
+        return {name: f"{self.name}:{problem}" for name, problem in problems if problem}
 
     def _values(self, name: str) -> Array:
         column = self._columns[name]
@@ -176,6 +192,7 @@ class _Column:
         self.word: tuple[int, str] | None = None  # the first word, with its line
         self.missing = 0
         self.first_missing: tuple[int, str] = (0, "")
+        self.infinite: tuple[int, str] | None = None  # the first that counts as missing, but is infinite
         self.long: tuple[int, int] | None = None  # the first word that is too long, as line and length
 
     def extend(self, cells: Sequence[str], lines: Sequence[int]) -> None:
@@ -199,22 +216,24 @@ class _Column:
         return True
 
     def _add(self, cell: str, line: int) -> None:
-        if cell.casefold() in MISSING:
-            self._miss(cell, line)
-            return
-        number = _number(cell)
-        if self.categorical is None:
+        missing = cell.casefold() in MISSING
+        number = math.nan if missing else _number(cell)
+        if self.categorical is None and not missing:
             self.categorical = number is None
-        if self.categorical:
+        if self.categorical and not missing:
             self._keep([cell], [line])
         elif number is None:
             self.word = self.word or (line, cell)
-        elif not math.isfinite(number):
-            self._miss(cell, line)  # the other cells are only checked from here on
+        else:
+            if not math.isfinite(number):
+                self._miss(cell, line, number)
+            self.numbers.append(number)
 
-    def _miss(self, cell: str, line: int) -> None:
+    def _miss(self, cell: str, line: int, number: float) -> None:
         self.first_missing = self.first_missing if self.missing else (line, cell)
         self.missing += 1
+        if math.isinf(number):
+            self.infinite = self.infinite or (line, cell)
 
     def _keep(self, cells: Sequence[str], lines: Sequence[int]) -> None:
         self.word = self.word or (lines[0], cells[0])
@@ -224,8 +243,8 @@ class _Column:
             )
         self.words.extend(self.vocabulary.setdefault(cell, cell) for cell in cells)
 
-    def problem(self, numeric: bool) -> str:
-        """Return ``line: column ...: what is wrong``, or nothing."""
+    def problem(self, numeric: bool, missing: bool) -> str:
+        """Return ``line: column ...: what is wrong``, or nothing; NaN is not wrong in a column of `missing` numbers."""
         if self.word and (numeric or not self.categorical):
             line, cell = self.word
             advice = "" if numeric else " Correct it, or name the column in categorical."
@@ -237,6 +256,11 @@ class _Column:
                 f"{line}: column {self.name!r}: a category may have {_LONGEST_WORD:,} characters, this one has "
                 f"{length:,}. Shorten it, or leave the column out of the features."
             )
+        if missing and (numeric or self.categorical is False):
+            if self.infinite is None:
+                return ""
+            line, cell = self.infinite
+            return f"{line}: column {self.name!r}: expected a finite number, got {cell!r}. Correct it."
         if self.missing and self.categorical is None:
             return f"{self.first_missing[0]}: column {self.name!r} is empty. Leave it out of the features."
         if self.missing:

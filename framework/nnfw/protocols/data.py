@@ -31,6 +31,10 @@ class Columns(Protocol):
     def classes(self) -> tuple[str, ...] | None:
         """Names of the classes."""
 
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """What to say of a column with missing numbers that no transform takes."""
+
 
 class Dataset(Protocol):
     """Where examples come from."""
@@ -53,10 +57,14 @@ class Transform(Protocol):
         Names of the columns to change; None for all that it `accepts`.
     accepts
         ``"numeric"`` or ``"categorical"``: the raw columns it takes when `columns` is None.
+    takes_missing
+        Whether missing numbers, which are NaN, reach it; otherwise they are refused before. Those that the last
+        transform of a column leaves are refused too.
     """
 
     columns: tuple[str, ...] | None
     accepts: ClassVar[Literal["numeric", "categorical"]]
+    takes_missing: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, column: Array) -> Mapping[str, Any]:

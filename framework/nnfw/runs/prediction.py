@@ -196,6 +196,7 @@ def _read_examples(source: str, model: Sequential, delimiter: str = ",", *, with
 def _features(model: Sequential, examples: Examples) -> Array:
     """Return x for a model from raw columns; without preprocessing, they are joined as they are."""
     preprocessing = model.preprocessing or Preprocessing.fit(Examples(examples.features))
+    examples.require_filled(preprocessing.takes_missing)
     return preprocessing.apply(examples.features, model.dtype)
 
 

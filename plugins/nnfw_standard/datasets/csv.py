@@ -37,8 +37,9 @@ class CSV(Dataset):
     Numeric columns become float64, categorical ones str. A target of words is one of classes, its ``classes`` are the
     words in the table in sorted order. A numeric target becomes int64 if every value is a whole number, else float64.
     White space around cells is dropped and empty lines are skipped. A cell that is empty or NA, N/A, NaN or null is
-    missing, which is an error, except in the columns of `categorical`, where it is a category like any other. Where a
-    column counts as words by its first value but holds mostly numbers, a warning says so.
+    missing. A missing number becomes NaN, for a transform that takes it; without one it is an error. A missing word is
+    an error, except in the columns of `categorical`, where it is a category like any other. Where a column counts as
+    words by its first value but holds mostly numbers, a warning says so.
 
     Examples
     --------
@@ -71,7 +72,7 @@ class CSV(Dataset):
         names = self.features or tuple(name for name in table.names if name != self.target)
         if self.target in names:
             raise DataError(f"{table.name}: {self.target!r} is the target and cannot be a feature too.")
-        columns = table.columns((*names, self.target))
+        columns = table.columns((*names, self.target), missing=names)
         target = as_whole(columns.pop(self.target))
         classes = tuple(np.unique(target).tolist()) if categorical(target) else None
-        return Examples(columns, target, self.target, classes)
+        return Examples(columns, target, self.target, classes, table.missing(names))
