@@ -109,6 +109,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "standardize": ("transforms:Standardize", "(x − mean) / standard deviation"),
         "min_max": ("transforms:MinMax", "linear onto [low, high]"),
         "one_hot": ("transforms:OneHot", "a category as a vector with a single 1"),
+        "index": ("transforms:Index", "a category as its index, for an embedding"),
     },
     "callback": {
         "early_stopping": ("callbacks:EarlyStopping", "stops when `monitor` no longer improves; restores the best"),
@@ -145,6 +146,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("schedule", "step"): ({"every": 2},),
     ("schedule", "exponential"): ({"rate": 0.9},),
     ("initializer", "constant"): ({"value": 0.5},),
+    ("transform", "index"): ({}, {"unknown": True}),
 }
 """Options for checks: of components with required options, or with behaviour that the defaults do not cover."""
 

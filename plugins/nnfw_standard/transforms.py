@@ -3,8 +3,8 @@
 Columns are ``(N, ...)``. Fitted values are float64 numbers, as nested lists of the shape of one entry where a column is
 a block. Computation is in float64; what goes in as float32 comes out as float32, and whole numbers come out as float64.
 
-A column that comes in parts gives the fitted values of the whole column: exactly for `min_max` and `one_hot`, up to
-rounding for `standardize`. None of them keeps a part.
+A column that comes in parts gives the fitted values of the whole column: exactly for `min_max`, `one_hot` and
+`index`, up to rounding for `standardize`. None of them keeps a part.
 """
 
 from __future__ import annotations
@@ -174,7 +174,78 @@ class MinMax(FitsInParts):
 
 
 @dataclass(frozen=True)
-class OneHot(FitsInParts):
+class _OfCategories(FitsInParts):
+    """A transform whose fitted values are the categories of the training split, in sorted order."""
+
+    columns: tuple[str, ...] | None = None
+    _: KW_ONLY
+    most: Annotated[int, Ge(1)] = 1000
+    accepts: ClassVar[Literal["numeric", "categorical"]] = "categorical"
+    _name: ClassVar[str]
+
+    def start(self) -> set[Plain]:
+        """Return no categories."""
+        return set()
+
+    def add(self, gathered: set[Plain], part: Array) -> set[Plain]:
+        """Return the categories so far; DataError if the column is a block, or there are more than `most`."""
+        self._require_flat(part)
+        categories = gathered.union(np.unique(part).tolist())
+        self._require_few(categories)
+        return categories
+
+    def finish(self, gathered: set[Plain]) -> PlainTable:
+        """Return ``categories``, a sorted list."""
+        return {"categories": np.unique(list(gathered)).tolist()}
+
+    def _indices(self, column: Array, categories: list[Plain]) -> Array:
+        """Return the index of each category as int64, -1 for one that is unknown."""
+        self._require_flat(column)
+        index = {category: k for k, category in enumerate(categories)}
+        values, inverse = np.unique(column, return_inverse=True)
+        indices: Array = np.array([index.get(value, -1) for value in values.tolist()], np.int64)[inverse]
+        return indices
+
+    @staticmethod
+    def _require_known(column: Array, indices: Array, categories: list[Plain], advice: str = "") -> None:
+        if (indices < 0).any():
+            row = int(np.argmax(indices < 0))
+            known = listed([short(category) for category in categories])
+            hint = did_you_mean(str(column[row]), map(str, categories), 1) if column.dtype.kind == "U" else ""
+            raise DataError(
+                f"unknown category {short(column[row].item())} in row {row} (from 0); the training data had "
+                f"{known}.{hint} Correct it, or train without the column{advice}."
+            )
+
+    def _categories(self, fitted: PlainTable) -> list[Plain]:
+        found = fitted.get("categories")
+        if not isinstance(found, list) or not any(all(isinstance(item, one) for item in found) for one in _ALIKE):
+            raise DataError(f"the fitted categories must be a list of words, or of numbers, got {short(found)}.")
+        if not found or len(set(found)) < len(found) or len(fitted) > 1:
+            raise DataError(f"the fitted categories must be different ones, one at least, got {short(found)}.")
+        self._require_few(found)
+        room = len(found) * max(len(item) if isinstance(item, str) else 1 for item in found)
+        if room > _MOST_ROOM:
+            raise DataError(
+                f"the fitted categories with the room of the longest have {room:,} characters; {_MOST_ROOM:,} are the "
+                "most."
+            )
+        return found
+
+    def _require_few(self, categories: Collection[Plain]) -> None:
+        if len(categories) > self.most:
+            raise DataError(
+                f"{self._name} found {len(categories):,} categories, more than {self.most:,}. Leave the column out, or "
+                f"allow more of them: most = {len(categories)}."
+            )
+
+    def _require_flat(self, column: Array) -> None:
+        if column.ndim != 1:
+            raise DataError(f"{self._name} takes one category for each example, shape (N,), got {column.shape}.")
+
+
+@dataclass(frozen=True)
+class OneHot(_OfCategories):
     """A category as a vector with a single 1.
 
     x'_k = 1 if x is category k, else 0
@@ -205,41 +276,13 @@ class OneHot(FitsInParts):
     array(['b'], dtype='<U1')
     """
 
-    columns: tuple[str, ...] | None = None
-    _: KW_ONLY
-    most: Annotated[int, Ge(1)] = 1000
-    accepts: ClassVar[Literal["numeric", "categorical"]] = "categorical"
-
-    def start(self) -> set[Plain]:
-        """Return no categories."""
-        return set()
-
-    def add(self, gathered: set[Plain], part: Array) -> set[Plain]:
-        """Return the categories so far; DataError if the column is a block, or there are more than `most`."""
-        self._require_flat(part)
-        categories = gathered.union(np.unique(part).tolist())
-        self._require_few(categories)
-        return categories
-
-    def finish(self, gathered: set[Plain]) -> PlainTable:
-        """Return ``categories``, a sorted list."""
-        return {"categories": np.unique(list(gathered)).tolist()}
+    _name: ClassVar[str] = "one_hot"
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
         """Return the vectors ``(N, K)``; DataError names a category that is not among the fitted ones, and its row."""
-        self._require_flat(column)
         categories = self._categories(fitted)
-        position = {category: index for index, category in enumerate(categories)}
-        values, inverse = np.unique(column, return_inverse=True)
-        indices = np.array([position.get(value, -1) for value in values.tolist()])[inverse]
-        if (indices < 0).any():
-            row = int(np.argmax(indices < 0))
-            known = listed([short(category) for category in categories])
-            hint = did_you_mean(str(column[row]), map(str, categories), 1) if column.dtype.kind == "U" else ""
-            raise DataError(
-                f"unknown category {short(column[row].item())} in row {row} (from 0); the training data had "
-                f"{known}.{hint} Correct it, or train without the column."
-            )
+        indices = self._indices(column, categories)
+        self._require_known(column, indices, categories)
         vectors = np.zeros((len(column), len(categories)), np.float32)
         vectors[np.arange(len(column)), indices] = 1
         return vectors
@@ -250,32 +293,66 @@ class OneHot(FitsInParts):
         chosen: Array = categories[np.argmax(column, axis=-1)]
         return chosen
 
-    def _categories(self, fitted: PlainTable) -> list[Plain]:
-        found = fitted.get("categories")
-        if not isinstance(found, list) or not any(all(isinstance(item, one) for item in found) for one in _ALIKE):
-            raise DataError(f"the fitted categories must be a list of words, or of numbers, got {short(found)}.")
-        if not found or len(set(found)) < len(found) or len(fitted) > 1:
-            raise DataError(f"the fitted categories must be different ones, one at least, got {short(found)}.")
-        self._require_few(found)
-        room = len(found) * max(len(item) if isinstance(item, str) else 1 for item in found)
-        if room > _MOST_ROOM:
-            raise DataError(
-                f"the fitted categories with the room of the longest have {room:,} characters; {_MOST_ROOM:,} are the "
-                "most."
-            )
-        return found
 
-    def _require_few(self, categories: Collection[Plain]) -> None:
-        if len(categories) > self.most:
-            raise DataError(
-                f"one_hot found {len(categories):,} categories, more than {self.most:,}. Leave the column out, or "
-                f"allow more of them: most = {len(categories)}."
-            )
+@dataclass(frozen=True)
+class Index(_OfCategories):
+    """A category as its index, for an embedding.
 
-    @staticmethod
-    def _require_flat(column: Array) -> None:
-        if column.ndim != 1:
-            raise DataError(f"one_hot takes one category for each example, shape (N,), got {column.shape}.")
+    x' = k if x is category k of K, counted from 0
+
+    Parameters
+    ----------
+    columns : tuple of str or None
+        Names of the columns to change, of words or whole numbers; None (default) for every column of words.
+    most : int
+        The largest number of categories K, 1 or more; 100,000 by default.
+    unknown : bool
+        Whether a category that was not in training has the index K; False (default) makes it an error.
+
+    Notes
+    -----
+    The categories are those of the training split, in sorted order. The indices are int64 and stay it. With `unknown`,
+    an embedding needs K + 1 rows; no training example has the last one, so it keeps its initial values.
+
+    Examples
+    --------
+    >>> transform = Index(unknown=True)
+    >>> fitted = transform.fit(np.array(["b", "a", "c", "a"]))
+    >>> fitted
+    {'categories': ['a', 'b', 'c']}
+    >>> transform.apply(np.array(["c", "a", "z"]), fitted)
+    array([2, 0, 3])
+    >>> transform.invert(np.array([2, 0]), fitted)
+    array(['c', 'a'], dtype='<U1')
+    """
+
+    _: KW_ONLY
+    most: Annotated[int, Ge(1)] = 100_000
+    unknown: bool = False
+    _name: ClassVar[str] = "index"
+
+    def apply(self, column: Array, fitted: PlainTable) -> Array:
+        """Return the indices ``(N,)``; DataError names an unknown category and its row, unless `unknown` allows it."""
+        categories = self._categories(fitted)
+        indices = self._indices(column, categories)
+        if self.unknown:
+            return np.where(indices < 0, len(categories), indices)
+        self._require_known(column, indices, categories, ", or with unknown = true")
+        return indices
+
+    def invert(self, column: Array, fitted: PlainTable) -> Array:
+        """Return the category ``(N,)`` of the nearest index; DataError if there is none, as for unknown categories."""
+        categories: Array = np.array(self._categories(fitted))
+        nearest = np.rint(column)
+        wrong = ~((nearest >= 0) & (nearest < len(categories)))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise DataError(
+                f"the index {column[row].item()} in row {row} (from 0) stands for no category; expected 0 to "
+                f"{len(categories) - 1}."
+            )
+        chosen: Array = categories[nearest.astype(np.int64)]
+        return chosen
 
 
 def _blocks(column: Array) -> Iterator[Array]:

@@ -1,6 +1,6 @@
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import ClassVar
@@ -10,6 +10,7 @@ import pytest
 
 from nnfw.data import (
     Examples,
+    FittedTransform,
     Preprocessing,
     read_csv,
     split,
@@ -17,7 +18,7 @@ from nnfw.data import (
 from nnfw.errors import ConfigError, DataError, PluginError, ShapeError
 from nnfw.plugins import default_registry
 from nnfw.protocols import Transform
-from nnfw_standard import CSV, XOR, Digits, MinMax, OneHot, Standardize
+from nnfw_standard import CSV, XOR, Digits, Index, MinMax, OneHot, Standardize
 
 PEOPLE = Examples(
     {
@@ -100,6 +101,59 @@ class Pass(Impute):
 
 
 GAPS = Examples({"age": np.array([20.0, np.nan, 40.0, 60.0]), "height": np.array([1.5, 1.6, 1.7, np.nan])})
+
+
+# integers
+
+
+@dataclass(frozen=True)
+class Beyond(Transform):
+    """x' = 2^24 + x, as integers of a dtype: the first odd ones that float32 cannot hold."""
+
+    columns: tuple[str, ...] | None = None
+    dtype: str = "int32"
+    accepts: ClassVar = "numeric"
+
+    def fit(self, column):
+        return {"start": 2**24}
+
+    def apply(self, column, fitted):
+        return (column + fitted["start"]).astype(self.dtype)
+
+    def invert(self, column, fitted):
+        return column - fitted["start"]
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint32"])
+def test_integers_that_a_column_ends_in_stay_exact(dtype):
+    examples = Examples({"a": np.array([1.0, 3.0])})
+    preprocessing = Preprocessing.fit(examples, [Beyond(dtype=dtype)])
+    (column,) = preprocessing.columns
+    assert column.output_kind == "integer"
+    for found in (column.apply(examples.features["a"]), preprocessing.apply(examples.features)[:, 0]):
+        assert found.dtype == np.int64
+        assert found.tolist() == [2**24 + 1, 2**24 + 3]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint64", "bool"])
+def test_other_numbers_that_a_column_ends_in_become_the_dtype_of_x(dtype):
+    examples = Examples({"a": np.array([1.0, 3.0])})
+    preprocessing = Preprocessing.fit(examples, [Beyond(dtype=dtype)])
+    assert preprocessing.columns[0].output_kind is None
+    assert preprocessing.apply(examples.features).dtype == np.float32
+
+
+def test_columns_without_transforms_have_no_kind_of_output():
+    assert Preprocessing.fit(Examples({"a": np.arange(3)})).columns[0].output_kind is None
+
+
+def test_integers_that_were_fitted_and_are_floats_now_are_blamed():
+    examples = Examples({"a": np.array([1.0, 3.0])})
+    (column,) = Preprocessing.fit(examples, [Beyond()]).columns
+    steps = (FittedTransform(Beyond(dtype="float32"), {"start": 0}),)
+    message = r"^Column 'a': its transforms returned float32, but integers when they were fitted\.$"
+    with pytest.raises(PluginError, match=message):
+        replace(column, steps=steps).apply(examples.features["a"])
 
 
 # missing numbers
@@ -805,10 +859,12 @@ def test_select_target_of_fractions_for_whole_numbers_stays_fractions():
         (PEOPLE, TRANSFORMS, []),
         (PEOPLE, [MinMax(-1.0, 1.0, columns=("age",)), *TRANSFORMS], [OneHot()]),
         (NUMBERS, [Standardize()], [Standardize()]),
+        (PEOPLE, [Index(unknown=True)], []),
+        (Examples({"city": PEOPLE.features["city"]}), [Index()], []),
         (BLOCK, [Standardize()], []),
         (Examples({"x": np.ones(2)}), [], []),
     ],
-    ids=["classes", "several transforms", "numbers", "block", "no target"],
+    ids=["classes", "several transforms", "numbers", "index", "index alone", "block", "no target"],
 )
 def test_from_table_after_json_is_the_same(examples, transforms, target_transforms):
     registry = default_registry()
@@ -863,6 +919,9 @@ def one_hot(categories):
         pytest.param(column(kind="odd"), r"columns\[0\]\.kind must be 'numeric', 'integer' or", id="kind"),
         pytest.param(column(shape=["x"]), r"columns\[0\]\.shape\[0\] must be a whole number", id="shape"),
         pytest.param(column(shape=[0]), r"columns\[0\]\.shape\[0\] must be greater than or equal to 1", id="nothing"),
+        pytest.param(
+            column(output_kind="odd"), r"columns\[0\]\.output_kind must be 'integer', got 'odd'", id="output-kind"
+        ),
         pytest.param(column(more=1), r"columns\[0\]\.more is not an option", id="more"),
         pytest.param({"columns": [STORED, STORED]}, r"columns must be different names, got 'a' twice", id="repeated"),
         pytest.param(column(steps=[{"fitted": {}}]), r"steps\[0\]\.transform is missing", id="no-transform"),
@@ -889,6 +948,9 @@ def test_from_table_damaged_is_refused(stored, message):
     [
         pytest.param(
             column(output_shape=[2]), r"^Column 'a' has no steps, yet they make \(2,\) of \(\)\.$", id="steps"
+        ),
+        pytest.param(
+            column(output_kind="integer"), r"^Column 'a' has no steps, yet they end in integers\.$", id="integers"
         ),
         pytest.param(
             column(shape=[1 << 40], output_shape=[1 << 40], steps=[standardize()]),
@@ -930,6 +992,17 @@ def test_from_table_damaged_is_refused(stored, message):
 def test_from_table_with_impossible_steps_is_refused(stored, message):
     with pytest.raises(DataError, match=message):
         Preprocessing.from_table(stored, default_registry())
+
+
+def test_from_table_whose_steps_make_no_integers_as_declared_is_refused():
+    stored = column(output_kind="integer", steps=[standardize()])
+    with pytest.raises(PluginError, match=r"^Column 'a': its transforms returned float64, but integers when they were"):
+        Preprocessing.from_table(stored, default_registry())
+
+
+def test_to_table_says_nothing_of_an_output_that_is_no_integer():
+    stored = Preprocessing.fit(PEOPLE, TRANSFORMS, [OneHot()]).to_table(default_registry())
+    assert [set(each) for each in (*stored["columns"], stored["target"])] == [set(STORED)] * 4
 
 
 def test_from_table_of_many_columns_that_make_much_work_is_refused():

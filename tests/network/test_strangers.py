@@ -344,8 +344,16 @@ def examples(**changes):
         (examples(features={3: X}), "load returned dict, expected features that are columns by name."),
         (examples(classes=["a"]), "load returned list, expected classes that are a tuple of texts, or None."),
         (examples(classes=(1, 2)), "load returned tuple, expected classes that are a tuple of texts, or None."),
+        (
+            examples(missing={"x": 3}),
+            "load returned dict, expected texts about missing numbers by the name of their col",
+        ),
+        (
+            examples(missing=None),
+            "load returned NoneType, expected texts about missing numbers by the name of their co",
+        ),
     ],
-    ids=["none", "pair", "features", "name", "classes", "class"],
+    ids=["none", "pair", "features", "name", "classes", "class", "missing", "nothing missing"],
 )
 def test_dataset_that_loads_something_else_is_named(value, message, tmp_path):
     dataset = faulty(nnfw.Dataset, load=returns(value))

@@ -484,8 +484,8 @@ def test_values_fitted_to_missing_numbers_alone_are_shown():
     component, check = WRONG["transform-missing-alone"]
     (failure,) = run_checks(component, only=[check]).failures
     text = (
-        "fitted to missing numbers alone, it returned {'median': nan}, which is not JSON: ValueError: Out of range float "
-        "values are not JSON compliant"
+        "fitted to missing numbers alone, it returned {'median': nan}, which is not JSON: ValueError: Out of range "
+        "float values are not JSON compliant"
     )
     assert failure.message.startswith(text)
     assert failure.message.endswith(" Fit another value, or raise DataError.")

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 import nnfw
 from nnfw.errors import ConfigError, DataError
-from nnfw_standard import MinMax, OneHot, Standardize
+from nnfw_standard import Index, MinMax, OneHot, Standardize
 from nnfw_standard import transforms as transforms_module
 
 QUICK = settings(max_examples=25, deadline=None, derandomize=True)
@@ -347,6 +347,61 @@ def test_one_hot_apply_unknown_category_of_many_lists_a_few():
         transform.apply(np.array([100]), fitted)
 
 
+@given(hnp.arrays(object, st.integers(1, 20), elements=WORDS).map(lambda column: column.astype(str)))
+@QUICK
+def test_index_invert_after_apply_returns_the_words(column):
+    transform = Index()
+    fitted = stored(transform.fit(column))
+    indices = transform.apply(column, fitted)
+    assert (indices.shape, indices.dtype) == (column.shape, np.int64)
+    assert [fitted["categories"][k] for k in indices] == column.tolist()
+    assert transform.invert(indices, fitted).tolist() == column.tolist()
+
+
+def test_index_whole_numbers_beyond_float_precision_have_their_own_indices():
+    column = np.array([2**53 + 1, 2**53, 2**53 + 2])
+    fitted = stored(Index().fit(column))
+    assert Index().apply(column, fitted).tolist() == [1, 0, 2]
+    np.testing.assert_array_equal(Index().invert(np.array([1, 0, 2]), fitted), column)
+
+
+def test_index_unknown_category_is_refused_or_has_the_index_after_the_last():
+    fitted = Index().fit(np.array(["Oslo", "Bern"]))
+    message = (
+        r"^unknown category 'Rome' in row 1 \(from 0\); the training data had 'Bern', 'Oslo'\. Correct it, or train "
+        r"without the column, or with unknown = true\.$"
+    )
+    with pytest.raises(DataError, match=message):
+        Index().apply(np.array(["Bern", "Rome"]), fitted)
+    assert Index(unknown=True).apply(np.array(["Bern", "Rome", "Oslo", "Paris"]), fitted).tolist() == [0, 2, 1, 2]
+
+
+def test_index_invert_takes_the_nearest_index():
+    assert Index().invert(np.array([0.4, 0.6]), {"categories": ["a", "b"]}).tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("index", [-1, 2, 1.6, np.nan, 1e300], ids=repr)
+def test_index_invert_of_an_index_without_category_is_refused(index):
+    message = rf"^the index {index!r} in row 1 \(from 0\) stands for no category; expected 0 to 1\.$".replace(
+        "+", r"\+"
+    )
+    with pytest.raises(DataError, match=message):
+        Index(unknown=True).invert(np.array([0, index]), {"categories": ["a", "b"]})
+
+
+def test_index_of_more_categories_than_allowed_is_refused():
+    with pytest.raises(
+        DataError, match=r"^index found 3 categories, more than 2\. Leave the column out, or allow more"
+    ):
+        Index(most=2).fit(np.array(["a", "b", "c"]))
+    assert len(Index().fit(np.arange(50_000))["categories"]) == 50_000
+
+
+def test_index_block_is_refused():
+    with pytest.raises(DataError, match=r"^index takes one category for each example, shape \(N,\), got \(4, 2\)\.$"):
+        Index().fit(np.zeros((4, 2)))
+
+
 @pytest.mark.parametrize("method", ["fit", "apply"])
 def test_one_hot_block_is_refused(method):
     arguments = [np.zeros((4, 2))] + ([{"categories": [0.0]}] if method == "apply" else [])
@@ -355,7 +410,9 @@ def test_one_hot_block_is_refused(method):
 
 
 @pytest.mark.parametrize(
-    ("transform", "accepts"), [(Standardize(), "numeric"), (MinMax(), "numeric"), (OneHot(), "categorical")], ids=repr
+    ("transform", "accepts"),
+    [(Standardize(), "numeric"), (MinMax(), "numeric"), (OneHot(), "categorical"), (Index(), "categorical")],
+    ids=repr,
 )
 def test_transform_accepts_raw_columns_of_its_kind(transform, accepts):
     assert transform.accepts == accepts

@@ -105,7 +105,7 @@ def check_constant_column_stays_finite(subject: Subject[Transform]) -> None:
     """A column of equal values gives finite numbers."""
     column = np.full(_EXAMPLES, 3.0) if subject.component.accepts == _NUMERIC else np.full(_EXAMPLES, "red")
     changed = subject.component.apply(column, subject.component.fit(column))
-    applies_if(changed.dtype.kind == "f", "it gives no numbers")
+    applies_if(changed.dtype.kind in "fiub", "it gives no numbers")
     require(np.isfinite(changed).all(), "a column of equal values becomes one that is not finite.")
 
 

@@ -50,6 +50,8 @@ class Column:
         Shape of one entry after the steps.
     steps
         Transforms, fitted, in the order in which they apply.
+    output_kind
+        ``"integer"`` where the steps end in integers that fit into int64, such as indices; None for other numbers.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Column:
     shape: tuple[_Size, ...]
     output_shape: tuple[_Size, ...]
     steps: tuple[FittedTransform, ...]
+    output_kind: Literal["integer"] | None = None
 
     @classmethod
     def fit(cls, name: str, raw: Array, transforms: Sequence[Transform], kind: Kind) -> Column:
@@ -77,7 +80,8 @@ class Column:
         first = raw[:1]
         for step in steps:
             first = _transformed(name, step, "apply", first)
-        return cls(name, kind, raw.shape[1:], first.shape[1:], tuple(steps))
+        output_kind: Literal["integer"] | None = "integer" if steps and _integer(first) else None
+        return cls(name, kind, raw.shape[1:], first.shape[1:], tuple(steps), output_kind)
 
     def require(self, raw: Array) -> None:
         """Refuse raw values of another kind or shape, or that are not finite; DataError says which."""
@@ -93,7 +97,7 @@ class Column:
             raise DataError(f"Column {self.name!r} must have shape {wanted}, got {raw.shape}.")
 
     def apply(self, raw: Array) -> Array:
-        """Return the raw column after every step."""
+        """Return the raw column after every step; where the `output_kind` is integer, in int64."""
         values = raw
         for step, after in zip_longest(self.steps, self.steps[1:]):
             values = _transformed(self.name, step, "apply", values)
@@ -104,6 +108,12 @@ class Column:
                 f"Column {self.name!r}: its transforms returned entries of shape {values.shape[1:]}, but had made "
                 f"{self.output_shape} when they were fitted."
             )
+        if self.output_kind == "integer":
+            if not _integer(values):
+                raise PluginError(
+                    f"Column {self.name!r}: its transforms returned {values.dtype}, but integers when they were fitted."
+                )
+            return values.astype(np.int64, copy=False)
         if self.steps:
             _require_numbers(self.name, values, False, ", after its transforms,")
         return values
@@ -126,6 +136,8 @@ class Column:
                 raise DataError(
                     f"Column {self.name!r} has no steps, yet they make {self.output_shape} of {self.shape}."
                 )
+            if self.output_kind is not None:
+                raise DataError(f"Column {self.name!r} has no steps, yet they end in integers.")
             return entry
         with np.errstate(all="ignore"):
             raw = self.invert(np.zeros((1, *self.output_shape)))
@@ -155,6 +167,11 @@ class Column:
     def width(self) -> int:
         """Numbers that one entry becomes."""
         return prod(self.output_shape)
+
+
+def _integer(values: Array) -> bool:
+    """Return whether every value of a dtype is an integer of int64."""
+    return values.dtype.kind in "iu" and np.can_cast(values.dtype, np.int64)
 
 
 def _require_numbers(name: str, values: Array, missing: bool, when: str = "") -> None:

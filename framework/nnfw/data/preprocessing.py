@@ -281,8 +281,8 @@ class Preprocessing:
         features
             Raw columns by name, or a frame; others are ignored.
         dtype
-            Of x, unless x is a single numeric column without transforms: that one is returned as it is, so that a
-            memory-mapped one is not copied.
+            Of x, unless x is a single column: a numeric one without transforms is returned as it is, so that a
+            memory-mapped one is not copied; one whose transforms end in integers is int64.
         """
         raw = self._raw(features)
         try:
@@ -298,7 +298,7 @@ class Preprocessing:
         if len(self.columns) == 1:
             (column,) = self.columns
             x = column.apply(raw[column.name])
-            x = cast(x, dtype, f"Column {column.name!r}") if column.steps else x
+            x = cast(x, dtype, f"Column {column.name!r}") if column.steps and not column.output_kind else x
             return x if column.output_shape else x.reshape(len(x), 1)
         count = len(next(iter(raw.values())))
         x = np.empty((count, *self.input_shape), dtype)

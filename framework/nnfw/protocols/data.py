@@ -89,7 +89,7 @@ class Transform(Protocol):
 
     @abstractmethod
     def apply(self, column: Array, fitted: Mapping[str, Any]) -> Array:
-        """Return the changed column; its first axis stays."""
+        """Return the changed column; its first axis stays. Integers from the last transform stay int64."""
 
     @abstractmethod
     def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
