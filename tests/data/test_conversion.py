@@ -125,7 +125,10 @@ NO_NUMBERS = {
     "None": ([1, None], rf"got None at \[1\]\. {FILL}"),
     "NA": ([[1, NAType()]], rf"got <NA> at \[0, 1\]\. {FILL}"),
     "numbers as text": ([["1", "2.5"]], f"got numbers as text. {FLOATS}"),
-    "Decimal": ([Decimal(1), Fraction(1, 2), True, np.True_], f"got numbers as objects. {FLOATS}"),
+    "numbers as text of a frame": (np.array(["1", "2.5"], object), f"got numbers as text. {FLOATS}"),
+    "some numbers as text": (np.array(["1", 2.5], object), f"got numbers, some of them as text. {FLOATS}"),
+    "Decimal": ([Decimal(1), Fraction(1, 2)], f"got numbers as objects. {FLOATS}"),
+    "booleans": (np.array([[1.5, True], [2, np.True_]], object), f"got numbers and booleans as objects. {FLOATS}"),
     "huge": ([2**64, 1], f"got numbers as objects. {FLOATS}"),
     "dates": ([date(2020, 1, 1)], rf"got datetime\.date\(2020, 1, 1\) at \[0\]\. {DATES}"),
     "records": (
@@ -210,6 +213,22 @@ def test_as_column_words_of_any_kind_are_words(values):
     assert column.tolist() == ["b", "a"]
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, None, 2.5], [1, np.nan, 2.5]),
+        ([True, NAType(), np.False_], [1, np.nan, 0]),
+        ([2**53 + 1, np.int8(3)], [2**53 + 1, 3]),
+        ([True, False], [True, False]),
+    ],
+    ids=["None", "NA", "integers", "booleans"],
+)
+def test_as_column_numbers_as_objects_are_numbers(values, expected):
+    found = as_column(np.array(values, object), "Column 'a'")
+    assert found.dtype == np.array(expected).dtype
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_as_column_single_entry_is_refused():
     with pytest.raises(
         DataError, match=r"^Column 'a' must have an entry for each example, got 3\.0\. Give a list of one\.$"
@@ -231,14 +250,19 @@ def test_as_column_array_of_words_or_numbers_is_the_array_itself(mapped):
             ["b", 3],
             r"must hold words alone, got 3 at \[1\]\. Make words of all: \[str\(value\) for value in values\]\.$",
         ),
-        ([None, 3], rf"must hold real numbers, got None at \[0\]\. {FILL}"),
+        ([None, None], rf"must hold real numbers, got None at \[0\]\. {FILL}"),
+        ([None, 2**64], rf"must hold real numbers, got None at \[0\]\. {FILL}"),
+        (
+            [[1], [2, 3]],
+            r"must hold real numbers, got \[1\] at \[0\]\. Give every example the same shape, with one numb",
+        ),
         ([Decimal(3)], r"must hold real numbers, got numbers as objects\. Convert them: np\.array\(values, float\)\.$"),
         (
             np.array(["2020"], "M8[D]"),
             r"must hold real numbers, got an array of dtype datetime64\[D\]\. Count from a fix",
         ),
     ],
-    ids=["None", "NaN", "mixed", "missing number", "Decimal", "dates"],
+    ids=["None", "NaN", "mixed", "nothing", "huge", "nested", "Decimal", "dates"],
 )
 def test_as_column_what_is_neither_is_refused_with_what_to_do(values, message):
     with pytest.raises(DataError, match=f"^Column 'a' {message}"):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnfw.arrays import Array, Shape
-from nnfw.data.refusals import not_an_array, not_numbers, not_words, place, variable
+from nnfw.data.refusals import is_missing, not_an_array, not_numbers, not_words, place, variable
 from nnfw.errors import DataError, in_words, short
 from nnfw.machine import sum_of_squares
 
@@ -61,7 +61,9 @@ def as_numeric(values: ArrayLike, name: str) -> Array:
 
 
 def as_column(values: ArrayLike, name: str) -> Array:
-    """Return one column as a plain array of numbers or words; words may be objects, as in frames.
+    """Return one column as a plain array of numbers or words; both may be objects, as in frames.
+
+    A number that is None, or pandas' NA, becomes NaN, unless all are.
 
     Raises DataError as :func:`as_numeric`, and if it is a single number, or mixes words with other values.
 
@@ -69,6 +71,8 @@ def as_column(values: ArrayLike, name: str) -> Array:
     --------
     >>> as_column(np.array(["Oslo", "Bern"], object), "city")
     array(['Oslo', 'Bern'], dtype='<U4')
+    >>> as_column(np.array([31, None], object), "age")
+    array([31., nan])
     """
     array = _as_plain(values, name)
     if not array.ndim:
@@ -81,6 +85,11 @@ def as_column(values: ArrayLike, name: str) -> Array:
             return np.array(entries, str).reshape(array.shape)
         if any(isinstance(entry, str) for entry in entries):
             raise DataError(not_words(array, name))
+        numbers = [entry for entry in entries if not is_missing(entry)]
+        if numbers and all(isinstance(entry, float | int | np.number | np.bool) for entry in numbers):
+            filled: Array = np.array([np.nan if is_missing(entry) else entry for entry in entries])
+            if filled.dtype.kind in NUMERIC_KINDS:  # not for integers beyond 64 bits
+                return filled.reshape(array.shape)
     raise DataError(not_numbers(array, name))
 
 

@@ -45,8 +45,7 @@ def not_numbers(array: Array, name: str, columns: Sequence[str] = ()) -> str:
         return f"{name} must hold real numbers, got an array of dtype {array.dtype}. {advice.format(x=variable(name))}"
     found = next(filter(_is_odd, islice(np.ndenumerate(array), _MOST_SEARCHED)), None)
     if found is None:
-        held = "objects" if array.dtype.kind == "O" else "text"
-        return f"{name} must hold real numbers, got numbers as {held}. {_AS_FLOATS.format(x=variable(name))}"
+        return f"{name} must hold real numbers, got {_held(array)}. {_AS_FLOATS.format(x=variable(name))}"
     index, value = found
     entry = value.item() if isinstance(value, np.generic) else value
     where = place(index, columns)
@@ -75,7 +74,7 @@ def not_words(array: Array, name: str) -> str:
     "Column 'city' must hold words alone, got None at [1]. Fill what is missing, or remove the examples."
     """
     index, entry = next(found for found in np.ndenumerate(array) if not isinstance(found[1], str))
-    missing = _is_missing(entry) or entry != entry  # pandas marks a missing word with NaN
+    missing = is_missing(entry) or entry != entry  # pandas marks a missing word with NaN
     advice = _FILL if missing else f"Make words of all: [str(value) for value in {variable(name)}]."
     return f"{name} must hold words alone, got {short(entry)} at {list(index)}. {advice}"
 
@@ -99,7 +98,7 @@ def _about_object(values: object) -> str:
 def _about_entry(entry: object, name: str) -> str:
     if isinstance(entry, str | bytes):
         return _WORDS
-    if _is_missing(entry):
+    if is_missing(entry):
         return _FILL
     if isinstance(entry, date | timedelta):
         return _DATES
@@ -108,6 +107,18 @@ def _about_entry(entry: object, name: str) -> str:
             f"Take its values in the same order each time: [[row[name] for name in names] for row in {variable(name)}]."
         )
     return "Give every example the same shape, with one number for each entry."
+
+
+def _held(array: Array) -> str:
+    """Return what an array holds whose entries are all numbers, though not of a dtype of numbers."""
+    entries = array.ravel().tolist()
+    if all(isinstance(entry, str | bytes) for entry in entries):
+        return "numbers as text"
+    if any(isinstance(entry, str | bytes) for entry in entries):
+        return "numbers, some of them as text"
+    if any(isinstance(entry, bool | np.bool) for entry in entries):
+        return "numbers and booleans as objects"
+    return "numbers as objects"
 
 
 def _is_odd(found: tuple[tuple[int, ...], object]) -> bool:
@@ -120,7 +131,8 @@ def _is_odd(found: tuple[tuple[int, ...], object]) -> bool:
     return not isinstance(entry, Real | Decimal | np.bool)
 
 
-def _is_missing(entry: object) -> bool:
+def is_missing(entry: object) -> bool:
+    """Return whether an object stands for a missing value: None, or pandas' NA and NaT."""
     return entry is None or type(entry).__name__ in _MISSING
 
 
