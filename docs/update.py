@@ -258,6 +258,7 @@ def _members(cls: type) -> Iterator[tuple[str, str, str]]:
 
 def _need(cls: type, name: str) -> str:
     optional = getattr(cls, name, MISSING) is not MISSING and name not in cls.__abstractmethods__  # type: ignore[attr-defined]
+    optional |= name in getattr(cls, "_optional_members", ())
     return "if you need it" if optional else "yes"
 
 

@@ -6,9 +6,10 @@ import pytest
 
 import nnfw
 from nnfw.conformance.running import all_checks
+from nnfw.plugins import default_registry
 from nnfw.protocols import KINDS
-from nnfw.testing import Conformance, Outcome, checks_of, run_checks
-from nnfw_standard import ReLU
+from nnfw.testing import Check, Conformance, Outcome, checks_of, run_checks, subjects_of
+from nnfw_standard import Dense, ReLU
 
 GRADIENT = "activation.delta_is_the_gradient"
 
@@ -70,6 +71,35 @@ def test_component_that_cannot_be_made_is_asked_nothing_else():
     report = run_checks(bare)
     assert [item.check for item in report.failures] == ["component.constructible"]
     assert {item.message for item in report.outcomes if item.status == "skipped"} == {"the component cannot be made"}
+
+
+def test_initializer_that_is_only_a_name_fails_one_check_with_advice():
+    @dataclass(frozen=True)
+    class Literal(Dense):
+        """A dense layer whose initializer is no option."""
+
+        def parameters(self, input_shape):
+            return {"weight": nnfw.Parameter((self.units, *input_shape), "zeros")}
+
+    report = run_checks(Literal(2))
+    failures = {item.check: item.message for item in report.failures if item.check.startswith("layer.")}
+    assert failures.pop("layer.parameters_are_real") == (
+        "the initializer of weight is the name 'zeros', expected a component. Make it an option of the layer, "
+        "annotated Initializer | str: the names of options are replaced."
+    )
+    assert failures == {}
+    skipped = {item.message for item in report.outcomes if item.check == "layer.keeps_float32"}
+    assert skipped == {"an initializer is only a name, as layer.parameters_are_real says"}
+
+
+def test_error_without_words_is_shown_with_its_place():
+    def check_that_asserts(subject):
+        raise AssertionError
+
+    (subject,) = subjects_of("relu", default_registry())
+    outcome = Check("layer.x", check_that_asserts).run(subject)
+    assert outcome.message.startswith("AssertionError at 'raise AssertionError' (")
+    assert outcome.message.endswith(f"test_running.py:{check_that_asserts.__code__.co_firstlineno + 1})")
 
 
 def test_after_three_checks_that_do_not_come_back_the_others_are_left_out():

@@ -71,6 +71,8 @@ class Bench:
             f"output_shape({shape}) is {short(self.output_shape)}, expected a tuple of whole numbers.",
         )
         self.layout = Layout.of({"": dict(self.layer.parameters(shape))})
+        named = any(isinstance(parameter.initializer, str) for parameter in self.layout.declared.values())
+        applies_if(not named, "an initializer is only a name, as layer.parameters_are_real says")
         rng = np.random.default_rng(SEED)
         self.vector = np.zeros(self.layout.size, self.dtype)
         self.state = np.zeros(self.layout.state_size, self.dtype)

@@ -111,6 +111,11 @@ def check_parameters_are_real(subject: Subject[Layer]) -> None:
         for name, parameter in subject.component.parameters(shape).items():
             require(isinstance(name, str) and name, f"a parameter is named {short(name)}, expected text.")
             require(isinstance(parameter, Parameter), f"{name} is {short(parameter)}, expected a Parameter.")
+            require(
+                not isinstance(parameter.initializer, str),
+                f"the initializer of {name} is the name {parameter.initializer!r}, expected a component. Make it an "
+                "option of the layer, annotated Initializer | str: the names of options are replaced.",
+            )
             first = np.asarray(parameter.sample(subject.rng()))
             fits = first.shape == parameter.shape
             require(fits, f"{name} is drawn in shape {first.shape}, expected {parameter.shape}.")
@@ -474,7 +479,7 @@ def _require_same(expected: Pass, found: Pass, what: str) -> None:
 
 
 def _require_gradients(subject: Subject[Layer], wanted: Callable[[Row], bool]) -> None:
-    first, *others = shapes_of(subject)[:3]
+    first, *others = (bench.shape for bench in benches(subject))
     for shape, examples in (*((first, examples) for examples in _BATCHES), *zip(others, _BATCHES[1:], strict=False)):
         report = check_layer(subject.component, shape, subject.registry, examples=examples)
         require(not report.problem, report.problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from traceback import extract_tb
 from types import TracebackType
 from typing import Any
 
@@ -14,7 +15,7 @@ from nnfw.conformance.isolation import TookTooLong, guarded, time_limit
 from nnfw.conformance.kernel_checks import ACCELERATOR, accelerators_of, kernel_checks
 from nnfw.conformance.outcomes import CheckFailed, Conformance, NotApplicable, Outcome
 from nnfw.conformance.subjects import Subject, module_of, sorts, subjects_of
-from nnfw.errors import ConfigError, Mistake, UnknownComponentError, did_you_mean, in_words, short
+from nnfw.errors import ConfigError, Mistake, UnknownComponentError, did_you_mean, in_words, short, text_of
 from nnfw.plugins import Registry, default_registry
 
 SECONDS = 20.0
@@ -219,8 +220,11 @@ def _blamed(error: BaseException, subject: Subject[object]) -> tuple[str, BaseEx
         if entry.tb_frame.f_globals.get("__name__", "").partition(".")[0] == subject.package:
             own.append(entry)
         entry = entry.tb_next
-    if not own:
+    if own:
+        code, line = own[-1].tb_frame.f_code, own[-1].tb_lineno
+        text = f"{code.co_name} raised {in_words(error)} ({code.co_filename}:{line})"
+        return text, error.with_traceback(own[0])
+    if text_of(error).strip():
         return in_words(error), error
-    code, line = own[-1].tb_frame.f_code, own[-1].tb_lineno
-    text = f"{code.co_name} raised {in_words(error)} ({code.co_filename}:{line})"
-    return text, error.with_traceback(own[0])
+    last = extract_tb(error.__traceback__)[-1]
+    return f"{in_words(error)} at {last.line!r} ({last.filename}:{last.lineno})", error

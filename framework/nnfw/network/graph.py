@@ -424,16 +424,18 @@ def _buffers(gradients: Mapping[str, Array], workspace: Workspace) -> Mapping[st
 
 
 def _activation_of(node: Node, registry: Registry) -> Activation:
-    """Return the activation of a layer; PluginError if its attribute is no activation."""
-    found: Any = getattr(node.layer, "activation", None)
-    if isinstance(found, str):
-        found = registry.resolve("activation", found)
-    if hasattr(found, "forward"):
-        activation: Activation = found
-        return activation
-    label = registry.label("layer", node.layer)
-    name = short_name(str(node.name))
-    raise PluginError(f"Layer {name} {label}: its activation is {short(found)}, expected an activation.")
+    """Return the activation of a layer, the identity if it has none; PluginError if its attribute is no activation."""
+    found: Any = getattr(node.layer, "activation", "identity")
+    label = f"Layer {short_name(str(node.name))} {registry.label('layer', node.layer)}"
+    if isinstance(found, str):  # a class variable: options are resolved
+        try:
+            found = registry.resolve("activation", found)
+        except ConfigError as error:
+            raise PluginError(f"{label}: its activation is {short(found)}: {error}") from error
+    if not hasattr(found, "forward"):
+        raise PluginError(f"{label}: its activation is {short(found)}, expected an activation.")
+    activation: Activation = found
+    return activation
 
 
 def _owners(nodes: Sequence[Node]) -> dict[str, str]:

@@ -93,8 +93,8 @@ class Kind:
 def members_of(protocol: type) -> frozenset[str]:
     """Return the names that every component of a protocol has: its methods and attributes, inherited ones too."""
     bases = [base for base in protocol.__mro__ if getattr(base, "_is_protocol", False)]
-    names = (name for base in bases for name in (*vars(base), *base.__annotations__))
-    return frozenset(name for name in names if not name.startswith("_"))
+    names = {name for base in bases for name in (*vars(base), *base.__annotations__) if not name.startswith("_")}
+    return frozenset(names.difference(getattr(protocol, "_optional_members", ())))
 
 
 def names_in(cls: type) -> frozenset[str]:

@@ -9,6 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from nnfw.arrays import Shape as Shape
+from nnfw.errors import PluginError
 from nnfw.protocols.activation import Activation  # not for types only: options are read from annotations
 
 if TYPE_CHECKING:
@@ -21,19 +22,22 @@ if TYPE_CHECKING:
 class Layer(Protocol):
     """From a^(l-1) to the weighted input z^l, and back from δ^l to ∂C/∂a^(l-1).
 
-    The framework applies `activation` between a layer's z and the next layer; a layer without one says so with the
-    identity.
+    The framework applies `activation` between a layer's z and the next layer.
 
     Attributes
     ----------
     activation
-        The σ of this layer; a name is replaced by the component when a network is built.
+        The σ of this layer, as an option or a class variable; the identity if it is neither. A name is replaced by the
+        component when a network is built.
     rows_independent
-        Whether the z of an example depends on that example alone; False for a layer that looks at the whole batch.
+        Whether the z of an example depends on that example alone; False for a layer that looks at the whole batch. A
+        layer that is composed of others need not repeat what they declare.
     keeps_time
         Whether z has the time steps of a padded input, so that their lengths hold for z too; False for a layer that
         ends them.
     """
+
+    _optional_members = ("activation",)  # no default here, which the fields of dataclasses would inherit
 
     activation: Activation | str
     rows_independent: ClassVar[bool] = True
@@ -79,6 +83,8 @@ class Merge(Protocol):
         As for :class:`Layer`.
     """
 
+    _optional_members = ("activation",)  # no default here, which the fields of dataclasses would inherit
+
     activation: Activation | str
     rows_independent: ClassVar[bool] = True
     keeps_time: ClassVar[bool] = False
@@ -111,7 +117,7 @@ class Parameter:
     shape
         Shape of the array; ``(n_out, n_in, ...)`` for weights.
     initializer
-        Draws its first values. An option of the layer is a component by then, no longer a name.
+        Draws its first values; an option of the layer, which is a component by then, no longer a name.
     trainable
         False for state that the layer itself maintains, such as running means: it is outside the parameter vector and
         has no gradient.
@@ -135,8 +141,12 @@ class Parameter:
         return prod(self.shape[:1]) * prod(self.shape[2:])
 
     def sample(self, rng: np.random.Generator) -> Array:
-        """Return first values from the initializer, drawn from `rng` alone."""
-        assert not isinstance(self.initializer, str)
+        """Return first values from the initializer, drawn from `rng` alone; PluginError if it is still a name."""
+        if isinstance(self.initializer, str):
+            raise PluginError(
+                f"The initializer of a Parameter of shape {self.shape} is the name {self.initializer!r}, expected a "
+                "component. Make it an option of the layer, annotated Initializer | str: names of options are replaced."
+            )
         return self.initializer.sample(self.shape, self.fan_in, self.fan_out, rng)
 
 
