@@ -23,6 +23,7 @@ TRIAL_SHAPES: tuple[Shape, ...] = ((4,), (3,), (5,), (1,), (3, 4), (4, 4), (2, 4
 
 _SPREAD = 0.1  # added to the initial values: a bias of 0 would hide errors
 _NOISE_SEED = 7
+_PASSES = 3  # in training, after which running state has moved
 
 
 def shapes_of(subject: Subject[Layer]) -> list[Shape]:
@@ -81,7 +82,7 @@ class Bench:
             first = parameter.sample(rng)
             spread = _SPREAD * rng.standard_normal(parameter.shape) if parameter.trainable else 0.0
             self.params[name][...] = first + spread
-        self._first_state = self.state.copy()
+        self.first_state = self.state.copy()
         self._rng = rng
 
     def x(self, examples: int) -> Array:
@@ -103,9 +104,9 @@ class Bench:
         rng = np.random.default_rng(seed) if training else None
         return Workspace(self.dtype, rng, training=training, needs_input_gradient=needs_input_gradient)
 
-    def forward(self, x: Array, workspace: Workspace) -> Array:
-        """Return the layer's z, computed from the initial state."""
-        self.state[...] = self._first_state
+    def forward(self, x: Array, workspace: Workspace, state: Array | None = None) -> Array:
+        """Return the layer's z, computed from the initial state or another one."""
+        self.state[...] = self.first_state if state is None else state
         return require_array(self.layer.forward(self.params, x, workspace), "forward")
 
     def backward(self, delta: Array, workspace: Workspace, grads: Scope | None = None) -> tuple[Array, Scope]:
@@ -120,9 +121,18 @@ class Bench:
         gradient, grads = self.backward(delta, workspace)
         return Pass(z, gradient.copy(), {name: g.copy() for name, g in grads.items()})
 
-    def evaluate(self, x: Array) -> Array:
+    def evaluate(self, x: Array, state: Array | None = None) -> Array:
         """Return a copy of z outside of training."""
-        return self.forward(x, self.workspace(training=False)).copy()
+        return self.forward(x, self.workspace(training=False), state).copy()
+
+    def trained_state(self) -> Array:
+        """Return the state after a few passes in training."""
+        workspace, state = self.workspace(), self.first_state
+        for _ in range(_PASSES):
+            self.forward(self.x(4), workspace, state)
+            self.backward(self.delta(4), workspace)
+            state = self.state.copy()
+        return state
 
 
 def benches(subject: Subject[Layer], dtype: DTypeLike = np.float64) -> list[Bench]:

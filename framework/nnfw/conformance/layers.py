@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +14,11 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.checking import Row, check_layer
+from nnfw.checking.differences import compare
+from nnfw.configuration import kind_of, options_of
 from nnfw.conformance.isolation import no_warnings
 from nnfw.conformance.layer_bench import TRIAL_SHAPES, Bench, Pass, benches, shapes_of, takes
-from nnfw.conformance.outcomes import CheckFailed, applies_if, require
+from nnfw.conformance.outcomes import CheckFailed, NotApplicable, applies_if, require
 from nnfw.conformance.requirements import close, equal, read_only, strided, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import NnfwError, ShapeError, StateError, in_words, short
@@ -35,6 +37,8 @@ _ITERATIONS = 50
 _LOWER = 1 - 1e-6  # relative to the first cost
 _MANY = 8192  # examples: enough for an array of the batch to stand out
 _LATER_PASSES = 8
+_ELEMENTS = 100  # of a tensor, that are compared outside of training
+_NOISE = 1e-12  # of δ and the largest gradient: the rounding of gradients that are 0 as sums of larger terms
 
 
 def exercise(subject: Subject[Layer], component: Layer) -> list[object]:
@@ -266,25 +270,29 @@ def check_linear_in_delta(bench: Bench, x: Array, delta: Array) -> None:
     """Backward is linear: the gradients for 2 δ₁ − 3 δ₂ are 2 times those for δ₁ minus 3 times those for δ₂."""
     other = bench.delta(3)
     first, second, both = (bench.run(x, each).gradients() for each in (delta, other, 2 * delta - 3 * other))
+    noise = _noise(delta, first)
     for name, found in both.items():
         expected = 2 * first[name] - 3 * second[name]
         off = np.max(np.abs(found - expected))
-        require(close(found, expected), f"{name} is not linear in δ: off by {off:.3g}.")
+        require(off <= noise or close(found, expected), f"{name} is not linear in δ: off by {off:.3g}.")
 
 
 @_for_batches_of(3)
 def check_linear_for_large_delta(bench: Bench, x: Array, delta: Array) -> None:
     """Backward scales with δ, however large or small; nothing is clipped."""
     expected = bench.run(x, delta).gradients()
+    noise = _noise(delta, expected)
     for factor in (1e6, 1e-6):
         for name, found in bench.run(x, factor * delta).gradients().items():
-            same = close(found / factor, expected[name])
+            same = np.max(np.abs(found / factor - expected[name])) <= noise or close(found / factor, expected[name])
             require(same, f"{name} for {factor:g} δ is not {factor:g} times that for δ.")
 
 
 def check_rows_are_independent(subject: Subject[Layer]) -> None:
     """If rows_independent is True, z and ∂C/∂a_prev of an example depend only on that example."""
     applies_if(subject.component.rows_independent, "it declares rows_independent = False")
+    inner = all(layer.rows_independent for layer in _layers_in(subject.component))
+    applies_if(inner, "it is composed of a layer that declares rows_independent = False")
     for bench in benches(subject):
         x, delta = bench.x(4), bench.delta(4)
         together = bench.evaluate(x)
@@ -370,6 +378,72 @@ def check_evaluation_has_no_side_effects(subject: Subject[Layer]) -> None:
         parameters = unchanged("an evaluation changes the parameters.", bench.vector)
         with unchanged("an evaluation changes the state that is not trained.", bench.state), parameters:
             bench.layer.forward(bench.params, x, workspace)
+
+
+def check_running_state_is_updated(subject: Subject[Layer]) -> None:
+    """Training updates every parameter that is not trainable, such as a running mean."""
+    for bench in _with_state(subject):
+        first, last = (bench.layout.views(bench.vector, state) for state in (bench.first_state, bench.trained_state()))
+        for name in (name for name, parameter in bench.layout.declared.items() if not parameter.trainable):
+            changed = not equal(first[name], last[name])
+            require(changed, f"{name}, which is not trainable, stays as it is in training; nothing else updates it.")
+
+
+def check_evaluation_uses_running_state(subject: Subject[Layer]) -> None:
+    """Outside training z depends on the parameters that are not trainable, not on statistics of the batch."""
+    for bench in _with_state(subject):
+        x, state = bench.x(4), bench.trained_state()
+        same = equal(bench.evaluate(x), bench.evaluate(x, state))
+        require(not same, "z outside of training is the same before and after the running state has changed.")
+
+
+def check_evaluation_sees_one_example(subject: Subject[Layer]) -> None:
+    """Outside training z of an example depends only on that example, where running state replaces statistics."""
+    for bench in _with_state(subject):
+        x, state = bench.x(4), bench.trained_state()
+        together = bench.evaluate(x, state)
+        for row in range(len(x)):
+            same = close(together[row : row + 1], bench.evaluate(x[row : row + 1], state))
+            require(same, f"z of example {row} outside of training depends on the other examples.")
+
+
+def check_gradients_in_evaluation(subject: Subject[Layer]) -> None:
+    """Outside training backward, if it works there, gives the gradients of the forward pass outside training."""
+    for bench in benches(subject):
+        x, delta, state, workspace = bench.x(3), bench.delta(3), bench.trained_state(), bench.workspace(training=False)
+        z = bench.forward(x, workspace, state).copy()
+        try:
+            gradient, grads = bench.backward(delta, workspace)
+        except StateError as error:
+            raise NotApplicable("its backward raises StateError outside training") from error
+        arrays = {"∂C/∂a_prev": (x, gradient)}
+        arrays |= {f"the gradient of {name}": (bench.params[name], found) for name, found in grads.items()}
+        for name, (array, found) in arrays.items():
+            _require_slopes(bench, (x, delta, state), array, found, f"{name} outside of training", np.abs(delta * z))
+
+
+def _require_slopes(
+    bench: Bench, batch: tuple[Array, Array, Array], array: Array, gradient: Array, what: str, terms: Array
+) -> None:
+    """Compare a gradient with the slopes of Σ δ ⊙ z outside of training, by elements of x or of a parameter."""
+    x, delta, state = batch
+    flat = array.reshape(-1)  # a view
+    elements = np.unique(np.linspace(0, flat.size - 1, min(flat.size, _ELEMENTS)).astype(int))
+
+    def probe(number: int, t: float) -> float:
+        place = elements[number]
+        before = flat[place]
+        flat[place] += t
+        try:
+            return float(np.sum(delta * bench.evaluate(x, state)))
+        finally:
+            flat[place] = before
+
+    found = compare(probe, gradient.reshape(-1)[elements], np.abs(flat[elements]), float(terms.sum()))
+    for k in np.flatnonzero(~found.ok):
+        place = tuple(map(int, np.unravel_index(elements[k], array.shape)))
+        text = f"is {found.analytic[k]:.6g} at {place}; numerical differentiation gives {found.numeric[k]:.6g}."
+        require(False, f"{what} {text}")
 
 
 @_for_batches_of(3)
@@ -471,6 +545,28 @@ def check_gradients_of_parameters(subject: Subject[Layer]) -> None:
     """The gradient of every parameter agrees with numerical differentiation (Equations 3 and 4 for w and b)."""
     applies_if(any(bench.layout.size for bench in benches(subject)), "it has no parameters to train")
     _require_gradients(subject, lambda row: row.name != "x" and not row.name.endswith(".delta"))
+
+
+def _layers_in(layer: Layer) -> Iterator[Layer]:
+    """Yield the layers that a layer is composed of: those among its options, and theirs."""
+    for name in options_of(type(layer)):
+        value = getattr(layer, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if kind_of(type(item)) == "layer":
+                yield item
+                yield from _layers_in(item)
+
+
+def _with_state(subject: Subject[Layer]) -> list[Bench]:
+    """Return the benches on which the layer has parameters that are not trainable; NotApplicable if none."""
+    found = [bench for bench in benches(subject) if bench.layout.state_size]
+    applies_if(found, "it has no parameters that are not trainable")
+    return found
+
+
+def _noise(delta: Array, gradients: Mapping[str, Array]) -> float:
+    """Return by how much rounding may change the gradients of a pass."""
+    return _NOISE * max(float(np.max(np.abs(array), initial=0)) for array in (delta, *gradients.values()))
 
 
 def _require_same(expected: Pass, found: Pass, what: str) -> None:
