@@ -73,11 +73,18 @@ class _Bare(Layer):
 
 
 def check_layer(
-    layer: Layer | Block, input_shape: Shape, registry: Registry, *, examples: int = 3, seed: int = 0
+    layer: Layer | Block,
+    input_shape: Shape,
+    registry: Registry,
+    *,
+    examples: int = 3,
+    seed: int = 0,
+    x: Array | None = None,
 ) -> Report:
     """Compare ∂C/∂x and every gradient of a layer or a block with numerical differentiation, for C = Σ c ⊙ σ(z).
 
-    Parameters, inputs, cotangent and noise are drawn from `seed`; the registry finds the components that it names.
+    Parameters, inputs if `x` gives none, cotangent and noise are drawn from `seed`; the registry finds the components
+    that it names.
 
     Examples
     --------
@@ -87,8 +94,9 @@ def check_layer(
     """
     rng = np.random.default_rng(seed)
     model = Sequential([layer], input_shape, seed=seed, dtype="float64", registry=registry)
-    x = rng.standard_normal((examples, *model.input_shape))
-    return _check(model, x, rng.standard_normal((examples, *model.output_shape)), Cotangent(), seed=seed)
+    if x is None:
+        x = rng.standard_normal((examples, *model.input_shape))
+    return _check(model, x, rng.standard_normal((len(x), *model.output_shape)), Cotangent(), seed=seed)
 
 
 def check_activation(activation: Activation, z: Array, registry: Registry, *, seed: int = 0) -> Report:

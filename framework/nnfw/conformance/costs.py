@@ -15,7 +15,17 @@ from nnfw.checking import check_cost
 from nnfw.checking.single_component import Unchanged
 from nnfw.conformance.isolation import no_warnings
 from nnfw.conformance.outcomes import NotApplicable, applies_if, require
-from nnfw.conformance.requirements import close, equal, read_only, require_array, require_first_row, strided, unchanged
+from nnfw.conformance.requirements import (
+    close,
+    equal,
+    read_only,
+    require_array,
+    require_first_row,
+    require_pair,
+    rows_of,
+    strided,
+    unchanged,
+)
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, NnfwError, in_words
 from nnfw.ops import DEFINITIONS, Tape, splits
@@ -331,6 +341,8 @@ def _cases(subject: Subject[Cost], examples: int = _EXAMPLES) -> list[Case]:
 
 def _tried(subject: Subject[Cost], examples: int) -> tuple[list[Case], list[str]]:
     """Return the cases, and why it refuses other labels."""
+    if sampled := [_sampled(subject, *require_pair(sample), examples) for sample in subject.samples()]:
+        return sampled, []
     cases, refusals, rng = [], [], subject.rng()
     for shape in OUTPUT_SHAPES:
         z = rng.standard_normal((examples, *shape))
@@ -341,10 +353,21 @@ def _tried(subject: Subject[Cost], examples: int) -> tuple[list[Case], list[str]
                 refusals.append(f"{name}: {error}")
                 continue
             require(len(y) == examples, f"targets made {len(y)} labels of {examples}.")
-            y = y.astype(np.float64) if y.dtype.kind == "f" else y
-            cases.append(Case(subject.component, z, _outputs(subject, z), y, raw))
+            cases.append(Case(subject.component, z, _outputs(subject, z), _in_float64(y), raw))
             break
     return cases, refusals
+
+
+def _sampled(subject: Subject[Cost], z: Array, raw: Array, examples: int) -> Case:
+    """Return a case of what the cost says that it is to be tried with."""
+    z, raw = rows_of(_in_float64(z), examples), rows_of(raw, examples)
+    y = require_array(subject.component.targets(raw.copy(), z.shape[1:]), "targets")
+    named = subject.component.canonical is not None
+    return Case(subject.component, z, _outputs(subject, z) if named else z, _in_float64(y), raw)
+
+
+def _in_float64(array: Array) -> Array:
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
 def _labels(rng: np.random.Generator, examples: int, shape: Shape) -> Iterator[tuple[str, Array]]:

@@ -26,9 +26,17 @@ _NOISE_SEED = 7
 _PASSES = 3  # in training, after which running state has moved
 
 
+def _sampled(subject: Subject[Layer]) -> dict[Shape, Array]:
+    """Return the batches that the layer says it is to be tried with, by the shape of an example."""
+    batches = [require_array(batch, "samples") for batch in subject.samples()]
+    require(all(batch.size for batch in batches), "samples yielded an empty batch, expected one (N, *input_shape).")
+    return {batch.shape[1:]: batch for batch in batches}
+
+
 def shapes_of(subject: Subject[Layer]) -> list[Shape]:
     """Return shapes that the layer accepts, starting with one for each number of axes; NotApplicable if none."""
-    found = [shape for shape in subject.input_shapes or TRIAL_SHAPES if takes(subject.component, shape)]
+    wanted = _sampled(subject) or subject.input_shapes or TRIAL_SHAPES
+    found = [shape for shape in wanted if takes(subject.component, shape)]
     applies_if(found, "no shape is known that it takes; declare input_shapes in its ComponentSpec")
     first = {len(shape): shape for shape in reversed(found)}
     return list(dict.fromkeys([*(first[axes] for axes in sorted(first)), *found]))
@@ -61,10 +69,10 @@ class Pass:
 
 
 class Bench:
-    """A layer with parameters for inputs of one shape, all in `dtype`."""
+    """A layer with parameters for inputs of one shape, all in `dtype`; its inputs are rows of `batch`, or normal."""
 
-    def __init__(self, layer: Layer, shape: Shape, dtype: DTypeLike = np.float64) -> None:
-        self.layer = layer
+    def __init__(self, layer: Layer, shape: Shape, dtype: DTypeLike = np.float64, batch: Array | None = None) -> None:
+        self.layer, self.batch = layer, batch
         self.shape, self.dtype = shape, np.dtype(dtype)
         self.output_shape: Shape = self.layer.output_shape(shape)
         require(
@@ -86,8 +94,10 @@ class Bench:
         self._rng = rng
 
     def x(self, examples: int) -> Array:
-        """Return normal inputs, different at each call."""
-        return self._rng.standard_normal((examples, *self.shape)).astype(self.dtype)
+        """Return inputs, different at each call."""
+        if self.batch is None:
+            return self._rng.standard_normal((examples, *self.shape)).astype(self.dtype)
+        return self.batch[self._rng.integers(len(self.batch), size=examples)].astype(self.dtype)
 
     def delta(self, examples: int) -> Array:
         """Return a normal δ, different at each call."""
@@ -135,6 +145,10 @@ class Bench:
         return state
 
 
-def benches(subject: Subject[Layer], dtype: DTypeLike = np.float64) -> list[Bench]:
-    """Return a bench for each of the first three shapes that the layer accepts."""
-    return [Bench(subject.component, shape, dtype) for shape in shapes_of(subject)[:3]]
+def benches(
+    subject: Subject[Layer], dtype: DTypeLike = np.float64, *, layer: Layer | None = None, most: int | None = 3
+) -> list[Bench]:
+    """Return a bench for each of the first shapes that the layer, by default the subject's, accepts."""
+    batches = _sampled(subject)
+    shapes = shapes_of(subject)[:most]
+    return [Bench(layer or subject.component, shape, dtype, batches.get(shape)) for shape in shapes]

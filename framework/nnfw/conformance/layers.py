@@ -44,8 +44,7 @@ _NOISE = 1e-12  # of δ and the largest gradient: the rounding of gradients that
 def exercise(subject: Subject[Layer], component: Layer) -> list[object]:
     """Use a layer as nnfw does, in training and out of it, and return everything that it computes."""
     results: list[object] = []
-    for shape in shapes_of(subject)[:2]:
-        bench = Bench(component, shape, np.float32)
+    for bench in benches(subject, np.float32, layer=component, most=2):
         x, delta, workspace = bench.x(3), bench.delta(3), bench.workspace()
         for _ in range(2):
             results += bench.run(x, delta, workspace).named().values()
@@ -102,11 +101,10 @@ def check_takes_some_shape(subject: Subject[Layer]) -> None:
 
 def check_output_shape_is_real(subject: Subject[Layer]) -> None:
     """output_shape predicts the shape that forward returns, for every batch size and input shape."""
-    for shape in shapes_of(subject):
-        bench = Bench(subject.component, shape)
+    for bench in benches(subject, most=None):
         for examples in (*_BATCHES, 7, 2):
             found, said = bench.forward(bench.x(examples), bench.workspace()).shape, (examples, *bench.output_shape)
-            require(found == said, f"forward gave shape {found} for {shape}, expected {said}.")
+            require(found == said, f"forward gave shape {found} for {bench.shape}, expected {said}.")
 
 
 def check_parameters_are_real(subject: Subject[Layer]) -> None:
@@ -123,7 +121,7 @@ def check_parameters_are_real(subject: Subject[Layer]) -> None:
             first = np.asarray(parameter.sample(subject.rng()))
             fits = first.shape == parameter.shape
             require(fits, f"{name} is drawn in shape {first.shape}, expected {parameter.shape}.")
-        bench = Bench(subject.component, shape)
+    for bench in benches(subject, most=None):
         for name, gradient in bench.run(bench.x(3), bench.delta(3)).grads.items():
             written = np.isfinite(gradient).all()
             require(written, f"backward leaves parts of the gradient of {name} unwritten, or not finite.")
@@ -458,6 +456,7 @@ def check_uses_only_the_generator_it_is_given(bench: Bench, x: Array, delta: Arr
 def check_finite_at_extremes(subject: Subject[Layer]) -> None:
     """Inputs of ±10,000 and of 0 give finite results in float32, without a warning."""
     for bench in benches(subject, np.float32):
+        applies_if(bench.batch is None, "it is tried with its own samples alone")
         for x in (np.sign(bench.x(3)) * np.float32(EXTREME), np.zeros_like(bench.x(3))):
             with no_warnings(f"for inputs of ±{EXTREME:g} it warns"):
                 found = bench.run(x, bench.delta(3))
@@ -490,9 +489,9 @@ def check_training_lowers_the_cost(subject: Subject[Layer]) -> None:
 def check_saves_and_loads(subject: Subject[Layer]) -> None:
     """A model with it is the same to the last bit after saving and loading."""
     applies_if(subject.declared is not None, "no plugin declares it, so no file can name it")
-    shape = shapes_of(subject)[0]
-    model = Sequential([subject.component], shape, registry=subject.registry)
-    x = subject.rng().standard_normal((3, *shape))
+    bench = benches(subject, most=1)[0]
+    model = Sequential([subject.component], bench.shape, registry=subject.registry)
+    x = bench.x(3)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.nnfw"
         model.save(path)
@@ -514,7 +513,7 @@ def check_input_gradient_may_be_left_out(bench: Bench, x: Array, delta: Array) -
 
 def check_memory_does_not_grow(subject: Subject[Layer]) -> None:
     """Repeated passes do not accumulate memory."""
-    bench = Bench(subject.component, shapes_of(subject)[0], np.float32)
+    bench = benches(subject, np.float32, most=1)[0]
     x, delta, workspace = bench.x(_MANY), bench.delta(_MANY), bench.workspace()
     grads = bench.grads()
 
@@ -575,9 +574,9 @@ def _require_same(expected: Pass, found: Pass, what: str) -> None:
 
 
 def _require_gradients(subject: Subject[Layer], wanted: Callable[[Row], bool]) -> None:
-    first, *others = (bench.shape for bench in benches(subject))
-    for shape, examples in (*((first, examples) for examples in _BATCHES), *zip(others, _BATCHES[1:], strict=False)):
-        report = check_layer(subject.component, shape, subject.registry, examples=examples)
+    first, *others = benches(subject)
+    for bench, examples in (*((first, examples) for examples in _BATCHES), *zip(others, _BATCHES[1:], strict=False)):
+        report = check_layer(subject.component, bench.shape, subject.registry, x=bench.x(examples))
         require(not report.problem, report.problem)
         for row in filter(wanted, report.rows):
-            require(row.ok, f"for {examples} examples of shape {shape}: {row.explanation()}")
+            require(row.ok, f"for {examples} examples of shape {bench.shape}: {row.explanation()}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.conformance.outcomes import NotApplicable, applies_if, require
-from nnfw.conformance.requirements import close, equal, require_array, unchanged
+from nnfw.conformance.requirements import close, equal, require_array, require_pair, rows_of, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import in_words
 from nnfw.ops import DEFINITIONS, Tape, splits
@@ -152,6 +152,8 @@ def _cases(subject: Subject[Metric]) -> list[tuple[Array, Array]]:
 
 def _tried(subject: Subject[Metric]) -> tuple[list[tuple[Array, Array]], list[str]]:
     """Return outputs and labels of the usual forms that it takes, and why it refuses others."""
+    if sampled := [require_pair(sample) for sample in subject.samples()]:
+        return [(rows_of(a, _EXAMPLES), rows_of(y, _EXAMPLES)) for a, y in sampled], []
     cases, refusals, rng = [], [], subject.rng()
     for outputs in _OUTPUTS:
         a = rng.dirichlet(np.ones(max(2, outputs)), _EXAMPLES)[:, :outputs]

@@ -51,6 +51,20 @@ def require_array(found: object, method: str) -> Array:
     return found
 
 
+def require_pair(sample: object) -> tuple[Array, Array]:
+    """Return a sample of outputs and labels, or raise CheckFailed if it is something else."""
+    if isinstance(sample, tuple) and len(sample) == 2 and all(isinstance(item, np.ndarray) for item in sample):
+        if len(sample[0]) == len(sample[1]) > 0:
+            return sample
+        raise CheckFailed(f"samples yielded {len(sample[0])} outputs and {len(sample[1])} labels, expected as many.")
+    raise CheckFailed(f"samples yielded {type(sample).__name__}, expected a pair of arrays: outputs and labels.")
+
+
+def rows_of(array: Array, count: int) -> Array:
+    """Return the first rows, and again from the first where there are too few."""
+    return array[np.arange(count) % len(array)]
+
+
 def require_first_row(report: Report, what: str) -> None:
     """Raise CheckFailed, with what was compared, if the first tensor of a gradient check is wrong."""
     require(not report.problem, report.problem)

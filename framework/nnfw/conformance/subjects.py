@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -16,7 +16,7 @@ from nnfw.configuration import kind_of, options_of
 from nnfw.errors import ConfigError, NnfwError, PluginError, UnknownComponentError, did_you_mean, short
 from nnfw.plugins import TYPE, Listed, Registry
 from nnfw.plugins.specs import normalised
-from nnfw.protocols import KINDS, Kind
+from nnfw.protocols import KINDS, HasSamples, Kind
 
 T_co = TypeVar("T_co", covariant=True)
 """The protocol of a subject's kind."""
@@ -104,6 +104,12 @@ class Subject(Generic[T_co]):
         if isinstance(self.reference, Mapping):
             return {name: value for name, value in self.reference.items() if name != TYPE}
         return {name: getattr(self.reference, name) for name in options_of(self.cls)}
+
+    def samples(self) -> Iterator[object]:
+        """Yield what the component says that it is to be tried with; nothing if it says nothing."""
+        component = self.component
+        if isinstance(component, HasSamples):
+            yield from component.samples(self.rng())
 
     def rng(self) -> np.random.Generator:
         """Return a generator with the same seed at every call."""

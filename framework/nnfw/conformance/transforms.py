@@ -8,7 +8,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.conformance.outcomes import CheckFailed, applies_if, require
-from nnfw.conformance.requirements import equal, require_array, unchanged
+from nnfw.conformance.requirements import equal, require_array, rows_of, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, in_words
 from nnfw.protocols import Transform
@@ -71,7 +71,7 @@ def check_is_undone_by_invert(subject: Subject[Transform]) -> None:
     for column in _columns(subject):
         fitted = subject.component.fit(column)
         found = subject.component.invert(subject.component.apply(column, fitted), fitted)
-        if column.dtype.kind == "U":
+        if column.dtype.kind not in "fiu":
             same = equal(found, column)
         else:
             there = ~np.isnan(column)
@@ -103,14 +103,15 @@ def check_leaves_its_arguments_alone(subject: Subject[Transform]) -> None:
 
 def check_constant_column_stays_finite(subject: Subject[Transform]) -> None:
     """A column of equal values gives finite numbers."""
-    column = np.full(_EXAMPLES, 3.0) if subject.component.accepts == _NUMERIC else np.full(_EXAMPLES, "red")
-    changed = subject.component.apply(column, subject.component.fit(column))
-    applies_if(changed.dtype.kind in "fiub", "it gives no numbers")
-    require(np.isfinite(changed).all(), "a column of equal values becomes one that is not finite.")
+    for column in (rows_of(column[:1], _EXAMPLES) for column in _columns(subject)):
+        changed = subject.component.apply(column, subject.component.fit(column))
+        applies_if(changed.dtype.kind in "fiub", "it gives no numbers")
+        require(np.isfinite(changed).all(), "a column of equal values becomes one that is not finite.")
 
 
 def check_new_values_are_handled(subject: Subject[Transform]) -> None:
     """A value missing from the training split gives a finite number, or a DataError that names it."""
+    applies_if(not any(True for _ in subject.samples()), "it is tried with its own samples alone")
     if subject.component.accepts == _NUMERIC:
         fitted = subject.component.fit(np.linspace(0, 1, _EXAMPLES))
         changed = subject.component.apply(np.array([-5.0, 7.0]), fitted)
@@ -151,7 +152,9 @@ def check_missing_numbers_are_taken(subject: Subject[Transform]) -> None:
 
 
 def _columns(subject: Subject[Transform]) -> list[Array]:
-    """Return columns that it accepts: words, or numbers and blocks of numbers; some are missing if it takes that."""
+    """Return columns that it accepts: its samples, or words, or numbers and blocks; some are missing if it takes that."""
+    if sampled := list(subject.samples()):
+        return [rows_of(require_array(column, "samples"), _EXAMPLES) for column in sampled]
     rng = subject.rng()
     if subject.component.accepts == _CATEGORICAL:
         return [np.resize(_WORDS, _EXAMPLES)]

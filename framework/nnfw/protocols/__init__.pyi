@@ -30,3 +30,4 @@ from .optimizer import Optimizer as Optimizer
 from .optimizer import Schedule as Schedule
 from .optimizer import Solver as Solver
 from .optimizer import SplitOptimizer as SplitOptimizer
+from .samples import HasSamples as HasSamples
