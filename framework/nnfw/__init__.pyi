@@ -1,5 +1,9 @@
 from . import compute as compute
+from .arrays import Array as Array
 from .checking import gradcheck as gradcheck
+from .compute import kernels as kernels
+from .compute import kernels_only as kernels_only
+from .configuration import Above as Above
 from .data import Examples as Examples
 from .data import Padded as Padded
 from .errors import ConfigError as ConfigError
@@ -16,8 +20,10 @@ from .errors import UnknownComponentError as UnknownComponentError
 from .model import Sequential as Sequential
 from .model import load as load
 from .network import Chain as Chain
+from .plugins import AcceleratorSpec as AcceleratorSpec
 from .plugins import CommandSpec as CommandSpec
 from .plugins import ComponentSpec as ComponentSpec
+from .plugins import OperationSpec as OperationSpec
 from .plugins import Registry as Registry
 from .plugins import hookimpl as hookimpl
 from .plugins.creation import activation as activation
@@ -39,6 +45,7 @@ from .protocols import Collective as Collective
 from .protocols import Cost as Cost
 from .protocols import Dataset as Dataset
 from .protocols import Elementwise as Elementwise
+from .protocols import Fit as Fit
 from .protocols import FitsInParts as FitsInParts
 from .protocols import Initializer as Initializer
 from .protocols import Layer as Layer
@@ -51,6 +58,7 @@ from .protocols import Regularizer as Regularizer
 from .protocols import Schedule as Schedule
 from .protocols import Shape as Shape
 from .protocols import Solver as Solver
+from .protocols import SplitOptimizer as SplitOptimizer
 from .protocols import Transform as Transform
 from .training import History as History
 from .training import ProgressBar as ProgressBar

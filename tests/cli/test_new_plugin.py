@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from nnfw.cli.new_plugin import EQUATIONS
+from nnfw.protocols import KINDS
+
 FILES = {
     ".github/workflows/tests.yml",
     ".gitignore",
@@ -35,7 +38,7 @@ def files_below(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("kind", ["activation", "layer", "cost"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_new_plugin_writes_a_project_without_gaps(nnfw, here, kind):
     result = nnfw("new-plugin", "nnfw-Two.Words", "--kind", kind)
     assert result.status == 0, result
@@ -54,7 +57,7 @@ def test_new_plugin_writes_a_project_without_gaps(nnfw, here, kind):
     assert f"cd {Path('nnfw-Two.Words')}" in result.out
 
 
-@pytest.mark.parametrize("kind", ["activation", "layer", "cost"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_linter_finds_nothing_in_a_new_project(nnfw, here, kind):
     assert nnfw("new-plugin", "nnfw-two-words", "--kind", kind).status == 0
     for arguments in (("check", "--isolated"), ("format", "--isolated", "--check", "--line-length", "120")):
@@ -89,11 +92,15 @@ def test_name_that_cannot_be_is_refused(nnfw, here, name, message):
     assert list(here.iterdir()) == []
 
 
-def test_kind_without_a_template_is_refused(nnfw, here):
-    result = nnfw("new-plugin", "nnfw-swish", "--kind", "optimizer")
+def test_unknown_kind_is_refused(nnfw, here):
+    result = nnfw("new-plugin", "nnfw-swish", "--kind", "optimiser")
     assert result.status == 2
-    assert "'optimizer' is not one of" in result.err
+    assert "Unknown kind 'optimiser'. Did you mean 'optimizer'? Kinds: layer, activation, " in result.err
     assert list(here.iterdir()) == []
+
+
+def test_every_kind_has_an_equation():
+    assert list(EQUATIONS) == list(KINDS)
 
 
 def test_name_of_a_component_of_another_kind_is_free(nnfw, here):

@@ -312,6 +312,12 @@ def test_protocols_page_shows_right_derivatives(protocols_page, rng):
     np.testing.assert_allclose(bump.derivative(z, bump.value(z)), central_difference(bump.value, z), atol=1e-8)
 
 
+def test_protocols_page_refuses_options_that_contradict_each_other(protocols_page):
+    with pytest.raises(nnfw.ConfigError) as caught:
+        protocols_page.Band(1.0, 0.5)
+    assert f"```text\n{caught.value}\n```" in PAGES["docs/protocols.md"]
+
+
 def test_protocols_page_keeps_float32(protocols_page, rng):
     page, workspace = protocols_page, nnfw.Workspace("float32")
     z = rng.normal(size=(4, 3)).astype(np.float32)

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from nnfw.cli.main import main
+from nnfw.protocols import KINDS
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def test_example_distribution_from_wheel_to_removal(environment, build, examples
     assert environment.run("nnfw", "swish", cwd=tmp_path).returncode == 2
 
 
-@pytest.mark.parametrize("kind", ["activation", "layer", "cost"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_new_project_passes_its_tests_at_once_and_trains(environment, tmp_path, kind):
     succeeded(environment.run("nnfw", "new-plugin", "nnfw-first-try", "--kind", kind, cwd=tmp_path))
     project = tmp_path / "nnfw-first-try"

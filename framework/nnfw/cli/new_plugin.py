@@ -9,28 +9,37 @@ from keyword import iskeyword
 from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from nnfw.cli.completion import complete_kinds
 from nnfw.cli.console import print_heading, print_table, print_text
 from nnfw.errors import NnfwError, article
 from nnfw.plugins import default_registry, own_version
 from nnfw.plugins.specs import NAME, normalised
 
-Start = Literal["activation", "layer", "cost"]
-"""The kinds of components that a project can start with."""
-
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the distribution: nnfw-swish.")]
-StartingKind = Annotated[Start, typer.Option("--kind", help="Kind of the first component.")]
+StartingKind = Annotated[
+    str,
+    typer.Option("--kind", metavar="KIND", help="Kind of the first component.", autocompletion=complete_kinds),
+]
 Directory = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The project's directory. By default its name.")
 ]
 
-EQUATIONS = {
-    "activation": "scale tanh(z / scale)",
+EQUATIONS = {  # of the component that a project starts with
     "layer": "z = g ⊙ a_prev + b",
+    "activation": "scale tanh(z / scale)",
     "cost": "1/N Σ s² log cosh((a − y) / s)",
+    "optimizer": "v ← momentum v + g, θ ← θ − η (v + weight_decay θ)",
+    "schedule": "1 / (1 + t / half)",
+    "initializer": "w = ± scale / √fan_in",
+    "regularizer": "rate/2 Σ log(1 + w²)",
+    "metric": "share of examples with |a − y| ≤ tolerance",
+    "dataset": "y = sin(x) + noise ε",
+    "transform": "x' = asinh((x − median) / scale)",
+    "callback": "end a training whose cost stays below a bound",
 }
 FILES = {  # template: file
     "project/pyproject.toml": "pyproject.toml",
@@ -73,7 +82,7 @@ def new_plugin(name: Name, kind: StartingKind = "activation", out: Directory = N
     )
 
 
-def _values(name: str, kind: Start) -> dict[str, str]:
+def _values(name: str, kind: str) -> dict[str, str]:
     """Return the values for the templates; refuse a name that cannot become a package and a component."""
     if not _DISTRIBUTION.fullmatch(name):
         raise _refused(

@@ -4,8 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
 
 from annotated_types import Ge
-from nnfw import Activation, Initializer, Layer, Parameter, ShapeError
-from nnfw.compute import kernels, kernels_only
+from nnfw import Activation, Initializer, Layer, Parameter, ShapeError, kernels, kernels_only
 
 from nnfw_swish.operations import swish_gate, swish_gate_delta
 

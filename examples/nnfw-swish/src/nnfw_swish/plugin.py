@@ -1,7 +1,6 @@
 """The hooks of nnfw-swish."""
 
 import nnfw
-from nnfw.plugins import OperationSpec
 
 
 @nnfw.hookimpl
@@ -29,8 +28,8 @@ def nnfw_components():
 def nnfw_operations():
     """Yield the operations of the gate, which let it train inside compiled programs."""
     module = "nnfw_swish.operations"
-    yield OperationSpec("swish_gate", f"{module}:swish_gate", "z ← u ⊙ g sigmoid(beta g)")
-    yield OperationSpec("swish_gate_delta", f"{module}:swish_gate_delta", "δ of u and g")
+    yield nnfw.OperationSpec("swish_gate", f"{module}:swish_gate", "z ← u ⊙ g sigmoid(beta g)")
+    yield nnfw.OperationSpec("swish_gate_delta", f"{module}:swish_gate_delta", "δ of u and g")
 
 
 @nnfw.hookimpl
