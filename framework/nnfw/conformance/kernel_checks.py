@@ -76,15 +76,16 @@ def _check_of(name: str) -> Callable[[Subject[object]], None]:
             "": engine.function(operation),
             ", in a sequence,": partial(_in_a_sequence, engine, operation, lambda call: [call]),
         }
-        as_they_lie: dict[str, Callable[..., object]] = {", in steps,": partial(_in_steps, engine, operation)}
+        as_they_lie: dict[str, Callable[..., object]] = {}
         for axis in operation.cut.split():
             for team in TEAMS:
                 cut = partial(parts, axis=axis, count=team)
                 as_they_lie[f", in {team} parts,"] = partial(_in_a_sequence, engine, operation, cut)
-        for arguments in samples(operation):
-            _require_same(operation, ways | as_they_lie, arguments)
+        for steps in samples(operation):
+            _require_same(operation, ways | as_they_lie, steps[0])
             for layout in _LAYOUTS:
-                _require_same(operation, ways, arguments, layout)
+                _require_same(operation, ways, steps[0], layout)
+            _require_same_in_steps(engine, operation, steps)
 
     check.__doc__ = (
         f"`{name}` gives what its definition gives, to a few units in the last place: by itself, in a `sequence`, in "
@@ -114,25 +115,22 @@ def _in_a_sequence(
         step()
 
 
-def _in_steps(engine: Engine, operation: Operation, *arguments: Array | float) -> None:
-    """Carry out a call at several steps, each with arrays and numbers of its own; those given are the last step's."""
-    tables = [
-        np.stack([np.roll(item, shift, axis=0) for shift in range(_STEPS - 1, -1, -1)])
-        if isinstance(item, np.ndarray)
-        else np.array([item * (k + 1) / _STEPS for k in range(_STEPS)])
-        for item in arguments
-    ]
-    costs = np.zeros((_STEPS, 1))
-    run = engine.steps([Call(operation, tuple(map(PerStep, tables)))], [], costs)
+def _require_same_in_steps(engine: Engine, operation: Operation, steps: list[Arguments]) -> None:
+    """Carry out a call at several steps, each with arguments of its own, and look at the results of every step."""
+    tables = [np.stack(values) for values in zip(*steps, strict=True)]
+    run = engine.steps([Call(operation, tuple(map(PerStep, tables)))], [], np.zeros((_STEPS, 1)))
     if run is None:
-        operation.definition(*arguments)
         return
-    done = run(0, _STEPS)
+    with np.errstate(all="ignore"):
+        done = run(0, _STEPS)
     require(done == _STEPS, f"steps carried out {done} of {_STEPS} steps, though every cost was 0.")
-    for k in operation.results:
-        item = arguments[k]
-        assert isinstance(item, np.ndarray)
-        item[...] = tables[k][-1]
+
+    def results(step: int, *arguments: Array) -> None:
+        for k in operation.results:
+            arguments[k][...] = tables[k][step]
+
+    for step, arguments in enumerate(steps):
+        _require_same(operation, {", in steps,": partial(results, step)}, arguments)
 
 
 def _engine(subject: Subject[object]) -> Engine:
@@ -143,8 +141,8 @@ def _engine(subject: Subject[object]) -> Engine:
         raise NotApplicable(f"{error}. {accelerator.spec.summary}") from error
 
 
-def samples(operation: Operation) -> Iterator[Arguments]:
-    """Yield arguments of both dtypes and of several sizes, ordinary and special."""
+def samples(operation: Operation) -> Iterator[list[Arguments]]:
+    """Yield arguments for several steps, of both dtypes and of several sizes, ordinary and special."""
     rng = np.random.default_rng(0)
     axes = {axis for argument in operation.arguments for axis in argument.axes if axis != REST}
     rests = _RESTS[:-1] if any(argument.axes == (REST,) for argument in operation.arguments) else _RESTS
@@ -156,7 +154,7 @@ def samples(operation: Operation) -> Iterator[Arguments]:
                 }
                 sizes[REST] = rests[turn % len(rests)]
                 sizes[_long_axis(operation)] = (size,)
-                yield _sample(operation, sizes, dtype, rng, turn, special=special)
+                yield [_sample(operation, sizes, dtype, rng, turn + step, special=special) for step in range(_STEPS)]
 
 
 def _long_axis(operation: Operation) -> str:
