@@ -37,7 +37,9 @@ class Layer(Protocol):
         ends them.
     """
 
-    _optional_members = ("activation",)  # no default here, which the fields of dataclasses would inherit
+    _optional_members: ClassVar[tuple[str, ...]] = (
+        "activation",
+    )  # no default here, which the fields of dataclasses would inherit
 
     activation: Activation | str
     rows_independent: ClassVar[bool] = True
@@ -83,7 +85,9 @@ class Merge(Protocol):
         As for :class:`Layer`.
     """
 
-    _optional_members = ("activation",)  # no default here, which the fields of dataclasses would inherit
+    _optional_members: ClassVar[tuple[str, ...]] = (
+        "activation",
+    )  # no default here, which the fields of dataclasses would inherit
 
     activation: Activation | str
     rows_independent: ClassVar[bool] = True
