@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from zlib import crc32
 
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.errors import ConfigError, DataError, Mistake, PluginError, class_name
+from nnfw.errors import Mistake, class_name
 from nnfw.protocols import Collective, Optimizer, Solver, is_solver
-
-if TYPE_CHECKING:
-    from nnfw.training.state import TrainingState
-    from nnfw.training.task import Task
-
-_DIGEST = 0xFFFF  # of this size, sums of squares over a thousand ranks are exact in float64
-_COMPARED = 16  # examples, first and last among them
 
 
 @dataclass(frozen=True)
@@ -49,12 +40,15 @@ def combine(
     means, sums
         Arrays of the same shapes on each rank.
     """
-    weighted = [np.multiply(mean, count, dtype=np.float64) for mean in means]
-    arrays = [*weighted, *(np.asarray(found, np.float64) for found in sums)]
-    buffer = np.concatenate([[float(count)], *(array.ravel() for array in arrays)])
-    collective.sum(buffer)
+    arrays = [np.asarray(array) for array in (*means, *sums)]
+    factors = [count] * len(means) + [1] * len(sums)
     ends = 1 + np.cumsum([array.size for array in arrays])
+    buffer = np.empty(ends[-1])
+    buffer[0] = count
     found = [buffer[end - a.size : end].reshape(a.shape) for a, end in zip(arrays, ends, strict=True)]
+    for array, factor, out in zip(arrays, factors, found, strict=True):
+        np.multiply(array, factor, out=out, dtype=np.float64)
+    collective.sum(buffer)
     for mean in found[: len(means)]:
         mean /= buffer[0]
     return int(buffer[0]), found
@@ -78,33 +72,3 @@ def unfit_ranks(
     if checkpoints and size > 1:
         text = f"cannot be kept by a collective of {size} ranks. Leave them out, and save the model after each fit."
         yield Mistake(("checkpoints",), text)
-
-
-def require_alike(task: Task, state: TrainingState) -> None:
-    """Refuse ranks that would not train the same: ConfigError, on each of them.
-
-    DataError if there are fewer examples than ranks; PluginError if sums are wrong.
-    """
-    collective, data = task.collective, task.data
-    if len(data) < collective.size:
-        raise DataError(f"x has {len(data)} examples for {collective.size} ranks. Use no more ranks than examples.")
-    some = data.subset(data.rows_at(np.linspace(0, len(data) - 1, _COMPARED).astype(np.int64)))
-    given = len(data), some.fingerprint(), task.seed, task.options.batch_size, task.options.shuffle, task.last_epoch
-    digest = crc32(repr((given, state.epoch, state.step, state.order.bit_generator.state)).encode())
-    for array in (state.parameters.vector, state.parameters.state, *state.optimizer.values()):
-        digest = crc32(array.tobytes(), digest)
-    digest &= _DIGEST
-    found = np.array([1.0, digest, digest**2])
-    collective.sum(found)
-    count, total, squares = found
-    if count != collective.size:
-        raise PluginError(
-            f"{class_name(collective)}: sum of 1 over {collective.size} ranks gave {count:g}. It must put the sum into "
-            "the array that it is given, on every rank."
-        )
-    if count * squares != total**2:  # equal only if all digests are
-        text = (
-            f"has ranks that do not train the same, as rank {collective.rank} of {collective.size} found. Give each "
-            "the same model, data, seed, options and history: a rank takes its own part of every batch."
-        )
-        raise ConfigError([Mistake(("collective",), text)])

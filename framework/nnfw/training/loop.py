@@ -19,13 +19,12 @@ from nnfw.randomness import stream
 from nnfw.training.batches import Labelled
 from nnfw.training.checkpoint_file import name_of, resume
 from nnfw.training.checkpoints import Checkpoints
-from nnfw.training.collective import require_alike
 from nnfw.training.continuation import end_of, go_on
 from nnfw.training.evaluation import FIRST_EXAMPLES, Tally, evaluate
 from nnfw.training.fit import CallbackFiles, RunningFit, Save
 from nnfw.training.history import History, Memory, Record
 from nnfw.training.interruption import Interruption
-from nnfw.training.rank_steps import RankSteps
+from nnfw.training.rank_steps import RankSteps, require_alike
 from nnfw.training.state import TrainingState, state_of
 from nnfw.training.steps import Steps
 from nnfw.training.task import VALIDATION, Task

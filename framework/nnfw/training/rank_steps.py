@@ -1,20 +1,25 @@
-"""The steps of one of several ranks."""
+"""The steps of one of several ranks, and what they must have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from math import isfinite
+from zlib import crc32
 
 import numpy as np
 
 from nnfw.arrays import Array
+from nnfw.errors import ConfigError, DataError, Mistake, PluginError, class_name
 from nnfw.network import Batch, Outputs
 from nnfw.training.collective import combine
 from nnfw.training.evaluation import statistics_by_name
 from nnfw.training.state import TrainingState
 from nnfw.training.steps import Steps
 from nnfw.training.task import Task
+
+_DIGEST = 0xFFFF  # of this size, sums of squares over a thousand ranks are exact in float64
+_COMPARED = 16  # examples, first and last among them
 
 
 class RankSteps(Steps):
@@ -64,3 +69,33 @@ class RankSteps(Steps):
             self.change(self._rate)
             self.state.position += 1
             self._lacks_update = False
+
+
+def require_alike(task: Task, state: TrainingState) -> None:
+    """Refuse ranks that would not train the same: ConfigError, on each of them.
+
+    DataError if there are fewer examples than ranks; PluginError if sums are wrong.
+    """
+    collective, data = task.collective, task.data
+    if len(data) < collective.size:
+        raise DataError(f"x has {len(data)} examples for {collective.size} ranks. Use no more ranks than examples.")
+    some = data.subset(data.rows_at(np.linspace(0, len(data) - 1, _COMPARED).astype(np.int64)))
+    given = len(data), some.fingerprint(), task.seed, task.options.batch_size, task.options.shuffle, task.last_epoch
+    digest = crc32(repr((given, state.epoch, state.step, state.order.bit_generator.state)).encode())
+    for array in (state.parameters.vector, state.parameters.state, *state.optimizer.values()):
+        digest = crc32(array.tobytes(), digest)
+    digest &= _DIGEST
+    found = np.array([1.0, digest, digest**2])
+    collective.sum(found)
+    count, total, squares = found
+    if count != collective.size:
+        raise PluginError(
+            f"{class_name(collective)}: sum of 1 over {collective.size} ranks gave {count:g}. It must put the sum into "
+            "the array that it is given, on every rank."
+        )
+    if count * squares != total**2:  # equal only if all digests are
+        text = (
+            f"has ranks that do not train the same, as rank {collective.rank} of {collective.size} found. Give each "
+            "the same model, data, seed, options and history: a rank takes its own part of every batch."
+        )
+        raise ConfigError([Mistake(("collective",), text)])
