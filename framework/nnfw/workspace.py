@@ -197,6 +197,21 @@ class Workspace:
         """Drop what is kept here; what the children keep stays."""
         self._kept.clear()
 
+    @property
+    def nbytes(self) -> int:
+        """The size of all buffers, here and in the children."""
+        return sum(base.nbytes for workspace in self._tree() for base in workspace._bases.values())
+
+    def trim(self, most: int) -> None:
+        """Drop buffers, here and in the children, so that those that stay have `most` bytes together."""
+        for workspace in self._tree():
+            for name, base in list(workspace._bases.items()):
+                if base.nbytes <= most:
+                    most -= base.nbytes
+                    continue
+                del workspace._bases[name]
+                workspace._views = {key: view for key, view in workspace._views.items() if key[0] != name}
+
     def remember(self) -> Callable[[], None]:
         """Return a function that restores what is kept now, here and in the children."""
         kept = [(workspace, dict(workspace._kept)) for workspace in self._tree()]

@@ -418,7 +418,9 @@ class Sequential:
         except IndexError:
             forward = RepeatedForward(self.network.workspace())
         outputs = self._predicted(given, names, forward, chosen)
-        self._idle.append(forward)  # not after an error, for what was half done
+        forward.rest()
+        if forward.light or not self._idle:
+            self._idle.append(forward)  # not after an error, for what was half done
         found: Array = self._by_output([a[0] for a in outputs] if given.single else outputs)
         return found
 

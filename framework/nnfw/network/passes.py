@@ -23,6 +23,9 @@ Compiler = Callable[[object], tuple[Operation, Operation] | None]
 _LARGEST_RECORDED = 1 << 14
 """Largest size of a batch that is copied for a recording; above it, dispatch cost is negligible."""
 
+_KEPT = 3 << 18
+"""Bytes of buffers that are kept between two calls."""
+
 _SHAPE, _SIZE = attrgetter("shape"), attrgetter("size")
 
 _NO_PLACES = np.empty(0), np.empty(0)
@@ -117,7 +120,8 @@ class RepeatedPass:
 class RepeatedForward:
     """The forward pass of predictions; not for two threads at a time.
 
-    The second small batch of one shape in a row is recorded, once for each engine.
+    The second small batch of one shape in a row is recorded, once for each engine. Between two calls it holds less than
+    a MiB: the buffers of larger batches are dropped.
 
     Parameters
     ----------
@@ -129,6 +133,7 @@ class RepeatedForward:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._shapes: list[Shape] = []
+        self.light = True  # whether its buffers may all be kept
         self._recordings: dict[Engine, tuple[list[Array], Outputs, Tape]] = {}
 
     def __call__(
@@ -139,7 +144,7 @@ class RepeatedForward:
         The inputs have the dtypes that the network takes. Sequences with lengths are not recorded.
         """
         shapes = list(map(_SHAPE, inputs))
-        if shapes != self._shapes or lengths or sum(map(_SIZE, inputs)) > _LARGEST_RECORDED:
+        if shapes != self._shapes or lengths or not self.light or sum(map(_SIZE, inputs)) > _LARGEST_RECORDED:
             return self._plainly(network, inputs, shapes, chosen, lengths)
         if chosen not in self._recordings:
             self._recordings[chosen] = self._record(network, [array.copy() for array in inputs], chosen)
@@ -165,6 +170,12 @@ class RepeatedForward:
                 return network.forward(inputs, self._workspace, lengths)
         finally:
             self._workspace.forget()  # do not keep the user's arrays alive
+            self.light = self._workspace.nbytes < _KEPT
+
+    def rest(self) -> None:
+        """Keep little memory until the next call."""
+        if not self.light:
+            self._workspace.trim(_KEPT)
 
     def _record(self, network: Network, inputs: list[Array], chosen: Engine) -> tuple[list[Array], Outputs, Tape]:
         tape = Tape(chosen)
