@@ -100,6 +100,13 @@ def add(values: Array, other: Array) -> None:
 
 
 @inner
+def blend(values: Array, other: Array, factor: float) -> None:
+    f = values.dtype.type(factor)
+    for k in range(values.size):
+        values.flat[k] = (values.flat[k] - other.flat[k]) * f + other.flat[k]
+
+
+@inner
 def add_scaled(values: Array, other: Array, factor: float) -> None:
     f = values.dtype.type(factor)
     for k in range(values.size):

@@ -155,7 +155,7 @@ CHAIN = {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}, "dropou
 
 # module: names; the docstrings of the operations say what they do
 OPERATIONS = {
-    "nnfw.ops.definitions": "product add_bias sum_examples take copy scale multiply mask add add_scaled",
+    "nnfw.ops.definitions": "product add_bias sum_examples take copy scale multiply mask blend add add_scaled",
     "nnfw_standard.operations": """
         scatter_add sigmoid sigmoid_delta tanh tanh_delta dropout_mask relu relu_delta softmax softmax_delta shift
         subtract_log log_softmax_delta residual label_residual class_residual weigh mae_terms mae_slope huber_terms

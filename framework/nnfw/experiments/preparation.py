@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,8 @@ from nnfw.network import Objective
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import container
-from nnfw.training import FREE_OPTIONS, Labelled, chosen_at, evaluate, refused
+from nnfw.toml import Keys
+from nnfw.training import FREE_OPTIONS, Labelled, chosen_at, evaluate, refused, unmatched
 
 Figures: TypeAlias = dict[str, Any]
 """Cost and metrics by name: numbers, and arrays such as a confusion matrix."""
@@ -82,6 +83,8 @@ def prepare(
     objective = model.objective(experiment.cost)
     parts = _parts(model, objective, examples, rows)
     _require_metrics(file, model, objective, parts)
+    unmatched_patterns = unmatched(experiment.training, model.parameters.layout)
+    _refuse(file, ((("training", *mistake.path), f"training.{mistake}") for mistake in unmatched_patterns))
     if trained is None:
         _require_storable(model)
     return Prepared(experiment, model, objective, parts, _fingerprint(examples))
@@ -130,8 +133,7 @@ def _parts(model: Sequential, objective: Objective, examples: Examples, rows: Sp
 def _require_fit_activations(file: ExperimentFile, model: Sequential) -> None:
     """Refuse layers whose activation cannot take the number of units; name the line of each."""
     found = model.network.graph.unfit(model.network.shapes)
-    if mistakes := placed(file.document, ((("model", "layers", index, "activation"), text) for index, text in found)):
-        raise ConfigError(mistakes)
+    _refuse(file, ((("model", "layers", index, "activation"), text) for index, text in found))
 
 
 def _require_an_output_for_each_class(model: Sequential) -> None:
@@ -178,7 +180,12 @@ def _require_metrics(
         (("training", "metrics", *places[name][0]), f"Metric {labels[name]} does not fit network and labels: {text}")
         for name, text in found.items()
     )
-    if mistakes := placed(file.document, texts):
+    _refuse(file, texts)
+
+
+def _refuse(file: ExperimentFile, found: Iterable[tuple[Keys, str]]) -> None:
+    """Raise ConfigError for mistakes, each with its line, if there are any."""
+    if mistakes := placed(file.document, found):
         raise ConfigError(mistakes)
 
 

@@ -209,6 +209,8 @@ class Sequential:
         regularizer: Reference | None = None,
         callbacks: Sequence[Reference] = (),
         accelerator: str = "auto",
+        rates: Mapping[str, float] | None = None,
+        frozen: Sequence[str] | None = None,
         seed: int | None = None,
         directory: str | PathLike[str] = ".",
         checkpoints: str | PathLike[str] | None = None,
@@ -244,6 +246,9 @@ class Sequential:
             By name, by table or as objects. A function ``f(a, y)`` that returns a mean over examples is a metric, and
             ``f(fit, record)`` a callback that runs after each epoch. Callbacks that are on by default run too;
             ``nnfw.ProgressBar()`` among them shows the progress.
+        rates, frozen
+            Factors of the learning rate by patterns of names of parameters, ``{"embed.*": 0.1}``, and patterns of those
+            that do not change, ``["trunk.*"]``.
         seed
             Seed of order and noise, 0 or more; that of the model by default. Two calls with one seed take the examples
             in the same order.
@@ -304,6 +309,7 @@ class Sequential:
         settings = build(_FitSettings, _options_in(given, _FitSettings), self.registry.resolve)
         optimizer = self.registry.resolve("optimizer", optimizer)
         mistakes = list(training.contradictions(resolved, optimizer, self.registry))
+        mistakes += training.unmatched(resolved, self.parameters.layout)
         kept = settings.checkpoints is not None
         if continue_from is not None:
             mistakes += training.unfit(continue_from, self.network, optimizer, settings.seed, checkpoints=kept)

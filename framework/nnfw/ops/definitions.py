@@ -74,6 +74,14 @@ def add(values: Array, other: Array) -> None:
 
 
 @operation(values="changed n ...", other="read n ...", factor="number", cut="n")
+def blend(values: Array, other: Array, factor: float) -> None:
+    """Move towards other values: values ← other + factor (values − other)."""
+    values -= other
+    values *= factor
+    values += other
+
+
+@operation(values="changed n ...", other="read n ...", factor="number", cut="n")
 def add_scaled(values: Array, other: Array, factor: float) -> None:
     """Add a multiple: values ← values + factor other."""
     count = max(1, _BLOCK * len(values) // max(1, values.size))

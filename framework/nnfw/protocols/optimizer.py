@@ -38,6 +38,23 @@ class Optimizer(Protocol):
         on ``vector[decays]``: the weights, not the biases.
         """
 
+    def update_parts(
+        self,
+        vector: Array,
+        gradient: Array,
+        state: Mapping[str, Array],
+        step: int,
+        learning_rate: float,
+        decays: slice,
+        parts: Mapping[str, slice],
+    ) -> None:
+        """Change `vector` and `state` in place, as :meth:`update`, knowing where each parameter is.
+
+        Override it in place of :meth:`update` where the step depends on norms of single parameters, as in LAMB. `parts`
+        are their places in the vector by name, ``layers.0.weight`` for instance.
+        """
+        self.update(vector, gradient, state, step, learning_rate, decays)
+
 
 class SplitOptimizer(Optimizer, Protocol):
     """An optimizer whose step is made of operations, with all that depends on the step and the rate in a few numbers.

@@ -17,6 +17,7 @@ from .evaluation import measures_of as measures_of
 from .evaluation import named_metrics as named_metrics
 from .evaluation import refused as refused
 from .evaluation import require_finite_cost as require_finite_cost
+from .factors import unmatched as unmatched
 from .history import History as History
 from .history import TrainingEnd as TrainingEnd
 from .interruption import Interruption as Interruption

@@ -37,6 +37,11 @@ class TrainingOptions:
     accelerator
         Whose compiled kernels are used: ``"auto"``, the default, for an installed one where the training is long enough
         to gain by it; ``"none"`` for plain NumPy; or the name of one, as ``"numba"``. Results differ in last places.
+    rates
+        Factors of the learning rate, 0 or more, by patterns of the names of parameters: ``{"embed.*": 0.1}``. The last
+        pattern that matches a name counts. The others have the rate of the optimizer.
+    frozen
+        Patterns of the names of parameters that do not change: ``["trunk.*"]``.
     checkpoint_seconds
         Time between two checkpoints within an epoch, 0 or more; 30 by default. With 0 there is one after each step.
     """
@@ -49,6 +54,8 @@ class TrainingOptions:
     regularizer: Regularizer | None = None
     callbacks: tuple[Callback, ...] = ()
     accelerator: str = "auto"
+    rates: Mapping[str, Annotated[float, Ge(0)]] | None = None
+    frozen: tuple[str, ...] | None = None
     checkpoint_seconds: Annotated[float, Ge(0)] = 30.0
 
 

@@ -24,6 +24,8 @@ UNUSED = {
     "batch_size": "has nothing to divide: {} sees all examples at once. Leave it out.",
     "shuffle": "has no order to keep: {} sees all examples at once. Leave it out.",
     "schedule": "has nothing to multiply: {} chooses its steps itself. Leave it out.",
+    "rates": "has nothing to multiply: {} chooses its steps itself. Leave it out.",
+    "frozen": "cannot hold parameters back: {} changes all of them together. Use an optimizer.",
 }
 """Options that a solver does not use, each with what is wrong about it."""
 

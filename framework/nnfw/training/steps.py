@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, partial
 from time import perf_counter
 from typing import cast
 
@@ -15,9 +15,10 @@ from nnfw.errors import PluginError, short
 from nnfw.network import Batch, Outputs, RepeatedPass
 from nnfw.ops import Call, PerStep, Tape, engine_in_use, made_of_kernels, splits
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import SplitOptimizer, WritesStatistics, is_solver
+from nnfw.protocols import Optimizer, SplitOptimizer, WritesStatistics, is_own, is_solver
 from nnfw.training.chunk import Chunk, RecordedStep, chunk_of
 from nnfw.training.evaluation import statistics_of, sums_up
+from nnfw.training.factors import Factors, factors_of
 from nnfw.training.state import TrainingState
 from nnfw.training.task import Task
 
@@ -52,6 +53,13 @@ class Steps:
         if not isinstance(rate, int | float):
             raise wrong_result(self._optimizer, "learning_rate", rate, "a number", network.registry)
         self._decays = state.parameters.layout.decays
+        layout = state.parameters.layout
+        factors = factors_of(task.options, layout)
+        self._by_parts = is_own(self._optimizer, "update_parts", Optimizer)
+        self._update: Callable[..., None] = self._optimizer.update
+        if self._by_parts:
+            self._update = partial(self._optimizer.update_parts, parts=layout.parts)
+        self._factors = Factors(factors, layout.parts, vector, self._gradient) if factors else None
         self._left: Generator[tuple[Batch, float], None, None] | None = None
         self._batch: Batch | None = None
         self._whole: Batch | None = None  # the batch of the full size
@@ -127,7 +135,11 @@ class Steps:
         vector, gradient, decays = self.state.parameters.vector, self._gradient, self._decays
         if self._regularizer is not None:
             self._regularizer.add_gradient(vector[decays], gradient[decays])
-        self._optimizer.update(vector, gradient, self.state.optimizer, self.state.step, rate, decays)
+        if self._factors is not None:
+            self._factors.before()
+        self._update(vector, gradient, self.state.optimizer, self.state.step, rate, decays)
+        if self._factors is not None:
+            self._factors.after()
 
     # Many steps in one call of the engine
 
@@ -161,7 +173,7 @@ class Steps:
             return None
         if recording is None or recording.cost is None or recording.tape.calls is None:
             return None
-        if not splits(optimizer, "update", "apply"):
+        if self._by_parts or not splits(optimizer, "update", "apply"):
             return None
         if regularizer is not None and not made_of_kernels(regularizer.add_gradient):
             return None
@@ -197,6 +209,8 @@ class Steps:
         if self._regularizer is not None:
             tape.perform(self._regularizer.add_gradient, vector[decays], gradient[decays])
         apply, numbers = cast("SplitOptimizer", self._optimizer).apply, cast("tuple[float, ...]", coefficients)
+        if self._factors is not None:
+            tape.perform(self._factors.before)
         try:
             tape.perform(apply, vector, gradient, self.state.optimizer, numbers, decays)
         except TypeError as error:  # a coefficient is a column of numbers here
@@ -204,5 +218,7 @@ class Steps:
             raise PluginError(
                 f"{title}: apply must pass its coefficients to operations and not compute with them: {error}."
             ) from error
+        if self._factors is not None:
+            tape.perform(self._factors.after)
         assert tape.calls is not None
         return tape.calls

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812: its usual name
 from networks import Case, cases
+from torch.nn import functional
 
 Tensors = dict[str, torch.Tensor]
 
 
 def linear(p: Tensors, name: str, a: torch.Tensor) -> torch.Tensor:
     """Return w a + b of the layer called `name`."""
-    return F.linear(a, p[f"{name}.weight"], p.get(f"{name}.bias"))
+    return functional.linear(a, p[f"{name}.weight"], p.get(f"{name}.bias"))
 
 
 def residual(p: Tensors, x: Any) -> list[torch.Tensor]:
@@ -34,7 +34,7 @@ def residual(p: Tensors, x: Any) -> list[torch.Tensor]:
 
 def wide_and_deep(p: Tensors, x: Any) -> list[torch.Tensor]:
     """Return the outputs."""
-    city = F.embedding(x["cities"], p["city.weight"]).flatten(1)
+    city = functional.embedding(x["cities"], p["city.weight"]).flatten(1)
     deep = torch.tanh(linear(p, "layers.3", torch.cat([city, x["numbers"]], 1)))
     return [linear(p, "deep", deep) + linear(p, "wide", x["numbers"])]
 
@@ -42,7 +42,7 @@ def wide_and_deep(p: Tensors, x: Any) -> list[torch.Tensor]:
 def cross_link(p: Tensors, x: Any) -> list[torch.Tensor]:
     """Return the outputs."""
     first = torch.tanh(linear(p, "first", x))
-    a = F.softplus(linear(p, "layers.2", torch.sigmoid(linear(p, "layers.1", first))))
+    a = functional.softplus(linear(p, "layers.2", torch.sigmoid(linear(p, "layers.1", first))))
     a = torch.tanh(linear(p, "layers.4", a * first))
     return [linear(p, "layers.6", torch.cat([a, x, first], 1))]
 
@@ -63,7 +63,7 @@ def shared(p: Tensors, x: Any) -> list[torch.Tensor]:
 def sequence(p: Tensors, x: Any) -> list[torch.Tensor]:
     """Return the outputs."""
     words, lengths = x
-    vectors = F.embedding(words, p["words.weight"])
+    vectors = functional.embedding(words, p["words.weight"])
     inside = (torch.arange(words.shape[1]) < lengths[:, None]).to(vectors.dtype)
     mean = (vectors * inside[:, :, None]).sum(1) / lengths.clamp(min=1)[:, None]
     return [vectors, linear(p, "mood", mean)]
@@ -76,15 +76,17 @@ def half_square(a: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 def tags_cost(z: torch.Tensor, y: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Return −1/N Σ_i Σ_(t < n_i) log softmax(z_it) at the label."""
-    steps = F.cross_entropy(z.transpose(1, 2), y, reduction="none")
+    steps = functional.cross_entropy(z.transpose(1, 2), y, reduction="none")
     return (steps * (torch.arange(z.shape[1]) < lengths[:, None])).sum() / len(z)
 
 
 COSTS: dict[str, Callable[[list[torch.Tensor], Any, Any], torch.Tensor]] = {
-    "residual": lambda out, y, _: F.cross_entropy(out[0], y),
-    "wide_and_deep": lambda out, y, _: F.binary_cross_entropy_with_logits(out[0][:, 0], y.double()),
+    "residual": lambda out, y, _: functional.cross_entropy(out[0], y),
+    "wide_and_deep": lambda out, y, _: functional.binary_cross_entropy_with_logits(out[0][:, 0], y.double()),
     "cross_link": lambda out, y, _: half_square(out[0], y),
-    "two_outputs": lambda out, y, _: half_square(out[0], y["price"]) + 0.25 * F.cross_entropy(out[1], y["kind"]),
+    "two_outputs": lambda out, y, _: (
+        half_square(out[0], y["price"]) + 0.25 * functional.cross_entropy(out[1], y["kind"])
+    ),
     "shared": lambda out, y, _: half_square(out[0], y),
     "sequence": lambda out, y, x: tags_cost(out[0], y["tags"], x[1]) + 2 * half_square(out[1], y["mood"]),
 }
