@@ -114,7 +114,7 @@ MISTAKES = {
     "input's name": ([Node(D, "x")], r"layers\[0\]\.name must not be that of an input, got 'x'"),
     "two inputs": (
         [Node(D, "a"), Node(D, inputs=("a", "x"))],
-        r"layers\[1\]\.inputs 'dense' \(built-in\) takes one input, got 2: a, x\. Put a layer before it that merges them",
+        r"layers\[1\]\.inputs 'dense' \(built-in\) takes one input, got 2: a, x\. Put a layer before it that",
     ),
     "dead end": ([Node(D, "a"), Node(D, inputs=("x",))], r"layers\[0\]: Layer a 'dense' .*: no node takes its output"),
     "share unknown": ([Node(D, share="q")], r"layers\[0\]\.share is 'q', but no node before it has that name"),

@@ -114,9 +114,7 @@ class Expansion:
                 "inputs",
             )
         if share and share not in self._leaves:
-            raise self._error(
-                f"is {short(share)}, but that is {'several nodes' if node.share else 'no node'}.", "share"
-            )
+            raise self._error(f"is {short(share)}, which is not a single layer. Share layer by layer.", "share")
         self._leaves.add(name)
         self.nodes.append(Node(node.layer, name, sources, share or None))
         self.outer.append(self._top)
