@@ -187,9 +187,10 @@ def test_optimizer_whose_state_is_something_else_is_named(value, message):
         state_of(optimizer, np.zeros(3))
 
 
-def test_optimizer_whose_learning_rate_is_no_number_is_named():
-    optimizer = faulty(nnfw.Optimizer, learning_rate=None, update=returns(None))
-    message = r"^Optimizer 'Faulty': learning_rate returned NoneType, expected a number\.$"
+@pytest.mark.parametrize("rate", [None, "0.1", True, float("nan"), float("inf"), 10**400], ids=str)
+def test_optimizer_whose_learning_rate_is_no_number_is_named(rate):
+    optimizer = faulty(nnfw.Optimizer, learning_rate=rate, update=returns(None))
+    message = r"^Optimizer 'Faulty': learning_rate is .*, expected a finite number\.$"
     with pytest.raises(nnfw.PluginError, match=message):
         nnfw.Sequential([Dense(1)], 2).fit(X, Y, **FIT | {"optimizer": optimizer})
 
@@ -313,6 +314,20 @@ def test_cost_with_attributes_that_make_no_sense_is_named(members, message):
     cost = faulty(nnfw.Cost, **methods, **members)
     with pytest.raises(nnfw.PluginError, match=f"^Cost 'Faulty': {re.escape(message)}"):
         nnfw.Sequential([Dense(1)], 2).objective(cost)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")], ids=str)
+def test_cost_that_is_not_finite_for_ordinary_outputs_is_named(value):
+    cost = faulty(MSE, value=returns(value))
+    model = nnfw.Sequential([Dense(1)], 2)
+    message = rf"^Training diverged in epoch 1, step 1: the cost became {value}\. .* too large for the cost 'Faulty'\. "
+    with pytest.raises(nnfw.DivergedError, match=message):
+        model.fit(X, Y / 100, **FIT | {"cost": cost})
+    message = (
+        f"^The cost of these examples is {value}: outputs or labels of an example are too large for 'Faulty'. Check"
+    )
+    with pytest.raises(nnfw.DataError, match=message):
+        model.evaluate(X, Y, cost=cost)
 
 
 def test_cost_whose_targets_are_words_is_named():

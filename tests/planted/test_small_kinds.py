@@ -15,6 +15,7 @@ from nnfw.testing import checks_of, run_checks
 from nnfw_standard import (
     L1,
     L2,
+    MSE,
     SGD,
     XOR,
     Accuracy,
@@ -45,6 +46,7 @@ def changed(base, options=(), attributes=(), **methods):
         def method(self, *arguments):
             return function(self, getattr(super(cls, self), name), *arguments)
 
+        method.__name__ = name
         return method
 
     body = {name: overriding(name, function) for name, function in methods.items()}
@@ -428,6 +430,31 @@ def test_wrong_component_is_found(case):
     for file in _KEPT.pop("open", []):
         file.close()
     assert [item.check for item in report.failures] == [check], report
+
+
+NONSENSE = [None, "text", 1j, np.array([None]), np.array(["a", "b"]), {}]
+OF_THIS_TEST = {"component.pickles", "component.is_documented"}
+
+
+@pytest.mark.parametrize("found", NONSENSE, ids=lambda value: str(value).replace("\n", " "))
+@pytest.mark.parametrize(
+    ("base", "method"),
+    [
+        (Accuracy, "statistics"),
+        (Accuracy, "merge"),
+        (Accuracy, "result"),
+        (Cosine, "factor"),
+        (MSE, "value"),
+        (MSE, "gradient"),
+        (MSE, "targets"),
+    ],
+    ids=["statistics", "merge", "result", "factor", "value", "gradient", "targets"],
+)
+def test_every_check_that_meets_nonsense_names_the_method(base, method, found):
+    report = run_checks(changed(base, **{method: lambda s, p, *r: found}))
+    failures = [item for item in report.failures if item.check not in OF_THIS_TEST]
+    assert failures
+    assert all(f"{method} returned" in item.message for item in failures), report
 
 
 def test_every_check_of_these_kinds_finds_something():

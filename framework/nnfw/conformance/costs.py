@@ -14,7 +14,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.checking import check_cost
 from nnfw.checking.single_component import Unchanged
 from nnfw.conformance.isolation import no_warnings
-from nnfw.conformance.outcomes import NotApplicable, applies_if, require
+from nnfw.conformance.outcomes import CheckFailed, NotApplicable, applies_if, require
 from nnfw.conformance.requirements import (
     close,
     equal,
@@ -27,7 +27,7 @@ from nnfw.conformance.requirements import (
     unchanged,
 )
 from nnfw.conformance.subjects import Subject
-from nnfw.errors import DataError, NnfwError, in_words
+from nnfw.errors import DataError, NnfwError, class_name, in_words
 from nnfw.ops import DEFINITIONS, Tape, splits
 from nnfw.protocols import Activation, CanonicalCost, Cost
 from nnfw.workspace import Workspace
@@ -60,11 +60,20 @@ class Case:
 
     def value(self, weight: Array | None = None) -> float:
         """Return C."""
-        return self.cost.value(self.a, self.y, weight)
+        value: object = self.cost.value(self.a, self.y, weight)
+        if not isinstance(value, float):
+            raise CheckFailed(f"value returned {class_name(value)}, expected float.")
+        return value
 
     def gradient(self, weight: Array | None = None) -> Array:
         """Return a copy of ∇_a C."""
-        return require_array(self.cost.gradient(self.a, self.y, Workspace(self.a.dtype), weight), "gradient").copy()
+        return self.gradient_in(Workspace(self.a.dtype), weight).copy()
+
+    def gradient_in(self, workspace: Workspace, weight: Array | None = None) -> Array:
+        """Return ∇_a C, computed in a workspace."""
+        found = require_array(self.cost.gradient(self.a, self.y, workspace, weight), "gradient")
+        require(found.shape == self.a.shape, f"gradient returned shape {found.shape}, expected {self.a.shape}, as a.")
+        return found
 
     def rows(self, rows: slice | Array) -> Case:
         """Return some of the examples."""
@@ -189,7 +198,8 @@ def check_canonical_delta_is_equation_1(subject: Subject[Cost]) -> None:
     cost, activation = _canonical(subject)
     for case in _cases(subject):
         for weight in case.weights:
-            closed = cost.canonical_delta(case.a, case.y, Workspace(case.a.dtype), weight).copy()
+            found = cost.canonical_delta(case.a, case.y, Workspace(case.a.dtype), weight)
+            closed = require_array(found, "canonical_delta").copy()
             memory = Workspace(case.z.dtype)
             a = activation.forward(case.z, memory)
             chained = activation.delta(replace(case, a=a).gradient(weight), case.z, a, memory)
@@ -228,7 +238,7 @@ def check_least_at_labels_where_declared(subject: Subject[Cost]) -> None:
     applies_if(subject.component.least_at_labels, "it does not declare least_at_labels = True")
     for case in _cases(subject):
         best = _as_outputs(case)
-        lowest, rng = case.cost.value(best, case.y), subject.rng()
+        lowest, rng = replace(case, a=best).value(), subject.rng()
         for step in (_NUDGE * rng.standard_normal(best.shape) for _ in range(8)):
             value = case.cost.value(_inside(case.cost, best + step), case.y)
             require(
@@ -271,7 +281,7 @@ def check_memory_layout_does_not_matter(case: Case) -> None:
 @_for_each_case
 def check_workspaces_do_not_meet(case: Case) -> None:
     """A gradient stays what it is while another is computed with another workspace."""
-    first = case.cost.gradient(case.a, case.y, Workspace(case.a.dtype))
+    first = case.gradient_in(Workspace(case.a.dtype))
     with unchanged("computing a second gradient changes the first, which has a workspace of its own.", first):
         case.cost.gradient(case.a[::-1].copy(), case.y[::-1].copy(), Workspace(case.a.dtype))
 
@@ -283,7 +293,7 @@ def check_reused_workspace_is_like_new(subject: Subject[Cost]) -> None:
         for case in (case for examples in (4, 2, 5) for case in _cases(subject, examples)):
             a, y = case.a.copy(), case.y.copy()
             batches = [(case.a, case.y), (case.a[::-1].copy(), case.y[::-1].copy())]
-            expected = [method(*batch, Workspace(a.dtype)).copy() for batch in batches]
+            expected = [require_array(method(*batch, Workspace(a.dtype)), method.__name__).copy() for batch in batches]
             for batch, right in zip(batches, expected, strict=True):
                 a[...], y[...] = batch  # as a network does: into the arrays of the previous batch
                 same = equal(method(a, y, workspace), right)
@@ -352,7 +362,7 @@ def _tried(subject: Subject[Cost], examples: int) -> tuple[list[Case], list[str]
             except NnfwError as error:
                 refusals.append(f"{name}: {error}")
                 continue
-            require(len(y) == examples, f"targets made {len(y)} labels of {examples}.")
+            require(y.shape[:1] == (examples,), f"targets returned shape {y.shape} for {examples} labels.")
             cases.append(Case(subject.component, z, _outputs(subject, z), _in_float64(y), raw))
             break
     return cases, refusals

@@ -11,7 +11,7 @@ from nnfw.arrays import Array
 from nnfw.conformance.outcomes import NotApplicable, applies_if, require
 from nnfw.conformance.requirements import close, equal, require_array, require_pair, rows_of, unchanged
 from nnfw.conformance.subjects import Subject
-from nnfw.errors import in_words
+from nnfw.errors import class_name, in_words
 from nnfw.ops import DEFINITIONS, Tape, splits
 from nnfw.protocols import Metric, WritesStatistics, is_own
 
@@ -23,8 +23,8 @@ _alike = partial(close, equal_nan=True)  # NaN is the result where there is none
 def exercise(subject: Subject[Metric], component: Metric) -> list[object]:
     """Use a metric as nnfw does, and return everything that it computes."""
     a, y = _cases(subject)[0]
-    statistics = component.statistics(a.astype(np.float32), y)
-    return [statistics, component.result(component.merge(statistics, statistics))]
+    statistics = _statistics(component, a.astype(np.float32), y)
+    return [statistics, _result(component, _merged(component, statistics, statistics))]
 
 
 def check_takes_some_labels(subject: Subject[Metric]) -> None:
@@ -43,7 +43,7 @@ def check_statistics_are_float64(subject: Subject[Metric]) -> None:
     """Statistics is an array of float64, also for outputs in float32: sums over many examples must stay exact."""
     for a, y in _cases(subject):
         for each in (a, a.astype(np.float32)):
-            found = require_array(subject.component.statistics(each, y), "statistics")
+            found = _statistics(subject.component, each, y)
             require(found.dtype == np.float64, f"statistics returned {found.dtype}, expected float64.")
 
 
@@ -51,12 +51,13 @@ def check_adds_up_over_batches(subject: Subject[Metric]) -> None:
     """The merged statistics of parts give the result of the whole, whatever the parts are."""
     metric = subject.component
     for a, y in _cases(subject):
-        whole = metric.statistics(a, y)
-        one, two, three = (metric.statistics(a[rows], y[rows]) for rows in (slice(0, 2), slice(2, 3), slice(3, None)))
-        for merged in (metric.merge(metric.merge(one, two), three), metric.merge(one, metric.merge(two, three))):
-            found = require_array(merged, "merge")
+        whole = _statistics(metric, a, y)
+        one, two, three = (_statistics(metric, a[rows], y[rows]) for rows in (slice(0, 2), slice(2, 3), slice(3, None)))
+        left = _merged(metric, _merged(metric, one, two), three)
+        right = _merged(metric, one, _merged(metric, two, three))
+        for found in (left, right):
             require(found.dtype == np.float64, f"merge returned {found.dtype}, expected float64.")
-            same = _alike(metric.result(found), metric.result(whole))
+            same = _alike(_result(metric, found), _result(metric, whole))
             require(same, "the merged statistics of parts give another result than those of the whole.")
             if not is_own(metric, "merge", Metric):
                 require(_alike(found, whole), "the statistics of parts do not add up to those of the whole.")
@@ -65,7 +66,7 @@ def check_adds_up_over_batches(subject: Subject[Metric]) -> None:
 def check_order_of_examples_does_not_matter(subject: Subject[Metric]) -> None:
     """A permuted batch has the same result."""
     for a, y in _cases(subject):
-        same = _alike(_result(subject, a, y), _result(subject, a[::-1].copy(), y[::-1].copy()))
+        same = _alike(_result_of(subject, a, y), _result_of(subject, a[::-1].copy(), y[::-1].copy()))
         require(same, "the result depends on the order of the examples.")
 
 
@@ -73,10 +74,10 @@ def check_weights_count_examples(subject: Subject[Metric]) -> None:
     """Weights of 1 change nothing; 2 counts an example twice, and 0 leaves it out."""
     for a, y in _cases(subject):
         ones, weight = np.ones(_EXAMPLES), np.ones(_EXAMPLES)
-        require(_alike(_result(subject, a, y, ones), _result(subject, a, y)), "weights of 1 change it.")
+        require(_alike(_result_of(subject, a, y, ones), _result_of(subject, a, y)), "weights of 1 change it.")
         weight[:2] = 2, 0
         rows = [0, 0, *range(2, _EXAMPLES)]
-        found, expected = _result(subject, a, y, weight), _result(subject, a[rows], y[rows])
+        found, expected = _result_of(subject, a, y, weight), _result_of(subject, a[rows], y[rows])
         require(_alike(found, expected), f"with weights it is {found}; with the examples repeated {expected}.")
 
 
@@ -85,22 +86,22 @@ def check_leaves_its_arguments_alone(subject: Subject[Metric]) -> None:
     for a, y in _cases(subject):
         message = "it changes outputs, labels or statistics."
         with unchanged(message, a, y):
-            statistics = subject.component.statistics(a, y)
+            statistics = _statistics(subject.component, a, y)
             with unchanged(message, statistics):
-                subject.component.result(statistics)
-                subject.component.merge(statistics, statistics)
+                _result(subject.component, statistics)
+                _merged(subject.component, statistics, statistics)
 
 
 def check_remembers_nothing(subject: Subject[Metric]) -> None:
     """Statistics depends on the numbers in its arrays, not on which arrays hold them."""
     for a, y in _cases(subject):
         for changed in ((np.roll(a, 1, axis=0), y), (a, np.roll(y, 1, axis=0))):
-            expected = subject.component.statistics(*changed)
+            expected = _statistics(subject.component, *changed)
             arrays = a.copy(), y.copy()
-            subject.component.statistics(*arrays)
+            _statistics(subject.component, *arrays)
             for array, values in zip(arrays, changed, strict=True):
                 array[...] = values  # as a network does: into the arrays of the previous batch
-            found = subject.component.statistics(*arrays)
+            found = _statistics(subject.component, *arrays)
             require(equal(found, expected), "for other numbers in the same arrays it returns the previous statistics.")
 
 
@@ -108,7 +109,7 @@ def check_written_statistics_are_the_statistics(subject: Subject[Metric]) -> Non
     """If it can write its statistics by operations, they are whole numbers and those of `statistics`."""
     metric, written = subject.component, False
     for a, y in _cases(subject) if splits(metric, "statistics", "write_statistics") else ():
-        tape, right = Tape(DEFINITIONS), require_array(metric.statistics(a, y), "statistics")
+        tape, right = Tape(DEFINITIONS), _statistics(metric, a, y)
         a, y, out = a[::-1].copy(), y[::-1].copy(), np.empty_like(right)
         if not tape.perform(cast("WritesStatistics", metric).write_statistics, a, y, None, out):
             continue
@@ -124,7 +125,7 @@ def check_written_statistics_are_the_statistics(subject: Subject[Metric]) -> Non
 def check_result_is_a_number(subject: Subject[Metric]) -> None:
     """Result is a float, or an array such as a matrix."""
     for a, y in _cases(subject):
-        found = _result(subject, a, y)
+        found = _result_of(subject, a, y)
         fits = type(found) is float or isinstance(found, np.ndarray)
         require(fits, f"result returned {type(found).__name__}, expected float or an array.")
 
@@ -135,12 +136,28 @@ def check_agrees_with_its_formula(subject: Subject[Metric]) -> None:
         raise NotApplicable("no formula is given: parametrize_checks(..., formula=...)")
     for a, y in _cases(subject):
         for weight in (np.ones(_EXAMPLES), np.linspace(0.5, 2, _EXAMPLES)):
-            found, expected = _result(subject, a, y, weight), subject.formula(a, y, weight)
+            found, expected = _result_of(subject, a, y, weight), subject.formula(a, y, weight)
             require(_alike(found, expected), f"it is {found}, by its formula {expected}.")
 
 
-def _result(subject: Subject[Metric], a: Array, y: Array, weight: Array | None = None) -> float | Array:
-    return subject.component.result(subject.component.statistics(a, y, weight))
+def _result_of(subject: Subject[Metric], a: Array, y: Array, weight: Array | None = None) -> float | Array:
+    return _result(subject.component, _statistics(subject.component, a, y, weight))
+
+
+def _statistics(metric: Metric, a: Array, y: Array, weight: Array | None = None) -> Array:
+    return require_array(metric.statistics(a, y, weight), "statistics")
+
+
+def _merged(metric: Metric, first: Array, second: Array) -> Array:
+    return require_array(metric.merge(first, second), "merge")
+
+
+def _result(metric: Metric, statistics: Array) -> float | Array:
+    found = metric.result(statistics)
+    if isinstance(found, np.ndarray):
+        return require_array(found, "result")
+    require(isinstance(found, float), f"result returned {class_name(found)}, expected float or an array.")
+    return found
 
 
 def _cases(subject: Subject[Metric]) -> list[tuple[Array, Array]]:
@@ -165,7 +182,7 @@ def _tried(subject: Subject[Metric]) -> tuple[list[tuple[Array, Array]], list[st
         }
         for name, y in forms.items():
             try:
-                subject.component.result(subject.component.statistics(a, y))
+                subject.component.result(_statistics(subject.component, a, y))
             except Exception as error:  # arrays that do not fit: one that takes numbers need not take classes
                 refusals.append(f"{name}: {in_words(error)}")
             else:

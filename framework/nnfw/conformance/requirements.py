@@ -10,6 +10,8 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw.checking import Report
 from nnfw.conformance.outcomes import CheckFailed, require
+from nnfw.data import NUMERIC_KINDS
+from nnfw.errors import class_name
 
 _CLOSE = 1e-9  # of the largest value: far above rounding in float64, far below any mistake
 
@@ -45,9 +47,11 @@ def unchanged(message: str, *arrays: Array) -> Iterator[None]:
 
 
 def require_array(found: object, method: str) -> Array:
-    """Return what a method gave, or raise CheckFailed if it is not an array."""
+    """Return what a method gave, or raise CheckFailed if it is not an array of numbers."""
     if not isinstance(found, np.ndarray):
-        raise CheckFailed(f"{method} returned {type(found).__name__}, expected an array.")
+        raise CheckFailed(f"{method} returned {class_name(found)}, expected an array.")
+    if found.dtype.kind not in NUMERIC_KINDS:
+        raise CheckFailed(f"{method} returned {found.dtype}, expected an array of numbers.")
     return found
 
 

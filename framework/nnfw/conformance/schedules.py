@@ -22,9 +22,7 @@ def exercise(subject: Subject[Schedule], component: Schedule) -> list[object]:  
 def check_gives_one_factor_for_each_time(subject: Subject[Schedule]) -> None:
     """It returns an array shaped like t, for one step and for many."""
     for steps in (1, _STEPS):
-        t = _times(0, steps)
-        found = require_array(subject.component.factor(t, _EPOCHS, ()), "factor")
-        require(found.shape == t.shape, f"factor returned shape {found.shape}, expected {t.shape}, that of t.")
+        _factors(subject.component, _times(0, steps), _EPOCHS, ())
 
 
 def check_is_finite_and_not_negative(subject: Subject[Schedule]) -> None:
@@ -45,7 +43,7 @@ def check_changes_nothing_it_is_given(subject: Subject[Schedule]) -> None:
 def check_is_a_pure_function(subject: Subject[Schedule]) -> None:
     """The same times and history give the same factors, whatever was computed before."""
     first = _all_factors(subject.component, _EPOCHS)
-    second = list(reversed([_factors(subject.component, epoch, _EPOCHS) for epoch in reversed(range(_EPOCHS))]))
+    second = list(reversed([_factors_of(subject.component, epoch, _EPOCHS) for epoch in reversed(range(_EPOCHS))]))
     require(equal(first, second), "its factors depend on earlier calls; derive them only from t and history.")
 
 
@@ -53,8 +51,8 @@ def check_each_time_has_a_factor_of_its_own(subject: Subject[Schedule]) -> None:
     """The factor of a step does not depend on how many steps are computed together, as after a resume."""
     for epoch in range(_EPOCHS):
         t, history = _times(epoch, _STEPS), _HISTORY[:epoch]
-        whole = subject.component.factor(t, _EPOCHS, history)
-        part = subject.component.factor(t[3:], _EPOCHS, history)
+        whole = _factors(subject.component, t, _EPOCHS, history)
+        part = _factors(subject.component, t[3:], _EPOCHS, history)
         require(np.allclose(whole[3:], part, rtol=1e-12), "for a part of an epoch it gives other factors.")
 
 
@@ -62,9 +60,15 @@ def _times(epoch: int, steps: int) -> Array:
     return epoch + np.arange(steps) / steps
 
 
-def _factors(component: Schedule, epoch: int, epochs: int) -> Array:
-    return np.array(component.factor(_times(epoch, _STEPS), epochs, _HISTORY[:epoch]))
+def _factors(component: Schedule, t: Array, epochs: int, history: tuple[float, ...]) -> Array:
+    found = require_array(component.factor(t, epochs, history), "factor")
+    require(found.shape == t.shape, f"factor returned shape {found.shape}, expected {t.shape}, that of t.")
+    return found
+
+
+def _factors_of(component: Schedule, epoch: int, epochs: int) -> Array:
+    return _factors(component, _times(epoch, _STEPS), epochs, _HISTORY[:epoch]).copy()
 
 
 def _all_factors(component: Schedule, count: int, epochs: int | None = None) -> list[Array]:
-    return [_factors(component, epoch, epochs or count) for epoch in range(count)]
+    return [_factors_of(component, epoch, epochs or count) for epoch in range(count)]

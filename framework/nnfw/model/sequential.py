@@ -501,7 +501,7 @@ class Sequential:
         named = self.measures(options.metrics)
         data = self.labelled(x, y, objective, sample_weight)
         record = training.evaluate(self.network, data, objective, named, self.network.workspace())
-        training.require_finite_cost(record["cost"], "these examples")
+        training.require_finite_cost(record["cost"], "these examples", objective.label(self.registry))
         return record
 
     def gradient(

@@ -114,11 +114,11 @@ class Network:
 
         return graph.backward(self.parameters, delta_of_output, grads, workspace)
 
-    def first_non_finite(self, workspace: Workspace, labels: float = 0.0) -> str:
+    def first_non_finite(self, workspace: Workspace, labels: float = 0.0, cost: str = "") -> str:
         """Name the first layer with parameters, z or a that are not finite in the last pass through `workspace`.
 
         If all are finite, name the labels (`labels` is the largest) or the output with the largest `a`, whichever is
-        larger.
+        larger. `cost` is how messages name the cost.
         """
         graph = self.graph
         for place in graph.nodes:
@@ -132,4 +132,4 @@ class Network:
         if labels > largest:
             return f"The labels reach {labels:.3g}, too large for the cost in {self.dtype}"
         place = graph.nodes[graph.outputs[sizes.index(largest)]]
-        return f"{graph.label(place)}: a reaches {largest:.3g}, too large for the cost"
+        return f"{graph.label(place)}: a reaches {largest:.3g}, too large for the cost{cost and f' {cost}'}"

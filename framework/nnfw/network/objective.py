@@ -128,6 +128,10 @@ class Objective:
     def __init__(self, terms: Sequence[Term], weights: Sequence[float]) -> None:
         self.terms, self.weights = tuple(terms), tuple(weights)
 
+    def label(self, registry: Registry) -> str:
+        """Return how messages name the cost; of several, all of them."""
+        return " and ".join(dict.fromkeys(registry.label("cost", term.cost) for term in self.terms))
+
     def values(self, outputs: Outputs, batch: Batch) -> list[float]:
         """Return C_k of each output."""
         found = []

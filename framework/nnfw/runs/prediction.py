@@ -44,8 +44,9 @@ def evaluate_run(path: Path, access: Access) -> tuple[dict[str, Figures], bool]:
     prepared = prepare_run(path, access)
     same = read_run(path).data_entry("sha256") == prepared.fingerprint
     results = {part: prepared.evaluate(part) for part in prepared.parts}
+    label = prepared.objective.label(access.registry)
     for part, figures in results.items():
-        require_finite_cost(figures["cost"], f"the {part} data")
+        require_finite_cost(figures["cost"], f"the {part} data", label)
     return results, same
 
 
@@ -83,7 +84,7 @@ def evaluate_on(
     data = model.labelled(_features(model, examples), y, objective)
     network = model.network
     figures = evaluate(network, data, objective, model.measures(chosen), network.workspace())
-    require_finite_cost(figures["cost"], "the given data")
+    require_finite_cost(figures["cost"], "the given data", objective.label(model.registry))
     return figures
 
 

@@ -419,10 +419,10 @@ def evaluate(
     return tally.record(prefix)
 
 
-def require_finite_cost(cost: float, what: str) -> None:
-    """Raise DataError if the cost of `what` is NaN or infinite."""
+def require_finite_cost(cost: float, what: str, label: str) -> None:
+    """Raise DataError if the cost of `what` is NaN or infinite; `label` names the cost."""
     if not isfinite(cost):
         raise DataError(
-            f"The cost of {what} is {cost}: outputs or labels of an example are too large for it. Check the examples: "
-            "they may lie far outside those of the training."
+            f"The cost of {what} is {cost}: outputs or labels of an example are too large for {label}. Check the "
+            "examples: they may lie far outside those of the training."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import cached_property, partial
@@ -14,7 +15,6 @@ from nnfw.arrays import Array
 from nnfw.errors import PluginError, short
 from nnfw.network import Batch, Outputs, RepeatedPass
 from nnfw.ops import Call, PerStep, Tape, engine_in_use, made_of_kernels, splits
-from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Optimizer, SplitOptimizer, WritesStatistics, is_own, is_solver
 from nnfw.training.chunk import Chunk, RecordedStep, chunk_of
 from nnfw.training.evaluation import statistics_of, sums_up
@@ -26,6 +26,7 @@ _MOMENT = 0.02
 """The longest that a call of the engine takes, in seconds and roughly: signals and checkpoints have to wait for it."""
 
 _SHORTEST = 1e-9
+_LARGEST = sys.float_info.max
 
 
 class Steps:
@@ -50,8 +51,10 @@ class Steps:
         assert not is_solver(task.optimizer)
         self._optimizer, self._regularizer = task.optimizer, task.options.regularizer
         rate: object = self._optimizer.learning_rate
-        if not isinstance(rate, int | float):
-            raise wrong_result(self._optimizer, "learning_rate", rate, "a number", network.registry)
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not abs(rate) <= _LARGEST:
+            raise PluginError(
+                f"{network.registry.title(self._optimizer)}: learning_rate is {short(rate)}, expected a finite number."
+            )
         self._decays = state.parameters.layout.decays
         layout = state.parameters.layout
         factors = factors_of(task.options, layout)

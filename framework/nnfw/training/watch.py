@@ -85,7 +85,8 @@ class Watch:
         """Name the first layer with non-finite values in the last pass, or else labels or the last layer."""
         if self._steps is not None and self._steps.elsewhere:
             return "It came from the part of the batch on another rank, which names the layer"
-        return self._task.network.first_non_finite(self.workspace, reach(self._task.data.targets))
+        network, data, objective = self._task.network, self._task.data, self._task.objective
+        return network.first_non_finite(self.workspace, reach(data.targets), objective.label(network.registry))
 
     def close(self) -> None:
         """End the watch."""
