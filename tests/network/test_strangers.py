@@ -330,6 +330,47 @@ def test_cost_that_is_not_finite_for_ordinary_outputs_is_named(value):
         model.evaluate(X, Y, cost=cost)
 
 
+@dataclass(frozen=True)
+class OldMetric:
+    """Mean distance, written before metrics had `merge`, without a base class."""
+
+    higher_is_better = False
+
+    def statistics(self, a, y, weight=None):
+        return np.array([np.abs(a - y.reshape(a.shape)).sum(dtype=np.float64), len(a)])
+
+    def result(self, statistics):
+        return float(statistics[0] / statistics[1])
+
+
+@dataclass(frozen=True)
+class OldCallback:
+    """Counts epochs, written before callbacks had `step_ended`, without a base class."""
+
+    def state(self, fit):
+        return {}
+
+    def step_computed(self, fit, state): ...
+
+    def steps_computed(self, fit, costs, state): ...
+
+    def epoch_ended(self, fit, record, state):
+        state["epochs"] = state.get("epochs", 0) + 1
+
+    def fit_ended(self, fit, state):
+        fit.history.stopped = f"{state['epochs']} epochs"
+
+    def close(self, state): ...
+
+
+def test_component_older_than_a_member_of_its_protocol_works():
+    model = nnfw.Sequential([Dense(1)], 2)
+    history = model.fit(X, Y, metrics=[OldMetric(), "mae"], callbacks=[OldCallback()], epochs=2, **FIT)
+    assert history.stopped == "2 epochs"
+    assert history["OldMetric"] == pytest.approx(history["mae"])
+    assert default_registry().resolve("callback", OldCallback()) == OldCallback()
+
+
 def test_cost_whose_targets_are_words_is_named():
     cost = faulty(MSE, targets=returns(np.array(["a"] * ROWS)))
     message = (

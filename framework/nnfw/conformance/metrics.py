@@ -149,7 +149,7 @@ def _statistics(metric: Metric, a: Array, y: Array, weight: Array | None = None)
 
 
 def _merged(metric: Metric, first: Array, second: Array) -> Array:
-    return require_array(metric.merge(first, second), "merge")
+    return require_array(metric.merge(first, second) if is_own(metric, "merge", Metric) else first + second, "merge")
 
 
 def _result(metric: Metric, statistics: Array) -> float | Array:

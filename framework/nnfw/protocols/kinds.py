@@ -90,6 +90,10 @@ class Kind:
         return f"{self.protocol.__module__}.{self.protocol.__qualname__}"
 
 
+ADDED_LATER = frozenset({"merge", "step_ended"})
+"""Members that a component may lack even if it does not derive from its protocol: it may be older than they are."""
+
+
 def members_of(protocol: type) -> frozenset[str]:
     """Return the names that every component of a protocol has: its methods and attributes, inherited ones too."""
     bases = [base for base in protocol.__mro__ if getattr(base, "_is_protocol", False)]
@@ -106,7 +110,8 @@ def names_in(cls: type) -> frozenset[str]:
 
 def is_own(component: object, method: str, protocol: type) -> bool:
     """Return whether a component has a method of its own, not the default of its protocol."""
-    return getattr(getattr(component, method), "__func__", None) is not getattr(protocol, method)
+    found = getattr(component, method, None)
+    return found is not None and getattr(found, "__func__", None) is not getattr(protocol, method)
 
 
 def by_name(kinds: Iterable[Kind]) -> dict[str, Kind]:

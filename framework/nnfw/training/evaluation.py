@@ -287,6 +287,8 @@ def sums_up(metric: Metric) -> bool:
 
 
 def _merged(metric: Metric, first: Array, second: Array) -> Array:
+    if sums_up(metric):
+        return first + second
     return _numeric(metric, "merge", metric.merge(first, second), "an array of numbers")
 
 
