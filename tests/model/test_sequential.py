@@ -77,6 +77,17 @@ def test_setting_a_parameter_to_what_it_cannot_be_is_refused(name, values, error
         network().parameters[name] = values
 
 
+def test_parameter_that_is_not_there_is_told_with_those_that_are():
+    model = nnfw.Sequential([Dense(2)], 3)
+    with pytest.raises(KeyError) as caught:
+        model.parameters["weight"]
+    assert caught.value.args == (
+        "There is no parameter 'weight'. Did you mean 'layers.0.weight'? Parameters: layers.0.weight, layers.0.bias.",
+    )
+    assert model.parameters.get("weight") is None
+    assert 0 not in model.parameters
+
+
 def test_given_values_are_taken_and_the_others_drawn():
     drawn, weight = network(seed=3), np.ones((16, 8))
     model = network(seed=3, values={"layers.0.weight": weight})

@@ -302,6 +302,17 @@ def test_callbacks_are_closed_after_an_error(data):
     assert seen[-1] == ("close",)
 
 
+def test_history_without_an_entry_names_those_there_are(data):
+    history = fit(network(), data, metrics=["accuracy"])
+    for name, hint in (("loss", " "), ("acuracy", " Did you mean 'accuracy'? ")):
+        with pytest.raises(KeyError) as caught:
+            history[name]
+        assert caught.value.args == (
+            f"Epochs have no entry {name!r}.{hint}Entries: epoch, learning_rate, cost, accuracy.",
+        )
+    assert nnfw.History()["loss"] == []
+
+
 def test_history_by_name_and_by_position(data):
     history = fit(network(), data)
     assert history[0]["cost"] == history["cost"][0]

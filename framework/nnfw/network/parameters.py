@@ -15,10 +15,12 @@ from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array
 from nnfw.data import NUMERIC_KINDS, as_numeric, cast
-from nnfw.errors import PluginError, ShapeError, did_you_mean
+from nnfw.errors import PluginError, ShapeError, did_you_mean, short
 from nnfw.plugins import default_registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Parameter
+
+_LIKENESS = 0.5  # "weight" for "layers.0.weight"
 
 
 class Scope(Mapping[str, Array]):
@@ -168,12 +170,20 @@ class Parameters(Scope):
         for name, parameter in self.layout.declared.items():
             self[name] = values[name] if name in values else _drawn(parameter, rng)
 
+    def __getitem__(self, name: str) -> Array:
+        """Return an array; KeyError, with the names there are, if there is none of this name."""
+        if name not in self._arrays:
+            raise KeyError(self._unknown(name))
+        return super().__getitem__(name)
+
     def _view(self, name: str) -> Array:
         if name not in self:
-            raise ShapeError(
-                f"There is no parameter {name!r}.{did_you_mean(name, self)} Parameters: {', '.join(self)}."
-            )
+            raise ShapeError(self._unknown(name))
         return self[name]
+
+    def _unknown(self, name: str) -> str:
+        hint = did_you_mean(name, self, _LIKENESS) if isinstance(name, str) else ""
+        return f"There is no parameter {short(name)}.{hint} Parameters: {', '.join(self)}."
 
     def __setitem__(self, name: str, values: Any) -> None:
         """Copy `values` into the array.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnfw.arrays import Array
+from nnfw.errors import did_you_mean, short
 
 Record = dict[str, Any]
 """What an epoch gave by name: numbers, and nested lists for matrices."""
@@ -87,8 +88,15 @@ class History(Sequence[Record]):
     resumed: str = field(default="", compare=False)
 
     def __getitem__(self, key: Any) -> Any:
-        """Return the record of an epoch by its position, or a list of one entry over all epochs by its name."""
+        """Return the record of an epoch by its position, or a list of one entry over all epochs by its name.
+
+        KeyError, with the names there are, if an epoch has no such entry.
+        """
         if isinstance(key, str):
+            for record in self.records:
+                if key not in record:
+                    hint = did_you_mean(key, record)
+                    raise KeyError(f"Epochs have no entry {short(key)}.{hint} Entries: {', '.join(record)}.")
             return [record[key] for record in self.records]
         return self.records[key]
 
