@@ -135,11 +135,6 @@ class Loop(ABC):
     def _goes_on(self) -> bool:
         return self.state.epoch < self.task.last_epoch and not self.state.history.stopped
 
-    def _end_step(self) -> None:
-        """Tell the callbacks that the parameters have changed."""
-        for ended, memory in self._ends:
-            ended(self.fit, memory)
-
     def _end_epoch(self, rate: float, results: Record) -> None:
         """Complete the record of an epoch, and pass it to callbacks and checkpoints."""
         task, state = self.task, self.state
@@ -229,9 +224,9 @@ class StepLoop(Loop):
 
     def _take_steps(self) -> None:
         """Take the remaining steps of this epoch."""
-        fit, state, count, looks = self.fit, self.state, self.fit.steps, self._looks
+        fit, state, count, looks, ends = self.fit, self.state, self.fit.steps, self._looks, self._ends
         after_each = self._checkpoints is not None and not self.task.options.checkpoint_seconds
-        single = after_each or self._ends or any(is_own(each, "step_computed", Callback) for each, _ in self._callbacks)
+        single = after_each or ends or any(is_own(each, "step_computed", Callback) for each, _ in self._callbacks)
         compute, update, between = self._steps.compute, self._steps.update, self._between  # a step is short
         try:
             while state.position < count:
@@ -239,7 +234,8 @@ class StepLoop(Loop):
                 for look, memory in looks:
                     look(fit, costs, memory)
                 update()
-                self._end_step()
+                for ended, memory in ends:
+                    ended(fit, memory)
                 if state.position < count:
                     between()
         finally:

@@ -65,7 +65,8 @@ class SolverLoop(Loop):
             state.epoch += 1
             state.step += 1
             self._show(cost)
-            self._end_step()
+            for ended_step, memory in self._ends:
+                ended_step(self.fit, memory)
             self._end_epoch(_RATE, self._results(cost))
             return not self._goes_on
 
