@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -30,11 +31,11 @@ class FunctionMetric(Metric):
     higher_is_better: ClassVar[bool] = False
 
     def __init__(self, function: Function) -> None:
-        self._function = function
+        self._function = _OfBatch(function)
 
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
         """Return the sum over the examples and their number, both weighted if there are weights."""
-        a, y = _read_only(a.astype(np.float64)), _read_only(y.astype(np.float64) if y.dtype.kind == "f" else y)
+        a, y = a.astype(np.float64), y.astype(np.float64) if y.dtype.kind == "f" else y
         mean, count = self._mean(a, y, weight)
         self._require_mean(mean, a, y, weight)
         return np.array([mean * count, count])
@@ -47,7 +48,7 @@ class FunctionMetric(Metric):
     def _mean(self, a: Array, y: Array, weight: Array | None) -> tuple[float, float]:
         """Return the mean over some examples, and how many they are."""
         count = float(len(a) if weight is None else weight.sum(dtype=np.float64))
-        return _number(self, "the function", _called(self, self._function, a, y, weight)) if count else 0.0, count
+        return _number(self, "the function", self._function(self, a, y, weight)) if count else 0.0, count
 
     def _require_mean(self, mean: float, a: Array, y: Array, weight: Array | None) -> None:
         """Raise PluginError unless the mean over the examples is that over their halves."""
@@ -85,7 +86,7 @@ class FunctionCost(Cost):
     """
 
     def __init__(self, value: Function, gradient: Function) -> None:
-        self._value, self._gradient = value, gradient
+        self._value, self._gradient = _OfBatch(value), _OfBatch(gradient)
 
     def targets(self, y: Array, output_shape: Shape) -> Array:
         """Return the labels."""
@@ -93,11 +94,11 @@ class FunctionCost(Cost):
 
     def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
         """Return C."""
-        return _number(self, "value", _called(self, self._value, _read_only(a), _read_only(y), weight))
+        return _number(self, "value", self._value(self, a, y, weight))
 
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return ∇_a C."""
-        return _array(self, "gradient", _called(self, self._gradient, _read_only(a), _read_only(y), weight), a)
+        return _array(self, "gradient", self._gradient(self, a, y, weight), a)
 
 
 class FunctionActivation(Elementwise):
@@ -115,23 +116,25 @@ class FunctionActivation(Elementwise):
         return _array(self, "derivative", self._derivative(_read_only(z)), z)
 
 
-def _called(component: object, function: Function, a: Array, y: Array, weight: Array | None) -> object:
-    """Return what a function returns; DataError if there are weights that it does not take."""
-    if _takes_weight(function):
-        return function(a, y, weight=weight)
-    if weight is not None:
-        raise DataError(
-            f"{_title(component)}: its function takes no weights. Give it a parameter 'weight', or "
-            "leave sample_weight out."
-        )
-    return function(a, y)
+class _OfBatch:
+    """A function of the outputs and labels of a batch, and of its weights if it has a parameter `weight`."""
 
+    def __init__(self, function: Function) -> None:
+        self._function, self._takes_weight = function, False
+        with suppress(ValueError):  # some functions written in C do not tell
+            self._takes_weight = "weight" in inspect.signature(function).parameters
 
-def _takes_weight(function: Function) -> bool:
-    try:
-        return "weight" in inspect.signature(function).parameters
-    except ValueError:  # some functions written in C
-        return False
+    def __call__(self, component: object, a: Array, y: Array, weight: Array | None) -> object:
+        """Return what the function returns; DataError if there are weights that it does not take."""
+        a, y = _read_only(a), _read_only(y)
+        if self._takes_weight:
+            return self._function(a, y, weight=weight)
+        if weight is not None:
+            raise DataError(
+                f"{_title(component)}: its function takes no weights. Give it a parameter 'weight', or leave "
+                "sample_weight out."
+            )
+        return self._function(a, y)
 
 
 def _read_only(array: Array) -> Array:
