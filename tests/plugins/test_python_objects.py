@@ -138,6 +138,32 @@ def test_layer_and_activation_of_ordinary_classes_are_a_network_with_right_gradi
     assert "Scale" in repr(model)
 
 
+class CrossEntropy:
+    """Has the closed form of a canonical pair, which is no member of every cost, and a property that is not ready."""
+
+    canonical = "softmax"
+
+    def __init__(self):
+        self.inner = nnfw.cost("cross_entropy")
+        for name in ("targets", "value", "gradient", "value_from_z", "canonical_delta"):
+            setattr(self, name, getattr(self.inner, name))
+
+    @property
+    def summary(self):
+        raise RuntimeError("not ready")
+
+
+def test_further_methods_of_an_object_are_found(data, rng):
+    y = rng.integers(0, 3, len(data[0]))
+    model = nnfw.Sequential([Dense(3, activation="softmax")], 3)
+    assert model.objective(CrossEntropy()).canonical
+    found, gradient = model.gradient(data[0], y, cost=CrossEntropy())
+    expected, same = model.gradient(data[0], y, cost="cross_entropy")
+    assert (found, gradient.tolist()) == (expected, same.tolist())
+    cost = registry.resolve("cost", CrossEntropy())
+    assert copy.deepcopy(cost).canonical == pickle.loads(pickle.dumps(cost)).canonical == "softmax"
+
+
 def test_solver_of_an_ordinary_class_is_one(data):
     assert is_solver(registry.resolve("optimizer", Downhill()))
     model = nnfw.Sequential([Dense(4, activation="tanh"), Dense(1)], 3)

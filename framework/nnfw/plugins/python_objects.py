@@ -38,8 +38,14 @@ def component_of_object(kind: str, given: object, resolve: Resolve) -> object:
     named = {name: resolve(inner, found[name]) for name in hints if (inner := kind_of(hints[name])) is not None}
     if found.keys() == members and all(found[name] is component for name, component in named.items()):
         return given
-    public = {name: getattr(given, name) for name in dir(given) if not name.startswith("_")}
-    return _like(type(given), protocol, public | named, (resolve, (kind, given)))()
+
+    def further(_: object, name: str) -> object:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(given, name)
+
+    own = {name: staticmethod(each) if isinstance(each, FunctionType) else each for name, each in found.items()}
+    return _like(type(given), protocol, {**own, **named, "__getattr__": further}, (resolve, (kind, given)))()
 
 
 def _unknown(kind: str, protocol: type, given: object) -> ConfigError:
@@ -101,16 +107,15 @@ def _takes(function: Callable[..., Any], *arguments: object, **named: object) ->
     return True
 
 
-def _like(model: object, base: type, members: Mapping[str, object], made_by: tuple[object, ...]) -> type:
-    """Return a subclass of `base` with the name of `model`, a class or a function, and further members.
+def _like(model: object, base: type, body: Mapping[str, object], made_by: tuple[object, ...]) -> type:
+    """Return a subclass of `base` with the name of `model`, a class or a function.
 
     `made_by` makes an instance again, as ``__reduce__`` returns it.
     """
     model = getattr(model, "func", model)  # of a partial
     named = model if hasattr(model, "__name__") else type(model)
-    own = {key: staticmethod(value) if isinstance(value, FunctionType) else value for key, value in members.items()}
-    own |= {key: getattr(named, key) for key in ("__module__", "__qualname__") if hasattr(named, key)}
-    own |= {"__reduce__": lambda _: made_by, "__repr__": lambda _: one_line(named.__name__)}
+    names = {key: getattr(named, key) for key in ("__module__", "__qualname__") if hasattr(named, key)}
+    own = {**body, **names, "__reduce__": lambda _: made_by, "__repr__": lambda _: one_line(named.__name__)}
     return new_class(named.__name__, (base,), exec_body=lambda namespace: namespace.update(own))
 
 
