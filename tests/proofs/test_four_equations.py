@@ -220,6 +220,79 @@ def test_backward_pass_from_the_last_layer_to_the_first(network):
         grad_a = network.w[layer].T * delta
 
 
+# --- graphs -----------------------------------------------------------------------------------------------------------
+
+
+class Graph:
+    """Layers 2 and 3 both take a^1, and layer 4 adds what they give and a^1 itself; one example.
+
+    z^4 = w^4 a^2 + a^3 + a^1
+    """
+
+    def __init__(self, cost):
+        self.x, self.y = column("x", 2), column("y", 2)
+        self.w = {1: matrix("w1", 2, 2), 2: matrix("w2", 3, 2), 3: matrix("w3", 2, 2), 4: matrix("w4", 2, 3)}
+        self.b = {1: column("b1", 2), 2: column("b2", 3), 3: column("b3", 2)}
+        self.sigma = {layer: undetermined(f"σ{layer}") for layer in range(1, 5)}
+        self.cost = cost
+        self.z, self.C = self.forward({})
+        self.delta = {layer: self.error(layer) for layer in range(1, 5)}
+        self.slope = slope(self.sigma[1], self.z[1])
+
+    def forward(self, given):
+        """Return z of every layer and C, with the z that are given in the place of those of their layers."""
+        z, a = dict(given), {}
+        for layer in range(1, 5):
+            if layer == 4:
+                z.setdefault(4, self.w[4] * a[2] + a[3] + a[1])
+            else:
+                z.setdefault(layer, self.w[layer] * (self.x if layer == 1 else a[1]) + self.b[layer])
+            a[layer] = z[layer].applyfunc(self.sigma[layer])
+        return z, self.cost(a[4], self.y)
+
+    def error(self, layer):
+        """Return δ^l, ∂C/∂z^l: z^l are variables, of which C is a function."""
+        variables = column("z", len(self.z[layer]))
+        _, C = self.forward({layer: variables})
+        return at(gradient(C, variables), variables, self.z[layer])
+
+    def through(self, layer):
+        """Return ∂C/∂a^1 through a layer that takes a^1."""
+        return self.delta[4] if layer == 4 else self.w[layer].T * self.delta[layer]
+
+
+@pytest.fixture(scope="module", params=[note, any_cost], ids=["cost-of-the-note", "any-cost"])
+def graph(request):
+    return Graph(request.param)
+
+
+def test_equation_2_in_a_graph_is_a_sum_over_the_layers_that_take_a(graph):
+    """δ^l = (Σ_m ∂C/∂a^l through m) ⊙ σ'(z^l)."""
+    total = graph.through(2) + graph.through(3) + graph.through(4)
+    prove(odot(total, graph.slope), graph.delta[1])
+    prove(graph.delta[1], gradient(graph.C, graph.b[1]))
+    prove(graph.delta[1] * graph.x.T, gradient(graph.C, graph.w[1]))
+
+
+@pytest.mark.parametrize("left_out", [2, 3, 4])
+def test_prover_refuses_a_sum_without_one_of_its_terms(left_out):
+    graph = Graph(any_cost)
+    layers = {2, 3, 4} - {left_out}
+    total = sum((graph.through(layer) for layer in layers), sp.zeros(2, 1))
+    with pytest.raises(AssertionError, match="not proved"):
+        prove(odot(total, graph.slope), graph.delta[1])
+
+
+def test_gradients_of_shared_parameters_add_up():
+    """Of layers that share w and b, ∇_b C = Σ_l δ^l and ∇_w C = Σ_l δ^l (a^(l−1))^T."""
+    network = Network((2, 2, 2), any_cost)
+    ties = {**dict(zip(network.w[2], network.w[1], strict=True)), **dict(zip(network.b[2], network.b[1], strict=True))}
+    C = network.C.subs(ties)
+    terms = {layer: (network.delta[layer].subs(ties), network.a[layer - 1].subs(ties)) for layer in (1, 2)}
+    prove(sum((delta for delta, _ in terms.values()), sp.zeros(2, 1)), gradient(C, network.b[1]))
+    prove(sum((delta * a.T for delta, a in terms.values()), sp.zeros(2, 2)), gradient(C, network.w[1]))
+
+
 # --- batches as rows --------------------------------------------------------------------------------------------------
 
 
