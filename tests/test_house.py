@@ -130,7 +130,7 @@ def test_source_that_executes_nothing_is_none(source):
     assert list(executions(source)) == []
 
 
-GATHERING = {"History", "Traces", "TrainingState", "_Bar"}
+GATHERING = {"History", "Traces", "TrainingState", "_Bar", "_Scope"}
 """Dataclasses that change: records of what happens."""
 
 

@@ -185,7 +185,8 @@ def test_summary_in_json(xor, capsys):
     assert main(["summary", "xor.toml", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["parameters"] == 9
-    assert found["layers"][0] == {"layer": "dense", "activation": "tanh", "output_shape": [2], "parameters": 6}
+    first = {"layer": "dense", "activation": "tanh", "output_shape": [2], "parameters": 6}
+    assert found["layers"][0] == {"name": "0", "inputs": ["x"], **first}
 
 
 def test_summary_reads_no_data_unless_told_to(xor, capsys):

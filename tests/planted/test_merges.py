@@ -1,0 +1,215 @@
+"""Wrong merges and blocks, each in one place, and the check that must find it."""
+
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import pytest
+
+import nnfw
+from nnfw.testing import checks_of, run_checks
+from nnfw_standard import Add, Concatenate, Dense, Multiply
+
+
+def changed(base, **methods):
+    """Return a merge whose methods are `change(self, parent's method, shapes or params, ...)`."""
+
+    def method(name, change):
+        def called(self, *arguments):
+            return change(self, getattr(super(cls, self), name), *arguments)
+
+        return called
+
+    cls = type("Changed", (base,), {name: method(name, change) for name, change in methods.items()})
+    cls = dataclass(frozen=True)(cls)
+    return cls()
+
+
+def forward(change, base=Multiply):
+    """Return a merge with `change(z, inputs, workspace)` after its forward."""
+
+    def changes(self, parent, params, inputs, workspace):
+        z = parent(params, inputs, workspace)
+        found = change(z, inputs, workspace)
+        return z if found is None else found
+
+    return changed(base, forward=changes)
+
+
+def backward(change, base=Multiply):
+    """Return a merge with `change(terms, delta, workspace)` after its backward."""
+    return changed(base, backward=lambda self, parent, p, d, g, w: change(parent(p, d, g, w), d, w))
+
+
+@dataclass(frozen=True)
+class Weighted(nnfw.Merge):
+    """z = Σ_k w_k a_k, with one number w_k for each input."""
+
+    activation: nnfw.Activation | str = "identity"
+    initializer: nnfw.Initializer | str = "ones"
+    sign: float = 1.0
+    fills: bool = True
+    shrinks: bool = False
+
+    def output_shape(self, input_shapes):
+        return Add().output_shape(input_shapes)
+
+    def parameters(self, input_shapes):
+        return {"w": nnfw.Parameter((len(input_shapes),), self.initializer)}
+
+    def forward(self, params, inputs, workspace):
+        workspace["inputs"] = inputs
+        if self.shrinks:
+            params["w"][...] *= 0.5
+        return sum(w * a for w, a in zip(params["w"], inputs, strict=False))
+
+    def backward(self, params, delta, grads, workspace):
+        inputs = workspace["inputs"]
+        found = [self.sign * (delta * a).sum() for a in inputs]
+        if self.fills:
+            grads["w"][...] = found
+        else:
+            grads["w"] += found
+        return tuple(w * delta for w in params["w"])
+
+
+@dataclass(frozen=True)
+class Refusing(Add):
+    def output_shape(self, input_shapes):
+        raise nnfw.ShapeError("expected something else.")
+
+
+@dataclass(frozen=True)
+class Ones(nnfw.Initializer):
+    def sample(self, shape, fan_in, fan_out, rng):
+        return np.ones(shape)
+
+
+@dataclass(frozen=True)
+class Longer(nnfw.Initializer):
+    def sample(self, shape, fan_in, fan_out, rng):
+        return np.ones((1, *shape))
+
+
+def first_kept(self, parent, params, inputs, workspace):
+    kept = workspace.get("first") or tuple(a.copy() for a in inputs)
+    z = parent(params, inputs, workspace)
+    workspace["first"] = workspace["inputs"] = kept
+    return z
+
+
+def negated_first(terms, delta, workspace):
+    return (-terms[0], *terms[1:])
+
+
+WRONG = {
+    "refuses-everything": (Refusing(), "merge.takes_some_shape"),
+    "shape-lies": (changed(Add, output_shape=lambda s, parent, x: (*parent(x), 1)), "merge.output_shape_is_real"),
+    "parameters-of-another-shape": (Weighted(initializer=Longer()), "merge.parameters_are_real"),
+    "float64-inside": (forward(lambda z, inputs, w: z.astype(np.float64)), "merge.keeps_float32"),
+    "float32-inside": (forward(lambda z, inputs, w: z.astype(np.float32)), "merge.keeps_float64"),
+    "input-in-place": (forward(lambda z, inputs, w: np.negative(inputs[1], out=inputs[1])), "merge.leaves_input_alone"),
+    "delta-in-place": (
+        backward(lambda terms, delta, w: (np.negative(delta, out=delta), *terms[1:])),
+        "merge.leaves_delta_alone",
+    ),
+    "z-in-place": (
+        backward(lambda terms, delta, w: (w.buffer("z", delta.shape).fill(0), terms)[1]),
+        "merge.leaves_z_alone",
+    ),
+    "own-noise": (
+        forward(lambda z, inputs, w: z + np.random.default_rng().normal()),
+        "merge.same_seed_gives_same_bits",
+    ),
+    "added-gradients": (Weighted(initializer=Ones(), fills=False), "merge.overwrites_gradients"),
+    "stale-inputs": (changed(Multiply, forward=first_kept), "merge.reused_workspace_is_like_new"),
+    "offset-of-delta": (
+        backward(lambda terms, delta, w: (terms[0] + 1, *terms[1:])),
+        "merge.zero_delta_gives_zero",
+    ),
+    "absolute-delta": (
+        backward(lambda terms, delta, w: (np.abs(terms[0]), *terms[1:])),
+        "merge.linear_in_delta",
+    ),
+    "looks-at-the-batch": (forward(lambda z, inputs, w: z - z.mean(axis=0)), "merge.rows_are_independent"),
+    "squeezed": (forward(lambda z, inputs, w: np.squeeze(z)), "merge.batch_of_one_keeps_its_axis"),
+    "fails-on-no-examples": (forward(lambda z, inputs, w: z if z.max() else None), "merge.empty_batch_is_handled"),
+    "hidden-nan": (forward(lambda z, inputs, w: np.nan_to_num(z)), "merge.nan_is_not_hidden"),
+    "noise-in-evaluation": (
+        forward(lambda z, inputs, w: z + np.random.default_rng().normal() * (not w.training)),
+        "merge.evaluation_is_deterministic",
+    ),
+    "sign-of-the-first-input": (backward(negated_first), "merge.gradient_of_input"),
+    "inputs-exchanged": (backward(lambda terms, delta, w: terms[::-1]), "merge.gradient_of_input"),
+    "parts-exchanged": (backward(lambda terms, delta, w: terms[::-1], Concatenate), "merge.gradient_of_input"),
+    "one-term-left-out": (backward(lambda terms, delta, w: terms[:-1]), "merge.gradient_of_input"),
+    "sign-of-a-parameter": (Weighted(initializer=Ones(), sign=-1.0), "merge.gradients_of_parameters"),
+    "parameters-in-place": (
+        Weighted(initializer=Ones(), shrinks=True),
+        "merge.leaves_parameters_alone",
+    ),
+}
+
+
+@pytest.mark.parametrize(("merge", "check"), WRONG.values(), ids=WRONG)
+def test_wrong_merge_is_found(merge, check):
+    report = run_checks(merge, only=[check])
+    assert {item.check for item in report.failures} == {check}, report
+
+
+def test_merge_that_returns_too_few_terms_is_told_how_many():
+    report = run_checks(WRONG["one-term-left-out"][0], only=["merge.gradient_of_input"])
+    assert "backward returned tuple for 2 inputs, expected a tuple of as many" in report.failures[0].message
+
+
+def test_right_merge_with_parameters_passes_everything():
+    report = run_checks(Weighted(initializer=Ones()))
+    assert [item for item in report.failures if not item.check.startswith("component.")] == [], report
+
+
+# --- blocks -----------------------------------------------------------------------------------------------------------
+
+CALLS = count()
+
+
+@dataclass(frozen=True)
+class Changing(nnfw.Block):
+    """Has a layer more at each call."""
+
+    def nodes(self, inputs):
+        return [nnfw.Node(Dense(2))] * (1 + next(CALLS) % 3)
+
+
+@dataclass(frozen=True)
+class Unfit(nnfw.Block):
+    def nodes(self, inputs):
+        return [nnfw.Node(Dense(2), "a"), nnfw.Node(Dense(3), "b"), nnfw.Node(Add(), inputs=("a", "b"))]
+
+
+@dataclass(frozen=True)
+class Steep(nnfw.Elementwise):
+    def value(self, z):
+        return np.tanh(z)
+
+    def derivative(self, z, a):
+        return 1 - a
+
+
+WRONG_BLOCKS = {
+    "fits-nothing": (Unfit(), "block.takes_some_shape"),
+    "other-nodes-each-time": (Changing(), "block.nodes_are_the_same_each_time"),
+    "wrong-activation": (nnfw.Chain((Dense(3, activation=Steep()), Dense(2))), "block.gradients"),
+}
+
+
+@pytest.mark.parametrize(("block", "check"), WRONG_BLOCKS.values(), ids=WRONG_BLOCKS)
+def test_wrong_block_is_found(block, check):
+    report = run_checks(block, only=[check])
+    assert [item.check for item in report.failures] == [check], report
+
+
+def test_every_check_of_merges_and_blocks_finds_something():
+    found = {check for _, check in (*WRONG.values(), *WRONG_BLOCKS.values())}
+    ids = {check.id for sort in ("merge", "block") for check in checks_of(sort)}
+    missing = {name for name in ids if not name.startswith("component.")} - found
+    assert missing == {"block.saves_and_loads"}  # a block that no plugin declares cannot be saved
