@@ -41,13 +41,13 @@ WRONG = {
     "unknown input": (
         [Node(Dense(2), "trunk"), Node(Add(), inputs=("tronk", "previous"))],
         (
-            "layers[1].inputs[0] is 'tronk', but no node before it has that name. Did you mean 'trunk'? Names: x, trunk, "
-            "previous."
+            "layers[1].inputs[0] is 'tronk', but no node before it has that name. Did you mean 'trunk'? Names: x, "
+            "trunk, previous."
         ),
     ),
     "later node": (
         [Node(Add(), inputs=("b", "previous")), Node(Dense(2), "b")],
-        "layers[0].inputs[0] is 'b', but no node before it has that name. It comes later: a node takes nodes before it.",
+        "layers[0].inputs[0] is 'b', but no node before it has that name. It comes later: a node takes nodes be",
     ),
     "itself": (
         [Node(Add(), "c", inputs=("c", "previous"))],
@@ -79,15 +79,16 @@ WRONG = {
     "share of other shapes": (
         [Node(Dense(3), "a"), Node(Dense(2), share="a")],
         (
-            "Layer 1 'dense' (built-in): cannot share the parameters of a: it needs {'weight': (2, 3), 'bias': (2,)}, those "
-            "are {'weight': (3, 2), 'bias': (3,)}. Give both layers the same options and inputs of the same shape."
+            "Layer 1 'dense' (built-in): cannot share the parameters of a: it needs {'weight': (2, 3), 'bias': (2,)}, "
+            "those are {'weight': (3, 2), 'bias': (3,)}. Give both layers the same options and "
+            "inputs of the same shape."
         ),
     ),
     "sum of two shapes": (
         [Node(Dense(3), "a"), Dense(2), Node(Add(), inputs=("a", "previous"))],
         (
-            "Layer 2 'add' (built-in): expected inputs of one shape, got (3,) and (2,). The shape (3,) comes from Layer a "
-            "'dense' (built-in), (2,) comes from Layer 1 'dense' (built-in)."
+            "Layer 2 'add' (built-in): expected inputs of one shape, got (3,) and (2,). The shape (3,) comes from "
+            "Layer a 'dense' (built-in), (2,) comes from Layer 1 'dense' (built-in)."
         ),
     ),
     "concatenation of other axes": (
@@ -97,8 +98,8 @@ WRONG = {
     "unused node": (
         [Node(Dense(3), "a"), Node(Dense(2), inputs=("x",))],
         (
-            "layers[0]: Layer a 'dense' (built-in): no node takes its output, and it is not an output of the network. Name "
-            "it among inputs, or remove it."
+            "layers[0]: Layer a 'dense' (built-in): no node takes its output, and it is not an output of the network. "
+            "Name it among inputs, or remove it."
         ),
     ),
     "block that expands into itself": (
@@ -180,8 +181,8 @@ def two_inputs():
         (
             {"n": N, "c": C + 0.0},
             (
-                "x['c'] must hold indices, whole numbers from 0 to 2, got float64. Give an array of integers; floats are "
-                "not rounded."
+                "x['c'] must hold indices, whole numbers from 0 to 2, got float64. Give an array of integers; floats "
+                "are not rounded."
             ),
         ),
         ({"n": N, "c": C + 3}, "x['c'] holds the index 3 in row 0 (the first is row 0), expected 0 to 2."),

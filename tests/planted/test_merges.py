@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.conformance import merges
 from nnfw.testing import checks_of, run_checks
 from nnfw_standard import Add, Concatenate, Dense, Multiply
 
@@ -160,6 +161,13 @@ def test_wrong_merge_is_found(merge, check):
 def test_merge_that_returns_too_few_terms_is_told_how_many():
     report = run_checks(WRONG["one-term-left-out"][0], only=["merge.gradient_of_input"])
     assert "backward returned tuple for 2 inputs, expected a tuple of as many" in report.failures[0].message
+
+
+def test_inputs_of_a_merge_are_stacked_along_the_first_axis_of_an_example():
+    stacked = merges._Stacked(Add(), 2, "identity")
+    assert stacked.output_shape((2, 4)) == (4,)
+    with pytest.raises(nnfw.ShapeError, match=r"^expected 2 inputs, got shape \(3, 4\)\.$"):
+        stacked.output_shape((3, 4))
 
 
 def test_right_merge_with_parameters_passes_everything():
