@@ -72,7 +72,8 @@ class Input:
         """Return some rows of `whole`, checked and as the network takes them; DataError as :meth:`require`."""
         if self.limit is None:
             return cast_finite(part, dtype, owner, whole, columns)
-        self.require(part, owner)
+        if part.dtype.kind not in "iu" or (part.size and (part.min() < 0 or part.max() >= self.limit)):
+            self.require(whole, owner)
         return np.asarray(part, np.int64)
 
     def dtype_in(self, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
