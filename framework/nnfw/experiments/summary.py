@@ -7,18 +7,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from math import prod
 
-import numpy as np
-
 from nnfw.arrays import Shape
 from nnfw.errors import ConfigError, class_name
 from nnfw.experiments.experiment import Experiment, graph_of
+from nnfw.experiments.memory import training_bytes
 from nnfw.experiments.preparation import infer_shapes
+from nnfw.network import Graph, Network, Objective, Term
 from nnfw.plugins import Registry
 from nnfw.protocols import Parameter
-from nnfw.training import state_of
-
-VECTORS = 2  # the parameters and their gradient
-ACTIVATION_ARRAYS = 3  # z, a and δ of every layer
 
 
 @dataclass(frozen=True)
@@ -39,9 +35,9 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """A network, described without reading data or allocating its arrays.
+    """A network, described without reading data.
 
-    The memory of a training is estimated: parameters, gradient, the optimizer's arrays, and z, a and δ of one batch.
+    The memory of a training is that of its arrays, as steps with one example and with two show it.
     """
 
     input_shape: Shape
@@ -107,18 +103,19 @@ def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | N
     )
     everything = [parameter for own in declared.values() for parameter in own.values()]
     parameters, state = _size(everything), _size(everything, trainable=False)
-    return Summary(shapes[0], rows, parameters, state, _training_bytes(experiment, parameters, shapes))
+    return Summary(shapes[0], rows, parameters, state, _training_bytes(experiment, graph, shapes, registry))
 
 
 def _size(declared: Iterable[Parameter], *, trainable: bool = True) -> int:
     return sum(prod(parameter.shape) for parameter in declared if parameter.trainable is trainable)
 
 
-def _training_bytes(experiment: Experiment, parameters: int, shapes: Sequence[Shape]) -> int:
-    slots = len(state_of(experiment.optimizer, np.zeros(0)))
-    activations = prod(shapes[0]) + ACTIVATION_ARRAYS * sum(map(prod, shapes[1:]))
-    numbers = parameters * (VECTORS + slots) + experiment.training.batch_size * activations
-    return numbers * np.dtype(experiment.dtype).itemsize
+def _training_bytes(experiment: Experiment, graph: Graph, shapes: Sequence[Shape], registry: Registry) -> int:
+    network = Network(graph, shapes[: len(graph.inputs)], experiment.dtype)
+    places = [graph.nodes[index] for index in graph.outputs]
+    objective = Objective([Term(experiment.cost, place.activation, registry) for place in places], [1.0])
+    validates = experiment.data.split.validation > 0
+    return training_bytes(network, objective, experiment.optimizer, experiment.training.batch_size, validates=validates)
 
 
 def _name(registry: Registry, kind: str, component: object) -> str:

@@ -83,6 +83,11 @@ class RepeatedPass:
         found.tape.repeat()
         return found.value(), found.outputs
 
+    @property
+    def nbytes(self) -> int:
+        """The size of its own buffers, beside those of the workspace."""
+        return sum(place.nbytes for place in self._places)
+
     def recording_of(self, batch: Batch) -> Recording | None:
         """Return the recording of a batch for the engine in use; None before its first pass."""
         return self._recordings.get((batch, engine_in_use()))
