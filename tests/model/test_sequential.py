@@ -618,7 +618,7 @@ def test_fit_refuses_weights_that_are_none(data, weight, message):
         ({"cost": "mes"}, "Did you mean 'mse'"),
         ({"seed": -1}, "seed must be greater than or equal to 0, got -1"),
         ({"seed": 1.5}, "seed must be a whole number"),
-        ({"metrics": "accuracy"}, "metrics must be a list of metrics, got 'accuracy'"),
+        ({"metrics": "accuracy"}, "metrics must be a list of metrics or table of lists of metrics, got 'accuracy'"),
         ({"directory": None}, r"^directory must be text, got None\.$"),
         ({"checkpoints": 3}, r"^checkpoints must be text, got 3\.$"),
     ],

@@ -111,7 +111,7 @@ def test_find_plain_and_qualified_names_are_the_same_component(registry, name):
 def test_find_unknown_name_says_nearest_and_all_with_their_owners(registry):
     expected = (
         "Unknown layer 'dens'. Did you mean 'dense'? Available: activation, add, chain, concatenate, dense, "
-        "dropout, embedding, flatten, multiply, parallel, repeat, reshape, residual (built-in), scale (fake-swish 1.2)."
+        "dropout, embedding, flatten, multiply, parallel, repeat, reshape, residual, time_pool (built-in), scale (fake-swish 1.2)."
     )
     with pytest.raises(nnfw.UnknownComponentError, match=exactly(expected)):
         registry.find("layer", "dens")
@@ -441,7 +441,7 @@ def test_resolve_object_of_wrong_range_is_refused(registry):
 
 def test_resolve_object_of_another_kind_is_refused(registry):
     swish = registry.load("activation", "swish")
-    pattern = r"must be a layer, but Swish\(beta=1\.0\) implements neither Layer \(it lacks activation, .*\) nor Merge"
+    pattern = r"must be a layer, but Swish\(beta=1\.0\) implements neither Layer \(it lacks backward, .*\) nor Merge"
     with pytest.raises(nnfw.ConfigError, match=pattern):
         registry.resolve("layer", swish())
 

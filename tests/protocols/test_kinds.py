@@ -12,7 +12,7 @@ from nnfw.protocols import KINDS, Kind
 from nnfw.protocols.kinds import by_name, members_of
 
 MEMBERS = {
-    "layer": ["activation", "backward", "forward", "output_shape", "parameters"],
+    "layer": ["backward", "forward", "output_shape", "parameters"],
     "activation": ["delta", "forward"],
     "cost": ["canonical", "gradient", "targets", "value"],
     "optimizer": ["learning_rate", "state", "update"],
