@@ -111,7 +111,8 @@ def test_find_plain_and_qualified_names_are_the_same_component(registry, name):
 def test_find_unknown_name_says_nearest_and_all_with_their_owners(registry):
     expected = (
         "Unknown layer 'dens'. Did you mean 'dense'? Available: activation, add, chain, concatenate, dense, "
-        "dropout, embedding, flatten, multiply, parallel, repeat, reshape, residual, time_pool (built-in), scale (fake-swish 1.2)."
+        "dropout, embedding, flatten, multiply, parallel, repeat, reshape, residual, time_pool "
+        "(built-in), scale (fake-swish 1.2)."
     )
     with pytest.raises(nnfw.UnknownComponentError, match=exactly(expected)):
         registry.find("layer", "dens")

@@ -35,7 +35,11 @@ def component_of_object(kind: str, given: object, resolve: Resolve) -> object:
     if problem := next(_problems(given, protocol, found), ""):
         raise ConfigError(f"must be {article(kind)}, but {short(given)} {problem}. {_members(kind, protocol)}")
     hints = get_type_hints(protocol)
-    named = {name: resolve(inner, found[name]) for name in hints if (inner := kind_of(hints[name])) is not None}
+    named = {
+        name: resolve(inner, found[name])
+        for name in hints
+        if name in found and (inner := kind_of(hints[name])) is not None
+    }
     if found.keys() == members and all(found[name] is component for name, component in named.items()):
         return given
 
