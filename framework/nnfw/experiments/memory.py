@@ -13,6 +13,7 @@ from nnfw.ops import DEFINITIONS, using
 from nnfw.protocols import Cost, Optimizer, Solver
 from nnfw.training import state_of
 from nnfw.training.evaluation import EVALUATION_ROWS
+from nnfw.training.stored_copy import LARGE
 
 _SEED = 0
 
@@ -25,10 +26,12 @@ def training_bytes(
     The buffers of a step are measured for batches of one and of two examples; they grow in proportion. With validation
     data, so are those of an evaluation.
     """
-    vectors = network.parameters.vector.nbytes * (2 + len(state_of(optimizer, np.zeros(0))))
+    vector, state = network.parameters.vector.nbytes, network.parameters.state.nbytes
+    changing = vector * (1 + len(state_of(optimizer, np.zeros(0)))) + state
+    copy = changing if changing < LARGE else 0  # for the message about a divergence; a large one is in a file
     step = _growing(lambda count: _of_step(network, objective, count), batch_size)
     evaluation = _growing(lambda count: _of_evaluation(network, count), EVALUATION_ROWS) if validates else 0
-    return vectors + network.parameters.state.nbytes + step + evaluation
+    return changing + copy + vector + step + evaluation
 
 
 def _growing(measure: Callable[[int], int], count: int) -> int:
