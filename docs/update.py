@@ -257,8 +257,10 @@ def _members(cls: type) -> Iterator[tuple[str, str, str]]:
 
 
 def _need(cls: type, name: str) -> str:
+    from nnfw.protocols.kinds import MAY_LACK
+
     optional = getattr(cls, name, MISSING) is not MISSING and name not in cls.__abstractmethods__  # type: ignore[attr-defined]
-    optional |= name in getattr(cls, "_optional_members", ())
+    optional |= name in MAY_LACK
     return "if you need it" if optional else "yes"
 
 

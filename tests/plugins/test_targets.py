@@ -298,8 +298,8 @@ LACKS_UPDATE = "lacks update, which the protocol of an optimizer requires"
         pytest.param(
             "layer",
             Empty,
-            "implements neither Layer (it lacks backward, forward, index_limit, keeps_time, output_shape, parameters, "
-            "rows_independent) nor Merge (it lacks backward, forward, keeps_time, output_shape, parameters, "
+            "implements neither Layer (it lacks backward, forward, output_shape, parameters, "
+            "rows_independent) nor Merge (it lacks backward, forward, output_shape, parameters, "
             "rows_independent) nor Block (it lacks nodes)",
             id="attribute-and-methods",
         ),

@@ -232,7 +232,7 @@ class Graph:
         first = len(self.inputs)
         found: list[set[int | None]] = [set() for _ in self.inputs]
         for place in self.nodes:
-            limit = None if place.merges else place.layer.index_limit()
+            limit = place.layer.index_limit() if hasattr(place.layer, "index_limit") else None
             for source in place.sources:
                 if source < first:
                     found[source].add(limit)
@@ -324,7 +324,7 @@ class Graph:
             own = self.workspace_of(place, workspace)
             taken = next((found[source] for source in place.sources if found[source] is not None), None)
             own.child(LAYER).lengths = taken
-            found.append(taken if place.layer.keeps_time else None)
+            found.append(taken if getattr(place.layer, "keeps_time", False) else None)
             own.lengths = found[-1]
 
     def backward(

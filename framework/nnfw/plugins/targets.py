@@ -19,7 +19,7 @@ from typing import Any
 from nnfw import protocols
 from nnfw.errors import article, class_name, did_you_mean, in_words
 from nnfw.plugins.specs import PROJECT, ComponentSpec
-from nnfw.protocols.kinds import ADDED_LATER, KINDS, members_of, names_in
+from nnfw.protocols.kinds import KINDS, MAY_LACK, members_of, names_in
 
 _LARGEST_SOURCE = 1 << 20  # characters; parsing more would take longer than a listing may
 _BINDS_AT_RUN_TIME = re.compile(r"\b(globals|locals|vars|setattr|exec|modules|__dict__)\b")
@@ -47,7 +47,7 @@ def _lacking(kind: str, classes: Iterable[type], given: Collection[str]) -> str:
     known, possible = set(classes), KINDS[kind].protocols
     sorts = [sort for sort, protocol in possible.items() if protocol in known] or list(possible)
     abstract = {name for cls in known for name in getattr(cls, "__abstractmethods__", ())}
-    optional = {*given, *ADDED_LATER}
+    optional = {*given, *MAY_LACK}
     lacking = {sort: ", ".join(sorted({*members_of(possible[sort]), *abstract} - optional)) for sort in sorts}
     if not all(lacking.values()):
         return ""

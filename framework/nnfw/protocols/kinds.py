@@ -67,7 +67,8 @@ class Kind:
         """Return the word for components of a class: it derives from one of the protocols, or has all its members."""
         bases = {protocol: sort for sort, protocol in self.protocols.items()}
         derived = (bases[base] for base in cls.__mro__ if base in bases)
-        complete = (sort for sort, protocol in self.protocols.items() if members_of(protocol) <= names_in(cls))
+        given = names_in(cls) | MAY_LACK
+        complete = (sort for sort, protocol in self.protocols.items() if members_of(protocol) <= given)
         return next(chain(derived, complete), self.name)
 
     def module_of_checks(self, sort: str) -> str:
@@ -90,15 +91,15 @@ class Kind:
         return f"{self.protocol.__module__}.{self.protocol.__qualname__}"
 
 
-ADDED_LATER = frozenset({"merge", "step_ended"})
+MAY_LACK = frozenset({"activation", "index_limit", "keeps_time", "merge", "step_ended", "update_parts"})
 """Members that a component may lack even if it does not derive from its protocol: it may be older than they are."""
 
 
 def members_of(protocol: type) -> frozenset[str]:
     """Return the names that every component of a protocol has: its methods and attributes, inherited ones too."""
     bases = [base for base in protocol.__mro__ if getattr(base, "_is_protocol", False)]
-    names = {name for base in bases for name in (*vars(base), *base.__annotations__) if not name.startswith("_")}
-    return frozenset(names.difference(getattr(protocol, "_optional_members", ())))
+    names = (name for base in bases for name in (*vars(base), *base.__annotations__))
+    return frozenset(name for name in names if not name.startswith("_"))
 
 
 def names_in(cls: type) -> frozenset[str]:

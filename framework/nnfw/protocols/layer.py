@@ -37,10 +37,6 @@ class Layer(Protocol):
         ends them.
     """
 
-    _optional_members: ClassVar[tuple[str, ...]] = (
-        "activation",
-    )  # no default here, which the fields of dataclasses would inherit
-
     activation: Activation | str
     rows_independent: ClassVar[bool] = True
     keeps_time: ClassVar[bool] = False
@@ -84,10 +80,6 @@ class Merge(Protocol):
     activation, rows_independent, keeps_time
         As for :class:`Layer`.
     """
-
-    _optional_members: ClassVar[tuple[str, ...]] = (
-        "activation",
-    )  # no default here, which the fields of dataclasses would inherit
 
     activation: Activation | str
     rows_independent: ClassVar[bool] = True
