@@ -276,6 +276,12 @@ def test_sessions_on_the_page_for_authors_show_what_happens(capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_networks_page_runs(tmp_path):
+    path = tmp_path / "networks_page.py"
+    path.write_text("\n\n".join(code_of("docs/networks.md", "python")), encoding="utf-8")
+    assert module_at(path, "networks_page").history
+
+
 @pytest.fixture(scope="module")
 def protocols_page(tmp_path_factory):
     """Return the blocks of docs/protocols.md as one module, which has run."""
