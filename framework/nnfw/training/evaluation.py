@@ -339,11 +339,12 @@ def measures_of(chosen: Metrics, outputs: Sequence[str], registry: Registry) -> 
 
 def chosen_at(chosen: Metrics, measures: Mapping[str, Metric]) -> dict[str, tuple[tuple[str | int, ...], Metric]]:
     """Return where among those that the user chose each metric is, and the metric itself, by its name."""
-    if not isinstance(chosen, Mapping):
-        return {name: ((index,), metric) for index, (name, metric) in enumerate(zip(measures, chosen, strict=True))}
+    places: list[tuple[tuple[str | int, ...], Metric]]
+    if isinstance(chosen, Mapping):
+        places = [((output, index), metric) for output, own in chosen.items() for index, metric in enumerate(own)]
+    else:
+        places = [((index,), metric) for index, metric in enumerate(chosen)]
     names = [name for name, measure in measures.items() if not isinstance(measure, CostOfOutput)]
-    outputs = dict.fromkeys(name for name in chosen)
-    places = [((output, index), metric) for output in outputs for index, metric in enumerate(chosen[output])]
     return dict(zip(names, places, strict=True))
 
 
