@@ -69,10 +69,13 @@ class Pass:
 
 
 class Bench:
-    """A layer with parameters for inputs of one shape, all in `dtype`; its inputs are rows of `batch`, or normal."""
+    """A layer with parameters for inputs of one shape, all in `dtype`.
+
+    Its inputs are rows of `batch`; without one, indices below its limit, or normal numbers.
+    """
 
     def __init__(self, layer: Layer, shape: Shape, dtype: DTypeLike = np.float64, batch: Array | None = None) -> None:
-        self.layer, self.batch = layer, batch
+        self.layer, self.batch, self.limit = layer, batch, layer.index_limit()
         self.shape, self.dtype = shape, np.dtype(dtype)
         self.output_shape: Shape = self.layer.output_shape(shape)
         require(
@@ -95,9 +98,12 @@ class Bench:
 
     def x(self, examples: int) -> Array:
         """Return inputs, different at each call."""
-        if self.batch is None:
-            return self._rng.standard_normal((examples, *self.shape)).astype(self.dtype)
-        return self.batch[self._rng.integers(len(self.batch), size=examples)].astype(self.dtype)
+        dtype = self.dtype if self.limit is None else np.dtype(np.int64)
+        if self.batch is not None:
+            return self.batch[self._rng.integers(len(self.batch), size=examples)].astype(dtype)
+        if self.limit is not None:
+            return self._rng.integers(0, self.limit, (examples, *self.shape))
+        return self._rng.standard_normal((examples, *self.shape)).astype(dtype)
 
     def delta(self, examples: int) -> Array:
         """Return a normal δ, different at each call."""
@@ -112,6 +118,7 @@ class Bench:
     ) -> Workspace:
         """Return a new workspace, with random numbers only for training."""
         rng = np.random.default_rng(seed) if training else None
+        needs_input_gradient = needs_input_gradient and self.limit is None
         return Workspace(self.dtype, rng, training=training, needs_input_gradient=needs_input_gradient)
 
     def forward(self, x: Array, workspace: Workspace, state: Array | None = None) -> Array:
@@ -120,9 +127,12 @@ class Bench:
         return require_array(self.layer.forward(self.params, x, workspace), "forward")
 
     def backward(self, delta: Array, workspace: Workspace, grads: Scope | None = None) -> tuple[Array, Scope]:
-        """Return the layer's ∂C/∂a_prev and the gradients."""
+        """Return the layer's ∂C/∂a_prev, zeros for indices, which have none, and the gradients."""
         grads = self.grads() if grads is None else grads
-        return require_array(self.layer.backward(self.params, delta, grads, workspace), "backward"), grads
+        found = self.layer.backward(self.params, delta, grads, workspace)
+        if self.limit is not None:
+            return np.zeros((len(delta), *self.shape), self.dtype), grads
+        return require_array(found, "backward"), grads
 
     def run(self, x: Array, delta: Array, workspace: Workspace | None = None) -> Pass:
         """Return copies of the results of a pass; without a workspace, in training mode and with fixed noise."""

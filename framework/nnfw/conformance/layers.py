@@ -200,7 +200,7 @@ def check_reused_workspace_is_like_new(subject: Subject[Layer]) -> None:
         workspace = bench.workspace()
         for examples in (4, 2, 5, 1):
             arrays = bench.x(examples), bench.delta(examples), bench.vector
-            batches = [[factor * array for array in arrays] for factor in (1, -0.75)]
+            batches = [[_times(factor, array) for array in arrays] for factor in (1, -0.75)]
             expected = []
             for x, delta, vector in batches:
                 other.vector[...] = vector
@@ -238,8 +238,8 @@ def check_recorded_pass_is_like_asked_again(bench: Bench, x: Array, delta: Array
     bench.vector *= -0.5
     expected = bench.run(x, delta, other)
     tape.repeat()
-    assert gradient is not None  # the workspace asks for it
-    _require_same(expected, Pass(z, gradient, grads), "recorded with `kernels_only`, it gives another")
+    found = expected.grad_a_prev if gradient is None else gradient  # None for indices alone
+    _require_same(expected, Pass(z, found, grads), "recorded with `kernels_only`, it gives another")
 
 
 @_for_batches_of(3)
@@ -355,6 +355,7 @@ def check_wrong_shapes_are_refused(subject: Subject[Layer]) -> None:
 @_for_batches_of(3)
 def check_nan_is_not_hidden(bench: Bench, x: Array, delta: Array) -> None:
     """NaN in gives NaN out, forward and backward: an error must not look like a number."""
+    applies_if(bench.limit is None, "its inputs are indices")
     x[1], delta[1] = np.nan, np.nan
     require(np.isnan(bench.evaluate(x)[1]).any(), "z of an example that is all NaN has no NaN.")
     found = bench.run(bench.x(3), delta)
@@ -414,7 +415,7 @@ def check_gradients_in_evaluation(subject: Subject[Layer]) -> None:
             gradient, grads = bench.backward(delta, workspace)
         except StateError as error:
             raise NotApplicable("its backward raises StateError outside training") from error
-        arrays = {"∂C/∂a_prev": (x, gradient)}
+        arrays = {"∂C/∂a_prev": (x, gradient)} if bench.limit is None else {}
         arrays |= {f"the gradient of {name}": (bench.params[name], found) for name, found in grads.items()}
         for name, (array, found) in arrays.items():
             _require_slopes(bench, (x, delta, state), array, found, f"{name} outside of training", np.abs(delta * z))
@@ -457,6 +458,7 @@ def check_finite_at_extremes(subject: Subject[Layer]) -> None:
     """Inputs of ±10,000 and of 0 give finite results in float32, without a warning."""
     for bench in benches(subject, np.float32):
         applies_if(bench.batch is None, "it is tried with its own samples alone")
+        applies_if(bench.limit is None, "its inputs are indices")
         for x in (np.sign(bench.x(3)) * np.float32(EXTREME), np.zeros_like(bench.x(3))):
             with no_warnings(f"for inputs of ±{EXTREME:g} it warns"):
                 found = bench.run(x, bench.delta(3))
@@ -537,6 +539,7 @@ def check_memory_does_not_grow(subject: Subject[Layer]) -> None:
 
 def check_gradient_of_input(subject: Subject[Layer]) -> None:
     """∂C/∂a_prev agrees with numerical differentiation, with noise and activation, for several shapes and points."""
+    applies_if(subject.component.index_limit() is None, "its inputs are indices")
     _require_gradients(subject, lambda row: row.name == "x")
 
 
@@ -561,6 +564,11 @@ def _with_state(subject: Subject[Layer]) -> list[Bench]:
     found = [bench for bench in benches(subject) if bench.layout.state_size]
     applies_if(found, "it has no parameters that are not trainable")
     return found
+
+
+def _times(factor: float, array: Array) -> Array:
+    """Return other numbers of the same kind: the array times a factor, or indices in another order."""
+    return np.roll(array, int(factor), axis=0) if array.dtype.kind == "i" else factor * array
 
 
 def _noise(delta: Array, gradients: Mapping[str, Array]) -> float:
