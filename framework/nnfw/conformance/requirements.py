@@ -46,11 +46,11 @@ def unchanged(message: str, *arrays: Array) -> Iterator[None]:
     require(all(map(equal, arrays, before)), message)
 
 
-def require_array(found: object, method: str) -> Array:
-    """Return what a method gave, or raise CheckFailed if it is not an array of numbers."""
+def require_array(found: object, method: str, *, words: bool = False) -> Array:
+    """Return what a method gave, or raise CheckFailed if it is not an array of numbers, or of words where it may be."""
     if not isinstance(found, np.ndarray):
         raise CheckFailed(f"{method} returned {class_name(found)}, expected an array.")
-    if found.dtype.kind not in NUMERIC_KINDS:
+    if found.dtype.kind not in NUMERIC_KINDS and not (words and found.dtype.kind == "U"):
         raise CheckFailed(f"{method} returned {found.dtype}, expected an array of numbers.")
     return found
 

@@ -154,7 +154,7 @@ def check_missing_numbers_are_taken(subject: Subject[Transform]) -> None:
 def _columns(subject: Subject[Transform]) -> list[Array]:
     """Return columns that it accepts: its samples, or words, or numbers, with missing ones if it takes them."""
     if sampled := list(subject.samples()):
-        return [rows_of(require_array(column, "samples"), _EXAMPLES) for column in sampled]
+        return [rows_of(require_array(column, "samples", words=True), _EXAMPLES) for column in sampled]
     rng = subject.rng()
     if subject.component.accepts == _CATEGORICAL:
         return [np.resize(_WORDS, _EXAMPLES)]
