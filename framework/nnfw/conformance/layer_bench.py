@@ -76,6 +76,7 @@ class Bench:
 
     def __init__(self, layer: Layer, shape: Shape, dtype: DTypeLike = np.float64, batch: Array | None = None) -> None:
         self.layer, self.batch, self.limit = layer, batch, layer.index_limit()
+        self.lengths: Array | None = None  # of the sequences in every batch, if they are padded
         self.shape, self.dtype = shape, np.dtype(dtype)
         self.output_shape: Shape = self.layer.output_shape(shape)
         require(
@@ -119,7 +120,10 @@ class Bench:
         """Return a new workspace, with random numbers only for training."""
         rng = np.random.default_rng(seed) if training else None
         needs_input_gradient = needs_input_gradient and self.limit is None
-        return Workspace(self.dtype, rng, training=training, needs_input_gradient=needs_input_gradient)
+        workspace = Workspace(self.dtype, rng, training=training, needs_input_gradient=needs_input_gradient)
+        if self.lengths is not None:
+            workspace.lengths = self.lengths
+        return workspace
 
     def forward(self, x: Array, workspace: Workspace, state: Array | None = None) -> Array:
         """Return the layer's z, computed from the initial state or another one."""

@@ -409,16 +409,46 @@ def check_evaluation_sees_one_example(subject: Subject[Layer]) -> None:
 def check_gradients_in_evaluation(subject: Subject[Layer]) -> None:
     """Outside training backward, if it works there, gives the gradients of the forward pass outside training."""
     for bench in benches(subject):
-        x, delta, state, workspace = bench.x(3), bench.delta(3), bench.trained_state(), bench.workspace(training=False)
-        z = bench.forward(x, workspace, state).copy()
-        try:
-            gradient, grads = bench.backward(delta, workspace)
-        except StateError as error:
-            raise NotApplicable("its backward raises StateError outside training") from error
-        arrays = {"∂C/∂a_prev": (x, gradient)} if bench.limit is None else {}
-        arrays |= {f"the gradient of {name}": (bench.params[name], found) for name, found in grads.items()}
-        for name, (array, found) in arrays.items():
-            _require_slopes(bench, (x, delta, state), array, found, f"{name} outside of training", np.abs(delta * z))
+        _require_gradients_in_evaluation(bench, bench.x(3), bench.delta(3), bench.trained_state())
+
+
+def check_lengths_end_sequences(subject: Subject[Layer]) -> None:
+    """If it uses workspace.lengths, what lies beyond a length changes neither z nor a gradient, and these are right."""
+    found = [bench for bench in benches(subject, most=None) if len(bench.shape) > 1 and bench.shape[0] > 1]
+    used = False
+    for bench in found:
+        x, delta, steps = bench.x(3), bench.delta(3), bench.shape[0]
+        without = bench.evaluate(x)
+        bench.lengths = np.array([1, steps - 1, steps])
+        if equal(bench.evaluate(x), without):
+            continue
+        used, beyond = True, np.arange(steps) >= bench.lengths[:, np.newaxis]
+        if bench.layer.keeps_time:
+            delta[beyond] = 0
+        other = x.copy()
+        other[beyond] = bench.x(3)[beyond]
+        first, second = (bench.run(each, delta) for each in (x, other))
+        zs = [each.z[~beyond] if bench.layer.keeps_time else each.z for each in (first, second)]
+        require(close(*zs), "z depends on what lies beyond the length of a sequence.")
+        for name, gradient in first.gradients().items():
+            same = close(second.gradients()[name], gradient)
+            require(same, f"{name} depends on what lies beyond the length of a sequence.")
+        require(not np.any(first.grad_a_prev[beyond]), "∂C/∂a_prev is not 0 beyond the length of a sequence.")
+        _require_gradients_in_evaluation(bench, x, delta, bench.first_state)
+    applies_if(used, "it does not use workspace.lengths")
+
+
+def _require_gradients_in_evaluation(bench: Bench, x: Array, delta: Array, state: Array) -> None:
+    workspace = bench.workspace(training=False)
+    z = bench.forward(x, workspace, state).copy()
+    try:
+        gradient, grads = bench.backward(delta, workspace)
+    except StateError as error:
+        raise NotApplicable("its backward raises StateError outside training") from error
+    arrays = {"∂C/∂a_prev": (x, gradient)} if bench.limit is None else {}
+    arrays |= {f"the gradient of {name}": (bench.params[name], found) for name, found in grads.items()}
+    for name, (array, found) in arrays.items():
+        _require_slopes(bench, (x, delta, state), array, found, f"{name} outside of training", np.abs(delta * z))
 
 
 def _require_slopes(
