@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import pytest
 
+import nnfw
 from nnfw.compute import operation
 from nnfw.ops import DEFINITIONS, Call, Tape, engine_in_use, kernels, kernels_only, splits
 from nnfw.ops.engines import engine_of
@@ -414,3 +415,38 @@ def test_operation_with_two_indices_is_left_to_numpy_which_checks_both(fast):
     others[0] = 3
     with pytest.raises(IndexError, match="index 3 is out of bounds"):
         step()
+
+
+class Splits:
+    """A method that is not made of kernels and returns several arrays: new ones, and one of its arguments twice."""
+
+    def backward(self, delta):
+        return delta * 2, delta, delta
+
+
+def test_replay_of_several_results_writes_each_into_the_first_one():
+    tape, delta = Tape(DEFINITIONS), np.ones(3)
+    double, same, again = tape.perform(Splits().backward, delta)
+    tape.finish()
+    assert not np.shares_memory(same, again)
+    delta[...] = 5
+    tape.repeat()
+    assert (double.tolist(), same.tolist(), again.tolist()) == ([10] * 3, [5] * 3, [5] * 3)
+
+
+class Shrinks:
+    """Returns fewer arrays at each call."""
+
+    left = 3
+
+    def backward(self, delta):
+        self.left -= 1
+        return (delta + 1,) * self.left
+
+
+def test_replay_with_another_number_of_results_is_refused():
+    tape = Tape(DEFINITIONS)
+    tape.perform(Shrinks().backward, np.ones(3))
+    tape.finish()
+    with pytest.raises(nnfw.PluginError, match=r"backward returned tuple, expected a tuple of 2, as before\."):
+        tape.repeat()

@@ -6,14 +6,15 @@ buffers, options and methods at each step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import takewhile
 from types import FunctionType
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 import numpy as np
 
+from nnfw.arrays import Array
 from nnfw.ops.engines import Engine, engine_in_use, using
 from nnfw.ops.operation import Call, Function, Operation, Value, dispatched
 from nnfw.plugins.results import wrong_result
@@ -169,31 +170,58 @@ class _Recorder(dict[Operation, Function]):
 
 
 def _own(result: Result, arguments: tuple[object, ...]) -> Result:
-    """Return a result; a copy if replays cannot write into it, because it is read-only or overlaps an argument."""
+    """Return a result, or each item of a tuple of them; a copy of what replays cannot write into.
+
+    That is read-only, or overlaps an argument or an item before it.
+    """
+    arrays = list(_arrays_in(arguments))
+    if isinstance(result, tuple):
+        owned: list[object] = []
+        for item in result:
+            owned.append(_owned(item, [*arrays, *_arrays_in(tuple(owned))]))
+        return cast(Result, tuple(owned))
+    return cast(Result, _owned(result, arrays))
+
+
+def _owned(result: object, others: Iterable[Array]) -> object:
     if not isinstance(result, np.ndarray):
         return result
-    arrays = [item for item in arguments if isinstance(item, np.ndarray)]
-    arrays += [array for item in arguments if isinstance(item, Mapping) for array in item.values()]
-    taken = not result.flags.writeable or any(np.may_share_memory(result, array) for array in arrays)
+    taken = not result.flags.writeable or any(np.may_share_memory(result, array) for array in others)
     return result.copy() if taken else result
 
 
-def _replay_of(call: Callable[[], object], method: Callable[..., object], result: object) -> Callable[[], object]:
-    """Return a function that calls a method again and copies its result into the first one.
+def _arrays_in(arguments: Iterable[object]) -> Iterator[Array]:
+    """Yield the arrays among arguments, in tuples and tables too."""
+    for item in arguments:
+        if isinstance(item, np.ndarray):
+            yield item
+        elif isinstance(item, Mapping):
+            yield from item.values()
+        elif isinstance(item, tuple):
+            yield from _arrays_in(item)
 
-    A result of another shape or dtype is refused. If the first result is not an array, it is unused or was refused.
+
+def _replay_of(call: Callable[[], object], method: Callable[..., object], result: object) -> Callable[[], object]:
+    """Return a function that calls a method again and copies its result, or each of a tuple, into the first one.
+
+    A result of another shape or dtype is refused. What is not an array in the first result is unused or was refused.
     """
-    if not isinstance(result, np.ndarray):
+    items = result if isinstance(result, tuple) else (result,)
+    if not any(isinstance(item, np.ndarray) for item in items):
         return call
-    shape, dtype = result.shape, result.dtype
 
     def repeat() -> None:
         found = call()
-        if found is result:
-            return
-        if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != dtype:
-            expected = f"a {dtype} array of shape {shape}, as before"
-            raise wrong_result(getattr(method, "__self__", method), method.__name__, found, expected)
-        np.copyto(result, found)
+        again = found if isinstance(result, tuple) and isinstance(found, tuple) else (found,)
+        if len(again) != len(items):
+            raise wrong_result(owner, method.__name__, found, f"a tuple of {len(items)}, as before")
+        for first, new in zip(items, again, strict=True):
+            if not isinstance(first, np.ndarray) or new is first:
+                continue
+            if not isinstance(new, np.ndarray) or new.shape != first.shape or new.dtype != first.dtype:
+                expected = f"a {first.dtype} array of shape {first.shape}, as before"
+                raise wrong_result(owner, method.__name__, new, expected)
+            np.copyto(first, new)
 
+    owner = getattr(method, "__self__", method)
     return repeat
