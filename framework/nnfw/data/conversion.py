@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from math import prod
+from math import isfinite, prod
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -238,7 +238,7 @@ def require_finite_predictions(values: Array, what: str = "") -> None:
 
 def _not_finite(block: Array) -> Array | None:
     # a sum of squares takes one pass and no memory; if it is not finite, the numbers may just be large
-    return None if np.isfinite(sum_of_squares(block)) else ~np.isfinite(block)
+    return None if isfinite(sum_of_squares(block)) else ~np.isfinite(block)
 
 
 def _infinite(block: Array) -> Array | None:

@@ -20,7 +20,6 @@ from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short, warn
 from nnfw.network import (
     INPUT,
     Chain,
-    Given,
     Graph,
     LayerTrace,
     Network,
@@ -416,19 +415,20 @@ class Sequential:
         ``p = model.preprocessing; p.labels(model.predict(p.apply(columns)))`` with columns by name.
         """
         names = self._names(x, "x")
-        inputs = self.network.inputs
-        given = arrays_of(x, inputs, "x")
+        arrays, lengths, single = arrays_of(x, self.network.inputs, "x")
         chosen = (isinstance(accelerator, str) and self._kernels.get(accelerator)) or self._chosen(accelerator)
         try:
             forward = self._idle.pop()  # no other thread uses it meanwhile
         except IndexError:
             forward = RepeatedForward(self.network.workspace())
-        outputs = self._predicted(given, names, forward, chosen)
-        forward.rest()
+        outputs = self._predicted(arrays, lengths, names, forward, chosen)
         if forward.light or not self._idle:
-            self._idle.append(forward)  # not after an error, for what was half done
-        found: Array = self._by_output([a[0] for a in outputs] if given.single else outputs)
-        return found
+            self._idle.append(forward if forward.light else forward.trimmed())  # not after an error in it
+        if self.network.output_names:
+            named: Array = self._by_output([a[0] for a in outputs] if single else outputs)
+            return named
+        (a,) = outputs
+        return a[0] if single else a
 
     def _names(self, x: ArrayLike, owner: str) -> tuple[str, ...]:
         """Return the names of the columns of a frame; refuse other ones than the model was trained on."""
@@ -437,32 +437,35 @@ class Sequential:
             self.preprocessing.require_names(names, owner)
         return names
 
-    def _predicted(self, given: Given, names: tuple[str, ...], forward: RepeatedForward, chosen: Engine) -> list[Array]:
-        arrays, lengths, _ = given
+    def _predicted(
+        self,
+        arrays: list[Array],
+        lengths: list[Array | None] | None,
+        names: tuple[str, ...],
+        forward: RepeatedForward,
+        chosen: Engine,
+    ) -> list[Array]:
         count, network = len(arrays[0]), self.network
         if 0 < count <= EVALUATION_ROWS:
-            return [
-                output.a.copy()
-                for output in forward(network, self._checked(arrays, slice(None), names), chosen, lengths)
-            ]
+            return [a.copy() for _, a, _ in forward(network, self._checked(arrays, arrays, names), chosen, lengths)]
         outputs = [np.empty((count, *shape), self.dtype) for shape in network.output_shapes]
         for start in range(0, count, EVALUATION_ROWS):
             rows = slice(start, start + EVALUATION_ROWS)
             some = lengths and [None if each is None else each[rows] for each in lengths]
-            found = forward(network, self._checked(arrays, rows, names), chosen, some)
-            for whole, output in zip(outputs, found, strict=True):
+            parts = self._checked([array[rows] for array in arrays], arrays, names)
+            for whole, output in zip(outputs, forward(network, parts, chosen, some), strict=True):
                 whole[rows] = output.a
             for array in arrays:
                 release(array)
         return outputs
 
-    def _checked(self, arrays: list[Array], rows: slice, names: tuple[str, ...]) -> list[Array]:
-        """Return some rows of each input, checked and as the network takes them."""
+    def _checked(self, parts: list[Array], arrays: list[Array], names: tuple[str, ...]) -> list[Array]:
+        """Return parts of the inputs, checked and as the network takes them."""
         inputs, dtype = self.network.inputs, self.dtype
-        return [
-            each.cast(array[rows], dtype, f"x{each.key}", array, names)
-            for each, array in zip(inputs, arrays, strict=True)
-        ]
+        if len(inputs) == 1:
+            return [inputs[0].cast(parts[0], dtype, "x", arrays[0], names)]
+        triples = zip(inputs, parts, arrays, strict=True)
+        return [each.cast(part, dtype, "x", array, names) for each, part, array in triples]
 
     def _chosen(self, accelerator: str) -> Engine:
         if not isinstance(accelerator, str):

@@ -4,7 +4,6 @@ from .graph import Graph as Graph
 from .graph import Place as Place
 from .graph import Workspace as Workspace
 from .inputs import INPUT as INPUT
-from .inputs import Given as Given
 from .inputs import Input as Input
 from .inputs import arrays_of as arrays_of
 from .inputs import by_name as by_name

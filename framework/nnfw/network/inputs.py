@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -68,12 +68,15 @@ class Input:
                     f"{self.limit - 1}."
                 )
 
-    def cast(self, part: Array, dtype: np.dtype[np.generic], owner: str, whole: Array, columns: Sequence[str]) -> Array:
-        """Return some rows of `whole`, checked and as the network takes them; DataError as :meth:`require`."""
+    def cast(self, part: Array, dtype: np.dtype[np.generic], name: str, whole: Array, columns: Sequence[str]) -> Array:
+        """Return some rows of `whole`, checked and as the network takes them; DataError as :meth:`require`.
+
+        `name` is what messages call x as a whole.
+        """
         if self.limit is None:
-            return cast_finite(part, dtype, owner, whole, columns)
+            return cast_finite(part, dtype, f"{name}{self.key}", whole, columns)
         if part.dtype.kind not in "iu" or (part.size and (part.min() < 0 or part.max() >= self.limit)):
-            self.require(whole, owner)
+            self.require(whole, name + self.key)
         return np.asarray(part, np.int64)
 
     def dtype_in(self, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
@@ -81,12 +84,8 @@ class Input:
         return dtype if self.limit is None else np.dtype(np.int64)
 
 
-class Given(NamedTuple):
-    """What a user gives: for each input its values, and its lengths if one is padded; whether it is one example."""
-
-    arrays: list[Array]
-    lengths: list[Array | None] | None
-    single: bool
+Given = tuple[list[Array], list[Array | None] | None, bool]
+"""What a user gives: for each input its values, and its lengths if one is padded; whether it is one example."""
 
 
 def arrays_of(x: object, inputs: Sequence[Input], name: str) -> Given:
@@ -105,7 +104,7 @@ def arrays_of(x: object, inputs: Sequence[Input], name: str) -> Given:
     """
     if not inputs[0].key and not isinstance(x, Padded):
         batch, single = as_batch(x, inputs[0].shape, name)  # type: ignore[arg-type]
-        return Given([batch], None, single)
+        return [batch], None, single
     if not inputs[0].key:
         return _together([x], inputs, name)
     return _together(by_name(x, [each.name for each in inputs], name, "input"), inputs, name)
@@ -124,7 +123,7 @@ def _together(values: Sequence[Any], inputs: Sequence[Input], name: str) -> Give
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{key!r}: {count}" for key, count in counts.items())
         raise DataError(f"The inputs in {name} must have one entry per example, got {found}.")
-    return Given(arrays, None if all(each is None for each in lengths) else lengths, single)
+    return arrays, None if all(each is None for each in lengths) else lengths, single
 
 
 def by_name(
