@@ -99,8 +99,8 @@ def test_wrong_kernel_is_found(registry, monkeypatch, name, make):
     results = [operation.arguments[k] for k in operation.results]
     if make is to_a_copy and all(argument.axes == ("1",) for argument in results):
         pytest.skip("a single number is contiguous")
-    if make is in_float32 and name in ("right_classes", "right_rows"):
-        pytest.skip("float32 holds every count of a few examples")
+    if make is in_float32 and name in ("right_classes", "right_rows", "mask"):
+        pytest.skip("float32 holds every count of a few examples, and every mark")
     monkeypatch.setitem(OFFERED, name, make(name))
     assert [*failed(registry, name)] == [f"kernel.{name}"]
 

@@ -70,11 +70,11 @@ WRONG = {
     ),
     "share of a block": (
         [Node(CHAIN, "pair"), Node(Dense(2), share="pair")],
-        "layers[1].share is 'pair', but that is several nodes.",
+        "layers[1].share is 'pair', which is not a single layer. Share layer by layer.",
     ),
     "share of a shorter block": (
         [Node(nnfw.Chain((Dense(2),)), "one"), Node(CHAIN, share="one")],
-        "layers[1]: Inside layers.1: its share is 'one.layers.1', but that is no node.",
+        "layers[1]: Inside layers.1: its share is 'one.layers.1', which is not a single layer. Share layer by layer.",
     ),
     "share of other shapes": (
         [Node(Dense(3), "a"), Node(Dense(2), share="a")],

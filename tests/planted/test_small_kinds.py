@@ -228,7 +228,7 @@ class Half(nnfw.Metric):
 
 
 @dataclass(frozen=True)
-class Median(nnfw.Metric):
+class MedianOutput(nnfw.Metric):
     """The median output, from all outputs; NaN for one output."""
 
     higher_is_better = True
@@ -329,11 +329,11 @@ WRONG = {
     ),
     "metric-mean-of-batches": (Half(), "metric.adds_up_over_batches"),
     "metric-merges-the-last-alone": (
-        changed(Median, merge=lambda s, p, first, second: second),
+        changed(MedianOutput, merge=lambda s, p, first, second: second),
         "metric.adds_up_over_batches",
     ),
     "metric-merges-to-float32": (
-        changed(Median, merge=lambda s, p, *r: p(*r).astype(np.float32)),
+        changed(MedianOutput, merge=lambda s, p, *r: p(*r).astype(np.float32)),
         "metric.adds_up_over_batches",
     ),
     "metric-merges-in-place": (
@@ -464,7 +464,7 @@ def test_every_check_of_these_kinds_finds_something():
 
 @pytest.mark.parametrize(
     "component",
-    [L1(0.0), L2(0.0), Dropout(0.0), SGD(0.1, weight_decay=0.0), Constant(0.0), Step(3, rate=1.0), Median()],
+    [L1(0.0), L2(0.0), Dropout(0.0), SGD(0.1, weight_decay=0.0), Constant(0.0), Step(3, rate=1.0), MedianOutput()],
     ids=repr,
 )
 def test_right_component_of_a_rare_sort_passes_everything(component):
