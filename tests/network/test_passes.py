@@ -574,3 +574,49 @@ def test_replay_restores_what_its_own_batch_kept_in_the_workspace(rng):
         np.testing.assert_array_equal(a, right)
         np.testing.assert_array_equal(gradient, expected)
         model.parameters.vector -= 0.1 * expected
+
+
+@pytest.mark.parametrize(
+    ("cost", "activation", "y"),
+    [
+        ("cross_entropy", "softmax", np.arange(8) % 3),
+        ("binary_cross_entropy", "sigmoid", np.eye(8)[:, :3]),
+        ("mse", "tanh", np.eye(8)[:, :3]),
+    ],
+    ids=["softmax", "sigmoid", "tanh"],
+)
+def test_output_that_another_node_takes_has_the_gradient_of_an_ordinary_pass(cost, activation, y, rng):
+    layers = [
+        Dense(5, activation="tanh"),
+        nnfw.Node(Dense(3, activation=activation), "p"),
+        nnfw.Node(Dense(2), "q"),
+    ]
+    model = nnfw.Sequential(layers, 4, outputs=("p", "q"), dtype="float64")
+    network, objective = model.network, model.objective({"p": cost, "q": "mse"})
+    data = model.labelled(rng.normal(size=(8, 4)), {"p": y, "q": rng.normal(size=(8, 2))}, objective)
+    batch = data.part(0, 8, network.dtype)
+    expected, found = np.zeros((2, model.parameters.vector.size))
+    network.backward(batch, objective, network.workspace(training=True), network.views(expected))
+    repeated = RepeatedPass(network, objective, network.workspace(training=True), network.views(found))
+    for _ in range(2):
+        repeated(batch)
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+
+
+@dataclass(frozen=True)
+class KeepsItsValue(nnfw.Activation):
+    """tanh, whose forward keeps what its delta needs."""
+
+    def forward(self, z, workspace):
+        workspace["a"] = a = np.tanh(z)
+        return a
+
+    def delta(self, grad_a, z, a, workspace):
+        return grad_a * (1 - workspace["a"] ** 2)
+
+
+def test_activation_of_an_output_that_another_node_takes_finds_what_it_kept(rng):
+    layers = [nnfw.Node(Dense(3, activation=KeepsItsValue()), "p"), nnfw.Node(Dense(2), "q")]
+    model = nnfw.Sequential(layers, 4, outputs=("p", "q"))
+    y = {"p": rng.normal(size=(5, 3)), "q": rng.normal(size=(5, 2))}
+    assert nnfw.gradcheck(model, rng.normal(size=(5, 4)), y, cost={"p": "mse", "q": "mse"}).ok

@@ -372,8 +372,9 @@ class Graph:
         if grad_a is None:
             return delta
         through = own.child("through")
-        other = step(activation.delta, grad_a, own["z"], own["a"], through.child(ACTIVATION))
-        return step(_added, delta, other, through)
+        total = step(_plus, None, delta, through)  # copied before the activation overwrites it
+        other = step(activation.delta, grad_a, own["z"], own["a"], own.child(ACTIVATION))
+        return step(_plus, total, other, through)
 
     def _sum(self, source: int, so_far: Array | None, term: Array | None, workspace: Workspace) -> Array | None:
         """Return ∂C/∂a = Σ_m ∂C/∂a through m: what there is so far, plus one more term."""
@@ -404,11 +405,6 @@ def _plus(so_far: Array | None, term: Array, workspace: Workspace) -> Array:
     else:
         add(total, term)
     return total
-
-
-@kernels_only
-def _added(delta: Array, other: Array, workspace: Workspace) -> Array:
-    return _plus(_plus(None, delta, workspace), other, workspace)
 
 
 @kernels_only
