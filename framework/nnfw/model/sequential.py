@@ -447,7 +447,8 @@ class Sequential:
     ) -> list[Array]:
         count, network = len(arrays[0]), self.network
         if 0 < count <= EVALUATION_ROWS:
-            return [a.copy() for _, a, _ in forward(network, self._checked(arrays, arrays, names), chosen, lengths)]
+            found = forward(network, self._checked(arrays, arrays, names), chosen, lengths)
+            return [output[1].copy() for output in found]
         outputs = [np.empty((count, *shape), self.dtype) for shape in network.output_shapes]
         for start in range(0, count, EVALUATION_ROWS):
             rows = slice(start, start + EVALUATION_ROWS)

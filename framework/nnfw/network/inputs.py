@@ -74,7 +74,7 @@ class Input:
         `name` is what messages call x as a whole.
         """
         if self.limit is None:
-            return cast_finite(part, dtype, f"{name}{self.key}", whole, columns)
+            return cast_finite(part, dtype, name + self.key, whole, columns)
         if part.dtype.kind not in "iu" or (part.size and (part.min() < 0 or part.max() >= self.limit)):
             self.require(whole, name + self.key)
         return np.asarray(part, np.int64)

@@ -137,7 +137,7 @@ class RepeatedForward:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._shapes: tuple[Shape, ...] = ()
+        self._shapes: Shape | tuple[Shape, ...] = ()
         self._records = False  # whether batches of these shapes are small enough
         self.light = True  # whether its buffers may all be kept
         self._recordings: dict[Engine, tuple[list[Array], Outputs, Tape]] = {}
@@ -149,15 +149,15 @@ class RepeatedForward:
 
         The inputs have the dtypes that the network takes. Sequences with lengths are not recorded.
         """
-        shapes = tuple(map(_SHAPE, inputs))
+        shapes = inputs[0].shape if len(inputs) == 1 else tuple(map(_SHAPE, inputs))
         if shapes != self._shapes or lengths or not self._records:
             return self._plainly(network, inputs, shapes, chosen, lengths)
         if chosen not in self._recordings:
             self._recordings[chosen] = self._record(network, [array.copy() for array in inputs], chosen)
             return self._recordings[chosen][1]
         own_inputs, outputs, tape = self._recordings[chosen]
-        for own, array in zip(own_inputs, inputs):  # noqa: B905 - takes twice as long when it counts
-            np.copyto(own, array)
+        for own, array in zip(own_inputs, inputs, strict=True):
+            own[...] = array
         tape.repeat()
         return outputs
 
@@ -165,7 +165,7 @@ class RepeatedForward:
         self,
         network: Network,
         inputs: Sequence[Array],
-        shapes: tuple[Shape, ...],
+        shapes: Shape | tuple[Shape, ...],
         chosen: Engine,
         lengths: list[Array | None] | None,
     ) -> Outputs:
