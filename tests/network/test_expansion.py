@@ -203,3 +203,17 @@ def test_network_of_a_thousand_nodes_trains_and_is_checked():
     x = np.ones((4, 2))
     history = model.fit(x, x, cost="mse", optimizer="sgd", accelerator="none")
     assert np.isfinite(history["cost"][0])
+
+
+def test_all_mistakes_in_names_and_inputs_are_reported_at_once():
+    layers = [Node(D, "3"), Node(D, "a", ("q",)), Node(D, "a", share="r"), nnfw.Chain((Node(D, inputs=("s",)),))]
+    with pytest.raises(nnfw.ConfigError) as caught:
+        nnfw.Sequential(layers, 3)
+    lines = str(caught.value).splitlines()
+    assert [line.partition(" ")[0] for line in lines] == [
+        "layers[0].name",
+        "layers[1].inputs[0]",
+        "layers[2].name",
+        "layers[2].share",
+        "layers[3]:",
+    ]

@@ -79,6 +79,7 @@ class Expansion:
         first = inputs[0] if len(inputs) == 1 else ""
         scopes = [_Scope("", iter(enumerate(nodes)), None, first)]
         self._top, self._inside = 0, ""  # where the current node is, for messages
+        self._mistakes: list[Mistake] = []
         while scopes:
             index, node = next(scopes[-1].nodes, (0, None))
             if node is None:
@@ -88,6 +89,8 @@ class Expansion:
                 self._top = index
             self._inside = scopes[-1].prefix[:-1]
             self._place(index, node, scopes)
+        if self._mistakes:
+            raise ConfigError(self._mistakes)
 
     def _close(self, scopes: list[_Scope]) -> None:
         """End a block: its last node gives its output."""
@@ -108,13 +111,13 @@ class Expansion:
             return
         if sort == "layer" and len(sources) > 1:
             label = self._registry.label("layer", node.layer)
-            raise self._error(
+            self._note(
                 f"{label} takes one input, got {len(sources)}: {listed(sources)}. Put a layer before it that merges "
                 "them: 'add', 'multiply' or 'concatenate'.",
                 "inputs",
             )
         if share and share not in self._leaves:
-            raise self._error(f"is {short(share)}, which is not a single layer. Share layer by layer.", "share")
+            self._note(f"is {short(share)}, which is not a single layer. Share layer by layer.", "share")
         self._leaves.add(name)
         self.nodes.append(Node(node.layer, name, sources, share or None))
         self.outer.append(self._top)
@@ -131,28 +134,30 @@ class Expansion:
         elif name in scope.names:
             wrong = "must differ from that of every node before it"
         if wrong:
-            raise self._error(f"{wrong}, got {short(name)}. Choose another name.", "name")
+            self._note(f"{wrong}, got {short(name)}. Choose another name.", "name")
+            return f"layers.{index}"
         scope.names.add(name)
         return name
 
     def _source(self, given: str, position: int, node: Node, scope: _Scope) -> str:
-        """Return the complete name of the node that an input means."""
+        """Return the complete name of the node that an input means; of another one if it means none."""
+        found, instead = self._found(given, scope), scope.previous or self._inputs[0]
         if given == PREVIOUS:
-            if scope.previous:
-                return scope.previous
-            raise self._error(f"must name inputs of the network: {listed(self._inputs)}.", "inputs")
-        found = self._found(given, scope)
+            if not scope.previous:
+                self._note(f"must name inputs of the network: {listed(self._inputs)}.", "inputs")
+            return instead
         if found is not None:
             return found
         known = [name.removeprefix(scope.prefix) for name in self.ends if name.startswith(scope.prefix)]
         known = list(dict.fromkeys([*known, *self._inputs, PREVIOUS]))
         later = " It comes later: a node takes nodes before it." if given in self._later or given == node.name else ""
-        raise self._error(
+        self._note(
             f"is {short(given)}, but no node before it has that name.{later or did_you_mean(given, known)} "
             f"Names: {listed(known)}.",
             "inputs",
             position,
         )
+        return instead
 
     def _found(self, given: str, scope: _Scope) -> str | None:
         """Look a name up in a block, then in the blocks around it; a name that begins with a dot only outermost."""
@@ -171,17 +176,20 @@ class Expansion:
             found = ".".join([*parts[:count], node.share.removeprefix(".")])
             if found in self.ends:
                 return found
-        raise self._error(
+        self._note(
             f"is {short(node.share)}, but no node before it has that name.{did_you_mean(node.share, self._leaves)}",
             "share",
         )
+        return ""
 
     def _nodes_of(self, block: Block, inputs: tuple[str, ...], scopes: Sequence[_Scope]) -> tuple[Node, ...]:
         label = self._registry.label("layer", block)
         if any(scope.block == block for scope in scopes):
-            raise self._error(f"{label} expands into itself: one of its nodes is the same block.")
+            self._note(f"{label} expands into itself: one of its nodes is the same block.")
+            raise ConfigError(self._mistakes)
         if len(scopes) > _DEEPEST:
-            raise self._error(f"blocks are nested more than {_DEEPEST} deep in {label}. Nest fewer of them.")
+            self._note(f"blocks are nested more than {_DEEPEST} deep in {label}. Nest fewer of them.")
+            raise ConfigError(self._mistakes)
         found: Any = block.nodes(inputs)
         if not isinstance(found, Sequence) or isinstance(found, str) or not found:
             raise wrong_result(block, "nodes", found, "a list of one Node or more", self._registry)
@@ -190,8 +198,10 @@ class Expansion:
         except ConfigError as error:
             raise ConfigError(error.mistakes, f"A node of {label}") from error
 
-    def _error(self, text: str, *place: int | str) -> ConfigError:
+    def _note(self, text: str, *place: int | str) -> None:
+        """Note a mistake in the current node; all of them are raised together."""
         if not self._inside:
-            return ConfigError([Mistake(("layers", self._top, *place), text)])
+            self._mistakes.append(Mistake(("layers", self._top, *place), text))
+            return
         field = f"its {place[0]} " if place else ""
-        return ConfigError([Mistake(("layers", self._top), f"Inside {self._inside}: {field}{text}")])
+        self._mistakes.append(Mistake(("layers", self._top), f"Inside {self._inside}: {field}{text}"))
