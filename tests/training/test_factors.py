@@ -113,3 +113,9 @@ def test_optimizer_of_single_parameters_gets_their_places(accelerator):
     assert norms["trunk.weight"] == 0
     assert all(0 < norms[name] <= 0.3 + 1e-5 for name in ("layers.1.weight", "layers.2.bias"))
     assert np.array_equal(once.parameters["layers.1.weight"], before["layers.1.weight"])
+
+
+def test_frozen_parameter_stays_as_it_is_whatever_its_rate():
+    model, before = trained(rates={"trunk.*": 0.5, "*": 2.0}, frozen=["trunk.*"])
+    same = {name for name, array in model.parameters.items() if np.array_equal(array, before[name])}
+    assert same == {"trunk.weight", "trunk.bias"}

@@ -32,12 +32,10 @@ def unmatched(options: TrainingOptions, layout: Layout) -> Iterator[Mistake]:
 def factors_of(options: TrainingOptions, layout: Layout) -> dict[str, float]:
     """Return the factor of the learning rate of each parameter that has one: 0 if it is frozen.
 
-    The last pattern that matches a parameter counts.
+    The last pattern of `rates` that matches a parameter counts, unless it is frozen.
     """
-    patterns = {**(options.rates or {}), **dict.fromkeys(options.frozen or (), 0.0)}
-    found = {
-        name: factor for pattern, factor in patterns.items() for name in layout.parts if fnmatchcase(name, pattern)
-    }
+    patterns = [*(options.rates or {}).items(), *((pattern, 0.0) for pattern in options.frozen or ())]
+    found = {name: factor for pattern, factor in patterns for name in layout.parts if fnmatchcase(name, pattern)}
     return {name: factor for name, factor in found.items() if factor != 1}
 
 
