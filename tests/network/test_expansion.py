@@ -7,6 +7,7 @@ import pytest
 
 import nnfw
 from nnfw import Node
+from nnfw.network import expansion
 from nnfw_standard import Add, Concatenate, Dense, Embedding, Parallel, Repeat, Residual
 
 
@@ -217,3 +218,31 @@ def test_all_mistakes_in_names_and_inputs_are_reported_at_once():
         "layers[2].share",
         "layers[3]:",
     ]
+
+
+@pytest.mark.parametrize(
+    ("layers", "outputs"),
+    [([Node(D, "a")], ("a", "a")), ([Node(nnfw.Chain((Node(D, "a"),)), "b")], ("b", "b.a"))],
+    ids=["name", "block and its last node"],
+)
+def test_output_that_is_named_twice_is_refused(layers, outputs):
+    with pytest.raises(nnfw.ConfigError, match=r"outputs names one node twice: .*\. Name each output once\."):
+        nnfw.Sequential(layers, 3, outputs=outputs)
+
+
+@pytest.mark.parametrize("name", ["", "1", "a.b", "layers", "layers.0", "previous", "_a"])
+def test_name_of_an_input_that_could_be_another_one_is_refused(name):
+    with pytest.raises(nnfw.ConfigError, match=r"input_shape\..* is no name of an input: expected a letter, then"):
+        nnfw.Sequential([Node(D, inputs=("a",)), Node(Add(), inputs=("previous", name))], {name: 3, "a": 3})
+
+
+def test_network_without_inputs_is_refused():
+    with pytest.raises(nnfw.ConfigError, match=r"input_shape names no input\. Give one or more\."):
+        nnfw.Sequential([D], {})
+
+
+def test_network_of_too_many_nodes_is_refused(monkeypatch):
+    monkeypatch.setattr(expansion, "_MOST_NODES", 1000)
+    block = Repeat((Repeat((Repeat((D,), times=100),), times=100),), times=100)
+    with pytest.raises(nnfw.ConfigError, match=r"layers\[0\] expands into more than 1,000 nodes\. Repeat fewer of"):
+        nnfw.Sequential([block], 3)

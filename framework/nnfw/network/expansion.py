@@ -17,9 +17,10 @@ from nnfw.protocols import KINDS, Block, Node
 PREVIOUS = "previous"
 """The name of the node before, or in front of the first node of the input."""
 
-_NAME = re.compile(r"[^\W\d][\w-]*")
+_NAME = re.compile(r"[^\W\d_][\w-]*")
 _RESERVED = ("layers", PREVIOUS)
 _DEEPEST = 32  # blocks inside blocks
+_MOST_NODES = 1 << 14  # a file of a few bytes could repeat without end
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Expansion:
     def __init__(self, nodes: Sequence[Node], inputs: Sequence[str], registry: Registry) -> None:
         self._registry = registry
         self._inputs = tuple(inputs)
+        _require_names(self._inputs)
         self.nodes: list[Node] = []
         self.outer: list[int] = []
         self._leaves: set[str] = set()
@@ -118,6 +120,9 @@ class Expansion:
             )
         if share and share not in self._leaves:
             self._note(f"is {short(share)}, which is not a single layer. Share layer by layer.", "share")
+        if len(self.nodes) == _MOST_NODES:
+            text = f"expands into more than {_MOST_NODES:,} nodes. Repeat fewer of them."
+            raise ConfigError([*self._mistakes, Mistake(("layers", self._top), text)])
         self._leaves.add(name)
         self.nodes.append(Node(node.layer, name, sources, share or None))
         self.outer.append(self._top)
@@ -205,3 +210,14 @@ class Expansion:
             return
         field = f"its {place[0]} " if place else ""
         self._mistakes.append(Mistake(("layers", self._top), f"Inside {self._inside}: {field}{text}"))
+
+
+def _require_names(inputs: Sequence[str]) -> None:
+    """Refuse names of inputs that could mean something else among the inputs of a node."""
+    if not inputs:
+        raise ConfigError([Mistake(("input_shape",), "names no input. Give one or more.")])
+    for name in inputs:
+        if not _NAME.fullmatch(name) or name in _RESERVED:
+            reserved = " or ".join(map(repr, _RESERVED))
+            text = f"is no name of an input: expected a letter, then letters, digits, '_' and '-', and not {reserved}."
+            raise ConfigError([Mistake(("input_shape", name), text)])

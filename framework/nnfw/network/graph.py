@@ -161,6 +161,9 @@ class Graph:
         )
         order = [place.name for place in self.nodes]
         self.outputs = tuple(order.index(self._output(name, found)) for name in outputs or (last,))
+        if len(set(self.outputs)) < len(self.outputs):
+            text = f"names one node twice: {listed(self.output_names)}. Name each output once."
+            raise ConfigError([Mistake(("outputs",), text)])
         self._require_use(takers)
 
     def _output(self, name: str, found: Expansion) -> str:
