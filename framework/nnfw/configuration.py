@@ -260,7 +260,7 @@ def _unknown(name: str, options: Mapping[str, Option]) -> str:
 
 def _check_value(hint: object, value: object, resolve: Resolve) -> object:
     kind = kind_of(hint)
-    if kind is not None:
+    if kind is not None and not _by_name(hint, value):
         return resolve(kind, value)
     plain = []
     for part in _parts(hint):
@@ -287,7 +287,7 @@ def _check_value(hint: object, value: object, resolve: Resolve) -> object:
 def _plain(hint: object, value: object, describe: Describe) -> Plain:
     """Return a value as a file can hold it: that from which :func:`_check_value` makes `value` again."""
     kind = kind_of(hint)
-    if kind is not None:
+    if kind is not None and not _by_name(hint, value):
         return value if value is None or isinstance(value, str | Mapping) else describe(kind, value)
     for part in _parts(hint):
         inner, _ = _unwrapped(part)
@@ -303,6 +303,14 @@ def _plain(hint: object, value: object, describe: Describe) -> Plain:
             return to_table(value, describe)
     plain: Plain = _as_python(value)
     return plain
+
+
+def _by_name(hint: object, value: object) -> bool:
+    """Return whether a value is a table of components by name, where the annotation allows both it and a component."""
+    mapping = next((part for part in _parts(hint) if get_origin(part) is Mapping), None)
+    if mapping is None or not isinstance(value, Mapping) or TYPE in value:
+        return False
+    return bool(value) and not any(isinstance(item, int | float | list) for item in value.values())
 
 
 def _check_items(hints: Sequence[object], values: Sequence[object], resolve: Resolve) -> tuple[object, ...]:

@@ -1091,7 +1091,7 @@ def test_real_table_from_file_to_arrays_and_back(rng):
 def test_outputs_that_can_stand_for_the_classes(classes, transforms, fitting):
     examples = Examples({"x": np.arange(6.0)}, np.resize(classes, 6))
     preprocessing = Preprocessing.fit(examples, [], transforms)
-    assert {outputs for outputs in range(6) if preprocessing.tells_apart(outputs)} == fitting
+    assert {outputs for outputs in range(6) if preprocessing.outputs[""].tells_apart(outputs)} == fitting
     for outputs in range(1, 6):
         if outputs in fitting:
             preprocessing.require_fit((1,), (outputs,))

@@ -41,7 +41,7 @@ def print_summary(found: Summary) -> None:
     """Print a summary as a table and its totals."""
     from nnfw.experiments import shape_in_words
 
-    rows = [["input", "", "", shape_in_words(found.input_shape), ""]]
+    rows = [[name, "", "", shape_in_words(shape), ""] for name, shape in found.input_rows]
     rows += [
         [
             f"{row.name} {row.layer}",

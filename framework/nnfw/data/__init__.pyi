@@ -27,9 +27,13 @@ from .npy import read_npy as read_npy
 from .npy import read_npy_stream as read_npy_stream
 from .npy import read_values as read_values
 from .padded import Padded as Padded
+from .preprocessing import INPUT as INPUT
+from .preprocessing import InputColumns as InputColumns
 from .preprocessing import Preprocessing as Preprocessing
 from .splitting import Split as Split
 from .splitting import split as split
 from .tables import Table as Table
 from .tables import listed as listed
 from .tables import read_csv as read_csv
+from .tables import repeated as repeated
+from .targets import Target as Target

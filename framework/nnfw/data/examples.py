@@ -63,8 +63,7 @@ class Examples:
             object.__setattr__(self, "target", as_column(self.target, f"Column {self.target_name!r}"))
         if not self.features:
             raise DataError("The data has no column of features; at least one is needed.")
-        columns = dict(self.features) | ({} if self.target is None else {self.target_name: self.target})
-        lengths = {name: len(column) for name, column in columns.items()}
+        lengths = {name: len(column) for name, column in self.columns.items()}
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"{name!r}: {length}" for name, length in lengths.items())
             raise DataError(f"x and y must have the same length, one entry per example, got {listed}.")
@@ -74,6 +73,11 @@ class Examples:
     def __len__(self) -> int:
         """Return N."""
         return len(next(iter(self.features.values())))
+
+    @property
+    def columns(self) -> dict[str, Array]:
+        """All columns by name: the features, and the target if there is one."""
+        return dict(self.features) | ({} if self.target is None else {self.target_name: self.target})
 
     def take(self, rows: Array) -> Examples:
         """Return the examples of the given rows, in that order."""

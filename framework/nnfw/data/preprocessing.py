@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from annotated_types import MaxLen, MinLen
+from annotated_types import MinLen
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, to_table
-from nnfw.data.columns import Column, Kind
-from nnfw.data.conversion import as_whole, cast, column_names, require_finite, require_finite_predictions
+from nnfw.data.columns import Column
+from nnfw.data.conversion import as_whole, cast, column_names
 from nnfw.data.examples import Examples, categorical
+from nnfw.data.padded import Padded
 from nnfw.data.tables import Table, delimiter_advice, listed, repeated
+from nnfw.data.targets import Target, Word
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, did_you_mean, short
 from nnfw.protocols import Transform
 
@@ -24,10 +25,32 @@ if TYPE_CHECKING:
     from nnfw.plain import PlainTable
     from nnfw.plugins import Registry
 
-THRESHOLD = 0.5  # of a single output: above it, class 1
+INPUT = "x"
+"""The name of the input of a network that has only one."""
+
 _MOST_WORK = 1 << 22  # numbers that transforms may make of one example
 _MOST_ROOM = 1 << 24  # characters, in an array that gives each class the room of the longest
-_Word = Annotated[str, MaxLen(1000)]  # an array of words gives each of them the room of the longest
+
+
+@dataclass(frozen=True)
+class InputColumns:
+    """The columns of one input of a network.
+
+    Parameters
+    ----------
+    columns
+        Their names, in order. Several are joined; a single one keeps its shape, ``(N,)`` becomes ``(N, 1)``.
+    lengths
+        The column of the lengths of padded sequences, whole numbers; none by default.
+    """
+
+    columns: Annotated[tuple[str, ...], MinLen(1)]
+    lengths: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns, that of the lengths included."""
+        return self.columns if self.lengths is None else (*self.columns, self.lengths)
 
 
 @dataclass(frozen=True)
@@ -36,7 +59,10 @@ class _Stored:
 
     columns: Annotated[tuple[Column, ...], MinLen(1)]
     target: Column | None = None
-    classes: Annotated[tuple[_Word, ...], MinLen(1)] | None = None
+    classes: Annotated[tuple[Word, ...], MinLen(1)] | None = None
+    inputs: Mapping[str, InputColumns] | None = None
+    indices: tuple[str, ...] | None = None
+    targets: Mapping[str, Target] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +79,12 @@ class Preprocessing:
         The target, or None where there was none.
     classes
         Names of the classes: the network's output k stands for ``classes[k]``. None for a numeric target.
+    inputs
+        The columns of each input, where inputs have names; otherwise all columns make up the only one.
+    indices
+        Names of the inputs that hold indices, which stay int64; the only input is called ``x``.
+    targets
+        The target of each output, where outputs have names; `target_column` and `classes` are then None.
 
     Examples
     --------
@@ -70,10 +102,21 @@ class Preprocessing:
     columns: tuple[Column, ...]
     target_column: Column | None = None
     classes: tuple[str, ...] | None = None
+    inputs: Mapping[str, InputColumns] | None = None
+    indices: tuple[str, ...] | None = None
+    targets: Mapping[str, Target] | None = None
 
     @classmethod
     def fit(
-        cls, examples: Examples, transforms: Sequence[Transform] = (), target_transforms: Sequence[Transform] = ()
+        cls,
+        examples: Examples,
+        transforms: Sequence[Transform] = (),
+        target_transforms: Sequence[Transform] = (),
+        *,
+        inputs: Mapping[str, InputColumns] | None = None,
+        indices: tuple[str, ...] | None = None,
+        targets: Mapping[str, str] | None = None,
+        classes: Mapping[str, tuple[str, ...]] | None = None,
     ) -> Preprocessing:
         """Return the preprocessing with everything fitted on `examples`, which must be the training split.
 
@@ -88,26 +131,48 @@ class Preprocessing:
             Each changes the columns it names, or else every raw column of the kind it accepts. Several for one column
             apply in order.
         target_transforms
-            The same for the target.
+            The same for the target. Of several targets, each changes those that it names, or else those of the kind it
+            accepts.
+        inputs, indices
+            As the attributes; by default all features make up the only input, which holds real numbers.
+        targets
+            The column for each output, where outputs have names; by default the target of the examples.
+        classes
+            Names of the classes of such columns.
 
         Notes
         -----
         The classes of a target of words are ``examples.classes`` if given, else the words in sorted order.
         """
-        _require_columns(transforms, examples.features, "columns")
-        chosen = {name: _of_column(name, raw, transforms) for name, raw in examples.features.items()}
-        examples.require_filled([name for name, first in chosen.items() if first and first[0].takes_missing])
+        groups = (inputs or {}).values()
+        wanted = [name for group in groups for name in group.columns] or list(examples.features)
+        there, labels = examples.columns, set((targets or {}).values())
+        features = {name: there[name] for name in wanted if name not in labels}
+        lengths = {group.lengths: there[group.lengths] for group in groups if group.lengths is not None}
+        _require_columns(transforms, features, "columns")
+        chosen = {name: _of_column(name, raw, transforms) for name, raw in features.items()}
+        filled = [name for name, first in chosen.items() if first and first[0].takes_missing]
+        examples.require_filled([*filled, *(there.keys() - features.keys() - lengths.keys() - labels)])
         columns = tuple(
             Column.fit(name, raw, chosen[name], "categorical" if categorical(raw) else "numeric")
-            for name, raw in examples.features.items()
+            for name, raw in features.items()
         )
-        words = [column.name for column in columns if categorical(column.apply(examples.features[column.name][:1]))]
+        words = [column.name for column in columns if categorical(column.apply(features[column.name][:1]))]
         if words:
             raise DataError(
                 f"A network cannot take words, which are in: {', '.join(map(repr, words))}. Add the transform "
                 "'one_hot', or leave them out of the features."
             )
-        return cls(columns, *_fit_target(examples, target_transforms))
+        columns += tuple(Column(name, "integer", raw.shape[1:], raw.shape[1:], ()) for name, raw in lengths.items())
+        own = Target(None) if targets is not None else _fit_target(examples, target_transforms)
+        return cls(
+            columns,
+            own.column,
+            own.classes,
+            inputs,
+            indices,
+            None if targets is None else _fit_targets(there, target_transforms, targets, classes or {}),
+        )
 
     @classmethod
     def of_names(cls, names: Sequence[str], owner: str) -> Preprocessing:
@@ -120,7 +185,8 @@ class Preprocessing:
 
     def to_table(self, registry: Registry) -> PlainTable:
         """Return it as plain values, fit for JSON; PluginError if a transform belongs to no installed plugin."""
-        return to_table(_Stored(self.columns, self.target_column, self.classes), registry.describe)
+        stored = _Stored(self.columns, self.target_column, self.classes, self.inputs, self.indices, self.targets)
+        return to_table(stored, registry.describe)
 
     @classmethod
     def from_table(cls, table: object, registry: Registry) -> Preprocessing:
@@ -135,48 +201,84 @@ class Preprocessing:
             found: _Stored = build(_Stored, table, registry.resolve)
         except ConfigError as error:
             raise ConfigError([mistake.under("preprocessing") for mistake in error.mistakes]) from error
-        columns, target, classes = found.columns, found.target, found.classes or ()
-        for what, names in (("columns", [column.name for column in columns]), ("classes", classes)):
+        columns, known = found.columns, [column.name for column in found.columns]
+        preprocessing = cls(columns, found.target, found.classes, found.inputs, found.indices, found.targets)
+        targets = preprocessing.outputs.values()
+        classes = [each.classes or () for each in targets]
+        for what, names in (("columns", known), *(("classes", own) for own in classes)):
             if twice := repeated(names):
                 text = f"must be different names, got {short(twice[0])} twice."
                 raise ConfigError([Mistake(("preprocessing", what), text)])
-        room = len(classes) * max(map(len, classes), default=0)
+        preprocessing._require_groups()
+        room = sum(len(own) * max(map(len, own), default=0) for own in classes)
         if room > _MOST_ROOM:
             raise DataError(
-                f"{len(classes):,} classes with the room of the longest have {room:,} characters; {_MOST_ROOM:,} are "
-                "the most. Shorten their names."
+                f"{sum(map(len, classes)):,} classes with the room of the longest have {room:,} characters; "
+                f"{_MOST_ROOM:,} are the most. Shorten their names."
             )
-        work = sum(column.work for column in (*columns, *([target] if target else ())))
+        of_targets = [each.column for each in targets if each.column is not None]
+        work = sum(column.work for column in (*columns, *of_targets))
         if work > _MOST_WORK:
             raise DataError(f"Transforms may make {_MOST_WORK:,} numbers of one example, these make {work:,}.")
         for column in columns:
             if categorical(column.require_sound()):
                 raise DataError(f"Column {column.name!r} gives words, which a network cannot take.")
-        if target is not None:
-            target.require_sound()
-        return cls(columns, target, found.classes)
+        for column in of_targets:
+            column.require_sound()
+        return preprocessing
+
+    def _require_groups(self) -> None:
+        """Refuse inputs that are not made of all columns, as a file may hold them; ConfigError says which."""
+        groups, known = self._groups, [column.name for column in self.columns]
+        used = {name for group in groups.values() for name in group.names}
+        wrong = [f"inputs name {short(name)}, which is no column" for name in used.difference(known)]
+        wrong += [f"columns have {short(name)}, which no input takes" for name in known if name not in used]
+        wrong += [f"indices name {short(name)}, which is no input" for name in self.indices or () if name not in groups]
+        if self.targets is not None:
+            without = [name for name, each in self.targets.items() if each.column is None]
+            wrong += [f"targets have no column for {short(name)}" for name in without]
+            wrong += ["there are a target and targets"] * (self.target_column is not None or self.classes is not None)
+        if wrong:
+            raise ConfigError([Mistake(("preprocessing",), f"does not fit together: {wrong[0]}.")])
 
     @property
     def plain(self) -> bool:
         """Whether x is the raw columns as they are, side by side."""
-        return not any(column.steps or column.shape for column in self.columns)
+        return not (self.inputs or self.indices) and not any(column.steps or column.shape for column in self.columns)
 
     @property
     def only_names(self) -> bool:
         """Whether it holds only the names of columns, as after a training in Python."""
-        return self.plain and self.target_column is None
+        return self.plain and not self.has_targets
 
     @property
-    def input_shape(self) -> Shape:
-        """Shape of one example of x."""
-        if len(self.columns) == 1:
-            return self.columns[0].output_shape or (1,)
-        return (sum(column.width for column in self.columns),)
+    def has_targets(self) -> bool:
+        """Whether there was a target."""
+        return self.target_column is not None or self.targets is not None
+
+    @property
+    def outputs(self) -> Mapping[str, Target]:
+        """The target of each output by its name; that of the only one, without a name, under the empty name."""
+        return self.targets or {"": Target(self.target_column, self.classes)}
+
+    @property
+    def _groups(self) -> Mapping[str, InputColumns]:
+        return self.inputs or {INPUT: InputColumns(tuple(column.name for column in self.columns))}
+
+    def _columns_of(self, group: InputColumns) -> list[Column]:
+        own = {column.name: column for column in self.columns}
+        return [own[name] for name in group.columns]
+
+    @property
+    def input_shape(self) -> Shape | Mapping[str, Shape]:
+        """Shape of one example of x; by name where inputs have names."""
+        shapes = {name: _shape(self._columns_of(group)) for name, group in self._groups.items()}
+        return shapes if self.inputs else shapes[INPUT]
 
     @property
     def categorical(self) -> tuple[str, ...]:
-        """Names of the raw columns, the target included, that hold words: :func:`read_csv` must not parse them."""
-        columns = (*self.columns, *([self.target_column] if self.target_column else []))
+        """Names of the raw columns, targets included, that hold words: :func:`read_csv` must not parse them."""
+        columns = (*self.columns, *(each.column for each in self.outputs.values() if each.column is not None))
         return tuple(column.name for column in columns if column.kind == "categorical")
 
     @property
@@ -184,25 +286,19 @@ class Preprocessing:
         """Names of the columns whose numbers may be missing."""
         return tuple(column.name for column in self.columns if column.takes_missing)
 
-    def tells_apart(self, outputs: int) -> bool:
-        """Return whether `outputs` can represent the classes: one output for each, or a single one for two classes."""
-        assert self.classes is not None
-        single = len(self.classes) == 2 and not (self.target_column and self.target_column.steps)
-        return outputs == len(self.classes) or (outputs == 1 and single)
-
-    def require_fit(self, input_shape: Shape, output_shape: Shape) -> None:
-        """Refuse a network whose input or output has another shape; ShapeError says which shape differs."""
+    def require_fit(self, input_shape: Shape | Mapping[str, Shape], output_shape: Shape | Mapping[str, Shape]) -> None:
+        """Refuse a network whose inputs or outputs have other shapes; ShapeError says which shape differs."""
         if self.input_shape != input_shape:
             raise ShapeError(
                 f"its preprocessing makes examples of shape {self.input_shape}, the network takes {input_shape}."
             )
-        target = self.target_column
-        if target is not None and target.steps and prod(target.output_shape) != prod(output_shape):
-            raise ShapeError(
-                f"its transforms make targets of shape {target.output_shape}, the network gives {output_shape}."
-            )
-        if self.classes is not None and not self.tells_apart((1, *output_shape)[-1]):
-            raise ShapeError(f"it has {len(self.classes)} classes, the network gives {output_shape}.")
+        shapes = output_shape if isinstance(output_shape, Mapping) else {"": output_shape}
+        if not self.has_targets and self.classes is None:
+            return
+        if self.outputs.keys() != shapes.keys():
+            raise ShapeError(f"it has targets for {listed([*self.outputs])}, the network has {listed([*shapes])}.")
+        for name, shape in shapes.items():
+            self.outputs[name].require_fit(shape)
 
     def require_names(self, names: Sequence[str], owner: str) -> None:
         """Refuse named columns that differ in names or order from those of x; without names, position counts.
@@ -221,7 +317,7 @@ class Preprocessing:
                 f"as model.preprocessing.apply({raw}, model.dtype), transformed ones without names: {owner}.to_numpy()."
             )
         _require_different(names, owner)
-        self._require_there(names, owner)
+        _require_there(self.columns, names, owner)
         known = set(own)
         further = [name for name in names if name not in known]
         if further:
@@ -242,39 +338,43 @@ class Preprocessing:
         The table was read by :func:`read_csv` with ``categorical=preprocessing.categorical``. DataError if columns are
         missing, lack values, or hold words where the model needs numbers.
         """
-        target = self.target_column if with_target else None
+        targets = [each.column for each in self.outputs.values() if with_target and each.column is not None]
         there = set(table.names)
         names = {column.name: column.table_names for column in self.columns if there.issuperset(column.table_names)}
         if not names and (block := self._by_position(table)):
             names = {self.columns[0].name: block}
         absent = [column for column in self.columns if column.name not in names]
-        absent += [target] if target is not None and target.name not in table.names else []
+        absent += [target for target in targets if target.name not in there]
         if absent:
             advice = delimiter_advice(table.names)  # then all columns are absent, and one message is enough
             shown = absent[:1] if advice else absent
             raise DataError("\n".join(_absent(table, column) for column in shown) + advice)
-        numeric = {name for column in self.columns if column.kind == "numeric" for name in names[column.name]}
+        numeric = {name for column in self.columns if column.kind != "categorical" for name in names[column.name]}
+        numeric |= {target.name for target in targets if target.kind == "numeric"}
         wanted = [name for column in self.columns for name in names[column.name]]
-        if target is not None:
-            wanted.append(target.name)
-            numeric |= {target.name} if target.kind == "numeric" else set()
+        wanted += [target.name for target in targets]
         missing = {name for column in self.columns if column.takes_missing for name in names[column.name]}
         values = table.columns(wanted, numeric, missing)
         features = {
             column.name: column.joined([values[name] for name in names[column.name]]) for column in self.columns
         }
-        if target is None:
-            return Examples(features)
-        raw = values[target.name]
-        return Examples(features, as_whole(raw) if target.kind == "integer" else raw, target.name, self.classes)
+        labels = {
+            target.name: as_whole(values[target.name]) if target.kind == "integer" else values[target.name]
+            for target in targets
+        }
+        if self.targets is not None or not labels:
+            return Examples(features | labels)
+        ((name, raw),) = labels.items()
+        return Examples(features, raw, name, self.classes)
 
-    def apply(self, features: Mapping[str, Array], dtype: DTypeLike = np.float32) -> Array:
-        """Return x of shape ``(N, *input_shape)`` from raw columns.
+    def apply(self, features: Mapping[str, Array], dtype: DTypeLike = np.float32) -> Any:
+        """Return x of shape ``(N, *input_shape)`` from raw columns; by name where inputs have names.
 
         Several columns are flattened and joined in order. A single column keeps its shape, ``(N,)`` becomes ``(N, 1)``.
+        An input of indices is int64, one with lengths is :class:`~nnfw.Padded`.
 
         Raises DataError if a column is missing, of another kind or shape, holds an unknown category, or a value that is
-        not finite; if the examples do not fit into memory.
+        not finite; if indices or lengths are no whole numbers; if the examples do not fit into memory.
 
         Parameters
         ----------
@@ -286,85 +386,71 @@ class Preprocessing:
         """
         raw = self._raw(features)
         try:
-            return self._joined(raw, np.dtype(dtype))
+            found = {name: self._input(name, group, raw, np.dtype(dtype)) for name, group in self._groups.items()}
         except MemoryError as error:
             count = len(next(iter(raw.values())))
             raise DataError(
                 f"{count:,} examples of shape {self.input_shape} need more memory than there is: {error}. Take fewer "
                 "of them, or store them as an .npy array of numbers that needs no transforms, which is not read whole."
             ) from error
+        return found if self.inputs else found[INPUT]
 
-    def _joined(self, raw: Mapping[str, Array], dtype: np.dtype[np.generic]) -> Array:
-        if len(self.columns) == 1:
-            (column,) = self.columns
-            x = column.apply(raw[column.name])
-            x = cast(x, dtype, f"Column {column.name!r}") if column.steps and not column.output_kind else x
-            return x if column.output_shape else x.reshape(len(x), 1)
-        count = len(next(iter(raw.values())))
-        x = np.empty((count, *self.input_shape), dtype)
-        start = 0
-        for column in self.columns:
-            values = column.apply(raw[column.name]).reshape(count, column.width)
-            x[:, start : start + column.width] = cast(values, dtype, f"Column {column.name!r}")
-            start += column.width
-        return x
+    def _input(
+        self, name: str, group: InputColumns, raw: Mapping[str, Array], dtype: np.dtype[np.generic]
+    ) -> Array | Padded:
+        x = _joined(self._columns_of(group), raw, None if name in (self.indices or ()) else dtype)
+        if group.lengths is None:
+            return x
+        return Padded(x, _whole(raw[group.lengths], group.lengths, "lengths"))
 
-    def target(self, examples: Examples, dtype: DTypeLike = np.float32) -> Array:
-        """Return y from the raw target.
+    def raw_of(self, name: str, place: Sequence[int], examples: Examples) -> object:
+        """Return the raw value from which an entry of an input was made, whose position in it is `place`."""
+        row, *rest = place
+        columns = self._columns_of(self._groups[name])
+        if len(columns) > 1:
+            return _entry(examples.columns[columns[_holder(columns, rest[0])].name][row])
+        raw = examples.columns[columns[0].name]
+        return _entry(raw[(row, *rest)] if raw.ndim == len(place) else raw[row])
+
+    def target(self, examples: Examples, dtype: DTypeLike = np.float32) -> Any:
+        """Return y from the raw target; by name where outputs have names.
 
         After target transforms it is what they make, in `dtype`. Without any: classes as int64 ``(N,)``; whole numbers
         as int64; other numbers in `dtype`, where ``(N,)`` becomes ``(N, 1)``.
 
         Raises DataError if there is no target, or it holds an unknown class or a value that is not finite.
         """
-        raw, column = examples.target, self.target_column
-        if column is None or raw is None:
-            missing = "the preprocessing was fitted without a target" if column is None else "the data has none"
-            raise DataError(f"There is no target: {missing}.")
-        if not column.steps and self.classes is not None:
-            return _class_numbers(raw, self.classes, column.name)
-        column.require(raw)
-        y = column.apply(raw)
-        if not column.steps and y.dtype.kind in "iub":
-            return y.astype(np.int64)
-        y = cast(y, np.dtype(dtype), f"Column {column.name!r}")
-        return y if column.output_shape else y.reshape(len(y), 1)
+        found = {name: self.outputs[name].apply(raw, dtype) for name, raw in self.raw_labels(examples).items()}
+        return found if self.targets is not None else found[""]
 
-    def labels(self, a: Array) -> Array:
+    def raw_labels(self, examples: Examples) -> dict[str, Array]:
+        """Return the raw target of each output, as :attr:`outputs`; DataError if there is none."""
+        if self.targets is not None:
+            there, columns = examples.columns, {name: each.column for name, each in self.targets.items() if each.column}
+            _require_there(columns.values(), there, "The data")
+            return {name: _label(there[column.name]) for name, column in columns.items()}
+        if self.target_column is None or examples.target is None:
+            fitted = self.target_column is not None
+            missing = "the data has none" if fitted else "the preprocessing was fitted without a target"
+            raise DataError(f"There is no target: {missing}.")
+        return {"": examples.target}
+
+    def labels(self, a: Any) -> Any:
         """Return predictions in the raw target's terms, from the output layer's activations ``(N, *output_shape)``.
 
         They are names of classes ``(N,)``: that of the largest output, or of class 1 where a single output is above ½.
         For a target of whole numbers without names and several outputs, the number of the largest. Else values in the
-        target's unit; in float64 where target transforms were undone.
+        target's unit; in float64 where target transforms were undone. Where outputs have names, `a` and labels are
+        given by these.
 
         Raises DataError if an activation, or a value in the target's unit, is not finite; says of which example.
         """
-        require_finite_predictions(a)
-        column = self.target_column
-        if column is not None and column.steps:
-            values = column.invert(a.reshape(len(a), *column.output_shape))
-            require_finite_predictions(values, f" when the transforms of {column.name!r} are undone")
-            named = self.classes is not None and values.dtype.kind in "iu"
-            return self._named(values) if named else values
-        single = a.shape[-1] == 1
-        numbers = (a[..., 0] > THRESHOLD).astype(np.int64) if single else np.argmax(a, axis=-1)
-        if self.classes is not None:
-            return self._named(numbers)
-        if column is not None and column.kind == "integer" and not single:
-            return numbers
-        if column is None or prod(column.shape) * len(a) != a.size:
-            return a
-        return a.reshape(len(a), *column.shape)
-
-    def _named(self, numbers: Array) -> Array:
-        names: Array = np.array(self.classes)
-        if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(names):
-            raise DataError(f"The outputs stand for classes {numbers.min()} to {numbers.max()}, of {len(names)}.")
-        named: Array = names[numbers]
-        return named
+        if self.targets is not None:
+            return {name: each.labels(a[name]) for name, each in self.targets.items()}
+        return self.outputs[""].labels(a)
 
     def _raw(self, features: Mapping[str, Array]) -> Mapping[str, Array]:
-        self._require_there(column_names(features) or tuple(features), "The data")
+        _require_there(self.columns, column_names(features) or tuple(features), "The data")
         raw = Examples({column.name: features[column.name] for column in self.columns}).features
         for column in self.columns:
             column.require(raw[column.name])
@@ -372,17 +458,72 @@ class Preprocessing:
 
     def _by_position(self, table: Table) -> tuple[str, ...]:
         """Return all columns beside the target's if the only feature is a block of as many numbers; else none."""
-        column, target = self.columns[0], self.target_column.name if self.target_column else None
-        others = tuple(name for name in table.names if name != target)
+        column, targets = self.columns[0], {each.column.name for each in self.outputs.values() if each.column}
+        others = tuple(name for name in table.names if name not in targets)
         fit = len(self.columns) == 1 and column.shape and len(others) == len(column.table_names)
         return others if fit else ()
 
-    def _require_there(self, names: Sequence[str], owner: str) -> None:
-        there = set(names)
-        missing = [column.name for column in self.columns if column.name not in there]
-        if missing:
-            lines = [f"{owner} lacks the column {name!r}.{did_you_mean(name, names)}" for name in missing]
-            raise DataError("\n".join(lines) + f" It has: {listed(names)}.")
+
+def _require_there(columns: Iterable[Column], names: Iterable[str], owner: str) -> None:
+    there = tuple(names)
+    known = set(there)
+    missing = [column.name for column in columns if column.name not in known]
+    if missing:
+        lines = [f"{owner} lacks the column {name!r}.{did_you_mean(name, there)}" for name in missing]
+        raise DataError("\n".join(lines) + f" It has: {listed(there)}.")
+
+
+def _entry(value: Any) -> object:
+    return value.item() if getattr(value, "ndim", 1) == 0 else value.tolist()
+
+
+def _holder(columns: Sequence[Column], position: int) -> int:
+    """Return which of the columns that make up an input holds a position in it."""
+    ends = np.cumsum([column.width for column in columns])
+    return int(np.searchsorted(ends, position, side="right"))
+
+
+def _shape(columns: Sequence[Column]) -> Shape:
+    """Return the shape of one example of an input that is made of these columns."""
+    return columns[0].output_shape or (1,) if len(columns) == 1 else (sum(column.width for column in columns),)
+
+
+def _joined(columns: Sequence[Column], raw: Mapping[str, Array], dtype: np.dtype[np.generic] | None) -> Array:
+    """Return one input in `dtype`; indices, in int64, where that is None."""
+    if len(columns) == 1:
+        (column,) = columns
+        x = column.apply(raw[column.name])
+        if dtype is None:
+            x = _whole(x, column.name, "indices")
+        elif column.steps and not column.output_kind:
+            x = cast(x, dtype, f"Column {column.name!r}")
+        return x if column.output_shape else x.reshape(len(x), 1)
+    count = len(next(iter(raw.values())))
+    x = np.empty((count, *_shape(columns)), np.int64 if dtype is None else dtype)
+    start = 0
+    for column in columns:
+        values = column.apply(raw[column.name]).reshape(count, column.width)
+        stop = start + column.width
+        name = column.name
+        x[:, start:stop] = _whole(values, name, "indices") if dtype is None else cast(values, dtype, f"Column {name!r}")
+        start = stop
+    return x
+
+
+def _whole(values: Array, name: str, what: str) -> Array:
+    """Return indices or lengths as integers; DataError names the first that is none."""
+    whole = as_whole(values)
+    if whole.dtype.kind in "iub":
+        return whole
+    row, *rest = np.argwhere(values != np.rint(values))[0].tolist()
+    raise DataError(
+        f"Column {name!r} must hold {what}, which are whole numbers, got {values[(row, *rest)]} in row {row} (from 0)."
+    )
+
+
+def _label(raw: Array) -> Array:
+    """Return a target from the columns of a dataset, whose whole numbers may be classes."""
+    return as_whole(raw) if raw.ndim == 1 and not categorical(raw) else raw
 
 
 def _absent(table: Table, column: Column) -> str:
@@ -396,19 +537,29 @@ def _absent(table: Table, column: Column) -> str:
     )
 
 
-def _fit_target(examples: Examples, transforms: Sequence[Transform]) -> tuple[Column | None, tuple[str, ...] | None]:
+def _fit_target(examples: Examples, transforms: Sequence[Transform]) -> Target:
     raw, name = examples.target, examples.target_name
     if raw is None:
         if transforms:
             raise DataError(f"There is no target for the target transform {short(transforms[0])}.")
-        return None, None
+        return Target(None)
     _require_columns(transforms, {name: raw}, "target columns")
-    require_finite(raw, f"Column {name!r}")
-    kind: Kind = "categorical" if categorical(raw) else "integer" if raw.dtype.kind in "iub" else "numeric"
-    column = Column.fit(name, raw, transforms, kind)
-    if kind != "categorical" or (examples.classes is not None and not transforms):
-        return column, examples.classes
-    return column, tuple(np.unique(raw).tolist())
+    return Target.fit(name, raw, transforms, examples.classes)
+
+
+def _fit_targets(
+    there: Mapping[str, Array],
+    transforms: Sequence[Transform],
+    targets: Mapping[str, str],
+    classes: Mapping[str, tuple[str, ...]],
+) -> dict[str, Target]:
+    """Return the target of each output, from its column."""
+    raw = {name: _label(there[name]) for name in targets.values()}
+    _require_columns(transforms, raw, "target columns")
+    return {
+        output: Target.fit(name, raw[name], _of_column(name, raw[name], transforms), classes.get(name))
+        for output, name in targets.items()
+    }
 
 
 def _of_column(name: str, raw: Array, transforms: Iterable[Transform]) -> list[Transform]:
@@ -437,24 +588,3 @@ def _require_columns(transforms: Iterable[Transform], known: Collection[str], wh
     ]
     if lines:
         raise DataError("\n".join(lines) + f" The {what}: {listed(tuple(known))}.")
-
-
-def _class_numbers(raw: Array, classes: tuple[str, ...], name: str) -> Array:
-    if categorical(raw):
-        number_of = {word: number for number, word in enumerate(classes)}
-        numbers = np.array([number_of.get(word, -1) for word in raw.tolist()], dtype=np.int64)
-    else:
-        if raw.ndim != 1 or raw.dtype.kind not in "iub":
-            raise DataError(
-                f"Column {name!r}: expected classes as words or whole numbers (N,), got {raw.dtype} {raw.shape}."
-            )
-        numbers = raw.astype(np.int64)
-    wrong = (numbers < 0) | (numbers >= len(classes))
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        hint = did_you_mean(str(raw[row]), classes, 1) if categorical(raw) else ""
-        expected = listed(classes) if categorical(raw) else f"0 to {len(classes) - 1}"
-        raise DataError(
-            f"Column {name!r}: unknown class {raw[row].item()!r} in row {row} (from 0); expected {expected}.{hint}"
-        )
-    return numbers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Lt, MaxLen, MinLen
 
 from nnfw.configuration import build, to_table
-from nnfw.errors import ConfigError, Mistake
+from nnfw.data import INPUT, InputColumns, listed, repeated
+from nnfw.errors import ConfigError, Mistake, did_you_mean
+from nnfw.model import WeightedCost
 from nnfw.network import Graph, Term
 from nnfw.plugins import TYPE, Registry
 from nnfw.protocols import Cost, Dataset, Node, Optimizer, Solver, Transform
@@ -38,6 +40,9 @@ class SplitSection:
     stratify: bool = False
 
 
+InputSection = Annotated[tuple[str, ...], MinLen(1)] | InputColumns
+
+
 @dataclass(frozen=True)
 class DataSection:
     """``[data]``: where examples come from, and how their columns become x and y.
@@ -51,13 +56,31 @@ class DataSection:
     transforms
         Transforms of feature columns, in order; fitted on the training part only and stored with the model.
     target_transforms
-        The same for the target.
+        The same for the target; of several targets, for the columns that a transform names, or else those of its kind.
+    inputs
+        The columns of each input of the network, by the name of the input: a list, or a table with ``columns`` and, for
+        padded sequences, ``lengths``, the column of their lengths. By default all features make up the only input.
+    targets
+        The column that each output of the network is compared with, by the name of the output. By default the target of
+        the dataset belongs to the only output.
     """
 
     source: Dataset
     split: SplitSection = SplitSection()
     transforms: tuple[Transform, ...] = ()
     target_transforms: tuple[Transform, ...] = ()
+    inputs: Mapping[str, InputSection] | None = None
+    targets: Mapping[str, str] | None = None
+
+    @property
+    def groups(self) -> Mapping[str, InputColumns] | None:
+        """The columns of each input, or None."""
+        if self.inputs is None:
+            return None
+        return {name: own if isinstance(own, InputColumns) else InputColumns(own) for name, own in self.inputs.items()}
+
+
+_Shape = Annotated[tuple[Annotated[int, Ge(1)], ...], MaxLen(64)]  # NumPy's limit
 
 
 @dataclass(frozen=True)
@@ -70,11 +93,14 @@ class ModelSection:
         At least one ``[[model.layers]]``.
     input_shape
         Shape of one example. The data determines it; state it only to check the network before any data is read, if
-        the dataset does not know it.
+        the dataset does not know it. Of several inputs, their shapes by name.
+    outputs
+        Names of the layers that give the outputs, where there are several; by default the last layer alone.
     """
 
     layers: Annotated[tuple[Node, ...], MinLen(1)]
-    input_shape: Annotated[tuple[Annotated[int, Ge(1)], ...], MaxLen(64)] | None = None  # NumPy's limit
+    input_shape: _Shape | Mapping[str, _Shape] | None = None
+    outputs: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +110,8 @@ class Experiment:
     Parameters
     ----------
     data, model, cost, optimizer, training
-        The sections of the file.
+        The sections of the file. Where outputs have names, there is a cost for each of them, by its name, with a
+        ``weight`` in C = Σ_k λ_k C_k.
     name
         First part of the name of the run's directory; ``"experiment"`` by default.
     seed
@@ -95,7 +122,7 @@ class Experiment:
 
     data: DataSection
     model: ModelSection
-    cost: Cost
+    cost: Cost | Mapping[str, WeightedCost]
     optimizer: Optimizer | Solver
     training: TrainingOptions = field(default_factory=TrainingOptions)
     name: Annotated[str, MinLen(1)] = "experiment"
@@ -148,27 +175,90 @@ def _mistakes(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys
         sums = f"{shares.validation} + {shares.test}"
         text = f"data.split leaves nothing to train on: validation + test must be less than 1, got {sums}."
         yield ("data", "split"), text
+    yield from _mistakes_of_names(experiment)
     yield from _mistakes_of_network(experiment, registry)
     for mistake in contradictions(experiment.training, experiment.optimizer, registry):
         yield ("training", *mistake.path), f"training.{mistake}"
 
 
+def _mistakes_of_names(experiment: Experiment) -> Iterator[tuple[Keys, str]]:
+    """Yield what is wrong with names of outputs, and with columns that are named twice."""
+    data, outputs = experiment.data, experiment.model.outputs or ()
+    metrics = experiment.training.metrics
+    yield from _mistakes_by_output(("data", "targets"), data.targets, outputs)
+    yield from _mistakes_by_output(("cost",), experiment.cost, outputs)
+    if metrics:
+        yield from _mistakes_by_output(("training", "metrics"), metrics, outputs, all_needed=False)
+    groups = data.groups or {}
+    if data.inputs is not None and not groups:
+        yield ("data", "inputs"), "data.inputs is empty. Name an input and its columns, or remove it."
+    for name, group in groups.items():
+        path = ("data", "inputs", name)
+        if twice := repeated(group.names):
+            yield path, f"data.inputs.{name} names the column {twice[0]!r} twice."
+        for column in group.names:
+            if column in (data.targets or {}).values():
+                yield path, f"data.inputs.{name} names the column {column!r}, which is a target. Remove one of them."
+    lengths = {group.lengths for group in groups.values()}
+    for name, group in groups.items():
+        for held in [column for column in group.columns if column in lengths]:
+            text = f"data.inputs.{name} names the column {held!r}, which holds lengths. Remove one of them."
+            yield ("data", "inputs", name), text
+
+
+def _mistakes_by_output(
+    path: Keys, given: object, outputs: Sequence[str], *, all_needed: bool = True
+) -> Iterator[tuple[Keys, str]]:
+    """Yield what is wrong with a value that must be a table by the names of the outputs, where these have names."""
+    place = ".".join(map(str, path))
+    if not outputs:
+        if isinstance(given, Mapping):
+            yield path, f"{place} is by the names of outputs, but model.outputs names none. List them there."
+        return
+    if not isinstance(given, Mapping):
+        yield path, f"{place} must be a table by the names of the outputs: {listed(outputs)}."
+        return
+    missing = [name for name in outputs if name not in given] if all_needed else []
+    further = [name for name in given if name not in outputs]
+    if missing:
+        yield path, f"{place} lacks the output {listed(missing)}.{did_you_mean(missing[0], further)}"
+    for name in further:
+        near = did_you_mean(name, outputs)
+        yield (*path, name), f"{place}.{name}: there is no output {name!r}.{near} Outputs: {listed(outputs)}."
+
+
 def _mistakes_of_network(experiment: Experiment, registry: Registry) -> Iterator[tuple[Keys, str]]:
-    """Yield what is wrong with names and inputs of nodes, or else with the cost at the output."""
+    """Yield what is wrong with names and inputs of nodes, or else with the costs at the outputs."""
     try:
         graph = graph_of(experiment, registry)
+        graph.limits()
     except ConfigError as error:
-        yield from ((("model", *mistake.path), f"model.{mistake}") for mistake in error.mistakes)
+        for mistake in error.mistakes:
+            if mistake.path[:1] == ("input_shape",):
+                yield ("data", "inputs", *mistake.path[1:]), f"data.inputs: {mistake.text}"
+            else:
+                yield ("model", *mistake.path), f"model.{mistake}"
         return
-    try:
-        Term(experiment.cost, graph.nodes[graph.outputs[0]].activation, registry)
-    except ConfigError as error:
-        yield from ((("cost", TYPE), str(mistake)) for mistake in error.mistakes)
+    costs, outputs = costs_of(experiment), zip(graph.output_names or ("",), graph.outputs, strict=True)
+    for name, index in outputs:
+        try:
+            if name in costs:
+                Term(costs[name].cost, graph.nodes[index].activation, registry)
+        except ConfigError as error:
+            path = ("cost", name, TYPE) if name else ("cost", TYPE)
+            yield from ((path, str(mistake)) for mistake in error.mistakes)
+
+
+def costs_of(experiment: Experiment) -> Mapping[str, WeightedCost]:
+    """Return the cost of each output by its name; that of the only one, without a name, under the empty name."""
+    cost = experiment.cost
+    return cost if isinstance(cost, Mapping) else {"": WeightedCost(cost)}
 
 
 def graph_of(experiment: Experiment, registry: Registry) -> Graph:
     """Return the nodes of an experiment's network; ConfigError if their names and inputs do not fit."""
-    return Graph(experiment.model.layers, registry)
+    names = experiment.data.inputs or (INPUT,)
+    return Graph(experiment.model.layers, registry, tuple(names), experiment.model.outputs or ())
 
 
 def distributions_of(experiment: Experiment, registry: Registry) -> dict[str, str]:

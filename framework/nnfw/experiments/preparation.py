@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,11 +12,23 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nnfw.arrays import Array, Shape
-from nnfw.data import Examples, Preprocessing, Split, categorical, listed, load_examples, release, shape_of, split
-from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError
+from nnfw.data import (
+    Examples,
+    Padded,
+    Preprocessing,
+    Split,
+    Target,
+    categorical,
+    listed,
+    load_examples,
+    release,
+    shape_of,
+    split,
+)
+from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, did_you_mean
 from nnfw.experiments.experiment import Experiment, ExperimentFile, graph_of, placed, table_of
 from nnfw.model import Sequential
-from nnfw.network import Objective
+from nnfw.network import Objective, by_name
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import container
@@ -71,7 +83,10 @@ def prepare(
     """
     experiment = file.experiment
     infer_shapes(experiment, registry)
-    examples = _with_classes(load_examples(experiment.data.source, file.directory) if examples is None else examples)
+    examples = load_examples(experiment.data.source, file.directory) if examples is None else examples
+    if mistakes := placed(file.document, _unknown_columns(experiment, examples)):
+        raise ConfigError(mistakes)
+    examples = examples if experiment.data.targets else _with_classes(examples)
     shares = experiment.data.split
     rows = split(
         examples, shares.validation, shares.test, stratify=shares.stratify, rng=stream(experiment.seed, "split")
@@ -90,13 +105,44 @@ def prepare(
     return Prepared(experiment, model, objective, parts, _fingerprint(examples))
 
 
-def infer_shapes(experiment: Experiment, registry: Registry, input_shape: Shape | None = None) -> list[Shape] | None:
-    """Return the shapes of x and of every activation of one example; None if the data must be read to know that of x.
+def infer_shapes(
+    experiment: Experiment, registry: Registry, input_shape: Shape | Mapping[str, Shape] | None = None
+) -> list[Shape] | None:
+    """Return the shapes of inputs and activations of one example; None if the data must be read to know the first.
 
-    ShapeError if the layers do not fit.
+    ShapeError if the layers do not fit, ConfigError if `input_shape` is not that of the inputs by name.
     """
-    shape = input_shape or experiment.model.input_shape or shape_of(experiment.data.source)
-    return None if shape is None else graph_of(experiment, registry).shapes(shape)
+    data, shape = experiment.data, input_shape or experiment.model.input_shape
+    if shape is None and not (data.inputs or data.targets):
+        shape = shape_of(data.source)
+    if shape is None:
+        return None
+    graph = graph_of(experiment, registry)
+    if not isinstance(shape, Mapping) and data.inputs is None:
+        return graph.shapes(shape)
+    return graph.shapes(*by_name(shape, graph.inputs, "model.input_shape", "input", ConfigError))
+
+
+def _unknown_columns(experiment: Experiment, examples: Examples) -> Iterator[tuple[Keys, str]]:
+    """Yield each column in the tables of inputs and targets that the data does not have."""
+    known = examples.columns
+    named = [(("inputs", key), name) for key, group in (experiment.data.groups or {}).items() for name in group.names]
+    named += [(("targets", key), name) for key, name in (experiment.data.targets or {}).items()]
+    for path, name in named:
+        if name not in known:
+            text = f"data.{'.'.join(path)}: there is no column {name!r}.{did_you_mean(name, known)}"
+            yield ("data", *path), f"{text} Columns: {listed(tuple(known))}."
+
+
+def _classes_of(examples: Examples, columns: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the classes of targets: those of the data, or all words of a column."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in columns:
+        if name == examples.target_name and examples.classes is not None:
+            found[name] = examples.classes
+        elif categorical(column := examples.columns[name]):
+            found[name] = tuple(np.unique(column).tolist())
+    return found
 
 
 def _with_classes(examples: Examples) -> Examples:
@@ -109,15 +155,30 @@ def _with_classes(examples: Examples) -> Examples:
 
 
 def _new_model(experiment: Experiment, examples: Examples, rows: Split, registry: Registry) -> Sequential:
-    transforms, target_transforms = experiment.data.transforms, experiment.data.target_transforms
-    fitted_on = examples.take(rows.training) if transforms or target_transforms else examples
-    preprocessing = Preprocessing.fit(fitted_on, transforms, target_transforms)
+    data, graph = experiment.data, graph_of(experiment, registry)
+    fitted_on = examples.take(rows.training) if data.transforms or data.target_transforms else examples
+    preprocessing = Preprocessing.fit(
+        fitted_on,
+        data.transforms,
+        data.target_transforms,
+        inputs=data.groups,
+        indices=tuple(name for name, n in zip(graph.inputs, graph.limits(), strict=True) if n is not None) or None,
+        targets=data.targets,
+        classes=_classes_of(examples, (data.targets or {}).values()),
+    )
     declared, found = experiment.model.input_shape, preprocessing.input_shape
     if declared is not None and declared != found:
         raise ShapeError(
             f"model.input_shape is {declared}, but one example of the data has shape {found}. Correct it, or remove it."
         )
-    model = Sequential(experiment.model.layers, found, seed=experiment.seed, dtype=experiment.dtype, registry=registry)
+    model = Sequential(
+        experiment.model.layers,
+        found,
+        outputs=experiment.model.outputs or (),
+        seed=experiment.seed,
+        dtype=experiment.dtype,
+        registry=registry,
+    )
     model.preprocessing = preprocessing
     return model
 
@@ -126,6 +187,7 @@ def _parts(model: Sequential, objective: Objective, examples: Examples, rows: Sp
     assert model.preprocessing is not None
     x = model.preprocessing.apply(examples.features, model.dtype)
     y = model.preprocessing.target(examples, model.dtype)
+    require_indices(model, x, examples)
     whole = model.labelled(x, y, objective)
     return {name: whole.subset(part) for name, part in rows._asdict().items() if len(part)}
 
@@ -139,23 +201,46 @@ def _require_fit_activations(file: ExperimentFile, model: Sequential) -> None:
 def _require_an_output_for_each_class(model: Sequential) -> None:
     """Refuse a number of outputs that does not match the classes; the cost may not notice it."""
     assert model.preprocessing is not None
-    target, classes = model.preprocessing.target_column, model.preprocessing.classes
-    if target is None or classes is None:
-        return
+    graph, targets = model.network.graph, model.preprocessing.outputs
+    names = graph.output_names or ("",)
+    for name, index, shape in zip(names, graph.outputs, model.network.output_shapes, strict=True):
+        target = targets[name]
+        if target.column is not None and target.classes is not None:
+            _require_an_output_for_each(target, target.column.name, graph.label(graph.nodes[index]), shape[-1], name)
+
+
+def _require_an_output_for_each(target: Target, column: str, label: str, outputs: int, name: str) -> None:
+    classes = target.classes or ()
     if len(classes) < 2:
-        raise DataError(
-            f"The target {target.name!r} holds a single class, {classes[0]!r}: there is nothing to tell apart."
-        )
-    outputs, needed = model.output_shape[-1], len(classes)
-    if model.preprocessing.tells_apart(outputs):
+        raise DataError(f"The target {column!r} holds a single class, {classes[0]!r}: there is nothing to tell apart.")
+    needed = len(classes)
+    if target.tells_apart(outputs):
         return
-    graph = model.network.graph
-    or_one = ", or 1" if model.preprocessing.tells_apart(1) else ""
+    or_one = ", or 1" if target.tells_apart(1) else ""
     raise ShapeError(
-        f"{graph.label(graph.nodes[graph.outputs[0]])} gives {outputs} "
-        f"{'output' if outputs == 1 else 'outputs'}, but the target {target.name!r} has {needed} classes: "
-        f"{listed(classes)}. Give the last layer {needed} units{or_one}."
+        f"{label} gives {outputs} {'output' if outputs == 1 else 'outputs'}, but the target {column!r} has {needed} "
+        f"classes: {listed(classes)}. Give {'this' if name else 'the last'} layer {needed} units{or_one}."
     )
+
+
+def require_indices(model: Sequential, x: Any, examples: Examples) -> None:
+    """Refuse indices out of range; DataError names input, row and index, and the raw value if it is another."""
+    preprocessing = model.preprocessing
+    if preprocessing is None:
+        return
+    for each in model.network.inputs:
+        given = x[each.name] if each.key else x
+        found = each.outside(np.asarray(given.values) if isinstance(given, Padded) else given)
+        if found is None:
+            continue
+        (row, *_), index = found
+        raw = preprocessing.raw_of(each.name, found[0], examples)
+        made = "" if raw == index else f", made of {raw!r}"
+        needed = f" The layer needs a count of at least {index + 1}." if index >= 0 else ""
+        raise DataError(
+            f"The input {each.name!r} holds the index {index} in row {row} (the first is row 0){made}; expected 0 to "
+            f"{(each.limit or 1) - 1}.{needed}"
+        )
 
 
 def _require_storable(model: Sequential) -> None:
@@ -191,8 +276,7 @@ def _refuse(file: ExperimentFile, found: Iterable[tuple[Keys, str]]) -> None:
 
 def _fingerprint(examples: Examples) -> str:
     digest = hashlib.sha256()
-    assert examples.target is not None
-    for name, column in {**examples.features, examples.target_name: examples.target}.items():
+    for name, column in examples.columns.items():
         array: Array = np.asarray(column)
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         for start in range(0, len(array), HASHED_ROWS):

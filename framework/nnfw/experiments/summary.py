@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import prod
 
 from nnfw.arrays import Shape
+from nnfw.data import INPUT
 from nnfw.errors import ConfigError, class_name
-from nnfw.experiments.experiment import Experiment, graph_of
+from nnfw.experiments.experiment import Experiment, costs_of, graph_of
 from nnfw.experiments.memory import training_bytes
 from nnfw.experiments.preparation import infer_shapes
 from nnfw.network import Graph, Network, Objective, Term
@@ -40,22 +41,38 @@ class Summary:
     The memory of a training is that of its arrays, as steps with one example and with two show it.
     """
 
-    input_shape: Shape
+    input_shape: Shape | Mapping[str, Shape]  # by name where inputs have names
     layers: tuple[LayerSummary, ...]
     parameters: int  # how many numbers training changes
     state: int  # how many numbers layers keep besides
     training_bytes: int
+    outputs: tuple[str, ...] = ()  # names of the outputs; none for a single one without a name
+
+    @property
+    def inputs(self) -> dict[str, Shape]:
+        """The shape of one example of each input, by its name."""
+        return dict(self.input_shape) if isinstance(self.input_shape, Mapping) else {INPUT: self.input_shape}
+
+    @property
+    def input_rows(self) -> list[tuple[str, Shape]]:
+        """What tables call each input, and its shape."""
+        named = isinstance(self.input_shape, Mapping)
+        return [(f"input {name}" if named else "input", shape) for name, shape in self.inputs.items()]
 
     @property
     def is_chain(self) -> bool:
         """Whether each layer takes what the one before gives."""
-        names = ["x", *(row.name for row in self.layers)]
+        names = [*self.inputs, *(row.name for row in self.layers)]
+        if len(self.inputs) > 1:
+            return False
         return all(row.inputs == (before,) for row, before in zip(self.layers, names, strict=False))
 
     @property
     def size(self) -> str:
-        """The number of parameters, and of state if there is any, in words."""
-        return f"{self.parameters:,} parameters" + (f", {self.state:,} numbers of state" if self.state else "")
+        """The number of parameters, and of state if there is any, in words; and the outputs, if they have names."""
+        outputs = f"Outputs: {', '.join(self.outputs)}. " if self.outputs else ""
+        state = f", {self.state:,} numbers of state" if self.state else ""
+        return f"{outputs}{self.parameters:,} parameters{state}"
 
     def to_table(self) -> dict[str, object]:
         """Return it as plain values."""
@@ -73,7 +90,9 @@ def shape_in_words(shape: Shape) -> str:
     return " × ".join(map(str, shape)) or "1"
 
 
-def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | None = None) -> Summary:
+def summarise(
+    experiment: Experiment, registry: Registry, input_shape: Shape | Mapping[str, Shape] | None = None
+) -> Summary:
     """Return the summary of an experiment's network.
 
     By default, file or dataset say the shape of one example; ConfigError if that is not known before the data is read,
@@ -82,9 +101,10 @@ def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | N
     shapes = infer_shapes(experiment, registry, input_shape)
     if shapes is None:
         dataset = registry.label("dataset", experiment.data.source)
+        how = "{ NAME = [n], ... }" if experiment.data.inputs else "[n]"
         text = (
             f"Dataset {dataset} does not know the shape of its examples before they are read. Set model.input_shape = "
-            "[n], or read the data with --read-data."
+            f"{how}, or read the data with --read-data."
         )
         raise ConfigError(text)
     graph = graph_of(experiment, registry)
@@ -103,7 +123,9 @@ def summarise(experiment: Experiment, registry: Registry, input_shape: Shape | N
     )
     everything = [parameter for own in declared.values() for parameter in own.values()]
     parameters, state = _size(everything), _size(everything, trainable=False)
-    return Summary(shapes[0], rows, parameters, state, _training_bytes(experiment, graph, shapes, registry))
+    named = None if experiment.data.inputs is None else dict(zip(graph.inputs, shapes, strict=False))
+    size = _training_bytes(experiment, graph, shapes, registry)
+    return Summary(named or shapes[0], rows, parameters, state, size, graph.output_names)
 
 
 def _size(declared: Iterable[Parameter], *, trainable: bool = True) -> int:
@@ -112,8 +134,10 @@ def _size(declared: Iterable[Parameter], *, trainable: bool = True) -> int:
 
 def _training_bytes(experiment: Experiment, graph: Graph, shapes: Sequence[Shape], registry: Registry) -> int:
     network = Network(graph, shapes[: len(graph.inputs)], experiment.dtype)
-    places = [graph.nodes[index] for index in graph.outputs]
-    objective = Objective([Term(experiment.cost, place.activation, registry) for place in places], [1.0])
+    costs, places = costs_of(experiment), [graph.nodes[index] for index in graph.outputs]
+    chosen = [costs[name] for name in graph.output_names or ("",)]
+    terms = [Term(item.cost, place.activation, registry) for item, place in zip(chosen, places, strict=True)]
+    objective = Objective(terms, [item.weight for item in chosen])
     validates = experiment.data.split.validation > 0
     return training_bytes(network, objective, experiment.optimizer, experiment.training.batch_size, validates=validates)
 

@@ -1,2 +1,3 @@
 from .format import load as load
 from .sequential import Sequential as Sequential
+from .sequential import WeightedCost as WeightedCost

@@ -77,7 +77,9 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None, inside:
             _require_arrays(graph.parameters(shapes), found.dtype, file.tensors)
             preprocessing = None if stored is None else Preprocessing.from_table(stored, registry)
             if preprocessing is not None:
-                preprocessing.require_fit(shapes[0], shapes[graph.nodes[graph.outputs[0]].position])
+                ends = [shapes[graph.nodes[index].position] for index in graph.outputs]
+                by_output = dict(zip(found.outputs, ends, strict=True)) if found.outputs else ends[0]
+                preprocessing.require_fit(shape, by_output)
         arrays = file.arrays()
         with _told_with(path, file.header, registry):
             model = Sequential(

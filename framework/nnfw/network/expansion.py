@@ -18,6 +18,7 @@ PREVIOUS = "previous"
 """The name of the node before, or in front of the first node of the input."""
 
 _NAME = re.compile(r"[^\W\d_][\w-]*")
+_NAMES = "must begin with a letter and consist of letters, digits, '_' and '-'"
 _RESERVED = ("layers", PREVIOUS)
 _DEEPEST = 32  # blocks inside blocks
 _MOST_NODES = 1 << 14  # a file of a few bytes could repeat without end
@@ -133,7 +134,7 @@ class Expansion:
             return f"layers.{index}"
         name, wrong = node.name, ""
         if not _NAME.fullmatch(name):
-            wrong = "must begin with a letter and consist of letters, digits, '_' and '-'"
+            wrong = _NAMES
         elif name in _RESERVED or (not scope.prefix and name in self._inputs):
             wrong = f"must not be {'that of an input' if name in self._inputs else 'a reserved word'}"
         elif name in scope.names:

@@ -130,6 +130,9 @@ class Graph:
             tuple(inputs),
             tuple(outputs),
         )
+        if len(set(outputs)) < len(outputs):
+            twice = next(name for name in outputs if list(outputs).count(name) > 1)
+            raise ConfigError([Mistake(("outputs",), f"names {short(twice)} twice. Name each output once.")])
         found = Expansion(nodes, self.inputs, registry)
         names = [*self.inputs, *(str(node.name) for node in found.nodes)]
         position = {name: index for index, name in enumerate(names)}
@@ -180,9 +183,8 @@ class Graph:
         first = len(self.inputs)
         unused = [name for name, count in zip(self.inputs, takers, strict=False) if not count]
         if unused:
-            raise ConfigError(
-                f"No layer takes the input {listed(unused)}. Name it among the inputs of one, or remove it."
-            )
+            text = f"No layer takes the input {listed(unused)}. Name it among the inputs of one, or remove it."
+            raise ConfigError([Mistake(("input_shape", unused[0]), text)])
         for index, place in enumerate(self.nodes):
             if not takers[first + index] and index not in self.outputs:
                 text = f"{self.label(place)}: no node takes its output, and it is not an output of the network."

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from nnfw.arrays import Array, Shape
+from nnfw.data import INPUT as INPUT
 from nnfw.data import Padded, as_batch, cast_finite, listed, require_finite, row_blocks
 from nnfw.errors import DataError, NnfwError, did_you_mean, short
-
-INPUT = "x"
-"""The name of the input of a network that has only one."""
 
 _BLOCK = 1 << 20  # indices checked at a time
 
@@ -58,15 +56,22 @@ class Input:
                 f"{owner} must hold indices, whole numbers from 0 to {self.limit - 1}, got {array.dtype}. Give an "
                 "array of integers; floats are not rounded."
             )
+        if found := self.outside(array):
+            (row, *_), index = found
+            raise DataError(
+                f"{owner} holds the index {index} in row {row} (the first is row 0), expected 0 to {self.limit - 1}."
+            )
+
+    def outside(self, array: Array) -> tuple[list[int], int] | None:
+        """Return the place of the first index that is out of range, and the index; None if there is none."""
+        if self.limit is None:
+            return None
         for rows in row_blocks(array, _BLOCK):
             block = np.asarray(array[rows])
             if block.size and (block.min() < 0 or block.max() >= self.limit):
-                place = np.argwhere((block < 0) | (block >= self.limit))[0].tolist()
-                row = (rows.start or 0) + place[0]
-                raise DataError(
-                    f"{owner} holds the index {block[tuple(place)]} in row {row} (the first is row 0), expected 0 to "
-                    f"{self.limit - 1}."
-                )
+                row, *rest = np.argwhere((block < 0) | (block >= self.limit))[0].tolist()
+                return [(rows.start or 0) + row, *rest], int(block[(row, *rest)])
+        return None
 
     def cast(self, part: Array, dtype: np.dtype[np.generic], name: str, whole: Array, columns: Sequence[str]) -> Array:
         """Return some rows of `whole`, checked and as the network takes them; DataError as :meth:`require`.

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nnfw.arrays import Array
-from nnfw.data import Examples, load_examples
+from nnfw.arrays import Array, Shape
+from nnfw.data import Examples, Target, load_examples
+from nnfw.errors import DataError
 from nnfw.experiments import Prepared
-from nnfw.model import Sequential
 from nnfw.runs import Access, open_run, prepare_run
 from nnfw.runs.reading import PARTS
 from nnfw.training import Labelled
@@ -71,12 +71,15 @@ def examine(path: Path, access: Access, fingerprint: str | None) -> Findings:
     file = open_run(path, access)
     examples = load_examples(file.experiment.data.source, file.directory)
     prepared = prepare_run(path, access, examples)
+    if len(prepared.objective.terms) > 1:
+        raise DataError("the network has several outputs. The figures of each are among the results.")
     part = next(name for name in reversed(PARTS) if name in prepared.parts)
     rows = prepared.parts[part].rows
     assert rows is not None  # every part is a split
     examined = examples.take(rows[:MOST_EXAMPLES])
     a, losses = _outputs(prepared, prepared.parts[part].subset(rows[:MOST_EXAMPLES]))
-    truths, predictions, classes = _labels(prepared, examined, a)
+    target, raw = _target(prepared, examined)
+    truths, predictions, classes = _labels(prepared, target, raw, a)
     return Findings(
         part,
         total=len(rows),
@@ -84,7 +87,7 @@ def examine(path: Path, access: Access, fingerprint: str | None) -> Findings:
         truths=truths,
         predictions=predictions,
         losses=losses,
-        target=examples.target_name,
+        target=examples.target_name if target.column is None else target.column.name,
         classes=classes,
         same_data=prepared.fingerprint == fingerprint,
         remark=" ".join(messages),
@@ -99,7 +102,9 @@ def _outputs(prepared: Prepared, data: Labelled) -> tuple[Array, Array]:
     losses: list[float] = []
     with np.errstate(all="ignore"), closing(data.parts(_ROWS, workspace.child("data"))) as parts:
         for batch in parts:
-            ((z, a, _),) = network.forward(batch.inputs, workspace, batch.lengths)
+            ((z, a, lengths),) = network.forward(batch.inputs, workspace, batch.lengths)
+            if lengths is not None:
+                raise DataError("the output is a sequence, whose time steps have a cost each.")
             (y,), (term,) = batch.targets, prepared.objective.terms
             outputs.append(a.copy())
             one = (slice(index, index + 1) for index in range(len(a)))
@@ -107,17 +112,23 @@ def _outputs(prepared: Prepared, data: Labelled) -> tuple[Array, Array]:
     return np.concatenate(outputs), np.array(losses)
 
 
-def _labels(prepared: Prepared, examples: Examples, a: Array) -> tuple[Array, Array, tuple[str, ...]]:
+def _target(prepared: Prepared, examples: Examples) -> tuple[Target, Array]:
+    """Return the target of the only output, and its raw labels."""
+    preprocessing = prepared.model.preprocessing
+    assert preprocessing is not None
+    ((name, target),) = preprocessing.outputs.items()
+    assert target.column is not None
+    return target, preprocessing.raw_labels(examples)[name]
+
+
+def _labels(prepared: Prepared, target: Target, raw: Array, a: Array) -> tuple[Array, Array, tuple[str, ...]]:
     """Return labels and predictions, as names of classes or as numbers, and the classes."""
-    model = prepared.model
-    assert model.preprocessing is not None
-    assert examples.target is not None
     finite = np.isfinite(a).reshape(len(a), -1).all(axis=1)
-    raw, said = examples.target, model.preprocessing.labels(np.where(finite.reshape(-1, *[1] * (a.ndim - 1)), a, 0))
+    said = target.labels(np.where(finite.reshape(-1, *[1] * (a.ndim - 1)), a, 0))
     if said.dtype.kind == "f":
         said[~finite] = np.nan
-    names = model.preprocessing.classes
-    if names is None and _is_yes_or_no(prepared, model, raw):
+    names = target.classes
+    if names is None and _is_yes_or_no(prepared, a.shape[1:], raw):
         said = (a.reshape(len(a)) > 0.5).astype(np.int64)
     if said.shape != raw.shape or said.dtype.kind not in "USiu":
         return np.reshape(raw, (len(a), -1)), np.reshape(said, (len(a), -1)), ()
@@ -127,9 +138,9 @@ def _labels(prepared: Prepared, examples: Examples, a: Array) -> tuple[Array, Ar
     return truths, predictions, tuple(map(str, classes))
 
 
-def _is_yes_or_no(prepared: Prepared, model: Sequential, raw: Array) -> bool:
+def _is_yes_or_no(prepared: Prepared, output_shape: Shape, raw: Array) -> bool:
     """Return whether the only output is the probability that the label is 1 rather than 0."""
-    single = raw.ndim == 1 and model.output_shape == (1,) and raw.dtype.kind in "iub"
+    single = raw.ndim == 1 and output_shape == (1,) and raw.dtype.kind in "iub"
     return (
         single and prepared.objective.terms[0].cost.domain == _PROBABILITIES and set(np.unique(raw).tolist()) <= {0, 1}
     )

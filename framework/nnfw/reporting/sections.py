@@ -112,7 +112,9 @@ def network(found: Summary | str, experiment: Mapping[str, object]) -> Node:
         names = [[str(index), name] for index, name in enumerate(types)]
         return section("network", "Network", table(["", "layer"], names), note(f"Shapes are not shown: {found}"))
     largest = max((row.parameters for row in found.layers), default=0) or 1
-    rows: list[list[Node | str]] = [["", "input", "", "", shape_in_words(found.input_shape), "", ""]]
+    rows: list[list[Node | str]] = [
+        ["", name, "", "", shape_in_words(shape), "", ""] for name, shape in found.input_rows
+    ]
     for row in found.layers:
         bar = _bar(row.parameters / largest) if row.parameters else ""
         values = (", ".join(row.inputs), row.activation, shape_in_words(row.output_shape), number(row.parameters))

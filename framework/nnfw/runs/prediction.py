@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,20 +15,19 @@ from nnfw.data import (
     Examples,
     Preprocessing,
     Table,
-    as_batch,
+    Target,
     categorical,
     listed,
     load_examples,
     read_csv,
     read_npy,
-    require_finite,
     require_finite_predictions,
 )
 from nnfw.errors import ConfigError, DataError
 from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_reference
-from nnfw.experiments.preparation import Figures
+from nnfw.experiments.preparation import Figures, require_indices
 from nnfw.model import Sequential
-from nnfw.network import Objective
+from nnfw.network import Objective, arrays_of
 from nnfw.runs.opening import Access, directory_of, open_model, open_run, prepare_run, warn_of_plugins
 from nnfw.runs.reading import read_document, read_run
 from nnfw.toml import STDIN, flattened
@@ -76,12 +76,14 @@ def evaluate_on(
     """
     model = open_model(path, access)
     preprocessing = model.preprocessing
-    if preprocessing is None or preprocessing.target_column is None:
+    if preprocessing is None or not preprocessing.has_targets:
         raise ConfigError(f"{path} was not trained from an experiment: evaluate it in Python.")
     objective, chosen = _objective_and_metrics(path, model, cost, metrics)
     examples = _read_examples(source, model, delimiter or table_delimiter(path), with_target=True)
     y = preprocessing.target(examples, model.dtype)
-    data = model.labelled(_features(model, examples), y, objective)
+    x = _features(model, examples)
+    require_indices(model, x, examples)
+    data = model.labelled(x, y, objective)
     network = model.network
     figures = evaluate(network, data, objective, model.measures(chosen), network.workspace())
     require_finite_cost(figures["cost"], "the given data", objective.label(model.registry))
@@ -119,7 +121,8 @@ def table_delimiter(path: Path) -> str:
 class Predictions:
     """A model's predictions for N examples: one array ``(N,)`` for each name in the header.
 
-    The names are ``label`` and ``probability_<class>``, or the target, or ``output_<k>``.
+    The names are ``label`` and ``probability_<class>``, or the target, or ``output_<k>``. Where outputs have names,
+    these are that of the output and ``<output>_probability_<class>``.
     """
 
     header: tuple[str, ...]
@@ -143,34 +146,42 @@ def predict(model: Sequential, source: str, delimiter: str = ",") -> Predictions
     ``.npy`` file for a model with one column; or a dataset as :func:`parse_reference` takes it. DataError if it cannot
     be read or does not fit the model, or a prediction is not finite.
     """
-    x = _features(model, _read_examples(source, model, delimiter))
-    x, _ = as_batch(x, model.input_shape, source)
-    require_finite(x, source)
+    examples = _read_examples(source, model, delimiter)
+    x = _features(model, examples)
+    require_indices(model, x, examples)
+    inputs = model.network.inputs
+    for each, array in zip(inputs, arrays_of(x, inputs, source).arrays, strict=True):
+        each.require(array, source + each.key)
     with np.errstate(over="ignore", invalid="ignore"):  # reported below, with the example
         a = model.predict(x)
-    require_finite_predictions(a)
-    return _named(model, a)
+    outputs = a if isinstance(a, Mapping) else {"": a}
+    targets = model.preprocessing.outputs if model.preprocessing is not None else {}
+    columns: dict[str, Array] = {}
+    for name, values in outputs.items():
+        require_finite_predictions(values)
+        columns |= _named(values, targets.get(name, Target(None)), name)
+    return Predictions(tuple(columns), tuple(columns.values()))
 
 
-def _named(model: Sequential, a: Array) -> Predictions:
+def _named(a: Array, target: Target, output: str) -> dict[str, Array]:
+    """Return the columns of the predictions of one output."""
     flat = a.reshape(len(a), -1)
-    preprocessing = model.preprocessing
-    if preprocessing is None or preprocessing.target_column is None:
-        return Predictions(*_numbered("output", flat))
-    labels = preprocessing.labels(a)
-    classes = preprocessing.classes
+    if target.column is None:
+        return _numbered(output or "output", flat)
+    labels, classes = target.labels(a), target.classes
     if classes is None and not (labels.dtype.kind == "i" and labels.ndim == 1 and flat.shape[1] > 1):
-        return Predictions(*_numbered(preprocessing.target_column.name, labels.reshape(len(a), -1)))
+        return _numbered(output or target.column.name, labels.reshape(len(a), -1))
     if flat.shape[1] == 1:  # the only output is the probability of class 1
         flat = np.hstack([1 - flat, flat])
-    names = classes or tuple(map(str, preprocessing.labels(np.eye(flat.shape[1]))))
-    header = ("label", *(f"probability_{name}" for name in names))
-    return Predictions(header, (labels, *flat.T))
+    names = classes or tuple(map(str, target.labels(np.eye(flat.shape[1]))))
+    prefix = f"{output}_" if output else ""
+    columns = {f"{prefix}probability_{name}": p for name, p in zip(names, flat.T, strict=True)}
+    return {output or "label": labels} | columns
 
 
-def _numbered(name: str, values: Array) -> tuple[tuple[str, ...], tuple[Array, ...]]:
+def _numbered(name: str, values: Array) -> dict[str, Array]:
     count = values.shape[1]
-    return (name,) if count == 1 else tuple(f"{name}_{k}" for k in range(count)), tuple(values.T)
+    return dict(zip([name] if count == 1 else [f"{name}_{k}" for k in range(count)], values.T, strict=True))
 
 
 def _read_examples(source: str, model: Sequential, delimiter: str = ",", *, with_target: bool = False) -> Examples:
@@ -194,7 +205,7 @@ def _read_examples(source: str, model: Sequential, delimiter: str = ",", *, with
     return load_examples(model.registry.resolve("dataset", dataset), Path())
 
 
-def _features(model: Sequential, examples: Examples) -> Array:
+def _features(model: Sequential, examples: Examples) -> Any:
     """Return x for a model from raw columns; without preprocessing, they are joined as they are."""
     preprocessing = model.preprocessing or Preprocessing.fit(Examples(examples.features))
     examples.require_filled(preprocessing.takes_missing)

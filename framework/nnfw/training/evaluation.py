@@ -327,13 +327,12 @@ def measures_of(chosen: Metrics, outputs: Sequence[str], registry: Registry) -> 
     if not isinstance(chosen, Mapping):
         return named_metrics(chosen, registry)
     found: dict[str, Metric] = {}
-    for k, output in enumerate(outputs):
+    for k, output in enumerate(outputs if len(outputs) > 1 else ()):
         found[f"{output}_cost"] = CostOfOutput(k)
     for output, own in chosen.items():
         k = outputs.index(output)
-        found |= {
-            f"{output}_{name}": MetricOfOutput(metric, k) for name, metric in named_metrics(own, registry).items()
-        }
+        for name, metric in named_metrics(own, registry).items():
+            found[f"{output}_{name}"] = MetricOfOutput(metric, k) if len(outputs) > 1 else metric
     return found
 
 

@@ -76,14 +76,14 @@ class Npz(Dataset):
     path : str
         The archive; relative paths start at the directory of the experiment.
     x, y : str
-        Names of the arrays in it, ``"x"`` and ``"y"`` by default; None for no `y`.
+        Names of the arrays in it, ``"x"`` and ``"y"`` by default; None for no `y`. For `x` also a list of them.
     classes : tuple of str or None
         Names of the classes, where `y` holds their numbers from 0 on.
 
     Notes
     -----
-    As for ``npy``. The column of features and the target have the names of the arrays. The checksums in the archive are
-    verified for compressed arrays only.
+    As for ``npy``. The columns of features and the target have the names of the arrays. The checksums in the archive
+    are verified for compressed arrays only.
 
     Examples
     --------
@@ -98,7 +98,7 @@ class Npz(Dataset):
 
     path: str
     _: KW_ONLY
-    x: str = "x"
+    x: str | tuple[str, ...] = "x"
     y: str | None = "y"
     classes: tuple[str, ...] | None = None
 
@@ -114,7 +114,8 @@ class Npz(Dataset):
         with reading(path, "an .npz archive"):
             try:
                 with open_regular(path) as file, zipfile.ZipFile(_InPieces(file, path.name)) as archive:
-                    features = {self.x: _read_member(file, path, archive, self.x)}
+                    names = (self.x,) if isinstance(self.x, str) else self.x
+                    features = {name: _read_member(file, path, archive, name) for name in names}
                     target = None if self.y is None else _target(_read_member(file, path, archive, self.y))
             except DataError:
                 raise

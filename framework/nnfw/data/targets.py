@@ -1,0 +1,127 @@
+"""The target of one output: how raw labels become y, and how predictions become labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from annotated_types import MaxLen, MinLen
+from numpy.typing import DTypeLike
+
+from nnfw.arrays import Array, Shape
+from nnfw.data.columns import Column, Kind
+from nnfw.data.conversion import cast, require_finite, require_finite_predictions
+from nnfw.data.examples import categorical
+from nnfw.data.tables import listed
+from nnfw.errors import DataError, ShapeError, did_you_mean
+
+if TYPE_CHECKING:
+    from nnfw.protocols import Transform
+
+THRESHOLD = 0.5  # of a single output: above it, class 1
+Word = Annotated[str, MaxLen(1000)]  # an array of words gives each of them the room of the longest
+
+
+@dataclass(frozen=True)
+class Target:
+    """The labels of one output; a model file stores it as it is.
+
+    Parameters
+    ----------
+    column
+        The raw column, or None where there was none.
+    classes
+        Names of the classes: the network's output k stands for ``classes[k]``. None for a numeric target.
+    """
+
+    column: Column | None
+    classes: Annotated[tuple[Word, ...], MinLen(1)] | None = None
+
+    @classmethod
+    def fit(cls, name: str, raw: Array, transforms: Sequence[Transform], classes: tuple[str, ...] | None) -> Target:
+        """Return the target with its transforms fitted; the classes of words are `classes`, else the words, sorted."""
+        require_finite(raw, f"Column {name!r}")
+        kind: Kind = "categorical" if categorical(raw) else "integer" if raw.dtype.kind in "iub" else "numeric"
+        column = Column.fit(name, raw, transforms, kind)
+        if kind != "categorical" or (classes is not None and not transforms):
+            return cls(column, classes)
+        return cls(column, tuple(np.unique(raw).tolist()))
+
+    def apply(self, raw: Array, dtype: DTypeLike) -> Array:
+        """Return y; see :meth:`Preprocessing.target`."""
+        column = self.column
+        assert column is not None
+        if not column.steps and self.classes is not None:
+            return _class_numbers(raw, self.classes, column.name)
+        column.require(raw)
+        y = column.apply(raw)
+        if not column.steps and y.dtype.kind in "iub":
+            return y.astype(np.int64)
+        y = cast(y, np.dtype(dtype), f"Column {column.name!r}")
+        return y if column.output_shape else y.reshape(len(y), 1)
+
+    def labels(self, a: Array) -> Array:
+        """Return predictions in the raw target's terms; see :meth:`Preprocessing.labels`."""
+        require_finite_predictions(a)
+        column = self.column
+        if column is not None and column.steps:
+            values = column.invert(a.reshape(len(a), *column.output_shape))
+            require_finite_predictions(values, f" when the transforms of {column.name!r} are undone")
+            named = self.classes is not None and values.dtype.kind in "iu"
+            return self._named(values) if named else values
+        single = a.shape[-1] == 1
+        numbers = (a[..., 0] > THRESHOLD).astype(np.int64) if single else np.argmax(a, axis=-1)
+        if self.classes is not None:
+            return self._named(numbers)
+        if column is not None and column.kind == "integer" and not single:
+            return numbers
+        if column is None or prod(column.shape) * len(a) != a.size:
+            return a
+        return a.reshape(len(a), *column.shape)
+
+    def _named(self, numbers: Array) -> Array:
+        names: Array = np.array(self.classes)
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(names):
+            raise DataError(f"The outputs stand for classes {numbers.min()} to {numbers.max()}, of {len(names)}.")
+        named: Array = names[numbers]
+        return named
+
+    def tells_apart(self, outputs: int) -> bool:
+        """Return whether `outputs` can represent the classes: one output for each, or a single one for two classes."""
+        assert self.classes is not None
+        single = len(self.classes) == 2 and not (self.column and self.column.steps)
+        return outputs == len(self.classes) or (outputs == 1 and single)
+
+    def require_fit(self, output_shape: Shape) -> None:
+        """Refuse an output of a network that has another shape; ShapeError says which shape differs."""
+        column = self.column
+        if column is not None and column.steps and prod(column.output_shape) != prod(output_shape):
+            raise ShapeError(
+                f"its transforms make targets of shape {column.output_shape}, the network gives {output_shape}."
+            )
+        if self.classes is not None and not self.tells_apart((1, *output_shape)[-1]):
+            raise ShapeError(f"it has {len(self.classes)} classes, the network gives {output_shape}.")
+
+
+def _class_numbers(raw: Array, classes: tuple[str, ...], name: str) -> Array:
+    if categorical(raw):
+        number_of = {word: number for number, word in enumerate(classes)}
+        numbers = np.array([number_of.get(word, -1) for word in raw.tolist()], dtype=np.int64)
+    else:
+        if raw.ndim != 1 or raw.dtype.kind not in "iub":
+            raise DataError(
+                f"Column {name!r}: expected classes as words or whole numbers (N,), got {raw.dtype} {raw.shape}."
+            )
+        numbers = raw.astype(np.int64)
+    wrong = (numbers < 0) | (numbers >= len(classes))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        hint = did_you_mean(str(raw[row]), classes, 1) if categorical(raw) else ""
+        expected = listed(classes) if categorical(raw) else f"0 to {len(classes) - 1}"
+        raise DataError(
+            f"Column {name!r}: unknown class {raw[row].item()!r} in row {row} (from 0); expected {expected}.{hint}"
+        )
+    return numbers
