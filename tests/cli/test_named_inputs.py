@@ -254,7 +254,7 @@ def test_index_out_of_range_names_input_row_index_and_category(nnfw, houses):
         ('name = "both"', 'name = "emb"', r"houses\.toml:\d+: model\.layers\[2\]\.name must differ"),
         ('name = "both"', 'name = "3"', r"houses\.toml:\d+: model\.layers\[2\]\.name must begin with a letter"),
         ('inputs = ["both"]', 'inputs = ["kind"]', r"toml:\d+: model\.layers\[4\]\.inputs\[0\] is 'kind'.*later"),
-        ('outputs = ["price", "kind"]', 'outputs = ["price", "price"]', r"model\.outputs names 'price' twice"),
+        ('outputs = ["price", "kind"]', 'outputs = ["price", "price"]', r"model\.outputs names one node twice"),
         ("numbers = [", '"layers.1" = [', r"houses\.toml:8: data\.inputs: .*'layers\.1'"),
         ("numbers = [", '"previous" = [', r"houses\.toml:8: data\.inputs: .*'previous'"),
         ('{ type = "index", columns = ["city"] }', '{ type = "index", columns = ["town"] }', "no column 'town'"),

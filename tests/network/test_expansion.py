@@ -232,7 +232,7 @@ def test_output_that_is_named_twice_is_refused(layers, outputs):
 
 @pytest.mark.parametrize("name", ["", "1", "a.b", "layers", "layers.0", "previous", "_a"])
 def test_name_of_an_input_that_could_be_another_one_is_refused(name):
-    with pytest.raises(nnfw.ConfigError, match=r"input_shape\..* is no name of an input: expected a letter, then"):
+    with pytest.raises(nnfw.ConfigError, match=r"input_shape\..*: The name of an input must begin with a letter and"):
         nnfw.Sequential([Node(D, inputs=("a",)), Node(Add(), inputs=("previous", name))], {name: 3, "a": 3})
 
 

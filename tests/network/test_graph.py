@@ -143,7 +143,7 @@ def test_network_that_does_not_fit_together_is_refused(layers, expected):
             [Node(Dense(2), inputs=("n",))],
             {"n": 2, "c": 1},
             (),
-            "No layer takes the input c. Name it among the inputs of one, or remove it.",
+            "input_shape.c: No layer takes the input c. Name it among the inputs of one, or remove it.",
         ),
         ([Node(Dense(2), "a")], 2, ("a", "q"), "outputs names 'q', which is no node. Nodes: a."),
         ([Dense(2)], {3: 2}, (), "input_shape.3 is a key that is not text."),

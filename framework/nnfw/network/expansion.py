@@ -219,6 +219,5 @@ def _require_names(inputs: Sequence[str]) -> None:
         raise ConfigError([Mistake(("input_shape",), "names no input. Give one or more.")])
     for name in inputs:
         if not _NAME.fullmatch(name) or name in _RESERVED:
-            reserved = " or ".join(map(repr, _RESERVED))
-            text = f"is no name of an input: expected a letter, then letters, digits, '_' and '-', and not {reserved}."
+            text = f"The name of an input {_NAMES}, and must not be a reserved word, got {short(name)}."
             raise ConfigError([Mistake(("input_shape", name), text)])

@@ -130,9 +130,6 @@ class Graph:
             tuple(inputs),
             tuple(outputs),
         )
-        if len(set(outputs)) < len(outputs):
-            twice = next(name for name in outputs if list(outputs).count(name) > 1)
-            raise ConfigError([Mistake(("outputs",), f"names {short(twice)} twice. Name each output once.")])
         found = Expansion(nodes, self.inputs, registry)
         names = [*self.inputs, *(str(node.name) for node in found.nodes)]
         position = {name: index for index, name in enumerate(names)}

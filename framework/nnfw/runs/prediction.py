@@ -150,7 +150,7 @@ def predict(model: Sequential, source: str, delimiter: str = ",") -> Predictions
     x = _features(model, examples)
     require_indices(model, x, examples)
     inputs = model.network.inputs
-    for each, array in zip(inputs, arrays_of(x, inputs, source).arrays, strict=True):
+    for each, array in zip(inputs, arrays_of(x, inputs, source)[0], strict=True):
         each.require(array, source + each.key)
     with np.errstate(over="ignore", invalid="ignore"):  # reported below, with the example
         a = model.predict(x)
