@@ -329,7 +329,7 @@ def test_broken_contract_is_found(optimizer, check):
 
 
 def test_every_check_of_optimizers_finds_something():
-    found = {FORMULA} | {check for _, check in CONTRACT.values()}
+    found = {FORMULA, PLACES} | {check for _, check in CONTRACT.values()}
     assert {check.id for check in checks_of("optimizer") if check.id.startswith("optimizer.")} == found
 
 
@@ -343,3 +343,42 @@ def test_right_optimizer_passes_everything(optimizer):
 def test_standard_optimizer_passes_everything(name):
     report = run_checks(f"optimizer:{name}")
     assert report.ok, report
+
+
+@dataclass(frozen=True)
+class Layerwise(nnfw.Optimizer):
+    """θ_p ← θ_p − η g_p / max(‖g_p‖, 1) for each parameter p; right."""
+
+    learning_rate: float = 0.05
+
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        raise AssertionError("a training calls update_parts")
+
+    def places(self, vector, parts):
+        return list(parts.values())
+
+    def update_parts(self, vector, gradient, state, step, learning_rate, decays, parts):
+        for place in self.places(vector, parts):
+            g = gradient[place]
+            vector[place] -= vector.dtype.type(learning_rate) * g / max(np.linalg.norm(g), 1)
+
+
+PLACES = "optimizer.places_do_not_matter"
+WRONG_PLACES = {
+    "blocks of 64": lambda self, vector, parts: [slice(k, k + 64) for k in range(0, len(vector), 64)],
+    "whole vector": lambda self, vector, parts: [slice(0, len(vector) // 2), slice(len(vector) // 2, None)],
+    "shifted": lambda self, vector, parts: [slice(max(p.start - 1, 0), p.stop - 1) for p in parts.values()],
+    "last left out": lambda self, vector, parts: list(parts.values())[:-1],
+}
+
+
+def test_layerwise_optimizer_passes_everything():
+    report = run_checks(Layerwise())
+    assert [item for item in report.failures if item.check != "component.is_documented"] == [], report
+
+
+@pytest.mark.parametrize("name", WRONG_PLACES)
+def test_layerwise_optimizer_that_is_wrong_for_real_sizes_is_found(name):
+    report = run_checks(spoilt(Layerwise, places=WRONG_PLACES[name]), only=[PLACES])
+    assert [item.check for item in report.failures] == [PLACES], report
+    assert "moves otherwise where parameters lie in another order" in report.failures[0].message

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -15,10 +17,12 @@ from nnfw.conformance.subjects import Subject
 from nnfw.ops import DEFINITIONS, Call, PerStep, Tape, splits
 from nnfw.ops.definitions import copy
 from nnfw.ops.many_steps import steps
-from nnfw.protocols import Optimizer, SplitOptimizer
+from nnfw.protocols import Optimizer, SplitOptimizer, is_own
 
 _SIZE = 12
 _DECAYS, _NO_DECAY = slice(0, 8), slice(0, 0)
+_PARTS = {"0.weight": slice(0, 5), "1.weight": slice(5, 8), "0.bias": slice(8, 10), "1.bias": slice(10, 12)}
+_REAL_SIZES = {"0.weight": 30 * 64, "0.bias": 30, "1.weight": 7 * 30, "1.bias": 7, "scale": 1}
 _STEPS = 5
 _MANY_STEPS = 400
 _LOWER = 0.9  # of the initial distance to the minimum: any method that works gets much closer
@@ -37,7 +41,9 @@ class _Training:
         dtype: DTypeLike = np.float64,
         optimizer: Optimizer | None = None,
         start: Array | None = None,
+        parts: Mapping[str, slice] | None = None,
     ) -> None:
+        self.parts = parts
         self.optimizer, self.rng = optimizer or subject.component, subject.rng()
         self.vector = self.rng.standard_normal(_SIZE).astype(dtype) if start is None else start
         self.state = dict(self.optimizer.state(self.vector))
@@ -47,7 +53,8 @@ class _Training:
         """Take one step, and return what `update` returns."""
         self.step += 1
         rate = self.optimizer.learning_rate if learning_rate is None else learning_rate
-        return self.optimizer.update(self.vector, gradient, self.state, self.step, rate, decays)
+        parts = _PARTS if self.parts is None else self.parts
+        return _update(self.optimizer, self.vector, gradient, self.state, self.step, rate, decays, parts)
 
     def run(self, steps: int = _STEPS, *, one_array: bool = False) -> _Training:
         """Take steps along random gradients, in arrays of their own or all in one, and return itself."""
@@ -57,6 +64,23 @@ class _Training:
             gradient[...] = self.rng.standard_normal(_SIZE)
             self.update(gradient)
         return self
+
+
+def _update(
+    optimizer: Optimizer,
+    vector: Array,
+    gradient: Array,
+    state: Mapping[str, Array],
+    step: int,
+    rate: float,
+    decays: slice,
+    parts: Mapping[str, slice],
+) -> object:
+    """Call `update_parts` if the optimizer has its own, else `update`, as a training does; return what that returns."""
+    update: Callable[..., object] = optimizer.update
+    if is_own(optimizer, "update_parts", Optimizer):
+        update = partial(optimizer.update_parts, parts=parts)
+    return update(vector, gradient, state, step, rate, decays)
 
 
 def exercise(subject: Subject[Optimizer], component: Optimizer) -> list[object]:
@@ -102,6 +126,26 @@ def check_frozen_parameters_stay(subject: Subject[Optimizer]) -> None:
             gradient = training.rng.standard_normal(_SIZE)
             gradient[-2:] = 0
             training.update(gradient)
+
+
+def check_places_do_not_matter(subject: Subject[Optimizer]) -> None:
+    """A parameter moves in the same way wherever it lies in the vector, for sizes as networks have them."""
+    rng, moved = subject.rng(), []
+    values = {name: rng.standard_normal((1 + _STEPS, size)) for name, size in _REAL_SIZES.items()}
+    for names in (list(values), list(reversed(values)), sorted(values)):
+        ends = np.cumsum([_REAL_SIZES[name] for name in names]).tolist()
+        parts = {name: slice(end - _REAL_SIZES[name], end) for name, end in zip(names, ends, strict=True)}
+        joined = np.concatenate([values[name] for name in names], axis=1)
+        training = _Training(subject, start=joined[0].copy(), parts=parts)
+        for gradient in joined[1:]:
+            training.update(gradient.copy(), _NO_DECAY)
+        moved.append({name: training.vector[place] for name, place in parts.items()})
+    for name in values:
+        for other in moved[1:]:
+            same = np.allclose(moved[0][name], other[name], rtol=_ROUNDING, atol=_ROUNDING)
+            require(
+                same, f"{name} of {_REAL_SIZES[name]} numbers moves otherwise where parameters lie in another order."
+            )
 
 
 def check_decay_acts_on_weights_alone(subject: Subject[Optimizer]) -> None:
