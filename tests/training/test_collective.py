@@ -484,6 +484,27 @@ def test_checkpoints_of_several_ranks_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+class Largest(nnfw.Metric):
+    """The largest output: statistics that do not add up."""
+
+    higher_is_better = True
+
+    def statistics(self, a, y, weight=None):
+        return np.array([a.max()])
+
+    def merge(self, first, second):
+        return np.maximum(first, second)
+
+    def result(self, statistics):
+        return float(statistics[0])
+
+
+def test_metrics_with_a_merge_of_their_own_are_refused():
+    text = r"metrics\[1\] must be a metric whose statistics add up: ranks only sum, and Largest has a merge of its own."
+    with pytest.raises(nnfw.ConfigError, match=text):
+        train(Alone(), metrics=["r2", Largest()])
+
+
 # --- what is combined -------------------------------------------------------------------------------------------------
 
 

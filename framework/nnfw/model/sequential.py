@@ -317,7 +317,8 @@ class Sequential:
             text = f"must be at least {last}, the last epoch of this call, got {settings.planned_epochs}."
             mistakes.append(Mistake(("planned_epochs",), text))
         if collective is not None:
-            mistakes += training.unfit_ranks(collective, optimizer, resolved.batch_size, checkpoints=kept)
+            chosen = training.chosen_at(resolved.metrics, self.measures(resolved.metrics)).values()
+            mistakes += training.unfit_ranks(collective, optimizer, resolved.batch_size, chosen, checkpoints=kept)
         if mistakes:
             raise ConfigError(mistakes)
         preprocessing = self._remembering(x)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.errors import Mistake, class_name
-from nnfw.protocols import Collective, Optimizer, Solver, is_solver
+from nnfw.protocols import Collective, Metric, Optimizer, Solver, is_own, is_solver
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,14 @@ def combine(
 
 
 def unfit_ranks(
-    collective: object, optimizer: Optimizer | Solver, batch_size: int, *, checkpoints: bool
+    collective: object,
+    optimizer: Optimizer | Solver,
+    batch_size: int,
+    metrics: Iterable[tuple[tuple[str | int, ...], Metric]] = (),
+    *,
+    checkpoints: bool,
 ) -> Iterator[Mistake]:
-    """Yield why this collective cannot share a training."""
+    """Yield why this collective cannot share a training; `metrics` are with their places in the list or lists."""
     rank, size = getattr(collective, "rank", None), getattr(collective, "size", None)
     if not (isinstance(rank, int) and isinstance(size, int) and 0 <= rank < size and hasattr(collective, "sum")):
         yield Mistake(
@@ -72,3 +77,10 @@ def unfit_ranks(
     if checkpoints and size > 1:
         text = f"cannot be kept by a collective of {size} ranks. Leave them out, and save the model after each fit."
         yield Mistake(("checkpoints",), text)
+    for place, metric in metrics:
+        if size > 1 and is_own(metric, "merge", Metric):
+            text = (
+                f"must be a metric whose statistics add up: ranks only sum, and {class_name(metric)} has a merge of "
+                "its own. Leave it out, and evaluate the model after the training."
+            )
+            yield Mistake(("metrics", *place), text)
