@@ -58,6 +58,7 @@ from .protocols import Regularizer as Regularizer
 from .protocols import Schedule as Schedule
 from .protocols import Shape as Shape
 from .protocols import Solver as Solver
+from .protocols import Source as Source
 from .protocols import SplitOptimizer as SplitOptimizer
 from .protocols import Transform as Transform
 from .training import History as History

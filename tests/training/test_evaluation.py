@@ -30,7 +30,7 @@ def test_tally_of_batches_is_that_of_all_examples(rng, size, gathers, weighted):
         order = rng.permutation(COUNT)
         back = np.argsort(order)
         data = Labelled((a[back],), (y[back],), None if weight is None else weight[back])
-        tally.follow(data, order, nnfw.Workspace("float64"))
+        tally.follow(data.labels_in(order, nnfw.Workspace("float64")))
     for start in range(0, COUNT, size):
         rows = slice(start, start + size)
         batch = [None if array is None else array[rows].copy() for array in (a, y, weight)]
@@ -77,11 +77,11 @@ def test_tally_goes_on_with_what_another_has_gathered(rng):
     for stop in (0, 4, 12, 48):
         tally = Tally({"accuracy": METRICS["accuracy"]})
         for start in range(0, 50, 4):
-            tally.follow(Labelled((a,), (y,)), order, nnfw.Workspace("float64"))
+            tally.follow(Labelled((a,), (y,)).labels_in(order, nnfw.Workspace("float64")))
             if start == stop:
                 content, tally = tally.content(), Tally({"accuracy": METRICS["accuracy"]})
                 tally.put_back(content)
-                tally.follow(Labelled((a,), (y,)), order, nnfw.Workspace("float64"))
+                tally.follow(Labelled((a,), (y,)).labels_in(order, nnfw.Workspace("float64")))
             tally.add(0.5, a[start : start + 4], y[start : start + 4], None)
         records.append(tally.record())
     assert records == [records[0]] * 4
@@ -91,7 +91,7 @@ def test_statistics_added_at_once_leave_what_was_gathered_in_its_place(rng):
     a, y = rng.random((40, CLASSES)), rng.integers(0, CLASSES, 40)
     metric = METRICS["accuracy"]
     tally = Tally({"accuracy": metric})
-    tally.follow(Labelled((a,), (y,)), np.arange(40), nnfw.Workspace("float64"))
+    tally.follow(Labelled((a,), (y,)).labels_in(np.arange(40), nnfw.Workspace("float64")))
     for start in (0, 10):
         tally.add(0.5, a[start : start + 10], y[start : start + 10], None)
     statistics = np.stack([metric.statistics(a[rows], y[rows]) for rows in (slice(20, 30), slice(30, 40))])
@@ -111,7 +111,7 @@ def test_many_batches_added_at_once_leave_the_tally_of_single_ones(parts, metric
     tallies = []
     for many in (False, True):
         tally = Tally(METRICS if metrics else {})
-        tally.follow(data, np.arange(len(y)), nnfw.Workspace(np.float64))
+        tally.follow(data.labels_in(np.arange(len(y)), nnfw.Workspace(np.float64)))
         start = 0
         for part in parts:
             rows = range(start, start + part)

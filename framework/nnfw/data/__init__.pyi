@@ -30,6 +30,11 @@ from .padded import Padded as Padded
 from .preprocessing import INPUT as INPUT
 from .preprocessing import InputColumns as InputColumns
 from .preprocessing import Preprocessing as Preprocessing
+from .sources import StoredArrays as StoredArrays
+from .sources import is_stored as is_stored
+from .sources import read_chunk as read_chunk
+from .sources import require_sound as require_sound
+from .sources import side_by_side as side_by_side
 from .splitting import Split as Split
 from .splitting import split as split
 from .tables import Table as Table

@@ -150,10 +150,11 @@ def as_batch(x: ArrayLike, shape: Shape, name: str = "x") -> tuple[Array, bool]:
     raise DataError(f"{name} must have shape (N, {wanted}), or {shape} for one example, got {array.shape}.")
 
 
-def as_weights(weight: ArrayLike | None, count: int) -> Array | None:
+def as_weights(weight: ArrayLike | None, count: int, *, zeros: bool = False) -> Array | None:
     """Return sample weights as an array ``(count,)``, or None.
 
-    Raises DataError if there is not one finite number of 0 or more for each example, or all of them are 0.
+    Raises DataError if there is not one finite number of 0 or more for each example, or all of them are 0, unless
+    `zeros` allows that.
     """
     if weight is None:
         return None
@@ -169,7 +170,7 @@ def as_weights(weight: ArrayLike | None, count: int) -> Array | None:
     if wrong.any():
         first = int(np.argmax(wrong))
         raise DataError(f"sample_weight must be finite and 0 or more, got {array[first]} for example {first}.")
-    if count and not array.any():
+    if count and not zeros and not array.any():
         raise DataError("sample_weight is 0 for every example, so none of them counts. Give one of them more.")
     return array
 

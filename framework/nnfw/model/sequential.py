@@ -226,7 +226,9 @@ class Sequential:
         Parameters
         ----------
         x, y
-            Examples and labels; neither is modified. Memory-mapped arrays are read batch by batch. Labels are what the
+            Examples and labels; neither is modified. Memory-mapped arrays are read batch by batch, stored ones (h5py,
+            zarr) of more than 64 MiB in slices. x may be an :class:`nnfw.Source`, which is read chunk by chunk: y and
+            `sample_weight` then name columns of it, by output where there are several. Labels are what the
             cost takes: classes ``(N,)`` or one-hot rows for ``cross_entropy``, numbers ``(N, *output_shape)`` for
             ``mse``; ``(N,)`` is accepted for one output. The model remembers the names of a frame's columns, up to
             16,384, and from then on refuses frames with other columns or another order. Arrays without names are taken
@@ -318,11 +320,14 @@ class Sequential:
             mistakes.append(Mistake(("planned_epochs",), text))
         if collective is not None:
             chosen = training.chosen_at(resolved.metrics, self.measures(resolved.metrics)).values()
+            if training.is_streamed(x, y, sample_weight) or training.is_streamed(*(validation_data or ())[:1]):
+                text = "takes arrays in memory or memory-mapped ones: ranks cannot share a source."
+                mistakes.append(Mistake(("collective",), text))
             mistakes += training.unfit_ranks(collective, optimizer, resolved.batch_size, chosen, checkpoints=kept)
         if mistakes:
             raise ConfigError(mistakes)
-        preprocessing = self._remembering(x)
-        data = self.labelled(x, y, objective, sample_weight)
+        preprocessing = self._remembering(training.feature_names(x, y, sample_weight))
+        data = self.data(x, y, objective, sample_weight)
         validation = self._validation(validation_data, objective, preprocessing)
         self._require_metrics(resolved.metrics, objective, data, validation)
         if settings.resume and settings.checkpoints is None:
@@ -354,16 +359,13 @@ class Sequential:
         names = self.network.output_names
         return dict(zip(names, values, strict=True)) if names else values[0]
 
-    def _remembering(self, x: ArrayLike) -> Preprocessing | None:
-        """Return the preprocessing that there is, or else the one that remembers the columns of a frame."""
-        names = column_names(x)
+    def _remembering(self, names: tuple[str, ...]) -> Preprocessing | None:
+        """Return the preprocessing that there is, or else the one that remembers the names of columns."""
         if self.preprocessing is None and 0 < len(names) <= _MOST_NAMES:
             return Preprocessing.of_names(names, "x")
         return self.preprocessing
 
-    def _require_metrics(
-        self, metrics: training.Metrics, objective: Objective, *parts: training.Labelled | None
-    ) -> None:
+    def _require_metrics(self, metrics: training.Metrics, objective: Objective, *parts: training.Data | None) -> None:
         measures = self.measures(metrics)
         places = training.chosen_at(metrics, measures)
         for part in filter(None, parts):
@@ -371,17 +373,15 @@ class Sequential:
                 label = self.registry.label("metric", places[name][1])
                 raise DataError(f"Metric {label} does not fit network and labels: {error}") from error
 
-    def _validation(
-        self, data: Any, objective: Objective, preprocessing: Preprocessing | None
-    ) -> training.Labelled | None:
+    def _validation(self, data: Any, objective: Objective, preprocessing: Preprocessing | None) -> training.Data | None:
         if data is None:
             return None
         if not isinstance(data, tuple | list) or len(data) != 2:
             raise DataError(f"validation_data must be a pair (x, y), got {short(data)}.")
         x, y = data
         if preprocessing is not None:
-            preprocessing.require_names(column_names(x), "x_val")
-        return self.labelled(x, y, objective, suffix="_val")
+            preprocessing.require_names(training.feature_names(x, y, owner="x_val"), "x_val")
+        return self.data(x, y, objective, suffix="_val")
 
     def predict(self, x: ArrayLike, *, accelerator: str = "none") -> Array:
         """Return a^L for examples `x`.
@@ -389,8 +389,8 @@ class Sequential:
         Parameters
         ----------
         x
-            ``(N, *input_shape)``, or ``input_shape`` for one example; never modified. Memory-mapped arrays are read in
-            parts. Named columns must be those of :meth:`fit`, in their order.
+            ``(N, *input_shape)``, or ``input_shape`` for one example; never modified. Memory-mapped arrays, stored ones
+            and an :class:`nnfw.Source` are read in parts. Named columns must be those of :meth:`fit`, in their order.
         accelerator
             Whose compiled kernels are used, ``"numba"`` for instance; by default ``"none"``, plain NumPy. It pays where
             many single examples are predicted, and is slow the first time. Results differ in last places.
@@ -415,6 +415,9 @@ class Sequential:
         A model of a run takes and gives numbers after the transforms. From raw columns to raw labels:
         ``p = model.preprocessing; p.labels(model.predict(p.apply(columns)))`` with columns by name.
         """
+        if type(x) is not np.ndarray and training.is_streamed(x):
+            in_chunks: Array = self._predicted_in_chunks(x, accelerator)
+            return in_chunks
         names = self._names(x, "x")
         arrays, lengths, single = arrays_of(x, self.network.inputs, "x")
         chosen = (isinstance(accelerator, str) and self._kernels.get(accelerator)) or self._chosen(accelerator)
@@ -430,6 +433,14 @@ class Sequential:
             return named
         (a,) = outputs
         return a[0] if single else a
+
+    def _predicted_in_chunks(self, x: object, accelerator: str) -> Any:
+        known = () if self.preprocessing is None else tuple(column.name for column in self.preprocessing.columns)
+        chunks = training.inputs_in_chunks(x, self.network, known)
+        found = [self.predict(chunk, accelerator=accelerator) for chunk in chunks]
+        if not self.network.output_names:
+            return np.concatenate(found)
+        return {name: np.concatenate([each[name] for each in found]) for name in self.network.output_names}
 
     def _names(self, x: ArrayLike, owner: str) -> tuple[str, ...]:
         """Return the names of the columns of a frame; refuse other ones than the model was trained on."""
@@ -504,7 +515,7 @@ class Sequential:
         objective = self.objective(cost)
         options = build(training.TrainingOptions, {"metrics": metrics}, self.registry.resolve)
         named = self.measures(options.metrics)
-        data = self.labelled(x, y, objective, sample_weight)
+        data = self.data(x, y, objective, sample_weight)
         record = training.evaluate(self.network, data, objective, named, self.network.workspace())
         training.require_finite_cost(record["cost"], "these examples", objective.label(self.registry))
         return record
@@ -654,8 +665,21 @@ class Sequential:
         self, x: ArrayLike, y: ArrayLike, objective: Objective, weight: ArrayLike | None = None, suffix: str = ""
     ) -> training.Labelled:
         """Return examples checked against this network and a cost; DataError if they do not fit."""
+        if training.is_streamed(x, y, weight):
+            raise DataError(
+                f"x{suffix} is not in memory, but this takes all examples at once. Give some of them as arrays: "
+                "those of one chunk, or a slice."
+            )
         self._names(x, f"x{suffix}")
         return training.labelled(x, y, weight, self.network, objective, suffix)
+
+    def data(
+        self, x: object, y: object, objective: Objective, weight: object = None, suffix: str = ""
+    ) -> training.Data:
+        """Return examples as :meth:`labelled` does, or those of a source, to be read chunk by chunk."""
+        if self.preprocessing is not None:
+            self.preprocessing.require_names(training.feature_names(x, y, weight, f"x{suffix}"), f"x{suffix}")
+        return training.data_of(x, y, weight, self.network, objective, suffix)
 
 
 def _as_shapes(given: object) -> object:

@@ -12,6 +12,7 @@ from .cost import WritesValue as WritesValue
 from .cost import WritesValueFromZ as WritesValueFromZ
 from .data import Dataset as Dataset
 from .data import FitsInParts as FitsInParts
+from .data import Source as Source
 from .data import Transform as Transform
 from .kinds import KINDS as KINDS
 from .kinds import Kind as Kind

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
 
     from nnfw.arrays import Array, Shape
 
@@ -34,6 +36,38 @@ class Columns(Protocol):
     @property
     def missing(self) -> Mapping[str, str]:
         """What to say of a column with missing numbers that no transform takes."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Examples that do not fit into memory: columns that are read chunk by chunk.
+
+    Attributes
+    ----------
+    schema
+        Name, dtype and shape of each column, as a structured dtype of NumPy:
+        ``np.dtype([("x", "f4", (28, 28)), ("y", "i8")])``.
+    chunks
+        The number of examples in each chunk, 1 or more; a chunk must fit into memory. Examples are shuffled within a
+        chunk, and the chunks among each other.
+    target
+        The column of labels, which `predict` leaves out; None where there is none.
+    """
+
+    schema: np.dtype[np.void]
+    chunks: Sequence[int]
+    target: str | None = None
+
+    @abstractmethod
+    def read(self, chunk: int) -> Mapping[str, Array]:
+        """Return the columns of a chunk, the first is 0; the same whenever it is read, in whatever order."""
+
+    def fingerprint(self) -> str:
+        """Return a text that changes with the examples: a checksum, or size and time of a file; empty by default.
+
+        A training resumes only if it is the same. Schema, chunks and the first and last chunk are compared anyway.
+        """
+        return ""
 
 
 class Dataset(Protocol):

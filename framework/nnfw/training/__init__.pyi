@@ -1,3 +1,4 @@
+from .batches import Data as Data
 from .batches import Labelled as Labelled
 from .batches import labelled as labelled
 from .checkpoint_file import Checkpoint as Checkpoint
@@ -31,4 +32,9 @@ from .start import loop_of as loop_of
 from .start import train_in as train_in
 from .state import TrainingState as TrainingState
 from .state import state_of as state_of
+from .streams import Streamed as Streamed
+from .streams import data_of as data_of
+from .streams import feature_names as feature_names
+from .streams import inputs_in_chunks as inputs_in_chunks
+from .streams import is_streamed as is_streamed
 from .task import Task as Task

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,14 +22,64 @@ from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Cost
 from nnfw.training.read_ahead import Batches, opened
 
+LabelsOf = Callable[[int, int], tuple[tuple[Array, ...], Array | None]]
+"""Returns labels for each output, and weights, of the examples from one place to another."""
+
 _HELD_IN_MEMORY = 1 << 26  # bytes: a smaller mapped array is read once, not a little at every step
 _READ_AROUND = 1 << 16  # bytes that the system maps around a row, if they are in its cache
 _HASHED_ROWS = 1 << 12
 _RELEASE_AFTER = 1 << 27  # bytes; more often costs time, as released pages must be mapped again
 
 
+class Order(Protocol):
+    """The order of the examples in an epoch: an array of their positions, or what makes parts of it."""
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+
+    def __getitem__(self, part: slice, /) -> Array:
+        """Return the positions of a part of them."""
+
+
+class Data(ABC):
+    """Examples to train on: arrays, or a source that is read chunk by chunk."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return N."""
+
+    @property
+    @abstractmethod
+    def sample(self) -> Labelled:
+        """Examples in memory, or mapped, that stand for all: the first ones, or simply all."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of what identifies the examples and their order."""
+
+    @abstractmethod
+    def order(self, rng: np.random.Generator | None) -> Order:
+        """Draw the order of an epoch; without `rng` the examples come one after the other."""
+
+    @abstractmethod
+    def feed(self, order: Order, size: int, workspace: Workspace, position: int = 0) -> Generator[Batch, None, None]:
+        """Yield the examples in an order, `size` at a time, each batch in the same buffers of `workspace`.
+
+        The first `position` batches are left out. Arrays in memory are copied to the buffers by :meth:`Batch.gather`.
+        Close the generator if you leave it early: a file may be open and a thread at work.
+        """
+
+    @abstractmethod
+    def parts(self, size: int, workspace: Workspace) -> Generator[Batch, None, None]:
+        """Yield all examples one after the other, `size` at a time."""
+
+    def labels_in(self, order: Order, workspace: Workspace) -> LabelsOf | None:
+        """Return what gives labels and weights from one place in an order to another; None if that means reading."""
+        return None
+
+
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class Labelled(Data):
     """N examples that a model and a cost can take.
 
     Parameters
@@ -61,10 +113,19 @@ class Labelled:
         """Return the examples of the given rows of the arrays; nothing is copied."""
         return replace(self, rows=rows)
 
+    @property
+    def sample(self) -> Labelled:
+        """All of them."""
+        return self
+
+    def order(self, rng: np.random.Generator | None) -> Array:
+        """Draw a permutation."""
+        return np.arange(len(self)) if rng is None else rng.permutation(len(self))
+
     def fingerprint(self) -> str:
         """Return a SHA-256 of the examples that count, in their order, read in parts."""
         digest = sha256()
-        for _, array, _ in self._arrays(np.dtype(np.float32)):
+        for _, array, _ in self.arrays(np.dtype(np.float32)):
             for start in range(0, len(self), _HASHED_ROWS):
                 rows = slice(start, start + _HASHED_ROWS)
                 part = np.ascontiguousarray(array[rows if self.rows is None else self.rows[rows]])
@@ -77,9 +138,10 @@ class Labelled:
         for array in self.inputs:
             release(array)  # of the part before
         rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
-        return self._batch({name: np.asarray(array[rows], own) for name, array, own in self._arrays(dtype)})
+        return self.batch_of({name: np.asarray(array[rows], own) for name, array, own in self.arrays(dtype)})
 
-    def _batch(self, arrays: Mapping[str, Array], sources: tuple[tuple[Array, Array, Array], ...] = ()) -> Batch:
+    def batch_of(self, arrays: Mapping[str, Array], sources: tuple[tuple[Array, Array, Array], ...] = ()) -> Batch:
+        """Return a batch of the given arrays, which have the names of :meth:`arrays`."""
         inputs = tuple(arrays[f"x{k}"] for k in range(len(self.inputs)))
         targets = tuple(arrays[f"y{k}"] for k in range(len(self.targets)))
         lengths = tuple(arrays.get(f"lengths{k}") for k in range(len(self.inputs)))
@@ -89,13 +151,17 @@ class Labelled:
         """Return labels and weights of the examples at the given positions, in buffers of `workspace`."""
         rows = self.rows_at(order)
         found: dict[str, Array] = {}
-        for name, array, dtype in self._arrays(workspace.dtype):
+        for name, array, dtype in self.arrays(workspace.dtype):
             buffer = partial(workspace.buffer, name, dtype=dtype)
             if name.startswith(("y", "weight")):
                 rows_of = _from_file if isinstance(array, np.memmap) else _taken
                 with closing(rows_of(array, rows, len(rows), buffer)) as batches:
                     found[name] = next(batches)
         return tuple(found[f"y{k}"] for k in range(len(self.targets))), found.get("weight")
+
+    def labels_in(self, order: Order, workspace: Workspace) -> LabelsOf:
+        """Return what gives labels and weights from one place in an order to another, in buffers of `workspace`."""
+        return lambda start, stop: self.labels(order[start:stop], workspace)
 
     def parts(self, size: int, workspace: Workspace) -> Generator[Batch, None, None]:
         """Yield all examples in order, `size` at a time: views if nothing must be converted or read from a file."""
@@ -105,23 +171,19 @@ class Labelled:
         for start in range(0, len(self), size):
             yield self.part(start, start + size, workspace.dtype)
 
-    def batches(self, order: Array, size: int, workspace: Workspace) -> Generator[Batch, None, None]:
+    def batches(self, order: Order, size: int, workspace: Workspace) -> Generator[Batch, None, None]:
         """Yield each batch of :meth:`feed`, gathered."""
         with closing(self.feed(order, size, workspace)) as feed:
             for batch in feed:
                 batch.gather()
                 yield batch
 
-    def feed(self, order: Array, size: int, workspace: Workspace) -> Generator[Batch, None, None]:
-        """Yield the examples at the given positions, `size` at a time, each batch in the same buffers of `workspace`.
-
-        Arrays in memory are copied there by :meth:`Batch.gather`. Close the generator if you leave it early: a file may
-        be open and a thread at work. DataError if a memory-mapped file is cut, or can no longer be read.
-        """
-        rows = self.rows_at(order)
+    def feed(self, order: Order, size: int, workspace: Workspace, position: int = 0) -> Generator[Batch, None, None]:
+        """Yield batches as :meth:`Data.feed` does; DataError if a memory-mapped file is cut, or no longer readable."""
+        rows = self.rows_at(order[position * size :])
         with ExitStack() as stack:
             files = []
-            for name, array, dtype in self._arrays(workspace.dtype):
+            for name, array, dtype in self.arrays(workspace.dtype):
                 if isinstance(array, np.memmap):
                     buffer = partial(workspace.buffer, name, dtype=dtype)
                     files.append(stack.enter_context(closing(_from_file(array, rows, size, buffer))))
@@ -140,17 +202,22 @@ class Labelled:
         """Return where in the arrays the examples at the given positions are."""
         return order if self.rows is None else self.rows[order]
 
+    def buffers(self, count: int, workspace: Workspace) -> dict[str, Array]:
+        """Return a buffer of `workspace` for so many examples of each array."""
+        return {
+            name: workspace.buffer(name, (count, *array.shape[1:]), dtype)
+            for name, array, dtype in self.arrays(workspace.dtype)
+        }
+
     def _new_batch(self, count: int, workspace: Workspace) -> tuple[Batch, Array]:
         """Return a batch of so many examples, and the array for their rows, which it gathers."""
-        rows = workspace.buffer("rows", (count,), np.intp)
-        places: dict[str, Array] = {}
+        rows, places = workspace.buffer("rows", (count,), np.intp), self.buffers(count, workspace)
         sources: list[tuple[Array, Array, Array]] = []
-        for name, array, dtype in self._arrays(workspace.dtype):
-            out = places[name] = workspace.buffer(name, (count, *array.shape[1:]), dtype)
-            sources += [] if isinstance(array, np.memmap) else [(array, rows, out)]
-        return self._batch(places, tuple(sources)), rows
+        for name, array, _ in self.arrays(workspace.dtype):
+            sources += [] if isinstance(array, np.memmap) else [(array, rows, places[name])]
+        return self.batch_of(places, tuple(sources)), rows
 
-    def _arrays(self, dtype: np.dtype[np.generic]) -> Iterator[tuple[str, Array, np.dtype[np.generic]]]:
+    def arrays(self, dtype: np.dtype[np.generic]) -> Iterator[tuple[str, Array, np.dtype[np.generic]]]:
         """Yield each array with its name, and with its dtype in a batch of x in `dtype`."""
         for k, (array, indices) in enumerate(zip(self.inputs, self.indices, strict=True)):
             yield f"x{k}", array, np.dtype(np.int64) if indices else dtype
@@ -164,12 +231,19 @@ class Labelled:
 
 
 def labelled(
-    x: object, y: object, weight: ArrayLike | None, network: Network, objective: Objective, suffix: str = ""
+    x: object,
+    y: object,
+    weight: ArrayLike | None,
+    network: Network,
+    objective: Objective,
+    suffix: str = "",
+    *,
+    chunk: bool = False,
 ) -> Labelled:
     """Return examples checked against a network and its costs; those given are not modified.
 
     DataError if there is no example, lengths differ, a shape or label does not fit, or a value is not finite. It names
-    x and y with the suffix, ``"_val"`` for instance.
+    x and y with the suffix, ``"_val"`` for instance. The weights of a `chunk` may all be 0.
     """
     names, dtype, inputs, x_name = column_names(x), network.dtype, network.inputs, f"x{suffix}"
     arrays, lengths, single = arrays_of(x, inputs, x_name)
@@ -178,9 +252,9 @@ def labelled(
     for each, array in zip(inputs, arrays, strict=True):
         each.require(array, x_name + each.key, names)
     targets = _targets(y, len(arrays[0]), network, objective, suffix, single=single)
-    weights = as_weights(weight, len(arrays[0]))
+    weights = as_weights(weight, len(arrays[0]), zeros=chunk)
     held = None if weights is None else _held(weights, dtype, "sample_weight")
-    if held is not None and not held.any():
+    if held is not None and not chunk and not held.any():
         raise DataError(
             f"sample_weight is 0 for every example in {dtype}, so none of them counts. Multiply them all by one number."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, is_dataclass
 from math import isfinite
@@ -18,6 +18,7 @@ from nnfw.network import Batch, Output
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Collective, Metric, is_own
+from nnfw.training.batches import Labelled
 from nnfw.training.collective import ONE_PROCESS, combine
 from nnfw.training.history import Record
 from nnfw.training.options import Metrics
@@ -25,7 +26,7 @@ from nnfw.training.options import Metrics
 if TYPE_CHECKING:
     from nnfw.arrays import Array
     from nnfw.network import Network, Objective, Outputs, Workspace
-    from nnfw.training.batches import Labelled
+    from nnfw.training.batches import Data, LabelsOf
 
 
 Value = TypeVar("Value")
@@ -55,17 +56,12 @@ class Tally:
         self._metrics = metrics
         self._statistics: dict[str, Array] = {}
         self._cost, self._count = 0.0, 0
-        self._labels: Callable[[int, int], tuple[Array, Array | None]] | None = None
+        self._labels: LabelsOf | None = None
         self._room = np.empty((0, 0))  # for the outputs of batches of one size
         self._filled = 0
 
-    def follow(self, data: Labelled, order: Array, workspace: Workspace) -> None:
-        """Expect the examples of `data` in the given order; `workspace` is for their labels."""
-
-        def labels(start: int, stop: int) -> tuple[Array, Array | None]:
-            targets, weight = data.labels(order[start:stop], workspace)
-            return targets[0], weight
-
+    def follow(self, labels: LabelsOf | None) -> None:
+        """Expect examples whose labels these are, or examples whose labels come with each batch alone."""
         self._labels = labels
 
     def add(self, cost: float, a: Array, y: Array, weight: Array | None) -> None:
@@ -103,7 +99,8 @@ class Tally:
             if outputs is not None and self._metrics:
                 if size != self._room.shape[1]:
                     assert self._labels is not None
-                    self.add(costs[done], outputs[done], *self._labels(self._count, self._count + size))
+                    targets, weight = self._labels(self._count, self._count + size)
+                    self.add(costs[done], outputs[done], targets[0], weight)
                     done += 1
                     continue
                 some = self._gather(outputs[done:])
@@ -140,7 +137,8 @@ class Tally:
         """Let the metrics look at the gathered outputs: those of the last examples counted."""
         assert self._labels is not None
         a = self._gathered()
-        self._look_at(a, *self._labels(self._count - len(a), self._count))
+        targets, weight = self._labels(self._count - len(a), self._count)
+        self._look_at(a, targets[0], weight)
         self._filled = 0
 
     def _look_at(self, a: Array, y: Array, weight: Array | None) -> None:
@@ -357,15 +355,16 @@ def _distinguishing_options(metric: object, alike: Sequence[object]) -> Iterator
 
 
 def refused(
-    network: Network, data: Labelled, objective: Objective, metrics: Mapping[str, Metric]
+    network: Network, given: Data, objective: Objective, metrics: Mapping[str, Metric]
 ) -> Iterator[tuple[str, NnfwError]]:
-    """Yield the name of each metric that cannot take the outputs, or some label, of `data`, with its error.
+    """Yield the name of each metric that cannot take the outputs, or some label, of a sample, with its error.
 
     Only the first example passes through the network: its outputs stand for those of all.
     """
     if not metrics:
         return
     with np.errstate(all="ignore"):  # values too large are the training's matter
+        data = given.sample
         first = data.part(0, 1, network.dtype)
         one = network.forward(first.inputs, network.workspace(), first.lengths)
         for name, metric in metrics.items():
@@ -394,7 +393,7 @@ def _as_if(one: Outputs, data: Labelled, rows: Array, workspace: Workspace) -> t
 
 def evaluate(
     network: Network,
-    data: Labelled,
+    data: Data,
     objective: Objective,
     metrics: Mapping[str, Metric],
     workspace: Workspace,
@@ -409,6 +408,7 @@ def evaluate(
     """
     shared = 1 < collective.size <= len(data)
     if shared:
+        assert isinstance(data, Labelled)  # ranks cannot share a source
         data = data.subset(data.rows_at(np.arange(collective.rank, len(data), collective.size)))
     tally = Tally(metrics)
     overflow = np.errstate(over="ignore", invalid="ignore")  # shows in the cost

@@ -16,7 +16,7 @@ from nnfw.ops import choose, gain, known_accelerators, using
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Callback, is_own, is_solver
 from nnfw.randomness import stream
-from nnfw.training.batches import Labelled
+from nnfw.training.batches import Data
 from nnfw.training.checkpoint_file import name_of, resume
 from nnfw.training.checkpoints import Checkpoints
 from nnfw.training.continuation import end_of, go_on
@@ -154,7 +154,7 @@ class Loop(ABC):
         if self._interruption.signal:
             self._interrupt()
 
-    def _evaluate(self, data: Labelled, prefix: str = "") -> Record:
+    def _evaluate(self, data: Data, prefix: str = "") -> Record:
         task = self.task
         of = task.network, data, task.objective, task.metrics, self._evaluation
         return evaluate(*of, prefix, collective=task.collective)
@@ -179,7 +179,7 @@ class Loop(ABC):
         """Return cost and metrics of the first examples with the current parameters, in batches of a step's size."""
         task = self.task
         network, count = task.network, min(len(task.data), FIRST_EXAMPLES)
-        some = task.data.subset(task.data.rows_at(np.arange(count)))
+        some = task.data.sample.subset(task.data.sample.rows_at(np.arange(count)))
         size = count if is_solver(task.optimizer) else min(task.options.batch_size, count)
         with np.errstate(all="ignore"):
             return evaluate(network, some, task.objective, task.metrics, network.workspace(), size=size)

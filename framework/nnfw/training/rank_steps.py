@@ -12,6 +12,7 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw.errors import ConfigError, DataError, Mistake, PluginError, class_name
 from nnfw.network import Batch, Outputs
+from nnfw.training.batches import Labelled
 from nnfw.training.collective import combine
 from nnfw.training.evaluation import statistics_by_name
 from nnfw.training.state import TrainingState
@@ -77,6 +78,7 @@ def require_alike(task: Task, state: TrainingState) -> None:
     DataError if there are fewer examples than ranks; PluginError if sums are wrong.
     """
     collective, data = task.collective, task.data
+    assert isinstance(data, Labelled)  # `fit` refuses a source
     if len(data) < collective.size:
         raise DataError(f"x has {len(data)} examples for {collective.size} ranks. Use no more ranks than examples.")
     some = data.subset(data.rows_at(np.linspace(0, len(data) - 1, _COMPARED).astype(np.int64)))

@@ -10,6 +10,7 @@ from nnfw.arrays import Array
 from nnfw.errors import PluginError, described
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import is_solver
+from nnfw.training.batches import Data, Labelled
 from nnfw.training.checkpoints import Checkpoints
 from nnfw.training.collective import combine
 from nnfw.training.evaluation import EVALUATION_ROWS
@@ -43,9 +44,10 @@ class SolverLoop(Loop):
         self._workspace = task.network.workspace(self.state.noise, training=True)
         self._batches = task.network.workspace()
         rank, size = task.collective.rank, task.collective.size
-        self._data = (
-            task.data.subset(task.data.rows_at(np.arange(rank, len(task.data), size))) if size > 1 else task.data
-        )
+        self._data: Data = task.data
+        if size > 1:
+            assert isinstance(task.data, Labelled)  # ranks cannot share a source
+            self._data = task.data.subset(task.data.rows_at(np.arange(rank, len(task.data), size)))
         label = self.fit.registry.label("optimizer", self._solver)
         self._not_resumed = f"{label} starts again from where it was, without what it remembered"
 

@@ -12,6 +12,7 @@ from nnfw.errors import short
 from nnfw.network import Parameters
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Optimizer, Solver, is_solver
+from nnfw.training.batches import Data, Order
 from nnfw.training.evaluation import Tally
 from nnfw.training.history import History, Memory
 
@@ -57,10 +58,10 @@ class TrainingState:
         """Note the random state: no epoch has drawn its order yet."""
         self._order_before = self.order.bit_generator.state
 
-    def draw_order(self, count: int, *, shuffle: bool) -> Array:
-        """Draw the order of the examples in this epoch."""
+    def draw_order(self, data: Data, *, shuffle: bool) -> Order:
+        """Let the data draw the order of this epoch."""
         self._order_before = self.order.bit_generator.state
-        return self.order.permutation(count) if shuffle else np.arange(count)
+        return data.order(self.order if shuffle else None)
 
     @property
     def order_of_epoch(self) -> Mapping[str, object]:

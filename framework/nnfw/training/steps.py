@@ -16,6 +16,7 @@ from nnfw.errors import PluginError, short
 from nnfw.network import Batch, Outputs, RepeatedPass
 from nnfw.ops import Call, PerStep, Tape, engine_in_use, made_of_kernels, splits
 from nnfw.protocols import Optimizer, SplitOptimizer, WritesStatistics, is_own, is_solver
+from nnfw.training.batches import Labelled
 from nnfw.training.chunk import Chunk, RecordedStep, chunk_of
 from nnfw.training.evaluation import statistics_of, sums_up
 from nnfw.training.factors import Factors, factors_of
@@ -74,8 +75,8 @@ class Steps:
         """Draw the order of an epoch that starts or resumes, and choose its rates; return the first of them."""
         task, state = self._task, self.state
         self._rates = self._rates_of_epoch()
-        self._rows = state.draw_order(len(task.data), shuffle=task.options.shuffle)
-        state.tally.follow(task.data, self._rows, self._batches.child("labels"))
+        self._rows = state.draw_order(task.data, shuffle=task.options.shuffle)
+        state.tally.follow(task.data.labels_in(self._rows, self._batches.child("labels")))
         return self._rates[0]
 
     def _rates_of_epoch(self) -> list[float]:
@@ -97,8 +98,7 @@ class Steps:
 
     def batches_from(self, position: int) -> Generator[tuple[Batch, float], None, None]:
         """Yield the batches of this epoch after the first `position`, each with the learning rate of its step."""
-        rows = self._rows[position * self._size :]
-        with closing(self._task.data.feed(rows, self._size, self._batches)) as batches:
+        with closing(self._task.data.feed(self._rows, self._size, self._batches, position)) as batches:
             yield from zip(batches, self._rates[position:], strict=True)
 
     def end_epoch(self) -> None:
@@ -151,7 +151,9 @@ class Steps:
         assert recording is not None
         self.end_epoch()  # these batches are not read one by one
         part = slice(state.position, state.position + count)
-        rows = self._task.data.rows_at(self._rows[part.start * size : part.stop * size])
+        data = self._task.data
+        assert isinstance(data, Labelled)  # what a source reads is not in memory
+        rows = data.rows_at(self._rows[part.start * size : part.stop * size])
         start = perf_counter()
         costs, complete, outputs, statistics = chunk.take(rows, state.step + 1, self._rates[part])
         self._seconds = max((perf_counter() - start) / len(costs), _SHORTEST)

@@ -17,7 +17,7 @@ from nnfw.plain import PlainTable
 from nnfw.plugins import TYPE
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Collective, Metric, Optimizer, Solver, is_solver
-from nnfw.training.batches import Labelled
+from nnfw.training.batches import Data
 from nnfw.training.collective import ONE_PROCESS
 from nnfw.training.evaluation import measures_of
 from nnfw.training.history import History, Record
@@ -38,8 +38,8 @@ class Task:
     """
 
     network: Network
-    data: Labelled
-    validation: Labelled | None
+    data: Data
+    validation: Data | None
     objective: Objective
     optimizer: Optimizer | Solver
     options: TrainingOptions

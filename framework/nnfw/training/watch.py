@@ -12,7 +12,7 @@ from nnfw.arrays import Array
 from nnfw.errors import DivergedError
 from nnfw.machine import sum_of_squares
 from nnfw.network import Batch, Workspace
-from nnfw.training.batches import Labelled
+from nnfw.training.batches import Data
 from nnfw.training.state import TrainingState
 from nnfw.training.steps import Steps
 from nnfw.training.stored_copy import StoredCopy
@@ -86,7 +86,7 @@ class Watch:
         if self._steps is not None and self._steps.elsewhere:
             return "It came from the part of the batch on another rank, which names the layer"
         network, data, objective = self._task.network, self._task.data, self._task.objective
-        return network.first_non_finite(self.workspace, reach(data.targets), objective.label(network.registry))
+        return network.first_non_finite(self.workspace, reach(data.sample.targets), objective.label(network.registry))
 
     def close(self) -> None:
         """End the watch."""
@@ -135,9 +135,9 @@ def _not_finite(arrays: Mapping[str, Array]) -> str:
     return ", ".join(name for name, array in arrays.items() if not np.isfinite(array).all())
 
 
-def advice(data: Labelled) -> str:
+def advice(data: Data) -> str:
     """Return what to do about a growing cost: first scale what is not scaled."""
-    labels, inputs = reach(data.targets), reach(data.inputs)
+    labels, inputs = reach(data.sample.targets), reach(data.sample.inputs)
     steps = [f"scale the labels, which reach {labels:.3g} (target_transforms)"] if labels > _UNSCALED else []
     steps += [f"scale the inputs, which reach {inputs:.3g} (transforms)"] if inputs > _UNSCALED else []
     steps += ["lower the learning rate", "clip the gradient (clip_norm)"]
