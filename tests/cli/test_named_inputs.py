@@ -92,6 +92,9 @@ sort = ["accuracy"]
 """
 
 
+COSTS = TABLE[TABLE.index("[cost.price]") : TABLE.index("[optimizer]")]
+
+
 @pytest.fixture
 def houses(tmp_path, monkeypatch, rng):
     monkeypatch.chdir(tmp_path)
@@ -256,6 +259,9 @@ def test_index_out_of_range_names_input_row_index_and_category(nnfw, houses):
         ('inputs = ["both"]', 'inputs = ["kind"]', r"toml:\d+: model\.layers\[4\]\.inputs\[0\] is 'kind'.*later"),
         ('outputs = ["price", "kind"]', 'outputs = ["price", "price"]', r"model\.outputs names one node twice"),
         ("numbers = [", '"layers.1" = [', r"houses\.toml:8: data\.inputs: .*'layers\.1'"),
+        ("numbers = [", 'numbers = { columns = ["area"], lengths = "rooms" }\nrest = [', "'rooms', which holds"),
+        (COSTS, '[cost]\ntype = "mse"\n', "cost must be a table by the names of the outputs: price, kind"),
+        ('activation = "softmax"', "", r"toml:\d+: Cost 'cross_entropy' .* takes outputs from 0 to 1"),
         ("numbers = [", '"previous" = [', r"houses\.toml:8: data\.inputs: .*'previous'"),
         ('{ type = "index", columns = ["city"] }', '{ type = "index", columns = ["town"] }', "no column 'town'"),
     ],
@@ -264,6 +270,32 @@ def test_tables_that_do_not_fit_are_refused_with_their_line(nnfw, houses, old, n
     assert old in TABLE
     houses.write_text(TABLE.replace(old, new, 1))
     refused(nnfw, houses, message)
+
+
+def test_declared_shapes_must_be_those_of_the_inputs(nnfw, houses):
+    result = nnfw("summary", houses.name, "--set", "model.input_shape={ numbers = [2] }")
+    assert result.status == 2
+    assert "model.input_shape lacks the input city" in result.err
+    result = nnfw("summary", houses.name, "--set", "model.input_shape=[2]")
+    assert "model.input_shape must give one for each input by name: numbers, city" in result.err
+    assert "Set model.input_shape = { NAME = [n], ... }" in nnfw("summary", houses.name).err
+
+
+def test_inputs_without_columns_are_refused(nnfw, houses):
+    text = TABLE.replace('[data.inputs]\nnumbers = ["area", "rooms"]\ncity = ["city"]', "[data.inputs]")
+    houses.write_text(text)
+    refused(nnfw, houses, "data.inputs is empty. Name an input and its columns, or remove it")
+
+
+def test_report_of_an_output_that_is_a_sequence_shows_no_examples(nnfw, sequences, rng):
+    np.savez("words.npz", tokens=np.ones((20, 4), int), count=np.full(20, 2), kind2=rng.random((20, 4, 3)))
+    head = SEQUENCES[: SEQUENCES.index('[[model.layers]]\ntype = "flatten"')]
+    rest = '[cost.sort]\ntype = "mse"\n[optimizer]\ntype = "adam"\n'
+    sequences.write_text(head.replace(', "kind"]', "]") + 'name = "sort"\n' + rest)
+    result = nnfw("train", sequences.name, "--out", "run", "-q")
+    assert result.status == 0, result.err
+    nnfw("report", "run", "--output", "page.html")
+    assert "the output is a sequence, whose time steps have a cost each" in (sequences.parent / "page.html").read_text()
 
 
 def test_mistakes_in_several_tables_are_reported_together(nnfw, houses):

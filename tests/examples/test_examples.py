@@ -37,7 +37,7 @@ def trained(tmp_path_factory):
 
 
 def test_every_example_has_a_test_here():
-    assert EXPERIMENTS == ["digits.toml", "penguins-mass.toml", "penguins.toml", "xor.toml"]
+    assert EXPERIMENTS == ["digits.toml", "penguins-mass.toml", "penguins-wide.toml", "penguins.toml", "xor.toml"]
     assert SCRIPTS == ["note_by_hand.py"]
 
 
@@ -88,6 +88,17 @@ def test_penguins_are_weighed_in_grams(trained):
     header, *rows = predicted.stdout.splitlines()
     assert header == "body_mass_g"
     assert 3000 < float(rows[0]) < 5000
+
+
+def test_penguins_are_weighed_and_told_apart_by_one_network(trained):
+    results, directory = trained("penguins-wide.toml")
+    assert results["test"]["mass_r2"] >= 0.8
+    assert results["test"]["species_accuracy"] >= 0.95
+    predicted = nnfw("predict", str(directory), str(EXAMPLES / "penguins.csv"), "--json", cwd=directory)
+    first = json.loads(predicted.stdout)[0]
+    assert list(first)[:2] == ["mass", "species"]
+    assert 3000 < first["mass"] < 5000
+    assert first["species"] == "Adelie"
 
 
 def test_note_by_hand_prints_each_equation_and_both_sides_agree(tmp_path):

@@ -109,9 +109,10 @@ class Experiment:
 
     Parameters
     ----------
-    data, model, cost, optimizer, training
-        The sections of the file. Where outputs have names, there is a cost for each of them, by its name, with a
-        ``weight`` in C = Σ_k λ_k C_k.
+    data, model, optimizer, training
+        The sections of the file.
+    cost
+        The cost. Where outputs have names, that of each by its name, with a ``weight`` λ in C = Σ_k λ_k C_k.
     name
         First part of the name of the run's directory; ``"experiment"`` by default.
     seed
