@@ -265,3 +265,17 @@ def test_metric_whose_merge_returns_something_else_is_named(ties, merged):
     expected = r"Metric '.*Odd': merge returned .*, expected an array of numbers\."
     with pytest.raises(nnfw.PluginError, match=expected):
         model.fit(*ties, **TRAINING | {"metrics": [Odd()]})
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_single_output_with_a_name_is_recorded_under_it(accelerator, rng):
+    if accelerator == "numba":
+        pytest.importorskip("numba")
+    x, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 2))
+    options = {"optimizer": "sgd", "batch_size": 4, "epochs": 3, "accelerator": accelerator}
+    model = nnfw.Sequential([nnfw.Node(Dense(2), "price")], 3, outputs=("price",))
+    found = model.fit(x, {"price": y}, cost={"price": "mse"}, metrics={"price": ["mae"]}, **options)
+    other = nnfw.Sequential([nnfw.Node(Dense(2), "price")], 3)
+    expected = other.fit(x, y, cost="mse", metrics=["mae"], **options)
+    assert (found["cost"], found["price_mae"]) == (expected["cost"], expected["mae"])
+    np.testing.assert_array_equal(model.predict(x)["price"], other.predict(x))

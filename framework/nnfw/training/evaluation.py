@@ -324,13 +324,11 @@ def measures_of(chosen: Metrics, outputs: Sequence[str], registry: Registry) -> 
     """
     if not isinstance(chosen, Mapping):
         return named_metrics(chosen, registry)
-    found: dict[str, Metric] = {}
-    for k, output in enumerate(outputs if len(outputs) > 1 else ()):
-        found[f"{output}_cost"] = CostOfOutput(k)
+    several = len(outputs) > 1
+    found: dict[str, Metric] = {f"{output}_cost": CostOfOutput(k) for k, output in enumerate(outputs) if several}
     for output, own in chosen.items():
-        k = outputs.index(output)
         for name, metric in named_metrics(own, registry).items():
-            found[f"{output}_{name}"] = MetricOfOutput(metric, k) if len(outputs) > 1 else metric
+            found[f"{output}_{name}"] = MetricOfOutput(metric, outputs.index(output)) if several else metric
     return found
 
 
