@@ -493,3 +493,26 @@ def test_title_names_a_component_of_any_kind_with_its_owner():
     assert registry.title(Accuracy()) == "Metric 'accuracy' (built-in)"
     assert registry.title(faulty(nnfw.Schedule, factor=returns(None))) == "Schedule 'Faulty'"
     assert registry.title(3) == "Component 'int'"
+
+
+@dataclass(frozen=True)
+class Sum(nnfw.Merge):
+    """A sum of inputs of the network, whose backward returns what it is told to."""
+
+    found: object
+
+    def output_shape(self, input_shapes):
+        return input_shapes[0]
+
+    def forward(self, params, inputs, workspace):
+        return inputs[0] + inputs[1]
+
+    def backward(self, params, delta, grads, workspace):
+        assert not workspace.needs_input_gradient
+        return self.found
+
+
+@pytest.mark.parametrize("found", [None, (None, None), ()], ids=str)
+def test_merge_of_inputs_may_return_no_gradient(found):
+    model = nnfw.Sequential([nnfw.Node(Sum(found), inputs=("x", "x")), Dense(1)], 2)
+    model.fit(X, Y, epochs=2, **FIT)

@@ -355,6 +355,8 @@ class Graph:
             if shared:
                 step(_add_gradients, gradients, target, own)
             written.add(place.parameters)
+            if not own.needs_input_gradient:
+                continue
             for source, alone, term in zip(
                 place.sources, place.alone, terms if place.merges else (terms,), strict=True
             ):
