@@ -18,7 +18,7 @@ import nnfw
 from nnfw.configuration import options_of
 from nnfw.network import Workspace
 from nnfw.training import TrainingOptions
-from nnfw_standard import Dense, Dropout, Flatten, Softmax
+from nnfw_standard import Add, Dense, Dropout, Flatten, Softmax
 
 
 def network(**options):
@@ -841,3 +841,21 @@ def test_options_of_fit_have_the_defaults_of_a_training():
     signature = inspect.signature(nnfw.Sequential.fit).parameters
     options = options_of(TrainingOptions)
     assert {name: signature[name].default for name in options} == {name: each.default for name, each in options.items()}
+
+
+@pytest.mark.parametrize("inputs", [("previous", "x"), ("previous", ".first")], ids=["input", "name with a dot"])
+def test_model_whose_names_mean_something_else_in_another_one_is_refused(inputs):
+    inner = nnfw.Sequential([nnfw.Node(Dense(3), "first"), nnfw.Node(Add(), inputs=inputs)], 3)
+    outer = [nnfw.Node(Dense(3), "first"), inner]
+    with pytest.raises(
+        nnfw.ConfigError, match=r"^layers\[1\] is a model whose node layers\.1 takes .* which it cannot name here\."
+    ):
+        nnfw.Sequential(outer, 3)
+
+
+def test_model_in_another_one_takes_what_comes_before(rng):
+    inner = nnfw.Sequential([nnfw.Node(Dense(3), "first"), Dense(3), nnfw.Node(Add(), inputs=("first", "previous"))], 3)
+    before = nnfw.Sequential([nnfw.Node(Dense(3), "first")], 3, seed=1)
+    x = rng.normal(size=(5, 3))
+    expected = inner.predict(before.predict(x))
+    np.testing.assert_array_equal(nnfw.Sequential([before, inner], 3).predict(x), expected)

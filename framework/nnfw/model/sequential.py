@@ -160,6 +160,8 @@ class Sequential:
         shapes = settings.input_shape
         shapes = shapes if isinstance(shapes, Mapping) else {INPUT: shapes}
         graph = Graph(settings.layers, registry, tuple(shapes), settings.outputs)
+        for index, model in models.items():
+            _require_own_names(graph, index, model.network.graph)
         self.network: Final[Network] = Network(graph, tuple(shapes.values()), settings.dtype)
         self.registry: Final = registry
         self.nodes: Final[tuple[Node, ...]] = settings.layers
@@ -680,6 +682,21 @@ class Sequential:
         if self.preprocessing is not None:
             self.preprocessing.require_names(training.feature_names(x, y, weight, f"x{suffix}"), f"x{suffix}")
         return training.data_of(x, y, weight, self.network, objective, suffix)
+
+
+def _require_own_names(graph: Graph, index: int, model: Graph) -> None:
+    """Refuse a model as a layer if its nodes name what is not theirs any more: an input, or a name with a dot."""
+    outer, inner = graph.values, model.values
+    prefix = f"layers.{index}."
+    places = {place.name: place for place in graph.nodes}
+    entry = outer[places[prefix + model.nodes[0].name].sources[0]]
+    for own in model.nodes:
+        place = places[prefix + own.name]
+        for source, expected in zip(place.sources, own.sources, strict=True):
+            name = inner[expected]
+            if outer[source] != (entry if name in model.inputs else prefix + name):
+                text = f"is a model whose node {own.name} takes {name}, which it cannot name here. Write its nodes as "
+                raise ConfigError([Mistake(("layers", index), f"{text}a block that hands its input on.")])
 
 
 def _as_shapes(given: object) -> object:

@@ -166,6 +166,11 @@ class Graph:
             raise ConfigError([Mistake(("outputs",), text)])
         self._require_use(takers)
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The names of what a pass computes: those of the inputs, then of the nodes."""
+        return (*self.inputs, *(place.name for place in self.nodes))
+
     def _output(self, name: str, found: Expansion) -> str:
         """Return the complete name of an output."""
         names = [str(node.name) for node in found.nodes]
