@@ -366,3 +366,19 @@ def test_file_cannot_name_an_ordinary_class(data, tmp_path):
     with pytest.raises(nnfw.PluginError, match=text):
         model.save(tmp_path / "model.nnfw")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bases", [(), (nnfw.Layer,), (nnfw.Merge,)], ids=["no base", "layer", "merge"])
+def test_layer_of_an_ordinary_class_without_an_activation_has_the_identity(bases):
+    class Passes(*bases):
+        def output_shape(self, shapes):
+            return shapes[0] if bases == (nnfw.Merge,) else shapes
+
+        def forward(self, params, inputs, workspace):
+            return 2 * (inputs[0] if bases == (nnfw.Merge,) else inputs)
+
+        def backward(self, params, delta, grads, workspace):
+            return (2 * delta,) if bases == (nnfw.Merge,) else 2 * delta
+
+    model = nnfw.Sequential([Passes()], 2)
+    np.testing.assert_array_equal(model.predict([[1.0, -3.0]]), [[2, -6]])

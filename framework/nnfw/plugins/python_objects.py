@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from nnfw.configuration import Resolve, kind_of
 from nnfw.errors import ConfigError, article, one_line, short
 from nnfw.protocols import KINDS, Callback, is_own
-from nnfw.protocols.kinds import members_of
+from nnfw.protocols.kinds import MAY_LACK, members_of
 
 _FOREIGN = re.compile(r"on_\w*(begin|start|end)")
 """Methods of other libraries' callbacks, which nnfw never calls."""
@@ -74,7 +74,7 @@ def _foreign(given: object, protocol: type) -> str:
 def _problems(given: object, protocol: type, found: Mapping[str, object]) -> Iterator[str]:
     """Yield what keeps an object with the members `found` from implementing a protocol."""
     abstract: frozenset[str] = getattr(protocol, "__abstractmethods__", frozenset())
-    required = abstract | {name for name in members_of(protocol) if not hasattr(protocol, name)}
+    required = abstract | {name for name in members_of(protocol) - MAY_LACK if not hasattr(protocol, name)}
     if missing := sorted(required - found.keys()):
         yield f"lacks {', '.join(missing)}"
     if problem := _foreign(given, protocol):
