@@ -323,7 +323,9 @@ def measures_of(chosen: Metrics, outputs: Sequence[str], registry: Registry) -> 
     Of several outputs the cost of each is recorded too.
     """
     if not isinstance(chosen, Mapping):
-        return named_metrics(chosen, registry)
+        if not outputs:
+            return named_metrics(chosen, registry)
+        chosen = {}  # an empty list
     several = len(outputs) > 1
     found: dict[str, Metric] = {f"{output}_cost": CostOfOutput(k) for k, output in enumerate(outputs) if several}
     for output, own in chosen.items():
