@@ -848,7 +848,9 @@ def test_model_whose_names_mean_something_else_in_another_one_is_refused(inputs)
     inner = nnfw.Sequential([nnfw.Node(Dense(3), "first"), nnfw.Node(Add(), inputs=inputs)], 3)
     outer = [nnfw.Node(Dense(3), "first"), inner]
     with pytest.raises(
-        nnfw.ConfigError, match=r"^layers\[1\] is a model whose node layers\.1 takes .* which it cannot name here\."
+        nnfw.ConfigError,
+        match=r"^layers\[1\] is a model whose node layers\.1 takes .*, which it cannot name here\. "
+        r"Write its nodes as a block that hands its input on\.$",
     ):
         nnfw.Sequential(outer, 3)
 

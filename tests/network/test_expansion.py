@@ -246,3 +246,15 @@ def test_network_of_too_many_nodes_is_refused(monkeypatch):
     block = Repeat((Repeat((Repeat((D,), times=100),), times=100),), times=100)
     with pytest.raises(nnfw.ConfigError, match=r"layers\[0\] expands into more than 1,000 nodes\. Repeat fewer of"):
         nnfw.Sequential([block], 3)
+
+
+def test_repetition_without_end_is_refused():
+    with pytest.raises(
+        nnfw.ConfigError, match=r"layers\[0\]\.times must be less than or equal to 10000, got 1000000000"
+    ):
+        nnfw.Sequential([{"type": "repeat", "layers": ["flatten"], "times": 10**9}], 3)
+
+
+def test_block_of_too_many_nodes_is_refused():
+    with pytest.raises(nnfw.ConfigError, match=r"layers\[0\] expands into more than 16,384 nodes\. Repeat fewer of"):
+        nnfw.Sequential([Returns((Node(D),) * 10**5)], 3)

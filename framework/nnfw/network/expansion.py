@@ -121,13 +121,16 @@ class Expansion:
             )
         if share and share not in self._leaves:
             self._note(f"is {short(share)}, which is not a single layer. Share layer by layer.", "share")
-        if len(self.nodes) == _MOST_NODES:
-            text = f"expands into more than {_MOST_NODES:,} nodes. Repeat fewer of them."
-            raise ConfigError([*self._mistakes, Mistake(("layers", self._top), text)])
+        self._require_room(1)
         self._leaves.add(name)
         self.nodes.append(Node(node.layer, name, sources, share or None))
         self.outer.append(self._top)
         self.ends[name] = scope.previous = name
+
+    def _require_room(self, count: int) -> None:
+        if len(self.nodes) + count > _MOST_NODES:
+            text = f"expands into more than {_MOST_NODES:,} nodes. Repeat fewer of them."
+            raise ConfigError([Mistake(("layers", self._top), text)])
 
     def _local_name(self, index: int, node: Node, scope: _Scope) -> str:
         if node.name is None:
@@ -199,6 +202,7 @@ class Expansion:
         found: Any = block.nodes(inputs)
         if not isinstance(found, Sequence) or isinstance(found, str) or not found:
             raise wrong_result(block, "nodes", found, "a list of one Node or more", self._registry)
+        self._require_room(len(found))
         try:
             return build(_Nodes, {"nodes": list(found)}, self._registry.resolve).nodes
         except ConfigError as error:

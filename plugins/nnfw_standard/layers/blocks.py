@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
 
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Le, MinLen
 
 from nnfw.network import Chain
 from nnfw.protocols import Activation, Block, Layer, Merge, Node
@@ -71,7 +71,7 @@ class Repeat(Block):
     layers
         One layer or more.
     times
-        How many times, 1 or more.
+        How many times, 1 to 10,000.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class Repeat(Block):
     """
 
     layers: Layers
-    times: Annotated[int, Ge(1)]
+    times: Annotated[int, Ge(1), Le(10_000)]
 
     def nodes(self, inputs: tuple[str, ...]) -> Sequence[Node]:
         """Return a chain of the layers for each time."""
