@@ -516,3 +516,18 @@ class Sum(nnfw.Merge):
 def test_merge_of_inputs_may_return_no_gradient(found):
     model = nnfw.Sequential([nnfw.Node(Sum(found), inputs=("x", "x")), Dense(1)], 2)
     model.fit(X, Y, epochs=2, **FIT)
+
+
+@dataclass(frozen=True)
+class OfIndices(Dense):
+    limit: object = None
+
+    def index_limit(self):
+        return self.limit
+
+
+@pytest.mark.parametrize("limit", ["5", 0, -1, True, 2.5], ids=str)
+def test_limit_of_indices_that_is_none_is_named(limit):
+    message = r"'OfIndices': index_limit returned .*, expected a whole number ≥ 1, or None\.$"
+    with pytest.raises(nnfw.PluginError, match=message):
+        sequential(OfIndices(1, limit=limit))

@@ -239,7 +239,9 @@ class Graph:
         first = len(self.inputs)
         found: list[set[int | None]] = [set() for _ in self.inputs]
         for place in self.nodes:
-            limit = place.layer.index_limit() if hasattr(place.layer, "index_limit") else None
+            limit: Any = place.layer.index_limit() if hasattr(place.layer, "index_limit") else None
+            if limit is not None and (not isinstance(limit, Integral) or isinstance(limit, bool) or int(limit) < 1):
+                raise wrong_result(place.layer, "index_limit", limit, "a whole number ≥ 1, or None", self.registry)
             for source in place.sources:
                 if source < first:
                     found[source].add(limit)
