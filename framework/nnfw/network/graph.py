@@ -239,9 +239,7 @@ class Graph:
         first = len(self.inputs)
         found: list[set[int | None]] = [set() for _ in self.inputs]
         for place in self.nodes:
-            limit: Any = place.layer.index_limit() if hasattr(place.layer, "index_limit") else None
-            if limit is not None and (not isinstance(limit, Integral) or isinstance(limit, bool) or int(limit) < 1):
-                raise wrong_result(place.layer, "index_limit", limit, "a whole number ≥ 1, or None", self.registry)
+            limit = self._limit_of(place)
             for source in place.sources:
                 if source < first:
                     found[source].add(limit)
@@ -253,6 +251,15 @@ class Graph:
                 text = f"The input {name!r} is taken as indices by one layer and as real numbers by another."
                 raise ConfigError(f"{text} Give them two inputs.")
         return [None if None in limits else min(limits) for limits in found]  # type: ignore[type-var]
+
+    def _limit_of(self, place: Place) -> int | None:
+        """Return the limit of the indices that a layer takes; PluginError unless it is a whole number or None."""
+        found: object = place.layer.index_limit() if hasattr(place.layer, "index_limit") else None
+        if found is None:
+            return None
+        if type(found) is int and found >= 1:
+            return found
+        raise wrong_result(place.layer, "index_limit", found, "a whole number ≥ 1, or None", self.registry)
 
     def value_name(self, position: int) -> str:
         """Return the name of an input or a node, for people."""
