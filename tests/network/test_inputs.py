@@ -204,3 +204,19 @@ def test_idle_model_holds_little_after_a_large_prediction():
     finally:
         tracemalloc.stop()
     assert held < 1 << 20
+
+
+def test_merge_of_sequences_with_lengths_of_their_own_is_refused():
+    layers = [
+        Node(Embedding(7, 3), "a", ("left",)),
+        Node(Embedding(7, 3), inputs=("right",)),
+        Node(Add(), inputs=("a", "previous")),
+        TimePool(),
+    ]
+    model = nnfw.Sequential(layers, {"left": (5,), "right": (5,)})
+    one = model.predict({"left": Padded(WORDS, LENGTHS), "right": WORDS})
+    assert one.shape == (4, 3)
+    with pytest.raises(
+        nnfw.DataError, match=r"Layer 2 'add' .*: its inputs are sequences with lengths of their own\. Give"
+    ):
+        model.predict({"left": Padded(WORDS, LENGTHS), "right": Padded(WORDS, LENGTHS)})

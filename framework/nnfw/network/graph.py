@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from nnfw.arrays import Array, Shape
 from nnfw.data import listed
-from nnfw.errors import ConfigError, Mistake, PluginError, ShapeError, short
+from nnfw.errors import ConfigError, DataError, Mistake, PluginError, ShapeError, short
 from nnfw.network.expansion import Expansion
 from nnfw.network.inputs import INPUT
 from nnfw.network.parameters import Scope
@@ -338,7 +338,13 @@ class Graph:
         found = list(lengths)
         for place in self.nodes:
             own = self.workspace_of(place, workspace)
-            taken = next((found[source] for source in place.sources if found[source] is not None), None)
+            padded = [found[source] for source in place.sources if found[source] is not None]
+            if any(each is not padded[0] for each in padded):
+                raise DataError(
+                    f"{self.label(place)}: its inputs are sequences with lengths of their own. Give the lengths with one "
+                    "of them, and pad the others alike."
+                )
+            taken = padded[0] if padded else None
             own.child(LAYER).lengths = taken
             found.append(taken if getattr(place.layer, "keeps_time", False) else None)
             own.lengths = found[-1]

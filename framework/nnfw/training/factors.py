@@ -12,7 +12,7 @@ from nnfw.data import listed
 from nnfw.errors import Mistake, did_you_mean, short
 from nnfw.network import Layout
 from nnfw.ops import kernels_only
-from nnfw.ops.definitions import blend, copy, scale
+from nnfw.ops.definitions import blend, copy
 from nnfw.training.options import TrainingOptions
 
 
@@ -58,7 +58,8 @@ class Factors:
     def __init__(
         self, factors: Mapping[str, float], parts: Mapping[str, slice], vector: Array, gradient: Array
     ) -> None:
-        self._gradients = [gradient[place] for place, factor in _joined(factors, parts) if not factor]
+        frozen = [gradient[place] for place, factor in _joined(factors, parts) if not factor]
+        self._gradients = [(part, np.zeros_like(part)) for part in frozen]
         self._parts = [
             (vector[place], np.empty_like(vector[place]), factor) for place, factor in _joined(factors, parts)
         ]
@@ -66,8 +67,8 @@ class Factors:
     @kernels_only
     def before(self) -> None:
         """Keep the parameters, and drop the gradient of those that are frozen."""
-        for gradient in self._gradients:
-            scale(gradient, 0.0)
+        for gradient, zeros in self._gradients:
+            copy(zeros, gradient)
         for part, kept, _ in self._parts:
             copy(part, kept)
 
