@@ -341,8 +341,8 @@ class Graph:
             padded = [found[source] for source in place.sources if found[source] is not None]
             if any(each is not padded[0] for each in padded):
                 raise DataError(
-                    f"{self.label(place)}: its inputs are sequences with lengths of their own. Give the lengths with one "
-                    "of them, and pad the others alike."
+                    f"{self.label(place)}: its inputs are sequences with lengths of their own. Give the lengths with "
+                    "one of them, and pad the others alike."
                 )
             taken = padded[0] if padded else None
             own.child(LAYER).lengths = taken
