@@ -143,6 +143,20 @@ def test_block_that_returns_no_nodes_is_named(what):
         nnfw.Sequential([Returns(what)], 3)
 
 
+@dataclass(frozen=True)
+class TwoInputs(nnfw.Block):
+    """A block that needs two inputs."""
+
+    def nodes(self, inputs):
+        return [Node(Add(), inputs=(inputs[0], inputs[1]))]
+
+
+def test_block_that_fails_is_named_with_its_inputs():
+    message = r"^Layer 'TwoInputs': nodes\(\('\.x',\)\) failed: .*tuple index out of range"
+    with pytest.raises(nnfw.PluginError, match=message):
+        nnfw.Sequential([TwoInputs()], 3)
+
+
 def test_input_that_nothing_takes_is_refused():
     with pytest.raises(nnfw.ConfigError, match=r"No layer takes the input b\. Name it among the inputs of one, or"):
         nnfw.Sequential([Node(D, inputs=("a",))], {"a": 3, "b": 3})

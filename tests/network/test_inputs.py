@@ -218,3 +218,9 @@ def test_merge_of_sequences_with_lengths_of_their_own_is_refused():
     assert one.shape == (4, 3)
     with pytest.raises(nnfw.DataError, match=r"Layer 2 'add' .*: its inputs are sequences with lengths of their own\."):
         model.predict({"left": Padded(WORDS, LENGTHS), "right": Padded(WORDS, LENGTHS)})
+
+
+def test_only_input_called_x_is_one_without_a_name():
+    model = nnfw.Sequential([Dense(2)], {"x": 3})
+    assert model.input_shape == (3,)
+    assert model.predict(np.ones((4, 3))).shape == (4, 2)

@@ -242,6 +242,11 @@ class Preprocessing:
             raise ConfigError([Mistake(("preprocessing",), f"does not fit together: {wrong[0]}.")])
 
     @property
+    def names_inputs(self) -> bool:
+        """Whether x is a mapping; the name ``x`` alone is that of an input without a name."""
+        return self.inputs is not None and tuple(self.inputs) != (INPUT,)
+
+    @property
     def plain(self) -> bool:
         """Whether x is the raw columns as they are, side by side."""
         return not (self.inputs or self.indices) and not any(column.steps or column.shape for column in self.columns)
@@ -273,7 +278,7 @@ class Preprocessing:
     def input_shape(self) -> Shape | Mapping[str, Shape]:
         """Shape of one example of x; by name where inputs have names."""
         shapes = {name: _shape(self._columns_of(group)) for name, group in self._groups.items()}
-        return shapes if self.inputs else shapes[INPUT]
+        return shapes if self.names_inputs else shapes[INPUT]
 
     @property
     def categorical(self) -> tuple[str, ...]:
@@ -393,7 +398,7 @@ class Preprocessing:
                 f"{count:,} examples of shape {self.input_shape} need more memory than there is: {error}. Take fewer "
                 "of them, or store them as an .npy array of numbers that needs no transforms, which is not read whole."
             ) from error
-        return found if self.inputs else found[INPUT]
+        return found if self.names_inputs else found[INPUT]
 
     def _input(
         self, name: str, group: InputColumns, raw: Mapping[str, Array], dtype: np.dtype[np.generic]

@@ -28,7 +28,7 @@ from nnfw.data import (
 from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, did_you_mean
 from nnfw.experiments.experiment import Experiment, ExperimentFile, graph_of, placed, table_of
 from nnfw.model import Sequential
-from nnfw.network import Objective, by_name
+from nnfw.network import INPUT, Objective, by_name
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import container
@@ -118,7 +118,7 @@ def infer_shapes(
     if shape is None:
         return None
     graph = graph_of(experiment, registry)
-    if not isinstance(shape, Mapping) and data.inputs is None:
+    if not isinstance(shape, Mapping) and graph.inputs == (INPUT,):
         return graph.shapes(shape)
     return graph.shapes(*by_name(shape, graph.inputs, "model.input_shape", "input", ConfigError))
 

@@ -167,7 +167,7 @@ class Sequential:
         self.nodes: Final[tuple[Node, ...]] = settings.layers
         self.layers: Final = tuple(node.layer for node in self.nodes)
         self.parameters: Final = self.network.parameters
-        self.input_shape: Final[Any] = settings.input_shape
+        self.input_shape: Final[Any] = shapes if tuple(shapes) != (INPUT,) else shapes[INPUT]
         self.output_shape: Final[Any] = self._by_output(self.network.output_shapes)
         self.dtype: Final = self.network.dtype
         self.seed: int = settings.seed

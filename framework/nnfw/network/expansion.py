@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from nnfw.configuration import build
 from nnfw.data import listed
-from nnfw.errors import ConfigError, Mistake, did_you_mean, short
+from nnfw.errors import ConfigError, Mistake, PluginError, did_you_mean, in_words, short
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import KINDS, Block, Node
@@ -199,7 +199,10 @@ class Expansion:
         if len(scopes) > _DEEPEST:
             self._note(f"blocks are nested more than {_DEEPEST} deep in {label}. Nest fewer of them.")
             raise ConfigError(self._mistakes)
-        found: Any = block.nodes(inputs)
+        try:
+            found: Any = block.nodes(inputs)
+        except Exception as error:
+            raise PluginError(f"{self._registry.title(block)}: nodes({inputs}) failed: {in_words(error)}") from error
         if not isinstance(found, Sequence) or isinstance(found, str) or not found:
             raise wrong_result(block, "nodes", found, "a list of one Node or more", self._registry)
         self._require_room(len(found))

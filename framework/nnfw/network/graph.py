@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -50,9 +51,9 @@ class Place:
         The positions of what it takes.
     merges
         Whether the layer takes a tuple of inputs: a :class:`~nnfw.protocols.Merge`.
-    alone
-        For each source, whether this is the next node and the only one that takes it, and no output: ∂C/∂a then has
-        one term, which is used at once.
+    only
+        For each source, whether ∂C/∂a has the one term from this node, which is used at once: this is the next node and
+        the only one that takes it, and it is no output.
     parameters
         The name of the node whose parameters it uses: its own, or that of the node it shares with.
     outer
@@ -65,7 +66,7 @@ class Place:
     position: int
     sources: tuple[int, ...]
     merges: bool
-    alone: tuple[bool, ...]
+    only: tuple[bool, ...]
     parameters: str
     outer: int
 
@@ -124,43 +125,31 @@ class Graph:
         inputs: Sequence[str] = (INPUT,),
         outputs: Sequence[str] = (),
     ) -> None:
-        self.registry, self.given, self.inputs, self.output_names = (
-            registry,
-            tuple(nodes),
-            tuple(inputs),
-            tuple(outputs),
-        )
-        found = Expansion(nodes, self.inputs, registry)
+        self.registry, self.given = registry, tuple(nodes)
+        self.inputs, self.output_names = tuple(inputs), tuple(outputs)
+        found, first = Expansion(nodes, self.inputs, registry), len(self.inputs)
         names = [*self.inputs, *(str(node.name) for node in found.nodes)]
         position = {name: index for index, name in enumerate(names)}
-        takers = [0] * len(names)
-        for node in found.nodes:
-            for source in node.inputs:
-                takers[position[source]] += 1
-        sharing = _owners(found.nodes)
-        last = str(found.nodes[-1].name)
-        ends = {self._output(name, found) for name in outputs} or {last}
-        self.nodes: tuple[Place, ...] = tuple(
-            Place(
-                name=str(node.name),
+        takers = Counter(position[source] for node in found.nodes for source in node.inputs)
+        ends = [self._output(name, found) for name in outputs] or names[-1:]
+        self.outputs = tuple(position[name] - first for name in ends)
+        owners = _owners(found.nodes)
+
+        def placed(node: Node, name: str, outer: int) -> Place:
+            here, sources = position[name], tuple(position[source] for source in node.inputs)
+            return Place(
+                name=name,
                 layer=node.layer,
                 activation=_activation_of(node, registry),
-                position=position[str(node.name)],
-                sources=tuple(position[source] for source in node.inputs),
+                position=here,
+                sources=sources,
                 merges=KINDS["layer"].sort_of(type(node.layer)) == "merge",
-                alone=tuple(
-                    takers[position[source]] == 1
-                    and position[source] == position[str(node.name)] - 1
-                    and source not in ends
-                    for source in node.inputs
-                ),
-                parameters=sharing[str(node.name)],
+                only=tuple(k == here - 1 and takers[k] == 1 and k - first not in self.outputs for k in sources),
+                parameters=owners[name],
                 outer=outer,
             )
-            for node, outer in zip(found.nodes, found.outer, strict=True)
-        )
-        order = [place.name for place in self.nodes]
-        self.outputs = tuple(order.index(self._output(name, found)) for name in outputs or (last,))
+
+        self.nodes = tuple(map(placed, found.nodes, names[first:], found.outer))
         if len(set(self.outputs)) < len(self.outputs):
             text = f"names one node twice: {listed(self.output_names)}. Name each output once."
             raise ConfigError([Mistake(("outputs",), text)])
@@ -180,15 +169,14 @@ class Graph:
             )
         return found.ends[name]
 
-    def _require_use(self, takers: Sequence[int]) -> None:
+    def _require_use(self, takers: Mapping[int, int]) -> None:
         """Refuse inputs and nodes whose values nothing takes."""
-        first = len(self.inputs)
-        unused = [name for name, count in zip(self.inputs, takers, strict=False) if not count]
+        unused = [name for k, name in enumerate(self.inputs) if k not in takers]
         if unused:
             text = f"No layer takes the input {listed(unused)}. Name it among the inputs of one, or remove it."
             raise ConfigError([Mistake(("input_shape", unused[0]), text)])
         for index, place in enumerate(self.nodes):
-            if not takers[first + index] and index not in self.outputs:
+            if place.position not in takers and index not in self.outputs:
                 text = f"{self.label(place)}: no node takes its output, and it is not an output of the network."
                 raise ConfigError([Mistake(("layers", place.outer), f"{text} Name it among inputs, or remove it.")])
 
@@ -334,7 +322,7 @@ class Graph:
         """Tell each layer the lengths of its input: those of the first input that has some."""
         if not any(each is not None for each in lengths) and not workspace.get(_PADDED):
             return
-        workspace[_PADDED] = True
+        workspace[_PADDED] = True  # a later pass without lengths has to clear these
         found = list(lengths)
         for place in self.nodes:
             own = self.workspace_of(place, workspace)
@@ -377,11 +365,10 @@ class Graph:
             written.add(place.parameters)
             if not own.needs_input_gradient:
                 continue
-            for source, alone, term in zip(
-                place.sources, place.alone, terms if place.merges else (terms,), strict=True
-            ):
+            each = zip(place.sources, place.only, terms if place.merges else (terms,), strict=True)
+            for source, only, term in each:
                 if source >= first or workspace.needs_input_gradient:
-                    grad_a[source] = term if alone else self._sum(source, grad_a[source], term, workspace)
+                    grad_a[source] = term if only else self._sum(source, grad_a[source], term, workspace)
         return grad_a[:first]
 
     def _delta(
