@@ -61,6 +61,7 @@ from .protocols import Solver as Solver
 from .protocols import Source as Source
 from .protocols import SplitOptimizer as SplitOptimizer
 from .protocols import Transform as Transform
+from .step import asks_step as asks_step
 from .training import History as History
 from .training import ProgressBar as ProgressBar
 from .workspace import Workspace as Workspace
