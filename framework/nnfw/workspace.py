@@ -31,7 +31,7 @@ class _Pass:
 class Workspace:
     """Reused buffers, and what forward keeps for backward.
 
-    Passes with different workspaces share no memory, so several threads can use one network. A chain gives each layer
+    Passes with different workspaces share no memory, so several threads can use one network. A graph gives each layer
     and each activation a workspace of its own.
 
     Parameters

@@ -21,7 +21,7 @@ _IN_MEMORY = ("__array_ufunc__", "__dlpack__", "__array_interface__")
 def is_stored(value: object) -> bool:
     """Return whether a value is an array that is read from where it is stored: a data set of h5py or zarr.
 
-    It has a dtype of NumPy, a shape, slices and ``__array__``, but is no array in memory.
+    It has a dtype of NumPy, a shape, slices and ``__array__``, but is not an array in memory.
     """
     return (
         isinstance(getattr(value, "dtype", None), np.dtype)

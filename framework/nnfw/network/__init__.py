@@ -1,4 +1,4 @@
-"""Networks: chains of layers, flat parameter vectors, and passes."""
+"""Networks: nodes in order, their inputs and costs, flat parameter vectors, and passes."""
 
 import lazy_loader
 

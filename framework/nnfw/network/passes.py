@@ -197,8 +197,8 @@ class RepeatedForward:
 class _Recorder:
     """The step that records components' methods on a tape.
 
-    A chain's methods run directly, since they call their layers through the step. Methods made of kernels are recorded
-    as kernels. Any other method is called again at each replay, and calls inner components directly.
+    Methods that ask the step run directly, since they only call other layers through it. Methods made of kernels are
+    recorded as kernels. Any other method is called again at each replay, and calls inner components directly.
 
     Each δ and ∂C/∂a is needed only until the next one is computed, so two places hold them in turn. Only methods made
     of kernels get them: another method may return a different array at each replay.

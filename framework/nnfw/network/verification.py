@@ -1,7 +1,7 @@
 """Checks that components return what their protocols require.
 
-A wrong shape or dtype would cause wrong parameters, or an error far from its cause. The equations of the chain contain
-no checks: the chain keeps every result, and the results are checked after the pass. Replayed training steps are checked
+A wrong shape or dtype would cause wrong parameters, or an error far from its cause. The equations of the graph contain
+no checks: the graph keeps every result, and the results are checked after the pass. Replayed training steps are checked
 by the tape (:mod:`nnfw.ops.tape`).
 """
 

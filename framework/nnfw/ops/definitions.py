@@ -1,4 +1,4 @@
-"""The operations that a chain and its data need, defined in NumPy. Engines must give the same results.
+"""The operations that a network and its data need, defined in NumPy. Engines must give the same results.
 
 An operation works on whole arrays, writes its results into its arguments, and keeps no state. Examples are rows.
 Results have the dtype of the arrays.
