@@ -13,14 +13,20 @@ from nnfw.ops.definitions import add, copy, multiply
 from nnfw.protocols import Activation, Merge, Shape
 
 
-def _same_shape(input_shapes: tuple[Shape, ...]) -> Shape:
-    if len(set(input_shapes)) > 1:
-        raise ShapeError(f"expected inputs of one shape, got {' and '.join(map(str, input_shapes))}.")
-    return input_shapes[0]
+class _Elementwise(Merge):
+    """Shapes of a merge element by element."""
+
+    keeps_time = True
+
+    def output_shape(self, input_shapes: tuple[Shape, ...]) -> Shape:
+        """Return the shape that the inputs have in common."""
+        if len(set(input_shapes)) > 1:
+            raise ShapeError(f"expected inputs of one shape, got {' and '.join(map(str, input_shapes))}.")
+        return input_shapes[0]
 
 
 @dataclass(frozen=True)
-class Add(Merge):
+class Add(_Elementwise):
     """The sum of its inputs, element by element.
 
     | z = Σ_k a_k
@@ -52,12 +58,6 @@ class Add(Merge):
 
     activation: Activation | str = "identity"
 
-    keeps_time = True
-
-    def output_shape(self, input_shapes: tuple[Shape, ...]) -> Shape:
-        """Return the shape that the inputs have in common."""
-        return _same_shape(input_shapes)
-
     @kernels_only
     def forward(self, params: Mapping[str, Array], inputs: tuple[Array, ...], workspace: Workspace) -> Array:
         """Return z = Σ_k a_k."""
@@ -78,7 +78,7 @@ class Add(Merge):
 
 
 @dataclass(frozen=True)
-class Multiply(Merge):
+class Multiply(_Elementwise):
     """The product of its inputs, element by element.
 
     | z = Π_k a_k
@@ -105,12 +105,6 @@ class Multiply(Merge):
     """
 
     activation: Activation | str = "identity"
-
-    keeps_time = True
-
-    def output_shape(self, input_shapes: tuple[Shape, ...]) -> Shape:
-        """Return the shape that the inputs have in common."""
-        return _same_shape(input_shapes)
 
     @kernels_only
     def forward(self, params: Mapping[str, Array], inputs: tuple[Array, ...], workspace: Workspace) -> Array:
