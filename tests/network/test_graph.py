@@ -27,7 +27,7 @@ class Deeper(nnfw.Block):
 
 @dataclass(frozen=True)
 class Of(nnfw.Block):
-    """Returns what it is told to."""
+    """A block whose nodes are `found`."""
 
     found: object
 

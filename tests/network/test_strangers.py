@@ -497,7 +497,7 @@ def test_title_names_a_component_of_any_kind_with_its_owner():
 
 @dataclass(frozen=True)
 class Sum(nnfw.Merge):
-    """A sum of inputs of the network, whose backward returns what it is told to."""
+    """A sum of inputs of the network, whose backward returns `found`."""
 
     found: object
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.training.layers import RunningMean
 
 import nnfw
 from nnfw.plugins import default_registry
@@ -38,27 +39,6 @@ class Kill(nnfw.Callback):
             raise KilledError
 
 
-@dataclass(frozen=True)
-class Mean(nnfw.Layer):
-    """z = a − m, with a running mean m that is no parameter to be trained."""
-
-    activation: nnfw.Activation | str = "identity"
-
-    def output_shape(self, input_shape):
-        return input_shape
-
-    def parameters(self, input_shape):
-        return {"mean": nnfw.Parameter(input_shape, registry.resolve("initializer", "zeros"), trainable=False)}
-
-    def forward(self, params, a_prev, workspace):
-        if workspace.training:
-            params["mean"][...] = 0.9 * params["mean"] + 0.1 * a_prev.mean(axis=0)
-        return a_prev - params["mean"]
-
-    def backward(self, params, delta, grads, workspace):
-        return delta
-
-
 @pytest.fixture
 def data(rng):
     x = rng.normal(size=(50, 4))
@@ -66,7 +46,7 @@ def data(rng):
 
 
 def network():
-    layers = [Dense(8, activation="tanh"), Mean(), Dropout(0.3), Dense(2, activation="softmax")]
+    layers = [Dense(8, activation="tanh"), RunningMean(), Dropout(0.3), Dense(2, activation="softmax")]
     return nnfw.Sequential(layers, 4, seed=3)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from tests.training.layers import RunningMean
 
 import nnfw
 from nnfw.plugins import default_registry
@@ -15,27 +16,6 @@ from nnfw_standard import SGD, Adam, CSVLog, Dense, Dropout, EarlyStopping
 
 EPOCHS = 10
 registry = default_registry()
-
-
-@dataclass(frozen=True)
-class RunningMean(nnfw.Layer):
-    """z = a − m, with a running mean m that is not trained."""
-
-    activation: nnfw.Activation | str = "identity"
-
-    def output_shape(self, input_shape):
-        return input_shape
-
-    def parameters(self, input_shape):
-        return {"mean": nnfw.Parameter(input_shape, registry.resolve("initializer", "zeros"), trainable=False)}
-
-    def forward(self, params, a_prev, workspace):
-        if workspace.training:
-            params["mean"][...] = 0.9 * params["mean"] + 0.1 * a_prev.mean(axis=0)
-        return a_prev - params["mean"]
-
-    def backward(self, params, delta, grads, workspace):
-        return delta
 
 
 @dataclass(frozen=True)
