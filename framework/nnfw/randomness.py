@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
 Stream = Literal["parameters", "order", "noise", "split"]
 _KEYS: dict[Stream, int] = {"parameters": 0, "order": 1, "noise": 2, "split": 3}
@@ -32,3 +33,11 @@ def stream(seed: int, name: Stream, rank: int = 0) -> np.random.Generator:
 
     key = (_KEYS[name], rank) if rank else (_KEYS[name],)
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def permutation(seed: int, number: int, count: int) -> NDArray[np.int64]:
+    """Return the permutation of so many rows that belongs to a seed and a number, such as that of a chunk."""
+    import numpy as np
+
+    sequence = np.random.SeedSequence(seed, spawn_key=(number,))
+    return np.random.Generator(np.random.PCG64(sequence)).permutation(count)

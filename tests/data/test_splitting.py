@@ -1,9 +1,11 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnfw.data import Examples, split
+from nnfw.data import Examples, split, split_chunks
 from nnfw.errors import DataError
 
 QUICK = settings(max_examples=50, deadline=None, derandomize=True)
@@ -152,3 +154,44 @@ def test_split_stratify_of_classes_too_small_to_hold_any_out_is_refused():
     )
     with pytest.raises(DataError, match=message):
         split(examples_of(["a", "b", "c", "d"]), stratify=True, rng=seeded())
+
+
+@QUICK
+@given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=30), shares=SHARES, seed=st.integers(0, 99))
+def test_chunk_rows_are_each_row_once_and_as_many_as_of_arrays(sizes, shares, seed):
+    sizes = [*sizes, 4]
+    parts = split_chunks(sizes, *shares, rng=seeded(seed))
+    expected = split(examples_of(np.zeros(sum(sizes))), *shares, rng=seeded(seed))._asdict()
+    assert {name: part.lengths.sum() for name, part in parts.items()} == {
+        name: len(own) for name, own in expected.items()
+    }
+    for chunk, size in enumerate(sizes):
+        rows = [parts[name][chunk] for name in ("training", "validation", "test")]
+        assert all((np.diff(own) > 0).all() for own in rows)
+        assert [len(own) for own in rows] == [part.lengths[chunk] for part in parts.values()]
+        np.testing.assert_array_equal(np.sort(np.concatenate(rows)), np.arange(size))
+
+
+def test_chunk_rows_are_drawn_uniformly():
+    counts = np.zeros(6)
+    for seed in range(3000):
+        part = split_chunks([1, 5], 0, 1 / 3, rng=seeded(seed))["test"]
+        for chunk, start in ((0, 0), (1, 1)):
+            counts[start + part[chunk]] += 1
+    np.testing.assert_allclose(counts / 3000, 1 / 3, atol=0.04)  # 4.6 standard deviations
+
+
+def test_chunk_rows_depend_on_the_generator_alone():
+    first, again, other = (split_chunks([9, 9], 0.3, 0.3, rng=seeded(seed)) for seed in (0, 0, 1))
+    drawn = [[part[chunk].tolist() for part in parts.values() for chunk in (1, 0)] for parts in (first, again, other)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_chunk_rows_of_too_many_examples_are_refused():
+    text = (
+        "1,000,000,000 examples cannot be split at random; 999,999,999 are the most. Set the shares of validation and "
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(text)}test to 0[.]$"):
+        split_chunks([500_000_000] * 2, 0.1, 0, rng=seeded())
+    parts = split_chunks([500_000_000] * 2, 0, 0, rng=seeded())
+    assert [part.lengths.sum() for part in parts.values()] == [1_000_000_000, 0, 0]

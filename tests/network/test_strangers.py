@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.data import Preprocessing, load_examples, shape_of
+from nnfw.data import Preprocessing, load_examples, open_source, shape_of
 from nnfw.ops.engines import engine_of
 from nnfw.plugins import default_registry
 from nnfw.protocols import Parameter
@@ -419,6 +419,47 @@ def test_dataset_that_loads_something_else_is_named(value, message, tmp_path):
 
 def test_dataset_that_loads_examples_is_taken(tmp_path):
     assert load_examples(faulty(nnfw.Dataset, load=returns(EXAMPLES)), tmp_path) is EXAMPLES
+
+
+class Opened(nnfw.Source):
+    schema = np.dtype([("x", "f8")])
+    chunks = (2,)
+
+    def read(self, chunk):
+        return {"x": X[:2, 0]}
+
+
+def opened(**attributes):
+    return type("Opened", (Opened,), attributes)()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (EXAMPLES, "open returned Examples, expected a Source, or None."),
+        (opened(target="y"), "open returned str, expected a target that is a column, one of x, or None."),
+        (opened(classes=["a"]), "open returned list, expected classes that are a tuple of texts, or None."),
+    ],
+    ids=["examples", "target", "classes"],
+)
+def test_dataset_that_opens_something_else_is_named(value, message, tmp_path):
+    with pytest.raises(nnfw.PluginError, match=f"^Dataset 'Faulty': {re.escape(message)}"):
+        open_source(faulty(nnfw.Dataset, load=returns(EXAMPLES), open=returns(value)), tmp_path)
+
+
+def test_dataset_that_opens_chunks_of_no_length_is_refused(tmp_path):
+    with pytest.raises(
+        nnfw.DataError, match="^The data: chunk 0 of Opened must have a number of examples of 1 or more"
+    ):
+        open_source(faulty(nnfw.Dataset, load=returns(EXAMPLES), open=returns(opened(chunks=(0,)))), tmp_path)
+
+
+def test_dataset_without_open_is_loaded(tmp_path):
+    class Old:
+        def load(self, directory):
+            return EXAMPLES
+
+    assert open_source(Old(), tmp_path) is None
 
 
 @pytest.mark.parametrize("value", [3, [3], (0,), ("3",), (3.0,)], ids=repr)

@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -69,6 +71,41 @@ def own_rows(self, parent, fit, record, state):
     with (fit.directory / "log.txt").open("a" if "opened" in state else "w") as file:
         state["opened"] = object()
         file.write(f"{record['epoch']}\n")
+
+
+TURNS = count()
+
+
+class Halves(nnfw.Source):
+    """The examples of XOR in two chunks."""
+
+    schema = np.dtype([("x1", "f8"), ("x2", "f8"), ("y", "f8", (1,))])
+    chunks = (2, 2)
+    target = "y"
+
+    def __init__(self):
+        self.counter, self.turn = count(), next(TURNS)
+
+    def rows(self, chunk, more=0.0):
+        columns = XOR().load(Path()).columns
+        return {name: column[2 * chunk : 2 * chunk + 2] + more for name, column in columns.items()}
+
+    def read(self, chunk):
+        return self.rows(chunk)
+
+
+@dataclass(frozen=True)
+class Opens(XOR):
+    """The exclusive or, in two chunks."""
+
+    def open(self, directory):
+        return Halves()
+
+
+def opening(**changes):
+    """Return XOR with an `open`, whose source has other methods or attributes."""
+    source = type("Changed", (Halves,), changes)
+    return changed(XOR, open=lambda s, p, d: source())
 
 
 @dataclass(frozen=True)
@@ -363,6 +400,30 @@ WRONG = {
     "metric-text": (changed(ConfusionMatrix, result=lambda s, p, x: str(p(x))), "metric.result_is_a_number"),
     "metric-halved": (MeanSquaredError(), "metric.agrees_with_its_formula"),
     # datasets
+    "dataset-opens-others": (opening(read=lambda s, k: s.rows(k, 1.0)), "dataset.open_gives_what_load_gives"),
+    "dataset-opens-two-rows": (opening(chunks=[1, 1]), "dataset.open_gives_what_load_gives"),
+    "dataset-chunk-too-long": (opening(chunks=[1, 2]), "dataset.open_gives_what_load_gives"),
+    "dataset-opens-other-classes": (opening(classes=("a", "b")), "dataset.open_gives_what_load_gives"),
+    "dataset-opens-a-list": (
+        changed(XOR, open=lambda s, p, d: [p(d)]),
+        "dataset.open_gives_what_load_gives",
+    ),
+    "dataset-goes-on-reading": (
+        opening(read=lambda s, k: s.rows(s.counter.__next__() % 2)),
+        "dataset.chunks_do_not_depend_on_what_was_read",
+    ),
+    "dataset-draws-when-it-opens": (
+        opening(read=lambda s, k: s.rows(k, s.turn)),
+        "dataset.chunks_do_not_depend_on_what_was_read",
+    ),
+    "dataset-fingerprint-of-the-time": (
+        opening(fingerprint=lambda s: str(s.turn)),
+        "dataset.fingerprint_is_the_same_for_the_same_data",
+    ),
+    "dataset-fingerprint-is-a-number": (
+        opening(fingerprint=lambda s: 3),
+        "dataset.fingerprint_is_the_same_for_the_same_data",
+    ),
     "dataset-tuple": (changed(XOR, load=lambda s, p, d: tuple(p(d).features)), "dataset.loads_examples"),
     "dataset-random": (changed(XOR, load=lambda s, p, d: shifted(p(d))), "dataset.loads_the_same_twice"),
     "dataset-kept": (changed(XOR, load=kept), "dataset.copies_are_independent"),
@@ -470,6 +531,15 @@ def test_every_check_of_these_kinds_finds_something():
 def test_right_component_of_a_rare_sort_passes_everything(component):
     report = run_checks(component)
     assert report.ok, report
+
+
+def test_dataset_that_opens_its_examples_passes_everything():
+    report = run_checks(Opens())
+    assert report.ok, report
+    own = {item.check: item.status for item in report.outcomes if item.check.startswith("dataset.")}
+    assert {own[check] for _, check in WRONG.values() if check in own and ("open" in check or "chunks" in check)} == {
+        "passed"
+    }
 
 
 @pytest.mark.parametrize("transform", [Median(), Filled()], ids=repr)

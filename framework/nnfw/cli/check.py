@@ -106,7 +106,7 @@ def gradcheck(
 
     registry = default_registry()
     prepared = prepare(read_experiment(file, registry, overrides or ()), registry)
-    examples = prepared.parts["training"].part(0, batch, np.dtype(np.float64))
+    examples = prepared.parts["training"].sample.part(0, batch, np.dtype(np.float64))
     report = check_pass(prepared.model, examples, prepared.objective, precise=precise, seed=seed)
     if json:
         print_json(report.to_table())

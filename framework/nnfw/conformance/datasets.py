@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -12,13 +12,18 @@ from nnfw.arrays import Array
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, applies_if, require
 from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
-from nnfw.data import Examples
-from nnfw.protocols import Dataset
+from nnfw.data import Examples, open_source, read_chunk
+from nnfw.errors import DataError, PluginError
+from nnfw.protocols import Dataset, Source
 
 
 def exercise(subject: Subject[Dataset], component: Dataset) -> list[object]:
     """Use a dataset as nnfw does, and return everything that it reads."""
-    return [array for folder in _folders(subject) for array in _arrays(_loaded(component, folder))]
+    found: list[object] = [array for folder in _folders(subject) for array in _arrays(_loaded(component, folder))]
+    for folder in _folders(subject):
+        source = open_source(component, folder)
+        found += [] if source is None else _arrays(Examples.of(source))
+    return found
 
 
 def check_loads_examples(subject: Subject[Dataset]) -> None:
@@ -57,6 +62,68 @@ def check_input_shape_is_real(subject: Subject[Dataset]) -> None:
         widths = {array.shape[1:] or (1,) for array in columns}
         found = next(iter(widths)) if len(columns) == 1 else (sum(int(np.prod(array.shape[1:])) for array in columns),)
         require(found == said, f"input_shape says {said}, but an example has the shape {found}.")
+
+
+def check_open_gives_what_load_gives(subject: Subject[Dataset]) -> None:
+    """The chunks of the source that open returns hold the examples of load, in their order."""
+    for folder, source in _sources(subject):
+        opened, loaded = Examples.of(source), _loaded(subject.component, folder)
+        require(
+            list(opened.columns) == list(loaded.columns),
+            f"open has {list(opened.columns)}, load {list(loaded.columns)}.",
+        )
+        require(opened.classes == loaded.classes, f"open has the classes {opened.classes}, load {loaded.classes}.")
+        for name, column in loaded.columns.items():
+            same = equal(np.asarray(opened.columns[name], column.dtype), np.asarray(column))
+            require(same, f"the chunks of open do not hold the column {name!r} of load.")
+
+
+def check_chunks_do_not_depend_on_what_was_read(subject: Subject[Dataset]) -> None:
+    """A chunk of the source that open returns is the same whenever it is read, in whatever order."""
+    for folder, source in _sources(subject):
+        numbers = range(len(source.chunks))
+        forward = {k: _copy(read_chunk(source, k, "open")) for k in numbers}
+        again = _opened(subject.component, folder)
+        assert again is not None
+        for k in [*reversed(numbers), 0, *numbers]:
+            require(
+                equal(_copy(read_chunk(source, k, "open")), forward[k]), f"chunk {k} differs when it is read again."
+            )
+            require(
+                equal(_copy(read_chunk(again, k, "open")), forward[k]), f"chunk {k} differs when open is called again."
+            )
+
+
+def check_fingerprint_is_the_same_for_the_same_data(subject: Subject[Dataset]) -> None:
+    """The source that open returns has one fingerprint, also when the data is opened again."""
+    for folder, source in _sources(subject):
+        again = _opened(subject.component, folder)
+        assert again is not None
+        first, second = source.fingerprint(), again.fingerprint()
+        require(isinstance(first, str), f"fingerprint returned {type(first).__name__}, expected a text.")
+        require(first == second, "opening the data again gives another fingerprint, so no training could resume.")
+
+
+def _sources(subject: Subject[Dataset]) -> Iterator[tuple[Path, Source]]:
+    """Yield the sources that the dataset opens, each with its folder; NotApplicable if it opens none."""
+    opened = False
+    for folder in _folders(subject):
+        source = _opened(subject.component, folder)
+        if source is not None:
+            opened = True
+            yield folder, source
+    applies_if(opened, "it opens no source")
+
+
+def _opened(dataset: Dataset, folder: Path) -> Source | None:
+    try:
+        return open_source(dataset, folder)
+    except (PluginError, DataError) as error:
+        raise CheckFailed(str(error)) from error
+
+
+def _copy(columns: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: column.copy() for name, column in columns.items()}
 
 
 def _folders(subject: Subject[Dataset]) -> Iterator[Path]:

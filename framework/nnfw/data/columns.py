@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import zip_longest
 from math import prod
 from typing import Annotated, Any, Literal
 
@@ -62,31 +60,16 @@ class Column:
     output_kind: Literal["integer"] | None = None
 
     @classmethod
-    def fit(cls, name: str, raw: Array, transforms: Sequence[Transform], kind: Kind) -> Column:
-        """Return the column, with each transform fitted on the output of those before it."""
-        steps: list[FittedTransform] = []
-        current = raw
-        if transforms:
-            _require_numbers(name, raw, transforms[0].takes_missing)
-        for transform in transforms:
-            if steps:
-                current = _transformed(name, steps[-1], "apply", current)
-                _require_taken(name, current, steps[-1].transform, transform)
-            if transform.accepts == "numeric" and categorical(current):
-                raise DataError(
-                    f"Column {name!r} holds words, but {short(transform)} takes numbers. Use one_hot for it."
-                )
-            steps.append(FittedTransform(transform, _fitted(name, transform, current)))
-        first = raw[:1]
-        for step in steps:
-            first = _transformed(name, step, "apply", first)
-        output_kind: Literal["integer"] | None = "integer" if steps and _integer(first) else None
-        return cls(name, kind, raw.shape[1:], first.shape[1:], tuple(steps), output_kind)
+    def of_entry(cls, name: str, raw: Array, kind: Kind, steps: tuple[FittedTransform, ...]) -> Column:
+        """Return the column with the shapes that the steps give one raw entry ``(1, ...)``."""
+        made = through(name, steps, raw)
+        output_kind: Literal["integer"] | None = "integer" if steps and _integer(made) else None
+        return cls(name, kind, raw.shape[1:], made.shape[1:], steps, output_kind)
 
     def require(self, raw: Array) -> None:
         """Refuse raw values of another kind or shape, or that are not finite; DataError says which."""
         self._require_form(raw)
-        _require_numbers(self.name, raw, self.takes_missing)
+        require_numbers(self.name, raw, self.takes_missing)
 
     def _require_form(self, raw: Array) -> None:
         if categorical(raw) != (self.kind == "categorical"):
@@ -98,11 +81,7 @@ class Column:
 
     def apply(self, raw: Array) -> Array:
         """Return the raw column after every step; where the `output_kind` is integer, in int64."""
-        values = raw
-        for step, after in zip_longest(self.steps, self.steps[1:]):
-            values = _transformed(self.name, step, "apply", values)
-            if after is not None:
-                _require_taken(self.name, values, step.transform, after.transform)
+        values = through(self.name, self.steps, raw)
         if values.shape[1:] != self.output_shape:
             raise PluginError(
                 f"Column {self.name!r}: its transforms returned entries of shape {values.shape[1:]}, but had made "
@@ -115,7 +94,7 @@ class Column:
                 )
             return values.astype(np.int64, copy=False)
         if self.steps:
-            _require_numbers(self.name, values, False, ", after its transforms,")
+            require_numbers(self.name, values, False, ", after its transforms,")
         return values
 
     def invert(self, values: Array) -> Array:
@@ -174,35 +153,25 @@ def _integer(values: Array) -> bool:
     return values.dtype.kind in "iu" and np.can_cast(values.dtype, np.int64)
 
 
-def _require_numbers(name: str, values: Array, missing: bool, when: str = "") -> None:
+def require_numbers(name: str, values: Array, missing: bool, when: str = "") -> None:
     """Refuse infinite numbers, and NaN unless they may be missing."""
     advice = "a transform that fills what is missing" if when else "a first transform that takes missing numbers"
     require_finite(values, f"Column {name!r}{when}", missing=missing, advice=f", or give the column {advice}")
 
 
-def _require_taken(name: str, values: Array, transform: Transform, after: Transform) -> None:
-    """Refuse missing numbers that one transform may have left and the one after it does not take."""
-    if transform.takes_missing:
-        _require_numbers(name, values, after.takes_missing, f", before {short(after)},")
-
-
-def _fitted(name: str, transform: Transform, values: Array) -> dict[str, Any]:
-    with _calling(name, transform, "fit"):
-        fitted = transform.fit(values)
-    if not isinstance(fitted, Mapping) or not all(isinstance(key, str) for key in fitted):
-        raise wrong_result(transform, "fit", fitted, "a dictionary of plain values by name")
-    try:
-        json.dumps(fitted, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise PluginError(
-            f"Column {name!r}: what {short(transform)} fitted cannot be stored as JSON: {error}."
-        ) from error
-    return dict(fitted)
+def through(name: str, steps: Sequence[FittedTransform], raw: Array, then: Transform | None = None) -> Array:
+    """Return a raw column after the steps; DataError if numbers are missing that the next one, or `then`, needs."""
+    values, after = raw, [*(step.transform for step in steps[1:]), then]
+    for step, following in zip(steps, after, strict=False):
+        values = _transformed(name, step, "apply", values)
+        if following is not None and step.transform.takes_missing:
+            require_numbers(name, values, following.takes_missing, f", before {short(following)},")
+    return values
 
 
 def _transformed(name: str, step: FittedTransform, method: Literal["apply", "invert"], values: Array) -> Array:
     """Return what a transform makes of a column; PluginError unless it is an array with as many entries."""
-    with _calling(name, step.transform, method):
+    with calling(name, step.transform, method):
         result: object = getattr(step.transform, method)(values, step.fitted)
     if not isinstance(result, np.ndarray) or result.shape[:1] != (len(values),):
         raise wrong_result(step.transform, method, result, f"an array of length {len(values)} for column {short(name)}")
@@ -210,7 +179,7 @@ def _transformed(name: str, step: FittedTransform, method: Literal["apply", "inv
 
 
 @contextmanager
-def _calling(name: str, transform: Transform, method: str) -> Iterator[None]:
+def calling(name: str, transform: Transform, method: str) -> Iterator[None]:
     """Add the column to what a transform raises. Overflow shows in the results, which are checked."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):

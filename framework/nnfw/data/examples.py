@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nnfw.arrays import Array, Shape
 from nnfw.data.conversion import as_column
+from nnfw.data.sources import read_chunk, require_sound
+from nnfw.data.tables import listed
 from nnfw.errors import DataError
 from nnfw.plugins.results import wrong_result
+from nnfw.protocols import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +90,12 @@ class Examples:
         target = None if self.target is None else self.target[rows]
         return replace(self, features=features, target=target)
 
+    @classmethod
+    def of(cls, source: Source) -> Examples:
+        """Return all examples of a source, which must fit into memory."""
+        chunks = (read_chunk(source, chunk, "The data") for chunk in range(len(source.chunks)))
+        return joined([examples_of(source, chunk) for chunk in chunks])
+
     def require_filled(self, others: Collection[str]) -> None:
         """Refuse missing numbers in all columns but `others`, where the dataset says what to say; DataError says it."""
         if lines := [text for name, text in self.missing.items() if name not in others]:
@@ -101,13 +112,51 @@ def load_examples(dataset: Dataset, directory: Path) -> Examples:
         raise wrong_result(dataset, "load", found, "Examples")
     if not isinstance(found.features, Mapping) or not all(isinstance(name, str) for name in found.features):
         raise wrong_result(dataset, "load", found.features, "features that are columns by name")
-    classes = found.classes
-    if classes is not None and not (isinstance(classes, tuple) and all(isinstance(name, str) for name in classes)):
-        raise wrong_result(dataset, "load", classes, "classes that are a tuple of texts, or None")
+    _require_classes(dataset, "load", found.classes)
     missing = found.missing
     if not isinstance(missing, Mapping) or not all(isinstance(text, str) for item in missing.items() for text in item):
         raise wrong_result(dataset, "load", missing, "texts about missing numbers by the name of their column")
     return found
+
+
+def open_source(dataset: Dataset, directory: Path) -> Source | None:
+    """Return the source that a dataset opens, if it does, for relative paths that start at `directory`.
+
+    Raises PluginError if it is something else, or its target or classes are; DataError if schema or chunks are wrong.
+    """
+    if not hasattr(dataset, "open"):  # it is older than this method, and implements the protocol without its base
+        return None
+    found: object = dataset.open(directory)
+    if found is None:
+        return None
+    if not isinstance(found, Source):
+        raise wrong_result(dataset, "open", found, "a Source, or None")
+    require_sound(found, "The data")
+    names = found.schema.names or ()
+    if found.target is not None and found.target not in names:
+        raise wrong_result(dataset, "open", found.target, f"a target that is a column, one of {listed(names)}, or None")
+    _require_classes(dataset, "open", found.classes)
+    return found
+
+
+def examples_of(source: Source, columns: Mapping[str, Array]) -> Examples:
+    """Return the columns of a chunk, or of some of its rows, as examples."""
+    target = source.target
+    features = {name: column for name, column in columns.items() if name != target}
+    return Examples(features, columns.get(target or ""), target or "target", source.classes)
+
+
+def joined(parts: Sequence[Examples]) -> Examples:
+    """Return the examples of parts, one after the other."""
+    first = parts[0]
+    features = {name: np.concatenate([part.features[name] for part in parts]) for name in first.features}
+    target = None if first.target is None else np.concatenate([part.columns[first.target_name] for part in parts])
+    return replace(first, features=features, target=target)
+
+
+def _require_classes(dataset: Dataset, method: str, classes: object) -> None:
+    if classes is not None and not (isinstance(classes, tuple) and all(isinstance(name, str) for name in classes)):
+        raise wrong_result(dataset, method, classes, "classes that are a tuple of texts, or None")
 
 
 def shape_of(dataset: Dataset) -> Shape | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from numpy.typing import DTypeLike
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, to_table
 from nnfw.data.columns import Column
-from nnfw.data.conversion import as_whole, cast, column_names
+from nnfw.data.conversion import as_whole, cast, column_names, require_finite
 from nnfw.data.examples import Examples, categorical
+from nnfw.data.fitting import ColumnFit, Parts, fit_columns, words_in
 from nnfw.data.padded import Padded
 from nnfw.data.tables import Table, delimiter_advice, listed, repeated
 from nnfw.data.targets import Target, Word
@@ -109,7 +111,7 @@ class Preprocessing:
     @classmethod
     def fit(
         cls,
-        examples: Examples,
+        examples: Examples | Parts,
         transforms: Sequence[Transform] = (),
         target_transforms: Sequence[Transform] = (),
         *,
@@ -126,7 +128,8 @@ class Preprocessing:
         Parameters
         ----------
         examples
-            The training examples.
+            The training examples, or parts of them. Parts are read once for each transform of the longest chain, and
+            their whole numbers are those of an integer dtype.
         transforms
             Each changes the columns it names, or else every raw column of the kind it accepts. Several for one column
             apply in order.
@@ -138,25 +141,27 @@ class Preprocessing:
         targets
             The column for each output, where outputs have names; by default the target of the examples.
         classes
-            Names of the classes of such columns.
-
-        Notes
-        -----
-        The classes of a target of words are ``examples.classes`` if given, else the words in sorted order.
+            Names of the classes of target columns. Those of a target of words are these, else ``examples.classes``,
+            else the words in sorted order.
         """
+        parts = [examples] if isinstance(examples, Examples) else examples
+        first = next(iter(parts))
         groups = (inputs or {}).values()
-        wanted = [name for group in groups for name in group.columns] or list(examples.features)
-        there, labels = examples.columns, set((targets or {}).values())
+        wanted = [name for group in groups for name in group.columns] or list(first.features)
+        there, labels = first.columns, set((targets or {}).values())
         features = {name: there[name] for name in wanted if name not in labels}
         lengths = {group.lengths: there[group.lengths] for group in groups if group.lengths is not None}
         _require_columns(transforms, features, "columns")
         chosen = {name: _of_column(name, raw, transforms) for name, raw in features.items()}
-        filled = [name for name, first in chosen.items() if first and first[0].takes_missing]
-        examples.require_filled([*filled, *(there.keys() - features.keys() - lengths.keys() - labels)])
-        columns = tuple(
-            Column.fit(name, raw, chosen[name], "categorical" if categorical(raw) else "numeric")
-            for name, raw in features.items()
-        )
+        filled = [name for name, own in chosen.items() if own and own[0].takes_missing]
+        first.require_filled([*filled, *(there.keys() - features.keys() - lengths.keys() - labels)])
+        of_columns = [
+            ColumnFit(name, "categorical" if categorical(features[name]) else "numeric", own, _raw_column(name))
+            for name, own in chosen.items()
+        ]
+        of_targets = _fits_of_targets(first, target_transforms, targets, whole=len(parts) == 1)
+        fit_columns([*of_columns, *of_targets.values()], parts)
+        columns = tuple(fit.column(first) for fit in of_columns)
         words = [column.name for column in columns if categorical(column.apply(features[column.name][:1]))]
         if words:
             raise DataError(
@@ -164,15 +169,12 @@ class Preprocessing:
                 "'one_hot', or leave them out of the features."
             )
         columns += tuple(Column(name, "integer", raw.shape[1:], raw.shape[1:], ()) for name, raw in lengths.items())
-        own = Target(None) if targets is not None else _fit_target(examples, target_transforms)
-        return cls(
-            columns,
-            own.column,
-            own.classes,
-            inputs,
-            indices,
-            None if targets is None else _fit_targets(there, target_transforms, targets, classes or {}),
-        )
+        known = {first.target_name: first.classes, **(classes or {})}
+        fitted = {output: _target(fit, known.get(fit.name), parts) for output, fit in of_targets.items()}
+        if targets is not None:
+            return cls(columns, inputs=inputs, indices=indices, targets=fitted)
+        only = fitted.get("", Target(None))
+        return cls(columns, only.column, only.classes, inputs, indices)
 
     @classmethod
     def of_names(cls, names: Sequence[str], owner: str) -> Preprocessing:
@@ -290,6 +292,12 @@ class Preprocessing:
     def takes_missing(self) -> tuple[str, ...]:
         """Names of the columns whose numbers may be missing."""
         return tuple(column.name for column in self.columns if column.takes_missing)
+
+    def require_filled(self, examples: Examples, *, labels: bool = False) -> None:
+        """Refuse missing numbers in columns that are needed, with or without labels; DataError says where they are."""
+        needed = {column.name for column in self.columns}
+        needed |= {each.column.name for each in self.outputs.values() if labels and each.column is not None}
+        examples.require_filled([*self.takes_missing, *(examples.columns.keys() - needed)])
 
     def require_fit(self, input_shape: Shape | Mapping[str, Shape], output_shape: Shape | Mapping[str, Shape]) -> None:
         """Refuse a network whose inputs or outputs have other shapes; ShapeError says which shape differs."""
@@ -433,7 +441,10 @@ class Preprocessing:
         if self.targets is not None:
             there, columns = examples.columns, {name: each.column for name, each in self.targets.items() if each.column}
             _require_there(columns.values(), there, "The data")
-            return {name: _label(there[column.name]) for name, column in columns.items()}
+            raw = {name: there[column.name] for name, column in columns.items()}
+            return {
+                name: _label(raw[name]) if column.kind == "integer" else raw[name] for name, column in columns.items()
+            }
         if self.target_column is None or examples.target is None:
             fitted = self.target_column is not None
             missing = "the data has none" if fitted else "the preprocessing was fitted without a target"
@@ -542,29 +553,52 @@ def _absent(table: Table, column: Column) -> str:
     )
 
 
-def _fit_target(examples: Examples, transforms: Sequence[Transform]) -> Target:
-    raw, name = examples.target, examples.target_name
-    if raw is None:
+def _raw_column(name: str) -> Callable[[Examples], Array]:
+    return lambda examples: examples.columns[name]
+
+
+def _fits_of_targets(
+    first: Examples, transforms: Sequence[Transform], targets: Mapping[str, str] | None, *, whole: bool
+) -> dict[str, ColumnFit]:
+    """Return how the target of each output is fitted, if there is any; that of the only one under the empty name.
+
+    `first` are all examples if they are `whole`: then numbers without a fraction are whole numbers.
+    """
+    named = targets is not None
+
+    def raw_of(name: str, examples: Examples) -> Array:
+        raw = examples.columns[name]
+        require_finite(raw, f"Column {name!r}")
+        return _label(raw) if named and whole else raw
+
+    if targets is None and first.target is None:
         if transforms:
             raise DataError(f"There is no target for the target transform {short(transforms[0])}.")
-        return Target(None)
-    _require_columns(transforms, {name: raw}, "target columns")
-    return Target.fit(name, raw, transforms, examples.classes)
-
-
-def _fit_targets(
-    there: Mapping[str, Array],
-    transforms: Sequence[Transform],
-    targets: Mapping[str, str],
-    classes: Mapping[str, tuple[str, ...]],
-) -> dict[str, Target]:
-    """Return the target of each output, from its column."""
-    raw = {name: _label(there[name]) for name in targets.values()}
-    _require_columns(transforms, raw, "target columns")
+        return {}
+    targets = {"": first.target_name} if targets is None else targets
+    labels = {name: raw_of(name, first) for name in targets.values()}
+    _require_columns(transforms, labels, "target columns")
     return {
-        output: Target.fit(name, raw[name], _of_column(name, raw[name], transforms), classes.get(name))
+        output: ColumnFit(
+            name,
+            "categorical"
+            if categorical(labels[name])
+            else "integer"
+            if labels[name].dtype.kind in "iub"
+            else "numeric",
+            _of_column(name, labels[name], transforms) if named else transforms,
+            partial(raw_of, name),
+        )
         for output, name in targets.items()
     }
+
+
+def _target(fit: ColumnFit, classes: tuple[str, ...] | None, parts: Parts) -> Target:
+    """Return a target; the classes of words are `classes`, else the words, sorted."""
+    column = fit.column(next(iter(parts)))
+    if column.kind != "categorical" or (classes is not None and not column.steps):
+        return Target(column, classes)
+    return Target(column, words_in(column.name, parts))
 
 
 def _of_column(name: str, raw: Array, transforms: Iterable[Transform]) -> list[Transform]:

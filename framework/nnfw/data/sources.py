@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from math import prod
 from typing import Any
 
@@ -114,6 +115,16 @@ def read_chunk(source: Source, chunk: int, owner: str) -> dict[str, Array]:
     return {
         name: _column(found[name], schema[name], source.chunks[chunk], f"{place}: {name!r}") for name in schema.names
     }
+
+
+def fingerprint_of(source: Source, owner: str, *said: object) -> str:
+    """Return a SHA-256 of schema, chunks and fingerprint of a source, of what else is `said`, and of two chunks."""
+    chunks = np.asarray(source.chunks, np.int64).tolist()
+    digest = sha256(repr((source.schema.descr, chunks, source.fingerprint(), *said)).encode())
+    for chunk in sorted({0, len(chunks) - 1}):
+        for column in read_chunk(source, chunk, owner).values():
+            digest.update(np.ascontiguousarray(column).data)
+    return digest.hexdigest()
 
 
 def _column(value: Any, dtype: np.dtype[Any], count: int, owner: str) -> Array:

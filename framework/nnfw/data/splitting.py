@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +12,12 @@ from numpy.typing import NDArray
 from nnfw.arrays import Array
 from nnfw.data.examples import Examples
 from nnfw.errors import DataError
+from nnfw.randomness import permutation
 
 Rows = NDArray[np.int64]
 
 _PARTS = ("validation", "test")
+_MOST_SPLIT = 10**9  # examples: beyond that NumPy draws no hypergeometric numbers
 
 
 class Split(NamedTuple):
@@ -59,8 +63,69 @@ def split(
     >>> sorted(examples.target[parts.test].tolist())
     [0, 1]
     """
-    shares = {"validation": validation, "test": test}
     total = len(examples)
+    wanted = _wanted(total, {"validation": validation, "test": test})
+    held_out = _by_class(examples, wanted, rng) if stratify else _at_random(total, wanted, rng)
+    is_training = np.ones(total, dtype=bool)
+    for rows in held_out.values():
+        is_training[rows] = False
+    return Split(np.flatnonzero(is_training), np.sort(held_out["validation"]), np.sort(held_out["test"]))
+
+
+@dataclass(frozen=True, eq=False)
+class ChunkRows:
+    """The rows of each chunk that belong to a part of a split; they are drawn when they are asked for.
+
+    Parameters
+    ----------
+    sizes
+        The number of rows in each chunk.
+    lengths
+        How many of them belong to the part.
+    starts
+        Where they begin in the permutation of the chunk's rows.
+    seed
+        Of the permutations.
+    """
+
+    sizes: Rows
+    lengths: Rows
+    starts: Rows
+    seed: int
+
+    def __getitem__(self, chunk: int) -> Rows:
+        """Return the rows, in ascending order."""
+        start, length = int(self.starts[chunk]), int(self.lengths[chunk])
+        return np.sort(permutation(self.seed, chunk, int(self.sizes[chunk]))[start : start + length])
+
+
+def split_chunks(
+    sizes: Sequence[int], validation: float, test: float, *, rng: np.random.Generator
+) -> dict[str, ChunkRows]:
+    """Draw the rows of training, validation and test as :func:`split` does, for examples in chunks.
+
+    Only the number of rows from each chunk is held: as many as a permutation of all examples would take. DataError if
+    there are too few examples, or too many to draw from.
+    """
+    total = int(np.sum(sizes))
+    wanted = _wanted(total, {"validation": validation, "test": test})
+    if any(wanted.values()) and total >= _MOST_SPLIT:
+        raise DataError(
+            f"{total:,} examples cannot be split at random; {_MOST_SPLIT - 1:,} are the most. Set the shares of "
+            "validation and test to 0."
+        )
+    left = np.asarray(sizes, np.int64)
+    starts, parts = np.zeros_like(left), {}
+    seed = int(rng.integers(1 << 63))
+    for name, count in wanted.items():
+        lengths = rng.multivariate_hypergeometric(left, count, method="marginals") if count else np.zeros_like(left)
+        parts[name] = ChunkRows(np.asarray(sizes, np.int64), lengths, starts, seed)
+        left, starts = left - lengths, starts + lengths
+    return {"training": ChunkRows(np.asarray(sizes, np.int64), left, starts, seed), **parts}
+
+
+def _wanted(total: int, shares: dict[str, float]) -> dict[str, int]:
+    """Return how many examples each part gets that is held out; DataError if none is left for training."""
     wanted = {name: max(1, int(total * share + 0.5)) if share else 0 for name, share in shares.items()}
     if sum(wanted.values()) >= total:
         asked = " and ".join(f"{name} ({shares[name]:g})" for name in _PARTS if shares[name])
@@ -68,11 +133,7 @@ def split(
             f"{total} example{'s' if total > 1 else ''} cannot be split into training, {asked}: each part needs at "
             "least one, and training comes first. Add examples or set a share to 0."
         )
-    held_out = _by_class(examples, wanted, rng) if stratify else _at_random(total, wanted, rng)
-    is_training = np.ones(total, dtype=bool)
-    for rows in held_out.values():
-        is_training[rows] = False
-    return Split(np.flatnonzero(is_training), np.sort(held_out["validation"]), np.sort(held_out["test"]))
+    return wanted
 
 
 def _at_random(total: int, wanted: dict[str, int], rng: np.random.Generator) -> dict[str, Rows]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +11,14 @@ from annotated_types import MaxLen, MinLen
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
-from nnfw.data.columns import Column, Kind
-from nnfw.data.conversion import cast, require_finite, require_finite_predictions
+from nnfw.data.columns import Column
+from nnfw.data.conversion import cast, require_finite_predictions
 from nnfw.data.examples import categorical
 from nnfw.data.tables import listed
 from nnfw.errors import DataError, ShapeError, did_you_mean
 
 if TYPE_CHECKING:
-    from nnfw.protocols import Transform
+    pass
 
 THRESHOLD = 0.5  # of a single output: above it, class 1
 Word = Annotated[str, MaxLen(1000)]  # an array of words gives each of them the room of the longest
@@ -39,16 +38,6 @@ class Target:
 
     column: Column | None
     classes: Annotated[tuple[Word, ...], MinLen(1)] | None = None
-
-    @classmethod
-    def fit(cls, name: str, raw: Array, transforms: Sequence[Transform], classes: tuple[str, ...] | None) -> Target:
-        """Return the target with its transforms fitted; the classes of words are `classes`, else the words, sorted."""
-        require_finite(raw, f"Column {name!r}")
-        kind: Kind = "categorical" if categorical(raw) else "integer" if raw.dtype.kind in "iub" else "numeric"
-        column = Column.fit(name, raw, transforms, kind)
-        if kind != "categorical" or (classes is not None and not transforms):
-            return cls(column, classes)
-        return cls(column, tuple(np.unique(raw).tolist()))
 
     def apply(self, raw: Array, dtype: DTypeLike) -> Array:
         """Return y; see :meth:`Preprocessing.target`."""

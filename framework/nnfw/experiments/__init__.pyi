@@ -1,6 +1,12 @@
 from .component_text import file_ending as file_ending
 from .component_text import parse_component as parse_component
 from .component_text import parse_reference as parse_reference
+from .data import RawData as RawData
+from .data import chunks_of as chunks_of
+from .data import features_and_labels as features_and_labels
+from .data import read_data as read_data
+from .data import require_indices as require_indices
+from .data import streamed as streamed
 from .experiment import Experiment as Experiment
 from .experiment import ExperimentFile as ExperimentFile
 from .experiment import check_experiment as check_experiment

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
-import numpy as np
-
-from nnfw.arrays import Array, Shape
+from nnfw.arrays import Shape
 from nnfw.data import (
-    Examples,
-    Padded,
     Preprocessing,
-    Split,
     Target,
     categorical,
     listed,
-    load_examples,
-    release,
     shape_of,
-    split,
+    words_in,
 )
 from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, did_you_mean
+from nnfw.experiments.data import InChunks, Part, RawData, read_data
 from nnfw.experiments.experiment import Experiment, ExperimentFile, graph_of, placed, table_of
 from nnfw.model import Sequential
 from nnfw.network import INPUT, Objective, by_name
@@ -33,12 +26,10 @@ from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import container
 from nnfw.toml import Keys
-from nnfw.training import FREE_OPTIONS, Labelled, chosen_at, evaluate, refused, unmatched
+from nnfw.training import FREE_OPTIONS, chosen_at, evaluate, refused, unmatched
 
 Figures: TypeAlias = dict[str, Any]
 """Cost and metrics by name: numbers, and arrays such as a confusion matrix."""
-
-HASHED_ROWS = 1 << 14  # rows that are hashed at once: a memory-mapped column is never read whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +42,7 @@ class Prepared:
     experiment: Experiment
     model: Sequential
     objective: Objective
-    parts: Mapping[str, Labelled]  # training, and validation and test where the split has them
+    parts: Mapping[str, Part]  # training, and validation and test where the split has them
     fingerprint: str  # SHA-256 of the raw data
 
     @property
@@ -70,39 +61,36 @@ class Prepared:
 
 
 def prepare(
-    file: ExperimentFile, registry: Registry, trained: Sequential | None = None, examples: Examples | None = None
+    file: ExperimentFile, registry: Registry, trained: Sequential | None = None, data: RawData | None = None
 ) -> Prepared:
     """Read the data of an experiment, split it, fit the preprocessing, and build the network.
 
     If there is a `trained` model of this experiment, it and its preprocessing are used, and nothing is fitted or built.
-    The `examples` are the data, if it has been read already.
+    The raw `data` may have been read already.
 
     DataError if the data cannot be read or does not fit network or cost, or if no file could hold the model; ShapeError
     if the layers do not fit the data or each other, or the outputs do not fit the classes; ConfigError if a metric
-    cannot take outputs and labels, or an activation refuses the number of units.
+    cannot take outputs and labels, an activation refuses the number of units, or a source is to be stratified.
     """
     experiment = file.experiment
     infer_shapes(experiment, registry)
-    examples = load_examples(experiment.data.source, file.directory) if examples is None else examples
-    if mistakes := placed(file.document, _unknown_columns(experiment, examples)):
-        raise ConfigError(mistakes)
-    examples = examples if experiment.data.targets else _with_classes(examples)
-    shares = experiment.data.split
-    rows = split(
-        examples, shares.validation, shares.test, stratify=shares.stratify, rng=stream(experiment.seed, "split")
-    )
-    model = trained or _new_model(experiment, examples, rows, registry)
+    data = data or read_data(experiment.data.source, file.directory)
+    _refuse(file, _unfit_options(experiment, data))
+    if data.first.target is None and not experiment.data.targets:
+        raise DataError("The data has no target, so nothing can be learned from it. Name the target of the dataset.")
+    rows = data.split(experiment.data.split, stream(experiment.seed, "split"))
+    model = trained or _new_model(experiment, data, rows["training"], registry)
     _require_an_output_for_each_class(model)
     if trained is None:
         _require_fit_activations(file, model)
     objective = model.objective(experiment.cost)
-    parts = _parts(model, objective, examples, rows)
+    parts = data.labelled(model, objective, rows)
     _require_metrics(file, model, objective, parts)
     unmatched_patterns = unmatched(experiment.training, model.parameters.layout)
     _refuse(file, ((("training", *mistake.path), f"training.{mistake}") for mistake in unmatched_patterns))
     if trained is None:
         _require_storable(model)
-    return Prepared(experiment, model, objective, parts, _fingerprint(examples))
+    return Prepared(experiment, model, objective, parts, data.fingerprint())
 
 
 def infer_shapes(
@@ -123,48 +111,46 @@ def infer_shapes(
     return graph.shapes(*by_name(shape, graph.inputs, "model.input_shape", "input", ConfigError))
 
 
-def _unknown_columns(experiment: Experiment, examples: Examples) -> Iterator[tuple[Keys, str]]:
-    """Yield each column in the tables of inputs and targets that the data does not have."""
-    known = examples.columns
+def _unfit_options(experiment: Experiment, data: RawData) -> Iterator[tuple[Keys, str]]:
+    """Yield each column in the tables of inputs and targets that the data does not have, and what no source can do."""
+    known = data.first.columns
     named = [(("inputs", key), name) for key, group in (experiment.data.groups or {}).items() for name in group.names]
     named += [(("targets", key), name) for key, name in (experiment.data.targets or {}).items()]
     for path, name in named:
         if name not in known:
             text = f"data.{'.'.join(path)}: there is no column {name!r}.{did_you_mean(name, known)}"
             yield ("data", *path), f"{text} Columns: {listed(tuple(known))}."
+    if experiment.data.split.stratify and isinstance(data, InChunks):
+        text = "needs all labels in memory, but the data is read chunk by chunk. Leave it out: each part is drawn at "
+        yield ("data", "split", "stratify"), f"data.split.stratify {text}random from every chunk."
 
 
-def _classes_of(examples: Examples, columns: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the names of the classes of targets: those of the data, or all words of a column."""
+def _classes(data: RawData, targets: Mapping[str, str] | None) -> dict[str, tuple[str, ...]]:
+    """Return the names of the classes of targets: those of the data, or all words of a column.
+
+    A rare class may be missing in the training part.
+    """
+    first = data.first
     found: dict[str, tuple[str, ...]] = {}
-    for name in columns:
-        if name == examples.target_name and examples.classes is not None:
-            found[name] = examples.classes
-        elif categorical(column := examples.columns[name]):
-            found[name] = tuple(np.unique(column).tolist())
+    for name in [first.target_name] if targets is None else targets.values():
+        if name == first.target_name and first.classes is not None:
+            found[name] = first.classes
+        elif categorical(first.columns[name]):
+            found[name] = words_in(name, data.whole)
     return found
 
 
-def _with_classes(examples: Examples) -> Examples:
-    """Return the examples with the names of all classes: a rare class may be missing in a part of the split."""
-    if examples.target is None:
-        raise DataError("The data has no target, so nothing can be learned from it. Name the target of the dataset.")
-    if examples.classes is not None or not categorical(examples.target):
-        return examples
-    return replace(examples, classes=tuple(np.unique(examples.target).tolist()))
-
-
-def _new_model(experiment: Experiment, examples: Examples, rows: Split, registry: Registry) -> Sequential:
-    data, graph = experiment.data, graph_of(experiment, registry)
-    fitted_on = examples.take(rows.training) if data.transforms or data.target_transforms else examples
+def _new_model(experiment: Experiment, data: RawData, training: Any, registry: Registry) -> Sequential:
+    section, graph = experiment.data, graph_of(experiment, registry)
+    fits = section.transforms or section.target_transforms
     preprocessing = Preprocessing.fit(
-        fitted_on,
-        data.transforms,
-        data.target_transforms,
-        inputs=data.groups,
+        data.take(training) if fits else data.whole,
+        section.transforms,
+        section.target_transforms,
+        inputs=section.groups,
         indices=tuple(name for name, n in zip(graph.inputs, graph.limits(), strict=True) if n is not None) or None,
-        targets=data.targets,
-        classes=_classes_of(examples, (data.targets or {}).values()),
+        targets=section.targets,
+        classes=_classes(data, section.targets),
     )
     declared, found = experiment.model.input_shape, preprocessing.input_shape
     if declared is not None and declared != found:
@@ -181,15 +167,6 @@ def _new_model(experiment: Experiment, examples: Examples, rows: Split, registry
     )
     model.preprocessing = preprocessing
     return model
-
-
-def _parts(model: Sequential, objective: Objective, examples: Examples, rows: Split) -> dict[str, Labelled]:
-    assert model.preprocessing is not None
-    x = model.preprocessing.apply(examples.features, model.dtype)
-    y = model.preprocessing.target(examples, model.dtype)
-    require_indices(model, x, examples)
-    whole = model.labelled(x, y, objective)
-    return {name: whole.subset(part) for name, part in rows._asdict().items() if len(part)}
 
 
 def _require_fit_activations(file: ExperimentFile, model: Sequential) -> None:
@@ -223,26 +200,6 @@ def _require_an_output_for_each(target: Target, column: str, label: str, outputs
     )
 
 
-def require_indices(model: Sequential, x: Any, examples: Examples) -> None:
-    """Refuse indices out of range; DataError names input, row and index, and the raw value if it is another."""
-    preprocessing = model.preprocessing
-    if preprocessing is None:
-        return
-    for each in model.network.inputs:
-        given = x[each.name] if each.key else x
-        found = each.outside(np.asarray(given.values) if isinstance(given, Padded) else given)
-        if found is None:
-            continue
-        (row, *_), index = found
-        raw = preprocessing.raw_of(each.name, found[0], examples)
-        made = "" if raw == index else f", made of {raw!r}"
-        needed = f" The layer needs a count of at least {index + 1}." if index >= 0 else ""
-        raise DataError(
-            f"The input {each.name!r} holds the index {index} in row {row} (the first is row 0){made}; expected 0 to "
-            f"{(each.limit or 1) - 1}.{needed}"
-        )
-
-
 def _require_storable(model: Sequential) -> None:
     """Refuse a model that could not be saved and read again, before it is trained."""
     try:
@@ -252,9 +209,7 @@ def _require_storable(model: Sequential) -> None:
         raise DataError(f"A model of this data could not be saved: {error}") from error
 
 
-def _require_metrics(
-    file: ExperimentFile, model: Sequential, objective: Objective, parts: Mapping[str, Labelled]
-) -> None:
+def _require_metrics(file: ExperimentFile, model: Sequential, objective: Objective, parts: Mapping[str, Part]) -> None:
     """Refuse metrics that cannot take outputs and labels of every part."""
     metrics = file.experiment.training.metrics
     measures = model.measures(metrics)
@@ -272,14 +227,3 @@ def _refuse(file: ExperimentFile, found: Iterable[tuple[Keys, str]]) -> None:
     """Raise ConfigError for mistakes, each with its line, if there are any."""
     if mistakes := placed(file.document, found):
         raise ConfigError(mistakes)
-
-
-def _fingerprint(examples: Examples) -> str:
-    digest = hashlib.sha256()
-    for name, column in examples.columns.items():
-        array: Array = np.asarray(column)
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        for start in range(0, len(array), HASHED_ROWS):
-            digest.update(np.ascontiguousarray(array[start : start + HASHED_ROWS]).data)
-            release(column)
-    return digest.hexdigest()

@@ -52,11 +52,15 @@ class Source(Protocol):
         chunk, and the chunks among each other.
     target
         The column of labels, which `predict` leaves out; None where there is none.
+    classes
+        Names of the classes: a whole number k in the column of labels means ``classes[k]``. None where they have none;
+        those of words are found by reading all chunks.
     """
 
     schema: np.dtype[np.void]
     chunks: Sequence[int]
     target: str | None = None
+    classes: tuple[str, ...] | None = None
 
     @abstractmethod
     def read(self, chunk: int) -> Mapping[str, Array]:
@@ -76,6 +80,13 @@ class Dataset(Protocol):
     @abstractmethod
     def load(self, directory: Path) -> Columns:
         """Read :class:`nnfw.Examples`; relative paths start at `directory`. DataError says what is wrong, and where."""
+
+    def open(self, directory: Path) -> Source | None:
+        """Return a :class:`nnfw.Source` for examples that do not fit into memory; then nothing is loaded.
+
+        None by default, and where loading is better.
+        """
+        return None
 
     def input_shape(self) -> Shape | None:
         """Return the shape of one example if it is known without reading anything; None by default."""

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from nnfw.arrays import Array, Shape
-from nnfw.data import Examples, Target, load_examples
+from nnfw.data import Examples, Parts, Target, joined
 from nnfw.errors import DataError
-from nnfw.experiments import Prepared
+from nnfw.experiments import Prepared, features_and_labels, read_data
 from nnfw.runs import Access, open_run, prepare_run
 from nnfw.runs.reading import PARTS
 from nnfw.training import Labelled
@@ -69,29 +69,38 @@ def examine(path: Path, access: Access, fingerprint: str | None) -> Findings:
     messages: list[str] = []
     access = replace(access, tell=messages.append)
     file = open_run(path, access)
-    examples = load_examples(file.experiment.data.source, file.directory)
-    prepared = prepare_run(path, access, examples)
+    data = read_data(file.experiment.data.source, file.directory)
+    prepared = prepare_run(path, access, data)
     if len(prepared.objective.terms) > 1:
         raise DataError("the network has several outputs. The figures of each are among the results.")
     part = next(name for name in reversed(PARTS) if name in prepared.parts)
-    rows = prepared.parts[part].rows
-    assert rows is not None  # every part is a split
-    examined = examples.take(rows[:MOST_EXAMPLES])
-    a, losses = _outputs(prepared, prepared.parts[part].subset(rows[:MOST_EXAMPLES]))
+    examined = _first(data.take(prepared.parts[part].rows))
+    labelled = prepared.model.labelled(*features_and_labels(prepared.model, examined), prepared.objective)
+    a, losses = _outputs(prepared, labelled)
     target, raw = _target(prepared, examined)
     truths, predictions, classes = _labels(prepared, target, raw, a)
     return Findings(
         part,
-        total=len(rows),
+        total=len(prepared.parts[part]),
         columns=examined.features,
         truths=truths,
         predictions=predictions,
         losses=losses,
-        target=examples.target_name if target.column is None else target.column.name,
+        target=examined.target_name if target.column is None else target.column.name,
         classes=classes,
         same_data=prepared.fingerprint == fingerprint,
         remark=" ".join(messages),
     )
+
+
+def _first(parts: Parts) -> Examples:
+    """Return the first examples of those that come in parts."""
+    found: list[Examples] = []
+    for part in parts:
+        found.append(part.take(np.arange(min(len(part), MOST_EXAMPLES - sum(map(len, found))))))
+        if sum(map(len, found)) == MOST_EXAMPLES:
+            break
+    return joined(found)
 
 
 def _outputs(prepared: Prepared, data: Labelled) -> tuple[Array, Array]:

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnfw.data import Examples
 from nnfw.errors import ConfigError, DataError, FileFormatError, Mistake, warn
+from nnfw.experiments.data import RawData
 from nnfw.experiments.experiment import Experiment, ExperimentFile, check_experiment, distributions_of
 from nnfw.experiments.preparation import Prepared, prepare
 from nnfw.machine import required_packages
@@ -105,7 +105,7 @@ def _warn_of_versions(directory: Path, before: Mapping[str, object], now: Mappin
         warn(f"{directory} was trained with {', '.join(changed)}. Results may differ.")
 
 
-def prepare_run(path: Path, access: Access, examples: Examples | None = None) -> Prepared:
+def prepare_run(path: Path, access: Access, data: RawData | None = None) -> Prepared:
     """Return a run's experiment with its data, unless that was read before, and its model.
 
     Without a model, that of its newest checkpoint is used. FileFormatError if there is neither, DataError if the data
@@ -113,7 +113,7 @@ def prepare_run(path: Path, access: Access, examples: Examples | None = None) ->
     """
     file, registry = open_run(path, access), access.registry
     if (path / MODEL).exists():
-        prepared = prepare(file, registry, open_model(path, access), examples)
+        prepared = prepare(file, registry, open_model(path, access), data)
         warn_of_plugins(path, file.experiment, prepared.model)
         return prepared
     status = read_run(path).status
@@ -123,7 +123,7 @@ def prepare_run(path: Path, access: Access, examples: Examples | None = None) ->
             f"{path} holds neither a model nor a checkpoint of a trained one: its status is {status!r}. Resume it: "
             f"{resume_command(file, path, registry)}"
         )
-    prepared = prepare(file, registry, examples=examples)
+    prepared = prepare(file, registry, data=data)
     require_same_origin(start, prepared.origin, f"Undo that, or train to the end: {path} holds no model.")
     load_parameters(prepared.model.parameters, start)
     access.tell(f"{path} is {status} and holds no model: its newest checkpoint is used, {start.header.place}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,18 @@ from nnfw.data import (
     categorical,
     listed,
     load_examples,
+    open_source,
     read_csv,
     read_npy,
     require_finite_predictions,
 )
 from nnfw.errors import ConfigError, DataError
+from nnfw.experiments import chunks_of, features_and_labels, require_indices, streamed
 from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_reference
-from nnfw.experiments.preparation import Figures, require_indices
+from nnfw.experiments.preparation import Figures
 from nnfw.model import Sequential
 from nnfw.network import Objective, arrays_of
+from nnfw.protocols import Source
 from nnfw.runs.opening import Access, directory_of, open_model, open_run, prepare_run, warn_of_plugins
 from nnfw.runs.reading import read_document, read_run
 from nnfw.toml import STDIN, flattened
@@ -79,11 +82,12 @@ def evaluate_on(
     if preprocessing is None or not preprocessing.has_targets:
         raise ConfigError(f"{path} was not trained from an experiment: evaluate it in Python.")
     objective, chosen = _objective_and_metrics(path, model, cost, metrics)
-    examples = _read_examples(source, model, delimiter or table_delimiter(path), with_target=True)
-    y = preprocessing.target(examples, model.dtype)
-    x = _features(model, examples)
-    require_indices(model, x, examples)
-    data = model.labelled(x, y, objective)
+    examples = _read(source, model, delimiter or table_delimiter(path), with_target=True)
+    data = (
+        streamed(examples, model, objective)
+        if isinstance(examples, Source)
+        else model.labelled(*features_and_labels(model, examples), objective)
+    )
     network = model.network
     figures = evaluate(network, data, objective, model.measures(chosen), network.workspace())
     require_finite_cost(figures["cost"], "the given data", objective.label(model.registry))
@@ -146,21 +150,42 @@ def predict(model: Sequential, source: str, delimiter: str = ",") -> Predictions
     ``.npy`` file for a model with one column; or a dataset as :func:`parse_reference` takes it. DataError if it cannot
     be read or does not fit the model, or a prediction is not finite.
     """
-    examples = _read_examples(source, model, delimiter)
-    x = _features(model, examples)
-    require_indices(model, x, examples)
-    inputs = model.network.inputs
-    for each, array in zip(inputs, arrays_of(x, inputs, source)[0], strict=True):
-        each.require(array, source + each.key)
-    with np.errstate(over="ignore", invalid="ignore"):  # reported below, with the example
-        a = model.predict(x)
-    outputs = a if isinstance(a, Mapping) else {"": a}
+    examples = _read(source, model, delimiter)
+    if isinstance(examples, Source):
+        outputs = _outputs_of_chunks(model, chunks_of(examples), source)
+    else:
+        outputs = _outputs(model, examples, source)
     targets = model.preprocessing.outputs if model.preprocessing is not None else {}
     columns: dict[str, Array] = {}
     for name, values in outputs.items():
         require_finite_predictions(values)
         columns |= _named(values, targets.get(name, Target(None)), name)
     return Predictions(tuple(columns), tuple(columns.values()))
+
+
+def _outputs(model: Sequential, examples: Examples, owner: str) -> dict[str, Array]:
+    """Return the outputs for some examples by name; that of an only output without one under the empty name."""
+    x = _features(model, examples)
+    require_indices(model, x, examples)
+    inputs = model.network.inputs
+    for each, array in zip(inputs, arrays_of(x, inputs, owner)[0], strict=True):
+        each.require(array, owner + each.key)
+    with np.errstate(over="ignore", invalid="ignore"):  # reported later, with the example
+        a = model.predict(x)
+    return dict(a) if isinstance(a, Mapping) else {"": a}
+
+
+def _outputs_of_chunks(model: Sequential, chunks: Iterable[Examples], owner: str) -> dict[str, Array]:
+    """Return the outputs for examples that come in chunks; DataError names the chunk."""
+    found = []
+    for number, examples in enumerate(chunks):
+        try:
+            found.append(_outputs(model, examples, owner))
+        except DataError as error:
+            raise DataError(
+                f"{owner}, chunk {number}: {error} Rows are counted from the start of the chunk."
+            ) from error
+    return {name: np.concatenate([outputs[name] for outputs in found]) for name in found[0]}
 
 
 def _named(a: Array, target: Target, output: str) -> dict[str, Array]:
@@ -184,7 +209,7 @@ def _numbered(name: str, values: Array) -> dict[str, Array]:
     return dict(zip([name] if count == 1 else [f"{name}_{k}" for k in range(count)], values.T, strict=True))
 
 
-def _read_examples(source: str, model: Sequential, delimiter: str = ",", *, with_target: bool = False) -> Examples:
+def _read(source: str, model: Sequential, delimiter: str = ",", *, with_target: bool = False) -> Examples | Source:
     """Return the examples that `source` names, with the columns that a model takes; DataError if they do not fit it.
 
     It is a CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset with its options.
@@ -202,13 +227,14 @@ def _read_examples(source: str, model: Sequential, delimiter: str = ",", *, with
             f"{source}: only files that end in {TABLE} or {ARRAY} are read directly. Name the dataset that reads "
             f"this one, with its options: NAME:path={source}."
         )
-    return load_examples(model.registry.resolve("dataset", dataset), Path())
+    found = model.registry.resolve("dataset", dataset)
+    return open_source(found, Path()) or load_examples(found, Path())
 
 
 def _features(model: Sequential, examples: Examples) -> Any:
     """Return x for a model from raw columns; without preprocessing, they are joined as they are."""
     preprocessing = model.preprocessing or Preprocessing.fit(Examples(examples.features))
-    examples.require_filled(preprocessing.takes_missing)
+    preprocessing.require_filled(examples)
     return preprocessing.apply(examples.features, model.dtype)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
-from hashlib import sha256
+from functools import cached_property, partial
 from math import prod
 from typing import Any, TypeAlias, cast
 
@@ -15,10 +14,12 @@ from numpy.typing import ArrayLike
 
 from nnfw.arrays import Array
 from nnfw.data import (
+    ChunkRows,
     Padded,
     StoredArrays,
     as_numeric,
     column_names,
+    fingerprint_of,
     is_stored,
     listed,
     read_chunk,
@@ -29,6 +30,7 @@ from nnfw.errors import DataError, did_you_mean, short
 from nnfw.network import Batch, Network, Objective, Workspace
 from nnfw.ops.definitions import take
 from nnfw.protocols import Source
+from nnfw.randomness import permutation
 from nnfw.training.batches import Data, Labelled, Order, labelled
 from nnfw.training.evaluation import FIRST_EXAMPLES
 
@@ -70,8 +72,7 @@ class ChunkOrder:
     def _rows(self, chunk: int, length: int) -> Array:
         if self.seed is None:
             return np.arange(length)
-        seed = np.random.SeedSequence(self.seed, spawn_key=(chunk,))
-        return np.random.Generator(np.random.PCG64(seed)).permutation(length)
+        return permutation(self.seed, chunk, length)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,26 +83,31 @@ class Streamed(Data):
     ----------
     source
         Where they come from.
-    x, y, weight
-        The columns that make them.
+    made
+        Makes x, y and the weights, or None, of the columns of a chunk; DataError if it cannot.
     network, objective
         What they must fit.
-    suffix
-        What messages add to the names x and y.
+    rows
+        The rows of each chunk that count, if not all do.
+    said
+        What the fingerprint depends on beside the source.
+    owner, suffix
+        What messages call the source, and what they add to the names x and y.
     """
 
     source: Source
-    x: Names
-    y: Names
-    weight: Names
+    made: Callable[[Mapping[str, Array]], Sequence[Any]]
     network: Network
     objective: Objective
+    rows: ChunkRows | None = None
+    said: tuple[object, ...] = ()
+    owner: str = "x"
     suffix: str = ""
 
     @cached_property
     def lengths(self) -> Array:
         """The number of examples in each chunk."""
-        return np.asarray(self.source.chunks, np.int64)
+        return np.asarray(self.source.chunks, np.int64) if self.rows is None else self.rows.lengths
 
     def __len__(self) -> int:
         return int(self.lengths.sum())
@@ -116,14 +122,8 @@ class Streamed(Data):
         return Labelled(batch.inputs, batch.targets, batch.weight, indices=indices, lengths=batch.lengths)
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 of schema, chunks and fingerprint of the source, and of its first and last chunk."""
-        digest = sha256()
-        said = self.source.schema.descr, self.lengths.tolist(), self.source.fingerprint(), self.x, self.y, self.weight
-        digest.update(repr(said).encode())
-        for chunk in sorted({0, len(self.lengths) - 1}):
-            for column in read_chunk(self.source, chunk, f"x{self.suffix}").values():
-                digest.update(np.ascontiguousarray(column).data)
-        return digest.hexdigest()
+        """Return that of the source and of what is made of its columns."""
+        return fingerprint_of(self.source, self.owner, *self.said)
 
     def order(self, rng: np.random.Generator | None) -> ChunkOrder:
         """Draw a permutation of the chunks, and the seed of those within them."""
@@ -148,7 +148,7 @@ class Streamed(Data):
                 some, rows = rows[: count - filled], rows[count - filled :]
                 for name, array, _ in chunk.arrays(workspace.dtype):
                     self._require_alike(array, places[name], number)
-                    take.definition(array, some, places[name][filled : filled + len(some)])
+                    take.definition(array, chunk.rows_at(some), places[name][filled : filled + len(some)])
                 filled += len(some)
                 if filled == count:
                     yield batch
@@ -157,16 +157,15 @@ class Streamed(Data):
 
     def _chunk(self, number: int) -> Labelled:
         """Read a chunk, and check it against network and cost."""
-        owner = f"x{self.suffix}"
-        columns = read_chunk(self.source, number, owner)
-        x, y, weight = (_filled(names, columns) for names in (self.x, self.y, self.weight))
+        columns = read_chunk(self.source, number, self.owner)
         try:
-            return labelled(x, y, weight, self.network, self.objective, self.suffix, chunk=True)
+            x, y, weight = self.made(columns)
+            chunk = labelled(x, y, weight, self.network, self.objective, self.suffix, chunk=True)
         except DataError as error:
-            start = int(self.lengths[:number].sum())
-            raise DataError(
-                f"{owner}, chunk {number}: {error} Rows are counted from the start of the chunk, example {start:,}."
-            ) from error
+            start = sum(map(int, self.source.chunks[:number]))
+            place = f"Rows are counted from the start of the chunk, example {start:,}."
+            raise DataError(f"{self.owner}, chunk {number}: {error} {place}") from error
+        return chunk if self.rows is None else chunk.subset(self.rows[number])
 
     def _buffers(self, chunk: Labelled, count: int, workspace: Workspace) -> tuple[Batch, dict[str, Array]]:
         """Return the batch of so many examples, and the buffers to be filled."""
@@ -181,9 +180,13 @@ class Streamed(Data):
     def _require_alike(self, array: Array, place: Array, number: int) -> None:
         if array.shape[1:] != place.shape[1:] or array.dtype != place.dtype:
             raise DataError(
-                f"x{self.suffix}, chunk {number}: the cost makes {array.dtype} of shape {array.shape[1:]} of a label, "
+                f"{self.owner}, chunk {number}: the cost makes {array.dtype} of shape {array.shape[1:]} of a label, "
                 f"and {place.dtype} of shape {place.shape[1:]} in another chunk. Write labels of one form."
             )
+
+
+def _made(names: Sequence[Names], columns: Mapping[str, Array]) -> list[Any]:
+    return [_filled(each, columns) for each in names]
 
 
 def _filled(names: Names, columns: Mapping[str, Array]) -> Any:
@@ -223,11 +226,11 @@ def data_of(x: object, y: object, weight: object, network: Network, objective: O
     if not is_streamed(x, y, weight):
         return labelled(x, y, cast("ArrayLike", weight), network, objective, suffix)
     if isinstance(x, Source):
-        source, of_x = x, _features(x, y, weight, network, suffix)
-        of_y, of_weight = cast("Names", y), cast("Names", weight)
+        source: Source = x
+        names: tuple[Names, ...] = (_features(x, y, weight, network, suffix), cast("Names", y), cast("Names", weight))
     else:
-        source, (of_x, of_y, of_weight) = _stored({f"x{suffix}": x, f"y{suffix}": y, "sample_weight": weight})
-    data = Streamed(source, of_x, of_y, of_weight, network, objective, suffix)
+        source, names = _stored({f"x{suffix}": x, f"y{suffix}": y, "sample_weight": weight})
+    data = Streamed(source, partial(_made, names), network, objective, said=names, owner=f"x{suffix}", suffix=suffix)
     _ = data.sample  # what does not fit is refused before anything is trained
     return data
 

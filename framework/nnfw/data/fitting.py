@@ -1,0 +1,124 @@
+"""Fitting transforms: one pass over the training examples for each transform of the longest chain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Sized
+from typing import Any, Protocol
+
+from nnfw.arrays import Array
+from nnfw.data.columns import Column, FittedTransform, Kind, calling, require_numbers, through
+from nnfw.data.examples import Examples, categorical
+from nnfw.errors import DataError, PluginError, short
+from nnfw.plugins.results import wrong_result
+from nnfw.protocols import Transform
+
+
+class Parts(Sized, Iterable[Examples], Protocol):
+    """Parts of examples that can be read again and again; a list of one part, where they are in memory."""
+
+
+class ColumnFit:
+    """A column whose transforms are fitted one after the other, each on what those before it make.
+
+    Parameters
+    ----------
+    name, kind
+        As of :class:`Column`.
+    transforms
+        Those of the column, in the order in which they apply.
+    raw
+        Returns the column of examples.
+    """
+
+    def __init__(
+        self, name: str, kind: Kind, transforms: Sequence[Transform], raw: Callable[[Examples], Array]
+    ) -> None:
+        self.name, self._kind, self._transforms, self._raw = name, kind, transforms, raw
+        self._steps: tuple[FittedTransform, ...] = ()
+        self._gathered: Any = None
+
+    @property
+    def left(self) -> bool:
+        """Whether there is a transform that is not fitted."""
+        return len(self._steps) < len(self._transforms)
+
+    def fit(self, examples: Examples) -> None:
+        """Fit the next transform on all examples."""
+        values = self._before_next(examples)
+        with calling(self.name, self._next, "fit"):
+            fitted = self._next.fit(values)
+        self._add_step(fitted, "fit")
+
+    def start(self) -> None:
+        """Begin to fit the next transform on examples that come in parts."""
+        with calling(self.name, self._next, "start"):
+            self._gathered = self._next.start()
+
+    def add(self, part: Examples) -> None:
+        """Let the next transform look at a part of the examples."""
+        values = self._before_next(part)
+        with calling(self.name, self._next, "add"):
+            self._gathered = self._next.add(self._gathered, values)
+
+    def finish(self) -> None:
+        """Fit the next transform on all that it has looked at."""
+        with calling(self.name, self._next, "finish"):
+            fitted = self._next.finish(self._gathered)
+        self._gathered = None
+        self._add_step(fitted, "finish")
+
+    def column(self, examples: Examples) -> Column:
+        """Return the column, with the shapes that the transforms give one of the examples."""
+        return Column.of_entry(self.name, self._raw(examples)[:1], self._kind, self._steps)
+
+    @property
+    def _next(self) -> Transform:
+        return self._transforms[len(self._steps)]
+
+    def _before_next(self, examples: Examples) -> Array:
+        """Return what the next transform takes."""
+        raw = self._raw(examples)
+        if not self._steps:
+            require_numbers(self.name, raw, self._next.takes_missing)
+        values = through(self.name, self._steps, raw, self._next)
+        if self._next.accepts == "numeric" and categorical(values):
+            raise DataError(
+                f"Column {self.name!r} holds words, but {short(self._next)} takes numbers. Use one_hot for it."
+            )
+        return values
+
+    def _add_step(self, fitted: object, method: str) -> None:
+        if not isinstance(fitted, Mapping) or not all(isinstance(key, str) for key in fitted):
+            raise wrong_result(self._next, method, fitted, "a dictionary of plain values by name")
+        try:
+            json.dumps(fitted, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise PluginError(
+                f"Column {self.name!r}: what {short(self._next)} fitted cannot be stored as JSON: {error}."
+            ) from error
+        self._steps += (FittedTransform(self._next, dict(fitted)),)
+
+
+def fit_columns(columns: Collection[ColumnFit], parts: Parts) -> None:
+    """Fit all transforms of some columns on examples that are a single part, or that are read in parts.
+
+    The parts are read once for each transform of the longest chain.
+    """
+    while unfinished := [column for column in columns if column.left]:
+        if len(parts) == 1:
+            for column in unfinished:
+                column.fit(*parts)
+            continue
+        for column in unfinished:
+            column.start()
+        for part in parts:
+            for column in unfinished:
+                column.add(part)
+        for column in unfinished:
+            column.finish()
+
+
+def words_in(name: str, parts: Parts) -> tuple[str, ...]:
+    """Return the words of a column, sorted."""
+    return tuple(sorted({word for part in parts for word in set(part.columns[name].tolist())}))
