@@ -322,3 +322,43 @@ def test_run_whose_stream_has_changed_is_told(nnfw, shards, tmp_path):
     assert nnfw("train", str(shards), "--out", "run").status == 0
     write(tmp_path / "shards", SIZES, columns(100, seed=4))
     assert "the data has changed since the run" in nnfw("evaluate", "run").err
+
+
+SEQUENCES = """
+name = "sequences"
+[data]
+source = { type = "shards", path = "shards", target = "kind" }
+[data.inputs]
+x = { columns = ["tokens"], lengths = "count" }
+[[model.layers]]
+type = "embedding"
+count = 9
+width = 3
+[[model.layers]]
+type = "time_pool"
+[[model.layers]]
+type = "dense"
+units = 2
+activation = "softmax"
+[cost]
+type = "cross_entropy"
+[optimizer]
+type = "adam"
+[training]
+epochs = 2
+batch_size = 8
+checkpoint_seconds = 0
+"""
+
+
+def test_sequences_with_lengths_come_from_a_stream(nnfw, shards, tmp_path, rng):
+    found = {"tokens": rng.integers(0, 9, (100, 6)), "count": rng.integers(1, 7, 100), "kind": rng.integers(0, 2, 100)}
+    write(tmp_path / "shards", SIZES, found)
+    shards.write_text(SEQUENCES)
+    assert nnfw("train", str(shards), "--out", "other", "--verify-resume").status == 0
+    assert nnfw("train", str(shards), "--out", "run").status == 0
+    streamed, loaded = (nnfw("predict", "run", data(stream=stream)) for stream in ("true", "false"))
+    assert (streamed.status, streamed.out) == (0, loaded.out)
+    change(tmp_path / "shards", 1, tokens=((4, 1), 9))
+    text = "The input 'x' holds the index 9 in row 4 (the first is row 0); expected 0 to 8. "
+    assert f"chunk 1: {text}" in nnfw("predict", "run", data()).err
