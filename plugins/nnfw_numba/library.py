@@ -33,7 +33,7 @@ class Body(NamedTuple):
     options: tuple[float, ...] = ()
 
 
-_STANDARD = ("nnfw.ops.definitions", "nnfw_standard.operations")
+_STANDARD = ("nnfw.ops.definitions", "nnfw_standard.operations", "nnfw_standard.sequence_operations")
 
 _MADE: WeakKeyDictionary[Operation, Callable[[str], Body]] = WeakKeyDictionary()
 

@@ -51,6 +51,9 @@ from .layers.embedding import Embedding as Embedding
 from .layers.merging import Add as Add
 from .layers.merging import Concatenate as Concatenate
 from .layers.merging import Multiply as Multiply
+from .layers.recurrent import GRU as GRU
+from .layers.recurrent import LSTM as LSTM
+from .layers.recurrent import SimpleRNN as SimpleRNN
 from .layers.reshaping import Flatten as Flatten
 from .layers.reshaping import Reshape as Reshape
 from .layers.time_pool import TimePool as TimePool

@@ -14,6 +14,9 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "reshape": ("layers.reshaping:Reshape", "gives an example another shape"),
         "dropout": ("layers.dropout:Dropout", "z = a ⊙ mask / (1 − rate) in training, z = a otherwise"),
         "embedding": ("layers.embedding:Embedding", "z = the row of w of each index"),
+        "simple_rnn": ("layers.recurrent:SimpleRNN", "h_t = tanh(w a_t + u h_(t-1) + b)"),
+        "lstm": ("layers.recurrent:LSTM", "long short-term memory, c_t = f ⊙ c_(t-1) + i ⊙ g, h_t = o ⊙ tanh c_t"),
+        "gru": ("layers.recurrent:GRU", "gated recurrent unit, h_t = (1 − u) ⊙ n + u ⊙ h_(t-1)"),
         "time_pool": ("layers.time_pool:TimePool", "mean over the time steps of a sequence"),
         "add": ("layers.merging:Add", "Σ_k a_k of several inputs"),
         "multiply": ("layers.merging:Multiply", "Π_k a_k of several inputs"),
@@ -128,6 +131,17 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "activation"): ({"activation": "tanh"}, {"activation": "softmax"}),
     ("layer", "reshape"): ({"shape": [2, 2]},),
     ("layer", "embedding"): ({"count": 5, "width": 3},),
+    ("layer", "simple_rnn"): ({"units": 3}, {"units": 2, "states": "all", "reverse": True, "bias": False}),
+    ("layer", "lstm"): (
+        {"units": 3},
+        {"units": 2, "states": "all", "initial_state": "learned"},
+        {"units": 3, "reverse": True},
+    ),
+    ("layer", "gru"): (
+        {"units": 3},
+        {"units": 2, "states": "all", "initial_state": "learned"},
+        {"units": 3, "reverse": True, "bias": False},
+    ),
     ("layer", "add"): ({}, {"activation": "tanh"}),
     ("layer", "residual"): (
         {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}]},
@@ -163,6 +177,7 @@ OPERATIONS = {
         class_terms label_slope class_slope mean weighted_mean squared_distance logistic_loss class_loss right_classes
         right_rows add_signs clip sgd momentum adam rmsprop
     """,
+    "nnfw_standard.sequence_operations": "swap repeat_row hold set_aside lstm lstm_delta gru gru_delta",
 }
 
 

@@ -1,0 +1,387 @@
+"""Recurrent layers: a state that goes through a sequence, one time step after the other."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from math import prod
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from annotated_types import Ge
+
+from nnfw.arrays import Array, Shape
+from nnfw.errors import ShapeError
+from nnfw.network import Workspace
+from nnfw.ops import kernels, kernels_only
+from nnfw.protocols import Initializer, Layer, Parameter
+from nnfw_standard.activations import Identity
+
+Pairs = Mapping[str, tuple[Array, Array]]
+"""The states of a layer before and after a time step, ``(N, units)`` each, by their letter."""
+
+
+@dataclass(frozen=True)
+class _Recurrent(Layer):
+    """h_t from a_t and h_(t-1) for t from 1 to T, or from T down to 1.
+
+    Arrays of all time steps have the time first: a step is one piece of memory, and one product multiplies the inputs
+    of all steps by the weights.
+    """
+
+    units: Annotated[int, Ge(1)]
+    _: KW_ONLY
+    states: Literal["last", "all"] = "last"
+    reverse: bool = False
+    initial_state: Literal["zeros", "learned"] = "zeros"
+    bias: bool = True
+    weight_initializer: Initializer | str = "glorot_uniform"
+    recurrent_initializer: Initializer | str = "orthogonal"
+    bias_initializer: Initializer | str = "zeros"
+
+    activation = Identity()
+
+    gates: ClassVar[int]
+    letters: ClassVar[str] = "h"  # of the states
+    keeps_one_more: ClassVar[bool] = False  # whether a step keeps a further array (N, units) for backward
+    passes_by: ClassVar[bool] = (
+        False  # whether h_(t-1) reaches h_t past the weights too; then δ of both products differ
+    )
+
+    @property
+    def keeps_time(self) -> bool:  # type: ignore[override]
+        """Whether z has the time steps of the input."""
+        return self.states == "all"
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return ``(units,)`` for the last state, ``(T, units)`` for all."""
+        if len(input_shape) != 2:
+            raise ShapeError(f"expected input of shape (T, n), time steps and features, got {input_shape}.")
+        return (input_shape[0], self.units) if self.keeps_time else (self.units,)
+
+    def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
+        """Declare weights for the input and the state before, and biases; and first states that are learned."""
+        rows = self.gates * self.units
+        found = {
+            "weight": Parameter((rows, input_shape[1]), self.weight_initializer),
+            "recurrent_weight": Parameter((rows, self.units), self.recurrent_initializer),
+        }
+        if self.bias:
+            found["bias"] = Parameter((rows,), self.bias_initializer, decays=False)
+        if self.initial_state == "learned":
+            first = Parameter((self.units,), self.bias_initializer, decays=False)
+            found |= {f"initial_{letter}": first for letter in self.letters}
+        return found
+
+    @kernels_only
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
+        """Return the last state ``(N, units)``, or all ``(N, T, units)``."""
+        (count, steps, features), rows = a_prev.shape, self.gates * self.units
+        x = workspace["x"] = _buffer(workspace, "x", steps, count, features)
+        gates = workspace["gates"] = _buffer(workspace, "gates", steps, count, self.gates, self.units)
+        kept = _buffer(workspace, "kept", steps, count, self.units) if self.keeps_one_more else gates
+        states = {letter: _buffer(workspace, letter, steps + 1, count, self.units) for letter in self.letters}
+        inside = _inside(workspace, steps, count)
+        workspace["kept"], workspace["states"], workspace["inside"] = kept, states, inside
+        kernels().swap(a_prev, x)
+        weighted = gates.reshape(steps * count, rows)
+        kernels().product(x.reshape(steps * count, features), params["weight"].T, weighted)
+        if self.bias:
+            kernels().add_bias(weighted, params["bias"])
+        for letter, each in states.items():
+            first = params.get(f"initial_{letter}", _zeros(workspace, self.units))
+            kernels().repeat_row(first, each[steps if self.reverse else 0])
+        recurrent = workspace.buffer("recurrent", (count, self.gates, self.units))
+        for t, pairs in self._order(states, steps):
+            kernels().product(pairs["h"][0], params["recurrent_weight"].T, recurrent.reshape(count, rows))
+            self._step(gates[t], recurrent, params, pairs, kept[t], workspace)
+            if inside is not None:
+                for before, after in pairs.values():
+                    kernels().hold(inside[t], before, after)
+        if not self.keeps_time:
+            last: Array = states["h"][0 if self.reverse else steps]
+            return last
+        z = workspace.buffer("z", (count, steps, self.units))
+        kernels().swap(states["h"][:-1] if self.reverse else states["h"][1:], z)
+        return z
+
+    @kernels_only
+    def backward(
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
+    ) -> Array | None:
+        """Return ∂C/∂a_prev, ``(N, T, n)``: back through the steps in the opposite order."""
+        x, gates, kept, states, inside = (workspace[key] for key in ("x", "gates", "kept", "states", "inside"))
+        (steps, count, features), rows = x.shape, self.gates * self.units
+        of_gates = _buffer(workspace, "delta", *gates.shape)
+        of_recurrent = _buffer(workspace, "recurrent_delta", *gates.shape) if self.passes_by else of_gates
+        grad = {letter: workspace.buffer(f"grad_{letter}", (count, self.units)) for letter in self.letters}
+        aside = {letter: workspace.buffer(f"aside_{letter}", (count, self.units)) for letter in self.letters}
+        through = workspace.buffer("through", (count, self.units)) if self.passes_by else grad["h"]
+        deltas = self._deltas(delta, grad, steps, workspace)
+        for t, pairs in reversed(self._order(states, steps)):
+            if deltas is not None:
+                kernels().add(grad["h"], deltas[t])
+            if inside is not None:
+                for letter, each in grad.items():
+                    kernels().set_aside(inside[t], each, aside[letter])
+            self._step_back(gates[t], pairs, kept[t], grad, of_gates[t], of_recurrent[t])
+            kernels().product(of_recurrent[t].reshape(count, rows), params["recurrent_weight"], through)
+            if self.passes_by:
+                kernels().add(grad["h"], through)
+            if inside is not None:
+                for letter, each in grad.items():
+                    kernels().add(each, aside[letter])
+        before = states["h"][1:] if self.reverse else states["h"][:-1]
+        at_gates, at_states = (each.reshape(steps * count, rows) for each in (of_gates, of_recurrent))
+        kernels().product(at_gates.T, x.reshape(steps * count, features), grads["weight"])
+        kernels().product(at_states.T, before.reshape(steps * count, self.units), grads["recurrent_weight"])
+        if self.bias:
+            self._bias_gradients(at_gates, at_states, grads)
+        if self.initial_state == "learned":
+            for letter, each in grad.items():
+                kernels().sum_examples(each, grads[f"initial_{letter}"])
+        if not workspace.needs_input_gradient:
+            return None
+        grad_x = _buffer(workspace, "grad_x", steps, count, features)
+        kernels().product(at_gates, params["weight"], grad_x.reshape(steps * count, features))
+        grad_a_prev = workspace.passing("grad_a_prev", (count, steps, features))
+        kernels().swap(grad_x, grad_a_prev)
+        return grad_a_prev
+
+    def _deltas(self, delta: Array, grad: Mapping[str, Array], steps: int, workspace: Workspace) -> Array | None:
+        """Start with ∂C/∂h_T, and return the δ of each time step ``(T, N, units)`` where all states are given."""
+        for each in grad.values():
+            kernels().repeat_row(_zeros(workspace, self.units), each)
+        if not self.keeps_time:
+            kernels().add(grad["h"], delta)
+            return None
+        deltas = _buffer(workspace, "deltas", steps, len(delta), self.units)
+        kernels().swap(delta, deltas)
+        return deltas
+
+    def _order(self, states: Mapping[str, Array], steps: int) -> list[tuple[int, Pairs]]:
+        """Return each time step, counted from 0, with the states before and after it."""
+        forward, back = ((t, t, t + 1) for t in range(steps)), ((t, t + 1, t) for t in range(steps - 1, -1, -1))
+        return [
+            (t, {letter: (each[before], each[after]) for letter, each in states.items()})
+            for t, before, after in (back if self.reverse else forward)
+        ]
+
+    def _bias_gradients(self, at_gates: Array, at_states: Array, grads: Mapping[str, Array]) -> None:
+        kernels().sum_examples(at_gates, grads["bias"])
+
+    @abstractmethod
+    def _step(
+        self,
+        gates: Array,
+        recurrent: Array,
+        params: Mapping[str, Array],
+        states: Pairs,
+        kept: Array,
+        workspace: Workspace,
+    ) -> None:
+        """Compute the states after a step, from weighted inputs and weighted states ``(N, gates, units)``."""
+
+    @abstractmethod
+    def _step_back(
+        self, gates: Array, states: Pairs, kept: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
+    ) -> None:
+        """Compute δ of the weighted inputs and states, and leave in `grad` what reaches the states past the weights."""
+
+
+@dataclass(frozen=True)
+class SimpleRNN(_Recurrent):
+    """The state is the activation of a weighted sum of input and state.
+
+    | h_t = tanh(w a_t + u h_(t-1) + b)
+    | δ_t = ∂C/∂h_t ⊙ (1 − h_t²), where ∂C/∂h_(t-1) = δ_t u, and what comes from z_(t-1)
+    | ∂C/∂w = Σ_t δ_t a_t^T, ∂C/∂u = Σ_t δ_t h_(t-1)^T, ∂C/∂b = Σ_t δ_t, ∂C/∂a_t = δ_t w
+
+    Parameters
+    ----------
+    units
+        Size of the state, 1 or more.
+    states
+        ``"last"``: z is h_T, ``(N, units)``; ``"all"``: z is h_1 to h_T, ``(N, T, units)``. The last one of a padded
+        sequence is that at its length.
+    reverse
+        Whether the sequence is read from its end; z_t stays beside a_t, and the last state is that of t = 1.
+    initial_state
+        ``"zeros"``, or ``"learned"``: h_0 is a parameter.
+    bias
+        Whether b is added; True by default.
+    weight_initializer, recurrent_initializer, bias_initializer
+        First values of w ``(units, n)``, Glorot uniform; of u ``(units, units)``, orthogonal; of b and h_0, zeros.
+
+    Raises
+    ------
+    ShapeError
+        From :meth:`output_shape`, for an input that does not have two axes, time and features.
+
+    References
+    ----------
+    J. L. Elman (1990), *Finding structure in time*.
+    P. J. Werbos (1990), *Backpropagation through time: what it does and how to do it*.
+    """
+
+    gates = 1
+
+    def _step(
+        self,
+        gates: Array,
+        recurrent: Array,
+        params: Mapping[str, Array],
+        states: Pairs,
+        kept: Array,
+        workspace: Workspace,
+    ) -> None:
+        kernels().add(gates, recurrent)
+        kernels().tanh(gates[:, 0], states["h"][1])
+
+    def _step_back(
+        self, gates: Array, states: Pairs, kept: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
+    ) -> None:
+        kernels().tanh_delta(grad["h"], states["h"][1], delta[:, 0])
+
+
+@dataclass(frozen=True)
+class LSTM(_Recurrent):
+    """Long short-term memory: gates decide what a cell forgets, takes and shows.
+
+    | i, f, o = sigmoid(w a_t + u h_(t-1) + b) and g = tanh(…), each with rows of its own in w, u and b
+    | c_t = f ⊙ c_(t-1) + i ⊙ g
+    | h_t = o ⊙ tanh c_t
+    | Backward, with ∂C/∂c_t = ∂C/∂h_t ⊙ o ⊙ (1 − tanh² c_t) + what comes from c_(t+1):
+    | δ_i = ∂C/∂c_t ⊙ g ⊙ i (1 − i), δ_f = ∂C/∂c_t ⊙ c_(t-1) ⊙ f (1 − f), δ_g = ∂C/∂c_t ⊙ i ⊙ (1 − g²),
+      δ_o = ∂C/∂h_t ⊙ tanh c_t ⊙ o (1 − o)
+    | ∂C/∂c_(t-1) = ∂C/∂c_t ⊙ f; the rest as for `simple_rnn`, with δ_t = (δ_i, δ_f, δ_g, δ_o)
+
+    Parameters
+    ----------
+    units, states, reverse, initial_state, bias
+        As for `simple_rnn`. The first states are h_0 and c_0.
+    weight_initializer, recurrent_initializer, bias_initializer
+        First values of w ``(4 units, n)``, u ``(4 units, units)``, and of b, h_0 and c_0.
+
+    Raises
+    ------
+    ShapeError
+        From :meth:`output_shape`, for an input that does not have two axes, time and features.
+
+    Notes
+    -----
+    The rows of w, u and b are those of i, f, g and o, in PyTorch's order; its two biases are one.
+
+    References
+    ----------
+    S. Hochreiter, J. Schmidhuber (1997), *Long short-term memory*.
+    F. A. Gers, J. Schmidhuber, F. Cummins (2000), *Learning to forget: continual prediction with LSTM*.
+    """
+
+    gates = 4
+    letters = "hc"
+    keeps_one_more = True  # tanh c
+
+    def _step(
+        self,
+        gates: Array,
+        recurrent: Array,
+        params: Mapping[str, Array],
+        states: Pairs,
+        kept: Array,
+        workspace: Workspace,
+    ) -> None:
+        (_, h), (c_prev, c) = states["h"], states["c"]
+        kernels().lstm(gates, recurrent, c_prev, c, kept, h)
+
+    def _step_back(
+        self, gates: Array, states: Pairs, kept: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
+    ) -> None:
+        kernels().lstm_delta(grad["h"], grad["c"], gates, states["c"][0], kept, delta)
+
+
+@dataclass(frozen=True)
+class GRU(_Recurrent):
+    """A gated recurrent unit: the state is a mean of what it was and a candidate.
+
+    | r, u = sigmoid(w a_t + v h_(t-1) + b), each with rows of its own in w, v and b
+    | n = tanh(w_n a_t + b_n + r ⊙ q) with q = v_n h_(t-1) + b_q
+    | h_t = (1 − u) ⊙ n + u ⊙ h_(t-1)
+    | δ_n = ∂C/∂h_t ⊙ (1 − u) ⊙ (1 − n²), δ_u = ∂C/∂h_t ⊙ (h_(t-1) − n) ⊙ u (1 − u), δ_r = δ_n ⊙ q ⊙ r (1 − r)
+    | ∂C/∂h_(t-1) = ∂C/∂h_t ⊙ u + (δ_r, δ_u, δ_n ⊙ r) v
+
+    Parameters
+    ----------
+    units, states, reverse, initial_state, bias
+        As for `simple_rnn`.
+    weight_initializer, recurrent_initializer, bias_initializer
+        First values of w ``(3 units, n)``, v ``(3 units, units)``, and of b, b_q and h_0.
+
+    Raises
+    ------
+    ShapeError
+        From :meth:`output_shape`, for an input that does not have two axes, time and features.
+
+    Notes
+    -----
+    The rows of w, v and b are those of r, u and n, in PyTorch's order. Of its two biases, only that of q, which is
+    multiplied by r, is one of its own: ``recurrent_bias`` ``(units,)``. Keras calls this form ``reset_after``.
+
+    References
+    ----------
+    K. Cho et al. (2014), *Learning phrase representations using RNN encoder-decoder for statistical machine
+    translation*.
+    """
+
+    gates = 3
+    keeps_one_more = True  # q
+    passes_by = True
+
+    def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
+        """Declare the bias of q too."""
+        found = dict(super().parameters(input_shape))
+        if self.bias:
+            found["recurrent_bias"] = Parameter((self.units,), self.bias_initializer, decays=False)
+        return found
+
+    def _step(
+        self,
+        gates: Array,
+        recurrent: Array,
+        params: Mapping[str, Array],
+        states: Pairs,
+        kept: Array,
+        workspace: Workspace,
+    ) -> None:
+        bias = params["recurrent_bias"] if self.bias else _zeros(workspace, self.units)
+        kernels().gru(gates, recurrent, bias, states["h"][0], kept, states["h"][1])
+
+    def _step_back(
+        self, gates: Array, states: Pairs, kept: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
+    ) -> None:
+        kernels().gru_delta(grad["h"], gates, states["h"][0], kept, delta, recurrent_delta)
+
+    def _bias_gradients(self, at_gates: Array, at_states: Array, grads: Mapping[str, Array]) -> None:
+        kernels().sum_examples(at_gates, grads["bias"])
+        kernels().sum_examples(at_states[:, 2 * self.units :], grads["recurrent_bias"])
+
+
+def _buffer(workspace: Workspace, name: str, *shape: int) -> Array:
+    """Return a buffer whose first axis is not that of the examples: a smaller batch uses the same memory."""
+    return workspace.buffer(name, (prod(shape),)).reshape(shape)
+
+
+def _zeros(workspace: Workspace, units: int) -> Array:
+    zeros: Array = workspace.once("zeros", lambda: np.zeros(units, workspace.dtype))
+    return zeros
+
+
+def _inside(workspace: Workspace, steps: int, count: int) -> Array | None:
+    """Return 1 for each time step within a sequence, else 0, ``(T, N)``; None if no sequence is padded."""
+    if workspace.lengths is None:
+        return None
+    inside, turned = workspace.buffer("inside", (count, steps)), _buffer(workspace, "turned", steps, count)
+    kernels().mask(workspace.lengths, inside)
+    kernels().swap(inside, turned)
+    return turned

@@ -1,0 +1,125 @@
+"""Recurrent layers, each wrong in one place, and the check that must find it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from nnfw.testing import run_checks
+from nnfw_standard import GRU, LSTM, SimpleRNN
+
+INPUT, PARAMETERS, LENGTHS = "layer.gradient_of_input", "layer.gradients_of_parameters", "layer.lengths_end_sequences"
+
+
+def spoilt(base, spoil, **options):
+    """Return a layer whose results of one step back `spoil` has changed."""
+
+    @dataclass(frozen=True)
+    class Spoilt(base):
+        def _step_back(self, gates, states, kept, grad, delta, recurrent_delta):
+            super()._step_back(gates, states, kept, grad, delta, recurrent_delta)
+            spoil(grad, delta, recurrent_delta, states, gates)
+
+    return Spoilt(3, **options)
+
+
+def swapped(grad, delta, recurrent_delta, states, gates):
+    delta[:, :2] = delta[:, 1::-1].copy()
+
+
+def no_carry(letter):
+    def spoil(grad, delta, recurrent_delta, states, gates):
+        grad[letter][...] = 0
+
+    return spoil
+
+
+def without_reset(grad, delta, recurrent_delta, states, gates):
+    recurrent_delta[:, 2] = delta[:, 2]
+
+
+def of_the_state_before(grad, delta, recurrent_delta, states, gates):
+    before, after = states["h"]
+    delta[:, 0] *= (1 - before**2) / (1 - after**2)
+
+
+@dataclass(frozen=True)
+class Truncated(LSTM):
+    """The gradient of the recurrent weights with h_t instead of h_(t−1)."""
+
+    def backward(self, params, delta, grads, workspace):
+        gradient = super().backward(params, delta, grads, workspace)
+        steps, count, _ = workspace["x"].shape
+        after = workspace["states"]["h"][1:].reshape(steps * count, self.units)
+        at = workspace.buffer("delta", (steps * count * 4 * self.units,)).reshape(steps * count, 4 * self.units)
+        grads["recurrent_weight"][...] = at.T @ after
+        return gradient
+
+
+@dataclass(frozen=True)
+class BiasOfAllGates(GRU):
+    """The gradient of the candidate's bias from δ_n instead of δ_n ⊙ r."""
+
+    def _bias_gradients(self, at_gates, at_states, grads):
+        super()._bias_gradients(at_gates, at_gates, grads)
+
+
+@dataclass(frozen=True)
+class OneStepMore(LSTM):
+    """Goes one step beyond the lengths."""
+
+    def forward(self, params, a_prev, workspace):
+        if workspace.lengths is not None:
+            workspace.lengths = workspace.lengths + 1
+        return super().forward(params, a_prev, workspace)
+
+
+@dataclass(frozen=True)
+class LosesTheRest(GRU):
+    """Loses the gradient of a state that stays beyond a length."""
+
+    def backward(self, params, delta, grads, workspace):
+        if workspace["inside"] is not None:
+            workspace["inside"] = np.ones_like(workspace["inside"])
+        return super().backward(params, delta, grads, workspace)
+
+
+@dataclass(frozen=True)
+class NoFirstState(SimpleRNN):
+    """The gradient of the learned first state is that of the last δ."""
+
+    def backward(self, params, delta, grads, workspace):
+        gradient = super().backward(params, delta, grads, workspace)
+        grads["initial_h"][...] = delta.sum(axis=0)
+        return gradient
+
+
+WRONG = {
+    "lstm, gates swapped": (spoilt(LSTM, swapped), PARAMETERS),
+    "lstm, carry of c lost": (spoilt(LSTM, no_carry("c")), INPUT),
+    "lstm, state after instead of before": (Truncated(3), PARAMETERS),
+    "lstm, a step beyond the lengths": (OneStepMore(3), LENGTHS),
+    "gru, carry past the gates lost": (spoilt(GRU, no_carry("h")), INPUT),
+    "gru, gates swapped": (spoilt(GRU, swapped), PARAMETERS),
+    "gru, reset gate forgotten": (spoilt(GRU, without_reset), PARAMETERS),
+    "gru, bias of the candidate": (BiasOfAllGates(3), PARAMETERS),
+    "gru, lengths ignored in backward": (LosesTheRest(3), LENGTHS),
+    "simple_rnn, derivative at the state before": (spoilt(SimpleRNN, of_the_state_before), INPUT),
+    "simple_rnn, first state": (NoFirstState(3, initial_state="learned"), PARAMETERS),
+    "simple_rnn, carry lost, all states": (
+        spoilt(SimpleRNN, lambda grad, delta, *_: np.multiply(delta, 0.5, out=delta), states="all"),
+        INPUT,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_recurrent_layer_is_found(name):
+    layer, check = WRONG[name]
+    assert [item.check for item in run_checks(layer, only=[check]).failures] == [check]
+
+
+@pytest.mark.parametrize("layer", [SimpleRNN(3), LSTM(3, states="all", reverse=True), GRU(3)], ids=repr)
+def test_right_recurrent_layer_passes(layer):
+    report = run_checks(layer, only=[INPUT, PARAMETERS, LENGTHS])
+    assert [item.status for item in report.outcomes] == ["passed"] * 3
