@@ -13,7 +13,6 @@ from collections.abc import Callable
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw_numba import recurrence
 from nnfw_numba.caching import inner
 from nnfw_numba.exponential import exp, expm1, log1p
 from nnfw_numba.machine import copy as copy_bytes
@@ -40,10 +39,6 @@ def per_element(function: Callable[..., Number]) -> Untyped:
     found: Untyped = loop
     found.parameters = (*value.parameters, "out")
     return found
-
-
-swap, repeat_row, hold, set_aside = recurrence.swap, recurrence.repeat_row, recurrence.hold, recurrence.set_aside
-lstm, lstm_delta, gru, gru_delta = recurrence.lstm, recurrence.lstm_delta, recurrence.gru, recurrence.gru_delta
 
 
 @inner

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from nnfw.ops.operation import Function, Operation
-from nnfw_numba import bodies
+from nnfw_numba import bodies, normalization, recurrence
 from nnfw_numba.caching import inner, sources
 from nnfw_numba.untyped import Untyped
 
@@ -33,7 +33,13 @@ class Body(NamedTuple):
     options: tuple[float, ...] = ()
 
 
-_STANDARD = ("nnfw.ops.definitions", "nnfw_standard.operations", "nnfw_standard.sequence_operations")
+_BODIES = {
+    "nnfw.ops.definitions": bodies,
+    "nnfw_standard.operations": bodies,
+    "nnfw_standard.normalization_operations": normalization,
+    "nnfw_standard.sequence_operations": recurrence,
+}
+"""Where the bodies of the standard operations are, by the module of their definitions."""
 
 _MADE: WeakKeyDictionary[Operation, Callable[[str], Body]] = WeakKeyDictionary()
 
@@ -49,13 +55,12 @@ def body_of(operation: Operation) -> Callable[[str], Body] | None:
     A body may still fail to compile, and a plugin's may fail to import.
     """
     target = dict(operation.bodies).get("numba")
-    function = getattr(bodies, operation.name, None)
-    standard = operation.definition.__module__ in _STANDARD  # a plugin may use the name of a standard operation
+    function = getattr(_BODIES.get(operation.definition.__module__), operation.name, None)
     if operation in _MADE:
         return _MADE[operation]
     if target is not None:
         return lambda _: _imported(target)
-    if standard and getattr(function, "parameters", None) == tuple(item.name for item in operation.arguments):
+    if getattr(function, "parameters", None) == tuple(item.name for item in operation.arguments):
         return lambda _: Body(function, operation.name.encode())
     return None
 

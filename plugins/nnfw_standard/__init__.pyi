@@ -38,6 +38,7 @@ from .initializers import HeUniform as HeUniform
 from .initializers import LecunNormal as LecunNormal
 from .initializers import LecunUniform as LecunUniform
 from .initializers import Normal as Normal
+from .initializers import Ones as Ones
 from .initializers import Orthogonal as Orthogonal
 from .initializers import Uniform as Uniform
 from .initializers import Zeros as Zeros
@@ -51,6 +52,11 @@ from .layers.embedding import Embedding as Embedding
 from .layers.merging import Add as Add
 from .layers.merging import Concatenate as Concatenate
 from .layers.merging import Multiply as Multiply
+from .layers.normalization import BatchNorm as BatchNorm
+from .layers.normalization import GroupNorm as GroupNorm
+from .layers.normalization import InstanceNorm as InstanceNorm
+from .layers.normalization import LayerNorm as LayerNorm
+from .layers.normalization import RMSNorm as RMSNorm
 from .layers.recurrent import GRU as GRU
 from .layers.recurrent import LSTM as LSTM
 from .layers.recurrent import SimpleRNN as SimpleRNN

@@ -159,7 +159,7 @@ class _PerOutput(_Written):
             wanted = ", ".join(map(str, ("N", *output_shape)))
             raise DataError(
                 f"{owner}: y must have shape ({wanted}), one value for each output of an example, got {y.shape}. "
-                "Give it that shape, or change the output layer."
+                f"{_advice(y, output_shape)}"
             )
         require_finite(y, f"{owner}: y")
         low, high = self._labels
@@ -445,8 +445,7 @@ class CrossEntropy(_Written, CanonicalCost):
         outer = ", ".join(map(str, ("N", *output_shape[:-1])))
         raise DataError(
             f"CrossEntropy: y must have shape ({outer}{',' if len(output_shape) == 1 else ''}) for classes or "
-            f"({outer}, {classes}) for rows of probabilities, got {y.shape}. Give it that shape, or change the output "
-            "layer."
+            f"({outer}, {classes}) for rows of probabilities, got {y.shape}. {_advice(y, output_shape)}"
         )
 
     @kernels_only
@@ -499,6 +498,12 @@ class CrossEntropy(_Written, CanonicalCost):
         operation = operations.class_terms if y.ndim < log_a.ndim else operations.label_terms
         operation(log_a, y, self.label_smoothing, terms)
         _write_mean(terms, weight, count, out)
+
+
+def _advice(y: Array, output_shape: Shape) -> str:
+    if y.ndim <= 2 and len(output_shape) > 1:
+        return "If an example has one label, put a 'flatten' layer before the output layer; else give y that shape."
+    return "Give it that shape, or change the output layer."
 
 
 def from_one(y: Array, classes: int) -> str:

@@ -325,6 +325,27 @@ class Zeros(Initializer):
 
 
 @dataclass(frozen=True)
+class Ones(Initializer):
+    """Ones, for factors.
+
+    w = 1
+
+    Examples
+    --------
+    >>> Ones().sample((3,), 1, 3, np.random.default_rng(0))
+    array([1., 1., 1.])
+    """
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+        """Return an array of `shape`, float64; nothing is drawn."""
+        return np.ones(shape)
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return 0."""
+        return 0.0
+
+
+@dataclass(frozen=True)
 class Constant(Initializer):
     """One value everywhere.
 

@@ -14,6 +14,11 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "reshape": ("layers.reshaping:Reshape", "gives an example another shape"),
         "dropout": ("layers.dropout:Dropout", "z = a ⊙ mask / (1 − rate) in training, z = a otherwise"),
         "embedding": ("layers.embedding:Embedding", "z = the row of w of each index"),
+        "batch_norm": ("layers.normalization:BatchNorm", "γ (a − μ) / √(v + ε) + β over the batch, per channel"),
+        "layer_norm": ("layers.normalization:LayerNorm", "mean 0 and size 1 over the features of an example"),
+        "rms_norm": ("layers.normalization:RMSNorm", "size 1 over the features of an example"),
+        "group_norm": ("layers.normalization:GroupNorm", "mean 0 and size 1 over groups of channels"),
+        "instance_norm": ("layers.normalization:InstanceNorm", "mean 0 and size 1 over the places of a channel"),
         "simple_rnn": ("layers.recurrent:SimpleRNN", "h_t = tanh(w a_t + u h_(t-1) + b)"),
         "lstm": ("layers.recurrent:LSTM", "long short-term memory, c_t = f ⊙ c_(t-1) + i ⊙ g, h_t = o ⊙ tanh c_t"),
         "gru": ("layers.recurrent:GRU", "gated recurrent unit, h_t = (1 − u) ⊙ n + u ⊙ h_(t-1)"),
@@ -81,6 +86,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "uniform": ("initializers:Uniform", "uniform between low and high"),
         "orthogonal": ("initializers:Orthogonal", "rows or columns orthonormal, times gain"),
         "zeros": ("initializers:Zeros", "0"),
+        "ones": ("initializers:Ones", "1"),
         "constant": ("initializers:Constant", "one value"),
     },
     "regularizer": {
@@ -131,6 +137,10 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "activation"): ({"activation": "tanh"}, {"activation": "softmax"}),
     ("layer", "reshape"): ({"shape": [2, 2]},),
     ("layer", "embedding"): ({"count": 5, "width": 3},),
+    ("layer", "batch_norm"): ({}, {"axis": 0, "shift": False, "activation": "tanh"}, {"axis": -1, "scale": False}),
+    ("layer", "layer_norm"): ({}, {"axes": 2, "activation": "tanh"}, {"scale": False, "shift": False}),
+    ("layer", "rms_norm"): ({}, {"axes": 2, "shift": True}),
+    ("layer", "group_norm"): ({"groups": 2}, {"groups": 1, "shift": False}),
     ("layer", "simple_rnn"): ({"units": 3}, {"units": 2, "states": "all", "reverse": True, "bias": False}),
     ("layer", "lstm"): (
         {"units": 3},
@@ -176,6 +186,10 @@ OPERATIONS = {
         huber_slope poisson_terms poisson_slope binary_terms binary_slope logistic_terms bounded_log label_terms
         class_terms label_slope class_slope mean weighted_mean squared_distance logistic_loss class_loss right_classes
         right_rows add_signs clip sgd momentum adam rmsprop
+    """,
+    "nnfw_standard.normalization_operations": """
+        normalize normalize_delta affine scale_channels affine_gradients batch_normalize batch_normalize_delta
+        running_rates
     """,
     "nnfw_standard.sequence_operations": "swap repeat_row hold set_aside lstm lstm_delta gru gru_delta",
 }

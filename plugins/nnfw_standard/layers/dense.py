@@ -13,13 +13,15 @@ from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels, kernels_only
 from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
+from nnfw_standard.layers.reshaping import as_rows
 
 
 @dataclass(frozen=True)
 class Dense(Layer):
     """Weighted sums of all inputs, plus a bias.
 
-    z_j = Σ_k w_jk a_k + b_j; for a batch with examples as rows, z = a_prev w^T + b.
+    z_j = Σ_k w_jk a_k + b_j; for a batch with examples as rows, z = a_prev w^T + b. Of an example with several axes,
+    such as a sequence, the last one is weighted, alike at every place.
 
     Parameters
     ----------
@@ -37,7 +39,7 @@ class Dense(Layer):
     Raises
     ------
     ShapeError
-        From :meth:`output_shape`, for an input that does not have one axis.
+        From :meth:`output_shape`, for an input without an axis.
 
     Notes
     -----
@@ -64,40 +66,43 @@ class Dense(Layer):
     weight_initializer: Initializer | str = "glorot_uniform"
     bias_initializer: Initializer | str = "zeros"
 
+    keeps_time = True
+
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return ``(units,)``."""
-        if len(input_shape) != 1:
-            raise ShapeError(f"expected input of shape (n,), got {input_shape}. Put a 'flatten' layer before it.")
-        return (self.units,)
+        """Return the input's shape with `units` in place of the last size."""
+        if not input_shape:
+            raise ShapeError("expected input of shape (..., n), got ().")
+        return (*input_shape[:-1], self.units)
 
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
         """Declare ``weight`` ``(units, n_in)`` and ``bias`` ``(units,)``."""
-        (n_in,) = input_shape
-        weight = Parameter((self.units, n_in), self.weight_initializer)
+        weight = Parameter((self.units, input_shape[-1]), self.weight_initializer)
         bias = Parameter((self.units,), self.bias_initializer, decays=False)
         return {"weight": weight, "bias": bias} if self.bias else {"weight": weight}
 
     @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
-        """Return z = a_prev w^T + b, ``(N, units)``."""
-        workspace["a_prev"] = a_prev
-        z = workspace.buffer("z", (len(a_prev), self.units))
-        kernels().product(a_prev, params["weight"].T, z)
+        """Return z = a_prev w^T + b, ``(N, ..., units)``."""
+        workspace["input_shape"] = a_prev.shape
+        a_prev = workspace["a_prev"] = as_rows(a_prev, "a_prev", workspace)
+        z = workspace.buffer("z", (*workspace["input_shape"][:-1], self.units))
+        rows = as_rows(z, "", workspace)
+        kernels().product(a_prev, params["weight"].T, rows)
         if self.bias:
-            kernels().add_bias(z, params["bias"])
+            kernels().add_bias(rows, params["bias"])
         return z
 
     @kernels_only
     def backward(
         self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array | None:
-        """Return δ w, ``(N, n_in)``: (w^T δ) of Equation 2 with examples as rows."""
-        a_prev = workspace["a_prev"]
+        """Return δ w, ``(N, ..., n_in)``: (w^T δ) of Equation 2 with examples as rows."""
+        a_prev, delta = workspace["a_prev"], as_rows(delta, "delta", workspace)
         kernels().product(delta.T, a_prev, grads["weight"])  # Equation 4, summed over the batch: δ a_prev^T
         if self.bias:
             kernels().sum_examples(delta, grads["bias"])  # Equation 3, summed over the batch: δ
         if not workspace.needs_input_gradient:
             return None
-        grad_a_prev = workspace.passing("grad_a_prev", a_prev.shape)
-        kernels().product(delta, params["weight"], grad_a_prev)
+        grad_a_prev = workspace.passing("grad_a_prev", workspace["input_shape"])
+        kernels().product(delta, params["weight"], as_rows(grad_a_prev, "", workspace))
         return grad_a_prev

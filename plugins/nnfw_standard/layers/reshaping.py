@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Annotated
 
-import numpy as np
 from annotated_types import Ge
 
 from nnfw.arrays import Array
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
+from nnfw.ops import kernels_only
+from nnfw.ops.definitions import copy
 from nnfw.protocols import Layer, Shape
 from nnfw_standard.activations import Identity
 
@@ -22,24 +23,34 @@ class _Reshaping(Layer):
 
     activation = Identity()
 
+    @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z of shape ``(N, *output_shape)``: a view of `a_prev` where its memory is contiguous."""
         workspace["input_shape"] = a_prev.shape
-        return _reshaped(a_prev, (len(a_prev), *self.output_shape(a_prev.shape[1:])), "z", workspace)
+        return contiguous(a_prev, "z", workspace).reshape(len(a_prev), *self.output_shape(a_prev.shape[1:]))
 
+    @kernels_only
     def backward(
         self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array | None:
         """Return ∂C/∂a_prev of shape ``(N, *input_shape)``: a view of `delta` where its memory is contiguous."""
-        return _reshaped(delta, workspace["input_shape"], "grad_a_prev", workspace)
+        return contiguous(delta, "grad_a_prev", workspace).reshape(workspace["input_shape"])
 
 
-def _reshaped(array: Array, shape: Shape, name: str, workspace: Workspace) -> Array:
-    if not array.flags.c_contiguous:  # reshape would copy into fresh memory
-        buffer = workspace.buffer(name, array.shape, array.dtype)
-        np.copyto(buffer, array)
-        array = buffer
-    return array.reshape(shape)
+def contiguous(array: Array, name: str, workspace: Workspace) -> Array:
+    """Return an array as it is, or a copy in a buffer of this name: any other could not be reshaped without one."""
+    if array.flags.c_contiguous:
+        return array
+    buffer = workspace.buffer(name, array.shape, array.dtype)
+    copy(array, buffer)
+    return buffer
+
+
+def as_rows(array: Array, name: str, workspace: Workspace) -> Array:
+    """Return an array as a matrix whose rows are its last axis; a copy only of what is not :func:`contiguous`."""
+    if array.ndim == 2:
+        return array
+    return contiguous(array, name, workspace).reshape(prod(array.shape[:-1]), array.shape[-1])
 
 
 @dataclass(frozen=True)

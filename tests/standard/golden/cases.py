@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfw_standard import GRU, LSTM, SimpleRNN
+from nnfw_standard import GRU, LSTM, BatchNorm, Dense, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, SimpleRNN
 
 
 class Case(NamedTuple):
@@ -20,11 +20,14 @@ class Case(NamedTuple):
         Of the input ``(N, ...)``.
     lengths
         Of the sequences in it, if they are padded.
+    training
+        Whether the pass is one of a training.
     """
 
     layer: Any
     shape: tuple[int, ...]
     lengths: tuple[int, ...] | None = None
+    training: bool = False
 
 
 RECURRENT = {"simple_rnn": SimpleRNN, "lstm": LSTM, "gru": GRU}
@@ -42,6 +45,25 @@ def cases() -> dict[str, Case]:
                 options = {"states": states, "reverse": reverse, "initial_state": "learned"}
                 key = f"{name} {states}, lengths" + ", reverse" * reverse
                 found[key] = Case(layer(3, **options), (4, 6, 2), lengths=(6, 1, 4, 2))
+    images, rows, sequences = (4, 6, 3, 5), (5, 4), (3, 4, 6)
+    for shape in (rows, sequences, images):
+        for training in (True, False):
+            key = f"batch_norm {len(shape)} axes, {'training' if training else 'evaluation'}"
+            found[key] = Case(BatchNorm(epsilon=1e-3, momentum=0.8), shape, training=training)
+        found[f"layer_norm {len(shape)} axes"] = Case(LayerNorm(), shape)
+        found[f"rms_norm {len(shape)} axes"] = Case(RMSNorm(epsilon=1e-3), shape)
+    found["batch_norm time first"] = Case(BatchNorm(axis=0), sequences, training=True)
+    found["batch_norm without scale and shift"] = Case(BatchNorm(scale=False, shift=False), rows, training=True)
+    found["layer_norm of images"] = Case(LayerNorm(3, epsilon=1e-2), images)
+    found["layer_norm without shift"] = Case(LayerNorm(2, shift=False), sequences)
+    found["rms_norm of images"] = Case(RMSNorm(2), images)
+    found["group_norm 1"] = Case(GroupNorm(1), images)
+    found["group_norm 3"] = Case(GroupNorm(3), images)
+    found["group_norm of rows"] = Case(GroupNorm(2), rows)
+    found["instance_norm of images"] = Case(InstanceNorm(), images)
+    found["instance_norm of sequences"] = Case(InstanceNorm(scale=False, shift=False), sequences)
+    found["dense of a sequence"] = Case(Dense(3), sequences)
+    found["dense of images"] = Case(Dense(2, bias=False), images)
     return found
 
 
@@ -51,6 +73,8 @@ def drawn(case: Case, seed: int) -> dict[str, np.ndarray]:
     arrays = {"x": rng.standard_normal(case.shape)}
     for name, parameter in case.layer.parameters(case.shape[1:]).items():
         arrays[name] = 0.5 * rng.standard_normal(parameter.shape)
+        if name == "running_variance":
+            arrays[name] = np.abs(arrays[name]) + 0.1
     arrays["delta"] = rng.standard_normal((case.shape[0], *case.layer.output_shape(case.shape[1:])))
     if case.lengths is not None and getattr(case.layer, "keeps_time", False):  # costs ignore what lies beyond a length
         arrays["delta"][np.arange(case.shape[1]) >= np.array(case.lengths)[:, np.newaxis]] = 0

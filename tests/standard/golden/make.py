@@ -13,8 +13,11 @@ import numpy as np
 import torch
 from cases import Case, cases, drawn
 from torch import nn
+from torch.nn import functional
 
 Tensors = dict[str, torch.Tensor]
+
+UNTRAINED = ("delta", "running_mean", "running_variance")
 
 RECURRENT = {"simple_rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -46,15 +49,66 @@ def recurrent(name: str, case: Case, p: Tensors) -> torch.Tensor:
     return outputs[..., units * layer.reverse :][..., :units]
 
 
+def channels_first(x: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return x with the axis of its channels after that of the examples."""
+    return x.movedim(axis, 1)
+
+
+def batch_norm(name: str, case: Case, p: Tensors) -> torch.Tensor:
+    """Return z; the running statistics move in training."""
+    layer, x = case.layer, p["x"]
+    axis = layer.axis + 1 if layer.axis is not None else 1 if x.ndim == 4 else -1
+    z = functional.batch_norm(
+        channels_first(x, axis),
+        p["running_mean"],
+        p["running_variance"],
+        p.get("scale"),
+        p.get("shift"),
+        case.training,
+        1 - layer.momentum,
+        layer.epsilon,
+    )
+    return z.movedim(1, axis)
+
+
+def layer_norm(name: str, case: Case, p: Tensors) -> torch.Tensor:
+    """Return z."""
+    return functional.layer_norm(
+        p["x"], p["x"].shape[-case.layer.axes :], p.get("scale"), p.get("shift"), case.layer.epsilon
+    )
+
+
+def rms_norm(name: str, case: Case, p: Tensors) -> torch.Tensor:
+    """Return z."""
+    return functional.rms_norm(p["x"], p["x"].shape[-case.layer.axes :], p["scale"], case.layer.epsilon)
+
+
+def group_norm(name: str, case: Case, p: Tensors) -> torch.Tensor:
+    """Return z."""
+    return functional.group_norm(p["x"], case.layer.groups, p["scale"], p["shift"], case.layer.epsilon)
+
+
+def instance_norm(name: str, case: Case, p: Tensors) -> torch.Tensor:
+    """Return z."""
+    return functional.instance_norm(p["x"], None, None, p.get("scale"), p.get("shift"), eps=case.layer.epsilon)
+
+
+def dense(name: str, case: Case, p: Tensors) -> torch.Tensor:
+    """Return z."""
+    return functional.linear(p["x"], p["weight"], p.get("bias"))
+
+
 def results(name: str, case: Case, seed: int) -> dict[str, np.ndarray]:
     """Return what was drawn, z, ∂C/∂x and the gradient of each parameter, where ∂C/∂z is `delta`."""
     drawn_here = drawn(case, seed)
-    p = {key: torch.tensor(array, requires_grad=key != "delta") for key, array in drawn_here.items()}
+    p = {key: torch.tensor(array.copy(), requires_grad=key not in UNTRAINED) for key, array in drawn_here.items()}
     family = name.split()[0]
-    z = recurrent(family, case, p)
+    function = recurrent if family in RECURRENT else globals()[family]
+    z = function(family, case, p)
     (z * p["delta"]).sum().backward()
     found = {f"given {key}": array for key, array in drawn_here.items()}
-    found |= {f"gradient {key}": tensor.grad.numpy() for key, tensor in p.items() if key != "delta"}
+    found |= {f"gradient {key}": tensor.grad.numpy() for key, tensor in p.items() if key not in UNTRAINED}
+    found |= {f"after {key}": p[key].numpy() for key in UNTRAINED[1:] if key in p}
     return found | {"z": z.detach().numpy()}
 
 
