@@ -118,3 +118,11 @@ def test_disabled_and_missing_plugins_are_listed_with_their_reason(install, nnfw
         "fake-swish 1.2: disabled: not named in NNFW_PLUGINS\n"
         "nnfw-elsewhere: missing: named in NNFW_PLUGINS but not installed\n"
     )
+
+
+def test_plugins_shows_that_an_operation_has_a_name_which_is_taken(make, nnfw):
+    make("fake-one", operations="OperationSpec('relu', 'own:relu', 'mine')")
+    status, out, _ = nnfw("plugins")
+    assert status == 0
+    problem = "Operation 'relu' (fake-one 0.1): the name is built in and cannot be taken; write 'fake-one:relu'"
+    assert out.endswith(f"\nrelu  mine     fake-one 0.1  problem\n\nProblems\n{problem}\n")

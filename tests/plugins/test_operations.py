@@ -106,6 +106,22 @@ def test_name_of_a_standard_operation_stays_the_standard_one(declare):
     assert engine.function(operation_of(registry, "relu")) is not print
 
 
+def test_operation_with_a_name_of_another_is_listed_as_a_problem(declare, monkeypatch):
+    registry = declare("fake-one", [("relu", "{}:relu"), ("double", "{}:double")], OWN.format(name="relu") + DOUBLE)
+    taken, own = registry.operations[-2:]
+    assert taken.problem == "the name is built in and cannot be taken; write 'fake-one:relu'"
+    assert own.problem == ""
+    registry = declare("fake-two", [("double", "{}:double")])
+    problems = [item.problem for item in registry.operations[-3:]]
+    assert problems[1:] == [
+        "the name is also offered by fake-two 1.0; write 'fake-one:double'",
+        "the name is also offered by fake-one 1.0; write 'fake-two:double'",
+    ]
+    monkeypatch.setenv("NNFW_STRICT_PLUGINS", "1")
+    with pytest.raises(nnfw.PluginError, match=r"^Operation 'relu' \(fake-one 1\.0\): the name is built in and "):
+        nnfw.Registry.discover()
+
+
 @pytest.mark.parametrize(
     ("target", "source", "message"),
     [

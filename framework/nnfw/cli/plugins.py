@@ -43,7 +43,12 @@ def plugins(kind: Kind = None, json: Json = False) -> None:
         print_heading("\nCommands")
         print_table(("name", "summary", "from", "status"), map(_row, commands))
     inactive = [f"{item}: {item.status}: {item.reason}" for item in registry.plugins if item.status != "active"]
-    problems = [f"{item.title}: {item.problem}" for group in (components, commands) for item in group if item.problem]
+    problems = [
+        f"{item.title}: {item.problem}"
+        for group in (components, operations, commands)
+        for item in group
+        if item.problem
+    ]
     for heading, lines in (("Problems", problems), ("Plugins that are not active", inactive)):
         if lines:
             print_heading(f"\n{heading}")

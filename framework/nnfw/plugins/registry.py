@@ -84,15 +84,15 @@ class Registry:
         self.plugins = tuple(plugins)
         declared = [Declared(spec, plugin) for plugin in self.plugins for spec in plugin.specs]
         self.declared = tuple(item for item in declared if item.plugin.status == "active")
-        self._operations = _of_class(OperationSpec, declared)
+        self._operations = _with_clashes(_of_class(OperationSpec, declared))
         self.commands = _of_class(CommandSpec, self.declared)
-        self.operations = _of_class(OperationSpec, self.declared)
+        self.operations = tuple(item for item in self._operations if item.plugin.status == "active")
         self.accelerators = _of_class(AcceleratorSpec, self.declared)
         self.hooks = hooks
         self._strict = strict
-        self._components = _with_clashes(_of_class(ComponentSpec, declared))
+        self._components = tuple(sorted(_with_clashes(_of_class(ComponentSpec, declared)), key=_by_kind_and_name))
         self._classes: dict[Listed, type] = {}
-        clashes = [item for item in self._components if item.problem]
+        clashes = [item for group in (self._components, self._operations) for item in group if item.problem]
         if strict and clashes:
             raise PluginError("\n".join(f"{item.title}: {item.problem}" for item in clashes))
 
@@ -437,18 +437,20 @@ def _by_plugin(components: Iterable[Declared[SpecT]]) -> str:
     return ", ".join(f"{', '.join(names)} ({plugin})" for plugin, names in groups.items()) or "none"
 
 
-def _with_clashes(components: Iterable[Listed]) -> tuple[Listed, ...]:
-    """Return the components in order, a problem noted on each that shares its kind and name with another plugin's."""
-    order = {kind: index for index, kind in enumerate(KINDS)}
-    found = sorted(components, key=lambda item: (order[item.kind], item.name, item.plugin.distribution))
+def _by_kind_and_name(item: Listed) -> tuple[int, str, str]:
+    return list(KINDS).index(item.kind), item.name, item.plugin.distribution
+
+
+def _with_clashes(declared: Sequence[Declared[SpecT]]) -> tuple[Declared[SpecT], ...]:
+    """Return what is declared, a problem noted on each that shares its kind and name with another plugin's."""
     owners: dict[tuple[str, str], list[Plugin]] = {}
-    for item in found:
+    for item in declared:
         if item.plugin.status == "active":
             owners.setdefault((item.kind, item.name), []).append(item.plugin)
-    return tuple(replace(item, problem=_clash(item, owners.get((item.kind, item.name), []))) for item in found)
+    return tuple(replace(item, problem=_clash(item, owners.get((item.kind, item.name), []))) for item in declared)
 
 
-def _clash(item: Listed, owners: list[Plugin]) -> str:
+def _clash(item: Declared[SpecT], owners: list[Plugin]) -> str:
     others = [plugin for plugin in owners if plugin is not item.plugin]
     if item.plugin.built_in or not others or item.plugin.status != "active":
         return ""
