@@ -28,6 +28,26 @@ MAIN_JOB = "pip install . && nnfw train examples/digits.toml"
 TESTS = 'pip install -e ".[test]" && pytest'
 
 
+TYPED = """
+def trained(model: nnfw.Sequential, source: nnfw.Source, stored: StoredArray) -> nnfw.History:
+    model.evaluate(stored, "label", cost="mse")
+    model.fit({"x": stored, "words": words}, stored, sample_weight=stored, cost="mse", optimizer="adam")
+    return model.fit(source, {"price": "p"}, validation_data=(source, "p"), cost="mse", optimizer="adam")
+
+
+class StoredArray:
+    shape = (3, 2)
+    dtype = np.dtype("f4")
+
+    def __getitem__(self, rows: slice) -> object:
+        return np.zeros(self.shape)[rows]
+
+
+Repeat([Node(Residual([Dense(5), "dropout"]), name="block")], times=2)
+"""
+"""What a page does not show, and a type checker has to accept too."""
+
+
 def module_at(path, name):
     spec = importlib.util.spec_from_file_location(name, path)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -280,6 +300,16 @@ def test_networks_page_runs(tmp_path):
     path = tmp_path / "networks_page.py"
     path.write_text("\n\n".join(code_of("docs/networks.md", "python")), encoding="utf-8")
     assert module_at(path, "networks_page").history
+
+
+@pytest.mark.slow
+def test_networks_page_passes_a_strict_type_checker(tmp_path):
+    path = tmp_path / "networks_page.py"
+    path.write_text("\n\n".join([*code_of("docs/networks.md", "python"), TYPED]), encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy", str(path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from nnfw.checking.differences import Comparison, compare
 from nnfw.checking.gradient_report import Report, Row
 from nnfw.checking.hints import hint_for
 from nnfw.checking.replay import Analytic, Replay, delta_name, root_mean_square
+from nnfw.data import Values
 from nnfw.errors import PluginError
 from nnfw.model import Sequential
 from nnfw.network import Batch, Objective
@@ -32,8 +33,8 @@ _PARAMETER_EQUATIONS = {"bias": 3, "weight": 4}
 
 def gradcheck(
     model: Sequential,
-    x: ArrayLike,
-    y: ArrayLike,
+    x: Values,
+    y: Values,
     *,
     cost: Any,
     sample_weight: ArrayLike | None = None,

@@ -32,6 +32,8 @@ from .npy import read_npy as read_npy
 from .npy import read_npy_stream as read_npy_stream
 from .npy import read_values as read_values
 from .padded import Padded as Padded
+from .padded import Stored as Stored
+from .padded import Values as Values
 from .preprocessing import INPUT as INPUT
 from .preprocessing import InputColumns as InputColumns
 from .preprocessing import Preprocessing as Preprocessing

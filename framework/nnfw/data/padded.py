@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +12,21 @@ from numpy.typing import ArrayLike
 from nnfw.arrays import Array
 from nnfw.data.conversion import as_numeric
 from nnfw.errors import DataError
+
+
+class Stored(Protocol):
+    """An array that is stored elsewhere, such as a data set of h5py or zarr: slices of it are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its axes, examples first."""
+
+    @property
+    def dtype(self) -> Any:
+        """That of NumPy."""
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        """Return some of the rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,3 +70,7 @@ class Padded:
                 f"{lengths[row]} in row {row} (the first is row 0)."
             )
         return np.ascontiguousarray(lengths, np.int64)
+
+
+Values = ArrayLike | Stored | Padded | Mapping[str, ArrayLike | Stored | Padded]
+"""What may be given as examples or labels: an array or sequences of different lengths, or several of them by name."""

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from nnfw import training
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, options_of, to_table
-from nnfw.data import Preprocessing, column_names, listed, release
+from nnfw.data import Preprocessing, Stored, Values, column_names, listed, release
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short, warn
 from nnfw.network import (
     INPUT,
@@ -32,7 +32,7 @@ from nnfw.network import (
 )
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
-from nnfw.protocols import Collective, Cost, Inline, Metric, Node
+from nnfw.protocols import Collective, Cost, Inline, Metric, Node, Source
 from nnfw.randomness import stream
 from nnfw.storage import Directory, container
 from nnfw.training.evaluation import EVALUATION_ROWS
@@ -195,16 +195,16 @@ class Sequential:
 
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: Values | Source,
+        y: Values,
         *,
         cost: Reference,
         optimizer: Reference,
         epochs: int = 1,
         batch_size: int = 32,
         shuffle: bool = True,
-        sample_weight: ArrayLike | None = None,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        sample_weight: ArrayLike | Stored | None = None,
+        validation_data: tuple[Values | Source, Values] | None = None,
         metrics: Sequence[Reference] | Mapping[str, Sequence[Reference]] = (),
         schedule: Reference | None = None,
         regularizer: Reference | None = None,
@@ -385,7 +385,7 @@ class Sequential:
             preprocessing.require_names(training.feature_names(x, y, owner="x_val"), "x_val")
         return self.data(x, y, objective, suffix="_val")
 
-    def predict(self, x: ArrayLike, *, accelerator: str = "none") -> Array:
+    def predict(self, x: Values | Source, *, accelerator: str = "none") -> Array:
         """Return a^L for examples `x`.
 
         Parameters
@@ -444,7 +444,7 @@ class Sequential:
             return np.concatenate(found)
         return {name: np.concatenate([each[name] for each in found]) for name in self.network.output_names}
 
-    def _names(self, x: ArrayLike, owner: str) -> tuple[str, ...]:
+    def _names(self, x: object, owner: str) -> tuple[str, ...]:
         """Return the names of the columns of a frame; refuse other ones than the model was trained on."""
         names = column_names(x)
         if names and self.preprocessing is not None:
@@ -490,12 +490,12 @@ class Sequential:
 
     def evaluate(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: Values | Source,
+        y: Values,
         *,
         cost: Reference,
         metrics: Sequence[Reference] | Mapping[str, Sequence[Reference]] = (),
-        sample_weight: ArrayLike | None = None,
+        sample_weight: ArrayLike | Stored | None = None,
     ) -> dict[str, Any]:
         """Return C and the metrics on examples `x` with labels `y`, without dropout.
 
@@ -523,7 +523,7 @@ class Sequential:
         return record
 
     def gradient(
-        self, x: ArrayLike, y: ArrayLike, *, cost: Reference, sample_weight: ArrayLike | None = None
+        self, x: Values, y: Values, *, cost: Reference, sample_weight: ArrayLike | None = None
     ) -> tuple[float, Array]:
         """Return C and the flat ∂C/∂θ, laid out like ``parameters.vector``.
 
@@ -549,7 +549,7 @@ class Sequential:
         value, _ = self.network.backward(batch, objective, self.network.workspace(), self.network.views(gradient))
         return value, gradient
 
-    def trace(self, x: ArrayLike, y: ArrayLike, *, cost: Reference) -> Trace:
+    def trace(self, x: Values, y: Values, *, cost: Reference) -> Trace:
         """Return every quantity of one forward and backward pass: per layer z, a, δ, ∇_w C and ∇_b C.
 
         Parameters
@@ -664,7 +664,7 @@ class Sequential:
         return training.measures_of(metrics, names, self.registry)
 
     def labelled(
-        self, x: ArrayLike, y: ArrayLike, objective: Objective, weight: ArrayLike | None = None, suffix: str = ""
+        self, x: Values, y: Values, objective: Objective, weight: ArrayLike | None = None, suffix: str = ""
     ) -> training.Labelled:
         """Return examples checked against this network and a cost; DataError if they do not fit."""
         if training.is_streamed(x, y, weight):

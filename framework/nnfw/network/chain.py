@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
-from annotated_types import MinLen
-
-from nnfw.protocols import Block, Node
+from nnfw.protocols import Block, Layers, Node
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Chain(Block):
     ((10,), ['layers.0.layers.0.weight', 'layers.0.layers.0.bias'])
     """
 
-    layers: Annotated[tuple[Node, ...], MinLen(1)]
+    layers: Layers
 
     def nodes(self, inputs: tuple[str, ...]) -> Sequence[Node]:
         """Return the layers."""

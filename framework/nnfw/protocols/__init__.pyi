@@ -26,6 +26,7 @@ from .layer import Shape as Shape
 from .layer import activation_of as activation_of
 from .node import Block as Block
 from .node import Inline as Inline
+from .node import Layers as Layers
 from .node import Node as Node
 from .optimizer import Optimizer as Optimizer
 from .optimizer import Schedule as Schedule

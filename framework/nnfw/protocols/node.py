@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from annotated_types import MinLen
 
 from nnfw.protocols.layer import Layer, Merge
 
@@ -55,6 +57,13 @@ class Node:
     name: str | None = None
     inputs: tuple[str, ...] = ()
     share: str | None = None
+
+
+if TYPE_CHECKING:
+    Layers = Sequence[Any]
+    """The layers of a block, as an option: one or more, each as in the list of a network."""
+else:
+    Layers = Annotated[tuple[Node, ...], MinLen(1)]  # which is what each becomes before `nodes` is called
 
 
 class Block(Protocol):

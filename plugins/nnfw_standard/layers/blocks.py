@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Le
 
 from nnfw.network import Chain
-from nnfw.protocols import Activation, Block, Layer, Merge, Node
+from nnfw.protocols import Activation, Block, Layer, Layers, Merge, Node
 from nnfw_standard.layers.merging import Add
-
-Layers = Annotated[tuple[Node, ...], MinLen(1)]
 
 
 @dataclass(frozen=True)
