@@ -243,16 +243,18 @@ def class_name(value: object) -> str:
 
 
 def described(found: object) -> str:
-    """Return what a result is: dtype and shape of an array, the class of anything else.
+    """Return what a result is: dtype and shape of an array, the class of anything else, and whether it is empty.
 
     Examples
     --------
     >>> import numpy as np
-    >>> described(None), described(np.zeros((2, 3)))
-    ('NoneType', 'a float64 array of shape (2, 3)')
+    >>> described(None), described(np.zeros((2, 3))), described(())
+    ('NoneType', 'a float64 array of shape (2, 3)', 'an empty tuple')
     """
     dtype, shape = getattr(found, "dtype", None), getattr(found, "shape", None)
-    return f"a {dtype} array of shape {shape}" if dtype is not None and type(shape) is tuple else class_name(found)
+    if dtype is not None and type(shape) is tuple:
+        return f"a {dtype} array of shape {shape}"
+    return f"{'an empty ' if type(found) in (list, tuple, dict) and not found else ''}{class_name(found)}"
 
 
 def readable(text: str) -> str:

@@ -264,6 +264,7 @@ def test_index_out_of_range_names_input_row_index_and_category(nnfw, houses):
         ('activation = "softmax"', "", r"toml:\d+: Cost 'cross_entropy' .* takes outputs from 0 to 1"),
         ("numbers = [", '"previous" = [', r"houses\.toml:8: data\.inputs: .*'previous'"),
         ('{ type = "index", columns = ["city"] }', '{ type = "index", columns = ["town"] }', "no column 'town'"),
+        ('us", "numbers"', 'us", "numbers", "city"', r"toml:9: data\.inputs: The input 'city' is taken as indices by"),
     ],
 )  # fmt: skip
 def test_tables_that_do_not_fit_are_refused_with_their_line(nnfw, houses, old, new, message):

@@ -115,14 +115,18 @@ MISTAKES = {
     "input's name": ([Node(D, "x")], r"layers\[0\]\.name must not be that of an input, got 'x'"),
     "two inputs": (
         [Node(D, "a"), Node(D, inputs=("a", "x"))],
-        r"layers\[1\]\.inputs 'dense' \(built-in\) takes one input, got 2: a, x\. Put a layer before it that",
+        r"layers\[1\]\.inputs must be one input for 'dense' \(built-in\), got 2: a, x\. Put a layer before it that",
     ),
     "dead end": ([Node(D, "a"), Node(D, inputs=("x",))], r"layers\[0\]: Layer a 'dense' .*: no node takes its output"),
     "share unknown": ([Node(D, share="q")], r"layers\[0\]\.share is 'q', but no node before it has that name"),
     "share of an input": ([Node(D, share="x")], r"layers\[0\]\.share is 'x', which is not a single layer"),
     "inside a block": (
         [nnfw.Chain((D, Node(D, inputs=("q",))))],
-        r"layers\[0\]: Inside layers\.0: its inputs is 'q', but no node before it has that name",
+        r"layers\[0\]: Inside layers\.0: layers\[1\]\.inputs\[0\] is 'q', but no node before it has that name",
+    ),
+    "outermost name": (
+        [Node(D, "trunk"), nnfw.Chain((D, Node(D, inputs=(".trnk",))))],
+        r"\.inputs\[0\] is '\.trnk', but .* Did you mean '\.trunk'\? Names: \.x, \.trunk, \.layers\.1\.layers\.0\.$",
     ),
     "block in itself": ([Itself()], r"layers\[0\].*Itself' expands into itself"),
     "no end": ([Deeper()], r"layers\[0\].*blocks are nested more than 32 deep in 'Deeper'\. Nest fewer of them"),
@@ -205,7 +209,8 @@ def test_layer_of_indices_after_another_layer_is_refused():
 def test_input_taken_as_indices_and_as_numbers_is_refused():
     layers = [Embedding(5, 3), "flatten", Node(Dense(6), inputs=("x",)), Node(Add(), inputs=("layers.1", "previous"))]
     with pytest.raises(
-        nnfw.ConfigError, match=r"The input 'x' is taken as indices by one layer and as real numbers by"
+        nnfw.ConfigError,
+        match=r"^input_shape\.x: The input 'x' is taken as indices by one layer and as real numbers by",
     ):
         nnfw.Sequential(layers, 2)
 

@@ -62,7 +62,7 @@ WRONG = {
     ),
     "several inputs": (
         [Node(Dense(2), "a"), Node(Dense(2), inputs=("a", "previous"))],
-        "layers[1].inputs 'dense' (built-in) takes one input, got 2: a, a. Put a layer before it that merges them: ",
+        "layers[1].inputs must be one input for 'dense' (built-in), got 2: a, a. Put a layer before it that ",
     ),
     "unknown share": (
         [Node(Dense(2), "trunk"), Node(Dense(2), share="trunc")],
@@ -70,11 +70,11 @@ WRONG = {
     ),
     "share of a block": (
         [Node(CHAIN, "pair"), Node(Dense(2), share="pair")],
-        "layers[1].share is 'pair', which is not a single layer. Share layer by layer.",
+        "layers[1].share is 'pair', which is not a single layer. ",
     ),
     "share of a shorter block": (
         [Node(nnfw.Chain((Dense(2),)), "one"), Node(CHAIN, share="one")],
-        "layers[1]: Inside layers.1: its share is 'one.layers.1', which is not a single layer. Share layer by layer.",
+        "layers[1]: Inside layers.1: layers[1].share is 'one.layers.1', which is not a single layer. ",
     ),
     "share of other shapes": (
         [Node(Dense(3), "a"), Node(Dense(2), share="a")],
@@ -107,9 +107,9 @@ WRONG = {
         "layers[0]: Inside layers.0: 'Endless' expands into itself: one of its nodes is the same block.",
     ),
     "blocks too deep": ([Deeper()], ": blocks are nested more than 32 deep in 'Deeper'. Nest fewer of them."),
-    "block of nothing": ([Of(())], "Layer 'Of': nodes returned tuple, expected a list of one Node or more"),
+    "block of nothing": ([Of(())], "Layer 'Of': nodes returned an empty tuple, expected a list of one Node or more"),
     "block of no nodes": ([Of((3,))], "A node of 'Of': nodes[0] must be a layer: a name, a table with 'type', or"),
-    "wrong name in a block": ([Of((Node(Dense(2), "1"),))], f"layers[0]: Inside layers.0: its name {NO_NAME}"),
+    "wrong name in a block": ([Of((Node(Dense(2), "1"),))], f"layers[0]: Inside layers.0: layers[0].name {NO_NAME}"),
     "indices from a layer": (
         [Dense(2), Embedding(3, 2)],
         (

@@ -173,7 +173,7 @@ def test_metric_that_returns_a_number_is_taken(value):
     ("value", "message"),
     [
         (None, "state returned NoneType, expected a dictionary of arrays by name."),
-        ([], "state returned list, expected a dictionary of arrays by name."),
+        ([], "state returned an empty list, expected a dictionary of arrays by name."),
         ({1: np.zeros(3)}, "state returned dict, expected a dictionary of arrays by name."),
         ({"m": None}, "state['m'] returned NoneType, expected an array of shape (3,)."),
         ({"m": np.zeros(2)}, "state['m'] returned a float64 array of shape (2,), expected an array of shape (3,)."),
@@ -227,7 +227,7 @@ def test_regularizer_whose_value_is_no_number_is_named(optimizer, value):
         nnfw.Sequential([Dense(1)], 2).fit(X, Y, cost="mse", optimizer=optimizer, regularizer=regularizer)
 
 
-@pytest.mark.parametrize("value", [None, [], "state"])
+@pytest.mark.parametrize("value", [None, [1], "state"])
 def test_callback_whose_state_is_no_dictionary_is_named(value):
     callback = faulty(nnfw.Callback, state=returns(value))
     message = rf"^Callback 'Faulty': state returned {type(value).__name__}, expected a dictionary\.$"

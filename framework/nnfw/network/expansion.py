@@ -81,7 +81,7 @@ class Expansion:
         self._later = {node.name: index for index, node in enumerate(nodes) if node.name is not None}
         first = inputs[0] if len(inputs) == 1 else ""
         scopes = [_Scope("", iter(enumerate(nodes)), None, first)]
-        self._top, self._inside = 0, ""  # where the current node is, for messages
+        self._top, self._inside, self._index = 0, "", 0  # where the current node is, for messages
         self._mistakes: list[Mistake] = []
         while scopes:
             index, node = next(scopes[-1].nodes, (0, None))
@@ -90,7 +90,7 @@ class Expansion:
                 continue
             if len(scopes) == 1:
                 self._top = index
-            self._inside = scopes[-1].prefix[:-1]
+            self._inside, self._index = scopes[-1].prefix[:-1], index
             self._place(index, node, scopes)
         if self._mistakes:
             raise ConfigError(self._mistakes)
@@ -115,8 +115,8 @@ class Expansion:
         if sort == "layer" and len(sources) > 1:
             label = self._registry.label("layer", node.layer)
             self._note(
-                f"{label} takes one input, got {len(sources)}: {listed(sources)}. Put a layer before it that merges "
-                "them: 'add', 'multiply' or 'concatenate'.",
+                f"must be one input for {label}, got {len(sources)}: {listed(sources)}. Put a layer before it that "
+                "merges them: 'add', 'multiply' or 'concatenate'.",
                 "inputs",
             )
         if share and share not in self._leaves:
@@ -157,8 +157,11 @@ class Expansion:
             return instead
         if found is not None:
             return found
-        known = [name.removeprefix(scope.prefix) for name in self.ends if name.startswith(scope.prefix)]
-        known = list(dict.fromkeys([*known, *self._inputs, PREVIOUS]))
+        if given.startswith("."):
+            known = [f".{name}" for name in self.ends]
+        else:
+            known = [name.removeprefix(scope.prefix) for name in self.ends if name.startswith(scope.prefix)]
+            known = list(dict.fromkeys([*known, *self._inputs, PREVIOUS]))
         later = " It comes later: a node takes nodes before it." if given in self._later or given == node.name else ""
         self._note(
             f"is {short(given)}, but no node before it has that name.{later or did_you_mean(given, known)} "
@@ -216,8 +219,8 @@ class Expansion:
         if not self._inside:
             self._mistakes.append(Mistake(("layers", self._top, *place), text))
             return
-        field = f"its {place[0]} " if place else ""
-        self._mistakes.append(Mistake(("layers", self._top), f"Inside {self._inside}: {field}{text}"))
+        inner = Mistake(("layers", self._index, *place), text) if place else text
+        self._mistakes.append(Mistake(("layers", self._top), f"Inside {self._inside}: {inner}"))
 
 
 def _require_names(inputs: Sequence[str]) -> None:

@@ -237,7 +237,7 @@ class Graph:
         for name, limits in zip(self.inputs, found, strict=True):
             if None in limits and len(limits) > 1:
                 text = f"The input {name!r} is taken as indices by one layer and as real numbers by another."
-                raise ConfigError(f"{text} Give them two inputs.")
+                raise ConfigError([Mistake(("input_shape", name), f"{text} Give them two inputs.")])
         return [None if None in limits else min(limits) for limits in found]  # type: ignore[type-var]
 
     def _limit_of(self, place: Place) -> int | None:
