@@ -604,3 +604,14 @@ def test_right_layers_pass_everything():
 def test_standard_layer_passes_everything(name):
     report = run_checks(f"layer:{name}")
     assert report.ok, report
+
+
+def test_gradient_that_is_assigned_instead_of_filled_is_named_with_the_way_to_fill_it():
+    def assign(params, delta, grads, workspace, a_prev):
+        grads["weight"] = delta.T @ a_prev
+
+    report = run_checks(spoilt(assign), only=["component.holds_no_state"])
+    assert (
+        "backward raised TypeError: the array 'weight' cannot be replaced: fill it, with ['weight'][...] = values, or "
+        "as out=" in str(report)
+    )

@@ -37,6 +37,10 @@ class Scope(Mapping[str, Array]):
         """Return an array."""
         return self._arrays[name]
 
+    def __setitem__(self, name: str, values: Any) -> None:
+        """Refuse to replace an array: TypeError."""
+        raise TypeError(f"the array {name!r} cannot be replaced: fill it, with [{name!r}][...] = values, or as out=")
+
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names."""
         return iter(self._arrays)
