@@ -612,6 +612,6 @@ def test_gradient_that_is_assigned_instead_of_filled_is_named_with_the_way_to_fi
 
     report = run_checks(spoilt(assign), only=["component.holds_no_state"])
     assert (
-        "backward raised TypeError: the array 'weight' cannot be replaced: fill it, with ['weight'][...] = values, or "
+        "raised TypeError: the array 'weight' cannot be replaced: fill it, with ['weight'][...] = values, or "
         "as out=" in str(report)
     )

@@ -101,10 +101,10 @@ class ComponentSpec(Spec):
     default
         For callbacks: whether it runs in every training that does not name it.
     examples
-        Tables of options that make one: for ``nnfw check`` and ``nnfw show``, if some options are required, or if one
-        choice does not cover all of its behaviour.
+        A tuple of tables of options that make one, ``({"units": 3},)``: for ``nnfw check`` and ``nnfw show``, if some
+        options are required, or if one choice does not cover all of its behaviour.
     input_shapes
-        For layers: shapes of one example to check it with, if it accepts only certain ones.
+        For layers: a tuple of shapes of one example to check it with, if it accepts only certain ones.
 
     Examples
     --------
