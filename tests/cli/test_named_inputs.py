@@ -155,6 +155,16 @@ def test_predictions_of_every_output_are_columns_in_raw_terms(nnfw, houses):
     assert rows[0]["kind_probability_flat"] + rows[0]["kind_probability_house"] == pytest.approx(1, rel=1e-5)
 
 
+def test_arrays_without_labels_are_predicted(nnfw, sequences):
+    nnfw("train", sequences.name, "--out", "run", "-q")
+    np.savez("new.npz", tokens=np.zeros((2, 4), int), count=[1, 4])
+    names = 'npz:path=new.npz,x=["tokens","count"]'
+    assert "there is no array 'y'. Arrays: tokens, count. Set y = \"\" if" in nnfw("predict", "run", names).err
+    result = nnfw("predict", "run", f"{names},y=", "--json")
+    assert result.status == 0, result.err
+    assert len(json.loads(result.out)) == 2
+
+
 def test_stored_preprocessing_is_read_back_exactly(nnfw, houses):
     nnfw("train", houses.name, "--out", "run", "-q")
     model = load("run/model.nnfw")

@@ -861,3 +861,12 @@ def test_model_in_another_one_takes_what_comes_before(rng):
     x = rng.normal(size=(5, 3))
     expected = inner.predict(before.predict(x))
     np.testing.assert_array_equal(nnfw.Sequential([before, inner], 3).predict(x), expected)
+
+
+def test_a_model_shows_its_nodes_with_what_was_said_about_them_alone():
+    pool = nnfw.Node(nnfw.layer("add"), inputs=("trunk", "x"))
+    model = nnfw.Sequential([nnfw.Node(nnfw.Chain(("flatten", "dropout")), "trunk"), pool], 3)
+    assert repr(model) == (
+        "<Sequential (3,) → (3,), 0 parameters: Node(Chain(layers=(Flatten(), Dropout(rate=0.5))), name='trunk'), "
+        "Node(Add(activation=Identity()), inputs=('trunk', 'x'))>"
+    )

@@ -207,11 +207,19 @@ COSTS = {"a": "mse", "b": "mse"}
 @pytest.mark.parametrize(
     ("y", "options", "expected"),
     [
-        (Y, {"cost": "mse"}, "cost must be a table of costs, got 'mse'."),
+        (Y, {"cost": "mse"}, "cost must give one for each output by name: a, b, got 'mse'. Write {'a': ...}."),
         (Y, {"cost": {"a": "mse"}}, "cost lacks the output b. It has: a."),
         (Y, {"cost": COSTS | {"c": "mse"}}, "cost has c, which is no output of the network. It takes: a, b."),
         (Y, {"cost": COSTS | {"a": {"type": "mse", "weight": 0}}}, "cost.a.weight must be greater than 0, got 0."),
         ({"a": N}, {"cost": COSTS}, "y lacks the output b. It has: a."),
+        (
+            Y | {"b": N},
+            {"cost": COSTS},
+            (
+                f"y['b']: MSE: y must have shape (N, 1), one value for each output of an example, got {N.shape}. Give "
+                "it that shape, or change the output layer."
+            ),
+        ),
         (
             Y,
             {"cost": COSTS, "metrics": ["mse"]},
@@ -223,7 +231,7 @@ COSTS = {"a": "mse", "b": "mse"}
             "metrics has q, which is no output. Outputs: a, b.",
         ),
     ],
-    ids=["one cost", "missing cost", "further cost", "weight", "labels", "metrics", "metrics of no output"],
+    ids=["one cost", "missing cost", "further cost", "weight", "labels", "shape", "metrics", "metrics of no output"],
 )
 def test_what_does_not_fit_the_outputs_is_refused(y, options, expected):
     model = nnfw.Sequential([Node(Dense(2), "a"), Node(Dense(1), "b")], 2, outputs=("a", "b"))

@@ -365,9 +365,17 @@ def test_npz_load_stored_array_is_mapped(tmp_path):
     assert isinstance(Npz("data.npz").load(tmp_path).features["x"], np.memmap)
 
 
-def test_npz_load_without_y_has_no_target(tmp_path):
+@pytest.mark.parametrize("y", [None, ""], ids=["None", "empty"])
+def test_npz_load_without_y_has_no_target(tmp_path, y):
     np.savez(tmp_path / "data.npz", x=np.eye(3))
-    assert Npz("data.npz", y=None).load(tmp_path).target is None
+    assert Npz("data.npz", y=y).load(tmp_path).target is None
+
+
+def test_npz_load_archive_that_lacks_y_is_refused_with_the_way_to_read_it(tmp_path):
+    np.savez(tmp_path / "data.npz", x=np.eye(2), digit=[0, 1])
+    message = r"^data\.npz: there is no array 'y'\. Arrays: x, digit\. Set y = \"\" if it holds no labels\.$"
+    with pytest.raises(nnfw.DataError, match=message):
+        Npz("data.npz").load(tmp_path)
 
 
 def test_npz_load_unknown_array_suggests_the_nearest(tmp_path):

@@ -100,6 +100,7 @@ def predict(
     --------
     $ nnfw predict runs/penguins-20260101-120000 new-penguins.csv > predictions.csv
     $ head -3 new-penguins.csv | nnfw predict runs/penguins-20260101-120000 - --json
+    $ nnfw predict runs/words-20260101-120000 'npz:path=new.npz,x=["tokens","count"],y='
     """
     from nnfw.runs import Access, open_model, predict, table_delimiter
 

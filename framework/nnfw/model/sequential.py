@@ -631,7 +631,7 @@ class Sequential:
 
     def __repr__(self) -> str:
         """Return the layers, shapes and number of parameters."""
-        layers = ", ".join(map(repr, self.layers))
+        layers = ", ".join(map(repr, self.nodes))
         count = f"{self.parameters.vector.size:,} parameters"
         return f"<Sequential {self.input_shape} → {self.output_shape}, {count}: {layers}>"
 
@@ -641,7 +641,8 @@ class Sequential:
         activations = [graph.nodes[index].activation for index in graph.outputs]
         if not names:
             return Objective([Term(self.registry.resolve("cost", cost), activations[0], self.registry)], [1.0])
-        found = by_name(build(_Costs, {"cost": cost}, self.registry.resolve).cost, names, "cost", "output", ConfigError)
+        given = dict(zip(names, by_name(cost, names, "cost", "output", ConfigError), strict=True))
+        found = build(_Costs, {"cost": given}, self.registry.resolve).cost.values()
         terms = [
             Term(item.cost, activation, self.registry) for item, activation in zip(found, activations, strict=True)
         ]

@@ -58,6 +58,11 @@ class Node:
     inputs: tuple[str, ...] = ()
     share: str | None = None
 
+    def __repr__(self) -> str:
+        """Return the layer, with name, inputs and share where there are any."""
+        said = [f"{key}={value!r}" for key in ("name", "inputs", "share") if (value := getattr(self, key))]
+        return f"Node({', '.join([repr(self.layer), *said])})" if said else repr(self.layer)
+
 
 if TYPE_CHECKING:
     Layers = Sequence[Any]

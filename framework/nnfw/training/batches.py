@@ -289,12 +289,11 @@ def _targets(
         try:
             array = _in_form(term.cost, array, shape)
         except DataError as error:
-            if not single:
-                raise
-            text = (
-                f"x{suffix} has the shape of one example, {network.inputs[0].shape}, so {owner} is taken for its label."
-            )
-            raise DataError(f"{error} {text}") from error
+            text = f"{owner}: {error}" if names else str(error)
+            if single:
+                shape = network.inputs[0].shape
+                text += f" x{suffix} has the shape of one example, {shape}, so {owner} is taken for its label."
+            raise DataError(text) from error
         found.append(_held(array, dtype if array.dtype.kind == "f" else array.dtype, owner))
     return tuple(found)
 

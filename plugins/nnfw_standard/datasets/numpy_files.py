@@ -18,6 +18,7 @@ from nnfw.storage import open_regular
 
 _LONGEST_LIST = 1 << 20  # bytes: ten thousand arrays; a hundred bytes of it take a thousand of memory
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, ..., lengths of the name and of the extra field
+_NO_LABELS = ' Set y = "" if it holds no labels.'
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, ValueError)
 
 
@@ -76,7 +77,8 @@ class Npz(Dataset):
     path : str
         The archive; relative paths start at the directory of the experiment.
     x, y : str
-        Names of the arrays in it, ``"x"`` and ``"y"`` by default; None for no `y`. For `x` also a list of them.
+        Names of the arrays in it, ``"x"`` and ``"y"`` by default. For `x` also a list of them. None or ``""`` for no
+        `y`, as in an archive to be predicted.
     classes : tuple of str or None
         Names of the classes, where `y` holds their numbers from 0 on.
 
@@ -116,7 +118,7 @@ class Npz(Dataset):
                 with open_regular(path) as file, zipfile.ZipFile(_InPieces(file, path.name)) as archive:
                     names = (self.x,) if isinstance(self.x, str) else self.x
                     features = {name: _read_member(file, path, archive, name) for name in names}
-                    target = None if self.y is None else _target(_read_member(file, path, archive, self.y))
+                    target = _target(_read_member(file, path, archive, self.y, _NO_LABELS)) if self.y else None
             except DataError:
                 raise
             except _DAMAGED as error:
@@ -148,14 +150,14 @@ class _InPieces:
         return content
 
 
-def _read_member(file: IO[bytes], path: Path, archive: zipfile.ZipFile, member: str) -> Array:
+def _read_member(file: IO[bytes], path: Path, archive: zipfile.ZipFile, member: str, advice: str = "") -> Array:
     names = [name.removesuffix(".npy") for name in archive.namelist()]
     if any(_climbs(name) for name in names):
         raise DataError(f"{path.name} names arrays outside of the archive; nothing of it was read. Do not unpack it.")
     if member not in names:
         raise DataError(
             f"{path.name}: there is no array {member!r}.{did_you_mean(member, names)} Arrays: "
-            f"{listed(names) or 'none'}."
+            f"{listed(names) or 'none'}.{advice}"
         )
     info = archive.infolist()[names.index(member)]
     name = f"{path.name}[{member}]"
