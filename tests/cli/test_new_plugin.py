@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nnfw.cli.new_plugin import EQUATIONS
-from nnfw.protocols import KINDS
+from nnfw.cli.new_plugin import EQUATIONS, SORTS
 
 FILES = {
     ".github/workflows/tests.yml",
@@ -38,7 +37,7 @@ def files_below(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SORTS)
 def test_new_plugin_writes_a_project_without_gaps(nnfw, here, kind):
     result = nnfw("new-plugin", "nnfw-Two.Words", "--kind", kind)
     assert result.status == 0, result
@@ -57,7 +56,7 @@ def test_new_plugin_writes_a_project_without_gaps(nnfw, here, kind):
     assert f"cd {Path('nnfw-Two.Words')}" in result.out
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SORTS)
 def test_linter_finds_nothing_in_a_new_project(nnfw, here, kind):
     assert nnfw("new-plugin", "nnfw-two-words", "--kind", kind).status == 0
     for arguments in (("check", "--isolated"), ("format", "--isolated", "--check", "--line-length", "120")):
@@ -95,12 +94,12 @@ def test_name_that_cannot_be_is_refused(nnfw, here, name, message):
 def test_unknown_kind_is_refused(nnfw, here):
     result = nnfw("new-plugin", "nnfw-swish", "--kind", "optimiser")
     assert result.status == 2
-    assert "Unknown kind 'optimiser'. Did you mean 'optimizer'? Kinds: layer, activation, " in result.err
+    assert "Unknown kind 'optimiser'. Did you mean 'optimizer'? Kinds: layer, merge, block, activation, " in result.err
     assert list(here.iterdir()) == []
 
 
 def test_every_kind_has_an_equation():
-    assert list(EQUATIONS) == list(KINDS)
+    assert list(EQUATIONS) == list(SORTS)
 
 
 def test_name_of_a_component_of_another_kind_is_free(nnfw, here):

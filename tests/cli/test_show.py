@@ -98,7 +98,10 @@ def test_show_explains_every_option_and_gives_examples_that_work(nnfw, kind, nam
     assert [option["name"] for option in record["options"] if not option["meaning"]] == []
     in_file = value_at(tomllib.loads(record["example"]["file"]), KINDS[kind].place)
     on_command_line = table_in(kind, record["example"]["command"])
+    inputs = [table.pop("inputs", None) if isinstance(table, dict) else None for table in (in_file, on_command_line)]
     component = REGISTRY.resolve(kind, in_file)
+    is_merge = KINDS[kind].sort_of(type(component)) == "merge"
+    assert inputs == [["x", "previous"] if is_merge else None] * 2
     assert REGISTRY.component_of(kind, component).name == name
     assert REGISTRY.resolve(kind, on_command_line) == component
 

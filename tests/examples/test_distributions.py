@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from nnfw.cli.main import main
-from nnfw.protocols import KINDS
+from nnfw.cli.new_plugin import SORTS
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def test_example_distribution_from_wheel_to_removal(environment, build, examples
     assert environment.run("nnfw", "swish", cwd=tmp_path).returncode == 2
 
 
-SOME = KINDS if os.environ.get("NNFW_EVERY_KIND") else ("layer", "transform", "callback")
+SOME = SORTS if os.environ.get("NNFW_EVERY_KIND") else ("layer", "transform", "callback")
 """Each takes seconds; the texts of all kinds are checked in tests/cli/test_new_plugin.py."""
 
 

@@ -13,16 +13,30 @@ from typing import Annotated
 
 import typer
 
-from nnfw.cli.completion import complete_kinds
+from nnfw.cli.completion import Completion
 from nnfw.cli.console import print_heading, print_table, print_text
-from nnfw.errors import NnfwError, article
+from nnfw.errors import NnfwError, UnknownComponentError, article, did_you_mean
 from nnfw.plugins import default_registry, own_version
 from nnfw.plugins.specs import NAME, normalised
+from nnfw.protocols import KINDS
+
+SORTS = {sort: kind.name for kind in KINDS.values() for sort in kind.protocols}
+"""What a project can start with, and its kind: a merge and a block are layers, a solver is an optimizer."""
+
+
+def _complete_sorts(incomplete: str) -> list[Completion]:
+    return [(sort, "") for sort in SORTS if sort.startswith(incomplete)]
+
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the distribution: nnfw-swish.")]
 StartingKind = Annotated[
     str,
-    typer.Option("--kind", metavar="KIND", help="Kind of the first component.", autocompletion=complete_kinds),
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        help=f"Kind of the first component: {', '.join(SORTS)}.",
+        autocompletion=_complete_sorts,
+    ),
 ]
 Directory = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The project's directory. By default its name.")
@@ -30,9 +44,12 @@ Directory = Annotated[
 
 EQUATIONS = {  # of the component that a project starts with
     "layer": "z = g ⊙ a_prev + b",
+    "merge": "z = Σ_k g_k ⊙ a_k",
+    "block": "a = f(x) ⊙ sigmoid(g(x))",
     "activation": "scale tanh(z / scale)",
     "cost": "1/N Σ s² log cosh((a − y) / s)",
     "optimizer": "v ← momentum v + g, θ ← θ − η (v + weight_decay θ)",
+    "solver": "θ ← θ − η ∇C, with η halved until C falls",
     "schedule": "1 / (1 + t / half)",
     "initializer": "w = ± scale / √fan_in",
     "regularizer": "rate/2 Σ log(1 + w²)",
@@ -48,9 +65,9 @@ FILES = {  # template: file
     "project/tests.yml": ".github/workflows/tests.yml",
     "project/__init__.py": "src/$package/__init__.py",
     "project/plugin.py": "src/$package/plugin.py",
-    "$kind/component.py": "src/$package/$component.py",
-    "$kind/test.py": "tests/test_$component.py",
-    "$kind/example.toml": "example.toml",
+    "$sort/component.py": "src/$package/$component.py",
+    "$sort/test.py": "tests/test_$component.py",
+    "$sort/example.toml": "example.toml",
 }
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]")
@@ -82,8 +99,11 @@ def new_plugin(name: Name, kind: StartingKind = "activation", out: Directory = N
     )
 
 
-def _values(name: str, kind: str) -> dict[str, str]:
+def _values(name: str, sort: str) -> dict[str, str]:
     """Return the values for the templates; refuse a name that cannot become a package and a component."""
+    if sort not in SORTS:
+        raise UnknownComponentError(f"Unknown kind {sort!r}.{did_you_mean(sort, SORTS)} Kinds: {', '.join(SORTS)}.")
+    kind = SORTS[sort]
     if not _DISTRIBUTION.fullmatch(name):
         raise _refused(
             f"{name!r} is not a valid name of a distribution; use letters, digits and hyphens, as in nnfw-swish"
@@ -98,7 +118,7 @@ def _values(name: str, kind: str) -> dict[str, str]:
         if item.name == component:
             raise _refused(f"there is already {article(kind)} {item}; choose another name")
     requirements = [f"nnfw>={own_version()}", "numpy>=2.0"]
-    if "annotated_types" in _template(f"{kind}/component.py"):
+    if "annotated_types" in _template(f"{sort}/component.py"):
         requirements.insert(0, "annotated-types>=0.7")
     return {
         "distribution": name,
@@ -106,8 +126,9 @@ def _values(name: str, kind: str) -> dict[str, str]:
         "component": component,
         "cls": "".join(part.capitalize() for part in component.split("_")),
         "kind": kind,
-        "equation": EQUATIONS[kind],
-        "summary": f"{article(kind).capitalize()} for networks of nnfw.",
+        "sort": sort,
+        "equation": EQUATIONS[sort],
+        "summary": f"{article(sort).capitalize()} for networks of nnfw.",
         "version": own_version(),
         "requirements": ", ".join(f'"{item}"' for item in requirements),
     }
