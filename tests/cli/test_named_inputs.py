@@ -283,6 +283,13 @@ def test_tables_that_do_not_fit_are_refused_with_their_line(nnfw, houses, old, n
     refused(nnfw, houses, message)
 
 
+def test_input_that_names_the_only_target_is_refused_with_its_line(nnfw, sequences):
+    text = SEQUENCES.replace('[data.targets]\nsort = "kind2"\n', "").replace('[model]\noutputs = ["sort"]\n', "")
+    text = text.replace("[cost.sort]", "[cost]").replace('[training.metrics]\nsort = ["accuracy"]\n', "")
+    sequences.write_text(text.replace('lengths = "count"', 'lengths = "kind2"'))
+    refused(nnfw, sequences, r"toml:6: data\.inputs\.tokens names the column 'kind2', which is the target\. Remove it")
+
+
 def test_declared_shapes_must_be_those_of_the_inputs(nnfw, houses):
     result = nnfw("summary", houses.name, "--set", "model.input_shape={ numbers = [2] }")
     assert result.status == 2

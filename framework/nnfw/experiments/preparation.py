@@ -120,6 +120,9 @@ def _unfit_options(experiment: Experiment, data: RawData) -> Iterator[tuple[Keys
         if name not in known:
             text = f"data.{'.'.join(path)}: there is no column {name!r}.{did_you_mean(name, known)}"
             yield ("data", *path), f"{text} Columns: {listed(tuple(known))}."
+        elif not experiment.data.targets and name not in data.first.features:
+            text = f"data.{'.'.join(path)} names the column {name!r}, which is the target. Remove it."
+            yield ("data", *path), text
     if experiment.data.split.stratify and isinstance(data, InChunks):
         text = "needs all labels in memory, but the data is read chunk by chunk. Leave it out: each part is drawn at "
         yield ("data", "split", "stratify"), f"data.split.stratify {text}random from every chunk."
