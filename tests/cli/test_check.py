@@ -30,7 +30,7 @@ class Cubic(Elementwise):
 """
 WRONG = GOOD.replace("1 + 3 * self.c", "1 + 2 * self.c")
 RAISING = GOOD.replace(
-    "        return 1 + 3", "        print('look at me')\n        raise RuntimeError('planted')\n        return 1 + 3"
+    "        return 1 + 3", "        print('look at me')\n        raise RuntimeError('planted.')\n        return 1 + 3"
 )
 COMPONENT = 'ComponentSpec("activation", "cubic", "fake_cubic_code:Cubic", "a cubic")'
 
@@ -68,6 +68,8 @@ def test_check_of_a_component_that_raises_names_method_and_line(cubic, nnfw):
     result = nnfw("check", "fake-cubic")
     assert result.status == 1
     assert re.search(r"derivative raised RuntimeError: planted \(.*fake_cubic_code\.py:\d+\)", result.out), result.out
+    assert result.out.count("raised RuntimeError: planted") == 2
+    assert re.search(r"\n  \d+ more failed for the same reason; --verbose lists them\.\n", result.out), result.out
     assert "look at me" not in result.out.replace("print", "")
     assert "Traceback" not in result.out + result.err
 

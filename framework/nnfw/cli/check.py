@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
@@ -167,8 +168,13 @@ def _print(report: Conformance, verbose: bool) -> None:
     from nnfw.conformance.running import all_checks
 
     meanings = {item.id: item.meaning for item in all_checks()}
+    found = Counter((item.component, item.message) for item in report.failures)
     for item in report.failures:
-        print_text(f"{item.component}: {item.check}\n  required: {meanings[item.check]}\n  found: {item.message}")
+        count = found.pop((item.component, item.message), 0)  # most errors are met by many checks
+        if count:
+            print_text(f"{item.component}: {item.check}\n  required: {meanings[item.check]}\n  found: {item.message}")
+        if count > 1:
+            print_text(f"  {count - 1} more failed for the same reason; --verbose lists them.")
 
 
 def _print_tracebacks(failures: Iterable[Outcome]) -> None:

@@ -222,7 +222,7 @@ def _blamed(error: BaseException, subject: Subject[object]) -> tuple[str, BaseEx
         entry = entry.tb_next
     if own:
         code, line = own[-1].tb_frame.f_code, own[-1].tb_lineno
-        text = f"{code.co_name} raised {in_words(error)} ({code.co_filename}:{line})"
+        text = f"{code.co_name} raised {in_words(error).rstrip('.')} ({code.co_filename}:{line})"
         return text, error.with_traceback(own[0])
     if text_of(error).strip():
         return in_words(error), error
