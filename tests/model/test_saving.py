@@ -132,7 +132,7 @@ DISTRIBUTIONS_WRONG = r"'distributions' must be a table of names and versions, g
         ),
         (
             {"preprocessing": {"columns": [COLUMN], "target": dict(COLUMN, steps=[MEANS])}},
-            r"its transforms make targets of shape \(3,\), the network gives \(2,\)",
+            r"its transforms make targets of shape \(3,\), the network gives \(2,\)\. Classes need no target",
         ),
     ],
     ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",

@@ -125,7 +125,8 @@ def _as_plain(values: ArrayLike, name: str) -> Array:
     except Exception as error:  # a foreign __array__ may raise anything
         if isinstance(error, ValueError) and isinstance(values, Sequence):
             raise DataError(
-                f"{name} must be a regular array of numbers: {error} Give every example the same shape."
+                f"{name} must be a regular array of numbers: {error} Give every example the same shape; sequences of "
+                "different lengths are padded to one, as nnfw.Padded(values, lengths)."
             ) from error
         raise DataError(
             f"{name} must be an array of real numbers, but {type(values).__name__} cannot be made one: "

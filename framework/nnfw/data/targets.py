@@ -89,7 +89,8 @@ class Target:
         column = self.column
         if column is not None and column.steps and prod(column.output_shape) != prod(output_shape):
             raise ShapeError(
-                f"its transforms make targets of shape {column.output_shape}, the network gives {output_shape}."
+                f"its transforms make targets of shape {column.output_shape}, the network gives {output_shape}. "
+                "Classes need no target transform; for other targets change the output layer."
             )
         if self.classes is not None and not self.tells_apart((1, *output_shape)[-1]):
             raise ShapeError(f"it has {len(self.classes)} classes, the network gives {output_shape}.")
