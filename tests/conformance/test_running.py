@@ -167,3 +167,8 @@ def test_report_as_text_and_table():
         "status": "failed",
         "message": "it is wrong",
     }
+
+
+def test_transform_is_tried_with_other_numbers_too_since_a_factor_of_1_does_not_show():
+    report = run_checks("transform:min_max", only=["transform.is_undone_by_invert"])
+    assert [item.component for item in report.outcomes] == ["transform min_max", "transform min_max(low=0.1, high=0.8)"]

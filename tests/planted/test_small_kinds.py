@@ -194,6 +194,19 @@ def moving(self, parent, fit, record, state):
     parent(fit, record, state)
 
 
+def flattering(self, parent, fit, record, state):
+    parent(fit, record, state)
+    record["cost"] *= 0.5
+
+
+@dataclass(frozen=True)
+class Slip(nnfw.Callback):
+    """Ends a training, if only it were called."""
+
+    def epoch_end(self, fit, record, state):
+        fit.stop("seen enough")
+
+
 def stopping_once(self, parent, fit, record, state):
     _KEPT["runs"] = _KEPT.get("runs", 0) + 1
     if _KEPT["runs"] > 3:
@@ -474,6 +487,8 @@ WRONG = {
     "callback-never": (changed(CSVLog, state=unready), "callback.runs_in_a_training"),
     "callback-keeps-count": (changed(EarlyStopping, epoch_ended=stopping_once), "callback.state_is_fresh"),
     "callback-moves-parameters": (changed(CSVLog, epoch_ended=moving), "callback.leaves_parameters_alone"),
+    "callback-rewrites-a-record": (changed(CSVLog, epoch_ended=flattering), "callback.leaves_records_alone"),
+    "callback-with-a-slip": (Slip(), "callback.spells_its_methods"),
     "callback-forgets-rows": (changed(CSVLog, epoch_ended=own_rows), "callback.goes_on_from_a_checkpoint"),
     "callback-forgets-a-count": (changed(EarlyStopping, epoch_ended=sudden), "callback.goes_on_from_a_checkpoint"),
     "callback-leaves-a-file-open": (

@@ -16,13 +16,17 @@ from nnfw.checking.single_component import Cotangent, Unchanged
 from nnfw.conformance.outcomes import require
 from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
+from nnfw.data import listed
+from nnfw.errors import did_you_mean
 from nnfw.model import Sequential
 from nnfw.plugins import ComponentSpec, Plugin, Registry
 from nnfw.plugins.specs import PROJECT
 from nnfw.protocols import Activation, Callback, Initializer, Layer, Optimizer, Parameter
+from nnfw.protocols.kinds import members_of
 from nnfw.workspace import Workspace
 
 _EPOCHS = 3
+_SLIP = 0.8  # likeness of `epoch_end` and `epoch_ended`
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,15 @@ def check_runs_in_a_training(subject: Subject[Callback]) -> None:
             _trained(subject, (subject.component,), Path(folder), epochs)
 
 
+def check_spells_its_methods(subject: Subject[Callback]) -> None:
+    """A method that is called nearly like one of the protocol is a slip: nnfw never calls it."""
+    component, known = subject.component, members_of(Callback)
+    for name in dir(component):
+        if not name.startswith("_") and name not in known and callable(getattr(component, name)):
+            near = did_you_mean(name, known, _SLIP)
+            require(not near, f"nnfw never calls {name}.{near}")
+
+
 def check_state_is_fresh(subject: Subject[Callback]) -> None:
     """A second training with the same callback equals the first: it remembers things only in `state`."""
     component = subject.make()
@@ -104,6 +117,16 @@ def check_leaves_parameters_alone(subject: Subject[Callback]) -> None:
         expected, *others = _trained(subject, (), Path(folder))
     if len(record) == len(others):  # it did not end the training early
         require(equal(vector, expected), "it changes the parameters.")
+
+
+def check_leaves_records_alone(subject: Subject[Callback]) -> None:
+    """What nnfw recorded stays: figures of an epoch that it changes would be wrong in histories and logs."""
+    with TemporaryDirectory() as folder:
+        _, *records = _trained(subject, (subject.component,), Path(folder))
+        _, *expected = _trained(subject, (), Path(folder))
+    for record, other in zip(records, expected, strict=False):  # it may end the training early
+        changed = [name for name in other if not equal(record.get(name), other[name])]
+        require(not changed, f"it changes the record of an epoch: {listed(changed)}.")
 
 
 def check_closes_what_it_opens(subject: Subject[Callback]) -> None:
@@ -146,8 +169,8 @@ def _trained(
     folder: Path,
     epochs: int = _EPOCHS,
     checkpoints: Path | None = None,
-) -> list[object]:
-    """Return the parameters and the costs of a short training."""
+) -> list[Any]:
+    """Return the parameters after a short training, and its records."""
     x = subject.rng().standard_normal((6, 3))
     model = Sequential([_Factor()], 3, seed=0, registry=_with_own_components(subject.registry))
     history = model.fit(
@@ -164,7 +187,7 @@ def _trained(
         checkpoint_seconds=0.0,
         resume=checkpoints is not None,
     )
-    return [model.parameters.vector.copy(), *(record["cost"] for record in history)]
+    return [model.parameters.vector.copy(), *history]
 
 
 def _with_own_components(registry: Registry) -> Registry:

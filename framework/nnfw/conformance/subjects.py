@@ -22,7 +22,7 @@ T_co = TypeVar("T_co", covariant=True)
 """The protocol of a subject's kind."""
 
 SEED = 0
-_WITH_DERIVATIVES = ("layer", "activation", "cost")
+_WITH_FACTORS = ("layer", "activation", "cost", "transform")
 _FACTOR, _NOT_ZERO = 0.8, 0.1  # towards 0, where most ranges of options have room
 
 
@@ -202,12 +202,12 @@ def _of_component(
 
 
 def _defaults_and_others(item: Listed, registry: Registry) -> list[Mapping[str, object]]:
-    """Return the defaults and, for what has derivatives, other numbers: 1 or 0 would hide a missing factor."""
+    """Return the defaults and, for what has derivatives or an inverse, other numbers: 1 or 0 would hide a factor."""
     try:
         options = options_of(registry.load(item.kind, item.qualified_name)).values()
         numbers = {option.name: option.default for option in options if isinstance(option.default, float)}
         others = {name: float(f"{_FACTOR * value:.3g}") or _NOT_ZERO for name, value in numbers.items()}
-        if item.kind in _WITH_DERIVATIVES and others:
+        if item.kind in _WITH_FACTORS and others:
             registry.resolve(item.kind, {TYPE: item.qualified_name, **others})  # it may refuse them
             return [{}, others]
     except NnfwError:
