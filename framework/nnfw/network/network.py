@@ -18,6 +18,8 @@ from nnfw.network.parameters import Layout, Parameters, Scope
 from nnfw.network.verification import Verification
 from nnfw.workspace import Workspace
 
+_ORDINARY = 10.0  # size of outputs and labels at which no exponential or power in a cost overflows
+
 
 class Network:
     """Nodes with parameters.
@@ -118,7 +120,7 @@ class Network:
         """Name the first layer with parameters, z or a that are not finite in the last pass through `workspace`.
 
         If all are finite, name the labels (`labels` is the largest) or the output with the largest `a`, whichever is
-        larger. `cost` is how messages name the cost.
+        larger; or the cost, if neither is large. `cost` is how messages name it.
         """
         graph = self.graph
         for place in graph.nodes:
@@ -129,6 +131,11 @@ class Network:
                     return f"{graph.label(place)}: {name} is not finite"
         sizes = [float(np.abs(a).max()) for _, a, _ in self.outputs_in(workspace)]
         largest = max(sizes)
+        if max(labels, largest) <= _ORDINARY:
+            size = max(labels, largest)
+            return (
+                f"No output or label exceeds {size:.3g} in size, but the cost{cost and f' {cost}'} is not finite there"
+            )
         if labels > largest:
             return f"The labels reach {labels:.3g}, too large for the cost in {self.dtype}"
         place = graph.nodes[graph.outputs[sizes.index(largest)]]
