@@ -628,7 +628,10 @@ def test_component_of_class_that_its_target_hands_on_is_found(make):
         fake_face_private=textwrap.dedent(wave),
     )
     registry = Registry.discover()
-    from fake_face_public import Wave
+    from fake_face_private import Wave
+
+    assert registry.label("activation", Wave()) == "'Wave'"  # what its plugin declares is not imported yet
+    import fake_face_public  # noqa: F401
 
     assert registry.label("activation", Wave()) == "'wave' (fake-face 1.0)"
 

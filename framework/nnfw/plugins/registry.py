@@ -92,6 +92,7 @@ class Registry:
         self._strict = strict
         self._components = tuple(sorted(_with_clashes(_of_class(ComponentSpec, declared)), key=_by_kind_and_name))
         self._classes: dict[Listed, type] = {}
+        self._owners: dict[tuple[str | None, type], Listed] = {}
         clashes = [item for group in (self._components, self._operations) for item in group if item.problem]
         if strict and clashes:
             raise PluginError("\n".join(f"{item.title}: {item.problem}" for item in clashes))
@@ -278,8 +279,12 @@ class Registry:
     def component_of(self, kind: str | None, component: object) -> Listed | None:
         """Return the registered component that `component` is an instance of, of one kind or of any; or None."""
         cls = type(component)
+        if (kind, cls) in self._owners:  # every node of a network asks, several times
+            return self._owners[kind, cls]
         found = [item for item in self.components(kind) if cls is self._classes.get(item) or cls is _imported(item)]
-        return min(found, key=lambda item: not item.plugin.built_in, default=None)
+        if not found:  # its plugin may be imported later
+            return None
+        return self._owners.setdefault((kind, cls), min(found, key=lambda item: not item.plugin.built_in))
 
     def label(self, kind: str, component: object) -> str:
         """Return how messages name a component: ``'dense' (built-in)``."""
