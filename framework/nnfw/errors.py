@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
+from typing import Self
 
 _LONGEST_VALUE = 60  # characters of a wrong value that a message repeats
 _LONGEST_WORD = 500  # characters of a name or path in a message, as in a deep folder
@@ -22,11 +23,36 @@ _PLAIN_KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_VALUE}}}")
 
 
 class NnfwError(Exception):
-    """Root of all errors that nnfw raises on purpose. Its message is its first argument, cut to a readable length."""
+    """Root of all errors that nnfw raises on purpose. Its message is its first argument, cut to a readable length.
+
+    Attributes
+    ----------
+    owner
+        What the message is about, in front of it; empty where the message says so itself.
+    path
+        Keys and positions that lead to that in a configuration, as in a :class:`Mistake`: ``("layers", 1)``. Empty
+        where it is nothing of a configuration.
+    """
+
+    owner: str = ""
+    path: tuple[str | int, ...] = ()
+
+    def of(self, owner: str, path: tuple[str | int, ...] = ()) -> Self:
+        """Put an owner in front of the message, and return the error; a path that it has already stays.
+
+        Examples
+        --------
+        >>> print(ShapeError("expected input of shape (4,), got (5,).").of("Layer 1 'dense'", ("layers", 1)))
+        Layer 1 'dense': expected input of shape (4,), got (5,).
+        """
+        self.owner = f"{owner}: {self.owner}" if self.owner else owner
+        self.path = self.path or path
+        return self
 
     def __str__(self) -> str:
-        """Return the message, with very long words and lines cut."""
-        return readable(str(*self.args[:1]))
+        """Return the message after its owner, with very long words and lines cut."""
+        message = str(*self.args[:1])
+        return readable(f"{self.owner}: {message}" if self.owner else message)
 
 
 def warn(text: str) -> None:
@@ -92,8 +118,8 @@ class ConfigError(NnfwError, ValueError):
 
     def __init__(self, mistakes: Iterable[Mistake] | str, owner: str = "") -> None:
         self.mistakes = (Mistake((), mistakes),) if isinstance(mistakes, str) else tuple(mistakes)
-        self.owner = owner
         super().__init__(self.mistakes, owner)  # what pickle and copy call the class with
+        self.owner = owner
 
     def __str__(self) -> str:
         """Return one line for each mistake."""
@@ -218,6 +244,17 @@ def short(value: object) -> str:
     except BaseException:  # a repr may do anything: too many digits, too deep, a bug, an exit
         return f"a value of type {class_name(value)} that cannot be shown"
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def shown(name: str) -> str:
+    """Return a name as a message repeats it: as it is, or as :func:`short` if it is long or not printable.
+
+    Examples
+    --------
+    >>> shown("trunk"), len(shown("x" * 10_000))
+    ('trunk', 60)
+    """
+    return name if name.isprintable() and len(name) <= _LONGEST_VALUE else short(name)
 
 
 def one_line(text: str) -> str:

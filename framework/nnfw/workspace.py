@@ -45,6 +45,11 @@ class Workspace:
     needs_input_gradient
         Whether backward must return ∂C/∂a_prev; True by default.
 
+    Attributes
+    ----------
+    node
+        The node of a network that uses it, in words for messages; empty if there is none.
+
     Examples
     --------
     >>> workspace = Workspace()
@@ -74,6 +79,7 @@ class Workspace:
         self._made: dict[object, Any] = {}
         self._lent: Array | None = None
         self._pass = _Pass()
+        self.node = ""
 
     def buffer(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> Array:
         """Return an uninitialised array of `shape`; the same memory for the same name.
@@ -187,6 +193,11 @@ class Workspace:
         """Return what is kept under `key`, or `default`."""
         return self._kept.get(key, default)
 
+    def belong_to(self, node: str) -> None:
+        """Say which node of a network uses this workspace and its children, in words for messages."""
+        for workspace in self._tree():
+            workspace.node = node
+
     def forget(self) -> None:
         """Drop what is kept, in the children too; the buffers stay."""
         self._kept.clear()
@@ -241,7 +252,7 @@ class Workspace:
         if child is None:
             needs = self.needs_input_gradient if needs_input_gradient is None else needs_input_gradient
             child = Workspace(self.dtype, self._rng, training=self.training, needs_input_gradient=needs)
-            child._pass = self._pass
+            child._pass, child.node = self._pass, self.node
             self._children[key] = child
         return child
 

@@ -143,7 +143,9 @@ def test_mistake_in_a_node_is_named_with_its_place(name):
 @pytest.mark.parametrize("what", [None, (), ("dense", 3)], ids=str)
 def test_block_that_returns_no_nodes_is_named(what):
     error = nnfw.ConfigError if what else nnfw.PluginError
-    with pytest.raises(error, match=r"Returns'?: nodes returned|A node of 'Returns'"):
+    with pytest.raises(
+        error, match=r"^Layer 0 'Returns': nodes returned|^layers\[0\]: A node of Layer 0 'Returns': nodes\["
+    ):
         nnfw.Sequential([Returns(what)], 3)
 
 
@@ -156,9 +158,23 @@ class TwoInputs(nnfw.Block):
 
 
 def test_block_that_fails_is_named_with_its_inputs():
-    message = r"^Layer 'TwoInputs': nodes\(\('\.x',\)\) failed: .*tuple index out of range"
+    message = r"^Layer 0 'TwoInputs': nodes\(\('\.x',\)\) failed: .*tuple index out of range"
     with pytest.raises(nnfw.PluginError, match=message):
         nnfw.Sequential([TwoInputs()], 3)
+
+
+@dataclass(frozen=True)
+class Picky(nnfw.Block):
+    """A block that refuses its inputs on purpose."""
+
+    def nodes(self, inputs):
+        raise nnfw.ShapeError("takes two inputs or more.")
+
+
+def test_refusal_of_a_block_is_handed_on_with_its_name():
+    with pytest.raises(nnfw.ShapeError, match=r"^Layer 1\.0 'Picky': takes two inputs or more\.$") as caught:
+        nnfw.Sequential([D, nnfw.Chain((Picky(),))], 3)
+    assert caught.value.path == ("layers", 1)
 
 
 def test_input_that_nothing_takes_is_refused():

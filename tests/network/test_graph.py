@@ -107,8 +107,11 @@ WRONG = {
         "layers[0]: Inside layers.0: 'Endless' expands into itself: one of its nodes is the same block.",
     ),
     "blocks too deep": ([Deeper()], ": blocks are nested more than 32 deep in 'Deeper'. Nest fewer of them."),
-    "block of nothing": ([Of(())], "Layer 'Of': nodes returned an empty tuple, expected a list of one Node or more"),
-    "block of no nodes": ([Of((3,))], "A node of 'Of': nodes[0] must be a layer: a name, a table with 'type', or"),
+    "block of nothing": ([Of(())], "Layer 0 'Of': nodes returned an empty tuple, expected a list of one Node or more"),
+    "block of no nodes": (
+        [Of((3,))],
+        "A node of Layer 0 'Of': nodes[0] must be a layer: a name, a table with 'type', or",
+    ),
     "wrong name in a block": ([Of((Node(Dense(2), "1"),))], f"layers[0]: Inside layers.0: layers[0].name {NO_NAME}"),
     "indices from a layer": (
         [Dense(2), Embedding(3, 2)],

@@ -9,7 +9,7 @@ import pytest
 
 import nnfw
 from nnfw import Node, Padded
-from nnfw_standard import ActivationLayer, Add, Dense, Embedding, Flatten, TimePool
+from nnfw_standard import ActivationLayer, Add, Concatenate, Dense, Dropout, Embedding, Flatten, TimePool
 
 TWO = {"numbers": 2, "city": (1,)}
 
@@ -218,6 +218,28 @@ def test_merge_of_sequences_with_lengths_of_their_own_is_refused():
     assert one.shape == (4, 3)
     with pytest.raises(nnfw.DataError, match=r"Layer 2 'add' .*: its inputs are sequences with lengths of their own\."):
         model.predict({"left": Padded(WORDS, LENGTHS), "right": Padded(WORDS, LENGTHS)})
+
+
+def test_sequences_one_after_the_other_have_no_lengths():
+    layers = [Node(Dropout(0.1), "a", ("left",)), Node(Concatenate(), "both", ("a", "right")), Node(Dense(2), "end")]
+    model = nnfw.Sequential(layers, {"left": (5,), "right": (4,)})
+    left, right = np.ones((4, 5)), np.ones((4, 4))
+    assert model.predict({"left": left, "right": right}).shape == (4, 2)
+    message = (
+        r"^Layer both 'concatenate' \(built-in\): makes 9 time steps of 5, so the lengths of its input do not hold for "
+        r"them\. End them in a layer before it, or give arrays without lengths\.$"
+    )
+    with pytest.raises(nnfw.DataError, match=message):
+        model.predict({"left": Padded(left, LENGTHS), "right": right})
+    with pytest.raises(nnfw.DataError, match=r"makes 9 time steps of 4, so the lengths"):
+        model.fit({"left": left, "right": Padded(right, [4, 1, 1, 1])}, np.ones((4, 2)), cost="mse", optimizer="sgd")
+
+
+def test_sequences_side_by_side_keep_their_lengths():
+    layers = [Node(Concatenate(), inputs=("left", "right")), TimePool()]
+    model = nnfw.Sequential(layers, {"left": (2, 1), "right": (2, 2)})
+    left, right = np.arange(2.0).reshape(1, 2, 1), np.arange(4.0).reshape(1, 2, 2)
+    assert model.predict({"left": Padded(left, [1]), "right": right}).tolist() == [[0, 0, 1]]
 
 
 def test_only_input_called_x_is_one_without_a_name():

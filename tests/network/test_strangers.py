@@ -13,7 +13,7 @@ from nnfw.ops.engines import engine_of
 from nnfw.plugins import default_registry
 from nnfw.protocols import Parameter
 from nnfw.training import state_of
-from nnfw_standard import MSE, SGD, Accuracy, Dense, Tanh, Zeros
+from nnfw_standard import MSE, SGD, Accuracy, BinaryCrossEntropy, Dense, Tanh, Zeros
 
 ROWS = 6
 X, Y = np.arange(2.0 * ROWS).reshape(ROWS, 2) / ROWS, np.arange(float(ROWS)) / ROWS
@@ -48,7 +48,7 @@ FIT = {"cost": "mse", "optimizer": SGD(), "batch_size": 2, "accelerator": "none"
 @pytest.mark.parametrize(("wrong", "said"), WRONG)
 def test_forward_that_returns_something_else_from_some_call_on_is_named(wrong, said, after):
     model = sequential(later(Dense, "forward", wrong, after, 3), Dense(1))
-    message = rf"^Layer (0 )?'Later': forward returned {said}, expected "
+    message = rf"^Layer 0(: Layer)? 'Later': forward returned {said}, expected "
     with pytest.raises(nnfw.PluginError, match=message):
         model.fit(X, Y, epochs=2, **FIT)
 
@@ -57,7 +57,7 @@ def test_forward_that_returns_something_else_from_some_call_on_is_named(wrong, s
 @pytest.mark.parametrize(("wrong", "said"), WRONG)
 def test_backward_that_returns_something_else_from_some_call_on_is_named(wrong, said, after):
     model = sequential(Dense(3), later(Dense, "backward", wrong, after, 1))
-    with pytest.raises(nnfw.PluginError, match=rf"^Layer (1 )?'Later': backward returned {said}, expected "):
+    with pytest.raises(nnfw.PluginError, match=rf"^Layer 1(: Layer)? 'Later': backward returned {said}, expected "):
         model.fit(X, Y, epochs=2, **FIT)
 
 
@@ -67,7 +67,7 @@ def test_backward_that_returns_something_else_from_some_call_on_is_named(wrong, 
 def test_activation_that_returns_something_else_from_some_call_on_is_named(wrong, said, method, after):
     activation = later(Tanh, method, wrong, after)
     model = sequential(Dense(3, activation=activation), Dense(1))
-    owner = rf"(Layer 0 'dense' \(built-in\): {method} of its activation 'Later'|Activation 'Later': {method})"
+    owner = rf"(Layer 0 'dense' \(built-in\): {method} of its activation 'Later'|Layer 0: Activation 'Later': {method})"
     with pytest.raises(nnfw.PluginError, match=rf"^{owner} returned {said}, expected "):
         model.fit(X, Y, epochs=2, **FIT)
 
@@ -76,7 +76,7 @@ def test_activation_that_returns_something_else_from_some_call_on_is_named(wrong
 @pytest.mark.parametrize("wrong", [None, np.zeros((1, 1), np.float32)], ids=["none", "broadcastable"])
 def test_cost_whose_gradient_is_something_else_from_some_call_on_is_named(wrong, after):
     model = sequential(Dense(3), Dense(1))
-    with pytest.raises(nnfw.PluginError, match=r"^Cost 'Later': gradient returned .*, expected "):
+    with pytest.raises(nnfw.PluginError, match=r"^(Layer 1: )?Cost 'Later': gradient returned .*, expected "):
         model.fit(X, Y, epochs=2, **FIT | {"cost": later(MSE, "gradient", wrong, after)})
 
 
@@ -89,7 +89,7 @@ def test_forward_in_a_prediction_is_looked_at_at_every_call(rows, after):
         for time in range(times):
             model.predict(np.zeros((rows + time // 3, 2)))
 
-    with pytest.raises(nnfw.PluginError, match=r"^Layer (0 )?'Later': forward returned NoneType, expected "):
+    with pytest.raises(nnfw.PluginError, match=r"^Layer 0(: Layer)? 'Later': forward returned NoneType, expected "):
         predict(6)
 
 
@@ -253,7 +253,7 @@ def test_callback_whose_state_is_no_dictionary_is_named(value):
 )
 def test_initializer_that_returns_something_else_is_named(value, message):
     initializer = faulty(nnfw.Initializer, sample=returns(value))
-    with pytest.raises(nnfw.PluginError, match=f"^Initializer 'Faulty': {message}"):
+    with pytest.raises(nnfw.PluginError, match=rf"^Layer 0 'dense' \(built-in\): Initializer 'Faulty': {message}"):
         nnfw.Sequential([Dense(1, weight_initializer=initializer)], 2)
 
 
@@ -273,8 +273,143 @@ def test_initializer_that_returns_something_else_is_named(value, message):
 )
 def test_layer_that_declares_something_else_is_named(value, message):
     layer = faulty(Dense, parameters=returns(value), units=1, __annotations__={"units": int})
-    with pytest.raises(nnfw.PluginError, match=f"^Layer 'Faulty': {re.escape(message)}"):
+    with pytest.raises(nnfw.PluginError, match=f"^Layer 0 'Faulty': {re.escape(message)}"):
         nnfw.Sequential([layer], 2)
+
+
+def fails(*_, **__):
+    return 1 / 0
+
+
+def refuses(*_, **__):
+    raise nnfw.StateError("is not ready.")
+
+
+FAILING = {
+    "output_shape": lambda how: faulty(Dense, output_shape=how, units=1, __annotations__={"units": int}),
+    "parameters": lambda how: faulty(Dense, parameters=how, units=1, __annotations__={"units": int}),
+    "index_limit": lambda how: faulty(Dense, index_limit=how, units=1, __annotations__={"units": int}),
+    "sample of an initializer": lambda how: Dense(1, weight_initializer=faulty(nnfw.Initializer, sample=how)),
+}
+
+
+@pytest.mark.parametrize("method", FAILING)
+def test_layer_that_fails_when_a_network_is_built_is_named_with_its_node(method):
+    layer = FAILING[method](fails)
+    title = r"'dense' \(built-in\)" if method.startswith("sample") else "'Faulty'"
+    with pytest.raises(
+        nnfw.PluginError, match=rf"^Layer 1\.0 {title}: {method} failed: ZeroDivisionError: division by"
+    ):
+        sequential(Dense(2), nnfw.Chain((layer,)))
+    with pytest.raises(nnfw.StateError, match=rf"^Layer 1\.0 {title}: is not ready\.$") as caught:
+        sequential(Dense(2), nnfw.Chain((FAILING[method](refuses),)))
+    assert caught.value.path == ("layers", 1)
+
+
+def test_activation_that_fails_when_it_sees_a_shape_is_named_with_its_node():
+    model = sequential(Dense(2), Dense(2, activation=faulty(Tanh, require_shape=fails)))
+    message = r"^Layer 1 'dense' \(built-in\): require_shape of its activation failed: ZeroDivisionError"
+    with pytest.raises(nnfw.PluginError, match=message):
+        model.fit(X, np.c_[Y, Y], **FIT)
+
+
+@pytest.mark.parametrize("method", ["forward", "backward"])
+def test_layer_that_fails_in_a_pass_is_named_with_its_node(method):
+    layer = faulty(Dense, **{method: fails}, units=1, __annotations__={"units": int})
+    with pytest.raises(ZeroDivisionError) as failed:
+        sequential(nnfw.Chain((Dense(2), layer))).fit(X, Y, **FIT)
+    assert failed.value.__notes__ == ["Raised in Layer 0.1 'Faulty'."]
+    layer = faulty(Dense, **{method: refuses}, units=1, __annotations__={"units": int})
+    with pytest.raises(nnfw.StateError, match=r"^Layer 0\.1 'Faulty': is not ready\.$"):
+        sequential(nnfw.Chain((Dense(2), layer))).fit(X, Y, **FIT)
+
+
+def test_layer_whose_wrong_result_another_one_refuses_is_named_instead_of_that():
+    refusing = faulty(Dense, forward=refuses, units=1, __annotations__={"units": int})
+    with pytest.raises(nnfw.PluginError, match=r"^Layer 0 'Later': forward returned shape \(1, 3\), expected \(6, 3\)"):
+        sequential(later(Dense, "forward", np.zeros((1, 3), np.float32), 0, 3), refusing).predict(X)
+
+
+@pytest.mark.parametrize(
+    ("delta", "said"),
+    [
+        (np.zeros((2, 1), np.float32), r"shape \(2, 1\), expected \(2, 3\), the shape of z"),
+        (np.zeros(3, np.float32), r"shape \(3,\), expected \(2, 3\)"),
+        (np.zeros((2, 3)), r"float64, expected float32, the network's dtype"),
+        (None, r"NoneType, expected an array of shape \(2, 3\)"),
+    ],
+    ids=["column", "row", "dtype", "none"],
+)
+@pytest.mark.parametrize("call", [0, 1], ids=["through the cost", "through a node"])
+def test_delta_of_an_output_that_a_node_takes_too_is_looked_at_before_it_is_added(delta, said, call):
+    calls = count()
+
+    def changed(self, grad_a, z, a, workspace):
+        return delta if next(calls) == call else grad_a
+
+    activation = faulty(Tanh, delta=changed)
+    model = nnfw.Sequential(
+        [nnfw.Node(Dense(3, activation=activation), "p"), nnfw.Node(Dense(1), "q")], 2, outputs=("p", "q")
+    )
+    y = {"p": np.ones((ROWS, 3)), "q": np.ones((ROWS, 1))}
+    message = rf"^Layer p 'dense' \(built-in\): delta of its activation 'Faulty' returned {said}"
+    with pytest.raises(nnfw.PluginError, match=message):
+        model.fit(X, y, **FIT | {"cost": {"p": "mse", "q": "mse"}})
+
+
+def test_cost_of_time_steps_whose_gradient_has_another_shape_is_named():
+    model = nnfw.Sequential([{"type": "activation", "activation": "tanh"}], (2, 1))
+    x = nnfw.Padded(np.ones((4, 2, 1)), [2, 1, 1, 2])
+    with pytest.raises(
+        nnfw.PluginError, match=r"^Cost 'Later': gradient returned shape \(1, 1\), expected \(2, 2, 1\)"
+    ):
+        model.fit(x, np.ones((4, 2, 1)), **FIT | {"cost": later(MSE, "gradient", np.zeros((1, 1), np.float32), 0)})
+
+
+@pytest.mark.parametrize("wrong", [None, np.zeros((2, 2), np.float32)], ids=["none", "shape"])
+def test_cost_with_a_weight_whose_gradient_is_something_else_is_named(wrong):
+    model = nnfw.Sequential([nnfw.Node(Dense(1, activation="sigmoid"), "p")], 2, outputs=("p",))
+    cost = {"p": {"cost": later(BinaryCrossEntropy, "canonical_delta", wrong, 0), "weight": 0.5}}
+    with pytest.raises(nnfw.PluginError, match=r"^Cost 'Later': canonical_delta returned "):
+        model.fit(X, {"p": Y}, **FIT | {"cost": cost})
+
+
+def test_name_of_a_node_or_an_input_is_cut_in_messages():
+    long = "n" * 10_000
+    node = nnfw.Node(Dense(1), long)
+    with pytest.raises(nnfw.ShapeError) as caught:
+        nnfw.Sequential([node, nnfw.Node("add", inputs=(long, "x"))], 2)
+    assert "Layer 'nnn" in str(caught.value)
+    for error in (
+        caught.value,
+        refusal(lambda: nnfw.Sequential([node, nnfw.Node(Dense(2), share=long)], 2)),
+        refusal(
+            lambda: nnfw.Sequential(
+                [
+                    nnfw.Chain(
+                        (nnfw.Node(Dense(1), inputs=("q",)),),
+                    ),
+                    node,
+                ],
+                2,
+            )
+        ),
+        refusal(lambda: nnfw.Sequential([node], 2, outputs=("q",))),
+        refusal(lambda: nnfw.Sequential([node], 2, values={"q": 1.0})),
+        refusal(lambda: nnfw.Sequential([node], 2, values={f"{long}.weight": 1.0})),
+        refusal(lambda: nnfw.Sequential([nnfw.Node(Dense(1), inputs=(long,))], {long: 2}).predict({long: X, "b": X})),
+        refusal(lambda: nnfw.Sequential([nnfw.Node(Dense(1), inputs=(long,))], {long: 2}).predict({long: X[:, :1]})),
+        refusal(lambda: nnfw.Sequential([nnfw.Node(Dense(1), inputs=(long,))], {long: 2}).predict(X)),
+        refusal(lambda: nnfw.Sequential([nnfw.Node(nnfw.Chain((nnfw.Node(Dense(1), inputs=("q",)),)), long)], 2)),
+    ):
+        assert len(str(error)) < 500, str(error)
+
+
+def refusal(action):
+    """Return the error that an action raises."""
+    with pytest.raises(nnfw.NnfwError) as caught:
+        action()
+    return caught.value
 
 
 def with_activation(value):

@@ -17,7 +17,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.data.input_files import CHUNK, reading
-from nnfw.errors import DataError, did_you_mean, short, warn
+from nnfw.errors import DataError, did_you_mean, short, shown, warn
 from nnfw.storage import open_regular
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null"})
@@ -159,7 +159,7 @@ def listed(names: Sequence[str]) -> str:
     'a, b'
     """
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(name if name.isprintable() else short(name) for name in names[:_SHOWN]) + more
+    return ", ".join(map(shown, names[:_SHOWN])) + more
 
 
 def repeated(names: Iterable[str]) -> list[str]:

@@ -144,7 +144,7 @@ class Sequential:
     ) -> None:
         registry = registry or default_registry()
         if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
-            raise ConfigError([Mistake(("layers",), f"must be a list of at least one layer, got {layers!r}.")])
+            raise ConfigError([Mistake(("layers",), f"must be a list of at least one layer, got {short(layers)}.")])
         if not isinstance(values, Mapping | None):
             raise ConfigError([Mistake(("values",), f"must be arrays by name, got {short(values)}.")])
         models = {index: layer for index, layer in enumerate(layers) if isinstance(layer, Sequential)}
@@ -173,7 +173,7 @@ class Sequential:
         self.seed: int = settings.seed
         self.preprocessing: Preprocessing | None = None
         given = {f"layers.{index}.{name}": a for index, model in models.items() for name, a in model.parameters.items()}
-        self.parameters.initialise(stream(self.seed, "parameters"), given | dict(values or {}))
+        self.network.initialise(stream(self.seed, "parameters"), given | dict(values or {}))
         self._idle: list[RepeatedForward] = []  # making one takes longer than a small network does
         self._kernels: dict[str, Engine] = {"none": DEFINITIONS}
 

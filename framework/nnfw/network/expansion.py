@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 from nnfw.configuration import build
 from nnfw.data import listed
-from nnfw.errors import ConfigError, Mistake, PluginError, did_you_mean, in_words, short
+from nnfw.errors import ConfigError, Mistake, did_you_mean, short, shown
 from nnfw.plugins import Registry
-from nnfw.plugins.results import wrong_result
+from nnfw.plugins.results import naming, unexpected
 from nnfw.protocols import KINDS, Block, Node
 
 PREVIOUS = "previous"
@@ -22,6 +22,16 @@ _NAMES = "must begin with a letter and consist of letters, digits, '_' and '-'"
 _RESERVED = ("layers", PREVIOUS)
 _DEEPEST = 32  # blocks inside blocks
 _MOST_NODES = 1 << 14  # a file of a few bytes could repeat without end
+
+
+def short_name(name: str) -> str:
+    """Return the name of a node for people: ``3.shortcut`` for ``layers.3.shortcut``."""
+    return ".".join(part for part in name.split(".") if part != "layers")
+
+
+def title(name: str) -> str:
+    """Return what messages call a node: ``Layer 3.shortcut``."""
+    return f"Layer {shown(short_name(name))}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ class Expansion:
         share = self._shared(node, name, scope)
         sort = KINDS["layer"].sort_of(type(node.layer))
         if sort == "block":
-            inner = self._nodes_of(cast(Block, node.layer), tuple(f".{source}" for source in sources), scopes)
+            inner = self._nodes_of(cast(Block, node.layer), name, tuple(f".{source}" for source in sources), scopes)
             scopes.append(_Scope(f"{name}.", iter(enumerate(inner)), cast(Block, node.layer), sources[0], share))
             return
         if sort == "layer" and len(sources) > 1:
@@ -194,7 +204,7 @@ class Expansion:
         )
         return ""
 
-    def _nodes_of(self, block: Block, inputs: tuple[str, ...], scopes: Sequence[_Scope]) -> tuple[Node, ...]:
+    def _nodes_of(self, block: Block, name: str, inputs: tuple[str, ...], scopes: Sequence[_Scope]) -> tuple[Node, ...]:
         label = self._registry.label("layer", block)
         if any(scope.block == block for scope in scopes):
             self._note(f"{label} expands into itself: one of its nodes is the same block.")
@@ -202,17 +212,17 @@ class Expansion:
         if len(scopes) > _DEEPEST:
             self._note(f"blocks are nested more than {_DEEPEST} deep in {label}. Nest fewer of them.")
             raise ConfigError(self._mistakes)
-        try:
-            found: Any = block.nodes(inputs)
-        except Exception as error:
-            raise PluginError(f"{self._registry.title(block)}: nodes({inputs}) failed: {in_words(error)}") from error
-        if not isinstance(found, Sequence) or isinstance(found, str) or not found:
-            raise wrong_result(block, "nodes", found, "a list of one Node or more", self._registry)
+        owner = f"{title(name)} {label}"
+        with naming(owner, f"nodes({short(inputs)})", ("layers", self._top)):
+            found: object = block.nodes(inputs)
+            if not isinstance(found, Sequence) or isinstance(found, str) or not found:
+                raise unexpected("nodes", found, "a list of one Node or more")
         self._require_room(len(found))
         try:
             return build(_Nodes, {"nodes": list(found)}, self._registry.resolve).nodes
         except ConfigError as error:
-            raise ConfigError(error.mistakes, f"A node of {label}") from error
+            mistakes = [Mistake(("layers", self._top), f"A node of {owner}: {text}") for text in error.mistakes]
+            raise ConfigError(mistakes) from error
 
     def _note(self, text: str, *place: int | str) -> None:
         """Note a mistake in the current node; all of them are raised together."""
@@ -220,7 +230,7 @@ class Expansion:
             self._mistakes.append(Mistake(("layers", self._top, *place), text))
             return
         inner = Mistake(("layers", self._index, *place), text) if place else text
-        self._mistakes.append(Mistake(("layers", self._top), f"Inside {self._inside}: {inner}"))
+        self._mistakes.append(Mistake(("layers", self._top), f"Inside {shown(self._inside)}: {inner}"))
 
 
 def _require_names(inputs: Sequence[str]) -> None:

@@ -4,35 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, cast
 
 from nnfw.arrays import Array, Shape
 from nnfw.data import listed
-from nnfw.errors import ConfigError, DataError, Mistake, PluginError, ShapeError, short
-from nnfw.network.expansion import Expansion
+from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, PluginError, ShapeError, short, shown
+from nnfw.network.expansion import Expansion, short_name, title
 from nnfw.network.inputs import INPUT
 from nnfw.network.parameters import Scope
 from nnfw.ops import kernels_only
 from nnfw.ops.definitions import add, copy
 from nnfw.plugins import Registry
-from nnfw.plugins.results import wrong_result
+from nnfw.plugins.results import naming, unexpected
 from nnfw.protocols import KINDS, Activation, Node, Parameter
 from nnfw.workspace import ACTIVATION, LAYER
 from nnfw.workspace import Workspace as Workspace  # re-exported
 
 _PADDED = "padded"
 
+THROUGH = "through"
+"""Key of the workspace of an output that nodes take too: δ from its "cost", and δ through the "nodes"."""
+
 
 def is_shape(value: Any) -> bool:
     """Return whether a value is a shape: a tuple of whole numbers."""
     return isinstance(value, tuple) and all(isinstance(size, Integral) and int(size) >= 0 for size in value)
-
-
-def short_name(name: str) -> str:
-    """Return the name of a node for people: ``3.shortcut`` for ``layers.3.shortcut``."""
-    return ".".join(part for part in name.split(".") if part != "layers")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -73,7 +72,7 @@ class Place:
     @property
     def title(self) -> str:
         """How messages call it: ``Layer 1``, ``Layer trunk``, ``Layer 3.shortcut``."""
-        return f"Layer {short_name(self.name)}"
+        return title(self.name)
 
 
 class Graph:
@@ -137,10 +136,13 @@ class Graph:
 
         def placed(node: Node, name: str, outer: int) -> Place:
             here, sources = position[name], tuple(position[source] for source in node.inputs)
+            label = f"{title(name)} {registry.label('layer', node.layer)}"
+            with naming(label, "its activation", ("layers", outer)):
+                activation = _activation_of(node.layer, registry)
             return Place(
                 name=name,
                 layer=node.layer,
-                activation=_activation_of(node, registry),
+                activation=activation,
                 position=here,
                 sources=sources,
                 merges=KINDS["layer"].sort_of(type(node.layer)) == "merge",
@@ -184,6 +186,17 @@ class Graph:
         """Return how messages name a node: ``Layer 1 'dense' (built-in)``."""
         return f"{place.title} {self.registry.label('layer', place.layer)}"
 
+    def naming(self, place: Place, call: str) -> AbstractContextManager[None]:
+        """Return a context manager that names a node in the errors of its components; `call` says what is called."""
+        return naming(self.label(place), call, ("layers", place.outer))
+
+    def _name(self, error: Exception, place: Place) -> None:
+        """Name the node whose component raised an error in a pass; one that is not of nnfw keeps its class."""
+        if isinstance(error, NnfwError):
+            error.of(self.label(place), ("layers", place.outer))
+        else:
+            error.add_note(f"Raised in {self.label(place)}.")
+
     def shapes(self, *input_shapes: Shape) -> list[Shape]:
         """Return the shapes for one example: of the inputs, then of each node's activation.
 
@@ -196,14 +209,13 @@ class Graph:
         """
         shapes = list(input_shapes)
         for place in self.nodes:
-            try:
-                shape = place.layer.output_shape(_taken(place, shapes))
-            except ShapeError as error:
-                raise ShapeError(f"{self.label(place)}: {error} {self._origins(place, shapes)}") from error
-            if not is_shape(shape):
-                raise PluginError(
-                    f"{self.label(place)}: output_shape returned {short(shape)}, expected a tuple of whole numbers."
-                )
+            with self.naming(place, "output_shape"):
+                try:
+                    shape = place.layer.output_shape(_taken(place, shapes))
+                except ShapeError as error:
+                    raise ShapeError(f"{error} {self._origins(place, shapes)}") from error
+                if not is_shape(shape):
+                    raise PluginError(f"output_shape returned {short(shape)}, expected a tuple of whole numbers.")
             shapes.append(shape)
         return shapes
 
@@ -217,7 +229,7 @@ class Graph:
         first = len(self.inputs)
         if position >= first:
             return self.label(self.nodes[position - first])
-        return "the input" if self.inputs == (INPUT,) else f"the input {self.inputs[position]!r}"
+        return "the input" if self.inputs == (INPUT,) else f"the input {short(self.inputs[position])}"
 
     def limits(self) -> list[int | None]:
         """Return for each input n if it holds indices 0 … n − 1, None for real numbers.
@@ -236,18 +248,19 @@ class Graph:
                     raise ConfigError([Mistake(("layers", place.outer), f"{self.label(place)}: {text}")])
         for name, limits in zip(self.inputs, found, strict=True):
             if None in limits and len(limits) > 1:
-                text = f"The input {name!r} is taken as indices by one layer and as real numbers by another."
+                text = f"The input {short(name)} is taken as indices by one layer and as real numbers by another."
                 raise ConfigError([Mistake(("input_shape", name), f"{text} Give them two inputs.")])
         return [None if None in limits else min(limits) for limits in found]  # type: ignore[type-var]
 
     def _limit_of(self, place: Place) -> int | None:
         """Return the limit of the indices that a layer takes; PluginError unless it is a whole number or None."""
-        found: object = place.layer.index_limit() if hasattr(place.layer, "index_limit") else None
-        if found is None:
+        if not hasattr(place.layer, "index_limit"):
             return None
-        if type(found) is int and found >= 1:
-            return found
-        raise wrong_result(place.layer, "index_limit", found, "a whole number ≥ 1, or None", self.registry)
+        with self.naming(place, "index_limit"):
+            found: object = place.layer.index_limit()
+            if found is None or (type(found) is int and found >= 1):
+                return found
+            raise unexpected("index_limit", found, "a whole number ≥ 1, or None")
 
     def value_name(self, position: int) -> str:
         """Return the name of an input or a node, for people."""
@@ -258,9 +271,10 @@ class Graph:
         """Yield the outer position of each node whose activation rejects the shape of its z, with the reason."""
         for place in self.nodes:
             try:
-                place.activation.require_shape(shapes[place.position])
+                with self.naming(place, "require_shape of its activation"):
+                    place.activation.require_shape(shapes[place.position])
             except ShapeError as error:
-                yield place.outer, f"{self.label(place)}: {error}"
+                yield place.outer, str(error)
 
     def parameters(self, shapes: Sequence[Shape]) -> dict[str, Mapping[str, Parameter]]:
         """Return the parameters that each node declares, by its name; for one that shares, those must be the same.
@@ -269,32 +283,17 @@ class Graph:
         """
         declared: dict[str, Mapping[str, Parameter]] = {}
         for place in self.nodes:
-            found = self._declared(place, _taken(place, shapes))
+            with self.naming(place, "parameters"):
+                found = _declared(place.layer.parameters(_taken(place, shapes)))
             if place.parameters == place.name:
                 declared[place.name] = found
                 continue
             own, others = ({n: p.shape for n, p in each.items()} for each in (found, declared[place.parameters]))
             if own != others:
                 raise ShapeError(
-                    f"{self.label(place)}: cannot share the parameters of {place.parameters}: it needs {own}, those "
-                    f"are {others}. Give both layers the same options and inputs of the same shape."
-                )
-        return declared
-
-    def _declared(self, place: Place, shape: Any) -> Mapping[str, Parameter]:
-        """Return the parameters that a layer declares; PluginError if they are not a mapping of Parameters."""
-        layer, declared = place.layer, place.layer.parameters(shape)
-        if not isinstance(declared, Mapping) or not all(isinstance(name, str) for name in declared):
-            raise wrong_result(
-                layer, "parameters", declared, "a dictionary of Parameter objects by name", self.registry
-            )
-        for name, parameter in declared.items():
-            method = f"parameters[{short(name)}]"
-            if not isinstance(parameter, Parameter) or not is_shape(parameter.shape):
-                raise wrong_result(layer, method, parameter, "a Parameter whose shape is whole numbers", self.registry)
-            if not hasattr(parameter.initializer, "sample"):
-                found = parameter.initializer
-                raise wrong_result(layer, f"{method}.initializer", found, "an initializer", self.registry)
+                    f"cannot share the parameters of {shown(place.parameters)}: it needs {own}, those are {others}. "
+                    "Give both layers the same options and inputs of the same shape."
+                ).of(self.label(place), ("layers", place.outer))
         return declared
 
     def forward(
@@ -308,34 +307,48 @@ class Graph:
 
         The `lengths` are those of the sequences in each input, if one is padded.
         """
-        self._hand_on_lengths(lengths or [None] * len(self.inputs), workspace)
+        self._hand_on_lengths(inputs, lengths or [None] * len(inputs), workspace)
         values, step = list(inputs), workspace.step
-        for place in self.nodes:
-            own = self.workspace_of(place, workspace)
-            z = own["z"] = step(
-                place.layer.forward, params.of(place.parameters), _taken(place, values), own.child(LAYER)
-            )
-            a = own["a"] = step(place.activation.forward, z, own.child(ACTIVATION))
-            values.append(a)
+        try:
+            for place in self.nodes:
+                own = self.workspace_of(place, workspace)
+                z = own["z"] = step(
+                    place.layer.forward, params.of(place.parameters), _taken(place, values), own.child(LAYER)
+                )
+                a = own["a"] = step(place.activation.forward, z, own.child(ACTIVATION))
+                values.append(a)
+        except Exception as error:
+            self._name(error, place)
+            raise
 
-    def _hand_on_lengths(self, lengths: Sequence[Array | None], workspace: Workspace) -> None:
+    def _hand_on_lengths(self, inputs: Sequence[Array], lengths: Sequence[Array | None], workspace: Workspace) -> None:
         """Tell each layer the lengths of its input: those of the first input that has some."""
         if not any(each is not None for each in lengths) and not workspace.get(_PADDED):
             return
         workspace[_PADDED] = True  # a later pass without lengths has to clear these
+        shapes: list[Shape] = workspace.once("shapes", lambda: self.shapes(*(array.shape[1:] for array in inputs)))
         found = list(lengths)
         for place in self.nodes:
             own = self.workspace_of(place, workspace)
-            padded = [found[source] for source in place.sources if found[source] is not None]
-            if any(each is not padded[0] for each in padded):
-                raise DataError(
-                    f"{self.label(place)}: its inputs are sequences with lengths of their own. Give the lengths with "
-                    "one of them, and pad the others alike."
+            padded = [source for source in place.sources if found[source] is not None]
+            taken = found[padded[0]] if padded else None
+            kept = taken if getattr(place.layer, "keeps_time", False) else None
+            text = ""
+            if any(found[source] is not taken for source in padded):
+                text = (
+                    "its inputs are sequences with lengths of their own. Give the lengths with one of them, and pad "
+                    "the others alike."
                 )
-            taken = padded[0] if padded else None
+            elif kept is not None and shapes[place.position][:1] != shapes[padded[0]][:1]:
+                text = (
+                    f"makes {shapes[place.position][0]} time steps of {shapes[padded[0]][0]}, so the lengths of its "
+                    "input do not hold for them. End them in a layer before it, or give arrays without lengths."
+                )
+            if text:
+                raise DataError(text).of(self.label(place), ("layers", place.outer))
             own.child(LAYER).lengths = taken
-            found.append(taken if getattr(place.layer, "keeps_time", False) else None)
-            own.lengths = found[-1]
+            own.lengths = kept
+            found.append(kept)
 
     def backward(
         self,
@@ -351,24 +364,28 @@ class Graph:
         step, first = workspace.step, len(self.inputs)
         grad_a: list[Array | None] = [None] * (first + len(self.nodes))
         written: set[str] = set()
-        for index in range(len(self.nodes) - 1, -1, -1):
-            place = self.nodes[index]
-            own = self.workspace_of(place, workspace)
-            delta = own["delta"] = self._delta(index, grad_a[place.position], delta_of_output, own)
-            gradients = grads.of(place.parameters)
-            shared = place.parameters in written
-            target = _buffers(gradients, own) if shared else gradients
-            terms = step(place.layer.backward, params.of(place.parameters), delta, target, own.child(LAYER))
-            own["grad_inputs"] = terms
-            if shared:
-                step(_add_gradients, gradients, target, own)
-            written.add(place.parameters)
-            if not own.needs_input_gradient:
-                continue
-            each = zip(place.sources, place.only, terms if place.merges else (terms,), strict=True)
-            for source, only, term in each:
-                if source >= first or workspace.needs_input_gradient:
-                    grad_a[source] = term if only else self._sum(source, grad_a[source], term, workspace)
+        try:
+            for index in range(len(self.nodes) - 1, -1, -1):
+                place = self.nodes[index]
+                own = self.workspace_of(place, workspace)
+                delta = own["delta"] = self._delta(index, grad_a[place.position], delta_of_output, own)
+                gradients = grads.of(place.parameters)
+                shared = place.parameters in written
+                target = _buffers(gradients, own) if shared else gradients
+                terms = step(place.layer.backward, params.of(place.parameters), delta, target, own.child(LAYER))
+                own["grad_inputs"] = terms
+                if shared:
+                    step(_add_gradients, gradients, target, own)
+                written.add(place.parameters)
+                if not own.needs_input_gradient:
+                    continue
+                each = zip(place.sources, place.only, terms if place.merges else (terms,), strict=True)
+                for source, only, term in each:
+                    if source >= first or workspace.needs_input_gradient:
+                        grad_a[source] = term if only else self._sum(source, grad_a[source], term, workspace)
+        except Exception as error:
+            self._name(error, place)
+            raise
         return grad_a[:first]
 
     def _delta(
@@ -382,9 +399,11 @@ class Graph:
         delta = delta_of_output(index, own)
         if grad_a is None:
             return delta
-        through = own.child("through")
+        through = own.child(THROUGH)
+        through["cost"] = delta  # both terms are kept for the verification: their sum could be a broadcast
         total = step(_plus, None, delta, through)  # copied before the activation overwrites it
         other = step(activation.delta, grad_a, own["z"], own["a"], own.child(ACTIVATION))
+        through["nodes"] = other
         return step(_plus, total, other, through)
 
     def _sum(self, source: int, so_far: Array | None, term: Array | None, workspace: Workspace) -> Array | None:
@@ -398,6 +417,19 @@ class Graph:
         first = len(self.inputs)
         needs = workspace.needs_input_gradient or any(source >= first for source in place.sources)
         return workspace.child(place.position, needs_input_gradient=needs)
+
+
+def _declared(found: object) -> Mapping[str, Parameter]:
+    """Return the parameters that a layer declares; PluginError if they are not a mapping of Parameters."""
+    if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
+        raise unexpected("parameters", found, "a dictionary of Parameter objects by name")
+    for name, parameter in found.items():
+        method = f"parameters[{short(name)}]"
+        if not isinstance(parameter, Parameter) or not is_shape(parameter.shape):
+            raise unexpected(method, parameter, "a Parameter whose shape is whole numbers")
+        if not hasattr(parameter.initializer, "sample"):
+            raise unexpected(f"{method}.initializer", parameter.initializer, "an initializer")
+    return found
 
 
 def _taken(place: Place, values: Sequence[Any]) -> Any:
@@ -430,17 +462,16 @@ def _buffers(gradients: Mapping[str, Array], workspace: Workspace) -> Mapping[st
     return {name: shared.buffer(name, array.shape) for name, array in gradients.items()}
 
 
-def _activation_of(node: Node, registry: Registry) -> Activation:
+def _activation_of(layer: object, registry: Registry) -> Activation:
     """Return the activation of a layer, the identity if it has none; PluginError if its attribute is no activation."""
-    found: Any = getattr(node.layer, "activation", "identity")
-    label = f"Layer {short_name(str(node.name))} {registry.label('layer', node.layer)}"
+    found: Any = getattr(layer, "activation", "identity")
     if isinstance(found, str):  # a class variable: options are resolved
         try:
             found = registry.resolve("activation", found)
         except ConfigError as error:
-            raise PluginError(f"{label}: its activation is {short(found)}: {error}") from error
+            raise PluginError(f"its activation is {short(found)}: {error}") from error
     if not hasattr(found, "forward"):
-        raise PluginError(f"{label}: its activation is {short(found)}, expected an activation.")
+        raise PluginError(f"its activation is {short(found)}, expected an activation.")
     activation: Activation = found
     return activation
 

@@ -40,7 +40,7 @@ class Input:
     @classmethod
     def all(cls, names: Sequence[str], shapes: Sequence[Shape], limits: Sequence[int | None]) -> tuple[Input, ...]:
         """Return the inputs of a network; a single one called ``x`` has no name in messages."""
-        keys = [""] if tuple(names) == (INPUT,) else [f"[{name!r}]" for name in names]
+        keys = [""] if tuple(names) == (INPUT,) else [f"[{short(name)}]" for name in names]
         return tuple(map(cls, names, shapes, limits, keys))
 
     def require(self, array: Array, owner: str, columns: Sequence[str] = ()) -> None:
@@ -126,7 +126,7 @@ def _together(values: Sequence[Any], inputs: Sequence[Input], name: str) -> Give
         lengths.append(None if padded is None else padded.checked_lengths(batch.shape, owner))
         counts[each.name] = "a single example" if single else len(batch)
     if len(set(counts.values())) > 1:
-        found = ", ".join(f"{key!r}: {count}" for key, count in counts.items())
+        found = ", ".join(f"{short(key)}: {count}" for key, count in counts.items())
         raise DataError(f"The inputs in {name} must have one entry per example, got {found}.")
     return arrays, None if all(each is None for each in lengths) else lengths, single
 
@@ -138,7 +138,7 @@ def by_name(
     if not isinstance(values, Mapping):
         raise error(
             f"{owner} must give one for each {what} by name: {listed(names)}, got {short(values)}. Write "
-            f"{{{names[0]!r}: ...}}."
+            f"{{{short(names[0])}: ...}}."
         )
     missing = [name for name in names if name not in values]
     further = [str(name) for name in values if name not in names]

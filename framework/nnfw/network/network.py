@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from math import prod
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from nnfw.arrays import Array, Shape
 from nnfw.network.batch import Batch
@@ -62,6 +62,18 @@ class Network:
         self.output_names = graph.output_names
         self.output_shapes = tuple(self.shapes[graph.nodes[index].position] for index in graph.outputs)
         self.parameters = Parameters(Layout.of(graph.parameters(self.shapes)), self.dtype)
+
+    def initialise(self, rng: np.random.Generator, values: Mapping[str, ArrayLike]) -> None:
+        """Copy initial values from `values`, and draw the missing ones in the order of the nodes.
+
+        ShapeError if a name or a shape does not fit.
+        """
+        for name, value in values.items():
+            self.parameters[name] = value
+        for place in self.graph.nodes:
+            if place.parameters == place.name:
+                with self.graph.naming(place, "sample of an initializer"):
+                    self.parameters.draw(place.name, rng, values)
 
     @property
     def widest(self) -> int:

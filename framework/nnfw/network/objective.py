@@ -107,7 +107,8 @@ class Term:
         seen, labels = (_time_steps(a), _time_steps(y)) if by_time else (a, y)
         method = cost.canonical_delta if self.canonical else cost.gradient
         found = step(method, seen, labels, own.child(COST), weight)
-        found = found.reshape(a.shape) if by_time else found
+        if by_time and np.shape(found) == seen.shape:  # any other is refused after the pass
+            found = found.reshape(a.shape)
         if self.canonical:
             return found
         own["grad_a"] = found
@@ -164,7 +165,10 @@ class Objective:
             shape = own["a"].shape[:2]
             weight = _time_steps(own.step(_marks, lengths, weight, factor * shape[1], shape, own.child("marks")))
         delta = self.terms[k].delta(own, batch.targets[k], weight)
-        return delta if factor == 1 or lengths is not None else own.step(_scaled, delta, factor, own)
+        if factor == 1 or lengths is not None:
+            return delta
+        own["delta"] = delta  # what is looked at if it cannot be scaled
+        return own.step(_scaled, delta, factor, own)
 
 
 @kernels_only

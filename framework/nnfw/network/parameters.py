@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array
-from nnfw.data import NUMERIC_KINDS, as_numeric, cast
+from nnfw.data import NUMERIC_KINDS, as_numeric, cast, listed
 from nnfw.errors import PluginError, ShapeError, did_you_mean, short
 from nnfw.plugins import default_registry
 from nnfw.plugins.results import wrong_result
@@ -164,15 +164,11 @@ class Parameters(Scope):
             raise _too_large(layout, np.dtype(dtype), "this process may have") from error
         super().__init__(layout.arrays(self.vector, self.state))
 
-    def initialise(self, rng: np.random.Generator, values: Mapping[str, Any]) -> None:
-        """Copy initial values from `values`, and draw the missing ones in the order of the layers.
-
-        ShapeError if a name or a shape does not fit.
-        """
-        for name in values:
-            self._view(name)
-        for name, parameter in self.layout.declared.items():
-            self[name] = values[name] if name in values else _drawn(parameter, rng)
+    def draw(self, node: str, rng: np.random.Generator, given: Container[str]) -> None:
+        """Draw the initial values of a node's arrays, except of those `given`."""
+        for name in (_joined(node, own) for own in self.layout.nodes[node]):
+            if name not in given:
+                self[name] = _drawn(self.layout.declared[name], rng)
 
     def __getitem__(self, name: str) -> Array:
         """Return an array; KeyError, with the names there are, if there is none of this name."""
@@ -187,7 +183,7 @@ class Parameters(Scope):
 
     def _unknown(self, name: str) -> str:
         hint = did_you_mean(name, self, _LIKENESS) if isinstance(name, str) else ""
-        return f"There is no parameter {short(name)}.{hint} Parameters: {', '.join(self)}."
+        return f"There is no parameter {short(name)}.{hint} Parameters: {listed(tuple(self))}."
 
     def __setitem__(self, name: str, values: Any) -> None:
         """Copy `values` into the array.
@@ -199,7 +195,7 @@ class Parameters(Scope):
         DataError
             If the values are not numbers, or too large for the dtype.
         """
-        what = f"Parameter {name!r}"
+        what = f"Parameter {short(name)}"
         view, array = self._view(name), as_numeric(values, what)
         if array.shape != view.shape:
             raise ShapeError(f"{what} has shape {view.shape}, got values of shape {array.shape}.")

@@ -224,6 +224,7 @@ class _Recorder:
         if hasattr(method, "asks_step"):
             return method(*arguments, **named)
         workspace = next(item for item in (*arguments, *named.values()) if isinstance(item, Workspace))
+        self._tape.owner = workspace.node
         arrays = [item for item in arguments if isinstance(item, np.ndarray)]
         backward = method.__name__ != "forward"
         with workspace.lending(self._free_place(arrays) if backward else None):

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from nnfw.arrays import Shape
-from nnfw.errors import NnfwError, PluginError, class_name
-from nnfw.network.graph import Graph
+from nnfw.errors import PluginError, class_name
+from nnfw.network.graph import THROUGH, Graph
 from nnfw.network.objective import Objective
 from nnfw.workspace import Workspace
 
@@ -34,9 +34,10 @@ class Verification:
     def __init__(
         self, graph: Graph, shapes: Sequence[Shape], workspace: Workspace, objective: Objective | None = None
     ) -> None:
-        forward = list(_forward(graph, shapes, workspace))
-        self._results = [*forward, *_backward(graph, shapes, workspace, objective)]
-        self._workspaces = [result.workspace for result in forward if result.key == "z"]
+        self._results = [*_forward(graph, shapes, workspace), *_backward(graph, shapes, workspace, objective)]
+        self._workspaces = list(dict.fromkeys(result.workspace for result in self._results))
+        for place in graph.nodes:
+            graph.workspace_of(place, workspace).belong_to(place.title)
         self._count = 0
 
     def of(self, count: int) -> Verification:
@@ -61,7 +62,7 @@ class Verification:
                 is_array = type(found) is np.ndarray and found.dtype == result.workspace.dtype
                 if not is_array or found.shape[:1] != (count,) or found.shape[1:] != result.shape:
                     self._blame(None)
-        elif isinstance(error, Exception) and not isinstance(error, NnfwError):
+        elif isinstance(error, Exception):
             self._blame(error)
 
     def _blame(self, cause: Exception | None) -> None:
@@ -118,10 +119,12 @@ def _backward(
     """Yield the results of the backward pass, from the last node down."""
     if objective is None:
         return
+    taken = {source for place in graph.nodes for source in place.sources}
     for index in range(len(graph.nodes) - 1, -1, -1):
         place = graph.nodes[index]
         own, owner, shape = graph.workspace_of(place, workspace), graph.label(place), shapes[place.position]
-        delta, activation = "delta", f" of its activation {graph.registry.label('activation', place.activation)}"
+        of_activation = f" of its activation {graph.registry.label('activation', place.activation)}"
+        delta, activation = "delta", of_activation
         if index in graph.outputs:
             term = objective.terms[graph.outputs.index(index)]
             cost = f"Cost {graph.registry.label('cost', term.cost)}"
@@ -130,6 +133,10 @@ def _backward(
             else:
                 owner_of_delta = owner
                 yield _Result(cost, "gradient", "grad_a", own, shape, "the shape of the activation before it")
+            if place.position in taken:
+                through = own.child(THROUGH)
+                yield _Result(owner_of_delta, delta, "cost", through, shape, _OF_Z, activation)
+                yield _Result(owner, "delta", "nodes", through, shape, _OF_Z, of_activation)
         else:
             owner_of_delta = owner
         yield _Result(owner_of_delta, delta, "delta", own, shape, _OF_Z, activation)

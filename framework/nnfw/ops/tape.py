@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar, cast
 import numpy as np
 
 from nnfw.arrays import Array
+from nnfw.errors import PluginError
 from nnfw.ops.engines import Engine, engine_in_use, using
 from nnfw.ops.operation import Call, Function, Operation, Value, dispatched
 from nnfw.plugins.results import wrong_result
@@ -80,6 +81,11 @@ class Tape:
     engine
         Runs the recorded operations.
 
+    Attributes
+    ----------
+    owner
+        Whose methods are recorded, in words; in front of the errors of their replays.
+
     Examples
     --------
     >>> import numpy as np
@@ -107,6 +113,7 @@ class Tape:
         self._kept: list[Call] = []  # keeps the arrays alive
         self._steps: list[Callable[[], object]] = []
         self._calls_methods = False  # whether a replay calls methods, which may look up the engine in use
+        self.owner = ""
 
     def perform(
         self, method: Callable[Arguments, Result], /, *arguments: Arguments.args, **named: Arguments.kwargs
@@ -121,7 +128,7 @@ class Tape:
                 return method(*arguments, **named)
         self.finish()
         result = _own(method(*arguments, **named), arguments)
-        self._steps.append(_replay_of(partial(method, *arguments, **named), method, result))
+        self._steps.append(_replay_of(partial(method, *arguments, **named), method, result, self.owner))
         self._calls_methods = True
         return result
 
@@ -201,10 +208,13 @@ def _arrays_in(arguments: Iterable[object]) -> Iterator[Array]:
             yield from _arrays_in(item)
 
 
-def _replay_of(call: Callable[[], object], method: Callable[..., object], result: object) -> Callable[[], object]:
+def _replay_of(
+    call: Callable[[], object], method: Callable[..., object], result: object, owner: str
+) -> Callable[[], object]:
     """Return a function that calls a method again and copies its result, or each of a tuple, into the first one.
 
-    A result of another shape or dtype is refused. What is not an array in the first result is unused or was refused.
+    A result of another shape or dtype is refused; errors name the `owner`. What is not an array in the first result is
+    unused or was refused.
     """
     items = result if isinstance(result, tuple) else (result,)
     if not any(isinstance(item, np.ndarray) for item in items):
@@ -214,14 +224,16 @@ def _replay_of(call: Callable[[], object], method: Callable[..., object], result
         found = call()
         again = found if isinstance(result, tuple) and isinstance(found, tuple) else (found,)
         if len(again) != len(items):
-            raise wrong_result(owner, method.__name__, found, f"a tuple of {len(items)}, as before")
+            raise refused(found, f"a tuple of {len(items)}, as before")
         for first, new in zip(items, again, strict=True):
             if not isinstance(first, np.ndarray) or new is first:
                 continue
             if not isinstance(new, np.ndarray) or new.shape != first.shape or new.dtype != first.dtype:
-                expected = f"a {first.dtype} array of shape {first.shape}, as before"
-                raise wrong_result(owner, method.__name__, new, expected)
+                raise refused(new, f"a {first.dtype} array of shape {first.shape}, as before")
             np.copyto(first, new)
 
-    owner = getattr(method, "__self__", method)
+    def refused(found: object, expected: str) -> PluginError:
+        error = wrong_result(getattr(method, "__self__", method), method.__name__, found, expected)
+        return error.of(owner) if owner else error
+
     return repeat
