@@ -44,7 +44,8 @@ Built = TypeVar("Built")
 Key = TypeVar("Key", str, int)
 
 _UNIONS = (Union, UnionType)
-_MOST_MISTAKES = 100  # nobody reads more at once, and a file may hold any number
+MOST_MISTAKES = 100  # nobody reads more at once, and a file may hold any number
+_MOST_ENTRIES = 1 << 14  # of a table whose keys are free: each is checked, and a file may hold any number
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def check(cls: type, table: Mapping[str, object], resolve: Resolve) -> dict[str,
     of range; where there is none of these, with options that contradict each other.
     """
     options = options_of(cls)
-    unknown = islice((str(key) for key in table if key not in options), _MOST_MISTAKES)
+    unknown = islice((str(key) for key in table if key not in options), MOST_MISTAKES)
     mistakes = [Mistake((key,), _unknown(key, options)) for key in unknown]
     mistakes += [
         Mistake((name,), f"is missing: {option}.")
@@ -243,7 +244,7 @@ def _collected(
     """
     checked = {}
     for key, value in values.items():
-        if len(mistakes) >= _MOST_MISTAKES:
+        if len(mistakes) >= MOST_MISTAKES:
             break
         try:
             checked[key] = check_one(key, value)
@@ -259,6 +260,8 @@ def _unknown(name: str, options: Mapping[str, Option]) -> str:
 
 
 def _check_value(hint: object, value: object, resolve: Resolve) -> object:
+    if _is_plain(hint):
+        return _check_plain(hint, _as_python(value), hint)
     kind = kind_of(hint)
     if kind is not None and not _by_name(hint, value):
         return resolve(kind, value)
@@ -320,6 +323,8 @@ def _check_items(hints: Sequence[object], values: Sequence[object], resolve: Res
 
 def _check_entries(hint: object, table: Mapping[Any, object], resolve: Resolve) -> Mapping[str, object]:
     """Return the entries of a table whose keys are free, each checked."""
+    if len(table) > _MOST_ENTRIES:
+        raise ConfigError(f"must have at most {_MOST_ENTRIES:,} entries, got {len(table):,}.")
     mistakes = [Mistake((str(key),), "is a key that is not text.") for key in table if not isinstance(key, str)]
     return _collected(table, lambda _, value: _check_value(hint, value, resolve), mistakes)
 
@@ -381,6 +386,13 @@ def _unwrapped(hint: object) -> tuple[object, tuple[object, ...]]:
     """Return an annotation without ``Annotated``, and what that added."""
     inner, *limits = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     return inner, tuple(limits)
+
+
+@cache
+def _is_plain(hint: object) -> bool:
+    """Return whether pydantic alone checks the values of an annotation."""
+    inner = [_unwrapped(part)[0] for part in _parts(hint)]
+    return kind_of(hint) is None and not any(_dataclass(each) or get_origin(each) in (tuple, Mapping) for each in inner)
 
 
 def _dataclass(hint: object) -> type | None:

@@ -8,6 +8,7 @@ import pytest
 import nnfw
 from nnfw import Node
 from nnfw.network import expansion
+from nnfw.plugins import default_registry
 from nnfw_standard import Add, Concatenate, Dense, Embedding, Parallel, Repeat, Residual
 
 
@@ -129,7 +130,7 @@ MISTAKES = {
         r"\.inputs\[0\] is '\.trnk', but .* Did you mean '\.trunk'\? Names: \.x, \.trunk, \.layers\.1\.layers\.0\.$",
     ),
     "block in itself": ([Itself()], r"layers\[0\].*Itself' expands into itself"),
-    "no end": ([Deeper()], r"layers\[0\].*blocks are nested more than 32 deep in 'Deeper'\. Nest fewer of them"),
+    "no end": ([Deeper()], r"layers\[0\].*blocks are nested more than 32 deep in 'Deeper'\. Nest fewer"),
 }
 
 
@@ -293,3 +294,24 @@ def test_repetition_without_end_is_refused():
 def test_block_of_too_many_nodes_is_refused():
     with pytest.raises(nnfw.ConfigError, match=r"layers\[0\] expands into more than 16,384 nodes\. Repeat fewer of"):
         nnfw.Sequential([Returns((Node(D),) * 10**5)], 3)
+
+
+def test_repeated_layers_are_checked_once(monkeypatch):
+    seen = []
+    registry = default_registry()
+    original = type(registry).resolve
+    monkeypatch.setattr(type(registry), "resolve", lambda *given: [seen.append(given), original(*given)][1])
+    model = nnfw.Sequential([Repeat((Dense(2), Dense(2)), times=50)], 2)
+    assert len(model.network.graph.nodes) == 100
+    assert len(seen) < 20
+
+
+def test_mistakes_in_names_beyond_a_hundred_are_not_reported():
+    with pytest.raises(nnfw.ConfigError) as caught:
+        nnfw.Sequential([D, Node(D, inputs=("q",) * 1000)], 3)
+    assert len(caught.value.mistakes) == 100
+
+
+def test_inputs_beyond_all_measure_are_refused():
+    with pytest.raises(nnfw.ConfigError, match=r"input_shape must have at most 16,384 entries, got 16,385\."):
+        nnfw.Sequential([D], {f"i{k}": 3 for k in range(16_385)})

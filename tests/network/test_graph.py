@@ -104,9 +104,9 @@ WRONG = {
     ),
     "block that expands into itself": (
         [Endless()],
-        "layers[0]: Inside layers.0: 'Endless' expands into itself: one of its nodes is the same block.",
+        ": 'Endless' expands into itself: one of its nodes is the same block.",
     ),
-    "blocks too deep": ([Deeper()], ": blocks are nested more than 32 deep in 'Deeper'. Nest fewer of them."),
+    "blocks too deep": ([Deeper()], ": blocks are nested more than 32 deep in 'Deeper'. Nest fewer."),
     "block of nothing": ([Of(())], "Layer 0 'Of': nodes returned an empty tuple, expected a list of one Node or more"),
     "block of no nodes": (
         [Of((3,))],

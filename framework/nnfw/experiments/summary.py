@@ -112,7 +112,7 @@ def summarise(
     name = partial(_name, registry)
     rows = tuple(
         LayerSummary(
-            place.title.removeprefix("Layer "),
+            graph.value_name(place.position),
             name("layer", place.layer),
             tuple(graph.value_name(source) for source in place.sources),
             name("activation", place.activation),

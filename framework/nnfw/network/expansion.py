@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
-from nnfw.configuration import build
+from nnfw.configuration import MOST_MISTAKES, build
 from nnfw.data import listed
 from nnfw.errors import ConfigError, Mistake, did_you_mean, short, shown
 from nnfw.plugins import Registry
@@ -29,9 +30,9 @@ def short_name(name: str) -> str:
     return ".".join(part for part in name.split(".") if part != "layers")
 
 
-def title(name: str) -> str:
-    """Return what messages call a node: ``Layer 3.shortcut``."""
-    return f"Layer {shown(short_name(name))}"
+def title(name: str, layer: object, registry: Registry) -> str:
+    """Return how messages name a node: ``Layer 3.shortcut 'dense' (built-in)``."""
+    return f"Layer {shown(short_name(name))} {registry.label('layer', layer)}"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Expansion:
         self._registry = registry
         self._inputs = tuple(inputs)
         _require_names(self._inputs)
+        self._built: dict[int, tuple[object, Node]] = {}  # nodes of blocks, checked, by the id of what the block gave
         self.nodes: list[Node] = []
         self.outer: list[int] = []
         self._leaves: set[str] = set()
@@ -205,32 +207,35 @@ class Expansion:
         return ""
 
     def _nodes_of(self, block: Block, name: str, inputs: tuple[str, ...], scopes: Sequence[_Scope]) -> tuple[Node, ...]:
-        label = self._registry.label("layer", block)
-        if any(scope.block == block for scope in scopes):
-            self._note(f"{label} expands into itself: one of its nodes is the same block.")
-            raise ConfigError(self._mistakes)
         if len(scopes) > _DEEPEST:
-            self._note(f"blocks are nested more than {_DEEPEST} deep in {label}. Nest fewer of them.")
+            label = self._registry.label("layer", block)
+            itself = any(scope.block == block for scope in scopes)  # asked here alone: blocks may hold many layers
+            how = f"{label} expands into itself: one of its nodes is the same block."
+            self._note(how if itself else f"blocks are nested more than {_DEEPEST} deep in {label}. Nest fewer.")
             raise ConfigError(self._mistakes)
-        owner = f"{title(name)} {label}"
+        owner = partial(title, name, block, self._registry)
         with naming(owner, f"nodes({short(inputs)})", ("layers", self._top)):
             found: object = block.nodes(inputs)
             if not isinstance(found, Sequence) or isinstance(found, str) or not found:
                 raise unexpected("nodes", found, "a list of one Node or more")
         self._require_room(len(found))
+        new = {id(node): node for node in found if id(node) not in self._built}  # a block may repeat its nodes
         try:
-            return build(_Nodes, {"nodes": list(found)}, self._registry.resolve).nodes
+            built = build(_Nodes, {"nodes": list(new.values())}, self._registry.resolve).nodes
         except ConfigError as error:
-            mistakes = [Mistake(("layers", self._top), f"A node of {owner}: {text}") for text in error.mistakes]
+            mistakes = [Mistake(("layers", self._top), f"A node of {owner()}: {text}") for text in error.mistakes]
             raise ConfigError(mistakes) from error
+        self._built |= {key: (given, node) for (key, given), node in zip(new.items(), built, strict=True)}
+        return tuple(self._built[id(node)][1] for node in found)
 
     def _note(self, text: str, *place: int | str) -> None:
-        """Note a mistake in the current node; all of them are raised together."""
-        if not self._inside:
-            self._mistakes.append(Mistake(("layers", self._top, *place), text))
-            return
-        inner = Mistake(("layers", self._index, *place), text) if place else text
-        self._mistakes.append(Mistake(("layers", self._top), f"Inside {shown(self._inside)}: {inner}"))
+        """Note a mistake in the current node; all of them, up to a hundred, are raised together."""
+        if self._inside:
+            inner = Mistake(("layers", self._index, *place), text) if place else text
+            place, text = (), f"Inside {shown(self._inside)}: {inner}"
+        self._mistakes.append(Mistake(("layers", self._top, *place), text))
+        if len(self._mistakes) >= MOST_MISTAKES:
+            raise ConfigError(self._mistakes)
 
 
 def _require_names(inputs: Sequence[str]) -> None:

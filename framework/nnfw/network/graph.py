@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Any, cast
 
@@ -72,7 +73,7 @@ class Place:
     @property
     def title(self) -> str:
         """How messages call it: ``Layer 1``, ``Layer trunk``, ``Layer 3.shortcut``."""
-        return title(self.name)
+        return f"Layer {shown(short_name(self.name))}"
 
 
 class Graph:
@@ -136,8 +137,8 @@ class Graph:
 
         def placed(node: Node, name: str, outer: int) -> Place:
             here, sources = position[name], tuple(position[source] for source in node.inputs)
-            label = f"{title(name)} {registry.label('layer', node.layer)}"
-            with naming(label, "its activation", ("layers", outer)):
+            owner = partial(title, name, node.layer, registry)
+            with naming(owner, "its activation", ("layers", outer)):
                 activation = _activation_of(node.layer, registry)
             return Place(
                 name=name,
@@ -184,11 +185,11 @@ class Graph:
 
     def label(self, place: Place) -> str:
         """Return how messages name a node: ``Layer 1 'dense' (built-in)``."""
-        return f"{place.title} {self.registry.label('layer', place.layer)}"
+        return title(place.name, place.layer, self.registry)
 
     def naming(self, place: Place, call: str) -> AbstractContextManager[None]:
         """Return a context manager that names a node in the errors of its components; `call` says what is called."""
-        return naming(self.label(place), call, ("layers", place.outer))
+        return naming(partial(self.label, place), call, ("layers", place.outer))
 
     def _name(self, error: Exception, place: Place) -> None:
         """Name the node whose component raised an error in a pass; one that is not of nnfw keeps its class."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -37,20 +37,20 @@ def unexpected(method: str, found: object, expected: str) -> PluginError:
 
 
 @contextmanager
-def naming(owner: str, call: str, path: tuple[str | int, ...] = ()) -> Iterator[None]:
+def naming(owner: Callable[[], str], call: str, path: tuple[str | int, ...] = ()) -> Iterator[None]:
     """Name the owner of what the body raises; an error that is not of nnfw becomes a PluginError.
 
     Parameters
     ----------
     owner, path
-        As for :meth:`nnfw.NnfwError.of`.
+        As for :meth:`nnfw.NnfwError.of`; the owner is asked for in case of an error.
     call
         What the body calls, in words.
     """
     try:
         yield
     except NnfwError as error:
-        error.of(owner, path)
+        error.of(owner(), path)
         raise
     except Exception as error:
-        raise PluginError(f"{call} failed: {in_words(error)}").of(owner, path) from error
+        raise PluginError(f"{call} failed: {in_words(error)}").of(owner(), path) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,7 @@ MAY_LACK = frozenset({"activation", "index_limit", "keeps_time", "merge", "open"
 """Members that a component may lack even if it does not derive from its protocol: it may be older than they are."""
 
 
+@cache
 def members_of(protocol: type) -> frozenset[str]:
     """Return the names that every component of a protocol has: its methods and attributes, inherited ones too."""
     bases = [base for base in protocol.__mro__ if getattr(base, "_is_protocol", False)]
@@ -102,6 +104,7 @@ def members_of(protocol: type) -> frozenset[str]:
     return frozenset(name for name in names if not name.startswith("_"))
 
 
+@cache
 def names_in(cls: type) -> frozenset[str]:
     """Return what a class gives its instances: fields, attributes and methods, but for abstract ones."""
     abstract: frozenset[str] = getattr(cls, "__abstractmethods__", frozenset())
