@@ -8,7 +8,8 @@ import re
 import sys
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -31,7 +32,8 @@ class NnfwError(Exception):
         What the message is about, in front of it; empty where the message says so itself.
     path
         Keys and positions that lead to that in a configuration, as in a :class:`Mistake`: ``("layers", 1)``. Empty
-        where it is nothing of a configuration.
+        where it is nothing of a configuration. Of data, ``("columns", name)``, ``("input_shape", name)`` and
+        ``("targets", name)`` stand for a column, an input and an output.
     """
 
     owner: str = ""
@@ -45,7 +47,7 @@ class NnfwError(Exception):
         >>> print(ShapeError("expected input of shape (4,), got (5,).").of("Layer 1 'dense'", ("layers", 1)))
         Layer 1 'dense': expected input of shape (4,), got (5,).
         """
-        self.owner = f"{owner}: {self.owner}" if self.owner else owner
+        self.owner = f"{owner}: {self.owner}" if self.owner and owner else owner or self.owner
         self.path = self.path or path
         return self
 
@@ -53,6 +55,16 @@ class NnfwError(Exception):
         """Return the message after its owner, with very long words and lines cut."""
         message = str(*self.args[:1])
         return readable(f"{self.owner}: {message}" if self.owner else message)
+
+
+@contextmanager
+def about(*path: str | int) -> Iterator[None]:
+    """Say where in a configuration stands what errors in the body are about: their :attr:`NnfwError.path`."""
+    try:
+        yield
+    except NnfwError as error:
+        error.of("", path)
+        raise
 
 
 def warn(text: str) -> None:

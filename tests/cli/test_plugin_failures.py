@@ -156,7 +156,7 @@ LATER = "CALLS.append(1); {}; return a_prev"
             "a_prev = a_prev if len(CALLS) < 5 else None",
             "failed",
             (
-                "Layer 'broken' (fake-broken 0.3): forward returned NoneType, "
+                "Layer 0: Layer 'broken' (fake-broken 0.3): forward returned NoneType, "
                 "expected a float32 array of shape (4, 2), as before."
             ),
         ),

@@ -82,6 +82,7 @@ def assemble(
         infer_shapes,
         parse_component,
         parse_reference,
+        placed_in,
         summarise,
     )
     from nnfw.storage import replace_file
@@ -100,7 +101,9 @@ def assemble(
     }
     document = apply_overrides(Document(_without_empty(table), "command line"), overrides or ())
     experiment = ExperimentFile(check_experiment(document, registry), document, directory)
-    if infer_shapes(experiment.experiment, registry) is not None:
+    with placed_in(document):
+        shapes = infer_shapes(experiment.experiment, registry)
+    if shapes is not None:
         with redirect_stdout(sys.stdout if output or train else sys.stderr):  # if the file is printed, it is the data
             print_summary(summarise(experiment.experiment, registry))
     text = write(document.table)

@@ -25,12 +25,13 @@ def summary(file: ExperimentPath, overrides: Overrides = None, read_data: ReadDa
     --------
     $ nnfw summary examples/digits.toml
     """
-    from nnfw.experiments import prepare, read_experiment, summarise
+    from nnfw.experiments import placed_in, prepare, read_experiment, summarise
 
     registry = default_registry()
     experiment = read_experiment(file, registry, overrides or ())
     shape = prepare(experiment, registry).model.input_shape if read_data else None
-    found = summarise(experiment.experiment, registry, shape)
+    with placed_in(experiment.document):
+        found = summarise(experiment.experiment, registry, shape)
     if json:
         print_json(found.to_table())
     else:

@@ -98,8 +98,8 @@ class Examples:
 
     def require_filled(self, others: Collection[str]) -> None:
         """Refuse missing numbers in all columns but `others`, where the dataset says what to say; DataError says it."""
-        if lines := [text for name, text in self.missing.items() if name not in others]:
-            raise DataError("\n".join(lines))
+        if lines := {name: text for name, text in self.missing.items() if name not in others}:
+            raise DataError("\n".join(lines.values())).of("", ("columns", next(iter(lines))))
 
 
 def load_examples(dataset: Dataset, directory: Path) -> Examples:

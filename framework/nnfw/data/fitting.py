@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from nnfw.arrays import Array
 from nnfw.data.columns import Column, FittedTransform, Kind, calling, require_numbers, through
 from nnfw.data.examples import Examples, categorical
-from nnfw.errors import DataError, PluginError, short
+from nnfw.errors import DataError, PluginError, about, short
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Transform
 
@@ -108,15 +108,18 @@ def fit_columns(columns: Collection[ColumnFit], parts: Parts) -> None:
     while unfinished := [column for column in columns if column.left]:
         if len(parts) == 1:
             for column in unfinished:
-                column.fit(*parts)
+                with about("columns", column.name):
+                    column.fit(*parts)
             continue
         for column in unfinished:
             column.start()
         for part in parts:
             for column in unfinished:
-                column.add(part)
+                with about("columns", column.name):
+                    column.add(part)
         for column in unfinished:
-            column.finish()
+            with about("columns", column.name):
+                column.finish()
 
 
 def words_in(name: str, parts: Parts) -> tuple[str, ...]:

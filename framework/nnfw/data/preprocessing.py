@@ -20,7 +20,7 @@ from nnfw.data.fitting import ColumnFit, Parts, fit_columns, words_in
 from nnfw.data.padded import Padded
 from nnfw.data.tables import Table, delimiter_advice, listed, repeated
 from nnfw.data.targets import Target, Word
-from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, did_you_mean, short
+from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, about, did_you_mean, short
 from nnfw.protocols import Transform
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Preprocessing:
             raise DataError(
                 f"A network cannot take words, which are in: {', '.join(map(repr, words))}. Add the transform "
                 "'one_hot', or leave them out of the features."
-            )
+            ).of("", ("columns", words[0]))
         columns += tuple(Column(name, "integer", raw.shape[1:], raw.shape[1:], ()) for name, raw in lengths.items())
         known = {first.target_name: first.classes, **(classes or {})}
         fitted = {output: _target(fit, known.get(fit.name), parts) for output, fit in of_targets.items()}
@@ -411,10 +411,11 @@ class Preprocessing:
     def _input(
         self, name: str, group: InputColumns, raw: Mapping[str, Array], dtype: np.dtype[np.generic]
     ) -> Array | Padded:
-        x = _joined(self._columns_of(group), raw, None if name in (self.indices or ()) else dtype)
-        if group.lengths is None:
-            return x
-        return Padded(x, _whole(raw[group.lengths], group.lengths, "lengths"))
+        with about("input_shape", name):
+            x = _joined(self._columns_of(group), raw, None if name in (self.indices or ()) else dtype)
+            if group.lengths is None:
+                return x
+            return Padded(x, _whole(raw[group.lengths], group.lengths, "lengths"))
 
     def raw_of(self, name: str, place: Sequence[int], examples: Examples) -> object:
         """Return the raw value from which an entry of an input was made, whose position in it is `place`."""
@@ -433,7 +434,10 @@ class Preprocessing:
 
         Raises DataError if there is no target, or it holds an unknown class or a value that is not finite.
         """
-        found = {name: self.outputs[name].apply(raw, dtype) for name, raw in self.raw_labels(examples).items()}
+        found = {}
+        for name, raw in self.raw_labels(examples).items():
+            with about("targets", name):
+                found[name] = self.outputs[name].apply(raw, dtype)
         return found if self.targets is not None else found[""]
 
     def raw_labels(self, examples: Examples) -> dict[str, Array]:
@@ -469,7 +473,8 @@ class Preprocessing:
         _require_there(self.columns, column_names(features) or tuple(features), "The data")
         raw = Examples({column.name: features[column.name] for column in self.columns}).features
         for column in self.columns:
-            column.require(raw[column.name])
+            with about("columns", column.name):
+                column.require(raw[column.name])
         return raw
 
     def _by_position(self, table: Table) -> tuple[str, ...]:
@@ -568,7 +573,8 @@ def _fits_of_targets(
 
     def raw_of(name: str, examples: Examples) -> Array:
         raw = examples.columns[name]
-        require_finite(raw, f"Column {name!r}")
+        with about("columns", name):
+            require_finite(raw, f"Column {name!r}")
         return _label(raw) if named and whole else raw
 
     if targets is None and first.target is None:

@@ -10,6 +10,7 @@ from .data import streamed as streamed
 from .experiment import Experiment as Experiment
 from .experiment import ExperimentFile as ExperimentFile
 from .experiment import check_experiment as check_experiment
+from .experiment import placed_in as placed_in
 from .experiment import read_experiment as read_experiment
 from .experiment import table_of as table_of
 from .preparation import Prepared as Prepared

@@ -220,4 +220,4 @@ def require_indices(model: Sequential, x: Any, examples: Examples) -> None:
         raise DataError(
             f"The input {each.name!r} holds the index {index} in row {row} (the first is row 0){made}; expected 0 to "
             f"{(each.limit or 1) - 1}.{needed}"
-        )
+        ).of("", ("input_shape", each.name))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from annotated_types import Ge, Lt, MaxLen, MinLen
 
 from nnfw.configuration import build, to_table
 from nnfw.data import INPUT, InputColumns, listed, repeated
-from nnfw.errors import ConfigError, Mistake, did_you_mean
+from nnfw.errors import ConfigError, Mistake, NnfwError, did_you_mean
 from nnfw.model import WeightedCost
 from nnfw.network import Graph, Term
 from nnfw.plugins import TYPE, Registry
@@ -140,6 +141,55 @@ class ExperimentFile:
     directory: Path = field(default_factory=Path)
 
 
+@contextmanager
+def placed_in(document: Document, data: DataSection | None = None) -> Iterator[None]:
+    """Put its place in a document in front of an error about a node, an input or a target.
+
+    With the section `data`, columns too are found: at the input or target that they belong to.
+    """
+    try:
+        yield
+    except NnfwError as error:
+        if path := _path_in_file(error.path, data):
+            error.of(document.place_of(path))
+            error.path = ()  # once is enough
+        raise
+
+
+def _path_in_file(path: Keys, data: DataSection | None) -> Keys:
+    """Return where in a file stands what an error is about; nothing if the file does not say it."""
+    groups, targets = (None, None) if data is None else (data.groups, data.targets)
+    match path:
+        case ("layers", *_) | ("input_shape",):
+            return ("model", *path)
+        case ("input_shape", name) if name in (groups or {}):
+            return ("data", "inputs", name)
+        case ("targets", name) if name in (targets or {}):
+            return ("data", "targets", name)
+        case ("columns", column):
+            inputs = [("data", "inputs", name) for name, group in (groups or {}).items() if column in group.names]
+            labels = [("data", "targets", name) for name, own in (targets or {}).items() if own == column]
+            return next(iter([*inputs, *labels]), ())
+    return ()
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def placing(
+    function: Callable[Concatenate[ExperimentFile, Arguments], Result],
+) -> Callable[Concatenate[ExperimentFile, Arguments], Result]:
+    """Return a function that puts the place in its first argument, a file, in front of its errors."""
+
+    @wraps(function)
+    def placed_function(file: ExperimentFile, /, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        with placed_in(file.document, file.experiment.data):
+            return function(file, *arguments, **named)
+
+    return placed_function
+
+
 def read_experiment(path: str, registry: Registry, overrides: Iterable[str] = ()) -> ExperimentFile:
     """Read and check an experiment file; no data is read.
 
@@ -158,7 +208,9 @@ def check_experiment(document: Document, registry: Registry) -> Experiment:
     except ConfigError as error:
         found = [(mistake.path, str(mistake)) for mistake in error.mistakes]
         raise ConfigError(placed(document, found)) from error
-    if mistakes := placed(document, _mistakes(experiment, registry)):
+    with placed_in(document):
+        mistakes = placed(document, _mistakes(experiment, registry))
+    if mistakes:
         raise ConfigError(mistakes)
     return experiment
 

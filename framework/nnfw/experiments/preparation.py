@@ -17,9 +17,9 @@ from nnfw.data import (
     shape_of,
     words_in,
 )
-from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, did_you_mean
+from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, about, did_you_mean
 from nnfw.experiments.data import InChunks, Part, RawData, read_data
-from nnfw.experiments.experiment import Experiment, ExperimentFile, graph_of, placed, table_of
+from nnfw.experiments.experiment import Experiment, ExperimentFile, graph_of, placed, placing, table_of
 from nnfw.model import Sequential
 from nnfw.network import INPUT, Objective, by_name
 from nnfw.plugins import Registry
@@ -60,6 +60,7 @@ class Prepared:
         return evaluate(network, self.parts[part], self.objective, metrics, network.workspace())
 
 
+@placing
 def prepare(
     file: ExperimentFile, registry: Registry, trained: Sequential | None = None, data: RawData | None = None
 ) -> Prepared:
@@ -108,7 +109,9 @@ def infer_shapes(
     graph = graph_of(experiment, registry)
     if not isinstance(shape, Mapping) and graph.inputs == (INPUT,):
         return graph.shapes(shape)
-    return graph.shapes(*by_name(shape, graph.inputs, "model.input_shape", "input", ConfigError))
+    with about("input_shape"):
+        shapes = by_name(shape, graph.inputs, "model.input_shape", "input", ConfigError)
+    return graph.shapes(*shapes)
 
 
 def _unfit_options(experiment: Experiment, data: RawData) -> Iterator[tuple[Keys, str]]:
@@ -159,7 +162,7 @@ def _new_model(experiment: Experiment, data: RawData, training: Any, registry: R
     if declared is not None and declared != found:
         raise ShapeError(
             f"model.input_shape is {declared}, but one example of the data has shape {found}. Correct it, or remove it."
-        )
+        ).of("", ("input_shape",))
     model = Sequential(
         experiment.model.layers,
         found,
@@ -186,13 +189,16 @@ def _require_an_output_for_each_class(model: Sequential) -> None:
     for name, index, shape in zip(names, graph.outputs, model.network.output_shapes, strict=True):
         target = targets[name]
         if target.column is not None and target.classes is not None:
-            _require_an_output_for_each(target, target.column.name, graph.label(graph.nodes[index]), shape[-1], name)
+            place = graph.nodes[index]
+            with about("layers", place.outer):
+                _require_an_output_for_each(target, target.column.name, graph.label(place), shape[-1], name)
 
 
 def _require_an_output_for_each(target: Target, column: str, label: str, outputs: int, name: str) -> None:
     classes = target.classes or ()
     if len(classes) < 2:
-        raise DataError(f"The target {column!r} holds a single class, {classes[0]!r}: there is nothing to tell apart.")
+        text = f"The target {column!r} holds a single class, {classes[0]!r}: there is nothing to tell apart."
+        raise DataError(text).of("", ("targets", name))
     needed = len(classes)
     if target.tells_apart(outputs):
         return

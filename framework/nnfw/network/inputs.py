@@ -11,7 +11,7 @@ import numpy as np
 from nnfw.arrays import Array, Shape
 from nnfw.data import INPUT as INPUT
 from nnfw.data import Padded, as_batch, cast_finite, listed, require_finite, row_blocks
-from nnfw.errors import DataError, NnfwError, did_you_mean, short
+from nnfw.errors import DataError, NnfwError, about, did_you_mean, short
 
 _BLOCK = 1 << 20  # indices checked at a time
 
@@ -121,9 +121,10 @@ def _together(values: Sequence[Any], inputs: Sequence[Input], name: str) -> Give
     counts: dict[str, int | str] = {}
     for value, each in zip(values, inputs, strict=True):
         owner, padded = name + each.key, value if isinstance(value, Padded) else None
-        batch, single = as_batch(value if padded is None else padded.values, each.shape, owner)
-        arrays.append(batch)
-        lengths.append(None if padded is None else padded.checked_lengths(batch.shape, owner))
+        with about("input_shape", each.name):
+            batch, single = as_batch(value if padded is None else padded.values, each.shape, owner)
+            arrays.append(batch)
+            lengths.append(None if padded is None else padded.checked_lengths(batch.shape, owner))
         counts[each.name] = "a single example" if single else len(batch)
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{short(key)}: {count}" for key, count in counts.items())

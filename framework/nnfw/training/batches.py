@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from nnfw.arrays import Array, Shape
 from nnfw.data import NUMERIC_KINDS, as_numeric, as_weights, column_names, in_dtype, release, require_finite
-from nnfw.errors import DataError
+from nnfw.errors import DataError, about, short
 from nnfw.network import Batch, Network, Objective, Workspace, arrays_of, by_name
 from nnfw.ops.definitions import take
 from nnfw.plugins.results import wrong_result
@@ -250,7 +250,8 @@ def labelled(
     if not len(arrays[0]):
         raise DataError(f"{x_name} is empty: it holds no example.")
     for each, array in zip(inputs, arrays, strict=True):
-        each.require(array, x_name + each.key, names)
+        with about("input_shape", each.name):
+            each.require(array, x_name + each.key, names)
     targets = _targets(y, len(arrays[0]), network, objective, suffix, single=single)
     weights = as_weights(weight, len(arrays[0]), zeros=chunk)
     held = None if weights is None else _held(weights, dtype, "sample_weight")
@@ -273,28 +274,29 @@ def _targets(
     y: object, count: int, network: Network, objective: Objective, suffix: str, *, single: bool
 ) -> tuple[Array, ...]:
     """Return checked labels for each output."""
-    names, y_name, dtype = network.output_names, f"y{suffix}", network.dtype
+    names, y_name = network.output_names, f"y{suffix}"
     values = by_name(y, names, y_name, "output") if names else [y]
-    owners = [f"{y_name}[{name!r}]" for name in names] or [y_name]
     found = []
-    for term, shape, owner, value in zip(objective.terms, network.output_shapes, owners, values, strict=True):
-        array = as_numeric(value, owner)
-        array = array[np.newaxis] if single else array
-        if array.ndim == 0 or len(array) != count:
-            raise DataError(
-                f"x{suffix} and {owner} must have one entry per example, got {count} and "
-                f"{len(array) if array.ndim else 'a number'}."
-            )
-        require_finite(array, owner)
-        try:
-            array = _in_form(term.cost, array, shape)
-        except DataError as error:
-            text = f"{owner}: {error}" if names else str(error)
-            if single:
-                shape = network.inputs[0].shape
-                text += f" x{suffix} has the shape of one example, {shape}, so {owner} is taken for its label."
-            raise DataError(text) from error
-        found.append(_held(array, dtype if array.dtype.kind == "f" else array.dtype, owner))
+    for name, value, term, shape in zip(names or ("",), values, objective.terms, network.output_shapes, strict=True):
+        owner = f"{y_name}[{short(name)}]" if names else y_name
+        with about("targets", name):
+            array = as_numeric(value, owner)
+            array = array[np.newaxis] if single else array
+            if array.ndim == 0 or len(array) != count:
+                raise DataError(
+                    f"x{suffix} and {owner} must have one entry per example, got {count} and "
+                    f"{len(array) if array.ndim else 'a number'}."
+                )
+            require_finite(array, owner)
+            try:
+                array = _in_form(term.cost, array, shape)
+            except DataError as error:
+                text = f"{owner}: {error}" if names else str(error)
+                if single:
+                    shape = network.inputs[0].shape
+                    text += f" x{suffix} has the shape of one example, {shape}, so {owner} is taken for its label."
+                raise DataError(text) from error
+            found.append(_held(array, network.dtype if array.dtype.kind == "f" else array.dtype, owner))
     return tuple(found)
 
 
