@@ -21,6 +21,7 @@ cost = { type = "binary_cross_entropy" }
 optimizer = { type = "adam", learning_rate = 0.01 }
 training = { epochs = 4, batch_size = 16, callbacks = ["csv_log"] }
 """
+EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = ("metrics.jsonl", "model.nnfw", "log.csv")
 
 
@@ -69,6 +70,22 @@ def test_signal_ends_with_its_status_and_the_command_that_goes_on(small, nnfw, n
     assert err.endswith("Its state is in run/checkpoints. Continue with: nnfw resume run\n")
     assert "Traceback" not in err
     assert json.loads(Path("run/record.json").read_text())["status"] == "interrupted"
+
+
+def test_signal_while_several_inputs_train_is_resumed_to_the_same_files(tmp_path, monkeypatch, nnfw):
+    monkeypatch.chdir(tmp_path)
+    for name in ("penguins-wide.toml", "penguins.csv"):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    options = ("-q", "--set", "training.epochs=400", "--set", "training.callbacks=['csv_log']")
+    assert nnfw("train", "penguins-wide.toml", "--out", "whole", *options).status == 0
+    with start("train", "penguins-wide.toml", "--out", "run", *options) as process:
+        wait_for(lambda: Path("run/metrics.jsonl").exists() and Path("run/metrics.jsonl").stat().st_size, process)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert process.returncode == 130
+    assert nnfw("resume", "run", "-q").status == 0
+    for name in FILES:
+        assert Path("run", name).read_bytes() == Path("whole", name).read_bytes()
 
 
 def test_resume_of_a_finished_run_says_that_there_is_nothing_to_do(small, nnfw):

@@ -3,6 +3,7 @@
 import copy
 import json
 import multiprocessing
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ import nnfw
 from nnfw.plugins import default_registry
 from nnfw.randomness import stream
 from nnfw.training.collective import combine
-from nnfw_standard import SGD, Dense, Dropout
+from nnfw_standard import SGD, Dense, Dropout, Embedding
 
 SECONDS = 60  # after which a rank gives up waiting for another
 registry = default_registry()
@@ -194,6 +195,41 @@ def test_layers_with_state_have_the_same_on_each_rank():
     np.testing.assert_allclose(ranks[0][1], serial[1], rtol=1e-12)  # linear in the examples, unlike the cost
 
 
+def test_ranks_train_several_outputs_of_several_inputs_as_one_process():
+    layers = [
+        nnfw.Node(Embedding(5, 3), "words", ("city",)),
+        nnfw.Node("flatten"),
+        nnfw.Node(Dense(3, activation="tanh"), "numbers", ("size",)),
+        nnfw.Node("add", inputs=("layers.1", "numbers")),
+        nnfw.Node(Dense(1), "price"),
+        nnfw.Node(Dense(3, activation="softmax"), "sort", ("layers.3",)),
+    ]
+    rng = np.random.default_rng(5)
+    x = {"size": rng.normal(size=(50, 2)), "city": rng.integers(5, size=(50, 1))}
+    y = {"price": rng.normal(size=(50, 1)), "sort": rng.integers(3, size=50)}
+
+    def trained(rank):
+        shapes = {"size": 2, "city": (1,)}
+        model = nnfw.Sequential(layers, shapes, outputs=("price", "sort"), seed=3, dtype="float64")
+        history = model.fit(
+            x,
+            y,
+            cost={"price": "mse", "sort": {"cost": "cross_entropy", "weight": 0.5}},
+            optimizer=SGD(0.1, momentum=0.9),
+            epochs=3,
+            batch_size=13,
+            metrics={"price": ["r2"], "sort": ["accuracy"]},
+            validation_data=(x, y),
+            accelerator="none",
+            collective=rank,
+        )
+        return model.parameters.vector.copy(), model.parameters.state.copy(), history.records
+
+    serial = trained(None)
+    assert "sort_accuracy" in serial[2][0]
+    assert_all_equal_serial(Threads(3).run(trained), serial)
+
+
 def test_noise_differs_between_ranks_and_parameters_do_not():
     ranks = of_ranks(2, between=[Dropout(0.5)])
     assert bits(ranks[0]) == bits(ranks[1])
@@ -259,13 +295,13 @@ def rank_process(rank, pipe, options):
     results.send(bits(train(PipeRank(rank, 2, sums), **options)))
 
 
-def test_two_processes_train_as_one(monkeypatch):
+def run_two(target, monkeypatch, options):
+    """Return what two processes send."""
     monkeypatch.syspath_prepend(Path(__file__).parents[2])  # where the new processes find this module
     context = multiprocessing.get_context("spawn")
-    options = {"optimizer": SGD(0.1, momentum=0.9)}
     sums, results = context.Pipe(), [context.Pipe() for _ in range(2)]
     pipes = [(sums[rank], results[rank][1]) for rank in range(2)]
-    processes = [context.Process(target=rank_process, args=(rank, pipes[rank], options)) for rank in range(2)]
+    processes = [context.Process(target=target, args=(rank, pipes[rank], options)) for rank in range(2)]
     for process in processes:
         process.start()
     for _, pipe in results:
@@ -274,10 +310,63 @@ def test_two_processes_train_as_one(monkeypatch):
     for process in processes:
         process.join(SECONDS)
     assert [process.exitcode for process in processes] == [0, 0]
+    return found
+
+
+def test_two_processes_train_as_one(monkeypatch):
+    options = {"optimizer": SGD(0.1, momentum=0.9)}
+    found = run_two(rank_process, monkeypatch, options)
     vector, state, records = found[0]
     ranks = [(np.frombuffer(vector), np.frombuffer(state), json.loads(records))]
     assert found[0] == found[1]
     assert_all_equal_serial(ranks, train(None, **options))
+
+
+@dataclass(frozen=True)
+class Signals(nnfw.Callback):
+    """Sends SIGINT to its own process at some step, or when some epoch ends, in one rank."""
+
+    sends: bool
+    step: int = 0
+    epoch: int = 0
+
+    def step_computed(self, fit, state):
+        if self.sends and fit.step == self.step:
+            signal.raise_signal(signal.SIGINT)
+
+    def epoch_ended(self, fit, record, state):
+        if self.sends and record["epoch"] == self.epoch:
+            signal.raise_signal(signal.SIGINT)
+
+
+INTERRUPTED = {
+    "a step": ({"step": 6}, {}),
+    "the end of an epoch": ({"epoch": 1}, {}),
+    "a solver": ({"epoch": 2}, {"optimizer": "lbfgs", "schedule": None, "batch_size": 32, "epochs": 9}),
+}
+
+
+def interrupted_process(rank, pipe, name):
+    """Train as one of two processes until a signal to rank 1 ends it; send where, and the parameters."""
+    sums, results = pipe
+    where, options = INTERRUPTED[name]
+    seen = []
+    callbacks = [Signals(rank == 1, **where), lambda fit, record: seen.append(json.dumps(record))]
+    try:
+        train(PipeRank(rank, 2, sums), callbacks=callbacks, **options)
+    except nnfw.TrainingInterrupted as error:
+        results.send((error.place, error.signal, seen))
+    else:
+        results.send("not interrupted")
+
+
+@pytest.mark.parametrize("name", INTERRUPTED)
+def test_signal_to_one_of_two_processes_ends_both_after_the_same_step(name, monkeypatch):
+    (first, second) = run_two(interrupted_process, monkeypatch, name)
+    assert first == second
+    place, number, _ = first
+    assert number == signal.SIGINT
+    assert place.startswith("in epoch ")
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------

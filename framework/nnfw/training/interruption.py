@@ -15,12 +15,27 @@ class Interruption:
 
     `signal` is its number, 0 for none. Outside the main thread, and for signals that have another handler, nothing
     changes.
+
+    Of several ranks, each hands `signal` to the others with the gradient, and :meth:`agree` takes what came of it: all
+    end after the same step, and none waits for another.
     """
 
-    def __init__(self, *, terminated: bool) -> None:
+    def __init__(self, *, terminated: bool, ranks: int = 1) -> None:
         self.signal = 0
+        self._agreed = ranks == 1
         self._noted = (signal.SIGINT, signal.SIGTERM) if terminated else (signal.SIGINT,)
         self._before: dict[signal.Signals, Any] = {}
+
+    @property
+    def due(self) -> bool:
+        """Whether the training is to end now."""
+        return bool(self.signal) and self._agreed
+
+    def agree(self, signals: float) -> None:
+        """Take the sum of the signals of all ranks, which is the same on each of them."""
+        if signals:
+            self.signal = self.signal or signal.SIGINT
+            self._agreed = True
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():

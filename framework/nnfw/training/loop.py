@@ -71,7 +71,7 @@ class Loop(ABC):
         self._looks: list[tuple[AfterSteps, Memory]] = []
         self._ends: list[tuple[Callable[[RunningFit, Memory], None], Memory]] = []
         self._not_resumed = ""  # what a checkpoint does not hold, in words
-        self._interruption = Interruption(terminated=checkpoints is not None)
+        self._interruption = Interruption(terminated=checkpoints is not None, ranks=task.collective.size)
 
     @abstractmethod
     def _train(self) -> None:
@@ -151,7 +151,7 @@ class Loop(ABC):
             callback.epoch_ended(self.fit, record, memory)
         if self._checkpoints is not None:
             self._checkpoints.epoch_ended(state, record[task.watched])
-        if self._interruption.signal:
+        if self._interruption.due:
             self._interrupt()
 
     def _evaluate(self, data: Data, prefix: str = "") -> Record:
@@ -205,7 +205,8 @@ class StepLoop(Loop):
 
     def __init__(self, task: Task, save: Save, files: CallbackFiles, checkpoints: Checkpoints | None = None) -> None:
         super().__init__(task, save, files, checkpoints)
-        self._steps = (Steps if task.collective.size == 1 else RankSteps)(task, self.state)
+        alone = task.collective.size == 1
+        self._steps = Steps(task, self.state) if alone else RankSteps(task, self.state, self._interruption)
         self._watch.follow(self._steps)
 
     def _train(self) -> None:
@@ -246,7 +247,7 @@ class StepLoop(Loop):
         if self.state.position >= self._watch.due:
             self._watch.look()
             self._watch.begin()
-        if self._interruption.signal:
+        if self._interruption.due:
             self._interrupt()
         if self._checkpoints is not None and monotonic() >= self._checkpoints.due:
             self._write_checkpoint(self._checkpoints)

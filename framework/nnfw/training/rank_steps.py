@@ -15,6 +15,7 @@ from nnfw.network import Batch, Outputs
 from nnfw.training.batches import Labelled
 from nnfw.training.collective import combine
 from nnfw.training.evaluation import statistics_by_name
+from nnfw.training.interruption import Interruption
 from nnfw.training.state import TrainingState
 from nnfw.training.steps import Steps
 from nnfw.training.task import Task
@@ -28,11 +29,13 @@ class RankSteps(Steps):
 
     Rank r of R takes the examples r, r + R, r + 2R and so on of each batch. C, ∂C/∂θ and the layers' state are means
     over the examples, so those of the whole batch are the means weighted by the ranks' numbers of examples. Steps are
-    taken one at a time: many in one call need batches of the full size, and a part is smaller.
+    taken one at a time: many in one call need batches of the full size, and a part is smaller. In the same sum, all of
+    them learn of a signal that one has noted.
     """
 
-    def __init__(self, task: Task, state: TrainingState) -> None:
+    def __init__(self, task: Task, state: TrainingState, interruption: Interruption) -> None:
         super().__init__(task, state)
+        self._interruption = interruption
         self.propagate = self._propagate_and_sum
         self._own, self._count = 0, 0  # examples of the batch here, and on all ranks
         self._statistics: Mapping[str, Array] = {}  # of the whole batch
@@ -55,9 +58,11 @@ class RankSteps(Steps):
         metrics, layers = self._task.metrics, self.state.parameters.state
         statistics = statistics_by_name(metrics, self._task.objective, outputs, batch, self._statistics).values()
         counted = [found if self._own else np.zeros_like(found) for found in statistics]
+        counted.append(np.asarray(self._interruption.signal))
         self._count, found = combine(self._task.collective, self._own, [self._gradient, layers, cost], counted)
         self._gradient[...], layers[...] = found[:2]
-        self._statistics = dict(zip(metrics, found[3:], strict=True))
+        self._statistics = dict(zip(metrics, found[3:-1], strict=True))
+        self._interruption.agree(float(found[-1]))
         total = float(found[2])
         self.elsewhere = isfinite(cost) and not isfinite(total)
         return total, outputs

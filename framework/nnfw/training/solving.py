@@ -75,7 +75,7 @@ class SolverLoop(Loop):
         def function(theta: Array) -> tuple[float, Array]:
             self._require_theta(theta)
             state.noise.bit_generator.state = noise
-            if self._interruption.signal:
+            if self._interruption.due:
                 self._vector[...] = accepted
                 self._interrupt()
             return self._cost_of_all(theta)
@@ -119,8 +119,10 @@ class SolverLoop(Loop):
                 cost += part * len(batch) / len(task.data)
                 gradient += self._gradient * (len(batch) / len(task.data))
         if task.collective.size > 1:
-            _, (gradient, total) = combine(task.collective, len(self._data), [], [gradient, cost])
+            sums: list[Array | float] = [gradient, cost, self._interruption.signal]
+            _, (gradient, total, signals) = combine(task.collective, len(self._data), [], sums)
             cost = float(total)
+            self._interruption.agree(float(signals))
         if task.options.regularizer is not None:
             decays = parameters.layout.decays
             penalty = np.zeros_like(self._gradient[decays])
