@@ -167,8 +167,9 @@ class CSVLog(Callback):
 
     Notes
     -----
-    The header holds the entries of the first record. Matrices are written as JSON. A training that is resumed rewrites
-    the file from the first epoch on.
+    The header holds the entries of all records; where a record has no such entry, the cell is empty. Matrices are
+    written as JSON. A training that is resumed rewrites the file from the first epoch on, and so does one whose records
+    get a new entry, as those of a training that continues with another metric do.
 
     Examples
     --------
@@ -180,15 +181,17 @@ class CSVLog(Callback):
 
     def state(self, fit: Fit) -> dict[str, Any]:
         """Reserve the file; nothing is written yet, because another callback may still refuse this training."""
-        return {"path": fit.claim(self.path, self), "file": None}
+        return {"path": fit.claim(self.path, self), "file": None, "header": []}
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
-        """Append a row; at first the header, and the rows of the epochs before a training was resumed."""
-        header, records = list(fit.history[0]), [record]
-        if state["file"] is None:
+        """Append a row; at first, and where an entry is new, the header and the rows of all epochs so far."""
+        header, records = state["header"], [record]
+        if state["file"] is None or not record.keys() <= set(header):
+            self.close(state)
+            records = list(fit.history)
+            header = state["header"] = list(dict.fromkeys(name for each in records for name in each))
             file = state["file"] = fit.lines(state["path"])
             csv.writer(file).writerow(header)
-            records = list(fit.history)
         rows = ([item.get(name, "") for name in header] for item in records)
         csv.writer(state["file"]).writerows(
             [json.dumps(value) if isinstance(value, list) else value for value in row] for row in rows
@@ -196,8 +199,9 @@ class CSVLog(Callback):
 
     def close(self, state: MutableMapping[str, Any]) -> None:
         """Close the file."""
-        if state["file"] is not None:
-            state["file"].close()
+        file, state["file"] = state["file"], None
+        if file is not None:
+            file.close()
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,37 @@ def test_log_holds_lists_as_json_and_numbers_as_they_are(tmp_path):
     assert first[3] == second[3] == "[0.5, NaN, 1.0]"
 
 
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_log_of_a_training_that_continues_with_another_metric_has_the_columns_of_both(tmp_path):
+    x, y = np.eye(2), np.array([0.0, 1.0])
+    model, given = nnfw.Sequential([Dense(1)], 2), {"cost": "mse", "optimizer": "sgd", "directory": tmp_path}
+    first = model.fit(x, y, **given, metrics=["mae"], callbacks=["csv_log"])
+    both = model.fit(x, y, **given, metrics=["r2"], callbacks=["csv_log"], continue_from=first).records
+    header, *rows = rows_of(tmp_path / "log.csv")
+    assert header == ["epoch", "learning_rate", "cost", "mae", "r2"]
+    assert [row[3:] for row in rows] == [[str(both[0]["mae"]), ""], ["", str(both[1]["r2"])]]
+
+
+class Adds(nnfw.Callback):
+    """Adds an entry to the record of the second epoch and later ones."""
+
+    def epoch_ended(self, fit, record, state):
+        if record["epoch"] > 1:
+            record["extra"] = 7
+
+
+def test_log_has_a_column_for_an_entry_that_comes_later(tmp_path):
+    given = {"cost": "mse", "optimizer": "sgd", "epochs": 3, "directory": tmp_path}
+    nnfw.Sequential([Dense(1)], 2).fit(np.eye(2), [0.0, 1.0], **given, callbacks=[Adds(), CSVLog()])
+    header, *rows = rows_of(tmp_path / "log.csv")
+    assert header[-1] == "extra"
+    assert [row[-1] for row in rows] == ["", "7", "7"]
+
+
 def test_files_in_a_folder_of_the_directory_are_written_there(tmp_path):
     (tmp_path / "logs").mkdir()
     fit(tmp_path, CSVLog("logs/log.csv"), CheckpointBest("logs/best.nnfw", monitor="cost"))
