@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -320,3 +321,44 @@ def test_mistakes_in_several_tables_are_reported_together(nnfw, houses):
     text = TABLE.replace("[cost.kind]", "[cost.sort]").replace('kind = ["accuracy"]', 'sort = ["accuracy"]')
     houses.write_text(text.replace('kind = "kind"', 'rent = "kind"'))
     refused(nnfw, houses, r"cost\.sort:", r"training\.metrics\.sort:", r"data\.targets\.rent:")
+
+
+def test_evaluation_on_data_takes_metrics_and_costs_by_output(nnfw, houses):
+    assert nnfw("train", "houses.toml", "--out", "run", "-q").status == 0
+    data = ("--data", "houses.csv", "--json")
+    found = json.loads(nnfw("evaluate", "run", *data, "--metric", "price.mae", "--metric", "kind.accuracy").out)["data"]
+    usual = json.loads(nnfw("evaluate", "run", *data).out)["data"]
+    assert {"price_mae", "kind_accuracy"} < found.keys()
+    assert "price_mae" not in usual
+    assert (found["cost"], found["kind_accuracy"]) == (usual["cost"], usual["kind_accuracy"])
+    shutil.copy("run/model.nnfw", "alone.nnfw")
+    costs = ("--cost", "price.mse", "--cost", "kind.cross_entropy:weight=0.5")
+    alone = json.loads(nnfw("evaluate", "alone.nnfw", *data, *costs).out)["data"]
+    assert alone["cost"] == usual["cost"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--metric", "mae"),
+            (
+                "error: --metric 'mae' must begin with the name of an output and a dot: price.mae, for instance. "
+                "Outputs: price, kind.\n"
+            ),
+        ),
+        (("--cost", "price.mse"), "error: --cost must name one cost of the output 'kind', got 0.\n"),
+        (
+            ("--cost", "price.mse", "--cost", "price.mae", "--cost", "kind.mse"),
+            "error: --cost must name one cost of the output 'price', got 2.\n",
+        ),
+    ],
+    ids=["no output", "a cost missing", "two costs"],
+)
+def test_evaluation_on_data_refuses_what_names_no_output(nnfw, houses, arguments, message):
+    assert nnfw("train", "houses.toml", "--out", "run", "-q").status == 0
+    result = nnfw("evaluate", "run", "--data", "houses.csv", *arguments)
+    assert (result.status, result.err) == (2, message)
+    shutil.copy("run/model.nnfw", "alone.nnfw")
+    result = nnfw("evaluate", "alone.nnfw", "--data", "houses.csv")
+    assert "so name the cost: --cost price.mse --cost kind.mse, for instance." in result.err

@@ -37,11 +37,17 @@ Data = Annotated[
         "--data", metavar="DATA", help="A CSV file with the target, -, or a dataset. By default the run's data."
     ),
 ]
-CostName = Annotated[
-    str | None, typer.Option("--cost", metavar="NAME[:OPTIONS]", help="Cost, for a model file without its run.")
+Costs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cost",
+        metavar="[OUTPUT.]NAME[:OPTIONS]",
+        help="Cost, for a model file without its run; of several outputs one for each.",
+    ),
 ]
 Metrics = Annotated[
-    list[str] | None, typer.Option("--metric", metavar="NAME[:OPTIONS]", help="Metrics; with --data. Repeatable.")
+    list[str] | None,
+    typer.Option("--metric", metavar="[OUTPUT.]NAME[:OPTIONS]", help="Metrics; with --data. Repeatable."),
 ]
 NewData = Annotated[
     str,
@@ -52,7 +58,7 @@ NewData = Annotated[
 def evaluate(
     path: RunOrModel,
     data: Data = None,
-    cost: CostName = None,
+    cost: Costs = None,
     metric: Metrics = None,
     delimiter: Delimiter = None,
     data_dir: DataDirectory = None,
@@ -72,8 +78,8 @@ def evaluate(
 
     access = Access(default_registry(), message, data_dir, trust)
     if data is not None:
-        results = {"data": evaluate_on(path, data, access, cost=cost, metrics=metric or (), delimiter=delimiter)}
-    elif cost is not None or metric:
+        results = {"data": evaluate_on(path, data, access, cost=cost or (), metrics=metric or (), delimiter=delimiter)}
+    elif cost or metric:
         raise typer.BadParameter("--cost and --metric go with --data; a run is evaluated as it was trained.")
     else:
         results, same = evaluate_run(path, access)

@@ -24,17 +24,21 @@ from nnfw.data import (
     read_npy,
     require_finite_predictions,
 )
-from nnfw.errors import ConfigError, DataError
+from nnfw.errors import ConfigError, DataError, short
 from nnfw.experiments import chunks_of, features_and_labels, require_indices, streamed
 from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_reference
 from nnfw.experiments.preparation import Figures
 from nnfw.model import Sequential
 from nnfw.network import Objective, arrays_of
+from nnfw.plain import Plain
 from nnfw.protocols import Source
 from nnfw.runs.opening import Access, directory_of, open_model, open_run, prepare_run, warn_of_plugins
 from nnfw.runs.reading import read_document, read_run
 from nnfw.toml import STDIN, flattened
 from nnfw.training import Metrics, evaluate, require_finite_cost
+
+Reference = str | dict[str, Plain]
+"""A component by name or by table."""
 
 
 def evaluate_run(path: Path, access: Access) -> tuple[dict[str, Figures], bool]:
@@ -58,7 +62,7 @@ def evaluate_on(
     source: str,
     access: Access,
     *,
-    cost: str | None = None,
+    cost: str | Sequence[str] = (),
     metrics: Sequence[str] = (),
     delimiter: str | None = None,
 ) -> Figures:
@@ -73,7 +77,8 @@ def evaluate_on(
     source
         A CSV file with the target's column, ``"-"``, or a dataset as :func:`parse_reference` takes it.
     cost, metrics
-        As :func:`parse_reference` takes them; by default those of the run.
+        As :func:`parse_reference` takes them; by default those of the run. Where outputs have names, each follows that
+        of its output and a dot, ``"price.mae"``, and there is a cost for each output.
     delimiter
         The character between the cells of a CSV file; by default that of the run's own table.
     """
@@ -81,7 +86,8 @@ def evaluate_on(
     preprocessing = model.preprocessing
     if preprocessing is None or not preprocessing.has_targets:
         raise ConfigError(f"{path} was not trained from an experiment: evaluate it in Python.")
-    objective, chosen = _objective_and_metrics(path, model, cost, metrics)
+    costs = [cost] if isinstance(cost, str) else cost
+    objective, chosen = _objective_and_metrics(path, model, costs, metrics)
     examples = _read(source, model, delimiter or table_delimiter(path), with_target=True)
     data = (
         streamed(examples, model, objective)
@@ -95,23 +101,48 @@ def evaluate_on(
 
 
 def _objective_and_metrics(
-    path: Path, model: Sequential, cost: str | None, metrics: Sequence[str]
+    path: Path, model: Sequential, costs: Sequence[str], metrics: Sequence[str]
 ) -> tuple[Objective, Metrics]:
     """Return the named cost and metrics; what is not named is taken from the run."""
-    directory, registry = directory_of(path), model.registry
-    named = [parse_reference(metric) for metric in metrics]
+    directory, registry, names = directory_of(path), model.registry, model.network.output_names
+    cost, named = _cost_of(costs, names), _by_output("--metric", metrics, names)
     if directory is not None:
         experiment = open_run(directory, Access(registry)).experiment
         warn_of_plugins(directory, experiment, model)
-        objective = model.objective(parse_reference(cost) if cost else experiment.cost)
-        if not named:
+        objective = model.objective(cost or experiment.cost)
+        if not metrics:
             return objective, experiment.training.metrics
-    elif cost is not None:
-        objective = model.objective(parse_reference(cost))
+    elif cost:
+        objective = model.objective(cost)
     else:
-        text = f"{path} does not belong to a run, so name the cost: --cost mse, for instance."
-        raise ConfigError(text)
-    return objective, tuple(registry.resolve("metric", metric) for metric in named)
+        example = " ".join(f"--cost {name}.mse" for name in names) or "--cost mse"
+        raise ConfigError(f"{path} does not belong to a run, so name the cost: {example}, for instance.")
+    chosen = {name: tuple(registry.resolve("metric", metric) for metric in own) for name, own in named.items()}
+    return objective, chosen if names else chosen[""]
+
+
+def _by_output(option: str, texts: Sequence[str], names: Sequence[str]) -> dict[str, list[Reference]]:
+    """Return the components of an option for each output; those of the only one, without a name, under ""."""
+    found: dict[str, list[Reference]] = {name: [] for name in names or ("",)}
+    for text in texts:
+        output = next((name for name in names if text.startswith(f"{name}.")), "")
+        if output not in found:
+            raise ConfigError(
+                f"{option} {short(text)} must begin with the name of an output and a dot: {names[0]}.{text}, for "
+                f"instance. Outputs: {listed(names)}."
+            )
+        found[output].append(parse_reference(text.removeprefix(f"{output}.") if names else text))
+    return found
+
+
+def _cost_of(texts: Sequence[str], names: Sequence[str]) -> Reference | dict[str, Reference]:
+    """Return the cost, or by name that of each output; nothing if none is given."""
+    found = _by_output("--cost", texts, names) if texts else {}
+    for name, costs in found.items():
+        if len(costs) != 1:
+            raise ConfigError(f"--cost must name one cost{name and f' of the output {name!r}'}, got {len(costs)}.")
+    single = {name: costs[0] for name, costs in found.items()}
+    return single if names else single.get("", "")
 
 
 def table_delimiter(path: Path) -> str:
