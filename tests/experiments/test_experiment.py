@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import nnfw
-from nnfw.experiments import placed_in, prepare, read_experiment, summarise
+from nnfw.experiments import check_experiment, placed_in, prepare, read_experiment, summarise
 from nnfw.plugins import default_registry
-from nnfw.toml import Document
+from nnfw.toml import Document, parse
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WIDE = (EXAMPLES / "penguins-wide.toml").read_text().replace('"penguins.csv"', f'"{EXAMPLES / "penguins.csv"}"')
@@ -104,3 +104,45 @@ def test_shape_of_the_input_that_does_not_fit_has_its_line(read, shape, message)
 def test_mistake_that_is_about_no_line_has_none():
     with pytest.raises(nnfw.DataError, match=r"^is empty\.$"), placed_in(Document({})):
         raise nnfw.DataError("is empty.")
+
+
+SMALL = """
+data = {{ source = "xor", split = {{ validation = 0.0, test = 0.0 }} }}
+model = {{ layers = [{{ type = "dense", units = 1, name = "p" }}]{} }}
+optimizer = {{ type = "sgd" }}
+{}
+"""
+TYPES = "binary_cross_entropy, cross_entropy, huber, mae, mse, poisson (built-in)."
+NAMED = " Costs by name are tables, [cost.NAME]"
+NEEDS = f"{NAMED}, and need model.outputs, a list of the names."
+
+
+@pytest.mark.parametrize(
+    ("outputs", "cost", "message"),
+    [
+        (
+            "",
+            "cost.kind = 3",
+            f"cost.type is missing: the name of a cost. The table has 'kind'. Available: {TYPES}{NEEDS}",
+        ),
+        (
+            ', outputs = ["p"]',
+            "cost.p = 3",
+            f"cost.type is missing: the name of a cost. The table has 'p'. Available: {TYPES}{NAMED}.",
+        ),
+        ("", "cost = {}", f"cost.type is missing: the name of a cost. Available: {TYPES}"),
+        (
+            "",
+            'cost = { type = "mse", q = { type = "mse" } }',
+            f"cost.q is not an option. Options: none.{NEEDS}",
+        ),
+        ("", 'cost = { type = "mse", q = 3 }', "cost.q is not an option. Options: none."),
+        ("", 'cost.q.type = "mse"', "cost is by the names of outputs, but model.outputs names none. List them there."),
+        ("", "cost = 3", "cost must be a cost: a name, a table with 'type', or an object, got 3."),
+    ],
+    ids=["kind", "number for an output", "empty", "both", "option", "no outputs", "number"],
+)
+def test_cost_that_is_none_says_what_costs_are(outputs, cost, message):
+    with pytest.raises(nnfw.ConfigError) as caught:
+        check_experiment(parse(SMALL.format(outputs, cost), "small.toml"), default_registry())
+    assert str(caught.value) == f"small.toml:5: {message}"

@@ -403,7 +403,11 @@ def test_resolve_leaves_the_table_as_it_is(registry):
         pytest.param(
             {"type": "swich"}, "type: Unknown activation 'swich'. Did you mean 'swish'?", id="unknown-in-table"
         ),
-        pytest.param({"beta": 1}, "type is missing: the name of an activation. Available: elu,", id="no-type"),
+        pytest.param(
+            {"beta": 1},
+            "type is missing: the name of an activation. The table has 'beta'. Available: elu,",
+            id="no-type",
+        ),
         pytest.param({"type": 3}, "type must name an activation, got 3. Available: elu,", id="type-no-text"),
         pytest.param(
             3, "Activation: must be an activation: a name, a table with 'type', or an object, got 3.", id="number"

@@ -206,13 +206,26 @@ def check_experiment(document: Document, registry: Registry) -> Experiment:
     try:
         experiment: Experiment = build(Experiment, document.table, registry.resolve)
     except ConfigError as error:
-        found = [(mistake.path, str(mistake)) for mistake in error.mistakes]
+        found = [(mistake.path, f"{mistake}{_hint_of_cost(mistake, document.table)}") for mistake in error.mistakes]
         raise ConfigError(placed(document, found)) from error
     with placed_in(document):
         mistakes = placed(document, _mistakes(experiment, registry))
     if mistakes:
         raise ConfigError(mistakes)
     return experiment
+
+
+def _hint_of_cost(mistake: Mistake, table: Mapping[str, Any]) -> str:
+    """Return what costs by output need, with a leading space, where such costs may be meant; else nothing."""
+    cost, model = table.get("cost"), table.get("model")
+    if len(mistake.path) != 2 or mistake.path[0] != "cost" or not isinstance(cost, Mapping):
+        return ""
+    key = mistake.path[1]
+    if isinstance(cost.get(key), Mapping) or (key == TYPE and cost and TYPE not in cost):
+        named = isinstance(model, Mapping) and model.get("outputs")
+        needs = "" if named else ", and need model.outputs, a list of the names"
+        return f" Costs by name are tables, [cost.NAME]{needs}."
+    return ""
 
 
 def placed(document: Document, mistakes: Iterable[tuple[Keys, str]]) -> list[Mistake]:

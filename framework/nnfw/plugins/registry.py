@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from functools import cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nnfw.configuration import TYPE as TYPE
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from nnfw.plain import Plain
 
 _DEEPEST = 32  # components inside components; beyond it a table is damaged, or contains itself
+_MOST_KEYS = 5  # of a table without type, in a message
 
 
 class Registry:
@@ -350,7 +352,7 @@ class Registry:
         wrong = (
             f"must name {article(kind)}, got {short(name)}."
             if TYPE in table
-            else f"is missing: the name of {article(kind)}."
+            else f"is missing: the name of {article(kind)}.{_others(table)}"
         )
         raise ConfigError([Mistake((TYPE,), f"{wrong} Available: {_by_plugin(self.components(kind))}.")])
 
@@ -397,6 +399,11 @@ class Registry:
             )
         error.__cause__ = next((plugin.error for plugin in owners or broken if plugin.error), None)
         return error
+
+
+def _others(table: Mapping[str, object]) -> str:
+    keys = ", ".join(map(short, islice(table, _MOST_KEYS)))
+    return f" The table has {keys}{', ...' if len(table) > _MOST_KEYS else ''}." if table else ""
 
 
 def _require_kind(kind: str) -> None:
