@@ -170,10 +170,9 @@ def test_shape_in_the_file_that_the_data_does_not_have_is_refused(experiment):
 
 
 def test_layers_that_do_not_fit_are_named_with_their_plugin(experiment):
-    with pytest.raises(
-        nnfw.ShapeError, match=r"^\S*small\.toml:9: Layer 0 'dense' \(built-in\): .* comes from the input"
-    ):
-        prepared(experiment, "model.input_shape=[2, 2]")
+    message = r"^--set model\.layers\[0\]=.*: Layer 0 'time_pool' \(built-in\): .* comes from the input"
+    with pytest.raises(nnfw.ShapeError, match=message):
+        prepared(experiment, "model.layers[0]={ type = 'time_pool' }", "model.input_shape=[5]")
 
 
 def test_metrics_are_asked_without_a_warning_where_outputs_overflow(experiment, tmp_path):
