@@ -5,13 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+import nnfw
 from nnfw.ops import kernels, kernels_only
 from nnfw.testing import run_checks
 from nnfw_standard import MSE, CrossEntropy, Dense, Dropout, Tanh
 
 
+class OneAxis(Dense):
+    """A dense layer for examples with one axis."""
+
+    def output_shape(self, input_shape):
+        if len(input_shape) != 1:
+            raise nnfw.ShapeError("expected input of shape (n,).")
+        return super().output_shape(input_shape)
+
+
 @dataclass(frozen=True)
-class PlainBias(Dense):
+class PlainBias(OneAxis):
     """Adds the bias in plain NumPy, which no tape sees."""
 
     @kernels_only
@@ -24,7 +34,7 @@ class PlainBias(Dense):
 
 
 @dataclass(frozen=True)
-class CopiedWeight(Dense):
+class CopiedWeight(OneAxis):
     """Multiplies with a copy of the weight, which stays what it was."""
 
     @kernels_only

@@ -83,11 +83,10 @@ class Dense(Layer):
     @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z = a_prev w^T + b, ``(N, ..., units)``."""
-        workspace["input_shape"] = a_prev.shape
-        a_prev = workspace["a_prev"] = as_rows(a_prev, "a_prev", workspace)
-        z = workspace.buffer("z", (*workspace["input_shape"][:-1], self.units))
+        workspace["a_prev"] = a_prev
+        z = workspace.buffer("z", (*a_prev.shape[:-1], self.units))
         rows = as_rows(z, "", workspace)
-        kernels().product(a_prev, params["weight"].T, rows)
+        kernels().product(as_rows(a_prev, "a_prev", workspace), params["weight"].T, rows)
         if self.bias:
             kernels().add_bias(rows, params["bias"])
         return z
@@ -98,11 +97,12 @@ class Dense(Layer):
     ) -> Array | None:
         """Return δ w, ``(N, ..., n_in)``: (w^T δ) of Equation 2 with examples as rows."""
         a_prev, delta = workspace["a_prev"], as_rows(delta, "delta", workspace)
-        kernels().product(delta.T, a_prev, grads["weight"])  # Equation 4, summed over the batch: δ a_prev^T
+        rows = as_rows(a_prev, "a_prev", workspace)
+        kernels().product(delta.T, rows, grads["weight"])  # Equation 4, summed over the batch: δ a_prev^T
         if self.bias:
             kernels().sum_examples(delta, grads["bias"])  # Equation 3, summed over the batch: δ
         if not workspace.needs_input_gradient:
             return None
-        grad_a_prev = workspace.passing("grad_a_prev", workspace["input_shape"])
+        grad_a_prev = workspace.passing("grad_a_prev", a_prev.shape)
         kernels().product(delta, params["weight"], as_rows(grad_a_prev, "", workspace))
         return grad_a_prev
