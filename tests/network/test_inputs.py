@@ -9,7 +9,7 @@ import pytest
 
 import nnfw
 from nnfw import Node, Padded
-from nnfw_standard import ActivationLayer, Add, Concatenate, Dense, Dropout, Embedding, Flatten, TimePool
+from nnfw_standard import ActivationLayer, Add, Concatenate, Dense, Embedding, Flatten, TimePool
 
 TWO = {"numbers": 2, "city": (1,)}
 
@@ -221,7 +221,7 @@ def test_merge_of_sequences_with_lengths_of_their_own_is_refused():
 
 
 def test_sequences_one_after_the_other_have_no_lengths():
-    layers = [Node(Dropout(0.1), "a", ("left",)), Node(Concatenate(), "both", ("a", "right")), Node(Dense(2), "end")]
+    layers = [Node(Concatenate(), "both", ("left", "right")), Node(Dense(2), "end")]
     model = nnfw.Sequential(layers, {"left": (5,), "right": (4,)})
     left, right = np.ones((4, 5)), np.ones((4, 4))
     assert model.predict({"left": left, "right": right}).shape == (4, 2)
@@ -246,3 +246,15 @@ def test_only_input_called_x_is_one_without_a_name():
     model = nnfw.Sequential([Dense(2)], {"x": 3})
     assert model.input_shape == (3,)
     assert model.predict(np.ones((4, 3))).shape == (4, 2)
+
+
+@pytest.mark.parametrize("units", [4, 6])
+def test_lengths_end_where_an_axis_holds_features(units, rng):
+    """The only axis of what a dense layer gives is that of its units, even if there are as many as time steps."""
+    x, y = rng.standard_normal((20, 6)), np.arange(20) % units
+    vectors = []
+    for given in (x, Padded(x, np.full(20, 3))):
+        model = nnfw.Sequential([Dense(5), Dense(units, activation="softmax")], 6, seed=2)
+        model.fit(given, y, cost="cross_entropy", optimizer="adam", epochs=2)
+        vectors.append(model.parameters.vector.copy())
+    np.testing.assert_array_equal(*vectors)

@@ -16,7 +16,7 @@ class OneAxis(Dense):
 
     def output_shape(self, input_shape):
         if len(input_shape) != 1:
-            raise nnfw.ShapeError("expected input of shape (n,).")
+            raise nnfw.ShapeError(f"expected input of shape (n,), got {input_shape}.")
         return super().output_shape(input_shape)
 
 

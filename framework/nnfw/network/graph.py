@@ -334,6 +334,8 @@ class Graph:
             padded = [source for source in place.sources if found[source] is not None]
             taken = found[padded[0]] if padded else None
             kept = taken if getattr(place.layer, "keeps_time", False) else None
+            if len(shapes[place.position]) < 2 and not place.merges:
+                kept = None  # such an axis may be that of features, as of dense layers: time has features at each step
             text = ""
             if any(found[source] is not taken for source in padded):
                 text = (

@@ -34,7 +34,7 @@ class Layer(Protocol):
         layer that is composed of others need not repeat what they declare.
     keeps_time
         Whether z has the time steps of a padded input, so that their lengths hold for z too; False for a layer that
-        ends them.
+        ends them. A z with a single axis ends them anyway: that axis holds features.
     """
 
     activation: Activation | str
