@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from inspect import signature
 from pathlib import Path
@@ -19,6 +19,9 @@ from nnfw_numba.untyped import Untyped
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+
+_jit: Untyped = partial(njit, error_model="numpy", nogil=True, no_cfunc_wrapper=True)
+"""Compiles without a wrapper for calls from C, which takes time and is not needed: those functions are `native`."""
 
 
 class Native(Protocol):
@@ -83,17 +86,17 @@ class _Cache(FunctionCache):
 
 
 def inner(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Return a function that is compiled as part of the compiled functions that call it."""
+    """Return a function that is compiled as part of the compiled functions that call it; Python cannot call it."""
     if isinstance(function, Dispatcher):
         return function
-    found: Untyped = njit(error_model="numpy", nogil=True, forceinline=True)(function)
+    found: Untyped = _jit(forceinline=True, no_cpython_wrapper=True)(function)
     found.parameters = tuple(signature(function).parameters)
     return found  # type: ignore[no-any-return]
 
 
 def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Return a function that is compiled at its first call, and cached on disk if a directory is writable."""
-    found = njit(error_model="numpy", nogil=True)(function)
+    found = _jit()(function)
     _keep(found, function, None)
     return cast("Callable[Parameters, Result]", found)
 
