@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import subprocess
 import sys
 
 import pytest
@@ -70,7 +68,7 @@ optimizer = { type = "sgd" }
 
 
 @pytest.fixture
-def train(tmp_path):
+def train(install, nnfw, tmp_path, monkeypatch):
     """Return a function that trains with a layer whose forward is the given statement."""
     package, metadata = tmp_path / "fake_broken", tmp_path / "fake_broken-0.3.dist-info"
     package.mkdir()
@@ -81,16 +79,12 @@ def train(tmp_path):
     (metadata / "entry_points.txt").write_text("[nnfw]\nbroken = fake_broken.plugin\n")
     (tmp_path / "broken.toml").write_text(EXPERIMENT)
 
+    install(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
     def run(statement, *arguments):
         (package / "layer.py").write_text(LAYER.format(statement=statement))
-        return subprocess.run(
-            [sys.executable, "-m", "nnfw", "train", "broken.toml", "--out", "run", *arguments],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return nnfw("train", "broken.toml", "--out", "run", *arguments)
 
     return run
 
@@ -129,16 +123,16 @@ def train(tmp_path):
 )
 def test_component_that_fails_is_named_with_its_plugin(train, statement, message):
     result = train(statement)
-    assert result.returncode == (130 if "interrupted" in message else 2 if "error: " in message[:7] else 1)
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    assert result.status == (130 if "interrupted" in message else 2 if "error: " in message[:7] else 1)
+    assert message in result.err
+    assert "Traceback" not in result.err
+    assert len(result.err.splitlines()) == 1
 
 
 def test_component_that_fails_shows_its_own_frame_with_debug(train):
     result = train("raise RuntimeError('boom')", "--debug")
-    assert result.returncode == 1
-    assert "fake_broken/layer.py" in result.stderr
+    assert result.status == 1
+    assert "fake_broken/layer.py" in result.err
 
 
 LATER = "CALLS.append(1); {}; return a_prev"
@@ -167,7 +161,7 @@ def test_record_of_a_run_names_the_component_that_failed_and_its_method(train, t
     result = train(LATER.format(statement), "--set", "training.epochs=9", "--set", "training.metrics=[]", "--quiet")
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     assert (record["status"], record["reason"]) == (status, reason)
-    assert result.returncode == record["exit"]
+    assert result.status == record["exit"]
 
 
 # What a stranger's objects do where they are looked at

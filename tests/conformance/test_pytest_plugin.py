@@ -87,56 +87,50 @@ def test_check_that_fails_fails_its_test_with_what_was_found(run):
     assert "framework/nnfw/testing" not in out.replace("\\", "/"), "frames of the kit itself help nobody"
 
 
-def test_expected_failure_is_an_xfail(run):
-    failures = {"activation.delta_is_the_gradient": "planted"}
-    status, out = run(
-        f"{WRONG}\n\n@nnfw.testing.parametrize_checks(Wrong(), expected_failures={failures}){BODY}",
-        "-k",
-        "delta_is_the_gradient",
-    )
-    assert status == 0, out
-    assert "1 xfailed" in out
-    assert "planted" in out
+EXPECTED = {
+    "fails": ("Wrong()", "activation.delta_is_the_gradient"),
+    "passes": ('"relu"', "activation.delta_is_the_gradient"),
+    "passes_by_name": ('"relu"', "relu:activation.delta_is_the_gradient"),
+    "of_another": ('"relu"', "tanh:activation.delta_is_the_gradient"),
+}
+"""What is checked, and which check of it is expected to fail."""
 
 
-@pytest.mark.parametrize("key", ["activation.delta_is_the_gradient", "relu:activation.delta_is_the_gradient"])
-def test_expected_failure_that_passes_fails(run, key):
-    failures = {key: "planted"}
-    status, out = run(
-        f'{HEADER}@nnfw.testing.parametrize_checks("relu", expected_failures={failures}){BODY}',
-        "-k",
-        "delta_is_the_gradient",
-    )
-    assert status == 1
-    assert "[XPASS(strict)] planted" in out
+def test_expected_failure_is_an_xfail_and_must_not_pass(run):
+    source = WRONG
+    for name, (what, key) in EXPECTED.items():
+        mark = f"@nnfw.testing.parametrize_checks({what}, expected_failures={{{key!r}: 'planted'}})"
+        source += f"\n\n{mark}{BODY.replace('test_component', f'test_{name}')}"
+    status, out = run(source, "-k", "delta_is_the_gradient")
+    assert status == 1, out
+    found = dict(re.findall(r"^(?:(?=XFAIL|PASSED|FAILED))(.*?)\[activation .*?\](.*)$", out, re.MULTILINE))
+    assert found == {
+        "XFAIL test_it.py::test_fails": " - planted",
+        "FAILED test_it.py::test_passes": " - [XPASS(strict)] planted",
+        "FAILED test_it.py::test_passes_by_name": " - [XPASS(strict)] planted",
+        "PASSED test_it.py::test_of_another": "",
+    }
 
 
-def test_expected_failure_of_another_component_does_not_count(run):
-    failures = {"tanh:activation.delta_is_the_gradient": "planted"}
-    status, out = run(
-        f'{HEADER}@nnfw.testing.parametrize_checks("relu", expected_failures={failures}){BODY}',
-        "-k",
-        "delta_is_the_gradient",
-    )
-    assert status == 0, out
-    assert "1 passed" in out
+UNPLANNED = {
+    "Unknown component 'rleu'. Did you mean 'relu'?": ('"rleu"', BODY),
+    "Unknown check 'activation.x'.": ('"relu", expected_failures={"activation.x": "no"}', BODY),
+    "Give a value for x: npy:x=... checks it with that": ('"npy"', BODY),
+    "3 is no component; expected a name, or an object whose class derives from a protocol.": ("3", BODY),
+    "must take the argument 'check', and call it.": ('"relu"', "\ndef test_it():\n    pass\n"),
+}
 
 
-@pytest.mark.parametrize(
-    ("mark", "body", "message"),
-    [
-        ('"rleu"', BODY, "Unknown component 'rleu'. Did you mean 'relu'?"),
-        ('"relu", expected_failures={"activation.x": "no"}', BODY, "Unknown check 'activation.x'."),
-        ('"npy"', BODY, "Give a value for x: npy:x=... checks it with that"),
-        ("3", BODY, "3 is no component; expected a name, or an object whose class derives from a protocol."),
-        ('"relu"', "\ndef test_it():\n    pass\n", "must take the argument 'check', and call it."),
-    ],
-    ids=["name", "check", "needs options", "object", "argument"],
-)
-def test_what_cannot_be_planned_is_an_error_of_the_collection(run, mark, body, message):
-    status, out = run(f"{HEADER}@nnfw.testing.parametrize_checks({mark}){body}")
-    assert status in (2, 4), out
-    assert message in out
+def test_what_cannot_be_planned_is_an_error_of_the_collection(run, tmp_path):
+    for number, (mark, body) in enumerate(UNPLANNED.values()):
+        path = tmp_path / f"test_{number}.py"
+        path.write_text(f"{HEADER}@nnfw.testing.parametrize_checks({mark}){body}")
+    status, out = run("")
+    assert status == 2, out
+    _, *reports = re.split(r"^_+ ERROR collecting test_(?=\d)", out, flags=re.MULTILINE)
+    for report, (number, message) in zip(reports, enumerate(UNPLANNED), strict=True):
+        assert report.startswith(f"{number}.py ")
+        assert message in report
 
 
 def test_options_of_the_decorator_reach_the_checks(run):

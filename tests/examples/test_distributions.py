@@ -22,7 +22,9 @@ def test_example_distribution_from_wheel_to_removal(environment, build, examples
     environment.install(build(project))
 
     assert "passed" in succeeded(environment.run("python", "-m", "pytest", "-q", cwd=project))
-    assert "All checks passed." in succeeded(environment.run("nnfw", "check", "nnfw-swish", cwd=tmp_path))
+    assert "All checks passed." in succeeded(
+        environment.run("nnfw", "check", "nnfw-swish", "--kind", "activation", cwd=tmp_path)
+    )
     shown = json.loads(succeeded(environment.run("nnfw", "plugins", "--json", cwd=tmp_path)))
     assert "swish_gate" in json.dumps(shown)
     assert "*" in succeeded(environment.run("nnfw", "swish", cwd=tmp_path))
@@ -51,18 +53,21 @@ SOME = SORTS if os.environ.get("NNFW_EVERY_KIND") else ("layer", "transform", "c
 """Each takes seconds; the texts of all kinds are checked in tests/cli/test_new_plugin.py."""
 
 
-@pytest.mark.parametrize("kind", SOME)
-def test_new_project_passes_its_tests_at_once_and_trains(environment, tmp_path, kind):
-    succeeded(environment.run("nnfw", "new-plugin", "nnfw-first-try", "--kind", kind, cwd=tmp_path))
-    project = tmp_path / "nnfw-first-try"
-    environment.install("--editable", project)
-    assert "passed" in succeeded(environment.run("python", "-m", "pytest", "-q", cwd=project))
-    succeeded(environment.run("nnfw", "train", "example.toml", "--out", "run", cwd=project))
-    if kind == "activation":  # the same for all kinds, and what pytest has run already
-        assert "first_try" in succeeded(environment.run("nnfw", "plugins", "--kind", kind, cwd=project))
-        assert "first_try" in succeeded(environment.run("nnfw", "show", "first_try", cwd=project))
-        assert "All checks passed." in succeeded(environment.run("nnfw", "check", "nnfw-first-try", cwd=project))
-        imports = "import sys, nnfw_first_try.plugin; print('numpy' in sys.modules)"
+def test_new_project_passes_its_tests_at_once_and_trains(environment, tmp_path):
+    projects = {kind: tmp_path / f"nnfw-first-{kind.replace('_', '-')}" for kind in SOME}
+    for kind, project in projects.items():
+        succeeded(environment.run("nnfw", "new-plugin", project.name, "--kind", kind, cwd=tmp_path))
+    environment.install(*(word for project in projects.values() for word in ("--editable", project)))
+    for kind, project in projects.items():
+        assert "passed" in succeeded(environment.run("python", "-m", "pytest", "-q", cwd=project)), kind
+        succeeded(environment.run("nnfw", "train", "example.toml", "--out", "run", cwd=project))
+    if "activation" in projects:  # the same for all kinds, and what pytest has run already
+        project = projects["activation"]
+        shown = succeeded(environment.run("nnfw", "plugins", "--kind", "activation", cwd=project))
+        assert "first_activation" in shown
+        assert "first_activation" in succeeded(environment.run("nnfw", "show", "first_activation", cwd=project))
+        assert "All checks passed." in succeeded(environment.run("nnfw", "check", project.name, cwd=project))
+        imports = "import sys, nnfw_first_activation.plugin; print('numpy' in sys.modules)"
         assert succeeded(environment.run("python", "-c", imports, cwd=tmp_path)) == "False\n"
 
 
