@@ -334,7 +334,7 @@ CASES: dict[str, tuple[Case, str]] = {
     "npz with names from the root": (npz_with_name("/etc/x"), r"names arrays outside of the archive"),
     "idx that expands 1,000-fold": (idx_that_expands, r"expand to more than 200 times as many"),
     "idx of nothing times too much": (idx_of_vast_sizes, r"more than can be addressed"),
-    "csv of 10^6 columns": (csv(",".join(f"c{k}" for k in range(10**6)) + "\n"), r"more than 65,536 cells"),
+    "csv of 10^6 columns": (csv("c," * 10**6 + "\n"), r"more than 65,536 cells"),
     "csv of 10^6 cells in a row": (csv("a,b\n" + "1," * 10**6 + "\n"), r"x\.csv:2: the row has more than 65,536 cells"),
     "csv of one line": (csv("a,b\n" + "1" * (20 << 20)), r"the row is longer than 4,194,304 characters"),
     "csv of one cell": (csv('a,b\n"' + "1\n" * (10 << 20)), r"field larger than field limit|longer than 4,194,304"),
