@@ -133,7 +133,7 @@ DRAWN = [
 
 
 @pytest.mark.parametrize("name", DRAWN)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_kernel_of_numba_gives_what_its_definition_gives(name, data):
     assert different(name, *data.draw(arguments(name))) == ""

@@ -72,7 +72,7 @@ def fill_with_extremes(vector, rng):
     vector[...] = rng.choice(some, vector.size)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 @given(model=networks(), seed=st.integers(0, 1 << 30), extreme=st.booleans())
 def test_network_of_any_components_saves_and_loads_bit_equal(model, seed, extreme, tmp_path_factory):
     rng = np.random.default_rng(seed)

@@ -22,7 +22,7 @@ def files(tmp_path_factory):
     return folder
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 @given(rng=st.randoms(use_true_random=False))
 def test_random_line_ends_with_a_known_status_and_without_a_traceback(rng, files):
     words = lines.line(rng)

@@ -47,9 +47,9 @@ def run(*arguments):
 
 
 def test_runs_that_are_killed_signalled_and_started_at_once_end_like_one_that_was_not():
-    result = run(str(SCRIPT), *("--kills", "10", "--epochs", "20", "--exact", "2", "--signals", "5", "--starts", "3"))
+    result = run(str(SCRIPT), *("--kills", "5", "--epochs", "10", "--exact", "2", "--signals", "3", "--starts", "3"))
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "killed 10 times, " in result.stdout
+    assert "killed 5 times, " in result.stdout
     assert "2 runs killed once, " in result.stdout
     assert "3 starts in one directory: 1 has run, 2 were told its process" in result.stdout
 
