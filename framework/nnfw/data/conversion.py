@@ -268,8 +268,7 @@ def cast_finite(
     else:
         with np.errstate(over="ignore"):  # values that are too large are found below
             array = np.asarray(part, dtype)
-    wrong = _not_finite(array)
-    if wrong is not None and wrong.any():
+    if not isfinite(sum_of_squares(array)) and not np.isfinite(array).all():  # the numbers may just be large
         require_finite(whole, name, columns)
         _require_fitting(whole, dtype, name)
     return array

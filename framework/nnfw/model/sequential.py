@@ -462,14 +462,14 @@ class Sequential:
         count, network = len(arrays[0]), self.network
         if 0 < count <= EVALUATION_ROWS:
             found = forward(network, self._checked(arrays, arrays, names), chosen, lengths)
-            return [output[1].copy() for output in found]
+            return list(map(np.ndarray.copy, found))
         outputs = [np.empty((count, *shape), self.dtype) for shape in network.output_shapes]
         for start in range(0, count, EVALUATION_ROWS):
             rows = slice(start, start + EVALUATION_ROWS)
             some = lengths and [None if each is None else each[rows] for each in lengths]
             parts = self._checked([array[rows] for array in arrays], arrays, names)
-            for whole, output in zip(outputs, forward(network, parts, chosen, some), strict=True):
-                whole[rows] = output.a
+            for whole, a in zip(outputs, forward(network, parts, chosen, some), strict=True):
+                whole[rows] = a
             for array in arrays:
                 release(array)
         return outputs

@@ -140,24 +140,25 @@ class RepeatedForward:
         self._shapes: Shape | tuple[Shape, ...] = ()
         self._records = False  # whether batches of these shapes are small enough
         self.light = True  # whether its buffers may all be kept
-        self._recordings: dict[Engine, tuple[list[Array], Outputs, Tape]] = {}
+        self._recordings: dict[Engine, tuple[list[Array], list[Array], Tape]] = {}
 
     def __call__(
         self, network: Network, inputs: Sequence[Array], chosen: Engine, lengths: list[Array | None] | None
-    ) -> Outputs:
-        """Return z and a of each output for a batch; they may be arrays of `inputs`, and the next call may overwrite.
+    ) -> list[Array]:
+        """Return a of each output for a batch; they may be arrays of `inputs`, and the next call may overwrite them.
 
         The inputs have the dtypes that the network takes. Sequences with lengths are not recorded.
         """
         shapes = inputs[0].shape if len(inputs) == 1 else tuple(map(_SHAPE, inputs))
         if shapes != self._shapes or lengths or not self._records:
             return self._plainly(network, inputs, shapes, chosen, lengths)
-        if chosen not in self._recordings:
-            self._recordings[chosen] = self._record(network, [array.copy() for array in inputs], chosen)
-            return self._recordings[chosen][1]
-        own_inputs, outputs, tape = self._recordings[chosen]
-        for own, array in zip(own_inputs, inputs, strict=True):
-            own[...] = array
+        found = self._recordings.get(chosen)
+        if found is None:
+            found = self._recordings[chosen] = self._record(network, [array.copy() for array in inputs], chosen)
+            return found[1]
+        own, outputs, tape = found
+        for k, array in enumerate(inputs):
+            own[k][...] = array
         tape.repeat()
         return outputs
 
@@ -168,12 +169,12 @@ class RepeatedForward:
         shapes: Shape | tuple[Shape, ...],
         chosen: Engine,
         lengths: list[Array | None] | None,
-    ) -> Outputs:
+    ) -> list[Array]:
         self._shapes = shapes
         self._recordings.clear()
         try:
             with using(chosen):
-                return network.forward(inputs, self._workspace, lengths)
+                return [output.a for output in network.forward(inputs, self._workspace, lengths)]
         finally:
             self._workspace.forget()  # do not keep the user's arrays alive
             self.light = self._workspace.nbytes < _KEPT
@@ -184,14 +185,14 @@ class RepeatedForward:
         self._workspace.trim(_KEPT)
         return self
 
-    def _record(self, network: Network, inputs: list[Array], chosen: Engine) -> tuple[list[Array], Outputs, Tape]:
+    def _record(self, network: Network, inputs: list[Array], chosen: Engine) -> tuple[list[Array], list[Array], Tape]:
         tape = Tape(chosen)
         # compile nothing: the first prediction is not recorded and must have the same bits
         recorder = _Recorder(tape, DEFINITIONS.elementwise, _NO_PLACES)
         with using(chosen), self._workspace.stepping(recorder), network.verified(inputs, self._workspace):
             network.graph.forward(network.parameters, inputs, self._workspace)
             tape.finish()
-        return inputs, network.outputs_in(self._workspace), tape
+        return inputs, [output.a for output in network.outputs_in(self._workspace)], tape
 
 
 class _Recorder:
