@@ -254,13 +254,27 @@ batch_size = 8
 """
 
 
-def test_stratified_stream_is_refused_by_the_line(nnfw, shards, tmp_path):
-    shards.write_text(TABLE.replace("test = 0.1 }", "test = 0.1, stratify = true }"))
+@pytest.mark.parametrize(("option", "value"), [("stratify", "true"), ("group", '"colour"')])
+def test_split_that_needs_all_examples_is_refused_by_the_line(nnfw, shards, tmp_path, option, value):
+    shards.write_text(TABLE.replace("test = 0.1 }", f"test = 0.1, {option} = {value} }}"))
     refused = nnfw("train", str(shards), "--out", "run")
-    text = "data.split.stratify needs all labels in memory, but the data is read chunk by chunk. Leave it out: each "
+    text = f"data.split.{option} needs all examples in memory, but the data is read chunk by chunk. Leave it out."
     assert (refused.status, refused.out) == (2, "")
-    assert refused.err == f"error: {shards}:5: {text}part is drawn at random from every chunk.\n"
+    assert refused.err == f"error: {shards}:5: {text}\n"
     assert not (tmp_path / "run").exists()
+
+
+def test_stream_in_order_is_split_as_arrays_are(nnfw, shards):
+    shards.write_text(TABLE.replace("test = 0.1 }", "test = 0.1, in_order = true }"))
+    results = []
+    for stream in ("true", "false"):
+        source = f'data.source={{ type = "shards", path = "shards", target = "kind", stream = {stream} }}'
+        options = ("--set", source, "--set", "training.shuffle=false")
+        trained = nnfw("train", str(shards), "--out", stream, "--json", *options)
+        assert trained.status == 0, trained.err
+        results.append(json.loads(trained.out)["results"])
+    for part in ("training", "validation", "test"):
+        assert results[0][part] == pytest.approx(results[1][part], rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,60 @@ def test_split_stratify_of_classes_too_small_to_hold_any_out_is_refused():
         split(examples_of(["a", "b", "c", "d"]), stratify=True, rng=seeded())
 
 
+def test_split_in_order_takes_the_last_examples():
+    parts = split(examples_of(np.arange(10)), 0.2, 0.3, in_order=True, rng=seeded())
+    assert [part.tolist() for part in parts] == [[0, 1, 2, 3, 4], [5, 6], [7, 8, 9]]
+
+
+@QUICK
+@given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=30), shares=SHARES)
+def test_chunk_rows_in_order_are_those_of_arrays(sizes, shares):
+    sizes = [*sizes, 4]
+    parts = split_chunks(sizes, *shares, in_order=True, rng=seeded())
+    expected = split(examples_of(np.zeros(sum(sizes))), *shares, in_order=True, rng=seeded())._asdict()
+    starts = np.cumsum(sizes) - sizes
+    for name, part in parts.items():
+        found = [start + part[chunk] for chunk, start in enumerate(starts)]
+        np.testing.assert_array_equal(np.concatenate(found), expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize("in_order", [False, True])
+@QUICK
+@given(groups=st.lists(st.sampled_from("abcdefgh"), min_size=8, max_size=60), shares=SHARES, seed=st.integers(0, 99))
+def test_split_by_group_keeps_groups_whole(in_order, groups, shares, seed):
+    groups = np.array([*groups, "x", "y", "z"])
+    parts = split(examples_of(np.zeros(len(groups))), *shares, groups=groups, in_order=in_order, rng=seeded(seed))
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(groups)))
+    found = [set(groups[part].tolist()) for part in parts]
+    assert len(set().union(*found)) == sum(map(len, found))
+    assert [bool(part) for part in found] == [True, *(share > 0 for share in shares)]
+
+
+def test_split_by_group_comes_near_to_the_shares():
+    groups = np.repeat(np.arange(50), 4)
+    parts = split(examples_of(np.zeros(200)), 0.25, 0.1, groups=groups, rng=seeded())
+    assert [len(part) for part in parts] == [132, 48, 20]
+
+
+def test_split_by_group_in_order_takes_the_last_groups():
+    groups = np.array(["d", "d", "b", "b", "b", "a", "c", "c"])
+    parts = split(examples_of(np.arange(8)), 0.2, 0.25, groups=groups, in_order=True, rng=seeded())
+    assert [part.tolist() for part in parts] == [[0, 1, 2, 3, 4], [5], [6, 7]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_split_by_group_is_drawn(seed):
+    groups = np.arange(40) % 10
+    first, again, other = (split(examples_of(groups), 0.2, 0.2, groups=groups, rng=seeded(k)) for k in (seed, seed, 9))
+    assert first.test.tolist() == again.test.tolist() != other.test.tolist()
+
+
+def test_split_by_too_few_groups_is_refused():
+    text = "2 groups cannot be split into 3 parts: each needs at least one, and training comes first. Split by another "
+    with pytest.raises(DataError, match=f"^{text}column, or set a share to 0[.]$"):
+        split(examples_of(np.zeros(9)), 0.2, 0.2, groups=np.arange(9) % 2, rng=seeded())
+
+
 @QUICK
 @given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=30), shares=SHARES, seed=st.integers(0, 99))
 def test_chunk_rows_are_each_row_once_and_as_many_as_of_arrays(sizes, shares, seed):
@@ -189,9 +243,9 @@ def test_chunk_rows_depend_on_the_generator_alone():
 
 def test_chunk_rows_of_too_many_examples_are_refused():
     text = (
-        "1,000,000,000 examples cannot be split at random; 999,999,999 are the most. Set the shares of validation and "
+        "1,000,000,000 examples cannot be split at random; 999,999,999 are the most. Split them in order, or set the "
     )
-    with pytest.raises(DataError, match=f"^{re.escape(text)}test to 0[.]$"):
+    with pytest.raises(DataError, match=f"^{re.escape(text)}shares of validation and test to 0[.]$"):
         split_chunks([500_000_000] * 2, 0.1, 0, rng=seeded())
     parts = split_chunks([500_000_000] * 2, 0, 0, rng=seeded())
     assert [part.lengths.sum() for part in parts.values()] == [1_000_000_000, 0, 0]

@@ -1,5 +1,7 @@
 """From an experiment to data and a network: what is found before anything is trained."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -212,3 +214,68 @@ def test_model_whose_header_would_be_too_large_is_refused_before_it_is_trained(e
 def test_input_shape_of_more_axes_than_an_array_has_is_refused(experiment):
     with pytest.raises(nnfw.ConfigError, match=r"model\.input_shape must be a list of whole .* of length ≤ 64"):
         prepared(experiment, f"model.input_shape={[1] * 65}")
+
+
+GROUPED = """
+name = "grouped"
+[data]
+source = { type = "csv", path = "table.csv", target = "y" }
+split = { validation = 0.2, test = 0.2, group = "patient" }
+[[model.layers]]
+type = "dense"
+units = 1
+[cost]
+type = "mse"
+[optimizer]
+type = "adam"
+"""
+
+
+@pytest.fixture
+def grouped(tmp_path, rng):
+    """Return an experiment whose table has a column of groups."""
+    rows = [f"{k % 12},{rng.normal():.3f},{rng.normal():.3f}" for k in range(60)]
+    (tmp_path / "table.csv").write_text("\n".join(["patient,x,y", *rows]) + "\n")
+    path = tmp_path / "grouped.toml"
+    path.write_text(GROUPED)
+    return path
+
+
+def test_group_is_in_one_part_and_no_feature(grouped):
+    made = prepared(grouped)
+    found = [set((part.rows % 12).tolist()) for part in made.parts.values()]
+    assert len(set().union(*found)) == sum(map(len, found)) == 12
+    assert [column.name for column in made.model.preprocessing.columns] == ["x"]
+    assert made.model.input_shape == (1,)
+
+
+def test_group_that_an_input_names_is_a_feature(grouped):
+    overrides = ('data.inputs={ x = ["patient", "x"] }',)
+    made = prepared(grouped, *overrides)
+    assert made.model.input_shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        (
+            ('data.split.group="patien"',),
+            "data.split.group: there is no column 'patien'. Did you mean 'patient'? Columns: ",
+        ),
+        (
+            ("data.split.stratify=true",),
+            "data.split.stratify draws examples class by class, which group leaves no room for. Remove one of them.",
+        ),
+        (
+            ("data.split={ stratify = true, in_order = true }",),
+            "data.split.stratify draws examples class by class, which in_order leaves no room for. Remove one of them.",
+        ),
+        (
+            ('data.source={ type = "digits" }', 'data.split.group="pixels"'),
+            "data.split.group names the column 'pixels', whose entries have the shape (64,). Name one with a ",
+        ),
+    ],
+)
+def test_split_that_the_data_cannot_follow_is_refused(grouped, overrides, text):
+    with pytest.raises(nnfw.ConfigError, match=re.escape(text)):
+        prepared(grouped, *overrides)

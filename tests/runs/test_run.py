@@ -304,8 +304,8 @@ def test_nothing_is_written_where_something_is_wrong(experiment, tmp_path):
 
 
 def test_layers_that_do_not_fit_are_found_before_the_data_is_read(experiment):
-    overrides = ["data.source.path=none.csv", "model.input_shape=[2, 2]"]
-    with pytest.raises(nnfw.ShapeError, match="Layer 0 'dense'"):
+    overrides = ["data.source.path=none.csv", "model.input_shape=[2]", 'model.layers[0]={ type = "lstm", units = 2 }']
+    with pytest.raises(nnfw.ShapeError, match="Layer 0 'lstm'"):
         prepare(read_experiment(str(experiment), registry, overrides), registry)
 
 

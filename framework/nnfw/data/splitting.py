@@ -34,6 +34,8 @@ def split(
     test: float = 0.15,
     *,
     stratify: bool = False,
+    in_order: bool = False,
+    groups: Array | None = None,
     rng: np.random.Generator,
 ) -> Split:
     """Draw rows for validation and test; the rest is for training.
@@ -51,6 +53,11 @@ def split(
         Whether each part has the classes in the same proportions, as closely as whole examples allow (largest
         remainder). Every class keeps at least one example for training, so a class with one example is in training
         only.
+    in_order
+        Whether the last examples are the test part and those before them the validation part; nothing is drawn.
+    groups
+        The group of each example, ``(N,)``: a whole group is in one part, and parts are as near to their size as that
+        allows.
     rng
         The only source of randomness.
 
@@ -65,7 +72,12 @@ def split(
     """
     total = len(examples)
     wanted = _wanted(total, {"validation": validation, "test": test})
-    held_out = _by_class(examples, wanted, rng) if stratify else _at_random(total, wanted, rng)
+    if groups is not None:
+        held_out = _by_group(groups, wanted, None if in_order else rng)
+    elif stratify:
+        held_out = _by_class(examples, wanted, rng)
+    else:
+        held_out = _cut(np.arange(total - sum(wanted.values()), total) if in_order else rng.permutation(total), wanted)
     is_training = np.ones(total, dtype=bool)
     for rows in held_out.values():
         is_training[rows] = False
@@ -85,43 +97,54 @@ class ChunkRows:
     starts
         Where they begin in the permutation of the chunk's rows.
     seed
-        Of the permutations.
+        Of the permutations; None if the rows are in order.
     """
 
     sizes: Rows
     lengths: Rows
     starts: Rows
-    seed: int
+    seed: int | None
 
     def __getitem__(self, chunk: int) -> Rows:
         """Return the rows, in ascending order."""
-        start, length = int(self.starts[chunk]), int(self.lengths[chunk])
-        return np.sort(permutation(self.seed, chunk, int(self.sizes[chunk]))[start : start + length])
+        start, length, size = int(self.starts[chunk]), int(self.lengths[chunk]), int(self.sizes[chunk])
+        order = np.arange(size) if self.seed is None else permutation(self.seed, chunk, size)
+        return np.sort(order[start : start + length])
 
 
 def split_chunks(
-    sizes: Sequence[int], validation: float, test: float, *, rng: np.random.Generator
+    sizes: Sequence[int], validation: float, test: float, *, in_order: bool = False, rng: np.random.Generator
 ) -> dict[str, ChunkRows]:
-    """Draw the rows of training, validation and test as :func:`split` does, for examples in chunks.
+    """Choose the rows of training, validation and test as :func:`split` does, for examples in chunks.
 
     Only the number of rows from each chunk is held: as many as a permutation of all examples would take. DataError if
     there are too few examples, or too many to draw from.
     """
-    total = int(np.sum(sizes))
+    own, total = np.asarray(sizes, np.int64), int(np.sum(sizes))
     wanted = _wanted(total, {"validation": validation, "test": test})
+    if in_order:
+        return _cut_chunks(own, {"training": total - sum(wanted.values()), **wanted})
     if any(wanted.values()) and total >= _MOST_SPLIT:
         raise DataError(
-            f"{total:,} examples cannot be split at random; {_MOST_SPLIT - 1:,} are the most. Set the shares of "
-            "validation and test to 0."
+            f"{total:,} examples cannot be split at random; {_MOST_SPLIT - 1:,} are the most. Split them in order, or "
+            "set the shares of validation and test to 0."
         )
-    left = np.asarray(sizes, np.int64)
-    starts, parts = np.zeros_like(left), {}
-    seed = int(rng.integers(1 << 63))
+    left, starts, parts, seed = own, np.zeros_like(own), {}, int(rng.integers(1 << 63))
     for name, count in wanted.items():
-        lengths = rng.multivariate_hypergeometric(left, count, method="marginals") if count else np.zeros_like(left)
-        parts[name] = ChunkRows(np.asarray(sizes, np.int64), lengths, starts, seed)
+        lengths = rng.multivariate_hypergeometric(left, count, method="marginals") if count else np.zeros_like(own)
+        parts[name] = ChunkRows(own, lengths, starts, seed)
         left, starts = left - lengths, starts + lengths
-    return {"training": ChunkRows(np.asarray(sizes, np.int64), left, starts, seed), **parts}
+    return {"training": ChunkRows(own, left, starts, seed), **parts}
+
+
+def _cut_chunks(sizes: Rows, counts: dict[str, int]) -> dict[str, ChunkRows]:
+    """Give each part so many examples, one part after the other."""
+    starts, parts, begin = np.cumsum(sizes) - sizes, {}, 0
+    for name, count in counts.items():
+        first, end = (np.clip(place - starts, 0, sizes) for place in (begin, begin + count))
+        parts[name] = ChunkRows(sizes, end - first, first, None)
+        begin += count
+    return parts
 
 
 def _wanted(total: int, shares: dict[str, float]) -> dict[str, int]:
@@ -136,10 +159,33 @@ def _wanted(total: int, shares: dict[str, float]) -> dict[str, int]:
     return wanted
 
 
-def _at_random(total: int, wanted: dict[str, int], rng: np.random.Generator) -> dict[str, Rows]:
-    order = rng.permutation(total)
+def _cut(order: Rows, wanted: dict[str, int]) -> dict[str, Rows]:
+    """Return the first rows in an order for validation, and the next ones for the test part."""
     end = wanted["validation"]
     return {"validation": order[:end], "test": order[end : end + wanted["test"]]}
+
+
+def _by_group(groups: Array, wanted: dict[str, int], rng: np.random.Generator | None) -> dict[str, Rows]:
+    """Hold whole groups out: the last ones in the order of their first examples, or drawn at random."""
+    _, first, numbers, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(-first) if rng is None else rng.permutation(len(sizes))
+    needed = 1 + sum(count > 0 for count in wanted.values())
+    if len(sizes) < needed:
+        raise DataError(
+            f"{len(sizes)} group{'s' if len(sizes) > 1 else ''} cannot be split into {needed} parts: each needs at "
+            "least one, and training comes first. Split by another column, or set a share to 0."
+        )
+    ends, held_out, start, total = np.cumsum(sizes[order]), {}, 0, 0
+    left = needed - 1
+    for name in reversed(_PARTS):
+        if not wanted[name]:
+            held_out[name] = np.empty(0, np.int64)
+            continue
+        nearest = int(np.argmin(np.abs(ends - total - wanted[name]))) + 1
+        stop = min(max(nearest, start + 1), len(sizes) - left)
+        held_out[name] = np.flatnonzero(np.isin(numbers, order[start:stop]))
+        start, total, left = stop, int(ends[stop - 1]), left - 1
+    return held_out
 
 
 def _by_class(examples: Examples, wanted: dict[str, int], rng: np.random.Generator) -> dict[str, Rows]:

@@ -57,7 +57,7 @@ class RawData(ABC):
 
     @abstractmethod
     def split(self, shares: SplitSection, rng: np.random.Generator) -> Mapping[str, Any]:
-        """Draw the rows of training, validation and test; DataError if there are too few examples."""
+        """Choose the rows of training, validation and test; DataError if there are too few examples."""
 
     @abstractmethod
     def take(self, rows: Any) -> Parts:
@@ -89,8 +89,10 @@ class InMemory(RawData):
         return [self.examples]
 
     def split(self, shares: SplitSection, rng: np.random.Generator) -> Mapping[str, NDArray[np.int64]]:
-        """Draw rows, stratified where the shares say so."""
-        return split(self.examples, shares.validation, shares.test, stratify=shares.stratify, rng=rng)._asdict()
+        """Choose rows as the shares say."""
+        groups = None if shares.group is None else self.examples.columns[shares.group]
+        options = {"stratify": shares.stratify, "in_order": shares.in_order}
+        return split(self.examples, shares.validation, shares.test, groups=groups, rng=rng, **options)._asdict()
 
     def take(self, rows: NDArray[np.int64]) -> list[Examples]:
         """Return a single part."""
@@ -132,8 +134,8 @@ class InChunks(RawData):
         return _Chunks(self.source)
 
     def split(self, shares: SplitSection, rng: np.random.Generator) -> Mapping[str, ChunkRows]:
-        """Draw how many rows of each chunk belong to each part."""
-        return split_chunks(self.source.chunks, shares.validation, shares.test, rng=rng)
+        """Choose how many rows of each chunk belong to each part."""
+        return split_chunks(self.source.chunks, shares.validation, shares.test, in_order=shares.in_order, rng=rng)
 
     def take(self, rows: ChunkRows) -> _Chunks:
         """Return the rows of each chunk."""

@@ -34,11 +34,19 @@ class SplitSection:
         Fractions of all examples, 0 or more and together less than 1; 0.15 each by default.
     stratify
         Whether every part keeps the proportions of the classes; False by default.
+    in_order
+        Whether the last examples are the test part and those before them the validation part, as for a time series;
+        by default parts are drawn at random.
+    group
+        A column whose values stay together, such as a patient or a recording: all examples of a value are in one part.
+        It is no feature, unless an input names it.
     """
 
     validation: Fraction = 0.15
     test: Fraction = 0.15
     stratify: bool = False
+    in_order: bool = False
+    group: str | None = None
 
 
 InputSection = Annotated[tuple[str, ...], MinLen(1)] | InputColumns

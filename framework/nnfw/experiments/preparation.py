@@ -9,17 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from nnfw.arrays import Shape
-from nnfw.data import (
-    Preprocessing,
-    Target,
-    categorical,
-    listed,
-    shape_of,
-    words_in,
-)
+from nnfw.data import InputColumns, Preprocessing, Target, categorical, listed, shape_of, words_in
 from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, about, did_you_mean
 from nnfw.experiments.data import InChunks, Part, RawData, read_data
-from nnfw.experiments.experiment import Experiment, ExperimentFile, graph_of, placed, placing, table_of
+from nnfw.experiments.experiment import Experiment, ExperimentFile, SplitSection, graph_of, placed, placing, table_of
 from nnfw.model import Sequential
 from nnfw.network import INPUT, Objective, by_name
 from nnfw.plugins import Registry
@@ -102,7 +95,7 @@ def infer_shapes(
     ShapeError if the layers do not fit, ConfigError if `input_shape` is not that of the inputs by name.
     """
     data, shape = experiment.data, input_shape or experiment.model.input_shape
-    if shape is None and not (data.inputs or data.targets):
+    if shape is None and not (data.inputs or data.targets or data.split.group):
         shape = shape_of(data.source)
     if shape is None:
         return None
@@ -126,9 +119,33 @@ def _unfit_options(experiment: Experiment, data: RawData) -> Iterator[tuple[Keys
         elif not experiment.data.targets and name not in data.first.features:
             text = f"data.{'.'.join(path)} names the column {name!r}, which is the target. Remove it."
             yield ("data", *path), text
-    if experiment.data.split.stratify and isinstance(data, InChunks):
-        text = "needs all labels in memory, but the data is read chunk by chunk. Leave it out: each part is drawn at "
-        yield ("data", "split", "stratify"), f"data.split.stratify {text}random from every chunk."
+    yield from _unfit_split(experiment.data.split, data)
+
+
+def _unfit_split(split: SplitSection, data: RawData) -> Iterator[tuple[Keys, str]]:
+    """Yield options of the split that contradict each other, or that the data cannot follow."""
+    known = data.first.columns
+    if isinstance(data, InChunks):
+        for option, wanted in (("stratify", split.stratify), ("group", split.group is not None)):
+            text = (
+                f"data.split.{option} needs all examples in memory, but the data is read chunk by chunk. Leave it out."
+            )
+            if wanted:
+                yield ("data", "split", option), text
+    elif split.group is not None and split.group not in known:
+        near = f"{did_you_mean(split.group, known)} Columns: {listed(tuple(known))}."
+        yield ("data", "split", "group"), f"data.split.group: there is no column {split.group!r}.{near}"
+    elif split.group is not None and known[split.group].ndim > 1:
+        text = (
+            f"names the column {split.group!r}, whose entries have the shape {known[split.group].shape[1:]}. Name one"
+        )
+        yield ("data", "split", "group"), f"data.split.group {text} with a word or a number for each example."
+    if split.stratify and (split.in_order or split.group is not None):
+        other = "in_order" if split.in_order else "group"
+        text = (
+            f"data.split.stratify draws examples class by class, which {other} leaves no room for. Remove one of them."
+        )
+        yield ("data", "split", "stratify"), text
 
 
 def _classes(data: RawData, targets: Mapping[str, str] | None) -> dict[str, tuple[str, ...]]:
@@ -153,7 +170,7 @@ def _new_model(experiment: Experiment, data: RawData, training: Any, registry: R
         data.take(training) if fits else data.whole,
         section.transforms,
         section.target_transforms,
-        inputs=section.groups,
+        inputs=section.groups or _without(section.split.group, data),
         indices=tuple(name for name, n in zip(graph.inputs, graph.limits(), strict=True) if n is not None) or None,
         targets=section.targets,
         classes=_classes(data, section.targets),
@@ -173,6 +190,12 @@ def _new_model(experiment: Experiment, data: RawData, training: Any, registry: R
     )
     model.preprocessing = preprocessing
     return model
+
+
+def _without(group: str | None, data: RawData) -> Mapping[str, InputColumns] | None:
+    """Return the only input without the column of the groups; None if there are none."""
+    names = tuple(name for name in data.first.features if name != group)
+    return None if group is None else {INPUT: InputColumns(names)}
 
 
 def _require_fit_activations(file: ExperimentFile, model: Sequential) -> None:
