@@ -37,7 +37,14 @@ def trained(tmp_path_factory):
 
 
 def test_every_example_has_a_test_here():
-    assert EXPERIMENTS == ["digits.toml", "penguins-mass.toml", "penguins-wide.toml", "penguins.toml", "xor.toml"]
+    assert EXPERIMENTS == [
+        "digits-lstm.toml",
+        "digits.toml",
+        "penguins-mass.toml",
+        "penguins-wide.toml",
+        "penguins.toml",
+        "xor.toml",
+    ]
     assert SCRIPTS == ["note_by_hand.py"]
 
 
@@ -65,6 +72,10 @@ def test_digits_predicts_labels_and_probabilities_for_a_csv_of_pixels(trained, t
     assert [row.split(",")[0] for row in rows] == [str(label) for label in examples.target[:5]]
     for row in rows:
         assert sum(map(float, row.split(",")[1:])) == pytest.approx(1, abs=1e-5)
+
+
+def test_lstm_reads_digits_row_by_row_with_an_accuracy_of_97_percent(trained):
+    assert trained("digits-lstm.toml")[0]["test"]["accuracy"] >= 0.97
 
 
 def test_xor_ends_with_a_cost_below_one_hundredth(trained):
