@@ -75,6 +75,10 @@ MISTAKES = {
     ),
     "negative": ({"rates": {"*": -1.0}}, r"rates\.'\*' must be greater than or equal to 0, got -1\.0"),
     "text": ({"frozen": "trunk.*"}, r"frozen must be a list of text, got 'trunk\.\*'"),
+    "all": (
+        {"frozen": ["trunk.*", "layers.*"]},
+        r"^frozen holds back every parameter, so nothing would be trained\. Leave some of them out\.",
+    ),
     "solver": (
         {"optimizer": "lbfgs", "frozen": ["trunk.*"]},
         r"frozen cannot hold parameters back: 'lbfgs' \(built-in\)",

@@ -17,7 +17,7 @@ from nnfw.training.options import TrainingOptions
 
 
 def unmatched(options: TrainingOptions, layout: Layout) -> Iterator[Mistake]:
-    """Yield a mistake for each pattern that is that of no trainable parameter."""
+    """Yield a mistake for each pattern that is that of no trainable parameter, and one if every parameter is frozen."""
     for name in ("rates", "frozen"):
         for pattern in getattr(options, name) or ():
             if not any(fnmatchcase(parameter, pattern) for parameter in layout.parts):
@@ -27,6 +27,9 @@ def unmatched(options: TrainingOptions, layout: Layout) -> Iterator[Mistake]:
                     f"has the pattern {short(pattern)}, which is that of no parameter.{near} Parameters: "
                     f"{listed(tuple(layout.parts))}.",
                 )
+    frozen = options.frozen or ()
+    if layout.parts and all(any(fnmatchcase(parameter, pattern) for pattern in frozen) for parameter in layout.parts):
+        yield Mistake(("frozen",), "holds back every parameter, so nothing would be trained. Leave some of them out.")
 
 
 def factors_of(options: TrainingOptions, layout: Layout) -> dict[str, float]:
