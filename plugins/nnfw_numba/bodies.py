@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nnfw.arrays import Array
+from nnfw_numba import convolution, pooling, resizing
 from nnfw_numba.caching import inner
 from nnfw_numba.exponential import exp, expm1, log1p
 from nnfw_numba.machine import copy as copy_bytes
@@ -39,6 +40,15 @@ def per_element(function: Callable[..., Number]) -> Untyped:
     found: Untyped = loop
     found.parameters = (*value.parameters, "out")
     return found
+
+
+conv2d, conv2d_input_gradient = convolution.conv2d, convolution.conv2d_input_gradient
+conv2d_weight_gradient, sum_positions = convolution.conv2d_weight_gradient, convolution.sum_positions
+add_to_channels = convolution.add_to_channels
+max_pool2d, max_pool2d_gradient = pooling.max_pool2d, pooling.max_pool2d_gradient
+pad2d, crop2d = resizing.pad2d, resizing.crop2d
+upsample2d, upsample2d_gradient = resizing.upsample2d, resizing.upsample2d_gradient
+avg_pool2d, avg_pool2d_gradient = pooling.avg_pool2d, pooling.avg_pool2d_gradient
 
 
 @inner

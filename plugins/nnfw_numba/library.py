@@ -36,6 +36,7 @@ class Body(NamedTuple):
 _BODIES = {
     "nnfw.ops.definitions": bodies,
     "nnfw_standard.operations": bodies,
+    "nnfw_standard.image_operations": bodies,
     "nnfw_standard.normalization_operations": normalization,
     "nnfw_standard.sequence_operations": recurrence,
 }

@@ -31,6 +31,9 @@ from nnfw_numba.untyped import Untyped
 
 Type = np.dtype[np.generic]
 
+_MOST = 3
+"""Axes up to which loops over arrays in one piece are compiled apart: with more, only the last one matters."""
+
 INDEXED: list[str] = []
 """Arguments that hold indices, as messages name them; programs know them by their places."""
 
@@ -85,15 +88,15 @@ def encoded(call: Call, faults: Array) -> Code | None:
     arrays = [place for place in places if isinstance(place, np.ndarray)]
     if len(places) < len(found) or not (dtype is None or dtype.isnative):
         return None
-    layout = "C" if all(array.flags.c_contiguous for array in arrays) else "A"
-    entry = _entry(call.operation, np.dtype(np.float64) if dtype is None else dtype, layout)
+    one_piece = all(array.flags.c_contiguous and array.ndim <= _MOST for array in arrays)
+    entry = _entry(call.operation, np.dtype(np.float64) if dtype is None else dtype, "C" if one_piece else "A")
     if entry is None:
         return None
     function, options = entry
     numbers, moves = [*map(_bits, options)], []
     for value, place in zip(call.arguments, places, strict=True):
         moves += _moves(value, len(numbers))
-        numbers += _numbers(place, layout)
+        numbers += _numbers(place, "C" if one_piece else "A")
     for item in call.operation.arguments:
         if item.kind == "index":
             numbers += [prod(sizes[item.below]), faults.ctypes.data, _number_of(call.operation, item)]

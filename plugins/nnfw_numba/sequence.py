@@ -254,10 +254,15 @@ def _program(codes: list[Code], moves: list[Move]) -> Array:
 def _parts(call: Call, most: int, faults: Array) -> list[Code]:
     """Return the parts of a call that is worth sharing, otherwise the whole call."""
     axis, work = _cut(call)
-    count = min(most, work, bind(call).size(axis) // TOGETHER) if axis and most > 1 else 1
-    cut = parts_of(call, axis, count, TOGETHER) if count > 1 else [call]
+    together = 1 if any(array.ndim > 2 for array in _arrays(call)) else TOGETHER  # one image is larger than a line
+    count = min(most, work, bind(call).size(axis) // together) if axis and most > 1 else 1
+    cut = parts_of(call, axis, count, together) if count > 1 else [call]
     found = [code for code in (encoded(part, faults) for part in cut) if code is not None]
     return found if len(found) == len(cut) else [code for code in (encoded(call, faults),) if code is not None]
+
+
+def _arrays(call: Call) -> list[Array]:
+    return [value for value in map(sample, call.arguments) if isinstance(value, np.ndarray)]
 
 
 def _cut(call: Call) -> tuple[str, int]:

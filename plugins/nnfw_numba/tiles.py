@@ -32,7 +32,7 @@ _WORD, _HALF = ir.IntType(64), ir.IntType(32)
 
 
 @cache
-def _register() -> int:
+def register() -> int:
     """Return the bytes of a vector register; 0 without masked loads and stores."""
     features = binding.get_host_cpu_features()
     return 64 if features.get("avx512f") else 32 if features.get("avx2") and features.get("fma") else 0
@@ -42,7 +42,7 @@ def suits(rows: int, inner_length: int, columns: int, *, copied: bool) -> bool:
     """Return whether a product is small enough; `copied` tells that the lines of b are not contiguous."""
     if copied and inner_length * columns > _COPIED:
         return False
-    return _register() > 0 and rows * inner_length * columns <= _PRODUCT
+    return register() > 0 and rows * inner_length * columns <= _PRODUCT
 
 
 @cache
@@ -60,7 +60,7 @@ def function(char: str) -> Native:
             b, line = copy(p[3], p[4], p[5], p[10], p[11]), size * p[11]
         multiply(p[0], p[1], p[2], b, line, p[6], p[7], p[9], p[10], p[11])
 
-    return native(product, (INDICES,), f"{char}{_register()}".encode())
+    return native(product, (INDICES,), f"{char}{register()}".encode())
 
 
 def _size(char: str) -> int:
@@ -69,7 +69,7 @@ def _size(char: str) -> int:
 
 def _multiply(char: str) -> Callable[..., None]:
     eight, four, one = (_tile(rows, char) for rows in _ROWS)
-    size, lanes = _size(char), _register() // _size(char)
+    size, lanes = _size(char), register() // _size(char)
 
     @inner
     def multiply(
@@ -115,7 +115,7 @@ def _tile(rows: int, char: str) -> Untyped:
     out_rj ← Σ_k a_rk b_kj, summed in the order of k.
     """
     number = {"f": ir.FloatType(), "d": ir.DoubleType()}[char]
-    lanes = _register() // _size(char)
+    lanes = register() // _size(char)
     vector = ir.VectorType(number, lanes)
 
     def code(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
@@ -129,7 +129,7 @@ def _tile(rows: int, char: str) -> Untyped:
             for r, each in enumerate(sums):
                 place = builder.add(a_k, builder.mul(_WORD(r), row))
                 value = builder.load(builder.inttoptr(place, number.as_pointer()))
-                term = builder.fmul(_spread(builder, value, lanes), b_k, flags=("contract",))
+                term = builder.fmul(spread(builder, value, lanes), b_k, flags=("contract",))
                 builder.store(builder.fadd(builder.load(each), term, flags=("contract",)), each)
         for r, each in enumerate(sums):
             masked.store(builder.load(each), builder.add(out, builder.mul(_WORD(r), out_row)))
@@ -148,7 +148,7 @@ class _Masked:
         self._builder, self._pointer = builder, vector.as_pointer()
         self._align, self._zero = _HALF(size), ir.Constant(vector, [0.0] * lanes)
         order = ir.Constant(ir.VectorType(_HALF, lanes), list(range(lanes)))
-        counts = _spread(builder, builder.trunc(count, _HALF), lanes)
+        counts = spread(builder, builder.trunc(count, _HALF), lanes)
         self._mask = builder.icmp_signed("<", order, counts)
         name, arguments = f"v{lanes}f{8 * size}.p0", [_HALF, self._mask.type]
         loading = ir.FunctionType(vector, [self._pointer, *arguments, vector])
@@ -166,7 +166,7 @@ class _Masked:
         self._builder.call(self._store, [value, pointer, self._align, self._mask])
 
 
-def _spread(builder: Untyped, value: Untyped, lanes: int) -> Untyped:
+def spread(builder: Untyped, value: Untyped, lanes: int) -> Untyped:
     """Return a vector of `lanes` copies of a value."""
     kind = ir.VectorType(value.type, lanes)
     first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _HALF(0))

@@ -46,6 +46,8 @@ from .layers.activation import ActivationLayer as ActivationLayer
 from .layers.blocks import Parallel as Parallel
 from .layers.blocks import Repeat as Repeat
 from .layers.blocks import Residual as Residual
+from .layers.convolution import Conv2D as Conv2D
+from .layers.convolution import ConvTranspose2D as ConvTranspose2D
 from .layers.dense import Dense as Dense
 from .layers.dropout import Dropout as Dropout
 from .layers.embedding import Embedding as Embedding
@@ -57,11 +59,17 @@ from .layers.normalization import GroupNorm as GroupNorm
 from .layers.normalization import InstanceNorm as InstanceNorm
 from .layers.normalization import LayerNorm as LayerNorm
 from .layers.normalization import RMSNorm as RMSNorm
+from .layers.pooling import AvgPool2D as AvgPool2D
+from .layers.pooling import GlobalAvgPool as GlobalAvgPool
+from .layers.pooling import GlobalMaxPool as GlobalMaxPool
+from .layers.pooling import MaxPool2D as MaxPool2D
 from .layers.recurrent import GRU as GRU
 from .layers.recurrent import LSTM as LSTM
 from .layers.recurrent import SimpleRNN as SimpleRNN
 from .layers.reshaping import Flatten as Flatten
 from .layers.reshaping import Reshape as Reshape
+from .layers.resizing import Upsample as Upsample
+from .layers.resizing import ZeroPad as ZeroPad
 from .layers.time_pool import TimePool as TimePool
 from .metrics import F1 as F1
 from .metrics import R2 as R2

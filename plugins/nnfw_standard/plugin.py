@@ -22,6 +22,17 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "simple_rnn": ("layers.recurrent:SimpleRNN", "h_t = tanh(w a_t + u h_(t-1) + b)"),
         "lstm": ("layers.recurrent:LSTM", "long short-term memory, c_t = f ⊙ c_(t-1) + i ⊙ g, h_t = o ⊙ tanh c_t"),
         "gru": ("layers.recurrent:GRU", "gated recurrent unit, h_t = (1 − u) ⊙ n + u ⊙ h_(t-1)"),
+        "conv2d": ("layers.convolution:Conv2D", "z = w ∗ a + b, the same weights at every place of an image"),
+        "conv_transpose2d": (
+            "layers.convolution:ConvTranspose2D",
+            "the way back of a convolution as a layer: larger images from smaller ones",
+        ),
+        "max_pool2d": ("layers.pooling:MaxPool2D", "largest pixel of each window"),
+        "avg_pool2d": ("layers.pooling:AvgPool2D", "mean of each window"),
+        "global_avg_pool": ("layers.pooling:GlobalAvgPool", "mean of each channel over the image"),
+        "global_max_pool": ("layers.pooling:GlobalMaxPool", "largest pixel of each channel"),
+        "upsample": ("layers.resizing:Upsample", "every pixel several times"),
+        "zero_pad": ("layers.resizing:ZeroPad", "rows and columns of 0 around an image"),
         "time_pool": ("layers.time_pool:TimePool", "mean over the time steps of a sequence"),
         "add": ("layers.merging:Add", "Σ_k a_k of several inputs"),
         "multiply": ("layers.merging:Multiply", "Π_k a_k of several inputs"),
@@ -152,6 +163,20 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
         {"units": 2, "states": "all", "initial_state": "learned"},
         {"units": 3, "reverse": True, "bias": False},
     ),
+    ("layer", "conv2d"): (
+        {"filters": 2, "kernel": 2, "activation": "tanh"},
+        {"filters": 4, "kernel": [3, 2], "stride": [2, 1], "padding": "same", "groups": 2, "bias": False},
+        {"filters": 3, "kernel": [2, 3], "stride": [1, 2], "padding": [1, 2], "dilation": [2, 1]},
+    ),
+    ("layer", "conv_transpose2d"): (
+        {"filters": 2, "kernel": 2, "stride": 2, "activation": "tanh"},
+        {"filters": 2, "kernel": [3, 2], "stride": [2, 1], "padding": "same", "groups": 2, "bias": False},
+        {"filters": 3, "kernel": 2, "stride": [3, 2], "padding": [1, 0], "dilation": [2, 1], "output_padding": [1, 0]},
+    ),
+    ("layer", "upsample"): ({}, {"factor": [1, 3]}),
+    ("layer", "zero_pad"): ({"padding": 1}, {"padding": [0, 1, 2, 0]}),
+    ("layer", "max_pool2d"): ({}, {"kernel": 3, "stride": 1, "padding": "same"}),
+    ("layer", "avg_pool2d"): ({}, {"kernel": [3, 2], "stride": [2, 1], "padding": 1}),
     ("layer", "add"): ({}, {"activation": "tanh"}),
     ("layer", "residual"): (
         {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}]},
@@ -192,6 +217,10 @@ OPERATIONS = {
         running_rates
     """,
     "nnfw_standard.sequence_operations": "swap repeat_row hold set_aside lstm lstm_delta gru gru_delta",
+    "nnfw_standard.image_operations": """
+        conv2d conv2d_input_gradient conv2d_weight_gradient add_to_channels sum_positions max_pool2d
+        max_pool2d_gradient avg_pool2d avg_pool2d_gradient pad2d crop2d upsample2d upsample2d_gradient
+    """,
 }
 
 

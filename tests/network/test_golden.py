@@ -7,7 +7,13 @@ from tests.network.golden.networks import cases
 import nnfw
 
 CASES = cases()
-SOFT = {("residual", 0), ("wide_and_deep", 0), ("two_outputs", 1), ("sequence", 0)}  # files hold what is before σ
+SOFT = {
+    ("residual", 0),
+    ("wide_and_deep", 0),
+    ("two_outputs", 1),
+    ("sequence", 0),
+    ("images", 0),
+}  # files hold what is before σ
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +55,7 @@ def test_gradcheck_finds_every_gradient_right_and_perturbs_no_indices(name):
     reals = {"residual": "x", "wide_and_deep": "numbers", "shared": "right"}
     assert reals.get(name, names[-1]) in names
     assert "cities" not in names
-    assert ("x" in names) == (name in ("residual", "cross_link", "two_outputs"))
+    assert ("x" in names) == (name in ("residual", "cross_link", "two_outputs", "images"))
 
 
 @pytest.mark.parametrize("name", CASES)

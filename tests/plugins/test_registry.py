@@ -533,6 +533,9 @@ EXAMPLES = {
     ("layer", "reshape"): {"shape": [2, -1]},
     ("layer", "chain"): {"layers": ["flatten", {"type": "chain", "layers": [{"type": "dense", "units": 2}]}]},
     ("layer", "embedding"): {"count": 5, "width": 2},
+    ("layer", "conv_transpose2d"): {"filters": 2, "kernel": 3, "output_padding": (0, 1), "stride": 2},
+    ("layer", "zero_pad"): {"padding": (1, 0, 2, 0)},
+    ("layer", "conv2d"): {"filters": 2, "kernel": (3, 2), "padding": "same"},
     ("layer", "parallel"): {"layers": ["flatten", {"type": "dense", "units": 2}], "merge": {"type": "concatenate"}},
     ("layer", "repeat"): {"layers": [{"type": "dense", "units": 2}], "times": 3},
     ("layer", "residual"): {

@@ -32,6 +32,7 @@ _SMALL = 3  # size of the axes that are not the long one
 _RESTS = ((_SMALL,), (2, _SMALL), ())
 _SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-30, 1e30)
 _NUMBERS = (0.25, 0.0, 0.9, 0.5)  # shares, rates, counts: some divide by 1 − x
+_WHOLE = {"whole": (0, 1, 2), "count": (1, 2, 3)}
 _STEPS = 4
 
 Arguments = tuple[Array | float, ...]
@@ -173,6 +174,8 @@ def _sample(
     special: bool,
 ) -> Arguments:
     def one(k: int, argument: Argument) -> Array | float:
+        if argument.role == "number" and argument.kind in _WHOLE:
+            return int(rng.choice(_WHOLE[argument.kind]))
         if argument.role == "number":
             number = _NUMBERS[(k + turn) % len(_NUMBERS)]
             return number or 0.5 if argument.kind == "positive" else number
@@ -181,7 +184,9 @@ def _sample(
             return rng.integers(0, sizes[argument.below][0], shape)
         array = rng.standard_normal(shape) * (1, 30)[turn % 2]
         if special:
-            array = rng.permutation(np.resize(np.array(_SPECIAL), array.size)).reshape(shape)
+            values = np.array(_SPECIAL)
+            values = values[np.isfinite(values)] if argument.kind == "finite" else values
+            array = rng.permutation(np.resize(values, array.size)).reshape(shape)
         array = np.abs(array) if argument.kind == "positive" else array
         return array.astype(DTYPES.get(argument.kind, np.dtype(dtype)))
 

@@ -1,4 +1,4 @@
-"""Write values and gradients of the six networks as PyTorch computes them: python tests/network/golden/make.py FILE
+"""Write values and gradients of the networks as PyTorch computes them: python tests/network/golden/make.py FILE
 
 The file in this folder was written with PyTorch 2.13 in float64. nnfw draws the parameters; everything else is written
 out here with ``torch.nn.functional`` and differentiated by autograd.
@@ -69,6 +69,16 @@ def sequence(p: Tensors, x: Any) -> list[torch.Tensor]:
     return [vectors, linear(p, "mood", mean)]
 
 
+def images(p: Tensors, x: Any) -> list[torch.Tensor]:
+    """Return the outputs."""
+    a = torch.tanh(functional.conv2d(x, p["layers.0.weight"], p["layers.0.bias"], padding=1))
+    half = functional.max_pool2d(a, 2)
+    again = functional.conv2d(half, p["layers.2.weight"], p["layers.2.bias"], padding=1, groups=2)
+    a = functional.avg_pool2d(functional.softplus(half + again), (2, 1))
+    a = torch.tanh(functional.conv2d(a, p["layers.5.weight"], stride=(1, 2)))
+    return [linear(p, "layers.7", a.mean((2, 3)))]
+
+
 def half_square(a: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return the note's cost: 1/(2N) Σ ‖a − y‖²."""
     return ((a - y) ** 2).sum() / (2 * len(a))
@@ -88,6 +98,7 @@ COSTS: dict[str, Callable[[list[torch.Tensor], Any, Any], torch.Tensor]] = {
         half_square(out[0], y["price"]) + 0.25 * functional.cross_entropy(out[1], y["kind"])
     ),
     "shared": lambda out, y, _: half_square(out[0], y),
+    "images": lambda out, y, _: functional.cross_entropy(out[0], y),
     "sequence": lambda out, y, x: tags_cost(out[0], y["tags"], x[1]) + 2 * half_square(out[1], y["mood"]),
 }
 """C from the outputs before softmax and sigmoid, the labels and x."""

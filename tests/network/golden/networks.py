@@ -1,4 +1,4 @@
-"""Six networks that are more than chains, for the comparison with PyTorch and for everything that files must hold."""
+"""Six networks that are more than chains, and one of images: for the comparison with PyTorch, and for files."""
 
 from __future__ import annotations
 
@@ -123,5 +123,28 @@ def cases(count: int = COUNT, seed: int = 0) -> dict[str, Case]:
             {"tags": whole(3, 6), "mood": normal(2)},
             {"tags": "cross_entropy", "mood": {"type": "mse", "weight": 2.0}},
             ("tags", "mood"),
+        ),
+        "images": Case(
+            [
+                {"type": "conv2d", "filters": 4, "kernel": 3, "padding": 1, "activation": "tanh"},
+                {"type": "max_pool2d", "name": "half"},
+                {"type": "conv2d", "filters": 4, "kernel": 3, "groups": 2, "padding": "same"},
+                {"type": "add", "inputs": ["half", "previous"], "activation": "softplus"},
+                {"type": "avg_pool2d", "kernel": (2, 1)},
+                {
+                    "type": "conv2d",
+                    "filters": 6,
+                    "kernel": (1, 2),
+                    "stride": (1, 2),
+                    "activation": "tanh",
+                    "bias": False,
+                },
+                "global_avg_pool",
+                dense(3, "softmax"),
+            ],
+            (2, 8, 8),
+            normal(2, 8, 8),
+            whole(3),
+            "cross_entropy",
         ),
     }

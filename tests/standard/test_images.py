@@ -1,0 +1,221 @@
+"""Layers on images: values as PyTorch's, by NumPy and by numba; sizes, and input that they refuse."""
+
+import numpy as np
+import pytest
+from tests.network.golden.images import CASES, delta, given
+
+import nnfw
+from nnfw.ops import DEFINITIONS, Call, parts, using
+from nnfw.ops.accelerators import choose
+from nnfw.plugins import default_registry
+from nnfw_standard import AvgPool2D, Conv2D, ConvTranspose2D, GlobalAvgPool, GlobalMaxPool, MaxPool2D, image_operations
+
+KINDS = {
+    Conv2D: "conv2d",
+    ConvTranspose2D: "conv_transpose2d",
+    MaxPool2D: "max_pool2d",
+    GlobalAvgPool: "global_avg_pool",
+    GlobalMaxPool: "global_max_pool",
+}
+
+
+@pytest.fixture(scope="module")
+def stored():
+    with np.load("tests/network/golden/images.npz") as file:
+        return dict(file)
+
+
+@pytest.fixture(params=["numpy", "numba"])
+def engine(request):
+    if request.param == "numpy":
+        return DEFINITIONS
+    pytest.importorskip("numba")
+    return choose("numba", default_registry())[0]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_values_and_gradients_equal_those_of_pytorch(case, engine, stored):
+    right = {key.partition("/")[2]: a for key, a in stored.items() if key.startswith(f"{case.name}/")}
+    layer = nnfw.Sequential([{"type": case.layer, **case.options}], case.shape).nodes[0].layer
+    params, workspace = given(case), nnfw.Workspace(np.float64)
+    x = params.pop("x")
+    grads = {name: np.full_like(array, np.nan) for name, array in params.items()}
+
+    with using(engine):
+        z = layer.forward(params, x, workspace)
+        grad_a_prev = layer.backward(params, delta(case, z.shape), grads, workspace)
+
+    found = {"z": z, "gradient of x": grad_a_prev} | {f"gradient of {name}": array for name, array in grads.items()}
+    assert found.keys() == right.keys()
+    for name, array in found.items():
+        np.testing.assert_allclose(array, right[name], rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "output_shape"),
+    [
+        (Conv2D(6, 5, padding=2), (1, 28, 28), (6, 28, 28)),
+        (Conv2D(16, 5), (6, 14, 14), (16, 10, 10)),
+        (Conv2D(4, 3, stride=2, padding="same"), (3, 7, 8), (4, 4, 4)),
+        (Conv2D(4, 3, dilation=(3, 1)), (3, 7, 8), (4, 1, 6)),
+        (Conv2D(4, (2, 8)), (3, 7, 8), (4, 6, 1)),
+        (MaxPool2D(), (3, 7, 8), (3, 3, 4)),
+        (MaxPool2D(3, stride=2, padding=1), (3, 7, 8), (3, 4, 4)),
+        (AvgPool2D((2, 3), padding="same"), (3, 7, 8), (3, 4, 3)),
+        (GlobalAvgPool(), (3, 7, 8), (3,)),
+        (GlobalMaxPool(), (3, 7, 8), (3,)),
+        (ConvTranspose2D(2, 3, stride=2), (3, 7, 8), (2, 15, 17)),
+        (ConvTranspose2D(2, 3, stride=2, padding=1, output_padding=(1, 0)), (3, 7, 8), (2, 14, 15)),
+        (ConvTranspose2D(2, (3, 2), stride=(2, 3), padding="same"), (3, 7, 8), (2, 14, 24)),
+    ],
+    ids=repr,
+)
+def test_output_shape_counts_the_windows(layer, shape, output_shape):
+    assert layer.output_shape(shape) == output_shape
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (Conv2D(2, 3), (9,), r"expected input of shape \(C, H, W\), .* rows and columns, got \(9,\)\. Put a 'reshape'"),
+        (
+            Conv2D(2, 5),
+            (1, 9, 4),
+            "images of 5 columns or more, for a kernel that spans 5, got 4. Make the kernel smaller",
+        ),
+        (Conv2D(2, 3, dilation=4, padding=1), (1, 6, 9), "images of 7 rows or more, for a kernel that spans 9, got 6"),
+        (
+            Conv2D(4, 3, groups=2),
+            (3, 9, 9),
+            "a multiple of 2 channels of the input, for 2 groups, got 3. Change the option groups.",
+        ),
+        (Conv2D(3, 3, groups=2), (4, 9, 9), "a multiple of 2 filters, for 2 groups, got 3"),
+        (MaxPool2D(4), (1, 3, 9), "images of 4 rows or more, for a kernel that spans 4, got 3"),
+        (MaxPool2D(2, padding=2), (1, 9, 9), r"padding smaller than the kernel \(2, 2\), .* got \(2, 2\)"),
+        (ConvTranspose2D(4, 3, groups=2), (3, 9, 9), "a multiple of 2 channels of the input, for 2 groups, got 3"),
+        (
+            ConvTranspose2D(4, 3, stride=(2, 3), output_padding=2),
+            (3, 9, 9),
+            r"output_padding less than the stride \(2, 3\), got \(2, 2\)",
+        ),
+        (
+            ConvTranspose2D(4, 3, padding=2),
+            (3, 2, 5),
+            r"padding that leaves rows and columns, got \(2, 2\), which leaves \(0, 3\)",
+        ),
+        (GlobalMaxPool(), (3, 4), r"expected input of shape \(C, H, W\)"),
+        (GlobalAvgPool(), (3, 4), r"expected input of shape \(C, H, W\)"),
+    ],
+    ids=repr,
+)
+def test_input_that_does_not_fit_is_refused_with_owner_and_values(layer, shape, message):
+    kind = KINDS[type(layer)]
+    with pytest.raises(nnfw.ShapeError, match=f"Layer 0 '{kind}' .*{message}"):
+        nnfw.Sequential([layer], shape)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kernel": 0}, r"kernel must be greater than or equal to 1, got 0"),
+        ({"kernel": 3, "stride": 0}, r"stride must be greater than or equal to 1, got 0"),
+        ({"kernel": 3, "dilation": 0}, r"dilation must be greater than or equal to 1, got 0"),
+        ({"kernel": 3, "padding": -1}, r"padding must be 'valid' or 'same' or greater than or equal to 0, got -1"),
+        ({"kernel": 3, "padding": "full"}, r"padding must be 'valid' or 'same' or whole number .*, got 'full'"),
+        ({"kernel": 3, "groups": 0}, r"groups must be greater than or equal to 1, got 0"),
+        ({"kernel": [3, 3, 3]}, r"kernel must be a list of exactly 2: .*, got \[3, 3, 3\]"),
+        ({"kernel": 2.5}, r"kernel must be .*got 2\.5"),
+    ],
+    ids=repr,
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(nnfw.ConfigError, match=message):
+        nnfw.layer("conv2d", filters=2, **options)
+
+
+def test_largest_pixel_of_equal_ones_is_the_first_and_nan_is_the_largest(engine):
+    workspace = nnfw.Workspace(np.float64)
+    images = np.array([[[[3.0, 3.0, 1.0, np.nan], [3.0, 0.0, np.inf, np.nan]]]])
+    with using(engine):
+        z = MaxPool2D().forward({}, images, workspace)
+        gradient = MaxPool2D().backward({}, np.array([[[[5.0, 7.0]]]]), {}, workspace)
+    np.testing.assert_array_equal(z, [[[[3.0, np.nan]]]])
+    np.testing.assert_array_equal(gradient, [[[[5.0, 0, 0, 7.0], [0, 0, 0, 0]]]])
+
+
+def test_network_of_images_runs_as_one_program_and_learns(rng):
+    pytest.importorskip("numba")
+    x, y = rng.standard_normal((64, 1, 8, 8)), rng.integers(0, 2, 64)
+    x[:, :, :4] += y[:, None, None, None]
+    layers = [
+        {"type": "conv2d", "filters": 4, "kernel": 3, "padding": "same", "activation": "relu"},
+        "max_pool2d",
+        {"type": "conv2d", "filters": 5, "kernel": 3, "activation": "tanh"},
+        {"type": "avg_pool2d", "kernel": 2, "stride": 1},
+        "flatten",
+        {"type": "dense", "units": 2, "activation": "softmax"},
+    ]
+    costs = []
+    for accelerator in ("none", "numba"):
+        model = nnfw.Sequential(layers, (1, 8, 8), seed=1)
+        given = {"cost": "cross_entropy", "optimizer": "adam", "batch_size": 20, "epochs": 30}
+        costs.append(model.fit(x, y, **given, accelerator=accelerator)["cost"])
+    assert costs[0][-1] < 0.5 * costs[0][0]
+    np.testing.assert_allclose(*costs, rtol=1e-3)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same", 1])
+def test_transposed_convolution_is_the_transpose_of_a_convolution(padding, engine, rng):
+    options = {"stride": (2, 3), "padding": padding, "dilation": (1, 2), "groups": 2, "bias": False}
+    forth, back = Conv2D(6, 3, **options), ConvTranspose2D(4, 3, **options)
+    small = rng.standard_normal((2, 6, 3, 4))
+    params = {"weight": rng.standard_normal((6, 2, 3, 3))}
+    with using(engine):
+        image = back.forward(params, small, nnfw.Workspace(np.float64))
+        other = rng.standard_normal(image.shape)
+        again = forth.forward(params, other, nnfw.Workspace(np.float64))
+    assert again.shape == small.shape
+    assert (image * other).sum() == pytest.approx((small * again).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_parts_of_an_operation_give_the_bits_of_the_whole(count, rng):
+    pytest.importorskip("numba")
+    engine = choose("numba", default_registry())[0]
+
+    def normal(*shape):
+        return rng.standard_normal(shape, np.float32)
+
+    shape, numbers = (300, 2, 3, 9, 11), (1, 2, 1, 2, 2, 1)
+    x, delta, weight = normal(*shape), normal(300, 2, 7, 7, 6), normal(2, 7, 3, 3, 5)
+    flat, place = delta.reshape(300, 14, 7, 6), rng.integers(0, 6, (300, 14, 7, 6)).astype(np.float32)
+    calls = {
+        "conv2d": (x, weight, normal(2, 7), *numbers, np.empty_like(delta)),
+        "conv2d_input_gradient": (delta, weight, *numbers, np.empty_like(x)),
+        "conv2d_weight_gradient": (x, delta, *numbers, np.empty_like(weight)),
+        "sum_positions": (flat, np.empty(14, np.float32)),
+        "max_pool2d": (
+            flat,
+            2,
+            3,
+            1,
+            2,
+            1,
+            1,
+            np.empty((300, 14, 8, 3), np.float32),
+            np.empty((300, 14, 8, 3), np.float32),
+        ),
+        "max_pool2d_gradient": (flat, place, 2, 3, 1, 2, 0, 0, np.empty((300, 14, 8, 13), np.float32)),
+        "avg_pool2d": (flat, 2, 3, 1, 2, 1, 1, np.empty((300, 14, 8, 3), np.float32)),
+        "avg_pool2d_gradient": (flat, 2, 3, 1, 2, 0, 0, np.empty((300, 14, 8, 13), np.float32)),
+    }
+    for name, arguments in calls.items():
+        call = Call(getattr(image_operations, name), arguments)
+        bits = []
+        for cut in ([call], parts(call, call.operation.cut, count)):
+            for step in engine.sequence(cut):
+                step()
+            bits.append([arguments[k].tobytes() for k in call.operation.results])
+            for k in call.operation.results:
+                arguments[k].fill(np.nan)
+        assert bits[0] == bits[1], name
