@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,11 +42,21 @@ class Peer(ABC):
         return nullcontext()
 
 
+class Convolution(NamedTuple):
+    """A convolution with stride 1 and `hidden` as its activation, followed by a pool of 2 × 2 or none."""
+
+    filters: int
+    kernel: int
+    padding: int
+    pool: bool = True
+
+
 @dataclass(frozen=True)
 class Workload:
     """A network and its training.
 
-    `batches` batches of data, `epochs` times, are the steps that a turn measures.
+    `batches` batches of data, `epochs` times, are the steps that a turn measures. Where there are `convolutions`, the
+    dense layers of `sizes` come after them; `image` has channels, rows and columns.
     """
 
     sizes: tuple[int, ...]
@@ -59,6 +69,8 @@ class Workload:
     batches: int
     epochs: int
     dtype: str = "float32"
+    image: tuple[int, int, int] | None = None
+    convolutions: tuple[Convolution, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -73,6 +85,22 @@ class Workload:
             yield n_in, n_out, activation
 
     @property
+    def filters(self) -> Iterator[tuple[int, Convolution, int]]:
+        """Channels of the input, the convolution, and rows of z, which is square; pools lie between."""
+        if self.image is None:
+            return
+        channels, size, _ = self.image
+        for layer in self.convolutions:
+            size += 2 * layer.padding - layer.kernel + 1
+            yield channels, layer, size
+            channels, size = layer.filters, size // 2 if layer.pool else size
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of an example."""
+        return self.sizes[:1] if self.image is None else self.image
+
+    @property
     def rate_for_means(self) -> float:
         """The rate for a library whose mse is the mean over examples and outputs, so that SGD takes the same steps."""
         scaled = self.cost == "mse" and self.optimizer == "sgd"
@@ -81,13 +109,15 @@ class Workload:
     @property
     def title(self) -> str:
         """The network in one line."""
-        shape, kind = "-".join(map(str, self.sizes)), "" if self.dtype == "float32" else f", {self.dtype}"
+        images = [] if self.image is None else ["×".join(map(str, self.image))]
+        images += [f"{k.filters}@{k.kernel}{' pool' if k.pool else ''}" for k in self.convolutions]
+        shape, kind = "-".join([*images, *map(str, self.sizes)]), "" if self.dtype == "float32" else f", {self.dtype}"
         return f"{shape} {self.hidden}, {self.cost}, {self.optimizer}, batch {self.batch}{kind}"
 
     def data(self) -> tuple[Array, Array]:
         """Return examples and labels, the same each time."""
         rng, count, outputs = np.random.default_rng(0), self.batch * self.batches, self.sizes[-1]
-        x = rng.standard_normal((count, self.sizes[0])).astype(self.dtype)
+        x = rng.standard_normal((count, *self.input_shape)).astype(self.dtype)
         if self.cost == "cross_entropy":
             return x, rng.integers(0, outputs, count)
         if self.cost == "binary_cross_entropy":
@@ -126,8 +156,48 @@ WORKLOADS = {
     "U2": Workload((100, 64, 64, 1), "softplus", "identity", "mse", "rmsprop", 1e-3, 64, 300, 3, "float64"),
     "U3": Workload((256, 1000, 300, 20), "tanh", "softmax", "cross_entropy", "rmsprop", 1e-4, 200, 20, 4),
     "U4": Workload((50, 200, 50), "sigmoid", "identity", "mse", "adam", 1e-3, 100, 200, 4, "float64"),
+    "V1": Workload(
+        (400, 120, 84, 10),
+        "relu",
+        "softmax",
+        "cross_entropy",
+        "adam",
+        1e-3,
+        32,
+        40,
+        3,
+        image=(1, 28, 28),
+        convolutions=(Convolution(6, 5, 2), Convolution(16, 5, 0)),
+    ),
+    "V2": Workload(
+        (128, 10),
+        "relu",
+        "softmax",
+        "cross_entropy",
+        "adam",
+        1e-3,
+        32,
+        200,
+        3,
+        image=(1, 8, 8),
+        convolutions=(Convolution(16, 3, 1), Convolution(32, 3, 1)),
+    ),
+    "V3": Workload(
+        (4096, 128, 10),
+        "relu",
+        "softmax",
+        "cross_entropy",
+        "adam",
+        1e-4,
+        64,
+        3,
+        3,
+        image=(3, 32, 32),
+        convolutions=(Convolution(32, 3, 1, pool=False), Convolution(32, 3, 1), Convolution(64, 3, 1)),
+    ),
 }
-"""T1 to T4 are the shapes that figures are promised for; U1 to U4 are others, so that no shape is a special case."""
+"""T1 to T4 are the shapes that figures are promised for; U1 to U4 are others, so that no shape is a special case; V1 to
+V3 are images."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from ..workloads import Array, Peer, Workload
+from ..workloads import Array, Convolution, Peer, Workload
 
 ACTIVATIONS = {
     "sigmoid": jax.nn.sigmoid,
@@ -27,7 +27,15 @@ def _mean_cost(work: Workload, z: Any, y: Any) -> Any:
 
 
 def _z(work: Workload, params: Any, x: Any) -> Any:
-    for w, b in params[:-1]:
+    images = len(work.convolutions)
+    for (w, b), layer in zip(params[:images], work.convolutions, strict=True):
+        around = [(layer.padding, layer.padding)] * 2
+        z = jax.lax.conv_general_dilated(x, w, (1, 1), around) + b[:, None, None]
+        x = ACTIVATIONS[work.hidden](z)
+        if layer.pool:
+            x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+    x = x.reshape(len(x), -1)
+    for w, b in params[images:-1]:
         x = ACTIVATIONS[work.hidden](x @ w + b)
     w, b = params[-1]
     return x @ w + b
@@ -55,7 +63,8 @@ class Jax(Peer):
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
         jax.config.update("jax_enable_x64", work.dtype == "float64")
         self.rng, self.work, self.whole_epoch = np.random.default_rng(0), work, variant == "epoch"
-        params = [self._layer(n_in, n_out) for n_in, n_out, _ in work.layers]
+        params = [self._filters(channels, layer) for channels, layer, _ in work.filters]
+        params += [self._layer(n_in, n_out) for n_in, n_out, _ in work.layers]
         zeros = [jax.tree.map(jnp.zeros_like, params) for _ in range(2)]
         self.state = (params, *zeros, jnp.zeros((), work.dtype))
         self.x, self.y = jnp.asarray(x), jnp.asarray(y)
@@ -72,6 +81,11 @@ class Jax(Peer):
     def _layer(self, n_in: int, n_out: int) -> Any:
         w = self.rng.standard_normal((n_in, n_out)) * np.sqrt(2 / (n_in + n_out))
         return jnp.asarray(w, self.work.dtype), jnp.zeros(n_out, self.work.dtype)
+
+    def _filters(self, channels: int, layer: Convolution) -> Any:
+        w = self.rng.standard_normal((layer.filters, channels, layer.kernel, layer.kernel))
+        w *= np.sqrt(2 / (channels * layer.kernel**2))
+        return jnp.asarray(w, self.work.dtype), jnp.zeros(layer.filters, self.work.dtype)
 
     def train(self, epochs: int) -> None:
         for _ in range(epochs):

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import keras
+import numpy as np
 
 from ..workloads import Array, Peer, Workload
 
@@ -26,13 +27,22 @@ class Keras(Peer):
 
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
         keras.utils.set_random_seed(0)
+        x = x if work.image is None else np.ascontiguousarray(x.transpose(0, 2, 3, 1))  # channels last
         keras.backend.set_floatx(work.dtype)
         jax.config.update("jax_enable_x64", work.dtype == "float64")
         logits = work.cost != "mse"
         activations = [activation for _, _, activation in work.layers]
         activations[-1] = "linear" if logits or work.output == "identity" else work.output
+        images: list[Any] = []
+        for _, (filters, kernel, padding, pool), _ in work.filters:
+            images += [
+                keras.layers.ZeroPadding2D(padding),
+                keras.layers.Conv2D(filters, kernel, activation=work.hidden),
+            ]
+            images += [keras.layers.MaxPooling2D()] * pool
+        images += [keras.layers.Flatten()] if images else []
         layers = [keras.layers.Dense(n, activation=a) for n, a in zip(work.sizes[1:], activations, strict=True)]
-        self.model = keras.Sequential([keras.Input((work.sizes[0],)), *layers])
+        self.model = keras.Sequential([keras.Input(x.shape[1:]), *images, *layers])
         self.model.compile(
             optimizer=OPTIMIZERS[work.optimizer](learning_rate=work.rate_for_means),
             loss=COSTS[work.cost],

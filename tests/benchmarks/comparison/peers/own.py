@@ -11,8 +11,13 @@ class Nnfw(Peer):
     """A model and what `fit` is called with."""
 
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
-        layers = [nnfw.layer("dense", units=units, activation=activation) for _, units, activation in work.layers]
-        self.model = nnfw.Sequential(layers, work.sizes[0], dtype=work.dtype)
+        layers: list[Any] = []
+        for _, (filters, kernel, padding, pool), _ in work.filters:
+            options = {"filters": filters, "kernel": kernel, "padding": padding, "activation": work.hidden}
+            layers += [nnfw.layer("conv2d", **options), *[nnfw.layer("max_pool2d")] * pool]
+        layers += [nnfw.layer("flatten")] if layers else []
+        layers += [nnfw.layer("dense", units=units, activation=activation) for _, units, activation in work.layers]
+        self.model = nnfw.Sequential(layers, work.input_shape, dtype=work.dtype)
         self.work, self.x, self.y, self.accelerator = work, x, y, variant
 
     def train(self, epochs: int, **settings: Any) -> None:

@@ -1,4 +1,7 @@
-"""Nothing but the matrix products of a network: what no library can be faster than with the same BLAS."""
+"""Nothing but the matrix products of a network: what no library can be faster than with the same BLAS.
+
+Those of a convolution are the ones of unfolded images.
+"""
 
 import numpy as np
 
@@ -13,9 +16,12 @@ class Products(Peer):
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
         rng = np.random.default_rng(0)
         self.batches, self.batch, self.dtype = work.batches, work.batch, work.dtype
-        self.w = [rng.standard_normal((n_out, n_in)).astype(work.dtype) for n_in, n_out, _ in work.layers]
-        self.a = [rng.standard_normal((work.batch, size)).astype(work.dtype) for size in work.sizes]
-        self.z, self.grad_w, self.grad_a = ([np.empty_like(k) for k in like] for like in (self.a[1:], self.w, self.a))
+        unfolded = [(work.batch * size**2, c * k.kernel**2, k.filters) for c, k, size in work.filters]
+        shapes = [*unfolded, *((work.batch, n_in, n_out) for n_in, n_out, _ in work.layers)]
+        self.w = [rng.standard_normal((n_out, n_in)).astype(work.dtype) for _, n_in, n_out in shapes]
+        self.a = [rng.standard_normal((rows, n_in)).astype(work.dtype) for rows, n_in, _ in shapes]
+        self.z = [rng.standard_normal((rows, n_out)).astype(work.dtype) for rows, _, n_out in shapes]
+        self.grad_w, self.grad_a = ([np.empty_like(k) for k in like] for like in (self.w, self.a))
 
     def train(self, epochs: int) -> None:
         for _ in range(epochs * self.batches):

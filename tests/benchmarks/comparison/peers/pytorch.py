@@ -27,6 +27,10 @@ class PyTorch(Peer):
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
         dtype = getattr(torch, work.dtype)
         modules: list[nn.Module] = []
+        for channels, (filters, kernel, padding, pool), _ in work.filters:
+            modules += [nn.Conv2d(channels, filters, kernel, padding=padding), ACTIVATIONS[work.hidden]()]
+            modules += [nn.MaxPool2d(2)] * pool
+        modules += [nn.Flatten()] if modules else []
         for n_in, n_out, activation in work.layers:
             modules += [nn.Linear(n_in, n_out), ACTIVATIONS.get(activation, nn.Identity)()]
         self.last = AT_THE_END[work.output]
