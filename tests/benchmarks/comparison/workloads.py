@@ -43,12 +43,16 @@ class Peer(ABC):
 
 
 class Convolution(NamedTuple):
-    """A convolution with stride 1 and `hidden` as its activation, followed by a pool of 2 × 2 or none."""
+    """A convolution with stride 1 and `hidden` as its activation, followed by a pool of 2 × 2 or none.
+
+    With `norm`, batch normalisation takes the place of its bias.
+    """
 
     filters: int
     kernel: int
     padding: int
     pool: bool = True
+    norm: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ class Workload:
     def title(self) -> str:
         """The network in one line."""
         images = [] if self.image is None else ["×".join(map(str, self.image))]
-        images += [f"{k.filters}@{k.kernel}{' pool' if k.pool else ''}" for k in self.convolutions]
+        images += [f"{k.filters}@{k.kernel}{' norm' * k.norm}{' pool' * k.pool}" for k in self.convolutions]
         shape, kind = "-".join([*images, *map(str, self.sizes)]), "" if self.dtype == "float32" else f", {self.dtype}"
         return f"{shape} {self.hidden}, {self.cost}, {self.optimizer}, batch {self.batch}{kind}"
 
@@ -193,7 +197,11 @@ WORKLOADS = {
         3,
         3,
         image=(3, 32, 32),
-        convolutions=(Convolution(32, 3, 1, pool=False), Convolution(32, 3, 1), Convolution(64, 3, 1)),
+        convolutions=(
+            Convolution(32, 3, 1, pool=False, norm=True),
+            Convolution(32, 3, 1, norm=True),
+            Convolution(64, 3, 1, norm=True),
+        ),
     ),
 }
 """T1 to T4 are the shapes that figures are promised for; U1 to U4 are others, so that no shape is a special case; V1 to

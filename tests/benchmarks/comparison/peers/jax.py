@@ -30,8 +30,12 @@ def _z(work: Workload, params: Any, x: Any) -> Any:
     images = len(work.convolutions)
     for (w, b), layer in zip(params[:images], work.convolutions, strict=True):
         around = [(layer.padding, layer.padding)] * 2
-        z = jax.lax.conv_general_dilated(x, w, (1, 1), around) + b[:, None, None]
-        x = ACTIVATIONS[work.hidden](z)
+        z = jax.lax.conv_general_dilated(x, w, (1, 1), around)
+        if layer.norm:  # without running statistics, which are a little more to compute
+            gamma, b = b
+            centred = z - z.mean((0, 2, 3), keepdims=True)
+            z = centred * jax.lax.rsqrt((centred**2).mean((0, 2, 3), keepdims=True) + 1e-5) * gamma[:, None, None]
+        x = ACTIVATIONS[work.hidden](z + b[:, None, None])
         if layer.pool:
             x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
     x = x.reshape(len(x), -1)
@@ -85,7 +89,8 @@ class Jax(Peer):
     def _filters(self, channels: int, layer: Convolution) -> Any:
         w = self.rng.standard_normal((layer.filters, channels, layer.kernel, layer.kernel))
         w *= np.sqrt(2 / (channels * layer.kernel**2))
-        return jnp.asarray(w, self.work.dtype), jnp.zeros(layer.filters, self.work.dtype)
+        b = jnp.zeros(layer.filters, self.work.dtype)
+        return jnp.asarray(w, self.work.dtype), (jnp.ones_like(b), b) if layer.norm else b
 
     def train(self, epochs: int) -> None:
         for _ in range(epochs):

@@ -34,11 +34,9 @@ class Keras(Peer):
         activations = [activation for _, _, activation in work.layers]
         activations[-1] = "linear" if logits or work.output == "identity" else work.output
         images: list[Any] = []
-        for _, (filters, kernel, padding, pool), _ in work.filters:
-            images += [
-                keras.layers.ZeroPadding2D(padding),
-                keras.layers.Conv2D(filters, kernel, activation=work.hidden),
-            ]
+        for _, (filters, kernel, padding, pool, norm), _ in work.filters:
+            images += [keras.layers.ZeroPadding2D(padding), keras.layers.Conv2D(filters, kernel, use_bias=not norm)]
+            images += [keras.layers.BatchNormalization() for _ in range(norm)] + [keras.layers.Activation(work.hidden)]
             images += [keras.layers.MaxPooling2D()] * pool
         images += [keras.layers.Flatten()] if images else []
         layers = [keras.layers.Dense(n, activation=a) for n, a in zip(work.sizes[1:], activations, strict=True)]

@@ -12,9 +12,11 @@ class Nnfw(Peer):
 
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
         layers: list[Any] = []
-        for _, (filters, kernel, padding, pool), _ in work.filters:
-            options = {"filters": filters, "kernel": kernel, "padding": padding, "activation": work.hidden}
-            layers += [nnfw.layer("conv2d", **options), *[nnfw.layer("max_pool2d")] * pool]
+        for _, (filters, kernel, padding, pool, norm), _ in work.filters:
+            options: dict[str, Any] = {"filters": filters, "kernel": kernel, "padding": padding, "bias": not norm}
+            sigma = {"activation": work.hidden}
+            layers += [nnfw.layer("conv2d", **options, **({} if norm else sigma))]
+            layers += [nnfw.layer("batch_norm", **sigma)] * norm + [nnfw.layer("max_pool2d")] * pool
         layers += [nnfw.layer("flatten")] if layers else []
         layers += [nnfw.layer("dense", units=units, activation=activation) for _, units, activation in work.layers]
         self.model = nnfw.Sequential(layers, work.input_shape, dtype=work.dtype)

@@ -27,8 +27,9 @@ class PyTorch(Peer):
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
         dtype = getattr(torch, work.dtype)
         modules: list[nn.Module] = []
-        for channels, (filters, kernel, padding, pool), _ in work.filters:
-            modules += [nn.Conv2d(channels, filters, kernel, padding=padding), ACTIVATIONS[work.hidden]()]
+        for channels, (filters, kernel, padding, pool, norm), _ in work.filters:
+            modules += [nn.Conv2d(channels, filters, kernel, padding=padding, bias=not norm)]
+            modules += [nn.BatchNorm2d(filters) for _ in range(norm)] + [ACTIVATIONS[work.hidden]()]
             modules += [nn.MaxPool2d(2)] * pool
         modules += [nn.Flatten()] if modules else []
         for n_in, n_out, activation in work.layers:
@@ -58,7 +59,10 @@ class PyTorch(Peer):
         return torch.inference_mode()
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
-        return self.network(x)
+        self.network.eval()
+        found = self.network(x)
+        self.network.train()
+        return found
 
 
 class Compiled(PyTorch):
