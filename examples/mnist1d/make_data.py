@@ -1,8 +1,8 @@
 """Make the data of MNIST-1D: python make_data.py
 
 It needs the package ``mnist1d`` (Apache-2.0), which makes the sequences from ten templates at once:
-S. Greydanus, D. Kobak (2024), *Scaling down deep learning with MNIST-1D*. Examples 0 to 3,999 are for training, the last
-1,000 are the test set.
+S. Greydanus, D. Kobak (2024), *Scaling down deep learning with MNIST-1D*. The first 4,000 examples are for training,
+the last 1,000 are the test set.
 """
 
 from pathlib import Path
