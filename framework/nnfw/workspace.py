@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any
@@ -18,7 +18,7 @@ LAYER, ACTIVATION, COST = "layer", "activation", "cost"
 """Keys of the workspaces of a layer, its activation and the cost."""
 
 
-_LENGTHS = "lengths"
+_LENGTHS, _INPUT_LENGTHS = "lengths", "input lengths"
 
 
 class _Pass:
@@ -144,6 +144,16 @@ class Workspace:
     @lengths.setter
     def lengths(self, lengths: Array | None) -> None:
         self[_LENGTHS] = lengths
+
+    @property
+    def input_lengths(self) -> Sequence[Array | None]:
+        """The lengths of each input of a merge with `own_lengths`, as :attr:`lengths`; empty if none is padded."""
+        lengths: Sequence[Array | None] = self.get(_INPUT_LENGTHS, ())
+        return lengths
+
+    @input_lengths.setter
+    def input_lengths(self, lengths: Sequence[Array | None]) -> None:
+        self[_INPUT_LENGTHS] = lengths
 
     @property
     def step(self) -> Step:

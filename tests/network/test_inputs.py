@@ -3,6 +3,7 @@
 import gc
 import re
 import tracemalloc
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -218,6 +219,41 @@ def test_merge_of_sequences_with_lengths_of_their_own_is_refused():
     assert one.shape == (4, 3)
     with pytest.raises(nnfw.DataError, match=r"Layer 2 'add' .*: its inputs are sequences with lengths of their own\."):
         model.predict({"left": Padded(WORDS, LENGTHS), "right": Padded(WORDS, LENGTHS)})
+
+
+@dataclass(frozen=True)
+class Noted(Add):
+    """Notes the lengths that it is given."""
+
+    own_lengths = True
+
+    def output_shape(self, input_shapes):
+        return input_shapes[0]
+
+    def forward(self, params, inputs, workspace):
+        NOTED[:] = [workspace.lengths, *workspace.input_lengths]
+        return inputs[0].copy()
+
+
+NOTED = []
+
+
+def test_merge_may_take_sequences_with_lengths_of_their_own():
+    layers = [
+        Node(Embedding(7, 3), "a", ("left",)),
+        Node(Embedding(7, 3), inputs=("right",)),
+        Node(Noted(), inputs=("a", "previous")),
+        TimePool(),
+    ]
+    model = nnfw.Sequential(layers, {"left": (5,), "right": (5,)})
+    other = LENGTHS[::-1]
+    model.predict({"left": Padded(WORDS, LENGTHS), "right": Padded(WORDS, other)})
+    assert [each.tolist() for each in NOTED] == [list(LENGTHS), list(LENGTHS), list(other)]
+    model.predict({"left": WORDS, "right": Padded(WORDS, other)})
+    assert NOTED[:2] == [None, None]
+    assert NOTED[2].tolist() == list(other)
+    model.predict({"left": WORDS, "right": WORDS})
+    assert all(each is None for each in NOTED)
 
 
 def test_sequences_one_after_the_other_have_no_lengths():

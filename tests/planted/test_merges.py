@@ -8,6 +8,7 @@ import pytest
 
 import nnfw
 from nnfw.conformance import merges
+from nnfw.conformance.subjects import subjects_of
 from nnfw.testing import checks_of, run_checks
 from nnfw_standard import Add, Concatenate, Dense, Multiply
 
@@ -163,11 +164,121 @@ def test_merge_that_returns_too_few_terms_is_told_how_many():
     assert "backward returned tuple for 2 inputs, expected a tuple of as many" in report.failures[0].message
 
 
-def test_inputs_of_a_merge_are_stacked_along_the_first_axis_of_an_example():
-    stacked = merges._Stacked(Add(), 2, "identity")
-    assert stacked.output_shape((2, 4)) == (4,)
-    with pytest.raises(nnfw.ShapeError, match=r"^expected 2 inputs, got shape \(3, 4\)\.$"):
-        stacked.output_shape((3, 4))
+def test_inputs_of_a_merge_lie_one_after_the_other_in_a_vector():
+    flat = merges._Flat(Concatenate(), ((2, 2), (2, 1)), "identity")
+    assert flat.output_shape((6,)) == (2, 3)
+    assert [part.tolist() for part in flat.split(np.arange(6)[np.newaxis])] == [[[[0, 1], [2, 3]]], [[[4], [5]]]]
+    with pytest.raises(nnfw.ShapeError, match=r"^expected inputs of shape \(6,\), got \(2, 4\)\.$"):
+        flat.output_shape((2, 4))
+
+
+@dataclass(frozen=True)
+class Sums(nnfw.Merge):
+    """z = the sum over the time steps of each input, side by side; sequences may have lengths of their own."""
+
+    activation: nnfw.Activation | str = "identity"
+    masks: tuple[bool, bool] = (True, True)  # whether padding is left out, forward and backward
+    single: bool = False
+
+    own_lengths = True
+
+    def output_shape(self, input_shapes):
+        if (len(input_shapes) > 1 and self.single) or any(len(shape) != 2 for shape in input_shapes):
+            raise nnfw.ShapeError("expected sequences.")
+        return (sum(shape[1] for shape in input_shapes),)
+
+    def forward(self, params, inputs, workspace):
+        lengths = workspace.input_lengths or [None] * len(inputs)
+        workspace["inside"] = inside = [
+            np.ones((*a.shape[:2], 1), a.dtype)
+            if own is None
+            else (np.arange(a.shape[1]) < own[:, np.newaxis])[..., np.newaxis].astype(a.dtype)
+            for a, own in zip(inputs, lengths, strict=True)
+        ]
+        pairs = zip(inputs, inside, strict=True)
+        workspace["widths"] = np.cumsum([a.shape[2] for a in inputs])[:-1]
+        return np.concatenate([(a * each if self.masks[0] else a).sum(axis=1) for a, each in pairs], axis=1)
+
+    def backward(self, params, delta, grads, workspace):
+        parts = np.split(delta, workspace["widths"], axis=1)
+        inside = workspace["inside"]
+        return tuple(
+            part[:, np.newaxis] * (each if self.masks[1] else np.ones_like(each))
+            for part, each in zip(parts, inside, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class SumsOfSamples(Sums):
+    def samples(self, rng):
+        yield rng.standard_normal((6, 3, 2)), rng.standard_normal((6, 2, 4))
+
+
+@dataclass(frozen=True)
+class OneLengthForAll(Sums):
+    """Takes the lengths of its first input for all."""
+
+    def forward(self, params, inputs, workspace):
+        if workspace.lengths is not None:
+            workspace.input_lengths = [workspace.lengths] * len(inputs)
+        return super().forward(params, inputs, workspace)
+
+
+LENGTHS = "merge.lengths_end_sequences"
+
+WRONG_LENGTHS = {
+    "backward ignores lengths": Sums(masks=(True, False)),
+    "one length for all": OneLengthForAll(),
+    "backward ignores lengths, single input": Sums(masks=(True, False), single=True),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_LENGTHS)
+def test_merge_that_is_wrong_with_lengths_is_found(name):
+    merge = WRONG_LENGTHS[name]
+    shapes = (((4, 2),),) if merge.single else (((4, 2), (3, 1)),)
+    report = run_checks(merge, only=[LENGTHS], input_shapes=shapes)
+    assert "beyond the length of a sequence" in report.failures[0].message
+
+
+@pytest.mark.parametrize("merge", [Sums(), Sums(single=True), SumsOfSamples()], ids=["two", "single", "samples"])
+def test_right_merge_of_sequences_passes(merge):
+    shapes = (((4, 2),),) if merge.single else (((4, 2), (3, 1)),)
+    report = run_checks(merge, only=[LENGTHS, "merge.gradient_of_input", "merge.takes_some_shape"], input_shapes=shapes)
+    assert [item.status for item in report.outcomes] == ["passed"] * 3, report
+
+
+def test_merge_of_one_input_is_found_without_declared_shapes():
+    assert {
+        each.component.shapes for each in merges._flat(subjects_of(Sums(single=True), nnfw.Registry.discover())[0])
+    } == {((3, 4),), ((4, 4),)}
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (np.ones((3, 2)), "expected a tuple of arrays, one for each input."),
+        (
+            (np.ones((3, 2)), np.ones((2, 2))),
+            "samples yielded arrays without examples, or of other numbers of examples.",
+        ),
+    ],
+    ids=["no tuple", "other numbers"],
+)
+def test_samples_of_a_merge_that_are_no_batches_are_named(batch, message):
+    @dataclass(frozen=True)
+    class Sampled(Sums):
+        def samples(self, rng):
+            yield batch
+
+    report = run_checks(Sampled(), only=["merge.takes_some_shape"])
+    assert message in report.failures[0].message
+
+
+def test_terms_of_other_shapes_are_named():
+    wrong = backward(lambda terms, delta, w: tuple(term[..., :1] for term in terms), Add)
+    report = run_checks(wrong, only=["merge.gradient_of_input", "merge.keeps_float64"], input_shapes=((4,),))
+    assert "term 0 of backward has shape (3, 1), expected (4,)." in str(report)
 
 
 def test_right_merge_with_parameters_passes_everything():
@@ -217,7 +328,7 @@ def test_wrong_block_is_found(block, check):
 
 
 def test_every_check_of_merges_and_blocks_finds_something():
-    found = {check for _, check in (*WRONG.values(), *WRONG_BLOCKS.values())}
+    found = {check for _, check in (*WRONG.values(), *WRONG_BLOCKS.values())} | {LENGTHS}
     ids = {check.id for sort in ("merge", "block") for check in checks_of(sort)}
     missing = {name for name in ids if not name.startswith("component.")} - found
     assert missing == {"block.saves_and_loads"}  # a block that no plugin declares cannot be saved

@@ -61,7 +61,7 @@ def check_saves_and_loads(subject: Subject[Block]) -> None:
 
 
 def _shapes_of(subject: Subject[Block]) -> list[Shape]:
-    return [shape for shape in subject.input_shapes or TRIAL_SHAPES if _takes(subject, shape)]
+    return [shape for shape in subject.single_shapes or TRIAL_SHAPES if _takes(subject, shape)]
 
 
 def _takes(subject: Subject[Block], shape: Shape) -> bool:

@@ -35,7 +35,7 @@ def _sampled(subject: Subject[Layer]) -> dict[Shape, Array]:
 
 def shapes_of(subject: Subject[Layer]) -> list[Shape]:
     """Return shapes that the layer accepts, starting with one for each number of axes; NotApplicable if none."""
-    wanted = _sampled(subject) or subject.input_shapes or TRIAL_SHAPES
+    wanted = _sampled(subject) or subject.single_shapes or TRIAL_SHAPES
     found = [shape for shape in wanted if takes(subject.component, shape)]
     applies_if(found, "no shape is known that it takes; declare input_shapes in its ComponentSpec")
     first = {len(shape): shape for shape in reversed(found)}

@@ -91,7 +91,7 @@ def _layout_check(inputs: str, change: Callable[[Array], Array]) -> LayerCheck:
 
 def check_takes_some_shape(subject: Subject[Layer]) -> None:
     """It accepts inputs of a shape that its plugin declares, or of a common one."""
-    wanted = subject.input_shapes or TRIAL_SHAPES
+    wanted = subject.single_shapes or TRIAL_SHAPES
     require(
         any(takes(subject.component, shape) for shape in wanted),
         f"it refuses inputs of all shapes that were tried: {', '.join(map(str, wanted))}. "
@@ -417,32 +417,39 @@ def check_lengths_end_sequences(subject: Subject[Layer]) -> None:
 
     A layer may refuse them with DataError.
     """
-    found = [bench for bench in benches(subject, most=None) if len(bench.shape) > 1 and bench.shape[0] > 1]
-    used = False
-    for bench in found:
-        x, delta, steps = bench.x(3), bench.delta(3), bench.shape[0]
-        without = bench.evaluate(x)
-        bench.lengths = np.array([1, steps - 1, steps])
-        try:
-            unused = equal(bench.evaluate(x), without)
-        except DataError as error:
-            raise NotApplicable(f"it refuses padded sequences: {error}") from error
-        if unused:
-            continue
-        used, beyond = True, np.arange(steps) >= bench.lengths[:, np.newaxis]
-        if bench.layer.keeps_time:
-            delta[beyond] = 0
-        other = x.copy()
-        other[beyond] = bench.x(3)[beyond]
-        first, second = (bench.run(each, delta) for each in (x, other))
-        zs = [each.z[~beyond] if bench.layer.keeps_time else each.z for each in (first, second)]
-        require(close(*zs), "z depends on what lies beyond the length of a sequence.")
-        for name, gradient in first.gradients().items():
-            same = close(second.gradients()[name], gradient)
-            require(same, f"{name} depends on what lies beyond the length of a sequence.")
-        require(not np.any(first.grad_a_prev[beyond]), "∂C/∂a_prev is not 0 beyond the length of a sequence.")
-        _require_gradients_in_evaluation(bench, x, delta, bench.first_state)
-    applies_if(used, "it does not use workspace.lengths")
+    used = []
+    for bench in benches(subject, most=None):
+        if len(bench.shape) > 1 and bench.shape[0] > 1:
+            lengths = np.array([1, bench.shape[0] - 1, bench.shape[0]])
+            beyond = np.arange(bench.shape[0]) >= lengths[:, np.newaxis]
+            used.append(uses_lengths(bench, lengths, beyond, beyond))
+    applies_if(any(used), "it does not use workspace.lengths")
+
+
+def uses_lengths(bench: Bench, lengths: Array, beyond: Array, beyond_z: Array) -> bool:
+    """Return whether a layer uses lengths; CheckFailed if what lies beyond them, in x and in z, counts."""
+    x, delta = bench.x(3), bench.delta(3)
+    without = bench.evaluate(x)
+    bench.lengths = lengths
+    try:
+        unused = equal(bench.evaluate(x), without)
+    except DataError as error:
+        raise NotApplicable(f"it refuses padded sequences: {error}") from error
+    if unused:
+        return False
+    if bench.layer.keeps_time:
+        delta[beyond_z] = 0
+    other = x.copy()
+    other[beyond] = bench.x(3)[beyond]
+    first, second = (bench.run(each, delta) for each in (x, other))
+    zs = [each.z[~beyond_z] if bench.layer.keeps_time else each.z for each in (first, second)]
+    require(close(*zs), "z depends on what lies beyond the length of a sequence.")
+    for name, gradient in first.gradients().items():
+        same = close(second.gradients()[name], gradient)
+        require(same, f"{name} depends on what lies beyond the length of a sequence.")
+    require(not np.any(first.grad_a_prev[beyond]), "∂C/∂a_prev is not 0 beyond the length of a sequence.")
+    _require_gradients_in_evaluation(bench, x, delta, bench.first_state)
+    return True
 
 
 def _require_gradients_in_evaluation(bench: Bench, x: Array, delta: Array, state: Array) -> None:

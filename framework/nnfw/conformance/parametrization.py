@@ -21,7 +21,7 @@ _ARGUMENT = "check"
 def parametrize_checks(
     *what: object,
     expected_failures: Mapping[str, str] | None = None,
-    input_shapes: tuple[Shape, ...] = (),
+    input_shapes: tuple[Shape | tuple[Shape, ...], ...] = (),
     formula: Callable[..., Any] | None = None,
 ) -> pytest.MarkDecorator:
     """Return a decorator that runs a test once for each component and check.

@@ -92,7 +92,7 @@ def run_checks(
     expected_failures: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
     kind: str | None = None,
-    input_shapes: tuple[Shape, ...] = (),
+    input_shapes: tuple[Shape | tuple[Shape, ...], ...] = (),
     formula: Callable[..., Any] | None = None,
     registry: Registry | None = None,
     seconds: float = SECONDS,

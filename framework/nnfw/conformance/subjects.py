@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from nnfw.arrays import Shape
 from nnfw.configuration import kind_of, options_of
 from nnfw.errors import ConfigError, NnfwError, PluginError, UnknownComponentError, did_you_mean, short
 from nnfw.plugins import TYPE, Listed, Registry
-from nnfw.plugins.specs import normalised
+from nnfw.plugins.specs import holds_shapes, normalised
 from nnfw.protocols import KINDS, HasSamples, Kind
 
 T_co = TypeVar("T_co", covariant=True)
@@ -43,7 +43,8 @@ class Subject(Generic[T_co]):
     declared
         Its declaration, if a plugin has one.
     input_shapes
-        For layers: shapes of one example to check it with; found by trial if there is none.
+        For layers: shapes of one example to check it with; found by trial if there is none. For layers with several
+        inputs also tuples of their shapes.
     formula
         What to compare with. For metrics ``(a, y, weight) -> float``; for optimizers ``(vector, gradient, memory, step,
         learning_rate, decays) -> new vector``, where `memory` is empty at the first step.
@@ -56,7 +57,7 @@ class Subject(Generic[T_co]):
     reference: object
     registry: Registry
     declared: Listed | None = None
-    input_shapes: tuple[Shape, ...] = ()
+    input_shapes: tuple[Shape | tuple[Shape, ...], ...] = ()
     formula: Callable[..., Any] | None = None
     only: tuple[str, ...] = ()
 
@@ -91,6 +92,16 @@ class Subject(Generic[T_co]):
             return KINDS[self.kind].sort_of(self.cls)
         except NnfwError:  # it cannot be loaded
             return self.kind
+
+    @property
+    def single_shapes(self) -> tuple[Shape, ...]:
+        """The shapes to check it with that are those of one input."""
+        return tuple(cast(Shape, shape) for shape in self.input_shapes if not holds_shapes(shape))
+
+    @property
+    def several_shapes(self) -> tuple[tuple[Shape, ...], ...]:
+        """The shapes to check it with that are those of several inputs."""
+        return tuple(cast(tuple[Shape, ...], shapes) for shapes in self.input_shapes if holds_shapes(shapes))
 
     @property
     def package(self) -> str:
@@ -131,7 +142,7 @@ def subjects_of(
     registry: Registry,
     *,
     options: Mapping[str, object] | None = None,
-    input_shapes: tuple[Shape, ...] = (),
+    input_shapes: tuple[Shape | tuple[Shape, ...], ...] = (),
     formula: Callable[..., Any] | None = None,
 ) -> list[Subject[object]]:
     """Return what is to be checked.

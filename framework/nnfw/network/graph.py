@@ -323,7 +323,10 @@ class Graph:
             raise
 
     def _hand_on_lengths(self, inputs: Sequence[Array], lengths: Sequence[Array | None], workspace: Workspace) -> None:
-        """Tell each layer the lengths of its input: those of the first input that has some."""
+        """Tell each layer the lengths of its input: those of the first input that has some.
+
+        A merge with `own_lengths` gets those of each input; those of its first input hold for it.
+        """
         if not any(each is not None for each in lengths) and not workspace.get(_PADDED):
             return
         workspace[_PADDED] = True  # a later pass without lengths has to clear these
@@ -332,6 +335,10 @@ class Graph:
         for place in self.nodes:
             own = self.workspace_of(place, workspace)
             padded = [source for source in place.sources if found[source] is not None]
+            each_its_own = place.merges and getattr(place.layer, "own_lengths", False)
+            if each_its_own:
+                own.child(LAYER).input_lengths = [found[source] for source in place.sources]
+                padded = [source for source in place.sources[:1] if found[source] is not None]
             taken = found[padded[0]] if padded else None
             kept = taken if getattr(place.layer, "keeps_time", False) else None
             if len(shapes[place.position]) < 2 and not place.merges:

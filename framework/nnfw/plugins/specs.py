@@ -104,7 +104,8 @@ class ComponentSpec(Spec):
         A tuple of tables of options that make one, ``({"units": 3},)``: for ``nnfw check`` and ``nnfw show``, if some
         options are required, or if one choice does not cover all of its behaviour.
     input_shapes
-        For layers: a tuple of shapes of one example to check it with, if it accepts only certain ones.
+        For layers: a tuple of shapes of one example to check it with, if it accepts only certain ones. For a layer with
+        several inputs, a tuple of their shapes may stand for one: ``(((3, 4), (2, 5)),)``.
 
     Examples
     --------
@@ -118,7 +119,7 @@ class ComponentSpec(Spec):
     summary: str
     default: bool = False
     examples: tuple[Mapping[str, object], ...] = field(default=(), compare=False)
-    input_shapes: tuple[Shape, ...] = ()
+    input_shapes: tuple[Shape | tuple[Shape, ...], ...] = ()
     target_form = "'module:Class'"
 
     def validate(self) -> None:
@@ -131,7 +132,8 @@ class ComponentSpec(Spec):
             raise PluginError(f"{self}: default must be False, or True for a callback, got {short(self.default)}.")
         if not isinstance(self.examples, tuple) or not all(map(_is_table, self.examples)):
             raise PluginError(f"{self}: examples must be a tuple of tables, got {short(self.examples)}.")
-        if not isinstance(self.input_shapes, tuple) or not all(map(_is_shape, self.input_shapes)):
+        shapes = self.input_shapes if isinstance(self.input_shapes, tuple) else (0,)
+        if not all(_is_shape(each) or (holds_shapes(each) and all(map(_is_shape, each))) for each in shapes):
             raise PluginError(f"{self}: input_shapes must be a tuple of shapes, got {short(self.input_shapes)}.")
 
 
@@ -227,6 +229,11 @@ class AcceleratorSpec(Spec):
 
 def _is_table(value: object) -> bool:
     return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+
+
+def holds_shapes(value: object) -> bool:
+    """Return whether a value declares shapes of several inputs, not the shape of one."""
+    return isinstance(value, tuple) and any(isinstance(item, tuple) for item in value)
 
 
 def _is_shape(value: object) -> bool:

@@ -92,7 +92,9 @@ class Kind:
         return f"{self.protocol.__module__}.{self.protocol.__qualname__}"
 
 
-MAY_LACK = frozenset({"activation", "index_limit", "keeps_time", "merge", "open", "step_ended", "update_parts"})
+MAY_LACK = frozenset(
+    {"activation", "index_limit", "keeps_time", "merge", "open", "own_lengths", "step_ended", "update_parts"}
+)
 """Members that a component may lack even if it does not derive from its protocol: it may be older than they are."""
 
 

@@ -79,11 +79,15 @@ class Merge(Protocol):
     ----------
     activation, rows_independent, keeps_time
         As for :class:`Layer`.
+    own_lengths
+        Whether its inputs may be padded sequences with lengths of their own, which ``workspace.input_lengths`` gives;
+        z then has the time steps of the first one. False, the default, where all must have the same lengths.
     """
 
     activation: Activation | str
     rows_independent: ClassVar[bool] = True
     keeps_time: ClassVar[bool] = False
+    own_lengths: ClassVar[bool] = False
 
     @abstractmethod
     def output_shape(self, input_shapes: tuple[Shape, ...]) -> Shape:

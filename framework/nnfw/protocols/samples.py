@@ -18,7 +18,7 @@ class HasSamples(Protocol):
     def samples(self, rng: np.random.Generator) -> Iterable[object]:
         """Yield what the kit tries the component with instead of its own inputs.
 
-        | layer: batches ``(N, *input_shape)``, of one shape each
+        | layer: batches ``(N, *input_shape)``, of one shape each; for several inputs tuples of them
         | cost: pairs of z^L ``(N, *output_shape)`` (a^L where no canonical activation is named) and labels
         | metric: pairs of outputs a^L and labels in the form of the cost
         | transform: columns ``(N, ...)``
