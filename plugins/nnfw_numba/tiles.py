@@ -13,7 +13,7 @@ import numpy as np
 from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from nnfw_numba.caching import Native, inner, native
 from nnfw_numba.machine import INDICES
@@ -88,6 +88,34 @@ def _multiply(char: str) -> Callable[..., None]:
                 i += 1
 
     return multiply
+
+
+def multiply(a: Untyped, b: Untyped, out: Untyped) -> None:
+    """Multiply matrices in compiled code: out ← a b; lines of b and out are contiguous."""
+    raise NotImplementedError(a, b, out)  # pragma: no cover - compiled code never comes here
+
+
+@overload(multiply)
+def _multiply_arrays(a: Untyped, b: Untyped, out: Untyped) -> Untyped:
+    if not _register():
+        return _plain
+    own: Untyped = _multiply({types.float32: "f", types.float64: "d"}[a.dtype])
+
+    def call(a: Untyped, b: Untyped, out: Untyped) -> None:
+        row, step, rows, columns = a.strides[0], a.strides[1], out.shape[0], out.shape[1]
+        line, out_row = b.strides[0], out.strides[0]
+        own(a.ctypes.data, row, step, b.ctypes.data, line, out.ctypes.data, out_row, rows, a.shape[1], columns)
+
+    return call
+
+
+def _plain(a: Untyped, b: Untyped, out: Untyped) -> None:
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = 0
+        for k in range(a.shape[1]):
+            for j in range(out.shape[1]):
+                out[i, j] += a[i, k] * b[k, j]
 
 
 def _copying(char: str) -> Untyped:

@@ -43,6 +43,8 @@ from .initializers import Orthogonal as Orthogonal
 from .initializers import Uniform as Uniform
 from .initializers import Zeros as Zeros
 from .layers.activation import ActivationLayer as ActivationLayer
+from .layers.attention import MultiHeadAttention as MultiHeadAttention
+from .layers.blocks import Bidirectional as Bidirectional
 from .layers.blocks import Parallel as Parallel
 from .layers.blocks import Repeat as Repeat
 from .layers.blocks import Residual as Residual
@@ -63,6 +65,7 @@ from .layers.pooling import AvgPool2D as AvgPool2D
 from .layers.pooling import GlobalAvgPool as GlobalAvgPool
 from .layers.pooling import GlobalMaxPool as GlobalMaxPool
 from .layers.pooling import MaxPool2D as MaxPool2D
+from .layers.positions import PositionalEncoding as PositionalEncoding
 from .layers.recurrent import GRU as GRU
 from .layers.recurrent import LSTM as LSTM
 from .layers.recurrent import SimpleRNN as SimpleRNN
@@ -71,6 +74,8 @@ from .layers.reshaping import Reshape as Reshape
 from .layers.resizing import Upsample as Upsample
 from .layers.resizing import ZeroPad as ZeroPad
 from .layers.time_pool import TimePool as TimePool
+from .layers.transformer import TransformerDecoder as TransformerDecoder
+from .layers.transformer import TransformerEncoder as TransformerEncoder
 from .metrics import F1 as F1
 from .metrics import R2 as R2
 from .metrics import Accuracy as Accuracy

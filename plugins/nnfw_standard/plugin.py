@@ -33,12 +33,26 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "global_max_pool": ("layers.pooling:GlobalMaxPool", "largest pixel of each channel"),
         "upsample": ("layers.resizing:Upsample", "every pixel several times"),
         "zero_pad": ("layers.resizing:ZeroPad", "rows and columns of 0 around an image"),
-        "time_pool": ("layers.time_pool:TimePool", "mean over the time steps of a sequence"),
+        "multi_head_attention": (
+            "layers.attention:MultiHeadAttention",
+            "means of values, weighted by softmax(q·k / √d), in several heads",
+        ),
+        "positional_encoding": (
+            "layers.positions:PositionalEncoding",
+            "a_t + p_t, which tells the place in a sequence",
+        ),
+        "time_pool": ("layers.time_pool:TimePool", "mean, maximum or last one of the time steps of a sequence"),
         "add": ("layers.merging:Add", "Σ_k a_k of several inputs"),
         "multiply": ("layers.merging:Multiply", "Π_k a_k of several inputs"),
         "concatenate": ("layers.merging:Concatenate", "several inputs side by side"),
         "residual": ("layers.blocks:Residual", "block: f(x) + x"),
         "repeat": ("layers.blocks:Repeat", "block: the same layers several times"),
+        "bidirectional": ("layers.blocks:Bidirectional", "block: a recurrent layer in both directions"),
+        "transformer_encoder": ("layers.transformer:TransformerEncoder", "block: self-attention and an MLP"),
+        "transformer_decoder": (
+            "layers.transformer:TransformerDecoder",
+            "block: causal self-attention, attention to a memory, and an MLP",
+        ),
         "parallel": ("layers.blocks:Parallel", "block: layers that take the same input, merged"),
     },
     "activation": {
@@ -148,6 +162,22 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "activation"): ({"activation": "tanh"}, {"activation": "softmax"}),
     ("layer", "reshape"): ({"shape": [2, 2]},),
     ("layer", "embedding"): ({"count": 5, "width": 3},),
+    ("layer", "bidirectional"): ({"layer": {"type": "gru", "units": 2}},),
+    ("layer", "transformer_encoder"): (
+        {"width": 4, "heads": 2},
+        {"width": 4, "heads": 1, "hidden": 3, "norm_first": False, "dropout": 0.2, "causal": True},
+    ),
+    ("layer", "transformer_decoder"): (
+        {"width": 4, "heads": 2, "rotary": True},
+        {"width": 4, "heads": 2, "norm_first": False},
+    ),
+    ("layer", "multi_head_attention"): (
+        {"heads": 2},
+        {"heads": 4, "groups": 2, "causal": True, "rotary": True, "dropout": 0.3},
+        {"heads": 2, "head_width": 3, "bias": False, "output_projection": False},
+    ),
+    ("layer", "time_pool"): ({}, {"kind": "max"}, {"kind": "last"}),
+    ("layer", "positional_encoding"): ({}, {"kind": "learned"}),
     ("layer", "batch_norm"): ({}, {"axis": 0, "shift": False, "activation": "tanh"}, {"axis": -1, "scale": False}),
     ("layer", "layer_norm"): ({}, {"axes": 2, "activation": "tanh"}, {"scale": False, "shift": False}),
     ("layer", "rms_norm"): ({}, {"axes": 2, "shift": True}),
@@ -199,6 +229,11 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
 }
 """Options for checks: of components with required options, or with behaviour that the defaults do not cover."""
 
+INPUT_SHAPES: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("layer", "multi_head_attention"): (((4, 8),), ((3, 8), (5, 6)), ((1, 8),), ((4, 8), (4, 8))),
+}
+"""Shapes to check components with that take only certain ones; those of several inputs as a tuple."""
+
 CHAIN = {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}, "dropout", {"type": "dense", "units": 3}]}
 
 
@@ -212,6 +247,9 @@ OPERATIONS = {
         class_terms label_slope class_slope mean weighted_mean squared_distance logistic_loss class_loss right_classes
         right_rows add_signs clip sgd momentum adam rmsprop
     """,
+    "nnfw_standard.attention_operations": """
+        attention_weights attention_values attention_values_delta attention_weights_delta rotate
+    """,
     "nnfw_standard.normalization_operations": """
         normalize normalize_delta affine scale_channels affine_gradients batch_normalize batch_normalize_delta
         running_rates
@@ -220,6 +258,9 @@ OPERATIONS = {
     "nnfw_standard.image_operations": """
         conv2d conv2d_input_gradient conv2d_weight_gradient add_to_channels sum_positions max_pool2d
         max_pool2d_gradient avg_pool2d avg_pool2d_gradient pad2d crop2d upsample2d upsample2d_gradient
+    """,
+    "nnfw_standard.time_operations": """
+        time_mean time_mean_delta time_max time_max_delta time_last time_last_delta
     """,
 }
 
@@ -241,4 +282,5 @@ def nnfw_components() -> Iterator[ComponentSpec]:
     for kind, components in COMPONENTS.items():
         for name, (target, summary) in components.items():
             default, examples = (kind, name) in DEFAULT, EXAMPLES.get((kind, name), ())
-            yield ComponentSpec(kind, name, f"nnfw_standard.{target}", summary, default=default, examples=examples)
+            shapes = INPUT_SHAPES.get((kind, name), ())
+            yield ComponentSpec(kind, name, f"nnfw_standard.{target}", summary, default, examples, shapes)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
-from typing import Annotated
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
+from nnfw.errors import ConfigError, short
 from nnfw.network import Chain
 from nnfw.protocols import Activation, Block, Layer, Layers, Merge, Node
 from nnfw_standard.layers.merging import Add
@@ -116,3 +117,48 @@ class Parallel(Block):
         names = tuple(node.name or f"layers.{index}" for index, node in enumerate(self.layers))
         branches = [Node(node.layer, node.name, inputs, node.share) for node in self.layers]
         return [*branches, Node(self.merge, inputs=names)]
+
+
+@dataclass(frozen=True)
+class Bidirectional(Block):
+    """A recurrent layer that reads a sequence forwards, beside one that reads it backwards, with their own parameters.
+
+    Parameters
+    ----------
+    layer
+        The layer that reads forwards; its copy has the option `reverse`.
+    merge
+        Concatenates by default.
+
+    Raises
+    ------
+    ConfigError
+        For a layer without the option `reverse`.
+
+    References
+    ----------
+    M. Schuster, K. K. Paliwal (1997), *Bidirectional recurrent neural networks*.
+
+    Examples
+    --------
+    >>> from nnfw_standard import LSTM
+    >>> import nnfw
+    >>> nnfw.Sequential([Bidirectional(LSTM(4, states="all"))], input_shape=(7, 3)).output_shape
+    (7, 8)
+    """
+
+    layer: Layer | str
+    _: KW_ONLY
+    merge: Merge | str = "concatenate"
+
+    def nodes(self, inputs: tuple[str, ...]) -> Sequence[Node]:
+        """Return both layers and the merge."""
+        layer: Any = self.layer
+        if "reverse" not in {field.name for field in fields(layer)}:
+            raise ConfigError(f"expected a recurrent layer, which has the option reverse, got {short(layer)}.")
+        backwards = replace(layer, reverse=not layer.reverse)
+        return [
+            Node(layer, "forwards", inputs),
+            Node(backwards, "backwards", inputs),
+            Node(self.merge, inputs=("forwards", "backwards")),
+        ]
