@@ -49,6 +49,14 @@ metrics = ["accuracy"]
 """
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is marked long, unless ``-m`` names it."""
+    if "long" not in config.option.markexpr:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
 def pytest_collection_finish():
     """Take the collected tests, which live to the end, from what the garbage collector looks at again and again."""
     gc.freeze()

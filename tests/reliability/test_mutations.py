@@ -14,7 +14,6 @@ import pytest
 import nnfw
 
 SCRIPT = Path(__file__).parent / "mutations.py"
-COUNT = 8_000
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +25,10 @@ def mutations():
 
 
 @pytest.mark.slow
-def test_mutated_files_give_results_and_errors_of_nnfw_alone(mutations):
+@pytest.mark.parametrize("count", [4_000, pytest.param(40_000, marks=pytest.mark.long)])
+def test_mutated_files_give_results_and_errors_of_nnfw_alone(mutations, count):
     result = subprocess.run(
-        [sys.executable, str(SCRIPT), "--count", str(COUNT), "--workers", "2"],
+        [sys.executable, str(SCRIPT), "--count", str(count), "--workers", "2"],
         capture_output=True,
         text=True,
         check=False,
@@ -39,9 +39,9 @@ def test_mutated_files_give_results_and_errors_of_nnfw_alone(mutations):
         for row in re.findall(r"^([\w-]+) +(\d+) +(\d+) +(\d+) +(\d+) ", result.stdout, re.M)
     }
     assert set(rows) == set(mutations.KINDS)
-    assert sum(files for files, *_ in rows.values()) == COUNT
-    for used, refused, failures in (row[1:] for row in rows.values()):
-        assert used > 0
+    assert sum(files for files, *_ in rows.values()) == count
+    for kind, (_, used, refused, failures) in rows.items():
+        assert used > 0 or kind == "model"  # nearly every change of a model is noticed: see forged models
         assert refused > 0
         assert failures == 0
     assert "single bits flipped in arrays: 1000 of 1000 noticed" in result.stdout

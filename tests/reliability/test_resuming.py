@@ -46,12 +46,18 @@ def run(*arguments):
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
 
 
-def test_runs_that_are_killed_signalled_and_started_at_once_end_like_one_that_was_not():
-    result = run(str(SCRIPT), *("--kills", "5", "--epochs", "10", "--exact", "2", "--signals", "3", "--starts", "3"))
+@pytest.mark.parametrize(
+    ("kills", "exact", "signals", "starts"),
+    [(3, 1, 2, 2), pytest.param(20, 6, 10, 4, marks=pytest.mark.long)],
+    ids=["few", "many"],
+)
+def test_runs_that_are_killed_signalled_and_started_at_once_end_like_one_that_was_not(kills, exact, signals, starts):
+    counts = {"kills": kills, "exact": exact, "signals": signals, "starts": starts, "epochs": 10}
+    result = run(str(SCRIPT), *(f"--{name}={count}" for name, count in counts.items()))
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "killed 5 times, " in result.stdout
-    assert "2 runs killed once, " in result.stdout
-    assert "3 starts in one directory: 1 has run, 2 were told its process" in result.stdout
+    assert f"killed {kills} times, " in result.stdout
+    assert f"{exact} runs killed once, " in result.stdout
+    assert f"{starts} starts in one directory: 1 has run, {starts - 1} were told its process" in result.stdout
 
 
 @pytest.mark.parametrize(
