@@ -97,7 +97,7 @@ def multiply(a: Untyped, b: Untyped, out: Untyped) -> None:
 
 @overload(multiply)
 def _multiply_arrays(a: Untyped, b: Untyped, out: Untyped) -> Untyped:
-    if not _register():
+    if not register():
         return _plain
     own: Untyped = _multiply({types.float32: "f", types.float64: "d"}[a.dtype])
 
