@@ -20,8 +20,13 @@ from .costs import MAE as MAE
 from .costs import MSE as MSE
 from .costs import BinaryCrossEntropy as BinaryCrossEntropy
 from .costs import CrossEntropy as CrossEntropy
+from .costs import Focal as Focal
+from .costs import Hinge as Hinge
 from .costs import Huber as Huber
+from .costs import KLDivergence as KLDivergence
+from .costs import LogCosh as LogCosh
 from .costs import Poisson as Poisson
+from .costs import SquaredHinge as SquaredHinge
 from .datasets.csv import CSV as CSV
 from .datasets.digits import Digits as Digits
 from .datasets.idx import IDX as IDX
@@ -105,3 +110,6 @@ from .transforms import Index as Index
 from .transforms import MinMax as MinMax
 from .transforms import OneHot as OneHot
 from .transforms import Standardize as Standardize
+from .vector_costs import CosineDistance as CosineDistance
+from .vector_costs import GaussianNLL as GaussianNLL
+from .vector_costs import Quantile as Quantile

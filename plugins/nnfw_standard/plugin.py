@@ -81,6 +81,14 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
             "−1/N Σ Σ_j y_j log a_j + (1 − y_j) log(1 − a_j); canonical with sigmoid",
         ),
         "poisson": ("costs:Poisson", "1/N Σ Σ_j a_j − y_j log a_j"),
+        "log_cosh": ("costs:LogCosh", "1/N Σ Σ_j log cosh(a_j − y_j)"),
+        "hinge": ("costs:Hinge", "1/N Σ Σ_j max(0, 1 − y_j a_j)"),
+        "squared_hinge": ("costs:SquaredHinge", "1/N Σ Σ_j max(0, 1 − y_j a_j)²"),
+        "focal": ("costs:Focal", "binary cross-entropy that favours what is still wrong; canonical with sigmoid"),
+        "kl_divergence": ("costs:KLDivergence", "1/N Σ Σ_k y_k log(y_k / a_k); canonical with softmax"),
+        "quantile": ("vector_costs:Quantile", "the pinball cost of one or more quantiles"),
+        "gaussian_nll": ("vector_costs:GaussianNLL", "negative log-likelihood of a mean and a log variance"),
+        "cosine": ("vector_costs:CosineDistance", "1/N Σ 1 − a · y / (‖a‖ ‖y‖)"),
     },
     "optimizer": {
         "sgd": ("optimizers:SGD", "θ ← θ − η ∇C, with momentum and Nesterov's variant"),
@@ -219,6 +227,8 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ),
     ("activation", "leaky_relu"): ({}, {"slope": 0.3}),
     ("activation", "elu"): ({}, {"alpha": 0.5}),
+    ("cost", "focal"): ({}, {"gamma": 0.5, "alpha": None}),
+    ("cost", "quantile"): ({}, {"quantiles": [0.5]}),
     ("optimizer", "sgd"): ({}, {"momentum": 0.9, "weight_decay": 0.1}, {"momentum": 0.9, "nesterov": True}),
     ("optimizer", "adam"): ({}, {"weight_decay": 0.1}),
     ("optimizer", "adamw"): ({}, {"weight_decay": 0.1}),
@@ -249,6 +259,11 @@ OPERATIONS = {
     """,
     "nnfw_standard.attention_operations": """
         attention_weights attention_values attention_values_delta attention_weights_delta rotate
+    """,
+    "nnfw_standard.cost_operations": """
+        log_cosh_terms log_cosh_slope hinge_terms hinge_slope squared_hinge_terms squared_hinge_slope focal_terms
+        focal_terms_from_z focal_slope focal_delta divergence_terms quantile_terms quantile_slope gaussian_terms
+        gaussian_slope cosine_terms cosine_slope
     """,
     "nnfw_standard.normalization_operations": """
         normalize normalize_delta affine scale_channels affine_gradients batch_normalize batch_normalize_delta

@@ -9,7 +9,22 @@ import nnfw
 import nnfw.compute
 from nnfw.plugins import default_registry
 from nnfw.testing import checks_of, run_checks
-from nnfw_standard import MAE, MSE, BinaryCrossEntropy, CrossEntropy, Huber, Poisson
+from nnfw_standard import (
+    MAE,
+    MSE,
+    BinaryCrossEntropy,
+    CosineDistance,
+    CrossEntropy,
+    Focal,
+    GaussianNLL,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    Poisson,
+    Quantile,
+    SquaredHinge,
+)
 
 GRADIENT, CANONICAL, MEAN = (
     "cost.gradient_is_the_gradient_of_value",
@@ -68,7 +83,72 @@ def scaled(base, factor, name="gradient"):
     return changed(base, **{name: lambda self, parent, a, *rest: parent(a, *rest) * factor(len(a))})
 
 
+def focal(a, y, gamma=2.0):
+    """∂c/∂a of the focal cost without weights of the labels."""
+    right = (1 - a) ** gamma * (1 / a - gamma * np.log(a) / (1 - a))
+    return (1 - y) * a**gamma * (1 / (1 - a) - gamma * np.log(1 - a) / a) - y * right
+
+
+def pinball(a, y, quantiles):
+    return np.where(y.reshape(-1, 1) > a, -quantiles, 1 - quantiles)
+
+
+def gaussian(a, y, precision=lambda s: np.exp(-s), half=0.5):
+    mean, s = np.split(a, 2, axis=1)
+    scaled = (mean - y) * precision(s)
+    return np.concatenate([scaled, half * (1 - scaled * (mean - y))], axis=1)
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def cosine(a, y):
+    return (np.sum(unit(a) * unit(y), axis=1, keepdims=True) * unit(a) - unit(y)) / np.linalg.norm(
+        a, axis=1, keepdims=True
+    )
+
+
+Q = np.array([0.1, 0.5, 0.9])
+
 MATHEMATICAL = {
+    "log-cosh-without-tanh": (gradient(LogCosh, lambda a, y: a - y), GRADIENT),
+    "log-cosh-sign": (gradient(LogCosh, lambda a, y: np.tanh(y - a)), GRADIENT),
+    "log-cosh-sigmoid": (gradient(LogCosh, lambda a, y: np.tanh((a - y) / 2)), GRADIENT),
+    "hinge-everywhere": (gradient(Hinge, lambda a, y: -y), GRADIENT),
+    "hinge-without-margin": (gradient(Hinge, lambda a, y: -y * (y * a < 0)), GRADIENT),
+    "hinge-without-label": (gradient(Hinge, lambda a, y: -1.0 * (y * a < 1)), GRADIENT),
+    "squared-hinge-without-two": (gradient(SquaredHinge, lambda a, y: -y * np.maximum(0, 1 - y * a)), GRADIENT),
+    "squared-hinge-as-hinge": (gradient(SquaredHinge, lambda a, y: -2 * y * (y * a < 1)), GRADIENT),
+    "squared-hinge-without-end": (gradient(SquaredHinge, lambda a, y: -2 * y * (1 - y * a)), GRADIENT),
+    "focal-constant-modulation": (
+        gradient(Focal, lambda a, y: (1 - y) * a**2 / (1 - a) - y * (1 - a) ** 2 / a, alpha=None),
+        GRADIENT,
+    ),
+    "focal-of-gamma-1": (gradient(Focal, lambda a, y: focal(a, y, 1.0), alpha=None), GRADIENT),
+    "focal-without-alpha": (gradient(Focal, focal), GRADIENT),
+    "focal-canonical-as-binary": (
+        changed(
+            Focal,
+            canonical_delta=lambda self, parent, a, y, workspace, weight=None: weighted((a - y) / len(a), weight),
+        ),
+        CANONICAL,
+    ),
+    "divergence-of-y-from-a": (
+        gradient(KLDivergence, lambda a, y: np.log(a / np.maximum(one_hot(a, y), 1e-9))),
+        GRADIENT,
+    ),
+    "divergence-without-a": (gradient(KLDivergence, lambda a, y: -one_hot(a, y)), GRADIENT),
+    "divergence-canonical-sign": (scaled(KLDivergence, lambda n: -1, "canonical_delta"), CANONICAL),
+    "quantiles-swapped": (gradient(Quantile, lambda a, y: pinball(a, y, 1 - Q)), GRADIENT),
+    "quantiles-reversed": (gradient(Quantile, lambda a, y: pinball(a, y, Q[::-1])), GRADIENT),
+    "quantiles-all-medians": (gradient(Quantile, lambda a, y: pinball(a, y, 0.5 + 0 * Q)), GRADIENT),
+    "gaussian-s-is-the-variance": (gradient(GaussianNLL, lambda a, y: gaussian(a, y, lambda s: 1 / s)), GRADIENT),
+    "gaussian-s-is-log-sigma": (gradient(GaussianNLL, lambda a, y: gaussian(a, y, lambda s: np.exp(-2 * s))), GRADIENT),
+    "gaussian-without-half": (gradient(GaussianNLL, lambda a, y: gaussian(a, y, half=1.0)), GRADIENT),
+    "cosine-without-projection": (gradient(CosineDistance, lambda a, y: -unit(y)), GRADIENT),
+    "cosine-without-length": (gradient(CosineDistance, lambda a, y: cosine(unit(a), y)), GRADIENT),
+    "cosine-sign": (gradient(CosineDistance, lambda a, y: -cosine(a, y)), GRADIENT),
     "mse-without-1/n": (scaled(MSE, lambda n: n), GRADIENT),
     "mse-1/n-twice": (scaled(MSE, lambda n: 1 / n), GRADIENT),
     "mse-1/n-for-one-batch-size": (scaled(MSE, lambda n: n / 5), GRADIENT),

@@ -16,15 +16,29 @@ from nnfw_standard import (
     MSE,
     BinaryCrossEntropy,
     CrossEntropy,
+    Focal,
+    Hinge,
     Huber,
+    KLDivergence,
+    LogCosh,
     Poisson,
     Sigmoid,
     Softmax,
+    SquaredHinge,
 )
 
 
 def huber(r, threshold=0.7):
     return r * r / 2 if abs(r) <= threshold else threshold * (abs(r) - threshold / 2)
+
+
+def focal(a, y, gamma=1.5, positive=0.3):
+    right, wrong = positive * y * (1 - a) ** gamma * math.log(a), (1 - positive) * (1 - y) * a**gamma * math.log(1 - a)
+    return -right - wrong
+
+
+def divergence(a, y):
+    return sum(y_k * math.log(y_k / a_k) for a_k, y_k in zip(a, y, strict=True))
 
 
 def smoothed(y, share=0.1):
@@ -62,6 +76,32 @@ COSTS = {
         over_outputs(lambda a, y: -(y * math.log(a) + (1 - y) * math.log(1 - a))),
         "share",
     ),
+    "log_cosh": (
+        LogCosh(),
+        "C = 1/N Σ_i w_i Σ_j log cosh(a_ij − y_ij)",
+        over_outputs(lambda a, y: math.log(math.cosh(a - y))),
+        "real",
+    ),
+    "hinge": (
+        Hinge(),
+        "C = 1/N Σ_i w_i Σ_j max(0, 1 − y_ij a_ij)",
+        over_outputs(lambda a, y: max(0, 1 - y * a)),
+        "sign",
+    ),
+    "squared_hinge": (
+        SquaredHinge(),
+        "C = 1/N Σ_i w_i Σ_j max(0, 1 − y_ij a_ij)²",
+        over_outputs(lambda a, y: max(0, 1 - y * a) ** 2),
+        "sign",
+    ),
+    "focal of options": (
+        Focal(gamma=1.5, alpha=0.3),
+        "(alpha y_ij (1 − a_ij)^gamma log a_ij + (1 − alpha)(1 − y_ij) a_ij^gamma log(1 − a_ij))",
+        over_outputs(focal),
+        "share",
+    ),
+    "focal": (Focal(), "C = −1/N Σ_i w_i Σ_j (alpha", over_outputs(lambda a, y: focal(a, y, 2, 0.25)), "share"),
+    "kl_divergence": (KLDivergence(), "C = 1/N Σ_i w_i Σ_k y_ik (log y_ik − log a_ik)", divergence, "distribution"),
     "cross_entropy": (CrossEntropy(), "C = −1/N Σ_i w_i Σ_k y'_ik log a_ik", cross_entropy, "distribution"),
     "cross_entropy smoothed": (
         CrossEntropy(label_smoothing=0.1),
@@ -70,8 +110,15 @@ COSTS = {
         "distribution",
     ),
 }
-RESIDUAL = ("mse", "mae", "huber")
-CANONICAL = ("binary_cross_entropy", "cross_entropy", "cross_entropy smoothed")
+RESIDUAL = ("mse", "mae", "huber", "log_cosh")
+CANONICAL = (
+    "binary_cross_entropy",
+    "focal",
+    "focal of options",
+    "kl_divergence",
+    "cross_entropy",
+    "cross_entropy smoothed",
+)
 DTYPES = ["float32", "float64"]
 LARGE = 1 << 17  # examples: 5 MB in float32, many blocks of rows
 
@@ -99,11 +146,18 @@ def activations_and_labels(name, rng, shape=(6, 4)):
         a, y = rng.normal(size=shape), rng.normal(size=shape)
     elif kind == "count":
         a, y = rng.uniform(0.2, 4, shape), rng.poisson(2.0, shape).astype(float)
+    elif kind == "sign":
+        a, y = rng.normal(size=shape), rng.choice([-1.0, 1.0], shape)
     elif kind == "share":
         a, y = rng.uniform(0.05, 0.95, shape), rng.uniform(0, 1, shape)
     else:
         a, y = special.softmax(rng.normal(size=shape), axis=-1), rng.dirichlet(np.ones(shape[-1]), shape[:-1])
     return frozen(a), frozen(y)
+
+
+def labels_of(name, y, dtype):
+    """Return labels of 0 and 1 as the cost takes them."""
+    return np.array(y, dtype) * 2 - 1 if COSTS[name][3] == "sign" else np.array(y, dtype)
 
 
 def literal(name, a, y, weight=None):
@@ -178,7 +232,7 @@ def test_value_of_many_rows_equals_the_sum_over_examples(rng, name, shape, weigh
 
     each_alone = [cost_of(name).value(a[i : i + 1], y[i : i + 1]) for i in range(0, shape[0], max(1, shape[0] // 50))]
     terms = special_terms(name, a, y).reshape(shape[0], -1).sum(axis=1)
-    np.testing.assert_allclose(each_alone, terms[:: max(1, shape[0] // 50)], rtol=1e-12)
+    np.testing.assert_allclose(each_alone, terms[:: max(1, shape[0] // 50)], rtol=1e-12, atol=1e-15)
     assert value == pytest.approx(np.mean(terms if weight is None else weight * terms), rel=1e-12)
 
 
@@ -190,6 +244,16 @@ def special_terms(name, a, y):
         return np.abs(a - y)
     if name == "huber":
         return special.huber(0.7, a - y)
+    if name == "log_cosh":
+        return np.log(np.cosh(a - y))
+    if "hinge" in name:
+        return np.maximum(0, 1 - y * a) ** (2 if "squared" in name else 1)
+    if "focal" in name:
+        gamma, positive = (1.5, 0.3) if "options" in name else (2, 0.25)
+        right = special.xlogy(positive * y * (1 - a) ** gamma, a)
+        return -right - special.xlog1py((1 - positive) * (1 - y) * a**gamma, -a)
+    if name == "kl_divergence":
+        return special.rel_entr(y, a)
     if name == "poisson":
         return a - special.xlogy(y, a)
     if name == "binary_cross_entropy":
@@ -247,7 +311,7 @@ def test_gradient_equals_central_differences(rng, name, shape, weighted):
 
     found = gradient(cost_of(name), a, y, weight)
 
-    h = 1e-7 if name in ("mae", "huber") else 1e-3  # small beside the distance to a kink
+    h = 1e-7 if name in ("mae", "huber", "hinge", "squared_hinge") else 1e-3  # small beside the distance to a kink
     expected = differences(lambda a: cost_of(name).value(a, y, weight), a, h)
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-7 if h == 1e-7 else 1e-9)
 
@@ -491,7 +555,7 @@ def extremes(dtype):
 def test_value_and_gradient_at_extremes_are_finite_and_silent(name, dtype, label):
     cost, a = cost_of(name), extremes(dtype)
     a = np.stack([a, a[::-1]], axis=1)
-    y = cost.targets(np.array([[label, 1 - label]] * len(a), dtype), (2,))
+    y = cost.targets(labels_of(name, [[label, 1 - label]] * len(a), dtype), (2,))
 
     assert math.isfinite(cost.value(a, y))
     assert np.isfinite(gradient(cost, a, y)).all()
@@ -598,6 +662,11 @@ def test_cross_entropy_of_logits_that_are_not_finite_is_nan_and_silent(name, wro
         pytest.param(Poisson(), (0, math.inf), id="poisson"),
         pytest.param(BinaryCrossEntropy(), (0, 1), id="binary_cross_entropy"),
         pytest.param(CrossEntropy(), (0, 1), id="cross_entropy"),
+        pytest.param(LogCosh(), None, id="log_cosh"),
+        pytest.param(Hinge(), None, id="hinge"),
+        pytest.param(SquaredHinge(), None, id="squared_hinge"),
+        pytest.param(Focal(), (0, 1), id="focal"),
+        pytest.param(KLDivergence(), (0, 1), id="kl_divergence"),
     ],
 )
 def test_domain_is_where_the_formula_holds(cost, domain):
@@ -629,7 +698,7 @@ def test_targets_of_fitting_floats_are_the_array_itself(rng, name):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @each()
 def test_targets_keep_the_dtype_of_floats(name, dtype):
-    y = cost_of(name).targets(np.array([[1, 0], [0, 1]], dtype), (2,))
+    y = cost_of(name).targets(labels_of(name, [[1, 0], [0, 1]], dtype), (2,))
 
     assert y.dtype == dtype
 
@@ -744,6 +813,13 @@ def test_cross_entropy_targets_of_another_shape_are_refused(y, output_shape, mes
             r"BinaryCrossEntropy: y must be between 0 and 1, got 2 for example 1",
             id="above 1",
         ),
+        pytest.param(Focal(), [0.5, 1.5], r"Focal: y must be between 0 and 1, got 1\.5 for example 1", id="focal"),
+        pytest.param(
+            Hinge(),
+            [1, -1, 0],
+            r"Hinge: y must be -1 or 1, got 0 for example 2 at \(0,\)\. Correct it; labels of 0 and 1 become .* 2 y",
+            id="hinge",
+        ),
         pytest.param(BinaryCrossEntropy(), [0.0, -0.5], r"between 0 and 1, got -0\.5 for example 1", id="below 0"),
     ],
 )
@@ -833,6 +909,8 @@ def test_component_found_by_name_is_the_class_with_its_defaults(name):
         pytest.param(
             "cross_entropy", {"label_smoothing": 1.0}, "label_smoothing must be .*got 1.0", id="smoothing of 1"
         ),
+        pytest.param("focal", {"gamma": -0.5}, "gamma must be .*got -0.5", id="gamma"),
+        pytest.param("focal", {"alpha": 1.0}, "alpha must be .*got 1.0", id="alpha"),
         pytest.param("cross_entropy", {"label_smoothing": -0.1}, "label_smoothing must be .*got -0.1", id="below 0"),
     ],
 )
