@@ -281,6 +281,48 @@ class ELU(_ExponentialBelow):
 
 
 @dataclass(frozen=True)
+class CELU(_Scratched):
+    """The exponential linear unit whose derivative is continuous for every alpha.
+
+    a = z if z > 0, else alpha (e^(z/alpha) − 1); σ'(z) = 1 if z > 0, else a/alpha + 1
+
+    Parameters
+    ----------
+    alpha
+        Greater than 0, 1 by default; the limit for z → −∞ is −alpha.
+
+    Notes
+    -----
+    σ'(0) = 1. For negative z, σ' has the absolute precision of a/alpha, as for :class:`ELU`.
+
+    References
+    ----------
+    J. T. Barron (2017), *Continuously differentiable exponential linear units*.
+
+    Examples
+    --------
+    >>> CELU(2.0).value(np.array([-1e4, 0.0, 2.0]))
+    array([-2.,  0.,  2.])
+    """
+
+    alpha: Annotated[float, Gt(0)] = 1.0
+
+    range: ClassVar[tuple[float, float] | None] = (-inf, inf)  # from −alpha, whatever alpha is
+    monotonic: ClassVar[bool] = True
+
+    def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
+        """Return max(z, 0) + alpha · expm1(min(z, 0)/alpha)."""
+        lowest = -self.alpha * exp_limit(z.dtype)  # z/alpha must not overflow
+        negative = np.divide(np.clip(z, lowest, 0, out=scratch), self.alpha, out=scratch)
+        negative = np.multiply(np.expm1(negative, out=scratch), self.alpha, out=scratch)
+        return np.add(np.maximum(z, 0, out=out), negative, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
+        """Return min(a, 0)/alpha + 1."""
+        return np.add(np.divide(np.minimum(a, 0, out=out), self.alpha, out=out), 1, out=out)
+
+
+@dataclass(frozen=True)
 class SELU(_ExponentialBelow):
     """The scaled exponential linear unit: standard normal inputs give outputs of mean 0 and variance 1.
 
@@ -360,6 +402,56 @@ _DENSITY_END = 40.0
 
 
 @dataclass(frozen=True)
+class GELUTanh(_Scratched):
+    """The Gaussian error linear unit by a hyperbolic tangent, as networks of language often have it.
+
+    a = z s with s = 1 / (1 + e^−2u) and u = √(2/π) (z + 0.044715 z³),
+    σ'(z) = s + a (1 − s) 2 √(2/π) (1 + 0.134145 z²)
+
+    Notes
+    -----
+    s is (1 + tanh u)/2, with relative precision in the left tail. It differs from :class:`GELU` by less than 5e-4.
+    PyTorch's `GELU(approximate="tanh")` and Keras's `gelu` with `approximate`.
+
+    References
+    ----------
+    D. Hendrycks, K. Gimpel (2016), *Gaussian error linear units (GELUs)*, section 2.
+
+    Examples
+    --------
+    >>> GELUTanh().value(np.array([-1e4, 0.0, 1.0])).round(4)
+    array([-0.    ,  0.    ,  0.8412])
+    """
+
+    range: ClassVar[tuple[float, float] | None] = (-0.170040750572, inf)  # the minimum, at z = −0.7525
+
+    def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
+        """Return z s."""
+        s = self._s(z, out, scratch)
+        return np.multiply(np.maximum(z, -_DENSITY_END, out=out), s, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
+        """Return s + a (1 − s) 2u'."""
+        rest = np.subtract(1, self._s(z, out, scratch), out=scratch)
+        slope = np.square(np.clip(z, -_DENSITY_END, _DENSITY_END, out=out), out=out)
+        slope = np.multiply(np.add(np.multiply(slope, 3 * _CUBE, out=out), 1, out=out), 2 * sqrt(2 / pi), out=out)
+        slope = np.multiply(np.multiply(slope, rest, out=out), a, out=out)
+        return np.add(slope, np.subtract(1, rest, out=scratch), out=out)
+
+    @staticmethod
+    def _s(z: Array, out: Array | None, scratch: Array | None) -> Array:
+        """Return s in `scratch`; `out` is overwritten."""
+        bounded = np.clip(z, -_DENSITY_END, _DENSITY_END, out=scratch)
+        u = np.add(np.multiply(np.square(bounded, out=out), _CUBE, out=out), 1, out=out)
+        u = np.multiply(np.multiply(u, bounded, out=out), 2 * sqrt(2 / pi), out=out)
+        return Sigmoid().value(u, scratch)
+
+
+_CUBE = 0.044715
+"""The factor of z³, chosen by the paper's authors."""
+
+
+@dataclass(frozen=True)
 class SiLU(_Scratched):
     """The sigmoid linear unit, also called swish.
 
@@ -390,6 +482,39 @@ class SiLU(_Scratched):
 
 
 @dataclass(frozen=True)
+class Mish(_Scratched):
+    """A smooth unit that is a little negative below 0.
+
+    a = z t with t = tanh(log(1 + e^z)), σ'(z) = t + z s (1 − t²) with s = 1 / (1 + e^−z)
+
+    References
+    ----------
+    D. Misra (2020), *Mish: a self regularized non-monotonic activation function*, Equation 1.
+
+    Examples
+    --------
+    >>> Mish().value(np.array([-1e4, 0.0, 1.0])).round(4)
+    array([-0.    ,  0.    ,  0.8651])
+    """
+
+    range: ClassVar[tuple[float, float] | None] = (-0.308843413018, inf)  # the minimum, at z = −1.1924
+
+    def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
+        """Return z tanh(log(1 + e^z))."""
+        return np.multiply(self._t(z, out), z, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
+        """Return t + z s (1 − t²)."""
+        slope = SiLU().value(z, out, scratch)
+        rest = np.subtract(1, np.square(self._t(z, scratch), out=scratch), out=scratch)
+        return np.add(np.multiply(slope, rest, out=out), self._t(z, scratch), out=out)
+
+    @staticmethod
+    def _t(z: Array, out: Array | None) -> Array:
+        return np.tanh(Softplus().value(z, out), out=out)
+
+
+@dataclass(frozen=True)
 class Softplus(_Buffered):
     """A smooth rectifier, greater than 0 everywhere.
 
@@ -417,6 +542,31 @@ class Softplus(_Buffered):
     def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
         """Return 1 / (1 + e^−z)."""
         return Sigmoid().value(z, out)
+
+
+@dataclass(frozen=True)
+class LogSigmoid(_Buffered):
+    """The logarithm of the sigmoid, finite where the sigmoid rounds to 0.
+
+    a = −log(1 + e^−z), σ'(z) = 1 / (1 + e^z)
+
+    Examples
+    --------
+    >>> LogSigmoid().value(np.array([-1e4, 0.0, 1e4])).round(4)
+    array([-1.000e+04, -6.931e-01, -0.000e+00])
+    """
+
+    range: ClassVar[tuple[float, float] | None] = (-inf, 0)
+    monotonic: ClassVar[bool] = True
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        """Return −log(1 + e^−z), which is z where e^−z would overflow."""
+        rest = np.exp(np.minimum(np.negative(z, out=out), exp_limit(z.dtype), out=out), out=out)
+        return np.minimum(np.negative(np.log1p(rest, out=out), out=out), z, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
+        """Return 1 / (1 + e^z)."""
+        return Sigmoid().value(np.negative(z, out=out), out)
 
 
 @dataclass(frozen=True)
@@ -475,6 +625,70 @@ class HardSigmoid(_Buffered):
         """Return 1/6 where |z| < 3, else 0."""
         inside = np.clip(np.subtract(3, np.abs(z, out=out), out=out), 0, 1, out=out)
         return np.divide(np.ceil(inside, out=out), 6, out=out)  # unlike a comparison, this keeps NaN
+
+
+@dataclass(frozen=True)
+class HardSwish(_Scratched):
+    """SiLU with a sigmoid of three straight lines.
+
+    a = z min(max(z/6 + 1/2, 0), 1), σ'(z) = 0 if z ≤ −3, 1 if z ≥ 3, else z/3 + 1/2
+
+    Notes
+    -----
+    σ'(−3) = 0 and σ'(3) = 1. PyTorch's `Hardswish`, Keras's `hard_silu`.
+
+    References
+    ----------
+    A. Howard et al. (2019), *Searching for MobileNetV3*, section 5.2.
+
+    Examples
+    --------
+    >>> HardSwish().value(np.array([-4.0, -1.5, 0.0, 4.0]))
+    array([-0.   , -0.375,  0.   ,  4.   ])
+    """
+
+    range: ClassVar[tuple[float, float] | None] = (-0.375, inf)  # the minimum, at z = −3/2
+
+    def value(self, z: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
+        """Return z times the hard sigmoid of z."""
+        return np.multiply(HardSigmoid().value(z, out), z, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None, scratch: Array | None = None) -> Array:
+        """Return the hard sigmoid of z plus z times its derivative."""
+        inside = np.multiply(HardSigmoid().derivative(z, a, scratch), z, out=scratch)
+        return np.add(HardSigmoid().value(z, out), inside, out=out)
+
+
+@dataclass(frozen=True)
+class ReLU6(_Buffered):
+    """A rectifier that ends at 6, for numbers of few bits.
+
+    a = min(max(0, z), 6), σ'(z) = 1 if 0 < z < 6, else 0
+
+    Notes
+    -----
+    σ'(0) = σ'(6) = 0.
+
+    References
+    ----------
+    A. Krizhevsky (2010), *Convolutional deep belief networks on CIFAR-10*.
+
+    Examples
+    --------
+    >>> ReLU6().value(np.array([-2.0, 2.0, 7.0]))
+    array([0., 2., 6.])
+    """
+
+    range: ClassVar[tuple[float, float] | None] = (0, 6)
+    monotonic: ClassVar[bool] = True
+
+    def value(self, z: Array, out: Array | None = None) -> Array:
+        """Return z, clipped to [0, 6]."""
+        return np.clip(z, 0, 6, out=out)
+
+    def derivative(self, z: Array, a: Array, out: Array | None = None) -> Array:
+        """Return 1 where 0 < a < 6, else 0: the sign of a (6 − a)."""
+        return np.sign(np.multiply(np.subtract(6, a, out=out), a, out=out), out=out)
 
 
 @dataclass(frozen=True)
@@ -604,6 +818,54 @@ class LogSoftmax(Activation):
         """Return g_j − e^a_j Σ_k g_k over the last axis."""
         delta = workspace.passing("delta", z.shape)
         operations.log_softmax_delta(grad_a, a, _row(z, workspace), delta)
+        return delta
+
+
+@dataclass(frozen=True)
+class Sparsemax(Activation):
+    """The nearest probabilities over the last axis, many of them exactly 0.
+
+    a_j = max(z_j − τ, 0), δ_j = g_j − Σ_(k ∈ S) g_k / |S| if j ∈ S, else 0, with g = ∂C/∂a
+
+    Notes
+    -----
+    S holds the places where a_j > 0, and τ = (Σ_(k ∈ S) z_k − 1)/|S| makes the sum 1: `a` is the point of the simplex
+    nearest to z. The derivative of a z on the border of S is that of the side without it. What lies more than 1 below
+    the largest z never enters. A row with an infinite z or NaN becomes NaN.
+
+    References
+    ----------
+    A. Martins, R. Astudillo (2016), *From softmax to sparsemax: a sparse model of attention and multi-label
+    classification*, Algorithm 1 and Equation 14.
+
+    Examples
+    --------
+    >>> import nnfw
+    >>> z = np.array([[0.5, 0.25, -1.0], [1e4, 0.0, -1e4]])
+    >>> Sparsemax().forward(z, nnfw.Workspace("float64"))
+    array([[0.625, 0.375, 0.   ],
+           [1.   , 0.   , 0.   ]])
+    """
+
+    range: ClassVar[tuple[float, float] | None] = (0, 1)
+    monotonic: ClassVar[bool] = True
+
+    def require_shape(self, shape: Shape) -> None:
+        """Raise ShapeError for a single value, whose sparsemax is always 1."""
+        _require_several(shape, "sparsemax", 1)
+
+    @kernels_only
+    def forward(self, z: Array, workspace: Workspace) -> Array:
+        """Return max(z_j − τ, 0) over the last axis."""
+        a = workspace.buffer("a", z.shape)
+        operations.sparsemax(z, a)
+        return a
+
+    @kernels_only
+    def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
+        """Return g_j less the mean of g over S, on S."""
+        delta = workspace.passing("delta", z.shape)
+        operations.sparsemax_delta(grad_a, a, delta)
         return delta
 
 

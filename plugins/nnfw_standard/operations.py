@@ -145,6 +145,31 @@ def log_softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None:
     np.subtract(grad_a, out, out=out)
 
 
+@operation(z="read n ... k", out="written n ... k", cut="n", tolerance=64.0)
+def sparsemax(z: Array, out: Array) -> None:
+    """Apply sparsemax over the last axis: out ← max(z_j − τ, 0), where τ makes the sum 1."""
+    count = np.arange(1, z.shape[-1] + 1)
+    for rows in row_blocks(z, BLOCK // 64):
+        # what lies 1 below the largest z gets no share, so it may be raised to there
+        near = np.maximum(shifted(z[rows]), -1)
+        descending = -np.sort(-near, axis=-1)
+        sums = np.cumsum(descending, axis=-1)
+        shares = np.count_nonzero(1 + count * descending > sums, axis=-1, keepdims=True)
+        last = np.maximum(shares, 1)  # none in a row of NaN
+        threshold = (np.take_along_axis(sums, last - 1, axis=-1) - 1) / last
+        np.maximum(near - threshold.astype(z.dtype, copy=False), 0, out=out[rows])
+
+
+@operation(grad_a="read n ... k", a="read positive n ... k", out="written n ... k", cut="n", tolerance=64.0)
+def sparsemax_delta(grad_a: Array, a: Array, out: Array) -> None:
+    """δ of sparsemax: out ← g_j − Σ_k g_k s_k / Σ_k s_k where s = [a > 0] is 1, else 0, with g = ∂C/∂a."""
+    for rows in row_blocks(a, BLOCK // 64):
+        inside = np.sign(a[rows])  # unlike a comparison, this keeps NaN
+        kept = grad_a[rows] * inside
+        mean = kept.sum(axis=-1, keepdims=True) / np.maximum(inside.sum(axis=-1, keepdims=True), 1)
+        np.multiply(inside, grad_a[rows] - mean, out=out[rows])
+
+
 _slope = operation(a="read n ...", y="read n ...", count="number positive", out="written n ...", cut="n")
 _terms = operation(a="read n ...", y="read n ...", out="written n ...", cut="n", tolerance=16.0)
 

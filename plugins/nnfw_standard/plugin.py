@@ -61,15 +61,22 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "relu": ("activations:ReLU", "max(0, z)"),
         "leaky_relu": ("activations:LeakyReLU", "z if z > 0, else slope · z"),
         "elu": ("activations:ELU", "z if z > 0, else alpha (e^z − 1)"),
+        "celu": ("activations:CELU", "z if z > 0, else alpha (e^(z/alpha) − 1)"),
         "selu": ("activations:SELU", "scaled ELU that normalises itself"),
         "gelu": ("activations:GELU", "z Φ(z), exact"),
+        "gelu_tanh": ("activations:GELUTanh", "z Φ(z), approximated by tanh"),
         "silu": ("activations:SiLU", "z · sigmoid(z)"),
+        "mish": ("activations:Mish", "z tanh(log(1 + e^z))"),
         "softplus": ("activations:Softplus", "log(1 + e^z)"),
+        "log_sigmoid": ("activations:LogSigmoid", "−log(1 + e^−z)"),
         "softsign": ("activations:Softsign", "z / (1 + |z|)"),
         "hard_sigmoid": ("activations:HardSigmoid", "z/6 + 1/2, clipped to [0, 1]"),
+        "hard_swish": ("activations:HardSwish", "z times its hard sigmoid"),
+        "relu6": ("activations:ReLU6", "z, clipped to [0, 6]"),
         "identity": ("activations:Identity", "z"),
         "softmax": ("activations:Softmax", "e^z_j / Σ_k e^z_k over the last axis"),
         "log_softmax": ("activations:LogSoftmax", "z_j − log Σ_k e^z_k over the last axis"),
+        "sparsemax": ("activations:Sparsemax", "the nearest probabilities over the last axis, many of them 0"),
     },
     "cost": {
         "mse": ("costs:MSE", "the note's cost: 1/(2N) Σ ‖a − y‖²"),
@@ -227,6 +234,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ),
     ("activation", "leaky_relu"): ({}, {"slope": 0.3}),
     ("activation", "elu"): ({}, {"alpha": 0.5}),
+    ("activation", "celu"): ({}, {"alpha": 0.5}),
     ("cost", "focal"): ({}, {"gamma": 0.5, "alpha": None}),
     ("cost", "quantile"): ({}, {"quantiles": [0.5]}),
     ("optimizer", "sgd"): ({}, {"momentum": 0.9, "weight_decay": 0.1}, {"momentum": 0.9, "nesterov": True}),
@@ -252,10 +260,10 @@ OPERATIONS = {
     "nnfw.ops.definitions": "product add_bias sum_examples take copy scale multiply mask blend add add_scaled",
     "nnfw_standard.operations": """
         scatter_add sigmoid sigmoid_delta tanh tanh_delta dropout_mask relu relu_delta softmax softmax_delta shift
-        subtract_log log_softmax_delta residual label_residual class_residual weigh mae_terms mae_slope huber_terms
-        huber_slope poisson_terms poisson_slope binary_terms binary_slope logistic_terms bounded_log label_terms
-        class_terms label_slope class_slope mean weighted_mean squared_distance logistic_loss class_loss right_classes
-        right_rows add_signs clip sgd momentum adam rmsprop
+        subtract_log log_softmax_delta sparsemax sparsemax_delta residual label_residual class_residual weigh
+        mae_terms mae_slope huber_terms huber_slope poisson_terms poisson_slope binary_terms binary_slope
+        logistic_terms bounded_log label_terms class_terms label_slope class_slope mean weighted_mean squared_distance
+        logistic_loss class_loss right_classes right_rows add_signs clip sgd momentum adam rmsprop
     """,
     "nnfw_standard.attention_operations": """
         attention_weights attention_values attention_values_delta attention_weights_delta rotate

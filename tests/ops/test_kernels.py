@@ -13,7 +13,7 @@ import nnfw
 from nnfw.ops import DEFINITIONS, engine_in_use, kernels, made_of_kernels, using
 from nnfw.ops.checked import checked, difference
 from nnfw.ops.engines import engine_of
-from nnfw_standard import GELU
+from nnfw_standard import GELU, GELUTanh
 
 nnfw_numba_kernels = pytest.importorskip("nnfw_numba.kernels", reason="numba is not installed", exc_type=ImportError)
 exponential = pytest.importorskip("nnfw_numba.exponential")
@@ -247,7 +247,7 @@ def test_kernels_are_those_of_this_thread():
     assert engine_in_use() is DEFINITIONS
 
 
-_OTHER_OPTIONS = {"leaky_relu": {"slope": 0.25}, "elu": {"alpha": 1.75}}
+_OTHER_OPTIONS = {"leaky_relu": {"slope": 0.25}, "elu": {"alpha": 1.75}, "celu": {"alpha": 0.3}}
 
 
 def elementwise_activations():
@@ -273,7 +273,8 @@ def test_loops_of_numba_give_what_the_activation_gives(activation, dtype, rng):
         slopes = activation.derivative(z, right)
         forward(z, a)
         delta(g, z, right, d)
-        units = 8 + (np.minimum(z * z, 1e4) if isinstance(activation, GELU) else 0)  # one of z is z² of Φ in its tail
+        tail = {GELU: z * z, GELUTanh: abs(z) ** 3}.get(type(activation), 0 * z)  # one of z is so many of Φ there
+        units = 8 + np.fmin(tail, 1e4)
         epsilon, least = np.finfo(dtype).eps, np.finfo(dtype).smallest_normal
         close = abs(a - right) <= 8 * least + units * epsilon * abs(right)
         close_slopes = abs(d - g * slopes) <= 8 * epsilon * (1 + abs(g * slopes))

@@ -9,19 +9,26 @@ import nnfw
 from nnfw.plugins import default_registry
 from nnfw.testing import checks_of, run_checks
 from nnfw_standard import (
+    CELU,
     ELU,
     GELU,
     SELU,
+    GELUTanh,
     HardSigmoid,
+    HardSwish,
     Identity,
     LeakyReLU,
+    LogSigmoid,
     LogSoftmax,
+    Mish,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
     Softplus,
     Softsign,
+    Sparsemax,
     Tanh,
 )
 
@@ -67,7 +74,45 @@ def tanh_gelu(z):
     return 0.5 * (1 + np.tanh(u)) + 0.5 * z * (1 - np.tanh(u) ** 2) * du
 
 
+def mish_t(z):
+    return np.tanh(np.log1p(np.exp(z)))
+
+
+def hard_sigmoid(z):
+    return np.clip(z / 6 + 0.5, 0, 1)
+
+
 MATHEMATICAL = {
+    "celu-without-alpha": (slope(CELU, lambda z, a: np.where(z > 0, 1, a)), DELTA),
+    "celu-of-the-value": (slope(CELU, lambda z, a: np.where(z > 0, 1, np.expm1(z))), DELTA),
+    "celu-line": (slope(CELU, lambda z, a: np.ones_like(z)), DELTA),
+    "mish-only-t": (slope(Mish, lambda z, a: mish_t(z)), DELTA),
+    "mish-without-sigmoid": (slope(Mish, lambda z, a: mish_t(z) + z * (1 - mish_t(z) ** 2)), DELTA),
+    "mish-without-square": (slope(Mish, lambda z, a: mish_t(z) + z * sigmoid(z) * (1 - mish_t(z))), DELTA),
+    "hard-swish-only-sigmoid": (slope(HardSwish, lambda z, a: hard_sigmoid(z)), DELTA),
+    "hard-swish-sixth": (slope(HardSwish, lambda z, a: np.where(np.abs(z) < 3, z / 6 + 0.5, z > 0)), DELTA),
+    "hard-swish-without-ends": (slope(HardSwish, lambda z, a: z / 3 + 0.5), DELTA),
+    "relu6-without-end": (slope(ReLU6, lambda z, a: (z > 0) * 1.0), KINK),
+    "relu6-sixth": (slope(ReLU6, lambda z, a: ((z > 0) & (z < 6)) / 6), DELTA),
+    "relu6-without-start": (slope(ReLU6, lambda z, a: (z < 6) * 1.0), DELTA),
+    "log-sigmoid-complement": (slope(LogSigmoid, lambda z, a: sigmoid(z)), DELTA),
+    "log-sigmoid-sign": (slope(LogSigmoid, lambda z, a: -sigmoid(-z)), DELTA),
+    "log-sigmoid-of-softplus": (slope(LogSigmoid, lambda z, a: 1 - np.exp(-a)), DELTA),
+    "gelu-tanh-exact-in-backward": (
+        slope(GELUTanh, lambda z, a: tanh_gelu(z) + 1e-3 * np.exp(-(z**2))),
+        DELTA,
+    ),
+    "gelu-tanh-only-s": (slope(GELUTanh, lambda z, a: sigmoid(2 * np.sqrt(2 / np.pi) * z)), DELTA),
+    "gelu-tanh-1e-4": (slope(GELUTanh, lambda z, a: tanh_gelu(z) * (1 + 1e-4)), DELTA),
+    "sparsemax-without-mean": (with_delta(Sparsemax, lambda g, z, a: g * (a > 0)), DELTA),
+    "sparsemax-mean-over-all": (
+        with_delta(Sparsemax, lambda g, z, a: (a > 0) * (g - g.mean(-1, keepdims=True))),
+        DELTA,
+    ),
+    "sparsemax-as-softmax": (
+        with_delta(Sparsemax, lambda g, z, a: a * (g - (g * a).sum(-1, keepdims=True))),
+        DELTA,
+    ),
     "sigmoid-slope-1e-4": (slope(Sigmoid, lambda z, a: a * (1 - a) * (1 + 1e-4)), DELTA),
     "sigmoid-without-brackets": (slope(Sigmoid, lambda z, a: a * 1 - a), DELTA),
     "sigmoid-derivative-at-a": (slope(Sigmoid, lambda z, a: sigmoid(a) * (1 - sigmoid(a))), DELTA),

@@ -72,12 +72,13 @@ def decided_at(values):
         yield
 
 
+THREE_PIECES = ("hard_sigmoid", "hard_swish", "relu6")
 PIECES = [
     pytest.param(name, z, value, id=f"{name}-{place}")
     for name in note.SIGMA
     for place, z, value in (
-        [("left", BELOW, -4), ("middle", REAL, sp.Rational(1, 2)), ("right", ABOVE, 4)]
-        if name == "hard_sigmoid"
+        [("left", BELOW, -4), ("middle", REAL, sp.Rational(1, 2)), ("right", ABOVE, 7)]
+        if name in THREE_PIECES
         else [("below", BELOW, -1), ("above", ABOVE, 1)]
     )
 ]
@@ -125,8 +126,46 @@ HARD = "a = min(max(z/6 + 1/2, 0), 1), σ'(z) = 1/6 if |z| < 3, else 0"
 SIGN = "a = z / (1 + |z|), σ'(z) = 1 / (1 + |z|)²"
 SILU = "a = z s with s = 1 / (1 + e^−z), σ'(z) = s + a (1 − s)"
 
+CELU = "a = z if z > 0, else alpha (e^(z/alpha) − 1); σ'(z) = 1 if z > 0, else a/alpha + 1"
+SWISH = "a = z min(max(z/6 + 1/2, 0), 1), σ'(z) = 0 if z ≤ −3, 1 if z ≥ 3, else z/3 + 1/2"
+RELU6 = "a = min(max(0, z), 6), σ'(z) = 1 if 0 < z < 6, else 0"
+MISH = "a = z t with t = tanh(log(1 + e^z)), σ'(z) = t + z s (1 − t²) with s = 1 / (1 + e^−z)"
+GELU_TANH = "σ'(z) = s + a (1 − s) 2 √(2/π) (1 + 0.134145 z²)"
+
+
+def t(z):
+    return sp.tanh(sp.log(1 + e(z)))
+
+
+def s(z):
+    return logistic(2 * sp.sqrt(2 / sp.pi) * (z + sp.Rational("0.044715") * z**3))
+
+
 # class, equation in its docstring, the variable of a piece, σ(z) there, σ'(z) there from z and a
 QUOTES = [
+    ("CELU", CELU, BELOW, lambda z: alpha * (e(z / alpha) - 1), lambda z, a: a / alpha + 1),
+    ("CELU", CELU, ABOVE, lambda z: z, lambda z, a: 1),
+    ("HardSwish", SWISH, BELOW, lambda z: 0 * z, lambda z, a: 0),
+    ("HardSwish", SWISH, REAL, lambda z: z * (z / 6 + half), lambda z, a: z / 3 + half),
+    ("HardSwish", SWISH, ABOVE, lambda z: z, lambda z, a: 1),
+    ("ReLU6", RELU6, BELOW, lambda z: 0 * z, lambda z, a: 0),
+    ("ReLU6", RELU6, REAL, lambda z: z, lambda z, a: 1),
+    ("ReLU6", RELU6, ABOVE, lambda z: 0 * z + 6, lambda z, a: 0),
+    ("Mish", MISH, REAL, lambda z: z * t(z), lambda z, a: t(z) + z * logistic(z) * (1 - t(z) ** 2)),
+    (
+        "LogSigmoid",
+        "a = −log(1 + e^−z), σ'(z) = 1 / (1 + e^z)",
+        REAL,
+        lambda z: -sp.log(1 + e(-z)),
+        lambda z, a: 1 / (1 + e(z)),
+    ),
+    (
+        "GELUTanh",
+        GELU_TANH,
+        REAL,
+        lambda z: z * s(z),
+        lambda z, a: s(z) + a * (1 - s(z)) * 2 * sp.sqrt(2 / sp.pi) * (1 + sp.Rational("0.134145") * z**2),
+    ),
     ("Identity", "a = z, σ'(z) = 1", REAL, lambda z: z, lambda z, a: 1),
     ("Sigmoid", "a = 1 / (1 + e^−z), σ'(z) = a (1 − a)", REAL, logistic, lambda z, a: a * (1 - a)),
     ("Tanh", "a = tanh z, σ'(z) = 1 − a²", REAL, sp.tanh, lambda z, a: 1 - a**2),

@@ -42,6 +42,15 @@ def _Phi(z):
     return math.erfc(-z / math.sqrt(2)) / 2
 
 
+def _u(z):
+    """What the hyperbolic tangent in the approximation of GELU takes."""
+    return math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)
+
+
+def _u_slope(z):
+    return math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z**2)
+
+
 SIGMA = {
     "identity": (lambda z: z, lambda z: 1.0),
     "sigmoid": (_sigmoid, lambda z: _sigmoid(z) * _sigmoid(-z)),
@@ -57,6 +66,21 @@ SIGMA = {
     "silu": (lambda z: z * _sigmoid(z), lambda z: _sigmoid(z) * (1 + z * _sigmoid(-z))),
     "softplus": (lambda z: max(z, 0.0) + math.log1p(math.exp(-abs(z))), _sigmoid),
     "softsign": (lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2),
+    "celu": (lambda z: z if z > 0 else math.expm1(z), lambda z: 1.0 if z > 0 else math.exp(z)),
+    "gelu_tanh": (
+        lambda z: z * (1 + math.tanh(_u(z))) / 2,
+        lambda z: (1 + math.tanh(_u(z))) / 2 + z / math.cosh(_u(z)) ** 2 / 2 * _u_slope(z),
+    ),
+    "mish": (
+        lambda z: z * math.tanh(math.log1p(math.exp(z))),
+        lambda z: math.tanh(math.log1p(math.exp(z))) + z * _sigmoid(z) / math.cosh(math.log1p(math.exp(z))) ** 2,
+    ),
+    "log_sigmoid": (lambda z: min(z, 0.0) - math.log1p(math.exp(-abs(z))), lambda z: _sigmoid(-z)),
+    "hard_swish": (
+        lambda z: z * min(max(z / 6 + 0.5, 0.0), 1.0),
+        lambda z: 0.0 if z <= -3 else 1.0 if z >= 3 else z / 3 + 0.5,
+    ),
+    "relu6": (lambda z: min(max(z, 0.0), 6.0), lambda z: 1.0 if 0 < z < 6 else 0.0),
     "hard_sigmoid": (lambda z: min(max(z / 6 + 0.5, 0.0), 1.0), lambda z: 1 / 6 if -3 < z < 3 else 0.0),
 }
 

@@ -14,19 +14,26 @@ from scipy import integrate, optimize, special, stats
 
 import nnfw
 from nnfw_standard import (
+    CELU,
     ELU,
     GELU,
     SELU,
+    GELUTanh,
     HardSigmoid,
+    HardSwish,
     Identity,
     LeakyReLU,
+    LogSigmoid,
     LogSoftmax,
+    Mish,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
     Softplus,
     Softsign,
+    Sparsemax,
     Tanh,
 )
 
@@ -41,6 +48,18 @@ def phi(z):
 
 def sigma(z):
     return 1 / (1 + math.exp(-z))
+
+
+def mish_t(z):
+    return math.tanh(math.log(1 + math.exp(z)))
+
+
+def half_tanh(z):
+    return sigma(2 * math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))
+
+
+def half_tanh_slope(z):
+    return 2 * half_tanh(z) * (1 - half_tanh(z)) * math.sqrt(2 / math.pi) * (1 + 0.134145 * z**2)
 
 
 SCALE, ALPHA = SELU.scale, SELU.alpha
@@ -105,15 +124,58 @@ ELEMENTWISE = {
         lambda z: 1 / 6 if abs(z) < 3 else 0,
         (-3, 3),
     ),
+    "celu": (
+        CELU(1.5),
+        "a = z if z > 0, else alpha (e^(z/alpha) − 1); σ'(z) = 1 if z > 0, else a/alpha + 1",
+        lambda z: z if z > 0 else 1.5 * (math.exp(z / 1.5) - 1),
+        lambda z: 1 if z > 0 else math.exp(z / 1.5),
+        (0,),
+    ),
+    "gelu_tanh": (
+        GELUTanh(),
+        "a = z s with s = 1 / (1 + e^−2u) and u = √(2/π) (z + 0.044715 z³)",
+        lambda z: z * half_tanh(z),
+        lambda z: half_tanh(z) + z * half_tanh_slope(z),
+        (),
+    ),
+    "mish": (
+        Mish(),
+        "a = z t with t = tanh(log(1 + e^z)), σ'(z) = t + z s (1 − t²) with s = 1 / (1 + e^−z)",
+        lambda z: z * mish_t(z),
+        lambda z: mish_t(z) + z * sigma(z) * (1 - mish_t(z) ** 2),
+        (),
+    ),
+    "log_sigmoid": (
+        LogSigmoid(),
+        "a = −log(1 + e^−z), σ'(z) = 1 / (1 + e^z)",
+        lambda z: -math.log(1 + math.exp(-z)),
+        lambda z: sigma(-z),
+        (),
+    ),
+    "hard_swish": (
+        HardSwish(),
+        "a = z min(max(z/6 + 1/2, 0), 1), σ'(z) = 0 if z ≤ −3, 1 if z ≥ 3, else z/3 + 1/2",
+        lambda z: z * min(max(z / 6 + 1 / 2, 0), 1),
+        lambda z: 0 if z <= -3 else 1 if z >= 3 else z / 3 + 1 / 2,
+        (-3, 3),
+    ),
+    "relu6": (
+        ReLU6(),
+        "a = min(max(0, z), 6), σ'(z) = 1 if 0 < z < 6, else 0",
+        lambda z: min(max(0, z), 6),
+        lambda z: 1 if 0 < z < 6 else 0,
+        (0, 6),
+    ),
     "identity": (Identity(), "a = z, σ'(z) = 1", lambda z: z, lambda z: 1, ()),
 }
 VECTOR = {
     "softmax": (Softmax(), "a_j = e^z_j / Σ_k e^z_k, δ_j = a_j (g_j − Σ_k g_k a_k) with g = ∂C/∂a"),
     "log_softmax": (LogSoftmax(), "a_j = z_j − log Σ_k e^z_k, δ_j = g_j − e^a_j Σ_k g_k with g = ∂C/∂a"),
 }
-ALL = {name: row[:2] for name, row in (ELEMENTWISE | VECTOR).items()}
+SPARSE = "a_j = max(z_j − τ, 0), δ_j = g_j − Σ_(k ∈ S) g_k / |S| if j ∈ S, else 0, with g = ∂C/∂a"
+ALL = {name: row[:2] for name, row in (ELEMENTWISE | VECTOR).items()} | {"sparsemax": (Sparsemax(), SPARSE)}
 BUFFERED = [name for name in ALL if name != "identity"]
-INCREASING = [name for name in ELEMENTWISE if name not in ("gelu", "silu")]
+INCREASING = [name for name in ELEMENTWISE if ELEMENTWISE[name][0].monotonic]
 DTYPES = ["float32", "float64"]
 
 few_examples = settings(max_examples=15)  # of each component
@@ -200,6 +262,11 @@ def test_derivative_equals_central_difference_away_from_kinks(rng, name):
         pytest.param(LeakyReLU(0.2), 0.0, 0.2, id="leaky_relu"),
         pytest.param(ELU(1.5), 0.0, 1.5, id="elu"),
         pytest.param(SELU(), 0.0, SCALE * ALPHA, id="selu"),
+        pytest.param(CELU(1.5), 0.0, 1.0, id="celu"),
+        pytest.param(ReLU6(), 0.0, 0.0, id="relu6 below"),
+        pytest.param(ReLU6(), 6.0, 0.0, id="relu6 above"),
+        pytest.param(HardSwish(), -3.0, 0.0, id="hard_swish below"),
+        pytest.param(HardSwish(), 3.0, 1.0, id="hard_swish above"),
         pytest.param(HardSigmoid(), -3.0, 0.0, id="hard_sigmoid below"),
         pytest.param(HardSigmoid(), 3.0, 0.0, id="hard_sigmoid above"),
     ],
@@ -389,6 +456,61 @@ def test_log_softmax_where_softmax_rounds_to_zero_keeps_the_logarithm():
     np.testing.assert_array_equal(a, np.array([[0, -1e4, -2e4]], np.float32))
 
 
+# --- sparsemax -------------------------------------------------------------------------------------------------------
+
+
+def nearest_probabilities(z):
+    """The point of the simplex nearest to one row, from the root of Σ max(z − τ, 0) = 1."""
+    tau = optimize.brentq(lambda tau: np.maximum(z - tau, 0).sum() - 1, z.max() - 1.5, z.max(), xtol=1e-15)
+    return np.maximum(z - tau, 0)
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (3, 2, 4), (4000, 3)], ids=str)
+def test_sparsemax_is_the_nearest_point_of_the_simplex(rng, shape):
+    z = frozen(rng.normal(0, 1, shape))
+
+    a = Sparsemax().forward(z, nnfw.Workspace("float64"))
+
+    rows = [nearest_probabilities(row) for row in z.reshape(-1, shape[-1])]
+    np.testing.assert_allclose(a, np.reshape(rows, shape), rtol=0, atol=1e-14)
+    assert 0 < np.count_nonzero(a) < a.size
+
+
+def test_sparsemax_delta_equals_central_differences(rng):
+    z, grad_a, h = rng.normal(0, 1, (6, 4)), rng.normal(size=(6, 4)), 1e-6
+
+    def total(z):
+        return (Sparsemax().forward(z, nnfw.Workspace("float64")) * grad_a).sum(axis=1)
+
+    _, delta = backpropagate(Sparsemax(), grad_a, z)
+
+    for j, step in enumerate(h * np.eye(4)):
+        np.testing.assert_allclose(delta[:, j], (total(z + step) - total(z - step)) / (2 * h), rtol=0, atol=1e-8)
+
+
+@few_examples
+@given(z=hnp.arrays("float32", (3, 4), elements=finite("float32")))
+def test_sparsemax_of_any_finite_z_sums_to_one(z):
+    a = Sparsemax().forward(z, nnfw.Workspace())
+
+    assert np.all(a >= 0)
+    np.testing.assert_allclose(a.sum(axis=-1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan], ids=str)
+def test_sparsemax_of_a_row_that_is_not_finite_is_nan_and_silent(wrong):
+    a, delta = backpropagate(Sparsemax(), np.ones((2, 3)), np.array([[0.0, wrong, 1.0], [0.0, 0.5, 3.0]]))
+
+    assert np.isnan(a[0]).all()
+    assert np.isnan(delta[0]).all()
+    np.testing.assert_array_equal(a[1], [0, 0, 1])
+
+
+def test_sparsemax_of_a_single_unit_is_refused():
+    with pytest.raises(nnfw.ShapeError, match="sparsemax over a single unit is always 1, so there is nothing"):
+        Sparsemax().require_shape((1,))
+
+
 # --- in a workspace --------------------------------------------------------------------------------------------------
 
 
@@ -572,7 +694,7 @@ def test_value_lies_within_the_declared_range(rng, name, dtype):
     assert a.max() <= high * (1 + tolerance if high > 0 else 1)
 
 
-@each(*[name for name in ALL if name not in ("elu", "leaky_relu")])
+@each(*[name for name in ALL if name not in ("elu", "celu", "leaky_relu")])
 def test_declared_range_is_no_wider_than_the_values(rng, name):
     z = np.concatenate([np.linspace(-50, 50, 100_001), [-1e300, 1e300]])
     z = z.reshape(-1, 1) if name in ELEMENTWISE else np.stack([z, -z], axis=1)
@@ -585,7 +707,14 @@ def test_declared_range_is_no_wider_than_the_values(rng, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "minimum"), [("gelu", lambda z: z * Phi(z)), ("silu", lambda z: z * sigma(z))], ids=["gelu", "silu"]
+    ("name", "minimum"),
+    [
+        ("gelu", lambda z: z * Phi(z)),
+        ("silu", lambda z: z * sigma(z)),
+        ("mish", lambda z: z * mish_t(z)),
+        ("gelu_tanh", lambda z: z * half_tanh(z)),
+    ],
+    ids=["gelu", "silu", "mish", "gelu_tanh"],
 )
 def test_lower_end_of_the_range_is_the_minimum(name, minimum):
     found = optimize.minimize_scalar(minimum, bracket=(-2, -1, 0), tol=1e-12).fun

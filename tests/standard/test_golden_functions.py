@@ -33,3 +33,13 @@ def test_cost_and_slope_equal_those_of_the_other_library(name, stored):
     for value in (cost.value(a, y), cost.value_from_z(z, y)):
         close(value, stored[f"{name}/value"])
     close(cost.canonical_delta(a, y, workspace), stored[f"{name}/slope"])
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.labels])
+def test_activation_and_delta_equal_those_of_the_other_library(name, stored):
+    activation, z, workspace = CASES[name].component, stored[f"{name}/z"], Workspace(np.float64)
+
+    a = activation.forward(z, workspace)
+
+    close(a, stored[f"{name}/value"])
+    close(activation.delta(stored[f"{name}/grad_a"], z, a, workspace), stored[f"{name}/slope"])

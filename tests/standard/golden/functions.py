@@ -6,7 +6,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfw_standard import CosineDistance, Focal, GaussianNLL, Hinge, KLDivergence, LogCosh, Quantile, SquaredHinge
+from nnfw_standard import (
+    CELU,
+    CosineDistance,
+    Focal,
+    GaussianNLL,
+    GELUTanh,
+    HardSwish,
+    Hinge,
+    KLDivergence,
+    LogCosh,
+    LogSigmoid,
+    Mish,
+    Quantile,
+    ReLU6,
+    Sparsemax,
+    SquaredHinge,
+)
 
 SHAPES = ((5, 4), (3, 2, 4))
 
@@ -43,6 +59,8 @@ def cases() -> dict[str, Case]:
         found[f"quantile {axes}"] = Case(Quantile((0.05, 0.3, 0.5, 0.99)), shape, "one")
         found[f"gaussian_nll {axes}"] = Case(GaussianNLL(), shape, "half")
         found[f"cosine {axes}"] = Case(CosineDistance(), shape, "real")
+        for component in (CELU(0.5), GELUTanh(), HardSwish(), LogSigmoid(), Mish(), ReLU6(), Sparsemax()):
+            found[f"{type(component).__name__.lower()} {axes}"] = Case(component, shape)
     return found
 
 

@@ -64,6 +64,46 @@ def cosine(case: Case, a: Tensor, y: Tensor) -> Tensor:
     return (1 - functional.cosine_similarity(a, y, dim=-1)).sum()
 
 
+def celu(case: Case, z: Tensor) -> Tensor:
+    """Return a."""
+    return functional.celu(z, case.component.alpha)
+
+
+def gelutanh(case: Case, z: Tensor) -> Tensor:
+    """Return a."""
+    return functional.gelu(z, approximate="tanh")
+
+
+def hardswish(case: Case, z: Tensor) -> Tensor:
+    """Return a."""
+    return functional.hardswish(z)
+
+
+def logsigmoid(case: Case, z: Tensor) -> Tensor:
+    """Return a."""
+    return functional.logsigmoid(z)
+
+
+def mish(case: Case, z: Tensor) -> Tensor:
+    """Return a."""
+    return functional.mish(z)
+
+
+def relu6(case: Case, z: Tensor) -> Tensor:
+    """Return a."""
+    return functional.relu6(z)
+
+
+def sparsemax(case: Case, z: Tensor) -> Tensor:
+    """Return a, as Keras computes it; the threshold is differentiated too."""
+    descending = z.sort(dim=-1, descending=True).values
+    count = torch.arange(1, z.shape[-1] + 1)
+    support = 1 + count * descending > descending.cumsum(-1)
+    size = support.sum(-1, keepdim=True)
+    threshold = ((descending * support).sum(-1, keepdim=True) - 1) / size
+    return functional.relu(z - threshold)
+
+
 def results(name: str, case: Case, seed: int) -> dict[str, np.ndarray]:
     """Return what was drawn; C and ∂C/∂z of a cost, or a and δ of an activation."""
     given = drawn(case, seed)
