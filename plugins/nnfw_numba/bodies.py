@@ -562,6 +562,82 @@ def adam(
 
 
 @inner
+def clip_values(gradient: Array, limit: float) -> None:
+    most = gradient.dtype.type(limit)
+    for k in range(gradient.size):
+        g = gradient[k]
+        gradient[k] = most if g > most else -most if g < -most else g
+
+
+@inner
+def amsgrad(
+    vector: Array,
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    largest: Array,
+    kept_mean: float,
+    kept_square: float,
+    rate: float,
+    epsilon: float,
+) -> None:
+    t = vector.dtype.type
+    b1, b2, r, e = t(kept_mean), t(kept_square), t(rate), t(epsilon)
+    for k in range(vector.size):
+        g = gradient[k]
+        m = mean[k] * b1 + g
+        s = square[k] * b2 + g * g
+        h = _at_least(s, largest[k]) if largest[k] == largest[k] else largest[k]
+        mean[k], square[k], largest[k] = m, s, h
+        vector[k] -= m / (np.sqrt(h) + e) * r
+
+
+@inner
+def nadam(
+    vector: Array,
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    scratch: Array,
+    kept_mean: float,
+    kept_square: float,
+    own_rate: float,
+    mean_rate: float,
+    epsilon: float,
+) -> None:
+    t = vector.dtype.type
+    b1, b2, own, r, e = t(kept_mean), t(kept_square), t(own_rate), t(mean_rate), t(epsilon)
+    for k in range(vector.size):
+        g = gradient[k]
+        m = mean[k] * b1 + g
+        s = square[k] * b2 + g * g
+        mean[k], square[k] = m, s
+        vector[k] -= (own * g + r * m) / (np.sqrt(s) + e)
+
+
+@inner
+def radam(
+    vector: Array,
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    kept_mean: float,
+    kept_square: float,
+    rate: float,
+    share: float,
+    epsilon: float,
+) -> None:
+    t = vector.dtype.type
+    b1, b2, r, w, e = t(kept_mean), t(kept_square), t(rate), t(share), t(epsilon)
+    for k in range(vector.size):
+        g = gradient[k]
+        m = mean[k] * b1 + g
+        s = square[k] * b2 + g * g
+        mean[k], square[k] = m, s
+        vector[k] -= m / (w * np.sqrt(s) + e) * r
+
+
+@inner
 def rmsprop(
     vector: Array,
     gradient: Array,

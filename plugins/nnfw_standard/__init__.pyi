@@ -97,10 +97,14 @@ from .metrics import MeanSquaredError as MeanSquaredError
 from .metrics import Precision as Precision
 from .metrics import Recall as Recall
 from .metrics import TopKAccuracy as TopKAccuracy
+from .optimizers import LAMB as LAMB
 from .optimizers import SGD as SGD
 from .optimizers import Adagrad as Adagrad
 from .optimizers import Adam as Adam
 from .optimizers import AdamW as AdamW
+from .optimizers import Lion as Lion
+from .optimizers import NAdam as NAdam
+from .optimizers import RAdam as RAdam
 from .optimizers import RMSProp as RMSProp
 from .regularizers import L1 as L1
 from .regularizers import L2 as L2

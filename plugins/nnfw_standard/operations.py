@@ -460,6 +460,12 @@ def clip(gradient: Array, norm: float) -> None:
         gradient *= norm / length
 
 
+@operation(gradient="changed n", limit="number positive", cut="n")
+def clip_values(gradient: Array, limit: float) -> None:
+    """Clip each entry of a gradient to ±limit."""
+    np.clip(gradient, -limit, limit, out=gradient)
+
+
 @operation(vector="changed n", gradient="consumed n", rate="number", cut="n")
 def sgd(vector: Array, gradient: Array, rate: float) -> None:
     """Gradient descent: θ ← θ − rate g; g is overwritten."""
@@ -526,6 +532,151 @@ def adam(
         np.divide(m, root, out=g)
         g *= rate
         vector[block] -= g
+
+
+@operation(
+    vector="changed n",
+    gradient="consumed n",
+    mean="changed n",
+    square="changed positive n",
+    largest="changed positive n",
+    kept_mean="number",
+    kept_square="number",
+    rate="number",
+    epsilon="number positive",
+    cut="n",
+)
+def amsgrad(
+    vector: Array,
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    largest: Array,
+    kept_mean: float,
+    kept_square: float,
+    rate: float,
+    epsilon: float,
+) -> None:
+    """AMSGrad: as :func:`adam`, with h ← max(h, s) and θ ← θ − rate m / (√h + epsilon); g is overwritten."""
+    for block in row_blocks(vector, BLOCK):
+        g, m = gradient[block], mean[block]
+        root = _moments(g, m, square[block], kept_mean, kept_square)
+        np.sqrt(np.maximum(largest[block], square[block], out=largest[block]), out=root)
+        root += epsilon
+        np.divide(m, root, out=g)
+        g *= rate
+        vector[block] -= g
+
+
+def _moments(g: Array, m: Array, s: Array, kept_mean: float, kept_square: float) -> Array:
+    """Move the discounted sums m of g and s of g²; return g, whose memory is free then."""
+    m *= kept_mean
+    m += g
+    s *= kept_square
+    s += np.multiply(g, g, out=g)
+    return g
+
+
+@operation(
+    vector="changed n",
+    gradient="consumed n",
+    mean="changed n",
+    square="changed positive n",
+    scratch="scratch n",
+    kept_mean="number",
+    kept_square="number",
+    own_rate="number",
+    mean_rate="number",
+    epsilon="number positive",
+    cut="n",
+)
+def nadam(
+    vector: Array,
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    scratch: Array,
+    kept_mean: float,
+    kept_square: float,
+    own_rate: float,
+    mean_rate: float,
+    epsilon: float,
+) -> None:
+    """NAdam: m and s as in :func:`adam`; θ ← θ − (own_rate g + mean_rate m) / (√s + epsilon).
+
+    g and `scratch` are overwritten.
+    """
+    for block in row_blocks(vector, BLOCK):
+        g, m, change = gradient[block], mean[block], scratch[block]
+        np.multiply(g, own_rate, out=change)
+        root = _moments(g, m, square[block], kept_mean, kept_square)
+        change += np.multiply(m, mean_rate, out=root)
+        np.sqrt(square[block], out=root)
+        root += epsilon
+        change /= root
+        vector[block] -= change
+
+
+@operation(
+    vector="changed n",
+    gradient="consumed n",
+    mean="changed n",
+    square="changed positive n",
+    kept_mean="number",
+    kept_square="number",
+    rate="number",
+    share="number positive",
+    epsilon="number positive",
+    cut="n",
+)
+def radam(
+    vector: Array,
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    kept_mean: float,
+    kept_square: float,
+    rate: float,
+    share: float,
+    epsilon: float,
+) -> None:
+    """RAdam: m and s as in :func:`adam`; θ ← θ − rate m / (share √s + epsilon); g is overwritten."""
+    for block in row_blocks(vector, BLOCK):
+        g, m = gradient[block], mean[block]
+        root = _moments(g, m, square[block], kept_mean, kept_square)
+        np.sqrt(square[block], out=root)
+        root *= share
+        root += epsilon
+        np.divide(m, root, out=g)
+        g *= rate
+        vector[block] -= g
+
+
+@operation(
+    vector="changed n",
+    gradient="consumed n",
+    mean="changed n",
+    scratch="scratch n",
+    kept_now="number",
+    kept="number",
+    rate="number",
+    cut="n",
+)
+def lion(
+    vector: Array, gradient: Array, mean: Array, scratch: Array, kept_now: float, kept: float, rate: float
+) -> None:
+    """Lion: θ ← θ − rate sign(kept_now m + (1 − kept_now) g); m ← kept m + (1 − kept) g; both others overwritten."""
+    for block in row_blocks(vector, BLOCK):
+        g, m, change = gradient[block], mean[block], scratch[block]
+        np.subtract(m, g, out=change)
+        change *= kept_now
+        change += g
+        np.sign(change, out=change)
+        change *= rate
+        vector[block] -= change
+        g *= 1 - kept
+        m *= kept
+        m += g
 
 
 @operation(

@@ -3,9 +3,10 @@
 θ is the vector of parameters, g = ∂C/∂θ its gradient, η the learning rate of the step, t the count of steps from 1.
 Products and powers of vectors act on each element.
 
-All share two options. `clip_norm` comes first: if ‖g‖₂ > clip_norm, g ← clip_norm · g / ‖g‖₂ (Pascanu, Mikolov, Bengio,
-2013, *On the difficulty of training recurrent neural networks*, Algorithm 1). `weight_decay` λ comes second and acts on
-the parameters that decay, the weights: g ← g + λ θ. :class:`AdamW` decouples it from g.
+All share three options. `clip_value` comes first: each entry of g is clipped to ±clip_value. Then `clip_norm`: if
+‖g‖₂ > clip_norm, g ← clip_norm · g / ‖g‖₂ (Pascanu, Mikolov, Bengio, 2013, *On the difficulty of training recurrent
+neural networks*, Algorithm 1). `weight_decay` λ comes last and acts on the parameters that decay, the weights:
+g ← g + λ θ. :class:`AdamW`, :class:`Lion` and :class:`LAMB` decouple it from g.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
+from functools import lru_cache
 from math import sqrt
 from typing import Annotated, ClassVar
 
@@ -22,13 +24,21 @@ from annotated_types import Ge, Gt, Lt
 from nnfw.arrays import Array
 from nnfw.ops import kernels_only
 from nnfw.ops.definitions import add_scaled, scale
-from nnfw.protocols import SplitOptimizer
+from nnfw.protocols import Optimizer, SplitOptimizer
 from nnfw_standard import operations
 
 State = Mapping[str, Array]
 
 SCRATCH = "scratch"
 """The array of state whose content does not outlast a step."""
+
+
+def clip(gradient: Array, value: float | None, norm: float | None) -> None:
+    """Clip the entries of a gradient, and then its norm, where limits are given."""
+    if value is not None:
+        operations.clip_values(gradient, value)
+    if norm is not None:
+        operations.clip(gradient, norm)
 
 
 @dataclass(frozen=True)
@@ -41,14 +51,16 @@ class Descent(SplitOptimizer):
         η, greater than 0.
     weight_decay
         λ, 0 or more; 0 by default.
-    clip_norm
-        Largest Euclidean norm of the gradient, greater than 0; None, the default, for no limit.
+    clip_norm, clip_value
+        Largest Euclidean norm of the gradient, and largest size of its entries, greater than 0; None, the default, for
+        no limit.
     """
 
     learning_rate: Annotated[float, Gt(0)]
     _: KW_ONLY
     weight_decay: Annotated[float, Ge(0)] = 0.0
     clip_norm: Annotated[float, Gt(0)] | None = None
+    clip_value: Annotated[float, Gt(0)] | None = None
 
     decoupled: ClassVar[bool] = False
     """Whether weight decay acts on θ directly instead of on g."""
@@ -72,8 +84,7 @@ class Descent(SplitOptimizer):
         self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...], decays: slice
     ) -> None:
         """Take the step of :meth:`update`, by operations alone; `gradient` is overwritten, and nothing is allocated."""
-        if self.clip_norm is not None:
-            operations.clip(gradient, self.clip_norm)
+        clip(gradient, self.clip_value, self.clip_norm)
         if self.weight_decay and not self.decoupled:
             add_scaled(gradient[decays], vector[decays], self.weight_decay)
         if self.weight_decay and self.decoupled:
@@ -101,8 +112,8 @@ class SGD(Descent):
         Whether to take the gradient as that one momentum step ahead; False by default, without effect at μ = 0.
     weight_decay
         λ, 0 or more, on the weights only; g ← g + λ θ; 0 by default.
-    clip_norm
-        Largest Euclidean norm of g, greater than 0; None, the default, for no limit.
+    clip_norm, clip_value
+        Largest Euclidean norm of g, and largest size of its entries, greater than 0; None, the default, for no limit.
 
     Notes
     -----
@@ -153,6 +164,8 @@ class Adam(Descent):
     | v ← β₂ v + (1 − β₂) g²
     | θ ← θ − η m̂ / (√v̂ + ε), where m̂ = m / (1 − β₁^t) and v̂ = v / (1 − β₂^t)
 
+    With `amsgrad`, the largest v so far takes the place of v in v̂.
+
     Parameters
     ----------
     learning_rate
@@ -161,10 +174,12 @@ class Adam(Descent):
         β₁ and β₂ in [0, 1), the decay rates of the means; 0.9 and 0.999 by default.
     epsilon
         ε, greater than 0; 1e-8 by default.
+    amsgrad
+        Whether the largest v counts, so that the steps never become longer; False by default.
     weight_decay
         λ, 0 or more, on the weights only; g ← g + λ θ; 0 by default.
-    clip_norm
-        Largest Euclidean norm of g, greater than 0; None, the default, for no limit.
+    clip_norm, clip_value
+        Largest Euclidean norm of g, and largest size of its entries, greater than 0; None, the default, for no limit.
 
     Notes
     -----
@@ -175,6 +190,8 @@ class Adam(Descent):
     References
     ----------
     D. P. Kingma, J. Ba (2015), *Adam: a method for stochastic optimization*, Algorithm 1.
+    S. J. Reddi, S. Kale, S. Kumar (2018), *On the convergence of Adam and beyond*, Algorithm 2, for AMSGrad; the bias
+    correction is that of PyTorch.
 
     Examples
     --------
@@ -189,10 +206,12 @@ class Adam(Descent):
     beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
     beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
     epsilon: Annotated[float, Gt(0)] = 1e-8
+    amsgrad: bool = False
 
     def state(self, vector: Array) -> State:
-        """Return the discounted sums of g and of g², which start at 0."""
-        return self._zeros(vector, "gradient_sum", "square_sum")
+        """Return the discounted sums of g and of g², which start at 0; with `amsgrad` also the largest of g² so far."""
+        names = ("gradient_sum", "square_sum", *(("largest_square_sum",) if self.amsgrad else ()))
+        return self._zeros(vector, *names)
 
     def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
         """Return η and ε, with the factors that the state leaves out."""
@@ -204,7 +223,11 @@ class Adam(Descent):
     def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
         """Take the step."""
         m, v = state["gradient_sum"], state["square_sum"]
-        operations.adam(vector, gradient, m, v, self.beta1, self.beta2, *coefficients)
+        if self.amsgrad:
+            largest = state["largest_square_sum"]
+            operations.amsgrad(vector, gradient, m, v, largest, self.beta1, self.beta2, *coefficients)
+        else:
+            operations.adam(vector, gradient, m, v, self.beta1, self.beta2, *coefficients)
 
 
 @dataclass(frozen=True)
@@ -222,10 +245,12 @@ class AdamW(Adam):
         β₁ and β₂ in [0, 1), the decay rates of the means; 0.9 and 0.999 by default.
     epsilon
         ε, greater than 0; 1e-8 by default.
+    amsgrad
+        Whether the largest v counts, as for :class:`Adam`; False by default.
     weight_decay
         λ, 0 or more; 0.01 by default.
-    clip_norm
-        Largest Euclidean norm of g, greater than 0; None, the default, for no limit.
+    clip_norm, clip_value
+        Largest Euclidean norm of g, and largest size of its entries, greater than 0; None, the default, for no limit.
 
     Notes
     -----
@@ -256,6 +281,303 @@ class AdamW(Adam):
 
 
 @dataclass(frozen=True)
+class _Moments(Descent):
+    """An optimizer with the discounted sums of g and of g²."""
+
+    learning_rate: Annotated[float, Gt(0)] = 0.001
+    _: KW_ONLY
+    beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
+    beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
+    epsilon: Annotated[float, Gt(0)] = 1e-8
+
+    def state(self, vector: Array) -> State:
+        """Return the discounted sums of g and of g², which start at 0."""
+        return self._zeros(vector, "gradient_sum", "square_sum")
+
+
+@dataclass(frozen=True)
+class NAdam(_Moments):
+    """Adam with Nesterov's momentum, which grows to β₁.
+
+    | m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²
+    | μ_t = β₁ (1 − 0.96^(momentum_decay t)/2), Π_t = μ_1 μ_2 … μ_t
+    | θ ← θ − η ((1 − μ_t) g / (1 − Π_t) + μ_(t+1) m / (1 − Π_(t+1))) / (√v̂ + ε), where v̂ = v / (1 − β₂^t)
+
+    Parameters
+    ----------
+    learning_rate
+        η, greater than 0; 0.002 by default.
+    beta1, beta2
+        β₁ and β₂ in [0, 1), the decay rates of the means; 0.9 and 0.999 by default.
+    epsilon
+        ε, greater than 0; 1e-8 by default.
+    momentum_decay
+        How fast μ grows, 0 or more; 0.004 by default.
+    weight_decay
+        λ, 0 or more, on the weights only; g ← g + λ θ; 0 by default.
+    clip_norm, clip_value
+        Largest Euclidean norm of g, and largest size of its entries, greater than 0; None, the default, for no limit.
+
+    Notes
+    -----
+    As PyTorch's `NAdam`, with the same defaults. Keras's `Nadam` has η = 0.001 and ε = 1e-7.
+
+    References
+    ----------
+    T. Dozat (2016), *Incorporating Nesterov momentum into Adam*, Algorithm 2.
+
+    Examples
+    --------
+    >>> nadam, theta = NAdam(), np.array([1.0])
+    >>> nadam.update(theta, np.array([500.0]), nadam.state(theta), 1, 0.1, slice(0, 1))
+    >>> theta.round(4)
+    array([0.8944])
+    """
+
+    learning_rate: Annotated[float, Gt(0)] = 0.002
+    _: KW_ONLY
+    momentum_decay: Annotated[float, Ge(0)] = 0.004
+
+    def state(self, vector: Array) -> State:
+        """Return the discounted sums of g and of g², which start at 0, and scratch."""
+        return self._zeros(vector, "gradient_sum", "square_sum", SCRATCH)
+
+    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """Return the rates of g and of m, and ε, with the factors that the state leaves out."""
+        now, ahead = (self.beta1 * (1 - 0.5 * 0.96 ** (k * self.momentum_decay)) for k in (step, step + 1))
+        products = _products(self.beta1, self.momentum_decay)
+        product, next_product = (products[k] if k < len(products) else 0.0 for k in (step - 1, step))
+        second = sqrt((1 - self.beta2) / (1 - self.beta2**step))
+        own = learning_rate * (1 - now) / (1 - product) / second
+        return own, learning_rate * ahead * (1 - self.beta1) / (1 - next_product) / second, self.epsilon / second
+
+    def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
+        """Take the step."""
+        m, v = state["gradient_sum"], state["square_sum"]
+        operations.nadam(vector, gradient, m, v, state[SCRATCH], self.beta1, self.beta2, *coefficients)
+
+
+@lru_cache(8)
+def _products(beta1: float, momentum_decay: float) -> tuple[float, ...]:
+    """Return μ_1, μ_1 μ_2, … of :class:`NAdam` until they no longer differ from 0 beside 1."""
+    found: list[float] = []
+    product = 1.0
+    while product > _NOTHING:
+        product *= beta1 * (1 - 0.5 * 0.96 ** ((len(found) + 1) * momentum_decay))
+        found.append(product)
+    return tuple(found)
+
+
+_NOTHING = 1e-18
+"""Less than half an ε of float64."""
+
+
+@dataclass(frozen=True)
+class RAdam(_Moments):
+    """Adam that leaves the mean square out until enough steps have made it reliable.
+
+    | m and v as in :class:`Adam`, ρ_∞ = 2/(1 − β₂) − 1, ρ_t = ρ_∞ − 2 t β₂^t / (1 − β₂^t)
+    | θ ← θ − η r m̂ / ((√v + ε) / √(1 − β₂^t)) if ρ_t > 5, else θ ← θ − η m̂
+    | r = √((ρ_t − 4)(ρ_t − 2) ρ_∞ / ((ρ_∞ − 4)(ρ_∞ − 2) ρ_t))
+
+    Parameters
+    ----------
+    learning_rate
+        η, greater than 0; 0.001 by default.
+    beta1, beta2
+        β₁ and β₂ in [0, 1), the decay rates of the means; 0.9 and 0.999 by default.
+    epsilon
+        ε, greater than 0; 1e-8 by default.
+    weight_decay
+        λ, 0 or more, on the weights only; g ← g + λ θ; 0 by default.
+    clip_norm, clip_value
+        Largest Euclidean norm of g, and largest size of its entries, greater than 0; None, the default, for no limit.
+
+    Notes
+    -----
+    As PyTorch's `RAdam`, with the same defaults: ε is added before bias correction, and the limit is 5, the paper's 4.
+    A warm-up is not needed. The first steps follow the gradient itself, so they are as long as it is large.
+
+    References
+    ----------
+    L. Liu et al. (2020), *On the variance of the adaptive learning rate and beyond*, Algorithm 2.
+
+    Examples
+    --------
+    >>> radam, theta = RAdam(), np.array([1.0])
+    >>> radam.update(theta, np.array([2.0]), radam.state(theta), 1, 0.1, slice(0, 1))
+    >>> theta.round(9)  # the first step is η g
+    array([0.8])
+    """
+
+    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """Return η, the factor of √v and ε, with the factors that the state leaves out."""
+        rate = learning_rate * (1 - self.beta1) / (1 - self.beta1**step)
+        most, kept = 2 / (1 - self.beta2) - 1, self.beta2**step
+        length = most - 2 * step * kept / (1 - kept)
+        if length <= _RELIABLE:
+            return rate, 0.0, 1.0
+        share = (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)
+        return rate * sqrt(share * (1 - kept)), sqrt(1 - self.beta2), self.epsilon
+
+    def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
+        """Take the step."""
+        m, v = state["gradient_sum"], state["square_sum"]
+        operations.radam(vector, gradient, m, v, self.beta1, self.beta2, *coefficients)
+
+
+_RELIABLE = 5.0
+"""The length of a simple moving average from which on its variance is finite, with a margin as in PyTorch."""
+
+
+@dataclass(frozen=True)
+class Lion(Descent):
+    """The sign of a mean gradient, so that all steps have one length.
+
+    | θ ← θ − η λ θ, on the weights only
+    | θ ← θ − η sign(β₁ m + (1 − β₁) g)
+    | m ← β₂ m + (1 − β₂) g
+
+    Parameters
+    ----------
+    learning_rate
+        η, greater than 0; 0.001 by default.
+    beta1, beta2
+        β₁ and β₂ in [0, 1), the share of the mean in a step and its decay rate; 0.9 and 0.99 by default.
+    weight_decay
+        λ, 0 or more, on the weights only, decoupled from g; 0 by default.
+    clip_norm, clip_value
+        Largest Euclidean norm of g, and largest size of its entries, greater than 0; None, the default, for no limit.
+
+    Notes
+    -----
+    As Keras's `Lion`, with the same defaults. The authors advise a rate 3 to 10 times smaller than that of AdamW, and a
+    decay as many times larger.
+
+    References
+    ----------
+    X. Chen et al. (2023), *Symbolic discovery of optimization algorithms*, Algorithm 2.
+
+    Examples
+    --------
+    >>> lion, theta = Lion(), np.array([1.0, 1.0])
+    >>> lion.update(theta, np.array([2.0, -500.0]), lion.state(theta), 1, 0.25, slice(0, 2))
+    >>> theta
+    array([0.75, 1.25])
+    """
+
+    learning_rate: Annotated[float, Gt(0)] = 0.001
+    _: KW_ONLY
+    beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
+    beta2: Annotated[float, Ge(0), Lt(1)] = 0.99
+
+    decoupled: ClassVar[bool] = True
+
+    def state(self, vector: Array) -> State:
+        """Return the mean gradient, which starts at 0, and scratch."""
+        return self._zeros(vector, "mean", SCRATCH)
+
+    def coefficients(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """Return η, and the factor of the weights."""
+        return (learning_rate, 1 - learning_rate * self.weight_decay) if self.weight_decay else (learning_rate,)
+
+    def descend(self, vector: Array, gradient: Array, state: State, coefficients: tuple[float, ...]) -> None:
+        """Take the step."""
+        operations.lion(vector, gradient, state["mean"], state[SCRATCH], self.beta1, self.beta2, *coefficients)
+
+
+@dataclass(frozen=True)
+class LAMB(Optimizer):
+    """Adam with steps in proportion to the size of each parameter, for large batches.
+
+    | m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²
+    | r = m̂ / (√v̂ + ε) + λ θ, with m̂ and v̂ as in :class:`Adam`, and λ on the weights only
+    | θ_p ← θ_p − η ‖θ_p‖₂ / ‖r_p‖₂ r_p for each parameter p: a weight matrix, a bias
+
+    Parameters
+    ----------
+    learning_rate
+        η, greater than 0; 0.001 by default.
+    beta1, beta2
+        β₁ and β₂ in [0, 1), the decay rates of the means; 0.9 and 0.999 by default.
+    epsilon
+        ε, greater than 0; 1e-6 by default.
+    weight_decay
+        λ, 0 or more; 0.01 by default.
+    clip_norm, clip_value
+        Largest Euclidean norm of g, and largest size of its entries, greater than 0; None, the default, for no limit.
+
+    Notes
+    -----
+    Where ‖θ_p‖ or ‖r_p‖ is 0, as for biases at the start, their ratio counts as 1. Keras's `Lamb` has ε = 1e-7 and
+    no decay.
+
+    References
+    ----------
+    Y. You et al. (2020), *Large batch optimization for deep learning: training BERT in 76 minutes*, Algorithm 2.
+
+    Examples
+    --------
+    >>> lamb, theta = LAMB(weight_decay=0.0), np.array([3.0, 4.0])
+    >>> lamb.update(theta, np.array([2.0, -500.0]), lamb.state(theta), 1, 0.1, slice(0, 2))
+    >>> theta.round(4)  # the step is 0.1 · 5 long
+    array([2.6464, 4.3536])
+    """
+
+    learning_rate: Annotated[float, Gt(0)] = 0.001
+    _: KW_ONLY
+    beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
+    beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
+    epsilon: Annotated[float, Gt(0)] = 1e-6
+    weight_decay: Annotated[float, Ge(0)] = 0.01
+    clip_norm: Annotated[float, Gt(0)] | None = None
+    clip_value: Annotated[float, Gt(0)] | None = None
+
+    def state(self, vector: Array) -> State:
+        """Return the mean of g and of g², which start at 0, and scratch."""
+        return {name: np.zeros_like(vector) for name in ("mean", "square", SCRATCH)}
+
+    def update(
+        self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float, decays: slice
+    ) -> None:
+        """Take a step with all parameters as one."""
+        self.update_parts(vector, gradient, state, step, learning_rate, decays, {"all": slice(0, len(vector))})
+
+    def update_parts(
+        self,
+        vector: Array,
+        gradient: Array,
+        state: State,
+        step: int,
+        learning_rate: float,
+        decays: slice,
+        parts: Mapping[str, slice],
+    ) -> None:
+        """Take a step; `gradient` is overwritten."""
+        clip(gradient, self.clip_value, self.clip_norm)
+        r = self._direction(gradient, state, step)
+        if self.weight_decay:
+            add_scaled.definition(r[decays], vector[decays], self.weight_decay)
+        for part in parts.values():
+            own, step_length = (float(np.linalg.norm(each[part])) for each in (vector, r))
+            ratio = own / step_length if own and step_length else 1.0
+            operations.sgd.definition(vector[part], r[part], float(learning_rate) * ratio)
+
+    def _direction(self, gradient: Array, state: State, step: int) -> Array:
+        """Move the means; return m̂ / (√v̂ + ε) in the memory of the gradient."""
+        m, v, scratch = state["mean"], state["square"], state[SCRATCH]
+        m *= self.beta1
+        m += np.multiply(gradient, 1 - self.beta1, out=scratch)
+        v *= self.beta2
+        v += np.multiply(np.square(gradient, out=scratch), 1 - self.beta2, out=scratch)
+        root = np.sqrt(np.divide(v, 1 - self.beta2**step, out=scratch), out=scratch)
+        root += self.epsilon
+        np.divide(m, root, out=gradient)
+        gradient /= 1 - self.beta1**step
+        return gradient
+
+
+@dataclass(frozen=True)
 class RMSProp(Descent):
     """The gradient over the root of the mean of its square.
 
@@ -272,8 +594,8 @@ class RMSProp(Descent):
         ε, greater than 0; 1e-8 by default.
     weight_decay
         λ, 0 or more, on the weights only; g ← g + λ θ; 0 by default.
-    clip_norm
-        Largest Euclidean norm of g, greater than 0; None, the default, for no limit.
+    clip_norm, clip_value
+        Largest Euclidean norm of g, and largest size of its entries, greater than 0; None, the default, for no limit.
 
     Notes
     -----
@@ -326,8 +648,8 @@ class Adagrad(Descent):
         ε, greater than 0; 1e-10 by default.
     weight_decay
         λ, 0 or more, on the weights only; g ← g + λ θ; 0 by default.
-    clip_norm
-        Largest Euclidean norm of g, greater than 0; None, the default, for no limit.
+    clip_norm, clip_value
+        Largest Euclidean norm of g, and largest size of its entries, greater than 0; None, the default, for no limit.
 
     Notes
     -----

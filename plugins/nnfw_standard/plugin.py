@@ -101,6 +101,10 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "sgd": ("optimizers:SGD", "θ ← θ − η ∇C, with momentum and Nesterov's variant"),
         "adam": ("optimizers:Adam", "first and second moments, bias-corrected"),
         "adamw": ("optimizers:AdamW", "Adam with decoupled weight decay"),
+        "nadam": ("optimizers:NAdam", "Adam with Nesterov's momentum"),
+        "radam": ("optimizers:RAdam", "Adam that rectifies the variance of its first steps"),
+        "lion": ("optimizers:Lion", "the sign of a mean gradient"),
+        "lamb": ("optimizers:LAMB", "Adam with steps in proportion to each parameter's norm, for large batches"),
         "rmsprop": ("optimizers:RMSProp", "gradient over the root of its mean square"),
         "adagrad": ("optimizers:Adagrad", "gradient over the root of its sum of squares"),
         "lbfgs": ("solvers:LBFGS", "all examples at once: limited-memory quasi-Newton steps"),
@@ -238,7 +242,8 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("cost", "focal"): ({}, {"gamma": 0.5, "alpha": None}),
     ("cost", "quantile"): ({}, {"quantiles": [0.5]}),
     ("optimizer", "sgd"): ({}, {"momentum": 0.9, "weight_decay": 0.1}, {"momentum": 0.9, "nesterov": True}),
-    ("optimizer", "adam"): ({}, {"weight_decay": 0.1}),
+    ("optimizer", "adam"): ({}, {"weight_decay": 0.1}, {"amsgrad": True, "clip_value": 0.5}),
+    ("optimizer", "lion"): ({}, {"weight_decay": 0.1}),
     ("optimizer", "adamw"): ({}, {"weight_decay": 0.1}),
     ("schedule", "step"): ({"every": 2},),
     ("schedule", "exponential"): ({"rate": 0.9},),
@@ -263,7 +268,8 @@ OPERATIONS = {
         subtract_log log_softmax_delta sparsemax sparsemax_delta residual label_residual class_residual weigh
         mae_terms mae_slope huber_terms huber_slope poisson_terms poisson_slope binary_terms binary_slope
         logistic_terms bounded_log label_terms class_terms label_slope class_slope mean weighted_mean squared_distance
-        logistic_loss class_loss right_classes right_rows add_signs clip sgd momentum adam rmsprop
+        logistic_loss class_loss right_classes right_rows add_signs clip clip_values sgd momentum adam
+        amsgrad nadam radam lion rmsprop
     """,
     "nnfw_standard.attention_operations": """
         attention_weights attention_values attention_values_delta attention_weights_delta rotate

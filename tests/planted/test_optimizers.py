@@ -9,7 +9,7 @@ import nnfw
 import nnfw.compute
 from nnfw.plugins import default_registry
 from nnfw.testing import checks_of, run_checks
-from nnfw_standard import SGD, Adagrad, Adam, AdamW, RMSProp
+from nnfw_standard import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RAdam, RMSProp
 
 FORMULA = "optimizer.agrees_with_its_formula"
 
@@ -59,7 +59,58 @@ def adagrad(component):
     return step
 
 
+def amsgrad(b1=0.9, b2=0.999):
+    def step(theta, g, memory, t, eta, decays):
+        m = memory["m"] = b1 * memory.get("m", 0) + (1 - b1) * g
+        v = memory["v"] = b2 * memory.get("v", 0) + (1 - b2) * g * g
+        h = memory["h"] = np.maximum(memory.get("h", 0), v)
+        return theta - eta * (m / (1 - b1**t)) / (np.sqrt(h / (1 - b2**t)) + 1e-8)
+
+    return step
+
+
+def nadam(b1=0.9, b2=0.999):
+    def step(theta, g, memory, t, eta, decays):
+        now, ahead = (b1 * (1 - 0.5 * 0.96 ** (0.004 * k)) for k in (t, t + 1))
+        product = memory["product"] = memory.get("product", 1) * now
+        m = memory["m"] = b1 * memory.get("m", 0) + (1 - b1) * g
+        v = memory["v"] = b2 * memory.get("v", 0) + (1 - b2) * g * g
+        first = (1 - now) / (1 - product) * g + ahead / (1 - product * ahead) * m
+        return theta - eta * first / (np.sqrt(v / (1 - b2**t)) + 1e-8)
+
+    return step
+
+
+def radam(b1=0.9, b2=0.999):
+    def step(theta, g, memory, t, eta, decays):
+        m = memory["m"] = b1 * memory.get("m", 0) + (1 - b1) * g
+        v = memory["v"] = b2 * memory.get("v", 0) + (1 - b2) * g * g
+        most = 2 / (1 - b2) - 1
+        rho = most - 2 * t * b2**t / (1 - b2**t)
+        if rho <= 5:
+            return theta - eta * m / (1 - b1**t)
+        r = np.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+        return theta - eta * r * m / (1 - b1**t) * np.sqrt(1 - b2**t) / (np.sqrt(v) + 1e-8)
+
+    return step
+
+
+def lion(decay=0.0, b1=0.9, b2=0.99):
+    def step(theta, g, memory, t, eta, decays):
+        theta = theta.copy()
+        theta[decays] -= eta * decay * theta[decays]
+        m = memory.get("m", 0)
+        memory["m"] = b2 * m + (1 - b2) * g
+        return theta - eta * np.sign(b1 * m + (1 - b1) * g)
+
+    return step
+
+
 FORMULAS = {
+    "amsgrad": (Adam(amsgrad=True), amsgrad()),
+    "nadam": (NAdam(), nadam()),
+    "radam": (RAdam(), radam()),
+    "lion": (Lion(weight_decay=0.1), lion(0.1)),
     "sgd": (SGD(0.1), sgd()),
     "sgd-momentum": (SGD(0.1, momentum=0.9), sgd(0.9)),
     "sgd-nesterov-and-decay": (SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1), sgd(0.9, 0.1, nesterov=True)),
@@ -135,6 +186,18 @@ def on_everything(self, vector, gradient, learning_rate, decays):
 
 
 WRONG_STEPS = {
+    "nadam-that-is-adam": (Adam(), nadam()),
+    "nadam-of-other-betas": (NAdam(beta1=0.8), nadam()),
+    "nadam-with-constant-momentum": (NAdam(momentum_decay=0.0), nadam(b1=0.95)),
+    "radam-that-is-adam": (Adam(), radam()),
+    "radam-of-other-betas": (RAdam(beta2=0.99), radam()),
+    "radam-never-rectified": (SGD(0.001, momentum=0.9), radam()),
+    "lion-of-the-gradient-alone": (Lion(beta1=0.0), lion()),
+    "lion-with-betas-swapped": (Lion(beta1=0.99, beta2=0.9), lion(b1=0.5, b2=0.99)),
+    "lion-decay-forgotten": (Lion(), lion(0.1)),
+    "amsgrad-that-is-adam": (Adam(beta2=0.5), amsgrad(b2=0.5)),
+    "amsgrad-of-other-betas": (Adam(amsgrad=True, beta1=0.8), amsgrad()),
+    "amsgrad-without-mean": (Adam(amsgrad=True, beta1=0.0), amsgrad()),
     "momentum-sign": (replace(Momentum(), momentum=-0.9), sgd(0.9)),
     "momentum-forgotten": (replace(Momentum(), momentum=0.0), sgd(0.9)),
     "nesterov-that-is-plain-momentum": (Momentum(), sgd(0.9, nesterov=True)),

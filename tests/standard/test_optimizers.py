@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw_standard import SGD, Adagrad, Adam, AdamW, RMSProp, operations, optimizers
+from nnfw_standard import LAMB, SGD, Adagrad, Adam, AdamW, Lion, NAdam, RAdam, RMSProp, operations, optimizers
 from nnfw_standard.operations import clip
 
 OPTIMIZERS = [
@@ -17,6 +17,10 @@ OPTIMIZERS = [
     pytest.param(SGD(0.1, momentum=0.9, nesterov=True), id="nesterov"),
     pytest.param(Adam(0.1), id="adam"),
     pytest.param(AdamW(0.1, weight_decay=0.0), id="adamw"),
+    pytest.param(Adam(0.1, amsgrad=True), id="amsgrad"),
+    pytest.param(NAdam(0.1), id="nadam"),
+    pytest.param(RAdam(0.1), id="radam"),
+    pytest.param(Lion(0.1), id="lion"),
     pytest.param(RMSProp(0.1), id="rmsprop"),
     pytest.param(Adagrad(0.5), id="adagrad"),
 ]
@@ -35,8 +39,39 @@ def literal_adam(optimizer, theta, g, memory, t, eta):
     b1, b2 = optimizer.beta1, optimizer.beta2
     memory["m"] = b1 * memory.get("m", 0.0) + (1 - b1) * g
     memory["v"] = b2 * memory.get("v", 0.0) + (1 - b2) * g**2
-    m_hat, v_hat = memory["m"] / (1 - b1**t), memory["v"] / (1 - b2**t)
+    memory["largest"] = max(memory.get("largest", 0.0), memory["v"])
+    v = memory["largest"] if optimizer.amsgrad else memory["v"]
+    m_hat, v_hat = memory["m"] / (1 - b1**t), v / (1 - b2**t)
     return theta - eta * m_hat / (sqrt(v_hat) + optimizer.epsilon)
+
+
+def literal_nadam(optimizer, theta, g, memory, t, eta):
+    b1, b2 = optimizer.beta1, optimizer.beta2
+    now, ahead = (b1 * (1 - 0.96 ** (optimizer.momentum_decay * k) / 2) for k in (t, t + 1))
+    memory["product"] = memory.get("product", 1.0) * now
+    memory["m"] = b1 * memory.get("m", 0.0) + (1 - b1) * g
+    memory["v"] = b2 * memory.get("v", 0.0) + (1 - b2) * g**2
+    first = (1 - now) * g / (1 - memory["product"]) + ahead * memory["m"] / (1 - memory["product"] * ahead)
+    return theta - eta * first / (sqrt(memory["v"] / (1 - b2**t)) + optimizer.epsilon)
+
+
+def literal_radam(optimizer, theta, g, memory, t, eta):
+    b1, b2 = optimizer.beta1, optimizer.beta2
+    memory["m"] = b1 * memory.get("m", 0.0) + (1 - b1) * g
+    memory["v"] = b2 * memory.get("v", 0.0) + (1 - b2) * g**2
+    m_hat, most = memory["m"] / (1 - b1**t), 2 / (1 - b2) - 1
+    rho = most - 2 * t * b2**t / (1 - b2**t)
+    if rho <= 5:
+        return theta - eta * m_hat
+    r = sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+    return theta - eta * r * m_hat / ((sqrt(memory["v"]) + optimizer.epsilon) / sqrt(1 - b2**t))
+
+
+def literal_lion(optimizer, theta, g, memory, t, eta):
+    m = memory.get("m", 0.0)
+    update = optimizer.beta1 * m + (1 - optimizer.beta1) * g
+    memory["m"] = optimizer.beta2 * m + (1 - optimizer.beta2) * g
+    return theta - eta * np.sign(update)
 
 
 def literal_rmsprop(optimizer, theta, g, memory, t, eta):
@@ -53,6 +88,9 @@ LITERAL = {
     SGD: literal_sgd,
     Adam: literal_adam,
     AdamW: literal_adam,
+    NAdam: literal_nadam,
+    RAdam: literal_radam,
+    Lion: literal_lion,
     RMSProp: literal_rmsprop,
     Adagrad: literal_adagrad,
 }
@@ -62,12 +100,14 @@ def literal_run(optimizer, theta, gradients, rates, decays):
     theta = [float(value) for value in theta]
     memories = [{} for _ in theta]
     for t, (gradient, eta) in enumerate(zip(gradients, rates, strict=True), start=1):
+        if (limit := optimizer.clip_value) is not None:
+            gradient = [max(-limit, min(limit, g)) for g in gradient]
         norm = sqrt(sum(g**2 for g in gradient))
         for i, g in enumerate(gradient):
             if optimizer.clip_norm is not None and norm > optimizer.clip_norm:
                 g = g * optimizer.clip_norm / norm
             decaying = i in range(len(theta))[decays]
-            if decaying and isinstance(optimizer, AdamW):
+            if decaying and optimizer.decoupled:
                 theta[i] -= eta * optimizer.weight_decay * theta[i]
             elif decaying:
                 g = g + optimizer.weight_decay * theta[i]
@@ -90,6 +130,8 @@ def run(optimizer, theta, gradients, rates, decays, *, state=None, first_step=1)
         pytest.param({}, id="plain"),
         pytest.param({"weight_decay": 0.3}, id="decay"),
         pytest.param({"clip_norm": 2.0}, id="clip"),
+        pytest.param({"clip_value": 0.5}, id="clip-value"),
+        pytest.param({"clip_value": 0.9, "clip_norm": 1.5}, id="clip-both"),
         pytest.param({"weight_decay": 0.3, "clip_norm": 2.0}, id="decay-clip"),
     ],
 )
@@ -109,6 +151,11 @@ def test_update_20_steps_follows_equations_element_by_element(rng, optimizer, op
     [
         pytest.param(Adam(beta1=0.3, beta2=0.7, epsilon=0.1), id="adam"),
         pytest.param(AdamW(beta1=0.0, beta2=0.0, epsilon=0.1, weight_decay=0.2), id="adamw-no-memory"),
+        pytest.param(Adam(beta1=0.3, beta2=0.7, epsilon=0.1, amsgrad=True), id="amsgrad"),
+        pytest.param(NAdam(beta1=0.3, beta2=0.7, epsilon=0.1, momentum_decay=2.0), id="nadam"),
+        pytest.param(NAdam(beta1=0.0, beta2=0.0, epsilon=0.1), id="nadam-no-memory"),
+        pytest.param(RAdam(beta1=0.3, beta2=0.9, epsilon=0.1), id="radam"),
+        pytest.param(RAdam(beta1=0.3, beta2=0.5, epsilon=0.1), id="radam-never-rectified"),
         pytest.param(RMSProp(rho=0.4, epsilon=0.1), id="rmsprop"),
         pytest.param(RMSProp(rho=0.0, epsilon=0.1), id="rmsprop-no-memory"),
         pytest.param(Adagrad(epsilon=0.1), id="adagrad"),
@@ -192,6 +239,77 @@ def test_clip_norm_above_the_gradients_changes_nothing(rng, optimizer):
     found = run(replace(optimizer, clip_norm=1e3), theta, gradients, rates, slice(0, 0))
 
     np.testing.assert_array_equal(found, run(optimizer, theta, gradients, rates, slice(0, 0)))
+
+
+def test_clip_value_keeps_nan_and_ends_infinities():
+    gradient = np.array([np.nan, np.inf, -np.inf, 0.5])
+
+    operations.clip_values(gradient, 1.0)
+
+    np.testing.assert_array_equal(gradient, [np.nan, 1, -1, 0.5])
+
+
+def literal_lamb(optimizer, theta, gradients, eta, decays, parts):
+    m, v = np.zeros(len(theta)), np.zeros(len(theta))
+    for t, g in enumerate(gradients, start=1):
+        m, v = optimizer.beta1 * m + (1 - optimizer.beta1) * g, optimizer.beta2 * v + (1 - optimizer.beta2) * g * g
+        r = m / (1 - optimizer.beta1**t) / (np.sqrt(v / (1 - optimizer.beta2**t)) + optimizer.epsilon)
+        r[decays] += optimizer.weight_decay * theta[decays]
+        for part in parts.values():
+            own, length = sqrt(sum(theta[part] ** 2)), sqrt(sum(r[part] ** 2))
+            theta[part] -= eta * (own / length if own and length else 1) * r[part]
+    return theta
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+def test_lamb_20_steps_follow_equations_part_by_part(rng, weight_decay):
+    optimizer, parts = LAMB(weight_decay=weight_decay), {"weight": slice(0, 4), "bias": slice(4, 7)}
+    theta, gradients = rng.normal(size=7), rng.normal(size=(20, 7))
+    theta[4:] = 0  # as biases start
+    found, state = theta.copy(), optimizer.state(theta)
+
+    for step, gradient in enumerate(gradients, start=1):
+        optimizer.update_parts(found, gradient.copy(), state, step, 0.1, slice(0, 4), parts)
+
+    expected = literal_lamb(optimizer, theta, gradients, 0.1, slice(0, 4), parts)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_lamb_clips_before_anything_else():
+    theta, optimizer = np.array([3.0, 4.0]), LAMB(weight_decay=0.0, clip_value=1.0, clip_norm=1.0, beta1=0.0, beta2=0.0)
+    state = optimizer.state(theta)
+
+    optimizer.update(theta, np.array([5.0, 0.0]), state, 1, 0.1, slice(0, 2))
+
+    np.testing.assert_allclose(state["mean"], [1, 0])
+    np.testing.assert_allclose(theta, [2.5, 4], rtol=1e-5)
+
+
+def test_lamb_with_another_part_beside_it_takes_the_same_step(rng):
+    vector, gradient, optimizer = rng.normal(size=6), rng.normal(size=6), LAMB()
+    alone = vector[:3].copy()
+    optimizer.update_parts(alone, gradient[:3].copy(), optimizer.state(alone), 1, 0.1, slice(0, 3), {"a": slice(0, 3)})
+
+    parts = {"a": slice(0, 3), "b": slice(3, 6)}
+    optimizer.update_parts(vector, gradient, optimizer.state(vector), 1, 0.1, slice(0, 3), parts)
+
+    np.testing.assert_array_equal(vector[:3], alone)
+
+
+def test_radam_rectifies_from_the_sixth_step_on():
+    rates = [RAdam().coefficients(step, 1.0)[1] for step in range(1, 8)]
+
+    assert [rate > 0 for rate in rates] == [False] * 5 + [True] * 2
+
+
+def test_amsgrad_steps_do_not_grow_after_a_large_gradient():
+    gradients = np.array([[100.0]] + [[0.01]] * 3000)
+
+    plain, bounded = (
+        run(optimizer, np.zeros(1), gradients, [0.1] * 3001, slice(0, 0)) for optimizer in (Adam(), Adam(amsgrad=True))
+    )
+
+    assert abs(bounded[0]) < abs(plain[0]) * 0.6
 
 
 def test_clip_large_gradient_keeps_direction_and_has_the_norm():
@@ -358,6 +476,9 @@ def test_update_allocates_nothing_of_the_size_of_the_parameters(rng, optimizer):
         pytest.param("adam", {"beta2": 1.0}, "beta2 must be less than 1, got 1.0", id="beta2"),
         pytest.param("adamw", {"weight_decay": -1.0}, "weight_decay must be greater than or equal to 0", id="decay"),
         pytest.param("rmsprop", {"rho": 1.0}, "rho must be less than 1, got 1.0", id="rho"),
+        pytest.param("nadam", {"momentum_decay": -1.0}, "momentum_decay must be greater than or equal", id="μ"),
+        pytest.param("lamb", {"clip_value": 0.0}, "clip_value must be greater than 0, got 0.0", id="clip-value"),
+        pytest.param("lion", {"beta2": 1.0}, "beta2 must be less than 1, got 1.0", id="lion-beta2"),
         pytest.param("rmsprop", {"clip_norm": 0.0}, "clip_norm must be greater than 0, got 0.0", id="clip"),
         pytest.param("adagrad", {"epsilon": 0.0}, "epsilon must be greater than 0, got 0.0", id="epsilon"),
     ],
