@@ -110,9 +110,15 @@ from .regularizers import L1 as L1
 from .regularizers import L2 as L2
 from .schedules import ConstantRate as ConstantRate
 from .schedules import Cosine as Cosine
+from .schedules import CosineRestarts as CosineRestarts
 from .schedules import Exponential as Exponential
+from .schedules import InverseSqrt as InverseSqrt
+from .schedules import OneCycle as OneCycle
 from .schedules import Plateau as Plateau
+from .schedules import Polynomial as Polynomial
+from .schedules import ScheduleChain as ScheduleChain
 from .schedules import Step as Step
+from .schedules import WarmupStableDecay as WarmupStableDecay
 from .solvers import LBFGS as LBFGS
 from .solvers import ConjugateGradient as ConjugateGradient
 from .solvers import NewtonCG as NewtonCG

@@ -117,6 +117,12 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "step": ("schedules:Step", "times `rate` after every `every` epochs"),
         "exponential": ("schedules:Exponential", "rate^t"),
         "cosine": ("schedules:Cosine", "half a cosine from 1 to `floor`, after a linear warm-up"),
+        "cosine_restarts": ("schedules:CosineRestarts", "half a cosine from 1 to `floor`, again and again"),
+        "one_cycle": ("schedules:OneCycle", "up to 1 and down to almost 0, in half cosines"),
+        "inverse_sqrt": ("schedules:InverseSqrt", "the full rate for a while, then 1/√t, after a linear warm-up"),
+        "polynomial": ("schedules:Polynomial", "a power of the time that is left, after a linear warm-up"),
+        "warmup_stable_decay": ("schedules:WarmupStableDecay", "a warm-up, the full rate, a linear decay at the end"),
+        "chain": ("schedules:ScheduleChain", "several schedules, one after the other"),
         "plateau": ("schedules:Plateau", "times `rate` whenever the cost has not fallen for `patience` epochs"),
     },
     "initializer": {
@@ -247,6 +253,8 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("optimizer", "adamw"): ({}, {"weight_decay": 0.1}),
     ("schedule", "step"): ({"every": 2},),
     ("schedule", "exponential"): ({"rate": 0.9},),
+    ("schedule", "cosine_restarts"): ({"period": 2}, {"period": 1, "growth": 1.5, "floor": 0.1}),
+    ("schedule", "chain"): ({"schedules": ["constant", {"type": "exponential", "rate": 0.9}], "epochs": [2]},),
     ("initializer", "constant"): ({"value": 0.5},),
     ("transform", "index"): ({}, {"unknown": True}),
 }

@@ -1,4 +1,4 @@
-"""Write steps of optimizers as PyTorch takes them: python tests/standard/golden/make_optimizers.py FILE
+"""Write steps and rates as PyTorch has them: python tests/standard/golden/make_optimizers.py FILE
 
 The file in this folder was written with PyTorch 2.13 in float64.
 """
@@ -21,6 +21,17 @@ OPTIMIZERS = {
     "radam decay": lambda p: optim.RAdam(p, RATE, betas=(0.8, 0.99), weight_decay=0.1),
 }
 
+EPOCHS = 12  # PyTorch asks for a rate once in each
+SCHEDULES = {
+    "cosine_restarts": lambda o: optim.lr_scheduler.CosineAnnealingWarmRestarts(o, 2, 2, eta_min=0.1),
+    "polynomial": lambda o: optim.lr_scheduler.PolynomialLR(o, EPOCHS, 2.5),
+    # its last step is that of our T
+    "one_cycle": lambda o: optim.lr_scheduler.OneCycleLR(o, 1.0, EPOCHS + 1, pct_start=5 / (EPOCHS + 1)),
+    "chain": lambda o: optim.lr_scheduler.SequentialLR(
+        o, [optim.lr_scheduler.ConstantLR(o, 1.0, 0), optim.lr_scheduler.ExponentialLR(o, 0.7)], [4]
+    ),
+}
+
 if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)  # else NAdam keeps its product of momenta in float32
     rng = np.random.default_rng(0)
@@ -33,4 +44,12 @@ if __name__ == "__main__":
             theta.grad = torch.tensor(gradient)
             optimizer.step()
         arrays[name] = theta.detach().numpy()
+    for name, make_schedule in SCHEDULES.items():
+        optimizer = optim.SGD([torch.zeros(1)], 1.0)
+        schedule, rates = make_schedule(optimizer), []
+        for _ in range(EPOCHS):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        arrays[name] = np.array(rates)
     np.savez_compressed(sys.argv[1], **arrays)
