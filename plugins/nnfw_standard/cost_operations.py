@@ -245,3 +245,12 @@ def _direction(x: Array) -> tuple[Array, Array]:
     length = np.sqrt(np.einsum("...k,...k->...", scaled, scaled))[..., np.newaxis]
     length = np.maximum(length, tiny)
     return scaled / length, np.maximum(length * largest, tiny)
+
+
+@operation(y="read any n t", mean="number", classes="written any n t", shares="written n t", cut="n")
+def tokens(y: Array, mean: bool, classes: Array, shares: Array) -> None:
+    """Tell tokens that count from ignored ones: classes ← max(y, 0); shares ← [y ≥ 0], over its sum if `mean`."""
+    np.maximum(y, 0, out=classes)
+    np.greater_equal(y, 0, out=shares)
+    if mean:
+        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1)

@@ -602,7 +602,7 @@ class _OverClasses(Written, CanonicalCost):
         if y.ndim and y.shape[1:] == (*output_shape[:-1], 1):
             y = y[..., 0]
         if y.ndim and y.shape[1:] == output_shape[:-1]:
-            return _classes(owner, y, classes)
+            return classes_of(owner, y, classes)
         outer = ", ".join(map(str, ("N", *output_shape[:-1])))
         raise DataError(
             f"{owner}: y must have shape ({outer}{',' if len(output_shape) == 1 else ''}) for classes or "
@@ -761,7 +761,7 @@ def from_one(y: Array, classes: int) -> str:
     )
 
 
-def _classes(owner: str, y: Array, classes: int) -> Array:
+def classes_of(owner: str, y: Array, classes: int) -> Array:
     """Return `y` as ``intp``; DataError unless it holds whole numbers from 0 to `classes` − 1."""
     wrong = ~((y >= 0) & (y < classes))  # in this form NaN is wrong too
     if wrong.any():

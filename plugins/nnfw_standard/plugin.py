@@ -93,6 +93,10 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "squared_hinge": ("costs:SquaredHinge", "1/N Σ Σ_j max(0, 1 − y_j a_j)²"),
         "focal": ("costs:Focal", "binary cross-entropy that favours what is still wrong; canonical with sigmoid"),
         "kl_divergence": ("costs:KLDivergence", "1/N Σ Σ_k y_k log(y_k / a_k); canonical with softmax"),
+        "token_cross_entropy": (
+            "token_cost:TokenCrossEntropy",
+            "cross-entropy of sequences of classes, some of them ignored; canonical with softmax",
+        ),
         "quantile": ("vector_costs:Quantile", "the pinball cost of one or more quantiles"),
         "gaussian_nll": ("vector_costs:GaussianNLL", "negative log-likelihood of a mean and a log variance"),
         "cosine": ("vector_costs:CosineDistance", "1/N Σ 1 − a · y / (‖a‖ ‖y‖)"),
@@ -246,6 +250,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("activation", "elu"): ({}, {"alpha": 0.5}),
     ("activation", "celu"): ({}, {"alpha": 0.5}),
     ("cost", "focal"): ({}, {"gamma": 0.5, "alpha": None}),
+    ("cost", "token_cross_entropy"): ({}, {"mean": "example", "ignored": 0}),
     ("cost", "quantile"): ({}, {"quantiles": [0.5]}),
     ("optimizer", "sgd"): ({}, {"momentum": 0.9, "weight_decay": 0.1}, {"momentum": 0.9, "nesterov": True}),
     ("optimizer", "adam"): ({}, {"weight_decay": 0.1}, {"amsgrad": True, "clip_value": 0.5}),
@@ -285,7 +290,7 @@ OPERATIONS = {
     "nnfw_standard.cost_operations": """
         log_cosh_terms log_cosh_slope hinge_terms hinge_slope squared_hinge_terms squared_hinge_slope focal_terms
         focal_terms_from_z focal_slope focal_delta divergence_terms quantile_terms quantile_slope gaussian_terms
-        gaussian_slope cosine_terms cosine_slope
+        gaussian_slope cosine_terms cosine_slope tokens
     """,
     "nnfw_standard.normalization_operations": """
         normalize normalize_delta affine scale_channels affine_gradients batch_normalize batch_normalize_delta

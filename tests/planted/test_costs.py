@@ -24,6 +24,7 @@ from nnfw_standard import (
     Poisson,
     Quantile,
     SquaredHinge,
+    TokenCrossEntropy,
 )
 
 GRADIENT, CANONICAL, MEAN = (
@@ -109,6 +110,16 @@ def cosine(a, y):
     )
 
 
+def token_gradient(shares, ignored=-100):
+    """Return a cost of tokens with other shares of the tokens in its gradient."""
+
+    def found(self, parent, a, y, workspace, weight=None):
+        rows = -np.eye(a.shape[-1])[np.maximum(y, 0)] / a * shares(y)[..., np.newaxis] / len(a)
+        return rows if weight is None else rows * weight.reshape(-1, 1, 1)
+
+    return changed(TokenCrossEntropy, {"ignored": ignored}, gradient=found)
+
+
 Q = np.array([0.1, 0.5, 0.9])
 
 MATHEMATICAL = {
@@ -146,6 +157,15 @@ MATHEMATICAL = {
     "gaussian-s-is-the-variance": (gradient(GaussianNLL, lambda a, y: gaussian(a, y, lambda s: 1 / s)), GRADIENT),
     "gaussian-s-is-log-sigma": (gradient(GaussianNLL, lambda a, y: gaussian(a, y, lambda s: np.exp(-2 * s))), GRADIENT),
     "gaussian-without-half": (gradient(GaussianNLL, lambda a, y: gaussian(a, y, half=1.0)), GRADIENT),
+    "tokens-ignored-count": (token_gradient(lambda y: np.ones(y.shape), 0), GRADIENT),
+    "tokens-sum-for-mean": (token_gradient(lambda y: (y >= 0) * 1.0), GRADIENT),
+    "tokens-mean-over-all": (token_gradient(lambda y: (y >= 0) / y.shape[1]), GRADIENT),
+    "tokens-mean-over-the-batch": (
+        changed(
+            TokenCrossEntropy, value=lambda s, p, a, y, weight=None: p(a, y, weight) * len(y) / max(1, (y >= 0).sum())
+        ),
+        MEAN,
+    ),
     "cosine-without-projection": (gradient(CosineDistance, lambda a, y: -unit(y)), GRADIENT),
     "cosine-without-length": (gradient(CosineDistance, lambda a, y: cosine(unit(a), y)), GRADIENT),
     "cosine-sign": (gradient(CosineDistance, lambda a, y: -cosine(a, y)), GRADIENT),

@@ -14,7 +14,7 @@ from nnfw.ops import kernels_only, splits
 from nnfw.ops.definitions import copy, mask, multiply, scale
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Activation, CanonicalCost, Cost, WritesValue, WritesValueFromZ
+from nnfw.protocols import Activation, CanonicalCost, Cost, WritesValue, WritesValueFromZ, is_own
 from nnfw.workspace import ACTIVATION, COST, Workspace
 
 
@@ -25,14 +25,19 @@ class Output(NamedTuple):
     a: Array
     lengths: Array | None = None
 
-    def examples(self, y: Array, weight: Array | None) -> Examples:
-        """Return what costs and metrics compare: of padded sequences each time step, with a weight of 0 for padding."""
+    def examples(self, y: Array, weight: Array | None, cost: Cost | None = None) -> Examples:
+        """Return what costs and metrics compare: of padded sequences each time step, with a weight of 0 for padding.
+
+        A `cost` may change these weights.
+        """
         if self.lengths is None:
             return Examples(self.z, self.a, y, weight)
         marks = np.empty(self.a.shape[:2], self.a.dtype)
         mask.definition(self.lengths, marks)
         if weight is not None:
             marks *= weight[:, np.newaxis]
+        if cost is not None and _weighs_steps(cost):
+            cost.weigh_steps(y, marks)
         return Examples(*map(_time_steps, (self.z, self.a, y, marks)))
 
 
@@ -137,7 +142,7 @@ class Objective:
         """Return C_k of each output."""
         found = []
         for term, output, y in zip(self.terms, outputs, batch.targets, strict=True):
-            value = term.value(*output.examples(y, batch.weight))
+            value = term.value(*output.examples(y, batch.weight, term.cost))
             found.append(value if output.lengths is None else value * output.a.shape[1])  # a sum over the time steps
         return found
 
@@ -163,12 +168,19 @@ class Objective:
         weight, factor, lengths = batch.weight, self.weights[k], own.lengths
         if lengths is not None:
             shape = own["a"].shape[:2]
-            weight = _time_steps(own.step(_marks, lengths, weight, factor * shape[1], shape, own.child("marks")))
+            marks = own.step(_marks, lengths, weight, factor * shape[1], shape, own.child("marks"))
+            if _weighs_steps(self.terms[k].cost):
+                own.step(self.terms[k].cost.weigh_steps, batch.targets[k], marks)
+            weight = _time_steps(marks)
         delta = self.terms[k].delta(own, batch.targets[k], weight)
         if factor == 1 or lengths is not None:
             return delta
         own["delta"] = delta  # what is looked at if it cannot be scaled
         return own.step(_scaled, delta, factor, own)
+
+
+def _weighs_steps(cost: Cost) -> bool:
+    return is_own(cost, "weigh_steps", Cost)
 
 
 @kernels_only

@@ -46,6 +46,14 @@ class Cost(Protocol):
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return ∇_a C, shaped like `a`, with 1/N and the weights inside."""
 
+    def weigh_steps(self, y: Array, weights: Array) -> None:
+        """Change the weights ``(N, T)`` of the time steps of padded sequences in place; by default they stay.
+
+        Of such sequences the cost sees each time step as an example, with these weights: those of the examples, 0
+        beyond a length. Override it where C divides by something of a whole sequence: its length, for a mean.
+        """
+        return
+
 
 class CanonicalCost(Cost, Protocol):
     """A cost with a closed form of Equation 1 for one output activation: softmax with cross-entropy, for instance."""

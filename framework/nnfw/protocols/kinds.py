@@ -93,7 +93,17 @@ class Kind:
 
 
 MAY_LACK = frozenset(
-    {"activation", "index_limit", "keeps_time", "merge", "open", "own_lengths", "step_ended", "update_parts"}
+    {
+        "activation",
+        "index_limit",
+        "keeps_time",
+        "merge",
+        "open",
+        "own_lengths",
+        "step_ended",
+        "update_parts",
+        "weigh_steps",
+    }
 )
 """Members that a component may lack even if it does not derive from its protocol: it may be older than they are."""
 

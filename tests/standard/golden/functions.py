@@ -22,6 +22,7 @@ from nnfw_standard import (
     ReLU6,
     Sparsemax,
     SquaredHinge,
+    TokenCrossEntropy,
 )
 
 SHAPES = ((5, 4), (3, 2, 4))
@@ -59,6 +60,9 @@ def cases() -> dict[str, Case]:
         found[f"quantile {axes}"] = Case(Quantile((0.05, 0.3, 0.5, 0.99)), shape, "one")
         found[f"gaussian_nll {axes}"] = Case(GaussianNLL(), shape, "half")
         found[f"cosine {axes}"] = Case(CosineDistance(), shape, "real")
+        for mean in ("token", "example"):
+            name = f"token_cross_entropy by {mean}, {axes}"
+            found[name] = Case(TokenCrossEntropy(mean=mean), (4, *shape), "tokens")
         for component in (CELU(0.5), GELUTanh(), HardSwish(), LogSigmoid(), Mish(), ReLU6(), Sparsemax()):
             found[f"{type(component).__name__.lower()} {axes}"] = Case(component, shape)
     return found
@@ -79,6 +83,10 @@ def drawn(case: Case, seed: int) -> dict[str, np.ndarray]:
             y = rng.dirichlet(np.ones(shape[-1]), shape[:-1])
         case "one":
             y = rng.standard_normal(shape[:-1])
+        case "tokens":
+            y = rng.integers(0, shape[-1], shape[:-1])
+            y[rng.random(y.shape) < 0.4] = -100
+            y[1] = -100
         case "half":
             y = rng.standard_normal((*shape[:-1], shape[-1] // 2))
         case _:

@@ -53,6 +53,17 @@ def quantile(case: Case, a: Tensor, y: Tensor) -> Tensor:
     return torch.maximum(q * r, (q - 1) * r).sum()
 
 
+def token_cross_entropy(case: Case, z: Tensor, y: Tensor) -> Tensor:
+    """Return Σ c from z, example by example."""
+    total = torch.zeros((), dtype=torch.float64)
+    for logits, labels in zip(z, y, strict=True):
+        if (labels != case.component.ignored).any():
+            reduction = "mean" if case.component.mean == "token" else "sum"
+            rows = logits.reshape(-1, logits.shape[-1]), labels.reshape(-1)
+            total = total + functional.cross_entropy(*rows, ignore_index=case.component.ignored, reduction=reduction)
+    return total
+
+
 def gaussian_nll(case: Case, a: Tensor, y: Tensor) -> Tensor:
     """Return Σ c."""
     mean, log_variance = a.chunk(2, dim=-1)
