@@ -314,6 +314,9 @@ def test_file_that_is_gone_is_refused_before_anything_is_written(nnfw, shards, t
     assert not (tmp_path / "run").exists()
 
 
+TWO_EPOCHS = ("--set", "training.epochs=2")
+
+
 def test_file_that_goes_during_training_fails_the_run_and_resuming_ends_as_without(nnfw, shards, tmp_path):
     """The sample and the metrics look at the first chunk alone, so the training itself finds the gap."""
     width = columns(3500)["width"]
@@ -321,9 +324,9 @@ def test_file_that_goes_during_training_fails_the_run_and_resuming_ends_as_witho
     shards.write_text(
         TABLE.replace('"one_hot", "standardize"', "").replace("metrics = ", "shuffle = false\nmetrics = ")
     )
-    assert nnfw("train", str(shards), "--out", "whole").status == 0
+    assert nnfw("train", str(shards), "--out", "whole", *TWO_EPOCHS).status == 0
     kept = (tmp_path / "shards" / "1.npz").rename(tmp_path / "kept.npz")
-    failed = nnfw("train", str(shards), "--out", "run")
+    failed = nnfw("train", str(shards), "--out", "run", *TWO_EPOCHS)
     assert failed.status == 2
     assert "The data, chunk 1: Opened cannot read it: FileNotFoundError: " in failed.err
     assert read_run(tmp_path / "run").status == "failed"

@@ -118,7 +118,7 @@ def test_kernel_that_is_wrong_in_another_way_is_found(registry, monkeypatch, nam
     assert [*failed(registry, name)] == [f"kernel.{name}"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", some_by_default())
 def test_wrong_sequence_is_found(registry, monkeypatch, name):
     def sequence(calls):
         for call in calls:
@@ -157,7 +157,7 @@ def test_wrong_steps_are_found(registry, monkeypatch, name):
 
 
 @pytest.mark.parametrize("role", ["read", "number"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", some_by_default())
 def test_steps_that_read_what_the_first_one_reads_are_found(registry, monkeypatch, name, role):
     if all(argument.role != role for argument in getattr(kernels(), name).arguments):
         pytest.skip("it has no such argument")
@@ -173,7 +173,7 @@ def test_steps_that_read_what_the_first_one_reads_are_found(registry, monkeypatc
     assert ", in steps, gives " in failed(registry, name)[f"kernel.{name}"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", some_by_default())
 def test_steps_of_which_only_the_last_is_right_are_found(registry, monkeypatch, name):
     def steps_of(before, after, costs):
         run = steps(before, after, costs)

@@ -136,7 +136,7 @@ def test_mutants_of_the_project_are_python_and_other_code():
 
 
 def test_mutants_are_drawn_by_the_seed():
-    folder = "framework/nnfw/storage"
+    folder = "framework/nnfw/toml"
     assert mutants.drawn(folder, 20, 7) == mutants.drawn(folder, 20, 7)
     assert mutants.drawn(folder, 20, 7) != mutants.drawn(folder, 20, 8)
     assert set(mutants.drawn(folder, 5, 7)) < set(mutants.drawn(folder, 20, 7))
