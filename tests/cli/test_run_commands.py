@@ -438,11 +438,11 @@ def test_train_refuses_an_idx_header_that_lies(xor, capsys, pack):
 
 def test_train_refuses_layers_that_do_not_fit_and_names_both(xor, capsys):
     text = XOR.replace(
-        '{ type = "dense", units = 1 }', '{ type = "reshape", shape = [1, 2] }, { type = "dense", units = 1 }'
+        '{ type = "dense", units = 1 }', '{ type = "reshape", shape = [2] }, { type = "simple_rnn", units = 1 }'
     )
     xor.write_text(text)
     err = refused(capsys, "train", "xor.toml")
-    assert "Layer 2 'dense' (built-in)" in err
+    assert "Layer 2 'simple_rnn' (built-in)" in err
     assert "Layer 1 'reshape' (built-in)" in err
 
 

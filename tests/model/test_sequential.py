@@ -431,9 +431,9 @@ def test_wrong_networks_are_refused_with_the_reason(arguments, message):
 def test_layers_that_do_not_fit_are_both_named():
     with pytest.raises(
         nnfw.ShapeError,
-        match=r"Layer 1 'dense' \(built-in\): expected input of shape \(n,\), got \(2, 2\).*from Layer 0 'reshape'",
+        match=r"Layer 1 'simple_rnn' \(built-in\): expected .*got \(4,\).*from Layer 0 'reshape'",
     ):
-        nnfw.Sequential([{"type": "reshape", "shape": [2, 2]}, Dense(2)], 4)
+        nnfw.Sequential([{"type": "reshape", "shape": [4]}, {"type": "simple_rnn", "units": 2}], (2, 2))
 
 
 def test_predictions_reuse_memory_but_do_not_share_it():

@@ -361,7 +361,7 @@ def interrupted_process(rank, pipe, name):
 
 
 @pytest.mark.parametrize("name", INTERRUPTED)
-def test_signal_to_one_of_two_processes_ends_both_after_the_same_step(name, monkeypatch):
+def test_signal_to_one_of_two_processes_ends_both_after_the_same_step(name, monkeypatch, interruptible):
     (first, second) = run_two(interrupted_process, monkeypatch, name)
     assert first == second
     place, number, _ = first
