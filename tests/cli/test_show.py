@@ -200,7 +200,7 @@ def test_component_that_takes_its_own_kind_has_an_example(make, nnfw):
     make("nnfw-a", components='ComponentSpec("activation", "a_twice", "nnfw_a_twice:Twice", "s")', nnfw_a_twice=source)
     status, out, _ = nnfw("show", "a_twice")
     assert status == 0
-    assert 'activation = { type = "a_twice", inner = "elu" }' in out
+    assert 'activation = { type = "a_twice", inner = "celu" }' in out
     assert "Twice(" not in out  # what dataclass makes up where there is no docstring
 
 

@@ -112,7 +112,7 @@ model = {{ layers = [{{ type = "dense", units = 1, name = "p" }}]{} }}
 optimizer = {{ type = "sgd" }}
 {}
 """
-TYPES = "binary_cross_entropy, cross_entropy, huber, mae, mse, poisson (built-in)."
+TYPES = ", ".join(item.name for item in default_registry().components("cost")) + " (built-in)."
 NAMED = " Costs by name are tables, [cost.NAME]"
 NEEDS = f"{NAMED}, and need model.outputs, a list of the names."
 

@@ -405,10 +405,10 @@ def test_resolve_leaves_the_table_as_it_is(registry):
         ),
         pytest.param(
             {"beta": 1},
-            "type is missing: the name of an activation. The table has 'beta'. Available: elu,",
+            "type is missing: the name of an activation. The table has 'beta'. Available: celu, elu,",
             id="no-type",
         ),
-        pytest.param({"type": 3}, "type must name an activation, got 3. Available: elu,", id="type-no-text"),
+        pytest.param({"type": 3}, "type must name an activation, got 3. Available: celu, elu,", id="type-no-text"),
         pytest.param(
             3, "Activation: must be an activation: a name, a table with 'type', or an object, got 3.", id="number"
         ),
@@ -761,7 +761,8 @@ def test_default_registry_asked_for_by_a_plugin_at_import_ends(make, undiscovere
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_helper_of_each_kind_creates_from_the_default_registry(kind):
-    component = next(item for item in default_registry().components(kind) if (kind, item.name) not in EXAMPLES)
+    components = default_registry().components(kind)
+    component = next(item for item in components if (kind, item.name) not in EXAMPLES and not item.spec.examples)
     created = getattr(nnfw, kind)(component.name)
     assert default_registry().component_of(kind, created) == component
     assert f"Return the {kind} called `name`" in getattr(nnfw, kind).__doc__

@@ -142,14 +142,14 @@ def example(registry: Registry, item: Listed, *outer: Listed) -> Record:
     """
     cls = registry.load(item.kind, item.qualified_name)
     options = options_of(cls).values()
+    merge = not outer and KINDS[item.kind].sort_of(cls) == "merge"
+    inputs = {"inputs": ["x", "previous"]} if merge else {}
     if item.spec.examples and item.spec.examples[0] and not outer:
-        return {TYPE: item.qualified_name if item.problem else item.name, **item.spec.examples[0]}
+        return {TYPE: item.qualified_name if item.problem else item.name, **inputs, **item.spec.examples[0]}
     required = {option.name: _value_for(registry, item, option, outer) for option in options if option.required}
     usual: Record = {option.name: option.default for option in options if option.default not in (None, ())}
     chosen: Record = required or ({} if outer else dict(list(usual.items())[:1]))
-    if not outer and KINDS[item.kind].sort_of(cls) == "merge":
-        chosen = {"inputs": ["x", "previous"], **chosen}
-    return {TYPE: item.qualified_name if item.problem else item.name, **chosen}
+    return {TYPE: item.qualified_name if item.problem else item.name, **inputs, **chosen}
 
 
 def _value_for(registry: Registry, owner: Listed, option: Option, outer: tuple[Listed, ...]) -> Plain:
