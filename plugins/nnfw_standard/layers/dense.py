@@ -83,12 +83,14 @@ class Dense(Layer):
     @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z = a_prev w^T + b, ``(N, ..., units)``."""
+        if a_prev.ndim > 2:  # every place is a row
+            rows = self.forward(params, as_rows(a_prev, "rows", workspace), workspace)
+            return rows.reshape(*a_prev.shape[:-1], self.units)
         workspace["a_prev"] = a_prev
-        z = workspace.buffer("z", (*a_prev.shape[:-1], self.units))
-        rows = as_rows(z, "", workspace)
-        kernels().product(as_rows(a_prev, "a_prev", workspace), params["weight"].T, rows)
+        z = workspace.buffer("z", (len(a_prev), self.units))
+        kernels().product(a_prev, params["weight"].T, z)
         if self.bias:
-            kernels().add_bias(rows, params["bias"])
+            kernels().add_bias(z, params["bias"])
         return z
 
     @kernels_only
@@ -96,13 +98,15 @@ class Dense(Layer):
         self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array | None:
         """Return δ w, ``(N, ..., n_in)``: (w^T δ) of Equation 2 with examples as rows."""
-        a_prev, delta = workspace["a_prev"], as_rows(delta, "delta", workspace)
-        rows = as_rows(a_prev, "a_prev", workspace)
-        kernels().product(delta.T, rows, grads["weight"])  # Equation 4, summed over the batch: δ a_prev^T
+        if delta.ndim > 2:
+            rows = self.backward(params, as_rows(delta, "delta", workspace), grads, workspace)
+            return None if rows is None else rows.reshape(*delta.shape[:-1], rows.shape[-1])
+        a_prev = workspace["a_prev"]
+        kernels().product(delta.T, a_prev, grads["weight"])  # Equation 4, summed over the batch: δ a_prev^T
         if self.bias:
             kernels().sum_examples(delta, grads["bias"])  # Equation 3, summed over the batch: δ
         if not workspace.needs_input_gradient:
             return None
         grad_a_prev = workspace.passing("grad_a_prev", a_prev.shape)
-        kernels().product(delta, params["weight"], as_rows(grad_a_prev, "", workspace))
+        kernels().product(delta, params["weight"], grad_a_prev)
         return grad_a_prev
