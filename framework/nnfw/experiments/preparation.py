@@ -108,7 +108,7 @@ def infer_shapes(
 
 
 def _unfit_options(experiment: Experiment, data: RawData) -> Iterator[tuple[Keys, str]]:
-    """Yield each column in the tables of inputs and targets that the data does not have, and what no source can do."""
+    """Yield columns of inputs and targets that the data lacks, or that are its target, and splits unfit for it."""
     known = data.first.columns
     named = [(("inputs", key), name) for key, group in (experiment.data.groups or {}).items() for name in group.names]
     named += [(("targets", key), name) for key, name in (experiment.data.targets or {}).items()]
