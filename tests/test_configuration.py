@@ -1,6 +1,8 @@
 """Configuration by annotation: what is taken, what is refused and in which words, and the way back."""
 
 import math
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError, dataclass, field
 from typing import Annotated, Any, Literal, Optional
 
@@ -9,9 +11,10 @@ import pytest
 from annotated_types import Ge, Gt, Interval, Le, Len, Lt, MinLen, MultipleOf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 import nnfw
-from nnfw.configuration import Above, build, check, describe_hint, kind_of, options_of, rebuild, to_table
+from nnfw.configuration import Above, _check_plain, build, check, describe_hint, kind_of, options_of, rebuild, to_table
 from nnfw.errors import ConfigError, Mistake
 from nnfw.protocols import KINDS, Activation, Elementwise, Layer, Metric
 
@@ -508,3 +511,72 @@ def test_build_looks_for_a_hundred_mistakes_at_most(table):
     with pytest.raises(ConfigError) as caught:
         build(Every, table, resolve)
     assert 100 <= len(caught.value.mistakes) <= 101  # a missing option beside unknown ones
+
+
+HINTS = (
+    *(
+        int,
+        float,
+        str,
+        bool,
+        None,
+        int | float,
+        int | None,
+        Literal["mean", "sum"],
+        Annotated[int, Gt(0)] | Literal["auto"],
+    ),
+    *(
+        Annotated[int, Ge(1)],
+        Annotated[float, Gt(0), Le(1)],
+        Annotated[float, Lt(0)],
+        Annotated[int, Interval(ge=0, lt=3)],
+    ),
+    *(Annotated[int, MultipleOf(2)], Annotated[str, MinLen(2)]),
+)
+VALUES = (
+    0,
+    1,
+    2,
+    -1,
+    10**30,
+    0.0,
+    1.0,
+    0.5,
+    -0.0,
+    math.nan,
+    math.inf,
+    True,
+    False,
+    None,
+    "",
+    "a",
+    "mean",
+    "auto",
+    "σ",
+    "\ud800",
+)
+
+
+@pytest.mark.parametrize("hint", HINTS, ids=str)
+def test_what_is_plainly_right_is_what_pydantic_takes(hint: Any) -> None:
+    strict = TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False))
+    for value in VALUES:
+        try:
+            expected = repr(strict.validate_python(value))
+        except ValidationError:
+            expected = "refused"
+        try:
+            taken = repr(_check_plain(hint, value, hint))
+        except ConfigError:
+            taken = "refused"
+        assert (value, taken) == (value, expected)
+
+
+def test_a_model_is_built_without_pydantic() -> None:
+    code = """
+import sys, nnfw
+nnfw.Sequential([nnfw.layer("dense", units=3, activation="relu"), nnfw.layer("dropout", rate=0.5)], 4)
+print("pydantic" in sys.modules, "concurrent.futures" in sys.modules)
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["False", "False"]

@@ -2,7 +2,7 @@
 
 A plugin author writes ``units: Annotated[int, Ge(1)]`` and gets the check, the message and the help text; the
 validation library (pydantic) appears nowhere else. Three kinds of annotation are handled here, everything else by
-pydantic in its strict mode (no bool for a number, no NaN, no infinity):
+pydantic in its strict mode (no bool for a number, no NaN, no infinity), unless a look at it tells that it is right:
 
 - a protocol of :mod:`nnfw.protocols`: a reference to a component, by name, table or object;
 - a dataclass: a nested table;
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache, reduce
 from itertools import islice
+from math import isfinite
 from operator import or_
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -341,7 +342,9 @@ def _item_hints(hint: object, values: Sequence[object]) -> tuple[object, ...]:
 
 def _check_plain(hint: object, value: object, shown: object) -> object:
     """Return `value` checked by pydantic; `shown` is the annotation that a message describes."""
-    from pydantic import ValidationError  # imported here: `nnfw --help` needs no validation
+    if any(_is_one(part, value) for part in _parts(hint)):
+        return value
+    from pydantic import ValidationError  # imported here: the values of most models need none of its 50 ms
 
     try:
         return _adapter(hint).validate_python(value)
@@ -349,6 +352,32 @@ def _check_plain(hint: object, value: object, shown: object) -> object:
         raise _wrong(_limit(error) or describe_hint(shown), value) from error
     except Exception as error:
         raise PluginError(f"The annotation {short(shown)} cannot be checked: {in_words(error)}.") from error
+
+
+def _is_one(hint: object, value: object) -> bool:
+    """Return whether a value is just what an annotation names, within its limits; pydantic tells about all others."""
+    inner, limits = _unwrapped(hint)
+    if get_origin(inner) is Literal and isinstance(value, str) and not limits:
+        return value in get_args(inner)
+    if type(value) is not inner or inner not in _BUILT_IN or (isinstance(value, float) and not isfinite(value)):
+        return False
+    return not limits or (isinstance(value, int | float) and all(_holds(limit, value) for limit in limits))
+
+
+def _holds(limit: object, value: float) -> bool:
+    """Return whether a limit is one of the four of numbers, and a value within it."""
+    from annotated_types import Ge, Gt, Le, Lt  # imported here: `nnfw --help` checks no value
+
+    match limit:
+        case Ge(ge=int() | float() as bound):
+            return value >= bound
+        case Gt(gt=int() | float() as bound):
+            return value > bound
+        case Le(le=int() | float() as bound):
+            return value <= bound
+        case Lt(lt=int() | float() as bound):
+            return value < bound
+    return False
 
 
 def _limit(error: ValidationError) -> str:
@@ -415,6 +444,7 @@ def kind_of(hint: object) -> str | None:
     return next((kind.name for kind in KINDS.values() if not classes.isdisjoint(kind.protocols.values())), None)
 
 
+_BUILT_IN = (bool, int, float, str, NoneType)
 _COUNTABLE: Mapping[object, str] = {int: "whole number", float: "number"}
 _OTHER_NAMES: Mapping[object, str] = {bool: "true or false", str: "text", NoneType: "none", Any: "any value"}
 _WITH_ARTICLE = (*_COUNTABLE.values(), "list", "table")

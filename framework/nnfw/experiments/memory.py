@@ -8,11 +8,10 @@ import numpy as np
 
 from nnfw.arrays import Array, Shape
 from nnfw.errors import NnfwError
-from nnfw.network import Batch, Network, Objective, RepeatedPass
+from nnfw.network import EVALUATION_ROWS, Batch, Network, Objective, RepeatedPass
 from nnfw.ops import DEFINITIONS, using
 from nnfw.protocols import Cost, Optimizer, Solver
 from nnfw.training import state_of
-from nnfw.training.evaluation import EVALUATION_ROWS
 from nnfw.training.stored_copy import LARGE
 
 _SEED = 0

@@ -18,6 +18,7 @@ from nnfw.configuration import build, options_of, to_table
 from nnfw.data import Preprocessing, Stored, Values, column_names, listed, release
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short, warn
 from nnfw.network import (
+    EVALUATION_ROWS,
     INPUT,
     Chain,
     Graph,
@@ -35,7 +36,6 @@ from nnfw.plugins import Registry, default_registry
 from nnfw.protocols import Collective, Cost, Inline, Metric, Node, Source
 from nnfw.randomness import stream
 from nnfw.storage import Directory, container
-from nnfw.training.evaluation import EVALUATION_ROWS
 
 _MOST_NAMES = 1 << 14  # columns: a file with more of them takes seconds to write and to read
 

@@ -1,3 +1,4 @@
+from .batch import EVALUATION_ROWS as EVALUATION_ROWS
 from .batch import Batch as Batch
 from .chain import Chain as Chain
 from .graph import Graph as Graph

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from nnfw.arrays import Array
 from nnfw.ops import kernels, kernels_only
 
+EVALUATION_ROWS = 1024
+"""Examples that pass through the network together when nothing is trained."""
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:

@@ -14,7 +14,7 @@ import numpy as np
 
 from nnfw.data import NUMERIC_KINDS
 from nnfw.errors import DataError, FileFormatError, NnfwError, ShapeError, short
-from nnfw.network import Batch, Output
+from nnfw.network import EVALUATION_ROWS, Batch, Output
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Collective, Metric, is_own
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-
-EVALUATION_ROWS = 1024
-"""Examples that pass through the network together when nothing is trained."""
 
 FIRST_EXAMPLES = 256
 """Examples that are evaluated before a training; the final cost is compared with theirs."""

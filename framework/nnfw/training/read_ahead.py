@@ -9,18 +9,20 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
 from nnfw.arrays import Array, Shape
 from nnfw.data import release
 from nnfw.errors import DataError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 Mapped = np.memmap[tuple[int, ...], np.dtype[np.generic]]
 
@@ -153,6 +155,8 @@ class Batches:
 
     def __iter__(self) -> Generator[Array, None, None]:
         """Yield each batch in its buffer; close the generator to end the thread early. DataError if a read fails."""
+        from concurrent.futures import ThreadPoolExecutor  # which loads logging
+
         raw, done = self._empty(self.size), 0
         with ThreadPoolExecutor(1, "nnfw-read-ahead") as thread:
             while done < len(self.rows):

@@ -8,12 +8,12 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.errors import PluginError, described
+from nnfw.network import EVALUATION_ROWS
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import is_solver
 from nnfw.training.batches import Data, Labelled
 from nnfw.training.checkpoints import Checkpoints
 from nnfw.training.collective import combine
-from nnfw.training.evaluation import EVALUATION_ROWS
 from nnfw.training.fit import CallbackFiles, Save
 from nnfw.training.history import Record
 from nnfw.training.loop import Loop

@@ -19,7 +19,7 @@ from nnfw.ops.noise import uniform
 from nnfw.protocols import Initializer, Merge, Parameter, Shape
 from nnfw_standard.activations import Identity
 from nnfw_standard.layers.positions import angles
-from nnfw_standard.layers.reshaping import as_rows
+from nnfw_standard.layers.rows import as_rows
 from nnfw_standard.layers.time_pool import lengths_for
 
 

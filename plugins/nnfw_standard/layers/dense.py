@@ -13,7 +13,7 @@ from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels, kernels_only
 from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
-from nnfw_standard.layers.reshaping import as_rows
+from nnfw_standard.layers.rows import as_rows
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from nnfw.network import Workspace
 from nnfw.ops import kernels, kernels_only
 from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
 from nnfw_standard.initializers import Ones, Zeros
-from nnfw_standard.layers.reshaping import contiguous
+from nnfw_standard.layers.rows import contiguous
 
 
 @dataclass(frozen=True)

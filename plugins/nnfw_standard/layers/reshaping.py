@@ -13,9 +13,9 @@ from nnfw.arrays import Array
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels_only
-from nnfw.ops.definitions import copy
 from nnfw.protocols import Layer, Shape
 from nnfw_standard.activations import Identity
+from nnfw_standard.layers.rows import contiguous
 
 
 class _Reshaping(Layer):
@@ -35,22 +35,6 @@ class _Reshaping(Layer):
     ) -> Array | None:
         """Return ∂C/∂a_prev of shape ``(N, *input_shape)``: a view of `delta` where its memory is contiguous."""
         return contiguous(delta, "grad_a_prev", workspace).reshape(workspace["input_shape"])
-
-
-def contiguous(array: Array, name: str, workspace: Workspace) -> Array:
-    """Return an array as it is, or a copy in a buffer of this name: any other could not be reshaped without one."""
-    if array.flags.c_contiguous:
-        return array
-    buffer = workspace.buffer(name, array.shape, array.dtype)
-    copy(array, buffer)
-    return buffer
-
-
-def as_rows(array: Array, name: str, workspace: Workspace) -> Array:
-    """Return an array as a matrix whose rows are its last axis; a copy only of what is not :func:`contiguous`."""
-    if array.ndim == 2:
-        return array
-    return contiguous(array, name, workspace).reshape(prod(array.shape[:-1]), array.shape[-1])
 
 
 @dataclass(frozen=True)
