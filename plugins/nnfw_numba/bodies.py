@@ -166,6 +166,15 @@ def dropout_mask(u: Array, rate: float, factor: float, mask: Array) -> None:
         mask.flat[k] = kept if u.flat[k] >= limit else mask.dtype.type(0)
 
 
+@inner
+def multiply_channels(values: Array, factors: Array, out: Array) -> None:
+    for n in range(out.shape[0]):
+        for t in range(out.shape[1]):
+            for c in range(out.shape[2]):
+                for k in range(out.shape[3]):
+                    out[n, t, c, k] = values[n, t, c, k] * factors[n, c]
+
+
 @per_element
 def relu(z: Number) -> Number:
     return _at_least(z, type(z)(0))

@@ -1,4 +1,4 @@
-"""The operations of nnfw_standard's pooling over time as loops over elements."""
+"""The operations of nnfw_standard's pools and convolutions over time as loops over elements."""
 
 from __future__ import annotations
 
@@ -80,3 +80,39 @@ def time_last_delta(delta: Array, lengths: Array, out: Array) -> None:
             is_last = _is_last(t, out.shape[1], lengths[n])
             for k in range(out.shape[2]):
                 out[n, t, k] = delta[n, k] if is_last else delta.dtype.type(0)
+
+
+@inner
+def transpose(source: Array, out: Array) -> None:
+    for n in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            for t in range(out.shape[2]):
+                out[n, k, t] = source[n, t, k]
+
+
+@inner
+def unfold(source: Array, lengths: Array, stride: float, before: float, dilation: float, out: Array) -> None:
+    for n in range(out.shape[0]):
+        for u in range(out.shape[1]):
+            for w in range(out.shape[3]):
+                t = u * int(stride) + w * int(dilation) - int(before)
+                if 0 <= t < source.shape[1] and t < lengths[n]:
+                    for k in range(out.shape[2]):
+                        out[n, u, k, w] = source[n, t, k]
+                else:
+                    for k in range(out.shape[2]):
+                        out[n, u, k, w] = 0
+
+
+@inner
+def fold(grad: Array, lengths: Array, stride: float, before: float, dilation: float, out: Array) -> None:
+    for n in range(out.shape[0]):
+        for t in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                out[n, t, k] = 0
+        for u in range(grad.shape[1]):
+            for w in range(grad.shape[3]):
+                t = u * int(stride) + w * int(dilation) - int(before)
+                if 0 <= t < out.shape[1] and t < lengths[n]:
+                    for k in range(out.shape[2]):
+                        out[n, t, k] += grad[n, u, k, w]

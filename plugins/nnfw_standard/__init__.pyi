@@ -64,6 +64,7 @@ from .layers.convolution import Conv2D as Conv2D
 from .layers.convolution import ConvTranspose2D as ConvTranspose2D
 from .layers.dense import Dense as Dense
 from .layers.dropout import Dropout as Dropout
+from .layers.dropout import SpatialDropout as SpatialDropout
 from .layers.embedding import Embedding as Embedding
 from .layers.merging import Add as Add
 from .layers.merging import Concatenate as Concatenate
@@ -73,6 +74,10 @@ from .layers.normalization import GroupNorm as GroupNorm
 from .layers.normalization import InstanceNorm as InstanceNorm
 from .layers.normalization import LayerNorm as LayerNorm
 from .layers.normalization import RMSNorm as RMSNorm
+from .layers.over_time import AvgPool1D as AvgPool1D
+from .layers.over_time import CausalConv1D as CausalConv1D
+from .layers.over_time import Conv1D as Conv1D
+from .layers.over_time import MaxPool1D as MaxPool1D
 from .layers.pooling import AvgPool2D as AvgPool2D
 from .layers.pooling import GlobalAvgPool as GlobalAvgPool
 from .layers.pooling import GlobalMaxPool as GlobalMaxPool

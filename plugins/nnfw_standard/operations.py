@@ -68,6 +68,12 @@ def dropout_mask(u: Array, rate: float, factor: float, mask: Array) -> None:
     mask *= factor
 
 
+@operation(values="read n t c s", factors="read n c", out="written n t c s", cut="n")
+def multiply_channels(values: Array, factors: Array, out: Array) -> None:
+    """Multiply each channel of each example by a number of its own: out_itcs ← m_ic values_itcs."""
+    np.multiply(values, factors[:, np.newaxis, :, np.newaxis], out=out)
+
+
 @operation(z="read n ...", out="written n ...", cut="n")
 def relu(z: Array, out: Array) -> None:
     """Apply the rectifier: out ← max(0, z)."""

@@ -13,6 +13,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "flatten": ("layers.reshaping:Flatten", "merges all axes of an example"),
         "reshape": ("layers.reshaping:Reshape", "gives an example another shape"),
         "dropout": ("layers.dropout:Dropout", "z = a ⊙ mask / (1 − rate) in training, z = a otherwise"),
+        "spatial_dropout": ("layers.dropout:SpatialDropout", "dropout of whole channels"),
         "embedding": ("layers.embedding:Embedding", "z = the row of w of each index"),
         "batch_norm": ("layers.normalization:BatchNorm", "γ (a − μ) / √(v + ε) + β over the batch, per channel"),
         "layer_norm": ("layers.normalization:LayerNorm", "mean 0 and size 1 over the features of an example"),
@@ -27,6 +28,10 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
             "layers.convolution:ConvTranspose2D",
             "the way back of a convolution as a layer: larger images from smaller ones",
         ),
+        "conv1d": ("layers.over_time:Conv1D", "z = w ∗ a + b, the same weights at every place of a sequence"),
+        "causal_conv1d": ("layers.over_time:CausalConv1D", "conv1d that sees only what came before"),
+        "max_pool1d": ("layers.over_time:MaxPool1D", "largest value of each window of time steps"),
+        "avg_pool1d": ("layers.over_time:AvgPool1D", "mean of each window of time steps"),
         "max_pool2d": ("layers.pooling:MaxPool2D", "largest pixel of each window"),
         "avg_pool2d": ("layers.pooling:AvgPool2D", "mean of each window"),
         "global_avg_pool": ("layers.pooling:GlobalAvgPool", "mean of each channel over the image"),
@@ -190,6 +195,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "dense"): ({"units": 3}, {"units": 4, "activation": "tanh", "bias": False}),
     ("layer", "activation"): ({"activation": "tanh"}, {"activation": "softmax"}),
     ("layer", "reshape"): ({"shape": [2, 2]},),
+    ("layer", "spatial_dropout"): ({}, {"rate": 0.25, "axis": 0}),
     ("layer", "embedding"): ({"count": 5, "width": 3},),
     ("layer", "bidirectional"): ({"layer": {"type": "gru", "units": 2}},),
     ("layer", "transformer_encoder"): (
@@ -232,6 +238,14 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
         {"filters": 2, "kernel": [3, 2], "stride": [2, 1], "padding": "same", "groups": 2, "bias": False},
         {"filters": 3, "kernel": 2, "stride": [3, 2], "padding": [1, 0], "dilation": [2, 1], "output_padding": [1, 0]},
     ),
+    ("layer", "conv1d"): (
+        {"filters": 2, "kernel": 2, "activation": "tanh"},
+        {"filters": 4, "kernel": 3, "padding": "same", "groups": 2, "bias": False},
+        {"filters": 3, "kernel": 2, "stride": 2, "padding": 1, "dilation": 2},
+    ),
+    ("layer", "causal_conv1d"): ({"filters": 2, "kernel": 3}, {"filters": 4, "kernel": 2, "dilation": 2, "groups": 2}),
+    ("layer", "max_pool1d"): ({}, {"kernel": 3, "stride": 1, "padding": "same"}),
+    ("layer", "avg_pool1d"): ({}, {"kernel": 3, "stride": 2, "padding": 1}),
     ("layer", "upsample"): ({}, {"factor": [1, 3]}),
     ("layer", "zero_pad"): ({"padding": 1}, {"padding": [0, 1, 2, 0]}),
     ("layer", "max_pool2d"): ({}, {"kernel": 3, "stride": 1, "padding": "same"}),
@@ -282,7 +296,7 @@ OPERATIONS = {
         mae_terms mae_slope huber_terms huber_slope poisson_terms poisson_slope binary_terms binary_slope
         logistic_terms bounded_log label_terms class_terms label_slope class_slope mean weighted_mean squared_distance
         logistic_loss class_loss right_classes right_rows add_signs clip clip_values sgd momentum adam
-        amsgrad nadam radam lion rmsprop
+        amsgrad nadam radam lion rmsprop multiply_channels
     """,
     "nnfw_standard.attention_operations": """
         attention_weights attention_values attention_values_delta attention_weights_delta rotate
@@ -302,7 +316,7 @@ OPERATIONS = {
         max_pool2d_gradient avg_pool2d avg_pool2d_gradient pad2d crop2d upsample2d upsample2d_gradient
     """,
     "nnfw_standard.time_operations": """
-        time_mean time_mean_delta time_max time_max_delta time_last time_last_delta
+        time_mean time_mean_delta time_max time_max_delta time_last time_last_delta transpose unfold fold
     """,
 }
 

@@ -1,6 +1,8 @@
-"""The operations of pooling over time, defined in NumPy. Lengths are numbers of time steps ``(n,)``."""
+"""The operations of pools and convolutions over time, defined in NumPy. Lengths are numbers of time steps ``(n,)``."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -51,6 +53,58 @@ def time_last(a: Array, lengths: Array, out: Array) -> None:
 def time_last_delta(delta: Array, lengths: Array, out: Array) -> None:
     """Go back through :func:`time_last`: out_it ← δ_i for t = n_i − 1, else 0."""
     out[...] = np.where(_last(lengths, out.shape[1])[:, :, np.newaxis], delta[:, np.newaxis], 0)
+
+
+@operation(source="read n t k", out="written n k t", cut="n")
+def transpose(source: Array, out: Array) -> None:
+    """Exchange time and features: out_ikt ← source_itk."""
+    np.copyto(out, source.transpose(0, 2, 1))
+
+
+@operation(
+    source="read n t k",
+    lengths="read positive n",
+    stride="number count",
+    before="number whole",
+    dilation="number count",
+    out="written n u k w",
+    cut="n",
+)
+def unfold(source: Array, lengths: Array, stride: int, before: int, dilation: int, out: Array) -> None:
+    """Give what windows see: out_iukw ← source_itk with t = u stride + w dilation − before, 0 beyond the sequence."""
+    out[...] = 0
+    inside = np.where(_inside(lengths, source.shape[1])[:, :, np.newaxis], source, 0)
+    for w, windows, steps in _seen(source, stride, before, dilation, out):
+        out[:, windows, :, w] = inside[:, steps]
+
+
+@operation(
+    grad="read finite n u k w",
+    lengths="read positive n",
+    stride="number count",
+    before="number whole",
+    dilation="number count",
+    out="written n t k",
+    cut="n",
+)
+def fold(grad: Array, lengths: Array, stride: int, before: int, dilation: int, out: Array) -> None:
+    """Go back through :func:`unfold`: out_itk ← Σ grad_iukw over all windows that see t, 0 beyond a length."""
+    out[...] = 0
+    for w, windows, steps in _seen(out, stride, before, dilation, grad):
+        out[:, steps] += grad[:, windows, :, w]
+    out[~_inside(lengths, out.shape[1])] = 0
+
+
+def _seen(
+    sequences: Array, stride: float, before: float, dilation: float, windows: Array
+) -> Iterator[tuple[int, slice, slice]]:
+    """Yield each place in the windows, those that see a time step there, and these time steps."""
+    stride, steps = int(stride), sequences.shape[1]
+    for w in range(windows.shape[3]):
+        offset = w * int(dilation) - int(before)
+        first, end = max(0, -(offset // stride)), min(windows.shape[1], -((offset - steps) // stride))
+        if first < end:
+            yield w, slice(first, end), slice(first * stride + offset, (end - 1) * stride + offset + 1, stride)
 
 
 def _inside(lengths: Array, steps: int) -> Array:

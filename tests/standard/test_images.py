@@ -81,16 +81,16 @@ def test_output_shape_counts_the_windows(layer, shape, output_shape):
         (
             Conv2D(2, 5),
             (1, 9, 4),
-            "images of 5 columns or more, for a kernel that spans 5, got 4. Make the kernel smaller",
+            "5 columns or more, for a kernel that spans 5, got 4. Make the kernel smaller",
         ),
-        (Conv2D(2, 3, dilation=4, padding=1), (1, 6, 9), "images of 7 rows or more, for a kernel that spans 9, got 6"),
+        (Conv2D(2, 3, dilation=4, padding=1), (1, 6, 9), "7 rows or more, for a kernel that spans 9, got 6"),
         (
             Conv2D(4, 3, groups=2),
             (3, 9, 9),
             "a multiple of 2 channels of the input, for 2 groups, got 3. Change the option groups.",
         ),
         (Conv2D(3, 3, groups=2), (4, 9, 9), "a multiple of 2 filters, for 2 groups, got 3"),
-        (MaxPool2D(4), (1, 3, 9), "images of 4 rows or more, for a kernel that spans 4, got 3"),
+        (MaxPool2D(4), (1, 3, 9), "4 rows or more, for a kernel that spans 4, got 3"),
         (MaxPool2D(2, padding=2), (1, 9, 9), r"padding smaller than the kernel \(2, 2\), .* got \(2, 2\)"),
         (ConvTranspose2D(4, 3, groups=2), (3, 9, 9), "a multiple of 2 channels of the input, for 2 groups, got 3"),
         (

@@ -18,7 +18,7 @@ from nnfw_standard import image_operations
 from nnfw_standard.layers.sliding import Padding, Size, Windows, pair, require_image, windows
 
 
-class _Grouped(Layer):
+class Grouped(Layer):
     """Channels and filters in groups."""
 
     filters: int
@@ -40,7 +40,7 @@ class _Grouped(Layer):
 
 
 @dataclass(frozen=True)
-class Conv2D(_Grouped):
+class Conv2D(Grouped):
     """The same weighted sums at every place of an image.
 
     | z_fyx = Σ_cij w_fcij a_c,(ys + id − p),(xs + jd − p) + b_f; pixels beyond the image are 0
@@ -164,7 +164,7 @@ class Conv2D(_Grouped):
 
 
 @dataclass(frozen=True)
-class ConvTranspose2D(_Grouped):
+class ConvTranspose2D(Grouped):
     """What a convolution does on the way back, as a layer: every pixel adds its kernel to the result.
 
     | z_frq = Σ w_cfij a_cyx + b_f over all c, i, j, y, x with ys + id − p = r and xs + jd − p = q

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from math import prod
 from typing import Annotated
 
 import numpy as np
@@ -11,12 +12,13 @@ from annotated_types import Ge, Lt
 
 from nnfw.arrays import Array
 from nnfw.network import Workspace
-from nnfw.ops import kernels_only
+from nnfw.ops import kernels, kernels_only
 from nnfw.ops.definitions import multiply
 from nnfw.ops.noise import uniform
 from nnfw.protocols import Layer, Shape
 from nnfw_standard import operations
 from nnfw_standard.activations import Identity
+from nnfw_standard.layers.rows import channel_axis, contiguous, require_axis
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,12 @@ class Dropout(Layer):
             workspace["mask"] = None
             return a_prev
         # float32 in float64 networks too: 24 random bits suffice, and both dtypes drop the same values for a seed
-        u = workspace.buffer("u", a_prev.shape, np.float32)
-        mask, z = workspace.buffer("mask", a_prev.shape), workspace.buffer("z", a_prev.shape)
+        drawn = self._drawn_shape(a_prev.shape)
+        u, mask = workspace.buffer("u", drawn, np.float32), workspace.buffer("mask", drawn)
+        z = workspace.buffer("z", a_prev.shape)
         uniform(workspace.rng, u)
         operations.dropout_mask(u, self.rate, 1 / (1 - self.rate), mask)
-        multiply(a_prev, mask, z)
+        self._multiply(a_prev, mask, z, workspace)
         workspace["mask"] = mask
         return z
 
@@ -84,5 +87,69 @@ class Dropout(Layer):
         if mask is None:
             return delta
         grad_a_prev = workspace.passing("grad_a_prev", delta.shape)
-        multiply(delta, mask, grad_a_prev)
+        self._multiply(delta, mask, grad_a_prev, workspace)
         return grad_a_prev
+
+    def _drawn_shape(self, shape: Shape) -> Shape:
+        """Return the shape of the mask for a batch of some shape."""
+        return shape
+
+    def _multiply(self, values: Array, mask: Array, out: Array, workspace: Workspace) -> None:
+        multiply(values, mask, out)
+
+
+@dataclass(frozen=True)
+class SpatialDropout(Dropout):
+    """In training, sets whole channels to 0 with probability `rate` and scales up the others.
+
+    | z_c = m_c a_c at all places of channel c, where m_c = 1/(1 − rate) with probability 1 − rate, else 0; in training
+    | z = a_prev otherwise
+    | ∂C/∂a_c = m_c δ_c at all places
+
+    Parameters
+    ----------
+    rate
+        Probability that a channel of an example becomes 0, in [0, 1); 0.5 by default.
+    axis
+        The axis of an example that holds the channels: 0 is the first, −1 the last. By default the first of an image,
+        ``(channels, height, width)``, and the last of anything else, as the features of a sequence.
+
+    Raises
+    ------
+    ShapeError
+        From :meth:`output_shape`, for an input without this axis.
+
+    Notes
+    -----
+    Neighbouring pixels and time steps tell nearly the same, so dropping a few of them takes little away. Known as
+    Dropout1d and Dropout2d in PyTorch.
+
+    References
+    ----------
+    J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler (2015), *Efficient object localization using convolutional
+    networks*, section 3.2.
+
+    Examples
+    --------
+    >>> import nnfw
+    >>> workspace = nnfw.Workspace(rng=np.random.default_rng(0), training=True)
+    >>> SpatialDropout(0.5).forward({}, np.ones((1, 2, 4), np.float32), workspace).tolist()
+    [[[2.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0]]]
+    """
+
+    _: KW_ONLY
+    axis: int | None = None
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return `input_shape`."""
+        require_axis(input_shape, self.axis)
+        return input_shape
+
+    def _drawn_shape(self, shape: Shape) -> Shape:
+        return shape[0], shape[channel_axis(shape, self.axis)]
+
+    def _multiply(self, values: Array, mask: Array, out: Array, workspace: Workspace) -> None:
+        shape, at = values.shape, channel_axis(values.shape, self.axis)
+        split = (shape[0], prod(shape[1:at]), shape[at], prod(shape[at + 1 :]))
+        source = contiguous(values, "source", workspace).reshape(split)
+        kernels().multiply_channels(source, mask, out.reshape(split))

@@ -18,7 +18,7 @@ from nnfw.network import Workspace
 from nnfw.ops import kernels, kernels_only
 from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
 from nnfw_standard.initializers import Ones, Zeros
-from nnfw_standard.layers.rows import contiguous
+from nnfw_standard.layers.rows import channel_axis, contiguous, require_axis
 
 
 @dataclass(frozen=True)
@@ -356,9 +356,7 @@ class BatchNorm(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return `input_shape`."""
-        axes = len(input_shape)
-        if not axes or (self.axis is not None and not -axes <= self.axis < axes):
-            raise ShapeError(f"expected input with the axis {self.axis or 0}, got {input_shape}.")
+        require_axis(input_shape, self.axis)
         return input_shape
 
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
@@ -434,8 +432,5 @@ class BatchNorm(Layer):
 
     def _channels(self, shape: Shape) -> tuple[int, int, int]:
         """Return n, c and s for a batch of some shape."""
-        axis = self.axis
-        if axis is None:
-            axis = 0 if len(shape) == 4 else -1
-        at = axis + 1 if axis >= 0 else len(shape) + axis
+        at = channel_axis(shape, self.axis)
         return prod(shape[:at]), shape[at], prod(shape[at + 1 :])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 
@@ -15,8 +16,69 @@ from nnfw_standard.activations import Identity
 from nnfw_standard.layers.sliding import Padding, Size, Windows, pair, require_image, windows
 
 
+class Largest:
+    """The largest pixel of windows."""
+
+    def pool(self, images: Array, numbers: tuple[int, ...], z: Array, workspace: Workspace) -> None:
+        """Set z ``(N, C, rows, columns)`` and keep where it was found; `numbers` are what operations take."""
+        place = workspace["place"] = workspace.buffer("place", z.shape)
+        image_operations.max_pool2d(images, *numbers, z, place)
+
+    def pool_back(self, delta: Array, numbers: tuple[int, ...], grad: Array, workspace: Workspace) -> None:
+        """Set ∂C/∂a ``(N, C, H, W)``: δ at the pixels that were taken, else 0."""
+        image_operations.max_pool2d_gradient(delta, workspace["place"], *numbers, grad)
+
+
+class Average:
+    """The mean of windows."""
+
+    def pool(self, images: Array, numbers: tuple[int, ...], z: Array, workspace: Workspace) -> None:
+        """Set z ``(N, C, rows, columns)``; `numbers` are what operations take."""
+        image_operations.avg_pool2d(images, *numbers, z)
+
+    def pool_back(self, delta: Array, numbers: tuple[int, ...], grad: Array, workspace: Workspace) -> None:
+        """Set ∂C/∂a ``(N, C, H, W)``: to each pixel its shares of δ."""
+        image_operations.avg_pool2d_gradient(delta, *numbers, grad)
+
+
+class _OnImages(Layer):
+    """Forward and backward of a pool of images."""
+
+    activation = Identity()
+
+    @abstractmethod
+    def pool(self, images: Array, numbers: tuple[int, ...], z: Array, workspace: Workspace) -> None:
+        """As for :class:`Largest`."""
+
+    @abstractmethod
+    def pool_back(self, delta: Array, numbers: tuple[int, ...], grad: Array, workspace: Workspace) -> None:
+        """As for :class:`Largest`."""
+
+    @abstractmethod
+    def _numbers(self, input_shape: Shape) -> tuple[int, ...]:
+        """Return what operations take: the kernel, the strides and the padding."""
+
+    @kernels_only
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
+        """Return z, ``(N, *output_shape)``."""
+        shape = workspace["shape"] = a_prev.shape
+        z = workspace.buffer("z", (len(a_prev), *self.output_shape(shape[1:])))
+        self.pool(a_prev, self._numbers(shape[1:]), _as_images(z), workspace)
+        return z
+
+    @kernels_only
+    def backward(
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
+    ) -> Array | None:
+        """Return ∂C/∂a_prev, ``(N, C, H, W)``."""
+        shape = workspace["shape"]
+        grad_a_prev = workspace.passing("grad_a_prev", shape)
+        self.pool_back(_as_images(delta), self._numbers(shape[1:]), grad_a_prev, workspace)
+        return grad_a_prev
+
+
 @dataclass(frozen=True)
-class _Pool(Layer):
+class _Pool(_OnImages):
     """The windows of a pool."""
 
     kernel: Size = 2
@@ -24,13 +86,10 @@ class _Pool(Layer):
     stride: Size | None = None
     padding: Padding = "valid"
 
-    activation = Identity()
-
     def _windows(self, input_shape: Shape) -> Windows:
         return windows(input_shape, self.kernel, self.stride or self.kernel, self.padding)
 
     def _numbers(self, input_shape: Shape) -> tuple[int, ...]:
-        """Return what operations take: the kernel, the strides and the padding."""
         return *pair(self.kernel), *self._windows(input_shape).numbers[:4]
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -45,69 +104,13 @@ class _Pool(Layer):
         return (input_shape[0], *found.grid)
 
 
-class _Largest(Layer):
-    """Forward and backward of the largest pixel of windows."""
-
-    activation = Identity()
-
-    def _numbers(self, input_shape: Shape) -> tuple[int, ...]:
-        raise NotImplementedError
-
-    @kernels_only
-    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
-        """Return z, ``(N, *output_shape)``."""
-        shape = (len(a_prev), *self.output_shape(a_prev.shape[1:]))
-        z, place = workspace.buffer("z", shape), workspace.buffer("place", shape)
-        image_operations.max_pool2d(a_prev, *self._numbers(a_prev.shape[1:]), _as_images(z), _as_images(place))
-        workspace["place"], workspace["shape"] = place, a_prev.shape
-        return z
-
-    @kernels_only
-    def backward(
-        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
-    ) -> Array | None:
-        """Return ∂C/∂a_prev, ``(N, C, H, W)``: δ at the pixels that were taken, else 0."""
-        place, shape = workspace["place"], workspace["shape"]
-        grad_a_prev = workspace.passing("grad_a_prev", shape)
-        own = _as_images(delta), _as_images(place)
-        image_operations.max_pool2d_gradient(*own, *self._numbers(shape[1:]), grad_a_prev)
-        return grad_a_prev
-
-
-class _Average(Layer):
-    """Forward and backward of a mean over windows."""
-
-    activation = Identity()
-
-    def _numbers(self, input_shape: Shape) -> tuple[int, ...]:
-        raise NotImplementedError
-
-    @kernels_only
-    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
-        """Return z, ``(N, *output_shape)``."""
-        workspace["shape"] = shape = a_prev.shape
-        z = workspace.buffer("z", (len(a_prev), *self.output_shape(shape[1:])))
-        image_operations.avg_pool2d(a_prev, *self._numbers(shape[1:]), _as_images(z))
-        return z
-
-    @kernels_only
-    def backward(
-        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
-    ) -> Array | None:
-        """Return ∂C/∂a_prev, ``(N, C, H, W)``: to each pixel its shares of δ."""
-        shape = workspace["shape"]
-        grad_a_prev = workspace.passing("grad_a_prev", shape)
-        image_operations.avg_pool2d_gradient(_as_images(delta), *self._numbers(shape[1:]), grad_a_prev)
-        return grad_a_prev
-
-
 def _as_images(array: Array) -> Array:
     """Return the view of an array as images, of one pixel if it has no axes for rows and columns."""
     return array[:, :, None, None] if array.ndim == 2 else array
 
 
 @dataclass(frozen=True)
-class MaxPool2D(_Pool, _Largest):
+class MaxPool2D(Largest, _Pool):
     """The largest pixel of each window, for each channel.
 
     | z_cyx = max_ij a_c,(ys + i − p),(xs + j − p)
@@ -149,7 +152,7 @@ class MaxPool2D(_Pool, _Largest):
 
 
 @dataclass(frozen=True)
-class AvgPool2D(_Pool, _Average):
+class AvgPool2D(Average, _Pool):
     """The mean of each window, for each channel.
 
     | z_cyx = 1/m_yx Σ_ij a_c,(ys + i − p),(xs + j − p), where m_yx is the number of pixels that window (y, x) sees
@@ -191,7 +194,7 @@ class AvgPool2D(_Pool, _Average):
     """
 
 
-class _Whole(Layer):
+class _Whole(_OnImages):
     """One window, which is as large as the image."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -200,12 +203,11 @@ class _Whole(Layer):
         return input_shape[:1]
 
     def _numbers(self, input_shape: Shape) -> tuple[int, ...]:
-        """Return the numbers of one window that is as large as the image."""
         return *input_shape[1:], 1, 1, 0, 0
 
 
 @dataclass(frozen=True)
-class GlobalAvgPool(_Whole, _Average):
+class GlobalAvgPool(Average, _Whole):
     """The mean of each channel over the whole image.
 
     | z_c = 1/(H W) Σ_rq a_crq
@@ -228,7 +230,7 @@ class GlobalAvgPool(_Whole, _Average):
 
 
 @dataclass(frozen=True)
-class GlobalMaxPool(_Whole, _Largest):
+class GlobalMaxPool(Largest, _Whole):
     """The largest pixel of each channel.
 
     | z_c = max_rq a_crq

@@ -61,8 +61,8 @@ def windows(
     require_image(input_shape)
     pads = (padding, padding) if isinstance(padding, str) else pair(padding)
     (height, width), (stride_y, stride_x), (gap_y, gap_x) = map(pair, (kernel, stride, dilation))
-    rows, top = _along("rows", input_shape[1], height, stride_y, gap_y, pads[0])
-    columns, left = _along("columns", input_shape[2], width, stride_x, gap_x, pads[1])
+    rows, top = along("rows", input_shape[1], height, stride_y, gap_y, pads[0])
+    columns, left = along("columns", input_shape[2], width, stride_x, gap_x, pads[1])
     return Windows((rows, columns), (stride_y, stride_x, top, left, gap_y, gap_x))
 
 
@@ -75,8 +75,11 @@ def require_image(input_shape: Shape) -> None:
         )
 
 
-def _along(what: str, size: int, kernel: int, stride: int, dilation: int, padding: str | int) -> tuple[int, int]:
-    """Return the number of windows along an axis, and the padding before it."""
+def along(what: str, size: int, kernel: int, stride: int, dilation: int, padding: str | int) -> tuple[int, int]:
+    """Return the number of windows along an axis, and the padding before it.
+
+    ShapeError if the axis is shorter than the kernel.
+    """
     span = (kernel - 1) * dilation + 1
     if padding == "same":
         count = -(-size // stride)
@@ -84,7 +87,7 @@ def _along(what: str, size: int, kernel: int, stride: int, dilation: int, paddin
     before = 0 if isinstance(padding, str) else padding
     if span > size + 2 * before:
         raise ShapeError(
-            f"expected images of {span - 2 * before} {what} or more, for a kernel that spans {span}, got {size}. "
+            f"expected {span - 2 * before} {what} or more, for a kernel that spans {span}, got {size}. "
             "Make the kernel smaller, or set padding."
         )
     return (size + 2 * before - span) // stride + 1, before

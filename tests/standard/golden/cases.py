@@ -6,7 +6,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfw_standard import GRU, LSTM, BatchNorm, Dense, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, SimpleRNN
+from nnfw_standard import (
+    GRU,
+    LSTM,
+    AvgPool1D,
+    BatchNorm,
+    CausalConv1D,
+    Conv1D,
+    Dense,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    MaxPool1D,
+    RMSNorm,
+    SimpleRNN,
+)
 
 
 class Case(NamedTuple):
@@ -64,6 +78,20 @@ def cases() -> dict[str, Case]:
     found["instance_norm of sequences"] = Case(InstanceNorm(scale=False, shift=False), sequences)
     found["dense of a sequence"] = Case(Dense(3), sequences)
     found["dense of images"] = Case(Dense(2, bias=False), images)
+    for name, options in {
+        "plain": {},
+        "stride": {"stride": 2, "padding": 2, "bias": False},
+        "same": {"padding": "same", "dilation": 2},
+        "groups": {"groups": 2, "stride": 3},
+        "depthwise": {"groups": 4, "padding": 1},
+    }.items():
+        found[f"conv1d {name}"] = Case(Conv1D(8, 3, **options), (3, 9, 4))
+    found["conv1d lengths"] = Case(Conv1D(2, 3, padding="same"), (4, 6, 2), lengths=(6, 1, 4, 2))
+    found["causal_conv1d"] = Case(CausalConv1D(2, 3, dilation=2), (3, 7, 4))
+    found["causal_conv1d groups, lengths"] = Case(CausalConv1D(4, 2, groups=2), (4, 6, 2), lengths=(6, 1, 4, 2))
+    for name, options in {"plain": {}, "overlapping": {"kernel": 3, "stride": 2, "padding": 1}}.items():
+        found[f"max_pool1d {name}"] = Case(MaxPool1D(**options), (3, 7, 4))
+        found[f"avg_pool1d {name}"] = Case(AvgPool1D(**options), (3, 7, 4))
     return found
 
 

@@ -98,6 +98,35 @@ def dense(name: str, case: Case, p: Tensors) -> torch.Tensor:
     return functional.linear(p["x"], p["weight"], p.get("bias"))
 
 
+def conv1d(name: str, case: Case, p: Tensors) -> torch.Tensor:
+    """Return z; what lies beyond a length is 0."""
+    layer, x = case.layer, p["x"]
+    if case.lengths is not None:
+        x = x * (torch.arange(x.shape[1]) < torch.tensor(case.lengths)[:, None])[..., None]
+    padding, stride = (0, 1) if name == "causal_conv1d" else (layer.padding, layer.stride)
+    x = x.transpose(1, 2)
+    if name == "causal_conv1d":
+        x = functional.pad(x, ((layer.kernel - 1) * layer.dilation, 0))
+    padding = 0 if padding == "valid" else padding
+    z = functional.conv1d(x, p["weight"], p.get("bias"), stride, padding, layer.dilation, layer.groups)
+    return z.transpose(1, 2)
+
+
+causal_conv1d = conv1d
+
+
+def max_pool1d(name: str, case: Case, p: Tensors) -> torch.Tensor:
+    """Return z."""
+    layer = case.layer
+    padding = 0 if layer.padding == "valid" else layer.padding
+    options = {} if name == "max_pool1d" else {"count_include_pad": False}
+    x = p["x"].transpose(1, 2)
+    return getattr(functional, name)(x, layer.kernel, layer.stride, padding, **options).transpose(1, 2)
+
+
+avg_pool1d = max_pool1d
+
+
 def results(name: str, case: Case, seed: int) -> dict[str, np.ndarray]:
     """Return what was drawn, z, ∂C/∂x and the gradient of each parameter, where ∂C/∂z is `delta`."""
     drawn_here = drawn(case, seed)
