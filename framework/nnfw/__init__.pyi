@@ -18,6 +18,7 @@ from .errors import StateError as StateError
 from .errors import TrainingInterrupted as TrainingInterrupted
 from .errors import UnknownComponentError as UnknownComponentError
 from .model import Sequential as Sequential
+from .model import Stepwise as Stepwise
 from .model import load as load
 from .network import Chain as Chain
 from .plugins import AcceleratorSpec as AcceleratorSpec

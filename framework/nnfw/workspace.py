@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any
@@ -26,6 +26,7 @@ class _Pass:
 
     def __init__(self) -> None:
         self.step: Step = plain
+        self.carries = False
 
 
 class Workspace:
@@ -154,6 +155,23 @@ class Workspace:
     @input_lengths.setter
     def input_lengths(self, lengths: Sequence[Array | None]) -> None:
         self[_INPUT_LENGTHS] = lengths
+
+    @property
+    def carried(self) -> Mapping[str, Array]:
+        """The states that a layer left in the pass before; empty unless a sequence comes in pieces."""
+        states: Mapping[str, Array] = self.once("carried", dict) if self._pass.carries else {}
+        return states
+
+    def carry(self, states: Mapping[str, Array]) -> None:
+        """Leave copies of states for the next pass, where a sequence comes in pieces: ``nnfw.Stepwise``."""
+        if self._pass.carries:
+            self.once("carried", dict).update({name: state.copy() for name, state in states.items()})
+
+    def start_carrying(self) -> None:
+        """Let this and all later passes with this workspace carry states on; those of earlier ones are dropped."""
+        self._pass.carries = True
+        for workspace in self._tree():
+            workspace._made.pop("carried", None)
 
     @property
     def step(self) -> Step:

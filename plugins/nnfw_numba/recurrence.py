@@ -39,6 +39,14 @@ def repeat_row(row: Array, out: Array) -> None:
 
 
 @inner
+def clear_index(values: Array, index: Array, number: float) -> None:
+    for i in range(values.shape[0]):
+        if index[i] == number:
+            for k in range(values.shape[1]):
+                values[i, k] = 0
+
+
+@inner
 def hold(inside: Array, before: Array, state: Array) -> None:
     for i in range(state.shape[0]):
         if inside[i] == 0:

@@ -196,7 +196,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "activation"): ({"activation": "tanh"}, {"activation": "softmax"}),
     ("layer", "reshape"): ({"shape": [2, 2]},),
     ("layer", "spatial_dropout"): ({}, {"rate": 0.25, "axis": 0}),
-    ("layer", "embedding"): ({"count": 5, "width": 3},),
+    ("layer", "embedding"): ({"count": 5, "width": 3}, {"count": 4, "width": 2, "padding_index": 1}),
     ("layer", "bidirectional"): ({"layer": {"type": "gru", "units": 2}},),
     ("layer", "transformer_encoder"): (
         {"width": 4, "heads": 2},
@@ -221,7 +221,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "lstm"): (
         {"units": 3},
         {"units": 2, "states": "all", "initial_state": "learned"},
-        {"units": 3, "reverse": True},
+        {"units": 3, "reverse": True, "states": "complete"},
     ),
     ("layer", "gru"): (
         {"units": 3},
@@ -280,6 +280,9 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
 """Options for checks: of components with required options, or with behaviour that the defaults do not cover."""
 
 INPUT_SHAPES: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("layer", "simple_rnn"): (((3, 2),), ((4, 3), (3,)), ((1, 2), (2,))),
+    ("layer", "lstm"): (((3, 2),), ((4, 3), (6,)), ((1, 2), (4,))),
+    ("layer", "gru"): (((3, 2),), ((4, 3), (3,)), ((1, 2), (2,))),
     ("layer", "multi_head_attention"): (((4, 8),), ((3, 8), (5, 6)), ((1, 8),), ((4, 8), (4, 8))),
 }
 """Shapes to check components with that take only certain ones; those of several inputs as a tuple."""
@@ -310,7 +313,7 @@ OPERATIONS = {
         normalize normalize_delta affine scale_channels affine_gradients batch_normalize batch_normalize_delta
         running_rates
     """,
-    "nnfw_standard.sequence_operations": "swap repeat_row hold set_aside lstm lstm_delta gru gru_delta",
+    "nnfw_standard.sequence_operations": "swap repeat_row clear_index hold set_aside lstm lstm_delta gru gru_delta",
     "nnfw_standard.image_operations": """
         conv2d conv2d_input_gradient conv2d_weight_gradient add_to_channels sum_positions max_pool2d
         max_pool2d_gradient avg_pool2d avg_pool2d_gradient pad2d crop2d upsample2d upsample2d_gradient

@@ -24,6 +24,12 @@ def repeat_row(row: Array, out: Array) -> None:
     out[...] = row
 
 
+@operation(values="changed n h", index="read any n", number="number whole", cut="n")
+def clear_index(values: Array, index: Array, number: int) -> None:
+    """Set the rows of one index to 0: values_i ← 0 where index_i = number."""
+    values[index == number] = 0
+
+
 @operation(inside="read n", before="read n h", state="changed n h", cut="n")
 def hold(inside: Array, before: Array, state: Array) -> None:
     """Leave a state as it was beyond the end of a sequence: state_i ← before_i where inside_i = 0."""

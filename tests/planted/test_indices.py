@@ -33,6 +33,12 @@ class Changing(Embedding):
         return z
 
 
+@dataclass(frozen=True)
+class PaddingLearns(Embedding):
+    def backward(self, params, delta, grads, workspace):
+        Embedding(self.count, self.width).backward(params, delta, grads, workspace)
+
+
 def test_embedding_passes_without_samples():
     report = run_checks("layer:embedding")
     assert report.ok, report
@@ -46,8 +52,9 @@ def test_embedding_passes_without_samples():
         (WithoutSum(3, 2), PARAMETERS),
         (NextRow(3, 2), PARAMETERS),
         (Changing(3, 2), "layer.leaves_input_alone"),
+        (PaddingLearns(3, 2, padding_index=1), PARAMETERS),
     ],
-    ids=["without-sum", "next-row", "changes-indices"],
+    ids=["without-sum", "next-row", "changes-indices", "padding-learns"],
 )
 def test_wrong_layer_of_indices_is_found(layer, check):
     assert [item.check for item in run_checks(layer, only=[check]).failures] == [check]

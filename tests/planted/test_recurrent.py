@@ -8,7 +8,7 @@ import pytest
 from nnfw.testing import run_checks
 from nnfw_standard import GRU, LSTM, SimpleRNN
 
-INPUT, PARAMETERS, LENGTHS = "layer.gradient_of_input", "layer.gradients_of_parameters", "layer.lengths_end_sequences"
+INPUT, PARAMETERS, LENGTHS = "merge.gradient_of_input", "merge.gradients_of_parameters", "merge.lengths_end_sequences"
 
 
 def spoilt(base, spoil, **options):
@@ -117,6 +117,48 @@ WRONG = {
 def test_wrong_recurrent_layer_is_found(name):
     layer, check = WRONG[name]
     assert [item.check for item in run_checks(layer, only=[check]).failures] == [check]
+
+
+def state_changed(base, change, **options):
+    """Return a layer whose ∂C/∂(first state) or z is changed; it is tried with a second input."""
+
+    @dataclass(frozen=True)
+    class Changed(base):
+        def backward(self, params, delta, grads, workspace):
+            terms = super().backward(params, delta, grads, workspace)
+            if len(terms) == 2 and terms[1] is not None:
+                change(terms[1])
+            return terms
+
+    return Changed(3, **options)
+
+
+def halves_swapped(grad):
+    grad[...] = np.roll(grad, 3, axis=1)
+
+
+@dataclass(frozen=True)
+class ForgetsTheCell(LSTM):
+    """Gives ∂C/∂h_T of a complete state to h alone."""
+
+    def backward(self, params, delta, grads, workspace):
+        of_h = delta.copy()
+        of_h[:, self.units :] = 0
+        return super().backward(params, of_h, grads, workspace)
+
+
+WRONG_WITH_STATE = {
+    "lstm, h and c swapped": (state_changed(LSTM, halves_swapped), INPUT, 6),
+    "gru, no gradient of the first state": (state_changed(GRU, lambda grad: grad.fill(0)), INPUT, 3),
+    "lstm, cell of a complete state forgotten": (ForgetsTheCell(3, states="complete"), INPUT, 6),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_WITH_STATE)
+def test_wrong_layer_with_a_first_state_is_found(name):
+    layer, check, size = WRONG_WITH_STATE[name]
+    report = run_checks(layer, only=[check], input_shapes=(((4, 2), (size,)),))
+    assert [item.check for item in report.failures] == [check]
 
 
 @pytest.mark.parametrize("layer", [SimpleRNN(3), LSTM(3, states="all", reverse=True), GRU(3)], ids=repr)

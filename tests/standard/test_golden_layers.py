@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tests.standard.golden.cases import cases
 
+from nnfw.protocols import Merge
 from nnfw.workspace import Workspace
 
 CASES = cases()
@@ -21,21 +22,26 @@ def close(found, right, name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_values_and_gradients_equal_those_of_pytorch(name, stored):
-    layer, shape, lengths, training = CASES[name]
+    case = CASES[name]
+    layer, shape, lengths, training, _ = case
     own = {key.removeprefix(f"{name}/"): array for key, array in stored.items() if key.startswith(f"{name}/")}
-    declared = layer.parameters(shape[1:])
+    declared = layer.parameters(case.takes)
     params = {key: own[f"given {key}"].copy() for key in declared}
     workspace = Workspace(np.float64, training=training)
     workspace.lengths = None if lengths is None else np.array(lengths)
-    z = layer.forward(params, own["given x"], workspace)
+    inputs = [key for key in ("x", "state") if f"given {key}" in own]
+    given = tuple(own[f"given {key}"] for key in inputs)
+    merges = Merge in type(layer).__mro__
+    z = layer.forward(params, given if merges else given[0], workspace)
     inside = np.ones(z.shape, bool)
     if lengths is not None and layer.keeps_time:
         inside[np.arange(shape[1]) >= np.array(lengths)[:, np.newaxis]] = False
     close(z[inside], own["z"][inside], "z")
     grads = {key: np.full_like(array, np.nan) for key, array in params.items() if declared[key].trainable}
-    grad_x = layer.backward(params, own["given delta"], grads, workspace)
-    close(grad_x, own["gradient x"], "x")
-    assert len(grads) == sum(key.startswith("gradient") for key in own) - 1
+    terms = layer.backward(params, own["given delta"], grads, workspace)
+    for key, term in zip(inputs, terms if merges else [terms], strict=True):
+        close(term, own[f"gradient {key}"], key)
+    assert len(grads) == sum(key.startswith("gradient") for key in own) - len(inputs)
     for key, gradient in grads.items():
         close(gradient, own[f"gradient {key}"], key)
     for key in params.keys() - grads.keys():

@@ -1,3 +1,4 @@
 from .format import load as load
 from .sequential import Sequential as Sequential
 from .sequential import WeightedCost as WeightedCost
+from .stepwise import Stepwise as Stepwise

@@ -9,8 +9,9 @@ from typing import Annotated
 from annotated_types import Ge
 
 from nnfw.arrays import Array
+from nnfw.errors import ShapeError
 from nnfw.network import Workspace
-from nnfw.ops import kernels_only
+from nnfw.ops import kernels, kernels_only
 from nnfw.ops.definitions import take
 from nnfw.protocols import Initializer, Layer, Parameter, Shape
 from nnfw_standard import operations
@@ -21,8 +22,8 @@ from nnfw_standard.activations import Identity
 class Embedding(Layer):
     """A learned vector for each index.
 
-    | z_i = w_(k_i), the row of w whose number is the index k_i
-    | ∂C/∂w_k = Σ δ_i over all i with k_i = k
+    | z_i = w_(k_i), the row of w whose number is the index k_i; 0 where k_i is the padding index
+    | ∂C/∂w_k = Σ δ_i over all i with k_i = k; 0 for the padding index
 
     Parameters
     ----------
@@ -30,18 +31,26 @@ class Embedding(Layer):
         n: the indices are 0 … n − 1; 1 or more.
     width
         Numbers in a vector, 1 or more.
+    padding_index
+        An index below `count` that stands for nothing; none by default.
     weight_initializer
         Initial values of w ``(count, width)``; normal with standard deviation 0.05 by default.
+
+    Raises
+    ------
+    ShapeError
+        From :meth:`output_shape`, for a padding index that is not below `count`.
 
     Notes
     -----
     An input of indices ``(N, ...)`` gives z of shape ``(N, ..., width)``. Indices are int64, so each of them finds its
-    own row; they have no derivative.
+    own row; they have no derivative. A `dense` layer with as many units, without bias, can share w by naming this node
+    in ``share``: then it gives a score for each index ("tied output").
 
     References
     ----------
     Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin (2003), *A neural probabilistic language model*, section 2: the
-    matrix C.
+    matrix C. O. Press, L. Wolf (2017), *Using the output embedding to improve language models*, for shared weights.
 
     Examples
     --------
@@ -55,6 +64,7 @@ class Embedding(Layer):
     count: Annotated[int, Ge(1)]
     width: Annotated[int, Ge(1)]
     _: KW_ONLY
+    padding_index: Annotated[int, Ge(0)] | None = None
     weight_initializer: Initializer | str = "normal"
 
     activation = Identity()
@@ -66,6 +76,8 @@ class Embedding(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return ``(*input_shape, width)``."""
+        if self.padding_index is not None and self.padding_index >= self.count:
+            raise ShapeError(f"expected a padding_index from 0 to {self.count - 1}, got {self.padding_index}.")
         return (*input_shape, self.width)
 
     def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
@@ -78,6 +90,8 @@ class Embedding(Layer):
         workspace["indices"] = a_prev
         z = workspace.buffer("z", (*a_prev.shape, self.width))
         take(params["weight"], a_prev.reshape(-1), z.reshape(-1, self.width))
+        if self.padding_index is not None:
+            kernels().clear_index(z.reshape(-1, self.width), a_prev.reshape(-1), self.padding_index)
         return z
 
     @kernels_only
@@ -87,4 +101,6 @@ class Embedding(Layer):
         """Fill the gradient of w; indices have no derivative."""
         rows = delta.reshape(-1, self.width)
         operations.scatter_add(rows, workspace["indices"].reshape(-1), grads["weight"])
+        if self.padding_index is not None:
+            kernels().scale(grads["weight"][self.padding_index : self.padding_index + 1], 0.0)
         return None

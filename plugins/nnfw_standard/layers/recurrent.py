@@ -15,7 +15,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels, kernels_only
-from nnfw.protocols import Initializer, Layer, Parameter
+from nnfw.protocols import Initializer, Merge, Parameter
 from nnfw_standard.activations import Identity
 
 Pairs = Mapping[str, tuple[Array, Array]]
@@ -23,8 +23,8 @@ Pairs = Mapping[str, tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
-class _Recurrent(Layer):
-    """h_t from a_t and h_(t-1) for t from 1 to T, or from T down to 1.
+class _Recurrent(Merge):
+    """h_t from a_t and h_(t-1) for t from 1 to T, or from T down to 1; a second input is the first state.
 
     Arrays of all time steps have the time first: a step is one piece of memory, and one product multiplies the inputs
     of all steps by the weights.
@@ -32,7 +32,7 @@ class _Recurrent(Layer):
 
     units: Annotated[int, Ge(1)]
     _: KW_ONLY
-    states: Literal["last", "all"] = "last"
+    states: Literal["last", "all", "complete"] = "last"
     reverse: bool = False
     initial_state: Literal["zeros", "learned"] = "zeros"
     bias: bool = True
@@ -41,6 +41,7 @@ class _Recurrent(Layer):
     bias_initializer: Initializer | str = "zeros"
 
     activation = Identity()
+    own_lengths = True
 
     gates: ClassVar[int]
     letters: ClassVar[str] = "h"  # of the states
@@ -54,17 +55,25 @@ class _Recurrent(Layer):
         """Whether z has the time steps of the input."""
         return self.states == "all"
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """Return ``(units,)`` for the last state, ``(T, units)`` for all."""
-        if len(input_shape) != 2:
-            raise ShapeError(f"expected input of shape (T, n), time steps and features, got {input_shape}.")
-        return (input_shape[0], self.units) if self.keeps_time else (self.units,)
+    def output_shape(self, input_shapes: tuple[Shape, ...]) -> Shape:
+        """Return ``(units,)`` for the last state, ``(T, units)`` for all, ``(states · units,)`` for a complete one."""
+        sequence, *first = input_shapes
+        if len(sequence) != 2:
+            raise ShapeError(f"expected input of shape (T, n), time steps and features, got {sequence}.")
+        complete = (len(self.letters) * self.units,)
+        if first and first != [complete]:
+            raise ShapeError(f"expected no second input, or a first state of shape {complete}, got {first[0]}.")
+        if first and self.initial_state == "learned":
+            raise ShapeError("expected no second input with initial_state='learned'. Leave one of them out.")
+        if self.states == "complete":
+            return complete
+        return (sequence[0], self.units) if self.keeps_time else (self.units,)
 
-    def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
+    def parameters(self, input_shapes: tuple[Shape, ...]) -> Mapping[str, Parameter]:
         """Declare weights for the input and the state before, and biases; and first states that are learned."""
         rows = self.gates * self.units
         found = {
-            "weight": Parameter((rows, input_shape[1]), self.weight_initializer),
+            "weight": Parameter((rows, input_shapes[0][1]), self.weight_initializer),
             "recurrent_weight": Parameter((rows, self.units), self.recurrent_initializer),
         }
         if self.bias:
@@ -75,8 +84,9 @@ class _Recurrent(Layer):
         return found
 
     @kernels_only
-    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
-        """Return the last state ``(N, units)``, or all ``(N, T, units)``."""
+    def forward(self, params: Mapping[str, Array], inputs: tuple[Array, ...], workspace: Workspace) -> Array:
+        """Return the last state ``(N, units)``, all ``(N, T, units)``, or a complete one ``(N, states · units)``."""
+        a_prev, *given = inputs
         (count, steps, features), rows = a_prev.shape, self.gates * self.units
         x = workspace["x"] = _buffer(workspace, "x", steps, count, features)
         gates = workspace["gates"] = _buffer(workspace, "gates", steps, count, self.gates, self.units)
@@ -84,14 +94,20 @@ class _Recurrent(Layer):
         states = {letter: _buffer(workspace, letter, steps + 1, count, self.units) for letter in self.letters}
         inside = _inside(workspace, steps, count)
         workspace["kept"], workspace["states"], workspace["inside"] = kept, states, inside
+        workspace["given"] = bool(given)
         kernels().swap(a_prev, x)
         weighted = gates.reshape(steps * count, rows)
         kernels().product(x.reshape(steps * count, features), params["weight"].T, weighted)
         if self.bias:
             kernels().add_bias(weighted, params["bias"])
-        for letter, each in states.items():
-            first = params.get(f"initial_{letter}", _zeros(workspace, self.units))
-            kernels().repeat_row(first, each[steps if self.reverse else 0])
+        first, last = (steps, 0) if self.reverse else (0, steps)
+        for k, (letter, each) in enumerate(states.items()):
+            if letter in workspace.carried:
+                kernels().copy(workspace.carried[letter], each[first])
+            elif given:
+                kernels().copy(given[0][:, self._part(k)], each[first])
+            else:
+                kernels().repeat_row(params.get(f"initial_{letter}", _zeros(workspace, self.units)), each[first])
         recurrent = workspace.buffer("recurrent", (count, self.gates, self.units))
         for t, pairs in self._order(states, steps):
             kernels().product(pairs["h"][0], params["recurrent_weight"].T, recurrent.reshape(count, rows))
@@ -99,9 +115,14 @@ class _Recurrent(Layer):
             if inside is not None:
                 for before, after in pairs.values():
                     kernels().hold(inside[t], before, after)
-        if not self.keeps_time:
-            last: Array = states["h"][0 if self.reverse else steps]
-            return last
+        workspace.carry({letter: each[last] for letter, each in states.items()})
+        if self.states == "last":
+            return states["h"][last]
+        if self.states == "complete":
+            complete = workspace.buffer("z", (count, len(states) * self.units))
+            for k, each in enumerate(states.values()):
+                kernels().copy(each[last], complete[:, self._part(k)])
+            return complete
         z = workspace.buffer("z", (count, steps, self.units))
         kernels().swap(states["h"][:-1] if self.reverse else states["h"][1:], z)
         return z
@@ -109,8 +130,8 @@ class _Recurrent(Layer):
     @kernels_only
     def backward(
         self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
-    ) -> Array | None:
-        """Return ∂C/∂a_prev, ``(N, T, n)``: back through the steps in the opposite order."""
+    ) -> tuple[Array | None, ...]:
+        """Return ∂C/∂a_prev, ``(N, T, n)``, and that of a given first state: back through the steps."""
         x, gates, kept, states, inside = (workspace[key] for key in ("x", "gates", "kept", "states", "inside"))
         (steps, count, features), rows = x.shape, self.gates * self.units
         of_gates = _buffer(workspace, "delta", *gates.shape)
@@ -142,19 +163,32 @@ class _Recurrent(Layer):
             for letter, each in grad.items():
                 kernels().sum_examples(each, grads[f"initial_{letter}"])
         if not workspace.needs_input_gradient:
-            return None
+            return (None, None) if workspace["given"] else (None,)
         grad_x = _buffer(workspace, "grad_x", steps, count, features)
         kernels().product(at_gates, params["weight"], grad_x.reshape(steps * count, features))
         grad_a_prev = workspace.passing("grad_a_prev", (count, steps, features))
         kernels().swap(grad_x, grad_a_prev)
-        return grad_a_prev
+        if not workspace["given"]:
+            return (grad_a_prev,)
+        grad_state = workspace.buffer("grad_state", (count, len(grad) * self.units))
+        for k, each in enumerate(grad.values()):
+            kernels().copy(each, grad_state[:, self._part(k)])
+        return grad_a_prev, grad_state
+
+    def _part(self, k: int) -> slice:
+        """Return where state k is in a complete one."""
+        return slice(k * self.units, (k + 1) * self.units)
 
     def _deltas(self, delta: Array, grad: Mapping[str, Array], steps: int, workspace: Workspace) -> Array | None:
         """Start with ∂C/∂h_T, and return the δ of each time step ``(T, N, units)`` where all states are given."""
         for each in grad.values():
             kernels().repeat_row(_zeros(workspace, self.units), each)
-        if not self.keeps_time:
+        if self.states == "last":
             kernels().add(grad["h"], delta)
+            return None
+        if self.states == "complete":
+            for k, each in enumerate(grad.values()):
+                kernels().add(each, delta[:, self._part(k)])
             return None
         deltas = _buffer(workspace, "deltas", steps, len(delta), self.units)
         kernels().swap(delta, deltas)
@@ -203,12 +237,12 @@ class SimpleRNN(_Recurrent):
     units
         Size of the state, 1 or more.
     states
-        ``"last"``: z is h_T, ``(N, units)``; ``"all"``: z is h_1 to h_T, ``(N, T, units)``. The last one of a padded
-        sequence is that at its length.
+        ``"last"``: z is h_T, ``(N, units)``; ``"all"``: z is h_1 to h_T, ``(N, T, units)``; ``"complete"``: all that
+        another layer needs to go on, which is h_T too. The last one of a padded sequence is that at its length.
     reverse
         Whether the sequence is read from its end; z_t stays beside a_t, and the last state is that of t = 1.
     initial_state
-        ``"zeros"``, or ``"learned"``: h_0 is a parameter.
+        ``"zeros"``, or ``"learned"``: h_0 is a parameter. A second input gives h_0, ``(N, units)``, instead.
     bias
         Whether b is added; True by default.
     weight_initializer, recurrent_initializer, bias_initializer
@@ -217,7 +251,8 @@ class SimpleRNN(_Recurrent):
     Raises
     ------
     ShapeError
-        From :meth:`output_shape`, for an input that does not have two axes, time and features.
+        From :meth:`output_shape`, for an input that does not have two axes, time and features; for a second input that
+        is no complete state, or that comes with ``initial_state="learned"``.
 
     References
     ----------
@@ -260,14 +295,16 @@ class LSTM(_Recurrent):
     Parameters
     ----------
     units, states, reverse, initial_state, bias
-        As for `simple_rnn`. The first states are h_0 and c_0.
+        As for `simple_rnn`. The first states are h_0 and c_0; a complete state is h and c side by side,
+        ``(N, 2 units)``, and so is a second input.
     weight_initializer, recurrent_initializer, bias_initializer
         First values of w ``(4 units, n)``, u ``(4 units, units)``, and of b, h_0 and c_0.
 
     Raises
     ------
     ShapeError
-        From :meth:`output_shape`, for an input that does not have two axes, time and features.
+        From :meth:`output_shape`, for an input that does not have two axes, time and features; for a second input that
+        is no complete state, or that comes with ``initial_state="learned"``.
 
     Notes
     -----
@@ -321,7 +358,8 @@ class GRU(_Recurrent):
     Raises
     ------
     ShapeError
-        From :meth:`output_shape`, for an input that does not have two axes, time and features.
+        From :meth:`output_shape`, for an input that does not have two axes, time and features; for a second input that
+        is no complete state, or that comes with ``initial_state="learned"``.
 
     Notes
     -----
@@ -338,9 +376,9 @@ class GRU(_Recurrent):
     keeps_one_more = True  # q
     passes_by = True
 
-    def parameters(self, input_shape: Shape) -> Mapping[str, Parameter]:
+    def parameters(self, input_shapes: tuple[Shape, ...]) -> Mapping[str, Parameter]:
         """Declare the bias of q too."""
-        found = dict(super().parameters(input_shape))
+        found = dict(super().parameters(input_shapes))
         if self.bias:
             found["recurrent_bias"] = Parameter((self.units,), self.bias_initializer, decays=False)
         return found

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnfw.protocols import Merge
 from nnfw_standard import (
     GRU,
     LSTM,
@@ -36,12 +37,21 @@ class Case(NamedTuple):
         Of the sequences in it, if they are padded.
     training
         Whether the pass is one of a training.
+    state
+        Size of a first state, which is a second input ``(N, state)``; 0 for none.
     """
 
     layer: Any
     shape: tuple[int, ...]
     lengths: tuple[int, ...] | None = None
     training: bool = False
+    state: int = 0
+
+    @property
+    def takes(self) -> Any:
+        """What `output_shape` and `parameters` take: the shape of the input, or the shapes of several."""
+        state = ((self.state,),) if self.state else ()
+        return (self.shape[1:], *state) if Merge in type(self.layer).__mro__ else self.shape[1:]
 
 
 RECURRENT = {"simple_rnn": SimpleRNN, "lstm": LSTM, "gru": GRU}
@@ -54,6 +64,12 @@ def cases() -> dict[str, Case]:
         found[f"{name} last"] = Case(layer(3), (4, 5, 2))
         found[f"{name} all"] = Case(layer(3, states="all", initial_state="learned"), (4, 5, 2))
         found[f"{name} one step"] = Case(layer(2, states="all", bias=False), (3, 1, 4))
+        for states, reverse in (("last", False), ("all", True), ("complete", False)):
+            options = {"states": states, "reverse": reverse}
+            state = 6 if name == "lstm" else 3
+            found[f"{name} {states}, first state" + ", reverse" * reverse] = Case(
+                layer(3, **options), (4, 6, 2), lengths=(6, 1, 4, 2), state=state
+            )
         for states in ("last", "all"):
             for reverse in (False, True):
                 options = {"states": states, "reverse": reverse, "initial_state": "learned"}
@@ -99,11 +115,13 @@ def drawn(case: Case, seed: int) -> dict[str, np.ndarray]:
     """Return x, the parameters and ∂C/∂z, in float64."""
     rng = np.random.default_rng(seed)
     arrays = {"x": rng.standard_normal(case.shape)}
-    for name, parameter in case.layer.parameters(case.shape[1:]).items():
+    if case.state:
+        arrays["state"] = rng.standard_normal((case.shape[0], case.state))
+    for name, parameter in case.layer.parameters(case.takes).items():
         arrays[name] = 0.5 * rng.standard_normal(parameter.shape)
         if name == "running_variance":
             arrays[name] = np.abs(arrays[name]) + 0.1
-    arrays["delta"] = rng.standard_normal((case.shape[0], *case.layer.output_shape(case.shape[1:])))
+    arrays["delta"] = rng.standard_normal((case.shape[0], *case.layer.output_shape(case.takes)))
     if case.lengths is not None and getattr(case.layer, "keeps_time", False):  # costs ignore what lies beyond a length
         arrays["delta"][np.arange(case.shape[1]) >= np.array(case.lengths)[:, np.newaxis]] = 0
     return arrays

@@ -38,10 +38,14 @@ def recurrent(name: str, case: Case, p: Tensors) -> torch.Tensor:
     if "recurrent_bias" in p:
         values[f"bias_hh_l0{side}"] = torch.cat([zeros, zeros, p["recurrent_bias"]])
     first = [torch.stack([p.get(f"initial_{k}", zeros).expand(count, units)] * 2) for k in layer.letters]
+    if case.state:
+        first = [torch.stack([part] * 2) for part in p["state"].split(units, dim=1)]
     given: Any = x
     if case.lengths is not None:
         given = nn.utils.rnn.pack_padded_sequence(x, torch.tensor(case.lengths), batch_first=True, enforce_sorted=False)
     outputs, last = torch.func.functional_call(module, values, (given, tuple(first) if name == "lstm" else first[0]))
+    if layer.states == "complete":
+        return torch.cat([each[int(layer.reverse)] for each in (last if name == "lstm" else [last])], dim=1)
     if layer.states == "last":
         return (last[0] if name == "lstm" else last)[int(layer.reverse)]
     if case.lengths is not None:
