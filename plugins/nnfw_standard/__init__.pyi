@@ -34,6 +34,7 @@ from .costs import KLDivergence as KLDivergence
 from .costs import LogCosh as LogCosh
 from .costs import Poisson as Poisson
 from .costs import SquaredHinge as SquaredHinge
+from .ctc import CTC as CTC
 from .datasets.csv import CSV as CSV
 from .datasets.digits import Digits as Digits
 from .datasets.idx import IDX as IDX

@@ -102,6 +102,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
             "token_cost:TokenCrossEntropy",
             "cross-entropy of sequences of classes, some of them ignored; canonical with softmax",
         ),
+        "ctc": ("ctc:CTC", "labels of sequences in their order, at times that nobody knows; canonical with softmax"),
         "quantile": ("vector_costs:Quantile", "the pinball cost of one or more quantiles"),
         "gaussian_nll": ("vector_costs:GaussianNLL", "negative log-likelihood of a mean and a log variance"),
         "cosine": ("vector_costs:CosineDistance", "1/N Σ 1 − a · y / (‖a‖ ‖y‖)"),
@@ -265,6 +266,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("activation", "celu"): ({}, {"alpha": 0.5}),
     ("cost", "focal"): ({}, {"gamma": 0.5, "alpha": None}),
     ("cost", "token_cross_entropy"): ({}, {"mean": "example", "ignored": 0}),
+    ("cost", "ctc"): ({}, {"blank": 3, "padding": -100}),
     ("cost", "quantile"): ({}, {"quantiles": [0.5]}),
     ("optimizer", "sgd"): ({}, {"momentum": 0.9, "weight_decay": 0.1}, {"momentum": 0.9, "nesterov": True}),
     ("optimizer", "adam"): ({}, {"weight_decay": 0.1}, {"amsgrad": True, "clip_value": 0.5}),
@@ -309,6 +311,7 @@ OPERATIONS = {
         focal_terms_from_z focal_slope focal_delta divergence_terms quantile_terms quantile_slope gaussian_terms
         gaussian_slope cosine_terms cosine_slope tokens
     """,
+    "nnfw_standard.ctc_operations": "marked ctc_terms ctc_delta ctc_slope",
     "nnfw_standard.normalization_operations": """
         normalize normalize_delta affine scale_channels affine_gradients batch_normalize batch_normalize_delta
         running_rates

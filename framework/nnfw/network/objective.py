@@ -28,7 +28,7 @@ class Output(NamedTuple):
     def examples(self, y: Array, weight: Array | None, cost: Cost | None = None) -> Examples:
         """Return what costs and metrics compare: of padded sequences each time step, with a weight of 0 for padding.
 
-        A `cost` may change these weights.
+        A `cost` may change these weights, or take the sequences whole.
         """
         if self.lengths is None:
             return Examples(self.z, self.a, y, weight)
@@ -38,6 +38,8 @@ class Output(NamedTuple):
             marks *= weight[:, np.newaxis]
         if cost is not None and _weighs_steps(cost):
             cost.weigh_steps(y, marks)
+        if cost is not None and _takes_whole(cost):
+            return Examples(self.z, self.a, y, marks)
         return Examples(*map(_time_steps, (self.z, self.a, y, marks)))
 
 
@@ -108,7 +110,7 @@ class Term:
         Of padded sequences the cost sees each time step as an example; `weight` is that of the time steps.
         """
         step, z, a, cost = own.step, own["z"], own["a"], cast(CanonicalCost, self.cost)
-        by_time = own.lengths is not None
+        by_time = own.lengths is not None and not _takes_whole(self.cost)
         seen, labels = (_time_steps(a), _time_steps(y)) if by_time else (a, y)
         method = cost.canonical_delta if self.canonical else cost.gradient
         found = step(method, seen, labels, own.child(COST), weight)
@@ -143,7 +145,8 @@ class Objective:
         found = []
         for term, output, y in zip(self.terms, outputs, batch.targets, strict=True):
             value = term.value(*output.examples(y, batch.weight, term.cost))
-            found.append(value if output.lengths is None else value * output.a.shape[1])  # a sum over the time steps
+            by_time = output.lengths is not None and not _takes_whole(term.cost)
+            found.append(value * output.a.shape[1] if by_time else value)  # a sum over the time steps
         return found
 
     def value(self, outputs: Outputs, batch: Batch) -> float:
@@ -167,16 +170,21 @@ class Objective:
         """Return λ_k ∂C_k/∂z of output k, whose node has the workspace `own`."""
         weight, factor, lengths = batch.weight, self.weights[k], own.lengths
         if lengths is not None:
-            shape = own["a"].shape[:2]
-            marks = own.step(_marks, lengths, weight, factor * shape[1], shape, own.child("marks"))
-            if _weighs_steps(self.terms[k].cost):
-                own.step(self.terms[k].cost.weigh_steps, batch.targets[k], marks)
-            weight = _time_steps(marks)
+            shape, cost = own["a"].shape[:2], self.terms[k].cost
+            whole = _takes_whole(cost)
+            marks = own.step(_marks, lengths, weight, factor if whole else factor * shape[1], shape, own.child("marks"))
+            if _weighs_steps(cost):
+                own.step(cost.weigh_steps, batch.targets[k], marks)
+            weight = marks if whole else _time_steps(marks)
         delta = self.terms[k].delta(own, batch.targets[k], weight)
         if factor == 1 or lengths is not None:
             return delta
         own["delta"] = delta  # what is looked at if it cannot be scaled
         return own.step(_scaled, delta, factor, own)
+
+
+def _takes_whole(cost: Cost) -> bool:
+    return getattr(cost, "whole_sequences", False)
 
 
 def _weighs_steps(cost: Cost) -> bool:

@@ -25,11 +25,15 @@ class Cost(Protocol):
         inside is refused.
     least_at_labels
         Whether C is smallest where a equals the labels; a class index counts as its one-hot vector.
+    whole_sequences
+        Whether of padded sequences the cost sees whole ones, with weights ``(N, T)`` of their time steps: that of the
+        example, 0 beyond its length. False, the default, where it sees each time step as an example.
     """
 
     canonical: ClassVar[str | None] = None
     domain: ClassVar[tuple[float, float] | None] = None
     least_at_labels: ClassVar[bool] = False
+    whole_sequences: ClassVar[bool] = False
 
     @abstractmethod
     def targets(self, y: Array, output_shape: Shape) -> Array:

@@ -103,6 +103,7 @@ MAY_LACK = frozenset(
         "step_ended",
         "update_parts",
         "weigh_steps",
+        "whole_sequences",
     }
 )
 """Members that a component may lack even if it does not derive from its protocol: it may be older than they are."""
