@@ -103,6 +103,7 @@ from .metrics import MeanSquaredError as MeanSquaredError
 from .metrics import Precision as Precision
 from .metrics import Recall as Recall
 from .metrics import TopKAccuracy as TopKAccuracy
+from .muon import Muon as Muon
 from .optimizers import LAMB as LAMB
 from .optimizers import SGD as SGD
 from .optimizers import Adagrad as Adagrad

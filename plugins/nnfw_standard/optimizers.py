@@ -24,7 +24,7 @@ from annotated_types import Ge, Gt, Lt
 from nnfw.arrays import Array
 from nnfw.ops import kernels_only
 from nnfw.ops.definitions import add_scaled, scale
-from nnfw.protocols import Optimizer, SplitOptimizer
+from nnfw.protocols import Optimizer, Parts, SplitOptimizer
 from nnfw_standard import operations
 
 State = Mapping[str, Array]
@@ -39,6 +39,11 @@ def clip(gradient: Array, value: float | None, norm: float | None) -> None:
         operations.clip_values(gradient, value)
     if norm is not None:
         operations.clip(gradient, norm)
+
+
+def whole(vector: Array) -> Parts:
+    """Return all parameters as one."""
+    return Parts({"all": slice(0, len(vector))}, {"all": vector.shape})
 
 
 @dataclass(frozen=True)
@@ -541,7 +546,7 @@ class LAMB(Optimizer):
         self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float, decays: slice
     ) -> None:
         """Take a step with all parameters as one."""
-        self.update_parts(vector, gradient, state, step, learning_rate, decays, {"all": slice(0, len(vector))})
+        self.update_parts(vector, gradient, state, step, learning_rate, decays, whole(vector))
 
     def update_parts(
         self,
@@ -551,7 +556,7 @@ class LAMB(Optimizer):
         step: int,
         learning_rate: float,
         decays: slice,
-        parts: Mapping[str, slice],
+        parts: Parts,
     ) -> None:
         """Take a step; `gradient` is overwritten."""
         clip(gradient, self.clip_value, self.clip_norm)

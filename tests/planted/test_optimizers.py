@@ -9,7 +9,9 @@ import nnfw
 import nnfw.compute
 from nnfw.plugins import default_registry
 from nnfw.testing import checks_of, run_checks
-from nnfw_standard import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RAdam, RMSProp
+from nnfw_standard import LAMB, SGD, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RAdam, RMSProp
+from nnfw_standard.muon import orthogonal
+from nnfw_standard.optimizers import whole
 
 FORMULA = "optimizer.agrees_with_its_formula"
 
@@ -106,7 +108,47 @@ def lion(decay=0.0, b1=0.9, b2=0.99):
     return step
 
 
+# where the kit puts parameters
+MATRICES = ((slice(0, 6), (2, 3)), (slice(6, 8), (1, 2)))
+BIASES = (slice(8, 10), slice(10, 12))
+
+
+def lamb(decay=0.01, b1=0.9, b2=0.999):
+    def step(theta, g, memory, t, eta, decays):
+        m = memory["m"] = b1 * memory.get("m", 0) + (1 - b1) * g
+        v = memory["v"] = b2 * memory.get("v", 0) + (1 - b2) * g * g
+        r = m / (1 - b1**t) / (np.sqrt(v / (1 - b2**t)) + 1e-6)
+        r[decays] += decay * theta[decays]
+        found = theta.copy()
+        for part in [place for place, _ in MATRICES] + list(BIASES):
+            found[part] -= eta * np.linalg.norm(theta[part]) / np.linalg.norm(r[part]) * r[part]
+        return found
+
+    return step
+
+
+def muon(mu=0.95, decay=0.1, iterations=5):
+    """By singular values: the polynomial acts on them alone."""
+
+    def step(theta, g, memory, t, eta, decays):
+        found = adam(decay, decoupled=True)(theta, g, memory, t, eta, decays)
+        mean = memory["mean"] = mu * memory.get("mean", 0) + (1 - mu) * g
+        ahead = (1 - mu) * g + mu * mean
+        for part, shape in MATRICES:
+            u, s, vt = np.linalg.svd(ahead[part].reshape(shape), full_matrices=False)
+            s /= max(np.sqrt(np.sum(s**2)), 1e-7)
+            for _ in range(iterations):
+                s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+            o = (u * s @ vt).reshape(-1)
+            found[part] = theta[part] * (1 - eta * decay) - 0.2 * eta * np.sqrt(max(shape)) * o
+        return found
+
+    return step
+
+
 FORMULAS = {
+    "lamb": (LAMB(), lamb()),
+    "muon": (Muon(), muon()),
     "amsgrad": (Adam(amsgrad=True), amsgrad()),
     "nadam": (NAdam(), nadam()),
     "radam": (RAdam(), radam()),
@@ -185,7 +227,34 @@ def on_everything(self, vector, gradient, learning_rate, decays):
     vector *= 1 - learning_rate * self.weight_decay
 
 
+@dataclass(frozen=True)
+class OneNorm(LAMB):
+    def update_parts(self, vector, gradient, state, step, learning_rate, decays, parts):
+        super().update_parts(vector, gradient, state, step, learning_rate, decays, whole(vector))
+
+
+@dataclass(frozen=True)
+class Transposed(Muon):
+    def _step_of_matrix(self, w, g, m, shape, rate):
+        super()._step_of_matrix(w, g, m, shape[::-1], rate)
+
+
+@dataclass(frozen=True)
+class OnTheGradient(Muon):
+    def _step_of_matrix(self, w, g, m, shape, rate):
+        w -= 0.2 * rate * np.sqrt(max(shape)) * orthogonal(g.reshape(shape)).reshape(-1)
+
+
 WRONG_STEPS = {
+    "lamb-with-one-norm-for-all": (OneNorm(), lamb()),
+    "lamb-without-norms": (AdamW(epsilon=1e-6), lamb()),
+    "lamb-of-other-betas": (LAMB(beta1=0.8), lamb()),
+    "lamb-without-decay": (LAMB(weight_decay=0.0), lamb()),
+    "muon-that-is-adam": (Muon(adam=("*",)), muon()),
+    "muon-of-transposed-matrices": (Transposed(), muon()),
+    "muon-without-momentum": (OnTheGradient(), muon()),
+    "muon-without-nesterov": (Muon(nesterov=False), muon()),
+    "muon-with-an-iteration-less": (Muon(iterations=4), muon()),
     "nadam-that-is-adam": (Adam(), nadam()),
     "nadam-of-other-betas": (NAdam(beta1=0.8), nadam()),
     "nadam-with-constant-momentum": (NAdam(momentum_decay=0.0), nadam(b1=0.95)),

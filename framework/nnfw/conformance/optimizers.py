@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import prod
 from typing import cast
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.conformance.isolation import no_warnings
 from nnfw.conformance.outcomes import NotApplicable, applies_if, require
 from nnfw.conformance.requirements import close, equal, unchanged
@@ -17,12 +18,19 @@ from nnfw.conformance.subjects import Subject
 from nnfw.ops import DEFINITIONS, Call, PerStep, Tape, splits
 from nnfw.ops.definitions import copy
 from nnfw.ops.many_steps import steps
-from nnfw.protocols import Optimizer, SplitOptimizer, is_own
+from nnfw.protocols import Optimizer, Parts, SplitOptimizer, is_own
 
 _SIZE = 12
 _DECAYS, _NO_DECAY = slice(0, 8), slice(0, 0)
-_PARTS = {"0.weight": slice(0, 5), "1.weight": slice(5, 8), "0.bias": slice(8, 10), "1.bias": slice(10, 12)}
-_REAL_SIZES = {"0.weight": 30 * 64, "0.bias": 30, "1.weight": 7 * 30, "1.bias": 7, "scale": 1}
+_SHAPES: Mapping[str, Shape] = {"0.weight": (2, 3), "1.weight": (1, 2), "0.bias": (2,), "1.bias": (2,)}
+_REAL_SHAPES: Mapping[str, Shape] = {
+    "0.weight": (30, 64),
+    "0.bias": (30,),
+    "1.weight": (7, 30),
+    "kernel": (4, 3, 2, 2),
+    "1.bias": (7,),
+    "scale": (1,),
+}
 _STEPS = 5
 _MANY_STEPS = 400
 _LOWER = 0.9  # of the initial distance to the minimum: any method that works gets much closer
@@ -30,6 +38,16 @@ _CURVATURES = np.geomspace(1, 10, _SIZE)
 _SIZES = np.geomspace(1e-6, 1, _SIZE)  # of gradients; small ones show where ε is added
 _HUGE, _TINY = 1e15, 1e-15
 _ROUNDING = 1e-9
+
+
+def _parts_of(shapes: Mapping[str, Shape]) -> Parts:
+    """Return the places of parameters that lie one after the other."""
+    ends = np.cumsum([prod(shape) for shape in shapes.values()]).tolist()
+    places = {name: slice(end - prod(shape), end) for (name, shape), end in zip(shapes.items(), ends, strict=True)}
+    return Parts(places, shapes)
+
+
+_PARTS = _parts_of(_SHAPES)
 
 
 class _Training:
@@ -41,7 +59,7 @@ class _Training:
         dtype: DTypeLike = np.float64,
         optimizer: Optimizer | None = None,
         start: Array | None = None,
-        parts: Mapping[str, slice] | None = None,
+        parts: Parts = _PARTS,
     ) -> None:
         self.parts = parts
         self.optimizer, self.rng = optimizer or subject.component, subject.rng()
@@ -53,8 +71,7 @@ class _Training:
         """Take one step, and return what `update` returns."""
         self.step += 1
         rate = self.optimizer.learning_rate if learning_rate is None else learning_rate
-        parts = _PARTS if self.parts is None else self.parts
-        return _update(self.optimizer, self.vector, gradient, self.state, self.step, rate, decays, parts)
+        return _update(self.optimizer, self.vector, gradient, self.state, self.step, rate, decays, self.parts)
 
     def run(self, steps: int = _STEPS, *, one_array: bool = False) -> _Training:
         """Take steps along random gradients, in arrays of their own or all in one, and return itself."""
@@ -74,7 +91,7 @@ def _update(
     step: int,
     rate: float,
     decays: slice,
-    parts: Mapping[str, slice],
+    parts: Parts,
 ) -> object:
     """Call `update_parts` if the optimizer has its own, else `update`, as a training does; return what that returns."""
     update: Callable[..., object] = optimizer.update
@@ -131,21 +148,21 @@ def check_frozen_parameters_stay(subject: Subject[Optimizer]) -> None:
 def check_places_do_not_matter(subject: Subject[Optimizer]) -> None:
     """A parameter moves in the same way wherever it lies in the vector, for sizes as networks have them."""
     rng, moved = subject.rng(), []
-    values = {name: rng.standard_normal((1 + _STEPS, size)) for name, size in _REAL_SIZES.items()}
-    for names in (list(values), list(reversed(values)), sorted(values)):
-        ends = np.cumsum([_REAL_SIZES[name] for name in names]).tolist()
-        parts = {name: slice(end - _REAL_SIZES[name], end) for name, end in zip(names, ends, strict=True)}
+    values = {name: rng.standard_normal((1 + _STEPS, prod(shape))) for name, shape in _REAL_SHAPES.items()}
+    weights = slice(0, sum(prod(shape) for shape in _REAL_SHAPES.values() if len(shape) > 1))
+    for order in (list(values), list(reversed(values)), sorted(values)):
+        names = sorted(order, key=lambda name: len(_REAL_SHAPES[name]) == 1)  # weights come first, as in a network
+        parts = _parts_of({name: _REAL_SHAPES[name] for name in names})
         joined = np.concatenate([values[name] for name in names], axis=1)
         training = _Training(subject, start=joined[0].copy(), parts=parts)
         for gradient in joined[1:]:
-            training.update(gradient.copy(), _NO_DECAY)
+            training.update(gradient.copy(), weights)
         moved.append({name: training.vector[place] for name, place in parts.items()})
     for name in values:
         for other in moved[1:]:
             same = np.allclose(moved[0][name], other[name], rtol=_ROUNDING, atol=_ROUNDING)
-            require(
-                same, f"{name} of {_REAL_SIZES[name]} numbers moves otherwise where parameters lie in another order."
-            )
+            shape = _REAL_SHAPES[name]
+            require(same, f"{name} of shape {shape} moves otherwise where parameters lie in another order.")
 
 
 def check_decay_acts_on_weights_alone(subject: Subject[Optimizer]) -> None:
@@ -274,7 +291,7 @@ def check_nan_is_not_hidden(subject: Subject[Optimizer]) -> None:
 
 def check_no_parameters_are_handled(subject: Subject[Optimizer]) -> None:
     """A network without parameters can be trained: empty vectors raise nothing."""
-    _Training(subject, start=np.zeros(0)).update(np.zeros(0), _NO_DECAY)
+    _Training(subject, start=np.zeros(0), parts=Parts({}, {})).update(np.zeros(0), _NO_DECAY)
 
 
 def check_many_steps_are_like_single_ones(subject: Subject[Optimizer]) -> None:

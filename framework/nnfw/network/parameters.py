@@ -18,7 +18,7 @@ from nnfw.data import NUMERIC_KINDS, as_numeric, cast, listed
 from nnfw.errors import PluginError, ShapeError, did_you_mean, short
 from nnfw.plugins import default_registry
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Parameter
+from nnfw.protocols import Parameter, Parts
 
 _LIKENESS = 0.5  # "weight" for "layers.0.weight"
 
@@ -104,9 +104,11 @@ class Layout:
         return cls(names, declared, ordered, ends[True], ends[False], slice(0, decaying))
 
     @property
-    def parts(self) -> Mapping[str, slice]:
-        """Return the slice of each trainable parameter."""
-        return MappingProxyType({name: self.places[name] for name, item in self.declared.items() if item.trainable})
+    def parts(self) -> Parts:
+        """Return the slice of each trainable parameter, and its shape."""
+        trained = {name: item for name, item in self.declared.items() if item.trainable}
+        places = MappingProxyType({name: self.places[name] for name in trained})
+        return Parts(places, MappingProxyType({name: item.shape for name, item in trained.items()}))
 
     def views(self, vector: Array, state: Array | None = None) -> Scope:
         """Return the arrays by name, as views; state only if it is given."""

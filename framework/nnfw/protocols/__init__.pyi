@@ -29,6 +29,7 @@ from .node import Inline as Inline
 from .node import Layers as Layers
 from .node import Node as Node
 from .optimizer import Optimizer as Optimizer
+from .optimizer import Parts as Parts
 from .optimizer import Schedule as Schedule
 from .optimizer import Solver as Solver
 from .optimizer import SplitOptimizer as SplitOptimizer

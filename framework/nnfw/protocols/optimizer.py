@@ -3,11 +3,41 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from nnfw.arrays import Shape
 
 if TYPE_CHECKING:
     from nnfw.arrays import Array
+
+
+@dataclass(frozen=True)
+class Parts(Mapping[str, slice]):
+    """The slice of each parameter in the flat vector by name, and its shape.
+
+    Examples
+    --------
+    >>> parts = Parts({"layers.0.weight": slice(0, 6)}, {"layers.0.weight": (2, 3)})
+    >>> parts["layers.0.weight"], parts.shapes["layers.0.weight"]
+    (slice(0, 6, None), (2, 3))
+    """
+
+    places: Mapping[str, slice]
+    shapes: Mapping[str, Shape]
+
+    def __getitem__(self, name: str) -> slice:
+        """Return where a parameter is."""
+        return self.places[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        """Return the number of parameters."""
+        return len(self.places)
 
 
 class Optimizer(Protocol):
@@ -46,12 +76,13 @@ class Optimizer(Protocol):
         step: int,
         learning_rate: float,
         decays: slice,
-        parts: Mapping[str, slice],
+        parts: Parts,
     ) -> None:
         """Change `vector` and `state` in place, as :meth:`update`, knowing where each parameter is.
 
-        Override it in place of :meth:`update` where the step depends on norms of single parameters, as in LAMB. `parts`
-        are their places in the vector by name, ``layers.0.weight`` for instance.
+        Override it in place of :meth:`update` where the step depends on single parameters: on their norms, as in LAMB,
+        or their shapes, as in Muon. `parts` are their places in the vector by name, ``layers.0.weight`` for instance,
+        and ``parts.shapes`` their shapes.
         """
         self.update(vector, gradient, state, step, learning_rate, decays)
 

@@ -43,7 +43,8 @@ class RunningFit:
         self._task, self._state, self._files, self._save = task, state, files, save
         self.epochs, self.steps, self.recorded = task.planned_epochs, task.steps, recorded
         self.examples, self.experiment = len(task.data), task.experiment
-        self.parameters, self.parts = _read_only(state.parameters), state.parameters.layout.parts
+        self.parameters = _read_only(state.parameters)
+        self.parts: Mapping[str, slice] = state.parameters.layout.parts
         self.vector, self.directory, self.registry = state.parameters.vector, files.directory, task.network.registry
         self.watch, self.diverged, self.first_non_finite = watch.start, watch.diverged, watch.first_non_finite
         self.lines = files.lines
