@@ -115,6 +115,7 @@ from .optimizers import RAdam as RAdam
 from .optimizers import RMSProp as RMSProp
 from .regularizers import L1 as L1
 from .regularizers import L2 as L2
+from .schedule_free import ScheduleFree as ScheduleFree
 from .schedules import ConstantRate as ConstantRate
 from .schedules import Cosine as Cosine
 from .schedules import CosineRestarts as CosineRestarts

@@ -9,7 +9,7 @@ import nnfw
 import nnfw.compute
 from nnfw.plugins import default_registry
 from nnfw.testing import checks_of, run_checks
-from nnfw_standard import LAMB, SGD, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RAdam, RMSProp
+from nnfw_standard import LAMB, SGD, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RAdam, RMSProp, ScheduleFree
 from nnfw_standard.muon import orthogonal
 from nnfw_standard.optimizers import whole
 
@@ -146,7 +146,24 @@ def muon(mu=0.95, decay=0.1, iterations=5):
     return step
 
 
+def schedule_free(b1=0.9, b2=0.999, decay=0.0, *, sgd=False):
+    def step(theta, g, memory, t, eta, decays):
+        z, x = memory.get("z", theta), memory.get("x", theta)
+        if not sgd:
+            v = memory["v"] = b2 * memory.get("v", 0) + (1 - b2) * g * g
+            eta, g = eta * np.sqrt(1 - b2**t), g / (np.sqrt(v) + 1e-8)
+        z = memory["z"] = z - eta * decayed(theta, g, decay, decays)
+        memory["sum"] = memory.get("sum", 0) + eta**2
+        c = eta**2 / memory["sum"]
+        x = memory["x"] = (1 - c) * x + c * z
+        return (1 - b1) * z + b1 * x
+
+    return step
+
+
 FORMULAS = {
+    "schedule-free": (ScheduleFree(weight_decay=0.1), schedule_free(decay=0.1)),
+    "schedule-free-sgd": (ScheduleFree(base="sgd"), schedule_free(sgd=True)),
     "lamb": (LAMB(), lamb()),
     "muon": (Muon(), muon()),
     "amsgrad": (Adam(amsgrad=True), amsgrad()),
@@ -245,7 +262,25 @@ class OnTheGradient(Muon):
         w -= 0.2 * rate * np.sqrt(max(shape)) * orthogonal(g.reshape(shape)).reshape(-1)
 
 
+@dataclass(frozen=True)
+class EqualShares(ScheduleFree):
+    def _share(self, rates, rate, out):
+        return super()._share(rates, 1.0, out)
+
+
+@dataclass(frozen=True)
+class FirstCounts(ScheduleFree):
+    def state(self, vector):
+        found = super().state(vector)
+        return {**found, "squared_rates": found["squared_rates"] + self.learning_rate**2}
+
+
 WRONG_STEPS = {
+    "schedule-free-with-equal-shares": (EqualShares(base="sgd"), schedule_free(sgd=True)),
+    "schedule-free-where-the-start-counts": (FirstCounts(base="sgd"), schedule_free(sgd=True)),
+    "schedule-free-at-the-fastest": (ScheduleFree(beta1=0.0), schedule_free()),
+    "schedule-free-sgd-that-is-adamw": (ScheduleFree(), schedule_free(sgd=True)),
+    "schedule-free-without-decay": (ScheduleFree(), schedule_free(decay=0.1)),
     "lamb-with-one-norm-for-all": (OneNorm(), lamb()),
     "lamb-without-norms": (AdamW(epsilon=1e-6), lamb()),
     "lamb-of-other-betas": (LAMB(beta1=0.8), lamb()),
@@ -424,7 +459,19 @@ class SplitDifferently(SGD):
 split_differently = SplitDifferently(0.1)
 
 
+@dataclass(frozen=True)
+class Forgotten(ScheduleFree):
+    """The average stays where it was."""
+
+    def state(self, vector):
+        return {**super().state(vector), "evaluated": vector.copy(), "other": vector.copy()}
+
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        super().update(vector, gradient, {**state, "evaluated": state["other"]}, step, learning_rate, decays)
+
+
 CONTRACT = {
+    "average-that-stays": (Forgotten(), "optimizer.minimises_a_quadratic"),
     "climbs": (changing(up), "optimizer.minimises_a_quadratic"),
     "first-step-up": (changing(up), "optimizer.first_step_goes_downhill"),
     "drifts": (changing(drifting), "optimizer.zero_gradient_is_rest"),

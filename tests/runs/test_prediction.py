@@ -105,6 +105,21 @@ def test_run_killed_within_an_epoch_has_the_model_of_its_last_step(experiment, t
     )
 
 
+@pytest.mark.parametrize(
+    "chosen", ['training.average={ type = "ema", decay = 0.8 }', "optimizer.type=schedule_free"], ids=["ema", "own"]
+)
+def test_run_with_an_average_has_it_in_model_and_checkpoint(experiment, tmp_path, chosen):
+    file = read_experiment(str(experiment), registry, [chosen])
+    run = train(file, registry, tmp_path / "run")
+    model = open_model(run.directory, Access(registry))
+    assert evaluate_run(run.directory, Access(registry)) == (run.results, True)
+    (run.directory / "model.nnfw").unlink()
+    with pytest.warns(RuntimeWarning, match="its newest checkpoint is used, after epoch 12"):
+        assert np.array_equal(
+            open_model(run.directory, Access(registry, warn)).parameters.vector, model.parameters.vector
+        )
+
+
 def test_run_without_a_trained_step_has_no_model(stopped):
     shutil.rmtree(stopped / "checkpoints")
     match = r"run holds neither a model nor .*: its status is 'interrupted'\. Resume it: nnfw resume .*run --trust$"

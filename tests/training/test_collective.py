@@ -153,6 +153,13 @@ def test_ranks_train_as_one_process_and_end_with_the_same_bits(size, accelerator
     assert_all_equal_serial(of_ranks(size, **options), train(None, **options))
 
 
+@pytest.mark.parametrize(
+    "options", [{"accumulate": 3}, {"accumulate": 2, "average": {"type": "ema", "decay": 0.7}}], ids=["", "average"]
+)
+def test_ranks_accumulate_gradients_of_whole_batches(options):
+    assert_all_equal_serial(of_ranks(2, 27, **options), train(None, 27, **options))
+
+
 @pytest.mark.parametrize("count", [27, 28, 14, 13])
 def test_last_batch_of_fewer_examples_than_ranks_counts_each_once(count):
     options = {"validation_data": tuple(part[:2] for part in examples(count))}
@@ -432,12 +439,13 @@ def test_parameters_that_overflow_are_found_on_every_rank():
     [
         lambda rank: {"seed": rank},
         lambda rank: {"batch_size": 13 + rank},
+        lambda rank: {"accumulate": 2 + rank},
         lambda rank: {"epochs": 3 + rank},
         lambda rank: {"shuffle": bool(rank)},
         lambda rank: {"count": 50 - rank},
         lambda rank: {"dtype": "float64" if rank else "float32"},
     ],
-    ids=["seed", "batches", "epochs", "order", "data", "model"],
+    ids=["seed", "batches", "groups", "epochs", "order", "data", "model"],
 )
 def test_ranks_that_do_not_train_the_same_are_refused(others):
     refused = []

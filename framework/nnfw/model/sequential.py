@@ -212,6 +212,8 @@ class Sequential:
         accelerator: str = "auto",
         rates: Mapping[str, float] | None = None,
         frozen: Sequence[str] | None = None,
+        accumulate: int | None = None,
+        average: Mapping[str, object] | training.Average | None = None,
         seed: int | None = None,
         directory: str | PathLike[str] = ".",
         checkpoints: str | PathLike[str] | None = None,
@@ -252,6 +254,13 @@ class Sequential:
         rates, frozen
             Factors of the learning rate by patterns of names of parameters, ``{"embed.*": 0.1}``, and patterns of those
             that do not change, ``["trunk.*"]``.
+        accumulate
+            Batches whose mean gradient makes one step of the optimizer, as if they were one batch; by default each
+            batch does.
+        average
+            The average of the parameters that the model is evaluated with and has at the end: ``{"type": "ema"}`` with
+            `decay` and `start`, or ``{"type": "swa", "start": 5}``; see :class:`nnfw.training.Average`. By default
+            there is none.
         seed
             Seed of order and noise, 0 or more; that of the model by default. Two calls with one seed take the examples
             in the same order.

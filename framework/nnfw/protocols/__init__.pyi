@@ -28,6 +28,7 @@ from .node import Block as Block
 from .node import Inline as Inline
 from .node import Layers as Layers
 from .node import Node as Node
+from .optimizer import EVALUATED as EVALUATED
 from .optimizer import Optimizer as Optimizer
 from .optimizer import Parts as Parts
 from .optimizer import Schedule as Schedule

@@ -91,7 +91,8 @@ class Fit(Protocol):
     recorded
         Names of the numbers that each epoch will record, apart from matrices.
     vector
-        The flat parameter vector of the model; to be read only.
+        The flat parameter vector of the model; to be read only. At the end of an epoch and of the training it holds the
+        average that the model is evaluated with, if there is one.
     parameters
         The parameters of the model by name, ``layers.0.weight`` for instance: views that cannot be written to.
     parts

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from nnfw.arrays import Array
 
 
+EVALUATED = "evaluated"
+"""The array of an optimizer's state that holds the parameters at which the model is evaluated and saved."""
+
+
 @dataclass(frozen=True)
 class Parts(Mapping[str, slice]):
     """The slice of each parameter in the flat vector by name, and its shape.
@@ -55,7 +59,11 @@ class Optimizer(Protocol):
     rests: ClassVar[bool] = True
 
     def state(self, vector: Array) -> Mapping[str, Array]:
-        """Return fresh arrays of state (momenta, second moments), each shaped like `vector`; none by default."""
+        """Return fresh arrays of state (momenta, second moments), each shaped like `vector`; none by default.
+
+        If one is named ``"evaluated"``, the model is evaluated and saved with its values in place of `vector`, which is
+        trained: an average that the optimizer keeps.
+        """
         return {}
 
     @abstractmethod

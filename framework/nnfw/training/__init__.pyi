@@ -1,3 +1,4 @@
+from .average import Average as Average
 from .batches import Data as Data
 from .batches import Labelled as Labelled
 from .batches import labelled as labelled

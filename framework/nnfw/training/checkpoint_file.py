@@ -19,7 +19,9 @@ from nnfw.arrays import Array
 from nnfw.configuration import build
 from nnfw.errors import ConfigError, DataError, FileFormatError, short
 from nnfw.network import Parameters
+from nnfw.protocols import EVALUATED
 from nnfw.storage import Directory, container, decoded, encoded
+from nnfw.training.average import EVALUATED_STATE
 from nnfw.training.history import Memory
 from nnfw.training.state import TrainingState
 
@@ -99,7 +101,7 @@ def write(path: Path, header: Header, state: TrainingState, folder: Directory) -
     changing = {
         "order": state.order_of_epoch,
         "noise": state.noise.bit_generator.state,
-        "optimizer": dict(state.optimizer),
+        "optimizer": state.arrays,
         "records": state.history.records,
         "tally": state.tally.content(),
         "cost": float(state.cost),
@@ -175,7 +177,7 @@ def resume(
     header, progress = checkpoint.header, checkpoint.progress
     with _naming_file(checkpoint.path, "does not fit this training"):
         found = _named(checkpoint.vector, checkpoint.state, progress["optimizer"])
-        own = _named(state.parameters.vector, state.parameters.state, state.optimizer)
+        own = _named(state.parameters.vector, state.parameters.state, state.arrays)
         _require_alike(found, own)
         if header.position >= steps or len(progress["records"]) != header.epoch - bool(header.position):
             raise FileFormatError(
@@ -196,10 +198,12 @@ def resume(
 
 
 def load_parameters(parameters: Parameters, checkpoint: Checkpoint) -> None:
-    """Fill the parameters and the layer state of a network; FileFormatError if they do not fit."""
+    """Fill parameters and layer state with those that a model is evaluated with; FileFormatError if they do not fit."""
+    arrays = checkpoint.progress["optimizer"]
+    vector, state = arrays.get(EVALUATED, checkpoint.vector), arrays.get(EVALUATED_STATE, checkpoint.state)
     with _naming_file(checkpoint.path, "does not fit this model"):
-        _require_alike(_named(checkpoint.vector, checkpoint.state), _named(parameters.vector, parameters.state))
-    parameters.vector[...], parameters.state[...] = checkpoint.vector, checkpoint.state
+        _require_alike(_named(vector, state), _named(parameters.vector, parameters.state))
+    parameters.vector[...], parameters.state[...] = vector, state
 
 
 def _named(vector: Array, state: Array, optimizer: Mapping[str, Array] | None = None) -> dict[str, Array]:

@@ -26,7 +26,7 @@ def end_of(task: Task, state: TrainingState) -> TrainingEnd | None:
         seed=task.seed,
         parameters=_parameters_of(task.network),
         optimizer=name_of("optimizer", task.optimizer, task.network.registry),
-        arrays=state.optimizer,
+        arrays=state.arrays,
         epoch=state.epoch,
         step=state.step,
         order=state.order.bit_generator.state,
@@ -82,7 +82,7 @@ def go_on(end: TrainingEnd, state: TrainingState, callbacks: Sequence[str]) -> l
 
     The end stays as it is, so several trainings can go on from one. ConfigError if the optimizer keeps other arrays.
     """
-    here, there = sorted(state.optimizer), sorted(end.arrays)
+    here, there = sorted(state.arrays), sorted(end.arrays)
     if here != there:
         text = (
             f"holds {', '.join(there) or 'no arrays'} of the optimizer, which now keeps {', '.join(here) or 'none'}. "
@@ -90,7 +90,7 @@ def go_on(end: TrainingEnd, state: TrainingState, callbacks: Sequence[str]) -> l
             "state."
         )
         raise ConfigError([_mistake(text)])
-    for name, array in state.optimizer.items():
+    for name, array in state.arrays.items():
         array[...] = end.arrays[name]
     state.order.bit_generator.state, state.noise.bit_generator.state = end.order, end.noise
     state.epoch, state.step, state.history.resumed = end.epoch, end.step, f"after epoch {end.epoch}"

@@ -27,7 +27,8 @@ class TrainingEnd:
     parameters
         Dtype and shape of each of the model's parameters by name, in words.
     optimizer, arrays
-        Which optimizer it was, and its arrays by name, each as long as the parameter vector.
+        Which optimizer it was, and by name its arrays, those of an average and of a gradient that accumulates. Of a
+        model with an average, the parameters that were trained are in the average's place, ``"evaluated"``.
     epoch, step
         The number of epochs and steps taken.
     order, noise

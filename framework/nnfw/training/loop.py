@@ -16,6 +16,7 @@ from nnfw.ops import choose, gain, known_accelerators, using
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Callback, is_own, is_solver
 from nnfw.randomness import stream
+from nnfw.training.average import Evaluated
 from nnfw.training.batches import Data
 from nnfw.training.checkpoint_file import name_of, resume
 from nnfw.training.checkpoints import Checkpoints
@@ -59,11 +60,13 @@ class Loop(ABC):
         self.state = TrainingState(
             network.parameters,
             state_of(task.optimizer, network.parameters.vector),
+            own=task.arrays(),
             order=stream(task.seed, "order"),
             noise=stream(task.seed, "noise", task.collective.rank),
             tally=Tally(task.metrics),
             history=History([] if task.continued is None else [*task.continued], accelerator=accelerator),
         )
+        self._evaluated = Evaluated(network.parameters, self.state.arrays)
         self._evaluation = network.workspace()
         self._watch = Watch(task, self.state, self._evaluation)
         self.fit = RunningFit(task, self.state, self._watch, tuple(task.recorded(look)), files, save)
@@ -92,6 +95,7 @@ class Loop(ABC):
             self.state.history.end = end_of(self.task, self.state)
             if self._checkpoints is not None:
                 self._checkpoints.write(self.state)
+            self._evaluated.swap()
             for callback, memory in self._callbacks:
                 callback.fit_ended(self.fit, memory)
             self.state.history.warning = self._rise()
@@ -109,6 +113,7 @@ class Loop(ABC):
             self.fit.stop(self._start.header.stopped)
         elif self.task.continued is not None and self.task.continued.end is not None:
             memories = go_on(self.task.continued.end, state, names)
+            self._evaluated.swap()  # as at the end of that training
         if self.task.collective.size > 1:
             require_alike(self.task, state)
         for callback, name, remembered in zip(callbacks, names, memories, strict=True):
@@ -143,12 +148,13 @@ class Loop(ABC):
         record = {"epoch": state.epoch, "learning_rate": rate} | results
         if task.options.regularizer is not None:
             record["penalty"] = task.penalty()
-        if task.validation is not None:
-            self._watch.workspace = self._evaluation
-            record |= self._evaluate(task.validation, VALIDATION)
-        state.history.records.append(record)
-        for callback, memory in self._callbacks:
-            callback.epoch_ended(self.fit, record, memory)
+        with self._evaluated.in_place():
+            if task.validation is not None:
+                self._watch.workspace = self._evaluation
+                record |= self._evaluate(task.validation, VALIDATION)
+            state.history.records.append(record)
+            for callback, memory in self._callbacks:
+                callback.epoch_ended(self.fit, record, memory)
         if self._checkpoints is not None:
             self._checkpoints.epoch_ended(state, record[task.watched])
         if self._interruption.due:

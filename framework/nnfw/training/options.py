@@ -9,6 +9,7 @@ from typing import Annotated
 from annotated_types import Ge
 
 from nnfw.protocols import Callback, Metric, Regularizer, Schedule
+from nnfw.training.average import Average
 
 Metrics = tuple[Metric, ...] | Mapping[str, tuple[Metric, ...]]
 """Metrics as the user chooses them; by the name of the output where outputs have names."""
@@ -42,6 +43,11 @@ class TrainingOptions:
         pattern that matches a name counts. The others have the rate of the optimizer.
     frozen
         Patterns of the names of parameters that do not change: ``["trunk.*"]``.
+    accumulate
+        Batches whose mean gradient makes one step of the optimizer, 1 or more; by default each batch does.
+    average
+        The average of the parameters with which the model is evaluated and saved, as ``{"type": "ema"}``; by default
+        there is none.
     checkpoint_seconds
         Time between two checkpoints within an epoch, 0 or more; 30 by default. With 0 there is one after each step.
     """
@@ -56,6 +62,8 @@ class TrainingOptions:
     accelerator: str = "auto"
     rates: Mapping[str, Annotated[float, Ge(0)]] | None = None
     frozen: tuple[str, ...] | None = None
+    accumulate: Annotated[int, Ge(1)] | None = None
+    average: Average | None = None
     checkpoint_seconds: Annotated[float, Ge(0)] = 30.0
 
 

@@ -72,7 +72,7 @@ class RankSteps(Steps):
         if self._lacks_update:
             table = {name: found[np.newaxis] for name, found in self._statistics.items()}  # a row for each step
             self.state.tally.add_many([self.state.cost], self._count, None, table)
-            self.change(self._rate)
+            self.change(self._rate, self.state.position)
             self.state.position += 1
             self._lacks_update = False
 
@@ -88,8 +88,9 @@ def require_alike(task: Task, state: TrainingState) -> None:
         raise DataError(f"x has {len(data)} examples for {collective.size} ranks. Use no more ranks than examples.")
     some = data.subset(data.rows_at(np.linspace(0, len(data) - 1, _COMPARED).astype(np.int64)))
     given = len(data), some.fingerprint(), task.seed, task.options.batch_size, task.options.shuffle, task.last_epoch
-    digest = crc32(repr((given, state.epoch, state.step, state.order.bit_generator.state)).encode())
-    for array in (state.parameters.vector, state.parameters.state, *state.optimizer.values()):
+    steps = task.options.accumulate, task.options.average
+    digest = crc32(repr((given, steps, state.epoch, state.step, state.order.bit_generator.state)).encode())
+    for array in (state.parameters.vector, state.parameters.state, *state.arrays.values()):
         digest = crc32(array.tobytes(), digest)
     digest &= _DIGEST
     found = np.array([1.0, digest, digest**2])

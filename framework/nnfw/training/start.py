@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from nnfw.errors import ConfigError, DataError, Mistake, warn
 from nnfw.ops import require_known
 from nnfw.plugins import Registry
-from nnfw.protocols import Optimizer, Solver, is_solver
+from nnfw.protocols import EVALUATED, Optimizer, Solver, is_solver
 from nnfw.storage import LOCK, Directory, locked
 from nnfw.training.checkpoints import Checkpoints, checkpoint_files, make_folder, newest, require_resumable
 from nnfw.training.fit import CallbackFiles, Save
@@ -16,6 +18,7 @@ from nnfw.training.history import History
 from nnfw.training.loop import Loop, StepLoop
 from nnfw.training.options import TrainingOptions
 from nnfw.training.solving import UNUSED, SolverLoop
+from nnfw.training.state import state_of
 from nnfw.training.task import Task
 
 
@@ -71,6 +74,13 @@ def _names_in(directory: Path, checkpoints: Path) -> tuple[str, ...]:
     return (str(folder.relative_to(directory)),) if folder.is_relative_to(directory) else ()
 
 
+_OWN_AVERAGE = {
+    "average": "has no effect",
+    "rates": "cannot scale the steps",
+    "frozen": "cannot hold parameters back",
+}
+
+
 def contradictions(options: TrainingOptions, optimizer: Optimizer | Solver, registry: Registry) -> Iterator[Mistake]:
     """Yield mistakes that no option shows by itself: an accelerator that is not installed, and options unused here.
 
@@ -84,3 +94,9 @@ def contradictions(options: TrainingOptions, optimizer: Optimizer | Solver, regi
     for name, text in UNUSED.items() if is_solver(optimizer) else ():
         if getattr(options, name) != getattr(TrainingOptions, name):
             yield Mistake((name,), text.format(label))
+    if options.average is not None and options.average.type == "swa" and options.average.decay is not None:
+        yield Mistake(("average", "decay"), "has nothing to weigh: 'swa' is a plain mean. Leave it out.")
+    if not is_solver(optimizer) and EVALUATED in state_of(optimizer, np.zeros(1)):
+        for name in ("average", "rates", "frozen"):
+            if getattr(options, name):
+                yield Mistake((name,), f"{_OWN_AVERAGE[name]}: {label} averages the parameters itself. Leave it out.")

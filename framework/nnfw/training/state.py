@@ -25,6 +25,8 @@ class TrainingState:
     ----------
     optimizer
         The optimizer's arrays by name.
+    own
+        Further arrays by name: those of an average, and of gradients that accumulate.
     order, noise
         Random numbers for the order of the examples, and for the noise.
     tally, history
@@ -47,6 +49,7 @@ class TrainingState:
     noise: np.random.Generator
     tally: Tally
     history: History
+    own: Mapping[str, Array] = field(default_factory=dict)
     epoch: int = 0
     step: int = 0
     position: int = 0
@@ -57,6 +60,11 @@ class TrainingState:
     def __post_init__(self) -> None:
         """Note the random state: no epoch has drawn its order yet."""
         self._order_before = self.order.bit_generator.state
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """All that changes beside the parameters, by name."""
+        return {**self.optimizer, **self.own}
 
     def draw_order(self, data: Data, *, shuffle: bool) -> Order:
         """Let the data draw the order of this epoch."""

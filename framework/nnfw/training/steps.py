@@ -16,6 +16,8 @@ from nnfw.errors import PluginError, short
 from nnfw.network import Batch, Outputs, RepeatedPass
 from nnfw.ops import Call, PerStep, Tape, engine_in_use, made_of_kernels, splits
 from nnfw.protocols import Optimizer, SplitOptimizer, WritesStatistics, is_own, is_solver
+from nnfw.training.accumulation import Accumulation
+from nnfw.training.average import Evaluated
 from nnfw.training.batches import Labelled
 from nnfw.training.chunk import Chunk, RecordedStep, chunk_of
 from nnfw.training.evaluation import statistics_of, sums_up
@@ -63,6 +65,11 @@ class Steps:
         self._update: Callable[..., None] = self._optimizer.update
         if self._by_parts:
             self._update = partial(self._optimizer.update_parts, parts=layout.parts)
+        self._accumulation: Accumulation | None = None
+        if (batches := task.options.accumulate or 1) > 1:
+            self._accumulation = Accumulation(batches, self._size, len(task.data), state.own)
+        self._average = None if task.options.average is None else Evaluated(state.parameters, state.own)
+        self._kept: list[float] = []  # of the average at each update of the epoch
         self._factors = Factors(factors, layout.parts, vector, self._gradient) if factors else None
         self._left: Generator[tuple[Batch, float], None, None] | None = None
         self._batch: Batch | None = None
@@ -75,6 +82,8 @@ class Steps:
         """Draw the order of an epoch that starts or resumes, and choose its rates; return the first of them."""
         task, state = self._task, self.state
         self._rates = self._rates_of_epoch()
+        if task.options.average is not None:
+            self._kept = task.options.average.kept(state.epoch, task.updates)
         self._rows = state.draw_order(task.data, shuffle=task.options.shuffle)
         state.tally.follow(task.data.labels_in(self._rows, self._batches.child("labels")))
         return self._rates[0]
@@ -129,20 +138,29 @@ class Steps:
         state, batch = self.state, self._batch
         if self._lacks_update and batch is not None:
             state.tally.add_batch(state.cost, self._outputs, batch, self._task.objective)
-            self.change(self._rate)
+            self.change(self._rate, state.position)
             state.position += 1
             self._lacks_update = False
 
-    def change(self, rate: float) -> None:
-        """Let the optimizer change the parameters, from the current gradient."""
-        vector, gradient, decays = self.state.parameters.vector, self._gradient, self._decays
+    def change(self, rate: float, position: int) -> None:
+        """Let the optimizer change the parameters, from the current gradient; `position` is that in the epoch.
+
+        While gradients accumulate, only the last batch of a group changes them.
+        """
+        vector, gradient, decays, step = self.state.parameters.vector, self._gradient, self._decays, self.state.step
+        if self._accumulation is not None:
+            if not self._accumulation.add(gradient, position):
+                return
+            step = self._accumulation.updates
         if self._regularizer is not None:
             self._regularizer.add_gradient(vector[decays], gradient[decays])
         if self._factors is not None:
             self._factors.before()
-        self._update(vector, gradient, self.state.optimizer, self.state.step, rate, decays)
+        self._update(vector, gradient, self.state.optimizer, step, rate, decays)
         if self._factors is not None:
             self._factors.after()
+        if self._average is not None:
+            self._average.follow(self._kept[position // (self._task.options.accumulate or 1)])
 
     # Many steps in one call of the engine
 
@@ -177,6 +195,8 @@ class Steps:
         if not engine.takes_many_steps or len(batch.sources) < len(arrays):
             return None
         if recording is None or recording.cost is None or recording.tape.calls is None:
+            return None
+        if self._accumulation is not None or self._average is not None:
             return None
         if self._by_parts or not splits(optimizer, "update", "apply"):
             return None

@@ -17,6 +17,8 @@ from nnfw.plain import PlainTable
 from nnfw.plugins import TYPE
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Collective, Metric, Optimizer, Solver, is_solver
+from nnfw.training.accumulation import arrays_of_accumulation
+from nnfw.training.average import arrays_of_average
 from nnfw.training.batches import Data
 from nnfw.training.collective import ONE_PROCESS
 from nnfw.training.evaluation import measures_of
@@ -58,6 +60,18 @@ class Task:
     def steps(self) -> int:
         """The number of steps in an epoch; a solver takes one."""
         return 1 if is_solver(self.optimizer) else -(-len(self.data) // self.options.batch_size)
+
+    @property
+    def updates(self) -> int:
+        """The number of the optimizer's steps in an epoch."""
+        return -(-self.steps // (self.options.accumulate or 1))
+
+    def arrays(self) -> dict[str, Array]:
+        """Return fresh arrays that a training keeps beside those of its optimizer."""
+        found = {} if self.options.average is None else arrays_of_average(self.network.parameters)
+        if (self.options.accumulate or 1) > 1:
+            found |= arrays_of_accumulation(self.network.parameters.vector)
+        return found
 
     @property
     def last_epoch(self) -> int:

@@ -55,10 +55,10 @@ class Watch:
         self._parameters = [array for array in (state.parameters.vector, state.parameters.state) if array.size]
         self._arrays = {
             name: array
-            for name, array in state.optimizer.items()
+            for name, array in state.arrays.items()
             if array.dtype.kind == "f" and array.size and np.isfinite(array).all()
         }
-        self._copy = StoredCopy([*self._parameters, *state.optimizer.values()])
+        self._copy = StoredCopy([*self._parameters, *state.arrays.values()])
 
     def begin(self) -> None:
         """Keep what a repetition starts from: so far everything is finite."""
@@ -112,20 +112,20 @@ class Watch:
             return ""
         state.noise.bit_generator.state, state.step = self._noise, self._step
         with closing(steps.batches_from(position)) as batches:
-            for _, (batch, rate) in zip(range(self._step, last), batches, strict=False):
+            for place, (batch, rate) in zip(range(position, position + last - self._step), batches, strict=False):
                 state.step += 1
-                if found := self._repeat_step(steps, batch, rate):
+                if found := self._repeat_step(steps, batch, rate, place):
                     return found
         return ""
 
-    def _repeat_step(self, steps: Steps, batch: Batch, rate: float) -> str:
+    def _repeat_step(self, steps: Steps, batch: Batch, rate: float, position: int) -> str:
         """Take a step; return what is not finite in it, or nothing."""
         cost, _ = steps.propagate(batch)
         if not math.isfinite(cost):
             return f"the cost became {cost}. {self.first_non_finite()}"
         if gradients := _not_finite(steps.gradients):
             return f"the gradient of {gradients} is not finite"
-        steps.change(rate)
+        steps.change(rate, position)
         parameters, arrays = _not_finite(self._state.parameters), _not_finite(self._arrays)
         found = parameters or (arrays and f"{arrays} of the optimizer")
         return f"the step made {found} not finite" if found else ""
