@@ -6,8 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from nnfw.reporting.markup import Node, node, number
+from nnfw.reporting.markup import Node, node, number, to_html
 from nnfw.reporting.scales import Scale, fitted, labels
+from nnfw.training import RateTest
 
 WIDTH, HEIGHT = 560, 260
 LEFT, RIGHT, TOP, BOTTOM = 60, 22, 12, 36  # room for the labels of the axes
@@ -18,6 +19,12 @@ MOST_POINTS = 400
 _SIDE = 300  # of the square charts: predictions over labels, and residuals
 _SQUARE = LEFT + _SIDE + RIGHT, TOP + _SIDE + BOTTOM
 _BARS = 25
+
+_RATE_STYLE = (
+    "svg{background:#fff;font:11px sans-serif;fill:#5d6570}.grid{stroke:#e3e5e8}.base{stroke:#5d6570}"
+    ".line{fill:none}.s0{stroke:#b9cdee}.s1{stroke:#d1661b;stroke-width:2}.mark{stroke:#1d7a46;stroke-dasharray:4}"
+    ".up{text-anchor:end}.across{text-anchor:middle}.title{text-anchor:end}"
+)
 
 Values = Sequence[float | None]
 
@@ -51,6 +58,28 @@ def curves(title: str, epochs: Sequence[int], series: Mapping[str, Values], *, l
     heading = node("h3", title, " ", node("span.hint", "logarithmic") if up.logarithmic else "")
     legend = node("span.legend", *(node(f"span.key.s{index}", name) for index, name in enumerate(series)))
     return node("figure.chart", heading, drawing, node("figcaption", legend, node("output.reading")))
+
+
+def rate_picture(found: RateTest) -> str:
+    """Return a range test as an SVG file: cost and smoothed cost over the rate, with a line at the suggestion."""
+    across = Scale(found.rates[0], found.rates[-1], LEFT, WIDTH - RIGHT, logarithmic=True)
+    up = fitted(found.smoothed[: found.lowest + 1], HEIGHT - BOTTOM, TOP)
+    places = [across(rate) for rate in found.rates]
+    courses = [[min(max(cost, up.low), up.high) for cost in each] for each in (found.costs, found.smoothed)]
+    marks = []
+    if found.suggestion is not None:
+        place = across(found.suggestion)
+        marks = [node("line.mark", attributes={"x1": place, "x2": place, "y1": TOP, "y2": HEIGHT - BOTTOM})]
+    return to_html(
+        node(
+            "svg",
+            node("style", _RATE_STYLE),
+            *_axes(across, up, "learning rate"),
+            *(item for index, values in enumerate(courses) for item in _line(index, places, values, up)),
+            *marks,
+            attributes={"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {WIDTH} {HEIGHT}"},
+        )
+    )
 
 
 def scatter(title: str, truths: Sequence[float], predictions: Sequence[float]) -> Node:

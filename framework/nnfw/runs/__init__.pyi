@@ -9,6 +9,7 @@ from .prediction import evaluate_on as evaluate_on
 from .prediction import evaluate_run as evaluate_run
 from .prediction import predict as predict
 from .prediction import table_delimiter as table_delimiter
+from .rate_test import find_rate as find_rate
 from .reading import StoredRun as StoredRun
 from .reading import read_run as read_run
 from .reproduction import Reproduction as Reproduction

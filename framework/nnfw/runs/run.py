@@ -219,8 +219,13 @@ def training_of(
     prepared: Prepared, directory: Directory, callbacks: Sequence[Callback], checkpoints: Checkpoints | None
 ) -> Loop:
     """Return the training of an experiment, with further callbacks."""
+    return loop_of(task_of(prepared, callbacks), prepared.model.save, directory, NAMES, checkpoints)
+
+
+def task_of(prepared: Prepared, callbacks: Sequence[Callback] = ()) -> Task:
+    """Return what an experiment trains on what, with further callbacks."""
     experiment, model = prepared.experiment, prepared.model
-    task = Task(
+    return Task(
         model.network,
         prepared.parts["training"],
         prepared.parts.get("validation"),
@@ -230,7 +235,6 @@ def training_of(
         experiment.seed,
         table_of(experiment, model.registry),
     )
-    return loop_of(task, model.save, directory, NAMES, checkpoints)
 
 
 class RecordWriter:

@@ -28,6 +28,8 @@ from .options import FREE_OPTIONS as FREE_OPTIONS
 from .options import Metrics as Metrics
 from .options import TrainingOptions as TrainingOptions
 from .progress import ProgressBar as ProgressBar
+from .rate_test import RateTest as RateTest
+from .rate_test import find_rate as find_rate
 from .start import contradictions as contradictions
 from .start import loop_of as loop_of
 from .start import train_in as train_in

@@ -15,7 +15,6 @@ from nnfw.errors import TrainingInterrupted
 from nnfw.ops import choose, gain, known_accelerators, using
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Callback, is_own, is_solver
-from nnfw.randomness import stream
 from nnfw.training.average import Evaluated
 from nnfw.training.batches import Data
 from nnfw.training.checkpoint_file import name_of, resume
@@ -26,7 +25,7 @@ from nnfw.training.fit import CallbackFiles, RunningFit, Save
 from nnfw.training.history import History, Memory, Record
 from nnfw.training.interruption import Interruption
 from nnfw.training.rank_steps import RankSteps, require_alike
-from nnfw.training.state import TrainingState, state_of
+from nnfw.training.state import fresh_state
 from nnfw.training.steps import Steps
 from nnfw.training.task import VALIDATION, Task
 from nnfw.training.watch import Watch, advice
@@ -57,15 +56,7 @@ class Loop(ABC):
         self._engine, accelerator = choose(accelerator, network.registry, seconds)
         look = self._evaluate_first()
         self._first_cost = look["cost"]
-        self.state = TrainingState(
-            network.parameters,
-            state_of(task.optimizer, network.parameters.vector),
-            own=task.arrays(),
-            order=stream(task.seed, "order"),
-            noise=stream(task.seed, "noise", task.collective.rank),
-            tally=Tally(task.metrics),
-            history=History([] if task.continued is None else [*task.continued], accelerator=accelerator),
-        )
+        self.state = fresh_state(task, accelerator)
         self._evaluated = Evaluated(network.parameters, self.state.arrays)
         self._evaluation = network.workspace()
         self._watch = Watch(task, self.state, self._evaluation)

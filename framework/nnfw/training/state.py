@@ -12,9 +12,11 @@ from nnfw.errors import short
 from nnfw.network import Parameters
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Optimizer, Solver, is_solver
+from nnfw.randomness import stream
 from nnfw.training.batches import Data, Order
 from nnfw.training.evaluation import Tally
 from nnfw.training.history import History, Memory
+from nnfw.training.task import Task
 
 
 @dataclass(eq=False)
@@ -88,3 +90,16 @@ def state_of(optimizer: Optimizer | Solver, vector: Array) -> Mapping[str, Array
         if not isinstance(array, np.ndarray) or array.shape != vector.shape:
             raise wrong_result(optimizer, f"state[{short(name)}]", array, f"an array of shape {vector.shape}")
     return state
+
+
+def fresh_state(task: Task, accelerator: str = "none") -> TrainingState:
+    """Return the state in which a training begins; its accelerator is for the record."""
+    return TrainingState(
+        task.network.parameters,
+        state_of(task.optimizer, task.network.parameters.vector),
+        own=task.arrays(),
+        order=stream(task.seed, "order"),
+        noise=stream(task.seed, "noise", task.collective.rank),
+        tally=Tally(task.metrics),
+        history=History([] if task.continued is None else [*task.continued], accelerator=accelerator),
+    )
