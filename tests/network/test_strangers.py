@@ -705,8 +705,14 @@ class OfIndices(Dense):
         return self.limit
 
 
-@pytest.mark.parametrize("limit", ["5", 0, -1, True, 2.5], ids=str)
+@pytest.mark.parametrize("limit", ["5", 0, -1, True, 2.5, (), (3, 0), [3, 3]], ids=str)
 def test_limit_of_indices_that_is_none_is_named(limit):
-    message = r"'OfIndices': index_limit returned .*, expected a whole number ≥ 1, or None\.$"
+    message = r"'OfIndices': index_limit returned .*, expected a whole number ≥ 1, a tuple of them, or None\.$"
     with pytest.raises(nnfw.PluginError, match=message):
         sequential(OfIndices(1, limit=limit))
+
+
+def test_limits_for_another_number_of_columns_are_named():
+    text = "index_limit returned 3 numbers, expected one for each place on the last axis of its input: (2,)."
+    with pytest.raises(nnfw.PluginError, match=rf"'OfIndices': {re.escape(text)}$"):
+        sequential(OfIndices(1, limit=(3, 3, 3)))

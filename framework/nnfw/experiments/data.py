@@ -215,11 +215,11 @@ def require_indices(model: Sequential, x: Any, examples: Examples) -> None:
         found = each.outside(np.asarray(given.values) if isinstance(given, Padded) else given)
         if found is None:
             continue
-        (row, *_), index = found
-        raw = preprocessing.raw_of(each.name, found[0], examples)
+        place, index = found
+        raw = preprocessing.raw_of(each.name, place, examples)
         made = "" if raw == index else f", made of {raw!r}"
         needed = f" The layer needs a count of at least {index + 1}." if index >= 0 else ""
         raise DataError(
-            f"The input {each.name!r} holds the index {index} in row {row} (the first is row 0){made}; expected 0 to "
-            f"{(each.limit or 1) - 1}.{needed}"
+            f"The input {each.name!r} holds the index {index} in {each.place(place)}{made}; expected "
+            f"{each.expected(place)}.{needed}"
         ).of("", ("input_shape", each.name))

@@ -14,7 +14,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.data import listed
 from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, PluginError, ShapeError, short, shown
 from nnfw.network.expansion import Expansion, short_name, title
-from nnfw.network.inputs import INPUT
+from nnfw.network.inputs import INPUT, Limit, is_limit, least
 from nnfw.network.parameters import Scope
 from nnfw.ops import kernels_only
 from nnfw.ops.definitions import add, copy
@@ -232,15 +232,17 @@ class Graph:
             return self.label(self.nodes[position - first])
         return "the input" if self.inputs == (INPUT,) else f"the input {short(self.inputs[position])}"
 
-    def limits(self) -> list[int | None]:
-        """Return for each input n if it holds indices 0 … n − 1, None for real numbers.
+    def limits(self, shapes: Sequence[Shape] | None = None) -> list[Limit | None]:
+        """Return for each input n, or one for each place on its last axis, if it holds indices 0 … n − 1; else None.
+
+        The `shapes` are those of the inputs, if they are known.
 
         ConfigError if layers take one input in both ways, or a layer takes indices from another layer.
         """
         first = len(self.inputs)
-        found: list[set[int | None]] = [set() for _ in self.inputs]
+        found: list[set[Limit | None]] = [set() for _ in self.inputs]
         for place in self.nodes:
-            limit = self._limit_of(place)
+            limit = self._limit_of(place, shapes)
             for source in place.sources:
                 if source < first:
                     found[source].add(limit)
@@ -248,20 +250,22 @@ class Graph:
                     text = f"takes indices, which only an input of the network can be, not {self._value(source)}."
                     raise ConfigError([Mistake(("layers", place.outer), f"{self.label(place)}: {text}")])
         for name, limits in zip(self.inputs, found, strict=True):
-            if None in limits and len(limits) > 1:
-                text = f"The input {short(name)} is taken as indices by one layer and as real numbers by another."
-                raise ConfigError([Mistake(("input_shape", name), f"{text} Give them two inputs.")])
-        return [None if None in limits else min(limits) for limits in found]  # type: ignore[type-var]
+            _require_one_kind(name, limits)
+        return [least(limits) for limits in found]
 
-    def _limit_of(self, place: Place) -> int | None:
-        """Return the limit of the indices that a layer takes; PluginError unless it is a whole number or None."""
+    def _limit_of(self, place: Place, shapes: Sequence[Shape] | None) -> Limit | None:
+        """Return the limit of the indices that a layer takes; PluginError unless it is one for an input it takes."""
         if not hasattr(place.layer, "index_limit"):
             return None
         with self.naming(place, "index_limit"):
             found: object = place.layer.index_limit()
-            if found is None or (type(found) is int and found >= 1):
-                return found
-            raise unexpected("index_limit", found, "a whole number ≥ 1, or None")
+            if found is not None and not is_limit(found):
+                raise unexpected("index_limit", found, "a whole number ≥ 1, a tuple of them, or None")
+            places = [shapes[source][-1:] for source in place.sources if source < len(shapes)] if shapes else []
+            if isinstance(found, tuple) and any(each != (len(found),) for each in places):
+                wanted = f"one for each place on the last axis of its input: {places[0]}"
+                raise PluginError(f"index_limit returned {len(found)} numbers, expected {wanted}.")
+            return found
 
     def value_name(self, position: int) -> str:
         """Return the name of an input or a node, for people."""
@@ -493,3 +497,14 @@ def _owners(nodes: Sequence[Node]) -> dict[str, str]:
         name = str(node.name)
         owners[name] = name if node.share is None else owners.get(node.share, name)
     return owners
+
+
+def _require_one_kind(name: str, limits: set[Limit | None]) -> None:
+    """Raise ConfigError if layers take an input in two ways."""
+    if None in limits and len(limits) > 1:
+        text = f"The input {short(name)} is taken as indices by one layer and as real numbers by another."
+        raise ConfigError([Mistake(("input_shape", name), f"{text} Give them two inputs.")])
+    columns = sorted({len(limit) for limit in limits if isinstance(limit, tuple)})
+    if len(columns) > 1:
+        text = f"The input {short(name)} is taken as {' and as '.join(map(str, columns))} columns of indices."
+        raise ConfigError([Mistake(("input_shape", name), f"{text} Give each layer an input of its own.")])

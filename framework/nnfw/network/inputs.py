@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -14,6 +14,26 @@ from nnfw.data import Padded, as_batch, cast_finite, listed, require_finite, row
 from nnfw.errors import DataError, NnfwError, about, did_you_mean, short
 
 _BLOCK = 1 << 20  # indices checked at a time
+
+
+Limit = int | tuple[int, ...]
+"""What indices are below: one number, or one for each place on the last axis."""
+
+
+def is_limit(found: object) -> TypeGuard[Limit]:
+    """Return whether a layer may give this as the limit of its indices."""
+    numbers = found if isinstance(found, tuple) and found else (found,)
+    return all(type(number) is int and number >= 1 for number in numbers)
+
+
+def least(limits: Iterable[Limit | None]) -> Limit | None:
+    """Return the limit of indices that several layers take; None for real numbers."""
+    found = [limit for limit in limits if limit is not None]
+    if not found:
+        return None
+    if all(isinstance(limit, int) for limit in found):
+        return int(np.min(found))
+    return tuple(np.minimum.reduce(np.broadcast_arrays(*map(np.asarray, found))).tolist())
 
 
 @dataclass(frozen=True)
@@ -27,18 +47,18 @@ class Input:
     shape
         Shape of one example.
     limit
-        n if it holds indices 0 … n − 1; None for real numbers.
+        n if it holds indices 0 … n − 1, or an n for each place on the last axis; None for real numbers.
     key
         What messages add to the name of the whole x: nothing, or ``['city']``.
     """
 
     name: str
     shape: Shape
-    limit: int | None = None
+    limit: Limit | None = None
     key: str = ""
 
     @classmethod
-    def all(cls, names: Sequence[str], shapes: Sequence[Shape], limits: Sequence[int | None]) -> tuple[Input, ...]:
+    def all(cls, names: Sequence[str], shapes: Sequence[Shape], limits: Sequence[Limit | None]) -> tuple[Input, ...]:
         """Return the inputs of a network; a single one called ``x`` has no name in messages."""
         keys = [""] if tuple(names) == (INPUT,) else [f"[{short(name)}]" for name in names]
         return tuple(map(cls, names, shapes, limits, keys))
@@ -53,14 +73,12 @@ class Input:
             return
         if array.dtype.kind not in "iu":
             raise DataError(
-                f"{owner} must hold indices, whole numbers from 0 to {self.limit - 1}, got {array.dtype}. Give an "
-                "array of integers; floats are not rounded."
+                f"{owner} must hold indices, whole numbers from 0 to {np.max(self.limit) - 1}, got {array.dtype}. Give "
+                "an array of integers; floats are not rounded."
             )
         if found := self.outside(array):
-            (row, *_), index = found
-            raise DataError(
-                f"{owner} holds the index {index} in row {row} (the first is row 0), expected 0 to {self.limit - 1}."
-            )
+            place, index = found
+            raise DataError(f"{owner} holds the index {index} in {self.place(place)}, expected {self.expected(place)}.")
 
     def outside(self, array: Array) -> tuple[list[int], int] | None:
         """Return the place of the first index that is out of range, and the index; None if there is none."""
@@ -68,10 +86,27 @@ class Input:
             return None
         for rows in row_blocks(array, _BLOCK):
             block = np.asarray(array[rows])
-            if block.size and (block.min() < 0 or block.max() >= self.limit):
+            if self._is_wrong(block):
                 row, *rest = np.argwhere((block < 0) | (block >= self.limit))[0].tolist()
                 return [(rows.start or 0) + row, *rest], int(block[(row, *rest)])
         return None
+
+    def _is_wrong(self, block: Array) -> bool:
+        """Return whether an index is out of range."""
+        if not block.size:
+            return False
+        largest = block.max() if isinstance(self.limit, int) else block.max(axis=tuple(range(block.ndim - 1)))
+        return bool(block.min() < 0 or np.any(largest >= self.limit))
+
+    def place(self, place: Sequence[int]) -> str:
+        """Return the words for the place of an index."""
+        column = "" if isinstance(self.limit, int) else f", column {place[-1]}"
+        return f"row {place[0]}{column} (the first is {'row ' * (not column)}0)"
+
+    def expected(self, place: Sequence[int]) -> str:
+        """Return the words for the indices that are right at a place."""
+        limit = self.limit[place[-1]] if isinstance(self.limit, tuple) else self.limit or 1
+        return f"0 to {limit - 1}"
 
     def cast(self, part: Array, dtype: np.dtype[np.generic], name: str, whole: Array, columns: Sequence[str]) -> Array:
         """Return some rows of `whole`, checked and as the network takes them; DataError as :meth:`require`.
@@ -80,7 +115,7 @@ class Input:
         """
         if self.limit is None:
             return cast_finite(part, dtype, name + self.key, whole, columns)
-        if part.dtype.kind not in "iu" or (part.size and (part.min() < 0 or part.max() >= self.limit)):
+        if part.dtype.kind not in "iu" or self._is_wrong(part):
             self.require(whole, name + self.key)
         return np.asarray(part, np.int64)
 

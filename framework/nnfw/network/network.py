@@ -58,7 +58,7 @@ class Network:
     def __init__(self, graph: Graph, input_shapes: Sequence[Shape], dtype: DTypeLike) -> None:
         self.graph, self.registry, self.dtype = graph, graph.registry, np.dtype(dtype)
         self.shapes = graph.shapes(*input_shapes)
-        self.inputs = Input.all(graph.inputs, input_shapes, graph.limits())
+        self.inputs = Input.all(graph.inputs, input_shapes, graph.limits(input_shapes))
         self.output_names = graph.output_names
         self.output_shapes = tuple(self.shapes[graph.nodes[index].position] for index in graph.outputs)
         self.parameters = Parameters(Layout.of(graph.parameters(self.shapes)), self.dtype)

@@ -49,10 +49,11 @@ class Layer(Protocol):
         """Declare the arrays of this layer by name; none by default."""
         return {}
 
-    def index_limit(self) -> int | None:
+    def index_limit(self) -> int | tuple[int, ...] | None:
         """Return n if the input holds indices 0 … n − 1; None, the default, for real numbers.
 
-        Indices arrive as int64, checked against n, and have no derivative: `backward` returns None.
+        A tuple has an n for each place on the last axis of the input. Indices arrive as int64, checked against n, and
+        have no derivative: `backward` returns None.
         """
         return None
 
