@@ -259,6 +259,25 @@ class Uniform(Initializer):
 
 
 @dataclass(frozen=True)
+class Signs(Initializer):
+    """+1 or −1, each with probability 1/2.
+
+    Examples
+    --------
+    >>> Signs().sample((4,), 1, 4, np.random.default_rng(0)).tolist()
+    [1.0, 1.0, 1.0, -1.0]
+    """
+
+    def sample(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+        """Return an array of `shape`, float64."""
+        return rng.integers(0, 2, shape) * 2.0 - 1.0
+
+    def variance(self, shape: Shape, fan_in: int, fan_out: int) -> float:
+        """Return 1."""
+        return 1.0
+
+
+@dataclass(frozen=True)
 class Orthogonal(Initializer):
     """A random matrix with orthonormal rows or columns, times a gain.
 

@@ -47,6 +47,20 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
             "a_t + p_t, which tells the place in a sequence",
         ),
         "time_pool": ("layers.time_pool:TimePool", "mean, maximum or last one of the time steps of a sequence"),
+        "category_embedding": (
+            "layers.category_embedding:CategoryEmbedding",
+            "the embeddings of several columns of indices, side by side",
+        ),
+        "periodic": ("layers.periodic:Periodic", "sin and cos of numbers at learned frequencies"),
+        "scale": ("layers.scaling:Scale", "s ⊙ a, a learned factor for each feature"),
+        "feature_dropout": ("layers.feature_dropout:FeatureDropout", "dropout of whole features"),
+        "batch_ensemble": (
+            "layers.batch_ensemble:BatchEnsemble",
+            "k dense layers with shared weights and factors of their own",
+        ),
+        "maxout": ("layers.gates:Maxout", "the largest of every few neighbours"),
+        "glu": ("layers.gates:GLU", "the first half times the sigmoid of the second"),
+        "swiglu": ("layers.gates:SwiGLU", "the swish of the first half times the second"),
         "add": ("layers.merging:Add", "Σ_k a_k of several inputs"),
         "multiply": ("layers.merging:Multiply", "Π_k a_k of several inputs"),
         "concatenate": ("layers.merging:Concatenate", "several inputs side by side"),
@@ -150,6 +164,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "zeros": ("initializers:Zeros", "0"),
         "ones": ("initializers:Ones", "1"),
         "constant": ("initializers:Constant", "one value"),
+        "signs": ("initializers:Signs", "+1 or −1, each with probability 1/2"),
     },
     "regularizer": {
         "l1": ("regularizers:L1", "rate Σ |w|"),
@@ -253,6 +268,19 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "zero_pad"): ({"padding": 1}, {"padding": [0, 1, 2, 0]}),
     ("layer", "max_pool2d"): ({}, {"kernel": 3, "stride": 1, "padding": "same"}),
     ("layer", "avg_pool2d"): ({}, {"kernel": [3, 2], "stride": [2, 1], "padding": 1}),
+    ("layer", "category_embedding"): (
+        {"counts": [5, 3, 2], "widths": 2},
+        {"counts": [2, 4, 3], "widths": [1, 3, 2]},
+    ),
+    ("layer", "periodic"): ({"frequencies": 2}, {"frequencies": 1, "width": 3, "activation": "tanh"}),
+    ("layer", "feature_dropout"): ({}, {"rate": 0.3, "width": 2}),
+    ("layer", "batch_ensemble"): (
+        {"units": 3, "members": 2},
+        {"units": 2, "members": 4, "activation": "tanh", "output_initializer": "signs"},
+    ),
+    ("layer", "maxout"): ({"pieces": 2}, {"pieces": 1, "activation": "tanh"}),
+    ("layer", "glu"): ({}, {"activation": "tanh"}),
+    ("layer", "swiglu"): ({}, {"activation": "tanh"}),
     ("layer", "add"): ({}, {"activation": "tanh"}),
     ("layer", "residual"): (
         {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}]},
@@ -324,6 +352,9 @@ OPERATIONS = {
     "nnfw_standard.image_operations": """
         conv2d conv2d_input_gradient conv2d_weight_gradient add_to_channels sum_positions max_pool2d
         max_pool2d_gradient avg_pool2d avg_pool2d_gradient pad2d crop2d upsample2d upsample2d_gradient
+    """,
+    "nnfw_standard.table_operations": """
+        glu glu_delta swiglu swiglu_delta maxout maxout_delta to_members sum_members waves waves_delta
     """,
     "nnfw_standard.time_operations": """
         time_mean time_mean_delta time_max time_max_delta time_last time_last_delta transpose unfold fold

@@ -12,7 +12,7 @@ from nnfw.compute import operation
 from nnfw_standard.operations import sigmoid
 
 
-@operation(source="read n m ...", out="written m n ...", cut="n")
+@operation(source="read any n m ...", out="written any m n ...", cut="n")
 def swap(source: Array, out: Array) -> None:
     """Exchange the first two axes: out_ji ← source_ij."""
     np.copyto(out, source.swapaxes(0, 1))
