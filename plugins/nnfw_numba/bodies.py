@@ -86,9 +86,14 @@ def take(source: Array, rows: Array, out: Array) -> None:
         copy_bytes(out.ctypes.data + i * out.strides[0], source.ctypes.data + rows[i] * source.strides[0], width)
 
 
-@per_element
-def copy(source: Number) -> Number:
-    return source
+@inner
+def copy(source: Array, out: Array) -> None:
+    width = out.itemsize * out.shape[1]  # a loop over the elements of a part of wider rows takes many times as long
+    if source.strides[0] == width and out.strides[0] == width:
+        copy_bytes(out.ctypes.data, source.ctypes.data, width * out.shape[0])
+    else:
+        for i in range(out.shape[0]):
+            copy_bytes(out.ctypes.data + i * out.strides[0], source.ctypes.data + i * source.strides[0], width)
 
 
 @inner
