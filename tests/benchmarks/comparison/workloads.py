@@ -55,12 +55,40 @@ class Convolution(NamedTuple):
     norm: bool = False
 
 
+class Columns(NamedTuple):
+    """Columns of categories, each with an embedding; the numbers of a table come beside them."""
+
+    count: int
+    values: int
+    width: int
+
+
+class Recurrence(NamedTuple):
+    """A recurrent layer, ``"lstm"`` or ``"gru"``, whose last state goes on."""
+
+    kind: str
+    steps: int
+    features: int
+
+
+class Transformer(NamedTuple):
+    """Blocks of self-attention and an MLP with GELU, normalised first, on tokens with sinusoidal positions."""
+
+    blocks: int
+    heads: int
+    hidden: int
+    tokens: int
+    steps: int
+
+
 @dataclass(frozen=True)
 class Workload:
     """A network and its training.
 
     `batches` batches of data, `epochs` times, are the steps that a turn measures. Where there are `convolutions`, the
-    dense layers of `sizes` come after them; `image` has channels, rows and columns.
+    dense layers of `sizes` come after them; `image` has channels, rows and columns. The same holds for `columns`, of
+    which the examples hold the indices first; for a `recurrence`, with as many units as the first of `sizes`; and for a
+    `transformer` of this width. With `norm`, hidden dense layers have batch normalisation in place of a bias.
     """
 
     sizes: tuple[int, ...]
@@ -75,6 +103,10 @@ class Workload:
     dtype: str = "float32"
     image: tuple[int, int, int] | None = None
     convolutions: tuple[Convolution, ...] = ()
+    columns: Columns | None = None
+    recurrence: Recurrence | None = None
+    transformer: Transformer | None = None
+    norm: bool = False
 
     @property
     def steps(self) -> int:
@@ -102,7 +134,28 @@ class Workload:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of an example."""
+        if self.columns is not None:
+            return (self.columns.count + self.numbers,)
+        if self.recurrence is not None:
+            return self.recurrence.steps, self.recurrence.features
+        if self.transformer is not None:
+            return (self.transformer.steps,)
         return self.sizes[:1] if self.image is None else self.image
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether dense layers are all of it."""
+        return not (self.image or self.columns or self.recurrence or self.transformer or self.norm)
+
+    @property
+    def numbers(self) -> int:
+        """Numbers beside the columns of categories."""
+        return self.sizes[0] - (self.columns.count * self.columns.width if self.columns else 0)
+
+    def split(self, x: Array) -> tuple[Array, Array]:
+        """Return the indices and the numbers of a table."""
+        assert self.columns is not None
+        return x[:, : self.columns.count].astype(np.int64), np.ascontiguousarray(x[:, self.columns.count :])
 
     @property
     def rate_for_means(self) -> float:
@@ -115,13 +168,28 @@ class Workload:
         """The network in one line."""
         images = [] if self.image is None else ["×".join(map(str, self.image))]
         images += [f"{k.filters}@{k.kernel}{' norm' * k.norm}{' pool' * k.pool}" for k in self.convolutions]
+        if self.columns is not None:
+            images.append(
+                f"{self.columns.count} columns of {self.columns.values} {self.columns.width} wide + {self.numbers}"
+            )
+        if self.recurrence is not None:
+            images.append(f"{self.recurrence.steps}×{self.recurrence.features} {self.recurrence.kind}")
+        if self.transformer is not None:
+            images.append(
+                f"{self.transformer.steps} of {self.transformer.tokens} transformer×{self.transformer.blocks}"
+            )
         shape, kind = "-".join([*images, *map(str, self.sizes)]), "" if self.dtype == "float32" else f", {self.dtype}"
-        return f"{shape} {self.hidden}, {self.cost}, {self.optimizer}, batch {self.batch}{kind}"
+        return f"{shape} {'norm ' * self.norm}{self.hidden}, {self.cost}, {self.optimizer}, batch {self.batch}{kind}"
 
     def data(self) -> tuple[Array, Array]:
         """Return examples and labels, the same each time."""
         rng, count, outputs = np.random.default_rng(0), self.batch * self.batches, self.sizes[-1]
         x = rng.standard_normal((count, *self.input_shape)).astype(self.dtype)
+        if self.columns is not None:
+            x[:, : self.columns.count] = rng.integers(0, self.columns.values, (count, self.columns.count))
+        if self.transformer is not None:
+            x = rng.integers(0, self.transformer.tokens, x.shape)
+            return x, np.roll(x, -1, axis=1)
         if self.cost == "cross_entropy":
             return x, rng.integers(0, outputs, count)
         if self.cost == "binary_cross_entropy":
@@ -138,7 +206,7 @@ class Workload:
 
 
 def _cross_entropy(a: Array, y: Array) -> Any:
-    return -np.log(a[np.arange(len(y)), y]).sum()
+    return -np.log(np.take_along_axis(a, y[..., np.newaxis], axis=-1)).sum()
 
 
 def _binary_cross_entropy(a: Array, y: Array) -> Any:
@@ -150,6 +218,8 @@ COSTS: dict[str, Callable[[Array, Array], Any]] = {
     "cross_entropy": _cross_entropy,
     "binary_cross_entropy": _binary_cross_entropy,
 }
+
+SOFTMAX = ("relu", "softmax", "cross_entropy", "adam", 1e-3)
 
 WORKLOADS = {
     "T1": Workload((784, 30, 10), "sigmoid", "sigmoid", "mse", "sgd", 0.5, 10, 1000, 3),
@@ -203,9 +273,14 @@ WORKLOADS = {
             Convolution(64, 3, 1, norm=True),
         ),
     ),
+    "R1": Workload((128, 10), *SOFTMAX, 32, 10, 3, recurrence=Recurrence("lstm", 28, 28)),
+    "R2": Workload((32, 10), *SOFTMAX, 64, 10, 3, recurrence=Recurrence("gru", 100, 8)),
+    "A1": Workload((64, 64), *SOFTMAX, 16, 20, 3, transformer=Transformer(2, 4, 256, 64, 32)),
+    "B1": Workload((784, 256, 256, 10), *SOFTMAX, 64, 60, 3, norm=True),
+    "E1": Workload((90, 128, 64, 10), *SOFTMAX, 256, 100, 3, columns=Columns(10, 50, 8)),
 }
 """T1 to T4 are the shapes that figures are promised for; U1 to U4 are others, so that no shape is a special case; V1 to
-V3 are images."""
+V3 are images, R1 and R2 sequences, A1 is attention, B1 has batch normalisation, E1 is a table with categories."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import jax
 import keras
 import numpy as np
 
-from ..workloads import Array, Peer, Workload
+from ..workloads import Array, NotMeasuredError, Peer, Workload
 
 COSTS = {
     "mse": "mse",
@@ -22,10 +22,25 @@ OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam, "rmspr
 MOST_STEPS = 50  # in one execution; more did not help
 
 
+def _table(work: Workload, dense: list[Any]) -> Any:
+    """Return a model whose input holds indices and numbers; one embedding serves all columns."""
+    assert work.columns is not None
+    count, values, width = work.columns
+    given = keras.Input(work.input_shape)
+    rows = keras.ops.cast(given[:, :count], "int32") + keras.ops.arange(count) * values
+    vectors = keras.layers.Reshape((count * width,))(keras.layers.Embedding(count * values, width)(rows))
+    x = keras.layers.Concatenate()([vectors, given[:, count:]])
+    for layer in dense:
+        x = layer(x)
+    return keras.Model(given, x)
+
+
 class Keras(Peer):
     """A compiled model. Both costs of logits take z, so those networks end without their activation."""
 
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
+        if work.transformer is not None:
+            raise NotMeasuredError("it has no block of attention, and one written with its layers would be ours")
         keras.utils.set_random_seed(0)
         x = x if work.image is None else np.ascontiguousarray(x.transpose(0, 2, 3, 1))  # channels last
         keras.backend.set_floatx(work.dtype)
@@ -39,8 +54,16 @@ class Keras(Peer):
             images += [keras.layers.BatchNormalization() for _ in range(norm)] + [keras.layers.Activation(work.hidden)]
             images += [keras.layers.MaxPooling2D()] * pool
         images += [keras.layers.Flatten()] if images else []
-        layers = [keras.layers.Dense(n, activation=a) for n, a in zip(work.sizes[1:], activations, strict=True)]
-        self.model = keras.Sequential([keras.Input(x.shape[1:]), *images, *layers])
+        if work.recurrence is not None:
+            images.append({"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[work.recurrence.kind](work.sizes[0]))
+        for k, (n, activation) in enumerate(zip(work.sizes[1:], activations, strict=True)):
+            if work.norm and k < len(work.sizes) - 2:
+                images += [keras.layers.Dense(n, use_bias=False), keras.layers.BatchNormalization()]
+                images.append(keras.layers.Activation(activation))
+            else:
+                images.append(keras.layers.Dense(n, activation=activation))
+        given = keras.Input(x.shape[1:])
+        self.model = _table(work, images) if work.columns else keras.Sequential([given, *images])
         self.model.compile(
             optimizer=OPTIMIZERS[work.optimizer](learning_rate=work.rate_for_means),
             loss=COSTS[work.cost],

@@ -3,9 +3,24 @@
 Those of a convolution are the ones of unfolded images.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..workloads import Array, Peer, Workload
+
+
+def _steps(work: Workload) -> Iterator[tuple[int, int, int]]:
+    """Yield rows, n_in and n_out of the products of sequences, without those of queries, keys and values."""
+    width = work.sizes[0]
+    if (recurrence := work.recurrence) is not None:
+        gates = {"lstm": 4, "gru": 3}[recurrence.kind] * width
+        yield work.batch * recurrence.steps, recurrence.features, gates
+        yield from [(work.batch, width, gates)] * recurrence.steps
+    if (transformer := work.transformer) is not None:
+        rows, hidden = work.batch * transformer.steps, transformer.hidden
+        block = [(rows, width, 3 * width), (rows, width, width), (rows, width, hidden), (rows, hidden, width)]
+        yield from block * transformer.blocks
 
 
 class Products(Peer):
@@ -17,7 +32,8 @@ class Products(Peer):
         rng = np.random.default_rng(0)
         self.batches, self.batch, self.dtype = work.batches, work.batch, work.dtype
         unfolded = [(work.batch * size**2, c * k.kernel**2, k.filters) for c, k, size in work.filters]
-        shapes = [*unfolded, *((work.batch, n_in, n_out) for n_in, n_out, _ in work.layers)]
+        rows = work.batch * (work.transformer.steps if work.transformer else 1)
+        shapes = [*unfolded, *_steps(work), *((rows, n_in, n_out) for n_in, n_out, _ in work.layers)]
         self.w = [rng.standard_normal((n_out, n_in)).astype(work.dtype) for _, n_in, n_out in shapes]
         self.a = [rng.standard_normal((rows, n_in)).astype(work.dtype) for rows, n_in, _ in shapes]
         self.z = [rng.standard_normal((rows, n_out)).astype(work.dtype) for rows, _, n_out in shapes]

@@ -1,16 +1,89 @@
 """PyTorch: eager, and with a whole step compiled to one program."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..workloads import Array, Peer, Workload
+from ..workloads import Array, NotMeasuredError, Peer, Workload
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "tanh": nn.Tanh, "softplus": nn.Softplus}
 COSTS = {"mse": nn.MSELoss, "cross_entropy": nn.CrossEntropyLoss, "binary_cross_entropy": nn.BCEWithLogitsLoss}
 AT_THE_END = {"sigmoid": nn.Sigmoid(), "softmax": nn.Softmax(dim=-1), "identity": nn.Identity()}
+
+
+class Table(nn.Module):
+    """An embedding for each column, beside the numbers."""
+
+    def __init__(self, work: Workload) -> None:
+        super().__init__()
+        assert work.columns is not None
+        self.count, values = work.columns.count, work.columns.values
+        self.embedding = nn.Embedding(self.count * values, work.columns.width)  # one table takes less time than many
+        self.register_buffer("first", torch.arange(self.count) * values)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x[:, : self.count].long() + self.first
+        return torch.cat([self.embedding(rows).flatten(1), x[:, self.count :]], dim=1)
+
+
+class LastState(nn.Module):
+    """A recurrent layer, of which the last state goes on."""
+
+    def __init__(self, work: Workload) -> None:
+        super().__init__()
+        assert work.recurrence is not None
+        kind = {"lstm": nn.LSTM, "gru": nn.GRU}[work.recurrence.kind]
+        self.layer = kind(work.recurrence.features, work.sizes[0], batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = self.layer(x)[0][:, -1]
+        return states
+
+
+class Attention(nn.Module):
+    """Tokens with positions, and blocks of attention."""
+
+    def __init__(self, work: Workload) -> None:
+        super().__init__()
+        assert work.transformer is not None
+        _, heads, hidden, tokens, steps = work.transformer
+        width = work.sizes[0]
+        self.embedding = nn.Embedding(tokens, width)
+        rates = 10_000.0 ** (-torch.arange(width // 2) * 2 / width)
+        angles = torch.arange(steps)[:, None] * rates
+        self.register_buffer("positions", torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1))
+        options: Any = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
+        blocks = (nn.TransformerEncoderLayer(width, heads, hidden, **options) for _ in range(work.transformer.blocks))
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.blocks(self.embedding(x) + self.positions)
+        return found
+
+
+def _front(work: Workload) -> list[nn.Module]:
+    """Return the modules before the dense ones."""
+    for kind, wanted in ((Table, work.columns), (LastState, work.recurrence), (Attention, work.transformer)):
+        if wanted is not None:
+            return [kind(work)]
+    modules: list[nn.Module] = []
+    for channels, (filters, kernel, padding, pool, norm), _ in work.filters:
+        modules += [nn.Conv2d(channels, filters, kernel, padding=padding, bias=not norm)]
+        modules += [nn.BatchNorm2d(filters) for _ in range(norm)] + [ACTIVATIONS[work.hidden]()]
+        modules += [nn.MaxPool2d(2)] * pool
+    return [*modules, nn.Flatten()] if modules else []
+
+
+def _dense(work: Workload) -> Iterator[nn.Module]:
+    """Yield the dense layers with their activations."""
+    for k, (n_in, n_out, activation) in enumerate(work.layers):
+        norm = work.norm and k < len(work.sizes) - 2
+        yield nn.Linear(n_in, n_out, bias=not norm)
+        yield from [nn.BatchNorm1d(n_out) for _ in range(norm)]
+        yield ACTIVATIONS.get(activation, nn.Identity)()
 
 
 def _optimizer(work: Workload, parameters: Any) -> torch.optim.Optimizer:
@@ -26,14 +99,7 @@ class PyTorch(Peer):
 
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
         dtype = getattr(torch, work.dtype)
-        modules: list[nn.Module] = []
-        for channels, (filters, kernel, padding, pool, norm), _ in work.filters:
-            modules += [nn.Conv2d(channels, filters, kernel, padding=padding, bias=not norm)]
-            modules += [nn.BatchNorm2d(filters) for _ in range(norm)] + [ACTIVATIONS[work.hidden]()]
-            modules += [nn.MaxPool2d(2)] * pool
-        modules += [nn.Flatten()] if modules else []
-        for n_in, n_out, activation in work.layers:
-            modules += [nn.Linear(n_in, n_out), ACTIVATIONS.get(activation, nn.Identity)()]
+        modules = [*_front(work), *_dense(work)]
         self.last = AT_THE_END[work.output]
         self.logits = work.cost != "mse"
         self.z = nn.Sequential(*modules[: -1 if self.logits else None]).to(dtype)
@@ -42,9 +108,13 @@ class PyTorch(Peer):
         self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
         self.optimizer = _optimizer(work, self.z.parameters())
 
+    def _cost(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.cost(z.flatten(0, 1), y.flatten()) if z.ndim > 2 else self.cost(z, y)
+        return found
+
     def step(self, rows: torch.Tensor) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        self.cost(self.z(self.x.index_select(0, rows)), self.y.index_select(0, rows)).backward()
+        self._cost(self.z(self.x.index_select(0, rows)), self.y.index_select(0, rows)).backward()
         self.optimizer.step()
 
     def train(self, epochs: int) -> None:
@@ -72,6 +142,8 @@ class Compiled(PyTorch):
     """
 
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
+        if work.recurrence is not None:
+            raise NotMeasuredError("torch.compile does not compile recurrent modules")
         super().__init__(work, x, y, variant)
         self.parameters = dict(self.z.named_parameters())
         for parameter in self.parameters.values():
@@ -88,7 +160,7 @@ class Compiled(PyTorch):
 
     def _update(self, parameters: Any, m: Any, v: Any, t: torch.Tensor, x: Any, y: Any, rows: Any) -> None:
         def cost(parameters: Any) -> torch.Tensor:
-            return self.cost(torch.func.functional_call(self.z, parameters, (x[rows],)), y[rows])
+            return self._cost(torch.func.functional_call(self.z, parameters, (x[rows],)), y[rows])
 
         gradients = torch.func.grad(cost)(parameters)
         t.add_(1)

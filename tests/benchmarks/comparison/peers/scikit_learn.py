@@ -14,8 +14,8 @@ class ScikitLearn(Peer):
     """An estimator. Where the cost is mse its outputs are linear, which is a little less to compute."""
 
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
-        if work.convolutions:
-            raise NotMeasuredError("has no convolutions")
+        if not work.is_dense:
+            raise NotMeasuredError("has dense layers alone")
         if work.optimizer not in ("sgd", "adam") or work.hidden not in ACTIVATIONS:
             raise NotMeasuredError(f"has not all of {work.hidden}, {work.cost}, {work.optimizer} and {work.dtype}")
         rate = min(work.rate, LARGEST_RATE)

@@ -15,8 +15,8 @@ class Thinc(Peer):
     """A chain of layers, which gives a^L and the function for the way back."""
 
     def __init__(self, work: Workload, x: Array, y: Array, variant: str) -> None:
-        if work.convolutions:
-            raise NotMeasuredError("has no convolutions")
+        if not work.is_dense:
+            raise NotMeasuredError("has dense layers alone")
         if not {work.hidden, work.cost, work.optimizer, work.dtype} <= OFFERED:
             raise NotMeasuredError(f"has not all of {work.hidden}, {work.cost}, {work.optimizer} and {work.dtype}")
         api.fix_random_seed(0)
