@@ -52,13 +52,13 @@ avg_pool2d, avg_pool2d_gradient = pooling.avg_pool2d, pooling.avg_pool2d_gradien
 
 
 @inner
-def _at_least(value: Number, limit: Number) -> Number:
+def at_least(value: Number, limit: Number) -> Number:
     """Return the larger of two numbers; NaN if the value is NaN."""
     return limit if value < limit else value
 
 
 @inner
-def _smallest(value: Number) -> Number:
+def smallest(value: Number) -> Number:
     """Return the smallest normal number of the type of a value."""
     return type(value)(np.finfo(type(value)).tiny)
 
@@ -94,6 +94,14 @@ def copy(source: Array, out: Array) -> None:
     else:
         for i in range(out.shape[0]):
             copy_bytes(out.ctypes.data + i * out.strides[0], source.ctypes.data + i * source.strides[0], width)
+
+
+@inner
+def mask(lengths: Array, out: Array) -> None:
+    real = out.dtype.type
+    for i in range(out.shape[0]):
+        for t in range(out.shape[1]):
+            out[i, t] = real(1 if t < lengths[i] else 0)
 
 
 @inner
@@ -152,11 +160,14 @@ def sigmoid_delta(grad_a: Number, a: Number) -> Number:
     return grad_a * ((type(a)(1) - a) * a)
 
 
-@per_element
-def tanh(z: Number) -> Number:
+@inner
+def tanh_of(z: Number) -> Number:
     two = type(z)(2)
     e = expm1(-two * abs(z))
     return np.copysign(e / (two + e), z)
+
+
+tanh = per_element(tanh_of)
 
 
 @per_element
@@ -182,7 +193,7 @@ def multiply_channels(values: Array, factors: Array, out: Array) -> None:
 
 @per_element
 def relu(z: Number) -> Number:
-    return _at_least(z, type(z)(0))
+    return at_least(z, type(z)(0))
 
 
 @per_element
@@ -266,6 +277,48 @@ def log_softmax_delta(grad_a: Array, a: Array, row: Array, out: Array) -> None:
             out.flat[k] = grad_a.flat[k] - (np.exp(v) if v > 0 else exp(v)) * total  # v > 0 is no logarithm of a share
 
 
+@inner
+def sparsemax(z: Array, out: Array) -> None:
+    width = z.shape[-1]
+    real = z.dtype.type
+    quarter, one = real(np.finfo(z.dtype).max / 4), real(1)
+    for start in range(0, z.size, width):
+        largest = -quarter
+        for k in range(start, start + width):
+            value = _bounded(z.flat[k], quarter)
+            out.flat[k] = value
+            if value > largest or value != value:  # nothing is larger than NaN
+                largest = value
+        for k in range(start, start + width):
+            out.flat[k] = at_least(out.flat[k] - largest, -one)
+        threshold, before = -real(2), 0
+        for _ in range(width):  # what lies below a threshold has no share in the next one, which is higher
+            total, count = real(0), 0
+            for k in range(start, start + width):
+                if out.flat[k] > threshold:
+                    total += out.flat[k]
+                    count += 1
+            if count == before:
+                break
+            threshold, before = (total - one) / real(count), count
+        for k in range(start, start + width):
+            out.flat[k] = at_least(out.flat[k] - threshold, real(0))
+
+
+@inner
+def sparsemax_delta(grad_a: Array, a: Array, out: Array) -> None:
+    width, real = a.shape[-1], a.dtype.type
+    for start in range(0, a.size, width):
+        total, count = real(0), real(0)
+        for k in range(start, start + width):
+            inside = np.sign(a.flat[k])
+            total += grad_a.flat[k] * inside
+            count += inside
+        mean = total / at_least(count, real(1))
+        for k in range(start, start + width):
+            out.flat[k] = np.sign(a.flat[k]) * (grad_a.flat[k] - mean)
+
+
 @per_element
 def residual(a: Number, y: Number, count: Number) -> Number:
     return (a - y) / count
@@ -318,41 +371,41 @@ def huber_terms(a: Number, y: Number, threshold: Number) -> Number:
 
 @per_element
 def huber_slope(a: Number, y: Number, threshold: Number, count: Number) -> Number:
-    r = _at_least(a - y, -threshold)
+    r = at_least(a - y, -threshold)
     return (threshold if r > threshold else r) / count
 
 
 @per_element
 def poisson_terms(a: Number, y: Number) -> Number:
-    return a - y * np.log(_at_least(a, np.sqrt(_smallest(a))))
+    return a - y * np.log(at_least(a, np.sqrt(smallest(a))))
 
 
 @per_element
 def poisson_slope(a: Number, y: Number, count: Number) -> Number:
-    return (type(a)(1) - y / _at_least(a, np.sqrt(_smallest(a)))) / count
+    return (type(a)(1) - y / at_least(a, np.sqrt(smallest(a)))) / count
 
 
 @inner
-def _probability(a: Number) -> Number:
+def probability(a: Number) -> Number:
     one = type(a)(1)
-    return one if a > one else _at_least(a, type(a)(0))
+    return one if a > one else at_least(a, type(a)(0))
 
 
 @per_element
 def binary_terms(a: Number, y: Number) -> Number:
-    one, p, tiny = type(a)(1), _probability(a), _smallest(a)
-    return -(y * np.log(_at_least(p, tiny)) + (one - y) * np.log(_at_least(one - p, tiny)))
+    one, p, tiny = type(a)(1), probability(a), smallest(a)
+    return -(y * np.log(at_least(p, tiny)) + (one - y) * np.log(at_least(one - p, tiny)))
 
 
 @per_element
 def binary_slope(a: Number, y: Number, count: Number, scratch: Number) -> Number:
-    p = _probability(a)
-    return (p - y) / _at_least((type(a)(1) - p) * p, _smallest(p)) / count
+    p = probability(a)
+    return (p - y) / at_least((type(a)(1) - p) * p, smallest(p)) / count
 
 
 @inner
 def _logistic_term(a: Number, y: Number) -> Number:
-    return _at_least(a, type(a)(0)) - y * a + log1p(exp(-abs(a)))
+    return at_least(a, type(a)(0)) - y * a + log1p(exp(-abs(a)))
 
 
 logistic_terms = per_element(_logistic_term)
@@ -360,7 +413,7 @@ logistic_terms = per_element(_logistic_term)
 
 @per_element
 def bounded_log(a: Number) -> Number:
-    return np.log(_at_least(a, _smallest(a)))
+    return np.log(at_least(a, smallest(a)))
 
 
 @inner
@@ -400,7 +453,7 @@ def class_slope(a: Array, y: Array, smoothing: float, count: float, scratch: Arr
             label = y.flat[k] * share + uniform
         else:
             label = uniform + share if k % width == y.flat[k // width] else uniform
-        out.flat[k] = -label / _at_least(a.flat[k], _smallest(a.flat[k])) / n
+        out.flat[k] = -label / at_least(a.flat[k], smallest(a.flat[k])) / n
 
 
 label_slope = class_slope
@@ -576,6 +629,18 @@ def adam(
 
 
 @inner
+def lion(
+    vector: Array, gradient: Array, mean: Array, scratch: Array, kept_now: float, kept: float, rate: float
+) -> None:
+    t = vector.dtype.type
+    b1, b2, rest, r = t(kept_now), t(kept), t(1 - kept), t(rate)
+    for k in range(vector.size):
+        g, m = gradient[k], mean[k]
+        vector[k] -= np.sign((m - g) * b1 + g) * r
+        mean[k] = m * b2 + g * rest
+
+
+@inner
 def clip_values(gradient: Array, limit: float) -> None:
     most = gradient.dtype.type(limit)
     for k in range(gradient.size):
@@ -601,7 +666,7 @@ def amsgrad(
         g = gradient[k]
         m = mean[k] * b1 + g
         s = square[k] * b2 + g * g
-        h = _at_least(s, largest[k]) if largest[k] == largest[k] else largest[k]
+        h = at_least(s, largest[k]) if largest[k] == largest[k] else largest[k]
         mean[k], square[k], largest[k] = m, s, h
         vector[k] -= m / (np.sqrt(h) + e) * r
 

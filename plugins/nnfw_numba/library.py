@@ -10,7 +10,7 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from nnfw.ops.operation import Function, Operation
-from nnfw_numba import attention, bodies, ctc, normalization, pooling_over_time, recurrence, tables
+from nnfw_numba import attention, bodies, costs, ctc, normalization, pooling_over_time, recurrence, tables
 from nnfw_numba.caching import inner, sources
 from nnfw_numba.untyped import Untyped
 
@@ -39,6 +39,7 @@ _BODIES = {
     "nnfw_standard.image_operations": bodies,
     "nnfw_standard.attention_operations": attention,
     "nnfw_standard.ctc_operations": ctc,
+    "nnfw_standard.cost_operations": costs,
     "nnfw_standard.normalization_operations": normalization,
     "nnfw_standard.sequence_operations": recurrence,
     "nnfw_standard.table_operations": tables,

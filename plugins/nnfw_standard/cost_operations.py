@@ -247,7 +247,7 @@ def _direction(x: Array) -> tuple[Array, Array]:
     return scaled / length, np.maximum(length * largest, tiny)
 
 
-@operation(y="read any n t", mean="number", classes="written any n t", shares="written n t", cut="n")
+@operation(y="read int64 n t", mean="number", classes="written int64 n t", shares="written n t", cut="n")
 def tokens(y: Array, mean: bool, classes: Array, shares: Array) -> None:
     """Tell tokens that count from ignored ones: classes ← max(y, 0); shares ← [y ≥ 0], over its sum if `mean`."""
     np.maximum(y, 0, out=classes)

@@ -10,7 +10,7 @@ import pytest
 
 import nnfw
 from nnfw.machine import limit_of
-from nnfw.ops import Call, Operation, PerStep
+from nnfw.ops import Call, Operation, PerStep, operation_of
 from nnfw.ops import kernels as operations
 from nnfw.ops.engines import engine_of
 from nnfw.ops.many_steps import steps as plain_steps
@@ -19,7 +19,9 @@ from nnfw.ops.operation import operation
 pytest.importorskip("numba")
 
 from nnfw_numba import kernels, sequence, team
+from nnfw_numba.library import body_of
 from nnfw_numba.tiles import suits
+from nnfw_standard import Dense
 
 
 @pytest.fixture
@@ -157,6 +159,41 @@ def test_operation_without_a_body_is_left_to_numpy(fast):
     assert fast.body(unknown) is None
     run(fast, Call(unknown, (x,)))
     assert x.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_every_operation_of_nnfw_has_a_body():
+    registry = nnfw.Registry.discover()
+    names = [item.name for item in registry.operations if item.plugin.distribution == "nnfw"]
+    assert [name for name in names if body_of(operation_of(registry, name)) is None] == ["product"]  # BLAS has it
+
+
+COSTS = {
+    "focal": ("sigmoid", lambda rng: rng.integers(0, 2, (32, 3))),
+    "log_cosh": ("identity", lambda rng: rng.normal(size=(32, 3))),
+    "hinge": ("identity", lambda rng: rng.choice([-1, 1], (32, 3))),
+    "squared_hinge": ("identity", lambda rng: rng.choice([-1, 1], (32, 3))),
+    "kl_divergence": ("softmax", lambda rng: np.full((32, 3), 1 / 3)),
+    "cosine": ("identity", lambda rng: rng.normal(size=(32, 3))),
+    "quantile": ("identity", lambda rng: rng.normal(size=32)),
+    "gaussian_nll": ("identity", lambda rng: rng.normal(size=32)),
+    "token_cross_entropy": ("softmax", lambda rng: rng.integers(0, 3, 32)),
+}
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_whole_step_with_a_cost_is_one_program(rng, name, monkeypatch):
+    found, activation, (x, y) = [], COSTS[name][0], (rng.normal(size=(32, 4)), COSTS[name][1](rng))
+
+    def steps(*arguments):
+        found.append(sequence.steps(*arguments))
+        return found[-1]
+
+    monkeypatch.setattr(kernels, "steps", steps)
+    units = 2 if name == "gaussian_nll" else 3
+    model = nnfw.Sequential([Dense(3, activation="sparsemax"), Dense(units, activation=activation)], 4)
+    model.fit(x, y, cost=name, optimizer="lion", epochs=1, batch_size=8, accelerator="numba")
+    assert found
+    assert None not in found
 
 
 def test_operation_with_the_name_of_another_is_not_taken_for_it(fast):

@@ -55,7 +55,7 @@ def copy(source: Array, out: Array) -> None:
     out[...] = source
 
 
-@operation(lengths="read any n", out="written n t", cut="n")
+@operation(lengths="read int64 n", out="written n t", cut="n")
 def mask(lengths: Array, out: Array) -> None:
     """Mark the time steps within each length: out_it ← 1 where t < lengths_i, else 0."""
     np.less(np.arange(out.shape[1]), lengths[:, np.newaxis], out=out, casting="unsafe")

@@ -18,11 +18,12 @@ Role = Literal["read", "written", "changed", "consumed", "scratch", "number"]
 """How an operation uses an argument: `changed` is read and written; `consumed` is read, `scratch` is not, and both are
 left with undefined content."""
 
-Kind = Literal["", "float32", "float64", "positive", "finite", "index", "any", "whole", "count"]
+Kind = Literal["", "float32", "float64", "int64", "positive", "finite", "index", "any", "whole", "count"]
 
 DTYPES: Mapping[str, np.dtype[np.generic]] = {
     "float32": np.dtype(np.float32),
     "float64": np.dtype(np.float64),
+    "int64": np.dtype(np.int64),
     "index": np.dtype(np.int64),
 }
 """Kinds of arguments with a dtype of their own."""
@@ -47,7 +48,7 @@ class Argument(NamedTuple):
     kind
         ``""``: the dtype of the operation, float32 or float64; ``"positive"``: the same, with values of 0 or more (a
         number: greater than 0); ``"finite"``: the same; for other values an engine may give NaN where the definition
-        does not; ``"float32"``, ``"float64"``: always that dtype; ``"index"``: int64, from 0 to below
+        does not; ``"float32"``, ``"float64"``, ``"int64"``: always that dtype; ``"index"``: int64, from 0 to below
         the size of the axis `below`; ``"any"``: any dtype, the same for all arguments of this kind. For a number,
         ``"whole"``: a whole number of 0 or more, ``"count"``: of 1 or more.
     below
