@@ -43,6 +43,8 @@ from .datasets.numpy_files import Npz as Npz
 from .datasets.synthetic import XOR as XOR
 from .datasets.synthetic import Moons as Moons
 from .datasets.synthetic import Spirals as Spirals
+from .datasets.text import Characters as Characters
+from .datasets.text import TextLines as TextLines
 from .initializers import Constant as Constant
 from .initializers import GlorotNormal as GlorotNormal
 from .initializers import GlorotUniform as GlorotUniform

@@ -188,8 +188,7 @@ class _OfCategories(FitsInParts):
         return set()
 
     def add(self, gathered: set[Plain], part: Array) -> set[Plain]:
-        """Return the categories so far; DataError if the column is a block, or there are more than `most`."""
-        self._require_flat(part)
+        """Return the categories so far; DataError if there are more than `most`."""
         categories = gathered.union(np.unique(part).tolist())
         self._require_few(categories)
         return categories
@@ -200,20 +199,19 @@ class _OfCategories(FitsInParts):
 
     def _indices(self, column: Array, categories: list[Plain]) -> Array:
         """Return the index of each category as int64, -1 for one that is unknown."""
-        self._require_flat(column)
         index = {category: k for k, category in enumerate(categories)}
         values, inverse = np.unique(column, return_inverse=True)
         indices: Array = np.array([index.get(value, -1) for value in values.tolist()], np.int64)[inverse]
-        return indices
+        return indices.reshape(column.shape)
 
     @staticmethod
     def _require_known(column: Array, indices: Array, categories: list[Plain], advice: str = "") -> None:
         if (indices < 0).any():
-            row = int(np.argmax(indices < 0))
+            place = tuple(np.argwhere(indices < 0)[0].tolist())
             known = listed([short(category) for category in categories])
-            hint = did_you_mean(str(column[row]), map(str, categories), 1) if column.dtype.kind == "U" else ""
+            hint = did_you_mean(str(column[place]), map(str, categories), 1) if column.dtype.kind == "U" else ""
             raise DataError(
-                f"unknown category {short(column[row].item())} in row {row} (from 0); the training data had "
+                f"unknown category {short(column[place].item())} in row {place[0]} (from 0); the training data had "
                 f"{known}.{hint} Correct it, or train without the column{advice}."
             )
 
@@ -238,10 +236,6 @@ class _OfCategories(FitsInParts):
                 f"{self._name} found {len(categories):,} categories, more than {self.most:,}. Leave the column out, or "
                 f"allow more of them: most = {len(categories)}."
             )
-
-    def _require_flat(self, column: Array) -> None:
-        if column.ndim != 1:
-            raise DataError(f"{self._name} takes one category for each example, shape (N,), got {column.shape}.")
 
 
 @dataclass(frozen=True)
@@ -278,8 +272,14 @@ class OneHot(_OfCategories):
 
     _name: ClassVar[str] = "one_hot"
 
+    def add(self, gathered: set[Plain], part: Array) -> set[Plain]:
+        """Return the categories so far; DataError if the column is a block, or there are more than `most`."""
+        self._require_flat(part)
+        return super().add(gathered, part)
+
     def apply(self, column: Array, fitted: PlainTable) -> Array:
         """Return the vectors ``(N, K)``; DataError names a category that is not among the fitted ones, and its row."""
+        self._require_flat(column)
         categories = self._categories(fitted)
         indices = self._indices(column, categories)
         self._require_known(column, indices, categories)
@@ -292,6 +292,14 @@ class OneHot(_OfCategories):
         categories: Array = np.array(self._categories(fitted))
         chosen: Array = categories[np.argmax(column, axis=-1)]
         return chosen
+
+    @staticmethod
+    def _require_flat(column: Array) -> None:
+        if column.ndim != 1:
+            raise DataError(
+                f"one_hot takes one category for each example, shape (N,), got {column.shape}. Use index for sequences "
+                "of them."
+            )
 
 
 @dataclass(frozen=True)
@@ -312,7 +320,8 @@ class Index(_OfCategories):
     Notes
     -----
     The categories are those of the training split, in sorted order. The indices are int64 and stay it. With `unknown`,
-    an embedding needs K + 1 rows; no training example has the last one, so it keeps its initial values.
+    an embedding needs K + 1 rows; no training example has the last one, so it keeps its initial values. A sequence of
+    categories ``(N, T)``, such as a text, becomes one of indices.
 
     Examples
     --------
@@ -332,7 +341,7 @@ class Index(_OfCategories):
     _name: ClassVar[str] = "index"
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
-        """Return the indices ``(N,)``; DataError names an unknown category and its row, unless `unknown` allows it."""
+        """Return the indices, shaped like `column`; DataError names an unknown category and its row."""
         categories = self._categories(fitted)
         indices = self._indices(column, categories)
         if self.unknown:
@@ -341,14 +350,14 @@ class Index(_OfCategories):
         return indices
 
     def invert(self, column: Array, fitted: PlainTable) -> Array:
-        """Return the category ``(N,)`` of the nearest index; DataError if there is none, as for unknown categories."""
+        """Return the category of each nearest index; DataError if there is none, as for unknown categories."""
         categories: Array = np.array(self._categories(fitted))
         nearest = np.rint(column)
         wrong = ~((nearest >= 0) & (nearest < len(categories)))
         if wrong.any():
-            row = int(np.argmax(wrong))
+            place = tuple(np.argwhere(wrong)[0].tolist())
             raise DataError(
-                f"the index {column[row].item()} in row {row} (from 0) stands for no category; expected 0 to "
+                f"the index {column[place].item()} in row {place[0]} (from 0) stands for no category; expected 0 to "
                 f"{len(categories) - 1}."
             )
         chosen: Array = categories[nearest.astype(np.int64)]

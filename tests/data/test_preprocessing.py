@@ -547,9 +547,7 @@ def test_target_number_outside_the_classes_gives_value_and_row(label):
 
 def test_target_fractions_for_classes_are_refused():
     preprocessing = Preprocessing.fit(with_target([0, 1], ("no", "yes")))
-    with pytest.raises(
-        DataError, match=r"^Column 'y': expected classes as words or whole numbers \(N,\), got float64 \(2,\)"
-    ):
+    with pytest.raises(DataError, match=r"^Column 'y': expected classes as words or whole numbers, got float64\.$"):
         preprocessing.target(with_target([0.5, 1.0]))
 
 

@@ -397,15 +397,28 @@ def test_index_of_more_categories_than_allowed_is_refused():
     assert len(Index().fit(np.arange(50_000))["categories"]) == 50_000
 
 
-def test_index_block_is_refused():
-    with pytest.raises(DataError, match=r"^index takes one category for each example, shape \(N,\), got \(4, 2\)\.$"):
-        Index().fit(np.zeros((4, 2)))
+def test_index_of_sequences_gives_sequences_of_indices_and_back():
+    words = np.array([["b", "a"], ["c", "a"]])
+    fitted = Index().fit(words)
+    assert fitted == {"categories": ["a", "b", "c"]}
+    assert Index().apply(words, fitted).tolist() == [[1, 0], [2, 0]]
+    assert Index().invert(np.array([[1, 0], [2, 0]]), fitted).tolist() == words.tolist()
+    assert Index(unknown=True).apply(np.array([["a", "z"]]), fitted).tolist() == [[0, 3]]
+
+
+def test_index_of_sequences_with_an_unknown_category_names_it_and_its_row():
+    with pytest.raises(DataError, match=r"^unknown category 'z' in row 1 \(from 0\); the training data had 'a'\."):
+        Index().apply(np.array([["a", "a"], ["a", "z"]]), {"categories": ["a"]})
+    with pytest.raises(DataError, match=r"^the index 7 in row 1 \(from 0\) stands for no category; expected 0 to 0\.$"):
+        Index().invert(np.array([[0, 0], [0, 7]]), {"categories": ["a"]})
 
 
 @pytest.mark.parametrize("method", ["fit", "apply"])
 def test_one_hot_block_is_refused(method):
     arguments = [np.zeros((4, 2))] + ([{"categories": [0.0]}] if method == "apply" else [])
-    with pytest.raises(DataError, match=r"^one_hot takes one category for each example, shape \(N,\), got \(4, 2\)"):
+    with pytest.raises(
+        DataError, match=r"^one_hot takes one category for each example, shape \(N,\), got \(4, 2\)\. Use index"
+    ):
         getattr(OneHot(), method)(*arguments)
 
 

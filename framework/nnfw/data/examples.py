@@ -29,10 +29,11 @@ class Examples:
     Parameters
     ----------
     features
-        Column by name, in order: numeric ``(N, ...)``, or categorical ``(N,)`` of str. Images and other blocks are one
-        column with more axes. Columns of frames become arrays.
+        Column by name, in order: numeric ``(N, ...)``, or categorical ``(N, ...)`` of str. Images, texts and other
+        blocks are one column with more axes. Columns of frames become arrays.
     target
-        Numeric ``(N, ...)``, integer classes ``(N,)``, or names of classes ``(N,)`` of str; None where there is none.
+        Numeric ``(N, ...)``, integer classes ``(N, ...)``, or names of classes ``(N, ...)`` of str; None where there
+        is none.
     target_name
         What the target is called.
     classes

@@ -99,19 +99,18 @@ class Target:
 def _class_numbers(raw: Array, classes: tuple[str, ...], name: str) -> Array:
     if categorical(raw):
         number_of = {word: number for number, word in enumerate(classes)}
-        numbers = np.array([number_of.get(word, -1) for word in raw.tolist()], dtype=np.int64)
+        numbers = np.array([number_of.get(word, -1) for word in raw.ravel().tolist()], np.int64).reshape(raw.shape)
     else:
-        if raw.ndim != 1 or raw.dtype.kind not in "iub":
-            raise DataError(
-                f"Column {name!r}: expected classes as words or whole numbers (N,), got {raw.dtype} {raw.shape}."
-            )
+        if raw.dtype.kind not in "iub":
+            raise DataError(f"Column {name!r}: expected classes as words or whole numbers, got {raw.dtype}.")
         numbers = raw.astype(np.int64)
     wrong = (numbers < 0) | (numbers >= len(classes))
     if wrong.any():
-        row = int(np.argmax(wrong))
-        hint = did_you_mean(str(raw[row]), classes, 1) if categorical(raw) else ""
+        place = tuple(np.argwhere(wrong)[0].tolist())
+        hint = did_you_mean(str(raw[place]), classes, 1) if categorical(raw) else ""
         expected = listed(classes) if categorical(raw) else f"0 to {len(classes) - 1}"
         raise DataError(
-            f"Column {name!r}: unknown class {raw[row].item()!r} in row {row} (from 0); expected {expected}.{hint}"
+            f"Column {name!r}: unknown class {raw[place].item()!r} in row {place[0]} (from 0); expected {expected}."
+            f"{hint}"
         )
     return numbers

@@ -225,7 +225,7 @@ def _named(a: Array, target: Target, output: str) -> dict[str, Array]:
     if target.column is None:
         return _numbered(output or "output", flat)
     labels, classes = target.labels(a), target.classes
-    if classes is None and not (labels.dtype.kind == "i" and labels.ndim == 1 and flat.shape[1] > 1):
+    if labels.ndim > 1 or (classes is None and not (labels.dtype.kind == "i" and flat.shape[1] > 1)):
         return _numbered(output or target.column.name, labels.reshape(len(a), -1))
     if flat.shape[1] == 1:  # the only output is the probability of class 1
         flat = np.hstack([1 - flat, flat])
