@@ -1,4 +1,5 @@
 from .comparison import compare_runs as compare_runs
+from .generation import generate as generate
 from .listing import list_runs as list_runs
 from .opening import Access as Access
 from .opening import open_model as open_model
