@@ -38,6 +38,10 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "global_max_pool": ("layers.pooling:GlobalMaxPool", "largest pixel of each channel"),
         "upsample": ("layers.resizing:Upsample", "every pixel several times"),
         "zero_pad": ("layers.resizing:ZeroPad", "rows and columns of 0 around an image"),
+        "random_flip": ("layers.augmentation:RandomFlip", "mirrors some images, in training"),
+        "random_shift": ("layers.augmentation:RandomShift", "moves each image by some pixels, in training"),
+        "random_crop": ("layers.augmentation:RandomCrop", "a part of each image, at a random place in training"),
+        "gaussian_noise": ("layers.augmentation:GaussianNoise", "z = a + ε, ε ~ N(0, deviation²), in training"),
         "multi_head_attention": (
             "layers.attention:MultiHeadAttention",
             "means of values, weighted by softmax(q·k / √d), in several heads",
@@ -268,6 +272,9 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "avg_pool1d"): ({}, {"kernel": 3, "stride": 2, "padding": 1}),
     ("layer", "upsample"): ({}, {"factor": [1, 3]}),
     ("layer", "zero_pad"): ({"padding": 1}, {"padding": [0, 1, 2, 0]}),
+    ("layer", "random_flip"): ({}, {"axis": "vertical", "rate": 1.0}),
+    ("layer", "random_shift"): ({}, {"most": [0, 2]}),
+    ("layer", "random_crop"): ({"size": 2}, {"size": [1, 3]}),
     ("layer", "max_pool2d"): ({}, {"kernel": 3, "stride": 1, "padding": "same"}),
     ("layer", "avg_pool2d"): ({}, {"kernel": [3, 2], "stride": [2, 1], "padding": 1}),
     ("layer", "category_embedding"): (
@@ -358,6 +365,7 @@ OPERATIONS = {
     "nnfw_standard.table_operations": """
         glu glu_delta swiglu swiglu_delta maxout maxout_delta to_members sum_members waves waves_delta
     """,
+    "nnfw_standard.augmentation_operations": "flip2d random_places window2d window2d_gradient add_normal",
     "nnfw_standard.time_operations": """
         time_mean time_mean_delta time_max time_max_delta time_last time_last_delta transpose unfold fold
     """,
