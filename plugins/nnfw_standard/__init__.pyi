@@ -38,6 +38,7 @@ from .ctc import CTC as CTC
 from .datasets.csv import CSV as CSV
 from .datasets.digits import Digits as Digits
 from .datasets.idx import IDX as IDX
+from .datasets.image_folder import ImageFolder as ImageFolder
 from .datasets.numpy_files import Npy as Npy
 from .datasets.numpy_files import Npz as Npz
 from .datasets.synthetic import XOR as XOR

@@ -190,6 +190,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "npy": ("datasets.numpy_files:Npy", "x and y from .npy files, memory-mapped"),
         "npz": ("datasets.numpy_files:Npz", "x and y from one .npz archive"),
         "idx": ("datasets.idx:IDX", "images and labels in the format of MNIST, gzip too"),
+        "image_folder": ("datasets.image_folder:ImageFolder", "images in a folder for each class (Pillow)"),
         "characters": ("datasets.text:Characters", "windows of a text, with the characters that come next"),
         "text_lines": ("datasets.text:TextLines", "lines of text with a label each, as words or characters"),
         "digits": ("datasets.digits:Digits", "1,797 real handwritten digits of 8x8 pixels (UCI), shipped with nnfw"),
