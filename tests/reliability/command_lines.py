@@ -67,6 +67,7 @@ reproduce run --json --data-dir .
 report run -o page.html --data-dir .
 summary small.toml --read-data
 gradcheck small.toml --batch 3
+trace small.toml --batch 3
 check flatten --only layer.takes_some_shape
 check --list --kind layer
 new-plugin mine --kind activation

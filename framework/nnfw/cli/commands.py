@@ -36,6 +36,7 @@ BUILT_IN = (
     CommandSpec("assemble", "nnfw.cli.assemble:assemble", "Make an experiment from named components."),
     CommandSpec("summary", "nnfw.cli.summary:summary", "Show layers, shapes, parameters and memory of a network."),
     CommandSpec("find-rate", "nnfw.cli.find_rate:find_rate", "Find a learning rate: a range test with a picture."),
+    CommandSpec("trace", "nnfw.cli.trace:trace", "Show where learning stops: z, a and δ at each layer."),
     CommandSpec("gradcheck", "nnfw.cli.check:gradcheck", "Check a network's gradients, equation by equation."),
     CommandSpec("check", "nnfw.cli.check:check", "Check components: their rules, and their derivatives."),
     CommandSpec("new-plugin", "nnfw.cli.new_plugin:new_plugin", "Write the project of a new plugin."),

@@ -8,18 +8,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from nnfw.arrays import Shape
 from nnfw.data import InputColumns, Preprocessing, Target, categorical, listed, shape_of, words_in
 from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, about, did_you_mean
 from nnfw.experiments.data import InChunks, Part, RawData, read_data
 from nnfw.experiments.experiment import Experiment, ExperimentFile, SplitSection, graph_of, placed, placing, table_of
 from nnfw.model import Sequential
-from nnfw.network import INPUT, Objective, by_name
+from nnfw.network import INPUT, Health, Objective, by_name, health_of
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import container
 from nnfw.toml import Keys
 from nnfw.training import FREE_OPTIONS, chosen_at, evaluate, refused, unmatched
+
+MOST_EXAMPLES = 128
+"""Examples of a look at a network's health: enough to tell a dead unit from a rare one, at the cost of one step."""
 
 Figures: TypeAlias = dict[str, Any]
 """Cost and metrics by name: numbers, and arrays such as a confusion matrix."""
@@ -51,6 +56,13 @@ class Prepared:
         metrics = self.model.measures(self.experiment.training.metrics)
         network = self.model.network
         return evaluate(network, self.parts[part], self.objective, metrics, network.workspace())
+
+    def health(self, most: int = MOST_EXAMPLES) -> tuple[Health, ...]:
+        """Return what a training step finds at each node, for `most` examples spread over the training part."""
+        sample = self.parts["training"].sample
+        rows = np.linspace(0, len(sample) - 1, min(most, len(sample))).astype(np.intp)
+        batch = sample.subset(sample.rows_at(rows)).part(0, len(rows), self.model.dtype)
+        return health_of(self.model.network, batch, self.objective)
 
 
 @placing

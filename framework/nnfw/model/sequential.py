@@ -22,6 +22,7 @@ from nnfw.network import (
     INPUT,
     Chain,
     Graph,
+    Health,
     LayerTrace,
     Network,
     Objective,
@@ -30,6 +31,7 @@ from nnfw.network import (
     Trace,
     arrays_of,
     by_name,
+    health_of,
 )
 from nnfw.ops import DEFINITIONS, Engine, choose
 from nnfw.plugins import Registry, default_registry
@@ -584,6 +586,25 @@ class Sequential:
             layers.append(LayerTrace(place.name, z, a, delta, dict(grads.of(place.parameters))))
         inputs = dict(zip(graph.inputs, [array.copy() for array in batch.inputs], strict=True))
         return Trace(inputs if self.network.inputs[0].key else inputs[INPUT], value, tuple(layers))
+
+    def health(self, x: Values, y: Values, *, cost: Reference) -> tuple[Health, ...]:
+        """Return the size of z, a and δ at each node in a training step, and whether learning stops there.
+
+        Layers act as in training. A node whose ``verdict`` is not empty is vanishing, exploding or dead.
+
+        Parameters
+        ----------
+        x, y, cost
+            As for :meth:`fit`; a hundred examples are enough.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As :meth:`fit`.
+        """
+        objective = self.objective(cost)
+        data = self.labelled(x, y, objective, None)
+        return health_of(self.network, data.part(0, len(data), self.dtype), objective)
 
     def save(self, path: str | PathLike[str], *, inside: Directory | None = None) -> None:
         """Write architecture, parameters and preprocessing to one file, in place of an older one.
