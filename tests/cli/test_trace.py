@@ -1,4 +1,4 @@
-"""``nnfw trace``."""
+"""``nnfw trace``, and the verdicts at the end of ``nnfw train``."""
 
 import json
 import shutil
@@ -88,3 +88,18 @@ def test_trace_of_a_run_without_a_model_says_how_to_go_on(nnfw, run, tmp_path):
     found = nnfw("trace", str(copy))
     assert found.status == 2
     assert "holds neither a model nor a checkpoint" in found.err
+
+
+def test_train_ends_with_the_verdicts(nnfw, tmp_path):
+    options = ("--set", DEEP, "--set", "training.epochs=1", "--quiet")
+    found = nnfw("train", DIGITS, *options, "--out", str(tmp_path / "run"))
+    assert found.status == 0
+    assert found.err.startswith("Vanishing: 1")
+    assert "Vanishing" not in found.out
+    found = nnfw("train", DIGITS, *options, "--out", str(tmp_path / "again"), "--json")
+    (verdict,) = json.loads(found.out)["verdicts"]
+    assert verdict.startswith("Vanishing: 1")
+
+
+def test_train_of_a_network_that_learns_says_nothing_of_its_layers(nnfw, tmp_path):
+    assert nnfw("train", XOR, "--out", str(tmp_path / "run"), "--quiet").err == ""

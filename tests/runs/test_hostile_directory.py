@@ -44,7 +44,7 @@ def link(path, target):
 
 
 @pytest.mark.parametrize(
-    "name", ["model.nnfw", "metrics.jsonl", "best.nnfw", "log.csv", "record.json", "experiment.toml"]
+    "name", ["model.nnfw", "metrics.jsonl", "layers.jsonl", "best.nnfw", "log.csv", "record.json", "experiment.toml"]
 )
 def test_resume_never_writes_through_a_link(run, victim, name):
     link(run / name, victim)
@@ -104,7 +104,7 @@ def test_run_that_is_named_by_a_link_goes_on(run, tmp_path):
 # --- which names a callback may use -----------------------------------------------------------------------------------
 
 LEFT_OVER = ".nnfw-0123456789abcdef.tmp"
-RUNS_OWN = ["metrics.jsonl", "experiment.toml", "record.json", "model.nnfw", "lock", "report.html"]
+RUNS_OWN = ["metrics.jsonl", "layers.jsonl", "experiment.toml", "record.json", "model.nnfw", "lock", "report.html"]
 
 
 @pytest.mark.parametrize(

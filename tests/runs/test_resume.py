@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("interruptible")
 
 registry = default_registry()
 EVERY_STEP = "training.checkpoint_seconds=0"
-FILES = ("metrics.jsonl", "model.nnfw")
+FILES = ("metrics.jsonl", "layers.jsonl", "model.nnfw")
 
 
 class KilledError(Exception):

@@ -25,6 +25,7 @@ def test_run_directory_holds_experiment_metrics_model_and_record(run):
     assert sorted(path.name for path in run.directory.iterdir()) == [
         "checkpoints",
         "experiment.toml",
+        "layers.jsonl",
         "metrics.jsonl",
         "model.nnfw",
         "record.json",
@@ -79,7 +80,7 @@ def test_resolved_experiment_is_the_same_experiment(run, experiment):
 
 def test_same_experiment_twice_gives_equal_files(run, experiment, tmp_path):
     train(read_experiment(str(experiment), registry), registry, tmp_path / "again")
-    for name in ("metrics.jsonl", "model.nnfw", "experiment.toml"):
+    for name in ("metrics.jsonl", "layers.jsonl", "model.nnfw", "experiment.toml"):
         assert (run.directory / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 

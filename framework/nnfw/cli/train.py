@@ -143,8 +143,11 @@ def print_run(run: Run, *, json: bool) -> None:
     """Print the results of a run."""
     if run.stopped:
         message(f"Stopped after {run.epochs} epochs: {run.stopped}.")
+    for verdict in run.verdicts:
+        message(verdict)
     if json:
-        print_json({"run": str(run.directory), "epochs": run.epochs, "stopped": run.stopped, "results": run.results})
+        table = {"run": str(run.directory), "epochs": run.epochs, "stopped": run.stopped, "results": run.results}
+        print_json({**table, "verdicts": run.verdicts})
         return
     print_results(run.results)
     print_text(f"Run: {run.directory}")

@@ -97,7 +97,8 @@ def health_of(network: Network, batch: Batch, objective: Objective) -> tuple[Hea
     state = network.parameters.state.copy()
     graph = network.graph
     with np.errstate(all="ignore"), using(DEFINITIONS):  # values that are not finite are a finding
-        network.propagate(batch, objective, workspace, grads)
+        with network.verified(batch.inputs, workspace, objective):
+            network.propagate(batch, objective, workspace, grads)
         network.parameters.state[...] = state
         found = [_health(network, place, graph.workspace_of(place, workspace)) for place in graph.nodes]
     return judged(found, max(found[index].delta for index in graph.outputs))

@@ -13,7 +13,8 @@ from pathlib import Path
 from nnfw.errors import DataError
 from nnfw.storage import LOCK, TEMPORARY, Directory, locked
 
-EXPERIMENT, METRICS, MODEL, RECORD = "experiment.toml", "metrics.jsonl", "model.nnfw", "record.json"
+EXPERIMENT, METRICS, LAYERS = "experiment.toml", "metrics.jsonl", "layers.jsonl"
+MODEL, RECORD = "model.nnfw", "record.json"
 """The files of a run's directory."""
 
 PAGE = "report.html"
@@ -22,7 +23,7 @@ PAGE = "report.html"
 CHECKPOINTS = "checkpoints"
 """The folder of a run's checkpoints."""
 
-NAMES = (EXPERIMENT, RECORD, METRICS, MODEL, PAGE, LOCK, CHECKPOINTS)
+NAMES = (EXPERIMENT, RECORD, METRICS, LAYERS, MODEL, PAGE, LOCK, CHECKPOINTS)
 """Everything that nnfw may write to a run's directory."""
 
 _LONGEST_NAME = 100  # bytes of an experiment's name in that of its directory

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias, TypeGuard
 
 from nnfw.errors import FileFormatError, readable, short
 from nnfw.plain import jsonable
-from nnfw.runs.layout import EXPERIMENT, METRICS, RECORD
+from nnfw.runs.layout import EXPERIMENT, LAYERS, METRICS, RECORD
 from nnfw.runs.record import DataEntry, EnvironmentEntry, Record, checked_record, is_alive, time_of
 from nnfw.storage import Directory, open_regular
 from nnfw.toml import Document, read
@@ -24,7 +24,8 @@ KILLED = "killed"
 
 PARTS = ("training", "validation", "test")
 VALIDATION = "validation_"
-_LARGEST = {RECORD: 16 << 20, METRICS: 256 << 20}  # bytes; a record has some 10,000, a million epochs 200 MiB
+_LARGEST = {RECORD: 16 << 20, METRICS: 256 << 20, LAYERS: 256 << 20}
+# bytes; a record has some 10,000, a million epochs 200 MiB, a hundred looks at 10,000 layers 80 MiB
 _MINUTE = 60  # seconds; an hour has as many minutes
 _FEW_SECONDS = 10  # below, tenths are shown
 _FORMER_ADVICE = (" Its state is in ", " Continue with: ")  # in older records, with a path that may have changed since
@@ -34,7 +35,7 @@ EpochValue: TypeAlias = "float | list[EpochValue] | None"
 """What an epoch records under one name: a number, a matrix, or None for a number that was not finite."""
 
 EpochRow: TypeAlias = Mapping[str, EpochValue]
-"""A line of ``metrics.jsonl``: the number of the epoch, its learning rate, cost and metrics."""
+"""A line of ``metrics.jsonl``: the number of the epoch, its learning rate, cost and metrics. Or of ``layers.jsonl``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +116,15 @@ class StoredRun:
     def history(self) -> tuple[EpochRow, ...]:
         """A row for every epoch; a last line that was cut off is left out, any other damage is a FileFormatError."""
         path = self.path / METRICS
+        return tuple(_rows(path, _read(path))) if path.exists() else ()
+
+    @cached_property
+    def layers(self) -> tuple[EpochRow, ...]:
+        """A row for every look at the layers: epoch, ``delta`` of the outputs, ``NODE.delta`` and ``NODE.dead``.
+
+        Older runs have none; damage as for :attr:`history`.
+        """
+        path = self.path / LAYERS
         return tuple(_rows(path, _read(path))) if path.exists() else ()
 
     @property

@@ -80,6 +80,7 @@ class Record(TypedDict, total=False):
     epochs: int
     stopped: str
     warning: str
+    verdicts: list[str]
     reason: str
     exit: int
     accelerator: str

@@ -20,6 +20,7 @@ from nnfw.plugins import Registry
 from nnfw.plugins.blame import in_words_with_culprit
 from nnfw.protocols import Callback, Fit
 from nnfw.runs.git import describe_commit
+from nnfw.runs.health import HealthLog
 from nnfw.runs.layout import (
     CHECKPOINTS,
     EXPERIMENT,
@@ -63,6 +64,7 @@ class Run:
     stopped: str  # why it ended early; empty if it did not
     accelerator: str  # whose kernels it used; "none" for plain NumPy
     warning: str = ""  # that the training made the model much worse; empty if it did not
+    verdicts: Sequence[str] = ()  # where learning stopped: layers that are dead, exploding or vanishing
 
 
 def train(
@@ -175,11 +177,19 @@ def _carry_out(
         start=start,
     )
     try:
-        run = _train(prepared, record.directory, (*callbacks, _RunLog(record)), checkpoints)
+        run = _train(
+            prepared,
+            record.directory,
+            (*callbacks, _RunLog(record), HealthLog(prepared, record.directory, record.verdicts)),
+            checkpoints,
+        )
     except BaseException as error:
         with suppress(NnfwError):  # a full disk must not hide what happened
             record.end(*_end_of(error, record.registry))
+        for verdict in record.verdicts if isinstance(error, DivergedError) else ():
+            tell(verdict)
         raise
+    run = replace(run, verdicts=record.verdicts)
     if run.warning:
         tell(run.warning)
     outcome = {name: getattr(run, name) for name in ("epochs", "stopped", "warning", "accelerator", "results")}
@@ -251,6 +261,7 @@ class RecordWriter:
         self.registry = registry = prepared.model.registry
         self.resume_command = resume_command(file, directory.path, registry)
         self.started, self._resumed = False, resumed
+        self.verdicts: list[str] = []  # of the last look at the layers
         now = _now()
         before = read_run(directory.path).record if resumed else None
         self._table = table_of(prepared.experiment, registry)
@@ -298,7 +309,7 @@ class RecordWriter:
         """Write how the run ended, and notify the plugins; do nothing if it has not started."""
         if not self.started:
             return
-        self._record |= {"status": status, "ended": _now(), **outcome}
+        self._record |= {"status": status, "ended": _now(), **outcome, "verdicts": self.verdicts}
         self._write()
         self.registry.notify("nnfw_run_ended", {"directory": self.directory.path, "record": self._record})
 
@@ -317,7 +328,7 @@ def _now() -> str:
 class _RunLog(Callback):
     """Starts the run, writes each epoch's record to ``metrics.jsonl``, and tells it to the plugins.
 
-    It is the last callback: where another one refuses the training, nothing has been written.
+    Only the health log follows it: where another callback refuses the training, nothing has been written.
     """
 
     record: RecordWriter
