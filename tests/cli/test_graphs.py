@@ -93,3 +93,50 @@ def test_network_is_summarised_and_its_gradients_are_right(nnfw, network):
 def places(name):
     graph = CASES[name].model().network.graph
     return [place.title.removeprefix("Layer ") for place in graph.nodes]
+
+
+TRANSFORMER = """
+data.source = "digits"
+model.layers = [
+    { type = "reshape", shape = [8, 8] },
+    { type = "repeat", times = 6, layers = [{ type = "transformer_encoder", width = 8, heads = 2 }] },
+    { type = "time_pool" },
+    { type = "dense", units = 10, activation = "softmax" },
+]
+cost.type = "cross_entropy"
+optimizer.type = "adam"
+"""
+
+
+@pytest.fixture
+def transformer(tmp_path):
+    (tmp_path / "transformer.toml").write_text(TRANSFORMER)
+    return str(tmp_path / "transformer.toml")
+
+
+def test_graph_is_drawn_beside_its_table_with_repeated_blocks_once(nnfw, transformer):
+    lines = nnfw("summary", transformer).out.splitlines()
+    assert [line[:5].rstrip() for line in lines[1:-1]] == [
+        *("○", "●", "│", "├─●", "│ ●", "●─╯", "├─●", "│ ●", "│ ●", "●─╯", "●", "●")
+    ]
+    assert " ".join(lines[3].split()) == "│ 6 × transformer_encoder, 1.0.0 to 1.5.0 6 × 872"
+    assert [line.split()[1:4] for line in lines[4:6]] == [
+        ["·", "attention.norm", "layer_norm"],
+        ["●", "·", "attention.heads"],
+    ]
+
+
+def test_chain_stays_a_table(nnfw):
+    lines = nnfw("summary", str(Path(__file__).parents[2] / "examples" / "digits.toml")).out.splitlines()
+    assert lines[0].split() == ["layer", "activation", "output", "shape", "parameters"]
+    assert [line.split()[0] for line in lines[1:4]] == ["input", "0", "1"]
+
+
+def test_summary_with_times_shows_the_share_of_each_layer(nnfw, transformer):
+    lines = nnfw("summary", transformer, "--time").out.splitlines()
+    assert lines[0].split()[-2:] == ["time", "memory"]
+    shares = [[int(share.rstrip("%")) for share in line.split()[-2:]] for line in lines[2:-1]]
+    assert all(0 <= share <= 100 for row in shares for share in row)
+    assert shares[1][0] > 60  # all six blocks
+    rows = json.loads(nnfw("summary", transformer, "--time", "--json").out)["layers"]
+    assert sum(row["share"]["time"] for row in rows) == pytest.approx(1)

@@ -186,7 +186,7 @@ def test_summary_in_json(xor, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["parameters"] == 9
     first = {"layer": "dense", "activation": "tanh", "output_shape": [2], "parameters": 6}
-    assert found["layers"][0] == {"name": "0", "inputs": ["x"], **first}
+    assert found["layers"][0] == {"name": "0", "inputs": ["x"], **first, "share": None}
 
 
 def test_summary_reads_no_data_unless_told_to(xor, capsys):

@@ -75,11 +75,13 @@ def print_csv(rows: Iterable[Sequence[str]]) -> None:
         typer.echo(visible(shown.getvalue()), nl=False)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; a column of single words is never wrapped."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], drawing: Sequence[str] = ()) -> None:
+    """Print a table, perhaps with a line of a `drawing` before each row; a column of single words is never wrapped."""
     headings, *cells = [[" ".join(visible(cell).split()) for cell in row] for row in (columns, *rows)]
+    if drawing:
+        headings, *cells = [[line, *row] for line, row in zip(["", *drawing], (headings, *cells), strict=True)]
     if is_terminal(sys.stdout):
-        _print_fitted(headings, cells)
+        _print_fitted(headings, cells, drawn=bool(drawing))
         return
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     for row in (headings, *cells):
@@ -176,7 +178,7 @@ def _styled(text: str, style: str, stream: IO[str] | None) -> str:
     return f"{style}{text}{_PLAIN}" if is_terminal(stream) and not plain else text
 
 
-def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], *, drawn: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -185,8 +187,10 @@ def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None
     narrowest = 0
     for index, column in enumerate(columns):
         cells = [column, *(row[index] for row in rows)]
-        longest_word = max((len(word) for cell in cells for word in cell.split()), default=0)
-        table.add_column(Text(column), min_width=longest_word, no_wrap=not any(" " in cell for cell in cells))
+        whole = drawn and index == 0
+        longest_word = max((len(word) for cell in cells for word in ([cell] if whole else cell.split())), default=0)
+        no_wrap = whole or not any(" " in cell for cell in cells)
+        table.add_column(Text(column), min_width=longest_word, no_wrap=no_wrap)
         narrowest += longest_word + len(_GAP)
     for row in rows:
         table.add_row(*map(Text, row))  # a Text has no markup

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,18 +13,35 @@ from nnfw.plugins import default_registry
 
 if TYPE_CHECKING:
     from nnfw.experiments import Summary
+    from nnfw.experiments.picture import Repeated
+
+Item = TypeVar("Item")
+Row = tuple[str, ...]
 
 _MOST_ROWS = 400  # of the table of layers, the first and the last; --json has all
 
+Timed = Annotated[
+    bool, typer.Option("--time", help="Time a few training steps, for each layer's share of time and memory.")
+]
 ReadData = Annotated[bool, typer.Option("--read-data", help="Read the data to learn the shape of its examples.")]
 
 
-def summary(file: ExperimentPath, overrides: Overrides = None, read_data: ReadData = False, json: Json = False) -> None:
+def summary(
+    file: ExperimentPath,
+    overrides: Overrides = None,
+    read_data: ReadData = False,
+    timed: Timed = False,
+    json: Json = False,
+) -> None:
     """Show layers, shapes, parameters and memory of an experiment's network. No data is read.
+
+    A network that is no chain is drawn beside its table: edges run downwards, and parts that come 3 times or more in a
+    row are shown once. The times of --time are those of plain NumPy on this machine.
 
     Examples
     --------
     $ nnfw summary examples/digits.toml
+    $ nnfw summary examples/digits.toml --time
     """
     from nnfw.experiments import placed_in, prepare, read_experiment, summarise
 
@@ -31,7 +49,7 @@ def summary(file: ExperimentPath, overrides: Overrides = None, read_data: ReadDa
     experiment = read_experiment(file, registry, overrides or ())
     shape = prepare(experiment, registry).model.input_shape if read_data else None
     with placed_in(experiment.document):
-        found = summarise(experiment.experiment, registry, shape)
+        found = summarise(experiment.experiment, registry, shape, measured=timed)
     if json:
         print_json(found.to_table())
     else:
@@ -39,28 +57,62 @@ def summary(file: ExperimentPath, overrides: Overrides = None, read_data: ReadDa
 
 
 def print_summary(found: Summary) -> None:
-    """Print a summary as a table and its totals."""
+    """Print a summary as a table and its totals; a network that is no chain is drawn beside its table."""
     from nnfw.experiments import shape_in_words
 
-    rows = [[name, "", "", shape_in_words(shape), ""] for name, shape in found.input_rows]
-    rows += [
-        [
-            f"{row.name} {row.layer}",
-            ", ".join(row.inputs),
-            row.activation,
-            shape_in_words(row.output_shape),
-            f"{row.parameters:,}",
-        ]
-        for row in found.layers
-    ]
-    heads = ["layer", "takes", "activation", "output shape", "parameters"]
-    if len(rows) > _MOST_ROWS:
-        half = _MOST_ROWS // 2
-        rows = [*rows[:half], [f"({len(rows) - 2 * half:,} more)", "", "", "", ""], *rows[-half:]]
-    shown = [heads, *rows]
-    heads, *rows = [row[:1] + row[2:] for row in shown] if found.is_chain else shown
-    print_table(heads, rows)
+    heads = ["layer", "activation", "output shape", "parameters"]
+    heads += ["time", "memory"] if found.layers[0].share else []
+    empty = ("",) * (len(heads) - 3)
+    rows: list[Row] = [(name, "", shape_in_words(shape), *empty) for name, shape in found.input_rows]
+    for row in found.layers:
+        shares = (row.share.time, row.share.memory) if row.share else ()
+        values = row.activation, shape_in_words(row.output_shape), f"{row.parameters:,}"
+        rows.append((f"{row.name} {row.layer}", *values, *(f"{share:.0%}" for share in shares)))
+    lines: list[str] = []
+    if not found.is_chain and len(found.picture.shown) <= _MOST_ROWS:
+        lines, rows = _drawn(found, rows)
+    more = (f"({len(rows) - _MOST_ROWS:,} more)", "", "", *empty)
+    print_table(heads, _fewer(rows, more), _fewer(lines, ""))
     print_text(f"{found.size}; training takes about {_bytes(found.training_bytes)}, data aside.")
+
+
+def _drawn(found: Summary, rows: Sequence[Row]) -> tuple[list[str], list[Row]]:
+    """Return the lines of a drawing and the rows beside them; a row above a folded part says how often it comes."""
+    from nnfw.experiments.picture import drawn
+
+    picture, first = found.picture, len(found.inputs)
+    starts = {start: part for start, _, part in picture.repeated}
+    lines: list[str] = []
+    shown: list[Row] = []
+    for row, ((above, line), position) in enumerate(zip(drawn(picture), picture.shown, strict=True)):
+        if row in starts:
+            part = starts[row]
+            own = found.layers[part.first : part.folded.start]
+            lines.append(above)
+            title = f"{part}, {part.names[0]} to {part.names[1]}"
+            shown.append(
+                (title, "", "", f"{part.times} × {sum(each.parameters for each in own):,}", *_shares(found, part))
+            )
+        name, *values = rows[position]
+        around = [part for part in found.repeated if part.first <= position - first < part.folded.start]
+        for part in around[-1:]:
+            name = name.removeprefix(f"{part.names[0]}.")
+        lines.append(line)
+        shown.append((f"{'· ' * len(around)}{name}", *values))
+    return lines, shown
+
+
+def _shares(found: Summary, part: Repeated) -> list[str]:
+    """Return the shares of a repeated part, all times together, if they were measured."""
+    shares = [row.share for row in found.layers[part.first : part.folded.stop] if row.share]
+    sums = (sum(share.time for share in shares), sum(share.memory for share in shares)) if shares else ()
+    return [f"{share:.0%}" for share in sums]
+
+
+def _fewer(items: Sequence[Item], instead: Item) -> list[Item]:
+    """Return the first and the last of many, with another one in between."""
+    half = _MOST_ROWS // 2
+    return [*items] if len(items) <= _MOST_ROWS else [*items[:half], instead, *items[-half:]]
 
 
 def _bytes(count: float) -> str:

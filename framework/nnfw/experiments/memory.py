@@ -40,7 +40,7 @@ def _growing(measure: Callable[[int], int], count: int) -> int:
 
 def _of_step(network: Network, objective: Objective, count: int) -> int:
     workspace = network.workspace(np.random.default_rng(_SEED), training=True)
-    batch = _batch(network, objective, count)
+    batch = batch_of_zeros(network, objective, count)
     grads = network.views(np.zeros_like(network.parameters.vector))
     state = network.parameters.state.copy()
     repeated = RepeatedPass(network, objective, workspace, grads)
@@ -62,7 +62,8 @@ def _inputs(network: Network, count: int) -> tuple[Array, ...]:
     return tuple(np.zeros((count, *each.shape), each.dtype_in(network.dtype)) for each in network.inputs)
 
 
-def _batch(network: Network, objective: Objective, count: int) -> Batch:
+def batch_of_zeros(network: Network, objective: Objective, count: int) -> Batch:
+    """Return examples of zeros, with labels that the costs take."""
     pairs = zip(objective.terms, network.output_shapes, strict=True)
     targets = (_labels(term.cost, (count, *shape)) for term, shape in pairs)
     in_dtype = (y.astype(network.dtype) if y.dtype.kind == "f" else y for y in targets)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from math import prod
 
 from nnfw.arrays import Shape
 from nnfw.data import INPUT
-from nnfw.errors import ConfigError, class_name
+from nnfw.errors import ConfigError
 from nnfw.experiments.experiment import Experiment, costs_of, graph_of
 from nnfw.experiments.memory import training_bytes
+from nnfw.experiments.picture import Picture, Repeated, repeated_parts
 from nnfw.experiments.preparation import infer_shapes
+from nnfw.experiments.shares import Share, shares_of
 from nnfw.network import Graph, Network, Objective, Term
 from nnfw.plugins import Registry
 from nnfw.protocols import Parameter
@@ -32,6 +33,7 @@ class LayerSummary:
     activation: str
     output_shape: Shape
     parameters: int
+    share: Share | None = None  # in the time and the memory of a training step, if that was measured
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Summary:
     state: int  # how many numbers layers keep besides
     training_bytes: int
     outputs: tuple[str, ...] = ()  # names of the outputs; none for a single one without a name
+    repeated: tuple[Repeated, ...] = ()  # parts that come several times in a row
 
     @property
     def inputs(self) -> dict[str, Shape]:
@@ -66,6 +69,15 @@ class Summary:
         if len(self.inputs) > 1:
             return False
         return all(row.inputs == (before,) for row, before in zip(self.layers, names, strict=False))
+
+    @property
+    def picture(self) -> Picture:
+        """The network with repeated parts folded."""
+        names = [*self.inputs, *(row.name for row in self.layers)]
+        place = {name: position for position, name in enumerate(names)}
+        return Picture.of(
+            len(self.inputs), [[place[name] for name in row.inputs] for row in self.layers], self.repeated
+        )
 
     @property
     def size(self) -> str:
@@ -91,12 +103,16 @@ def shape_in_words(shape: Shape) -> str:
 
 
 def summarise(
-    experiment: Experiment, registry: Registry, input_shape: Shape | Mapping[str, Shape] | None = None
+    experiment: Experiment,
+    registry: Registry,
+    input_shape: Shape | Mapping[str, Shape] | None = None,
+    *,
+    measured: bool = False,
 ) -> Summary:
     """Return the summary of an experiment's network.
 
     By default, file or dataset say the shape of one example; ConfigError if that is not known before the data is read,
-    ShapeError if the layers do not fit.
+    ShapeError if the layers do not fit. If it is `measured`, a few steps are timed, for the shares of the layers.
     """
     shapes = infer_shapes(experiment, registry, input_shape)
     if shapes is None:
@@ -109,13 +125,12 @@ def summarise(
         raise ConfigError(text)
     graph = graph_of(experiment, registry)
     declared = graph.parameters(shapes)
-    name = partial(_name, registry)
     rows = tuple(
         LayerSummary(
             graph.value_name(place.position),
-            name("layer", place.layer),
+            registry.name_of("layer", place.layer),
             tuple(graph.value_name(source) for source in place.sources),
-            name("activation", place.activation),
+            registry.name_of("activation", place.activation),
             shapes[place.position],
             _size(declared.get(place.name, {}).values()),
         )
@@ -124,24 +139,27 @@ def summarise(
     everything = [parameter for own in declared.values() for parameter in own.values()]
     parameters, state = _size(everything), _size(everything, trainable=False)
     named = None if experiment.data.inputs is None else dict(zip(graph.inputs, shapes, strict=False))
-    size = _training_bytes(experiment, graph, shapes, registry)
-    return Summary(named or shapes[0], rows, parameters, state, size, graph.output_names)
+    network = Network(graph, shapes[: len(graph.inputs)], experiment.dtype)
+    objective = _objective(experiment, graph, registry)
+    size = _training_bytes(experiment, network, objective)
+    if measured:
+        shares = shares_of(network, objective, experiment.training.batch_size)
+        rows = tuple(replace(row, share=share) for row, share in zip(rows, shares, strict=True))
+    repeated = repeated_parts(graph, shapes, registry)
+    return Summary(named or shapes[0], rows, parameters, state, size, graph.output_names, repeated)
 
 
 def _size(declared: Iterable[Parameter], *, trainable: bool = True) -> int:
     return sum(prod(parameter.shape) for parameter in declared if parameter.trainable is trainable)
 
 
-def _training_bytes(experiment: Experiment, graph: Graph, shapes: Sequence[Shape], registry: Registry) -> int:
-    network = Network(graph, shapes[: len(graph.inputs)], experiment.dtype)
+def _objective(experiment: Experiment, graph: Graph, registry: Registry) -> Objective:
     costs, places = costs_of(experiment), [graph.nodes[index] for index in graph.outputs]
     chosen = [costs[name] for name in graph.output_names or ("",)]
     terms = [Term(item.cost, place.activation, registry) for item, place in zip(chosen, places, strict=True)]
-    objective = Objective(terms, [item.weight for item in chosen])
+    return Objective(terms, [item.weight for item in chosen])
+
+
+def _training_bytes(experiment: Experiment, network: Network, objective: Objective) -> int:
     validates = experiment.data.split.validation > 0
     return training_bytes(network, objective, experiment.optimizer, experiment.training.batch_size, validates=validates)
-
-
-def _name(registry: Registry, kind: str, component: object) -> str:
-    registered = registry.component_of(kind, component)
-    return registered.name if registered else class_name(component)

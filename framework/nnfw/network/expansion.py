@@ -72,6 +72,8 @@ class Expansion:
         For each, the position of the node that the user wrote.
     ends
         The name of the node that gives the output of a node, a block or an input, by the complete name of that.
+    blocks
+        The blocks by their complete names.
 
     Raises
     ------
@@ -90,6 +92,7 @@ class Expansion:
         self.outer: list[int] = []
         self._leaves: set[str] = set()
         self.ends = {name: name for name in inputs}
+        self.blocks: dict[str, Block] = {}
         self._later = {node.name: index for index, node in enumerate(nodes) if node.name is not None}
         first = inputs[0] if len(inputs) == 1 else ""
         scopes = [_Scope("", iter(enumerate(nodes)), None, first)]
@@ -121,8 +124,9 @@ class Expansion:
         share = self._shared(node, name, scope)
         sort = KINDS["layer"].sort_of(type(node.layer))
         if sort == "block":
-            inner = self._nodes_of(cast(Block, node.layer), name, tuple(f".{source}" for source in sources), scopes)
-            scopes.append(_Scope(f"{name}.", iter(enumerate(inner)), cast(Block, node.layer), sources[0], share))
+            self.blocks[name] = cast(Block, node.layer)
+            inner = self._nodes_of(self.blocks[name], name, tuple(f".{source}" for source in sources), scopes)
+            scopes.append(_Scope(f"{name}.", iter(enumerate(inner)), self.blocks[name], sources[0], share))
             return
         if sort == "layer" and len(sources) > 1:
             label = self._registry.label("layer", node.layer)

@@ -101,6 +101,8 @@ class Graph:
         The nodes as the user wrote them.
     nodes
         One for each layer, in order.
+    blocks
+        The blocks that were expanded, by their complete names: those of their nodes begin with it.
     outputs
         Positions among the nodes.
     output_names
@@ -128,6 +130,7 @@ class Graph:
         self.registry, self.given = registry, tuple(nodes)
         self.inputs, self.output_names = tuple(inputs), tuple(outputs)
         found, first = Expansion(nodes, self.inputs, registry), len(self.inputs)
+        self.blocks = found.blocks
         names = [*self.inputs, *(str(node.name) for node in found.nodes)]
         position = {name: index for index, name in enumerate(names)}
         takers = Counter(position[source] for node in found.nodes for source in node.inputs)

@@ -11,7 +11,6 @@ import numpy as np
 
 from nnfw.arrays import Array, Shape
 from nnfw.data import listed
-from nnfw.errors import class_name
 from nnfw.network.batch import Batch
 from nnfw.network.expansion import short_name
 from nnfw.network.graph import Place
@@ -105,8 +104,7 @@ def health_of(network: Network, batch: Batch, objective: Objective) -> tuple[Hea
 
 
 def _health(network: Network, place: Place, own: Workspace) -> Health:
-    registered = network.registry.component_of("layer", place.layer)
-    name = registered.name if registered else class_name(place.layer)
+    name = network.registry.name_of("layer", place.layer)
     z, a, delta = (_rows(own[key], own.lengths) for key in ("z", "a", "delta"))
     z_mean, a_mean, z_spread, a_spread = (float(f(x)) for f in (np.mean, np.std) for x in (z, a))
     silent = (np.ptp(a, axis=0) == 0) & ~delta.any(axis=0)

@@ -288,6 +288,11 @@ class Registry:
             return None
         return self._owners.setdefault((kind, cls), min(found, key=lambda item: not item.plugin.built_in))
 
+    def name_of(self, kind: str, component: object) -> str:
+        """Return the name of a component, without its plugin: ``dense``; that of its class if it has none."""
+        found = self.component_of(kind, component)
+        return found.name if found else class_name(component)
+
     def label(self, kind: str, component: object) -> str:
         """Return how messages name a component: ``'dense' (built-in)``."""
         found = self.component_of(kind, component)
