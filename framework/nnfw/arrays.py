@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 Shape = tuple[int, ...]
 """The shape of an array, or of one example: then without the batch axis."""
 
+Shapes = tuple[Shape, ...]
+"""The shapes of several arrays, or of several inputs."""
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 

@@ -314,21 +314,113 @@ class Steep(nnfw.Elementwise):
         return 1 - a
 
 
+@dataclass(frozen=True)
+class Gate(nnfw.Block):
+    """a = f(x0) ⊙ sigmoid(g(x1)): the first input opened and closed by the second."""
+
+    merge: nnfw.Merge | str = "multiply"
+
+    def nodes(self, inputs):
+        first, second = self.taken(inputs)
+        return [
+            nnfw.Node(Dense(3), "value", (first,)),
+            nnfw.Node(Dense(3, activation="sigmoid"), "gate", (second,)),
+            nnfw.Node(self.merge, inputs=("value", "gate")),
+        ]
+
+    def taken(self, inputs):
+        return inputs
+
+
+@dataclass(frozen=True)
+class SortedGate(Gate):
+    def taken(self, inputs):
+        return sorted(inputs)
+
+
+@dataclass(frozen=True)
+class NamedGate(Gate):
+    """Takes an input of the network by name, so it fits into no other network."""
+
+    def taken(self, inputs):
+        return inputs[0], ".x1"
+
+
+@dataclass(frozen=True)
+class HalfGate(Gate):
+    """Forgets its second input."""
+
+    def taken(self, inputs):
+        return inputs[0], inputs[0]
+
+
+@dataclass(frozen=True)
+class NamedShortcut(nnfw.Block):
+    """f(x) + x, where x is the input of the network instead of the block's own."""
+
+    def nodes(self, inputs):
+        return [nnfw.Node(Dense(4)), nnfw.Node(Add(), inputs=("previous", ".x"))]
+
+
+@dataclass(frozen=True)
+class ChangingGate(Gate):
+    """Has a layer more at every other call."""
+
+    def nodes(self, inputs):
+        return [*super().nodes(inputs), *[nnfw.Node(Dense(2))] * (next(CALLS) % 2)]
+
+
+def negated_second(terms, delta, workspace):
+    return (terms[0], -terms[1])
+
+
+ONE, TWO = (4,), ((4,), (2,))
 WRONG_BLOCKS = {
-    "fits-nothing": (Unfit(), "block.takes_some_shape"),
-    "other-nodes-each-time": (Changing(), "block.nodes_are_the_same_each_time"),
-    "wrong-activation": (nnfw.Chain((Dense(3, activation=Steep()), Dense(2))), "block.gradients"),
+    "fits-nothing": (Unfit(), ONE, "block.takes_some_shape"),
+    "forgets-an-input": (HalfGate(), TWO, "block.takes_some_shape"),
+    "other-nodes-each-time": (Changing(), ONE, "block.nodes_are_the_same_each_time"),
+    "other-nodes-each-time-two-inputs": (ChangingGate(), TWO, "block.nodes_are_the_same_each_time"),
+    "input-of-the-network": (NamedShortcut(), ONE, "block.names_only_its_inputs"),
+    "second-input-of-the-network": (NamedGate(), TWO, "block.names_only_its_inputs"),
+    "inputs-by-their-names": (SortedGate(), TWO, "block.names_only_its_inputs"),
+    "wrong-activation": (nnfw.Chain((Dense(3, activation=Steep()), Dense(2))), ONE, "block.gradients"),
+    "sign-of-the-second-input": (Gate(backward(negated_second)), TWO, "block.gradients"),
+    "sign-of-the-first-input": (Gate(backward(negated_first)), TWO, "block.gradients"),
 }
 
 
-@pytest.mark.parametrize(("block", "check"), WRONG_BLOCKS.values(), ids=WRONG_BLOCKS)
-def test_wrong_block_is_found(block, check):
-    report = run_checks(block, only=[check])
+@pytest.mark.parametrize(("block", "shape", "check"), WRONG_BLOCKS.values(), ids=WRONG_BLOCKS)
+def test_wrong_block_is_found(block, shape, check):
+    report = run_checks(block, only=[check], input_shapes=(shape,))
     assert [item.check for item in report.failures] == [check], report
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("fits-nothing", "networks of it refuse inputs of all shapes that were tried: (4,)."),
+        ("forgets-an-input", "No layer takes the input x1."),
+        ("inputs-by-their-names", "for inputs of shape ((4,), (2,)) it gives other values in another place."),
+        ("second-input-of-the-network", "'.x1', but no node before it has that name."),
+        ("sign-of-the-second-input", "for 3 examples of shape ((4,), (2,)): layers.0.gate.delta"),
+    ],
+)
+def test_report_says_what_is_wrong_with_a_block(name, message):
+    block, shape, check = WRONG_BLOCKS[name]
+    assert message in run_checks(block, only=[check], input_shapes=(shape,)).failures[0].message
+
+
+def test_right_block_of_two_inputs_passes_everything():
+    report = run_checks(Gate(), kind="layer", input_shapes=(TWO, ((3,), (3,))))
+    assert [item for item in report.failures if not item.check.startswith("component.")] == [], report
+    assert {item.check for item in report.outcomes if item.status == "passed"} >= BLOCK_CHECKS - {SAVES}
+
+
+SAVES = "block.saves_and_loads"  # a block that no plugin declares cannot be saved
+BLOCK_CHECKS = {check.id for check in checks_of("block") if not check.id.startswith("component.")}
+
+
 def test_every_check_of_merges_and_blocks_finds_something():
-    found = {check for _, check in (*WRONG.values(), *WRONG_BLOCKS.values())} | {LENGTHS}
+    found = {check for *_, check in (*WRONG.values(), *WRONG_BLOCKS.values())} | {LENGTHS}
     ids = {check.id for sort in ("merge", "block") for check in checks_of(sort)}
-    missing = {name for name in ids if not name.startswith("component.")} - found
-    assert missing == {"block.saves_and_loads"}  # a block that no plugin declares cannot be saved
+    assert {name for name in ids if not name.startswith("component.")} - found == {SAVES}

@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from nnfw.arrays import Array, Shape
+from nnfw.arrays import Array, Shape, Shapes
 from nnfw.conformance import layers
 from nnfw.conformance.layer_bench import TRIAL_SHAPES, Bench, benches
 from nnfw.conformance.outcomes import applies_if, require
@@ -19,8 +19,6 @@ from nnfw.conformance.subjects import Subject
 from nnfw.errors import ShapeError, class_name, short
 from nnfw.protocols import Activation, Layer, Merge, Parameter
 from nnfw.workspace import Workspace
-
-Shapes = tuple[Shape, ...]
 
 _COUNTS = (2, 3)  # of inputs
 _MOST = 3  # shapes to try for each number of inputs
