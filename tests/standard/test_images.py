@@ -1,5 +1,7 @@
 """Layers on images: values as PyTorch's, by NumPy and by numba; sizes, and input that they refuse."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from tests.network.golden.images import CASES, delta, given
@@ -9,6 +11,7 @@ from nnfw.ops import DEFINITIONS, Call, parts, using
 from nnfw.ops.accelerators import choose
 from nnfw.plugins import default_registry
 from nnfw_standard import AvgPool2D, Conv2D, ConvTranspose2D, GlobalAvgPool, GlobalMaxPool, MaxPool2D, image_operations
+from nnfw_standard.layers import pooling
 
 KINDS = {
     Conv2D: "conv2d",
@@ -219,3 +222,14 @@ def test_parts_of_an_operation_give_the_bits_of_the_whole(count, rng):
             for k in call.operation.results:
                 arguments[k].fill(np.nan)
         assert bits[0] == bits[1], name
+
+
+@pytest.mark.parametrize("base", [pooling._Largest, pooling._Average])
+def test_pool_that_does_not_say_its_windows_cannot_be_made(base):
+    @dataclass(frozen=True)
+    class Pool(base):
+        def output_shape(self, input_shape):
+            return input_shape
+
+    with pytest.raises(TypeError, match="_numbers"):
+        Pool()

@@ -12,7 +12,7 @@ from nnfw.compute import kernels, kernels_only
 from nnfw.storage import decoded, encoded
 from nnfw.testing import run_checks
 from nnfw.training.batches import Labelled
-from nnfw.training.evaluation import Tally
+from nnfw.training.evaluation import Tally, measures_of
 from nnfw_standard import Accuracy, Dense
 
 METRICS = {"accuracy": nnfw.metric("accuracy"), "mse": nnfw.metric("mse")}
@@ -286,3 +286,13 @@ def test_cost_of_each_output_is_recorded_without_metrics_too(rng):
     y = {"p": rng.normal(size=(20, 3)), "q": rng.normal(size=(20, 2))}
     history = model.fit(rng.normal(size=(20, 3)), y, cost={"p": "mse", "q": "mse"}, optimizer="sgd")
     assert history["cost"][0] == pytest.approx(history["p_cost"][0] + history["q_cost"][0])
+
+
+def test_measures_of_an_output_give_statistics_as_any_metric_does(rng):
+    a, y = rng.random((5, 2)), rng.random((5, 2))
+    measures = measures_of({"p": (METRICS["mse"],)}, ("p", "q"), nnfw.Registry.discover())
+    assert list(measures) == ["p_cost", "q_cost", "p_mse"]
+    np.testing.assert_array_equal(measures["p_mse"].statistics(a, y), METRICS["mse"].statistics(a, y))
+    cost = measures["q_cost"]
+    assert cost.result(cost.statistics(np.array(3.5), y)) == 3.5
+    assert cost.statistics(np.array(3.5), y).tolist() == [17.5, 5]

@@ -219,10 +219,6 @@ class Measure(Metric):
     def of_batch(self, outputs: Outputs, batch: Batch, costs: Sequence[float], before: Array | None) -> Array:
         """Return the statistics of a batch, given the cost C_k of each output."""
 
-    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Not called: one output is not enough."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True)
 class MetricOfOutput(Measure):
@@ -240,6 +236,10 @@ class MetricOfOutput(Measure):
         """Return what the metric computes for its output."""
         _, a, y, weight = outputs[self.output].examples(batch.targets[self.output], batch.weight)
         return statistics_of(self.metric, a, y, weight, before)
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return the statistics of the metric."""
+        return self.metric.statistics(a, y, weight)
 
     def merge(self, first: Array, second: Array) -> Array:
         """Merge as the metric does."""
@@ -260,7 +260,11 @@ class CostOfOutput(Measure):
 
     def of_batch(self, outputs: Outputs, batch: Batch, costs: Sequence[float], before: Array | None) -> Array:
         """Return [N C_k, N]."""
-        return np.array([costs[self.output] * len(batch), len(batch)])
+        return self.statistics(np.array(costs[self.output]), batch.targets[self.output])
+
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return [N C, N] for C in `a`, the mean over N examples, of which `y` are the labels."""
+        return np.array([a * len(y), len(y)])
 
     def result(self, statistics: Array) -> float:
         """Return the mean over the examples."""

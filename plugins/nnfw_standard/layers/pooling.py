@@ -104,6 +104,64 @@ class _Pool(_OnImages):
         return (input_shape[0], *found.grid)
 
 
+class _Largest(Layer):
+    """Forward and backward of the largest pixel of windows."""
+
+    activation = Identity()
+
+    @abstractmethod
+    def _numbers(self, input_shape: Shape) -> tuple[int, ...]:
+        """Return the numbers of the operation: kernel, stride and padding."""
+
+    @kernels_only
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
+        """Return z, ``(N, *output_shape)``."""
+        shape = (len(a_prev), *self.output_shape(a_prev.shape[1:]))
+        z, place = workspace.buffer("z", shape), workspace.buffer("place", shape)
+        image_operations.max_pool2d(a_prev, *self._numbers(a_prev.shape[1:]), _as_images(z), _as_images(place))
+        workspace["place"], workspace["shape"] = place, a_prev.shape
+        return z
+
+    @kernels_only
+    def backward(
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
+    ) -> Array | None:
+        """Return ∂C/∂a_prev, ``(N, C, H, W)``: δ at the pixels that were taken, else 0."""
+        place, shape = workspace["place"], workspace["shape"]
+        grad_a_prev = workspace.passing("grad_a_prev", shape)
+        own = _as_images(delta), _as_images(place)
+        image_operations.max_pool2d_gradient(*own, *self._numbers(shape[1:]), grad_a_prev)
+        return grad_a_prev
+
+
+class _Average(Layer):
+    """Forward and backward of a mean over windows."""
+
+    activation = Identity()
+
+    @abstractmethod
+    def _numbers(self, input_shape: Shape) -> tuple[int, ...]:
+        """Return the numbers of the operation: kernel, stride and padding."""
+
+    @kernels_only
+    def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
+        """Return z, ``(N, *output_shape)``."""
+        workspace["shape"] = shape = a_prev.shape
+        z = workspace.buffer("z", (len(a_prev), *self.output_shape(shape[1:])))
+        image_operations.avg_pool2d(a_prev, *self._numbers(shape[1:]), _as_images(z))
+        return z
+
+    @kernels_only
+    def backward(
+        self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
+    ) -> Array | None:
+        """Return ∂C/∂a_prev, ``(N, C, H, W)``: to each pixel its shares of δ."""
+        shape = workspace["shape"]
+        grad_a_prev = workspace.passing("grad_a_prev", shape)
+        image_operations.avg_pool2d_gradient(_as_images(delta), *self._numbers(shape[1:]), grad_a_prev)
+        return grad_a_prev
+
+
 def _as_images(array: Array) -> Array:
     """Return the view of an array as images, of one pixel if it has no axes for rows and columns."""
     return array[:, :, None, None] if array.ndim == 2 else array
