@@ -328,7 +328,7 @@ INPUT_SHAPES: dict[tuple[str, str], tuple[Any, ...]] = {
     ("layer", "lstm"): (((3, 2),), ((4, 3), (6,)), ((1, 2), (4,))),
     ("layer", "gru"): (((3, 2),), ((4, 3), (3,)), ((1, 2), (2,))),
     ("layer", "multi_head_attention"): (((4, 8),), ((3, 8), (5, 6)), ((1, 8),), ((4, 8), (4, 8))),
-    ("layer", "transformer_decoder"): ((3, 4), (1, 4), ((3, 4), (5, 6)), ((1, 4), (2, 4))),
+    ("layer", "transformer_decoder"): ((3, 4), ((3, 4), (5, 6))),
 }
 """Shapes to check components with that take only certain ones; those of several inputs as a tuple."""
 

@@ -402,7 +402,7 @@ def test_wrong_block_is_found(block, shape, check):
         ("forgets-an-input", "No layer takes the input x1."),
         ("inputs-by-their-names", "for inputs of shape ((4,), (2,)) it gives other values in another place."),
         ("second-input-of-the-network", "'.x1', but no node before it has that name."),
-        ("sign-of-the-second-input", "for 3 examples of shape ((4,), (2,)): layers.0.gate.delta"),
+        ("sign-of-the-second-input", "for 3 examples of shape ((4,), (2,)): layers.0.gate.bias"),
     ],
 )
 def test_report_says_what_is_wrong_with_a_block(name, message):

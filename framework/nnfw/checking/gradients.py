@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
@@ -93,12 +93,24 @@ def gradcheck(
 
 
 def check_pass(
-    model: Sequential, batch: Batch, objective: Objective, *, precise: bool = False, seed: int = 0
+    model: Sequential,
+    batch: Batch,
+    objective: Objective,
+    *,
+    precise: bool = False,
+    seed: int = 0,
+    wanted: Callable[[str], bool] = bool,
 ) -> Report:
-    """Do what :func:`gradcheck` does, for a checked batch with labels in the form that the costs take."""
+    """Do what :func:`gradcheck` does, for a checked batch with labels in the form that the costs take.
+
+    Only tensors whose names are `wanted` are compared: all by default.
+    """
     replay = Replay(model, batch, objective, seed)
     rng = np.random.default_rng(seed)
-    picks = {name: _picks(shape, rng) for name, shape in _tensors(replay).items()}
+    drawn = {name: _picks(shape, rng) for name, shape in _tensors(replay).items()}
+    picks = {name: each for name, each in drawn.items() if wanted(name)}
+    if not picks:
+        return Report((), len(batch))
     try:
         with threadpool_limits(1, user_api="blas"):  # for thousands of small products, threads cost more than they save
             findings = _check_two_points(replay, picks, precise)

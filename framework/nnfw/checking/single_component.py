@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -101,11 +101,12 @@ def check_layer(
     examples: int = 3,
     seed: int = 0,
     x: Array | None = None,
+    wanted: Callable[[str], bool] = bool,
 ) -> Report:
     """Compare ∂C/∂x and every gradient of a layer or a block with numerical differentiation, for C = Σ c ⊙ σ(z).
 
     `input_shape` is a tuple of shapes for several inputs. Parameters, inputs if `x` gives none, cotangent and noise are
-    drawn from `seed`; the registry finds the components that it names.
+    drawn from `seed`; the registry finds the components that it names. `wanted` is as for :func:`check_pass`.
 
     Examples
     --------
@@ -120,7 +121,7 @@ def check_layer(
     model = alone(layer, input_shape, registry, seed=seed, dtype="float64")
     inputs = drawn(model, rng, examples) if x is None else (x,)
     cotangent = rng.standard_normal((len(inputs[0]), *model.output_shape))
-    return _check(model, inputs, cotangent, Cotangent(), seed=seed)
+    return _check(model, inputs, cotangent, Cotangent(), seed=seed, wanted=wanted)
 
 
 def check_activation(activation: Activation, z: Array, registry: Registry, *, seed: int = 0) -> Report:
@@ -142,6 +143,6 @@ def check_cost(
 
 
 def _check(
-    model: Sequential, inputs: tuple[Array, ...], y: Array, cost: Cost, weight: Array | None = None, seed: int = 0
+    model: Sequential, inputs: tuple[Array, ...], y: Array, cost: Cost, weight: Array | None = None, **how: Any
 ) -> Report:
-    return check_pass(model, Batch(inputs, (y,), weight, (None,) * len(inputs)), model.objective(cost), seed=seed)
+    return check_pass(model, Batch(inputs, (y,), weight, (None,) * len(inputs)), model.objective(cost), **how)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.checking import Row, check_layer
+from nnfw.checking import check_layer
 from nnfw.checking.differences import compare
 from nnfw.configuration import kind_of, options_of
 from nnfw.conformance.isolation import no_warnings
@@ -24,6 +25,7 @@ from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, NnfwError, ShapeError, StateError, in_words, short
 from nnfw.model import Sequential, load
 from nnfw.ops import DEFINITIONS, Tape
+from nnfw.plugins import Registry
 from nnfw.protocols import Layer, Parameter
 
 LayerCheck = Callable[[Subject[Layer]], None]
@@ -584,13 +586,33 @@ def check_memory_does_not_grow(subject: Subject[Layer]) -> None:
 def check_gradient_of_input(subject: Subject[Layer]) -> None:
     """∂C/∂a_prev agrees with numerical differentiation, with noise and activation, for several shapes and points."""
     applies_if(subject.component.index_limit() is None, "its inputs are indices")
-    _require_gradients(subject, lambda row: row.name == "x")
+    require_gradients(benches(subject), subject.registry, is_input)
 
 
 def check_gradients_of_parameters(subject: Subject[Layer]) -> None:
     """The gradient of every parameter agrees with numerical differentiation (Equations 3 and 4 for w and b)."""
     applies_if(any(bench.layout.size for bench in benches(subject)), "it has no parameters to train")
-    _require_gradients(subject, lambda row: row.name != "x" and not row.name.endswith(".delta"))
+    require_gradients(benches(subject), subject.registry, is_parameter)
+
+
+def require_gradients(found: Sequence[Bench], registry: Registry, wanted: Callable[[str], bool]) -> None:
+    """Compare the gradients whose names are wanted with numerical differentiation, for several batches on one bench."""
+    first, *others = found
+    for bench, examples in (*((first, size) for size in _BATCHES), *zip(others, cycle(_BATCHES[1:]), strict=False)):
+        report = check_layer(bench.layer, bench.shape, registry, x=bench.x(examples), wanted=wanted)
+        require(not report.problem, report.problem)
+        for row in report.rows:
+            require(row.ok, f"for {examples} examples of shape {bench.shape}: {row.explanation()}")
+
+
+def is_input(name: str) -> bool:
+    """Return whether a gradient is that of the input."""
+    return name == "x"
+
+
+def is_parameter(name: str) -> bool:
+    """Return whether a gradient is that of a parameter: not of the input, nor a δ."""
+    return not is_input(name) and not name.endswith(".delta")
 
 
 def _layers_in(layer: Layer) -> Iterator[Layer]:
@@ -623,12 +645,3 @@ def _noise(delta: Array, gradients: Mapping[str, Array]) -> float:
 def _require_same(expected: Pass, found: Pass, what: str) -> None:
     for name, array in expected.named().items():
         require(equal(array, found.named()[name]), f"{what} {name}.")
-
-
-def _require_gradients(subject: Subject[Layer], wanted: Callable[[Row], bool]) -> None:
-    first, *others = benches(subject)
-    for bench, examples in (*((first, examples) for examples in _BATCHES), *zip(others, _BATCHES[1:], strict=False)):
-        report = check_layer(subject.component, bench.shape, subject.registry, x=bench.x(examples))
-        require(not report.problem, report.problem)
-        for row in filter(wanted, report.rows):
-            require(row.ok, f"for {examples} examples of shape {bench.shape}: {row.explanation()}")

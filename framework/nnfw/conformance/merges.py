@@ -168,9 +168,27 @@ def check_lengths_end_sequences(subject: Subject[Merge]) -> None:
 
     A merge may refuse them with DataError.
     """
-    found = [bench for each in _flat(subject) for bench in benches(each)]
+    found = _benches(subject)
     used = [layers.uses_lengths(bench, *_padding(bench)) for bench in found if _steps(bench) > 1]
     applies_if(any(used), "it does not use workspace.lengths")
+
+
+def check_gradient_of_input(subject: Subject[Merge]) -> None:
+    """∂C/∂a agrees with numerical differentiation for each input, with noise and activation, for several shapes."""
+    layers.require_gradients(_benches(subject), subject.registry, layers.is_input)
+
+
+def check_gradients_of_parameters(subject: Subject[Merge]) -> None:
+    """The gradient of every parameter agrees with numerical differentiation (Equations 3 and 4 for w and b)."""
+    found = _benches(subject)
+    applies_if(any(bench.layout.size for bench in found), "it has no parameters to train")
+    layers.require_gradients(found, subject.registry, layers.is_parameter)
+
+
+def _benches(subject: Subject[Merge]) -> list[Bench]:
+    found = [bench for each in _flat(subject) for bench in benches(each)]
+    applies_if(found, "no shapes are known that it takes; declare input_shapes in its ComponentSpec")
+    return found
 
 
 def _steps(bench: Bench) -> int:
@@ -221,5 +239,3 @@ check_batch_of_one_keeps_its_axis = _for_merges(layers.check_batch_of_one_keeps_
 check_empty_batch_is_handled = _for_merges(layers.check_empty_batch_is_handled)
 check_nan_is_not_hidden = _for_merges(layers.check_nan_is_not_hidden)
 check_evaluation_is_deterministic = _for_merges(layers.check_evaluation_is_deterministic)
-check_gradient_of_input = _for_merges(layers.check_gradient_of_input)
-check_gradients_of_parameters = _for_merges(layers.check_gradients_of_parameters)
