@@ -188,14 +188,20 @@ def test_bidirectional_refuses_a_layer_without_direction():
         nnfw.Sequential([Bidirectional(Dense(3))], (4, 3))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [("float32", 5e-6), pytest.param("float64", 1e-12, marks=pytest.mark.long)],  # slow to compile
+    ids=["float32", "float64"],
+)
 @pytest.mark.parametrize("groups", [1, 2])
-def test_numba_gives_the_same_for_groups_and_many_places(groups):
+def test_numba_gives_the_same_for_groups_and_many_places(groups, dtype, tolerance):
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((6, 37, 8)), rng.standard_normal((6, 37, 8))
-    found = []
+    moved = []
     for accelerator in ("none", "numba"):
         layer = MultiHeadAttention(4, groups=groups, causal=True, rotary=True)
-        model = nnfw.Sequential([layer, TransformerEncoder(8, heads=2)], (37, 8), seed=3, dtype="float64")
-        model.fit(x, y, cost="mse", optimizer=SGD(1e-4), epochs=3, batch_size=4, accelerator=accelerator)
-        found.append(model.parameters.vector.copy())
-    np.testing.assert_allclose(*found, rtol=1e-10, atol=1e-13)
+        model = nnfw.Sequential([layer, TransformerEncoder(8, heads=2)], (37, 8), seed=3, dtype=dtype)
+        before = model.parameters.vector.copy()
+        model.fit(x, y, cost="mse", optimizer=SGD(1e-3), epochs=3, batch_size=4, accelerator=accelerator)
+        moved.append(model.parameters.vector - before)
+    np.testing.assert_allclose(*moved, rtol=0, atol=tolerance * np.abs(moved[0]).max())

@@ -28,30 +28,46 @@ def stored():
         return dict(file)
 
 
-@pytest.fixture(params=["numpy", "numba"])
-def engine(request):
-    if request.param == "numpy":
-        return DEFINITIONS
-    pytest.importorskip("numba")
-    return choose("numba", default_registry())[0]
+@dataclass(frozen=True)
+class Way:
+    """An engine, the dtype that it computes in, and how far its values may be from those of PyTorch in float64."""
+
+    engine: object
+    dtype: type
+    tolerance: float
+
+    def workspace(self):
+        return nnfw.Workspace(self.dtype)
+
+
+@pytest.fixture(
+    params=["numpy-float64", "numba-float32", pytest.param("numba-float64", marks=pytest.mark.long)]  # slow to compile
+)
+def way(request):
+    name, _, dtype = request.param.partition("-")
+    if name == "numba":
+        pytest.importorskip("numba")
+    engine = choose("numba", default_registry())[0] if name == "numba" else DEFINITIONS
+    return Way(engine, np.float32, 1e-5) if dtype == "float32" else Way(engine, np.float64, 1e-12)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_values_and_gradients_equal_those_of_pytorch(case, engine, stored):
+def test_values_and_gradients_equal_those_of_pytorch(case, way, stored):
     right = {key.partition("/")[2]: a for key, a in stored.items() if key.startswith(f"{case.name}/")}
     layer = nnfw.Sequential([{"type": case.layer, **case.options}], case.shape).nodes[0].layer
-    params, workspace = given(case), nnfw.Workspace(np.float64)
+    params, workspace = {name: array.astype(way.dtype) for name, array in given(case).items()}, way.workspace()
     x = params.pop("x")
     grads = {name: np.full_like(array, np.nan) for name, array in params.items()}
 
-    with using(engine):
+    with using(way.engine):
         z = layer.forward(params, x, workspace)
-        grad_a_prev = layer.backward(params, delta(case, z.shape), grads, workspace)
+        grad_a_prev = layer.backward(params, delta(case, z.shape).astype(way.dtype), grads, workspace)
 
     found = {"z": z, "gradient of x": grad_a_prev} | {f"gradient of {name}": array for name, array in grads.items()}
     assert found.keys() == right.keys()
     for name, array in found.items():
-        np.testing.assert_allclose(array, right[name], rtol=1e-12, atol=1e-12, err_msg=name)
+        assert array.dtype == way.dtype
+        np.testing.assert_allclose(array, right[name], rtol=way.tolerance, atol=way.tolerance, err_msg=name)
 
 
 @pytest.mark.parametrize(
@@ -136,12 +152,12 @@ def test_options_out_of_range_are_refused(options, message):
         nnfw.layer("conv2d", filters=2, **options)
 
 
-def test_largest_pixel_of_equal_ones_is_the_first_and_nan_is_the_largest(engine):
-    workspace = nnfw.Workspace(np.float64)
-    images = np.array([[[[3.0, 3.0, 1.0, np.nan], [3.0, 0.0, np.inf, np.nan]]]])
-    with using(engine):
+def test_largest_pixel_of_equal_ones_is_the_first_and_nan_is_the_largest(way):
+    workspace = way.workspace()
+    images = np.array([[[[3.0, 3.0, 1.0, np.nan], [3.0, 0.0, np.inf, np.nan]]]], way.dtype)
+    with using(way.engine):
         z = MaxPool2D().forward({}, images, workspace)
-        gradient = MaxPool2D().backward({}, np.array([[[[5.0, 7.0]]]]), {}, workspace)
+        gradient = MaxPool2D().backward({}, np.array([[[[5.0, 7.0]]]], way.dtype), {}, workspace)
     np.testing.assert_array_equal(z, [[[[3.0, np.nan]]]])
     np.testing.assert_array_equal(gradient, [[[[5.0, 0, 0, 7.0], [0, 0, 0, 0]]]])
 
@@ -168,17 +184,17 @@ def test_network_of_images_runs_as_one_program_and_learns(rng):
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", 1])
-def test_transposed_convolution_is_the_transpose_of_a_convolution(padding, engine, rng):
+def test_transposed_convolution_is_the_transpose_of_a_convolution(padding, way, rng):
     options = {"stride": (2, 3), "padding": padding, "dilation": (1, 2), "groups": 2, "bias": False}
     forth, back = Conv2D(6, 3, **options), ConvTranspose2D(4, 3, **options)
-    small = rng.standard_normal((2, 6, 3, 4))
-    params = {"weight": rng.standard_normal((6, 2, 3, 3))}
-    with using(engine):
-        image = back.forward(params, small, nnfw.Workspace(np.float64))
-        other = rng.standard_normal(image.shape)
-        again = forth.forward(params, other, nnfw.Workspace(np.float64))
+    small = rng.standard_normal((2, 6, 3, 4)).astype(way.dtype)
+    params = {"weight": rng.standard_normal((6, 2, 3, 3)).astype(way.dtype)}
+    with using(way.engine):
+        image = back.forward(params, small, way.workspace())
+        other = rng.standard_normal(image.shape).astype(way.dtype)
+        again = forth.forward(params, other, way.workspace())
     assert again.shape == small.shape
-    assert (image * other).sum() == pytest.approx((small * again).sum(), rel=1e-12)
+    assert (image * other).sum() == pytest.approx((small * again).sum(), rel=10 * way.tolerance)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
