@@ -48,7 +48,7 @@ def run(*arguments):
 
 @pytest.mark.parametrize(
     ("kills", "exact", "signals", "starts"),
-    [(3, 1, 2, 2), pytest.param(20, 6, 10, 4, marks=pytest.mark.long)],
+    [(2, 1, 1, 2), pytest.param(20, 6, 10, 4, marks=pytest.mark.long)],
     ids=["few", "many"],
 )
 def test_runs_that_are_killed_signalled_and_started_at_once_end_like_one_that_was_not(kills, exact, signals, starts):
