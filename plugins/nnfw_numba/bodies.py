@@ -551,13 +551,15 @@ def _class_of(a: Array, i: int) -> int:
 
 @inner
 def right_classes(a: Array, y: Array, total: Array) -> None:
-    right = 0
+    right, counted = 0, 0
     for i in range(len(a)):
         if y.ndim == 1:  # numba compiles one branch
             right += _class_of(a, i) == y[i]
+            counted += y[i] >= 0
         else:
             right += _class_of(a, i) == _class_of(y, i)
-    total[0], total[1] = right, len(a)
+            counted += 1
+    total[0], total[1] = right, counted
 
 
 right_rows = right_classes

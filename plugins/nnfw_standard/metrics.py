@@ -4,6 +4,7 @@
 class in the same way: with K ≥ 2 outputs the class is the largest entry along the last axis (of equal ones the first),
 and labels are whole numbers 0 to K − 1 or rows of K entries, the largest of which is the class; with a single output
 there are two classes, class 1 above ½. Sample weights multiply the contribution of an example. Sums are float64.
+A class of −1 does not count: ``token_cross_entropy`` makes it of the labels that it ignores.
 
 Metrics of classes take activations `a` ``(N, ..., K)`` or ``(N,)``, and labels `y` of the shape of `a` or without its
 last axis. ShapeError or DataError says where labels do not fit, or are not among the classes.
@@ -28,6 +29,7 @@ from nnfw_standard.costs import SUM_TOLERANCE, from_one
 
 Average = Literal["binary", "macro", "micro"]
 
+_NOT_COUNTED = -1  # the class of a label that is ignored
 _THRESHOLD = 0.5  # of a single output: above it, class 1
 _MOST_CLASSES = 1 << 12  # of a confusion matrix
 
@@ -54,17 +56,29 @@ class _Mean(Metric):
         return numerator / denominator if denominator else nan
 
 
-@dataclass(frozen=True)
-class Accuracy(_Mean):
-    """Share of examples whose class is right.
+class _Share(_Mean):
+    """A mean over the labels that count."""
 
-    Σ_i w_i [class(a_i) = y_i] / Σ_i w_i
+    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
+        """Return [Σ_i w_i Σ_j v_ij, Σ_i w_i n_i], with n_i labels of example i that count."""
+        statistics = super().statistics(a, y, weight)
+        if _holds_classes(a, y) and (y == _NOT_COUNTED).any():
+            counted = (y != _NOT_COUNTED).reshape(len(y), -1).sum(axis=1)
+            statistics[1] = counted.sum() if weight is None else weight.astype(np.float64) @ counted
+        return statistics
+
+
+@dataclass(frozen=True)
+class Accuracy(_Share):
+    """Share of labels whose class is right: one for each example, or for each token of a sequence.
+
+    Σ_i w_i Σ_t [class(a_it) = y_it] / Σ_i w_i n_i, with n_i labels that count
 
     Notes
     -----
-    NaN where the weights sum to 0. Rows of labels with no 1 or with several (multi-label) are refused: libraries define
-    their accuracy differently (scikit-learn: all labels of an example right; Keras: the share of right labels).
-    ``precision``, ``recall`` and ``f1`` with ``multilabel`` take them.
+    NaN where the weights sum to 0, or no label counts. Rows of labels with no 1 or with several (multi-label) are
+    refused: libraries define their accuracy differently (scikit-learn: all labels of an example right; Keras: the share
+    of right labels). ``precision``, ``recall`` and ``f1`` with ``multilabel`` take them.
 
     Examples
     --------
@@ -94,7 +108,7 @@ class Accuracy(_Mean):
 
 
 @dataclass(frozen=True)
-class TopKAccuracy(_Mean):
+class TopKAccuracy(_Share):
     """Share of examples whose class is among the k with the largest activations.
 
     Σ_i w_i [rank(a_i, y_i) < k] / Σ_i w_i
@@ -132,7 +146,7 @@ class TopKAccuracy(_Mean):
         own = np.take_along_axis(scores, flat, axis=1)
         earlier = np.arange(count) < flat
         rank = (scores > own).sum(axis=1) + ((scores == own) & earlier).sum(axis=1)
-        return np.asarray(rank < self.k).reshape(actual.shape)
+        return np.asarray((rank < self.k) & (flat[:, 0] != _NOT_COUNTED)).reshape(actual.shape)
 
 
 @dataclass(frozen=True)
@@ -241,11 +255,10 @@ class _OfOutcomes(Metric):
         """Return the weights of TP, FP and FN of each class ``(3, K)``; ShapeError if `average` does not suit them."""
         if self.multilabel:
             return self._statistics_of_labels(a, y, weight)
-        predicted, actual, count = _classes(a, y)
+        predicted, actual, w, count = _counted(a, y, weight)
         if self.average == "binary" and count > 2:
             raise ShapeError(f"average 'binary' needs two classes, got {count} outputs; use 'macro' or 'micro'.")
-        predicted, actual = predicted.reshape(-1), actual.reshape(-1)
-        right, w = predicted == actual, _weights(weight, a, actual.size)
+        right = predicted == actual
         found = ((actual, right), (predicted, ~right), (actual, ~right))
         return np.stack([np.bincount(classes[rows], w[rows], minlength=count) for classes, rows in found])
 
@@ -392,9 +405,8 @@ class ConfusionMatrix(Metric):
                 f"a confusion matrix of {count:,} classes has {count**2:,} entries, {count**2 >> 17:,} MiB; "
                 f"{_MOST_CLASSES:,} classes are the most. Use f1, precision or recall, which count per class."
             )
-        predicted, actual, count = _classes(a, y)
-        cells = (actual * count + predicted).reshape(-1)
-        matrix = np.bincount(cells, _weights(weight, a, cells.size), minlength=count * count)
+        predicted, actual, w, count = _counted(a, y, weight)
+        matrix = np.bincount(actual * count + predicted, w, minlength=count * count)
         return matrix.reshape(count, count)
 
     def result(self, statistics: Array) -> Array:
@@ -411,8 +423,24 @@ def _like(a: Array, y: Array, metric: str) -> Array:
     return y.reshape(a.shape)
 
 
+def _holds_classes(a: Array, y: Array) -> bool:
+    """Return whether labels are the numbers of classes, with an output for each class."""
+    return y.dtype.kind == "i" and y.shape == a.shape[:-1] and a.shape[-1] > 1
+
+
+def _counted(a: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Array, int]:
+    """Return predicted class, actual class and weight of each label that counts, and the number of classes."""
+    predicted, actual, count = _classes(a, y)
+    predicted, actual = predicted.reshape(-1), actual.reshape(-1)
+    rows = actual != _NOT_COUNTED
+    return predicted[rows], actual[rows], _weights(weight, a, actual.size)[rows], count
+
+
 def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
-    """Return predicted and actual classes, each of the shape of `a` without the axis of classes, and their number."""
+    """Return predicted and actual classes, each of the shape of `a` without the axis of classes, and their number.
+
+    The class of labels that do not count is −1.
+    """
     scores = a[:, np.newaxis] if a.ndim == 1 else a
     count = scores.shape[-1]
     shape = scores.shape[:-1]
@@ -428,8 +456,9 @@ def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
     if y.shape != shape:
         return predicted, _largest(y), count
     actual = y.astype(np.intp, copy=False)
-    if actual.size and not 0 <= actual.min() <= actual.max() < count:
-        wrong = actual.min() if actual.min() < 0 else actual.max()
+    least = _NOT_COUNTED if y.dtype.kind == "i" else 0
+    if actual.size and not least <= actual.min() <= actual.max() < count:
+        wrong = actual.min() if actual.min() < least else actual.max()
         advice = from_one(actual, count) or "Correct it, or give the output layer more units."
         raise DataError(f"expected classes from 0 to {count - 1}, one for each output, got {wrong}. {advice}")
     return predicted, actual, count

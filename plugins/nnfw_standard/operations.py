@@ -425,15 +425,18 @@ def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
     total[0] = loss / count
 
 
-@operation(a="read n k", y="read index<k n", total="written float64 2")
+@operation(a="read n k", y="read any n", total="written float64 2")
 def right_classes(a: Array, y: Array, total: Array) -> None:
-    """Count the rows of `a` whose largest entry, of equal ones the first, is that of the class: total ← [right, N]."""
-    total[:] = np.count_nonzero(np.argmax(a, axis=1) == y), len(a)
+    """Count the rows of `a` whose largest entry, of equal ones the first, is that of the class, and the classes ≥ 0.
+
+    total ← [right, counted]
+    """
+    total[:] = np.count_nonzero(np.argmax(a, axis=1) == y), np.count_nonzero(y >= 0)
 
 
 @operation(a="read n k", y="read n k", total="written float64 2")
 def right_rows(a: Array, y: Array, total: Array) -> None:
-    """Count as :func:`right_classes`; the class of a row of labels is its largest entry, of equal ones the first."""
+    """Count as :func:`right_classes`, and all rows; the class of a row of labels is its first largest entry."""
     total[:] = np.count_nonzero(np.argmax(a, axis=1) == np.argmax(y, axis=1)), len(a)
 
 

@@ -37,8 +37,8 @@ class TokenCrossEntropy(Written, CanonicalCost):
     -----
     The last axis of `a` holds the probabilities of the K classes. An example without a token that counts costs 0. With
     softmax, its canonical output activation, δ^L = w_i (a − y)/(n_i N) where y is one-hot, 0 for ignored tokens, and C
-    comes from z in log space. Of padded sequences, tokens beyond a length are ignored too. Metrics of classes take no
-    ignored labels.
+    comes from z in log space. Of padded sequences, tokens beyond a length are ignored too. Metrics of classes leave out
+    ignored labels, and count each token alike.
 
     PyTorch's `CrossEntropyLoss(ignore_index=-100)` divides the sum over a whole batch by the number of its tokens; it
     is the same where all examples have as many. Keras has `ignore_class`.

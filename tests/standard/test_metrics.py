@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import nnfw
 from nnfw import metric
 from nnfw.errors import DataError, ShapeError
+from nnfw.testing import run_checks
 from nnfw_standard import (
     F1,
     R2,
     Accuracy,
     ConfusionMatrix,
+    Dense,
     MeanAbsoluteError,
     MeanSquaredError,
     Precision,
@@ -300,7 +303,7 @@ def test_r2_mean_as_prediction_is_zero():
     assert measure(R2(), np.full_like(y, 3.0), y) == pytest.approx(0, abs=1e-12)
 
 
-@pytest.mark.parametrize("label", [-1, 3], ids=["negative", "too large"])
+@pytest.mark.parametrize("label", [-2, 3], ids=["negative", "too large"])
 @pytest.mark.parametrize("metric", CLASS_METRICS, ids=repr)
 def test_class_metric_label_outside_the_classes_is_refused(metric, label):
     with pytest.raises(
@@ -459,3 +462,78 @@ def test_class_metric_labels_from_one_are_told_to_count_from_zero(metric):
 def test_class_metric_single_output_labels_one_and_two_are_told_to_count_from_zero():
     with pytest.raises(DataError, match=r"for one output, got the label 2\. The labels count from 1 to 2: subtract 1"):
         Accuracy().statistics(SINGLE, np.array([1, 2, 1, 2]))
+
+
+# --- labels that do not count -----------------------------------------------------------------------------------------
+
+
+def tokens(rng):
+    """Return outputs and classes of six sequences of four tokens, of which the label of some is −1."""
+    a, y = rng.dirichlet(np.ones(3), (6, 4)), rng.integers(0, 3, (6, 4))
+    y[0], y[1, 1:], y[2, 0] = -1, -1, -1
+    return a, y
+
+
+@pytest.mark.parametrize("metric", CLASS_METRICS, ids=repr)
+@pytest.mark.parametrize("weight", [None, np.array([2.0, 1, 3, 0, 1, 2])], ids=["plain", "weighted"])
+def test_class_of_minus_one_does_not_count(metric, weight, rng):
+    a, y = tokens(rng)
+    rows = y >= 0
+    own = None if weight is None else np.broadcast_to(weight[:, np.newaxis], y.shape)[rows]
+    np.testing.assert_allclose(measure(metric, a, y, weight), measure(metric, a[rows], y[rows], own), rtol=1e-12)
+
+
+@pytest.mark.parametrize("metric", CLASS_METRICS, ids=repr)
+def test_right_and_wrong_outputs_at_a_class_of_minus_one_are_alike(metric, rng):
+    a, y = tokens(rng)
+    other = np.where((y < 0)[..., np.newaxis], a[..., ::-1], a)
+    np.testing.assert_array_equal(metric.statistics(a, y), metric.statistics(other, y))
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), TopKAccuracy(2)], ids=repr)
+def test_share_is_nan_where_no_label_counts(metric):
+    assert math.isnan(measure(metric, np.ones((2, 3)) / 3, np.array([-1, -1])))
+
+
+@pytest.mark.parametrize("y", [np.array([-1.0, 1.0]), np.array([-2, 1])], ids=["a number", "another class"])
+def test_only_whole_minus_one_is_left_out(y):
+    with pytest.raises(DataError, match=r"^expected classes from 0 to 2, one for each output, got -[12]\. "):
+        measure(Accuracy(), np.ones((2, 3)) / 3, y)
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+@pytest.mark.parametrize("shape", [(4,), (5, 4)], ids=["one label", "sequences"])
+def test_accuracy_leaves_out_what_token_cross_entropy_ignores(shape, accelerator, rng):
+    if accelerator == "numba":
+        pytest.importorskip("numba")
+    x = rng.normal(size=(40, *shape))
+    y = (x[..., 0] > 0) * 1 + (x[..., 1] > 0)
+    y[rng.random(y.shape) < 0.3] = -100
+    options = {"cost": "token_cross_entropy", "metrics": ["accuracy"]}
+    model = nnfw.Sequential([Dense(3, activation="softmax")], shape, seed=1)
+    history = model.fit(x, y, optimizer="sgd", batch_size=8, epochs=3, accelerator=accelerator, **options)
+    other = nnfw.Sequential([Dense(3, activation="softmax")], shape, seed=1)
+    assert history["accuracy"] == other.fit(x, y, optimizer="sgd", batch_size=8, epochs=3, **options)["accuracy"]
+    counted = y != -100
+    right = (model.predict(x).argmax(axis=-1) == y)[counted].mean()
+    assert model.evaluate(x, y, **options)["accuracy"] == pytest.approx(right, rel=1e-12)
+
+
+def test_accuracy_of_padded_sequences_leaves_out_ignored_tokens_too(rng):
+    x, lengths, y = rng.normal(size=(6, 5, 4)), np.array([5, 1, 3, 5, 2, 4]), rng.integers(0, 3, (6, 5))
+    y[:, 1] = -100
+    model = nnfw.Sequential([Dense(3, activation="softmax")], (5, 4), seed=1)
+    counted = (np.arange(5) < lengths[:, np.newaxis]) & (y != -100)
+    right = (model.predict(x).argmax(axis=-1) == y)[counted].mean()
+    found = model.evaluate(nnfw.Padded(x, lengths), y, cost="token_cross_entropy", metrics=["accuracy"])
+    assert found["accuracy"] == pytest.approx(right, rel=1e-12)
+
+
+class TokenAccuracy(Accuracy):
+    def samples(self, rng):
+        yield tokens(rng)
+
+
+def test_accuracy_of_tokens_passes_everything():
+    report = run_checks(TokenAccuracy())
+    assert [item for item in report.failures if not item.check.startswith("component.")] == [], report
