@@ -61,11 +61,11 @@ from .initializers import Uniform as Uniform
 from .initializers import Zeros as Zeros
 from .layers.activation import ActivationLayer as ActivationLayer
 from .layers.attention import MultiHeadAttention as MultiHeadAttention
-from .layers.batch_ensemble import BatchEnsemble as BatchEnsemble
 from .layers.augmentation import GaussianNoise as GaussianNoise
 from .layers.augmentation import RandomCrop as RandomCrop
 from .layers.augmentation import RandomFlip as RandomFlip
 from .layers.augmentation import RandomShift as RandomShift
+from .layers.batch_ensemble import BatchEnsemble as BatchEnsemble
 from .layers.blocks import Bidirectional as Bidirectional
 from .layers.blocks import Parallel as Parallel
 from .layers.blocks import Repeat as Repeat
