@@ -425,7 +425,7 @@ def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
     total[0] = loss / count
 
 
-@operation(a="read n k", y="read any n", total="written float64 2")
+@operation(a="read n k", y="read int64 n", total="written float64 2")
 def right_classes(a: Array, y: Array, total: Array) -> None:
     """Count the rows of `a` whose largest entry, of equal ones the first, is that of the class, and the classes ≥ 0.
 
