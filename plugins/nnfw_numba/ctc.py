@@ -63,21 +63,20 @@ def _states(y: Array, blank: int) -> int:
 
 @inner
 def marked(marks: Array, lengths: Array, weights: Array) -> None:
-    zero, one = marks.dtype.type(0), marks.dtype.type(1)
+    zero = marks.dtype.type(0)
     for n in range(marks.shape[0]):
-        count, largest = zero, zero
+        count, largest = 0, zero
         for t in range(marks.shape[1]):
-            if marks[n, t] != zero:
-                count += one
+            count += marks[n, t] != zero
             largest = max(largest, marks[n, t])
-        lengths[n], weights[n] = count if count != zero else marks.shape[1], largest
+        lengths[n], weights[n] = count if count > 0 else marks.shape[1], largest
 
 
 @inner
 def ctc_terms(log_a: Array, y: Array, lengths: Array, blank: float, out: Array) -> None:
     found = np.empty((log_a.shape[1], 2 * y.shape[1] + 1), log_a.dtype)
     for n in range(log_a.shape[0]):
-        states, steps = _states(y[n], int(blank)), min(int(lengths[n]), log_a.shape[1])
+        states, steps = _states(y[n], int(blank)), max(0, min(lengths[n], log_a.shape[1]))
         out[n] = -_forward(log_a[n], y[n], steps, int(blank), states, found)
 
 
@@ -89,7 +88,7 @@ def ctc_delta(a: Array, y: Array, lengths: Array, blank: float, count: float, ou
     before = np.empty((a.shape[1], 2 * y.shape[1] + 1), a.dtype)
     after, now = np.empty(before.shape[1], a.dtype), np.empty(before.shape[1], a.dtype)
     for n in range(a.shape[0]):
-        states, steps = _states(y[n], none), min(int(lengths[n]), a.shape[1])
+        states, steps = _states(y[n], none), max(0, min(lengths[n], a.shape[1]))
         for t in range(a.shape[1]):
             for k in range(a.shape[2]):
                 out[n, t, k] = a[n, t, k] / real(count) if t < steps else real(0)

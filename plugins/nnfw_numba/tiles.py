@@ -91,7 +91,10 @@ def _multiply(char: str) -> Callable[..., None]:
 
 
 def multiply(a: Untyped, b: Untyped, out: Untyped) -> None:
-    """Multiply matrices in compiled code: out ← a b; lines of b and out are contiguous."""
+    """Multiply matrices in compiled code: out ← a b; lines of b and out are contiguous.
+
+    An array of three axes is a matrix too: the last two of a and out, and the first two of b, are one axis in memory.
+    """
     raise NotImplementedError(a, b, out)  # pragma: no cover - compiled code never comes here
 
 
@@ -100,22 +103,29 @@ def _multiply_arrays(a: Untyped, b: Untyped, out: Untyped) -> Untyped:
     if not register():
         return _plain
     own: Untyped = _multiply({types.float32: "f", types.float64: "d"}[a.dtype])
+    a_end, b_end = a.ndim - 1, b.ndim - 2
 
     def call(a: Untyped, b: Untyped, out: Untyped) -> None:
-        row, step, rows, columns = a.strides[0], a.strides[1], out.shape[0], out.shape[1]
-        line, out_row = b.strides[0], out.strides[0]
-        own(a.ctypes.data, row, step, b.ctypes.data, line, out.ctypes.data, out_row, rows, a.shape[1], columns)
+        rows = out.shape[0]
+        if rows:
+            length, columns, line = a.size // rows, out.size // rows, b.strides[b_end]
+            a_at, b_at, out_at = a.ctypes.data, b.ctypes.data, out.ctypes.data
+            own(a_at, a.strides[0], a.strides[a_end], b_at, line, out_at, out.strides[0], rows, length, columns)
 
     return call
 
 
 def _plain(a: Untyped, b: Untyped, out: Untyped) -> None:
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] = 0
-        for k in range(a.shape[1]):
-            for j in range(out.shape[1]):
-                out[i, j] += a[i, k] * b[k, j]
+    rows, columns = out.shape[0], b.shape[-1]
+    if rows:
+        length = a.size // rows
+        left, right = np.ascontiguousarray(a), np.ascontiguousarray(b)
+        for i in range(rows):
+            for j in range(columns):
+                total = a.dtype.type(0)
+                for k in range(length):
+                    total += left.flat[i * length + k] * right.flat[k * columns + j]
+                out.flat[i * columns + j] = total
 
 
 def _copying(char: str) -> Untyped:

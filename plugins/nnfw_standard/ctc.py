@@ -187,7 +187,7 @@ def _sequences(a: Array, weight: Array | None, workspace: Workspace) -> tuple[Ar
     """
     count, steps = a.shape[:2]
     if weight is None or weight.ndim == 1:
-        return workspace.once((count, steps), lambda: np.full(count, steps, a.dtype)), weight
-    lengths, weights = workspace.buffer("lengths", (count,)), workspace.buffer("weights", (count,))
+        return workspace.once((count, steps), lambda: np.full(count, steps, np.int64)), weight
+    lengths, weights = workspace.buffer("lengths", (count,), np.int64), workspace.buffer("weights", (count,))
     ctc_operations.marked(weight, lengths, weights)
     return lengths, weights

@@ -14,7 +14,7 @@ from nnfw.compute import operation
 from nnfw_standard.operations import smallest
 
 
-@operation(marks="read n t", lengths="written positive n", weights="written n", cut="n")
+@operation(marks="read finite n t", lengths="written int64 n", weights="written n", cut="n")
 def marked(marks: Array, lengths: Array, weights: Array) -> None:
     """Tell apart what the weights of time steps say: lengths_i ← how many are not 0, weights_i ← the largest one.
 
@@ -26,19 +26,25 @@ def marked(marks: Array, lengths: Array, weights: Array) -> None:
 
 
 @operation(
-    log_a="read n t k", y="read index<k n l", lengths="read positive n", blank="number whole", out="written n", cut="n"
+    log_a="read ordinary n t k",
+    y="read index<k n l",
+    lengths="read int64 n",
+    blank="number whole",
+    out="written n",
+    cut="n",
 )
 def ctc_terms(log_a: Array, y: Array, lengths: Array, blank: int, out: Array) -> None:
     """out_i ← −log p(y_i), the sum over all paths through the time steps within length i; ∞ where there is none."""
     emitted, skips, ends = _states(log_a, y, int(blank))
+    lengths = np.clip(lengths, 0, log_a.shape[1])
     forward = _forward(emitted, skips, lengths)
     out[...] = -_total(forward, ends, lengths)
 
 
 _back = operation(
-    a="read n t k",
+    a="read ordinary n t k",
     y="read index<k n l",
-    lengths="read positive n",
+    lengths="read int64 n",
     blank="number whole",
     count="number positive",
     out="written n t k",
@@ -67,6 +73,7 @@ def ctc_slope(a: Array, y: Array, lengths: Array, blank: int, count: float, out:
 
 def _shares(a: Array, y: Array, lengths: Array, blank: int) -> Array:
     """Return g; 0 beyond a length, and where no path gives the labels."""
+    lengths = np.clip(lengths, 0, a.shape[1])
     emitted, skips, ends = _states(np.log(np.maximum(a, smallest(a.dtype))), y, blank)
     forward, backward = _forward(emitted, skips, lengths), _backward(emitted, skips, ends, lengths)
     total = _total(forward, ends, lengths)
@@ -75,8 +82,7 @@ def _shares(a: Array, y: Array, lengths: Array, blank: int) -> Array:
     shares, examples = np.zeros_like(a), np.arange(len(y))
     shares[:, :, blank] = passing[:, :, ::2].sum(axis=2)
     for k in range(y.shape[1]):
-        here = y[:, k] != blank
-        shares[examples[here], :, y[here, k]] += passing[here, :, 2 * k + 1]
+        shares[examples, :, y[:, k]] += passing[:, :, 2 * k + 1]
     return shares
 
 
@@ -128,7 +134,7 @@ def _backward(emitted: Array, skips: Array, ends: Array, lengths: Array) -> Arra
 
 def _total(forward: Array, ends: Array, lengths: Array) -> Array:
     """Return log p(y); 0 for no labels in no time steps."""
-    examples, last = np.arange(len(forward)), np.maximum(lengths.astype(np.intp) - 1, 0)
+    examples, last = np.arange(len(forward)), np.maximum(lengths - 1, 0)
     if not forward.shape[1]:
         return np.where(ends == 0, 0, -np.inf)
     at_last = forward[examples, last]

@@ -359,7 +359,9 @@ OPERATIONS = {
         normalize normalize_delta affine scale_channels affine_gradients batch_normalize batch_normalize_delta
         running_rates
     """,
-    "nnfw_standard.sequence_operations": "swap repeat_row clear_index hold set_aside lstm lstm_delta gru gru_delta",
+    "nnfw_standard.sequence_operations": """
+        swap repeat_row clear_index rnn_steps rnn_steps_back lstm_steps lstm_steps_back gru_steps gru_steps_back
+    """,
     "nnfw_standard.image_operations": """
         conv2d conv2d_input_gradient conv2d_weight_gradient add_to_channels sum_positions max_pool2d
         max_pool2d_gradient avg_pool2d avg_pool2d_gradient pad2d crop2d upsample2d upsample2d_gradient

@@ -6,40 +6,51 @@ import numpy as np
 import pytest
 
 from nnfw.testing import run_checks
-from nnfw_standard import GRU, LSTM, SimpleRNN
+from nnfw_standard import GRU, LSTM, SimpleRNN, sequence_operations
 
 INPUT, PARAMETERS, LENGTHS = "merge.gradient_of_input", "merge.gradients_of_parameters", "merge.lengths_end_sequences"
 
 
+BACK = {SimpleRNN: "rnn", LSTM: "lstm", GRU: "gru"}
+
+
 def spoilt(base, spoil, **options):
     """Return a layer whose results of one step back `spoil` has changed."""
+    own = getattr(sequence_operations, f"{BACK[base]}_step_back")
+
+    def step(gates, before, after, kept, grads, delta, recurrent_delta):
+        own(gates, before, after, kept, grads, delta, recurrent_delta)
+        spoil(grads, delta, recurrent_delta, (before, after))
 
     @dataclass(frozen=True)
     class Spoilt(base):
-        def _step_back(self, gates, states, kept, grad, delta, recurrent_delta):
-            super()._step_back(gates, states, kept, grad, delta, recurrent_delta)
-            spoil(grad, delta, recurrent_delta, states, gates)
+        def _steps_back(self, deltas, gates, weight, states, kept, inside, grad, delta, recurrent_delta):
+            first, later = zip(*states.values(), strict=True)
+            sequence_operations.backwards(
+                *(step, deltas, gates, weight, inside, first, self.reverse, later, kept),
+                *(tuple(grad.values()), delta, recurrent_delta),
+            )
 
     return Spoilt(3, **options)
 
 
-def swapped(grad, delta, recurrent_delta, states, gates):
+def swapped(grads, delta, recurrent_delta, states):
     delta[:, :2] = delta[:, 1::-1].copy()
 
 
-def no_carry(letter):
-    def spoil(grad, delta, recurrent_delta, states, gates):
-        grad[letter][...] = 0
+def no_carry(k):
+    def spoil(grads, delta, recurrent_delta, states):
+        grads[k][...] = 0
 
     return spoil
 
 
-def without_reset(grad, delta, recurrent_delta, states, gates):
+def without_reset(grads, delta, recurrent_delta, states):
     recurrent_delta[:, 2] = delta[:, 2]
 
 
-def of_the_state_before(grad, delta, recurrent_delta, states, gates):
-    before, after = states["h"]
+def of_the_state_before(grads, delta, recurrent_delta, states):
+    (before,), (after,) = states
     delta[:, 0] *= (1 - before**2) / (1 - after**2)
 
 
@@ -79,8 +90,7 @@ class LosesTheRest(GRU):
     """Loses the gradient of a state that stays beyond a length."""
 
     def backward(self, params, delta, grads, workspace):
-        if workspace["inside"] is not None:
-            workspace["inside"] = np.ones_like(workspace["inside"])
+        workspace["inside"] = np.ones_like(workspace["inside"])
         return super().backward(params, delta, grads, workspace)
 
 
@@ -96,10 +106,10 @@ class NoFirstState(SimpleRNN):
 
 WRONG = {
     "lstm, gates swapped": (spoilt(LSTM, swapped), PARAMETERS),
-    "lstm, carry of c lost": (spoilt(LSTM, no_carry("c")), INPUT),
+    "lstm, carry of c lost": (spoilt(LSTM, no_carry(1)), INPUT),
     "lstm, state after instead of before": (Truncated(3), PARAMETERS),
     "lstm, a step beyond the lengths": (OneStepMore(3), LENGTHS),
-    "gru, carry past the gates lost": (spoilt(GRU, no_carry("h")), INPUT),
+    "gru, carry past the gates lost": (spoilt(GRU, no_carry(0)), INPUT),
     "gru, gates swapped": (spoilt(GRU, swapped), PARAMETERS),
     "gru, reset gate forgotten": (spoilt(GRU, without_reset), PARAMETERS),
     "gru, bias of the candidate": (BiasOfAllGates(3), PARAMETERS),
@@ -107,7 +117,7 @@ WRONG = {
     "simple_rnn, derivative at the state before": (spoilt(SimpleRNN, of_the_state_before), INPUT),
     "simple_rnn, first state": (NoFirstState(3, initial_state="learned"), PARAMETERS),
     "simple_rnn, carry lost, all states": (
-        spoilt(SimpleRNN, lambda grad, delta, *_: np.multiply(delta, 0.5, out=delta), states="all"),
+        spoilt(SimpleRNN, lambda grads, delta, *_: np.multiply(delta, 0.5, out=delta), states="all"),
         INPUT,
     ),
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from nnfw_standard.sequence_operations import gru, gru_delta, lstm, lstm_delta
+from nnfw_standard.sequence_operations import gru_step, gru_step_back, lstm_step, lstm_step_back
 
 X = sp.symbols("x0:4", real=True)  # weighted inputs
 Q = sp.symbols("q0:4", real=True)  # weighted states
@@ -88,11 +88,12 @@ def value(expression, arrays, gates):
 def test_operations_of_an_lstm_give_the_derivatives(arrays):
     _, c, h = lstm_symbols()
     gates, (c_now, tanh_c, h_now) = arrays["x"].copy(), np.empty((3, 5, 3))
-    lstm.definition(gates, arrays["q"], arrays["c"], c_now, tanh_c, h_now)
+    before, after = (arrays["h"], arrays["c"]), (h_now, c_now)
+    lstm_step(gates, arrays["q"], before, after, tanh_c)
     np.testing.assert_allclose(h_now, value(h, arrays, 4), rtol=1e-12)
     np.testing.assert_allclose(c_now, value(c, arrays, 4), rtol=1e-12, atol=1e-14)
-    grad_c, delta = arrays["gc"].copy(), np.empty((5, 4, 3))
-    lstm_delta.definition(arrays["gh"], grad_c, gates, arrays["c"], tanh_c, delta)
+    grad_h, grad_c, delta = arrays["gh"].copy(), arrays["gc"].copy(), np.empty((5, 4, 3))
+    lstm_step_back(gates, before, after, tanh_c, (grad_h, grad_c), delta, delta)
     cost = GH * h + GC * c
     for k in range(4):
         np.testing.assert_allclose(delta[:, k], value(sp.diff(cost, X[k]), arrays, 4), rtol=1e-10, atol=1e-13)
@@ -103,10 +104,10 @@ def test_operations_of_a_gru_give_the_derivatives(arrays):
     *_, h = gru_symbols()
     gates, q = np.ascontiguousarray(arrays["x"][:, :3]), np.ascontiguousarray(arrays["q"][:, :3])
     candidate, h_now = np.empty((2, 5, 3))
-    gru.definition(gates, q, arrays["b"], arrays["h"], candidate, h_now)
+    gru_step(arrays["b"], gates, q, (arrays["h"],), (h_now,), candidate)
     np.testing.assert_allclose(h_now, value(h, arrays, 3), rtol=1e-12, atol=1e-14)
     grad_h, (delta, at_states) = arrays["gh"].copy(), np.empty((2, 5, 3, 3))
-    gru_delta.definition(grad_h, gates, arrays["h"], candidate, delta, at_states)
+    gru_step_back(gates, (arrays["h"],), (h_now,), candidate, (grad_h,), delta, at_states)
     for k in range(3):
         np.testing.assert_allclose(delta[:, k], value(sp.diff(GH * h, X[k]), arrays, 3), rtol=1e-10, atol=1e-13)
         np.testing.assert_allclose(at_states[:, k], value(sp.diff(GH * h, Q[k]), arrays, 3), rtol=1e-10, atol=1e-13)

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from tests.standard.golden.cases import cases
 
+from nnfw.ops import DEFINITIONS, using
+from nnfw.ops.accelerators import choose
+from nnfw.plugins import default_registry
 from nnfw.protocols import Merge
 from nnfw.workspace import Workspace
 
@@ -20,8 +23,16 @@ def close(found, right, name):
     np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-12 * np.abs(right).max(), err_msg=name)
 
 
+@pytest.fixture(params=["numpy", "numba"])
+def engine(request):
+    if request.param == "numpy":
+        return DEFINITIONS
+    pytest.importorskip("numba")
+    return choose("numba", default_registry())[0]
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_values_and_gradients_equal_those_of_pytorch(name, stored):
+def test_values_and_gradients_equal_those_of_pytorch(name, stored, engine):
     case = CASES[name]
     layer, shape, lengths, training, _ = case
     own = {key.removeprefix(f"{name}/"): array for key, array in stored.items() if key.startswith(f"{name}/")}
@@ -32,13 +43,15 @@ def test_values_and_gradients_equal_those_of_pytorch(name, stored):
     inputs = [key for key in ("x", "state") if f"given {key}" in own]
     given = tuple(own[f"given {key}"] for key in inputs)
     merges = Merge in type(layer).__mro__
-    z = layer.forward(params, given if merges else given[0], workspace)
+    with using(engine):
+        z = layer.forward(params, given if merges else given[0], workspace)
     inside = np.ones(z.shape, bool)
     if lengths is not None and layer.keeps_time:
         inside[np.arange(shape[1]) >= np.array(lengths)[:, np.newaxis]] = False
     close(z[inside], own["z"][inside], "z")
     grads = {key: np.full_like(array, np.nan) for key, array in params.items() if declared[key].trainable}
-    terms = layer.backward(params, own["given delta"], grads, workspace)
+    with using(engine):
+        terms = layer.backward(params, own["given delta"], grads, workspace)
     for key, term in zip(inputs, terms if merges else [terms], strict=True):
         close(term, own[f"gradient {key}"], key)
     assert len(grads) == sum(key.startswith("gradient") for key in own) - len(inputs)

@@ -182,7 +182,10 @@ def _sample(
         shape = tuple(size for axis in argument.axes for size in sizes[axis])
         if argument.kind == "index":
             return rng.integers(0, sizes[argument.below][0], shape)
-        array = rng.standard_normal(shape) * (1, 30)[turn % 2]
+        array = rng.standard_normal(shape)
+        if argument.kind == "ordinary":
+            return array.astype(dtype)
+        array *= (1, 30)[turn % 2]
         if special:
             values = np.array(_SPECIAL)
             values = values[np.isfinite(values)] if argument.kind == "finite" else values

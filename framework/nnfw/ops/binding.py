@@ -26,7 +26,7 @@ class Bound(NamedTuple):
     sizes
         The size of each axis by its letter, as a tuple of one number; for `...`, the sizes of all further axes.
     dtype
-        The dtype of arguments of kind ``""``, ``"positive"``, ``"finite"`` or ``"any"``; None if there are none.
+        The dtype of arguments of a kind without a dtype of its own; None if there are none.
     """
 
     sizes: dict[str, tuple[int, ...]]

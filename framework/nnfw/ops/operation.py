@@ -18,7 +18,7 @@ Role = Literal["read", "written", "changed", "consumed", "scratch", "number"]
 """How an operation uses an argument: `changed` is read and written; `consumed` is read, `scratch` is not, and both are
 left with undefined content."""
 
-Kind = Literal["", "float32", "float64", "int64", "positive", "finite", "index", "any", "whole", "count"]
+Kind = Literal["", "float32", "float64", "int64", "positive", "finite", "ordinary", "index", "any", "whole", "count"]
 
 DTYPES: Mapping[str, np.dtype[np.generic]] = {
     "float32": np.dtype(np.float32),
@@ -48,9 +48,10 @@ class Argument(NamedTuple):
     kind
         ``""``: the dtype of the operation, float32 or float64; ``"positive"``: the same, with values of 0 or more (a
         number: greater than 0); ``"finite"``: the same; for other values an engine may give NaN where the definition
-        does not; ``"float32"``, ``"float64"``, ``"int64"``: always that dtype; ``"index"``: int64, from 0 to below
-        the size of the axis `below`; ``"any"``: any dtype, the same for all arguments of this kind. For a number,
-        ``"whole"``: a whole number of 0 or more, ``"count"``: of 1 or more.
+        does not; ``"ordinary"``: the same; for values that are not finite, or far from 1, it may give others;
+        ``"float32"``, ``"float64"``, ``"int64"``: always that dtype; ``"index"``: int64, from 0 to below the size of
+        the axis `below`; ``"any"``: any dtype, the same for all arguments of this kind. For a number, ``"whole"``: a
+        whole number of 0 or more, ``"count"``: of 1 or more.
     below
         The axis that an index refers to.
     """

@@ -18,8 +18,8 @@ from nnfw.ops import kernels, kernels_only
 from nnfw.protocols import Initializer, Merge, Parameter
 from nnfw_standard.activations import Identity
 
-Pairs = Mapping[str, tuple[Array, Array]]
-"""The states of a layer before and after a time step, ``(N, units)`` each, by their letter."""
+States = Mapping[str, tuple[Array, Array]]
+"""By letter the first state ``(N, units)``, and the states after each step ``(T, N, units)``."""
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,7 @@ class _Recurrent(Merge):
                 kernels().copy(given[0][:, self._part(k)], each[first])
             else:
                 kernels().repeat_row(params.get(f"initial_{letter}", _zeros(workspace, self.units)), each[first])
-        recurrent = workspace.buffer("recurrent", (count, self.gates, self.units))
-        for t, pairs in self._order(states, steps):
-            kernels().product(pairs["h"][0], params["recurrent_weight"].T, recurrent.reshape(count, rows))
-            self._step(gates[t], recurrent, params, pairs, kept[t], workspace)
-            if inside is not None:
-                for before, after in pairs.values():
-                    kernels().hold(inside[t], before, after)
+        self._steps(gates, self._kernel(params), params, self._split(states), kept, inside, workspace)
         workspace.carry({letter: each[last] for letter, each in states.items()})
         if self.states == "last":
             return states["h"][last]
@@ -137,22 +131,9 @@ class _Recurrent(Merge):
         of_gates = _buffer(workspace, "delta", *gates.shape)
         of_recurrent = _buffer(workspace, "recurrent_delta", *gates.shape) if self.passes_by else of_gates
         grad = {letter: workspace.buffer(f"grad_{letter}", (count, self.units)) for letter in self.letters}
-        aside = {letter: workspace.buffer(f"aside_{letter}", (count, self.units)) for letter in self.letters}
-        through = workspace.buffer("through", (count, self.units)) if self.passes_by else grad["h"]
         deltas = self._deltas(delta, grad, steps, workspace)
-        for t, pairs in reversed(self._order(states, steps)):
-            if deltas is not None:
-                kernels().add(grad["h"], deltas[t])
-            if inside is not None:
-                for letter, each in grad.items():
-                    kernels().set_aside(inside[t], each, aside[letter])
-            self._step_back(gates[t], pairs, kept[t], grad, of_gates[t], of_recurrent[t])
-            kernels().product(of_recurrent[t].reshape(count, rows), params["recurrent_weight"], through)
-            if self.passes_by:
-                kernels().add(grad["h"], through)
-            if inside is not None:
-                for letter, each in grad.items():
-                    kernels().add(each, aside[letter])
+        saved = gates, self._kernel(params), self._split(states), kept, inside
+        self._steps_back(deltas, *saved, grad, of_gates, of_recurrent)
         before = states["h"][1:] if self.reverse else states["h"][:-1]
         at_gates, at_states = (each.reshape(steps * count, rows) for each in (of_gates, of_recurrent))
         kernels().product(at_gates.T, x.reshape(steps * count, features), grads["weight"])
@@ -179,49 +160,58 @@ class _Recurrent(Merge):
         """Return where state k is in a complete one."""
         return slice(k * self.units, (k + 1) * self.units)
 
-    def _deltas(self, delta: Array, grad: Mapping[str, Array], steps: int, workspace: Workspace) -> Array | None:
-        """Start with ∂C/∂h_T, and return the δ of each time step ``(T, N, units)`` where all states are given."""
+    def _deltas(self, delta: Array, grad: Mapping[str, Array], steps: int, workspace: Workspace) -> Array:
+        """Start with ∂C/∂(states after T), and return δ of each time step ``(T, N, units)``: 0 but for all states."""
         for each in grad.values():
             kernels().repeat_row(_zeros(workspace, self.units), each)
-        if self.states == "last":
-            kernels().add(grad["h"], delta)
-            return None
-        if self.states == "complete":
-            for k, each in enumerate(grad.values()):
-                kernels().add(each, delta[:, self._part(k)])
-            return None
-        deltas = _buffer(workspace, "deltas", steps, len(delta), self.units)
-        kernels().swap(delta, deltas)
-        return deltas
+        if self.states == "all":
+            deltas = _buffer(workspace, "deltas", steps, len(delta), self.units)
+            kernels().swap(delta, deltas)
+            return deltas
+        for k, each in enumerate(grad.values() if self.states == "complete" else [grad["h"]]):
+            kernels().add(each, delta[:, self._part(k)])
+        return np.broadcast_to(_zeros(workspace, self.units), (steps, len(delta), self.units))
 
-    def _order(self, states: Mapping[str, Array], steps: int) -> list[tuple[int, Pairs]]:
-        """Return each time step, counted from 0, with the states before and after it."""
-        forward, back = ((t, t, t + 1) for t in range(steps)), ((t, t + 1, t) for t in range(steps - 1, -1, -1))
-        return [
-            (t, {letter: (each[before], each[after]) for letter, each in states.items()})
-            for t, before, after in (back if self.reverse else forward)
-        ]
+    def _kernel(self, params: Mapping[str, Array]) -> Array:
+        """Return the weights of the state, those of each gate apart."""
+        return params["recurrent_weight"].reshape(self.gates, self.units, self.units)
+
+    def _split(self, states: Mapping[str, Array]) -> States:
+        """Return for each letter the first state ``(N, units)`` and the states after each step ``(T, N, units)``."""
+        if self.reverse:
+            return {letter: (each[-1], each[:-1]) for letter, each in states.items()}
+        return {letter: (each[0], each[1:]) for letter, each in states.items()}
 
     def _bias_gradients(self, at_gates: Array, at_states: Array, grads: Mapping[str, Array]) -> None:
         kernels().sum_examples(at_gates, grads["bias"])
 
     @abstractmethod
-    def _step(
+    def _steps(
         self,
         gates: Array,
-        recurrent: Array,
+        weight: Array,
         params: Mapping[str, Array],
-        states: Pairs,
+        states: States,
         kept: Array,
+        inside: Array,
         workspace: Workspace,
     ) -> None:
-        """Compute the states after a step, from weighted inputs and weighted states ``(N, gates, units)``."""
+        """Compute the states after each step from weighted inputs."""
 
     @abstractmethod
-    def _step_back(
-        self, gates: Array, states: Pairs, kept: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
+    def _steps_back(
+        self,
+        deltas: Array,
+        gates: Array,
+        weight: Array,
+        states: States,
+        kept: Array,
+        inside: Array,
+        grad: Mapping[str, Array],
+        delta: Array,
+        recurrent_delta: Array,
     ) -> None:
-        """Compute δ of the weighted inputs and states, and leave in `grad` what reaches the states past the weights."""
+        """Compute δ of the weighted inputs and states; `grad` becomes that of the first states."""
 
 
 @dataclass(frozen=True)
@@ -262,22 +252,32 @@ class SimpleRNN(_Recurrent):
 
     gates = 1
 
-    def _step(
+    def _steps(
         self,
         gates: Array,
-        recurrent: Array,
+        weight: Array,
         params: Mapping[str, Array],
-        states: Pairs,
+        states: States,
         kept: Array,
+        inside: Array,
         workspace: Workspace,
     ) -> None:
-        kernels().add(gates, recurrent)
-        kernels().tanh(gates[:, 0], states["h"][1])
+        h0, h = states["h"]
+        kernels().rnn_steps(gates, weight, inside, h0, self.reverse, h)
 
-    def _step_back(
-        self, gates: Array, states: Pairs, kept: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
+    def _steps_back(
+        self,
+        deltas: Array,
+        gates: Array,
+        weight: Array,
+        states: States,
+        kept: Array,
+        inside: Array,
+        grad: Mapping[str, Array],
+        delta: Array,
+        recurrent_delta: Array,
     ) -> None:
-        kernels().tanh_delta(grad["h"], states["h"][1], delta[:, 0])
+        kernels().rnn_steps_back(deltas, weight, inside, self.reverse, states["h"][1], grad["h"], delta)
 
 
 @dataclass(frozen=True)
@@ -320,22 +320,34 @@ class LSTM(_Recurrent):
     letters = "hc"
     keeps_one_more = True  # tanh c
 
-    def _step(
+    def _steps(
         self,
         gates: Array,
-        recurrent: Array,
+        weight: Array,
         params: Mapping[str, Array],
-        states: Pairs,
+        states: States,
         kept: Array,
+        inside: Array,
         workspace: Workspace,
     ) -> None:
-        (_, h), (c_prev, c) = states["h"], states["c"]
-        kernels().lstm(gates, recurrent, c_prev, c, kept, h)
+        (h0, h), (c0, c) = states["h"], states["c"]
+        kernels().lstm_steps(gates, weight, inside, h0, c0, self.reverse, h, c, kept)
 
-    def _step_back(
-        self, gates: Array, states: Pairs, kept: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
+    def _steps_back(
+        self,
+        deltas: Array,
+        gates: Array,
+        weight: Array,
+        states: States,
+        kept: Array,
+        inside: Array,
+        grad: Mapping[str, Array],
+        delta: Array,
+        recurrent_delta: Array,
     ) -> None:
-        kernels().lstm_delta(grad["h"], grad["c"], gates, states["c"][0], kept, delta)
+        c0, c = states["c"]
+        grads = grad["h"], grad["c"]
+        kernels().lstm_steps_back(deltas, gates, weight, inside, c0, self.reverse, c, kept, *grads, delta)
 
 
 @dataclass(frozen=True)
@@ -383,22 +395,35 @@ class GRU(_Recurrent):
             found["recurrent_bias"] = Parameter((self.units,), self.bias_initializer, decays=False)
         return found
 
-    def _step(
+    def _steps(
         self,
         gates: Array,
-        recurrent: Array,
+        weight: Array,
         params: Mapping[str, Array],
-        states: Pairs,
+        states: States,
         kept: Array,
+        inside: Array,
         workspace: Workspace,
     ) -> None:
+        h0, h = states["h"]
         bias = params["recurrent_bias"] if self.bias else _zeros(workspace, self.units)
-        kernels().gru(gates, recurrent, bias, states["h"][0], kept, states["h"][1])
+        kernels().gru_steps(gates, weight, bias, inside, h0, self.reverse, h, kept)
 
-    def _step_back(
-        self, gates: Array, states: Pairs, kept: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
+    def _steps_back(
+        self,
+        deltas: Array,
+        gates: Array,
+        weight: Array,
+        states: States,
+        kept: Array,
+        inside: Array,
+        grad: Mapping[str, Array],
+        delta: Array,
+        recurrent_delta: Array,
     ) -> None:
-        kernels().gru_delta(grad["h"], gates, states["h"][0], kept, delta, recurrent_delta)
+        h0, h = states["h"]
+        deltas_of = grad["h"], delta, recurrent_delta
+        kernels().gru_steps_back(deltas, gates, weight, inside, h0, self.reverse, h, kept, *deltas_of)
 
     def _bias_gradients(self, at_gates: Array, at_states: Array, grads: Mapping[str, Array]) -> None:
         kernels().sum_examples(at_gates, grads["bias"])
@@ -415,10 +440,11 @@ def _zeros(workspace: Workspace, units: int) -> Array:
     return zeros
 
 
-def _inside(workspace: Workspace, steps: int, count: int) -> Array | None:
-    """Return 1 for each time step within a sequence, else 0, ``(T, N)``; None if no sequence is padded."""
+def _inside(workspace: Workspace, steps: int, count: int) -> Array:
+    """Return 1 for each time step within a sequence, else 0, ``(T, N)``."""
     if workspace.lengths is None:
-        return None
+        ones: Array = workspace.once(("inside", steps, count), lambda: np.ones((steps, count), workspace.dtype))
+        return ones
     inside, turned = workspace.buffer("inside", (count, steps)), _buffer(workspace, "turned", steps, count)
     kernels().mask(workspace.lengths, inside)
     kernels().swap(inside, turned)
