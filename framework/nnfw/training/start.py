@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,6 @@ from nnfw.training.history import History
 from nnfw.training.loop import Loop, StepLoop
 from nnfw.training.options import TrainingOptions
 from nnfw.training.solving import UNUSED, SolverLoop
-from nnfw.training.state import state_of
 from nnfw.training.task import Task
 
 
@@ -74,6 +73,12 @@ def _names_in(directory: Path, checkpoints: Path) -> tuple[str, ...]:
     return (str(folder.relative_to(directory)),) if folder.is_relative_to(directory) else ()
 
 
+def _averages(optimizer: Optimizer) -> bool:
+    """Return whether an optimizer keeps an average at which the model is evaluated."""
+    state: object = optimizer.state(np.zeros(1))
+    return isinstance(state, Mapping) and EVALUATED in state
+
+
 _OWN_AVERAGE = {
     "average": "has no effect",
     "rates": "cannot scale the steps",
@@ -96,7 +101,7 @@ def contradictions(options: TrainingOptions, optimizer: Optimizer | Solver, regi
             yield Mistake((name,), text.format(label))
     if options.average is not None and options.average.type == "swa" and options.average.decay is not None:
         yield Mistake(("average", "decay"), "has nothing to weigh: 'swa' is a plain mean. Leave it out.")
-    if not is_solver(optimizer) and EVALUATED in state_of(optimizer, np.zeros(1)):
+    if not is_solver(optimizer) and _averages(optimizer):
         for name in ("average", "rates", "frozen"):
             if getattr(options, name):
                 yield Mistake((name,), f"{_OWN_AVERAGE[name]}: {label} averages the parameters itself. Leave it out.")
