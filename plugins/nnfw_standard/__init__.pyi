@@ -99,6 +99,7 @@ from .layers.pooling import GlobalAvgPool as GlobalAvgPool
 from .layers.pooling import GlobalMaxPool as GlobalMaxPool
 from .layers.pooling import MaxPool2D as MaxPool2D
 from .layers.positions import PositionalEncoding as PositionalEncoding
+from .layers.prelu import PReLU as PReLU
 from .layers.recurrent import GRU as GRU
 from .layers.recurrent import LSTM as LSTM
 from .layers.recurrent import SimpleRNN as SimpleRNN

@@ -21,6 +21,7 @@ from nnfw_standard import (
     LogSigmoid,
     LogSoftmax,
     Mish,
+    PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
@@ -80,6 +81,21 @@ def mish_t(z):
 
 def hard_sigmoid(z):
     return np.clip(z / 6 + 0.5, 0, 1)
+
+
+LAYER = "activation.layer_begins_as_it"
+
+
+@dataclass(frozen=True)
+class OtherSlope(PReLU):
+    def as_layer(self):
+        return PReLU(self.slope / 2).as_layer()
+
+
+@dataclass(frozen=True)
+class OtherSide(PReLU):
+    def delta(self, grad_a, z, a, workspace):
+        return super().delta(grad_a, -z, a, workspace)
 
 
 MATHEMATICAL = {
@@ -166,7 +182,7 @@ def test_relative_error_of_1e_4_is_found_in_every_activation(item):
         def delta(self, grad_a, z, a, workspace):
             return super().delta(grad_a, z, a, workspace) * (1 + 1e-4)
 
-    assert not run_checks(Off(), only=[DELTA]).ok
+    assert not run_checks(Off(), only=[DELTA, LAYER]).ok
 
 
 # --- contracts --------------------------------------------------------------------------------------------------------
@@ -246,6 +262,8 @@ def no_rows(parent, z, workspace):
 
 
 CONTRACT = {
+    "layer-with-another-slope": (OtherSlope(), LAYER),
+    "layer-with-another-delta": (OtherSide(), LAYER),
     "float64-in-float32": (changed(lambda f, z, w: f(z, w).astype(np.float64)), "activation.keeps_shape_and_dtype"),
     "column": (changed(lambda f, z, w: f(z, w)[..., :1]), "activation.keeps_shape_and_dtype"),
     "none": (changed(lambda f, z, w: None), "activation.keeps_shape_and_dtype"),

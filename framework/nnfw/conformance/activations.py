@@ -15,7 +15,7 @@ from nnfw.conformance.outcomes import NotApplicable, applies_if, require
 from nnfw.conformance.requirements import close, equal, read_only, require_array, require_first_row, strided, unchanged
 from nnfw.conformance.subjects import Subject
 from nnfw.ops import DEFINITIONS, Tape
-from nnfw.protocols import Activation, Elementwise
+from nnfw.protocols import Activation, Elementwise, Layer
 from nnfw.workspace import Workspace
 
 SHAPES = ((1, 5), (3, 4), (4, 4), (2, 3, 4))
@@ -80,6 +80,21 @@ def check_delta_is_the_gradient(subject: Subject[Activation]) -> None:
         for shape in SHAPES:
             z = scale * _normal(subject, shape, np.float64)[0]
             require_first_row(check_activation(subject.component, z, subject.registry), f"δ for z of shape {shape}")
+
+
+def check_layer_begins_as_it(subject: Subject[Activation]) -> None:
+    """If it becomes a layer in a network, that layer at first gives the same a and the same δ."""
+    made = subject.component.as_layer() if hasattr(subject.component, "as_layer") else None
+    applies_if(made is not None, "it has no parameters")
+    layer, workspace = cast(Layer, made), Workspace(np.float64, training=True)
+    z, grad_a = _normal(subject, (3, 4), np.float64)
+    declared, rng = layer.parameters(z.shape[1:]), subject.rng()
+    params = {name: np.array(item.sample(rng), np.float64) for name, item in declared.items()}
+    a, delta = _both(subject.component, z, grad_a)
+    require(close(layer.forward(params, z, workspace), a), "its layer begins with another a.")
+    grads = {name: np.empty_like(array) for name, array in params.items()}
+    found = cast(Array, layer.backward(params, grad_a, grads, workspace))
+    require(close(found, delta), "its layer begins with another δ.")
 
 
 def check_delta_at_kinks(subject: Subject[Activation]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -13,7 +14,7 @@ from nnfw.data import listed
 from nnfw.errors import ConfigError, Mistake, did_you_mean, short, shown
 from nnfw.plugins import Registry
 from nnfw.plugins.results import naming, unexpected
-from nnfw.protocols import KINDS, Block, Node
+from nnfw.protocols import KINDS, Block, Layer, Node
 
 PREVIOUS = "previous"
 """The name of the node before, or in front of the first node of the input."""
@@ -21,6 +22,7 @@ PREVIOUS = "previous"
 _NAME = re.compile(r"[^\W\d_][\w-]*")
 _NAMES = "must begin with a letter and consist of letters, digits, '_' and '-'"
 _RESERVED = ("layers", PREVIOUS)
+_ACTIVATION = "activation"  # of a node whose activation has parameters
 _DEEPEST = 32  # blocks inside blocks
 _MOST_NODES = 1 << 14  # a file of a few bytes could repeat without end
 
@@ -70,6 +72,8 @@ class Expansion:
         One for each layer. Their names are complete, and so are those of their inputs.
     outer
         For each, the position of the node that the user wrote.
+    parted
+        The names of nodes whose activation is a node of its own.
     ends
         The name of the node that gives the output of a node, a block or an input, by the complete name of that.
     blocks
@@ -90,6 +94,7 @@ class Expansion:
         self._built: dict[int, tuple[object, Node]] = {}  # nodes of blocks, checked, by the id of what the block gave
         self.nodes: list[Node] = []
         self.outer: list[int] = []
+        self.parted: set[str] = set()
         self._leaves: set[str] = set()
         self.ends = {name: name for name in inputs}
         self.blocks: dict[str, Block] = {}
@@ -137,11 +142,36 @@ class Expansion:
             )
         if share and share not in self._leaves:
             self._note(f"is {short(share)}, which is not a single layer. Share layer by layer.", "share")
-        self._require_room(1)
-        self._leaves.add(name)
-        self.nodes.append(Node(node.layer, name, sources, share or None))
-        self.outer.append(self._top)
+        self._append(Node(node.layer, name, sources, share or None))
         self.ends[name] = scope.previous = name
+        own = self._layer_of_activation(node.layer, name)
+        if own is not None:
+            after = f"{name}.{_ACTIVATION}"
+            self.parted.add(name)
+            self._append(Node(own, after, (name,), (share and f"{share}.{_ACTIVATION}") or None))
+            self.ends[name] = scope.previous = after
+
+    def _append(self, node: Node) -> None:
+        self._require_room(1)
+        self._leaves.add(str(node.name))
+        self.nodes.append(node)
+        self.outer.append(self._top)
+
+    def _layer_of_activation(self, layer: object, name: str) -> Layer | None:
+        """Return the layer that a layer's activation becomes if it has parameters; PluginError if it is none."""
+        activation = getattr(layer, "activation", None)
+        if isinstance(activation, str):  # a class variable: options are resolved
+            with suppress(ConfigError):  # the graph says what is wrong
+                activation = self._registry.resolve("activation", activation)
+        as_layer = getattr(activation, "as_layer", None)
+        if as_layer is None:
+            return None
+        with naming(partial(title, name, layer, self._registry), "as_layer of its activation", ("layers", self._top)):
+            found: object = as_layer()
+            is_layer = hasattr(found, "backward") and KINDS["layer"].sort_of(type(found)) == "layer"
+            if found is not None and not is_layer:
+                raise unexpected("as_layer", found, "a layer, or None")
+            return cast("Layer | None", found)
 
     def _require_room(self, count: int) -> None:
         if len(self.nodes) + count > _MOST_NODES:

@@ -142,7 +142,7 @@ class Graph:
             here, sources = position[name], tuple(position[source] for source in node.inputs)
             owner = partial(title, name, node.layer, registry)
             with naming(owner, "its activation", ("layers", outer)):
-                activation = _activation_of(node.layer, registry)
+                activation = _activation_of(None if name in found.parted else node.layer, registry)
             return Place(
                 name=name,
                 layer=node.layer,
@@ -480,7 +480,7 @@ def _buffers(gradients: Mapping[str, Array], workspace: Workspace) -> Mapping[st
 
 
 def _activation_of(layer: object, registry: Registry) -> Activation:
-    """Return the activation of a layer, the identity if it has none; PluginError if its attribute is no activation."""
+    """Return the activation of a layer, the identity without either; PluginError if its attribute is no activation."""
     found: Any = getattr(layer, "activation", "identity")
     if isinstance(found, str):  # a class variable: options are resolved
         try:

@@ -28,6 +28,14 @@ class Activation(Protocol):
         """Raise ShapeError if z cannot have this shape for one example. By default every shape is accepted."""
         return
 
+    def as_layer(self) -> object:
+        """Return the layer that takes the place of σ in a network, if it has parameters; None by default.
+
+        It becomes a node of its own, ``layers.0.activation``, after the one whose activation this is. `forward` and
+        `delta` then stand for its first values.
+        """
+        return None
+
     @abstractmethod
     def forward(self, z: Array, workspace: Workspace) -> Array:
         """Return a = σ(z), of the shape and dtype of `z`; `z` is not modified."""

@@ -95,6 +95,7 @@ class Kind:
 MAY_LACK = frozenset(
     {
         "activation",
+        "as_layer",
         "index_limit",
         "keeps_time",
         "merge",
