@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.configuration import build
 from nnfw.experiments.memory import training_bytes
 from nnfw.plugins import default_registry
+from nnfw.training import TrainingOptions
 from nnfw_standard import Dense, Dropout, Residual
 
 WIDE = [Dense(256, activation="relu"), Dense(256, activation="tanh"), Dense(10, activation="softmax")]
@@ -21,10 +23,14 @@ BRANCHED = [
 
 @pytest.mark.parametrize("validates", [False, True], ids=["training", "validation"])
 @pytest.mark.parametrize("layers", [WIDE, BRANCHED], ids=["chain", "residual"])
-@pytest.mark.parametrize(("optimizer", "batch"), [("adam", 64), ("sgd", 500)])
-def test_estimate_is_within_a_tenth_of_what_a_training_takes(layers, optimizer, batch, validates, rng):
+@pytest.mark.parametrize(
+    ("optimizer", "batch", "more"),
+    [("adam", 64, {}), ("sgd", 500, {}), ("sgd", 16, {"accumulate": 2, "average": {"type": "ema"}})],
+    ids=["adam", "sgd", "average"],
+)
+def test_estimate_is_within_a_tenth_of_what_a_training_takes(layers, optimizer, batch, more, validates, rng):
     x, y = rng.random((2000, 400)).astype(np.float32), rng.integers(0, 10, 2000)
-    settings = {"cost": "cross_entropy", "optimizer": optimizer, "batch_size": batch, "accelerator": "none"}
+    settings = {"cost": "cross_entropy", "optimizer": optimizer, "batch_size": batch, "accelerator": "none"} | more
     settings |= {"validation_data": (x, y)} if validates else {}
     nnfw.Sequential(layers, 400).fit(x, y, **settings)  # imports
     gc.collect()
@@ -37,7 +43,8 @@ def test_estimate_is_within_a_tenth_of_what_a_training_takes(layers, optimizer, 
     finally:
         tracemalloc.stop()
     resolved, objective = default_registry().resolve("optimizer", optimizer), model.objective("cross_entropy")
-    found = training_bytes(model.network, objective, resolved, batch, validates=validates)
+    options = build(TrainingOptions, {"batch_size": batch, **more}, default_registry().resolve)
+    found = training_bytes(model.network, objective, resolved, options, validates=validates)
     assert found == pytest.approx(peak, rel=0.1)
 
 
@@ -46,5 +53,8 @@ def test_estimate_needs_no_labels(cost):
     model = nnfw.Sequential([Dense(3, activation="sigmoid")], 4)
     vector = model.parameters.vector.copy()
     optimizer = default_registry().resolve("optimizer", "adam")
-    assert training_bytes(model.network, model.objective(cost), optimizer, 8, validates=False) > 4 * vector.nbytes
+    assert (
+        training_bytes(model.network, model.objective(cost), optimizer, TrainingOptions(), validates=False)
+        > 4 * vector.nbytes
+    )
     np.testing.assert_array_equal(model.parameters.vector, vector)

@@ -11,24 +11,28 @@ from nnfw.errors import NnfwError
 from nnfw.network import EVALUATION_ROWS, Batch, Network, Objective, RepeatedPass
 from nnfw.ops import DEFINITIONS, using
 from nnfw.protocols import Cost, Optimizer, Solver
-from nnfw.training import state_of
+from nnfw.training import TrainingOptions, state_of
 from nnfw.training.stored_copy import LARGE
 
 _SEED = 0
 
 
 def training_bytes(
-    network: Network, objective: Objective, optimizer: Optimizer | Solver, batch_size: int, *, validates: bool
+    network: Network, objective: Objective, optimizer: Optimizer | Solver, options: TrainingOptions, *, validates: bool
 ) -> int:
     """Return the bytes of a training's arrays: parameters, gradient, optimizer, a batch and all buffers, data aside.
+
+    An average, and a gradient that accumulates, are as long as the parameters.
 
     The buffers of a step are measured for batches of one and of two examples; they grow in proportion. With validation
     data, so are those of an evaluation.
     """
     vector, state = network.parameters.vector.nbytes, network.parameters.state.nbytes
-    changing = vector * (1 + len(state_of(optimizer, np.zeros(0)))) + state
+    averages, accumulates = options.average is not None, (options.accumulate or 1) > 1
+    vectors = 1 + len(state_of(optimizer, np.zeros(0))) + averages + accumulates
+    changing = vector * vectors + state * (1 + averages)
     copy = changing if changing < LARGE else 0  # for the message about a divergence; a large one is in a file
-    step = _growing(lambda count: _of_step(network, objective, count), batch_size)
+    step = _growing(lambda count: _of_step(network, objective, count), options.batch_size)
     evaluation = _growing(lambda count: _of_evaluation(network, count), EVALUATION_ROWS) if validates else 0
     return changing + copy + vector + step + evaluation
 

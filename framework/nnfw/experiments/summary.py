@@ -162,4 +162,4 @@ def _objective(experiment: Experiment, graph: Graph, registry: Registry) -> Obje
 
 def _training_bytes(experiment: Experiment, network: Network, objective: Objective) -> int:
     validates = experiment.data.split.validation > 0
-    return training_bytes(network, objective, experiment.optimizer, experiment.training.batch_size, validates=validates)
+    return training_bytes(network, objective, experiment.optimizer, experiment.training, validates=validates)

@@ -18,6 +18,7 @@ EVALUATED_STATE = "training.evaluated_state"
 """The average of the layers' state among the arrays of a training."""
 
 _DECAY = 0.999
+_BLOCK = 1 << 14  # numbers that are exchanged at a time
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,13 @@ class Evaluated:
                 blend(average, trained, kept)
 
     def swap(self) -> None:
-        """Exchange the trained parameters and those at which the model is evaluated."""
+        """Exchange the trained parameters and those at which the model is evaluated, with little memory beside them."""
         for trained, average in self._pairs:
-            kept = trained.copy()
-            trained[...] = average
-            average[...] = kept
+            for start in range(0, len(trained), _BLOCK):
+                block = slice(start, start + _BLOCK)
+                kept = trained[block].copy()
+                trained[block] = average[block]
+                average[block] = kept
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
