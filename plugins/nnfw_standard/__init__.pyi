@@ -41,6 +41,7 @@ from .datasets.idx import IDX as IDX
 from .datasets.image_folder import ImageFolder as ImageFolder
 from .datasets.numpy_files import Npy as Npy
 from .datasets.numpy_files import Npz as Npz
+from .datasets.sequences import SequencesCSV as SequencesCSV
 from .datasets.synthetic import XOR as XOR
 from .datasets.synthetic import Moons as Moons
 from .datasets.synthetic import Spirals as Spirals

@@ -80,7 +80,7 @@ def place_of(index: tuple[int, ...]) -> str:
 
 
 def labels_of_shape(owner: str, y: Array, shape: Shape, what: str) -> Array:
-    """Return labels of finite numbers in shape ``(N, *shape)``; a column also as ``(N,)``, and the other way round.
+    """Return labels of finite numbers in shape ``(N, *shape)``; a last axis of 1 may be missing, or be one too many.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def labels_of_shape(owner: str, y: Array, shape: Shape, what: str) -> Array:
         If `y` is not numeric, of another shape or not finite.
     """
     y = as_numeric(y, f"{owner}: y")
-    if y.ndim and (y.shape[1:], shape) in (((), (1,)), ((1,), ())):
-        y = y.reshape(-1, *shape)
+    if y.ndim and ((*y.shape[1:], 1) == shape or y.shape[1:] == (*shape, 1)):
+        y = y.reshape(len(y), *shape)
     if not y.ndim or y.shape[1:] != shape:
         wanted = ", ".join(map(str, ("N", *shape))) + "," * (not shape)
         raise DataError(f"{owner}: y must have shape ({wanted}), {what}, got {y.shape}. {_advice(y, shape)}")
@@ -172,7 +172,7 @@ class _PerOutput(Written):
         Parameters
         ----------
         y
-            Numbers ``(N, *output_shape)``; ``(N,)`` too where `output_shape` is ``(1,)``.
+            Numbers ``(N, *output_shape)``; without the last axis too where that is 1.
         output_shape
             Shape of one example's `a`.
 

@@ -194,6 +194,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "image_folder": ("datasets.image_folder:ImageFolder", "images in a folder for each class (Pillow)"),
         "characters": ("datasets.text:Characters", "windows of a text, with the characters that come next"),
         "text_lines": ("datasets.text:TextLines", "lines of text with a label each, as words or characters"),
+        "sequences_csv": ("datasets.sequences:SequencesCSV", "a table whose rows are the time steps of sequences"),
         "digits": ("datasets.digits:Digits", "1,797 real handwritten digits of 8x8 pixels (UCI), shipped with nnfw"),
         "xor": ("datasets.synthetic:XOR", "the four examples of exclusive or"),
         "spirals": ("datasets.synthetic:Spirals", "interleaved spirals in the plane"),
