@@ -216,6 +216,7 @@ class Sequential:
         frozen: Sequence[str] | None = None,
         accumulate: int | None = None,
         average: Mapping[str, object] | training.Average | None = None,
+        mix: Mapping[str, object] | training.Mixing | None = None,
         seed: int | None = None,
         directory: str | PathLike[str] = ".",
         checkpoints: str | PathLike[str] | None = None,
@@ -263,6 +264,9 @@ class Sequential:
             The average of the parameters that the model is evaluated with and has at the end: ``{"type": "ema"}`` with
             `decay` and `start`, or ``{"type": "swa", "start": 5}``; see :class:`nnfw.training.Average`. By default
             there is none.
+        mix
+            How the examples of each batch are mixed in pairs, with their labels: ``{"type": "mixup", "alpha": 0.2}`` or
+            ``{"type": "cutmix"}``; see :class:`nnfw.training.Mixing`. By default they are not.
         seed
             Seed of order and noise, 0 or more; that of the model by default. Two calls with one seed take the examples
             in the same order.
@@ -324,6 +328,7 @@ class Sequential:
         optimizer = self.registry.resolve("optimizer", optimizer)
         mistakes = list(training.contradictions(resolved, optimizer, self.registry))
         mistakes += training.unmatched(resolved, self.parameters.layout)
+        mistakes += training.unmixable(resolved.mix, self.network, objective)
         kept = settings.checkpoints is not None
         if continue_from is not None:
             mistakes += training.unfit(continue_from, self.network, optimizer, settings.seed, checkpoints=kept)

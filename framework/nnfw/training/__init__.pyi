@@ -24,6 +24,8 @@ from .history import History as History
 from .history import TrainingEnd as TrainingEnd
 from .interruption import Interruption as Interruption
 from .loop import Loop as Loop
+from .mixing import Mixing as Mixing
+from .mixing import unmixable as unmixable
 from .options import FREE_OPTIONS as FREE_OPTIONS
 from .options import Metrics as Metrics
 from .options import TrainingOptions as TrainingOptions

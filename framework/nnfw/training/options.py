@@ -10,6 +10,7 @@ from annotated_types import Ge
 
 from nnfw.protocols import Callback, Metric, Regularizer, Schedule
 from nnfw.training.average import Average
+from nnfw.training.mixing import Mixing
 
 Metrics = tuple[Metric, ...] | Mapping[str, tuple[Metric, ...]]
 """Metrics as the user chooses them; by the name of the output where outputs have names."""
@@ -48,6 +49,9 @@ class TrainingOptions:
     average
         The average of the parameters with which the model is evaluated and saved, as ``{"type": "ema"}``; by default
         there is none.
+    mix
+        How the examples of each batch are mixed in pairs, with their labels, as ``{"type": "mixup", "alpha": 0.2}``; by
+        default they are not.
     checkpoint_seconds
         Time between two checkpoints within an epoch, 0 or more; 30 by default. With 0 there is one after each step.
     """
@@ -64,6 +68,7 @@ class TrainingOptions:
     frozen: tuple[str, ...] | None = None
     accumulate: Annotated[int, Ge(1)] | None = None
     average: Average | None = None
+    mix: Mixing | None = None
     checkpoint_seconds: Annotated[float, Ge(0)] = 30.0
 
 

@@ -88,7 +88,7 @@ def require_alike(task: Task, state: TrainingState) -> None:
         raise DataError(f"x has {len(data)} examples for {collective.size} ranks. Use no more ranks than examples.")
     some = data.subset(data.rows_at(np.linspace(0, len(data) - 1, _COMPARED).astype(np.int64)))
     given = len(data), some.fingerprint(), task.seed, task.options.batch_size, task.options.shuffle, task.last_epoch
-    steps = task.options.accumulate, task.options.average
+    steps = task.options.accumulate, task.options.average, task.options.mix
     digest = crc32(repr((given, steps, state.epoch, state.step, state.order.bit_generator.state)).encode())
     for array in (state.parameters.vector, state.parameters.state, *state.arrays.values()):
         digest = crc32(array.tobytes(), digest)

@@ -28,6 +28,7 @@ UNUSED = {
     "rates": "has nothing to multiply: {} chooses its steps itself. Leave it out.",
     "accumulate": "has no batches to join: {} sees all examples at once. Leave it out.",
     "average": "has no steps to average: {} ends at a minimum. Leave it out.",
+    "mix": "has no batches to mix: {} sees all examples at once. Leave it out.",
     "frozen": "cannot hold parameters back: {} changes all of them together. Use an optimizer.",
 }
 """Options that a solver does not use, each with what is wrong about it."""

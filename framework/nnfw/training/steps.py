@@ -22,6 +22,7 @@ from nnfw.training.batches import Labelled
 from nnfw.training.chunk import Chunk, RecordedStep, chunk_of
 from nnfw.training.evaluation import statistics_of, sums_up
 from nnfw.training.factors import Factors, factors_of
+from nnfw.training.mixing import Mixer
 from nnfw.training.state import TrainingState
 from nnfw.training.task import Task
 
@@ -71,6 +72,8 @@ class Steps:
         self._average = None if task.options.average is None else Evaluated(state.parameters, state.own)
         self._kept: list[float] = []  # of the average at each update of the epoch
         self._factors = Factors(factors, layout.parts, vector, self._gradient) if factors else None
+        mix = task.options.mix
+        self._mixed = None if mix is None else Mixer(mix, network, state.noise)
         self._left: Generator[tuple[Batch, float], None, None] | None = None
         self._batch: Batch | None = None
         self._whole: Batch | None = None  # the batch of the full size
@@ -126,6 +129,8 @@ class Steps:
         if self._left is None:
             self._left = self.batches_from(state.position)
         self._batch, self._rate = next(self._left)
+        if self._mixed is not None:
+            self._batch = self._mixed(self._batch)
         if len(self._batch) == self._size:
             self._whole = self._batch
         state.step += 1
