@@ -106,6 +106,18 @@ def test_outputs_that_are_no_probabilities_are_refused(tmp_path):
         next(generate(model, "a", 5))
 
 
+def test_characters_that_the_input_does_not_know_are_neither_taken_nor_written(tmp_path):
+    model, examples = model_of(tmp_path, GRU(4, states="all"), text=RHYME + "X")
+    training = examples.take(np.arange(10))
+    model.preprocessing = Preprocessing.fit(training, [Index()], indices=("x",))
+    assert model.preprocessing.classes == tuple("Xabc")
+    assert set(generate(model, "a", 200, temperature=50)) == set("abc")
+    with pytest.raises(
+        DataError, match=r"^The prompt holds 'X', which the model has never seen\. It knows 'a', 'b', 'c'"
+    ):
+        generate(model, "aX", 5)
+
+
 def of_numbers(folder):
     return nnfw.Sequential([Dense(3)], 4)
 

@@ -87,22 +87,24 @@ class _Writer:
         self._model, self._preprocessing, self._column = model, preprocessing, columns[0].name
         self.characters: Sequence[str] = classes
         (self.window,) = columns[0].shape
+        self._known = np.array([self._takes(character) for character in classes])
 
     def require_known(self, prompt: str) -> None:
         """Refuse a prompt that is empty or holds other characters; DataError names them."""
         if not prompt:
             raise DataError("The prompt is empty; give one character at least, which the text begins with.")
-        if unknown := sorted(set(prompt).difference(self.characters)):
+        known = np.array(self.characters)[self._known].tolist()
+        if unknown := sorted(set(prompt).difference(known)):
             raise DataError(
                 f"The prompt holds {listed([*map(short, unknown)])}, which the model has never seen. It knows "
-                f"{listed([*map(short, self.characters)])}."
+                f"{listed([*map(short, known)])}."
             )
 
     def require_causal(self) -> None:
         """Refuse a network that sees later characters: what it has learned is of no use where they are missing."""
-        first, last = self.characters[0], self.characters[-1]
-        start = first * (self.window - 1)
-        before, after = (self._outputs(start + end)[:-1] for end in (first, last))
+        known = np.flatnonzero(self._known)
+        first, last = self.characters[known[0]], self.characters[known[-1]]
+        before, after = (self._outputs(first * (self.window - 1) + end)[:-1] for end in (first, last))
         if not np.allclose(before, after, rtol=0, atol=_SAME):
             raise ConfigError(
                 "The network sees the characters after the one that it predicts, so it cannot write. Train it with "
@@ -110,19 +112,32 @@ class _Writer:
             )
 
     def expected(self, text: str) -> Array:
-        """Return the probability of each character after a text of at most a window; ConfigError if it gives none."""
-        a: Array = self._outputs(text.ljust(self.window, self.characters[0]))[len(text) - 1].astype(np.float64)
+        """Return the probability of each character after a text of at most a window; ConfigError if it gives none.
+
+        It is 0 for characters of held-out parts that the input does not know.
+        """
+        a: Array = self._outputs(text.ljust(self.window, text[-1]))[len(text) - 1].astype(np.float64)
         if not (a >= 0).all() or abs(a.sum() - 1) > _SUM:
             raise ConfigError(
                 "The outputs of the network are no probabilities. Train it with softmax in the last layer."
             )
-        return a
+        known: Array = np.where(self._known, a, 0)
+        return known
 
     def _outputs(self, window: str) -> Array:
-        text = np.array([[*window]])
-        x = self._preprocessing.apply({self._column: text}, self._model.dtype)
-        a: Array = self._model.predict(x)[0]
+        a: Array = self._model.predict(self._input(window))[0]
         return a
+
+    def _input(self, window: str) -> Array:
+        x: Array = self._preprocessing.apply({self._column: np.array([[*window]])}, self._model.dtype)
+        return x
+
+    def _takes(self, character: str) -> bool:
+        try:
+            self._input(character * self.window)
+        except DataError:
+            return False
+        return True
 
 
 def drawn(a: Array, temperature: float, top_k: int | None, rng: np.random.Generator) -> int:
