@@ -157,3 +157,25 @@ def test_training_with_all_of_them_has_the_same_bits_with_and_without_many_steps
         )
         found.append(model.parameters["layers.4.weight"].copy())
     np.testing.assert_array_equal(*found)
+
+
+class Stop:
+    def step_computed(self, fit, memory):
+        if fit.step == 7:
+            raise KeyboardInterrupt
+
+
+def test_training_that_is_resumed_has_the_bits_of_one_without_a_stop(tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((48, *SHAPE)), rng.integers(0, 2, 48)
+    layers = [*LAYERS, Flatten(), Dense(2, activation="softmax")]
+
+    def trained(**options):
+        model = nnfw.Sequential(layers, SHAPE, seed=3)
+        model.fit(x, y, cost="cross_entropy", optimizer="adam", epochs=3, batch_size=16, **options)
+        return model.parameters["layers.6.weight"].copy()
+
+    kept = {"checkpoints": tmp_path / "checkpoints", "checkpoint_seconds": 0}
+    with pytest.raises(KeyboardInterrupt):
+        trained(**kept, callbacks=[Stop()])
+    np.testing.assert_array_equal(trained(**kept, resume=True), trained())

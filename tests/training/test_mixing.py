@@ -127,7 +127,7 @@ def test_training_mixes_and_depends_on_the_seed_alone(kind):
             (4,),
             "cross_entropy",
             "mixup",
-            "cannot mix indices",
+            "cannot mix indices, which an input holds",
         ),
         (
             [Dense(3, activation="softmax")],
