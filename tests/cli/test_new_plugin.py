@@ -42,8 +42,9 @@ def test_new_plugin_writes_a_project_without_gaps(nnfw, here, kind):
     result = nnfw("new-plugin", "nnfw-Two.Words", "--kind", kind)
     assert result.status == 0, result
     project = here / "nnfw-Two.Words"
-    assert files_below(project) == FILES
-    for name in FILES:
+    more = {"src/nnfw_two_words/operations.py", "src/nnfw_two_words/loops.py"} if kind == "operation" else set()
+    assert files_below(project) == FILES | more
+    for name in FILES | more:
         text = (project / name).read_text(encoding="utf-8")
         assert "$" not in text.replace("${{", ""), name
         assert text.endswith("\n")
@@ -78,6 +79,7 @@ def test_linter_finds_nothing_in_a_new_project(nnfw, here, kind):
         ("nnfw-3d", "'3d', from 'nnfw-3d', cannot name a component; begin with a letter, as in nnfw-swish."),
         ("nnfw-class", "'class', from 'nnfw-class', cannot name a component"),
         ("nnfw-plugin", "'plugin', from 'nnfw-plugin', cannot name a component"),
+        ("nnfw-operations", "'operations', from 'nnfw-operations', cannot name a component"),
         ("nnfw", "a package 'nnfw' is already installed here; choose another name."),
         ("nnfw-standard", "a package 'nnfw_standard' is already installed here"),
         ("json", "a package 'json' is already installed here"),
@@ -104,6 +106,13 @@ def test_every_kind_has_an_equation():
 
 def test_name_of_a_component_of_another_kind_is_free(nnfw, here):
     assert nnfw("new-plugin", "nnfw-tanh", "--kind", "cost").status == 0
+
+
+def test_name_of_an_operation_that_is_there_is_refused_where_one_is_written(nnfw, here):
+    assert nnfw("new-plugin", "nnfw-blend", "--kind", "activation").status == 0
+    result = nnfw("new-plugin", "nnfw-blend", "--kind", "operation", "--out", "other")
+    assert result.status == 2
+    assert "there is already an operation 'blend' (built-in); choose another name." in " ".join(result.err.split())
 
 
 def test_empty_directory_is_filled_and_parents_are_made(nnfw, here):

@@ -20,8 +20,11 @@ from nnfw.plugins import default_registry, own_version
 from nnfw.plugins.specs import NAME, normalised
 from nnfw.protocols import KINDS
 
-SORTS = {sort: kind.name for kind in KINDS.values() for sort in kind.protocols}
-"""What a project can start with, and its kind: a merge and a block are layers, a solver is an optimizer."""
+SORTS = {sort: kind.name for kind in KINDS.values() for sort in kind.protocols} | {"operation": "activation"}
+"""What a project can start with, and the kind of its component.
+
+A merge and a block are layers, a solver is an optimizer; an operation comes with an activation that is made of it.
+"""
 
 
 def _complete_sorts(incomplete: str) -> list[Completion]:
@@ -57,6 +60,7 @@ EQUATIONS = {  # of the component that a project starts with
     "dataset": "y = sin(x) + noise ε",
     "transform": "x' = asinh((x − median) / scale)",
     "callback": "end a training whose cost stays below a bound",
+    "operation": "a = z / (1 + |z| / scale)",
 }
 FILES = {  # template: file
     "project/pyproject.toml": "pyproject.toml",
@@ -69,10 +73,17 @@ FILES = {  # template: file
     "$sort/test.py": "tests/test_$component.py",
     "$sort/example.toml": "example.toml",
 }
+MORE_FILES = {  # of some kinds; they take the place of those above
+    "operation": {
+        "operation/plugin.py": "src/$package/plugin.py",
+        "operation/operations.py": "src/$package/operations.py",
+        "operation/loops.py": "src/$package/loops.py",
+    }
+}
 
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]")
 _PREFIX = "nnfw_"
-_OWN_MODULES = {"plugin"}
+_OWN_MODULES = {"plugin", "operations", "loops"}
 
 
 def new_plugin(name: Name, kind: StartingKind = "activation", out: Directory = None) -> None:
@@ -88,7 +99,9 @@ def new_plugin(name: Name, kind: StartingKind = "activation", out: Directory = N
     """
     directory = out if out is not None else Path(name)
     values = _values(name, kind)
-    filled = {_filled(source, values): _filled(file, values) for source, file in FILES.items()}
+    filled = {
+        _filled(source, values): _filled(file, values) for source, file in (FILES | MORE_FILES.get(kind, {})).items()
+    }
     texts = {file: _filled(_template(source), values) for source, file in filled.items()}
     _write(directory, texts)
     print_heading(f"{directory}: {article(kind)} called {values['component']}")
@@ -117,6 +130,9 @@ def _values(name: str, sort: str) -> dict[str, str]:
     for item in default_registry().components(kind):
         if item.name == component:
             raise _refused(f"there is already {article(kind)} {item}; choose another name")
+    for operation in default_registry().operations if sort == "operation" else ():
+        if operation.name in (component, f"{component}_delta"):
+            raise _refused(f"there is already an operation {operation}; choose another name")
     requirements = [f"nnfw>={own_version()}", "numpy>=2.0"]
     if "annotated_types" in _template(f"{sort}/component.py"):
         requirements.insert(0, "annotated-types>=0.7")
