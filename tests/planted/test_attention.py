@@ -1,14 +1,16 @@
 """Attention, wrong in one place, and the check or the golden values that must find it."""
 
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 import pytest
+from tests.standard import test_attention as attention_tests
 from tests.standard.test_golden_attention import compare
 
 from nnfw.ops import kernels
 from nnfw.testing import run_checks
-from nnfw_standard import MultiHeadAttention, TimePool, attention_operations
+from nnfw_standard import MultiHeadAttention, PositionalEncoding, TimePool, attention_operations
 from nnfw_standard.layers import attention, positions, time_pool
 
 INPUT, PARAMETERS = "merge.gradient_of_input", "merge.gradients_of_parameters"
@@ -141,3 +143,67 @@ def test_wrong_pooling_over_time_is_found(name, monkeypatch):
     kind, operation, wrong, check = WRONG_POOLS[name]
     monkeypatch.setattr(time_pool, "kernels", lambda: Spoilt(operation, wrong))
     assert [item.check for item in run_checks(TimePool(kind), only=[check]).failures] == [check]
+
+
+# --- positions --------------------------------------------------------------------------------------------------------
+
+WEIGHT = "layer.gradients_of_parameters"
+
+
+def mean_of_examples(right, delta, out):
+    right(delta / len(delta), out)
+
+
+def first_example(right, delta, out):
+    right(delta[:1], out)
+
+
+def step_before(right, delta, out):
+    right(np.roll(delta, 1, axis=1), out)
+
+
+@pytest.mark.parametrize("wrong", [mean_of_examples, first_example, step_before], ids=lambda wrong: wrong.__name__)
+def test_wrong_gradient_of_learned_positions_is_found(wrong, monkeypatch):
+    monkeypatch.setattr(positions, "kernels", lambda: Spoilt("sum_examples", wrong))
+    assert [item.check for item in run_checks(PositionalEncoding("learned"), only=[WEIGHT]).failures] == [WEIGHT]
+
+
+@dataclass(frozen=True)
+class TwiceDelta(PositionalEncoding):
+    def backward(self, params, delta, grads, workspace):
+        return 2 * super().backward(params, delta, grads, workspace)
+
+
+@pytest.mark.parametrize("kind", ["sinusoidal", "learned"])
+def test_wrong_gradient_of_what_positions_are_added_to_is_found(kind):
+    check = "layer.gradient_of_input"
+    assert [item.check for item in run_checks(TwiceDelta(kind), only=[check]).failures] == [check]
+
+
+def from_one(steps, width):
+    return ANGLES(steps + 1, width)[1:]
+
+
+def over_all_features(steps, width):
+    return np.arange(steps)[:, np.newaxis] * positions._BASE ** (-np.arange(len(range(0, width, 2))) / width)
+
+
+def exchanged(steps, width):
+    return SINUSOIDS(steps, width + width % 2).reshape(steps, -1, 2)[..., ::-1].reshape(steps, -1)[:, :width]
+
+
+ANGLES, SINUSOIDS = positions.angles, positions._sinusoids
+WRONG_SINUSOIDS = {
+    "time counted from 1": ("angles", from_one),
+    "exponent i/n instead of 2i/n": ("angles", over_all_features),
+    "another base": ("_BASE", 1000.0),
+    "sine and cosine exchanged": ("_sinusoids", exchanged),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SINUSOIDS)
+def test_wrong_sinusoids_are_found(name, monkeypatch):
+    attention_tests.test_sinusoids_are_those_of_the_formula()
+    monkeypatch.setattr(positions, *WRONG_SINUSOIDS[name])
+    with pytest.raises(AssertionError):
+        attention_tests.test_sinusoids_are_those_of_the_formula()

@@ -11,7 +11,7 @@ import pytest
 import nnfw
 from nnfw.plugins import default_registry
 from nnfw.protocols import is_solver
-from nnfw_standard import Dense, EarlyStopping
+from nnfw_standard import Dense, EarlyStopping, Residual
 
 registry = default_registry()
 METHODS = (
@@ -382,3 +382,28 @@ def test_layer_of_an_ordinary_class_without_an_activation_has_the_identity(bases
 
     model = nnfw.Sequential([Passes()], 2)
     np.testing.assert_array_equal(model.predict([[1.0, -3.0]]), [[2, -6]])
+
+
+def inner():
+    return nnfw.Sequential([Dense(3)], 3)
+
+
+@pytest.mark.parametrize(
+    ("holder", "place"),
+    [
+        (lambda: Residual((inner(), Dense(3))), "layers[0].layers[0]"),
+        (lambda: Residual((Dense(3),), shortcut=inner()), "layers[0].shortcut"),
+        (lambda: nnfw.Chain((inner(),)), "layers[0].layers[0]"),
+        (lambda: nnfw.Node(inner(), "inner"), "layers[0]"),
+    ],
+    ids=["residual", "shortcut", "chain", "node"],
+)
+def test_network_inside_a_block_is_refused_with_what_to_write(holder, place):
+    message = re.escape(f"{place} must be a layer, but <Sequential (3,) → (3,), 12 parameters: ")
+    advice = re.escape("Write nnfw.Chain(model.nodes), which brings its layers without the values of their parameters.")
+    with pytest.raises(nnfw.ConfigError, match=rf"^{message}.* is a network, which only a list .*hold\. {advice}$"):
+        nnfw.Sequential([holder()], 3)
+
+
+def test_nodes_of_a_network_are_a_chain_inside_a_block():
+    assert nnfw.Sequential([Residual((nnfw.Chain(inner().nodes), Dense(3)))], 3).output_shape == (3,)

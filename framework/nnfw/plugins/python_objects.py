@@ -27,6 +27,11 @@ def component_of_object(kind: str, given: object, resolve: Resolve) -> object:
     protocol = KINDS[kind].protocols[KINDS[kind].sort_of(type(given))]
     members = members_of(protocol)
     found = {name: getattr(given, name) for name in sorted(members) if hasattr(given, name)}
+    if kind == "layer" and isinstance(getattr(given, "nodes", None), tuple):  # as those of a Sequential
+        raise ConfigError(
+            f"must be a layer, but {short(given)} is a network, which only a list of layers of another network may "
+            "hold. Write nnfw.Chain(model.nodes), which brings its layers without the values of their parameters."
+        )
     functions = given if isinstance(given, tuple | list) else (given,)
     if not found and functions and all(map(callable, functions)):
         return _component_of_functions(kind, given, resolve)
