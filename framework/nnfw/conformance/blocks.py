@@ -116,4 +116,5 @@ def _inputs(subject: Subject[Block], model: Sequential) -> tuple[Array, ...]:
 
 def _predicted(model: Sequential, inputs: Sequence[Array]) -> Array:
     named = {each.name: x for each, x in zip(model.network.inputs, inputs, strict=True)}
-    return model.predict(named if model.network.inputs[0].key else inputs[0])
+    found: Array = model.predict(named if model.network.inputs[0].key else inputs[0])
+    return found

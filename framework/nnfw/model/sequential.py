@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Literal, cast, overload
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -42,6 +42,15 @@ from nnfw.storage import Directory, container
 _MOST_NAMES = 1 << 14  # columns: a file with more of them takes seconds to write and to read
 
 _Shape = tuple[Annotated[int, Ge(1)], ...]
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # with a default, so that Sequential alone is any model
+
+    Predicted = TypeVar("Predicted", bound=Array | dict[str, Array], default=Any)
+else:
+    from typing import TypeVar
+
+    Predicted = TypeVar("Predicted")
 
 Reference = Any
 """A component by name, by table with ``type``, or as an object."""
@@ -82,7 +91,7 @@ class _FitSettings:
     checkpoints: str | None
 
 
-class Sequential:
+class Sequential(Generic[Predicted]):
     """A network of layers in order, with parameters that can be trained.
 
     Forward: a^0 = x, z^l = layer l of a^(l−1), a^l = σ^l(z^l). Backward: :class:`~nnfw.network.Graph`.
@@ -133,6 +142,31 @@ class Sequential:
     (5, 10)
     """
 
+    @overload
+    def __init__(
+        self: Sequential[Array],
+        layers: Sequence[Reference],
+        input_shape: int | Shape | Mapping[str, int | Shape],
+        *,
+        seed: int = 0,
+        dtype: str = "float32",
+        values: Mapping[str, ArrayLike] | None = None,
+        registry: Registry | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Sequential[dict[str, Array]],
+        layers: Sequence[Reference],
+        input_shape: int | Shape | Mapping[str, int | Shape],
+        *,
+        outputs: Sequence[str],
+        seed: int = 0,
+        dtype: str = "float32",
+        values: Mapping[str, ArrayLike] | None = None,
+        registry: Registry | None = None,
+    ) -> None: ...
+
     def __init__(
         self,
         layers: Sequence[Reference],
@@ -179,9 +213,9 @@ class Sequential:
         self._idle: list[RepeatedForward] = []  # making one takes longer than a small network does
         self._kernels: dict[str, Engine] = {"none": DEFINITIONS}
 
-    def copied(self, dtype: str) -> Sequential:
+    def copied(self, dtype: str) -> Sequential[Predicted]:
         """Return a model of the same nodes with the values of the parameters in another dtype."""
-        return Sequential(
+        copy: Sequential[Any] = Sequential(
             self.nodes,
             self.input_shape,
             outputs=self.network.output_names,
@@ -190,6 +224,7 @@ class Sequential:
             values=self.parameters,
             registry=self.registry,
         )
+        return copy
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy holds: all but the memory of predictions."""
@@ -401,7 +436,7 @@ class Sequential:
             preprocessing.require_names(training.feature_names(x, y, owner="x_val"), "x_val")
         return self.data(x, y, objective, suffix="_val")
 
-    def predict(self, x: Values | Source, *, accelerator: str = "none") -> Array:
+    def predict(self, x: Values | Source, *, accelerator: str = "none") -> Predicted:
         """Return a^L for examples `x`.
 
         Parameters
@@ -434,8 +469,7 @@ class Sequential:
         ``p = model.preprocessing; p.labels(model.predict(p.apply(columns)))`` with columns by name.
         """
         if type(x) is not np.ndarray and training.is_streamed(x):
-            in_chunks: Array = self._predicted_in_chunks(x, accelerator)
-            return in_chunks
+            return cast(Predicted, self._predicted_in_chunks(x, accelerator))
         names = self._names(x, "x")
         arrays, lengths, single = arrays_of(x, self.network.inputs, "x")
         chosen = (isinstance(accelerator, str) and self._kernels.get(accelerator)) or self._chosen(accelerator)
@@ -446,16 +480,12 @@ class Sequential:
         outputs = self._predicted(arrays, lengths, names, forward, chosen)
         if forward.light or not self._idle:
             self._idle.append(forward if forward.light else forward.trimmed())  # not after an error in it
-        if self.network.output_names:
-            named: Array = self._by_output([a[0] for a in outputs] if single else outputs)
-            return named
-        (a,) = outputs
-        return a[0] if single else a
+        return cast(Predicted, self._by_output([a[0] for a in outputs] if single else outputs))
 
     def _predicted_in_chunks(self, x: object, accelerator: str) -> Any:
         known = () if self.preprocessing is None else tuple(column.name for column in self.preprocessing.columns)
         chunks = training.inputs_in_chunks(x, self.network, known)
-        found = [self.predict(chunk, accelerator=accelerator) for chunk in chunks]
+        found: list[Any] = [self.predict(chunk, accelerator=accelerator) for chunk in chunks]
         if not self.network.output_names:
             return np.concatenate(found)
         return {name: np.concatenate([each[name] for each in found]) for name in self.network.output_names}
