@@ -45,6 +45,7 @@ class StoredArray:
 
 Repeat([Node(Residual([Dense(5), "dropout"]), name="block")], times=2)
 
+Dense(3, activation=(np.tanh, lambda z: 1 - np.tanh(z) ** 2))
 one: np.ndarray = nnfw.Sequential([Dense(2)], 3).predict([1.0, 2.0, 3.0])
 heads = nnfw.Sequential([Node(Dense(2), "p"), Node(Dense(2), "q")], 3, outputs=("p", "q"))
 by_name: dict[str, np.ndarray] = heads.copied("float64").predict([1.0, 2.0, 3.0])

@@ -17,7 +17,7 @@ from nnfw.conformance.outcomes import applies_if, require
 from nnfw.conformance.requirements import require_array
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import ShapeError, class_name, short
-from nnfw.protocols import Activation, Layer, Merge, Parameter
+from nnfw.protocols import AnyActivation, Layer, Merge, Parameter
 from nnfw.workspace import Workspace
 
 _COUNTS = (2, 3)  # of inputs
@@ -30,7 +30,7 @@ class _Flat(Layer):
 
     merge: Merge
     shapes: tuple[tuple[int, ...], ...]
-    activation: Activation | str
+    activation: AnyActivation
 
     @property
     def keeps_time(self) -> bool:  # type: ignore[override]

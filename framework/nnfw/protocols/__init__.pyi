@@ -1,4 +1,5 @@
 from .activation import Activation as Activation
+from .activation import AnyActivation as AnyActivation
 from .activation import Elementwise as Elementwise
 from .callback import Callback as Callback
 from .callback import Fit as Fit

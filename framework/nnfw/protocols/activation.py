@@ -6,6 +6,8 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nnfw.arrays import Array, Shape
     from nnfw.workspace import Workspace
 
@@ -63,3 +65,10 @@ class Elementwise(Activation, Protocol):
     def delta(self, grad_a: Array, z: Array, a: Array, workspace: Workspace) -> Array:
         """Return δ = ∂C/∂a ⊙ σ'(z): the right-hand factor of Equations 1 and 2."""
         return grad_a * self.derivative(z, a)
+
+
+if TYPE_CHECKING:
+    AnyActivation = Activation | str | tuple[Callable[[Array], Array], Callable[[Array], Array]]
+    """An activation as an option: an object, a name, or σ(z) and σ'(z) as two functions."""
+else:
+    AnyActivation = Activation | str  # two functions become an object before the option is read

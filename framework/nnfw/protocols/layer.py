@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from nnfw.arrays import Shape as Shape
 from nnfw.errors import PluginError
-from nnfw.protocols.activation import Activation  # not for types only: options are read from annotations
+from nnfw.protocols.activation import Activation, AnyActivation  # not for types only: options are read from annotations
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ class Layer(Protocol):
         ends them. A z with a single axis ends them anyway: that axis holds features.
     """
 
-    activation: Activation | str
+    activation: AnyActivation
     rows_independent: ClassVar[bool] = True
     keeps_time: ClassVar[bool] = False
 
@@ -85,7 +85,7 @@ class Merge(Protocol):
         z then has the time steps of the first one. False, the default, where all must have the same lengths.
     """
 
-    activation: Activation | str
+    activation: AnyActivation
     rows_independent: ClassVar[bool] = True
     keeps_time: ClassVar[bool] = False
     own_lengths: ClassVar[bool] = False
@@ -154,7 +154,7 @@ class Parameter:
 def activation_of(layer: Layer) -> Activation:
     """Return the activation of a layer in a network, where every name has been replaced by its component."""
     activation = layer.activation
-    assert not isinstance(activation, str)
+    assert not isinstance(activation, str | tuple)
     return activation
 
 

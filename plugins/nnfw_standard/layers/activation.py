@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nnfw.arrays import Array
 from nnfw.network import Workspace
 from nnfw.ops import kernels_only
-from nnfw.protocols import Activation, Layer, Shape
+from nnfw.protocols import AnyActivation, Layer, Shape
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ActivationLayer(Layer):
     (8, 8)
     """
 
-    activation: Activation | str
+    activation: AnyActivation
 
     keeps_time = True
 

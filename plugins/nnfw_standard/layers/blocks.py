@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 
 from nnfw.errors import ConfigError, short
 from nnfw.network import Chain
-from nnfw.protocols import Activation, Block, Layer, Layers, Merge, Node
+from nnfw.protocols import AnyActivation, Block, Layer, Layers, Merge, Node
 from nnfw_standard.layers.merging import Add
 
 
@@ -50,7 +50,7 @@ class Residual(Block):
     layers: Layers
     _: KW_ONLY
     shortcut: Layer | Block | str | None = None
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
 
     def nodes(self, inputs: tuple[str, ...]) -> Sequence[Node]:
         """Return the layers, the shortcut and the sum."""

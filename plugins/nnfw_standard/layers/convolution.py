@@ -13,7 +13,7 @@ from nnfw.arrays import Array
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels_only
-from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
+from nnfw.protocols import AnyActivation, Initializer, Layer, Parameter, Shape
 from nnfw_standard import image_operations
 from nnfw_standard.layers.sliding import Padding, Size, Windows, pair, require_image, windows
 
@@ -107,7 +107,7 @@ class Conv2D(Grouped):
     padding: Padding = "valid"
     dilation: Size = 1
     groups: Annotated[int, Ge(1)] = 1
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
     bias: bool = True
     weight_initializer: Initializer | str = "glorot_uniform"
     bias_initializer: Initializer | str = "zeros"
@@ -233,7 +233,7 @@ class ConvTranspose2D(Grouped):
     dilation: Size = 1
     groups: Annotated[int, Ge(1)] = 1
     output_padding: Annotated[int, Ge(0)] | tuple[Annotated[int, Ge(0)], Annotated[int, Ge(0)]] = 0
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
     bias: bool = True
     weight_initializer: Initializer | str = "glorot_uniform"
     bias_initializer: Initializer | str = "zeros"

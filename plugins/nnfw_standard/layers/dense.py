@@ -12,7 +12,7 @@ from nnfw.arrays import Array
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels, kernels_only
-from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
+from nnfw.protocols import AnyActivation, Initializer, Layer, Parameter, Shape
 from nnfw_standard.layers.rows import as_rows
 
 
@@ -61,7 +61,7 @@ class Dense(Layer):
 
     units: Annotated[int, Ge(1)]
     _: KW_ONLY
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
     bias: bool = True
     weight_initializer: Initializer | str = "glorot_uniform"
     bias_initializer: Initializer | str = "zeros"

@@ -10,7 +10,7 @@ from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels_only
 from nnfw.ops.definitions import add, copy, multiply
-from nnfw.protocols import Activation, Merge, Shape
+from nnfw.protocols import AnyActivation, Merge, Shape
 
 
 class _Elementwise(Merge):
@@ -56,7 +56,7 @@ class Add(_Elementwise):
     (8,)
     """
 
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
 
     @kernels_only
     def forward(self, params: Mapping[str, Array], inputs: tuple[Array, ...], workspace: Workspace) -> Array:
@@ -104,7 +104,7 @@ class Multiply(_Elementwise):
     (8,)
     """
 
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
 
     @kernels_only
     def forward(self, params: Mapping[str, Array], inputs: tuple[Array, ...], workspace: Workspace) -> Array:
@@ -153,7 +153,7 @@ class Concatenate(Merge):
     (11,)
     """
 
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
 
     keeps_time = True
 

@@ -16,7 +16,7 @@ from nnfw.arrays import Array
 from nnfw.errors import DataError, ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels, kernels_only
-from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
+from nnfw.protocols import AnyActivation, Initializer, Layer, Parameter, Shape
 from nnfw_standard.initializers import Ones, Zeros
 from nnfw_standard.layers.rows import channel_axis, contiguous, require_axis
 
@@ -33,7 +33,7 @@ class _Normalization(Layer):
     epsilon: Annotated[float, Gt(0)] = 1e-5
     scale: bool = True
     shift: bool = True
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
     scale_initializer: Initializer | str = "ones"
     shift_initializer: Initializer | str = "zeros"
 
@@ -348,7 +348,7 @@ class BatchNorm(Layer):
     epsilon: Annotated[float, Gt(0)] = 1e-5
     scale: bool = True
     shift: bool = True
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
     scale_initializer: Initializer | str = "ones"
     shift_initializer: Initializer | str = "zeros"
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Lt
 
-from nnfw.protocols import Activation, Block, Node
+from nnfw.protocols import AnyActivation, Block, Node
 from nnfw_standard.layers.attention import MultiHeadAttention
 from nnfw_standard.layers.blocks import Residual
 from nnfw_standard.layers.dense import Dense
@@ -26,7 +26,7 @@ class _Transformer(Block):
     heads: Annotated[int, Ge(1)]
     _: KW_ONLY
     hidden: Annotated[int, Ge(1)] | None = None
-    activation: Activation | str = "gelu"
+    activation: AnyActivation = "gelu"
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
     norm_first: bool = True
     groups: Annotated[int, Ge(1)] | None = None
