@@ -13,7 +13,7 @@ from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels_only
 from nnfw.ops.definitions import product
-from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
+from nnfw.protocols import AnyActivation, Initializer, Layer, Parameter, Shape
 from nnfw_standard.layers.rows import contiguous
 from nnfw_standard.normalization_operations import affine, affine_gradients, scale_channels
 from nnfw_standard.table_operations import sum_members, to_members
@@ -72,7 +72,7 @@ class BatchEnsemble(Layer):
     units: Annotated[int, Ge(1)]
     _: KW_ONLY
     members: Annotated[int, Ge(1)]
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
     weight_initializer: Initializer | str = "glorot_uniform"
     input_initializer: Initializer | str = "signs"
     output_initializer: Initializer | str = "ones"

@@ -13,7 +13,7 @@ from nnfw.arrays import Array
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import Operation, kernels_only
-from nnfw.protocols import Activation, Layer, Shape
+from nnfw.protocols import AnyActivation, Layer, Shape
 from nnfw_standard import table_operations
 from nnfw_standard.layers.rows import contiguous
 
@@ -93,7 +93,7 @@ class GLU(_Gate):
     (4,)
     """
 
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
 
     opens = table_operations.glu
     opens_delta = table_operations.glu_delta
@@ -130,7 +130,7 @@ class SwiGLU(_Gate):
     (3, 4)
     """
 
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
 
     opens = table_operations.swiglu
     opens_delta = table_operations.swiglu_delta
@@ -173,7 +173,7 @@ class Maxout(Layer):
 
     pieces: Annotated[int, Ge(1)]
     _: KW_ONLY
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
 
     keeps_time = True
 

@@ -14,7 +14,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.errors import DataError, ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels, kernels_only
-from nnfw.protocols import Activation, Initializer, Layer, Parameter
+from nnfw.protocols import AnyActivation, Initializer, Layer, Parameter
 from nnfw_standard.activations import Identity
 from nnfw_standard.layers.convolution import Grouped
 from nnfw_standard.layers.pooling import Average, Largest
@@ -40,7 +40,7 @@ class _Convolution(Grouped):
     _: KW_ONLY
     dilation: Annotated[int, Ge(1)] = 1
     groups: Annotated[int, Ge(1)] = 1
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
     bias: bool = True
     weight_initializer: Initializer | str = "glorot_uniform"
     bias_initializer: Initializer | str = "zeros"

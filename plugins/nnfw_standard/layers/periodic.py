@@ -13,7 +13,7 @@ from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels_only
 from nnfw.ops.definitions import add_bias, product, sum_examples
-from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
+from nnfw.protocols import AnyActivation, Initializer, Layer, Parameter, Shape
 from nnfw_standard import table_operations
 from nnfw_standard.initializers import Normal
 from nnfw_standard.layers.rows import contiguous
@@ -71,7 +71,7 @@ class Periodic(Layer):
     frequencies: Annotated[int, Ge(1)]
     _: KW_ONLY
     width: Annotated[int, Ge(1)] | None = None
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
     standard_deviation: Annotated[float, Ge(0)] = 0.1
     weight_initializer: Initializer | str = "he_uniform"
     bias_initializer: Initializer | str = "zeros"

@@ -10,7 +10,7 @@ from nnfw.arrays import Array
 from nnfw.errors import ShapeError
 from nnfw.network import Workspace
 from nnfw.ops import kernels_only
-from nnfw.protocols import Activation, Initializer, Layer, Parameter, Shape
+from nnfw.protocols import AnyActivation, Initializer, Layer, Parameter, Shape
 from nnfw_standard import normalization_operations as operations
 from nnfw_standard.layers.rows import contiguous
 
@@ -52,7 +52,7 @@ class Scale(Layer):
     [2.0, 5.0]
     """
 
-    activation: Activation | str = "identity"
+    activation: AnyActivation = "identity"
     scale_initializer: Initializer | str = "ones"
 
     keeps_time = True
