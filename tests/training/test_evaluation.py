@@ -226,7 +226,7 @@ def test_scores_that_were_kept_go_through_a_checkpoint(ties):
 
 def test_metric_that_keeps_scores_passes_every_check():
     report = run_checks(AUC())
-    assert report.ok, report
+    assert report.ok, str(report)
 
 
 @dataclass(frozen=True)
