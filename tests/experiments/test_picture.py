@@ -57,6 +57,11 @@ def test_line_above_shows_the_edges_that_go_down():
     assert [above for above, _ in drawn(picture)] == ["", "│", "│", "│ │", "│ │", "│"]
 
 
+def test_branch_stays_in_its_lane_though_another_one_has_ended():
+    picture = Picture.of(1, [(0,), (0,), (1,), (2,), (0, 4)], [])  # node 3 is an output
+    assert text_of(picture) == ["○", "├─●", "├─│─●", "│ ● │", "│   ●", "●───╯"]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_no_two_edges_share_a_lane(seed):
     rng = np.random.default_rng(seed)

@@ -75,7 +75,7 @@ def test_charts_are_reached_by_the_keyboard(browser, page):
     for _ in range(12):
         browser.press("Tab")
         reached.append(browser.value("document.activeElement.getAttribute('class') ?? document.activeElement.tagName"))
-    assert reached[:7] == ["A"] * 6 + ["BUTTON"]
+    assert reached[:8] == ["A"] * 7 + ["BUTTON"]
     assert reached.count("plot") == 2
 
 

@@ -13,7 +13,6 @@ from nnfw.plugins import default_registry
 
 if TYPE_CHECKING:
     from nnfw.experiments import Summary
-    from nnfw.experiments.picture import Repeated
 
 Item = TypeVar("Item")
 Row = tuple[str, ...]
@@ -61,13 +60,12 @@ def print_summary(found: Summary) -> None:
     from nnfw.experiments import shape_in_words
 
     heads = ["layer", "activation", "output shape", "parameters"]
-    heads += ["time", "memory"] if found.layers[0].share else []
+    heads += found.layers[0].shares
     empty = ("",) * (len(heads) - 3)
     rows: list[Row] = [(name, "", shape_in_words(shape), *empty) for name, shape in found.input_rows]
     for row in found.layers:
-        shares = (row.share.time, row.share.memory) if row.share else ()
         values = row.activation, shape_in_words(row.output_shape), f"{row.parameters:,}"
-        rows.append((f"{row.name} {row.layer}", *values, *(f"{share:.0%}" for share in shares)))
+        rows.append((f"{row.name} {row.layer}", *values, *(f"{share:.0%}" for share in row.shares.values())))
     lines: list[str] = []
     if not found.is_chain and len(found.picture.shown) <= _MOST_ROWS:
         lines, rows = _drawn(found, rows)
@@ -87,26 +85,19 @@ def _drawn(found: Summary, rows: Sequence[Row]) -> tuple[list[str], list[Row]]:
     for row, ((above, line), position) in enumerate(zip(drawn(picture), picture.shown, strict=True)):
         if row in starts:
             part = starts[row]
-            own = found.layers[part.first : part.folded.start]
-            lines.append(above)
+            shares = (f"{share:.0%}" for share in found.shares_of(part).values())
+            own = sum(each.parameters for each in found.layers[part.first : part.folded.start])
             title = f"{part}, {part.names[0]} to {part.names[1]}"
-            shown.append(
-                (title, "", "", f"{part.times} × {sum(each.parameters for each in own):,}", *_shares(found, part))
-            )
+            lines.append(above)
+            shown.append((title, "", "", f"{part.times} × {own:,}", *shares))
         name, *values = rows[position]
-        around = [part for part in found.repeated if part.first <= position - first < part.folded.start]
-        for part in around[-1:]:
-            name = name.removeprefix(f"{part.names[0]}.")
+        index = position - first
+        if index >= 0:
+            depth = sum(part.first <= index < part.folded.start for part in found.repeated)
+            name = f"{'· ' * depth}{found.name_inside(index)} {found.layers[index].layer}"
         lines.append(line)
-        shown.append((f"{'· ' * len(around)}{name}", *values))
+        shown.append((name, *values))
     return lines, shown
-
-
-def _shares(found: Summary, part: Repeated) -> list[str]:
-    """Return the shares of a repeated part, all times together, if they were measured."""
-    shares = [row.share for row in found.layers[part.first : part.folded.stop] if row.share]
-    sums = (sum(share.time for share in shares), sum(share.memory for share in shares)) if shares else ()
-    return [f"{share:.0%}" for share in sums]
 
 
 def _fewer(items: Sequence[Item], instead: Item) -> list[Item]:

@@ -35,6 +35,11 @@ class LayerSummary:
     parameters: int
     share: Share | None = None  # in the time and the memory of a training step, if that was measured
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """The shares by name; none if they were not measured."""
+        return {} if self.share is None else asdict(self.share)
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -78,6 +83,19 @@ class Summary:
         return Picture.of(
             len(self.inputs), [[place[name] for name in row.inputs] for row in self.layers], self.repeated
         )
+
+    def name_inside(self, index: int) -> str:
+        """Return the name of a layer; in the first of repeated parts, what follows the name of the part."""
+        name = self.layers[index].name
+        for part in self.repeated:
+            if part.first <= index < part.folded.start:
+                name = self.layers[index].name.removeprefix(f"{part.names[0]}.")
+        return name
+
+    def shares_of(self, part: Repeated) -> dict[str, float]:
+        """Return the shares of a repeated part, all times together; none if they were not measured."""
+        rows = self.layers[part.first : part.folded.stop]
+        return {key: sum(row.shares[key] for row in rows) for key in rows[0].shares}
 
     @property
     def size(self) -> str:

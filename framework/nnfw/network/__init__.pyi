@@ -4,9 +4,12 @@ from .chain import Chain as Chain
 from .graph import Graph as Graph
 from .graph import Place as Place
 from .graph import Workspace as Workspace
+from .health import FAR as FAR
 from .health import Health as Health
+from .health import Verdict as Verdict
 from .health import explanations as explanations
 from .health import health_of as health_of
+from .health import verdict_of as verdict_of
 from .inputs import INPUT as INPUT
 from .inputs import Input as Input
 from .inputs import arrays_of as arrays_of

@@ -125,15 +125,16 @@ def _rows(array: Array, lengths: Array | None) -> Array:
 
 def judged(found: Sequence[Health], reference: float) -> tuple[Health, ...]:
     """Return the nodes with their verdicts; `reference` is ‖δ‖ of the outputs."""
-    return tuple(replace(each, verdict=_verdict(each, reference)) for each in found)
+    return tuple(replace(each, verdict=verdict_of(each.delta, each.dead, reference)) for each in found)
 
 
-def _verdict(found: Health, reference: float) -> Verdict:
-    if not isfinite(found.delta) or found.delta > FAR * reference:
+def verdict_of(delta: float, dead: float, reference: float) -> Verdict:
+    """Return the verdict on a node, given its ‖δ‖, its share of dead units, and ‖δ‖ of the outputs."""
+    if not isfinite(delta) or delta > FAR * reference:
         return "exploding"
-    if found.dead >= DEAD:
+    if dead >= DEAD:
         return "dead"
-    return "vanishing" if found.delta < reference / FAR else ""
+    return "vanishing" if delta < reference / FAR else ""
 
 
 def explanations(found: Iterable[Health]) -> Iterator[str]:

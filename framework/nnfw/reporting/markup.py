@@ -53,6 +53,22 @@ def table(header: Sequence[Content], rows: Iterable[Sequence[Content]], style: s
     return node("div.scroll", whole, attributes={"tabindex": 0})
 
 
+def section(identifier: str, title: str, *content: Node | str) -> Node:
+    """Return a section with its heading."""
+    heading = node("h2", title, attributes={"id": f"{identifier}-title"})
+    return node("section", heading, *content, attributes={"id": identifier, "aria-labelledby": f"{identifier}-title"})
+
+
+def note(text: str) -> Node:
+    """Return a remark."""
+    return node("p.note", text)
+
+
+def folded(title: str, content: Node) -> Node:
+    """Return content that opens at a click on its title."""
+    return node("details", node("summary", title), content)
+
+
 def number(value: object) -> str:
     """Return a number for people, and anything else as text.
 

@@ -15,6 +15,7 @@ from nnfw.experiments import ExperimentFile, Summary, infer_shapes, prepare, sum
 from nnfw.model import load
 from nnfw.reporting import sections
 from nnfw.reporting.findings import examine
+from nnfw.reporting.layers import layers
 from nnfw.reporting.markup import Node, node, to_html
 from nnfw.runs import read_run
 from nnfw.runs.layout import MODEL
@@ -26,7 +27,7 @@ from nnfw.toml import Document
 Found = TypeVar("Found")
 
 _THEME = "Dark or light"
-_SECTIONS = ("results", "curves", "predictions", "worst", "network", "record")
+_SECTIONS = ("results", "curves", "layers", "predictions", "worst", "network", "record")
 
 
 def report(path: Path, access: Access) -> str:
@@ -50,6 +51,7 @@ def report(path: Path, access: Access) -> str:
         "main",
         sections.results(run),
         sections.courses(run),
+        layers(run, _or_reason(lambda: run.layers)),
         sections.rights_and_wrongs(evidence),
         sections.worst_examples(evidence),
         sections.network(_or_reason(lambda: _summary(path, access)), table),
@@ -66,7 +68,7 @@ def _summary(path: Path, access: Access) -> Summary:
         shape = load(path / MODEL, registry=registry, inside=Directory(path)).input_shape
     elif infer_shapes(file.experiment, registry) is None:
         shape = prepare(file, registry).model.input_shape
-    return summarise(file.experiment, registry, shape)
+    return summarise(file.experiment, registry, shape, measured=True)
 
 
 def _or_reason(find: Callable[[], Found]) -> Found | str:

@@ -11,8 +11,9 @@ from nnfw.arrays import Array
 from nnfw.data import NUMERIC_KINDS
 from nnfw.experiments import Summary, shape_in_words
 from nnfw.reporting.charts import curves, histogram, scatter
+from nnfw.reporting.drawing import picture_of
 from nnfw.reporting.findings import Findings
-from nnfw.reporting.markup import Node, node, number, table
+from nnfw.reporting.markup import Node, folded, node, note, number, section, table
 from nnfw.reporting.pictures import as_pictures, data_uri
 from nnfw.runs.reading import VALIDATION, StoredRun, numbers, shown_figures, time_span
 from nnfw.toml import flattened
@@ -32,17 +33,6 @@ _MOST_ROWS = 200  # of the table of epochs
 _MOST_POINTS = 800  # of a scatter plot
 _MOST_OUTPUTS, _MOST_COLUMNS, _MOST_TILES = 4, 10, 4
 _NUMBERS = ".numbers"
-
-
-def section(identifier: str, title: str, *content: Node | str) -> Node:
-    """Return a section with its heading."""
-    heading = node("h2", title, attributes={"id": f"{identifier}-title"})
-    return node("section", heading, *content, attributes={"id": identifier, "aria-labelledby": f"{identifier}-title"})
-
-
-def note(text: str) -> Node:
-    """Return a remark."""
-    return node("p.note", text)
 
 
 def header(run: StoredRun) -> Node:
@@ -122,7 +112,9 @@ def network(found: Summary | str, experiment: Mapping[str, object]) -> Node:
     heads = ["", "layer", "takes", "activation", "output", "parameters", ""]
     if found.is_chain:
         heads, rows = heads[:2] + heads[3:], [row[:2] + row[3:] for row in rows]
-    return section("network", "Network", table(heads, rows, ".layers"), note(f"{found.size}."))
+    picture, figures = picture_of(found), table(heads, rows, ".layers")
+    content = [figures] if picture is None else [picture, folded("Every layer as a table", figures)]
+    return section("network", "Network", *content, note(f"{found.size}."))
 
 
 def record(run: StoredRun, experiment_text: str) -> Node:
@@ -137,10 +129,10 @@ def record(run: StoredRun, experiment_text: str) -> Node:
     return section(
         "record",
         "Record",
-        _folded("Experiment file", node("pre", experiment_text, attributes={"tabindex": 0})),
-        _folded("Data, seed, versions and machine", table(["", ""], _rows(facts), ".known")),
-        _folded("Plugins", table(["plugin", "version", "status"], plugins)),
-        _folded("Installed distributions", table(["distribution", "version"], installed)),
+        folded("Experiment file", node("pre", experiment_text, attributes={"tabindex": 0})),
+        folded("Data, seed, versions and machine", table(["", ""], _rows(facts), ".known")),
+        folded("Plugins", table(["plugin", "version", "status"], plugins)),
+        folded("Installed distributions", table(["distribution", "version"], installed)),
     )
 
 
@@ -163,7 +155,7 @@ def _epochs(rows: Sequence[Mapping[str, float]], names: list[str]) -> Node:
     shown = [row for index, row in enumerate(rows) if index % step == 0 or index == len(rows) - 1]
     cells = [[str(row["epoch"]), *(number(row.get(name)) for name in names)] for row in shown]
     title = "Figures of every epoch" if step == 1 else f"Figures of every {step:,}th epoch, and the last"
-    return _folded(title, table(["epoch", *(name.replace("_", " ") for name in names)], cells, _NUMBERS))
+    return folded(title, table(["epoch", *(name.replace("_", " ") for name in names)], cells, _NUMBERS))
 
 
 def _matrix(found: Findings) -> list[Node]:
@@ -194,7 +186,7 @@ def _confusions(found: Findings, rows: Array, columns: Array, mistakes: Array) -
     """Return the most frequent mistakes in the whole matrix."""
     order = [index for index in np.argsort(-mistakes, kind="stable")[:_MOST_CONFUSIONS].tolist() if mistakes[index]]
     cells = [[found.classes[rows[i]], found.classes[columns[i]], number(int(mistakes[i]))] for i in order]
-    return _folded("The most frequent mistakes", table(["is", "taken for", "times"], cells, _NUMBERS))
+    return folded("The most frequent mistakes", table(["is", "taken for", "times"], cells, _NUMBERS))
 
 
 def _cell(count: int, share: float, *, right: bool) -> Node:
@@ -274,10 +266,6 @@ def _bar(share: float) -> Node:
     width = max(1.0, round(100 * share, 1))
     inside = node("rect", attributes={"width": width, "height": 8, "rx": 2})
     return node("svg.bar", inside, attributes={"viewBox": "0 0 100 8", "aria-hidden": "true"})
-
-
-def _folded(title: str, content: Node) -> Node:
-    return node("details", node("summary", title), content)
 
 
 def _rows(facts: Mapping[str, object]) -> list[list[str]]:
