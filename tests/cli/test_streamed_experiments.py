@@ -7,7 +7,7 @@ import pytest
 
 import nnfw as library
 from nnfw.plugins import default_registry
-from nnfw.reporting.findings import examine
+from nnfw.reporting.findings import evidence_of, examine
 from nnfw.runs import Access, read_run
 
 MODULE = '''
@@ -169,7 +169,8 @@ def test_stream_gives_the_results_of_arrays(nnfw, shards):
 
 def test_report_shows_the_examples_of_the_test_part(nnfw, shards, tmp_path):
     assert nnfw("train", str(shards), "--out", "run").status == 0
-    findings = examine(tmp_path / "run", Access(default_registry()), read_run(tmp_path / "run").data_entry("sha256"))
+    evidence = evidence_of(tmp_path / "run", Access(default_registry()))
+    findings = examine(evidence, read_run(tmp_path / "run").data_entry("sha256"))
     assert (findings.part, findings.total, len(findings), findings.same_data) == ("test", 10, 10, True)
     assert set(findings.truths.tolist()) <= {"big", "small"}
     whole = columns(100)

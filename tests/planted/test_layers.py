@@ -463,6 +463,10 @@ def kept(workspace, a):
 
 
 CONTRACT = {
+    "pictures-that-are-a-matrix": (
+        layer_like(pictures=lambda self, params, workspace: {"filters": params["weight"]}),
+        "layer.pictures_are_arrays",
+    ),
     "mutated-input": (with_forward(doing(lambda p, a, w: a.__imul__(1))), "layer.read_only_input"),
     "input-in-place": (with_forward(doing(lambda p, a, w: np.negative(a, out=a))), "layer.leaves_input_alone"),
     "mutated-delta": (with_backward(doing(lambda p, d, g, w: np.negative(d, out=d))), "layer.leaves_delta_alone"),

@@ -24,6 +24,7 @@ from nnfw.conformance.requirements import close, equal, read_only, strided, unch
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import DataError, NnfwError, ShapeError, StateError, in_words, short
 from nnfw.model import Sequential, load
+from nnfw.network import pictures_of
 from nnfw.ops import DEFINITIONS, Tape
 from nnfw.plugins import Registry
 from nnfw.protocols import Layer, Parameter
@@ -557,6 +558,16 @@ def check_input_gradient_may_be_left_out(bench: Bench, x: Array, delta: Array) -
     bench.layer.backward(bench.params, delta, grads, workspace)
     for name, gradient in bench.run(x, delta).grads.items():
         require(close(grads[name], gradient), f"the gradient of {name} changes if ∂C/∂a_prev is not needed.")
+
+
+def check_pictures_are_arrays(subject: Subject[Layer]) -> None:
+    """What `pictures` returns after a forward pass are arrays (K, rows, columns) of finite numbers, by title."""
+    shown = False
+    for bench in benches(subject):
+        workspace = bench.workspace(training=False)
+        bench.forward(bench.x(3), workspace)
+        shown |= bool(pictures_of(bench.layer, bench.params, workspace))
+    applies_if(shown, "it shows none")
 
 
 def check_memory_does_not_grow(subject: Subject[Layer]) -> None:

@@ -17,6 +17,7 @@ from nnfw.conformance.outcomes import applies_if, require
 from nnfw.conformance.requirements import require_array
 from nnfw.conformance.subjects import Subject
 from nnfw.errors import ShapeError, class_name, short
+from nnfw.network import pictures_of
 from nnfw.protocols import AnyActivation, Layer, Merge, Parameter
 from nnfw.workspace import Workspace
 
@@ -88,6 +89,9 @@ class _Flat(Layer):
             found = require_array(term, f"term {number} of backward").shape
             require(found == (len(delta), *shape), f"term {number} of backward has shape {found}, expected {shape}.")
         return _side_by_side(terms)
+
+    def pictures(self, params: Mapping[str, Array], workspace: Workspace) -> Mapping[str, Array]:
+        return pictures_of(self.merge, params, workspace)
 
 
 def _side_by_side(arrays: Sequence[Array]) -> Array:

@@ -24,5 +24,8 @@ from .parameters import Parameters as Parameters
 from .parameters import Scope as Scope
 from .passes import RepeatedForward as RepeatedForward
 from .passes import RepeatedPass as RepeatedPass
+from .pictures import Pictures as Pictures
+from .pictures import pictures_of as pictures_of
+from .pictures import shown_in as shown_in
 from .trace import LayerTrace as LayerTrace
 from .trace import Trace as Trace

@@ -101,6 +101,7 @@ MAY_LACK = frozenset(
         "merge",
         "open",
         "own_lengths",
+        "pictures",
         "step_ended",
         "update_parts",
         "weigh_steps",

@@ -70,6 +70,14 @@ class Layer(Protocol):
         `delta` is not modified. None is allowed where ``workspace.needs_input_gradient`` is False.
         """
 
+    def pictures(self, params: Mapping[str, Array], workspace: Workspace) -> Mapping[str, Array]:
+        """Return what the page about a run shows of this layer, by title; nothing by default.
+
+        Filters, for instance, or weights of attention: arrays ``(K, rows, columns)``. `workspace` is that of a forward
+        pass; of what depends on the examples, the first one is shown.
+        """
+        return {}
+
 
 class Merge(Protocol):
     """A layer of several inputs: from a^k, a^m, ... to z^l, and back from δ^l to ∂C/∂a^k, ∂C/∂a^m, ...
@@ -107,6 +115,10 @@ class Merge(Protocol):
         self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> tuple[Array | None, ...]:
         """Return ∂C/∂a of each input, and overwrite every array of `grads`; as :meth:`Layer.backward`."""
+
+    def pictures(self, params: Mapping[str, Array], workspace: Workspace) -> Mapping[str, Array]:
+        """Return what the page about a run shows of this layer, by title; as :meth:`Layer.pictures`."""
+        return {}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.data import Examples, Parts, Target, joined
 from nnfw.errors import DataError
 from nnfw.experiments import Prepared, features_and_labels, read_data
+from nnfw.reporting.markup import number
 from nnfw.runs import Access, open_run, prepare_run
 from nnfw.runs.reading import PARTS
 from nnfw.training import Labelled
@@ -22,6 +23,8 @@ MOST_EXAMPLES = 10_000
 
 _PROBABILITIES = (0.0, 1.0)
 _ROWS = 1024  # examples in one pass
+_CHARACTER = 4  # bytes in an array of texts
+_MOST_CHARACTERS = 40  # of a text
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,11 @@ class Findings:
         """Return the positions of the examples with the largest losses, the largest first."""
         return np.argsort(-self.losses, kind="stable")[:most]
 
+    def outcome(self, index: int) -> str:
+        """Return in words what an example is, and what it was taken for."""
+        truth, prediction = said_of(self.truths[index]), said_of(self.predictions[index])
+        return f"{truth}, correct" if truth == prediction else f"{truth} taken for {prediction}"
+
     def pairs(self) -> tuple[Array, Array, Array]:
         """Return pairs of true and predicted class, as positions in `classes`, and how often each pair occurs.
 
@@ -64,24 +72,43 @@ class Findings:
         return pairs[0], pairs[1], counts
 
 
-def examine(path: Path, access: Access, fingerprint: str | None) -> Findings:
-    """Return the predictions of a run's model for the run's data; `fingerprint` is that of the data in its record."""
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A run's model with the first examples of one part of the data: test, else validation, else training."""
+
+    prepared: Prepared
+    part: str
+    examples: Examples
+    remark: str  # why the model is not the final one
+
+    def labelled(self) -> Labelled:
+        """Return the examples as the model takes them."""
+        model = self.prepared.model
+        return model.labelled(*features_and_labels(model, self.examples), self.prepared.objective)
+
+
+def evidence_of(path: Path, access: Access) -> Evidence:
+    """Open a run's model and its data."""
     messages: list[str] = []
     access = replace(access, tell=messages.append)
     file = open_run(path, access)
     data = read_data(file.experiment.data.source, file.directory)
     prepared = prepare_run(path, access, data)
+    part = next(name for name in reversed(PARTS) if name in prepared.parts)
+    return Evidence(prepared, part, _first(data.take(prepared.parts[part].rows)), " ".join(messages))
+
+
+def examine(evidence: Evidence, fingerprint: str | None) -> Findings:
+    """Return the predictions of a run's model for the run's data; `fingerprint` is that of the data in its record."""
+    prepared, examined = evidence.prepared, evidence.examples
     if len(prepared.objective.terms) > 1:
         raise DataError("the network has several outputs. The figures of each are among the results.")
-    part = next(name for name in reversed(PARTS) if name in prepared.parts)
-    examined = _first(data.take(prepared.parts[part].rows))
-    labelled = prepared.model.labelled(*features_and_labels(prepared.model, examined), prepared.objective)
-    a, losses = _outputs(prepared, labelled)
+    a, losses = _outputs(prepared, evidence.labelled())
     target, raw = _target(prepared, examined)
     truths, predictions, classes = _labels(prepared, target, raw, a)
     return Findings(
-        part,
-        total=len(prepared.parts[part]),
+        evidence.part,
+        total=len(prepared.parts[evidence.part]),
         columns=examined.features,
         truths=truths,
         predictions=predictions,
@@ -89,7 +116,7 @@ def examine(path: Path, access: Access, fingerprint: str | None) -> Findings:
         target=examined.target_name if target.column is None else target.column.name,
         classes=classes,
         same_data=prepared.fingerprint == fingerprint,
-        remark=" ".join(messages),
+        remark=evidence.remark,
     )
 
 
@@ -152,4 +179,16 @@ def _is_yes_or_no(prepared: Prepared, output_shape: Shape, raw: Array) -> bool:
     single = raw.ndim == 1 and output_shape == (1,) and raw.dtype.kind in "iub"
     return (
         single and prepared.objective.terms[0].cost.domain == _PROBABILITIES and set(np.unique(raw).tolist()) <= {0, 1}
+    )
+
+
+def said_of(value: object) -> str:
+    """Return a label, a prediction or a cell as text; of many numbers, the first few."""
+    values = np.asarray(value).ravel()
+    if values.dtype.kind == "U" and values.size > 1 and values.dtype.itemsize <= _CHARACTER:
+        text = "".join(values.tolist())
+        return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+    texts = [number(item) for item in values[:3].tolist()]
+    return ", ".join(texts) + (
+        f", … ({values.size:,} {'words' if values.dtype.kind == 'U' else 'numbers'})" if values.size > 3 else ""
     )

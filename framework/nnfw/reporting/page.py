@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
@@ -14,7 +14,8 @@ from nnfw.errors import NnfwError, in_words
 from nnfw.experiments import ExperimentFile, Summary, infer_shapes, prepare, summarise
 from nnfw.model import load
 from nnfw.reporting import sections
-from nnfw.reporting.findings import examine
+from nnfw.reporting.findings import Findings, evidence_of, examine
+from nnfw.reporting.inside import View, inside, views_of
 from nnfw.reporting.layers import layers
 from nnfw.reporting.markup import Node, node, to_html
 from nnfw.runs import read_run
@@ -27,7 +28,6 @@ from nnfw.toml import Document
 Found = TypeVar("Found")
 
 _THEME = "Dark or light"
-_SECTIONS = ("results", "curves", "layers", "predictions", "worst", "network", "record")
 
 
 def report(path: Path, access: Access) -> str:
@@ -46,18 +46,24 @@ def report(path: Path, access: Access) -> str:
         require_trusted(file, path, access)
     document = _or_reason(lambda: read_document(path))
     table, text = (document.table, document.text) if isinstance(document, Document) else ({}, document)
-    evidence = _or_reason(lambda: examine(path, access, run.data.get("sha256")))
-    main = node(
-        "main",
+    evidence = _or_reason(lambda: evidence_of(path, access))
+    if isinstance(evidence, str):
+        findings: Findings | str = evidence
+        views: Sequence[View] | str = ()  # the other sections say why
+    else:
+        findings = _or_reason(lambda: examine(evidence, run.data.get("sha256")))
+        views = _or_reason(lambda: views_of(evidence))
+    parts = [
         sections.results(run),
         sections.courses(run),
         layers(run, _or_reason(lambda: run.layers)),
-        sections.rights_and_wrongs(evidence),
-        sections.worst_examples(evidence),
+        sections.rights_and_wrongs(findings),
+        sections.worst_examples(findings),
+        *([inside(views, findings)] if views else []),
         sections.network(_or_reason(lambda: _summary(path, access)), table),
         sections.record(run, text),
-    )
-    return _page(run, main)
+    ]
+    return _page(run, parts)
 
 
 def _summary(path: Path, access: Access) -> Summary:
@@ -79,7 +85,7 @@ def _or_reason(find: Callable[[], Found]) -> Found | str:
         return in_words(error)
 
 
-def _page(run: StoredRun, main: Node) -> str:
+def _page(run: StoredRun, parts: Sequence[Node]) -> str:
     style, script = (files("nnfw.reporting").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
     head = node(
         "head",
@@ -90,11 +96,12 @@ def _page(run: StoredRun, main: Node) -> str:
         node("title", f"{run.name} – nnfw"),
         node("style", style),
     )
-    links = [node("a", name.capitalize(), attributes={"href": f"#{name}"}) for name in _SECTIONS]
+    names = [str(part.get("id")) for part in parts]
+    links = [node("a", name.capitalize(), attributes={"href": f"#{name}"}) for name in names]
     switch = {"type": "button", "id": "theme", "hidden": "hidden", "aria-label": _THEME, "title": _THEME}
     bar = node("nav", *links, node("button", "◐", attributes=switch), attributes={"aria-label": "Parts of the page"})
     footer = node("footer", f"Written by nnfw from {run.path.resolve().name}.")
-    body = node("body", bar, sections.header(run), main, footer, node("script", script))
+    body = node("body", bar, sections.header(run), node("main", *parts), footer, node("script", script))
     return f"<!DOCTYPE html>\n{to_html(node('html', head, body, attributes={'lang': 'en'}))}\n"
 
 

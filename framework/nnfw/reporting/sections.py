@@ -12,7 +12,7 @@ from nnfw.data import NUMERIC_KINDS
 from nnfw.experiments import Summary, shape_in_words
 from nnfw.reporting.charts import curves, histogram, scatter
 from nnfw.reporting.drawing import picture_of
-from nnfw.reporting.findings import Findings
+from nnfw.reporting.findings import Findings, said_of
 from nnfw.reporting.markup import Node, folded, node, note, number, section, table
 from nnfw.reporting.pictures import as_pictures, data_uri
 from nnfw.runs.reading import VALIDATION, StoredRun, numbers, shown_figures, time_span
@@ -235,9 +235,8 @@ def _examined(found: Findings) -> str:
 def _gallery(found: Findings, pictures: Array) -> Node:
     figures = []
     for index in found.worst(MOST_PICTURES).tolist():
-        truth, prediction = _said(found.truths[index]), _said(found.predictions[index])
-        right = truth == prediction
-        said = f"{truth}, correct" if right else f"{truth} taken for {prediction}"
+        right = said_of(found.truths[index]) == said_of(found.predictions[index])
+        said = found.outcome(index)
         picture = node("img", attributes={"src": data_uri(pictures[index]), "alt": f"Example: {said}"})
         loss = node("span.loss", f"cost {number(float(found.losses[index]))}")
         style = "figure.example" if right else "figure.example.wrong"
@@ -249,17 +248,10 @@ def _examples(found: Findings) -> Node:
     columns = dict(list(found.columns.items())[:_MOST_COLUMNS])
     rows = []
     for index in found.worst(MOST_EXAMPLES).tolist():
-        said = [_said(values[index]) for values in (found.truths, found.predictions)]
-        cells = [_said(column[index]) for column in columns.values()]
+        said = [said_of(values[index]) for values in (found.truths, found.predictions)]
+        cells = [said_of(column[index]) for column in columns.values()]
         rows.append([*said, number(float(found.losses[index])), *cells])
     return table([found.target, "prediction", "cost", *columns], rows, _NUMBERS)
-
-
-def _said(value: object) -> str:
-    """Return a label, a prediction or a cell as text; of many numbers, the first few."""
-    values = np.asarray(value).ravel()
-    texts = [number(item) for item in values[:3].tolist()]
-    return ", ".join(texts) + (f", … ({values.size:,} numbers)" if values.size > 3 else "")
 
 
 def _bar(share: float) -> Node:

@@ -225,6 +225,11 @@ class MultiHeadAttention(Merge):
                 terms.append(term)
         return tuple(terms) if terms else (None,) * len(rows)
 
+    def pictures(self, params: Mapping[str, Array], workspace: Workspace) -> Mapping[str, Array]:
+        """Return the weights p of each head for the first example: a row for each query, a column for each key."""
+        weights: Array = workspace["weights"][0]
+        return {"attention, a row for each query and a column for each key,": weights[0].swapaxes(1, 2)}
+
     def _back_to_heads(
         self, params: Mapping[str, Array], delta: Array, grads: Mapping[str, Array], workspace: Workspace
     ) -> Array:

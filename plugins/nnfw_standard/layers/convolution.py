@@ -128,6 +128,11 @@ class Conv2D(Grouped):
         bias = Parameter((self.filters,), self.bias_initializer, decays=False)
         return {"weight": weight, "bias": bias} if self.bias else {"weight": weight}
 
+    def pictures(self, params: Mapping[str, Array], workspace: Workspace) -> Mapping[str, Array]:
+        """Return the windows of w, for each filter those of its channels."""
+        weight = params["weight"]
+        return {"filters": weight.reshape(-1, *weight.shape[2:])}
+
     @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z, ``(N, filters, rows, columns)``."""

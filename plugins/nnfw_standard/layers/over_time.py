@@ -61,6 +61,10 @@ class _Convolution(Grouped):
         bias = Parameter((self.filters,), self.bias_initializer, decays=False)
         return {"weight": weight, "bias": bias} if self.bias else {"weight": weight}
 
+    def pictures(self, params: Mapping[str, Array], workspace: Workspace) -> Mapping[str, Array]:
+        """Return the filters: a row for each feature, a column for each time step."""
+        return {"filters": params["weight"]}
+
     @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z, ``(N, time steps, filters)``."""
