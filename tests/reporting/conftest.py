@@ -30,6 +30,32 @@ learning_rate = 0.003
 epochs = 4
 metrics = ["accuracy", "confusion_matrix"]
 """
+CONVOLUTION = """
+data.source = "digits"
+model.layers = [
+    { type = "reshape", shape = [1, 8, 8] },
+    { type = "conv2d", filters = 5, kernel = 3, activation = "relu" },
+    { type = "conv2d", filters = 4, kernel = 3 },
+    { type = "flatten" },
+    { type = "dense", units = 10, activation = "softmax" },
+]
+cost.type = "cross_entropy"
+optimizer.type = "adam"
+training.epochs = 1
+"""
+TEXT = """
+data.source = { type = "characters", path = "text.txt", length = 6 }
+data.transforms = ["index"]
+data.split.in_order = true
+model.layers = [
+    { type = "embedding", count = 12, width = 8 },
+    { type = "transformer_decoder", width = 8, heads = 2 },
+    { type = "dense", units = 9, activation = "softmax" },
+]
+cost.type = "token_cross_entropy"
+optimizer.type = "adam"
+training.epochs = 1
+"""
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +81,15 @@ def trained(tmp_path_factory):
 def digits(trained):
     """Return a run on handwritten digits, which tests read and do not change."""
     return trained(DIGITS)
+
+
+@pytest.fixture(scope="session")
+def convolution(trained):
+    """Return a run of two convolutions on handwritten digits."""
+    return trained(CONVOLUTION)
+
+
+@pytest.fixture(scope="session")
+def text(trained):
+    """Return a run of a decoder on a short text."""
+    return trained(TEXT, {"text.txt": lambda path: path.write_text("the <b>cat" * 40)})

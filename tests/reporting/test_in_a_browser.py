@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ _spec.loader.exec_module(headless)
 
 pytestmark = pytest.mark.skipif(headless.PROGRAM is None, reason="there is no Chromium to look at pages with")
 READING = "document.querySelector('.reading').textContent"
+RECTANGLE = "each.getBoundingClientRect()"
 GROUND = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -47,6 +49,42 @@ def test_page_opens_without_a_complaint_and_fits(browser, page, tmp_path, width,
     assert (max(red, green, blue) < 60) is dark
     browser.screenshot(tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("width", [390, 1280], ids=["phone", "desktop"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", ["convolution", "text"])
+def test_pictures_of_layers_open_without_a_complaint_and_fit(browser, request, tmp_path, name, width, dark):
+    path = tmp_path / "page.html"
+    path.write_text(report(request.getfixturevalue(name), Access(default_registry())))
+    browser.open(path, width=width, dark=dark)
+    assert browser.complaints() == []
+    assert browser.value("document.documentElement.scrollWidth") <= width
+    assert browser.value("[...document.images].every((image) => image.naturalWidth > 0)") is True
+    for selector in (".map", ".network .box", ".heat rect"):
+        widths = browser.value(f"[...document.querySelectorAll('{selector}')].map((each) => {RECTANGLE}.width)")
+        assert widths
+        assert min(widths) > 0
+    assert browser.value(f"getComputedStyle(document.querySelector('.network .name')).fill === {GROUND}") is False
+
+
+def test_boxes_of_a_network_hold_their_texts_and_do_not_meet(browser, text, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(report(text, Access(default_registry())))
+    browser.open(path)
+    sides = f"(each) => (({{left, right, top, bottom}}) => [left, right, top, bottom])({RECTANGLE})"
+    groups = (
+        f"[...document.querySelectorAll('.network g')].map((g) => [...g.querySelectorAll('rect, text')].map({sides}))"
+    )
+    boxes = []
+    for (left, right, top, bottom), *content in browser.value(groups):
+        assert content
+        for inner in content:
+            assert left <= inner[0] <= inner[1] <= right
+            assert top <= inner[2] <= inner[3] <= bottom + 1
+        boxes.append((left, right, top, bottom))
+    for one, other in combinations(boxes, 2):
+        assert one[1] <= other[0] or other[1] <= one[0] or one[3] <= other[2] or other[3] <= one[2]
 
 
 def test_arrow_keys_read_the_values(browser, page, digits):

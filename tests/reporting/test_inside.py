@@ -14,43 +14,6 @@ from nnfw.runs import Access
 
 registry = default_registry()
 
-CONVOLUTION = """
-data.source = "digits"
-model.layers = [
-    { type = "reshape", shape = [1, 8, 8] },
-    { type = "conv2d", filters = 5, kernel = 3, activation = "relu" },
-    { type = "conv2d", filters = 4, kernel = 3 },
-    { type = "flatten" },
-    { type = "dense", units = 10, activation = "softmax" },
-]
-cost.type = "cross_entropy"
-optimizer.type = "adam"
-training.epochs = 1
-"""
-TEXT = """
-data.source = { type = "characters", path = "text.txt", length = 6 }
-data.transforms = ["index"]
-data.split.in_order = true
-model.layers = [
-    { type = "embedding", count = 12, width = 8 },
-    { type = "transformer_decoder", width = 8, heads = 2 },
-    { type = "dense", units = 9, activation = "softmax" },
-]
-cost.type = "token_cross_entropy"
-optimizer.type = "adam"
-training.epochs = 1
-"""
-
-
-@pytest.fixture(scope="module")
-def convolution(trained):
-    return trained(CONVOLUTION)
-
-
-@pytest.fixture(scope="module")
-def text(trained):
-    return trained(TEXT, {"text.txt": lambda path: path.write_text("the <b>cat" * 40)}.items())
-
 
 def views(path):
     return views_of(evidence_of(path, Access(registry)))
