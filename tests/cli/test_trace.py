@@ -44,7 +44,7 @@ def test_trace_of_20_sigmoid_layers_says_where_learning_stops_and_what_to_do(nnf
 def test_trace_in_json_has_every_number(nnfw):
     rows = json.loads(nnfw("trace", DIGITS, "--json", "--batch", "50").out)
     assert [row["name"] for row in rows] == ["0", "1"]
-    keys = ["name", "layer", "shape", "z_mean", "z_spread", "a_mean", "a_spread", "delta", "dead", "verdict"]
+    keys = ["name", "layer", "shape", "z_mean", "z_spread", "a_mean", "a_spread", "delta", "outputs", "dead", "verdict"]
     assert list(rows[0]) == keys
     assert rows[0]["delta"] > 0
 

@@ -37,6 +37,7 @@ def test_health_is_that_of_the_quantities_of_the_pass(rng):
         assert (found.a_mean, found.a_spread) == pytest.approx((layer.a.mean(), layer.a.std()))
         assert found.delta == pytest.approx(np.sqrt((layer.delta**2).sum()))
         assert found.dead == 0
+        assert found.outputs == pytest.approx(np.sqrt((trace.layers[-1].delta ** 2).sum()))
     assert [(each.name, each.layer, each.shape) for each in (found,)] == [("1", "dense", (4,))]
 
 
@@ -154,7 +155,7 @@ def test_health_of_a_graph_has_a_row_for_each_node(look):
     ]
 
 
-def test_health_compares_with_the_largest_of_several_outputs(rng):
+def test_health_compares_with_the_largest_of_the_outputs_that_a_node_leads_to(rng):
     nodes = [
         Node(Dense(8, activation="tanh"), name="trunk"),
         Node(Dense(1), name="small"),
@@ -163,4 +164,7 @@ def test_health_compares_with_the_largest_of_several_outputs(rng):
     model = nnfw.Sequential(nodes, 4, outputs=("small", "large"))
     labels = {"small": np.zeros(9), "large": np.full(9, 1e6)}
     found = model.health(rng.normal(size=(9, 4)), labels, cost={"small": "mse", "large": "mse"})
-    assert verdicts(found) == ["", "vanishing", ""]
+    trunk, small, large = found
+    assert small.delta < large.delta / 1000
+    assert (trunk.outputs, small.outputs, large.outputs) == (large.delta, small.delta, large.delta)
+    assert verdicts(found) == ["", "", ""]

@@ -11,31 +11,19 @@ from nnfw.reporting.layers import MOST_ROWS, Course, courses_in, layers
 from nnfw.reporting.markup import to_html
 from nnfw.runs import Access, read_run
 
+
+def look(epoch, *courses):
+    """Return a look at layers, given ‖δ‖ and the share of dead units of each."""
+    row = {"epoch": epoch}
+    for layer, (delta, dead) in enumerate(courses):
+        row |= {f"layers.{layer}.delta": delta, f"layers.{layer}.outputs": 1.0, f"layers.{layer}.dead": dead}
+    return row
+
+
 LOOKS = (
-    {
-        "epoch": 0,
-        "delta": 1.0,
-        "layers.0.delta": 1e-7,
-        "layers.0.dead": 0.0,
-        "layers.1.delta": 1.0,
-        "layers.1.dead": 0.0,
-    },
-    {
-        "epoch": 1,
-        "delta": 1.0,
-        "layers.0.delta": 1e-4,
-        "layers.0.dead": 0.0,
-        "layers.1.delta": 1.0,
-        "layers.1.dead": 0.6,
-    },
-    {
-        "epoch": 2,
-        "delta": 1.0,
-        "layers.0.delta": None,
-        "layers.0.dead": 0.0,
-        "layers.1.delta": 1.0,
-        "layers.1.dead": 0.6,
-    },
+    look(0, (1e-7, 0.0), (1.0, 0.0)),
+    look(1, (1e-4, 0.0), (1.0, 0.6)),
+    look(2, (None, 0.0), (1.0, 0.6)),
 )
 
 
@@ -73,9 +61,7 @@ def test_courses_are_those_of_the_looks():
     assert (second.name, second.dead) == ("1", (0.0, 0.6, 0.6))
     assert (first.verdict, second.verdict) == ("exploding", "dead")
     assert courses_in([]) == []
-    assert [each.name for each in courses_in([*LOOKS, {"epoch": 3, "layers.0.delta": 1.0, "layers.0.dead": 0.0}])] == [
-        "0"
-    ]
+    assert [each.name for each in courses_in([*LOOKS, look(3, (1.0, 0.0))])] == ["0"]
 
 
 def test_page_has_a_rectangle_for_each_change(copy):
@@ -112,9 +98,6 @@ def test_page_of_a_run_with_a_damaged_file_says_why(copy):
 
 
 def test_many_layers_are_thinned(copy):
-    look = {"epoch": 0, "delta": 1.0}
-    for index in range(3 * MOST_ROWS):
-        look |= {f"layers.{index}.delta": 1.0, f"layers.{index}.dead": 0.0}
-    text = to_html(layers(read_run(copy), [look]))
+    text = to_html(layers(read_run(copy), [look(0, *[(1.0, 0.0)] * (3 * MOST_ROWS))]))
     assert "One in 3 layers is drawn." in text
     assert text.count('class="up"') == MOST_ROWS

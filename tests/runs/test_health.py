@@ -16,6 +16,7 @@ from nnfw.runs.run import training_of
 from nnfw.storage import Directory
 
 registry = default_registry()
+KEYS = ("delta", "outputs", "dead")
 SIGMOIDS = (
     'model.layers=[{ type = "repeat", times = 20, layers = [{ type = "dense", units = 8, activation = "sigmoid" }] }, '
     '{ type = "dense", units = 2, activation = "softmax" }]'
@@ -49,8 +50,9 @@ def test_layers_are_looked_at_before_the_training_and_after_every_epoch(carried_
     run = carried_out("training.epochs=5")
     rows = rows_of(run.directory)
     assert [row["epoch"] for row in rows] == list(range(6))
-    assert all(row["delta"] == row[list(row)[-2]] > 0 for row in rows)  # the last layer is the output
-    assert rows[0] != rows[-1]
+    assert list(rows[0]) == ["epoch", *(f"layers.{layer}.{key}" for layer in (0, 1) for key in KEYS)]
+    assert all(row["layers.0.outputs"] == row["layers.1.outputs"] == row["layers.1.delta"] > 0 for row in rows)
+    assert rows[0]["layers.0.delta"] != rows[-1]["layers.0.delta"]
     assert run.verdicts == []
 
 
@@ -69,7 +71,7 @@ def test_first_and_last_look_are_those_of_the_untrained_and_the_trained_network(
     rows = rows_of(run.directory)
     for row, prepared in ((rows[0], untrained), (rows[-1], trained)):
         for place, found in zip(prepared.model.network.graph.nodes, prepared.health(), strict=True):
-            assert (row[f"{place.name}.delta"], row[f"{place.name}.dead"]) == (found.delta, found.dead)
+            assert [row[f"{place.name}.{key}"] for key in KEYS] == [found.delta, found.outputs, found.dead]
 
 
 def test_look_at_a_stopped_run_is_one_at_its_end(carried_out):
@@ -140,11 +142,11 @@ def test_resumed_run_keeps_what_was_looked_at(carried_out):
 def test_resumed_run_drops_looks_that_are_newer_than_its_checkpoint(carried_out):
     run = carried_out("training.epochs=3")
     path = run.directory / "layers.jsonl"
-    path.write_text(path.read_text() + '{"epoch": 4, "delta": 9.0}\n')
+    path.write_text(path.read_text() + '{"epoch": 4, "layers.0.delta": 9.0}\n')
     resume(run.directory, Access(registry), ["training.epochs=4"])
     rows = rows_of(run.directory)
     assert [row["epoch"] for row in rows] == list(range(5))
-    assert rows[4]["delta"] != 9
+    assert rows[4]["layers.0.delta"] != 9
 
 
 def test_older_run_has_no_looks(carried_out):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from math import inf, isfinite
 from typing import Literal
 
@@ -13,7 +14,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.data import listed
 from nnfw.network.batch import Batch
 from nnfw.network.expansion import short_name
-from nnfw.network.graph import Place
+from nnfw.network.graph import Graph, Place
 from nnfw.network.network import Network
 from nnfw.network.objective import Objective
 from nnfw.ops import DEFINITIONS, using
@@ -65,6 +66,8 @@ class Health:
         Mean and standard deviation over all examples and units.
     delta
         ‖δ‖, the root of the sum of the squares over all examples and units.
+    outputs
+        ‖δ‖ of the output that it leads to; of several, the largest.
     dead
         Share of the units that are dead: for every example δ is 0, and a is the same. A unit is a feature, in images a
         channel. 0 for a single example.
@@ -81,8 +84,9 @@ class Health:
     a_mean: float
     a_spread: float
     delta: float
+    outputs: float
     dead: float
-    verdict: Verdict = ""
+    verdict: Verdict
 
 
 def health_of(network: Network, batch: Batch, objective: Objective) -> tuple[Health, ...]:
@@ -99,19 +103,32 @@ def health_of(network: Network, batch: Batch, objective: Objective) -> tuple[Hea
         with network.verified(batch.inputs, workspace, objective):
             network.propagate(batch, objective, workspace, grads)
         network.parameters.state[...] = state
-        found = [_health(network, place, graph.workspace_of(place, workspace)) for place in graph.nodes]
-    return judged(found, max(found[index].delta for index in graph.outputs))
+        spaces = [graph.workspace_of(place, workspace) for place in graph.nodes]
+        sizes = [float(np.linalg.norm(_rows(own["delta"], own.lengths))) for own in spaces]
+        outputs = _of_outputs(network.graph, sizes)
+        return tuple(map(partial(_health, network), graph.nodes, spaces, sizes, outputs))
 
 
-def _health(network: Network, place: Place, own: Workspace) -> Health:
+def _of_outputs(graph: Graph, sizes: Sequence[float]) -> list[float]:
+    """Return for each node the largest ‖δ‖ of the outputs that it leads to."""
+    found = [size if index in graph.outputs else 0.0 for index, size in enumerate(sizes)]
+    first = len(graph.inputs)
+    for index in range(len(found) - 1, -1, -1):
+        for source in graph.nodes[index].sources:
+            if source >= first:
+                found[source - first] = max(found[source - first], found[index])
+    return found
+
+
+def _health(network: Network, place: Place, own: Workspace, size: float, outputs: float) -> Health:
     name = network.registry.name_of("layer", place.layer)
     z, a, delta = (_rows(own[key], own.lengths) for key in ("z", "a", "delta"))
     z_mean, a_mean, z_spread, a_spread = (float(f(x)) for f in (np.mean, np.std) for x in (z, a))
     silent = (np.ptp(a, axis=0) == 0) & ~delta.any(axis=0)
     dead = float(silent.mean()) if len(own["z"]) > 1 else 0.0
     shape = network.shapes[place.position]
-    values = z_mean, z_spread, a_mean, a_spread, float(np.linalg.norm(delta)), dead
-    return Health(short_name(place.name), name, shape, *values)
+    values = z_mean, z_spread, a_mean, a_spread, size, outputs, dead
+    return Health(short_name(place.name), name, shape, *values, verdict_of(size, dead, outputs))
 
 
 def _rows(array: Array, lengths: Array | None) -> Array:
@@ -121,11 +138,6 @@ def _rows(array: Array, lengths: Array | None) -> Array:
     elif lengths is not None:
         array = array[np.arange(array.shape[1]) < lengths[:, np.newaxis]]
     return array.reshape(-1, array.shape[-1] if array.ndim > 1 else 1).astype(np.float64)
-
-
-def judged(found: Sequence[Health], reference: float) -> tuple[Health, ...]:
-    """Return the nodes with their verdicts; `reference` is ‖δ‖ of the outputs."""
-    return tuple(replace(each, verdict=verdict_of(each.delta, each.dead, reference)) for each in found)
 
 
 def verdict_of(delta: float, dead: float, reference: float) -> Verdict:

@@ -15,7 +15,7 @@ from nnfw.runs.reading import EpochRow, StoredRun, is_number
 MOST_ROWS = 60
 """Layers that are drawn at most; of more, one in two, three and so on."""
 
-_DELTA, _DEAD = ".delta", ".dead"
+_DELTA, _OUTPUTS, _DEAD = ".delta", ".outputs", ".dead"
 _LEFT, _WIDTH, _RIGHT, _ROW, _BOTTOM = 150, 560, 150, 20, 36
 _WORST = 6  # decades from δ of the outputs: further ones look the same
 _LEGEND = ((-4, "10⁻⁶ and less"), (-3, "10⁻³"), (0, "about 1"), (3, "10³"), (4, "10⁶ and more"))
@@ -70,13 +70,12 @@ def courses_in(looks: Sequence[EpochRow]) -> list[Course]:
     if not looks:
         return []
     names = [key.removesuffix(_DELTA) for key in looks[0] if key.endswith(_DELTA)]
-    kept = [name for name in names if all(name + end in look for look in looks for end in (_DELTA, _DEAD))]
+    kept = [name for name in names if all(name + end in look for look in looks for end in (_DELTA, _OUTPUTS, _DEAD))]
 
     def values(key: str) -> tuple[float, ...]:
         return tuple(value if is_number(value) else inf for value in (look.get(key) for look in looks))
 
-    outputs = values("delta")
-    return [Course(short_name(name), values(name + _DELTA), outputs, values(name + _DEAD)) for name in kept]
+    return [Course(short_name(name), *(values(name + end) for end in (_DELTA, _OUTPUTS, _DEAD))) for name in kept]
 
 
 def _heat_map(looks: Sequence[EpochRow], found: Sequence[Course]) -> Node:

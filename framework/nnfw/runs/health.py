@@ -61,10 +61,9 @@ class HealthLog(Callback):
 
     def _look(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
         found = self.prepared.health()
-        graph = self.prepared.model.network.graph
-        row: dict[str, object] = {"epoch": fit.epoch, "delta": max(found[index].delta for index in graph.outputs)}
-        for place, each in zip(graph.nodes, found, strict=True):
-            row |= {f"{place.name}.delta": each.delta, f"{place.name}.dead": each.dead}
+        row: dict[str, object] = {"epoch": fit.epoch}
+        for place, each in zip(self.prepared.model.network.graph.nodes, found, strict=True):
+            row |= {f"{place.name}.{key}": getattr(each, key) for key in ("delta", "outputs", "dead")}
         state["file"].write(_line(row))
         state["last"], self.verdicts[:] = fit.epoch, explanations(found)
 

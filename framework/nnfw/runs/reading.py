@@ -120,7 +120,7 @@ class StoredRun:
 
     @cached_property
     def layers(self) -> tuple[EpochRow, ...]:
-        """A row for every look at the layers: epoch, ``delta`` of the outputs, ``NODE.delta`` and ``NODE.dead``.
+        """A row for every look at the layers: epoch, and for each node ``NODE.delta``, ``NODE.outputs``, ``NODE.dead``.
 
         Older runs have none; damage as for :attr:`history`.
         """
