@@ -7,13 +7,13 @@ with NaN is false, and the ``else`` branch passes it on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import erfc, pi, sqrt
+from math import pi, sqrt
 
 import numpy as np
 
 from nnfw_numba.bodies import per_element, sigmoid_of
 from nnfw_numba.caching import inner
-from nnfw_numba.exponential import exp, expm1, log1p
+from nnfw_numba.exponential import exp, expm1, log1p, normal
 from nnfw_numba.untyped import Number, Untyped
 from nnfw_standard import (
     CELU,
@@ -56,8 +56,7 @@ def elu_delta(above: Number, below: Number, grad_a: Number, z: Number, a: Number
 
 @per_element
 def gelu(z: Number) -> Number:
-    t = type(z)
-    return z * (t(0.5) * erfc(-z * t(sqrt(0.5))))
+    return z * normal(z)
 
 
 @per_element

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import erfcx
 
 import nnfw
 from nnfw.ops import DEFINITIONS, engine_in_use, kernels, made_of_kernels, using
@@ -202,6 +203,24 @@ def test_logarithm_of_numba_is_precise_to_two_units_in_the_last_place(dtype):
     assert np.max(np.abs(out - exact) / np.maximum(exact, 1e-300)) < 2 * np.finfo(dtype).eps
     log1p(np.array([np.nan], dtype), out[:1])
     assert np.isnan(out[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_distribution_of_the_normal_by_numba_is_precise_in_its_tail_too(dtype):
+    @compiled
+    def normal(z, out):
+        for k in range(z.size):
+            out[k] = exponential.normal(z[k])
+
+    z = np.concatenate([np.linspace(-13, 9, 40_001), [-0.0, -np.inf, np.inf, np.nan]]).astype(dtype)
+    out = np.empty_like(z)
+    normal(z, out)
+    assert out[-3:-1].tolist() == [0, 1]
+    assert np.isnan(out[-1])
+    x = z[:-3].astype(np.longdouble)
+    tail = erfcx(np.abs(z[:-3].astype(np.float64)) * np.sqrt(0.5)) / 2 * np.exp(-x * x / 2)
+    exact = np.where(x < 0, tail, 1 - tail)
+    assert np.max(np.abs(out[:-3] - exact) / exact) < 8 * np.finfo(dtype).eps
 
 
 @pytest.mark.parametrize("layout", ["strided", "reversed", "fortran"])
