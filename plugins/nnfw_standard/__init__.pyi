@@ -131,6 +131,7 @@ from .optimizers import Lion as Lion
 from .optimizers import NAdam as NAdam
 from .optimizers import RAdam as RAdam
 from .optimizers import RMSProp as RMSProp
+from .piecewise_linear import PiecewiseLinear as PiecewiseLinear
 from .regularizers import L1 as L1
 from .regularizers import L2 as L2
 from .schedule_free import ScheduleFree as ScheduleFree

@@ -203,6 +203,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
     "transform": {
         "standardize": ("transforms:Standardize", "(x − mean) / standard deviation"),
         "min_max": ("transforms:MinMax", "linear onto [low, high]"),
+        "piecewise_linear": ("piecewise_linear:PiecewiseLinear", "how far a number fills each of several bins"),
         "one_hot": ("transforms:OneHot", "a category as a vector with a single 1"),
         "index": ("transforms:Index", "a category as its index, for an embedding"),
     },
@@ -326,6 +327,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("schedule", "cosine_restarts"): ({"period": 2}, {"period": 1, "growth": 1.5, "floor": 0.1}),
     ("schedule", "chain"): ({"schedules": ["constant", {"type": "exponential", "rate": 0.9}], "epochs": [2]},),
     ("initializer", "constant"): ({"value": 0.5},),
+    ("transform", "piecewise_linear"): ({}, {"bins": 1}, {"edges": [-1.0, 0.0, 0.5, 3.0]}),
     ("transform", "index"): ({}, {"unknown": True}),
 }
 """Options for checks: of components with required options, or with behaviour that the defaults do not cover."""

@@ -13,6 +13,7 @@ from nnfw_standard import (
     FeatureDropout,
     Maxout,
     Periodic,
+    PiecewiseLinear,
     Scale,
     SwiGLU,
 )
@@ -169,3 +170,41 @@ WRONG = {
 def test_wrong_layer_is_found(name):
     layer, check = WRONG[name]
     assert check in [item.check for item in run_checks(layer, only=[check]).failures]
+
+
+@dataclass(frozen=True)
+class OwnEdges(PiecewiseLinear):
+    """Takes the quantiles of the column that it changes."""
+
+    def apply(self, column, fitted):
+        return super().apply(column, self.fit(column))
+
+
+@dataclass(frozen=True)
+class WithoutFirstEdge(PiecewiseLinear):
+    """Forgets b_0 on the way back."""
+
+    def invert(self, column, fitted):
+        return super().invert(column, fitted) - fitted["edges"][0]
+
+
+@dataclass(frozen=True)
+class EveryBinHasOneWidth(PiecewiseLinear):
+    """Goes back as if all bins were alike."""
+
+    def invert(self, column, fitted):
+        first, last = fitted["edges"][0], fitted["edges"][-1]
+        return first + column.mean(axis=-1) * (last - first)
+
+
+@pytest.mark.parametrize(
+    ("transform", "check"),
+    [
+        (OwnEdges(4), "transform.examples_are_changed_one_by_one"),
+        (WithoutFirstEdge(4), "transform.is_undone_by_invert"),
+        (EveryBinHasOneWidth(4), "transform.is_undone_by_invert"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_wrong_encoding_is_found(transform, check):
+    assert check in [item.check for item in run_checks(transform, only=[check]).failures]

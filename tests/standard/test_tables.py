@@ -16,6 +16,7 @@ from nnfw_standard import (
     FeatureDropout,
     Maxout,
     Periodic,
+    PiecewiseLinear,
     Scale,
     Signs,
     SwiGLU,
@@ -194,3 +195,45 @@ def test_option_of_nothing_is_refused(name, options):
     wrong = next(key for key, value in options.items() if value in (0, [], [3, 0]))
     with pytest.raises(nnfw.ConfigError, match=wrong):
         nnfw.layer(name, **options)
+
+
+def share(x, t, edges):
+    """Return how far x fills bin t, counted from 1, by the three cases of the definition."""
+    if x < edges[t - 1] and t > 1:
+        return 0.0
+    if x >= edges[t] and t < len(edges) - 1:
+        return 1.0
+    return (x - edges[t - 1]) / (edges[t] - edges[t - 1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_piecewise_linear_encoding_is_that_of_its_definition(rng, dtype):
+    transform, column = PiecewiseLinear(5), rng.normal(size=200).astype(dtype)
+    fitted = transform.fit(column)
+    edges = np.quantile(column.astype(np.float64), np.linspace(0, 1, 6))
+    np.testing.assert_allclose(fitted["edges"], edges, rtol=1e-12)
+    x = np.append(column[:20], [-9, 9]).astype(dtype)
+    right = [[share(value, t, edges) for t in range(1, 6)] for value in x.astype(np.float64)]
+    found = transform.apply(x, fitted)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, right, rtol=1e-12 if dtype == np.float64 else 1e-6, atol=1e-12)
+    np.testing.assert_allclose(transform.invert(found, fitted), x, rtol=1e-5)
+
+
+def test_piecewise_linear_encoding_of_few_values_has_few_bins():
+    transform = PiecewiseLinear(2)
+    assert transform.fit(np.array([1, 1, 3, 1, 1]))["edges"] == [1.0, 3.0]
+    constant = transform.fit(np.full(9, 4.0))
+    assert transform.apply(np.array([4.0, 7.0]), constant).tolist() == [[0.0], [0.0]]
+    assert transform.invert(np.zeros((1, 1)), constant).tolist() == [4.0]
+
+
+def test_edges_that_do_not_increase_are_refused(rng):
+    with pytest.raises(nnfw.ConfigError, match=re.escape("must increase, got (0.0, 2.0, 1.0).")):
+        PiecewiseLinear(edges=(0.0, 2.0, 1.0)).fit(rng.normal(size=9))
+
+
+@pytest.mark.parametrize("fitted", [{}, {"edges": []}, {"edges": [2, 1]}, {"edges": "x"}, {"edges": [[1, 2]]}], ids=str)
+def test_fitted_edges_that_are_none_are_refused(fitted):
+    with pytest.raises(nnfw.DataError, match=r"^the fitted values must be edges, numbers that increase, got \{.*\}\.$"):
+        PiecewiseLinear().apply(np.ones(3), fitted)
