@@ -112,6 +112,7 @@ from .layers.scaling import Scale as Scale
 from .layers.time_pool import TimePool as TimePool
 from .layers.transformer import TransformerDecoder as TransformerDecoder
 from .layers.transformer import TransformerEncoder as TransformerEncoder
+from .member_cost import EachMember as EachMember
 from .metrics import F1 as F1
 from .metrics import R2 as R2
 from .metrics import Accuracy as Accuracy

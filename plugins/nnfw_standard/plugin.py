@@ -124,6 +124,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "ctc": ("ctc:CTC", "labels of sequences in their order, at times that nobody knows; canonical with softmax"),
         "quantile": ("vector_costs:Quantile", "the pinball cost of one or more quantiles"),
         "gaussian_nll": ("vector_costs:GaussianNLL", "negative log-likelihood of a mean and a log variance"),
+        "each_member": ("member_cost:EachMember", "1/k Σ C of each member of an ensemble"),
         "cosine": ("vector_costs:CosineDistance", "1/N Σ 1 − a · y / (‖a‖ ‖y‖)"),
     },
     "optimizer": {
@@ -311,6 +312,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("cost", "focal"): ({}, {"gamma": 0.5, "alpha": None}),
     ("cost", "token_cross_entropy"): ({}, {"mean": "example", "ignored": 0}),
     ("cost", "ctc"): ({}, {"blank": 3, "padding": -100}),
+    ("cost", "each_member"): ({"cost": "mse"},),
     ("cost", "quantile"): ({}, {"quantiles": [0.5]}),
     ("optimizer", "sgd"): ({}, {"momentum": 0.9, "weight_decay": 0.1}, {"momentum": 0.9, "nesterov": True}),
     ("optimizer", "adam"): ({}, {"weight_decay": 0.1}, {"amsgrad": True, "clip_value": 0.5}),

@@ -41,6 +41,7 @@ def test_every_example_has_a_test_here():
         "digits-cnn.toml",
         "digits-lstm.toml",
         "digits.toml",
+        "penguins-ensemble.toml",
         "penguins-mass.toml",
         "penguins-wide.toml",
         "penguins.toml",
@@ -73,6 +74,21 @@ def test_digits_predicts_labels_and_probabilities_for_a_csv_of_pixels(trained, t
     assert [row.split(",")[0] for row in rows] == [str(label) for label in examples.target[:5]]
     for row in rows:
         assert sum(map(float, row.split(",")[1:])) == pytest.approx(1, abs=1e-5)
+
+
+def test_ensemble_tells_penguins_apart_by_its_mean_and_predicts_by_every_member(trained, tmp_path):
+    results, directory = trained("penguins-ensemble.toml")
+    assert results["test"]["mean_accuracy"] >= 0.98
+    assert results["test"]["members_accuracy"] >= 0.97
+    header, *rows = (EXAMPLES / "penguins.csv").read_text().splitlines()[:4]
+    (tmp_path / "new.csv").write_text("\n".join([header, *rows]))
+    predicted = nnfw("predict", str(directory), "new.csv", cwd=tmp_path)
+    names, *lines = (line.split(",") for line in predicted.stdout.splitlines())
+    assert [line[names.index("mean")] for line in lines] == ["Adelie"] * 3
+    assert [line[names.index("members_7")] for line in lines] == ["Adelie"] * 3
+    for line in lines:
+        chances = [float(p) for name, p in zip(names, line, strict=True) if name.startswith("members_7_prob")]
+        assert sum(chances) == pytest.approx(1, abs=1e-5)
 
 
 def test_lstm_reads_digits_row_by_row_with_an_accuracy_of_97_percent(trained):

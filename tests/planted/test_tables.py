@@ -8,8 +8,10 @@ import pytest
 from nnfw.testing import run_checks
 from nnfw_standard import (
     GLU,
+    MSE,
     BatchEnsemble,
     CategoryEmbedding,
+    EachMember,
     FeatureDropout,
     Maxout,
     Periodic,
@@ -208,3 +210,28 @@ class EveryBinHasOneWidth(PiecewiseLinear):
 )
 def test_wrong_encoding_is_found(transform, check):
     assert check in [item.check for item in run_checks(transform, only=[check]).failures]
+
+
+def wrong_cost(spoil):
+    """Return the cost of members whose gradient `spoil` has changed."""
+
+    @dataclass(frozen=True)
+    class Spoilt(EachMember):
+        def gradient(self, a, y, workspace, weight=None):
+            return spoil(super().gradient(a, y, workspace, weight))
+
+    return Spoilt(MSE())
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda g: g * g.shape[1],
+        lambda g: np.broadcast_to(g.mean(axis=1, keepdims=True), g.shape).copy(),
+        lambda g: g[:, ::-1].copy(),
+    ],
+    ids=["sum instead of mean", "cost of the mean", "members exchanged"],
+)
+def test_wrong_cost_of_members_is_found(spoil):
+    check = "cost.gradient_is_the_gradient_of_value"
+    assert check in [item.check for item in run_checks(wrong_cost(spoil)).failures]

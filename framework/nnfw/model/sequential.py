@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Literal, cast, overload
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 from numpy.typing import ArrayLike
 
 from nnfw import training
@@ -69,10 +69,10 @@ class _Settings:
 
 @dataclass(frozen=True)
 class WeightedCost:
-    """The cost of one output of several, and its weight λ in C = Σ_k λ_k C_k, greater than 0; 1 by default."""
+    """The cost of one output of several, and its weight λ in C = Σ_k λ_k C_k, 1 by default; 0 only reports it."""
 
     cost: Annotated[Cost, Inline()]
-    weight: Annotated[float, Gt(0)] = 1.0
+    weight: Annotated[float, Ge(0)] = 1.0
 
 
 @dataclass(frozen=True)

@@ -224,6 +224,10 @@ def _named(a: Array, target: Target, output: str) -> dict[str, Array]:
     flat = a.reshape(len(a), -1)
     if target.column is None:
         return _numbered(output or "output", flat)
+    if target.classes is not None and a.ndim > 2:  # classes at each of several places
+        places, name = a.reshape(len(a), -1, a.shape[-1]), output or "label"
+        found = (_named(places[:, k], target, f"{name}_{k}") for k in range(places.shape[1]))
+        return {key: column for columns in found for key, column in columns.items()}
     labels, classes = target.labels(a), target.classes
     if labels.ndim > 1 or (classes is None and not (labels.dtype.kind == "i" and flat.shape[1] > 1)):
         return _numbered(output or target.column.name, labels.reshape(len(a), -1))
