@@ -35,7 +35,13 @@ def sigmoid(z: Array, out: Array) -> None:
 def scatter_add(rows: Array, index: Array, out: Array) -> None:
     """Sum rows by index: out_k ← Σ rows_i over all i with index_i = k."""
     out[...] = 0
-    np.add.at(out, index, rows)
+    if not out.flags.c_contiguous:
+        np.add.at(out, index, rows)
+        return
+    width = out.size // max(1, len(out))
+    for block in row_blocks(rows, BLOCK):  # NumPy adds numbers by index several times as fast as rows
+        places = index[block, np.newaxis] * width + np.arange(width)
+        np.add.at(out.reshape(-1), places.reshape(-1), rows[block].reshape(-1))
 
 
 @operation(grad_a="read n ...", a="read n ...", out="written n ...", cut="n")

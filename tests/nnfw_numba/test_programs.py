@@ -161,10 +161,14 @@ def test_operation_without_a_body_is_left_to_numpy(fast):
     assert x.tolist() == [2.0, 2.0, 2.0]
 
 
-def test_every_operation_of_nnfw_has_a_body():
+LEFT_TO_NUMPY = {"ctc_slope", "flip2d", "random_places", "window2d", "window2d_gradient", "add_normal"}
+
+
+def test_every_operation_of_nnfw_has_a_body_but_those_that_are_left_to_numpy():
     registry = nnfw.Registry.discover()
     names = [item.name for item in registry.operations if item.plugin.distribution == "nnfw"]
-    assert [name for name in names if body_of(operation_of(registry, name)) is None] == ["product"]  # BLAS has it
+    without = {name for name in names if body_of(operation_of(registry, name)) is None}
+    assert without - {"product"} == LEFT_TO_NUMPY  # products are BLAS's
 
 
 COSTS = {
