@@ -97,8 +97,9 @@ class EachMember(CanonicalCost):
         return self._stepped(cast(CanonicalCost, self._cost).canonical_delta, a, y, workspace, weight)
 
     def samples(self, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-        """Yield z of members and numbers as labels, for checks."""
-        yield rng.standard_normal((8, 2, 3)), rng.standard_normal((8, 3))
+        """Yield z of members and labels for checks: classes for softmax, else 0 and 1."""
+        shape = (8,) if self.canonical == "softmax" else (8, 3)
+        yield rng.standard_normal((8, 2, 3)), rng.integers(0, 2, shape)
 
     @property
     def _cost(self) -> Cost:

@@ -312,7 +312,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("cost", "focal"): ({}, {"gamma": 0.5, "alpha": None}),
     ("cost", "token_cross_entropy"): ({}, {"mean": "example", "ignored": 0}),
     ("cost", "ctc"): ({}, {"blank": 3, "padding": -100}),
-    ("cost", "each_member"): ({"cost": "mse"},),
+    ("cost", "each_member"): ({"cost": "mse"}, {"cost": "cross_entropy"}, {"cost": "binary_cross_entropy"}),
     ("cost", "quantile"): ({}, {"quantiles": [0.5]}),
     ("optimizer", "sgd"): ({}, {"momentum": 0.9, "weight_decay": 0.1}, {"momentum": 0.9, "nesterov": True}),
     ("optimizer", "adam"): ({}, {"weight_decay": 0.1}, {"amsgrad": True, "clip_value": 0.5}),
