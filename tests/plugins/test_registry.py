@@ -111,7 +111,7 @@ def test_find_plain_and_qualified_names_are_the_same_component(registry, name):
 def test_find_unknown_name_says_nearest_and_all_with_their_owners(registry):
     names = [item.name for item in registry.components("layer") if item.plugin.built_in]
     expected = (
-        f"Unknown layer 'dens'. Did you mean 'dense'? Available: {', '.join(names)} (built-in), scale (fake-swish 1.2)."
+        f"Unknown layer 'dens'. Did you mean 'dense'? Available: {', '.join(names)} (built-in), widen (fake-swish 1.2)."
     )
     with pytest.raises(nnfw.UnknownComponentError, match=exactly(expected)):
         registry.find("layer", "dens")
@@ -329,22 +329,22 @@ def test_load_from_many_threads_imports_once_and_gives_one_class(make):
 
 
 def test_create_checks_and_resolves(registry):
-    created = registry.create("layer", "scale", {"factor": 3, "activation": {"type": "swish", "beta": 0.5}})
+    created = registry.create("layer", "widen", {"factor": 3, "activation": {"type": "swish", "beta": 0.5}})
     swish = registry.load("activation", "swish")
-    assert created == registry.load("layer", "scale")(3.0, swish(0.5))
+    assert created == registry.load("layer", "widen")(3.0, swish(0.5))
 
 
 def test_create_resolves_defaults_too(registry):
-    assert registry.create("layer", "scale", {}).activation == registry.load("activation", "swish")(1.0)
+    assert registry.create("layer", "widen", {}).activation == registry.load("activation", "swish")(1.0)
 
 
 def test_create_reports_all_mistakes_each_with_its_owner(registry):
     expected = (
-        "Layer 'scale' (fake-swish 1.2): factr is not an option. Did you mean 'factor'? Options: activation, factor.\n"
-        "Layer 'scale' (fake-swish 1.2): activation.beta must be greater than 0, got -1."
+        "Layer 'widen' (fake-swish 1.2): factr is not an option. Did you mean 'factor'? Options: activation, factor.\n"
+        "Layer 'widen' (fake-swish 1.2): activation.beta must be greater than 0, got -1."
     )
     with pytest.raises(nnfw.ConfigError, match=exactly(expected)):
-        registry.create("layer", "scale", {"factr": 3, "activation": {"type": "swish", "beta": -1}})
+        registry.create("layer", "widen", {"factr": 3, "activation": {"type": "swish", "beta": -1}})
 
 
 def test_create_missing_option_says_what_it_is(registry):
@@ -391,9 +391,9 @@ def test_resolve_text_table_and_object_give_equal_components(registry):
 
 
 def test_resolve_leaves_the_table_as_it_is(registry):
-    table = {"type": "scale", "activation": {"type": "swish", "beta": 2}}
+    table = {"type": "widen", "activation": {"type": "swish", "beta": 2}}
     registry.resolve("layer", table)
-    assert table == {"type": "scale", "activation": {"type": "swish", "beta": 2}}
+    assert table == {"type": "widen", "activation": {"type": "swish", "beta": 2}}
 
 
 @pytest.mark.parametrize(
@@ -438,9 +438,9 @@ def test_resolve_wrong_reference_says_what_was_expected(registry, reference, exp
 
 def test_resolve_object_of_wrong_range_is_refused(registry):
     swish = registry.load("activation", "swish")
-    expected = "Layer 'scale' (fake-swish 1.2): activation.beta must be greater than 0, got -1."
+    expected = "Layer 'widen' (fake-swish 1.2): activation.beta must be greater than 0, got -1."
     with pytest.raises(nnfw.ConfigError, match=exactly(expected)):
-        registry.resolve("layer", registry.load("layer", "scale")(activation=swish(-1)))
+        registry.resolve("layer", registry.load("layer", "widen")(activation=swish(-1)))
 
 
 def test_resolve_object_of_another_kind_is_refused(registry):
@@ -569,9 +569,9 @@ def test_describe_then_resolve_gives_an_equal_component(kind, name, qualified):
 
 
 def test_describe_writes_every_option_by_qualified_names(registry):
-    component = registry.create("layer", "scale", {"activation": {"type": "swish", "beta": 2}})
+    component = registry.create("layer", "widen", {"activation": {"type": "swish", "beta": 2}})
     assert registry.describe("layer", component) == {
-        "type": "fake-swish:scale",
+        "type": "fake-swish:widen",
         "factor": 2.0,
         "activation": {"type": "fake-swish:swish", "beta": 2.0},
     }
@@ -595,9 +595,9 @@ def test_describe_nested_list_of_layers_writes_tables(registry):
 
 
 def test_describe_object_that_was_never_resolved_keeps_its_references(registry):
-    scale = registry.load("layer", "scale")
-    table = registry.describe("layer", scale(np.float64(2), {"type": "swish"}), qualified=False)
-    assert table == {"type": "scale", "factor": 2.0, "activation": {"type": "swish"}}
+    widen = registry.load("layer", "widen")
+    table = registry.describe("layer", widen(np.float64(2), {"type": "swish"}), qualified=False)
+    assert table == {"type": "widen", "factor": 2.0, "activation": {"type": "swish"}}
     assert type(table["factor"]) is float
 
 

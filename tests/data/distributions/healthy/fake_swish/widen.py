@@ -7,7 +7,7 @@ from nnfw import Activation, Layer
 
 
 @dataclass(frozen=True)
-class Scale(Layer):
+class Widen(Layer):
     """z = factor · a_prev."""
 
     factor: Annotated[float, Gt(0)] = 2.0
