@@ -38,7 +38,8 @@ def max_pool2d(
 @inner
 def _larger(a: Number, b: Number) -> bool:
     """Return whether b is larger than a; NaN is the largest, and of equal ones the first. `&` spares wrong guesses."""
-    return (not b <= a) & (a == a)
+    larger: bool = (not b <= a) & (a == a)
+    return larger
 
 
 @inner
