@@ -71,6 +71,7 @@ from .layers.blocks import Bidirectional as Bidirectional
 from .layers.blocks import Parallel as Parallel
 from .layers.blocks import Repeat as Repeat
 from .layers.blocks import Residual as Residual
+from .layers.blocks import Stacked as Stacked
 from .layers.category_embedding import CategoryEmbedding as CategoryEmbedding
 from .layers.convolution import Conv2D as Conv2D
 from .layers.convolution import ConvTranspose2D as ConvTranspose2D

@@ -71,6 +71,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "residual": ("layers.blocks:Residual", "block: f(x) + x"),
         "repeat": ("layers.blocks:Repeat", "block: the same layers several times"),
         "bidirectional": ("layers.blocks:Bidirectional", "block: a recurrent layer in both directions"),
+        "stacked": ("layers.blocks:Stacked", "block: recurrent layers one after the other"),
         "transformer_encoder": ("layers.transformer:TransformerEncoder", "block: self-attention and an MLP"),
         "transformer_decoder": (
             "layers.transformer:TransformerDecoder",
@@ -227,6 +228,10 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "spatial_dropout"): ({}, {"rate": 0.25, "axis": 0}),
     ("layer", "embedding"): ({"count": 5, "width": 3}, {"count": 4, "width": 2, "padding_index": 1}),
     ("layer", "bidirectional"): ({"layer": {"type": "gru", "units": 2}},),
+    ("layer", "stacked"): (
+        {"layer": {"type": "lstm", "units": 2}},
+        {"layer": {"type": "gru", "units": 2, "states": "all"}, "times": 3, "dropout": 0.3},
+    ),
     ("layer", "transformer_encoder"): (
         {"width": 4, "heads": 2},
         {"width": 4, "heads": 1, "hidden": 3, "norm_first": False, "dropout": 0.2, "causal": True},

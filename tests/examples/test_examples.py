@@ -95,6 +95,19 @@ def test_lstm_reads_digits_row_by_row_with_an_accuracy_of_97_percent(trained):
     assert trained("digits-lstm.toml")[0]["test"]["accuracy"] >= 0.97
 
 
+def test_forecast_is_better_than_the_change_a_year_before(trained):
+    results, _ = trained("co2/forecast.toml")
+    assert results["test"]["cost"] < 0.36  # 0.392: that change, plus the quantiles of its error in the training part
+
+
+def test_windows_of_the_forecast_are_made_of_the_months(tmp_path):
+    folder = EXAMPLES / "co2"
+    for name in ("co2.csv", "make_windows.py"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    assert run(sys.executable, "make_windows.py", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "windows.csv").read_bytes() == (folder / "windows.csv").read_bytes()
+
+
 @pytest.mark.slow
 def test_cnn_reads_digits_with_an_accuracy_of_99_percent(trained):
     pytest.importorskip("numba")

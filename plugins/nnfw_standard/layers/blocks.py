@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Annotated, Any
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Lt
 
 from nnfw.errors import ConfigError, short
 from nnfw.network import Chain
 from nnfw.protocols import AnyActivation, Block, Layer, Layers, Merge, Node
+from nnfw_standard.layers.dropout import Dropout
 from nnfw_standard.layers.merging import Add
 
 
@@ -147,7 +148,7 @@ class Bidirectional(Block):
     (7, 8)
     """
 
-    layer: Layer | str
+    layer: Layer | Merge | str
     _: KW_ONLY
     merge: Merge | str = "concatenate"
 
@@ -162,3 +163,51 @@ class Bidirectional(Block):
             Node(backwards, "backwards", inputs),
             Node(self.merge, inputs=("forwards", "backwards")),
         ]
+
+
+@dataclass(frozen=True)
+class Stacked(Block):
+    """Recurrent layers one after the other: all but the last give the states of every time step.
+
+    h^(k)_t is the state of layer k at time t, its input that of layer k − 1 at the same time. Each has its own
+    parameters.
+
+    Parameters
+    ----------
+    layer
+        The recurrent layer, with the option `states` of the last one.
+    times
+        How many, 1 or more; 2 by default.
+    dropout
+        Probability that a number between two layers becomes 0 in training, in [0, 1); 0 by default.
+
+    Raises
+    ------
+    ConfigError
+        For a layer without the option `states`.
+
+    References
+    ----------
+    A. Graves, A. Mohamed, G. Hinton (2013), *Speech recognition with deep recurrent neural networks*, section 2.
+
+    Examples
+    --------
+    >>> from nnfw_standard import LSTM
+    >>> import nnfw
+    >>> list(nnfw.Sequential([Stacked(LSTM(4, bias=False))], input_shape=(7, 3)).parameters)[::2]
+    ['layers.0.layers.0.weight', 'layers.0.layers.1.weight']
+    """
+
+    layer: Layer | Merge | str
+    _: KW_ONLY
+    times: Annotated[int, Ge(1)] = 2
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
+
+    def nodes(self, inputs: tuple[str, ...]) -> Sequence[Node]:
+        """Return the layers, with dropout between them."""
+        layer: Any = self.layer
+        if "states" not in {field.name for field in fields(layer)}:
+            raise ConfigError(f"expected a recurrent layer, which has the option states, got {short(layer)}.")
+        inner = [replace(layer, states="all"), *([Dropout(self.dropout)] if self.dropout else [])]
+        first, *others = [*(inner * (self.times - 1)), layer]
+        return [Node(first, inputs=inputs), *map(Node, others)]
