@@ -56,6 +56,13 @@ def print_text(text: str = "") -> None:
     typer.echo(visible(text))
 
 
+def print_pieces(pieces: Iterable[str]) -> None:
+    """Print the pieces of one text, each as soon as it is there, and end the line."""
+    for piece in pieces:
+        typer.echo(visible(piece), nl=False)
+    typer.echo()
+
+
 def print_heading(text: str) -> None:
     """Print a heading within the data, bold on a terminal."""
     typer.echo(_styled(visible(text), _BOLD, sys.stdout))

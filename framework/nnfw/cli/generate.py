@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+from itertools import chain
 from typing import Annotated
 
 import typer
 
 from nnfw.cli.arguments import DataDirectory, Trust
-from nnfw.cli.console import message, visible
+from nnfw.cli.console import message, print_pieces
 from nnfw.cli.evaluate import RunOrModel
 from nnfw.plugins import default_registry
 
@@ -45,8 +45,4 @@ def generate(
 
     model = open_model(path, Access(default_registry(), message, data_dir, trust))
     characters = generate(model, prompt, length, temperature=temperature, top_k=top_k, seed=seed)
-    typer.echo(visible(prompt), nl=False)
-    for character in characters:
-        typer.echo(visible(character), nl=False)
-        sys.stdout.flush()
-    typer.echo()
+    print_pieces(chain([prompt], characters))

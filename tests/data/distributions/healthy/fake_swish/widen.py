@@ -7,7 +7,11 @@ from nnfw import Activation, Layer
 
 
 @dataclass(frozen=True)
+<<<<<<<< HEAD:tests/data/distributions/healthy/fake_swish/widen.py
 class Widen(Layer):
+========
+class Amplify(Layer):
+>>>>>>>> fbc9be3 (Tests: the healthy plugin's layer is called amplify; descriptions of the datasets of text, images and sequences are tested):tests/data/distributions/healthy/fake_swish/amplify.py
     """z = factor · a_prev."""
 
     factor: Annotated[float, Gt(0)] = 2.0
