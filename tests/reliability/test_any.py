@@ -16,7 +16,7 @@ from nnfw.runs import Access, open_run, predict
 from nnfw.toml import Document, apply_overrides
 
 REGISTRY = default_registry()
-SHAPES = [(4,), (2, 2), (3, 2, 2), (3, 4)]
+SHAPES = [(3,), (4,), (2, 2), (3, 2, 2), (3, 4)]
 DEEPEST = 2
 """Components within components."""
 
