@@ -77,6 +77,20 @@ def test_padded_sequences_cost_what_each_costs_alone(rng, mean):
     np.testing.assert_allclose(gradient, slopes, rtol=1e-12, atol=1e-15)
 
 
+@OPTIONS
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_padded_sequences_train_by_their_gradient(rng, mean, accelerator):
+    cost, y, x = TokenCrossEntropy(mean=mean), labels(rng), nnfw.Padded(rng.normal(size=(4, 4, 2)), LENGTHS)
+    trained, stepped = network(4), network(4)
+    stepped.parameters.vector[...] = trained.parameters.vector
+
+    trained.fit(x, y, cost=cost, optimizer=nnfw.optimizer("sgd", learning_rate=0.5), epochs=3, accelerator=accelerator)
+
+    for _ in range(3):
+        stepped.parameters.vector[...] -= 0.5 * stepped.gradient(x, y, cost=cost)[1]
+    np.testing.assert_allclose(trained.parameters.vector, stepped.parameters.vector, rtol=1e-10)
+
+
 @pytest.mark.parametrize(
     ("y", "message"),
     [

@@ -174,7 +174,7 @@ class Objective:
             whole = _takes_whole(cost)
             marks = own.step(_marks, lengths, weight, factor if whole else factor * shape[1], shape, own.child("marks"))
             if _weighs_steps(cost):
-                own.step(cost.weigh_steps, batch.targets[k], marks)
+                own.step(_weigh, cost, batch.targets[k], marks, own)
             weight = marks if whole else _time_steps(marks)
         delta = self.terms[k].delta(own, batch.targets[k], weight)
         if factor == 1 or lengths is not None:
@@ -189,6 +189,11 @@ def _takes_whole(cost: Cost) -> bool:
 
 def _weighs_steps(cost: Cost) -> bool:
     return is_own(cost, "weigh_steps", Cost)
+
+
+def _weigh(cost: Cost, y: Array, marks: Array, _workspace: Workspace) -> None:
+    """Let a cost change the weights of time steps, as a step, whose arguments have a workspace among them."""
+    cost.weigh_steps(y, marks)
 
 
 @kernels_only
