@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 
 from nnfw.arrays import Array
 from nnfw.data import as_numeric
-from nnfw.errors import DataError
+from nnfw.errors import DataError, short
 from nnfw.network import Workspace
 from nnfw.ops import kernels_only
 from nnfw.protocols import CanonicalCost, Shape
@@ -108,15 +108,17 @@ class CTC(CanonicalCost):
         self._require_time(labels, np.full(len(y), output_shape[0]))
         return labels
 
-    def _require_time(self, y: Array, lengths: Array) -> None:
-        """Raise DataError if there are fewer time steps than labels need."""
+    def _require_time(self, y: Array, lengths: Array, whole: str = "") -> None:
+        """Raise DataError if there are fewer time steps than labels need; `whole` is what the examples are part of."""
         repeated = (y[:, 1:] == y[:, :-1]) & (y[:, 1:] != self.blank)
         needed = (y != self.blank).sum(axis=1) + repeated.sum(axis=1)
         if (needed > lengths).any():
             row = int(np.argmax(needed > lengths))
+            labels = short(y[row][y[row] != self.blank].tolist())
             raise DataError(
-                f"CTC: the labels of example {row} need {needed[row]} time steps, one for each and one between equal "
-                f"ones, but its sequence has {int(lengths[row])}. Leave such examples out, or shorten sequences less."
+                f"CTC: the labels {labels} of example {row}{whole} need {needed[row]} time steps, one for each and one "
+                f"between equal ones, but its sequence has {int(lengths[row])}. Leave such examples out, or shorten "
+                "sequences less."
             )
 
     def value(self, a: Array, y: Array, weight: Array | None = None) -> float:
@@ -134,7 +136,7 @@ class CTC(CanonicalCost):
 
     def _value(self, log_a: Array, y: Array, weight: Array | None) -> float:
         lengths, weights = _sequences(log_a, weight, Workspace(log_a.dtype))
-        self._require_time(y, lengths)
+        self._require_time(y, lengths, " of a batch")
         terms = np.empty(len(log_a), log_a.dtype)
         ctc_operations.ctc_terms(log_a, y, lengths, self.blank, terms)
         if weights is not None:

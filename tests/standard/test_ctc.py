@@ -82,10 +82,14 @@ def test_value_is_the_sum_over_all_paths():
         (
             [[1, 2, 3]],
             (2, 4),
-            "the labels of example 0 need 3 time steps, one for each and one between equal ones, but its",
+            r"the labels \[1, 2, 3\] of example 0 need 3 time steps, one for each and one between equal ones, but its",
         ),
-        ([[1], [1]], (0, 4), "the labels of example 0 need 1 time steps"),
-        ([[1, -1, -1], [2, 2, 2]], (4, 4), "the labels of example 1 need 5 time steps, .* but its sequence has 4"),
+        ([[1], [1]], (0, 4), r"the labels \[1\] of example 0 need 1 time steps"),
+        (
+            [[1, -1, -1], [2, 2, 2]],
+            (4, 4),
+            r"the labels \[2, 2, 2\] of example 1 need 5 time steps, .* but its sequence has 4",
+        ),
         (
             [[1, 0, 2]],
             (9, 4),
@@ -141,7 +145,8 @@ def test_gradients_of_padded_sequences(weight):
 
 def test_labels_longer_than_a_padded_sequence_are_refused():
     x = nnfw.Padded(np.ones((2, 7, 3)), lengths=[7, 2])
-    with pytest.raises(nnfw.DataError, match="the labels of example 1 need 3 time steps, .* but its sequence has 2"):
+    words = r"CTC: the labels \[2, 2\] of example 1 of a batch need 3 time steps, .* but its sequence has 2"
+    with pytest.raises(nnfw.DataError, match=words):
         model().fit(x, rows([[1], [2, 2]]), cost="ctc", optimizer="adam")
 
 
