@@ -8,7 +8,7 @@ from nnfw.errors import ConfigError
 from nnfw.network import Batch
 from nnfw.training import Mixing
 from nnfw.training.mixing import Mixer, rectangle
-from nnfw_standard import Conv2D, Dense, Embedding, Flatten
+from nnfw_standard import GRU, Conv2D, Dense, Embedding, Flatten
 
 SHAPE = (2, 4, 5)
 LAST = Dense(3, activation="softmax")
@@ -150,6 +150,13 @@ def test_data_that_cannot_be_mixed_is_refused(layers, shape, cost, mix, message)
     model = nnfw.Sequential(layers, shape)
     with pytest.raises(ConfigError, match=f"mix {message}"):
         model.fit(np.zeros((2, *shape)), np.zeros(2, int), cost=cost, optimizer="adam", mix={"type": mix})
+
+
+def test_padded_sequences_are_refused(rng):
+    model = nnfw.Sequential([GRU(2), LAST], (4, 2))
+    x = nnfw.Padded(rng.standard_normal((2, 4, 2)), lengths=[4, 1])
+    with pytest.raises(ConfigError, match=r"^mix cannot mix padded sequences, whose lengths differ\. Leave it out, or"):
+        model.fit(x, [0, 1], cost="cross_entropy", optimizer="adam", mix={"type": "mixup"})
 
 
 def test_images_of_several_sizes_are_refused_for_cutmix():

@@ -21,7 +21,7 @@ from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import container
 from nnfw.toml import Keys
-from nnfw.training import FREE_OPTIONS, chosen_at, evaluate, refused, unmatched, unmixable
+from nnfw.training import FREE_OPTIONS, chosen_at, evaluate, refused, unmatched, unmixable, unmixable_examples
 
 MOST_EXAMPLES = 128
 """Examples of a look at a network's health: enough to tell a dead unit from a rare one, at the cost of one step."""
@@ -92,8 +92,12 @@ def prepare(
     objective = model.objective(experiment.cost)
     parts = data.labelled(model, objective, rows)
     _require_metrics(file, model, objective, parts)
-    unmatched_patterns = unmatched(experiment.training, model.parameters.layout)
-    mistakes = [*unmatched_patterns, *unmixable(experiment.training.mix, model.network, objective)]
+    mix = experiment.training.mix
+    mistakes = [
+        *unmatched(experiment.training, model.parameters.layout),
+        *unmixable(mix, model.network, objective),
+        *unmixable_examples(mix, parts["training"]),
+    ]
     _refuse(file, ((("training", *mistake.path), f"training.{mistake}") for mistake in mistakes))
     if trained is None:
         _require_storable(model)

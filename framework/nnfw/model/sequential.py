@@ -382,6 +382,8 @@ class Sequential(Generic[Predicted]):
         preprocessing = self._remembering(training.feature_names(x, y, sample_weight))
         data = self.data(x, y, objective, sample_weight)
         validation = self._validation(validation_data, objective, preprocessing)
+        if mistakes := list(training.unmixable_examples(resolved.mix, data)):
+            raise ConfigError(mistakes)
         self._require_metrics(resolved.metrics, objective, data, validation)
         if settings.resume and settings.checkpoints is None:
             raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])

@@ -26,6 +26,7 @@ from .interruption import Interruption as Interruption
 from .loop import Loop as Loop
 from .mixing import Mixing as Mixing
 from .mixing import unmixable as unmixable
+from .mixing import unmixable_examples as unmixable_examples
 from .options import FREE_OPTIONS as FREE_OPTIONS
 from .options import Metrics as Metrics
 from .options import TrainingOptions as TrainingOptions

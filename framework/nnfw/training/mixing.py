@@ -13,6 +13,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.errors import DataError, Mistake
 from nnfw.network import Batch, Network, Objective
 from nnfw.ops.definitions import blend
+from nnfw.training.batches import Data
 
 _IMAGE = 3  # axes: channels, rows and columns
 
@@ -37,7 +38,8 @@ class Mixing:
     noise of the training. The sides of the rectangle are √(1 − λ) of those of the image; its middle is anywhere, and
     what lies beyond the image is cut off, so λ is counted again. Classes become rows of probabilities, as
     `cross_entropy` and `kl_divergence` take them. The sample weight stays that of x_i. Cost and metrics of the training
-    data, as an epoch records them, are those of the mixed examples; validation data is never mixed.
+    data, as an epoch records them, are those of the mixed examples; validation data is never mixed. Indices and padded
+    sequences cannot be mixed.
 
     References
     ----------
@@ -137,6 +139,13 @@ class Mixer:
                 inputs, targets, batch.weight, batch.lengths, (), batch, self._mixing, self._rng, rows
             )
         return self._mixed[batch]
+
+
+def unmixable_examples(mixing: Mixing | None, data: Data) -> Iterator[Mistake]:
+    """Yield a mistake if the examples are padded sequences: what lies beyond the length of one would count."""
+    if mixing is not None and any(lengths is not None for lengths in data.sample.lengths):
+        text = "cannot mix padded sequences, whose lengths differ. Leave it out, or give arrays without lengths."
+        yield Mistake(("mix",), text)
 
 
 def unmixable(mixing: Mixing | None, network: Network, objective: Objective) -> Iterator[Mistake]:
