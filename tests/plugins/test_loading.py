@@ -54,11 +54,7 @@ def test_discover_broken_plugin_is_quarantined_with_its_reason(install, case):
 def test_discover_broken_plugin_leaves_all_others_usable(install, case):
     install(*case.paths, "healthy")
     registry = Registry.discover()
-<<<<<<< HEAD
-    assert registry.create("layer", "widen", {"factor": 3}).factor == 3
-=======
     assert registry.create("layer", "amplify", {"factor": 3}).factor == 3
->>>>>>> fbc9be3 (Tests: the healthy plugin's layer is called amplify; descriptions of the datasets of text, images and sequences are tested)
     assert registry.create("layer", "dense", {"units": 3}).units == 3
 
 

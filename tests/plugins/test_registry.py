@@ -111,12 +111,8 @@ def test_find_plain_and_qualified_names_are_the_same_component(registry, name):
 def test_find_unknown_name_says_nearest_and_all_with_their_owners(registry):
     names = [item.name for item in registry.components("layer") if item.plugin.built_in]
     expected = (
-<<<<<<< HEAD
-        f"Unknown layer 'dens'. Did you mean 'dense'? Available: {', '.join(names)} (built-in), widen (fake-swish 1.2)."
-=======
         f"Unknown layer 'dens'. Did you mean 'dense'? Available: {', '.join(names)} (built-in), "
         "amplify (fake-swish 1.2)."
->>>>>>> fbc9be3 (Tests: the healthy plugin's layer is called amplify; descriptions of the datasets of text, images and sequences are tested)
     )
     with pytest.raises(nnfw.UnknownComponentError, match=exactly(expected)):
         registry.find("layer", "dens")
@@ -334,15 +330,6 @@ def test_load_from_many_threads_imports_once_and_gives_one_class(make):
 
 
 def test_create_checks_and_resolves(registry):
-<<<<<<< HEAD
-    created = registry.create("layer", "widen", {"factor": 3, "activation": {"type": "swish", "beta": 0.5}})
-    swish = registry.load("activation", "swish")
-    assert created == registry.load("layer", "widen")(3.0, swish(0.5))
-
-
-def test_create_resolves_defaults_too(registry):
-    assert registry.create("layer", "widen", {}).activation == registry.load("activation", "swish")(1.0)
-=======
     created = registry.create("layer", "amplify", {"factor": 3, "activation": {"type": "swish", "beta": 0.5}})
     swish = registry.load("activation", "swish")
     assert created == registry.load("layer", "amplify")(3.0, swish(0.5))
@@ -350,25 +337,16 @@ def test_create_resolves_defaults_too(registry):
 
 def test_create_resolves_defaults_too(registry):
     assert registry.create("layer", "amplify", {}).activation == registry.load("activation", "swish")(1.0)
->>>>>>> fbc9be3 (Tests: the healthy plugin's layer is called amplify; descriptions of the datasets of text, images and sequences are tested)
 
 
 def test_create_reports_all_mistakes_each_with_its_owner(registry):
     expected = (
-<<<<<<< HEAD
-        "Layer 'widen' (fake-swish 1.2): factr is not an option. Did you mean 'factor'? Options: activation, factor.\n"
-        "Layer 'widen' (fake-swish 1.2): activation.beta must be greater than 0, got -1."
-    )
-    with pytest.raises(nnfw.ConfigError, match=exactly(expected)):
-        registry.create("layer", "widen", {"factr": 3, "activation": {"type": "swish", "beta": -1}})
-=======
         "Layer 'amplify' (fake-swish 1.2): factr is not an option. Did you mean 'factor'? "
         "Options: activation, factor.\n"
         "Layer 'amplify' (fake-swish 1.2): activation.beta must be greater than 0, got -1."
     )
     with pytest.raises(nnfw.ConfigError, match=exactly(expected)):
         registry.create("layer", "amplify", {"factr": 3, "activation": {"type": "swish", "beta": -1}})
->>>>>>> fbc9be3 (Tests: the healthy plugin's layer is called amplify; descriptions of the datasets of text, images and sequences are tested)
 
 
 def test_create_missing_option_says_what_it_is(registry):
@@ -415,15 +393,9 @@ def test_resolve_text_table_and_object_give_equal_components(registry):
 
 
 def test_resolve_leaves_the_table_as_it_is(registry):
-<<<<<<< HEAD
-    table = {"type": "widen", "activation": {"type": "swish", "beta": 2}}
-    registry.resolve("layer", table)
-    assert table == {"type": "widen", "activation": {"type": "swish", "beta": 2}}
-=======
     table = {"type": "amplify", "activation": {"type": "swish", "beta": 2}}
     registry.resolve("layer", table)
     assert table == {"type": "amplify", "activation": {"type": "swish", "beta": 2}}
->>>>>>> fbc9be3 (Tests: the healthy plugin's layer is called amplify; descriptions of the datasets of text, images and sequences are tested)
 
 
 @pytest.mark.parametrize(
@@ -468,15 +440,9 @@ def test_resolve_wrong_reference_says_what_was_expected(registry, reference, exp
 
 def test_resolve_object_of_wrong_range_is_refused(registry):
     swish = registry.load("activation", "swish")
-<<<<<<< HEAD
-    expected = "Layer 'widen' (fake-swish 1.2): activation.beta must be greater than 0, got -1."
-    with pytest.raises(nnfw.ConfigError, match=exactly(expected)):
-        registry.resolve("layer", registry.load("layer", "widen")(activation=swish(-1)))
-=======
     expected = "Layer 'amplify' (fake-swish 1.2): activation.beta must be greater than 0, got -1."
     with pytest.raises(nnfw.ConfigError, match=exactly(expected)):
         registry.resolve("layer", registry.load("layer", "amplify")(activation=swish(-1)))
->>>>>>> fbc9be3 (Tests: the healthy plugin's layer is called amplify; descriptions of the datasets of text, images and sequences are tested)
 
 
 def test_resolve_object_of_another_kind_is_refused(registry):
@@ -609,15 +575,9 @@ def test_describe_then_resolve_gives_an_equal_component(kind, name, qualified):
 
 
 def test_describe_writes_every_option_by_qualified_names(registry):
-<<<<<<< HEAD
-    component = registry.create("layer", "widen", {"activation": {"type": "swish", "beta": 2}})
-    assert registry.describe("layer", component) == {
-        "type": "fake-swish:widen",
-=======
     component = registry.create("layer", "amplify", {"activation": {"type": "swish", "beta": 2}})
     assert registry.describe("layer", component) == {
         "type": "fake-swish:amplify",
->>>>>>> fbc9be3 (Tests: the healthy plugin's layer is called amplify; descriptions of the datasets of text, images and sequences are tested)
         "factor": 2.0,
         "activation": {"type": "fake-swish:swish", "beta": 2.0},
     }
@@ -641,15 +601,9 @@ def test_describe_nested_list_of_layers_writes_tables(registry):
 
 
 def test_describe_object_that_was_never_resolved_keeps_its_references(registry):
-<<<<<<< HEAD
-    widen = registry.load("layer", "widen")
-    table = registry.describe("layer", widen(np.float64(2), {"type": "swish"}), qualified=False)
-    assert table == {"type": "widen", "factor": 2.0, "activation": {"type": "swish"}}
-=======
     amplify = registry.load("layer", "amplify")
     table = registry.describe("layer", amplify(np.float64(2), {"type": "swish"}), qualified=False)
     assert table == {"type": "amplify", "factor": 2.0, "activation": {"type": "swish"}}
->>>>>>> fbc9be3 (Tests: the healthy plugin's layer is called amplify; descriptions of the datasets of text, images and sequences are tested)
     assert type(table["factor"]) is float
 
 

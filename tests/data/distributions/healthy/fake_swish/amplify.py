@@ -7,9 +7,7 @@ from nnfw import Activation, Layer
 
 
 @dataclass(frozen=True)
-<class Widen(Layer):
-=class Amplify(Layer):
->
+class Amplify(Layer):
     """z = factor · a_prev."""
 
     factor: Annotated[float, Gt(0)] = 2.0
