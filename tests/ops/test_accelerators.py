@@ -62,7 +62,7 @@ def test_accelerator_that_begins_at_once_is_taken_for_a_short_training():
 
 
 def test_gain_grows_with_parameters_and_with_steps():
-    assert gain(10, 100) < gain(1000, 100) < gain(1000, 1000)
+    assert gain(10, 100) < gain(1000, 100) < gain(1000, 1000) < gain(1000, 1000, 100)
 
 
 @pytest.mark.parametrize("name", ["auto", "fake"])

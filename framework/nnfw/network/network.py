@@ -80,6 +80,11 @@ class Network:
         """The size of the largest z of an example."""
         return max(map(prod, self.shapes[len(self.inputs) :]))
 
+    @property
+    def places(self) -> int:
+        """The numbers in images and sequences that an example goes through: in all shapes with several axes."""
+        return sum(prod(shape) for shape in self.shapes if len(shape) > 1)
+
     def views(self, vector: Array) -> Scope:
         """Return named views of a flat vector that is laid out like the trainable parameters."""
         return self.parameters.layout.views(vector)

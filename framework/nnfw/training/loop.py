@@ -52,7 +52,8 @@ class Loop(ABC):
             before = task.continued.accelerator
         if before in known_accelerators(network.registry):
             accelerator = before
-        seconds = gain(network.parameters.vector.size, task.steps * task.planned_epochs)
+        places = options.batch_size * network.places
+        seconds = gain(network.parameters.vector.size, task.steps * task.planned_epochs, places)
         self._engine, accelerator = choose(accelerator, network.registry, seconds)
         look = self._evaluate_first()
         self._first_cost = look["cost"]

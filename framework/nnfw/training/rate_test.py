@@ -85,8 +85,9 @@ def find_rate(task: Task, lowest: float, highest: float, steps: int) -> RateTest
     growth = (highest / lowest) ** (1 / (steps - 1))
     rates = [lowest * growth**k for k in range(steps)]
     task = replace(task, options=replace(task.options, callbacks=(), metrics=()))
-    parameters = task.network.parameters
-    engine, _ = choose(task.options.accelerator, task.network.registry, gain(parameters.vector.size, steps))
+    parameters, places = task.network.parameters, task.options.batch_size * task.network.places
+    seconds = gain(parameters.vector.size, steps, places)
+    engine, _ = choose(task.options.accelerator, task.network.registry, seconds)
     before = parameters.vector.copy(), parameters.state.copy()
     try:
         with using(engine), np.errstate(all="ignore"), closing(_costs(task, rates)) as costs:
