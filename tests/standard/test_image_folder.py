@@ -110,6 +110,38 @@ def test_load_damaged_image_is_named(photos, damage, size):
         ImageFolder("photos", size=size).load(photos)
 
 
+@pytest.mark.parametrize("size", [None, 4], ids=["one size", "resized"])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (os.mkfifo, r"3\.png: an image cannot be read: it is a device or a pipe, not a file\."),
+        (os.mkdir, r"3\.png is a directory; expected an image\."),
+        (lambda path: path.symlink_to("gone.png"), r"3\.png: there is no such file; expected an image\."),
+        (lambda path: path.symlink_to("3.png"), r"3\.png: an image cannot be read: Too many levels of symbolic links"),
+    ],
+    ids=["pipe", "folder", "broken link", "link to itself"],
+)
+def test_load_what_is_no_file_is_named(photos, make, message, size):
+    make(photos / "photos/dog/3.png")
+    with pytest.raises(DataError, match=message):
+        ImageFolder("photos", size=size).load(photos)
+
+
+def test_fingerprint_of_an_image_that_has_gone_names_it(photos, on_disk):
+    source = open_source(ImageFolder("photos", size=2), photos)
+    (photos / "photos/dog/1.png").unlink()
+    with pytest.raises(DataError, match=r"1\.png: there is no such file; expected an image\."):
+        source.fingerprint()
+
+
+def test_load_images_of_2_gib_are_refused(photos):
+    message = (
+        r"photos: an image of shape \(3, 100000, 100000\) takes 111\.8 GiB as float32, more than .* smaller size\."
+    )
+    with pytest.raises(DataError, match=message):
+        ImageFolder("photos", size=100_000).load(photos)
+
+
 def test_load_image_of_16_bits_is_refused(photos):
     Image.fromarray(np.full((2, 3), 40_000, np.uint16)).save(photos / "photos/dog/1.png")
     with pytest.raises(DataError, match=r"1\.png has more than 8 bits for each number \(mode I;16\)\. Convert it"):

@@ -18,12 +18,14 @@ from nnfw.arrays import Array
 from nnfw.data import Examples, reading
 from nnfw.errors import DataError, NnfwError, in_words
 from nnfw.protocols import Dataset, Shape, Source
+from nnfw.storage import open_regular
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _IN_MEMORY = 1 << 28  # bytes of pixels as float32; more are read again in each epoch
 _CHUNK = 1 << 24  # bytes of pixels that are read together
+_MOST_NUMBERS = (1 << 29) - 4  # of an image: NumPy's records have less than 2 GiB
 _MODES = {"grey": ("L", 1), "rgb": ("RGB", 3)}
 _WHITE = np.float32(255)
 _DEEP = ("I", "F")  # first letters of Pillow's modes of more than 8 bits, which it would cut off
@@ -94,7 +96,7 @@ class ImageFolder(Dataset):
         root = directory / self.path
         with reading(root, "a folder with a folder of images for each class"):
             folders = sorted(each for each in root.iterdir() if each.is_dir() and not each.name.startswith("."))
-        files = {folder.name: self._files(folder) for folder in folders}
+            files = {folder.name: self._files(folder) for folder in folders}
         empty = [name for name, own in files.items() if not own]
         if empty or not files:
             raise DataError(
@@ -104,6 +106,11 @@ class ImageFolder(Dataset):
         shape = self.input_shape()
         if shape is None:
             shape = (_MODES[self.mode][1], *_common_size([path for own in files.values() for path in own]))
+        if prod(shape) > _MOST_NUMBERS:
+            raise DataError(
+                f"{root}: an image of shape {shape} takes {4 * prod(shape) / 2**30:,.1f} GiB as float32, more than the "
+                "2 GiB that a record may have. Set a smaller size."
+            )
         return _Images(_alternating(list(files.values())), shape, self.mode, tuple(files))
 
     def _files(self, folder: Path) -> list[Path]:
@@ -135,7 +142,11 @@ class _Images(Source):
 
     def fingerprint(self) -> str:
         """Return a checksum of the names, sizes and times of the files."""
-        entries = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path, _ in self._files]
+        entries = []
+        for path, _ in self._files:
+            with reading(path, "an image"):
+                found = path.stat()
+            entries.append((str(path), found.st_size, found.st_mtime_ns))
         return sha256(repr(entries).encode()).hexdigest()
 
     def _pixels(self, path: Path) -> Array:
@@ -160,7 +171,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with reading(path, "an image"):
+            file = open_regular(path)
+        with file, Image.open(file) as image:
             yield image
     except NnfwError:
         raise
