@@ -88,6 +88,23 @@ def test_load_columns_that_do_not_fit_are_refused(folder, options, message):
         SequencesCSV(**{"path": "a.csv", "group": "walk", "target": "kind", **options}).load(folder)
 
 
+def test_load_row_without_a_group_is_refused(folder):
+    (folder / "a.csv").write_text(TABLE.replace("b,1,4", ",1,4").replace("b,3,5", " ,3,5"))
+    message = r"^a\.csv: 2 rows have no 'walk', the first is row 3 below the header\. Say to which sequence they belong"
+    with pytest.raises(DataError, match=message):
+        SequencesCSV("a.csv", "walk", "kind").load(folder)
+
+
+@pytest.mark.parametrize("name", ["steps", "length"])
+def test_load_column_of_words_that_a_feature_would_replace_is_refused(folder, name):
+    (folder / "a.csv").write_text(TABLE.replace("ground", name))
+    message = (
+        rf"^a\.csv: '{name}' is what a feature of all sequences is called, so no column of words can be\. Rename it"
+    )
+    with pytest.raises(DataError, match=message):
+        SequencesCSV("a.csv", "walk", "kind").load(folder)
+
+
 def test_load_missing_number_names_its_line(folder):
     (folder / "a.csv").write_text(TABLE.replace("a,2,2,", "a,2,,"))
     with pytest.raises(DataError, match=r"^a\.csv:5: column 'x': "):

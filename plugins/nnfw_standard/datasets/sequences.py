@@ -15,6 +15,8 @@ from nnfw.data import Examples, as_whole, categorical, read_csv
 from nnfw.errors import DataError, short
 from nnfw.protocols import Dataset
 
+_STEPS, _LENGTH = _OWN_NAMES = "steps", "length"  # features that are made of the table
+
 
 @dataclass(frozen=True)
 class SequencesCSV(Dataset):
@@ -78,7 +80,8 @@ class SequencesCSV(Dataset):
         ------
         DataError
             If the file is missing or malformed, a column does not exist, cells that are used are missing or hold a word
-            among numbers, a sequence is longer than `length`, or has several targets.
+            among numbers, a column of words is called ``steps`` or ``length``, a sequence is longer than `length`, or
+            has several targets.
         """
         table = read_csv(directory / self.path, categorical=(*self.categorical, self.group), delimiter=self.delimiter)
         special = [self.group, self.target, *([] if self.order is None else [self.order])]
@@ -87,17 +90,27 @@ class SequencesCSV(Dataset):
         if twice := {self.group, self.target}.intersection(names):
             raise DataError(f"{table.name}: {min(twice)!r} is the group or the target and cannot be a feature too.")
         columns = table.columns((*special, *names))
+        if taken := [name for name in _OWN_NAMES if name in names and categorical(columns[name])]:
+            raise DataError(
+                f"{table.name}: {taken[0]!r} is what a feature of all sequences is called, so no column of words can "
+                "be. Rename it, or leave it out of features."
+            )
+        if (unnamed := columns[self.group] == "").any():
+            raise DataError(
+                f"{table.name}: {int(unnamed.sum())} rows have no {self.group!r}, the first is row "
+                f"{int(unnamed.argmax()) + 1} below the header. Say to which sequence they belong, or remove them."
+            )
         sequences = _Sequences(
             table.name, columns[self.group], columns[self.order] if self.order else None, self.length
         )
         numbers = [columns[name] for name in names if not categorical(columns[name])]
         found = {name: sequences.padded(columns[name]) for name in names if categorical(columns[name])}
         if numbers:
-            found = {"steps": sequences.padded(np.stack(numbers, axis=1)), **found}
+            found = {_STEPS: sequences.padded(np.stack(numbers, axis=1)), **found}
         target = as_whole(columns[self.target])
         classes = tuple(np.unique(target).tolist()) if categorical(target) else None
         labels = sequences.padded(target, target[:1]) if self.per == "step" else sequences.single(target, self.target)
-        return Examples({**found, "length": sequences.lengths}, labels, self.target, classes)
+        return Examples({**found, _LENGTH: sequences.lengths}, labels, self.target, classes)
 
 
 class _Sequences:
