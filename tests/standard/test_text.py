@@ -107,9 +107,10 @@ def test_text_that_is_none_is_refused(write, dataset, content, message):
         dataset.load(write(content))
 
 
-def test_text_in_an_unknown_encoding_is_refused(write):
-    with pytest.raises(DataError, match=r"^a\.txt: unknown encoding 'utf-9'\. Name one of Python's: \"utf-8\", "):
-        Characters("a.txt", 3, encoding="utf-9").load(write("abcd"))
+@pytest.mark.parametrize("encoding", ["utf-9", "utf-8\0", ""])
+def test_text_in_an_unknown_encoding_is_refused(write, encoding):
+    with pytest.raises(DataError, match=r"^a\.txt: unknown encoding '.*'\. Name one of Python's: \"utf-8\", "):
+        Characters("a.txt", 3, encoding=encoding).load(write("abcd"))
 
 
 def test_text_that_is_missing_is_refused(tmp_path):

@@ -29,15 +29,15 @@ def read_text(path: Path, encoding: str) -> str:
         content = stream.read()
     try:
         text = content.decode(encoding)
-    except LookupError as error:
-        raise DataError(
-            f'{path.name}: unknown encoding {short(encoding)}. Name one of Python\'s: "utf-8", "latin-1", "cp1252".'
-        ) from error
     except UnicodeError as error:
         start = error.start if isinstance(error, UnicodeDecodeError) else 0
         raise DataError(
             f"{path.name}:{content.count(10, 0, start) + 1}: this is not text in {encoding.upper()}: {error}. Save it "
             'as UTF-8, or name its own encoding: encoding = "latin-1", for instance.'
+        ) from error
+    except (LookupError, ValueError) as error:
+        raise DataError(
+            f'{path.name}: unknown encoding {short(encoding)}. Name one of Python\'s: "utf-8", "latin-1", "cp1252".'
         ) from error
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
