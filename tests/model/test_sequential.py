@@ -870,3 +870,11 @@ def test_a_model_shows_its_nodes_with_what_was_said_about_them_alone():
         "<Sequential (3,) → (3,), 0 parameters: Node(Chain(layers=(Flatten(), Dropout(rate=0.5))), name='trunk'), "
         "Node(Add(activation=Identity()), inputs=('trunk', 'x'))>"
     )
+
+
+@pytest.mark.parametrize("factor", [10**6, 10**9], ids=["memory", "no array"])
+def test_activation_beyond_the_memory_of_the_machine_is_refused(factor):
+    layers = [{"type": "upsample", "factor": factor}, {"type": "global_avg_pool"}]
+    message = rf"^Layer 0 'upsample' \(built-in\): its output of shape \(1, {factor}, {factor}\) takes .* GiB for one "
+    with pytest.raises(nnfw.ShapeError, match=message + r"example as float32: more than this machine's .* layers\.$"):
+        nnfw.Sequential(layers, (1, 1, 1))

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from nnfw.arrays import Array, Shape
+from nnfw.errors import ShapeError
 from nnfw.network.batch import Batch
 from nnfw.network.graph import Graph
 from nnfw.network.inputs import Input
 from nnfw.network.objective import Objective, Output, Outputs
-from nnfw.network.parameters import Layout, Parameters, Scope
+from nnfw.network.parameters import Layout, Parameters, Scope, machine_memory
 from nnfw.network.verification import Verification
 from nnfw.workspace import Workspace
 
@@ -52,7 +53,7 @@ class Network:
     Raises
     ------
     ShapeError
-        If two layers do not fit (names both), or the parameters exceed the machine's memory.
+        If two layers do not fit (names both), or the parameters or an activation exceed the machine's memory.
     """
 
     def __init__(self, graph: Graph, input_shapes: Sequence[Shape], dtype: DTypeLike) -> None:
@@ -62,6 +63,17 @@ class Network:
         self.output_names = graph.output_names
         self.output_shapes = tuple(self.shapes[graph.nodes[index].position] for index in graph.outputs)
         self.parameters = Parameters(Layout.of(graph.parameters(self.shapes)), self.dtype)
+        self._require_memory()
+
+    def _require_memory(self) -> None:
+        """Raise ShapeError if what a layer gives for a single example exceeds the machine's memory."""
+        largest = max(self.graph.nodes, key=lambda place: prod(self.shapes[place.position]))
+        shape, present = self.shapes[largest.position], machine_memory()
+        if (needed := prod(shape) * self.dtype.itemsize) > present:
+            raise ShapeError(
+                f"{self.graph.label(largest)}: its output of shape {shape} takes {needed / 2**30:,.1f} GiB for one "
+                f"example as {self.dtype}: more than this machine's {present / 2**30:,.0f} GiB. Use smaller layers."
+            )
 
     def initialise(self, rng: np.random.Generator, values: Mapping[str, ArrayLike]) -> None:
         """Copy initial values from `values`, and draw the missing ones in the order of the nodes.

@@ -238,9 +238,14 @@ def require_memory(layout: Layout, dtype: np.dtype[Any]) -> None:
 
     ShapeError states the memory they take.
     """
-    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else sys.maxsize
+    present = machine_memory()
     if _bytes(layout, dtype) > present:
         raise _too_large(layout, dtype, f"this machine's {present / 2**30:,.0f} GiB")
+
+
+def machine_memory() -> int:
+    """Return the bytes of memory that the machine has; where it does not say, those that can be addressed."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else sys.maxsize
 
 
 def _bytes(layout: Layout, dtype: np.dtype[Any]) -> int:
