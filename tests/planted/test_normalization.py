@@ -136,5 +136,5 @@ def test_right_layer_passes(layer):
 
 def test_layer_that_refuses_padded_sequences_is_skipped():
     (outcome,) = run_checks(BatchNorm(), only=["layer.lengths_end_sequences"]).outcomes
-    text = "it refuses padded sequences: batch_norm takes no padded sequences, as what lies beyond their lengths would "
+    text = "it refuses padded sequences: takes no padded sequences, as what lies beyond their lengths would "
     assert (outcome.status, outcome.message) == ("skipped", f"{text}count. Use layer_norm.")

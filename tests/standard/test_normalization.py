@@ -57,10 +57,21 @@ def test_training_with_batch_norm_resumes_to_the_bit(rng, tmp_path):
         np.testing.assert_array_equal(part.parameters[name], array, err_msg=name)
 
 
-def test_padded_sequences_are_refused_by_batch_norm():
-    model = nnfw.Sequential([BatchNorm()], (3, 2))
-    text = "batch_norm takes no padded sequences, as what lies beyond their lengths would count. Use layer_norm."
-    with pytest.raises(nnfw.DataError, match=f"{re.escape(text)}$"):
+@pytest.mark.parametrize(
+    ("layer", "advice"),
+    [
+        (BatchNorm(), "."),
+        (LayerNorm(axes=2), " over the features."),
+        (RMSNorm(axes=2), " over the features."),
+        (GroupNorm(3), " over the features."),
+        (InstanceNorm(), " over the features."),
+    ],
+    ids=repr,
+)
+def test_padded_sequences_whose_time_steps_share_a_mean_are_refused(layer, advice):
+    model = nnfw.Sequential([layer], (3, 2))
+    text = "takes no padded sequences, as what lies beyond their lengths would count. Use layer_norm"
+    with pytest.raises(nnfw.DataError, match=f": {re.escape(text + advice)}$"):
         model.predict(nnfw.Padded(np.ones((2, 3, 2)), lengths=[1, 2]))
 
 

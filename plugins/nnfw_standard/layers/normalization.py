@@ -40,6 +40,10 @@ class _Normalization(Layer):
     centred: ClassVar[bool] = True
     keeps_time = True
 
+    def _mixes_time(self, shape: Shape) -> bool:
+        """Return whether a mean is one over several time steps of a sequence."""
+        return True
+
     @abstractmethod
     def _rows(self, shape: Shape) -> tuple[int, int]:
         """Return n and k for a batch of some shape."""
@@ -69,7 +73,9 @@ class _Normalization(Layer):
 
     @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
-        """Return z, shaped like `a_prev`."""
+        """Return z, shaped like `a_prev`. DataError for padded sequences whose time steps share a mean."""
+        if self._mixes_time(a_prev.shape):
+            _require_no_padding(workspace, "Use layer_norm over the features")
         x = contiguous(a_prev, "x", workspace)
         rows, channels = self._rows(x.shape), self._channels(x.shape)
         normalized, rate = workspace.buffer("normalized", x.shape), workspace.buffer("rate", (rows[0],))
@@ -93,6 +99,12 @@ class _Normalization(Layer):
             grad.reshape(rows), normalized.reshape(rows), rate, float(self.centred), grad_a_prev.reshape(rows)
         )
         return grad_a_prev
+
+
+def _require_no_padding(workspace: Workspace, advice: str) -> None:
+    """Raise DataError if the input is padded."""
+    if workspace.lengths is not None:
+        raise DataError(f"takes no padded sequences, as what lies beyond their lengths would count. {advice}.")
 
 
 def _affine(
@@ -165,6 +177,8 @@ class LayerNorm(_Normalization):
     ------
     ShapeError
         From :meth:`output_shape`, for an input with fewer axes.
+    DataError
+        From :meth:`forward`, for padded sequences if the mean is one over their time steps.
 
     Notes
     -----
@@ -182,6 +196,9 @@ class LayerNorm(_Normalization):
         if len(input_shape) < self.axes:
             raise ShapeError(f"expected input with {self.axes} axes or more, got {input_shape}.")
         return input_shape
+
+    def _mixes_time(self, shape: Shape) -> bool:
+        return len(shape) - self.axes < 2
 
     def _rows(self, shape: Shape) -> tuple[int, int]:
         return prod(shape[: -self.axes]), prod(shape[-self.axes :])
@@ -211,6 +228,8 @@ class RMSNorm(LayerNorm):
     ------
     ShapeError
         From :meth:`output_shape`, for an input with fewer axes.
+    DataError
+        From :meth:`forward`, for padded sequences if the mean is one over their time steps.
 
     References
     ----------
@@ -240,6 +259,8 @@ class GroupNorm(_Normalization):
     ------
     ShapeError
         From :meth:`output_shape`, for channels that cannot be shared out.
+    DataError
+        From :meth:`forward`, for padded sequences: what lies beyond their lengths would count.
 
     References
     ----------
@@ -282,6 +303,8 @@ class InstanceNorm(_Normalization):
     ------
     ShapeError
         From :meth:`output_shape`, for an input without places: it needs channels and one axis or more.
+    DataError
+        From :meth:`forward`, for padded sequences: what lies beyond their lengths would count.
 
     References
     ----------
@@ -374,10 +397,7 @@ class BatchNorm(Layer):
     @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
         """Return z, shaped like `a_prev`; in training, move the running statistics."""
-        if workspace.lengths is not None:
-            raise DataError(
-                "batch_norm takes no padded sequences, as what lies beyond their lengths would count. Use layer_norm."
-            )
+        _require_no_padding(workspace, "Use layer_norm")
         x = contiguous(a_prev, "x", workspace)
         channels = self._channels(x.shape)
         normalized, rate = workspace.buffer("normalized", x.shape), workspace.buffer("rate", (channels[1],))
