@@ -61,6 +61,7 @@ class EachMember(CanonicalCost):
 
     cost: Cost | str
 
+    whole_sequences: ClassVar[bool] = True  # so that padded ones can be told, and refused
     canonical: ClassVar[str | None] = cast("str | None", _OfCost("canonical", None))
     domain: ClassVar[tuple[float, float] | None] = cast("tuple[float, float] | None", _OfCost("domain", None))
     least_at_labels: ClassVar[bool] = cast("bool", _OfCost("least_at_labels", False))
@@ -111,6 +112,7 @@ class EachMember(CanonicalCost):
     ) -> Array:
         """Return what a method of `cost` gives for all members of all examples, shaped like `a`."""
         inner, step = workspace.child("member"), workspace.step
+        _require_members(weight)
         weights = None if weight is None else step(_of_members, weight, a.shape[1], workspace)
         return step(method, _rows(a), _rows(y), inner, weights).reshape(a.shape)
 
@@ -124,7 +126,17 @@ def _of_members(weight: Array, members: int, workspace: Workspace) -> Array:
 
 
 def _repeated(weight: Array | None, members: int) -> Array | None:
+    _require_members(weight)
     return None if weight is None else np.repeat(weight, members)
+
+
+def _require_members(weight: Array | None) -> None:
+    """Raise DataError for the weights ``(N, T)`` of padded sequences."""
+    if weight is not None and weight.ndim > 1:
+        raise DataError(
+            "EachMember: takes no padded sequences, whose time steps are no members. Put 'time_pool' before this "
+            "output, or leave each_member out."
+        )
 
 
 def _rows(array: Array) -> Array:

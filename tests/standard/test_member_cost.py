@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw_standard import MAE, MSE, ActivationLayer, BatchEnsemble, CrossEntropy, EachMember, TimePool
+from nnfw_standard import GRU, MAE, MSE, ActivationLayer, BatchEnsemble, CrossEntropy, EachMember, TimePool
 
 LABELS = {"cross_entropy": ("softmax", CrossEntropy()), "mse": ("identity", MSE()), "mae": ("identity", MAE())}
 
@@ -84,3 +84,13 @@ def test_output_without_members_is_refused(rng):
     text = "EachMember: the output must have shape (members, ...), got (2,). Use MSE() without each_member, or a batch_"
     with pytest.raises(nnfw.DataError, match=f"^{re.escape(text)}ensemble layer at this output.$"):
         EachMember(MSE()).targets(rng.normal(size=(4, 2)), (2,))
+
+
+@pytest.mark.parametrize("call", ["gradient", "evaluate"])
+@pytest.mark.parametrize("name", ["mse", "mae"])
+def test_padded_sequences_are_refused(rng, name, call):
+    model = nnfw.Sequential([GRU(2, states="all")], (4, 3))
+    x = nnfw.Padded(rng.normal(size=(5, 4, 3)), lengths=[4, 1, 3, 0, 2])
+    message = r"EachMember: takes no padded sequences, whose time steps are no members\. Put 'time_pool' before this "
+    with pytest.raises(nnfw.DataError, match=message + r"output, or leave each_member out\.$"):
+        getattr(model, call)(x, rng.normal(size=(5, 2)), cost=EachMember(LABELS[name][1]))
