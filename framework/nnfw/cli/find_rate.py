@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +44,9 @@ def find_rate(
     $ nnfw find-rate examples/digits.toml
     $ nnfw find-rate examples/digits.toml --set optimizer.type=sgd --highest 100 -o rates.svg
     """
-    if not 0 < lowest < highest < float("inf"):
+    if not isfinite(highest):
+        raise typer.BadParameter(f"must be a finite number, got {highest:g}.", param_hint="'--highest'")
+    if not 0 < lowest < highest:
         text = f"must be above 0 and below --highest, {highest:g}, got {lowest:g}."
         raise typer.BadParameter(text, param_hint="'--lowest'")
     from nnfw.experiments import read_experiment
