@@ -213,7 +213,11 @@ COSTS = {"a": "mse", "b": "mse"}
         (Y, {"cost": "mse"}, "cost must give one for each output by name: a, b, got 'mse'. Write {'a': ...}."),
         (Y, {"cost": {"a": "mse"}}, "cost lacks the output b. It has: a."),
         (Y, {"cost": COSTS | {"c": "mse"}}, "cost has c, which is no output of the network. It takes: a, b."),
-        (Y, {"cost": COSTS | {"a": {"type": "mse", "weight": 0}}}, "cost.a.weight must be greater than 0, got 0."),
+        (
+            Y,
+            {"cost": COSTS | {"a": {"type": "mse", "weight": -1}}},
+            "cost.a.weight must be greater than or equal to 0, got -1.",
+        ),
         ({"a": N}, {"cost": COSTS}, "y lacks the output b. It has: a."),
         (
             Y | {"b": N},
