@@ -44,7 +44,7 @@ def orthogonal(matrix: Array, iterations: int = 5) -> Array:
     Examples
     --------
     >>> orthogonal(np.diag([3.0, 1.0])).round(1)
-    array([[0.7, 0. ],
+    array([[0.8, 0. ],
            [0. , 1.1]])
     """
     a, b, c = _COEFFICIENTS
@@ -107,7 +107,7 @@ class Muon(Optimizer):
     >>> gradient = np.array([3.0, 0.0, 0.0, 1.0, 5.0, -7.0])
     >>> muon.update_parts(theta, gradient, muon.state(theta), 1, 0.1, slice(0, 4), parts)
     >>> theta.round(3)
-    array([-0.019,  0.   ,  0.   , -0.032, -0.1  ,  0.1  ])
+    array([-0.021,  0.   ,  0.   , -0.032, -0.1  ,  0.1  ])
     """
 
     learning_rate: Annotated[float, Gt(0)] = 0.001

@@ -22,16 +22,16 @@ def nnfw(*arguments, cwd):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Return a function that trains an example once, and gives its results and its directory."""
+    """Return a function that trains an example once with the same options, and gives its results and its directory."""
     done = {}
 
     def train(name, *options):
-        if name not in done:
+        if (name, options) not in done:
             directory = tmp_path_factory.mktemp(Path(name).name)
             result = nnfw("train", str(EXAMPLES / name), "--out", "run", "--json", *options, cwd=directory)
             assert result.returncode == 0, result.stderr
-            done[name] = json.loads(result.stdout)["results"], directory / "run"
-        return done[name]
+            done[name, options] = json.loads(result.stdout)["results"], directory / "run"
+        return done[name, options]
 
     return train
 
@@ -109,10 +109,15 @@ def test_windows_of_the_forecast_are_made_of_the_months(tmp_path):
 
 
 @pytest.mark.slow
-def test_cnn_reads_digits_with_an_accuracy_of_99_percent(trained):
+@pytest.mark.parametrize(
+    ("epochs", "least"),  # 0.986 and 0.99 or more were seen; last digits differ between machines
+    [(10, 0.98), pytest.param(40, 0.985, marks=pytest.mark.long)],
+)
+def test_cnn_reads_digits_with_an_accuracy_near_99_percent(trained, epochs, least):
     pytest.importorskip("numba")
-    results, _ = trained("digits-cnn.toml", "--set", "training.accelerator=numba")
-    assert results["test"]["accuracy"] >= 0.985  # 0.99 and more; last digits differ between machines
+    options = (f"training.epochs={epochs}", "training.accelerator=numba")
+    results, _ = trained("digits-cnn.toml", *(word for option in options for word in ("--set", option)))
+    assert results["test"]["accuracy"] >= least
 
 
 def test_transformer_of_characters_trains_and_writes(trained):

@@ -563,7 +563,8 @@ def test_transform_with_fit_alone_passes_everything(transform):
     assert report.ok, report
 
 
-FILES = {"csv", "npy", "npz", "idx"}  # tests/standard/test_datasets.py
+FILES = {"characters", "csv", "idx", "image_folder", "npy", "npz", "sequences_csv", "text_lines"}
+"""Datasets that read what a test of their own writes: tests/standard/test_datasets.py and the files beside it."""
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ class SpatialDropout(Dropout):
     >>> import nnfw
     >>> workspace = nnfw.Workspace(rng=np.random.default_rng(0), training=True)
     >>> SpatialDropout(0.5).forward({}, np.ones((1, 2, 4), np.float32), workspace).tolist()
-    [[[2.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0]]]
+    [[[2.0, 2.0, 2.0, 0.0], [2.0, 2.0, 2.0, 0.0]]]
     """
 
     _: KW_ONLY

@@ -55,7 +55,7 @@ class FeatureDropout(Layer):
     Examples
     --------
     >>> import nnfw
-    >>> workspace = nnfw.Workspace(rng=np.random.default_rng(0), training=True)
+    >>> workspace = nnfw.Workspace(rng=np.random.default_rng(2), training=True)
     >>> FeatureDropout(0.5, width=3).forward({}, np.ones((1, 6), np.float32), workspace).tolist()
     [[2.0, 2.0, 2.0, 0.0, 0.0, 0.0]]
     """
