@@ -284,8 +284,9 @@ def elementwise_activations():
     registry = nnfw.Registry.discover()
     for component in registry.components("activation"):
         activation = registry.create("activation", component.name, {})
-        if hasattr(activation, "derivative") and not made_of_kernels(activation.forward):
-            yield activation
+        if activation.as_layer() or made_of_kernels(activation.forward) or not hasattr(activation, "derivative"):
+            continue
+        yield activation
     yield from (registry.create("activation", name, given) for name, given in _OTHER_OPTIONS.items())
 
 
