@@ -32,6 +32,7 @@ from nnfw_standard import (
     Sparsemax,
     Tanh,
 )
+from nnfw_standard.layers.prelu import ParametricReLU
 
 DELTA, KINK = "activation.delta_is_the_gradient", "activation.delta_at_kinks"
 
@@ -83,7 +84,31 @@ def hard_sigmoid(z):
     return np.clip(z / 6 + 0.5, 0, 1)
 
 
-LAYER = "activation.layer_begins_as_it"
+LAYER, GRADIENTS_OF_LAYER = "activation.layer_begins_as_it", "activation.gradients_of_its_layer"
+
+
+@dataclass(frozen=True)
+class TwiceTheSlope(ParametricReLU):
+    def backward(self, params, delta, grads, workspace):
+        found = super().backward(params, delta, grads, workspace)
+        grads["slope"][...] *= 2
+        return found
+
+
+@dataclass(frozen=True)
+class EndsLengths(ParametricReLU):
+    keeps_time = False
+
+
+def with_layer(layer):
+    """PReLU that becomes another layer."""
+
+    @dataclass(frozen=True)
+    class Changed(PReLU):
+        def as_layer(self):
+            return layer(self.slope)
+
+    return Changed()
 
 
 @dataclass(frozen=True)
@@ -264,6 +289,8 @@ def no_rows(parent, z, workspace):
 CONTRACT = {
     "layer-with-another-slope": (OtherSlope(), LAYER),
     "layer-with-another-delta": (OtherSide(), LAYER),
+    "layer-with-twice-the-slope": (with_layer(TwiceTheSlope), GRADIENTS_OF_LAYER),
+    "layer-that-ends-lengths": (with_layer(EndsLengths), GRADIENTS_OF_LAYER),
     "float64-in-float32": (changed(lambda f, z, w: f(z, w).astype(np.float64)), "activation.keeps_shape_and_dtype"),
     "column": (changed(lambda f, z, w: f(z, w)[..., :1]), "activation.keeps_shape_and_dtype"),
     "none": (changed(lambda f, z, w: None), "activation.keeps_shape_and_dtype"),

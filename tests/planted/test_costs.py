@@ -10,6 +10,7 @@ import nnfw.compute
 from nnfw.plugins import default_registry
 from nnfw.testing import checks_of, run_checks
 from nnfw_standard import (
+    CTC,
     MAE,
     MSE,
     BinaryCrossEntropy,
@@ -33,6 +34,14 @@ GRADIENT, CANONICAL, MEAN = (
     "cost.is_a_mean_over_examples",
 )
 WEIGHTS = "cost.weights_scale_examples"
+
+
+PADDING = "cost.padding_does_not_count"
+
+
+def of_examples(weight):
+    """Weights of examples alone, as if no sequence were padded."""
+    return weight if weight is None or weight.ndim == 1 else weight.max(axis=1)
 
 
 def weighted(gradient, weight):
@@ -201,6 +210,17 @@ MATHEMATICAL = {
         changed(MSE, gradient=lambda self, parent, a, y, workspace, weight=None: parent(a, y, workspace)),
         WEIGHTS,
     ),
+    "padding-in-value": (changed(CTC, value=lambda s, p, a, y, weight=None: p(a, y, of_examples(weight))), PADDING),
+    "padding-in-gradient": (
+        changed(CTC, gradient=lambda s, p, a, y, workspace, weight=None: p(a, y, workspace, of_examples(weight))),
+        PADDING,
+    ),
+    "padding-in-delta": (
+        changed(
+            CTC, canonical_delta=lambda s, p, a, y, workspace, weight=None: p(a, y, workspace, of_examples(weight))
+        ),
+        PADDING,
+    ),
     "weights-missing-in-value": (changed(MSE, value=lambda self, parent, a, y, weight=None: parent(a, y)), WEIGHTS),
     "weights-normalised": (
         changed(
@@ -328,6 +348,11 @@ CONTRACT = {
 def test_broken_contract_is_found(cost, check):
     report = run_checks(cost, only=[check])
     assert [item.check for item in report.failures] == [check], report
+
+
+def test_cost_that_refuses_common_labels_is_told_of_samples():
+    report = run_checks(changed(MSE, targets=refuses), only=["cost.takes_some_labels"])
+    assert report.failures[0].message.endswith(" Give it a method samples(rng), which yields what it takes.")
 
 
 def test_every_check_of_costs_finds_something():

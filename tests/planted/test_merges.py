@@ -241,6 +241,11 @@ def test_merge_that_is_wrong_with_lengths_is_found(name):
     assert "beyond the length of a sequence" in report.failures[0].message
 
 
+def test_merge_that_uses_lengths_in_backward_alone_is_found():
+    report = run_checks(Sums(masks=(False, True)), only=[LENGTHS], input_shapes=(((4, 2), (3, 1)),))
+    assert report.failures[0].message == "∂C/∂a_prev depends on lengths, but z does not."
+
+
 @pytest.mark.parametrize("merge", [Sums(), Sums(single=True), SumsOfSamples()], ids=["two", "single", "samples"])
 def test_right_merge_of_sequences_passes(merge):
     shapes = (((4, 2),),) if merge.single else (((4, 2), (3, 1)),)

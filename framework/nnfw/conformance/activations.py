@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array
-from nnfw.checking import check_activation
+from nnfw.checking import check_activation, check_layer
 from nnfw.conformance.isolation import no_warnings
 from nnfw.conformance.outcomes import NotApplicable, applies_if, require
 from nnfw.conformance.requirements import close, equal, read_only, require_array, require_first_row, strided, unchanged
@@ -84,9 +84,7 @@ def check_delta_is_the_gradient(subject: Subject[Activation]) -> None:
 
 def check_layer_begins_as_it(subject: Subject[Activation]) -> None:
     """If it becomes a layer in a network, that layer at first gives the same a and the same δ."""
-    made = subject.component.as_layer() if hasattr(subject.component, "as_layer") else None
-    applies_if(made is not None, "it has no parameters")
-    layer, workspace = cast(Layer, made), Workspace(np.float64, training=True)
+    layer, workspace = _layer_of(subject), Workspace(np.float64, training=True)
     z, grad_a = _normal(subject, (3, 4), np.float64)
     declared, rng = layer.parameters(z.shape[1:]), subject.rng()
     params = {name: np.array(item.sample(rng), np.float64) for name, item in declared.items()}
@@ -95,6 +93,25 @@ def check_layer_begins_as_it(subject: Subject[Activation]) -> None:
     grads = {name: np.empty_like(array) for name, array in params.items()}
     found = cast(Array, layer.backward(params, grad_a, grads, workspace))
     require(close(found, delta), "its layer begins with another δ.")
+
+
+def check_gradients_of_its_layer(subject: Subject[Activation]) -> None:
+    """If it becomes a layer, ∂C/∂a and the gradients of its parameters are right, and sequences keep their lengths."""
+    layer = _layer_of(subject)
+    require(layer.keeps_time, "its layer ends the lengths of padded sequences. Set keeps_time = True in it.")
+    for shape in SHAPES:
+        z = _normal(subject, shape, np.float64)[0]
+        report = check_layer(layer, shape[1:], subject.registry, x=z)
+        require(not report.problem, report.problem)
+        for row in report.rows:
+            require(row.ok, f"its layer, for z of shape {shape}: {row.explanation()}")
+
+
+def _layer_of(subject: Subject[Activation]) -> Layer:
+    """Return the layer that it becomes; NotApplicable if it has no parameters."""
+    made = subject.component.as_layer() if hasattr(subject.component, "as_layer") else None
+    applies_if(made is not None, "it has no parameters")
+    return cast(Layer, made)
 
 
 def check_delta_at_kinks(subject: Subject[Activation]) -> None:

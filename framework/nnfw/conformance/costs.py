@@ -111,7 +111,8 @@ def _for_each_case(check: Callable[[Case], None]) -> Callable[[Subject[Cost]], N
 def check_takes_some_labels(subject: Subject[Cost]) -> None:
     """It accepts labels of a common form: numbers, probabilities, counts, ±1, one-hot vectors or classes."""
     cases, refusals = _tried(subject, _EXAMPLES)
-    require(cases, f"it refuses labels of every form that was tried; the first: {refusals and refusals[0]}")
+    text = f"it refuses labels of every form that was tried; the first: {refusals and refusals[0]}"
+    require(cases, f"{text} Give it a method samples(rng), which yields what it takes.")
 
 
 @_for_each_case
@@ -182,6 +183,25 @@ def check_weights_scale_examples(case: Case) -> None:
     require(close(found, expected), text)
     scaled = gradient * weight.reshape(-1, *[1] * (gradient.ndim - 1))
     require(close(case.gradient(weight), scaled), "∇_a C with weights is not weight_i times that without.")
+
+
+def check_padding_does_not_count(subject: Subject[Cost]) -> None:
+    """If it takes whole sequences, time steps of weight 0 change neither C nor the gradient, which is 0 there."""
+    applies_if(getattr(subject.component, "whole_sequences", False), "it does not declare whole_sequences = True")
+    found = [case for case in _cases(subject) if case.a.ndim == 3 and case.a.shape[1] > 1]
+    applies_if(found, "its samples have no sequences of several time steps")
+    for case in found:
+        weight = np.tile(np.linspace(0.5, 2, len(case.a))[:, np.newaxis], case.a.shape[1])
+        weight[::2, -1] = 0
+        beyond = weight == 0
+        a = np.where(beyond[..., np.newaxis], case.a[::-1, ::-1], case.a)
+        same = close(case.value(weight), replace(case, a=a).value(weight))
+        require(same, "C depends on time steps whose weight is 0.")
+        for method in _gradient_methods(case.cost):
+            slopes = np.array(method(case.a, case.y, Workspace(a.dtype), weight))
+            require(not np.any(slopes[beyond]), f"{method.__name__} is not 0 at time steps whose weight is 0.")
+            other = method(a, case.y, Workspace(a.dtype), weight)
+            require(close(slopes, other), f"{method.__name__} depends on time steps whose weight is 0.")
 
 
 @_for_each_case

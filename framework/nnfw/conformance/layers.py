@@ -432,13 +432,15 @@ def check_lengths_end_sequences(subject: Subject[Layer]) -> None:
 def uses_lengths(bench: Bench, lengths: Array, beyond: Array, beyond_z: Array) -> bool:
     """Return whether a layer uses lengths; CheckFailed if what lies beyond them, in x and in z, counts."""
     x, delta = bench.x(3), bench.delta(3)
-    without = bench.evaluate(x)
+    without, gradients = bench.evaluate(x), bench.run(x, delta).gradients()
     bench.lengths = lengths
     try:
         unused = equal(bench.evaluate(x), without)
     except DataError as error:
         raise NotApplicable(f"it refuses padded sequences: {error}") from error
     if unused:
+        for name, gradient in bench.run(x, delta).gradients().items():
+            require(close(gradient, gradients[name]), f"{name} depends on lengths, but z does not.")
         return False
     if bench.layer.keeps_time:
         delta[beyond_z] = 0

@@ -30,7 +30,8 @@ def exercise(subject: Subject[Metric], component: Metric) -> list[object]:
 def check_takes_some_labels(subject: Subject[Metric]) -> None:
     """It accepts outputs with labels of a common form: classes, one-hot vectors or numbers."""
     cases, refusals = _tried(subject)
-    require(cases, f"it refuses labels of every form that was tried; the first: {refusals and refusals[0]}")
+    text = f"it refuses labels of every form that was tried; the first: {refusals and refusals[0]}"
+    require(cases, f"{text} Give it a method samples(rng), which yields what it takes.")
 
 
 def check_says_what_is_better(subject: Subject[Metric]) -> None:

@@ -589,6 +589,11 @@ class Sequential(Generic[Predicted]):
         ------
         ConfigError, DataError
             As :meth:`fit`.
+
+        Notes
+        -----
+        The pass is that of a prediction: without the noise of `dropout`, and with the running statistics of
+        `batch_norm`. :meth:`trace` gives the gradients of each layer by name.
         """
         objective = self.objective(cost)
         data = self.labelled(x, y, objective, sample_weight)
