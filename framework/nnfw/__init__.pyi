@@ -55,6 +55,7 @@ from .protocols import Metric as Metric
 from .protocols import Node as Node
 from .protocols import Optimizer as Optimizer
 from .protocols import Parameter as Parameter
+from .protocols import PartsOptimizer as PartsOptimizer
 from .protocols import Regularizer as Regularizer
 from .protocols import Schedule as Schedule
 from .protocols import Shape as Shape

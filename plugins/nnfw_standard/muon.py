@@ -13,8 +13,8 @@ from annotated_types import Ge, Gt, Lt
 
 from nnfw.arrays import Array, Shape
 from nnfw.ops.definitions import scale
-from nnfw.protocols import Optimizer, Parts
-from nnfw_standard.optimizers import Adam, State, clip, whole
+from nnfw.protocols import Parts, PartsOptimizer
+from nnfw_standard.optimizers import Adam, State, clip
 
 _COEFFICIENTS = 3.4445, -4.7750, 2.0315
 """K. Jordan's: steep at 0, so that small singular values grow fast."""
@@ -57,7 +57,7 @@ def orthogonal(matrix: Array, iterations: int = 5) -> Array:
 
 
 @dataclass(frozen=True)
-class Muon(Optimizer):
+class Muon(PartsOptimizer):
     """Steps of orthogonal matrices for weights, Adam for the other parameters.
 
     | m ← μ m + g
@@ -130,12 +130,6 @@ class Muon(Optimizer):
     def state(self, vector: Array) -> State:
         """Return the discounted sum of g, and of g² for Adam; both start at 0."""
         return self._adam.state(vector)
-
-    def update(
-        self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float, decays: slice
-    ) -> None:
-        """Take a step of Adam with all parameters, whose shapes are not known."""
-        self.update_parts(vector, gradient, state, step, learning_rate, decays, whole(vector))
 
     def update_parts(
         self,

@@ -24,7 +24,7 @@ from annotated_types import Ge, Gt, Lt
 from nnfw.arrays import Array
 from nnfw.ops import kernels_only
 from nnfw.ops.definitions import add_scaled, scale
-from nnfw.protocols import Optimizer, Parts, SplitOptimizer
+from nnfw.protocols import Parts, PartsOptimizer, SplitOptimizer
 from nnfw_standard import operations
 
 State = Mapping[str, Array]
@@ -39,11 +39,6 @@ def clip(gradient: Array, value: float | None, norm: float | None) -> None:
         operations.clip_values(gradient, value)
     if norm is not None:
         operations.clip(gradient, norm)
-
-
-def whole(vector: Array) -> Parts:
-    """Return all parameters as one."""
-    return Parts({"all": slice(0, len(vector))}, {"all": vector.shape})
 
 
 @dataclass(frozen=True)
@@ -492,7 +487,7 @@ class Lion(Descent):
 
 
 @dataclass(frozen=True)
-class LAMB(Optimizer):
+class LAMB(PartsOptimizer):
     """Adam with steps in proportion to the size of each parameter, for large batches.
 
     | m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²
@@ -541,12 +536,6 @@ class LAMB(Optimizer):
     def state(self, vector: Array) -> State:
         """Return the mean of g and of g², which start at 0, and scratch."""
         return {name: np.zeros_like(vector) for name in ("mean", "square", SCRATCH)}
-
-    def update(
-        self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float, decays: slice
-    ) -> None:
-        """Take a step with all parameters as one."""
-        self.update_parts(vector, gradient, state, step, learning_rate, decays, whole(vector))
 
     def update_parts(
         self,

@@ -8,10 +8,10 @@ import pytest
 import nnfw
 import nnfw.compute
 from nnfw.plugins import default_registry
+from nnfw.protocols import Parts
 from nnfw.testing import checks_of, run_checks
 from nnfw_standard import LAMB, SGD, Adagrad, Adam, AdamW, Lion, Muon, NAdam, RAdam, RMSProp, ScheduleFree
 from nnfw_standard.muon import orthogonal
-from nnfw_standard.optimizers import whole
 
 FORMULA = "optimizer.agrees_with_its_formula"
 
@@ -247,7 +247,8 @@ def on_everything(self, vector, gradient, learning_rate, decays):
 @dataclass(frozen=True)
 class OneNorm(LAMB):
     def update_parts(self, vector, gradient, state, step, learning_rate, decays, parts):
-        super().update_parts(vector, gradient, state, step, learning_rate, decays, whole(vector))
+        whole = Parts({"all": slice(0, len(vector))}, {"all": vector.shape})
+        super().update_parts(vector, gradient, state, step, learning_rate, decays, whole)
 
 
 @dataclass(frozen=True)

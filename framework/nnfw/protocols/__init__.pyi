@@ -32,6 +32,7 @@ from .node import Node as Node
 from .optimizer import EVALUATED as EVALUATED
 from .optimizer import Optimizer as Optimizer
 from .optimizer import Parts as Parts
+from .optimizer import PartsOptimizer as PartsOptimizer
 from .optimizer import Schedule as Schedule
 from .optimizer import Solver as Solver
 from .optimizer import SplitOptimizer as SplitOptimizer

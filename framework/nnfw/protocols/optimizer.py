@@ -88,11 +88,37 @@ class Optimizer(Protocol):
     ) -> None:
         """Change `vector` and `state` in place, as :meth:`update`, knowing where each parameter is.
 
-        Override it in place of :meth:`update` where the step depends on single parameters: on their norms, as in LAMB,
-        or their shapes, as in Muon. `parts` are their places in the vector by name, ``layers.0.weight`` for instance,
-        and ``parts.shapes`` their shapes.
+        Where the step depends on single parameters, derive from :class:`PartsOptimizer` and write this method. `parts`
+        are their places in the vector by name, ``layers.0.weight`` for instance, and ``parts.shapes`` their shapes.
         """
         self.update(vector, gradient, state, step, learning_rate, decays)
+
+
+class PartsOptimizer(Optimizer, Protocol):
+    """An optimizer whose step depends on single parameters: on their norms, as in LAMB, or their shapes, as in Muon.
+
+    Its author writes `update_parts` instead of `update`.
+    """
+
+    @abstractmethod
+    def update_parts(
+        self,
+        vector: Array,
+        gradient: Array,
+        state: Mapping[str, Array],
+        step: int,
+        learning_rate: float,
+        decays: slice,
+        parts: Parts,
+    ) -> None:
+        """Change `vector` and `state` in place, as `update`, knowing where each parameter is and its shape."""
+
+    def update(
+        self, vector: Array, gradient: Array, state: Mapping[str, Array], step: int, learning_rate: float, decays: slice
+    ) -> None:
+        """Change `vector` and `state` in place, with all parameters as one."""
+        whole = Parts({"all": slice(0, len(vector))}, {"all": vector.shape})
+        self.update_parts(vector, gradient, state, step, learning_rate, decays, whole)
 
 
 class SplitOptimizer(Optimizer, Protocol):
