@@ -48,6 +48,12 @@ def test_load_words_are_columns_of_their_own(folder):
     assert examples.features["steps"].shape == (2, 3, 3)  # x, y and speed
 
 
+@pytest.mark.parametrize("target", [None, ""])
+def test_load_without_target_takes_all_other_columns(folder, target):
+    examples = SequencesCSV("a.csv", "walk", target, order="time").load(folder)
+    assert (examples.target, list(examples.features)) == (None, ["steps", "ground", "kind", "length"])
+
+
 def test_load_target_of_each_step_is_padded(folder):
     numbers = SequencesCSV("a.csv", "walk", "speed", per="step", features=("x",)).load(folder)
     assert numbers.target.tolist() == [[0.5, 0.25, 0.75], [2.5, 3.5, 0.5]]

@@ -28,8 +28,8 @@ class SequencesCSV(Dataset):
         The file, in UTF-8; relative paths start at the directory of the experiment.
     group : str
         The column whose values tell the sequences apart: a recording, a patient, a day.
-    target : str
-        The column of the target.
+    target : str or None
+        The column of the target; None or ``""`` for rows without one, which are to be predicted.
     per : str
         ``"sequence"`` (default): one target for each sequence, the same in all its rows. ``"step"``: one for each row.
     order : str or None
@@ -64,7 +64,7 @@ class SequencesCSV(Dataset):
 
     path: str
     group: str
-    target: str
+    target: str | None
     _: KW_ONLY
     per: Literal["sequence", "step"] = "sequence"
     order: str | None = None
@@ -84,10 +84,10 @@ class SequencesCSV(Dataset):
             has several targets.
         """
         table = read_csv(directory / self.path, categorical=(*self.categorical, self.group), delimiter=self.delimiter)
-        special = [self.group, self.target, *([] if self.order is None else [self.order])]
+        special = [name for name in (self.group, self.target, self.order) if name]
         table.require((*special, *(self.features or ()), *self.categorical))
         names = self.features or tuple(name for name in table.names if name not in special)
-        if twice := {self.group, self.target}.intersection(names):
+        if twice := [name for name in names if name in (self.group, self.target)]:
             raise DataError(f"{table.name}: {min(twice)!r} is the group or the target and cannot be a feature too.")
         columns = table.columns((*special, *names))
         if taken := [name for name in _OWN_NAMES if name in names and categorical(columns[name])]:
@@ -111,6 +111,11 @@ class SequencesCSV(Dataset):
         classes = tuple(np.unique(target).tolist()) if categorical(target) else None
         labels = sequences.padded(target, target[:1]) if self.per == "step" else sequences.single(target, self.target)
         return Examples({**found, _LENGTH: sequences.lengths}, labels, self.target, classes)
+            found = {"steps": sequences.padded(np.stack(numbers, axis=1)), **found}
+        features = {**found, "length": sequences.lengths}
+        if not self.target:
+            return Examples(features)
+        return Examples(features, labels, self.target, classes)
 
 
 class _Sequences:
