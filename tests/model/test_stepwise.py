@@ -73,7 +73,10 @@ def test_ordinary_predictions_carry_nothing_on():
     assert (model.predict(x) == before).all()
 
 
-ALONE = "gives other values step by step than for a sequence in one go: it needs several time steps at once."
+ALONE = (
+    "gives other values step by step than for a sequence in one go: it needs several time steps at once. "
+    "Give whole sequences to predict."
+)
 
 
 @pytest.mark.parametrize(

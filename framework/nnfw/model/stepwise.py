@@ -129,5 +129,5 @@ class Stepwise:
                 ):
                     raise ShapeError(
                         f"{whole.graph.label(place)} gives other values step by step than for a sequence in one go: it "
-                        "needs several time steps at once."
+                        "needs several time steps at once. Give whole sequences to predict."
                     )
