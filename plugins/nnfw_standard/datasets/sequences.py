@@ -107,14 +107,12 @@ class SequencesCSV(Dataset):
         found = {name: sequences.padded(columns[name]) for name in names if categorical(columns[name])}
         if numbers:
             found = {_STEPS: sequences.padded(np.stack(numbers, axis=1)), **found}
+        features = {**found, _LENGTH: sequences.lengths}
+        if not self.target:
+            return Examples(features)
         target = as_whole(columns[self.target])
         classes = tuple(np.unique(target).tolist()) if categorical(target) else None
         labels = sequences.padded(target, target[:1]) if self.per == "step" else sequences.single(target, self.target)
-        return Examples({**found, _LENGTH: sequences.lengths}, labels, self.target, classes)
-            found = {"steps": sequences.padded(np.stack(numbers, axis=1)), **found}
-        features = {**found, "length": sequences.lengths}
-        if not self.target:
-            return Examples(features)
         return Examples(features, labels, self.target, classes)
 
 
