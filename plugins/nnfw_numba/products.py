@@ -1,4 +1,4 @@
-"""Matrix products in programs: by SciPy's BLAS, or by our own loops if they are small."""
+"""Matrix products in programs: by SciPy's BLAS, or by our own loops if they are small or short."""
 
 from __future__ import annotations
 

@@ -25,8 +25,9 @@ _ROWS = (8, 4, 1)
 _COPIED = 2048
 """Largest b that is copied, in numbers."""
 
-_PRODUCT = 1 << 16
-"""Multiplications up to which these loops are at least as fast as BLAS."""
+_PRODUCT, _LENGTH = 1 << 16, 256
+"""Multiplications, and length of the inner axis, up to which these loops are at least as fast as BLAS: so long, the
+columns of b and the rows of a that tiles need stay in the nearest cache, however large the matrices are."""
 
 _WORD, _HALF = ir.IntType(64), ir.IntType(32)
 
@@ -39,10 +40,10 @@ def register() -> int:
 
 
 def suits(rows: int, inner_length: int, columns: int, *, copied: bool) -> bool:
-    """Return whether a product is small enough; `copied` tells that the lines of b are not contiguous."""
+    """Return whether a product is small or short enough; `copied` tells that the lines of b are not contiguous."""
     if copied and inner_length * columns > _COPIED:
         return False
-    return register() > 0 and rows * inner_length * columns <= _PRODUCT
+    return register() > 0 and (inner_length <= _LENGTH or rows * inner_length * columns <= _PRODUCT)
 
 
 @cache

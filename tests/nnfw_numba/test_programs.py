@@ -271,9 +271,9 @@ def test_small_product_is_that_of_numpy_and_the_same_in_programs_and_calls(fast,
     np.testing.assert_array_equal(around[:, [0, -1]], 7)
 
 
-def test_product_is_small_by_its_multiplications_and_by_what_must_be_copied():
-    assert suits(32, 32, 64, copied=True) == suits(1, 1, 1, copied=False)
-    assert not suits(32, 32, 65, copied=False)
+def test_product_is_small_by_its_multiplications_and_its_length_and_by_what_must_be_copied():
+    assert suits(32, 32, 64, copied=True) == suits(1, 1, 1, copied=False) == suits(1000, 256, 1000, copied=False)
+    assert not suits(16, 257, 16, copied=False)
     assert not suits(1, 784, 30, copied=True)
 
 
