@@ -125,7 +125,7 @@ def test_calls_that_take_many_steps_at_once_are_one_call_to_the_bit(data, dtype)
 
 def test_ten_calls_choose_the_accelerator_of_one_call_where_it_is_left_open(data, monkeypatch):
     asked = []
-    monkeypatch.setattr("nnfw.training.loop.gain", lambda size, steps: asked.append(steps) or 0.0)
+    monkeypatch.setattr("nnfw.training.loop.gain", lambda size, steps, places: asked.append(steps) or 0.0)
     whole = in_calls(data, [EPOCHS])
     assert in_calls(data, [1] * EPOCHS, planned_epochs=EPOCHS) == whole
     assert asked[:2] == [4 * EPOCHS] * 2

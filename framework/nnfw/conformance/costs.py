@@ -186,7 +186,10 @@ def check_weights_scale_examples(case: Case) -> None:
 
 
 def check_padding_does_not_count(subject: Subject[Cost]) -> None:
-    """If it takes whole sequences, time steps of weight 0 change neither C nor the gradient, which is 0 there."""
+    """If it takes whole sequences, time steps of weight 0 change neither C nor the gradient, which is 0 there.
+
+    A cost may refuse them with DataError.
+    """
     applies_if(getattr(subject.component, "whole_sequences", False), "it does not declare whole_sequences = True")
     found = [case for case in _cases(subject) if case.a.ndim == 3 and case.a.shape[1] > 1]
     applies_if(found, "its samples have no sequences of several time steps")
@@ -195,7 +198,11 @@ def check_padding_does_not_count(subject: Subject[Cost]) -> None:
         weight[::2, -1] = 0
         beyond = weight == 0
         a = np.where(beyond[..., np.newaxis], case.a[::-1, ::-1], case.a)
-        same = close(case.value(weight), replace(case, a=a).value(weight))
+        try:
+            value = case.value(weight)
+        except DataError as error:
+            raise NotApplicable(f"it refuses padded sequences: {error}") from error
+        same = close(value, replace(case, a=a).value(weight))
         require(same, "C depends on time steps whose weight is 0.")
         for method in _gradient_methods(case.cost):
             slopes = np.array(method(case.a, case.y, Workspace(a.dtype), weight))
