@@ -49,13 +49,14 @@ def failed(registry, name):
 
 
 def off(name):
-    """Return a kernel whose result is off by 1e-3."""
+    """Return a kernel whose result is off by 1e-3, or by 1 if it is a whole number."""
 
     def kernel(*arguments):
         operation = getattr(kernels(), name)
         operation.definition(*arguments)
         for position in operation.results:
-            arguments[position][...] *= 1 + 1e-3
+            result = arguments[position]
+            result[...] = result + 1 if result.dtype.kind == "i" else result * (1 + 1e-3)
 
     return kernel
 
@@ -112,8 +113,8 @@ def test_kernel_that_is_wrong_in_another_way_is_found(registry, monkeypatch, nam
     results = [operation.arguments[k] for k in operation.results]
     if make is to_a_copy and all(argument.axes == ("1",) for argument in results):
         pytest.skip("a single number is contiguous")
-    if make is in_float32 and name in ("right_classes", "right_rows", "mask"):
-        pytest.skip("float32 holds every count of a few examples, and every mark")
+    if make is in_float32 and name in ("right_classes", "right_rows", "mask", "random_places"):
+        pytest.skip("float32 holds every count of a few examples, every mark and every place")
     monkeypatch.setitem(OFFERED, name, make(name))
     assert [*failed(registry, name)] == [f"kernel.{name}"]
 
