@@ -25,9 +25,9 @@ from .layer import Merge as Merge
 from .layer import Parameter as Parameter
 from .layer import Shape as Shape
 from .layer import activation_of as activation_of
+from .layers_of_block import Layers as Layers
 from .node import Block as Block
 from .node import Inline as Inline
-from .node import Layers as Layers
 from .node import Node as Node
 from .optimizer import EVALUATED as EVALUATED
 from .optimizer import Optimizer as Optimizer

@@ -5,9 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
-
-from annotated_types import MinLen
+from typing import Annotated, Protocol
 
 from nnfw.protocols.layer import Layer, Merge
 
@@ -62,13 +60,6 @@ class Node:
         """Return the layer, with name, inputs and share where there are any."""
         said = [f"{key}={value!r}" for key in ("name", "inputs", "share") if (value := getattr(self, key))]
         return f"Node({', '.join([repr(self.layer), *said])})" if said else repr(self.layer)
-
-
-if TYPE_CHECKING:
-    Layers = Sequence[Any]
-    """The layers of a block, as an option: one or more, each as in the list of a network."""
-else:
-    Layers = Annotated[tuple[Node, ...], MinLen(1)]  # which is what each becomes before `nodes` is called
 
 
 class Block(Protocol):
