@@ -149,6 +149,14 @@ def scatter_add(rows: Array, index: Array, out: Array) -> None:
 
 
 @inner
+def clear_index(values: Array, index: Array, number: float) -> None:
+    for i in range(values.shape[0]):
+        if index[i] == number:
+            for k in range(values.shape[1]):
+                values[i, k] = 0
+
+
+@inner
 def sigmoid_of(z: Number) -> Number:
     t = type(z)
     return t(1) / (t(1) + exp(min(-z, t(np.floor(np.log(np.finfo(t).max))))))

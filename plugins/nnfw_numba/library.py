@@ -10,7 +10,7 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from nnfw.ops.operation import Function, Operation
-from nnfw_numba import attention, bodies, costs, ctc, normalization, pooling_over_time, recurrence, tables
+from nnfw_numba import attention, bodies, costs, ctc, normalization, over_time, recurrence, tables
 from nnfw_numba.caching import inner, sources
 from nnfw_numba.untyped import Untyped
 
@@ -43,7 +43,7 @@ _BODIES = {
     "nnfw_standard.normalization_operations": normalization,
     "nnfw_standard.sequence_operations": recurrence,
     "nnfw_standard.table_operations": tables,
-    "nnfw_standard.time_operations": pooling_over_time,
+    "nnfw_standard.time_operations": over_time,
 }
 """Where the bodies of the standard operations are, by the module of their definitions."""
 

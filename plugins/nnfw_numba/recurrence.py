@@ -40,14 +40,6 @@ def repeat_row(row: Array, out: Array) -> None:
 
 
 @inner
-def clear_index(values: Array, index: Array, number: float) -> None:
-    for i in range(values.shape[0]):
-        if index[i] == number:
-            for k in range(values.shape[1]):
-                values[i, k] = 0
-
-
-@inner
 def _turned(weight: Array) -> Array:
     """Return the weights of all gates with a line for each unit that they take."""
     gates, units, taken = weight.shape

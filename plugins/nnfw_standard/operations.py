@@ -44,6 +44,12 @@ def scatter_add(rows: Array, index: Array, out: Array) -> None:
         np.add.at(out.reshape(-1), places.reshape(-1), rows[block].reshape(-1))
 
 
+@operation(values="changed n h", index="read int64 n", number="number whole", cut="n")
+def clear_index(values: Array, index: Array, number: int) -> None:
+    """Set the rows of one index to 0: values_i ← 0 where index_i = number."""
+    values[index == number] = 0
+
+
 @operation(grad_a="read n ...", a="read n ...", out="written n ...", cut="n")
 def sigmoid_delta(grad_a: Array, a: Array, out: Array) -> None:
     """δ of the sigmoid: out ← ∂C/∂a ⊙ a (1 − a)."""

@@ -355,12 +355,12 @@ CHAIN = {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}, "dropou
 OPERATIONS = {
     "nnfw.ops.definitions": "product add_bias sum_examples take copy scale multiply mask blend add add_scaled",
     "nnfw_standard.operations": """
-        scatter_add sigmoid sigmoid_delta tanh tanh_delta dropout_mask relu relu_delta softmax softmax_delta shift
-        subtract_log log_softmax_delta sparsemax sparsemax_delta residual label_residual class_residual weigh
-        mae_terms mae_slope huber_terms huber_slope poisson_terms poisson_slope binary_terms binary_slope
-        logistic_terms bounded_log label_terms class_terms label_slope class_slope mean weighted_mean squared_distance
-        logistic_loss class_loss right_classes right_rows add_signs clip clip_values sgd momentum adam
-        amsgrad nadam radam lion rmsprop multiply_channels
+        scatter_add clear_index sigmoid sigmoid_delta tanh tanh_delta dropout_mask relu relu_delta softmax softmax_delta
+        shift subtract_log log_softmax_delta sparsemax sparsemax_delta residual label_residual class_residual weigh
+        mae_terms mae_slope huber_terms huber_slope poisson_terms poisson_slope binary_terms binary_slope logistic_terms
+        bounded_log label_terms class_terms label_slope class_slope mean weighted_mean squared_distance logistic_loss
+        class_loss right_classes right_rows add_signs clip clip_values sgd momentum adam amsgrad nadam radam lion
+        rmsprop multiply_channels
     """,
     "nnfw_standard.attention_operations": """
         attention_weights attention_values attention_values_delta attention_weights_delta rotate
@@ -376,7 +376,7 @@ OPERATIONS = {
         running_rates
     """,
     "nnfw_standard.sequence_operations": """
-        swap repeat_row clear_index rnn_steps rnn_steps_back lstm_steps lstm_steps_back gru_steps gru_steps_back
+        swap repeat_row rnn_steps rnn_steps_back lstm_steps lstm_steps_back gru_steps gru_steps_back
     """,
     "nnfw_standard.image_operations": """
         conv2d conv2d_input_gradient conv2d_weight_gradient add_to_channels sum_positions max_pool2d

@@ -44,7 +44,7 @@ class ScheduleFree(Optimizer):
     -----
     Evaluation, callbacks at the end of an epoch and the saved model have x, the training has y. It takes the place of a
     schedule that falls; one that only warms up is still of use. Running statistics of batch normalisation are those of
-    y, close to x in the end; the authors compute them anew. With SGD c has the same form, so the first parameters do
+    y, close to x in the end; the authors recompute them. With SGD c has the same form, so the first parameters do
     not count in x, unlike in Equation 5. Some texts divide v by 1 − β₂^t and have γ = η, so that c = 1/t at constant η.
 
     References

@@ -28,12 +28,6 @@ def repeat_row(row: Array, out: Array) -> None:
     out[...] = row
 
 
-@operation(values="changed n h", index="read int64 n", number="number whole", cut="n")
-def clear_index(values: Array, index: Array, number: int) -> None:
-    """Set the rows of one index to 0: values_i ← 0 where index_i = number."""
-    values[index == number] = 0
-
-
 Arrays = tuple[Array, ...]
 
 Step = Callable[..., None]

@@ -132,7 +132,7 @@ DRAWN = [
 
 
 def in_both(names, some):
-    """Return parameters for each name in float32, and in float64, which is long but for some: each is compiled anew."""
+    """Return parameters for each name in float32, and in float64, which is long but for some: each is compiled."""
     return [
         *(pytest.param(name, np.float32, id=f"{name}-float32") for name in names),
         *(

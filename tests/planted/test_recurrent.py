@@ -24,7 +24,8 @@ def spoilt(base, spoil, **options):
 
     @dataclass(frozen=True)
     class Spoilt(base):
-        def _steps_back(self, deltas, gates, weight, states, kept, inside, grad, delta, recurrent_delta):
+        def _go_back(self, steps, deltas, grad, delta, recurrent_delta):
+            gates, weight, inside, states, kept = steps
             first, later = zip(*states.values(), strict=True)
             sequence_operations.backwards(
                 *(step, deltas, gates, weight, inside, first, self.reverse, later, kept),

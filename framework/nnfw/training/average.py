@@ -41,7 +41,7 @@ class Average:
     Notes
     -----
     As PyTorch's `AveragedModel` with `get_ema_multi_avg_fn` and `get_swa_avg_fn`. The layers' state, as the running
-    statistics of batch normalisation, is averaged alike; the paper on SWA computes it anew for θ̄.
+    statistics of batch normalisation, is averaged alike; the paper on SWA recomputes it for θ̄.
 
     References
     ----------

@@ -55,7 +55,8 @@ class BatchEnsemble(Layer):
     -----
     The input is ``(N, n_in)`` or, after another layer of the kind, ``(N, k, n_in)``; z is ``(N, k, units)``. Dense
     layers of k networks would have k weight matrices; here the product is one, of N × k rows. Weight decay acts on w
-    alone. At the end of a network, `member_mean` gives every member a cost of its own, and the mean as prediction.
+    alone. At the end of a network, the cost `each_member` gives every member a cost of its own; `time_pool` makes the
+    mean.
 
     References
     ----------

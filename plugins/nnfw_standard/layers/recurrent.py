@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from math import prod
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge
@@ -20,6 +20,30 @@ from nnfw_standard.activations import Identity
 
 States = Mapping[str, tuple[Array, Array]]
 """By letter the first state ``(N, units)``, and the states after each step ``(T, N, units)``."""
+
+
+class Steps(NamedTuple):
+    """What a layer computes of all time steps, time first, and keeps for the way back.
+
+    Parameters
+    ----------
+    gates
+        Weighted inputs, which become the gates, ``(T, N, gates, units)``.
+    weight
+        Weights of the state, ``(gates, units, units)``.
+    inside
+        1 for each time step within a sequence, else 0, ``(T, N)``.
+    states
+        First states, and those after each step.
+    kept
+        A further array of each step, ``(T, N, units)``, if the layer keeps one; else the gates.
+    """
+
+    gates: Array
+    weight: Array
+    inside: Array
+    states: States
+    kept: Array
 
 
 @dataclass(frozen=True)
@@ -108,7 +132,7 @@ class _Recurrent(Merge):
                 kernels().copy(given[0][:, self._part(k)], each[first])
             else:
                 kernels().repeat_row(params.get(f"initial_{letter}", _zeros(workspace, self.units)), each[first])
-        self._steps(gates, self._kernel(params), params, self._split(states), kept, inside, workspace)
+        self._go(Steps(gates, self._kernel(params), inside, self._split(states), kept), params, workspace)
         workspace.carry({letter: each[last] for letter, each in states.items()})
         if self.states == "last":
             return states["h"][last]
@@ -132,8 +156,8 @@ class _Recurrent(Merge):
         of_recurrent = _buffer(workspace, "recurrent_delta", *gates.shape) if self.passes_by else of_gates
         grad = {letter: workspace.buffer(f"grad_{letter}", (count, self.units)) for letter in self.letters}
         deltas = self._deltas(delta, grad, steps, workspace)
-        saved = gates, self._kernel(params), self._split(states), kept, inside
-        self._steps_back(deltas, *saved, grad, of_gates, of_recurrent)
+        steps_of = Steps(gates, self._kernel(params), inside, self._split(states), kept)
+        self._go_back(steps_of, deltas, grad, of_gates, of_recurrent)
         before = states["h"][1:] if self.reverse else states["h"][:-1]
         at_gates, at_states = (each.reshape(steps * count, rows) for each in (of_gates, of_recurrent))
         kernels().product(at_gates.T, x.reshape(steps * count, features), grads["weight"])
@@ -186,30 +210,12 @@ class _Recurrent(Merge):
         kernels().sum_examples(at_gates, grads["bias"])
 
     @abstractmethod
-    def _steps(
-        self,
-        gates: Array,
-        weight: Array,
-        params: Mapping[str, Array],
-        states: States,
-        kept: Array,
-        inside: Array,
-        workspace: Workspace,
-    ) -> None:
+    def _go(self, steps: Steps, params: Mapping[str, Array], workspace: Workspace) -> None:
         """Compute the states after each step from weighted inputs."""
 
     @abstractmethod
-    def _steps_back(
-        self,
-        deltas: Array,
-        gates: Array,
-        weight: Array,
-        states: States,
-        kept: Array,
-        inside: Array,
-        grad: Mapping[str, Array],
-        delta: Array,
-        recurrent_delta: Array,
+    def _go_back(
+        self, steps: Steps, deltas: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
     ) -> None:
         """Compute δ of the weighted inputs and states; `grad` becomes that of the first states."""
 
@@ -252,31 +258,14 @@ class SimpleRNN(_Recurrent):
 
     gates = 1
 
-    def _steps(
-        self,
-        gates: Array,
-        weight: Array,
-        params: Mapping[str, Array],
-        states: States,
-        kept: Array,
-        inside: Array,
-        workspace: Workspace,
-    ) -> None:
-        h0, h = states["h"]
-        kernels().rnn_steps(gates, weight, inside, h0, self.reverse, h)
+    def _go(self, steps: Steps, params: Mapping[str, Array], workspace: Workspace) -> None:
+        gates, weight, inside, states, _ = steps
+        kernels().rnn_steps(gates, weight, inside, states["h"][0], self.reverse, states["h"][1])
 
-    def _steps_back(
-        self,
-        deltas: Array,
-        gates: Array,
-        weight: Array,
-        states: States,
-        kept: Array,
-        inside: Array,
-        grad: Mapping[str, Array],
-        delta: Array,
-        recurrent_delta: Array,
+    def _go_back(
+        self, steps: Steps, deltas: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
     ) -> None:
+        _, weight, inside, states, _ = steps
         kernels().rnn_steps_back(deltas, weight, inside, self.reverse, states["h"][1], grad["h"], delta)
 
 
@@ -320,31 +309,15 @@ class LSTM(_Recurrent):
     letters = "hc"
     keeps_one_more = True  # tanh c
 
-    def _steps(
-        self,
-        gates: Array,
-        weight: Array,
-        params: Mapping[str, Array],
-        states: States,
-        kept: Array,
-        inside: Array,
-        workspace: Workspace,
-    ) -> None:
+    def _go(self, steps: Steps, params: Mapping[str, Array], workspace: Workspace) -> None:
+        gates, weight, inside, states, kept = steps
         (h0, h), (c0, c) = states["h"], states["c"]
         kernels().lstm_steps(gates, weight, inside, h0, c0, self.reverse, h, c, kept)
 
-    def _steps_back(
-        self,
-        deltas: Array,
-        gates: Array,
-        weight: Array,
-        states: States,
-        kept: Array,
-        inside: Array,
-        grad: Mapping[str, Array],
-        delta: Array,
-        recurrent_delta: Array,
+    def _go_back(
+        self, steps: Steps, deltas: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
     ) -> None:
+        gates, weight, inside, states, kept = steps
         c0, c = states["c"]
         grads = grad["h"], grad["c"]
         kernels().lstm_steps_back(deltas, gates, weight, inside, c0, self.reverse, c, kept, *grads, delta)
@@ -395,32 +368,16 @@ class GRU(_Recurrent):
             found["recurrent_bias"] = Parameter((self.units,), self.bias_initializer, decays=False)
         return found
 
-    def _steps(
-        self,
-        gates: Array,
-        weight: Array,
-        params: Mapping[str, Array],
-        states: States,
-        kept: Array,
-        inside: Array,
-        workspace: Workspace,
-    ) -> None:
+    def _go(self, steps: Steps, params: Mapping[str, Array], workspace: Workspace) -> None:
+        gates, weight, inside, states, kept = steps
         h0, h = states["h"]
         bias = params["recurrent_bias"] if self.bias else _zeros(workspace, self.units)
         kernels().gru_steps(gates, weight, bias, inside, h0, self.reverse, h, kept)
 
-    def _steps_back(
-        self,
-        deltas: Array,
-        gates: Array,
-        weight: Array,
-        states: States,
-        kept: Array,
-        inside: Array,
-        grad: Mapping[str, Array],
-        delta: Array,
-        recurrent_delta: Array,
+    def _go_back(
+        self, steps: Steps, deltas: Array, grad: Mapping[str, Array], delta: Array, recurrent_delta: Array
     ) -> None:
+        gates, weight, inside, states, kept = steps
         h0, h = states["h"]
         deltas_of = grad["h"], delta, recurrent_delta
         kernels().gru_steps_back(deltas, gates, weight, inside, h0, self.reverse, h, kept, *deltas_of)
