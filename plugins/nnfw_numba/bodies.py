@@ -17,7 +17,7 @@ from nnfw_numba import augmentation, convolution, pooling, resizing
 from nnfw_numba.caching import inner
 from nnfw_numba.exponential import exp, expm1, log1p
 from nnfw_numba.machine import copy as copy_bytes
-from nnfw_numba.machine import elements
+from nnfw_numba.machine import elements, line
 from nnfw_numba.untyped import Number, Untyped
 
 _BLOCK = 32
@@ -74,11 +74,13 @@ def add_bias(z: Array, bias: Array) -> None:
 
 @inner
 def sum_examples(delta: Array, out: Array) -> None:
-    for j in range(delta.shape[1]):
-        out[j] = 0
+    totals = line(out, (0,), out.size)
+    for j in range(out.size):
+        totals[j] = 0
     for i in range(delta.shape[0]):
-        for j in range(delta.shape[1]):
-            out[j] += delta[i, j]
+        row = line(delta, (i,), out.size)
+        for j in range(out.size):
+            totals[j] += row[j]
 
 
 @inner

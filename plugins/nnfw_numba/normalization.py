@@ -10,6 +10,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw_numba.caching import inner
+from nnfw_numba.machine import line
 from nnfw_numba.untyped import Number
 
 _LANES = 16
@@ -75,57 +76,77 @@ def normalize_delta(grad: Array, normalized: Array, rate: Array, centred: float,
 
 
 @inner
+def _flat(values: Array) -> bool:
+    """Return whether an example is a line of channels."""
+    return values.shape[2] == 1 and values.strides[1] == values.itemsize
+
+
+@inner
 def affine(values: Array, scale: Array, shift: Array, out: Array) -> None:
-    for n in range(values.shape[0]):
-        if values.shape[2] == 1:
-            for c in range(values.shape[1]):
-                out[n, c, 0] = values[n, c, 0] * scale[c] + shift[c]
-        else:
-            for c in range(values.shape[1]):
-                for s in range(values.shape[2]):
-                    out[n, c, s] = values[n, c, s] * scale[c] + shift[c]
+    channels, length = values.shape[1:]
+    factors, terms = line(scale, (0,), channels), line(shift, (0,), channels)
+    if _flat(values) and _flat(out):
+        for n in range(values.shape[0]):
+            row, result = line(values, (n,), channels), line(out, (n,), channels)
+            for c in range(channels):
+                result[c] = row[c] * factors[c] + terms[c]
+    else:
+        for n in range(values.shape[0]):
+            for c in range(channels):
+                row, result = line(values, (n, c), length), line(out, (n, c), length)
+                for s in range(length):
+                    result[s] = row[s] * factors[c] + terms[c]
 
 
 @inner
 def scale_channels(values: Array, scale: Array, out: Array) -> None:
-    for n in range(values.shape[0]):
-        if values.shape[2] == 1:
-            for c in range(values.shape[1]):
-                out[n, c, 0] = values[n, c, 0] * scale[c]
-        else:
-            for c in range(values.shape[1]):
-                for s in range(values.shape[2]):
-                    out[n, c, s] = values[n, c, s] * scale[c]
+    channels, length = values.shape[1:]
+    factors = line(scale, (0,), channels)
+    if _flat(values) and _flat(out):
+        for n in range(values.shape[0]):
+            row, result = line(values, (n,), channels), line(out, (n,), channels)
+            for c in range(channels):
+                result[c] = row[c] * factors[c]
+    else:
+        for n in range(values.shape[0]):
+            for c in range(channels):
+                row, result = line(values, (n, c), length), line(out, (n, c), length)
+                for s in range(length):
+                    result[s] = row[s] * factors[c]
 
 
 @inner
 def _sum_channels(values: Array, totals: Array) -> None:
     """Set totals_c to Σ values, in float64."""
-    for c in range(totals.size):
+    channels, length = values.shape[1:]
+    for c in range(channels):
         totals[c] = 0
-    sums = np.empty(_LANES, values.dtype)
+    sums, flat = np.empty(_LANES, values.dtype), _flat(values)
     for n in range(values.shape[0]):
-        if values.shape[2] == 1:
-            for c in range(values.shape[1]):
-                totals[c] += values[n, c, 0]
+        if flat:
+            row = line(values, (n,), channels)
+            for c in range(channels):
+                totals[c] += row[c]
         else:
-            for c in range(values.shape[1]):
-                totals[c] += _sum(values[n, c], sums)
+            for c in range(channels):
+                totals[c] += _sum(line(values, (n, c), length), sums)
 
 
 @inner
 def _dot_channels(values: Array, others: Array, totals: Array) -> None:
     """Set totals_c to Σ values ⊙ others, in float64."""
-    for c in range(totals.size):
+    channels, length = values.shape[1:]
+    for c in range(channels):
         totals[c] = 0
-    sums = np.empty(_LANES, values.dtype)
+    sums, flat = np.empty(_LANES, values.dtype), _flat(values) and _flat(others)
     for n in range(values.shape[0]):
-        if values.shape[2] == 1:
-            for c in range(values.shape[1]):
-                totals[c] += values[n, c, 0] * others[n, c, 0]
+        if flat:
+            row, other = line(values, (n,), channels), line(others, (n,), channels)
+            for c in range(channels):
+                totals[c] += row[c] * other[c]
         else:
-            for c in range(values.shape[1]):
-                totals[c] += _dot(values[n, c], others[n, c], sums)
+            for c in range(channels):
+                totals[c] += _dot(line(values, (n, c), length), line(others, (n, c), length), sums)
 
 
 @inner
@@ -167,17 +188,27 @@ def batch_normalize_delta(
     out: Array,
 ) -> None:
     affine_gradients(grad, normalized, scale_grad, shift_grad)
-    count = grad.dtype.type(grad.shape[0] * grad.shape[2])
-    for n in range(grad.shape[0]):
-        if grad.shape[2] == 1:
-            for c in range(grad.shape[1]):
-                through = grad[n, c, 0] - normalized[n, c, 0] * (scale_grad[c] / count) - shift_grad[c] / count
-                out[n, c, 0] = through * (scale[c] * rate[c])
-        else:
-            for c in range(grad.shape[1]):
-                share, mean, factor = scale_grad[c] / count, shift_grad[c] / count, scale[c] * rate[c]
-                for s in range(grad.shape[2]):
-                    out[n, c, s] = (grad[n, c, s] - normalized[n, c, s] * share - mean) * factor
+    (examples, channels, length), real = grad.shape, grad.dtype.type
+    count = real(examples * length)
+    shares, means, factors = np.empty(channels, real), np.empty(channels, real), np.empty(channels, real)
+    for c in range(channels):
+        shares[c], means[c], factors[c] = scale_grad[c] / count, shift_grad[c] / count, scale[c] * rate[c]
+    if _flat(grad) and _flat(normalized) and _flat(out):
+        for n in range(examples):
+            delta, a, result = line(grad, (n,), channels), line(normalized, (n,), channels), line(out, (n,), channels)
+            for c in range(channels):
+                result[c] = (delta[c] - a[c] * shares[c] - means[c]) * factors[c]
+    else:
+        for n in range(examples):
+            for c in range(channels):
+                delta, a, result = (
+                    line(grad, (n, c), length),
+                    line(normalized, (n, c), length),
+                    line(out, (n, c), length),
+                )
+                share, mean, factor = shares[c], means[c], factors[c]
+                for s in range(length):
+                    result[s] = (delta[s] - a[s] * share - mean) * factor
 
 
 @inner

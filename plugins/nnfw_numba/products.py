@@ -34,8 +34,7 @@ def encoded(a: Array, b: Array, out: Array) -> Product | None:
     """Encode a product for a program; None if NumPy must compute it."""
     if not (out.flags.writeable and out.flags.aligned and (out.strides[1] == out.itemsize or out.shape[1] == 1)):
         return None
-    copied = b.strides[1] != b.itemsize
-    if a.flags.aligned and b.flags.aligned and tiles.suits(len(a), *b.shape, copied=copied):
+    if a.flags.aligned and b.flags.aligned and tiles.suits(a, b):
         numbers = [number for array in (a, b, out) for number in (array.ctypes.data, *array.strides)]
         return Product(tiles.function(a.dtype.char).address, [*numbers, *a.shape, b.shape[1]], (0, 3, 6))
     return _by_blas(a, b, out)

@@ -252,16 +252,19 @@ PRODUCTS = {
 }
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 5, 3), (8, 24, 17), (13, 2, 40), (33, 9, 16), (200, 24, 8)], ids=str)
+SHAPES = [(1, 1, 1), (7, 5, 3), (8, 24, 17), (13, 2, 40), (33, 9, 16), (200, 24, 8), (9, 600, 35), (12, 257, 1030)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("form", PRODUCTS)
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_small_product_is_that_of_numpy_and_the_same_in_programs_and_calls(fast, rng, form, shape, dtype):
+def test_product_in_our_own_loops_is_that_of_numpy_and_the_same_in_programs_and_calls(fast, rng, form, shape, dtype):
     def array(*shape):
         return rng.normal(size=shape).astype(dtype)
 
     a, b = PRODUCTS[form](array, *shape)
-    rows, length, columns = shape
-    assert suits(rows, length, columns, copied=True)
+    rows, _, columns = shape
+    assert suits(a, b)
     around = np.full((rows, columns + 2), 7, dtype)
     out, single = around[:, 1:-1], np.zeros((rows, columns), dtype)
     assert run(fast, of("product", a, b, out), of("relu", out.copy(), single)) == 1
@@ -271,10 +274,16 @@ def test_small_product_is_that_of_numpy_and_the_same_in_programs_and_calls(fast,
     np.testing.assert_array_equal(around[:, [0, -1]], 7)
 
 
-def test_product_is_small_by_its_multiplications_and_its_length_and_by_what_must_be_copied():
-    assert suits(32, 32, 64, copied=True) == suits(1, 1, 1, copied=False) == suits(1000, 256, 1000, copied=False)
-    assert not suits(16, 257, 16, copied=False)
-    assert not suits(1, 784, 30, copied=True)
+def test_blas_computes_products_of_few_long_rows_and_of_lines_that_compete_in_the_cache():
+    def array(rows, columns):
+        return np.zeros((rows, columns), np.float32)
+
+    assert suits(array(9, 784), array(1000, 784).T)
+    assert not suits(array(8, 784), array(1000, 784).T)
+    assert suits(array(8, 256), array(256, 1000))
+    assert not suits(array(8, 784), array(784, 1000))
+    assert not suits(array(64, 1024).T, array(64, 32))
+    assert not suits(array(9, 20), array(20, 60)[:, ::2])
 
 
 @dataclass(frozen=True)
