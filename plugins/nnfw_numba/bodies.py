@@ -23,6 +23,9 @@ from nnfw_numba.untyped import Number, Untyped
 _BLOCK = 32
 """Terms in a block of a sum."""
 
+_NEAR = 1024
+"""Numbers of rows that are worked on together, which stay in the nearest cache."""
+
 
 def per_element(function: Callable[..., Number]) -> Untyped:
     """Return a loop that sets `out`, its last argument, to function(...) of each element of the other arguments.
@@ -224,20 +227,26 @@ def _bounded(value: Number, quarter: Number) -> Number:
 @inner
 def softmax(z: Array, row: Array, out: Array) -> None:
     width = z.shape[-1]
-    quarter = z.dtype.type(np.finfo(z.dtype).max / 4)
-    for start in range(0, z.size, width):
-        largest = -quarter
-        for k in range(start, start + width):
-            value = _bounded(z.flat[k], quarter)
-            out.flat[k] = value
-            if not value <= largest:  # also for NaN, after which nothing is larger
-                largest = value
-        total = z.dtype.type(0)
-        for k in range(start, start + width):
-            out.flat[k] = exp(out.flat[k] - largest)
-            total += out.flat[k]
-        for k in range(start, start + width):
-            out.flat[k] /= total
+    quarter, block = z.dtype.type(np.finfo(z.dtype).max / 4), max(1, _NEAR // width) * width
+    for first in range(0, z.size, block):
+        end = min(first + block, z.size)
+        for start in range(first, end, width):
+            largest = -quarter
+            for k in range(start, start + width):
+                value = _bounded(z.flat[k], quarter)
+                out.flat[k] = value
+                if not value <= largest:  # also for NaN, after which nothing is larger
+                    largest = value
+            for k in range(start, start + width):
+                out.flat[k] -= largest
+        for k in range(first, end):  # many rows at once, since those of few classes are shorter than a register
+            out.flat[k] = exp(out.flat[k])
+        for start in range(first, end, width):
+            total = z.dtype.type(0)
+            for k in range(start, start + width):
+                total += out.flat[k]
+            for k in range(start, start + width):
+                out.flat[k] /= total
 
 
 @inner
@@ -534,17 +543,33 @@ def logistic_loss(k: int, z: Array, y: Array) -> Number:
     return _logistic_term(z.flat[k], y.flat[k])
 
 
-@mean_over(len)
-def class_loss(i: int, z: Array, y: Array) -> Number:
-    largest = -z.dtype.type(np.finfo(z.dtype).max / 4)
-    quarter, summed = -largest, z.dtype.type(0)
-    for j in range(z.shape[1]):
-        value = _bounded(z[i, j], quarter)
-        if not value <= largest:
-            largest = value
-    for j in range(z.shape[1]):
-        summed += exp(_bounded(z[i, j], quarter) - largest)
-    return np.log(summed) - (_bounded(z[i, y[i]], quarter) - largest)
+@inner
+def class_loss(z: Array, y: Array, count: float, total: Array) -> None:
+    width, real = z.shape[1], z.dtype.type
+    quarter, block = real(np.finfo(z.dtype).max / 4), max(1, _NEAR // width)
+    powers, chosen, whole = np.empty(block * width, z.dtype), np.empty(block, z.dtype), 0.0
+    for first in range(0, z.shape[0], block):
+        rows = min(block, z.shape[0] - first)
+        for i in range(rows):
+            largest = -quarter
+            for k in range(width):
+                value = _bounded(z[first + i, k], quarter)
+                powers[i * width + k] = value
+                if not value <= largest:
+                    largest = value
+            for k in range(width):
+                powers[i * width + k] -= largest
+            chosen[i] = powers[i * width + y[first + i]]
+        for k in range(rows * width):
+            powers[k] = exp(powers[k])
+        part = 0.0
+        for i in range(rows):
+            summed = real(0)
+            for k in range(width):
+                summed += powers[i * width + k]
+            part += np.log(summed) - chosen[i]
+        whole += part
+    total[0] = whole / count
 
 
 @inner
