@@ -149,8 +149,9 @@ def scatter_add(rows: Array, index: Array, out: Array) -> None:
         for j in range(out.shape[1]):
             out[k, j] = 0
     for i in range(index.size):
-        for j in range(out.shape[1]):
-            out[index[i], j] += rows[i, j]
+        row, total = line(rows, (i,), out.shape[1]), line(out, (index[i],), out.shape[1])
+        for j in range(row.size):
+            total[j] += row[j]
 
 
 @inner
