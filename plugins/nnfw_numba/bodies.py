@@ -17,7 +17,7 @@ from nnfw_numba import augmentation, convolution, pooling, resizing
 from nnfw_numba.caching import inner
 from nnfw_numba.exponential import exp, expm1, log1p
 from nnfw_numba.machine import copy as copy_bytes
-from nnfw_numba.machine import elements, line
+from nnfw_numba.machine import elements, vector
 from nnfw_numba.untyped import Number, Untyped
 
 _BLOCK = 32
@@ -77,11 +77,11 @@ def add_bias(z: Array, bias: Array) -> None:
 
 @inner
 def sum_examples(delta: Array, out: Array) -> None:
-    totals = line(out, (0,), out.size)
+    totals = vector(out, (0,), out.size)
     for j in range(out.size):
         totals[j] = 0
     for i in range(delta.shape[0]):
-        row = line(delta, (i,), out.size)
+        row = vector(delta, (i,), out.size)
         for j in range(out.size):
             totals[j] += row[j]
 
@@ -149,7 +149,7 @@ def scatter_add(rows: Array, index: Array, out: Array) -> None:
         for j in range(out.shape[1]):
             out[k, j] = 0
     for i in range(index.size):
-        row, total = line(rows, (i,), out.shape[1]), line(out, (index[i],), out.shape[1])
+        row, total = vector(rows, (i,), out.shape[1]), vector(out, (index[i],), out.shape[1])
         for j in range(row.size):
             total[j] += row[j]
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw_numba.caching import compiled, inner
+from nnfw_numba.machine import vector
 from nnfw_numba.registers import COLUMNS, LINES, OTHERS, REGISTER, ROWS, correlate, weigh
 
 Sliding = tuple[int, int, int, int, int, int]
@@ -377,7 +378,8 @@ def sum_positions(delta: Array, out: Array) -> None:
         for first in range(0, examples, many):
             count = min(many, examples - first)
             for n in range(count):
+                source, target = vector(delta, (first + n, f), length), vector(lines, (n, 0), length)
                 for k in range(length):
-                    lines[n, 0, k] = delta[first + n, f, k]
+                    target[k] = source[k]
             _add_products(lines, ones, start, count, registers, total)
         out[f] = total[0, 0]

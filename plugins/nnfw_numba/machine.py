@@ -69,7 +69,7 @@ def _exchange(context: Untyped, builder: Untyped, signature: Untyped, arguments:
     return builder.extract_value(builder.cmpxchg(place, arguments[1], arguments[2], "acq_rel", "acquire"), 1)
 
 
-def _line(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
+def _vector(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
     """Return numbers of an array from an index on, which are contiguous there, as an array in one piece."""
     (kind, _, _), result = signature.args, signature.return_type
     array = make_array(kind)(context, builder, arguments[0])  # type: ignore[no-untyped-call]
@@ -77,10 +77,10 @@ def _line(context: Untyped, builder: Untyped, signature: Untyped, arguments: Unt
     strides = _unpacked(builder, array.strides)
     for index, stride in zip(_unpacked(builder, arguments[1]), strides, strict=False):
         place = builder.gep(place, [builder.mul(index, stride)], inbounds=True)
-    vector, size = make_array(result)(context, builder), array.itemsize  # type: ignore[no-untyped-call]
+    found, size = make_array(result)(context, builder), array.itemsize  # type: ignore[no-untyped-call]
     data = builder.bitcast(place, array.data.type)
-    populate_array(vector, data=data, shape=[arguments[2]], strides=[size], itemsize=size, meminfo=None)  # type: ignore[no-untyped-call]
-    return vector._getvalue()
+    populate_array(found, data=data, shape=[arguments[2]], strides=[size], itemsize=size, meminfo=None)  # type: ignore[no-untyped-call]
+    return found._getvalue()
 
 
 def _fused(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
@@ -113,7 +113,7 @@ store: Untyped = intrinsic(lambda _, address, value: (types.void(address, types.
 exchange: Untyped = intrinsic(
     lambda _, address, old, new: (types.boolean(address, types.int64, types.int64), _exchange)
 )
-line: Untyped = intrinsic(lambda _, array, index, count: (_arrays(array.dtype, 1, "C")(array, index, count), _line))
+vector: Untyped = intrinsic(lambda _, array, index, count: (_arrays(array.dtype, 1, "C")(array, index, count), _vector))
 fused: Untyped = intrinsic(lambda _, a, b, c: (a(a, a, a), _fused))
 elements: Untyped = intrinsic(lambda _, values, k, like: (_tuples(like.dtype, len(values))(values, k, like), _elements))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw_numba.caching import inner
-from nnfw_numba.machine import line
+from nnfw_numba.machine import vector
 from nnfw_numba.untyped import Number
 
 _LANES = 16
@@ -84,16 +84,16 @@ def _flat(values: Array) -> bool:
 @inner
 def affine(values: Array, scale: Array, shift: Array, out: Array) -> None:
     channels, length = values.shape[1:]
-    factors, terms = line(scale, (0,), channels), line(shift, (0,), channels)
+    factors, terms = vector(scale, (0,), channels), vector(shift, (0,), channels)
     if _flat(values) and _flat(out):
         for n in range(values.shape[0]):
-            row, result = line(values, (n,), channels), line(out, (n,), channels)
+            row, result = vector(values, (n,), channels), vector(out, (n,), channels)
             for c in range(channels):
                 result[c] = row[c] * factors[c] + terms[c]
     else:
         for n in range(values.shape[0]):
             for c in range(channels):
-                row, result = line(values, (n, c), length), line(out, (n, c), length)
+                row, result = vector(values, (n, c), length), vector(out, (n, c), length)
                 for s in range(length):
                     result[s] = row[s] * factors[c] + terms[c]
 
@@ -101,16 +101,16 @@ def affine(values: Array, scale: Array, shift: Array, out: Array) -> None:
 @inner
 def scale_channels(values: Array, scale: Array, out: Array) -> None:
     channels, length = values.shape[1:]
-    factors = line(scale, (0,), channels)
+    factors = vector(scale, (0,), channels)
     if _flat(values) and _flat(out):
         for n in range(values.shape[0]):
-            row, result = line(values, (n,), channels), line(out, (n,), channels)
+            row, result = vector(values, (n,), channels), vector(out, (n,), channels)
             for c in range(channels):
                 result[c] = row[c] * factors[c]
     else:
         for n in range(values.shape[0]):
             for c in range(channels):
-                row, result = line(values, (n, c), length), line(out, (n, c), length)
+                row, result = vector(values, (n, c), length), vector(out, (n, c), length)
                 for s in range(length):
                     result[s] = row[s] * factors[c]
 
@@ -124,12 +124,12 @@ def _sum_channels(values: Array, totals: Array) -> None:
     sums, flat = np.empty(_LANES, values.dtype), _flat(values)
     for n in range(values.shape[0]):
         if flat:
-            row = line(values, (n,), channels)
+            row = vector(values, (n,), channels)
             for c in range(channels):
                 totals[c] += row[c]
         else:
             for c in range(channels):
-                totals[c] += _sum(line(values, (n, c), length), sums)
+                totals[c] += _sum(vector(values, (n, c), length), sums)
 
 
 @inner
@@ -141,12 +141,12 @@ def _dot_channels(values: Array, others: Array, totals: Array) -> None:
     sums, flat = np.empty(_LANES, values.dtype), _flat(values) and _flat(others)
     for n in range(values.shape[0]):
         if flat:
-            row, other = line(values, (n,), channels), line(others, (n,), channels)
+            row, other = vector(values, (n,), channels), vector(others, (n,), channels)
             for c in range(channels):
                 totals[c] += row[c] * other[c]
         else:
             for c in range(channels):
-                totals[c] += _dot(line(values, (n, c), length), line(others, (n, c), length), sums)
+                totals[c] += _dot(vector(values, (n, c), length), vector(others, (n, c), length), sums)
 
 
 @inner
@@ -195,16 +195,20 @@ def batch_normalize_delta(
         shares[c], means[c], factors[c] = scale_grad[c] / count, shift_grad[c] / count, scale[c] * rate[c]
     if _flat(grad) and _flat(normalized) and _flat(out):
         for n in range(examples):
-            delta, a, result = line(grad, (n,), channels), line(normalized, (n,), channels), line(out, (n,), channels)
+            delta, a, result = (
+                vector(grad, (n,), channels),
+                vector(normalized, (n,), channels),
+                vector(out, (n,), channels),
+            )
             for c in range(channels):
                 result[c] = (delta[c] - a[c] * shares[c] - means[c]) * factors[c]
     else:
         for n in range(examples):
             for c in range(channels):
                 delta, a, result = (
-                    line(grad, (n, c), length),
-                    line(normalized, (n, c), length),
-                    line(out, (n, c), length),
+                    vector(grad, (n, c), length),
+                    vector(normalized, (n, c), length),
+                    vector(out, (n, c), length),
                 )
                 share, mean, factor = shares[c], means[c], factors[c]
                 for s in range(length):

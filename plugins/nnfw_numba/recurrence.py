@@ -12,7 +12,7 @@ from nnfw.arrays import Array
 from nnfw_numba import tiles
 from nnfw_numba.caching import inner
 from nnfw_numba.exponential import exp, expm1
-from nnfw_numba.machine import line
+from nnfw_numba.machine import vector
 from nnfw_numba.untyped import Number
 
 
@@ -104,7 +104,7 @@ def rnn_steps(gates: Array, weight: Array, inside: Array, h0: Array, back: float
         t = _steps(s, steps, back)
         tiles.multiply(before, lines, recurrent)
         for i in range(h.shape[1]):
-            z, state, taken = line(gates, (t, i, 0), units), line(h, (t, i), units), recurrent[i]
+            z, state, taken = vector(gates, (t, i, 0), units), vector(h, (t, i), units), recurrent[i]
             for k in range(units):
                 z[k] += taken[k]
             for k in range(units):
@@ -132,13 +132,13 @@ def lstm_steps(
         tiles.multiply(h_prev, lines, recurrent)
         for i in range(h.shape[1]):
             a, f, g, o = (
-                line(gates, (t, i, 0), units),
-                line(gates, (t, i, 1), units),
-                line(gates, (t, i, 2), units),
-                line(gates, (t, i, 3), units),
+                vector(gates, (t, i, 0), units),
+                vector(gates, (t, i, 1), units),
+                vector(gates, (t, i, 2), units),
+                vector(gates, (t, i, 3), units),
             )
-            cell, squashed, state = line(c, (t, i), units), line(tanh_c, (t, i), units), line(h, (t, i), units)
-            cell_prev = line(c_prev, (i,), units)
+            cell, squashed, state = vector(c, (t, i), units), vector(tanh_c, (t, i), units), vector(h, (t, i), units)
+            cell_prev = vector(c_prev, (i,), units)
             for gate, taken in ((a, recurrent[i, 0]), (f, recurrent[i, 1]), (o, recurrent[i, 3])):
                 for k in range(units):
                     gate[k] = _sigmoid(gate[k] + taken[k])
@@ -168,13 +168,17 @@ def gru_steps(
     q: Array,
 ) -> None:
     lines, steps, units, before = _turned(weight), len(gates), h.shape[2], h0
-    recurrent, shift = np.empty((h.shape[1], 3, units), h.dtype), line(bias, (0,), h.shape[2])
+    recurrent, shift = np.empty((h.shape[1], 3, units), h.dtype), vector(bias, (0,), h.shape[2])
     for s in range(steps):
         t = _steps(s, steps, back)
         tiles.multiply(before, lines, recurrent)
         for i in range(h.shape[1]):
-            r, u, n = line(gates, (t, i, 0), units), line(gates, (t, i, 1), units), line(gates, (t, i, 2), units)
-            weighted, state, state_prev = line(q, (t, i), units), line(h, (t, i), units), line(before, (i,), units)
+            r, u, n = vector(gates, (t, i, 0), units), vector(gates, (t, i, 1), units), vector(gates, (t, i, 2), units)
+            weighted, state, state_prev = (
+                vector(q, (t, i), units),
+                vector(h, (t, i), units),
+                vector(before, (i,), units),
+            )
             for gate, taken in ((r, recurrent[i, 0]), (u, recurrent[i, 1])):
                 for k in range(units):
                     gate[k] = _sigmoid(gate[k] + taken[k])
@@ -215,8 +219,8 @@ def rnn_steps_back(
     for s in range(steps - 1, -1, -1):
         t = _steps(s, steps, back)
         for i in range(grad_h.shape[0]):
-            total, own, state = line(grad_h, (i,), units), line(grad, (t, i), units), line(h, (t, i), units)
-            d, part = line(delta, (t, i, 0), units), real(1 if inside[t, i] != 0 else 0)
+            total, own, state = vector(grad_h, (i,), units), vector(grad, (t, i), units), vector(h, (t, i), units)
+            d, part = vector(delta, (t, i, 0), units), real(1 if inside[t, i] != 0 else 0)
             for k in range(units):
                 total[k] += own[k]
             for k in range(units):
@@ -246,31 +250,31 @@ def lstm_steps_back(
         t = _steps(s, steps, back)
         c_prev = c0 if s == 0 else c[_steps(s - 1, steps, back)]
         for i in range(grad_h.shape[0]):
-            total, own = line(grad_h, (i,), units), line(grad, (t, i), units)
+            total, own = vector(grad_h, (i,), units), vector(grad, (t, i), units)
             for k in range(units):
                 total[k] += own[k]
             if inside[t, i] == 0:
                 for g in range(4):
-                    unused = line(delta, (t, i, g), units)
+                    unused = vector(delta, (t, i, g), units)
                     for k in range(units):
                         unused[k] = 0
                 continue
             a, f, g, o = (
-                line(gates, (t, i, 0), units),
-                line(gates, (t, i, 1), units),
-                line(gates, (t, i, 2), units),
-                line(gates, (t, i, 3), units),
+                vector(gates, (t, i, 0), units),
+                vector(gates, (t, i, 1), units),
+                vector(gates, (t, i, 2), units),
+                vector(gates, (t, i, 3), units),
             )
             d_a, d_f, d_g, d_o = (
-                line(delta, (t, i, 0), units),
-                line(delta, (t, i, 1), units),
-                line(delta, (t, i, 2), units),
-                line(delta, (t, i, 3), units),
+                vector(delta, (t, i, 0), units),
+                vector(delta, (t, i, 1), units),
+                vector(delta, (t, i, 2), units),
+                vector(delta, (t, i, 3), units),
             )
             squashed, cell_prev, cell_total = (
-                line(tanh_c, (t, i), units),
-                line(c_prev, (i,), units),
-                line(grad_c, (i,), units),
+                vector(tanh_c, (t, i), units),
+                vector(c_prev, (i,), units),
+                vector(grad_c, (i,), units),
             )
             for k in range(units):
                 d_o[k] = total[k] * squashed[k] * (o[k] * (one - o[k]))
@@ -309,20 +313,24 @@ def gru_steps_back(
         t = _steps(s, steps, back)
         h_prev = h0 if s == 0 else h[_steps(s - 1, steps, back)]
         for i in range(grad_h.shape[0]):
-            total, own = line(grad_h, (i,), units), line(grad, (t, i), units)
+            total, own = vector(grad_h, (i,), units), vector(grad, (t, i), units)
             for k in range(units):
                 total[k] += own[k]
             if inside[t, i] == 0:
                 for g in range(3):
-                    unused, also_unused = line(delta, (t, i, g), units), line(recurrent_delta, (t, i, g), units)
+                    unused, also_unused = vector(delta, (t, i, g), units), vector(recurrent_delta, (t, i, g), units)
                     for k in range(units):
                         unused[k] = 0
                     for k in range(units):
                         also_unused[k] = 0
                 continue
-            r, u, n = line(gates, (t, i, 0), units), line(gates, (t, i, 1), units), line(gates, (t, i, 2), units)
-            d_r, d_u, d_n = line(delta, (t, i, 0), units), line(delta, (t, i, 1), units), line(delta, (t, i, 2), units)
-            weighted, state_prev = line(q, (t, i), units), line(h_prev, (i,), units)
+            r, u, n = vector(gates, (t, i, 0), units), vector(gates, (t, i, 1), units), vector(gates, (t, i, 2), units)
+            d_r, d_u, d_n = (
+                vector(delta, (t, i, 0), units),
+                vector(delta, (t, i, 1), units),
+                vector(delta, (t, i, 2), units),
+            )
+            weighted, state_prev = vector(q, (t, i), units), vector(h_prev, (i,), units)
             for k in range(units):
                 d_u[k] = (state_prev[k] - n[k]) * total[k] * (u[k] * (one - u[k]))
             for k in range(units):
@@ -330,7 +338,7 @@ def gru_steps_back(
             for k in range(units):
                 d_r[k] = d_n[k] * weighted[k] * (r[k] * (one - r[k]))
             for g, gate in ((0, d_r), (1, d_u), (2, d_n)):
-                through_weights = line(recurrent_delta, (t, i, g), units)
+                through_weights = vector(recurrent_delta, (t, i, g), units)
                 if g == 2:
                     for k in range(units):
                         through_weights[k] = gate[k] * r[k]
