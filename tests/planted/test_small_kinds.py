@@ -1,5 +1,6 @@
 """Wrong schedules, initializers, regularizers, metrics, datasets, transforms and callbacks, and the check for each."""
 
+import os
 import re
 from dataclasses import dataclass
 from itertools import count
@@ -178,6 +179,16 @@ def shifted(examples):
 
 def kept(self, parent, directory):
     return _KEPT.setdefault("examples", parent(directory))
+
+
+def in_the_order_of_the_system(list_names):
+    """Return a load that reads the names of a folder in the order in which the system lists them."""
+    return lambda self, parent, directory: Examples({"name": np.array(list_names(Path(nnfw.__file__).parent))})
+
+
+def of_classes(target, classes):
+    """Return a load of examples with this target."""
+    return lambda self, parent, directory: Examples({"x": np.arange(3.0)}, np.array(target), classes=classes)
 
 
 def remembered(self, parent, column):
@@ -440,6 +451,36 @@ WRONG = {
     "dataset-tuple": (changed(XOR, load=lambda s, p, d: tuple(p(d).features)), "dataset.loads_examples"),
     "dataset-random": (changed(XOR, load=lambda s, p, d: shifted(p(d))), "dataset.loads_the_same_twice"),
     "dataset-kept": (changed(XOR, load=kept), "dataset.copies_are_independent"),
+    "dataset-lists-a-folder": (
+        changed(XOR, load=in_the_order_of_the_system(lambda folder: [path.name for path in folder.iterdir()])),
+        "dataset.does_not_depend_on_the_order_of_a_folder",
+    ),
+    "dataset-finds-files": (
+        changed(XOR, load=in_the_order_of_the_system(lambda folder: [path.name for path in folder.glob("*.py")])),
+        "dataset.does_not_depend_on_the_order_of_a_folder",
+    ),
+    "dataset-walks-a-folder": (
+        changed(
+            XOR, load=in_the_order_of_the_system(lambda folder: [name for _, _, own in os.walk(folder) for name in own])
+        ),
+        "dataset.does_not_depend_on_the_order_of_a_folder",
+    ),
+    "dataset-class-without-a-name": (
+        changed(XOR, load=of_classes([0, 1, 2], ("a", "b"))),
+        "dataset.classes_are_those_of_the_target",
+    ),
+    "dataset-classes-from-1": (
+        changed(XOR, load=of_classes([1, 2, 2], ("a", "b"))),
+        "dataset.classes_are_those_of_the_target",
+    ),
+    "dataset-words-of-no-class": (
+        changed(XOR, load=of_classes(["a", "b", "c"], ("a", "b"))),
+        "dataset.classes_are_those_of_the_target",
+    ),
+    "dataset-class-twice": (
+        changed(XOR, load=of_classes([0, 1, 2], ("a", "b", "b"))),
+        "dataset.classes_are_those_of_the_target",
+    ),
     "dataset-shape": (changed(XOR, input_shape=lambda s, p: (7,)), "dataset.input_shape_is_real"),
     # transforms
     "transform-accepts-all": (changed(Standardize, attributes={"accepts": "all"}), "transform.says_what_it_accepts"),

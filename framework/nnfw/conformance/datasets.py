@@ -9,11 +9,12 @@ from typing import cast
 import numpy as np
 
 from nnfw.arrays import Array
+from nnfw.conformance.isolation import folders_in_reverse
 from nnfw.conformance.outcomes import CheckFailed, NotApplicable, applies_if, require
 from nnfw.conformance.requirements import equal
 from nnfw.conformance.subjects import Subject
-from nnfw.data import Examples, open_source, read_chunk
-from nnfw.errors import DataError, PluginError
+from nnfw.data import Examples, categorical, open_source, read_chunk
+from nnfw.errors import DataError, PluginError, short
 from nnfw.protocols import Dataset, Source
 
 
@@ -51,6 +52,32 @@ def check_copies_are_independent(subject: Subject[Dataset]) -> None:
             require(any(equal(each, before) for each in again), "changing loaded examples changes the next load.")
             return
     raise NotApplicable("what it loads cannot be written")
+
+
+def check_does_not_depend_on_the_order_of_a_folder(subject: Subject[Dataset]) -> None:
+    """Files are read in an order of their own: the system lists a folder in another one on another machine."""
+    for folder in _folders(subject):
+        first = [*_arrays(_loaded(subject.component, folder))]
+        with folders_in_reverse():
+            second = [*_arrays(_loaded(subject.component, folder))]
+        require(
+            equal(first, second), "the examples follow the order in which the system lists a folder. Sort the files."
+        )
+
+
+def check_classes_are_those_of_the_target(subject: Subject[Dataset]) -> None:
+    """The target holds names that are in classes, or numbers from 0 to one less than there are."""
+    named = False
+    for folder in _folders(subject):
+        examples = _loaded(subject.component, folder)
+        target, classes = examples.target, examples.classes
+        if target is None or classes is None:
+            continue
+        named, known = True, classes if categorical(target) else range(len(classes))
+        require(len(set(classes)) == len(classes), f"two of the classes have one name: {short(classes)}.")
+        unknown = [value for value in np.unique(target).tolist() if value not in known]
+        require(not unknown, f"the target holds {short(unknown[:1])}, which is none of its {len(classes)} classes.")
+    applies_if(named, "it names no classes")
 
 
 def check_input_shape_is_real(subject: Subject[Dataset]) -> None:

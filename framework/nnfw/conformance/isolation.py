@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 from types import FrameType
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -110,6 +111,43 @@ def guarded() -> Iterator[Traces]:
             traces.warned = [in_words(item.message) for item in warned if isinstance(item.message, Warning)]
             for name, (old, _) in changes({**before, "warning filters": filters}, after).items():
                 _SHARED[name][1](old)
+
+
+class _Entries:
+    """What `os.scandir` gives, in the opposite order."""
+
+    def __init__(self, entries: Iterator[os.DirEntry[str]]) -> None:
+        self._entries = reversed([*entries])
+
+    def __iter__(self) -> _Entries:
+        return self
+
+    def __next__(self) -> os.DirEntry[str]:
+        return next(self._entries)
+
+    def __enter__(self) -> _Entries:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Do nothing: everything is read."""
+
+
+@contextmanager
+def folders_in_reverse() -> Iterator[None]:
+    """Let the system list what is in a folder in the opposite order: another machine may."""
+    names, entries = os.listdir, os.scandir
+
+    def listdir(path: str = ".") -> list[str]:
+        return names(path)[::-1]
+
+    def scandir(path: str = ".") -> _Entries:
+        return _Entries(entries(path))
+
+    with patch.multiple(os, listdir=listdir, scandir=scandir):
+        yield
 
 
 @contextmanager
