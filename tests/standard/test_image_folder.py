@@ -85,6 +85,12 @@ def test_load_size_resizes_images_of_several_sizes(photos):
     np.testing.assert_allclose(images[3, :, 3, 5] * 255, [10, 20, 30], atol=1)
 
 
+def test_load_resizing_is_bilinear(tmp_path):
+    save(tmp_path, "a/x/1.png", [[[0] * 3, [200] * 3]])
+    images = ImageFolder("a", size=(1, 4)).load(tmp_path).features["image"]
+    np.testing.assert_allclose(images[0, :, 0] * 255, [[0, 50, 150, 200]] * 3, atol=1)
+
+
 def test_load_images_of_several_sizes_without_size_names_two(photos):
     save(photos, "photos/cat/3.png", plain(1, 7, 5))
     message = (
@@ -183,6 +189,8 @@ def test_open_large_folder_is_a_source_of_chunks_with_all_classes(photos, on_dis
     assert list(source.chunks) == [2, 2, 2, 2, 1]
     loaded = ImageFolder("photos").load(photos)
     np.testing.assert_array_equal(Examples.of(source).features["image"], loaded.features["image"])
+    first = loaded.features["image"][:, 0, 0, 0] * 255
+    np.testing.assert_allclose(first, [255, 2, 3, 4, 0, 5, 6, 7, 8], rtol=1e-6)
     assert loaded.target.tolist() == [0, 0, 0, 0, 1, 0, 0, 0, 0]  # the only dog in the middle
 
 

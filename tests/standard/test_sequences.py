@@ -41,6 +41,12 @@ def test_load_order_sorts_the_rows_of_each_sequence(folder):
     assert examples.features["steps"][:, :, 0].tolist() == [[4, 3, 5], [1, 2, 0]]
 
 
+def test_load_order_of_numbers_is_not_that_of_words(folder):
+    (folder / "a.csv").write_text("walk,time,x\na,10,3\na,-1,1\na,9,2\n")
+    examples = SequencesCSV("a.csv", "walk", None, order="time").load(folder)
+    assert examples.features["steps"].tolist() == [[[1], [2], [3]]]
+
+
 def test_load_words_are_columns_of_their_own(folder):
     examples = SequencesCSV("a.csv", "walk", "kind", order="time").load(folder)
     assert list(examples.features) == ["steps", "ground", "length"]

@@ -168,6 +168,13 @@ def test_text_lines_label_may_be_last_or_missing(write):
     assert (none.features["text"].tolist(), none.target) == ([["a", "b", "c"], ["d", "e", "f"]], None)
 
 
+def test_text_lines_text_may_hold_tabs(write):
+    folder = write("a\tb\tc\n")
+    for labels, right in {"first": ("a", ["b", "c"]), "last": ("c", ["a", "b"])}.items():
+        examples = TextLines("a.txt", length=2, labels=labels).load(folder)
+        assert (examples.target[0], examples.features["text"][0].tolist()) == right
+
+
 @pytest.mark.parametrize("line", ["no tab", "\tno label", "no text\t "], ids=["no tab", "no label", "no text"])
 def test_text_lines_without_label_or_text_names_the_line(write, line):
     with pytest.raises(
