@@ -84,6 +84,39 @@ def test_each_batch_is_mixed_anew_in_the_same_arrays(rng):
     assert (found.inputs[0] != first).any()
 
 
+def test_labels_of_the_batch_before_are_forgotten(rng):
+    batch = batch_of(rng)
+    (y,) = batch.targets
+    found = Mixer(Mixing("mixup"), network(), np.random.default_rng(0))(batch)
+    for label in (0, 1):
+        y[...] = label
+        found.gather()
+    np.testing.assert_allclose(found.targets[0], np.eye(3)[y], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+def test_inputs_of_an_example_are_mixed_with_those_of_one_other(rng, kind):
+    x = rng.standard_normal((6, *SHAPE)).astype(np.float32)
+    found = mixed(Mixing(kind), Batch((x, 2 * x), (rng.integers(0, 3, 6),), lengths=(None, None)), seed=3)
+    np.testing.assert_allclose(found.inputs[1], 2 * found.inputs[0], rtol=1e-6)
+    assert (found.inputs[0] != x).any()
+
+
+def test_weights_stay_those_of_the_examples(rng):
+    batch = batch_of(rng)
+    weighted = Batch(batch.inputs, batch.targets, rng.random(6))
+    assert mixed(Mixing("mixup"), weighted).weight is weighted.weight
+
+
+def test_rectangle_is_anywhere_all_alike_likely():
+    rng, counts = np.random.default_rng(0), np.zeros((4, 5))
+    for _ in range(2000):
+        rows, columns, outside = rectangle((4, 5), 0.95, rng)
+        assert outside == pytest.approx(0.95)
+        counts[rows, columns] += 1
+    np.testing.assert_allclose(counts / 2000, 0.05, atol=0.025)
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.3, 1.0])
 def test_rectangle_has_the_share_that_it_says(kept):
     for seed in range(20):
