@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw_numba import augmentation, convolution, pooling, resizing
+from nnfw_numba import convolution, pooling, resizing
 from nnfw_numba.caching import inner
 from nnfw_numba.exponential import exp, expm1, log1p
 from nnfw_numba.machine import copy as copy_bytes
@@ -51,8 +51,6 @@ add_to_channels = convolution.add_to_channels
 max_pool2d, max_pool2d_gradient = pooling.max_pool2d, pooling.max_pool2d_gradient
 pad2d, crop2d = resizing.pad2d, resizing.crop2d
 upsample2d, upsample2d_gradient = resizing.upsample2d, resizing.upsample2d_gradient
-flip2d, random_places = augmentation.flip2d, augmentation.random_places
-window2d, window2d_gradient = augmentation.window2d, augmentation.window2d_gradient
 avg_pool2d, avg_pool2d_gradient = pooling.avg_pool2d, pooling.avg_pool2d_gradient
 
 

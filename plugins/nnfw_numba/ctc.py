@@ -81,8 +81,9 @@ def ctc_terms(log_a: Array, y: Array, lengths: Array, blank: float, out: Array) 
 
 
 @inner
-def ctc_delta(a: Array, y: Array, lengths: Array, blank: float, count: float, out: Array) -> None:
-    real, none = a.dtype.type, int(blank)
+def _subtract_shares(a: Array, y: Array, lengths: Array, none: int, count: float, out: Array) -> None:
+    """Subtract from out the share of the paths that pass each class, over count."""
+    real = a.dtype.type
     nothing, tiny = real(-np.inf), real(np.finfo(a.dtype).tiny)
     log_a = np.empty(a.shape[1:], a.dtype)
     before = np.empty((a.shape[1], 2 * y.shape[1] + 1), a.dtype)
@@ -91,7 +92,6 @@ def ctc_delta(a: Array, y: Array, lengths: Array, blank: float, count: float, ou
         states, steps = _states(y[n], none), max(0, min(lengths[n], a.shape[1]))
         for t in range(a.shape[1]):
             for k in range(a.shape[2]):
-                out[n, t, k] = a[n, t, k] / real(count) if t < steps else real(0)
                 log_a[t, k] = np.log(max(a[n, t, k], tiny))
         total = _forward(log_a, y[n], steps, none, states, before)
         if total == nothing:
@@ -111,3 +111,23 @@ def ctc_delta(a: Array, y: Array, lengths: Array, blank: float, count: float, ou
                 k = _label(y[n], s, none)
                 out[n, t, k] -= np.exp(before[t, s] + now[s] - total) / real(count)
                 after[s] = now[s] + log_a[t, k]
+
+
+@inner
+def ctc_delta(a: Array, y: Array, lengths: Array, blank: float, count: float, out: Array) -> None:
+    real = a.dtype.type
+    for n in range(a.shape[0]):
+        for t in range(a.shape[1]):
+            for k in range(a.shape[2]):
+                out[n, t, k] = a[n, t, k] / real(count) if t < lengths[n] else real(0)
+    _subtract_shares(a, y, lengths, int(blank), count, out)
+
+
+@inner
+def ctc_slope(a: Array, y: Array, lengths: Array, blank: float, count: float, out: Array) -> None:
+    tiny = a.dtype.type(np.finfo(a.dtype).tiny)
+    for k in range(out.size):
+        out.flat[k] = 0
+    _subtract_shares(a, y, lengths, int(blank), count, out)
+    for k in range(out.size):
+        out.flat[k] /= max(a.flat[k], tiny)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from nnfw.ops.operation import Function, Operation
-from nnfw_numba import attention, bodies, costs, ctc, normalization, over_time, recurrence, tables
+from nnfw_numba import attention, augmentation, bodies, costs, ctc, normalization, over_time, recurrence, tables
 from nnfw_numba.caching import inner, sources
 from nnfw_numba.untyped import Untyped
 
@@ -38,6 +38,7 @@ _BODIES = {
     "nnfw_standard.operations": bodies,
     "nnfw_standard.image_operations": bodies,
     "nnfw_standard.attention_operations": attention,
+    "nnfw_standard.augmentation_operations": augmentation,
     "nnfw_standard.ctc_operations": ctc,
     "nnfw_standard.cost_operations": costs,
     "nnfw_standard.normalization_operations": normalization,

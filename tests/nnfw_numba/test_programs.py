@@ -21,7 +21,7 @@ pytest.importorskip("numba")
 from nnfw_numba import kernels, sequence, team
 from nnfw_numba.library import body_of
 from nnfw_numba.tiles import suits
-from nnfw_standard import Dense
+from nnfw_standard import Dense, Flatten, GaussianNoise, RandomCrop, RandomFlip, RandomShift
 
 
 @pytest.fixture
@@ -161,14 +161,11 @@ def test_operation_without_a_body_is_left_to_numpy(fast):
     assert x.tolist() == [2.0, 2.0, 2.0]
 
 
-LEFT_TO_NUMPY = {"ctc_slope", "flip2d", "random_places", "window2d", "window2d_gradient", "add_normal"}
-
-
-def test_every_operation_of_nnfw_has_a_body_but_those_that_are_left_to_numpy():
+def test_every_operation_of_nnfw_has_a_body_but_products():
     registry = nnfw.Registry.discover()
     names = [item.name for item in registry.operations if item.plugin.distribution == "nnfw"]
     without = {name for name in names if body_of(operation_of(registry, name)) is None}
-    assert without - {"product"} == LEFT_TO_NUMPY  # products are BLAS's
+    assert without == {"product"}  # products are BLAS's
 
 
 COSTS = {
@@ -184,20 +181,36 @@ COSTS = {
 }
 
 
-@pytest.mark.parametrize("name", COSTS)
-def test_whole_step_with_a_cost_is_one_program(rng, name, monkeypatch):
-    found, activation, (x, y) = [], COSTS[name][0], (rng.normal(size=(32, 4)), COSTS[name][1](rng))
+@pytest.fixture
+def programs(monkeypatch):
+    """The programs of whole steps that a training asks for; None for one that is not to be had."""
+    found = []
 
     def steps(*arguments):
         found.append(sequence.steps(*arguments))
         return found[-1]
 
     monkeypatch.setattr(kernels, "steps", steps)
+    return found
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_whole_step_with_a_cost_is_one_program(rng, name, programs):
+    activation, (x, y) = COSTS[name][0], (rng.normal(size=(32, 4)), COSTS[name][1](rng))
     units = 2 if name == "gaussian_nll" else 3
     model = nnfw.Sequential([Dense(3, activation="sparsemax"), Dense(units, activation=activation)], 4)
     model.fit(x, y, cost=name, optimizer="lion", epochs=1, batch_size=8, accelerator="numba")
-    assert found
-    assert None not in found
+    assert programs
+    assert None not in programs
+
+
+def test_whole_step_that_changes_images_at_random_is_one_program(rng, programs):
+    layers = [RandomFlip(), RandomShift(), RandomCrop(3), GaussianNoise(), Flatten(), Dense(1)]
+    x, y = rng.normal(size=(32, 2, 4, 5)), rng.normal(size=32)
+    model = nnfw.Sequential(layers, (2, 4, 5))
+    model.fit(x, y, cost="mse", optimizer="sgd", epochs=1, batch_size=8, accelerator="numba")
+    assert programs
+    assert None not in programs
 
 
 def test_operation_with_the_name_of_another_is_not_taken_for_it(fast):

@@ -11,10 +11,13 @@ from numpy.typing import DTypeLike
 from nnfw.arrays import Array
 from nnfw.errors import PluginError
 from nnfw.ops.engines import Engine
-from nnfw.ops.operation import DTYPES, Function, Operation
+from nnfw.ops.operation import DTYPES, Argument, Function, Operation
 
 _PERTURBATIONS = 4
 """Number of runs with slightly perturbed inputs, which show how much rounding changes the results."""
+
+_FURTHER = 4.0
+"""By how many units in the last place inputs of a dtype of their own move: neighbours may give one result in it."""
 
 _SINGLE = float(np.finfo(np.float32).eps)
 _NEARBY = 2.0**-10  # relative: inputs of the same size, which round in another way
@@ -158,15 +161,19 @@ def _perturbed(
     """Yield copies of the arguments with each float changed, by default by about one unit in the last place."""
     rng = np.random.default_rng(0)
 
-    def moved(role: str, item: Array | float) -> Array | float:
-        if role not in ("read", "changed", "consumed") or not isinstance(item, np.ndarray) or item.dtype.kind != "f":
+    def moved(row: Argument, item: Array | float) -> Array | float:
+        if (
+            row.role not in ("read", "changed", "consumed")
+            or not isinstance(item, np.ndarray)
+            or item.dtype.kind != "f"
+        ):
             return item
         by = rng.uniform(0.5, 1, item.shape) * rng.choice((-1.0, 1.0), item.shape)
-        return np.asarray(item * (1 + by * (size or np.finfo(item.dtype).eps)), item.dtype)
+        unit = np.finfo(item.dtype).eps * (_FURTHER if row.kind in DTYPES else 1)
+        return np.asarray(item * (1 + by * (size or unit)), item.dtype)
 
-    roles = [argument.role for argument in operation.arguments]
     for _ in range(_PERTURBATIONS):
-        yield [moved(role, item) for role, item in zip(roles, arguments, strict=True)]
+        yield [moved(row, item) for row, item in zip(operation.arguments, arguments, strict=True)]
 
 
 def _is_close(found: Array, right: Array, spread: Array, tolerance: float) -> Array:
