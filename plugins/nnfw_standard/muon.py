@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from fnmatch import fnmatchcase
 from math import sqrt
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -76,7 +76,7 @@ class Muon(PartsOptimizer):
         Newton-Schulz iterations of a step, 1 or more; 5 by default.
     adam
         Patterns of names of further parameters that take the steps of Adam, ``["embed.*", "head.*"]`` for instance;
-        none by default.
+        none by default. Each must be that of a parameter.
     beta1, beta2, epsilon
         β₁ and β₂ in [0, 1) and ε, greater than 0, of :class:`Adam`; 0.9, 0.999 and 1e-8 by default.
     weight_decay
@@ -122,6 +122,8 @@ class Muon(PartsOptimizer):
     weight_decay: Annotated[float, Ge(0)] = 0.1
     clip_norm: Annotated[float, Gt(0)] | None = None
     clip_value: Annotated[float, Gt(0)] | None = None
+
+    parameter_patterns: ClassVar[tuple[str, ...]] = ("adam",)
 
     @property
     def _adam(self) -> Adam:

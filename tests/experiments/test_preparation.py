@@ -31,6 +31,16 @@ def rows(found):
     return {part: tuple(data.rows.tolist()) for part, data in found.parts.items()}
 
 
+def test_patterns_of_no_parameter_are_named_with_their_places(experiment):
+    overrides = ('training.frozen=["trnk.*"]', "optimizer.type=muon", 'optimizer.adam=["head.*", "layers.1.*"]')
+    with pytest.raises(nnfw.ConfigError) as caught:
+        prepared(experiment, *overrides)
+    adam, frozen = str(caught.value).splitlines()
+    right = "optimizer.adam has the pattern 'head.*', which is that of no parameter. Parameters: layers.0.weight, "
+    assert adam.startswith(f'--set optimizer.adam=["head.*", "layers.1.*"]: {right}')
+    assert frozen.startswith("--set training.frozen=[\"trnk.*\"]: training.frozen has the pattern 'trnk.*', which is")
+
+
 def test_split_follows_the_seed(experiment):
     first, again, other = (rows(prepared(experiment, f"seed={seed}")) for seed in (5, 5, 6))
     assert first == again

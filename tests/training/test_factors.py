@@ -73,6 +73,10 @@ MISTAKES = {
         {"rates": {"q": 1.0}},
         r"^rates has the pattern 'q', which is that of no parameter\. Parameters: trunk\.",
     ),
+    "optimizer's": (
+        {"optimizer": {"type": "muon", "adam": ["trunk.*", "lyers.2.*"]}},
+        r"^optimizer\.adam has the pattern 'lyers\.2\.\*', which is that of no parameter\. Did you mean",
+    ),
     "negative": ({"rates": {"*": -1.0}}, r"rates\.'\*' must be greater than or equal to 0, got -1\.0"),
     "text": ({"frozen": "trunk.*"}, r"frozen must be a list of text, got 'trunk\.\*'"),
     "all": (

@@ -21,7 +21,16 @@ from nnfw.plugins import Registry
 from nnfw.randomness import stream
 from nnfw.storage import container
 from nnfw.toml import Keys
-from nnfw.training import FREE_OPTIONS, chosen_at, evaluate, refused, unmatched, unmixable, unmixable_examples
+from nnfw.training import (
+    FREE_OPTIONS,
+    chosen_at,
+    evaluate,
+    refused,
+    unmatched,
+    unmatched_by,
+    unmixable,
+    unmixable_examples,
+)
 
 MOST_EXAMPLES = 128
 """Examples of a look at a network's health: enough to tell a dead unit from a rare one, at the cost of one step."""
@@ -98,7 +107,9 @@ def prepare(
         *unmixable(mix, model.network, objective),
         *unmixable_examples(mix, parts["training"]),
     ]
-    _refuse(file, ((("training", *mistake.path), f"training.{mistake}") for mistake in mistakes))
+    named: list[tuple[Keys, str]] = [(("training", *mistake.path), f"training.{mistake}") for mistake in mistakes]
+    named += [(each.path, str(each)) for each in unmatched_by(experiment.optimizer, model.parameters.layout)]
+    _refuse(file, named)
     if trained is None:
         _require_storable(model)
     return Prepared(experiment, model, objective, parts, data.fingerprint())

@@ -363,6 +363,7 @@ class Sequential(Generic[Predicted]):
         optimizer = self.registry.resolve("optimizer", optimizer)
         mistakes = list(training.contradictions(resolved, optimizer, self.registry))
         mistakes += training.unmatched(resolved, self.parameters.layout)
+        mistakes += training.unmatched_by(optimizer, self.parameters.layout)
         mistakes += training.unmixable(resolved.mix, self.network, objective)
         kept = settings.checkpoints is not None
         if continue_from is not None:

@@ -101,6 +101,7 @@ MAY_LACK = frozenset(
         "merge",
         "open",
         "own_lengths",
+        "parameter_patterns",
         "pictures",
         "step_ended",
         "update_parts",

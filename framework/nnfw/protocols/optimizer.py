@@ -53,10 +53,13 @@ class Optimizer(Protocol):
         The base rate η; a schedule multiplies it.
     rests
         Whether a zero gradient leaves parameters without decay unchanged in the first step.
+    parameter_patterns
+        Options that hold patterns of names of parameters: a pattern that is that of no parameter is refused.
     """
 
     learning_rate: float
     rests: ClassVar[bool] = True
+    parameter_patterns: ClassVar[tuple[str, ...]] = ()
 
     def state(self, vector: Array) -> Mapping[str, Array]:
         """Return fresh arrays of state (momenta, second moments), each shaped like `vector`; none by default.

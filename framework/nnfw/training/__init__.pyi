@@ -20,6 +20,7 @@ from .evaluation import named_metrics as named_metrics
 from .evaluation import refused as refused
 from .evaluation import require_finite_cost as require_finite_cost
 from .factors import unmatched as unmatched
+from .factors import unmatched_by as unmatched_by
 from .history import History as History
 from .history import TrainingEnd as TrainingEnd
 from .interruption import Interruption as Interruption

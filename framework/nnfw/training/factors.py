@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -13,23 +13,34 @@ from nnfw.errors import Mistake, did_you_mean, short
 from nnfw.network import Layout
 from nnfw.ops import kernels_only
 from nnfw.ops.definitions import blend, copy
+from nnfw.protocols import Optimizer, Solver
 from nnfw.training.options import TrainingOptions
 
 
 def unmatched(options: TrainingOptions, layout: Layout) -> Iterator[Mistake]:
     """Yield a mistake for each pattern that is that of no trainable parameter, and one if every parameter is frozen."""
     for name in ("rates", "frozen"):
-        for pattern in getattr(options, name) or ():
-            if not any(fnmatchcase(parameter, pattern) for parameter in layout.parts):
-                near = did_you_mean(pattern, layout.parts)
-                yield Mistake(
-                    (name,),
-                    f"has the pattern {short(pattern)}, which is that of no parameter.{near} Parameters: "
-                    f"{listed(tuple(layout.parts))}.",
-                )
+        yield from _unmatched((name,), getattr(options, name) or (), layout)
     frozen = options.frozen or ()
     if layout.parts and all(any(fnmatchcase(parameter, pattern) for pattern in frozen) for parameter in layout.parts):
         yield Mistake(("frozen",), "holds back every parameter, so nothing would be trained. Leave some of them out.")
+
+
+def unmatched_by(optimizer: Optimizer | Solver, layout: Layout) -> Iterator[Mistake]:
+    """Yield a mistake for each pattern in the options of an optimizer that is that of no trainable parameter."""
+    for name in getattr(optimizer, "parameter_patterns", ()):
+        yield from _unmatched(("optimizer", name), getattr(optimizer, name) or (), layout)
+
+
+def _unmatched(path: tuple[str, ...], patterns: Iterable[str], layout: Layout) -> Iterator[Mistake]:
+    for pattern in patterns:
+        if not any(fnmatchcase(parameter, pattern) for parameter in layout.parts):
+            near = did_you_mean(pattern, layout.parts)
+            yield Mistake(
+                path,
+                f"has the pattern {short(pattern)}, which is that of no parameter.{near} Parameters: "
+                f"{listed(tuple(layout.parts))}.",
+            )
 
 
 def factors_of(options: TrainingOptions, layout: Layout) -> dict[str, float]:
