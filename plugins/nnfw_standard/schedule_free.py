@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from math import sqrt
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from nnfw.arrays import Array
-from nnfw.protocols import EVALUATED, Optimizer
+from nnfw.protocols import EVALUATED, Parts, PartsOptimizer
 from nnfw_standard.optimizers import SCRATCH, State, clip
 
 _FASTEST, _SQUARES, _RATES = "fastest", "square", "squared_rates"
 
 
 @dataclass(frozen=True)
-class ScheduleFree(Optimizer):
+class ScheduleFree(PartsOptimizer):
     """AdamW or SGD whose steps move z; the gradient is taken at y, and the model evaluated at the average x.
 
     | y = (1 − β₁) z + β₁ x
@@ -47,6 +47,8 @@ class ScheduleFree(Optimizer):
     y, close to x in the end; the authors recompute them. With SGD c has the same form, so the first parameters do
     not count in x, unlike in Equation 5. Some texts divide v by 1 − β₂^t and have γ = η, so that c = 1/t at constant η.
 
+    The factors of `rates` multiply γ in the step of z, not in c; for a frozen parameter c is 0.
+
     References
     ----------
     A. Defazio, X. Yang, H. Mehta, K. Mishchenko, A. Khaled, A. Cutkosky (2024), *The road less scheduled*, Algorithm 1,
@@ -72,14 +74,23 @@ class ScheduleFree(Optimizer):
     clip_norm: Annotated[float, Gt(0)] | None = None
     clip_value: Annotated[float, Gt(0)] | None = None
 
+    scales_parts: ClassVar[bool] = True
+
     def state(self, vector: Array) -> State:
         """Return z and x, which start at the parameters, and Σ γ², v and scratch, which start at 0."""
         names = [_RATES, SCRATCH, *([_SQUARES] if self.base == "adamw" else [])]
         fresh = {name: np.zeros_like(vector) for name in names}
         return {_FASTEST: vector.copy(), EVALUATED: vector.copy(), **fresh}
 
-    def update(
-        self, vector: Array, gradient: Array, state: State, step: int, learning_rate: float, decays: slice
+    def update_parts(
+        self,
+        vector: Array,
+        gradient: Array,
+        state: State,
+        step: int,
+        learning_rate: float,
+        decays: slice,
+        parts: Parts,
     ) -> None:
         """Take a step; `vector` is y, `gradient` is overwritten."""
         z, x, scratch, rate = state[_FASTEST], state[EVALUATED], state[SCRATCH], float(learning_rate)
@@ -89,8 +100,12 @@ class ScheduleFree(Optimizer):
             self._divide(gradient, state[_SQUARES], scratch)
         gradient[decays] += np.multiply(vector[decays], self.weight_decay, out=scratch[decays])
         gradient *= rate
+        for name, factor in parts.rates.items():
+            gradient[parts[name]] *= factor
         z -= gradient
         c = self._share(state[_RATES], rate, scratch)
+        for name, factor in parts.rates.items():
+            c[parts[name]] *= factor > 0  # the average of a frozen one stays too
         x += np.multiply(np.subtract(z, x, out=gradient), c, out=gradient)
         np.multiply(np.subtract(x, z, out=gradient), self.beta1, out=gradient)
         np.add(z, gradient, out=vector)

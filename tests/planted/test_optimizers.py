@@ -467,11 +467,41 @@ class Forgotten(ScheduleFree):
     def state(self, vector):
         return {**super().state(vector), "evaluated": vector.copy(), "other": vector.copy()}
 
-    def update(self, vector, gradient, state, step, learning_rate, decays):
-        super().update(vector, gradient, {**state, "evaluated": state["other"]}, step, learning_rate, decays)
+    def update_parts(self, vector, gradient, state, *others):
+        super().update_parts(vector, gradient, {**state, "evaluated": state["other"]}, *others)
+
+
+def with_rates(change):
+    """Return an optimizer with an average whose rates of parts `change` has changed."""
+
+    @dataclass(frozen=True)
+    class Changed(ScheduleFree):
+        def update_parts(self, vector, gradient, state, step, learning_rate, decays, parts):
+            parts = replace(parts, rates={name: change(rate) for name, rate in parts.rates.items()})
+            super().update_parts(vector, gradient, state, step, learning_rate, decays, parts)
+
+    return Changed(0.1)
+
+
+@dataclass(frozen=True)
+class AverageGoesOn(ScheduleFree):
+    """The average of frozen parameters still moves towards where they are."""
+
+    def update_parts(self, vector, gradient, state, step, learning_rate, decays, parts):
+        for name, rate in parts.rates.items():
+            gradient[parts[name]] *= rate > 0
+        super().update(vector, gradient, state, step, learning_rate, decays)
 
 
 CONTRACT = {
+    "rates-of-parts-ignored": (with_rates(lambda rate: 1.0), "optimizer.rates_of_parts_scale_the_step"),
+    "rates-of-parts-squared": (with_rates(lambda rate: rate**2), "optimizer.rates_of_parts_scale_the_step"),
+    "rates-of-parts-only-freeze": (
+        with_rates(lambda rate: float(rate > 0)),
+        "optimizer.rates_of_parts_scale_the_step",
+    ),
+    "frozen-parts-creep": (with_rates(lambda rate: rate or 1e-9), "optimizer.rates_of_parts_scale_the_step"),
+    "average-of-frozen-parts-moves": (AverageGoesOn(), "optimizer.rates_of_parts_scale_the_step"),
     "average-that-stays": (Forgotten(), "optimizer.minimises_a_quadratic"),
     "climbs": (changing(up), "optimizer.minimises_a_quadratic"),
     "first-step-up": (changing(up), "optimizer.first_step_goes_downhill"),

@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.protocols import Parts
 from nnfw_standard import Dense, ScheduleFree
 
 
-def literal(optimizer, theta, slopes, rates, decays):
-    """Return y, z and x by Algorithm 1, for one number; `slopes` gives g at y."""
+def literal(optimizer, theta, slopes, rates, decays, factors=None):
+    """Return y, z and x by Algorithm 1, for one number at a time; `slopes` gives g at y."""
     found = []
     for i, start in enumerate(theta):
         x = z = float(start)
         y, v, total, decay = z, 0.0, 0.0, optimizer.weight_decay if i < decays else 0.0
-        for t, rate in enumerate(rates, start=1):
+        for t, common in enumerate(rates, start=1):
+            rate = common * (1 if factors is None else factors[i])
             g = slopes(t, i, y)
             if optimizer.base == "adamw":
                 v = optimizer.beta2 * v + (1 - optimizer.beta2) * g * g
@@ -30,11 +32,15 @@ def literal(optimizer, theta, slopes, rates, decays):
     return np.transpose(found)
 
 
-def run(optimizer, theta, slopes, rates, decays):
+def run(optimizer, theta, slopes, rates, decays, factors=None):
     y, state = theta.copy(), optimizer.state(theta)
+    places = {str(i): slice(i, i + 1) for i in range(len(theta))}
+    parts = Parts(
+        places, dict.fromkeys(places, (1,)), dict(zip(places, () if factors is None else factors, strict=False))
+    )
     for t, rate in enumerate(rates, start=1):
         g = np.array([slopes(t, i, each) for i, each in enumerate(y)])
-        optimizer.update(y, g, state, t, rate, slice(0, decays))
+        optimizer.update_parts(y, g, state, t, rate, slice(0, decays), parts)
     return np.stack([y, state["fastest"], state["evaluated"]])
 
 
@@ -53,6 +59,21 @@ def test_schedule_free_follows_the_equations_of_the_paper(rng, base, options):
     found, expected = (each(optimizer, theta, slopes, rates, 4) for each in (run, literal))
 
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("base", ["adamw", "sgd"])
+def test_schedule_free_with_rates_of_parameters_follows_the_equations_of_each(rng, base):
+    optimizer, noise = ScheduleFree(base=base, weight_decay=0.3), rng.normal(size=(31, 6))
+    rates, factors = [0.05] * 30, [1.0, 0.1, 0.0, 2.0, 0.0, 0.5]
+
+    def slopes(t, i, y):
+        return 2 * (y - 1) + 0.1 * noise[t, i]
+
+    theta = rng.normal(size=6)
+    found, expected = (each(optimizer, theta, slopes, rates, 4, factors) for each in (run, literal))
+
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(found[:, [2, 4]], np.tile(theta[[2, 4]], (3, 1)))
 
 
 def test_schedule_free_clips_the_gradient_first():

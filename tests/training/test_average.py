@@ -205,6 +205,18 @@ def test_average_counts_steps_of_the_optimizer_where_gradients_accumulate():
     np.testing.assert_allclose([a[0] for a in averaged.ends], expected, rtol=1e-5, atol=1e-6)
 
 
+class OwnAverage(nnfw.Optimizer):
+    """An optimizer with an average, which does not know of rates of parameters."""
+
+    learning_rate = 0.1
+
+    def state(self, vector):
+        return {"evaluated": vector.copy()}
+
+    def update(self, vector, gradient, state, step, learning_rate, decays):
+        raise AssertionError("nothing is to be trained")
+
+
 REFUSED = {
     "solver": ({"average": EMA, "optimizer": "lbfgs"}, r"average has no steps to average: 'lbfgs' \(built-in\) ends"),
     "schedule_free": (
@@ -212,12 +224,12 @@ REFUSED = {
         r"average has no effect: 'schedule_free' \(built-in\) averages the parameters itself\. Leave it out\.",
     ),
     "rates": (
-        {"rates": {"*.bias": 0.5}, "optimizer": "schedule_free"},
-        r"rates cannot scale the steps: 'schedule_free' \(built-in\) averages the parameters itself",
+        {"rates": {"*.bias": 0.5}, "optimizer": OwnAverage()},
+        r"rates cannot scale the steps: 'OwnAverage' averages the parameters itself\. Leave it out\.",
     ),
     "frozen": (
-        {"frozen": ["*.bias"], "optimizer": "schedule_free"},
-        r"frozen cannot hold parameters back: 'schedule_free' \(built-in\) averages the parameters itself",
+        {"frozen": ["*.bias"], "optimizer": OwnAverage()},
+        r"frozen cannot hold parameters back: 'OwnAverage' averages the parameters itself\. Leave it out\.",
     ),
     "decay of swa": (
         {"average": {"type": "swa", "decay": 0.9}},

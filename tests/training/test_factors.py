@@ -9,6 +9,11 @@ from nnfw_standard import Dense
 
 X, Y = np.random.default_rng(0).normal(size=(2, 60, 3))
 ADAM = {"type": "adam", "weight_decay": 0.01}
+FREE = {"type": "schedule_free", "learning_rate": 0.05, "weight_decay": 0.1}
+SGD = [
+    pytest.param({"type": "sgd"}, id="sgd"),
+    pytest.param({"type": "schedule_free", "base": "sgd"}, id="schedule_free"),
+]
 
 
 def trained(optimizer=ADAM, accelerator="none", epochs=3, **settings):
@@ -20,28 +25,45 @@ def trained(optimizer=ADAM, accelerator="none", epochs=3, **settings):
     return model, before
 
 
+@pytest.mark.parametrize("optimizer", [ADAM, FREE], ids=["adam", "schedule_free"])
 @pytest.mark.parametrize("accelerator", ["none", "numba"])
-def test_frozen_parameters_keep_their_bits_and_the_others_train(accelerator):
+def test_frozen_parameters_keep_their_bits_and_the_others_train(accelerator, optimizer):
     if accelerator == "numba":
         pytest.importorskip("numba")
-    model, before = trained(accelerator=accelerator, frozen=["trunk.*", "*.bias"])
+    model, before = trained(optimizer, accelerator=accelerator, frozen=["trunk.*", "*.bias"])
     same = {name for name, array in model.parameters.items() if np.array_equal(array, before[name])}
     assert same == {"trunk.weight", "trunk.bias", "layers.1.bias", "layers.2.bias"}
 
 
-def test_gradient_of_frozen_parameters_does_not_count_in_the_norm():
-    clipped = {"type": "sgd", "learning_rate": 1.0, "clip_norm": 1e-3}
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_parameters_frozen_later_keep_their_bits_where_an_average_follows_them(accelerator):
+    if accelerator == "numba":
+        pytest.importorskip("numba")
+    model, _ = trained(FREE)
+    settings = {"cost": "mse", "optimizer": FREE, "batch_size": 20, "accelerator": accelerator}
+    history = model.fit(X, Y, epochs=3, **settings)
+    before = {name: array.copy() for name, array in model.parameters.items()}
+    model.fit(X, Y, epochs=3, frozen=["trunk.*"], continue_from=history, **settings)
+    same = {name for name, array in model.parameters.items() if np.array_equal(array, before[name])}
+    assert same == {"trunk.weight", "trunk.bias"}
+
+
+@pytest.mark.parametrize("optimizer", SGD)
+def test_gradient_of_frozen_parameters_does_not_count_in_the_norm(optimizer):
+    clipped = optimizer | {"learning_rate": 1.0, "clip_norm": 1e-3}
     model, before = trained(clipped, epochs=1, batch_size=60, frozen=["trunk.*", "layers.1.*"])
     moved = np.concatenate([(model.parameters[name] - before[name]).ravel() for name in before])
     assert np.linalg.norm(moved) == pytest.approx(1e-3, rel=1e-3)
 
 
+@pytest.mark.parametrize("optimizer", SGD)
 @pytest.mark.parametrize("accelerator", ["none", "numba"])
-def test_rate_of_a_pattern_multiplies_the_step(accelerator):
+def test_rate_of_a_pattern_multiplies_the_step(accelerator, optimizer):
     if accelerator == "numba":
         pytest.importorskip("numba")
-    whole, before = trained({"type": "sgd", "learning_rate": 0.1}, accelerator, epochs=1, shuffle=False)
-    one = {"optimizer": {"type": "sgd", "learning_rate": 0.1}, "accelerator": accelerator, "epochs": 1}
+    optimizer = optimizer | {"learning_rate": 0.1}
+    whole, before = trained(optimizer, accelerator, epochs=1, shuffle=False)
+    one = {"optimizer": optimizer, "accelerator": accelerator, "epochs": 1}
     model = nnfw.Sequential(whole.nodes, 3, values=before)
     model.fit(X[:20], Y[:20], cost="mse", batch_size=20, shuffle=False, rates={"layers.1.*": 0.25}, **one)
     other = nnfw.Sequential(whole.nodes, 3, values=before)

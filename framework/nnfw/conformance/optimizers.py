@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import cast
@@ -147,6 +148,27 @@ def check_frozen_parameters_stay(subject: Subject[Optimizer]) -> None:
             gradient = training.rng.standard_normal(_SIZE)
             gradient[-2:] = 0
             training.update(gradient)
+
+
+def check_rates_of_parts_scale_the_step(subject: Subject[Optimizer]) -> None:
+    """If it declares scales_parts, a rate of ½ halves the first step; with 0 parameters and their average stay."""
+    applies_if(getattr(subject.component, "scales_parts", False), "it declares scales_parts = False")
+    first, *others = _PARTS
+    moved = []
+    for rates in ({}, {first: 0.5}):
+        training = _Training(subject, parts=replace(_PARTS, rates=rates))
+        start = training.vector.copy()
+        training.update(training.rng.standard_normal(_SIZE))
+        moved.append(training.vector - start)
+    moved[0][_PARTS[first]] *= 0.5
+    require(close(moved[1], moved[0]), f"with a rate of ½ for {first} alone, the first step is not half of it there.")
+    frozen = _Training(subject).run()
+    frozen.parts = replace(_PARTS, rates=dict.fromkeys(others, 0.0))
+    for theta in (frozen.vector, frozen.state.get(EVALUATED, frozen.vector)):
+        with unchanged(
+            "parameters with a rate of 0, or their average, move.", *(theta[_PARTS[name]] for name in others)
+        ):
+            frozen.run()
 
 
 def check_places_do_not_matter(subject: Subject[Optimizer]) -> None:

@@ -103,6 +103,7 @@ MAY_LACK = frozenset(
         "own_lengths",
         "parameter_patterns",
         "pictures",
+        "scales_parts",
         "step_ended",
         "update_parts",
         "weigh_steps",

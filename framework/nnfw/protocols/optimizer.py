@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from nnfw.arrays import Shape
@@ -19,7 +19,10 @@ EVALUATED = "evaluated"
 
 @dataclass(frozen=True)
 class Parts(Mapping[str, slice]):
-    """The slice of each parameter in the flat vector by name, and its shape.
+    """The slice of each parameter in the flat vector by name, its shape, and factors of the learning rate.
+
+    `rates` is empty but for an optimizer that declares ``scales_parts``: then it has the factors of parameters, 0 for
+    those that are frozen. Parameters without one have the rate as it is.
 
     Examples
     --------
@@ -30,6 +33,7 @@ class Parts(Mapping[str, slice]):
 
     places: Mapping[str, slice]
     shapes: Mapping[str, Shape]
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> slice:
         """Return where a parameter is."""
@@ -55,11 +59,15 @@ class Optimizer(Protocol):
         Whether a zero gradient leaves parameters without decay unchanged in the first step.
     parameter_patterns
         Options that hold patterns of names of parameters: a pattern that is that of no parameter is refused.
+    scales_parts
+        Whether `update_parts` multiplies the learning rate by the factors in ``parts.rates``. Otherwise the training
+        scales the step of `vector`, and refuses to where the state holds an average of the parameters.
     """
 
     learning_rate: float
     rests: ClassVar[bool] = True
     parameter_patterns: ClassVar[tuple[str, ...]] = ()
+    scales_parts: ClassVar[bool] = False
 
     def state(self, vector: Array) -> Mapping[str, Array]:
         """Return fresh arrays of state (momenta, second moments), each shaped like `vector`; none by default.

@@ -53,6 +53,11 @@ def factors_of(options: TrainingOptions, layout: Layout) -> dict[str, float]:
     return {name: factor for name, factor in found.items() if factor != 1}
 
 
+def scales_parts(optimizer: Optimizer) -> bool:
+    """Return whether an optimizer takes the factors itself; one that is older than the attribute does not."""
+    return bool(getattr(optimizer, "scales_parts", False))
+
+
 class Factors:
     """Scales the steps of some parameters: θ ← θ_before + factor (θ − θ_before).
 

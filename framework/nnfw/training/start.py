@@ -13,6 +13,7 @@ from nnfw.plugins import Registry
 from nnfw.protocols import EVALUATED, Optimizer, Solver, is_solver
 from nnfw.storage import LOCK, Directory, locked
 from nnfw.training.checkpoints import Checkpoints, checkpoint_files, make_folder, newest, require_resumable
+from nnfw.training.factors import scales_parts
 from nnfw.training.fit import CallbackFiles, Save
 from nnfw.training.history import History
 from nnfw.training.loop import Loop, StepLoop
@@ -102,6 +103,7 @@ def contradictions(options: TrainingOptions, optimizer: Optimizer | Solver, regi
     if options.average is not None and options.average.type == "swa" and options.average.decay is not None:
         yield Mistake(("average", "decay"), "has nothing to weigh: 'swa' is a plain mean. Leave it out.")
     if not is_solver(optimizer) and _averages(optimizer):
-        for name in ("average", "rates", "frozen"):
-            if getattr(options, name):
-                yield Mistake((name,), f"{_OWN_AVERAGE[name]}: {label} averages the parameters itself. Leave it out.")
+        for name, text in _OWN_AVERAGE.items():
+            taken = name != "average" and scales_parts(optimizer)
+            if getattr(options, name) and not taken:
+                yield Mistake((name,), f"{text}: {label} averages the parameters itself. Leave it out.")

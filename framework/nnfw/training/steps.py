@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cached_property, partial
 from time import perf_counter
 from typing import cast
@@ -21,7 +22,7 @@ from nnfw.training.average import Evaluated
 from nnfw.training.batches import Labelled
 from nnfw.training.chunk import Chunk, RecordedStep, chunk_of
 from nnfw.training.evaluation import statistics_of, sums_up
-from nnfw.training.factors import Factors, factors_of
+from nnfw.training.factors import Factors, factors_of, scales_parts
 from nnfw.training.mixing import Mixer
 from nnfw.training.state import TrainingState
 from nnfw.training.task import Task
@@ -65,7 +66,11 @@ class Steps:
         self._by_parts = is_own(self._optimizer, "update_parts", Optimizer)
         self._update: Callable[..., None] = self._optimizer.update
         if self._by_parts:
-            self._update = partial(self._optimizer.update_parts, parts=layout.parts)
+            parts = layout.parts
+            if scales_parts(self._optimizer):
+                parts = replace(parts, rates=factors)
+                factors = {name: factor for name, factor in factors.items() if not factor}
+            self._update = partial(self._optimizer.update_parts, parts=parts)
         self._accumulation: Accumulation | None = None
         if (batches := task.options.accumulate or 1) > 1:
             self._accumulation = Accumulation(batches, self._size, len(task.data), state.own)
