@@ -135,6 +135,15 @@ def blend(values: Array, other: Array, factor: float) -> None:
 
 
 @inner
+def follow(mean: Array, values: Array, kept: float) -> None:
+    if kept == 0:
+        for k in range(mean.size):
+            mean.flat[k] = values.flat[k]
+    elif kept < 1:
+        blend(mean, values, kept)
+
+
+@inner
 def add_scaled(values: Array, other: Array, factor: float) -> None:
     f = values.dtype.type(factor)
     for k in range(values.size):

@@ -353,7 +353,7 @@ CHAIN = {"layers": [{"type": "dense", "units": 4, "activation": "tanh"}, "dropou
 
 # module: names; the docstrings of the operations say what they do
 OPERATIONS = {
-    "nnfw.ops.definitions": "product add_bias sum_examples take copy scale multiply mask blend add add_scaled",
+    "nnfw.ops.definitions": "product add_bias sum_examples take copy scale multiply mask blend follow add add_scaled",
     "nnfw_standard.operations": """
         scatter_add clear_index sigmoid sigmoid_delta tanh tanh_delta dropout_mask relu relu_delta softmax softmax_delta
         shift subtract_log log_softmax_delta sparsemax sparsemax_delta residual label_residual class_residual weigh

@@ -16,7 +16,7 @@ from nnfw.ops.many_steps import steps
 from nnfw.ops.noise import uniform, uniform_numbers
 from nnfw.training import chunk
 from nnfw.training.chunk import RecordedStep, chunk_of
-from nnfw_standard import SGD, Accuracy, CrossEntropy, Dense, Dropout
+from nnfw_standard import SGD, Accuracy, BatchNorm, CrossEntropy, Dense, Dropout
 
 pytest.importorskip("numba")
 
@@ -35,9 +35,9 @@ def together(monkeypatch):
     sizes, take = [], chunk.Chunk.take
     monkeypatch.setattr("nnfw.training.steps._MOMENT", 60.0)  # a busy machine takes as many steps as any other
 
-    def taken(self, rows, step, rates):
+    def taken(self, rows, step, rates, kept):
         sizes.append(len(rates))
-        return take(self, rows, step, rates)
+        return take(self, rows, step, rates, kept)
 
     monkeypatch.setattr(chunk.Chunk, "take", taken)
     return sizes
@@ -84,6 +84,32 @@ def test_many_steps_in_one_call_give_the_bits_of_single_ones(layers, optimizer, 
     many, single = both(LAYERS[layers], examples(rng), optimizer=OPTIMIZERS[optimizer], metrics=["accuracy", "f1"])
     assert many == single
     assert sum(together) == 3 * 20 - 1  # all whole batches, but for the one that is recorded
+
+
+AVERAGES = [{"type": "ema", "decay": 0.8}, {"type": "ema", "start": 2}, {"type": "swa"}, {"type": "swa", "start": 2}]
+
+
+@pytest.mark.parametrize("average", AVERAGES, ids=str)
+def test_many_steps_with_an_average_give_the_bits_of_single_ones(average, together, rng):
+    data = examples(rng, 200)  # the last step of an epoch is one of many too
+    layers = (Dense(6, activation="tanh"), BatchNorm())
+    many, single = both(layers, data, optimizer="adam", average=average, validation_data=data, epochs=4)
+    assert many == single
+    assert sum(together) == 4 * 20 - 1
+
+
+def test_average_is_not_moved_by_a_step_that_diverges(rng, together):
+    x, y = examples(rng, 200)
+    x[170] = 1e200  # float64, so that it is finite, and C is not
+    found = []
+    for callbacks in ([], [Each()]):
+        model = nnfw.Sequential([Dense(1)], 8, dtype="float64", seed=1)
+        options = {"cost": "mse", "optimizer": "sgd", "batch_size": 10, "shuffle": False, "accelerator": "numba"}
+        with pytest.raises(nnfw.DivergedError):
+            model.fit(x, y, epochs=2, average=AVERAGES[0], callbacks=callbacks, **options)
+        found.append(model.parameters.vector.tobytes())
+    assert found[0] == found[1]
+    assert sum(together) >= 10
 
 
 SMOOTHED = {"type": "cross_entropy", "label_smoothing": 0.1}
@@ -463,7 +489,7 @@ def recorded(rng, *, part=False):
         Call(copy, (a[0], cost)),
         Call(copy, (noise[:1] if part else noise, np.zeros((1, 1)))),
     ]
-    return RecordedStep(rows, before, lambda coefficients: [], cost, a, {}, Rated())
+    return RecordedStep(rows, before, lambda coefficients, kept: [], cost, a, {}, Rated())
 
 
 def test_chunk_ends_at_a_cost_that_is_not_finite_and_draws_no_more_noise_than_its_steps(rng):
@@ -490,7 +516,7 @@ def test_chunk_is_refused_where_the_noise_is_of_another_generator(rng):
 def test_coefficients_of_each_step_are_a_column_for_each(rng):
     seen = []
     optimizer = Rated(lambda step, rate: (step, rate))
-    step = recorded(rng)._replace(optimizer=optimizer, after=lambda coefficients: seen.extend(coefficients) or [])
+    step = recorded(rng)._replace(optimizer=optimizer, after=lambda coefficients, kept: seen.extend(coefficients) or [])
     found = chunk_of(step, Plain(), rng, outputs=False)
     found.take(np.array([0, 1]), 7, [0.2, 0.4])
     assert all(isinstance(item, PerStep) for item in seen)
@@ -550,7 +576,7 @@ def test_arrays_that_an_optimizer_makes_itself_live_as_long_as_the_program(rng):
     assert many == single
     made = weakref.WeakSet()
 
-    def after(coefficients):
+    def after(coefficients, kept):
         own = Owned(3)
         made.add(own)
         return [Call(copy, (np.zeros(3), own))]

@@ -81,6 +81,15 @@ def blend(values: Array, other: Array, factor: float) -> None:
     values += other
 
 
+@operation(mean="changed n ...", values="read n ...", kept="number", cut="n")
+def follow(mean: Array, values: Array, kept: float) -> None:
+    """Move an average: mean ← values + kept (mean − values), to the bit for `kept` of 0 and 1."""
+    if kept == 0:
+        copy.definition(values, mean)
+    elif kept < 1:
+        blend.definition(mean, values, kept)
+
+
 @operation(values="changed n ...", other="read n ...", factor="number", cut="n")
 def add_scaled(values: Array, other: Array, factor: float) -> None:
     """Add a multiple: values ← values + factor other."""

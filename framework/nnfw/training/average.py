@@ -11,7 +11,8 @@ from annotated_types import Ge, Lt
 
 from nnfw.arrays import Array
 from nnfw.network import Parameters
-from nnfw.ops.definitions import blend, copy
+from nnfw.ops import kernels_only
+from nnfw.ops.definitions import follow
 from nnfw.protocols import EVALUATED
 
 EVALUATED_STATE = "training.evaluated_state"
@@ -85,13 +86,11 @@ class Evaluated:
         own = {EVALUATED: parameters.vector, EVALUATED_STATE: parameters.state}
         self._pairs = [(array, arrays[name]) for name, array in own.items() if name in arrays]
 
+    @kernels_only
     def follow(self, kept: float) -> None:
         """Move the average: θ̄ ← θ + kept (θ̄ − θ)."""
         for trained, average in self._pairs:
-            if not kept:
-                copy(trained, average)
-            elif kept < 1:
-                blend(average, trained, kept)
+            follow(average, trained, kept)
 
     def swap(self) -> None:
         """Exchange the trained parameters and those at which the model is evaluated, with little memory beside them."""

@@ -31,12 +31,12 @@ class RecordedStep(NamedTuple):
 
     The positions of the examples are read from `rows`; C, a^L and the metrics' statistics are written to `cost`, `a`
     and `statistics`. `before` are the operations up to these, and `after` returns those of the update, given the
-    coefficients of `optimizer`.
+    coefficients of `optimizer` and how much an average of the parameters keeps.
     """
 
     rows: Array
     before: list[Call]
-    after: Callable[[tuple[PerStep, ...]], list[Call]]
+    after: Callable[[tuple[PerStep, ...], PerStep], list[Call]]
     cost: Array
     a: Array
     statistics: Mapping[str, Array]
@@ -68,6 +68,7 @@ class Chunk:
     optimizer: SplitOptimizer
     rows: Array
     coefficients: Array
+    kept: Array
     costs: Array
     outputs: Array | None
     statistics: Mapping[str, Array]
@@ -79,12 +80,14 @@ class Chunk:
         """The largest number of steps in a call."""
         return len(self.costs)
 
-    def take(self, rows: Array, step: int, rates: Sequence[float]) -> Results:
+    def take(self, rows: Array, step: int, rates: Sequence[float], kept: Sequence[float] = ()) -> Results:
         """Take a step for each rate, :attr:`most` at most; end before the update of a non-finite cost.
 
-        `rows` are the positions of the examples, batch after batch, and `step` is the count of the first step.
+        `rows` are the positions of the examples, batch after batch, and `step` is the count of the first step. `kept`
+        is how much an average of the parameters keeps at each step, if there is one.
         """
         count = len(rates)
+        self.kept[: len(kept)] = kept
         self.rows[:count] = rows.reshape(count, -1)
         self.coefficients[:count] = _coefficients(self.optimizer, step, rates, self.coefficients.shape[1])
         before = self.rng.bit_generator.state if self.noise.size else None
@@ -123,14 +126,14 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
     if any(source is not rng for source, _ in draws) or len({out.dtype for _, out in draws}) > 1:
         return None
     widths = [out.size for _, out in draws]
-    kept = step.a.size * step.a.itemsize if outputs else 0
+    results = step.a.size * step.a.itemsize if outputs else 0
     width = _coefficients(step.optimizer, 1, [1.0]).shape[1]
-    kept += sum(out.nbytes for out in step.statistics.values())
-    size = step.rows.nbytes + kept + sum(out.nbytes for _, out in draws) + 8 * (width + 1)
+    results += sum(out.nbytes for out in step.statistics.values())
+    size = step.rows.nbytes + results + sum(out.nbytes for _, out in draws) + 8 * (width + 2)
     most = max(1, min(_MOST_STEPS, _TABLES // size))
     noise = np.empty((most, sum(widths)), draws[0][1].dtype if draws else np.float32)
     rows = np.empty((most, len(step.rows)), step.rows.dtype)
-    costs, coefficients = np.empty((most, 1)), np.empty((most, width))
+    costs, coefficients, kept = np.empty((most, 1)), np.empty((most, width)), np.ones(most)
     statistics = {name: np.empty((most, *out.shape)) for name, out in step.statistics.items()}
     per_step = [(step.rows, PerStep(rows)), (step.cost, PerStep(costs))]
     per_step += [(out, PerStep(statistics[name])) for name, out in step.statistics.items()]
@@ -143,12 +146,14 @@ def chunk_of(step: RecordedStep, engine: Engine, rng: np.random.Generator, *, ou
     table = np.empty((most, *step.a.shape), step.a.dtype) if outputs else None
     if table is not None:
         before.append(Call(copy, (step.a, PerStep(table))))
-    after = step.after(tuple(PerStep(coefficients[:, k]) for k in range(width)))
+    after = step.after(tuple(PerStep(coefficients[:, k]) for k in range(width)), PerStep(kept))
     run = engine.steps(before, after, costs)
     if run is None:
         return None
     calls = [*before, *after]
-    return Chunk(run, engine.owner, calls, step.optimizer, rows, coefficients, costs, table, statistics, noise, rng)
+    return Chunk(
+        run, engine.owner, calls, step.optimizer, rows, coefficients, kept, costs, table, statistics, noise, rng
+    )
 
 
 def _coefficients(optimizer: SplitOptimizer, step: int, rates: Sequence[float], width: int | None = None) -> Array:

@@ -183,7 +183,7 @@ class Steps:
         assert isinstance(data, Labelled)  # what a source reads is not in memory
         rows = data.rows_at(self._rows[part.start * size : part.stop * size])
         start = perf_counter()
-        costs, complete, outputs, statistics = chunk.take(rows, state.step + 1, self._rates[part])
+        costs, complete, outputs, statistics = chunk.take(rows, state.step + 1, self._rates[part], self._kept[part])
         self._seconds = max((perf_counter() - start) / len(costs), _SHORTEST)
         self._pass.switch_to(recording)
         state.tally.add_many(costs[:complete], size, outputs, statistics)
@@ -206,7 +206,7 @@ class Steps:
             return None
         if recording is None or recording.cost is None or recording.tape.calls is None:
             return None
-        if self._accumulation is not None or self._average is not None:
+        if self._accumulation is not None:
             return None
         if self._by_parts or not splits(optimizer, "update", "apply"):
             return None
@@ -237,7 +237,7 @@ class Steps:
                 return [], {}
         return tape.calls or [], places
 
-    def _change_calls(self, coefficients: tuple[PerStep, ...]) -> list[Call]:
+    def _change_calls(self, coefficients: tuple[PerStep, ...], kept: PerStep) -> list[Call]:
         """Return :meth:`change` as operations."""
         tape, decays = Tape(engine_in_use()), self._decays
         vector, gradient = self.state.parameters.vector, self._gradient
@@ -255,5 +255,7 @@ class Steps:
             ) from error
         if self._factors is not None:
             tape.perform(self._factors.after)
+        if self._average is not None:
+            tape.perform(self._average.follow, cast("float", kept))
         assert tape.calls is not None
         return tape.calls
