@@ -526,10 +526,16 @@ def test_delimiter_may_be_a_tab_or_its_escape(run, capsys, delimiter):
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-@pytest.mark.parametrize("command", [["predict", "run", "t.csv"], ["evaluate", "run", "--data", "t.csv"]], ids=" ".join)
-def test_table_with_another_delimiter_is_refused_with_a_hint(run, capsys, command):
+def test_table_with_another_delimiter_is_read(run, capsys):
     Path("t.csv").write_text("x1;x2;y\n0;1;1\n")
-    error = refused(capsys, *command)
+    assert main(["predict", "run", "t.csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("command", [["predict", "run", "t.csv"], ["evaluate", "run", "--data", "t.csv"]], ids=" ".join)
+def test_table_with_another_delimiter_than_is_said_is_refused_with_a_hint(run, capsys, command):
+    Path("t.csv").write_text("x1;x2;y\n0;1;1\n")
+    error = refused(capsys, *command, "--delimiter", ",")
     assert "Its cells seem to be separated by ';': say so as the delimiter." in error
     assert error.count("lacks the column") == 1  # not once for each
 

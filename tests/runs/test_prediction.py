@@ -206,7 +206,10 @@ def test_dataset_of_a_table_with_its_options_is_found(run, experiment, monkeypat
 
 def test_file_of_another_ending_needs_its_dataset(blocks):
     np.savez("x.npz", x=np.zeros((2, 3)))
-    with pytest.raises(nnfw.DataError, match=r"^x\.npz: only files that end in .*NAME:path=x\.npz"):
+    with pytest.raises(
+        nnfw.DataError,
+        match=r"^x\.npz: only tables \(\.csv, .*\.zst\) and \.npy files are read directly\. Name .*path=x\.npz",
+    ):
         predict(open_model(blocks, Access(registry)), "x.npz")
     with pytest.raises(nnfw.ConfigError, match="^Unknown dataset 'nowhere'"):
         predict(open_model(blocks, Access(registry)), "nowhere")
@@ -380,5 +383,5 @@ def test_delimiter_is_that_of_the_table_of_the_run(experiment, tmp_path):
 
 
 def test_delimiter_is_a_comma_where_no_table_is_known(blocks, tmp_path):
-    assert table_delimiter(blocks) == ","
-    assert table_delimiter(tmp_path / "nowhere" / "model.nnfw") == ","
+    assert table_delimiter(blocks) == "auto"
+    assert table_delimiter(tmp_path / "nowhere" / "model.nnfw") == "auto"

@@ -122,8 +122,27 @@ def test_csv_load_target_alone_is_refused(tmp_path):
         CSV("pets.csv", target="y").load(tmp_path)
 
 
+def test_csv_excluded_columns_and_those_that_say_nothing_are_no_features(tmp_path):
+    (tmp_path / "t.csv").write_text(";id;a;b;y;\n0;x;1,5;2;u;\n1;y;2,5;3;v;\n")
+    found = nnfw.dataset("csv", path="t.csv", target="y", exclude=["id"]).load(tmp_path)
+    assert list(found.features) == ["a", "b"]
+    assert found.features["a"].tolist() == [1.5, 2.5]
+    both = nnfw.dataset("csv", path="t.csv", target="y", exclude=["id"], features=["id", "a"])
+    with pytest.raises(DataError, match=r"^t\.csv: 'id' is in features and in exclude\. Remove it from one of them\.$"):
+        both.load(tmp_path)
+
+
+def test_csv_dialect_is_as_the_options_say(tmp_path):
+    (tmp_path / "t.csv").write_bytes("# é\n1 000;x;ä\n?;-;z\n".encode("latin-1"))
+    options = {"comment": "#", "header": False, "thousands": " ", "encoding": "latin-1", "na_values": ["?"]}
+    found = nnfw.dataset("csv", path="t.csv", target="column_3", delimiter=";", decimal=".", **options).load(tmp_path)
+    np.testing.assert_array_equal(found.features["column_1"], [1000, np.nan])
+    assert found.features["column_2"].tolist() == ["x", "-"]
+    assert found.classes == ("z", "ä")
+
+
 def test_csv_unknown_delimiter_is_refused_by_the_registry():
-    with pytest.raises(ConfigError, match=r"delimiter must be ',', ';', .*got ';;'"):
+    with pytest.raises(ConfigError, match=r"delimiter must be 'auto', ',', ';', .*got ';;'"):
         nnfw.dataset("csv", path="pets.csv", target="kind", delimiter=";;")
 
 

@@ -34,6 +34,9 @@ BUILT_IN = (
     CommandSpec("reproduce", "nnfw.cli.train:reproduce", "Train a run again and compare the results."),
     CommandSpec("report", "nnfw.cli.runs:report", "Write an HTML page about a run."),
     CommandSpec("assemble", "nnfw.cli.assemble:assemble", "Make an experiment from named components."),
+    CommandSpec(
+        "inspect", "nnfw.cli.inspect_table:inspect", "Show the columns of a table, and what is odd about them."
+    ),
     CommandSpec("summary", "nnfw.cli.summary:summary", "Show layers, shapes, parameters and memory of a network."),
     CommandSpec("find-rate", "nnfw.cli.find_rate:find_rate", "Find a learning rate: a range test with a picture."),
     CommandSpec("trace", "nnfw.cli.trace:trace", "Show where learning stops: z, a and δ at each layer."),

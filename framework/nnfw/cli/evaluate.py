@@ -27,7 +27,7 @@ Delimiter = Annotated[
     typer.Option(
         "--delimiter",
         metavar="CHARACTER",
-        help=r"Delimiter of a CSV file; \t is a tab. By default that of the run's table.",
+        help=r"Delimiter of a CSV file; \t is a tab. By default that of the run's file, or what fits.",
         callback=_one_character,
     ),
 ]

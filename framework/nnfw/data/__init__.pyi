@@ -47,6 +47,9 @@ from .splitting import ChunkRows as ChunkRows
 from .splitting import Split as Split
 from .splitting import split as split
 from .splitting import split_chunks as split_chunks
+from .table_text import AUTO as AUTO
+from .table_text import NA_VALUES as NA_VALUES
+from .table_text import Dialect as Dialect
 from .tables import Table as Table
 from .tables import listed as listed
 from .tables import read_csv as read_csv

@@ -2,62 +2,83 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from array import array
-from codecs import getincrementaldecoder
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from io import TextIOWrapper
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.data.input_files import CHUNK, reading
+from nnfw.data.table_text import AUTO, UNKNOWN, Dialect, Layout, Numbers, Spelling, Text, layout_of, rows, spelling
 from nnfw.errors import DataError, did_you_mean, short, shown, warn
-from nnfw.storage import open_regular
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null"})
-"""What marks a missing value, in upper or lower case."""
-
-_LONGEST_ROW = 1 << 22  # characters; no table has such a row, but a binary file may
-_MOST_COLUMNS = 1 << 16
 _LONGEST_WORD = 1000  # characters of a category: an array of words gives each of them the room of the longest
 _CELLS = 1 << 17  # cells parsed together
 _SHOWN = 12  # names that a message lists
 _MARKS = ",;\t|"  # possible delimiters
-_UNCLOSED = "unexpected end of data"  # Python's csv on a quotation mark that is not closed
+_EXACT = 2.0**53  # from here on, float64 rounds whole numbers
 _CLUTTERED = re.compile(r"[$€£¥]?[-+−]?[$€£¥]?(\d{1,3}([\s,.'’]\d{3})+|\d+)([.,]\d+)?\s?[%$€£¥]?")
 """A number with separators, a decimal comma, a unit or a currency."""
+
+Kind = Literal["numbers", "words", "empty"]
 
 
 class Table:
     r"""Columns by name, as :func:`read_csv` reads them; `names` has all names, in order.
 
-    Problems of a column are reported only when that column is requested. `name` is what messages call the table.
+    Problems of a column are reported only when that column is requested. `name` is what messages call the table,
+    `dialect` how it was written, and `notes` what else was understood when it was read.
 
     Examples
     --------
     >>> from io import StringIO
-    >>> table = read_csv(StringIO("age,city\n31,Oslo\n55,Bern\n"), name="people")
+    >>> table = read_csv(StringIO("age;city\n31;Oslo\n55;Bern\n"), name="people")
     >>> table.names, len(table)
     (('age', 'city'), 2)
     >>> table.columns(["age"])
     {'age': array([31., 55.])}
     """
 
-    def __init__(self, name: str, columns: Mapping[str, _Column], length: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        columns: Mapping[str, _Column],
+        length: int,
+        dialect: Dialect = UNKNOWN,
+        notes: Sequence[str] = (),
+    ) -> None:
         self.name = name
         self.names = tuple(columns)
+        self.dialect = dialect
+        self.notes = tuple(notes)
         self._columns = columns
         self._length = length
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return self._length
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns that may be features: all but those that are empty or only number the rows."""
+        return tuple(name for name, column in self._columns.items() if not column.idle)
+
+    def kind(self, name: str) -> Kind:
+        """Return what a column holds; it is empty if all of its values are missing."""
+        return self._columns[name].kind
+
+    def hint(self, name: str) -> str:
+        """Return what a user may want to do about a column; nothing if it is as it should be."""
+        return self._columns[name].hint()
+
+    def seen(self, name: str) -> Seen:
+        """Return what there is to see in a column."""
+        return self._columns[name].seen()
 
     def require(self, names: Iterable[str]) -> None:
         """Raise DataError if one of `names` is no column; suggests the nearest."""
@@ -74,7 +95,8 @@ class Table:
         Missing numbers of the columns in `missing` are NaN.
 
         Raises DataError if a column does not exist, lacks values, or holds a word where a number is expected; all of
-        them at once, each with its first line. Warns if most of what is taken for words looks like numbers.
+        them at once, each with its first line. Warns if most of what is taken for words looks like numbers, or whole
+        numbers were rounded.
         """
         wanted = tuple(dict.fromkeys(names))
         self.require(wanted)
@@ -104,50 +126,60 @@ class Table:
         except MemoryError as error:
             longest = max(map(len, column.vocabulary), default=0)
             raise DataError(
-                f"{self.name}: column {name!r} does not fit into memory: {len(column.words):,} words with the room for "
+                f"{self.name}: column {name!r} does not fit into memory: {len(column.codes):,} words with the room for "
                 f"{longest:,} characters each. Shorten the longest, or leave the column out of the features."
             ) from error
 
 
 def read_csv(
-    source: Path | TextIO, *, categorical: Collection[str] = (), delimiter: str = ",", name: str = ""
+    source: Path | TextIO,
+    *,
+    categorical: Collection[str] = (),
+    delimiter: str = AUTO,
+    name: str = "",
+    dialect: Dialect = UNKNOWN,
 ) -> Table:
-    """Return the table of a CSV file, read row by row.
+    """Return the table of a CSV file as it is found.
 
-    The first line is the header. A column is numeric if its first value is a number, and categorical otherwise; the
-    columns in `categorical` are never parsed. White space around a cell is dropped, empty lines are skipped.
+    Delimiter, decimal commas, marks between thousands and encoding are found out from the text, and lines above the
+    header are skipped. A column is numeric if at least as many of its values are numbers as words, whatever their
+    order, and categorical otherwise; the columns in `categorical` are never parsed. White space around a cell is
+    dropped, empty lines are skipped.
 
-    Raises DataError if the file is missing or not text, a row is ragged, or the header is missing or repeats a name.
-    Problems of single cells are reported by :meth:`Table.columns`.
+    Raises DataError if the file is missing, damaged or not text, or a row is ragged. Problems of single cells are
+    reported by :meth:`Table.columns`.
 
     Parameters
     ----------
     source
-        Path of a file in UTF-8, with or without a byte order mark; or an open text stream.
+        Path of a file, which ``.gz``, ``.zip`` or ``.zst`` at its end says to expand; or an open text stream.
     categorical
         Columns to keep as words, whatever they look like.
     delimiter
-        The character between cells.
+        The character between cells, if the `dialect` does not say.
     name
         What messages call the table; by default the file's name.
+    dialect
+        What is known of the text.
 
     Notes
     -----
-    A cell is missing if it is empty, NA, N/A, NaN or null, in upper or lower case; in a column of `categorical` these
-    are ordinary categories.
+    A cell is missing if it is one of ``dialect.na_values``; in a column of `categorical` these are ordinary categories.
+    A first column without a name that numbers the rows is called ``row``, and other columns without a name after their
+    place, as is the first of two columns with one name. The file is read again where a column turns out to be of
+    another kind than its first rows, so this takes up to three times as long.
     """
-    path = source if isinstance(source, Path) else None
-    name = name or (path.name if path else "table")
-    try:
-        if not isinstance(source, Path):
-            return _read(source, categorical, delimiter, name)
-        with reading(source, "a CSV table"), TextIOWrapper(open_regular(source), "utf-8", newline="") as stream:
-            return _read(stream, categorical, delimiter, name)
-    except UnicodeDecodeError as error:  # its position is relative to a block of the stream, not to the file
-        place = f":{_first_undecodable(path)}" if path else ""
-        raise DataError(
-            f"{name}{place}: this is not text in {error.encoding.upper()} ({error.reason}). Save it as UTF-8."
-        ) from error
+    name = name or (source.name if isinstance(source, Path) else "table")
+    dialect = replace(dialect, delimiter=delimiter) if dialect.delimiter == AUTO else dialect
+    with Text(source, name) as text:
+        layout = layout_of(text, dialect)
+        reading = _Reading(text, layout, dict.fromkeys(categorical, "words"))
+        columns = reading.columns(_numbers_of(dialect))
+        written = _written(columns, dialect)
+        if written != _numbers_of(dialect):
+            columns = reading.columns(written)
+    layout = replace(layout, dialect=replace(layout.dialect, decimal=written[0], thousands=written[1]))
+    return Table(name, columns, reading.length, layout.dialect, _notes(layout, columns))
 
 
 def listed(names: Sequence[str]) -> str:
@@ -179,193 +211,427 @@ def delimiter_advice(names: Sequence[str]) -> str:
     return f" Its cells seem to be separated by {found!r}: say so as the delimiter." if found else ""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What there is to see in a column.
+
+    Parameters
+    ----------
+    missing
+        How many of its values are missing.
+    distinct
+        How many different ones there are.
+    examples
+        Some of them, as they are written in the table.
+    range
+        The least and the largest number; None for words.
+    """
+
+    missing: int
+    distinct: int
+    examples: tuple[str, ...]
+    range: tuple[float, float] | None = None
+
+
+class _Reading:
+    """Reads the columns of a text, again where some turn out to be of another kind than their first rows."""
+
+    def __init__(self, text: Text, layout: Layout, kinds: Mapping[str, Kind]) -> None:
+        self.text, self.layout, self.asked, self.length = text, layout, kinds, 0
+
+    def columns(self, written: tuple[str, str]) -> dict[str, _Column]:
+        """Return the columns, where numbers are written with these marks before decimals and between thousands."""
+        numbers = Numbers(*written)
+        columns = self._read(numbers, {})
+        changed = {column.name: column.kind for column in columns if column.changed}
+        columns = self._read(numbers, changed) if changed else columns
+        return {column.name: column for column in columns}
+
+    def _read(self, numbers: Numbers, kinds: Mapping[str, Kind]) -> list[_Column]:
+        name, dialect = self.text.name, self.layout.dialect
+        missing = frozenset(map(str.casefold, dialect.na_values))
+        with self.text.open(dialect.encoding) as stream:
+            found = rows(stream, self.layout, name)
+            first = next(found, None)
+            if first is None:
+                raise DataError(f"{name} is empty; expected a header line with the names of the columns.")
+            header = _header(first[1], self.layout)
+            lines = array("q")
+            columns = [
+                _Column(column, place, lines, missing, numbers, self.asked.get(column), kinds.get(column))
+                for place, column in enumerate(header, 1)
+            ]
+            for block_lines, block in _blocks(found if dialect.header else _again(first, found), header, name):
+                for column, cells in zip(columns, zip(*block, strict=True), strict=True):
+                    column.extend(cells)
+                lines.extend(block_lines)
+        if not lines:
+            raise DataError(f"{name} holds a header but no row below it; at least one example is needed.")
+        self.length = len(lines)
+        return columns
+
+
+def _again(first: tuple[int, list[str]], others: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    yield first
+    yield from others
+
+
 class _Column:
-    """One column while it is read: its numbers or words, and the first things wrong with it."""
+    """One column while it is read: its numbers or words, and what is wrong with it.
 
-    def __init__(self, name: str, verbatim: bool) -> None:
-        self.name = name
-        self.verbatim = verbatim
-        self.categorical: bool | None = True if verbatim else None  # None until the first value
+    Parameters
+    ----------
+    name, place
+        Its name, and its number from 1.
+    lines
+        The line of each row; filled block by block, after the columns.
+    missing
+        Cells that mark a missing value, in lower case.
+    numbers
+        How numbers are written.
+    asked
+        The kind that the user asked for.
+    known
+        The kind that an earlier reading found.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        place: int,
+        lines: array[int],
+        missing: frozenset[str],
+        numbers: Numbers,
+        asked: Kind | None,
+        known: Kind | None,
+    ) -> None:
+        self.name, self.place = name, place
+        self.verbatim = asked == "words"
+        self._lines, self._missing, self._written = lines, missing, numbers
+        self._known = known
+        self._holds_words = self.verbatim or known == "words"
+        self._settled = self._holds_words or known == "numbers"
         self.numbers = array("d")
-        self.words: list[str] = []
-        self.vocabulary: dict[str, str] = {}  # each word is kept once, however often it occurs
-        self.word: tuple[int, str] | None = None  # the first word, with its line
-        self.missing = 0
-        self.first_missing: tuple[int, str] = (0, "")
-        self.infinite: tuple[int, str] | None = None  # the first that counts as missing, but is infinite
-        self.long: tuple[int, int] | None = None  # the first word that is too long, as line and length
+        self.vocabulary: dict[str, int] = {}  # each word once, with its code
+        self.codes = array("q")
+        self._odd: dict[str, list[int]] = {}  # words among numbers, with their count and first row
+        self._absent = [0, 0]  # count of missing or infinite numbers, and the first row
+        self._infinite: int | None = None  # the first row of an infinite number
+        self._firsts: dict[int, str] = {}  # cells of rows that messages show
+        self._rounded: tuple[int, str] | None = None
+        self._leading_zero = ""
+        self._rows = 0
 
-    def extend(self, cells: Sequence[str], lines: Sequence[int]) -> None:
-        if self.categorical is not True and self._extend_numbers(cells):
-            self.categorical = False
-        elif self.verbatim or (self.categorical and MISSING.isdisjoint(map(str.casefold, set(cells)))):
-            self._keep(cells, lines)
+    def extend(self, cells: Sequence[str]) -> None:
+        """Take a block of cells."""
+        start, self._rows = self._rows, self._rows + len(cells)
+        if not self._holds_words:
+            self._take_numbers(cells, start)
+        if not self._settled and self._odd:  # by the first block with words
+            self._settled, words = True, self._words_among_numbers
+            if words > start + len(cells) - words - self._absent[0] and not start:
+                self._holds_words, self._odd, self.numbers = True, {}, array("d")
+                self._absent, self._firsts, self._infinite = [0, 0], {}, None
+        if self._holds_words:
+            self.codes.extend([self.vocabulary.setdefault(cell, len(self.vocabulary)) for cell in cells])
+
+    def _take_numbers(self, cells: Sequence[str], start: int) -> None:
+        found = self._written.parse_all(cells)
+        if found is not None:
+            values = np.array(found)
+            if np.isfinite(values).all():
+                self._note(cells, values, start)
+                self.numbers.frombytes(values.tobytes())
+                return
+        for row, cell in enumerate(cells, start):
+            self.numbers.append(self._one(cell, row))
+
+    def _note(self, cells: Sequence[str], values: Array, start: int) -> None:
+        """Notice numbers that are written as codes, or are rounded."""
+        if not self._leading_zero and start == 0:
+            self._leading_zero = next((cell for cell in cells if cell[:1] == "0" and cell[1:2].isdigit()), "")
+        if self._rounded is None and np.abs(values).max(initial=0) > _EXACT:
+            for row, cell in enumerate(cells, start):
+                self._note_rounding(cell, row)
+
+    def _note_rounding(self, cell: str, row: int) -> None:
+        digits = cell.lstrip("+-")
+        if self._rounded is None and len(digits) > 15 and digits.isdecimal() and int(float(digits)) != int(digits):
+            self._rounded = row, cell
+
+    def _one(self, cell: str, row: int) -> float:
+        if cell.casefold() in self._missing:
+            return self._miss(cell, row)
+        number = self._written.parse(cell)
+        if number is None:
+            self._odd.setdefault(cell, [0, row])[0] += 1
+            return math.nan
+        if not math.isfinite(number):
+            if math.isinf(number) and self._infinite is None:
+                self._infinite = row
+                self._firsts[row] = cell
+            return self._miss(cell, row, number)
+        self._note_rounding(cell, row)
+        return number
+
+    def _miss(self, cell: str, row: int, number: float = math.nan) -> float:
+        if not self._absent[0]:
+            self._absent[1] = row
+            self._firsts[row] = cell
+        self._absent[0] += 1
+        return number
+
+    @property
+    def _words_among_numbers(self) -> int:
+        return sum(count for count, _ in self._odd.values())
+
+    @property
+    def _counts(self) -> dict[str, int]:
+        """How often each word occurs."""
+        counts = np.bincount(np.frombuffer(self.codes, np.int64), minlength=len(self.vocabulary))
+        return dict(zip(self.vocabulary, counts.tolist(), strict=True))
+
+    @property
+    def kind(self) -> Kind:
+        """What the column holds, whatever the order of its rows."""
+        if self.verbatim:
+            return "words"
+        if self._holds_words:
+            counts = self._counts
+            numbers = sum(count for word, count in counts.items() if self._is_number(word))
+            absent = sum(count for word, count in counts.items() if word.casefold() in self._missing)
+            words = self._rows - numbers - absent
         else:
-            for cell, line in zip(cells, lines, strict=True):
-                self._add(cell, line)
+            words, absent = self._words_among_numbers, self._absent[0]
+            numbers = self._rows - words - absent
+        if not numbers and not words:
+            return "empty"
+        return "words" if words > numbers else "numbers"
 
-    def _extend_numbers(self, cells: Sequence[str]) -> bool:
-        """Take all cells at once if every one is a finite number; return whether they were."""
-        try:
-            numbers = list(map(float, cells))
-        except ValueError:
+    @property
+    def changed(self) -> bool:
+        """Whether what was kept is of another kind than the column."""
+        return self._known is None and self.kind != "empty" and (self.kind == "words") != self._holds_words
+
+    @property
+    def idle(self) -> bool:
+        """Whether it says nothing about its row: it is empty, or has no name and numbers the rows."""
+        return self.kind == "empty" or (self.name == _ROW and self.counts_rows)
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether it is 0, 1, 2, ... or 1, 2, 3, ..., or words that are all different."""
+        if self.kind == "words":
+            return len(self.vocabulary) == self._rows
+        values = np.frombuffer(self.numbers)
+        return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
+
+    def _is_number(self, word: str) -> bool:
+        if word.casefold() in self._missing:
             return False
-        if not all(map(math.isfinite, numbers)) or any("_" in cell for cell in cells):
-            return False
-        self.numbers.extend(numbers)
-        return True
+        number = self._written.parse(word)
+        return number is not None and math.isfinite(number)
 
-    def _add(self, cell: str, line: int) -> None:
-        missing = cell.casefold() in MISSING
-        number = math.nan if missing else _number(cell)
-        if self.categorical is None and not missing:
-            self.categorical = number is None
-        if self.categorical and not missing:
-            self._keep([cell], [line])
-        elif number is None:
-            self.word = self.word or (line, cell)
-        else:
-            if not math.isfinite(number):
-                self._miss(cell, line, number)
-            self.numbers.append(number)
+    def spellings(self) -> Counter[Spelling]:
+        """Return in which ways its words are numbers with separators; nothing if one of them is none."""
+        words = self._odd if not self._holds_words else self.vocabulary
+        found = [spelling(word) for word in words if word.casefold() not in self._missing and not self._is_number(word)]
+        return Counter(found) if found and not self.verbatim and all(found) else Counter()
 
-    def _miss(self, cell: str, line: int, number: float) -> None:
-        self.first_missing = self.first_missing if self.missing else (line, cell)
-        self.missing += 1
-        if math.isinf(number):
-            self.infinite = self.infinite or (line, cell)
+    @property
+    def has_decimals(self) -> bool:
+        """Whether it holds plain numbers with decimals."""
+        if self._holds_words:
+            return any("." in word for word in self.vocabulary if self._is_number(word))
+        values = np.frombuffer(self.numbers)
+        return bool((np.isfinite(values) & (values != np.rint(values))).any())
 
-    def _keep(self, cells: Sequence[str], lines: Sequence[int]) -> None:
-        self.word = self.word or (lines[0], cells[0])
-        if not self.long and max(map(len, cells)) > _LONGEST_WORD:
-            self.long = next(
-                (line, len(cell)) for line, cell in zip(lines, cells, strict=True) if len(cell) > _LONGEST_WORD
-            )
-        self.words.extend(self.vocabulary.setdefault(cell, cell) for cell in cells)
+    def _line(self, row: int) -> int:
+        return self._lines[row]
 
     def problem(self, numeric: bool, missing: bool) -> str:
         """Return ``line: column ...: what is wrong``, or nothing; NaN is not wrong in a column of `missing` numbers."""
-        if self.word and (numeric or not self.categorical):
-            line, cell = self.word
+        kind = self.kind
+        if kind == "words":
+            return self._problem_of_words(numeric)
+        if self._odd:
+            cell, (_, row) = next(iter(self._odd.items()))
             advice = "" if numeric else " Correct it, or name the column in categorical."
             advice = " Write numbers as 1234.5." if _CLUTTERED.fullmatch(cell) else advice
-            return f"{line}: column {self.name!r}: expected a number, got {short(cell)}.{advice}"
-        if self.long:
-            line, length = self.long
-            return (
-                f"{line}: column {self.name!r}: a category may have {_LONGEST_WORD:,} characters, this one has "
-                f"{length:,}. Shorten it, or leave the column out of the features."
-            )
-        if missing and (numeric or self.categorical is False):
-            if self.infinite is None:
+            return f"{self._line(row)}: column {self.name!r}: expected a number, got {short(cell)}.{advice}"
+        if kind == "empty" and not (missing and numeric):
+            return f"{self._line(0)}: column {self.name!r} is empty. Leave it out of the features."
+        if missing:
+            if self._infinite is None:
                 return ""
-            line, cell = self.infinite
+            cell, line = self._firsts[self._infinite], self._line(self._infinite)
             return f"{line}: column {self.name!r}: expected a finite number, got {cell!r}. Correct it."
-        if self.missing and self.categorical is None:
-            return f"{self.first_missing[0]}: column {self.name!r} is empty. Leave it out of the features."
-        if self.missing:
-            line, cell = self.first_missing
-            kind = "missing values" if self.categorical else "cells without a finite number"
-            advice = ", or name the column in categorical to keep them" if self.categorical else ""
-            return (
-                f"{line}: column {self.name!r}: {kind}: {self.missing}, the first is {cell!r} in this line. "
-                f"Fill them or remove their rows{advice}."
+        count, row = self._absent
+        return self._lacking(count, row, "cells without a finite number", "") if count else ""
+
+    def _problem_of_words(self, numeric: bool) -> str:
+        first = {code: word for word, code in self.vocabulary.items()}
+        if numeric:
+            word = next(
+                (w for w in self.vocabulary if w.casefold() not in self._missing and not self._is_number(w)), first[0]
             )
-        return ""
+            advice = " Write numbers as 1234.5." if _CLUTTERED.fullmatch(word) else ""
+            return f"{self._line(self._row(word))}: column {self.name!r}: expected a number, got {short(word)}.{advice}"
+        if long := next((word for word in self.vocabulary if len(word) > _LONGEST_WORD), None):
+            return (
+                f"{self._line(self._row(long))}: column {self.name!r}: a category may have {_LONGEST_WORD:,} "
+                f"characters, this one has {len(long):,}. Shorten it, or leave the column out of the features."
+            )
+        absent = [] if self.verbatim else [word for word in self.vocabulary if word.casefold() in self._missing]
+        if not absent:
+            return ""
+        counts = self._counts
+        advice = ", or name the column in categorical to keep them"
+        return self._lacking(sum(counts[word] for word in absent), self._row(absent[0]), "missing values", advice)
+
+    def _lacking(self, count: int, row: int, what: str, advice: str) -> str:
+        cell = (
+            self._firsts[row]
+            if not self._holds_words
+            else next(word for word, code in self.vocabulary.items() if code == self.codes[row])
+        )
+        return (
+            f"{self._line(row)}: column {self.name!r}: {what}: {count}, the first is {cell!r} in this line. "
+            f"Fill them or remove their rows{advice}."
+        )
+
+    def _row(self, word: str) -> int:
+        """Return the first row that holds a word."""
+        return self.codes.index(self.vocabulary[word])
 
     def doubt(self) -> str:
         """Return ``line: column ...: what may be wrong``, or nothing."""
-        like_numbers = 0 if self.verbatim else sum(map(_like_number, self.vocabulary))
-        if self.word is None or 2 * like_numbers <= len(self.vocabulary):
+        if self._rounded is not None and self.kind == "numbers":
+            row, cell = self._rounded
+            return (
+                f"{self._line(row)}: column {self.name!r}: {cell} is rounded to {float(cell):.0f}: a number has 15 "
+                "exact digits. If these are codes, name the column in categorical, or leave it out."
+            )
+        if self.kind != "words" or self.verbatim:
             return ""
-        line, cell = self.word
+        alike = sum(map(self._like_number, self.vocabulary))
+        if 2 * alike <= len(self.vocabulary):
+            return ""
+        word = next(word for word in self.vocabulary if not self._is_number(word))
         return (
-            f"{line}: column {self.name!r} is taken for words, since its first value is {short(cell)}, but "
-            f"{like_numbers:,} of {len(self.vocabulary):,} different values look like numbers. Correct it and write "
+            f"{self._line(self._row(word))}: column {self.name!r} is taken for words, such as {short(word)}, but "
+            f"{alike:,} of {len(self.vocabulary):,} different values look like numbers. Correct it and write "
             "numbers as 1234.5, or name the column in categorical."
         )
 
+    def _like_number(self, word: str) -> bool:
+        """Return whether a cell is a finite number, written plainly or with separators and units."""
+        return self._is_number(word) or bool(_CLUTTERED.fullmatch(word))
+
+    def hint(self) -> str:
+        """Return what a user may want to do about the column; nothing if it is as it should be."""
+        kind = self.kind
+        if kind == "empty":
+            return "empty: left out"
+        if self.idle:
+            return "numbers the rows: left out"
+        if kind == "numbers":
+            if self._odd:
+                cell = next(iter(self._odd))
+                return f"cells that are no numbers: {self._words_among_numbers:,}, such as {short(cell)}"
+            if self._leading_zero:
+                return f"codes such as {self._leading_zero}? Name it in categorical"
+            if self._rounded is not None:
+                return "longer than the 15 digits that are exact: name it in categorical, or exclude it"
+            return "identifies rows? Exclude it" if self._rows > 2 and self.counts_rows else ""
+        words = [word for word in self.vocabulary if word.casefold() not in self._missing]
+        if words and all(map(_DATE.match, words)):
+            return "dates: exclude it, or use a transform of dates"
+        if words and not self.verbatim and 2 * sum(map(self._like_number, words)) > len(words):
+            return "looks like numbers: write them as 1234.5"
+        if self._rows > 20 and len(words) > 0.9 * self._rows:
+            return "nearly all different: exclude it"
+        return ""
+
+    def seen(self) -> Seen:
+        """Return what there is to see in the column."""
+        if self._holds_words:
+            absent = {} if self.verbatim else {w: n for w, n in self._counts.items() if w.casefold() in self._missing}
+            words = [word for word in self.vocabulary if word not in absent]
+            return Seen(sum(absent.values()), len(words), tuple(words[:3]))
+        values = np.frombuffer(self.numbers)
+        different = np.unique(values[np.isfinite(values)])
+        texts = tuple(f"{value:.6g}" for value in values[np.isfinite(values)][:3])
+        ends = (float(different[0]), float(different[-1])) if len(different) else None
+        return Seen(self._absent[0], len(different), texts, ends)
+
     def values(self) -> Array:
-        return np.array(self.words) if self.categorical else np.frombuffer(self.numbers)
+        """Return the numbers, or words."""
+        if not self._holds_words:
+            return np.frombuffer(self.numbers)
+        return np.array(list(self.vocabulary))[np.frombuffer(self.codes, np.int64)]
 
 
-def _read(stream: TextIO, categorical: Collection[str], delimiter: str, name: str) -> Table:
-    rows = _rows(stream, delimiter, name)
-    first = next(rows, None)
-    if first is None:
-        raise DataError(f"{name} is empty; expected a header line with the names of the columns.")
-    header = _header(*first, name)
-    columns = [_Column(column, column in categorical) for column in header]
-    length = 0
-    for lines, block in _blocks(rows, header, name):
-        length += len(lines)
-        for column, cells in zip(columns, zip(*block, strict=True), strict=True):
-            column.extend(cells, lines)
-    if not length:
-        raise DataError(f"{name} holds a header but no row below it; at least one example is needed.")
-    return Table(name, {column.name: column for column in columns}, length)
+_ROW = "row"
+_DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ]\d{1,2}:\d{2}.*)?$")
 
 
-def _rows(stream: TextIO, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not empty with the number of the line where it starts."""
-    lines = _Lines(stream, name, delimiter)
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True)
-    start = 1
-    try:
-        for row in reader:
-            if row:
-                yield start, [cell.strip() for cell in row]
-            start = lines.next_row()
-    except csv.Error as error:
-        what = "a quotation mark is opened and not closed" if str(error) == _UNCLOSED else error
-        raise DataError(f"{name}:{start}: the row that starts here cannot be read as CSV: {what}.") from error
+def _numbers_of(dialect: Dialect) -> tuple[str, str]:
+    """Return what stands before decimals and between thousands, as far as it is known."""
+    return "." if dialect.decimal == AUTO else dialect.decimal, "" if dialect.thousands == AUTO else dialect.thousands
 
 
-class _Lines:
-    """The lines of a table; a row that is too long is refused before it is split into cells."""
+def _written(columns: Mapping[str, _Column], dialect: Dialect) -> tuple[str, str]:
+    """Return what stands before decimals and between thousands, by the words that are numbers with separators."""
+    decimal, thousands = _numbers_of(dialect)
+    found: Counter[Spelling] = Counter()
+    for column in columns.values():
+        ways = column.spellings()
+        if ways["either"] and (column.has_decimals or ways["comma"]):  # 1,234 among 3.5 or 1,234,567
+            ways["comma"] += ways["either"]
+        found += ways
+    if dialect.decimal == AUTO and (found["decimal"] or found["dot"]) and not found["comma"]:
+        decimal = ","
+    if dialect.thousands == AUTO:
+        marks = {"comma": ",", "dot": ".", "space": " ", "apostrophe": "'"}
+        way = max(marks, key=lambda each: found[each])  # type: ignore[index]
+        thousands = marks[way] if found[way] and marks[way] != decimal else thousands  # type: ignore[index]
+    return decimal, thousands
 
-    def __init__(self, stream: TextIO, name: str, delimiter: str) -> None:
-        self.stream, self.name, self.delimiter = stream, name, delimiter
-        self.number = 0
-        self.start, self.length, self.marks = 1, 0, 0  # of the row
 
-    def next_row(self) -> int:
-        """Return the number of the line where the next row starts."""
-        self.start, self.length, self.marks = self.number + 1, 0, 0
-        return self.start
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._next, "")
-
-    def _next(self) -> str:
-        line = self.stream.readline(_LONGEST_ROW)
-        if not self.length and line.isspace() and not (self.delimiter == "\t" and "\t" in line):
-            line = "\n"  # not a row of one empty cell
-        self.number += 1
-        self.length += len(line)
-        self.marks += line.count(self.delimiter)
-        if "\0" in line:
-            raise DataError(f"{self.name}:{self.number}: holds a NUL character; expected a CSV table in UTF-8.")
-        if self.marks >= _MOST_COLUMNS:
-            raise DataError(
-                f"{self.name}:{self.start}: the row has more than {_MOST_COLUMNS:,} cells, the most that are read. "
-                "Store so many columns as an array: numpy.save."
+def _notes(layout: Layout, columns: Mapping[str, _Column]) -> list[str]:
+    """Return what was understood beside the dialect."""
+    notes = [f"{layout.titles} lines above the header skipped"] * (layout.titles > 1)
+    notes += ["a line above the header skipped"] * (layout.titles == 1)
+    for column in columns.values():
+        if column.idle:
+            notes.append(
+                f"column {column.name!r} left out: {'empty' if column.kind == 'empty' else 'numbers the rows'}"
             )
-        if self.length >= _LONGEST_ROW:
-            raise DataError(
-                f"{self.name}:{self.start}: the row is longer than {_LONGEST_ROW:,} characters; expected a CSV table."
-            )
-        return line.removeprefix("\ufeff") if self.number == 1 else line
+    return notes
 
 
-def _header(line: int, names: list[str], name: str) -> list[str]:
-    if "" in names:
-        number = names.index("") + 1
-        index = " If it is an index of pandas, leave it out: to_csv(..., index=False)." if number == 1 else ""
-        raise DataError(f"{name}:{line}: the header gives no name to column {number}. Name it or remove it.{index}")
-    if twice := repeated(names):
-        shown = listed([short(column) for column in twice])
-        raise DataError(f"{name}:{line}: the header repeats {shown}. Give each column its own name.")
+def _header(names: list[str], layout: Layout) -> list[str]:
+    """Return different names of all columns: a first one without a name is called row, others after their place."""
+    if not layout.dialect.header:
+        return [f"column_{place}" for place in range(1, len(names) + 1)]
+    names = ["", *names] if layout.named_rows else list(names)
+    taken = set(names)
+    first: set[str] = set()
+    for k, name in enumerate(names):
+        if name and name not in first:
+            first.add(name)
+            continue
+        wanted = [_ROW] if not name and k == 0 else []
+        stem = name or f"column_{k + 1}"
+        candidates = [
+            *wanted,
+            *([stem] if not name else []),
+            *(f"{stem}_{number}" for number in range(2, len(names) + 3)),
+        ]
+        names[k] = next(each for each in candidates if each not in taken)
+        taken.add(names[k])
+        first.add(names[k])
     return names
 
 
@@ -407,31 +673,5 @@ def _about_header(names: Sequence[str]) -> str:
     advice = delimiter_advice(names)
     if advice:
         return advice
-    number = next((name for name in names if _number(name) is not None), "")
+    number = next((name for name in names if Numbers(".", "").parse(name) is not None), "")
     return f" The first line must name the columns; {short(number)} is a number." if number else ""
-
-
-def _number(cell: str) -> float | None:
-    """Return the number in a cell, or None for a word; Python's 1_000 is a word here."""
-    try:
-        return None if "_" in cell else float(cell)
-    except ValueError:
-        return None
-
-
-def _like_number(cell: str) -> bool:
-    """Return whether a cell is a finite number, written plainly or with separators and units."""
-    number = _number(cell)
-    return bool(_CLUTTERED.fullmatch(cell)) if number is None else math.isfinite(number)
-
-
-def _first_undecodable(path: Path) -> int:
-    """Return the line of the first byte that is not UTF-8."""
-    decoder, line = getincrementaldecoder("utf-8")(), 1
-    with reading(path, "a CSV table"), open_regular(path) as stream:
-        try:
-            while chunk := stream.read(CHUNK):
-                line += decoder.decode(chunk).count("\n")
-        except UnicodeDecodeError as error:
-            line += error.object.count(b"\n", 0, error.start)
-    return line

@@ -7,13 +7,16 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from nnfw.data.table_text import COMPRESSED
 from nnfw.errors import ConfigError
 from nnfw.plain import Plain
 from nnfw.plugins import TYPE
 from nnfw.toml import STDIN
 
 TABLE, ARRAY = ".csv", ".npy"
-"""Endings of the files that are read without naming a dataset."""
+"""Endings of the files that are read without naming a dataset; other endings of tables count as the first."""
+
+_TABLES = (TABLE, ".tsv", ".txt")
 
 _COMPONENT = re.compile(r"[A-Za-z][\w-]+:")  # npy:x=x.npy is a dataset, ./a:b.csv a file
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
@@ -70,15 +73,20 @@ def parse_reference(text: str) -> str | dict[str, Plain]:
 def file_ending(text: str) -> str:
     """Return `TABLE` or `ARRAY` if `text` is ``"-"`` or the path of such a file; empty if it names a dataset.
 
+    A table may be compressed.
+
     Examples
     --------
-    >>> file_ending("new.csv"), file_ending("-"), file_ending("csv:path=new.csv,target=kind"), file_ending("digits")
+    >>> file_ending("new.tsv.gz"), file_ending("-"), file_ending("csv:path=new.csv,target=kind"), file_ending("digits")
     ('.csv', '.csv', '', '')
     """
     if text == STDIN:
         return TABLE
-    ending = Path(text).suffix.lower()
-    return ending if ending in (TABLE, ARRAY) and not _COMPONENT.match(text) else ""
+    path = Path(text)
+    ending = (path.with_suffix("") if path.suffix.lower() in COMPRESSED else path).suffix.lower()
+    if _COMPONENT.match(text):
+        return ""
+    return TABLE if ending in _TABLES else ARRAY if path.suffix.lower() == ARRAY else ""
 
 
 def parse_value(text: str) -> Plain:

@@ -12,6 +12,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.data import (
+    AUTO,
     Examples,
     Preprocessing,
     Table,
@@ -146,10 +147,10 @@ def _cost_of(texts: Sequence[str], names: Sequence[str]) -> Reference | dict[str
 
 
 def table_delimiter(path: Path) -> str:
-    """Return the delimiter of the table that a run was trained on; a comma if that is not known."""
+    """Return the delimiter that a run names for its table; ``"auto"`` if it names none."""
     directory = directory_of(path)
     table = {} if directory is None else flattened(read_document(directory).table)
-    return str(table.get("data.source.delimiter", ","))
+    return str(table.get("data.source.delimiter", AUTO))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,12 +175,12 @@ class Predictions:
         return [dict(zip(self.header, row, strict=True)) for row in zip(*plain, strict=True)]
 
 
-def predict(model: Sequential, source: str, delimiter: str = ",") -> Predictions:
+def predict(model: Sequential, source: str, delimiter: str = AUTO) -> Predictions:
     """Return predictions for the examples of `source`.
 
-    It is a CSV file of raw columns, whose cells are separated by `delimiter`; ``"-"`` for one on the standard input; a
-    ``.npy`` file for a model with one column; or a dataset as :func:`parse_reference` takes it. DataError if it cannot
-    be read or does not fit the model, or a prediction is not finite.
+    It is a CSV file of raw columns, whose cells are separated by `delimiter`, found out by default; ``"-"`` for one on
+    the standard input; a ``.npy`` file for a model with one column; or a dataset as :func:`parse_reference` takes it.
+    DataError if it cannot be read or does not fit the model, or a prediction is not finite.
     """
     examples = _read(source, model, delimiter)
     if isinstance(examples, Source):
@@ -244,7 +245,7 @@ def _numbered(name: str, values: Array) -> dict[str, Array]:
     return dict(zip([name] if count == 1 else [f"{name}_{k}" for k in range(count)], values.T, strict=True))
 
 
-def _read(source: str, model: Sequential, delimiter: str = ",", *, with_target: bool = False) -> Examples | Source:
+def _read(source: str, model: Sequential, delimiter: str = AUTO, *, with_target: bool = False) -> Examples | Source:
     """Return the examples that `source` names, with the columns that a model takes; DataError if they do not fit it.
 
     It is a CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset with its options.
@@ -259,8 +260,8 @@ def _read(source: str, model: Sequential, delimiter: str = ",", *, with_target: 
     dataset = parse_reference(source)
     if Path(source).is_file():
         raise DataError(
-            f"{source}: only files that end in {TABLE} or {ARRAY} are read directly. Name the dataset that reads "
-            f"this one, with its options: NAME:path={source}."
+            f"{source}: only tables (.csv, .tsv, .txt, also .gz, .zip or .zst) and {ARRAY} files are read directly. "
+            f"Name the dataset that reads this one, with its options: NAME:path={source}."
         )
     found = model.registry.resolve("dataset", dataset)
     return open_source(found, Path()) or load_examples(found, Path())

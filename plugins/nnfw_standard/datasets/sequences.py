@@ -14,6 +14,7 @@ from nnfw.arrays import Array
 from nnfw.data import Examples, as_whole, categorical, read_csv
 from nnfw.errors import DataError, short
 from nnfw.protocols import Dataset
+from nnfw_standard.datasets.csv import Delimiter
 
 _STEPS, _LENGTH = _OWN_NAMES = "steps", "length"  # features that are made of the table
 
@@ -71,7 +72,7 @@ class SequencesCSV(Dataset):
     features: tuple[str, ...] | None = None
     length: Annotated[int, Ge(1)] | None = None
     categorical: tuple[str, ...] = ()
-    delimiter: Literal[",", ";", "\t", "|", " "] = ","
+    delimiter: Delimiter = "auto"
 
     def load(self, directory: Path) -> Examples:
         """Return the examples.
@@ -86,7 +87,7 @@ class SequencesCSV(Dataset):
         table = read_csv(directory / self.path, categorical=(*self.categorical, self.group), delimiter=self.delimiter)
         special = [name for name in (self.group, self.target, self.order) if name]
         table.require((*special, *(self.features or ()), *self.categorical))
-        names = self.features or tuple(name for name in table.names if name not in special)
+        names = self.features or tuple(name for name in table.features if name not in special)
         if twice := [name for name in names if name in (self.group, self.target)]:
             raise DataError(f"{table.name}: {min(twice)!r} is the group or the target and cannot be a feature too.")
         columns = table.columns((*special, *names))

@@ -1,0 +1,85 @@
+"""``nnfw inspect``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnfw.cli.console import Json, message, print_json, print_table
+from nnfw.errors import short
+
+if TYPE_CHECKING:
+    from nnfw.data import Table
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="A table: .csv, .tsv or .txt, also compressed; - for stdin.")]
+Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict.")]
+Categorical = Annotated[
+    list[str] | None,
+    typer.Option("--categorical", metavar="COLUMN", help="Keep a column as words. Repeatable."),
+]
+
+_HEADINGS = ["column", "kind", "missing", "distinct", "range", "examples", "hint"]
+
+
+def inspect(file: File, target: Target = None, categorical: Categorical = None, json: Json = False) -> None:
+    """Show what is found in a table: its columns, what they hold, and what you may want to do about them.
+
+    A column is numbers if at least as many of its values are numbers as words, whatever their order.
+
+    Examples
+    --------
+    $ nnfw inspect penguins.csv
+    $ nnfw inspect houses.csv.gz --target price --categorical postcode
+    """
+    from nnfw.data import read_csv
+
+    source = sys.stdin if file == "-" else Path(file)
+    table = read_csv(source, categorical=categorical or (), name="<stdin>" if file == "-" else "")
+    table.require([*([target] if target else []), *(categorical or ())])
+    records = [_record(table, name, target) for name in table.names]
+    if json:
+        rows, dialect = len(table), table.dialect.in_words
+        print_json({"rows": rows, "written": dialect, "notes": list(table.notes), "columns": records})
+        return
+    print_table(_HEADINGS, [_row(record) for record in records])
+    for text in (f"{len(table):,} rows and {len(table.names):,} columns; {table.dialect.in_words}.", *table.notes):
+        message(text)
+
+
+def _record(table: Table, name: str, target: str | None) -> dict[str, Any]:
+    seen = table.seen(name)
+    return {
+        "column": name,
+        "kind": table.kind(name),
+        "missing": seen.missing,
+        "distinct": seen.distinct,
+        "range": None if seen.range is None else list(seen.range),
+        "examples": list(seen.examples),
+        "hint": _of_target(table, name) if name == target else table.hint(name),
+    }
+
+
+def _of_target(table: Table, name: str) -> str:
+    """Return what may be wrong with a target."""
+    seen = table.seen(name)
+    if seen.missing:
+        return f"the target is missing in {seen.missing:,} rows: remove them"
+    if seen.distinct < 2:
+        return "the target is always the same: there is nothing to learn"
+    return f"the target: {seen.distinct} classes" if table.kind(name) == "words" else "the target"
+
+
+def _row(record: dict[str, Any]) -> list[str]:
+    ends = record["range"]
+    return [
+        record["column"],
+        record["kind"],
+        f"{record['missing']:,}" if record["missing"] else "",
+        f"{record['distinct']:,}",
+        "" if ends is None else f"{ends[0]:.6g} to {ends[1]:.6g}",
+        ", ".join(map(short, record["examples"])) if record["kind"] == "words" else ", ".join(record["examples"]),
+        record["hint"],
+    ]

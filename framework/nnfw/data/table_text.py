@@ -1,0 +1,395 @@
+"""Text of tables: how it is encoded, compressed and laid out, and its rows of cells."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+import zlib
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from io import TextIOWrapper
+from itertools import islice
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO, Literal, Self, TextIO
+from zipfile import BadZipFile, ZipFile
+
+from nnfw.data.input_files import CHUNK, reading
+from nnfw.errors import DataError
+from nnfw.storage import open_regular
+
+AUTO = "auto"
+
+NA_VALUES = ("", "NA", "N/A", "NaN", "null", "None", "?", "-")
+"""What marks a missing value by default, in upper or lower case."""
+
+COMPRESSED = (".gz", ".zip", ".zst")
+"""Endings of the compressed files that are read."""
+
+_LONGEST_ROW = 1 << 22  # characters; no table has such a row, but a binary file may
+_MOST_COLUMNS = 1 << 16
+_DELIMITERS = (",", ";", "\t", "|")
+_HEAD, _HEAD_ROWS, _MOST_TITLES = 1 << 16, 200, 20  # characters and rows that are looked at; lines above a header
+_IN_MEMORY = 1 << 25  # bytes of a stream
+_UNCLOSED = "unexpected end of data"  # Python's csv on a quotation mark that is not closed
+_NEVER_TEXT = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d]")
+"""Bytes that no text in Windows-1252 holds."""
+
+_NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
+_DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text holds a table. What is ``"auto"`` is found out from the text itself.
+
+    Parameters
+    ----------
+    delimiter
+        The character between cells.
+    decimal, thousands
+        The character before decimals, and the one between groups of three digits; empty for none.
+    encoding
+        The name of an encoding.
+    comment
+        Lines that begin with it are skipped; empty for none.
+    header
+        Whether the first row names the columns; otherwise they are ``column_1``, ``column_2``, ...
+    na_values
+        Cells that mark a missing value, in upper or lower case.
+    """
+
+    delimiter: str = AUTO
+    decimal: str = AUTO
+    thousands: str = AUTO
+    encoding: str = AUTO
+    comment: str = ""
+    header: bool = True
+    na_values: tuple[str, ...] = NA_VALUES
+
+    @property
+    def in_words(self) -> str:
+        """What a user is told about it: only what is not the usual."""
+        marks = {".": "dots", ",": "commas", " ": "spaces", "'": "apostrophes"}
+        parts = [f"cells between {_DELIMITER_NAMES.get(self.delimiter, repr(self.delimiter))}"]
+        parts += ["decimal commas"] * (self.decimal == ",")
+        parts += [f"{marks.get(self.thousands)} between thousands"] * (self.thousands in marks)
+        parts += [_NAMES.get(self.encoding, self.encoding)] * (self.encoding not in ("utf-8-sig", "utf-8", AUTO))
+        return ", ".join(parts)
+
+
+UNKNOWN = Dialect()
+"""A dialect that is all found out."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The dialect of a text, the lines above its header, and whether its rows begin with a name."""
+
+    dialect: Dialect
+    titles: int = 0
+    named_rows: bool = False
+
+
+class Text:
+    """A text that can be read several times: a file, or a stream that is kept.
+
+    Parameters
+    ----------
+    source
+        The path of a file, or an open stream of text.
+    name
+        What messages call it.
+    """
+
+    def __init__(self, source: Path | TextIO, name: str) -> None:
+        self.name = name
+        self._path = source if isinstance(source, Path) else None
+        self._kept = SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="")  # noqa: SIM115 - closed on leaving
+        if not isinstance(source, Path):
+            try:
+                while chunk := source.read(CHUNK):
+                    self._kept.write(chunk)
+            except UnicodeDecodeError as error:
+                self._kept.close()
+                raise self._undecodable(error, "") from error
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget what was kept of a stream."""
+        self._kept.close()
+
+    def encoding(self, wanted: str) -> str:
+        """Return the encoding: the wanted one; else what its first bytes say, UTF-8, or Windows-1252 if it fits."""
+        if wanted != AUTO or self._path is None:
+            return "utf-8-sig" if wanted == AUTO else wanted
+        with self._bytes() as stream:
+            decoder, failed, head = getincrementaldecoder("utf-8")(), False, stream.read(CHUNK)
+            if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+                return "utf-16"
+            marked, chunk = head.startswith(BOM_UTF8), head
+            while chunk:
+                if not failed:
+                    try:
+                        decoder.decode(chunk)
+                    except UnicodeDecodeError:
+                        failed = True
+                if failed and (marked or _NEVER_TEXT.search(chunk)):
+                    return "utf-8-sig"  # reading it will name the place
+                chunk = stream.read(CHUNK)
+            try:
+                decoder.decode(b"", final=not failed)
+            except UnicodeDecodeError:
+                return "utf-8-sig"
+        return "cp1252" if failed else "utf-8-sig"
+
+    @contextmanager
+    def open(self, encoding: str) -> Iterator[TextIO]:
+        """Open the text at its start; DataError if the file cannot be read or is not in this encoding."""
+        if self._path is None:
+            self._kept.seek(0)
+            yield self._kept  # type: ignore[misc]
+            return
+        try:
+            with self._bytes() as stream, TextIOWrapper(stream, encoding, newline="") as text:
+                yield text
+        except LookupError as error:
+            raise DataError(
+                f"{self.name}: there is no encoding {encoding!r}; 'utf-8' or 'latin-1', for instance."
+            ) from error
+        except UnicodeDecodeError as error:  # its position is relative to a block of the stream, not to the file
+            raise self._undecodable(error, f":{self._first_undecodable(encoding)}") from error
+
+    @contextmanager
+    def _bytes(self) -> Iterator[IO[bytes]]:
+        """Open the file, expanded."""
+        assert self._path is not None
+        ending = self._path.suffix.lower()
+        with reading(self._path, "a CSV table"), open_regular(self._path) as file:
+            if ending not in COMPRESSED:
+                yield file
+                return
+            try:
+                with _expanded(file, ending, self.name) as stream:
+                    yield stream
+            except (EOFError, zlib.error, gzip.BadGzipFile, BadZipFile) as error:
+                raise DataError(
+                    f"{self.name}: the {ending} file is damaged: {error}. Fetch or write it again."
+                ) from error
+
+    def _undecodable(self, error: UnicodeDecodeError, place: str) -> DataError:
+        return DataError(
+            f"{self.name}{place}: this is not text in {error.encoding.upper()} ({error.reason}). Save it as UTF-8, or "
+            "name its encoding."
+        )
+
+    def _first_undecodable(self, encoding: str) -> int:
+        """Return the line of the first byte that is not text in this encoding."""
+        decoder, line = getincrementaldecoder(encoding)(), 1
+        with self._bytes() as stream:
+            try:
+                while chunk := stream.read(CHUNK):
+                    line += decoder.decode(chunk).count("\n")
+            except UnicodeDecodeError as error:
+                line += error.object.count(b"\n", 0, error.start)
+        return line
+
+
+@contextmanager
+def _expanded(file: IO[bytes], ending: str, name: str) -> Iterator[IO[bytes]]:
+    if ending == ".gz":
+        with gzip.open(file) as stream:
+            yield stream  # type: ignore[misc]
+    elif ending == ".zip":
+        with ZipFile(file) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            if len(members) != 1:
+                raise DataError(f"{name}: expected one file in the archive, found {len(members)}. Unpack the table.")
+            with archive.open(members[0]) as stream:
+                yield stream
+    else:
+        try:
+            import zstandard
+        except ImportError as error:
+            raise DataError(f"{name}: reading .zst needs zstandard: pip install 'nnfw[tables]'.") from error
+        with zstandard.ZstdDecompressor().stream_reader(file) as stream:
+            yield stream
+
+
+def layout_of(text: Text, dialect: Dialect) -> Layout:
+    """Return how a text is laid out, from its first rows."""
+    dialect = replace(dialect, encoding=text.encoding(dialect.encoding))
+    with text.open(dialect.encoding) as stream:
+        head = stream.read(_HEAD)
+        whole = len(head) < _HEAD
+    lines = head.removeprefix("\ufeff").splitlines(keepends=True)
+    lines = lines if whole or len(lines) < 2 else lines[:-1]
+    if dialect.delimiter != AUTO:
+        return _laid_out(lines, dialect)
+    layouts = [_laid_out(lines, replace(dialect, delimiter=mark)) for mark in _DELIMITERS]
+    return max(layouts, key=lambda found: _regularity(lines, found))  # the first of equal ones
+
+
+def _widths(lines: Sequence[str], dialect: Dialect) -> list[int]:
+    """Return the number of cells in each of the first rows; none where they cannot be read."""
+    wanted = (
+        line for line in lines if not line.isspace() and not (dialect.comment and line.startswith(dialect.comment))
+    )
+    reader = csv.reader(wanted, delimiter=dialect.delimiter, skipinitialspace=dialect.delimiter != " ")
+    try:
+        return [len(row) for row in islice(reader, _HEAD_ROWS) if row]
+    except csv.Error:
+        return []
+
+
+def _laid_out(lines: Sequence[str], dialect: Dialect) -> Layout:
+    widths = _widths(lines, dialect)
+    usual, count = Counter(widths[1:]).most_common(1)[0] if len(widths) > 1 else (0, 0)
+    if not dialect.header or usual < 2 or count < 2 or widths[0] == usual:
+        return Layout(dialect)
+    if widths[0] == usual - 1 and usual > 2 and all(width == usual for width in widths[1:]):
+        return Layout(dialect, named_rows=True)
+    titles = next((k for k, width in enumerate(widths) if width == usual), 0)
+    above = all(width < usual for width in widths[:titles])
+    return Layout(dialect, titles) if above and titles <= _MOST_TITLES and titles + 2 < len(widths) else Layout(dialect)
+
+
+def _regularity(lines: Sequence[str], layout: Layout) -> tuple[float, int]:
+    """Return the share of rows as wide as the header, and how many cells that is; 0 if it has a single one."""
+    widths = _widths(lines, layout.dialect)[layout.titles :]
+    if not widths:
+        return 0.0, 0
+    wide = widths[0] + layout.named_rows
+    return (0.0, 1) if wide < 2 else (sum(width == wide for width in widths) / len(widths), wide)
+
+
+def rows(stream: TextIO, layout: Layout, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not empty with the number of the line where it starts."""
+    delimiter = layout.dialect.delimiter
+    lines = _Lines(stream, name, delimiter, layout.dialect.comment)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True)
+    start, titles = 1, layout.titles
+    try:
+        for row in reader:
+            if row and titles:
+                titles -= 1
+            elif row:
+                yield start, [cell.strip() for cell in row]
+            start = lines.next_row()
+    except csv.Error as error:
+        what = "a quotation mark is opened and not closed" if str(error) == _UNCLOSED else error
+        raise DataError(f"{name}:{start}: the row that starts here cannot be read as CSV: {what}.") from error
+
+
+class _Lines:
+    """The lines of a table; a row that is too long is refused before it is split into cells."""
+
+    def __init__(self, stream: TextIO, name: str, delimiter: str, comment: str) -> None:
+        self.stream, self.name, self.delimiter, self.comment = stream, name, delimiter, comment
+        self.number = 0
+        self.start, self.length, self.marks = 1, 0, 0  # of the row
+
+    def next_row(self) -> int:
+        """Return the number of the line where the next row starts."""
+        self.start, self.length, self.marks = self.number + 1, 0, 0
+        return self.start
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._next, "")
+
+    def _next(self) -> str:
+        line = self.stream.readline(_LONGEST_ROW)
+        if not self.length and self._skips(line):
+            line = "\n"  # not a row of one empty cell
+        self.number += 1
+        self.length += len(line)
+        self.marks += line.count(self.delimiter)
+        if "\0" in line:
+            raise DataError(f"{self.name}:{self.number}: holds a NUL character; expected a CSV table in UTF-8.")
+        if self.marks >= _MOST_COLUMNS:
+            raise DataError(
+                f"{self.name}:{self.start}: the row has more than {_MOST_COLUMNS:,} cells, the most that are read. "
+                "Store so many columns as an array: numpy.save."
+            )
+        if self.length >= _LONGEST_ROW:
+            raise DataError(
+                f"{self.name}:{self.start}: the row is longer than {_LONGEST_ROW:,} characters; expected a CSV table."
+            )
+        return line.removeprefix("\ufeff") if self.number == 1 else line
+
+    def _skips(self, line: str) -> bool:
+        if self.comment and line.startswith(self.comment):
+            return True
+        return line.isspace() and not (self.delimiter == "\t" and "\t" in line)
+
+
+class Numbers:
+    """How numbers are written: what stands before decimals and between thousands."""
+
+    def __init__(self, decimal: str, thousands: str) -> None:
+        self.decimal, self.thousands = decimal, thousands
+        point, comma = (
+            re.escape(decimal),
+            f"[{re.escape(thousands)}\u00a0\u202f]" if thousands == " " else re.escape(thousands),
+        )
+        whole = rf"(\d{{1,3}}({comma}\d{{3}})+|\d*)" if thousands else r"\d*"
+        self._form = re.compile(rf"[-+]?{whole}({point}\d*)?([eE][-+]?\d+)?")
+        self._between = re.compile(comma) if thousands else None
+
+    @property
+    def plain(self) -> bool:
+        """Whether numbers are written as Python does."""
+        return self.decimal == "." and not self.thousands
+
+    def parse(self, cell: str) -> float | None:
+        """Return the number in a cell, or None for a word; Python's 1_000 is a word here."""
+        try:
+            if self.plain:
+                return None if "_" in cell else float(cell)
+            if self._form.fullmatch(cell):
+                cell = self._between.sub("", cell) if self._between else cell
+                return float(cell.replace(self.decimal, "."))
+            return None if cell[-1:].isdigit() or cell[-1:] == "." or "_" in cell else float(cell)  # inf, nan
+        except ValueError:
+            return None
+
+    def parse_all(self, cells: Sequence[str]) -> list[float] | None:
+        """Return all cells as numbers, or None if one is a word."""
+        if not self.plain:
+            found = [self.parse(cell) for cell in cells]
+            return None if None in found else found  # type: ignore[return-value]
+        try:
+            numbers = list(map(float, cells))
+        except ValueError:
+            return None
+        return None if any("_" in cell for cell in cells) else numbers
+
+
+Spelling = Literal["", "decimal", "either", "comma", "dot", "space", "apostrophe"]
+
+_SPELLINGS: tuple[tuple[Spelling, re.Pattern[str]], ...] = (
+    ("either", re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")),
+    ("decimal", re.compile(r"[-+]?\d+,\d+")),
+    ("comma", re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")),
+    ("dot", re.compile(r"[-+]?\d{1,3}((\.\d{3})+,\d+|(\.\d{3}){2,})")),
+    ("space", re.compile(r"[-+]?\d{1,3}([ \u00a0\u202f]\d{3})+([.,]\d+)?")),
+    ("apostrophe", re.compile(r"[-+]?\d{1,3}(['’]\d{3})+([.,]\d+)?")),
+)
+
+
+def spelling(cell: str) -> Spelling:
+    """Return in which way a word is a number with separators; empty if it is none.
+
+    Examples
+    --------
+    >>> [spelling(cell) for cell in ("1,5", "1,234", "1,234.5", "1.234,5", "1 234", "1'234", "x")]
+    ['decimal', 'either', 'comma', 'dot', 'space', 'apostrophe', '']
+    """
+    return next((name for name, form in _SPELLINGS if form.fullmatch(cell)), "")
