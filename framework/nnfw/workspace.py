@@ -80,6 +80,7 @@ class Workspace:
         self._made: dict[object, Any] = {}
         self._lent: Array | None = None
         self._pass = _Pass()
+        self._knows_lengths = True
         self.node = ""
 
     def buffer(self, name: str, shape: Shape, dtype: DTypeLike | None = None) -> Array:
@@ -137,18 +138,27 @@ class Workspace:
     def lengths(self) -> Array | None:
         """The lengths ``(N,)`` of the sequences in the layer's input, int64; None if it is not padded.
 
-        What lies beyond a length is padding: it must neither change what lies before it nor get a gradient.
+        What lies beyond a length is padding: it must neither change what lies before it nor get a gradient. A layer
+        that ends the lengths must read them: a network takes one that did not for one that counts padding.
         """
+        self._knows_lengths = True
         lengths: Array | None = self.get(_LENGTHS)
         return lengths
 
     @lengths.setter
     def lengths(self, lengths: Array | None) -> None:
         self[_LENGTHS] = lengths
+        self._knows_lengths = lengths is None and not any(each is not None for each in self.get(_INPUT_LENGTHS, ()))
+
+    @property
+    def knows_lengths(self) -> bool:
+        """Whether the layer has read the lengths of its inputs, or there are none."""
+        return self._knows_lengths
 
     @property
     def input_lengths(self) -> Sequence[Array | None]:
         """The lengths of each input of a merge with `own_lengths`, as :attr:`lengths`; empty if none is padded."""
+        self._knows_lengths = True
         lengths: Sequence[Array | None] = self.get(_INPUT_LENGTHS, ())
         return lengths
 

@@ -224,7 +224,7 @@ DEFAULT = {("callback", "terminate_on_nan")}
 EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "dense"): ({"units": 3}, {"units": 4, "activation": "tanh", "bias": False}),
     ("layer", "activation"): ({"activation": "tanh"}, {"activation": "softmax"}),
-    ("layer", "reshape"): ({"shape": [2, 2]},),
+    ("layer", "reshape"): ({"shape": [2, 2]}, {"shape": [3, -1]}),
     ("layer", "spatial_dropout"): ({}, {"rate": 0.25, "axis": 0}),
     ("layer", "embedding"): ({"count": 5, "width": 3}, {"count": 4, "width": 2, "padding_index": 1}),
     ("layer", "bidirectional"): ({"layer": {"type": "gru", "units": 2}},),

@@ -76,7 +76,7 @@ inputs = ["tokens"]
 count = 5
 width = 3
 [[model.layers]]
-type = "flatten"
+type = "time_pool"
 [[model.layers]]
 type = "dense"
 name = "sort"
@@ -308,7 +308,7 @@ def test_inputs_without_columns_are_refused(nnfw, houses):
 
 def test_report_of_an_output_that_is_a_sequence_shows_no_examples(nnfw, sequences, rng):
     np.savez("words.npz", tokens=np.ones((20, 4), int), count=np.full(20, 2), kind2=rng.random((20, 4, 3)))
-    head = SEQUENCES[: SEQUENCES.index('[[model.layers]]\ntype = "flatten"')]
+    head = SEQUENCES[: SEQUENCES.index('[[model.layers]]\ntype = "time_pool"')]
     rest = '[cost.sort]\ntype = "mse"\n[optimizer]\ntype = "adam"\n'
     sequences.write_text(head.replace(', "kind"]', "]") + 'name = "sort"\n' + rest)
     result = nnfw("train", sequences.name, "--out", "run", "-q")

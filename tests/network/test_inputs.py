@@ -153,6 +153,24 @@ def test_labels_beyond_a_length_count_for_nothing():
     assert found[0]["accuracy"] == pytest.approx(right)
 
 
+def test_output_lengths_of_several_inputs_and_outputs_have_names():
+    layers = [
+        Node(Embedding(7, 3), "a", ("left",)),
+        Node(TimePool(), "pooled"),
+        Node(Embedding(7, 3), "b", ("right",)),
+    ]
+    model = nnfw.Sequential(layers, {"left": (5,), "right": (5,)}, outputs=["pooled", "b"])
+    found = model.output_lengths({"right": LENGTHS})
+    assert found["pooled"] is None
+    assert found["b"].tolist() == LENGTHS
+    with pytest.raises(nnfw.DataError, match=r"^lengths names 'other'\. Inputs: left, right\.$"):
+        model.output_lengths({"other": LENGTHS})
+    with pytest.raises(
+        nnfw.DataError, match=r"^The lengths of x\['left'\] must lie between 0 and 5, .* got 6 in row 0"
+    ):
+        model.output_lengths({"left": [6]})
+
+
 def test_lengths_end_where_a_layer_ends_the_time():
     model = nnfw.Sequential([Embedding(7, 3), TimePool(), Dense(2)], (5,))
     graph, workspace = model.network.graph, model.network.workspace()
@@ -285,12 +303,97 @@ def test_only_input_called_x_is_one_without_a_name():
 
 
 @pytest.mark.parametrize("units", [4, 6])
-def test_lengths_end_where_an_axis_holds_features(units, rng):
+def test_padding_on_an_axis_of_features_is_refused(units, rng):
     """The only axis of what a dense layer gives is that of its units, even if there are as many as time steps."""
     x, y = rng.standard_normal((20, 6)), np.arange(20) % units
-    vectors = []
-    for given in (x, Padded(x, np.full(20, 3))):
-        model = nnfw.Sequential([Dense(5), Dense(units, activation="softmax")], 6, seed=2)
-        model.fit(given, y, cost="cross_entropy", optimizer="adam", epochs=2)
-        vectors.append(model.parameters.vector.copy())
-    np.testing.assert_array_equal(*vectors)
+    model = nnfw.Sequential([Dense(5), Dense(units, activation="softmax")], 6, seed=2)
+    message = (
+        r"^Layer 0 'dense' \(built-in\): takes no padded sequences: what lies beyond their lengths would count\. A "
+        r"single axis holds features for it: give sequences as \(N, T, n\)\. Put a layer before it that makes one "
+        r"vector of a sequence, such as a pool over time or a recurrent layer with its last state, or give arrays "
+        r"without lengths\.$"
+    )
+    with pytest.raises(nnfw.DataError, match=message):
+        model.fit(Padded(x, np.full(20, 3)), y, cost="cross_entropy", optimizer="adam", epochs=2)
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_layer_that_would_count_padding_is_refused(accelerator):
+    if accelerator == "numba":
+        pytest.importorskip("numba")
+    model = nnfw.Sequential([Embedding(7, 3), Flatten(), Dense(2)], (5,))
+    message = (
+        r"^Layer 1 'flatten' \(built-in\): takes no padded sequences: what lies beyond their lengths would count\. P"
+    )
+    with pytest.raises(nnfw.DataError, match=message):
+        model.predict(Padded(WORDS, LENGTHS))
+    with pytest.raises(nnfw.DataError, match=message):
+        model.fit(Padded(WORDS, LENGTHS), np.ones((4, 2)), cost="mse", optimizer="adam", accelerator=accelerator)
+    assert model.predict(WORDS).shape == (4, 2)
+
+
+def test_merge_that_would_count_the_padding_of_its_second_input_is_refused():
+    @dataclass(frozen=True)
+    class Ignorant(Noted):
+        def forward(self, params, inputs, workspace):
+            return inputs[0] + inputs[1]
+
+    layers = [
+        Node(Embedding(7, 3), "a", ("left",)),
+        Node(Embedding(7, 3), inputs=("right",)),
+        Node(Ignorant(), inputs=("a", "previous")),
+    ]
+    model = nnfw.Sequential(layers, {"left": (5,), "right": (5,)})
+    assert model.predict({"left": Padded(WORDS, LENGTHS), "right": WORDS}).shape == (4, 5, 3)
+    with pytest.raises(nnfw.DataError, match=r"^Layer 2 '.*Ignorant': takes no padded sequences: what lies beyond"):
+        model.predict({"left": WORDS, "right": Padded(WORDS, LENGTHS)})
+
+
+@dataclass(frozen=True)
+class EverySecond(nnfw.Layer):
+    """z_t = a_2t, with the lengths of z as an option, as a function of those of the input."""
+
+    lengths: object = None
+
+    keeps_time = True
+
+    def output_shape(self, input_shape):
+        return ((input_shape[0] + 1) // 2, *input_shape[1:])
+
+    def output_lengths(self, lengths):
+        return self.lengths(lengths)
+
+    def forward(self, params, a_prev, workspace):
+        workspace["shape"] = a_prev.shape
+        return np.ascontiguousarray(a_prev[:, ::2])
+
+    def backward(self, params, delta, grads, workspace):
+        gradient = np.zeros(workspace["shape"], delta.dtype)
+        gradient[:, ::2] = delta
+        return gradient
+
+
+def test_layer_gives_new_lengths_from_those_of_its_input():
+    layers = [Embedding(7, 3), EverySecond(lambda n: (n + 1) // 2), EverySecond(lambda n: (n + 1) // 2)]
+    model = nnfw.Sequential(layers, (5,))
+    ((_, a, found),) = model.network.forward([WORDS], model.network.workspace(), [np.array(LENGTHS)])
+    assert (a.shape, found.tolist(), found.dtype) == ((4, 2, 3), [1, 2, 0, 1], np.int64)
+    assert model.output_lengths(LENGTHS).tolist() == [1, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "error", "message"),
+    [
+        (lambda n: n, nnfw.DataError, "makes 3 time steps of 5, so the lengths of its input do not hold for them."),
+        (lambda n: n / 2, nnfw.PluginError, "output_lengths returned .* expected an array of 6 whole numbers."),
+        (lambda n: 3, nnfw.PluginError, "output_lengths returned int, expected an array of 6 whole numbers."),
+        (lambda n: n[1:], nnfw.PluginError, "output_lengths returned .* expected an array of 6 whole numbers."),
+        (lambda n: (n - 1) // 2 + 1 - 2 * (n < 2), nnfw.PluginError, "output_lengths returned .* from 0 to the last"),
+        (lambda n: 3 + (n == 2), nnfw.PluginError, "output_lengths returned .*, expected numbers from 0 to the last."),
+    ],
+    ids=["identity", "float", "number", "few", "negative", "beyond"],
+)
+def test_wrong_output_lengths_are_refused(lengths, error, message):
+    model = nnfw.Sequential([Embedding(7, 3), EverySecond(lengths)], (5,))
+    with pytest.raises(error, match=f"^Layer 1 'EverySecond'.*: {message}"):
+        model.predict(Padded(WORDS, LENGTHS))

@@ -73,6 +73,57 @@ def test_right_recurrent_layer_passes():
     assert run_checks("layer:time_pool", only=[CHECK]).outcomes[0].status == "passed"
 
 
+@dataclass(frozen=True)
+class Mean3(nnfw.Layer):
+    """z_t = a_(t−1) + a_t + a_(t+1), for t from 1 to T − 2: three padded time steps have one mean."""
+
+    keeps_time = True
+
+    def output_shape(self, input_shape):
+        if len(input_shape) != 2 or input_shape[0] < 3:
+            raise nnfw.ShapeError(f"expected input of shape (T, n) with T ≥ 3, got {input_shape}.")
+        return input_shape[0] - 2, input_shape[1]
+
+    def output_lengths(self, lengths):
+        return np.maximum(lengths - 2, 0)
+
+    def forward(self, params, a_prev, workspace):
+        return a_prev[:, :-2] + a_prev[:, 1:-1] + a_prev[:, 2:]
+
+    def backward(self, params, delta, grads, workspace):
+        gradient = np.zeros((len(delta), delta.shape[1] + 2, delta.shape[2]), delta.dtype)
+        for k in range(3):
+            gradient[:, k : k + delta.shape[1]] += delta
+        return gradient
+
+
+@dataclass(frozen=True)
+class TooLong(Mean3):
+    def output_lengths(self, lengths):
+        return np.minimum(lengths, lengths[-1] - 2)
+
+
+@dataclass(frozen=True)
+class SeesTheNext(nnfw.Layer):
+    """z_t = a_t + a_(t+1), whatever the lengths are."""
+
+    keeps_time = True
+
+    def output_shape(self, input_shape):
+        return input_shape
+
+    def forward(self, params, a_prev, workspace):
+        return a_prev + np.roll(a_prev, -1, axis=1)
+
+    def backward(self, params, delta, grads, workspace):
+        return delta + np.roll(delta, 1, axis=1)
+
+
+def test_right_layer_with_other_lengths_passes():
+    (outcome,) = run_checks(Mean3(), only=[CHECK]).outcomes
+    assert (outcome.status, outcome.message) == ("passed", "")
+
+
 def test_layer_that_knows_no_lengths_is_skipped():
     (outcome,) = run_checks("layer:flatten", only=[CHECK]).outcomes
     assert (outcome.status, outcome.message) == ("skipped", "it does not use workspace.lengths")
@@ -82,9 +133,11 @@ def test_layer_that_knows_no_lengths_is_skipped():
     ("layer", "message"),
     [
         (HalfMask(), "z depends on what lies beyond the length of a sequence."),
+        (TooLong(), "z depends on what lies beyond the length of a sequence."),
+        (SeesTheNext(), "z depends on what lies beyond the length of a sequence."),
         (LostBeyondTheLength(), "∂C/∂a_prev outside of training is -0 at (0, 0, 0); numerical differentiation gives -"),
     ],
-    ids=["forward", "backward"],
+    ids=["forward", "output_lengths", "without lengths", "backward"],
 )
 def test_layer_wrong_beyond_a_length_is_found(layer, message):
     (failure,) = run_checks(layer, only=[CHECK]).failures

@@ -170,3 +170,29 @@ def test_decoding_stops_at_lengths():
     a = np.eye(3)[[[1, 1, 0, 1, 2], [2, 0, 0, 1, 1]]]
     assert CTC().decode(a) == [[1, 1, 2], [2, 1]]
     assert CTC().decode(a, [3, 1]) == [[1], [2]]
+
+
+@pytest.mark.parametrize("accelerator", ["none", "numba"])
+def test_it_learns_to_spell_after_a_strided_convolution(accelerator):
+    """Each label is a run of four time steps of its own feature; a stride of 2 halves the lengths."""
+    if accelerator == "numba":
+        pytest.importorskip("numba")
+    rng = np.random.default_rng(0)
+    labels = [rng.integers(1, 4, rng.integers(1, 4)).tolist() for _ in range(60)]
+    x, lengths = rng.standard_normal((60, 18, 3)), np.array([6 * len(row) for row in labels])
+    for example, row in zip(x, labels, strict=True):
+        example[: 6 * len(row)] *= 0.1
+        for k, label in enumerate(row):
+            example[6 * k + 1 : 6 * k + 5, label - 1] += 2
+    layers = [
+        {"type": "conv1d", "filters": 16, "kernel": 4, "stride": 2, "padding": 1, "activation": "tanh"},
+        {"type": "dense", "units": 4, "activation": "softmax"},
+    ]
+    found = nnfw.Sequential(layers, (18, 3), seed=0)
+    settings = {"optimizer": {"type": "adam", "learning_rate": 0.03}, "epochs": 60, "batch_size": 15}
+    found.fit(nnfw.Padded(x, lengths), rows(labels), cost="ctc", accelerator=accelerator, **settings)
+    ends = found.output_lengths(lengths)
+    assert set(ends.tolist()) == {3, 6, 9}
+    assert CTC().decode(found.predict(nnfw.Padded(x, lengths)), ends) == labels
+    with pytest.raises(nnfw.DataError, match="its sequence has 3. Leave such examples out"):
+        found.fit(nnfw.Padded(x, np.full(60, 6)), rows([[1, 1, 2]] * 60), cost="ctc", optimizer="adam")

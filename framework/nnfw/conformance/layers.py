@@ -416,21 +416,36 @@ def check_gradients_in_evaluation(subject: Subject[Layer]) -> None:
 
 
 def check_lengths_end_sequences(subject: Subject[Layer]) -> None:
-    """If it uses workspace.lengths, what lies beyond a length changes neither z nor a gradient, and these are right.
+    """If it uses or hands on lengths, what lies beyond them changes neither z nor a gradient, and these are right.
 
     A layer may refuse them with DataError.
     """
     used = []
     for bench in benches(subject, most=None):
-        if len(bench.shape) > 1 and bench.shape[0] > 1:
-            lengths = np.array([1, bench.shape[0] - 1, bench.shape[0]])
-            beyond = np.arange(bench.shape[0]) >= lengths[:, np.newaxis]
-            used.append(uses_lengths(bench, lengths, beyond, beyond))
+        steps = bench.shape[0] if bench.shape else 0
+        if steps > 1 and max(len(bench.shape), len(bench.output_shape)) > 1:
+            lengths = np.array([1, steps - 1, steps])
+            beyond = np.arange(steps) >= lengths[:, np.newaxis]
+            used.append(uses_lengths(bench, lengths, beyond, _beyond_in_z(bench, lengths)))
     applies_if(any(used), "it does not use workspace.lengths")
 
 
-def uses_lengths(bench: Bench, lengths: Array, beyond: Array, beyond_z: Array) -> bool:
-    """Return whether a layer uses lengths; CheckFailed if what lies beyond them, in x and in z, counts."""
+def _beyond_in_z(bench: Bench, lengths: Array) -> Array | None:
+    """Return what lies beyond the lengths of z; None if it has none."""
+    steps = bench.shape[0]
+    if not getattr(bench.layer, "keeps_time", False) or len(bench.output_shape) < 2:
+        return None
+    table = np.arange(steps + 1)
+    if hasattr(bench.layer, "output_lengths"):  # it may be older than this method
+        table = bench.layer.output_lengths(table)
+    if table[-1] != bench.output_shape[0]:
+        return None  # a network refuses padded sequences of this shape
+    beyond: Array = np.arange(bench.output_shape[0]) >= table[lengths][:, np.newaxis]
+    return beyond
+
+
+def uses_lengths(bench: Bench, lengths: Array, beyond: Array, beyond_z: Array | None) -> bool:
+    """Return whether a layer uses lengths or z has some; CheckFailed if what lies beyond, in x and in z, counts."""
     x, delta = bench.x(3), bench.delta(3)
     without, gradients = bench.evaluate(x), bench.run(x, delta).gradients()
     bench.lengths = lengths
@@ -438,16 +453,16 @@ def uses_lengths(bench: Bench, lengths: Array, beyond: Array, beyond_z: Array) -
         unused = equal(bench.evaluate(x), without)
     except DataError as error:
         raise NotApplicable(f"it refuses padded sequences: {error}") from error
-    if unused:
+    if unused and beyond_z is None:
         for name, gradient in bench.run(x, delta).gradients().items():
             require(close(gradient, gradients[name]), f"{name} depends on lengths, but z does not.")
         return False
-    if bench.layer.keeps_time:
+    if beyond_z is not None:
         delta[beyond_z] = 0
     other = x.copy()
     other[beyond] = bench.x(3)[beyond]
     first, second = (bench.run(each, delta) for each in (x, other))
-    zs = [each.z[~beyond_z] if bench.layer.keeps_time else each.z for each in (first, second)]
+    zs = [each.z if beyond_z is None else each.z[~beyond_z] for each in (first, second)]
     require(close(*zs), "z depends on what lies beyond the length of a sequence.")
     for name, gradient in first.gradients().items():
         same = close(second.gradients()[name], gradient)

@@ -168,7 +168,7 @@ def check_takes_some_shape(subject: Subject[Merge]) -> None:
 
 
 def check_lengths_end_sequences(subject: Subject[Merge]) -> None:
-    """If it uses lengths, what lies beyond them changes neither z nor a gradient, and these are right.
+    """If it uses or hands on lengths, what lies beyond them changes neither z nor a gradient, and these are right.
 
     A merge may refuse them with DataError.
     """
@@ -201,8 +201,8 @@ def _steps(bench: Bench) -> int:
     return next((shape[0] for shape in bench.layer.shapes if len(shape) > 1), 0)
 
 
-def _padding(bench: Bench) -> tuple[Array, Array, Array]:
-    """Return lengths of three examples, and what lies beyond them in the input and in z."""
+def _padding(bench: Bench) -> tuple[Array, Array, Array | None]:
+    """Return lengths of three examples, and what lies beyond them in the input and in z, None if that has none."""
     layer, steps = bench.layer, _steps(bench)
     assert isinstance(layer, _Flat)
     lengths = np.array([1, steps - 1, steps])
@@ -211,7 +211,8 @@ def _padding(bench: Bench) -> tuple[Array, Array, Array]:
         if own is not None:
             outside = np.arange(shape[0]) >= own[:, np.newaxis]
             part[...] = np.repeat(outside, prod(shape[1:]), axis=1)
-    of_z = np.arange(steps) >= lengths[:, np.newaxis]
+    keeps = layer.keeps_time and layer.output_shape(bench.shape)[:1] == (steps,)
+    of_z = np.arange(steps) >= lengths[:, np.newaxis] if keeps else None
     return lengths, np.concatenate(beyond, axis=1), of_z
 
 

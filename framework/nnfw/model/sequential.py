@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from nnfw import training
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, options_of, to_table
-from nnfw.data import Preprocessing, Stored, Values, column_names, listed, release
+from nnfw.data import Padded, Preprocessing, Stored, Values, column_names, listed, release
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short, warn
 from nnfw.network import (
     EVALUATION_ROWS,
@@ -484,6 +484,44 @@ class Sequential(Generic[Predicted]):
         if forward.light or not self._idle:
             self._idle.append(forward if forward.light else forward.trimmed())  # not after an error in it
         return cast(Predicted, self._by_output([a[0] for a in outputs] if single else outputs))
+
+    def output_lengths(self, lengths: ArrayLike | Mapping[str, ArrayLike]) -> Array | dict[str, Array | None] | None:
+        """Return how long what :meth:`predict` gives for padded sequences is: what lies beyond means nothing.
+
+        Parameters
+        ----------
+        lengths
+            Those of the sequences ``(N,)``; of a model with several inputs, by the names of those that are padded.
+
+        Returns
+        -------
+        array or None
+            ``(N,)``, int64; None for an output without an axis of time. Of several outputs, by their names.
+
+        Raises
+        ------
+        DataError
+            If the lengths do not fit the model, or a layer refuses padded sequences of this shape.
+
+        Examples
+        --------
+        >>> model = Sequential([{"type": "conv1d", "filters": 2, "kernel": 3, "stride": 2}], input_shape=(9, 1))
+        >>> model.output_lengths([9, 4, 2]).tolist()
+        [4, 1, 0]
+        """
+        inputs = self.network.inputs
+        given = lengths if isinstance(lengths, Mapping) else {inputs[0].name: lengths}
+        if unknown := given.keys() - {each.name for each in inputs}:
+            raise DataError(f"lengths names {short(min(unknown))}. Inputs: {listed([each.name for each in inputs])}.")
+        found = [
+            Padded((), given[each.name]).checked_lengths((np.size(given[each.name]), *each.shape), f"x{each.key}")
+            if each.name in given
+            else None
+            for each in inputs
+        ]
+        ends = self.network.output_lengths(found)
+        names = self.network.output_names
+        return dict(zip(names, ends, strict=True)) if names else ends[0]
 
     def _predicted_in_chunks(self, x: object, accelerator: str) -> Any:
         known = () if self.preprocessing is None else tuple(column.name for column in self.preprocessing.columns)

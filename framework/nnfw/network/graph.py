@@ -10,6 +10,8 @@ from functools import partial
 from numbers import Integral
 from typing import Any, cast
 
+import numpy as np
+
 from nnfw.arrays import Array, Shape
 from nnfw.data import listed
 from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, PluginError, ShapeError, short, shown
@@ -17,7 +19,7 @@ from nnfw.network.expansion import Expansion, short_name, title
 from nnfw.network.inputs import INPUT, Limit, is_limit, least
 from nnfw.network.parameters import Scope
 from nnfw.ops import kernels_only
-from nnfw.ops.definitions import add, copy
+from nnfw.ops.definitions import add, copy, take
 from nnfw.plugins import Registry
 from nnfw.plugins.results import naming, unexpected
 from nnfw.protocols import KINDS, Activation, Node, Parameter
@@ -315,7 +317,7 @@ class Graph:
 
         The `lengths` are those of the sequences in each input, if one is padded.
         """
-        self._hand_on_lengths(inputs, lengths or [None] * len(inputs), workspace)
+        ends = self.hand_on_lengths(inputs, lengths or [None] * len(inputs), workspace)
         values, step = list(inputs), workspace.step
         try:
             for place in self.nodes:
@@ -323,19 +325,24 @@ class Graph:
                 z = own["z"] = step(
                     place.layer.forward, params.of(place.parameters), _taken(place, values), own.child(LAYER)
                 )
+                if place.position in ends:
+                    _require_known_lengths(place, own.child(LAYER), _taken(place, values))
                 a = own["a"] = step(place.activation.forward, z, own.child(ACTIVATION))
                 values.append(a)
         except Exception as error:
             self._name(error, place)
             raise
 
-    def _hand_on_lengths(self, inputs: Sequence[Array], lengths: Sequence[Array | None], workspace: Workspace) -> None:
-        """Tell each layer the lengths of its input: those of the first input that has some.
+    def hand_on_lengths(
+        self, inputs: Sequence[Array], lengths: Sequence[Array | None], workspace: Workspace
+    ) -> set[int]:
+        """Tell each layer the lengths of its input, those of the first input that has some; return which ends lengths.
 
         A merge with `own_lengths` gets those of each input; those of its first input hold for it.
         """
+        ends: set[int] = set()
         if not any(each is not None for each in lengths) and not workspace.get(_PADDED):
-            return
+            return ends
         workspace[_PADDED] = True  # a later pass without lengths has to clear these
         shapes: list[Shape] = workspace.once("shapes", lambda: self.shapes(*(array.shape[1:] for array in inputs)))
         found = list(lengths)
@@ -347,16 +354,18 @@ class Graph:
                 own.child(LAYER).input_lengths = [found[source] for source in place.sources]
                 padded = [source for source in place.sources[:1] if found[source] is not None]
             taken = found[padded[0]] if padded else None
-            kept = taken if getattr(place.layer, "keeps_time", False) else None
+            keeps = taken is not None and getattr(place.layer, "keeps_time", False)
             if len(shapes[place.position]) < 2 and not place.merges:
-                kept = None  # such an axis may be that of features, as of dense layers: time has features at each step
+                keeps = (
+                    False  # such an axis may be that of features, as of dense layers: time has features at each step
+                )
             text = ""
             if any(found[source] is not taken for source in padded):
                 text = (
                     "its inputs are sequences with lengths of their own. Give the lengths with one of them, and pad "
                     "the others alike."
                 )
-            elif kept is not None and shapes[place.position][:1] != shapes[padded[0]][:1]:
+            elif keeps and self._lengths_of_z(place, shapes[padded[0]][0], own)[-1] != shapes[place.position][0]:
                 text = (
                     f"makes {shapes[place.position][0]} time steps of {shapes[padded[0]][0]}, so the lengths of its "
                     "input do not hold for them. End them in a layer before it, or give arrays without lengths."
@@ -364,8 +373,32 @@ class Graph:
             if text:
                 raise DataError(text).of(self.label(place), ("layers", place.outer))
             own.child(LAYER).lengths = taken
-            own.lengths = kept
-            found.append(kept)
+            own.lengths = None
+            if any(found[source] is not None and not (keeps and found[source] is taken) for source in place.sources):
+                ends.add(place.position)
+            if keeps and taken is not None:
+                table = self._lengths_of_z(place, shapes[padded[0]][0], own)
+                own.lengths = taken if _is_identity(table) else own.step(_lookup, table, taken, own)
+            found.append(own.lengths)
+        return ends
+
+    def _lengths_of_z(self, place: Place, steps: int, own: Workspace) -> Array:
+        """Return the length of z for each length from 0 to all `steps` of the input; PluginError for none of these."""
+
+        def asked() -> Array:
+            lengths = np.arange(steps + 1)
+            if place.merges or not hasattr(place.layer, "output_lengths"):
+                return lengths
+            with self.naming(place, "output_lengths"):
+                found: object = place.layer.output_lengths(lengths)
+                if not isinstance(found, np.ndarray) or found.dtype.kind not in "iu" or found.shape != lengths.shape:
+                    raise unexpected("output_lengths", found, f"an array of {steps + 1} whole numbers")
+                if (found < 0).any() or (found > found[-1]).any():
+                    raise PluginError(f"output_lengths returned {short(found)}, expected numbers from 0 to the last.")
+                return found.astype(np.int64)
+
+        table: Array = own.once(("lengths of z", steps), asked)
+        return table
 
     def backward(
         self,
@@ -454,6 +487,31 @@ def _taken(place: Place, values: Sequence[Any]) -> Any:
     if place.merges:
         return tuple([values[source] for source in place.sources])
     return values[place.sources[0]]
+
+
+def _require_known_lengths(place: Place, own: Workspace, taken: Any) -> None:
+    """Raise DataError if a layer that ends the lengths of sequences has not read them: it counted padding."""
+    if own.knows_lengths:
+        return
+    text = "takes no padded sequences: what lies beyond their lengths would count."
+    if any(array.ndim < 3 and array.dtype.kind == "f" for array in (taken if place.merges else [taken])):
+        text += " A single axis holds features for it: give sequences as (N, T, n)."
+    raise DataError(
+        f"{text} Put a layer before it that makes one vector of a sequence, such as a pool over time or a recurrent "
+        "layer with its last state, or give arrays without lengths."
+    )
+
+
+def _is_identity(table: Array) -> bool:
+    return bool((table == np.arange(len(table))).all())
+
+
+@kernels_only
+def _lookup(table: Array, lengths: Array, workspace: Workspace) -> Array:
+    """Return the lengths of z, from a table of them by those of the input."""
+    found = workspace.buffer("lengths of z", lengths.shape, lengths.dtype)
+    take(table, lengths, found)
+    return found
 
 
 @kernels_only

@@ -113,6 +113,13 @@ class Network:
             self.graph.forward(self.parameters, inputs, workspace, lengths)
             return self.outputs_in(workspace)
 
+    def output_lengths(self, lengths: Sequence[Array | None]) -> list[Array | None]:
+        """Return the lengths of each output from those of each input; None where they end, or nothing is padded."""
+        workspace = self.workspace()
+        self.graph.hand_on_lengths([np.empty((0, *each.shape)) for each in self.inputs], lengths, workspace)
+        places = (self.graph.nodes[index] for index in self.graph.outputs)
+        return [self.graph.workspace_of(place, workspace).lengths for place in places]
+
     def outputs_in(self, workspace: Workspace) -> Outputs:
         """Return z and a of each output after the last pass."""
         places = (self.graph.nodes[index] for index in self.graph.outputs)

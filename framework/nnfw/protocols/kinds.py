@@ -100,6 +100,7 @@ MAY_LACK = frozenset(
         "keeps_time",
         "merge",
         "open",
+        "output_lengths",
         "own_lengths",
         "parameter_patterns",
         "pictures",

@@ -33,8 +33,9 @@ class Layer(Protocol):
         Whether the z of an example depends on that example alone; False for a layer that looks at the whole batch. A
         layer that is composed of others need not repeat what they declare.
     keeps_time
-        Whether z has the time steps of a padded input, so that their lengths hold for z too; False for a layer that
-        ends them. A z with a single axis ends them anyway: that axis holds features.
+        Whether z has an axis of time if a padded input has one, so that z has lengths too, those of
+        :meth:`output_lengths`; False for a layer that ends them. A z with a single axis ends them anyway: that axis
+        holds features. A layer that ends lengths without reading ``workspace.lengths`` is refused padded sequences.
     """
 
     activation: AnyActivation
@@ -56,6 +57,13 @@ class Layer(Protocol):
         have no derivative: `backward` returns None.
         """
         return None
+
+    def output_lengths(self, lengths: Array) -> Array:
+        """Return the lengths of z for those of the input, int64; the same ones by default.
+
+        It is asked once, for all lengths from 0 to the number of time steps, so each must follow from one alone.
+        """
+        return lengths
 
     @abstractmethod
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:

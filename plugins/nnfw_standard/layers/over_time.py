@@ -19,7 +19,7 @@ from nnfw_standard.activations import Identity
 from nnfw_standard.layers.convolution import Grouped
 from nnfw_standard.layers.pooling import Average, Largest
 from nnfw_standard.layers.rows import contiguous
-from nnfw_standard.layers.sliding import along
+from nnfw_standard.layers.sliding import along, lengths_after
 from nnfw_standard.layers.time_pool import lengths_for
 
 _Padding = Literal["valid", "same"] | Annotated[int, Ge(0)]
@@ -154,7 +154,8 @@ class Conv1D(_Convolution):
     Notes
     -----
     As in PyTorch and Keras the kernel is not flipped. What lies beyond the length of a padded sequence counts as 0.
-    With stride 1 and padding ``"same"`` the lengths hold for z too; with others they end here.
+    z of a sequence of length m has the length (m + 2p − d(k − 1) − 1) // s + 1, 0 if that is less, and m/s, rounded up,
+    with padding ``"same"``; a length of 0 stays 0.
 
     References
     ----------
@@ -173,10 +174,11 @@ class Conv1D(_Convolution):
     stride: Annotated[int, Ge(1)] = 1
     padding: _Padding = "valid"
 
-    @property
-    def keeps_time(self) -> bool:  # type: ignore[override]
-        """Whether z_t stands beside a_t."""
-        return self.stride == 1 and self.padding == "same"
+    keeps_time = True
+
+    def output_lengths(self, lengths: Array) -> Array:
+        """Return how many windows each length has."""
+        return lengths_after(lengths, self.kernel, self.stride, self.dilation, self.padding)
 
     def _windows(self, steps: int) -> tuple[int, int, int]:
         count, before = along("time steps", steps, self.kernel, self.stride, self.dilation, self.padding)
@@ -243,6 +245,11 @@ class _Pool1D(Layer):
     padding: _Padding = "valid"
 
     activation = Identity()
+    keeps_time = True
+
+    def output_lengths(self, lengths: Array) -> Array:
+        """Return how many windows each length has."""
+        return lengths_after(lengths, self.kernel, self.stride or self.kernel, 1, self.padding)
 
     def _windows(self, steps: int) -> tuple[int, int, int]:
         """Return the number of windows, the stride and the padding before the first time step."""
@@ -276,11 +283,11 @@ class _Pool1D(Layer):
 
     @kernels_only
     def forward(self, params: Mapping[str, Array], a_prev: Array, workspace: Workspace) -> Array:
-        """Return z, ``(N, time steps, n)``. DataError for padded sequences."""
-        if workspace.lengths is not None:
+        """Return z, ``(N, time steps, n)``. DataError for padded sequences if the layer pads too."""
+        if workspace.lengths is not None and self.padding not in ("valid", 0):
             raise DataError(
-                "takes no padded sequences: its windows mix what lies within a length and what lies beyond. Put "
-                "'time_pool' in its place, or give arrays without lengths."
+                f"takes no padded sequences with padding {self.padding!r}: its windows would mix what lies within a "
+                "length and what lies beyond. Set padding to 'valid', or give arrays without lengths."
             )
         count, steps, features = workspace["shape"] = a_prev.shape
         row = _as_row(a_prev, "row", workspace)
@@ -325,12 +332,12 @@ class MaxPool1D(Largest, _Pool1D):
         From :meth:`output_shape`, for an input that is no sequence ``(T, n)`` or shorter than the kernel, and for
         padding as large as the kernel.
     DataError
-        From :meth:`forward`, for padded sequences.
+        From :meth:`forward`, for padded sequences with padding that is not ``"valid"``.
 
     Notes
     -----
-    Padding is never the largest. What is beyond the last whole window does not count. See `time_pool` for the maximum
-    over all time steps.
+    Padding is never the largest. What is beyond the last whole window does not count: z of a padded sequence of length
+    m has the length (m − k) // s + 1, or 0. See `time_pool` for the maximum over all time steps.
 
     References
     ----------
@@ -365,7 +372,7 @@ class AvgPool1D(Average, _Pool1D):
         From :meth:`output_shape`, for an input that is no sequence ``(T, n)`` or shorter than the kernel, and for
         padding as large as the kernel.
     DataError
-        From :meth:`forward`, for padded sequences.
+        From :meth:`forward`, for padded sequences with padding that is not ``"valid"``.
 
     Notes
     -----

@@ -77,7 +77,8 @@ class Reshape(_Reshaping):
 
     Notes
     -----
-    The result is a view, unless the input's memory is not contiguous.
+    The result is a view, unless the input's memory is not contiguous. Padded sequences keep their lengths where the
+    first axis stays, as from ``(T, 4)`` to ``(T, 2, 2)``; any other shape is refused for them.
 
     Examples
     --------
@@ -88,6 +89,8 @@ class Reshape(_Reshaping):
     """
 
     shape: tuple[Annotated[int, Ge(-1)], ...]
+
+    keeps_time = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return `shape`, with a −1 replaced by the size that fits."""

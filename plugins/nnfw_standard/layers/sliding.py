@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
+import numpy as np
 from annotated_types import Ge
 
+from nnfw.arrays import Array
 from nnfw.errors import ShapeError
 from nnfw.protocols import Shape
 
@@ -15,6 +17,9 @@ Size = Annotated[int, Ge(1)] | tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)
 Padding = Literal["valid", "same"] | Annotated[int, Ge(0)] | tuple[Annotated[int, Ge(0)], Annotated[int, Ge(0)]]
 """``"valid"``: none; ``"same"``: as many windows as pixels, or 1/stride of them, with the odd row at the end; a number:
 that many rows and columns on each side, or one number for each."""
+
+
+_Numbers = TypeVar("_Numbers", int, Array)
 
 
 class Windows(NamedTuple):
@@ -82,7 +87,7 @@ def along(what: str, size: int, kernel: int, stride: int, dilation: int, padding
     """
     span = (kernel - 1) * dilation + 1
     if padding == "same":
-        count = -(-size // stride)
+        count = _count(size, span, stride, padding)
         return count, max(0, (count - 1) * stride + span - size) // 2
     before = 0 if isinstance(padding, str) else padding
     if span > size + 2 * before:
@@ -90,4 +95,24 @@ def along(what: str, size: int, kernel: int, stride: int, dilation: int, padding
             f"expected {span - 2 * before} {what} or more, for a kernel that spans {span}, got {size}. "
             "Make the kernel smaller, or set padding."
         )
-    return (size + 2 * before - span) // stride + 1, before
+    return _count(size, span, stride, before), before
+
+
+def lengths_after(lengths: Array, kernel: int, stride: int, dilation: int, padding: str | int) -> Array:
+    """Return the number of windows on sequences of some lengths; 0 for those that are shorter than the kernel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> lengths_after(np.arange(7), kernel=3, stride=2, dilation=1, padding="valid").tolist()
+    [0, 0, 0, 1, 1, 2, 2]
+    >>> lengths_after(np.arange(7), kernel=3, stride=2, dilation=1, padding="same").tolist()
+    [0, 1, 1, 2, 2, 3, 3]
+    """
+    found = _count(lengths, (kernel - 1) * dilation + 1, stride, 0 if padding == "valid" else padding)
+    return np.where(lengths > 0, np.maximum(found, 0), 0)
+
+
+def _count(size: _Numbers, span: int, stride: int, padding: str | int) -> _Numbers:
+    """Return how many windows there are on a size, or on each of several."""
+    return -(-size // stride) if isinstance(padding, str) else (size + 2 * padding - span) // stride + 1
