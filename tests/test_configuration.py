@@ -207,7 +207,7 @@ def test_check_leaves_the_table_as_it_is():
         ("size", [1, "big"], "size[1] must be a whole number, got 'big'."),
         ("workers", 0, "workers must be greater than 0 or 'auto', got 0."),
         ("workers", "few", "workers must be a whole number > 0 or 'auto', got 'few'."),
-        ("split", 3, "split must be a table, got 3."),
+        ("split", 3, "split must be a table such as { validation = 0.25 }, got 3."),
         ("split", {"a": 1}, "split.a is not an option. Options: stratify, validation."),
         ("split", {"validation": 1}, "split.validation must be less than 1, got 1."),
         ("split", Split(validation=2.0), "split.validation must be less than 1, got 2.0."),

@@ -14,6 +14,7 @@ NumPy scalars are converted to Python numbers.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
@@ -284,7 +285,7 @@ def _check_value(hint: object, value: object, resolve: Resolve) -> object:
         if not is_list and section is None and get_origin(inner) is not Mapping:
             plain.append(part)
     if not plain:
-        raise _wrong(describe_hint(hint), value)
+        raise _wrong(f"{describe_hint(hint)}{_such_as(hint, value)}", value)
     return _check_plain(reduce(or_, plain), _as_python(value), hint)
 
 
@@ -378,6 +379,23 @@ def _holds(limit: object, value: float) -> bool:
         case Lt(lt=int() | float() as bound):
             return value < bound
     return False
+
+
+def _such_as(hint: object, value: object) -> str:
+    """Return an example of the section that an annotation allows, with `value` where it belongs; else nothing."""
+    sections = [found for part in _parts(hint) if (found := _dataclass(_unwrapped(part)[0])) and not _inline(found)]
+    if not sections:
+        return ""
+    options = options_of(sections[0]).values()
+    shown = [option for option in options if option.required] or list(options)[:1]
+    return f" such as {{ {', '.join(f'{option.name} = {_example(option, value)}' for option in shown)} }}"
+
+
+def _example(option: Option, value: object) -> str:
+    """Return a value of an option as TOML: the one that was given if it is one of its words."""
+    words = [arg for part in _parts(option.hint) if get_origin(part) is Literal for arg in get_args(part)]
+    found = value if isinstance(value, str) and value in words else words[0] if words else option.default
+    return json.dumps(found) if isinstance(found, str | int | float) else "..."
 
 
 def _limit(error: ValidationError) -> str:

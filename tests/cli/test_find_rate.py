@@ -71,11 +71,12 @@ def test_find_rate_of_a_cost_that_never_falls_exits_1(nnfw):
     [
         (["--lowest", "0"], "Invalid value for '--lowest': must be above 0 and below --highest, 10, got 0."),
         (["--lowest", "1", "--highest", "1"], "must be above 0 and below --highest, 1, got 1."),
+        (["-o", "rates.png"], "Invalid value for '--output': must end in .svg, got 'rates.png'."),
         (["--highest", "inf"], "Invalid value for '--highest': must be a finite number, got inf."),
         (["--steps", "5"], "Invalid value for '--steps'"),
         (["--set", "training.epochs=0"], "training.epochs must be greater than or equal to 1, got 0."),
     ],
-    ids=["zero", "empty", "infinite", "few", "file"],
+    ids=["zero", "empty", "picture", "infinite", "few", "file"],
 )
 def test_find_rate_refuses_wrong_options(nnfw, arguments, text):
     found = nnfw("find-rate", DIGITS, *arguments)

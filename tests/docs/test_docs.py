@@ -1,7 +1,6 @@
 """The pages: what they quote, show, link to and claim is what the project is."""
 
 import ast
-import doctest
 import importlib.util
 import json
 import os
@@ -291,14 +290,6 @@ EXPERIMENTS = [
 @pytest.mark.parametrize("table", EXPERIMENTS)
 def test_experiment_on_a_page_is_one_that_nnfw_takes(table):
     check_experiment(Document(WHOLE | table, "page"), nnfw.Registry.discover())  # a part is laid over a whole one
-
-
-def test_sessions_on_the_page_for_authors_show_what_happens(capsys):
-    sessions = [code for code in code_of("docs/writing-a-plugin.md", "python") if code.startswith(">>>")]
-    test = doctest.DocTestParser().get_doctest("\n".join(sessions), {}, "writing-a-plugin.md", None, 0)
-    assert len(test.examples) >= 10
-    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).run(test)
-    assert capsys.readouterr().out == ""
 
 
 def test_networks_page_runs(tmp_path):

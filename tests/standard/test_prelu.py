@@ -58,6 +58,14 @@ def test_slopes_are_those_of_the_channels(shape, options, slopes):
     np.testing.assert_array_equal(model.parameters["layers.0.activation.slope"], np.full(slopes, 0.5))
 
 
+def test_node_is_called_as_the_activation_is():
+    model = nnfw.Sequential([Dense(2, activation="prelu")], input_shape=3)
+    graph = model.network.graph
+    assert model.registry.name_of("layer", graph.nodes[1].layer) == "prelu"
+    assert graph.label(graph.nodes[1]) == "Layer 0.activation 'prelu' (built-in)"
+    assert model.registry.title(None) == "Component 'NoneType'"
+
+
 def test_axis_that_is_not_there_is_refused():
     with pytest.raises(nnfw.ShapeError, match=r"expected input with the axis 1, got \(4,\)"):
         nnfw.Sequential([Dense(4, activation=PReLU(axis=1))], input_shape=3)

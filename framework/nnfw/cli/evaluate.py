@@ -108,8 +108,9 @@ def predict(
     $ head -3 new-penguins.csv | nnfw predict runs/penguins-20260101-120000 - --json
     $ nnfw predict runs/words-20260101-120000 'npz:path=new.npz,x=["tokens","count"],y='
     """
-    from nnfw.runs import Access, open_model, predict, table_delimiter
+    from nnfw.runs import Access, dataset_of, open_model, predict, table_delimiter
 
-    model = open_model(path, Access(default_registry(), message, data_dir, trust))
-    predictions = predict(model, data, delimiter or table_delimiter(path))
+    access = Access(default_registry(), message, data_dir, trust)
+    model = open_model(path, access)
+    predictions = predict(model, data, delimiter or table_delimiter(path), dataset_of(path, access))
     print_json(predictions.tables()) if json else print_csv(chain([predictions.header], predictions.rows()))

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 Lowest = Annotated[float, typer.Option("--lowest", metavar="RATE", help="The first learning rate, above 0.")]
 Highest = Annotated[float, typer.Option("--highest", metavar="RATE", help="The last learning rate.")]
 StepCount = Annotated[int, typer.Option("--steps", metavar="N", min=20, help="How many steps to take.")]
-Picture = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the picture as SVG.")]
+Picture = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write the picture to this file, which ends in .svg."),
+]
 
 _COLUMNS, _ROWS = 60, 14
 
@@ -49,6 +52,8 @@ def find_rate(
     if not 0 < lowest < highest:
         text = f"must be above 0 and below --highest, {highest:g}, got {lowest:g}."
         raise typer.BadParameter(text, param_hint="'--lowest'")
+    if output is not None and output.suffix.lower() != ".svg":
+        raise typer.BadParameter(f"must end in .svg, got {str(output)!r}.", param_hint="'--output'")
     from nnfw.experiments import read_experiment
     from nnfw.runs import find_rate
 

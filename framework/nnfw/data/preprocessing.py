@@ -554,7 +554,8 @@ def _absent(table: Table, column: Column) -> str:
     names = column.table_names
     return (
         f"{table.name}: lacks the {len(names)} columns of {column.name!r}. Name them {names[0]!r} to {names[-1]!r}, or "
-        f"give exactly {len(names)} columns of numbers. {has}"
+        f"give exactly {len(names)} columns of numbers, or name the dataset that reads the table as in the training: "
+        f"NAME:path={table.name},.... {has}"
     )
 
 

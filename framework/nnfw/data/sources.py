@@ -76,23 +76,29 @@ def _rows_of_a_chunk(columns: Iterable[Any], size: int) -> int:
     return block * max(1, _CHUNK // max(1, size * block))
 
 
+def _called(source: Source) -> str:
+    """Return how messages call a source, after its owner: by its class if that is public."""
+    name = class_name(source)
+    return "its source" if name.startswith("_") else name
+
+
 def require_sound(source: Source, owner: str) -> None:
     """Refuse a source whose schema or chunks are not what they should be; DataError names `owner`."""
     schema, chunks = getattr(source, "schema", None), getattr(source, "chunks", None)
     if not isinstance(schema, np.dtype) or not schema.names:
         raise DataError(
-            f"{owner}: the schema of {class_name(source)} must be a structured dtype with a name for each column, got "
+            f"{owner}: the schema of {_called(source)} must be a structured dtype with a name for each column, got "
             f'{described(schema)}. Write np.dtype([("x", "f4", (3,)), ("y", "i8")]), for instance.'
         )
     if not isinstance(chunks, Sequence | np.ndarray) or not len(chunks):
         raise DataError(
-            f"{owner}: the chunks of {class_name(source)} must be the numbers of examples in them, one or more, got "
+            f"{owner}: the chunks of {_called(source)} must be the numbers of examples in them, one or more, got "
             f"{short(chunks)}. Count the examples beforehand; a source without an example has nothing to learn from."
         )
     for index, length in enumerate(chunks):
         if not isinstance(length, int | np.integer) or isinstance(length, bool) or length < 1:
             raise DataError(
-                f"{owner}: chunk {index} of {class_name(source)} must have a number of examples of 1 or more, got "
+                f"{owner}: chunk {index} of {_called(source)} must have a number of examples of 1 or more, got "
                 f"{short(length)}. Leave empty chunks out; count the examples beforehand."
             )
 
@@ -103,7 +109,7 @@ def read_chunk(source: Source, chunk: int, owner: str) -> dict[str, Array]:
     try:
         found: object = source.read(chunk)
     except Exception as error:  # what a stranger's source raises
-        raise DataError(f"{place}: {class_name(source)} cannot read it: {in_words(error)}") from error
+        raise DataError(f"{place}: {_called(source)} cannot read it: {in_words(error)}") from error
     if not isinstance(found, Mapping):
         raise DataError(f"{place}: read returned {described(found)}, expected columns by name.")
     assert schema.names is not None

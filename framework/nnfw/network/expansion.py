@@ -171,6 +171,8 @@ class Expansion:
             is_layer = hasattr(found, "backward") and KINDS["layer"].sort_of(type(found)) == "layer"
             if found is not None and not is_layer:
                 raise unexpected("as_layer", found, "a layer, or None")
+            if found is not None:
+                self._registry.call_after(found, "activation", activation)
             return cast("Layer | None", found)
 
     def _require_room(self, count: int) -> None:

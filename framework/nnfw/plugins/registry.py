@@ -95,6 +95,7 @@ class Registry:
         self._components = tuple(sorted(_with_clashes(_of_class(ComponentSpec, declared)), key=_by_kind_and_name))
         self._classes: dict[Listed, type] = {}
         self._owners: dict[tuple[str | None, type], Listed] = {}
+        self._makers: dict[type, Listed] = {}
         clashes = [item for group in (self._components, self._operations) for item in group if item.problem]
         if strict and clashes:
             raise PluginError("\n".join(f"{item.title}: {item.problem}" for item in clashes))
@@ -290,13 +291,22 @@ class Registry:
 
     def name_of(self, kind: str, component: object) -> str:
         """Return the name of a component, without its plugin: ``dense``; that of its class if it has none."""
-        found = self.component_of(kind, component)
+        found = self._named_of(kind, component)
         return found.name if found else class_name(component)
 
     def label(self, kind: str, component: object) -> str:
         """Return how messages name a component: ``'dense' (built-in)``."""
-        found = self.component_of(kind, component)
+        found = self._named_of(kind, component)
         return str(found) if found else repr(type(component).__qualname__)
+
+    def call_after(self, made: object, kind: str, maker: object) -> None:
+        """Let messages call an object whose class has no name after the component that made it."""
+        found = self.component_of(kind, maker)
+        if found is not None:
+            self._makers[type(made)] = found
+
+    def _named_of(self, kind: str, component: object) -> Listed | None:
+        return self.component_of(kind, component) or self._makers.get(type(component))
 
     def title(self, component: object) -> str:
         """Return how messages name a component of any kind: ``Layer 'dense' (built-in)``."""

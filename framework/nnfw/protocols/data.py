@@ -88,6 +88,14 @@ class Dataset(Protocol):
         """
         return None
 
+    def of_file(self, path: str, delimiter: str, shapes: Mapping[str, Shape], *, labelled: bool) -> Dataset | None:
+        """Return the dataset that reads another table of the kind that this one reads, for a trained model.
+
+        None, the default, if a table of the columns by name will do. `shapes` are those of one example of each column;
+        unless it is to be `labelled`, the table may lack targets.
+        """
+        return None
+
     def input_shape(self) -> Shape | None:
         """Return the shape of one example if it is known without reading anything; None by default."""
         return None

@@ -99,6 +99,7 @@ MAY_LACK = frozenset(
         "index_limit",
         "keeps_time",
         "merge",
+        "of_file",
         "open",
         "output_lengths",
         "own_lengths",

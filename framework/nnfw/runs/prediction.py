@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,14 @@ from nnfw.data import (
     read_npy,
     require_finite_predictions,
 )
-from nnfw.errors import ConfigError, DataError, short
+from nnfw.errors import ConfigError, DataError, NnfwError, short
 from nnfw.experiments import chunks_of, features_and_labels, require_indices, streamed
 from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_reference
 from nnfw.experiments.preparation import Figures
 from nnfw.model import Sequential
 from nnfw.network import Objective, arrays_of
 from nnfw.plain import Plain
-from nnfw.protocols import Source
+from nnfw.protocols import Dataset, Source
 from nnfw.runs.opening import Access, directory_of, open_model, open_run, prepare_run, warn_of_plugins
 from nnfw.runs.reading import read_document, read_run
 from nnfw.toml import STDIN, flattened
@@ -89,7 +90,7 @@ def evaluate_on(
         raise ConfigError(f"{path} was not trained from an experiment: evaluate it in Python.")
     costs = [cost] if isinstance(cost, str) else cost
     objective, chosen = _objective_and_metrics(path, model, costs, metrics)
-    examples = _read(source, model, delimiter or table_delimiter(path), with_target=True)
+    examples = _read(source, model, delimiter or table_delimiter(path), with_target=True, like=dataset_of(path, access))
     data = (
         streamed(examples, model, objective)
         if isinstance(examples, Source)
@@ -153,6 +154,16 @@ def table_delimiter(path: Path) -> str:
     return str(table.get("data.source.delimiter", AUTO))
 
 
+def dataset_of(path: Path, access: Access) -> Dataset | None:
+    """Return the dataset that a run was trained on; None if that is not known, or cannot be made any more."""
+    directory = directory_of(path)
+    if directory is None:
+        return None
+    with suppress(NnfwError):  # the model can be used all the same
+        return open_run(directory, replace(access, trust=True)).experiment.data.source
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """A model's predictions for N examples: one array ``(N,)`` for each name in the header.
@@ -175,14 +186,15 @@ class Predictions:
         return [dict(zip(self.header, row, strict=True)) for row in zip(*plain, strict=True)]
 
 
-def predict(model: Sequential, source: str, delimiter: str = AUTO) -> Predictions:
+def predict(model: Sequential, source: str, delimiter: str = AUTO, like: Dataset | None = None) -> Predictions:
     """Return predictions for the examples of `source`.
 
-    It is a CSV file of raw columns, whose cells are separated by `delimiter`, found out by default; ``"-"`` for one on
-    the standard input; a ``.npy`` file for a model with one column; or a dataset as :func:`parse_reference` takes it.
-    DataError if it cannot be read or does not fit the model, or a prediction is not finite.
+    It is a CSV file of raw columns, whose cells are separated by `delimiter`, found out by default, or of the kind that the dataset `like`
+    reads; ``"-"`` for one on the standard input; a ``.npy`` file for a model with one column; or a dataset as
+    :func:`parse_reference` takes it. DataError if it cannot be read or does not fit the model, or a prediction is not
+    finite.
     """
-    examples = _read(source, model, delimiter)
+    examples = _read(source, model, delimiter, like=like)
     if isinstance(examples, Source):
         outputs = _outputs_of_chunks(model, chunks_of(examples), source)
     else:
@@ -245,14 +257,16 @@ def _numbered(name: str, values: Array) -> dict[str, Array]:
     return dict(zip([name] if count == 1 else [f"{name}_{k}" for k in range(count)], values.T, strict=True))
 
 
-def _read(source: str, model: Sequential, delimiter: str = AUTO, *, with_target: bool = False) -> Examples | Source:
+def _read(
+    source: str, model: Sequential, delimiter: str = AUTO, *, with_target: bool = False, like: Dataset | None = None
+) -> Examples | Source:
     """Return the examples that `source` names, with the columns that a model takes; DataError if they do not fit it.
 
     It is a CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset with its options.
     """
     ending = file_ending(source)
     if ending == TABLE:
-        return _of_table(source, model, delimiter, with_target)
+        return _of_kind(source, model, delimiter, with_target, like) or _of_table(source, model, delimiter, with_target)
     if ending == ARRAY and with_target:
         raise DataError(f"{source} holds no labels. Name both arrays, in a dataset with its options.")
     if ending == ARRAY:
@@ -272,6 +286,24 @@ def _features(model: Sequential, examples: Examples) -> Any:
     preprocessing = model.preprocessing or Preprocessing.fit(Examples(examples.features))
     preprocessing.require_filled(examples)
     return preprocessing.apply(examples.features, model.dtype)
+
+
+def _of_kind(
+    source: str, model: Sequential, delimiter: str, with_target: bool, like: Dataset | None
+) -> Examples | None:
+    """Return the examples of a table as the dataset of the training reads it; None if that reads columns by name."""
+    if like is None or model.preprocessing is None or not hasattr(like, "of_file"):
+        return None
+    shapes = {column.name: column.shape for column in model.preprocessing.columns}
+    found = like.of_file(source, delimiter, shapes, labelled=with_target)
+    if found is None:
+        return None
+    if source == STDIN:
+        raise DataError(
+            f"{model.registry.title(like)} of the training reads no standard input. Name a file like that of the "
+            "training."
+        )
+    return load_examples(found, Path())
 
 
 def _of_table(source: str, model: Sequential, delimiter: str, with_target: bool) -> Examples:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import numpy as np
 from annotated_types import Ge
 
-from nnfw.arrays import Array
+from nnfw.arrays import Array, Shape
 from nnfw.data import Examples, as_whole, categorical, read_csv
 from nnfw.errors import DataError, short
 from nnfw.protocols import Dataset
@@ -74,6 +74,14 @@ class SequencesCSV(Dataset):
     categorical: tuple[str, ...] = ()
     delimiter: Delimiter = "auto"
 
+    def of_file(
+        self, path: str, delimiter: str, shapes: Mapping[str, Shape], *, labelled: bool
+    ) -> SequencesCSV | _Unlabelled:
+        """Return the dataset for another table of rows, with sequences as long as those of the training."""
+        length = next((shape[0] for shape in shapes.values() if shape), self.length)
+        found = replace(self, path=path, delimiter=cast("Delimiter", delimiter), length=length)
+        return found if labelled else _Unlabelled(found)
+
     def load(self, directory: Path) -> Examples:
         """Return the examples.
 
@@ -84,13 +92,18 @@ class SequencesCSV(Dataset):
             among numbers, a column of words is called ``steps`` or ``length``, a sequence is longer than `length`, or
             has several targets.
         """
+        return self.examples(directory)
+
+    def examples(self, directory: Path, *, labelled: bool = True) -> Examples:
+        """Return the examples; unless they are to be `labelled`, without targets, which the table may lack."""
         table = read_csv(directory / self.path, categorical=(*self.categorical, self.group), delimiter=self.delimiter)
-        special = [name for name in (self.group, self.target, self.order) if name]
+        targets = [self.target] if self.target and (labelled or self.target in table.names) else []
+        special = [name for name in (self.group, *targets, self.order) if name]
         table.require((*special, *(self.features or ()), *self.categorical))
         names = self.features or tuple(name for name in table.features if name not in special)
         if twice := [name for name in names if name in (self.group, self.target)]:
             raise DataError(f"{table.name}: {min(twice)!r} is the group or the target and cannot be a feature too.")
-        columns = table.columns((*special, *names))
+        columns = table.columns([name for name in (*special, *names) if labelled or name not in targets])
         if taken := [name for name in _OWN_NAMES if name in names and categorical(columns[name])]:
             raise DataError(
                 f"{table.name}: {taken[0]!r} is what a feature of all sequences is called, so no column of words can "
@@ -109,12 +122,23 @@ class SequencesCSV(Dataset):
         if numbers:
             found = {_STEPS: sequences.padded(np.stack(numbers, axis=1)), **found}
         features = {**found, _LENGTH: sequences.lengths}
-        if not self.target:
+        if not self.target or not labelled:
             return Examples(features)
         target = as_whole(columns[self.target])
         classes = tuple(np.unique(target).tolist()) if categorical(target) else None
         labels = sequences.padded(target, target[:1]) if self.per == "step" else sequences.single(target, self.target)
         return Examples(features, labels, self.target, classes)
+
+
+@dataclass(frozen=True)
+class _Unlabelled(Dataset):
+    """Sequences without their targets."""
+
+    sequences: SequencesCSV
+
+    def load(self, directory: Path) -> Examples:
+        """Return the examples."""
+        return self.sequences.examples(directory, labelled=False)
 
 
 class _Sequences:
