@@ -17,6 +17,7 @@ MOST_ROWS = 60
 
 _DELTA, _OUTPUTS, _DEAD = ".delta", ".outputs", ".dead"
 _LEFT, _WIDTH, _RIGHT, _ROW, _BOTTOM = 150, 560, 150, 20, 36
+_MOST_NAMED = 16  # columns that each have their epoch below
 _WORST = 6  # decades from δ of the outputs: further ones look the same
 _LEGEND = ((-4, "10⁻⁶ and less"), (-3, "10⁻³"), (0, "about 1"), (3, "10³"), (4, "10⁶ and more"))
 
@@ -101,7 +102,8 @@ def _heat_map(looks: Sequence[EpochRow], found: Sequence[Course]) -> Node:
             )
         )
     floor_line = len(found) * _ROW
-    for look in sorted({0, len(looks) // 2, len(looks) - 1}):
+    named = range(len(looks)) if len(looks) <= _MOST_NAMED else sorted({0, len(looks) // 2, len(looks) - 1})
+    for look in named:
         place = {"x": round(_LEFT + (look + 0.5) * step, 1), "y": floor_line + 16}
         drawn.append(node("text.across", str(looks[look]["epoch"]), attributes=place))
     drawn.append(node("text.title", "epoch", attributes={"x": _LEFT + _WIDTH, "y": height - 4}))

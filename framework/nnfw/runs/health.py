@@ -17,15 +17,13 @@ from nnfw.runs.layout import LAYERS
 from nnfw.runs.reading import EpochRow, numbers, read_run
 from nnfw.storage import Directory, LineFile
 
-MOST_LOOKS = 100
-"""Epochs after which a run looks at its layers, at most: each look takes as long as a step in plain NumPy."""
-
 
 @dataclass(frozen=True)
 class HealthLog(Callback):
     """Writes ‖δ‖ and the share of dead units of each layer before the training and after some of its epochs.
 
-    The verdicts of the last look are put into the list `verdicts`.
+    These are epochs 1, 2, 4, 8 and so on, and the last: a look takes as long as a step in plain NumPy, and layers change
+    most in the beginning. The verdicts of the last look are put into the list `verdicts`.
     """
 
     prepared: Prepared
@@ -39,6 +37,8 @@ class HealthLog(Callback):
         if fit.epoch:
             with suppress(FileFormatError):  # it is missing or damaged, and the training can do without it
                 rows = [row for row in read_run(directory.path).layers if numbers(row)["epoch"] <= done]
+                if rows and not _is_time(int(numbers(rows[-1])["epoch"])):
+                    rows.pop()  # the look at the end of the training that goes on
         file = LineFile(directory.path / LAYERS, "".join(map(_line, rows)), inside=directory)
         state = {"file": file, "last": rows[-1]["epoch"] if rows else None}
         if not fit.epoch:
@@ -47,7 +47,7 @@ class HealthLog(Callback):
 
     def epoch_ended(self, fit: Fit, record: Mapping[str, Any], state: MutableMapping[str, Any]) -> None:
         """Look at the layers if it is time."""
-        if fit.epoch % -(-fit.epochs // MOST_LOOKS) == 0:
+        if _is_time(fit.epoch):
             self._look(fit, state)
 
     def fit_ended(self, fit: Fit, state: MutableMapping[str, Any]) -> None:
@@ -66,6 +66,11 @@ class HealthLog(Callback):
             row |= {f"{place.name}.{key}": getattr(each, key) for key in ("delta", "outputs", "dead")}
         state["file"].write(_line(row))
         state["last"], self.verdicts[:] = fit.epoch, explanations(found)
+
+
+def _is_time(epoch: int) -> bool:
+    """Return whether an epoch is 0 or a power of two."""
+    return epoch.bit_count() <= 1
 
 
 def _line(row: Mapping[str, object]) -> str:
