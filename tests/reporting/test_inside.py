@@ -1,5 +1,6 @@
 """What layers show of one example on a page: filters, feature maps, attention with words at its edges."""
 
+import json
 import re
 
 import numpy as np
@@ -19,13 +20,16 @@ def views(path):
     return views_of(evidence_of(path, Access(registry)))
 
 
-def test_first_convolution_is_shown_with_the_feature_maps_of_the_first_example(convolution):
+def test_convolutions_are_shown_with_the_feature_maps_of_the_first_example(convolution):
     evidence = evidence_of(convolution, Access(registry))
-    filters, maps = views_of(evidence)
-    assert [(each.title, each.layer, each.values.shape) for each in (filters, maps)] == [
-        ("filters", "1", (5, 3, 3)),
-        ("feature maps", "1", (5, 6, 6)),
+    views = views_of(evidence)
+    assert [(each.title, each.layer, each.values.shape, each.layers) for each in views] == [
+        ("filters", "1", (5, 3, 3), 2),
+        ("filters", "2", (20, 3, 3), 2),
+        ("feature maps", "1", (5, 6, 6), 2),
+        ("feature maps", "2", (4, 4, 4), 2),
     ]
+    filters, _, maps, _ = views
     model = evidence.prepared.model
     assert np.array_equal(filters.values[:, :, :], model.parameters["layers.1.weight"][:, 0])
     x, window = evidence.examples.features["pixels"][0].reshape(8, 8), model.parameters["layers.1.weight"][2, 0]
@@ -38,7 +42,8 @@ def test_page_has_a_picture_for_each_filter_and_map(convolution):
     assert 'href="#inside"' in page
     assert "Filters of layer 1" in page
     assert "Feature maps of layer 1" in page
-    assert len(re.findall(r'alt="filters \d: 3 × 3, ', page)) == 5
+    assert "layers with filters are shown" not in page
+    assert len(re.findall(r'alt="filters \d+: 3 × 3, ', page)) == 5 + 20
     assert len(re.findall(r'alt="feature maps \d: 6 × 6, ', page)) == 5
     assert 'alt="The example"' in page
     assert re.search(r"For the first example of the test data: \d[ ,]", page)
@@ -71,6 +76,30 @@ def test_of_many_pictures_the_first_are_shown():
     text = to_html(inside([View("filters", "0", np.ones((100, 3, 3)))], "no data"))
     assert text.count("<img") == MOST_PICTURES
     assert f"Filters of layer 0, {MOST_PICTURES} of 100" in text
+
+
+def test_of_many_layers_a_few_are_shown_and_the_page_says_how_many(trained):
+    layers = [{"type": "reshape", "shape": [1, 8, 8]}]
+    layers += [{"type": "conv2d", "filters": 2, "kernel": 3, "padding": "same"}] * 6
+    layers += [{"type": "flatten"}, {"type": "dense", "units": 10, "activation": "softmax"}]
+    text = f"""
+        data.source = "digits"
+        model.layers = [{", ".join(map(as_toml, layers))}]
+        cost.type = "cross_entropy"
+        optimizer.type = "adam"
+        training.epochs = 1
+    """
+    path = trained(text.replace("        ", ""))
+    shown = [(view.title, view.layer) for view in views(path)]
+    assert shown == [(title, layer) for title in ("filters", "feature maps") for layer in ("1", "3", "6")]
+    page = report(path, Access(registry))
+    for layer in "136":
+        assert f"Filters of layer {layer}; 3 of 6 layers with filters are shown" in page
+        assert f"Feature maps of layer {layer}; 3 of 6 layers with feature maps are shown" in page
+
+
+def as_toml(layer):
+    return f"{{ {', '.join(f'{key} = {json.dumps(value)}' for key, value in layer.items())} }}"
 
 
 def test_section_that_cannot_be_made_says_why():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from nnfw.reporting.pictures import as_pictures, data_uri
 MOST_PICTURES = 32
 """Pictures of one kind that are shown at most."""
 
+MOST_LAYERS = 3
+"""Layers that are shown of those with pictures of one kind: the first, the last and some between."""
+
 MOST_LABELS = 40
 """Places of a sequence that are named at the edge of a picture, at most."""
 
@@ -30,17 +33,19 @@ _MIDDLE, _BRIGHTEST = 128, 255
 class View:
     """Pictures of one kind that a layer shows: K ``(K, rows, columns)``, of which a page shows the first.
 
-    The labels name the rows and the columns, if these are places of a sequence.
+    The labels name the rows and the columns, if these are places of a sequence. The layer is one of `layers` with such
+    pictures.
     """
 
     title: str
     layer: str
     values: Array
     labels: Sequence[str] = field(default=())
+    layers: int = 1
 
 
 def views_of(evidence: Evidence) -> list[View]:
-    """Return what the layers show for the first example, of each kind what the first such layer shows.
+    """Return what the layers show for the first example, of each kind what a few such layers show.
 
     PluginError if a layer's `pictures` returns something else.
     """
@@ -49,12 +54,23 @@ def views_of(evidence: Evidence) -> list[View]:
     batch = evidence.labelled().part(0, 1, network.dtype)
     with np.errstate(all="ignore"), using(DEFINITIONS):
         network.forward(batch.inputs, workspace, batch.lengths)
-        found: dict[str, View] = {}
+        found: dict[str, list[View]] = {}
         for each in shown_in(network, workspace):
-            if each.title not in found:
-                a = network.graph.workspace_of(each.place, workspace)["a"][0]
-                found |= {view.title: view for view in _views(each, a, evidence)}
-    return list(found.values())
+            a = network.graph.workspace_of(each.place, workspace)["a"][0]
+            for view in _views(each, a, evidence):
+                found.setdefault(view.title, []).append(view)
+    return [replace(views[k], layers=len(views)) for views in found.values() for k in chosen(len(views))]
+
+
+def chosen(count: int) -> list[int]:
+    """Return which of so many layers are shown.
+
+    Examples
+    --------
+    >>> chosen(2), chosen(3), chosen(12)
+    ([0, 1], [0, 1, 2], [0, 6, 11])
+    """
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, MOST_LAYERS))})
 
 
 def _views(each: Pictures, a: Array, evidence: Evidence) -> Iterator[View]:
@@ -108,6 +124,8 @@ def _shown(view: View) -> Iterator[Node]:
     low, high = float(values.min()), float(values.max())
     scale = "0 is grey" if low < 0 else "brightness is the square root"
     hint = f"from {number(low)}, dark, to {number(high)}, bright; {scale}"
+    if view.layers > MOST_LAYERS:
+        less += f"; {MOST_LAYERS} of {view.layers} layers with {view.title} are shown"
     yield node("h3", f"{view.title[:1].upper()}{view.title[1:]} of layer {view.layer}{less} ", node("span.hint", hint))
     pixels = _as_grey(values)
     figures = [_figure(view, index, pixels[index]) for index in range(len(values))]

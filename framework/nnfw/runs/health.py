@@ -22,8 +22,8 @@ from nnfw.storage import Directory, LineFile
 class HealthLog(Callback):
     """Writes ‖δ‖ and the share of dead units of each layer before the training and after some of its epochs.
 
-    These are epochs 1, 2, 4, 8 and so on, and the last: a look takes as long as a step in plain NumPy, and layers change
-    most in the beginning. The verdicts of the last look are put into the list `verdicts`.
+    These are epochs 1, 2, 4, 8 and so on, and the last: a look takes as long as a step in plain NumPy, and layers
+    change most in the beginning. The verdicts of the last look are put into the list `verdicts`.
     """
 
     prepared: Prepared
