@@ -41,11 +41,36 @@ def test_trace_of_20_sigmoid_layers_says_where_learning_stops_and_what_to_do(nnf
     assert "Use an activation whose derivative is near 1" in found.out
 
 
+RNN = (
+    'model.layers=[{ type = "reshape", shape = [16, 4] }, { type = "simple_rnn", units = 6, states = "all", '
+    'recurrent_initializer = { type = "constant", value = 0.01 } }, { type = "gru", units = 5 }, '
+    '{ type = "dense", units = 10, activation = "softmax" }]'
+)
+
+
+def test_trace_shows_how_delta_goes_back_through_time(nnfw):
+    found = nnfw("trace", DIGITS, "--set", RNN)
+    assert found.status == 0, found.err
+    lines = found.out.splitlines()
+    start = lines.index("‖∂C/∂h_t‖, so many time steps before the last")
+    heads, first, second = (line.split() for line in lines[start + 1 : start + 4])
+    assert heads == ["layer", "0", "1", "2", "4", "8", "first", "verdict"]
+    assert first[:2] == ["1", "simple_rnn"]
+    assert (second[:2], len(second)) == (["2", "gru"], 8)
+    rows = json.loads(nnfw("trace", DIGITS, "--set", RNN, "--json").out)
+    assert [len(row["through_time"]) for row in rows] == [0, 16, 16, 0]
+    assert [f"{rows[2]['through_time'][-1 - k]:.2g}" for k in (0, 1, 2, 4, 8, 15)] == second[2:]
+    only = RNN.replace('states = "all", ', "").replace('{ type = "gru", units = 5 }, ', "")
+    found = nnfw("trace", DIGITS, "--set", only)
+    assert found.out.splitlines()[-1].startswith("Vanishing through time: layer 1: ‖∂C/∂h_t‖ of the first of 16 steps")
+
+
 def test_trace_in_json_has_every_number(nnfw):
     rows = json.loads(nnfw("trace", DIGITS, "--json", "--batch", "50").out)
     assert [row["name"] for row in rows] == ["0", "1"]
     keys = ["name", "layer", "shape", "z_mean", "z_spread", "a_mean", "a_spread", "delta", "outputs", "dead", "verdict"]
-    assert list(rows[0]) == keys
+    assert list(rows[0]) == [*keys, "through_time", "time_verdict"]
+    assert rows[0]["through_time"] == []
     assert rows[0]["delta"] > 0
 
 

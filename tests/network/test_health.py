@@ -1,12 +1,26 @@
 """Verdicts on the layers of a network: networks that vanish, explode or die are found, and healthy ones are not."""
 
+import re
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 import nnfw
 from nnfw import Node
-from nnfw.network import explanations
-from nnfw_standard import Add, BatchNorm, Conv2D, Dense, Dropout, Flatten, Repeat, TimePool
+from nnfw.network import explanations, time_explanations
+from nnfw_standard import (
+    Add,
+    BatchNorm,
+    Constant,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Repeat,
+    SimpleRNN,
+    TimePool,
+)
 
 LARGE = {"type": "normal", "standard_deviation": 1.0}
 
@@ -168,3 +182,56 @@ def test_health_compares_with_the_largest_of_the_outputs_that_a_node_leads_to(rn
     assert small.delta < large.delta / 1000
     assert (trunk.outputs, small.outputs, large.outputs) == (large.delta, small.delta, large.delta)
     assert verdicts(found) == ["", "", ""]
+
+
+def recurrent(weight, steps=20):
+    """Return the only layer's health in a recurrent network whose h_t = tanh(a_t + weight h_(t−1)), for small a."""
+    layers = [SimpleRNN(1, recurrent_initializer=Constant(weight), weight_initializer=Constant(1.0)), Dense(1)]
+    model = nnfw.Sequential(layers, (steps, 1), seed=0, dtype="float64")
+    x = 1e-9 * np.ones((3, steps, 1))
+    return model.health(x, np.ones(3), cost="mse")[0]
+
+
+def test_delta_through_time_shrinks_by_the_recurrent_weight():
+    found = recurrent(0.5)
+    assert len(found.through_time) == 20
+    ratios = np.divide(found.through_time[1:], found.through_time[:-1])
+    np.testing.assert_allclose(ratios, 2, rtol=1e-6)
+    assert found.time_verdict == "vanishing"
+    (text,) = time_explanations([found])
+    assert re.fullmatch(
+        r"Vanishing through time: layer 0: ‖∂C/∂h_t‖ of the first of 20 steps is \S+, less than 1/1000 of that of the "
+        r"last, \S+\. The first steps hardly learn: use a layer with gates, attention, or shorter sequences\.",
+        text,
+    )
+
+
+def test_delta_through_time_may_explode_or_be_well():
+    found = recurrent(2.0)
+    assert found.time_verdict == "exploding"
+    (text,) = time_explanations([found])
+    assert text.startswith("Exploding through time: layer 0: ‖∂C/∂h_t‖ of the first of 20 steps is ")
+    assert "more than 1000 times that of the last" in text
+    assert recurrent(1.0).time_verdict == ""
+    assert list(time_explanations([recurrent(1.0)])) == []
+
+
+def test_delta_through_time_leaves_padding_out():
+    model = nnfw.Sequential([SimpleRNN(2), Dense(1)], (6, 1), seed=0, dtype="float64")
+    x, y = np.random.default_rng(0).normal(size=(2, 6, 1)), np.ones(2)
+    found = model.health(nnfw.Padded(x, [4, 3]), y, cost="mse")
+    assert len(found[0].through_time) == 4  # no example has more
+    assert found[1].through_time == ()
+
+
+@pytest.mark.parametrize("value", [3, np.ones(3), np.ones((2, 2, 2), int)], ids=["number", "vector", "integers"])
+def test_through_time_that_gives_something_else_is_refused(value):
+    @dataclass(frozen=True)
+    class Wrong(SimpleRNN):
+        def through_time(self, params, delta, workspace):
+            return value
+
+    model = nnfw.Sequential([Wrong(2)], (3, 1))
+    message = r"^Layer 0 .*Wrong': through_time returned .*, expected an array of numbers \(T, N, units\), or None\.$"
+    with pytest.raises(nnfw.PluginError, match=message):
+        model.health(np.ones((2, 3, 1)), np.ones((2, 2)), cost="mse")

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from nnfw.network import Health, verdict_of
 from nnfw.plugins import default_registry
 from nnfw.reporting import report
 from nnfw.reporting.layers import MOST_ROWS, Course, courses_in, layers
@@ -62,6 +64,41 @@ def test_courses_are_those_of_the_looks():
     assert (first.verdict, second.verdict) == ("exploding", "dead")
     assert courses_in([]) == []
     assert [each.name for each in courses_in([*LOOKS, look(3, (1.0, 0.0))])] == ["0"]
+
+
+def recurrent(name, *sizes):
+    verdict = verdict_of(sizes[0], 0, sizes[-1])
+    return Health(name, "gru", (3,), 0, 1, 0, 1, 1.0, 1.0, 0, "", through_time=sizes, time_verdict=verdict)
+
+
+def test_page_shows_how_delta_goes_back_through_time(copy):
+    now = [recurrent("0", 1e-7, 1e-2, 1.0), recurrent("1", 0.5, 1.0), recurrent("2", 0.9, 1.0, 2.0)]
+    text = to_html(layers(read_run(copy), LOOKS, now))
+    assert "δ through time" in text
+    assert "Vanishing through time: layer 0: ‖∂C/∂h_t‖ of the first of 3 steps is 1e-07" in text
+    assert "‖∂C/∂h_t‖ of 2 layers by time steps before the last. At the end: 0 vanishing." in text
+    assert "‖∂C/∂h_t‖ of 1 layer by time steps before the last. At the end: all are well." in text
+    assert "0, time steps before the last 2: ‖∂C/∂h_t‖ = 1e-07, last step 1" in text
+    well = to_html(layers(read_run(copy), LOOKS, now[1:]))
+    assert "δ neither vanishes nor explodes on its way through time." in well
+    for other in ((), "there is no data", [replace(now[0], through_time=())]):
+        assert "through time" not in to_html(layers(read_run(copy), LOOKS, other))
+
+
+def test_page_of_a_recurrent_run_shows_it(trained):
+    text = """
+data.source = "digits"
+model.layers = [
+    { type = "reshape", shape = [8, 8] },
+    { type = "lstm", units = 4 },
+    { type = "dense", units = 10, activation = "softmax" },
+]
+cost.type = "cross_entropy"
+optimizer.type = "adam"
+training.epochs = 1
+"""
+    page = report(trained(text), Access(default_registry()))
+    assert "‖∂C/∂h_t‖ of 1 layer by time steps before the last" in page
 
 
 def test_page_has_a_rectangle_for_each_change(copy):

@@ -43,7 +43,8 @@ def trace(
 
     z and a are given as mean ± standard deviation, ‖δ‖ over the whole batch, and the share of dead units: those that
     give the same for every example, with δ = 0. A layer is vanishing if ‖δ‖ is less than 1/1000 of that of the outputs,
-    exploding if it is more than 1000 times that, and dead if half of its units are. Layers act as in training.
+    exploding if it is more than 1000 times that, and dead if half of its units are. Layers act as in training. Of
+    recurrent layers a second table shows ‖∂C/∂h_t‖ at time steps before the last that is read.
 
     Examples
     --------
@@ -51,7 +52,7 @@ def trace(
     $ nnfw trace examples/digits.toml --set "model.layers[0].activation=sigmoid"
     $ nnfw trace runs/digits-20260101-120000
     """
-    from nnfw.network import explanations
+    from nnfw.network import explanations, time_explanations
 
     registry = default_registry()
     if Path(path).is_dir():
@@ -60,12 +61,13 @@ def trace(
         prepared = _of_run(Path(path), registry, data_dir, trust=trust)
     else:
         prepared = _of_file(path, registry, overrides or ())
-    found = prepared.health(batch)
+    found = prepared.health(batch, through_time=True)
     if json:
         print_json([asdict(each) for each in found])
         return
     print_health(found)
-    texts = list(explanations(found)) or ["No layer is vanishing, exploding or dead."]
+    _print_time(found)
+    texts = [*explanations(found), *time_explanations(found)] or ["No layer is vanishing, exploding or dead."]
     print_text("\n" + "\n".join(texts))
 
 
@@ -86,6 +88,22 @@ def print_health(found: Sequence[Health]) -> None:
         for each in found
     ]
     print_table(["layer", "shape", "z", "a", "‖δ‖", "dead", "verdict"], rows)
+
+
+def _print_time(found: Sequence[Health]) -> None:
+    """Print ‖∂C/∂h_t‖ of each recurrent layer at some time steps, the last one first."""
+    recurrent = [each for each in found if each.through_time]
+    if not recurrent:
+        return
+    longest = max(len(each.through_time) for each in recurrent)
+    back = [0, *(2**k for k in range(longest.bit_length()) if 2**k < longest - 1)]
+    rows = []
+    for each in recurrent:
+        sizes = each.through_time[::-1]
+        shown = [f"{sizes[k]:.2g}" if k < len(sizes) else "" for k in back]
+        rows.append([f"{each.name} {each.layer}", *shown, f"{sizes[-1]:.2g}", each.time_verdict])
+    print_text("\n‖∂C/∂h_t‖, so many time steps before the last")
+    print_table(["layer", *map(str, back), "first", "verdict"], rows)
 
 
 def _of_file(path: str, registry: Registry, overrides: Sequence[str]) -> Prepared:

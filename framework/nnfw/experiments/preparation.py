@@ -66,12 +66,12 @@ class Prepared:
         network = self.model.network
         return evaluate(network, self.parts[part], self.objective, metrics, network.workspace())
 
-    def health(self, most: int = MOST_EXAMPLES) -> tuple[Health, ...]:
+    def health(self, most: int = MOST_EXAMPLES, *, through_time: bool = False) -> tuple[Health, ...]:
         """Return what a training step finds at each node, for `most` examples spread over the training part."""
         sample = self.parts["training"].sample
         rows = np.linspace(0, len(sample) - 1, min(most, len(sample))).astype(np.intp)
         batch = sample.subset(sample.rows_at(rows)).part(0, len(rows), self.model.dtype)
-        return health_of(self.model.network, batch, self.objective)
+        return health_of(self.model.network, batch, self.objective, through_time=through_time)
 
 
 @placing

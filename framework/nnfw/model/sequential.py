@@ -671,7 +671,8 @@ class Sequential(Generic[Predicted]):
     def health(self, x: Values, y: Values, *, cost: Reference) -> tuple[Health, ...]:
         """Return the size of z, a and δ at each node in a training step, and whether learning stops there.
 
-        Layers act as in training. A node whose ``verdict`` is not empty is vanishing, exploding or dead.
+        Layers act as in training. A node whose ``verdict`` is not empty is vanishing, exploding or dead. Recurrent
+        layers tell ‖∂C/∂h_t‖ of each time step, as ``through_time``, with a ``time_verdict``.
 
         Parameters
         ----------
@@ -685,7 +686,7 @@ class Sequential(Generic[Predicted]):
         """
         objective = self.objective(cost)
         data = self.labelled(x, y, objective, None)
-        return health_of(self.network, data.part(0, len(data), self.dtype), objective)
+        return health_of(self.network, data.part(0, len(data), self.dtype), objective, through_time=True)
 
     def save(self, path: str | PathLike[str], *, inside: Directory | None = None) -> None:
         """Write architecture, parameters and preprocessing to one file, in place of an older one.

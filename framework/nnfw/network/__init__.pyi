@@ -9,6 +9,7 @@ from .health import Health as Health
 from .health import Verdict as Verdict
 from .health import explanations as explanations
 from .health import health_of as health_of
+from .health import time_explanations as time_explanations
 from .health import verdict_of as verdict_of
 from .inputs import INPUT as INPUT
 from .inputs import Input as Input

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf, isfinite
 from typing import Literal
@@ -18,7 +18,8 @@ from nnfw.network.graph import Graph, Place
 from nnfw.network.network import Network
 from nnfw.network.objective import Objective
 from nnfw.ops import DEFINITIONS, using
-from nnfw.workspace import Workspace
+from nnfw.plugins.results import unexpected
+from nnfw.workspace import LAYER, Workspace
 
 Verdict = Literal["", "dead", "exploding", "vanishing"]
 
@@ -51,6 +52,11 @@ HINTS: dict[Verdict, str] = {
 }
 """What to do, by verdict."""
 
+_TIME_HINTS: dict[Verdict, str] = {
+    "exploding": "Begin with smaller or orthogonal recurrent weights, or clip the gradient (clip_norm).",
+    "vanishing": "The first steps hardly learn: use a layer with gates, attention, or shorter sequences.",
+}
+
 
 @dataclass(frozen=True)
 class Health:
@@ -74,6 +80,12 @@ class Health:
     verdict
         ``"vanishing"`` if ‖δ‖ is below 1/1000 of that of the outputs, ``"exploding"`` if it is above 1000 times that or
         not finite, ``"dead"`` if half of the units are; else empty.
+    through_time
+        Of a recurrent layer, if that was asked for, ‖∂C/∂h_t‖ of each time step, in the order in which it reads them:
+        the root mean square over the examples, whose units are summed up.
+    time_verdict
+        ``"vanishing"`` if ‖∂C/∂h_t‖ of the first step is below 1/1000 of that of the last, ``"exploding"`` if it is
+        above 1000 times that or not finite; else empty.
     """
 
     name: str
@@ -87,13 +99,17 @@ class Health:
     outputs: float
     dead: float
     verdict: Verdict
+    through_time: tuple[float, ...] = ()
+    time_verdict: Verdict = ""
 
 
-def health_of(network: Network, batch: Batch, objective: Objective) -> tuple[Health, ...]:
+def health_of(
+    network: Network, batch: Batch, objective: Objective, *, through_time: bool = False
+) -> tuple[Health, ...]:
     """Return what a training step with these examples finds at each node; nothing of the network is changed.
 
     Layers act as in training: batches are normalised by their own statistics, and dropout acts, with the same draws at
-    every call.
+    every call. Of recurrent layers it tells how δ goes back `through_time` if that is asked for.
     """
     workspace = network.workspace(np.random.default_rng(_SEED), training=True)
     grads = network.views(np.zeros_like(network.parameters.vector))
@@ -106,7 +122,8 @@ def health_of(network: Network, batch: Batch, objective: Objective) -> tuple[Hea
         spaces = [graph.workspace_of(place, workspace) for place in graph.nodes]
         sizes = [float(np.linalg.norm(_rows(own["delta"], own.lengths))) for own in spaces]
         outputs = _of_outputs(network.graph, sizes)
-        return tuple(map(partial(_health, network), graph.nodes, spaces, sizes, outputs))
+        found = tuple(map(partial(_health, network), graph.nodes, spaces, sizes, outputs))
+        return tuple(map(partial(_with_time, network), graph.nodes, spaces, found)) if through_time else found
 
 
 def _of_outputs(graph: Graph, sizes: Sequence[float]) -> list[float]:
@@ -129,6 +146,23 @@ def _health(network: Network, place: Place, own: Workspace, size: float, outputs
     shape = network.shapes[place.position]
     values = z_mean, z_spread, a_mean, a_spread, size, outputs, dead
     return Health(short_name(place.name), name, shape, *values, verdict_of(size, dead, outputs))
+
+
+def _with_time(network: Network, place: Place, own: Workspace, found: Health) -> Health:
+    """Add how δ goes back through time, if the layer is recurrent; PluginError if its method gives something else."""
+    if not hasattr(place.layer, "through_time"):  # it is older than the method
+        return found
+    with network.graph.naming(place, "through_time"):
+        params = network.parameters.of(place.parameters)
+        grad: object = place.layer.through_time(params, own["delta"], own.child(LAYER))
+        if grad is None:
+            return found
+        if not isinstance(grad, np.ndarray) or grad.ndim != 3 or grad.dtype.kind != "f":
+            raise unexpected("through_time", grad, "an array of numbers (T, N, units), or None")
+    squares = np.sum(np.square(grad, dtype=np.float64), axis=2)
+    steps = [row[~np.isnan(row)] for row in squares]
+    sizes = tuple(float(np.sqrt(row.mean())) for row in steps if row.size)
+    return replace(found, through_time=sizes, time_verdict=verdict_of(sizes[0], 0, sizes[-1]) if sizes else "")
 
 
 def _rows(array: Array, lengths: Array | None) -> Array:
@@ -162,6 +196,18 @@ def explanations(found: Iterable[Health]) -> Iterator[str]:
             follows = verdict == "vanishing" and "dead" in verdicts
             advice = "Begin with the dead ones." if follows else hint
             yield f"{verdict.capitalize()}: {_named(own)}: {_numbers(verdict, own)}. {advice}"
+
+
+def time_explanations(found: Iterable[Health]) -> Iterator[str]:
+    """Yield a sentence for each recurrent layer in which δ vanishes or explodes on its way through time."""
+    for each in found:
+        if each.time_verdict:
+            first, last, count = each.through_time[0], each.through_time[-1], len(each.through_time)
+            far = f"less than 1/{FAR:g} of" if each.time_verdict == "vanishing" else f"more than {FAR:g} times"
+            yield (
+                f"{each.time_verdict.capitalize()} through time: layer {each.name}: ‖∂C/∂h_t‖ of the first of {count} "
+                f"steps is {first:.2g}, {far} that of the last, {last:.2g}. {_TIME_HINTS[each.time_verdict]}"
+            )
 
 
 def _named(nodes: Sequence[Health]) -> str:

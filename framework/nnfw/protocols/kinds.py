@@ -107,6 +107,7 @@ MAY_LACK = frozenset(
         "pictures",
         "scales_parts",
         "step_ended",
+        "through_time",
         "update_parts",
         "weigh_steps",
         "whole_sequences",

@@ -86,6 +86,14 @@ class Layer(Protocol):
         """
         return {}
 
+    def through_time(self, params: Mapping[str, Array], delta: Array, workspace: Workspace) -> Array | None:
+        """Return ∂C/∂h_t of a recurrent layer's states ``(T, N, units)``, in the order in which it reads the steps.
+
+        It is called after `backward` with the same arguments, and shows how δ vanishes on its way through time. What
+        lies beyond the length of a sequence is NaN. None, the default, for a layer without a state.
+        """
+        return None
+
 
 class Merge(Protocol):
     """A layer of several inputs: from a^k, a^m, ... to z^l, and back from δ^l to ∂C/∂a^k, ∂C/∂a^m, ...
@@ -127,6 +135,10 @@ class Merge(Protocol):
     def pictures(self, params: Mapping[str, Array], workspace: Workspace) -> Mapping[str, Array]:
         """Return what the page about a run shows of this layer, by title; as :meth:`Layer.pictures`."""
         return {}
+
+    def through_time(self, params: Mapping[str, Array], delta: Array, workspace: Workspace) -> Array | None:
+        """Return ∂C/∂h_t of a recurrent layer's states; as :meth:`Layer.through_time`."""
+        return None
 
 
 @dataclass(frozen=True)

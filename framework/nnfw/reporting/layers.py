@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import floor, inf, log10
 
-from nnfw.network import FAR, Verdict, verdict_of
+from nnfw.network import FAR, Health, Verdict, time_explanations, verdict_of
 from nnfw.network.expansion import short_name
 from nnfw.reporting.markup import Node, folded, node, note, number, section, table
 from nnfw.runs.reading import EpochRow, StoredRun, is_number
@@ -20,6 +20,16 @@ _LEFT, _WIDTH, _RIGHT, _ROW, _BOTTOM = 150, 560, 150, 20, 36
 _MOST_NAMED = 16  # columns that each have their epoch below
 _WORST = 6  # decades from δ of the outputs: further ones look the same
 _LEGEND = ((-4, "10⁻⁶ and less"), (-3, "10⁻³"), (0, "about 1"), (3, "10³"), (4, "10⁶ and more"))
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the columns of a heat map are: epochs, or time steps; what they show, and what that is compared with."""
+
+    axis: str
+    places: Sequence[int]
+    size: str = "‖δ‖"
+    reference: str = "the outputs"
 
 
 @dataclass(frozen=True)
@@ -46,13 +56,17 @@ class Course:
         return size if decades > 0 else -size
 
 
-def layers(run: StoredRun, looks: Sequence[EpochRow] | str) -> Node:
-    """Return the section about the layers of a run, given the looks at them, or why there are none."""
+def layers(run: StoredRun, looks: Sequence[EpochRow] | str, now: Sequence[Health] | str = ()) -> Node:
+    """Return the section about the layers of a run, given the looks at them, or why there are none, and one `now`."""
+    return section("layers", "Layers", *_over_epochs(run, looks), *_through_time(now))
+
+
+def _over_epochs(run: StoredRun, looks: Sequence[EpochRow] | str) -> list[Node]:
     if isinstance(looks, str):
-        return section("layers", "Layers", note(f"Not shown: {looks}"))
+        return [note(f"Not shown: {looks}")]
     found = courses_in(looks)
     if not found:
-        return section("layers", "Layers", note("The run has not recorded them."))
+        return [note("The run has not recorded them.")]
     texts = [node("p.reason", text) for text in run.record.get("verdicts", [])]
     first, last = looks[0]["epoch"], looks[-1]["epoch"]
     text = (
@@ -62,8 +76,36 @@ def layers(run: StoredRun, looks: Sequence[EpochRow] | str) -> Node:
     fine = [] if texts else [note("No layer is vanishing, exploding or dead at the end.")]
     step = -(-len(found) // MOST_ROWS)
     less = [note(f"One in {step} layers is drawn.")] if step > 1 else []
-    picture = _heat_map(looks, found[::step])
-    return section("layers", "Layers", *texts, *fine, note(text), *less, picture, _figures(found))
+    picture = _heat_map(Looks("epoch", [int(str(look["epoch"])) for look in looks]), found[::step])
+    return [*texts, *fine, note(text), *less, picture, _figures(found)]
+
+
+def _through_time(now: Sequence[Health] | str) -> list[Node]:
+    """Return how δ goes back through the time steps of recurrent layers; nothing without such layers."""
+    if isinstance(now, str) or not any(each.through_time for each in now):
+        return []  # where there is a reason, other sections say it
+    texts = [node("p.reason", text) for text in time_explanations(now)]
+    fine = [] if texts else [note("δ neither vanishes nor explodes on its way through time.")]
+    text = (
+        "‖∂C/∂h_t‖ of the states of recurrent layers for one batch, divided by that of the time step that is read "
+        "last: how much of δ reaches earlier steps."
+    )
+    pictures = []
+    for steps, alike in groupby(sorted((each for each in now if each.through_time), key=_steps_of), key=_steps_of):
+        courses = [_course_of(each) for each in alike]
+        looks = Looks("time steps before the last", list(range(steps)), "‖∂C/∂h_t‖", "the last step")
+        pictures.append(_heat_map(looks, courses[:MOST_ROWS]))
+    return [node("h3", "δ through time"), *texts, *fine, note(text), *pictures]
+
+
+def _steps_of(each: Health) -> int:
+    return len(each.through_time)
+
+
+def _course_of(each: Health) -> Course:
+    """Return ‖∂C/∂h_t‖ from the last time step back to the first."""
+    sizes = each.through_time[::-1]
+    return Course(each.name, sizes, sizes[:1] * len(sizes), (0.0,) * len(sizes))
 
 
 def courses_in(looks: Sequence[EpochRow]) -> list[Course]:
@@ -79,14 +121,15 @@ def courses_in(looks: Sequence[EpochRow]) -> list[Course]:
     return [Course(short_name(name), *(values(name + end) for end in (_DELTA, _OUTPUTS, _DEAD))) for name in kept]
 
 
-def _heat_map(looks: Sequence[EpochRow], found: Sequence[Course]) -> Node:
+def _heat_map(looks: Looks, found: Sequence[Course]) -> Node:
     width, height = _LEFT + _WIDTH + _RIGHT, len(found) * _ROW + _BOTTOM
-    step = _WIDTH / len(looks)
+    count = len(looks.places)
+    step = _WIDTH / count
     drawn: list[Node] = []
     for row, each in enumerate(found):
         base = row * _ROW
         drawn.append(node("text.up", each.name, attributes={"x": _LEFT - 8, "y": base + 14}))
-        for level, group in groupby(range(len(looks)), each.level):
+        for level, group in groupby(range(count), each.level):
             span = list(group)
             place = {"x": round(_LEFT + span[0] * step, 1), "y": base + 1}
             size = {"width": round(len(span) * step, 1), "height": _ROW - 2}
@@ -102,24 +145,26 @@ def _heat_map(looks: Sequence[EpochRow], found: Sequence[Course]) -> Node:
             )
         )
     floor_line = len(found) * _ROW
-    named = range(len(looks)) if len(looks) <= _MOST_NAMED else sorted({0, len(looks) // 2, len(looks) - 1})
+    named = range(count) if count <= _MOST_NAMED else sorted({0, count // 2, count - 1})
     for look in named:
         place = {"x": round(_LEFT + (look + 0.5) * step, 1), "y": floor_line + 16}
-        drawn.append(node("text.across", str(looks[look]["epoch"]), attributes=place))
-    drawn.append(node("text.title", "epoch", attributes={"x": _LEFT + _WIDTH, "y": height - 4}))
+        drawn.append(node("text.across", str(looks.places[look]), attributes=place))
+    drawn.append(node("text.title", looks.axis, attributes={"x": _LEFT + _WIDTH, "y": height - 4}))
     worst = [f"{each.name} {each.verdict}" for each in found if each.verdict]
-    label = f"‖δ‖ of {len(found)} layers over the epochs. At the end: {', '.join(worst) or 'all are well'}."
+    over = f"{looks.size} of {len(found)} {'layer' if len(found) == 1 else 'layers'} by {looks.axis}"
+    label = f"{over}. At the end: {', '.join(worst) or 'all are well'}."
     box = {"viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": label}
     keys = [node(f"span.key.l{level}", text) for level, text in _LEGEND]
-    legend = node("figcaption", node("span.legend", *keys, "times that of the outputs"))
+    legend = node("figcaption", node("span.legend", *keys, f"times that of {looks.reference}"))
     frame = node("div.scroll.tall", node("svg.plot.heat", *drawn, attributes=box), attributes={"tabindex": 0})
     return node("figure.chart.narrow", frame, legend)
 
 
-def _said(each: Course, looks: Sequence[EpochRow], start: int, stop: int) -> str:
-    epochs = sorted({int(str(looks[look]["epoch"])) for look in (start, stop)})
-    when = "epoch " + " to ".join(map(str, epochs))
-    return f"{each.name}, {when}: ‖δ‖ = {number(each.deltas[start])}, outputs {number(each.outputs[start])}"
+def _said(each: Course, looks: Looks, start: int, stop: int) -> str:
+    places = sorted({looks.places[start], looks.places[stop]})
+    when = f"{looks.axis} {' to '.join(map(str, places))}"
+    sizes = number(each.deltas[start]), number(each.outputs[start])
+    return f"{each.name}, {when}: {looks.size} = {sizes[0]}, {looks.reference.removeprefix('the ')} {sizes[1]}"
 
 
 def _figures(found: Sequence[Course]) -> Node:

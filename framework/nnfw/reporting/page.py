@@ -13,6 +13,7 @@ from typing import TypeVar
 from nnfw.errors import NnfwError, in_words
 from nnfw.experiments import ExperimentFile, Summary, infer_shapes, prepare, summarise
 from nnfw.model import load
+from nnfw.network import Health
 from nnfw.reporting import sections
 from nnfw.reporting.findings import Findings, evidence_of, examine
 from nnfw.reporting.inside import View, inside, views_of
@@ -50,13 +51,15 @@ def report(path: Path, access: Access) -> str:
     if isinstance(evidence, str):
         findings: Findings | str = evidence
         views: Sequence[View] | str = ()  # the other sections say why
+        now: Sequence[Health] | str = ()
     else:
         findings = _or_reason(lambda: examine(evidence, run.data.get("sha256")))
         views = _or_reason(lambda: views_of(evidence))
+        now = _or_reason(lambda: evidence.prepared.health(through_time=True))
     parts = [
         sections.results(run),
         sections.courses(run),
-        layers(run, _or_reason(lambda: run.layers)),
+        layers(run, _or_reason(lambda: run.layers), now),
         sections.rights_and_wrongs(findings),
         sections.worst_examples(findings),
         *([inside(views, findings)] if views else []),

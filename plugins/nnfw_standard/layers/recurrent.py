@@ -180,6 +180,26 @@ class _Recurrent(Merge):
             kernels().copy(each, grad_state[:, self._part(k)])
         return grad_a_prev, grad_state
 
+    def through_time(self, params: Mapping[str, Array], delta: Array, workspace: Workspace) -> Array | None:
+        """Return ∂C/∂h_t ``(T, N, units)``: what comes from z_t, and through the step that is read next."""
+        gates, inside, weight = workspace["gates"], workspace["inside"] > 0, params["recurrent_weight"]
+        of_states = _buffer(workspace, "recurrent_delta" if self.passes_by else "delta", *gates.shape)
+        steps, count = inside.shape
+        found = np.full((steps, count, self.units), np.nan, gates.dtype)
+        grad = np.zeros((count, self.units), gates.dtype) if self.states == "all" else delta[:, self._part(0)]
+        order = range(steps - 1, -1, -1) if self.reverse else range(steps)
+        for k, t in reversed(list(enumerate(order))):
+            if self.states == "all":
+                grad = grad + delta[:, t]
+            found[k][inside[t]] = grad[inside[t]]
+            before = of_states[t].reshape(count, -1) @ weight + self._past_the_weights(grad, gates[t])
+            grad = np.where(inside[t][:, np.newaxis], before, grad)
+        return found
+
+    def _past_the_weights(self, grad: Array, gates: Array) -> Array | float:
+        """Return the part of ∂C/∂h_(t-1) that comes from ∂C/∂h_t but not through the weights."""
+        return 0.0
+
     def _part(self, k: int) -> slice:
         """Return where state k is in a complete one."""
         return slice(k * self.units, (k + 1) * self.units)
@@ -381,6 +401,10 @@ class GRU(_Recurrent):
         h0, h = states["h"]
         deltas_of = grad["h"], delta, recurrent_delta
         kernels().gru_steps_back(deltas, gates, weight, inside, h0, self.reverse, h, kept, *deltas_of)
+
+    def _past_the_weights(self, grad: Array, gates: Array) -> Array | float:
+        past: Array = grad * gates[:, 1]  # u
+        return past
 
     def _bias_gradients(self, at_gates: Array, at_states: Array, grads: Mapping[str, Array]) -> None:
         kernels().sum_examples(at_gates, grads["bias"])
