@@ -98,3 +98,20 @@ def test_predict_without_the_plugin_of_the_data_reads_columns_by_name(nnfw, run)
     text = (run / "run" / "experiment.toml").read_text()
     (run / "run" / "experiment.toml").write_text(text.replace("sequences_csv", "walks_of_a_stranger"))
     assert "Name them 'steps_0' to 'steps_2'" in nnfw("predict", "run", "walks.csv", "--delimiter", ";").err
+
+
+def test_predictions_of_each_time_step_end_with_the_sequence(nnfw, run):
+    text = EXPERIMENT.replace('target = "kind"', 'target = "kind"\nper = "step"').replace(
+        'type = "gru"\nunits = 4', 'type = "gru"\nunits = 4\nstates = "all"'
+    )
+    (run / "steps.toml").write_text(text.replace("kernel = 2", 'kernel = 2\npadding = "same"'))
+    assert nnfw("train", "steps.toml", "--out", "steps", "-q").status == 0
+    first, second = json.loads(nnfw("predict", "steps", "walks.csv", "--json").out)
+    assert [first[f"label_{k}"] in ("up", "down") for k in range(3)] == [True, True, False]
+    assert first["label_2"] is first["label_2_probability_up"] is None
+    assert None not in second.values()
+    header, *rows = (line.split(",") for line in nnfw("predict", "steps", "walks.csv").out.splitlines())
+    cells = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [name for name, cell in cells[0].items() if not cell] == [name for name in header if "label_2" in name]
+    assert all(cells[1].values())
+    assert all(len(cell) <= 12 for cell in cells[1].values())  # as many digits as float32 has

@@ -380,3 +380,26 @@ def test_sequences_with_lengths_come_from_a_stream(nnfw, shards, tmp_path, rng):
     change(tmp_path / "shards", 1, tokens=((4, 1), 9))
     text = "The input 'x' holds the index 9 in row 4 (the first is row 0); expected 0 to 8. "
     assert f"chunk 1: {text}" in nnfw("predict", "run", data()).err
+
+
+def test_predictions_of_streamed_sequences_end_with_them(nnfw, shards, tmp_path, rng):
+    found = {
+        "tokens": rng.integers(0, 9, (100, 6)),
+        "count": rng.integers(0, 7, 100),
+        "kind": rng.normal(size=(100, 3)),
+    }
+    write(tmp_path / "shards", SIZES, found)
+    layers = (
+        '[[model.layers]]\ntype = "max_pool1d"\n[[model.layers]]\ntype = "dense"\nunits = 1\n[cost]\ntype = "mse"\n'
+    )
+    text = SEQUENCES[: SEQUENCES.index('[[model.layers]]\ntype = "time_pool"')] + layers
+    shards.write_text(text + SEQUENCES[SEQUENCES.index("[optimizer]") :])
+    trained = nnfw("train", str(shards), "--out", "run")
+    assert trained.status == 0, trained.err
+    streamed, loaded = (nnfw("predict", "run", data(stream=stream)) for stream in ("true", "false"))
+    tables = []
+    for result in (streamed, loaded):
+        _, *rows = (line.split(",") for line in result.out.splitlines())
+        assert [sum(map(bool, row)) for row in rows] == (found["count"] // 2).tolist()
+        tables.append([float(cell) for row in rows for cell in row if cell])
+    np.testing.assert_allclose(*tables, rtol=1e-4, atol=1e-6)

@@ -39,6 +39,9 @@ from nnfw.runs.reading import read_document, read_run
 from nnfw.toml import STDIN, flattened
 from nnfw.training import Metrics, evaluate, require_finite_cost
 
+_Outputs = dict[str, tuple[Array, Array | None]]
+"""The values of each output, and the lengths of its sequences if they are padded."""
+
 Reference = str | dict[str, Plain]
 """A component by name or by table."""
 
@@ -169,7 +172,8 @@ class Predictions:
     """A model's predictions for N examples: one array ``(N,)`` for each name in the header.
 
     The names are ``label`` and ``probability_<class>``, or the target, or ``output_<k>``. Where outputs have names,
-    these are that of the output and ``<output>_probability_<class>``.
+    these are that of the output and ``<output>_probability_<class>``. What lies beyond the length of a sequence is
+    masked: an empty text in a row, None in a table.
     """
 
     header: tuple[str, ...]
@@ -178,7 +182,7 @@ class Predictions:
     def rows(self) -> Iterator[list[str]]:
         """Yield the rows as texts; a number has as many digits as its dtype holds."""
         for row in zip(*self.columns, strict=True):
-            yield [str(value) for value in row]
+            yield ["" if value is np.ma.masked else str(value) for value in row]
 
     def tables(self) -> list[dict[str, object]]:
         """Return the rows as tables of plain values."""
@@ -201,25 +205,38 @@ def predict(model: Sequential, source: str, delimiter: str = AUTO, like: Dataset
         outputs = _outputs(model, examples, source)
     targets = model.preprocessing.outputs if model.preprocessing is not None else {}
     columns: dict[str, Array] = {}
-    for name, values in outputs.items():
+    for name, (values, lengths) in outputs.items():
         require_finite_predictions(values)
-        columns |= _named(values, targets.get(name, Target(None)), name)
+        found = _named(values, targets.get(name, Target(None)), name)
+        columns |= found if lengths is None else _cut(found, values.shape[1], lengths)
     return Predictions(tuple(columns), tuple(columns.values()))
 
 
-def _outputs(model: Sequential, examples: Examples, owner: str) -> dict[str, Array]:
+def _cut(columns: Mapping[str, Array], steps: int, lengths: Array) -> dict[str, Array]:
+    """Return the columns of sequences, as many for each time step, without what lies beyond the lengths."""
+    each = len(columns) // steps
+    return {
+        name: np.ma.masked_array(column, lengths <= index // each)
+        for index, (name, column) in enumerate(columns.items())
+    }
+
+
+def _outputs(model: Sequential, examples: Examples, owner: str) -> _Outputs:
     """Return the outputs for some examples by name; that of an only output without one under the empty name."""
     x = _features(model, examples)
     require_indices(model, x, examples)
-    inputs = model.network.inputs
-    for each, array in zip(inputs, arrays_of(x, inputs, owner)[0], strict=True):
+    inputs, names = model.network.inputs, model.network.output_names or ("",)
+    arrays, lengths, _ = arrays_of(x, inputs, owner)
+    for each, array in zip(inputs, arrays, strict=True):
         each.require(array, owner + each.key)
     with np.errstate(over="ignore", invalid="ignore"):  # reported later, with the example
         a = model.predict(x)
-    return dict(a) if isinstance(a, Mapping) else {"": a}
+    values = [a[name] for name in names] if isinstance(a, Mapping) else [a]
+    ends = [None] * len(names) if lengths is None else model.network.output_lengths(lengths)
+    return dict(zip(names, zip(values, ends, strict=True), strict=True))
 
 
-def _outputs_of_chunks(model: Sequential, chunks: Iterable[Examples], owner: str) -> dict[str, Array]:
+def _outputs_of_chunks(model: Sequential, chunks: Iterable[Examples], owner: str) -> _Outputs:
     """Return the outputs for examples that come in chunks; DataError names the chunk."""
     found = []
     for number, examples in enumerate(chunks):
@@ -229,7 +246,11 @@ def _outputs_of_chunks(model: Sequential, chunks: Iterable[Examples], owner: str
             raise DataError(
                 f"{owner}, chunk {number}: {error} Rows are counted from the start of the chunk."
             ) from error
-    return {name: np.concatenate([outputs[name] for outputs in found]) for name in found[0]}
+    joined: _Outputs = {}
+    for name in found[0]:
+        values, lengths = zip(*(outputs[name] for outputs in found), strict=True)
+        joined[name] = np.concatenate(values), None if lengths[0] is None else np.concatenate(lengths)
+    return joined
 
 
 def _named(a: Array, target: Target, output: str) -> dict[str, Array]:
