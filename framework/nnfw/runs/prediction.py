@@ -193,10 +193,10 @@ class Predictions:
 def predict(model: Sequential, source: str, delimiter: str = AUTO, like: Dataset | None = None) -> Predictions:
     """Return predictions for the examples of `source`.
 
-    It is a CSV file of raw columns, whose cells are separated by `delimiter`, found out by default, or of the kind that the dataset `like`
-    reads; ``"-"`` for one on the standard input; a ``.npy`` file for a model with one column; or a dataset as
-    :func:`parse_reference` takes it. DataError if it cannot be read or does not fit the model, or a prediction is not
-    finite.
+    It is a CSV file of raw columns, whose cells are separated by `delimiter`, found out by default, or of the kind that
+    the dataset `like` reads; ``"-"`` for one on the standard input; a ``.npy`` file for a model with one column; or a
+    dataset as :func:`parse_reference` takes it. DataError if it cannot be read or does not fit the model, or a
+    prediction is not finite.
     """
     examples = _read(source, model, delimiter, like=like)
     if isinstance(examples, Source):
