@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from itertools import cycle
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,7 +39,7 @@ EXTREME = 1e4
 _BATCHES = (1, 3, 4)  # one example; not square and square with the shapes of the bench
 _ITERATIONS = 50
 _LOWER = 1 - 1e-6  # relative to the first cost
-_MANY = 8192  # examples: enough for an array of the batch to stand out
+_MANY = 8192  # numbers in a batch: enough for an array of it to stand out
 _LATER_PASSES = 8
 _ELEMENTS = 100  # of a tensor, that are compared outside of training
 _NOISE = 1e-12  # of δ and the largest gradient: the rounding of gradients that are 0 as sums of larger terms
@@ -590,7 +591,8 @@ def check_pictures_are_arrays(subject: Subject[Layer]) -> None:
 def check_memory_does_not_grow(subject: Subject[Layer]) -> None:
     """Repeated passes do not accumulate memory."""
     bench = benches(subject, np.float32, most=1)[0]
-    x, delta, workspace = bench.x(_MANY), bench.delta(_MANY), bench.workspace()
+    examples = -(-_MANY // min(prod(bench.shape), prod(bench.output_shape)))
+    x, delta, workspace = bench.x(examples), bench.delta(examples), bench.workspace()
     grads = bench.grads()
 
     def held_after(passes: int) -> int:
