@@ -110,8 +110,8 @@ def test_windows_of_the_forecast_are_made_of_the_months(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("epochs", "least"),  # 0.986 and 0.99 or more were seen; last digits differ between machines
-    [(10, 0.98), pytest.param(40, 0.985, marks=pytest.mark.long)],
+    ("epochs", "least"),  # 0.975 and 0.99 or more were seen; last digits differ between machines
+    [(4, 0.96), pytest.param(40, 0.985, marks=pytest.mark.long)],
 )
 def test_cnn_reads_digits_with_an_accuracy_near_99_percent(trained, epochs, least):
     pytest.importorskip("numba")

@@ -117,9 +117,9 @@ def test_blank_beyond_the_classes_is_refused():
         CTC(blank=4).targets(np.array([[1]]), (9, 4))
 
 
-def model(features=3):
+def model(features=3, dtype="float64"):
     layers = [nnfw.layer("gru", units=6, states="all"), nnfw.layer("dense", units=4, activation="softmax")]
-    return nnfw.Sequential(layers, (7, features), dtype="float64")
+    return nnfw.Sequential(layers, (7, features), dtype=dtype)
 
 
 def test_padded_sequences_cost_what_they_cost_alone():
@@ -160,7 +160,7 @@ def test_it_learns_to_spell(accelerator):
     for row, (first, second) in enumerate(y):
         at = rng.integers(0, 3), rng.integers(4, 7)
         x[row, at[0], first - 1], x[row, at[1], second - 1] = 1, 1
-    fitted = model()
+    fitted = model(dtype="float32")
     fitted.fit(x, y, cost="ctc", optimizer={"type": "adam", "learning_rate": 0.02}, epochs=60, accelerator=accelerator)
     right = [found == labels for found, labels in zip(CTC().decode(fitted.predict(x)), y.tolist(), strict=True)]
     assert np.mean(right) > 0.9

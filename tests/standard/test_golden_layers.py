@@ -11,6 +11,13 @@ from nnfw.protocols import Merge
 from nnfw.workspace import Workspace
 
 CASES = cases()
+ALWAYS = "gru last, lengths", "layer_norm 2 axes", "conv1d plain"
+"""Cases that numba computes in every run: to compile all layers in float64 takes long; see test_kernel_checks.py."""
+PAIRS = [
+    pytest.param(name, engine, marks=pytest.mark.long if engine == "numba" and name not in ALWAYS else ())
+    for name in CASES
+    for engine in ("numpy", "numba")
+]
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +30,16 @@ def close(found, right, name):
     np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-12 * np.abs(right).max(), err_msg=name)
 
 
-@pytest.fixture(params=["numpy", "numba"])
-def engine(request):
-    if request.param == "numpy":
+def engine_named(name):
+    if name == "numpy":
         return DEFINITIONS
     pytest.importorskip("numba")
     return choose("numba", default_registry())[0]
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_values_and_gradients_equal_those_of_pytorch(name, stored, engine):
-    case = CASES[name]
+@pytest.mark.parametrize(("name", "engine"), PAIRS)
+def test_values_and_gradients_equal_those_of_pytorch(name, engine, stored):
+    case, computing = CASES[name], engine_named(engine)
     layer, shape, lengths, training, _ = case
     own = {key.removeprefix(f"{name}/"): array for key, array in stored.items() if key.startswith(f"{name}/")}
     declared = layer.parameters(case.takes)
@@ -43,14 +49,14 @@ def test_values_and_gradients_equal_those_of_pytorch(name, stored, engine):
     inputs = [key for key in ("x", "state") if f"given {key}" in own]
     given = tuple(own[f"given {key}"] for key in inputs)
     merges = Merge in type(layer).__mro__
-    with using(engine):
+    with using(computing):
         z = layer.forward(params, given if merges else given[0], workspace)
     inside = np.ones(z.shape, bool)
     if lengths is not None and layer.keeps_time:
         inside[np.arange(shape[1]) >= np.array(lengths)[:, np.newaxis]] = False
     close(z[inside], own["z"][inside], "z")
     grads = {key: np.full_like(array, np.nan) for key, array in params.items() if declared[key].trainable}
-    with using(engine):
+    with using(computing):
         terms = layer.backward(params, own["given delta"], grads, workspace)
     for key, term in zip(inputs, terms if merges else [terms], strict=True):
         close(term, own[f"gradient {key}"], key)

@@ -26,14 +26,14 @@ def drawn(rng, name, outer=(5,)):
 
 
 def literal(name, a, y):
-    """c of one row of outputs, by SciPy or a loop."""
+    """c of each row of outputs, by SciPy or a loop."""
     if name == "quantile":
-        return sum(max(q * (y - a_k), (q - 1) * (y - a_k)) for q, a_k in zip((0.2, 0.7), a, strict=True))
+        return sum(np.maximum(q * (y - a_k), (q - 1) * (y - a_k)) for q, a_k in zip((0.2, 0.7), a.T, strict=True))
     if name == "cosine":
-        return spatial.distance.cosine(a, y)
+        return [spatial.distance.cosine(*row) for row in zip(a, y, strict=True)]
     return -sum(
-        stats.norm.logpdf(y_j, mean, math.exp(s / 2)) + math.log(2 * math.pi) / 2
-        for mean, s, y_j in zip(a[:3], a[3:], y, strict=True)
+        stats.norm.logpdf(y_j, mean, np.exp(s / 2)) + math.log(2 * math.pi) / 2
+        for mean, s, y_j in zip(a.T[:3], a.T[3:], y.T, strict=True)
     )
 
 
@@ -48,8 +48,8 @@ def test_value_equals_the_formula(rng, name, outer, weighted):
     cost, (a, y) = COSTS[name], drawn(rng, name, outer)
     weight = rng.uniform(0, 3, outer[0]) if weighted else None
 
-    rows = zip(a.reshape(-1, a.shape[-1]), y.reshape(math.prod(outer), *y.shape[len(outer) :]), strict=True)
-    terms = np.array([literal(name, *row) for row in rows]).reshape(outer[0], -1).sum(axis=1)
+    rows = a.reshape(-1, a.shape[-1]), y.reshape(math.prod(outer), *y.shape[len(outer) :])
+    terms = np.reshape(literal(name, *rows), (outer[0], -1)).sum(axis=1)
     assert cost.value(a, y, weight) == pytest.approx(np.mean(terms if weight is None else weight * terms), rel=1e-12)
     assert EQUATIONS[name] in type(cost).__doc__
 

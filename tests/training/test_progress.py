@@ -17,7 +17,7 @@ EXPERIMENT = """
 data = { source = { type = "spirals", n = 3000 }, split = { validation = 0.2, test = 0.0 } }
 cost = { type = "cross_entropy" }
 optimizer = { type = "adam" }
-training = { epochs = 300, metrics = ["accuracy"] }
+training = { epochs = 100, metrics = ["accuracy"] }
 
 [[model.layers]]
 type = "dense"
@@ -60,7 +60,7 @@ def train_on_a_terminal(directory, *arguments):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pty warns of threads where there are some
 def test_progress_shows_epoch_cost_metrics_speed_and_time_left(tmp_path):
     shown = train_on_a_terminal(tmp_path)
-    assert "/300" in shown
+    assert "/100" in shown
     for words in ("epoch ", "cost ", "accuracy ", "/s", "0:00:0"):
         assert words in shown, shown[-2000:]
 
