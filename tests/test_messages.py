@@ -40,10 +40,10 @@ def messages(source):
             yield node.lineno, [row for row in found if row]
 
 
-def untested(source, read):
-    """Return the lines whose message no text in `read` shares enough words with."""
+def untested(raised, read):
+    """Return the lines of messages that no text in `read` shares enough words with."""
     missing = set()
-    for line, found in messages(source):
+    for line, found in raised:
         length = min(WORDS, max(map(len, found), default=0))
         if length and not any(rows(row, length) & read[length] for row in found):
             missing.add(line)
@@ -62,13 +62,19 @@ def read():
     return read_by(ast.parse(path.read_text(encoding="utf-8")) for path in tests)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_message_of_an_error_is_read_by_a_test(path, read):
-    assert untested(path.read_text(encoding="utf-8"), read) == []
+@pytest.fixture(scope="module")
+def raised():
+    """Return the messages of each source, by its path."""
+    return {str(path.relative_to(ROOT)): list(messages(path.read_text(encoding="utf-8"))) for path in SOURCES}
 
 
-def test_messages_are_found_at_all():
-    assert sum(len(list(messages(path.read_text(encoding="utf-8")))) for path in SOURCES) > 500
+def test_every_message_of_an_error_is_read_by_a_test(raised, read):
+    missing = [f"{path}:{line}" for path, found in raised.items() for line in untested(found, read)]
+    assert not missing, "\n".join(missing)
+
+
+def test_messages_are_found_at_all(raised):
+    assert sum(map(len, raised.values())) > 500
 
 
 TEST = r"""
@@ -91,7 +97,7 @@ def test(path):
     ],
 )
 def test_message_that_a_test_reads_is_found(source):
-    assert untested(source, read_by([ast.parse(TEST)])) == []
+    assert untested(messages(source), read_by([ast.parse(TEST)])) == []
 
 
 @pytest.mark.parametrize(
@@ -104,4 +110,4 @@ def test_message_that_a_test_reads_is_found(source):
     ],
 )
 def test_message_that_no_test_reads_is_found(source):
-    assert untested(source, read_by([ast.parse(TEST)])) == [1]
+    assert untested(messages(source), read_by([ast.parse(TEST)])) == [1]

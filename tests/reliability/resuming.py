@@ -287,7 +287,7 @@ def main_of(path: Path, out: Path) -> None:
 def starts(count: int) -> Iterator[str]:
     """Start many processes in one directory."""
     with TemporaryDirectory() as name:
-        path, out = experiment(Path(name), epochs=100), Path(name, "run")
+        path, out = experiment(Path(name), epochs=40), Path(name, "run")
         processes = [
             subprocess.Popen(
                 command("train", str(path), "--out", str(out), "-q"), stdout=-3, stderr=subprocess.PIPE, text=True

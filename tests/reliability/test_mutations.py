@@ -25,7 +25,7 @@ def mutations():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [4_000, pytest.param(40_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [3_000, pytest.param(40_000, marks=pytest.mark.long)])
 def test_mutated_files_give_results_and_errors_of_nnfw_alone(mutations, count):
     result = subprocess.run(
         [sys.executable, str(SCRIPT), "--count", str(count), "--workers", "2"],

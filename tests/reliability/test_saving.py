@@ -38,7 +38,7 @@ def run(*arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [25, pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [12, pytest.param(50, marks=pytest.mark.long)])
 def test_killed_processes_full_disks_and_vanished_folders_leave_the_file_before(kills):
     result = run(str(SCRIPT), "--kills", str(kills))
     assert result.returncode == 0, result.stdout + result.stderr
