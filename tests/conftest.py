@@ -57,9 +57,15 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
+def pytest_collection():
+    """Collect no garbage while tests are collected, which live to the end; it is looked for again and again."""
+    gc.disable()
+
+
 def pytest_collection_finish():
-    """Take the collected tests, which live to the end, from what the garbage collector looks at again and again."""
+    """Take the collected tests from what the garbage collector looks at."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

@@ -227,11 +227,15 @@ def test_message_names_arrays_place_and_values(registry, monkeypatch):
     assert ", its definition " in message
 
 
-@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.long)])
-def test_accelerator_without_kernels_of_its_own_passes(registry, monkeypatch, dtype):
+@pytest.mark.parametrize(
+    ("dtype", "step"),
+    [(np.float32, 4), *(pytest.param(dtype, 1, marks=pytest.mark.long) for dtype in (np.float32, np.float64))],
+)
+def test_accelerator_without_kernels_of_its_own_passes(registry, monkeypatch, dtype, step):
     monkeypatch.setattr("nnfw.conformance.kernel_checks._DTYPES", (dtype,))
-    found = outcomes(registry)
-    assert list(found) == [check.id for check in checks_of("accelerator")]
+    names = [check.id for check in checks_of("accelerator")][::step]
+    found = outcomes(registry, only=names)
+    assert list(found) == names
     assert {item.status for item in found.values()} == {"passed"}
 
 

@@ -45,6 +45,8 @@ METHODS = [
     *((EarlyStopping(), method) for method in ("state", "epoch_ended")),
 ]
 
+FIRST_METHODS = {type(component): method for component, method in reversed(METHODS)}
+
 
 def each(methods):
     ids = [f"{type(item).__name__}-{method}" for item, method in methods]
@@ -62,8 +64,21 @@ def sabotaged(component, method, deed):
     def bad(self, *arguments, **options):
         return deed(lambda: good(self, *arguments, **options))
 
-    cls = dataclass(frozen=True)(type("Bad", (type(component),), {method: bad, "__module__": __name__}))
+    own = {method: bad, "__module__": __name__, "__doc__": type(component).__doc__}
+    cls = dataclass(frozen=True)(type("Bad", (type(component),), own))
     return cls(**{item.name: getattr(component, item.name) for item in fields(component)})
+
+
+def found_in(report):
+    """Return the ids of the checks that fail, but for that of pickles, which fails for all that is made here."""
+    return [item.check for item in report.failures if item.check != "component.pickles"]
+
+
+@pytest.mark.parametrize(
+    "component", {type(item): item for item, _ in METHODS}.values(), ids=lambda item: type(item).__name__
+)
+def test_component_whose_method_does_what_it_did_passes(component):
+    assert found_in(run_checks(sabotaged(component, FIRST_METHODS[type(component)], lambda good: good()))) == []
 
 
 def raises(good):
@@ -111,9 +126,11 @@ def recursion(good):
 
 
 NONSENSE = [nothing, text, pairs, another_shape, objects, generator, endless_generator]
-ALLOWED = {"Constant-variance-nothing", "XOR-input_shape-nothing", "EarlyStopping-epoch_ended-nothing"}
-"""None is what these may return."""
-FIRST_METHODS = {type(component): method for component, method in reversed(METHODS)}
+ALLOWED = {
+    *("Constant-variance-nothing", "XOR-input_shape-nothing"),
+    "Accuracy-result-another_shape",  # a metric may give a table, as a confusion matrix is
+    *(f"EarlyStopping-epoch_ended-{deed.__name__}" for deed in NONSENSE),  # nobody looks at what it returns
+}
 
 
 def returns():
@@ -150,7 +167,7 @@ def test_whatever_a_method_raises_is_reported(component, method, deed, what):
 @pytest.mark.parametrize(("component", "method", "deed"), list(returns()))
 def test_method_that_returns_nonsense_is_reported(component, method, deed):
     report = run_checks(sabotaged(component, method, deed), seconds=5)
-    assert not report.ok, str(report)
+    assert found_in(report), str(report)
 
 
 @EVERY_METHOD
@@ -199,6 +216,9 @@ def extends_path(good):
     return good()
 
 
+FOUND_BY = {warns: "component.warns_of_nothing", prints: "component.prints_nothing"}
+
+
 @pytest.mark.parametrize(
     "deed", [warns, sets_errors, seeds, moves, sets_environment, extends_path, prints], ids=lambda deed: deed.__name__
 )
@@ -214,9 +234,11 @@ def extends_path(good):
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_spoils_the_process_is_reported_and_undone(component, method, deed, capfd):
-    before = global_state()
-    report = run_checks(sabotaged(component, method, deed), seconds=5)
-    assert not report.ok, str(report)
+    if deed is sets_errors and isinstance(component, EarlyStopping):
+        pytest.skip("a training runs within np.errstate, which undoes it")
+    before, check = global_state(), FOUND_BY.get(deed, "component.leaves_the_process_alone")
+    report = run_checks(sabotaged(component, method, deed), only=[check], seconds=5)
+    assert [item.check for item in report.failures] == [check], str(report)
     assert changes(before, global_state()) == {}
     assert capfd.readouterr() == ("", "")
 

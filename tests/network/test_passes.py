@@ -102,19 +102,26 @@ def costs_of(layers):
         yield "binary_cross_entropy", (40, 3), True
 
 
-CASES = [
-    pytest.param(layers, cost, shape, weighted, id=f"{[*layers]}-{cost}-{weighted}"[:160])
-    for layers in networks()
-    for cost, shape, weighted in costs_of(layers)
-]
+COMPILED = ("tanh", "leaky_relu", "sparsemax", "gelu")
+"""Activations that numba compiles in float64 in every run; tests/ops/test_kernels.py tries the loops of all."""
+
+
+def cases():
+    """Yield networks with costs and accelerators: numba with other activations is long."""
+    for layers in networks():
+        is_long = layers[0] in [Dense(7, activation=name) for name in ACTIVATIONS if name not in COMPILED]
+        for cost, shape, weighted in costs_of(layers):
+            for accelerator in ("none", "numba"):
+                name = f"{[*layers]}-{cost}-{weighted}"[:160]
+                marks = pytest.mark.long if is_long and accelerator == "numba" else ()
+                yield pytest.param(layers, cost, shape, weighted, accelerator, id=f"{accelerator}-{name}", marks=marks)
 
 
 def labels(shape, rng):
     return rng.integers(0, 3, shape) if len(shape) == 1 else rng.integers(0, 2, shape).astype(float)
 
 
-@pytest.mark.parametrize("accelerator", ["none", "numba"])
-@pytest.mark.parametrize(("layers", "cost", "shape", "weighted"), CASES)
+@pytest.mark.parametrize(("layers", "cost", "shape", "weighted", "accelerator"), list(cases()))
 def test_repeated_pass_gives_cost_and_gradient_of_an_ordinary_one(layers, cost, shape, weighted, accelerator, rng):
     if accelerator == "numba":
         pytest.importorskip("numba")

@@ -11,7 +11,7 @@ from nnfw.protocols import Merge
 from nnfw.workspace import Workspace
 
 CASES = cases()
-ALWAYS = "gru last, lengths", "layer_norm 2 axes", "conv1d plain"
+ALWAYS = "dense of a sequence", "layer_norm 2 axes", "conv1d plain"
 """Cases that numba computes in every run: to compile all layers in float64 takes long; see test_kernel_checks.py."""
 PAIRS = [
     pytest.param(name, engine, marks=pytest.mark.long if engine == "numba" and name not in ALWAYS else ())
