@@ -86,7 +86,7 @@ def test_network_is_summarised_and_its_gradients_are_right(nnfw, network):
     summary = json.loads(found.out)
     assert [row["name"] for row in summary["layers"]] == places(network)
     assert summary["parameters"] == model.parameters.vector.size
-    checked = nnfw("gradcheck", "network.toml", "--batch", "5")
+    checked = nnfw("gradcheck", "network.toml", "--batch", "2")
     assert checked.status == 0, checked.out + checked.err
 
 

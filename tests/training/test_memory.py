@@ -30,7 +30,7 @@ def peak(sizes, batch, x, optimizer):
 @pytest.mark.parametrize("optimizer", SLOTS)
 @pytest.mark.parametrize(
     ("sizes", "batch"),
-    [((300, 600, 600, 10), 64), ((128,) * 9, 1024), ((500, 10), 128)],
+    [((300, 600, 600, 10), 64), ((128,) * 9, 512), ((500, 10), 128)],
     ids=["parameters", "batches", "inputs"],
 )
 def test_training_holds_parameters_slots_and_three_times_the_activations(sizes, batch, optimizer, rng):

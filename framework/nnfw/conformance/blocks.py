@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -81,6 +82,7 @@ def check_saves_and_loads(subject: Subject[Block]) -> None:
         require(equal(_predicted(model, inputs), _predicted(again, inputs)), "a loaded model predicts other values.")
 
 
+@lru_cache(maxsize=1)  # the checks of a subject follow each other
 def _shapes_of(subject: Subject[Block]) -> list[Shape | Shapes]:
     """Return shapes of its input, or of its inputs, that it takes: some for each number of inputs, of unlike axes."""
     found = [shape for shape in subject.input_shapes or TRIAL_SHAPES if _takes(subject, shape)]
