@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 import nnfw
 from nnfw.machine import describe_environment, installed_distributions
 from nnfw.plugins import Registry, load_plugins, new_manager, own_version
-from nnfw.plugins.loading import allowed_plugins, own_distribution, strict_plugins
+from nnfw.plugins.loading import allowed_plugins, identity, own_distribution, strict_plugins
 
 DISTRIBUTIONS = Path(__file__).parents[1] / "data" / "distributions"
 _spec = importlib.util.spec_from_file_location("distribution_cases", DISTRIBUTIONS / "cases.py")
@@ -332,6 +333,15 @@ def test_installed_distributions_with_undecodable_metadata_leaves_it_out(install
     (info / "METADATA").write_bytes(b"Name: \xff\n")
     install(tmp_path)
     assert {"nnfw", "numpy"} <= installed_distributions().keys()
+
+
+@pytest.mark.parametrize("place", ["a-1.dist-info/METADATA", "a-1.egg-info/PKG-INFO", "a-1.egg-info"])
+def test_identity_is_that_of_the_head_of_the_metadata_wherever_it_lies(tmp_path, place):
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("Metadata-Version: 2.1\nVersion: 1.5\nName: An_Example\n\nName: in the text for readers\n")
+    (distribution,) = distributions(path=[str(tmp_path)])
+    assert identity(distribution) == ("an-example", "1.5")
 
 
 def test_import_from_an_archive_says_to_unpack_it(tmp_path):

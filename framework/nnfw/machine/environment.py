@@ -145,7 +145,7 @@ def installed_distributions() -> dict[str, str]:
     True
     """
     own = own_distribution()
-    found: dict[str, str] = {} if own is None else {PROJECT: own.version}
+    found: dict[str, str] = {} if own is None else {PROJECT: identity(own)[1]}
     for distribution in importlib.metadata.distributions():
         name, version = identity(distribution)
         if name:  # the remains of a distribution have none
@@ -158,12 +158,12 @@ def required_packages() -> dict[str, str | None]:
     own = own_distribution()
     required = (own and own.requires) or []
     names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in required if "extra ==" not in line]
-    return {PROJECT: own.version if own else None, **{name: _version(name) for name in sorted(names)}}
+    return {PROJECT: identity(own)[1] if own else None, **{name: _version(name) for name in sorted(names)}}
 
 
 def _version(name: str) -> str | None:
     try:
-        return importlib.metadata.version(name)
+        return identity(importlib.metadata.distribution(name))[1] or None
     except importlib.metadata.PackageNotFoundError:
         return None
 

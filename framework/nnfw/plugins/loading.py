@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from email.parser import HeaderParser
 from importlib import import_module
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -45,6 +46,8 @@ DISCOVERY = RLock()
 _PATIENCE = 5.0  # seconds that an import may take before a message at a terminal names the plugin
 
 _HOME = Path(__file__).resolve().parents[2]  # the folder from which nnfw was imported
+
+_METADATA = ("METADATA", "PKG-INFO", "")  # of a wheel, of an old installation, and where it is a single file
 
 _YIELDS: Mapping[str, type[Spec]] = {
     "nnfw_components": ComponentSpec,
@@ -144,7 +147,7 @@ def own_version() -> str:
         raise PluginError(
             f"nnfw is imported from {_HOME}, but not installed there: its metadata is missing. Install it with pip."
         )
-    return own.version
+    return identity(own)[1]
 
 
 def is_own(distribution: Distribution) -> bool:
@@ -189,11 +192,12 @@ def _text(distribution: Distribution, name: str) -> str:
 def identity(distribution: Distribution) -> tuple[str, str]:
     """Return normalised name and version of a distribution, empty where its metadata does not give them."""
     try:
-        metadata = distribution.metadata
-        name, version = (metadata.get_all(key, [""])[0] for key in ("Name", "Version"))
-    except Exception:
+        text = next(filter(None, map(distribution.read_text, _METADATA)), "")
+    except Exception:  # undecodable, or a third-party finder may raise anything
         return "", ""
-    return normalised(_printable(name)), _printable(version)
+    head = HeaderParser().parsestr(text.partition("\n\n")[0])  # below it is the text for readers, often a long one
+    name, version = (_printable(str(head.get(key, ""))) for key in ("Name", "Version"))
+    return normalised(name), version
 
 
 def _printable(text: str) -> str:
