@@ -47,6 +47,7 @@ from .datasets.synthetic import Moons as Moons
 from .datasets.synthetic import Spirals as Spirals
 from .datasets.text import Characters as Characters
 from .datasets.text import TextLines as TextLines
+from .filling import Fill as Fill
 from .initializers import Constant as Constant
 from .initializers import GlorotNormal as GlorotNormal
 from .initializers import GlorotUniform as GlorotUniform

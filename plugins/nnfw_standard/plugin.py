@@ -203,6 +203,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "moons": ("datasets.synthetic:Moons", "two interleaved half circles in the plane"),
     },
     "transform": {
+        "fill": ("filling:Fill", "a value in place of each that is missing: mean, median, most frequent, any"),
         "standardize": ("transforms:Standardize", "(x − mean) / standard deviation"),
         "min_max": ("transforms:MinMax", "linear onto [low, high]"),
         "piecewise_linear": ("piecewise_linear:PiecewiseLinear", "how far a number fills each of several bins"),
@@ -335,6 +336,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("schedule", "chain"): ({"schedules": ["constant", {"type": "exponential", "rate": 0.9}], "epochs": [2]},),
     ("initializer", "constant"): ({"value": 0.5},),
     ("transform", "piecewise_linear"): ({}, {"bins": 1}, {"edges": [-1.0, 0.0, 0.5, 3.0]}),
+    ("transform", "fill"): ({}, {"by": "median", "indicator": True}, {"by": "most_frequent"}, {"value": 0.5}),
     ("transform", "index"): ({}, {"unknown": True}),
 }
 """Options for checks: of components with required options, or with behaviour that the defaults do not cover."""

@@ -71,7 +71,7 @@ class Standardize(FitsInParts):
 
     def finish(self, gathered: _Moments) -> PlainTable:
         """Return ``mean`` and ``scale``."""
-        low, high = _told_apart(gathered.low, gathered.high)
+        low, high = told_apart(gathered.low, gathered.high)
         constant = low == high
         mean = np.where(constant, low, np.ldexp(gathered.mean, gathered.power))
         scale = np.where(constant, 1.0, np.ldexp(np.sqrt(gathered.variance), gathered.power))
@@ -82,17 +82,17 @@ class Standardize(FitsInParts):
         mean, scale = self._values(fitted)
         power = _power(mean, scale)
         x, mean, scale = (_divided(values, power) for values in (column, mean, scale))
-        return _like(column, (x - mean) / scale)
+        return like(column, (x - mean) / scale)
 
     def invert(self, column: Array, fitted: PlainTable) -> Array:
         """Return x' · scale + mean, shaped like `column`."""
         mean, scale = self._values(fitted)
         power = _power(mean, scale)
-        return _like(column, np.ldexp(column * _divided(scale, power) + _divided(mean, power), power))
+        return like(column, np.ldexp(column * _divided(scale, power) + _divided(mean, power), power))
 
     @staticmethod
     def _values(fitted: PlainTable) -> tuple[Array, Array]:
-        mean, scale = _numbers(fitted, "mean", "scale")
+        mean, scale = numbers(fitted, "mean", "scale")
         if (scale <= 0).any():
             raise DataError(f"the fitted scale must be greater than 0, got {scale.min()}.")
         return mean, scale
@@ -147,25 +147,25 @@ class MinMax(FitsInParts):
 
     def finish(self, gathered: tuple[Array, Array]) -> PlainTable:
         """Return ``minimum`` and ``maximum``."""
-        minimum, maximum = _told_apart(*gathered)
+        minimum, maximum = told_apart(*gathered)
         return {"minimum": minimum.tolist(), "maximum": maximum.tolist()}
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
         """Return low + (x − min) / (max − min) · (high − low), shaped like `column`."""
         minimum, span, power = self._range(fitted)
         share = (_divided(column, power) - minimum) / span
-        return _like(column, self.low + share * (self.high - self.low))
+        return like(column, self.low + share * (self.high - self.low))
 
     def invert(self, column: Array, fitted: PlainTable) -> Array:
         """Return min + (x' − low) / (high − low) · (max − min), shaped like `column`."""
         minimum, span, power = self._range(fitted)
         share = (column - np.float64(self.low)) / (self.high - self.low)
-        return _like(column, np.ldexp(minimum + share * span, power))
+        return like(column, np.ldexp(minimum + share * span, power))
 
     @staticmethod
     def _range(fitted: PlainTable) -> tuple[Array, Array, Array]:
         """Return min and max − min, divided by a power of two, and the exponent of that."""
-        minimum, maximum = _numbers(fitted, "minimum", "maximum")
+        minimum, maximum = numbers(fitted, "minimum", "maximum")
         if (minimum > maximum).any():
             raise DataError("the fitted minimum must not be greater than the maximum.")
         power = np.where(minimum == maximum, 0, _power(minimum, maximum))
@@ -181,6 +181,7 @@ class _OfCategories(FitsInParts):
     _: KW_ONLY
     most: Annotated[int, Ge(1)] = 1000
     accepts: ClassVar[Literal["numeric", "categorical"]] = "categorical"
+    takes_missing: ClassVar[bool] = True  # the empty word is a category like any other
     _name: ClassVar[str]
 
     def start(self) -> set[Plain]:
@@ -415,7 +416,7 @@ class _Moments(NamedTuple):
         return np.ldexp(self.mean, difference), np.ldexp(self.variance, 2 * difference)
 
 
-def _told_apart(low: Array, high: Array) -> tuple[Array, Array]:
+def told_apart(low: Array, high: Array) -> tuple[Array, Array]:
     """Return minimum and maximum in float64; twice the minimum where they differ by rounding alone."""
     dtype = low.dtype
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
@@ -440,14 +441,15 @@ def _divided(values: Array, power: Array) -> Array:
     return np.ldexp(np.asarray(values, np.float64), -power) if power.any() else values
 
 
-def _numbers(fitted: PlainTable, *names: str) -> tuple[Array, ...]:
+def numbers(fitted: PlainTable, *names: str) -> tuple[Array, ...]:
     """Return fitted values as arrays; a file may hold anything in their place."""
     if fitted.keys() != set(names):
         raise DataError(f"the fitted values must be {' and '.join(names)}, got {short(list(fitted))}.")
-    return tuple(_array(fitted[name], name) for name in names)
+    return tuple(array_of(fitted[name], name) for name in names)
 
 
-def _array(value: Plain, name: str) -> Array:
+def array_of(value: Plain, name: str) -> Array:
+    """Return a fitted value as an array of float64; DataError unless it is finite numbers."""
     try:
         array = np.asarray(value)
     except ValueError:  # lists of different lengths
@@ -457,6 +459,6 @@ def _array(value: Plain, name: str) -> Array:
     return array.astype(np.float64)
 
 
-def _like(column: Array, values: Array) -> Array:
+def like(column: Array, values: Array) -> Array:
     """Return computed values in the dtype of a column of floats; for other columns they stay float64."""
     return values.astype(column.dtype, copy=False) if column.dtype.kind == "f" else values

@@ -16,8 +16,9 @@ from nnfw.protocols import Transform
 _EXAMPLES = 9
 _UNDONE = 1e-6  # relative to the size of the column
 _MISSING = 0.3  # of the numbers of a column, for a transform that takes missing ones
-_NUMERIC, _CATEGORICAL = "numeric", "categorical"
+_NUMERIC, _CATEGORICAL, _ANY = "numeric", "categorical", "any"
 _WORDS = np.array(["red", "green", "blue", "green"])
+_WORDS_MISSING = np.array(["red", "", "blue", "red"])
 
 
 def exercise(subject: Subject[Transform], component: Transform) -> list[object]:
@@ -31,9 +32,10 @@ def exercise(subject: Subject[Transform], component: Transform) -> list[object]:
 
 
 def check_says_what_it_accepts(subject: Subject[Transform]) -> None:
-    """Accepts is "numeric" or "categorical"."""
+    """Accepts is "numeric", "categorical" or "any"."""
     found = subject.component.accepts
-    require(found in (_NUMERIC, _CATEGORICAL), f"accepts is {found!r}, expected 'numeric' or 'categorical'.")
+    text = f"accepts is {found!r}, expected 'numeric', 'categorical' or 'any'."
+    require(found in (_NUMERIC, _CATEGORICAL, _ANY), text)
 
 
 def check_fitted_values_are_json(subject: Subject[Transform]) -> None:
@@ -62,20 +64,28 @@ def check_parts_are_like_the_whole(subject: Subject[Transform]) -> None:
 def check_keeps_the_examples(subject: Subject[Transform]) -> None:
     """Apply returns an array with an entry for each example."""
     for column in _columns(subject):
-        changed = require_array(subject.component.apply(column, subject.component.fit(column)), "apply")
+        changed = subject.component.apply(column, subject.component.fit(column))
+        changed = require_array(changed, "apply", words=column.dtype.kind == "U")
         require(len(changed) == len(column), f"apply made {len(changed)} entries of {len(column)}.")
 
 
 def check_is_undone_by_invert(subject: Subject[Transform]) -> None:
-    """Invert gives back what apply was given, but for missing numbers, which may be filled."""
+    """Invert gives back what apply was given, but for missing values; if not invertible, a column that apply takes."""
+    component = subject.component
     for column in _columns(subject):
-        fitted = subject.component.fit(column)
-        found = subject.component.invert(subject.component.apply(column, fitted), fitted)
-        if column.dtype.kind not in "fiu":
-            same = equal(found, column)
+        fitted = component.fit(column)
+        changed = component.apply(column, fitted)
+        found = component.invert(changed, fitted)
+        if not component.invertible:
+            again = component.apply(require_array(found, "invert", words=True), fitted)
+            require(again.shape == changed.shape, "what invert returns has another shape than what apply was given.")
+            continue
+        there = ~_missing(column) if component.takes_missing else np.full(column.shape, True)
+        same = found.shape == column.shape
+        if column.dtype.kind in "fiu":
+            same = same and _near(found[there], column[there])
         else:
-            there = ~np.isnan(column)
-            same = found.shape == column.shape and _near(found[there], column[there])
+            same = same and equal(found[there].tolist(), column[there].tolist())
         require(same, "invert does not give back what apply was given.")
 
 
@@ -103,7 +113,8 @@ def check_leaves_its_arguments_alone(subject: Subject[Transform]) -> None:
 
 def check_constant_column_stays_finite(subject: Subject[Transform]) -> None:
     """A column of equal values gives finite numbers."""
-    for column in (rows_of(column[:1], _EXAMPLES) for column in _columns(subject)):
+    rows = (column[~_missing(column).reshape(len(column), -1).any(axis=1)][:1] for column in _columns(subject))
+    for column in (rows_of(row, _EXAMPLES) for row in rows if len(row)):
         changed = subject.component.apply(column, subject.component.fit(column))
         applies_if(changed.dtype.kind in "fiub", "it gives no numbers")
         require(np.isfinite(changed).all(), "a column of equal values becomes one that is not finite.")
@@ -112,7 +123,7 @@ def check_constant_column_stays_finite(subject: Subject[Transform]) -> None:
 def check_new_values_are_handled(subject: Subject[Transform]) -> None:
     """A value missing from the training split gives a finite number, or a DataError that names it."""
     applies_if(not any(True for _ in subject.samples()), "it is tried with its own samples alone")
-    if subject.component.accepts == _NUMERIC:
+    if subject.component.accepts != _CATEGORICAL:
         fitted = subject.component.fit(np.linspace(0, 1, _EXAMPLES))
         changed = subject.component.apply(np.array([-5.0, 7.0]), fitted)
         require(
@@ -132,6 +143,7 @@ def check_missing_numbers_are_taken(subject: Subject[Transform]) -> None:
     """Where it takes missing numbers, it may find none of them in training, or nothing else, and others later."""
     component = subject.component
     applies_if(component.takes_missing, "it declares takes_missing = False")
+    applies_if(component.accepts != _CATEGORICAL, "it takes words")
     numbers = np.linspace(0, 1, _EXAMPLES)
     missing = np.full(_EXAMPLES, np.nan)
     later = [component.apply(missing, component.fit(numbers)), component.apply(numbers, component.fit(numbers))]
@@ -155,13 +167,21 @@ def _columns(subject: Subject[Transform]) -> list[Array]:
     """Return columns that it accepts: its samples, or words, or numbers, with missing ones if it takes them."""
     if sampled := list(subject.samples()):
         return [rows_of(require_array(column, "samples", words=True), _EXAMPLES) for column in sampled]
-    rng = subject.rng()
-    if subject.component.accepts == _CATEGORICAL:
-        return [np.resize(_WORDS, _EXAMPLES)]
+    rng, component = subject.rng(), subject.component
+    words = [np.resize(_WORDS, _EXAMPLES), *[np.resize(_WORDS_MISSING, _EXAMPLES)] * component.takes_missing]
+    if component.accepts == _CATEGORICAL:
+        return words
     columns = [10 + 3 * rng.standard_normal(_EXAMPLES), rng.standard_normal((_EXAMPLES, 3))]
-    if not subject.component.takes_missing:
-        return columns
-    return [*columns, *(np.where(rng.random(column.shape) < _MISSING, np.nan, column) for column in columns)]
+    if component.takes_missing:
+        columns += [np.where(rng.random(column.shape) < _MISSING, np.nan, column) for column in columns]
+    return columns + words * (component.accepts == _ANY)
+
+
+def _missing(column: Array) -> Array:
+    """Return which values are missing."""
+    if column.dtype.kind == "f":
+        return np.isnan(column)
+    return column == "" if column.dtype.kind == "U" else np.full(column.shape, False)
 
 
 def _fitted_in_parts(component: Transform, column: Array) -> dict[str, object]:

@@ -125,8 +125,8 @@ class Column:
 
     @property
     def takes_missing(self) -> bool:
-        """Whether raw values may be missing, since the first transform takes NaN."""
-        return bool(self.steps) and self.steps[0].transform.takes_missing
+        """Whether raw values may be missing, since the first transform takes such ones."""
+        return bool(self.steps) and takes_missing(self.steps[0].transform, self.kind == "categorical")
 
     @property
     def table_names(self) -> tuple[str, ...]:
@@ -153,6 +153,11 @@ def _integer(values: Array) -> bool:
     return values.dtype.kind in "iu" and np.can_cast(values.dtype, np.int64)
 
 
+def takes_missing(transform: Transform, words: bool = False) -> bool:
+    """Return whether a transform takes missing values; one of categories takes only missing words."""
+    return transform.takes_missing and (words or transform.accepts != "categorical")
+
+
 def require_numbers(name: str, values: Array, missing: bool, when: str = "") -> None:
     """Refuse infinite numbers, and NaN unless they may be missing."""
     advice = "a transform that fills what is missing" if when else "a first transform that takes missing numbers"
@@ -165,7 +170,7 @@ def through(name: str, steps: Sequence[FittedTransform], raw: Array, then: Trans
     for step, following in zip(steps, after, strict=False):
         values = _transformed(name, step, "apply", values)
         if following is not None and step.transform.takes_missing:
-            require_numbers(name, values, following.takes_missing, f", before {short(following)},")
+            require_numbers(name, values, takes_missing(following), f", before {short(following)},")
     return values
 
 

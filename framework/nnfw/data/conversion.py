@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnfw.arrays import Array, Shape
-from nnfw.data.refusals import is_missing, not_an_array, not_numbers, not_words, place, variable
+from nnfw.data.refusals import is_missing, is_missing_word, not_an_array, not_numbers, not_words, place, variable
 from nnfw.errors import DataError, in_words, short
 from nnfw.machine import sum_of_squares
 
@@ -60,10 +60,11 @@ def as_numeric(values: ArrayLike, name: str) -> Array:
     return array
 
 
-def as_column(values: ArrayLike, name: str) -> Array:
+def as_column(values: ArrayLike, name: str, *, missing: bool = False) -> Array:
     """Return one column as a plain array of numbers or words; both may be objects, as in frames.
 
-    A number that is None, or pandas' NA, becomes NaN, unless all are.
+    A number that is None, or pandas' NA, becomes NaN, unless all are. Where words may be `missing`, such a one becomes
+    the empty word.
 
     Raises DataError as :func:`as_numeric`, and if it is a single number, or mixes words with other values.
 
@@ -84,13 +85,39 @@ def as_column(values: ArrayLike, name: str) -> Array:
         if all(isinstance(entry, str) for entry in entries):
             return np.array(entries, str).reshape(array.shape)
         if any(isinstance(entry, str) for entry in entries):
-            raise DataError(not_words(array, name))
+            if not missing or not _words_or_missing(entries):
+                raise DataError(not_words(array, name))
+            words = ["" if is_missing_word(entry) else entry for entry in entries]
+            return np.array(words).reshape(array.shape)
         numbers = [entry for entry in entries if not is_missing(entry)]
         if numbers and all(isinstance(entry, float | int | np.number | np.bool) for entry in numbers):
             filled: Array = np.array([np.nan if is_missing(entry) else entry for entry in entries])
             if filled.dtype.kind in NUMERIC_KINDS:  # not for integers beyond 64 bits
                 return filled.reshape(array.shape)
     raise DataError(not_numbers(array, name))
+
+
+def about_missing_words(values: ArrayLike, name: str) -> str:
+    """Return what is wrong with a column of words in which some are missing; nothing if none is.
+
+    Examples
+    --------
+    >>> about_missing_words(np.array(["Oslo", None], object), "Column 'city'")
+    "Column 'city' must hold words alone, got None at [1]. Fill what is missing, or remove the examples, or give ..."
+    """
+    array = _as_plain(values, name)
+    if array.dtype.kind not in "OT":
+        return ""
+    entries = array.ravel().tolist()
+    if all(isinstance(entry, str) for entry in entries) or not _words_or_missing(entries):
+        return ""
+    return f"{not_words(array, name)[:-1]}, or give the column a first transform that takes missing words."
+
+
+def _words_or_missing(entries: Sequence[object]) -> bool:
+    """Return whether some entries are words, and the others are missing."""
+    words = [isinstance(entry, str) for entry in entries]
+    return any(words) and all(word or is_missing_word(entry) for word, entry in zip(words, entries, strict=True))
 
 
 def column_names(values: object) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnfw.arrays import Array, Shape
-from nnfw.data.conversion import as_column
+from nnfw.data.conversion import about_missing_words, as_column
 from nnfw.data.sources import read_chunk, require_sound
 from nnfw.data.tables import listed
 from nnfw.errors import DataError
@@ -39,8 +39,8 @@ class Examples:
     classes
         Names of the classes: an integer target k means ``classes[k]``, a target of str holds these names.
     missing
-        For columns of numbers in which some are missing, NaN: what to say if no transform takes them, such as the line
-        of a file. None by default: the message then names row and column.
+        For columns in which values are missing, NaN or an empty word: what to say if no transform takes them, such as
+        the line of a file. None by default: the message then names row and column.
 
     Raises
     ------
@@ -63,8 +63,10 @@ class Examples:
 
     def __post_init__(self) -> None:
         """Convert the columns to arrays; refuse columns that do not fit together."""
-        features = {name: as_column(column, f"Column {name!r}") for name, column in self.features.items()}
+        features = {name: as_column(column, f"Column {name!r}", missing=True) for name, column in self.features.items()}
+        gaps = {name: about_missing_words(column, f"Column {name!r}") for name, column in self.features.items()}
         object.__setattr__(self, "features", features)
+        object.__setattr__(self, "missing", {name: text for name, text in gaps.items() if text} | dict(self.missing))
         if self.target is not None:
             object.__setattr__(self, "target", as_column(self.target, f"Column {self.target_name!r}"))
         if not self.features:
@@ -98,7 +100,7 @@ class Examples:
         return joined([examples_of(source, chunk) for chunk in chunks])
 
     def require_filled(self, others: Collection[str]) -> None:
-        """Refuse missing numbers in all columns but `others`, where the dataset says what to say; DataError says it."""
+        """Refuse missing values in all columns but `others`, where the dataset says what to say; DataError says it."""
         if lines := {name: text for name, text in self.missing.items() if name not in others}:
             raise DataError("\n".join(lines.values())).of("", ("columns", next(iter(lines))))
 

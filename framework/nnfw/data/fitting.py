@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, S
 from typing import Any, Protocol
 
 from nnfw.arrays import Array
-from nnfw.data.columns import Column, FittedTransform, Kind, calling, require_numbers, through
+from nnfw.data.columns import Column, FittedTransform, Kind, calling, require_numbers, takes_missing, through
 from nnfw.data.examples import Examples, categorical
 from nnfw.errors import DataError, PluginError, about, short
 from nnfw.plugins.results import wrong_result
@@ -80,7 +80,7 @@ class ColumnFit:
         """Return what the next transform takes."""
         raw = self._raw(examples)
         if not self._steps:
-            require_numbers(self.name, raw, self._next.takes_missing)
+            require_numbers(self.name, raw, takes_missing(self._next))
         values = through(self.name, self._steps, raw, self._next)
         if self._next.accepts == "numeric" and categorical(values):
             raise DataError(

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, to_table
-from nnfw.data.columns import Column
+from nnfw.data.columns import Column, takes_missing
 from nnfw.data.conversion import as_whole, cast, column_names, require_finite
 from nnfw.data.examples import Examples, categorical
 from nnfw.data.fitting import ColumnFit, Parts, fit_columns, words_in
@@ -153,7 +153,7 @@ class Preprocessing:
         lengths = {group.lengths: there[group.lengths] for group in groups if group.lengths is not None}
         _require_columns(transforms, features, "columns")
         chosen = {name: _of_column(name, raw, transforms) for name, raw in features.items()}
-        filled = [name for name, own in chosen.items() if own and own[0].takes_missing]
+        filled = [name for name, own in chosen.items() if own and takes_missing(own[0], categorical(features[name]))]
         first.require_filled([*filled, *(there.keys() - features.keys() - lengths.keys() - labels)])
         of_columns = [
             ColumnFit(name, "categorical" if categorical(features[name]) else "numeric", own, _raw_column(name))
@@ -290,7 +290,7 @@ class Preprocessing:
 
     @property
     def takes_missing(self) -> tuple[str, ...]:
-        """Names of the columns whose numbers may be missing."""
+        """Names of the columns whose values may be missing."""
         return tuple(column.name for column in self.columns if column.takes_missing)
 
     def require_filled(self, examples: Examples, *, labels: bool = False) -> None:
@@ -471,7 +471,9 @@ class Preprocessing:
 
     def _raw(self, features: Mapping[str, Array]) -> Mapping[str, Array]:
         _require_there(self.columns, column_names(features) or tuple(features), "The data")
-        raw = Examples({column.name: features[column.name] for column in self.columns}).features
+        examples = Examples({column.name: features[column.name] for column in self.columns})
+        examples.require_filled(self.takes_missing)
+        raw = examples.features
         for column in self.columns:
             with about("columns", column.name):
                 column.require(raw[column.name])
@@ -585,6 +587,11 @@ def _fits_of_targets(
     targets = {"": first.target_name} if targets is None else targets
     labels = {name: raw_of(name, first) for name in targets.values()}
     _require_columns(transforms, labels, "target columns")
+    if lossy := [transform for transform in transforms if not transform.invertible]:
+        raise DataError(
+            f"{short(lossy[0])} cannot be undone, so it cannot change a target: predictions would not have its unit. "
+            "Take it out of the target transforms."
+        )
     return {
         output: ColumnFit(
             name,
@@ -613,7 +620,7 @@ def _of_column(name: str, raw: Array, transforms: Iterable[Transform]) -> list[T
     return [
         transform
         for transform in transforms
-        if (transform.accepts == kind if transform.columns is None else name in transform.columns)
+        if (transform.accepts in (kind, "any") if transform.columns is None else name in transform.columns)
     ]
 
 

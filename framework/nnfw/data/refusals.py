@@ -74,8 +74,7 @@ def not_words(array: Array, name: str) -> str:
     "Column 'city' must hold words alone, got None at [1]. Fill what is missing, or remove the examples."
     """
     index, entry = next(found for found in np.ndenumerate(array) if not isinstance(found[1], str))
-    missing = is_missing(entry) or entry != entry  # pandas marks a missing word with NaN
-    advice = _FILL if missing else f"Make words of all: [str(value) for value in {variable(name)}]."
+    advice = _FILL if is_missing_word(entry) else f"Make words of all: [str(value) for value in {variable(name)}]."
     return f"{name} must hold words alone, got {short(entry)} at {list(index)}. {advice}"
 
 
@@ -134,6 +133,11 @@ def _is_odd(found: tuple[tuple[int, ...], object]) -> bool:
 def is_missing(entry: object) -> bool:
     """Return whether an object stands for a missing value: None, or pandas' NA and NaT."""
     return entry is None or type(entry).__name__ in _MISSING
+
+
+def is_missing_word(entry: object) -> bool:
+    """Return whether an object among words stands for a missing one; pandas marks it with NaN."""
+    return is_missing(entry) or entry != entry
 
 
 def variable(name: str) -> str:

@@ -109,15 +109,20 @@ class Transform(Protocol):
     columns
         Names of the columns to change; None for all that it `accepts`.
     accepts
-        ``"numeric"`` or ``"categorical"``: the raw columns it takes when `columns` is None.
+        ``"numeric"``, ``"categorical"`` or ``"any"``: the raw columns it takes when `columns` is None.
     takes_missing
-        Whether missing numbers, which are NaN, reach it; otherwise they are refused before. Those that the last
-        transform of a column leaves are refused too.
+        Whether missing values reach it: NaN among numbers, the empty word among words. Otherwise they are refused
+        before. Missing numbers never reach one that accepts ``"categorical"``, nor may the last transform of a column
+        leave any.
+    invertible
+        Whether :meth:`invert` gives back what :meth:`apply` was given. Otherwise it returns any column that `apply`
+        takes, and the transform cannot change a target.
     """
 
     columns: tuple[str, ...] | None
-    accepts: ClassVar[Literal["numeric", "categorical"]]
+    accepts: ClassVar[Literal["numeric", "categorical", "any"]]
     takes_missing: ClassVar[bool] = False
+    invertible: ClassVar[bool] = True
 
     @abstractmethod
     def fit(self, column: Array) -> Mapping[str, Any]:
@@ -146,7 +151,7 @@ class Transform(Protocol):
 
     @abstractmethod
     def invert(self, column: Array, fitted: Mapping[str, Any]) -> Array:
-        """Return the column as it was before :meth:`apply`."""
+        """Return the column as it was before :meth:`apply`; see `invertible`."""
 
 
 class FitsInParts(Transform, Protocol):

@@ -1,0 +1,28 @@
+"""Transforms: columns as scikit-learn's."""
+
+import numpy as np
+import pytest
+
+from nnfw_standard import Fill
+
+CASES = {
+    "fill mean": Fill(),
+    "fill median": Fill("median"),
+    "fill most_frequent": Fill("most_frequent"),
+    "fill value": Fill(value=-7.5),
+}
+
+
+@pytest.fixture(scope="module")
+def stored():
+    with np.load("tests/standard/golden/transforms.npz") as file:
+        return dict(file)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_columns_are_those_of_scikit_learn(name, stored):
+    transform, x = CASES[name], stored[f"{name}/x"]
+    fitted = transform.fit(x)
+    for key in ("x", "new"):
+        found, expected = transform.apply(stored[f"{name}/{key}"], fitted), stored[f"{name}/{key} changed"]
+        np.testing.assert_allclose(found, expected.reshape(found.shape), rtol=1e-9, atol=1e-12, err_msg=key)
