@@ -166,9 +166,17 @@ def test_columns_without_any_number_are_nan_where_numbers_are_demanded_and_may_b
         read.columns(["a"], missing=["a"])
 
 
-def test_columns_missing_word_is_no_missing_number():
-    with pytest.raises(DataError, match=r"^people\.csv:3: column 'city': missing values: 1, the first is ''"):
-        table("city,a\nOslo,1\n,2\n").columns(["city"], missing=["city"])
+def test_columns_missing_word_is_empty_where_it_may_be_missing():
+    found = table("city,a\nOslo,1\nNA,2\n")
+    assert found.columns(["city"], missing=["city"])["city"].tolist() == ["Oslo", ""]
+    assert found.missing(["city"])["city"].startswith(
+        "people.csv:3: column 'city': missing values: 1, the first is 'NA'"
+    )
+
+
+def test_read_csv_words_that_are_known_stay_words_and_may_be_missing():
+    found = table("code,a\n7,1\n?,2\n", words=["code"])
+    assert found.columns(["code"], missing=["code"])["code"].tolist() == ["7", ""]
 
 
 @pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e999"])

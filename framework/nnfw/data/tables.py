@@ -92,7 +92,7 @@ class Table:
     ) -> dict[str, Array]:
         """Return columns by name: float64 ``(N,)`` where they are numeric, as those in `numeric` must be; else str.
 
-        Missing numbers of the columns in `missing` are NaN.
+        Missing numbers of the columns in `missing` are NaN, missing words empty.
 
         Raises DataError if a column does not exist, lacks values, or holds a word where a number is expected; all of
         them at once, each with its first line. Warns if most of what is taken for words looks like numbers, or whole
@@ -135,6 +135,7 @@ def read_csv(
     source: Path | TextIO,
     *,
     categorical: Collection[str] = (),
+    words: Collection[str] = (),
     delimiter: str = AUTO,
     name: str = "",
     dialect: Dialect = UNKNOWN,
@@ -155,6 +156,8 @@ def read_csv(
         Path of a file, which ``.gz``, ``.zip`` or ``.zst`` at its end says to expand; or an open text stream.
     categorical
         Columns to keep as words, whatever they look like.
+    words
+        Columns of words, some of which may be missing.
     delimiter
         The character between cells, if the `dialect` does not say.
     name
@@ -173,7 +176,7 @@ def read_csv(
     dialect = replace(dialect, delimiter=delimiter) if dialect.delimiter == AUTO else dialect
     with Text(source, name) as text:
         layout = layout_of(text, dialect)
-        reading = _Reading(text, layout, dict.fromkeys(categorical, "words"))
+        reading = _Reading(text, layout, frozenset(categorical), frozenset(words))
         columns = reading.columns(_numbers_of(dialect))
         written = _written(columns, dialect)
         if written != _numbers_of(dialect):
@@ -236,15 +239,16 @@ class Seen:
 class _Reading:
     """Reads the columns of a text, again where some turn out to be of another kind than their first rows."""
 
-    def __init__(self, text: Text, layout: Layout, kinds: Mapping[str, Kind]) -> None:
-        self.text, self.layout, self.asked, self.length = text, layout, kinds, 0
+    def __init__(self, text: Text, layout: Layout, categorical: frozenset[str], words: frozenset[str]) -> None:
+        self.text, self.layout, self.categorical, self.length = text, layout, categorical, 0
+        self.words: dict[str, Kind] = dict.fromkeys(words, "words")
 
     def columns(self, written: tuple[str, str]) -> dict[str, _Column]:
         """Return the columns, where numbers are written with these marks before decimals and between thousands."""
         numbers = Numbers(*written)
-        columns = self._read(numbers, {})
+        columns = self._read(numbers, self.words)
         changed = {column.name: column.kind for column in columns if column.changed}
-        columns = self._read(numbers, changed) if changed else columns
+        columns = self._read(numbers, self.words | changed) if changed else columns
         return {column.name: column for column in columns}
 
     def _read(self, numbers: Numbers, kinds: Mapping[str, Kind]) -> list[_Column]:
@@ -258,7 +262,7 @@ class _Reading:
             header = _header(first[1], self.layout)
             lines = array("q")
             columns = [
-                _Column(column, place, lines, missing, numbers, self.asked.get(column), kinds.get(column))
+                _Column(column, place, lines, missing, numbers, column in self.categorical, kinds.get(column))
                 for place, column in enumerate(header, 1)
             ]
             for block_lines, block in _blocks(found if dialect.header else _again(first, found), header, name):
@@ -289,10 +293,10 @@ class _Column:
         Cells that mark a missing value, in lower case.
     numbers
         How numbers are written.
-    asked
-        The kind that the user asked for.
+    verbatim
+        Whether its cells are words as they are, none of them missing.
     known
-        The kind that an earlier reading found.
+        Its kind, if that is known, as after an earlier reading.
     """
 
     def __init__(
@@ -302,11 +306,11 @@ class _Column:
         lines: array[int],
         missing: frozenset[str],
         numbers: Numbers,
-        asked: Kind | None,
+        verbatim: bool,
         known: Kind | None,
     ) -> None:
         self.name, self.place = name, place
-        self.verbatim = asked == "words"
+        self.verbatim = verbatim
         self._lines, self._missing, self._written = lines, missing, numbers
         self._known = known
         self._holds_words = self.verbatim or known == "words"
@@ -394,7 +398,7 @@ class _Column:
     @property
     def kind(self) -> Kind:
         """What the column holds, whatever the order of its rows."""
-        if self.verbatim:
+        if self.verbatim or self._known == "words":
             return "words"
         if self._holds_words:
             counts = self._counts
@@ -453,7 +457,7 @@ class _Column:
         """Return ``line: column ...: what is wrong``, or nothing; NaN is not wrong in a column of `missing` numbers."""
         kind = self.kind
         if kind == "words":
-            return self._problem_of_words(numeric)
+            return self._problem_of_words(numeric, missing)
         if self._odd:
             cell, (_, row) = next(iter(self._odd.items()))
             advice = "" if numeric else " Correct it, or name the column in categorical."
@@ -469,7 +473,7 @@ class _Column:
         count, row = self._absent
         return self._lacking(count, row, "cells without a finite number", "") if count else ""
 
-    def _problem_of_words(self, numeric: bool) -> str:
+    def _problem_of_words(self, numeric: bool, missing: bool) -> str:
         first = {code: word for word, code in self.vocabulary.items()}
         if numeric:
             word = next(
@@ -483,7 +487,7 @@ class _Column:
                 f"characters, this one has {len(long):,}. Shorten it, or leave the column out of the features."
             )
         absent = [] if self.verbatim else [word for word in self.vocabulary if word.casefold() in self._missing]
-        if not absent:
+        if missing or not absent:
             return ""
         counts = self._counts
         advice = ", or name the column in categorical to keep them"
@@ -566,10 +570,12 @@ class _Column:
         return Seen(self._absent[0], len(different), texts, ends)
 
     def values(self) -> Array:
-        """Return the numbers, or words."""
+        """Return the numbers, NaN where they are missing, or the words, empty where they are."""
         if not self._holds_words:
             return np.frombuffer(self.numbers)
-        return np.array(list(self.vocabulary))[np.frombuffer(self.codes, np.int64)]
+        absent = frozenset() if self.verbatim else self._missing
+        words = ["" if word.casefold() in absent else word for word in self.vocabulary]
+        return np.array(words)[np.frombuffer(self.codes, np.int64)]
 
 
 _ROW = "row"

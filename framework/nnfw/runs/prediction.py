@@ -329,7 +329,9 @@ def _of_kind(
 
 def _of_table(source: str, model: Sequential, delimiter: str, with_target: bool) -> Examples:
     if model.preprocessing is not None:
-        table = _table(source, delimiter, model.preprocessing.categorical)
+        words = frozenset(model.preprocessing.categorical)
+        filled = words.intersection(model.preprocessing.takes_missing)
+        table = _table(source, delimiter, words - filled, filled)
         return model.preprocessing.select(table, with_target=with_target)
     table = _table(source, delimiter)
     columns = table.columns(table.names, numeric=table.names)
@@ -338,10 +340,9 @@ def _of_table(source: str, model: Sequential, delimiter: str, with_target: bool)
     return Examples({"x": np.column_stack(list(columns.values())).reshape(-1, *model.input_shape)})
 
 
-def _table(source: str, delimiter: str, categorical: Collection[str] = ()) -> Table:
-    if source == STDIN:
-        return read_csv(sys.stdin, categorical=categorical, delimiter=delimiter, name="<stdin>")
-    return read_csv(Path(source), categorical=categorical, delimiter=delimiter)
+def _table(source: str, delimiter: str, categorical: Collection[str] = (), words: Collection[str] = ()) -> Table:
+    stream, name = (sys.stdin, "<stdin>") if source == STDIN else (Path(source), "")
+    return read_csv(stream, categorical=categorical, words=words, delimiter=delimiter, name=name)
 
 
 def _of_array(source: str, model: Sequential) -> Examples:
