@@ -349,9 +349,13 @@ def test_read_csv_character_cut_off_at_the_end_is_refused(tmp_path):
         read_csv(write(tmp_path, "a\nü".encode()[:-1]))
 
 
-def test_read_csv_stream_in_other_encoding_is_refused():
-    with pytest.raises(DataError, match=r"^<stdin>: this is not text in UTF-8"):
-        read_csv(TextIOWrapper(BytesIO("a\nü\n".encode("latin-1")), encoding="utf-8"), name="<stdin>")
+def test_read_csv_stream_of_bytes_is_read_in_its_own_encoding():
+    stream = TextIOWrapper(BytesIO("a\nü\nü\n".encode("latin-1")), encoding="utf-8")
+    found = read_csv(stream, name="<stdin>")
+    assert found.columns(["a"])["a"].tolist() == ["ü", "ü"]
+    broken = TextIOWrapper(BytesIO("a\nü\n\x01".encode("latin-1")), encoding="utf-8")
+    with pytest.raises(DataError, match=r"^<stdin>:2: this is not text in UTF-8"):
+        read_csv(broken, name="<stdin>")
 
 
 @pytest.mark.parametrize("content", [b"a,b\n1,\0\n", b"\0" * 100], ids=["in a cell", "nothing else"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -14,9 +13,9 @@ import typer
 from nnfw.cli.arguments import Out, Overrides
 from nnfw.cli.completion import complete_components
 from nnfw.cli.console import message, print_text
+from nnfw.cli.sources import source_of
 from nnfw.cli.summary import print_summary
 from nnfw.cli.train import Quiet, print_run, progress_bar
-from nnfw.plain import Plain
 from nnfw.plugins import default_registry
 
 COMPONENT = "NAME[:OPTION=VALUE,...]"
@@ -93,7 +92,10 @@ def assemble(
     table = {
         "name": name,
         "seed": seed,
-        "data": {"source": _source(data, target, directory), "transforms": list(map(parse_reference, transform or ()))},
+        "data": {
+            "source": source_of(data, target, directory),
+            "transforms": list(map(parse_reference, transform or ())),
+        },
         "model": {"layers": list(map(parse_component, layer))},
         "cost": parse_component(cost),
         "optimizer": parse_component(optimizer),
@@ -116,18 +118,6 @@ def assemble(
         from nnfw.runs import train as train_run
 
         print_run(train_run(experiment, registry, out, progress_bar(quiet), message), json=False)
-
-
-def _source(data: str, target: str | None, directory: Path) -> Plain:
-    """Return the table of the dataset; the path of a file is relative to `directory`, the experiment's."""
-    from nnfw.experiments import file_ending, parse_component, parse_reference
-
-    if file_ending(data) == ".csv" and data != "-":
-        if target is None:
-            raise typer.BadParameter(f"--data {data} is a CSV file: name its target column with --target.")
-        path = data if Path(data).is_absolute() else os.path.relpath(data, directory)
-        return {"type": "csv", "path": path, "target": target}
-    return parse_reference(data) if target is None else parse_component(data) | {"target": target}
 
 
 def _without_empty(table: Mapping[str, object]) -> dict[str, object]:

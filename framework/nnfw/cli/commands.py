@@ -34,6 +34,7 @@ BUILT_IN = (
     CommandSpec("reproduce", "nnfw.cli.train:reproduce", "Train a run again and compare the results."),
     CommandSpec("report", "nnfw.cli.runs:report", "Write an HTML page about a run."),
     CommandSpec("assemble", "nnfw.cli.assemble:assemble", "Make an experiment from named components."),
+    CommandSpec("init", "nnfw.cli.init:init", "Write an experiment file for a table."),
     CommandSpec(
         "inspect", "nnfw.cli.inspect_table:inspect", "Show the columns of a table, and what is odd about them."
     ),

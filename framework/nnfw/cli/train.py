@@ -23,6 +23,10 @@ from nnfw.plugins import default_registry
 from nnfw.runs.reading import read_run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nnfw.experiments import ExperimentFile
+    from nnfw.plugins import Registry
     from nnfw.protocols import Callback
     from nnfw.runs import Reproduction, ResumeCheck, Run
 
@@ -36,8 +40,14 @@ Again = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
+Target = Annotated[
+    str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict, if FILE is a table.")
+]
+
+
 def train(
     file: ExperimentPath,
+    target: Target = None,
     overrides: Overrides = None,
     out: Out = None,
     verify: Verify = False,
@@ -50,21 +60,39 @@ def train(
     the resolved experiment, metrics.jsonl, checkpoints, the model and a record of versions, plugins, seed and data.
     nnfw resume continues a run that was interrupted.
 
+    FILE may also be a table, with its target: then the experiment is the one that nnfw init writes.
+
     Examples
     --------
     $ nnfw train examples/digits.toml
+    $ nnfw train penguins.csv --target species
     $ nnfw train examples/digits.toml --verify-resume
     $ nnfw train examples/digits.toml --set training.epochs=5 --set optimizer.learning_rate=0.01 --out runs/short
     """
-    from nnfw.experiments import read_experiment
     from nnfw.runs import train, verify_resume
 
     registry = default_registry()
-    experiment = read_experiment(file, registry, overrides or ())
+    experiment = _experiment(file, target, registry, overrides or ())
     if verify:
         _report_check(verify_resume(experiment, registry), json=json)
         return
     print_run(train(experiment, registry, out, progress_bar(quiet), message), json=json)
+
+
+def _experiment(file: str, target: str | None, registry: Registry, overrides: Iterable[str]) -> ExperimentFile:
+    """Return the experiment of a file, or the one that is recommended for a table."""
+    from nnfw.experiments import ExperimentFile, check_experiment, file_ending, read_experiment
+    from nnfw.toml import STDIN, apply_overrides, parse
+
+    table = file != STDIN and file_ending(file) == ".csv"
+    if not table:
+        if target is not None:
+            raise typer.BadParameter("--target goes with a table; an experiment file names its own.")
+        return read_experiment(file, registry, overrides)
+    from nnfw.cli.sources import recipe_of
+
+    document = apply_overrides(parse(recipe_of(file, target, Path(), registry), f"recipe for {file}"), overrides)
+    return ExperimentFile(check_experiment(document, registry), document, Path())
 
 
 def resume(

@@ -109,14 +109,11 @@ class Text:
     def __init__(self, source: Path | TextIO, name: str) -> None:
         self.name = name
         self._path = source if isinstance(source, Path) else None
-        self._kept = SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="")  # noqa: SIM115 - closed on leaving
+        self._kept = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed on leaving
         if not isinstance(source, Path):
-            try:
-                while chunk := source.read(CHUNK):
-                    self._kept.write(chunk)
-            except UnicodeDecodeError as error:
-                self._kept.close()
-                raise self._undecodable(error, "") from error
+            stream = getattr(source, "buffer", source)  # bytes, whose encoding can be found out
+            while chunk := stream.read(CHUNK):
+                self._kept.write(chunk.encode("utf-8", "surrogateescape") if isinstance(chunk, str) else chunk)
 
     def __enter__(self) -> Self:
         """Return it."""
@@ -128,8 +125,8 @@ class Text:
 
     def encoding(self, wanted: str) -> str:
         """Return the encoding: the wanted one; else what its first bytes say, UTF-8, or Windows-1252 if it fits."""
-        if wanted != AUTO or self._path is None:
-            return "utf-8-sig" if wanted == AUTO else wanted
+        if wanted != AUTO:
+            return wanted
         with self._bytes() as stream:
             decoder, failed, head = getincrementaldecoder("utf-8")(), False, stream.read(CHUNK)
             if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
@@ -153,13 +150,13 @@ class Text:
     @contextmanager
     def open(self, encoding: str) -> Iterator[TextIO]:
         """Open the text at its start; DataError if the file cannot be read or is not in this encoding."""
-        if self._path is None:
-            self._kept.seek(0)
-            yield self._kept  # type: ignore[misc]
-            return
         try:
-            with self._bytes() as stream, TextIOWrapper(stream, encoding, newline="") as text:
-                yield text
+            with self._bytes() as stream:
+                text = TextIOWrapper(stream, encoding, newline="")
+                try:
+                    yield text
+                finally:
+                    text.detach()
         except LookupError as error:
             raise DataError(
                 f"{self.name}: there is no encoding {encoding!r}; 'utf-8' or 'latin-1', for instance."
@@ -169,8 +166,11 @@ class Text:
 
     @contextmanager
     def _bytes(self) -> Iterator[IO[bytes]]:
-        """Open the file, expanded."""
-        assert self._path is not None
+        """Open the file, expanded, or what was kept of a stream."""
+        if self._path is None:
+            self._kept.seek(0)
+            yield self._kept
+            return
         ending = self._path.suffix.lower()
         with reading(self._path, "a CSV table"), open_regular(self._path) as file:
             if ending not in COMPRESSED:

@@ -96,6 +96,13 @@ class Dataset(Protocol):
         """
         return None
 
+    def recipe(self, directory: Path) -> str | None:
+        """Return the text of an experiment file that is a good start for this data, with the reasons for its choices.
+
+        None by default. Relative paths start at `directory`, and are written as they are.
+        """
+        return None
+
     def input_shape(self) -> Shape | None:
         """Return the shape of one example if it is known without reading anything; None by default."""
         return None

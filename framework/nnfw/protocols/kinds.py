@@ -105,6 +105,7 @@ MAY_LACK = frozenset(
         "own_lengths",
         "parameter_patterns",
         "pictures",
+        "recipe",
         "scales_parts",
         "step_ended",
         "through_time",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from nnfw.data import NA_VALUES, Dialect, Examples, as_whole, categorical, read_csv
+from nnfw.data import NA_VALUES, Dialect, Examples, Table, as_whole, categorical, read_csv
 from nnfw.errors import DataError
 from nnfw.protocols import Dataset
+from nnfw_standard.recipe import experiment
 
 Delimiter = Literal["auto", ",", ";", "\t", "|", " "]
 
@@ -93,6 +94,15 @@ class CSV(Dataset):
             self.delimiter, self.decimal, self.thousands, self.encoding, self.comment, self.header, self.na_values
         )
 
+    def recipe(self, directory: Path) -> str:
+        """Return an experiment for the table: see :mod:`nnfw_standard.recipe`; DataError if nothing can be learned."""
+        chosen = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in ("path", "target") and getattr(self, field.name) != field.default
+        }
+        return experiment(self._table(directory), self.path, self.target, chosen)
+
     def load(self, directory: Path) -> Examples:
         """Return the examples of the table.
 
@@ -102,8 +112,7 @@ class CSV(Dataset):
             If the file is missing or malformed, a column does not exist, or cells of the columns used are missing or
             hold a word among numbers; names line and column.
         """
-        table = read_csv(directory / self.path, categorical=self.categorical, dialect=self.dialect)
-        table.require((self.target, *(self.features or ()), *self.categorical, *self.exclude))
+        table = self._table(directory)
         others = (self.target, *self.exclude)
         names = self.features or tuple(name for name in table.features if name not in others)
         if both := [name for name in names if name in self.exclude]:
@@ -114,3 +123,8 @@ class CSV(Dataset):
         target = as_whole(columns.pop(self.target))
         classes = tuple(np.unique(target).tolist()) if categorical(target) else None
         return Examples(columns, target, self.target, classes, table.missing(names))
+
+    def _table(self, directory: Path) -> Table:
+        table = read_csv(directory / self.path, categorical=self.categorical, dialect=self.dialect)
+        table.require((self.target, *(self.features or ()), *self.categorical, *self.exclude))
+        return table

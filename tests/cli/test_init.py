@@ -1,0 +1,58 @@
+import pytest
+
+from nnfw.cli.main import main
+
+TABLE = "a,b,y\n" + "".join(f"{k % 11},{'pqr'[k % 3]},{'uv'[k % 2]}\n" for k in range(60))
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text(TABLE)
+    return tmp_path
+
+
+def test_init_writes_an_experiment_that_trains_as_the_table_does(table, capsys):
+    assert main(["init", "t.csv", "--target", "y", "-o", "e.toml"]) == 0
+    assert capsys.readouterr().err == "Wrote e.toml. Train it with: nnfw train e.toml\n"
+    short = ["--set", "training.epochs=2", "-q"]
+    assert main(["train", "e.toml", *short, "--out", "one"]) == 0
+    assert main(["train", "t.csv", "--target", "y", *short, "--out", "two"]) == 0
+    one, two = ((table / name / "model.nnfw").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert main(["predict", "two", "t.csv"]) == 0
+    assert main(["reproduce", "two", "-q"]) == 0
+
+
+def test_init_without_a_file_prints_it(table, capsys):
+    assert main(["init", "t.csv", "--target", "y"]) == 0
+    assert capsys.readouterr().out.startswith("# t.csv: 60 rows. Change what you like; nnfw train trains it.\n")
+
+
+def test_init_overwrites_nothing(table, capsys):
+    (table / "e.toml").write_text("mine")
+    assert main(["init", "t.csv", "--target", "y", "-o", "e.toml"]) == 2
+    assert "e.toml is there already. Name another file, or remove it." in capsys.readouterr().err
+    assert (table / "e.toml").read_text() == "mine"
+
+
+def test_init_of_a_folder_below_names_the_table_from_there(table):
+    (table / "sub").mkdir()
+    assert main(["init", "t.csv", "--target", "y", "-o", "sub/e.toml"]) == 0
+    assert 'path = "../t.csv"' in (table / "sub" / "e.toml").read_text()
+    assert main(["summary", "sub/e.toml", "--read-data"]) == 0
+
+
+def test_init_of_other_data_is_refused(table, capsys):
+    assert main(["init", "xor"]) == 2
+    assert "recommends no experiment. Make one with nnfw assemble, or begin with a" in capsys.readouterr().err
+
+
+def test_train_of_a_table_needs_its_target_and_a_file_none(table, capsys):
+    assert main(["train", "t.csv"]) == 2
+    assert "t.csv is a CSV file: name its target column with --target" in capsys.readouterr().err
+    (table / "e.toml").write_text("")
+    assert main(["train", "e.toml", "--target", "y"]) == 2
+    assert "--target goes with a table; an experiment file names its own." in capsys.readouterr().err
+    assert main(["train", "t.csv", "--target", "z"]) == 2
+    assert "t.csv: there is no column 'z'." in capsys.readouterr().err
