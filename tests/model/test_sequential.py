@@ -654,10 +654,19 @@ def test_values_that_are_no_arrays_by_name_are_refused():
         network(values=[1])
 
 
-@pytest.mark.parametrize("validation", [(), (1,), (1, 2, 3), 5], ids=["none", "one", "three", "number"])
-def test_fit_refuses_validation_data_that_is_no_pair(data, validation):
-    with pytest.raises(nnfw.DataError, match=r"validation_data must be a pair \(x, y\), got"):
+@pytest.mark.parametrize("validation", [(), (1,), (1, 2, 3, 4), 5], ids=["none", "one", "four", "number"])
+def test_fit_refuses_validation_data_that_is_neither_x_and_y_nor_with_weights(data, validation):
+    with pytest.raises(nnfw.DataError, match=r"validation_data must be \(x, y\) or \(x, y, sample_weight\), got"):
         fit(network(), data, validation_data=validation)
+
+
+def test_fit_weighs_validation_data(data, rng):
+    x, y = data
+    model, weight = network(), rng.random(len(x))
+    history = fit(model, data, epochs=1, validation_data=(x, y, weight))
+    expected = model.evaluate(x, y, cost="cross_entropy", sample_weight=weight)["cost"]
+    assert history[-1]["validation_cost"] == pytest.approx(expected, rel=1e-6)
+    assert expected != pytest.approx(model.evaluate(x, y, cost="cross_entropy")["cost"], rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -825,13 +834,15 @@ def test_model_of_a_single_softmax_unit_still_predicts(tmp_path):
 def test_weights_that_are_all_zero_are_refused(call):
     model, options = nnfw.Sequential([Dense(1)], 2), {"optimizer": "sgd"} if call == "fit" else {}
     with pytest.raises(
-        nnfw.DataError, match=r"^sample_weight is 0 for every example, so none of them counts\. Give one"
+        nnfw.DataError, match=r"^sample_weight is zero for every example, so none of them counts\. Give one"
     ):
         getattr(model, call)(np.ones((4, 2)), np.ones(4), cost="mse", sample_weight=np.zeros(4), **options)
 
 
 def test_weights_that_become_zero_in_the_models_dtype_are_refused():
-    with pytest.raises(nnfw.DataError, match=r"^sample_weight is 0 for every example in float32, so none.* Multiply"):
+    with pytest.raises(
+        nnfw.DataError, match=r"^sample_weight is zero for every example in float32, so none.* Multiply"
+    ):
         nnfw.Sequential([Dense(1)], 2).evaluate(
             np.ones((4, 2)), np.ones(4), cost="mse", sample_weight=np.full(4, 1e-60)
         )

@@ -43,6 +43,9 @@ from .sources import is_stored as is_stored
 from .sources import read_chunk as read_chunk
 from .sources import require_sound as require_sound
 from .sources import side_by_side as side_by_side
+from .sparse import Rows as Rows
+from .sparse import SparseRows as SparseRows
+from .sparse import is_sparse as is_sparse
 from .splitting import ChunkRows as ChunkRows
 from .splitting import Split as Split
 from .splitting import split as split

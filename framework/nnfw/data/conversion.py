@@ -35,7 +35,7 @@ def row_blocks(array: Array, size: int) -> Iterator[slice]:
     return (slice(start, start + rows) for start in range(0, len(array), rows))
 
 
-def release(array: Array) -> None:
+def release(array: object) -> None:
     """Release the pages that were read from a memory-mapped file; they stay in the system's cache.
 
     Otherwise every page that was read counts as memory of this process. Does nothing for other arrays, or for a
@@ -199,7 +199,7 @@ def as_weights(weight: ArrayLike | None, count: int, *, zeros: bool = False) -> 
         first = int(np.argmax(wrong))
         raise DataError(f"sample_weight must be finite and 0 or more, got {array[first]} for example {first}.")
     if count and not zeros and not array.any():
-        raise DataError("sample_weight is 0 for every example, so none of them counts. Give one of them more.")
+        raise DataError("sample_weight is zero for every example, so none of them counts. Give one of them more.")
     return array
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from nnfw.arrays import Array
 from nnfw.data.conversion import as_numeric
+from nnfw.data.sparse import SparseMatrix
 from nnfw.errors import DataError
 
 
@@ -72,5 +73,8 @@ class Padded:
         return np.ascontiguousarray(lengths, np.int64)
 
 
-Values = ArrayLike | Stored | Padded | Mapping[str, ArrayLike | Stored | Padded]
-"""What may be given as examples or labels: an array or sequences of different lengths, or several of them by name."""
+Value = ArrayLike | Stored | Padded | SparseMatrix
+"""What may be given as one input, or one output's labels: an array or sequences of different lengths."""
+
+Values = Value | Mapping[str, Value]
+"""What may be given as examples or labels: a value, or several of them by name."""

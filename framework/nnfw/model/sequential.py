@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from nnfw import training
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, options_of, to_table
-from nnfw.data import Padded, Preprocessing, Stored, Values, column_names, listed, release
+from nnfw.data import Padded, Preprocessing, Rows, Stored, Values, column_names, listed, release
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short, warn
 from nnfw.network import (
     EVALUATION_ROWS,
@@ -241,7 +241,9 @@ class Sequential(Generic[Predicted]):
         batch_size: int = 32,
         shuffle: bool = True,
         sample_weight: ArrayLike | Stored | None = None,
-        validation_data: tuple[Values | Source, Values] | None = None,
+        validation_data: tuple[Values | Source, Values]
+        | tuple[Values | Source, Values, ArrayLike | Stored | None]
+        | None = None,
         metrics: Sequence[Reference] | Mapping[str, Sequence[Reference]] = (),
         schedule: Reference | None = None,
         regularizer: Reference | None = None,
@@ -269,12 +271,12 @@ class Sequential(Generic[Predicted]):
         ----------
         x, y
             Examples and labels; neither is modified. Memory-mapped arrays are read batch by batch, stored ones (h5py,
-            zarr) of more than 64 MiB in slices. x may be an :class:`nnfw.Source`, which is read chunk by chunk: y and
-            `sample_weight` then name columns of it, by output where there are several. Labels are what the
-            cost takes: classes ``(N,)`` or one-hot rows for ``cross_entropy``, numbers ``(N, *output_shape)`` for
-            ``mse``; ``(N,)`` is accepted for one output. The model remembers the names of a frame's columns, up to
-            16,384, and from then on refuses frames with other columns or another order. Arrays without names are taken
-            by position.
+            zarr) of more than 64 MiB in slices. x may be a sparse matrix of SciPy, of which one batch at a time becomes
+            dense, or an :class:`nnfw.Source`, which is read chunk by chunk: y and `sample_weight` then name columns of
+            it, by output where there are several. Labels are what the cost takes: classes ``(N,)`` or one-hot rows for
+            ``cross_entropy``, numbers ``(N, *output_shape)`` for ``mse``; ``(N,)`` is accepted for one output. The
+            model remembers the names of a frame's columns, up to 16,384, and from then on refuses frames with other
+            columns or another order. Arrays without names are taken by position.
         cost, optimizer
             By name, by table or as objects. Two functions, (value, gradient), are a cost too.
         epochs, batch_size
@@ -284,7 +286,7 @@ class Sequential(Generic[Predicted]):
         sample_weight
             Weights ``(N,)`` of the examples in C, 0 or more.
         validation_data
-            ``(x, y)`` on which cost and metrics are also computed after each epoch.
+            ``(x, y)``, or ``(x, y, sample_weight)``, on which cost and metrics are also computed after each epoch.
         metrics, schedule, regularizer, callbacks, accelerator
             By name, by table or as objects. A function ``f(a, y)`` that returns a mean over examples is a metric, and
             ``f(fit, record)`` a callback that runs after each epoch. Callbacks that are on by default run too;
@@ -432,12 +434,12 @@ class Sequential(Generic[Predicted]):
     def _validation(self, data: Any, objective: Objective, preprocessing: Preprocessing | None) -> training.Data | None:
         if data is None:
             return None
-        if not isinstance(data, tuple | list) or len(data) != 2:
-            raise DataError(f"validation_data must be a pair (x, y), got {short(data)}.")
-        x, y = data
+        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+            raise DataError(f"validation_data must be (x, y) or (x, y, sample_weight), got {short(data)}.")
+        x, y, weight = (*data, None)[:3]
         if preprocessing is not None:
-            preprocessing.require_names(training.feature_names(x, y, owner="x_val"), "x_val")
-        return self.data(x, y, objective, suffix="_val")
+            preprocessing.require_names(training.feature_names(x, y, weight, owner="x_val"), "x_val")
+        return self.data(x, y, objective, weight, suffix="_val")
 
     def predict(self, x: Values | Source, *, accelerator: str = "none") -> Predicted:
         """Return a^L for examples `x`.
@@ -540,7 +542,7 @@ class Sequential(Generic[Predicted]):
 
     def _predicted(
         self,
-        arrays: list[Array],
+        arrays: list[Rows],
         lengths: list[Array | None] | None,
         names: tuple[str, ...],
         forward: RepeatedForward,
@@ -561,7 +563,7 @@ class Sequential(Generic[Predicted]):
                 release(array)
         return outputs
 
-    def _checked(self, parts: list[Array], arrays: list[Array], names: tuple[str, ...]) -> list[Array]:
+    def _checked(self, parts: Sequence[Rows], arrays: list[Rows], names: tuple[str, ...]) -> list[Array]:
         """Return parts of the inputs, checked and as the network takes them."""
         inputs, dtype = self.network.inputs, self.dtype
         if len(inputs) == 1:

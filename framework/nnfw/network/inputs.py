@@ -10,7 +10,7 @@ import numpy as np
 
 from nnfw.arrays import Array, Shape
 from nnfw.data import INPUT as INPUT
-from nnfw.data import Padded, as_batch, cast_finite, listed, require_finite, row_blocks
+from nnfw.data import Padded, Rows, SparseRows, as_batch, cast_finite, is_sparse, listed, require_finite, row_blocks
 from nnfw.errors import DataError, NnfwError, about, did_you_mean, short
 
 _BLOCK = 1 << 20  # indices checked at a time
@@ -63,11 +63,26 @@ class Input:
         keys = [""] if tuple(names) == (INPUT,) else [f"[{short(name)}]" for name in names]
         return tuple(map(cls, names, shapes, limits, keys))
 
-    def require(self, array: Array, owner: str, columns: Sequence[str] = ()) -> None:
+    def rows_of(self, values: Any, owner: str) -> tuple[Rows, bool]:
+        """Return values as a batch of examples, and whether they are a single one; DataError for another shape."""
+        if not is_sparse(values):
+            return as_batch(values, self.shape, owner)
+        if self.limit is not None or values.shape[1:] != self.shape:
+            taken = "indices" if self.limit is not None else f"examples of shape {self.shape}"
+            raise DataError(
+                f"{owner} is a sparse matrix of shape {values.shape}, but the network takes {taken}. Give an array of "
+                "that shape."
+            )
+        return SparseRows(values, owner), False
+
+    def require(self, array: Rows, owner: str, columns: Sequence[str] = ()) -> None:
         """Refuse what the network cannot take: numbers that are not finite, indices out of range.
 
         DataError names `owner`, the row and the value.
         """
+        if isinstance(array, SparseRows):
+            array.require_finite(owner, columns)
+            return
         if self.limit is None:
             require_finite(array, owner, columns)
             return
@@ -108,11 +123,14 @@ class Input:
         limit = self.limit[place[-1]] if isinstance(self.limit, tuple) else self.limit or 1
         return f"0 to {limit - 1}"
 
-    def cast(self, part: Array, dtype: np.dtype[np.generic], name: str, whole: Array, columns: Sequence[str]) -> Array:
+    def cast(self, part: Rows, dtype: np.dtype[np.generic], name: str, whole: Rows, columns: Sequence[str]) -> Array:
         """Return some rows of `whole`, checked and as the network takes them; DataError as :meth:`require`.
 
         `name` is what messages call x as a whole.
         """
+        if isinstance(part, SparseRows):
+            part = part[:]
+        whole = whole.as_array if isinstance(whole, SparseRows) else whole
         if self.limit is None:
             return cast_finite(part, dtype, name + self.key, whole, columns)
         if part.dtype.kind not in "iu" or self._is_wrong(part):
@@ -124,7 +142,7 @@ class Input:
         return dtype if self.limit is None else np.dtype(np.int64)
 
 
-Given = tuple[list[Array], list[Array | None] | None, bool]
+Given = tuple[list[Rows], list[Array | None] | None, bool]
 """What a user gives: for each input its values, and its lengths if one is padded; whether it is one example."""
 
 
@@ -143,7 +161,7 @@ def arrays_of(x: object, inputs: Sequence[Input], name: str) -> Given:
         What messages call `x`.
     """
     if not inputs[0].key and not isinstance(x, Padded):
-        batch, single = as_batch(x, inputs[0].shape, name)  # type: ignore[arg-type]
+        batch, single = inputs[0].rows_of(x, name)
         return [batch], None, single
     if not inputs[0].key:
         return _together([x], inputs, name)
@@ -151,13 +169,13 @@ def arrays_of(x: object, inputs: Sequence[Input], name: str) -> Given:
 
 
 def _together(values: Sequence[Any], inputs: Sequence[Input], name: str) -> Given:
-    arrays: list[Array] = []
+    arrays: list[Rows] = []
     lengths: list[Array | None] = []
     counts: dict[str, int | str] = {}
     for value, each in zip(values, inputs, strict=True):
         owner, padded = name + each.key, value if isinstance(value, Padded) else None
         with about("input_shape", each.name):
-            batch, single = as_batch(value if padded is None else padded.values, each.shape, owner)
+            batch, single = each.rows_of(value if padded is None else padded.values, owner)
             arrays.append(batch)
             lengths.append(None if padded is None else padded.checked_lengths(batch.shape, owner))
         counts[each.name] = "a single example" if single else len(batch)

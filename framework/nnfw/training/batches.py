@@ -14,7 +14,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nnfw.arrays import Array, Shape
-from nnfw.data import NUMERIC_KINDS, as_numeric, as_weights, column_names, in_dtype, release, require_finite
+from nnfw.data import (
+    NUMERIC_KINDS,
+    Rows,
+    SparseRows,
+    as_numeric,
+    as_weights,
+    column_names,
+    in_dtype,
+    release,
+    require_finite,
+)
 from nnfw.errors import DataError, about, short
 from nnfw.network import Batch, Network, Objective, Workspace, arrays_of, by_name
 from nnfw.ops.definitions import take
@@ -86,7 +96,7 @@ class Labelled(Data):
     ----------
     inputs
         For each input of the network ``(N, *input_shape)``; in the model's dtype unless it is memory-mapped, int64 for
-        indices.
+        indices. Sparse matrices stay sparse.
     targets
         Labels for each output, in the form that its cost takes.
     weight
@@ -99,7 +109,7 @@ class Labelled(Data):
         For each input the lengths ``(N,)`` of padded sequences, int64, or None.
     """
 
-    inputs: tuple[Array, ...]
+    inputs: tuple[Rows, ...]
     targets: tuple[Array, ...]
     weight: Array | None = None
     rows: Array | None = None
@@ -154,8 +164,7 @@ class Labelled(Data):
         for name, array, dtype in self.arrays(workspace.dtype):
             buffer = partial(workspace.buffer, name, dtype=dtype)
             if name.startswith(("y", "weight")):
-                rows_of = _from_file if isinstance(array, np.memmap) else _taken
-                with closing(rows_of(array, rows, len(rows), buffer)) as batches:
+                with closing(_rows_of(array, rows, len(rows), buffer)) as batches:
                     found[name] = next(batches)
         return tuple(found[f"y{k}"] for k in range(len(self.targets))), found.get("weight")
 
@@ -184,9 +193,9 @@ class Labelled(Data):
         with ExitStack() as stack:
             files = []
             for name, array, dtype in self.arrays(workspace.dtype):
-                if isinstance(array, np.memmap):
+                if isinstance(array, np.memmap | SparseRows):
                     buffer = partial(workspace.buffer, name, dtype=dtype)
-                    files.append(stack.enter_context(closing(_from_file(array, rows, size, buffer))))
+                    files.append(stack.enter_context(closing(_rows_of(array, rows, size, buffer))))
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]
                 if not start or len(part) < size:
@@ -214,10 +223,10 @@ class Labelled(Data):
         rows, places = workspace.buffer("rows", (count,), np.intp), self.buffers(count, workspace)
         sources: list[tuple[Array, Array, Array]] = []
         for name, array, _ in self.arrays(workspace.dtype):
-            sources += [] if isinstance(array, np.memmap) else [(array, rows, places[name])]
+            sources += [] if isinstance(array, np.memmap | SparseRows) else [(array, rows, places[name])]
         return self.batch_of(places, tuple(sources)), rows
 
-    def arrays(self, dtype: np.dtype[np.generic]) -> Iterator[tuple[str, Array, np.dtype[np.generic]]]:
+    def arrays(self, dtype: np.dtype[np.generic]) -> Iterator[tuple[str, Rows, np.dtype[np.generic]]]:
         """Yield each array with its name, and with its dtype in a batch of x in `dtype`."""
         for k, (array, indices) in enumerate(zip(self.inputs, self.indices, strict=True)):
             yield f"x{k}", array, np.dtype(np.int64) if indices else dtype
@@ -257,11 +266,15 @@ def labelled(
     held = None if weights is None else _held(weights, dtype, "sample_weight")
     if held is not None and not chunk and not held.any():
         raise DataError(
-            f"sample_weight is 0 for every example in {dtype}, so none of them counts. Multiply them all by one number."
+            f"sample_weight is zero for every example in {dtype}, so none of them counts. Multiply all of them by one "
+            "number."
         )
     return Labelled(
         tuple(
-            _held(array, each.dtype_in(dtype), x_name + each.key) for each, array in zip(inputs, arrays, strict=True)
+            array.in_dtype(dtype, x_name + each.key)
+            if isinstance(array, SparseRows)
+            else _held(array, each.dtype_in(dtype), x_name + each.key)
+            for each, array in zip(inputs, arrays, strict=True)
         ),
         targets,
         held,
@@ -318,8 +331,15 @@ def _in_form(cost: Cost, y: Array, output_shape: Shape) -> Array:
     return targets
 
 
+def _rows_of(array: Rows, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Generator[Array, None, None]:
+    """Yield the given rows of an array, `size` at a time, each batch in the buffer of its shape."""
+    if isinstance(array, np.memmap):
+        return _from_file(array, rows, size, buffer)
+    return _taken(array, rows, size, buffer)
+
+
 def _from_file(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Generator[Array, None, None]:
-    """Yield the given rows of a memory-mapped array, `size` at a time, each batch in the buffer of its shape."""
+    """Yield the given rows of a memory-mapped array as :func:`_rows_of` does."""
     with opened(array) as file:
         if file is None:
             # through the map, which is released whenever this much of it may have been read
@@ -332,10 +352,13 @@ def _from_file(array: Array, rows: Array, size: int, buffer: Callable[[Shape], A
             yield from iter(Batches(file, array.dtype, array.shape[1:], rows, size, buffer))
 
 
-def _taken(array: Array, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Generator[Array, None, None]:
-    """Yield rows of an array as :func:`_from_file` does."""
+def _taken(array: Rows, rows: Array, size: int, buffer: Callable[[Shape], Array]) -> Generator[Array, None, None]:
+    """Yield rows of any other array as :func:`_rows_of` does."""
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         out = buffer((len(part), *array.shape[1:]))
-        take.definition(array, part, out)  # an engine compiles for arrays that stay where they are
+        if isinstance(array, SparseRows):
+            array.write(part, out)
+        else:
+            take.definition(array, part, out)  # an engine compiles for arrays that stay where they are
         yield out

@@ -16,6 +16,7 @@ from nnfw.arrays import Array
 from nnfw.data import (
     ChunkRows,
     Padded,
+    Rows,
     StoredArrays,
     as_numeric,
     column_names,
@@ -177,7 +178,7 @@ class Streamed(Data):
         found: tuple[Batch, dict[str, Array]] = workspace.once((self, count), make)
         return found
 
-    def _require_alike(self, array: Array, place: Array, number: int) -> None:
+    def _require_alike(self, array: Rows, place: Array, number: int) -> None:
         if array.shape[1:] != place.shape[1:] or array.dtype != place.dtype:
             raise DataError(
                 f"{self.owner}, chunk {number}: the cost makes {array.dtype} of shape {array.shape[1:]} of a label, "

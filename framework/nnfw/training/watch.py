@@ -9,6 +9,7 @@ from contextlib import closing
 import numpy as np
 
 from nnfw.arrays import Array
+from nnfw.data import Rows, SparseRows
 from nnfw.errors import DivergedError
 from nnfw.machine import sum_of_squares
 from nnfw.network import Batch, Workspace
@@ -145,14 +146,14 @@ def advice(data: Data) -> str:
     return text[0].upper() + text[1:]
 
 
-def reach(arrays: Iterable[Array]) -> float:
+def reach(arrays: Iterable[Rows]) -> float:
     """Return the largest absolute value of floats; 0 for numbers of classes."""
     return max(map(_reach, arrays))
 
 
-def _reach(array: Array) -> float:
+def _reach(array: Rows) -> float:
     if array.dtype.kind != "f":
         return 0.0
-    if isinstance(array, np.memmap):
+    if isinstance(array, np.memmap | SparseRows):
         array = array[: max(1, _LOOKED_AT // max(1, array[:1].size))]
     return float(max(array.max(), -array.min()))
