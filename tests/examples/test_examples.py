@@ -1,6 +1,7 @@
 """Every example runs, as a user would run it, and shows what it promises."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,7 @@ def test_every_example_has_a_test_here():
         "penguins.toml",
         "xor.toml",
     ]
-    assert SCRIPTS == ["note_by_hand.py"]
+    assert SCRIPTS == ["note_by_hand.py", "penguins_sklearn.py"]
 
 
 def test_digits_reaches_an_accuracy_of_97_percent_on_the_held_out_split(trained):
@@ -160,6 +161,17 @@ def test_penguins_are_weighed_and_told_apart_by_one_network(trained):
     assert list(first)[:2] == ["mass", "species"]
     assert 3000 < first["mass"] < 5000
     assert first["species"] == "Adelie"
+
+
+def test_search_in_scikit_learn_tells_penguins_apart(tmp_path):
+    result = run(sys.executable, str(EXAMPLES / "penguins_sklearn.py"), cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    best, accuracy, importance, *_ = result.stdout.splitlines()
+    assert "'nnclassifier__optimizer__learning_rate': 0.01" in best
+    validated, tested = map(float, re.findall(r"\d\.\d+", accuracy))
+    assert validated > 0.95
+    assert tested > 0.95
+    assert importance.split()[0] == "bill_length_mm"
 
 
 def test_note_by_hand_prints_each_equation_and_both_sides_agree(tmp_path):

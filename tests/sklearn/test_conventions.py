@@ -57,13 +57,17 @@ def test_estimator_keeps_the_conventions_of_scikit_learn(estimator):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("accelerator", ["none", "numba"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    ("optimizer", "batch_size"),
-    [*((each, "auto") for each in SOLVERS), *((each, size) for each in OPTIMIZERS for size in ("auto", 8))],
+    ("optimizer", "batch_size", "accelerator"),
+    [
+        *((each, "auto", "none") for each in SOLVERS),
+        *((each, size, "none") for each in OPTIMIZERS for size in ("auto", 8)),
+        *((each, size, "numba") for each, size in (("adam", "auto"), ("adam", 8), ("lbfgs", "auto"))),
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("kind", [NNClassifier, NNRegressor])
-def test_estimator_keeps_the_conventions_with_every_option(kind, optimizer, batch_size, dtype, accelerator):
-    require_conventions(kind(optimizer=optimizer, batch_size=batch_size, dtype=dtype, accelerator=accelerator))
+def test_estimator_keeps_the_conventions_with_every_option(kind, optimizer, batch_size, accelerator, dtype):
+    options = {"batch_size": batch_size, "dtype": dtype, "accelerator": accelerator}
+    require_conventions(kind(optimizer=optimizer, epochs=100, **options))
