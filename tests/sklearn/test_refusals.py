@@ -90,6 +90,7 @@ OPTIONS = {
         r"^batch_size has nothing to divide: 'lbfgs' \(bui",
     ),
     "callback": ({"callbacks": ["early"]}, r"^callbacks\[0\]: Unknown callback 'early'\."),
+    "callbacks": ({"callbacks": "csv_log"}, r"^callbacks must be a list of callbacks, got 'csv_log'\.$"),
 }
 
 

@@ -203,3 +203,24 @@ def test_random_state_draws_seeds(classifier, x, y):
     one, other = (vector(classifier.fit(x, y)).copy() for _ in range(2))
     np.testing.assert_array_equal(one, vectors[0])
     assert not np.array_equal(one, other)
+
+
+def test_training_that_diverges_leaves_the_estimator_unfitted(regressor, x):
+    regressor.set_params(optimizer="sgd", optimizer__learning_rate=1e4, activation="identity", epochs=60)
+    with pytest.raises(nnfw.DivergedError, match="Training diverged in epoch"):
+        regressor.fit(x, 100 * x[:, 0])
+    assert not hasattr(regressor, "model_")
+    assert regressor.set_params(optimizer="adam").partial_fit(x, x[:, 0]).n_iter_ == 1
+
+
+def test_training_that_is_interrupted_can_predict_and_goes_on(classifier, x, y):
+    def interrupt(fit, record):
+        if fit.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        classifier.set_params(callbacks=[interrupt]).fit(x, y)
+    before = vector(classifier).copy()
+    assert set(classifier.predict(x)) <= {"high", "low"}
+    assert classifier.set_params(callbacks=()).partial_fit(x, y).n_iter_ == 1
+    assert not np.array_equal(vector(classifier), before)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass, replace
 from math import ceil
@@ -21,10 +22,10 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from nnfw.arrays import Array
 from nnfw.configuration import TYPE, build, options_of
 from nnfw.data import as_weights
-from nnfw.errors import ConfigError, DataError, Mistake, short
+from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, short
 from nnfw.model import Sequential
 from nnfw.plugins import Registry, default_registry
-from nnfw.protocols import Cost, Optimizer, Solver, is_solver
+from nnfw.protocols import Callback, Cost, Optimizer, Solver, is_solver
 from nnfw.sklearn.epochs import EpochTasks
 from nnfw.sklearn.parameters import SEPARATOR, SIZE, Part, is_size, names_below, unknown, with_part
 from nnfw.training import History, ProgressBar, TrainingOptions
@@ -68,6 +69,7 @@ class _Own:
     patience: Annotated[int, Ge(1)]
     dtype: Literal["float32", "float64"]
     warm_start: bool
+    callbacks: tuple[Callback, ...]
     verbose: bool | Annotated[int, Ge(0)]
 
 
@@ -194,7 +196,7 @@ class Network(CallbackSupportMixin, BaseEstimator):
     def _train(
         self,
         X: object,
-        y: Any,
+        y: object,
         sample_weight: ArrayLike | None,
         *,
         goes_on: bool,
@@ -204,7 +206,44 @@ class Network(CallbackSupportMixin, BaseEstimator):
     ) -> Self:
         """Train a new network, or the one there is; early stopping may end it only where there are `tasks`."""
         registry = default_registry()
-        build(_Own, {name: getattr(self, name) for name in options_of(_Own)}, registry.resolve)
+        own = build(_Own, {name: getattr(self, name) for name in options_of(_Own)}, registry.resolve)
+        data = self._checked(X, y, sample_weight, known, goes_on=goes_on)
+        optimizer = registry.resolve("optimizer", self.optimizer)
+        cost: Cost = registry.resolve("cost", self._auto_cost() if self.cost == AUTO else self.cost)
+        before = self._continued(optimizer) if goes_on else None
+        if not goes_on:
+            self.model_: Sequential[Any] = self._built(data.x.shape[1], cost)
+        callbacks, validation = [*own.callbacks, *([ProgressBar()] if own.verbose else [])], None
+        if tasks is not None:
+            if own.early_stopping:
+                callbacks.append(registry.resolve("callback", {TYPE: "early_stopping", "patience": own.patience}))
+                data, held_out = self._split(data)
+                validation = (held_out.x, self._targets(held_out.y, cost), held_out.mean_1)
+            callbacks.append(tasks)
+        with self._unfitted_after_errors(goes_on=goes_on):
+            self.history_: History = self.model_.fit(
+                data.x,
+                self._targets(data.y, cost),
+                cost=cost if "" in self._outputs() else dict.fromkeys(self._outputs(), cost),
+                optimizer=optimizer,
+                epochs=epochs,
+                batch_size=self._batch_size(data.x.shape[0], solves=is_solver(optimizer)),
+                shuffle=self.shuffle,
+                sample_weight=data.mean_1,
+                validation_data=validation,
+                schedule=self.schedule,
+                regularizer=self.regularizer,
+                callbacks=callbacks,
+                accelerator=self.accelerator,
+                continue_from=before,
+                planned_epochs=max(own.epochs, epochs + len(before or ())),
+            )
+        self.optimizer_: Optimizer | Solver = optimizer
+        self.n_iter_ = len(self.history_)
+        return self
+
+    def _checked(self, X: object, y: Any, sample_weight: ArrayLike | None, known: object, *, goes_on: bool) -> Weighed:
+        """Return examples that count with labels and weights; where a new training begins, forget the last one."""
         x, y = validate_data(
             self,
             X,
@@ -215,45 +254,25 @@ class Network(CallbackSupportMixin, BaseEstimator):
             y_numeric=is_regressor(self),
             reset=not goes_on,
         )
-        if not goes_on:
-            self.__dict__.pop("model_", None)  # if anything is wrong now, the estimator is not fitted
+        for name in () if goes_on else ("model_", "history_", "optimizer_"):
+            self.__dict__.pop(name, None)
         labels = self._labels(y, known, goes_on=goes_on)
-        data = Weighed(x, labels, self._weights(y, as_weights(sample_weight, x.shape[0]))).that_count
-        optimizer = registry.resolve("optimizer", self.optimizer)
-        cost: Cost = registry.resolve("cost", self._auto_cost() if self.cost == AUTO else self.cost)
-        before = self._continued(optimizer) if goes_on else None
-        if not goes_on:
-            self.model_: Sequential[Any] = self._built(x.shape[1], cost)
-        callbacks, validation = [*self.callbacks], None
-        if tasks is not None and self.early_stopping:
-            callbacks.append({TYPE: "early_stopping", "patience": self.patience})
-            data, held_out = self._split(data)
-            validation = (held_out.x, self._targets(held_out.y, cost), held_out.mean_1)
-        self.history_: History = self.model_.fit(
-            data.x,
-            self._targets(data.y, cost),
-            cost=cost if "" in self._outputs() else dict.fromkeys(self._outputs(), cost),
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=self._batch_size(data.x.shape[0], solves=is_solver(optimizer)),
-            shuffle=self.shuffle,
-            sample_weight=data.mean_1,
-            validation_data=validation,
-            schedule=self.schedule,
-            regularizer=self.regularizer,
-            callbacks=[*callbacks, *[ProgressBar()][: bool(self.verbose)], *filter(None, [tasks])],
-            accelerator=self.accelerator,
-            continue_from=before,
-            planned_epochs=max(self.epochs, epochs + len(before or ())),
-        )
-        self.optimizer_: Optimizer | Solver = optimizer
-        self.n_iter_ = len(self.history_)
-        return self
+        return Weighed(x, labels, self._weights(y, as_weights(sample_weight, x.shape[0]))).that_count
+
+    @contextmanager
+    def _unfitted_after_errors(self, *, goes_on: bool) -> Iterator[None]:
+        """Forget a new network that could not be trained; one whose training was interrupted can be used."""
+        try:
+            yield
+        except NnfwError:
+            if not goes_on:
+                del self.model_
+            raise
 
     def _continued(self, optimizer: Optimizer | Solver) -> History | None:
         """Return the history with the state of the optimizer, if `optimizer` can go on with it."""
-        before = self.optimizer_
-        if is_solver(optimizer) or is_solver(before) or type(before) is not type(optimizer):
+        before = vars(self).get("optimizer_")  # none where the training before was interrupted
+        if before is None or is_solver(optimizer) or is_solver(before) or type(before) is not type(optimizer):
             return None
         same = before.state(np.zeros(1)).keys() == optimizer.state(np.zeros(1)).keys()
         end = self.history_.end
