@@ -68,8 +68,8 @@ def unknown(name: str, known: Collection[str]) -> str:
         outer = outer.rpartition(SEPARATOR)[0]
     start = outer + SEPARATOR if outer else ""
     beside = [each for each in known if each.startswith(start) and SEPARATOR not in each.removeprefix(start)]
-    there = f"{f'In {outer!r} there' if outer else 'There'} is {listed(beside) or 'nothing'}."
-    return f"has no parameter {name!r}.{did_you_mean(name, known)} {there}"
+    owner = f"Parameters of {outer!r}" if outer else "Parameters"
+    return f"has no parameter {name!r}.{did_you_mean(name, known)} {owner}: {listed(beside) or 'none'}."
 
 
 def _parts(part: Part, registry: Registry) -> dict[str, Part]:
@@ -80,7 +80,7 @@ def _parts(part: Part, registry: Registry) -> dict[str, Part]:
     if is_size(part):
         return {SIZE: Part(value)}
     options, given = _options(part, registry), _table(value)
-    found = {name: Part(item) for name, item in given.items() if name != TYPE}
+    found = {name: Part(item) for name, item in given.items() if isinstance(name, str) and name != TYPE}
     for name, option in options.items():
         if name in given or not option.required:
             found[name] = Part(given.get(name, option.default), _kind(option))
