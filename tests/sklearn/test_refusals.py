@@ -120,7 +120,7 @@ def test_class_that_was_not_named_is_refused(classifier, x, y):
 def test_other_targets_than_before_are_refused(kind, x):
     model = kind((3,)).partial_fit(x, np.arange(60) % 3)
     with pytest.raises(
-        nnfw.DataError, match=r"^y must have the number of columns of the first call, 1, got 2\. Fit it"
+        nnfw.DataError, match=r"^y must have as many columns as in the first call, 1, got 2\. Fit a new"
     ):
         model.partial_fit(x, np.stack([np.arange(60) % 3] * 2, axis=1))
 

@@ -6,6 +6,8 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
 import nnfw
+from nnfw.plugins import default_registry
+from nnfw.protocols import is_solver
 from nnfw.sklearn import NNClassifier, NNRegressor
 
 EXACT = {
@@ -104,9 +106,17 @@ def test_sparse_examples_give_the_bits_of_dense_ones(classifier, x, y, form):
     np.testing.assert_array_equal(classifier.predict_proba(form(x)), classifier.predict_proba(x))
 
 
-@pytest.mark.parametrize("batch_size", ["auto", 8])
-def test_partial_fit_gives_the_bits_of_fit(classifier, x, y, batch_size):
-    classifier.set_params(batch_size=batch_size, schedule="cosine", optimizer="adamw")
+OPTIMIZERS = [
+    found.name
+    for found in default_registry().components("optimizer")
+    if not is_solver(default_registry().resolve("optimizer", found.name))
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_partial_fit_gives_the_bits_of_fit(classifier, x, y, optimizer):
+    schedule = None if optimizer == "schedule_free" else "cosine"
+    classifier.set_params(batch_size=8, schedule=schedule, optimizer=optimizer)
     expected = vector(classifier.fit(x, y)).copy()
     parts = NNClassifier(**classifier.get_params(deep=False))
     for _ in range(5):
@@ -168,6 +178,13 @@ def test_early_stopping_keeps_the_best_epoch(rng):
     costs = model.history_["validation_cost"]
     assert model.n_iter_ == len(costs) == int(np.argmin(costs)) + 1 + 3
     assert "has not improved" in model.history_.stopped
+
+
+def test_early_stopping_counts_from_the_start_when_a_training_goes_on(x, rng):
+    model = NNRegressor((30,), early_stopping=True, patience=5, epochs=300, random_state=0, warm_start=True)
+    before = model.set_params(optimizer__learning_rate=0.05).fit(x, rng.normal(size=60)).n_iter_
+    assert before < 300
+    assert model.fit(x, rng.normal(size=60)).n_iter_ > before + 5
 
 
 @pytest.mark.parametrize("kind", [NNClassifier, NNRegressor])

@@ -77,7 +77,7 @@ class NNClassifier(ClassifierMixin, Network):
     model_, history_
         The trained :class:`nnfw.Sequential`, and a record of each epoch.
     n_iter_
-        The number of epochs.
+        The number of epochs, with those of earlier calls where a training goes on; of a solver those of the last call.
     optimizer_
         The optimizer with all its options.
     n_features_in_, feature_names_in_

@@ -331,7 +331,9 @@ def require_columns(y: Array, expected: int) -> None:
     """Refuse labels with another number of columns than those of the training that goes on."""
     found = 1 if y.ndim == 1 else y.shape[1]
     if found != expected:
-        raise DataError(f"y must have the number of columns of the first call, {expected}, got {found}. Fit it anew.")
+        raise DataError(
+            f"y must have as many columns as in the first call, {expected}, got {found}. Fit a new estimator to them."
+        )
 
 
 def one_column(y: Array) -> Array:

@@ -38,7 +38,7 @@ class NNRegressor(RegressorMixin, Network):
 
     Notes
     -----
-    The target is taken as it is. Unless it is of size 1, scale it:
+    The target is not scaled. If it is far from size 1, scale it:
     ``TransformedTargetRegressor(NNRegressor(), transformer=StandardScaler())``.
 
     Examples
