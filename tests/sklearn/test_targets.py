@@ -94,6 +94,14 @@ def test_counts_end_in_numbers_above_0(x, rng):
     assert model.predict(x).min() > 0
 
 
+def test_quantile_lies_above_its_share_of_the_numbers(rng):
+    x, y = rng.random((500, 1)), rng.normal(size=500)
+    cost = {"type": "quantile", "quantiles": [0.9]}
+    model = NNRegressor((), cost=cost, epochs=300, batch_size=50, random_state=0)
+    model.set_params(optimizer__learning_rate=0.02).fit(x, y)
+    assert (y < model.predict(x)).mean() == pytest.approx(0.9, abs=0.02)
+
+
 def test_shares_end_in_a_sigmoid(x):
     y = 1 / (1 + np.exp(-x[:, 0]))
     model = NNRegressor((), cost="binary_cross_entropy", **OPTIONS).fit(x, y)
