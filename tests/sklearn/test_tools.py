@@ -19,6 +19,9 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import nnfw
+from nnfw.runs import predict
+
 
 def test_grid_search_varies_options_inside_components(classifier, x, y):
     grid = {
@@ -78,6 +81,48 @@ def test_frames_name_the_features(classifier, x, y):
     np.testing.assert_array_equal(model.predict_proba(frame), classifier.predict_proba(model[0].transform(frame)))
     with pytest.raises(ValueError, match="The feature names should match those that were passed during fit"):
         model[-1].predict(frame[["b", "a", "c", "d"]])
+
+
+def predicted(estimator, frame, folder):
+    """Return the lines that nnfw predict writes for a frame with the model of an estimator."""
+    estimator.model_.save(folder / "model.nnfw")
+    frame.to_csv(folder / "new.csv", index=False)
+    found = predict(nnfw.load(folder / "model.nnfw"), str(folder / "new.csv"))
+    return [",".join(row) for row in (found.header, *found.rows())]
+
+
+def test_file_of_the_model_knows_columns_and_classes(classifier, x, y, tmp_path):
+    frame = pd.DataFrame(x, columns=["a", "b", "c", "d"])
+    header, *rows = predicted(classifier.fit(frame, y), frame[["d", "b", "a", "c"]], tmp_path)
+    assert header == "label,probability_high,probability_low"
+    assert [row.split(",")[0] for row in rows] == classifier.predict(frame).tolist()
+
+
+def test_file_of_the_model_predicts_numbers(regressor, x, tmp_path):
+    frame = pd.DataFrame(x, columns=["a", "b", "c", "d"])
+    header, *rows = predicted(regressor.fit(frame, x[:, 0]), frame, tmp_path)
+    assert header == "target"
+    np.testing.assert_allclose(list(map(float, rows)), regressor.predict(frame), rtol=1e-5)
+
+
+def test_file_of_the_model_has_no_target_where_a_feature_has_its_name(classifier, x, y, tmp_path):
+    frame = pd.DataFrame(x, columns=["a", "b", "c", "target"])
+    header, *_ = predicted(classifier.fit(frame, y), frame, tmp_path)
+    assert header == "output_0,output_1"
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor"])
+def test_file_of_the_model_of_several_targets_knows_columns(kind, request, x, tmp_path):
+    frame = pd.DataFrame(x, columns=["a", "b", "c", "d"])
+    model = request.getfixturevalue(kind).fit(frame, (x[:, :2] > 0).astype(int))
+    header, *_ = predicted(model, frame[["d", "b", "a", "c"]], tmp_path)
+    assert header == "output_0,output_1"
+
+
+def test_frame_whose_columns_are_numbered_is_taken_by_position(regressor, x):
+    model = regressor.fit(pd.DataFrame(x), x[:, 0])
+    assert model.model_.preprocessing is None
+    assert model.partial_fit(x, x[:, 0]).n_iter_ == 6
 
 
 def test_metadata_is_routed_to_fit_and_score(classifier, x, y, rng):

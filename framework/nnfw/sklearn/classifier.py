@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -217,6 +217,10 @@ class NNClassifier(ClassifierMixin, Network):
 
     def _activation(self, cost: Cost) -> str:
         return "sigmoid" if self.multilabel_ else "softmax"
+
+    def _target(self) -> tuple[Literal["categorical"] | None, tuple[str, ...] | None]:
+        single = not (self.multilabel_ or isinstance(self.classes_, list))
+        return ("categorical", tuple(map(str, self.classes_))) if single else (None, None)
 
     def _targets(self, labels: Labels, cost: Cost) -> Labels:
         if self.multilabel_ or cost.canonical == "softmax":

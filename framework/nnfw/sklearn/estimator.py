@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from nnfw.arrays import Array
 from nnfw.configuration import TYPE, build, options_of
-from nnfw.data import as_weights
+from nnfw.data import Column, Preprocessing, as_weights
 from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, short
 from nnfw.model import Sequential
 from nnfw.plugins import Registry, default_registry
@@ -53,6 +53,12 @@ _LARGEST_BATCH = 200
 """Examples in a batch of size "auto", as in scikit-learn's own networks."""
 
 _SEEDS = 1 << 31
+
+_MOST_NAMES = 1 << 14
+"""Columns whose names a model keeps, as in :meth:`nnfw.Sequential.fit`."""
+
+_TARGET = "target"
+"""What the file of a model calls the target."""
 
 _SHARED = "shared"
 """The node from which several outputs start."""
@@ -173,6 +179,10 @@ class Network(CallbackSupportMixin, BaseEstimator):
     def _activation(self, cost: Cost) -> str:
         """Return the activation of the output for a cost without a canonical one."""
 
+    def _target(self) -> tuple[Literal["numeric", "categorical"] | None, tuple[str, ...] | None]:
+        """Return what a single target holds, and the names of its classes; None if there are several."""
+        return None, None
+
     def _targets(self, labels: Labels, cost: Cost) -> Labels:
         """Return labels as a cost takes them."""
         return labels
@@ -213,6 +223,7 @@ class Network(CallbackSupportMixin, BaseEstimator):
         before = self._continued(optimizer) if goes_on else None
         if not goes_on:
             self.model_: Sequential[Any] = self._built(data.x.shape[1], cost)
+            self.model_.preprocessing = self._names()
         callbacks, validation = [*own.callbacks, *([ProgressBar()] if own.verbose else [])], None
         if tasks is not None:
             if own.early_stopping:
@@ -294,6 +305,16 @@ class Network(CallbackSupportMixin, BaseEstimator):
         shared = {TYPE: "activation", "activation": "identity", "name": _SHARED}
         ends = [{**ending, SIZE: units, "name": name, "inputs": [_SHARED]} for name, units in outputs.items()]
         return Sequential([*hidden, shared, *ends], features, outputs=[*outputs], seed=seed, dtype=self.dtype)
+
+    def _names(self) -> Preprocessing | None:
+        """Return the names of columns and classes for the model's file; None if X has none."""
+        names: Sequence[str] = vars(self).get("feature_names_in_", ())
+        if not 0 < len(names) <= _MOST_NAMES:
+            return None
+        kind, classes = self._target()
+        column = None if kind is None or _TARGET in names else Column(_TARGET, kind, (), (), ())
+        found = Preprocessing.of_names(names, "X")
+        return replace(found, target_column=column, classes=None if column is None else classes)
 
     def _split(self, data: Weighed) -> tuple[Weighed, Weighed]:
         """Return the examples to train on and those held out; classes keep their shares if all are large enough."""

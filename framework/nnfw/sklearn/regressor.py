@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -83,6 +83,9 @@ class NNRegressor(RegressorMixin, Network):
 
     def _outputs(self) -> dict[str, int]:
         return {"": self.outputs_}
+
+    def _target(self) -> tuple[Literal["numeric"] | None, None]:
+        return "numeric" if self.outputs_ == 1 else None, None
 
     def _auto_cost(self) -> str:
         return "mse"
