@@ -20,6 +20,11 @@ def test_estimator_that_is_not_fitted_is_refused(kind, method, x):
 
 X = {
     "NaN": (lambda x: np.where(x > 1, np.nan, x), ValueError, "Input X contains NaN"),
+    "too large": (
+        lambda x: 1e300 * x,
+        ValueError,
+        "Input X contains infinity or a value too large for dtype.'float32'",
+    ),
     "one axis": (lambda x: x[:, 0], ValueError, "Expected 2D array, got 1D array"),
     "other columns": (lambda x: x[:, :3], ValueError, "X has 3 features, but NN[A-Za-z]* is expecting 4 features"),
     "words": (lambda x: np.full(x.shape, "a"), ValueError, "could not convert string to float"),
@@ -47,6 +52,11 @@ Y = {
         NNClassifier,
         np.stack([np.arange(60) % 5, np.ones(60)], axis=1),
         r"^y holds one class, 1\.0;",
+    ),
+    "words and numbers": (
+        NNClassifier,
+        np.array(["a", 1] * 30, object),
+        "^y mixes words and numbers, which have no order",
     ),
     "numbers for classes": (NNClassifier, np.linspace(0, 1, 60), "Unknown label type: continuous"),
     "words for numbers": (NNRegressor, np.full(60, "a"), "^y must hold real numbers, got 'a' at"),

@@ -58,6 +58,11 @@ def test_several_targets_have_an_output_each(x, signs):
     np.testing.assert_allclose(np.exp(model.predict_log_proba(x)[1]), model.predict_proba(x)[1], rtol=1e-5)
 
 
+def test_output_of_several_targets_leaves_names_to_the_layers(x, signs):
+    model = NNClassifier(({"type": "dense", "units": 3, "name": "shared"},), epochs=1).fit(x, signs[:, :2] + [[0, 2]])
+    assert [node.name for node in model.model_.nodes] == ["shared", "before_outputs", "target_0", "target_1"]
+
+
 def test_several_targets_train_what_each_would_alone_without_hidden_layers(x, signs):
     y = np.stack([signs[:, 0] + 5, signs[:, 1] + 2 * signs[:, 2]], axis=1)
     both = NNClassifier((), dtype="float64", regularizer="l2", **OPTIONS).fit(x, y)

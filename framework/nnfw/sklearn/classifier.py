@@ -196,7 +196,10 @@ class NNClassifier(ClassifierMixin, Network):
 
     def _labels(self, y: Any, known: Any, *, goes_on: bool) -> Labels:
         y = y.toarray() if is_sparse(y) else one_column(y)
-        check_classification_targets(y)
+        try:
+            check_classification_targets(y)
+        except TypeError as error:
+            raise DataError("y mixes words and numbers, which have no order. Make all of them words.") from error
         if not goes_on:
             self.multilabel_: bool = type_of_target(y) == "multilabel-indicator"
             self.classes_: Any = _classes_in(y, known, multilabel=self.multilabel_)

@@ -60,7 +60,7 @@ _MOST_NAMES = 1 << 14
 _TARGET = "target"
 """What the file of a model calls the target."""
 
-_SHARED = "shared"
+_SHARED = "before_outputs"
 """The node from which several outputs start."""
 
 
@@ -255,16 +255,8 @@ class Network(CallbackSupportMixin, BaseEstimator):
 
     def _checked(self, X: object, y: Any, sample_weight: ArrayLike | None, known: object, *, goes_on: bool) -> Weighed:
         """Return examples that count with labels and weights; where a new training begins, forget the last one."""
-        x, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=self.dtype,
-            multi_output=True,
-            y_numeric=is_regressor(self),
-            reset=not goes_on,
-        )
+        targets = {"y": y, "multi_output": True, "y_numeric": is_regressor(self)}
+        x, y = self._validated(X, reset=not goes_on, **targets)
         for name in () if goes_on else ("model_", "history_", "optimizer_"):
             self.__dict__.pop(name, None)
         labels = self._labels(y, known, goes_on=goes_on)
@@ -335,11 +327,15 @@ class Network(CallbackSupportMixin, BaseEstimator):
         """Return copies of the attributes with which an estimator can predict, as if the training had stopped here."""
         return {name: deepcopy(value) for name, value in vars(self).items() if name.endswith("_")}
 
+    def _validated(self, X: object, *, reset: bool, **targets: Any) -> Any:
+        """Return X, and y where it is given, as scikit-learn checks them."""
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity in the dtype is refused
+            return validate_data(self, X, accept_sparse="csr", dtype=self.dtype, reset=reset, **targets)
+
     def _predicted(self, X: object) -> Any:
         """Return the outputs for checked examples."""
         check_is_fitted(self, "model_")
-        x = validate_data(self, X, accept_sparse="csr", dtype=self.dtype, reset=False)
-        return self.model_.predict(x)
+        return self.model_.predict(self._validated(X, reset=False))
 
 
 def _deep(values: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
