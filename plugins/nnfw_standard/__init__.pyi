@@ -23,6 +23,12 @@ from .callbacks import CheckpointBest as CheckpointBest
 from .callbacks import CSVLog as CSVLog
 from .callbacks import EarlyStopping as EarlyStopping
 from .callbacks import TerminateOnNaN as TerminateOnNaN
+from .class_metrics import BalancedAccuracy as BalancedAccuracy
+from .class_metrics import ClassReport as ClassReport
+from .class_metrics import ExactMatch as ExactMatch
+from .class_metrics import HammingLoss as HammingLoss
+from .class_metrics import MatthewsCorrelation as MatthewsCorrelation
+from .class_metrics import Specificity as Specificity
 from .costs import MAE as MAE
 from .costs import MSE as MSE
 from .costs import BinaryCrossEntropy as BinaryCrossEntropy
@@ -125,6 +131,10 @@ from .metrics import Precision as Precision
 from .metrics import Recall as Recall
 from .metrics import TopKAccuracy as TopKAccuracy
 from .muon import Muon as Muon
+from .number_metrics import ExplainedVariance as ExplainedVariance
+from .number_metrics import MeanAbsolutePercentageError as MeanAbsolutePercentageError
+from .number_metrics import Pinball as Pinball
+from .number_metrics import RootMeanSquaredError as RootMeanSquaredError
 from .optimizers import LAMB as LAMB
 from .optimizers import SGD as SGD
 from .optimizers import Adagrad as Adagrad
@@ -135,6 +145,12 @@ from .optimizers import NAdam as NAdam
 from .optimizers import RAdam as RAdam
 from .optimizers import RMSProp as RMSProp
 from .piecewise_linear import PiecewiseLinear as PiecewiseLinear
+from .probability_metrics import Brier as Brier
+from .probability_metrics import ExpectedCalibrationError as ExpectedCalibrationError
+from .probability_metrics import LogLoss as LogLoss
+from .ranking_metrics import ROCAUC as ROCAUC
+from .ranking_metrics import AveragePrecision as AveragePrecision
+from .ranking_metrics import Spearman as Spearman
 from .regularizers import L1 as L1
 from .regularizers import L2 as L2
 from .schedule_free import ScheduleFree as ScheduleFree

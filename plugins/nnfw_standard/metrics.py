@@ -29,12 +29,13 @@ from nnfw_standard.costs import SUM_TOLERANCE, from_one
 
 Average = Literal["binary", "macro", "micro"]
 
-_NOT_COUNTED = -1  # the class of a label that is ignored
-_THRESHOLD = 0.5  # of a single output: above it, class 1
+NOT_COUNTED = -1  # the class of a label that is ignored
+THRESHOLD = 0.5  # of a single output: above it, class 1
+_SHOWN = 4  # entries of a row in a message
 _MOST_CLASSES = 1 << 12  # of a confusion matrix
 
 
-class _Mean(Metric):
+class MeanOfValues(Metric):
     """A mean of values, one for each example or for each of its entries."""
 
     @abstractmethod
@@ -56,20 +57,20 @@ class _Mean(Metric):
         return numerator / denominator if denominator else nan
 
 
-class _Share(_Mean):
+class MeanOfLabels(MeanOfValues):
     """A mean over the labels that count."""
 
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
         """Return [Σ_i w_i Σ_j v_ij, Σ_i w_i n_i], with n_i labels of example i that count."""
         statistics = super().statistics(a, y, weight)
-        if _holds_classes(a, y) and (y == _NOT_COUNTED).any():
-            counted = (y != _NOT_COUNTED).reshape(len(y), -1).sum(axis=1)
-            statistics[1] = counted.sum() if weight is None else weight.astype(np.float64) @ counted
+        if _holds_classes(a, y) and (y == NOT_COUNTED).any():
+            counting = (y != NOT_COUNTED).reshape(len(y), -1).sum(axis=1)
+            statistics[1] = counting.sum() if weight is None else weight.astype(np.float64) @ counting
         return statistics
 
 
 @dataclass(frozen=True)
-class Accuracy(_Share):
+class Accuracy(MeanOfLabels):
     """Share of labels whose class is right: one for each example, or for each token of a sequence.
 
     Σ_i w_i Σ_t [class(a_it) = y_it] / Σ_i w_i n_i, with n_i labels that count
@@ -91,7 +92,7 @@ class Accuracy(_Share):
 
     def values(self, a: Array, y: Array) -> Array:
         """Return 1 for each example that is right, else 0."""
-        predicted, actual, _ = _classes(a, y)
+        predicted, actual, _ = predicted_and_actual(a, y)
         return np.asarray(predicted == actual)
 
     @kernels_only
@@ -108,7 +109,7 @@ class Accuracy(_Share):
 
 
 @dataclass(frozen=True)
-class TopKAccuracy(_Share):
+class TopKAccuracy(MeanOfLabels):
     """Share of examples whose class is among the k with the largest activations.
 
     Σ_i w_i [rank(a_i, y_i) < k] / Σ_i w_i
@@ -140,17 +141,17 @@ class TopKAccuracy(_Share):
                 f"top_k_accuracy needs one output for each of 2 classes or more, got a of shape {a.shape}. Use "
                 "accuracy."
             )
-        _, actual, count = _classes(a, y)
+        _, actual, count = predicted_and_actual(a, y)
         scores = a.reshape(-1, count)
         flat = actual.reshape(-1, 1)
         own = np.take_along_axis(scores, flat, axis=1)
         earlier = np.arange(count) < flat
         rank = (scores > own).sum(axis=1) + ((scores == own) & earlier).sum(axis=1)
-        return np.asarray((rank < self.k) & (flat[:, 0] != _NOT_COUNTED)).reshape(actual.shape)
+        return np.asarray((rank < self.k) & (flat[:, 0] != NOT_COUNTED)).reshape(actual.shape)
 
 
 @dataclass(frozen=True)
-class MeanSquaredError(_Mean):
+class MeanSquaredError(MeanOfValues):
     """Mean of the squared differences over all entries.
 
     Σ_i w_i Σ_j (a_ij − y_ij)² / (n · Σ_i w_i), with n entries in an example
@@ -171,11 +172,11 @@ class MeanSquaredError(_Mean):
 
     def values(self, a: Array, y: Array) -> Array:
         """Return (a_ij − y_ij)²; ShapeError if `a` and `y` differ in size."""
-        return np.asarray(np.square(a - _like(a, y, "mse")))
+        return np.asarray(np.square(a - like(a, y, "mse")))
 
 
 @dataclass(frozen=True)
-class MeanAbsoluteError(_Mean):
+class MeanAbsoluteError(MeanOfValues):
     """Mean of the absolute differences over all entries.
 
     Σ_i w_i Σ_j |a_ij − y_ij| / (n · Σ_i w_i), with n entries in an example
@@ -195,7 +196,7 @@ class MeanAbsoluteError(_Mean):
 
     def values(self, a: Array, y: Array) -> Array:
         """Return |a_ij − y_ij|; ShapeError if `a` and `y` differ in size."""
-        return np.asarray(np.abs(a - _like(a, y, "mae")))
+        return np.asarray(np.abs(a - like(a, y, "mae")))
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ class R2(Metric):
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
         """Return [Σ w, Σ w y, Σ w y², Σ w (a − y)²] ``(4, n)`` for n outputs; ShapeError if `y` has another size."""
         shape = (len(a), prod(a.shape[1:]))
-        y = _like(a, y, "r2").reshape(shape)
+        y = like(a, y, "r2").reshape(shape)
         error = a.reshape(shape) - y
         w = np.ones(len(a)) if weight is None else weight
         sums = (
@@ -240,7 +241,7 @@ class R2(Metric):
 
 
 @dataclass(frozen=True)
-class _OfOutcomes(Metric):
+class OfOutcomes(Metric):
     """A ratio of true positives, false positives and false negatives, averaged over the classes."""
 
     _: KW_ONLY
@@ -248,38 +249,28 @@ class _OfOutcomes(Metric):
     multilabel: bool = False
     higher_is_better: ClassVar[bool] = True
 
-    denominator: ClassVar[tuple[int, int, int]]
-    """The factors of TP, FP and FN in the denominator; the numerator has TP with the same factor."""
+    numerator: ClassVar[tuple[int, ...]]
+    denominator: ClassVar[tuple[int, ...]]
+    """The factors of TP, FP, FN and, where a ratio needs them, TN."""
 
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
         """Return the weights of TP, FP and FN of each class ``(3, K)``; ShapeError if `average` does not suit them."""
-        if self.multilabel:
-            return self._statistics_of_labels(a, y, weight)
-        predicted, actual, w, count = _counted(a, y, weight)
-        if self.average == "binary" and count > 2:
-            raise ShapeError(f"average 'binary' needs two classes, got {count} outputs; use 'macro' or 'micro'.")
-        right = predicted == actual
-        found = ((actual, right), (predicted, ~right), (actual, ~right))
-        return np.stack([np.bincount(classes[rows], w[rows], minlength=count) for classes, rows in found])
-
-    def _statistics_of_labels(self, a: Array, y: Array, weight: Array | None) -> Array:
-        if self.average == "binary":
+        if self.multilabel and self.average == "binary":
             raise ShapeError(
                 "average 'binary' has one positive class, multilabel has one for each output; use 'macro'."
             )
-        y = _like(a, y, "multilabel")
-        wrong = (y != 0) & (y != 1)
-        if wrong.any():
-            raise DataError(f"multilabel expects 0 or 1 for each output, got the label {y[wrong][0]:g}. Correct it.")
-        outputs = (1, *a.shape)[-1] if a.ndim > 1 else 1
-        predicted, actual = (values.reshape(-1, outputs) > _THRESHOLD for values in (a, y))
-        w = _weights(weight, a, len(actual))
-        return np.stack([w @ found for found in (predicted & actual, predicted & ~actual, ~predicted & actual)])
+        found = outcomes(a, y, weight, multilabel=self.multilabel)
+        if self.average == "binary" and found.shape[1] > 2:
+            raise ShapeError(
+                f"average 'binary' needs two classes, got {found.shape[1]} outputs; use 'macro' or 'micro'."
+            )
+        return found
 
     def result(self, statistics: Array) -> float:
         """Return the average over the classes, in [0, 1]."""
-        factors = np.array(self.denominator, np.float64)
-        numerator, denominator = factors[0] * statistics[0], (factors[:, np.newaxis] * statistics).sum(axis=0)
+        numerator, denominator = (
+            np.array(factors, np.float64) @ statistics for factors in (self.numerator, self.denominator)
+        )
         average = self.average or ("binary" if len(numerator) == 2 and not self.multilabel else "macro")
         if average == "micro":
             numerator, denominator = numerator.sum(keepdims=True), denominator.sum(keepdims=True)
@@ -288,12 +279,12 @@ class _OfOutcomes(Metric):
             return float(scores[1])
         if average == "micro":
             return float(scores[0])
-        present = statistics.sum(axis=0) > 0
+        present = statistics[:3].sum(axis=0) > 0
         return float(scores[present].mean()) if present.any() else 0.0
 
 
 @dataclass(frozen=True)
-class Precision(_OfOutcomes):
+class Precision(OfOutcomes):
     """True positives over predicted positives.
 
     TP / (TP + FP)
@@ -318,11 +309,12 @@ class Precision(_OfOutcomes):
     0.5
     """
 
-    denominator: ClassVar[tuple[int, int, int]] = (1, 1, 0)
+    numerator: ClassVar[tuple[int, ...]] = (1, 0, 0)
+    denominator: ClassVar[tuple[int, ...]] = (1, 1, 0)
 
 
 @dataclass(frozen=True)
-class Recall(_OfOutcomes):
+class Recall(OfOutcomes):
     """True positives over actual positives.
 
     TP / (TP + FN)
@@ -345,11 +337,12 @@ class Recall(_OfOutcomes):
     0.6666666666666666
     """
 
-    denominator: ClassVar[tuple[int, int, int]] = (1, 0, 1)
+    numerator: ClassVar[tuple[int, ...]] = (1, 0, 0)
+    denominator: ClassVar[tuple[int, ...]] = (1, 0, 1)
 
 
 @dataclass(frozen=True)
-class F1(_OfOutcomes):
+class F1(OfOutcomes):
     """Harmonic mean of precision and recall.
 
     2 TP / (2 TP + FP + FN)
@@ -372,7 +365,8 @@ class F1(_OfOutcomes):
     0.8
     """
 
-    denominator: ClassVar[tuple[int, int, int]] = (2, 1, 1)
+    numerator: ClassVar[tuple[int, ...]] = (2, 0, 0)
+    denominator: ClassVar[tuple[int, ...]] = (2, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -405,7 +399,7 @@ class ConfusionMatrix(Metric):
                 f"a confusion matrix of {count:,} classes has {count**2:,} entries, {count**2 >> 17:,} MiB; "
                 f"{_MOST_CLASSES:,} classes are the most. Use f1, precision or recall, which count per class."
             )
-        predicted, actual, w, count = _counted(a, y, weight)
+        predicted, actual, w, count, _ = counted(a, y, weight)
         matrix = np.bincount(actual * count + predicted, w, minlength=count * count)
         return matrix.reshape(count, count)
 
@@ -414,7 +408,31 @@ class ConfusionMatrix(Metric):
         return statistics
 
 
-def _like(a: Array, y: Array, metric: str) -> Array:
+def outcomes(a: Array, y: Array, weight: Array | None = None, *, multilabel: bool = False) -> Array:
+    """Return the weights of TP, FP and FN of each class ``(3, K)``; with `multilabel`, of each output."""
+    if multilabel:
+        said, true = labels_of(a, y)
+        w = weights_of(weight, a, len(true))
+        return np.stack([w @ found for found in (said & true, said & ~true, ~said & true)])
+    predicted, actual, w, count, _ = counted(a, y, weight)
+    right = predicted == actual
+    found = ((actual, right), (predicted, ~right), (actual, ~right))
+    return np.stack([np.bincount(classes[rows], w[rows], minlength=count) for classes, rows in found])
+
+
+def labels_of(a: Array, y: Array) -> tuple[Array, Array]:
+    """Return which labels outputs say and which are true, ``(n, K)`` booleans, where each output is a label."""
+    y = like(a, y, "multilabel")
+    wrong = (y != 0) & (y != 1)
+    if wrong.any():
+        raise DataError(f"multilabel expects 0 or 1 for each output, got the label {y[wrong][0]:g}. Correct it.")
+    outputs = a.shape[-1] if a.ndim > 1 else 1
+    said, true = (values.reshape(-1, outputs) > THRESHOLD for values in (a, y))
+    return said, true
+
+
+def like(a: Array, y: Array, metric: str) -> Array:
+    """Return `y` in the shape of `a`; ShapeError if their sizes differ."""
     if a.size != y.size or len(a) != len(y):
         raise ShapeError(
             f"{metric} compares each entry of a and y: expected y of shape {a.shape}, got {y.shape}. For numbers of "
@@ -428,15 +446,18 @@ def _holds_classes(a: Array, y: Array) -> bool:
     return y.dtype.kind == "i" and y.shape == a.shape[:-1] and a.shape[-1] > 1
 
 
-def _counted(a: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Array, int]:
-    """Return predicted class, actual class and weight of each label that counts, and the number of classes."""
-    predicted, actual, count = _classes(a, y)
+def counted(a: Array, y: Array, weight: Array | None) -> tuple[Array, Array, Array, int, Array]:
+    """Return predicted class, actual class and weight of each label that counts, the number of classes, and which do.
+
+    Whether each of the n labels counts comes as booleans ``(n,)``.
+    """
+    predicted, actual, count = predicted_and_actual(a, y)
     predicted, actual = predicted.reshape(-1), actual.reshape(-1)
-    rows = actual != _NOT_COUNTED
-    return predicted[rows], actual[rows], _weights(weight, a, actual.size)[rows], count
+    rows = actual != NOT_COUNTED
+    return predicted[rows], actual[rows], weights_of(weight, a, actual.size)[rows], count, rows
 
 
-def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
+def predicted_and_actual(a: Array, y: Array) -> tuple[Array, Array, int]:
     """Return predicted and actual classes, each of the shape of `a` without the axis of classes, and their number.
 
     The class of labels that do not count is −1.
@@ -451,12 +472,12 @@ def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
         )
     if count == 1:
         _require_binary(y)
-        return (scores[..., 0] > _THRESHOLD).astype(np.intp), (y.reshape(shape) > _THRESHOLD).astype(np.intp), 2
+        return (scores[..., 0] > THRESHOLD).astype(np.intp), (y.reshape(shape) > THRESHOLD).astype(np.intp), 2
     predicted = np.argmax(scores, axis=-1)
     if y.shape != shape:
         return predicted, _largest(y), count
     actual = y.astype(np.intp, copy=False)
-    least = _NOT_COUNTED if y.dtype.kind == "i" else 0
+    least = NOT_COUNTED if y.dtype.kind == "i" else 0
     if actual.size and not least <= actual.min() <= actual.max() < count:
         wrong = actual.min() if actual.min() < least else actual.max()
         advice = from_one(actual, count) or "Correct it, or give the output layer more units."
@@ -465,22 +486,36 @@ def _classes(a: Array, y: Array) -> tuple[Array, Array, int]:
 
 
 def _largest(y: Array) -> Array:
-    """Return the class of each row of labels; refuse rows with no 1 or with several, which name no single class."""
+    """Return the class of each row of labels; refuse rows that name no single class, such as those of a regression."""
     first: Array = np.argmax(y, axis=-1)
     largest = np.take_along_axis(y, first[..., np.newaxis], axis=-1)
-    if np.count_nonzero(y == largest) == first.size:
+    if np.count_nonzero(y == largest) == first.size and _has_two_values(y, first.size):
         return first
-    tied = first != y.shape[-1] - 1 - np.argmax(y[..., ::-1], axis=-1)
-    rows = y[tied]
-    wrong = np.abs(np.abs(rows).sum(axis=-1, dtype=np.float64) - 1) > SUM_TOLERANCE  # (½, ½) is a distribution
-    if wrong.any():
-        row = rows[wrong][0]
+    wrong = np.abs(np.abs(y).sum(axis=-1, dtype=np.float64) - 1) > SUM_TOLERANCE  # (½, ½) is a distribution
+    tied = wrong & (first != y.shape[-1] - 1 - np.argmax(y[..., ::-1], axis=-1))
+    if tied.any():
+        row = y[tied][0]
         raise DataError(
             f"expected labels that name one class each, got a row whose largest entry, {row.max():g}, occurs "
             f"{np.count_nonzero(row == row.max())} times. Where an example has any number of labels, use f1, precision "
             "or recall with multilabel = true."
         )
+    if wrong.any() and not _has_two_values(y[wrong], int(wrong.sum())):
+        numbers = ", ".join(f"{value:g}" for value in y[wrong][0][:_SHOWN])
+        raise DataError(
+            f"expected labels that name one class each, got the row ({numbers}{', ...' * (y.shape[-1] > _SHOWN)}), "
+            "which is neither one-hot nor sums to 1. For labels that are no classes use a metric such as r2, mae or "
+            "mse."
+        )
     return first
+
+
+def _has_two_values(y: Array, rows: int) -> bool:
+    """Return whether labels hold one value for the class of each of so many rows, and another everywhere else."""
+    if not rows:
+        return True
+    marked = np.count_nonzero(y == y.max())
+    return bool(marked == rows and marked + np.count_nonzero(y == y.min()) == y.size)
 
 
 def _require_binary(y: Array) -> None:
@@ -491,7 +526,7 @@ def _require_binary(y: Array) -> None:
         raise DataError(f"expected the classes 0 and 1 for one output, got the label {y[wrong][0]:g}. {advice}")
 
 
-def _weights(weight: Array | None, a: Array, count: int) -> Array:
+def weights_of(weight: Array | None, a: Array, count: int) -> Array:
     """Return the weight of each of `count` entries; the entries of an example have its weight."""
     return np.ones(count) if weight is None else np.repeat(weight, count // max(1, len(a))).astype(np.float64)
 
@@ -501,9 +536,9 @@ def _r2(weight: float, first: float, second: float, residual: float) -> float:
         return nan
     total = second - first * first / weight
     # Σ w y² − (Σ w y)²/Σ w of equal labels is 0 up to rounding errors of the terms.
-    if total <= _ROUNDING * second:
+    if total <= ROUNDING * second:
         return 0.0 if residual else 1.0
     return 1 - residual / total
 
 
-_ROUNDING = 1e-12  # relative error of a sum of some thousand numbers in float64, with a margin
+ROUNDING = 1e-12  # relative error of a sum of some thousand numbers in float64, with a margin

@@ -168,6 +168,28 @@ def test_labels_that_a_metric_cannot_take_are_refused_in_every_row_before_anythi
     assert not (tmp_path / "out").exists()
 
 
+REGRESSION = ["data.transforms=[]", "data.split.stratify=false", "cost.type=mse", "model.layers[1].units=1"]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "roc_auc", "log_loss", "balanced_accuracy"])
+def test_metric_of_classes_is_refused_for_a_regression_with_its_line(experiment, metric):
+    (experiment.parent / "table.csv").write_text("width,kind\n" + "".join(f"{i},{i / 8}\n" for i in range(60)))
+    experiment.write_text(experiment.read_text().replace('"accuracy"', f'"{metric}"'))
+    activation = "model.layers[1].activation=sigmoid"
+    message = (
+        rf"small\.toml:29: Metric '{metric}' .* does not fit .*got the label 0\.\d+\. For labels that are no classes"
+    )
+    with pytest.raises(nnfw.ConfigError, match=message):
+        prepared(experiment, *REGRESSION, activation)
+
+
+def test_metric_of_probabilities_is_refused_for_other_outputs_with_its_line(experiment):
+    experiment.write_text(experiment.read_text().replace('"accuracy"', '"brier"'))
+    message = r"small\.toml:29: Metric 'brier' .* it takes outputs from 0 to 1, but the last layer ends in 'identity'"
+    with pytest.raises(nnfw.ConfigError, match=message):
+        prepared(experiment, "cost.type=mse", "model.layers[1].units=1", "model.layers[1].activation=identity")
+
+
 def test_output_outside_the_domain_of_the_cost_is_refused_with_its_line_before_data_is_read(experiment, monkeypatch):
     monkeypatch.setattr(CrossEntropy, "domain", (0, 1), raising=False)
     monkeypatch.setattr(Tanh, "range", (-1, 1), raising=False)

@@ -19,6 +19,7 @@ from nnfw_standard import (
     L1,
     L2,
     MSE,
+    ROCAUC,
     SGD,
     XOR,
     Accuracy,
@@ -30,10 +31,12 @@ from nnfw_standard import (
     EarlyStopping,
     GlorotNormal,
     GlorotUniform,
+    LogLoss,
     MeanAbsoluteError,
     MeanSquaredError,
     MinMax,
     OneHot,
+    Spearman,
     Standardize,
     Step,
 )
@@ -384,6 +387,20 @@ WRONG = {
     # metrics
     "metric-refuses": (changed(Accuracy, statistics=refuses), "metric.takes_some_labels"),
     "metric-no-direction": (changed(Accuracy, attributes={"higher_is_better": None}), "metric.says_what_is_better"),
+    "metric-domain-upside-down": (changed(LogLoss, attributes={"domain": (1, 0)}), "metric.domain_is_an_interval"),
+    "metric-domain-of-text": (changed(LogLoss, attributes={"domain": "0 to 1"}), "metric.domain_is_an_interval"),
+    "metric-ranks-of-batches": (
+        changed(Spearman, statistics=lambda s, p, *r: np.array([p(*r).mean(axis=0)])),
+        "metric.adds_up_over_batches",
+    ),
+    "metric-area-without-weights": (
+        changed(ROCAUC, statistics=lambda s, p, a, y, w=None: p(a, y)),
+        "metric.weights_count_examples",
+    ),
+    "metric-area-of-the-first-of-equals": (
+        changed(ROCAUC, figure=lambda s, p, x, *r: p(np.argsort(np.argsort(x, kind="stable")), *r)),
+        "metric.order_of_examples_does_not_matter",
+    ),
     "metric-float32": (
         changed(Accuracy, statistics=lambda s, p, *r: p(*r).astype(np.float32)),
         "metric.statistics_are_float64",

@@ -302,7 +302,7 @@ NO_DERIVATIVE = (
         (
             "metric",
             (distance, distance),
-            r"Metric: must be a metric: a name, .* Members of a metric: higher_is_better,.*",
+            r"Metric: must be a metric: a name, .* Members of a metric: domain, higher_is_better,.*",
         ),
         (
             "schedule",

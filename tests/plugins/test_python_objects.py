@@ -352,7 +352,8 @@ class NoWeight(Distance):
 )
 def test_object_that_is_half_a_component_is_refused_with_what_it_lacks(data, metric, text):
     members = (
-        "Members of a metric: higher_is_better, merge(first, second), result(statistics), statistics(a, y, weight)."
+        "Members of a metric: domain, higher_is_better, merge(first, second), result(statistics), "
+        "statistics(a, y, weight)."
     )
     with pytest.raises(
         nnfw.ConfigError, match=rf"metrics\[0\] must be a metric, but .* {re.escape(text)}\. {re.escape(members)}$"

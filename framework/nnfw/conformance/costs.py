@@ -423,16 +423,20 @@ def _outputs(subject: Subject[Cost], z: Array) -> Array:
     component = subject.component
     if component.canonical is not None:
         return np.array(_canonical(subject)[1].forward(z, Workspace(z.dtype)))
-    if component.domain is None:
+    low, high = _domain(component)
+    if (low, high) == (-np.inf, np.inf):
         return z
-    low, high = component.domain
     if np.isfinite([low, high]).all():
         return np.asarray(low + (high - low) / (1 + np.exp(-z)))
     return low + np.exp(z) if np.isfinite(low) else high - np.exp(z) if np.isfinite(high) else z
 
 
 def _inside(cost: Cost, a: Array) -> Array:
-    return np.clip(a, *(cost.domain or (-np.inf, np.inf)))
+    return np.clip(a, *_domain(cost))
+
+
+def _domain(cost: Cost) -> tuple[float, float]:
+    return getattr(cost, "domain", None) or (-np.inf, np.inf)
 
 
 def _as_outputs(case: Case) -> Array:

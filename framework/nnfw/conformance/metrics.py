@@ -40,6 +40,17 @@ def check_says_what_is_better(subject: Subject[Metric]) -> None:
     require(isinstance(found, bool), f"higher_is_better is {found!r}, expected True or False.")
 
 
+def check_domain_is_an_interval(subject: Subject[Metric]) -> None:
+    """Domain is None or two numbers in order."""
+    match getattr(subject.component, "domain", None):
+        case None:
+            return
+        case (int() | float() as low, int() | float() as high) if low < high:
+            return
+        case found:
+            require(False, f"domain is {found!r}, expected None or two numbers in order, such as (0, 1).")
+
+
 def check_statistics_are_float64(subject: Subject[Metric]) -> None:
     """Statistics is an array of float64, also for outputs in float32: sums over many examples must stay exact."""
     for a, y in _cases(subject):
@@ -65,10 +76,13 @@ def check_adds_up_over_batches(subject: Subject[Metric]) -> None:
 
 
 def check_order_of_examples_does_not_matter(subject: Subject[Metric]) -> None:
-    """A permuted batch has the same result."""
+    """A permuted batch has the same result, also where outputs are equal."""
+    order = np.array([3, 0, 5, 6, 1, 4, 2])
     for a, y in _cases(subject):
-        same = _alike(_result_of(subject, a, y), _result_of(subject, a[::-1].copy(), y[::-1].copy()))
-        require(same, "the result depends on the order of the examples.")
+        equal_outputs = np.repeat(a[:2], (_EXAMPLES - 2, 2), axis=0)
+        for each in (a, equal_outputs):
+            same = _alike(_result_of(subject, each, y), _result_of(subject, each[order], y[order]))
+            require(same, "the result depends on the order of the examples.")
 
 
 def check_weights_count_examples(subject: Subject[Metric]) -> None:

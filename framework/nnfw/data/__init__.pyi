@@ -37,6 +37,9 @@ from .padded import Values as Values
 from .preprocessing import INPUT as INPUT
 from .preprocessing import InputColumns as InputColumns
 from .preprocessing import Preprocessing as Preprocessing
+from .ranking import Outcomes as Outcomes
+from .ranking import outcomes_by_threshold as outcomes_by_threshold
+from .ranking import weighted_ranks as weighted_ranks
 from .sources import StoredArrays as StoredArrays
 from .sources import fingerprint_of as fingerprint_of
 from .sources import is_stored as is_stored

@@ -25,7 +25,6 @@ from nnfw.training import (
     FREE_OPTIONS,
     chosen_at,
     evaluate,
-    refused,
     unmatched,
     unmatched_by,
     unmixable,
@@ -272,9 +271,8 @@ def _require_storable(model: Sequential) -> None:
 def _require_metrics(file: ExperimentFile, model: Sequential, objective: Objective, parts: Mapping[str, Part]) -> None:
     """Refuse metrics that cannot take outputs and labels of every part."""
     metrics = file.experiment.training.metrics
-    measures = model.measures(metrics)
-    places = chosen_at(metrics, measures)
-    found = dict(item for part in parts.values() for item in refused(model.network, part, objective, measures))
+    places = chosen_at(metrics, model.measures(metrics))
+    found = dict(model.unfit_metrics(metrics, objective, *parts.values()))
     labels = {name: model.registry.label("metric", places[name][1]) for name in found}
     texts = (
         (("training", "metrics", *places[name][0]), f"Metric {labels[name]} does not fit network and labels: {text}")

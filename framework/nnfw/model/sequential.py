@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -16,7 +16,7 @@ from nnfw import training
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, options_of, to_table
 from nnfw.data import Padded, Preprocessing, Rows, Stored, Values, column_names, listed, release
-from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, short, warn
+from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError, short, warn
 from nnfw.network import (
     EVALUATION_ROWS,
     INPUT,
@@ -387,7 +387,7 @@ class Sequential(Generic[Predicted]):
         validation = self._validation(validation_data, objective, preprocessing)
         if mistakes := list(training.unmixable_examples(resolved.mix, data)):
             raise ConfigError(mistakes)
-        self._require_metrics(resolved.metrics, objective, data, validation)
+        self.require_metrics(resolved.metrics, objective, data, validation)
         if settings.resume and settings.checkpoints is None:
             raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])
         self.preprocessing = preprocessing
@@ -423,13 +423,20 @@ class Sequential(Generic[Predicted]):
             return Preprocessing.of_names(names, "x")
         return self.preprocessing
 
-    def _require_metrics(self, metrics: training.Metrics, objective: Objective, *parts: training.Data | None) -> None:
+    def require_metrics(self, metrics: training.Metrics, objective: Objective, *parts: training.Data | None) -> None:
+        """Refuse metrics that mean nothing for the outputs, or cannot take the labels of some part; DataError why."""
+        for name, error in self.unfit_metrics(metrics, objective, *filter(None, parts)):
+            label = self.registry.label("metric", training.chosen_at(metrics, self.measures(metrics))[name][1])
+            raise DataError(f"Metric {label} does not fit network and labels: {error}") from error
+
+    def unfit_metrics(
+        self, metrics: training.Metrics, objective: Objective, *parts: training.Data
+    ) -> Iterator[tuple[str, NnfwError]]:
+        """Yield the name of each metric that does not fit outputs or labels, with an error that says why."""
         measures = self.measures(metrics)
-        places = training.chosen_at(metrics, measures)
-        for part in filter(None, parts):
-            for name, error in training.refused(self.network, part, objective, measures):
-                label = self.registry.label("metric", places[name][1])
-                raise DataError(f"Metric {label} does not fit network and labels: {error}") from error
+        yield from training.outside_domains(objective, measures, self.registry)
+        for part in parts:
+            yield from training.refused(self.network, part, objective, measures)
 
     def _validation(self, data: Any, objective: Objective, preprocessing: Preprocessing | None) -> training.Data | None:
         if data is None:
@@ -606,6 +613,7 @@ class Sequential(Generic[Predicted]):
         objective = self.objective(cost)
         options = build(training.TrainingOptions, {"metrics": metrics}, self.registry.resolve)
         named = self.measures(options.metrics)
+        self.require_metrics(options.metrics, objective)
         data = self.data(x, y, objective, sample_weight)
         record = training.evaluate(self.network, data, objective, named, self.network.workspace())
         training.require_finite_cost(record["cost"], "these examples", objective.label(self.registry))

@@ -20,6 +20,7 @@ from .objective import Objective as Objective
 from .objective import Output as Output
 from .objective import Outputs as Outputs
 from .objective import Term as Term
+from .objective import outside_domain as outside_domain
 from .parameters import Layout as Layout
 from .parameters import Parameters as Parameters
 from .parameters import Scope as Scope

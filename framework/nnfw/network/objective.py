@@ -14,7 +14,7 @@ from nnfw.ops import kernels_only, splits
 from nnfw.ops.definitions import copy, mask, multiply, scale
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Activation, CanonicalCost, Cost, WritesValue, WritesValueFromZ, is_own
+from nnfw.protocols import Activation, CanonicalCost, Cost, Metric, WritesValue, WritesValueFromZ, is_own
 from nnfw.workspace import ACTIVATION, COST, Workspace
 
 
@@ -229,7 +229,7 @@ def _canonical(cost: Cost, registry: Registry) -> Any:
 
 
 def _interval(component: Any, name: str, registry: Registry) -> tuple[float, float] | None:
-    match getattr(component, name):
+    match getattr(component, name, None):
         case None:
             return None
         case (int() | float() as low, int() | float() as high) if low <= high:
@@ -240,15 +240,20 @@ def _interval(component: Any, name: str, registry: Registry) -> tuple[float, flo
 
 
 def _require_domain(cost: Cost, activation: Activation, registry: Registry) -> None:
-    domain, values = _interval(cost, "domain", registry), _interval(activation, "range", registry)
-    if domain is None or values is None:
-        return
-    (lowest, highest), (low, high) = domain, values
-    if low < lowest or high > highest:
+    if found := outside_domain(cost, activation, registry):
         advice = f"Use {cost.canonical!r} there." if cost.canonical else "Use another activation there."
-        values_of = f"{registry.label('activation', activation)}, whose values go from {low:g} to {high:g}"
-        text = (
-            f"Cost {registry.label('cost', cost)} takes outputs from {lowest:g} to {highest:g}, but the last layer "
-            f"ends in {values_of}. {advice}"
-        )
-        raise ConfigError(text)
+        raise ConfigError(f"Cost {registry.label('cost', cost)} {found} {advice}")
+
+
+def outside_domain(component: Cost | Metric, activation: Activation, registry: Registry) -> str:
+    """Return how the values of an output activation leave the domain of a cost or metric; nothing if they do not."""
+    domain, values = _interval(component, "domain", registry), _interval(activation, "range", registry)
+    if domain is None or values is None:
+        return ""
+    (lowest, highest), (low, high) = domain, values
+    if lowest <= low and high <= highest:
+        return ""
+    return (
+        f"takes outputs from {lowest:g} to {highest:g}, but the last layer ends in "
+        f"{registry.label('activation', activation)}, whose values go from {low:g} to {high:g}."
+    )

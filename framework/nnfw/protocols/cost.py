@@ -109,9 +109,13 @@ class Metric(Protocol):
     ----------
     higher_is_better
         What early stopping looks for.
+    domain
+        The closed interval of outputs that it means something for, (0, 1) for probabilities; None for any. Before a
+        training an output activation whose `range` is not inside is refused.
     """
 
     higher_is_better: ClassVar[bool]
+    domain: ClassVar[tuple[float, float] | None] = None
 
     @abstractmethod
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:

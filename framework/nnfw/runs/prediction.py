@@ -99,6 +99,7 @@ def evaluate_on(
         if isinstance(examples, Source)
         else model.labelled(*features_and_labels(model, examples), objective)
     )
+    model.require_metrics(chosen, objective)
     network = model.network
     figures = evaluate(network, data, objective, model.measures(chosen), network.workspace())
     require_finite_cost(figures["cost"], "the given data", objective.label(model.registry))

@@ -17,6 +17,7 @@ from .evaluation import chosen_at as chosen_at
 from .evaluation import evaluate as evaluate
 from .evaluation import measures_of as measures_of
 from .evaluation import named_metrics as named_metrics
+from .evaluation import outside_domains as outside_domains
 from .evaluation import refused as refused
 from .evaluation import require_finite_cost as require_finite_cost
 from .factors import unmatched as unmatched

@@ -14,7 +14,7 @@ import numpy as np
 
 from nnfw.data import NUMERIC_KINDS
 from nnfw.errors import DataError, FileFormatError, NnfwError, ShapeError, short
-from nnfw.network import EVALUATION_ROWS, Batch, Output
+from nnfw.network import EVALUATION_ROWS, Batch, Output, outside_domain
 from nnfw.plugins import Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Collective, Metric, is_own
@@ -353,6 +353,16 @@ def _distinguishing_options(metric: object, alike: Sequence[object]) -> Iterator
         if value != option.default and any(getattr(other, option.name, None) != value for other in alike):
             text = option.name if value is True else f"{option.name}_{value}" if value in (False, None) else str(value)
             yield from [text] if _PLAIN.fullmatch(text) else []
+
+
+def outside_domains(
+    objective: Objective, metrics: Mapping[str, Metric], registry: Registry
+) -> Iterator[tuple[str, NnfwError]]:
+    """Yield the name of each metric that means nothing for the values of its output, with an error that says why."""
+    for name, metric in metrics.items():
+        own, output = (metric.metric, metric.output) if isinstance(metric, MetricOfOutput) else (metric, 0)
+        if text := outside_domain(own, objective.terms[output].activation, registry):
+            yield name, ShapeError(f"it {text} Use another metric, or another activation there.")
 
 
 def refused(
