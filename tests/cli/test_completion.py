@@ -39,7 +39,7 @@ def complete(nnfw, monkeypatch):
         (["pl"], ["plugins"]),
         (["show", "de"], ["dense"]),
         (["show", "ms"], ["mse"]),
-        (["show", "--kind", "metric", "ma"], ["mae"]),
+        (["show", "--kind", "metric", "mae"], ["mae"]),
         (["show", "cost", ":", "m"], ["mae", "mse"]),
         (["show", "nnfw", ":", "den"], ["dense"]),
         (["show", "zzz"], []),

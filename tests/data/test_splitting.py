@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnfw.data import Examples, split, split_chunks
+from nnfw.data import Examples, folds, split, split_chunks
 from nnfw.errors import DataError
 
 QUICK = settings(max_examples=50, deadline=None, derandomize=True)
@@ -249,3 +249,76 @@ def test_chunk_rows_of_too_many_examples_are_refused():
         split_chunks([500_000_000] * 2, 0.1, 0, rng=seeded())
     parts = split_chunks([500_000_000] * 2, 0, 0, rng=seeded())
     assert [part.lengths.sum() for part in parts.values()] == [1_000_000_000, 0, 0]
+
+
+# folds
+
+
+@QUICK
+@given(target=labels(smallest=5), count=st.integers(2, 5), seed=st.integers(0, 99))
+def test_folds_test_every_row_once_and_know_the_others(target, count, seed):
+    found = folds(examples_of(target), count, rng=seeded(seed))
+    assert sorted(np.concatenate([fold.test for fold in found]).tolist()) == list(range(len(target)))
+    for known, test in found:
+        assert sorted([*known.tolist(), *test.tolist()]) == list(range(len(target)))
+
+
+@QUICK
+@given(target=labels(), count=st.integers(2, 4), seed=st.integers(0, 99))
+def test_folds_have_as_many_examples_of_each_class(target, count, seed):
+    if len(target) < count:
+        return
+    found = folds(examples_of(target), count, rng=seeded(seed))
+    for label in np.unique(target):
+        sizes = [int((target[fold.test] == label).sum()) for fold in found]
+        assert max(sizes) - min(sizes) <= 1
+    assert np.ptp([len(fold.test) for fold in found]) <= 1
+
+
+@QUICK
+@given(groups=labels(smallest=1), count=st.integers(2, 4), seed=st.integers(0, 99))
+def test_folds_keep_groups_together(groups, count, seed):
+    if len(np.unique(groups)) < count:
+        return
+    found = folds(examples_of(np.zeros(len(groups))), count, groups=groups, rng=seeded(seed))
+    assert sorted(np.concatenate([fold.test for fold in found]).tolist()) == list(range(len(groups)))
+    for known, test in found:
+        assert not set(groups[known]) & set(groups[test])
+        assert len(known)
+        assert len(test)
+
+
+def test_folds_of_groups_are_of_similar_size():
+    groups = np.repeat(np.arange(5), [50, 30, 20, 10, 10])
+    found = folds(examples_of(np.zeros(120)), 3, groups=groups, rng=seeded())
+    assert sorted(len(fold.test) for fold in found) == [30, 40, 50]
+
+
+@pytest.mark.parametrize("grouped", [False, True], ids=["rows", "groups"])
+def test_folds_in_order_know_only_what_comes_before(grouped):
+    groups = np.repeat(np.arange(10), 3) if grouped else None
+    found = folds(examples_of(np.zeros(30)), 4, in_order=True, groups=groups, rng=seeded())
+    assert [len(fold.test) for fold in found] == [6] * 4
+    for number, (known, test) in enumerate(found, 1):
+        assert known.tolist() == list(range(6 * number))
+        assert test.tolist() == list(range(6 * number, 6 * number + 6))
+
+
+def test_folds_of_numbers_are_drawn():
+    first, second = (folds(examples_of(np.arange(50.0)), 5, rng=seeded(seed)) for seed in (0, 1))
+    assert [len(fold.test) for fold in first] == [10] * 5
+    assert first[0].test.tolist() != second[0].test.tolist()
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "message"),
+    [
+        (1, {}, r"^1 folds need at least 2 examples, there are 6\. Choose another number of folds, 2 or more\.$"),
+        (7, {}, r"^7 folds need at least 7 examples, there are 6\. Choose"),
+        (6, {"in_order": True}, r"^6 folds in order need at least 7 examples, there are 6\. Choose"),
+        (3, {"groups": np.array([1, 1, 1, 2, 2, 2])}, r"^3 folds need at least 3 groups, there are 2\. Choose"),
+    ],
+)
+def test_folds_that_cannot_be_cut_are_refused(count, options, message):
+    with pytest.raises(DataError, match=message):
+        folds(examples_of(np.zeros(6)), count, rng=seeded(), **options)

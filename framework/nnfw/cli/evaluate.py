@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nnfw.cli.arguments import DataDirectory, Trust, print_results
-from nnfw.cli.console import Json, message, print_csv, print_json
+from nnfw.cli.console import Json, message, print_csv, print_json, print_text
+from nnfw.cli.train import progress_bar
 from nnfw.errors import short
 from nnfw.plugins import default_registry
+
+if TYPE_CHECKING:
+    from nnfw.runs import Access
 
 
 def _one_character(value: str | None) -> str | None:
@@ -55,11 +59,23 @@ NewData = Annotated[
 ]
 
 
+CrossValidate = Annotated[
+    int | None,
+    typer.Option(
+        "--cross-validation",
+        metavar="K",
+        min=2,
+        help="Train K networks, each judged on a fold that it has not seen; of a run or an experiment file.",
+    ),
+]
+
+
 def evaluate(
     path: RunOrModel,
     data: Data = None,
     cost: Costs = None,
     metric: Metrics = None,
+    cross_validation: CrossValidate = None,
     delimiter: Delimiter = None,
     data_dir: DataDirectory = None,
     trust: Trust = False,
@@ -69,14 +85,24 @@ def evaluate(
 
     If the run was interrupted or killed, or failed, its newest checkpoint is used.
 
+    With --cross-validation K the experiment is trained K times, and each metric printed with its mean and spread over
+    the folds: stratified for classes, by the group or in the order of [data] split. The results are written to
+    cross-validation.json in the run's directory, or beside the experiment file.
+
     Examples
     --------
     $ nnfw evaluate runs/digits-20260101-120000
+    $ nnfw evaluate examples/penguins.toml --cross-validation 5
     $ nnfw evaluate runs/penguins-20260101-120000 --data new-penguins.csv
     """
     from nnfw.runs import Access, evaluate_on, evaluate_run
 
     access = Access(default_registry(), message, data_dir, trust)
+    if cross_validation is not None:
+        if data is not None or cost or metric:
+            raise typer.BadParameter("--cross-validation trains on the experiment's own data; leave the others out.")
+        _cross_validate(path, cross_validation, access, json=json)
+        return
     if data is not None:
         results = {"data": evaluate_on(path, data, access, cost=cost or (), metrics=metric or (), delimiter=delimiter)}
     elif cost or metric:
@@ -86,6 +112,23 @@ def evaluate(
         if not same:
             message("warning: the data has changed since the run, so its parts differ from those of the training.")
     print_json(results) if json else print_results(results)
+
+
+def _cross_validate(path: Path, count: int, access: Access, *, json: bool) -> None:
+    from nnfw.experiments import read_experiment
+    from nnfw.runs import cross_validate, open_run, write_cross_validation
+
+    file = open_run(path, access) if path.is_dir() else read_experiment(str(path), access.registry)
+    found = cross_validate(file, access.registry, count, progress_bar(quiet=False), message)
+    place = write_cross_validation(found, path)
+    if json:
+        print_json(found.table())
+    else:
+        each = {f"fold {number}": fold.results["test"] for number, fold in enumerate(found.folds, 1)}
+        numbers = found.mean.keys()
+        each = {name: {key: value for key, value in own.items() if key in numbers} for name, own in each.items()}
+        print_results({**each, "mean": found.mean, "spread": found.spread})
+        print_text(f"{found.kind} folds: {place}")
 
 
 def predict(

@@ -50,7 +50,9 @@ from .sparse import Rows as Rows
 from .sparse import SparseRows as SparseRows
 from .sparse import is_sparse as is_sparse
 from .splitting import ChunkRows as ChunkRows
+from .splitting import Fold as Fold
 from .splitting import Split as Split
+from .splitting import folds as folds
 from .splitting import split as split
 from .splitting import split_chunks as split_chunks
 from .table_text import AUTO as AUTO

@@ -84,6 +84,92 @@ def split(
     return Split(np.flatnonzero(is_training), np.sort(held_out["validation"]), np.sort(held_out["test"]))
 
 
+class Fold(NamedTuple):
+    """The rows that one network of a cross-validation may learn from, and those that it is tested on, ascending."""
+
+    known: Rows
+    test: Rows
+
+
+def folds(
+    examples: Examples,
+    count: int,
+    *,
+    in_order: bool = False,
+    groups: Array | None = None,
+    rng: np.random.Generator,
+) -> list[Fold]:
+    """Cut examples into `count` folds, each of which is tested once by a network that has not seen it.
+
+    A target of classes is stratified: the examples of each class are dealt to the folds in turn. DataError if there are
+    too few examples or groups.
+
+    Parameters
+    ----------
+    examples
+        N examples.
+    count
+        2 or more.
+    in_order
+        Whether examples are in the order of time: they are cut into `count` + 1 blocks, and each but the first is
+        tested by a network that knows those before it.
+    groups
+        The group of each example, ``(N,)``: a whole group is in one fold. The largest group comes first, into the
+        smallest fold so far.
+    rng
+        The only source of randomness.
+
+    Examples
+    --------
+    >>> examples = Examples({"x": np.arange(6.0)}, np.array([0, 1, 0, 1, 0, 1]))
+    >>> [sorted(examples.target[fold.test].tolist()) for fold in folds(examples, 3, rng=np.random.default_rng(0))]
+    [[0, 1], [0, 1], [0, 1]]
+    >>> [fold.test.tolist() for fold in folds(examples, 2, in_order=True, rng=np.random.default_rng(0))]
+    [[2, 3], [4, 5]]
+    """
+    total, rows = len(examples), np.arange(len(examples))
+    single: Array = rows if groups is None else groups  # without groups, each example is one
+    _, of_group, sizes = np.unique(single, return_inverse=True, return_counts=True)
+    units, blocks = ("examples" if groups is None else "groups"), count + in_order
+    if count < 2 or len(sizes) < blocks:
+        raise DataError(
+            f"{count} folds {'in order ' * in_order}need at least {max(2, blocks)} {units}, there are {len(sizes)}. "
+            "Choose another number of folds, 2 or more."
+        )
+    if in_order:
+        block = _blocks_in_order(of_group, sizes, blocks)
+        return [Fold(rows[block < k], rows[block == k]) for k in range(1, blocks) if (block == k).any()]
+    if groups is not None:
+        fold_of = _dealt_groups(sizes, count, rng)[of_group]
+    else:
+        order = rng.permutation(total)
+        if is_of_classes(examples):
+            order = order[np.argsort(np.unique(_labels(examples), return_inverse=True)[1][order], kind="stable")]
+        fold_of = np.empty(total, np.int64)
+        fold_of[order] = rows % count
+    return [Fold(rows[fold_of != k], rows[fold_of == k]) for k in range(count)]
+
+
+def _blocks_in_order(of_group: Rows, sizes: Rows, count: int) -> Rows:
+    """Return the block of each example: groups stay together, in the order of their first examples."""
+    first = np.unique(of_group, return_index=True)[1]
+    order = np.argsort(first)
+    starts = np.cumsum(sizes[order]) - sizes[order]
+    block = np.empty_like(sizes)
+    block[order] = starts * count // len(of_group)
+    return block[of_group]
+
+
+def _dealt_groups(sizes: Rows, count: int, rng: np.random.Generator) -> Rows:
+    """Return the fold of each group."""
+    fold_of, filled = np.empty_like(sizes), np.zeros(count, np.int64)
+    order = rng.permutation(len(sizes))
+    for group in order[np.argsort(-sizes[order], kind="stable")]:
+        fold_of[group] = smallest = int(np.argmin(filled))
+        filled[smallest] += sizes[group]
+    return fold_of
+
+
 @dataclass(frozen=True, eq=False)
 class ChunkRows:
     """The rows of each chunk that belong to a part of a split; they are drawn when they are asked for.
@@ -209,9 +295,15 @@ def _by_class(examples: Examples, wanted: dict[str, int], rng: np.random.Generat
     return held_out
 
 
+def is_of_classes(examples: Examples) -> bool:
+    """Return whether the target of examples is of words or whole numbers, one for each example."""
+    target = examples.target
+    return target is not None and target.ndim == 1 and target.dtype.kind in "Uiub"
+
+
 def _labels(examples: Examples) -> Array:
     target = examples.target
-    if target is None or target.ndim != 1 or target.dtype.kind not in "Uiub":
+    if target is None or not is_of_classes(examples):
         found = "there is none" if target is None else f"{target.dtype} of shape {target.shape}"
         raise DataError(
             f"stratify needs a target of classes, one name or whole number for each example; {examples.target_name!r}: "

@@ -75,12 +75,16 @@ class Prepared:
 
 @placing
 def prepare(
-    file: ExperimentFile, registry: Registry, trained: Sequential | None = None, data: RawData | None = None
+    file: ExperimentFile,
+    registry: Registry,
+    trained: Sequential | None = None,
+    data: RawData | None = None,
+    rows: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Read the data of an experiment, split it, fit the preprocessing, and build the network.
 
     If there is a `trained` model of this experiment, it and its preprocessing are used, and nothing is fitted or built.
-    The raw `data` may have been read already.
+    The raw `data` may have been read already, and the `rows` of each part chosen.
 
     DataError if the data cannot be read or does not fit network or cost, or if no file could hold the model; ShapeError
     if the layers do not fit the data or each other, or the outputs do not fit the classes; ConfigError if a metric
@@ -92,7 +96,7 @@ def prepare(
     _refuse(file, _unfit_options(experiment, data))
     if data.first.target is None and not experiment.data.targets:
         raise DataError("The data has no target, so nothing can be learned from it. Name the target of the dataset.")
-    rows = data.split(experiment.data.split, stream(experiment.seed, "split"))
+    rows = rows or data.split(experiment.data.split, stream(experiment.seed, "split"))
     model = trained or _new_model(experiment, data, rows["training"], registry)
     _require_an_output_for_each_class(model)
     if trained is None:

@@ -1,4 +1,7 @@
 from .comparison import compare_runs as compare_runs
+from .cross_validation import CrossValidation as CrossValidation
+from .cross_validation import cross_validate as cross_validate
+from .cross_validation import write_cross_validation as write_cross_validation
 from .generation import generate as generate
 from .listing import list_runs as list_runs
 from .opening import Access as Access

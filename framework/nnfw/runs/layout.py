@@ -20,10 +20,13 @@ MODEL, RECORD = "model.nnfw", "record.json"
 PAGE = "report.html"
 """The page that `nnfw report` writes there."""
 
+CROSS_VALIDATION = "cross-validation.json"
+"""The results of `nnfw evaluate --cross-validation`."""
+
 CHECKPOINTS = "checkpoints"
 """The folder of a run's checkpoints."""
 
-NAMES = (EXPERIMENT, RECORD, METRICS, LAYERS, MODEL, PAGE, LOCK, CHECKPOINTS)
+NAMES = (EXPERIMENT, RECORD, METRICS, LAYERS, MODEL, PAGE, CROSS_VALIDATION, LOCK, CHECKPOINTS)
 """Everything that nnfw may write to a run's directory."""
 
 _LONGEST_NAME = 100  # bytes of an experiment's name in that of its directory
