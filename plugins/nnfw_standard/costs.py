@@ -69,6 +69,11 @@ def weighed(gradient: Array, weight: Array | None) -> Array:
     return gradient
 
 
+def quantile_of(y: Array, q: float, weight: Array | None) -> Array:
+    """Return the least label ``(...)`` that at least a share q of the labels ``(N, ...)`` does not exceed."""
+    return np.asarray(np.quantile(y, q, axis=0, method="inverted_cdf", weights=weight))
+
+
 def first_of(wrong: Array) -> tuple[int, ...]:
     """Return the index of the first True."""
     return tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -261,6 +266,10 @@ class MAE(_PerOutput):
 
     _terms: ClassVar[Operation] = operations.mae_terms
     _slope: ClassVar[Operation] = operations.mae_slope
+
+    def constant(self, y: Array, output_shape: Shape, weight: Array | None = None) -> Array | None:
+        """Return a median of the labels."""
+        return quantile_of(y, 0.5, weight)
 
 
 @dataclass(frozen=True)

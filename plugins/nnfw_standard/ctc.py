@@ -68,6 +68,10 @@ class CTC(CanonicalCost):
     domain: ClassVar[tuple[float, float] | None] = (0, 1)
     whole_sequences: ClassVar[bool] = True
 
+    def constant(self, y: Array, output_shape: Shape, weight: Array | None = None) -> Array | None:
+        """Return None: the same outputs at all times align with no sequence."""
+        return None
+
     def targets(self, y: Array, output_shape: Shape) -> Array:
         """Return labels as ``intp``, with the blank as padding.
 

@@ -83,6 +83,11 @@ class EachMember(CanonicalCost):
         """Return C for ``a`` ``(N, k, ...)``."""
         return self._cost.value(_rows(a), _rows(y), _repeated(weight, a.shape[1]))
 
+    def constant(self, y: Array, output_shape: Shape, weight: Array | None = None) -> Array | None:
+        """Return that of `cost`, for each member."""
+        inner: Array | None = self._cost.constant(_rows(y), output_shape[1:], _repeated(weight, output_shape[0]))
+        return None if inner is None else np.broadcast_to(inner, output_shape)
+
     @asks_step
     def gradient(self, a: Array, y: Array, workspace: Workspace, weight: Array | None = None) -> Array:
         """Return ∇_a C, shaped like `a`."""

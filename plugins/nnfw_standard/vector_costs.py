@@ -19,7 +19,7 @@ from nnfw.network import Workspace
 from nnfw.ops import kernels_only
 from nnfw.protocols import Shape
 from nnfw_standard import cost_operations
-from nnfw_standard.costs import Written, as_float, first_of, labels_of_shape, place_of, weighed, write_mean
+from nnfw_standard.costs import Written, as_float, first_of, labels_of_shape, place_of, quantile_of, weighed, write_mean
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,10 @@ class Quantile(Written):
         cost_operations.quantile_slope(a, y, self._array(a), len(a), gradient)
         return weighed(gradient, weight)
 
+    def constant(self, y: Array, output_shape: Shape, weight: Array | None = None) -> Array | None:
+        """Return the quantiles of the labels."""
+        return np.stack([quantile_of(y, q, weight) for q in self.quantiles], axis=-1)
+
     def _write(self, a: Array, y: Array, weight: Array | None, count: int, out: Array) -> None:
         terms = np.empty_like(a)
         cost_operations.quantile_terms(a, y, self._array(a), terms)
@@ -149,6 +153,13 @@ class GaussianNLL(Written):
         gradient = workspace.passing("gradient", a.shape)
         cost_operations.gaussian_slope(*_halves(a), y, len(a), *_halves(gradient))
         return weighed(gradient, weight)
+
+    def constant(self, y: Array, output_shape: Shape, weight: Array | None = None) -> Array | None:
+        """Return mean and log variance of the labels; a variance of 0 counts as the least normal number."""
+        y = y.astype(np.float64)
+        mean = np.average(y, axis=0, weights=weight)
+        variance = np.average(np.square(y - mean), axis=0, weights=weight)
+        return np.concatenate([mean, np.log(np.maximum(variance, np.finfo(np.float32).tiny))], axis=-1)
 
     def samples(self, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
         """Yield outputs and labels for checks."""

@@ -113,7 +113,9 @@ def test_evaluate_prints_what_the_training_printed(xor, capsys):
 
 def test_evaluate_on_other_data(run, capsys):
     assert main(["evaluate", "run", "--data", "xor", "--json"]) == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"data"}
+    found = json.loads(capsys.readouterr().out)
+    assert found["baseline"]["data"] == {"cost": 0.125}  # the mean of the labels, ½, for each of them
+    assert set(found) == {"data", "baseline"}
 
 
 def test_predict_of_a_table_from_stdin(run):

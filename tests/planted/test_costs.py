@@ -301,7 +301,15 @@ def in_place(self, parent, y, output_shape):
     return parent(y, output_shape)
 
 
+CONSTANT = "cost.constant_is_an_output"
 CONTRACT = {
+    "constant-of-one-output": (changed(MSE, constant=lambda s, p, y, shape, w=None: p(y, shape, w).mean()), CONSTANT),
+    "constant-outside-the-domain": (changed(Poisson, constant=lambda s, p, *rest: -p(*rest)), CONSTANT),
+    "constant-without-weights": (changed(MAE, constant=lambda s, p, y, shape, w=None: p(y, shape)), CONSTANT),
+    "constant-of-the-sum": (
+        changed(CrossEntropy, constant=lambda s, p, y, shape, w=None: p(y, shape, w) * len(y)),
+        CONSTANT,
+    ),
     "refuses-all-labels": (changed(MSE, targets=refuses), "cost.takes_some_labels"),
     "labels-in-place": (changed(MSE, targets=in_place), "cost.targets_leaves_labels_alone"),
     "numpy-number": (changed(MSE, value=lambda s, p, *rest: np.float64(p(*rest))), "cost.value_is_a_number"),

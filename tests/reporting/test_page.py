@@ -160,12 +160,12 @@ def test_curve_is_higher_where_the_value_is(digits):
 
 
 def test_results_are_those_of_the_record(digits):
-    results = json.loads((digits / "record.json").read_text())["results"]
+    record = json.loads((digits / "record.json").read_text())
     text = page_of(digits).texts["results"]
-    for part in results.values():
+    for part in (*record["results"].values(), *record["baseline"].values()):
         assert f"{part['cost']:.5g}" in text
         assert f"{part['accuracy']:.5g}" in text
-    assert "Of the final model." in text
+    assert "Of the final model. A baseline gives the same outputs for every example." in text
 
 
 def test_confusion_matrix_is_that_of_the_metric(digits):
@@ -223,6 +223,7 @@ def test_markup_in_names_is_text(copy):
         status="failed",
         started=None,
         results={HOSTILE: {HOSTILE: 0.5}},
+        baseline={HOSTILE: {HOSTILE: 0.25}},
         plugins=[{"distribution": HOSTILE, "version": HOSTILE, "status": HOSTILE}],
         distributions={HOSTILE: HOSTILE},
         environment={HOSTILE: [HOSTILE]},

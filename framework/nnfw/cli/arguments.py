@@ -29,11 +29,18 @@ DataDirectory = Annotated[
 Trust = Annotated[bool, typer.Option("--trust", help="Trust the maker of the run: read its data from anywhere.")]
 
 
-def print_results(results: Mapping[str, Mapping[str, object]]) -> None:
-    """Print cost and metrics, one row per part of the data; matrices below."""
+Parts = Mapping[str, Mapping[str, object]]
+
+
+def print_results(results: Parts, baseline: Parts | None = None) -> None:
+    """Print cost and metrics, one row per part of the data and one for its baseline; matrices below."""
     every = [item for figures in results.values() for item in figures.items()]
     numbers = list(dict.fromkeys(name for name, value in every if not _is_matrix(value)))
-    rows = [[part, *(as_text(figures.get(name)) for name in numbers)] for part, figures in results.items()]
+    rows = []
+    for part, figures in results.items():
+        rows.append([part, *(as_text(figures.get(name)) for name in numbers)])
+        if own := (baseline or {}).get(part):
+            rows.append(["  baseline", *(as_text(own.get(name)) for name in numbers)])
     print_table(["", *numbers], rows)
     for part, figures in results.items():
         for name, value in figures.items():

@@ -95,7 +95,7 @@ def evaluate(
     $ nnfw evaluate examples/penguins.toml --cross-validation 5
     $ nnfw evaluate runs/penguins-20260101-120000 --data new-penguins.csv
     """
-    from nnfw.runs import Access, evaluate_on, evaluate_run
+    from nnfw.runs import Access, baseline_of_run, evaluate_run, judge_on
 
     access = Access(default_registry(), message, data_dir, trust)
     if cross_validation is not None:
@@ -104,14 +104,17 @@ def evaluate(
         _cross_validate(path, cross_validation, access, json=json)
         return
     if data is not None:
-        results = {"data": evaluate_on(path, data, access, cost=cost or (), metrics=metric or (), delimiter=delimiter)}
+        options = {"cost": cost or (), "metrics": metric or ()}
+        figures, constant = judge_on(path, data, access, **options, delimiter=delimiter)
+        results, baseline = {"data": figures}, {"data": constant} if constant else {}
     elif cost or metric:
         raise typer.BadParameter("--cost and --metric go with --data; a run is evaluated as it was trained.")
     else:
         results, same = evaluate_run(path, access)
+        baseline = baseline_of_run(path) if same else {}
         if not same:
             message("warning: the data has changed since the run, so its parts differ from those of the training.")
-    print_json(results) if json else print_results(results)
+    print_json(results | {"baseline": baseline}) if json else print_results(results, baseline)
 
 
 def _cross_validate(path: Path, count: int, access: Access, *, json: bool) -> None:

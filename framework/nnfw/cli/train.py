@@ -175,9 +175,9 @@ def print_run(run: Run, *, json: bool) -> None:
         message(verdict)
     if json:
         table = {"run": str(run.directory), "epochs": run.epochs, "stopped": run.stopped, "results": run.results}
-        print_json({**table, "verdicts": run.verdicts})
+        print_json({**table, "baseline": run.baseline, "verdicts": run.verdicts})
         return
-    print_results(run.results)
+    print_results(run.results, run.baseline)
     print_text(f"Run: {run.directory}")
 
 

@@ -418,6 +418,24 @@ def _labels(rng: np.random.Generator, examples: int, shape: Shape) -> Iterator[t
     yield "±1", rng.choice([-1.0, 1.0], size)
 
 
+def check_constant_is_an_output(subject: Subject[Cost]) -> None:
+    """The baseline that it chooses is an output that it takes, or None; labels with a weight of 0 do not count."""
+    for case in _cases(subject):
+        choose = getattr(case.cost, "constant", None)
+        applies_if(choose is not None, "it is older than baselines")
+        assert choose is not None
+        shape = case.a.shape[1:]
+        found = choose(case.y, shape, None)
+        applies_if(found is not None, "it chooses no baseline")
+        found = require_array(found, "constant")
+        require(found.shape == shape, f"constant returned shape {found.shape}, expected {shape}, that of an output.")
+        inside = bool(np.isfinite(found).all()) and close(_inside(case.cost, found), found)
+        require(inside, f"constant returned {found}, which is outside the domain of the cost.")
+        weight = np.arange(len(case.y)) % 2.0
+        some, expected = choose(case.y, shape, weight), choose(case.y[1::2], shape, np.ones(len(case.y) // 2))
+        require(close(some, expected), f"with weights of 0 and 1 constant is {some}; without those of 0 {expected}.")
+
+
 def _outputs(subject: Subject[Cost], z: Array) -> Array:
     """Return outputs that the cost takes: those of its canonical activation, else of its domain."""
     component = subject.component

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from nnfw.arrays import Shape
+from nnfw.arrays import Array, Shape
 from nnfw.data import InputColumns, Preprocessing, Target, categorical, listed, shape_of, words_in
 from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, about, did_you_mean
 from nnfw.experiments.data import InChunks, Part, RawData, read_data
@@ -23,8 +24,11 @@ from nnfw.storage import container
 from nnfw.toml import Keys
 from nnfw.training import (
     FREE_OPTIONS,
+    Labelled,
     chosen_at,
+    constant_outputs,
     evaluate,
+    evaluate_constant,
     unmatched,
     unmatched_by,
     unmixable,
@@ -64,6 +68,20 @@ class Prepared:
         metrics = self.model.measures(self.experiment.training.metrics)
         network = self.model.network
         return evaluate(network, self.parts[part], self.objective, metrics, network.workspace())
+
+    @cached_property
+    def constant(self) -> tuple[Array, ...] | None:
+        """The outputs of a network that does not look at its inputs, from the training part; None if there are none."""
+        return constant_outputs(self.model.network, self.parts["training"], self.objective)
+
+    def baseline(self, part: str) -> Figures:
+        """Return cost and metrics of these outputs on one part, without matrices; nothing if there are none."""
+        data = self.parts[part]
+        if self.constant is None or not isinstance(data, Labelled):
+            return {}
+        metrics = self.model.measures(self.experiment.training.metrics)
+        found = evaluate_constant(self.constant, self.model.network, data, self.objective, metrics)
+        return {name: value for name, value in found.items() if isinstance(value, float)}
 
     def health(self, most: int = MOST_EXAMPLES, *, through_time: bool = False) -> tuple[Health, ...]:
         """Return what a training step finds at each node, for `most` examples spread over the training part."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy as copy_of
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -83,6 +84,12 @@ class Term:
         self._registry = registry
         self.canonical = cost.canonical is not None and activation == _canonical(cost, registry)
 
+    def without_z(self) -> Term:
+        """Return the same cost, whose value comes from a alone."""
+        found = copy_of(self)
+        found.canonical = False
+        return found
+
     def value(self, z: Array, a: Array, y: Array, weight: Array | None) -> float:
         """Return C for z^L and a^L = σ(z^L), both ``(N, *output_shape)``."""
         value: Any
@@ -135,6 +142,10 @@ class Objective:
 
     def __init__(self, terms: Sequence[Term], weights: Sequence[float]) -> None:
         self.terms, self.weights = tuple(terms), tuple(weights)
+
+    def of_outputs(self) -> Objective:
+        """Return the same costs for outputs without z, so that no value comes from a closed form."""
+        return Objective([term.without_z() for term in self.terms], self.weights)
 
     def label(self, registry: Registry) -> str:
         """Return how messages name the cost; of several, all of them."""

@@ -58,6 +58,23 @@ class Cost(Protocol):
         """
         return
 
+    def constant(self, y: Array, output_shape: Shape, weight: Array | None = None) -> Array | None:
+        """Return the best outputs of a network that does not look at its inputs, in `output_shape`; None if unknown.
+
+        A model is compared with this baseline. By default it is the mean of the labels ``(N, *output_shape)``, which
+        :meth:`targets` returned, or the shares of the classes ``(N, *output_shape[:-1])``, of which those below 0 do
+        not count.
+        """
+        import numpy as np
+
+        if y.shape[1:] == output_shape:
+            return np.asarray(np.average(y.astype(np.float64), axis=0, weights=weight))
+        if y.dtype.kind not in "iu" or y.shape[1:] != output_shape[:-1]:
+            return None
+        w = np.broadcast_to(1.0 if weight is None else weight.reshape(-1, *[1] * (y.ndim - 1)), y.shape)
+        counts = np.bincount(y[y >= 0], w[y >= 0], minlength=output_shape[-1])
+        return np.broadcast_to(counts / counts.sum(), output_shape) if counts.any() else None
+
 
 class CanonicalCost(Cost, Protocol):
     """A cost with a closed form of Equation 1 for one output activation: softmax with cross-entropy, for instance."""

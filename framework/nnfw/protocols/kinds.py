@@ -96,6 +96,7 @@ MAY_LACK = frozenset(
     {
         "activation",
         "as_layer",
+        "constant",
         "domain",
         "index_limit",
         "keeps_time",

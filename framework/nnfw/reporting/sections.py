@@ -54,9 +54,14 @@ def results(run: StoredRun) -> Node:
         return section("results", "Results", note("No epoch was completed, so there are none."))
     names = list(dict.fromkeys(key.split(" ", 1)[1] for key in run.figures))
     parts = dict.fromkeys(key.split(" ", 1)[0] for key in run.figures)
-    rows = [[part, *(number(run.figures.get(f"{part} {name}")) for name in names)] for part in parts]
+    rows, baseline = [], run.record.get("baseline", {})
+    for part in parts:
+        rows.append([part, *(number(run.figures.get(f"{part} {name}")) for name in names)])
+        if own := numbers(baseline.get(part, {})):
+            rows.append(["baseline", *(number(own.get(name)) for name in names)])
     final = "results" in run.record
     source = "Of the final model." if final else "Of the last complete epoch: there is no final model."
+    source += " A baseline gives the same outputs for every example." if baseline else ""
     return section("results", "Results", table(["", *names], rows, _NUMBERS), note(source))
 
 

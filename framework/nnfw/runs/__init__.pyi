@@ -9,9 +9,11 @@ from .opening import open_model as open_model
 from .opening import open_run as open_run
 from .opening import prepare_run as prepare_run
 from .prediction import Predictions as Predictions
+from .prediction import baseline_of_run as baseline_of_run
 from .prediction import dataset_of as dataset_of
 from .prediction import evaluate_on as evaluate_on
 from .prediction import evaluate_run as evaluate_run
+from .prediction import judge_on as judge_on
 from .prediction import predict as predict
 from .prediction import table_delimiter as table_delimiter
 from .rate_test import find_rate as find_rate

@@ -37,7 +37,7 @@ from nnfw.protocols import Dataset, Source
 from nnfw.runs.opening import Access, directory_of, open_model, open_run, prepare_run, warn_of_plugins
 from nnfw.runs.reading import read_document, read_run
 from nnfw.toml import STDIN, flattened
-from nnfw.training import Metrics, evaluate, require_finite_cost
+from nnfw.training import Labelled, Metrics, evaluate, evaluate_constant, require_finite_cost
 
 _Outputs = dict[str, tuple[Array, Array | None]]
 """The values of each output, and the lengths of its sequences if they are padded."""
@@ -62,6 +62,11 @@ def evaluate_run(path: Path, access: Access) -> tuple[dict[str, Figures], bool]:
     return results, same
 
 
+def baseline_of_run(path: Path) -> dict[str, Figures]:
+    """Return cost and metrics of a run's baseline on each part, as recorded; nothing if they were not."""
+    return read_run(path).record.get("baseline", {})
+
+
 def evaluate_on(
     path: Path,
     source: str,
@@ -71,7 +76,20 @@ def evaluate_on(
     metrics: Sequence[str] = (),
     delimiter: str | None = None,
 ) -> Figures:
-    """Return cost and metrics of a model on other data.
+    """Return cost and metrics of a model on other data, as :func:`judge_on` does."""
+    return judge_on(path, source, access, cost=cost, metrics=metrics, delimiter=delimiter)[0]
+
+
+def judge_on(
+    path: Path,
+    source: str,
+    access: Access,
+    *,
+    cost: str | Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    delimiter: str | None = None,
+) -> tuple[Figures, Figures]:
+    """Return cost and metrics of a model on other data, and those of the baseline, empty if the run records none.
 
     ConfigError if there is no run to take the cost from; FileFormatError or DataError if model or data cannot be read.
 
@@ -103,7 +121,22 @@ def evaluate_on(
     network = model.network
     figures = evaluate(network, data, objective, model.measures(chosen), network.workspace())
     require_finite_cost(figures["cost"], "the given data", objective.label(model.registry))
-    return figures
+    constant = _constant_of(path, model)
+    if constant is None or not isinstance(data, Labelled):
+        return figures, {}
+    return figures, evaluate_constant(constant, network, data, objective, model.measures(chosen))
+
+
+def _constant_of(path: Path, model: Sequential) -> list[Array] | None:
+    """Return the outputs of the baseline that a run records; None if they are not those of its network."""
+    directory = directory_of(path)
+    found = [] if directory is None else read_run(directory).record.get("constant", [])
+    shapes = model.network.output_shapes
+    try:
+        constant = [np.asarray(each, np.float64) for each in found]
+    except (TypeError, ValueError):  # a record may come from anywhere
+        return None
+    return constant if [each.shape for each in constant] == list(shapes) else None
 
 
 def _objective_and_metrics(

@@ -85,6 +85,8 @@ class Record(TypedDict, total=False):
     exit: int
     accelerator: str
     results: dict[str, dict[str, object]]
+    baseline: dict[str, dict[str, object]]
+    constant: list[object]
 
 
 def checked_record(value: object) -> Record:

@@ -6,7 +6,7 @@ import json
 import signal
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ class Run:
     stopped: str  # why it ended early; empty if it did not
     accelerator: str  # whose kernels it used; "none" for plain NumPy
     warning: str = ""  # that the training made the model much worse; empty if it did not
+    baseline: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # the same of constant outputs
     verdicts: Sequence[str] = ()  # where learning stopped: layers that are dead, exploding or vanishing
 
 
@@ -192,8 +193,9 @@ def _carry_out(
     run = replace(run, verdicts=record.verdicts)
     if run.warning:
         tell(run.warning)
-    outcome = {name: getattr(run, name) for name in ("epochs", "stopped", "warning", "accelerator", "results")}
-    record.end("finished", {"exit": 0, **outcome})
+    names = ("epochs", "stopped", "warning", "accelerator", "results", "baseline")
+    constant = [] if prepared.constant is None else [each.tolist() for each in prepared.constant]
+    record.end("finished", {"exit": 0, **{name: getattr(run, name) for name in names}, "constant": constant})
     return run
 
 
@@ -214,15 +216,18 @@ def _end_of(error: BaseException, registry: Registry) -> tuple[str, dict[str, ob
 
 def _train(prepared: Prepared, directory: Directory, callbacks: Sequence[Callback], checkpoints: Checkpoints) -> Run:
     history = training_of(prepared, directory, callbacks, checkpoints).run()
-    results = {}
+    results, baseline = {}, {}
     with Interruption(terminated=True) as interruption:
         prepared.model.save(directory.path / MODEL, inside=directory)
         for part in prepared.parts:
             results[part] = prepared.evaluate(part)
+            if figures := prepared.baseline(part):
+                baseline[part] = figures
             if interruption.signal:
                 text = f"The run was interrupted after its training. {checkpoints.advice}"
                 raise TrainingInterrupted(text, interruption.signal, place="after its training")
-    return Run(directory.path, results, len(history), history.stopped, history.accelerator, history.warning)
+    outcome = len(history), history.stopped, history.accelerator, history.warning
+    return Run(directory.path, results, *outcome, baseline)
 
 
 def training_of(

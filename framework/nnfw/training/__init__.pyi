@@ -1,4 +1,6 @@
 from .average import Average as Average
+from .baseline import constant_outputs as constant_outputs
+from .baseline import evaluate_constant as evaluate_constant
 from .batches import Data as Data
 from .batches import Labelled as Labelled
 from .batches import labelled as labelled
