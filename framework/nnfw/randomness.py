@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Stream = Literal["parameters", "order", "noise", "split", "folds"]
-_KEYS: dict[Stream, int] = {"parameters": 0, "order": 1, "noise": 2, "split": 3, "folds": 4}
+Stream = Literal["parameters", "order", "noise", "split", "folds", "columns"]
+_KEYS: dict[Stream, int] = {"parameters": 0, "order": 1, "noise": 2, "split": 3, "folds": 4, "columns": 5}
 
 
 def stream(seed: int, name: Stream, rank: int = 0) -> np.random.Generator:
-    """Return the generator of one purpose: parameters, order of examples, noise (dropout), data split or folds.
+    """Return the generator of one purpose: parameters, order of examples, noise (dropout), split, folds or columns.
 
     Parameters
     ----------

@@ -17,6 +17,8 @@ from nnfw.plugins import default_registry
 from nnfw.reporting import report
 from nnfw.reporting.charts import MOST_POINTS
 from nnfw.reporting.findings import Findings
+from nnfw.reporting.markup import to_html
+from nnfw.reporting.scales import Scale
 from nnfw.reporting.sections import rights_and_wrongs
 from nnfw.runs import Access, open_model, open_run
 
@@ -287,7 +289,7 @@ def test_curve_has_a_gap_where_a_value_was_not_finite(copy):
     records = [{"epoch": n, "cost": value} for n, value in enumerate([3.0, 2.0, None, 1.0, 0.5], 1)]
     (copy / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records) + '{"epoch": 6, "co')
     page = page_of(copy)
-    (path,) = (a["d"] for a in page.all("path") if "line" in a["class"])
+    path, *_ = (a["d"] for a in page.all("path") if "line" in a["class"])
     assert path.count("M") == 2
     assert page.curves()["cost"]["series"][0]["y"][2] is None
 
@@ -380,6 +382,74 @@ def test_page_of_one_probability_has_a_matrix_of_two_classes(trained):
     page = page_of(trained(text, {"x.npy": write_x, "y.npy": labels}))
     assert page.texts["predictions"].startswith("Confusion matrix")
     assert re.search(r"\d+ of 30 right", page.texts["predictions"])
+
+
+def test_page_of_two_classes_has_a_roc_and_a_calibration_curve(table_run):
+    text = page_of(table_run).texts["predictions"]
+    assert "ROC of low: true positives" in text
+    assert "Calibration: share of low" in text
+
+
+def test_page_of_several_classes_has_a_roc_curve_of_each(digits):
+    page = page_of(digits)
+    assert "ROC of each class: true positives" in page.texts["predictions"]
+    assert "The first classes are shown." in page.texts["predictions"]
+    assert "Calibration: share that is right" in page.texts["predictions"]
+    assert "columns" not in page.texts  # there is a single one, of 64 pixels
+
+
+def test_roc_curve_goes_through_the_shares_that_each_threshold_finds():
+    truths, scores = np.array(["b", "b", "a", "a"]), np.array([0.9, 0.4, 0.4, 0.1])
+    found = findings_of(truths, np.column_stack([1 - scores, scores]))
+    roc, calibration = rights_and_wrongs(found).iter("figure")
+    place = Scale(0, 1, 60, 360), Scale(0, 1, 312, 12)
+    path = "L".join(f"{place[0](x):g},{place[1](y):g}" for x, y in [(0, 0), (0, 0.5), (0.5, 1), (1, 1)])
+    assert next(roc.iter("path")).get("d") == f"M{path}"
+    path = "L".join(f"{place[0](x):g},{place[1](y):g}" for x, y in [(0.1, 0), (0.4, 0.5), (0.9, 1)])
+    assert next(calibration.iter("path")).get("d") == f"M{path}"
+
+
+def test_page_without_probabilities_or_with_one_class_has_no_roc_curve():
+    truths = np.array(["b", "b"])
+    assert "ROC of" not in to_html(rights_and_wrongs(findings_of(truths, None)))
+    text = to_html(rights_and_wrongs(findings_of(truths, np.full((2, 2), 0.5))))
+    assert "ROC of" not in text
+    assert "Calibration: share of b" in text
+
+
+def test_page_of_a_table_ranks_its_columns(table_run):
+    page = page_of(table_run)
+    text = page.texts["columns"]
+    assert re.search(r"\na\n\+\d\.\d+", text)
+    assert text.index("\na\n") < text.index("\nidle\n")
+    assert "high" in text
+
+
+def test_page_of_many_columns_leaves_them_out(table_run, monkeypatch):
+    monkeypatch.setattr("nnfw.reporting.page._MOST_COLUMNS", 2)
+    assert "columns" not in page_of(table_run).texts
+
+
+@pytest.fixture(scope="module")
+def table_run(trained):
+    """Return a run on a table of three columns, of which one decides."""
+
+    def table(path):
+        rng = np.random.default_rng(3)
+        rows = [
+            (a, b, word) for a, b, word in zip(*rng.normal(size=(2, 300)), rng.choice(["x", "y"], 300), strict=True)
+        ]
+        lines = [f"{a},{b},{word},{'low' if a < 0 else 'high'}" for a, b, word in rows]
+        path.write_text("a,idle,word,kind\n" + "\n".join(lines) + "\n")
+
+    return trained(TABLE, {"table.csv": table}, ["training.epochs=30", "optimizer.learning_rate=0.05"])
+
+
+def findings_of(truths, scores):
+    """Return findings of a classifier of a and b that always says b."""
+    said, losses = np.full(len(truths), "b"), np.zeros(len(truths))
+    columns = {"x": np.zeros(len(truths))}
+    return Findings("test", len(truths), columns, truths, said, losses, "y", ("a", "b"), True, scores=scores)
 
 
 def test_page_of_many_classes_shows_those_with_the_most_mistakes(trained):

@@ -28,6 +28,7 @@ BUILT_IN = (
     CommandSpec("resume", "nnfw.cli.train:resume", "Resume a run that was interrupted or killed."),
     CommandSpec("evaluate", "nnfw.cli.evaluate:evaluate", "Compute cost and metrics of a trained model."),
     CommandSpec("predict", "nnfw.cli.evaluate:predict", "Apply a trained model to new data."),
+    CommandSpec("explain", "nnfw.cli.explain:explain", "Show which columns matter to a model."),
     CommandSpec("generate", "nnfw.cli.generate:generate", "Write text with a network trained on characters."),
     CommandSpec("runs", "nnfw.cli.runs:runs", "List runs with their final metrics."),
     CommandSpec("compare", "nnfw.cli.runs:compare", "Show the differences between runs."),

@@ -27,6 +27,10 @@ _RATE_STYLE = (
 )
 
 Values = Sequence[float | None]
+Points = Sequence[tuple[float, float]]
+
+MOST_LINES = 4
+"""Lines in one chart: there are colours for so many."""
 
 
 def curves(title: str, epochs: Sequence[int], series: Mapping[str, Values], *, logarithmic: bool) -> Node:
@@ -95,6 +99,29 @@ def scatter(title: str, truths: Sequence[float], predictions: Sequence[float]) -
     label = f"{title}: predictions over labels, {len(truths)} examples"
     content = (node("line.diagonal", attributes=diagonal), node("g.points", *points))
     return _square(title, label, _axes(across, up, "label", *_SQUARE), *content)
+
+
+def lines(title: str, axis: str, series: Mapping[str, Points], *, unit: bool = False) -> Node:
+    """Return a square chart of one line or a few, each through points in ascending order; `axis` names what is across.
+
+    Both axes of a `unit` chart go from 0 to 1, with a dashed diagonal.
+    """
+    every = [point for points in series.values() for point in points]
+    ends = (LEFT, LEFT + _SIDE), (TOP + _SIDE, TOP)
+    across, up = (
+        Scale(0, 1, *place) if unit else fitted([point[k] for point in every], *place) for k, place in enumerate(ends)
+    )
+    content = []
+    if unit:
+        corners = {"x1": across(0), "y1": up(0), "x2": across(1), "y2": up(1)}
+        content.append(node("line.diagonal", attributes=corners))
+    for index, points in enumerate(series.values()):
+        content += _line(index, [across(x) for x, _ in points], [y for _, y in points], up)
+    chart = _square(title, f"{title}, over {axis}", _axes(across, up, axis, *_SQUARE), *content)
+    if len(series) > 1:
+        keys = (node(f"span.key.s{index}", name) for index, name in enumerate(series))
+        chart.append(node("figcaption", node("span.legend", *keys)))
+    return chart
 
 
 def histogram(title: str, axis: str, values: Sequence[float]) -> Node:

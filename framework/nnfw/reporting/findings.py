@@ -44,6 +44,7 @@ class Findings:
     target: str
     classes: tuple[str, ...]  # all, in order; empty for a regression
     same_data: bool  # as in the training
+    scores: Array | None = None  # the probabilities of the classes ``(N, K)``; None if the outputs are none
     remark: str = ""  # why the model is not the final one
 
     def __len__(self) -> int:
@@ -116,6 +117,7 @@ def examine(evidence: Evidence, fingerprint: str | None) -> Findings:
         target=examined.target_name if target.column is None else target.column.name,
         classes=classes,
         same_data=prepared.fingerprint == fingerprint,
+        scores=_scores(prepared, a, truths, classes),
         remark=evidence.remark,
     )
 
@@ -172,6 +174,15 @@ def _labels(prepared: Prepared, target: Target, raw: Array, a: Array) -> tuple[A
     truths, predictions = truths.astype(str), said.astype(str)
     classes = names or np.unique([raw, said]).tolist()
     return truths, predictions, tuple(map(str, classes))
+
+
+def _scores(prepared: Prepared, a: Array, truths: Array, classes: tuple[str, ...]) -> Array | None:
+    """Return the probabilities of the classes of examples with one label each; None if the outputs are none."""
+    flat = a.reshape(len(a), -1)
+    if flat.shape[1] == 1 and len(classes) == 2:
+        flat = np.hstack([1 - flat, flat])
+    fits = flat.shape[1] == len(classes) and truths.ndim == 1 and np.isfinite(flat).all()
+    return flat if fits and prepared.objective.terms[0].cost.domain == _PROBABILITIES else None
 
 
 def _is_yes_or_no(prepared: Prepared, output_shape: Shape, raw: Array) -> bool:

@@ -15,11 +15,11 @@ from nnfw.experiments import ExperimentFile, Summary, infer_shapes, prepare, sum
 from nnfw.model import load
 from nnfw.network import Health
 from nnfw.reporting import sections
-from nnfw.reporting.findings import Findings, evidence_of, examine
+from nnfw.reporting.findings import Evidence, Findings, evidence_of, examine
 from nnfw.reporting.inside import View, inside, views_of
 from nnfw.reporting.layers import layers
 from nnfw.reporting.markup import Node, node, to_html
-from nnfw.runs import read_run
+from nnfw.runs import dependence, importances, read_run
 from nnfw.runs.layout import MODEL
 from nnfw.runs.opening import Access, open_run, require_trusted
 from nnfw.runs.reading import StoredRun, read_document
@@ -29,6 +29,9 @@ from nnfw.toml import Document
 Found = TypeVar("Found")
 
 _THEME = "Dark or light"
+_MOST_COLUMNS = 60  # of a table whose columns are looked at: each takes as many passes as it is shuffled
+_MOST_CHARTS = 4  # of how predictions depend on a column
+_REPEATS = 3
 
 
 def report(path: Path, access: Access) -> str:
@@ -62,11 +65,30 @@ def report(path: Path, access: Access) -> str:
         layers(run, _or_reason(lambda: run.layers), now),
         sections.rights_and_wrongs(findings),
         sections.worst_examples(findings),
+        *_columns(evidence),
         *([inside(views, findings)] if views else []),
         sections.network(_or_reason(lambda: _summary(path, access)), table),
         sections.record(run, text),
     ]
     return _page(run, parts)
+
+
+def _columns(evidence: Evidence | str) -> list[Node]:
+    """Return the section about the columns, where the data has several with one value for each example."""
+    if isinstance(evidence, str):
+        return []
+    model = evidence.prepared.model
+    assert model.preprocessing is not None
+    features = [each for each in model.preprocessing.columns if not each.shape]
+    if not 1 < len(features) == len(model.preprocessing.columns) <= _MOST_COLUMNS:
+        return []
+    found = _or_reason(lambda: importances(evidence.prepared, evidence.examples, _REPEATS))
+    if isinstance(found, str):
+        return []
+    single = len(model.preprocessing.outputs) == 1
+    important = [each.column for each in found[: _MOST_CHARTS * single] if each.change["cost"] > 0]
+    charts = [dependence(evidence.prepared, evidence.examples, name) for name in important]
+    return [sections.columns(found, charts, evidence.part)]
 
 
 def _summary(path: Path, access: Access) -> Summary:

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.data import NUMERIC_KINDS
+from nnfw.data import NUMERIC_KINDS, outcomes_by_threshold
 from nnfw.experiments import Summary, shape_in_words
-from nnfw.reporting.charts import curves, histogram, scatter
+from nnfw.reporting.charts import MOST_LINES, MOST_POINTS, curves, histogram, lines, scatter
 from nnfw.reporting.drawing import picture_of
 from nnfw.reporting.findings import Findings, said_of
 from nnfw.reporting.markup import Node, folded, node, note, number, section, table
 from nnfw.reporting.pictures import as_pictures, data_uri
+from nnfw.runs import Dependence, Importance
 from nnfw.runs.reading import VALIDATION, StoredRun, numbers, shown_figures, time_span
 from nnfw.toml import flattened
 
@@ -33,6 +34,8 @@ _MOST_ROWS = 200  # of the table of epochs
 _MOST_POINTS = 800  # of a scatter plot
 _MOST_OUTPUTS, _MOST_COLUMNS, _MOST_TILES = 4, 10, 4
 _NUMBERS = ".numbers"
+_ROC = "ROC of {}: true positives"
+_CALIBRATION_BINS = 10
 
 
 def header(run: StoredRun) -> Node:
@@ -85,7 +88,7 @@ def rights_and_wrongs(found: Findings | str) -> Node:
     """Return the confusion matrix, or predictions over labels."""
     if isinstance(found, str):
         return section("predictions", "Predictions", note(f"Not shown: {found}"))
-    content = _matrix(found) if found.classes else _residuals(found)
+    content = [*_matrix(found), *_curves_of_scores(found)] if found.classes else _residuals(found)
     return section("predictions", "Confusion matrix" if found.classes else "Predictions", *content)
 
 
@@ -124,7 +127,18 @@ def network(found: Summary | str, experiment: Mapping[str, object]) -> Node:
 
 def record(run: StoredRun, experiment_text: str) -> Node:
     """Return what is needed to reproduce the run: experiment, seed, data, versions and machine."""
-    hidden = ("format", "results", "distributions", "plugins", "name", "status", "reason", "warning")
+    hidden = (
+        "format",
+        "results",
+        "baseline",
+        "constant",
+        "distributions",
+        "plugins",
+        "name",
+        "status",
+        "reason",
+        "warning",
+    )
     facts = {key: value for key, value in run.record.items() if key not in hidden}
     plugins = [
         [str(item.get("distribution")), str(item.get("version")), str(item.get("status"))]
@@ -185,6 +199,72 @@ def _matrix(found: Findings) -> list[Node]:
     ]
     confusions = [_confusions(found, rows, columns, mistakes)] if classes > MOST_CLASSES else []
     return [note(text + _examined(found)), table(["", *names], body, ".matrix"), *confusions]
+
+
+def _curves_of_scores(found: Findings) -> list[Node]:
+    """Return ROC curves and a calibration curve, where there are probabilities of the classes."""
+    if found.scores is None:
+        return []
+    positions = {name: index for index, name in enumerate(found.classes)}
+    truths = np.array([positions[name] for name in found.truths.tolist()])
+    shown = [1] if len(found.classes) == 2 else range(min(len(found.classes), MOST_LINES))
+    roc: dict[str, list[tuple[float, float]]] = {}
+    for k in shown:
+        _, true, false = outcomes_by_threshold(found.scores[:, k], truths == k)
+        if true[-1] and false[-1]:
+            points = np.column_stack([false / false[-1], true / true[-1]])
+            kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).astype(int))
+            roc[found.classes[k]] = [(0.0, 0.0), *map(tuple, points[kept].tolist())]
+    charts = [
+        lines(_ROC.format(" and ".join(roc) if len(roc) == 1 else "each class"), "false positives", roc, unit=True)
+    ]
+    if len(found.classes) == 2:
+        said, right, what = found.scores[:, 1], truths == 1, f"share of {found.classes[1]}"
+    else:
+        said, right, what = found.scores.max(axis=1), found.scores.argmax(axis=1) == truths, "share that is right"
+    charts.append(lines(f"Calibration: {what}", "probability", {"": _calibration(said, right)}, unit=True))
+    first = "The first classes are shown. " if len(shown) < len(found.classes) != 2 else ""
+    text = (
+        f"ROC: how many of a class are found, over how many of the others are taken for it, as the threshold falls. "
+        f"{first}Calibration: how often something happens, over the probability that the network gives it."
+    )
+    return [node("div.charts", *(charts if roc else charts[1:])), note(text)]
+
+
+def _calibration(said: Array, happened: Array) -> list[tuple[float, float]]:
+    """Return mean probability and share of what happened in bins of equal width, but for empty ones."""
+    bins = np.minimum((said * _CALIBRATION_BINS).astype(int), _CALIBRATION_BINS - 1)
+    inside = [bins == b for b in range(_CALIBRATION_BINS)]
+    return [(float(said[rows].mean()), float(happened[rows].mean())) for rows in inside if rows.any()]
+
+
+def columns(found: Sequence[Importance], dependences: Sequence[Dependence], part: str) -> Node:
+    """Return which columns matter, and how predictions depend on the most important ones."""
+    largest = max((each.change["cost"] for each in found), default=0.0)
+    rows: list[list[Node | str]] = []
+    for each in found:
+        rise = each.change["cost"]
+        bar = _bar(rise / largest) if rise > 0 else ""
+        rows.append([each.column, f"{rise:+.4g}", number(each.spread["cost"]), bar])
+    text = (
+        f"How much the cost of the {part} data rises where the values of a column are exchanged at random between the "
+        "examples: the more, the more the model relies on it. Below, the mean prediction where a column has one value "
+        "in all examples."
+    )
+    figures = table(["column", "cost", "spread", ""], rows, _NUMBERS)
+    charts = [_dependence(each) for each in dependences]
+    return section("columns", "Columns", note(text), figures, node("div.charts", *charts))
+
+
+def _dependence(found: Dependence) -> Node:
+    shown = dict(list(found.means.items())[:MOST_LINES])
+    if any(isinstance(value, str) for value in found.values):
+        rows = [[str(value), *map(number, means)] for value, *means in zip(found.values, *shown.values(), strict=True)]
+        return node("figure.chart", node("h3", found.column), table([found.column, *shown], rows, _NUMBERS))
+    places = [float(value) for value in found.values]
+    points = {name: list(zip(places, means, strict=True)) for name, means in shown.items()}
+    title = found.column if len(shown) > 1 else f"{next(iter(shown))} by {found.column}"
+    return lines(title, found.column, points)
 
 
 def _confusions(found: Findings, rows: Array, columns: Array, mistakes: Array) -> Node:

@@ -2,6 +2,10 @@ from .comparison import compare_runs as compare_runs
 from .cross_validation import CrossValidation as CrossValidation
 from .cross_validation import cross_validate as cross_validate
 from .cross_validation import write_cross_validation as write_cross_validation
+from .explanation import Dependence as Dependence
+from .explanation import Importance as Importance
+from .explanation import dependence as dependence
+from .explanation import importances as importances
 from .generation import generate as generate
 from .listing import list_runs as list_runs
 from .opening import Access as Access
