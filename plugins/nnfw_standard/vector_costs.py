@@ -5,7 +5,7 @@ As in :mod:`nnfw_standard.costs`, C = 1/N Σ_i w_i c_i, and c_i is a sum over al
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, ClassVar
@@ -88,6 +88,10 @@ class Quantile(Written):
         cost_operations.quantile_slope(a, y, self._array(a), len(a), gradient)
         return weighed(gradient, weight)
 
+    def predictions(self, a: Array) -> Mapping[str, Array]:
+        """Return each quantile, as ``quantile_0.1``."""
+        return {f"quantile_{q:g}": a[..., k] for k, q in enumerate(self.quantiles)}
+
     def constant(self, y: Array, output_shape: Shape, weight: Array | None = None) -> Array | None:
         """Return the quantiles of the labels."""
         return np.stack([quantile_of(y, q, weight) for q in self.quantiles], axis=-1)
@@ -154,6 +158,12 @@ class GaussianNLL(Written):
         cost_operations.gaussian_slope(*_halves(a), y, len(a), *_halves(gradient))
         return weighed(gradient, weight)
 
+    def predictions(self, a: Array) -> Mapping[str, Array]:
+        """Return the mean, and the ends of the interval that holds 95 % of the labels: μ ∓ 1.96 σ."""
+        mean, s = _halves(a)
+        reach = _NORMAL_95 * np.exp(s / 2)
+        return {"": mean, "low_95": mean - reach, "high_95": mean + reach}
+
     def constant(self, y: Array, output_shape: Shape, weight: Array | None = None) -> Array | None:
         """Return mean and log variance of the labels; a variance of 0 counts as the least normal number."""
         y = y.astype(np.float64)
@@ -169,6 +179,9 @@ class GaussianNLL(Written):
         terms = np.empty_like(y, a.dtype)
         cost_operations.gaussian_terms(*_halves(a), y, terms)
         write_mean(terms, weight, count, out)
+
+
+_NORMAL_95 = 1.959963984540054  # 95 % of a normal distribution lies within so many σ of its mean
 
 
 def _halves(array: Array) -> tuple[Array, Array]:

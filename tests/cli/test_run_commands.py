@@ -583,3 +583,69 @@ def test_cross_validation_of_other_data_is_refused(nnfw, run):
     assert "--cross-validation trains on the experiment's own data; leave the others out." in " ".join(
         result.err.split()
     )
+
+
+# thresholds, kept columns and files of predictions
+
+CLASSES = """
+data = { source = { type = "csv", path = "t.csv", target = "y", features = ["x"] }, split = { stratify = true } }
+model = { layers = [{ type = "dense", units = 1, activation = "sigmoid" }] }
+cost = { type = "binary_cross_entropy" }
+optimizer = { type = "adam", learning_rate = 0.1 }
+training = { epochs = 5, batch_size = 8 }
+"""
+
+
+@pytest.fixture
+def classes(tmp_path, monkeypatch, capsys):
+    """Return a run on a table with two classes, in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    lines = [f"p{k:02},{k},{'high' if k % 40 > 24 else 'low'}" for k in range(80)]
+    (tmp_path / "t.csv").write_text("id,x,y\n" + "\n".join(lines) + "\n")
+    (tmp_path / "t.toml").write_text(CLASSES)
+    assert main(["train", "t.toml", "--out", "run", "--quiet"]) == 0
+    capsys.readouterr()
+    return tmp_path / "run"
+
+
+def test_threshold_is_chosen_stored_and_used(nnfw, classes):
+    result = nnfw("evaluate", "run", "--threshold", "recall >= 0.5")
+    assert result.status == 0
+    assert [line.split()[0] for line in result.out.splitlines()[1:4]] == ["training", "validation", "test"]
+    stored = json.loads((classes / "threshold.json").read_text())["threshold"]
+    assert f"Threshold: {stored:.5g}, chosen for recall >= 0.5 on the validation data" in result.out
+    found = json.loads(nnfw("evaluate", "run", "--threshold", "recall >= 0.5", "--json").out)
+    assert (found["aim"], found["threshold"]) == ("recall >= 0.5", stored)
+    for given in ("chosen", repr(stored)):
+        rows = json.loads(nnfw("predict", "run", "t.csv", "--threshold", given, "--json").out)
+        assert [row["label"] for row in rows] == [("high", "low")[row["probability_low"] > stored] for row in rows]
+
+
+@pytest.mark.parametrize("given", ["2", "-0.1", "nan", "half"])
+def test_threshold_that_is_no_share_is_refused(classes, capsys, given):
+    message = f"a threshold is a number from 0 to 1, or 'chosen', got '{given}'."
+    assert message in " ".join(refused(capsys, "predict", "run", "t.csv", "--threshold", given).split())
+
+
+def test_threshold_that_was_not_chosen_is_refused(classes, capsys):
+    text = refused(capsys, "predict", "run", "t.csv", "--threshold", "chosen")
+    assert "run holds no threshold. Choose one: nnfw evaluate run --threshold f1" in text
+
+
+def test_threshold_of_other_data_is_refused(classes, capsys):
+    text = refused(capsys, "evaluate", "run", "--threshold", "f1", "--data", "t.csv")
+    assert "--threshold is chosen on the run's own data; leave the others out." in " ".join(text.split())
+
+
+def test_predictions_keep_columns_and_go_to_a_file(nnfw, classes):
+    printed = nnfw("predict", "run", "t.csv", "--keep", "id, y").out
+    assert printed.splitlines()[0] == "id,y,label,probability_high,probability_low"
+    assert printed.splitlines()[1].startswith("p00,low,")
+    result = nnfw("predict", "run", "t.csv", "--keep", "id,y", "-o", "found.csv")
+    assert (result.out, result.err) == ("", "80 predictions: found.csv\n")
+    assert Path("found.csv").read_text() == printed
+
+
+def test_predictions_in_another_format_are_refused_before_any_work(classes, capsys):
+    text = refused(capsys, "predict", "run", "nowhere.csv", "-o", "found.xlsx")
+    assert "found.xlsx: predictions are written as .csv or .parquet." in text

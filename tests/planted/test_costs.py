@@ -302,7 +302,14 @@ def in_place(self, parent, y, output_shape):
 
 
 CONSTANT = "cost.constant_is_an_output"
+PREDICTIONS = "cost.predictions_are_labels"
 CONTRACT = {
+    "predictions-of-all-quantiles": (changed(Quantile, predictions=lambda s, p, a: {"quantiles": a}), PREDICTIONS),
+    "predictions-as-a-list": (changed(Quantile, predictions=lambda s, p, a: list(p(a).values())), PREDICTIONS),
+    "predictions-by-number": (
+        changed(Quantile, predictions=lambda s, p, a: dict(enumerate(p(a).values()))),
+        PREDICTIONS,
+    ),
     "constant-of-one-output": (changed(MSE, constant=lambda s, p, y, shape, w=None: p(y, shape, w).mean()), CONSTANT),
     "constant-outside-the-domain": (changed(Poisson, constant=lambda s, p, *rest: -p(*rest)), CONSTANT),
     "constant-without-weights": (changed(MAE, constant=lambda s, p, y, shape, w=None: p(y, shape)), CONSTANT),

@@ -11,7 +11,7 @@ from nnfw.data import Preprocessing
 from nnfw.errors import warn
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
-from nnfw.runs import Access, evaluate_on, evaluate_run, open_model, predict, table_delimiter, train
+from nnfw.runs import Access, costs_of_run, evaluate_on, evaluate_run, open_model, predict, table_delimiter, train
 from nnfw.training import load_parameters, newest
 from nnfw_standard import Dense
 
@@ -385,3 +385,87 @@ def test_delimiter_is_that_of_the_table_of_the_run(experiment, tmp_path):
 def test_delimiter_is_a_comma_where_no_table_is_known(blocks, tmp_path):
     assert table_delimiter(blocks) == "auto"
     assert table_delimiter(tmp_path / "nowhere" / "model.nnfw") == "auto"
+
+
+# what a cost says of its outputs
+
+
+@pytest.mark.parametrize("transforms", ["[]", '["standardize"]'], ids=["plain", "standardized"])
+@pytest.mark.parametrize(
+    ("cost", "units", "names"),
+    [("quantile", 3, ["quantile_0.1", "quantile_0.5", "quantile_0.9"]), ("gaussian_nll", 2, ["", "low_95", "high_95"])],
+)
+def test_interval_of_a_regression_is_in_the_unit_of_the_target(cost, units, names, transforms, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    x = rng.uniform(-1, 1, 400)
+    y = 100 + 50 * x + rng.normal(0, 10, 400)
+    lines = "".join(f"{a},{b}\n" for a, b in zip(x, y, strict=True))
+    (tmp_path / "table.csv").write_text("x,y\n" + lines)
+    (tmp_path / "table.toml").write_text(
+        f'''
+        data.source = {{ type = "csv", path = "table.csv", target = "y" }}
+        data.target_transforms = {transforms}
+        model.layers = [{{ type = "dense", units = {units} }}]
+        cost = {{ type = "{cost}" }}
+        optimizer = {{ type = "adam", learning_rate = {0.05 if "s" in transforms else 1.0} }}
+        training.epochs = 60
+        '''
+    )
+    run = train(read_experiment("table.toml", registry), registry, tmp_path / "run").directory
+    costs = costs_of_run(run, registry)
+    found = predict(open_model(run, Access(registry)), "table.csv", costs=costs)
+    assert found.header == tuple("y" + f"_{name}" * bool(name) for name in names)
+    columns = dict(zip(names, found.columns, strict=True))
+    low, high = (
+        (columns[name] for name in (names[-2], names[-1]) if name)
+        if cost == "gaussian_nll"
+        else (columns["quantile_0.1"], columns["quantile_0.9"])
+    )
+    inside = ((low <= y) & (y <= high)).mean()
+    assert inside == pytest.approx(0.95 if cost == "gaussian_nll" else 0.8, abs=0.06)
+
+
+def test_model_with_several_numbers_for_a_transformed_target_says_what_to_use(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("x,y\n" + "".join(f"{k},{k * 2}.5\n" for k in range(40)))
+    (tmp_path / "table.toml").write_text(
+        """
+        data.source = { type = "csv", path = "table.csv", target = "y" }
+        data.target_transforms = ["standardize"]
+        model.layers = [{ type = "dense", units = 3 }]
+        cost = { type = "quantile" }
+        optimizer = { type = "adam" }
+        training.epochs = 1
+        """
+    )
+    run = train(read_experiment("table.toml", registry), registry, tmp_path / "run").directory
+    (lone := tmp_path / "alone").mkdir()
+    shutil.copy(run / "model.nnfw", lone)
+    assert costs_of_run(lone / "model.nnfw", registry) == {}
+    message = (
+        r"^the network gives 3 numbers for each 'y', and only the cost knows what they are\. Use nnfw predict with"
+    )
+    with pytest.raises(nnfw.DataError, match=message):
+        predict(open_model(lone / "model.nnfw", Access(registry)), "table.csv")
+
+
+def test_whole_numbers_of_one_sigmoid_are_labels_with_probabilities(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("x,y\n" + "".join(f"{k},{k % 2}\n" for k in range(40)))
+    (tmp_path / "table.toml").write_text(
+        """
+        data.source = { type = "csv", path = "table.csv", target = "y" }
+        model.layers = [{ type = "dense", units = 1, activation = "sigmoid" }]
+        cost = { type = "binary_cross_entropy" }
+        optimizer = { type = "adam" }
+        training.epochs = 1
+        """
+    )
+    run = train(read_experiment("table.toml", registry), registry, tmp_path / "run").directory
+    found = predict(open_model(run, Access(registry)), "table.csv")
+    assert found.header == ("label", "probability_0", "probability_1")
+    label, no, yes = found.columns
+    assert label.dtype.kind == "i"
+    np.testing.assert_array_equal(label, yes > 0.5)
+    np.testing.assert_allclose(no + yes, 1)

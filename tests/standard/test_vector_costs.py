@@ -194,3 +194,22 @@ def test_labels_get_the_shape_that_the_cost_takes(cost, y, shape, expected):
 def test_quantiles_that_are_none_are_refused(quantiles, message):
     with pytest.raises(nnfw.ConfigError, match=message):
         nnfw.cost("quantile", quantiles=quantiles)
+
+
+# what the outputs say of the labels
+
+
+def test_predictions_of_quantiles_are_named_after_them():
+    a = np.array([[1.0, 2.0], [3.0, 4.0]])
+    found = Quantile((0.25, 0.9)).predictions(a)
+    assert list(found) == ["quantile_0.25", "quantile_0.9"]
+    assert found["quantile_0.9"].tolist() == [2, 4]
+
+
+def test_predictions_of_a_normal_distribution_hold_95_percent_of_it():
+    mean, s = np.array([[1.0, -2.0]]), np.log(np.array([[4.0, 0.25]]))
+    found = GaussianNLL().predictions(np.concatenate([mean, s], axis=1))
+    assert list(found) == ["", "low_95", "high_95"]
+    np.testing.assert_array_equal(found[""], mean)
+    for name, share in (("low_95", 0.025), ("high_95", 0.975)):
+        np.testing.assert_allclose(found[name], stats.norm.ppf(share, mean, np.exp(s / 2)), rtol=1e-12)

@@ -25,6 +25,8 @@ def _one_character(value: str | None) -> str | None:
     return value
 
 
+_CHOSEN = "chosen"
+
 RunOrModel = Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run's directory, or a model file.")]
 Delimiter = Annotated[
     str | None,
@@ -70,12 +72,23 @@ CrossValidate = Annotated[
 ]
 
 
+Aim = Annotated[
+    str | None,
+    typer.Option(
+        "--threshold",
+        metavar="AIM",
+        help="Choose the threshold of two classes on the validation data and store it: f1, 'recall >= 0.9', ...",
+    ),
+]
+
+
 def evaluate(
     path: RunOrModel,
     data: Data = None,
     cost: Costs = None,
     metric: Metrics = None,
     cross_validation: CrossValidate = None,
+    threshold: Aim = None,
     delimiter: Delimiter = None,
     data_dir: DataDirectory = None,
     trust: Trust = False,
@@ -88,6 +101,10 @@ def evaluate(
     With --cross-validation K the experiment is trained K times, and each metric printed with its mean and spread over
     the folds: stratified for classes, by the group or in the order of [data] split. The results are written to
     cross-validation.json in the run's directory, or beside the experiment file.
+
+    With --threshold AIM the probability above which an example is of the second of two classes is chosen on the
+    validation data, for nnfw predict --threshold chosen: f1, accuracy, balanced_accuracy or matthews_correlation as
+    large as possible; or 'recall >= 0.9', 'precision >= 0.9', 'specificity >= 0.9'.
 
     Examples
     --------
@@ -103,6 +120,11 @@ def evaluate(
             raise typer.BadParameter("--cross-validation trains on the experiment's own data; leave the others out.")
         _cross_validate(path, cross_validation, access, json=json)
         return
+    if threshold is not None:
+        if data is not None or cost or metric:
+            raise typer.BadParameter("--threshold is chosen on the run's own data; leave the others out.")
+        _choose(path, threshold, access, json=json)
+        return
     if data is not None:
         options = {"cost": cost or (), "metrics": metric or ()}
         figures, constant = judge_on(path, data, access, **options, delimiter=delimiter)
@@ -115,6 +137,17 @@ def evaluate(
         if not same:
             message("warning: the data has changed since the run, so its parts differ from those of the training.")
     print_json(results | {"baseline": baseline}) if json else print_results(results, baseline)
+
+
+def _choose(path: Path, aim: str, access: Access, *, json: bool) -> None:
+    from nnfw.runs import choose_for_run
+
+    chosen, results = choose_for_run(path, access, aim)
+    if json:
+        print_json({"aim": chosen.aim, "threshold": chosen.value, "results": results})
+    else:
+        print_results({part: figures for part, figures in results.items() if figures})
+        print_text(f"Threshold: {chosen.value:.5g}, chosen for {chosen.aim} on the validation data")
 
 
 def _cross_validate(path: Path, count: int, access: Access, *, json: bool) -> None:
@@ -134,9 +167,29 @@ def _cross_validate(path: Path, count: int, access: Access, *, json: bool) -> No
         print_text(f"{found.kind} folds: {place}")
 
 
+Keep = Annotated[
+    str | None,
+    typer.Option("--keep", metavar="NAME,...", help="Columns of the data to repeat before the predictions."),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write a .csv or .parquet file instead.")
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--threshold",
+        metavar="NUMBER",
+        help="Probability above which the second of two classes is predicted; chosen: that of nnfw evaluate.",
+    ),
+]
+
+
 def predict(
     path: RunOrModel,
     data: NewData,
+    keep: Keep = None,
+    output: Output = None,
+    threshold: At = None,
     delimiter: Delimiter = None,
     data_dir: DataDirectory = None,
     trust: Trust = False,
@@ -144,19 +197,49 @@ def predict(
 ) -> None:
     """Apply a trained model to data, and print one row per example as CSV.
 
-    A classifier prints the label and the probability of every class, any other model the target in its own unit. Raw
-    columns are enough: the transforms that were fitted in training are stored with the model. If the run was
-    interrupted or killed, or failed, its newest checkpoint is used, and its data is read to fit the transforms again.
+    A classifier prints the label and the probability of every class, any other model the target in its own unit, with
+    quantiles or an interval where the cost of the run gives them. Raw columns are enough: the transforms that were
+    fitted in training are stored with the model. If the run was interrupted or killed, or failed, its newest checkpoint
+    is used, and its data is read to fit the transforms again.
 
     Examples
     --------
     $ nnfw predict runs/penguins-20260101-120000 new-penguins.csv > predictions.csv
+    $ nnfw predict runs/penguins-20260101-120000 new-penguins.csv --keep id,island -o predictions.parquet
     $ head -3 new-penguins.csv | nnfw predict runs/penguins-20260101-120000 - --json
     $ nnfw predict runs/words-20260101-120000 'npz:path=new.npz,x=["tokens","count"],y='
     """
-    from nnfw.runs import Access, dataset_of, open_model, predict, table_delimiter
+    from nnfw.runs import Access, costs_of_run, dataset_of, open_model, predict, table_delimiter
+    from nnfw.runs.export import write_predictions, writer_of
 
+    if output is not None:
+        writer_of(output)  # a wrong ending is refused before any work is done
+    at = _threshold(path, threshold)
     access = Access(default_registry(), message, data_dir, trust)
     model = open_model(path, access)
-    predictions = predict(model, data, delimiter or table_delimiter(path), dataset_of(path, access))
-    print_json(predictions.tables()) if json else print_csv(chain([predictions.header], predictions.rows()))
+    names = [name.strip() for name in (keep or "").split(",") if name.strip()]
+    costs = costs_of_run(path, model.registry)
+    like, separator = dataset_of(path, access), delimiter or table_delimiter(path)
+    predictions = predict(model, data, separator, like, costs=costs, threshold=at, keep=names)
+    if output is not None:
+        write_predictions(predictions, output)
+        message(f"{len(predictions.columns[0]):,} predictions: {output}")
+    else:
+        print_json(predictions.tables()) if json else print_csv(chain([predictions.header], predictions.rows()))
+
+
+def _threshold(path: Path, given: str | None) -> float | None:
+    """Return the threshold that is meant: a number, or the one stored in a run."""
+    from nnfw.runs import stored_threshold
+
+    if given is None:
+        return None
+    if given == _CHOSEN:
+        return stored_threshold(path if path.is_dir() else path.parent)
+    try:
+        value = float(given)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise typer.BadParameter(f"a threshold is a number from 0 to 1, or {_CHOSEN!r}, got {short(given)}.")
+    return value

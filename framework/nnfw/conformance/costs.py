@@ -436,6 +436,21 @@ def check_constant_is_an_output(subject: Subject[Cost]) -> None:
         require(close(some, expected), f"with weights of 0 and 1 constant is {some}; without those of 0 {expected}.")
 
 
+def check_predictions_are_labels(subject: Subject[Cost]) -> None:
+    """What it says that outputs predict has names, and the shape of the labels."""
+    named = False
+    for case in _cases(subject):
+        explain = getattr(case.cost, "predictions", None)
+        found = {} if explain is None else explain(case.a)
+        require(isinstance(found, dict), f"predictions returned {class_name(found)}, expected a dictionary.")
+        for name, values in found.items():
+            named = True
+            require(isinstance(name, str), f"predictions returned the name {name!r}, expected text.")
+            shape = require_array(values, "predictions").shape
+            require(shape == case.y.shape, f"predictions returned shape {shape}, expected {case.y.shape}, the labels'.")
+    applies_if(named, "its outputs are labels, or scores of classes")
+
+
 def _outputs(subject: Subject[Cost], z: Array) -> Array:
     """Return outputs that the cost takes: those of its canonical activation, else of its domain."""
     component = subject.component

@@ -63,3 +63,6 @@ from .tables import listed as listed
 from .tables import read_csv as read_csv
 from .tables import repeated as repeated
 from .targets import Target as Target
+from .thresholds import Threshold as Threshold
+from .thresholds import choose_threshold as choose_threshold
+from .thresholds import figures_of as figures_of

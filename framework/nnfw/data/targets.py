@@ -57,6 +57,11 @@ class Target:
         require_finite_predictions(a)
         column = self.column
         if column is not None and column.steps:
+            if a.size != len(a) * prod(column.output_shape):
+                raise DataError(
+                    f"the network gives {a[0].size} numbers for each {column.name!r}, and only the cost knows what "
+                    "they are. Use nnfw predict with the directory of the run."
+                )
             values = column.invert(a.reshape(len(a), *column.output_shape))
             require_finite_predictions(values, f" when the transforms of {column.name!r} are undone")
             named = self.classes is not None and values.dtype.kind in "iu"
@@ -87,7 +92,7 @@ class Target:
     def require_fit(self, output_shape: Shape) -> None:
         """Refuse an output of a network that has another shape; ShapeError says which shape differs."""
         column = self.column
-        if column is not None and column.steps and prod(column.output_shape) != prod(output_shape):
+        if column is not None and column.steps and prod(output_shape) % prod(column.output_shape):
             raise ShapeError(
                 f"its transforms make targets of shape {column.output_shape}, the network gives {output_shape}. "
                 "Classes need no target transform; for other targets change the output layer."

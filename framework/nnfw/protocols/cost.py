@@ -6,6 +6,8 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nnfw.arrays import Array, Shape
     from nnfw.workspace import Workspace
 
@@ -57,6 +59,14 @@ class Cost(Protocol):
         beyond a length. Override it where C divides by something of a whole sequence: its length, for a mean.
         """
         return
+
+    def predictions(self, a: Array) -> Mapping[str, Array]:
+        """Return what outputs ``(N, *output_shape)`` say of the labels, by name, each in the shape of the labels.
+
+        For outputs that are no labels themselves: quantiles, or a mean with its variance. By default nothing: outputs
+        are labels, or scores of classes. The name ends that of the target; an empty one is the target's own.
+        """
+        return {}
 
     def constant(self, y: Array, output_shape: Shape, weight: Array | None = None) -> Array | None:
         """Return the best outputs of a network that does not look at its inputs, in `output_shape`; None if unknown.

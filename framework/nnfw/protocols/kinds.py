@@ -107,6 +107,7 @@ MAY_LACK = frozenset(
         "own_lengths",
         "parameter_patterns",
         "pictures",
+        "predictions",
         "recipe",
         "scales_parts",
         "step_ended",

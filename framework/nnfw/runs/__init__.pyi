@@ -6,6 +6,7 @@ from .explanation import Dependence as Dependence
 from .explanation import Importance as Importance
 from .explanation import dependence as dependence
 from .explanation import importances as importances
+from .export import write_predictions as write_predictions
 from .generation import generate as generate
 from .listing import list_runs as list_runs
 from .opening import Access as Access
@@ -14,6 +15,7 @@ from .opening import open_run as open_run
 from .opening import prepare_run as prepare_run
 from .prediction import Predictions as Predictions
 from .prediction import baseline_of_run as baseline_of_run
+from .prediction import costs_of_run as costs_of_run
 from .prediction import dataset_of as dataset_of
 from .prediction import evaluate_on as evaluate_on
 from .prediction import evaluate_run as evaluate_run
@@ -30,3 +32,5 @@ from .resume_check import verify_resume as verify_resume
 from .run import Run as Run
 from .run import resume as resume
 from .run import train as train
+from .thresholds import choose_for_run as choose_for_run
+from .thresholds import stored_threshold as stored_threshold

@@ -13,6 +13,7 @@ from nnfw.errors import DataError, did_you_mean
 from nnfw.experiments.data import features_and_labels
 from nnfw.experiments.preparation import Prepared
 from nnfw.randomness import stream
+from nnfw.runs.prediction import predicted_by_cost
 from nnfw.training import evaluate
 
 MOST_ROWS = 2000
@@ -120,7 +121,9 @@ def dependence(prepared: Prepared, examples: Examples, column: str) -> Dependenc
     for value in values:
         features = {**some.features, column: np.full(len(own), value, own.dtype)}
         a = np.asarray(model.predict(preprocessing.apply(features, model.dtype)))
-        rows.append(_mean_prediction(a, target))
+        groups = predicted_by_cost(prepared.objective.terms[0].cost, a, target) or [dict(_predictions(a, target))]
+        found = {name: column for group in groups for name, column in group.items()}
+        rows.append({name: float(np.mean(column, dtype=np.float64)) for name, column in found.items()})
     means = {name: [row[name] for row in rows] for name in rows[0]}
     return Dependence(column, values.tolist(), means)
 
@@ -153,12 +156,8 @@ def _values(column: Array) -> Array:
     return np.unique(at.astype(column.dtype))
 
 
-def _mean_prediction(a: Array, target: Target) -> dict[str, float]:
-    """Return the mean of the probabilities of the classes, or of the predictions in the target's unit."""
-    return {name: float(np.mean(values, dtype=np.float64)) for name, values in _predictions(a, target)}
-
-
 def _predictions(a: Array, target: Target) -> Iterator[tuple[str, Array]]:
+    """Yield the probabilities of the classes by their names, or the predictions in the target's unit."""
     flat, column = a.reshape(len(a), -1), target.column
     if target.classes is not None and flat.shape[1] in (1, len(target.classes)):
         shown = target.classes[-1:] if flat.shape[1] == 1 else target.classes

@@ -23,10 +23,13 @@ PAGE = "report.html"
 CROSS_VALIDATION = "cross-validation.json"
 """The results of `nnfw evaluate --cross-validation`."""
 
+THRESHOLD = "threshold.json"
+"""The threshold that `nnfw evaluate --threshold` chose."""
+
 CHECKPOINTS = "checkpoints"
 """The folder of a run's checkpoints."""
 
-NAMES = (EXPERIMENT, RECORD, METRICS, LAYERS, MODEL, PAGE, CROSS_VALIDATION, LOCK, CHECKPOINTS)
+NAMES = (EXPERIMENT, RECORD, METRICS, LAYERS, MODEL, PAGE, CROSS_VALIDATION, THRESHOLD, LOCK, CHECKPOINTS)
 """Everything that nnfw may write to a run's directory."""
 
 _LONGEST_NAME = 100  # bytes of an experiment's name in that of its directory

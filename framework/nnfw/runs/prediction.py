@@ -6,6 +6,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,17 @@ from nnfw.data import (
     read_npy,
     require_finite_predictions,
 )
-from nnfw.errors import ConfigError, DataError, NnfwError, short
+from nnfw.data.targets import THRESHOLD
+from nnfw.errors import ConfigError, DataError, NnfwError, did_you_mean, short
 from nnfw.experiments import chunks_of, features_and_labels, require_indices, streamed
 from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_reference
+from nnfw.experiments.experiment import costs_of
 from nnfw.experiments.preparation import Figures
 from nnfw.model import Sequential
 from nnfw.network import Objective, arrays_of
 from nnfw.plain import Plain
-from nnfw.protocols import Dataset, Source
+from nnfw.plugins import Registry
+from nnfw.protocols import Cost, Dataset, Source
 from nnfw.runs.opening import Access, directory_of, open_model, open_run, prepare_run, warn_of_plugins
 from nnfw.runs.reading import read_document, read_run
 from nnfw.toml import STDIN, flattened
@@ -41,6 +45,7 @@ from nnfw.training import Labelled, Metrics, evaluate, evaluate_constant, requir
 
 _Outputs = dict[str, tuple[Array, Array | None]]
 """The values of each output, and the lengths of its sequences if they are padded."""
+_LABEL, _PROBABILITY = "label", "probability_"
 
 Reference = str | dict[str, Plain]
 """A component by name or by table."""
@@ -224,15 +229,44 @@ class Predictions:
         return [dict(zip(self.header, row, strict=True)) for row in zip(*plain, strict=True)]
 
 
-def predict(model: Sequential, source: str, delimiter: str = AUTO, like: Dataset | None = None) -> Predictions:
+def predict(
+    model: Sequential,
+    source: str,
+    delimiter: str = AUTO,
+    like: Dataset | None = None,
+    *,
+    costs: Mapping[str, Cost] | None = None,
+    threshold: float | None = None,
+    keep: Sequence[str] = (),
+) -> Predictions:
     """Return predictions for the examples of `source`.
 
-    It is a CSV file of raw columns, whose cells are separated by `delimiter`, found out by default, or of the kind that
-    the dataset `like` reads; ``"-"`` for one on the standard input; a ``.npy`` file for a model with one column; or a
-    dataset as :func:`parse_reference` takes it. DataError if it cannot be read or does not fit the model, or a
-    prediction is not finite.
+    DataError if it cannot be read or does not fit the model, or a prediction is not finite; ConfigError for a threshold
+    where there are not two classes.
+
+    Parameters
+    ----------
+    model
+        A model.
+    source
+        A CSV file of raw columns; ``"-"`` for one on the standard input; a ``.npy`` file for a model with one column;
+        or a dataset as :func:`parse_reference` takes it.
+    delimiter
+        The character between the cells of a CSV file, found out by default.
+    like
+        The dataset of the training: a table is read in the same way.
+    costs
+        The cost of each output by its name, as :func:`costs_of_run` gives them; they say what numbers that are no
+        labels mean, such as quantiles.
+    threshold
+        Above which probability an example is of the second of two classes; ½ by default.
+    keep
+        Columns of a table or dataset to repeat before the predictions, as they are there.
     """
-    examples = _read(source, model, delimiter, like=like)
+    if keep:
+        kept, examples = _with_kept(source, model, delimiter, keep, like)
+    else:
+        kept, examples = {}, _read(source, model, delimiter, like=like)
     if isinstance(examples, Source):
         outputs = _outputs_of_chunks(model, chunks_of(examples), source)
     else:
@@ -241,9 +275,84 @@ def predict(model: Sequential, source: str, delimiter: str = AUTO, like: Dataset
     columns: dict[str, Array] = {}
     for name, (values, lengths) in outputs.items():
         require_finite_predictions(values)
-        found = _named(values, targets.get(name, Target(None)), name)
-        columns |= found if lengths is None else _cut(found, values.shape[1], lengths)
-    return Predictions(tuple(columns), tuple(columns.values()))
+        target = targets.get(name, Target(None))
+        groups = [] if costs is None or name not in costs else predicted_by_cost(costs[name], values, target, name)
+        for found in groups or [_named(values, target, name, yes_or_no=_is_yes_or_no(model, name, target))]:
+            columns |= found if lengths is None else _cut(found, values.shape[1], lengths)
+    if threshold is not None:
+        columns = _at_threshold(columns, threshold)
+    if twice := [name for name in kept if name in columns]:
+        raise ConfigError(f"The column {twice[0]!r} cannot be kept: a prediction has the same name. Rename it.")
+    return Predictions((*kept, *columns), (*kept.values(), *columns.values()))
+
+
+def costs_of_run(path: Path, registry: Registry) -> Mapping[str, Cost]:
+    """Return the cost of each output of a run, or of a model file inside one, by its name; nothing if none is known."""
+    directory = directory_of(path)
+    if directory is not None:
+        with suppress(NnfwError):  # the model can be used even if its experiment cannot be built
+            experiment = open_run(directory, Access(registry)).experiment
+            return {name: weighted.cost for name, weighted in costs_of(experiment).items()}
+    return {}
+
+
+def predicted_by_cost(cost: Cost, a: Array, target: Target, output: str = "") -> list[dict[str, Array]]:
+    """Return what a cost makes of outputs that are no labels, in the unit of the target; nothing of any others.
+
+    There are columns for each of the names that the cost gives.
+    """
+    explain = getattr(cost, "predictions", None)  # costs that are older than this method have none
+    found: Mapping[str, Array] = {} if explain is None else explain(a)
+    name = output or ("output" if target.column is None else target.column.name)
+    columns = []
+    for key, values in found.items():
+        flat = values.reshape(len(values), -1)
+        raw = target.labels(flat).reshape(len(flat), -1) if target.column and target.column.steps else flat
+        columns.append(_numbered("_".join(filter(None, (name, key))), raw))
+    return columns
+
+
+def _is_yes_or_no(model: Sequential, output: str, target: Target) -> bool:
+    """Return whether an only output is the probability that a label without a name is 1 rather than 0."""
+    graph, column = model.network.graph, target.column
+    index = graph.outputs[graph.output_names.index(output) if output else 0]
+    whole = target.classes is None and column is not None and column.kind == "integer" and not column.steps
+    return whole and getattr(graph.nodes[index].activation, "range", None) == (0, 1)
+
+
+def _at_threshold(columns: dict[str, Array], threshold: float) -> dict[str, Array]:
+    """Return predictions of two classes whose label is the second one above a threshold."""
+    names = [name for name in columns if name.startswith(_PROBABILITY)]
+    if set(columns) != {_LABEL, *names} or len(names) != 2:
+        raise ConfigError(
+            "A threshold needs a classifier of two classes: predictions with a label and two probabilities."
+        )
+    labels = np.array([name.removeprefix(_PROBABILITY) for name in names])
+    kind = columns[_LABEL].dtype.kind
+    chosen = labels[(columns[names[1]] > threshold).astype(np.intp)]
+    return columns | {_LABEL: chosen.astype(np.int64) if kind in "iu" else chosen}
+
+
+def _with_kept(
+    source: str, model: Sequential, delimiter: str, keep: Sequence[str], like: Dataset | None
+) -> tuple[dict[str, Array], Examples | Source]:
+    """Return columns to repeat by name, the cells of a table as they are written, and the examples for a model."""
+    examples: Examples | Source | None = None
+    if file_ending(source) == TABLE:
+        examples = _of_kind(source, model, delimiter, False, like)
+    if file_ending(source) == TABLE and examples is None:
+        text = sys.stdin.read() if source == STDIN else None
+        kept = _table(source, delimiter, words=keep, text=text).columns(keep)
+        return kept, _of_table(source, model, delimiter, with_target=False, text=text)
+    examples = examples or _read(source, model, delimiter)
+    if isinstance(examples, Source):
+        raise ConfigError("Columns are kept only of data in memory, but this data is read chunk by chunk.")
+    known = {name: column for name, column in examples.columns.items() if column.ndim == 1}
+    for name in keep:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise DataError(f"{source}: there is no column {name!r} to keep.{near} Columns: {listed(tuple(known))}.")
+    return {name: known[name] for name in keep}, examples
 
 
 def _cut(columns: Mapping[str, Array], steps: int, lengths: Array) -> dict[str, Array]:
@@ -287,8 +396,8 @@ def _outputs_of_chunks(model: Sequential, chunks: Iterable[Examples], owner: str
     return joined
 
 
-def _named(a: Array, target: Target, output: str) -> dict[str, Array]:
-    """Return the columns of the predictions of one output."""
+def _named(a: Array, target: Target, output: str, *, yes_or_no: bool = False) -> dict[str, Array]:
+    """Return the columns of the predictions of one output; `yes_or_no` if it is the probability of the label 1."""
     flat = a.reshape(len(a), -1)
     if target.column is None:
         return _numbered(output or "output", flat)
@@ -297,14 +406,16 @@ def _named(a: Array, target: Target, output: str) -> dict[str, Array]:
         found = (_named(places[:, k], target, f"{name}_{k}") for k in range(places.shape[1]))
         return {key: column for columns in found for key, column in columns.items()}
     labels, classes = target.labels(a), target.classes
+    if yes_or_no and flat.shape[1] == 1:
+        labels, classes = (flat[:, 0] > THRESHOLD).astype(np.int64), ("0", "1")
     if labels.ndim > 1 or (classes is None and not (labels.dtype.kind == "i" and flat.shape[1] > 1)):
         return _numbered(output or target.column.name, labels.reshape(len(a), -1))
     if flat.shape[1] == 1:  # the only output is the probability of class 1
         flat = np.hstack([1 - flat, flat])
     names = classes or tuple(map(str, target.labels(np.eye(flat.shape[1]))))
     prefix = f"{output}_" if output else ""
-    columns = {f"{prefix}probability_{name}": p for name, p in zip(names, flat.T, strict=True)}
-    return {output or "label": labels} | columns
+    columns = {f"{prefix}{_PROBABILITY}{name}": p for name, p in zip(names, flat.T, strict=True)}
+    return {output or _LABEL: labels} | columns
 
 
 def _numbered(name: str, values: Array) -> dict[str, Array]:
@@ -361,21 +472,29 @@ def _of_kind(
     return load_examples(found, Path())
 
 
-def _of_table(source: str, model: Sequential, delimiter: str, with_target: bool) -> Examples:
+def _of_table(source: str, model: Sequential, delimiter: str, with_target: bool, text: str | None = None) -> Examples:
     if model.preprocessing is not None:
         words = frozenset(model.preprocessing.categorical)
         filled = words.intersection(model.preprocessing.takes_missing)
-        table = _table(source, delimiter, words - filled, filled)
+        table = _table(source, delimiter, words - filled, filled, text)
         return model.preprocessing.select(table, with_target=with_target)
-    table = _table(source, delimiter)
+    table = _table(source, delimiter, text=text)
     columns = table.columns(table.names, numeric=table.names)
     if len(columns) != np.prod(model.input_shape):
         return Examples(columns)
     return Examples({"x": np.column_stack(list(columns.values())).reshape(-1, *model.input_shape)})
 
 
-def _table(source: str, delimiter: str, categorical: Collection[str] = (), words: Collection[str] = ()) -> Table:
-    stream, name = (sys.stdin, "<stdin>") if source == STDIN else (Path(source), "")
+def _table(
+    source: str,
+    delimiter: str,
+    categorical: Collection[str] = (),
+    words: Collection[str] = (),
+    text: str | None = None,
+) -> Table:
+    """Return a table; `text` is what the standard input held, if it has been read."""
+    held = sys.stdin if text is None else StringIO(text)
+    stream, name = (held, "<stdin>") if source == STDIN else (Path(source), "")
     return read_csv(stream, categorical=categorical, words=words, delimiter=delimiter, name=name)
 
 

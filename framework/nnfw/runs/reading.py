@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias, TypeGuard
 
 from nnfw.errors import FileFormatError, readable, short
 from nnfw.plain import jsonable
-from nnfw.runs.layout import EXPERIMENT, LAYERS, METRICS, RECORD
+from nnfw.runs.layout import EXPERIMENT, LAYERS, METRICS, RECORD, THRESHOLD
 from nnfw.runs.record import DataEntry, EnvironmentEntry, Record, checked_record, is_alive, time_of
 from nnfw.storage import Directory, open_regular
 from nnfw.toml import Document, read
@@ -24,7 +24,7 @@ KILLED = "killed"
 
 PARTS = ("training", "validation", "test")
 VALIDATION = "validation_"
-_LARGEST = {RECORD: 16 << 20, METRICS: 256 << 20, LAYERS: 256 << 20}
+_LARGEST = {RECORD: 16 << 20, METRICS: 256 << 20, LAYERS: 256 << 20, THRESHOLD: 1 << 20}
 # bytes; a record has some 10,000, a million epochs 200 MiB, a hundred looks at 10,000 layers 80 MiB
 _MINUTE = 60  # seconds; an hour has as many minutes
 _FEW_SECONDS = 10  # below, tenths are shown
@@ -116,7 +116,7 @@ class StoredRun:
     def history(self) -> tuple[EpochRow, ...]:
         """A row for every epoch; a last line that was cut off is left out, any other damage is a FileFormatError."""
         path = self.path / METRICS
-        return tuple(_rows(path, _read(path))) if path.exists() else ()
+        return tuple(_rows(path, read_file(path))) if path.exists() else ()
 
     @cached_property
     def layers(self) -> tuple[EpochRow, ...]:
@@ -125,7 +125,7 @@ class StoredRun:
         Older runs have none; damage as for :attr:`history`.
         """
         path = self.path / LAYERS
-        return tuple(_rows(path, _read(path))) if path.exists() else ()
+        return tuple(_rows(path, read_file(path))) if path.exists() else ()
 
     @property
     def figures(self) -> dict[str, float]:
@@ -148,7 +148,7 @@ def read_run(path: Path) -> StoredRun:
     name = f"{path} holds no run that can be read: {RECORD}"
     if path.exists() and not path.is_dir():
         raise FileFormatError(f"{path} is not the directory of a run. Name one that `nnfw runs` lists.")
-    content = _read(path / RECORD)
+    content = read_file(path / RECORD)
     try:
         values = jsonable(json.loads(content.decode()))
     except (ValueError, RecursionError) as error:
@@ -194,7 +194,8 @@ def time_span(seconds: float | None) -> str:
     return f"{minutes // _MINUTE:,} h {minutes % _MINUTE:02d} min"
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Return the content of a file of a run; FileFormatError if it cannot be read, is a link, or is too large."""
     largest = _LARGEST[path.name]
     try:
         with open_regular(path, Directory(path.parent)) as file:
