@@ -136,7 +136,7 @@ def evaluate(
         baseline = baseline_of_run(path) if same else {}
         if not same:
             message("warning: the data has changed since the run, so its parts differ from those of the training.")
-    print_json(results | {"baseline": baseline}) if json else print_results(results, baseline)
+    print_json(results | ({"baseline": baseline} if baseline else {})) if json else print_results(results, baseline)
 
 
 def _choose(path: Path, aim: str, access: Access, *, json: bool) -> None:
