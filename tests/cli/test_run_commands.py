@@ -577,6 +577,11 @@ def test_cross_validation_of_a_run_prints_folds_mean_and_spread(nnfw, run):
     assert json.loads(nnfw("evaluate", str(run), "--cross-validation", "2", "--json").out) == table
 
 
+def test_evaluation_of_an_experiment_file_names_what_it_takes(run, capsys):
+    text = " ".join(refused(capsys, "evaluate", "xor.toml").split())
+    assert "xor.toml is an experiment file: train it first, or add --cross-validation K." in text
+
+
 def test_cross_validation_of_other_data_is_refused(nnfw, run):
     result = nnfw("evaluate", str(run), "--cross-validation", "2", "--data", "x.csv")
     assert result.status == 2

@@ -112,6 +112,13 @@ def test_padded_sequences_have_no_baseline():
     assert constant_outputs(model.network, model.data(padded, np.ones(5), objective), objective) is None
 
 
+def test_labels_larger_than_memory_have_no_baseline(monkeypatch):
+    model, data, objective = trained_on(NUMBERS, "mse")
+    monkeypatch.setattr("nnfw.training.baseline.MOST_LABELS", 40)
+    assert constant_outputs(model.network, data, objective) is None
+    assert constant_outputs(model.network, data.subset(np.arange(40)), objective) is not None
+
+
 def test_cost_that_chooses_no_baseline_has_none():
     model = nnfw.Sequential([Dense(4, activation="softmax")], (5, 3), seed=0)
     objective = model.objective("ctc")

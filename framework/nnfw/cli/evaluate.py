@@ -125,6 +125,8 @@ def evaluate(
             raise typer.BadParameter("--threshold is chosen on the run's own data; leave the others out.")
         _choose(path, threshold, access, json=json)
         return
+    if path.suffix == ".toml" and path.is_file():
+        raise typer.BadParameter(f"{path} is an experiment file: train it first, or add --cross-validation K.")
     if data is not None:
         options = {"cost": cost or (), "metrics": metric or ()}
         figures, constant = judge_on(path, data, access, **options, delimiter=delimiter)

@@ -51,6 +51,7 @@ from nnfw.training import (
     require_resumable,
 )
 
+_MOST_CONSTANT = 10_000  # numbers of an output of the baseline: a record stays small
 _SIGNALLED = 128  # exit status of a process that a signal has ended, less the number of the signal
 
 
@@ -194,7 +195,7 @@ def _carry_out(
     if run.warning:
         tell(run.warning)
     names = ("epochs", "stopped", "warning", "accelerator", "results", "baseline")
-    constant = [] if prepared.constant is None else [each.tolist() for each in prepared.constant]
+    constant = [each.tolist() for each in prepared.constant or () if each.size <= _MOST_CONSTANT]
     record.end("finished", {"exit": 0, **{name: getattr(run, name) for name in names}, "constant": constant})
     return run
 

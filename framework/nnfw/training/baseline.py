@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,13 +19,19 @@ if TYPE_CHECKING:
     from nnfw.arrays import Array
     from nnfw.network import Network, Objective
 
+MOST_LABELS = 1 << 24
+"""Numbers in the labels that are gathered for a baseline: the labels of an autoencoder may be larger than memory."""
+
 
 def constant_outputs(network: Network, data: Data, objective: Objective) -> tuple[Array, ...] | None:
     """Return the outputs ``(*output_shape)`` of a network that does not look at its inputs, as the costs choose them.
 
-    None if a cost knows none, sequences are padded, or the data is read chunk by chunk.
+    None if a cost knows none, sequences are padded, the data is read chunk by chunk, or there are more than 16 million
+    numbers in the labels.
     """
     if not isinstance(data, Labelled) or any(lengths is not None for lengths in data.lengths):
+        return None
+    if sum(len(data) * prod(y.shape[1:]) for y in data.targets) > MOST_LABELS:
         return None
     targets, weight = data.labels(np.arange(len(data)), network.workspace())
     found = []
