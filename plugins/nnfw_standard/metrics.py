@@ -489,7 +489,7 @@ def _largest(y: Array) -> Array:
     """Return the class of each row of labels; refuse rows that name no single class, such as those of a regression."""
     first: Array = np.argmax(y, axis=-1)
     largest = np.take_along_axis(y, first[..., np.newaxis], axis=-1)
-    if np.count_nonzero(y == largest) == first.size and _has_two_values(y, first.size):
+    if np.count_nonzero(y == largest) == first.size and _has_two_values(y):
         return first
     wrong = np.abs(np.abs(y).sum(axis=-1, dtype=np.float64) - 1) > SUM_TOLERANCE  # (½, ½) is a distribution
     tied = wrong & (first != y.shape[-1] - 1 - np.argmax(y[..., ::-1], axis=-1))
@@ -497,10 +497,10 @@ def _largest(y: Array) -> Array:
         row = y[tied][0]
         raise DataError(
             f"expected labels that name one class each, got a row whose largest entry, {row.max():g}, occurs "
-            f"{np.count_nonzero(row == row.max())} times. Where an example has any number of labels, use f1, precision "
-            "or recall with multilabel = true."
+            f"{np.count_nonzero(row == row.max())} times. Where an example has any number of labels, use "
+            "exact_match, or f1, precision or recall with multilabel = true."
         )
-    if wrong.any() and not _has_two_values(y[wrong], int(wrong.sum())):
+    if wrong.any() and not _has_two_values(y[wrong]):
         numbers = ", ".join(f"{value:g}" for value in y[wrong][0][:_SHOWN])
         raise DataError(
             f"expected labels that name one class each, got the row ({numbers}{', ...' * (y.shape[-1] > _SHOWN)}), "
@@ -510,12 +510,9 @@ def _largest(y: Array) -> Array:
     return first
 
 
-def _has_two_values(y: Array, rows: int) -> bool:
-    """Return whether labels hold one value for the class of each of so many rows, and another everywhere else."""
-    if not rows:
-        return True
-    marked = np.count_nonzero(y == y.max())
-    return bool(marked == rows and marked + np.count_nonzero(y == y.min()) == y.size)
+def _has_two_values(y: Array) -> bool:
+    """Return whether rows of labels, each with a single largest entry, hold no more than two different values."""
+    return not y.size or bool(np.count_nonzero(y == y.max()) + np.count_nonzero(y == y.min()) == y.size)
 
 
 def _require_binary(y: Array) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.experiments import read_experiment
+from nnfw.experiments import prepare, read_experiment
 from nnfw.plugins import default_registry
 from nnfw.runs import Access, cross_validate, open_run, train, write_cross_validation
 
@@ -92,6 +92,18 @@ def test_seeds_are_derived_and_differ():
     assert seeds[0] == seeds[1]
     assert first.mean == again.mean
     assert len({*seeds[0], *seeds[2]}) == 6
+
+
+def test_each_network_has_the_seed_of_its_fold(monkeypatch):
+    seeds = []
+
+    def noting(file, *arguments, **named):
+        seeds.append(file.experiment.seed)
+        return prepare(file, *arguments, **named)
+
+    monkeypatch.setattr("nnfw.runs.cross_validation.prepare", noting)
+    found = quietly(experiment())
+    assert seeds == [fold.seed for fold in found.folds]
 
 
 def test_what_a_fold_is_tested_on_changes_nothing_that_it_learns(rng):

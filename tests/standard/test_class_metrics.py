@@ -80,6 +80,11 @@ def test_specificity_of_two_classes_is_the_recall_of_class_zero():
     assert measure(Specificity(), a, y, weight) == pytest.approx(measure(Recall(), a[:, ::-1], 1 - y, weight))
 
 
+def test_specificity_leaves_an_absent_class_out_of_the_mean():
+    a, y = np.eye(3)[[0, 1, 1, 0]], np.array([0, 1, 0, 1])
+    assert measure(Specificity(), a, y) == 0.5
+
+
 @pytest.mark.parametrize("average", ["macro", "micro"])
 def test_specificity_of_labels_counts_every_output_by_itself(average, rng):
     a, y, w = rng.random((20, 3)), rng.integers(0, 2, (20, 3)), rng.random(20)

@@ -84,6 +84,7 @@ def test_explained_variance_of_equal_labels_is_defined(value):
     y = np.full((1001, 1), value)
     assert measure(ExplainedVariance(), y, y) == 1
     assert measure(ExplainedVariance(), y + 1, y) == 1
+    assert measure(ExplainedVariance(), y + 0.3, y) == 1  # where sums round
     assert measure(ExplainedVariance(), y + np.linspace(0, 1, 1001)[:, np.newaxis], y) == 0
 
 
