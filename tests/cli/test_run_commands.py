@@ -571,7 +571,14 @@ def test_train_tells_of_a_network_that_became_worse_and_the_page_shows_it(xor, c
 def test_cross_validation_of_a_run_prints_folds_mean_and_spread(nnfw, run):
     result = nnfw("evaluate", str(run), "--cross-validation", "2")
     assert result.status == 0
-    assert [line.split()[0] for line in result.out.splitlines()[1:]] == ["fold", "fold", "mean", "spread", "random"]
+    assert [line.split()[0] for line in result.out.splitlines()[1:]] == [
+        "fold",
+        "fold",
+        "mean",
+        "baseline",
+        "spread",
+        "random",
+    ]
     assert result.err.startswith("Fold 1 of 2: cost ")
     table = json.loads((run / "cross-validation.json").read_text())
     assert json.loads(nnfw("evaluate", str(run), "--cross-validation", "2", "--json").out) == table

@@ -80,6 +80,14 @@ def test_mean_and_spread_are_those_of_the_test_parts():
     assert found.mean.keys() == {"cost", "accuracy"}
 
 
+def test_baseline_is_that_of_the_training_part_of_each_fold():
+    found = quietly(experiment(target="y"))
+    for fold in found.folds:
+        assert fold.baseline["rmse"] == pytest.approx(np.sqrt(2 * fold.baseline["cost"]))  # C has the factor ½
+    assert found.baseline["rmse"] == pytest.approx(np.mean([fold.baseline["rmse"] for fold in found.folds]))
+    assert len({fold.baseline["rmse"] for fold in found.folds}) == 3
+
+
 def test_matrices_have_no_mean():
     found = quietly(experiment(metric="confusion_matrix"))
     assert found.mean.keys() == {"cost"}

@@ -165,7 +165,7 @@ def _cross_validate(path: Path, count: int, access: Access, *, json: bool) -> No
         each = {f"fold {number}": fold.results["test"] for number, fold in enumerate(found.folds, 1)}
         numbers = found.mean.keys()
         each = {name: {key: value for key, value in own.items() if key in numbers} for name, own in each.items()}
-        print_results({**each, "mean": found.mean, "spread": found.spread})
+        print_results({**each, "mean": found.mean, "spread": found.spread}, {"mean": found.baseline})
         print_text(f"{found.kind} folds: {place}")
 
 

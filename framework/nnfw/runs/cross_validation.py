@@ -41,12 +41,15 @@ class FoldResult:
         How many it was trained.
     results
         Cost and metrics of each part.
+    baseline
+        Those of the same outputs for every example, on the test part; empty if there are none.
     """
 
     seed: int
     examples: Mapping[str, int]
     epochs: int
     results: Mapping[str, Figures]
+    baseline: Figures
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,12 @@ class CrossValidation:
         """The standard deviation over the folds, with n − 1 in the denominator."""
         return {name: float(np.std(values, ddof=min(1, len(values) - 1))) for name, values in self._values()}
 
+    @property
+    def baseline(self) -> dict[str, float]:
+        """The mean over the folds of the baseline on the test parts."""
+        found = [fold.baseline for fold in self.folds]
+        return {name: float(np.mean([each[name] for each in found])) for name in found[0]}
+
     def _values(self) -> Iterator[tuple[str, list[float]]]:
         """Yield the values of each number on the test parts."""
         tests = [fold.results["test"] for fold in self.folds]
@@ -86,6 +95,7 @@ class CrossValidation:
             "kind": self.kind,
             "mean": self.mean,
             "spread": self.spread,
+            "baseline": self.baseline,
             "folds": [asdict(fold) for fold in self.folds],
         }
 
@@ -171,7 +181,8 @@ def _trained(
     with TemporaryDirectory() as folder:
         history = training_of(prepared, Directory(Path(folder)), callbacks, None).run()
     sizes = {name: len(part) for name, part in prepared.parts.items()}
-    return FoldResult(seed, sizes, len(history), {name: prepared.evaluate(name) for name in prepared.parts})
+    results = {name: prepared.evaluate(name) for name in prepared.parts}
+    return FoldResult(seed, sizes, len(history), results, prepared.baseline("test"))
 
 
 def write_cross_validation(found: CrossValidation, path: Path) -> Path:
