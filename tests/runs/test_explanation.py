@@ -1,5 +1,6 @@
 """Permutation importance and partial dependence, for models whose answer is known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,15 @@ def test_dependence_on_a_word_has_a_row_for_each(linear):
 def test_dependence_on_a_column_that_is_not_there_is_refused(linear, change, message):
     with pytest.raises(nnfw.DataError, match=message):
         dependence(*linear, **change)
+
+
+def test_dependence_on_a_column_without_numbers_is_refused(linear):
+    prepared, examples = linear
+    empty = replace(examples, features={**examples.features, "idle": np.full(400, np.nan)})
+    with pytest.raises(
+        nnfw.DataError, match=r"^Column 'idle' holds no number in these examples; a dependence needs some"
+    ):
+        dependence(prepared, empty, "idle")
 
 
 @pytest.fixture

@@ -120,6 +120,12 @@ def test_kept_columns_are_repeated_as_they_are_written(trained):
     assert set(found.columns[1].tolist()) == {"no", "yes"}
 
 
+def test_kept_cells_may_be_empty_or_look_like_missing_ones(trained, tmp_path):
+    model = open_model(trained(), Access(registry))
+    (tmp_path / "new.csv").write_text("a,b,name\n1,2,NA\n1,2,\n1,2,1.50\n")
+    assert predict(model, "new.csv", keep=["name"]).columns[0].tolist() == ["NA", "", "1.50"]
+
+
 def test_kept_columns_of_the_standard_input(trained, tmp_path, monkeypatch):
     model = open_model(trained(), Access(registry))
     with (tmp_path / "table.csv").open() as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -87,8 +88,8 @@ def _columns(evidence: Evidence | str) -> list[Node]:
         return []
     single = len(model.preprocessing.outputs) == 1
     important = [each.column for each in found[: _MOST_CHARTS * single] if each.change["cost"] > 0]
-    charts = [dependence(evidence.prepared, evidence.examples, name) for name in important]
-    return [sections.columns(found, charts, evidence.part)]
+    charts = [_or_reason(partial(dependence, evidence.prepared, evidence.examples, name)) for name in important]
+    return [sections.columns(found, [each for each in charts if not isinstance(each, str)], evidence.part)]
 
 
 def _summary(path: Path, access: Access) -> Summary:

@@ -118,6 +118,8 @@ def dependence(prepared: Prepared, examples: Examples, column: str) -> Dependenc
         raise DataError("The network has several outputs; a dependence needs one.")
     (target,) = preprocessing.outputs.values()
     values, rows = _values(own), []
+    if not len(values):
+        raise DataError(f"Column {column!r} holds no number in these examples; a dependence needs some.")
     for value in values:
         features = {**some.features, column: np.full(len(own), value, own.dtype)}
         a = np.asarray(model.predict(preprocessing.apply(features, model.dtype)))

@@ -342,7 +342,7 @@ def _with_kept(
         examples = _of_kind(source, model, delimiter, False, like)
     if file_ending(source) == TABLE and examples is None:
         text = sys.stdin.read() if source == STDIN else None
-        kept = _table(source, delimiter, words=keep, text=text).columns(keep)
+        kept = _table(source, delimiter, keep, text=text).columns(keep)
         return kept, _of_table(source, model, delimiter, with_target=False, text=text)
     examples = examples or _read(source, model, delimiter)
     if isinstance(examples, Source):
