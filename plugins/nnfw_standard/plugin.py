@@ -366,7 +366,8 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("initializer", "constant"): ({"value": 0.5},),
     ("transform", "piecewise_linear"): ({}, {"bins": 1}, {"edges": [-1.0, 0.0, 0.5, 3.0]}),
     ("transform", "fill"): ({}, {"by": "median", "indicator": True}, {"by": "most_frequent"}, {"value": 0.5}),
-    ("transform", "index"): ({}, {"unknown": True}),
+    ("transform", "one_hot"): ({}, {"unknown": "error"}, {"min_count": 2}),
+    ("transform", "index"): ({}, {"unknown": "error"}, {"min_count": 2}),
 }
 """Options for checks: of components with required options, or with behaviour that the defaults do not cover."""
 

@@ -175,28 +175,63 @@ class MinMax(FitsInParts):
 
 @dataclass(frozen=True)
 class _OfCategories(FitsInParts):
-    """A transform whose fitted values are the categories of the training split, in sorted order."""
+    """A transform whose fitted values are the categories of the training split, in sorted order.
+
+    With a slot for others, ``others`` says how many training values are in it: those of rare categories.
+    """
 
     columns: tuple[str, ...] | None = None
     _: KW_ONLY
     most: Annotated[int, Ge(1)] = 1000
+    unknown: Literal["own", "error"] | bool = "own"
+    min_count: Annotated[int, Ge(1)] = 1
     accepts: ClassVar[Literal["numeric", "categorical"]] = "categorical"
     takes_missing: ClassVar[bool] = True  # the empty word is a category like any other
     _name: ClassVar[str]
 
-    def start(self) -> set[Plain]:
-        """Return no categories."""
-        return set()
+    def start(self) -> dict[Plain, int]:
+        """Return no categories; ConfigError if rare ones are to join unknown ones that are errors."""
+        if self.min_count > 1 and not self._has_slot:
+            text = f"joins rare categories with unknown ones, which need unknown = 'own', got {self.unknown!r}."
+            raise ConfigError([Mistake(("min_count",), text)], self._name)
+        return {}
 
-    def add(self, gathered: set[Plain], part: Array) -> set[Plain]:
-        """Return the categories so far; DataError if there are more than `most`."""
-        categories = gathered.union(np.unique(part).tolist())
-        self._require_few(categories)
-        return categories
+    def add(self, gathered: dict[Plain, int], part: Array) -> dict[Plain, int]:
+        """Return how often there was each category so far; DataError if there are more than `most`."""
+        categories, counts = np.unique(part, return_counts=True)
+        for category, count in zip(categories.tolist(), counts.tolist(), strict=True):
+            gathered[category] = gathered.get(category, 0) + count
+        if self.min_count == 1:
+            self._require_few(gathered)
+        return gathered
 
-    def finish(self, gathered: set[Plain]) -> PlainTable:
-        """Return ``categories``, a sorted list."""
-        return {"categories": np.unique(list(gathered)).tolist()}
+    def finish(self, gathered: dict[Plain, int]) -> PlainTable:
+        """Return ``categories``, a sorted list, and ``others`` if there is a slot for them."""
+        frequent = [category for category, count in gathered.items() if count >= self.min_count]
+        self._require_few(frequent)
+        if not frequent:
+            raise DataError(
+                f"{self._name}: no category is there {self.min_count} times in the training data. Lower min_count, or "
+                "leave the column out."
+            )
+        fitted: dict[str, Plain] = {"categories": np.sort(np.array(frequent)).tolist()}
+        if self._has_slot:
+            fitted["others"] = sum(count for count in gathered.values() if count < self.min_count)
+        return fitted
+
+    @property
+    def _has_slot(self) -> bool:
+        return self.unknown in ("own", True)
+
+    def _others(self, fitted: PlainTable) -> int | None:
+        """Return how many training values are in the slot of others; None if there is no slot.
+
+        Before there was ``others`` only the option said so, and it was True or False.
+        """
+        others = fitted.get("others", 0 if self.unknown is True else None)
+        if others is not None and (not isinstance(others, int) or isinstance(others, bool) or others < 0):
+            raise DataError(f"the fitted others must be a whole number of 0 or more, got {short(others)}.")
+        return others
 
     def _indices(self, column: Array, categories: list[Plain]) -> Array:
         """Return the index of each category as int64, -1 for one that is unknown."""
@@ -206,21 +241,35 @@ class _OfCategories(FitsInParts):
         return indices.reshape(column.shape)
 
     @staticmethod
-    def _require_known(column: Array, indices: Array, categories: list[Plain], advice: str = "") -> None:
+    def _require_known(column: Array, indices: Array, categories: list[Plain]) -> None:
         if (indices < 0).any():
             place = tuple(np.argwhere(indices < 0)[0].tolist())
             known = listed([short(category) for category in categories])
             hint = did_you_mean(str(column[place]), map(str, categories), 1) if column.dtype.kind == "U" else ""
             raise DataError(
                 f"unknown category {short(column[place].item())} in row {place[0]} (from 0); the training data had "
-                f"{known}.{hint} Correct it, or train without the column{advice}."
+                f"{known}.{hint} Correct it, or train without the column, or with unknown = 'own'."
             )
+
+    @staticmethod
+    def _named(indices: Array, categories: list[Plain]) -> Array:
+        """Return the category of each nearest index; DataError if there is none, as for others."""
+        nearest = np.rint(indices)
+        wrong = ~((nearest >= 0) & (nearest < len(categories)))
+        if wrong.any():
+            place = tuple(np.argwhere(wrong)[0].tolist())
+            raise DataError(
+                f"the index {indices[place].item()} in row {place[0]} (from 0) stands for no category; expected 0 to "
+                f"{len(categories) - 1}."
+            )
+        named: Array = np.array(categories)[nearest.astype(np.int64)]
+        return named
 
     def _categories(self, fitted: PlainTable) -> list[Plain]:
         found = fitted.get("categories")
         if not isinstance(found, list) or not any(all(isinstance(item, one) for item in found) for one in _ALIKE):
             raise DataError(f"the fitted categories must be a list of words, or of numbers, got {short(found)}.")
-        if not found or len(set(found)) < len(found) or len(fitted) > 1:
+        if not found or len(set(found)) < len(found) or not fitted.keys() <= {"categories", "others"}:
             raise DataError(f"the fitted categories must be different ones, one at least, got {short(found)}.")
         self._require_few(found)
         room = len(found) * max(len(item) if isinstance(item, str) else 1 for item in found)
@@ -243,7 +292,7 @@ class _OfCategories(FitsInParts):
 class OneHot(_OfCategories):
     """A category as a vector with a single 1.
 
-    x'_k = 1 if x is category k, else 0
+    x'_k = 1 if x is category k, else 0; x'_K = 1 if x is a category of others and the training data has such
 
     Parameters
     ----------
@@ -252,47 +301,60 @@ class OneHot(_OfCategories):
     most : int
         The largest number of categories, 1 or more; 1,000 by default. Each becomes an input of the network: a column of
         names or remarks, almost all of them different, would fill the memory and teach nothing.
+    unknown : str
+        What becomes of a category that was not in training: ``"own"`` (default, or True) makes it one of the others;
+        ``"error"`` (or False), an error.
+    min_count : int
+        A category with fewer training values than this is one of the others; 1 by default, so none is.
 
     Notes
     -----
-    The categories are those of the training split, in sorted order. The vectors are float32; 0 and 1 are exact in every
-    dtype.
+    The categories are those of the training split, in sorted order. The others share an entry after the last if
+    `min_count` joins some of the training data, which teach the network its weights. Otherwise the vector of an unknown
+    category is 0, as if the entry was there and its weights 0. A missing word, ``""``, is a category like any other.
+    The vectors are float32; 0 and 1 are exact in every dtype.
 
     Examples
     --------
     >>> transform = OneHot()
     >>> fitted = transform.fit(np.array(["b", "a", "c", "a"]))
     >>> fitted
-    {'categories': ['a', 'b', 'c']}
-    >>> transform.apply(np.array(["c", "a"]), fitted)
+    {'categories': ['a', 'b', 'c'], 'others': 0}
+    >>> transform.apply(np.array(["c", "a", "z"]), fitted)
     array([[0., 0., 1.],
-           [1., 0., 0.]], dtype=float32)
+           [1., 0., 0.],
+           [0., 0., 0.]], dtype=float32)
     >>> transform.invert(np.array([[0.2, 0.7, 0.1]]), fitted)
     array(['b'], dtype='<U1')
     """
 
     _name: ClassVar[str] = "one_hot"
 
-    def add(self, gathered: set[Plain], part: Array) -> set[Plain]:
+    def add(self, gathered: dict[Plain, int], part: Array) -> dict[Plain, int]:
         """Return the categories so far; DataError if the column is a block, or there are more than `most`."""
         self._require_flat(part)
         return super().add(gathered, part)
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
-        """Return the vectors ``(N, K)``; DataError names a category that is not among the fitted ones, and its row."""
+        """Return the vectors ``(N, K)``, or with others of the training data ``(N, K + 1)``.
+
+        DataError names an unknown category and its row, if it is to be an error.
+        """
         self._require_flat(column)
-        categories = self._categories(fitted)
+        categories, others = self._categories(fitted), self._others(fitted)
         indices = self._indices(column, categories)
-        self._require_known(column, indices, categories)
-        vectors = np.zeros((len(column), len(categories)), np.float32)
-        vectors[np.arange(len(column)), indices] = 1
-        return vectors
+        if others is None:
+            self._require_known(column, indices, categories)
+        vectors = np.zeros((len(column), len(categories) + 1), np.float32)
+        vectors[np.arange(len(column)), indices] = 1  # -1 is the last
+        return vectors if others else vectors[:, :-1].copy()
 
     def invert(self, column: Array, fitted: PlainTable) -> Array:
-        """Return the category ``(N,)`` of the largest entry of each row ``(N, K)``; of equal ones the first."""
-        categories: Array = np.array(self._categories(fitted))
-        chosen: Array = categories[np.argmax(column, axis=-1)]
-        return chosen
+        """Return the category ``(N,)`` of the largest entry of each row ``(N, K)``; of equal ones the first.
+
+        DataError names a row whose largest entry is that of the others.
+        """
+        return self._named(np.argmax(column, axis=-1), self._categories(fitted))
 
     @staticmethod
     def _require_flat(column: Array) -> None:
@@ -315,21 +377,25 @@ class Index(_OfCategories):
         Names of the columns to change, of words or whole numbers; None (default) for every column of words.
     most : int
         The largest number of categories K, 1 or more; 100,000 by default.
-    unknown : bool
-        Whether a category that was not in training has the index K; False (default) makes it an error.
+    unknown : str
+        What becomes of a category that was not in training: ``"own"`` (default, or True) gives it the index K;
+        ``"error"`` (or False), an error.
+    min_count : int
+        A category with fewer training values than this has the index K too; 1 by default, so none has.
 
     Notes
     -----
-    The categories are those of the training split, in sorted order. The indices are int64 and stay it. With `unknown`,
-    an embedding needs K + 1 rows; no training example has the last one, so it keeps its initial values. A sequence of
-    categories ``(N, T)``, such as a text, becomes one of indices.
+    The categories are those of the training split, in sorted order. The indices are int64 and stay it. An embedding
+    needs K + 1 rows to take unknown categories. If no training example has the last one, it keeps its initial values:
+    `min_count` gives it some. A sequence of categories ``(N, T)``, such as a text, becomes one of indices. A missing
+    word, ``""``, is a category like any other.
 
     Examples
     --------
-    >>> transform = Index(unknown=True)
+    >>> transform = Index()
     >>> fitted = transform.fit(np.array(["b", "a", "c", "a"]))
     >>> fitted
-    {'categories': ['a', 'b', 'c']}
+    {'categories': ['a', 'b', 'c'], 'others': 0}
     >>> transform.apply(np.array(["c", "a", "z"]), fitted)
     array([2, 0, 3])
     >>> transform.invert(np.array([2, 0]), fitted)
@@ -338,31 +404,22 @@ class Index(_OfCategories):
 
     _: KW_ONLY
     most: Annotated[int, Ge(1)] = 100_000
-    unknown: bool = False
     _name: ClassVar[str] = "index"
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
-        """Return the indices, shaped like `column`; DataError names an unknown category and its row."""
+        """Return the indices, shaped like `column`.
+
+        DataError names an unknown category and its row, if it is to be an error.
+        """
         categories = self._categories(fitted)
         indices = self._indices(column, categories)
-        if self.unknown:
-            return np.where(indices < 0, len(categories), indices)
-        self._require_known(column, indices, categories, ", or with unknown = true")
-        return indices
+        if self._others(fitted) is None:
+            self._require_known(column, indices, categories)
+        return np.where(indices < 0, len(categories), indices)
 
     def invert(self, column: Array, fitted: PlainTable) -> Array:
         """Return the category of each nearest index; DataError if there is none, as for unknown categories."""
-        categories: Array = np.array(self._categories(fitted))
-        nearest = np.rint(column)
-        wrong = ~((nearest >= 0) & (nearest < len(categories)))
-        if wrong.any():
-            place = tuple(np.argwhere(wrong)[0].tolist())
-            raise DataError(
-                f"the index {column[place].item()} in row {place[0]} (from 0) stands for no category; expected 0 to "
-                f"{len(categories) - 1}."
-            )
-        chosen: Array = categories[nearest.astype(np.int64)]
-        return chosen
+        return self._named(column, self._categories(fitted))
 
 
 def _blocks(column: Array) -> Iterator[Array]:

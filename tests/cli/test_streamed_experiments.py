@@ -297,10 +297,13 @@ def test_target_that_the_stream_lacks_is_refused(nnfw, shards, tmp_path, options
 
 
 def test_word_that_was_not_fitted_names_chunk_and_row(nnfw, shards, tmp_path):
-    assert nnfw("train", str(shards), "--out", "run").status == 0
+    strict = 'data.transforms=[{type="one_hot",unknown="error"},"standardize"]'
+    assert nnfw("train", str(shards), "--out", "run", "--set", strict).status == 0
     change(tmp_path / "shards", 1, colour=(4, "teal"))
     text = "Column 'colour': unknown category 'teal' in row 4 (from 0); the training data had 'blue', 'green', 'red'. "
-    advice = "Correct it, or train without the column. Rows are counted from the start of the chunk"
+    advice = (
+        "Correct it, or train without the column, or with unknown = 'own'. Rows are counted from the start of the chunk"
+    )
     refused = nnfw("predict", "run", data())
     assert (refused.status, refused.err) == (2, f"error: {data()}, chunk 1: {text}{advice}.\n")
     refused = nnfw("evaluate", "run", "--data", data(target="kind"))

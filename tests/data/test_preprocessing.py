@@ -420,7 +420,7 @@ def test_apply_missing_columns_are_named_with_the_nearest():
     ids=["words for numbers", "numbers for words", "shape", "nan", "unknown category", "lengths"],
 )
 def test_apply_unfit_column_is_refused(columns, message):
-    preprocessing = Preprocessing.fit(PEOPLE, TRANSFORMS)
+    preprocessing = Preprocessing.fit(PEOPLE, [OneHot(unknown="error"), Standardize()])
     with pytest.raises(DataError, match=message):
         preprocessing.apply({**PEOPLE.features, **columns})
 
@@ -641,10 +641,21 @@ def test_target_one_hot_numbered_classes_are_named_by_labels():
     assert preprocessing.labels(y).tolist() == ["one", "zero", "two"]
 
 
-def test_target_one_hot_unknown_name_is_refused():
-    preprocessing = Preprocessing.fit(with_target(["a", "b"]), [], [OneHot()])
-    with pytest.raises(DataError, match=r"^Column 'y': unknown category 'c' in row 0"):
-        preprocessing.target(with_target(["c"]))
+@pytest.mark.parametrize(
+    ("transform", "labels", "message"),
+    [
+        (OneHot(), "abc", r"unknown class 'c' in row 0 \(from 0\); expected a, b\."),
+        (OneHot(unknown="error"), "abc", r"unknown category 'c' in row 0 \(from 0\); the training data had 'a', 'b'\."),
+        (Index(), "abc", r"unknown class 'c' in row 0 \(from 0\); expected a, b\."),
+        (OneHot(), [3, 5, 7], r"unknown class 7 in row 0 \(from 0\)\.$"),
+        (Index(), [3, 5, 7], r"the index 2 in row 0 \(from 0\) stands for no category"),
+    ],
+    ids=["one_hot", "error", "index", "one_hot of numbers", "index of numbers"],
+)
+def test_target_class_that_was_not_in_training_is_refused(transform, labels, message):
+    preprocessing = Preprocessing.fit(with_target([*labels[:2]]), [], [transform])
+    with pytest.raises(DataError, match=f"^Column 'y': {message}"):
+        preprocessing.target(with_target([*labels[2:]]))
 
 
 def test_target_transform_for_numbers_on_names_is_refused():

@@ -1,11 +1,13 @@
 """Wrong transforms of columns, and the check that finds each."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from tests.planted.test_small_kinds import changed
 
 from nnfw.testing import run_checks
-from nnfw_standard import Fill
+from nnfw_standard import Fill, Index, OneHot
 
 PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING = (
     f"transform.{name}"
@@ -17,6 +19,12 @@ PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING = (
         "missing_numbers_are_taken",
     )
 )
+
+
+@dataclass(frozen=True)
+class Rare(OneHot):
+    min_count: int = 2
+
 
 WRONG = {
     "fill-last-part": (changed(Fill, add=lambda s, p, gathered, part: p([], part)), PARTS),
@@ -38,6 +46,20 @@ WRONG = {
     ),
     "fill-keeps-the-indicator": (changed(Fill, ("mean", None, True), invert=lambda s, p, c, f: c), UNDONE),
     "fill-what-is-there": (changed(Fill, apply=lambda s, p, c, f: p(np.full_like(c, c.flat[0]), f)), UNDONE),
+    "one-hot-counts-the-last-part": (changed(Rare, add=lambda s, p, gathered, part: p({}, part)), PARTS),
+    "one-hot-position-in-the-batch": (
+        changed(OneHot, apply=lambda s, p, c, f: p(c, s.fit(c))),
+        ONE_BY_ONE,
+    ),
+    "index-from-one": (changed(Index, apply=lambda s, p, c, f: p(c, f) + 1), UNDONE),
+    "index-of-the-most-frequent-first": (
+        changed(
+            Index,
+            finish=lambda s, p, g: p(g) | {"categories": sorted(g, key=lambda word: (-g[word], word))},
+            invert=lambda s, p, c, f: p(c, f | {"categories": sorted(f["categories"])}),
+        ),
+        UNDONE,
+    ),
     "fill-indicator-only-when-missing": (
         changed(Fill, ("mean", None, True), apply=lambda s, p, c, f: p(c, f) if (c != c).any() else c),
         MISSING,

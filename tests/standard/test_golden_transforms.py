@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from nnfw_standard import Fill
+from nnfw_standard import Fill, OneHot
 
 CASES = {
     "fill mean": Fill(),
     "fill median": Fill("median"),
     "fill most_frequent": Fill("most_frequent"),
     "fill value": Fill(value=-7.5),
+    "one_hot": OneHot(),
+    "one_hot min_count": OneHot(min_count=2),
 }
 
 

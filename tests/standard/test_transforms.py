@@ -137,7 +137,7 @@ def test_numeric_parts_constant_but_for_rounding_count_as_constant(transform):
 
 def test_one_hot_of_parts_has_the_categories_of_all():
     parts = [np.array(["Oslo"]), np.array(["Bern", "Amsterdam"]), np.array(["Oslo"])]
-    assert fitted_in_parts(OneHot(), parts) == {"categories": ["Amsterdam", "Bern", "Oslo"]}
+    assert fitted_in_parts(OneHot(), parts) == {"categories": ["Amsterdam", "Bern", "Oslo"], "others": 0}
 
 
 def test_one_hot_of_parts_with_too_many_categories_stops_at_once():
@@ -321,7 +321,7 @@ def test_one_hot_apply_is_float32():
 
 
 def test_one_hot_apply_unknown_category_names_value_row_and_known_ones():
-    transform = OneHot()
+    transform = OneHot(unknown="error")
     fitted = transform.fit(np.array(["Oslo", "Bern"]))
     message = (
         r"^unknown category 'Rome' in row 1 \(from 0\); the training data had 'Bern', 'Oslo'\. Correct it, or train"
@@ -331,7 +331,7 @@ def test_one_hot_apply_unknown_category_names_value_row_and_known_ones():
 
 
 def test_one_hot_apply_category_in_another_unicode_form_says_so():
-    transform = OneHot()
+    transform = OneHot(unknown="error")
     fitted = transform.fit(np.array(["Bern", "Z\u00fcrich"]))
     with pytest.raises(
         DataError,
@@ -341,7 +341,7 @@ def test_one_hot_apply_category_in_another_unicode_form_says_so():
 
 
 def test_one_hot_apply_unknown_category_of_many_lists_a_few():
-    transform = OneHot()
+    transform = OneHot(unknown="error")
     fitted = transform.fit(np.arange(100))
     with pytest.raises(DataError, match=r"unknown category 100 in row 0 .* 10, 11 and 88 more\. Correct"):
         transform.apply(np.array([100]), fitted)
@@ -365,15 +365,86 @@ def test_index_whole_numbers_beyond_float_precision_have_their_own_indices():
     np.testing.assert_array_equal(Index().invert(np.array([1, 0, 2]), fitted), column)
 
 
-def test_index_unknown_category_is_refused_or_has_the_index_after_the_last():
-    fitted = Index().fit(np.array(["Oslo", "Bern"]))
+@pytest.mark.parametrize("unknown", ["error", False], ids=str)
+def test_index_unknown_category_that_is_an_error_is_named(unknown):
+    transform = Index(unknown=unknown)
+    fitted = transform.fit(np.array(["Oslo", "Bern"]))
+    assert fitted == {"categories": ["Bern", "Oslo"]}
     message = (
         r"^unknown category 'Rome' in row 1 \(from 0\); the training data had 'Bern', 'Oslo'\. Correct it, or train "
-        r"without the column, or with unknown = true\.$"
+        r"without the column, or with unknown = 'own'\.$"
     )
     with pytest.raises(DataError, match=message):
-        Index().apply(np.array(["Bern", "Rome"]), fitted)
-    assert Index(unknown=True).apply(np.array(["Bern", "Rome", "Oslo", "Paris"]), fitted).tolist() == [0, 2, 1, 2]
+        transform.apply(np.array(["Bern", "Rome"]), fitted)
+
+
+@pytest.mark.parametrize("unknown", ["own", True], ids=str)
+def test_index_unknown_category_has_the_index_after_the_last(unknown):
+    transform = Index(unknown=unknown)
+    fitted = stored(transform.fit(np.array(["Oslo", "Bern"])))
+    assert transform.apply(np.array(["Bern", "Rome", "Oslo", "Paris"]), fitted).tolist() == [0, 2, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("transform", "expected"),
+    [(OneHot(), None), (Index(unknown=False), None), (Index(unknown=True), [0, 1])],
+    ids=repr,
+)
+def test_categories_stored_before_there_were_others_have_a_slot_only_if_the_option_said_so(transform, expected):
+    fitted = {"categories": ["a"]}
+    if expected is None:
+        with pytest.raises(DataError, match=r"^unknown category 'z' in row 1 \(from 0\); the training data had 'a'\."):
+            transform.apply(np.array(["a", "z"]), fitted)
+    else:
+        assert transform.apply(np.array(["a", "z"]), fitted).tolist() == expected
+
+
+RARE = np.array(list("abacabadba"))
+"""5 of a, 3 of b, 1 of c and d."""
+
+
+@pytest.mark.parametrize("parts", [[RARE], np.split(RARE, [1, 4])], ids=["whole", "parts"])
+def test_rare_categories_join_the_unknown_ones(parts):
+    for transform in (OneHot(min_count=2), Index(min_count=2)):
+        assert stored(fitted_in_parts(transform, parts)) == {"categories": ["a", "b"], "others": 2}
+    fitted = {"categories": ["a", "b"], "others": 2}
+    found = OneHot(min_count=2).apply(np.array(list("dbza")), fitted)
+    np.testing.assert_array_equal(found, [[0, 0, 1], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
+    assert Index(min_count=2).apply(np.array(list("dbza")), fitted).tolist() == [2, 1, 2, 0]
+
+
+def test_one_hot_unknown_category_is_zero_if_no_training_example_was_rare():
+    fitted = OneHot(min_count=2).fit(np.array(["a", "a"]))
+    np.testing.assert_array_equal(OneHot(min_count=2).apply(np.array(["z", "a"]), fitted), [[0], [1]])
+
+
+@pytest.mark.parametrize("transform", [OneHot, Index])
+def test_rare_categories_count_only_once_they_join(transform):
+    assert transform(min_count=4, most=1).fit(RARE)["categories"] == ["a"]
+    with pytest.raises(DataError, match=r"^(one_hot|index) found 2 categories, more than 1\."):
+        transform(min_count=2, most=1).fit(RARE)
+    with pytest.raises(DataError, match=r"^(one_hot|index): no category is there 6 times in the training data\. Lower"):
+        transform(min_count=6).fit(RARE)
+
+
+@pytest.mark.parametrize("transform", [OneHot, Index])
+def test_rare_categories_cannot_join_unknown_ones_that_are_errors(transform):
+    text = r": min_count joins rare categories with unknown ones, which need unknown = 'own', got 'error'\.$"
+    with pytest.raises(ConfigError, match=text):
+        transform(min_count=2, unknown="error").fit(RARE)
+
+
+@pytest.mark.parametrize("others", [-1, True, 0.5, "a"], ids=repr)
+def test_fitted_others_that_are_no_count_are_refused(others):
+    text = rf"^the fitted others must be a whole number of 0 or more, got {others!r}\.$"
+    with pytest.raises(DataError, match=text):
+        OneHot().apply(np.array(["a"]), {"categories": ["a"], "others": others})
+
+
+def test_one_hot_invert_of_the_entry_of_others_is_refused():
+    fitted = {"categories": ["a", "b"], "others": 2}
+    with pytest.raises(DataError, match=r"^the index 2 in row 1 \(from 0\) stands for no category; expected 0 to 1\.$"):
+        OneHot(min_count=2).invert(np.array([[1.0, 0, 0], [0, 0, 1]]), fitted)
 
 
 def test_index_invert_takes_the_nearest_index():
@@ -400,7 +471,7 @@ def test_index_of_more_categories_than_allowed_is_refused():
 def test_index_of_sequences_gives_sequences_of_indices_and_back():
     words = np.array([["b", "a"], ["c", "a"]])
     fitted = Index().fit(words)
-    assert fitted == {"categories": ["a", "b", "c"]}
+    assert fitted == {"categories": ["a", "b", "c"], "others": 0}
     assert Index().apply(words, fitted).tolist() == [[1, 0], [2, 0]]
     assert Index().invert(np.array([[1, 0], [2, 0]]), fitted).tolist() == words.tolist()
     assert Index(unknown=True).apply(np.array([["a", "z"]]), fitted).tolist() == [[0, 3]]
@@ -408,7 +479,7 @@ def test_index_of_sequences_gives_sequences_of_indices_and_back():
 
 def test_index_of_sequences_with_an_unknown_category_names_it_and_its_row():
     with pytest.raises(DataError, match=r"^unknown category 'z' in row 1 \(from 0\); the training data had 'a'\."):
-        Index().apply(np.array([["a", "a"], ["a", "z"]]), {"categories": ["a"]})
+        Index(unknown="error").apply(np.array([["a", "a"], ["a", "z"]]), {"categories": ["a"]})
     with pytest.raises(DataError, match=r"^the index 7 in row 1 \(from 0\) stands for no category; expected 0 to 0\.$"):
         Index().invert(np.array([[0, 0], [0, 7]]), {"categories": ["a"]})
 

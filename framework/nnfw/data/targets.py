@@ -47,10 +47,24 @@ class Target:
             return _class_numbers(raw, self.classes, column.name)
         column.require(raw)
         y = column.apply(raw)
+        if column.steps and column.steps[0].transform.accepts == "categorical":
+            self._require_known(raw, y)
         if not column.steps and y.dtype.kind in "iub":
             return y.astype(np.int64)
         y = cast(y, np.dtype(dtype), f"Column {column.name!r}")
         return y if column.output_shape else y.reshape(len(y), 1)
+
+    def _require_known(self, raw: Array, y: Array) -> None:
+        """Refuse classes that are not those of the training; transforms may take them, but not give them back."""
+        column = self.column
+        assert column is not None
+        if categorical(raw) and self.classes is not None:
+            _class_numbers(raw, self.classes, column.name)
+            return
+        wrong = column.invert(y) != raw
+        if wrong.any():
+            place = tuple(np.argwhere(wrong)[0].tolist())
+            raise DataError(f"Column {column.name!r}: unknown class {raw[place].item()!r} in row {place[0]} (from 0).")
 
     def labels(self, a: Array) -> Array:
         """Return predictions in the raw target's terms; see :meth:`Preprocessing.labels`."""
