@@ -135,6 +135,11 @@ from .number_metrics import ExplainedVariance as ExplainedVariance
 from .number_metrics import MeanAbsolutePercentageError as MeanAbsolutePercentageError
 from .number_metrics import Pinball as Pinball
 from .number_metrics import RootMeanSquaredError as RootMeanSquaredError
+from .number_transforms import Clip as Clip
+from .number_transforms import Log as Log
+from .number_transforms import Power as Power
+from .number_transforms import QuantileTransform as QuantileTransform
+from .number_transforms import Robust as Robust
 from .optimizers import LAMB as LAMB
 from .optimizers import SGD as SGD
 from .optimizers import Adagrad as Adagrad

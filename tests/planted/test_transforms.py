@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy.special import boxcox1p, ndtri
 from tests.planted.test_small_kinds import changed
 
 from nnfw.testing import run_checks
-from nnfw_standard import Fill, Index, OneHot
+from nnfw_standard import Clip, Fill, Index, Log, OneHot, Power, QuantileTransform, Robust
 
-PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING = (
+PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING, CONSTANT = (
     f"transform.{name}"
     for name in (
         "parts_are_like_the_whole",
@@ -17,6 +18,7 @@ PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING = (
         "examples_are_changed_one_by_one",
         "fitted_values_are_json",
         "missing_numbers_are_taken",
+        "constant_column_stays_finite",
     )
 )
 
@@ -60,6 +62,42 @@ WRONG = {
         ),
         UNDONE,
     ),
+    "robust-of-the-batch": (changed(Robust, apply=lambda s, p, c, f: p(c, s.fit(c))), ONE_BY_ONE),
+    "robust-undone-without-median": (changed(Robust, invert=lambda s, p, c, f: c * np.asarray(f["scale"])), UNDONE),
+    "robust-range-of-a-constant": (
+        changed(Robust, apply=lambda s, p, c, f: (c - np.median(c, 0)) / np.ptp(c, axis=0)),
+        CONSTANT,
+    ),
+    "quantile-rank-in-the-batch": (
+        changed(QuantileTransform, apply=lambda s, p, c, f: c.argsort(axis=0).argsort(axis=0) / len(c)),
+        ONE_BY_ONE,
+    ),
+    "quantile-undone-as-uniform": (
+        changed(QuantileTransform, invert=lambda s, p, c, f: QuantileTransform("uniform").invert(c, f)),
+        UNDONE,
+    ),
+    "quantile-infinite-at-the-ends": (
+        changed(QuantileTransform, apply=lambda s, p, c, f: ndtri(QuantileTransform("uniform").apply(c, f))),
+        "transform.new_values_are_handled",
+    ),
+    "quantile-last-part": (changed(QuantileTransform, finish=lambda s, p, g: s.fit(g[-1])), PARTS),
+    "log-undone-without-the-shift": (changed(Log, (2.0,), invert=lambda s, p, c, f: np.exp(c)), UNDONE),
+    "log-sign-lost": (changed(Log, (0.0, True), apply=lambda s, p, c, f: np.abs(p(c, f))), UNDONE),
+    "power-one-half-alone": (
+        changed(Power, apply=lambda s, p, c, f: boxcox1p(np.abs(c), np.asarray(f["lambda"]))),
+        UNDONE,
+    ),
+    "power-one-for-all-positions": (
+        changed(
+            Power, fit=lambda s, p, c: {"lambda": float(np.mean(p(c)["lambda"]))}, finish=lambda s, p, g: s.fit(g[0])
+        ),
+        PARTS,
+    ),
+    "clip-quantiles-of-the-batch": (
+        changed(Clip, (None, None, 0.2), apply=lambda s, p, c, f: p(c, s.fit(c))),
+        ONE_BY_ONE,
+    ),
+    "clip-rows-dropped": (changed(Clip, invert=lambda s, p, c, f: c[:-1]), UNDONE),
     "fill-indicator-only-when-missing": (
         changed(Fill, ("mean", None, True), apply=lambda s, p, c, f: p(c, f) if (c != c).any() else c),
         MISSING,

@@ -10,14 +10,23 @@ import sys
 
 import numpy as np
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, PowerTransformer, QuantileTransformer, RobustScaler
 
 rng = np.random.default_rng(16)
 GAPS = np.where(rng.random((20, 3)) < 0.3, np.nan, rng.integers(0, 6, (20, 3)) / 4)
 NEW_GAPS = np.where(rng.random((5, 3)) < 0.3, np.nan, rng.normal(size=(5, 3)))
 WORDS = np.array(list("abacabadabacabaeaf"))
+SKEWED = np.round(np.exp(rng.normal(size=(60, 2))), 1) * [1, 100]
+NEW_SKEWED = np.exp(2 * rng.normal(size=(9, 2))) * [1, 100]
+MIXED = rng.normal(size=(60, 2)) ** 3
+NEW_MIXED = rng.normal(size=(9, 2)) ** 3
 
 CASES = {
+    "robust": (RobustScaler(), SKEWED, NEW_SKEWED),
+    "quantile normal": (QuantileTransformer(n_quantiles=60, output_distribution="normal"), MIXED, NEW_MIXED),
+    "quantile uniform": (QuantileTransformer(n_quantiles=11), SKEWED, NEW_SKEWED),
+    "power": (PowerTransformer(standardize=False), MIXED, NEW_MIXED),
+    "power box_cox": (PowerTransformer("box-cox", standardize=False), SKEWED, NEW_SKEWED),
     "fill mean": (SimpleImputer(), GAPS, NEW_GAPS),
     "fill median": (SimpleImputer(strategy="median"), GAPS, NEW_GAPS),
     "fill most_frequent": (SimpleImputer(strategy="most_frequent"), GAPS, NEW_GAPS),
