@@ -53,6 +53,7 @@ from .datasets.synthetic import Moons as Moons
 from .datasets.synthetic import Spirals as Spirals
 from .datasets.text import Characters as Characters
 from .datasets.text import TextLines as TextLines
+from .dates import Date as Date
 from .filling import Fill as Fill
 from .initializers import Constant as Constant
 from .initializers import GlorotNormal as GlorotNormal
@@ -182,3 +183,6 @@ from .transforms import Standardize as Standardize
 from .vector_costs import CosineDistance as CosineDistance
 from .vector_costs import GaussianNLL as GaussianNLL
 from .vector_costs import Quantile as Quantile
+from .word_transforms import Hash as Hash
+from .word_transforms import Ordinal as Ordinal
+from .word_transforms import Tokens as Tokens

@@ -239,6 +239,10 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "piecewise_linear": ("piecewise_linear:PiecewiseLinear", "how far a number fills each of several bins"),
         "one_hot": ("transforms:OneHot", "a category as a vector with a single 1"),
         "index": ("transforms:Index", "a category as its index, for an embedding"),
+        "ordinal": ("word_transforms:Ordinal", "a word as its position in an order that is given"),
+        "hash": ("word_transforms:Hash", "a word as one of k slots, by a hash"),
+        "tokens": ("word_transforms:Tokens", "the words of a text in k slots: counts, or indices for an embedding"),
+        "date": ("dates:Date", "parts of a date, as sine and cosine, and elapsed days"),
     },
     "callback": {
         "early_stopping": ("callbacks:EarlyStopping", "stops when `monitor` no longer improves; restores the best"),
@@ -375,6 +379,10 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("transform", "log"): ({}, {"shift": 2.5}, {"signed": True}),
     ("transform", "power"): ({}, {"family": "box_cox"}),
     ("transform", "clip"): ({}, {"low": -1.0, "high": 2.0}, {"share": 0.2}),
+    ("transform", "ordinal"): ({"order": ["low", "middle", "high"]},),
+    ("transform", "hash"): ({"slots": 5},),
+    ("transform", "tokens"): ({"slots": 5}, {"slots": 5, "length": 3}),
+    ("transform", "date"): ({}, {"parts": ["year", "day", "hour"], "cyclic": False}, {"formats": ["%d.%m.%Y %H:%M"]}),
     ("transform", "one_hot"): ({}, {"unknown": "error"}, {"min_count": 2}),
     ("transform", "index"): ({}, {"unknown": "error"}, {"min_count": 2}),
 }

@@ -1,6 +1,7 @@
 """Wrong transforms of columns, and the check that finds each."""
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ from scipy.special import boxcox1p, ndtri
 from tests.planted.test_small_kinds import changed
 
 from nnfw.testing import run_checks
-from nnfw_standard import Clip, Fill, Index, Log, OneHot, Power, QuantileTransform, Robust
+from nnfw_standard import Clip, Date, Fill, Hash, Index, Log, OneHot, Ordinal, Power, QuantileTransform, Robust, Tokens
 
-PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING, CONSTANT = (
+PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING, CONSTANT, EXAMPLES = (
     f"transform.{name}"
     for name in (
         "parts_are_like_the_whole",
@@ -19,6 +20,7 @@ PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING, CONSTANT = (
         "fitted_values_are_json",
         "missing_numbers_are_taken",
         "constant_column_stays_finite",
+        "keeps_the_examples",
     )
 )
 
@@ -27,6 +29,23 @@ PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING, CONSTANT = (
 class Rare(OneHot):
     min_count: int = 2
 
+
+@dataclass(frozen=True)
+class Grades(Ordinal):
+    order: tuple[str, ...] = ("low", "middle", "high")
+
+
+@dataclass(frozen=True)
+class Slots(Hash):
+    slots: int = 5
+
+
+@dataclass(frozen=True)
+class TextSlots(Tokens):
+    slots: int = 5
+
+
+TURNS = count()
 
 WRONG = {
     "fill-last-part": (changed(Fill, add=lambda s, p, gathered, part: p([], part)), PARTS),
@@ -98,6 +117,20 @@ WRONG = {
         ONE_BY_ONE,
     ),
     "clip-rows-dropped": (changed(Clip, invert=lambda s, p, c, f: c[:-1]), UNDONE),
+    "ordinal-reversed": (changed(Grades, invert=lambda s, p, c, f: p(len(s.order) - 1 - c, f)), UNDONE),
+    "ordinal-less-the-mean": (changed(Grades, apply=lambda s, p, c, f: p(c, f) - p(c, f).mean()), ONE_BY_ONE),
+    "ordinal-floor": (changed(Grades, apply=lambda s, p, c, f: np.maximum(p(c, f), 1)), UNDONE),
+    "hash-numbered-in-the-batch": (
+        changed(Slots, apply=lambda s, p, c, f: np.unique(c, return_inverse=True)[1].reshape(c.shape)),
+        ONE_BY_ONE,
+    ),
+    "hash-salted-anew": (changed(Slots, apply=lambda s, p, c, f: (p(c, f) + next(TURNS)) % 5), ONE_BY_ONE),
+    "hash-drops-the-missing": (changed(Slots, apply=lambda s, p, c, f: p(c[c != ""], f)), EXAMPLES),
+    "tokens-as-many-as-texts": (changed(TextSlots, apply=lambda s, p, c, f: p(c, f)[:, : len(c)]), ONE_BY_ONE),
+    "tokens-one-text": (changed(TextSlots, apply=lambda s, p, c, f: p(np.array([" ".join(c.tolist())]), f)), EXAMPLES),
+    "tokens-undone-to-numbers": (changed(TextSlots, invert=lambda s, p, c, f: c[:-1].sum(axis=1).astype(str)), UNDONE),
+    "date-first-row-of-each-part": (changed(Date, add=lambda s, p, gathered, part: p(gathered, part[:1])), PARTS),
+    "date-since-the-first-of-the-batch": (changed(Date, apply=lambda s, p, c, f: p(c, s.fit(c))), ONE_BY_ONE),
     "fill-indicator-only-when-missing": (
         changed(Fill, ("mean", None, True), apply=lambda s, p, c, f: p(c, f) if (c != c).any() else c),
         MISSING,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nnfw_standard import Fill, OneHot, Power, QuantileTransform, Robust
+from nnfw_standard import Fill, OneHot, Ordinal, Power, QuantileTransform, Robust
 
 CASES = {
     "fill mean": Fill(),
@@ -15,6 +15,7 @@ CASES = {
     "quantile uniform": QuantileTransform("uniform", 11),
     "power": Power(),
     "power box_cox": Power("box_cox"),
+    "ordinal": Ordinal(order=tuple("feabcd")),
     "one_hot": OneHot(),
     "one_hot min_count": OneHot(min_count=2),
 }

@@ -612,6 +612,10 @@ def _target(fit: ColumnFit, classes: tuple[str, ...] | None, parts: Parts) -> Ta
     column = fit.column(next(iter(parts)))
     if column.kind != "categorical" or (classes is not None and not column.steps):
         return Target(column, classes)
+    if (
+        column.steps and not column.output_shape and column.output_kind is None
+    ):  # numbers in place of words, such as ranks
+        return Target(column)
     return Target(column, words_in(column.name, parts))
 
 

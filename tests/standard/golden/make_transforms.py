@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, PowerTransformer, QuantileTransformer, RobustScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PowerTransformer, QuantileTransformer, RobustScaler
 
 rng = np.random.default_rng(16)
 GAPS = np.where(rng.random((20, 3)) < 0.3, np.nan, rng.integers(0, 6, (20, 3)) / 4)
@@ -27,6 +27,7 @@ CASES = {
     "quantile uniform": (QuantileTransformer(n_quantiles=11), SKEWED, NEW_SKEWED),
     "power": (PowerTransformer(standardize=False), MIXED, NEW_MIXED),
     "power box_cox": (PowerTransformer("box-cox", standardize=False), SKEWED, NEW_SKEWED),
+    "ordinal": (OrdinalEncoder(categories=[list("feabcd")]), WORDS, np.array(list("fda"))),
     "fill mean": (SimpleImputer(), GAPS, NEW_GAPS),
     "fill median": (SimpleImputer(strategy="median"), GAPS, NEW_GAPS),
     "fill most_frequent": (SimpleImputer(strategy="most_frequent"), GAPS, NEW_GAPS),
