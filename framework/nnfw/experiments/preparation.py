@@ -33,6 +33,7 @@ from nnfw.training import (
     unmatched_by,
     unmixable,
     unmixable_examples,
+    with_class_weights,
 )
 
 MOST_EXAMPLES = 128
@@ -121,6 +122,7 @@ def prepare(
         _require_fit_activations(file, model)
     objective = model.objective(experiment.cost)
     parts = data.labelled(model, objective, rows)
+    parts["training"] = _weighted(file, model, parts["training"])
     _require_metrics(file, model, objective, parts)
     mix = experiment.training.mix
     mistakes = [
@@ -134,6 +136,17 @@ def prepare(
     if trained is None:
         _require_storable(model)
     return Prepared(experiment, model, objective, parts, data.fingerprint())
+
+
+def _weighted(file: ExperimentFile, model: Sequential, data: Part) -> Part:
+    """Return the training examples with the weights of their classes."""
+    assert model.preprocessing is not None
+    wanted, targets = file.experiment.training.class_weight, [*model.preprocessing.outputs.values()]
+    try:
+        return with_class_weights(data, wanted, targets[0].classes, model.dtype)
+    except ConfigError as error:
+        found = [(("training", *mistake.path), f"training.{mistake}") for mistake in error.mistakes]
+        raise ConfigError(placed(file.document, found)) from error
 
 
 def infer_shapes(

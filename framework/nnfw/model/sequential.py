@@ -254,6 +254,7 @@ class Sequential(Generic[Predicted]):
         accumulate: int | None = None,
         average: Mapping[str, object] | training.Average | None = None,
         mix: Mapping[str, object] | training.Mixing | None = None,
+        class_weight: str | Mapping[str, float] | None = None,
         seed: int | None = None,
         directory: str | PathLike[str] = ".",
         checkpoints: str | PathLike[str] | None = None,
@@ -304,6 +305,10 @@ class Sequential(Generic[Predicted]):
         mix
             How the examples of each batch are mixed in pairs, with their labels: ``{"type": "mixup", "alpha": 0.2}`` or
             ``{"type": "cutmix"}``; see :class:`nnfw.training.Mixing`. By default they are not.
+        class_weight
+            Weights of the classes in training by their numbers as text, ``{"1": 5.0}``, the others have 1; or
+            ``"balanced"``, so that the weights of each class have the same sum. They multiply `sample_weight`. By
+            default there are none.
         seed
             Seed of order and noise, 0 or more; that of the model by default. Two calls with one seed take the examples
             in the same order.
@@ -383,7 +388,8 @@ class Sequential(Generic[Predicted]):
         if mistakes:
             raise ConfigError(mistakes)
         preprocessing = self._remembering(training.feature_names(x, y, sample_weight))
-        data = self.data(x, y, objective, sample_weight)
+        given_data = self.data(x, y, objective, sample_weight)
+        data = training.with_class_weights(given_data, resolved.class_weight, None, self.dtype)
         validation = self._validation(validation_data, objective, preprocessing)
         if mistakes := list(training.unmixable_examples(resolved.mix, data)):
             raise ConfigError(mistakes)

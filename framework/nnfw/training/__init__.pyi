@@ -12,6 +12,7 @@ from .checkpoints import differences as differences
 from .checkpoints import newest as newest
 from .checkpoints import require_resumable as require_resumable
 from .checkpoints import require_same_origin as require_same_origin
+from .class_weights import with_class_weights as with_class_weights
 from .collective import ONE_PROCESS as ONE_PROCESS
 from .collective import unfit_ranks as unfit_ranks
 from .continuation import unfit as unfit

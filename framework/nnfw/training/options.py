@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge
 
@@ -14,6 +14,11 @@ from nnfw.training.mixing import Mixing
 
 Metrics = tuple[Metric, ...] | Mapping[str, tuple[Metric, ...]]
 """Metrics as the user chooses them; by the name of the output where outputs have names."""
+
+BALANCED = "balanced"
+
+ClassWeight = Literal["balanced"] | Mapping[str, Annotated[float, Ge(0)]]
+"""Weights of classes by their names, or those with which each class counts the same."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,10 @@ class TrainingOptions:
     mix
         How the examples of each batch are mixed in pairs, with their labels, as ``{"type": "mixup", "alpha": 0.2}``; by
         default they are not.
+    class_weight
+        Weights of the classes in training, 0 or more, by their names, or by their numbers as text where they have none:
+        ``{"spam": 5.0}``; the others have 1. ``"balanced"`` gives each class the same sum, N / (K N_k) for each of the
+        N_k examples of one of K classes. They multiply weights of examples. By default there are none.
     checkpoint_seconds
         Time between two checkpoints within an epoch, 0 or more; 30 by default. With 0 there is one after each step.
     """
@@ -69,6 +78,7 @@ class TrainingOptions:
     accumulate: Annotated[int, Ge(1)] | None = None
     average: Average | None = None
     mix: Mixing | None = None
+    class_weight: ClassWeight | None = None
     checkpoint_seconds: Annotated[float, Ge(0)] = 30.0
 
 
