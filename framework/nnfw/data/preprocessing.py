@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,6 +65,7 @@ class _Stored:
     inputs: Mapping[str, InputColumns] | None = None
     indices: tuple[str, ...] | None = None
     targets: Mapping[str, Target] | None = None
+    numbers: Annotated[tuple[int, ...], MinLen(2)] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ class Preprocessing:
         Names of the inputs that hold indices, which stay int64; the only input is called ``x``.
     targets
         The target of each output, where outputs have names; `target_column` and `classes` are then None.
+    numbers
+        The labels of classes without names, where these are not 0 … K − 1; see :class:`Target`.
 
     Examples
     --------
@@ -107,6 +110,7 @@ class Preprocessing:
     inputs: Mapping[str, InputColumns] | None = None
     indices: tuple[str, ...] | None = None
     targets: Mapping[str, Target] | None = None
+    numbers: tuple[int, ...] | None = None
 
     @classmethod
     def fit(
@@ -187,7 +191,9 @@ class Preprocessing:
 
     def to_table(self, registry: Registry) -> PlainTable:
         """Return it as plain values, fit for JSON; PluginError if a transform belongs to no installed plugin."""
-        stored = _Stored(self.columns, self.target_column, self.classes, self.inputs, self.indices, self.targets)
+        stored = _Stored(
+            self.columns, self.target_column, self.classes, self.inputs, self.indices, self.targets, self.numbers
+        )
         return to_table(stored, registry.describe)
 
     @classmethod
@@ -204,13 +210,19 @@ class Preprocessing:
         except ConfigError as error:
             raise ConfigError([mistake.under("preprocessing") for mistake in error.mistakes]) from error
         columns, known = found.columns, [column.name for column in found.columns]
-        preprocessing = cls(columns, found.target, found.classes, found.inputs, found.indices, found.targets)
+        preprocessing = cls(
+            columns, found.target, found.classes, found.inputs, found.indices, found.targets, found.numbers
+        )
         targets = preprocessing.outputs.values()
         classes = [each.classes or () for each in targets]
         for what, names in (("columns", known), *(("classes", own) for own in classes)):
             if twice := repeated(names):
                 text = f"must be different names, got {short(twice[0])} twice."
                 raise ConfigError([Mistake(("preprocessing", what), text)])
+        for each in targets:
+            if each.numbers is not None and list(each.numbers) != sorted(set(each.numbers)):
+                text = f"must be different labels in order, got {short(list(each.numbers))}."
+                raise ConfigError([Mistake(("preprocessing", "numbers"), text)])
         preprocessing._require_groups()
         room = sum(len(own) * max(map(len, own), default=0) for own in classes)
         if room > _MOST_ROOM:
@@ -266,7 +278,13 @@ class Preprocessing:
     @property
     def outputs(self) -> Mapping[str, Target]:
         """The target of each output by its name; that of the only one, without a name, under the empty name."""
-        return self.targets or {"": Target(self.target_column, self.classes)}
+        return self.targets or {"": Target(self.target_column, self.classes, self.numbers)}
+
+    def numbered(self, output: str, numbers: tuple[int, ...]) -> Preprocessing:
+        """Return it with these whole numbers, in order, as the labels of the classes of an output."""
+        if self.targets is None:
+            return replace(self, numbers=numbers)
+        return replace(self, targets={**self.targets, output: replace(self.targets[output], numbers=numbers)})
 
     @property
     def _groups(self) -> Mapping[str, InputColumns]:

@@ -34,10 +34,14 @@ class Target:
         The raw column, or None where there was none.
     classes
         Names of the classes: the network's output k stands for ``classes[k]``. None for a numeric target.
+    numbers
+        The labels of classes without names, in order, where these are not 0 … K − 1: the output k stands for
+        ``numbers[k]``. None otherwise.
     """
 
     column: Column | None
     classes: Annotated[tuple[Word, ...], MinLen(1)] | None = None
+    numbers: Annotated[tuple[int, ...], MinLen(2)] | None = None
 
     def apply(self, raw: Array, dtype: DTypeLike) -> Array:
         """Return y; see :meth:`Preprocessing.target`."""
@@ -46,6 +50,8 @@ class Target:
         if not column.steps and self.classes is not None:
             return _class_numbers(raw, self.classes, column.name)
         column.require(raw)
+        if self.numbers is not None:
+            return _positions(raw, self.numbers, column.name)
         y = column.apply(raw)
         if column.steps and column.steps[0].transform.accepts == "categorical":
             self._require_known(raw, y)
@@ -84,6 +90,8 @@ class Target:
         numbers = (a[..., 0] > THRESHOLD).astype(np.int64) if single else np.argmax(a, axis=-1)
         if self.classes is not None:
             return self._named(numbers)
+        if self.numbers is not None:
+            return np.asarray(np.array(self.numbers)[numbers])
         if column is not None and column.kind == "integer" and not single:
             return numbers
         if column is None or prod(column.shape) * len(a) != a.size:
@@ -111,8 +119,25 @@ class Target:
                 f"its transforms make targets of shape {column.output_shape}, the network gives {output_shape}. "
                 "Classes need no target transform; for other targets change the output layer."
             )
+        outputs = (1, *output_shape)[-1]
+        if self.numbers is not None and outputs != len(self.numbers) and (outputs, len(self.numbers)) != (1, 2):
+            raise ShapeError(f"it has {len(self.numbers)} numbered classes, the network gives {output_shape}.")
         if self.classes is not None and not self.tells_apart((1, *output_shape)[-1]):
             raise ShapeError(f"it has {len(self.classes)} classes, the network gives {output_shape}.")
+
+
+def _positions(raw: Array, numbers: tuple[int, ...], name: str) -> Array:
+    """Return the position of each label among those of the classes; DataError names the first that is none."""
+    known = np.array(numbers)
+    found = np.searchsorted(known, raw).clip(max=len(known) - 1)
+    wrong = known[found] != raw
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0].tolist())
+        raise DataError(
+            f"Column {name!r}: unknown class {raw[place].item()!r} in row {place[0]} (from 0); expected "
+            f"{listed([*map(str, numbers)])}."
+        )
+    return found.astype(np.int64)
 
 
 def _class_numbers(raw: Array, classes: tuple[str, ...], name: str) -> Array:

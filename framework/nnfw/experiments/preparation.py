@@ -19,6 +19,7 @@ from nnfw.experiments.experiment import Experiment, ExperimentFile, SplitSection
 from nnfw.model import Sequential
 from nnfw.network import INPUT, Health, Objective, by_name, health_of
 from nnfw.plugins import Registry
+from nnfw.protocols import Cost
 from nnfw.randomness import stream
 from nnfw.storage import container
 from nnfw.toml import Keys
@@ -63,6 +64,14 @@ class Prepared:
         del table["name"]
         training = {name: value for name, value in table["training"].items() if name not in FREE_OPTIONS}
         return {**table, "training": training, "data.sha256": self.fingerprint}
+
+    def remarks(self) -> Iterator[str]:
+        """Yield what was understood of the data that its user may want to know."""
+        assert self.model.preprocessing is not None
+        for target in self.model.preprocessing.outputs.values():
+            if target.numbers is not None and target.column is not None:
+                numbers = listed([*map(str, target.numbers)])
+                yield f"The labels of {target.column.name!r} are classes, in this order: {numbers}."
 
     def evaluate(self, part: str) -> Figures:
         """Return cost and metrics of the model on one part."""
@@ -143,7 +152,9 @@ def _weighted(file: ExperimentFile, model: Sequential, data: Part) -> Part:
     assert model.preprocessing is not None
     wanted, targets = file.experiment.training.class_weight, [*model.preprocessing.outputs.values()]
     try:
-        return with_class_weights(data, wanted, targets[0].classes, model.dtype)
+        numbers = targets[0].numbers
+        names = targets[0].classes if numbers is None else [*map(str, numbers)]
+        return with_class_weights(data, wanted, names, model.dtype)
     except ConfigError as error:
         found = [(("training", *mistake.path), f"training.{mistake}") for mistake in error.mistakes]
         raise ConfigError(placed(file.document, found)) from error
@@ -250,8 +261,35 @@ def _new_model(experiment: Experiment, data: RawData, training: Any, registry: R
         dtype=experiment.dtype,
         registry=registry,
     )
-    model.preprocessing = preprocessing
+    model.preprocessing = _numbered(preprocessing, model, model.objective(experiment.cost), data)
     return model
+
+
+def _numbered(preprocessing: Preprocessing, model: Sequential, objective: Objective, data: RawData) -> Preprocessing:
+    """Return the preprocessing with the labels of classes that are not 0 … K − 1, such as 1 … K, numbered so."""
+    shapes = model.network.output_shapes
+    for (name, target), term, shape in zip(preprocessing.outputs.items(), objective.terms, shapes, strict=True):
+        column, count = target.column, max(shape[-1], 2)
+        if column is None or column.kind != "integer" or column.shape or column.steps or target.classes is not None:
+            continue
+        labels = {int(label) for part in data.whole for label in np.unique(part.columns[column.name]).tolist()}
+        outside = min(labels) < 0 or max(labels) >= count
+        if outside and len(labels) == count and _takes_only_classes(term.cost, shape, count):
+            preprocessing = preprocessing.numbered(name, tuple(sorted(labels)))
+    return preprocessing
+
+
+def _takes_only_classes(cost: Cost, shape: Shape, count: int) -> bool:
+    """Return whether a cost takes the labels 0 to `count` − 1, and not `count`."""
+    try:
+        cost.targets(np.arange(count), shape)
+    except DataError:
+        return False
+    try:
+        cost.targets(np.array([count]), shape)
+    except DataError:
+        return True
+    return False
 
 
 def _without(group: str | None, data: RawData) -> Mapping[str, InputColumns] | None:

@@ -98,6 +98,8 @@ def train(
     command = resume_command(file, directory, registry)
     require_writable(directory, command)
     prepared = prepare(file, registry)
+    for text in prepared.remarks():
+        tell(text)
     with made(directory, new=out is None) as path, locked(path) as held:
         require_empty(path, command)  # another run may have been started here since
         record = RecordWriter(held, file, prepared)
