@@ -26,6 +26,7 @@ from .plugins import CommandSpec as CommandSpec
 from .plugins import ComponentSpec as ComponentSpec
 from .plugins import OperationSpec as OperationSpec
 from .plugins import Registry as Registry
+from .plugins import TableReaderSpec as TableReaderSpec
 from .plugins import hookimpl as hookimpl
 from .plugins.creation import activation as activation
 from .plugins.creation import callback as callback

@@ -51,6 +51,7 @@ from .datasets.sequences import SequencesCSV as SequencesCSV
 from .datasets.synthetic import XOR as XOR
 from .datasets.synthetic import Moons as Moons
 from .datasets.synthetic import Spirals as Spirals
+from .datasets.tables import TableFile as TableFile
 from .datasets.text import Characters as Characters
 from .datasets.text import TextLines as TextLines
 from .dates import Date as Date

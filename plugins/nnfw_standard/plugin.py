@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from nnfw.plugins import ComponentSpec, OperationSpec, hookimpl
+from nnfw.plugins import ComponentSpec, OperationSpec, TableReaderSpec, hookimpl
 
 # kind: {name: (target below nnfw_standard, summary)}
 COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
@@ -214,6 +214,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
         "spearman": ("ranking_metrics:Spearman", "correlation of the ranks of outputs and labels"),
     },
     "dataset": {
+        "table": ("datasets.tables:TableFile", "a table of any format: Parquet, Excel, JSON lines, SQL, ..."),
         "csv": ("datasets.csv:CSV", "a table with a header, numeric and categorical columns"),
         "npy": ("datasets.numpy_files:Npy", "x and y from .npy files, memory-mapped"),
         "npz": ("datasets.numpy_files:Npz", "x and y from one .npz archive"),
@@ -439,6 +440,30 @@ OPERATIONS = {
         time_mean time_mean_delta time_max time_max_delta time_last time_last_delta transpose unfold fold
     """,
 }
+
+
+_EXTRA = "pip install 'nnfw[tables]' brings"
+
+TABLE_READERS = {
+    "parquet": (f"Parquet; {_EXTRA} pyarrow", (".parquet", ".pq"), ()),
+    "arrow": (f"Arrow and Feather; {_EXTRA} pyarrow", (".arrow", ".feather", ".ipc", ".arrows"), ()),
+    "json_lines": ("JSON lines, an object in each", (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz"), ()),
+    "excel": (f"sheets of Excel; {_EXTRA} openpyxl", (".xlsx", ".xlsm"), ()),
+    "sql": (
+        f"tables and queries of databases by URLs of SQLAlchemy; {_EXTRA} sqlalchemy, but no driver of a database",
+        (".sqlite", ".sqlite3", ".db"),
+        ("sqlite", "postgresql", "mysql", "mariadb", "oracle", "mssql", "duckdb"),
+    ),
+    "hdf5": (f"data sets of HDF5; {_EXTRA} h5py", (".h5", ".hdf5"), ()),
+}
+"""Summary, endings and schemes of each reader, by name."""
+
+
+@hookimpl
+def nnfw_table_readers() -> Iterator[TableReaderSpec]:
+    """Yield the readers of tables that are not text."""
+    for name, (summary, endings, schemes) in TABLE_READERS.items():
+        yield TableReaderSpec(name, f"nnfw_standard.table_readers:read_{name}", summary, endings, schemes)
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""A first good experiment for a table: what the dataset ``csv`` recommends.
+"""A first good experiment for a table: what the datasets ``csv`` and ``table`` recommend.
 
 An MLP with Mish, dropout and decoupled weight decay, trained with a cosine schedule until the validation cost is best;
 numbers are standardized, words become vectors. The choices follow the literature on tables, as far as they did not cost
@@ -76,7 +76,7 @@ def experiment(table: Table, path: str, target: str, options: Mapping[str, Optio
     path, target
         Its path as the file should say it, and the column to predict.
     options
-        Other options of the dataset ``csv`` that the user chose.
+        Other options of the dataset that the user chose, and its ``type`` unless it is ``csv``.
     """
     found = _look(table, target, options)
     return "\n".join(
@@ -108,6 +108,7 @@ def _look(table: Table, target: str, options: Mapping[str, Option]) -> _Found:
     classes = len(counts) if words or (few and bool((values == np.rint(values)).all())) else 0
     left_out = dict.fromkeys(_names(options, "exclude"), "excluded")
     chosen = _names(options, "features")
+    table.columns(chosen, missing=chosen)  # what is no feature is refused
     columns: dict[str, list[str]] = {"numbers": [], "words": []}
     for name in chosen or table.features:
         reason = _reason(table, name)
@@ -134,6 +135,8 @@ def _look(table: Table, target: str, options: Mapping[str, Option]) -> _Found:
 def _reason(table: Table, name: str) -> str:
     """Return why a column should be no feature; nothing if it may be one."""
     hint = table.hint(name)
+    if table.kind(name) == "other":
+        return "neither numbers nor words"
     if table.kind(name) == "numbers":
         return "identifies rows" if hint.startswith("identifies") else ""
     if hint.startswith("dates"):

@@ -70,14 +70,19 @@ def install(monkeypatch):
 def make(install, tmp_path):
     """Return a function that installs a distribution with the given declarations; other modules may go along."""
 
-    def make_distribution(name, *, components="", commands="", operations="", **modules):
+    def make_distribution(name, *, components="", commands="", operations="", readers="", **modules):
         module = name.replace("-", "_")
         info = tmp_path / name / f"{module}-0.1.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
         (info / "entry_points.txt").write_text(f"[nnfw]\n{module} = {module}\n")
-        hooks = "from nnfw.plugins import CommandSpec, ComponentSpec, OperationSpec, hookimpl\n"
-        declared = (("nnfw_components", components), ("nnfw_commands", commands), ("nnfw_operations", operations))
+        hooks = "from nnfw.plugins import CommandSpec, ComponentSpec, OperationSpec, TableReaderSpec, hookimpl\n"
+        declared = (
+            ("nnfw_components", components),
+            ("nnfw_commands", commands),
+            ("nnfw_operations", operations),
+            ("nnfw_table_readers", readers),
+        )
         for hook, specs in declared:
             hooks += f"@hookimpl\ndef {hook}():\n    return [{specs}]\n"
         for each, text in {module: hooks, **modules}.items():

@@ -621,7 +621,7 @@ def test_transform_with_fit_alone_passes_everything(transform):
     assert report.ok, report
 
 
-FILES = {"characters", "csv", "idx", "image_folder", "npy", "npz", "sequences_csv", "text_lines"}
+FILES = {"characters", "csv", "idx", "image_folder", "npy", "npz", "sequences_csv", "table", "text_lines"}
 """Datasets that read what a test of their own writes: tests/standard/test_datasets.py and the files beside it."""
 
 
@@ -641,8 +641,9 @@ def test_standard_component_passes_everything(name):
 def test_dataset_that_reads_a_file_passes_everything(tmp_path, monkeypatch):
     (tmp_path / "x.csv").write_text("a,b,y\n1,2,p\n3,4,q\n5,6,p\n")
     monkeypatch.chdir(tmp_path)
-    report = run_checks("csv", options={"path": "x.csv", "target": "y"})
-    assert report.ok, report
+    for name in ("csv", "table"):
+        report = run_checks(name, options={"path": "x.csv", "target": "y"})
+        assert report.ok, report
 
 
 def test_fitted_values_that_are_no_json_are_shown():

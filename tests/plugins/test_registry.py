@@ -547,6 +547,7 @@ EXAMPLES = {
     ("schedule", "exponential"): {"rate": 0.5},
     ("schedule", "step"): {"every": 3},
     ("initializer", "constant"): {"value": -1},
+    ("dataset", "table"): {"path": "a.db", "target": "y", "table": "a", "exclude": ["b"]},
     ("dataset", "csv"): {"path": "a.csv", "target": "y", "features": ["a", "b"]},
     ("dataset", "idx"): {"images": "i", "labels": "l", "classes": ["zero", "one"]},
     ("dataset", "characters"): {"path": "a.txt", "length": 8},

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 import nnfw
-from nnfw.plugins import AcceleratorSpec, CommandSpec, ComponentSpec, Listed, Plugin
+from nnfw.plugins import AcceleratorSpec, CommandSpec, ComponentSpec, Listed, Plugin, TableReaderSpec
 from nnfw.plugins.specs import normalised
 from nnfw.protocols import KINDS
 
@@ -171,3 +171,35 @@ def test_two_plugins_cannot_offer_accelerators_of_one_name(make):
     registry = nnfw.Registry.discover()
     assert [item.name for item in registry.accelerators] == ["numba", "fast"]
     assert "accelerator 'numba'" in next(item.reason for item in registry.plugins if item.status == "quarantined")
+
+
+READER = TableReaderSpec("cols", "module:read", "columns", endings=(".cols",))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "Cols"}, "TableReaderSpec 'Cols': name must be small letters, digits and underscores, got 'Cols'"),
+        ({"endings": "x"}, r"endings must be a tuple like \('\.parquet',\), got 'x'\."),
+        ({"endings": ("cols",)}, r"endings must be a tuple like \('\.parquet',\), got \('cols',\)\."),
+        ({"endings": (".COLS",)}, r"endings must be a tuple like \('\.parquet',\), got \('\.COLS',\)\."),
+        ({"schemes": ("a://",)}, r"schemes must be a tuple like \('postgresql',\), got \('a://',\)\."),
+        ({"endings": ()}, "endings or schemes must say what it reads; there are none"),
+    ],
+    ids=["name", "text", "no-dot", "capitals", "scheme", "none"],
+)
+def test_table_reader_spec_that_is_wrong_is_refused(change, message):
+    READER.validate()
+    with pytest.raises(nnfw.PluginError, match=message):
+        replace(READER, **change).validate()
+
+
+def test_table_reader_reads_what_it_declares():
+    spec = replace(READER, endings=(".cols", ".x.cols"), schemes=("fake",))
+    assert [spec.reads(source) for source in ("a.COLS", "a.x.cols", "cols", "fake+driver://h", "other://h.cols")] == [
+        ".cols",
+        ".x.cols",
+        "",
+        "fake",
+        "",
+    ]

@@ -15,7 +15,8 @@ from nnfw.cli.commands import PluginCommand, load_command, plugin_commands
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
 from nnfw.cli.plugins import plugin_table
 from nnfw.errors import NnfwError, in_words
-from nnfw.plugins import Listed, OperationSpec, Registry, default_registry
+from nnfw.plugins import Listed, OperationSpec, Registry, TableReaderSpec, default_registry
+from nnfw.plugins.registry import import_target
 from nnfw.plugins.specs import Declared
 
 LIBRARIES = ("numpy", "scipy.linalg")
@@ -23,7 +24,7 @@ LIBRARIES = ("numpy", "scipy.linalg")
 
 BAD, BROKEN = ("quarantined", "missing"), "cannot be loaded:"
 
-Item = TypeVar("Item", Listed, PluginCommand, Declared[OperationSpec])
+Item = TypeVar("Item", Listed, PluginCommand, Declared[OperationSpec], Declared[TableReaderSpec])
 
 
 def doctor(json: Json = False) -> None:
@@ -50,6 +51,7 @@ def doctor(json: Json = False) -> None:
             *_broken(components, lambda item: registry.load(item.kind, item.qualified_name)),
             *_broken(commands, load_command),
             *_broken(registry.operations, partial(_operation, registry)),
+            *_broken(registry.table_readers, import_target),
         ]
         problems += [
             f"Accelerator {name!r} {state}" for name, state in accelerators.items() if state.startswith(BROKEN)

@@ -37,11 +37,13 @@ Delimiter = Annotated[
         callback=_one_character,
     ),
 ]
+TableName = Annotated[
+    str,
+    typer.Option("--table", metavar="TABLE", help="Which table of a file: a sheet, a group, a table's name, a query."),
+]
 Data = Annotated[
     str | None,
-    typer.Option(
-        "--data", metavar="DATA", help="A CSV file with the target, -, or a dataset. By default the run's data."
-    ),
+    typer.Option("--data", metavar="DATA", help="A table with the target, -, or a dataset. By default the run's data."),
 ]
 Costs = Annotated[
     list[str] | None,
@@ -57,7 +59,7 @@ Metrics = Annotated[
 ]
 NewData = Annotated[
     str,
-    typer.Argument(metavar="DATA", help="A CSV file of raw columns, - for one on stdin, a .npy file, or a dataset."),
+    typer.Argument(metavar="DATA", help="A table of raw columns, - for CSV on stdin, a .npy file, or a dataset."),
 ]
 
 
@@ -90,6 +92,7 @@ def evaluate(
     cross_validation: CrossValidate = None,
     threshold: Aim = None,
     delimiter: Delimiter = None,
+    table: TableName = "",
     data_dir: DataDirectory = None,
     trust: Trust = False,
     json: Json = False,
@@ -129,7 +132,7 @@ def evaluate(
         raise typer.BadParameter(f"{path} is an experiment file: train it first, or add --cross-validation K.")
     if data is not None:
         options = {"cost": cost or (), "metrics": metric or ()}
-        figures, constant = judge_on(path, data, access, **options, delimiter=delimiter)
+        figures, constant = judge_on(path, data, access, **options, delimiter=delimiter, table=table)
         results, baseline = {"data": figures}, {"data": constant} if constant else {}
     elif cost or metric:
         raise typer.BadParameter("--cost and --metric go with --data; a run is evaluated as it was trained.")
@@ -193,6 +196,7 @@ def predict(
     output: Output = None,
     threshold: At = None,
     delimiter: Delimiter = None,
+    table: TableName = "",
     data_dir: DataDirectory = None,
     trust: Trust = False,
     json: Json = False,
@@ -222,7 +226,7 @@ def predict(
     names = [name.strip() for name in (keep or "").split(",") if name.strip()]
     costs = costs_of_run(path, model.registry)
     like, separator = dataset_of(path, access), delimiter or table_delimiter(path)
-    predictions = predict(model, data, separator, like, costs=costs, threshold=at, keep=names)
+    predictions = predict(model, data, separator, like, costs=costs, threshold=at, keep=names, table=table)
     if output is not None:
         write_predictions(predictions, output)
         message(f"{len(predictions.columns[0]):,} predictions: {output}")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nnfw.cli.console import Json, message, print_json, print_table
+from nnfw.cli.evaluate import TableName
 from nnfw.errors import short
 
 if TYPE_CHECKING:
     from nnfw.data import Table
 
-File = Annotated[str, typer.Argument(metavar="FILE", help="A table: .csv, .tsv or .txt, also compressed; - for stdin.")]
+File = Annotated[
+    str, typer.Argument(metavar="FILE", help="A table of any format, or the URL of a database; - for CSV on stdin.")
+]
 Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict.")]
 Categorical = Annotated[
     list[str] | None,
@@ -24,7 +26,9 @@ Categorical = Annotated[
 _HEADINGS = ["column", "kind", "missing", "distinct", "range", "examples", "hint"]
 
 
-def inspect(file: File, target: Target = None, categorical: Categorical = None, json: Json = False) -> None:
+def inspect(
+    file: File, target: Target = None, categorical: Categorical = None, table: TableName = "", json: Json = False
+) -> None:
     """Show what is found in a table: its columns, what they hold, and what you may want to do about them.
 
     A column is numbers if at least as many of its values are numbers as words, whatever their order.
@@ -33,19 +37,21 @@ def inspect(file: File, target: Target = None, categorical: Categorical = None, 
     --------
     $ nnfw inspect penguins.csv
     $ nnfw inspect houses.csv.gz --target price --categorical postcode
+    $ nnfw inspect houses.xlsx --table 2026
     """
-    from nnfw.data import read_csv
+    from nnfw.data import read_table
 
-    source = sys.stdin if file == "-" else Path(file)
-    table = read_csv(source, categorical=categorical or (), name="<stdin>" if file == "-" else "")
-    table.require([*([target] if target else []), *(categorical or ())])
-    records = [_record(table, name, target) for name in table.names]
+    source, name = (sys.stdin, "<stdin>") if file == "-" else (file, "")
+    found = read_table(source, table=table, categorical=categorical or (), name=name)
+    found.require([*([target] if target else []), *(categorical or ())])
+    records = [_record(found, name, target) for name in found.names]
     if json:
-        rows, dialect = len(table), table.dialect.in_words
-        print_json({"rows": rows, "written": dialect, "notes": list(table.notes), "columns": records})
+        rows, dialect = len(found), found.dialect.in_words or None
+        print_json({"rows": rows, "written": dialect, "notes": list(found.notes), "columns": records})
         return
     print_table(_HEADINGS, [_row(record) for record in records])
-    for text in (f"{len(table):,} rows and {len(table.names):,} columns; {table.dialect.in_words}.", *table.notes):
+    written = f"; {found.dialect.in_words}" if found.dialect.in_words else ""
+    for text in (f"{len(found):,} rows and {len(found.names):,} columns{written}.", *found.notes):
         message(text)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from nnfw.cli.commands import PluginCommand, plugin_commands
 from nnfw.cli.completion import Kind
 from nnfw.cli.console import Json, print_heading, print_json, print_table, print_text
-from nnfw.plugins import Listed, OperationSpec, Plugin, default_registry
+from nnfw.plugins import Listed, OperationSpec, Plugin, TableReaderSpec, default_registry
 from nnfw.plugins.specs import Declared
 
-Item = Listed | PluginCommand | Declared[OperationSpec]
+Item = Listed | PluginCommand | Declared[OperationSpec] | Declared[TableReaderSpec]
 
 
 def plugins(kind: Kind = None, json: Json = False) -> None:
@@ -24,12 +24,13 @@ def plugins(kind: Kind = None, json: Json = False) -> None:
     """
     registry = default_registry()
     components, commands = registry.inspected(kind), plugin_commands(registry)
-    operations = [] if kind else registry.operations
+    operations, readers = ((), ()) if kind else (registry.operations, registry.table_readers)
     if json:
         print_json(
             {
                 "components": [component_table(item) for item in components],
                 "operations": [{"name": item.name, **_declared(item)} for item in operations],
+                "table_readers": [{"name": item.name, **_declared(item)} for item in readers],
                 "commands": [{"name": item.name, **_declared(item)} for item in commands],
                 "plugins": [plugin_table(item) for item in registry.plugins],
             }
@@ -39,6 +40,9 @@ def plugins(kind: Kind = None, json: Json = False) -> None:
     if own := [item for item in operations if not item.plugin.built_in]:
         print_heading("\nOperations")
         print_table(("name", "summary", "from", "status"), map(_row, own))
+    if foreign := [item for item in readers if not item.plugin.built_in]:
+        print_heading("\nTable readers")
+        print_table(("name", "summary", "from", "status"), map(_row, foreign))
     if commands:
         print_heading("\nCommands")
         print_table(("name", "summary", "from", "status"), map(_row, commands))

@@ -9,18 +9,19 @@ import typer
 
 from nnfw.errors import ConfigError
 from nnfw.plain import Plain
-from nnfw.plugins import Registry
+from nnfw.plugins import Registry, scheme_of
 
 
 def source_of(data: str, target: str | None, directory: Path) -> Plain:
     """Return the table of the dataset; the path of a file is relative to `directory`, the experiment's."""
+    from nnfw.data.table_reading import is_text
     from nnfw.experiments import file_ending, parse_component, parse_reference
 
     if file_ending(data) == ".csv" and data != "-":
         if target is None:
-            raise typer.BadParameter(f"--data {data} is a CSV file: name its target column with --target.")
-        path = data if Path(data).is_absolute() else os.path.relpath(data, directory)
-        return {"type": "csv", "path": path, "target": target}
+            raise typer.BadParameter(f"--data {data} is a table: name its target column with --target.")
+        path = data if Path(data).is_absolute() or scheme_of(data) else os.path.relpath(data, directory)
+        return {"type": "csv" if is_text(data) else "table", "path": path, "target": target}
     return parse_reference(data) if target is None else parse_component(data) | {"target": target}
 
 

@@ -23,6 +23,8 @@ from .examples import open_source as open_source
 from .examples import shape_of as shape_of
 from .fitting import Parts as Parts
 from .fitting import words_in as words_in
+from .frames import as_frame as as_frame
+from .frames import is_frame as is_frame
 from .input_files import Layout as Layout
 from .input_files import Readable as Readable
 from .input_files import reading as reading
@@ -55,6 +57,8 @@ from .splitting import Split as Split
 from .splitting import folds as folds
 from .splitting import split as split
 from .splitting import split_chunks as split_chunks
+from .table_reading import read_table as read_table
+from .table_reading import table_endings as table_endings
 from .table_text import AUTO as AUTO
 from .table_text import NA_VALUES as NA_VALUES
 from .table_text import Dialect as Dialect

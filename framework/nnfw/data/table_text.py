@@ -73,7 +73,9 @@ class Dialect:
 
     @property
     def in_words(self) -> str:
-        """What a user is told about it: only what is not the usual."""
+        """What a user is told about it: only what is not the usual; nothing of a table that is no text."""
+        if self.delimiter == AUTO:
+            return ""
         marks = {".": "dots", ",": "commas", " ": "spaces", "'": "apostrophes"}
         parts = [f"cells between {_DELIMITER_NAMES.get(self.delimiter, repr(self.delimiter))}"]
         parts += ["decimal commas"] * (self.decimal == ",")

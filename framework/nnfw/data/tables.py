@@ -25,7 +25,7 @@ _EXACT = 2.0**53  # from here on, float64 rounds whole numbers
 _CLUTTERED = re.compile(r"[$€£¥]?[-+−]?[$€£¥]?(\d{1,3}([\s,.'’]\d{3})+|\d+)([.,]\d+)?\s?[%$€£¥]?")
 """A number with separators, a decimal comma, a unit or a currency."""
 
-Kind = Literal["numbers", "words", "empty"]
+Kind = Literal["numbers", "words", "empty", "other"]
 
 
 class Table:
@@ -47,7 +47,7 @@ class Table:
     def __init__(
         self,
         name: str,
-        columns: Mapping[str, _Column],
+        columns: Mapping[str, TableColumn],
         length: int,
         dialect: Dialect = UNKNOWN,
         notes: Sequence[str] = (),
@@ -243,7 +243,7 @@ class _Reading:
         self.text, self.layout, self.categorical, self.length = text, layout, categorical, 0
         self.words: dict[str, Kind] = dict.fromkeys(words, "words")
 
-    def columns(self, written: tuple[str, str]) -> dict[str, _Column]:
+    def columns(self, written: tuple[str, str]) -> dict[str, TableColumn]:
         """Return the columns, where numbers are written with these marks before decimals and between thousands."""
         numbers = Numbers(*written)
         columns = self._read(numbers, self.words)
@@ -251,7 +251,7 @@ class _Reading:
         columns = self._read(numbers, self.words | changed) if changed else columns
         return {column.name: column for column in columns}
 
-    def _read(self, numbers: Numbers, kinds: Mapping[str, Kind]) -> list[_Column]:
+    def _read(self, numbers: Numbers, kinds: Mapping[str, Kind]) -> list[TableColumn]:
         name, dialect = self.text.name, self.layout.dialect
         missing = frozenset(map(str.casefold, dialect.na_values))
         with self.text.open(dialect.encoding) as stream:
@@ -262,7 +262,7 @@ class _Reading:
             header = _header(first[1], self.layout)
             lines = array("q")
             columns = [
-                _Column(column, place, lines, missing, numbers, column in self.categorical, kinds.get(column))
+                TableColumn(column, place, lines, missing, numbers, column in self.categorical, kinds.get(column))
                 for place, column in enumerate(header, 1)
             ]
             for block_lines, block in _blocks(found if dialect.header else _again(first, found), header, name):
@@ -280,7 +280,7 @@ def _again(first: tuple[int, list[str]], others: Iterator[tuple[int, list[str]]]
     yield from others
 
 
-class _Column:
+class TableColumn:
     """One column while it is read: its numbers or words, and what is wrong with it.
 
     Parameters
@@ -297,7 +297,14 @@ class _Column:
         Whether its cells are words as they are, none of them missing.
     known
         Its kind, if that is known, as after an earlier reading.
+
+    Attributes
+    ----------
+    unit
+        What `lines` count: lines of a text.
     """
+
+    unit = "line"
 
     def __init__(
         self,
@@ -325,6 +332,23 @@ class _Column:
         self._rounded: tuple[int, str] | None = None
         self._leading_zero = ""
         self._rows = 0
+
+    def take(self, values: Array) -> None:
+        """Take all values at once, as numbers."""
+        numbers = values.astype(np.float64)
+        wrong, self._rows = ~np.isfinite(numbers), len(numbers)
+        self.numbers.frombytes(numbers.tobytes())
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            self._absent, self._firsts[row] = [int(wrong.sum()), row], _shown_number(numbers[row])
+        infinite = np.isinf(numbers)
+        if infinite.any():
+            self._infinite = int(np.argmax(infinite))
+            self._firsts[self._infinite] = str(numbers[self._infinite])
+        if values.dtype.kind in "iu":
+            rounded = np.flatnonzero(np.abs(numbers) > _EXACT)
+            inexact = (int(row) for row in rounded if int(numbers[row]) != int(values[row]))
+            self._rounded = next(((row, str(values[row])) for row in inexact), None)
 
     def extend(self, cells: Sequence[str]) -> None:
         """Take a block of cells."""
@@ -420,7 +444,7 @@ class _Column:
     @property
     def idle(self) -> bool:
         """Whether it says nothing about its row: it is empty, or has no name and numbers the rows."""
-        return self.kind == "empty" or (self.name == _ROW and self.counts_rows)
+        return self.kind == "empty" or (self.name in _INDICES and self.counts_rows)
 
     @property
     def counts_rows(self) -> bool:
@@ -450,8 +474,8 @@ class _Column:
         values = np.frombuffer(self.numbers)
         return bool((np.isfinite(values) & (values != np.rint(values))).any())
 
-    def _line(self, row: int) -> int:
-        return self._lines[row]
+    def _line(self, row: int) -> str:
+        return f"{'' if self.unit == 'line' else f' {self.unit} '}{self._lines[row]}"
 
     def problem(self, numeric: bool, missing: bool) -> str:
         """Return ``line: column ...: what is wrong``, or nothing; NaN is not wrong in a column of `missing` numbers."""
@@ -500,7 +524,7 @@ class _Column:
             else next(word for word, code in self.vocabulary.items() if code == self.codes[row])
         )
         return (
-            f"{self._line(row)}: column {self.name!r}: {what}: {count}, the first is {cell!r} in this line. "
+            f"{self._line(row)}: column {self.name!r}: {what}: {count}, the first is {cell!r} in this {self.unit}. "
             f"Fill them or remove their rows{advice}."
         )
 
@@ -578,7 +602,13 @@ class _Column:
         return np.array(words)[np.frombuffer(self.codes, np.int64)]
 
 
+def _shown_number(number: float) -> str:
+    """Return a number as a cell; nothing for NaN, which stands for one that is missing."""
+    return "" if math.isnan(number) else str(number)
+
+
 _ROW = "row"
+_INDICES = (_ROW, "__index_level_0__")  # the second is how pandas writes an index without a name
 _DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ]\d{1,2}:\d{2}.*)?$")
 
 
@@ -587,7 +617,7 @@ def _numbers_of(dialect: Dialect) -> tuple[str, str]:
     return "." if dialect.decimal == AUTO else dialect.decimal, "" if dialect.thousands == AUTO else dialect.thousands
 
 
-def _written(columns: Mapping[str, _Column], dialect: Dialect) -> tuple[str, str]:
+def _written(columns: Mapping[str, TableColumn], dialect: Dialect) -> tuple[str, str]:
     """Return what stands before decimals and between thousands, by the words that are numbers with separators."""
     decimal, thousands = _numbers_of(dialect)
     found: Counter[Spelling] = Counter()
@@ -605,7 +635,7 @@ def _written(columns: Mapping[str, _Column], dialect: Dialect) -> tuple[str, str
     return decimal, thousands
 
 
-def _notes(layout: Layout, columns: Mapping[str, _Column]) -> list[str]:
+def _notes(layout: Layout, columns: Mapping[str, TableColumn]) -> list[str]:
     """Return what was understood beside the dialect."""
     notes = [f"{layout.titles} lines above the header skipped"] * (layout.titles > 1)
     notes += ["a line above the header skipped"] * (layout.titles == 1)

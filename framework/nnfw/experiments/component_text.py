@@ -7,16 +7,14 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from nnfw.data.table_text import COMPRESSED
+from nnfw.data.table_reading import is_table
 from nnfw.errors import ConfigError
 from nnfw.plain import Plain
-from nnfw.plugins import TYPE
+from nnfw.plugins import TYPE, scheme_of
 from nnfw.toml import STDIN
 
 TABLE, ARRAY = ".csv", ".npy"
 """Endings of the files that are read without naming a dataset; other endings of tables count as the first."""
-
-_TABLES = (TABLE, ".tsv", ".txt")
 
 _COMPONENT = re.compile(r"[A-Za-z][\w-]+:")  # npy:x=x.npy is a dataset, ./a:b.csv a file
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
@@ -73,7 +71,7 @@ def parse_reference(text: str) -> str | dict[str, Plain]:
 def file_ending(text: str) -> str:
     """Return `TABLE` or `ARRAY` if `text` is ``"-"`` or the path of such a file; empty if it names a dataset.
 
-    A table may be compressed.
+    A table in text may be compressed; tables of other formats are those that a plugin reads, at a path or URL.
 
     Examples
     --------
@@ -82,11 +80,9 @@ def file_ending(text: str) -> str:
     """
     if text == STDIN:
         return TABLE
-    path = Path(text)
-    ending = (path.with_suffix("") if path.suffix.lower() in COMPRESSED else path).suffix.lower()
-    if _COMPONENT.match(text):
+    if _COMPONENT.match(text) and not scheme_of(text):
         return ""
-    return TABLE if ending in _TABLES else ARRAY if path.suffix.lower() == ARRAY else ""
+    return TABLE if is_table(text) else ARRAY if Path(text).suffix.lower() == ARRAY else ""
 
 
 def parse_value(text: str) -> Plain:

@@ -10,5 +10,7 @@ from .specs import ComponentSpec as ComponentSpec
 from .specs import Listed as Listed
 from .specs import OperationSpec as OperationSpec
 from .specs import Plugin as Plugin
+from .specs import TableReaderSpec as TableReaderSpec
 from .specs import hookimpl as hookimpl
+from .specs import scheme_of as scheme_of
 from .targets import protocol_problem as protocol_problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, ComponentSpec, OperationSpec, hookspec
+from nnfw.plugins.specs import AcceleratorSpec, CommandSpec, ComponentSpec, OperationSpec, TableReaderSpec, hookspec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +34,12 @@ def nnfw_operations() -> Iterable[OperationSpec]:
 @hookspec
 def nnfw_accelerators() -> Iterable[AcceleratorSpec]:
     """Yield sets of faster kernels."""
+    return ()
+
+
+@hookspec
+def nnfw_table_readers() -> Iterable[TableReaderSpec]:
+    """Yield readers of tables, by the endings of files or the schemes of URLs."""
     return ()
 
 

@@ -32,6 +32,7 @@ from nnfw.plugins.specs import (
     OperationSpec,
     Plugin,
     Spec,
+    TableReaderSpec,
     normalised,
 )
 
@@ -54,6 +55,7 @@ _YIELDS: Mapping[str, type[Spec]] = {
     "nnfw_commands": CommandSpec,
     "nnfw_operations": OperationSpec,
     "nnfw_accelerators": AcceleratorSpec,
+    "nnfw_table_readers": TableReaderSpec,
 }
 """What the hooks that declare something yield."""
 

@@ -44,6 +44,7 @@ from nnfw.plugins.specs import (
     Plugin,
     Spec,
     SpecT,
+    TableReaderSpec,
     normalised,
 )
 from nnfw.plugins.targets import NO_DATACLASS, NOT_FROZEN, problems_of, protocol_problem
@@ -76,8 +77,8 @@ class Registry:
         Every entry point of the group ``nnfw`` with its status, the built-in ones first.
     declared
         All that active plugins declare.
-    commands, operations, accelerators
-        The subcommands, the operations and the faster kernels of active plugins.
+    commands, operations, accelerators, table_readers
+        The subcommands, the operations, the faster kernels and the readers of tables of active plugins.
     hooks
         The hook caller of the active plugins; prefer :meth:`notify`.
     """
@@ -90,6 +91,7 @@ class Registry:
         self.commands = _of_class(CommandSpec, self.declared)
         self.operations = tuple(item for item in self._operations if item.plugin.status == "active")
         self.accelerators = _of_class(AcceleratorSpec, self.declared)
+        self.table_readers = _of_class(TableReaderSpec, self.declared)
         self.hooks = hooks
         self._strict = strict
         self._components = tuple(sorted(_with_clashes(_of_class(ComponentSpec, declared)), key=_by_kind_and_name))
@@ -215,6 +217,20 @@ class Registry:
     def find_operation(self, name: str) -> Declared[OperationSpec]:
         """Return the operation called `name` or ``distribution:name``; errors as :meth:`find`."""
         return self._find("operation", name, self._operations)
+
+    def table_reader(self, source: str) -> Declared[TableReaderSpec] | None:
+        """Return what reads the table at a path or URL; of several the built-in one, None if there is none.
+
+        PluginError if two plugins offer to read it.
+        """
+        found = [item for item in self.table_readers if item.spec.reads(source)]
+        longest = max((len(item.spec.reads(source)) for item in found), default=0)
+        found = [item for item in found if len(item.spec.reads(source)) == longest]  # .tar.x before .x
+        found = [item for item in found if item.plugin.built_in] or found
+        if len(found) > 1:
+            what, owners = found[0].spec.reads(source), " and ".join(map(str, found))
+            raise PluginError(f"Tables {what!r} are read by {owners}. Leave one out with NNFW_PLUGINS.")
+        return found[0] if found else None
 
     def create(self, kind: str, name: str, options: Mapping[str, object]) -> Any:
         """Return a component with checked options; names of other components among them are resolved too.

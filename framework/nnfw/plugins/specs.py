@@ -24,6 +24,9 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a component
 _DISTRIBUTION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # as `normalised` spells it
 _VERSION = re.compile(r"[A-Za-z0-9.!+_-]*")  # none, where its metadata gives none
 _LONGEST_NAME = 100  # characters of these two
+_ENDING = re.compile(r"(\.[a-z0-9_-]+)+")  # of a file
+_SCHEME = re.compile(r"[a-z][a-z0-9.-]*")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9.-]*)(\+[\w.-]+)?://")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -225,6 +228,70 @@ class AcceleratorSpec(Spec):
         super().validate()
         if not isinstance(self.start, int | float) or not self.start >= 0:
             raise PluginError(f"{self}: start must be a number of seconds, 0 or more, got {short(self.start)}.")
+
+
+@dataclass(frozen=True)
+class TableReaderSpec(Spec):
+    """One reader of tables, declared by the hook ``nnfw_table_readers``.
+
+    Parameters
+    ----------
+    name
+        Small letters, digits and underscores.
+    target
+        ``"module:function"``, imported when a table is read. The function takes a path or URL, and which table of it to
+        read, both text, the second empty by default. It returns columns by name, or a frame, as
+        :func:`nnfw.data.read_table` takes them. If it raises ImportError, the message ends with the summary.
+    summary
+        One line, which says what to install if need be.
+    endings
+        A tuple of endings of files that it reads, in lower case: ``(".parquet",)``.
+    schemes
+        A tuple of the schemes of URLs that it reads: ``("postgresql",)`` for ``postgresql://...`` and
+        ``postgresql+psycopg://...``.
+
+    Examples
+    --------
+    >>> spec = TableReaderSpec("fasta", "nnfw_fasta.reading:read", "sequences of proteins", endings=(".fasta", ".fa"))
+    >>> spec.reads("new/P53.FASTA"), spec.reads("P53.csv")
+    ('.fasta', '')
+    """
+
+    name: str
+    target: str
+    summary: str
+    endings: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
+    kind = "table reader"
+
+    def validate(self) -> None:
+        """Raise PluginError if a field is not what it should be."""
+        super().validate()
+        for name, form, example in (("endings", _ENDING, "('.parquet',)"), ("schemes", _SCHEME, "('postgresql',)")):
+            value = getattr(self, name)
+            texts = isinstance(value, tuple) and all(isinstance(item, str) and form.fullmatch(item) for item in value)
+            if not texts:
+                raise PluginError(f"{self}: {name} must be a tuple like {example}, got {short(value)}.")
+        if not self.endings and not self.schemes:
+            raise PluginError(f"{self}: endings or schemes must say what it reads; there are none.")
+
+    def reads(self, source: str) -> str:
+        """Return the ending or scheme by which a path or URL is one that it reads; an empty text if it is none."""
+        if scheme := scheme_of(source):
+            return scheme if scheme in self.schemes else ""
+        return max((ending for ending in self.endings if source.lower().endswith(ending)), key=len, default="")
+
+
+def scheme_of(source: str) -> str:
+    """Return the scheme of a URL, without a driver; empty for a path.
+
+    Examples
+    --------
+    >>> scheme_of("postgresql+psycopg://host/shop"), scheme_of("shop.db")
+    ('postgresql', '')
+    """
+    found = _URL.match(source)
+    return found[1].lower() if found else ""
 
 
 def _is_table(value: object) -> bool:

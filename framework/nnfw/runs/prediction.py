@@ -15,6 +15,7 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw.data import (
     AUTO,
+    Dialect,
     Examples,
     Preprocessing,
     Table,
@@ -23,9 +24,10 @@ from nnfw.data import (
     listed,
     load_examples,
     open_source,
-    read_csv,
     read_npy,
+    read_table,
     require_finite_predictions,
+    table_endings,
 )
 from nnfw.data.targets import THRESHOLD
 from nnfw.errors import ConfigError, DataError, NnfwError, did_you_mean, short
@@ -80,9 +82,10 @@ def evaluate_on(
     cost: str | Sequence[str] = (),
     metrics: Sequence[str] = (),
     delimiter: str | None = None,
+    table: str = "",
 ) -> Figures:
     """Return cost and metrics of a model on other data, as :func:`judge_on` does."""
-    return judge_on(path, source, access, cost=cost, metrics=metrics, delimiter=delimiter)[0]
+    return judge_on(path, source, access, cost=cost, metrics=metrics, delimiter=delimiter, table=table)[0]
 
 
 def judge_on(
@@ -93,6 +96,7 @@ def judge_on(
     cost: str | Sequence[str] = (),
     metrics: Sequence[str] = (),
     delimiter: str | None = None,
+    table: str = "",
 ) -> tuple[Figures, Figures]:
     """Return cost and metrics of a model on other data, and those of the baseline, empty if the run records none.
 
@@ -103,12 +107,14 @@ def judge_on(
     path, access
         A run's directory or a model file, and how it is opened.
     source
-        A CSV file with the target's column, ``"-"``, or a dataset as :func:`parse_reference` takes it.
+        A table with the target's column, ``"-"``, or a dataset as :func:`parse_reference` takes it.
     cost, metrics
         As :func:`parse_reference` takes them; by default those of the run. Where outputs have names, each follows that
         of its output and a dot, ``"price.mae"``, and there is a cost for each output.
     delimiter
         The character between the cells of a CSV file; by default that of the run's own table.
+    table
+        Which table of a file that holds several; the only or first one by default.
     """
     model = open_model(path, access)
     preprocessing = model.preprocessing
@@ -116,7 +122,8 @@ def judge_on(
         raise ConfigError(f"{path} was not trained from an experiment: evaluate it in Python.")
     costs = [cost] if isinstance(cost, str) else cost
     objective, chosen = _objective_and_metrics(path, model, costs, metrics)
-    examples = _read(source, model, delimiter or table_delimiter(path), with_target=True, like=dataset_of(path, access))
+    like, delimiter = dataset_of(path, access), delimiter or table_delimiter(path)
+    examples = _read(source, model, delimiter, with_target=True, like=like, table=table)
     data = (
         streamed(examples, model, objective)
         if isinstance(examples, Source)
@@ -238,6 +245,7 @@ def predict(
     costs: Mapping[str, Cost] | None = None,
     threshold: float | None = None,
     keep: Sequence[str] = (),
+    table: str = "",
 ) -> Predictions:
     """Return predictions for the examples of `source`.
 
@@ -249,7 +257,7 @@ def predict(
     model
         A model.
     source
-        A CSV file of raw columns; ``"-"`` for one on the standard input; a ``.npy`` file for a model with one column;
+        A table of raw columns; ``"-"`` for CSV on the standard input; a ``.npy`` file for a model with one column;
         or a dataset as :func:`parse_reference` takes it.
     delimiter
         The character between the cells of a CSV file, found out by default.
@@ -262,11 +270,13 @@ def predict(
         Above which probability an example is of the second of two classes; ½ by default.
     keep
         Columns of a table or dataset to repeat before the predictions, as they are there.
+    table
+        Which table of a file that holds several; the only or first one by default.
     """
     if keep:
-        kept, examples = _with_kept(source, model, delimiter, keep, like)
+        kept, examples = _with_kept(source, model, delimiter, keep, like, table)
     else:
-        kept, examples = {}, _read(source, model, delimiter, like=like)
+        kept, examples = {}, _read(source, model, delimiter, like=like, table=table)
     if isinstance(examples, Source):
         outputs = _outputs_of_chunks(model, chunks_of(examples), source)
     else:
@@ -334,7 +344,7 @@ def _at_threshold(columns: dict[str, Array], threshold: float) -> dict[str, Arra
 
 
 def _with_kept(
-    source: str, model: Sequential, delimiter: str, keep: Sequence[str], like: Dataset | None
+    source: str, model: Sequential, delimiter: str, keep: Sequence[str], like: Dataset | None, table: str
 ) -> tuple[dict[str, Array], Examples | Source]:
     """Return columns to repeat by name, the cells of a table as they are written, and the examples for a model."""
     examples: Examples | Source | None = None
@@ -342,8 +352,8 @@ def _with_kept(
         examples = _of_kind(source, model, delimiter, False, like)
     if file_ending(source) == TABLE and examples is None:
         text = sys.stdin.read() if source == STDIN else None
-        kept = _table(source, delimiter, keep, text=text).columns(keep)
-        return kept, _of_table(source, model, delimiter, with_target=False, text=text)
+        kept = _table(source, delimiter, keep, text=text, table=table).columns(keep)
+        return kept, _of_table(source, model, delimiter, with_target=False, text=text, table=table)
     examples = examples or _read(source, model, delimiter)
     if isinstance(examples, Source):
         raise ConfigError("Columns are kept only of data in memory, but this data is read chunk by chunk.")
@@ -424,15 +434,22 @@ def _numbered(name: str, values: Array) -> dict[str, Array]:
 
 
 def _read(
-    source: str, model: Sequential, delimiter: str = AUTO, *, with_target: bool = False, like: Dataset | None = None
+    source: str,
+    model: Sequential,
+    delimiter: str = AUTO,
+    *,
+    with_target: bool = False,
+    like: Dataset | None = None,
+    table: str = "",
 ) -> Examples | Source:
     """Return the examples that `source` names, with the columns that a model takes; DataError if they do not fit it.
 
-    It is a CSV file, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset with its options.
+    It is a table, ``"-"`` for one on the standard input, a ``.npy`` file, or a dataset with its options.
     """
     ending = file_ending(source)
     if ending == TABLE:
-        return _of_kind(source, model, delimiter, with_target, like) or _of_table(source, model, delimiter, with_target)
+        found = _of_kind(source, model, delimiter, with_target, like)
+        return found or _of_table(source, model, delimiter, with_target, table=table)
     if ending == ARRAY and with_target:
         raise DataError(f"{source} holds no labels. Name both arrays, in a dataset with its options.")
     if ending == ARRAY:
@@ -440,7 +457,7 @@ def _read(
     dataset = parse_reference(source)
     if Path(source).is_file():
         raise DataError(
-            f"{source}: only tables (.csv, .tsv, .txt, also .gz, .zip or .zst) and {ARRAY} files are read directly. "
+            f"{source}: only tables ({', '.join(table_endings(model.registry))}) and {ARRAY} files are read directly. "
             f"Name the dataset that reads this one, with its options: NAME:path={source}."
         )
     found = model.registry.resolve("dataset", dataset)
@@ -472,14 +489,16 @@ def _of_kind(
     return load_examples(found, Path())
 
 
-def _of_table(source: str, model: Sequential, delimiter: str, with_target: bool, text: str | None = None) -> Examples:
+def _of_table(
+    source: str, model: Sequential, delimiter: str, with_target: bool, text: str | None = None, table: str = ""
+) -> Examples:
     if model.preprocessing is not None:
         words = frozenset(model.preprocessing.categorical)
         filled = words.intersection(model.preprocessing.takes_missing)
-        table = _table(source, delimiter, words - filled, filled, text)
-        return model.preprocessing.select(table, with_target=with_target)
-    table = _table(source, delimiter, text=text)
-    columns = table.columns(table.names, numeric=table.names)
+        read = _table(source, delimiter, words - filled, filled, text, table)
+        return model.preprocessing.select(read, with_target=with_target)
+    read = _table(source, delimiter, text=text, table=table)
+    columns = read.columns(read.names, numeric=read.names)
     if len(columns) != np.prod(model.input_shape):
         return Examples(columns)
     return Examples({"x": np.column_stack(list(columns.values())).reshape(-1, *model.input_shape)})
@@ -491,11 +510,13 @@ def _table(
     categorical: Collection[str] = (),
     words: Collection[str] = (),
     text: str | None = None,
+    table: str = "",
 ) -> Table:
     """Return a table; `text` is what the standard input held, if it has been read."""
     held = sys.stdin if text is None else StringIO(text)
-    stream, name = (held, "<stdin>") if source == STDIN else (Path(source), "")
-    return read_csv(stream, categorical=categorical, words=words, delimiter=delimiter, name=name)
+    stream, name = (held, "<stdin>") if source == STDIN else (source, "")
+    dialect = Dialect(delimiter)
+    return read_table(stream, table=table, categorical=categorical, words=words, dialect=dialect, name=name)
 
 
 def _of_array(source: str, model: Sequential) -> Examples:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from nnfw.data import NA_VALUES, Dialect, Examples, Table, as_whole, categorical, read_csv
-from nnfw.errors import DataError
+from nnfw.data import NA_VALUES, Dialect, Examples, Table, read_csv
 from nnfw.protocols import Dataset
+from nnfw_standard.datasets.tables import chosen_options, examples_of_table
 from nnfw_standard.recipe import experiment
 
 Delimiter = Literal["auto", ",", ";", "\t", "|", " "]
@@ -96,12 +94,7 @@ class CSV(Dataset):
 
     def recipe(self, directory: Path) -> str:
         """Return an experiment for the table: see :mod:`nnfw_standard.recipe`; DataError if nothing can be learned."""
-        chosen = {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if field.name not in ("path", "target") and getattr(self, field.name) != field.default
-        }
-        return experiment(self._table(directory), self.path, self.target, chosen)
+        return experiment(self._table(directory), self.path, self.target, chosen_options(self))
 
     def load(self, directory: Path) -> Examples:
         """Return the examples of the table.
@@ -112,17 +105,7 @@ class CSV(Dataset):
             If the file is missing or malformed, a column does not exist, or cells of the columns used are missing or
             hold a word among numbers; names line and column.
         """
-        table = self._table(directory)
-        others = (self.target, *self.exclude)
-        names = self.features or tuple(name for name in table.features if name not in others)
-        if both := [name for name in names if name in self.exclude]:
-            raise DataError(f"{table.name}: {both[0]!r} is in features and in exclude. Remove it from one of them.")
-        if self.target in names:
-            raise DataError(f"{table.name}: {self.target!r} is the target and cannot be a feature too.")
-        columns = table.columns((*names, self.target), missing=names)
-        target = as_whole(columns.pop(self.target))
-        classes = tuple(np.unique(target).tolist()) if categorical(target) else None
-        return Examples(columns, target, self.target, classes, table.missing(names))
+        return examples_of_table(self._table(directory), self.target, self.features, self.exclude)
 
     def _table(self, directory: Path) -> Table:
         table = read_csv(directory / self.path, categorical=self.categorical, dialect=self.dialect)

@@ -61,7 +61,7 @@ def _case(name: str, *words: str, where: str = "plugin", folders: tuple[str, ...
 
 HOOKS = (
     "Hooks: nnfw_accelerators, nnfw_commands, nnfw_components, nnfw_epoch_ended, nnfw_operations, nnfw_run_ended, "
-    "nnfw_run_started."
+    "nnfw_run_started, nnfw_table_readers."
 )
 
 CASES = (
