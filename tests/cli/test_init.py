@@ -50,7 +50,7 @@ def test_init_of_other_data_is_refused(table, capsys):
 
 def test_train_of_a_table_needs_its_target_and_a_file_none(table, capsys):
     assert main(["train", "t.csv"]) == 2
-    assert "t.csv is a CSV file: name its target column with --target" in capsys.readouterr().err
+    assert "t.csv is a table: name its target column with --target" in capsys.readouterr().err
     (table / "e.toml").write_text("")
     assert main(["train", "e.toml", "--target", "y"]) == 2
     assert "--target goes with a table; an experiment file names its own." in capsys.readouterr().err

@@ -208,7 +208,7 @@ def test_file_of_another_ending_needs_its_dataset(blocks):
     np.savez("x.npz", x=np.zeros((2, 3)))
     with pytest.raises(
         nnfw.DataError,
-        match=r"^x\.npz: only tables \(\.csv, .*\.zst\) and \.npy files are read directly\. Name .*path=x\.npz",
+        match=r"^x\.npz: only tables \(\.csv, .*\.hdf5\) and \.npy files are read directly\. Name .*path=x\.npz",
     ):
         predict(open_model(blocks, Access(registry)), "x.npz")
     with pytest.raises(nnfw.ConfigError, match="^Unknown dataset 'nowhere'"):

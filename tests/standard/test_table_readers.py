@@ -378,3 +378,18 @@ def test_hdf5_columns_of_several_lengths_or_none_are_refused(tmp_path):
         read_table("t.h5", directory=tmp_path)
     with pytest.raises(nnfw.DataError, match=r"^t\.h5: no data set lies in '/empty'\..* The file holds a, b, empty\.$"):
         read_table("t.h5", directory=tmp_path, table="empty")
+
+
+# a first experiment
+
+
+def test_recipe_names_the_dataset_and_leaves_nested_columns_out(tmp_path):
+    rows = [{"a": k % 7, "odd": [k], "kind": "xy"[k % 2]} for k in range(20)]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    text = TableFile("t.jsonl", "kind").recipe(tmp_path)
+
+    assert 'source = { type = "table", path = "t.jsonl", target = "kind", exclude = ["odd"] }' in text
+    assert "# odd: neither numbers nor words" in text
+    with pytest.raises(nnfw.DataError, match=r"row 1: column 'odd': expected a number or a text, got \[0\]"):
+        TableFile("t.jsonl", "kind", features=("odd",)).recipe(tmp_path)

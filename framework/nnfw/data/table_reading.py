@@ -182,7 +182,7 @@ def _column(name: str, place: int, rows: array[int], values: Array, verbatim: bo
         return _Nested(name, place, rows, entries[odd[0]], odd[0])
     cells = ["" if entry is None or entry != entry else _written(entry) for entry in entries]
     if verbatim or words or all(entry is None or isinstance(entry, str) for entry in entries):
-        return _Words(name, place, rows, cells, verbatim)
+        return _Words(name, place, rows, cells, verbatim, verbatim or words)
     mixed = _Mixed(name, place, rows, cells)
     return _Mixed(name, place, rows, cells, mixed.kind) if mixed.changed else mixed
 
@@ -213,9 +213,15 @@ class _Typed(TableColumn):
 
 
 class _Words(_Typed):
-    def __init__(self, name: str, place: int, rows: array[int], cells: list[str], verbatim: bool) -> None:
+    def __init__(self, name: str, place: int, rows: array[int], cells: list[str], verbatim: bool, asked: bool) -> None:
         super().__init__(name, place, rows, _EMPTY, _NEVER, verbatim, "words")
         self.extend(cells)
+        self._empty = not (asked or any(cells))
+
+    @property
+    def kind(self) -> Kind:
+        """Words, if there is one or they were asked for."""
+        return "empty" if self._empty else "words"
 
 
 class _Mixed(_Typed):
