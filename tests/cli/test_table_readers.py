@@ -2,7 +2,11 @@
 
 import textwrap
 
+import numpy as np
+import pandas
 import pytest
+
+from nnfw import DataError, load
 
 READER = """
 def read(source, table):
@@ -143,3 +147,18 @@ def test_prediction_from_a_sheet_that_is_named(nnfw, make, folder):
 def test_help_of_each_command_says_that_it_takes_tables(nnfw):
     for command in ("predict", "evaluate", "inspect"):
         assert "--table" in textwrap.dedent(nnfw(command, "--help").out)
+
+
+def test_model_of_a_run_takes_raw_columns_of_a_frame_in_any_order(nnfw, make, folder):
+    make("nnfw-fake", readers=SPEC, fake_reading=READER)
+    nnfw("train", "e.toml", "--out", "run", "--quiet")
+    model = load("run")
+    frame = pandas.DataFrame({"kind": list("abab"), "id": range(4), "size": [1, 2, 3, 4]})
+
+    shown = nnfw("predict", "run", "t.cols").out.splitlines()[1:5]
+
+    np.testing.assert_allclose(model.predict(frame)[:, 1], [float(line.split(",")[2]) for line in shown], rtol=1e-6)
+    with pytest.raises(
+        DataError, match=r"^x lacks the column 'size'\. Did you mean 'sise'\? It has: kind, id, sise\.$"
+    ):
+        model.predict(frame.rename(columns={"size": "sise"}))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nnfw.arrays import Array, Shape
-from nnfw.data.refusals import is_missing, is_missing_word, not_an_array, not_numbers, not_words, place, variable
+from nnfw.data.frames import as_frame, columns_of, is_frame, labels_of, plain_entries
+from nnfw.data.refusals import is_missing_word, not_an_array, not_numbers, not_words, place, variable
 from nnfw.errors import DataError, in_words, short
 from nnfw.machine import sum_of_squares
 
@@ -52,19 +54,33 @@ def release(array: object) -> None:
 def as_numeric(values: ArrayLike, name: str) -> Array:
     """Return `values` as a plain array of numbers; the array itself if it is one, a memory-mapped one included.
 
+    In frames, nullable numbers, booleans and decimals are numbers too, and a missing one is NaN.
+
     Raises DataError if it is ragged, or holds masked values, text, objects or complex numbers.
     """
+    values = as_frame(values, name)
     array = _as_plain(values, name)
+    if array.dtype.kind not in NUMERIC_KINDS and is_frame(values):
+        array = _numbers_in(values, array)
     if array.dtype.kind not in NUMERIC_KINDS:
         raise DataError(not_numbers(array, name, column_names(values)))
     return array
 
 
+def _numbers_in(frame: Any, array: Array) -> Array:
+    """Return the numbers of a frame, or of a column of one, whose array has objects; the array if it holds others."""
+    columns = [plain_entries(np.asarray(column)) for column in columns_of(frame).values()] if array.ndim > 1 else []
+    columns = columns or [plain_entries(array)]
+    if any(column.dtype.kind not in NUMERIC_KINDS for column in columns):
+        return array
+    return np.column_stack(columns) if array.ndim > 1 else columns[0]
+
+
 def as_column(values: ArrayLike, name: str, *, missing: bool = False) -> Array:
     """Return one column as a plain array of numbers or words; both may be objects, as in frames.
 
-    A number that is None, or pandas' NA, becomes NaN, unless all are. Where words may be `missing`, such a one becomes
-    the empty word.
+    Dates and times become words in ISO form, durations seconds. A number that is None, or pandas' NA, becomes NaN,
+    unless all are. Where words may be `missing`, such a one becomes the empty word.
 
     Raises DataError as :func:`as_numeric`, and if it is a single number, or mixes words with other values.
 
@@ -80,20 +96,18 @@ def as_column(values: ArrayLike, name: str, *, missing: bool = False) -> Array:
         raise DataError(f"{name} must have an entry for each example, got {short(array.item())}. Give a list of one.")
     if array.dtype.kind in f"{NUMERIC_KINDS}US":
         return array
-    if array.dtype.kind in "OT":
-        entries = array.ravel().tolist()
-        if all(isinstance(entry, str) for entry in entries):
-            return np.array(entries, str).reshape(array.shape)
-        if any(isinstance(entry, str) for entry in entries):
-            if not missing or not _words_or_missing(entries):
-                raise DataError(not_words(array, name))
-            words = ["" if is_missing_word(entry) else entry for entry in entries]
-            return np.array(words).reshape(array.shape)
-        numbers = [entry for entry in entries if not is_missing(entry)]
-        if numbers and all(isinstance(entry, float | int | np.number | np.bool) for entry in numbers):
-            filled: Array = np.array([np.nan if is_missing(entry) else entry for entry in entries])
-            if filled.dtype.kind in NUMERIC_KINDS:  # not for integers beyond 64 bits
-                return filled.reshape(array.shape)
+    plain = plain_entries(array)
+    if plain.dtype.kind in NUMERIC_KINDS:
+        return plain
+    entries = plain.ravel().tolist()
+    if all(isinstance(entry, str) for entry in entries):
+        return np.array(entries, str).reshape(plain.shape)
+    if any(isinstance(entry, str) for entry in entries):
+        if not missing or not _words_or_missing(entries):
+            given = array if array.dtype.kind in "OT" else plain
+            raise DataError(not_words(given, name))
+        words = ["" if is_missing_word(entry) else entry for entry in entries]
+        return np.array(words).reshape(plain.shape)
     raise DataError(not_numbers(array, name))
 
 
@@ -128,14 +142,8 @@ def column_names(values: object) -> tuple[str, ...]:
     >>> column_names(np.zeros(2, [("age", float), ("height", float)])), column_names([[31.0, 1.8]])
     (('age', 'height'), ())
     """
-    if isinstance(values, np.ndarray):
-        return values.dtype.names or ()
-    for attribute in ("column_names", "columns", "index"):  # of a pyarrow table, a frame, a pandas row
-        labels = getattr(values, attribute, None)
-        if isinstance(labels, Iterable):
-            names = tuple(map(str, labels))
-            return names if names != tuple(map(str, range(len(names)))) else ()
-    return ()
+    names = tuple(map(str, labels_of(values)))
+    return names if names != tuple(map(str, range(len(names)))) else ()
 
 
 def _as_plain(values: ArrayLike, name: str) -> Array:

@@ -47,12 +47,19 @@ def as_frame(values: Any, name: str) -> Any:
 
 
 def labels_of(values: object) -> tuple[Hashable, ...]:
-    """Return the labels of the columns of a frame, or of the fields of a row."""
+    """Return the labels of the columns of a frame, or of the fields of a row or of a structured array."""
+    if isinstance(values, np.ndarray):
+        return values.dtype.names or ()
     for attribute in ("column_names", "columns", "index"):  # of a pyarrow table, a frame, a pandas row
         labels = getattr(values, attribute, None)
         if isinstance(labels, Iterable):
             return tuple(labels)
     return ()
+
+
+def is_row(values: object) -> bool:
+    """Return whether a value that has labels is a row of a frame: one example."""
+    return not isinstance(values, np.ndarray) and not any(hasattr(values, name) for name in ("column_names", "columns"))
 
 
 def columns_of(frame: Any) -> dict[str, Any]:
@@ -97,7 +104,6 @@ def plain_entries(column: Array) -> Array:
         filled: Array = np.array([np.nan if entry is None else entry for entry in entries])
         if filled.dtype.kind in "fiub":  # not for integers beyond 64 bits
             return filled.reshape(column.shape)
-        return np.array(entries, object).astype(float).reshape(column.shape)
     found = np.empty(len(entries), object)
     found[:] = entries
     return found.reshape(column.shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from numpy.typing import DTypeLike
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, to_table
 from nnfw.data.columns import Column, takes_missing
-from nnfw.data.conversion import as_whole, cast, column_names, require_finite
+from nnfw.data.conversion import as_numeric, as_whole, cast, column_names, require_finite
 from nnfw.data.examples import Examples, categorical
 from nnfw.data.fitting import ColumnFit, Parts, fit_columns, words_in
+from nnfw.data.frames import as_frame, columns_of, is_row
 from nnfw.data.padded import Padded
 from nnfw.data.tables import Table, delimiter_advice, listed, repeated
 from nnfw.data.targets import Target, Word
@@ -332,20 +334,14 @@ class Preprocessing:
             self.outputs[name].require_fit(shape)
 
     def require_names(self, names: Sequence[str], owner: str) -> None:
-        """Refuse named columns that differ in names or order from those of x; without names, position counts.
-
-        Raises DataError if columns are missing, in another order, more than those of x, or still need transforms.
-        """
+        """Refuse columns of a source that are missing, further ones, or another order; DataError says which."""
         own = tuple(column.name for column in self.columns)
-        block = len(own) == 1 and self.columns[0].shape != ()  # its numbers have no names
-        transformed = any(column.steps for column in self.columns)
-        if not names or (tuple(names) == own and self.plain) or (block and not transformed):
+        if tuple(names) == own and self.plain:
             return
         if not self.plain:
-            raw = f"{{{own[0]!r}: {owner}.to_numpy()}}" if block else owner
             raise DataError(
                 f"{owner} names its columns, but the network takes what transforms made of raw ones. Give raw columns "
-                f"as model.preprocessing.apply({raw}, model.dtype), transformed ones without names: {owner}.to_numpy()."
+                f"as model.preprocessing.apply({owner}, model.dtype)."
             )
         _require_different(names, owner)
         _require_there(self.columns, names, owner)
@@ -359,6 +355,41 @@ class Preprocessing:
         raise DataError(
             f"{owner} has {what}. Give model.preprocessing.apply({owner}, model.dtype), which picks them by name."
         )
+
+    def of_frame(self, frame: Any, owner: str, dtype: DTypeLike) -> Any:
+        """Return what the network takes of the raw columns of a frame, or of a row of one, by name, in any order.
+
+        What has no names is returned as it is, as are the numbers of a block that no transform changes.
+
+        Raises DataError as :meth:`apply`, or if a name occurs twice; `owner` is what the message calls the frame.
+        """
+        names = column_names(frame)
+        own = tuple(column.name for column in self.columns)
+        if not names or (names == own and self.plain):
+            return frame
+        if len(own) == 1 and self.columns[0].shape:  # its numbers have no names
+            (block,) = self.columns
+            if not block.steps:
+                return frame
+            return self.apply({block.name: _entries(as_numeric(frame, owner), block.shape)}, dtype)
+        _require_different(names, owner)
+        _require_there(self.columns, names, owner)
+        columns, row = columns_of(frame), is_row(frame)
+        raw = {name: [columns[name]] if row else columns[name] for name in own}
+        if self.plain:
+            x = np.column_stack([as_numeric(column, f"{owner}[{name!r}]") for name, column in raw.items()])
+            require_finite(x, owner, own)
+        else:
+            x = self.apply(self._as_trained(raw), dtype)
+        if not row:
+            return x
+        return {name: each[0] for name, each in x.items()} if isinstance(x, Mapping) else x[0]
+
+    def _as_trained(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Return columns of a frame, words made of whole numbers where the training had words."""
+        words = {column.name for column in self.columns if column.kind == "categorical"}
+        arrays = {name: np.asarray(raw[name]) for name in words}
+        return {**raw, **{name: each.astype(str) for name, each in arrays.items() if each.dtype.kind in "biu"}}
 
     def select(self, table: Table, *, with_target: bool = False) -> Examples:
         """Return the examples of a table: the columns that the model needs, picked by name.
@@ -398,7 +429,7 @@ class Preprocessing:
         ((name, raw),) = labels.items()
         return Examples(features, raw, name, self.classes)
 
-    def apply(self, features: Mapping[str, Array], dtype: DTypeLike = np.float32) -> Any:
+    def apply(self, features: Any, dtype: DTypeLike = np.float32) -> Any:
         """Return x of shape ``(N, *input_shape)`` from raw columns; by name where inputs have names.
 
         Several columns are flattened and joined in order. A single column keeps its shape, ``(N,)`` becomes ``(N, 1)``.
@@ -487,9 +518,12 @@ class Preprocessing:
             return {name: each.labels(a[name]) for name, each in self.targets.items()}
         return self.outputs[""].labels(a)
 
-    def _raw(self, features: Mapping[str, Array]) -> Mapping[str, Array]:
-        _require_there(self.columns, column_names(features) or tuple(features), "The data")
-        examples = Examples({column.name: features[column.name] for column in self.columns})
+    def _raw(self, features: Any) -> Mapping[str, Array]:
+        named = isinstance(features, Mapping)
+        there = features if named else columns_of(as_frame(features, "The data"))
+        _require_there(self.columns, there, "The data")
+        chosen = {column.name: there[column.name] for column in self.columns}
+        examples = Examples(chosen if named else self._as_trained(chosen))
         examples.require_filled(self.takes_missing)
         raw = examples.features
         for column in self.columns:
@@ -512,6 +546,11 @@ def _require_there(columns: Iterable[Column], names: Iterable[str], owner: str) 
     if missing:
         lines = [f"{owner} lacks the column {name!r}.{did_you_mean(name, there)}" for name in missing]
         raise DataError("\n".join(lines) + f" It has: {listed(there)}.")
+
+
+def _entries(array: Array, shape: Shape) -> Array:
+    """Return entries of a shape from numbers side by side; the array itself if they are not as many."""
+    return array.reshape(-1, *shape) if array.shape[-1:] == (prod(shape),) else array
 
 
 def _entry(value: Any) -> object:

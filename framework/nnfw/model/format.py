@@ -21,7 +21,7 @@ from nnfw.network.parameters import Layout, require_memory
 from nnfw.plugins import Registry, default_registry
 from nnfw.plugins.specs import is_distribution
 from nnfw.protocols import Node, Parameter
-from nnfw.storage import Directory, container
+from nnfw.storage import MODEL_FILE, Directory, container
 
 _MOST_DISTRIBUTIONS = 100
 _MOST_AXES = 64  # NumPy's limit
@@ -46,7 +46,7 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None, inside:
     Parameters
     ----------
     path
-        The file.
+        The file, or the directory of a run, which has ended.
     registry
         Where names are looked up; the installed plugins by default.
     inside
@@ -64,6 +64,8 @@ def load(path: str | PathLike[str], *, registry: Registry | None = None, inside:
         If nnfw or a plugin had another version when the file was written.
     """
     registry = registry or default_registry()
+    in_run = Path(path) / MODEL_FILE
+    path = in_run if in_run.is_file() else path
     with container.opened(Path(path), inside=inside) as file:
         header = dict(file.header)
         _require_distributions(header.pop("distributions", None), registry, path)

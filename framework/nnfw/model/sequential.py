@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from nnfw import training
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, options_of, to_table
-from nnfw.data import Padded, Preprocessing, Rows, Stored, Values, column_names, listed, release
+from nnfw.data import Padded, Preprocessing, Rows, Stored, Values, as_frame, column_names, listed, release
 from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError, short, warn
 from nnfw.network import (
     EVALUATION_ROWS,
@@ -387,6 +387,7 @@ class Sequential(Generic[Predicted]):
             mistakes += training.unfit_ranks(collective, optimizer, resolved.batch_size, chosen, checkpoints=kept)
         if mistakes:
             raise ConfigError(mistakes)
+        x = as_frame(x, "x")
         preprocessing = self._remembering(training.feature_names(x, y, sample_weight))
         given_data = self.data(x, y, objective, sample_weight)
         data = training.with_class_weights(given_data, resolved.class_weight, None, self.dtype)
@@ -450,9 +451,7 @@ class Sequential(Generic[Predicted]):
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):
             raise DataError(f"validation_data must be (x, y) or (x, y, sample_weight), got {short(data)}.")
         x, y, weight = (*data, None)[:3]
-        if preprocessing is not None:
-            preprocessing.require_names(training.feature_names(x, y, weight, owner="x_val"), "x_val")
-        return self.data(x, y, objective, weight, suffix="_val")
+        return self.data(x, y, objective, weight, suffix="_val", preprocessing=preprocessing)
 
     def predict(self, x: Values | Source, *, accelerator: str = "none") -> Predicted:
         """Return a^L for examples `x`.
@@ -461,7 +460,8 @@ class Sequential(Generic[Predicted]):
         ----------
         x
             ``(N, *input_shape)``, or ``input_shape`` for one example; never modified. Memory-mapped arrays, stored ones
-            and an :class:`nnfw.Source` are read in parts. Named columns must be those of :meth:`fit`, in their order.
+            and an :class:`nnfw.Source` are read in parts. Of a frame, the columns of
+            :meth:`fit` are taken by name, in any order; of a model of a run the raw ones, before the transforms.
         accelerator
             Whose compiled kernels are used, ``"numba"`` for instance; by default ``"none"``, plain NumPy. It pays where
             many single examples are predicted, and is slow the first time. Results differ in last places.
@@ -474,7 +474,7 @@ class Sequential(Generic[Predicted]):
         Raises
         ------
         DataError
-            If x is not numeric, has another shape or other columns, or holds a value that is not finite: names row and
+            If x is not numeric, has another shape or lacks columns, or holds a value that is not finite: names row and
             column.
         ConfigError
             If there is no such accelerator.
@@ -483,12 +483,13 @@ class Sequential(Generic[Predicted]):
         -----
         Safe from several threads at once: each call has a workspace for itself.
 
-        A model of a run takes and gives numbers after the transforms. From raw columns to raw labels:
-        ``p = model.preprocessing; p.labels(model.predict(p.apply(columns)))`` with columns by name.
+        A model of a run gives numbers after the transforms, and takes them where x is an array. From raw columns to raw
+        labels: ``model.preprocessing.labels(model.predict(frame))``.
         """
         if type(x) is not np.ndarray and training.is_streamed(x):
             return cast(Predicted, self._predicted_in_chunks(x, accelerator))
-        names = self._names(x, "x")
+        x = self._of_frame(x, "x", self.preprocessing)
+        names = column_names(x)
         arrays, lengths, single = arrays_of(x, self.network.inputs, "x")
         chosen = (isinstance(accelerator, str) and self._kernels.get(accelerator)) or self._chosen(accelerator)
         try:
@@ -546,12 +547,12 @@ class Sequential(Generic[Predicted]):
             return np.concatenate(found)
         return {name: np.concatenate([each[name] for each in found]) for name in self.network.output_names}
 
-    def _names(self, x: object, owner: str) -> tuple[str, ...]:
-        """Return the names of the columns of a frame; refuse other ones than the model was trained on."""
-        names = column_names(x)
-        if names and self.preprocessing is not None:
-            self.preprocessing.require_names(names, owner)
-        return names
+    def _of_frame(self, x: Any, owner: str, preprocessing: Preprocessing | None) -> Any:
+        """Return what the network takes of a frame whose columns have names; anything else as it is."""
+        if type(x) is np.ndarray and x.dtype.names is None:
+            return x
+        frame = as_frame(x, owner)
+        return frame if preprocessing is None else preprocessing.of_frame(frame, owner, self.dtype)
 
     def _predicted(
         self,
@@ -801,15 +802,28 @@ class Sequential(Generic[Predicted]):
                 f"x{suffix} is not in memory, but this takes all examples at once. Give some of them as arrays: "
                 "those of one chunk, or a slice."
             )
-        self._names(x, f"x{suffix}")
+        x = self._of_frame(x, f"x{suffix}", self.preprocessing)
         return training.labelled(x, y, weight, self.network, objective, suffix)
 
     def data(
-        self, x: object, y: object, objective: Objective, weight: object = None, suffix: str = ""
+        self,
+        x: object,
+        y: object,
+        objective: Objective,
+        weight: object = None,
+        suffix: str = "",
+        preprocessing: Preprocessing | None = None,
     ) -> training.Data:
-        """Return examples as :meth:`labelled` does, or those of a source, to be read chunk by chunk."""
-        if self.preprocessing is not None:
-            self.preprocessing.require_names(training.feature_names(x, y, weight, f"x{suffix}"), f"x{suffix}")
+        """Return examples as :meth:`labelled` does, or those of a source, to be read chunk by chunk.
+
+        The preprocessing, by default that of the model, takes the columns of a frame by name.
+        """
+        preprocessing, owner = preprocessing or self.preprocessing, f"x{suffix}"
+        if isinstance(x, Source):
+            if preprocessing is not None:
+                preprocessing.require_names(training.feature_names(x, y, weight, owner), owner)
+        else:
+            x = self._of_frame(x, owner, preprocessing)
         return training.data_of(x, y, weight, self.network, objective, suffix)
 
 

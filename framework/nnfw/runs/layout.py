@@ -11,10 +11,10 @@ from itertools import chain, count
 from pathlib import Path
 
 from nnfw.errors import DataError
-from nnfw.storage import LOCK, TEMPORARY, Directory, locked
+from nnfw.storage import LOCK, MODEL_FILE, TEMPORARY, Directory, locked
 
 EXPERIMENT, METRICS, LAYERS = "experiment.toml", "metrics.jsonl", "layers.jsonl"
-MODEL, RECORD = "model.nnfw", "record.json"
+MODEL, RECORD = MODEL_FILE, "record.json"
 """The files of a run's directory."""
 
 PAGE = "report.html"

@@ -6,6 +6,7 @@ from .directory import open_regular as open_regular
 from .directory import open_without_waiting as open_without_waiting
 from .encoding import decoded as decoded
 from .encoding import encoded as encoded
+from .files import MODEL_FILE as MODEL_FILE
 from .files import LineFile as LineFile
 from .files import place_of as place_of
 from .files import replace_file as replace_file

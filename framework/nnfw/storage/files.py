@@ -16,6 +16,9 @@ _HINTS = {
     "Remove the link, or choose another place.": (errno.ELOOP,),
 }
 
+MODEL_FILE = "model.nnfw"
+"""Name of the model in the directory of a run."""
+
 
 def replace_file(path: str | os.PathLike[str], content: bytes, *, inside: Directory | None = None) -> None:
     """Write `content` to the file `path`, replacing one that is there in one step, as :meth:`Directory.replace` does.
