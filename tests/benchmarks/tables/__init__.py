@@ -1,0 +1,1 @@
+"""How well nnfw learns from real tables; `python -m tables` in this folder's parent runs it."""
