@@ -6,6 +6,8 @@ the file has of the chosen tables and contenders.
 """
 
 import argparse
+import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -93,6 +95,7 @@ def main() -> None:
     if chosen.list:
         console.file.write(listing(tables))
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes of contenders end too
     results, able = Results(chosen.results), contenders(chosen)
     if not chosen.show:
         measure(chosen, tables, able, results)
