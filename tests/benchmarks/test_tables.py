@@ -107,11 +107,20 @@ def test_rmse_is_also_in_standard_deviations_of_the_target(tables):
     assert found == {"rmse": pytest.approx(math.sqrt(8)), "scaled": pytest.approx(math.sqrt(8) / 4)}
 
 
-@pytest.mark.parametrize("values", [[1.0], [1.0, math.nan]], ids=["too-few", "not-finite"])
-def test_predictions_that_cannot_be_judged_are_refused(tables, values):
-    prediction = tables["data"].Prediction(np.array(values))
-    with pytest.raises(ValueError, match=r"expected 2 finite predictions, got shape \(\d,\)"):
-        tables["scores"].score(np.zeros(2), prediction, "regression", 1.0)
+@pytest.mark.parametrize(
+    ("kind", "values", "classes", "message"),
+    [
+        ("regression", [1.0], (), r"expected numbers of 2 rows, got shape \(1,\)"),
+        ("regression", [[0.5, 0.5]] * 2, ("a", "b"), r"expected numbers of 2 rows, got shape \(2, 2\)"),
+        ("classification", [1.0, 0.0], (), r"expected probabilities of classes of 2 rows, got shape \(2,\)"),
+        ("regression", [1.0, math.nan], (), "expected finite predictions, got NaN or infinity"),
+    ],
+    ids=["too-few", "classes", "numbers", "not-finite"],
+)
+def test_predictions_that_cannot_be_judged_are_refused(tables, kind, values, classes, message):
+    prediction = tables["data"].Prediction(np.array(values), classes)
+    with pytest.raises(ValueError, match=message):
+        tables["scores"].score(np.zeros(2), prediction, kind, 1.0)
 
 
 # --- contenders ---------------------------------------------------------------------------------------------------

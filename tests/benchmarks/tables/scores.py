@@ -22,8 +22,12 @@ def rmse(y: Array, prediction: Prediction) -> float:
 
 def score(y: Array, prediction: Prediction, kind: Kind, deviation: float) -> dict[str, float]:
     """Return the figures of one split; the RMSE also in standard deviations of the target."""
-    if prediction.values.shape[:1] != y.shape or not np.isfinite(prediction.values).all():
-        raise ValueError(f"expected {len(y)} finite predictions, got shape {prediction.values.shape}")
+    shape = (len(y), len(prediction.classes)) if kind == "classification" else y.shape
+    if prediction.values.shape != shape or bool(prediction.classes) != (kind == "classification"):
+        what = "probabilities of classes" if kind == "classification" else "numbers"
+        raise ValueError(f"expected {what} of {len(y)} rows, got shape {prediction.values.shape}")
+    if not np.isfinite(prediction.values).all():
+        raise ValueError("expected finite predictions, got NaN or infinity")
     if kind == "classification":
         return {"log_loss": log_loss(y, prediction)}
     error = rmse(y, prediction)
