@@ -1,5 +1,6 @@
 """The parts of the benchmark of tables, on tables made here; it needs none of the libraries that it compares."""
 
+import argparse
 import json
 import math
 import operator
@@ -188,6 +189,12 @@ def test_nnfw_trains_a_table_and_predicts_other_rows(tables, fruits):
     assert tables["scores"].log_loss(y, tables["own"].fit(task)(test)) < 0.3
 
 
+def test_nnfw_trains_with_the_settings_of_the_task(tables, fruits):
+    task = tables["data"].Task(fruits, "fruit", "classification", 0, ("training.epochs=-1",))
+    with pytest.raises(RuntimeError, match=r"nnfw train: .*training\.epochs.*-1"):
+        tables["own"].fit(task)
+
+
 def test_nnfw_that_fails_is_quoted(tables, tmp_path):
     with pytest.raises(RuntimeError, match="nnfw train: .*absent.toml"):
         tables["own"].run("train", "absent.toml", folder=tmp_path)
@@ -278,6 +285,30 @@ def test_catalogue_has_twenty_tables_and_each_half_both_kinds(tables):
         (half, kind) for half in ("tune", "report") for kind in ("classification", "regression")
     }
     assert all(name == table.name and table.licence and table.package for name, table in catalogue.items())
+
+
+def test_run_measures_what_the_file_lacks(tables, fruits, tmp_path, capsys):
+    from tables.__main__ import measure
+
+    class Made(tables["catalogue"].Table):
+        def columns(self):
+            return fruits
+
+    table = Made("fruits", "none", None, "fruit", "classification", "none")
+    absent = tables["contenders"].Contender("absent", "absent", ("no-such-distribution",))
+    contenders = {"absent": absent, "shares": tables["contenders"].CONTENDERS["baseline"]}
+    path = tmp_path / "results.jsonl"
+    for splits, again in ((1, False), (2, False), (1, True)):
+        chosen = argparse.Namespace(splits=splits, again=again, limit=60, set=[])
+        measure(chosen, [table], contenders, tables["results"].Results(path))
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert [(line["table"], line["contender"], line["split"]) for line in lines] == [
+        ("fruits", "shares", 0),
+        ("fruits", "shares", 1),
+        ("fruits", "shares", 0),
+    ]
+    assert all(line["rows"] == 100 and line["features"] == 2 and "log_loss" in line for line in lines)
+    assert "absent is left out; not installed: no-such-distribution" in capsys.readouterr().err
 
 
 def run(*arguments, folder=HERE):
