@@ -139,7 +139,7 @@ def test_prediction_from_a_sheet_that_is_named(nnfw, make, folder):
     make("nnfw-fake", readers=SPEC, fake_reading=reading)
     nnfw("train", "e.toml", "--out", "run", "--quiet")
 
-    assert nnfw("predict", "run", "none.cols", "--table", "t").status == 0
+    assert nnfw("predict", "run", "none.cols", "--table", "t", "--keep", "kind").out.startswith("kind,label,prob")
     assert nnfw("evaluate", "run", "--data", "none.cols", "--table", "t").status == 0
     assert nnfw("inspect", "none.cols", "--table", "t").status == 0
 
