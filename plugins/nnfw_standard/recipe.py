@@ -181,7 +181,7 @@ def _transforms(found: _Found) -> list[str]:
         own = f", columns = {_value(tuple(complete))}" if found.incomplete else ""
         lines.append(f'    {{ type = "fill", by = "median"{own} }},  # complete here, but new data may not be')
     if found.words:
-        lines.append('    { type = "index", unknown = true },  # words become vectors; new ones share one')
+        lines.append('    "index",  # words become vectors; one is for new ones')
     if found.numbers:
         lines.append('    "standardize",')
     lines.append("]")
