@@ -266,16 +266,21 @@ def _new_model(experiment: Experiment, data: RawData, training: Any, registry: R
 
 
 def _numbered(preprocessing: Preprocessing, model: Sequential, objective: Objective, data: RawData) -> Preprocessing:
-    """Return the preprocessing with the labels of classes that are not 0 … K − 1, such as 1 … K, numbered so."""
+    """Return the preprocessing with the labels of classes that are not 0 … K − 1, such as 1 … K, numbered so.
+
+    Examples that are read in chunks keep their labels: to look at all of them would take a pass over the data.
+    """
+    if isinstance(data, InChunks):
+        return preprocessing
     shapes = model.network.output_shapes
     for (name, target), term, shape in zip(preprocessing.outputs.items(), objective.terms, shapes, strict=True):
         column, count = target.column, max(shape[-1], 2)
         if column is None or column.kind != "integer" or column.shape or column.steps or target.classes is not None:
             continue
-        labels = {int(label) for part in data.whole for label in np.unique(part.columns[column.name]).tolist()}
-        outside = min(labels) < 0 or max(labels) >= count
+        labels = tuple(int(label) for label in np.unique(data.first.columns[column.name]).tolist())
+        outside = labels[0] < 0 or labels[-1] >= count
         if outside and len(labels) == count and _takes_only_classes(term.cost, shape, count):
-            preprocessing = preprocessing.numbered(name, tuple(sorted(labels)))
+            preprocessing = preprocessing.numbered(name, labels)
     return preprocessing
 
 
