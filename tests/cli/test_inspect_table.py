@@ -50,7 +50,7 @@ def test_inspect_as_json_reads_stdin(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("cells", "hint"),
     [
-        (["1", "", "2"], "the target is missing in 1 rows: remove them"),
+        (["1", "", "2"], "the target has missing values: 1. Remove their rows"),
         (["1", "1"], "the target is always the same: there is nothing to learn"),
         (["1", "2"], "the target"),
     ],

@@ -365,7 +365,7 @@ def test_read_csv_nul_bytes_are_refused(tmp_path, content):
 
 
 def test_read_csv_compressed_file_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"people.csv:1: this is not text in UTF-8"):
+    with pytest.raises(DataError, match=r"people.csv holds a compressed file. Expand it until it is text, or end"):
         read_csv(write(tmp_path, gzip.compress(PEOPLE.encode())))
 
 
@@ -641,3 +641,35 @@ def test_table_tells_what_there_is_to_see_and_to_do():
     assert table(",b\n1,x\n2,y\n").hint("row") == "numbers the rows: left out"
     assert table("a,b\n,x\n,y\n").hint("a") == "empty: left out"
     assert table("a,b\n12345678901234567,x\n12345678901234569,y\n").hint("a").startswith("longer than the 15 digits")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_read_csv_utf_16_without_a_mark_is_found(tmp_path, encoding):
+    read = read_csv(write(tmp_path, PEOPLE.replace("Oslo", "Århus").encode(encoding)))
+    assert read.columns(["city"])["city"].tolist() == ["Århus", "Bern"]
+    assert read.dialect.in_words.endswith("UTF-16")
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("a,a\n1,2\n", "another column is called 'a': this one is now 'a_2'"),
+        ("a,b\nx,1,2\ny,3,5\n", "the header has one name less than the rows: the first column is called 'row'"),
+        ("1.5,b\n2,u\n", "'1.5' in the header is a number: is the first line a row? Then say header = false"),
+    ],
+    ids=["duplicate", "rows with names", "no header"],
+)
+def test_read_csv_notes_what_is_unusual_about_the_header(text, note):
+    assert note in table(text).notes
+
+
+def test_hint_of_rows_numbered_and_codes_does_not_depend_on_order_or_missing_cells(monkeypatch):
+    monkeypatch.setattr(tables_module, "_CELLS", 4)  # blocks of two rows
+    read = table("n,code\n3,1\n1,NA\n4,22\n2,07\n")
+    assert read.hint("n") == "identifies rows? Exclude it"
+    assert read.hint("code") == "codes such as 07? Name it in categorical"
+
+
+def test_repeated_rows_are_counted_over_numbers_missing_ones_and_words():
+    read = table("a,b,c\n1,x,5\nNA,x,6\n1,x,7\nNA,x,8\n1,y,9\n-0,z,1\n0,z,2\n")
+    assert (read.repeated_rows(["a", "b"]), read.repeated_rows(["a", "b", "c"])) == (3, 0)

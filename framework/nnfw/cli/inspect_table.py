@@ -51,7 +51,8 @@ def inspect(
         return
     print_table(_HEADINGS, [_row(record) for record in records])
     written = f"; {found.dialect.in_words}" if found.dialect.in_words else ""
-    for text in (f"{len(found):,} rows and {len(found.names):,} columns{written}.", *found.notes):
+    size = f"{len(found):,} row{'s' * (len(found) != 1)} and {len(found.names):,} column{'s' * (len(found.names) != 1)}"
+    for text in (f"{size}{written}.", *found.notes):
         message(text)
 
 
@@ -72,7 +73,7 @@ def _of_target(table: Table, name: str) -> str:
     """Return what may be wrong with a target."""
     seen = table.seen(name)
     if seen.missing:
-        return f"the target is missing in {seen.missing:,} rows: remove them"
+        return f"the target has missing values: {seen.missing:,}. Remove their rows"
     if seen.distinct < 2:
         return "the target is always the same: there is nothing to learn"
     return f"the target: {seen.distinct} classes" if table.kind(name) == "words" else "the target"

@@ -27,16 +27,14 @@ _MARKS = frozenset(map(str.casefold, NA_VALUES))
 
 
 def is_text(source: str) -> bool:
-    """Return whether a path is that of a table in text.
+    """Return whether a path is that of a table in text, as what is compressed is.
 
     Examples
     --------
     >>> is_text("pets.CSV"), is_text("pets.tsv.gz"), is_text("pets.parquet")
     (True, True, False)
     """
-    path = Path(source)
-    ending = (path.with_suffix("") if path.suffix.lower() in COMPRESSED else path).suffix.lower()
-    return ending in TEXTS and not scheme_of(source)
+    return Path(source).suffix.lower() in (*TEXTS, *COMPRESSED) and not scheme_of(source)
 
 
 def is_table(source: str, registry: Registry | None = None) -> bool:

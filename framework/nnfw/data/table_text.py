@@ -39,7 +39,17 @@ _UNCLOSED = "unexpected end of data"  # Python's csv on a quotation mark that is
 _NEVER_TEXT = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d]")
 """Bytes that no text in Windows-1252 holds."""
 
-_NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}
+_COMPRESSED_STARTS = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd")  # of COMPRESSED
+_UNMARKED = (("utf-16-le", re.compile(rb"([^\0]\0){2}")), ("utf-16-be", re.compile(rb"(\0[^\0]){2}")))
+"""What text in UTF-16 without a mark begins with, if its first letters are Latin."""
+
+_NAMES = {
+    "utf-8-sig": "UTF-8",
+    "utf-16": "UTF-16",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "cp1252": "Windows-1252",
+}
 _DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
 
@@ -133,6 +143,13 @@ class Text:
             decoder, failed, head = getincrementaldecoder("utf-8")(), False, stream.read(CHUNK)
             if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
                 return "utf-16"
+            if head.startswith(_COMPRESSED_STARTS):
+                raise DataError(
+                    f"{self.name} holds a compressed file. Expand it until it is text, or end its name with what it "
+                    f"is: {', '.join(COMPRESSED)}."
+                )
+            if found := next((name for name, start in _UNMARKED if start.match(head)), ""):
+                return found
             marked, chunk = head.startswith(BOM_UTF8), head
             while chunk:
                 if not failed:

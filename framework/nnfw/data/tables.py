@@ -107,6 +107,13 @@ class Table:
             warn(f"{self.name}:{doubt}")
         return {name: self._values(name) for name in wanted}
 
+    def repeated_rows(self, names: Iterable[str]) -> int:
+        """Return how many rows hold the same values in these columns as an earlier one."""
+        mixed = np.zeros(len(self), np.uint64)
+        for name in names:  # 64 bits for each row, spread by the golden ratio
+            mixed = (mixed ^ (mixed >> np.uint64(32)) ^ self._columns[name].bits()) * np.uint64(0x9E3779B97F4A7C15)
+        return len(self) - len(np.unique(mixed))
+
     def missing(self, names: Iterable[str]) -> dict[str, str]:
         r"""Return by name what :meth:`columns` says of each column that lacks values.
 
@@ -182,7 +189,7 @@ def read_csv(
         if written != _numbers_of(dialect):
             columns = reading.columns(written)
     layout = replace(layout, dialect=replace(layout.dialect, decimal=written[0], thousands=written[1]))
-    return Table(name, columns, reading.length, layout.dialect, _notes(layout, columns))
+    return Table(name, columns, reading.length, layout.dialect, _notes(layout, columns, reading.header))
 
 
 def listed(names: Sequence[str]) -> str:
@@ -241,6 +248,7 @@ class _Reading:
 
     def __init__(self, text: Text, layout: Layout, categorical: frozenset[str], words: frozenset[str]) -> None:
         self.text, self.layout, self.categorical, self.length = text, layout, categorical, 0
+        self.header: list[str] = []  # names as they are written
         self.words: dict[str, Kind] = dict.fromkeys(words, "words")
 
     def columns(self, written: tuple[str, str]) -> dict[str, TableColumn]:
@@ -260,6 +268,7 @@ class _Reading:
             if first is None:
                 raise DataError(f"{name} is empty; expected a header line with the names of the columns.")
             header = _header(first[1], self.layout)
+            self.header = first[1] if dialect.header else header
             lines = array("q")
             columns = [
                 TableColumn(column, place, lines, missing, numbers, column in self.categorical, kinds.get(column))
@@ -376,8 +385,8 @@ class TableColumn:
 
     def _note(self, cells: Sequence[str], values: Array, start: int) -> None:
         """Notice numbers that are written as codes, or are rounded."""
-        if not self._leading_zero and start == 0:
-            self._leading_zero = next((cell for cell in cells if cell[:1] == "0" and cell[1:2].isdigit()), "")
+        if not self._leading_zero and (values == np.rint(values)).all():
+            self._leading_zero = next(filter(_leads_with_zero, cells), "")
         if self._rounded is None and np.abs(values).max(initial=0) > _EXACT:
             for row, cell in enumerate(cells, start):
                 self._note_rounding(cell, row)
@@ -399,6 +408,8 @@ class TableColumn:
                 self._infinite = row
                 self._firsts[row] = cell
             return self._miss(cell, row, number)
+        if not self._leading_zero and _leads_with_zero(cell):
+            self._leading_zero = cell
         self._note_rounding(cell, row)
         return number
 
@@ -448,10 +459,10 @@ class TableColumn:
 
     @property
     def counts_rows(self) -> bool:
-        """Whether it is 0, 1, 2, ... or 1, 2, 3, ..., or words that are all different."""
+        """Whether it is 0, 1, 2, ... or 1, 2, 3, ... in any order, or words that are all different."""
         if self.kind == "words":
             return len(self.vocabulary) == self._rows
-        values = np.frombuffer(self.numbers)
+        values = np.sort(np.frombuffer(self.numbers))
         return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
 
     def _is_number(self, word: str) -> bool:
@@ -567,7 +578,7 @@ class TableColumn:
             if self._odd:
                 cell = next(iter(self._odd))
                 return f"cells that are no numbers: {self._words_among_numbers:,}, such as {short(cell)}"
-            if self._leading_zero:
+            if self._leading_zero and not self.has_decimals:
                 return f"codes such as {self._leading_zero}? Name it in categorical"
             if self._rounded is not None:
                 return "longer than the 15 digits that are exact: name it in categorical, or exclude it"
@@ -593,6 +604,12 @@ class TableColumn:
         ends = (float(different[0]), float(different[-1])) if len(different) else None
         return Seen(self._absent[0], len(different), texts, ends)
 
+    def bits(self) -> Array:
+        """Return a number of 64 bits for each row, the same for the same cells."""
+        if self._holds_words:
+            return np.frombuffer(self.codes, np.uint64)
+        return (np.frombuffer(self.numbers) + 0.0).view(np.uint64)  # -0 is 0
+
     def values(self) -> Array:
         """Return the numbers, NaN where they are missing, or the words, empty where they are."""
         if not self._holds_words:
@@ -605,6 +622,10 @@ class TableColumn:
 def _shown_number(number: float) -> str:
     """Return a number as a cell; nothing for NaN, which stands for one that is missing."""
     return "" if math.isnan(number) else str(number)
+
+
+def _leads_with_zero(cell: str) -> bool:
+    return cell[:1] == "0" and cell[1:2].isdigit()
 
 
 _ROW = "row"
@@ -635,10 +656,15 @@ def _written(columns: Mapping[str, TableColumn], dialect: Dialect) -> tuple[str,
     return decimal, thousands
 
 
-def _notes(layout: Layout, columns: Mapping[str, TableColumn]) -> list[str]:
-    """Return what was understood beside the dialect."""
+def _notes(layout: Layout, columns: Mapping[str, TableColumn], written: Sequence[str]) -> list[str]:
+    """Return what was understood beside the dialect; `written` are the names as they are in the header."""
     notes = [f"{layout.titles} lines above the header skipped"] * (layout.titles > 1)
     notes += ["a line above the header skipped"] * (layout.titles == 1)
+    notes += ["the header has one name less than the rows: the first column is called 'row'"] * layout.named_rows
+    for name, old in zip(columns, ["", *written] if layout.named_rows else written, strict=True):
+        notes += [f"another column is called {short(old)}: this one is now {short(name)}"] * (name != old != "")
+    if layout.dialect.header and (number := _number_among(written)):
+        notes.append(f"{short(number)} in the header is a number: is the first line a row? Then say header = false")
     for column in columns.values():
         if column.idle:
             notes.append(
@@ -704,10 +730,15 @@ def _about_row(row: Sequence[str], header: Sequence[str]) -> str:
     return " Quote cells that hold the delimiter."
 
 
+def _number_among(names: Iterable[str]) -> str:
+    """Return the first name that is a number; nothing if none is."""
+    return next((name for name in names if Numbers(".", "").parse(name) is not None), "")
+
+
 def _about_header(names: Sequence[str]) -> str:
     """Return what may be wrong with a header in which columns are missing."""
     advice = delimiter_advice(names)
     if advice:
         return advice
-    number = next((name for name in names if Numbers(".", "").parse(name) is not None), "")
+    number = _number_among(names)
     return f" The first line must name the columns; {short(number)} is a number." if number else ""

@@ -75,7 +75,7 @@ def file_ending(text: str) -> str:
 
     Examples
     --------
-    >>> file_ending("new.tsv.gz"), file_ending("-"), file_ending("csv:path=new.csv,target=kind"), file_ending("digits")
+    >>> file_ending("a.tsv"), file_ending("a.zip"), file_ending("csv:path=new.csv,target=kind"), file_ending("digits")
     ('.csv', '.csv', '', '')
     """
     if text == STDIN:
