@@ -13,14 +13,15 @@ tabular data*. C. Guo, F. Berkhahn (2016), *Entity embeddings of categorical var
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
 
+from nnfw.arrays import Array
 from nnfw.data import Table, listed
-from nnfw.errors import DataError
+from nnfw.errors import DataError, shown, warn
 
 Option = str | bool | tuple[str, ...] | None
 """A value of an option of the dataset."""
@@ -29,6 +30,9 @@ _MOST_CLASSES, _ROWS_PER_CLASS = 20, 10
 """Numbers are classes if they are whole, so few, and each has so many rows on average."""
 
 _MOST_WORDS = 0.5  # different words for each row; a column of more is text or identifies its row
+_LIKE_NUMBERS = "looks like numbers"  # the beginning of a hint
+_ROWS_TO_JUDGE = 20  # fewer may determine their target by chance
+_SURPRISING = 0.1  # different values, or repeated rows, for each row; with fewer of either, rows are alike by chance
 _STRATIFIED = 7  # rows of the rarest class from which each part gets some of it
 
 
@@ -81,7 +85,7 @@ def experiment(table: Table, path: str, target: str, options: Mapping[str, Optio
     found = _look(table, target, options)
     return "\n".join(
         [
-            f"# {path}: {len(table):,} rows. Change what you like; nnfw train trains it.",
+            f"# {shown(path)}: {len(table):,} rows. Change what you like; nnfw train trains it.",
             f"name = {_value(PurePath(path).name.partition('.')[0] or 'table')}",
             "",
             "[data]",
@@ -96,12 +100,9 @@ def experiment(table: Table, path: str, target: str, options: Mapping[str, Optio
 
 
 def _look(table: Table, target: str, options: Mapping[str, Option]) -> _Found:
-    seen = table.seen(target)
-    if seen.missing:
-        raise DataError(f"{table.name}: the target {target!r} is missing in {seen.missing:,} rows. Remove them.")
-    if seen.distinct < 2:
-        raise DataError(f"{table.name}: the target {target!r} is always the same, so there is nothing to learn.")
     values = table.columns([target])[target]
+    if table.seen(target).distinct < 2:
+        raise DataError(f"{table.name}: the target {target!r} is always the same, so there is nothing to learn.")
     _, counts = np.unique(values, return_counts=True)
     words = table.kind(target) == "words"
     few = len(counts) <= min(_MOST_CLASSES, len(table) / _ROWS_PER_CLASS)
@@ -120,6 +121,12 @@ def _look(table: Table, target: str, options: Mapping[str, Option]) -> _Found:
             columns[table.kind(name)].append(name)
     if not any(columns.values()):
         raise DataError(f"{table.name}: no column is left to learn from. Its columns: {listed(table.names)}.")
+    for told in (
+        *_unread(left_out),
+        *_leaks(table, columns, values, classes),
+        *_repeated(table, columns, target),
+    ):
+        warn(f"{table.name}: {told}")
     return _Found(
         tuple(columns["numbers"]),
         tuple(columns["words"]),
@@ -141,7 +148,64 @@ def _reason(table: Table, name: str) -> str:
         return "identifies rows" if hint.startswith("identifies") else ""
     if hint.startswith("dates"):
         return "dates"
-    return "nearly all different" if table.seen(name).distinct > _MOST_WORDS * len(table) else ""
+    different = "nearly all different" if table.seen(name).distinct > _MOST_WORDS * len(table) else ""
+    return hint if different and hint.startswith(_LIKE_NUMBERS) else different
+
+
+def _unread(left_out: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is lost with columns of numbers that cannot be read."""
+    for name, reason in left_out.items():
+        if reason.startswith(_LIKE_NUMBERS):
+            yield f"column {name!r} is left out: it {reason}, without currencies and units."
+
+
+def _leaks(table: Table, columns: Mapping[str, list[str]], target: Array, classes: int) -> Iterator[str]:
+    """Yield which features tell the target exactly: by their values, or as thresholds between classes."""
+    if len(target) < _ROWS_TO_JUDGE:
+        return
+    labels = np.unique(target, return_inverse=True)[1]
+    for name in (*columns["words"], *columns["numbers"]):
+        try:
+            feature = table.columns([name], missing=[name])[name]
+        except DataError:
+            continue  # training will say what is wrong with it
+        if _determines(np.unique(feature, return_inverse=True)[1], labels, classes):
+            yield (
+                f"column {name!r} determines the target exactly. If it is not known before the target is, "
+                f"exclude it: exclude = {_value((name,))}."
+            )
+
+
+def _determines(feature: Array, target: Array, classes: int) -> bool:
+    """Return whether the target is a function of a feature, and not only because each value occurs once or twice.
+
+    Both are given as ranks. Values occur ten times on average, or thresholds separate the classes, or a numeric target
+    never falls, or never rises, with the feature.
+    """
+    order = np.lexsort((target, feature))
+    values, labels = feature[order], target[order]
+    changes, steps = labels[1:] != labels[:-1], values[1:] != values[:-1]
+    if (changes & ~steps).any():
+        return False
+    repeated = 10 * (1 + int(steps.sum())) <= len(values)
+    if classes:
+        return repeated or int(changes.sum()) == classes - 1
+    rises = np.diff(labels)
+    return repeated or bool((rises >= 0).all() or (rises <= 0).all())
+
+
+def _repeated(table: Table, columns: Mapping[str, list[str]], target: str) -> Iterator[str]:
+    """Yield how many rows are repeated, unless the table has so few different values that this is no surprise."""
+    names = (*columns["numbers"], *columns["words"])
+    few = max(table.seen(name).distinct for name in names) < _SURPRISING * len(table)
+    if few or len(table) < _ROWS_TO_JUDGE:
+        return
+    count = table.repeated_rows((*names, target))
+    if count > _SURPRISING * len(table):
+        yield (
+            f"{count:,} of {len(table):,} rows repeat an earlier one. Where copies are in different parts, the "
+            "results on validation and test data are too good: remove them."
+        )
 
 
 def _names(options: Mapping[str, Option], name: str) -> tuple[str, ...]:
@@ -156,8 +220,8 @@ def _source(options: Mapping[str, Option], target: str, found: _Found) -> list[s
         "categorical": words + (target,) * (found.numbered and target not in words),
     }
     every = {"type": "csv", **options, **changed}
-    reasons = [f"# {name}: {reason}" for name, reason in found.left_out.items()]
-    reasons += [f"# {target}: {found.classes} whole numbers, taken for classes"] * found.numbered
+    reasons = [f"# {shown(name)}: {reason}" for name, reason in found.left_out.items()]
+    reasons += [f"# {shown(target)}: {found.classes} whole numbers, taken for classes"] * found.numbered
     written = ", ".join(f"{name} = {_value(value)}" for name, value in every.items() if value != ())
     return [*reasons, f"source = {{ {written} }}"]
 

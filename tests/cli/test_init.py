@@ -1,3 +1,5 @@
+from zipfile import ZipFile
+
 import pytest
 
 from nnfw.cli.main import main
@@ -56,3 +58,18 @@ def test_train_of_a_table_needs_its_target_and_a_file_none(table, capsys):
     assert "--target goes with a table; an experiment file names its own." in capsys.readouterr().err
     assert main(["train", "t.csv", "--target", "z"]) == 2
     assert "t.csv: there is no column 'z'." in capsys.readouterr().err
+
+
+def test_train_of_a_table_tells_what_the_recipe_found(table, capsys):
+    lines = "".join(f"{k},{k % 11},{'pqr'[k % 3]},{k % 2}\n" for k in range(60))
+    (table / "t.csv").write_text("id,a,b,y\n" + lines)
+    assert main(["train", "t.csv", "--target", "y", "--set", "training.epochs=1", "-q"]) == 0
+    found = "id: identifies rows\ny: 2 whole numbers, taken for classes\n"
+    assert capsys.readouterr().err.startswith(found)
+
+
+def test_archive_is_a_table_whatever_its_name(table, capsys):
+    with ZipFile("archive.zip", "w") as archive:
+        archive.writestr("t.csv", TABLE)
+    assert main(["train", "archive.zip", "--target", "y", "--set", "training.epochs=1", "-q", "--out", "run"]) == 0
+    assert main(["predict", "run", "archive.zip"]) == 0

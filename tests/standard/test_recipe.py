@@ -84,7 +84,7 @@ def test_recipe_grows_with_the_table(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,y\n1,u\n2,\n3,u\n", r"^t\.csv: the target 'y' is missing in 1 rows\. Remove them\.$"),
+        ("a,y\n1,u\n2,\n3,u\n", r"^t\.csv:3: column 'y': missing values: 1, the first is '' in this line"),
         ("a,y\n1,u\n2,u\n", r"^t\.csv: the target 'y' is always the same, so there is nothing to learn\.$"),
         ("a,y\nNA,u\n,v\n", r"^t\.csv: no column is left to learn from\. Its columns: a, y\.$"),
     ],
@@ -93,3 +93,67 @@ def test_recipe_grows_with_the_table(tmp_path):
 def test_recipe_of_a_table_without_anything_to_learn_is_refused(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         recipe(tmp_path, text)
+
+
+def told_by_recipe(folder, text, **options):
+    with pytest.warns(RuntimeWarning) as told:
+        recipe(folder, text, **options)
+    return [str(each.message) for each in told]
+
+
+def random_rows(rows=60):
+    """Return rows of a, b and y of which none tells the others."""
+    rng = np.random.default_rng(3)
+    return [
+        (f"{a:.3f}", f"{b:.3f}", "uv"[int(y)])
+        for a, b, y in zip(*rng.normal(size=(2, rows)), rng.random(rows) < 0.5, strict=True)
+    ]
+
+
+def test_recipe_warns_of_a_copy_of_the_target_and_of_thresholds_between_classes(tmp_path):
+    copied = "a,b,copy,y\n" + "".join(f"{a},{b},{y * 2},{y}\n" for a, b, y in random_rows())
+    advice = "If it is not known before the target is, exclude it: exclude = "
+    assert told_by_recipe(tmp_path, copied) == [
+        f"t.csv: column 'copy' determines the target exactly. {advice}[\"copy\"]."
+    ]
+    by_class = sorted(random_rows(), key=lambda row: row[2])
+    numbered = "a,n,y\n" + "".join(f"{a},{3 * k + 5},{y}\n" for k, (a, _, y) in enumerate(by_class))
+    assert told_by_recipe(tmp_path, numbered) == [f"t.csv: column 'n' determines the target exactly. {advice}[\"n\"]."]
+
+
+@pytest.mark.parametrize("scale", [1.0, -2.0])
+def test_recipe_warns_of_a_number_that_is_the_target_in_another_unit(tmp_path, scale):
+    text = "a,b,y\n" + "".join(f"{a},{float(b) * scale},{b}\n" for a, b, _ in random_rows())
+    (told,) = told_by_recipe(tmp_path, text)
+    assert told.startswith("t.csv: column 'b' determines the target exactly.")
+
+
+def test_recipe_warns_of_repeated_rows(tmp_path):
+    rows = random_rows()
+    text = "a,b,y\n" + "".join(",".join(row) + "\n" for row in (*rows, *rows[:20]))
+    (told,) = told_by_recipe(tmp_path, text)
+    assert told.startswith(
+        "t.csv: 20 of 80 rows repeat an earlier one. Where copies are in different parts, the results"
+    )
+
+
+def test_recipe_says_which_numbers_it_cannot_read(tmp_path):
+    text = "a,b,y\n" + "".join(f"${a},{b},{y}\n" for a, b, y in random_rows())
+    (told,) = told_by_recipe(tmp_path, text)
+    assert (
+        told
+        == "t.csv: column 'a' is left out: it looks like numbers: write them as 1234.5, without currencies and units."
+    )
+
+
+def test_recipe_is_the_same_whatever_the_order_of_rows(tmp_path):
+    rows = [f"{k + 1},{a},{b},0{k % 5},{y}\n" for k, (a, b, y) in enumerate(random_rows())]
+    shuffled = [rows[k] for k in np.random.default_rng(1).permutation(len(rows))]
+    ordered = recipe(tmp_path, "id,a,b,code,y\n" + "".join(rows))
+    assert "# id: identifies rows\n" in ordered
+    assert recipe(tmp_path, "id,a,b,code,y\n" + "".join(shuffled)) == ordered
+
+
+def test_recipe_of_a_name_of_two_lines_is_an_experiment(tmp_path):
+    text = '"i\nd",a,y\n' + "".join(f"x{k},{a},{y}\n" for k, (a, _, y) in enumerate(random_rows()))
+    assert tomllib.loads(recipe(tmp_path, text))["data"]["source"]["exclude"] == ["i\nd"]

@@ -91,7 +91,11 @@ def _experiment(file: str, target: str | None, registry: Registry, overrides: It
         return read_experiment(file, registry, overrides)
     from nnfw.cli.sources import recipe_of
 
-    document = apply_overrides(parse(recipe_of(file, target, Path(), registry), f"recipe for {file}"), overrides)
+    text = recipe_of(file, target, Path(), registry)
+    for line in text.partition("source = ")[0].splitlines()[1:]:
+        if line.startswith("# "):  # columns left out, and what the target was taken for
+            message(line.removeprefix("# "))
+    document = apply_overrides(parse(text, f"recipe for {file}"), overrides)
     return ExperimentFile(check_experiment(document, registry), document, Path())
 
 
