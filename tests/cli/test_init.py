@@ -73,3 +73,21 @@ def test_archive_is_a_table_whatever_its_name(table, capsys):
         archive.writestr("t.csv", TABLE)
     assert main(["train", "archive.zip", "--target", "y", "--set", "training.epochs=1", "-q", "--out", "run"]) == 0
     assert main(["predict", "run", "archive.zip"]) == 0
+
+
+def test_predict_reads_a_table_with_the_options_of_the_training(table, capsys):
+    rows = "".join(f"{'-999' if k % 7 == 3 else k % 11},{'pqr'[k % 3]},{'uv'[k % 2]}\n" for k in range(60))
+    (table / "t.csv").write_text("# of 2024\na,b,y\n" + rows)
+    source = 'csv:path=t.csv,target=y,na_values=["-999"],comment="#"'
+    assert main(["init", source, "-o", "e.toml"]) == 0
+    assert main(["train", "e.toml", "--set", "training.epochs=1", "-q", "--out", "run"]) == 0
+    capsys.readouterr()
+    predictions = []
+    for cell in ("-999", "5"):
+        (table / "new.csv").write_text(f"# of 2025\na,b\n# first\n{cell},p\n")
+        assert main(["predict", "run", "new.csv", "--keep", "a"]) == 0
+        predictions.append(capsys.readouterr().out.splitlines()[1].split(",", 1))
+    (table / "new.csv").write_text("a,b\n,p\n")
+    assert main(["predict", "run", "new.csv"]) == 2  # an empty cell is a word here
+    assert "new.csv:2: column 'a': expected a number, got ''" in capsys.readouterr().err
+    assert [cell for cell, _ in predictions] == ["-999", "5"]

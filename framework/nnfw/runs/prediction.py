@@ -352,8 +352,9 @@ def _with_kept(
         examples = _of_kind(source, model, delimiter, False, like)
     if file_ending(source) == TABLE and examples is None:
         text = sys.stdin.read() if source == STDIN else None
-        kept = _table(source, delimiter, keep, text=text, table=table).columns(keep)
-        return kept, _of_table(source, model, delimiter, with_target=False, text=text, table=table)
+        dialect = _dialect(delimiter, like)
+        kept = _table(source, dialect, keep, text=text, table=table).columns(keep)
+        return kept, _of_table(source, model, dialect, with_target=False, text=text, table=table)
     examples = examples or _read(source, model, delimiter)
     if isinstance(examples, Source):
         raise ConfigError("Columns are kept only of data in memory, but this data is read chunk by chunk.")
@@ -449,7 +450,7 @@ def _read(
     ending = file_ending(source)
     if ending == TABLE:
         found = _of_kind(source, model, delimiter, with_target, like)
-        return found or _of_table(source, model, delimiter, with_target, table=table)
+        return found or _of_table(source, model, _dialect(delimiter, like), with_target, table=table)
     if ending == ARRAY and with_target:
         raise DataError(f"{source} holds no labels. Name both arrays, in a dataset with its options.")
     if ending == ARRAY:
@@ -489,15 +490,21 @@ def _of_kind(
     return load_examples(found, Path())
 
 
+def _dialect(delimiter: str, like: Dataset | None) -> Dialect:
+    """Return what is known of a table: what the dataset of the training was told, and a delimiter."""
+    known: Dialect = getattr(like, "dialect", Dialect())
+    return known if delimiter == AUTO else replace(known, delimiter=delimiter)
+
+
 def _of_table(
-    source: str, model: Sequential, delimiter: str, with_target: bool, text: str | None = None, table: str = ""
+    source: str, model: Sequential, dialect: Dialect, with_target: bool, text: str | None = None, table: str = ""
 ) -> Examples:
     if model.preprocessing is not None:
         words = frozenset(model.preprocessing.categorical)
         filled = words.intersection(model.preprocessing.takes_missing)
-        read = _table(source, delimiter, words - filled, filled, text, table)
+        read = _table(source, dialect, words - filled, filled, text, table)
         return model.preprocessing.select(read, with_target=with_target)
-    read = _table(source, delimiter, text=text, table=table)
+    read = _table(source, dialect, text=text, table=table)
     columns = read.columns(read.names, numeric=read.names)
     if len(columns) != np.prod(model.input_shape):
         return Examples(columns)
@@ -506,7 +513,7 @@ def _of_table(
 
 def _table(
     source: str,
-    delimiter: str,
+    dialect: Dialect,
     categorical: Collection[str] = (),
     words: Collection[str] = (),
     text: str | None = None,
@@ -515,7 +522,6 @@ def _table(
     """Return a table; `text` is what the standard input held, if it has been read."""
     held = sys.stdin if text is None else StringIO(text)
     stream, name = (held, "<stdin>") if source == STDIN else (source, "")
-    dialect = Dialect(delimiter)
     return read_table(stream, table=table, categorical=categorical, words=words, dialect=dialect, name=name)
 
 
