@@ -122,7 +122,7 @@ def test_built_in_readers_cannot_be_taken(nnfw, make, folder, tmp_path):
     make("nnfw-fake", readers=SPEC.replace(".cols", ".jsonl"), fake_reading=READER)
     (tmp_path / "t.jsonl").write_text('{"a": 1}\n')
 
-    assert "1 rows and 1 columns." in nnfw("inspect", "t.jsonl").err
+    assert "1 row and 1 column." in nnfw("inspect", "t.jsonl").err
 
 
 def test_assembled_experiment_takes_a_table_of_any_format(nnfw, make, folder):
