@@ -389,7 +389,7 @@ def test_train_of_one_example_with_a_split_is_refused_and_without_one_is_done(xo
 
 
 def test_train_refuses_labels_outside_the_classes(xor, capsys):
-    with_table(xor, "a,b,y\n1,2,0\n1,2,5\n")
+    with_table(xor, "a,b,y\n1,2,0\n1,2,1\n1,3,2\n")
     changes = [
         "--set",
         "cost.type=cross_entropy",

@@ -10,7 +10,7 @@ import pytest
 from nnfw.data import Dialect, read_csv
 from nnfw.data import table_text as text_module
 from nnfw.data import tables as tables_module
-from nnfw.data.tables import Seen
+from nnfw.data.table_columns import Seen
 from nnfw.errors import DataError
 
 PEOPLE = "age,city\n31,Oslo\n55.5,Bern\n"

@@ -313,7 +313,7 @@ def _arrays(call):
         of("relu", np.ones((2, 4))[:, ::2], np.ones((2, 2))),
         of("relu", np.ones(2, np.longdouble), np.ones(2, np.longdouble)),
         of("residual", np.ones((2, 2)), np.ones((2, 2), np.float32), 2, np.ones((2, 2))),
-        of("product", np.ones((200, 600))[:, ::2], np.ones((300, 2)), np.ones((200, 2))),
+        of("product", np.ones((200, 300)), np.ones((600, 4))[::2, ::2], np.ones((200, 2))),
         of("product", np.ones((3, 2, 2)), np.ones((2, 2)), np.ones((3, 2, 2))),
     ],
     ids=["strided", "longdouble", "mixed", "strided product", "stacked product"],

@@ -57,6 +57,7 @@ TESTS = {
     "framework/nnfw/ops": ("tests/ops", "tests/network", "tests/training"),
     "framework/nnfw/plugins": ("tests/plugins", "tests/cli", "tests/examples"),
     "framework/nnfw/protocols": ("tests/protocols", "tests/plugins", "tests/network", "tests/standard"),
+    "framework/nnfw/sklearn": ("tests/sklearn",),
     "framework/nnfw/reporting": ("tests/reporting", "tests/cli"),
     "framework/nnfw/runs": ("tests/runs", "tests/cli", "tests/reporting"),
     "framework/nnfw/storage": ("tests/storage", "tests/model", "tests/training", "tests/reliability/test_any.py"),

@@ -15,6 +15,8 @@ has more than 20,000 characters. Exit status: 1 if there are any.
 from __future__ import annotations
 
 import argparse
+import encodings.cp1252
+import encodings.utf_16  # noqa: F401
 import json
 import os
 import random

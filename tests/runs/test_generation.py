@@ -109,7 +109,7 @@ def test_outputs_that_are_no_probabilities_are_refused(tmp_path):
 def test_characters_that_the_input_does_not_know_are_neither_taken_nor_written(tmp_path):
     model, examples = model_of(tmp_path, GRU(4, states="all"), text=RHYME + "X")
     training = examples.take(np.arange(10))
-    model.preprocessing = Preprocessing.fit(training, [Index()], indices=("x",))
+    model.preprocessing = Preprocessing.fit(training, [Index(unknown="error")], indices=("x",))
     assert model.preprocessing.classes == tuple("Xabc")
     assert set(generate(model, "a", 200, temperature=50)) == set("abc")
     with pytest.raises(

@@ -186,10 +186,13 @@ def test_prediction_takes_another_delimiter(run, tmp_path):
     assert predictions.columns[0].tolist() == ["big"]
 
 
-def test_prediction_of_an_unknown_category_names_it(run, tmp_path):
+def test_prediction_takes_an_unknown_category_unless_it_is_to_be_an_error(experiment, run, tmp_path):
     (tmp_path / "new.csv").write_text("colour,height,width\nviolet,0.0,2.5\n")
+    assert len(predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv")).tables()) == 1
+    change = 'data.transforms=[{type="one_hot",unknown="error"},"standardize"]'
+    strict = train(read_experiment(str(experiment), registry, [change]), registry, tmp_path / "strict")
     with pytest.raises(nnfw.DataError, match="'colour'.*'violet'"):
-        predict(open_model(run.directory, Access(registry)), str(tmp_path / "new.csv"))
+        predict(open_model(strict.directory, Access(registry)), str(tmp_path / "new.csv"))
 
 
 def test_prediction_without_a_needed_column_names_it(run, tmp_path):

@@ -104,7 +104,7 @@ def test_statistics_added_at_once_leave_what_was_gathered_in_its_place(rng):
 @pytest.mark.parametrize("outputs", [10, 500, 2000])
 def test_many_batches_added_at_once_leave_the_tally_of_single_ones(parts, metrics, outputs, rng):
     size, count = 16, sum(parts)
-    y = rng.random((count * size, outputs))
+    y = rng.dirichlet(np.ones(outputs), count * size)
     a = rng.random((count, size, outputs))
     costs = rng.random(count).tolist()
     data = Labelled((y,), (y,))

@@ -11,8 +11,9 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.data.frames import as_frame, columns_of, is_frame, plain_entries
+from nnfw.data.table_columns import Kind, Seen, TableColumn
 from nnfw.data.table_text import COMPRESSED, NA_VALUES, UNKNOWN, Dialect, Numbers
-from nnfw.data.tables import Kind, Seen, Table, TableColumn, listed, read_csv
+from nnfw.data.tables import Table, listed, read_csv
 from nnfw.errors import DataError, NnfwError, described, did_you_mean, in_words, short
 from nnfw.plugins import Registry, TableReaderSpec, default_registry, scheme_of
 from nnfw.plugins.registry import import_target

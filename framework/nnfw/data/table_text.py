@@ -151,7 +151,7 @@ class Text:
             if found := next((name for name, start in _UNMARKED if start.match(head)), ""):
                 return found
             marked, chunk = head.startswith(BOM_UTF8), head
-            while chunk:
+            while chunk and b"\0" not in chunk:  # no text; reading it will name the place
                 if not failed:
                     try:
                         decoder.decode(chunk)

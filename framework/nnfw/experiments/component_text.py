@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from nnfw.data.table_reading import is_table
 from nnfw.errors import ConfigError
 from nnfw.plain import Plain
 from nnfw.plugins import TYPE, scheme_of
@@ -78,6 +77,8 @@ def file_ending(text: str) -> str:
     >>> file_ending("a.tsv"), file_ending("a.zip"), file_ending("csv:path=new.csv,target=kind"), file_ending("digits")
     ('.csv', '.csv', '', '')
     """
+    from nnfw.data.table_reading import is_table  # loads NumPy, which the commands about runs do without
+
     if text == STDIN:
         return TABLE
     if _COMPONENT.match(text) and not scheme_of(text):
