@@ -1,4 +1,4 @@
-"""Matrix products in programs: by SciPy's BLAS, or by our own loops if they are small or short."""
+"""Matrix products in programs: by our own loops, or by SciPy's BLAS where that is faster."""
 
 from __future__ import annotations
 

@@ -17,6 +17,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change the experiment: training.epochs=5. Repeatable."),
 ]
+TableName = Annotated[
+    str,
+    typer.Option("--table", metavar="TABLE", help="Which table of a file: a sheet, a group, a table's name, a query."),
+]
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The run's directory. By default runs/<name>-<time>.")
 ]

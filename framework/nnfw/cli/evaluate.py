@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnfw.cli.arguments import DataDirectory, Trust, print_results
+from nnfw.cli.arguments import DataDirectory, TableName, Trust, print_results
 from nnfw.cli.console import Json, message, print_csv, print_json, print_text
 from nnfw.cli.train import progress_bar
 from nnfw.errors import short
@@ -36,10 +36,6 @@ Delimiter = Annotated[
         help=r"Delimiter of a CSV file; \t is a tab. By default that of the run's file, or what fits.",
         callback=_one_character,
     ),
-]
-TableName = Annotated[
-    str,
-    typer.Option("--table", metavar="TABLE", help="Which table of a file: a sheet, a group, a table's name, a query."),
 ]
 Data = Annotated[
     str | None,

@@ -11,9 +11,7 @@ from nnfw.cli.console import message, print_text
 from nnfw.cli.sources import recipe_of
 from nnfw.plugins import default_registry
 
-Data = Annotated[
-    str, typer.Argument(metavar="TABLE", help="A table: .csv, .tsv or .txt, also compressed; or a dataset.")
-]
+Data = Annotated[str, typer.Argument(metavar="TABLE", help="A table of any format, or a dataset.")]
 Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict.")]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it. By default stdout.")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nnfw.cli.arguments import TableName
 from nnfw.cli.console import Json, message, print_json, print_table
-from nnfw.cli.evaluate import TableName
 from nnfw.errors import short
 
 if TYPE_CHECKING:

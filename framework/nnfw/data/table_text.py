@@ -83,7 +83,7 @@ class Dialect:
 
     @property
     def in_words(self) -> str:
-        """What a user is told about it: only what is not the usual; nothing of a table that is no text."""
+        """A description for users, of what is unusual alone; empty for a table that is not text."""
         if self.delimiter == AUTO:
             return ""
         marks = {".": "dots", ",": "commas", " ": "spaces", "'": "apostrophes"}

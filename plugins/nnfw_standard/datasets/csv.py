@@ -43,7 +43,7 @@ class CSV(Dataset):
     thousands : str
         The character between groups of three digits: ``","``, ``"."``, ``"'"`` or space; empty for none.
     encoding : str
-        UTF-8, UTF-16 and Windows-1252 (Latin-1) are told apart by ``"auto"``; else the name of one.
+        The name of an encoding; ``"auto"`` tells UTF-8, UTF-16 and Windows-1252 (Latin-1) apart.
     comment : str
         Lines that begin with it are skipped; empty (default) for none.
     header : bool
