@@ -246,7 +246,7 @@ def test_report_has_ranks_means_and_each_table(tables, tmp_path):
     chosen = [tables["catalogue"].TABLES[name] for name in ("wine", "diabetes", "fair")]
     page = tables["report"].markdown(filled(tables, tmp_path), chosen, names, 2)
     assert {table.half for table in chosen} == {"tune"}
-    assert "| mean rank (3) | log loss (1) | RMSE in standard deviations (1) | seconds (2) |" in page
+    assert "| mean rank (3) | log loss (1) | RMSE in standard deviations (1) | seconds of CPU time (2) |" in page
     assert "\n| nnfw | 1.50 | 0.2000 | 0.5000 | 1.0 |" in page
     assert "\n| MLP of scikit-learn | 2.17 | 0.4000 | 0.2500 | 1.0 |" in page
     assert "\n| class shares or mean | 2.33 | 0.4000 | 1.0000 | 1.0 |" in page

@@ -85,7 +85,10 @@ def averages(rows: Sequence[Row], names: Sequence[str]) -> str:
     whole = [row for row in ranked if not row.failed]
     by_kind = {kind: [row for row in whole if row.table.kind == kind] for kind in COSTS}
     costs = [f"log loss ({len(by_kind[CLASSIFICATION])})", f"RMSE in standard deviations ({len(by_kind[REGRESSION])})"]
-    lines = [line("", [f"mean rank ({len(ranked)})", *costs, f"seconds ({len(whole)})"]), "| --- " * 5 + "|"]
+    lines = [
+        line("", [f"mean rank ({len(ranked)})", *costs, f"seconds of CPU time ({len(whole)})"]),
+        "| --- " * 5 + "|",
+    ]
     for name in names:
         rank = mean([row.rank(name, names) for row in ranked], 2)
         costs = [mean([row.averaged[name] for row in by_kind[kind]], 4) for kind in COSTS]
@@ -94,7 +97,7 @@ def averages(rows: Sequence[Row], names: Sequence[str]) -> str:
 
 
 def single(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """Return a line for each table: log loss or RMSE and, in brackets, seconds; the lowest cost is bold."""
+    """Return a line for each table: log loss or RMSE and, in brackets, seconds of CPU time; the lowest cost is bold."""
     lines = [line("table", ["rows × features", "cost", *map(label, names)]), "| --- " * (len(names) + 3) + "|"]
     for row in rows:
         cost = COSTS[row.table.kind].replace("_", " ").replace("rmse", "RMSE")
