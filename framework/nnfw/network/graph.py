@@ -356,9 +356,7 @@ class Graph:
             taken = found[padded[0]] if padded else None
             keeps = taken is not None and getattr(place.layer, "keeps_time", False)
             if len(shapes[place.position]) < 2 and not place.merges:
-                keeps = (
-                    False  # such an axis may be that of features, as of dense layers: time has features at each step
-                )
+                keeps = False  # the axis may be that of features, as of dense layers
             text = ""
             if any(found[source] is not taken for source in padded):
                 text = (
