@@ -49,6 +49,7 @@ from .protocols import Dataset as Dataset
 from .protocols import Elementwise as Elementwise
 from .protocols import Fit as Fit
 from .protocols import FitsInParts as FitsInParts
+from .protocols import FitsToTarget as FitsToTarget
 from .protocols import Initializer as Initializer
 from .protocols import Layer as Layer
 from .protocols import Merge as Merge

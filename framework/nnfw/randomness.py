@@ -8,12 +8,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Stream = Literal["parameters", "order", "noise", "split", "folds", "columns"]
-_KEYS: dict[Stream, int] = {"parameters": 0, "order": 1, "noise": 2, "split": 3, "folds": 4, "columns": 5}
+Stream = Literal["parameters", "order", "noise", "split", "folds", "columns", "cross_fit"]
+_KEYS: dict[Stream, int] = {
+    "parameters": 0,
+    "order": 1,
+    "noise": 2,
+    "split": 3,
+    "folds": 4,
+    "columns": 5,
+    "cross_fit": 6,
+}
 
 
 def stream(seed: int, name: Stream, rank: int = 0) -> np.random.Generator:
-    """Return the generator of one purpose: parameters, order of examples, noise (dropout), split, folds or columns.
+    """Return the generator of one purpose: parameters, order of examples, noise (dropout), split, folds, columns, ...
 
     Parameters
     ----------

@@ -176,6 +176,7 @@ from .solvers import LBFGS as LBFGS
 from .solvers import ConjugateGradient as ConjugateGradient
 from .solvers import NewtonCG as NewtonCG
 from .solvers import TrustKrylov as TrustKrylov
+from .target_encoding import TargetEncoding as TargetEncoding
 from .token_cost import TokenCrossEntropy as TokenCrossEntropy
 from .transforms import Index as Index
 from .transforms import MinMax as MinMax

@@ -9,7 +9,7 @@ A column that comes in parts gives the fitted values of the whole column: exactl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
@@ -233,13 +233,6 @@ class _OfCategories(FitsInParts):
             raise DataError(f"the fitted others must be a whole number of 0 or more, got {short(others)}.")
         return others
 
-    def _indices(self, column: Array, categories: list[Plain]) -> Array:
-        """Return the index of each category as int64, -1 for one that is unknown."""
-        index = {category: k for k, category in enumerate(categories)}
-        values, inverse = np.unique(column, return_inverse=True)
-        indices: Array = np.array([index.get(value, -1) for value in values.tolist()], np.int64)[inverse]
-        return indices.reshape(column.shape)
-
     @staticmethod
     def _require_known(column: Array, indices: Array, categories: list[Plain]) -> None:
         if (indices < 0).any():
@@ -266,11 +259,9 @@ class _OfCategories(FitsInParts):
         return named
 
     def _categories(self, fitted: PlainTable) -> list[Plain]:
-        found = fitted.get("categories")
-        if not isinstance(found, list) or not any(all(isinstance(item, one) for item in found) for one in _ALIKE):
-            raise DataError(f"the fitted categories must be a list of words, or of numbers, got {short(found)}.")
-        if not found or len(set(found)) < len(found) or not fitted.keys() <= {"categories", "others"}:
-            raise DataError(f"the fitted categories must be different ones, one at least, got {short(found)}.")
+        found = categories_in(fitted.get("categories"))
+        if not fitted.keys() <= {"categories", "others"}:
+            raise DataError(f"the fitted values must be categories and others, got {short(list(fitted))}.")
         self._require_few(found)
         room = len(found) * max(len(item) if isinstance(item, str) else 1 for item in found)
         if room > _MOST_ROOM:
@@ -332,7 +323,7 @@ class OneHot(_OfCategories):
 
     def add(self, gathered: dict[Plain, int], part: Array) -> dict[Plain, int]:
         """Return the categories so far; DataError if the column is a block, or there are more than `most`."""
-        self._require_flat(part)
+        require_flat(self._name, part)
         return super().add(gathered, part)
 
     def apply(self, column: Array, fitted: PlainTable) -> Array:
@@ -340,9 +331,9 @@ class OneHot(_OfCategories):
 
         DataError names an unknown category and its row, if it is to be an error.
         """
-        self._require_flat(column)
+        require_flat(self._name, column)
         categories, others = self._categories(fitted), self._others(fitted)
-        indices = self._indices(column, categories)
+        indices = indices_of(column, categories)
         if others is None:
             self._require_known(column, indices, categories)
         vectors = np.zeros((len(column), len(categories) + 1), np.float32)
@@ -355,14 +346,6 @@ class OneHot(_OfCategories):
         DataError names a row whose largest entry is that of the others.
         """
         return self._named(np.argmax(column, axis=-1), self._categories(fitted))
-
-    @staticmethod
-    def _require_flat(column: Array) -> None:
-        if column.ndim != 1:
-            raise DataError(
-                f"one_hot takes one category for each example, shape (N,), got {column.shape}. Use index for sequences "
-                "of them."
-            )
 
 
 @dataclass(frozen=True)
@@ -412,7 +395,7 @@ class Index(_OfCategories):
         DataError names an unknown category and its row, if it is to be an error.
         """
         categories = self._categories(fitted)
-        indices = self._indices(column, categories)
+        indices = indices_of(column, categories)
         if self._others(fitted) is None:
             self._require_known(column, indices, categories)
         return np.where(indices < 0, len(categories), indices)
@@ -420,6 +403,32 @@ class Index(_OfCategories):
     def invert(self, column: Array, fitted: PlainTable) -> Array:
         """Return the category of each nearest index; DataError if there is none, as for unknown categories."""
         return self._named(column, self._categories(fitted))
+
+
+def indices_of(column: Array, categories: Sequence[Plain]) -> Array:
+    """Return the index of each category as int64, -1 for one that is unknown."""
+    index = {category: k for k, category in enumerate(categories)}
+    values, inverse = np.unique(column, return_inverse=True)
+    indices: Array = np.array([index.get(value, -1) for value in values.tolist()], np.int64)[inverse]
+    return indices.reshape(column.shape)
+
+
+def require_flat(name: str, column: Array) -> None:
+    """Refuse a column with more than one category for each example."""
+    if column.ndim != 1:
+        raise DataError(
+            f"{name} takes one category for each example, shape (N,), got {column.shape}. Use index for sequences of "
+            "them."
+        )
+
+
+def categories_in(found: Plain) -> list[Plain]:
+    """Return fitted categories, all words or all numbers, and different; a file may hold anything in their place."""
+    if not isinstance(found, list) or not any(all(isinstance(item, one) for item in found) for one in _ALIKE):
+        raise DataError(f"the fitted categories must be a list of words, or of numbers, got {short(found)}.")
+    if not found or len(set(found)) < len(found):
+        raise DataError(f"the fitted categories must be different ones, one at least, got {short(found)}.")
+    return found
 
 
 def _blocks(column: Array) -> Iterator[Array]:

@@ -265,6 +265,14 @@ def test_split_that_needs_all_examples_is_refused_by_the_line(nnfw, shards, tmp_
     assert not (tmp_path / "run").exists()
 
 
+def test_target_encoding_of_a_stream_is_refused_by_the_line(nnfw, shards, tmp_path):
+    refused = nnfw("train", str(shards), "--out", "run", "--set", 'data.transforms=["target_encoding"]')
+    assert (refused.status, refused.out) == (2, "")
+    assert "data.transforms has TargetEncoding(" in refused.err
+    assert refused.err.endswith("read chunk by chunk. Use hash or index in its place.\n")
+    assert not (tmp_path / "run").exists()
+
+
 def test_stream_in_order_is_split_as_arrays_are(nnfw, shards):
     shards.write_text(TABLE.replace("test = 0.1 }", "test = 0.1, in_order = true }"))
     results = []

@@ -911,8 +911,8 @@ def standardize(**fitted):
     return {"transform": "standardize", "fitted": {"mean": 0.0, "scale": 1.0} | fitted}
 
 
-def one_hot(categories):
-    step = {"transform": "one_hot", "fitted": {"categories": categories}}
+def one_hot(categories, **more):
+    step = {"transform": "one_hot", "fitted": {"categories": categories, **more}}
     return column(kind="categorical", output_shape=[2], steps=[step])
 
 
@@ -988,6 +988,9 @@ def test_from_table_damaged_is_refused(stored, message):
         pytest.param(one_hot("ab"), r"must be a list of words, or of numbers, got 'ab'", id="no-list"),
         pytest.param(one_hot([]), r"must be different ones, one at least, got \[\]", id="no-category"),
         pytest.param(one_hot(["a", "a"]), r"must be different ones, one at least", id="same"),
+        pytest.param(
+            one_hot(["a", "b"], more=1), r"must be categories and others, got \['categories', 'more'\]", id="further"
+        ),
         pytest.param(
             {"columns": [STORED], "target": {**STORED, "name": "y", "steps": [standardize(mean=None)]}},
             r"^Column 'y': the fitted mean must be numbers, got None\.$",

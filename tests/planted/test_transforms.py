@@ -9,9 +9,23 @@ from scipy.special import boxcox1p, ndtri
 from tests.planted.test_small_kinds import changed
 
 from nnfw.testing import run_checks
-from nnfw_standard import Clip, Date, Fill, Hash, Index, Log, OneHot, Ordinal, Power, QuantileTransform, Robust, Tokens
+from nnfw_standard import (
+    Clip,
+    Date,
+    Fill,
+    Hash,
+    Index,
+    Log,
+    OneHot,
+    Ordinal,
+    Power,
+    QuantileTransform,
+    Robust,
+    TargetEncoding,
+    Tokens,
+)
 
-PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING, CONSTANT, EXAMPLES = (
+PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING, CONSTANT, EXAMPLES, LABEL = (
     f"transform.{name}"
     for name in (
         "parts_are_like_the_whole",
@@ -21,6 +35,7 @@ PARTS, UNDONE, ONE_BY_ONE, JSON, MISSING, CONSTANT, EXAMPLES = (
         "missing_numbers_are_taken",
         "constant_column_stays_finite",
         "keeps_the_examples",
+        "training_rows_do_not_carry_their_label",
     )
 )
 
@@ -131,6 +146,34 @@ WRONG = {
     "tokens-undone-to-numbers": (changed(TextSlots, invert=lambda s, p, c, f: c[:-1].sum(axis=1).astype(str)), UNDONE),
     "date-first-row-of-each-part": (changed(Date, add=lambda s, p, gathered, part: p(gathered, part[:1])), PARTS),
     "date-since-the-first-of-the-batch": (changed(Date, apply=lambda s, p, c, f: p(c, s.fit(c))), ONE_BY_ONE),
+    "target-encoding-by-the-fitted-means": (
+        changed(TargetEncoding, cross_fit=lambda s, p, c, y, rng: s.apply(c, s.fit_to(c, y))),
+        LABEL,
+    ),
+    "target-encoding-mean-of-all-rows": (
+        changed(TargetEncoding, cross_fit=lambda s, p, c, y, rng: p(c, y, rng) - p(c, y - y.mean(), rng)),
+        LABEL,
+    ),
+    "target-encoding-folds-of-sorted-labels": (
+        changed(TargetEncoding, cross_fit=lambda s, p, c, y, rng: p(c[o := y[:, 0].argsort()], y[o], rng)[o.argsort()]),
+        LABEL,
+    ),
+    "target-encoding-other-folds-each-time": (
+        changed(TargetEncoding, cross_fit=lambda s, p, c, y, rng: p(c, y, np.random.default_rng(next(TURNS)))),
+        LABEL,
+    ),
+    "target-encoding-rows-as-columns": (
+        changed(TargetEncoding, cross_fit=lambda s, p, c, y, rng: p(c, y, rng)[:, np.newaxis]),
+        LABEL,
+    ),
+    "target-encoding-centres-the-target": (
+        changed(TargetEncoding, fit_to=lambda s, p, c, y: p(c, np.subtract(y, y.mean(), out=y))),
+        "transform.leaves_its_arguments_alone",
+    ),
+    "target-encoding-mean-of-the-batch": (
+        changed(TargetEncoding, apply=lambda s, p, c, f: p(c, f) - p(c, f).mean()),
+        ONE_BY_ONE,
+    ),
     "fill-indicator-only-when-missing": (
         changed(Fill, ("mean", None, True), apply=lambda s, p, c, f: p(c, f) if (c != c).any() else c),
         MISSING,

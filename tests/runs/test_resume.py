@@ -12,7 +12,7 @@ import pytest
 import nnfw
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
-from nnfw.runs import Access, resume, train
+from nnfw.runs import Access, evaluate_run, resume, train
 from nnfw.runs.run import CHECKPOINTS
 from nnfw.storage import locked
 from nnfw.training import checkpoint_files
@@ -66,6 +66,15 @@ def test_run_that_was_killed_ends_with_the_files_of_one_that_was_not(run, experi
     record = record_of(out)
     assert (record["status"], record["exit"]) == ("finished", 0)
     assert len(record["resumed"]) == 1
+
+
+def test_resumed_run_of_target_encoding_has_the_same_training_rows(experiment, tmp_path):
+    encoded = 'data.transforms=["target_encoding", { type = "standardize", columns = ["colour", "width", "height"] }]'
+    whole = train(read_experiment(str(experiment), registry, [EVERY_STEP, encoded]), registry, tmp_path / "whole")
+    out = killed(experiment, tmp_path / "killed", 7, encoded)
+    assert resume(out, Access(registry)).results == whole.results
+    assert same_files(whole.directory, out)
+    assert evaluate_run(out, Access(registry))[0] == whole.results
 
 
 def test_line_that_a_killed_process_has_written_too_much_goes(run, experiment, tmp_path):

@@ -13,11 +13,12 @@ from annotated_types import Ge
 
 from nnfw.arrays import Array
 from nnfw.data.conversion import require_finite
+from nnfw.data.cross_fitting import TrainingRows
 from nnfw.data.examples import categorical
 from nnfw.errors import DataError, NnfwError, PluginError, in_words, short
 from nnfw.plugins import default_registry
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Transform
+from nnfw.protocols import FitsToTarget, Transform
 
 _Size = Annotated[int, Ge(1)]
 
@@ -79,9 +80,12 @@ class Column:
             wanted = f"({', '.join(('N', *map(str, self.shape)))}{'' if self.shape else ','})"
             raise DataError(f"Column {self.name!r} must have shape {wanted}, got {raw.shape}.")
 
-    def apply(self, raw: Array) -> Array:
-        """Return the raw column after every step; where the `output_kind` is integer, in int64."""
-        values = through(self.name, self.steps, raw)
+    def apply(self, raw: Array, training: TrainingRows | None = None) -> Array:
+        """Return the raw column after every step; where the `output_kind` is integer, in int64.
+
+        Steps that learn from the target make the `training` rows without their own labels.
+        """
+        values = through(self.name, self.steps, raw, training=training)
         if values.shape[1:] != self.output_shape:
             raise PluginError(
                 f"Column {self.name!r}: its transforms returned entries of shape {values.shape[1:]}, but had made "
@@ -164,11 +168,19 @@ def require_numbers(name: str, values: Array, missing: bool, when: str = "") -> 
     require_finite(values, f"Column {name!r}{when}", missing=missing, advice=f", or give the column {advice}")
 
 
-def through(name: str, steps: Sequence[FittedTransform], raw: Array, then: Transform | None = None) -> Array:
+def through(
+    name: str,
+    steps: Sequence[FittedTransform],
+    raw: Array,
+    then: Transform | None = None,
+    training: TrainingRows | None = None,
+) -> Array:
     """Return a raw column after the steps; DataError if numbers are missing that the next one, or `then`, needs."""
     values, after = raw, [*(step.transform for step in steps[1:]), then]
     for step, following in zip(steps, after, strict=False):
-        values = _transformed(name, step, "apply", values)
+        before, values = values, _transformed(name, step, "apply", values)
+        if training is not None and isinstance(step.transform, FitsToTarget):
+            values = _cross_fitted(name, step.transform, before, values, training)
         if following is not None and step.transform.takes_missing:
             require_numbers(name, values, takes_missing(following), f", before {short(following)},")
     return values
@@ -181,6 +193,18 @@ def _transformed(name: str, step: FittedTransform, method: Literal["apply", "inv
     if not isinstance(result, np.ndarray) or result.shape[:1] != (len(values),):
         raise wrong_result(step.transform, method, result, f"an array of length {len(values)} for column {short(name)}")
     return result
+
+
+def _cross_fitted(name: str, transform: FitsToTarget, column: Array, changed: Array, training: TrainingRows) -> Array:
+    """Return a changed column whose training rows are made without their own labels."""
+    with calling(name, transform, "cross_fit"):
+        found: object = training.cross_fit(transform, column)
+    expected = changed[training.rows].shape
+    if not isinstance(found, np.ndarray) or found.shape != expected:
+        raise wrong_result(transform, "cross_fit", found, f"an array of shape {expected} for column {short(name)}")
+    values = changed.astype(np.result_type(changed, found))
+    values[training.rows] = found
+    return values
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 from nnfw.arrays import Array
 from nnfw.data.columns import Column, FittedTransform, Kind, calling, require_numbers, takes_missing, through
+from nnfw.data.cross_fitting import TrainingRows
 from nnfw.data.examples import Examples, categorical
 from nnfw.errors import DataError, PluginError, about, short
 from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Transform
+from nnfw.protocols import FitsToTarget, Transform
 
 
 class Parts(Sized, Iterable[Examples], Protocol):
@@ -29,25 +30,37 @@ class ColumnFit:
         Those of the column, in the order in which they apply.
     raw
         Returns the column of examples.
+    training
+        All rows with their target, for transforms that learn from it.
     """
 
     def __init__(
-        self, name: str, kind: Kind, transforms: Sequence[Transform], raw: Callable[[Examples], Array]
+        self,
+        name: str,
+        kind: Kind,
+        transforms: Sequence[Transform],
+        raw: Callable[[Examples], Array],
+        training: TrainingRows | None = None,
     ) -> None:
-        self.name, self._kind, self._transforms, self._raw = name, kind, transforms, raw
+        self.name, self._kind, self.transforms, self.raw, self._training = name, kind, transforms, raw, training
         self._steps: tuple[FittedTransform, ...] = ()
         self._gathered: Any = None
 
     @property
     def left(self) -> bool:
         """Whether there is a transform that is not fitted."""
-        return len(self._steps) < len(self._transforms)
+        return len(self._steps) < len(self.transforms)
 
     def fit(self, examples: Examples) -> None:
         """Fit the next transform on all examples."""
-        values = self._before_next(examples)
-        with calling(self.name, self._next, "fit"):
-            fitted = self._next.fit(values)
+        values, following = self._before_next(examples), self._next
+        if self._training is not None and isinstance(following, FitsToTarget):
+            with calling(self.name, following, "fit_to"):
+                fitted = following.fit_to(values, self._training.target)
+            self._add_step(fitted, "fit_to")
+            return
+        with calling(self.name, following, "fit"):
+            fitted = following.fit(values)
         self._add_step(fitted, "fit")
 
     def start(self) -> None:
@@ -70,18 +83,18 @@ class ColumnFit:
 
     def column(self, examples: Examples) -> Column:
         """Return the column, with the shapes that the transforms give one of the examples."""
-        return Column.of_entry(self.name, self._raw(examples)[:1], self._kind, self._steps)
+        return Column.of_entry(self.name, self.raw(examples)[:1], self._kind, self._steps)
 
     @property
     def _next(self) -> Transform:
-        return self._transforms[len(self._steps)]
+        return self.transforms[len(self._steps)]
 
     def _before_next(self, examples: Examples) -> Array:
         """Return what the next transform takes."""
-        raw = self._raw(examples)
+        raw = self.raw(examples)
         if not self._steps:
             require_numbers(self.name, raw, takes_missing(self._next))
-        values = through(self.name, self._steps, raw, self._next)
+        values = through(self.name, self._steps, raw, self._next, self._training)
         if self._next.accepts == "numeric" and categorical(values):
             raise DataError(
                 f"Column {self.name!r} holds words, but {short(self._next)} takes numbers. Use one_hot for it."

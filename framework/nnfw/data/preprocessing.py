@@ -16,6 +16,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, to_table
 from nnfw.data.columns import Column, takes_missing
 from nnfw.data.conversion import as_numeric, as_whole, cast, column_names, require_finite
+from nnfw.data.cross_fitting import TrainingRows
 from nnfw.data.examples import Examples, categorical
 from nnfw.data.fitting import ColumnFit, Parts, fit_columns, words_in
 from nnfw.data.frames import as_frame, columns_of, is_row
@@ -23,7 +24,7 @@ from nnfw.data.padded import Padded
 from nnfw.data.tables import Table, delimiter_advice, listed, repeated
 from nnfw.data.targets import Target, Word
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, about, did_you_mean, short
-from nnfw.protocols import Transform
+from nnfw.protocols import FitsToTarget, Transform
 
 if TYPE_CHECKING:
     from nnfw.plain import PlainTable
@@ -125,6 +126,7 @@ class Preprocessing:
         indices: tuple[str, ...] | None = None,
         targets: Mapping[str, str] | None = None,
         classes: Mapping[str, tuple[str, ...]] | None = None,
+        seed: int = 0,
     ) -> Preprocessing:
         """Return the preprocessing with everything fitted on `examples`, which must be the training split.
 
@@ -149,6 +151,8 @@ class Preprocessing:
         classes
             Names of the classes of target columns. Those of a target of words are these, else ``examples.classes``,
             else the words in sorted order.
+        seed
+            Of the folds in which transforms that learn from the target make the training part; 0 by default.
         """
         parts = [examples] if isinstance(examples, Examples) else examples
         first = next(iter(parts))
@@ -161,11 +165,14 @@ class Preprocessing:
         chosen = {name: _of_column(name, raw, transforms) for name, raw in features.items()}
         filled = [name for name, own in chosen.items() if own and takes_missing(own[0], categorical(features[name]))]
         first.require_filled([*filled, *(there.keys() - features.keys() - lengths.keys() - labels)])
+        of_targets = _fits_of_targets(first, target_transforms, targets, whole=len(parts) == 1)
+        training = _training_rows(first, chosen, of_targets, seed)
         of_columns = [
-            ColumnFit(name, "categorical" if categorical(features[name]) else "numeric", own, _raw_column(name))
+            ColumnFit(
+                name, "categorical" if categorical(features[name]) else "numeric", own, _raw_column(name), training
+            )
             for name, own in chosen.items()
         ]
-        of_targets = _fits_of_targets(first, target_transforms, targets, whole=len(parts) == 1)
         fit_columns([*of_columns, *of_targets.values()], parts)
         columns = tuple(fit.column(first) for fit in of_columns)
         words = [column.name for column in columns if categorical(column.apply(features[column.name][:1]))]
@@ -429,7 +436,18 @@ class Preprocessing:
         ((name, raw),) = labels.items()
         return Examples(features, raw, name, self.classes)
 
-    def apply(self, features: Any, dtype: DTypeLike = np.float32) -> Any:
+    def training_rows(self, examples: Examples, rows: Array, seed: int) -> TrainingRows | None:
+        """Return which examples are the training part, for :meth:`apply`; None where no transform asks for it.
+
+        The `seed` is that of :meth:`fit`.
+        """
+        if not any(isinstance(step.transform, FitsToTarget) for column in self.columns for step in column.steps):
+            return None
+        labels = self.raw_labels(examples).items()
+        changed = {name: each.column is not None and bool(each.column.steps) for name, each in self.outputs.items()}
+        return TrainingRows.of([(raw, changed[name]) for name, raw in labels], rows, seed)
+
+    def apply(self, features: Any, dtype: DTypeLike = np.float32, training: TrainingRows | None = None) -> Any:
         """Return x of shape ``(N, *input_shape)`` from raw columns; by name where inputs have names.
 
         Several columns are flattened and joined in order. A single column keeps its shape, ``(N,)`` becomes ``(N, 1)``.
@@ -445,10 +463,15 @@ class Preprocessing:
         dtype
             Of x, unless x is a single column: a numeric one without transforms is returned as it is, so that a
             memory-mapped one is not copied; one whose transforms end in integers is int64.
+        training
+            Which rows are those of the training part, as :meth:`training_rows` gives them: transforms that learn from
+            the target make each of them without its own label. None, the default, for other examples.
         """
         raw = self._raw(features)
         try:
-            found = {name: self._input(name, group, raw, np.dtype(dtype)) for name, group in self._groups.items()}
+            found = {
+                name: self._input(name, group, raw, np.dtype(dtype), training) for name, group in self._groups.items()
+            }
         except MemoryError as error:
             count = len(next(iter(raw.values())))
             raise DataError(
@@ -458,10 +481,15 @@ class Preprocessing:
         return found if self.names_inputs else found[INPUT]
 
     def _input(
-        self, name: str, group: InputColumns, raw: Mapping[str, Array], dtype: np.dtype[np.generic]
+        self,
+        name: str,
+        group: InputColumns,
+        raw: Mapping[str, Array],
+        dtype: np.dtype[np.generic],
+        training: TrainingRows | None,
     ) -> Array | Padded:
         with about("input_shape", name):
-            x = _joined(self._columns_of(group), raw, None if name in (self.indices or ()) else dtype)
+            x = _joined(self._columns_of(group), raw, None if name in (self.indices or ()) else dtype, training)
             if group.lengths is None:
                 return x
             return Padded(x, _whole(raw[group.lengths], group.lengths, "lengths"))
@@ -568,11 +596,16 @@ def _shape(columns: Sequence[Column]) -> Shape:
     return columns[0].output_shape or (1,) if len(columns) == 1 else (sum(column.width for column in columns),)
 
 
-def _joined(columns: Sequence[Column], raw: Mapping[str, Array], dtype: np.dtype[np.generic] | None) -> Array:
+def _joined(
+    columns: Sequence[Column],
+    raw: Mapping[str, Array],
+    dtype: np.dtype[np.generic] | None,
+    training: TrainingRows | None,
+) -> Array:
     """Return one input in `dtype`; indices, in int64, where that is None."""
     if len(columns) == 1:
         (column,) = columns
-        x = column.apply(raw[column.name])
+        x = column.apply(raw[column.name], training)
         if dtype is None:
             x = _whole(x, column.name, "indices")
         elif column.steps and not column.output_kind:
@@ -582,7 +615,7 @@ def _joined(columns: Sequence[Column], raw: Mapping[str, Array], dtype: np.dtype
     x = np.empty((count, *_shape(columns)), np.int64 if dtype is None else dtype)
     start = 0
     for column in columns:
-        values = column.apply(raw[column.name]).reshape(count, column.width)
+        values = column.apply(raw[column.name], training).reshape(count, column.width)
         stop = start + column.width
         name = column.name
         x[:, start:stop] = _whole(values, name, "indices") if dtype is None else cast(values, dtype, f"Column {name!r}")
@@ -620,6 +653,19 @@ def _absent(table: Table, column: Column) -> str:
 
 def _raw_column(name: str) -> Callable[[Examples], Array]:
     return lambda examples: examples.columns[name]
+
+
+def _training_rows(
+    examples: Examples, chosen: Mapping[str, list[Transform]], targets: Mapping[str, ColumnFit], seed: int
+) -> TrainingRows | None:
+    """Return all examples as the training part, if a transform learns from the target."""
+    learning = [transform for own in chosen.values() for transform in own if isinstance(transform, FitsToTarget)]
+    if not learning:
+        return None
+    if not targets:
+        raise DataError(f"There is no target for the transform {short(learning[0])}, which learns from it.")
+    labels = [(fit.raw(examples), bool(fit.transforms)) for fit in targets.values()]
+    return TrainingRows.of(labels, slice(None), seed)
 
 
 def _fits_of_targets(

@@ -102,7 +102,7 @@ class InMemory(RawData):
         self, model: Sequential, objective: Objective, rows: Mapping[str, NDArray[np.int64]]
     ) -> dict[str, Part]:
         """Return views of the same arrays."""
-        whole = model.labelled(*features_and_labels(model, self.examples), objective)
+        whole = model.labelled(*features_and_labels(model, self.examples, rows["training"]), objective)
         return {name: whole.subset(own) for name, own in rows.items() if len(own)}
 
     def fingerprint(self) -> str:
@@ -195,12 +195,19 @@ def streamed(source: Source, model: Sequential, objective: Objective, rows: Chun
     return Streamed(source, made, model.network, objective, rows, owner=_OWNER)
 
 
-def features_and_labels(model: Sequential, examples: Examples) -> tuple[Any, Any]:
-    """Return x and y of raw examples, for a model with preprocessing; DataError if it cannot take them."""
-    assert model.preprocessing is not None
-    model.preprocessing.require_filled(examples, labels=True)
-    x = model.preprocessing.apply(examples.features, model.dtype)
-    y = model.preprocessing.target(examples, model.dtype)
+def features_and_labels(
+    model: Sequential, examples: Examples, training: NDArray[np.int64] | None = None
+) -> tuple[Any, Any]:
+    """Return x and y of raw examples, for a model with preprocessing; DataError if it cannot take them.
+
+    Transforms that learn from the target must be told which rows are those of the `training` part.
+    """
+    preprocessing = model.preprocessing
+    assert preprocessing is not None
+    preprocessing.require_filled(examples, labels=True)
+    part = None if training is None else preprocessing.training_rows(examples, training, model.seed)
+    x = preprocessing.apply(examples.features, model.dtype, part)
+    y = preprocessing.target(examples, model.dtype)
     require_indices(model, x, examples)
     return x, y
 

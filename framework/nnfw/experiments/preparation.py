@@ -13,13 +13,13 @@ import numpy as np
 
 from nnfw.arrays import Array, Shape
 from nnfw.data import InputColumns, Preprocessing, Target, categorical, listed, shape_of, words_in
-from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, about, did_you_mean
+from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, about, did_you_mean, short
 from nnfw.experiments.data import InChunks, Part, RawData, read_data
 from nnfw.experiments.experiment import Experiment, ExperimentFile, SplitSection, graph_of, placed, placing, table_of
 from nnfw.model import Sequential
 from nnfw.network import INPUT, Health, Objective, by_name, health_of
 from nnfw.plugins import Registry
-from nnfw.protocols import Cost
+from nnfw.protocols import Cost, FitsToTarget
 from nnfw.randomness import stream
 from nnfw.storage import container
 from nnfw.toml import Keys
@@ -192,6 +192,13 @@ def _unfit_options(experiment: Experiment, data: RawData) -> Iterator[tuple[Keys
         elif not experiment.data.targets and name not in data.first.features:
             text = f"data.{'.'.join(path)} names the column {name!r}, which is the target. Remove it."
             yield ("data", *path), text
+    learning = [each for each in experiment.data.transforms if isinstance(each, FitsToTarget)]
+    if learning and isinstance(data, InChunks):
+        text = (
+            f"has {short(learning[0])}, which learns from the target and needs all examples in memory, but the data is "
+            "read chunk by chunk. Use hash or index in its place."
+        )
+        yield ("data", "transforms"), f"data.transforms {text}"
     yield from _unfit_split(experiment.data.split, data)
 
 
@@ -247,6 +254,7 @@ def _new_model(experiment: Experiment, data: RawData, training: Any, registry: R
         indices=tuple(name for name, n in zip(graph.inputs, graph.limits(), strict=True) if n is not None) or None,
         targets=section.targets,
         classes=_classes(data, section.targets),
+        seed=experiment.seed,
     )
     declared, found = experiment.model.input_shape, preprocessing.input_shape
     if declared is not None and declared != found:

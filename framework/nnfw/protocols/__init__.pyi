@@ -13,6 +13,7 @@ from .cost import WritesValue as WritesValue
 from .cost import WritesValueFromZ as WritesValueFromZ
 from .data import Dataset as Dataset
 from .data import FitsInParts as FitsInParts
+from .data import FitsToTarget as FitsToTarget
 from .data import Source as Source
 from .data import Transform as Transform
 from .kinds import KINDS as KINDS

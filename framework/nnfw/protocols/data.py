@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from nnfw.errors import DataError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -182,3 +184,34 @@ class FitsInParts(Transform, Protocol):
     def fit(self, column: Array) -> Mapping[str, Any]:
         """Return the fitted values of a column that is one part."""
         return self.finish(self.add(self.start(), column))
+
+
+@runtime_checkable
+class FitsToTarget(Transform, Protocol):
+    """A transform of features that learns from the target: its author writes `fit_to` and `cross_fit` instead of `fit`.
+
+    The target is ``(N, K)`` in float64: numbers as they are, and for classes a column of 0 and 1 each, of two classes
+    only that of the second. Labels are classes if they are words, or integers of at most 20 kinds that no target
+    transform changes. Several targets lie side by side.
+
+    `apply` makes the examples of validation, test and prediction. Had it made those of the training part too, each of
+    them would carry its own label into its features.
+    """
+
+    @abstractmethod
+    def fit_to(self, column: Array, target: Array) -> Mapping[str, Any]:
+        """Return the fitted values of the training part, fit for JSON."""
+
+    @abstractmethod
+    def cross_fit(self, column: Array, target: Array, rng: np.random.Generator) -> Array:
+        """Return the changed column of the training part, each row made without its own target.
+
+        As :meth:`apply` in shape. `rng` is the only source of randomness, and in the same state whenever it is called.
+        """
+
+    def fit(self, column: Array) -> Mapping[str, Any]:
+        """Raise DataError: without the target there is nothing to fit."""
+        raise DataError(
+            f"{type(self).__name__} learns from the target, so it needs all training examples with their labels in "
+            "memory. Data that is read in chunks takes a transform such as hash or index."
+        )
