@@ -580,7 +580,7 @@ def test_predict_refuses_what_is_no_batch(x, message):
             lambda x, y: (np.where(np.eye(60, 8) > 0, np.nan, x), y),
             r"x holds 8 values that are not finite, the first at \[0, 0\]",
         ),
-        (lambda x, y: (x, y + 1), "label 3"),
+        (lambda x, y: (x, np.append(y[:-1], 3)), "label 3"),
     ],
     ids=["empty", "lengths", "number", "nan", "label"],
 )

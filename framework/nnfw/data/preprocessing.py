@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -275,6 +275,14 @@ class Preprocessing:
         return not (self.inputs or self.indices) and not any(column.steps or column.shape for column in self.columns)
 
     @property
+    def without_names(self) -> bool:
+        """Whether x was arrays without names, each of which is a column that is taken as it is."""
+        groups = self._groups.items()
+        return all(group.names == (name,) for name, group in groups) and not any(
+            column.steps or not column.shape for column in self.columns
+        )
+
+    @property
     def only_names(self) -> bool:
         """Whether it holds only the names of columns, as after a training in Python."""
         return self.plain and not self.has_targets
@@ -288,6 +296,13 @@ class Preprocessing:
     def outputs(self) -> Mapping[str, Target]:
         """The target of each output by its name; that of the only one, without a name, under the empty name."""
         return self.targets or {"": Target(self.target_column, self.classes, self.numbers)}
+
+    def remarks(self) -> Iterator[str]:
+        """Yield what was understood of the labels that a user may want to know."""
+        for target in self.outputs.values():
+            if target.numbers is not None and target.column is not None:
+                numbers = listed([*map(str, target.numbers)])
+                yield f"The labels of {target.column.name!r} are classes, in this order: {numbers}."
 
     def numbered(self, output: str, numbers: tuple[int, ...]) -> Preprocessing:
         """Return it with these whole numbers, in order, as the labels of the classes of an output."""
@@ -343,7 +358,7 @@ class Preprocessing:
     def require_names(self, names: Sequence[str], owner: str) -> None:
         """Refuse columns of a source that are missing, further ones, or another order; DataError says which."""
         own = tuple(column.name for column in self.columns)
-        if tuple(names) == own and self.plain:
+        if (tuple(names) == own and self.plain) or self.without_names:
             return
         if not self.plain:
             raise DataError(

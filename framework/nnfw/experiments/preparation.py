@@ -16,10 +16,10 @@ from nnfw.data import InputColumns, Preprocessing, Target, categorical, listed, 
 from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, about, did_you_mean, short
 from nnfw.experiments.data import InChunks, Part, RawData, read_data
 from nnfw.experiments.experiment import Experiment, ExperimentFile, SplitSection, graph_of, placed, placing, table_of
-from nnfw.model import Sequential
+from nnfw.model import Sequential, numbers_of
 from nnfw.network import INPUT, Health, Objective, by_name, health_of
 from nnfw.plugins import Registry
-from nnfw.protocols import Cost, FitsToTarget
+from nnfw.protocols import FitsToTarget
 from nnfw.randomness import stream
 from nnfw.storage import container
 from nnfw.toml import Keys
@@ -68,10 +68,7 @@ class Prepared:
     def remarks(self) -> Iterator[str]:
         """Yield what was understood of the data that its user may want to know."""
         assert self.model.preprocessing is not None
-        for target in self.model.preprocessing.outputs.values():
-            if target.numbers is not None and target.column is not None:
-                numbers = listed([*map(str, target.numbers)])
-                yield f"The labels of {target.column.name!r} are classes, in this order: {numbers}."
+        yield from self.model.preprocessing.remarks()
 
     def evaluate(self, part: str) -> Figures:
         """Return cost and metrics of the model on one part."""
@@ -282,27 +279,13 @@ def _numbered(preprocessing: Preprocessing, model: Sequential, objective: Object
         return preprocessing
     shapes = model.network.output_shapes
     for (name, target), term, shape in zip(preprocessing.outputs.items(), objective.terms, shapes, strict=True):
-        column, count = target.column, max(shape[-1], 2)
-        if column is None or column.kind != "integer" or column.shape or column.steps or target.classes is not None:
+        column = target.column
+        if column is None or column.kind == "categorical" or column.shape or column.steps or target.classes is not None:
             continue
-        labels = tuple(int(label) for label in np.unique(data.first.columns[column.name]).tolist())
-        outside = labels[0] < 0 or labels[-1] >= count
-        if outside and len(labels) == count and _takes_only_classes(term.cost, shape, count):
-            preprocessing = preprocessing.numbered(name, labels)
+        numbers = numbers_of(data.first.columns[column.name], term.cost, shape)
+        if numbers is not None:
+            preprocessing = preprocessing.numbered(name, numbers)
     return preprocessing
-
-
-def _takes_only_classes(cost: Cost, shape: Shape, count: int) -> bool:
-    """Return whether a cost takes the labels 0 to `count` − 1, and not `count`."""
-    try:
-        cost.targets(np.arange(count), shape)
-    except DataError:
-        return False
-    try:
-        cost.targets(np.array([count]), shape)
-    except DataError:
-        return True
-    return False
 
 
 def _without(group: str | None, data: RawData) -> Mapping[str, InputColumns] | None:

@@ -1,4 +1,5 @@
 from .format import load as load
+from .labels import numbers_of as numbers_of
 from .sequential import Sequential as Sequential
 from .sequential import WeightedCost as WeightedCost
 from .stepwise import Stepwise as Stepwise

@@ -17,6 +17,7 @@ from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, options_of, to_table
 from nnfw.data import Padded, Preprocessing, Rows, Stored, Values, as_frame, column_names, listed, release
 from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError, short, warn
+from nnfw.model.labels import classes_of, numbered, with_targets
 from nnfw.network import (
     EVALUATION_ROWS,
     INPUT,
@@ -123,7 +124,10 @@ class Sequential(Generic[Predicted]):
     input_shape, output_shape
         Shape of one example and of one prediction; by name where inputs or outputs have names.
     preprocessing
-        How raw columns become x, once the model was trained from an experiment or on named columns; else None.
+        How raw columns become x and predictions labels, once the model was trained from an experiment, on named columns
+        or on labels that had to be numbered; else None.
+    classes
+        The labels of the classes in the order of the outputs, where they are words or do not count from 0; else None.
 
     Raises
     ------
@@ -275,9 +279,11 @@ class Sequential(Generic[Predicted]):
             zarr) of more than 64 MiB in slices. x may be a sparse matrix of SciPy, of which one batch at a time becomes
             dense, or an :class:`nnfw.Source`, which is read chunk by chunk: y and `sample_weight` then name columns of
             it, by output where there are several. Labels are what the cost takes: classes ``(N,)`` or one-hot rows for
-            ``cross_entropy``, numbers ``(N, *output_shape)`` for ``mse``; ``(N,)`` is accepted for one output. The
-            model remembers the names of a frame's columns, up to 16,384, and from then on refuses frames with other
-            columns or another order. Arrays without names are taken by position.
+            ``cross_entropy``, numbers ``(N, *output_shape)`` for ``mse``; ``(N,)`` is accepted for one output. Classes
+            in memory may be words, or whole numbers that do not count from 0: they are numbered in order, `classes`
+            says how, and from then on labels are these. The model remembers the names of a frame's columns, up to
+            16,384, and from then on refuses frames with other columns or another order. Arrays without names are taken
+            by position.
         cost, optimizer
             By name, by table or as objects. Two functions, (value, gradient), are a cost too.
         epochs, batch_size
@@ -389,15 +395,23 @@ class Sequential(Generic[Predicted]):
             raise ConfigError(mistakes)
         x = as_frame(x, "x")
         preprocessing = self._remembering(training.feature_names(x, y, sample_weight))
-        given_data = self.data(x, y, objective, sample_weight)
-        data = training.with_class_weights(given_data, resolved.class_weight, None, self.dtype)
+        if not training.is_streamed(x, y, sample_weight):
+            preprocessing = with_targets(preprocessing, y, self.network, objective)
+        labels = self._numbered(x, y, sample_weight, preprocessing)
+        given_data = self.data(x, labels, objective, sample_weight, preprocessing=preprocessing)
+        classes = classes_of(preprocessing)[0]
+        named = None if classes is None else [*map(str, classes)]
+        data = training.with_class_weights(given_data, resolved.class_weight, named, self.dtype)
         validation = self._validation(validation_data, objective, preprocessing)
         if mistakes := list(training.unmixable_examples(resolved.mix, data)):
             raise ConfigError(mistakes)
         self.require_metrics(resolved.metrics, objective, data, validation)
         if settings.resume and settings.checkpoints is None:
             raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])
-        self.preprocessing = preprocessing
+        told, self.preprocessing = self.preprocessing, preprocessing
+        if told is not preprocessing and preprocessing is not None:
+            for text in preprocessing.remarks():
+                warn(text)
         task = training.Task(
             self.network,
             data,
@@ -451,7 +465,23 @@ class Sequential(Generic[Predicted]):
         if not isinstance(data, tuple | list) or len(data) not in (2, 3):
             raise DataError(f"validation_data must be (x, y) or (x, y, sample_weight), got {short(data)}.")
         x, y, weight = (*data, None)[:3]
+        y = self._numbered(x, y, weight, preprocessing)
         return self.data(x, y, objective, weight, suffix="_val", preprocessing=preprocessing)
+
+    def _numbered(self, x: object, y: Any, weight: object, preprocessing: Preprocessing | None) -> Any:
+        """Return labels as the costs take them; of a source the names of their columns, as they are."""
+        if training.is_streamed(x, y, weight):
+            return y
+        return numbered(y, preprocessing, self.network.output_names, self.dtype)
+
+    @property
+    def classes(self) -> Any:
+        """The labels of the classes in the order of the outputs, once the model knows them; else None.
+
+        Words, or whole numbers that are not 0 to K − 1. Of several outputs, by their names.
+        """
+        found = classes_of(self.preprocessing)
+        return self._by_output(found) if len(found) == len(self.network.output_shapes) else None
 
     def predict(self, x: Values | Source, *, accelerator: str = "none") -> Predicted:
         """Return a^L for examples `x`.
@@ -540,7 +570,8 @@ class Sequential(Generic[Predicted]):
         return dict(zip(names, ends, strict=True)) if names else ends[0]
 
     def _predicted_in_chunks(self, x: object, accelerator: str) -> Any:
-        known = () if self.preprocessing is None else tuple(column.name for column in self.preprocessing.columns)
+        named = self.preprocessing is not None and not self.preprocessing.without_names
+        known = tuple(column.name for column in self.preprocessing.columns) if named and self.preprocessing else ()
         chunks = training.inputs_in_chunks(x, self.network, known)
         found: list[Any] = [self.predict(chunk, accelerator=accelerator) for chunk in chunks]
         if not self.network.output_names:
@@ -621,7 +652,7 @@ class Sequential(Generic[Predicted]):
         options = build(training.TrainingOptions, {"metrics": metrics}, self.registry.resolve)
         named = self.measures(options.metrics)
         self.require_metrics(options.metrics, objective)
-        data = self.data(x, y, objective, sample_weight)
+        data = self.data(x, self._numbered(x, y, sample_weight, self.preprocessing), objective, sample_weight)
         record = training.evaluate(self.network, data, objective, named, self.network.workspace())
         training.require_finite_cost(record["cost"], "these examples", objective.label(self.registry))
         return record
@@ -652,6 +683,7 @@ class Sequential(Generic[Predicted]):
         `batch_norm`. :meth:`trace` gives the gradients of each layer by name.
         """
         objective = self.objective(cost)
+        y = self._numbered(x, y, sample_weight, self.preprocessing)
         data = self.labelled(x, y, objective, sample_weight)
         gradient = np.zeros_like(self.parameters.vector)
         batch = data.part(0, len(data), self.dtype)
@@ -672,7 +704,7 @@ class Sequential(Generic[Predicted]):
             As :meth:`fit`.
         """
         objective = self.objective(cost)
-        data = self.labelled(x, y, objective, None)
+        data = self.labelled(x, self._numbered(x, y, None, self.preprocessing), objective, None)
         workspace = self.network.workspace()
         grads = self.network.views(np.zeros_like(self.parameters.vector))
         batch = data.part(0, len(data), self.dtype)
@@ -702,7 +734,7 @@ class Sequential(Generic[Predicted]):
             As :meth:`fit`.
         """
         objective = self.objective(cost)
-        data = self.labelled(x, y, objective, None)
+        data = self.labelled(x, self._numbered(x, y, None, self.preprocessing), objective, None)
         return health_of(self.network, data.part(0, len(data), self.dtype), objective, through_time=True)
 
     def save(self, path: str | PathLike[str], *, inside: Directory | None = None) -> None:

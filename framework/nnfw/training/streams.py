@@ -259,6 +259,11 @@ def _features(source: Source, y: object, weight: object, network: Network, suffi
                     f"{owner} must name a column of the source x{suffix}, got {short(name)}.{near} It has: "
                     f"{listed(source.schema.names or ())}."
                 )
+    if words := [name for name in _leaves(y) if source.schema[name].base.kind in "US"]:
+        raise DataError(
+            f"y{suffix} names the column {words[0]!r} of words. The labels of a source must be numbers, and classes "
+            "count from 0: number them where the source reads them. It is not read once more to find all words."
+        )
     if not names:
         raise DataError(f"x{suffix} has no column but those of labels and weights: there is nothing to learn from.")
     return {name: name for name in names} if network.inputs[0].key else names
