@@ -304,6 +304,43 @@ def test_folds_in_order_know_only_what_comes_before(grouped):
         assert test.tolist() == list(range(6 * number, 6 * number + 6))
 
 
+SHUFFLED = np.array([5, 2, 9, 0, 7, 4, 1, 8, 3, 6])
+
+
+def in_time(time, **others):
+    return Examples({"x": np.arange(len(time), dtype=float)}, np.zeros(len(time)), time=time, **others)
+
+
+def test_split_holds_out_the_newest_examples():
+    parts = split(in_time(SHUFFLED), 0.2, 0.3, rng=seeded())
+    assert [sorted(SHUFFLED[part].tolist()) for part in parts] == [[0, 1, 2, 3, 4], [5, 6], [7, 8, 9]]
+    assert all((np.diff(part) > 0).all() for part in parts)
+
+
+def test_split_in_time_keeps_the_groups_of_the_examples():
+    parts = split(in_time(SHUFFLED, group=SHUFFLED // 2), 0.2, 0.2, rng=seeded())
+    assert [sorted(SHUFFLED[part].tolist()) for part in parts] == [[0, 1, 2, 3, 4, 5], [6, 7], [8, 9]]
+
+
+def test_split_by_the_group_of_the_examples_is_that_by_groups():
+    groups = np.repeat(np.arange(6), 4)
+    own = Examples({"x": np.arange(24.0)}, group=groups)
+    first = split(own, 0.2, 0.2, rng=seeded())
+    second = split(examples_of(np.zeros(24)), 0.2, 0.2, groups=groups, rng=seeded())
+    assert [part.tolist() for part in first] == [part.tolist() for part in second]
+
+
+def test_folds_in_time_know_only_what_was_before():
+    found = folds(in_time(SHUFFLED), 4, rng=seeded())
+    assert [sorted(SHUFFLED[fold.test].tolist()) for fold in found] == [[2, 3], [4, 5], [6, 7], [8, 9]]
+    assert [int(SHUFFLED[fold.known].max()) for fold in found] == [1, 3, 5, 7]
+
+
+def test_folds_of_groups_in_time_keep_them_together():
+    found = folds(in_time(SHUFFLED, group=-(SHUFFLED // 2)), 4, rng=seeded())
+    assert [sorted(SHUFFLED[fold.test].tolist()) for fold in found] == [[2, 3], [4, 5], [6, 7], [8, 9]]
+
+
 def test_folds_of_numbers_are_drawn():
     first, second = (folds(examples_of(np.arange(50.0)), 5, rng=seeded(seed)) for seed in (0, 1))
     assert [len(fold.test) for fold in first] == [10] * 5

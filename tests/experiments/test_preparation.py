@@ -281,6 +281,15 @@ def test_group_is_in_one_part_and_no_feature(grouped):
     assert made.model.input_shape == (1,)
 
 
+def test_group_of_the_dataset_splits_as_that_of_the_split(grouped):
+    made = prepared(grouped)
+    other = prepared(grouped, "data.split={ validation = 0.2, test = 0.2 }", 'data.source.group="patient"')
+    for name, part in made.parts.items():
+        assert other.parts[name].rows.tolist() == part.rows.tolist()
+    assert [column.name for column in other.model.preprocessing.columns] == ["x"]
+    assert other.fingerprint != made.fingerprint
+
+
 def test_group_that_an_input_names_is_a_feature(grouped):
     overrides = ('data.inputs={ x = ["patient", "x"] }',)
     made = prepared(grouped, *overrides)
@@ -301,6 +310,18 @@ def test_group_that_an_input_names_is_a_feature(grouped):
         (
             ("data.split={ stratify = true, in_order = true }",),
             "data.split.stratify draws examples class by class, which in_order leaves no room for. Remove one of them.",
+        ),
+        (
+            ('data.source.group="patient"',),
+            "data.split.group says what the group of the dataset says already. Remove one of them.",
+        ),
+        (
+            ('data.source.time="patient"', "data.split={ in_order = true }"),
+            "data.split.in_order says what the time of the dataset says already. Remove one of them.",
+        ),
+        (
+            ('data.source.time="patient"', "data.split={ stratify = true }"),
+            "data.split.stratify draws examples class by class, which time leaves no room for. Remove one of them.",
         ),
         (
             ('data.source={ type = "digits" }', 'data.split.group="pixels"'),

@@ -60,8 +60,10 @@ GROUPED = 'data.split.group="group"'
         ([], {}, "stratified", [20, 20, 20]),
         ([], {"target": "y"}, "random", [20, 20, 20]),
         (["data.split.in_order=true"], {}, "in order", [15, 15, 15]),
+        (['data.source.group="group"'], {}, "grouped", [20, 20, 20]),
+        (['data.source.time="y"'], {}, "in time", [15, 15, 15]),
     ],
-    ids=["grouped", "stratified", "random", "in order"],
+    ids=["grouped", "stratified", "random", "in order", "group", "time"],
 )
 def test_folds_follow_the_split_of_the_experiment(changes, options, kind, tested):
     found = quietly(experiment(*changes, **options))

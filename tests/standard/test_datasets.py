@@ -58,6 +58,61 @@ def test_csv_load_features_chooses_columns_in_order(tmp_path):
     assert list(examples.features) == ["home", "legs"]
 
 
+VISITS = "visit,patient,day,w,size,kind,mass\na,p,02.01.2024,1,3.5,cat,4\nb,q,01.01.2024,0.5,2.5,dog,9\n"
+ROLES = {"id": "visit", "group": "patient", "time": "day", "weight": "w"}
+
+
+def test_csv_load_columns_with_a_role_are_no_features(tmp_path):
+    write(tmp_path, VISITS)
+    examples = CSV("pets.csv", target=("kind", "mass"), **ROLES).load(tmp_path)
+    assert list(examples.features) == ["size"]
+    assert (examples.target.tolist(), examples.further["mass"].tolist()) == (["cat", "dog"], [4, 9])
+    assert (examples.weight.tolist(), examples.group.tolist()) == ([1, 0.5], ["p", "q"])
+    assert np.diff(examples.time).tolist() == [-86400]
+
+
+def test_csv_load_column_with_a_role_is_a_feature_by_name(tmp_path):
+    write(tmp_path, VISITS)
+    examples = CSV("pets.csv", target="kind", features=("size", "w"), **ROLES).load(tmp_path)
+    assert list(examples.features) == ["size", "w"]
+    assert examples.weight.tolist() == [1, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "options", "message"),
+    [
+        ("0.5", "-0.5", {}, r"^pets\.csv:3: column 'w': a weight must be 0 or more, got -0\.5\. Correct it\.$"),
+        ("0.5", "", {}, r"^pets\.csv:3: column 'w': cells without a finite number: 1, the first is '' in this line"),
+        (",1,", ",much,", {}, r"^pets\.csv:2: column 'w': expected a number, got 'much'\."),
+        ("q", "", {}, r"^pets\.csv:3: column 'patient': missing values: 1, the first is '' in this line"),
+        (
+            "01.01.2024",
+            "soon",
+            {},
+            r"^pets\.csv:3: column 'day': 'soon' is no date, written as '02.01.2024' is\. Write",
+        ),
+        ("", "", {"time": "days"}, r"^pets\.csv: there is no column 'days'\. Did you mean 'day'\? Columns: visit, pat"),
+        ("", "", {"target": ("mass", "mass")}, r"^pets\.csv: target names 'mass' twice\. Remove one of them\.$"),
+        ("", "", {"target": "w"}, r"^pets\.csv: 'w' is the target and cannot be the weight too\.$"),
+        ("", "", {"target": ("kind", "visit")}, r"^pets\.csv: 'visit' is the target and cannot be the id too\.$"),
+        ("", "", {"features": ("kind",)}, r"^pets\.csv: 'kind' is the target and cannot be a feature too\.$"),
+        ("", "", {"exclude": ("size", "mass")}, r"^pets\.csv: no column is left to learn from\. Its columns: visit, "),
+    ],
+)
+def test_csv_load_roles_that_do_not_fit_are_refused(tmp_path, old, new, options, message):
+    write(tmp_path, VISITS.replace(old, new) if old else VISITS)
+    with pytest.raises(DataError, match=message):
+        CSV("pets.csv", **{"target": "kind", **ROLES, **options}).load(tmp_path)
+
+
+def test_csv_load_weights_that_are_all_0_are_refused(tmp_path):
+    write(tmp_path, VISITS.replace(",1,", ",0,").replace("0.5", "0"))
+    with pytest.raises(
+        DataError, match=r"^pets\.csv: column 'w': all weights are 0, so no row counts\. Give one of th"
+    ):
+        CSV("pets.csv", target="kind", weight="w").load(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("cells", "dtype"),
     [("1 2 3", np.int64), ("1 2.5 3", np.float64), ("1e300 1 2", np.float64)],
@@ -118,7 +173,7 @@ def test_csv_load_target_among_features_is_refused(tmp_path):
 
 def test_csv_load_target_alone_is_refused(tmp_path):
     write(tmp_path, "y\n1\n2\n")
-    with pytest.raises(DataError, match="The data has no column of features"):
+    with pytest.raises(DataError, match=r"^pets\.csv: no column is left to learn from\. Its columns: y\.$"):
         CSV("pets.csv", target="y").load(tmp_path)
 
 

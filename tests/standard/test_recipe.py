@@ -66,6 +66,43 @@ def test_recipe_of_words_alone_has_no_numbers(tmp_path):
     assert "stratify" not in table["data"]["split"]
 
 
+def test_recipe_of_targets_of_two_kinds_has_an_output_for_each(tmp_path):
+    rows = "".join(f"{a},{b},{y}\n" for a, b, y in random_rows())
+    table = tomllib.loads(recipe(tmp_path, "x,mass,a b\n" + rows, ("a b", "mass")))
+    assert table["data"]["targets"] == {"a_b": "a b", "mass": "mass"}
+    assert table["model"]["outputs"] == ["a_b", "mass"]
+    assert table["data"]["target_transforms"] == ["standardize"]
+    layers = {layer.get("name"): layer for layer in table["model"]["layers"]}
+    assert (layers["a_b"]["units"], layers["a_b"]["activation"]) == (2, "softmax")
+    assert layers["mass"]["units"] == 1
+    assert layers["a_b"]["inputs"] == layers["mass"]["inputs"] == ["hidden"]
+    assert {name: own["type"] for name, own in table["cost"].items()} == {"a_b": "cross_entropy", "mass": "mse"}
+    assert table["training"]["metrics"] == {"a_b": ["accuracy"], "mass": ["r2", "mae"]}
+
+
+def test_recipe_of_targets_with_taken_names_numbers_the_outputs(tmp_path):
+    text = "a,hidden,1st\n" + "".join(f"{k * 0.5},{'uv'[k % 2]},{'pq'[k % 3 > 1]}\n" for k in range(40))
+    table = tomllib.loads(recipe(tmp_path, text, ("hidden", "1st")))
+    assert table["data"]["targets"] == {"target_1_hidden": "hidden", "target_2_1st": "1st"}
+
+
+def test_recipe_of_several_numbers_has_one_output(tmp_path):
+    text = "a,y,z\n" + "".join(f"{k % 7},{k * 0.5},{k * 0.25 % 3}\n" for k in range(40))
+    table = tomllib.loads(recipe(tmp_path, text, ("y", "z")))
+    assert "targets" not in table["data"]
+    assert (table["model"]["layers"][-1]["units"], table["cost"]["type"]) == (2, "mse")
+
+
+def test_recipe_splits_by_group_and_time(tmp_path):
+    options = {"id": "id", "group": "city", "time": "day", "exclude": ["rooms"]}
+    text = recipe(tmp_path, messy(), **options)
+    table = tomllib.loads(text)
+    assert {name: table["data"]["source"][name] for name in options} == options
+    assert table["data"]["split"] == {"validation": 0.15, "test": 0.15}
+    assert "is; the newest rows, by day, are held out; rows of one city stay together.\n" in text
+    assert "inputs" not in table["data"]
+
+
 def test_recipe_keeps_the_options_of_the_dataset(tmp_path):
     text = messy().replace(",", ".").replace(";", "|")
     source = tomllib.loads(recipe(tmp_path, text, features=["size", "id"], delimiter="|", exclude=["day"]))["data"][

@@ -13,7 +13,7 @@ import typer
 from nnfw.cli.arguments import Out, Overrides
 from nnfw.cli.completion import complete_components
 from nnfw.cli.console import message, print_text
-from nnfw.cli.sources import source_of
+from nnfw.cli.sources import roles_of, source_of
 from nnfw.cli.summary import print_summary
 from nnfw.cli.train import Quiet, print_run, progress_bar
 from nnfw.plugins import default_registry
@@ -93,7 +93,7 @@ def assemble(
         "name": name,
         "seed": seed,
         "data": {
-            "source": source_of(data, target, directory),
+            "source": source_of(data, roles_of(target=target), directory),
             "transforms": list(map(parse_reference, transform or ())),
         },
         "model": {"layers": list(map(parse_component, layer))},

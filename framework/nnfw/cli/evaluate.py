@@ -170,7 +170,11 @@ def _cross_validate(path: Path, count: int, access: Access, *, json: bool) -> No
 
 Keep = Annotated[
     str | None,
-    typer.Option("--keep", metavar="NAME,...", help="Columns of the data to repeat before the predictions."),
+    typer.Option(
+        "--keep",
+        metavar="NAME,...",
+        help="Columns of the data to repeat before the predictions. By default those that identify rows.",
+    ),
 ]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write a .csv or .parquet file instead.")
@@ -219,7 +223,7 @@ def predict(
     at = _threshold(path, threshold)
     access = Access(default_registry(), message, data_dir, trust)
     model = open_model(path, access)
-    names = [name.strip() for name in (keep or "").split(",") if name.strip()]
+    names = None if keep is None else [name.strip() for name in keep.split(",") if name.strip()]
     costs = costs_of_run(path, model.registry)
     like, separator = dataset_of(path, access), delimiter or table_delimiter(path)
     predictions = predict(model, data, separator, like, costs=costs, threshold=at, keep=names, table=table)

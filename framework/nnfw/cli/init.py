@@ -8,29 +8,40 @@ from typing import Annotated
 import typer
 
 from nnfw.cli.console import message, print_text
-from nnfw.cli.sources import recipe_of
+from nnfw.cli.sources import Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of
 from nnfw.plugins import default_registry
 
 Data = Annotated[str, typer.Argument(metavar="TABLE", help="A table of any format, or a dataset.")]
-Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict.")]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to write it. By default stdout.")
 ]
 
 
-def init(data: Data, target: Target = None, output: Output = None) -> None:
+def init(
+    data: Data,
+    target: Targets = None,
+    exclude: Excluded = None,
+    ids: Ids = None,
+    weight: Weight = None,
+    group: Group = None,
+    time: Time = None,
+    output: Output = None,
+) -> None:
     """Write an experiment file for a table: a good start, with a reason beside each choice.
 
-    nnfw train TABLE --target COLUMN trains the same without writing the file first.
+    Several targets get an output each or, if all are numbers, one together. nnfw train TABLE with the same options
+    trains the same without writing the file first.
 
     Examples
     --------
     $ nnfw init penguins.csv --target species -o penguins.toml
     $ nnfw train penguins.toml
+    $ nnfw init visits.csv --target cost --target outcome --id visit --group patient --time day -o visits.toml
     """
     from nnfw.storage import replace_file
 
-    text = recipe_of(data, target, Path() if output is None else output.parent, default_registry())
+    roles = roles_of(target=target, exclude=exclude, id=ids, weight=weight, group=group, time=time)
+    text = recipe_of(data, roles, Path() if output is None else output.parent, default_registry())
     if output is None:
         print_text(text.rstrip("\n"))
         return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -11,23 +13,54 @@ from nnfw.errors import ConfigError
 from nnfw.plain import Plain
 from nnfw.plugins import Registry, scheme_of
 
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--target", metavar="COLUMN", help="The column to predict, of a table. Repeatable."),
+]
+Excluded = Annotated[
+    list[str] | None, typer.Option("--exclude", metavar="COLUMN", help="A column that is no feature. Repeatable.")
+]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option("--id", metavar="COLUMN", help="What identifies a row, repeated by nnfw predict. Repeatable."),
+]
+Weight = Annotated[
+    str | None, typer.Option("--weight", metavar="COLUMN", help="How much each row counts in cost and metrics.")
+]
+Group = Annotated[
+    str | None, typer.Option("--group", metavar="COLUMN", help="Rows of one value stay in one part of the split.")
+]
+Time = Annotated[
+    str | None, typer.Option("--time", metavar="COLUMN", help="When each row was: the newest are the test part.")
+]
 
-def source_of(data: str, target: str | None, directory: Path) -> Plain:
+
+def roles_of(**columns: str | list[str] | None) -> dict[str, Plain]:
+    """Return the roles of columns that are given on the command line, as options of a dataset."""
+    found: dict[str, Plain] = {}
+    for role, given in columns.items():
+        names: list[Plain] = [given] if isinstance(given, str) else [*(given or ())]
+        if names:
+            found[role] = names[0] if len(names) == 1 and role != "exclude" else names
+    return found
+
+
+def source_of(data: str, roles: Mapping[str, Plain], directory: Path) -> Plain:
     """Return the table of the dataset; the path of a file is relative to `directory`, the experiment's."""
     from nnfw.data.table_reading import is_text
     from nnfw.experiments import file_ending, parse_component, parse_reference
 
     if file_ending(data) == ".csv" and data != "-":
-        if target is None:
-            raise typer.BadParameter(f"--data {data} is a table: name its target column with --target.")
+        if "target" not in roles:
+            raise typer.BadParameter(f"{data} is a table: name its target column with --target.")
         path = data if Path(data).is_absolute() or scheme_of(data) else os.path.relpath(data, directory)
-        return {"type": "csv" if is_text(data) else "table", "path": path, "target": target}
-    return parse_reference(data) if target is None else parse_component(data) | {"target": target}
+        return {"type": "csv" if is_text(data) else "table", "path": path, **roles}
+    return {**parse_component(data), **roles} if roles else parse_reference(data)
 
 
-def recipe_of(data: str, target: str | None, directory: Path, registry: Registry) -> str:
+def recipe_of(data: str, roles: Mapping[str, Plain], directory: Path, registry: Registry) -> str:
     """Return the text of the experiment that a dataset recommends; ConfigError if it recommends none."""
-    dataset = registry.resolve("dataset", source_of(data, target, directory))
+    dataset = registry.resolve("dataset", source_of(data, roles, directory))
     text: str | None = dataset.recipe(directory) if hasattr(dataset, "recipe") else None
     if text is None:
         raise ConfigError(

@@ -18,14 +18,16 @@ from nnfw.cli.arguments import (
     print_results,
 )
 from nnfw.cli.console import Json, error, message, print_heading, print_json, print_table, print_text
+from nnfw.cli.sources import Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of
 from nnfw.machine.environment import restore_variables
 from nnfw.plugins import default_registry
 from nnfw.runs.reading import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from nnfw.experiments import ExperimentFile
+    from nnfw.plain import Plain
     from nnfw.plugins import Registry
     from nnfw.protocols import Callback
     from nnfw.runs import Reproduction, ResumeCheck, Run
@@ -40,14 +42,14 @@ Again = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
-Target = Annotated[
-    str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict, if FILE is a table.")
-]
-
-
 def train(
     file: ExperimentPath,
-    target: Target = None,
+    target: Targets = None,
+    exclude: Excluded = None,
+    ids: Ids = None,
+    weight: Weight = None,
+    group: Group = None,
+    time: Time = None,
     overrides: Overrides = None,
     out: Out = None,
     verify: Verify = False,
@@ -60,7 +62,8 @@ def train(
     the resolved experiment, metrics.jsonl, checkpoints, the model and a record of versions, plugins, seed and data.
     nnfw resume continues a run that was interrupted.
 
-    FILE may also be a table, with its target: then the experiment is the one that nnfw init writes.
+    FILE may also be a table, with its target and what other options say of its columns: then the experiment is the one
+    that nnfw init writes.
 
     Examples
     --------
@@ -72,26 +75,25 @@ def train(
     from nnfw.runs import train, verify_resume
 
     registry = default_registry()
-    experiment = _experiment(file, target, registry, overrides or ())
+    roles = roles_of(target=target, exclude=exclude, id=ids, weight=weight, group=group, time=time)
+    experiment = _experiment(file, roles, registry, overrides or ())
     if verify:
         _report_check(verify_resume(experiment, registry), json=json)
         return
     print_run(train(experiment, registry, out, progress_bar(quiet), message), json=json)
 
 
-def _experiment(file: str, target: str | None, registry: Registry, overrides: Iterable[str]) -> ExperimentFile:
+def _experiment(file: str, roles: Mapping[str, Plain], registry: Registry, overrides: Iterable[str]) -> ExperimentFile:
     """Return the experiment of a file, or the one that is recommended for a table."""
     from nnfw.experiments import ExperimentFile, check_experiment, file_ending, read_experiment
     from nnfw.toml import STDIN, apply_overrides, parse
 
     table = file != STDIN and file_ending(file) == ".csv"
     if not table:
-        if target is not None:
-            raise typer.BadParameter("--target goes with a table; an experiment file names its own.")
+        if roles:
+            raise typer.BadParameter(f"--{next(iter(roles))} goes with a table; an experiment file names its own.")
         return read_experiment(file, registry, overrides)
-    from nnfw.cli.sources import recipe_of
-
-    text = recipe_of(file, target, Path(), registry)
+    text = recipe_of(file, roles, Path(), registry)
     for line in text.partition("source = ")[0].splitlines()[1:]:
         if line.startswith("# "):  # columns left out, and what the target was taken for
             message(line.removeprefix("# "))

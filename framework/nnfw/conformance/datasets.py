@@ -172,6 +172,5 @@ def _loaded(dataset: Dataset, folder: Path) -> Examples:
 
 
 def _arrays(examples: Examples) -> Iterator[Array]:
-    yield from examples.features.values()
-    if examples.target is not None:
-        yield examples.target
+    yield from examples.columns.values()
+    yield from examples.roles.values()

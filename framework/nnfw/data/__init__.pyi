@@ -64,6 +64,7 @@ from .table_text import NA_VALUES as NA_VALUES
 from .table_text import Dialect as Dialect
 from .tables import Table as Table
 from .tables import listed as listed
+from .tables import names_in as names_in
 from .tables import read_csv as read_csv
 from .tables import repeated as repeated
 from .targets import Target as Target

@@ -51,6 +51,8 @@ class Column:
         Transforms, fitted, in the order in which they apply.
     output_kind
         ``"integer"`` where the steps end in integers that fit into int64, such as indices; None for other numbers.
+    entries
+        Names of the columns of a table that lie side by side in it, where these have names of their own.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Column:
     output_shape: tuple[_Size, ...]
     steps: tuple[FittedTransform, ...]
     output_kind: Literal["integer"] | None = None
+    entries: tuple[str, ...] | None = None
 
     @classmethod
     def of_entry(cls, name: str, raw: Array, kind: Kind, steps: tuple[FittedTransform, ...]) -> Column:
@@ -135,6 +138,8 @@ class Column:
     @property
     def table_names(self) -> tuple[str, ...]:
         """Names of the columns of a table that make it up: one for each number of a block."""
+        if self.entries is not None:
+            return self.entries
         return tuple(f"{self.name}_{index}" for index in range(prod(self.shape))) if self.shape else (self.name,)
 
     def joined(self, values: Sequence[Array]) -> Array:

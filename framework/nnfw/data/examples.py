@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from nnfw.protocols import Dataset
 
 
+_ROLES = {"weight": "a number of 0 or more", "group": "a word or a number", "time": "a number"}
+"""What says how examples count or are split, and what each holds for an example."""
+
+
 @dataclass(frozen=True, eq=False)
 class Examples:
     """N examples: columns of features, and a target.
@@ -41,6 +45,14 @@ class Examples:
     missing
         For columns in which values are missing, NaN or an empty word: what to say if no transform takes them, such as
         the line of a file. None by default: the message then names row and column.
+    further
+        Targets beside the first, by name: each for an output of its own or, if all are numbers, side by side for one.
+    weight
+        How much each example counts in cost and metrics ``(N,)``, 0 or more; by default all count the same.
+    group
+        What each example belongs to ``(N,)``, words or numbers: a split keeps those of one value together.
+    time
+        When each example was ``(N,)``, numbers or datetime64: a split holds out the newest.
 
     Raises
     ------
@@ -60,6 +72,10 @@ class Examples:
     target_name: str = "target"
     classes: tuple[str, ...] | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
+    further: Mapping[str, Array] = field(default_factory=dict)
+    weight: Array | None = None
+    group: Array | None = None
+    time: Array | None = None
 
     def __post_init__(self) -> None:
         """Convert the columns to arrays; refuse columns that do not fit together."""
@@ -69,9 +85,14 @@ class Examples:
         object.__setattr__(self, "missing", {name: text for name, text in gaps.items() if text} | dict(self.missing))
         if self.target is not None:
             object.__setattr__(self, "target", as_column(self.target, f"Column {self.target_name!r}"))
+        further = {name: as_column(column, f"Column {name!r}") for name, column in self.further.items()}
+        object.__setattr__(self, "further", further)
+        for name, what in _ROLES.items():
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _role(given, name, what))
         if not self.features:
             raise DataError("The data has no column of features; at least one is needed.")
-        lengths = {name: len(column) for name, column in self.columns.items()}
+        lengths = {name: len(column) for name, column in (*self.columns.items(), *self.roles.items())}
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"{name!r}: {length}" for name, length in lengths.items())
             raise DataError(f"x and y must have the same length, one entry per example, got {listed}.")
@@ -84,14 +105,41 @@ class Examples:
 
     @property
     def columns(self) -> dict[str, Array]:
-        """All columns by name: the features, and the target if there is one."""
-        return dict(self.features) | ({} if self.target is None else {self.target_name: self.target})
+        """All columns by name: the features, and the targets if there are any."""
+        target = {} if self.target is None else {self.target_name: self.target}
+        return {**self.features, **target, **self.further}
+
+    @property
+    def block(self) -> Array | None:
+        """The target for one output: if there are several, side by side; DataError if one of them holds words."""
+        if self.target is None or not self.further:
+            return self.target
+        targets = {self.target_name: self.target, **self.further}
+        words = [name for name, column in targets.items() if categorical(column) or column.ndim > 1]
+        if words:
+            raise DataError(
+                f"The targets are {listed([*targets])}, and {words[0]!r} holds words or more than a number for each "
+                "example, so they cannot be the numbers of one output. Name an output for each: outputs in [model], "
+                "their columns in [data.targets], as nnfw init writes them."
+            )
+        return np.column_stack([*targets.values()])
+
+    @property
+    def roles(self) -> dict[str, Array]:
+        """Those of ``weight``, ``group`` and ``time`` that there are."""
+        return {name: column for name in _ROLES if (column := getattr(self, name)) is not None}
 
     def take(self, rows: Array) -> Examples:
         """Return the examples of the given rows, in that order."""
-        features = {name: column[rows] for name, column in self.features.items()}
-        target = None if self.target is None else self.target[rows]
-        return replace(self, features=features, target=target)
+        return replace(
+            self,
+            features={name: column[rows] for name, column in self.features.items()},
+            target=None if self.target is None else self.target[rows],
+            further={name: column[rows] for name, column in self.further.items()},
+            weight=None if self.weight is None else self.weight[rows],
+            group=None if self.group is None else self.group[rows],
+            time=None if self.time is None else self.time[rows],
+        )
 
     @classmethod
     def of(cls, source: Source) -> Examples:
@@ -152,9 +200,17 @@ def examples_of(source: Source, columns: Mapping[str, Array]) -> Examples:
 def joined(parts: Sequence[Examples]) -> Examples:
     """Return the examples of parts, one after the other."""
     first = parts[0]
-    features = {name: np.concatenate([part.features[name] for part in parts]) for name in first.features}
-    target = None if first.target is None else np.concatenate([part.columns[first.target_name] for part in parts])
-    return replace(first, features=features, target=target)
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
+    roles = {name: np.concatenate([part.roles[name] for part in parts]) for name in first.roles}
+    return replace(
+        first,
+        features={name: columns[name] for name in first.features},
+        target=None if first.target is None else columns[first.target_name],
+        further={name: columns[name] for name in first.further},
+        weight=roles.get("weight"),
+        group=roles.get("group"),
+        time=roles.get("time"),
+    )
 
 
 def _require_classes(dataset: Dataset, method: str, classes: object) -> None:
@@ -168,6 +224,21 @@ def shape_of(dataset: Dataset) -> Shape | None:
     if found is not None and not (isinstance(found, tuple) and all(type(size) is int and size > 0 for size in found)):
         raise wrong_result(dataset, "input_shape", found, "a tuple of whole numbers above 0, or None")
     return found
+
+
+def _role(values: Array, name: str, what: str) -> Array:
+    """Return what says how examples count or are split, one entry for each of them."""
+    array: Array = np.asarray(values)
+    if name == "time" and array.dtype.kind == "M":
+        array = array.astype("M8[us]").astype(np.int64)
+    array = as_column(array, f"The {name}")
+    if array.ndim != 1 or (name != "group" and categorical(array)):
+        held = "words" if categorical(array) else f"shape {array.shape}"
+        raise DataError(f"The {name} must hold {what} for each example, got {held}.")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.argmin(np.isfinite(array)))
+        raise DataError(f"The {name} must hold {what} for each example, got {array[row]} in row {row} (from 0).")
+    return array
 
 
 def categorical(column: Array) -> bool:

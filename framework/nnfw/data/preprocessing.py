@@ -183,10 +183,11 @@ class Preprocessing:
             ).of("", ("columns", words[0]))
         columns += tuple(Column(name, "integer", raw.shape[1:], raw.shape[1:], ()) for name, raw in lengths.items())
         known = {first.target_name: first.classes, **(classes or {})}
-        fitted = {output: _target(fit, known.get(fit.name), parts) for output, fit in of_targets.items()}
         if targets is not None:
+            fitted = {output: _target(fit, known.get(fit.name), parts) for output, fit in of_targets.items()}
             return cls(columns, inputs=inputs, indices=indices, targets=fitted)
-        only = fitted.get("", Target(None))
+        entries = (first.target_name, *first.further) if first.further else None
+        only = _target(of_targets[""], known.get(of_targets[""].name), parts, entries) if of_targets else Target(None)
         return cls(columns, only.column, only.classes, inputs, indices)
 
     @classmethod
@@ -257,6 +258,11 @@ class Preprocessing:
         wrong = [f"inputs name {short(name)}, which is no column" for name in used.difference(known)]
         wrong += [f"columns have {short(name)}, which no input takes" for name in known if name not in used]
         wrong += [f"indices name {short(name)}, which is no input" for name in self.indices or () if name not in groups]
+        wrong += [
+            f"column {short(column.name)} has {len(column.entries)} entries of shape {column.shape}"
+            for column in (*self.columns, *(each.column for each in self.outputs.values()))
+            if column is not None and column.entries is not None and column.shape != (len(column.entries),)
+        ]
         if self.targets is not None:
             without = [name for name, each in self.targets.items() if each.column is None]
             wrong += [f"targets have no column for {short(name)}" for name in without]
@@ -413,8 +419,8 @@ class Preprocessing:
         arrays = {name: np.asarray(raw[name]) for name in words}
         return {**raw, **{name: each.astype(str) for name, each in arrays.items() if each.dtype.kind in "biu"}}
 
-    def select(self, table: Table, *, with_target: bool = False) -> Examples:
-        """Return the examples of a table: the columns that the model needs, picked by name.
+    def select(self, table: Table, *, with_target: bool = False, weight: str | None = None) -> Examples:
+        """Return the examples of a table: the columns that the model needs, picked by name, and that of the weights.
 
         A block of n numbers takes the columns ``name_0`` to ``name_(n-1)``. If the block is the only feature and the
         table lacks these, a table of exactly n columns beside the target's is taken by position.
@@ -428,28 +434,29 @@ class Preprocessing:
         if not names and (block := self._by_position(table)):
             names = {self.columns[0].name: block}
         absent = [column for column in self.columns if column.name not in names]
-        absent += [target for target in targets if target.name not in there]
+        absent += [target for target in targets if not there.issuperset(target.table_names)]
         if absent:
             advice = delimiter_advice(table.names)  # then all columns are absent, and one message is enough
             shown = absent[:1] if advice else absent
             raise DataError("\n".join(_absent(table, column) for column in shown) + advice)
         numeric = {name for column in self.columns if column.kind != "categorical" for name in names[column.name]}
-        numeric |= {target.name for target in targets if target.kind == "numeric"}
+        numeric |= {name for target in targets if target.kind == "numeric" for name in target.table_names}
         wanted = [name for column in self.columns for name in names[column.name]]
-        wanted += [target.name for target in targets]
+        wanted += [name for target in targets for name in target.table_names]
         missing = {name for column in self.columns if column.takes_missing for name in names[column.name]}
         values = table.columns(wanted, numeric, missing)
         features = {
             column.name: column.joined([values[name] for name in names[column.name]]) for column in self.columns
         }
+        raws = {target.name: target.joined([values[name] for name in target.table_names]) for target in targets}
         labels = {
-            target.name: as_whole(values[target.name]) if target.kind == "integer" else values[target.name]
-            for target in targets
+            each.name: as_whole(raws[each.name]) if each.kind == "integer" else raws[each.name] for each in targets
         }
+        weights = None if weight is None else table.weights(weight)
         if self.targets is not None or not labels:
-            return Examples(features | labels)
+            return Examples(features | labels, weight=weights)
         ((name, raw),) = labels.items()
-        return Examples(features, raw, name, self.classes)
+        return Examples(features, raw, name, self.classes, weight=weights)
 
     def training_rows(self, examples: Examples, rows: Array, seed: int) -> TrainingRows | None:
         """Return which examples are the training part, for :meth:`apply`; None where no transform asks for it.
@@ -545,7 +552,9 @@ class Preprocessing:
             fitted = self.target_column is not None
             missing = "the data has none" if fitted else "the preprocessing was fitted without a target"
             raise DataError(f"There is no target: {missing}.")
-        return {"": examples.target}
+        block = examples.block
+        assert block is not None
+        return {"": block}
 
     def labels(self, a: Any) -> Any:
         """Return predictions in the raw target's terms, from the output layer's activations ``(N, *output_shape)``.
@@ -693,7 +702,8 @@ def _fits_of_targets(
     named = targets is not None
 
     def raw_of(name: str, examples: Examples) -> Array:
-        raw = examples.columns[name]
+        raw = examples.columns[name] if named else examples.block
+        assert raw is not None
         with about("columns", name):
             require_finite(raw, f"Column {name!r}")
         return _label(raw) if named and whole else raw
@@ -702,7 +712,7 @@ def _fits_of_targets(
         if transforms:
             raise DataError(f"There is no target for the target transform {short(transforms[0])}.")
         return {}
-    targets = {"": first.target_name} if targets is None else targets
+    targets = {"": listed([first.target_name, *first.further])} if targets is None else targets
     labels = {name: raw_of(name, first) for name in targets.values()}
     _require_columns(transforms, labels, "target columns")
     if lossy := [transform for transform in transforms if not transform.invertible]:
@@ -725,9 +735,11 @@ def _fits_of_targets(
     }
 
 
-def _target(fit: ColumnFit, classes: tuple[str, ...] | None, parts: Parts) -> Target:
-    """Return a target; the classes of words are `classes`, else the words, sorted."""
-    column = fit.column(next(iter(parts)))
+def _target(
+    fit: ColumnFit, classes: tuple[str, ...] | None, parts: Parts, entries: tuple[str, ...] | None = None
+) -> Target:
+    """Return a target, which may be made of several columns; the classes of words are `classes`, else the words."""
+    column = replace(fit.column(next(iter(parts))), entries=entries)
     if column.kind != "categorical" or (classes is not None and not column.steps):
         return Target(column, classes)
     if (

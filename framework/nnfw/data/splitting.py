@@ -54,10 +54,11 @@ def split(
         remainder). Every class keeps at least one example for training, so a class with one example is in training
         only.
     in_order
-        Whether the last examples are the test part and those before them the validation part; nothing is drawn.
+        Whether the last examples are the test part and those before them the validation part; nothing is drawn. Where
+        the examples have a time, the newest ones are.
     groups
-        The group of each example, ``(N,)``: a whole group is in one part, and parts are as near to their size as that
-        allows.
+        The group of each example, ``(N,)``, by default that of the examples: a whole group is in one part, and parts
+        are as near to their size as that allows.
     rng
         The only source of randomness.
 
@@ -72,16 +73,26 @@ def split(
     """
     total = len(examples)
     wanted = _wanted(total, {"validation": validation, "test": test})
+    groups, order, in_order = _how(examples, groups, in_order=in_order)
     if groups is not None:
-        held_out = _by_group(groups, wanted, None if in_order else rng)
+        held_out = _by_group(groups[order], wanted, None if in_order else rng)
+        held_out = {name: order[rows] for name, rows in held_out.items()}
     elif stratify:
         held_out = _by_class(examples, wanted, rng)
     else:
-        held_out = _cut(np.arange(total - sum(wanted.values()), total) if in_order else rng.permutation(total), wanted)
+        held_out = _cut(order[total - sum(wanted.values()) :] if in_order else rng.permutation(total), wanted)
     is_training = np.ones(total, dtype=bool)
     for rows in held_out.values():
         is_training[rows] = False
     return Split(np.flatnonzero(is_training), np.sort(held_out["validation"]), np.sort(held_out["test"]))
+
+
+def _how(examples: Examples, groups: Array | None, *, in_order: bool) -> tuple[Array | None, Rows, bool]:
+    """Return the groups, the order of the examples in time or as they are, and whether they are split in this order."""
+    groups = examples.group if groups is None else groups
+    if examples.time is None:
+        return groups, np.arange(len(examples)), in_order
+    return groups, np.argsort(examples.time, kind="stable"), True
 
 
 class Fold(NamedTuple):
@@ -112,10 +123,10 @@ def folds(
         2 or more.
     in_order
         Whether examples are in the order of time: they are cut into `count` + 1 blocks, and each but the first is
-        tested by a network that knows those before it.
+        tested by a network that knows those before it. Where the examples have a time, that is their order.
     groups
-        The group of each example, ``(N,)``: a whole group is in one fold. The largest group comes first, into the
-        smallest fold so far.
+        The group of each example, ``(N,)``, by default that of the examples: a whole group is in one fold. The largest
+        group comes first, into the smallest fold so far.
     rng
         The only source of randomness.
 
@@ -128,6 +139,7 @@ def folds(
     [[2, 3], [4, 5]]
     """
     total, rows = len(examples), np.arange(len(examples))
+    groups, order, in_order = _how(examples, groups, in_order=in_order)
     single: Array = rows if groups is None else groups  # without groups, each example is one
     _, of_group, sizes = np.unique(single, return_inverse=True, return_counts=True)
     units, blocks = ("examples" if groups is None else "groups"), count + in_order
@@ -137,7 +149,8 @@ def folds(
             "Choose another number of folds, 2 or more."
         )
     if in_order:
-        block = _blocks_in_order(of_group, sizes, blocks)
+        block = np.empty_like(of_group)
+        block[order] = _blocks_in_order(of_group[order], sizes, blocks)
         return [Fold(rows[block < k], rows[block == k]) for k in range(1, blocks) if (block == k).any()]
     if groups is not None:
         fold_of = _dealt_groups(sizes, count, rng)[of_group]

@@ -251,6 +251,10 @@ class TableColumn:
     def _line(self, row: int) -> str:
         return f"{'' if self.unit == 'line' else f' {self.unit} '}{self._lines[row]}"
 
+    def at(self, row: int, text: str) -> str:
+        """Return ``line: column ...: text``."""
+        return f"{self._line(row)}: column {self.name!r}: {text}"
+
     def problem(self, numeric: bool, missing: bool) -> str:
         """Return ``line: column ...: what is wrong``, or nothing; NaN is not wrong in a column of `missing` numbers."""
         kind = self.kind

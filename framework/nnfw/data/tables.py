@@ -100,6 +100,30 @@ class Table:
             warn(f"{self.name}:{doubt}")
         return {name: self._values(name) for name in wanted}
 
+    def weights(self, name: str) -> Array:
+        """Return a column of weights; DataError if one is missing, no number or negative, or all are 0."""
+        weights = self.columns([name], numeric=[name])[name]
+        wrong = weights < 0
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise DataError(self.at(name, row, f"a weight must be 0 or more, got {weights[row]:g}. Correct it."))
+        if not weights.any():
+            raise DataError(
+                f"{self.name}: column {name!r}: all weights are 0, so no row counts. Give one of them more."
+            )
+        return weights
+
+    def at(self, name: str, row: int, text: str) -> str:
+        r"""Return a text about a cell, after its place.
+
+        Examples
+        --------
+        >>> from io import StringIO
+        >>> read_csv(StringIO("age\n31\n\n55\n"), name="people").at("age", 1, "too old.")
+        "people:4: column 'age': too old."
+        """
+        return f"{self.name}:{self._columns[name].at(row, text)}"
+
     def repeated_rows(self, names: Iterable[str]) -> int:
         """Return how many rows hold the same values in these columns as an earlier one."""
         mixed = np.zeros(len(self), np.uint64)
@@ -195,6 +219,11 @@ def listed(names: Sequence[str]) -> str:
     """
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(map(shown, names[:_SHOWN])) + more
+
+
+def names_in(value: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the names in an option that may be one name, several or none."""
+    return (value,) if isinstance(value, str) else value or ()
 
 
 def repeated(names: Iterable[str]) -> list[str]:

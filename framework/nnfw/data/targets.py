@@ -92,7 +92,7 @@ class Target:
             return self._named(numbers)
         if self.numbers is not None:
             return np.asarray(np.array(self.numbers)[numbers])
-        if column is not None and column.kind == "integer" and not single:
+        if column is not None and column.kind == "integer" and not single and column.entries is None:
             return numbers
         if column is None or prod(column.shape) * len(a) != a.size:
             return a

@@ -102,13 +102,20 @@ class InMemory(RawData):
         self, model: Sequential, objective: Objective, rows: Mapping[str, NDArray[np.int64]]
     ) -> dict[str, Part]:
         """Return views of the same arrays."""
-        whole = model.labelled(*features_and_labels(model, self.examples, rows["training"]), objective)
+        weight = self.examples.weight
+        whole = model.labelled(*features_and_labels(model, self.examples, rows["training"]), objective, weight)
+        for name, own in rows.items():
+            if len(own) and weight is not None and not weight[own].any():
+                raise DataError(
+                    f"The weights of the {name} data are all 0, so none of its {len(own):,} examples counts. Change "
+                    "the split or its seed, or leave out what does not count."
+                )
         return {name: whole.subset(own) for name, own in rows.items() if len(own)}
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 of all columns."""
+        """Return a SHA-256 of all columns, and of what says how examples count and are split."""
         digest = hashlib.sha256()
-        for name, column in self.examples.columns.items():
+        for name, column in (*self.examples.columns.items(), *self.examples.roles.items()):
             array: Array = np.asarray(column)
             digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
             for start in range(0, len(array), _HASHED_ROWS):

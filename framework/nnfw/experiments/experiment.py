@@ -39,7 +39,7 @@ class SplitSection:
         by default parts are drawn at random.
     group
         A column whose values stay together, such as a patient or a recording: all examples of a value are in one part.
-        It is no feature, unless an input names it.
+        It is no feature, unless an input names it. Tables have an option ``group`` of their own.
     """
 
     validation: Fraction = 0.15

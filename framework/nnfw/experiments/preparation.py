@@ -56,6 +56,7 @@ class Prepared:
     objective: Objective
     parts: Mapping[str, Part]  # training, and validation and test where the split has them
     fingerprint: str  # SHA-256 of the raw data
+    weighted: bool = False  # whether the data says how much each example counts
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -68,6 +69,8 @@ class Prepared:
     def remarks(self) -> Iterator[str]:
         """Yield what was understood of the data that its user may want to know."""
         assert self.model.preprocessing is not None
+        if self.weighted:
+            yield "The data has weights: examples count by them in the cost and metrics of every part."
         yield from self.model.preprocessing.remarks()
 
     def evaluate(self, part: str) -> Figures:
@@ -141,7 +144,7 @@ def prepare(
     _refuse(file, named)
     if trained is None:
         _require_storable(model)
-    return Prepared(experiment, model, objective, parts, data.fingerprint())
+    return Prepared(experiment, model, objective, parts, data.fingerprint(), data.first.weight is not None)
 
 
 def _weighted(file: ExperimentFile, model: Sequential, data: Part) -> Part:
@@ -201,7 +204,15 @@ def _unfit_options(experiment: Experiment, data: RawData) -> Iterator[tuple[Keys
 
 def _unfit_split(split: SplitSection, data: RawData) -> Iterator[tuple[Keys, str]]:
     """Yield options of the split that contradict each other, or that the data cannot follow."""
-    known = data.first.columns
+    first, known = data.first, data.first.columns
+    twice = {
+        "in_order": "time" if split.in_order and first.time is not None else "",
+        "group": "group" if split.group is not None and first.group is not None else "",
+    }
+    for option, role in twice.items():
+        text = f"data.split.{option} says what the {role} of the dataset says already. Remove one of them."
+        if role:
+            yield ("data", "split", option), text
     if isinstance(data, InChunks):
         for option, wanted in (("stratify", split.stratify), ("group", split.group is not None)):
             text = (
@@ -209,20 +220,26 @@ def _unfit_split(split: SplitSection, data: RawData) -> Iterator[tuple[Keys, str
             )
             if wanted:
                 yield ("data", "split", option), text
-    elif split.group is not None and split.group not in known:
-        near = f"{did_you_mean(split.group, known)} Columns: {listed(tuple(known))}."
-        yield ("data", "split", "group"), f"data.split.group: there is no column {split.group!r}.{near}"
-    elif split.group is not None and known[split.group].ndim > 1:
-        text = (
-            f"names the column {split.group!r}, whose entries have the shape {known[split.group].shape[1:]}. Name one"
-        )
-        yield ("data", "split", "group"), f"data.split.group {text} with a word or a number for each example."
-    if split.stratify and (split.in_order or split.group is not None):
-        other = "in_order" if split.in_order else "group"
+    elif split.group is not None and not twice["group"]:
+        yield from _unfit_group(split.group, known)
+    grouped, timed = split.group is not None or first.group is not None, first.time is not None
+    if split.stratify and (split.in_order or grouped or timed):
+        other = "in_order" if split.in_order else "time" if timed else "group"
         text = (
             f"data.split.stratify draws examples class by class, which {other} leaves no room for. Remove one of them."
         )
         yield ("data", "split", "stratify"), text
+
+
+def _unfit_group(group: str, known: Mapping[str, Array]) -> Iterator[tuple[Keys, str]]:
+    """Yield why a column cannot be that of the groups."""
+    path = ("data", "split", "group")
+    if group not in known:
+        near = f"{did_you_mean(group, known)} Columns: {listed(tuple(known))}."
+        yield path, f"data.split.group: there is no column {group!r}.{near}"
+    elif known[group].ndim > 1:
+        text = f"names the column {group!r}, whose entries have the shape {known[group].shape[1:]}. Name one"
+        yield path, f"data.split.group {text} with a word or a number for each example."
 
 
 def _classes(data: RawData, targets: Mapping[str, str] | None) -> dict[str, tuple[str, ...]]:

@@ -65,6 +65,7 @@ def results(run: StoredRun) -> Node:
     final = "results" in run.record
     source = "Of the final model." if final else "Of the last complete epoch: there is no final model."
     source += " A baseline gives the same outputs for every example." if baseline else ""
+    source += " Examples count by the weights of the data." if run.data.get("weighted") else ""
     return section("results", "Results", table(["", *names], rows, _NUMBERS), note(source))
 
 

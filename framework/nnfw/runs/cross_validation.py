@@ -59,7 +59,7 @@ class CrossValidation:
     Parameters
     ----------
     kind
-        How the folds were cut: ``"stratified"``, ``"random"``, ``"grouped"`` or ``"in order"``.
+        How the folds were cut: ``"stratified"``, ``"random"``, ``"grouped"``, ``"in order"`` or ``"in time"``.
     folds
         One network for each fold.
     """
@@ -109,10 +109,10 @@ def cross_validate(
 ) -> CrossValidation:
     """Train an experiment once for each of `count` folds, on the other folds, and evaluate each network on its fold.
 
-    The folds follow ``[data] split``: `group` keeps groups together, and with `in_order` each network is tested on the
-    block after those that it knows. Otherwise classes are stratified. The validation part is cut from the known
-    examples, in the proportion of the split. Transforms are fitted on the training part of each fold. No run is
-    written.
+    The folds follow the dataset and ``[data] split``: groups stay together, and in time or with `in_order` each network
+    is tested on the block after those that it knows. Otherwise classes are stratified. The validation part is cut from
+    the known examples, in the proportion of the split. Transforms are fitted on the training part of each fold. No run
+    is written.
 
     Parameters
     ----------
@@ -142,7 +142,13 @@ def cross_validate(
     rng = stream(experiment.seed, "folds")
     cut = folds(data.examples, count, in_order=shares.in_order, groups=groups, rng=rng)
     seeds = rng.integers(1 << 31, size=len(cut)).tolist()
-    kinds = {"in order": shares.in_order, "grouped": groups is not None, "stratified": is_of_classes(data.examples)}
+    examples = data.examples
+    kinds = {
+        "in time": examples.time is not None,
+        "in order": shares.in_order,
+        "grouped": groups is not None or examples.group is not None,
+        "stratified": is_of_classes(examples),
+    }
     further, found = [registry.resolve("callback", callback) for callback in callbacks], []
     for number, (fold, seed) in enumerate(zip(cut, seeds, strict=True), 1):
         rows = _parts(fold, data, file, seed)

@@ -140,7 +140,7 @@ def _columns(prepared: Prepared, examples: Examples) -> tuple[str, ...]:
 def _figures(prepared: Prepared, examples: Examples) -> dict[str, float]:
     """Return cost and metrics of raw examples, without matrices."""
     model, metrics = prepared.model, prepared.experiment.training.metrics
-    data = model.labelled(*features_and_labels(model, examples), prepared.objective)
+    data = model.labelled(*features_and_labels(model, examples), prepared.objective, examples.weight)
     found = evaluate(model.network, data, prepared.objective, model.measures(metrics), model.network.workspace())
     return {name: value for name, value in found.items() if isinstance(value, float)}
 
@@ -170,5 +170,6 @@ def _predictions(a: Array, target: Target) -> Iterator[tuple[str, Array]]:
         labels = target.labels(a)
         numbers = labels.reshape(len(a), -1) if labels.dtype.kind == "f" else flat
     name = "output" if column is None else column.name
-    single = numbers.shape[1] == 1
-    yield from ((name if single else f"{name} {k}", values) for k, values in enumerate(numbers.T))
+    count, entries = numbers.shape[1], None if column is None else column.entries
+    names = [name] if count == 1 else [f"{name} {k}" for k in range(count)]
+    yield from zip(entries if entries is not None and len(entries) == count else names, numbers.T, strict=True)

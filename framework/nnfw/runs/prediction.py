@@ -23,6 +23,7 @@ from nnfw.data import (
     categorical,
     listed,
     load_examples,
+    names_in,
     open_source,
     read_npy,
     read_table,
@@ -30,7 +31,7 @@ from nnfw.data import (
     table_endings,
 )
 from nnfw.data.targets import THRESHOLD
-from nnfw.errors import ConfigError, DataError, NnfwError, did_you_mean, short
+from nnfw.errors import ConfigError, DataError, NnfwError, did_you_mean, short, warn
 from nnfw.experiments import chunks_of, features_and_labels, require_indices, streamed
 from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_reference
 from nnfw.experiments.experiment import costs_of
@@ -127,7 +128,7 @@ def judge_on(
     data = (
         streamed(examples, model, objective)
         if isinstance(examples, Source)
-        else model.labelled(*features_and_labels(model, examples), objective)
+        else model.labelled(*features_and_labels(model, examples), objective, examples.weight)
     )
     model.require_metrics(chosen, objective)
     network = model.network
@@ -244,7 +245,7 @@ def predict(
     *,
     costs: Mapping[str, Cost] | None = None,
     threshold: float | None = None,
-    keep: Sequence[str] = (),
+    keep: Sequence[str] | None = None,
     table: str = "",
 ) -> Predictions:
     """Return predictions for the examples of `source`.
@@ -269,12 +270,14 @@ def predict(
     threshold
         Above which probability an example is of the second of two classes; ½ by default.
     keep
-        Columns of a table or dataset to repeat before the predictions, as they are there.
+        Columns of a table or dataset to repeat before the predictions, as they are there; by default those that
+        identify the examples, the option `id` of the dataset of the training, as far as there are any.
     table
         Which table of a file that holds several; the only or first one by default.
     """
-    if keep:
-        kept, examples = _with_kept(source, model, delimiter, keep, like, table)
+    ids = names_in(getattr(like, "id", None)) if keep is None else ()  # an option of tables
+    if keep or ids:
+        kept, examples = _with_kept(source, model, delimiter, keep or (), ids, like, table)
     else:
         kept, examples = {}, _read(source, model, delimiter, like=like, table=table)
     if isinstance(examples, Source):
@@ -318,7 +321,8 @@ def predicted_by_cost(cost: Cost, a: Array, target: Target, output: str = "") ->
     for key, values in found.items():
         flat = values.reshape(len(values), -1)
         raw = target.labels(flat).reshape(len(flat), -1) if target.column and target.column.steps else flat
-        columns.append(_numbered("_".join(filter(None, (name, key))), raw))
+        entries = [f"{entry}_{key}" if key else entry for entry in (target.column and target.column.entries) or ()]
+        columns.append(_numbered("_".join(filter(None, (name, key))), raw, entries))
     return columns
 
 
@@ -344,17 +348,27 @@ def _at_threshold(columns: dict[str, Array], threshold: float) -> dict[str, Arra
 
 
 def _with_kept(
-    source: str, model: Sequential, delimiter: str, keep: Sequence[str], like: Dataset | None, table: str
+    source: str,
+    model: Sequential,
+    delimiter: str,
+    keep: Sequence[str],
+    ids: Sequence[str],
+    like: Dataset | None,
+    table: str,
 ) -> tuple[dict[str, Array], Examples | Source]:
-    """Return columns to repeat by name, the cells of a table as they are written, and the examples for a model."""
+    """Return columns to repeat by name, the cells of a table as they are written, and the examples for a model.
+
+    `ids` are repeated if they are there; a warning says if not.
+    """
     examples: Examples | Source | None = None
     if file_ending(source) == TABLE:
         examples = _of_kind(source, model, delimiter, False, like)
     if file_ending(source) == TABLE and examples is None:
         text = sys.stdin.read() if source == STDIN else None
         dialect = _dialect(delimiter, like)
-        kept = _table(source, dialect, keep, text=text, table=table).columns(keep)
-        return kept, _of_table(source, model, dialect, with_target=False, text=text, table=table)
+        read = _table(source, dialect, (*keep, *ids), text=text, table=table)
+        kept = read.columns((*keep, *_there(ids, read.names, read.name)))
+        return kept, _of_table(source, model, dialect, text=text, table=table)
     examples = examples or _read(source, model, delimiter)
     if isinstance(examples, Source):
         raise ConfigError("Columns are kept only of data in memory, but this data is read chunk by chunk.")
@@ -363,7 +377,14 @@ def _with_kept(
         if name not in known:
             near = did_you_mean(name, known)
             raise DataError(f"{source}: there is no column {name!r} to keep.{near} Columns: {listed(tuple(known))}.")
-    return {name: known[name] for name in keep}, examples
+    return {name: known[name] for name in (*keep, *_there(ids, known, source))}, examples
+
+
+def _there(ids: Sequence[str], known: Collection[str], owner: str) -> list[str]:
+    """Return the columns that identify examples and are there; a warning names the first that is not."""
+    if absent := [name for name in ids if name not in known]:
+        warn(f"{owner}: there is no column {absent[0]!r}, so the predictions come without what identified the rows.")
+    return [name for name in ids if name in known]
 
 
 def _cut(columns: Mapping[str, Array], steps: int, lengths: Array) -> dict[str, Array]:
@@ -420,7 +441,7 @@ def _named(a: Array, target: Target, output: str, *, yes_or_no: bool = False) ->
     if yes_or_no and flat.shape[1] == 1:
         labels, classes = (flat[:, 0] > THRESHOLD).astype(np.int64), ("0", "1")
     if labels.ndim > 1 or (classes is None and not (labels.dtype.kind == "i" and flat.shape[1] > 1)):
-        return _numbered(output or target.column.name, labels.reshape(len(a), -1))
+        return _numbered(output or target.column.name, labels.reshape(len(a), -1), target.column.entries)
     if flat.shape[1] == 1:  # the only output is the probability of class 1
         flat = np.hstack([1 - flat, flat])
     names = classes or tuple(map(str, target.labels(np.eye(flat.shape[1]))))
@@ -429,9 +450,11 @@ def _named(a: Array, target: Target, output: str, *, yes_or_no: bool = False) ->
     return {output or _LABEL: labels} | columns
 
 
-def _numbered(name: str, values: Array) -> dict[str, Array]:
+def _numbered(name: str, values: Array, entries: Sequence[str] | None = None) -> dict[str, Array]:
+    """Return columns of numbers by name: those of the entries, if there are as many, else with a number each."""
     count = values.shape[1]
-    return dict(zip([name] if count == 1 else [f"{name}_{k}" for k in range(count)], values.T, strict=True))
+    names = [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
+    return dict(zip(entries if entries is not None and len(entries) == count else names, values.T, strict=True))
 
 
 def _read(
@@ -450,7 +473,8 @@ def _read(
     ending = file_ending(source)
     if ending == TABLE:
         found = _of_kind(source, model, delimiter, with_target, like)
-        return found or _of_table(source, model, _dialect(delimiter, like), with_target, table=table)
+        weight = getattr(like, "weight", None) if with_target else None  # an option of tables
+        return found or _of_table(source, model, _dialect(delimiter, like), with_target, table=table, weight=weight)
     if ending == ARRAY and with_target:
         raise DataError(f"{source} holds no labels. Name both arrays, in a dataset with its options.")
     if ending == ARRAY:
@@ -497,13 +521,22 @@ def _dialect(delimiter: str, like: Dataset | None) -> Dialect:
 
 
 def _of_table(
-    source: str, model: Sequential, dialect: Dialect, with_target: bool, text: str | None = None, table: str = ""
+    source: str,
+    model: Sequential,
+    dialect: Dialect,
+    with_target: bool = False,
+    text: str | None = None,
+    table: str = "",
+    weight: str | None = None,
 ) -> Examples:
     if model.preprocessing is not None:
         words = frozenset(model.preprocessing.categorical)
         filled = words.intersection(model.preprocessing.takes_missing)
         read = _table(source, dialect, words - filled, filled, text, table)
-        return model.preprocessing.select(read, with_target=with_target)
+        if weight is not None and weight not in read.names:
+            warn(f"{read.name}: there is no column {weight!r} of weights, so all rows count the same.")
+            weight = None
+        return model.preprocessing.select(read, with_target=with_target, weight=weight)
     read = _table(source, dialect, text=text, table=table)
     columns = read.columns(read.names, numeric=read.names)
     if len(columns) != np.prod(model.input_shape):

@@ -21,11 +21,12 @@ _types_of = cache(get_type_hints)
 
 
 class DataEntry(TypedDict, total=False):
-    """The data: where its paths start, its hash, and how many examples each part has."""
+    """The data: where its paths start, its hash, how many examples each part has, and whether they have weights."""
 
     directory: str
     sha256: str
     examples: dict[str, object]
+    weighted: bool
 
 
 class PluginEntry(TypedDict, total=False):

@@ -283,6 +283,7 @@ class RecordWriter:
                 "directory": str(file.directory.absolute()),
                 "sha256": prepared.fingerprint,
                 "examples": {name: len(part) for name, part in prepared.parts.items()},
+                "weighted": prepared.weighted,
             },
             "plugins": [
                 {"distribution": plugin.distribution, "version": plugin.version, "status": plugin.status}

@@ -32,7 +32,8 @@ def choose_for_run(path: Path, access: Access, aim: str) -> tuple[Threshold, dic
     prepared = prepare_run(path, access)
     if _PART not in prepared.parts:
         raise DataError(f"{path} has no validation data to choose a threshold on. Train with data.split.validation.")
-    chosen = choose_threshold(*_scores(prepared, _PART), aim)
+    scores, positive, weight = _scores(prepared, _PART)
+    chosen = choose_threshold(scores, positive, aim, weight)
     table = {"format": _FORMAT, "aim": chosen.aim, "threshold": chosen.value, "figures": dict(chosen.figures)}
     replace_file(path / THRESHOLD, (json.dumps(table, indent=2) + "\n").encode(), inside=Directory(path))
     return chosen, {part: _at(chosen.value, *_scores(prepared, part)) for part in prepared.parts}
@@ -54,8 +55,8 @@ def stored_threshold(path: Path) -> float:
     return value
 
 
-def _scores(prepared: Prepared, part: str) -> tuple[Array, Array]:
-    """Return the probability of class 1 of each example of a part, and which examples are of it."""
+def _scores(prepared: Prepared, part: str) -> tuple[Array, Array, Array | None]:
+    """Return the probability of class 1 of each example of a part, which examples are of it, and their weights."""
     network, terms = prepared.model.network, prepared.objective.terms
     sizes = network.output_shapes
     if len(terms) != 1 or sizes[0] not in ((1,), (2,)) or terms[0].cost.domain != _PROBABILITIES:
@@ -63,19 +64,20 @@ def _scores(prepared: Prepared, part: str) -> tuple[Array, Array]:
             "A threshold needs a classifier of two classes, with one or two probabilities as output; this network has "
             f"outputs of shape {', '.join(map(str, sizes))}."
         )
-    workspace, scores, positive = network.workspace(), [], []
+    workspace, scores, positive, weights = network.workspace(), [], [], []
     with closing(prepared.parts[part].parts(EVALUATION_ROWS, workspace.child("data"))) as batches:
         for batch in batches:
             a, y = network.forward(batch.inputs, workspace, batch.lengths)[0].a, batch.targets[0]
             scores.append(a[:, -1].astype(np.float64))
             positive.append(np.array(y.reshape(len(y), -1)[:, -1] == 1))
-    return np.concatenate(scores), np.concatenate(positive)
+            weights += [] if batch.weight is None else [batch.weight.astype(np.float64)]
+    return np.concatenate(scores), np.concatenate(positive), np.concatenate(weights) if weights else None
 
 
-def _at(value: float, scores: Array, positive: Array) -> Figures:
+def _at(value: float, scores: Array, positive: Array, weight: Array | None) -> Figures:
     """Return accuracy, precision, recall and so on at a threshold; nothing for examples of one class."""
     if positive.all() or not positive.any():
         return {}
-    said = scores > value
-    counts = (np.array([rows[said].sum(), rows.sum()], np.float64) for rows in (positive, ~positive))
+    said, of_each = scores > value, np.ones(len(scores)) if weight is None else weight
+    counts = (np.array([of_each[rows & said].sum(), of_each[rows].sum()]) for rows in (positive, ~positive))
     return {name: float(values[0]) for name, values in figures_of(Outcomes(np.array([value, 0.0]), *counts)).items()}

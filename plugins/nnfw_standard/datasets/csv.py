@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from nnfw.data import NA_VALUES, Dialect, Examples, Table, read_csv
-from nnfw.protocols import Dataset
-from nnfw_standard.datasets.tables import chosen_options, examples_of_table
-from nnfw_standard.recipe import experiment
+from nnfw.data import NA_VALUES, Dialect, Table, read_csv
+from nnfw_standard.datasets.tables import FromTable
 
 Delimiter = Literal["auto", ",", ";", "\t", "|", " "]
 
 
 @dataclass(frozen=True)
-class CSV(Dataset):
+class CSV(FromTable):
     r"""A table with a header: one example in each row, numeric and categorical columns, target by name.
 
     A column is numeric if at least as many of its values are numbers as words, whatever their order, and categorical
@@ -26,15 +24,24 @@ class CSV(Dataset):
     path : str
         The file, which may be compressed (``.gz``, ``.zip``, ``.zst``); relative paths start at the directory of the
         experiment.
-    target : str
-        Name of the target's column.
+    target : str or tuple of str
+        Name of the target's column. Several are targets of outputs with names, as ``[data.targets]`` says, or, if all
+        are numbers, of one output with a unit for each.
     features : tuple of str or None
-        Names of the feature columns, in the order of x; None (default) for all but the target and those in `exclude`.
+        Names of the feature columns, in the order of x; None (default) for all but those that other options name.
         Columns that are empty, or only number the rows, are then left out too.
     exclude : tuple of str
-        Columns that are no features, such as what identifies rows; none by default.
+        Columns that are no features; none by default.
     categorical : tuple of str
         Columns to keep as words even if they hold numbers (codes, class numbers); none by default.
+    id : str or tuple of str or None
+        What identifies a row, which is repeated beside its prediction.
+    weight : str or None
+        How much each row counts in cost and metrics of every part, 0 or more.
+    group : str or None
+        A column whose values stay together, such as a patient: a split puts all rows of a value into one part.
+    time : str or None
+        When each row was, a number or a date: the newest rows are the test part, those before them the validation part.
     delimiter : str
         The character between cells: ``","``, ``";"``, ``"|"``, tab or space. ``"auto"`` (default), as for the next
         three, finds it out from the file.
@@ -71,12 +78,7 @@ class CSV(Dataset):
     (array([4.5, 0.4]), array(['cat', 'parrot'], dtype='<U6'), ('cat', 'parrot'))
     """
 
-    path: str
-    target: str
     _: KW_ONLY
-    features: tuple[str, ...] | None = None
-    exclude: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
     delimiter: Delimiter = "auto"
     decimal: Literal["auto", ".", ","] = "auto"
     thousands: Literal["auto", "", ",", ".", " ", "'"] = "auto"
@@ -84,6 +86,7 @@ class CSV(Dataset):
     comment: str = ""
     header: bool = True
     na_values: tuple[str, ...] = NA_VALUES
+    name: ClassVar[str] = "csv"
 
     @property
     def dialect(self) -> Dialect:
@@ -92,22 +95,6 @@ class CSV(Dataset):
             self.delimiter, self.decimal, self.thousands, self.encoding, self.comment, self.header, self.na_values
         )
 
-    def recipe(self, directory: Path) -> str:
-        """Return an experiment for the table: see :mod:`nnfw_standard.recipe`; DataError if nothing can be learned."""
-        return experiment(self._table(directory), self.path, self.target, chosen_options(self))
-
-    def load(self, directory: Path) -> Examples:
-        """Return the examples of the table.
-
-        Raises
-        ------
-        DataError
-            If the file is missing or malformed, a column does not exist, or cells of the columns used are missing or
-            hold a word among numbers; names line and column.
-        """
-        return examples_of_table(self._table(directory), self.target, self.features, self.exclude)
-
-    def _table(self, directory: Path) -> Table:
-        table = read_csv(directory / self.path, categorical=self.categorical, dialect=self.dialect)
-        table.require((self.target, *(self.features or ()), *self.categorical, *self.exclude))
-        return table
+    def read(self, directory: Path) -> Table:
+        """Return the table."""
+        return read_csv(directory / self.path, categorical=self.categorical, dialect=self.dialect)

@@ -2,23 +2,95 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import KW_ONLY, dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, ClassVar
 
 import numpy as np
+from annotated_types import MinLen
 
-from nnfw.data import Examples, Table, as_whole, categorical, read_table
+from nnfw.arrays import Array
+from nnfw.data import Examples, Table, as_whole, categorical, listed, names_in, read_table, repeated
 from nnfw.errors import DataError
 from nnfw.protocols import Dataset
+from nnfw_standard.dates import seconds_of
 from nnfw_standard.recipe import Option, experiment
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+_ROLES = ("weight", "group", "time")
 
 
 @dataclass(frozen=True)
-class TableFile(Dataset):
+class FromTable(Dataset):
+    """What the datasets of tables share: the roles of columns, which are options of each of them.
+
+    Parameters
+    ----------
+    path, target, features, exclude, categorical, id, weight, group, time
+        As for :class:`TableFile`.
+    """
+
+    path: str
+    target: str | Annotated[tuple[str, ...], MinLen(1)]
+    _: KW_ONLY
+    features: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    id: str | tuple[str, ...] | None = None
+    weight: str | None = None
+    group: str | None = None
+    time: str | None = None
+
+    name: ClassVar[str]
+    """That of the dataset."""
+
+    @abstractmethod
+    def read(self, directory: Path) -> Table:
+        """Return the table."""
+
+    def load(self, directory: Path) -> Examples:
+        """Return the examples of the table.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read, a column does not exist or has two uses, or cells of the columns used are
+            missing or hold a word among numbers; names line and column.
+        """
+        return _examples(self._checked(directory), self)
+
+    def recipe(self, directory: Path) -> str:
+        """Return an experiment for the table: see :mod:`nnfw_standard.recipe`; DataError if nothing can be learned."""
+        return experiment(self._checked(directory), {"type": self.name, **self._chosen()})
+
+    def _checked(self, directory: Path) -> Table:
+        table, targets = self.read(directory), names_in(self.target)
+        table.require((*targets, *self._others, *(self.features or ()), *self.categorical, *self.exclude))
+        if twice := repeated(targets):
+            raise DataError(f"{table.name}: target names {twice[0]!r} twice. Remove one of them.")
+        for name in targets:
+            if role := next((role for role in ("id", *_ROLES) if name in names_in(getattr(self, role))), ""):
+                raise DataError(f"{table.name}: {name!r} is the target and cannot be the {role} too.")
+        return table
+
+    @property
+    def _others(self) -> tuple[str, ...]:
+        """The columns that have a role of their own, and are features only by name."""
+        return tuple(name for role in ("id", *_ROLES) for name in names_in(getattr(self, role)))
+
+    def _chosen(self) -> dict[str, Option]:
+        """Return path, target and the options that are not the defaults."""
+        required = ("path", "target")
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name in required or getattr(self, field.name) != field.default
+        }
+
+
+@dataclass(frozen=True)
+class TableFile(FromTable):
     r"""A table of any format: one example in each row, numeric and categorical columns, target by name.
 
     The ending of the file or the scheme of the URL says how it is read. What no plugin reads is taken for text and read
@@ -28,18 +100,27 @@ class TableFile(Dataset):
     ----------
     path : str
         The file, whose relative path starts at the directory of the experiment, or the URL of a database.
-    target : str
-        Name of the target's column.
+    target : str or tuple of str
+        Name of the target's column. Several are targets of outputs with names, as ``[data.targets]`` says, or, if all
+        are numbers, of one output with a unit for each.
+    features : tuple of str or None
+        Names of the feature columns, in the order of x; None (default) for all but those that other options name.
+        Columns that are empty, or only number the rows, are then left out too.
+    exclude : tuple of str
+        Columns that are no features; none by default.
+    categorical : tuple of str
+        Columns to keep as words even if they hold numbers (codes, class numbers); none by default.
+    id : str or tuple of str or None
+        What identifies a row, which is repeated beside its prediction.
+    weight : str or None
+        How much each row counts in cost and metrics of every part, 0 or more.
+    group : str or None
+        A column whose values stay together, such as a patient: a split puts all rows of a value into one part.
+    time : str or None
+        When each row was, a number or a date: the newest rows are the test part, those before them the validation part.
     table : str
         Which table of a file that holds several: a sheet of Excel, a group of HDF5, a table of a database or a query;
         empty (default) for the only or first one.
-    features : tuple of str or None
-        Names of the feature columns, in the order of x; None (default) for all but the target and those in `exclude`.
-        Columns that are empty, or only number the rows, are then left out too.
-    exclude : tuple of str
-        Columns that are no features, such as what identifies rows; none by default.
-    categorical : tuple of str
-        Columns to keep as words even if they hold numbers (codes, class numbers); none by default.
 
     Notes
     -----
@@ -57,63 +138,44 @@ class TableFile(Dataset):
     (array([4., 2.]), array(['cat', 'parrot'], dtype='<U6'))
     """
 
-    path: str
-    target: str
-    _: KW_ONLY
     table: str = ""
-    features: tuple[str, ...] | None = None
-    exclude: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
+    name: ClassVar[str] = "table"
 
-    def load(self, directory: Path) -> Examples:
-        """Return the examples of the table.
-
-        Raises
-        ------
-        DataError
-            If it cannot be read, a column does not exist, or values of the columns used are missing or neither numbers
-            nor words; names row and column.
-        """
-        return examples_of_table(self._table(directory), self.target, self.features, self.exclude)
-
-    def recipe(self, directory: Path) -> str:
-        """Return an experiment for the table: see :mod:`nnfw_standard.recipe`; DataError if nothing can be learned."""
-        chosen: dict[str, Option] = {"type": "table", **chosen_options(self)}
-        return experiment(self._table(directory), self.path, self.target, chosen)
-
-    def _table(self, directory: Path) -> Table:
-        table = read_table(self.path, directory=directory, table=self.table, categorical=self.categorical)
-        table.require((self.target, *(self.features or ()), *self.categorical, *self.exclude))
-        return table
+    def read(self, directory: Path) -> Table:
+        """Return the table."""
+        return read_table(self.path, directory=directory, table=self.table, categorical=self.categorical)
 
 
-def chosen_options(dataset: DataclassInstance) -> dict[str, Option]:
-    """Return the options of a dataset, but path and target, that are not the defaults."""
-    return {
-        field.name: getattr(dataset, field.name)
-        for field in fields(dataset)
-        if field.name not in ("path", "target") and getattr(dataset, field.name) != field.default
-    }
-
-
-def examples_of_table(
-    table: Table, target: str, features: tuple[str, ...] | None = None, exclude: tuple[str, ...] = ()
-) -> Examples:
-    """Return the examples of a table.
-
-    Raises DataError if a column has two uses, or its cells do not fit.
-
-    Parameters
-    ----------
-    table, target, features, exclude
-        As for :class:`TableFile`.
-    """
-    names = features or tuple(name for name in table.features if name not in (target, *exclude))
-    if both := [name for name in names if name in exclude]:
+def _examples(table: Table, dataset: FromTable) -> Examples:
+    """Return the examples of a table; DataError if a column has two uses, or its cells do not fit."""
+    targets, others = names_in(dataset.target), {*dataset.exclude, *dataset._others}
+    names = dataset.features or tuple(name for name in table.features if name not in {*targets, *others})
+    if both := [name for name in names if name in dataset.exclude]:
         raise DataError(f"{table.name}: {both[0]!r} is in features and in exclude. Remove it from one of them.")
-    if target in names:
-        raise DataError(f"{table.name}: {target!r} is the target and cannot be a feature too.")
-    columns = table.columns((*names, target), missing=names)
-    labels = as_whole(columns.pop(target))
-    classes = tuple(np.unique(labels).tolist()) if categorical(labels) else None
-    return Examples(columns, labels, target, classes, table.missing(names))
+    if both := [name for name in targets if name in names]:
+        raise DataError(f"{table.name}: {both[0]!r} is the target and cannot be a feature too.")
+    if not names:
+        raise DataError(f"{table.name}: no column is left to learn from. Its columns: {listed(table.names)}.")
+    columns = table.columns((*names, *targets), missing=names)
+    labels = {name: as_whole(columns.pop(name)) for name in targets}
+    first, *further = targets
+    classes = tuple(np.unique(labels[first]).tolist()) if categorical(labels[first]) else None
+    return Examples(
+        columns,
+        labels[first],
+        first,
+        classes,
+        table.missing(names),
+        further={name: labels[name] for name in further},
+        weight=None if dataset.weight is None else table.weights(dataset.weight),
+        group=None if dataset.group is None else table.columns([dataset.group])[dataset.group],
+        time=None if dataset.time is None else _times(table, dataset.time),
+    )
+
+
+def _times(table: Table, name: str) -> Array:
+    """Return a column of numbers, or the seconds of one of dates; DataError names the first cell that is none."""
+    column = table.columns([name])[name]
+    if not categorical(column):
+        return column
+    return seconds_of(column, partial(table.at, name))
