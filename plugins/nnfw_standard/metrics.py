@@ -220,6 +220,7 @@ class R2(Metric):
     """
 
     higher_is_better: ClassVar[bool] = True
+    ignores_shift: ClassVar[bool] = True
 
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
         """Return [Σ w, Σ w y, Σ w y², Σ w (a − y)²] ``(4, n)`` for n outputs; ShapeError if `y` has another size."""

@@ -127,6 +127,7 @@ class ExplainedVariance(Metric):
     """
 
     higher_is_better: ClassVar[bool] = True
+    ignores_shift: ClassVar[bool] = True
 
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
         """Return [Σ w, Σ w y, Σ w y², Σ w e, Σ w e²] with e = y − a, ``(5, n)`` for n outputs."""

@@ -19,6 +19,7 @@ from nnfw_standard import (
     L1,
     L2,
     MSE,
+    R2,
     ROCAUC,
     SGD,
     XOR,
@@ -33,6 +34,7 @@ from nnfw_standard import (
     GlorotUniform,
     LogLoss,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
     MinMax,
     OneHot,
@@ -388,6 +390,11 @@ WRONG = {
     "metric-refuses": (changed(Accuracy, statistics=refuses), "metric.takes_some_labels"),
     "metric-no-direction": (changed(Accuracy, attributes={"higher_is_better": None}), "metric.says_what_is_better"),
     "metric-domain-upside-down": (changed(LogLoss, attributes={"domain": (1, 0)}), "metric.domain_is_an_interval"),
+    "metric-shift-of-text": (changed(R2, attributes={"ignores_shift": "yes"}), "metric.ignores_a_shift"),
+    "metric-shift-that-counts": (
+        changed(MeanAbsolutePercentageError, attributes={"ignores_shift": True}),
+        "metric.ignores_a_shift",
+    ),
     "metric-domain-of-text": (changed(LogLoss, attributes={"domain": "0 to 1"}), "metric.domain_is_an_interval"),
     "metric-ranks-of-batches": (
         changed(Spearman, statistics=lambda s, p, *r: np.array([p(*r).mean(axis=0)])),

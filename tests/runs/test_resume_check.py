@@ -53,7 +53,9 @@ class Forgetful(nnfw.Optimizer):
 
 def test_optimizer_that_remembers_elsewhere_is_found(experiment, monkeypatch):
     real = run_module.Task
-    monkeypatch.setattr(run_module, "Task", lambda *given: replace(real(*given), optimizer=Forgetful([])))
+    monkeypatch.setattr(
+        run_module, "Task", lambda *given, **named: replace(real(*given, **named), optimizer=Forgetful([]))
+    )
     found = verify_resume(read_experiment(str(experiment), registry), registry)
     assert "parameters" in found.different
 

@@ -111,3 +111,67 @@ def test_shares_end_in_a_sigmoid(x):
     y = 1 / (1 + np.exp(-x[:, 0]))
     model = NNRegressor((), cost="binary_cross_entropy", **OPTIONS).fit(x, y)
     assert model.score(x, y) > 0.99
+
+
+# the unit of numbers
+
+
+def test_numbers_far_from_1_are_learned_and_come_back_with_their_digits(x):
+    y = 1.7e9 + 0.01 * (x[:, 0] - 2 * x[:, 1])
+    model = NNRegressor((), **OPTIONS).fit(x, y)
+    assert model.predict(x).dtype == np.float64
+    np.testing.assert_allclose(model.predict(x), y, rtol=0, atol=1e-4)
+    assert model.score(x, y) > 0.99
+
+
+def test_target_is_standardized_by_its_mean_and_spread(x, rng):
+    y, weight = rng.normal(50, 7, 60), rng.uniform(0.5, 2, 60)
+    model = NNRegressor((4,), epochs=1).fit(x, y)
+    np.testing.assert_allclose([model.target_mean_, model.target_scale_], [y.mean(), y.std()], rtol=1e-12)
+    model.fit(x, y, sample_weight=weight)
+    mean = np.average(y, weights=weight)
+    spread = np.sqrt(np.average((y - mean) ** 2, weights=weight))
+    np.testing.assert_allclose([model.target_mean_, model.target_scale_], [mean, spread], rtol=1e-12)
+    assert model.history_[0]["cost"] < 2
+
+
+def test_each_of_several_targets_has_its_own_unit(x):
+    y = np.stack([1e39 * x[:, 0], 1e-30 * x[:, 1], np.full(60, 3.0)], axis=1)
+    model = NNRegressor((), **OPTIONS).fit(x, y)
+    np.testing.assert_allclose(model.target_scale_, [y[:, 0].std(), y[:, 1].std(), 1])
+    found = model.predict(x)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found / [1e39, 1e-30, 1], y / [1e39, 1e-30, 1], atol=1e-2)
+
+
+def test_target_stays_as_it_is_where_asked_to_or_above_0(x):
+    for model in (NNRegressor((4,), standardize_target=False), NNRegressor((4,), cost="poisson")):
+        model.set_params(epochs=1).fit(x, np.arange(60.0))
+        assert (model.target_mean_, model.target_scale_) == (0, 1)
+        assert model.predict(x).dtype == np.float64
+    with pytest.raises(nnfw.ConfigError, match=r"standardize_target must be true or false, got 'yes'"):
+        NNRegressor(standardize_target="yes").fit(x, np.arange(60.0))
+
+
+def test_training_that_goes_on_keeps_the_unit(x):
+    y = 100 + 5 * x[:, 0]
+    part = NNRegressor((4,), random_state=0).partial_fit(x[:30], y[:30])
+    first = part.target_mean_, part.target_scale_
+    part.partial_fit(x[30:], y[30:])
+    warm = NNRegressor((4,), epochs=1, warm_start=True, random_state=0).fit(x[:30], y[:30])
+    warm.fit(x[30:], y[30:])
+    for model in (part, warm):
+        assert (model.target_mean_, model.target_scale_) == first
+        assert abs(model.predict(x).mean() - 100) < 20
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_file_of_a_model_predicts_in_the_unit(x, columns, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(x, columns=list("abcd"))
+    y = 1e6 + 1e4 * x[:, :columns]
+    model = NNRegressor((4,), epochs=2, random_state=0).fit(frame, y if columns > 1 else y[:, 0])
+    model.model_.save(tmp_path / "model.nnfw")
+    loaded = nnfw.load(tmp_path / "model.nnfw")
+    found = loaded.preprocessing.labels(loaded.predict(frame))
+    np.testing.assert_array_equal(found, model.predict(frame))

@@ -12,7 +12,8 @@ from nnfw.compute import kernels, kernels_only
 from nnfw.storage import decoded, encoded
 from nnfw.testing import checks_of, run_checks
 from nnfw.training.batches import Labelled
-from nnfw.training.evaluation import Tally, measures_of
+from nnfw.training.evaluation import Tally
+from nnfw.training.measures import measures_of
 from nnfw_standard import Accuracy, Dense
 
 METRICS = {"accuracy": nnfw.metric("accuracy"), "mse": nnfw.metric("mse")}

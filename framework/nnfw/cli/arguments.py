@@ -36,8 +36,8 @@ Trust = Annotated[bool, typer.Option("--trust", help="Trust the maker of the run
 Parts = Mapping[str, Mapping[str, object]]
 
 
-def print_results(results: Parts, baseline: Parts | None = None) -> None:
-    """Print cost and metrics, one row per part of the data and one for its baseline; matrices below."""
+def print_results(results: Parts, baseline: Parts | None = None, unit: str = "") -> None:
+    """Print cost and metrics, one row per part of the data and one for its baseline; their unit and matrices below."""
     every = [item for figures in results.values() for item in figures.items()]
     numbers = list(dict.fromkeys(name for name, value in every if not _is_matrix(value)))
     rows = []
@@ -46,6 +46,8 @@ def print_results(results: Parts, baseline: Parts | None = None) -> None:
         if own := (baseline or {}).get(part):
             rows.append(["  baseline", *(as_text(own.get(name)) for name in numbers)])
     print_table(["", *numbers], rows)
+    if unit:
+        print_text(unit)
     for part, figures in results.items():
         for name, value in figures.items():
             if _is_matrix(value):

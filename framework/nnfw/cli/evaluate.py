@@ -13,6 +13,7 @@ from nnfw.cli.console import Json, message, print_csv, print_json, print_text
 from nnfw.cli.train import progress_bar
 from nnfw.errors import short
 from nnfw.plugins import default_registry
+from nnfw.runs.reading import read_run
 
 if TYPE_CHECKING:
     from nnfw.runs import Access
@@ -128,16 +129,17 @@ def evaluate(
         raise typer.BadParameter(f"{path} is an experiment file: train it first, or add --cross-validation K.")
     if data is not None:
         options = {"cost": cost or (), "metrics": metric or ()}
-        figures, constant = judge_on(path, data, access, **options, delimiter=delimiter, table=table)
+        figures, constant, unit = judge_on(path, data, access, **options, delimiter=delimiter, table=table)
         results, baseline = {"data": figures}, {"data": constant} if constant else {}
     elif cost or metric:
         raise typer.BadParameter("--cost and --metric go with --data; a run is evaluated as it was trained.")
     else:
         results, same = evaluate_run(path, access)
-        baseline = baseline_of_run(path) if same else {}
+        baseline, unit = baseline_of_run(path) if same else {}, read_run(path).unit
         if not same:
             message("warning: the data has changed since the run, so its parts differ from those of the training.")
-    print_json(results | ({"baseline": baseline} if baseline else {})) if json else print_results(results, baseline)
+    further = {key: value for key, value in (("baseline", baseline), ("unit", unit)) if value}
+    print_json(results | further) if json else print_results(results, baseline, unit)
 
 
 def _choose(path: Path, aim: str, access: Access, *, json: bool) -> None:
@@ -164,7 +166,7 @@ def _cross_validate(path: Path, count: int, access: Access, *, json: bool) -> No
         each = {f"fold {number}": fold.results["test"] for number, fold in enumerate(found.folds, 1)}
         numbers = found.mean.keys()
         each = {name: {key: value for key, value in own.items() if key in numbers} for name, own in each.items()}
-        print_results({**each, "mean": found.mean, "spread": found.spread}, {"mean": found.baseline})
+        print_results({**each, "mean": found.mean, "spread": found.spread}, {"mean": found.baseline}, found.unit)
         print_text(f"{found.kind} folds: {place}")
 
 

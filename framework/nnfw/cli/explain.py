@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnfw.cli.arguments import DataDirectory, RunPath, Trust, as_text
-from nnfw.cli.console import Json, message, print_heading, print_json, print_table
+from nnfw.cli.console import Json, message, print_heading, print_json, print_table, print_text
 from nnfw.plugins import default_registry
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def explain(
         [each.column, *(f"{each.change[name]:+.4g}" for name in names), as_text(each.spread["cost"])] for each in ranked
     ]
     print_table([f"{evidence.part} data", *names, "spread of cost"], rows)
+    if evidence.prepared.unit:
+        print_text(evidence.prepared.unit)
 
 
 def _print_dependence(found: Dependence) -> None:

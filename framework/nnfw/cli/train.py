@@ -181,9 +181,9 @@ def print_run(run: Run, *, json: bool) -> None:
         message(verdict)
     if json:
         table = {"run": str(run.directory), "epochs": run.epochs, "stopped": run.stopped, "results": run.results}
-        print_json({**table, "baseline": run.baseline, "verdicts": run.verdicts})
+        print_json({**table, "baseline": run.baseline, "unit": run.unit, "verdicts": run.verdicts})
         return
-    print_results(run.results, run.baseline)
+    print_results(run.results, run.baseline, run.unit)
     print_text(f"Run: {run.directory}")
 
 

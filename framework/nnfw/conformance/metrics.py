@@ -51,6 +51,16 @@ def check_domain_is_an_interval(subject: Subject[Metric]) -> None:
             require(False, f"domain is {found!r}, expected None or two numbers in order, such as (0, 1).")
 
 
+def check_ignores_a_shift(subject: Subject[Metric]) -> None:
+    """If it says so, one number added to outputs and labels changes nothing but rounding."""
+    found = getattr(subject.component, "ignores_shift", False)
+    require(isinstance(found, bool), f"ignores_shift is {found!r}, expected True or False.")
+    applies_if(found, "it does not say that it ignores a shift")
+    for a, y in _cases(subject):
+        before, after = _result_of(subject, a, y), _result_of(subject, a + 1, y + 1)
+        require(_alike(before, after), f"it is {before}, and {after} with 1 added to outputs and labels.")
+
+
 def check_statistics_are_float64(subject: Subject[Metric]) -> None:
     """Statistics is an array of float64, also for outputs in float32: sums over many examples must stay exact."""
     for a, y in _cases(subject):

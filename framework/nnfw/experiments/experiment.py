@@ -66,6 +66,9 @@ class DataSection:
         Transforms of feature columns, in order; fitted on the training part only and stored with the model.
     target_transforms
         The same for the target; of several targets, for the columns that a transform names, or else those of its kind.
+    metrics_in_unit
+        Whether metrics see outputs and labels with the target transforms undone, in the unit of the target; True by
+        default. The cost that is minimised is that of the transformed target either way.
     inputs
         The columns of each input of the network, by the name of the input: a list, or a table with ``columns`` and, for
         padded sequences, ``lengths``, the column of their lengths. By default all features make up the only input.
@@ -78,6 +81,7 @@ class DataSection:
     split: SplitSection = SplitSection()
     transforms: tuple[Transform, ...] = ()
     target_transforms: tuple[Transform, ...] = ()
+    metrics_in_unit: bool = True
     inputs: Mapping[str, InputSection] | None = None
     targets: Mapping[str, str] | None = None
 

@@ -19,13 +19,14 @@ from nnfw.experiments.experiment import Experiment, ExperimentFile, SplitSection
 from nnfw.model import Sequential, numbers_of
 from nnfw.network import INPUT, Health, Objective, by_name, health_of
 from nnfw.plugins import Registry
-from nnfw.protocols import FitsToTarget
+from nnfw.protocols import FitsToTarget, Metric, Transform
 from nnfw.randomness import stream
 from nnfw.storage import container
 from nnfw.toml import Keys
 from nnfw.training import (
     FREE_OPTIONS,
     Labelled,
+    Unit,
     chosen_at,
     constant_outputs,
     evaluate,
@@ -63,6 +64,8 @@ class Prepared:
         """What the results depend on: the experiment, but for what is free to change, and the data."""
         table = table_of(self.experiment, self.model.registry)
         del table["name"]
+        if not self.experiment.data.metrics_in_unit:
+            del table["data"]["metrics_in_unit"]  # older runs, whose metrics are not, do not record it
         training = {name: value for name, value in table["training"].items() if name not in FREE_OPTIONS}
         return {**table, "training": training, "data.sha256": self.fingerprint}
 
@@ -73,11 +76,25 @@ class Prepared:
             yield "The data has weights: examples count by them in the cost and metrics of every part."
         yield from self.model.preprocessing.remarks()
 
+    @cached_property
+    def units(self) -> tuple[Unit | None, ...]:
+        """The units in which metrics see the outputs."""
+        return self.model.units(self.objective) if self.experiment.data.metrics_in_unit else ()
+
+    @cached_property
+    def measures(self) -> dict[str, Metric]:
+        """What is recorded beside the cost, by its name."""
+        return self.model.measures(self.experiment.training.metrics, self.units)
+
+    @property
+    def unit(self) -> str:
+        """In which unit cost and metrics are, in words; empty if nothing transforms a target of numbers."""
+        return unit_in_words(self.model, self.objective, in_unit=self.experiment.data.metrics_in_unit)
+
     def evaluate(self, part: str) -> Figures:
         """Return cost and metrics of the model on one part."""
-        metrics = self.model.measures(self.experiment.training.metrics)
         network = self.model.network
-        return evaluate(network, self.parts[part], self.objective, metrics, network.workspace())
+        return evaluate(network, self.parts[part], self.objective, self.measures, network.workspace())
 
     @cached_property
     def constant(self) -> tuple[Array, ...] | None:
@@ -89,8 +106,7 @@ class Prepared:
         data = self.parts[part]
         if self.constant is None or not isinstance(data, Labelled):
             return {}
-        metrics = self.model.measures(self.experiment.training.metrics)
-        found = evaluate_constant(self.constant, self.model.network, data, self.objective, metrics)
+        found = evaluate_constant(self.constant, self.model.network, data, self.objective, self.measures)
         return {name: value for name, value in found.items() if isinstance(value, float)}
 
     def health(self, most: int = MOST_EXAMPLES, *, through_time: bool = False) -> tuple[Health, ...]:
@@ -145,6 +161,28 @@ def prepare(
     if trained is None:
         _require_storable(model)
     return Prepared(experiment, model, objective, parts, data.fingerprint(), data.first.weight is not None)
+
+
+def unit_in_words(model: Sequential, objective: Objective, *, in_unit: bool = True) -> str:
+    """Return in which unit cost and metrics are; empty if nothing transforms a target of numbers.
+
+    `in_unit` says whether metrics see the target with its transforms undone.
+    """
+    columns = [unit.column for unit in model.units(objective) if unit is not None and unit.column is not None]
+    if not columns:
+        return ""
+    names = listed([repr(column.name) for column in columns])
+    unit = "its unit" if len(columns) == 1 else "their units"
+    steps = dict.fromkeys(step.transform for column in columns for step in column.steps)
+    after = listed([_name_of(transform, model.registry) for transform in steps])
+    if in_unit:
+        return f"Metrics of {names} are in {unit}; the cost is that after {after}."
+    return f"Cost and metrics of {names} are those after {after}, not in {unit}."
+
+
+def _name_of(transform: Transform, registry: Registry) -> str:
+    found = registry.component_of("transform", transform)
+    return type(transform).__name__ if found is None else found.name
 
 
 def _weighted(file: ExperimentFile, model: Sequential, data: Part) -> Part:
@@ -358,7 +396,8 @@ def _require_metrics(file: ExperimentFile, model: Sequential, objective: Objecti
     """Refuse metrics that cannot take outputs and labels of every part."""
     metrics = file.experiment.training.metrics
     places = chosen_at(metrics, model.measures(metrics))
-    found = dict(model.unfit_metrics(metrics, objective, *parts.values()))
+    units = model.units(objective) if file.experiment.data.metrics_in_unit else ()
+    found = dict(model.unfit_metrics(metrics, objective, *parts.values(), units=units))
     labels = {name: model.registry.label("metric", places[name][1]) for name in found}
     texts = (
         (("training", "metrics", *places[name][0]), f"Metric {labels[name]} does not fit network and labels: {text}")

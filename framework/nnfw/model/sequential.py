@@ -405,7 +405,8 @@ class Sequential(Generic[Predicted]):
         validation = self._validation(validation_data, objective, preprocessing)
         if mistakes := list(training.unmixable_examples(resolved.mix, data)):
             raise ConfigError(mistakes)
-        self.require_metrics(resolved.metrics, objective, data, validation)
+        units = training.units_of({}, objective, self.network)
+        self.require_metrics(resolved.metrics, objective, data, validation, units=units)
         if settings.resume and settings.checkpoints is None:
             raise ConfigError([Mistake(("resume",), "needs the folder of the checkpoints: checkpoints=FOLDER.")])
         told, self.preprocessing = self.preprocessing, preprocessing
@@ -423,6 +424,7 @@ class Sequential(Generic[Predicted]):
             continued=continue_from,
             planned=settings.planned_epochs,
             collective=training.ONE_PROCESS if collective is None else collective,
+            units=units,
         )
         where = Path(settings.directory)
         if settings.checkpoints is None:
@@ -444,17 +446,28 @@ class Sequential(Generic[Predicted]):
             return Preprocessing.of_names(names, "x")
         return self.preprocessing
 
-    def require_metrics(self, metrics: training.Metrics, objective: Objective, *parts: training.Data | None) -> None:
+    def require_metrics(
+        self,
+        metrics: training.Metrics,
+        objective: Objective,
+        *parts: training.Data | None,
+        units: Sequence[training.Unit | None] = (),
+    ) -> None:
         """Refuse metrics that mean nothing for the outputs, or cannot take the labels of some part; DataError why."""
-        for name, error in self.unfit_metrics(metrics, objective, *filter(None, parts)):
+        for name, error in self.unfit_metrics(metrics, objective, *filter(None, parts), units=units):
             label = self.registry.label("metric", training.chosen_at(metrics, self.measures(metrics))[name][1])
             raise DataError(f"Metric {label} does not fit network and labels: {error}") from error
 
     def unfit_metrics(
-        self, metrics: training.Metrics, objective: Objective, *parts: training.Data
+        self,
+        metrics: training.Metrics,
+        objective: Objective,
+        *parts: training.Data,
+        units: Sequence[training.Unit | None] = (),
     ) -> Iterator[tuple[str, NnfwError]]:
         """Yield the name of each metric that does not fit outputs or labels, with an error that says why."""
-        measures = self.measures(metrics)
+        chosen = self.measures(metrics)
+        measures = {name: each for name, each in self.measures(metrics, units).items() if name in chosen}
         yield from training.outside_domains(objective, measures, self.registry)
         for part in parts:
             yield from training.refused(self.network, part, objective, measures)
@@ -650,8 +663,9 @@ class Sequential(Generic[Predicted]):
         """
         objective = self.objective(cost)
         options = build(training.TrainingOptions, {"metrics": metrics}, self.registry.resolve)
-        named = self.measures(options.metrics)
-        self.require_metrics(options.metrics, objective)
+        units = training.units_of({}, objective, self.network)
+        self.require_metrics(options.metrics, objective, units=units)
+        named = self.measures(options.metrics, units)
         data = self.data(x, self._numbered(x, y, sample_weight, self.preprocessing), objective, sample_weight)
         record = training.evaluate(self.network, data, objective, named, self.network.workspace())
         training.require_finite_cost(record["cost"], "these examples", objective.label(self.registry))
@@ -809,8 +823,14 @@ class Sequential(Generic[Predicted]):
         ]
         return Objective(terms, [item.weight for item in found])
 
-    def measures(self, metrics: training.Metrics) -> dict[str, Metric]:
-        """Return resolved metrics by the name under which they are recorded.
+    def units(self, objective: Objective) -> tuple[training.Unit | None, ...]:
+        """Return the unit of each output's target, whose transforms the preprocessing knows; see :class:`Unit`."""
+        known = self.preprocessing is not None and self.preprocessing.has_targets
+        targets = self.preprocessing.outputs if self.preprocessing is not None and known else {}
+        return training.units_of(targets, objective, self.network)
+
+    def measures(self, metrics: training.Metrics, units: Sequence[training.Unit | None] = ()) -> dict[str, Metric]:
+        """Return resolved metrics by the name under which they are recorded, in the units of the outputs.
 
         ConfigError unless they are a list or, where outputs have names, lists by these names.
         """
@@ -819,11 +839,11 @@ class Sequential(Generic[Predicted]):
             if names and metrics:
                 text = f"must be lists by the names of the outputs, {listed(names)}, got a list."
                 raise ConfigError([Mistake(("metrics",), text)])
-            return training.measures_of(dict.fromkeys(names, ()) if names else metrics, names, self.registry)
-        if unknown := [name for name in metrics if name not in names]:
+            metrics = dict.fromkeys(names, ()) if names else metrics
+        elif unknown := [name for name in metrics if name not in names]:
             expected = f"Outputs: {listed(names)}." if names else "The only output has none; give a list."
             raise ConfigError([Mistake(("metrics",), f"has {listed(unknown)}, which is no output. {expected}")])
-        return training.measures_of(metrics, names, self.registry)
+        return training.in_units(training.measures_of(metrics, names, self.registry), units, names)
 
     def labelled(
         self, x: Values, y: Values, objective: Objective, weight: ArrayLike | None = None, suffix: str = ""

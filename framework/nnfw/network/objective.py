@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy as copy_of
 from typing import Any, NamedTuple, cast
 
@@ -256,15 +256,24 @@ def _require_domain(cost: Cost, activation: Activation, registry: Registry) -> N
         raise ConfigError(f"Cost {registry.label('cost', cost)} {found} {advice}")
 
 
-def outside_domain(component: Cost | Metric, activation: Activation, registry: Registry) -> str:
-    """Return how the values of an output activation leave the domain of a cost or metric; nothing if they do not."""
+def outside_domain(
+    component: Cost | Metric,
+    activation: Activation,
+    registry: Registry,
+    in_unit: Callable[[float, float], tuple[float, float]] | None = None,
+) -> str:
+    """Return how the values of an output activation leave the domain of a cost or metric; nothing if they do not.
+
+    `in_unit` takes an interval of outputs to the unit of the target, for a metric that looks at them there.
+    """
     domain, values = _interval(component, "domain", registry), _interval(activation, "range", registry)
     if domain is None or values is None:
         return ""
-    (lowest, highest), (low, high) = domain, values
+    (lowest, highest), (low, high) = domain, values if in_unit is None else in_unit(*values)
     if lowest <= low and high <= highest:
         return ""
+    unit = "" if in_unit is None else " in the unit of the target"
     return (
         f"takes outputs from {lowest:g} to {highest:g}, but the last layer ends in "
-        f"{registry.label('activation', activation)}, whose values go from {low:g} to {high:g}."
+        f"{registry.label('activation', activation)}, whose values go from {low:g} to {high:g}{unit}."
     )

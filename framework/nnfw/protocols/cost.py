@@ -139,10 +139,14 @@ class Metric(Protocol):
     domain
         The closed interval of outputs that it means something for, (0, 1) for probabilities; None for any. Before a
         training an output activation whose `range` is not inside is refused.
+    ignores_shift
+        Whether one number added to outputs and labels changes nothing but rounding. In the unit of a target whose
+        transforms are undone, 0 is then where the network has it, so that sums of squares keep their digits.
     """
 
     higher_is_better: ClassVar[bool]
     domain: ClassVar[tuple[float, float] | None] = None
+    ignores_shift: ClassVar[bool] = False
 
     @abstractmethod
     def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:

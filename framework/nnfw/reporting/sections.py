@@ -65,6 +65,7 @@ def results(run: StoredRun) -> Node:
     final = "results" in run.record
     source = "Of the final model." if final else "Of the last complete epoch: there is no final model."
     source += " A baseline gives the same outputs for every example." if baseline else ""
+    source += f" {unit}" if (unit := run.unit) else ""
     source += " Examples count by the weights of the data." if run.data.get("weighted") else ""
     return section("results", "Results", table(["", *names], rows, _NUMBERS), note(source))
 
@@ -133,6 +134,7 @@ def record(run: StoredRun, experiment_text: str) -> Node:
         "results",
         "baseline",
         "constant",
+        "unit",
         "distributions",
         "plugins",
         "name",

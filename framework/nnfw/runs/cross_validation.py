@@ -62,10 +62,13 @@ class CrossValidation:
         How the folds were cut: ``"stratified"``, ``"random"``, ``"grouped"``, ``"in order"`` or ``"in time"``.
     folds
         One network for each fold.
+    unit
+        In which unit cost and metrics are, in words; empty if nothing transforms the target.
     """
 
     kind: str
     folds: Sequence[FoldResult]
+    unit: str = ""
 
     @property
     def mean(self) -> dict[str, float]:
@@ -93,6 +96,7 @@ class CrossValidation:
         return {
             "format": _FORMAT,
             "kind": self.kind,
+            "unit": self.unit,
             "mean": self.mean,
             "spread": self.spread,
             "baseline": self.baseline,
@@ -149,13 +153,14 @@ def cross_validate(
         "grouped": groups is not None or examples.group is not None,
         "stratified": is_of_classes(examples),
     }
-    further, found = [registry.resolve("callback", callback) for callback in callbacks], []
+    further, found, unit = [registry.resolve("callback", callback) for callback in callbacks], [], ""
     for number, (fold, seed) in enumerate(zip(cut, seeds, strict=True), 1):
         rows = _parts(fold, data, file, seed)
-        found.append(_trained(file, registry, data, rows, seed, further))
+        result, unit = _trained(file, registry, data, rows, seed, further)
+        found.append(result)
         figures = ", ".join(f"{name} {value:.4g}" for name, value in _numbers(found[-1].results["test"]))
         tell(f"Fold {number} of {len(cut)}: {figures}")
-    return CrossValidation(next((kind for kind, holds in kinds.items() if holds), "random"), found)
+    return CrossValidation(next((kind for kind, holds in kinds.items() if holds), "random"), found, unit)
 
 
 def _parts(fold: Fold, data: InMemory, file: ExperimentFile, seed: int) -> dict[str, Any]:
@@ -181,14 +186,14 @@ def _trained(
     rows: Mapping[str, Any],
     seed: int,
     callbacks: Sequence[Any],
-) -> FoldResult:
-    """Train a network, in a folder for the files of its callbacks that does not stay."""
+) -> tuple[FoldResult, str]:
+    """Train a network, with callbacks' files in a temporary folder; return also the unit of its figures."""
     prepared = prepare(replace(file, experiment=replace(file.experiment, seed=seed)), registry, data=data, rows=rows)
     with TemporaryDirectory() as folder:
         history = training_of(prepared, Directory(Path(folder)), callbacks, None).run()
     sizes = {name: len(part) for name, part in prepared.parts.items()}
     results = {name: prepared.evaluate(name) for name in prepared.parts}
-    return FoldResult(seed, sizes, len(history), results, prepared.baseline("test"))
+    return FoldResult(seed, sizes, len(history), results, prepared.baseline("test")), prepared.unit
 
 
 def write_cross_validation(found: CrossValidation, path: Path) -> Path:

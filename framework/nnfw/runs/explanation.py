@@ -139,9 +139,9 @@ def _columns(prepared: Prepared, examples: Examples) -> tuple[str, ...]:
 
 def _figures(prepared: Prepared, examples: Examples) -> dict[str, float]:
     """Return cost and metrics of raw examples, without matrices."""
-    model, metrics = prepared.model, prepared.experiment.training.metrics
+    model = prepared.model
     data = model.labelled(*features_and_labels(model, examples), prepared.objective, examples.weight)
-    found = evaluate(model.network, data, prepared.objective, model.measures(metrics), model.network.workspace())
+    found = evaluate(model.network, data, prepared.objective, prepared.measures, model.network.workspace())
     return {name: value for name, value in found.items() if isinstance(value, float)}
 
 

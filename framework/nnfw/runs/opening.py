@@ -57,7 +57,10 @@ def open_run(path: Path, access: Access, overrides: Iterable[str] = ()) -> Exper
     """
     run = read_run(path)
     directory = access.data_directory or Path(run.data_entry("directory"))
-    document = apply_overrides(read_document(path), overrides)
+    document = read_document(path)
+    if "data.metrics_in_unit" not in flattened(document.table):  # an older run, whose metrics were not
+        document = apply_overrides(document, ["data.metrics_in_unit=false"])
+    document = apply_overrides(document, overrides)
     try:
         file = ExperimentFile(check_experiment(document, access.registry), document, directory)
     except ConfigError as error:

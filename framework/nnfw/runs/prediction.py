@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from nnfw.errors import ConfigError, DataError, NnfwError, did_you_mean, short, 
 from nnfw.experiments import chunks_of, features_and_labels, require_indices, streamed
 from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_reference
 from nnfw.experiments.experiment import costs_of
-from nnfw.experiments.preparation import Figures
+from nnfw.experiments.preparation import Figures, unit_in_words
 from nnfw.model import Sequential
 from nnfw.network import Objective, arrays_of
 from nnfw.plain import Plain
@@ -86,7 +86,15 @@ def evaluate_on(
     table: str = "",
 ) -> Figures:
     """Return cost and metrics of a model on other data, as :func:`judge_on` does."""
-    return judge_on(path, source, access, cost=cost, metrics=metrics, delimiter=delimiter, table=table)[0]
+    return judge_on(path, source, access, cost=cost, metrics=metrics, delimiter=delimiter, table=table).figures
+
+
+class Judgement(NamedTuple):
+    """Cost and metrics of a model and of the baseline, empty if the run records none, and their unit in words."""
+
+    figures: Figures
+    baseline: Figures
+    unit: str
 
 
 def judge_on(
@@ -98,8 +106,8 @@ def judge_on(
     metrics: Sequence[str] = (),
     delimiter: str | None = None,
     table: str = "",
-) -> tuple[Figures, Figures]:
-    """Return cost and metrics of a model on other data, and those of the baseline, empty if the run records none.
+) -> Judgement:
+    """Return cost and metrics of a model on other data, and those of the baseline.
 
     ConfigError if there is no run to take the cost from; FileFormatError or DataError if model or data cannot be read.
 
@@ -122,7 +130,7 @@ def judge_on(
     if preprocessing is None or not preprocessing.has_targets:
         raise ConfigError(f"{path} was not trained from an experiment: evaluate it in Python.")
     costs = [cost] if isinstance(cost, str) else cost
-    objective, chosen = _objective_and_metrics(path, model, costs, metrics)
+    objective, chosen, in_unit = _objective_and_metrics(path, model, costs, metrics)
     like, delimiter = dataset_of(path, access), delimiter or table_delimiter(path)
     examples = _read(source, model, delimiter, with_target=True, like=like, table=table)
     data = (
@@ -130,14 +138,15 @@ def judge_on(
         if isinstance(examples, Source)
         else model.labelled(*features_and_labels(model, examples), objective, examples.weight)
     )
-    model.require_metrics(chosen, objective)
-    network = model.network
-    figures = evaluate(network, data, objective, model.measures(chosen), network.workspace())
+    units = model.units(objective) if in_unit else ()
+    model.require_metrics(chosen, objective, units=units)
+    measures, network = model.measures(chosen, units), model.network
+    figures = evaluate(network, data, objective, measures, network.workspace())
     require_finite_cost(figures["cost"], "the given data", objective.label(model.registry))
-    constant = _constant_of(path, model)
-    if constant is None or not isinstance(data, Labelled):
-        return figures, {}
-    return figures, evaluate_constant(constant, network, data, objective, model.measures(chosen))
+    constant, baseline = _constant_of(path, model), Figures()
+    if constant is not None and isinstance(data, Labelled):
+        baseline = evaluate_constant(constant, network, data, objective, measures)
+    return Judgement(figures, baseline, unit_in_words(model, objective, in_unit=in_unit))
 
 
 def _constant_of(path: Path, model: Sequential) -> list[Array] | None:
@@ -154,23 +163,25 @@ def _constant_of(path: Path, model: Sequential) -> list[Array] | None:
 
 def _objective_and_metrics(
     path: Path, model: Sequential, costs: Sequence[str], metrics: Sequence[str]
-) -> tuple[Objective, Metrics]:
-    """Return the named cost and metrics; what is not named is taken from the run."""
+) -> tuple[Objective, Metrics, bool]:
+    """Return the named cost and metrics, what is not named from the run, and whether metrics are in the unit."""
     directory, registry, names = directory_of(path), model.registry, model.network.output_names
     cost, named = _cost_of(costs, names), _by_output("--metric", metrics, names)
+    in_unit = True
     if directory is not None:
         experiment = open_run(directory, Access(registry)).experiment
         warn_of_plugins(directory, experiment, model)
         objective = model.objective(cost or experiment.cost)
+        in_unit = experiment.data.metrics_in_unit
         if not metrics:
-            return objective, experiment.training.metrics
+            return objective, experiment.training.metrics, in_unit
     elif cost:
         objective = model.objective(cost)
     else:
         example = " ".join(f"--cost {name}.mse" for name in names) or "--cost mse"
         raise ConfigError(f"{path} does not belong to a run, so name the cost: {example}, for instance.")
     chosen = {name: tuple(registry.resolve("metric", metric) for metric in own) for name, own in named.items()}
-    return objective, chosen if names else chosen[""]
+    return objective, chosen if names else chosen[""], in_unit
 
 
 def _by_output(option: str, texts: Sequence[str], names: Sequence[str]) -> dict[str, list[Reference]]:

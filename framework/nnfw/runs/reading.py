@@ -17,7 +17,7 @@ from nnfw.plain import jsonable
 from nnfw.runs.layout import EXPERIMENT, LAYERS, METRICS, RECORD, THRESHOLD
 from nnfw.runs.record import DataEntry, EnvironmentEntry, Record, checked_record, is_alive, time_of
 from nnfw.storage import Directory, open_regular
-from nnfw.toml import Document, read
+from nnfw.toml import Document, flattened, read
 
 KILLED = "killed"
 """The status of a run whose record says that it is running, although its process is gone."""
@@ -72,6 +72,15 @@ class StoredRun:
             ended = datetime.now(UTC) if self.status == "running" else _changed(self.path / METRICS)
         seconds = (ended - self.started).total_seconds() if ended and self.started else -1.0
         return seconds if seconds >= 0 else None
+
+    @property
+    def unit(self) -> str:
+        """In which unit cost and metrics are, in words; empty if nothing transforms the target."""
+        if "unit" in self.record:
+            return self.record["unit"]
+        options = flattened(read_document(self.path).table)
+        transformed = any(name.startswith("data.target_transforms[") for name in options)
+        return "Cost and metrics are those of the target after its transforms." if transformed else ""
 
     @property
     def epochs(self) -> int:

@@ -68,6 +68,7 @@ class Record(TypedDict, total=False):
     name: str
     status: str
     seed: int
+    unit: str
     parameters: int
     data: DataEntry
     plugins: list[PluginEntry]

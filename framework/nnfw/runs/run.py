@@ -66,6 +66,7 @@ class Run:
     accelerator: str  # whose kernels it used; "none" for plain NumPy
     warning: str = ""  # that the training made the model much worse; empty if it did not
     baseline: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # the same of constant outputs
+    unit: str = ""  # in which unit cost and metrics are; empty if nothing transforms the target
     verdicts: Sequence[str] = ()  # where learning stopped: layers that are dead, exploding or vanishing
 
 
@@ -230,7 +231,7 @@ def _train(prepared: Prepared, directory: Directory, callbacks: Sequence[Callbac
                 text = f"The run was interrupted after its training. {checkpoints.advice}"
                 raise TrainingInterrupted(text, interruption.signal, place="after its training")
     outcome = len(history), history.stopped, history.accelerator, history.warning
-    return Run(directory.path, results, *outcome, baseline)
+    return Run(directory.path, results, *outcome, baseline, prepared.unit)
 
 
 def training_of(
@@ -252,6 +253,7 @@ def task_of(prepared: Prepared, callbacks: Sequence[Callback] = ()) -> Task:
         replace(experiment.training, callbacks=(*experiment.training.callbacks, *callbacks)),
         experiment.seed,
         table_of(experiment, model.registry),
+        units=prepared.units,
     )
 
 
@@ -278,6 +280,7 @@ class RecordWriter:
             "name": prepared.experiment.name,
             "status": "running",
             "seed": prepared.experiment.seed,
+            "unit": prepared.unit,
             "parameters": int(prepared.model.parameters.vector.size),
             "data": {
                 "directory": str(file.directory.absolute()),

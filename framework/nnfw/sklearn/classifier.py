@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,10 +14,10 @@ from sklearn.utils import Tags, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from nnfw.arrays import Array
-from nnfw.data import is_sparse, listed
+from nnfw.data import Column, Target, is_sparse, listed
 from nnfw.errors import ConfigError, DataError, short
 from nnfw.protocols import Cost
-from nnfw.sklearn.estimator import Labels, Network, one_column, require_columns
+from nnfw.sklearn.estimator import TARGET, Labels, Network, one_column, require_columns
 
 _LIKELY = 0.5
 """A label applies whose probability is above this."""
@@ -221,9 +221,10 @@ class NNClassifier(ClassifierMixin, Network):
     def _activation(self, cost: Cost) -> str:
         return "sigmoid" if self.multilabel_ else "softmax"
 
-    def _target(self) -> tuple[Literal["categorical"] | None, tuple[str, ...] | None]:
-        single = not (self.multilabel_ or isinstance(self.classes_, list))
-        return ("categorical", tuple(map(str, self.classes_))) if single else (None, None)
+    def _target(self) -> Target:
+        if self.multilabel_ or isinstance(self.classes_, list):
+            return Target(None)
+        return Target(Column(TARGET, "categorical", (), (), ()), tuple(map(str, self.classes_)))
 
     def _targets(self, labels: Labels, cost: Cost) -> Labels:
         if self.multilabel_ or cost.canonical == "softmax":

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from nnfw.arrays import Array
 from nnfw.configuration import TYPE, build, options_of
-from nnfw.data import Column, Preprocessing, as_weights
+from nnfw.data import Preprocessing, Target, as_weights
 from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, short
 from nnfw.model import Sequential
 from nnfw.plugins import Registry, default_registry
@@ -57,7 +57,7 @@ _SEEDS = 1 << 31
 _MOST_NAMES = 1 << 14
 """Columns whose names a model keeps, as in :meth:`nnfw.Sequential.fit`."""
 
-_TARGET = "target"
+TARGET = "target"
 """What the file of a model calls the target."""
 
 _SHARED = "before_outputs"
@@ -179,13 +179,17 @@ class Network(CallbackSupportMixin, BaseEstimator):
     def _activation(self, cost: Cost) -> str:
         """Return the activation of the output for a cost without a canonical one."""
 
-    def _target(self) -> tuple[Literal["numeric", "categorical"] | None, tuple[str, ...] | None]:
-        """Return what a single target holds, and the names of its classes; None if there are several."""
-        return None, None
+    def _target(self) -> Target:
+        """Return the target as the model's file describes it; without a column where there are several outputs."""
+        return Target(None)
 
     def _targets(self, labels: Labels, cost: Cost) -> Labels:
         """Return labels as a cost takes them."""
         return labels
+
+    def _learn_target(self, data: Weighed, cost: Cost) -> None:
+        """Keep what a new training needs to know of all labels, before the network is built."""
+        return
 
     def _weights(self, y: Array, sample_weight: Array | None) -> Array | None:
         """Return the weight of each example, or None."""
@@ -222,6 +226,7 @@ class Network(CallbackSupportMixin, BaseEstimator):
         cost: Cost = registry.resolve("cost", self._auto_cost() if self.cost == AUTO else self.cost)
         before = self._continued(optimizer) if goes_on else None
         if not goes_on:
+            self._learn_target(data, cost)
             self.model_: Sequential[Any] = self._built(data.x.shape[1], cost)
             self.model_.preprocessing = self._names()
         callbacks, validation = [*own.callbacks, *([ProgressBar()] if own.verbose else [])], None
@@ -303,10 +308,8 @@ class Network(CallbackSupportMixin, BaseEstimator):
         names: Sequence[str] = vars(self).get("feature_names_in_", ())
         if not 0 < len(names) <= _MOST_NAMES:
             return None
-        kind, classes = self._target()
-        column = None if kind is None or _TARGET in names else Column(_TARGET, kind, (), (), ())
-        found = Preprocessing.of_names(names, "X")
-        return replace(found, target_column=column, classes=None if column is None else classes)
+        target = Target(None) if TARGET in names else self._target()
+        return replace(Preprocessing.of_names(names, "X"), target_column=target.column, classes=target.classes)
 
     def _split(self, data: Weighed) -> tuple[Weighed, Weighed]:
         """Return the examples to train on and those held out; classes keep their shares if all are large enough."""

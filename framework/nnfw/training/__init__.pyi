@@ -16,11 +16,7 @@ from .class_weights import with_class_weights as with_class_weights
 from .collective import ONE_PROCESS as ONE_PROCESS
 from .collective import unfit_ranks as unfit_ranks
 from .continuation import unfit as unfit
-from .evaluation import chosen_at as chosen_at
 from .evaluation import evaluate as evaluate
-from .evaluation import measures_of as measures_of
-from .evaluation import named_metrics as named_metrics
-from .evaluation import outside_domains as outside_domains
 from .evaluation import refused as refused
 from .evaluation import require_finite_cost as require_finite_cost
 from .factors import unmatched as unmatched
@@ -29,6 +25,11 @@ from .history import History as History
 from .history import TrainingEnd as TrainingEnd
 from .interruption import Interruption as Interruption
 from .loop import Loop as Loop
+from .measures import chosen_at as chosen_at
+from .measures import in_units as in_units
+from .measures import measures_of as measures_of
+from .measures import named_metrics as named_metrics
+from .measures import outside_domains as outside_domains
 from .mixing import Mixing as Mixing
 from .mixing import unmixable as unmixable
 from .mixing import unmixable_examples as unmixable_examples
@@ -49,3 +50,5 @@ from .streams import feature_names as feature_names
 from .streams import inputs_in_chunks as inputs_in_chunks
 from .streams import is_streamed as is_streamed
 from .task import Task as Task
+from .units import Unit as Unit
+from .units import units_of as units_of

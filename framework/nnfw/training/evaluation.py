@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields, is_dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnfw.data import NUMERIC_KINDS
 from nnfw.errors import DataError, FileFormatError, NnfwError, ShapeError, short
-from nnfw.network import EVALUATION_ROWS, Batch, Output, outside_domain
-from nnfw.plugins import Registry
-from nnfw.plugins.results import wrong_result
-from nnfw.protocols import Collective, Metric, is_own
+from nnfw.network import EVALUATION_ROWS, Batch, Output
+from nnfw.protocols import Collective, Metric
 from nnfw.training.batches import Labelled
 from nnfw.training.collective import ONE_PROCESS, combine
 from nnfw.training.history import Record
-from nnfw.training.options import Metrics
+from nnfw.training.measures import merged, result_of, statistics_by_name, statistics_of
 
 if TYPE_CHECKING:
     from nnfw.arrays import Array
@@ -29,14 +23,9 @@ if TYPE_CHECKING:
     from nnfw.training.batches import Data, LabelsOf
 
 
-Value = TypeVar("Value")
-
-
 FIRST_EXAMPLES = 256
 """Examples that are evaluated before a training; the final cost is compared with theirs."""
 
-_PLAIN = re.compile(r"[\w.+-]{1,30}")  # what an option may add to the name of a metric
-_WHOLE_BITS = 64  # of a whole number with its sign, as checkpoints hold it
 _GATHERED_VALUES = 1 << 14
 """Outputs gathered before metrics look at them: one call for many small batches, yet few enough to leave the
 processor's caches to the parameters."""
@@ -145,7 +134,7 @@ class Tally:
 
     def _merge(self, name: str, statistics: Array) -> None:
         before = self._statistics.get(name)
-        self._statistics[name] = statistics if before is None else _merged(self._metrics[name], before, statistics)
+        self._statistics[name] = statistics if before is None else merged(self._metrics[name], before, statistics)
 
     def content(self) -> dict[str, object]:
         """Return all that was added so far, for :meth:`put_back`."""
@@ -185,8 +174,7 @@ class Tally:
         if self._filled:
             self._look_at_gathered()
         results: dict[str, Array | float] = {
-            name: _numeric(metric, "result", metric.result(self._statistics[name]), "a number or an array of numbers")
-            for name, metric in self._metrics.items()
+            name: result_of(metric, self._statistics[name]) for name, metric in self._metrics.items()
         }
         plain = {name: result.tolist() if hasattr(result, "tolist") else result for name, result in results.items()}
         return {f"{prefix}{name}": value for name, value in ({"cost": float(self._cost) / self._count} | plain).items()}
@@ -202,167 +190,6 @@ def _is_gathered(value: object, size: int, count: int) -> bool:
     if not isinstance(value, np.ndarray) or not value.ndim or not value.size or size <= 0 or len(value) > count:
         return False
     return len(value) % size == 0 and 1 < _batches_that_fit(value[:size]) >= len(value) // size
-
-
-def statistics_of(metric: Metric, a: Array, y: Array, weight: Array | None, before: Array | None = None) -> Array:
-    """Return the statistics of a metric; PluginError if they are not numbers, or cannot be added to those `before`."""
-    found = _numeric(metric, "statistics", metric.statistics(a, y, weight), "an array of numbers")
-    if before is not None and np.shape(found) != np.shape(before) and sums_up(metric):
-        raise wrong_result(metric, "statistics", found, f"the shape of the first ones, {np.shape(before)}")
-    return found
-
-
-class Measure(Metric):
-    """What is recorded of one of several outputs."""
-
-    @abstractmethod
-    def of_batch(self, outputs: Outputs, batch: Batch, costs: Sequence[float], before: Array | None) -> Array:
-        """Return the statistics of a batch, given the cost C_k of each output."""
-
-
-@dataclass(frozen=True)
-class MetricOfOutput(Measure):
-    """A metric that looks at one output."""
-
-    metric: Metric
-    output: int = 0
-
-    @property
-    def higher_is_better(self) -> bool:  # type: ignore[override]
-        """What the metric says."""
-        return self.metric.higher_is_better
-
-    def of_batch(self, outputs: Outputs, batch: Batch, costs: Sequence[float], before: Array | None) -> Array:
-        """Return what the metric computes for its output."""
-        _, a, y, weight = outputs[self.output].examples(batch.targets[self.output], batch.weight)
-        return statistics_of(self.metric, a, y, weight, before)
-
-    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return the statistics of the metric."""
-        return self.metric.statistics(a, y, weight)
-
-    def merge(self, first: Array, second: Array) -> Array:
-        """Merge as the metric does."""
-        return self.metric.merge(first, second)
-
-    def result(self, statistics: Array) -> float | Array:
-        """Return the result of the metric."""
-        return self.metric.result(statistics)
-
-
-@dataclass(frozen=True)
-class CostOfOutput(Measure):
-    """The cost of one output, without its weight λ."""
-
-    output: int
-
-    higher_is_better: ClassVar[bool] = False
-
-    def of_batch(self, outputs: Outputs, batch: Batch, costs: Sequence[float], before: Array | None) -> Array:
-        """Return [N C_k, N]."""
-        return self.statistics(np.array(costs[self.output]), batch.targets[self.output])
-
-    def statistics(self, a: Array, y: Array, weight: Array | None = None) -> Array:
-        """Return [N C, N] for C in `a`, the mean over N examples, of which `y` are the labels."""
-        return np.array([a * len(y), len(y)])
-
-    def result(self, statistics: Array) -> float:
-        """Return the mean over the examples."""
-        return float(statistics[0] / statistics[1])
-
-
-def statistics_by_name(
-    metrics: Mapping[str, Metric], objective: Objective, outputs: Outputs, batch: Batch, before: Mapping[str, Array]
-) -> dict[str, Array]:
-    """Return the statistics of each metric for the output that it looks at."""
-    costs = objective.values(outputs, batch) if len(outputs) > 1 else []
-    measures = {name: each if isinstance(each, Measure) else MetricOfOutput(each) for name, each in metrics.items()}
-    return {name: each.of_batch(outputs, batch, costs, before.get(name)) for name, each in measures.items()}
-
-
-def sums_up(metric: Metric) -> bool:
-    """Return whether the statistics of a metric are merged by adding them."""
-    return not is_own(metric, "merge", Metric)
-
-
-def _merged(metric: Metric, first: Array, second: Array) -> Array:
-    if sums_up(metric):
-        return first + second
-    return _numeric(metric, "merge", metric.merge(first, second), "an array of numbers")
-
-
-def _numeric(metric: Metric, method: str, value: Value, expected: str) -> Value:
-    """Return what a method of a metric returned if that is numbers, else raise PluginError."""
-    is_whole = isinstance(value, int) and value.bit_length() < _WHOLE_BITS
-    is_array = isinstance(value, np.ndarray | np.generic) and value.dtype.kind in NUMERIC_KINDS
-    if not (is_whole or is_array or isinstance(value, float)):
-        raise wrong_result(metric, method, value, expected)
-    return value
-
-
-def named_metrics(metrics: tuple[Metric, ...], registry: Registry) -> dict[str, Metric]:
-    """Return resolved metrics by the name under which they are recorded.
-
-    Options that differ from each other and from the defaults distinguish metrics of one name, as in
-    ``f1`` and ``f1_micro``. A repeated metric gets ``_2``.
-    """
-    found = [registry.component_of("metric", metric) for metric in metrics]
-    pairs = [(c.name if c else type(metric).__name__, metric) for c, metric in zip(found, metrics, strict=True)]
-    named: dict[str, Metric] = {}
-    for name, metric in pairs:
-        key = "_".join(
-            (name, *_distinguishing_options(metric, [other for its_name, other in pairs if its_name == name]))
-        )
-        keys = (key, *(f"{key}_{number}" for number in range(2, len(metrics) + 1)))
-        named[next(each for each in keys if each not in named)] = metric
-    return named
-
-
-def measures_of(chosen: Metrics, outputs: Sequence[str], registry: Registry) -> dict[str, Metric]:
-    """Return metrics by the name under which they are recorded: with that of their output, if outputs have names.
-
-    Of several outputs the cost of each is recorded too.
-    """
-    if not isinstance(chosen, Mapping):
-        if not outputs:
-            return named_metrics(chosen, registry)
-        chosen = {}  # an empty list
-    several = len(outputs) > 1
-    found: dict[str, Metric] = {f"{output}_cost": CostOfOutput(k) for k, output in enumerate(outputs) if several}
-    for output, own in chosen.items():
-        for name, metric in named_metrics(own, registry).items():
-            found[f"{output}_{name}"] = MetricOfOutput(metric, outputs.index(output)) if several else metric
-    return found
-
-
-def chosen_at(chosen: Metrics, measures: Mapping[str, Metric]) -> dict[str, tuple[tuple[str | int, ...], Metric]]:
-    """Return where among those that the user chose each metric is, and the metric itself, by its name."""
-    places: list[tuple[tuple[str | int, ...], Metric]]
-    if isinstance(chosen, Mapping):
-        places = [((output, index), metric) for output, own in chosen.items() for index, metric in enumerate(own)]
-    else:
-        places = [((index,), metric) for index, metric in enumerate(chosen)]
-    names = [name for name, measure in measures.items() if not isinstance(measure, CostOfOutput)]
-    return dict(zip(names, places, strict=True))
-
-
-def _distinguishing_options(metric: object, alike: Sequence[object]) -> Iterator[str]:
-    """Yield the options of a metric that are neither the default nor the same in all others of its name."""
-    for option in fields(metric) if is_dataclass(metric) else ():
-        value = getattr(metric, option.name)
-        if value != option.default and any(getattr(other, option.name, None) != value for other in alike):
-            text = option.name if value is True else f"{option.name}_{value}" if value in (False, None) else str(value)
-            yield from [text] if _PLAIN.fullmatch(text) else []
-
-
-def outside_domains(
-    objective: Objective, metrics: Mapping[str, Metric], registry: Registry
-) -> Iterator[tuple[str, NnfwError]]:
-    """Yield the name of each metric that means nothing for the values of its output, with an error that says why."""
-    for name, metric in metrics.items():
-        own, output = (metric.metric, metric.output) if isinstance(metric, MetricOfOutput) else (metric, 0)
-        if text := outside_domain(own, objective.terms[output].activation, registry):
-            yield name, ShapeError(f"it {text} Use another metric, or another activation there.")
 
 
 def refused(

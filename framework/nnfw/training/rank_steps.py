@@ -14,8 +14,8 @@ from nnfw.errors import ConfigError, DataError, Mistake, PluginError, class_name
 from nnfw.network import Batch, Outputs
 from nnfw.training.batches import Labelled
 from nnfw.training.collective import combine
-from nnfw.training.evaluation import statistics_by_name
 from nnfw.training.interruption import Interruption
+from nnfw.training.measures import statistics_by_name
 from nnfw.training.state import TrainingState
 from nnfw.training.steps import Steps
 from nnfw.training.task import Task

@@ -21,8 +21,8 @@ from nnfw.training.accumulation import Accumulation
 from nnfw.training.average import Evaluated
 from nnfw.training.batches import Labelled
 from nnfw.training.chunk import Chunk, RecordedStep, chunk_of
-from nnfw.training.evaluation import statistics_of, sums_up
 from nnfw.training.factors import Factors, factors_of, scales_parts
+from nnfw.training.measures import statistics_of, sums_up
 from nnfw.training.mixing import Mixer
 from nnfw.training.state import TrainingState
 from nnfw.training.task import Task

@@ -21,9 +21,10 @@ from nnfw.training.accumulation import arrays_of_accumulation
 from nnfw.training.average import arrays_of_average
 from nnfw.training.batches import Data
 from nnfw.training.collective import ONE_PROCESS
-from nnfw.training.evaluation import measures_of
 from nnfw.training.history import History, Record
+from nnfw.training.measures import in_units, measures_of
 from nnfw.training.options import FREE_OPTIONS, TrainingOptions
+from nnfw.training.units import Unit
 
 VALIDATION = "validation_"
 """Prefix of record entries that are computed on validation data."""
@@ -36,7 +37,7 @@ class Task:
     The examples in `validation` are evaluated after each epoch. `seed` is that of the order of the examples and of the
     noise. `experiment` is the table of the file, for callbacks to read. The training goes on where the one of
     `continued` ended, if there is one. `planned` is the number of epochs that schedules plan for, if it is not that of
-    the last epoch. Each rank of `collective` has such a task.
+    the last epoch. Each rank of `collective` has such a task. Metrics are in the `units` of the outputs.
     """
 
     network: Network
@@ -50,11 +51,13 @@ class Task:
     continued: History | None = None
     planned: int | None = None
     collective: Collective = ONE_PROCESS
+    units: tuple[Unit | None, ...] = ()
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """The metrics by the name under which they are recorded."""
-        return measures_of(self.options.metrics, self.network.output_names, self.network.registry)
+        names = self.network.output_names
+        return in_units(measures_of(self.options.metrics, names, self.network.registry), self.units, names)
 
     @property
     def steps(self) -> int:
