@@ -16,7 +16,7 @@ from nnfw.errors import FileFormatError, short
 
 RECORD_FORMAT = 1
 STATUSES = ("running", "finished", "failed", "diverged", "interrupted")
-_WORDS = {int: "a whole number", str: "text", dict: "a table", list: "a list"}
+_WORDS = {bool: "true or false", int: "a whole number", str: "text", dict: "a table", list: "a list"}
 _types_of = cache(get_type_hints)
 
 
