@@ -1,11 +1,7 @@
-"""Convolutions as loops: every image is laid out once so that whole registers of windows are computed together.
+"""Convolutions as sums of pieces of lines, each times a weight: nothing is unfolded; see :mod:`nnfw_numba.lines`.
 
-The rows of an image, with padding between them, form one long line. What windows next to each other see at one place
-in the kernel is then a piece of that line, at an offset that depends on the place alone. So a convolution is a sum of
-pieces of lines, each times a weight: nothing is unfolded. The few windows between two rows are computed too, and left.
-
-With a stride, windows next to each other see every s-th pixel; these are put side by side: an image becomes s × s
-smaller ones, its phases, of `rows` × `width` pixels each.
+Registers hold the windows of one row if these fill some; otherwise the few windows between two rows are computed too,
+and left.
 """
 
 from __future__ import annotations
@@ -14,11 +10,22 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw_numba.caching import compiled, inner
+from nnfw_numba.lines import (
+    Sliding,
+    apart_in_registers,
+    copy_row,
+    end_inside,
+    first_inside,
+    lanes_of,
+    lay_out,
+    offsets_of,
+    registers_for,
+    size_of_phase,
+    sliding_of,
+    starts_of_registers,
+)
 from nnfw_numba.machine import vector
-from nnfw_numba.registers import COLUMNS, LINES, OTHERS, REGISTER, ROWS, correlate, weigh
-
-Sliding = tuple[int, int, int, int, int, int]
-"""Strides, padding above and on the left, and dilations, each down and across."""
+from nnfw_numba.registers import COLUMNS, LINES, OTHERS, ROWS, correlate, weigh
 
 _RUN = 512
 """Windows that are computed at a time, at least one row: their sums stay in the nearest cache."""
@@ -29,76 +36,6 @@ _NEAR = 1 << 12
 _KEPT, _FILTERS = 1 << 16, 8
 """Numbers of images, and of δ of so many filters, that are laid out at a time for ∂C/∂w. The sums of a filter must not
 depend on how many others there are: each thread has some of them."""
-
-
-@inner
-def _sliding(
-    stride_y: float, stride_x: float, top: float, left: float, dilation_y: float, dilation_x: float
-) -> Sliding:
-    return max(1, int(stride_y)), max(1, int(stride_x)), int(top), int(left), int(dilation_y), int(dilation_x)
-
-
-@inner
-def _size(count: int, kernel: int, stride: int, dilation: int) -> int:
-    """Return the rows, or columns, of a phase that `count` windows look at."""
-    return count + (kernel - 1) * dilation // stride
-
-
-@inner
-def _lanes(array: Array) -> int:
-    return REGISTER // array.itemsize
-
-
-@inner
-def _registers(numbers: int, array: Array) -> int:
-    """Return how many registers hold some numbers."""
-    return (numbers + _lanes(array) - 1) // _lanes(array)
-
-
-@inner
-def _first(pad: int, phase: int, stride: int) -> int:
-    """Return the first row, or column, of a phase that lies in the image."""
-    return max(0, (pad - phase + stride - 1) // stride)
-
-
-@inner
-def _end(pad: int, phase: int, stride: int, size: int, most: int) -> int:
-    """Return the end of the rows, or columns, of a phase that lie in the image."""
-    return min(most, (size - 1 + pad - phase) // stride + 1)
-
-
-@inner
-def _lay_out(image: Array, sliding: Sliding, rows: int, width: int, line: Array) -> None:
-    """Copy an image ``(c, h, w)`` into a line of its phases, one after the other; its padding is 0 already."""
-    stride_y, stride_x, top, left = sliding[:4]
-    channels, height, columns = image.shape
-    for c in range(channels):
-        for phase_y in range(stride_y):
-            for phase_x in range(stride_x):
-                plane = ((c * stride_y + phase_y) * stride_x + phase_x) * rows * width
-                begin, end = _first(left, phase_x, stride_x), _end(left, phase_x, stride_x, columns, width)
-                for r in range(_first(top, phase_y, stride_y), _end(top, phase_y, stride_y, height, rows)):
-                    y, at = r * stride_y + phase_y - top, plane + r * width
-                    if stride_x == 1:
-                        for q in range(begin, end):
-                            line[at + q] = image[c, y, q - left]
-                    else:
-                        for q in range(begin, end):
-                            line[at + q] = image[c, y, q * stride_x + phase_x - left]
-
-
-@compiled
-def _offsets(channels: int, kernel: tuple[int, int], sliding: Sliding, rows: int, width: int) -> Array:
-    """Return for each channel and place in the kernel where in the line the first window sees it."""
-    stride_y, stride_x, _, _, dilation_y, dilation_x = sliding
-    found, k = np.empty(channels * kernel[0] * kernel[1], np.int64), 0
-    for c in range(channels):
-        for i in range(0, kernel[0] * dilation_y, dilation_y):
-            for j in range(0, kernel[1] * dilation_x, dilation_x):
-                plane = (c * stride_y + i % stride_y) * stride_x + j % stride_x
-                found[k] = (plane * rows + i // stride_y) * width + j // stride_x
-                k += 1
-    return found
 
 
 @inner
@@ -125,9 +62,11 @@ def _pack(weights: Array, count: int, packed: Array, at: int) -> int:
 
 
 @compiled
-def _sum_up(line: Array, start: int, offsets: Array, packed: Array, at: int, out: Array, registers: int) -> None:
+def _sum_up(
+    line: Array, start: int, starts: Array, offsets: Array, packed: Array, at: int, out: Array, registers: int
+) -> None:
     """Compute registers of each row of out: its first weight, plus the others times the line at the offsets."""
-    size, lanes = line.itemsize, _lanes(line)
+    size, lanes = line.itemsize, lanes_of(line)
     q = 0
     while q < registers:
         columns, i = _largest(COLUMNS, registers - q), 0
@@ -138,7 +77,8 @@ def _sum_up(line: Array, start: int, offsets: Array, packed: Array, at: int, out
                 (
                     rows,
                     columns,
-                    line.ctypes.data + (start + q * lanes) * size,
+                    line.ctypes.data + start * size,
+                    starts.ctypes.data + 8 * q,
                     offsets.ctypes.data,
                     offsets.size,
                     packed.ctypes.data + (at + i * (offsets.size + 1)) * size,
@@ -163,12 +103,12 @@ def conv2d(
     dilation_x: float,
     out: Array,
 ) -> None:
-    sliding = _sliding(stride_y, stride_x, top, left, dilation_y, dilation_x)
+    sliding = sliding_of(stride_y, stride_x, top, left, dilation_y, dilation_x)
     examples, groups, filters, height, columns = out.shape
     channels, kernel = images.shape[2], weight.shape[3:]
-    rows = _size(height, kernel[0], sliding[0], sliding[4])
-    width = _size(columns, kernel[1], sliding[1], sliding[5])
-    offsets, lanes = _offsets(channels, kernel, sliding, rows, width), _lanes(images)
+    rows = size_of_phase(height, kernel[0], sliding[0], sliding[4])
+    width = size_of_phase(columns, kernel[1], sliding[1], sliding[5])
+    offsets, lanes = offsets_of(channels, kernel, sliding, rows, width), lanes_of(images)
     terms = 1 + offsets.size
     own, packed = np.empty((filters, terms), images.dtype), np.empty(groups * filters * terms, images.dtype)
     for g in range(groups):
@@ -181,19 +121,20 @@ def conv2d(
                         k += 1
         _pack(own, terms, packed, g * own.size)
     line = np.zeros(channels * sliding[0] * sliding[1] * rows * width + max(COLUMNS) * lanes, images.dtype)
-    step = min(height, max(1, _RUN // width))
-    z = np.empty((filters, _registers(step * width, images) * lanes), images.dtype)
+    apart = apart_in_registers(columns, width, images)
+    step = min(height, max(1, _RUN // apart))
+    starts = starts_of_registers(step, columns, width, images)
+    z = np.empty((filters, starts.size * lanes), images.dtype)
     for n in range(examples):
         for g in range(groups):
-            _lay_out(images[n, g], sliding, rows, width, line)
+            lay_out(images[n, g], sliding, rows, width, line)
             for first in range(0, height, step):
                 count = min(step, height - first)
-                needed = _registers(count * width - (width - columns), images)
-                _sum_up(line, first * width, offsets, packed, g * own.size, z, needed)
+                needed = registers_for(count * apart - (apart - columns), images)
+                _sum_up(line, first * width, starts, offsets, packed, g * own.size, z, needed)
                 for f in range(filters):
                     for y in range(count):
-                        for x in range(columns):
-                            out[n, g, f, first + y, x] = z[f, y * width + x]
+                        copy_row(vector(z, (f, y * apart), columns), vector(out, (n, g, f, first + y), columns))
 
 
 @inner
@@ -209,11 +150,11 @@ def conv2d_input_gradient(
     out: Array,
 ) -> None:
     """Compute each phase of ∂C/∂a: the weights of its places in the kernel, times δ before the offsets of these."""
-    sliding = _sliding(stride_y, stride_x, top, left, dilation_y, dilation_x)
+    sliding = sliding_of(stride_y, stride_x, top, left, dilation_y, dilation_x)
     examples, groups, filters, height, columns = delta.shape
-    channels, kernel, lanes = out.shape[2], weight.shape[3:], _lanes(delta)
-    rows = _size(height, kernel[0], sliding[0], sliding[4])
-    width = _size(columns, kernel[1], sliding[1], sliding[5])
+    channels, kernel, lanes = out.shape[2], weight.shape[3:], lanes_of(delta)
+    rows = size_of_phase(height, kernel[0], sliding[0], sliding[4])
+    width = size_of_phase(columns, kernel[1], sliding[1], sliding[5])
     margin = (rows - height) * width + width - columns
     plane, phases, places = margin + height * width, sliding[0] * sliding[1], kernel[0] * kernel[1]
     starts, offsets = np.zeros(phases + 1, np.int64), np.empty(filters * places, np.int64)
@@ -239,45 +180,64 @@ def conv2d_input_gradient(
         starts[phases] = at
     line = np.zeros(filters * plane + margin + max(COLUMNS) * lanes, delta.dtype)
     step = min(rows, max(1, _RUN // width))
-    z = np.empty((channels, _registers(step * width, delta) * lanes), delta.dtype)
+    z = np.empty((channels, registers_for(step * width, delta) * lanes), delta.dtype)
+    covered = out.shape[3] <= rows * sliding[0] - sliding[2] and out.shape[4] <= width * sliding[1] - sliding[3]
     for n in range(examples):
         at = 0
         for g in range(groups):
             for f in range(filters):
                 for y in range(height):
-                    for x in range(columns):
-                        line[f * plane + margin + y * width + x] = delta[n, g, f, y, x]
-            for c in range(channels):
-                for y in range(out.shape[3]):
-                    for x in range(out.shape[4]):
-                        out[n, g, c, y, x] = 0  # no window may see it
+                    at_row = f * plane + margin + y * width
+                    copy_row(vector(delta, (n, g, f, y), columns), line[at_row : at_row + columns])
+            if not covered:
+                _clear(out[n, g])
             for phase in range(phases):
                 phase_y, phase_x = phase // sliding[1], phase % sliding[1]
                 own_offsets = offsets[starts[phase] : starts[phase + 1]]
-                last = _end(sliding[2], phase_y, sliding[0], out.shape[3], rows)
-                for first in range(_first(sliding[2], phase_y, sliding[0]), last, step):
+                last = end_inside(sliding[2], phase_y, sliding[0], out.shape[3], rows)
+                begin = first_inside(sliding[3], phase_x, sliding[1])
+                seen = max(0, end_inside(sliding[3], phase_x, sliding[1], out.shape[4], width) - begin)
+                begins, apart = starts_of_registers(step, seen, width, delta), apart_in_registers(seen, width, delta)
+                for first in range(first_inside(sliding[2], phase_y, sliding[0]), last, step):
                     count = min(step, last - first)
-                    _sum_up(line, first * width, own_offsets, packed, at, z, _registers(count * width, delta))
-                    _put_back(z, sliding, phase_y, phase_x, first, count, width, out[n, g])
+                    needed = registers_for(count * apart - (apart - seen), delta)
+                    _sum_up(line, first * width + begin, begins, own_offsets, packed, at, z, needed)
+                    _put_back(z, sliding, phase_y, phase_x, first, count, apart, begin, seen, out[n, g])
                 at += channels * (1 + own_offsets.size)
 
 
 @inner
+def _clear(image: Array) -> None:
+    for c in range(image.shape[0]):
+        for y in range(image.shape[1]):
+            row = vector(image, (c, y), image.shape[2])
+            for x in range(row.size):
+                row[x] = 0
+
+
+@inner
 def _put_back(
-    z: Array, sliding: Sliding, phase_y: int, phase_x: int, first: int, count: int, width: int, image: Array
+    z: Array,
+    sliding: Sliding,
+    phase_y: int,
+    phase_x: int,
+    first: int,
+    count: int,
+    apart: int,
+    begin: int,
+    seen: int,
+    image: Array,
 ) -> None:
-    """Copy rows of a phase to their pixels of an image."""
+    """Copy rows of a phase, `seen` numbers of each, to their pixels of an image."""
     stride_y, stride_x, top, left = sliding[:4]
-    begin, end = _first(left, phase_x, stride_x), _end(left, phase_x, stride_x, image.shape[2], width)
     for c in range(len(image)):
         for r in range(count):
             y = (first + r) * stride_y + phase_y - top
             if stride_x == 1:
-                for q in range(begin, end):
-                    image[c, y, q - left] = z[c, r * width + q]
+                copy_row(vector(z, (c, r * apart), seen), vector(image, (c, y, begin - left), seen))
             else:
-                for q in range(begin, end):
-                    image[c, y, q * stride_x + phase_x - left] = z[c, r * width + q]
+                for q in range(seen):
+                    image[c, y, (begin + q) * stride_x + phase_x - left] = z[c, r * apart + q]
 
 
 @inner
@@ -293,46 +253,55 @@ def conv2d_weight_gradient(
     out: Array,
 ) -> None:
     """Multiply the line of each δ, 0 between its rows, with that of its image at each offset."""
-    sliding = _sliding(stride_y, stride_x, top, left, dilation_y, dilation_x)
+    sliding = sliding_of(stride_y, stride_x, top, left, dilation_y, dilation_x)
     examples, groups, filters, height, columns = delta.shape
-    channels, kernel, lanes = images.shape[2], out.shape[3:], _lanes(images)
-    rows = _size(height, kernel[0], sliding[0], sliding[4])
-    width = _size(columns, kernel[1], sliding[1], sliding[5])
-    offsets = _offsets(channels, kernel, sliding, rows, width)
-    registers = _registers(height * width - (width - columns), images)
+    channels, kernel, lanes = images.shape[2], out.shape[3:], lanes_of(images)
+    rows = size_of_phase(height, kernel[0], sliding[0], sliding[4])
+    width = size_of_phase(columns, kernel[1], sliding[1], sliding[5])
+    offsets = offsets_of(channels, kernel, sliding, rows, width)
+    starts, apart = starts_of_registers(height, columns, width, images), apart_in_registers(columns, width, images)
+    registers = starts.size
     length = channels * sliding[0] * sliding[1] * rows * width + lanes
     many = min(examples, max(1, _KEPT // (length + _FILTERS * registers * lanes)))
     lines = np.zeros((many, length), images.dtype)
     deltas = np.zeros((many, filters, registers * lanes), images.dtype)
-    sums = np.empty((filters, offsets.size), images.dtype)
+    sums, found = (
+        np.empty(filters * offsets.size + lanes, images.dtype),
+        np.empty((filters, offsets.size), images.dtype),
+    )
     for g in range(groups):
         sums[...] = 0
         for first in range(0, examples, many):
             count = min(many, examples - first)
             for n in range(count):
-                _lay_out(images[first + n, g], sliding, rows, width, lines[n])
+                lay_out(images[first + n, g], sliding, rows, width, lines[n])
                 for f in range(filters):
                     for y in range(height):
-                        for x in range(columns):
-                            deltas[n, f, y * width + x] = delta[first + n, g, f, y, x]
-            _add_products(deltas, lines, offsets, count, registers, sums)
+                        copy_row(
+                            vector(delta, (first + n, g, f, y), columns), vector(deltas, (n, f, y * apart), columns)
+                        )
+            _add_products(deltas, lines, starts, offsets, count, sums)
+        _unpack(sums, found)
         for f in range(filters):
             k = 0
             for c in range(channels):
                 for i in range(kernel[0]):
                     for j in range(kernel[1]):
-                        out[g, f, c, i, j] = sums[f, k]
+                        out[g, f, c, i, j] = found[f, k]
                         k += 1
 
 
 @compiled
-def _add_products(deltas: Array, lines: Array, offsets: Array, count: int, registers: int, sums: Array) -> None:
-    """Add to each sum the products of δ of its filter and the lines at its offset, for some examples."""
-    size, filters, length, k = lines.itemsize, len(sums), deltas.shape[2], 0
-    while k < offsets.size:
-        others, f = _largest(OTHERS, offsets.size - k), 0
-        while f < filters:
-            rows = _largest(LINES, filters - f)
+def _add_products(deltas: Array, lines: Array, starts: Array, offsets: Array, count: int, sums: Array) -> None:
+    """Add to each sum the products of δ of its filter and the lines at its offset, for some examples.
+
+    Sums of a tile are contiguous: see :func:`_unpack`.
+    """
+    size, filters, length, f = lines.itemsize, deltas.shape[1], deltas.shape[2], 0
+    while f < filters:
+        rows, k = _largest(LINES, filters - f), 0
+        while k < offsets.size:
+            others = _largest(OTHERS, offsets.size - k)
             correlate(
                 lines,
                 (
@@ -344,14 +313,30 @@ def _add_products(deltas: Array, lines: Array, offsets: Array, count: int, regis
                     lines.ctypes.data,
                     lines.shape[1],
                     offsets.ctypes.data + 8 * k,
+                    starts.ctypes.data,
                     count,
-                    registers,
-                    sums.ctypes.data + (f * offsets.size + k) * size,
-                    offsets.size,
+                    starts.size,
+                    sums.ctypes.data + (f * offsets.size + k * rows) * size,
                 ),
             )
-            f += rows
-        k += others
+            k += others
+        f += rows
+
+
+@compiled
+def _unpack(sums: Array, out: Array) -> None:
+    """Set ``out[f, k]`` to the sum of filter f and offset k."""
+    (filters, offsets), at, f = out.shape, 0, 0
+    while f < filters:
+        rows, k = _largest(LINES, filters - f), 0
+        while k < offsets:
+            others = _largest(OTHERS, offsets - k)
+            for r in range(rows):
+                for s in range(others):
+                    out[f + r, k + s] = sums[at]
+                    at += 1
+            k += others
+        f += rows
 
 
 @inner
@@ -365,21 +350,21 @@ def add_to_channels(z: Array, bias: Array) -> None:
 @inner
 def sum_positions(delta: Array, out: Array) -> None:
     examples, _, length = delta.shape
-    registers = _registers(length, delta)
-    many = min(examples, max(1, _NEAR // (registers * _lanes(delta))))
-    lines = np.zeros((many, 1, registers * _lanes(delta)), delta.dtype)
-    ones, total, start = (
+    starts = starts_of_registers(1, length, length, delta)
+    many = min(examples, max(1, _NEAR // (starts.size * lanes_of(delta))))
+    lines = np.zeros((many, 1, starts.size * lanes_of(delta)), delta.dtype)
+    ones, total, offset = (
         np.ones((many, lines.shape[2]), delta.dtype),
-        np.empty((1, 1), delta.dtype),
+        np.empty(1 + lanes_of(delta), delta.dtype),
         np.zeros(1, np.int64),
     )
     for f in range(out.size):
-        total[0, 0] = 0
+        total[...] = 0
         for first in range(0, examples, many):
             count = min(many, examples - first)
             for n in range(count):
                 source, target = vector(delta, (first + n, f), length), vector(lines, (n, 0), length)
                 for k in range(length):
                     target[k] = source[k]
-            _add_products(lines, ones, start, count, registers, total)
-        out[f] = total[0, 0]
+            _add_products(lines, ones, starts, offset, count, total)
+        out[f] = total[0]

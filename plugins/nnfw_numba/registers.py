@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import product
+from itertools import product, zip_longest
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
@@ -41,10 +41,15 @@ class _Vectors:
         self.size = int(context.get_abi_sizeof(self.number))
         self.lanes = REGISTER // self.size
         self.vector = ir.VectorType(self.number, self.lanes)
+        self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
 
     def number_at(self, address: Untyped, index: int) -> Untyped:
         """Load a number."""
         return self.builder.load(self._pointer(address, index * self.size, self.number))
+
+    def word_at(self, address: Untyped, index: Untyped) -> Untyped:
+        """Load a whole number."""
+        return self.builder.load(self.builder.inttoptr(self.moved(address, index, 8), _WORD.as_pointer()))
 
     def vector_at(self, address: Untyped, index: int) -> Untyped:
         """Load a register."""
@@ -71,15 +76,19 @@ class _Vectors:
         term = self.builder.fmul(a, b, flags=("contract",))
         self.builder.store(self.builder.fadd(self.builder.load(total), term, flags=("contract",)), total)
 
-    def sum_of(self, value: Untyped) -> Untyped:
-        """Return the sum of the numbers in a register, halves first."""
-        count = self.lanes
-        while count > 1:
-            count //= 2
-            kind = ir.VectorType(ir.IntType(32), count)
-            halves = (ir.Constant(kind, list(range(start, start + count))) for start in (0, count))
-            value = self.builder.fadd(*(self.builder.shuffle_vector(value, value, half) for half in halves))
-        return self.builder.extract_element(value, ir.IntType(32)(0))
+    def sums_of(self, values: list[Untyped]) -> list[Untyped]:
+        """Return registers that hold the sum of the numbers of each register, in order, then zeros; halves first."""
+        half = self.lanes // 2
+        while half:
+            pairs = zip_longest(values[::2], values[1::2], fillvalue=self.zero)
+            values = [self.builder.fadd(*(self._halves(pair, half, of) for of in (0, half))) for pair in pairs]
+            half //= 2
+        return values
+
+    def _halves(self, pair: tuple[Untyped, Untyped], half: int, of: int) -> Untyped:
+        """Return the first halves of all groups of numbers in two registers if `of` is 0, otherwise the second."""
+        order = [k for k in range(2 * self.lanes) if k & half == of]
+        return self.builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), order))
 
     def _pointer(self, address: Untyped, offset: int, kind: Untyped) -> Untyped:
         return self.builder.inttoptr(self.builder.add(address, _WORD(offset)), kind.as_pointer())
@@ -102,19 +111,20 @@ class _Vectors:
 def _weigh(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
     """Return nothing: out_r ← w_0r + Σ_k w_kr x at offset k, for some rows r and registers.
 
-    Takes an array of the dtype; rows and registers; the address of x; address and count of the offsets, in numbers;
-    the address of the weights, those of all rows together; address of out, and numbers between its rows.
+    Takes an array of the dtype; rows and registers; the address of x; that of where in x each register begins; address
+    and count of the offsets, in numbers; the address of the weights, those of all rows together; address of out, and
+    numbers between its rows.
     """
-    rows, columns, x, offsets, count, weights, out, pitch = _unpacked(builder, arguments[1])
+    rows, columns, x, starts, offsets, count, weights, out, pitch = _unpacked(builder, arguments[1])
     vectors = _Vectors(context, builder, signature.args[0].dtype)
 
     def tile(height: int, width: int) -> None:
         first = [vectors.spread(vectors.number_at(weights, r)) for r in range(height)]
         sums = [[vectors.variable(value) for _ in range(width)] for value in first]
+        lines = [vectors.moved(x, vectors.word_at(starts, _WORD(v)), vectors.size) for v in range(width)]
         with cgutils.for_range(builder, count) as loop:
-            offset = builder.load(builder.inttoptr(vectors.moved(offsets, loop.index, 8), _WORD.as_pointer()))
-            line = vectors.moved(x, offset, vectors.size)
-            seen = [vectors.vector_at(line, v) for v in range(width)]
+            offset = vectors.word_at(offsets, loop.index)
+            seen = [vectors.vector_at(vectors.moved(line, offset, vectors.size), 0) for line in lines]
             own = vectors.moved(weights, builder.add(loop.index, _WORD(1)), height * vectors.size)
             for r, totals in enumerate(sums):
                 weight = vectors.spread(vectors.number_at(own, r))
@@ -133,18 +143,17 @@ def _correlate(context: Untyped, builder: Untyped, signature: Untyped, arguments
     """Return nothing: out_rs ← out_rs + Σ_n Σ_q d_nr at q · x_n at q + offset s.
 
     Takes an array of the dtype; lines r and offsets s; address of d, numbers between its lines and between examples;
-    address of x, numbers between examples; address of the offsets; counts of examples n and registers q; address of
-    out, and numbers between its rows.
+    address of x, numbers between examples; addresses of the offsets and of where in x each register q begins; counts of
+    examples n and registers; address of out, whose rows are contiguous; zeros are added to what follows in its last
+    register.
     """
     numbers = _unpacked(builder, arguments[1])
-    lines, others, d, d_line, d_next, x, x_next, offsets, examples, registers, out, pitch = numbers
+    lines, others, d, d_line, d_next, x, x_next, offsets, begins, examples, registers, out = numbers
     vectors = _Vectors(context, builder, signature.args[0].dtype)
 
     def tile(height: int, width: int) -> None:
-        zero = ir.Constant(vectors.vector, [0.0] * vectors.lanes)
-        sums = [[vectors.variable(zero) for _ in range(width)] for _ in range(height)]
-        places = builder.inttoptr(offsets, _WORD.as_pointer())
-        shifts = [builder.load(builder.gep(places, [_WORD(s)])) for s in range(width)]
+        sums = [[vectors.variable(vectors.zero) for _ in range(width)] for _ in range(height)]
+        shifts = [vectors.word_at(offsets, _WORD(s)) for s in range(width)]
         with cgutils.for_range(builder, examples) as example:
             own = vectors.moved(d, builder.mul(example.index, d_next), vectors.size)
             seen = vectors.moved(x, builder.mul(example.index, x_next), vectors.size)
@@ -153,15 +162,13 @@ def _correlate(context: Untyped, builder: Untyped, signature: Untyped, arguments
             with cgutils.for_range(builder, registers) as loop:
                 at = builder.mul(loop.index, _WORD(REGISTER))
                 left = [vectors.vector_at(builder.add(start, at), 0) for start in starts]
+                begin = vectors.word_at(begins, loop.index)
                 for s, start in enumerate(shifted):
-                    right = vectors.vector_at(builder.add(start, at), 0)
+                    right = vectors.vector_at(vectors.moved(start, begin, vectors.size), 0)
                     for r, value in enumerate(left):
                         vectors.add_product(sums[r][s], value, right)
-        for r, totals in enumerate(sums):
-            row = vectors.moved(out, builder.mul(pitch, _WORD(r)), vectors.size)
-            for s, total in enumerate(totals):
-                place = builder.inttoptr(builder.add(row, _WORD(s * vectors.size)), vectors.number.as_pointer())
-                builder.store(builder.fadd(builder.load(place), vectors.sum_of(builder.load(total))), place)
+        for v, total in enumerate(vectors.sums_of([builder.load(each) for totals in sums for each in totals])):
+            vectors.store(builder.fadd(vectors.vector_at(out, v), total), out, v)
 
     vectors.for_each_size((lines, others), (LINES, OTHERS), tile)
     return context.get_dummy_value()
@@ -172,4 +179,4 @@ def _taking(count: int, code: Callable[..., Untyped]) -> Untyped:
     return intrinsic(lambda _, like, numbers: (types.void(like, _tuple(types.int64, count)), code))
 
 
-weigh, correlate = _taking(8, _weigh), _taking(12, _correlate)
+weigh, correlate = _taking(9, _weigh), _taking(12, _correlate)

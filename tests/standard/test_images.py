@@ -9,6 +9,7 @@ from tests.network.golden.images import CASES, delta, given
 import nnfw
 from nnfw.ops import DEFINITIONS, Call, parts, using
 from nnfw.ops.accelerators import choose
+from nnfw.ops.checked import difference
 from nnfw.plugins import default_registry
 from nnfw_standard import AvgPool2D, Conv2D, ConvTranspose2D, GlobalAvgPool, GlobalMaxPool, MaxPool2D, image_operations
 from nnfw_standard.layers import pooling
@@ -238,6 +239,30 @@ def test_parts_of_an_operation_give_the_bits_of_the_whole(count, rng):
             for k in call.operation.results:
                 arguments[k].fill(np.nan)
         assert bits[0] == bits[1], name
+
+
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("size", "windows", "numbers"),
+    [
+        pytest.param((6, 32), (6, 32), (1, 1, 1, 1, 1, 1), id="two-registers"),
+        pytest.param((9, 48), (9, 48), (1, 1, 2, 2, 2, 2), id="dilated"),
+        pytest.param((40, 18), (38, 16), (1, 1, 0, 0, 1, 1), id="several-runs"),
+        pytest.param((7, 32), (4, 16), (2, 2, 1, 1, 1, 1), id="strides"),
+        pytest.param((2, 16), (2, 48), (1, 1, 1, 40, 1, 1), id="mostly-padding"),
+    ],
+)
+def test_convolution_whose_rows_fill_registers_gives_what_its_definition_gives(size, windows, numbers, dtype, rng):
+    pytest.importorskip("numba")
+    engine = choose("numba", default_registry())[0]
+    x, delta = (rng.standard_normal((3, 2, *shape)).astype(dtype) for shape in ((3, *size), (7, *windows)))
+    weight, bias = rng.standard_normal((2, 7, 3, 3, 3)).astype(dtype), rng.standard_normal((2, 7)).astype(dtype)
+    for operation, arguments in (
+        (image_operations.conv2d, (x, weight, bias, *numbers, np.empty_like(delta))),
+        (image_operations.conv2d_input_gradient, (delta, weight, *numbers, np.empty_like(x))),
+        (image_operations.conv2d_weight_gradient, (x, delta, *numbers, np.empty_like(weight))),
+    ):
+        assert not difference(operation, engine.function(operation), arguments), operation.name
 
 
 @pytest.mark.parametrize("base", [pooling._Largest, pooling._Average])
