@@ -9,7 +9,6 @@ import pytest
 
 from nnfw.data import Dialect, read_csv
 from nnfw.data import table_text as text_module
-from nnfw.data import tables as tables_module
 from nnfw.data.table_columns import Seen
 from nnfw.errors import DataError
 
@@ -87,7 +86,7 @@ def test_read_csv_quoted_cell_may_follow_a_space():
 
 
 def test_read_csv_more_rows_than_a_block_are_all_read(monkeypatch):
-    monkeypatch.setattr(tables_module, "_CELLS", 6)
+    monkeypatch.setattr(text_module, "_PART", 6)
     rows = 100
     read = table("a,b\n" + "".join(f"{i},w{i % 3}\n" for i in range(rows)))
     assert len(read) == rows
@@ -97,7 +96,7 @@ def test_read_csv_more_rows_than_a_block_are_all_read(monkeypatch):
 
 
 def test_read_csv_word_after_many_blocks_names_its_line(monkeypatch):
-    monkeypatch.setattr(tables_module, "_CELLS", 6)
+    monkeypatch.setattr(text_module, "_PART", 6)
     text = "a,b\n" + "1,2\n" * 50 + "1,x\n" + "1,2\n" * 50
     with pytest.raises(DataError, match=r"^people.csv:52: column 'b': expected a number, got 'x'\."):
         table(text).columns(["b"])
@@ -152,7 +151,7 @@ def test_columns_missing_number_is_nan_where_it_may_be_missing(cell):
 
 
 def test_columns_of_many_blocks_have_their_missing_numbers_in_place(monkeypatch):
-    monkeypatch.setattr(tables_module, "_CELLS", 6)
+    monkeypatch.setattr(text_module, "_PART", 6)
     cells = [str(k) if k % 11 else "NA" for k in range(100)]
     read = read_csv(StringIO("a\n" + "\n".join(cells) + "\n"), name="t")
     expected = [k if k % 11 else np.nan for k in range(100)]
@@ -240,7 +239,7 @@ def test_columns_missing_word_gives_count_and_first_place():
 
 
 def test_columns_missing_word_after_many_blocks_is_found(monkeypatch):
-    monkeypatch.setattr(tables_module, "_CELLS", 6)
+    monkeypatch.setattr(text_module, "_PART", 6)
     table = read_csv(StringIO("a\n" + "x\n" * 40 + "NA\n" + "x\n" * 9), name="t")
     with pytest.raises(DataError, match=r"^t:42: column 'a': missing values: 1, the first is 'NA'"):
         table.columns(["a"])
@@ -508,6 +507,10 @@ def test_read_csv_thousand_or_decimals_that_nothing_decides_are_refused_until_it
     assert table(text, dialect=Dialect(thousands=",")).columns(["a"])["a"].tolist() == [1234, 2]
 
 
+def test_read_csv_dots_between_thousands_alone_are_no_decimals():
+    assert table("a;b\n1.234;1\n2;1\n", dialect=Dialect(thousands=".")).columns(["a"])["a"].tolist() == [1234, 2]
+
+
 def test_read_csv_number_that_is_grouped_in_another_way_is_a_word():
     found = table("a;b\n1.234,5;1\n0,5;1\n1.5;1\n")
     with pytest.raises(DataError, match=r"people.csv:4: column 'a': expected a number, got '1\.5'"):
@@ -516,7 +519,7 @@ def test_read_csv_number_that_is_grouped_in_another_way_is_a_word():
 
 @pytest.mark.parametrize("order", [1, -1], ids=["numbers first", "words first"])
 def test_read_csv_kind_of_a_column_does_not_depend_on_the_order_of_rows(order, monkeypatch):
-    monkeypatch.setattr(tables_module, "_CELLS", 4)
+    monkeypatch.setattr(text_module, "_PART", 4)
     words = ["12", "7", "7", "9", "3", "4", "B12", "C", "D", "E", "F", "G", "H"][::order]
     numbers = ["12", "7", "7", "9", "3", "4", "x", "y", "z", "x"][::order]
     assert table("a\n" + "\n".join(words)).columns(["a"])["a"].tolist() == words
@@ -621,6 +624,19 @@ def test_columns_whole_number_beyond_float64_warns():
     assert table("a,b\n9007199254740994,x\n1e300,x\n").columns(["a"])["a"].tolist() == [9007199254740994, 1e300]
 
 
+def test_columns_first_whole_number_that_float64_rounds_warns():
+    with pytest.warns(
+        RuntimeWarning, match=r"^people\.csv:2: column 'a': 9007199254740993 is rounded to 90071992547409"
+    ):
+        table("a\n9007199254740993\n1\n").columns(["a"])
+
+
+@pytest.mark.parametrize("mark", ["-999", "1e3"])
+def test_columns_numbers_that_mark_missing_values_are_missing(mark):
+    read = table(f"a\n1\n{mark}\n4\n", dialect=Dialect(na_values=(mark,)))
+    np.testing.assert_array_equal(read.columns(["a"], missing=["a"])["a"], [1, np.nan, 4])
+
+
 def test_table_tells_what_there_is_to_see_and_to_do():
     rows = [f"{k},{k % 2 or ''},0{k},2020-01-{k + 1:02},word {k},{'x' if k else '3'},{k}\n" for k in range(25)]
     found = table("n,half,code,day,text,mixed,z\n" + "".join(rows))
@@ -664,7 +680,7 @@ def test_read_csv_notes_what_is_unusual_about_the_header(text, note):
 
 
 def test_hint_of_rows_numbered_and_codes_does_not_depend_on_order_or_missing_cells(monkeypatch):
-    monkeypatch.setattr(tables_module, "_CELLS", 4)  # blocks of two rows
+    monkeypatch.setattr(text_module, "_PART", 4)  # blocks of two rows
     read = table("n,code\n3,1\n1,NA\n4,22\n2,07\n")
     assert read.hint("n") == "identifies rows? Exclude it"
     assert read.hint("code") == "codes such as 07? Name it in categorical"

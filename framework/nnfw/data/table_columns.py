@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 
 from nnfw.arrays import Array
+from nnfw.data.table_blocks import EXACT, Known
 from nnfw.data.table_text import Numbers, Spelling, spelling
 from nnfw.errors import short
 
 _LONGEST_WORD = 1000  # characters of a category: an array of words gives each of them the room of the longest
-_EXACT = 2.0**53  # from here on, float64 rounds whole numbers
 _CLUTTERED = re.compile(r"[$€£¥]?[-+−]?[$€£¥]?(\d{1,3}([\s,.'’]\d{3})+|\d+)([.,]\d+)?\s?[%$€£¥]?")
 """A number with separators, a decimal comma, a unit or a currency."""
 
@@ -52,6 +52,15 @@ class Seen:
     range: tuple[float, float] | None = None
 
 
+class _Vocabulary(dict[str, int]):
+    """Words, each with its code: as many as were before it."""
+
+    def __missing__(self, word: str) -> int:
+        """Add a word."""
+        self[word] = code = len(self)
+        return code
+
+
 class TableColumn:
     """One column while it is read: its numbers or words, and what is wrong with it.
 
@@ -60,7 +69,7 @@ class TableColumn:
     name, place
         Its name, and its number from 1.
     lines
-        The line of each row; filled block by block, after the columns.
+        The line of each row, one array for all columns; filled block by block, after the columns.
     missing
         Cells that mark a missing value, in lower case.
     numbers
@@ -90,19 +99,20 @@ class TableColumn:
     ) -> None:
         self.name, self.place = name, place
         self.verbatim = verbatim
-        self._lines, self._missing, self._written = lines, missing, numbers
+        self.lines, self._missing, self._written = lines, missing, numbers
         self._known = known
         self._holds_words = self.verbatim or known == "words"
         self._settled = self._holds_words or known == "numbers"
         self.numbers = array("d")
-        self.vocabulary: dict[str, int] = {}  # each word once, with its code
+        self.vocabulary: dict[str, int] = _Vocabulary()  # each word once, with its code
         self.codes = array("q")
         self._odd: dict[str, list[int]] = {}  # words among numbers, with their count and first row
         self._absent = [0, 0]  # count of missing or infinite numbers, and the first row
         self._infinite: int | None = None  # the first row of an infinite number
         self._firsts: dict[int, str] = {}  # cells of rows that messages show
         self._rounded: tuple[int, str] | None = None
-        self._leading_zero = ""
+        self._leading_zero: tuple[int, str] | None = None
+        self._marks = [mark for mark in map(numbers.parse, missing) if mark is not None and math.isfinite(mark)]
         self._rows = 0
 
     def take(self, values: Array) -> None:
@@ -118,45 +128,74 @@ class TableColumn:
             self._infinite = int(np.argmax(infinite))
             self._firsts[self._infinite] = str(numbers[self._infinite])
         if values.dtype.kind in "iu":
-            rounded = np.flatnonzero(np.abs(numbers) > _EXACT)
+            rounded = np.flatnonzero(np.abs(numbers) >= EXACT)
             inexact = (int(row) for row in rounded if int(numbers[row]) != int(values[row]))
             self._rounded = next(((row, str(values[row])) for row in inexact), None)
 
-    def extend(self, cells: Sequence[str]) -> None:
-        """Take a block of cells."""
+    @property
+    def wants_numbers(self) -> bool:
+        """Whether it keeps numbers, as far as it is read."""
+        return not self._holds_words
+
+    def extend(self, cells: Sequence[str], known: Known | None = None) -> None:
+        """Take a block of cells; `known` are the numbers that are already parsed."""
         start, self._rows = self._rows, self._rows + len(cells)
         if not self._holds_words:
-            self._take_numbers(cells, start)
+            self._take_numbers(cells, start, known)
         if not self._settled and self._odd:  # by the first block with words
             self._settled, words = True, self._words_among_numbers
             if words > start + len(cells) - words - self._absent[0] and not start:
                 self._holds_words, self._odd, self.numbers = True, {}, array("d")
                 self._absent, self._firsts, self._infinite = [0, 0], {}, None
         if self._holds_words:
-            self.codes.extend([self.vocabulary.setdefault(cell, len(self.vocabulary)) for cell in cells])
+            self.codes.extend(map(self.vocabulary.__getitem__, cells))
 
-    def _take_numbers(self, cells: Sequence[str], start: int) -> None:
-        found = self._written.parse_all(cells)
-        if found is not None:
-            values = np.array(found)
-            if np.isfinite(values).all():
-                self._note(cells, values, start)
-                self.numbers.frombytes(values.tobytes())
-                return
-        for row, cell in enumerate(cells, start):
-            self.numbers.append(self._one(cell, row))
+    def _take_numbers(self, cells: Sequence[str], start: int, known: Known | None) -> None:
+        if known is None:
+            values = np.asarray(self._parsed(cells, range(len(cells)), start))
+        elif known.plain and not self._marks:
+            values = known.values
+        else:
+            values = self._completed(cells, start, known)
+        self.numbers.frombytes(values.tobytes())
 
-    def _note(self, cells: Sequence[str], values: Array, start: int) -> None:
-        """Notice numbers that are written as codes, or are rounded."""
-        if not self._leading_zero and (values == np.rint(values)).all():
-            self._leading_zero = next(filter(_leads_with_zero, cells), "")
-        if self._rounded is None and np.abs(values).max(initial=0) > _EXACT:
-            for row, cell in enumerate(cells, start):
-                self._note_rounding(cell, row)
+    def _completed(self, cells: Sequence[str], start: int, known: Known) -> Array:
+        """Return known numbers with the cells parsed that are not sure."""
+        values, sure = known.values.copy(), known.sure
+        sure = sure & ~np.isin(values, self._marks) if self._marks else sure
+        for row in np.flatnonzero(known.leading & sure)[:1].tolist():
+            self._note_zero(cells[row], start + row)
+        for row in np.flatnonzero(sure & (np.abs(values) >= EXACT)).tolist():
+            self._note_rounding(cells[row], start + row)
+        left = np.flatnonzero(~sure)
+        if len(left):
+            rows = left.tolist()
+            values[left] = self._parsed([cells[row] for row in rows], rows, start)
+        return values
+
+    def _parsed(self, cells: Sequence[str], rows: Sequence[int], start: int) -> Array | list[float]:
+        """Return cells as numbers, NaN where they are none; their rows are counted from `start`."""
+        found = None if self._marks else self._written.parse_all(cells)
+        if found is None or not np.isfinite(values := np.array(found)).all():
+            return [self._one(cell, start + row) for cell, row in zip(cells, rows, strict=True)]
+        if "\n0" in "\n" + "\n".join(cells):
+            for cell, row in zip(cells, rows, strict=True):
+                self._note_zero(cell, start + row)
+        if np.abs(values).max(initial=0) >= EXACT:
+            for cell, row in zip(cells, rows, strict=True):
+                self._note_rounding(cell, start + row)
+        return values
+
+    def _note_zero(self, cell: str, row: int) -> None:
+        """Notice a number that is written as a code."""
+        if _leads_with_zero(cell) and _is_before(row, self._leading_zero):
+            self._leading_zero = row, cell
 
     def _note_rounding(self, cell: str, row: int) -> None:
+        """Notice a number that float64 rounds."""
         digits = cell.lstrip("+-")
-        if self._rounded is None and len(digits) > 15 and digits.isdecimal() and int(float(digits)) != int(digits):
+        rounded = len(digits) > 15 and digits.isdecimal() and int(float(digits)) != int(digits)
+        if rounded and _is_before(row, self._rounded):
             self._rounded = row, cell
 
     def _one(self, cell: str, row: int) -> float:
@@ -171,8 +210,7 @@ class TableColumn:
                 self._infinite = row
                 self._firsts[row] = cell
             return self._miss(cell, row, number)
-        if not self._leading_zero and _leads_with_zero(cell):
-            self._leading_zero = cell
+        self._note_zero(cell, row)
         self._note_rounding(cell, row)
         return number
 
@@ -249,7 +287,7 @@ class TableColumn:
         return bool((np.isfinite(values) & (values != np.rint(values))).any())
 
     def _line(self, row: int) -> str:
-        return f"{'' if self.unit == 'line' else f' {self.unit} '}{self._lines[row]}"
+        return f"{'' if self.unit == 'line' else f' {self.unit} '}{self.lines[row]}"
 
     def at(self, row: int, text: str) -> str:
         """Return ``line: column ...: text``."""
@@ -345,8 +383,8 @@ class TableColumn:
             if self._odd:
                 cell = next(iter(self._odd))
                 return f"cells that are no numbers: {self._words_among_numbers:,}, such as {short(cell)}"
-            if self._leading_zero and not self.has_decimals:
-                return f"codes such as {self._leading_zero}? Name it in categorical"
+            if self._leading_zero is not None and not self.has_decimals:
+                return f"codes such as {self._leading_zero[1]}? Name it in categorical"
             if self._rounded is not None:
                 return "longer than the 15 digits that are exact: name it in categorical, or exclude it"
             return "identifies rows? Exclude it" if self._rows > 2 and self.counts_rows else ""
@@ -389,6 +427,10 @@ class TableColumn:
 def _shown_number(number: float) -> str:
     """Return a number as a cell; nothing for NaN, which stands for one that is missing."""
     return "" if math.isnan(number) else str(number)
+
+
+def _is_before(row: int, noticed: tuple[int, str] | None) -> bool:
+    return noticed is None or row < noticed[0]
 
 
 def _leads_with_zero(cell: str) -> bool:

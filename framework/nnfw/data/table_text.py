@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -19,6 +19,7 @@ from typing import IO, Literal, Self, TextIO
 from zipfile import BadZipFile, ZipFile
 
 from nnfw.data.input_files import CHUNK, reading
+from nnfw.data.table_blocks import Block, block_of
 from nnfw.errors import DataError
 from nnfw.storage import open_regular
 
@@ -30,6 +31,7 @@ NA_VALUES = ("", "NA", "N/A", "NaN", "null", "None", "?", "-")
 COMPRESSED = (".gz", ".zip", ".zst")
 """Endings of the compressed files that are read."""
 
+_PART, _LARGEST_PART = 1 << 18, 1 << 21  # characters of a text that are split together
 _LONGEST_ROW = 1 << 22  # characters; no table has such a row, but a binary file may
 _MOST_COLUMNS = 1 << 16
 _DELIMITERS = (",", ";", "\t", "|")
@@ -289,22 +291,62 @@ def _regularity(lines: Sequence[str], layout: Layout) -> tuple[float, int]:
     return (0.0, 1) if wide < 2 else (sum(width == wide for width in widths) / len(widths), wide)
 
 
-def rows(stream: TextIO, layout: Layout, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not empty with the number of the line where it starts."""
-    delimiter = layout.dialect.delimiter
-    lines = _Lines(stream, name, delimiter, layout.dialect.comment)
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True)
-    start, titles = 1, layout.titles
-    try:
-        for row in reader:
-            if row and titles:
-                titles -= 1
-            elif row:
-                yield start, [cell.strip() for cell in row]
-            start = lines.next_row()
-    except csv.Error as error:
-        what = "a quotation mark is opened and not closed" if str(error) == _UNCLOSED else error
-        raise DataError(f"{name}:{start}: the row that starts here cannot be read as CSV: {what}.") from error
+class Rows:
+    """The rows of a text that are not empty, each with the number of the line where it starts.
+
+    Parameters
+    ----------
+    stream, layout
+        The text, at its start, and how it is laid out.
+    name
+        What messages call it.
+
+    Attributes
+    ----------
+    line
+        The number of the line where the next row starts, if that is not empty.
+    """
+
+    def __init__(self, stream: TextIO, layout: Layout, name: str) -> None:
+        self._name, self._titles, self._dialect = name, layout.titles, layout.dialect
+        delimiter = layout.dialect.delimiter
+        self._lines = _Lines(stream, name, delimiter, layout.dialect.comment)
+        self._reader = csv.reader(self._lines, delimiter=delimiter, skipinitialspace=delimiter != " ", strict=True)
+        self.line = 1
+
+    def next(self) -> tuple[int, list[str]] | None:
+        """Return the next row; None at the end."""
+        try:
+            for row in self._reader:
+                start, self.line = self.line, self._lines.next_row()
+                if row and not self._titles:
+                    return start, [cell.strip() for cell in row]
+                self._titles -= bool(row)
+        except csv.Error as error:
+            what = "a quotation mark is opened and not closed" if str(error) == _UNCLOSED else error
+            raise DataError(
+                f"{self._name}:{self.line}: the row that starts here cannot be read as CSV: {what}."
+            ) from error
+        return None
+
+    def peek(self, least: int) -> bool:
+        """Look at the next lines, of so many characters or more; False at the end."""
+        return bool(self._lines.peek(least))
+
+    def peeked_block(self, columns: int, point: str) -> Block | None:
+        """Return the lines at which :meth:`peek` looked, if they are a block of so many columns, and skip them."""
+        text, dialect = self._lines.kept.getvalue(), self._dialect
+        if len(text) >= _LONGEST_ROW:
+            return None
+        found = block_of(text, dialect.delimiter, columns, point, dialect.comment)
+        if found is not None:
+            self.line = self._lines.skip(len(found))
+        return found
+
+    def peeked_rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the rows in these lines one by one, the last one whole."""
+        while self._lines.kept_more and (row := self.next()):
+            yield row
 
 
 class _Lines:
@@ -314,6 +356,20 @@ class _Lines:
         self.stream, self.name, self.delimiter, self.comment = stream, name, delimiter, comment
         self.number = 0
         self.start, self.length, self.marks = 1, 0, 0  # of the row
+        self.kept, self.kept_more = StringIO(), False
+
+    def peek(self, least: int) -> str:
+        """Return the next lines, of so many characters or more, and keep them; nothing at the end."""
+        text = self.stream.read(min(max(_PART, least), _LARGEST_PART))
+        text += self.stream.readline(_LONGEST_ROW)
+        self.kept, self.kept_more = StringIO(text, newline=""), bool(text)
+        return text
+
+    def skip(self, count: int) -> int:
+        """Skip the lines that were kept, which are so many, and return the number of the next one."""
+        self.number += count
+        self.kept, self.kept_more = StringIO(), False
+        return self.next_row()
 
     def next_row(self) -> int:
         """Return the number of the line where the next row starts."""
@@ -324,7 +380,7 @@ class _Lines:
         return iter(self._next, "")
 
     def _next(self) -> str:
-        line = self.stream.readline(_LONGEST_ROW)
+        line = self._read()
         if not self.length and self._skips(line):
             line = "\n"  # not a row of one empty cell
         self.number += 1
@@ -342,6 +398,11 @@ class _Lines:
                 f"{self.name}:{self.start}: the row is longer than {_LONGEST_ROW:,} characters; expected a CSV table."
             )
         return line.removeprefix("\ufeff") if self.number == 1 else line
+
+    def _read(self) -> str:
+        line = self.kept.readline(_LONGEST_ROW) if self.kept_more else ""
+        self.kept_more = bool(line)
+        return line or self.stream.readline(_LONGEST_ROW)
 
     def _skips(self, line: str) -> bool:
         if self.comment and line.startswith(self.comment):
@@ -361,6 +422,11 @@ class Numbers:
         whole = rf"(\d{{1,3}}({comma}\d{{3}})+|\d*)" if thousands else r"\d*"
         self._form = re.compile(rf"[-+]?{whole}({point}\d*)?([eE][-+]?\d+)?")
         self._between = re.compile(comma) if thousands else None
+
+    @property
+    def point(self) -> str:
+        """What stands before decimals and nowhere else; a NUL, which no number holds, if there is no such character."""
+        return "\0" if self.decimal == self.thousands else self.decimal
 
     @property
     def plain(self) -> bool:

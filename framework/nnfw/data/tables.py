@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -12,11 +12,12 @@ from typing import TextIO
 import numpy as np
 
 from nnfw.arrays import Array
+from nnfw.data.table_blocks import Block
 from nnfw.data.table_columns import ROW, Kind, Seen, TableColumn
-from nnfw.data.table_text import AUTO, UNKNOWN, Dialect, Layout, Numbers, Spelling, Text, layout_of, rows
+from nnfw.data.table_text import AUTO, UNKNOWN, Dialect, Layout, Numbers, Rows, Spelling, Text, layout_of
 from nnfw.errors import DataError, did_you_mean, short, shown, warn
 
-_CELLS = 1 << 17  # cells parsed together
+_CHARACTERS = 400  # of each column that are split together, if that makes more than the least: many calls cost more
 _SHOWN = 12  # names that a message lists
 _MARKS = ",;\t|"  # possible delimiters
 
@@ -263,8 +264,8 @@ class _Reading:
         name, dialect = self.text.name, self.layout.dialect
         missing = frozenset(map(str.casefold, dialect.na_values))
         with self.text.open(dialect.encoding) as stream:
-            found = rows(stream, self.layout, name)
-            first = next(found, None)
+            found = Rows(stream, self.layout, name)
+            first = found.next()
             if first is None:
                 raise DataError(f"{name} is empty; expected a header line with the names of the columns.")
             header = _header(first[1], self.layout)
@@ -274,19 +275,46 @@ class _Reading:
                 TableColumn(column, place, lines, missing, numbers, column in self.categorical, kinds.get(column))
                 for place, column in enumerate(header, 1)
             ]
-            for block_lines, block in _blocks(found if dialect.header else _again(first, found), header, name):
-                for column, cells in zip(columns, zip(*block, strict=True), strict=True):
-                    column.extend(cells)
-                lines.extend(block_lines)
+            if not dialect.header:
+                _take_rows(columns, [first], header, name)
+            while found.peek(_CHARACTERS * len(header)):
+                start, block = found.line, found.peeked_block(len(header), numbers.point)
+                if block is None:
+                    _take_rows(columns, found.peeked_rows(), header, name)
+                else:
+                    _take_block(columns, block, start)
         if not lines:
             raise DataError(f"{name} holds a header but no row below it; at least one example is needed.")
         self.length = len(lines)
         return columns
 
 
-def _again(first: tuple[int, list[str]], others: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    yield first
-    yield from others
+def _take_block(columns: Sequence[TableColumn], block: Block, line: int) -> None:
+    """Add the rows of a block, which begins at a line, to the columns of a table."""
+    numeric = [place for place, column in enumerate(columns) if column.wants_numbers]
+    known = dict(zip(numeric, block.numbers(numeric), strict=True)) if numeric else {}
+    for place, column in enumerate(columns):
+        column.extend(block.cells(place), known.get(place))
+    columns[0].lines.frombytes(np.arange(line, line + len(block)).tobytes())
+
+
+def _take_rows(
+    columns: Sequence[TableColumn], rows: Iterable[tuple[int, list[str]]], header: Sequence[str], name: str
+) -> None:
+    """Add rows, each with its line, to the columns of a table; DataError if one has more or fewer cells."""
+    lines, cells = [], []
+    for line, row in rows:
+        if len(row) != len(header):
+            raise DataError(
+                f"{name}:{line}: expected {len(header)} cell{'s' if len(header) > 1 else ''}, as in the header, got "
+                f"{len(row)}.{_about_row(row, header)}"
+            )
+        lines.append(line)
+        cells.append(row)
+    if lines:
+        for column, own in zip(columns, zip(*cells, strict=True), strict=True):
+            column.extend(own)
+        columns[0].lines.extend(lines)
 
 
 def _numbers_of(dialect: Dialect) -> tuple[str, str]:
@@ -351,28 +379,6 @@ def _header(names: list[str], layout: Layout) -> list[str]:
         taken.add(names[k])
         first.add(names[k])
     return names
-
-
-def _blocks(
-    rows: Iterator[tuple[int, list[str]]], header: list[str], name: str
-) -> Iterator[tuple[list[int], list[list[str]]]]:
-    """Yield rows in blocks, with their lines; a column is parsed block by block, which is much faster than by cell."""
-    size = max(1, _CELLS // len(header))
-    lines: list[int] = []
-    block: list[list[str]] = []
-    for line, row in rows:
-        if len(row) != len(header):
-            raise DataError(
-                f"{name}:{line}: expected {len(header)} cell{'s' if len(header) > 1 else ''}, as in the header, got "
-                f"{len(row)}.{_about_row(row, header)}"
-            )
-        lines.append(line)
-        block.append(row)
-        if len(lines) == size:
-            yield lines, block
-            lines, block = [], []
-    if lines:
-        yield lines, block
 
 
 def _about_row(row: Sequence[str], header: Sequence[str]) -> str:
