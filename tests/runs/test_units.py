@@ -334,3 +334,20 @@ def test_model_file_alone_is_judged_in_the_unit(file, tmp_path):
     data = 'npz:path=table.npz,x=["size","age"],y=price'
     alone = evaluate_on(tmp_path / "alone.nnfw", data, Access(registry), cost="mse", metrics=["mae"])
     assert alone["mae"] == evaluate_on(run.directory, data, Access(registry))["mae"] > 1000
+
+
+def test_model_of_a_run_judges_raw_frames_in_python_as_the_command_does(file, table, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    run = train(file(), registry, tmp_path / "run")
+    model, names = nnfw.load(run.directory), [*FORMULAS]
+    frame = pandas.DataFrame({"age": table["age"], "other": 1.0, "size": table["size"]})
+    data = 'npz:path=table.npz,x=["size","age"],y=price'
+    expected = evaluate_on(run.directory, data, Access(registry))
+    for y in (table["price"], table["price"].reshape(-1, 1), pandas.Series(table["price"])):
+        assert model.evaluate(frame, y, cost="mse", metrics=names) == expected
+    one = model.evaluate(frame.iloc[3], table["price"][3], cost="mse", metrics=["mae"])
+    raw = model.preprocessing.labels(model.predict(frame))[3]
+    assert one["mae"] == pytest.approx(abs(raw - table["price"][3]), rel=1e-5)
+    x = model.preprocessing.apply({"size": table["size"], "age": table["age"]})
+    y = model.preprocessing.target(nnfw.Examples({"size": table["size"]}, table["price"], "price"))
+    assert model.evaluate(x, y, cost="mse", metrics=["mae"])["mae"] < 2

@@ -58,15 +58,24 @@ def with_targets(
     return replace(columns, target_column=target.column, classes=target.classes, numbers=target.numbers)
 
 
-def numbered(y: Any, preprocessing: Preprocessing | None, names: Sequence[str], dtype: np.dtype[np.generic]) -> Any:
+def numbered(
+    y: Any,
+    preprocessing: Preprocessing | None,
+    names: Sequence[str],
+    dtype: np.dtype[np.generic],
+    *,
+    raw: bool = False,
+) -> Any:
     """Return labels as the costs take them: classes that have names or numbers of their own become 0 to K − 1.
+
+    `raw` numbers are in the unit of the target, and transformed.
 
     DataError names a class that was not there when the model was fitted.
     """
     if preprocessing is None or not preprocessing.has_targets:
         return y
     found = {
-        name: _numbered(value, target, dtype)
+        name: _numbered(value, target, dtype, raw=raw)
         for (name, target), value in zip(preprocessing.outputs.items(), _by_output(y, names), strict=True)
     }
     return found if names else found[""]
@@ -87,21 +96,31 @@ def raw_labels(values: Any) -> Array | None:
         return None
 
 
-def _numbered(values: Any, target: Target, dtype: np.dtype[np.generic]) -> Any:
+def _numbered(values: Any, target: Target, dtype: np.dtype[np.generic], *, raw: bool) -> Any:
     if target.classes is None and target.numbers is None:
+        return _transformed(values, target, dtype) if raw else values
+    labels = raw_labels(values)
+    if labels is None or not len(labels):
         return values
-    raw = raw_labels(values)
-    if raw is None or not len(raw):
-        return values
-    if categorical(raw) and target.classes is not None:
-        return target.apply(_flat(raw, target), dtype)
-    if target.numbers is not None and raw.shape[1:] in ((), (1,)):
-        return target.apply(raw.reshape(len(raw)), dtype)
+    if categorical(labels) and target.classes is not None:
+        return target.apply(_flat(labels, target), dtype)
+    if target.numbers is not None and labels.shape[1:] in ((), (1,)):
+        return target.apply(labels.reshape(len(labels)), dtype)
     return values
 
 
+def _transformed(values: Any, target: Target, dtype: np.dtype[np.generic]) -> Any:
+    """Return numbers in the unit of a target, or one of them, as its transforms make them."""
+    if target.column is None or not target.column.steps:
+        return values
+    if np.ndim(values) == 0:
+        return target.apply(np.array([values]), dtype)[0]
+    labels = raw_labels(values)
+    return values if labels is None or not len(labels) else target.apply(_flat(labels, target), dtype)
+
+
 def _flat(raw: Array, target: Target) -> Array:
-    """Return one word for each example as ``(N,)``, where they were so when the model was fitted."""
+    """Return one label for each example as ``(N,)``, where they were so when the model was fitted."""
     assert target.column is not None
     return raw.reshape(len(raw)) if raw.shape[1:] == (1,) and not target.column.shape else raw
 

@@ -481,11 +481,18 @@ class Sequential(Generic[Predicted]):
         y = self._numbered(x, y, weight, preprocessing)
         return self.data(x, y, objective, weight, suffix="_val", preprocessing=preprocessing)
 
-    def _numbered(self, x: object, y: Any, weight: object, preprocessing: Preprocessing | None) -> Any:
+    def _takes_raw(self, x: object) -> bool:
+        """Return whether x is a frame of raw columns, before transforms that the preprocessing knows."""
+        known = self.preprocessing is not None and self.preprocessing.has_targets
+        return known and not training.is_streamed(x) and bool(column_names(as_frame(x, "x")))
+
+    def _numbered(
+        self, x: object, y: Any, weight: object, preprocessing: Preprocessing | None, *, raw: bool = False
+    ) -> Any:
         """Return labels as the costs take them; of a source the names of their columns, as they are."""
         if training.is_streamed(x, y, weight):
             return y
-        return numbered(y, preprocessing, self.network.output_names, self.dtype)
+        return numbered(y, preprocessing, self.network.output_names, self.dtype, raw=raw)
 
     @property
     def classes(self) -> Any:
@@ -649,7 +656,8 @@ class Sequential(Generic[Predicted]):
         Parameters
         ----------
         x, y, cost, metrics, sample_weight
-            As for :meth:`fit`.
+            As for :meth:`fit`. Of a model of a run, a frame holds raw columns; then y are raw labels too, and metrics
+            are in their unit, as those of ``nnfw evaluate``. Arrays are what the network takes and compares.
 
         Returns
         -------
@@ -663,10 +671,12 @@ class Sequential(Generic[Predicted]):
         """
         objective = self.objective(cost)
         options = build(training.TrainingOptions, {"metrics": metrics}, self.registry.resolve)
-        units = training.units_of({}, objective, self.network)
+        raw = self._takes_raw(x)
+        units = self.units(objective) if raw else training.units_of({}, objective, self.network)
         self.require_metrics(options.metrics, objective, units=units)
         named = self.measures(options.metrics, units)
-        data = self.data(x, self._numbered(x, y, sample_weight, self.preprocessing), objective, sample_weight)
+        labels = self._numbered(x, y, sample_weight, self.preprocessing, raw=raw)
+        data = self.data(x, labels, objective, sample_weight)
         record = training.evaluate(self.network, data, objective, named, self.network.workspace())
         training.require_finite_cost(record["cost"], "these examples", objective.label(self.registry))
         return record
