@@ -24,7 +24,10 @@ from .examples import shape_of as shape_of
 from .fitting import Parts as Parts
 from .fitting import words_in as words_in
 from .frames import as_frame as as_frame
+from .frames import columns_of as columns_of
+from .frames import frame_like as frame_like
 from .frames import is_frame as is_frame
+from .frames import require_frame as require_frame
 from .input_files import Layout as Layout
 from .input_files import Readable as Readable
 from .input_files import reading as reading

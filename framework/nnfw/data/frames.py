@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+import sys
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,8 @@ from nnfw.errors import DataError, in_words
 _STREAM = "__arrow_c_stream__"
 _INTERFACES = (_STREAM, "__arrow_c_array__", "__dataframe__")
 """The Arrow PyCapsule interface and that of the interchange of frames."""
+_LIBRARIES = ("pandas", "polars", "pyarrow")
+"""Libraries whose frames are made: one that gave a frame is imported."""
 
 
 def is_frame(values: object) -> bool:
@@ -75,6 +78,28 @@ def columns_of(frame: Any) -> dict[str, Any]:
     {'2020': [2020, 2020], '2021': [2021, 2021]}
     """
     return {str(label): frame[label] for label in labels_of(frame)}
+
+
+def require_frame(frame: Any, name: str) -> None:
+    """Refuse what :func:`frame_like` cannot make more of; DataError says what it is."""
+    if _library(frame) not in _LIBRARIES or is_row(frame) or not labels_of(frame):
+        raise DataError(
+            f"{name} must be a frame of pandas, polars or pyarrow, got {type(frame).__name__}. predict takes arrays, "
+            "and returns them."
+        )
+
+
+def frame_like(frame: Any, columns: Mapping[str, Any]) -> Any:
+    """Return columns as a frame of the library of another frame; of pandas with its index."""
+    library = _library(frame)
+    module: Any = sys.modules[library]
+    if library == "pyarrow":
+        return module.table(dict(columns))
+    return module.DataFrame(columns, index=frame.index) if library == "pandas" else module.DataFrame(columns)
+
+
+def _library(frame: object) -> str:
+    return type(frame).__module__.partition(".")[0]
 
 
 def plain_entries(column: Array) -> Array:

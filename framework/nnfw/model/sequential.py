@@ -15,9 +15,23 @@ from numpy.typing import ArrayLike
 from nnfw import training
 from nnfw.arrays import Array, Shape
 from nnfw.configuration import build, options_of, to_table
-from nnfw.data import Padded, Preprocessing, Rows, Stored, Values, as_frame, column_names, listed, release
-from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError, short, warn
+from nnfw.data import (
+    Padded,
+    Preprocessing,
+    Rows,
+    Stored,
+    Values,
+    as_frame,
+    column_names,
+    columns_of,
+    frame_like,
+    listed,
+    release,
+    require_frame,
+)
+from nnfw.errors import ConfigError, DataError, Mistake, NnfwError, ShapeError, did_you_mean, short, warn
 from nnfw.model.labels import classes_of, numbered, with_targets
+from nnfw.model.predictions import named_predictions
 from nnfw.network import (
     EVALUATION_ROWS,
     INPUT,
@@ -550,6 +564,62 @@ class Sequential(Generic[Predicted]):
         if forward.light or not self._idle:
             self._idle.append(forward if forward.light else forward.trimmed())  # not after an error in it
         return cast(Predicted, self._by_output([a[0] for a in outputs] if single else outputs))
+
+    def predict_frame(
+        self, x: Any, *, keep: Sequence[str] = (), cost: Reference | None = None, accelerator: str = "none"
+    ) -> Any:
+        """Return predictions for the examples of a frame, as a frame of the same library with names of columns.
+
+        They are what ``nnfw predict`` writes: ``label`` and ``probability_<class>``, or the target in its own unit, or
+        ``output_<k>`` where the model knows neither; with names of outputs before them where these have such.
+
+        Parameters
+        ----------
+        x
+            A frame of pandas, polars or pyarrow, as for :meth:`predict`. Of pandas the index stays.
+        keep
+            Columns of it to repeat before the predictions, such as an id.
+        cost
+            That of the training, as for :meth:`fit`: it says what outputs mean that are no labels, such as quantiles.
+            None, the default, where they are labels.
+        accelerator
+            As for :meth:`predict`.
+
+        Returns
+        -------
+        frame
+            With a row for each of x.
+
+        Raises
+        ------
+        DataError
+            As :meth:`predict`; if x is no frame, a column to keep is not there or has the name of a prediction, or a
+            prediction is not finite.
+
+        Examples
+        --------
+        >>> import pandas
+        >>> model = Sequential([{"type": "dense", "units": 2, "activation": "softmax"}], input_shape=1)
+        >>> frame = pandas.DataFrame({"size": [1.0, -1.0], "id": [7, 8]})
+        >>> history = model.fit(frame[["size"]], ["big", "small"], cost="cross_entropy", optimizer="adam", epochs=1)
+        >>> model.predict_frame(frame, keep=["id"]).columns.tolist()
+        ['id', 'label', 'probability_big', 'probability_small']
+        """
+        frame = as_frame(x, "x")
+        require_frame(frame, "x")
+        there = columns_of(frame)
+        if missing := [name for name in keep if name not in there]:
+            near = did_you_mean(missing[0], there)
+            raise DataError(f"x: there is no column {missing[0]!r} to keep.{near} It has: {listed([*there])}.")
+        a, names = self.predict(frame, accelerator=accelerator), self.network.output_names
+        outputs = {"": (a, None)} if isinstance(a, np.ndarray) else {name: (each, None) for name, each in a.items()}
+        targets = {} if self.preprocessing is None else self.preprocessing.outputs
+        terms = () if cost is None else self.objective(cost).terms
+        costs = {name: term.cost for name, term in zip(names or ("",), terms, strict=False)}
+        columns = named_predictions(outputs, targets, self.network.graph, costs)
+        if twice := [name for name in keep if name in columns]:
+            raise DataError(f"The column {twice[0]!r} cannot be kept: a prediction has the same name. Rename it.")
+        return frame_like(frame, {name: there[name] for name in keep} | columns)
 
     def output_lengths(self, lengths: ArrayLike | Mapping[str, ArrayLike]) -> Array | dict[str, Array | None] | None:
         """Return how long what :meth:`predict` gives for padded sequences is: what lies beyond means nothing.

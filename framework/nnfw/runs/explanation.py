@@ -12,8 +12,8 @@ from nnfw.data import Examples, Target, categorical, listed
 from nnfw.errors import DataError, did_you_mean
 from nnfw.experiments.data import features_and_labels
 from nnfw.experiments.preparation import Prepared
+from nnfw.model.predictions import predicted_by_cost
 from nnfw.randomness import stream
-from nnfw.runs.prediction import predicted_by_cost
 from nnfw.training import evaluate
 
 MOST_ROWS = 2000

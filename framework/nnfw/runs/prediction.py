@@ -19,7 +19,6 @@ from nnfw.data import (
     Examples,
     Preprocessing,
     Table,
-    Target,
     categorical,
     listed,
     load_examples,
@@ -27,16 +26,15 @@ from nnfw.data import (
     open_source,
     read_npy,
     read_table,
-    require_finite_predictions,
     table_endings,
 )
-from nnfw.data.targets import THRESHOLD
 from nnfw.errors import ConfigError, DataError, NnfwError, did_you_mean, short, warn
 from nnfw.experiments import chunks_of, features_and_labels, require_indices, streamed
 from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_reference
 from nnfw.experiments.experiment import costs_of
 from nnfw.experiments.preparation import Figures, unit_in_words
 from nnfw.model import Sequential
+from nnfw.model.predictions import LABEL, PROBABILITY, Outputs, named_predictions
 from nnfw.network import Objective, arrays_of
 from nnfw.plain import Plain
 from nnfw.plugins import Registry
@@ -45,10 +43,6 @@ from nnfw.runs.opening import Access, directory_of, open_model, open_run, prepar
 from nnfw.runs.reading import read_document, read_run
 from nnfw.toml import STDIN, flattened
 from nnfw.training import Labelled, Metrics, evaluate, evaluate_constant, require_finite_cost
-
-_Outputs = dict[str, tuple[Array, Array | None]]
-"""The values of each output, and the lengths of its sequences if they are padded."""
-_LABEL, _PROBABILITY = "label", "probability_"
 
 Reference = str | dict[str, Plain]
 """A component by name or by table."""
@@ -296,13 +290,7 @@ def predict(
     else:
         outputs = _outputs(model, examples, source)
     targets = model.preprocessing.outputs if model.preprocessing is not None else {}
-    columns: dict[str, Array] = {}
-    for name, (values, lengths) in outputs.items():
-        require_finite_predictions(values)
-        target = targets.get(name, Target(None))
-        groups = [] if costs is None or name not in costs else predicted_by_cost(costs[name], values, target, name)
-        for found in groups or [_named(values, target, name, yes_or_no=_is_yes_or_no(model, name, target))]:
-            columns |= found if lengths is None else _cut(found, values.shape[1], lengths)
+    columns = named_predictions(outputs, targets, model.network.graph, costs or {})
     if threshold is not None:
         columns = _at_threshold(columns, threshold)
     if twice := [name for name in kept if name in columns]:
@@ -320,42 +308,17 @@ def costs_of_run(path: Path, registry: Registry) -> Mapping[str, Cost]:
     return {}
 
 
-def predicted_by_cost(cost: Cost, a: Array, target: Target, output: str = "") -> list[dict[str, Array]]:
-    """Return what a cost makes of outputs that are no labels, in the unit of the target; nothing of any others.
-
-    There are columns for each of the names that the cost gives.
-    """
-    explain = getattr(cost, "predictions", None)  # costs that are older than this method have none
-    found: Mapping[str, Array] = {} if explain is None else explain(a)
-    name = output or ("output" if target.column is None else target.column.name)
-    columns = []
-    for key, values in found.items():
-        flat = values.reshape(len(values), -1)
-        raw = target.labels(flat).reshape(len(flat), -1) if target.column and target.column.steps else flat
-        entries = [f"{entry}_{key}" if key else entry for entry in (target.column and target.column.entries) or ()]
-        columns.append(_numbered("_".join(filter(None, (name, key))), raw, entries))
-    return columns
-
-
-def _is_yes_or_no(model: Sequential, output: str, target: Target) -> bool:
-    """Return whether an only output is the probability that a label without a name is 1 rather than 0."""
-    graph, column = model.network.graph, target.column
-    index = graph.outputs[graph.output_names.index(output) if output else 0]
-    whole = target.classes is None and column is not None and column.kind == "integer" and not column.steps
-    return whole and getattr(graph.nodes[index].activation, "range", None) == (0, 1)
-
-
 def _at_threshold(columns: dict[str, Array], threshold: float) -> dict[str, Array]:
     """Return predictions of two classes whose label is the second one above a threshold."""
-    names = [name for name in columns if name.startswith(_PROBABILITY)]
-    if set(columns) != {_LABEL, *names} or len(names) != 2:
+    names = [name for name in columns if name.startswith(PROBABILITY)]
+    if set(columns) != {LABEL, *names} or len(names) != 2:
         raise ConfigError(
             "A threshold needs a classifier of two classes: predictions with a label and two probabilities."
         )
-    labels = np.array([name.removeprefix(_PROBABILITY) for name in names])
-    kind = columns[_LABEL].dtype.kind
+    labels = np.array([name.removeprefix(PROBABILITY) for name in names])
+    kind = columns[LABEL].dtype.kind
     chosen = labels[(columns[names[1]] > threshold).astype(np.intp)]
-    return columns | {_LABEL: chosen.astype(np.int64) if kind in "iu" else chosen}
+    return columns | {LABEL: chosen.astype(np.int64) if kind in "iu" else chosen}
 
 
 def _with_kept(
@@ -398,16 +361,7 @@ def _there(ids: Sequence[str], known: Collection[str], owner: str) -> list[str]:
     return [name for name in ids if name in known]
 
 
-def _cut(columns: Mapping[str, Array], steps: int, lengths: Array) -> dict[str, Array]:
-    """Return the columns of sequences, as many for each time step, without what lies beyond the lengths."""
-    each = len(columns) // steps
-    return {
-        name: np.ma.masked_array(column, lengths <= index // each)
-        for index, (name, column) in enumerate(columns.items())
-    }
-
-
-def _outputs(model: Sequential, examples: Examples, owner: str) -> _Outputs:
+def _outputs(model: Sequential, examples: Examples, owner: str) -> Outputs:
     """Return the outputs for some examples by name; that of an only output without one under the empty name."""
     x = _features(model, examples)
     require_indices(model, x, examples)
@@ -422,7 +376,7 @@ def _outputs(model: Sequential, examples: Examples, owner: str) -> _Outputs:
     return dict(zip(names, zip(values, ends, strict=True), strict=True))
 
 
-def _outputs_of_chunks(model: Sequential, chunks: Iterable[Examples], owner: str) -> _Outputs:
+def _outputs_of_chunks(model: Sequential, chunks: Iterable[Examples], owner: str) -> Outputs:
     """Return the outputs for examples that come in chunks; DataError names the chunk."""
     found = []
     for number, examples in enumerate(chunks):
@@ -432,40 +386,11 @@ def _outputs_of_chunks(model: Sequential, chunks: Iterable[Examples], owner: str
             raise DataError(
                 f"{owner}, chunk {number}: {error} Rows are counted from the start of the chunk."
             ) from error
-    joined: _Outputs = {}
+    joined: dict[str, tuple[Array, Array | None]] = {}
     for name in found[0]:
         values, lengths = zip(*(outputs[name] for outputs in found), strict=True)
         joined[name] = np.concatenate(values), None if lengths[0] is None else np.concatenate(lengths)
     return joined
-
-
-def _named(a: Array, target: Target, output: str, *, yes_or_no: bool = False) -> dict[str, Array]:
-    """Return the columns of the predictions of one output; `yes_or_no` if it is the probability of the label 1."""
-    flat = a.reshape(len(a), -1)
-    if target.column is None:
-        return _numbered(output or "output", flat)
-    if target.classes is not None and a.ndim > 2:  # classes at each of several places
-        places, name = a.reshape(len(a), -1, a.shape[-1]), output or "label"
-        found = (_named(places[:, k], target, f"{name}_{k}") for k in range(places.shape[1]))
-        return {key: column for columns in found for key, column in columns.items()}
-    labels, classes = target.labels(a), target.classes
-    if yes_or_no and flat.shape[1] == 1:
-        labels, classes = (flat[:, 0] > THRESHOLD).astype(np.int64), ("0", "1")
-    if labels.ndim > 1 or (classes is None and not (labels.dtype.kind == "i" and flat.shape[1] > 1)):
-        return _numbered(output or target.column.name, labels.reshape(len(a), -1), target.column.entries)
-    if flat.shape[1] == 1:  # the only output is the probability of class 1
-        flat = np.hstack([1 - flat, flat])
-    names = classes or tuple(map(str, target.labels(np.eye(flat.shape[1]))))
-    prefix = f"{output}_" if output else ""
-    columns = {f"{prefix}{_PROBABILITY}{name}": p for name, p in zip(names, flat.T, strict=True)}
-    return {output or _LABEL: labels} | columns
-
-
-def _numbered(name: str, values: Array, entries: Sequence[str] | None = None) -> dict[str, Array]:
-    """Return columns of numbers by name: those of the entries, if there are as many, else with a number each."""
-    count = values.shape[1]
-    names = [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
-    return dict(zip(entries if entries is not None and len(entries) == count else names, values.T, strict=True))
 
 
 def _read(
