@@ -145,7 +145,10 @@ def _look(table: Table, options: Mapping[str, Option]) -> _Found:
         else:
             columns[table.kind(name)].append(name)
     if not any(columns.values()):
-        raise DataError(f"{table.name}: no column is left to learn from. Its columns: {listed(table.names)}.")
+        reasons = listed([f"{name} ({reason})" for name, reason in left_out.items()])
+        advice = f" Left out: {reasons}. Name columns in features to take them all the same." if left_out else ""
+        raise DataError(f"{table.name}: no column is left to learn from. Its columns: {listed(table.names)}.{advice}")
+    table.columns([*columns["numbers"], *columns["words"]], missing=table.names)  # what no training takes is refused
     for told in (
         *_unread(left_out),
         *(leak for target in targets for leak in _leaks(table, columns, target)),
@@ -163,12 +166,17 @@ def _look(table: Table, options: Mapping[str, Option]) -> _Found:
 
 
 def _target(table: Table, name: str) -> _Target:
-    """Return what a target is; DataError if it is always the same."""
+    """Return what a target is; DataError if it is always the same, or nearly every row has a word of its own."""
     values = table.columns([name])[name]
     if table.seen(name).distinct < 2:
         raise DataError(f"{table.name}: the target {name!r} is always the same, so there is nothing to learn.")
     _, counts = np.unique(values, return_counts=True)
     words = table.kind(name) == "words"
+    if words and len(counts) > max(_MOST_CLASSES, _MOST_WORDS * len(table)):
+        raise DataError(
+            f"{table.name}: the target {name!r} has {len(counts):,} different words in {len(table):,} rows, which are "
+            "no classes: most rows have one of their own. Name another target."
+        )
     few = len(counts) <= min(_MOST_CLASSES, len(table) / _ROWS_PER_CLASS)
     classes = len(counts) if words or (few and bool((values == np.rint(values)).all())) else 0
     return _Target(name, classes, classes > 0 and not words, int(counts.min()))

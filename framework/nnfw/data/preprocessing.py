@@ -21,7 +21,7 @@ from nnfw.data.examples import Examples, categorical
 from nnfw.data.fitting import ColumnFit, Parts, fit_columns, words_in
 from nnfw.data.frames import as_frame, columns_of, is_row
 from nnfw.data.padded import Padded
-from nnfw.data.tables import Table, delimiter_advice, listed, repeated
+from nnfw.data.tables import Table, header_advice, listed, repeated
 from nnfw.data.targets import Target, Word
 from nnfw.errors import ConfigError, DataError, Mistake, ShapeError, about, did_you_mean, short
 from nnfw.protocols import FitsToTarget, Transform
@@ -436,7 +436,7 @@ class Preprocessing:
         absent = [column for column in self.columns if column.name not in names]
         absent += [target for target in targets if not there.issuperset(target.table_names)]
         if absent:
-            advice = delimiter_advice(table.names)  # then all columns are absent, and one message is enough
+            advice = header_advice(table.names) if len(absent) == len(self.columns) + len(targets) else ""
             shown = absent[:1] if advice else absent
             raise DataError("\n".join(_absent(table, column) for column in shown) + advice)
         numeric = {name for column in self.columns if column.kind != "categorical" for name in names[column.name]}
@@ -448,6 +448,7 @@ class Preprocessing:
         features = {
             column.name: column.joined([values[name] for name in names[column.name]]) for column in self.columns
         }
+        _require_known(table, values, self.outputs.values() if with_target else ())
         raws = {target.name: target.joined([values[name] for name in target.table_names]) for target in targets}
         labels = {
             each.name: as_whole(raws[each.name]) if each.kind == "integer" else raws[each.name] for each in targets
@@ -673,6 +674,20 @@ def _absent(table: Table, column: Column) -> str:
         f"give exactly {len(names)} columns of numbers, or name the dataset that reads the table as in the training: "
         f"NAME:path={table.name},.... {has}"
     )
+
+
+def _require_known(table: Table, values: Mapping[str, Array], targets: Iterable[Target]) -> None:
+    """Refuse words that are none of the classes; DataError names the line."""
+    for target in targets:
+        if target.column is None or target.column.kind != "categorical" or target.classes is None:
+            continue
+        unknown = ~np.isin(values[target.column.name], target.classes)
+        if unknown.any():
+            row = int(np.argmax(unknown))
+            word = str(values[target.column.name][row])
+            near = did_you_mean(word, target.classes, 1)
+            text = f"unknown class {short(word)}; expected {listed(target.classes)}.{near}"
+            raise DataError(table.at(target.column.name, row, text))
 
 
 def _raw_column(name: str) -> Callable[[Examples], Array]:

@@ -359,9 +359,9 @@ class TableColumn:
         if self.kind != "words" or self.verbatim:
             return ""
         alike = sum(map(self._like_number, self.vocabulary))
-        if 2 * alike <= len(self.vocabulary):
+        word = next((word for word in self.vocabulary if not self._is_number(word)), None)
+        if word is None or 2 * alike <= len(self.vocabulary):  # numbers alone are words where a model needs them
             return ""
-        word = next(word for word in self.vocabulary if not self._is_number(word))
         return (
             f"{self._line(self._row(word))}: column {self.name!r} is taken for words, such as {short(word)}, but "
             f"{alike:,} of {len(self.vocabulary):,} different values look like numbers. Correct it and write "

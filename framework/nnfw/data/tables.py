@@ -79,7 +79,7 @@ class Table:
         unknown = [name for name in names if name not in self._columns]
         if unknown:
             lines = [f"{self.name}: there is no column {name!r}.{did_you_mean(name, self.names)}" for name in unknown]
-            raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.{_about_header(self.names)}")
+            raise DataError("\n".join(lines) + f" Columns: {listed(self.names)}.{header_advice(self.names)}")
 
     def columns(
         self, names: Iterable[str], numeric: Collection[str] = (), missing: Collection[str] = ()
@@ -384,7 +384,7 @@ def _header(names: list[str], layout: Layout) -> list[str]:
 def _about_row(row: Sequence[str], header: Sequence[str]) -> str:
     """Return what may be wrong with a row that has more or fewer cells than the header."""
     if len(header) == 1:
-        return _about_header(header) or f" The header is {short(header[0])}; it must name all columns."
+        return header_advice(header) or f" The header is {short(header[0])}; it must name all columns."
     if len(row) < len(header):
         return ""
     if not any(row[len(header) :]):
@@ -397,10 +397,12 @@ def _number_among(names: Iterable[str]) -> str:
     return next((name for name in names if Numbers(".", "").parse(name) is not None), "")
 
 
-def _about_header(names: Sequence[str]) -> str:
-    """Return what may be wrong with a header in which columns are missing."""
+def header_advice(names: Sequence[str]) -> str:
+    """Return what may be wrong with a header in which columns are missing, with a leading space; nothing if unknown."""
     advice = delimiter_advice(names)
     if advice:
         return advice
     number = _number_among(names)
-    return f" The first line must name the columns; {short(number)} is a number." if number else ""
+    if not number:
+        return ""
+    return f" The first line must name the columns; {short(number)} is a number. If it names none, say header = false."

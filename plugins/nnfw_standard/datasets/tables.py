@@ -69,6 +69,10 @@ class FromTable(Dataset):
         table.require((*targets, *self._others, *(self.features or ()), *self.categorical, *self.exclude))
         if twice := repeated(targets):
             raise DataError(f"{table.name}: target names {twice[0]!r} twice. Remove one of them.")
+        for name in (*targets, *(name for role in _ROLES for name in names_in(getattr(self, role)))):
+            if table.kind(name) == "empty":
+                role = "target" if name in targets else next(role for role in _ROLES if getattr(self, role) == name)
+                raise DataError(f"{table.name}: the {role} {name!r} is empty: all of its cells are missing.")
         for name in targets:
             if role := next((role for role in ("id", *_ROLES) if name in names_in(getattr(self, role))), ""):
                 raise DataError(f"{table.name}: {name!r} is the target and cannot be the {role} too.")
