@@ -257,6 +257,7 @@ COMPONENTS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 DEFAULT = {("callback", "terminate_on_nan")}
+OPEN_ENDED = {("callback", "early_stopping"): {"patience": 40}}
 
 EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
     ("layer", "dense"): ({"units": 3}, {"units": 4, "activation": "tanh", "bias": False}),
@@ -486,4 +487,5 @@ def nnfw_components() -> Iterator[ComponentSpec]:
         for name, (target, summary) in components.items():
             default, examples = (kind, name) in DEFAULT, EXAMPLES.get((kind, name), ())
             shapes = INPUT_SHAPES.get((kind, name), ())
-            yield ComponentSpec(kind, name, f"nnfw_standard.{target}", summary, default, examples, shapes)
+            ends = OPEN_ENDED.get((kind, name))
+            yield ComponentSpec(kind, name, f"nnfw_standard.{target}", summary, default, examples, shapes, ends)

@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
 import numpy as np
 
-from nnfw.arrays import Array
-from nnfw.data import Table, listed, names_in
-from nnfw.errors import DataError, shown, warn
+from nnfw.data import Dates, Table, leaks, listed, names_in, require_different
+from nnfw.errors import DataError, shown
 
 Option = str | bool | tuple[str, ...] | None
 """A value of an option of the dataset."""
@@ -31,9 +30,6 @@ _MOST_CLASSES, _ROWS_PER_CLASS = 20, 10
 """Numbers are classes if they are whole, so few, and each has so many rows on average."""
 
 _MOST_WORDS = 0.5  # different words for each row; a column of more is text or identifies its row
-_LIKE_NUMBERS = "looks like numbers"  # the beginning of a hint
-_ROWS_TO_JUDGE = 20  # fewer may determine their target by chance
-_SURPRISING = 0.1  # different values, or repeated rows, for each row; with fewer of either, rows are alike by chance
 _STRATIFIED = 7  # rows of the rarest class from which each part gets some of it
 _TRUNK = "hidden"  # the layer that several outputs take
 _TAKEN = (_TRUNK, "vectors", "categories", "numbers", "x", "previous", "layers")  # names that no output may have
@@ -70,22 +66,36 @@ class _Found:
     ----------
     numbers, words
         Columns that become features.
+    dates
+        Columns of dates that become features, and how they are written.
     counts
         For each column of words, how many different ones there are, a missing one included.
     incomplete
         Columns of numbers in which some are missing.
     left_out
         Columns that are no features, with the reason.
+    codes
+        Columns of numbers that are taken for words.
+    leaks
+        What is to be said of features that tell a target.
     targets
         The targets.
     """
 
     numbers: tuple[str, ...]
     words: tuple[str, ...]
+    dates: dict[str, Dates]
     counts: tuple[int, ...]
     incomplete: tuple[str, ...]
     left_out: dict[str, str]
+    codes: tuple[str, ...]
+    leaks: list[str]
     targets: tuple[_Target, ...]
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """The features that are numbers, or become some."""
+        return (*self.numbers, *self.dates)
 
     @property
     def outputs(self) -> dict[str, _Target]:
@@ -100,7 +110,7 @@ class _Found:
         return found
 
 
-def experiment(table: Table, options: Mapping[str, Option]) -> str:
+def experiment(table: Table, options: Mapping[str, Option], coded: tuple[str, ...] = ()) -> str:
     """Return the text of an experiment file for a table, with a reason beside each choice.
 
     DataError if a target has missing values or is always the same, or no column is left to learn from.
@@ -111,8 +121,10 @@ def experiment(table: Table, options: Mapping[str, Option]) -> str:
         The table.
     options
         The dataset's ``type``, and the options that the user chose, its path as the file should say it among them.
+    coded
+        Columns of numbers that are taken for words, as :func:`codes` finds them; they are among the options.
     """
-    found, path = _look(table, options), str(options["path"])
+    found, path = _look(table, options, coded), str(options["path"])
     return "\n".join(
         [
             f"# {shown(path)}: {len(table):,} rows. Change what you like; nnfw train trains it.",
@@ -129,13 +141,27 @@ def experiment(table: Table, options: Mapping[str, Option]) -> str:
     )
 
 
-def _look(table: Table, options: Mapping[str, Option]) -> _Found:
+def codes(table: Table, others: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of numbers that are names of few things, such as postcodes, beside `others`."""
+    return tuple(
+        name
+        for name in table.names
+        if name not in others and table.finding(name) in ("codes", "rounded") and not _many(table, name)
+    )
+
+
+def _many(table: Table, name: str) -> bool:
+    """Return whether the values of a column are nearly all different."""
+    return table.seen(name).distinct > _MOST_WORDS * len(table)
+
+
+def _look(table: Table, options: Mapping[str, Option], coded: tuple[str, ...]) -> _Found:
     targets = tuple(_target(table, name) for name in _names(options, "target"))
     no_features = {*_names(options, "target"), *(name for role in _ROLES for name in _names(options, role))}
     left_out = dict.fromkeys(_names(options, "exclude"), "excluded")
-    chosen = _names(options, "features")
+    chosen, kept = _names(options, "features"), _names(options, "categorical")
     table.columns(chosen, missing=chosen)  # what is no feature is refused
-    columns: dict[str, list[str]] = {"numbers": [], "words": []}
+    columns: dict[str, list[str]] = {"numbers": [], "words": [], "dates": []}
     for name in chosen or table.features:
         reason = _reason(table, name)
         if name in left_out or (name in no_features and name not in chosen):
@@ -143,24 +169,24 @@ def _look(table: Table, options: Mapping[str, Option]) -> _Found:
         if reason and not chosen:
             left_out[name] = reason
         else:
-            columns[table.kind(name)].append(name)
-    if not any(columns.values()):
+            dates = None if name in kept else table.dates(name)
+            columns["dates" if dates and not dates.doubt else table.kind(name)].append(name)
+    features = [name for names in columns.values() for name in names]
+    if not features:
         reasons = listed([f"{name} ({reason})" for name, reason in left_out.items()])
         advice = f" Left out: {reasons}. Name columns in features to take them all the same." if left_out else ""
         raise DataError(f"{table.name}: no column is left to learn from. Its columns: {listed(table.names)}.{advice}")
-    table.columns([*columns["numbers"], *columns["words"]], missing=table.names)  # what no training takes is refused
-    for told in (
-        *_unread(left_out),
-        *(leak for target in targets for leak in _leaks(table, columns, target)),
-        *_repeated(table, columns, _names(options, "target")),
-    ):
-        warn(f"{table.name}: {told}")
+    table.columns(features, missing=table.names)  # what no training takes is refused
+    found = [text for each in targets for text in leaks(table, features, each.name, classes=each.classes > 0)]
     return _Found(
         tuple(columns["numbers"]),
         tuple(columns["words"]),
+        {name: dates for name in columns["dates"] if (dates := table.dates(name))},
         tuple(table.seen(name).distinct + bool(table.seen(name).missing) for name in columns["words"]),
         tuple(name for name in columns["numbers"] if table.seen(name).missing),
         left_out,
+        coded,
+        [text.removeprefix(f"{table.name}: ") for text in found],
         targets,
     )
 
@@ -168,8 +194,7 @@ def _look(table: Table, options: Mapping[str, Option]) -> _Found:
 def _target(table: Table, name: str) -> _Target:
     """Return what a target is; DataError if it is always the same, or nearly every row has a word of its own."""
     values = table.columns([name])[name]
-    if table.seen(name).distinct < 2:
-        raise DataError(f"{table.name}: the target {name!r} is always the same, so there is nothing to learn.")
+    require_different(table, name, np.arange(len(table)))
     _, counts = np.unique(values, return_counts=True)
     words = table.kind(name) == "words"
     if words and len(counts) > max(_MOST_CLASSES, _MOST_WORDS * len(table)):
@@ -184,71 +209,18 @@ def _target(table: Table, name: str) -> _Target:
 
 def _reason(table: Table, name: str) -> str:
     """Return why a column should be no feature; nothing if it may be one."""
-    hint = table.hint(name)
-    if table.kind(name) == "other":
+    kind, finding, dates = table.kind(name), table.finding(name), table.dates(name)
+    if kind == "other":
         return "neither numbers nor words"
-    if table.kind(name) == "numbers":
-        return "identifies rows" if hint.startswith("identifies") else ""
-    if hint.startswith("dates"):
-        return "dates"
-    different = "nearly all different" if table.seen(name).distinct > _MOST_WORDS * len(table) else ""
-    return hint if different and hint.startswith(_LIKE_NUMBERS) else different
-
-
-def _unread(left_out: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is lost with columns of numbers that cannot be read."""
-    for name, reason in left_out.items():
-        if reason.startswith(_LIKE_NUMBERS):
-            yield f"column {name!r} is left out: it {reason}, without currencies and units."
-
-
-def _leaks(table: Table, columns: Mapping[str, list[str]], target: _Target) -> Iterator[str]:
-    """Yield which features tell a target exactly: by their values, or as thresholds between classes."""
-    if len(table) < _ROWS_TO_JUDGE:
-        return
-    labels = np.unique(table.columns([target.name])[target.name], return_inverse=True)[1]
-    for name in (*columns["words"], *columns["numbers"]):
-        try:
-            feature = table.columns([name], missing=[name])[name]
-        except DataError:
-            continue  # training will say what is wrong with it
-        if _determines(np.unique(feature, return_inverse=True)[1], labels, target.classes):
-            yield (
-                f"column {name!r} determines the target exactly. If it is not known before the target is, "
-                f"exclude it: exclude = {_value((name,))}."
-            )
-
-
-def _determines(feature: Array, target: Array, classes: int) -> bool:
-    """Return whether the target is a function of a feature, and not only because each value occurs once or twice.
-
-    Both are given as ranks. Values occur ten times on average, or thresholds separate the classes, or a numeric target
-    never falls, or never rises, with the feature.
-    """
-    order = np.lexsort((target, feature))
-    values, labels = feature[order], target[order]
-    changes, steps = labels[1:] != labels[:-1], values[1:] != values[:-1]
-    if (changes & ~steps).any():
-        return False
-    repeated = 10 * (1 + int(steps.sum())) <= len(values)
-    if classes:
-        return repeated or int(changes.sum()) == classes - 1
-    rises = np.diff(labels)
-    return repeated or bool((rises >= 0).all() or (rises <= 0).all())
-
-
-def _repeated(table: Table, columns: Mapping[str, list[str]], targets: Iterable[str]) -> Iterator[str]:
-    """Yield how many rows are repeated, unless the table has so few different values that this is no surprise."""
-    names = (*columns["numbers"], *columns["words"])
-    few = max(table.seen(name).distinct for name in names) < _SURPRISING * len(table)
-    if few or len(table) < _ROWS_TO_JUDGE:
-        return
-    count = table.repeated_rows((*names, *targets))
-    if count > _SURPRISING * len(table):
-        yield (
-            f"{count:,} of {len(table):,} rows repeat an earlier one. Where copies are in different parts, the "
-            "results on validation and test data are too good: remove them."
-        )
+    if dates is not None:
+        return dates.doubt and f"dates, but {dates.doubt}; correct them, or use the transform date"
+    if finding == "unread numbers" and _many(table, name):
+        return "looks like numbers: write them as 1234.5, without currencies and units"
+    if finding == "identifier":
+        return "identifies rows"
+    if (kind == "words" or finding in ("codes", "rounded")) and _many(table, name):
+        return "nearly all different"
+    return ""
 
 
 def _names(options: Mapping[str, Option], name: str) -> tuple[str, ...]:
@@ -265,10 +237,11 @@ def _source(options: Mapping[str, Option], found: _Found) -> list[str]:
         "categorical": (*words, *(target.name for target in numbered if target.name not in words)),
     }
     every = {**options, **changed}
-    reasons = [f"# {shown(name)}: {reason}" for name, reason in found.left_out.items()]
+    reasons = [f"# {shown(name)}: {reason}" for name, reason in found.left_out.items() if reason != "excluded"]
+    reasons += [f"# {shown(name)}: codes, taken for words" for name in found.codes]
     reasons += [f"# {shown(each.name)}: {each.classes} whole numbers, taken for classes" for each in numbered]
     written = ", ".join(f"{name} = {_value(value)}" for name, value in every.items() if value != ())
-    return [*reasons, f"source = {{ {written} }}"]
+    return [*reasons, f"source = {{ {written} }}", *(f"# {shown(text)}" for text in found.leaks)]
 
 
 def _split(options: Mapping[str, Option], found: _Found) -> list[str]:
@@ -285,28 +258,54 @@ def _split(options: Mapping[str, Option], found: _Found) -> list[str]:
 
 def _transforms(found: _Found) -> list[str]:
     lines = ["transforms = ["]
-    complete = [name for name in (*found.numbers, *found.words) if name not in found.incomplete]
+    complete = tuple(name for name in (*found.numbers, *found.words) if name not in found.incomplete)
     if found.incomplete:
-        told = "columns = " + _value(found.incomplete)
-        lines.append(f'    {{ type = "fill", by = "median", indicator = true, {told} }},  # missing here: say so')
+        lines.append(
+            f'    {{ type = "fill", by = "median", indicator = true, columns = {_value(found.incomplete)} }},'
+            "  # missing here: say so"
+        )
     if complete:
-        own = f", columns = {_value(tuple(complete))}" if found.incomplete else ""
+        own = _own(complete, whole=not (found.incomplete or found.dates))
         lines.append(f'    {{ type = "fill", by = "median"{own} }},  # complete here, but new data may not be')
+    lines += _dates(found.dates)
     if found.words:
-        lines.append('    "index",  # words become vectors; one is for new ones')
-    if found.numbers:
-        lines.append('    "standardize",')
+        own = _own(found.words, whole=not found.dates)
+        lines.append(f"    {_component('index', own)},  # words become vectors; one is for new ones")
+    if found.numeric:
+        own = _own(found.numeric, whole=not found.dates)
+        lines.append(f"    {_component('standardize', own)},  # to mean 0 and deviation 1, which suits a network")
     lines.append("]")
     if not all(target.classes for target in found.targets):
         lines.append('target_transforms = ["standardize"]  # the network predicts numbers around 0')
     if found.words:
         lines += ["", "[data.inputs]", f"categories = {_value(found.words)}"]
-        lines += [f"numbers = {_value(found.numbers)}"] if found.numbers else []
+        lines += [f"numbers = {_value(found.numeric)}"] if found.numeric else []
     if found.outputs:
         lines += ["", "[data.targets]  # an output for each"]
         lines += [f"{name} = {_value(target.name)}" for name, target in found.outputs.items()]
         lines += ["", "[model]", f"outputs = {_value(tuple(found.outputs))}"]
     return lines
+
+
+def _dates(dates: Mapping[str, Dates]) -> Iterator[str]:
+    """Yield the transforms of dates."""
+    if dates:
+        yield f'    {{ type = "fill", by = "most_frequent"{_own(tuple(dates))} }},  # dates too'
+    for each in dict.fromkeys(dates.values()):
+        names = tuple(name for name, own in dates.items() if own == each)
+        hour, told = (', "hour"', ", weekday and hour") if each.clock else ("", " and weekday")
+        written = f", formats = {_value(each.formats)}" if each.formats else ""
+        parts = f'parts = ["elapsed", "month", "weekday"{hour}]'
+        yield f'    {{ type = "date", {parts}{written}{_own(names)} }},  # days since the first, month{told}'
+
+
+def _own(columns: tuple[str, ...], *, whole: bool = False) -> str:
+    """Return the option of a transform for its own columns; nothing if they are the `whole` table."""
+    return "" if whole else f", columns = {_value(columns)}"
+
+
+def _component(name: str, options: str) -> str:
+    return f'{{ type = "{name}"{options} }}' if options else f'"{name}"'
 
 
 def _layers(found: _Found, rows: int) -> list[str]:
@@ -319,7 +318,7 @@ def _layers(found: _Found, rows: int) -> list[str]:
             f"counts = {counts}  # the words of each column, and one for new ones",
             f"widths = {widths}",
         ]
-        if found.numbers:
+        if found.numeric:
             lines += ["", "[[model.layers]]", 'type = "concatenate"', 'inputs = ["vectors", "numbers"]']
     units = 128 if rows < 20_000 else 256
     for _ in range(2):

@@ -45,7 +45,7 @@ def network():
 
 def fitted(x, names=NAMES, attribute="columns", **options):
     model = network()
-    model.fit(Frame(x, names, attribute), x @ [1, 2, 3], cost="mse", optimizer="sgd", **options)
+    model.fit(Frame(x, names, attribute), x @ [1, 2, 3], cost="mse", optimizer="sgd", **{"epochs": 1} | options)
     return model
 
 
@@ -54,7 +54,7 @@ PASSES = {
     "evaluate": lambda model, x: model.evaluate(x, np.zeros(20), cost="mse"),
     "gradient": lambda model, x: model.gradient(x, np.zeros(20), cost="mse"),
     "trace": lambda model, x: model.trace(x, np.zeros(20), cost="mse"),
-    "fit": lambda model, x: model.fit(x, np.zeros(20), cost="mse", optimizer="sgd"),
+    "fit": lambda model, x: model.fit(x, np.zeros(20), cost="mse", optimizer="sgd", epochs=1),
 }
 
 
@@ -96,7 +96,7 @@ def test_columns_that_occur_twice_are_named(x):
 def test_columns_of_validation_data_are_those_of_this_very_training(x):
     y = x @ [1, 2, 3]
     histories = [
-        network().fit(Frame(x), y, cost="mse", optimizer="sgd", validation_data=(frame, y)).records
+        network().fit(Frame(x), y, cost="mse", optimizer="sgd", validation_data=(frame, y), epochs=1).records
         for frame in (Frame(x), swapped(x))
     ]
     assert [record["validation_cost"] for record in histories[0]] == [
@@ -111,7 +111,7 @@ def test_columns_of_validation_data_are_those_of_this_very_training(x):
 def test_a_training_that_is_refused_remembers_nothing(x):
     model = network()
     with pytest.raises(nnfw.DataError):
-        model.fit(Frame(x), np.zeros(19), cost="mse", optimizer="sgd")
+        model.fit(Frame(x), np.zeros(19), cost="mse", optimizer="sgd", epochs=1)
 
     assert model.preprocessing is None
 
@@ -145,7 +145,7 @@ def test_row_of_a_frame_is_one_example_with_names(x):
 
 def test_names_survive_saving_and_copying_and_further_training(x, tmp_path):
     model = fitted(x)
-    model.fit(x, x @ [1, 2, 3], cost="mse", optimizer="sgd")
+    model.fit(x, x @ [1, 2, 3], cost="mse", optimizer="sgd", epochs=1)
     model.save(tmp_path / "model.nnfw")
 
     for copied in (nnfw.load(tmp_path / "model.nnfw"), pickle.loads(pickle.dumps(model))):
@@ -155,7 +155,7 @@ def test_names_survive_saving_and_copying_and_further_training(x, tmp_path):
 
 def test_model_without_names_is_saved_as_ever(x, tmp_path):
     model = network()
-    model.fit(x, np.zeros(20), cost="mse", optimizer="sgd")
+    model.fit(x, np.zeros(20), cost="mse", optimizer="sgd", epochs=1)
     model.save(tmp_path / "model.nnfw")
 
     assert b"preprocessing" not in (tmp_path / "model.nnfw").read_bytes()
@@ -242,7 +242,7 @@ def test_frame_of_a_library_trains_and_predicts_as_an_array(x, make):
     def frame(order=NAMES):
         return make({name: x[:, NAMES.index(name)] for name in order})
 
-    model.fit(frame(), y, cost="mse", optimizer="sgd", validation_data=(frame(NAMES[::-1]), y))
+    model.fit(frame(), y, cost="mse", optimizer="sgd", validation_data=(frame(NAMES[::-1]), y), epochs=1)
 
     np.testing.assert_array_equal(model.parameters.vector, expected.parameters.vector)
     np.testing.assert_array_equal(model.predict(frame(NAMES[::-1])), expected.predict(x))
@@ -285,16 +285,16 @@ def test_missing_number_of_a_frame_is_named(make):
     model = nnfw.Sequential([Dense(1)], 2)
 
     with pytest.raises(nnfw.DataError, match=r"^x holds 1 value that is not finite, the first at \[1, 0\], column 'a'"):
-        model.fit(make(columns), np.zeros(3), cost="mse", optimizer="sgd")
+        model.fit(make(columns), np.zeros(3), cost="mse", optimizer="sgd", epochs=1)
 
 
 @pytest.mark.parametrize("make", [pandas_frame, polars_frame, arrow_table], ids=["pandas", "polars", "pyarrow"])
 def test_labels_and_weights_may_be_columns_of_a_frame(x, make):
     frame = make({"y": [k % 2 == 0 for k in range(20)], "weight": np.arange(1.0, 21.0)})
     models = [network() for _ in range(2)]
-    models[0].fit(x, frame["y"], cost="mse", optimizer="sgd", sample_weight=frame["weight"])
+    models[0].fit(x, frame["y"], cost="mse", optimizer="sgd", sample_weight=frame["weight"], epochs=1)
     y = np.array([[float(k % 2 == 0)] for k in range(20)])
-    models[1].fit(x, y, cost="mse", optimizer="sgd", sample_weight=np.arange(1, 21))
+    models[1].fit(x, y, cost="mse", optimizer="sgd", sample_weight=np.arange(1, 21), epochs=1)
 
     np.testing.assert_array_equal(models[0].parameters.vector, models[1].parameters.vector)
 

@@ -814,14 +814,14 @@ def test_fit_softmax_over_a_single_unit_is_refused_before_anything_changes(layer
     model = nnfw.Sequential(layers, 2)
     before = model.parameters.vector.copy()
     with pytest.raises(nnfw.ShapeError, match=text):
-        model.fit(np.ones((4, 2)), np.ones((4, *model.output_shape)), cost="mse", optimizer="sgd")
+        model.fit(np.ones((4, 2)), np.ones((4, *model.output_shape)), cost="mse", optimizer="sgd", epochs=1)
     np.testing.assert_array_equal(model.parameters.vector, before)
 
 
 def test_fit_softmax_over_several_positions_of_one_channel_is_refused():
     layers = [Dense(4), {"type": "reshape", "shape": [4, 1]}, {"type": "activation", "activation": "softmax"}]
     with pytest.raises(nnfw.ShapeError, match=rf"^Layer 2 'activation' \(built-in\): {SINGLE}"):
-        nnfw.Sequential(layers, 2).fit(np.ones((4, 2)), np.ones((4, 4, 1)), cost="mse", optimizer="sgd")
+        nnfw.Sequential(layers, 2).fit(np.ones((4, 2)), np.ones((4, 4, 1)), cost="mse", optimizer="sgd", epochs=1)
 
 
 def test_model_of_a_single_softmax_unit_still_predicts(tmp_path):

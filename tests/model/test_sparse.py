@@ -54,7 +54,7 @@ def test_sparse_matrix_among_several_inputs(data):
     layers = [nnfw.Node(nnfw.layer("concatenate"), inputs=("a", "b")), Dense(3, activation="softmax")]
     models = [nnfw.Sequential(layers, {"a": 12, "b": 12}) for _ in range(2)]
     for model, b in zip(models, (x, sparse.csr_array(x)), strict=True):
-        model.fit({"a": x, "b": b}, y, cost="cross_entropy", optimizer="sgd")
+        model.fit({"a": x, "b": b}, y, cost="cross_entropy", optimizer="sgd", epochs=1)
     np.testing.assert_array_equal(*(model.parameters.vector for model in models))
 
 
@@ -74,7 +74,7 @@ def test_sparse_matrix_is_never_dense_as_a_whole(rng):
     y, model = rng.integers(0, 3, 20_000), network(4_000)
     tracemalloc.start()
     try:
-        model.fit(x, y, cost="cross_entropy", optimizer="sgd", batch_size=200, accelerator="none")
+        model.fit(x, y, cost="cross_entropy", optimizer="sgd", batch_size=200, accelerator="none", epochs=1)
         model.predict(x)
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -110,7 +110,7 @@ def test_sparse_matrix_that_does_not_fit_is_refused(data, make, message):
     x, y = data
     for use in (
         lambda model: model.predict(make(x)),
-        lambda model: model.fit(make(x), y, cost="cross_entropy", optimizer="sgd"),
+        lambda model: model.fit(make(x), y, cost="cross_entropy", optimizer="sgd", epochs=1),
     ):
         with pytest.raises(nnfw.DataError, match=message):
             use(network())

@@ -71,9 +71,9 @@ def test_mistake_in_an_input_is_named_by_predict_and_fit(name):
     with pytest.raises(nnfw.DataError, match=message):
         model.predict(x)
     with pytest.raises(nnfw.DataError, match=message):
-        model.fit(x, np.ones((4, 3)), cost="mse", optimizer="sgd")
+        model.fit(x, np.ones((4, 3)), cost="mse", optimizer="sgd", epochs=1)
     with pytest.raises(nnfw.DataError, match=re.sub(r"^x\b", "x_val", message)):
-        model.fit(GOOD, np.ones((4, 3)), cost="mse", optimizer="sgd", validation_data=(x, np.ones((4, 3))))
+        model.fit(GOOD, np.ones((4, 3)), cost="mse", optimizer="sgd", validation_data=(x, np.ones((4, 3))), epochs=1)
     assert np.array_equal(model.parameters.vector, before)
 
 
@@ -96,7 +96,7 @@ def test_index_beyond_what_float32_can_count_finds_its_own_row():
     model.parameters["layers.0.weight"][-1] = 1
     x = np.array([[2**24 + 1], [2**24]])
     assert model.predict(x).tolist() == [[1], [0]]
-    model.fit(x[:1], [[3.0]], cost="mse", optimizer={"type": "sgd", "learning_rate": 1.0}, accelerator="none")
+    model.fit(x[:1], [[3.0]], cost="mse", optimizer={"type": "sgd", "learning_rate": 1.0}, accelerator="none", epochs=1)
     assert model.parameters["layers.0.weight"][-2:].tolist() == [[0], [3]]
 
 
@@ -286,7 +286,9 @@ def test_sequences_one_after_the_other_have_no_lengths():
     with pytest.raises(nnfw.DataError, match=message):
         model.predict({"left": Padded(left, LENGTHS), "right": right})
     with pytest.raises(nnfw.DataError, match=r"makes 9 time steps of 4, so the lengths"):
-        model.fit({"left": left, "right": Padded(right, [4, 1, 1, 1])}, np.ones((4, 2)), cost="mse", optimizer="sgd")
+        model.fit(
+            {"left": left, "right": Padded(right, [4, 1, 1, 1])}, np.ones((4, 2)), cost="mse", optimizer="sgd", epochs=1
+        )
 
 
 def test_sequences_side_by_side_keep_their_lengths():
@@ -328,7 +330,9 @@ def test_layer_that_would_count_padding_is_refused(accelerator):
     with pytest.raises(nnfw.DataError, match=message):
         model.predict(Padded(WORDS, LENGTHS))
     with pytest.raises(nnfw.DataError, match=message):
-        model.fit(Padded(WORDS, LENGTHS), np.ones((4, 2)), cost="mse", optimizer="adam", accelerator=accelerator)
+        model.fit(
+            Padded(WORDS, LENGTHS), np.ones((4, 2)), cost="mse", optimizer="adam", accelerator=accelerator, epochs=1
+        )
     assert model.predict(WORDS).shape == (4, 2)
 
 

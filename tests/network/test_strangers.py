@@ -213,7 +213,7 @@ def test_optimizer_whose_learning_rate_is_no_number_is_named(rate):
 def test_solver_that_does_something_else_is_named(minimise, message):
     solver = faulty(nnfw.Solver, minimise=minimise)
     with pytest.raises(nnfw.PluginError, match=f"^Optimizer 'Faulty': {re.escape(message)}$"):
-        nnfw.Sequential([Dense(1)], 2).fit(X, Y, cost="mse", optimizer=solver)
+        nnfw.Sequential([Dense(1)], 2).fit(X, Y, cost="mse", optimizer=solver, epochs=1)
 
 
 @pytest.mark.parametrize("value", [None, 10**400, np.complex64(1j)], ids=["none", "too large", "complex"])
@@ -224,7 +224,7 @@ def test_regularizer_whose_value_is_no_number_is_named(optimizer, value):
         r"^Regularizer 'Faulty': value returned (NoneType|int|a complex64 array of shape \(\)), expected a number\.$"
     )
     with pytest.raises(nnfw.PluginError, match=message):
-        nnfw.Sequential([Dense(1)], 2).fit(X, Y, cost="mse", optimizer=optimizer, regularizer=regularizer)
+        nnfw.Sequential([Dense(1)], 2).fit(X, Y, cost="mse", optimizer=optimizer, regularizer=regularizer, epochs=1)
 
 
 @pytest.mark.parametrize("value", [None, [1], "state"])

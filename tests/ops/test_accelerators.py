@@ -83,7 +83,7 @@ def test_unknown_accelerator_in_fit_is_refused_before_anything_happens():
     model = nnfw.Sequential([Dense(1)], 2)
     before = model.parameters.vector.copy()
     with pytest.raises(nnfw.ConfigError, match="Unknown accelerator 'gpu'"):
-        model.fit(np.ones((4, 2)), np.ones((4, 1)), cost="mse", optimizer="sgd", accelerator="gpu")
+        model.fit(np.ones((4, 2)), np.ones((4, 1)), cost="mse", optimizer="sgd", accelerator="gpu", epochs=1)
     np.testing.assert_array_equal(model.parameters.vector, before)
 
 
@@ -129,7 +129,7 @@ def test_labels_that_are_whole_numbers_are_compared_too(monkeypatch, rng):
     monkeypatch.setenv("NNFW_CHECK_KERNELS", "1")
     model = nnfw.Sequential([Dense(3, activation="softmax")], 4)
     x, y = rng.normal(size=(20, 4)), rng.integers(0, 3, 20)
-    history = model.fit(x, y, cost="cross_entropy", optimizer="sgd", accelerator="numba")
+    history = model.fit(x, y, cost="cross_entropy", optimizer="sgd", accelerator="numba", epochs=1)
     assert history.accelerator == "numba"
 
 
@@ -181,7 +181,7 @@ def test_numbers_that_lie_in_a_file_in_another_form_are_trained_on(tmp_path, mon
 def test_kernels_of_a_training_are_gone_after_it():
     pytest.importorskip("numba")
     model = nnfw.Sequential([Dense(1)], 2)
-    model.fit(np.ones((4, 2)), np.ones((4, 1)), cost="mse", optimizer="sgd", accelerator="numba")
+    model.fit(np.ones((4, 2)), np.ones((4, 1)), cost="mse", optimizer="sgd", accelerator="numba", epochs=1)
     assert engine_in_use() is DEFINITIONS
 
 

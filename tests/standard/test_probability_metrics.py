@@ -108,7 +108,7 @@ def test_outputs_that_are_no_probabilities_are_refused_before_the_training(rng):
     model = nnfw.Sequential([Dense(1, activation="tanh")], (3,), seed=0)
     x, y = rng.random((8, 3)), np.arange(8) % 2
     with pytest.raises(DataError, match=REFUSAL):
-        model.fit(x, y, cost="mse", optimizer="sgd", metrics=["brier"])
+        model.fit(x, y, cost="mse", optimizer="sgd", metrics=["brier"], epochs=1)
     with pytest.raises(DataError, match=REFUSAL):
         model.evaluate(x, y, cost="mse", metrics=["brier"])
 

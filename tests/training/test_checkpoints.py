@@ -621,7 +621,7 @@ def test_checkpoint_of_a_wider_network_does_not_fit(tmp_path, data):
     start = newest(tmp_path, registry, print)
     model = nnfw.Sequential([Dense(9), Dense(2, activation="softmax")], 4)
     objective = model.objective("cross_entropy")
-    examples, options = model.labelled(*data, objective), TrainingOptions(batch_size=13)
+    examples, options = model.labelled(*data, objective), TrainingOptions(epochs=1, batch_size=13)
     task = Task(model.network, examples, None, objective, nnfw.optimizer("adam"), options, seed=0)
     loop = loop_of(task, model.save, tmp_path)
     with pytest.raises(

@@ -243,7 +243,7 @@ def test_outputs_are_kept_where_a_metric_does_not_write_its_statistics(metrics, 
     monkeypatch.setattr(chunk.Chunk, "take", taken)
     x, y = examples(rng)
     y = np.eye(3)[y] if cost == "mse" else y
-    model_of().fit(x, y, cost=cost, optimizer="sgd", metrics=metrics, batch_size=10, accelerator="numba")
+    model_of().fit(x, y, cost=cost, optimizer="sgd", metrics=metrics, batch_size=10, accelerator="numba", epochs=1)
     assert set(found) == {kept}
 
 
@@ -599,7 +599,7 @@ class Calculates(SGD):
 def test_optimizer_that_computes_with_its_coefficients_is_refused_by_name(rng):
     message = "Optimizer 'Calculates': apply must pass its coefficients to operations and not compute with them: bad"
     with pytest.raises(nnfw.PluginError, match=message):
-        model_of().fit(*examples(rng), cost="cross_entropy", optimizer=Calculates(0.1), accelerator="numba")
+        model_of().fit(*examples(rng), cost="cross_entropy", optimizer=Calculates(0.1), accelerator="numba", epochs=1)
 
 
 def test_steps_count_up_to_the_last_whole_batch(rng, together):

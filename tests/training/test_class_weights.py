@@ -70,7 +70,7 @@ def test_weights_of_classes_of_a_target_without_any_are_refused(rng, y):
     with pytest.raises(
         nnfw.ConfigError, match=r"class_weight needs a class for each example, a whole number of 0 or more"
     ):
-        model.fit(rng.normal(size=(10, 2)), y, cost="mse", optimizer="sgd", class_weight="balanced")
+        model.fit(rng.normal(size=(10, 2)), y, cost="mse", optimizer="sgd", class_weight="balanced", epochs=1)
 
 
 def test_weights_of_classes_of_several_outputs_are_refused(rng):
@@ -84,6 +84,7 @@ def test_weights_of_classes_of_several_outputs_are_refused(rng):
             cost={"a": "cross_entropy", "b": "cross_entropy"},
             optimizer="sgd",
             class_weight="balanced",
+            epochs=1,
         )
 
 
@@ -99,7 +100,7 @@ def test_weights_of_classes_of_examples_read_in_chunks_are_refused(rng):
     with pytest.raises(
         nnfw.ConfigError, match=r"class_weight needs all examples in memory, but the data is read chunk by"
     ):
-        network().fit(Chunks(), "y", cost="cross_entropy", optimizer="sgd", class_weight="balanced")
+        network().fit(Chunks(), "y", cost="cross_entropy", optimizer="sgd", class_weight="balanced", epochs=1)
 
 
 EXPERIMENT = """

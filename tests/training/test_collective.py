@@ -466,7 +466,7 @@ def test_ranks_with_other_parameters_are_refused():
         model = network()
         model.parameters["layers.1.bias"] = [0.0, float(rank.rank)]
         with pytest.raises(nnfw.ConfigError, match="has ranks that do not train the same"):
-            model.fit(*examples(), cost="cross_entropy", optimizer="sgd", collective=rank)
+            model.fit(*examples(), cost="cross_entropy", optimizer="sgd", collective=rank, epochs=1)
 
     Threads(2).run(one)
 

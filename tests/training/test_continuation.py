@@ -60,6 +60,7 @@ def fit(model, data, **others):
     options = {
         "cost": "cross_entropy",
         "optimizer": "adam",
+        "epochs": 1,
         "batch_size": 13,
         "metrics": ["accuracy", "confusion_matrix"],
         "schedule": {"type": "plateau", "rate": 0.5, "patience": 1},
@@ -321,12 +322,12 @@ def test_optimizer_that_keeps_other_arrays_is_refused(data):
 def test_solver_has_nothing_to_go_on_from(data):
     layers = [Dense(2, activation="softmax")]
     model = nnfw.Sequential(layers, 4)
-    history = model.fit(*data, cost="cross_entropy", optimizer="lbfgs")
+    history = model.fit(*data, cost="cross_entropy", optimizer="lbfgs", epochs=1)
     assert history.end is None
     with pytest.raises(nnfw.ConfigError, match=r"needs an optimizer: 'lbfgs' \(built-in\) keeps no state to go on"):
-        model.fit(*data, cost="cross_entropy", optimizer="lbfgs", continue_from=history)
+        model.fit(*data, cost="cross_entropy", optimizer="lbfgs", continue_from=history, epochs=1)
     with pytest.raises(nnfw.ConfigError, match="it was not returned by fit, is of a solver, or its end was removed"):
-        model.fit(*data, cost="cross_entropy", optimizer="adam", continue_from=history)
+        model.fit(*data, cost="cross_entropy", optimizer="adam", continue_from=history, epochs=1)
 
 
 def test_other_seed_is_refused_and_the_same_one_is_not(data):

@@ -92,7 +92,7 @@ def test_without_shuffle_examples_come_in_order(rng):
     model.parameters["layers.0.weight"] = [[0.0]]
     seen = []
     optimizer = {"type": "sgd", "learning_rate": 1e-300}
-    model.fit(x, x, cost="mse", optimizer=optimizer, batch_size=1, shuffle=False, callbacks=[Recorder(seen)])
+    model.fit(x, x, cost="mse", optimizer=optimizer, batch_size=1, shuffle=False, callbacks=[Recorder(seen)], epochs=1)
     assert [event[3] for event in seen if event[0] == "step"] == [value**2 / 2 for value in range(6)]
 
 
@@ -410,7 +410,9 @@ def test_parameters_that_overflow_in_the_last_step_are_found(data):
     model = nnfw.Sequential([Dense(2)], 4)
     x, y = data
     with pytest.raises(nnfw.DivergedError, match="step 1: the step made layers.0.weight, layers.0.bias not"):
-        model.fit(x * 1e3, np.eye(2)[y], cost="mse", optimizer={"type": "sgd", "learning_rate": 1e38}, batch_size=50)
+        model.fit(
+            x * 1e3, np.eye(2)[y], cost="mse", optimizer={"type": "sgd", "learning_rate": 1e38}, batch_size=50, epochs=1
+        )
 
 
 def test_divergence_guard_can_be_switched_off(data):
@@ -436,7 +438,7 @@ def test_validation_cost_that_is_not_finite_is_found(data):
     with pytest.raises(
         nnfw.DivergedError, match=r"the validation cost became inf. Layer 0 'dense' \(built-in\): a reaches"
     ):
-        model.fit(x, np.eye(2)[y], cost="mse", optimizer=SGD, validation_data=(x * 1e25, np.eye(2)[y]))
+        model.fit(x, np.eye(2)[y], cost="mse", optimizer=SGD, validation_data=(x * 1e25, np.eye(2)[y]), epochs=1)
 
 
 # --- names of metrics, and metrics that cannot be monitored -----------------------------------------------------------
@@ -535,7 +537,12 @@ def test_confusion_matrix_of_too_many_classes_is_refused_before_the_first_step(r
         nnfw.DataError, match=r"'confusion_matrix' .* matrix of 5,000 classes has 25,000,000 entries, 190 M"
     ):
         model.fit(
-            rng.normal(size=(4, 2)), np.arange(4), cost="cross_entropy", optimizer=SGD, metrics=["confusion_matrix"]
+            rng.normal(size=(4, 2)),
+            np.arange(4),
+            cost="cross_entropy",
+            optimizer=SGD,
+            metrics=["confusion_matrix"],
+            epochs=1,
         )
 
 
@@ -624,7 +631,7 @@ def test_cost_that_rose_is_not_told_where_better_parameters_are_put_back(rng):
 def test_cost_that_was_zero_before_the_training_is_not_compared(rng):
     x = rng.normal(size=(20, 2))
     model = nnfw.Sequential([Dense(1)], 2, values={"layers.0.weight": [[0.0, 0.0]]})
-    assert model.fit(x, np.zeros(20), cost="mse", optimizer=SGD).warning == ""
+    assert model.fit(x, np.zeros(20), cost="mse", optimizer=SGD, epochs=1).warning == ""
 
 
 @dataclass(frozen=True)

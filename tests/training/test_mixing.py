@@ -182,14 +182,14 @@ def test_training_mixes_and_depends_on_the_seed_alone(kind):
 def test_data_that_cannot_be_mixed_is_refused(layers, shape, cost, mix, message):
     model = nnfw.Sequential(layers, shape)
     with pytest.raises(ConfigError, match=f"mix {message}"):
-        model.fit(np.zeros((2, *shape)), np.zeros(2, int), cost=cost, optimizer="adam", mix={"type": mix})
+        model.fit(np.zeros((2, *shape)), np.zeros(2, int), cost=cost, optimizer="adam", mix={"type": mix}, epochs=1)
 
 
 def test_padded_sequences_are_refused(rng):
     model = nnfw.Sequential([GRU(2), LAST], (4, 2))
     x = nnfw.Padded(rng.standard_normal((2, 4, 2)), lengths=[4, 1])
     with pytest.raises(ConfigError, match=r"^mix cannot mix padded sequences, whose lengths differ\. Leave it out, or"):
-        model.fit(x, [0, 1], cost="cross_entropy", optimizer="adam", mix={"type": "mixup"})
+        model.fit(x, [0, 1], cost="cross_entropy", optimizer="adam", mix={"type": "mixup"}, epochs=1)
 
 
 def test_images_of_several_sizes_are_refused_for_cutmix():
@@ -202,13 +202,13 @@ def test_images_of_several_sizes_are_refused_for_cutmix():
     model = nnfw.Sequential(layers, {"one": (1, 2, 2), "two": (1, 3, 3)})
     x = {"one": np.zeros((2, 1, 2, 2)), "two": np.zeros((2, 1, 3, 3))}
     with pytest.raises(ConfigError, match=r"mix of type 'cutmix' needs images of one size\. Use 'mixup'\."):
-        model.fit(x, [0, 1], cost="cross_entropy", optimizer="adam", mix={"type": "cutmix"})
+        model.fit(x, [0, 1], cost="cross_entropy", optimizer="adam", mix={"type": "cutmix"}, epochs=1)
 
 
 def test_solver_refuses_mixing():
     model = nnfw.Sequential([Dense(3, activation="softmax")], 4)
     with pytest.raises(ConfigError, match=r"mix has no batches to mix: 'lbfgs' \(built-in\) sees all examples at once"):
-        model.fit(np.zeros((2, 4)), [0, 1], cost="cross_entropy", optimizer="lbfgs", mix={"type": "mixup"})
+        model.fit(np.zeros((2, 4)), [0, 1], cost="cross_entropy", optimizer="lbfgs", mix={"type": "mixup"}, epochs=1)
 
 
 def test_mixing_alpha_must_be_above_0():

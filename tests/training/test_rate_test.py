@@ -21,7 +21,7 @@ def task_of(network, optimizer, **options):
         None,
         objective,
         optimizer,
-        TrainingOptions(**{"batch_size": 10, "accelerator": "none"} | options),
+        TrainingOptions(**{"epochs": 1, "batch_size": 10, "accelerator": "none"} | options),
         0,
         collective=ONE_PROCESS,
     )

@@ -306,7 +306,7 @@ def test_labels_of_another_form_in_one_chunk_are_refused(columns):
 
     source = Rows(columns, [7, 20, 1, 12, 10])
     with pytest.raises(nnfw.DataError, match="x, chunk 2: the cost makes int32 .* of a label, and int64"):
-        network().fit(source, "label", sample_weight="weight", cost=Odd(), optimizer="sgd")
+        network().fit(source, "label", sample_weight="weight", cost=Odd(), optimizer="sgd", epochs=1)
 
 
 UNSOUND = {
@@ -461,7 +461,7 @@ def test_stored_arrays_that_do_not_fit_together_are_refused(columns, small_chunk
 def test_empty_stored_arrays_are_refused(monkeypatch):
     monkeypatch.setattr("nnfw.training.streams._READ_WHOLE", -1)
     with pytest.raises(nnfw.DataError, match="x, y must hold at least one example, got none."):
-        network().fit(Stored(np.zeros((0, 3))), np.zeros(0, int), cost="cross_entropy", optimizer="sgd")
+        network().fit(Stored(np.zeros((0, 3))), np.zeros(0, int), cost="cross_entropy", optimizer="sgd", epochs=1)
 
 
 @pytest.mark.parametrize("library", ["h5py", "zarr"])

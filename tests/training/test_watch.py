@@ -107,7 +107,9 @@ def test_step_that_makes_a_state_not_finite_is_named(rng, tmp_path):
     model = nnfw.Sequential(layers, 2)
     x = rng.normal(size=(STEPS, 2))
     with pytest.raises(nnfw.DivergedError, match=r"step 150: the step made layers\.1\.layers\.0\.count not finite"):
-        model.fit(x, x[:, :1], cost="mse", optimizer="sgd", batch_size=1, checkpoints=tmp_path, checkpoint_seconds=0)
+        model.fit(
+            x, x[:, :1], cost="mse", optimizer="sgd", batch_size=1, checkpoints=tmp_path, checkpoint_seconds=0, epochs=1
+        )
     assert checkpoint_files(tmp_path)[-1].name == "step-000000000149.checkpoint"
 
 
@@ -148,7 +150,7 @@ def test_gradient_that_is_not_finite_is_named_before_the_step_is_taken(rng):
     y[20] = 7
     match = r"epoch 1, step 21: the gradient of layers\.0\.weight, layers\.0\.bias is not finite"
     with pytest.raises(nnfw.DivergedError, match=match):
-        model.fit(x, y, cost=Spoilt("inf"), optimizer="adam", batch_size=1, shuffle=False)
+        model.fit(x, y, cost=Spoilt("inf"), optimizer="adam", batch_size=1, shuffle=False, epochs=1)
     assert np.isfinite(model.parameters.vector).all()
 
 

@@ -82,17 +82,22 @@ def print_csv(rows: Iterable[Sequence[str]]) -> None:
         typer.echo(visible(shown.getvalue()), nl=False)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], drawing: Sequence[str] = ()) -> None:
-    """Print a table, perhaps with a line of a `drawing` before each row; a column of single words is never wrapped."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], drawing: Sequence[str] = (), *, err: bool = False
+) -> None:
+    """Print a table, perhaps with a line of a `drawing` before each row; a column of single words is never wrapped.
+
+    It is data, or with `err` a message.
+    """
     headings, *cells = [[" ".join(visible(cell).split()) for cell in row] for row in (columns, *rows)]
     if drawing:
         headings, *cells = [[line, *row] for line, row in zip(["", *drawing], (headings, *cells), strict=True)]
-    if is_terminal(sys.stdout):
-        _print_fitted(headings, cells, drawn=bool(drawing))
+    if is_terminal(sys.stderr if err else sys.stdout):
+        _print_fitted(headings, cells, drawn=bool(drawing), err=err)
         return
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     for row in (headings, *cells):
-        typer.echo(_GAP.join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        typer.echo(_GAP.join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip(), err=err)
 
 
 def print_chosen(
@@ -185,7 +190,7 @@ def _styled(text: str, style: str, stream: IO[str] | None) -> str:
     return f"{style}{text}{_PLAIN}" if is_terminal(stream) and not plain else text
 
 
-def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], *, drawn: bool) -> None:
+def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], *, drawn: bool, err: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -201,6 +206,6 @@ def _print_fitted(columns: Sequence[str], rows: Sequence[Sequence[str]], *, draw
         narrowest += longest_word + len(_GAP)
     for row in rows:
         table.add_row(*map(Text, row))  # a Text has no markup
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=err)
     console.width = max(console.width, narrowest)  # no name is cut; the terminal may wrap the line
     console.print(table, crop=False)

@@ -12,7 +12,7 @@ from nnfw.cli.console import Json, message, print_json, print_table
 from nnfw.errors import short
 
 if TYPE_CHECKING:
-    from nnfw.data import Table
+    from nnfw.data import Examples, Table
 
 File = Annotated[
     str, typer.Argument(metavar="FILE", help="A table of any format, or the URL of a database; - for CSV on stdin.")
@@ -23,6 +23,7 @@ Categorical = Annotated[
     typer.Option("--categorical", metavar="COLUMN", help="Keep a column as words. Repeatable."),
 ]
 
+_MOST = 30  # columns that a training shows
 _HEADINGS = ["column", "kind", "missing", "distinct", "range", "examples", "hint"]
 
 
@@ -45,15 +46,44 @@ def inspect(
     found = read_table(source, table=table, categorical=categorical or (), name=name)
     found.require([*([target] if target else []), *(categorical or ())])
     records = [_record(found, name, target) for name in found.names]
+    repeated = found.repeated_rows(found.names)
+    notes = [*found.notes, *([f"{repeated:,} rows repeat an earlier one"] if repeated else [])]
     if json:
         rows, dialect = len(found), found.dialect.in_words or None
-        print_json({"rows": rows, "written": dialect, "notes": list(found.notes), "columns": records})
+        print_json({"rows": rows, "written": dialect, "notes": notes, "columns": records})
         return
     print_table(_HEADINGS, [_row(record) for record in records])
-    written = f"; {found.dialect.in_words}" if found.dialect.in_words else ""
-    size = f"{len(found):,} row{'s' * (len(found) != 1)} and {len(found.names):,} column{'s' * (len(found.names) != 1)}"
-    for text in (f"{size}{written}.", *found.notes):
+    for text in (_size(found), *notes):
         message(text)
+
+
+def print_columns(examples: Examples) -> None:
+    """Print as messages the columns of the table that examples are from; of many, those that are odd and some more."""
+    table, target = examples.table, examples.target_name
+    if table is None:
+        return
+    message(f"{table.name}: {_size(table)}")
+    names = table.names
+    if len(names) > _MOST:
+        odd = [name for name in names if name == target or table.hint(name)]
+        chosen = {target, *odd[:_MOST], *[name for name in names if name not in odd][: max(0, _MOST - len(odd))]}
+        names = tuple(name for name in names if name in chosen)
+    used = {*examples.features, target}
+    records = [_record(table, name, target) for name in names]
+    unused = "not used"
+    rows = [_row(each if each["column"] in used else each | {"hint": each["hint"] or unused}) for each in records]
+    print_table(_HEADINGS, rows, err=True)
+    if len(names) < len(table.names):
+        message(f"and {len(table.names) - len(names):,} more columns, which nnfw inspect shows")
+    for note in table.notes:
+        message(note)
+
+
+def _size(table: Table) -> str:
+    """Return how large a table is, and how it is written."""
+    rows, columns = len(table), len(table.names)
+    written = f"; {table.dialect.in_words}" if table.dialect.in_words else ""
+    return f"{rows:,} row{'s' * (rows != 1)} and {columns:,} column{'s' * (columns != 1)}{written}."
 
 
 def _record(table: Table, name: str, target: str | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from nnfw.cli.arguments import (
     print_results,
 )
 from nnfw.cli.console import Json, error, message, print_heading, print_json, print_table, print_text
+from nnfw.cli.inspect_table import print_columns
 from nnfw.cli.sources import Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of
 from nnfw.machine.environment import restore_variables
 from nnfw.plugins import default_registry
@@ -80,7 +81,8 @@ def train(
     if verify:
         _report_check(verify_resume(experiment, registry), json=json)
         return
-    print_run(train(experiment, registry, out, progress_bar(quiet), message), json=json)
+    look = None if quiet or json else print_columns
+    print_run(train(experiment, registry, out, progress_bar(quiet), message, look), json=json)
 
 
 def _experiment(file: str, roles: Mapping[str, Plain], registry: Registry, overrides: Iterable[str]) -> ExperimentFile:

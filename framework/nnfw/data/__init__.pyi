@@ -14,6 +14,11 @@ from .conversion import release as release
 from .conversion import require_finite as require_finite
 from .conversion import require_finite_predictions as require_finite_predictions
 from .conversion import row_blocks as row_blocks
+from .date_forms import Dates as Dates
+from .doubts import classes_in_parts as classes_in_parts
+from .doubts import leaks as leaks
+from .doubts import repeats as repeats
+from .doubts import require_different as require_different
 from .examples import Examples as Examples
 from .examples import categorical as categorical
 from .examples import examples_of as examples_of

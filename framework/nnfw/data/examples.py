@@ -11,7 +11,7 @@ import numpy as np
 from nnfw.arrays import Array, Shape
 from nnfw.data.conversion import about_missing_words, as_column
 from nnfw.data.sources import read_chunk, require_sound
-from nnfw.data.tables import listed
+from nnfw.data.tables import Table, listed
 from nnfw.errors import DataError
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Source
@@ -53,6 +53,8 @@ class Examples:
         What each example belongs to ``(N,)``, words or numbers: a split keeps those of one value together.
     time
         When each example was ``(N,)``, numbers or datetime64: a split holds out the newest.
+    table
+        The table whose rows they are, if there is one: what is odd about it is told when a training begins.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Examples:
     weight: Array | None = None
     group: Array | None = None
     time: Array | None = None
+    table: Table | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Convert the columns to arrays; refuse columns that do not fit together."""
@@ -139,6 +142,7 @@ class Examples:
             weight=None if self.weight is None else self.weight[rows],
             group=None if self.group is None else self.group[rows],
             time=None if self.time is None else self.time[rows],
+            table=None,
         )
 
     @classmethod

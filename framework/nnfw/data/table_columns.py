@@ -8,11 +8,13 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from nnfw.arrays import Array
+from nnfw.data.date_forms import Dates, dates_in
 from nnfw.data.table_blocks import EXACT, Known
 from nnfw.data.table_text import Numbers, Spelling, spelling
 from nnfw.errors import short
@@ -25,9 +27,22 @@ ROW = "row"
 """What a first column without a name is called."""
 
 _INDICES = (ROW, "__index_level_0__")  # the second is how pandas writes an index without a name
-_DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ]\d{1,2}:\d{2}.*)?$")
 
 Kind = Literal["numbers", "words", "empty", "other"]
+
+Finding = Literal[
+    "nothing",
+    "empty",
+    "row numbers",
+    "stray words",
+    "codes",
+    "rounded",
+    "identifier",
+    "dates",
+    "unread numbers",
+    "all different",
+]
+"""What is special about a column: :meth:`TableColumn.hint` says what each means."""
 
 
 @dataclass(frozen=True)
@@ -263,8 +278,9 @@ class TableColumn:
         """Whether it is 0, 1, 2, ... or 1, 2, 3, ... in any order, or words that are all different."""
         if self.kind == "words":
             return len(self.vocabulary) == self._rows
-        values = np.sort(np.frombuffer(self.numbers))
-        return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
+        values = np.frombuffer(self.numbers)
+        low, high = values.min(), values.max()
+        return bool(low in (0, 1) and high - low == len(values) - 1 and (np.diff(np.sort(values)) == 1).all())
 
     def _is_number(self, word: str) -> bool:
         if word.casefold() in self._missing:
@@ -372,30 +388,68 @@ class TableColumn:
         """Return whether a cell is a finite number, written plainly or with separators and units."""
         return self._is_number(word) or bool(_CLUTTERED.fullmatch(word))
 
+    @property
+    def _words(self) -> list[str]:
+        """Its different words, without those that mark a missing value."""
+        return [word for word in self.vocabulary if word.casefold() not in self._missing]
+
+    @cached_property
+    def dates(self) -> Dates | None:
+        """What its words are like as dates; None if they are none."""
+        return dates_in(self._words) if self.kind == "words" else None
+
+    @cached_property
+    def finding(self) -> Finding:
+        """What is special about it."""
+        if self.kind == "empty":
+            return "empty"
+        if self.idle:
+            return "row numbers"
+        return self._finding_of_numbers if self.kind == "numbers" else self._finding_of_words
+
+    @property
+    def _finding_of_numbers(self) -> Finding:
+        if self._odd:
+            return "stray words"
+        if self._leading_zero and not self.has_decimals:
+            return "codes"
+        if self._rounded is not None:
+            return "rounded"
+        return "identifier" if self._rows > 2 and self.counts_rows else "nothing"
+
+    @property
+    def _finding_of_words(self) -> Finding:
+        if self.dates is not None:
+            return "dates"
+        words = self._words
+        if words and not self.verbatim and 2 * sum(map(self._like_number, words)) > len(words):
+            return "unread numbers"
+        return "all different" if self._rows > 20 and len(words) > 0.9 * self._rows else "nothing"
+
     def hint(self) -> str:
         """Return what a user may want to do about the column; nothing if it is as it should be."""
-        kind = self.kind
-        if kind == "empty":
-            return "empty: left out"
-        if self.idle:
-            return "numbers the rows: left out"
-        if kind == "numbers":
-            if self._odd:
-                cell = next(iter(self._odd))
-                return f"cells that are no numbers: {self._words_among_numbers:,}, such as {short(cell)}"
-            if self._leading_zero is not None and not self.has_decimals:
-                return f"codes such as {self._leading_zero[1]}? Name it in categorical"
-            if self._rounded is not None:
-                return "longer than the 15 digits that are exact: name it in categorical, or exclude it"
-            return "identifies rows? Exclude it" if self._rows > 2 and self.counts_rows else ""
-        words = [word for word in self.vocabulary if word.casefold() not in self._missing]
-        if words and all(map(_DATE.match, words)):
-            return "dates: exclude it, or use a transform of dates"
-        if words and not self.verbatim and 2 * sum(map(self._like_number, words)) > len(words):
-            return "looks like numbers: write them as 1234.5"
-        if self._rows > 20 and len(words) > 0.9 * self._rows:
-            return "nearly all different: exclude it"
-        return ""
+        return {
+            "nothing": "",
+            "empty": "empty: left out",
+            "row numbers": "numbers the rows: left out",
+            "stray words": f"cells that are no numbers: {self._words_among_numbers:,}, such as "
+            f"{short(next(iter(self._odd), ''))}",
+            "codes": f"codes such as {(self._leading_zero or ('', ''))[1]}? Name it in categorical",
+            "rounded": "longer than the 15 digits that are exact: name it in categorical, or exclude it",
+            "identifier": "identifies rows? Exclude it",
+            "dates": self._hint_of_dates,
+            "unread numbers": "looks like numbers: write them as 1234.5",
+            "all different": "nearly all different: exclude it",
+        }[self.finding]
+
+    @property
+    def _hint_of_dates(self) -> str:
+        if self.dates is None:
+            return ""
+        if self.dates.doubt:
+            return f"dates, but {self.dates.doubt}: exclude it, or correct it"
+        formats = ", ".join(map(short, self.dates.formats))
+        return f"dates: the transform date makes numbers of them{formats and f', with formats = [{formats}]'}"
 
     def seen(self) -> Seen:
         """Return what there is to see in the column."""
@@ -414,6 +468,21 @@ class TableColumn:
         if self._holds_words:
             return np.frombuffer(self.codes, np.uint64)
         return (np.frombuffer(self.numbers) + 0.0).view(np.uint64)  # -0 is 0
+
+    def cell(self, row: int) -> str:
+        """Return the value in a row as a text."""
+        return list(self.vocabulary)[self.codes[row]] if self._holds_words else f"{self.numbers[row]:.6g}"
+
+    def ranks(self, rows: Array) -> Array:
+        """Return the ranks of the values in some rows, from 0; the same for the same values."""
+        if not self._holds_words:
+            return np.unique(np.frombuffer(self.numbers)[rows], return_inverse=True)[1]
+        codes, inverse = np.unique(np.frombuffer(self.codes, np.int64)[rows], return_inverse=True)
+        words = list(self.vocabulary)
+        order = sorted(range(len(codes)), key=lambda k: words[codes[k]])
+        ranks = np.empty(len(codes), np.intp)
+        ranks[order] = np.arange(len(codes))
+        return ranks[inverse]
 
     def values(self) -> Array:
         """Return the numbers, NaN where they are missing, or the words, empty where they are."""

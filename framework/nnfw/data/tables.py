@@ -12,8 +12,9 @@ from typing import TextIO
 import numpy as np
 
 from nnfw.arrays import Array
+from nnfw.data.date_forms import Dates
 from nnfw.data.table_blocks import Block
-from nnfw.data.table_columns import ROW, Kind, Seen, TableColumn
+from nnfw.data.table_columns import ROW, Finding, Kind, Seen, TableColumn
 from nnfw.data.table_text import AUTO, UNKNOWN, Dialect, Layout, Numbers, Rows, Spelling, Text, layout_of
 from nnfw.errors import DataError, did_you_mean, short, shown, warn
 
@@ -70,6 +71,14 @@ class Table:
         """Return what a user may want to do about a column; nothing if it is as it should be."""
         return self._columns[name].hint()
 
+    def finding(self, name: str) -> Finding:
+        """Return what is special about a column."""
+        return self._columns[name].finding
+
+    def dates(self, name: str) -> Dates | None:
+        """Return what the words of a column are like as dates; None if they are none."""
+        return self._columns[name].dates
+
     def seen(self, name: str) -> Seen:
         """Return what there is to see in a column."""
         return self._columns[name].seen()
@@ -125,12 +134,24 @@ class Table:
         """
         return f"{self.name}:{self._columns[name].at(row, text)}"
 
+    def marks(self, names: Iterable[str]) -> Array:
+        """Return 64 bits for each row, the same for rows with the same values in these columns."""
+        mixed = np.zeros(len(self), np.uint64)
+        for name in names:  # spread by the golden ratio
+            mixed = (mixed ^ (mixed >> np.uint64(32)) ^ self._columns[name].bits()) * np.uint64(0x9E3779B97F4A7C15)
+        return mixed
+
     def repeated_rows(self, names: Iterable[str]) -> int:
         """Return how many rows hold the same values in these columns as an earlier one."""
-        mixed = np.zeros(len(self), np.uint64)
-        for name in names:  # 64 bits for each row, spread by the golden ratio
-            mixed = (mixed ^ (mixed >> np.uint64(32)) ^ self._columns[name].bits()) * np.uint64(0x9E3779B97F4A7C15)
-        return len(self) - len(np.unique(mixed))
+        return len(self) - len(np.unique(self.marks(names)))
+
+    def cell(self, name: str, row: int) -> str:
+        """Return the value of a column in a row, counted from 0, as a text."""
+        return self._columns[name].cell(row)
+
+    def ranks(self, name: str, rows: Array) -> Array:
+        """Return the ranks of the values of a column in some rows, from 0; the same for the same values."""
+        return self._columns[name].ranks(rows)
 
     def missing(self, names: Iterable[str]) -> dict[str, str]:
         r"""Return by name what :meth:`columns` says of each column that lacks values.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +12,20 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nnfw.arrays import Array, Shape
-from nnfw.data import InputColumns, Preprocessing, Target, categorical, listed, shape_of, words_in
+from nnfw.data import (
+    Examples,
+    InputColumns,
+    Preprocessing,
+    Target,
+    categorical,
+    listed,
+    require_different,
+    shape_of,
+    words_in,
+)
 from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, about, did_you_mean, short
 from nnfw.experiments.data import InChunks, Part, RawData, read_data
+from nnfw.experiments.doubts import doubts
 from nnfw.experiments.experiment import Experiment, ExperimentFile, SplitSection, graph_of, placed, placing, table_of
 from nnfw.model import Sequential, numbers_of
 from nnfw.network import INPUT, Health, Objective, by_name, health_of
@@ -26,16 +37,19 @@ from nnfw.toml import Keys
 from nnfw.training import (
     FREE_OPTIONS,
     Labelled,
+    TrainingOptions,
     Unit,
     chosen_at,
     constant_outputs,
     evaluate,
     evaluate_constant,
+    steps_of,
     unmatched,
     unmatched_by,
     unmixable,
     unmixable_examples,
     with_class_weights,
+    with_length,
 )
 
 MOST_EXAMPLES = 128
@@ -124,11 +138,15 @@ def prepare(
     trained: Sequential | None = None,
     data: RawData | None = None,
     rows: Mapping[str, Any] | None = None,
+    *,
+    tell: Callable[[str], None] | None = None,
+    look: Callable[[Examples], None] | None = None,
 ) -> Prepared:
     """Read the data of an experiment, split it, fit the preprocessing, and build the network.
 
     If there is a `trained` model of this experiment, it and its preprocessing are used, and nothing is fitted or built.
-    The raw `data` may have been read already, and the `rows` of each part chosen.
+    The raw `data` may have been read already, and the `rows` of each part chosen. `look` is called with the first
+    examples as they were read; `tell` with what is doubtful, and what was chosen.
 
     DataError if the data cannot be read or does not fit network or cost, or if no file could hold the model; ShapeError
     if the layers do not fit the data or each other, or the outputs do not fit the classes; ConfigError if a metric
@@ -137,10 +155,15 @@ def prepare(
     experiment = file.experiment
     infer_shapes(experiment, registry)
     data = data or read_data(experiment.data.source, file.directory)
+    if look is not None:
+        look(data.first)
     _refuse(file, _unfit_options(experiment, data))
     if data.first.target is None and not experiment.data.targets:
         raise DataError("The data has no target, so nothing can be learned from it. Name the target of the dataset.")
     rows = rows or data.split(experiment.data.split, stream(experiment.seed, "split"))
+    if trained is None and data.first.table is not None:
+        for target in experiment.data.targets.values() if experiment.data.targets else [data.first.target_name]:
+            require_different(data.first.table, target, rows["training"])
     model = trained or _new_model(experiment, data, rows["training"], registry)
     _require_an_output_for_each_class(model)
     if trained is None:
@@ -160,7 +183,21 @@ def prepare(
     _refuse(file, named)
     if trained is None:
         _require_storable(model)
-    return Prepared(experiment, model, objective, parts, data.fingerprint(), data.first.weight is not None)
+    steps = steps_of(parts["training"], experiment.optimizer, experiment.training)
+    training = with_length(experiment.training, steps, registry, validated="validation" in parts)
+    if tell is not None:
+        of = experiment, model, objective, data.first, rows
+        for text in (*doubts(*of), *_chosen_length(experiment.training, training)):
+            tell(text)
+    weighted = data.first.weight is not None
+    return Prepared(replace(experiment, training=training), model, objective, parts, data.fingerprint(), weighted)
+
+
+def _chosen_length(given: TrainingOptions, chosen: TrainingOptions) -> Iterator[str]:
+    """Yield how long a training takes that does not say so."""
+    if given.epochs is None:
+        ends = ", and fewer if the validation cost stops falling" if chosen.callbacks != given.callbacks else ""
+        yield f"training.epochs is not given: {chosen.epochs} epochs{ends}."
 
 
 def unit_in_words(model: Sequential, objective: Objective, *, in_unit: bool = True) -> str:

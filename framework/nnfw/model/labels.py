@@ -26,7 +26,7 @@ def numbers_of(labels: Array, cost: Cost, shape: Shape) -> tuple[int, ...] | Non
     """
     count = _classes(shape)
     low, high = labels.min(), labels.max()
-    if (low >= 0 and high < count) or not _takes_only_classes(cost, shape):
+    if (low >= 0 and high < count) or not takes_only_classes(cost, shape):
         return None
     whole = as_whole(labels)
     different = np.unique(whole) if whole.dtype.kind in "iu" else whole[:0]
@@ -132,7 +132,7 @@ def _target(name: str, raw: Array | None, cost: Cost, shape: Shape) -> Target:
     if not categorical(raw):
         numbers = numbers_of(raw, cost, shape)
         return Target(Column(name, "numeric" if numbers is None else "integer", (), (), ()), numbers=numbers)
-    if not _takes_only_classes(cost, shape):
+    if not takes_only_classes(cost, shape):
         return Target(Column(name, "numeric", shape, shape, ()))
     classes = tuple(np.unique(raw).tolist())
     if len(classes) != _classes(shape):
@@ -168,7 +168,7 @@ def _classes(shape: Shape) -> int:
     return max(shape[-1], 2)
 
 
-def _takes_only_classes(cost: Cost, shape: Shape) -> bool:
+def takes_only_classes(cost: Cost, shape: Shape) -> bool:
     """Return whether a cost takes the labels 0 to K − 1, and not K."""
     count = _classes(shape)
     try:

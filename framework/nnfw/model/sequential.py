@@ -255,7 +255,7 @@ class Sequential(Generic[Predicted]):
         *,
         cost: Reference,
         optimizer: Reference,
-        epochs: int = 1,
+        epochs: int | None = None,
         batch_size: int = 32,
         shuffle: bool = True,
         sample_weight: ArrayLike | Stored | None = None,
@@ -301,7 +301,9 @@ class Sequential(Generic[Predicted]):
         cost, optimizer
             By name, by table or as objects. Two functions, (value, gradient), are a cost too.
         epochs, batch_size
-            1 or more; 1 and 32 by default. The last batch of an epoch may be smaller.
+            1 or more. By default, batches of 32, and as many epochs as make 10,000 steps, but at least 10 and at most
+            200; with `validation_data` the training then ends early if the cost on them has not improved for 40 epochs,
+            and keeps the best epoch. The last batch of an epoch may be smaller.
         shuffle
             Whether each epoch takes the examples in a new order; True by default.
         sample_weight
@@ -395,8 +397,10 @@ class Sequential(Generic[Predicted]):
         kept = settings.checkpoints is not None
         if continue_from is not None:
             mistakes += training.unfit(continue_from, self.network, optimizer, settings.seed, checkpoints=kept)
-        last = resolved.epochs + (0 if end is None else end.epoch)
-        if settings.planned_epochs is not None and settings.planned_epochs < last:
+        last = (resolved.epochs or 0) + (0 if end is None else end.epoch)
+        if settings.planned_epochs is not None and resolved.epochs is None:
+            mistakes.append(Mistake(("planned_epochs",), "needs epochs, those of this call."))
+        elif settings.planned_epochs is not None and settings.planned_epochs < last:
             text = f"must be at least {last}, the last epoch of this call, got {settings.planned_epochs}."
             mistakes.append(Mistake(("planned_epochs",), text))
         if collective is not None:
@@ -427,6 +431,8 @@ class Sequential(Generic[Predicted]):
         if told is not preprocessing and preprocessing is not None:
             for text in preprocessing.remarks():
                 warn(text)
+        steps = training.steps_of(data, optimizer, resolved)
+        resolved = training.with_length(resolved, steps, self.registry, validated=validation is not None)
         task = training.Task(
             self.network,
             data,

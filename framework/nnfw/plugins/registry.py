@@ -336,6 +336,10 @@ class Registry:
         """Return the components of a kind that are on unless they are named."""
         return tuple(item for item in self.components(kind) if item.spec.default)
 
+    def of_open_end(self) -> tuple[Listed, ...]:
+        """Return the callbacks that are on where validation data says how long to train, unless they are named."""
+        return tuple(item for item in self.components("callback") if item.spec.open_ended is not None)
+
     def notify(self, hook: str, arguments: Mapping[str, object]) -> None:
         """Call the observers of a run, plugin by plugin; one that fails is warned about and ends nothing.
 

@@ -103,6 +103,9 @@ class ComponentSpec(Spec):
         One line.
     default
         For callbacks: whether it runs in every training that does not name it.
+    open_ended
+        For callbacks: the options with which it runs in a training that has validation data, does not say how many
+        epochs and does not name it, ``{"patience": 40}``; None, the default, if it does not.
     examples
         A tuple of tables of options that make one, ``({"units": 3},)``: for ``nnfw check`` and ``nnfw show``, if some
         options are required, or if one choice does not cover all of its behaviour.
@@ -123,6 +126,7 @@ class ComponentSpec(Spec):
     default: bool = False
     examples: tuple[Mapping[str, object], ...] = field(default=(), compare=False)
     input_shapes: tuple[Shape | tuple[Shape, ...], ...] = ()
+    open_ended: Mapping[str, object] | None = field(default=None, compare=False)
     target_form = "'module:Class'"
 
     def validate(self) -> None:
@@ -133,6 +137,9 @@ class ComponentSpec(Spec):
             raise PluginError(f"{self}: unknown kind {short(self.kind)}.{hint} Kinds: {', '.join(KINDS)}.")
         if not isinstance(self.default, bool) or (self.default and self.kind != "callback"):
             raise PluginError(f"{self}: default must be False, or True for a callback, got {short(self.default)}.")
+        if self.open_ended is not None and not (_is_table(self.open_ended) and self.kind == "callback"):
+            got = short(self.open_ended)
+            raise PluginError(f"{self}: open_ended must be None, or a table of options for a callback, got {got}.")
         if not isinstance(self.examples, tuple) or not all(map(_is_table, self.examples)):
             raise PluginError(f"{self}: examples must be a tuple of tables, got {short(self.examples)}.")
         shapes = self.input_shapes if isinstance(self.input_shapes, tuple) else (0,)

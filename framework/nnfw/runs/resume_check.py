@@ -53,9 +53,10 @@ def verify_resume(file: ExperimentFile, registry: Registry) -> ResumeCheck:
     Every training has its own data, network and callbacks. A resumed one gets nothing but the file of the checkpoint.
     Files are written to a temporary folder only. Errors are those of :func:`~nnfw.runs.train`.
     """
-    options = file.experiment.training
-    epoch = -(-len(prepare(file, registry).parts["training"]) // options.batch_size)
-    steps = max(1, min(epoch * options.epochs - 1, epoch + _MORE_STEPS if epoch <= _MOST_STEPS else _MOST_STEPS))
+    prepared = prepare(file, registry)
+    options = prepared.experiment.training
+    epoch = -(-len(prepared.parts["training"]) // options.batch_size)
+    steps = max(1, min(epoch * options.known_epochs - 1, epoch + _MORE_STEPS if epoch <= _MOST_STEPS else _MOST_STEPS))
     places = tuple(sorted({min(epoch, steps) // 2, epoch if epoch < steps else steps - 1}))
     different: list[str] = []
     with TemporaryDirectory() as folder:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nnfw.data import Examples
 from nnfw.errors import DataError, DivergedError, FileFormatError, NnfwError, TrainingInterrupted, warn
 from nnfw.experiments.experiment import Experiment, ExperimentFile, distributions_of, table_of
 from nnfw.experiments.preparation import Prepared, prepare
@@ -76,6 +77,7 @@ def train(
     out: Path | None = None,
     callbacks: Sequence[object] = (),
     tell: Callable[[str], None] = warn,
+    look: Callable[[Examples], None] | None = None,
 ) -> Run:
     """Carry an experiment out, and write the run's directory.
 
@@ -93,12 +95,14 @@ def train(
         Further callbacks, a progress bar for instance: by name, by table, as objects or functions.
     tell
         Called with messages that are not errors; by default it warns.
+    look
+        Called with the examples as they are read, before anything is made of them.
     """
     further = [registry.resolve("callback", callback) for callback in callbacks]
     directory = new_directory(file.experiment.name) if out is None else out
     command = resume_command(file, directory, registry)
     require_writable(directory, command)
-    prepared = prepare(file, registry)
+    prepared = prepare(file, registry, tell=tell, look=look)
     for text in prepared.remarks():
         tell(text)
     with made(directory, new=out is None) as path, locked(path) as held:
@@ -139,7 +143,7 @@ def resume(
         finished = read_run(directory).status == "finished"
         if start is None and finished:
             raise FileFormatError(f"{directory} holds no checkpoint, so it cannot go on. Train the experiment anew.")
-        if start is not None and finished and start.header.is_end(file.experiment.training.epochs):
+        if start is not None and finished and start.header.is_end(file.experiment.training.known_epochs):
             _require_unchanged(directory, open_run(directory, access).experiment, file.experiment, registry)
             return None
         prepared = prepare(file, registry)
@@ -171,7 +175,7 @@ def _carry_out(
     force: bool = False,
 ) -> Run:
     options, origin = prepared.experiment.training, prepared.origin
-    require_resumable(start, options.epochs, origin, "Undo that, or go on with --force.", tell, force=force)
+    require_resumable(start, options.known_epochs, origin, "Undo that, or go on with --force.", tell, force=force)
     checkpoints = Checkpoints(
         record.directory.below(CHECKPOINTS),
         options.checkpoint_seconds,

@@ -36,6 +36,7 @@ from .mixing import unmixable_examples as unmixable_examples
 from .options import FREE_OPTIONS as FREE_OPTIONS
 from .options import Metrics as Metrics
 from .options import TrainingOptions as TrainingOptions
+from .options import with_length as with_length
 from .progress import ProgressBar as ProgressBar
 from .rate_test import RateTest as RateTest
 from .rate_test import find_rate as find_rate
@@ -50,5 +51,6 @@ from .streams import feature_names as feature_names
 from .streams import inputs_in_chunks as inputs_in_chunks
 from .streams import is_streamed as is_streamed
 from .task import Task as Task
+from .task import steps_of as steps_of
 from .units import Unit as Unit
 from .units import units_of as units_of

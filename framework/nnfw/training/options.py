@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from nnfw.plugins import TYPE, Registry
 from nnfw.protocols import Callback, Metric, Regularizer, Schedule
 from nnfw.training.average import Average
 from nnfw.training.mixing import Mixing
@@ -28,7 +29,9 @@ class TrainingOptions:
     Parameters
     ----------
     epochs
-        Passes over the examples, 1 or more; 1 by default.
+        Passes over the examples, 1 or more; by default as many as make 10,000 steps, but at least 10 and at most 200.
+        With validation data, such a training ends early if the cost on them has not improved for 40 epochs, and keeps
+        the best epoch.
     batch_size
         Examples per step, 1 or more; 32 by default. The last batch of an epoch may be smaller.
     shuffle
@@ -65,7 +68,7 @@ class TrainingOptions:
         Time between two checkpoints within an epoch, 0 or more; 30 by default. With 0 there is one after each step.
     """
 
-    epochs: Annotated[int, Ge(1)] = 1
+    epochs: Annotated[int, Ge(1)] | None = None
     batch_size: Annotated[int, Ge(1)] = 32
     shuffle: bool = True
     metrics: Metrics = ()
@@ -80,6 +83,40 @@ class TrainingOptions:
     mix: Mixing | None = None
     class_weight: ClassWeight | None = None
     checkpoint_seconds: Annotated[float, Ge(0)] = 30.0
+
+    @property
+    def known_epochs(self) -> int:
+        """The epochs of a training whose length was given or :func:`chosen <with_length>`."""
+        assert self.epochs is not None
+        return self.epochs
+
+
+_STEPS = 10_000  # enough for most networks of tables; MNIST in batches of 32 takes 6 epochs of them
+_FEWEST, _MOST = 10, 200  # epochs; the second is what scikit-learn's networks and solvers take at most
+
+
+def with_length(options: TrainingOptions, steps: int, registry: Registry, *, validated: bool) -> TrainingOptions:
+    """Return options that say how many epochs; those chosen end early if there is validation data.
+
+    Parameters
+    ----------
+    options, registry
+        What the user chose, and where callbacks are found.
+    steps
+        Steps in an epoch.
+    validated
+        Whether there is validation data.
+    """
+    if options.epochs is not None:
+        return options
+    named = {registry.component_of("callback", callback) for callback in options.callbacks}
+    further = [
+        registry.resolve("callback", {TYPE: item.qualified_name, **(item.spec.open_ended or {})})
+        for item in (registry.of_open_end() if validated else ())
+        if item not in named
+    ]
+    epochs = min(_MOST, max(_FEWEST, -(-_STEPS // steps)))
+    return replace(options, epochs=epochs, callbacks=(*options.callbacks, *further))
 
 
 FREE_OPTIONS = ("epochs", "checkpoint_seconds")

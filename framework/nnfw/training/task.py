@@ -30,6 +30,11 @@ VALIDATION = "validation_"
 """Prefix of record entries that are computed on validation data."""
 
 
+def steps_of(data: Data, optimizer: Optimizer | Solver, options: TrainingOptions) -> int:
+    """Return the number of steps in an epoch; a solver takes one."""
+    return 1 if is_solver(optimizer) else -(-len(data) // options.batch_size)
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """What a training is given. Only the network's parameters change.
@@ -62,7 +67,7 @@ class Task:
     @property
     def steps(self) -> int:
         """The number of steps in an epoch; a solver takes one."""
-        return 1 if is_solver(self.optimizer) else -(-len(self.data) // self.options.batch_size)
+        return steps_of(self.data, self.optimizer, self.options)
 
     @property
     def updates(self) -> int:
@@ -80,7 +85,7 @@ class Task:
     def last_epoch(self) -> int:
         """The last epoch to train, counted from that of the first training if this one continues it."""
         end = None if self.continued is None else self.continued.end
-        return self.options.epochs + (0 if end is None else end.epoch)
+        return self.options.known_epochs + (0 if end is None else end.epoch)
 
     @property
     def planned_epochs(self) -> int:

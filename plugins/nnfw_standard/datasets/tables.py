@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -16,7 +16,7 @@ from nnfw.data import Examples, Table, as_whole, categorical, listed, names_in, 
 from nnfw.errors import DataError
 from nnfw.protocols import Dataset
 from nnfw_standard.dates import seconds_of
-from nnfw_standard.recipe import Option, experiment
+from nnfw_standard.recipe import Option, codes, experiment
 
 _ROLES = ("weight", "group", "time")
 
@@ -62,7 +62,11 @@ class FromTable(Dataset):
 
     def recipe(self, directory: Path) -> str:
         """Return an experiment for the table: see :mod:`nnfw_standard.recipe`; DataError if nothing can be learned."""
-        return experiment(self._checked(directory), {"type": self.name, **self._chosen()})
+        table, own = self._checked(directory), self
+        if found := codes(table, (*self.exclude, *self.categorical)):
+            own = replace(self, categorical=(*self.categorical, *found))
+            table = own.read(directory)
+        return experiment(table, {"type": self.name, **own._chosen()}, found)
 
     def _checked(self, directory: Path) -> Table:
         table, targets = self.read(directory), names_in(self.target)
@@ -174,6 +178,7 @@ def _examples(table: Table, dataset: FromTable) -> Examples:
         weight=None if dataset.weight is None else table.weights(dataset.weight),
         group=None if dataset.group is None else table.columns([dataset.group])[dataset.group],
         time=None if dataset.time is None else _times(table, dataset.time),
+        table=table,
     )
 
 
