@@ -241,7 +241,7 @@ def _source(options: Mapping[str, Option], found: _Found) -> list[str]:
     reasons += [f"# {shown(name)}: codes, taken for words" for name in found.codes]
     reasons += [f"# {shown(each.name)}: {each.classes} whole numbers, taken for classes" for each in numbered]
     written = ", ".join(f"{name} = {_value(value)}" for name, value in every.items() if value != ())
-    return [*reasons, f"source = {{ {written} }}", *(f"# {shown(text)}" for text in found.leaks)]
+    return [*reasons, f"source = {{ {written} }}", *(f"# {text}" for text in found.leaks)]
 
 
 def _split(options: Mapping[str, Option], found: _Found) -> list[str]:

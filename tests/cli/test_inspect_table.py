@@ -21,13 +21,20 @@ def test_inspect_shows_columns_and_how_the_table_is_written(file, capsys):
     rows = {line.split()[0]: line for line in out.splitlines()}
     assert rows["row"].endswith("numbers the rows: left out")
     assert "1.5 to 2.25" in rows["Größe"]
-    assert rows["Datum"].endswith("dates: exclude it, or use a transform of dates")
+    assert rows["Datum"].endswith("numbers of them, with formats = ['%d.%m.%Y']")
     assert "'Zürich', 'Bern'" in rows["Ort"]
     assert "1234.5, 99, 5" in rows["Preis"]
     assert (
         "3 rows and 5 columns; cells between semicolons, decimal commas, dots between thousands, Windows-1252." in err
     )
     assert "column 'row' left out: numbers the rows" in err
+
+
+@pytest.mark.parametrize(("copies", "note"), [(1, "1 row repeats an earlier one"), (2, "2 rows repeat an earlier one")])
+def test_inspect_counts_repeated_rows(capsys, monkeypatch, copies, note):
+    monkeypatch.setattr("sys.stdin", StringIO(",a,b\n0,u,x\n" + "".join(f"{k + 1},v,y\n" for k in range(copies + 1))))
+    assert main(["inspect", "-"]) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == note
 
 
 def test_inspect_as_json_reads_stdin(capsys, monkeypatch):

@@ -648,7 +648,7 @@ def test_table_tells_what_there_is_to_see_and_to_do():
         "n": "identifies rows? Exclude it",
         "half": "",
         "code": "codes such as 00? Name it in categorical",
-        "day": "dates: exclude it, or use a transform of dates",
+        "day": "dates: the transform date makes numbers of them",
         "text": "nearly all different: exclude it",
         "mixed": "",
         "z": "identifies rows? Exclude it",
@@ -658,6 +658,40 @@ def test_table_tells_what_there_is_to_see_and_to_do():
     assert table(",b\n1,x\n2,y\n").hint("row") == "numbers the rows: left out"
     assert table("a,b\n,x\n,y\n").hint("a") == "empty: left out"
     assert table("a,b\n12345678901234567,x\n12345678901234569,y\n").hint("a").startswith("longer than the 15 digits")
+    formats = "dates: the transform date makes numbers of them, with formats = ['%d.%m.%Y %H:%M']"
+    assert table("a,b\n1.2.2020 9:30,x\n13.2.2020 9:30,y\n").hint("a") == formats
+    assert table("a,b\n1/2/2020,x\n3/2/2020,y\n").hint("a") == (
+        "dates, but day and month cannot be told apart: exclude it, or correct it"
+    )
+
+
+def test_findings_are_what_hints_say():
+    rows = [f"{k},0{k},2020-01-{k + 1:02},word {k},{'x' if k else '3'},,$1\n" for k in range(25)]
+    found = table("n,code,day,text,mixed,none,price\n" + "".join(rows))
+    assert {name: found.finding(name) for name in found.names} == {
+        "n": "identifier",
+        "code": "codes",
+        "day": "dates",
+        "text": "all different",
+        "mixed": "nothing",
+        "none": "empty",
+        "price": "unread numbers",
+    }
+    assert found.dates("day").formats == ()
+    assert found.dates("text") is None
+    assert found.dates("n") is None
+    assert table(",b\n1,x\n2,y\n").finding("row") == "row numbers"
+    assert table("a,b\n1,x\n2,\nw,\n").finding("a") == "stray words"
+    assert table("a,b\n12345678901234567,x\n12345678901234569,y\n").finding("a") == "rounded"
+
+
+@pytest.mark.parametrize("words", [["pear", "fig", "", "fig", "kiwi"], ["3", "-1", "NA", "-1", "20"]])
+def test_ranks_follow_the_order_of_values_whatever_that_of_rows(words):
+    found = table("a,b\n" + "".join(f"{word},x\n" for word in words))
+    values = found.columns(["a"], missing=["a"])["a"]
+    for rows in (np.arange(5), np.array([3, 0, 4])):
+        np.testing.assert_array_equal(found.ranks("a", rows), np.unique(values[rows], return_inverse=True)[1])
+    assert found.cell("a", 4) == words[4]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])

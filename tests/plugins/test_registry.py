@@ -100,6 +100,10 @@ def test_defaults_are_the_callbacks_that_say_so(registry):
     assert [item.name for item in registry.defaults("callback")] == ["terminate_on_nan"]
 
 
+def test_callbacks_of_trainings_with_an_open_end_are_those_that_say_so(registry):
+    assert [item.name for item in registry.of_open_end()] == ["early_stopping"]
+
+
 # Names
 
 

@@ -31,6 +31,7 @@ def test_component_spec_of_every_kind_is_valid(kind):
         pytest.param(replace(COMPONENT, target="a.b.c:D"), id="deep-target"),
         pytest.param(replace(COMPONENT, summary="σ(βz) ∂C/∂z → ‖a‖²"), id="signs"),
         pytest.param(replace(COMPONENT, kind="callback", default=True), id="default-callback"),
+        pytest.param(replace(COMPONENT, kind="callback", open_ended={}), id="callback-of-an-open-end"),
         pytest.param(replace(COMPONENT, examples=({"units": 3},), input_shapes=((4,), (2, 3))), id="examples"),
         pytest.param(COMMAND, id="command"),
         pytest.param(replace(COMMAND, name="a1-b"), id="command-name"),
@@ -80,6 +81,7 @@ def test_spec_with_proper_fields_is_valid(spec):
         ("summary", "\x1b[31m", r"ComponentSpec 'gate': summary must be one line of text, got '\x1b[31m'."),
         ("default", 1, "ComponentSpec 'gate': default must be False, or True for a callback, got 1."),
         ("default", True, "ComponentSpec 'gate': default must be False, or True for a callback, got True."),
+        ("open_ended", {}, "ComponentSpec 'gate': open_ended must be None, or options of a callback, got {}."),
     ],
 )  # fmt: skip
 def test_component_spec_with_wrong_field_is_refused(field, value, expected):

@@ -36,7 +36,7 @@ Transforms = Annotated[
     list[str] | None, _component("--transform", "transform", "Transform of feature columns. Repeatable.")
 ]
 Metrics = Annotated[list[str] | None, _component("--metric", "metric", "Metric. Repeatable.")]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the data.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the data. By default enough.")]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Examples per step.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
 Name = Annotated[str, typer.Option("--name", help="Name of the experiment.")]

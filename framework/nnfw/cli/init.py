@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nnfw.cli.console import message, print_text
-from nnfw.cli.sources import Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of
+from nnfw.cli.sources import Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of, told_by
 from nnfw.plugins import default_registry
 
 Data = Annotated[str, typer.Argument(metavar="TABLE", help="A table of any format, or a dataset.")]
@@ -48,4 +48,6 @@ def init(
     if output.exists():
         raise typer.BadParameter(f"{output} is there already. Name another file, or remove it.")
     replace_file(output, text.encode())
+    for line in told_by(text):
+        message(line)
     message(f"Wrote {output}. Train it with: nnfw train {output}")

@@ -46,8 +46,9 @@ def inspect(
     found = read_table(source, table=table, categorical=categorical or (), name=name)
     found.require([*([target] if target else []), *(categorical or ())])
     records = [_record(found, name, target) for name in found.names]
-    repeated = found.repeated_rows(found.names)
-    notes = [*found.notes, *([f"{repeated:,} rows repeat an earlier one"] if repeated else [])]
+    repeated = found.repeated_rows(found.features) if found.features else 0
+    told = f"{repeated:,} row{'s repeat' if repeated > 1 else ' repeats'} an earlier one"
+    notes = [*found.notes, *[told] * bool(repeated)]
     if json:
         rows, dialect = len(found), found.dialect.in_words or None
         print_json({"rows": rows, "written": dialect, "notes": notes, "columns": records})

@@ -58,6 +58,12 @@ def source_of(data: str, roles: Mapping[str, Plain], directory: Path) -> Plain:
     return {**parse_component(data), **roles} if roles else parse_reference(data)
 
 
+def told_by(recipe: str) -> list[str]:
+    """Return what a recipe says of columns: which are left out, and what others are taken for."""
+    lines = recipe.partition("source = ")[0].splitlines()[1:]
+    return [line.removeprefix("# ") for line in lines if line.startswith("# ")]
+
+
 def recipe_of(data: str, roles: Mapping[str, Plain], directory: Path, registry: Registry) -> str:
     """Return the text of the experiment that a dataset recommends; ConfigError if it recommends none."""
     dataset = registry.resolve("dataset", source_of(data, roles, directory))

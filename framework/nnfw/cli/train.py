@@ -19,7 +19,7 @@ from nnfw.cli.arguments import (
 )
 from nnfw.cli.console import Json, error, message, print_heading, print_json, print_table, print_text
 from nnfw.cli.inspect_table import print_columns
-from nnfw.cli.sources import Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of
+from nnfw.cli.sources import Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of, told_by
 from nnfw.machine.environment import restore_variables
 from nnfw.plugins import default_registry
 from nnfw.runs.reading import read_run
@@ -96,9 +96,8 @@ def _experiment(file: str, roles: Mapping[str, Plain], registry: Registry, overr
             raise typer.BadParameter(f"--{next(iter(roles))} goes with a table; an experiment file names its own.")
         return read_experiment(file, registry, overrides)
     text = recipe_of(file, roles, Path(), registry)
-    for line in text.partition("source = ")[0].splitlines()[1:]:
-        if line.startswith("# "):  # columns left out, and what the target was taken for
-            message(line.removeprefix("# "))
+    for line in told_by(text):
+        message(line)
     document = apply_overrides(parse(text, f"recipe for {file}"), overrides)
     return ExperimentFile(check_experiment(document, registry), document, Path())
 

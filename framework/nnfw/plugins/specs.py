@@ -139,7 +139,7 @@ class ComponentSpec(Spec):
             raise PluginError(f"{self}: default must be False, or True for a callback, got {short(self.default)}.")
         if self.open_ended is not None and not (_is_table(self.open_ended) and self.kind == "callback"):
             got = short(self.open_ended)
-            raise PluginError(f"{self}: open_ended must be None, or a table of options for a callback, got {got}.")
+            raise PluginError(f"{self}: open_ended must be None, or options of a callback, got {got}.")
         if not isinstance(self.examples, tuple) or not all(map(_is_table, self.examples)):
             raise PluginError(f"{self}: examples must be a tuple of tables, got {short(self.examples)}.")
         shapes = self.input_shapes if isinstance(self.input_shapes, tuple) else (0,)
