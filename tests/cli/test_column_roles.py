@@ -67,8 +67,8 @@ def test_roles_need_a_table(table, capsys):
     assert "weight is not an option." in capsys.readouterr().err
 
 
-def test_weights_count_in_every_part_as_in_python(table, capsys):
-    trained("--target", "mass", "--weight", "w", "--exclude", "cost")
+def test_weights_count_in_every_part_as_in_python(table):
+    trained("--target", "mass", "--weight", "w", "--exclude", "cost", "--set", "data.target_transforms=[]")
     made = prepare_run(table / "run", Access(default_registry()))
     for name, part in made.parts.items():
         rows = part.rows
@@ -179,9 +179,37 @@ def test_targets_that_are_numbers_have_one_output_with_their_names(table, capsys
     assert "t.csv: lacks the 2 columns of 'cost, mass'." in capsys.readouterr().err
 
 
+def test_targets_of_one_output_are_transformed_together(table, capsys):
+    run("init", "t.csv", "--target", "cost", "--target", "mass", "--exclude", "kind", "-o", "e.toml")
+    change = 'data.target_transforms=[{ type = "standardize", columns = ["mass"] }]'
+    assert main(["train", "e.toml", "--set", change]) == 2
+    expected = (
+        "names columns, but the targets cost, mass are the numbers of one output, which a transform changes togeth"
+    )
+    assert expected in capsys.readouterr().err
+
+
 def test_targets_with_words_need_an_output_each(table, capsys):
     chosen = ["--target", "cost", "--target", "mass", "--exclude", "kind", "--exclude", "patient"]
     run("init", "t.csv", *chosen, "-o", "e.toml")
     assert main(["train", "e.toml", "--set", 'data.source.target=["cost", "kind"]']) == 2
     text = "The targets are cost, kind, and 'kind' holds words or more than a number for each example, so they cannot"
     assert text in capsys.readouterr().err
+
+
+def test_tables_of_other_formats_have_the_same_roles(table, capsys):
+    lines = [line.split(",") for line in (table / "t.csv").read_text().splitlines()]
+    rows = [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+    numbers = ("w", "size", "mass", "cost")
+    rows = [{key: float(cell) if key in numbers else cell for key, cell in row.items()} for row in rows]
+    (table / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = []
+    for name, out in (("t.csv", "one"), ("t.jsonl", "two")):
+        run("train", name, "--target", "kind", *ROLES, "--set", "training.epochs=1", "-q", "--out", out)
+        capsys.readouterr()
+        run("predict", out, name)
+        found.append(capsys.readouterr().out)
+    assert found[0] == found[1]
+    (table / "t.jsonl").write_text((table / "t.jsonl").read_text().replace('"w": 2.0', '"w": -2.0', 1))
+    assert main(["train", "t.jsonl", "--target", "kind", *ROLES]) == 2
+    assert "t.jsonl: row 3: column 'w': a weight must be 0 or more, got -2. Correct it." in capsys.readouterr().err

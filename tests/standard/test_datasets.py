@@ -423,6 +423,13 @@ def test_load_directory_is_refused(tmp_path, dataset):
 # npz
 
 
+def test_npz_load_takes_weights_by_name(tmp_path):
+    np.savez(tmp_path / "data.npz", x=np.eye(3), y=np.arange(3), w=np.array([1, 0, 2]))
+    assert Npz("data.npz", weight="w").load(tmp_path).weight.tolist() == [1, 0, 2]
+    with pytest.raises(DataError, match=r"data\.npz: there is no array 'wt'\. Did you mean 'w'\?"):
+        Npz("data.npz", weight="wt").load(tmp_path)
+
+
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed], ids=["stored", "compressed"])
 def test_npz_load_takes_the_named_arrays(tmp_path, rng, save):
     x, y = np.asfortranarray(rng.standard_normal((5, 3))).astype(np.float32), np.arange(5)

@@ -131,6 +131,19 @@ def test_experiment_weighs_classes_by_name_in_training_alone(tmp_path, weight):
     assert parts["validation"].weight is None
 
 
+def test_experiment_multiplies_weights_of_the_table_with_those_of_classes(tmp_path):
+    rows = "".join(f"{k},{'spam' if k % 5 == 0 else 'ham'},{k % 3}\n" for k in range(50))
+    (tmp_path / "w.csv").write_text(f"a,kind,w\n{rows}")
+    text = EXPERIMENT.replace("WEIGHT", "{ spam = 4.0 }").replace('path = "t.csv"', 'path = "w.csv", weight = "w"')
+    (tmp_path / "w.toml").write_text(text)
+    registry = nnfw.Registry.discover()
+    parts = prepare(read_experiment(tmp_path / "w.toml", registry), registry).parts
+    for name, part in parts.items():
+        rows = part.rows
+        of_class = np.where((rows % 5 == 0) & (name == "training"), 4, 1)
+        np.testing.assert_array_equal(part.weight[rows], rows % 3 * of_class)
+
+
 def test_experiment_with_the_weight_of_an_unknown_class_names_the_line(tmp_path):
     text = r"t\.toml:6: training\.class_weight names no class 'spma'\. Did you mean 'spam'\? Classes: ham, spam\."
     with pytest.raises(nnfw.ConfigError, match=text):

@@ -68,12 +68,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _plain_warnings(debug: bool) -> Iterator[None]:
-    """Print warnings as messages, without the line of code that issued them; unchanged with `debug`."""
+    """Print each warning once, as a message without the line of code that issued it; unchanged with `debug`."""
     usual = warnings.formatwarning
     if not debug:
         from nnfw.cli.console import fitted
 
-        warnings.formatwarning = lambda message, *_, **__: f"{fitted(f'warning: {message}')}\n"
+        printed: set[str] = set()
+
+        def once(message: object, *_: object, **__: object) -> str:
+            text = f"{fitted(f'warning: {message}')}\n"
+            known = text in printed
+            printed.add(text)
+            return "" if known else text
+
+        warnings.formatwarning = once
     try:
         yield
     finally:

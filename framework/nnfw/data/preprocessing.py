@@ -727,7 +727,13 @@ def _fits_of_targets(
         if transforms:
             raise DataError(f"There is no target for the target transform {short(transforms[0])}.")
         return {}
-    targets = {"": listed([first.target_name, *first.further])} if targets is None else targets
+    if targets is None:
+        targets = {"": listed([first.target_name, *first.further])}
+        if first.further and (chosen := [transform for transform in transforms if transform.columns is not None]):
+            raise DataError(
+                f"{short(chosen[0])} names columns, but the targets {targets['']} are the numbers of one output, which "
+                "a transform changes together. Leave its columns out, or name an output for each target."
+            )
     labels = {name: raw_of(name, first) for name in targets.values()}
     _require_columns(transforms, labels, "target columns")
     if lossy := [transform for transform in transforms if not transform.invertible]:

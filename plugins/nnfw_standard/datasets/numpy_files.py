@@ -81,6 +81,8 @@ class Npz(Dataset):
         `y`, as in an archive to be predicted.
     classes : tuple of str or None
         Names of the classes, where `y` holds their numbers from 0 on.
+    weight : str or None
+        Name of an array of weights, how much each example counts in cost and metrics; none by default.
 
     Notes
     -----
@@ -103,6 +105,7 @@ class Npz(Dataset):
     x: str | tuple[str, ...] = "x"
     y: str | None = "y"
     classes: tuple[str, ...] | None = None
+    weight: str | None = None
 
     def load(self, directory: Path) -> Examples:
         """Return the examples.
@@ -119,13 +122,14 @@ class Npz(Dataset):
                     names = (self.x,) if isinstance(self.x, str) else self.x
                     features = {name: _read_member(file, path, archive, name) for name in names}
                     target = _target(_read_member(file, path, archive, self.y, _NO_LABELS)) if self.y else None
+                    weight = _read_member(file, path, archive, self.weight) if self.weight else None
             except DataError:
                 raise
             except _DAMAGED as error:
                 raise DataError(
                     f"{path.name} is not a readable .npz archive: {error}. Write it with numpy.savez."
                 ) from error
-        return Examples(features, target, self.y or "y", self.classes)
+        return Examples(features, target, self.y or "y", self.classes, weight=weight)
 
 
 def _target(y: Array) -> Array:
