@@ -34,7 +34,7 @@ UNFIT = {
     "empty": ("", "t.csv is empty; expected a header line with the names of the columns."),
     "header only": (f"{ALL}\n", "t.csv holds a header but no row below it; at least one example is needed."),
     "no header": (table("1.5,p,2.5,u"), "'1.5' is a number. If it names none, say header = false."),
-    "one row": (f"{ALL}\n1,p,2,u\n", "t.csv: the target 'y' is always the same, so there is nothing to learn."),
+    "one row": (f"{ALL}\n1,p,2,u\n", "t.csv has a single row; there is nothing to learn from it."),
     "all missing": (table(ALL, cells()), "t.csv: the target 'y' is empty: all of its cells are missing."),
     "target missing": (table(ALL, cells("s", "k", "m", "NA")), "t.csv: the target 'y' is empty: all of its cells are"),
     "constant target": (table(ALL, cells("s", "k", "m", "u")), "t.csv: the target 'y' is always the same, so there is"),
