@@ -192,7 +192,7 @@ def _look(table: Table, options: Mapping[str, Option], coded: tuple[str, ...]) -
 
 
 def _target(table: Table, name: str) -> _Target:
-    """Return what a target is; DataError if it is always the same or there is one row, or nearly each has a word of its own."""
+    """Return what a target is; DataError for a single row, if it is always the same, or if most words are different."""
     if len(table) < 2:
         raise DataError(f"{table.name} has a single row; there is nothing to learn from it.")
     values = table.columns([name])[name]
