@@ -1,7 +1,6 @@
 """The operations of nnfw_standard's layers that normalise, as loops over elements.
 
-A sum over a long row is `_LANES` sums side by side, which are added at the end: additions of one need not wait for each
-other, and rounding errors stay small. Sums over examples, whose rows are short, are in float64.
+A long row is added up in registers. Sums over examples, whose rows are short, are in float64.
 """
 
 from __future__ import annotations
@@ -11,68 +10,32 @@ import numpy as np
 from nnfw.arrays import Array
 from nnfw_numba.caching import inner
 from nnfw_numba.machine import vector
-from nnfw_numba.untyped import Number
-
-_LANES = 16
-
-
-@inner
-def _sum(a: Array, sums: Array) -> Number:
-    """Return Σ a_k; `sums` is overwritten."""
-    for k in range(_LANES):
-        sums[k] = 0
-    whole = a.size // _LANES * _LANES
-    for start in range(0, whole, _LANES):
-        for k in range(_LANES):
-            sums[k] += a[start + k]
-    total = a.dtype.type(0)
-    for k in range(_LANES):
-        total += sums[k]
-    for k in range(whole, a.size):
-        total += a[k]
-    return total
-
-
-@inner
-def _dot(a: Array, b: Array, sums: Array) -> Number:
-    """Return Σ a_k b_k; `sums` is overwritten."""
-    for k in range(_LANES):
-        sums[k] = 0
-    whole = a.size // _LANES * _LANES
-    for start in range(0, whole, _LANES):
-        for k in range(_LANES):
-            sums[k] += a[start + k] * b[start + k]
-    total = a.dtype.type(0)
-    for k in range(_LANES):
-        total += sums[k]
-    for k in range(whole, a.size):
-        total += a[k] * b[k]
-    return total
+from nnfw_numba.registers import sums
 
 
 @inner
 def normalize(x: Array, centred: float, epsilon: float, rate: Array, out: Array) -> None:
     real = x.dtype.type
-    sums, count, e = np.empty(_LANES, x.dtype), real(x.shape[1]), real(epsilon)
+    length, e = x.shape[1], real(epsilon)
     for i in range(x.shape[0]):
-        mean = _sum(x[i], sums) / count if centred != 0 else real(0)
-        for k in range(x.shape[1]):
-            out[i, k] = x[i, k] - mean
-        r = real(1) / np.sqrt(_dot(out[i], out[i], sums) / count + e)
+        row, result = vector(x, (i,), length), vector(out, (i,), length)
+        mean = sums(row, row, real(0))[0] / real(length) if centred != 0 else real(0)
+        r = real(1) / np.sqrt(sums(row, row, mean)[1] / real(length) + e)
         rate[i] = r
-        for k in range(x.shape[1]):
-            out[i, k] *= r
+        for k in range(length):
+            result[k] = (row[k] - mean) * r
 
 
 @inner
 def normalize_delta(grad: Array, normalized: Array, rate: Array, centred: float, out: Array) -> None:
     real = grad.dtype.type
-    sums, count = np.empty(_LANES, grad.dtype), real(grad.shape[1])
+    length = grad.shape[1]
     for i in range(grad.shape[0]):
-        share = _dot(grad[i], normalized[i], sums) / count
-        mean = _sum(grad[i], sums) / count if centred != 0 else real(0)
-        for k in range(grad.shape[1]):
-            out[i, k] = (grad[i, k] - normalized[i, k] * share - mean) * rate[i]
+        delta, a, result = vector(grad, (i,), length), vector(normalized, (i,), length), vector(out, (i,), length)
+        total, product = sums(delta, a, real(0))
+        share, mean, r = product / real(length), total / real(length) if centred != 0 else real(0), rate[i]
+        for k in range(length):
+            result[k] = (delta[k] - a[k] * share - mean) * r
 
 
 @inner
@@ -116,65 +79,87 @@ def scale_channels(values: Array, scale: Array, out: Array) -> None:
 
 
 @inner
-def _sum_channels(values: Array, totals: Array) -> None:
-    """Set totals_c to Σ values, in float64."""
-    channels, length = values.shape[1:]
-    for c in range(channels):
-        totals[c] = 0
-    sums, flat = np.empty(_LANES, values.dtype), _flat(values)
-    for n in range(values.shape[0]):
-        if flat:
-            row = vector(values, (n,), channels)
-            for c in range(channels):
-                totals[c] += row[c]
-        else:
-            for c in range(channels):
-                totals[c] += _sum(vector(values, (n, c), length), sums)
-
-
-@inner
-def _dot_channels(values: Array, others: Array, totals: Array) -> None:
-    """Set totals_c to Σ values ⊙ others, in float64."""
-    channels, length = values.shape[1:]
-    for c in range(channels):
-        totals[c] = 0
-    sums, flat = np.empty(_LANES, values.dtype), _flat(values) and _flat(others)
-    for n in range(values.shape[0]):
-        if flat:
-            row, other = vector(values, (n,), channels), vector(others, (n,), channels)
-            for c in range(channels):
-                totals[c] += row[c] * other[c]
-        else:
-            for c in range(channels):
-                totals[c] += _dot(vector(values, (n, c), length), vector(others, (n, c), length), sums)
-
-
-@inner
 def affine_gradients(grad: Array, values: Array, scale_grad: Array, shift_grad: Array) -> None:
-    totals = np.empty(scale_grad.size)
-    _dot_channels(grad, values, totals)
-    for c in range(totals.size):
-        scale_grad[c] = totals[c]
-    _sum_channels(grad, totals)
-    for c in range(totals.size):
-        shift_grad[c] = totals[c]
+    (examples, channels, length), real = grad.shape, grad.dtype.type
+    totals, products = np.zeros(channels), np.zeros(channels)
+    if _flat(grad) and _flat(values):
+        for n in range(examples):
+            delta, a = vector(grad, (n,), channels), vector(values, (n,), channels)
+            for c in range(channels):
+                totals[c] += delta[c]
+            for c in range(channels):
+                products[c] += delta[c] * a[c]
+    else:
+        for c in range(channels):
+            for n in range(examples):
+                total, product = sums(vector(grad, (n, c), length), vector(values, (n, c), length), real(0))
+                totals[c] += total
+                products[c] += product
+    for c in range(channels):
+        scale_grad[c], shift_grad[c] = products[c], totals[c]
 
 
 @inner
 def batch_normalize(x: Array, epsilon: float, mean: Array, variance: Array, rate: Array, out: Array) -> None:
-    real = x.dtype.type
-    totals, count = np.empty(mean.size), x.shape[0] * x.shape[2]
-    _sum_channels(x, totals)
-    for c in range(mean.size):
-        mean[c] = totals[c] / count
-        rate[c] = -mean[c]
-        variance[c] = 1
-    affine(x, variance, rate, out)
-    _dot_channels(out, out, totals)
-    for c in range(mean.size):
-        variance[c] = totals[c] / count
+    if _flat(x) and _flat(out):
+        _normalize_rows(x, epsilon, mean, variance, rate, out)
+    else:
+        _normalize_planes(x, epsilon, mean, variance, rate, out)
+
+
+@inner
+def _normalize_rows(x: Array, epsilon: float, mean: Array, variance: Array, rate: Array, out: Array) -> None:
+    """Normalise examples of one number per channel."""
+    (examples, channels, _), real = x.shape, x.dtype.type
+    totals = np.zeros(channels)
+    for n in range(examples):
+        row = vector(x, (n,), channels)
+        for c in range(channels):
+            totals[c] += row[c]
+    for c in range(channels):
+        mean[c] = totals[c] / examples
+        totals[c] = 0
+    means, rates = vector(mean, (0,), channels), vector(rate, (0,), channels)
+    for n in range(examples):
+        row, result = vector(x, (n,), channels), vector(out, (n,), channels)
+        for c in range(channels):
+            result[c] = row[c] - means[c]
+        for c in range(channels):
+            totals[c] += result[c] * result[c]
+    for c in range(channels):
+        variance[c] = totals[c] / examples
         rate[c] = real(1) / np.sqrt(variance[c] + real(epsilon))
-    scale_channels(out, rate, out)
+    for n in range(examples):
+        result = vector(out, (n,), channels)
+        for c in range(channels):
+            result[c] *= rates[c]
+
+
+@inner
+def _normalize_planes(x: Array, epsilon: float, mean: Array, variance: Array, rate: Array, out: Array) -> None:
+    """Normalise one channel after the other: the variance is that within the planes, and that of their means."""
+    (examples, channels, length), real = x.shape, x.dtype.type
+    means = np.empty(examples)
+    for c in range(channels):
+        total, within, between = 0.0, 0.0, 0.0
+        for n in range(examples):
+            plane = vector(x, (n, c), length)
+            near = sums(plane, plane, real(0))[0] / real(length)
+            rest, squares = sums(plane, plane, near)
+            means[n] = near + rest / length
+            total += means[n]
+            spread = squares - rest * (rest / length)
+            within += 0.0 if spread < 0 else spread  # by rounding
+        mean[c] = total / examples
+        for n in range(examples):
+            between += (means[n] - mean[c]) ** 2
+        variance[c] = within / (examples * length) + between / examples
+        rate[c] = real(1) / np.sqrt(variance[c] + real(epsilon))
+        m, r = mean[c], rate[c]
+        for n in range(examples):
+            plane, result = vector(x, (n, c), length), vector(out, (n, c), length)
+            for s in range(length):
+                result[s] = (plane[s] - m) * r
 
 
 @inner
@@ -203,14 +188,14 @@ def batch_normalize_delta(
             for c in range(channels):
                 result[c] = (delta[c] - a[c] * shares[c] - means[c]) * factors[c]
     else:
-        for n in range(examples):
-            for c in range(channels):
+        for c in range(channels):
+            share, mean, factor = shares[c], means[c], factors[c]
+            for n in range(examples):
                 delta, a, result = (
                     vector(grad, (n, c), length),
                     vector(normalized, (n, c), length),
                     vector(out, (n, c), length),
                 )
-                share, mean, factor = shares[c], means[c], factors[c]
                 for s in range(length):
                     result[s] = (delta[s] - a[s] * share - mean) * factor
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw_numba.caching import inner
+from nnfw_numba.machine import vector
 from nnfw_numba.untyped import Number
 
 
@@ -45,18 +46,20 @@ def _larger(a: Number, b: Number) -> bool:
 @inner
 def _largest_of_four(images: Array, out: Array, place: Array) -> None:
     """Take the largest of each two by two pixels: without branches, so that many are computed at once."""
-    t = images.dtype.type
+    t, width = images.dtype.type, out.shape[3]
     for n in range(out.shape[0]):
         for c in range(out.shape[1]):
             for y in range(out.shape[2]):
-                for x in range(out.shape[3]):
-                    a, b = images[n, c, 2 * y, 2 * x], images[n, c, 2 * y, 2 * x + 1]
-                    d, e = images[n, c, 2 * y + 1, 2 * x], images[n, c, 2 * y + 1, 2 * x + 1]
+                first = vector(images, (n, c, 2 * y), 2 * width)
+                second = vector(images, (n, c, 2 * y + 1), 2 * width)
+                best, where = vector(out, (n, c, y), width), vector(place, (n, c, y), width)
+                for x in range(width):
+                    a, b, d, e = first[2 * x], first[2 * x + 1], second[2 * x], second[2 * x + 1]
                     above, below = (b if _larger(a, b) else a), (e if _larger(d, e) else d)
                     of_above = t(1) if _larger(a, b) else t(0)
                     of_below = t(3) if _larger(d, e) else t(2)
-                    out[n, c, y, x] = below if _larger(above, below) else above
-                    place[n, c, y, x] = of_below if _larger(above, below) else of_above
+                    best[x] = below if _larger(above, below) else above
+                    where[x] = of_below if _larger(above, below) else of_above
 
 
 @inner
@@ -111,16 +114,16 @@ def max_pool2d_gradient(
 @inner
 def _give_back_to_four(delta: Array, place: Array, out: Array) -> None:
     """Give each δ to one of two by two pixels, which no other window sees."""
-    t = delta.dtype.type
+    t, width = delta.dtype.type, delta.shape[3]
     for n in range(delta.shape[0]):
         for c in range(delta.shape[1]):
             for y in range(delta.shape[2]):
-                for x in range(delta.shape[3]):
-                    d, k = delta[n, c, y, x], place[n, c, y, x]
-                    out[n, c, 2 * y, 2 * x] = d if k == t(0) else t(0)
-                    out[n, c, 2 * y, 2 * x + 1] = d if k == t(1) else t(0)
-                    out[n, c, 2 * y + 1, 2 * x] = d if k == t(2) else t(0)
-                    out[n, c, 2 * y + 1, 2 * x + 1] = d if k == t(3) else t(0)
+                own, where = vector(delta, (n, c, y), width), vector(place, (n, c, y), width)
+                for i in range(2):
+                    row = vector(out, (n, c, 2 * y + i), 2 * width)
+                    for x in range(width):
+                        row[2 * x] = own[x] if where[x] == t(2 * i) else t(0)
+                        row[2 * x + 1] = own[x] if where[x] == t(2 * i + 1) else t(0)
 
 
 @inner

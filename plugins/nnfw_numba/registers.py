@@ -1,4 +1,4 @@
-"""Sums of products in vector registers, for convolutions.
+"""Sums in vector registers, of products for convolutions and of long rows.
 
 A tile of sums stays in registers during the loop over their terms; each line of numbers that is loaded serves all rows
 of the tile. Every sum adds its terms in one order, whatever the tile.
@@ -14,6 +14,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 from nnfw_numba.tiles import register, spread
 from nnfw_numba.untyped import Untyped
@@ -26,6 +27,9 @@ LINES, OTHERS = (4, 2, 1), (6, 3, 1)
 
 REGISTER = register() or 16
 """Bytes of a vector register."""
+
+_SIDE_BY_SIDE = 4
+"""Registers of sums of one row: additions to one need not wait for those to another, and rounding errors stay small."""
 
 _WORD = ir.IntType(64)
 
@@ -174,9 +178,43 @@ def _correlate(context: Untyped, builder: Untyped, signature: Untyped, arguments
     return context.get_dummy_value()
 
 
+def _sums(context: Untyped, builder: Untyped, signature: Untyped, arguments: Untyped) -> Untyped:
+    """Return Σ (a_k − s) and Σ (a_k − s) (b_k − s) for contiguous numbers a and b, and a number s."""
+    vectors, arrays = _Vectors(context, builder, signature.args[0].dtype), []
+    for kind, value in zip(signature.args[:2], arguments, strict=False):
+        arrays.append(make_array(kind)(context, builder, value))  # type: ignore[no-untyped-call]
+    addresses = [builder.ptrtoint(array.data, _WORD) for array in arrays]
+    lanes, count, shift = vectors.lanes, arrays[0].nitems, vectors.spread(arguments[2])
+    totals = [[vectors.variable(vectors.zero) for _ in range(2)] for _ in range(_SIDE_BY_SIDE)]
+
+    def add(total: list[Untyped], values: list[Untyped], shift: Untyped) -> None:
+        a, b = (builder.fsub(value, shift) for value in values)
+        builder.store(builder.fadd(builder.load(total[0]), a), total[0])
+        vectors.add_product(total[1], a, b)
+
+    start = _WORD(0)
+    for some in (totals, totals[:1]):
+        step = _WORD(len(some) * lanes)
+        end = builder.sub(count, builder.srem(builder.sub(count, start), step))
+        with cgutils.for_range_slice(builder, start, end, step) as (index, _):
+            places = [vectors.moved(address, index, vectors.size) for address in addresses]
+            for v, total in enumerate(some):
+                add(total, [vectors.vector_at(place, v) for place in places], shift)
+        start = end
+    for more in totals[1:]:
+        for total, other in zip(totals[0], more, strict=True):
+            builder.store(builder.fadd(builder.load(total), builder.load(other)), total)
+    (sums, *_) = vectors.sums_of([builder.load(total) for total in totals[0]])
+    found = [vectors.variable(builder.extract_element(sums, ir.IntType(32)(k))) for k in range(2)]
+    with cgutils.for_range_slice(builder, start, count, _WORD(1)) as (index, _):
+        add(found, [vectors.number_at(vectors.moved(each, index, vectors.size), 0) for each in addresses], arguments[2])
+    return context.make_tuple(builder, signature.return_type, [builder.load(each) for each in found])
+
+
 def _taking(count: int, code: Callable[..., Untyped]) -> Untyped:
     """Return the intrinsic of code that takes an array, for its dtype, and a tuple of whole numbers."""
     return intrinsic(lambda _, like, numbers: (types.void(like, _tuple(types.int64, count)), code))
 
 
+sums: Untyped = intrinsic(lambda _, a, b, s: (_tuple(a.dtype, 2)(a, b, a.dtype), _sums))
 weigh, correlate = _taking(9, _weigh), _taking(12, _correlate)

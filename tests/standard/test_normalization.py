@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.ops.accelerators import choose
+from nnfw.ops.checked import difference
+from nnfw.plugins import default_registry
 from nnfw.workspace import Workspace
 from nnfw_standard import BatchNorm, Dense, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from nnfw_standard import normalization_operations as operations
 
 SLOW = nnfw.optimizer("sgd", learning_rate=1e-9)
 
@@ -91,3 +95,25 @@ def test_padded_sequences_whose_time_steps_share_a_mean_are_refused(layer, advic
 def test_shape_that_cannot_be_normalised_is_refused(layer, shape, text):
     with pytest.raises(nnfw.ShapeError, match=f"^{re.escape(text)}$"):
         layer.output_shape(shape)
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 1), (4, 3, 7), (3, 2, 64), (2, 3, 150)], ids=str)
+@pytest.mark.parametrize("mean", [0, 1000])
+def test_sums_of_numba_give_what_the_definitions_give(shape, mean, rng):
+    pytest.importorskip("numba")
+    engine = choose("numba", default_registry())[0]
+
+    def normal(*shape):
+        return rng.standard_normal(shape, np.float32)
+
+    x, grad, channels = normal(*shape) + np.float32(mean), normal(*shape), shape[1]
+    rows, rate, out = x.reshape(shape[0], -1), np.empty(shape[0], np.float32), np.empty_like(x)
+    scale, positive, *written = (np.abs(normal(channels)) for _ in range(5))
+    for operation, arguments in (
+        (operations.batch_normalize, (x, 1e-5, *written, out)),
+        (operations.batch_normalize_delta, (grad, normal(*shape), scale, positive, *written[:2], out)),
+        (operations.affine_gradients, (grad, x, *written[:2])),
+        (operations.normalize, (rows, 1.0, 1e-5, rate, out.reshape(rows.shape))),
+        (operations.normalize_delta, (grad.reshape(rows.shape), normal(*rows.shape), rate, 1.0, np.empty_like(rows))),
+    ):
+        assert not difference(operation, engine.function(operation), arguments), operation.name
