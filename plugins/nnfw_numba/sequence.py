@@ -39,8 +39,9 @@ def sequence(calls: Iterable[Call]) -> Iterator[Callable[[], object]]:
     pairs = [(call, encoded(call, faults)) for call in calls]
     for in_program, group in groupby(pairs, key=lambda pair: pair[1] is not None):
         if in_program:
-            calls = [call for call, _ in group]
-            stages = _staged(calls, _sharing(calls), faults)
+            codes = [(call, code) for call, code in group if code]
+            calls = [call for call, _ in codes]
+            stages = _staged(codes, _sharing(calls), faults)
             indexed = any(item.kind == "index" for call in calls for item in call.operation.arguments)
             yield partial(_run, stages) if stages.members or indexed else partial(run, *stages.programs)
         else:
@@ -53,9 +54,16 @@ def steps(before: list[Call], after: list[Call], costs: Array) -> Callable[[int,
     None if a call cannot be encoded.
     """
     faults, members = np.zeros(1, np.int64), _sharing([*before, *after])
-    if any(encoded(call, faults) is None for call in (*before, *after)):
+    first, second = _all_encoded(before, faults), _all_encoded(after, faults)
+    if first is None or second is None:
         return None
-    return partial(_run_steps, _staged(before, members, faults), _staged(after, members, faults), costs)
+    return partial(_run_steps, _staged(first, members, faults), _staged(second, members, faults), costs)
+
+
+def _all_encoded(calls: list[Call], faults: Array) -> list[tuple[Call, Code]] | None:
+    """Return calls with their code; None if one cannot be encoded."""
+    pairs = [(call, code) for call in calls if (code := encoded(call, faults))]
+    return pairs if len(pairs) == len(calls) else None
 
 
 def body(operation: Operation) -> Function | None:
@@ -100,7 +108,8 @@ class _Single:
                 return None
             values[k] = PerStep(numbers[:, column])
         call = Call(self._operation, tuple(values))
-        return None if encoded(call, faults) is None else (_staged([call], _sharing([call]), faults), numbers)
+        code = encoded(call, faults)
+        return (_staged([(call, code)], _sharing([call]), faults), numbers) if code else None
 
 
 def _described(value: Array) -> object:
@@ -216,11 +225,11 @@ def _sharing(calls: list[Call]) -> Team | None:
     return team() if any(map(_may_be_shared, calls)) else None
 
 
-def _staged(calls: list[Call], members: Team | None, faults: Array) -> _Stages:
-    """Return calls as stages: each holds several small calls, or the parts of a large one."""
+def _staged(codes: list[tuple[Call, Code]], members: Team | None, faults: Array) -> _Stages:
+    """Return calls, with their code, as stages: each holds several small calls, or the parts of a large one."""
     moves: list[Move] = []
     size = 1 if members is None else members.size
-    parts = (_parts(call, size, faults) for call in calls)
+    parts = (_parts(call, size, faults) or [code] for call, code in codes)
     stages = [[_program(codes, moves) for codes in each] for each in _grouped(parts)]
     table = np.zeros((len(stages), size, 2), np.int64)
     for row, programs in zip(table, stages, strict=True):
@@ -252,13 +261,15 @@ def _program(codes: list[Code], moves: list[Move]) -> Array:
 
 
 def _parts(call: Call, most: int, faults: Array) -> list[Code]:
-    """Return the parts of a call that is worth sharing, otherwise the whole call."""
+    """Return the parts of a call that is worth sharing; none for another."""
     axis, work = _cut(call)
+    if not axis or min(most, work) < 2:
+        return []
     together = 1 if any(array.ndim > 2 for array in _arrays(call)) else TOGETHER  # one image is larger than a line
-    count = min(most, work, bind(call).size(axis) // together) if axis and most > 1 else 1
-    cut = parts_of(call, axis, count, together) if count > 1 else [call]
-    found = [code for code in (encoded(part, faults) for part in cut) if code is not None]
-    return found if len(found) == len(cut) else [code for code in (encoded(call, faults),) if code is not None]
+    count = min(most, work, bind(call).size(axis) // together)
+    cut = parts_of(call, axis, count, together) if count > 1 else []
+    found = [code for code in (encoded(part, faults) for part in cut) if code]
+    return found if len(found) == len(cut) else []
 
 
 def _arrays(call: Call) -> list[Array]:
