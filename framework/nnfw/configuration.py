@@ -23,7 +23,18 @@ from itertools import islice
 from math import isfinite
 from operator import or_
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from nnfw.errors import ConfigError, Mistake, NnfwError, PluginError, article, did_you_mean, in_words, one_line, short
 from nnfw.protocols import KINDS, Inline
@@ -196,7 +207,8 @@ def to_table(instance: object, describe: Describe) -> dict[str, Plain]:
     None is left out where it is the default.
     """
     table: dict[str, Plain] = {}
-    inline = _inline(type(instance))
+    cls: type = type(instance)
+    inline = _inline(cls)
     for option, held in _values(instance):
         value = _plain(option.hint, held, describe)
         if option.name == inline:
@@ -213,6 +225,7 @@ def _values(instance: object) -> Iterator[tuple[Option, object]]:
         yield option, getattr(instance, option.name)
 
 
+@cache
 def _inline(cls: type) -> str | None:
     """Return the field of a section whose options stand beside its own; usually there is none."""
     fields_of = options_of(cls).items()
@@ -264,26 +277,24 @@ def _unknown(name: str, options: Mapping[str, Option]) -> str:
 def _check_value(hint: object, value: object, resolve: Resolve) -> object:
     if _is_plain(hint):
         return _check_plain(hint, _as_python(value), hint)
-    kind = kind_of(hint)
+    kind = _known_kind(hint)
     if kind is not None and not _by_name(hint, value):
         return resolve(kind, value)
     plain = []
-    for part in _parts(hint):
-        inner, limits = _unwrapped(part)
-        section, is_list = _dataclass(inner), get_origin(inner) is tuple
-        if section is not None:
-            value = _with_inline(section, value)
-        if is_list and isinstance(value, list | tuple):
-            items = _check_items(_item_hints(inner, value), value, resolve)
-            return _check_plain(Annotated[(tuple, *limits)], items, hint) if limits else items
-        if get_origin(inner) is Mapping and isinstance(value, Mapping):
-            return _check_entries(get_args(inner)[1], value, resolve)
-        if section is not None and isinstance(value, Mapping):
-            return build(section, value, resolve)
-        if section is not None and isinstance(value, section):
+    for part in _alternatives(hint):
+        if part.section is not None:
+            value = _with_inline(part.section, value)
+        if part.origin is tuple and isinstance(value, list | tuple):
+            items = _check_items(_item_hints(part.inner, value), value, resolve)
+            return _check_plain(Annotated[(tuple, *part.limits)], items, hint) if part.limits else items
+        if part.origin is Mapping and isinstance(value, Mapping):
+            return _check_entries(get_args(part.inner)[1], value, resolve)
+        if part.section is not None and isinstance(value, Mapping):
+            return build(part.section, value, resolve)
+        if part.section is not None and isinstance(value, part.section):
             return rebuild(value, resolve)
-        if not is_list and section is None and get_origin(inner) is not Mapping:
-            plain.append(part)
+        if part.origin not in (tuple, Mapping) and part.section is None:
+            plain.append(part.hint)
     if not plain:
         raise _wrong(f"{describe_hint(hint)}{_such_as(hint, value)}", value)
     return _check_plain(reduce(or_, plain), _as_python(value), hint)
@@ -291,20 +302,16 @@ def _check_value(hint: object, value: object, resolve: Resolve) -> object:
 
 def _plain(hint: object, value: object, describe: Describe) -> Plain:
     """Return a value as a file can hold it: that from which :func:`_check_value` makes `value` again."""
-    kind = kind_of(hint)
+    kind = _known_kind(hint)
     if kind is not None and not _by_name(hint, value):
         return value if value is None or isinstance(value, str | Mapping) else describe(kind, value)
-    for part in _parts(hint):
-        inner, _ = _unwrapped(part)
-        if get_origin(inner) is tuple and isinstance(value, list | tuple):
-            return [
-                _plain(item_hint, item, describe)
-                for item_hint, item in zip(_item_hints(inner, value), value, strict=True)
-            ]
-        if get_origin(inner) is Mapping and isinstance(value, Mapping):
-            return {key: _plain(get_args(inner)[1], item, describe) for key, item in value.items()}
-        section = _dataclass(inner)
-        if section is not None and isinstance(value, section):
+    for part in _alternatives(hint):
+        if part.origin is tuple and isinstance(value, list | tuple):
+            hints = _item_hints(part.inner, value)
+            return [_plain(item_hint, item, describe) for item_hint, item in zip(hints, value, strict=True)]
+        if part.origin is Mapping and isinstance(value, Mapping):
+            return {key: _plain(get_args(part.inner)[1], item, describe) for key, item in value.items()}
+        if part.section is not None and isinstance(value, part.section):
             return to_table(value, describe)
     plain: Plain = _as_python(value)
     return plain
@@ -312,8 +319,7 @@ def _plain(hint: object, value: object, describe: Describe) -> Plain:
 
 def _by_name(hint: object, value: object) -> bool:
     """Return whether a value is a table of components by name, where the annotation allows both it and a component."""
-    mapping = next((part for part in _parts(hint) if get_origin(part) is Mapping), None)
-    if mapping is None or not isinstance(value, Mapping) or TYPE in value:
+    if not isinstance(value, Mapping) or TYPE in value or all(get_origin(part) is not Mapping for part in _parts(hint)):
         return False
     return bool(value) and not any(isinstance(item, int | float | list) for item in value.values())
 
@@ -435,6 +441,24 @@ def _unwrapped(hint: object) -> tuple[object, tuple[object, ...]]:
     return inner, tuple(limits)
 
 
+class _Alternative(NamedTuple):
+    """One part of an annotation that may be a union: without ``Annotated``, whose limits it keeps."""
+
+    hint: object
+    inner: object
+    limits: tuple[object, ...]
+    origin: object
+    section: type | None
+
+
+@cache
+def _alternatives(hint: object) -> tuple[_Alternative, ...]:
+    found = ((part, *_unwrapped(part)) for part in _parts(hint))
+    return tuple(
+        _Alternative(part, inner, limits, get_origin(inner), _dataclass(inner)) for part, inner, limits in found
+    )
+
+
 @cache
 def _is_plain(hint: object) -> bool:
     """Return whether pydantic alone checks the values of an annotation."""
@@ -461,6 +485,8 @@ def kind_of(hint: object) -> str | None:
     classes = {each for part in _parts(_unwrapped(hint)[0]) for each in getattr(part, "__mro__", ())}
     return next((kind.name for kind in KINDS.values() if not classes.isdisjoint(kind.protocols.values())), None)
 
+
+_known_kind = cache(kind_of)
 
 _BUILT_IN = (bool, int, float, str, NoneType)
 _COUNTABLE: Mapping[object, str] = {int: "whole number", float: "number"}

@@ -132,6 +132,12 @@ class Examples:
         """Those of ``weight``, ``group`` and ``time`` that there are."""
         return {name: column for name in _ROLES if (column := getattr(self, name)) is not None}
 
+    def column(self, name: str) -> Array:
+        """Return the column of a name, as :attr:`columns` has it."""
+        if self.target is not None and name == self.target_name:
+            return self.target
+        return self.further[name] if name in self.further else self.features[name]
+
     def take(self, rows: Array) -> Examples:
         """Return the examples of the given rows, in that order."""
         return replace(
@@ -204,7 +210,7 @@ def examples_of(source: Source, columns: Mapping[str, Array]) -> Examples:
 def joined(parts: Sequence[Examples]) -> Examples:
     """Return the examples of parts, one after the other."""
     first = parts[0]
-    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
+    columns = {name: np.concatenate([part.column(name) for part in parts]) for name in first.columns}
     roles = {name: np.concatenate([part.roles[name] for part in parts]) for name in first.roles}
     return replace(
         first,

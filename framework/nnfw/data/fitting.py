@@ -137,4 +137,4 @@ def fit_columns(columns: Collection[ColumnFit], parts: Parts) -> None:
 
 def words_in(name: str, parts: Parts) -> tuple[str, ...]:
     """Return the words of a column, sorted."""
-    return tuple(sorted({word for part in parts for word in set(part.columns[name].ravel().tolist())}))
+    return tuple(sorted({word for part in parts for word in set(part.column(name).ravel().tolist())}))

@@ -522,8 +522,8 @@ class Preprocessing:
         row, *rest = place
         columns = self._columns_of(self._groups[name])
         if len(columns) > 1:
-            return _entry(examples.columns[columns[_holder(columns, rest[0])].name][row])
-        raw = examples.columns[columns[0].name]
+            return _entry(examples.column(columns[_holder(columns, rest[0])].name)[row])
+        raw = examples.column(columns[0].name)
         return _entry(raw[(row, *rest)] if raw.ndim == len(place) else raw[row])
 
     def target(self, examples: Examples, dtype: DTypeLike = np.float32) -> Any:
@@ -691,7 +691,7 @@ def _require_known(table: Table, values: Mapping[str, Array], targets: Iterable[
 
 
 def _raw_column(name: str) -> Callable[[Examples], Array]:
-    return lambda examples: examples.columns[name]
+    return lambda examples: examples.column(name)
 
 
 def _training_rows(
@@ -717,7 +717,7 @@ def _fits_of_targets(
     named = targets is not None
 
     def raw_of(name: str, examples: Examples) -> Array:
-        raw = examples.columns[name] if named else examples.block
+        raw = examples.column(name) if named else examples.block
         assert raw is not None
         with about("columns", name):
             require_finite(raw, f"Column {name!r}")

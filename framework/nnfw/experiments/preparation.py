@@ -327,7 +327,7 @@ def _classes(data: RawData, targets: Mapping[str, str] | None) -> dict[str, tupl
     for name in [first.target_name] if targets is None else targets.values():
         if name == first.target_name and first.classes is not None:
             found[name] = first.classes
-        elif categorical(first.columns[name]):
+        elif categorical(first.column(name)):
             found[name] = words_in(name, data.whole)
     return found
 
@@ -374,7 +374,7 @@ def _numbered(preprocessing: Preprocessing, model: Sequential, objective: Object
         column = target.column
         if column is None or column.kind == "categorical" or column.shape or column.steps or target.classes is not None:
             continue
-        numbers = numbers_of(data.first.columns[column.name], term.cost, shape)
+        numbers = numbers_of(data.first.column(column.name), term.cost, shape)
         if numbers is not None:
             preprocessing = preprocessing.numbered(name, numbers)
     return preprocessing

@@ -226,6 +226,7 @@ class Sequential(Generic[Predicted]):
         self.dtype: Final = self.network.dtype
         self.seed: int = settings.seed
         self.preprocessing: Preprocessing | None = None
+        self._readable: Preprocessing | None = None  # what a file of it can be read as
         given = {f"layers.{index}.{name}": a for index, model in models.items() for name, a in model.parameters.items()}
         self.network.initialise(stream(self.seed, "parameters"), given | dict(values or {}))
         self._idle: list[RepeatedForward] = []  # making one takes longer than a small network does
@@ -887,7 +888,9 @@ class Sequential(Generic[Predicted]):
         if self.preprocessing is not None:
             self.preprocessing.require_fit(self.input_shape, self.output_shape)
             table["preprocessing"] = self.preprocessing.to_table(self.registry)
-            Preprocessing.from_table(table["preprocessing"], self.registry)  # what would not be read is not written
+            if self._readable is not self.preprocessing:  # it never changes, and may have thousands of columns
+                Preprocessing.from_table(table["preprocessing"], self.registry)  # what would not be read is not written
+                self._readable = self.preprocessing
         return table | {"distributions": self.registry.distributions_in(table)}
 
     def __repr__(self) -> str:

@@ -95,6 +95,7 @@ class Registry:
         self.hooks = hooks
         self._strict = strict
         self._components = tuple(sorted(_with_clashes(_of_class(ComponentSpec, declared)), key=_by_kind_and_name))
+        self._of_kind = {kind: [item for item in self._components if item.kind == kind] for kind in KINDS}
         self._classes: dict[Listed, type] = {}
         self._owners: dict[tuple[str | None, type], Listed] = {}
         self._makers: dict[type, Listed] = {}
@@ -149,7 +150,7 @@ class Registry:
             If two plugins claim the name, or its plugin is in quarantine or disabled.
         """
         _require_kind(kind)
-        return self._find(kind, name, [item for item in self._components if item.kind == kind])
+        return self._find(kind, name, self._of_kind[kind])
 
     def _find(self, kind: str, name: str, declared: Sequence[Declared[SpecT]]) -> Declared[SpecT]:
         """Return what is called `name` of all that is declared of a kind, as :meth:`find`."""
