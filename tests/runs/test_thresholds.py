@@ -42,7 +42,8 @@ def trained(tmp_path, monkeypatch, rng):
 @pytest.mark.parametrize("words", [("no", "yes"), ("0", "1")], ids=["words", "numbers"])
 def test_threshold_is_stored_and_changes_the_labels(trained, changes, words):
     run = trained(*changes, words=words)
-    chosen, results = choose_for_run(run, Access(registry), "recall >= 0.9")
+    found, results = choose_for_run(run, Access(registry), "recall >= 0.9")
+    chosen = found[""]
     assert stored_threshold(run) == chosen.value
     stored = json.loads((run / "threshold.json").read_text())
     assert (stored["aim"], stored["threshold"]) == ("recall >= 0.9", chosen.value)
@@ -59,7 +60,8 @@ def test_threshold_is_stored_and_changes_the_labels(trained, changes, words):
 
 def test_figures_of_the_other_parts_are_those_at_the_threshold(trained):
     run = trained()
-    chosen, results = choose_for_run(run, Access(registry), "f1")
+    found, results = choose_for_run(run, Access(registry), "f1")
+    chosen = found[""]
     assert results.keys() == {"training", "validation", "test"}
     assert results["test"].keys() == chosen.figures.keys()
     assert results["test"] != results["validation"]
@@ -81,7 +83,9 @@ def test_network_without_two_classes_has_no_threshold(trained, changes):
     )
     with pytest.raises(nnfw.ConfigError, match=message):
         choose_for_run(run, Access(registry), "f1")
-    message = r"^A threshold needs a classifier of two classes: predictions with a label and two probabilities\.$"
+    message = (
+        r"^A threshold needs a classifier of two classes: predictions with a label and two probabilities; or labels"
+    )
     with pytest.raises(nnfw.ConfigError, match=message):
         predict(open_model(run, Access(registry)), "table.csv", threshold=0.3)
 
@@ -100,6 +104,10 @@ def test_run_without_a_threshold_says_how_to_choose_one(trained):
         ("[]", r"threshold\.json holds no threshold that can be read"),
         ('{"aim": "f1"}', r"threshold\.json holds no threshold that can be read"),
         ('{"threshold": 2.0}', r"threshold\.json: expected a threshold from 0 to 1, got 2\.0\. Choose it again\.$"),
+        (
+            '{"threshold": {"red": 0.5, "blue": 7}}',
+            r"threshold\.json: expected a threshold from 0 to 1, got 7\. Choose",
+        ),
         ('{"threshold": "x"}', r"threshold\.json: expected a threshold from 0 to 1, got 'x'"),
     ],
 )
@@ -108,6 +116,86 @@ def test_damaged_threshold_is_refused(trained, content, message):
     (run / "threshold.json").write_text(content)
     with pytest.raises(nnfw.FileFormatError, match=message):
         stored_threshold(run)
+
+
+# labels of which an example has any number
+
+LABELS = """
+data = { source = { type = "csv", path = "labels.csv", target = ["red", "blue"] } }
+model = { layers = [{ type = "dense", units = 2, activation = "sigmoid" }] }
+cost = { type = "binary_cross_entropy" }
+optimizer = { type = "adam", learning_rate = 0.1 }
+training = { epochs = 8, metrics = ["exact_match", "hamming_loss", { type = "f1", multilabel = true }] }
+"""
+
+
+@pytest.fixture
+def labelled(tmp_path, monkeypatch, rng):
+    """Return a function that trains on a table with two labels, in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    x = rng.standard_normal((200, 2))
+    labels = (x + rng.standard_normal((200, 2)) > [1, 0]).astype(int)
+
+    def run(*changes, labels=labels):
+        rows = [f"{a},{b},{red},{blue}" for (a, b), (red, blue) in zip(x, labels, strict=True)]
+        (tmp_path / "labels.csv").write_text("a,b,red,blue\n" + "\n".join(rows) + "\n")
+        (tmp_path / "labels.toml").write_text(LABELS)
+        return train(read_experiment("labels.toml", registry, changes), registry, tmp_path / "run").directory
+
+    return run
+
+
+def test_each_label_has_its_threshold(labelled):
+    run = labelled()
+    chosen, results = choose_for_run(run, Access(registry), "recall >= 0.9")
+    values = {name: each.value for name, each in chosen.items()}
+    assert stored_threshold(run) == values
+    assert values.keys() == {"red", "blue"}
+    assert min(each.figures["recall"] for each in chosen.values()) >= 0.9
+    expected = {name: np.mean([each.figures[name] for each in chosen.values()]) for name in ("recall", "f1")}
+    assert {name: results["validation"][name] for name in expected} == pytest.approx(expected)
+    model = open_model(run, Access(registry))
+    found, plain = predict(model, "labels.csv", threshold=values), predict(model, "labels.csv")
+    assert found.header == plain.header == ("red", "blue", "probability_red", "probability_blue")
+    for k, name in enumerate(("red", "blue")):
+        probability = plain.columns[2 + k]
+        assert plain.columns[k].tolist() == (probability > 0.5).astype(int).tolist()
+        assert found.columns[k].tolist() == (probability > values[name]).astype(int).tolist()
+    assert (plain.columns[0] != found.columns[0]).any()
+
+
+def test_one_threshold_is_that_of_all_labels_and_a_label_without_one_keeps_a_half(labelled):
+    model = open_model(labelled(), Access(registry))
+    plain = predict(model, "labels.csv").columns
+    one = predict(model, "labels.csv", threshold=0.2).columns
+    assert [each.tolist() for each in one[:2]] == [(p > 0.2).astype(int).tolist() for p in plain[2:]]
+    named = predict(model, "labels.csv", threshold={"blue": 0.2}).columns
+    assert (named[0].tolist(), named[1].tolist()) == (plain[0].tolist(), one[1].tolist())
+
+
+def test_threshold_of_an_unknown_label_is_refused(labelled):
+    with pytest.raises(
+        nnfw.ConfigError, match=r"^There is no label 'rd' for a threshold\. Did you mean 'red'\? Labels: red,"
+    ):
+        predict(open_model(labelled(), Access(registry)), "labels.csv", threshold={"rd": 0.2})
+
+
+def test_thresholds_by_name_are_not_those_of_two_classes(trained):
+    with pytest.raises(nnfw.ConfigError, match="^A threshold needs a classifier of two classes"):
+        predict(open_model(trained(), Access(registry)), "table.csv", threshold={"yes": 0.2})
+
+
+def test_label_that_no_example_has_is_named(labelled):
+    run = labelled(labels=np.stack([np.arange(200) % 2, np.zeros(200, int)], axis=1))
+    with pytest.raises(nnfw.DataError, match="^Label 'blue': A threshold needs examples of both classes"):
+        choose_for_run(run, Access(registry), "f1")
+
+
+def test_metric_of_single_classes_is_refused_for_labels(labelled):
+    with pytest.raises(
+        nnfw.ConfigError, match=r"Where an example has any number of labels, use exact_match, or f1, preci"
+    ):
+        labelled('training.metrics=["accuracy"]')
 
 
 # what is repeated, and what a cost says of its outputs

@@ -76,7 +76,8 @@ Aim = Annotated[
     typer.Option(
         "--threshold",
         metavar="AIM",
-        help="Choose the threshold of two classes on the validation data and store it: f1, 'recall >= 0.9', ...",
+        help="Choose the threshold of two classes, or of each label, on the validation data and store it: f1, "
+        "'recall >= 0.9', ...",
     ),
 ]
 
@@ -104,7 +105,8 @@ def evaluate(
 
     With --threshold AIM the probability above which an example is of the second of two classes is chosen on the
     validation data, for nnfw predict --threshold chosen: f1, accuracy, balanced_accuracy or matthews_correlation as
-    large as possible; or 'recall >= 0.9', 'precision >= 0.9', 'specificity >= 0.9'.
+    large as possible; or 'recall >= 0.9', 'precision >= 0.9', 'specificity >= 0.9'. Labels that are columns of 0 and 1
+    have one each.
 
     Examples
     --------
@@ -146,11 +148,14 @@ def _choose(path: Path, aim: str, access: Access, *, json: bool) -> None:
     from nnfw.runs import choose_for_run
 
     chosen, results = choose_for_run(path, access, aim)
+    values = {name: each.value for name, each in chosen.items()}
     if json:
-        print_json({"aim": chosen.aim, "threshold": chosen.value, "results": results})
+        print_json({"aim": aim, "threshold": values.get("", values), "results": results})
     else:
         print_results({part: figures for part, figures in results.items() if figures})
-        print_text(f"Threshold: {chosen.value:.5g}, chosen for {chosen.aim} on the validation data")
+        for name, value in values.items():
+            of = f" of {name!r}" if name else ""
+            print_text(f"Threshold{of}: {value:.5g}, chosen for {aim} on the validation data")
 
 
 def _cross_validate(path: Path, count: int, access: Access, *, json: bool) -> None:
@@ -186,7 +191,8 @@ At = Annotated[
     typer.Option(
         "--threshold",
         metavar="NUMBER",
-        help="Probability above which the second of two classes is predicted; chosen: that of nnfw evaluate.",
+        help="Probability above which the second of two classes is predicted, or a label: 0.3, or red=0.3,blue=0.4; "
+        "chosen: that of nnfw evaluate.",
     ),
 ]
 
@@ -236,18 +242,24 @@ def predict(
         print_json(predictions.tables()) if json else print_csv(chain([predictions.header], predictions.rows()))
 
 
-def _threshold(path: Path, given: str | None) -> float | None:
-    """Return the threshold that is meant: a number, or the one stored in a run."""
+def _threshold(path: Path, given: str | None) -> float | dict[str, float] | None:
+    """Return the threshold that is meant: a number, one for each label, or what is stored in a run."""
     from nnfw.runs import stored_threshold
 
     if given is None:
         return None
     if given == _CHOSEN:
         return stored_threshold(path if path.is_dir() else path.parent)
+    named = [part.rpartition("=") for part in given.split(",")] if "=" in given else [("", "", given)]
+    found = {name.strip(): _from_0_to_1(text) for name, _, text in named}
+    return found if "=" in given else found[""]
+
+
+def _from_0_to_1(text: str) -> float:
     try:
-        value = float(given)
+        value = float(text)
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise typer.BadParameter(f"a threshold is a number from 0 to 1, or {_CHOSEN!r}, got {short(given)}.")
+        raise typer.BadParameter(f"a threshold is a number from 0 to 1, or {_CHOSEN!r}, got {short(text)}.")
     return value

@@ -43,6 +43,12 @@ class Target:
     classes: Annotated[tuple[Word, ...], MinLen(1)] | None = None
     numbers: Annotated[tuple[int, ...], MinLen(2)] | None = None
 
+    @property
+    def entries(self) -> tuple[str, ...] | None:
+        """Names of labels of which an example has any number: whole numbers of a table, side by side; None if none."""
+        column = self.column
+        return column.entries if column is not None and column.kind == "integer" and not column.steps else None
+
     def apply(self, raw: Array, dtype: DTypeLike) -> Array:
         """Return y; see :meth:`Preprocessing.target`."""
         column = self.column

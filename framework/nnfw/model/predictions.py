@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nnfw.arrays import Array
-from nnfw.data import Target, require_finite_predictions
+from nnfw.data import Target, listed, require_finite_predictions
 from nnfw.data.targets import THRESHOLD
+from nnfw.errors import ConfigError, did_you_mean
 from nnfw.network import Graph
 from nnfw.protocols import Cost
 
@@ -62,11 +63,36 @@ def predicted_by_cost(cost: Cost, a: Array, target: Target, output: str = "") ->
 
 
 def _is_yes_or_no(graph: Graph, output: str, target: Target) -> bool:
-    """Return whether an only output is the probability that a label without a name is 1 rather than 0."""
+    """Return whether outputs are the probabilities that labels are 1 rather than 0."""
     column = target.column
     index = graph.outputs[graph.output_names.index(output) if output else 0]
     whole = target.classes is None and column is not None and column.kind == "integer" and not column.steps
     return whole and getattr(graph.nodes[index].activation, "range", None) == (0, 1)
+
+
+def at_thresholds(columns: Mapping[str, Array], threshold: float | Mapping[str, float]) -> dict[str, Array]:
+    """Return predictions whose labels are those with a probability above a threshold, or above one for each label.
+
+    ConfigError unless they are those of two classes, for which there is one threshold, or of labels of which an example
+    has any number; a label without a threshold keeps ½.
+    """
+    names = [name.removeprefix(PROBABILITY) for name in columns if name.startswith(PROBABILITY)]
+    probabilities = {name: columns[PROBABILITY + name] for name in names}
+    several = bool(names) and set(columns) == {*names, *map(PROBABILITY.__add__, names)}
+    if several:
+        given = threshold if isinstance(threshold, Mapping) else dict.fromkeys(names, threshold)
+        if unknown := [name for name in given if name not in names]:
+            near = did_you_mean(unknown[0], names)
+            raise ConfigError(f"There is no label {unknown[0]!r} for a threshold.{near} Labels: {listed(names)}.")
+        above = {name: p > given.get(name, THRESHOLD) for name, p in probabilities.items()}
+        return {**columns, **{name: each.astype(np.int64) for name, each in above.items()}}
+    if set(columns) != {LABEL, *map(PROBABILITY.__add__, names)} or len(names) != 2 or isinstance(threshold, Mapping):
+        raise ConfigError(
+            "A threshold needs a classifier of two classes: predictions with a label and two probabilities; or labels "
+            "that are columns of 0 and 1, each of which may have its own."
+        )
+    chosen = np.array(names)[(probabilities[names[1]] > threshold).astype(np.intp)]
+    return {**columns, LABEL: chosen.astype(np.int64) if columns[LABEL].dtype.kind in "iu" else chosen}
 
 
 def _cut(columns: Mapping[str, Array], steps: int, lengths: Array) -> dict[str, Array]:
@@ -79,7 +105,7 @@ def _cut(columns: Mapping[str, Array], steps: int, lengths: Array) -> dict[str, 
 
 
 def _named(a: Array, target: Target, output: str, *, yes_or_no: bool = False) -> dict[str, Array]:
-    """Return the columns of the predictions of one output; `yes_or_no` if it is the probability of the label 1."""
+    """Return the columns of the predictions of one output; `yes_or_no` if they are those that labels are 1."""
     flat = a.reshape(len(a), -1)
     if target.column is None:
         return _numbered(output or "output", flat)
@@ -90,6 +116,10 @@ def _named(a: Array, target: Target, output: str, *, yes_or_no: bool = False) ->
     labels, classes = target.labels(a), target.classes
     if yes_or_no and flat.shape[1] == 1:
         labels, classes = (flat[:, 0] > THRESHOLD).astype(np.int64), ("0", "1")
+    if yes_or_no and target.entries is not None and flat.shape[1] == len(target.entries):
+        each = dict(zip(target.entries, flat.T, strict=True))
+        said = {name: (p > THRESHOLD).astype(np.int64) for name, p in each.items()}
+        return said | {f"{PROBABILITY}{name}": p for name, p in each.items()}
     if labels.ndim > 1 or (classes is None and not (labels.dtype.kind == "i" and flat.shape[1] > 1)):
         return _numbered(output or target.column.name, labels.reshape(len(a), -1), target.column.entries)
     if flat.shape[1] == 1:  # the only output is the probability of class 1

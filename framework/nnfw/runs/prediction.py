@@ -34,7 +34,7 @@ from nnfw.experiments.component_text import ARRAY, TABLE, file_ending, parse_ref
 from nnfw.experiments.experiment import costs_of
 from nnfw.experiments.preparation import Figures, unit_in_words
 from nnfw.model import Sequential
-from nnfw.model.predictions import LABEL, PROBABILITY, Outputs, named_predictions
+from nnfw.model.predictions import Outputs, at_thresholds, named_predictions
 from nnfw.network import Objective, arrays_of
 from nnfw.plain import Plain
 from nnfw.plugins import Registry
@@ -249,7 +249,7 @@ def predict(
     like: Dataset | None = None,
     *,
     costs: Mapping[str, Cost] | None = None,
-    threshold: float | None = None,
+    threshold: float | Mapping[str, float] | None = None,
     keep: Sequence[str] | None = None,
     table: str = "",
 ) -> Predictions:
@@ -273,7 +273,8 @@ def predict(
         The cost of each output by its name, as :func:`costs_of_run` gives them; they say what numbers that are no
         labels mean, such as quantiles.
     threshold
-        Above which probability an example is of the second of two classes; ½ by default.
+        Above which probability an example is of the second of two classes, or has a label; ½ by default. Labels that
+        are columns of 0 and 1 may each have one by name.
     keep
         Columns of a table or dataset to repeat before the predictions, as they are there; by default those that
         identify the examples, the option `id` of the dataset of the training, as far as there are any.
@@ -292,7 +293,7 @@ def predict(
     targets = model.preprocessing.outputs if model.preprocessing is not None else {}
     columns = named_predictions(outputs, targets, model.network.graph, costs or {})
     if threshold is not None:
-        columns = _at_threshold(columns, threshold)
+        columns = at_thresholds(columns, threshold)
     if twice := [name for name in kept if name in columns]:
         raise ConfigError(f"The column {twice[0]!r} cannot be kept: a prediction has the same name. Rename it.")
     return Predictions((*kept, *columns), (*kept.values(), *columns.values()))
@@ -306,19 +307,6 @@ def costs_of_run(path: Path, registry: Registry) -> Mapping[str, Cost]:
             experiment = open_run(directory, Access(registry)).experiment
             return {name: weighted.cost for name, weighted in costs_of(experiment).items()}
     return {}
-
-
-def _at_threshold(columns: dict[str, Array], threshold: float) -> dict[str, Array]:
-    """Return predictions of two classes whose label is the second one above a threshold."""
-    names = [name for name in columns if name.startswith(PROBABILITY)]
-    if set(columns) != {LABEL, *names} or len(names) != 2:
-        raise ConfigError(
-            "A threshold needs a classifier of two classes: predictions with a label and two probabilities."
-        )
-    labels = np.array([name.removeprefix(PROBABILITY) for name in names])
-    kind = columns[LABEL].dtype.kind
-    chosen = labels[(columns[names[1]] > threshold).astype(np.intp)]
-    return columns | {LABEL: chosen.astype(np.int64) if kind in "iu" else chosen}
 
 
 def _with_kept(
