@@ -135,3 +135,104 @@ def test_dependence_of_several_outputs_is_refused():
     data = nnfw.dataset("csv", path="penguins.csv", target="species").load(Path("examples"))
     with pytest.raises(nnfw.DataError, match=r"^The network has several outputs; a dependence needs one\.$"):
         dependence(prepared, data, "sex")
+
+
+BLOCK = """
+data = { source = { type = "npz", path = "b.npz", x = "block", y = "y" }, split = { validation = 0, test = 0 } }
+model = { layers = [{ type = "flatten" }, { type = "dense", units = 1 }] }
+cost = { type = "mse" }
+optimizer = { type = "sgd", learning_rate = 0.1 }
+training = { epochs = 1 }
+dtype = "float64"
+"""
+
+
+@pytest.fixture
+def block(tmp_path, monkeypatch, rng):
+    """Return a model y = 2 b_01 + b_12 of a block of 2 x 3 numbers, and its examples."""
+    monkeypatch.chdir(tmp_path)
+    values = rng.standard_normal((300, 2, 3))
+    y = 2 * values[:, 0, 1] + values[:, 1, 2]
+    np.savez("b.npz", block=values, y=y)
+    Path("b.toml").write_text(BLOCK)
+    prepared = prepare(read_experiment("b.toml", registry, ['data.transforms=["standardize"]']), registry)
+    scale = values.std(axis=0)
+    prepared.model.parameters["layers.1.weight"] = [[0, 2 * scale[0, 1], 0, 0, 0, scale[1, 2]]]
+    return prepared, Examples({"block": values}, y, "y")
+
+
+def test_numbers_of_a_block_have_an_importance_each_beside_the_whole(block):
+    found = importances(*block, repeats=20)
+    names = [each.column for each in found]
+    assert names[:3] == ["block", "block_1", "block_5"]
+    assert sorted(names[3:]) == ["block_0", "block_2", "block_3", "block_4"]
+    changes = {each.column: each.change["cost"] for each in found}
+    variance = np.var(block[1].features["block"], axis=0)
+    assert changes["block_1"] == pytest.approx(4 * variance[0, 1], rel=0.1)
+    assert changes["block_5"] == pytest.approx(variance[1, 2], rel=0.1)
+    assert changes["block_0"] == pytest.approx(0, abs=1e-12)
+
+
+def test_large_block_has_an_importance_as_a_whole(block, monkeypatch):
+    monkeypatch.setattr("nnfw.runs.explanation.MOST_ENTRIES", 5)
+    assert [each.column for each in importances(*block, repeats=1)] == ["block"]
+
+
+def test_dependence_on_a_number_of_a_block_is_its_line(block):
+    prepared, examples = block
+    before = examples.features["block"].copy()
+    found = dependence(prepared, examples, "block_5")
+    ((means),) = found.means.values()
+    np.testing.assert_allclose(np.diff(means), np.diff(found.values), atol=1e-9)
+    np.testing.assert_array_equal(examples.features["block"], before)
+
+
+def test_dependence_on_a_whole_block_names_one_of_its_numbers(block):
+    with pytest.raises(
+        nnfw.DataError, match=r"holds \(2, 3\) values for each .* a dependence needs one, such as 'block_0'"
+    ):
+        dependence(*block, "block")
+
+
+INPUTS = """
+[data]
+source = { type = "csv", path = "table.csv", target = "y" }
+split = { validation = 0, test = 0 }
+transforms = ["index", "standardize"]
+[data.inputs]
+categories = ["word"]
+numbers = ["a", "b", "idle"]
+[[model.layers]]
+name = "vectors"
+type = "category_embedding"
+inputs = ["categories"]
+counts = [4]
+widths = [2]
+[[model.layers]]
+type = "concatenate"
+inputs = ["vectors", "numbers"]
+[[model.layers]]
+type = "dense"
+units = 1
+[cost]
+type = "mse"
+[optimizer]
+type = "sgd"
+learning_rate = 0.1
+[training]
+epochs = 1
+"""
+
+
+def test_columns_of_inputs_with_names_are_explained(linear):
+    _, examples = linear
+    Path("inputs.toml").write_text(INPUTS)
+    prepared = prepare(read_experiment("inputs.toml", registry), registry)
+    prepared.model.parameters["layers.2.weight"] = [[1, 1, 0, 0, 2]]
+    changes = {each.column: each.change["cost"] for each in importances(prepared, examples, repeats=3)}
+    assert changes.keys() == {"word", "a", "b", "idle"}
+    assert changes["a"] == pytest.approx(0, abs=1e-9)
+    assert changes["idle"] > 0.1
+    assert dependence(prepared, examples, "word").values == ["x", "y", "z"]
+    (means,) = dependence(prepared, examples, "idle").means.values()
+    assert (np.diff(means) > 0).all()

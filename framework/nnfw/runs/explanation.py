@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from nnfw.training import evaluate
 MOST_ROWS = 2000
 """Examples that are looked at, so that a large table takes no longer than a small one."""
 
+MOST_ENTRIES = 100
+"""Numbers of a block up to which each of them has an importance of its own."""
+
 _MOST_VALUES = 20  # of a column, at which the dependence is computed
 _EDGE = 0.05  # share of the values at either end that the dependence leaves out: few examples are there
 
@@ -30,7 +35,7 @@ class Importance:
     Parameters
     ----------
     column
-        A raw column of the data, before its transforms.
+        A raw column of the data, before its transforms; of a block also one of its numbers, ``pixels_3``.
     change
         By how much cost and metrics change where the column's values are exchanged at random between the examples: the
         mean over the repetitions.
@@ -65,7 +70,8 @@ class Dependence:
 def importances(prepared: Prepared, examples: Examples, repeats: int = 5) -> list[Importance]:
     """Return the importance of each column that the model takes, the largest change of the cost first.
 
-    A column that repeats another seems unimportant: the model can read the same elsewhere.
+    A column that repeats another seems unimportant: the model can read the same elsewhere. Of blocks of up to 100
+    numbers, each number has its importance too.
 
     Parameters
     ----------
@@ -80,11 +86,10 @@ def importances(prepared: Prepared, examples: Examples, repeats: int = 5) -> lis
     """
     some = examples.take(np.arange(min(len(examples), MOST_ROWS)))
     before, rng, found = _figures(prepared, some), stream(prepared.experiment.seed, "columns"), []
-    for name in _columns(prepared, some):
-        columns = dict(some.features)
-        changes = []
+    for name, place in _places(prepared, some, MOST_ENTRIES).items():
+        changes, own = [], place.of(some.features)
         for _ in range(repeats):
-            shuffled = replace(some, features={**columns, name: columns[name][rng.permutation(len(some))]})
+            shuffled = replace(some, features=place.put(some.features, own[rng.permutation(len(some))]))
             after = _figures(prepared, shuffled)
             changes.append({key: after[key] - before[key] for key in before})
         each = {key: [change[key] for change in changes] for key in before}
@@ -96,22 +101,25 @@ def importances(prepared: Prepared, examples: Examples, repeats: int = 5) -> lis
 def dependence(prepared: Prepared, examples: Examples, column: str) -> Dependence:
     """Return what the model predicts, on average over the first 2,000 examples, along the values of a column.
 
-    For numbers these are up to 20 quantiles between the 5th and the 95th percentile, for words the 20 most frequent.
-    DataError if the model takes no such column, it holds more than one value for each example, or there are several
-    outputs.
+    For numbers these are up to 20 quantiles between the 5th and the 95th percentile, for words the 20 most frequent. Of
+    a block, `column` is one of its numbers: ``pixels_3``. DataError if the model takes no such column, it holds more
+    than one value for each example, or there are several outputs.
 
     References
     ----------
     J. H. Friedman (2001), *Greedy function approximation: a gradient boosting machine*, section 8.2.
     """
-    known = _columns(prepared, examples)
+    known = _places(prepared, examples)
     if column not in known:
         near = did_you_mean(column, known)
-        raise DataError(f"The model takes no column {column!r}.{near} Columns: {listed(known)}.")
-    some = examples.take(np.arange(min(len(examples), MOST_ROWS)))
-    own = some.features[column]
+        raise DataError(f"The model takes no column {column!r}.{near} Columns: {listed(tuple(known))}.")
+    some, place = examples.take(np.arange(min(len(examples), MOST_ROWS))), known[column]
+    own = place.of(some.features)
     if own.ndim > 1:
-        raise DataError(f"Column {column!r} holds {own.shape[1:]} values for each example; a dependence needs one.")
+        raise DataError(
+            f"Column {column!r} holds {own.shape[1:]} values for each example; a dependence needs one, such as "
+            f"{column + '_0'!r}."
+        )
     preprocessing, model = prepared.model.preprocessing, prepared.model
     assert preprocessing is not None
     if len(preprocessing.outputs) > 1:
@@ -121,7 +129,7 @@ def dependence(prepared: Prepared, examples: Examples, column: str) -> Dependenc
     if not len(values):
         raise DataError(f"Column {column!r} holds no number in these examples; a dependence needs some.")
     for value in values:
-        features = {**some.features, column: np.full(len(own), value, own.dtype)}
+        features = place.put(some.features, np.full(len(own), value, own.dtype))
         a = np.asarray(model.predict(preprocessing.apply(features, model.dtype)))
         groups = predicted_by_cost(prepared.objective.terms[0].cost, a, target) or [dict(_predictions(a, target))]
         found = {name: column for group in groups for name, column in group.items()}
@@ -130,11 +138,42 @@ def dependence(prepared: Prepared, examples: Examples, column: str) -> Dependenc
     return Dependence(column, values.tolist(), means)
 
 
-def _columns(prepared: Prepared, examples: Examples) -> tuple[str, ...]:
-    """Return the raw columns that the model takes."""
+class _Place(NamedTuple):
+    """A raw column, or one of the values of a block."""
+
+    column: str
+    entry: tuple[int, ...] = ()
+
+    @property
+    def _index(self) -> tuple[slice | int, ...]:
+        return (slice(None), *self.entry)
+
+    def of(self, features: Mapping[str, Array]) -> Array:
+        """Return its values."""
+        return features[self.column][self._index]
+
+    def put(self, features: Mapping[str, Array], values: Array) -> dict[str, Array]:
+        """Return the features with other values in it."""
+        changed = features[self.column].copy() if self.entry else values
+        if self.entry:
+            changed[self._index] = values
+        return {**features, self.column: changed}
+
+
+def _places(prepared: Prepared, examples: Examples, most: int | None = None) -> dict[str, _Place]:
+    """Return the raw columns that the model takes, and after them the values in blocks, of `most` values if given."""
     assert prepared.model.preprocessing is not None
-    names = {column.name for column in prepared.model.preprocessing.columns}
-    return tuple(name for name in examples.features if name in names)
+    own = {column.name: column for column in prepared.model.preprocessing.columns}
+    columns = [own[name] for name in examples.features if name in own]
+    blocks = [column for column in columns if column.shape and prod(column.shape) <= (most or prod(column.shape))]
+    entries = {
+        name: _Place(column.name, entry)
+        for column in blocks
+        for name, entry in zip(column.table_names, np.ndindex(column.shape), strict=True)
+    }
+    return {column.name: _Place(column.name) for column in columns} | {
+        name: place for name, place in entries.items() if name not in own
+    }
 
 
 def _figures(prepared: Prepared, examples: Examples) -> dict[str, float]:
