@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,14 +23,6 @@ _PERIODS = {"month": (1, 12), "day": (1, 31), "weekday": (0, 7), "hour": (0, 24)
 """The first value of each part that comes again, and after how many it does."""
 
 _DAY = timedelta(days=1)
-
-_ISO = ""  # the form of dates in ISO 8601
-_FORMS = tuple(
-    day + clock
-    for day in ("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y")
-    for clock in ("", " %H:%M", " %H:%M:%S")
-)
-"""How dates may be written beside ISO 8601."""
 
 
 @dataclass(frozen=True)
@@ -155,54 +147,25 @@ class Date(FitsInParts):
 
     def _date(self, text: str) -> datetime:
         """Return a date with its zone; ValueError if a text is none."""
-        for form in self.formats or (_ISO,):
+        date = self._parsed(text) if self.formats else datetime.fromisoformat(text)
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+    def _parsed(self, text: str) -> datetime:
+        for form in self.formats:
             with suppress(ValueError):
-                return _moment(text, form)
+                return datetime.strptime(text, form)
         raise ValueError(text)
 
 
-def seconds_of(column: Array, at: Callable[[int, str], str]) -> Array:
-    """Return when the dates of a column were, in seconds since 1970, as float64.
-
-    They are all written in one form: ISO 8601, or a common one. DataError if one is in no such form, or day and month
-    cannot be told apart; `at` puts the place of a row before a text.
+def seconds_of(column: Array, formats: tuple[str, ...]) -> Array:
+    """Return when dates were, in seconds since 1970, as float64; ValueError if one is not written as `formats` say.
 
     Examples
     --------
-    >>> seconds_of(np.array(["2.1.1970", "1.1.1970"]), "{}: {}".format)
+    >>> seconds_of(np.array(["2.1.1970", "1.1.1970"]), ("%d.%m.%Y",))
     array([86400.,     0.])
     """
     texts, numbers = np.unique(column, return_inverse=True)
-    forms: Sequence[str] = (_ISO, *_FORMS)
-    for number, text in enumerate(texts.tolist()):
-        fitting = [form for form in forms if _fits(text, form)]
-        if not fitting:
-            row = int(np.argmax(numbers == number))
-            alike = f", written as {short(texts[0].item())} is" if number else ""
-            raise DataError(at(row, f"{short(text)} is no date{alike}. Write dates as 2024-02-29."))
-        forms = fitting
-    seconds = [np.array([_moment(text, form).timestamp() for text in texts.tolist()]) for form in forms]
-    if any((np.argsort(each) != np.argsort(seconds[0])).any() for each in seconds):
-        row = int(np.argmax(numbers == 0))
-        ways = " or ".join(map(_in_words, forms))
-        raise DataError(at(row, f"{short(texts[0].item())} may mean {ways}. Write dates as 2024-02-29."))
-    found: Array = seconds[0][numbers]
-    return found
-
-
-def _in_words(form: str) -> str:
-    return form.partition(" ")[0].replace("%d", "day").replace("%m", "month").replace("%Y", "year")
-
-
-def _fits(text: str, form: str) -> bool:
-    try:
-        _moment(text, form)
-    except ValueError:
-        return False
-    return True
-
-
-def _moment(text: str, form: str) -> datetime:
-    """Return a date with its zone, UTC if it has none; ValueError if a text is none of this form."""
-    date = datetime.fromisoformat(text) if form == _ISO else datetime.strptime(text, form)
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
+    read = Date(formats=formats)._date
+    seconds: Array = np.array([read(text).timestamp() for text in texts.tolist()])[numbers]
+    return seconds

@@ -15,6 +15,7 @@ from .conversion import require_finite as require_finite
 from .conversion import require_finite_predictions as require_finite_predictions
 from .conversion import row_blocks as row_blocks
 from .date_forms import Dates as Dates
+from .date_forms import dates_in as dates_in
 from .doubts import classes_in_parts as classes_in_parts
 from .doubts import leaks as leaks
 from .doubts import repeats as repeats

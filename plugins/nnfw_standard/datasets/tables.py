@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import KW_ONLY, dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -12,8 +11,8 @@ import numpy as np
 from annotated_types import MinLen
 
 from nnfw.arrays import Array
-from nnfw.data import Examples, Table, as_whole, categorical, listed, names_in, read_table, repeated
-from nnfw.errors import DataError
+from nnfw.data import Examples, Table, as_whole, categorical, dates_in, listed, names_in, read_table, repeated
+from nnfw.errors import DataError, short
 from nnfw.protocols import Dataset
 from nnfw_standard.dates import seconds_of
 from nnfw_standard.recipe import Option, codes, experiment
@@ -183,8 +182,14 @@ def _examples(table: Table, dataset: FromTable) -> Examples:
 
 
 def _times(table: Table, name: str) -> Array:
-    """Return a column of numbers, or the seconds of one of dates; DataError names the first cell that is none."""
+    """Return a column of numbers, or the seconds of one of dates; DataError if it is neither."""
     column = table.columns([name])[name]
     if not categorical(column):
         return column
-    return seconds_of(column, partial(table.at, name))
+    dates = table.dates(name)
+    if dates is not None and not dates.doubt:
+        return seconds_of(column, dates.formats)
+    row = next((row for row, word in enumerate(column.tolist()) if dates_in([word]) is None), 0)
+    given = short(column[row].item())
+    wrong = f"a time must be a number or a date, all written alike, got {given}" if dates is None else dates.doubt
+    raise DataError(table.at(name, row, f"{wrong}. Write dates as 2024-02-29."))
