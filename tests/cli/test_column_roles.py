@@ -59,6 +59,44 @@ def test_roles_on_the_command_line_are_options_of_the_dataset(table, capsys):
     assert "Examples count by the weights of the data." in (table / "run" / "report.html").read_text()
 
 
+def test_training_shows_what_the_columns_are_for(table, capsys):
+    options = ["--target", "kind", "--target", "mass", *ROLES, "--exclude", "cost", "--set", "training.epochs=1"]
+    run("train", "t.csv", *options, "--out", "run")
+    lines = [line.split() for line in capsys.readouterr().err.splitlines()]
+    hints = {
+        line[0]: " ".join(line[-2:]) for line in lines if line and line[0] in ("visit", "patient", "day", "w", "mass")
+    }
+    assert hints == {
+        "visit": "the id",
+        "patient": "the group",
+        "day": "the time",
+        "w": "the weight",
+        "mass": "the target",
+    }
+    (kind,) = (line for line in lines if line[:1] == ["kind"])
+    assert kind[-4:] == ["the", "target:", "2", "classes"]
+
+
+def test_leaks_of_each_target_of_one_output_are_told(table, capsys):
+    text = (table / "t.csv").read_text().splitlines()
+    lines = [f"{line},{line.split(',')[6]}" for line in text]
+    (table / "t.csv").write_text("\n".join([f"{text[0]},copy", *lines[1:]]) + "\n")
+    run(
+        "train",
+        "t.csv",
+        "--target",
+        "cost",
+        "--target",
+        "mass",
+        "--exclude",
+        "kind",
+        "-q",
+        "--set",
+        "training.epochs=1",
+    )
+    assert "t.csv: column 'copy' determines the target exactly." in capsys.readouterr().err
+
+
 def test_roles_need_a_table(table, capsys):
     (table / "e.toml").write_text("")
     assert main(["train", "e.toml", "--group", "patient"]) == 2

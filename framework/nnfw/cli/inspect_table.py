@@ -12,6 +12,8 @@ from nnfw.cli.console import Json, message, print_json, print_table
 from nnfw.errors import short
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nnfw.data import Examples, Table
 
 File = Annotated[
@@ -58,26 +60,39 @@ def inspect(
         message(text)
 
 
-def print_columns(examples: Examples) -> None:
-    """Print as messages the columns of the table that examples are from; of many, those that are odd and some more."""
-    table, target = examples.table, examples.target_name
+def print_columns(examples: Examples, roles: Mapping[str, str]) -> None:
+    """Print as messages the columns of the table that examples are from; of many, those that are odd and some more.
+
+    `roles` says what columns are that are neither features nor targets.
+    """
+    table = examples.table
     if table is None:
         return
+    targets = (examples.target_name, *examples.further)
     message(f"{table.name}: {_size(table)}")
-    names = table.names
+    names, special = table.names, {*targets, *roles}
     if len(names) > _MOST:
-        odd = [name for name in names if name == target or table.hint(name)]
-        chosen = {target, *odd[:_MOST], *[name for name in names if name not in odd][: max(0, _MOST - len(odd))]}
+        odd = [name for name in names if name in special or table.hint(name)]
+        chosen = {*special, *odd[:_MOST], *[name for name in names if name not in odd][: max(0, _MOST - len(odd))]}
         names = tuple(name for name in names if name in chosen)
-    used = {*examples.features, target}
-    records = [_record(table, name, target) for name in names]
-    unused = "not used"
-    rows = [_row(each if each["column"] in used else each | {"hint": each["hint"] or unused}) for each in records]
-    print_table(_HEADINGS, rows, err=True)
+    records = [_record(table, name, name if name in targets else None) for name in names]
+    for record in records:
+        name = record["column"]
+        if name not in examples.columns:
+            record["hint"] = f"the {roles[name]}" if name in roles else record["hint"] or "not used"
+    print_table(_HEADINGS, [_row(record) for record in records], err=True)
     if len(names) < len(table.names):
         message(f"and {len(table.names) - len(names):,} more columns, which nnfw inspect shows")
     for note in table.notes:
         message(note)
+
+
+def roles_in(dataset: object) -> dict[str, str]:
+    """Return the columns to which the options of a dataset give a role, with the role."""
+    from nnfw.data import names_in
+
+    found = {role: names_in(getattr(dataset, role, None)) for role in ("id", "weight", "group", "time")}
+    return {name: role for role, names in found.items() for name in names}
 
 
 def _size(table: Table) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,7 @@ from nnfw.cli.arguments import (
     print_results,
 )
 from nnfw.cli.console import Json, error, message, print_heading, print_json, print_table, print_text
-from nnfw.cli.inspect_table import print_columns
+from nnfw.cli.inspect_table import print_columns, roles_in
 from nnfw.cli.sources import Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of, told_by
 from nnfw.machine.environment import restore_variables
 from nnfw.plugins import default_registry
@@ -81,7 +82,8 @@ def train(
     if verify:
         _report_check(verify_resume(experiment, registry), json=json)
         return
-    look = None if quiet or json else print_columns
+    known = roles_in(experiment.experiment.data.source)
+    look = None if quiet or json else partial(print_columns, roles=known)
     print_run(train(experiment, registry, out, progress_bar(quiet), message, look), json=json)
 
 

@@ -40,4 +40,5 @@ def _targets(model: Sequential, objective: Objective) -> Iterator[tuple[str, boo
         column, labels = target.column, target.classes or target.numbers or ()
         if column is not None:
             numbered = column.kind == "integer" and not column.steps and takes_only_classes(term.cost, shape)
-            yield column.name, bool(labels) or numbered
+            for name in column.table_names:
+                yield name, bool(labels) or numbered
