@@ -40,7 +40,7 @@ def written(capsys):
 
 
 def test_roles_on_the_command_line_are_options_of_the_dataset(table, capsys):
-    trained("--target", "kind", *ROLES, "--exclude", "cost")
+    trained("--target", "kind", *ROLES, "--exclude", "cost", "--categorical", "patient")
     told = capsys.readouterr().err
     assert "The data has weights: examples count by them in the cost and metrics of every part.\n" in told
     source = open_run(table / "run", Access(default_registry())).experiment.data.source
@@ -51,7 +51,7 @@ def test_roles_on_the_command_line_are_options_of_the_dataset(table, capsys):
         "patient",
         "day",
     )
-    assert source.exclude == ("cost",)
+    assert (source.exclude, source.categorical) == (("cost",), ("patient",))
     made = prepare_run(table / "run", Access(default_registry()))
     assert [column.name for column in made.model.preprocessing.columns] == ["size", "mass"]
     assert json.loads((table / "run" / "record.json").read_text())["data"]["weighted"] is True

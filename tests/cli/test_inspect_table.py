@@ -54,6 +54,13 @@ def test_inspect_as_json_reads_stdin(capsys, monkeypatch):
     assert found["columns"] == [first, first | {"column": "b", "examples": ["x", "y"], "hint": "the target: 2 classes"}]
 
 
+def test_inspect_takes_several_targets(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", StringIO("a,b,c\nu,1,x\nv,2.5,y\n"))
+    assert main(["inspect", "-", "--json", "--target", "a", "--target", "b"]) == 0
+    hints = [column["hint"] for column in json.loads(capsys.readouterr().out)["columns"]]
+    assert hints == ["the target: 2 classes", "the target", ""]
+
+
 @pytest.mark.parametrize(
     ("cells", "hint"),
     [

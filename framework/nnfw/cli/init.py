@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nnfw.cli.console import message, print_text
-from nnfw.cli.sources import Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of, told_by
+from nnfw.cli.sources import Categorical, Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of, told_by
 from nnfw.plugins import default_registry
 
 Data = Annotated[str, typer.Argument(metavar="TABLE", help="A table of any format, or a dataset.")]
@@ -21,6 +21,7 @@ def init(
     data: Data,
     target: Targets = None,
     exclude: Excluded = None,
+    categorical: Categorical = None,
     ids: Ids = None,
     weight: Weight = None,
     group: Group = None,
@@ -40,7 +41,9 @@ def init(
     """
     from nnfw.storage import replace_file
 
-    roles = roles_of(target=target, exclude=exclude, id=ids, weight=weight, group=group, time=time)
+    roles = roles_of(
+        target=target, exclude=exclude, categorical=categorical, id=ids, weight=weight, group=group, time=time
+    )
     text = recipe_of(data, roles, Path() if output is None else output.parent, default_registry())
     if output is None:
         print_text(text.rstrip("\n"))

@@ -9,6 +9,7 @@ import typer
 
 from nnfw.cli.arguments import TableName
 from nnfw.cli.console import Json, message, print_json, print_table
+from nnfw.cli.sources import Categorical, Targets
 from nnfw.errors import short
 
 if TYPE_CHECKING:
@@ -19,18 +20,12 @@ if TYPE_CHECKING:
 File = Annotated[
     str, typer.Argument(metavar="FILE", help="A table of any format, or the URL of a database; - for CSV on stdin.")
 ]
-Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict.")]
-Categorical = Annotated[
-    list[str] | None,
-    typer.Option("--categorical", metavar="COLUMN", help="Keep a column as words. Repeatable."),
-]
-
 _MOST = 30  # columns that a training shows
 _HEADINGS = ["column", "kind", "missing", "distinct", "range", "examples", "hint"]
 
 
 def inspect(
-    file: File, target: Target = None, categorical: Categorical = None, table: TableName = "", json: Json = False
+    file: File, target: Targets = None, categorical: Categorical = None, table: TableName = "", json: Json = False
 ) -> None:
     """Show what is found in a table: its columns, what they hold, and what you may want to do about them.
 
@@ -46,8 +41,9 @@ def inspect(
 
     source, name = (sys.stdin, "<stdin>") if file == "-" else (file, "")
     found = read_table(source, table=table, categorical=categorical or (), name=name)
-    found.require([*([target] if target else []), *(categorical or ())])
-    records = [_record(found, name, target) for name in found.names]
+    targets = target or ()
+    found.require([*targets, *(categorical or ())])
+    records = [_record(found, name, target=name in targets) for name in found.names]
     repeated = found.repeated_rows(found.features) if found.features else 0
     told = f"{repeated:,} row{'s repeat' if repeated > 1 else ' repeats'} an earlier one"
     notes = [*found.notes, *[told] * bool(repeated)]
@@ -75,7 +71,7 @@ def print_columns(examples: Examples, roles: Mapping[str, str]) -> None:
         odd = [name for name in names if name in special or table.hint(name)]
         chosen = {*special, *odd[:_MOST], *[name for name in names if name not in odd][: max(0, _MOST - len(odd))]}
         names = tuple(name for name in names if name in chosen)
-    records = [_record(table, name, name if name in targets else None) for name in names]
+    records = [_record(table, name, target=name in targets) for name in names]
     for record in records:
         name = record["column"]
         if name not in examples.columns:
@@ -102,7 +98,7 @@ def _size(table: Table) -> str:
     return f"{rows:,} row{'s' * (rows != 1)} and {columns:,} column{'s' * (columns != 1)}{written}."
 
 
-def _record(table: Table, name: str, target: str | None) -> dict[str, Any]:
+def _record(table: Table, name: str, *, target: bool) -> dict[str, Any]:
     seen = table.seen(name)
     return {
         "column": name,
@@ -111,7 +107,7 @@ def _record(table: Table, name: str, target: str | None) -> dict[str, Any]:
         "distinct": seen.distinct,
         "range": None if seen.range is None else list(seen.range),
         "examples": list(seen.examples),
-        "hint": _of_target(table, name) if name == target else table.hint(name),
+        "hint": _of_target(table, name) if target else table.hint(name),
     }
 
 

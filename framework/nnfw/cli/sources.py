@@ -20,6 +20,10 @@ Targets = Annotated[
 Excluded = Annotated[
     list[str] | None, typer.Option("--exclude", metavar="COLUMN", help="A column that is no feature. Repeatable.")
 ]
+Categorical = Annotated[
+    list[str] | None,
+    typer.Option("--categorical", metavar="COLUMN", help="Keep a column as words. Repeatable."),
+]
 Ids = Annotated[
     list[str] | None,
     typer.Option("--id", metavar="COLUMN", help="What identifies a row, repeated by nnfw predict. Repeatable."),
@@ -35,13 +39,16 @@ Time = Annotated[
 ]
 
 
+_LISTS = ("exclude", "categorical")  # roles that are lists, even of one column
+
+
 def roles_of(**columns: str | list[str] | None) -> dict[str, Plain]:
     """Return the roles of columns that are given on the command line, as options of a dataset."""
     found: dict[str, Plain] = {}
     for role, given in columns.items():
         names: list[Plain] = [given] if isinstance(given, str) else [*(given or ())]
         if names:
-            found[role] = names[0] if len(names) == 1 and role != "exclude" else names
+            found[role] = names[0] if len(names) == 1 and role not in _LISTS else names
     return found
 
 

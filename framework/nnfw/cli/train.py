@@ -20,7 +20,7 @@ from nnfw.cli.arguments import (
 )
 from nnfw.cli.console import Json, error, message, print_heading, print_json, print_table, print_text
 from nnfw.cli.inspect_table import print_columns, roles_in
-from nnfw.cli.sources import Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of, told_by
+from nnfw.cli.sources import Categorical, Excluded, Group, Ids, Targets, Time, Weight, recipe_of, roles_of, told_by
 from nnfw.machine.environment import restore_variables
 from nnfw.plugins import default_registry
 from nnfw.runs.reading import read_run
@@ -48,6 +48,7 @@ def train(
     file: ExperimentPath,
     target: Targets = None,
     exclude: Excluded = None,
+    categorical: Categorical = None,
     ids: Ids = None,
     weight: Weight = None,
     group: Group = None,
@@ -77,7 +78,9 @@ def train(
     from nnfw.runs import train, verify_resume
 
     registry = default_registry()
-    roles = roles_of(target=target, exclude=exclude, id=ids, weight=weight, group=group, time=time)
+    roles = roles_of(
+        target=target, exclude=exclude, categorical=categorical, id=ids, weight=weight, group=group, time=time
+    )
     experiment = _experiment(file, roles, registry, overrides or ())
     if verify:
         _report_check(verify_resume(experiment, registry), json=json)
