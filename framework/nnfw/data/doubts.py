@@ -53,8 +53,8 @@ def _determines(feature: Array, target: Array, classes: bool) -> bool:
 
 def repeats(table: Table, names: Sequence[str], parts: Mapping[str, Array]) -> Iterator[str]:
     """Yield how many rows of other parts are also in the training part, unless that is no surprise."""
-    few = max(table.seen(name).distinct for name in names) < _SURPRISING * len(table)
-    if few or len(table) < _FEWEST:
+    many = any(table.seen(name).distinct >= _SURPRISING * len(table) for name in names)
+    if not many or len(table) < _FEWEST:
         return
     rows = table.marks(names)
     found = {
@@ -97,6 +97,10 @@ def classes_in_parts(table: Table, target: str, parts: Mapping[str, Array]) -> I
 def require_different(table: Table, target: str, rows: Array) -> None:
     """Refuse a target that is the same in all rows, or in those that are trained on; DataError."""
     ranks = table.ranks(target, np.arange(len(table)))
-    where = next((text for text, own in (("", ranks), (" in the training part", ranks[rows])) if not np.ptp(own)), None)
-    if len(rows) > 1 and where is not None:
-        raise DataError(f"{table.name}: the target {target!r} is always the same{where}, so there is nothing to learn.")
+    if not np.ptp(ranks):
+        raise DataError(f"{table.name}: the target {target!r} is always the same, so there is nothing to learn.")
+    if len(rows) > 1 and not np.ptp(ranks[rows]):
+        where = "in the training part"
+        raise DataError(
+            f"{table.name}: the target {target!r} is always the same {where}, so there is nothing to learn."
+        )

@@ -161,11 +161,11 @@ def prepare(
     if data.first.target is None and not experiment.data.targets:
         raise DataError("The data has no target, so nothing can be learned from it. Name the target of the dataset.")
     rows = rows or data.split(experiment.data.split, stream(experiment.seed, "split"))
+    model = trained or _new_model(experiment, data, rows["training"], registry)
+    _require_an_output_for_each_class(model)
     if trained is None and data.first.table is not None:
         for target in experiment.data.targets.values() if experiment.data.targets else [data.first.target_name]:
             require_different(data.first.table, target, rows["training"])
-    model = trained or _new_model(experiment, data, rows["training"], registry)
-    _require_an_output_for_each_class(model)
     if trained is None:
         _require_fit_activations(file, model)
     objective = model.objective(experiment.cost)
