@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 from annotated_types import Ge, Lt, MaxLen, MinLen
 
@@ -21,7 +21,10 @@ from nnfw.protocols import Cost, Dataset, Node, Optimizer, Solver, Transform
 from nnfw.toml import STDIN, Document, Keys, apply_overrides, read
 from nnfw.training import TrainingOptions, contradictions
 
+AUTO = "auto"
+
 Fraction = Annotated[float, Ge(0), Lt(1)]
+Transforms = tuple[Transform, ...] | Literal["auto"] | None
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,12 @@ class DataSection:
     split
         Which examples are held out.
     transforms
-        Transforms of feature columns, in order; fitted on the training part only and stored with the model.
+        Transforms of feature columns, in order; fitted on the training part only and stored with the model. ``"auto"``
+        picks those that suit the columns of a table, which is the default where some of them hold words or lack values;
+        otherwise there are none.
     target_transforms
         The same for the target; of several targets, for the columns that a transform names, or else those of its kind.
+        ``"auto"``, the default where `transforms` are picked, standardizes numbers.
     metrics_in_unit
         Whether metrics see outputs and labels with the target transforms undone, in the unit of the target; True by
         default. The cost that is minimised is that of the transformed target either way.
@@ -79,11 +85,18 @@ class DataSection:
 
     source: Dataset
     split: SplitSection = SplitSection()
-    transforms: tuple[Transform, ...] = ()
-    target_transforms: tuple[Transform, ...] = ()
+    transforms: Transforms = None
+    target_transforms: Transforms = None
     metrics_in_unit: bool = True
     inputs: Mapping[str, InputSection] | None = None
     targets: Mapping[str, str] | None = None
+
+    @property
+    def steps(self) -> tuple[tuple[Transform, ...], tuple[Transform, ...]]:
+        """The transforms of features and target, once they are picked."""
+        steps = self.transforms or (), self.target_transforms or ()
+        assert AUTO not in steps
+        return cast("tuple[tuple[Transform, ...], tuple[Transform, ...]]", steps)
 
     @property
     def groups(self) -> Mapping[str, InputColumns] | None:

@@ -24,6 +24,7 @@ from nnfw.data import (
     words_in,
 )
 from nnfw.errors import ConfigError, DataError, NnfwError, ShapeError, about, did_you_mean, short
+from nnfw.experiments.automatic import with_transforms
 from nnfw.experiments.data import InChunks, Part, RawData, read_data
 from nnfw.experiments.doubts import doubts
 from nnfw.experiments.experiment import Experiment, ExperimentFile, SplitSection, graph_of, placed, placing, table_of
@@ -72,6 +73,7 @@ class Prepared:
     parts: Mapping[str, Part]  # training, and validation and test where the split has them
     fingerprint: str  # SHA-256 of the raw data
     weighted: bool = False  # whether the data says how much each example counts
+    picked: str = ""  # which transforms were picked for it, in words
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -86,6 +88,8 @@ class Prepared:
     def remarks(self) -> Iterator[str]:
         """Yield what was understood of the data that its user may want to know."""
         assert self.model.preprocessing is not None
+        if self.picked:
+            yield self.picked
         if self.weighted:
             yield "The data has weights: examples count by them in the cost and metrics of every part."
         yield from self.model.preprocessing.remarks()
@@ -160,6 +164,7 @@ def prepare(
     _refuse(file, _unfit_options(experiment, data))
     if data.first.target is None and not experiment.data.targets:
         raise DataError("The data has no target, so nothing can be learned from it. Name the target of the dataset.")
+    experiment, picked = with_transforms(file, data, registry)
     rows = rows or data.split(experiment.data.split, stream(experiment.seed, "split"))
     model = trained or _new_model(experiment, data, rows["training"], registry)
     _require_an_output_for_each_class(model)
@@ -189,8 +194,8 @@ def prepare(
         of = experiment, model, objective, data.first, rows
         for text in (*doubts(*of), *_chosen_length(experiment.training, training)):
             tell(text)
-    weighted = data.first.weight is not None
-    return Prepared(replace(experiment, training=training), model, objective, parts, data.fingerprint(), weighted)
+    complete, weighted = replace(experiment, training=training), data.first.weight is not None
+    return Prepared(complete, model, objective, parts, data.fingerprint(), weighted, picked)
 
 
 def _chosen_length(given: TrainingOptions, chosen: TrainingOptions) -> Iterator[str]:
@@ -267,7 +272,7 @@ def _unfit_options(experiment: Experiment, data: RawData) -> Iterator[tuple[Keys
         elif not experiment.data.targets and name not in data.first.features:
             text = f"data.{'.'.join(path)} names the column {name!r}, which is the target. Remove it."
             yield ("data", *path), text
-    learning = [each for each in experiment.data.transforms if isinstance(each, FitsToTarget)]
+    learning = [each for each in experiment.data.transforms or () if isinstance(each, FitsToTarget)]
     if learning and isinstance(data, InChunks):
         text = (
             f"has {short(learning[0])}, which learns from the target and needs all examples in memory, but the data is "
@@ -334,11 +339,12 @@ def _classes(data: RawData, targets: Mapping[str, str] | None) -> dict[str, tupl
 
 def _new_model(experiment: Experiment, data: RawData, training: Any, registry: Registry) -> Sequential:
     section, graph = experiment.data, graph_of(experiment, registry)
-    fits = section.transforms or section.target_transforms
+    transforms, target_transforms = section.steps
+    fits = transforms or target_transforms
     preprocessing = Preprocessing.fit(
         data.take(training) if fits else data.whole,
-        section.transforms,
-        section.target_transforms,
+        transforms,
+        target_transforms,
         inputs=section.groups or _without(section.split.group, data),
         indices=tuple(name for name, n in zip(graph.inputs, graph.limits(), strict=True) if n is not None) or None,
         targets=section.targets,

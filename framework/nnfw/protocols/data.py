@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from nnfw.errors import DataError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nnfw.arrays import Array, Shape
+    from nnfw.plain import PlainTable
 
 
 class Columns(Protocol):
@@ -102,6 +103,16 @@ class Dataset(Protocol):
         """Return the text of an experiment file that is a good start for this data, with the reasons for its choices.
 
         None by default. Relative paths start at `directory`, and are written as they are.
+        """
+        return None
+
+    def suitable_transforms(
+        self, columns: Mapping[str, Array], indices: Collection[str] = (), *, target: bool = False
+    ) -> Sequence[PlainTable] | None:
+        """Return the transforms that ``transforms = "auto"`` stands for, as tables with a ``type``.
+
+        None by default: there is no such choice. `columns` are features, missing numbers among them NaN and missing
+        words empty, of which `indices` must become indices; or the `target`, which is numbers.
         """
         return None
 

@@ -5,4 +5,5 @@ from .document import read as read
 from .overrides import apply_overrides as apply_overrides
 from .overrides import flattened as flattened
 from .statements import Keys as Keys
+from .writing import inline as inline
 from .writing import write as write

@@ -46,6 +46,17 @@ def _cleaned(value: Plain) -> Plain:
     return [_cleaned(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def inline(value: Plain) -> str:
+    """Return a value as TOML on one line.
+
+    Examples
+    --------
+    >>> inline(["one_hot", {"type": "fill", "by": "median"}])
+    '["one_hot", { type = "fill", by = "median" }]'
+    """
+    return _literal(value)
+
+
 def _sections(table: PlainTable, name: str, header: str) -> Iterator[str]:
     """Yield the text of a section and of those below it; a section that only holds sections needs no header."""
     inner = {key: tables for key, value in table.items() if (tables := _tables(key, value, name))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -13,9 +14,11 @@ from annotated_types import MinLen
 from nnfw.arrays import Array
 from nnfw.data import Examples, Table, as_whole, categorical, dates_in, listed, names_in, read_table, repeated
 from nnfw.errors import DataError, short
+from nnfw.plain import PlainTable
 from nnfw.protocols import Dataset
 from nnfw_standard.dates import seconds_of
 from nnfw_standard.recipe import Option, codes, experiment
+from nnfw_standard.suitable_transforms import STANDARDIZE, kinds_of, transforms_for
 
 _ROLES = ("weight", "group", "time")
 
@@ -66,6 +69,14 @@ class FromTable(Dataset):
             own = replace(self, categorical=(*self.categorical, *found))
             table = own.read(directory)
         return experiment(table, {"type": self.name, **own._chosen()}, found)
+
+    def suitable_transforms(
+        self, columns: Mapping[str, Array], indices: Collection[str] = (), *, target: bool = False
+    ) -> list[PlainTable]:
+        """Return transforms by what columns hold: see :mod:`nnfw_standard.suitable_transforms`."""
+        if target:
+            return [STANDARDIZE]
+        return [table for table, _ in transforms_for(kinds_of(columns, indices))]
 
     def _checked(self, directory: Path) -> Table:
         table, targets = self.read(directory), names_in(self.target)
