@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -22,6 +22,9 @@ import numpy as np
 
 from nnfw.data import Dates, Table, leaks, listed, names_in, require_different
 from nnfw.errors import DataError, shown
+from nnfw.plain import PlainTable
+from nnfw.toml import inline
+from nnfw_standard.suitable_transforms import MOST_WORDS, Kinds, transforms_for
 
 Option = str | bool | tuple[str, ...] | None
 """A value of an option of the dataset."""
@@ -29,7 +32,6 @@ Option = str | bool | tuple[str, ...] | None
 _MOST_CLASSES, _ROWS_PER_CLASS = 20, 10
 """Numbers are classes if they are whole, so few, and each has so many rows on average."""
 
-_MOST_WORDS = 0.5  # different words for each row; a column of more is text or identifies its row
 _STRATIFIED = 7  # rows of the rarest class from which each part gets some of it
 _TRUNK = "hidden"  # the layer that several outputs take
 _TAKEN = (_TRUNK, "vectors", "categories", "numbers", "x", "previous", "layers")  # names that no output may have
@@ -152,7 +154,7 @@ def codes(table: Table, others: Collection[str]) -> tuple[str, ...]:
 
 def _many(table: Table, name: str) -> bool:
     """Return whether the values of a column are nearly all different."""
-    return table.seen(name).distinct > _MOST_WORDS * len(table)
+    return table.seen(name).distinct > MOST_WORDS * len(table)
 
 
 def _look(table: Table, options: Mapping[str, Option], coded: tuple[str, ...]) -> _Found:
@@ -199,7 +201,7 @@ def _target(table: Table, name: str) -> _Target:
     require_different(table, name, np.arange(len(table)))
     _, counts = np.unique(values, return_counts=True)
     words = table.kind(name) == "words"
-    if words and len(counts) > max(_MOST_CLASSES, _MOST_WORDS * len(table)):
+    if words and len(counts) > max(_MOST_CLASSES, MOST_WORDS * len(table)):
         raise DataError(
             f"{table.name}: the target {name!r} has {len(counts):,} different words in {len(table):,} rows, which are "
             "no classes: most rows have one of their own. Name another target."
@@ -259,24 +261,9 @@ def _split(options: Mapping[str, Option], found: _Found) -> list[str]:
 
 
 def _transforms(found: _Found) -> list[str]:
-    lines = ["transforms = ["]
-    complete = tuple(name for name in (*found.numbers, *found.words) if name not in found.incomplete)
-    if found.incomplete:
-        lines.append(
-            f'    {{ type = "fill", by = "median", indicator = true, columns = {_value(found.incomplete)} }},'
-            "  # missing here: say so"
-        )
-    if complete:
-        own = _own(complete, whole=not (found.incomplete or found.dates))
-        lines.append(f'    {{ type = "fill", by = "median"{own} }},  # complete here, but new data may not be')
-    lines += _dates(found.dates)
-    if found.words:
-        own = _own(found.words, whole=not found.dates)
-        lines.append(f"    {_component('index', own)},  # words become vectors; one is for new ones")
-    if found.numeric:
-        own = _own(found.numeric, whole=not found.dates)
-        lines.append(f"    {_component('standardize', own)},  # to mean 0 and deviation 1, which suits a network")
-    lines.append("]")
+    kinds = Kinds(found.numbers, found.incomplete, found.dates, vectors=found.words)
+    chosen = [f"    {_component(table)},  # {reason}" for table, reason in transforms_for(kinds)]
+    lines = ["transforms = [", *chosen, "]"]
     if not all(target.classes for target in found.targets):
         lines.append('target_transforms = ["standardize"]  # the network predicts numbers around 0')
     if found.words:
@@ -289,25 +276,8 @@ def _transforms(found: _Found) -> list[str]:
     return lines
 
 
-def _dates(dates: Mapping[str, Dates]) -> Iterator[str]:
-    """Yield the transforms of dates."""
-    if dates:
-        yield f'    {{ type = "fill", by = "most_frequent"{_own(tuple(dates))} }},  # dates too'
-    for each in dict.fromkeys(dates.values()):
-        names = tuple(name for name, own in dates.items() if own == each)
-        hour, told = (', "hour"', ", weekday and hour") if each.clock else ("", " and weekday")
-        written = f", formats = {_value(each.formats)}" if each.formats else ""
-        parts = f'parts = ["elapsed", "month", "weekday"{hour}]'
-        yield f'    {{ type = "date", {parts}{written}{_own(names)} }},  # days since the first, month{told}'
-
-
-def _own(columns: tuple[str, ...], *, whole: bool = False) -> str:
-    """Return the option of a transform for its own columns; nothing if they are the `whole` table."""
-    return "" if whole else f", columns = {_value(columns)}"
-
-
-def _component(name: str, options: str) -> str:
-    return f'{{ type = "{name}"{options} }}' if options else f'"{name}"'
+def _component(table: PlainTable) -> str:
+    return inline(table["type"] if table.keys() == {"type"} else table)
 
 
 def _layers(found: _Found, rows: int) -> list[str]:

@@ -45,8 +45,23 @@ def test_words_that_nearly_all_differ_are_texts():
     assert picked({"a": IDS[:5]})[1:] == [{"type": "one_hot"}]
 
 
+def test_dates_are_read_as_they_are_written():
+    days = np.array([f"{1 + k % 28}.{1 + k % 12}.2024" for k in range(30)])
+    hours = np.array([f"2024-03-{1 + k % 28:02d}T{k % 24:02d}:00" for k in range(30)])
+    assert picked({"day": days, "hour": hours, "kind": WORDS})[1:] == [
+        {"type": "fill", "by": "most_frequent", "columns": ["day", "hour"]},
+        {"type": "date", "parts": ["elapsed", "month", "weekday"], "formats": ["%d.%m.%Y"], "columns": ["day"]},
+        {"type": "date", "parts": ["elapsed", "month", "weekday", "hour"], "columns": ["hour"]},
+        {"type": "one_hot", "columns": ["kind"]},
+        {"type": "standardize", "columns": ["day", "hour"]},
+    ]
+    assert picked({"day": days[:12].repeat(3)}, "day")[-1] == {"type": "index"}
+    own = nnfw.dataset("csv", path="t.csv", target="y", categorical=["day"])
+    assert {"type": "one_hot"} in own.suitable_transforms({"day": days[:12].repeat(3)})
+
+
 def test_each_choice_has_a_reason_and_makes_numbers_of_a_column():
-    columns = {"a": GAPS, "b": NUMBERS, "c": WORDS, "d": IDS}
+    columns = {"a": GAPS, "b": NUMBERS, "c": WORDS, "d": IDS, "e": np.array(["2024-03-01", ""] * 15)}
     found = list(transforms_for(kinds_of(columns, [])))
     assert all(reason for _, reason in found)
     transforms = [default_registry().resolve("transform", table) for table, _ in found]

@@ -76,7 +76,7 @@ class FromTable(Dataset):
         """Return transforms by what columns hold: see :mod:`nnfw_standard.suitable_transforms`."""
         if target:
             return [STANDARDIZE]
-        return [table for table, _ in transforms_for(kinds_of(columns, indices))]
+        return [table for table, _ in transforms_for(kinds_of(columns, indices, self.categorical))]
 
     def _checked(self, directory: Path) -> Table:
         table, targets = self.read(directory), names_in(self.target)
