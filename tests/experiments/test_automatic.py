@@ -97,6 +97,14 @@ def test_table_that_needs_transforms_has_them_picked(file, tmp_path):
         assert (picked.directory / name).read_bytes() == (given.directory / name).read_bytes()
 
 
+def test_only_some_of_many_columns_are_told(file, table):
+    columns = [f"c{k}" for k in range(20)]
+    table.update(dict.fromkeys(columns, table["age"]))
+    told = prepare(file(columns=(*columns, "price")), registry).picked
+    assert 'indicator = true, columns = ["c0", "c1", ' in told
+    assert '"c11", "and 8 more"] }, "standardize"]' in told
+
+
 def test_table_of_complete_numbers_stays_as_it_is(file):
     columns = ("size", "price")
     prepared = prepare(file(columns=columns), registry)

@@ -22,12 +22,13 @@ from nnfw.experiments.experiment import (
     graph_of,
     placed,
 )
-from nnfw.plain import PlainTable
+from nnfw.plain import Plain, PlainTable
 from nnfw.plugins import TYPE, Registry
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Cost, Transform
 from nnfw.toml import inline
 
+_MOST_SHOWN = 12  # columns of a transform
 _MOST_OUTPUTS = 32  # of a cost such as quantile, which is asked what labels it takes
 
 
@@ -51,21 +52,29 @@ def with_transforms(file: ExperimentFile, data: RawData, registry: Registry) -> 
             name = registry.label("dataset", section.source)
             text = f'data.{option} is "auto", but the dataset {name} picks none. List them, or leave them out.'
             raise ConfigError(placed(file.document, [(("data", option), text)]))
-        shown = [table[TYPE] if table.keys() == {TYPE} else table for table in tables]
-        told.append(f"{option} = {inline(shown)}")
+        told.append(f"{option} = {inline([_shown(table) for table in tables])}")
         return _built(tables, section, registry)
 
     transforms, target_transforms = section.transforms or (), section.target_transforms or ()
     features = _features(section, data)
-    tables = _tables(experiment, features, registry)
-    needed = section.transforms is None and tables is not None and _needs_some(features, data)
-    if transforms == AUTO or needed:
+    needed = section.transforms is None and _needs_some(features, data)
+    tables = _tables(experiment, features, registry) if transforms == AUTO or needed else None
+    picks = transforms == AUTO or tables is not None
+    if picks:
         transforms = built("transforms", tables)
-    if target_transforms == AUTO or (section.target_transforms is None and (section.transforms == AUTO or needed)):
+    if target_transforms == AUTO or (section.target_transforms is None and picks):
         target_transforms = built("target_transforms", _of_target(experiment, data))
     section = replace(section, transforms=transforms, target_transforms=target_transforms)
     words = f"Picked by what the columns hold: {'; '.join(told)}." if told else ""
     return replace(experiment, data=section), words
+
+
+def _shown(table: PlainTable) -> Plain:
+    """Return a transform as the first lines of a training show it, with some of its columns."""
+    columns = table.get("columns")
+    if isinstance(columns, list) and len(columns) > _MOST_SHOWN:
+        return {**table, "columns": [*columns[:_MOST_SHOWN], f"and {len(columns) - _MOST_SHOWN} more"]}
+    return table[TYPE] if table.keys() == {TYPE} else table
 
 
 def _features(section: DataSection, data: RawData) -> dict[str, Array]:
