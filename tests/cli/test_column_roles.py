@@ -12,6 +12,7 @@ from nnfw.runs import Access, open_run, prepare_run
 
 WITHOUT = r"there is no column 'w' of weights, so all rows count the same\.$"
 ROLES = ["--id", "visit", "--weight", "w", "--group", "patient", "--time", "day"]
+TESTED = ["--set", "data.split.test=0.15"]
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def test_weights_of_a_part_that_are_all_0_are_refused(table, capsys):
     ordered = sorted(rows, key=lambda row: row[2])
     lines = [[*row[:3], "0" if k > 70 else "1", *row[4:]] for k, row in enumerate(ordered)]
     (table / "t.csv").write_text("\n".join([text[0], *map(",".join, lines)]) + "\n")
-    assert main(["train", "t.csv", "--target", "mass", "--weight", "w", "--time", "day", "--out", "run"]) == 2
+    assert main(["train", "t.csv", "--target", "mass", "--weight", "w", "--time", "day", "--out", "run", *TESTED]) == 2
     assert "The weights of the test data are all 0, so none of its 14 examples counts. Change the split" in (
         capsys.readouterr().err
     )
@@ -167,7 +168,7 @@ def test_predict_repeats_what_identifies_rows(table, capsys):
 
 
 def test_newest_rows_of_whole_groups_are_held_out(table):
-    trained("--target", "mass", "--group", "patient", "--time", "day")
+    trained("--target", "mass", "--group", "patient", "--time", "day", *TESTED)
     made = prepare_run(table / "run", Access(default_registry()))
     rows = {name: part.rows for name, part in made.parts.items()}
     groups = {name: set((own % 15).tolist()) for name, own in rows.items()}
@@ -178,7 +179,7 @@ def test_newest_rows_of_whole_groups_are_held_out(table):
 
 
 def test_targets_of_two_kinds_have_an_output_each(table, capsys):
-    trained("--target", "kind", "--target", "mass", "--id", "visit", "--exclude", "cost")
+    trained("--target", "kind", "--target", "mass", "--id", "visit", "--exclude", "cost", *TESTED)
     capsys.readouterr()
     run("predict", "run", "t.csv")
     lines = written(capsys)
@@ -197,7 +198,7 @@ def test_targets_of_two_kinds_have_an_output_each(table, capsys):
 
 
 def test_targets_that_are_numbers_have_one_output_with_their_names(table, capsys):
-    trained("--target", "cost", "--target", "mass", "--exclude", "kind", "--id", "visit")
+    trained("--target", "cost", "--target", "mass", "--exclude", "kind", "--id", "visit", *TESTED)
     made = prepare_run(table / "run", Access(default_registry()))
     assert made.model.output_shape == (2,)
     capsys.readouterr()

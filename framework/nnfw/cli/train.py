@@ -87,7 +87,10 @@ def train(
         return
     known = roles_in(experiment.experiment.data.source)
     look = None if quiet or json else partial(print_columns, roles=known)
-    print_run(train(experiment, registry, out, progress_bar(quiet), message, look), json=json)
+    run = train(experiment, registry, out, progress_bar(quiet), message, look)
+    print_run(run, json=json)
+    if roles and "test" not in run.results:
+        message(f"No rows were kept for a test. To judge: nnfw evaluate {run.directory} --cross-validation 5")
 
 
 def _experiment(file: str, roles: Mapping[str, Plain], registry: Registry, overrides: Iterable[str]) -> ExperimentFile:
