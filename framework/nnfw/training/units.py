@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from nnfw.network import Network
 
 
+_NEARLY_0 = 1e-4  # of the largest label: rounding in float32 is far below
+
+
 @dataclass(frozen=True, eq=False)
 class Unit:
     """Turns what a network gives for one output, and its labels, into numbers in the unit of the target.
@@ -58,10 +61,11 @@ class Unit:
     def labels(self, y: Array) -> Array:
         """Return labels in the unit, in float64; those that rounding cannot tell from 0 are 0, as they were."""
         raw = self._undone(y)
-        if self.column is None:
+        size = np.abs(raw)
+        if self.column is None or size.min() > _NEARLY_0 * size.max():
             return raw
         rounding = np.abs(self._undone(np.nextafter(y, inf)) - raw)
-        return np.where(np.abs(raw) <= rounding, 0.0, raw)
+        return np.where(size <= rounding, 0.0, raw)
 
     def compared(self, a: Array, y: Array, *, centred: bool = False) -> tuple[Array, Array]:
         """Return outputs and labels in the unit; `centred` at what the network means by 0, so that sums keep digits."""
