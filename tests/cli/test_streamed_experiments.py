@@ -145,6 +145,28 @@ def test_stream_is_trained_evaluated_and_reproduced(nnfw, shards, tmp_path):
     assert nnfw("train", str(shards), "--out", "other", "--verify-resume").status == 0
 
 
+@pytest.mark.parametrize(
+    ("in_order", "kind", "sizes"),
+    [
+        (False, "random", [(51, 15, 34), (52, 15, 33), (52, 15, 33)]),
+        (True, "in order", [(19, 6, 25), (39, 11, 25), (58, 17, 25)]),
+    ],
+    ids=["random", "in-order"],
+)
+def test_stream_is_cross_validated(nnfw, shards, in_order, kind, sizes):
+    if in_order:
+        shards.write_text(TABLE.replace("test = 0.1 }", "test = 0.1, in_order = true }"))
+    found, again = (nnfw("evaluate", str(shards), "--cross-validation", "3", "--json") for _ in range(2))
+    assert found.status == 0, found.err
+    table = json.loads(found.out)
+    assert table["kind"] == kind
+    examples = [tuple(fold["examples"].values()) for fold in table["folds"]]
+    assert examples == sizes
+    assert table["mean"].keys() == {"cost", "accuracy"}
+    assert again.out == found.out
+    assert nnfw("evaluate", str(shards), "--cross-validation", "3").status == 0
+
+
 def test_parts_of_a_split_are_all_examples(nnfw, shards):
     assert nnfw("train", str(shards), "--out", "run").status == 0
     results = json.loads(nnfw("evaluate", "run", "--json").out)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnfw.data import Examples, folds, split, split_chunks
+from nnfw.data import Examples, fold_chunks, folds, split, split_chunks
 from nnfw.errors import DataError
 
 QUICK = settings(max_examples=50, deadline=None, derandomize=True)
@@ -249,6 +249,52 @@ def test_chunk_rows_of_too_many_examples_are_refused():
         split_chunks([500_000_000] * 2, 0.1, 0, rng=seeded())
     parts = split_chunks([500_000_000] * 2, 0, 0, rng=seeded())
     assert [part.lengths.sum() for part in parts.values()] == [1_000_000_000, 0, 0]
+
+
+@QUICK
+@given(
+    sizes=st.lists(st.integers(0, 9), min_size=1, max_size=30),
+    count=st.integers(2, 5),
+    share=st.floats(0, 0.4),
+    seed=st.integers(0, 99),
+)
+@pytest.mark.parametrize("in_order", [False, True])
+def test_folds_of_chunks_test_every_row_once_or_the_block_after_those_they_know(sizes, count, share, seed, in_order):
+    sizes = [*sizes, 13]
+    starts, total = np.cumsum([0, *sizes]), sum(sizes)
+    tested = []
+    for parts in fold_chunks(sizes, count, share, in_order=in_order, rng=seeded(seed)):
+        rows = {
+            name: np.concatenate([starts[chunk] + part[chunk] for chunk in range(len(sizes))])
+            for name, part in parts.items()
+        }
+        together = np.sort(np.concatenate([*rows.values()]))
+        assert len(rows["training"])
+        assert len(rows["validation"]) == (
+            max(1, int((len(together) - len(rows["test"])) * share + 0.5)) if share else 0
+        )
+        if in_order:
+            np.testing.assert_array_equal(np.concatenate([*rows.values()]), np.arange(len(together)))
+        else:
+            np.testing.assert_array_equal(together, np.arange(total))
+            assert len(rows["test"]) in (total // count, total // count + 1)
+        tested.append(rows["test"])
+    expected = np.arange(total // (count + 1) if in_order else 0, total)
+    np.testing.assert_array_equal(np.sort(np.concatenate(tested)), expected)
+
+
+def test_folds_of_chunks_depend_on_the_generator_alone():
+    first, again, other = (fold_chunks([9, 9], 3, 0.3, rng=seeded(seed)) for seed in (0, 0, 1))
+    drawn = [[part[1].tolist() for fold in parts for part in fold.values()] for parts in (first, again, other)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize(("count", "in_order"), [(6, False), (5, True), (1, False)])
+def test_more_folds_than_examples_in_chunks_are_refused(count, in_order):
+    with pytest.raises(
+        DataError, match=r"folds .*need at least \d examples, there are 5\. Choose another number of folds"
+    ):
+        fold_chunks([2, 3], count, 0, in_order=in_order, rng=seeded())
 
 
 # folds

@@ -158,12 +158,12 @@ def test_results_are_written_into_the_run_or_beside_the_file(tmp_path):
 
 
 class Chunks(nnfw.Source):
-    schema = np.dtype([("x", "f4"), ("y", "i8")])
-    chunks = (4, 4)
+    schema = np.dtype([("a", "f8"), ("b", "f8"), ("y", "i8")])
+    chunks = (25, 20, 15)
     target = "y"
 
     def read(self, chunk):
-        raise AssertionError("nothing is read")
+        return {name: np.zeros(self.chunks[chunk], dtype) for name, (dtype, _) in self.schema.fields.items()}
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,14 @@ class Chunked(nnfw.Dataset):
         return Chunks()
 
 
-def test_data_read_in_chunks_is_refused():
-    file = experiment()
-    chunked = replace(file.experiment, data=replace(file.experiment.data, source=Chunked()))
-    with pytest.raises(nnfw.ConfigError, match=r"^Cross-validation needs all examples in memory, but the data is read"):
-        quietly(replace(file, experiment=chunked))
+def chunked(*changes):
+    file = experiment(*changes)
+    section = replace(file.experiment.data, source=Chunked(), transforms=file.experiment.data.transforms[:1])
+    return replace(file, experiment=replace(file.experiment, data=section))
+
+
+def test_groups_of_data_read_in_chunks_are_refused_by_the_line():
+    with pytest.raises(
+        nnfw.ConfigError, match=r"data\.split\.group needs all examples in memory, but the data is read"
+    ):
+        quietly(chunked('data.split.group="a"'))

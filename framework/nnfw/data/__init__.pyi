@@ -63,6 +63,7 @@ from .sparse import is_sparse as is_sparse
 from .splitting import ChunkRows as ChunkRows
 from .splitting import Fold as Fold
 from .splitting import Split as Split
+from .splitting import fold_chunks as fold_chunks
 from .splitting import folds as folds
 from .splitting import split as split
 from .splitting import split_chunks as split_chunks

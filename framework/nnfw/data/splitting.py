@@ -142,12 +142,8 @@ def folds(
     groups, order, in_order = _how(examples, groups, in_order=in_order)
     single: Array = rows if groups is None else groups  # without groups, each example is one
     _, of_group, sizes = np.unique(single, return_inverse=True, return_counts=True)
-    units, blocks = ("examples" if groups is None else "groups"), count + in_order
-    if count < 2 or len(sizes) < blocks:
-        raise DataError(
-            f"{count} folds {'in order ' * in_order}need at least {max(2, blocks)} {units}, there are {len(sizes)}. "
-            "Choose another number of folds, 2 or more."
-        )
+    blocks = count + in_order
+    _require_enough(len(sizes), count, in_order, "examples" if groups is None else "groups")
     if in_order:
         block = np.empty_like(of_group)
         block[order] = _blocks_in_order(of_group[order], sizes, blocks)
@@ -194,7 +190,7 @@ class ChunkRows:
     lengths
         How many of them belong to the part.
     starts
-        Where they begin in the permutation of the chunk's rows.
+        Where they begin in the permutation of the chunk's rows, after whose end comes its beginning.
     seed
         Of the permutations; None if the rows are in order.
     """
@@ -208,7 +204,7 @@ class ChunkRows:
         """Return the rows, in ascending order."""
         start, length, size = int(self.starts[chunk]), int(self.lengths[chunk]), int(self.sizes[chunk])
         order = np.arange(size) if self.seed is None else permutation(self.seed, chunk, size)
-        return np.sort(order[start : start + length])
+        return np.sort(order[np.arange(start, start + length) % size])
 
 
 def split_chunks(
@@ -234,6 +230,51 @@ def split_chunks(
         parts[name] = ChunkRows(own, lengths, starts, seed)
         left, starts = left - lengths, starts + lengths
     return {"training": ChunkRows(own, left, starts, seed), **parts}
+
+
+def fold_chunks(
+    sizes: Sequence[int], count: int, validation: float, *, in_order: bool = False, rng: np.random.Generator
+) -> list[dict[str, ChunkRows]]:
+    """Cut examples in chunks into folds as :func:`folds` does, without classes or groups; return the parts of each.
+
+    A share `validation` of what a network may know is its validation part. The rows of each chunk are dealt to the
+    folds in turn, or in order cut into blocks. DataError if there are too few examples.
+    """
+    own, total = np.asarray(sizes, np.int64), int(np.sum(sizes))
+    _require_enough(total, count, in_order, "examples")
+    if in_order:
+        ends = [total * k // (count + 1) for k in range(1, count + 2)]
+        held = [_wanted(known, {"validation": validation})["validation"] for known in ends[:-1]]
+        return [
+            _cut_chunks(own, {"training": known - v, "validation": v, "test": end - known})
+            for known, end, v in zip(ends, ends[1:], held, strict=False)
+        ]
+    left = own % count  # rows that are left when each fold has got as many; the next chunk goes on where this one ends
+    turn = (np.arange(count)[:, np.newaxis] - (np.cumsum(left) - left)) % count
+    lengths = own // count + (turn < left)
+    starts, seed, parts = np.cumsum(lengths, axis=0) - lengths, int(rng.integers(1 << 63)), []
+    for length, start in zip(lengths, starts, strict=True):
+        known = own - length
+        held_out = _apportion(_wanted(int(known.sum()), {"validation": validation})["validation"], known, known)
+        after = start + length
+        parts.append(
+            {
+                "training": ChunkRows(own, known - held_out, after + held_out, seed),
+                "validation": ChunkRows(own, held_out, after, seed),
+                "test": ChunkRows(own, length, start, seed),
+            }
+        )
+    return parts
+
+
+def _require_enough(total: int, count: int, in_order: bool, units: str) -> None:
+    """Refuse fewer examples or groups than folds."""
+    least = max(2, count + in_order)
+    if count < 2 or total < least:
+        raise DataError(
+            f"{count} folds {'in order ' * in_order}need at least {least} {units}, there are {total}. Choose another "
+            "number of folds, 2 or more."
+        )
 
 
 def _cut_chunks(sizes: Rows, counts: dict[str, int]) -> dict[str, ChunkRows]:

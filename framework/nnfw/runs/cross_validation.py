@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from nnfw.data import Fold, folds, split
+from nnfw.data import Fold, fold_chunks, folds, split
 from nnfw.data.splitting import is_of_classes
-from nnfw.errors import ConfigError, warn
-from nnfw.experiments.data import InMemory, read_data
+from nnfw.errors import warn
+from nnfw.experiments.data import InChunks, InMemory, RawData, read_data
 from nnfw.experiments.experiment import ExperimentFile
 from nnfw.experiments.preparation import Figures, prepare
 from nnfw.plain import jsonable
@@ -114,9 +114,9 @@ def cross_validate(
     """Train an experiment once for each of `count` folds, on the other folds, and evaluate each network on its fold.
 
     The folds follow the dataset and ``[data] split``: groups stay together, and in time or with `in_order` each network
-    is tested on the block after those that it knows. Otherwise classes are stratified. The validation part is cut from
-    the known examples, in the proportion of the split. Transforms are fitted on the training part of each fold. No run
-    is written.
+    is tested on the block after those that it knows. Otherwise classes are stratified, unless the data is read in
+    chunks. The validation part is cut from the known examples, in the proportion of the split. Transforms are fitted on
+    the training part of each fold. No run is written.
 
     Parameters
     ----------
@@ -134,33 +134,44 @@ def cross_validate(
     DataError
         If there are too few examples or groups.
     ConfigError
-        If the data is read chunk by chunk.
+        As :func:`nnfw.experiments.prepare`.
     DivergedError, TrainingInterrupted
         As :func:`nnfw.runs.train` does.
     """
     experiment = file.experiment
-    data, shares = read_data(experiment.data.source, file.directory), experiment.data.split
-    if not isinstance(data, InMemory):
-        raise ConfigError("Cross-validation needs all examples in memory, but the data is read chunk by chunk.")
-    groups = None if shares.group is None else data.examples.columns[shares.group]
-    rng = stream(experiment.seed, "folds")
-    cut = folds(data.examples, count, in_order=shares.in_order, groups=groups, rng=rng)
-    seeds = rng.integers(1 << 31, size=len(cut)).tolist()
+    data = read_data(experiment.data.source, file.directory)
+    kind, cut, seeds = _folds(data, file, count)
+    further, found, unit = [registry.resolve("callback", callback) for callback in callbacks], [], ""
+    for number, (rows, seed) in enumerate(zip(cut, seeds, strict=True), 1):
+        result, unit = _trained(file, registry, data, rows, seed, further)
+        found.append(result)
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in _numbers(found[-1].results["test"]))
+        tell(f"Fold {number} of {len(cut)}: {figures}")
+    return CrossValidation(kind, found, unit)
+
+
+def _folds(data: RawData, file: ExperimentFile, count: int) -> tuple[str, list[Mapping[str, Any]], list[int]]:
+    """Return how the folds are cut, the rows of the parts of each, and its seed."""
+    shares, rng = file.experiment.data.split, stream(file.experiment.seed, "folds")
+    if isinstance(data, InChunks):
+        share = shares.validation / (1 - shares.test)
+        parts: list[Mapping[str, Any]] = [
+            *fold_chunks(data.source.chunks, count, share, in_order=shares.in_order, rng=rng)
+        ]
+        return "in order" if shares.in_order else "random", parts, rng.integers(1 << 31, size=count).tolist()
+    assert isinstance(data, InMemory)
     examples = data.examples
+    groups = None if shares.group is None else examples.columns[shares.group]
+    cut = folds(examples, count, in_order=shares.in_order, groups=groups, rng=rng)
+    seeds: list[int] = rng.integers(1 << 31, size=len(cut)).tolist()
     kinds = {
         "in time": examples.time is not None,
         "in order": shares.in_order,
         "grouped": groups is not None or examples.group is not None,
         "stratified": is_of_classes(examples),
     }
-    further, found, unit = [registry.resolve("callback", callback) for callback in callbacks], [], ""
-    for number, (fold, seed) in enumerate(zip(cut, seeds, strict=True), 1):
-        rows = _parts(fold, data, file, seed)
-        result, unit = _trained(file, registry, data, rows, seed, further)
-        found.append(result)
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in _numbers(found[-1].results["test"]))
-        tell(f"Fold {number} of {len(cut)}: {figures}")
-    return CrossValidation(next((kind for kind, holds in kinds.items() if holds), "random"), found, unit)
+    kind = next((kind for kind, holds in kinds.items() if holds), "random")
+    return kind, [_parts(fold, data, file, seed) for fold, seed in zip(cut, seeds, strict=True)], seeds
 
 
 def _parts(fold: Fold, data: InMemory, file: ExperimentFile, seed: int) -> dict[str, Any]:
@@ -182,7 +193,7 @@ def _parts(fold: Fold, data: InMemory, file: ExperimentFile, seed: int) -> dict[
 def _trained(
     file: ExperimentFile,
     registry: Registry,
-    data: InMemory,
+    data: RawData,
     rows: Mapping[str, Any],
     seed: int,
     callbacks: Sequence[Any],
