@@ -142,6 +142,11 @@ def test_other_labels_than_those_of_the_first_fit_are_refused(x):
     )
 
 
+def test_gradients_are_checked_with_words(x):
+    found, _ = fitted(x, WORDS[CODES])
+    assert nnfw.gradcheck(found, x[:5], WORDS[CODES][:5], cost="cross_entropy").ok
+
+
 def test_words_for_numbers_are_refused_as_before(x):
     with pytest.raises(nnfw.DataError, match=r"^y must hold real numbers, got 'perhaps' at \[0\]\. Number classes"):
         model([Dense(1)]).fit(x, WORDS[CODES], **{**CLASSES, "cost": "mse"})

@@ -20,6 +20,7 @@ from nnfw.checking.replay import Analytic, Replay, delta_name, root_mean_square
 from nnfw.data import Values
 from nnfw.errors import PluginError
 from nnfw.model import Sequential
+from nnfw.model.labels import numbered
 from nnfw.network import Batch, Objective
 
 ALL_UP_TO = 200  # elements of a tensor that are checked; of larger ones, that many are drawn
@@ -87,7 +88,8 @@ def gradcheck(
     (True, ['layers.1.delta', 'layers.1.bias', 'layers.1.weight'])
     """
     objective = model.objective(cost)
-    data = model.labelled(x, y, objective, sample_weight)
+    labels = numbered(y, model.preprocessing, model.network.output_names, model.dtype)
+    data = model.labelled(x, labels, objective, sample_weight)
     batch = data.part(0, len(data), np.dtype(np.float64))
     return check_pass(model, batch, objective, precise=precise, seed=seed)
 
